@@ -1,0 +1,188 @@
+package org.infinilm.svc.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/// Builds picocli's model from the programs' keys and runs the one that was called.
+final class CommandLineParser {
+  private static final String FILE = "--config-file";
+
+  private final List<Program> programs;
+  private final Map<String, String> env;
+  private final Map<CommandSpec, Program> bySpec = new HashMap<>();
+
+  CommandLineParser(List<Program> programs, Map<String, String> env) {
+    this.programs = programs;
+    this.env = env;
+  }
+
+  int run(List<String> args) {
+    CommandLine root = new CommandLine(build(args));
+    root.setOverwrittenOptionsAllowed(true);
+    root.setAllowOptionsAsOptionParameters(true);
+    root.setUnmatchedOptionsAllowedAsOptionParameters(true);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    try {
+      ParseResult parsed = root.parseArgs(args.toArray(String[]::new));
+      ParseResult last = parsed;
+      while (last.hasSubcommand()) {
+        last = last.subcommand();
+      }
+      CommandSpec spec = last.commandSpec();
+      if (last.isUsageHelpRequested()) {
+        spec.commandLine().usage(out);
+        return 0;
+      }
+      if (last.isVersionHelpRequested()) {
+        out.println("infini " + version());
+        return 0;
+      }
+      Program program = bySpec.get(spec);
+      if (program == null) {
+        spec.commandLine().usage(err);
+        return 2;
+      }
+      return program.run().run(arguments(program, last));
+    } catch (ParameterException e) {
+      err.println(e.getMessage());
+      CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
+      e.getCommandLine().usage(err);
+      return 2;
+    } catch (ConfigException e) {
+      err.println(e.getMessage());
+      return 2;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return 1;
+    } catch (Exception e) {
+      err.println(e.getMessage() == null ? e.toString() : e.getMessage());
+      return 1;
+    }
+  }
+
+  /// Only the command that is called gets its options: the others are named in the help alone.
+  private CommandSpec build(List<String> args) {
+    CommandSpec root =
+        command("infini", "One OpenAI-compatible address in front of several inference servers.");
+    String called = args.isEmpty() ? "" : args.getFirst();
+    for (Program p : programs) {
+      String[] words = p.name().split(" ");
+      CommandSpec parent = root;
+      for (int i = 0; i < words.length; i++) {
+        CommandLine existing = parent.subcommands().get(words[i]);
+        CommandSpec next =
+            existing == null
+                ? command(words[i], i == words.length - 1 ? p.doc() : "")
+                : existing.getCommandSpec();
+        if (existing == null) {
+          parent.addSubcommand(words[i], next);
+        }
+        parent = next;
+      }
+      if (words[0].equals(called)) {
+        options(p, parent);
+      }
+      bySpec.put(parent, p);
+    }
+    return root;
+  }
+
+  private static CommandSpec command(String name, String doc) {
+    CommandSpec spec = CommandSpec.create().name(name);
+    spec.usageMessage().description(doc);
+    spec.addOption(
+        OptionSpec.builder("-h", "--help").usageHelp(true).description("Print this help.").build());
+    spec.addOption(
+        OptionSpec.builder("--version")
+            .versionHelp(true)
+            .description("Print the version.")
+            .build());
+    return spec;
+  }
+
+  private static void options(Program p, CommandSpec spec) {
+    if (p.takesFile()) {
+      spec.addOption(
+          OptionSpec.builder(FILE)
+              .paramLabel("FILE")
+              .type(String.class)
+              .description("TOML file with these settings.")
+              .build());
+    }
+    for (Key<?> k : p.keys()) {
+      OptionSpec.Builder o =
+          k.flagName().contains("-") && k.name().contains("_")
+              ? OptionSpec.builder(k.flagName(), "--" + k.name())
+              : OptionSpec.builder(k.flagName());
+      String fallback =
+          k.fallback() == null || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
+      o.description(k.doc() + fallback);
+      if (k.type().isSwitch()) {
+        o.arity("0").negatable(true).type(boolean.class);
+      } else {
+        o.paramLabel(k.type().label()).type(String.class);
+      }
+      spec.addOption(o.build());
+    }
+    p.repeatable()
+        .forEach((name, doc) ->
+            spec.addOption(
+                OptionSpec.builder("--" + name)
+                    .paramLabel("VALUE")
+                    .type(List.class)
+                    .auxiliaryTypes(String.class)
+                    .description(doc)
+                    .build()));
+    if (!p.positionals().isEmpty()) {
+      spec.addPositional(
+          PositionalParamSpec.builder()
+              .index("0..*")
+              .arity("0..*")
+              .paramLabel(p.positionals())
+              .type(List.class)
+              .auxiliaryTypes(String.class)
+              .build());
+    }
+  }
+
+  private Program.Args arguments(Program p, ParseResult r) throws ConfigException {
+    Map<String, String> flags = new HashMap<>();
+    for (Key<?> k : p.keys()) {
+      if (r.hasMatchedOption(k.flagName())) {
+        flags.put(k.name(), String.valueOf(r.<Object>matchedOptionValue(k.flagName(), "")));
+      }
+    }
+    Map<String, List<String>> repeated = new HashMap<>();
+    for (String name : p.repeatable().keySet()) {
+      repeated.put(name, List.copyOf(r.<List<String>>matchedOptionValue("--" + name, List.of())));
+    }
+    List<String> positionals = new ArrayList<>();
+    for (PositionalParamSpec s : r.matchedPositionals()) {
+      positionals.addAll(s.originalStringValues());
+    }
+    String file = p.takesFile() ? r.matchedOptionValue(FILE, (String) null) : null;
+    Config config = Config.resolve(p.keys(), flags, env, file == null ? null : Path.of(file));
+    return new Program.Args(config, flags, positionals, repeated);
+  }
+
+  static String version() {
+    String v = Main.class.getPackage().getImplementationVersion();
+    return v == null ? "(development)" : v;
+  }
+}

@@ -1,0 +1,31 @@
+package org.infinilm.svc.cli;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.Program;
+
+/// `infini`: finds the program that the arguments name and runs it.
+public final class Main {
+  /// Every command, in the order of `--help`. A room adds its program here.
+  static final List<Program> PROGRAMS = List.of(ConfigCheck.PROGRAM);
+
+  private Main() {}
+
+  /// @param args the command and its arguments; `infini.program` names the command when a drop-in
+  ///   executable was called
+  public static void main(String[] args) {
+    System.exit(run(args, System.getenv()));
+  }
+
+  static int run(String[] args, Map<String, String> env) {
+    String dropIn = System.getProperty("infini.program", "");
+    String[] all = args;
+    if (!dropIn.isEmpty()) {
+      all = new String[args.length + 1];
+      all[0] = dropIn;
+      System.arraycopy(args, 0, all, 1, args.length);
+    }
+    return new CommandLineParser(PROGRAMS, env).run(Arrays.asList(all));
+  }
+}

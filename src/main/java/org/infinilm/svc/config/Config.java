@@ -1,0 +1,132 @@
+package org.infinilm.svc.config;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// The settings of one program, resolved: flag over environment over file over default. Immutable;
+/// each value remembers its origin.
+public final class Config {
+  private record Value(@Nullable Object value, String origin) {}
+
+  private final Map<Key<?>, Value> values;
+  private final List<String> warnings;
+
+  private Config(Map<Key<?>, Value> values, List<String> warnings) {
+    this.values = values;
+    this.warnings = List.copyOf(warnings);
+  }
+
+  /// Resolves every key; throws on the first value that cannot be used, or on a key of the file
+  /// that is not known.
+  ///
+  /// @param flags values given on the command line, by key name
+  /// @param file the TOML file, or null for none
+  public static Config resolve(
+      List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file)
+      throws ConfigException {
+    TomlFile toml = file == null ? null : TomlFile.read(file);
+    List<String> known = keys.stream().map(Key::name).toList();
+    if (toml != null) {
+      for (String k : toml.keys()) {
+        if (!known.contains(k)) {
+          throw new ConfigException(
+              toml.place(k) + ": unknown key \"" + k + "\"" + Words.hint(k, known));
+        }
+      }
+    }
+    Map<Key<?>, Value> values = new LinkedHashMap<>();
+    List<String> warnings = new ArrayList<>();
+    for (Key<?> key : keys) {
+      values.put(key, resolve(key, flags, env, toml, warnings));
+    }
+    return new Config(values, warnings);
+  }
+
+  private static Value resolve(
+      Key<?> key,
+      Map<String, String> flags,
+      Map<String, String> env,
+      @Nullable TomlFile toml,
+      List<String> warnings)
+      throws ConfigException {
+    String flag = flags.get(key.name());
+    if (flag != null) {
+      return parse(key, flag, key.flagName(), warnings);
+    }
+    List<String> names = new ArrayList<>(key.env());
+    names.add(key.envName());
+    for (String name : names) {
+      String v = env.get(name);
+      if (v != null) {
+        return parse(key, v, name, warnings);
+      }
+    }
+    if (toml != null) {
+      String v = toml.scalar(key.name());
+      if (v != null) {
+        return parse(key, v, toml.place(key.name()), warnings);
+      }
+    }
+    return new Value(key.fallback(), "default");
+  }
+
+  private static Value parse(Key<?> key, String text, String origin, List<String> warnings)
+      throws ConfigException {
+    try {
+      return new Value(key.type().parser().parse(text), origin);
+    } catch (IllegalArgumentException e) {
+      String name = origin.equals(key.flagName()) ? "" : key.name() + ": ";
+      String said = origin + ": " + name + text + " " + e.getMessage();
+      if (!key.lenient()) {
+        throw new ConfigException(said);
+      }
+      warnings.add(said + "; using the default " + Key.show(key));
+      return new Value(key.fallback(), "default");
+    }
+  }
+
+  /// The value of a key that has a default or is required.
+  public <T> T get(Key<T> key) throws ConfigException {
+    Optional<T> v = find(key);
+    if (v.isEmpty()) {
+      throw new ConfigException(
+          key.flagName() + ": missing (expected: " + key.type().label() + ", " + key.doc() + ")");
+    }
+    return v.get();
+  }
+
+  /// The value of a key that may be absent.
+  @SuppressWarnings("unchecked") // a key's parser and default both give T
+  public <T> Optional<T> find(Key<T> key) {
+    Value v = values.get(key);
+    if (v == null) {
+      throw new IllegalArgumentException(key.name() + " was not resolved");
+    }
+    return Optional.ofNullable((T) v.value());
+  }
+
+  /// `default`, `file:line`, the variable's name or the flag.
+  public String origin(Key<?> key) {
+    Value v = values.get(key);
+    return v == null ? "absent" : v.origin();
+  }
+
+  /// Values that were replaced by their defaults, one line each.
+  public List<String> warnings() {
+    return warnings;
+  }
+
+  /// One line a key: `name = value # origin`.
+  public List<String> describe() {
+    List<String> out = new ArrayList<>();
+    values.forEach((k, v) ->
+        out.add(
+            k.name() + " = " + (v.value() == null ? "(none)" : v.value()) + "  # " + v.origin()));
+    return out;
+  }
+}

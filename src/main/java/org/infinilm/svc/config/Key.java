@@ -1,0 +1,167 @@
+package org.infinilm.svc.config;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/// One setting of one program, declared once: its name in a TOML file (`router_port`), its flag
+/// (`--router-port`), its environment variables (`INFINI_ROUTER_PORT` after any older names), its
+/// type, default and range.
+///
+/// @param name snake_case name, the key in a TOML file
+/// @param type how text becomes a value
+/// @param fallback the default; null means "absent" ([Config#find])
+/// @param env older environment names, in order of precedence, before `INFINI_<NAME>`
+/// @param lenient a value that cannot be parsed is a warning and the default, not an error
+/// @param doc one line for `--help`
+public record Key<T>(
+    String name,
+    Type<T> type,
+    @Nullable T fallback,
+    List<String> env,
+    boolean lenient,
+    String doc) {
+
+  /// Text to value; throws [IllegalArgumentException] with "(expected: ...)" wording.
+  ///
+  /// @param label the placeholder in `--help`; empty for a switch
+  public record Type<T>(String label, Parser<T> parser) {
+    public boolean isSwitch() {
+      return label.isEmpty();
+    }
+  }
+
+  /// Parses one value; the message of the exception says what was expected.
+  @FunctionalInterface
+  public interface Parser<T> {
+    T parse(String text);
+  }
+
+  public static Key<String> text(String name, @Nullable String fallback, String doc) {
+    return new Key<>(name, new Type<>("TEXT", s -> s), fallback, List.of(), false, doc);
+  }
+
+  public static Key<Long> whole(
+      String name, @Nullable Long fallback, long min, long max, String doc) {
+    return new Key<>(
+        name, new Type<>("N", s -> range(s, min, max)), fallback, List.of(), false, doc);
+  }
+
+  public static Key<Integer> port(String name, @Nullable Integer fallback, String doc) {
+    return new Key<>(
+        name, new Type<>("PORT", s -> (int) range(s, 0, 65535)), fallback, List.of(), false, doc);
+  }
+
+  public static Key<Double> number(
+      String name, @Nullable Double fallback, double min, double max, String doc) {
+    return new Key<>(
+        name, new Type<>("X", s -> decimal(s, min, max)), fallback, List.of(), false, doc);
+  }
+
+  /// A duration given in seconds, fractions allowed.
+  public static Key<Duration> seconds(
+      String name, @Nullable Double fallback, double min, String doc) {
+    return new Key<>(
+        name,
+        new Type<>("SECONDS", s -> ofSeconds(decimal(s, min, 1e9))),
+        fallback == null ? null : ofSeconds(fallback),
+        List.of(),
+        false,
+        doc);
+  }
+
+  /// A switch: `--name` alone is true; `name = false` in a file and `--no-name` turn it off.
+  public static Key<Boolean> flag(String name, boolean fallback, String doc) {
+    return new Key<>(name, new Type<>("", Key::truth), fallback, List.of(), false, doc);
+  }
+
+  /// One word of a closed set, case-insensitive.
+  public static Key<String> oneOf(
+      String name, @Nullable String fallback, List<String> words, String doc) {
+    return new Key<>(
+        name,
+        new Type<>(String.join("|", words), s -> word(s, words)),
+        fallback,
+        List.of(),
+        false,
+        doc);
+  }
+
+  /// The same key, also read from these older environment variables (first wins).
+  public Key<T> orEnv(String... names) {
+    return new Key<>(name, type, fallback, List.of(names), lenient, doc);
+  }
+
+  /// The same key, whose unusable values are a warning and the default.
+  public Key<T> orDefault() {
+    return new Key<>(name, type, fallback, env, true, doc);
+  }
+
+  public String flagName() {
+    return "--" + name.replace('_', '-');
+  }
+
+  public String envName() {
+    return "INFINI_" + name.toUpperCase(Locale.ROOT);
+  }
+
+  /// The default as a user would type it; empty when there is none.
+  public static String show(Key<?> key) {
+    return switch (key.fallback()) {
+      case null -> "";
+      case Duration d -> seconds(d);
+      case Object o -> o.toString();
+    };
+  }
+
+  private static String seconds(Duration d) {
+    double s = d.toNanos() / 1e9;
+    return s == Math.rint(s) ? Long.toString((long) s) : Double.toString(s);
+  }
+
+  private static Duration ofSeconds(double s) {
+    return Duration.ofNanos(Math.round(s * 1e9));
+  }
+
+  private static long range(String s, long min, long max) {
+    try {
+      long v = Long.parseLong(s.strip());
+      if (v >= min && v <= max) {
+        return v;
+      }
+    } catch (NumberFormatException notANumber) {
+      // falls through to the one message
+    }
+    throw new IllegalArgumentException("(expected: a whole number " + min + ".." + max + ")");
+  }
+
+  private static double decimal(String s, double min, double max) {
+    try {
+      double v = Double.parseDouble(s.strip());
+      if (v >= min && v <= max) {
+        return v;
+      }
+    } catch (NumberFormatException notANumber) {
+      // falls through to the one message
+    }
+    throw new IllegalArgumentException("(expected: a number " + min + ".." + max + ")");
+  }
+
+  private static boolean truth(String s) {
+    return switch (s.strip().toLowerCase(Locale.ROOT)) {
+      case "", "true", "1", "yes", "on" -> true;
+      case "false", "0", "no", "off" -> false;
+      default -> throw new IllegalArgumentException("(expected: true or false)");
+    };
+  }
+
+  private static String word(String s, List<String> words) {
+    for (String w : words) {
+      if (w.equalsIgnoreCase(s.strip())) {
+        return w;
+      }
+    }
+    throw new IllegalArgumentException("(expected: one of " + String.join(", ", words) + ")");
+  }
+}

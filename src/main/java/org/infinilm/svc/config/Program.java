@@ -1,0 +1,48 @@
+package org.infinilm.svc.config;
+
+import java.util.List;
+import java.util.Map;
+
+/// One command of `infini`: its name, its settings and what it runs. Each room declares its own;
+/// the roof lists them.
+///
+/// @param name the command, `router`; two words for a nested one (`config check`)
+/// @param keys its settings, each also a flag
+/// @param repeatable flags that may be given several times, name (without dashes) to help line
+/// @param positionals placeholder of the positional arguments, `[HOST]` or `FILE`; empty for none
+/// @param takesFile whether `--config-file FILE` fills the keys from a TOML file
+public record Program(
+    String name,
+    String doc,
+    List<Key<?>> keys,
+    Map<String, String> repeatable,
+    String positionals,
+    boolean takesFile,
+    Run run) {
+
+  /// A program without positionals whose keys may come from a file.
+  public static Program of(String name, String doc, List<Key<?>> keys, Run run) {
+    return new Program(name, doc, keys, Map.of(), "", true, run);
+  }
+
+  /// Runs the program to its end; returns the exit code: 0 fine, 1 it ran and the answer is no, 2
+  /// wrong usage or configuration (also for a thrown [ConfigException], whose message is printed).
+  @FunctionalInterface
+  public interface Run {
+    int run(Args args) throws Exception;
+  }
+
+  /// What the command line gave.
+  ///
+  /// @param flags the flags as typed, by key name (what [Config] resolved them from)
+  /// @param repeated values of the repeatable flags, by name
+  public record Args(
+      Config config,
+      Map<String, String> flags,
+      List<String> positionals,
+      Map<String, List<String>> repeated) {
+    public List<String> all(String repeatable) {
+      return repeated.getOrDefault(repeatable, List.of());
+    }
+  }
+}

@@ -1,0 +1,194 @@
+package org.infinilm.svc.config;
+
+import java.io.IOException;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.tomlj.Toml;
+import org.tomlj.TomlArray;
+import org.tomlj.TomlParseResult;
+import org.tomlj.TomlPosition;
+import org.tomlj.TomlTable;
+
+/// A parsed TOML file (or a table of one) whose values know their line. Reading a key of the wrong
+/// type throws a [ConfigException] with `file:line`, the key, the value and what was expected.
+public final class TomlFile {
+  private final Path file;
+  private final String prefix;
+  private final TomlTable table;
+
+  private TomlFile(Path file, String prefix, TomlTable table) {
+    this.file = file;
+    this.prefix = prefix;
+    this.table = table;
+  }
+
+  /// Reads and parses `file`; a syntax error names the first bad place.
+  public static TomlFile read(Path file) throws ConfigException {
+    TomlParseResult parsed;
+    try {
+      parsed = Toml.parse(Files.readString(file));
+    } catch (NoSuchFileException e) {
+      throw new ConfigException(file + ": no such file");
+    } catch (MalformedInputException e) {
+      throw new ConfigException(file + ": not UTF-8 text (expected: a TOML file)");
+    } catch (IOException e) {
+      throw new ConfigException(file + ": cannot be read: " + e.getMessage());
+    }
+    if (parsed.hasErrors()) {
+      var first = parsed.errors().getFirst();
+      throw new ConfigException(file + ":" + first.position().line() + ": " + first.getMessage());
+    }
+    return new TomlFile(file, "", parsed);
+  }
+
+  public Path file() {
+    return file;
+  }
+
+  public Set<String> keys() {
+    return table.keySet();
+  }
+
+  public boolean has(String key) {
+    return table.contains(List.of(key));
+  }
+
+  /// `file:line` of a key, or the file alone.
+  public String place(String key) {
+    TomlPosition at = table.inputPositionOf(List.of(key));
+    return at == null ? file.toString() : file + ":" + at.line();
+  }
+
+  /// The error to throw for `key`: place, full key, value, expectation.
+  public ConfigException wrong(String key, String expected) {
+    Object v = table.get(List.of(key));
+    return new ConfigException(
+        place(key)
+            + ": "
+            + prefix
+            + key
+            + ": "
+            + (v == null ? "missing" : show(v))
+            + " (expected: "
+            + expected
+            + ")");
+  }
+
+  public @Nullable TomlFile table(String key) throws ConfigException {
+    Object v = table.get(List.of(key));
+    if (v == null) {
+      return null;
+    }
+    if (v instanceof TomlTable t) {
+      return new TomlFile(file, prefix + key + ".", t);
+    }
+    throw wrong(key, "a table");
+  }
+
+  public @Nullable String text(String key) throws ConfigException {
+    return switch (table.get(List.of(key))) {
+      case null -> null;
+      case String s -> s;
+      default -> throw wrong(key, "a string");
+    };
+  }
+
+  public @Nullable Long whole(String key, long min, long max) throws ConfigException {
+    return switch (table.get(List.of(key))) {
+      case null -> null;
+      case Long n when n >= min && n <= max -> n;
+      default -> throw wrong(key, "a whole number " + min + ".." + max);
+    };
+  }
+
+  public @Nullable List<String> texts(String key) throws ConfigException {
+    Object v = table.get(List.of(key));
+    if (v == null) {
+      return null;
+    }
+    if (!(v instanceof TomlArray a)) {
+      throw wrong(key, "an array of strings");
+    }
+    List<String> out = new ArrayList<>();
+    for (int i = 0; i < a.size(); i++) {
+      if (!(a.get(i) instanceof String s)) {
+        throw wrong(key, "an array of strings; element " + i + " is " + show(a.get(i)));
+      }
+      out.add(s);
+    }
+    return List.copyOf(out);
+  }
+
+  /// The scalar under `key` as the text a flag would carry, or null when absent.
+  @Nullable String scalar(String key) throws ConfigException {
+    return switch (table.get(List.of(key))) {
+      case null -> null;
+      case TomlTable t -> throw wrong(key, "a single value");
+      case TomlArray a -> String.join(",", requireTexts(key));
+      case Object o -> String.valueOf(o);
+    };
+  }
+
+  private List<String> requireTexts(String key) throws ConfigException {
+    List<String> t = texts(key);
+    return t == null ? List.of() : t;
+  }
+
+  /// The whole table as plain JSON values: maps, lists, strings, longs, doubles, booleans;
+  /// date-times as text; NaN and infinities dropped.
+  public Map<String, Object> plain() {
+    return plain(table);
+  }
+
+  private static Map<String, Object> plain(TomlTable t) {
+    Map<String, Object> out = new LinkedHashMap<>();
+    for (String k : t.keySet()) {
+      Object v = plainValue(t.get(List.of(k)));
+      if (v != null) {
+        out.put(k, v);
+      }
+    }
+    return out;
+  }
+
+  private static @Nullable Object plainValue(@Nullable Object v) {
+    return switch (v) {
+      case null -> null;
+      case TomlTable t -> plain(t);
+      case TomlArray a -> {
+        List<Object> out = new ArrayList<>();
+        for (int i = 0; i < a.size(); i++) {
+          Object e = plainValue(a.get(i));
+          if (e != null) {
+            out.add(e);
+          }
+        }
+        yield out;
+      }
+      case Double d when d.isNaN() || d.isInfinite() -> null;
+      case String s -> s;
+      case Long n -> n;
+      case Double d -> d;
+      case Boolean b -> b;
+      default -> v.toString();
+    };
+  }
+
+  private static String show(@Nullable Object v) {
+    return switch (v) {
+      case null -> "nothing";
+      case String s -> '"' + s + '"';
+      case TomlTable t -> "a table";
+      case TomlArray a -> a.toJson();
+      default -> v.toString();
+    };
+  }
+}

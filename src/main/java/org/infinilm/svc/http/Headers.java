@@ -1,0 +1,35 @@
+package org.infinilm.svc.http;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// An ordered list of header fields; immutable; look-ups ignore case. For control planes, not for
+/// the proxy path.
+public record Headers(List<Header> fields) {
+  public static final Headers NONE = new Headers(List.of());
+
+  public Headers {
+    fields = List.copyOf(fields);
+  }
+
+  public static Headers of(String name, String value) {
+    return new Headers(List.of(new Header(name, value)));
+  }
+
+  public Headers with(String name, String value) {
+    List<Header> f = new ArrayList<>(fields);
+    f.add(new Header(name, value));
+    return new Headers(f);
+  }
+
+  /// The first value of `name`, or null.
+  public @Nullable String get(String name) {
+    for (Header h : fields) {
+      if (h.name().equalsIgnoreCase(name)) {
+        return h.value();
+      }
+    }
+    return null;
+  }
+}

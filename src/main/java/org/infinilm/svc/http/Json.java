@@ -1,0 +1,65 @@
+package org.infinilm.svc.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Map;
+
+/// The one JSON mapper: compact, UTF-8, object keys in alphabetical order (readers of the original
+/// compare bytes); duplicate keys and text after the document are refused when reading.
+/// Thread-safe.
+public final class Json {
+  private static final ObjectMapper MAPPER =
+      JsonMapper.builder()
+          .enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
+  private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
+
+  private Json() {}
+
+  /// `value` (maps, lists, strings, numbers, booleans, null) as compact JSON.
+  public static byte[] bytes(Object value) {
+    try {
+      return MAPPER.writeValueAsBytes(value);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public static String text(Object value) {
+    try {
+      return MAPPER.writeValueAsString(value);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// Any JSON document as a tree.
+  ///
+  /// @throws JsonProcessingException when it is none; use `getOriginalMessage()` and
+  ///   `getLocation()` for users
+  public static JsonNode tree(byte[] document) throws JsonProcessingException {
+    try {
+      JsonNode n = MAPPER.readTree(document);
+      return n == null ? MAPPER.missingNode() : n;
+    } catch (JsonProcessingException e) {
+      throw e;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /// A tree as plain maps and lists.
+  public static Map<String, Object> plain(JsonNode object) {
+    return MAPPER.convertValue(object, OBJECT);
+  }
+}

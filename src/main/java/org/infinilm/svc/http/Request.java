@@ -1,0 +1,59 @@
+package org.infinilm.svc.http;
+
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// One request to a control-plane [Server], body complete.
+///
+/// @param path the target without its query, as sent
+/// @param rawQuery the query without `?`, or null
+/// @param peer numeric address of the client
+/// @param gone runs callbacks when the client goes away before the answer is complete
+public record Request(
+    String method,
+    String path,
+    @Nullable String rawQuery,
+    Headers headers,
+    byte[] body,
+    String peer,
+    Gone gone) {
+
+  /// Tells a handler that its client went away.
+  public interface Gone {
+    /// Runs `callback` once when the connection closes before the response ends (at once if it
+    /// already has). It runs on an event loop and must not block.
+    void onGone(Runnable callback);
+
+    boolean isGone();
+  }
+
+  /// All values of a query parameter, decoded, in order; bad percent-encoding is kept as sent.
+  public List<String> query(String name) {
+    List<String> out = new ArrayList<>();
+    if (rawQuery != null) {
+      for (String pair : rawQuery.split("&", -1)) {
+        int eq = pair.indexOf('=');
+        String k = eq < 0 ? pair : pair.substring(0, eq);
+        if (decode(k).equals(name)) {
+          out.add(eq < 0 ? "" : decode(pair.substring(eq + 1)));
+        }
+      }
+    }
+    return out;
+  }
+
+  public String bodyText() {
+    return new String(body, StandardCharsets.UTF_8);
+  }
+
+  private static String decode(String s) {
+    try {
+      return URLDecoder.decode(s, StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException badEscape) {
+      return s;
+    }
+  }
+}

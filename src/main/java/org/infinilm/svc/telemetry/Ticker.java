@@ -1,0 +1,25 @@
+package org.infinilm.svc.telemetry;
+
+import java.time.Instant;
+
+/// Time, passed in wherever it is read; thread-safe.
+public interface Ticker {
+  /// Monotonic nanoseconds from an arbitrary origin.
+  long nanos();
+
+  /// Wall-clock time.
+  Instant now();
+
+  Ticker SYSTEM =
+      new Ticker() {
+        @Override
+        public long nanos() {
+          return System.nanoTime();
+        }
+
+        @Override
+        public Instant now() {
+          return Instant.now();
+        }
+      };
+}

@@ -1,0 +1,159 @@
+package org.infinilm.svc;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.Test;
+
+/// The executable drawing of the house: which room may import which, and which types are a room's
+/// face.
+class FloorPlanTest {
+  private static final String ROOT = "org.infinilm.svc.";
+
+  private static final JavaClasses HOUSE =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages("org.infinilm.svc");
+
+  /// Room to the rooms it may import; everything points down.
+  private static final Map<String, Set<String>> MAY_IMPORT =
+      Map.ofEntries(
+          Map.entry("fleet", Set.of()),
+          Map.entry("config", Set.of()),
+          Map.entry("telemetry", Set.of()),
+          Map.entry("http", Set.of()),
+          Map.entry("policy", Set.of("fleet")),
+          Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
+          Map.entry("router", Set.of("policy", "registry", "fleet", "http", "config", "telemetry")),
+          Map.entry("babysitter", Set.of("registry", "fleet", "http", "config", "telemetry")),
+          Map.entry("engine", Set.of("http", "config", "telemetry")),
+          Map.entry("simulator", Set.of("http", "config", "telemetry")),
+          Map.entry("bench", Set.of("http", "config", "telemetry")),
+          Map.entry("deploy", Set.of("http", "config", "telemetry")),
+          Map.entry(
+              "cli",
+              Set.of(
+                  "router",
+                  "babysitter",
+                  "engine",
+                  "simulator",
+                  "bench",
+                  "deploy",
+                  "policy",
+                  "registry",
+                  "fleet",
+                  "http",
+                  "config",
+                  "telemetry")));
+
+  @Test
+  void roomsImportOnlyWhatThePlanAllows() {
+    MAY_IMPORT.forEach((room, below) -> {
+      String[] closed =
+          MAY_IMPORT.keySet().stream()
+              .filter(r -> !r.equals(room) && !below.contains(r))
+              .map(r -> ROOT + r)
+              .toArray(String[]::new);
+      noClasses()
+          .that(resideInAPackage(ROOT + room))
+          .should()
+          .dependOnClassesThat(resideInAnyPackage(closed))
+          .allowEmptyShould(true)
+          .check(HOUSE);
+    });
+  }
+
+  @Test
+  void everyRoomIsOnThePlanAndNullMarked() {
+    Set<String> found =
+        HOUSE.stream()
+            .map(c -> c.getPackageName().substring(ROOT.length()))
+            .collect(Collectors.toCollection(TreeSet::new));
+    assertThat(MAY_IMPORT.keySet()).containsAll(found);
+    for (String room : found) {
+      assertThat(HOUSE.getPackage(ROOT + room).tryGetPackageInfo())
+          .as("package-info of " + room)
+          .hasValueSatisfying(info -> assertThat(info.isAnnotatedWith(NullMarked.class)).isTrue());
+    }
+  }
+
+  @Test
+  void noCyclesBetweenRooms() {
+    slices().matching(ROOT + "(*)..").should().beFreeOfCycles().check(HOUSE);
+  }
+
+  @Test
+  void nativeCallsOnlyInTheEngine() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "engine")))
+        .should()
+        .dependOnClassesThat()
+        .haveNameMatching("java\\.lang\\.foreign\\.(Linker|SymbolLookup|FunctionDescriptor).*")
+        .check(HOUSE);
+  }
+
+  @Test
+  void clockAndRandomnessArePassedIn() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "telemetry")))
+        .should()
+        .callMethod(System.class, "nanoTime")
+        .orShould()
+        .callMethod(System.class, "currentTimeMillis")
+        .orShould()
+        .callMethod(Math.class, "random")
+        .because("time comes from telemetry.Ticker, randomness from a generator handed in")
+        .check(HOUSE);
+  }
+
+  @Test
+  void oneHttpStack() {
+    noClasses()
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("java.net.http..", "com.sun.net.httpserver.."))
+        .because("Netty below is the one HTTP stack: http.Server and http.Client")
+        .check(HOUSE);
+  }
+
+  @Test
+  void theRoofExportsNothing() {
+    classes()
+        .that(resideInAPackage(ROOT + "cli"))
+        .and()
+        .doNotHaveSimpleName("Main")
+        .and()
+        .doNotHaveSimpleName("package-info")
+        .should()
+        .notBePublic()
+        .check(HOUSE);
+  }
+
+  @Test
+  void aRoomsFaceIsSmall() {
+    Map<String, Long> faces =
+        HOUSE.stream()
+            .filter(JavaClass::isTopLevelClass)
+            .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
+            .collect(Collectors.groupingBy(JavaClass::getPackageName, Collectors.counting()));
+    Set<String> wide = Set.of(ROOT + "http", ROOT + "fleet", ROOT + "policy");
+    faces.forEach((room, n) ->
+        assertThat(n)
+            .as("public types of " + room)
+            .isLessThanOrEqualTo(wide.contains(room) ? 24 : 8));
+  }
+}
