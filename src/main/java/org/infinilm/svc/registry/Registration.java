@@ -1,0 +1,29 @@
+package org.infinilm.svc.registry;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/// What a service says of itself when it registers.
+///
+/// @param name unique key of the entry; registering it again replaces the entry
+/// @param host address that others reach it at
+/// @param port 0..65535
+/// @param hostname name for people; often the host again
+/// @param url base URL, `http://host:port`
+/// @param status `running`, or any other word to be out of service
+/// @param metadata plain JSON values; may hold nulls
+/// @param weight share of round robin, 0 or more; 1 is the default
+public record Registration(
+    String name,
+    String host,
+    int port,
+    String hostname,
+    String url,
+    String status,
+    Map<String, Object> metadata,
+    int weight) {
+  public Registration {
+    metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+}

@@ -1,0 +1,208 @@
+package org.infinilm.svc.registry;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Speaks to a registry, ours or an original one. Thread-safe; calls block, at most 10 s ([#watch]:
+/// 10 s longer than its wait).
+///
+/// Every method throws [IOException] when the registry cannot be reached or answers with anything
+/// but success; the message names its address, the status and what it said.
+public final class RegistryClient {
+  private static final Logger log = LoggerFactory.getLogger(RegistryClient.class);
+  private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  private final Client http;
+  private final String base;
+  private final @Nullable String token;
+
+  /// @param base `http://host:port`, with or without a path
+  /// @param token sent as `Authorization: Bearer`, or null
+  public RegistryClient(Client http, URI base, @Nullable String token) {
+    this.http = http;
+    String b = base.toString();
+    this.base = b.endsWith("/") ? b.substring(0, b.length() - 1) : b;
+    this.token = token == null || token.isEmpty() ? null : token;
+  }
+
+  /// Creates the entry, or replaces the one of the same name.
+  public void register(Registration r) throws IOException, InterruptedException {
+    Map<String, Object> body = new HashMap<>();
+    body.put("name", r.name());
+    body.put("host", r.host());
+    body.put("port", r.port());
+    body.put("hostname", r.hostname());
+    body.put("url", r.url());
+    body.put("status", r.status());
+    body.put("metadata", r.metadata());
+    if (r.weight() != 1) {
+      body.put("weight", r.weight());
+    }
+    send("POST", "/services", body, false);
+  }
+
+  /// Renews the lease of `name`, and sets its status when one is given.
+  ///
+  /// @return false when the registry does not know the name: register again
+  public boolean heartbeat(String name, @Nullable String status)
+      throws IOException, InterruptedException {
+    Object body = status == null ? null : Map.of("status", status);
+    return send("POST", path(name) + "/heartbeat", body, true) != null;
+  }
+
+  /// Removes the entry.
+  ///
+  /// @return false when there was none
+  public boolean unregister(String name) throws IOException, InterruptedException {
+    return send("DELETE", path(name), null, true) != null;
+  }
+
+  /// Sets the status of an entry and renews its lease.
+  ///
+  /// @return false when there is no such entry
+  public boolean setStatus(String name, String status) throws IOException, InterruptedException {
+    return send("PUT", path(name), Map.of("status", status), true) != null;
+  }
+
+  /// Every entry; one that cannot be read is left out with a warning.
+  public List<Service> services() throws IOException, InterruptedException {
+    return services(tree(send("GET", "/services", null, false)));
+  }
+
+  /// Waits for a version other than `version`, at most `wait`; null answers at once.
+  ///
+  /// An original registry has no such route: the answer is then the table of now with an empty
+  /// version, at once, and the caller paces itself.
+  public Watch watch(@Nullable String version, Duration wait)
+      throws IOException, InterruptedException {
+    String target = "/watch?wait=" + Math.max(0, wait.toSeconds());
+    if (version != null && !version.isEmpty()) {
+      target += "&version=" + encode(version);
+    }
+    byte[] answer = exchange("GET", target, null, true, TIMEOUT.plus(wait));
+    if (answer == null) {
+      return new Watch("", services(), List.of());
+    }
+    JsonNode t = tree(answer);
+    List<String> deleted = new ArrayList<>();
+    t.path("deleted").forEach(n -> deleted.add(n.asText()));
+    return new Watch(t.path("version").asText(), services(t), deleted);
+  }
+
+  private byte @Nullable [] send(
+      String method, String target, @Nullable Object json, boolean mayBeAbsent)
+      throws IOException, InterruptedException {
+    return exchange(method, target, json, mayBeAbsent, TIMEOUT);
+  }
+
+  /// The body of a 2xx answer; null for a 404 where that is an answer.
+  private byte @Nullable [] exchange(
+      String method, String target, @Nullable Object json, boolean mayBeAbsent, Duration timeout)
+      throws IOException, InterruptedException {
+    Headers headers = Headers.NONE;
+    byte[] body = new byte[0];
+    if (json != null) {
+      headers = headers.with("content-type", "application/json");
+      body = Json.bytes(json);
+    }
+    if (token != null) {
+      headers = headers.with("authorization", "Bearer " + token);
+    }
+    Client.Reply reply = http.send(method, URI.create(base + target), headers, body, timeout);
+    if (reply.ok()) {
+      return reply.body();
+    }
+    if (mayBeAbsent && reply.status() == 404) {
+      return null;
+    }
+    throw new IOException(
+        "registry "
+            + base
+            + ": "
+            + method
+            + " "
+            + target
+            + ": status "
+            + reply.status()
+            + said(reply.body()));
+  }
+
+  private static String said(byte[] body) {
+    try {
+      String error = Json.tree(body).path("error").asText();
+      return error.isEmpty() ? "" : ": " + error;
+    } catch (JsonProcessingException notJson) {
+      return "";
+    }
+  }
+
+  private JsonNode tree(byte @Nullable [] body) throws IOException {
+    if (body == null) {
+      throw new IOException("registry " + base + ": no body");
+    }
+    try {
+      return Json.tree(body);
+    } catch (JsonProcessingException e) {
+      throw new IOException("registry " + base + ": no JSON: " + e.getOriginalMessage(), e);
+    }
+  }
+
+  private List<Service> services(JsonNode answer) throws IOException {
+    JsonNode list = answer.path("services");
+    if (!list.isArray()) {
+      throw new IOException("registry " + base + ": no \"services\" array in its answer");
+    }
+    List<Service> out = new ArrayList<>();
+    for (JsonNode n : list) {
+      JsonNode name = n.path("name");
+      JsonNode host = n.path("host");
+      JsonNode port = n.path("port");
+      if (!name.isTextual() || !host.isTextual() || !port.canConvertToInt()) {
+        log.warn("registry {}: an entry without name, host or port is left out", base);
+        continue;
+      }
+      out.add(service(n));
+    }
+    return out;
+  }
+
+  private static Service service(JsonNode n) {
+    JsonNode metadata = n.path("metadata");
+    return new Service(
+        n.path("name").asText(),
+        n.path("host").asText(),
+        n.path("port").asInt(),
+        n.path("hostname").asText(),
+        n.path("url").asText(),
+        n.path("status").asText(),
+        metadata.isObject() ? Json.plain(metadata) : Map.of(),
+        Math.max(0, n.path("weight").asInt(1)),
+        n.path("health_status").asText("unknown"),
+        n.path("is_healthy").asBoolean(false),
+        n.path("last_heartbeat").asDouble(),
+        n.path("timestamp").asText());
+  }
+
+  private static String path(String name) {
+    return "/services/" + encode(name);
+  }
+
+  private static String encode(String s) {
+    return URLEncoder.encode(s, StandardCharsets.UTF_8).replace("+", "%20");
+  }
+}
