@@ -1,12 +1,36 @@
 package org.infinilm.svc.http;
 
+import io.netty.bootstrap.Bootstrap;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.http.DefaultFullHttpRequest;
+import io.netty.handler.codec.http.HttpClientCodec;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpVersion;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
-/// The blocking HTTP/1.1 client of control planes: no proxies, no redirects, no cookies, bounded
-/// bodies. Thread-safe; call it from virtual threads.
+/// The blocking HTTP/1.1 client of control planes: one connection a call, no proxies, no redirects,
+/// no cookies, bounded bodies. Thread-safe; call it from virtual threads.
 public final class Client implements AutoCloseable {
+  private static final int MAX_BODY_BYTES = 64 << 20;
+  private static final Duration CONNECT = Duration.ofSeconds(5);
+
   /// One complete answer.
   public record Reply(int status, Headers headers, byte[] body) {
     public boolean ok() {
@@ -14,17 +38,23 @@ public final class Client implements AutoCloseable {
     }
   }
 
-  /// A streamed answer as it arrives.
+  /// A streamed answer as it arrives, on the calling thread.
   public interface Listener {
     void head(int status, Headers headers);
 
-    /// One piece of the body, on the calling thread.
-    void piece(byte[] piece);
+    /// One piece of the body. An [IOException] ends the call and closes the connection.
+    void piece(byte[] piece) throws IOException;
   }
 
-  /// A client with its own small event loop.
+  private final EventLoopGroup loops;
+
+  private Client(EventLoopGroup loops) {
+    this.loops = loops;
+  }
+
+  /// A client on the control loop of this process.
   public static Client create() {
-    return new Client();
+    return new Client(Loops.control());
   }
 
   /// Sends one request and waits for the whole answer (at most 64 MiB).
@@ -34,7 +64,9 @@ public final class Client implements AutoCloseable {
   ///   HTTP
   public Reply send(String method, URI uri, Headers headers, byte[] body, Duration timeout)
       throws IOException, InterruptedException {
-    throw new IOException("not yet");
+    Collector collector = new Collector();
+    run(method, uri, headers, body, timeout, timeout, collector);
+    return collector.reply();
   }
 
   /// `GET` without headers.
@@ -56,9 +88,116 @@ public final class Client implements AutoCloseable {
   public void stream(
       String method, URI uri, Headers headers, byte[] body, Duration timeout, Listener listener)
       throws IOException, InterruptedException {
-    throw new IOException("not yet");
+    run(method, uri, headers, body, null, timeout, listener);
+  }
+
+  private void run(
+      String method,
+      URI uri,
+      Headers headers,
+      byte[] body,
+      @Nullable Duration total,
+      Duration betweenBytes,
+      Listener listener)
+      throws IOException, InterruptedException {
+    ClientCall call = new ClientCall(uri.getHost() + ":" + port(uri));
+    Channel channel = connect(uri, total == null ? betweenBytes : total, call);
+    try {
+      if (total != null) {
+        channel
+            .eventLoop()
+            .schedule(() -> call.timedOut(total), total.toMillis(), TimeUnit.MILLISECONDS);
+      }
+      channel.writeAndFlush(request(method, uri, headers, body)).addListener(call::sent);
+      call.consume(listener, betweenBytes);
+    } finally {
+      channel.close();
+    }
+  }
+
+  private Channel connect(URI uri, Duration timeout, ClientCall call)
+      throws IOException, InterruptedException {
+    String host = uri.getHost();
+    if (host == null || !"http".equals(uri.getScheme())) {
+      throw new IOException(uri + " (expected: http://host:port/path)");
+    }
+    InetAddress address;
+    try {
+      address = InetAddress.getByName(host);
+    } catch (UnknownHostException e) {
+      throw new IOException("unknown host " + host, e);
+    }
+    Duration bound = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
+    ChannelFuture f =
+        new Bootstrap()
+            .group(loops)
+            .channel(Loops.channel())
+            .option(ChannelOption.TCP_NODELAY, true)
+            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) Math.max(1, bound.toMillis()))
+            .handler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel c) {
+                    c.pipeline().addLast(new HttpClientCodec(8192, 64 << 10, 64 << 10), call);
+                  }
+                })
+            .connect(new InetSocketAddress(address, port(uri)))
+            .await();
+    if (!f.isSuccess()) {
+      throw new IOException(
+          "cannot connect to " + host + ":" + port(uri) + ": " + f.cause().getMessage(), f.cause());
+    }
+    return f.channel();
+  }
+
+  private static int port(URI uri) {
+    return uri.getPort() < 0 ? 80 : uri.getPort();
+  }
+
+  private static DefaultFullHttpRequest request(
+      String method, URI uri, Headers headers, byte[] body) {
+    String path = uri.getRawPath() == null || uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
+    String target = uri.getRawQuery() == null ? path : path + "?" + uri.getRawQuery();
+    DefaultFullHttpRequest r =
+        new DefaultFullHttpRequest(
+            HttpVersion.HTTP_1_1, HttpMethod.valueOf(method), target, Unpooled.wrappedBuffer(body));
+    r.headers().set(HttpHeaderNames.HOST, uri.getRawAuthority());
+    for (Header h : headers.fields()) {
+      r.headers().add(h.name(), h.value());
+    }
+    r.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    if (body.length > 0 || method.equals("POST") || method.equals("PUT")) {
+      r.headers().set(HttpHeaderNames.CONTENT_LENGTH, body.length);
+    }
+    return r;
   }
 
   @Override
-  public void close() {}
+  public void close() {
+    // the control loop belongs to the process
+  }
+
+  /// Gathers a whole answer.
+  private static final class Collector implements Listener {
+    private final AtomicReference<Reply> head = new AtomicReference<>();
+    private final ByteArrayOutputStream body = new ByteArrayOutputStream();
+
+    @Override
+    public void head(int status, Headers headers) {
+      head.set(new Reply(status, headers, new byte[0]));
+    }
+
+    @Override
+    public void piece(byte[] piece) throws IOException {
+      if (body.size() + piece.length > MAX_BODY_BYTES) {
+        throw new IOException("answer larger than " + MAX_BODY_BYTES + " bytes");
+      }
+      body.writeBytes(piece);
+    }
+
+    Reply reply() {
+      Reply r = head.get();
+      return new Reply(r.status(), r.headers(), body.toByteArray());
+    }
+  }
 }

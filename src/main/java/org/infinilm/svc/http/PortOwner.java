@@ -1,14 +1,96 @@
 package org.infinilm.svc.http;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Names the process that listens on a TCP port of this machine, for error messages (Linux
 /// `/proc`).
 public final class PortOwner {
+  private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
+  private static final Path PROC = Path.of("/proc");
+  private static final String LISTEN = "0A";
+
   private PortOwner() {}
 
   /// `pid 123 (java -jar x)` of the listener on `port`, when it can be seen.
   public static Optional<String> find(int port) {
+    List<String> inodes = new ArrayList<>();
+    addInodes(PROC.resolve("net/tcp"), port, inodes);
+    addInodes(PROC.resolve("net/tcp6"), port, inodes);
+    return inodes.isEmpty() ? Optional.empty() : holder(inodes);
+  }
+
+  private static void addInodes(Path table, int port, List<String> inodes) {
+    String local = String.format(":%04X", port);
+    try (Stream<String> lines = Files.lines(table)) {
+      lines
+          .map(line -> line.strip().split("\\s+"))
+          .filter(f -> f.length > 9 && f[3].equals(LISTEN) && f[1].endsWith(local))
+          .forEach(f -> inodes.add("socket:[" + f[9] + "]"));
+    } catch (IOException | UncheckedIOException e) {
+      LOG.debug("{} cannot be read", table, e);
+    }
+  }
+
+  /// The message for a port that cannot be bound.
+  static String cannotListen(String host, int port, Throwable cause) {
+    String why = String.valueOf(cause.getMessage());
+    if (why.contains("in use") || cause instanceof java.net.BindException) {
+      return "cannot listen on "
+          + host
+          + ":"
+          + port
+          + ": "
+          + find(port).map(o -> "the port is held by " + o).orElse(why);
+    }
+    return "cannot listen on " + host + ":" + port + ": " + why;
+  }
+
+  private static Optional<String> holder(List<String> inodes) {
+    try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
+      for (Path p : processes) {
+        if (holds(p, inodes)) {
+          return Optional.of("pid " + p.getFileName() + commandLine(p));
+        }
+      }
+    } catch (IOException unreadable) {
+      return Optional.empty();
+    }
     return Optional.empty();
+  }
+
+  private static boolean holds(Path process, List<String> inodes) {
+    try (DirectoryStream<Path> fds = Files.newDirectoryStream(process.resolve("fd"))) {
+      for (Path fd : fds) {
+        if (inodes.contains(Files.readSymbolicLink(fd).toString())) {
+          return true;
+        }
+      }
+    } catch (IOException notOurs) {
+      return false;
+    }
+    return false;
+  }
+
+  private static String commandLine(Path process) {
+    try {
+      String s =
+          new String(Files.readAllBytes(process.resolve("cmdline")), StandardCharsets.UTF_8)
+              .replace('\0', ' ')
+              .strip();
+      return " (" + (s.length() > 120 ? s.substring(0, 120) + "..." : s) + ")";
+    } catch (IOException gone) {
+      return "";
+    }
   }
 }

@@ -1,11 +1,27 @@
 package org.infinilm.svc.http;
 
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseEncoder;
+import io.netty.handler.timeout.IdleStateHandler;
+import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /// The HTTP/1.1 server of control planes, the engine and the simulator: Netty below, whole request
-/// bodies, one virtual thread a request.
+/// bodies, one virtual thread a request. Thread-safe.
 public final class Server implements AutoCloseable {
+  /// How a server listens.
+  ///
   /// @param host address to listen on, `127.0.0.1` or `0.0.0.0`
   /// @param port 0 for any free port
   /// @param maxBodyBytes larger bodies are answered 413
@@ -22,24 +38,87 @@ public final class Server implements AutoCloseable {
     }
   }
 
-  private Server() {}
+  private static final Duration DRAIN_STEP = Duration.ofMillis(20);
+
+  private final Channel listener;
+  private final ChannelGroup connections;
+
+  private Server(Channel listener, ChannelGroup connections) {
+    this.listener = listener;
+    this.connections = connections;
+  }
 
   /// Binds and serves.
   ///
-  /// @throws IOException when the port cannot be bound; the message names address and port (see
-  ///   [PortOwner])
+  /// @throws IOException when the port cannot be bound; the message names address and port and,
+  ///   where it can be seen, the process that holds it
   public static Server start(Options options, Handler handler) throws IOException {
-    throw new IOException("not yet");
+    ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    ChannelFuture bound =
+        new ServerBootstrap()
+            .group(Loops.control())
+            .channel(Loops.serverChannel())
+            .option(ChannelOption.SO_BACKLOG, 1024)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .childHandler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel c) {
+                    if (connections.size() >= options.maxConnections()) {
+                      c.close();
+                      return;
+                    }
+                    connections.add(c);
+                    c.pipeline()
+                        .addLast(new StrictRequestDecoder())
+                        .addLast(new Encoder())
+                        .addLast(
+                            new IdleStateHandler(
+                                options.idle().toMillis(), 0, 0, TimeUnit.MILLISECONDS))
+                        .addLast(
+                            "connection", new ServerConnection(handler, options.maxBodyBytes()));
+                  }
+                })
+            .bind(options.host(), options.port())
+            .awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw new IOException(
+          PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
+    }
+    return new Server(bound.channel(), connections);
   }
 
+  /// The port it listens on.
   public int port() {
-    return 0;
+    return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
   /// Stops accepting and waits for requests in flight, at most `grace`.
-  public void drain(Duration grace) {}
+  public void drain(Duration grace) throws InterruptedException {
+    listener.close().awaitUninterruptibly();
+    for (long left = grace.toMillis(); left > 0 && anyBusy(); left -= DRAIN_STEP.toMillis()) {
+      TimeUnit.MILLISECONDS.sleep(DRAIN_STEP.toMillis());
+    }
+  }
+
+  private boolean anyBusy() {
+    return connections.stream()
+        .anyMatch(c -> c.pipeline().get("connection") instanceof ServerConnection s && s.busy());
+  }
 
   /// Stops at once: closes the listener and every connection.
   @Override
-  public void close() {}
+  public void close() {
+    listener.close().awaitUninterruptibly();
+    connections.close().awaitUninterruptibly();
+  }
+
+  /// Encodes answers; a HEAD answer's Content-Length is the handler's, its body is empty already.
+  private static final class Encoder extends HttpResponseEncoder {
+    @Override
+    protected void sanitizeHeadersBeforeEncode(HttpResponse message, boolean isAlwaysEmpty) {
+      // lengths are set by ServerConnection
+    }
+  }
 }

@@ -1,0 +1,198 @@
+package org.infinilm.svc.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.Socket;
+import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+
+class ServerIT {
+  private static final Duration SOON = Duration.ofSeconds(10);
+  private final Client client = Client.create();
+
+  private static Server serve(Handler h) throws IOException {
+    return Server.start(Server.Options.at("127.0.0.1", 0).maxBody(1000), h);
+  }
+
+  private static URI at(Server s, String path) {
+    return URI.create("http://127.0.0.1:" + s.port() + path);
+  }
+
+  @Test
+  void aRequestReachesTheHandlerWholeAndItsAnswerComesBack() throws Exception {
+    try (Server s =
+        serve(r ->
+            Response.json(
+                201,
+                Map.of("m", r.method(), "p", r.path(), "q", r.query("a"), "b", r.bodyText())))) {
+      Client.Reply reply =
+          client.send("POST", at(s, "/x?a=1&a=b%20c"), Headers.NONE, "hé".getBytes(UTF_8), SOON);
+      assertThat(reply.status()).isEqualTo(201);
+      assertThat(new String(reply.body(), UTF_8))
+          .isEqualTo("{\"b\":\"hé\",\"m\":\"POST\",\"p\":\"/x\",\"q\":[\"1\",\"b c\"]}");
+      assertThat(reply.headers().get("Content-Type")).isEqualTo("application/json");
+    }
+  }
+
+  @Test
+  void piecesOfAStreamArriveOneByOne() throws Exception {
+    CountDownLatch firstSeen = new CountDownLatch(1);
+    try (Server s =
+        serve(r ->
+            Response.stream(
+                200,
+                Headers.of("content-type", "text/event-stream"),
+                sink -> {
+                  sink.write("one".getBytes(UTF_8));
+                  firstSeen.await();
+                  sink.write("two".getBytes(UTF_8));
+                }))) {
+      List<String> pieces = new ArrayList<>();
+      client.stream(
+          "GET",
+          at(s, "/"),
+          Headers.NONE,
+          new byte[0],
+          SOON,
+          new Client.Listener() {
+            @Override
+            public void head(int status, Headers headers) {
+              pieces.add(status + " " + headers.get("transfer-encoding"));
+            }
+
+            @Override
+            public void piece(byte[] piece) {
+              pieces.add(new String(piece, UTF_8));
+              firstSeen.countDown();
+            }
+          });
+      assertThat(pieces).containsExactly("200 chunked", "one", "two");
+    }
+  }
+
+  @Test
+  void anAbortedStreamIsSeenAsBroken() throws Exception {
+    try (Server s =
+        serve(r ->
+            Response.stream(
+                200,
+                Headers.NONE,
+                sink -> {
+                  sink.write("part".getBytes(UTF_8));
+                  sink.abort();
+                }))) {
+      assertThatThrownBy(() -> client.get(at(s, "/"), SOON))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("before the answer ended");
+    }
+  }
+
+  @Test
+  void aHandlerLearnsThatItsClientWentAway() throws Exception {
+    AtomicBoolean gone = new AtomicBoolean();
+    CountDownLatch started = new CountDownLatch(1);
+    CountDownLatch release = new CountDownLatch(1);
+    try (Server s =
+        serve(r -> {
+          r.gone().onGone(() -> gone.set(true));
+          started.countDown();
+          release.await();
+          return Response.empty(204);
+        })) {
+      try (Socket c = new Socket("127.0.0.1", s.port())) {
+        c.getOutputStream().write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+        started.await();
+      }
+      await().atMost(SOON).untilTrue(gone);
+      release.countDown();
+    }
+  }
+
+  @Test
+  void pipelinedRequestsAreAnsweredInOrder() throws Exception {
+    try (Server s = serve(r -> Response.text(200, "text/plain", r.path()));
+        Socket c = new Socket("127.0.0.1", s.port())) {
+      String one = "GET /%d HTTP/1.1\r\nHost: x\r\n\r\n";
+      c.getOutputStream()
+          .write(
+              (one.formatted(1)
+                      + one.formatted(2)
+                      + "GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                  .getBytes(UTF_8));
+      String all = new String(c.getInputStream().readAllBytes(), UTF_8);
+      assertThat(all.replaceAll("(?s)HTTP/1.1 200 OK.*?\r\n\r\n", "|")).isEqualTo("|/1|/2|/3");
+    }
+  }
+
+  @Test
+  void ambiguousOrOversizedRequestsAreRefused() throws Exception {
+    try (Server s = serve(r -> Response.empty(204))) {
+      assertThat(raw(s, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n"))
+          .startsWith("HTTP/1.1 413 ");
+      assertThat(
+              raw(
+                  s,
+                  "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+          .startsWith("HTTP/1.1 400 ");
+      assertThat(raw(s, "GET / HTTP/1.1\r\n\r\n")).startsWith("HTTP/1.1 400 ");
+      assertThat(raw(s, "GET / HTTP/1.1\r\nHost: x\r\nX: " + "a".repeat(70_000) + "\r\n\r\n"))
+          .startsWith("HTTP/1.1 431 ");
+      assertThat(raw(s, "nonsense\r\n\r\n")).startsWith("HTTP/1.1 400 ");
+    }
+  }
+
+  @Test
+  void aTakenPortIsNamedWithItsHolder() throws Exception {
+    try (Server s = serve(r -> Response.empty(204))) {
+      assertThatThrownBy(() ->
+              Server.start(Server.Options.at("127.0.0.1", s.port()), r -> Response.empty(204)))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("127.0.0.1:" + s.port())
+          .hasMessageContaining("pid " + ProcessHandle.current().pid());
+    }
+  }
+
+  @Test
+  void headAnswersCarryTheLengthAndNoBody() throws Exception {
+    try (Server s = serve(r -> Response.text(200, "text/plain", "hello"))) {
+      String all = raw(s, "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      assertThat(all).containsIgnoringCase("content-length: 5").endsWith("\r\n\r\n");
+    }
+  }
+
+  @Test
+  void aSilentServerTimesOut() throws Exception {
+    CountDownLatch release = new CountDownLatch(1);
+    try (Server s =
+        serve(r -> {
+          release.await();
+          return Response.empty(204);
+        })) {
+      assertThatThrownBy(() -> client.get(at(s, "/"), Duration.ofMillis(100)))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("100 ms");
+      release.countDown();
+    }
+  }
+
+  private static String raw(Server s, String request) throws IOException {
+    try (Socket c = new Socket("127.0.0.1", s.port())) {
+      c.getOutputStream().write(request.getBytes(UTF_8));
+      c.setSoTimeout(10_000);
+      try (InputStream in = c.getInputStream()) {
+        return new String(in.readAllBytes(), UTF_8);
+      }
+    }
+  }
+}
