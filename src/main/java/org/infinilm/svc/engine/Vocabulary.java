@@ -1,0 +1,26 @@
+package org.infinilm.svc.engine;
+
+import java.util.List;
+
+/// The text side of a model: tokens and the chat template. Thread-safe.
+interface Vocabulary {
+  /// One message of a chat.
+  record Message(String role, String content) {}
+
+  /// The number of token ids; valid ids are 0 up to it.
+  int size();
+
+  /// Whether `token` ends a generation.
+  boolean isEnd(int token);
+
+  /// @param special whether the model's own first token is put in front
+  int[] tokenize(String text, boolean special);
+
+  /// The bytes of one token; may be a part of a UTF-8 character, or empty for a control token.
+  byte[] piece(int token);
+
+  /// The text of a prompt for these messages, by the model's own template, ready for the answer.
+  ///
+  /// @throws IllegalArgumentException when the template cannot render them
+  String prompt(List<Message> messages);
+}
