@@ -4,11 +4,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.deploy.ValidateProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
-  static final List<Program> PROGRAMS = List.of(ConfigCheck.PROGRAM);
+  static final List<Program> PROGRAMS = List.of(ConfigCheck.PROGRAM, ValidateProgram.PROGRAM);
 
   private Main() {}
 

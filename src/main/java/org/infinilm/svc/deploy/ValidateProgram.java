@@ -1,0 +1,65 @@
+package org.infinilm.svc.deploy;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// `infini validate [HOST]`: checks a running deployment; exit 0 only when every check passed.
+public final class ValidateProgram {
+  private static final Key<Integer> REGISTRY_PORT =
+      Key.port("registry_port", 18000, "Port of the registry.").orEnv("REGISTRY_PORT");
+  private static final Key<Integer> ROUTER_PORT =
+      Key.port("router_port", 8000, "Port of the router.").orEnv("ROUTER_PORT");
+  private static final Key<Duration> TIMEOUT =
+      Key.seconds("timeout", 60.0, 0.1, "Longest wait for one request, in seconds.");
+  private static final Key<String> MODEL =
+      Key.text("model", null, "Model to ask (default: one that both pools offer).");
+  private static final Key<Boolean> JSON =
+      Key.flag("json", false, "Print one JSON document instead of lines.");
+
+  public static final Program PROGRAM =
+      new Program(
+          "validate",
+          "Check a running deployment: health, discovery, models, chat, and where each request"
+              + " went.",
+          List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON),
+          Map.of(
+              "expect",
+              "Name of an instance that must be there (repeatable; default: the two of infini up,"
+                  + " else all that are listed)."),
+          "[HOST]",
+          false,
+          ValidateProgram::run);
+
+  private ValidateProgram() {}
+
+  private static int run(Program.Args args) throws ConfigException, InterruptedException {
+    if (args.positionals().size() > 1) {
+      throw new ConfigException(
+          "validate: " + String.join(" ", args.positionals()) + " (expected: at most one HOST)");
+    }
+    String host = args.positionals().isEmpty() ? "localhost" : args.positionals().getFirst();
+    if (!host.matches("[A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?")) {
+      throw new ConfigException(
+          "validate: " + host + " (expected: a host name or address, without port or path)");
+    }
+    Validate.Target target =
+        Validate.Target.of(
+            host,
+            args.config().get(REGISTRY_PORT),
+            args.config().get(ROUTER_PORT),
+            args.all("expect"),
+            args.config().find(MODEL).orElse(null));
+    Report report = new Report(Terminal.standard(System.getenv()), args.config().get(JSON));
+    try (Client client = Client.create()) {
+      Probe probe = new Probe(client, args.config().get(TIMEOUT));
+      new Validate(probe, target, report, Ticker.SYSTEM).run();
+    }
+    return report.finish();
+  }
+}
