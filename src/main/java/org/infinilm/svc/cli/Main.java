@@ -3,13 +3,17 @@ package org.infinilm.svc.cli;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.bench.Compare;
+import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.ValidateProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
-  static final List<Program> PROGRAMS = List.of(ConfigCheck.PROGRAM, ValidateProgram.PROGRAM);
+  static final List<Program> PROGRAMS =
+      List.of(
+          ValidateProgram.PROGRAM, GenLargeContext.PROGRAM, Compare.PROGRAM, ConfigCheck.PROGRAM);
 
   private Main() {}
 

@@ -1,0 +1,117 @@
+package org.infinilm.svc.bench;
+
+import java.util.List;
+import java.util.Random;
+
+/// English filler text about one of eight topics; the same generator state gives the same text.
+final class Prose {
+  /// @param name what the conversation is about
+  /// @param things plural nouns that sentences are made of
+  private record Topic(String name, List<String> things) {}
+
+  private static final List<Topic> TOPICS =
+      List.of(
+          new Topic(
+              "a city tram network",
+              List.of("trams", "stops", "timetables", "depots", "switches", "drivers")),
+          new Topic(
+              "a mountain garden",
+              List.of("terraces", "seedlings", "stone walls", "bees", "cold frames", "springs")),
+          new Topic(
+              "a small bakery",
+              List.of(
+                  "ovens", "loaves", "flour sacks", "morning orders", "recipes", "apprentices")),
+          new Topic(
+              "a weather station",
+              List.of(
+                  "barometers", "wind vanes", "rain gauges", "readings", "forecasts", "storms")),
+          new Topic(
+              "a public library",
+              List.of(
+                  "shelves", "catalogue cards", "readers", "old maps", "loans", "reading rooms")),
+          new Topic(
+              "a fishing harbour",
+              List.of("boats", "nets", "tides", "harbour lights", "cranes", "crews")),
+          new Topic(
+              "a chess club",
+              List.of("openings", "endgames", "tournaments", "clocks", "beginners", "trainers")),
+          new Topic(
+              "a railway museum",
+              List.of(
+                  "locomotives",
+                  "signal boxes",
+                  "tickets",
+                  "volunteers",
+                  "workshops",
+                  "visitors")));
+
+  private static final List<String> OPENINGS =
+      List.of(
+          "Here are my notes about %s; please keep them in mind. ",
+          "I am collecting facts about %s and need your help with them. ",
+          "Let us talk about %s; first some background. ");
+
+  private static final List<String> QUESTIONS =
+      List.of(
+          "What changes when the %s depend on the %s? ",
+          "Which of the %s would you look at first, and why before the %s? ",
+          "How do the %s and the %s work together? ",
+          "Can you compare the %s with the %s in two sentences? ");
+
+  private static final List<String> STATEMENTS =
+      List.of(
+          "In year %3$d the %1$s were counted twice, and the %2$s were repaired. ",
+          "Most people notice the %1$s first; the %2$s matter just as much. ",
+          "Number %3$d in the list names the %1$s next to the %2$s. ",
+          "When the %1$s are late, the %2$s wait for about %3$d minutes. ",
+          "Nobody had planned for %3$d of the %1$s, so the %2$s were moved. ",
+          "The %1$s cost more than the %2$s, by a factor of %3$d in some seasons. ",
+          "A visitor asked about the %1$s and was shown the %2$s and page %3$d. ",
+          "Without the %1$s there would be no reason to keep %3$d of the %2$s. ");
+
+  private Prose() {}
+
+  /// The first message of a conversation: background, exactly `length` characters.
+  static String opening(int topic, int length, Random random) {
+    StringBuilder text = new StringBuilder(length + 128);
+    text.append(pick(OPENINGS, random).formatted(topic(topic).name()));
+    text.append(sentence(QUESTIONS, topic, random));
+    return fill(text, topic, length, random);
+  }
+
+  /// A later question, exactly `length` characters.
+  static String question(int topic, int length, Random random) {
+    StringBuilder text = new StringBuilder(length + 128);
+    text.append(sentence(QUESTIONS, topic, random));
+    return fill(text, topic, length, random);
+  }
+
+  /// A reply in the history, exactly `length` characters.
+  static String reply(int topic, int length, Random random) {
+    return fill(new StringBuilder(length + 128), topic, length, random);
+  }
+
+  private static String fill(StringBuilder text, int topic, int length, Random random) {
+    while (text.length() < length) {
+      text.append(sentence(STATEMENTS, topic, random));
+    }
+    text.setLength(length);
+    return text.toString();
+  }
+
+  private static String sentence(List<String> forms, int topic, Random random) {
+    List<String> things = topic(topic).things();
+    int first = random.nextInt(things.size());
+    int second = (first + 1 + random.nextInt(things.size() - 1)) % things.size();
+    return pick(forms, random)
+        .formatted(things.get(first), things.get(second), 2 + random.nextInt(998));
+  }
+
+  private static Topic topic(int index) {
+    return TOPICS.get(index % TOPICS.size());
+  }
+
+  private static String pick(List<String> from, Random random) {
+    return from.get(random.nextInt(from.size()));
+  }
+}
