@@ -7,13 +7,19 @@ import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.ValidateProgram;
+import org.infinilm.svc.registry.RegistryProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
   static final List<Program> PROGRAMS =
       List.of(
-          ValidateProgram.PROGRAM, GenLargeContext.PROGRAM, Compare.PROGRAM, ConfigCheck.PROGRAM);
+          RegistryProgram.PROGRAM,
+          RegistryProgram.DRAIN,
+          ValidateProgram.PROGRAM,
+          GenLargeContext.PROGRAM,
+          Compare.PROGRAM,
+          ConfigCheck.PROGRAM);
 
   private Main() {}
 

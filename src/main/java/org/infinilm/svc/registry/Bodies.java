@@ -1,0 +1,226 @@
+package org.infinilm.svc.registry;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.util.Iterator;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// Reads the bodies that services send and refuses what would harm later readers of the table: text
+/// that is no Unicode, numbers that JSON cannot write, nesting without end, addresses that are
+/// none.
+final class Bodies {
+  private static final int MAX_DEPTH = 100;
+  private static final int MAX_NAME = 256;
+  private static final int MAX_URL = 2048;
+  private static final int MAX_WEIGHT = 1_000_000;
+  private static final Pattern HOST = Pattern.compile("[\\p{Alnum}._:%\\[\\]-]{1,255}");
+
+  private Bodies() {}
+
+  static Entry registration(byte[] body) throws Refused {
+    JsonNode n = object(body);
+    JsonNode metadata = n.path("metadata");
+    if (metadata.isNull()) {
+      throw wrong("metadata", metadata, "an object");
+    }
+    Map<String, Object> plain = metadata(metadata);
+    return new Entry(
+        required(name(n.path("name")), "name", "a string"),
+        required(host(n.path("host")), "host", "a string"),
+        required(port(n.path("port")), "port", "a whole number 0..65535"),
+        required(text("hostname", n.path("hostname"), MAX_NAME), "hostname", "a string"),
+        required(url(n.path("url")), "url", "a string"),
+        required(text("status", n.path("status"), MAX_NAME), "status", "a string"),
+        plain == null ? Map.of() : plain,
+        weight(n.path("weight")));
+  }
+
+  static Event.Update update(String name, byte[] body) throws Refused {
+    JsonNode n = object(body);
+    return new Event.Update(
+        name,
+        host(n.path("host")),
+        port(n.path("port")),
+        text("hostname", n.path("hostname"), MAX_NAME),
+        url(n.path("url")),
+        text("status", n.path("status"), MAX_NAME),
+        metadata(n.path("metadata")),
+        weight(n.path("weight")));
+  }
+
+  /// The status in a heartbeat's body; null for none, and for a body that is not understood.
+  static @Nullable String heartbeatStatus(byte[] body) {
+    if (body.length == 0) {
+      return null;
+    }
+    try {
+      JsonNode n = Json.tree(body).path("status");
+      return n.isTextual() ? text("status", n, MAX_NAME) : null;
+    } catch (JsonProcessingException | UncheckedIOException | Refused ignored) {
+      return null;
+    }
+  }
+
+  private static JsonNode object(byte[] body) throws Refused {
+    JsonNode n;
+    try {
+      n = Json.tree(body);
+    } catch (JsonProcessingException e) {
+      throw new Refused(400, "body: not JSON: " + e.getOriginalMessage());
+    } catch (UncheckedIOException e) {
+      throw new Refused(400, "body: not JSON: " + e.getMessage());
+    }
+    if (n.isMissingNode()) {
+      throw new Refused(400, "body: empty (expected: a JSON object)");
+    }
+    if (!n.isObject()) {
+      throw new Refused(422, "body: " + kind(n) + " (expected: a JSON object)");
+    }
+    return n;
+  }
+
+  private static <T> T required(@Nullable T value, String field, String expected) throws Refused {
+    if (value == null) {
+      throw new Refused(422, field + ": missing (expected: " + expected + ")");
+    }
+    return value;
+  }
+
+  private static @Nullable String text(String field, JsonNode n, int max) throws Refused {
+    if (n.isMissingNode() || n.isNull()) {
+      return null;
+    }
+    if (!n.isTextual()) {
+      throw wrong(field, n, "a string");
+    }
+    String s = n.asText();
+    if (s.length() > max) {
+      throw new Refused(
+          422, field + ": " + s.length() + " characters (expected: at most " + max + ")");
+    }
+    requireUnicode(field, s);
+    return s;
+  }
+
+  private static @Nullable String name(JsonNode n) throws Refused {
+    String s = text("name", n, MAX_NAME);
+    if (s != null && (s.isEmpty() || s.chars().anyMatch(Character::isISOControl))) {
+      throw new Refused(
+          422, "name: " + Json.text(s) + " (expected: 1.." + MAX_NAME + " printable characters)");
+    }
+    return s;
+  }
+
+  private static @Nullable String host(JsonNode n) throws Refused {
+    String s = text("host", n, MAX_NAME);
+    if (s != null && !HOST.matcher(s).matches()) {
+      throw new Refused(422, "host: " + Json.text(s) + " (expected: a host name or address)");
+    }
+    return s;
+  }
+
+  private static @Nullable String url(JsonNode n) throws Refused {
+    String s = text("url", n, MAX_URL);
+    if (s != null && !isHttp(s)) {
+      throw new Refused(422, "url: " + Json.text(s) + " (expected: http://host:port)");
+    }
+    return s;
+  }
+
+  private static boolean isHttp(String s) {
+    try {
+      URI u = new URI(s);
+      String scheme = u.getScheme();
+      return ("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme))
+          && u.getRawAuthority() != null
+          && u.getRawAuthority().indexOf('@') < 0
+          && u.getRawQuery() == null
+          && u.getRawFragment() == null;
+    } catch (URISyntaxException e) {
+      return false;
+    }
+  }
+
+  private static @Nullable Integer port(JsonNode n) throws Refused {
+    return whole("port", n, 65535);
+  }
+
+  private static @Nullable Integer weight(JsonNode n) throws Refused {
+    return whole("weight", n, MAX_WEIGHT);
+  }
+
+  private static @Nullable Integer whole(String field, JsonNode n, int max) throws Refused {
+    if (n.isMissingNode() || n.isNull()) {
+      return null;
+    }
+    if (!n.isIntegralNumber() || !n.canConvertToInt() || n.asInt() < 0 || n.asInt() > max) {
+      throw wrong(field, n, "a whole number 0.." + max);
+    }
+    return n.asInt();
+  }
+
+  private static @Nullable Map<String, Object> metadata(JsonNode n) throws Refused {
+    if (n.isMissingNode() || n.isNull()) {
+      return null;
+    }
+    if (!n.isObject()) {
+      throw wrong("metadata", n, "an object");
+    }
+    requireWritable(n, 1);
+    return Json.plain(n);
+  }
+
+  private static void requireWritable(JsonNode n, int depth) throws Refused {
+    if (depth > MAX_DEPTH) {
+      throw new Refused(400, "metadata: nested deeper than " + MAX_DEPTH);
+    }
+    if (n.isTextual()) {
+      requireUnicode("metadata", n.asText());
+    } else if (n.isDouble() && !Double.isFinite(n.asDouble())) {
+      throw new Refused(400, "metadata: a number out of range");
+    }
+    for (Iterator<String> names = n.fieldNames(); names.hasNext(); ) {
+      requireUnicode("metadata", names.next());
+    }
+    for (JsonNode child : n) {
+      requireWritable(child, depth + 1);
+    }
+  }
+
+  private static void requireUnicode(String field, String s) throws Refused {
+    for (int i = 0; i < s.length(); i++) {
+      char c = s.charAt(i);
+      if (Character.isHighSurrogate(c)
+          && i + 1 < s.length()
+          && Character.isLowSurrogate(s.charAt(i + 1))) {
+        i++;
+      } else if (Character.isSurrogate(c)) {
+        throw new Refused(400, field + ": half of a surrogate pair (expected: Unicode text)");
+      }
+    }
+  }
+
+  private static Refused wrong(String field, JsonNode n, String expected) {
+    return new Refused(422, field + ": " + kind(n) + " (expected: " + expected + ")");
+  }
+
+  private static String kind(JsonNode n) {
+    return switch (n.getNodeType()) {
+      case OBJECT -> "an object";
+      case ARRAY -> "an array";
+      case STRING -> "a string";
+      case NUMBER -> {
+        String s = n.toString();
+        yield s.length() <= 40 ? s : "a number";
+      }
+      case BOOLEAN -> n.toString();
+      default -> "null";
+    };
+  }
+}

@@ -1,0 +1,86 @@
+package org.infinilm.svc.registry;
+
+import java.net.URI;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// What a service said of itself; immutable.
+///
+/// @param metadata plain JSON values; may hold nulls
+/// @param weight null when none was registered
+record Entry(
+    String name,
+    String host,
+    int port,
+    String hostname,
+    String url,
+    String status,
+    Map<String, Object> metadata,
+    @Nullable Integer weight) {
+  static final String RUNNING = "running";
+  static final String DRAINING = "draining";
+
+  Entry {
+    metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+
+  boolean isOpenAi() {
+    return "openai-api".equals(metadata.get("type"));
+  }
+
+  /// Roughly what it costs in memory.
+  long sizeBytes() {
+    return 256L
+        + name.length()
+        + host.length()
+        + hostname.length()
+        + url.length()
+        + status.length()
+        + sizeBytes(metadata);
+  }
+
+  private static long sizeBytes(@Nullable Object value) {
+    return switch (value) {
+      case Map<?, ?> m -> {
+        long sum = 64;
+        for (Map.Entry<?, ?> e : m.entrySet()) {
+          sum += 48 + sizeBytes(e.getKey()) + sizeBytes(e.getValue());
+        }
+        yield sum;
+      }
+      case List<?> l -> {
+        long sum = 32;
+        for (Object e : l) {
+          sum += 8 + sizeBytes(e);
+        }
+        yield sum;
+      }
+      case String s -> 40 + 2L * s.length();
+      case null, default -> 24;
+    };
+  }
+
+  Entry withStatus(String s) {
+    return new Entry(name, host, port, hostname, url, s, metadata, weight);
+  }
+
+  /// Where its health is asked: the babysitter on port + 1 for an `openai-api` entry, else below
+  /// its own URL; null when that is no address.
+  @Nullable URI healthUri() {
+    try {
+      if (isOpenAi()) {
+        if (port <= 0 || port >= 65535) {
+          return null;
+        }
+        String h = host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
+        return URI.create("http://" + h + ":" + (port + 1) + "/health");
+      }
+      return URI.create((url.endsWith("/") ? url.substring(0, url.length() - 1) : url) + "/health");
+    } catch (IllegalArgumentException notAnAddress) {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+package org.infinilm.svc.registry;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Everything that can change the table.
+sealed interface Event {
+  /// A registration; replaces an entry of the same name whole.
+  record Register(Entry entry) implements Event {}
+
+  /// New values for some fields; null keeps the old one.
+  record Update(
+      String name,
+      @Nullable String host,
+      @Nullable Integer port,
+      @Nullable String hostname,
+      @Nullable String url,
+      @Nullable String status,
+      @Nullable Map<String, Object> metadata,
+      @Nullable Integer weight)
+      implements Event {
+    Entry over(Entry old) {
+      return new Entry(
+          old.name(),
+          host == null ? old.host() : host,
+          port == null ? old.port() : port,
+          hostname == null ? old.hostname() : hostname,
+          url == null ? old.url() : url,
+          status == null ? old.status() : status,
+          metadata == null ? old.metadata() : metadata,
+          weight == null ? old.weight() : weight);
+    }
+  }
+
+  record Heartbeat(String name, @Nullable String status) implements Event {}
+
+  record Delete(String name) implements Event {}
+
+  /// The result of a probe of the entry as it was at `serial`.
+  record Probed(String name, long serial, boolean healthy) implements Event {}
+
+  /// Time has passed: heartbeats may have gone stale.
+  record Aged() implements Event {}
+
+  /// The clean-up tick: removes entries without a heartbeat for 300 s and old tombstones.
+  record CleanUp() implements Event {}
+
+  /// What the journal held when the registry started.
+  record Restore(List<Stored> entries, Map<String, Instant> deleted) implements Event {}
+
+  /// One entry as stored; its age counts from `heartbeatAt` on the wall clock.
+  record Stored(Entry entry, Instant registeredAt, Instant heartbeatAt) {}
+}

@@ -1,0 +1,343 @@
+package org.infinilm.svc.registry;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The table on disk: an append-only file in a folder of its own, held by one process.
+///
+/// One thread writes. Changes of entries are on disk (fsync) before they are confirmed, in groups;
+/// heartbeats are written without fsync. When the file has grown to several times the table, it is
+/// replaced by a snapshot in one rename. A write error stops the journal, not the registry: it
+/// starts again with the next snapshot.
+final class Journal implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Journal.class);
+  private static final String FILE = "journal.jsonl";
+  private static final int QUEUE = 10_000;
+  private static final int BATCH = 512;
+  private static final long SMALL_BYTES = 1 << 20;
+  private static final DateTimeFormatter STAMP =
+      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
+
+  private sealed interface Command {
+    CompletableFuture<Boolean> done();
+  }
+
+  private record Append(List<JournalRecord> records, CompletableFuture<Boolean> done)
+      implements Command {}
+
+  private record Snapshot(List<JournalRecord> records, CompletableFuture<Boolean> done)
+      implements Command {}
+
+  private record Stop(CompletableFuture<Boolean> done) implements Command {}
+
+  private final Path dir;
+  private final FileChannel lockFile;
+  private final Event.Restore restored;
+  private final BlockingQueue<Command> queue = new LinkedBlockingQueue<>(QUEUE);
+  private final Thread writer;
+  private FileChannel file;
+  private volatile long sizeBytes;
+  private volatile long snapshotBytes;
+  private volatile boolean broken;
+  private volatile boolean lost;
+
+  private Journal(Path dir, FileChannel lockFile, Event.Restore restored, FileChannel file)
+      throws IOException {
+    this.dir = dir;
+    this.lockFile = lockFile;
+    this.restored = restored;
+    this.file = file;
+    sizeBytes = file.size();
+    snapshotBytes = sizeBytes;
+    writer = Thread.ofPlatform().daemon().name("journal").unstarted(this::write);
+  }
+
+  /// Takes the folder (made when missing), reads what it holds and starts a fresh file from it. A
+  /// damaged file is kept under a new name; what stands before the damage counts.
+  ///
+  /// @param now for the name of a damaged file
+  /// @throws IOException when the folder cannot be used, or another process holds it
+  static Journal open(Path dir, Instant now) throws IOException {
+    makeFolder(dir);
+    FileChannel lockFile =
+        FileChannel.open(dir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      if (!locked(lockFile)) {
+        throw new IOException(dir + ": held by another registry (expected: a folder of its own)");
+      }
+      Path path = dir.resolve(FILE);
+      JournalFormat.Replay replay = read(path);
+      if (replay.problem() != null) {
+        Path aside = setAside(path, now);
+        log.warn(
+            "journal {}: {}; {} entries before it are kept, the file is kept as {}",
+            path,
+            replay.problem(),
+            replay.entries().size(),
+            aside);
+      }
+      List<JournalRecord> records = new ArrayList<>();
+      replay.deleted().forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
+      replay.entries().forEach(s -> records.add(new JournalRecord.Put(s)));
+      FileChannel file = replace(dir, records);
+      Journal journal =
+          new Journal(dir, lockFile, new Event.Restore(replay.entries(), replay.deleted()), file);
+      journal.writer.start();
+      return journal;
+    } catch (IOException | RuntimeException e) {
+      lockFile.close();
+      throw e;
+    }
+  }
+
+  Event.Restore restored() {
+    return restored;
+  }
+
+  /// Hands over records; call it in the order of the changes.
+  ///
+  /// @return true once they are written (and on disk, if any is durable); false when they are not
+  CompletableFuture<Boolean> append(List<JournalRecord> records) {
+    return offer(new Append(records, new CompletableFuture<>()));
+  }
+
+  /// Whether the file has outgrown the table, or stopped after an error.
+  boolean wantsSnapshot() {
+    return isBroken() || sizeBytes > Math.max(SMALL_BYTES, 4 * snapshotBytes);
+  }
+
+  boolean isBroken() {
+    return broken || lost;
+  }
+
+  /// Replaces the file by these records; call it in the order of the changes.
+  CompletableFuture<Boolean> snapshot(List<JournalRecord> records) {
+    // Until it is written, no second one is wanted.
+    snapshotBytes = Math.max(snapshotBytes, sizeBytes);
+    lost = false;
+    return offer(new Snapshot(records, new CompletableFuture<>()));
+  }
+
+  private CompletableFuture<Boolean> offer(Command c) {
+    if (!queue.offer(c)) {
+      if (!lost) {
+        log.warn("journal {}: the disk does not keep up; records are lost", dir.resolve(FILE));
+      }
+      lost = true;
+      c.done().complete(false);
+    }
+    return c.done();
+  }
+
+  /// Writes what is queued, then lets the folder go.
+  @Override
+  public void close() throws IOException {
+    Stop stop = new Stop(new CompletableFuture<>());
+    try {
+      queue.put(stop);
+      writer.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    file.close();
+    lockFile.close();
+  }
+
+  private void write() {
+    List<Command> batch = new ArrayList<>();
+    boolean stopped = false;
+    while (!stopped) {
+      try {
+        batch.add(queue.take());
+      } catch (InterruptedException e) {
+        return;
+      }
+      queue.drainTo(batch, BATCH);
+      stopped = batch.stream().anyMatch(Stop.class::isInstance);
+      write(batch);
+      batch.clear();
+    }
+  }
+
+  private void write(List<Command> batch) {
+    List<Append> appends = new ArrayList<>();
+    for (Command c : batch) {
+      switch (c) {
+        case Append a -> appends.add(a);
+        case Snapshot s -> {
+          writeAll(appends);
+          appends.clear();
+          s.done().complete(renew(s.records()));
+        }
+        case Stop s -> {
+          writeAll(appends);
+          appends.clear();
+          sync();
+          s.done().complete(!broken);
+        }
+      }
+    }
+    writeAll(appends);
+  }
+
+  private void writeAll(List<Append> appends) {
+    if (appends.isEmpty()) {
+      return;
+    }
+    if (!broken) {
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      boolean durable = false;
+      for (Append a : appends) {
+        for (JournalRecord r : a.records()) {
+          out.writeBytes(JournalFormat.line(r));
+          durable |= r.durable();
+        }
+      }
+      try {
+        writeFully(file, out.toByteArray());
+        long size = sizeBytes + out.size();
+        sizeBytes = size;
+        if (durable) {
+          file.force(false);
+        }
+      } catch (IOException e) {
+        fail(e.toString());
+      }
+    }
+    boolean written = !broken;
+    appends.forEach(a -> a.done().complete(written));
+  }
+
+  private boolean renew(List<JournalRecord> records) {
+    try {
+      FileChannel fresh = replace(dir, records);
+      file.close();
+      file = fresh;
+      sizeBytes = fresh.size();
+      snapshotBytes = sizeBytes;
+      if (broken) {
+        broken = false;
+        log.info("journal {}: written again", dir.resolve(FILE));
+      }
+      return true;
+    } catch (IOException e) {
+      fail(e.toString());
+      return false;
+    }
+  }
+
+  private void sync() {
+    try {
+      file.force(false);
+    } catch (IOException e) {
+      fail(e.toString());
+    }
+  }
+
+  private void fail(String why) {
+    if (!broken) {
+      broken = true;
+      log.warn(
+          "journal {}: cannot be written: {}; entries live in memory until it can",
+          dir.resolve(FILE),
+          why);
+    }
+  }
+
+  private static JournalFormat.Replay read(Path path) throws IOException {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
+      return JournalFormat.replay(in);
+    } catch (NoSuchFileException first) {
+      return new JournalFormat.Replay(List.of(), Map.of(), 0, null);
+    }
+  }
+
+  private static Path setAside(Path path, Instant now) throws IOException {
+    for (int n = 0; ; n++) {
+      String name = "journal.damaged-" + STAMP.format(now) + (n == 0 ? "" : "-" + n) + ".jsonl";
+      try {
+        return Files.copy(path, path.resolveSibling(name));
+      } catch (FileAlreadyExistsException taken) {
+        if (n == 1000) {
+          throw taken;
+        }
+      }
+    }
+  }
+
+  /// Writes a whole new file beside the old one, makes it durable and renames it into place.
+  private static FileChannel replace(Path dir, List<JournalRecord> records) throws IOException {
+    Path fresh = dir.resolve(FILE + ".new");
+    FileChannel out =
+        FileChannel.open(
+            fresh,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE);
+    try {
+      for (JournalRecord r : records) {
+        writeFully(out, JournalFormat.line(r));
+      }
+      out.force(true);
+      Files.move(fresh, dir.resolve(FILE), StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException | RuntimeException e) {
+      out.close();
+      throw e;
+    }
+    try (FileChannel folder = FileChannel.open(dir, StandardOpenOption.READ)) {
+      folder.force(true);
+    } catch (IOException notOnThisSystem) {
+      log.debug("cannot sync folder {}", dir);
+    }
+    return out;
+  }
+
+  private static void writeFully(FileChannel out, byte[] bytes) throws IOException {
+    ByteBuffer b = ByteBuffer.wrap(bytes);
+    while (b.hasRemaining()) {
+      out.write(b);
+    }
+  }
+
+  private static boolean locked(FileChannel lockFile) throws IOException {
+    try {
+      FileLock lock = lockFile.tryLock();
+      return lock != null;
+    } catch (OverlappingFileLockException sameProcess) {
+      return false;
+    }
+  }
+
+  private static void makeFolder(Path dir) throws IOException {
+    if (!Files.isDirectory(dir)) {
+      Files.createDirectories(dir);
+      if (dir.getFileSystem().supportedFileAttributeViews().contains("posix")) {
+        Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
+      }
+    }
+  }
+}

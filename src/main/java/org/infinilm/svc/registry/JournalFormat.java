@@ -1,0 +1,135 @@
+package org.infinilm.svc.registry;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32C;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// The journal's bytes: one JSON object a line, `{"crc":"<8 hex>","record":{...}}`, where crc is
+/// the CRC-32C of the record's bytes as written. Without the checksum a flipped bit inside a string
+/// would pass for data.
+final class JournalFormat {
+  private static final byte[] HEAD = "{\"crc\":\"".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] MIDDLE = "\",\"record\":".getBytes(StandardCharsets.US_ASCII);
+  private static final int RECORD = HEAD.length + 8 + MIDDLE.length;
+
+  /// Longer lines are no records: a body of 2 MB, each byte escaped as six.
+  static final int MAX_LINE_BYTES = 13 << 20;
+
+  /// What a journal says up to its first bad line.
+  ///
+  /// @param lines how many were good
+  /// @param problem what is wrong with the next one; null when the whole file is good
+  record Replay(
+      List<Event.Stored> entries,
+      Map<String, Instant> deleted,
+      int lines,
+      @Nullable String problem) {}
+
+  private JournalFormat() {}
+
+  static byte[] line(JournalRecord record) {
+    byte[] json = Json.bytes(record.json());
+    ByteArrayOutputStream out = new ByteArrayOutputStream(RECORD + json.length + 2);
+    out.writeBytes(HEAD);
+    out.writeBytes(crc(json, 0, json.length).getBytes(StandardCharsets.US_ASCII));
+    out.writeBytes(MIDDLE);
+    out.writeBytes(json);
+    out.write('}');
+    out.write('\n');
+    return out.toByteArray();
+  }
+
+  /// The record of one line without its line feed, or null when it is none.
+  static @Nullable JournalRecord parse(byte[] line) {
+    int end = line.length - 1;
+    if (end <= RECORD
+        || line[end] != '}'
+        || !matches(line, 0, HEAD)
+        || !matches(line, HEAD.length + 8, MIDDLE)) {
+      return null;
+    }
+    String said = new String(line, HEAD.length, 8, StandardCharsets.ISO_8859_1);
+    if (!said.equals(crc(line, RECORD, end - RECORD))) {
+      return null;
+    }
+    try {
+      JsonNode tree = Json.tree(Arrays.copyOfRange(line, RECORD, end));
+      return tree.isObject() ? JournalRecord.parse(tree) : null;
+    } catch (JsonProcessingException | UncheckedIOException notJson) {
+      return null;
+    }
+  }
+
+  /// Reads to the end or to the first line that is no record.
+  static Replay replay(InputStream in) throws IOException {
+    Map<String, Event.Stored> entries = new LinkedHashMap<>();
+    Map<String, Instant> deleted = new LinkedHashMap<>();
+    int lines = 0;
+    String problem = null;
+    ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
+    while (problem == null) {
+      int b = in.read();
+      if (b == '\n') {
+        JournalRecord r = parse(line.toByteArray());
+        if (r == null) {
+          problem = "line " + (lines + 1) + " is damaged";
+        } else {
+          replay(r, entries, deleted);
+          lines++;
+          line.reset();
+        }
+      } else if (b < 0) {
+        problem = line.size() == 0 ? null : "line " + (lines + 1) + " is cut short";
+        break;
+      } else {
+        line.write(b);
+        if (line.size() > MAX_LINE_BYTES) {
+          problem = "line " + (lines + 1) + " is longer than " + MAX_LINE_BYTES + " bytes";
+        }
+      }
+    }
+    return new Replay(new ArrayList<>(entries.values()), deleted, lines, problem);
+  }
+
+  private static void replay(
+      JournalRecord r, Map<String, Event.Stored> entries, Map<String, Instant> deleted) {
+    switch (r) {
+      case JournalRecord.Put(Event.Stored s) -> {
+        entries.put(s.entry().name(), s);
+        deleted.remove(s.entry().name());
+      }
+      case JournalRecord.Beat(String name, Instant at) ->
+          entries.computeIfPresent(
+              name, (_, s) -> new Event.Stored(s.entry(), s.registeredAt(), at));
+      case JournalRecord.Deleted(String name, Instant at) -> {
+        entries.remove(name);
+        deleted.put(name, at);
+      }
+      case JournalRecord.Expired(String name) -> entries.remove(name);
+    }
+  }
+
+  private static boolean matches(byte[] line, int at, byte[] part) {
+    return Arrays.equals(line, at, at + part.length, part, 0, part.length);
+  }
+
+  private static String crc(byte[] bytes, int from, int length) {
+    CRC32C crc = new CRC32C();
+    crc.update(bytes, from, length);
+    String hex = Long.toHexString(crc.getValue());
+    return "0".repeat(8 - hex.length()) + hex;
+  }
+}

@@ -1,0 +1,80 @@
+package org.infinilm.svc.registry;
+
+import java.time.Duration;
+import java.time.Instant;
+
+/// One entry of the table with its signs of life; immutable.
+///
+/// @param serial changes with each registration and update, so that a late probe is recognised
+/// @param registeredAt whole seconds
+/// @param heartbeatAt whole seconds, what readers see
+/// @param heartbeatNanos the same moment on the monotonic clock, what decisions use
+/// @param fresh whether the last decision found the heartbeat fresh
+record Lease(
+    Entry entry,
+    Probe probe,
+    long serial,
+    Instant registeredAt,
+    Instant heartbeatAt,
+    long heartbeatNanos,
+    boolean fresh) {
+  /// A heartbeat this old no longer counts.
+  static final Duration FRESH = Duration.ofMinutes(2);
+
+  /// An entry whose heartbeat is older is removed at the next clean-up.
+  static final Duration KEPT = Duration.ofMinutes(5);
+
+  /// What the last probe said.
+  enum Probe {
+    UNKNOWN("unknown"),
+    HEALTHY("healthy"),
+    UNHEALTHY("unhealthy");
+
+    private final String word;
+
+    Probe(String word) {
+      this.word = word;
+    }
+
+    String word() {
+      return word;
+    }
+  }
+
+  String name() {
+    return entry.name();
+  }
+
+  Duration age(Now now) {
+    return Duration.ofNanos(now.nanos() - heartbeatNanos);
+  }
+
+  boolean isFresh(Now now) {
+    return age(now).compareTo(FRESH) < 0;
+  }
+
+  boolean isHealthy(Now now) {
+    return entry.status().equals(Entry.RUNNING) && isFresh(now) && probe != Probe.UNHEALTHY;
+  }
+
+  /// The same entry, alive now.
+  Lease beat(Now now) {
+    return new Lease(entry, probe, serial, registeredAt, now.second(), now.nanos(), true);
+  }
+
+  Lease with(Entry e) {
+    return new Lease(e, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh);
+  }
+
+  Lease with(Probe p) {
+    return new Lease(entry, p, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh);
+  }
+
+  Lease withSerial(long s) {
+    return new Lease(entry, probe, s, registeredAt, heartbeatAt, heartbeatNanos, fresh);
+  }
+
+  Lease withFresh(boolean f) {
+    return new Lease(entry, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, f);
+  }
+}

@@ -1,0 +1,151 @@
+package org.infinilm.svc.registry;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// `infini registry` (`infini-registry`) and `infini drain`.
+public final class RegistryProgram {
+  private static final Logger log = LoggerFactory.getLogger(RegistryProgram.class);
+
+  private static final Key<String> HOST = Key.text("host", "0.0.0.0", "Address to listen on.");
+  private static final Key<Integer> PORT = Key.port("port", 8081, "Port to listen on.");
+  private static final Key<Duration> HEALTH_INTERVAL =
+      Key.seconds("health_interval", 30.0, 0.05, "Seconds between probes of every service.");
+  private static final Key<Duration> HEALTH_TIMEOUT =
+      Key.seconds("health_timeout", 5.0, 0.05, "Seconds one probe may take.");
+  private static final Key<Duration> CLEANUP_INTERVAL =
+      Key.seconds("cleanup_interval", 60.0, 0.05, "Seconds between removals of silent services.");
+  private static final Key<String> DATA_DIR =
+      Key.text(
+          "data_dir",
+          null,
+          "Folder of the journal; empty keeps everything in memory. Default:"
+              + " $XDG_STATE_HOME/infini/registry-PORT, else"
+              + " $HOME/.local/state/infini/registry-PORT.");
+  static final Key<String> TOKEN =
+      Key.text("token", null, "Changes need this token (Authorization: Bearer).")
+          .orEnv("INFINI_REGISTRY_TOKEN");
+
+  public static final Program PROGRAM =
+      Program.of(
+          "registry",
+          "Keep the list of services: who is there, who is alive.",
+          List.of(HOST, PORT, HEALTH_INTERVAL, HEALTH_TIMEOUT, CLEANUP_INTERVAL, DATA_DIR, TOKEN),
+          RegistryProgram::run);
+
+  /// `infini drain NAME`.
+  public static final Program DRAIN = Drain.PROGRAM;
+
+  private RegistryProgram() {}
+
+  private static int run(Program.Args args) throws Exception {
+    Config c = args.config();
+    c.warnings().forEach(log::warn);
+    if (!args.positionals().isEmpty()) {
+      throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
+    }
+    Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
+    String token = c.find(TOKEN).filter(t -> !t.isEmpty()).orElse(null);
+    String host = c.get(HOST);
+    String given = c.find(DATA_DIR).orElse(null);
+    Path dir = given == null ? usable(defaultFolder(System.getenv(), c.get(PORT))) : folder(given);
+    RegistryServer.Options options =
+        new RegistryServer.Options(
+            host,
+            c.get(PORT),
+            c.get(HEALTH_INTERVAL),
+            c.get(HEALTH_TIMEOUT),
+            c.get(CLEANUP_INTERVAL),
+            dir,
+            token);
+    RegistryServer registry =
+        RegistryServer.start(options, Ticker.SYSTEM, RandomGenerator.getDefault());
+    life.onEnd(registry::close);
+    log.info(
+        "registry listens on {}:{}, {} entries restored, journal {}",
+        host,
+        registry.port(),
+        registry.size(),
+        dir == null ? "off" : dir);
+    if (token == null && !isLoopback(host)) {
+      log.warn(
+          "open on {} without a token: anyone who reaches it can register services"
+              + " (--token, INFINI_REGISTRY_TOKEN or --host 127.0.0.1)",
+          host);
+    }
+    return life.await();
+  }
+
+  /// The default journal folder; null (with a warning) where the environment names no place.
+  static @Nullable Path defaultFolder(Map<String, String> env, int port) {
+    if (port == 0) {
+      return null;
+    }
+    String state = env.getOrDefault("XDG_STATE_HOME", "");
+    String home = env.getOrDefault("HOME", "");
+    String name = "registry-" + port;
+    try {
+      if (!state.isEmpty() && Path.of(state).isAbsolute()) {
+        return Path.of(state, "infini", name);
+      }
+      if (!home.isEmpty() && Path.of(home).isAbsolute()) {
+        return Path.of(home, ".local", "state", "infini", name);
+      }
+    } catch (InvalidPathException e) {
+      log.warn("journal: {}", e.getMessage());
+      return null;
+    }
+    log.warn("journal off: neither XDG_STATE_HOME nor HOME names a folder (set --data-dir)");
+    return null;
+  }
+
+  /// The folder if a journal can be written there; a default that cannot is no reason not to start.
+  private static @Nullable Path usable(@Nullable Path dir) {
+    try {
+      if (dir != null) {
+        Files.createDirectories(dir);
+        if (!Files.isWritable(dir)) {
+          throw new AccessDeniedException(dir.toString());
+        }
+      }
+      return dir;
+    } catch (IOException e) {
+      log.warn("journal off: {} cannot be used: {} (set --data-dir)", dir, e.toString());
+      return null;
+    }
+  }
+
+  private static @Nullable Path folder(String given) throws ConfigException {
+    try {
+      return given.isBlank() ? null : Path.of(given).toAbsolutePath();
+    } catch (InvalidPathException e) {
+      throw new ConfigException("--data-dir: " + given + " (expected: a folder)");
+    }
+  }
+
+  private static boolean isLoopback(String host) throws IOException {
+    try {
+      return InetAddress.getByName(host).isLoopbackAddress();
+    } catch (UnknownHostException e) {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,194 @@
+package org.infinilm.svc.registry;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Handler;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A running registry: table, journal, probes, clean-up and routes.
+public final class RegistryServer implements AutoCloseable {
+  /// @param port 0 for any free one
+  /// @param healthInterval between probe sweeps; a sweep that takes longer delays the next
+  /// @param healthTimeout of one probe
+  /// @param dataDir folder of the journal; null keeps everything in memory
+  /// @param token wanted for changes; null or empty for none
+  public record Options(
+      String host,
+      int port,
+      Duration healthInterval,
+      Duration healthTimeout,
+      Duration cleanupInterval,
+      @Nullable Path dataDir,
+      @Nullable String token) {
+    /// The defaults on loopback, in memory.
+    public static Options at(int port) {
+      return new Options(
+          "127.0.0.1",
+          port,
+          Duration.ofSeconds(30),
+          Duration.ofSeconds(5),
+          Duration.ofSeconds(60),
+          null,
+          null);
+    }
+
+    public Options dataDir(@Nullable Path dir) {
+      return new Options(host, port, healthInterval, healthTimeout, cleanupInterval, dir, token);
+    }
+  }
+
+  private static final Logger log = LoggerFactory.getLogger(RegistryServer.class);
+  private static final Duration LONGEST_NAP = Duration.ofSeconds(60);
+
+  private final Server server;
+  private final Client client;
+  private final LeaseStore store;
+  private final @Nullable Journal journal;
+  private final List<Thread> loops = new ArrayList<>();
+
+  private RegistryServer(
+      Server server, Client client, LeaseStore store, @Nullable Journal journal) {
+    this.server = server;
+    this.client = client;
+    this.store = store;
+    this.journal = journal;
+  }
+
+  /// Binds, restores the journal and serves.
+  ///
+  /// @param random for the name of this run in table versions
+  /// @throws IOException when the port or the data folder cannot be used
+  public static RegistryServer start(Options o, Ticker ticker, RandomGenerator random)
+      throws IOException {
+    CompletableFuture<Handler> ready = new CompletableFuture<>();
+    Server server =
+        Server.start(Server.Options.at(o.host(), o.port()), r -> routes(ready).handle(r));
+    try {
+      Path dir = o.dataDir();
+      Journal journal = dir == null ? null : Journal.open(dir, ticker.now());
+      String boot = String.format("%08x", random.nextInt());
+      LeaseStore store = new LeaseStore(ticker, boot, journal);
+      Client client = Client.create();
+      Prober prober = new Prober(uri -> ask(client, uri, o.healthTimeout()), store);
+      String token = o.token();
+      ready.complete(
+          new Routes(
+              store,
+              prober,
+              new RegistryMetrics(store),
+              token == null || token.isEmpty() ? null : token));
+      RegistryServer registry = new RegistryServer(server, client, store, journal);
+      registry.begin(o, prober);
+      return registry;
+    } catch (IOException | RuntimeException e) {
+      ready.completeExceptionally(e);
+      server.close();
+      throw e;
+    }
+  }
+
+  public int port() {
+    return server.port();
+  }
+
+  /// How many entries the table holds.
+  public int size() {
+    return store.table().all().size();
+  }
+
+  /// Stops serving (requests in flight get 2 s), then writes the journal out.
+  @Override
+  public void close() throws IOException {
+    loops.forEach(Thread::interrupt);
+    store.close();
+    try {
+      server.drain(Duration.ofSeconds(2));
+    } catch (InterruptedException hurried) {
+      Thread.currentThread().interrupt();
+    }
+    server.close();
+    client.close();
+    if (journal != null) {
+      journal.close();
+    }
+  }
+
+  private static Handler routes(CompletableFuture<Handler> ready) throws InterruptedException {
+    try {
+      return ready.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the registry does not start", e);
+    }
+  }
+
+  private static boolean ask(Client client, URI uri, Duration timeout) throws InterruptedException {
+    try {
+      return client.get(uri, timeout).ok();
+    } catch (IOException down) {
+      return false;
+    }
+  }
+
+  private void begin(Options o, Prober prober) {
+    loop(
+        "sweep",
+        () -> {
+          // Entries from the journal may be long dead.
+          prober.sweep(store.table().all());
+          while (true) {
+            Thread.sleep(o.healthInterval());
+            prober.sweep(store.table().all());
+          }
+        });
+    loop(
+        "clean-up",
+        () -> {
+          while (true) {
+            Thread.sleep(o.cleanupInterval());
+            List<String> removed = store.cleanUp();
+            if (!removed.isEmpty()) {
+              log.info("removed after {} s in silence: {}", Lease.KEPT.toSeconds(), removed);
+            }
+          }
+        });
+    loop(
+        "ageing",
+        () -> {
+          while (true) {
+            Duration left = store.table().untilStale(store.now());
+            Duration nap = left == null || left.compareTo(LONGEST_NAP) > 0 ? LONGEST_NAP : left;
+            Thread.sleep(nap.isNegative() ? Duration.ZERO : nap);
+            store.apply(new Event.Aged());
+          }
+        });
+  }
+
+  private interface Loop {
+    void run() throws InterruptedException;
+  }
+
+  private void loop(String name, Loop body) {
+    loops.add(
+        Thread.ofVirtual()
+            .name("registry-" + name)
+            .start(() -> {
+              try {
+                body.run();
+              } catch (InterruptedException stopping) {
+                Thread.currentThread().interrupt();
+              }
+            }));
+  }
+}

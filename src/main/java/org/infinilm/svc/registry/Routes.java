@@ -1,0 +1,286 @@
+package org.infinilm.svc.registry;
+
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Semaphore;
+import org.infinilm.svc.http.Handler;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.telemetry.Metrics;
+import org.jspecify.annotations.Nullable;
+
+/// The registry's routes. Every failure is `{"error":"text"}`.
+final class Routes implements Handler {
+  private static final int MAX_ENTRIES = 4096;
+  private static final long MAX_TABLE_BYTES = 16 << 20;
+  private static final int MAX_WATCHERS = 512;
+  private static final int DEFAULT_WAIT_SECONDS = 30;
+  private static final int MAX_WAIT_SECONDS = 300;
+  private static final String READ = "GET, HEAD";
+
+  /// What a route does once its method is known to be right.
+  @FunctionalInterface
+  private interface Action {
+    Response run() throws Refused, InterruptedException;
+  }
+
+  private final LeaseStore store;
+  private final Prober prober;
+  private final RegistryMetrics metrics;
+  private final @Nullable String token;
+  private final Now started;
+  private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
+
+  /// @param token wanted for every change, or null
+  Routes(LeaseStore store, Prober prober, RegistryMetrics metrics, @Nullable String token) {
+    this.store = store;
+    this.prober = prober;
+    this.metrics = metrics;
+    this.token = token;
+    this.started = store.now();
+  }
+
+  @Override
+  public Response handle(Request r) throws InterruptedException {
+    try {
+      return route(r);
+    } catch (Refused e) {
+      Response said = Response.json(e.status(), Answers.error(String.valueOf(e.getMessage())));
+      return switch (e.status()) {
+        case 401 -> said.with("www-authenticate", "Bearer");
+        case 503 -> said.with("retry-after", "1");
+        default -> said;
+      };
+    }
+  }
+
+  private Response route(Request r) throws Refused, InterruptedException {
+    List<String> at = Arrays.asList(r.path().split("/", -1));
+    boolean service =
+        at.size() > 2
+            && at.getFirst().isEmpty()
+            && at.get(1).equals("services")
+            && !at.get(2).isEmpty();
+    if (!service) {
+      return table(r);
+    }
+    String name = decode(at.get(2));
+    if (at.size() == 3) {
+      return one(r, name);
+    }
+    return switch (at.size() == 4 ? at.get(3) : "") {
+      case "health" -> only(READ, r, () -> probe(name));
+      case "heartbeat" -> only("POST", r, () -> heartbeat(r, name));
+      default -> throw notFound(r);
+    };
+  }
+
+  private Response table(Request r) throws Refused, InterruptedException {
+    return switch (r.path()) {
+      case "/services" ->
+          only(READ + ", POST", r, () -> r.method().equals("POST") ? register(r) : list(r));
+      case "/watch" -> only(READ, r, () -> watch(r));
+      case "/health" ->
+          only(READ, r, () -> Response.json(200, Answers.health(store.table(), store.now())));
+      case "/stats" -> only(READ, r, this::stats);
+      case "/metrics" ->
+          only(
+              READ,
+              r,
+              () ->
+                  new Response(
+                      200,
+                      Headers.of("content-type", Metrics.CONTENT_TYPE),
+                      metrics.scrape(),
+                      null));
+      default -> throw notFound(r);
+    };
+  }
+
+  private Response one(Request r, String name) throws Refused, InterruptedException {
+    return only(
+        READ + ", PUT, DELETE",
+        r,
+        () ->
+            switch (r.method()) {
+              case "PUT" -> update(r, name);
+              case "DELETE" -> delete(r, name);
+              default -> Response.json(200, Answers.service(find(name), store.now()));
+            });
+  }
+
+  private Response list(Request r) throws Refused {
+    String status = single(r, "status");
+    String healthy = single(r, "healthy");
+    Now now = store.now();
+    Collection<Lease> found =
+        store.table().all().stream()
+            .filter(l -> status == null || l.entry().status().equals(status))
+            .filter(l -> healthy == null || l.isHealthy(now) == healthy.equalsIgnoreCase("true"))
+            .toList();
+    return Response.json(200, Answers.services(found, now));
+  }
+
+  private Response register(Request r) throws Refused {
+    requireToken(r);
+    requireJson(r);
+    Entry entry = Bodies.registration(r.body());
+    requireRoom(entry);
+    Lease lease = store.apply(new Event.Register(entry)).lease();
+    return Response.json(201, Answers.registered(known(lease, entry.name()), store.now()));
+  }
+
+  private Response update(Request r, String name) throws Refused {
+    requireToken(r);
+    requireJson(r);
+    Event.Update update = Bodies.update(name, r.body());
+    requireRoom(update.over(find(name).entry()));
+    return Response.json(
+        200, Answers.updated(known(store.apply(update).lease(), name), store.now()));
+  }
+
+  private Response delete(Request r, String name) throws Refused {
+    requireToken(r);
+    known(store.apply(new Event.Delete(name)).lease(), name);
+    return Response.json(200, Answers.unregistered(name));
+  }
+
+  private Response heartbeat(Request r, String name) throws Refused {
+    requireToken(r);
+    String status = Bodies.heartbeatStatus(r.body());
+    known(store.apply(new Event.Heartbeat(name, status)).lease(), name);
+    return Response.json(200, Answers.heartbeat(store.now()));
+  }
+
+  private Response probe(String name) throws Refused, InterruptedException {
+    return Response.json(200, Answers.probed(prober.live(find(name)), store.now()));
+  }
+
+  private Response stats() {
+    Now now = store.now();
+    Duration uptime = Duration.ofNanos(now.nanos() - started.nanos());
+    return Response.json(200, Answers.stats(store.table(), now, uptime));
+  }
+
+  private Response watch(Request r) throws Refused, InterruptedException {
+    String version = single(r, "version");
+    Duration wait = Duration.ofSeconds(waitSeconds(single(r, "wait")));
+    Table t = store.table();
+    if (version != null && version.equals(store.version(t)) && !r.method().equals("HEAD")) {
+      if (!watchers.tryAcquire()) {
+        throw new Refused(503, "watchers: " + MAX_WATCHERS + " wait already");
+      }
+      try {
+        r.gone().onGone(Thread.currentThread()::interrupt);
+        t = store.await(version, wait);
+      } finally {
+        watchers.release();
+      }
+    }
+    return Response.json(200, Answers.watch(t, store.version(t), store.now()));
+  }
+
+  private static int waitSeconds(@Nullable String wait) throws Refused {
+    if (wait == null) {
+      return DEFAULT_WAIT_SECONDS;
+    }
+    try {
+      int s = Integer.parseInt(wait);
+      if (s >= 0) {
+        return Math.min(s, MAX_WAIT_SECONDS);
+      }
+    } catch (NumberFormatException notANumber) {
+      // falls through to the one message
+    }
+    throw new Refused(
+        400, "wait: " + wait + " (expected: whole seconds 0.." + MAX_WAIT_SECONDS + ")");
+  }
+
+  private Lease find(String name) throws Refused {
+    return known(store.table().leases().get(name), name);
+  }
+
+  private static Lease known(@Nullable Lease lease, String name) throws Refused {
+    if (lease == null) {
+      throw new Refused(404, "Service '" + name + "' not found");
+    }
+    return lease;
+  }
+
+  private void requireToken(Request r) throws Refused {
+    if (token == null) {
+      return;
+    }
+    String given = r.headers().get("authorization");
+    byte[] wanted = ("Bearer " + token).getBytes(StandardCharsets.UTF_8);
+    if (given == null || !MessageDigest.isEqual(given.getBytes(StandardCharsets.UTF_8), wanted)) {
+      throw new Refused(401, "changes need the registry's token (Authorization: Bearer TOKEN)");
+    }
+  }
+
+  private static void requireJson(Request r) throws Refused {
+    String type = r.headers().get("content-type");
+    String essence = type == null ? "" : type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
+    if (!essence.equals("application/json")
+        && !(essence.startsWith("application/") && essence.endsWith("+json"))) {
+      throw new Refused(
+          415,
+          "content-type: " + (type == null ? "missing" : type) + " (expected: application/json)");
+    }
+  }
+
+  /// Keeps the table within its bounds; approximate when several register at once.
+  private void requireRoom(Entry entry) throws Refused {
+    Table t = store.table();
+    Lease old = t.leases().get(entry.name());
+    if (old == null && t.all().size() >= MAX_ENTRIES) {
+      throw new Refused(507, "services: " + MAX_ENTRIES + " are registered, no more fit");
+    }
+    long bytes = t.all().stream().mapToLong(l -> l.entry().sizeBytes()).sum();
+    long before = old == null ? 0 : old.entry().sizeBytes();
+    if (bytes - before + entry.sizeBytes() > MAX_TABLE_BYTES) {
+      throw new Refused(507, "services: all entries together exceed " + MAX_TABLE_BYTES + " bytes");
+    }
+  }
+
+  /// The value of a query parameter that may stand once.
+  private static @Nullable String single(Request r, String name) throws Refused {
+    List<String> values = r.query(name);
+    if (values.size() > 1) {
+      throw new Refused(400, name + ": given " + values.size() + " times (expected: once)");
+    }
+    return values.isEmpty() ? null : values.getFirst();
+  }
+
+  private static Response only(String allow, Request r, Action action)
+      throws Refused, InterruptedException {
+    if (!Arrays.asList(allow.split(", ", -1)).contains(r.method())) {
+      return Response.json(
+              405,
+              Answers.error(
+                  r.method() + " " + r.path() + ": not allowed (expected: " + allow + ")"))
+          .with("allow", allow);
+    }
+    return action.run();
+  }
+
+  private static Refused notFound(Request r) {
+    return new Refused(404, r.path() + ": no such route");
+  }
+
+  /// A path segment, percent-decoded; `+` stays, and so does what is badly encoded.
+  private static String decode(String segment) {
+    try {
+      return URLDecoder.decode(segment.replace("+", "%2B"), StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException asSent) {
+      return segment;
+    }
+  }
+}
