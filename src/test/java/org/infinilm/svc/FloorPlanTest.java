@@ -42,7 +42,7 @@ class FloorPlanTest {
           Map.entry("router", Set.of("policy", "registry", "fleet", "http", "config", "telemetry")),
           Map.entry("babysitter", Set.of("registry", "fleet", "http", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
-          Map.entry("simulator", Set.of("http", "config", "telemetry")),
+          Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
           Map.entry("deploy", Set.of("http", "config", "telemetry")),
           Map.entry(
