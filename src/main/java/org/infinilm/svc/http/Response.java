@@ -5,8 +5,9 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /// The answer of a control-plane handler: status, headers, and either a whole body or a writer that
-/// streams it in chunks.
+/// streams it in chunks, or a writer that takes the connection over.
 ///
+/// @param status 0 for a [#raw] answer, whose writer sends its own
 /// @param stream writes the body when not null; `body` is then empty
 public record Response(int status, Headers headers, byte[] body, @Nullable BodyWriter stream) {
 
@@ -25,6 +26,10 @@ public record Response(int status, Headers headers, byte[] body, @Nullable BodyW
 
     /// Closes the connection without the last chunk, so that the client sees a broken stream.
     void abort();
+
+    /// Resets the connection (RST, `SO_LINGER` 0) instead of closing it in order; what was not yet
+    /// sent is lost.
+    void reset();
   }
 
   /// A compact JSON answer of `value` (maps, lists, strings, numbers, booleans, null).
@@ -47,6 +52,16 @@ public record Response(int status, Headers headers, byte[] body, @Nullable BodyW
 
   public static Response stream(int status, Headers headers, BodyWriter writer) {
     return new Response(status, headers, new byte[0], writer);
+  }
+
+  /// Takes the connection over: what `writer` sends goes out as it is, without head or framing, and
+  /// the connection is closed when it returns. For servers that misbehave on purpose.
+  public static Response raw(BodyWriter writer) {
+    return new Response(0, Headers.NONE, new byte[0], writer);
+  }
+
+  boolean isRaw() {
+    return status == 0;
   }
 
   public Response with(String name, String value) {

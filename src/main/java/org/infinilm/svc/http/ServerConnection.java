@@ -6,6 +6,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
@@ -17,6 +18,7 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
@@ -173,11 +175,11 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       response = Response.json(500, Map.of("error", "internal error"));
     }
     Response.BodyWriter stream = response.stream();
-    if (stream == null || request.method().equals("HEAD")) {
+    if (stream == null || (request.method().equals("HEAD") && !response.isRaw())) {
       p.whole(response);
       return;
     }
-    Sink sink = p.streamed(response);
+    Sink sink = response.isRaw() ? new Sink(p, false, true) : p.streamed(response);
     try {
       stream.write(sink);
       sink.finish();
@@ -375,7 +377,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
         out.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
       }
       channel.writeAndFlush(out);
-      return new Sink(this, keep);
+      return new Sink(this, keep, false);
     }
 
     void awaitWritable() throws IOException, InterruptedException {
@@ -397,17 +399,26 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private final class Sink implements Response.BodySink {
     private final Pending p;
     private final boolean keep;
+    private final boolean raw;
 
-    Sink(Pending p, boolean keep) {
+    /// @param raw whether bytes go out past the encoder
+    Sink(Pending p, boolean keep, boolean raw) {
       this.p = p;
       this.keep = keep;
+      this.raw = raw;
     }
 
     @Override
     public void write(byte[] piece) throws IOException, InterruptedException {
       p.awaitWritable();
-      if (piece.length > 0) {
-        p.channel.writeAndFlush(new DefaultHttpContent(Unpooled.wrappedBuffer(piece)));
+      ByteBuf bytes = Unpooled.wrappedBuffer(piece);
+      if (raw) {
+        ChannelHandlerContext encoder = p.channel.pipeline().context(HttpResponseEncoder.class);
+        if (encoder != null) {
+          encoder.writeAndFlush(bytes);
+        }
+      } else if (piece.length > 0) {
+        p.channel.writeAndFlush(new DefaultHttpContent(bytes));
       }
     }
 
@@ -416,11 +427,23 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       p.channel.close();
     }
 
+    @Override
+    public void reset() {
+      p.channel
+          .eventLoop()
+          .execute(() -> {
+            p.channel.config().setOption(ChannelOption.SO_LINGER, 0);
+            p.channel.close();
+          });
+    }
+
     void finish() {
       p.channel
           .eventLoop()
           .execute(() -> {
-            p.channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT);
+            if (!raw) {
+              p.channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT);
+            }
             done(p.channel, keep);
           });
     }

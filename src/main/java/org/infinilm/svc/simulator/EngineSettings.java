@@ -47,6 +47,11 @@ record EngineSettings(
     return cacheType == CacheType.STATIC ? maxCacheLenTokens : (long) numBlocks * blockSizeTokens;
   }
 
+  /// Whether such a job is refused when it is submitted.
+  boolean refuses(Job job) {
+    return overflow == Overflow.ERROR && job.needTokens() > capacityTokens();
+  }
+
   /// Tokens a block of the hash chain of prompts.
   int hashBlockTokens() {
     return cacheType == CacheType.STATIC ? STATIC_BLOCK_TOKENS : blockSizeTokens;

@@ -7,5 +7,15 @@ enum Overflow {
   /// Answers what fits with finish reason `length`, as InfiniLM does.
   TRUNCATE,
   /// Keeps it and never answers, as a paged InfiniLM does.
-  HANG
+  HANG;
+
+  static Overflow parse(String word) {
+    for (Overflow o : values()) {
+      if (o.name().equalsIgnoreCase(word)) {
+        return o;
+      }
+    }
+    throw new IllegalArgumentException(
+        "overflow: " + word + " (expected: one of error, truncate, hang)");
+  }
 }
