@@ -8,6 +8,7 @@ import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.registry.RegistryProgram;
+import org.infinilm.svc.simulator.SimulateProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
@@ -16,6 +17,7 @@ public final class Main {
       List.of(
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
+          SimulateProgram.PROGRAM,
           ValidateProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           Compare.PROGRAM,

@@ -215,10 +215,15 @@ public final class SimulatedInstance implements AutoCloseable {
     return pump.running() + pump.waiting();
   }
 
-  /// The last generation request, or null before the first.
-  public @Nullable Seen lastRequest() {
+  /// The last generation request.
+  ///
+  /// @throws IllegalStateException before the first
+  public Seen lastRequest() {
     Request r = book.last();
-    return r == null ? null : new Seen(r.method(), Book.target(r), r.headers(), r.body());
+    if (r == null) {
+      throw new IllegalStateException(options.name() + " has had no request yet");
+    }
+    return new Seen(r.method(), Book.target(r), r.headers(), r.body());
   }
 
   /// Replaces the faults in force; none given clears them.
