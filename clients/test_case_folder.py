@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployment import CASE, Deployment, run
+from deployment import CASE, Deployment, case_environment, run
 
 
 def python(script: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -28,8 +28,8 @@ def test_starting_twice_starts_nothing(deployment: Deployment) -> None:
     assert str(deployment.router_port) in again.stdout
 
 
-def test_a_folder_without_a_gguf_is_refused_naming_both_choices(deployment: Deployment, tmp_path: Path) -> None:
-    environment = deployment.environment | {"MODEL1_DIR": str(tmp_path)}
+def test_a_folder_without_a_gguf_is_refused_naming_both_choices(tmp_path: Path) -> None:
+    environment, _ = case_environment(tmp_path, MODEL1_DIR=str(tmp_path))
     refused = run([str(CASE / "start-master.sh")], environment, 30)
     assert refused.returncode == 1
     assert str(tmp_path) in refused.stderr
