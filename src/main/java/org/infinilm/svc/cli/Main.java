@@ -7,6 +7,7 @@ import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.ValidateProgram;
+import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
 
@@ -18,6 +19,7 @@ public final class Main {
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
           SimulateProgram.PROGRAM,
+          EngineProgram.PROGRAM,
           ValidateProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           Compare.PROGRAM,

@@ -5,11 +5,13 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.core.metrics.Info;
 import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /// The metrics of one program, in Prometheus text format. Recording never allocates once a label
@@ -38,6 +40,16 @@ public final class Metrics {
         .labelNames(labels)
         .callback(read)
         .register(registry);
+  }
+
+  /// A constant: `name` without its `_info`, and the labels that say it.
+  public void info(String name, String help, Map<String, String> labels) {
+    Info.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels.keySet().toArray(String[]::new))
+        .register(registry)
+        .setLabelValues(labels.values().toArray(String[]::new));
   }
 
   /// A histogram with the given upper bounds.

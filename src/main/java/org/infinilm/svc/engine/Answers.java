@@ -1,0 +1,113 @@
+package org.infinilm.svc.engine;
+
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// The JSON of one answer, whole or in chunks, in OpenAI's shapes. Immutable.
+///
+/// @param chat whether it is a chat or a text completion
+/// @param created seconds since 1970
+record Answers(boolean chat, String id, long created, String model) {
+  /// The last event of a stream.
+  static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.UTF_8);
+
+  /// One event of a stream.
+  static byte[] event(Object json) {
+    byte[] body = Json.bytes(json);
+    byte[] out = new byte[body.length + 8];
+    byte[] lead = "data: ".getBytes(StandardCharsets.US_ASCII);
+    System.arraycopy(lead, 0, out, 0, lead.length);
+    System.arraycopy(body, 0, out, lead.length, body.length);
+    out[out.length - 2] = '\n';
+    out[out.length - 1] = '\n';
+    return out;
+  }
+
+  static Map<String, Object> usage(int prompt, int cached, int completion) {
+    return Map.of(
+        "prompt_tokens",
+        prompt,
+        "completion_tokens",
+        completion,
+        "total_tokens",
+        prompt + completion,
+        "prompt_tokens_details",
+        Map.of("cached_tokens", cached));
+  }
+
+  /// A whole answer.
+  Map<String, Object> whole(String text, String finish, Map<String, Object> usage) {
+    Map<String, Object> body = head(chat ? "chat.completion" : "text_completion");
+    Map<String, @Nullable Object> choice = choice(finish);
+    if (chat) {
+      choice.put("message", Map.of("role", "assistant", "content", text));
+    } else {
+      choice.put("text", text);
+    }
+    body.put("choices", List.of(choice));
+    body.put("usage", usage);
+    return body;
+  }
+
+  /// The first chunk of a chat: who speaks.
+  Map<String, Object> role(@Nullable Map<String, Object> usage) {
+    return chunk(Map.of("role", "assistant", "content", ""), "", null, usage);
+  }
+
+  Map<String, Object> piece(String text, @Nullable Map<String, Object> usage) {
+    return chunk(Map.of("content", text), text, null, usage);
+  }
+
+  /// The chunk that says why the answer ended.
+  Map<String, Object> finish(String reason, @Nullable Map<String, Object> usage) {
+    return chunk(Map.of(), "", reason, usage);
+  }
+
+  /// The chunk with the usage and no choices.
+  Map<String, Object> total(Map<String, Object> usage) {
+    Map<String, Object> body = head(chat ? "chat.completion.chunk" : "text_completion");
+    body.put("choices", List.of());
+    body.put("usage", usage);
+    return body;
+  }
+
+  private Map<String, Object> chunk(
+      Map<String, Object> delta,
+      String text,
+      @Nullable String finish,
+      @Nullable Map<String, Object> usage) {
+    Map<String, Object> body = head(chat ? "chat.completion.chunk" : "text_completion");
+    Map<String, @Nullable Object> choice = choice(finish);
+    if (chat) {
+      choice.put("delta", delta);
+    } else {
+      choice.put("text", text);
+    }
+    body.put("choices", List.of(choice));
+    if (usage != null) {
+      body.put("usage", usage);
+    }
+    return body;
+  }
+
+  private Map<String, Object> head(String object) {
+    Map<String, Object> body = new HashMap<>();
+    body.put("id", id);
+    body.put("object", object);
+    body.put("created", created);
+    body.put("model", model);
+    return body;
+  }
+
+  private static Map<String, @Nullable Object> choice(@Nullable String finish) {
+    Map<String, @Nullable Object> choice = new HashMap<>();
+    choice.put("index", 0);
+    choice.put("finish_reason", finish);
+    choice.put("logprobs", null);
+    return choice;
+  }
+}

@@ -1,0 +1,24 @@
+package org.infinilm.svc.engine;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// A generation request as a client sent it, checked but not yet tokenized.
+///
+/// @param model the model it names, or null
+/// @param messages the chat, when it is one
+/// @param text the raw prompt, when it is one
+/// @param tokens the prompt as token ids, when it is that
+/// @param maxTokens longest answer, or null when the client leaves it open
+/// @param usageChunk whether a stream ends with a chunk of usage
+/// @param usageAlways whether each chunk carries the usage so far
+record Ask(
+    @Nullable String model,
+    @Nullable List<Vocabulary.Message> messages,
+    @Nullable String text,
+    @Nullable List<Integer> tokens,
+    @Nullable Integer maxTokens,
+    boolean stream,
+    boolean usageChunk,
+    boolean usageAlways,
+    Sampling sampling) {}

@@ -1,0 +1,198 @@
+package org.infinilm.svc.engine;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ThreadLocalRandom;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// `infini engine`: serves one GGUF model behind OpenAI's routes on llama.cpp.
+public final class EngineProgram {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineProgram.class);
+
+  static final Key<String> MODEL_PATH =
+      Key.text(
+          "model_path",
+          null,
+          "GGUF file, or folder with one (default: $INFINI_HOME/model/infini-tiny.gguf)");
+  static final Key<String> SERVED_MODEL_NAME =
+      Key.text("served_model_name", null, "model name of the API (default: the file's name)");
+  static final Key<String> CACHE_TYPE =
+      Key.oneOf(
+          "cache_type",
+          "paged",
+          List.of("paged", "static"),
+          "paged: many sequences over a pool of blocks; static: one preallocated sequence");
+  static final Key<String> HOST = Key.text("host", "127.0.0.1", "address to listen on");
+  static final Key<Integer> PORT = Key.port("port", 8000, "port to listen on, 0 for any");
+  static final Key<Long> MAX_BATCH_SIZE =
+      Key.whole("max_batch_size", 8L, 1, 64, "paged: sequences at a time");
+  static final Key<Long> MAX_CACHE_LEN =
+      Key.whole("max_cache_len", 4096L, 32, 1 << 24, "static: tokens of the one sequence");
+  static final Key<Long> NUM_BLOCKS =
+      Key.whole("num_blocks", 8192L, 1, 1 << 20, "paged: blocks of the pool");
+  static final Key<Long> BLOCK_SIZE = Key.whole("block_size", 16L, 1, 1024, "tokens of a block");
+  static final Key<Long> MAX_TOKENS =
+      Key.whole(
+          "max_tokens", 512L, 1, 1 << 24, "longest answer when the client does not say, tokens");
+  static final Key<Double> TEMPERATURE =
+      Key.number("temperature", 1.0, 0, 2, "when the client does not say");
+  static final Key<Double> TOP_P = Key.number("top_p", 0.8, 0, 1, "when the client does not say");
+  static final Key<Long> TOP_K =
+      Key.whole("top_k", 1L, -1, Integer.MAX_VALUE, "when the client does not say; 1 is greedy");
+  static final Key<Long> THREADS =
+      Key.whole("threads", null, 1, 1024, "threads that compute (default: the cores)");
+  static final Key<Long> MAX_QUEUE =
+      Key.whole("max_queue", 256L, 1, 65536, "requests that may wait; more are answered 429");
+
+  public static final Program PROGRAM =
+      Program.of(
+          "engine",
+          "The embedded inference server: one GGUF model behind OpenAI routes.",
+          List.of(
+              MODEL_PATH,
+              SERVED_MODEL_NAME,
+              CACHE_TYPE,
+              HOST,
+              PORT,
+              MAX_BATCH_SIZE,
+              MAX_CACHE_LEN,
+              NUM_BLOCKS,
+              BLOCK_SIZE,
+              MAX_TOKENS,
+              TEMPERATURE,
+              TOP_P,
+              TOP_K,
+              THREADS,
+              MAX_QUEUE),
+          args -> run(args.config(), System.getenv()));
+
+  private static final int MAX_BODY_BYTES = 64 << 20;
+  private static final Duration GRACE = Duration.ofSeconds(2);
+
+  private EngineProgram() {}
+
+  private static int run(Config config, Map<String, String> environment)
+      throws ConfigException, IOException, InterruptedException {
+    ModelFile file;
+    try {
+      file = ModelFile.find(modelPath(config, environment));
+    } catch (EngineException e) {
+      throw new ConfigException(String.valueOf(e.getMessage()));
+    }
+    if (file.others() > 0) {
+      LOG.info("the folder holds {} more GGUF files; serving {}", file.others(), file.file());
+    }
+    EngineSetup setup = setup(config);
+    String name = config.find(SERVED_MODEL_NAME).orElse(file.stem());
+    EngineMetrics metrics = new EngineMetrics(name, setup.blockTokens(), setup.blocks());
+    AskReader reader =
+        new AskReader(
+            new AskReader.Defaults(
+                config.get(TEMPERATURE), config.get(TOP_P), Math.toIntExact(config.get(TOP_K))),
+            () -> ThreadLocalRandom.current().nextLong());
+    EngineRoutes routes = new EngineRoutes(name, reader, metrics, Ticker.SYSTEM);
+    Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(8));
+    endWithSupervisor(life, environment);
+    Server server =
+        Server.start(
+            Server.Options.at(config.get(HOST), config.get(PORT)).maxBody(MAX_BODY_BYTES), routes);
+    life.onEnd(server::close);
+    Loaded loaded;
+    try {
+      loaded = setup.load(file.file(), metrics, environment);
+    } catch (EngineException e) {
+      LOG.error("{}", e.getMessage());
+      return 1;
+    }
+    life.onEnd(loaded.engine()::stop);
+    life.onEnd(() -> server.drain(GRACE));
+    routes.serve(loaded);
+    LOG.info(
+        "serving {} on http://{}:{} ({} cache, up to {} tokens)",
+        name,
+        config.get(HOST),
+        server.port(),
+        config.get(CACHE_TYPE),
+        loaded.maxModelTokens());
+    return life.await();
+  }
+
+  private static Path modelPath(Config config, Map<String, String> environment)
+      throws EngineException {
+    Optional<String> given = config.find(MODEL_PATH);
+    if (given.isPresent()) {
+      return Path.of(given.get());
+    }
+    String home = environment.getOrDefault("INFINI_HOME", "");
+    if (home.isEmpty()) {
+      throw new EngineException(
+          "--model_path: missing (expected: a GGUF file; INFINI_HOME would name the bundled one)");
+    }
+    return Path.of(home, "model", "infini-tiny.gguf");
+  }
+
+  private static EngineSetup setup(Config config) throws ConfigException {
+    boolean pooled = config.get(CACHE_TYPE).equals("paged");
+    long block = config.get(BLOCK_SIZE);
+    long tokens = pooled ? config.get(NUM_BLOCKS) * block : config.get(MAX_CACHE_LEN);
+    if (tokens > 1 << 24) {
+      throw new ConfigException(
+          "--num_blocks: "
+              + config.get(NUM_BLOCKS)
+              + " blocks of "
+              + block
+              + " tokens (expected: at most "
+              + (1 << 24)
+              + " tokens together)");
+    }
+    return new EngineSetup(
+        pooled,
+        (int) tokens,
+        (int) block,
+        pooled ? Math.toIntExact(config.get(MAX_BATCH_SIZE)) : 1,
+        Math.toIntExact(config.get(MAX_TOKENS)),
+        Math.toIntExact(
+            config.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors())),
+        Math.toIntExact(config.get(MAX_QUEUE)));
+  }
+
+  /// Ends this process when the one that started it is gone.
+  private static void endWithSupervisor(Lifetime life, Map<String, String> environment)
+      throws ConfigException {
+    String pid = environment.getOrDefault("INFINI_SUPERVISOR_PID", "");
+    if (pid.isEmpty()) {
+      return;
+    }
+    try {
+      ProcessHandle.of(Long.parseLong(pid))
+          .ifPresentOrElse(p -> p.onExit().thenRun(() -> life.end(0)), () -> life.end(0));
+    } catch (NumberFormatException e) {
+      throw new ConfigException("INFINI_SUPERVISOR_PID: " + pid + " (expected: a process id)");
+    }
+  }
+
+  /// Refuses what cannot fit.
+  static void checkMemory(MemoryNeed need, OptionalLong available) throws EngineException {
+    if (available.isPresent() && need.total() > available.getAsLong()) {
+      throw new EngineException(
+          "the model does not fit into memory: "
+              + need
+              + " (expected: together at most the "
+              + MemoryNeed.megabytes(available.getAsLong())
+              + " available; fewer --num_blocks or a smaller --max_cache_len take less)");
+    }
+  }
+}

@@ -1,0 +1,214 @@
+package org.infinilm.svc.engine;
+
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
+import org.infinilm.svc.engine.EngineMetrics.Outcome;
+import org.infinilm.svc.http.Handler;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The engine's HTTP routes, OpenAI's shapes. Thread-safe; the model arrives when it is loaded.
+final class EngineRoutes implements Handler {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineRoutes.class);
+  private static final Pattern SANE_ID = Pattern.compile("[\\x21-\\x7e]{1,128}");
+
+  /// A route: its method and what it does.
+  private record Route(String method, Handling handling) {}
+
+  @FunctionalInterface
+  private interface Handling {
+    Response handle(Request request, String id) throws ApiError, InterruptedException;
+  }
+
+  private final String model;
+  private final AskReader reader;
+  private final EngineMetrics metrics;
+  private final Ticker ticker;
+  private final Map<String, Route> routes;
+  private volatile @Nullable Loaded loaded;
+
+  /// @param model the name it serves under
+  EngineRoutes(String model, AskReader reader, EngineMetrics metrics, Ticker ticker) {
+    this.model = model;
+    this.reader = reader;
+    this.metrics = metrics;
+    this.ticker = ticker;
+    Route chat = new Route("POST", (r, id) -> generation(r, id, true));
+    Route models = new Route("GET", (r, id) -> models());
+    this.routes =
+        Map.of(
+            "/health", new Route("GET", (r, id) -> health()),
+            "/metrics", new Route("GET", (r, id) -> scrape()),
+            "/v1/models", models,
+            "/models", models,
+            "/v1/chat/completions", chat,
+            "/chat/completions", chat,
+            "/v1/completions", new Route("POST", (r, id) -> generation(r, id, false)),
+            "/tokenize", new Route("POST", (r, id) -> tokenize(r)),
+            "/detokenize", new Route("POST", (r, id) -> detokenize(r)));
+  }
+
+  /// From now on generation requests are served.
+  void serve(Loaded model) {
+    loaded = model;
+  }
+
+  @Override
+  public Response handle(Request request) throws InterruptedException {
+    String sent = request.headers().get("x-request-id");
+    String id = sent != null && SANE_ID.matcher(sent).matches() ? sent : "req-" + hex();
+    return route(request, id).with("x-request-id", id);
+  }
+
+  private Response route(Request request, String id) throws InterruptedException {
+    Route route = routes.get(request.path());
+    if (route == null) {
+      return new ApiError(
+              404,
+              "not_found",
+              null,
+              "no such path (expected: one of "
+                  + String.join(", ", routes.keySet().stream().sorted().toList())
+                  + ")")
+          .response();
+    }
+    if (!route.method().equals(request.method())) {
+      return new ApiError(
+              405,
+              "method_not_allowed",
+              null,
+              request.method() + " (expected: " + route.method() + ")")
+          .response()
+          .with("allow", route.method());
+    }
+    try {
+      return route.handling().handle(request, id);
+    } catch (ApiError e) {
+      return e.response();
+    }
+  }
+
+  private Loaded model() throws ApiError {
+    Loaded l = loaded;
+    if (l == null) {
+      throw new ApiError(503, "loading", null, "the model is being loaded");
+    }
+    if (!l.engine().healthy()) {
+      throw new ApiError(503, "engine_stopped", null, "the engine has stopped");
+    }
+    return l;
+  }
+
+  private Response health() {
+    try {
+      model();
+      return Response.json(200, Map.of("status", "healthy"));
+    } catch (ApiError e) {
+      return Response.json(503, Map.of("status", loaded == null ? "loading" : "unhealthy"));
+    }
+  }
+
+  private Response scrape() {
+    return new Response(
+        200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
+  }
+
+  private Response models() throws ApiError {
+    Loaded l = model();
+    Map<String, Object> card =
+        Map.of(
+            "id",
+            model,
+            "object",
+            "model",
+            "owned_by",
+            "infini",
+            "created",
+            ticker.now().getEpochSecond(),
+            "max_model_len",
+            l.maxModelTokens());
+    return Response.json(200, Map.of("object", "list", "data", List.of(card)));
+  }
+
+  private Response tokenize(Request request) throws ApiError {
+    Loaded l = model();
+    int[] tokens = l.prompt(known(reader.tokenize(request.body())));
+    return Response.json(
+        200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
+  }
+
+  private Response detokenize(Request request) throws ApiError {
+    Loaded l = model();
+    List<Integer> ids = reader.detokenize(request.body());
+    for (int id : ids) {
+      if (id < 0 || id >= l.table().size()) {
+        throw ApiError.value("tokens", id, "token ids 0.." + (l.table().size() - 1));
+      }
+    }
+    String text = l.table().text(ids.stream().mapToInt(Integer::intValue).toArray());
+    return Response.json(200, Map.of("prompt", text, "content", text));
+  }
+
+  private Ask known(Ask ask) throws ApiError {
+    if (ask.model() != null && !ask.model().equals(model)) {
+      throw new ApiError(
+          404,
+          "model_not_found",
+          "model",
+          "the model " + shown(ask.model()) + " does not exist (expected: " + model + ")");
+    }
+    return ask;
+  }
+
+  private static String shown(String name) {
+    return name.length() <= 100 ? name : name.substring(0, 100) + "...";
+  }
+
+  /// Runs one generation; every way out counts exactly one outcome.
+  private Response generation(Request request, String id, boolean chat)
+      throws ApiError, InterruptedException {
+    Ask ask;
+    Job job;
+    Loaded l;
+    try {
+      l = model();
+      ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
+      int[] prompt = l.prompt(ask);
+      int most = l.answerTokens(prompt.length, ask.maxTokens());
+      Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling());
+      job =
+          queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));
+    } catch (ApiError e) {
+      metrics.finished(
+          switch (e.status()) {
+            case 429 -> Outcome.REJECTED;
+            case 503 -> Outcome.INTERNAL;
+            default -> Outcome.CLIENT_ERROR;
+          });
+      throw e;
+    }
+    Engine engine = l.engine();
+    request.gone().onGone(() -> engine.cancel(job));
+    Answers answers =
+        new Answers(
+            chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model);
+    Generation run = new Generation(ask, job, engine, answers, metrics);
+    LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());
+    return ask.stream() ? run.stream() : run.whole();
+  }
+
+  private static String hex() {
+    ThreadLocalRandom r = ThreadLocalRandom.current();
+    return HexFormat.of().toHexDigits(r.nextLong()) + HexFormat.of().toHexDigits(r.nextLong());
+  }
+}

@@ -1,0 +1,80 @@
+package org.infinilm.svc.engine;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The sizes of one engine, and how it comes up.
+///
+/// @param pooled paged cache, otherwise static
+/// @param cacheTokens tokens that fit into the cache
+/// @param maxRunning sequences at a time
+/// @param maxTokens longest answer when the client does not say
+record EngineSetup(
+    boolean pooled,
+    int cacheTokens,
+    int blockTokens,
+    int maxRunning,
+    int maxTokens,
+    int threads,
+    int maxWaiting) {
+  private static final Logger LOG = LoggerFactory.getLogger(EngineSetup.class);
+  private static final int BATCH_TOKENS = 2048;
+  private static final int MICRO_BATCH_TOKENS = 512;
+  private static final int KEPT_SEQUENCES = 32;
+
+  int blocks() {
+    return Math.ceilDiv(cacheTokens, blockTokens);
+  }
+
+  private Llama.Layout layout() {
+    int batch = Math.min(BATCH_TOKENS, cacheTokens);
+    return new Llama.Layout(
+        cacheTokens,
+        batch,
+        Math.min(MICRO_BATCH_TOKENS, batch),
+        pooled ? maxRunning + KEPT_SEQUENCES : 1,
+        threads,
+        false,
+        true);
+  }
+
+  /// Loads the model and starts its engine.
+  Loaded load(Path file, EngineMetrics metrics, Map<String, String> environment)
+      throws EngineException {
+    NativeLlama llama = NativeLlama.load(NativeLibrary.unpack(environment), file);
+    Llama.Layout layout = layout();
+    Llama.Shape shape = llama.shape();
+    MemoryNeed need = MemoryNeed.of(shape, layout, llama.vocabulary().size());
+    LOG.info("{}: {}; memory: {}", file.getFileName(), shape.description(), need);
+    EngineProgram.checkMemory(need, MemoryNeed.available());
+    if (cacheTokens > shape.trainedTokens()) {
+      LOG.info(
+          "the model was trained on {} tokens; longer texts are served, less well",
+          shape.trainedTokens());
+    }
+    llama.open(layout);
+    return start(llama, layout.batchTokens(), metrics);
+  }
+
+  Loaded start(Llama llama, int batchTokens, EngineMetrics metrics) {
+    Cache cache =
+        pooled
+            ? new PagedCache(llama, blockTokens, maxRunning, KEPT_SEQUENCES)
+            : new StaticCache(llama, blockTokens);
+    TokenTable table = new TokenTable(llama.vocabulary());
+    Engine engine =
+        new Engine(
+            llama,
+            cache,
+            new Scheduler.Limits(pooled, cacheTokens, blockTokens, maxRunning, batchTokens),
+            table,
+            maxWaiting,
+            metrics,
+            Ticker.SYSTEM);
+    engine.start();
+    return new Loaded(llama.vocabulary(), table, engine, maxTokens);
+  }
+}

@@ -1,0 +1,127 @@
+package org.infinilm.svc.engine;
+
+import java.io.IOException;
+import java.util.Map;
+import org.infinilm.svc.engine.EngineMetrics.Outcome;
+import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Response;
+import org.jspecify.annotations.Nullable;
+
+/// Turns the events of one job into its answer, on the request's thread. The outcome is counted
+/// before the last bytes are sent, so that whoever has the answer finds it counted.
+final class Generation {
+  private static final Headers EVENT_STREAM =
+      new Headers(
+          java.util.List.of(
+              new Header("content-type", "text/event-stream; charset=utf-8"),
+              new Header("cache-control", "no-cache")));
+
+  private final Ask ask;
+  private final Job job;
+  private final Engine engine;
+  private final Answers answers;
+  private final EngineMetrics metrics;
+
+  Generation(Ask ask, Job job, Engine engine, Answers answers, EngineMetrics metrics) {
+    this.ask = ask;
+    this.job = job;
+    this.engine = engine;
+    this.answers = answers;
+    this.metrics = metrics;
+  }
+
+  /// Waits for the whole answer.
+  Response whole() throws InterruptedException {
+    StringBuilder text = new StringBuilder();
+    while (true) {
+      switch (job.next()) {
+        case Job.Event.Text(var more, var _) -> text.append(more);
+        case Job.Event.End(var reason, var tokens) -> {
+          metrics.finished(Outcome.OK);
+          return Response.json(200, answers.whole(text.toString(), reason, usage(tokens)));
+        }
+        case Job.Event.Broken(var cancelled) -> {
+          metrics.finished(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
+          return broken().response();
+        }
+      }
+    }
+  }
+
+  /// Sends the answer as it is made.
+  Response stream() {
+    return Response.stream(
+        200,
+        EVENT_STREAM,
+        sink -> {
+          try {
+            write(sink);
+          } catch (IOException | InterruptedException e) {
+            engine.cancel(job);
+            metrics.finished(Outcome.CLIENT_GONE);
+            throw e;
+          }
+        });
+  }
+
+  private void write(Response.BodySink sink) throws IOException, InterruptedException {
+    boolean begun = false;
+    while (true) {
+      Job.Event event = job.next();
+      if (!begun && answers.chat() && !(event instanceof Job.Event.Broken)) {
+        sink.write(Answers.event(answers.role(soFar(0))));
+        begun = true;
+      }
+      switch (event) {
+        case Job.Event.Text(var more, var tokens) ->
+            sink.write(Answers.event(answers.piece(more, soFar(tokens))));
+        case Job.Event.End(var reason, var tokens) -> {
+          sink.write(Answers.event(answers.finish(reason, soFar(tokens))));
+          if (ask.usageChunk()) {
+            sink.write(Answers.event(answers.total(usage(tokens))));
+          }
+          end(sink);
+          return;
+        }
+        case Job.Event.Broken(var cancelled) -> {
+          metrics.finished(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
+          cut(sink);
+          return;
+        }
+      }
+    }
+  }
+
+  private void end(Response.BodySink sink) throws InterruptedException {
+    metrics.finished(Outcome.OK);
+    try {
+      sink.write(Answers.DONE);
+    } catch (IOException e) {
+      sink.abort();
+    }
+  }
+
+  /// A stream that breaks: an error event, then no last chunk, which every client can see.
+  private void cut(Response.BodySink sink) throws InterruptedException {
+    try {
+      sink.write(Answers.event(broken().body()));
+    } catch (IOException e) {
+      // the client has gone already
+    }
+    sink.abort();
+  }
+
+  private static ApiError broken() {
+    return new ApiError(
+        500, "generation_failed", null, "the engine ended before the answer was complete");
+  }
+
+  private Map<String, Object> usage(int tokens) {
+    return Answers.usage(job.promptTokens(), job.cachedTokens(), tokens);
+  }
+
+  private @Nullable Map<String, Object> soFar(int tokens) {
+    return ask.usageAlways() ? usage(tokens) : null;
+  }
+}

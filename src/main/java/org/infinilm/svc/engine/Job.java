@@ -1,0 +1,98 @@
+package org.infinilm.svc.engine;
+
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
+
+/// One generation from its queue place to its end. The request's thread makes it, reads [#events]
+/// and may cancel; everything else belongs to the engine's thread.
+final class Job {
+  /// What the engine tells the request's thread, in order; the last is an [End] or [Broken].
+  sealed interface Event {
+    /// More of the answer, whole characters.
+    ///
+    /// @param tokens tokens of the answer so far
+    record Text(String text, int tokens) implements Event {}
+
+    /// The answer is complete.
+    ///
+    /// @param reason `stop` or `length`
+    record End(String reason, int tokens) implements Event {}
+
+    /// The answer will not be completed: cancelled, or the engine failed.
+    record Broken(boolean cancelled) implements Event {}
+  }
+
+  private final int[] prompt;
+  private final int maxTokens;
+  private final Sampling sampling;
+  private final long arrivedNanos;
+  private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+  private volatile boolean cancelled;
+  private volatile int cachedTokens;
+
+  /// Engine's thread only: the sequence while running, and the answer so far.
+  @Nullable Sequence sequence;
+
+  final Utf8Assembler characters = new Utf8Assembler();
+  final StopMatcher stops;
+  final Sampler sampler;
+  int produced;
+  int lastToken;
+
+  Job(int[] prompt, int maxTokens, Sampling sampling, int[] ends, long arrivedNanos) {
+    this.prompt = prompt.clone();
+    this.maxTokens = maxTokens;
+    this.sampling = sampling;
+    this.arrivedNanos = arrivedNanos;
+    this.stops = new StopMatcher(sampling.stops());
+    this.sampler = new Sampler(sampling, ends);
+  }
+
+  /// The prompt's tokens; not to be changed.
+  int[] prompt() {
+    return prompt;
+  }
+
+  int promptTokens() {
+    return prompt.length;
+  }
+
+  int maxTokens() {
+    return maxTokens;
+  }
+
+  Sampling sampling() {
+    return sampling;
+  }
+
+  long arrivedNanos() {
+    return arrivedNanos;
+  }
+
+  /// Tokens of the prompt that were in the cache already; final once the first event is there.
+  int cachedTokens() {
+    return cachedTokens;
+  }
+
+  void cachedTokens(int tokens) {
+    cachedTokens = tokens;
+  }
+
+  boolean cancelled() {
+    return cancelled;
+  }
+
+  void markCancelled() {
+    cancelled = true;
+  }
+
+  /// Waits for the next event.
+  Event next() throws InterruptedException {
+    return events.take();
+  }
+
+  void tell(Event event) {
+    events.add(event);
+  }
+}

@@ -1,0 +1,75 @@
+package org.infinilm.svc.engine;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// A model that serves.
+///
+/// @param maxTokens longest answer when the client leaves it open
+record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
+  /// The longest prompt and answer together.
+  int maxModelTokens() {
+    return engine.limits().cacheTokens();
+  }
+
+  /// The prompt of a request as tokens.
+  int[] prompt(Ask ask) throws ApiError {
+    List<Integer> ids = ask.tokens();
+    if (ids != null) {
+      for (int i = 0; i < ids.size(); i++) {
+        if (ids.get(i) < 0 || ids.get(i) >= table.size()) {
+          throw ApiError.value(
+              "prompt[" + i + "]", ids.get(i), "a token id 0.." + (table.size() - 1));
+        }
+      }
+      return ids.stream().mapToInt(Integer::intValue).toArray();
+    }
+    String text = ask.text();
+    if (text == null) {
+      List<Vocabulary.Message> messages = ask.messages();
+      text = rendered(messages == null ? List.of() : messages);
+    }
+    long fewest = table.fewestTokens(text.length());
+    if (fewest > maxModelTokens()) {
+      throw tooLong("at least " + fewest, 1);
+    }
+    int[] tokens = vocabulary.tokenize(text, true);
+    if (tokens.length == 0) {
+      throw ApiError.value("prompt", "no tokens", "at least one");
+    }
+    return tokens;
+  }
+
+  private String rendered(List<Vocabulary.Message> messages) throws ApiError {
+    try {
+      return vocabulary.prompt(messages);
+    } catch (IllegalArgumentException e) {
+      throw new ApiError(400, "invalid_value", "messages", "messages: " + e.getMessage());
+    }
+  }
+
+  /// How many tokens the answer may have.
+  ///
+  /// @param wanted the client's limit, or null
+  int answerTokens(int promptTokens, @Nullable Integer wanted) throws ApiError {
+    long least = wanted == null ? 1 : wanted;
+    if (!engine.limits().fits(promptTokens + least)) {
+      throw tooLong("" + promptTokens, least);
+    }
+    return wanted == null ? Math.min(maxTokens, maxModelTokens() - promptTokens) : wanted;
+  }
+
+  private ApiError tooLong(String promptTokens, long answerTokens) {
+    return new ApiError(
+        400,
+        "context_length_exceeded",
+        "messages",
+        "the prompt has "
+            + promptTokens
+            + " tokens and the answer may have "
+            + answerTokens
+            + " (expected: together at most "
+            + maxModelTokens()
+            + " tokens, this model's maximum context length)");
+  }
+}

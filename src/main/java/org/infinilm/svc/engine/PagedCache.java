@@ -1,0 +1,96 @@
+package org.infinilm.svc.engine;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Many sequences over one pool of cells. A prompt shares the cells of the sequence, running or
+/// finished, that it has most in common with; finished ones are kept until their room is needed.
+final class PagedCache implements Cache {
+  private final Llama llama;
+  private final int blockTokens;
+  private final int maxKept;
+  private final Deque<Integer> freeIds = new ArrayDeque<>();
+  private final List<Sequence> running = new ArrayList<>();
+
+  /// Finished sequences, least recently used first.
+  private final List<Sequence> kept = new ArrayList<>();
+
+  /// @param maxRunning sequences that run at a time
+  /// @param maxKept finished sequences that are kept
+  PagedCache(Llama llama, int blockTokens, int maxRunning, int maxKept) {
+    this.llama = llama;
+    this.blockTokens = blockTokens;
+    this.maxKept = maxKept;
+    for (int id = 0; id < maxRunning + maxKept; id++) {
+      freeIds.add(id);
+    }
+  }
+
+  @Override
+  public int reusable(int[] prompt) {
+    Sequence source = source(prompt);
+    return source == null ? 0 : Cache.wholeBlocks(source.common(prompt), prompt, blockTokens);
+  }
+
+  @Override
+  public Sequence take(int[] prompt) {
+    int cached = reusable(prompt);
+    Sequence source = source(prompt);
+    Sequence taken = new Sequence(freeIds.remove(), prompt, cached);
+    if (source != null && cached > 0) {
+      llama.share(source.id(), taken.id(), cached);
+      if (kept.remove(source)) {
+        kept.add(source);
+      }
+    }
+    running.add(taken);
+    return taken;
+  }
+
+  @Override
+  public void keep(Sequence ended) {
+    running.remove(ended);
+    kept.removeIf(k -> k.isPrefixOf(ended) && free(k));
+    if (ended.stored() < blockTokens || maxKept == 0 || kept.stream().anyMatch(ended::isPrefixOf)) {
+      free(ended);
+      return;
+    }
+    if (kept.size() == maxKept) {
+      evict();
+    }
+    kept.add(ended);
+  }
+
+  @Override
+  public void evict() {
+    free(kept.removeFirst());
+  }
+
+  @Override
+  public int kept() {
+    return kept.size();
+  }
+
+  private boolean free(Sequence s) {
+    llama.trim(s.id(), 0);
+    return freeIds.add(s.id());
+  }
+
+  private @Nullable Sequence source(int[] prompt) {
+    Sequence best = null;
+    int most = 0;
+    for (List<Sequence> list : List.of(kept, running)) {
+      for (Sequence s : list) {
+        int n = s.common(prompt);
+        if (n > most) {
+          most = n;
+          best = s;
+        }
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,53 @@
+package org.infinilm.svc.engine;
+
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/// The bytes of every token, read once, and what follows from them. Immutable.
+final class TokenTable {
+  private final byte[][] pieces;
+  private final int[] ends;
+  private final int longestBytes;
+
+  TokenTable(Vocabulary vocabulary) {
+    pieces = new byte[vocabulary.size()][];
+    for (int i = 0; i < pieces.length; i++) {
+      pieces[i] = vocabulary.piece(i);
+    }
+    ends = IntStream.range(0, pieces.length).filter(vocabulary::isEnd).toArray();
+    longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).max().orElse(1);
+  }
+
+  int size() {
+    return pieces.length;
+  }
+
+  byte[] piece(int token) {
+    return pieces[token];
+  }
+
+  boolean isEnd(int token) {
+    return Arrays.binarySearch(ends, token) >= 0;
+  }
+
+  /// The tokens that end a generation.
+  int[] ends() {
+    return ends.clone();
+  }
+
+  /// A text of so many UTF-8 bytes has at least this many tokens.
+  long fewestTokens(long bytes) {
+    return Math.ceilDiv(bytes, (long) Math.max(1, longestBytes));
+  }
+
+  /// The text of these tokens.
+  String text(int[] tokens) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (int t : tokens) {
+      bytes.writeBytes(pieces[t]);
+    }
+    return bytes.toString(StandardCharsets.UTF_8);
+  }
+}

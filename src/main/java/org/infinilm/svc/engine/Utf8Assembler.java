@@ -1,0 +1,43 @@
+package org.infinilm.svc.engine;
+
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+
+/// Whole characters from bytes that come in pieces; bytes that are no UTF-8 become U+FFFD. One
+/// thread.
+final class Utf8Assembler {
+  private static final int LONGEST_CHARACTER_BYTES = 4;
+
+  private final CharsetDecoder decoder =
+      StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPLACE)
+          .onUnmappableCharacter(CodingErrorAction.REPLACE);
+  private byte[] rest = new byte[0];
+
+  /// The characters that are complete with this piece.
+  String accept(byte[] piece) {
+    return decode(piece, false);
+  }
+
+  /// What is left of an incomplete character.
+  String finish() {
+    return rest.length == 0 ? "" : decode(new byte[0], true);
+  }
+
+  private String decode(byte[] piece, boolean end) {
+    ByteBuffer in = ByteBuffer.allocate(rest.length + piece.length).put(rest).put(piece).flip();
+    CharBuffer out = CharBuffer.allocate(in.remaining() + LONGEST_CHARACTER_BYTES);
+    decoder.decode(in, out, end);
+    if (end) {
+      decoder.flush(out);
+      decoder.reset();
+    }
+    rest = new byte[in.remaining()];
+    in.get(rest);
+    return out.flip().toString();
+  }
+}
