@@ -3,6 +3,7 @@ package org.infinilm.svc.cli;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
@@ -20,6 +21,7 @@ public final class Main {
           RegistryProgram.DRAIN,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
+          BabysitterProgram.PROGRAM,
           ValidateProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           Compare.PROGRAM,

@@ -1,0 +1,303 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
+import org.infinilm.svc.babysitter.Supervision.Action;
+import org.infinilm.svc.babysitter.Supervision.Event;
+import org.infinilm.svc.babysitter.Supervision.Phase;
+import org.infinilm.svc.babysitter.Supervision.State;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One babysitter at work: a supervised process, its entries in the registry, the HTTP at port + 1.
+/// Thread-safe.
+final class Babysitter implements AutoCloseable, Supervisor.Effects {
+  private static final Logger log = LoggerFactory.getLogger("babysitter");
+  private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
+  private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
+  private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
+
+  private final Settings settings;
+  private final Launcher launcher;
+  private final First first;
+  private final Ticker ticker;
+  private final IntConsumer exit;
+  private final Client http;
+  private final BackendClient backend;
+  private final Supervisor supervisor;
+  private final LogTail logs;
+  private final Instruments instruments;
+  private final @Nullable Enrolment management;
+  private final @Nullable Enrolment server;
+  private @Nullable Server desk;
+  private volatile @Nullable Child child;
+
+  /// The first start, made before the classes of everything else are loaded.
+  private record First(@Nullable Child child, @Nullable IOException failure) {
+    static First of(Launcher launcher) {
+      try {
+        return new First(launcher.start(1), null);
+      } catch (IOException e) {
+        return new First(null, e);
+      }
+    }
+
+    Child get() throws IOException {
+      if (child == null) {
+        throw failure == null ? new IOException("not started") : failure;
+      }
+      return child;
+    }
+  }
+
+  private Babysitter(
+      Settings s, Launcher launcher, First first, LogTail logs, Ticker ticker, IntConsumer exit) {
+    this.settings = s;
+    this.launcher = launcher;
+    this.first = first;
+    this.logs = logs;
+    this.ticker = ticker;
+    this.exit = exit;
+    this.http = Client.create();
+    this.backend = new BackendClient(http, s.addresses().probe(), s.port(), !s.models().isEmpty());
+    this.supervisor = new Supervisor(s.limits(), this, ticker);
+    this.instruments = new Instruments(new Metrics(), supervisor::state);
+    if (s.registry() == null) {
+      management = null;
+      server = null;
+    } else {
+      Enrolment.Roll roll =
+          Enrolment.Roll.of(new RegistryClient(http, s.registry(), s.registryToken()));
+      management = enrolment(s.name(), roll, "management");
+      server = enrolment(s.serverName(), roll, "server");
+    }
+  }
+
+  /// Starts the process first (it takes longest), then everything else.
+  ///
+  /// @param argv what to run
+  /// @param exit called once, with 1, when it gives up
+  /// @throws IOException when the babysitter's own port is taken; names it and its holder
+  static Babysitter start(Settings s, List<String> argv, Ticker ticker, IntConsumer exit)
+      throws IOException {
+    Launcher.requireFree(s.addresses().bind(), s.ownPort(), "the babysitter's own, port + 1");
+    LogTail logs = new LogTail();
+    Launcher launcher = new Launcher(s, argv, logs);
+    Babysitter b = new Babysitter(s, launcher, First.of(launcher), logs, ticker, exit);
+    b.supervisor.start();
+    try {
+      b.open();
+    } catch (IOException | RuntimeException e) {
+      b.close();
+      throw e;
+    }
+    return b;
+  }
+
+  private void open() throws IOException {
+    if (management != null && server != null) {
+      management.want(Entries.management(settings));
+      management.start();
+      server.start();
+    }
+    Desk routes =
+        new Desk(settings, supervisor::state, backend, logs, instruments.metrics(), ticker);
+    desk = Server.start(Server.Options.at(settings.addresses().bind(), settings.ownPort()), routes);
+  }
+
+  State state() {
+    return supervisor.state();
+  }
+
+  /// Deregisters both entries, then ends the process tree. Blocks until nothing is left, at most
+  /// the grace and four seconds.
+  @Override
+  public void close() {
+    try {
+      leave();
+      Duration most = settings.stopGrace().plus(Duration.ofMillis(2500));
+      if (!supervisor.stop(most.toNanos())) {
+        log.error("{}: processes are left that do not end", settings.name());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (desk != null) {
+      desk.close();
+    }
+    http.close();
+  }
+
+  private void leave() throws InterruptedException {
+    if (management == null || server == null) {
+      return;
+    }
+    Thread other =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                management.leave(LEAVE_TIMEOUT);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    server.leave(LEAVE_TIMEOUT);
+    other.join();
+  }
+
+  private Enrolment enrolment(String name, Enrolment.Roll roll, String entry) {
+    return new Enrolment(
+        name,
+        roll,
+        settings.heartbeatInterval(),
+        ticker,
+        outcome -> instruments.registryCall(entry, outcome));
+  }
+
+  // --- effects --------------------------------------------------------------------------------
+
+  @Override
+  public void changed(State before, State after) {
+    String name = settings.name();
+    switch (after.phase()) {
+      case STARTING -> {}
+      case READY -> log.info("[{}] ready on port {}", name, settings.port());
+      case UNHEALTHY -> log.warn("[{}] unhealthy: {}", name, after.reason());
+      case RESTARTING -> log.warn("[{}] {}", name, after.reason());
+      case STOPPING -> log.info("[{}] stopping", name);
+      case GAVE_UP ->
+          log.error(
+              "[{}] giving up on \"{}\": {}", name, settings.backend().describe(), after.reason());
+    }
+  }
+
+  @Override
+  public void carryOut(Action action) {
+    switch (action) {
+      case Action.Spawn a -> spawn(a.generation());
+      case Action.Probe a ->
+          inBackground(
+              "probe",
+              () -> {
+                Event.Probed found = backend.probe(a.generation(), settings.healthTimeout());
+                instruments.probe(found.verdict());
+                supervisor.tell(found);
+              });
+      case Action.Kill a -> kill(a.why());
+      case Action.Serve a -> inBackground("publish", () -> publish(a.generation()));
+      case Action.Withdraw a -> withdraw(a.status());
+      case Action.GiveUp a -> exit.accept(1);
+    }
+  }
+
+  private void spawn(int generation) {
+    try {
+      Child c;
+      if (generation == 1) {
+        c = first.get();
+      } else {
+        instruments.restart();
+        c = launcher.start(generation);
+      }
+      child = c;
+      inBackground("reaper", () -> reap(generation, c));
+    } catch (IOException e) {
+      supervisor.tell(new Event.SpawnFailed(generation, BackendClient.why(e)));
+    }
+  }
+
+  /// Waits for the end of the process, then ends what it left behind.
+  private void reap(int generation, Child c) throws InterruptedException {
+    int code = c.exit().join();
+    supervisor.tell(new Event.Exited(generation, ended(code)));
+    if (!c.end(settings.stopGrace(), ticker)) {
+      log.error("[{}] processes of pid {} do not end", settings.name(), c.pid());
+    }
+    supervisor.tell(new Event.Cleared(generation));
+  }
+
+  private void kill(String why) {
+    Child c = child;
+    if (c != null) {
+      log.info("[{}] ending pid {}: {}", settings.name(), c.pid(), why);
+      inBackground("kill", () -> c.end(settings.stopGrace(), ticker));
+    }
+  }
+
+  /// Reads the model list, until there is one, and registers `NAME-server`.
+  private void publish(int generation) throws InterruptedException {
+    long delay = MODELS_FIRST_RETRY.toNanos();
+    while (serves(generation)) {
+      String why;
+      List<Map<String, Object>> models = List.of();
+      try {
+        models = backend.models();
+        why = "it lists no model at /v1/models or /models; set models = [...] if it has no list";
+      } catch (IOException e) {
+        why = BackendClient.why(e);
+      }
+      if (models.isEmpty()) {
+        models = Entries.configured(settings.models());
+      }
+      if (!models.isEmpty()) {
+        register(generation, Entries.server(settings, models));
+        return;
+      }
+      if (delay >= MODELS_SLOWEST_RETRY.toNanos()) {
+        log.warn("[{}] not registered yet: {}", settings.serverName(), why);
+      }
+      TimeUnit.NANOSECONDS.sleep(delay);
+      delay = Math.min(delay * 2, MODELS_SLOWEST_RETRY.toNanos());
+    }
+  }
+
+  private synchronized void register(int generation, Registration r) {
+    if (server != null && serves(generation)) {
+      server.want(r);
+    }
+  }
+
+  private synchronized void withdraw(String status) {
+    if (server != null) {
+      server.wantStatus(status);
+    }
+  }
+
+  private boolean serves(int generation) {
+    State s = supervisor.state();
+    return s.generation() == generation && s.phase() == Phase.READY;
+  }
+
+  private interface Work {
+    void run() throws InterruptedException;
+  }
+
+  private static void inBackground(String name, Work work) {
+    Thread.ofVirtual()
+        .name(name)
+        .start(() -> {
+          try {
+            work.run();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
+  }
+
+  private static String ended(int code) {
+    return code > 128 && code < 160
+        ? "the process was ended by signal " + (code - 128)
+        : "the process ended with status " + code;
+  }
+}

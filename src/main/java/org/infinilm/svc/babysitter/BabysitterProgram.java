@@ -1,0 +1,47 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// `infini babysitter`: keeps one inference server alive and registered.
+public final class BabysitterProgram {
+  public static final Program PROGRAM =
+      new Program(
+          "babysitter",
+          "Keep one inference server alive and registered.",
+          Flags.ALL,
+          Map.of(),
+          "",
+          false,
+          BabysitterProgram::run);
+
+  private static final Logger log = LoggerFactory.getLogger("babysitter");
+
+  private BabysitterProgram() {}
+
+  private static int run(Program.Args args)
+      throws ConfigException, IOException, InterruptedException {
+    Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
+    List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
+    s.warnings().forEach(w -> log.warn("{}", w));
+    Lifetime life = Lifetime.ofProcess(s.stopGrace().plus(Duration.ofSeconds(5)));
+    Babysitter babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);
+    life.onEnd(babysitter::close);
+    log.info(
+        "[{}] babysitter on {}:{}, server at {}, registry {}",
+        s.name(),
+        s.addresses().bind(),
+        s.ownPort(),
+        Entries.url(s.addresses().advertise(), s.port()),
+        s.registry() == null ? "none" : s.registry());
+    return life.await();
+  }
+}

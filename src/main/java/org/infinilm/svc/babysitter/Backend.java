@@ -1,0 +1,140 @@
+package org.infinilm.svc.babysitter;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.CacheType;
+import org.jspecify.annotations.Nullable;
+
+/// What is run, and how.
+///
+/// @param subject the command, the model or the configuration file, see [BackendType#subject]
+/// @param args elements of the argument vector as they are; one with a space stays one argument
+/// @param env added to the babysitter's own environment; never logged
+record Backend(
+    BackendType type,
+    @Nullable String subject,
+    @Nullable CacheType cacheType,
+    List<String> args,
+    @Nullable Path workDir,
+    Map<String, String> env) {
+  private static final List<String> MOCK_FOLDERS =
+      List.of("rust/tests/integration", "tests/integration", ".");
+
+  /// Env values are left out.
+  @Override
+  public String toString() {
+    return "Backend[" + type.word() + ", env " + env.keySet() + "]";
+  }
+
+  /// The argument vector.
+  ///
+  /// @param home root of this program's installation, or null when unknown
+  /// @throws ConfigException when a program that the type needs is not there; names where it was
+  ///   looked for
+  List<String> argv(Settings s, @Nullable String home) throws ConfigException {
+    List<String> out = new ArrayList<>();
+    String port = Integer.toString(s.port());
+    String bind = s.addresses().bind();
+    switch (type) {
+      case COMMAND -> out.addAll(words(required()));
+      case VLLM ->
+          out.addAll(
+              List.of(
+                  "python3",
+                  "-m",
+                  "vllm.entrypoints.openai.api_server",
+                  "--model",
+                  required(),
+                  "--port",
+                  port,
+                  "--host",
+                  bind));
+      case MOCK -> {
+        out.addAll(List.of("python3", mockScript(), "--name", s.name(), "--port", port));
+        out.addAll(List.of("--models", String.join(",", s.models())));
+        if (s.registry() != null) {
+          out.addAll(List.of("--registry-url", s.registry().toString()));
+        }
+      }
+      case INFINILM ->
+          out.addAll(
+              List.of(
+                  "python3",
+                  "launch_server.py",
+                  "--model_path",
+                  required(),
+                  "--port",
+                  port,
+                  "--host",
+                  bind));
+      case INFINILM_RUST -> out.addAll(List.of("xtask", "service", required(), "-p", port));
+      case ENGINE, SIMULATE -> {
+        out.add(launcher(home));
+        out.addAll(List.of(type.word(), "--host", bind, "--port", port));
+        if (subject != null) {
+          out.addAll(List.of("--model_path", subject));
+        }
+        if (cacheType != null) {
+          out.addAll(List.of("--cache_type", cacheType.label()));
+        }
+      }
+    }
+    out.addAll(args);
+    return List.copyOf(out);
+  }
+
+  /// The command for people: the program and what it is given first, without further arguments.
+  String describe() {
+    return subject == null
+        ? type.word()
+        : type == BackendType.COMMAND ? subject : type.word() + " " + subject;
+  }
+
+  /// Non-blank words of `s`.
+  static List<String> words(String s) {
+    return s.isBlank() ? List.of() : List.of(s.strip().split("\\s+"));
+  }
+
+  private String required() {
+    if (subject == null) {
+      throw new IllegalStateException(type + " without " + type.subject());
+    }
+    return subject;
+  }
+
+  private String mockScript() throws ConfigException {
+    List<Path> places = new ArrayList<>();
+    for (String folder : MOCK_FOLDERS) {
+      Path p = Path.of(folder, "mock_service.py").toAbsolutePath().normalize();
+      if (Files.isRegularFile(p)) {
+        return p.toString();
+      }
+      places.add(p);
+    }
+    throw new ConfigException(
+        "backend type mock: mock_service.py not found (looked at: "
+            + places.stream().map(Path::toString).collect(Collectors.joining(", "))
+            + ")");
+  }
+
+  private String launcher(@Nullable String home) throws ConfigException {
+    if (home == null || home.isBlank()) {
+      throw new ConfigException(
+          "backend type "
+              + type.word()
+              + ": INFINI_HOME is not set (expected: the folder that has bin/infini; bin/infini"
+              + " sets it)");
+    }
+    Path p = Path.of(home, "bin", "infini");
+    if (!Files.isExecutable(p)) {
+      throw new ConfigException(
+          "INFINI_HOME: " + home + " (expected: a folder that has an executable bin/infini)");
+    }
+    return p.toString();
+  }
+}

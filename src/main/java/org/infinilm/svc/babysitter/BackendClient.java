@@ -1,0 +1,117 @@
+package org.infinilm.svc.babysitter;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.babysitter.Supervision.Event;
+import org.infinilm.svc.babysitter.Supervision.Verdict;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+
+/// Asks the supervised server over HTTP whether it serves and which models it has. Thread-safe;
+/// calls block.
+final class BackendClient {
+  private static final List<String> MODEL_PATHS = List.of("/v1/models", "/models");
+  private static final Duration MODELS_TIMEOUT = Duration.ofSeconds(2);
+
+  private final Client http;
+  private final String base;
+  private final boolean modelsKnown;
+
+  /// @param modelsKnown the models are configured, so a server without `/health` and without a
+  ///   model list counts as serving when it answers anything below 500
+  BackendClient(Client http, String host, int port, boolean modelsKnown) {
+    this.http = http;
+    this.base = "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+    this.modelsKnown = modelsKnown;
+  }
+
+  /// One probe: `/health`, and where that route is missing the model list.
+  Event.Probed probe(int generation, Duration timeout) throws InterruptedException {
+    String said = "";
+    try {
+      Client.Reply health = get("/health", timeout);
+      if (health.ok()) {
+        return new Event.Probed(generation, Verdict.OK, "");
+      }
+      said = "GET /health: status " + health.status();
+      if (health.status() >= 500) {
+        return new Event.Probed(generation, Verdict.REFUSES, said);
+      }
+      for (String path : MODEL_PATHS) {
+        Client.Reply models = get(path, timeout);
+        if (models.ok() || (modelsKnown && models.status() < 500)) {
+          return new Event.Probed(generation, Verdict.OK, "");
+        }
+        said += ", GET " + path + ": status " + models.status();
+      }
+      return new Event.Probed(generation, Verdict.REFUSES, said);
+    } catch (IOException e) {
+      return new Event.Probed(generation, Verdict.SILENT, "GET " + base + "/health: " + why(e));
+    }
+  }
+
+  /// The model objects that the server lists, each with a string `id`; empty when it lists none.
+  ///
+  /// @throws IOException when it does not answer or answers no JSON
+  List<Map<String, Object>> models() throws IOException, InterruptedException {
+    for (String path : MODEL_PATHS) {
+      Client.Reply reply = get(path, MODELS_TIMEOUT);
+      if (reply.ok()) {
+        List<Map<String, Object>> models = parseModels(path, reply.body());
+        if (!models.isEmpty()) {
+          return models;
+        }
+      }
+    }
+    return List.of();
+  }
+
+  /// The model list as the server sends it.
+  Client.Reply modelList() throws IOException, InterruptedException {
+    Client.Reply reply = get("/models", MODELS_TIMEOUT);
+    return reply.ok() ? reply : get("/v1/models", MODELS_TIMEOUT);
+  }
+
+  /// `{"data":[...]}` or a bare array, of objects with an `id` or of plain ids.
+  static List<Map<String, Object>> parseModels(String path, byte[] body) throws IOException {
+    JsonNode root;
+    try {
+      root = Json.tree(body);
+    } catch (JsonProcessingException e) {
+      throw new IOException("GET " + path + ": no JSON: " + e.getOriginalMessage(), e);
+    }
+    List<Map<String, Object>> out = new ArrayList<>();
+    for (JsonNode n : root.isArray() ? root : root.path("data")) {
+      if (n.isTextual()) {
+        out.add(model(n.asText()));
+      } else if (n.isObject() && n.path("id").isTextual()) {
+        out.add(Json.plain(n));
+      }
+    }
+    return out;
+  }
+
+  /// A model object for an id of which nothing else is known.
+  static Map<String, Object> model(String id) {
+    Map<String, Object> m = new LinkedHashMap<>();
+    m.put("id", id);
+    m.put("object", "model");
+    return m;
+  }
+
+  private Client.Reply get(String path, Duration timeout) throws IOException, InterruptedException {
+    return http.get(URI.create(base + path), timeout);
+  }
+
+  static String why(IOException e) {
+    String m = e.getMessage();
+    return m == null ? e.toString() : m;
+  }
+}

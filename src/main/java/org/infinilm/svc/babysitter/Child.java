@@ -1,0 +1,177 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// One started process with everything it starts in turn. Thread-safe.
+final class Child {
+  /// Environment variable that marks a start and everything that came from it.
+  static final String MARK = "INFINI_SUPERVISED";
+
+  private static final String GUARD =
+      """
+      read -r _
+      kill -s TERM -- "-$1" 2>/dev/null
+      n=0
+      while [ "$n" -lt "$2" ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; n=$((n + 1)); done
+      kill -s KILL -- "-$1" 2>/dev/null
+      """;
+
+  private final Process process;
+  private final ProcessTree tree;
+  private final @Nullable Process guard;
+  private final List<Thread> drains;
+
+  private Child(Process process, ProcessTree tree, @Nullable Process guard, List<Thread> drains) {
+    this.process = process;
+    this.tree = tree;
+    this.guard = guard;
+    this.drains = drains;
+  }
+
+  /// Starts `argv` in its own session.
+  ///
+  /// @param env added to this process's environment; never logged
+  /// @param mark unique to this start
+  /// @param grace between SIGTERM and SIGKILL when this process itself is killed
+  /// @throws IOException when it cannot be started; the message names the command
+  static Child start(
+      List<String> argv,
+      @Nullable Path workDir,
+      Map<String, String> env,
+      String mark,
+      Duration grace,
+      Consumer<String> stdout,
+      Consumer<String> stderr)
+      throws IOException {
+    List<String> command = new ArrayList<>(argv);
+    boolean ownSession = findOnPath("setsid", System.getenv("PATH")) != null;
+    String path = env.getOrDefault("PATH", System.getenv().getOrDefault("PATH", ""));
+    if (!exists(argv.getFirst(), workDir, path)) {
+      throw new IOException(notFound(argv.getFirst(), workDir));
+    }
+    if (ownSession) {
+      command.add(0, "setsid");
+    }
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectInput(ProcessBuilder.Redirect.from(devNull()));
+    builder.environment().putAll(env);
+    builder.environment().put("INFINI_SUPERVISOR_PID", "" + ProcessHandle.current().pid());
+    builder.environment().put(MARK, mark);
+    if (workDir != null) {
+      builder.directory(workDir.toFile());
+    }
+    Process process;
+    try {
+      process = builder.start();
+    } catch (IOException e) {
+      throw new IOException("command \"" + argv.getFirst() + "\" cannot be started: " + e, e);
+    }
+    ProcessTree tree = new ProcessTree(process.toHandle(), MARK + "=" + mark, ownSession);
+    List<Thread> drains =
+        List.of(
+            drain("stdout", process.getInputStream(), stdout),
+            drain("stderr", process.getErrorStream(), stderr));
+    return new Child(process, tree, ownSession ? guard(process.pid(), grace) : null, drains);
+  }
+
+  long pid() {
+    return process.pid();
+  }
+
+  /// Completes with the exit status, 128 + signal when one ended it.
+  CompletableFuture<Integer> exit() {
+    return process.onExit().thenApply(Process::exitValue);
+  }
+
+  /// Ends the process and all that came from it: SIGTERM, after `grace` SIGKILL. Blocks.
+  ///
+  /// @return whether nothing is left
+  boolean end(Duration grace, Ticker ticker) throws InterruptedException {
+    boolean clean = tree.end(grace, ticker);
+    for (Thread t : drains) {
+      t.join(Duration.ofMillis(500));
+    }
+    if (guard != null && clean) {
+      guard.destroyForcibly();
+      guard.waitFor(1, TimeUnit.SECONDS);
+    }
+    return clean;
+  }
+
+  /// A shell that waits for the end of its standard input, which only this process holds open: when
+  /// this process is gone for whatever reason, it ends the group.
+  private static @Nullable Process guard(long group, Duration grace) {
+    try {
+      return new ProcessBuilder(
+              "setsid", "sh", "-c", GUARD, "infini-guard", "" + group, "" + grace.toSeconds())
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .redirectError(ProcessBuilder.Redirect.DISCARD)
+          .start();
+    } catch (IOException noShell) {
+      return null;
+    }
+  }
+
+  /// Platform threads: reading a pipe would hold a virtual thread's carrier.
+  private static Thread drain(String what, InputStream in, Consumer<String> sink) {
+    return Thread.ofPlatform()
+        .daemon()
+        .name("child-" + what)
+        .start(() -> {
+          try {
+            LineReader.drain(in, sink);
+          } catch (IOException closed) {
+            // the process is gone
+          }
+        });
+  }
+
+  private static boolean exists(String command, @Nullable Path workDir, String path) {
+    if (command.indexOf('/') < 0) {
+      return findOnPath(command, path) != null;
+    }
+    Path p = workDir == null ? Path.of(command) : workDir.resolve(command);
+    return Files.isRegularFile(p) && Files.isExecutable(p);
+  }
+
+  private static String notFound(String command, @Nullable Path workDir) {
+    return "command \""
+        + command
+        + "\" not found (expected: "
+        + (command.indexOf('/') < 0
+            ? "an executable on PATH"
+            : "an executable file"
+                + (workDir == null || command.startsWith("/") ? "" : " in " + workDir))
+        + ")";
+  }
+
+  private static @Nullable Path findOnPath(String name, @Nullable String path) {
+    if (path == null) {
+      return null;
+    }
+    for (String dir : path.split(File.pathSeparator)) {
+      Path p = Path.of(dir.isEmpty() ? "." : dir, name);
+      if (Files.isRegularFile(p) && Files.isExecutable(p)) {
+        return p;
+      }
+    }
+    return null;
+  }
+
+  private static File devNull() {
+    return new File("/dev/null");
+  }
+}

@@ -1,0 +1,159 @@
+package org.infinilm.svc.babysitter;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+import org.infinilm.svc.babysitter.Supervision.Phase;
+import org.infinilm.svc.babysitter.Supervision.State;
+import org.infinilm.svc.babysitter.Supervision.Tree;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Handler;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// The babysitter's own HTTP at port + 1. Thread-safe.
+final class Desk implements Handler {
+  private static final List<String> PATHS =
+      List.of("/health", "/models", "/info", "/logs", "/metrics");
+  private static final int DEFAULT_LOG_LINES = 100;
+
+  private final Settings settings;
+  private final Supplier<State> state;
+  private final BackendClient backend;
+  private final LogTail logs;
+  private final Metrics metrics;
+  private final Ticker ticker;
+  private final long startNanos;
+
+  Desk(
+      Settings settings,
+      Supplier<State> state,
+      BackendClient backend,
+      LogTail logs,
+      Metrics metrics,
+      Ticker ticker) {
+    this.settings = settings;
+    this.state = state;
+    this.backend = backend;
+    this.logs = logs;
+    this.metrics = metrics;
+    this.ticker = ticker;
+    this.startNanos = ticker.nanos();
+  }
+
+  @Override
+  public Response handle(Request r) throws InterruptedException {
+    if (!PATHS.contains(r.path())) {
+      return error(404, r.path() + ": no such path (expected: " + String.join(", ", PATHS) + ")");
+    }
+    if (!r.method().equals("GET") && !r.method().equals("HEAD")) {
+      return error(405, r.method() + ": method not allowed (expected: GET)")
+          .with("Allow", "GET, HEAD");
+    }
+    return switch (r.path()) {
+      case "/health" -> health();
+      case "/models" -> models();
+      case "/info" -> Response.json(200, info());
+      case "/logs" -> logs(r);
+      default ->
+          new Response(
+              200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
+    };
+  }
+
+  /// 200 only while the server serves.
+  private Response health() {
+    State s = state.get();
+    boolean running = s.tree() == Tree.RUNNING;
+    Map<String, Object> out = new TreeMap<>();
+    out.put("babysitter", "enhanced");
+    out.put("infinilm_server_port", running ? settings.port() : null);
+    out.put("infinilm_server_running", running);
+    out.put("service", settings.name());
+    out.put("status", s.phase().word());
+    out.put("timestamp", ticker.now().getEpochSecond());
+    return Response.json(s.phase() == Phase.READY ? 200 : 503, out);
+  }
+
+  private Response models() throws InterruptedException {
+    if (state.get().tree() != Tree.RUNNING) {
+      return error(503, "the server is not running: " + state.get().reason());
+    }
+    Client.Reply reply;
+    try {
+      reply = backend.modelList();
+    } catch (IOException e) {
+      return error(503, "the server does not answer: " + BackendClient.why(e));
+    }
+    if (!reply.ok()) {
+      return error(503, "the server has no model list: status " + reply.status());
+    }
+    try {
+      Json.tree(reply.body());
+    } catch (JsonProcessingException e) {
+      return error(500, "the server's model list is no JSON: " + e.getOriginalMessage());
+    }
+    return new Response(200, Headers.of("content-type", "application/json"), reply.body(), null);
+  }
+
+  private Map<String, Object> info() {
+    State s = state.get();
+    Map<String, Object> out = new TreeMap<>();
+    out.put("host", settings.addresses().advertise());
+    out.put("infinilm_server_port", s.tree() == Tree.RUNNING ? settings.port() : null);
+    out.put("name", settings.name());
+    out.put("port", settings.ownPort());
+    out.put("restart_count", s.restarts());
+    out.put("service_type", settings.backend().type().word());
+    out.put("uptime", Duration.ofNanos(ticker.nanos() - startNanos).toSeconds());
+    out.put("url", Entries.url(settings.addresses().advertise(), settings.ownPort()));
+    return out;
+  }
+
+  /// The last lines of the server's output; from other machines only with the admin token.
+  private Response logs(Request r) {
+    if (!Addresses.isLoopback(r.peer()) && !hasToken(r)) {
+      return settings.adminToken() == null
+          ? error(403, "/logs: only from this machine (INFINI_ADMIN_TOKEN is not set)")
+          : error(401, "/logs: wrong or missing token (expected: Authorization: Bearer TOKEN)")
+              .with("WWW-Authenticate", "Bearer");
+    }
+    int lines = DEFAULT_LOG_LINES;
+    List<String> asked = r.query("lines");
+    if (!asked.isEmpty()) {
+      if (!asked.getFirst().matches("[0-9]{1,6}")) {
+        return error(400, "lines: a value that is no whole number (expected: 0..999999)");
+      }
+      lines = Integer.parseInt(asked.getFirst());
+    }
+    List<String> last = logs.last(lines);
+    return Response.text(
+        200, "text/plain; charset=utf-8", last.isEmpty() ? "" : String.join("\n", last) + "\n");
+  }
+
+  private boolean hasToken(Request r) {
+    String expected = settings.adminToken();
+    @Nullable String given = r.headers().get("authorization");
+    return expected != null
+        && !expected.isEmpty()
+        && given != null
+        && MessageDigest.isEqual(
+            given.getBytes(StandardCharsets.UTF_8),
+            ("Bearer " + expected).getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static Response error(int status, String message) {
+    return Response.json(status, Map.of("error", message));
+  }
+}

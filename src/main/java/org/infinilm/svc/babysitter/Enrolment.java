@@ -1,0 +1,266 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Keeps one entry of the registry as it is wanted: registers it, renews it, registers it again
+/// when the registry forgot it, and tries with back-off while the registry cannot be reached. One
+/// virtual thread does the calls; the methods are thread-safe and never wait for the registry,
+/// except [#leave].
+final class Enrolment {
+  /// The calls to the registry; see [RegistryClient].
+  interface Roll {
+    void register(Registration r) throws IOException, InterruptedException;
+
+    boolean heartbeat(String name, @Nullable String status)
+        throws IOException, InterruptedException;
+
+    boolean setStatus(String name, String status) throws IOException, InterruptedException;
+
+    boolean unregister(String name) throws IOException, InterruptedException;
+
+    static Roll of(RegistryClient client) {
+      return new Roll() {
+        @Override
+        public void register(Registration r) throws IOException, InterruptedException {
+          client.register(r);
+        }
+
+        @Override
+        public boolean heartbeat(String name, @Nullable String status)
+            throws IOException, InterruptedException {
+          return client.heartbeat(name, status);
+        }
+
+        @Override
+        public boolean setStatus(String name, String status)
+            throws IOException, InterruptedException {
+          return client.setStatus(name, status);
+        }
+
+        @Override
+        public boolean unregister(String name) throws IOException, InterruptedException {
+          return client.unregister(name);
+        }
+      };
+    }
+  }
+
+  /// Told of each call's outcome: `registered`, `renewed`, `status`, `forgotten` or `failed`.
+  @FunctionalInterface
+  interface Outcomes {
+    void count(String outcome);
+  }
+
+  static final String RUNNING = "running";
+  private static final long FOREVER = Long.MAX_VALUE / 2;
+  private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
+  private static final Duration FIRST_RETRY = Duration.ofMillis(200);
+  private static final Duration SLOWEST_RETRY = Duration.ofSeconds(5);
+
+  private final String name;
+  private final Roll roll;
+  private final Duration heartbeat;
+  private final Ticker ticker;
+  private final Outcomes outcomes;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private @Nullable Registration wanted;
+
+  /// What the registry was last told, or null when it does not know the entry.
+  private volatile @Nullable Registration told;
+
+  private boolean left;
+  private volatile boolean everTried;
+  private @Nullable Thread thread;
+
+  Enrolment(String name, Roll roll, Duration heartbeat, Ticker ticker, Outcomes outcomes) {
+    this.name = name;
+    this.roll = roll;
+    this.heartbeat = heartbeat;
+    this.ticker = ticker;
+    this.outcomes = outcomes;
+  }
+
+  void start() {
+    thread = Thread.ofVirtual().name("enrolment-" + name).start(this::run);
+  }
+
+  /// The entry as it should stand in the registry from now on.
+  void want(Registration r) {
+    lock.lock();
+    try {
+      wanted = r;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// The same entry under another status; nothing when none is wanted yet.
+  void wantStatus(String status) {
+    lock.lock();
+    try {
+      if (wanted != null) {
+        wanted = withStatus(wanted, status);
+        changed.signalAll();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Whether the registry knows the entry as it is wanted.
+  boolean settled() {
+    Registration t = told;
+    return t != null && t.equals(wanted());
+  }
+
+  /// Ends the renewals and removes the entry; returns when that is done or failed, or after
+  /// `timeout`.
+  void leave(Duration timeout) throws InterruptedException {
+    lock.lock();
+    try {
+      left = true;
+      wanted = null;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    Thread t = thread;
+    if (t == null) {
+      return;
+    }
+    t.interrupt();
+    t.join(timeout.dividedBy(2));
+    if (!everTried) {
+      return;
+    }
+    Thread last = Thread.ofVirtual().name("leave-" + name).start(this::unregister);
+    if (!last.join(timeout.dividedBy(2))) {
+      log.warn("{}: the registry did not take the deregistration in time", name);
+    }
+  }
+
+  private void unregister() {
+    try {
+      roll.unregister(name);
+      log.info("{}: deregistered", name);
+    } catch (IOException e) {
+      log.warn("{}: not deregistered: {}", name, BackendClient.why(e));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void run() {
+    try {
+      int failures = 0;
+      while (!hasLeft()) {
+        Registration r = wanted();
+        if (r == null) {
+          await(r, FOREVER);
+          continue;
+        }
+        try {
+          tell(r);
+          if (failures > 0) {
+            log.info("{}: the registry answers again", name);
+          }
+          failures = 0;
+          await(r, told == null ? 0 : heartbeat.toNanos());
+        } catch (IOException e) {
+          outcomes.count("failed");
+          if (failures++ == 0) {
+            log.warn("{}: {}; trying again until it answers", name, BackendClient.why(e));
+          }
+          await(r, retryNanos(failures));
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// One call that brings the registry nearer to what is wanted, or renews the lease.
+  private void tell(Registration r) throws IOException, InterruptedException {
+    Registration before = told;
+    everTried = true;
+    if (before == null || needsPost(before, r)) {
+      roll.register(r);
+      told = r;
+      outcomes.count("registered");
+      log.info("{}: registered as {} ({})", name, r.url(), r.status());
+    } else if (!before.status().equals(r.status())) {
+      boolean known = roll.setStatus(name, r.status());
+      told = known ? r : null;
+      outcomes.count(known ? "status" : "forgotten");
+      log.info("{}: status {}", name, r.status());
+    } else {
+      boolean known = roll.heartbeat(name, r.status().equals(RUNNING) ? null : r.status());
+      outcomes.count(known ? "renewed" : "forgotten");
+      if (!known) {
+        log.warn("{}: the registry does not know this entry any more; registering again", name);
+        told = null;
+      }
+    }
+  }
+
+  /// Coming back to service is a registration, not a new status: it also makes the registry forget
+  /// what its probes found meanwhile.
+  private static boolean needsPost(Registration before, Registration r) {
+    return !before.equals(r)
+        && (r.status().equals(RUNNING) || !before.equals(withStatus(r, before.status())));
+  }
+
+  /// Waits until something else is wanted than `r`, or the time is over.
+  private void await(@Nullable Registration r, long nanos) throws InterruptedException {
+    long end = nanos == FOREVER ? FOREVER : ticker.nanos() + nanos;
+    lock.lock();
+    try {
+      while (!left && Objects.equals(wanted, r) && ticker.nanos() < end) {
+        changed.awaitNanos(end - ticker.nanos());
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private long retryNanos(int failures) {
+    long delay = FIRST_RETRY.toNanos() << Math.min(failures - 1, 10);
+    return Math.min(delay, Math.min(SLOWEST_RETRY.toNanos(), Math.max(heartbeat.toNanos(), 1)));
+  }
+
+  private @Nullable Registration wanted() {
+    lock.lock();
+    try {
+      return wanted;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private boolean hasLeft() {
+    lock.lock();
+    try {
+      return left;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static Registration withStatus(Registration r, String status) {
+    return new Registration(
+        r.name(), r.host(), r.port(), r.hostname(), r.url(), status, r.metadata(), r.weight());
+  }
+}

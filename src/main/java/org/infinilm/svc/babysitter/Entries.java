@@ -1,0 +1,90 @@
+package org.infinilm.svc.babysitter;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.registry.Registration;
+
+/// The two entries of an instance in the registry: `NAME`, the babysitter at port + 1, and
+/// `NAME-server`, the server at its port.
+final class Entries {
+  private static final String BABYSITTER = "enhanced";
+
+  private Entries() {}
+
+  static Registration management(Settings s) {
+    Map<String, Object> metadata = new TreeMap<>();
+    metadata.put("babysitter", BABYSITTER);
+    metadata.put("type", s.backend().type().word());
+    return entry(s, s.name(), s.ownPort(), metadata, 1);
+  }
+
+  /// @param models the server's own model objects; configured ids where it lists none
+  static Registration server(Settings s, List<Map<String, Object>> models) {
+    Map<String, Object> metadata = new TreeMap<>();
+    metadata.put("babysitter", BABYSITTER);
+    metadata.put("models", models.stream().map(m -> m.get("id")).toList());
+    metadata.put("models_list", models);
+    metadata.put("parent_service", s.name());
+    metadata.put("type", "openai-api");
+    CacheType cache = s.backend().cacheType();
+    if (cache != null) {
+      metadata.put("cache_type", cache.label());
+    }
+    metadata.putAll(capacity(s));
+    metadata.putAll(s.metadata());
+    return entry(s, s.serverName(), s.port(), metadata, s.weight());
+  }
+
+  /// Model objects for configured ids.
+  static List<Map<String, Object>> configured(List<String> models) {
+    return models.stream().map(BackendClient::model).toList();
+  }
+
+  /// What the arguments say about the size of the cache, by the flags of InfiniLM's server: tokens
+  /// of the one sequence, or blocks and tokens a block.
+  private static Map<String, Object> capacity(Settings s) {
+    Object said = s.metadata().get("cache_type");
+    CacheType cache = said == null ? s.backend().cacheType() : CacheType.parse(said);
+    Map<String, Object> out = new LinkedHashMap<>();
+    if (cache != CacheType.PAGED) {
+      number(s.backend().args(), "max_cache_len").ifPresent(n -> out.put("max_cache_len", n));
+    }
+    if (cache != CacheType.STATIC) {
+      number(s.backend().args(), "num_blocks").ifPresent(n -> out.put("num_blocks", n));
+      number(s.backend().args(), "block_size").ifPresent(n -> out.put("block_size", n));
+    }
+    return out;
+  }
+
+  /// The value of `--name N`, `--name=N`, dashes or underscores; the last one counts.
+  private static Optional<Long> number(List<String> args, String name) {
+    Optional<Long> found = Optional.empty();
+    for (int i = 0; i < args.size(); i++) {
+      String a = args.get(i);
+      int eq = a.indexOf('=');
+      String flag = (eq < 0 ? a : a.substring(0, eq)).replace('-', '_');
+      if (flag.equals("__" + name)) {
+        String value = eq >= 0 ? a.substring(eq + 1) : i + 1 < args.size() ? args.get(i + 1) : "";
+        if (value.matches("[0-9]{1,15}")) {
+          found = Optional.of(Long.parseLong(value));
+        }
+      }
+    }
+    return found;
+  }
+
+  private static Registration entry(
+      Settings s, String name, int port, Map<String, Object> metadata, int weight) {
+    String host = s.addresses().advertise();
+    return new Registration(
+        name, host, port, host, url(host, port), Enrolment.RUNNING, metadata, weight);
+  }
+
+  static String url(String host, int port) {
+    return "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+  }
+}

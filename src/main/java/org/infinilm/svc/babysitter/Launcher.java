@@ -1,0 +1,71 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.util.List;
+import java.util.UUID;
+import org.infinilm.svc.http.PortOwner;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Starts the supervised process, when its port is free, and keeps what it prints.
+final class Launcher {
+  private static final Logger log = LoggerFactory.getLogger("babysitter");
+
+  private final Settings settings;
+  private final List<String> argv;
+  private final LogTail logs;
+  private final String run = UUID.randomUUID().toString();
+
+  Launcher(Settings settings, List<String> argv, LogTail logs) {
+    this.settings = settings;
+    this.argv = argv;
+    this.logs = logs;
+  }
+
+  /// @param generation number of the start
+  /// @throws IOException when it cannot be started; the message names the command, or the port and
+  ///   what holds it
+  Child start(int generation) throws IOException {
+    requireFree(settings.addresses().bind(), settings.port(), "the server's");
+    String name = settings.name();
+    Child child =
+        Child.start(
+            argv,
+            settings.backend().workDir(),
+            settings.backend().env(),
+            run + "-" + generation,
+            settings.stopGrace(),
+            line -> {
+              logs.add(line);
+              log.info("[{}] {}", name, line);
+            },
+            line -> {
+              logs.add(line);
+              log.warn("[{}] {}", name, line);
+            });
+    log.info("[{}] started pid {}: {}", name, child.pid(), argv.getFirst());
+    return child;
+  }
+
+  /// @throws IOException when something listens there; names the port and its holder
+  static void requireFree(String host, int port, String whose) throws IOException {
+    try (ServerSocket s = new ServerSocket()) {
+      s.setReuseAddress(true);
+      s.bind(new InetSocketAddress(InetAddress.getByName(host), port));
+    } catch (IOException e) {
+      throw new IOException(
+          "port "
+              + port
+              + " ("
+              + whose
+              + ") cannot be used on "
+              + host
+              + ": "
+              + PortOwner.find(port).map(o -> "held by " + o).orElse(BackendClient.why(e)),
+          e);
+    }
+  }
+}

@@ -1,0 +1,154 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// Every process that came from one supervised process, found and ended. Thread-safe.
+final class ProcessTree {
+  /* How it works
+   *
+   * Descendants alone are not enough: the child of a process that died belongs to init. Three nets:
+   * the descendants by parent, the session of the process (it was started by setsid, so its pid is
+   * the session's), and a variable in the environment that is unique to this start and that
+   * children inherit, which finds those that made a session of their own. The last two read Linux's
+   * /proc; elsewhere descendants and the process group alone are ended.
+   */
+  private static final Path PROC = Path.of("/proc");
+  private static final Duration POLL = Duration.ofMillis(20);
+
+  private final ProcessHandle root;
+  private final byte[] mark;
+  private final boolean ownSession;
+  private final Map<Long, ProcessHandle> seen = new LinkedHashMap<>();
+
+  /// @param mark `NAME=value` that is in the environment of the root and its children only
+  /// @param ownSession whether the root leads its own session
+  ProcessTree(ProcessHandle root, String mark, boolean ownSession) {
+    this.root = root;
+    this.mark = mark.getBytes(StandardCharsets.UTF_8);
+    this.ownSession = ownSession;
+  }
+
+  /// SIGTERM to all, then SIGKILL to what is left after `grace`. Blocks until nothing is left, at
+  /// most two seconds longer than `grace`.
+  ///
+  /// @return whether nothing is left
+  synchronized boolean end(Duration grace, Ticker ticker) throws InterruptedException {
+    long start = ticker.nanos();
+    long kill = start + grace.toNanos();
+    long giveUp = kill + Duration.ofSeconds(2).toNanos();
+    Set<Long> asked = new HashSet<>();
+    while (true) {
+      Map<Long, ProcessHandle> living = living();
+      if (living.isEmpty()) {
+        return true;
+      }
+      long now = ticker.nanos();
+      if (now >= giveUp) {
+        return false;
+      }
+      if (now < kill) {
+        if (asked.isEmpty() && ownSession) {
+          signalGroup("TERM");
+        }
+        living.forEach((pid, p) -> {
+          if (asked.add(pid)) {
+            p.destroy();
+          }
+        });
+      } else {
+        if (ownSession) {
+          signalGroup("KILL");
+        }
+        living.values().forEach(ProcessHandle::destroyForcibly);
+      }
+      Thread.sleep(POLL);
+    }
+  }
+
+  /// To the whole process group at once: nothing can be forked past it.
+  private void signalGroup(String signal) throws InterruptedException {
+    try {
+      new ProcessBuilder("sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, "" + root.pid())
+          .redirectErrorStream(true)
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .start()
+          .waitFor();
+    } catch (IOException noShell) {
+      // each process is signalled by its handle as well
+    }
+  }
+
+  private Map<Long, ProcessHandle> living() {
+    if (root.isAlive()) {
+      seen.put(root.pid(), root);
+    }
+    root.descendants().forEach(p -> seen.put(p.pid(), p));
+    scanProc();
+    seen.values().removeIf(p -> !p.isAlive() || isZombie(p.pid()));
+    return Map.copyOf(seen);
+  }
+
+  private void scanProc() {
+    try (DirectoryStream<Path> pids = Files.newDirectoryStream(PROC, "[0-9]*")) {
+      for (Path p : pids) {
+        long pid = Long.parseLong(p.getFileName().toString());
+        if (!seen.containsKey(pid) && isOurs(p)) {
+          ProcessHandle.of(pid).ifPresent(h -> seen.put(pid, h));
+        }
+      }
+    } catch (IOException | NumberFormatException notLinux) {
+      // the other nets remain
+    }
+  }
+
+  private boolean isOurs(Path proc) {
+    return (ownSession && session(proc) == root.pid()) || hasMark(proc);
+  }
+
+  private boolean hasMark(Path proc) {
+    byte[] env;
+    try {
+      env = Files.readAllBytes(proc.resolve("environ"));
+    } catch (IOException goneOrNotOurs) {
+      return false;
+    }
+    for (int i = 0; i + mark.length <= env.length; i++) {
+      if ((i == 0 || env[i - 1] == 0)
+          && (i + mark.length == env.length || env[i + mark.length] == 0)
+          && java.util.Arrays.equals(env, i, i + mark.length, mark, 0, mark.length)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static long session(Path proc) {
+    String[] f = statFields(proc);
+    return f.length > 3 ? Long.parseLong(f[3]) : -1;
+  }
+
+  private static boolean isZombie(long pid) {
+    String[] f = statFields(PROC.resolve(Long.toString(pid)));
+    return f.length > 0 && f[0].equals("Z");
+  }
+
+  /// Fields of `/proc/PID/stat` after the name: state, parent, group, session, ...
+  private static String[] statFields(Path proc) {
+    try {
+      String stat = Files.readString(proc.resolve("stat"), StandardCharsets.ISO_8859_1);
+      return stat.substring(stat.lastIndexOf(')') + 1).strip().split(" ", 5);
+    } catch (IOException gone) {
+      return new String[0];
+    }
+  }
+}

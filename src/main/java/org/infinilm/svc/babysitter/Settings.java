@@ -1,0 +1,49 @@
+package org.infinilm.svc.babysitter;
+
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.babysitter.Supervision.Limits;
+import org.jspecify.annotations.Nullable;
+
+/// Everything one babysitter was told, resolved.
+///
+/// @param port the server's; the babysitter's own is `port + 1`
+/// @param registry null: registers nowhere
+/// @param metadata of the `-server` entry, over what the babysitter says itself
+/// @param models for a server that lists none; may be empty
+/// @param warnings for the log, one line each
+record Settings(
+    String name,
+    int port,
+    Addresses addresses,
+    @Nullable URI registry,
+    @Nullable String registryToken,
+    @Nullable String adminToken,
+    Backend backend,
+    Map<String, Object> metadata,
+    List<String> models,
+    int weight,
+    Limits limits,
+    Duration heartbeatInterval,
+    Duration healthTimeout,
+    Duration stopGrace,
+    List<String> warnings) {
+  static final int MAX_WEIGHT = 1_000_000;
+  static final int MAX_PORT = 65534;
+
+  int ownPort() {
+    return port + 1;
+  }
+
+  String serverName() {
+    return name + "-server";
+  }
+
+  /// Tokens are left out.
+  @Override
+  public String toString() {
+    return "Settings[" + name + ", " + addresses + ", port " + port + ", " + backend + "]";
+  }
+}

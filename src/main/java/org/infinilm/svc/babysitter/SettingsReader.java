@@ -1,0 +1,295 @@
+package org.infinilm.svc.babysitter;
+
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.infinilm.svc.babysitter.Supervision.Limits;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.config.Words;
+import org.jspecify.annotations.Nullable;
+
+/// Settings from flags, environment and the TOML file in its old, nested layout: what was given
+/// explicitly on the command line or in the environment wins over the file, the file over the
+/// defaults.
+final class SettingsReader {
+  private static final Duration STABLE = Duration.ofSeconds(60);
+  private static final List<String> TOP =
+      List.of(
+          "name",
+          "host",
+          "bind_host",
+          "advertise_host",
+          "port",
+          "registry_url",
+          "router_url",
+          "weight",
+          "models",
+          "babysitter",
+          "backend",
+          "metadata");
+
+  private final Config flags;
+  private final @Nullable TomlFile file;
+  private final @Nullable TomlFile babysitter;
+  private final @Nullable TomlFile metadata;
+  private final Function<URI, String> toward;
+  private final List<String> warnings = new ArrayList<>();
+
+  private SettingsReader(Config flags, @Nullable TomlFile file, Function<URI, String> toward)
+      throws ConfigException {
+    this.flags = flags;
+    this.file = file;
+    this.babysitter = file == null ? null : file.table("babysitter");
+    this.metadata = file == null ? null : file.table("metadata");
+    this.toward = toward;
+  }
+
+  /// @param toward the address of this machine that a connection to the registry comes from
+  static Settings read(Config flags, Function<URI, String> toward) throws ConfigException {
+    Optional<String> path = flags.find(Flags.CONFIG_FILE);
+    TomlFile file = path.isEmpty() ? null : TomlFile.read(Path.of(path.get()));
+    return new SettingsReader(flags, file, toward).settings();
+  }
+
+  private Settings settings() throws ConfigException {
+    warnings.addAll(flags.warnings());
+    if (file != null) {
+      warnUnknown(file, TOP, "");
+    }
+    if (babysitter != null) {
+      warnUnknown(
+          babysitter, Flags.SUPERVISION.stream().<String>map(Key::name).toList(), "babysitter.");
+    }
+    int port = port();
+    URI registry = registry();
+    Addresses addresses = addresses(registry);
+    BackendReader reader = new BackendReader(flags, file, warnings);
+    Backend backend = reader.backend();
+    String name = name(backend.type(), port);
+    List<String> models = models(reader);
+    if (backend.type() == BackendType.MOCK && models.isEmpty()) {
+      throw reader.missing("models", "an array of model ids; the mock serves them");
+    }
+    if (addresses.advertise().equals("localhost")
+        && registry != null
+        && !Addresses.isLoopback(String.valueOf(registry.getHost()))) {
+      warnings.add(
+          "the registry "
+              + registry
+              + " is told \"localhost\" as this instance's address; set host or --host to one that"
+              + " others reach");
+    }
+    return new Settings(
+        name,
+        port,
+        addresses,
+        registry,
+        flags.find(Flags.REGISTRY_TOKEN).orElse(null),
+        flags.find(Flags.ADMIN_TOKEN).orElse(null),
+        backend,
+        metadata == null ? Map.of() : metadata.plain(),
+        models,
+        weight(reader),
+        limits(),
+        seconds(Flags.HEARTBEAT_INTERVAL),
+        seconds(Flags.HEALTH_TIMEOUT),
+        seconds(Flags.STOP_GRACE),
+        List.copyOf(warnings));
+  }
+
+  private String name(BackendType type, int port) throws ConfigException {
+    String name = text(Flags.NAME, file).orElse(type.tag() + "-" + port);
+    if (name.isBlank() || name.chars().anyMatch(c -> c < ' ' || c == '/' || c == 127)) {
+      throw new ConfigException(
+          place(Flags.NAME)
+              + ": \""
+              + name
+              + "\" (expected: a name without \"/\" and control characters)");
+    }
+    return name;
+  }
+
+  private int port() throws ConfigException {
+    String expected = "1.." + Settings.MAX_PORT + "; port + 1 is the babysitter's own";
+    if (isGiven(Flags.PORT)) {
+      int port = flags.get(Flags.PORT);
+      if (port < 1 || port > Settings.MAX_PORT) {
+        throw new ConfigException(
+            flags.origin(Flags.PORT) + ": port: " + port + " (expected: " + expected + ")");
+      }
+      return port;
+    }
+    if (file == null) {
+      return flags.get(Flags.PORT);
+    }
+    Long port = file.whole("port", 0, 65535);
+    if (port == null || port < 1 || port > Settings.MAX_PORT) {
+      throw file.wrong("port", expected);
+    }
+    return port.intValue();
+  }
+
+  private @Nullable URI registry() throws ConfigException {
+    String url = text(Flags.REGISTRY_URL, file).orElse("");
+    text(Flags.ROUTER_URL, file);
+    if (url.isBlank()) {
+      return null;
+    }
+    try {
+      URI u = URI.create(url.strip());
+      if ("http".equalsIgnoreCase(u.getScheme()) && u.getHost() != null) {
+        return u;
+      }
+    } catch (IllegalArgumentException notAUri) {
+      // falls through to the one message
+    }
+    throw new ConfigException(
+        place(Flags.REGISTRY_URL) + ": registry_url: " + url + " (expected: http://host:port)");
+  }
+
+  /// `--host` is the address that scripts inject: it wins over the file's advertise_host too.
+  private Addresses addresses(@Nullable URI registry) throws ConfigException {
+    return Addresses.of(
+        text(Flags.HOST, file).orElse(null),
+        text(Flags.BIND_HOST, file).orElse(null),
+        text(Flags.ADVERTISE_HOST, isGiven(Flags.HOST) ? null : file).orElse(null),
+        registry,
+        toward);
+  }
+
+  private List<String> models(BackendReader reader) throws ConfigException {
+    if (isGiven(Flags.MODELS)) {
+      return commaSeparated(flags.get(Flags.MODELS));
+    }
+    for (TomlFile t : reader.placesOfSharedKeys(metadata)) {
+      List<String> models = t.texts("models");
+      if (models != null) {
+        return models;
+      }
+    }
+    return List.of();
+  }
+
+  private int weight(BackendReader reader) throws ConfigException {
+    if (isGiven(Flags.WEIGHT)) {
+      return flags.get(Flags.WEIGHT).intValue();
+    }
+    for (TomlFile t : reader.placesOfSharedKeys(metadata)) {
+      Long weight = t.whole("weight", 0, Settings.MAX_WEIGHT);
+      if (weight != null) {
+        return weight.intValue();
+      }
+    }
+    return 1;
+  }
+
+  private Limits limits() throws ConfigException {
+    return new Limits(
+        whole(Flags.MAX_RESTARTS, Integer.MAX_VALUE),
+        seconds(Flags.RESTART_DELAY),
+        seconds(Flags.MAX_RESTART_DELAY),
+        (int) whole(Flags.MAX_FAILED_STARTS, 1_000_000),
+        seconds(Flags.STARTUP_TIMEOUT),
+        seconds(Flags.HEALTH_INTERVAL),
+        (int) whole(Flags.HEALTH_FAILURES, 1_000_000),
+        STABLE);
+  }
+
+  private long whole(Key<Long> key, long max) throws ConfigException {
+    if (!isGiven(key) && babysitter != null) {
+      Long v = babysitter.whole(key.name(), key.equals(Flags.MAX_RESTARTS) ? 0 : 1, max);
+      if (v != null) {
+        return v;
+      }
+    }
+    return flags.get(key);
+  }
+
+  private Duration seconds(Key<Duration> key) throws ConfigException {
+    if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
+      Object v = babysitter.plain().get(key.name());
+      boolean mayBeZero = key.name().endsWith("_delay") || key.equals(Flags.STOP_GRACE);
+      if (v instanceof Number n
+          && n.doubleValue() <= 1e9
+          && n.doubleValue() >= (mayBeZero ? 0 : 0.05)) {
+        return Duration.ofNanos(Math.round(n.doubleValue() * 1e9));
+      }
+      throw babysitter.wrong(
+          key.name(), "seconds, a number " + (mayBeZero ? "of 0 or more" : "above 0"));
+    }
+    return flags.get(key);
+  }
+
+  /// Flag or environment, else the file.
+  private Optional<String> text(Key<String> key, @Nullable TomlFile from) throws ConfigException {
+    if (isGiven(key)) {
+      return flags.find(key).filter(s -> !s.isEmpty());
+    }
+    return Optional.ofNullable(from == null ? null : from.text(key.name()))
+        .filter(s -> !s.isEmpty());
+  }
+
+  private boolean isGiven(Key<?> key) {
+    return isGiven(flags, key);
+  }
+
+  static boolean isGiven(Config flags, Key<?> key) {
+    return !flags.origin(key).equals("default");
+  }
+
+  private String place(Key<?> key) {
+    if (isGiven(key) || file == null || !file.has(key.name())) {
+      return isGiven(key) ? flags.origin(key) : key.flagName();
+    }
+    return file.place(key.name());
+  }
+
+  private void warnUnknown(TomlFile table, List<String> known, String prefix) {
+    warnUnknown(table, known, prefix, warnings);
+  }
+
+  static void warnUnknown(
+      TomlFile table, List<String> known, String prefix, List<String> warnings) {
+    for (String k : table.keys()) {
+      if (!known.contains(k)) {
+        warnings.add(
+            table.place(k)
+                + ": unknown key \""
+                + prefix
+                + k
+                + "\", ignored"
+                + Words.hint(k, known));
+      }
+    }
+  }
+
+  static List<String> commaSeparated(String s) {
+    List<String> out = new ArrayList<>();
+    for (String m : s.split(",")) {
+      if (!m.isBlank()) {
+        out.add(m.strip());
+      }
+    }
+    return List.copyOf(out);
+  }
+
+  static @Nullable Path folder(String place, @Nullable String path) throws ConfigException {
+    if (path == null || path.isEmpty()) {
+      return null;
+    }
+    Path p = Path.of(path);
+    if (!Files.isDirectory(p)) {
+      throw new ConfigException(place + ": work_dir: " + path + " (expected: a folder)");
+    }
+    return p;
+  }
+}

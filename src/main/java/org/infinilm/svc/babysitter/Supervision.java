@@ -1,0 +1,446 @@
+package org.infinilm.svc.babysitter;
+
+import java.time.Duration;
+import java.util.List;
+
+/// What is done about one supervised process: `(state, event, now) -> (state, actions)`, without
+/// threads, clocks or effects.
+///
+/// Times are nanoseconds of one monotonic clock.
+final class Supervision {
+  /* How it works
+   *
+   *           Begin                probe ok               probe failed
+   * (nothing) ------> STARTING ---------------> READY <----------------> UNHEALTHY
+   *                    ^   |                      |    probe ok             | N in a row: killed
+   *         back-off   |   | exit, or killed      | exit                    | or exit
+   *         over       |   v after the time limit v                         v
+   *                 RESTARTING <--------------------------------------------+
+   *                    |
+   *                    +--> GAVE_UP (no start succeeded several times in a row, or max_restarts)
+   *
+   * Stop leads from everywhere to STOPPING. A generation is one start of the process; events of an
+   * older one are ignored. A new start waits until the whole process tree of the last is gone.
+   * Back-off is restart_delay doubled with each exit that came within the stable time, so a
+   * process that served for long comes back after one plain restart_delay.
+   */
+
+  static final long NEVER = Long.MAX_VALUE;
+  private static final long FIRST_POLL_NANOS = Duration.ofMillis(50).toNanos();
+  private static final long SLOWEST_POLL_NANOS = Duration.ofSeconds(1).toNanos();
+
+  private Supervision() {}
+
+  enum Phase {
+    STARTING("starting"),
+    READY("healthy"),
+    UNHEALTHY("unhealthy"),
+    RESTARTING("restarting"),
+    STOPPING("stopping"),
+    GAVE_UP("failed");
+
+    private final String word;
+
+    Phase(String word) {
+      this.word = word;
+    }
+
+    /// The word in `/health` and in logs.
+    String word() {
+      return word;
+    }
+  }
+
+  /// Whether a process exists: none, one that runs, or one that ended and whose leftovers are still
+  /// being ended.
+  enum Tree {
+    NONE,
+    RUNNING,
+    ENDING
+  }
+
+  /// @param maxRestarts restarts over the whole life before giving up
+  /// @param restartDelay before the first restart; doubles up to `maxRestartDelay`
+  /// @param maxFailedStarts starts in a row that never became ready before giving up
+  /// @param startupTimeout a start that is not ready by then is killed
+  /// @param healthInterval between probes of a ready process
+  /// @param healthFailures failed probes in a row until the process is killed
+  /// @param stable a process ready for so long is no part of a crash loop
+  record Limits(
+      long maxRestarts,
+      Duration restartDelay,
+      Duration maxRestartDelay,
+      int maxFailedStarts,
+      Duration startupTimeout,
+      Duration healthInterval,
+      int healthFailures,
+      Duration stable) {}
+
+  /// @param generation number of the start, from 1
+  /// @param readyNanos when this generation became ready, or [#NEVER]
+  /// @param dueNanos when [Event.Due] should come, or [#NEVER]
+  /// @param reason why the phase is not READY, for people
+  record State(
+      Phase phase,
+      int generation,
+      Tree tree,
+      boolean probing,
+      long restarts,
+      int failedStarts,
+      int quickExits,
+      int probeFailures,
+      long startedNanos,
+      long readyNanos,
+      long dueNanos,
+      String reason) {
+    static final State INITIAL =
+        new State(
+            Phase.STARTING, 0, Tree.NONE, false, 0, 0, 0, 0, 0, NEVER, NEVER, "not started yet");
+
+    State phase(Phase p, String why) {
+      return new State(
+          p,
+          generation,
+          tree,
+          probing,
+          restarts,
+          failedStarts,
+          quickExits,
+          probeFailures,
+          startedNanos,
+          readyNanos,
+          dueNanos,
+          why);
+    }
+
+    State tree(Tree t) {
+      return new State(
+          phase,
+          generation,
+          t,
+          probing,
+          restarts,
+          failedStarts,
+          quickExits,
+          probeFailures,
+          startedNanos,
+          readyNanos,
+          dueNanos,
+          reason);
+    }
+
+    State due(long nanos) {
+      return new State(
+          phase,
+          generation,
+          tree,
+          probing,
+          restarts,
+          failedStarts,
+          quickExits,
+          probeFailures,
+          startedNanos,
+          readyNanos,
+          nanos,
+          reason);
+    }
+
+    State probes(boolean underWay, int failures) {
+      return new State(
+          phase,
+          generation,
+          tree,
+          underWay,
+          restarts,
+          failedStarts,
+          quickExits,
+          failures,
+          startedNanos,
+          readyNanos,
+          dueNanos,
+          reason);
+    }
+
+    State exits(int failed, int quick) {
+      return new State(
+          phase,
+          generation,
+          tree,
+          false,
+          restarts,
+          failed,
+          quick,
+          0,
+          startedNanos,
+          NEVER,
+          dueNanos,
+          reason);
+    }
+
+    State ready(long now, long next) {
+      return new State(
+          Phase.READY,
+          generation,
+          tree,
+          false,
+          restarts,
+          0,
+          quickExits,
+          0,
+          startedNanos,
+          readyNanos == NEVER ? now : readyNanos,
+          next,
+          "");
+    }
+
+    /// The next generation, started now.
+    State started(long now, long restartsNow) {
+      return new State(
+          Phase.STARTING,
+          generation + 1,
+          Tree.RUNNING,
+          false,
+          restartsNow,
+          failedStarts,
+          quickExits,
+          0,
+          now,
+          NEVER,
+          now + FIRST_POLL_NANOS,
+          "not ready yet");
+    }
+  }
+
+  /// What a probe of the process's HTTP found.
+  enum Verdict {
+    /// It serves.
+    OK,
+    /// It answered, and says that it does not serve.
+    REFUSES,
+    /// Nothing answered in time.
+    SILENT
+  }
+
+  sealed interface Event {
+    record Begin() implements Event {}
+
+    /// The time that [State#dueNanos] named has come.
+    record Due() implements Event {}
+
+    record SpawnFailed(int generation, String why) implements Event {}
+
+    record Probed(int generation, Verdict verdict, String said) implements Event {}
+
+    /// The process that was started itself has ended.
+    record Exited(int generation, String how) implements Event {}
+
+    /// Nothing is left of its process tree.
+    record Cleared(int generation) implements Event {}
+
+    record Stop() implements Event {}
+  }
+
+  sealed interface Action {
+    record Spawn(int generation) implements Action {}
+
+    record Probe(int generation) implements Action {}
+
+    /// Ends the process tree.
+    record Kill(int generation, String why) implements Action {}
+
+    /// Publishes the instance: it takes requests.
+    record Serve(int generation) implements Action {}
+
+    /// Takes the instance out of service under this status word.
+    record Withdraw(String status) implements Action {}
+
+    /// Ends the babysitter: not worth another try.
+    record GiveUp(String why) implements Action {}
+  }
+
+  record Decision(State state, List<Action> actions) {
+    static Decision of(State s, Action... actions) {
+      return new Decision(s, List.of(actions));
+    }
+  }
+
+  static Decision decide(State s, Event event, long now, Limits limits) {
+    return switch (event) {
+      case Event.Begin b -> spawn(s, now, 0);
+      case Event.Due d -> due(s, now, limits);
+      case Event.SpawnFailed f ->
+          f.generation() == s.generation()
+              ? ended(s.tree(Tree.NONE), f.why(), now, limits)
+              : Decision.of(s);
+      case Event.Probed p ->
+          p.generation() == s.generation() ? probed(s, p, now, limits) : Decision.of(s);
+      case Event.Exited e ->
+          e.generation() == s.generation() ? exited(s, e, now, limits) : Decision.of(s);
+      case Event.Cleared c -> c.generation() == s.generation() ? cleared(s, now) : Decision.of(s);
+      case Event.Stop stop -> stop(s);
+    };
+  }
+
+  private static Decision spawn(State s, long now, long restarts) {
+    State next = s.started(now, restarts);
+    return Decision.of(next, new Action.Spawn(next.generation()));
+  }
+
+  private static Decision due(State s, long now, Limits limits) {
+    if (now < s.dueNanos()) {
+      return Decision.of(s);
+    }
+    return switch (s.phase()) {
+      case STARTING -> {
+        if (now - s.startedNanos() >= limits.startupTimeout().toNanos()) {
+          String why =
+              "not ready within "
+                  + seconds(limits.startupTimeout())
+                  + " s of its start ("
+                  + s.reason()
+                  + ")";
+          yield kill(s, why);
+        }
+        yield probe(s, limits);
+      }
+      case READY, UNHEALTHY -> probe(s, limits);
+      case RESTARTING ->
+          s.tree() == Tree.NONE ? spawn(s, now, s.restarts() + 1) : Decision.of(s.due(NEVER));
+      case STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
+    };
+  }
+
+  /// One probe at a time; while it is under way only a start's time limit is still due.
+  private static Decision probe(State s, Limits limits) {
+    long next =
+        s.phase() == Phase.STARTING ? s.startedNanos() + limits.startupTimeout().toNanos() : NEVER;
+    if (s.probing()) {
+      return Decision.of(s.due(next));
+    }
+    return Decision.of(
+        s.probes(true, s.probeFailures()).due(next), new Action.Probe(s.generation()));
+  }
+
+  private static Decision probed(State before, Event.Probed p, long now, Limits limits) {
+    boolean ok = p.verdict() == Verdict.OK;
+    State s = before.probes(false, ok ? 0 : before.probeFailures() + 1);
+    long next = now + limits.healthInterval().toNanos();
+    return switch (s.phase()) {
+      case STARTING ->
+          ok
+              ? Decision.of(s.ready(now, next), new Action.Serve(s.generation()))
+              : Decision.of(
+                  s.phase(Phase.STARTING, p.said()).due(now + pollNanos(now - s.startedNanos())));
+      case READY -> {
+        if (ok) {
+          yield Decision.of(s.due(next));
+        }
+        if (s.probeFailures() >= limits.healthFailures()) {
+          yield failing(s, p, true);
+        }
+        // A busy server may miss one probe; one that answers "no" is believed at once.
+        if (p.verdict() == Verdict.SILENT && s.probeFailures() < 2) {
+          yield Decision.of(s.due(next));
+        }
+        yield Decision.of(
+            s.phase(Phase.UNHEALTHY, p.said()).due(next),
+            new Action.Withdraw(Phase.UNHEALTHY.word()));
+      }
+      case UNHEALTHY -> {
+        if (ok) {
+          yield Decision.of(s.ready(now, next), new Action.Serve(s.generation()));
+        }
+        yield s.probeFailures() >= limits.healthFailures()
+            ? failing(s, p, false)
+            : Decision.of(s.phase(Phase.UNHEALTHY, p.said()).due(next));
+      }
+      case RESTARTING, STOPPING, GAVE_UP -> Decision.of(s);
+    };
+  }
+
+  private static Decision failing(State s, Event.Probed p, boolean published) {
+    String why = s.probeFailures() + " failed health probes in a row (" + p.said() + ")";
+    Decision d = kill(s, why);
+    return published
+        ? new Decision(
+            d.state(),
+            List.of(new Action.Withdraw(Phase.RESTARTING.word()), d.actions().getFirst()))
+        : d;
+  }
+
+  private static Decision kill(State s, String why) {
+    return Decision.of(
+        s.phase(Phase.RESTARTING, why).due(NEVER), new Action.Kill(s.generation(), why));
+  }
+
+  private static Decision exited(State s, Event.Exited e, long now, Limits limits) {
+    State gone = s.tree(Tree.ENDING);
+    return switch (s.phase()) {
+      case STOPPING, GAVE_UP -> Decision.of(gone);
+      case RESTARTING -> ended(gone, s.reason() + ", " + e.how(), now, limits);
+      case STARTING, READY, UNHEALTHY -> ended(gone, e.how(), now, limits);
+    };
+  }
+
+  private static Decision ended(State s, String why, long now, Limits limits) {
+    boolean wasReady = s.readyNanos() != NEVER;
+    boolean stable = wasReady && now - s.readyNanos() >= limits.stable().toNanos();
+    State counted = s.exits(wasReady ? 0 : s.failedStarts() + 1, stable ? 1 : s.quickExits() + 1);
+    if (s.phase() == Phase.STOPPING) {
+      return Decision.of(counted);
+    }
+    if (counted.failedStarts() >= limits.maxFailedStarts()) {
+      return giveUp(
+          counted, counted.failedStarts() + " starts in a row did not become ready; last: " + why);
+    }
+    if (s.restarts() >= limits.maxRestarts()) {
+      return giveUp(counted, "max_restarts (" + limits.maxRestarts() + ") reached; last: " + why);
+    }
+    long due = now + backOffNanos(counted.quickExits(), limits);
+    return Decision.of(
+        counted.phase(Phase.RESTARTING, why).due(due),
+        new Action.Withdraw(Phase.RESTARTING.word()));
+  }
+
+  private static Decision giveUp(State s, String why) {
+    State gone = s.phase(Phase.GAVE_UP, why).due(NEVER);
+    return s.tree() == Tree.NONE
+        ? Decision.of(gone, new Action.GiveUp(why))
+        : Decision.of(gone, new Action.Withdraw(Phase.GAVE_UP.word()));
+  }
+
+  private static Decision cleared(State before, long now) {
+    State s = before.tree(Tree.NONE);
+    return switch (s.phase()) {
+      case RESTARTING -> Decision.of(s.dueNanos() == NEVER ? s.due(now) : s);
+      case GAVE_UP -> Decision.of(s, new Action.GiveUp(s.reason()));
+      case STARTING, READY, UNHEALTHY, STOPPING -> Decision.of(s);
+    };
+  }
+
+  private static Decision stop(State s) {
+    State stopping = s.phase(Phase.STOPPING, "asked to stop").due(NEVER);
+    return s.tree() == Tree.RUNNING && s.phase() != Phase.STOPPING
+        ? Decision.of(stopping, new Action.Kill(s.generation(), "asked to stop"))
+        : Decision.of(stopping);
+  }
+
+  /// 50 ms for the first two seconds, then ever slower: a start that takes minutes is not hurried
+  /// by twenty probes a second.
+  private static long pollNanos(long sinceStartNanos) {
+    return Math.clamp(sinceStartNanos / 40, FIRST_POLL_NANOS, SLOWEST_POLL_NANOS);
+  }
+
+  private static long backOffNanos(int quickExits, Limits limits) {
+    long delay = limits.restartDelay().toNanos();
+    long most = Math.max(delay, limits.maxRestartDelay().toNanos());
+    for (int i = 1; i < quickExits && delay < most; i++) {
+      delay *= 2;
+    }
+    return Math.min(delay, most);
+  }
+
+  private static String seconds(Duration d) {
+    return Double.toString(d.toMillis() / 1000.0).replaceFirst("\\.0$", "");
+  }
+}

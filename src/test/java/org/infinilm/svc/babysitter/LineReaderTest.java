@@ -1,0 +1,47 @@
+package org.infinilm.svc.babysitter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class LineReaderTest {
+  private static List<String> lines(byte[] bytes) throws IOException {
+    List<String> out = new ArrayList<>();
+    LineReader.drain(new ByteArrayInputStream(bytes), out::add);
+    return out;
+  }
+
+  @Test
+  void linesEndWithLfOrCrAndTheLastNeedsNone() throws IOException {
+    assertThat(lines("a\r\nb\r10%\r20%\n\nc".getBytes(StandardCharsets.UTF_8)))
+        .containsExactly("a", "b", "10%", "20%", "c");
+  }
+
+  @Test
+  void bytesThatAreNoUtf8AndControlCharactersAreHarmless() throws IOException {
+    assertThat(lines(new byte[] {'x', (byte) 0xff, (byte) 0xfe, 27, '[', 'm', 'y', '\n', 'z'}))
+        .containsExactly("x\ufffd\ufffd[my", "z");
+  }
+
+  @Test
+  void aLongLineIsCut() throws IOException {
+    String line = "x".repeat(LineReader.MAX_LINE_BYTES + 10);
+    assertThat(lines((line + "\nnext").getBytes(StandardCharsets.UTF_8)))
+        .containsExactly("x".repeat(LineReader.MAX_LINE_BYTES) + " ... (10 bytes cut)", "next");
+  }
+
+  @Test
+  void theTailKeepsTheNewestLines() {
+    LogTail tail = new LogTail();
+    for (int i = 0; i < LogTail.MAX_LINES + 5; i++) {
+      tail.add("line " + i);
+    }
+    assertThat(tail.last(2)).containsExactly("line 2003", "line 2004");
+    assertThat(tail.last(100_000)).hasSize(LogTail.MAX_LINES).startsWith("line 5");
+  }
+}

@@ -1,0 +1,312 @@
+package org.infinilm.svc.babysitter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.CacheType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SettingsTest {
+  /// As the original's case files are written.
+  private static final String CASE =
+      """
+      # Paged cache instance
+      name = "paged-cache-9g_8b_thinking"
+      host = "0.0.0.0"
+      port = 8100
+      registry_url = "http://localhost:18000"
+      router_url = "http://localhost:8000"
+
+      [babysitter]
+      max_restarts = 10000
+      restart_delay = 5   # seconds
+      heartbeat_interval = 30
+
+      [backend]
+      type = "command"
+      command = "/opt/conda/bin/python"
+      args = [
+        "/workspace/InfiniLM/python/infinilm/server/inference_server.py", # the server
+        "--metax",
+        "--model_path", "/models/9g_8b_thinking",
+        "--max_batch_size", "8",
+        "--num_blocks", "8192", "--block_size=16",
+        "--host", "0.0.0.0",
+        "--port", "8100",
+        "--cache_type", "paged",
+      ]
+      work_dir = "/"
+
+      [backend.env]
+      CUDA_VISIBLE_DEVICES = "0"
+      PYTHONPATH = "/workspace/InfiniLM/python:/workspace/InfiniCore/python"
+
+      [metadata]
+      cache_type = "paged"
+      static = true
+      """;
+
+  @TempDir Path dir;
+
+  private Settings read(String toml, String... flags) throws ConfigException, IOException {
+    Map<String, String> given = new HashMap<>();
+    if (!toml.isEmpty()) {
+      Path file = Files.writeString(dir.resolve("case.toml"), toml);
+      given.put("config_file", file.toString());
+    }
+    for (String f : flags) {
+      int eq = f.indexOf('=');
+      given.put(f.substring(0, eq), f.substring(eq + 1));
+    }
+    return SettingsReader.read(
+        Config.resolve(Flags.ALL, given, Map.of(), null), registry -> "10.1.2.3");
+  }
+
+  @Test
+  void aCaseFileOfTheOriginalIsReadUnchanged() throws Exception {
+    Settings s = read(CASE);
+    assertThat(s.warnings()).isEmpty();
+    assertThat(s.name()).isEqualTo("paged-cache-9g_8b_thinking");
+    assertThat(s.serverName()).isEqualTo("paged-cache-9g_8b_thinking-server");
+    assertThat(s.ownPort()).isEqualTo(8101);
+    assertThat(s.addresses()).isEqualTo(new Addresses("0.0.0.0", "127.0.0.1", "127.0.0.1"));
+    assertThat(s.backend().argv(s, null))
+        .startsWith("/opt/conda/bin/python")
+        .endsWith("--cache_type", "paged")
+        .hasSize(16);
+    assertThat(s.backend().env()).containsEntry("CUDA_VISIBLE_DEVICES", "0").hasSize(2);
+    assertThat(s.metadata()).containsEntry("cache_type", "paged").containsEntry("static", true);
+    assertThat(s.limits().maxRestarts()).isEqualTo(10_000);
+    assertThat(s.limits().restartDelay()).isEqualTo(Duration.ofSeconds(5));
+    assertThat(s.heartbeatInterval()).isEqualTo(Duration.ofSeconds(30));
+    assertThat(Entries.server(s, Entries.configured(List.of("m"))).metadata())
+        .containsEntry("num_blocks", 8192L)
+        .containsEntry("block_size", 16L)
+        .containsEntry("models", List.of("m"))
+        .containsEntry("parent_service", "paged-cache-9g_8b_thinking")
+        .containsEntry("type", "openai-api");
+  }
+
+  @Test
+  void explicitFlagsWinOverTheFile() throws Exception {
+    Settings s =
+        read(
+            CASE,
+            "name=other",
+            "port=9000",
+            "host=192.168.1.5",
+            "registry_url=http://10.0.0.1:18000/",
+            "restart_delay=0.5",
+            "env=A=1 CUDA_VISIBLE_DEVICES=3",
+            "args=--x  y",
+            "router_url=http://ignored:8000");
+    assertThat(s.name()).isEqualTo("other");
+    assertThat(s.port()).isEqualTo(9000);
+    assertThat(s.addresses()).isEqualTo(new Addresses("0.0.0.0", "192.168.1.5", "127.0.0.1"));
+    assertThat(String.valueOf(s.registry())).isEqualTo("http://10.0.0.1:18000/");
+    assertThat(s.limits().restartDelay()).isEqualTo(Duration.ofMillis(500));
+    assertThat(s.backend().env())
+        .containsEntry("A", "1")
+        .containsEntry("CUDA_VISIBLE_DEVICES", "3")
+        .hasSize(3);
+    assertThat(s.backend().argv(s, null)).containsExactly("/opt/conda/bin/python", "--x", "y");
+  }
+
+  @Test
+  void withoutAFileTheFlagsAreEnough() throws Exception {
+    Settings s = read("", "port=8100", "command=python3 -m x", "args=--model X");
+    assertThat(s.name()).isEqualTo("command-8100");
+    assertThat(s.addresses()).isEqualTo(new Addresses("127.0.0.1", "localhost", "127.0.0.1"));
+    assertThat(s.backend().argv(s, null)).containsExactly("python3", "-m", "x", "--model", "X");
+    Settings v = read("", "port=8100", "service_type=vLLM", "path=/m", "ndev=2");
+    assertThat(v.name()).isEqualTo("vllm-8100");
+    assertThat(v.backend().argv(v, null))
+        .containsSequence("--model", "/m", "--port", "8100", "--host", "127.0.0.1")
+        .endsWith("--tensor-parallel-size", "2");
+  }
+
+  @Test
+  void eachBackendTypeRunsItsCommand() throws Exception {
+    Settings i =
+        read(
+            "port = 8100\n[backend]\ntype = \"infinilm\"\nmodel_path = \"/m\"\nargs = [\"--tp\", \"2\"]\n");
+    assertThat(i.backend().argv(i, null))
+        .containsExactly(
+            "python3",
+            "launch_server.py",
+            "--model_path",
+            "/m",
+            "--port",
+            "8100",
+            "--host",
+            "127.0.0.1",
+            "--tp",
+            "2");
+    Settings r =
+        read("port = 8100\n[backend]\ntype = \"infinilm-rust\"\nconfig_file = \"/c.toml\"\n");
+    assertThat(r.backend().argv(r, null))
+        .containsExactly("xtask", "service", "/c.toml", "-p", "8100");
+    Path home = dir.resolve("home");
+    Files.createDirectories(home.resolve("bin"));
+    Path launcher = Files.writeString(home.resolve("bin/infini"), "");
+    assertThat(launcher.toFile().setExecutable(true)).isTrue();
+    Settings e =
+        read(
+            "port = 8100\n[backend]\ntype = \"engine\"\ncache_type = \"static\"\nargs = [\"--max_cache_len\", \"512\"]\n");
+    assertThat(e.backend().argv(e, home.toString()))
+        .containsExactly(
+            launcher.toString(),
+            "engine",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "8100",
+            "--cache_type",
+            "static",
+            "--max_cache_len",
+            "512");
+    assertThat(e.backend().cacheType()).isEqualTo(CacheType.STATIC);
+    assertThat(Entries.server(e, List.of()).metadata())
+        .containsEntry("cache_type", "static")
+        .containsEntry("max_cache_len", 512L);
+  }
+
+  @Test
+  void aMissingProgramIsNamedWithThePlacesLookedAt() throws Exception {
+    Settings m = read("port = 8100\n[backend]\ntype = \"mock\"\nmodels = [\"a\", \"b\",]\n");
+    assertThatThrownBy(() -> m.backend().argv(m, null))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("rust/tests/integration/mock_service.py")
+        .hasMessageContaining("tests/integration/mock_service.py");
+    Settings e = read("port = 8100\n[backend]\ntype = \"engine\"\n");
+    assertThatThrownBy(() -> e.backend().argv(e, null))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("INFINI_HOME");
+  }
+
+  @Test
+  void anArgumentWithASpaceStaysOneAndIsWarnedOf() throws Exception {
+    Settings s =
+        read(
+            "port = 8100\n[backend]\ntype = \"command\"\ncommand = \"sh\"\nargs = [\"-c\", \"sleep 1; true\", \"--model x\"]\n");
+    assertThat(s.backend().argv(s, null)).containsExactly("sh", "-c", "sleep 1; true", "--model x");
+    assertThat(s.warnings())
+        .singleElement()
+        .asString()
+        .contains("case.toml:5")
+        .contains("element 2");
+  }
+
+  @Test
+  void unknownKeysAreWarningsWithTheirLineAndTheNearestKey() throws Exception {
+    Settings s =
+        read(
+            "port = 8100\nregistry_ur = \"x\"\n[babysitter]\nheartbeat_intervall = 3\n[backend]\ntype = \"command\"\ncommand = \"x\"\nworkdir = \"/\"\n[metadata]\nanything = 1\n");
+    assertThat(s.warnings())
+        .satisfiesExactlyInAnyOrder(
+            w -> assertThat(w).contains("case.toml:2").contains("\"registry_url\""),
+            w -> assertThat(w).contains("case.toml:4").contains("\"heartbeat_interval\""),
+            w -> assertThat(w).contains("case.toml:8").contains("\"work_dir\""));
+  }
+
+  @Test
+  void weightAndModelsMayStandInThreePlaces() throws Exception {
+    String backend = "[backend]\ntype = \"command\"\ncommand = \"x\"\n";
+    for (String toml :
+        List.of(
+            "port = 1\nweight = 3\nmodels = [\"m\"]\n" + backend,
+            "port = 1\n" + backend + "weight = 3\nmodels = [\"m\"]\n",
+            "port = 1\n" + backend + "[metadata]\nweight = 3\nmodels = [\"m\"]\n")) {
+      Settings s = read(toml);
+      assertThat(s.weight()).isEqualTo(3);
+      assertThat(s.models()).containsExactly("m");
+      assertThat(s.warnings()).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "`port = \"8100\"\n[backend]\ntype = \"mock\"`|:1: port: \"8100\" (expected: a whole number",
+        "`port = 65535\n[backend]\ntype = \"mock\"`|:1: port: 65535 (expected: 1..65534",
+        "`name = \"x\"\n[backend]\ntype = \"mock\"`|port: missing (expected: 1..65534",
+        "`port = 8100`|backend: missing",
+        "`port = 8100\n[backend]\ntype = \"docker\"`|:3: backend.type: \"docker\" (expected: one of command, vllm",
+        "`port = 8100\n[backend]\ntype = \"command\"`|backend.command: missing",
+        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = 5`|:4: backend.command: 5 (expected: a string)",
+        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nargs = \"y\"`|:5: backend.args: \"y\" (expected: an array of strings)",
+        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nwork_dir = \"/no/such\"`|:5: work_dir: /no/such (expected: a folder)",
+        "`port = 8100\n[babysitter]\nrestart_delay = \"soon\"\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:3: babysitter.restart_delay: \"soon\" (expected: seconds",
+        "`port = 8100\nregistry_url = \"localhost:18000\"\n[backend]\ntype = \"mock\"`|:2: registry_url: localhost:18000 (expected: http://host:port)",
+        "`port = 8100\nname = \"a/b\"\n[backend]\ntype = \"mock\"`|:2: \"a/b\" (expected: a name",
+        "`port = 8100\n[backend]\ntype = \"mock\"`|backend.models: missing",
+        "`port = 8100\nweight = -1\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:2: weight: -1 (expected: a whole number",
+        "`port = = 1`|case.toml:1: "
+      })
+  void aBadFileNamesPlaceKeyValueAndExpectation(String toml, String message) {
+    assertThatThrownBy(() -> read(toml))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void environmentValuesAreNeverShown() throws Exception {
+    String toml =
+        "port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\n[backend.env]\nTOKEN = ";
+    assertThatThrownBy(() -> read(toml + "12345"))
+        .hasMessageContaining(":6: backend.env.TOKEN")
+        .hasMessageNotContaining("12345");
+    assertThat(read(toml + "\"hush\"").toString()).contains("TOKEN").doesNotContain("hush");
+    assertThatThrownBy(() -> read("", "port=1", "command=x", "env=hush"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageNotContaining("hush");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      nullValues = "-",
+      value = {
+        // host, bind_host, advertise_host, registry, bind, advertise, probe
+        "-,-,-,http://localhost:1,127.0.0.1,localhost,127.0.0.1",
+        "0.0.0.0,-,-,http://localhost:1,0.0.0.0,127.0.0.1,127.0.0.1",
+        "0.0.0.0,-,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1",
+        "0.0.0.0,-,-,-,0.0.0.0,127.0.0.1,127.0.0.1",
+        "0.0.0.0,-,gpu7,http://localhost:1,0.0.0.0,gpu7,127.0.0.1",
+        "localhost,-,-,http://localhost:1,127.0.0.1,localhost,127.0.0.1",
+        "10.0.0.5,-,-,http://localhost:1,0.0.0.0,10.0.0.5,127.0.0.1",
+        "10.0.0.5,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
+        "-,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
+        "-,0.0.0.0,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1"
+      })
+  void aWildcardIsNeverAdvertised(
+      @org.jspecify.annotations.Nullable String host,
+      @org.jspecify.annotations.Nullable String bindHost,
+      @org.jspecify.annotations.Nullable String advertiseHost,
+      @org.jspecify.annotations.Nullable String registry,
+      String bind,
+      String advertise,
+      String probe) {
+    assertThat(
+            Addresses.of(
+                host,
+                bindHost,
+                advertiseHost,
+                registry == null ? null : java.net.URI.create(registry),
+                r -> "10.1.2.3"))
+        .isEqualTo(new Addresses(bind, advertise, probe));
+  }
+}
