@@ -7,6 +7,9 @@ import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.deploy.DownProgram;
+import org.infinilm.svc.deploy.StatusProgram;
+import org.infinilm.svc.deploy.UpProgram;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.registry.RegistryProgram;
@@ -17,12 +20,15 @@ public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
   static final List<Program> PROGRAMS =
       List.of(
+          UpProgram.PROGRAM,
+          DownProgram.PROGRAM,
+          StatusProgram.PROGRAM,
+          ValidateProgram.PROGRAM,
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,
-          ValidateProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           Compare.PROGRAM,
           ConfigCheck.PROGRAM);

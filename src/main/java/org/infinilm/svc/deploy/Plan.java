@@ -1,0 +1,253 @@
+package org.infinilm.svc.deploy;
+
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// What `infini up` will start and write: decided before anything happens. Pure.
+///
+/// @param parts in the order of starting: what takes longest first
+/// @param files generated configuration, path to text
+record Plan(List<Part> parts, Map<Path, String> files, String model, Settings settings) {
+  private static final String MODEL = "9g_8b_thinking";
+
+  /// What the user asked for.
+  ///
+  /// @param host what everything listens on
+  /// @param advertise address that instances register and that is printed
+  /// @param model a GGUF file, or null for the bundled one
+  /// @param threshold bytes, or null for the router's own default
+  /// @param configs babysitter files to run instead of the two instances of the seed
+  record Settings(
+      String host,
+      String advertise,
+      int registryPort,
+      int routerPort,
+      int pagedPort,
+      int staticPort,
+      @Nullable Path model,
+      @Nullable Long threshold,
+      boolean simulate,
+      List<Path> configs) {
+    /// The address under which this machine reaches what listens on [#host].
+    String local() {
+      return isAny(host) ? "127.0.0.1" : bracketed(host);
+    }
+
+    static boolean isAny(String host) {
+      return host.equals("0.0.0.0") || host.equals("::") || host.equals("[::]");
+    }
+
+    private static String bracketed(String h) {
+      return h.contains(":") && !h.startsWith("[") ? "[" + h + "]" : h;
+    }
+
+    URI registry() {
+      return URI.create("http://" + local() + ":" + registryPort);
+    }
+
+    URI router() {
+      return URI.create("http://" + local() + ":" + routerPort);
+    }
+  }
+
+  /// One process to start.
+  ///
+  /// @param arguments of `infini`, the program first
+  /// @param env added to this process's environment
+  /// @param port its first port
+  /// @param portFlag how to choose another one
+  /// @param embedded the backend is our engine or simulator
+  record Part(
+      String name,
+      State.Role role,
+      List<String> arguments,
+      Map<String, String> env,
+      int port,
+      String portFlag,
+      URI health,
+      boolean embedded) {
+    List<Integer> ports() {
+      return role == State.Role.BABYSITTER ? List.of(port, port + 1) : List.of(port);
+    }
+  }
+
+  Plan {
+    parts = List.copyOf(parts);
+  }
+
+  static Plan of(Settings s, Path folder) throws ConfigException {
+    Map<Path, String> files = new LinkedHashMap<>();
+    List<Part> parts = new ArrayList<>();
+    String model = s.model() == null ? MODEL : modelName(s.model());
+    Map<String, String> env = new TreeMap<>();
+    if (s.configs().isEmpty()) {
+      for (String cache : List.of("paged", "static")) {
+        int port = cache.equals("paged") ? s.pagedPort() : s.staticPort();
+        String name = cache + "-cache-" + model;
+        Path file = folder.resolve(name + ".toml");
+        files.put(file, toml(s, name, port, cache, model));
+        parts.add(instance(s, name, port, "--" + cache + "-port", file, env, true));
+      }
+    } else {
+      if (s.model() != null) {
+        env.put("INFINI_MODEL_PATH", s.model().toString());
+      }
+      for (Path file : s.configs()) {
+        parts.add(configured(s, file, env));
+      }
+    }
+    parts.add(registry(s));
+    parts.add(router(s));
+    Plan plan = new Plan(parts, files, model, s);
+    plan.refuseSharedPorts();
+    return plan;
+  }
+
+  private static Part registry(Settings s) {
+    List<String> arguments =
+        List.of("registry", "--host", s.host(), "--port", String.valueOf(s.registryPort()));
+    return new Part(
+        "registry",
+        State.Role.REGISTRY,
+        arguments,
+        Map.of(),
+        s.registryPort(),
+        "--registry-port",
+        s.registry().resolve("/health"),
+        false);
+  }
+
+  private static Part router(Settings s) {
+    List<String> arguments =
+        List.of(
+            "router",
+            "--host",
+            s.host(),
+            "--router-port",
+            String.valueOf(s.routerPort()),
+            "--registry-url",
+            s.registry().toString());
+    Map<String, String> env =
+        s.threshold() == null
+            ? Map.of()
+            : Map.of("CACHE_TYPE_ROUTING_THRESHOLD", s.threshold().toString());
+    return new Part(
+        "router",
+        State.Role.ROUTER,
+        arguments,
+        env,
+        s.routerPort(),
+        "--router-port",
+        s.router().resolve("/health"),
+        false);
+  }
+
+  private static Part instance(
+      Settings s,
+      String name,
+      int port,
+      String flag,
+      Path file,
+      Map<String, String> env,
+      boolean embedded) {
+    List<String> arguments =
+        List.of(
+            "babysitter",
+            "--config-file",
+            file.toString(),
+            "--registry-url",
+            s.registry().toString(),
+            "--bind-host",
+            s.host(),
+            "--advertise-host",
+            s.advertise());
+    URI health = URI.create("http://" + s.local() + ":" + (port + 1) + "/health");
+    return new Part(name, State.Role.BABYSITTER, arguments, env, port, flag, health, embedded);
+  }
+
+  /// An instance that a babysitter's TOML file describes.
+  private static Part configured(Settings s, Path file, Map<String, String> env)
+      throws ConfigException {
+    TomlFile toml = TomlFile.read(file);
+    Long port = toml.whole("port", 1, 65534);
+    if (port == null) {
+      throw toml.wrong("port", "a whole number 1..65534");
+    }
+    TomlFile backend = toml.table("backend");
+    String type = backend == null ? null : backend.text("type");
+    String name = toml.text("name");
+    if (name == null) {
+      name = (type == null ? "command" : type) + "-" + port;
+    }
+    boolean embedded = "engine".equals(type) || "simulate".equals(type);
+    return instance(
+        s, name, port.intValue(), "port in " + file, file.toAbsolutePath(), env, embedded);
+  }
+
+  /// A model's and its instances' name from its file.
+  static String modelName(Path file) {
+    String stem = String.valueOf(file.getFileName()).replaceFirst("(?i)\\.gguf$", "");
+    String clean = stem.replaceAll("[^A-Za-z0-9._-]+", "-");
+    return clean.isEmpty() ? MODEL : clean;
+  }
+
+  /// The babysitter's file of one of the seed's two instances.
+  private static String toml(Settings s, String name, int port, String cache, String model) {
+    List<String> args = new ArrayList<>(List.of("--served_model_name", model));
+    if (cache.equals("static")) {
+      args.addAll(List.of("--max_cache_len", "32768"));
+    } else {
+      args.addAll(List.of("--num_blocks", "8192", "--block_size", "16", "--max_batch_size", "8"));
+    }
+    StringBuilder t = new StringBuilder("# Written by infini up.\n");
+    t.append("name = ").append(Json.text(name)).append('\n');
+    t.append("host = ").append(Json.text(s.advertise())).append('\n');
+    t.append("port = ").append(port).append('\n');
+    t.append("registry_url = ").append(Json.text(s.registry().toString())).append('\n');
+    t.append("\n[backend]\n");
+    t.append("type = ").append(s.simulate() ? "\"simulate\"" : "\"engine\"").append('\n');
+    if (s.model() != null && !s.simulate()) {
+      t.append("model_path = ").append(Json.text(s.model().toString())).append('\n');
+    }
+    t.append("cache_type = ").append(Json.text(cache)).append('\n');
+    t.append("args = ").append(Json.text(args)).append('\n');
+    t.append("\n[metadata]\ncache_type = ").append(Json.text(cache)).append('\n');
+    return t.toString();
+  }
+
+  private void refuseSharedPorts() throws ConfigException {
+    Map<Integer, String> used = new TreeMap<>();
+    for (Part p : parts) {
+      for (int port : p.ports()) {
+        String other = used.put(port, p.name());
+        if (other != null) {
+          throw new ConfigException(
+              "port "
+                  + port
+                  + ": wanted by "
+                  + other
+                  + " and by "
+                  + p.name()
+                  + " (expected: ports of their own; an instance takes its port and the next one)");
+        }
+      }
+    }
+  }
+
+  /// The `NAME-server` entries that the router must list as healthy.
+  List<String> servers() {
+    return parts.stream()
+        .filter(p -> p.role() == State.Role.BABYSITTER)
+        .map(p -> p.name() + Discovery.SERVER)
+        .toList();
+  }
+}

@@ -1,0 +1,124 @@
+package org.infinilm.svc.deploy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.net.URI;
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.BiConsumer;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// Waits until every part answers and every instance is routable through the router.
+final class Readiness {
+  private static final Duration POLL = Duration.ofMillis(50);
+  private static final Duration PROBE = Duration.ofSeconds(1);
+
+  private final Probe probe;
+  private final Plan plan;
+  private final Group group;
+  private final Ticker ticker;
+  private final BiConsumer<String, URI> ready;
+  private final Set<String> done = new LinkedHashSet<>();
+
+  /// @param ready told once a part (or an instance) serves, with its address
+  Readiness(Client client, Plan plan, Group group, Ticker ticker, BiConsumer<String, URI> ready) {
+    this.probe = new Probe(client, PROBE);
+    this.plan = plan;
+    this.group = group;
+    this.ticker = ticker;
+    this.ready = ready;
+  }
+
+  /// Returns what went wrong, or empty when all serve.
+  Optional<String> await(Duration limit) throws InterruptedException {
+    long start = ticker.nanos();
+    int rounds = 0;
+    List<String> servers = plan.servers();
+    while (!group.isEnding()) {
+      Optional<Group.Dead> dead = group.dead();
+      if (dead.isPresent()) {
+        return Optional.of(dead.get().describe());
+      }
+      look(servers);
+      if (done.containsAll(servers)) {
+        return Optional.empty();
+      }
+      if (++rounds % 10 == 0) {
+        Optional<String> crashed = crashed();
+        if (crashed.isPresent()) {
+          return crashed;
+        }
+      }
+      if (ticker.nanos() - start > limit.toNanos()) {
+        return Optional.of(late(servers, limit));
+      }
+      Thread.sleep(POLL);
+    }
+    return Optional.empty();
+  }
+
+  private void look(List<String> servers) throws InterruptedException {
+    Plan.Settings s = plan.settings();
+    if (!done.contains("registry") && probe.get(s.registry().resolve("/health")).ok()) {
+      report("registry", s.registry());
+    }
+    if (!done.contains("router") && probe.get(s.router().resolve("/health")).ok()) {
+      report("router", s.router());
+    }
+    if (!done.contains("router")) {
+      return;
+    }
+    for (JsonNode i : probe.get(s.router().resolve("/services")).json().path("services")) {
+      String name = i.path("name").asText();
+      if (servers.contains(name) && !done.contains(name) && i.path("healthy").asBoolean()) {
+        report(name, URI.create(i.path("url").asText("http://unknown")));
+      }
+    }
+  }
+
+  private void report(String name, URI address) {
+    done.add(name);
+    ready.accept(name, address);
+  }
+
+  /// An embedded engine that its babysitter had to start again before it ever served.
+  private Optional<String> crashed() throws InterruptedException {
+    for (Plan.Part p : plan.parts()) {
+      if (!p.embedded() || done.contains(p.name() + Discovery.SERVER)) {
+        continue;
+      }
+      JsonNode info = probe.get(p.health().resolve("/info")).json();
+      if (info.path("restart_count").asInt() > 0) {
+        return log(p.name())
+            .map(tail -> "the server of " + p.name() + " ended before it served" + tail);
+      }
+    }
+    return Optional.empty();
+  }
+
+  private String late(List<String> servers, Duration limit) {
+    StringBuilder said = new StringBuilder();
+    for (String name : servers) {
+      if (!done.contains(name)) {
+        String part = name.substring(0, name.length() - Discovery.SERVER.length());
+        said.append(name)
+            .append(" does not serve through the router after ")
+            .append(limit.toSeconds())
+            .append(" s")
+            .append(log(part).orElse(""))
+            .append('\n');
+      }
+    }
+    return said.toString().strip();
+  }
+
+  private Optional<String> log(String part) {
+    return group.state().parts().stream()
+        .filter(p -> p.name().equals(part))
+        .map(p -> Group.tail(p.log()))
+        .findFirst();
+  }
+}

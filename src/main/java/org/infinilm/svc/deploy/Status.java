@@ -1,0 +1,135 @@
+package org.infinilm.svc.deploy;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/// How a deployment is at one moment.
+record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAnswers) {
+
+  /// @param health `ok`, or why not
+  record PartRow(String name, long pid, int port, boolean alive, String health, Duration uptime) {
+    boolean ok() {
+      return alive && health.equals("ok");
+    }
+  }
+
+  /// @param served requests that the router sent to it and finished
+  record InstanceRow(String name, String pool, boolean healthy, long inflight, long served) {}
+
+  static Status look(State state, Probe probe, Instant now) throws InterruptedException {
+    List<PartRow> parts = new ArrayList<>();
+    for (State.Part p : state.parts()) {
+      boolean alive = p.process().alive();
+      Probe.Seen seen = alive ? probe.get(p.health()) : null;
+      String health = seen == null ? "ended" : seen.ok() ? "ok" : seen.describe();
+      Duration uptime = alive ? Duration.between(p.started(), now) : Duration.ZERO;
+      parts.add(new PartRow(p.name(), p.process().pid(), p.port(), alive, health, uptime));
+    }
+    Probe.Seen services = probe.get(state.router().resolve("/services"));
+    Probe.Seen metrics = probe.get(state.router().resolve("/metrics"));
+    String page = metrics.ok() ? metrics.text() : "";
+    return new Status(
+        parts,
+        instances(Fleet.of(services.json(), state.address()), page),
+        services.failure() == null);
+  }
+
+  private static List<InstanceRow> instances(Fleet fleet, String metrics) {
+    Map<String, Double> inflight = Counters.byLabel(metrics, "infini_router_inflight", "instance");
+    Map<String, Double> served =
+        Counters.byLabel(metrics, "infini_router_requests_total", "instance");
+    return fleet.instances().stream()
+        .map(i ->
+            new InstanceRow(
+                i.name(),
+                i.cacheType().isEmpty() ? "any" : i.cacheType(),
+                i.healthy(),
+                Math.round(inflight.getOrDefault(i.name(), 0.0)),
+                Math.round(served.getOrDefault(i.name(), 0.0))))
+        .toList();
+  }
+
+  /// Every part is well and every babysitter's instance is there and healthy.
+  boolean ok() {
+    return routerAnswers
+        && parts.stream().allMatch(PartRow::ok)
+        && !instances.isEmpty()
+        && instances.stream().allMatch(InstanceRow::healthy);
+  }
+
+  Map<String, Object> json() {
+    Map<String, Object> out = new TreeMap<>();
+    out.put("ok", ok());
+    out.put(
+        "parts",
+        parts.stream()
+            .map(p ->
+                Map.of(
+                    "name", p.name(),
+                    "pid", p.pid(),
+                    "port", p.port(),
+                    "alive", p.alive(),
+                    "health", p.health(),
+                    "uptime_seconds", p.uptime().toSeconds()))
+            .toList());
+    out.put(
+        "instances",
+        instances.stream()
+            .map(i ->
+                Map.of(
+                    "name", i.name(),
+                    "pool", i.pool(),
+                    "healthy", i.healthy(),
+                    "inflight", i.inflight(),
+                    "served", i.served()))
+            .toList());
+    return out;
+  }
+
+  String tables(Terminal terminal) {
+    StringBuilder out = new StringBuilder();
+    out.append(row("PART", "PID", "PORT", "UPTIME", "HEALTH"));
+    for (PartRow p : parts) {
+      String health = p.ok() ? terminal.green("ok") : terminal.red(p.health());
+      String pid = p.alive() ? String.valueOf(p.pid()) : "-";
+      out.append(row(p.name(), pid, p.port(), words(p.uptime()), health));
+    }
+    out.append('\n');
+    if (!routerAnswers) {
+      return out.append(terminal.red("the router does not answer")).toString();
+    }
+    out.append(row("INSTANCE", "POOL", "IN-FLIGHT", "SERVED", "HEALTH"));
+    for (InstanceRow i : instances) {
+      String health = i.healthy() ? terminal.green("ok") : terminal.red("not healthy");
+      out.append(row(i.name(), i.pool(), i.inflight(), i.served(), health));
+    }
+    return out.toString().stripTrailing();
+  }
+
+  /// One row: the first column to the left, the other numbers and words to the right.
+  private static String row(Object... cells) {
+    StringBuilder out = new StringBuilder();
+    int[] widths = {34, 8, 9, 9};
+    for (int i = 0; i < cells.length; i++) {
+      String cell = String.valueOf(cells[i]);
+      String pad = " ".repeat(i < widths.length ? Math.max(0, widths[i] - cell.length()) : 0);
+      out.append(i == 0 ? "" : i < widths.length ? " " : "  ")
+          .append(i == 0 ? cell + pad : pad + cell);
+    }
+    return out.toString().stripTrailing() + "\n";
+  }
+
+  private static String words(Duration d) {
+    if (d.isZero()) {
+      return "-";
+    }
+    long s = d.toSeconds();
+    return s < 60
+        ? s + "s"
+        : s < 3600 ? s / 60 + "m" + s % 60 + "s" : s / 3600 + "h" + s / 60 % 60 + "m";
+  }
+}

@@ -1,0 +1,56 @@
+package org.infinilm.svc.deploy;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// `infini status`: what `infini up` started and how it is; exit 0 when all is well.
+public final class StatusProgram {
+  private static final Key<Integer> ROUTER_PORT =
+      Key.port(
+          "router_port", null, "Router port of the deployment (default: the only one there is).");
+  private static final Key<Boolean> JSON =
+      Key.flag("json", false, "Print one JSON document instead of tables.");
+
+  public static final Program PROGRAM =
+      new Program(
+          "status",
+          "Show what infini up started: parts, instances, requests.",
+          List.of(ROUTER_PORT, JSON),
+          Map.of(),
+          "",
+          false,
+          StatusProgram::run);
+
+  private StatusProgram() {}
+
+  private static int run(Program.Args args)
+      throws ConfigException, IOException, InterruptedException {
+    Map<String, String> env = System.getenv();
+    Terminal terminal = Terminal.standard(env);
+    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(ROUTER_PORT));
+    Optional<State> state = folder.isEmpty() ? Optional.empty() : folder.get().read();
+    boolean json = args.config().get(JSON);
+    if (state.isEmpty()) {
+      terminal.line(
+          json
+              ? Json.text(Map.of("ok", false, "parts", List.of(), "instances", List.of()))
+              : "nothing runs (no deployment in " + RunFolder.base(env) + ")");
+      return 1;
+    }
+    try (Client client = Client.create()) {
+      Probe probe = new Probe(client, Duration.ofSeconds(2));
+      Status status = Status.look(state.get(), probe, Ticker.SYSTEM.now());
+      terminal.line(json ? Json.text(status.json()) : status.tables(terminal));
+      return status.ok() ? 0 : 1;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+package org.infinilm.svc.deploy;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// `infini up`: starts all parts at once, waits until the instances are routable, shows two answers
+/// and stays until it is asked to end, or leaves a detached deployment behind.
+final class Up {
+  /// How this run behaves, beside what it starts.
+  ///
+  /// @param patience how long to wait for all instances to serve
+  record Manner(boolean detach, boolean demo, Duration patience) {}
+
+  private static final Duration ENDING = Duration.ofSeconds(60);
+
+  private final Plan plan;
+  private final Manner manner;
+  private final RunFolder folder;
+  private final Path home;
+  private final Terminal terminal;
+  private final Ticker ticker;
+
+  Up(Plan plan, Manner manner, RunFolder folder, Path home, Terminal terminal, Ticker ticker) {
+    this.plan = plan;
+    this.manner = manner;
+    this.folder = folder;
+    this.home = home;
+    this.terminal = terminal;
+    this.ticker = ticker;
+  }
+
+  /// The exit code.
+  int run() throws IOException, InterruptedException {
+    folder.create();
+    try (FileLock lock = folder.lock()) {
+      Optional<State> earlier = folder.read().filter(State::living);
+      if (lock == null || earlier.isPresent()) {
+        return alreadyRuns(earlier);
+      }
+      List<String> problems = Preflight.problems(plan, home.resolve("model/infini-tiny.gguf"));
+      if (!problems.isEmpty()) {
+        problems.forEach(Up::complain);
+        return 1;
+      }
+      return start();
+    }
+  }
+
+  private int start() throws IOException, InterruptedException {
+    for (Map.Entry<Path, String> file : plan.files().entrySet()) {
+      Files.writeString(file.getKey(), file.getValue());
+    }
+    Group group = new Group(home.resolve("bin/infini"), folder, emptyState(), ticker);
+    folder.write(group.state());
+    Lifetime life = Lifetime.ofProcess(ENDING);
+    life.onEnd(() -> end(group));
+    int code = 1;
+    try {
+      code = serve(group, life);
+    } catch (IOException e) {
+      complain(String.valueOf(e.getMessage()));
+    }
+    life.end(code);
+    return code;
+  }
+
+  private State emptyState() {
+    String id = HexFormat.of().toHexDigits(RandomGenerator.getDefault().nextLong());
+    long pid = ProcessHandle.current().pid();
+    Proc self = Proc.of(pid).orElse(new Proc(pid, "unknown"));
+    Plan.Settings s = plan.settings();
+    return new State(
+        id, ticker.now(), self, s.local(), s.registryPort(), s.routerPort(), List.of());
+  }
+
+  private int serve(Group group, Lifetime life) throws IOException, InterruptedException {
+    for (Plan.Part p : plan.parts()) {
+      group.start(p);
+    }
+    try (Client client = Client.create()) {
+      Readiness readiness = new Readiness(client, plan, group, ticker, this::tellReady);
+      Optional<String> failure = readiness.await(manner.patience());
+      if (failure.isPresent()) {
+        complain(failure.get());
+        return 1;
+      }
+      if (group.isEnding()) {
+        return life.await();
+      }
+      terminal.line("serving after " + elapsed());
+      if (manner.demo()) {
+        new Demo(client, plan.settings().router(), plan.model(), terminal, ticker).run();
+      }
+    }
+    tellAddresses();
+    if (manner.detach()) {
+      group.beginEnd();
+      detached = true;
+      return 0;
+    }
+    return watch(group, life);
+  }
+
+  private volatile boolean detached;
+
+  /// Stays until a signal; a router that ends by itself ends everything, any other part is said.
+  private int watch(Group group, Lifetime life) throws InterruptedException {
+    while (!group.isEnding()) {
+      Optional<Group.Dead> dead = group.dead();
+      if (dead.isPresent()) {
+        complain(dead.get().describe());
+        if (dead.get().part().role() == State.Role.ROUTER) {
+          return 1;
+        }
+        complain("the other parts keep running");
+        group.forget(dead.get().part());
+      }
+      Thread.sleep(200);
+    }
+    return life.await();
+  }
+
+  private void end(Group group) throws IOException, InterruptedException {
+    if (detached) {
+      return;
+    }
+    State state = group.beginEnd();
+    new Ending(ticker, terminal::progress).end(state);
+    folder.forget();
+  }
+
+  private int alreadyRuns(Optional<State> earlier) {
+    if (earlier.isEmpty()) {
+      complain("another infini up is starting in " + folder.path());
+      return 1;
+    }
+    State s = earlier.get();
+    List<String> gone =
+        s.parts().stream().filter(p -> !p.process().alive()).map(State.Part::name).toList();
+    String what = "a deployment with router port " + s.routerPort() + " runs since " + s.started();
+    if (!manner.detach() || !gone.isEmpty()) {
+      complain(
+          what
+              + (gone.isEmpty() ? "" : ", without " + String.join(", ", gone))
+              + " (infini status shows it, infini down ends it, --router-port starts another)");
+      return 1;
+    }
+    terminal.line(what);
+    tellAddresses();
+    return 0;
+  }
+
+  private void tellReady(String name, URI address) {
+    terminal.progress(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
+  }
+
+  private void tellAddresses() {
+    Plan.Settings s = plan.settings();
+    String base = "http://" + s.advertise() + ":" + s.routerPort();
+    terminal.line("router    " + base + "/v1  (also /models, /decisions, /metrics)");
+    terminal.line("registry  http://" + s.advertise() + ":" + s.registryPort());
+    terminal.line("logs      " + folder.path());
+    terminal.line("");
+    String asked =
+        plan.settings().configs().isEmpty() ? plan.model() : "a name of " + base + "/models";
+    terminal.line(
+        "  curl "
+            + base
+            + "/v1/chat/completions -H 'content-type: application/json' -d '{\"model\":\""
+            + asked
+            + "\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'");
+    terminal.line("");
+    String port = s.routerPort() == 8000 ? "" : " --router-port " + s.routerPort();
+    terminal.line(manner.detach() ? "infini down" + port + " ends it." : "Ctrl-C ends it.");
+  }
+
+  /// Time since this process began, in words.
+  private String elapsed() {
+    return ProcessHandle.current()
+        .info()
+        .startInstant()
+        .map(i -> Duration.between(i, ticker.now()).toMillis() / 1000.0)
+        .map(t -> String.format(Locale.ROOT, "%.2f s", t))
+        .orElse("");
+  }
+
+  static void complain(@Nullable String text) {
+    System.err.println("infini: " + text);
+  }
+}

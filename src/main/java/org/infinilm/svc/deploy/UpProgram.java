@@ -1,0 +1,122 @@
+package org.infinilm.svc.deploy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// `infini up`: registry, router and two instances on this machine, each its own process.
+public final class UpProgram {
+  private static final Key<String> HOST =
+      Key.text("host", "127.0.0.1", "Address that everything listens on.");
+  private static final Key<String> ADVERTISE =
+      Key.text(
+          "advertise", null, "Address that instances register (default: --host, or loopback).");
+  private static final Key<Integer> REGISTRY_PORT =
+      Key.port("registry_port", 18000, "Port of the registry.").orEnv("REGISTRY_PORT");
+  static final Key<Integer> ROUTER_PORT =
+      Key.port("router_port", 8000, "Port of the router.").orEnv("ROUTER_PORT");
+  private static final Key<Integer> PAGED_PORT =
+      Key.port("paged_port", 8100, "Port of the paged instance; its babysitter has the next one.");
+  private static final Key<Integer> STATIC_PORT =
+      Key.port(
+          "static_port", 8200, "Port of the static instance; its babysitter has the next one.");
+  private static final Key<String> MODEL =
+      Key.text("model", null, "GGUF file to serve (default: the bundled model).");
+  private static final Key<Long> THRESHOLD =
+      Key.whole(
+          "threshold",
+          null,
+          0,
+          Long.MAX_VALUE,
+          "Requests above this size go to the static instance (default: the router's).");
+  private static final Key<Boolean> SIMULATE =
+      Key.flag("simulate", false, "Simulated instances instead of the engine: no model needed.");
+  private static final Key<Boolean> DETACH =
+      Key.flag("detach", false, "Return once it serves; infini down ends it.");
+  private static final Key<Boolean> DEMO =
+      Key.flag("demo", true, "Send a small and a large request (with --detach only when asked).");
+  private static final Key<Duration> WAIT =
+      Key.seconds("wait", 120.0, 1, "Longest wait until all instances serve, in seconds.");
+
+  public static final Program PROGRAM =
+      new Program(
+          "up",
+          "Start registry, router and two instances on this machine; show where two requests go.",
+          List.of(
+              DETACH,
+              HOST,
+              ADVERTISE,
+              REGISTRY_PORT,
+              ROUTER_PORT,
+              PAGED_PORT,
+              STATIC_PORT,
+              MODEL,
+              THRESHOLD,
+              SIMULATE,
+              DEMO,
+              WAIT),
+          Map.of(
+              "config",
+              "Babysitter TOML file of an instance to start instead of the two (repeatable)."),
+          "",
+          false,
+          UpProgram::run);
+
+  private UpProgram() {}
+
+  private static int run(Program.Args args)
+      throws ConfigException, IOException, InterruptedException {
+    Map<String, String> env = System.getenv();
+    Plan.Settings settings = settings(args);
+    RunFolder folder = RunFolder.of(env, settings.routerPort());
+    Config config = args.config();
+    boolean detach = config.get(DETACH);
+    boolean demo =
+        detach ? config.get(DEMO) && args.flags().containsKey(DEMO.name()) : config.get(DEMO);
+    Up.Manner manner = new Up.Manner(detach, demo, config.get(WAIT));
+    Plan plan = Plan.of(settings, folder.path());
+    return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
+  }
+
+  private static Plan.Settings settings(Program.Args args) throws ConfigException {
+    Config config = args.config();
+    String host = config.get(HOST);
+    Optional<String> advertise = config.find(ADVERTISE);
+    return new Plan.Settings(
+        host,
+        advertise.orElse(Plan.Settings.isAny(host) ? "127.0.0.1" : host),
+        config.get(REGISTRY_PORT),
+        config.get(ROUTER_PORT),
+        config.get(PAGED_PORT),
+        config.get(STATIC_PORT),
+        absolute(config.find(MODEL).orElse(null)),
+        config.find(THRESHOLD).orElse(null),
+        config.get(SIMULATE),
+        args.all("config").stream().map(Path::of).toList());
+  }
+
+  private static @Nullable Path absolute(@Nullable String file) {
+    return file == null ? null : Path.of(file).toAbsolutePath();
+  }
+
+  private static Path home(Map<String, String> env) throws ConfigException {
+    String home = env.getOrDefault("INFINI_HOME", "");
+    if (home.isEmpty() || !Files.isExecutable(Path.of(home, "bin", "infini"))) {
+      throw new ConfigException(
+          "INFINI_HOME: "
+              + (home.isEmpty() ? "not set" : home)
+              + " (expected: the folder that holds bin/infini, which sets it)");
+    }
+    return Path.of(home);
+  }
+}

@@ -1,0 +1,113 @@
+package org.infinilm.svc.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.TomlFile;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PlanTest {
+  @TempDir private Path folder;
+
+  @Test
+  void theSeedsDeploymentHasFourPartsAndSixPorts() throws Exception {
+    Plan plan = Plan.of(settings(8000, null, List.of()), folder);
+
+    assertThat(plan.parts())
+        .extracting(Plan.Part::name)
+        .containsExactly(
+            "paged-cache-9g_8b_thinking", "static-cache-9g_8b_thinking", "registry", "router");
+    assertThat(plan.parts().stream().flatMap(p -> p.ports().stream()))
+        .containsExactly(8100, 8101, 8200, 8201, 18000, 8000);
+    assertThat(plan.servers())
+        .containsExactly("paged-cache-9g_8b_thinking-server", "static-cache-9g_8b_thinking-server");
+  }
+
+  @Test
+  void theGeneratedFilesSayWhatTheBabysitterNeeds() throws Exception {
+    Plan plan = Plan.of(settings(8000, null, List.of()), folder);
+    for (var file : plan.files().entrySet()) {
+      Files.writeString(file.getKey(), file.getValue());
+    }
+
+    TomlFile fixed = TomlFile.read(folder.resolve("static-cache-9g_8b_thinking.toml"));
+    TomlFile backend = Objects.requireNonNull(fixed.table("backend"));
+
+    assertThat(fixed.whole("port", 1, 65535)).isEqualTo(8200);
+    assertThat(backend.text("type")).isEqualTo("engine");
+    assertThat(backend.text("model_path")).isNull();
+    assertThat(backend.texts("args"))
+        .containsExactly("--served_model_name", "9g_8b_thinking", "--max_cache_len", "32768");
+    assertThat(fixed.plain()).extractingByKey("metadata").hasToString("{cache_type=static}");
+  }
+
+  @Test
+  void aModelFileNamesModelAndInstances() throws Exception {
+    Plan plan = Plan.of(settings(8000, Path.of("/m/Qwen 3 \"x\".GGUF"), List.of()), folder);
+
+    assertThat(plan.model()).isEqualTo("Qwen-3-x-");
+    assertThat(plan.servers()).first().isEqualTo("paged-cache-Qwen-3-x--server");
+  }
+
+  @Test
+  void theThresholdReachesTheRouterAlone() throws Exception {
+    Plan plan = Plan.of(settings(8000, null, List.of()), folder);
+
+    assertThat(plan.parts())
+        .filteredOn(p -> !p.env().isEmpty())
+        .singleElement()
+        .satisfies(p -> {
+          assertThat(p.name()).isEqualTo("router");
+          assertThat(p.env()).containsEntry("CACHE_TYPE_ROUTING_THRESHOLD", "100");
+        });
+  }
+
+  @Test
+  void twoPartsOnOnePortAreRefused() {
+    assertThatThrownBy(() -> Plan.of(settings(8101, null, List.of()), folder))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("port 8101")
+        .hasMessageContaining("paged-cache-9g_8b_thinking")
+        .hasMessageContaining("router");
+  }
+
+  @Test
+  void givenFilesReplaceTheTwoInstances() throws Exception {
+    Path file = toml("name = \"mine\"\nport = 9000\n[backend]\ntype = \"command\"\n");
+
+    Plan plan = Plan.of(settings(8000, Path.of("/m/a.gguf"), List.of(file)), folder);
+
+    assertThat(plan.files()).isEmpty();
+    assertThat(plan.servers()).containsExactly("mine-server");
+    assertThat(plan.parts().getFirst().env()).containsEntry("INFINI_MODEL_PATH", "/m/a.gguf");
+    assertThat(plan.parts().getFirst().embedded()).isFalse();
+    assertThat(plan.parts().getFirst().ports()).containsExactly(9000, 9001);
+  }
+
+  @Test
+  void aGivenFileWithoutAPortIsNamed() throws IOException {
+    Path file = toml("name = \"mine\"\n[backend]\ntype = \"command\"\n");
+
+    assertThatThrownBy(() -> Plan.of(settings(8000, null, List.of(file)), folder))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(file.toString())
+        .hasMessageContaining("port");
+  }
+
+  private Path toml(String text) throws IOException {
+    return Files.writeString(folder.resolve("given.toml"), text);
+  }
+
+  private static Plan.Settings settings(int routerPort, @Nullable Path model, List<Path> configs) {
+    return new Plan.Settings(
+        "127.0.0.1", "127.0.0.1", 18000, routerPort, 8100, 8200, model, 100L, false, configs);
+  }
+}

@@ -1,0 +1,134 @@
+package org.infinilm.svc.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.ConfigException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StateTest {
+  private static final State STATE =
+      new State(
+          "a1",
+          Instant.parse("2026-02-10T08:06:45Z"),
+          new Proc(10, "boot/77"),
+          "127.0.0.1",
+          18000,
+          8000,
+          List.of(
+              new State.Part(
+                  "router",
+                  State.Role.ROUTER,
+                  new Proc(11, "boot/78"),
+                  8000,
+                  URI.create("http://127.0.0.1:8000/health"),
+                  Path.of("/run/router.log"),
+                  Instant.parse("2026-02-10T08:06:46Z"))));
+
+  @TempDir private Path base;
+
+  @Test
+  void whatIsWrittenIsReadBack() throws IOException {
+    RunFolder folder = new RunFolder(base.resolve("deep/8000"));
+    folder.create();
+
+    folder.write(STATE);
+
+    assertThat(folder.read()).contains(STATE);
+    folder.forget();
+    assertThat(folder.read()).isEmpty();
+  }
+
+  @Test
+  void theFolderIsForThisUserAlone() throws IOException {
+    RunFolder folder = new RunFolder(base.resolve("8000"));
+    folder.create();
+
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.path())))
+        .isEqualTo("rwx------");
+  }
+
+  @Test
+  void aBrokenStateIsSaidWithItsPlace() throws IOException {
+    RunFolder folder = new RunFolder(base);
+    Files.writeString(base.resolve("state.json"), "{\"id\":\"x\"}");
+
+    assertThatThrownBy(folder::read)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("state.json")
+        .hasMessageContaining("parts");
+  }
+
+  @Test
+  void theRunFolderFollowsTheEnvironment() throws ConfigException {
+    String existing = base.toString();
+
+    assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", existing, "HOME", "/h")))
+        .isEqualTo(base.resolve("infini"));
+    assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", "/no/such", "XDG_STATE_HOME", "/s")))
+        .isEqualTo(Path.of("/s/infini/run"));
+    assertThat(RunFolder.base(Map.of("HOME", "/h")))
+        .isEqualTo(Path.of("/h/.local/state/infini/run"));
+    assertThatThrownBy(() -> RunFolder.base(Map.of())).hasMessageContaining("HOME");
+  }
+
+  @Test
+  void deploymentsAreFoundByTheirRoutersPort() throws Exception {
+    Map<String, String> env = Map.of("XDG_STATE_HOME", base.toString());
+    for (int port : new int[] {8000, 9000}) {
+      RunFolder folder = RunFolder.of(env, port);
+      folder.create();
+      folder.write(STATE);
+    }
+
+    assertThat(RunFolder.present(env, null)).hasSize(2);
+    assertThat(Deployments.choose(env, Optional.of(9000))).contains(RunFolder.of(env, 9000));
+    assertThatThrownBy(() -> Deployments.choose(env, Optional.empty()))
+        .hasMessageContaining("8000, 9000");
+    assertThat(Deployments.choose(env, Optional.of(1))).isEmpty();
+  }
+
+  @Test
+  void aNewLogKeepsTheOneBefore() throws IOException {
+    RunFolder folder = new RunFolder(base);
+    Files.writeString(folder.log("router"), "first\n");
+
+    Path second = folder.log("router");
+
+    assertThat(second).isEmptyFile();
+    assertThat(base.resolve("router.log.1")).hasContent("first");
+  }
+
+  @Test
+  void theTailOfALogIsItsLastLines() throws IOException {
+    Path log = base.resolve("x.log");
+    Files.writeString(log, "é\n".repeat(20_000) + "one\ntwo\nthree\n", StandardCharsets.UTF_8);
+
+    assertThat(RunFolder.tail(log, 2)).containsExactly("two", "three");
+    assertThat(RunFolder.tail(base.resolve("none.log"), 2))
+        .singleElement()
+        .asString()
+        .contains("cannot be read");
+  }
+
+  @Test
+  void aSecondHolderIsRefusedTheLock() throws IOException {
+    RunFolder folder = new RunFolder(base);
+    try (var held = folder.lock()) {
+      assertThat(held).isNotNull();
+      assertThatThrownBy(folder::lock)
+          .isInstanceOf(java.nio.channels.OverlappingFileLockException.class);
+    }
+  }
+}
