@@ -1,0 +1,10 @@
+package org.infinilm.svc.http;
+
+import org.jspecify.annotations.Nullable;
+
+/// The head of a message on the proxy path, as the framing below gives it; valid on its event loop
+/// until the exchange ends.
+public interface HeadView {
+  /// The first value of a field (name in lower case), or null.
+  @Nullable String header(String name);
+}

@@ -1,0 +1,10 @@
+package org.infinilm.svc.http;
+
+/// What a client's connection tells the exchange in flight on it, on its event loop.
+public interface InboundEvents {
+  /// The client reads again (true) or has stopped reading (false).
+  void writable(boolean on);
+
+  /// The client closed before its answer was complete.
+  void gone();
+}

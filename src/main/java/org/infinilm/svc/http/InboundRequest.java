@@ -1,0 +1,307 @@
+package org.infinilm.svc.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.handler.codec.http.DefaultFullHttpRequest;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// [Inbound] over Netty's codec. Event-loop confined; it ends once, whoever ends it.
+final class InboundRequest implements Inbound {
+  private static final Logger LOG = LoggerFactory.getLogger(ProxyServer.class);
+
+  private static final InboundEvents NOBODY =
+      new InboundEvents() {
+        @Override
+        public void writable(boolean on) {}
+
+        @Override
+        public void gone() {}
+      };
+
+  private final ProxyConnection connection;
+  private final Channel channel;
+  private final LoopState loop;
+  private final HttpRequest request;
+  private final NettyRequestHead head;
+  private final ByteBuf body;
+  private final long bodyBytes;
+  private final String peer;
+  private InboundEvents events = NOBODY;
+  private boolean keepAlive;
+  private boolean stripped;
+  private boolean ended;
+
+  InboundRequest(
+      ProxyConnection connection,
+      Channel channel,
+      LoopState loop,
+      HttpRequest request,
+      ByteBuf body,
+      long bodyBytes,
+      String peer,
+      boolean draining) {
+    this.connection = connection;
+    this.channel = channel;
+    this.loop = loop;
+    this.request = request;
+    this.head = new NettyRequestHead(request);
+    this.body = body;
+    this.bodyBytes = bodyBytes;
+    this.peer = peer;
+    this.keepAlive = HttpUtil.isKeepAlive(request) && !draining;
+  }
+
+  @Override
+  public RequestHead head() {
+    return head;
+  }
+
+  @Override
+  public ByteBuf body() {
+    return body;
+  }
+
+  @Override
+  public String peer() {
+    return peer;
+  }
+
+  @Override
+  public void events(InboundEvents e) {
+    events = e;
+  }
+
+  @Override
+  public UpstreamCall send(
+      Origin origin, List<Header> set, Duration firstByte, UpstreamEvents upstream) {
+    HttpHeaders h = request.headers();
+    if (!stripped) {
+      HopByHop.strip(h);
+      h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+      h.remove(HttpHeaderNames.EXPECT);
+      if (bodyBytes > 0 || h.contains(HttpHeaderNames.CONTENT_LENGTH)) {
+        h.set(HttpHeaderNames.CONTENT_LENGTH, bodyBytes);
+      }
+      stripped = true;
+    }
+    h.set(HttpHeaderNames.HOST, origin.authority());
+    for (Header f : set) {
+      h.set(f.name(), f.value());
+    }
+    FullHttpRequest out =
+        new DefaultFullHttpRequest(
+            HttpVersion.HTTP_1_1,
+            request.method(),
+            origin.prefix().isEmpty() ? request.uri() : origin.prefix() + request.uri(),
+            body.retainedDuplicate(),
+            h,
+            EmptyHttpHeaders.INSTANCE);
+    long ticks = Math.max(1, firstByte.toMillis() / LoopState.TICK_MILLIS);
+    return UpstreamConnection.send(channel.eventLoop(), loop, origin, out, ticks, upstream);
+  }
+
+  @Override
+  public void relayHead(ResponseHead from, List<Header> set) {
+    HttpResponse r = ((NettyResponseHead) from).response();
+    HttpHeaders h = r.headers();
+    int status = r.status().code();
+    boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
+    HopByHop.strip(h);
+    boolean bodyless =
+        request.method().equals(HttpMethod.HEAD) || status == 204 || status == 304 || status == 205;
+    if (bodyless) {
+      h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+    } else if (h.contains(HttpHeaderNames.TRANSFER_ENCODING)
+        || !h.contains(HttpHeaderNames.CONTENT_LENGTH)) {
+      h.remove(HttpHeaderNames.CONTENT_LENGTH);
+      if (http11) {
+        h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
+      } else {
+        h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+        keepAlive = false;
+      }
+    }
+    for (Header f : set) {
+      h.set(f.name(), f.value());
+    }
+    connectionField(h);
+    r.setProtocolVersion(HttpVersion.HTTP_1_1);
+    channel.write(r, channel.voidPromise());
+  }
+
+  private void connectionField(HttpHeaders h) {
+    if (!keepAlive) {
+      h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    } else if (request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
+      h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
+    }
+  }
+
+  @Override
+  public void relayBody(ByteBuf slice) {
+    if (ended) {
+      slice.release();
+    } else {
+      channel.write(new DefaultHttpContent(slice), channel.voidPromise());
+    }
+  }
+
+  @Override
+  public void flush() {
+    if (!ended) {
+      channel.flush();
+    }
+  }
+
+  @Override
+  public void relayEnd() {
+    if (!ended) {
+      channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT, channel.voidPromise());
+      end(keepAlive);
+    }
+  }
+
+  @Override
+  public void breakOff(byte[] lastPiece) {
+    if (ended) {
+      return;
+    }
+    ended = true;
+    if (lastPiece.length > 0) {
+      channel.write(new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)));
+    }
+    body.release();
+    channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    connection.done(this, bodyBytes, false);
+  }
+
+  @Override
+  public void answer(Response response) {
+    if (!ended) {
+      channel.writeAndFlush(full(response, request.method(), keepAlive), channel.voidPromise());
+      end(keepAlive);
+    }
+  }
+
+  @Override
+  public void serve(Handler handler) {
+    byte[] bytes = new byte[body.readableBytes()];
+    body.getBytes(body.readerIndex(), bytes);
+    List<Header> fields = new ArrayList<>();
+    for (Map.Entry<String, String> e : request.headers()) {
+      fields.add(new Header(e.getKey(), e.getValue()));
+    }
+    String target = request.uri();
+    int q = target.indexOf('?');
+    Request r =
+        new Request(
+            request.method().name(),
+            head.path(),
+            q < 0 ? null : target.substring(q + 1),
+            new Headers(fields),
+            bytes,
+            peer,
+            new NeverGone());
+    Thread.ofVirtual()
+        .name("route ", 0)
+        .start(() -> {
+          Response answer = handle(handler, r);
+          channel.eventLoop().execute(() -> answer(answer));
+        });
+  }
+
+  private static Response handle(Handler handler, Request r) {
+    try {
+      return handler.handle(r);
+    } catch (InterruptedException e) {
+      return Response.json(503, Map.of("error", "shutting down"));
+    } catch (Exception e) {
+      LOG.error("{} {} failed", r.method(), r.path(), e);
+      return Response.json(500, Map.of("error", "internal error"));
+    }
+  }
+
+  @Override
+  public boolean isWritable() {
+    return channel.isWritable();
+  }
+
+  @Override
+  public void later(Duration delay, Runnable task) {
+    channel.eventLoop().schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  void writabilityChanged(boolean on) {
+    if (!ended) {
+      events.writable(on);
+    }
+  }
+
+  void clientGone() {
+    if (!ended) {
+      ended = true;
+      body.release();
+      connection.done(this, bodyBytes, false);
+      events.gone();
+    }
+  }
+
+  private void end(boolean keep) {
+    ended = true;
+    body.release();
+    connection.done(this, bodyBytes, keep);
+  }
+
+  static DefaultFullHttpResponse full(Response r, HttpMethod method, boolean keepAlive) {
+    DefaultFullHttpResponse out =
+        new DefaultFullHttpResponse(
+            HttpVersion.HTTP_1_1,
+            HttpResponseStatus.valueOf(r.status()),
+            method.equals(HttpMethod.HEAD)
+                ? Unpooled.EMPTY_BUFFER
+                : Unpooled.wrappedBuffer(r.body()));
+    for (Header f : r.headers().fields()) {
+      out.headers().add(f.name(), f.value());
+    }
+    if (r.status() != 204 && r.status() != 304) {
+      out.headers().set(HttpHeaderNames.CONTENT_LENGTH, r.body().length);
+    }
+    if (!keepAlive) {
+      out.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    }
+    return out;
+  }
+
+  /// Own routes answer at once; nobody waits for their clients.
+  private static final class NeverGone implements Request.Gone {
+    @Override
+    public void onGone(Runnable callback) {}
+
+    @Override
+    public boolean isGone() {
+      return false;
+    }
+  }
+}

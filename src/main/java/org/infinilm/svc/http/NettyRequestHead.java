@@ -1,0 +1,22 @@
+package org.infinilm.svc.http;
+
+import io.netty.handler.codec.http.HttpRequest;
+import org.jspecify.annotations.Nullable;
+
+/// A request's head as Netty's codec gives it.
+record NettyRequestHead(HttpRequest request) implements RequestHead {
+  @Override
+  public String method() {
+    return request.method().name();
+  }
+
+  @Override
+  public String target() {
+    return request.uri();
+  }
+
+  @Override
+  public @Nullable String header(String name) {
+    return request.headers().get(name);
+  }
+}

@@ -1,0 +1,16 @@
+package org.infinilm.svc.http;
+
+/// The head of a client's request.
+public interface RequestHead extends HeadView {
+  String method();
+
+  /// The request target as received: path and query.
+  String target();
+
+  /// The path alone, as received.
+  default String path() {
+    String t = target();
+    int q = t.indexOf('?');
+    return q < 0 ? t : t.substring(0, q);
+  }
+}

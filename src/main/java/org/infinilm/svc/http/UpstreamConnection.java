@@ -1,0 +1,262 @@
+package org.infinilm.svc.http;
+
+import io.netty.bootstrap.Bootstrap;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ConnectTimeoutException;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpClientCodec;
+import io.netty.handler.codec.http.HttpContent;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpStatusClass;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.ReferenceCountUtil;
+import org.jspecify.annotations.Nullable;
+
+/// A connection to an instance; carries one call at a time and goes back to its loop's pool between
+/// calls. Event-loop confined.
+final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+  private static final int CONNECT_TIMEOUT_MILLIS = 5000;
+  private static final int MAX_HEAD_BYTES = 64 << 10;
+
+  private final Origin origin;
+  private final LoopState loop;
+  private @Nullable Call call;
+
+  private UpstreamConnection(Origin origin, LoopState loop) {
+    this.origin = origin;
+    this.loop = loop;
+  }
+
+  /// Sends `request` (ownership passes) over an idle or a new connection.
+  ///
+  /// @param limitTicks limit until the first byte of the body and between bytes, in ticks of the
+  ///   loop
+  static Call send(
+      EventLoop eventLoop,
+      LoopState loop,
+      Origin origin,
+      FullHttpRequest request,
+      long limitTicks,
+      UpstreamEvents events) {
+    Call call = new Call(loop, limitTicks, events);
+    Channel pooled = loop.poll(origin);
+    if (pooled != null) {
+      ((UpstreamConnection) pooled.pipeline().last()).start(pooled, call, request);
+      return call;
+    }
+    new Bootstrap()
+        .group(eventLoop)
+        .channel(Loops.channel())
+        .option(ChannelOption.TCP_NODELAY, true)
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+        .handler(
+            new ChannelInitializer<SocketChannel>() {
+              @Override
+              protected void initChannel(SocketChannel c) {
+                c.pipeline()
+                    .addLast(
+                        new HttpClientCodec(
+                            new HttpDecoderConfig()
+                                .setMaxHeaderSize(MAX_HEAD_BYTES)
+                                .setMaxChunkSize(64 << 10)
+                                .setAllowDuplicateContentLengths(false),
+                            false,
+                            false))
+                    .addLast(new UpstreamConnection(origin, loop));
+              }
+            })
+        .connect(origin.address())
+        .addListener(
+            (ChannelFutureListener)
+                f -> {
+                  if (f.isSuccess() && !call.over) {
+                    ((UpstreamConnection) f.channel().pipeline().last())
+                        .start(f.channel(), call, request);
+                    return;
+                  }
+                  request.release();
+                  if (f.isSuccess()) {
+                    loop.offer(origin, f.channel());
+                  } else {
+                    call.fail(
+                        f.cause() instanceof ConnectTimeoutException
+                            ? UpstreamFailure.CONNECT_TIMEOUT
+                            : UpstreamFailure.CONNECT_REFUSED);
+                  }
+                });
+    return call;
+  }
+
+  private void start(Channel channel, Call c, FullHttpRequest request) {
+    call = c;
+    c.channel = channel;
+    c.begin();
+    channel.writeAndFlush(request).addListener((ChannelFuture f) -> written(f, c));
+  }
+
+  private static void written(ChannelFuture f, Call c) {
+    if (!f.isSuccess()) {
+      c.fail(UpstreamFailure.CLOSED_BEFORE_ANSWER);
+      f.channel().close();
+    }
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object message) {
+    Call c = call;
+    if (c == null || !(message instanceof HttpObject part)) {
+      ReferenceCountUtil.release(message);
+      ctx.close();
+      return;
+    }
+    if (part.decoderResult().isFailure()) {
+      ReferenceCountUtil.release(part);
+      c.fail(c.headSeen ? UpstreamFailure.CLOSED_MID_ANSWER : UpstreamFailure.BAD_ANSWER);
+      ctx.close();
+      return;
+    }
+    c.progress();
+    if (part instanceof HttpResponse r) {
+      c.informational = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+      if (!c.informational) {
+        c.headSeen = true;
+        c.keepAlive = HttpUtil.isKeepAlive(r);
+        c.events.answered(new NettyResponseHead(r));
+      }
+    }
+    if (part instanceof HttpContent content) {
+      ByteBuf b = content.content();
+      boolean last = content instanceof LastHttpContent;
+      if (b.isReadable() && !c.over && !c.informational) {
+        c.bodySeen = true;
+        c.events.body(b);
+      } else {
+        b.release();
+      }
+      if (last && c.informational) {
+        c.informational = false;
+      } else if (last && !c.over) {
+        finish(ctx, c);
+      }
+    }
+  }
+
+  private void finish(ChannelHandlerContext ctx, Call c) {
+    call = null;
+    c.over();
+    Channel channel = ctx.channel();
+    if (c.keepAlive && channel.isActive()) {
+      channel.config().setAutoRead(true);
+      loop.offer(origin, channel);
+    } else {
+      channel.close();
+    }
+    c.events.ended();
+  }
+
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    Call c = call;
+    if (c != null && !c.over) {
+      c.events.pause();
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    Call c = call;
+    if (c != null) {
+      call = null;
+      c.fail(c.headSeen ? UpstreamFailure.CLOSED_MID_ANSWER : UpstreamFailure.CLOSED_BEFORE_ANSWER);
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    ctx.close();
+  }
+
+  /// One call; it ends once.
+  static final class Call implements UpstreamCall, LoopState.Timed {
+    private final LoopState loop;
+    private final long limitTicks;
+    private final UpstreamEvents events;
+    private @Nullable Channel channel;
+    private long lastProgress;
+    private boolean headSeen;
+    private boolean bodySeen;
+    private boolean keepAlive;
+    private boolean informational;
+    private boolean over;
+
+    Call(LoopState loop, long limitTicks, UpstreamEvents events) {
+      this.loop = loop;
+      this.limitTicks = limitTicks;
+      this.events = events;
+    }
+
+    private void begin() {
+      progress();
+      loop.watch(this);
+    }
+
+    private void progress() {
+      lastProgress = loop.now();
+    }
+
+    @Override
+    public void tick(long now) {
+      Channel c = channel;
+      if (now - lastProgress > limitTicks && c != null && c.config().isAutoRead()) {
+        fail(bodySeen ? UpstreamFailure.TIMEOUT_STALLED : UpstreamFailure.TIMEOUT_FIRST_BYTE);
+        c.close();
+      }
+    }
+
+    private void over() {
+      over = true;
+      loop.unwatch(this);
+    }
+
+    private void fail(UpstreamFailure f) {
+      if (!over) {
+        over();
+        events.failed(f);
+      }
+    }
+
+    @Override
+    public void reading(boolean on) {
+      Channel c = channel;
+      if (c != null && !over) {
+        if (on) {
+          progress();
+        }
+        c.config().setAutoRead(on);
+      }
+    }
+
+    @Override
+    public void cancel() {
+      if (!over) {
+        over();
+        Channel c = channel;
+        if (c != null) {
+          c.close();
+        }
+      }
+    }
+  }
+}

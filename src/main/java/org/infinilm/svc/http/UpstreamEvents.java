@@ -1,0 +1,19 @@
+package org.infinilm.svc.http;
+
+import io.netty.buffer.ByteBuf;
+
+/// What one call to an instance tells its exchange, on the exchange's event loop; after [#ended] or
+/// [#failed] nothing more comes.
+public interface UpstreamEvents {
+  void answered(ResponseHead head);
+
+  /// A slice of the body, framing removed; the receiver owns it.
+  void body(ByteBuf slice);
+
+  /// What was readable has been read: a good moment to flush.
+  void pause();
+
+  void ended();
+
+  void failed(UpstreamFailure failure);
+}

@@ -1,0 +1,10 @@
+package org.infinilm.svc.policy;
+
+/// What a decision is about: the facts of one request, read from its body.
+///
+/// @param size in the unit of the size metric
+/// @param threshold `size <= threshold` is small
+/// @param needTokens estimate of prompt and output tokens
+/// @param leastTokens the same at the fewest tokens a body of this size can have
+/// @param affinity hash of the key whose requests share a prefix; 0 for none
+public record Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {}

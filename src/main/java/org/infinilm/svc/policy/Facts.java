@@ -1,0 +1,29 @@
+package org.infinilm.svc.policy;
+
+import org.infinilm.svc.fleet.Instance;
+import org.jspecify.annotations.Nullable;
+
+/// What became of one forwarded request; times from a monotonic clock, in nanoseconds.
+///
+/// @param instance who answered
+/// @param model as asked for, or empty
+/// @param requestBytes size of its body
+/// @param firstByteNanos of the body, 0 when none came
+/// @param sseEvents events of a streamed answer
+/// @param responseBytes of the body
+/// @param usage token counts that the answer gave, or null
+/// @param complete whether the answer came to its end
+public record Facts(
+    Instance instance,
+    String model,
+    long requestBytes,
+    long dispatchNanos,
+    long firstByteNanos,
+    long lastByteNanos,
+    int sseEvents,
+    long responseBytes,
+    @Nullable Usage usage,
+    boolean complete) {
+  /// Token counts of an answer's `usage`.
+  public record Usage(long promptTokens, long completionTokens, long cachedTokens) {}
+}

@@ -1,0 +1,32 @@
+package org.infinilm.svc.policy;
+
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+
+/// Each instance in turn, by weight, whatever the request; one counter a model.
+///
+/// Inputs: weights. Tie-break: the earlier name. Cost: O(candidates). The baseline of evaluations.
+final class RoundRobin implements Policy {
+  private static final Load IDLE = slot -> 0;
+
+  private final Turns turns = new Turns();
+
+  @Override
+  public String name() {
+    return "round-robin";
+  }
+
+  @Override
+  public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
+    List<Instance> all = candidates.in(Pool.ANY);
+    List<Instance> fit = CacheTypePolicy.fitting(all, ask.needTokens());
+    if (fit.isEmpty()) {
+      return Largest.choose(ask, candidates);
+    }
+    Reason why = all.size() == 1 ? Reason.ONLY : Reason.POLICY;
+    return new Choice.Send(turns.next(candidates, Pool.ANY, fit, IDLE), Pool.ANY, why);
+  }
+}

@@ -1,0 +1,64 @@
+package org.infinilm.svc.router;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.infinilm.svc.policy.Facts.Usage;
+import org.jspecify.annotations.Nullable;
+
+/// Finds the `usage` object in the end of an answer, streamed or not.
+final class UsageReader {
+  private static final JsonFactory FACTORY = new JsonFactory();
+  private static final String KEY = "\"usage\"";
+
+  private UsageReader() {}
+
+  /// The last usage object in `tail` that can be read, or null.
+  static @Nullable Usage read(byte[] tail) {
+    String s = new String(tail, StandardCharsets.ISO_8859_1);
+    for (int at = s.lastIndexOf(KEY); at >= 0; at = s.lastIndexOf(KEY, at - 1)) {
+      int brace = at + KEY.length();
+      while (brace < s.length() && (s.charAt(brace) == ':' || s.charAt(brace) == ' ')) {
+        brace++;
+      }
+      if (brace < s.length() && s.charAt(brace) == '{') {
+        Usage u = parse(tail, brace);
+        if (u != null) {
+          return u;
+        }
+      }
+      if (at == 0) {
+        break;
+      }
+    }
+    return null;
+  }
+
+  private static @Nullable Usage parse(byte[] b, int from) {
+    long prompt = -1;
+    long completion = 0;
+    long cached = 0;
+    int depth = 0;
+    try (JsonParser p = FACTORY.createParser(b, from, b.length - from)) {
+      for (JsonToken t = p.nextToken(); t != null; t = p.nextToken()) {
+        if (t == JsonToken.START_OBJECT) {
+          depth++;
+        } else if (t == JsonToken.END_OBJECT && --depth == 0) {
+          return prompt < 0 ? null : new Usage(prompt, completion, cached);
+        } else if (t == JsonToken.VALUE_NUMBER_INT && p.currentName() != null) {
+          switch (p.currentName()) {
+            case "prompt_tokens", "input_tokens" -> prompt = p.getLongValue();
+            case "completion_tokens", "output_tokens" -> completion = p.getLongValue();
+            case "cached_tokens" -> cached = p.getLongValue();
+            default -> {}
+          }
+        }
+      }
+    } catch (IOException broken) {
+      return null;
+    }
+    return null;
+  }
+}
