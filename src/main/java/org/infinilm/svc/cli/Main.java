@@ -13,6 +13,7 @@ import org.infinilm.svc.deploy.UpProgram;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.registry.RegistryProgram;
+import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
@@ -26,6 +27,7 @@ public final class Main {
           ValidateProgram.PROGRAM,
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
+          RouterProgram.PROGRAM,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,

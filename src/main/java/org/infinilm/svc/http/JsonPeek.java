@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the few top-level keys of a JSON body that routing needs, without building the document:
@@ -78,7 +79,8 @@ public final class JsonPeek {
     }
     JsonPeek peek = new JsonPeek();
     String problem = null;
-    try (JsonParser p = FACTORY.createParser(new ByteBufInputStream(body.duplicate()))) {
+    try (JsonParser p =
+        FACTORY.createParser((InputStream) new ByteBufInputStream(body.duplicate()))) {
       peek.object(p, text);
     } catch (JsonProcessingException e) {
       problem = e.getOriginalMessage();

@@ -1,0 +1,99 @@
+package org.infinilm.svc.router;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.policy.Reason;
+import org.jspecify.annotations.Nullable;
+
+/// The last decisions, in a ring of fixed size that requests write without allocating; readers get
+/// copies. Thread-safe.
+///
+/// The access log follows the same ring, so that a slow log costs lines and never requests.
+final class Decisions {
+  /// One decision and what became of it; the words are rebuilt when it is read.
+  record Decision(
+      long sequence,
+      String requestId,
+      long epochMillis,
+      String method,
+      String path,
+      String model,
+      long size,
+      long threshold,
+      long needTokens,
+      @Nullable Pool pool,
+      @Nullable Instance instance,
+      @Nullable Reason reason,
+      @Nullable Candidates candidates,
+      List<Instance> failed,
+      Outcome outcome,
+      int status,
+      int attempts,
+      long queueNanos,
+      long ttftNanos,
+      long totalNanos,
+      long requestBytes,
+      long responseBytes) {}
+
+  private static final class Slot {
+    @Nullable Decision decision;
+  }
+
+  private final Slot[] slots;
+  private final AtomicLong next = new AtomicLong();
+
+  Decisions(int size) {
+    slots = new Slot[Integer.highestOneBit(Math.max(2, size))];
+    for (int k = 0; k < slots.length; k++) {
+      slots[k] = new Slot();
+    }
+  }
+
+  /// The sequence number for the next decision.
+  long claim() {
+    return next.getAndIncrement();
+  }
+
+  void put(Decision d) {
+    Slot s = slots[(int) (d.sequence() & (slots.length - 1))];
+    synchronized (s) {
+      if (s.decision == null || s.decision.sequence() < d.sequence()) {
+        s.decision = d;
+      }
+    }
+  }
+
+  /// One past the last claimed sequence number.
+  long end() {
+    return next.get();
+  }
+
+  int size() {
+    return slots.length;
+  }
+
+  /// The decision of a sequence number, or null when it is not written yet or overwritten.
+  @Nullable Decision at(long sequence) {
+    Slot s = slots[(int) (sequence & (slots.length - 1))];
+    synchronized (s) {
+      return s.decision != null && s.decision.sequence() == sequence ? s.decision : null;
+    }
+  }
+
+  /// The last `limit` decisions, newest first.
+  List<Decision> last(int limit) {
+    List<Decision> out = new ArrayList<>();
+    long end = end();
+    for (long k = end - 1; k >= 0 && k > end - 1 - slots.length && out.size() < limit; k--) {
+      Decision d = at(k);
+      if (d != null) {
+        out.add(d);
+      }
+    }
+    return out;
+  }
+}

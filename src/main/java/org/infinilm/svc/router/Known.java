@@ -1,0 +1,42 @@
+package org.infinilm.svc.router;
+
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.fleet.CacheType;
+import org.jspecify.annotations.Nullable;
+
+/// What is known of one instance from its registration, the static file or the command line, before
+/// any probe.
+///
+/// @param url base URL without a trailing slash
+/// @param models null when it did not say: they are read from its `/v1/models`
+/// @param modelsList entries for the model list, null when it did not say
+/// @param running whether its own status allows traffic
+/// @param registryHealthy what the registry thinks
+/// @param fixed from the file or the command line: never removed
+/// @param healthUrl where to probe, or null for the usual places
+/// @param authorization value to send as Authorization, or null
+record Known(
+    String name,
+    String host,
+    int port,
+    String url,
+    @Nullable List<String> models,
+    @Nullable List<Map<String, Object>> modelsList,
+    Map<String, Object> metadata,
+    int weight,
+    boolean running,
+    boolean registryHealthy,
+    boolean fixed,
+    @Nullable String healthUrl,
+    @Nullable String authorization) {
+
+  @Nullable CacheType cacheType() {
+    return CacheType.parse(metadata.get("cache_type"));
+  }
+
+  /// The same place and process, as far as one can tell: counters and health carry over.
+  boolean sameIncarnation(Known o) {
+    return url.equals(o.url);
+  }
+}

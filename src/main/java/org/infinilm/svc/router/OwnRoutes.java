@@ -1,0 +1,295 @@
+package org.infinilm.svc.router;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.router.Decisions.Decision;
+import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// What the router answers itself: health, services, models, metrics, decisions.
+final class OwnRoutes {
+  private static final int DEFAULT_DECISIONS = 100;
+  private static final String NO_INSTANCE = "No healthy services available";
+
+  private final RouterConfig config;
+  private final FleetKeeper keeper;
+  private final Ledger ledger;
+  private final RouterMetrics metrics;
+  private final Decisions decisions;
+  private final Ticker ticker;
+  private final BooleanSupplier draining;
+
+  OwnRoutes(
+      RouterConfig config,
+      FleetKeeper keeper,
+      Ledger ledger,
+      RouterMetrics metrics,
+      Decisions decisions,
+      Ticker ticker,
+      BooleanSupplier draining) {
+    this.config = config;
+    this.keeper = keeper;
+    this.ledger = ledger;
+    this.metrics = metrics;
+    this.decisions = decisions;
+    this.ticker = ticker;
+    this.draining = draining;
+  }
+
+  /// Whether a path is answered here, whatever the method.
+  static boolean owns(String path) {
+    return switch (path) {
+      case "/health",
+          "/status",
+          "/services",
+          "/stats",
+          "/models",
+          "/v1/models",
+          "/metrics",
+          "/decisions",
+          "/livez",
+          "/readyz" ->
+          true;
+      default -> path.startsWith("/v1/models/");
+    };
+  }
+
+  Response handle(Request r, String requestId) {
+    return answer(r).with("x-request-id", requestId);
+  }
+
+  private Response answer(Request r) {
+    if (!r.method().equals("GET") && !r.method().equals("HEAD")) {
+      return error(
+              405, "method_not_allowed", r.method() + " " + r.path() + " (expected: GET or HEAD)")
+          .with("allow", "GET,HEAD");
+    }
+    return switch (r.path()) {
+      case "/health", "/status" -> Response.json(200, health());
+      case "/services" -> Response.json(200, services());
+      case "/stats" -> Response.json(200, stats());
+      case "/models", "/v1/models" ->
+          Response.json(200, Map.of("data", models(), "object", "list"));
+      case "/metrics" ->
+          new Response(
+              200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
+      case "/decisions" -> decisions(r);
+      case "/livez" -> Response.json(200, Map.of("status", "alive"));
+      case "/readyz" -> ready();
+      default -> model(r.path().substring("/v1/models/".length()));
+    };
+  }
+
+  private Map<String, Object> health() {
+    List<Instance> all = keeper.table().fleet().instances();
+    long healthy = keeper.table().fleet().routable();
+    Map<String, Object> m = new HashMap<>();
+    m.put("healthy_services", healthy + "/" + all.size());
+    m.put("message", healthy == 0 ? NO_INSTANCE : null);
+    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("router", "running");
+    m.put("status", healthy > 0 ? "healthy" : "running");
+    m.put("timestamp", ticker.now().getEpochSecond());
+    return m;
+  }
+
+  private Map<String, Object> services() {
+    List<Map<String, Object>> infos = infos();
+    Map<String, Object> m = new HashMap<>();
+    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("services", infos);
+    m.put("total", infos.size());
+    return m;
+  }
+
+  private Map<String, Object> stats() {
+    List<Map<String, Object>> infos = infos();
+    Map<String, Object> m = new HashMap<>();
+    m.put("healthy_services", keeper.table().fleet().routable());
+    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("services", infos);
+    m.put("total_services", infos.size());
+    return m;
+  }
+
+  private List<Map<String, Object>> infos() {
+    List<Map<String, Object>> out = new ArrayList<>();
+    for (FleetKeeper.View v : keeper.views()) {
+      Instance i = v.instance();
+      Map<String, Object> m = new HashMap<>();
+      m.put("babysitter_url", "http://" + i.host() + ":" + (i.port() + 1));
+      m.put("error_count", v.errors());
+      m.put("healthy", i.state() == State.ROUTABLE);
+      m.put("host", i.host());
+      m.put("in_flight", ledger.inFlight(i.slot()));
+      m.put("metadata", i.metadata());
+      m.put("models", i.models());
+      m.put("name", i.name());
+      m.put("port", i.port());
+      m.put("request_count", ledger.sent(i.slot()));
+      m.put("response_time", v.probeSeconds());
+      m.put("state", i.state().name().toLowerCase(Locale.ROOT));
+      m.put("url", i.url());
+      m.put("weight", i.weight());
+      out.add(m);
+    }
+    return out;
+  }
+
+  /// The union of what healthy instances offer, first entry of an id wins, sorted by id.
+  private List<Object> models() {
+    Map<String, Object> byId = new TreeMap<>();
+    for (FleetKeeper.View v : keeper.views()) {
+      Object type = v.instance().metadata().get("type");
+      if (v.instance().state() != State.ROUTABLE
+          || (!"openai-api".equals(type) && !v.known().fixed())) {
+        continue;
+      }
+      if (v.modelsList() != null) {
+        v.modelsList().forEach(e -> byId.putIfAbsent(String.valueOf(e.get("id")), e));
+      } else {
+        v.instance().models().forEach(id -> byId.putIfAbsent(id, Map.of("id", id)));
+      }
+    }
+    return List.copyOf(byId.values());
+  }
+
+  private Response model(String id) {
+    for (Object e : models()) {
+      if (e instanceof Map<?, ?> m && id.equals(m.get("id"))) {
+        return Response.json(200, e);
+      }
+    }
+    return error(
+        404,
+        "model_not_found",
+        "model '"
+            + id
+            + "' (expected: one of "
+            + String.join(", ", keeper.table().fleet().models())
+            + ")");
+  }
+
+  private Response ready() {
+    boolean ready = keeper.table().fleet().routable() > 0 && !draining.getAsBoolean();
+    String why = draining.getAsBoolean() ? "draining" : ready ? "ready" : NO_INSTANCE;
+    return Response.json(ready ? 200 : 503, Map.of("status", why));
+  }
+
+  private Response decisions(Request r) {
+    if (!mayRead(r)) {
+      return error(
+          403,
+          "forbidden",
+          "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
+    }
+    List<String> limits = r.query("limit");
+    int limit = DEFAULT_DECISIONS;
+    if (!limits.isEmpty()) {
+      if (!limits.getFirst().matches("[0-9]{1,7}")) {
+        return error(
+            400, "invalid_limit", "limit: " + limits.getFirst() + " (expected: a whole number)");
+      }
+      limit = Integer.parseInt(limits.getFirst());
+    }
+    List<Object> out = new ArrayList<>();
+    for (Decision d : decisions.last(limit)) {
+      out.add(decision(d));
+    }
+    return Response.json(200, Map.of("decisions", out));
+  }
+
+  private boolean mayRead(Request r) {
+    try {
+      if (InetAddress.getByName(r.peer()).isLoopbackAddress()) {
+        return true;
+      }
+    } catch (UnknownHostException notAnAddress) {
+      return false;
+    }
+    String given = r.headers().get("authorization");
+    return config.adminToken() != null
+        && given != null
+        && MessageDigest.isEqual(
+            given.getBytes(StandardCharsets.UTF_8),
+            ("Bearer " + config.adminToken()).getBytes(StandardCharsets.UTF_8));
+  }
+
+  private Map<String, Object> decision(Decision d) {
+    Map<String, Object> m = new HashMap<>();
+    m.put("attempts", d.attempts());
+    m.put("candidates", candidates(d));
+    m.put("instance", d.instance() == null ? null : d.instance().name());
+    m.put("method", d.method());
+    m.put("metric", config.metric().label());
+    m.put("model", d.model().isEmpty() ? null : d.model());
+    m.put("outcome", d.outcome().label());
+    m.put("path", d.path());
+    m.put("pool", d.pool() == null ? null : d.pool().label());
+    m.put("queue_seconds", d.queueNanos() / 1e9);
+    m.put("reason", d.reason() == null ? null : d.reason().label());
+    m.put("request_bytes", d.requestBytes());
+    m.put("request_id", d.requestId());
+    m.put("response_bytes", d.responseBytes());
+    m.put("size", d.size());
+    m.put("status", d.status());
+    m.put("threshold", d.threshold());
+    m.put("time", Instant.ofEpochMilli(d.epochMillis()).toString());
+    m.put("total_seconds", d.totalNanos() / 1e9);
+    m.put("ttft_seconds", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e9);
+    return m;
+  }
+
+  /// Each candidate with why it was passed over, worked out again from the facts of the decision.
+  private static List<Object> candidates(Decision d) {
+    List<Object> out = new ArrayList<>();
+    if (d.candidates() == null) {
+      return out;
+    }
+    for (Instance i : d.candidates().in(Pool.ANY)) {
+      out.add(Map.of("instance", i.name(), "why", why(d, i)));
+    }
+    return out;
+  }
+
+  private static String why(Decision d, Instance i) {
+    if (d.instance() != null && d.instance().slot() == i.slot()) {
+      return "chosen";
+    }
+    if (d.failed().stream().anyMatch(f -> f.slot() == i.slot())) {
+      return "an attempt on it failed";
+    }
+    if (!i.fits(d.needTokens())) {
+      return "needs " + d.needTokens() + " tokens, holds " + i.capacityTokens();
+    }
+    if (d.pool() != null && d.pool() != Pool.ANY && Pool.of(i.cacheType()) != d.pool()) {
+      return "other pool";
+    }
+    return "not its turn or more in flight";
+  }
+
+  private static Response error(int status, String code, String message) {
+    Map<String, Object> e = new HashMap<>();
+    e.put("code", code);
+    e.put("message", message);
+    e.put("param", null);
+    e.put("type", "invalid_request_error");
+    return Response.json(status, Map.of("error", e));
+  }
+}

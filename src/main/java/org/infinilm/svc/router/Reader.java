@@ -1,0 +1,176 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.JsonPeek;
+import org.infinilm.svc.http.JsonPeek.Form;
+import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.jspecify.annotations.Nullable;
+
+/// Turns a request into a [Exchange.Question]: which model, how large, who may take it. Stateless.
+final class Reader {
+  /// Fewest bytes a prompt token can have in the densest text; what does not fit even so is
+  /// refused.
+  private static final double MOST_BYTES_PER_TOKEN = 12;
+
+  private static final int MULTIPART_PEEK = 64 << 10;
+  private static final Pattern MULTIPART_MODEL =
+      Pattern.compile(
+          "(?i)content-disposition:[^\\r\\n]*\\bname=\"model\"[^\\r\\n]*\\r\\n(?:[^\\r\\n]+\\r\\n)*\\r\\n([^\\r\\n]*)\\r\\n");
+
+  /// Routes whose body is a JSON object.
+  private static final Set<String> JSON_ROUTES =
+      Set.of(
+          "/v1/chat/completions",
+          "/chat/completions",
+          "/v1/completions",
+          "/completions",
+          "/v1/embeddings",
+          "/embeddings",
+          "/v1/rerank",
+          "/rerank",
+          "/v1/responses",
+          "/tokenize",
+          "/detokenize");
+
+  /// JSON routes whose POST has no effect but its answer, so that it may be sent again.
+  private static final Set<String> NOT_REPLAYABLE = Set.of("/v1/responses");
+
+  private Reader() {}
+
+  static Exchange.Question.Result read(Plane plane, Inbound in) {
+    String path = in.head().path();
+    boolean post = in.head().method().equals("POST");
+    boolean json = post && JSON_ROUTES.contains(path);
+    RouterConfig config = plane.config();
+    Peeked peeked =
+        post ? JsonPeek.at(in.body(), config.metric() != SizeMetric.BODY) : JsonPeek.NOTHING;
+    ApiError wrong = json ? wrong(peeked) : null;
+    if (wrong != null) {
+      return new Exchange.Question.Wrong(wrong);
+    }
+    String model = peeked.model();
+    if (post && peeked.form() == Form.OTHER) {
+      model = multipartModel(in);
+    }
+    Fleet fleet = plane.table().get().fleet();
+    Candidates candidates;
+    if (model != null) {
+      candidates = fleet.forModel(model);
+      if (candidates == null) {
+        return new Exchange.Question.Wrong(unknownModel(model, fleet.models()));
+      }
+    } else if (post && (json || peeked.form() == Form.OBJECT)) {
+      List<String> offered = fleet.models();
+      if (offered.size() > 1) {
+        return new Exchange.Question.Wrong(
+            ApiError.invalid(
+                "model_required",
+                "model: missing (expected: one of " + String.join(", ", offered) + ")"));
+      }
+      Candidates only = offered.isEmpty() ? null : fleet.forModel(offered.getFirst());
+      candidates = only == null ? fleet.any() : only;
+      model = offered.isEmpty() ? null : offered.getFirst();
+    } else {
+      candidates = fleet.any();
+    }
+    return new Exchange.Question.Asked(question(plane, in, peeked, model, candidates, json, post));
+  }
+
+  private static Exchange.Question question(
+      Plane plane,
+      Inbound in,
+      Peeked peeked,
+      @Nullable String model,
+      Candidates candidates,
+      boolean json,
+      boolean post) {
+    RouterConfig config = plane.config();
+    long bodyBytes = in.body().readableBytes();
+    double bytesPerToken = plane.learner().bytesPerToken(model);
+    long promptTokens = (long) Math.ceil(bodyBytes / bytesPerToken);
+    long size =
+        switch (config.metric()) {
+          case BODY -> bodyBytes;
+          case TEXT -> Math.max(0, peeked.textBytes());
+          case TOKENS -> promptTokens;
+        };
+    String session =
+        config.sessionHeader() == null ? null : in.head().header(config.sessionHeader());
+    boolean generation = json && !NOT_REPLAYABLE.contains(in.head().path());
+    return new Exchange.Question(
+        model,
+        candidates,
+        bodyBytes,
+        size,
+        config.thresholdOf(model),
+        promptTokens + peeked.maxTokens(),
+        (long) Math.ceil(bodyBytes / MOST_BYTES_PER_TOKEN) + peeked.maxTokens(),
+        Exchange.Question.affinity(model, peeked, session),
+        generation,
+        generation || (!post && safe(in.head().method())));
+  }
+
+  private static boolean safe(String method) {
+    return method.equals("GET") || method.equals("HEAD") || method.equals("OPTIONS");
+  }
+
+  /// What is wrong with the body of a JSON route, or null. A body that breaks after its model is
+  /// the instance's to judge.
+  private static @Nullable ApiError wrong(Peeked p) {
+    if (p.modelProblem() != null) {
+      return ApiError.invalid("invalid_model", p.modelProblem());
+    }
+    return switch (p.form()) {
+      case EMPTY -> ApiError.invalid("invalid_json", "the body is empty (expected: a JSON object)");
+      case OTHER ->
+          ApiError.invalid("invalid_json", "the body is no JSON object (expected: {...})");
+      case BROKEN ->
+          p.model() != null
+              ? null
+              : ApiError.invalid(
+                  "invalid_json",
+                  "the body is no JSON object: " + shorten(String.valueOf(p.problem())));
+      case OBJECT -> null;
+    };
+  }
+
+  /// The first line of a parser's message, without what it quotes of the body.
+  private static String shorten(String problem) {
+    int end = problem.indexOf('\n');
+    String line = end < 0 ? problem : problem.substring(0, end);
+    int quote = line.indexOf('\'');
+    return (quote < 0 ? line : line.substring(0, quote)).strip();
+  }
+
+  private static ApiError unknownModel(String model, List<String> offered) {
+    String shown = model.length() > 100 ? model.substring(0, 100) + "..." : model;
+    return ApiError.unavailable(
+        "model_not_available",
+        "No healthy services available for model '"
+            + shown
+            + "'; models on offer: "
+            + (offered.isEmpty() ? "none" : String.join(", ", offered)));
+  }
+
+  /// The value of the part named `model` in the first 64 KiB of a multipart body.
+  private static @Nullable String multipartModel(Inbound in) {
+    String type = in.head().header("content-type");
+    if (type == null || !type.startsWith("multipart/form-data")) {
+      return null;
+    }
+    ByteBuf b = in.body();
+    String start =
+        b.toString(
+            b.readerIndex(), Math.min(b.readableBytes(), MULTIPART_PEEK), StandardCharsets.UTF_8);
+    Matcher m = MULTIPART_MODEL.matcher(start);
+    return m.find() && !m.group(1).isEmpty() ? m.group(1) : null;
+  }
+}

@@ -1,0 +1,124 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.Service;
+import org.infinilm.svc.registry.Watch;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Follows the registry's table: waits for its next version, or asks every interval where the
+/// registry cannot wait. A registry that is away changes nothing here.
+final class RegistrySync implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RegistrySync.class);
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+
+  private final RegistryClient registry;
+  private final Duration interval;
+  private final FleetKeeper keeper;
+  private final Thread thread;
+  private volatile boolean reached;
+
+  RegistrySync(RegistryClient registry, Duration interval, FleetKeeper keeper) {
+    this.registry = registry;
+    this.interval = interval;
+    this.keeper = keeper;
+    this.thread = Thread.ofVirtual().name("registry-sync").unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  private void run() {
+    String version = null;
+    Duration pause = FIRST_PAUSE;
+    try {
+      while (true) {
+        try {
+          Watch w = registry.watch(version, interval);
+          if (!reached) {
+            LOG.info("following the registry");
+          }
+          reached = true;
+          keeper.tell(new FleetKeeper.Report.Table(known(w.services()), w.deleted()));
+          pause = FIRST_PAUSE;
+          boolean old = w.version().isEmpty();
+          version = old ? null : w.version();
+          if (old) {
+            Thread.sleep(interval);
+          }
+        } catch (IOException e) {
+          if (reached || pause.equals(FIRST_PAUSE)) {
+            LOG.warn("{}; keeping the last table", e.getMessage());
+          }
+          reached = false;
+          version = null;
+          keeper.tell(new FleetKeeper.Report.Expire());
+          Thread.sleep(pause);
+          pause = pause.multipliedBy(2).compareTo(interval) < 0 ? pause.multipliedBy(2) : interval;
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// The entries that serve OpenAI routes; one that cannot be used is left out and named.
+  private static List<Known> known(List<Service> services) {
+    List<Known> out = new ArrayList<>();
+    for (Service s : services) {
+      if (!"openai-api".equals(s.metadata().get("type"))) {
+        continue;
+      }
+      String url = baseUrl(s);
+      if (url == null) {
+        LOG.warn("registry entry {}: url {} (expected: http://host:port)", s.name(), s.url());
+        continue;
+      }
+      out.add(
+          new Known(
+              s.name(),
+              s.host(),
+              s.port(),
+              url,
+              Metadata.models(s.metadata()),
+              Metadata.modelsList(s.metadata().get("models_list")),
+              s.metadata(),
+              Metadata.weight(s.metadata().get("weight"), s.weight()),
+              "running".equals(s.status()),
+              s.isHealthy(),
+              false,
+              null,
+              null));
+    }
+    return out;
+  }
+
+  /// The registered url when it is one that can be reached, else `http://host:port`.
+  private static @Nullable String baseUrl(Service s) {
+    for (String candidate : List.of(s.url(), "http://" + s.host() + ":" + s.port())) {
+      try {
+        URI u = URI.create(candidate);
+        if ("http".equals(u.getScheme()) && u.getHost() != null) {
+          return candidate.endsWith("/")
+              ? candidate.substring(0, candidate.length() - 1)
+              : candidate;
+        }
+      } catch (IllegalArgumentException notAUri) {
+        LOG.debug("registry entry {}: {} is no URL", s.name(), candidate);
+      }
+    }
+    return null;
+  }
+
+  @Override
+  public void close() {
+    thread.interrupt();
+  }
+}

@@ -1,0 +1,113 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.ProxyServer;
+import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// A running router: its listener and the threads around it.
+final class Router implements AutoCloseable {
+  private static final Duration HEAD_TIME = Duration.ofSeconds(10);
+  private static final Duration BODY_PAUSE = Duration.ofSeconds(30);
+  private static final Duration IDLE = Duration.ofSeconds(75);
+
+  private final RouterConfig config;
+  private final Ledger ledger = new Ledger();
+  private final FleetKeeper keeper;
+  private final Learner learner;
+  private final AccessLog accessLog;
+  private final Prober prober;
+  private final Client http = Client.create();
+  private final Optional<RegistrySync> sync;
+  private final ProxyServer server;
+  private volatile boolean draining;
+
+  /// Starts everything; the listener is open when this returns.
+  ///
+  /// @throws IOException when the port cannot be bound
+  Router(RouterConfig config, List<Known> fixed, Ticker ticker, RandomGenerator random)
+      throws IOException {
+    this.config = config;
+    keeper = new FleetKeeper(config, ledger, ticker);
+    Policy policy = Policies.create(config.policy());
+    learner = new Learner(policy);
+    Decisions decisions = new Decisions(config.decisions());
+    accessLog = new AccessLog(decisions, System.out);
+    RouterMetrics metrics = new RouterMetrics(new Metrics(), keeper::table, ledger);
+    Plane plane =
+        new Plane(
+            config,
+            keeper::table,
+            policy,
+            ledger,
+            new RetryBudget(),
+            metrics,
+            decisions,
+            keeper,
+            learner,
+            new RequestIds(random),
+            ticker);
+    OwnRoutes own =
+        new OwnRoutes(config, keeper, ledger, metrics, decisions, ticker, () -> draining);
+    prober = new Prober(http, config, keeper, ticker);
+    sync =
+        Optional.ofNullable(config.registry())
+            .map(u ->
+                new RegistrySync(
+                    new RegistryClient(http, u, config.registryToken()),
+                    config.syncInterval(),
+                    keeper));
+    server =
+        ProxyServer.start(
+            new ProxyServer.Options(
+                config.host(),
+                config.port(),
+                config.threads(),
+                config.maxBodyBytes(),
+                config.maxBufferedBytes(),
+                config.maxConnections(),
+                HEAD_TIME,
+                BODY_PAUSE,
+                IDLE),
+            new RouterFront(plane, own));
+    keeper.tell(new FleetKeeper.Report.Fixed(fixed));
+    keeper.start();
+    learner.start();
+    if (config.accessLog()) {
+      accessLog.start();
+    }
+    prober.start();
+    sync.ifPresent(RegistrySync::start);
+  }
+
+  int port() {
+    return server.port();
+  }
+
+  /// Stops accepting, lets requests in flight end, within the drain limit.
+  void drain() throws InterruptedException {
+    draining = true;
+    server.drain(config.drainTimeout());
+  }
+
+  @Override
+  public void close() {
+    sync.ifPresent(RegistrySync::close);
+    prober.close();
+    server.close();
+    keeper.close();
+    learner.close();
+    if (config.accessLog()) {
+      accessLog.close();
+    }
+    http.close();
+  }
+}

@@ -1,0 +1,223 @@
+package org.infinilm.svc.router;
+
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.policy.Policies;
+import org.jspecify.annotations.Nullable;
+
+/// The router's settings.
+///
+/// @param thresholds per model, where they differ from `threshold`
+/// @param connectFailures refused connections in a row that eject an instance; also its failed
+///   probes in a row
+record RouterConfig(
+    String host,
+    int port,
+    @Nullable URI registry,
+    @Nullable String registryToken,
+    @Nullable Path staticServices,
+    Duration healthInterval,
+    Duration healthTimeout,
+    int maxErrors,
+    Duration syncInterval,
+    Duration grace,
+    String policy,
+    SizeMetric metric,
+    long threshold,
+    Map<String, Long> thresholds,
+    Duration proxyTimeout,
+    long maxBodyBytes,
+    long maxBufferedBytes,
+    int maxConnections,
+    int threads,
+    boolean decisionHeaders,
+    boolean accessLog,
+    int decisions,
+    Duration drainTimeout,
+    @Nullable String sessionHeader,
+    @Nullable String adminToken) {
+  static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
+  static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
+  static final Key<String> REGISTRY =
+      Key.text("registry_url", null, "registry to follow, http://host:port");
+  static final Key<String> REGISTRY_TOKEN =
+      Key.text("registry_token", null, "token of the registry");
+  static final Key<String> STATIC =
+      Key.text("static_services", null, "JSON file of services that run already");
+  static final Key<Duration> HEALTH_INTERVAL =
+      Key.seconds("health_interval", 30.0, 0.05, "pause between health checks");
+  static final Key<Duration> HEALTH_TIMEOUT =
+      Key.seconds("health_timeout", 5.0, 0.05, "limit of one health check");
+  static final Key<Long> MAX_ERRORS =
+      Key.whole("max_errors", 3L, 1, 1000, "failures in a row that make an instance unhealthy");
+  static final Key<Duration> SYNC =
+      Key.seconds("registry_sync_interval", 10.0, 0.05, "how often the registry is asked");
+  static final Key<Duration> GRACE =
+      Key.seconds(
+          "service_removal_grace_period",
+          60.0,
+          0,
+          "how long an instance outlives its registry entry, unless it was deleted");
+  static final Key<String> POLICY =
+      Key.oneOf("policy", "cache-type", Policies.names(), "how an instance is chosen");
+  static final Key<String> METRIC =
+      Key.oneOf(
+              "size_metric",
+              "body",
+              List.of("body", "text", "tokens"),
+              "what the size rule measures")
+          .orEnv("CACHE_TYPE_ROUTING_METRIC")
+          .orDefault();
+  static final Key<Long> THRESHOLD =
+      Key.whole(
+              "threshold",
+              51200L,
+              0,
+              Long.MAX_VALUE,
+              "largest size that is small: up to it paged, above it static")
+          .orEnv("CACHE_TYPE_ROUTING_THRESHOLD")
+          .orDefault();
+  static final Key<String> THRESHOLDS =
+      Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
+  static final Key<Duration> PROXY_TIMEOUT =
+      Key.seconds(
+              "proxy_timeout",
+              1800.0,
+              0.25,
+              "limit until an answer's first byte, and between its bytes")
+          .orEnv("PROXY_TIMEOUT_SECONDS")
+          .orDefault();
+  static final Key<Long> MAX_BODY =
+      Key.whole("max_body_bytes", 64L << 20, 1, 1L << 31, "largest request body");
+  static final Key<Long> MAX_BUFFERED =
+      Key.whole(
+          "max_buffered_bytes",
+          768L << 20,
+          1,
+          1L << 40,
+          "request bodies in memory over all connections");
+  static final Key<Long> MAX_CONNECTIONS =
+      Key.whole("max_connections", 10_000L, 1, 1_000_000, "client connections");
+  static final Key<Long> THREADS =
+      Key.whole("threads", null, 1, 256, "event loops; the number of cores when absent");
+  static final Key<Boolean> HEADERS =
+      Key.flag("decision_headers", true, "send x-infini-* headers with answers");
+  static final Key<Boolean> ACCESS_LOG =
+      Key.flag("access_log", true, "write one line a request to standard output");
+  static final Key<Long> DECISIONS =
+      Key.whole("decisions", 4096L, 16, 1 << 20, "decisions kept for /decisions");
+  static final Key<Duration> DRAIN =
+      Key.seconds("drain_timeout", 30.0, 0, "how long requests in flight may take at the end");
+  static final Key<String> SESSION_HEADER =
+      Key.text(
+          "session_header",
+          null,
+          "header whose value keeps requests together when there is no prompt_cache_key");
+  static final Key<String> ADMIN_TOKEN =
+      Key.text("admin_token", null, "token for /decisions outside loopback");
+
+  static final List<Key<?>> KEYS =
+      List.of(
+          PORT,
+          HOST,
+          REGISTRY,
+          REGISTRY_TOKEN,
+          STATIC,
+          HEALTH_INTERVAL,
+          HEALTH_TIMEOUT,
+          MAX_ERRORS,
+          SYNC,
+          GRACE,
+          POLICY,
+          METRIC,
+          THRESHOLD,
+          THRESHOLDS,
+          PROXY_TIMEOUT,
+          MAX_BODY,
+          MAX_BUFFERED,
+          MAX_CONNECTIONS,
+          THREADS,
+          HEADERS,
+          ACCESS_LOG,
+          DECISIONS,
+          DRAIN,
+          SESSION_HEADER,
+          ADMIN_TOKEN);
+
+  static RouterConfig of(Config c) throws ConfigException {
+    return new RouterConfig(
+        c.get(HOST),
+        c.get(PORT),
+        uri(c, REGISTRY),
+        c.find(REGISTRY_TOKEN).orElse(null),
+        c.find(STATIC).map(Path::of).orElse(null),
+        c.get(HEALTH_INTERVAL),
+        c.get(HEALTH_TIMEOUT),
+        c.get(MAX_ERRORS).intValue(),
+        c.get(SYNC),
+        c.get(GRACE),
+        c.get(POLICY),
+        SizeMetric.of(c.get(METRIC)),
+        c.get(THRESHOLD),
+        thresholds(c),
+        c.get(PROXY_TIMEOUT),
+        c.get(MAX_BODY),
+        c.get(MAX_BUFFERED),
+        c.get(MAX_CONNECTIONS).intValue(),
+        c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
+        c.get(HEADERS),
+        c.get(ACCESS_LOG),
+        c.get(DECISIONS).intValue(),
+        c.get(DRAIN),
+        c.find(SESSION_HEADER).orElse(null),
+        c.find(ADMIN_TOKEN).orElse(null));
+  }
+
+  long thresholdOf(@Nullable String model) {
+    return model == null ? threshold : thresholds.getOrDefault(model, threshold);
+  }
+
+  private static @Nullable URI uri(Config c, Key<String> key) throws ConfigException {
+    String s = c.find(key).orElse("");
+    if (s.isBlank()) {
+      return null;
+    }
+    return httpUri(s, c.origin(key));
+  }
+
+  /// A base URL, or an error that names the place.
+  static URI httpUri(String s, String place) throws ConfigException {
+    try {
+      URI u = URI.create(s.strip());
+      if ("http".equals(u.getScheme()) && u.getHost() != null) {
+        return u;
+      }
+    } catch (IllegalArgumentException notAUri) {
+      // falls through to the one message
+    }
+    throw new ConfigException(place + ": " + s + " (expected: http://host:port)");
+  }
+
+  private static Map<String, Long> thresholds(Config c) throws ConfigException {
+    Map<String, Long> out = new HashMap<>();
+    for (String pair : c.get(THRESHOLDS).split(",")) {
+      if (pair.isBlank()) {
+        continue;
+      }
+      int eq = pair.lastIndexOf('=');
+      try {
+        out.put(pair.substring(0, eq).strip(), Long.parseLong(pair.substring(eq + 1).strip()));
+      } catch (NumberFormatException | StringIndexOutOfBoundsException e) {
+        throw new ConfigException(c.origin(THRESHOLDS) + ": " + pair + " (expected: MODEL=N)");
+      }
+    }
+    return Map.copyOf(out);
+  }
+}

@@ -1,0 +1,133 @@
+package org.infinilm.svc.router;
+
+import io.prometheus.metrics.core.datapoints.CounterDataPoint;
+import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.Histogram;
+import java.util.Locale;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.telemetry.Metrics;
+import org.jspecify.annotations.Nullable;
+
+/// The router's metrics. Label sets are closed: a model that nobody offers is counted under an
+/// empty name. Thread-safe; data points are held, so that recording allocates one small key.
+final class RouterMetrics {
+  private static final double[] SECONDS = {
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
+  };
+  private static final double[] BYTES = {
+    256, 1024, 4096, 16384, 51200, 65536, 262144, 1048576, 4194304, 16777216, 67108864
+  };
+  private static final double[] DECISION = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2};
+
+  private record Labels(
+      String model, Pool pool, String instance, @Nullable Reason reason, Outcome outcome) {}
+
+  private final Metrics metrics;
+  private final Counter requests;
+  private final Counter retries;
+  private final ConcurrentHashMap<Labels, CounterDataPoint> points = new ConcurrentHashMap<>();
+  private final DistributionDataPoint requestSeconds;
+  private final DistributionDataPoint ttftSeconds;
+  private final DistributionDataPoint requestBytes;
+  private final DistributionDataPoint decisionSeconds;
+
+  RouterMetrics(Metrics metrics, Supplier<RoutingTable> table, Ledger ledger) {
+    this.metrics = metrics;
+    requests =
+        metrics.counter(
+            "infini_router_requests_total",
+            "Requests by where they went, why, and how they ended.",
+            "model",
+            "pool",
+            "instance",
+            "reason",
+            "outcome");
+    retries =
+        metrics.counter("infini_router_retries_total", "Further attempts, by cause.", "cause");
+    requestSeconds = plain("infini_router_request_seconds", "Whole exchanges.", SECONDS);
+    ttftSeconds =
+        plain("infini_router_ttft_seconds", "Time to the first byte of an answer's body.", SECONDS);
+    requestBytes = plain("infini_router_request_bytes", "Request bodies.", BYTES);
+    decisionSeconds = plain("infini_router_decision_seconds", "Choosing an instance.", DECISION);
+    metrics.gauge(
+        "infini_router_inflight",
+        "Requests in flight at an instance.",
+        c -> {
+          for (Instance i : table.get().fleet().instances()) {
+            c.call((double) ledger.inFlight(i.slot()), i.name());
+          }
+        },
+        "instance");
+    metrics.gauge(
+        "infini_router_instance_state",
+        "1 for the state that an instance is in.",
+        c -> {
+          for (Instance i : table.get().fleet().instances()) {
+            for (Instance.State s : Instance.State.values()) {
+              c.call(i.state() == s ? 1 : 0, i.name(), s.name().toLowerCase(Locale.ROOT));
+            }
+          }
+        },
+        "instance",
+        "state");
+  }
+
+  private DistributionDataPoint plain(String name, String help, double[] bounds) {
+    Histogram h = metrics.histogram(name, help, bounds);
+    return h;
+  }
+
+  void settled(
+      String model,
+      @Nullable Pool pool,
+      @Nullable Instance instance,
+      @Nullable Reason reason,
+      Outcome outcome,
+      long bytes,
+      long ttftNanos,
+      long totalNanos) {
+    Labels l =
+        new Labels(
+            model,
+            pool == null ? Pool.ANY : pool,
+            instance == null ? "" : instance.name(),
+            reason,
+            outcome);
+    CounterDataPoint p = points.get(l);
+    if (p == null) {
+      p = points.computeIfAbsent(l, this::point);
+    }
+    p.inc();
+    requestBytes.observe((double) bytes);
+    requestSeconds.observe(totalNanos / 1e9);
+    if (ttftNanos > 0) {
+      ttftSeconds.observe(ttftNanos / 1e9);
+    }
+  }
+
+  private CounterDataPoint point(Labels l) {
+    return requests.labelValues(
+        l.model(),
+        l.pool().label(),
+        l.instance(),
+        l.reason() == null ? "" : l.reason().label(),
+        l.outcome().label());
+  }
+
+  void decided(long nanos) {
+    decisionSeconds.observe(nanos / 1e9);
+  }
+
+  void retry(String cause) {
+    retries.labelValues(cause).inc();
+  }
+
+  byte[] scrape() {
+    return metrics.scrape();
+  }
+}

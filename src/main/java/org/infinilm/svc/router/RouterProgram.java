@@ -1,0 +1,77 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// `infini router`: sends each OpenAI request to the instance that serves it best.
+public final class RouterProgram {
+  public static final Program PROGRAM =
+      new Program(
+          "router",
+          "One OpenAI-compatible address in front of all instances.",
+          RouterConfig.KEYS,
+          Map.of(
+              "instance",
+              "A server that runs already: URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]. May be repeated."),
+          "",
+          true,
+          RouterProgram::run);
+
+  private static final Logger LOG = LoggerFactory.getLogger(RouterProgram.class);
+  private static final Duration END = Duration.ofSeconds(40);
+
+  private RouterProgram() {}
+
+  private static int run(Program.Args args) throws ConfigException, InterruptedException {
+    RouterConfig config = RouterConfig.of(args.config());
+    args.config().warnings().forEach(LOG::warn);
+    List<Known> fixed = new ArrayList<>();
+    if (config.staticServices() != null) {
+      fixed.addAll(StaticServices.file(config.staticServices()));
+    }
+    for (String spec : args.all("instance")) {
+      fixed.add(StaticServices.instance(spec, System.getenv()));
+    }
+    Set<String> names = new HashSet<>();
+    for (Known k : fixed) {
+      if (!names.add(k.name())) {
+        throw new ConfigException(
+            "instance name " + k.name() + " given twice (expected: unique names)");
+      }
+    }
+    Lifetime life = Lifetime.ofProcess(END.plus(config.drainTimeout()));
+    try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
+      life.onEnd(router::close);
+      life.onEnd(router::drain);
+      if (!config.host().startsWith("127.") && config.adminToken() == null) {
+        LOG.warn(
+            "listening on {} without a token: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",
+            config.host());
+      }
+      LOG.info(
+          "router on {}:{}, policy {}, {} <= {} is small{}",
+          config.host(),
+          router.port(),
+          config.policy(),
+          config.metric().label(),
+          config.threshold(),
+          config.registry() == null ? "" : ", registry " + config.registry());
+      return life.await();
+    } catch (IOException e) {
+      System.err.println("router: " + e.getMessage());
+      return 1;
+    }
+  }
+}
