@@ -46,7 +46,7 @@ final class Drain {
     }
   }
 
-  private static int run(RegistryClient registry, String name, boolean undo)
+  static int run(RegistryClient registry, String name, boolean undo)
       throws IOException, InterruptedException {
     Map<String, Service> known = new TreeMap<>();
     registry.services().forEach(s -> known.put(s.name(), s));

@@ -62,7 +62,6 @@ public final class RegistryProgram {
     if (!args.positionals().isEmpty()) {
       throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
     }
-    Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     String token = c.find(TOKEN).filter(t -> !t.isEmpty()).orElse(null);
     String host = c.get(HOST);
     String given = c.find(DATA_DIR).orElse(null);
@@ -78,6 +77,7 @@ public final class RegistryProgram {
             token);
     RegistryServer registry =
         RegistryServer.start(options, Ticker.SYSTEM, RandomGenerator.getDefault());
+    Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
     log.info(
         "registry listens on {}:{}, {} entries restored, journal {}",

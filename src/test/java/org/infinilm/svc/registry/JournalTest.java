@@ -1,0 +1,177 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.infinilm.svc.registry.Samples.START;
+import static org.infinilm.svc.registry.Samples.entry;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class JournalTest {
+  @TempDir private Path dir;
+
+  private static JournalRecord put(String name) {
+    return new JournalRecord.Put(new Event.Stored(entry(name), START, START));
+  }
+
+  private Journal open() throws IOException {
+    return Journal.open(dir, START);
+  }
+
+  private List<String> names() throws IOException {
+    try (Journal j = open()) {
+      return j.restored().entries().stream().map(s -> s.entry().name()).toList();
+    }
+  }
+
+  private List<Path> asideFiles() throws IOException {
+    try (Stream<Path> files = Files.list(dir)) {
+      return files.filter(p -> p.getFileName().toString().contains("damaged")).sorted().toList();
+    }
+  }
+
+  @Test
+  void whatIsConfirmedIsThereAfterwards() throws Exception {
+    try (Journal j = open()) {
+      assertThat(j.append(List.of(put("a"), put("b"))).get()).isTrue();
+      assertThat(j.append(List.of(new JournalRecord.Deleted("a", START))).get()).isTrue();
+    }
+    assertThat(names()).containsExactly("b");
+    assertThat(names()).containsExactly("b");
+  }
+
+  @Test
+  void aConfirmedRecordIsInTheFileBeforeItIsClosed() throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"))).get();
+      assertThat(Files.readString(dir.resolve("journal.jsonl"))).contains("\"name\":\"a\"");
+    }
+  }
+
+  @Test
+  void aDamagedFileIsKeptUnderANewNameAndItsGoodPartCounts() throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"), put("b"))).get();
+    }
+    Path file = dir.resolve("journal.jsonl");
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[bytes.length - 20] ^= 1;
+    Files.write(file, bytes);
+    assertThat(names()).containsExactly("a");
+    assertThat(asideFiles())
+        .singleElement()
+        .satisfies(p -> {
+          assertThat(p.getFileName()).hasToString("journal.damaged-20260210T080645Z.jsonl");
+          assertThat(Files.readAllBytes(p)).isEqualTo(bytes);
+        });
+    assertThat(names()).containsExactly("a");
+    Files.writeString(file, "nonsense");
+    assertThat(names()).isEmpty();
+    assertThat(asideFiles()).hasSize(2);
+  }
+
+  @Test
+  void aFolderHasOneOwner() throws Exception {
+    try (Journal first = open()) {
+      assertThatThrownBy(this::open)
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining(dir.toString())
+          .hasMessageContaining("held by another registry");
+      assertThat(first.append(List.of(put("a"))).get()).isTrue();
+    }
+    assertThat(names()).containsExactly("a");
+  }
+
+  @Test
+  void aSnapshotReplacesWhatGrew() throws Exception {
+    try (Journal j = open()) {
+      List<JournalRecord> beats =
+          new ArrayList<>(Collections.nCopies(20_000, new JournalRecord.Beat("a", START)));
+      j.append(List.of(put("a"))).get();
+      assertThat(j.wantsSnapshot()).isFalse();
+      j.append(beats).get();
+      assertThat(j.wantsSnapshot()).isTrue();
+      assertThat(j.snapshot(List.of(put("a"))).get()).isTrue();
+      assertThat(j.wantsSnapshot()).isFalse();
+      assertThat(Files.size(dir.resolve("journal.jsonl"))).isLessThan(1000);
+      j.append(List.of(put("b"))).get();
+    }
+    assertThat(names()).containsExactly("a", "b");
+  }
+
+  @Test
+  void aStoreWritesSnapshotsByItself() throws Exception {
+    Samples.Clock clock = new Samples.Clock();
+    try (Journal j = open()) {
+      LeaseStore store = new LeaseStore(clock, "boot", j);
+      store.apply(new Event.Register(entry("a")));
+      for (int i = 0; i < 30_000; i++) {
+        store.apply(new Event.Heartbeat("a", i % 1000 == 0 ? "s" + i : null));
+      }
+      store.apply(new Event.Heartbeat("a", "last"));
+      assertThat(Files.size(dir.resolve("journal.jsonl"))).isLessThan(3 << 20);
+    }
+    try (Journal j = open()) {
+      assertThat(j.restored().entries())
+          .singleElement()
+          .satisfies(s -> assertThat(s.entry().status()).isEqualTo("last"));
+    }
+  }
+
+  @Test
+  void anErrorStopsTheJournalUntilTheNextCleanUp() throws Exception {
+    Samples.Clock clock = new Samples.Clock();
+    Path file = dir.resolve("journal.jsonl");
+    try (Journal j = open()) {
+      LeaseStore store = new LeaseStore(clock, "boot", j);
+      store.apply(new Event.Register(entry("a")));
+      // A folder in the way of the next snapshot is an error that a test can make and undo.
+      Files.delete(file);
+      Files.createDirectories(file.resolve("in-the-way"));
+      assertThat(j.snapshot(store.table().records()).get()).isFalse();
+      assertThat(j.isBroken()).isTrue();
+      assertThat(store.apply(new Event.Register(entry("b"))).lease()).isNotNull();
+      Files.delete(file.resolve("in-the-way"));
+      Files.delete(file);
+      store.cleanUp();
+      assertThat(j.append(List.of()).get()).isTrue();
+      assertThat(j.isBroken()).isFalse();
+    }
+    assertThat(names()).containsExactly("a", "b");
+  }
+
+  @Test
+  void aRestoredStoreKeepsAgesAndTombstones() throws Exception {
+    Samples.Clock clock = new Samples.Clock();
+    try (Journal j = open()) {
+      LeaseStore store = new LeaseStore(clock, "one", j);
+      store.apply(new Event.Register(entry("a")));
+      store.apply(new Event.Register(entry("b")));
+      clock.advance(Duration.ofSeconds(10));
+      store.apply(new Event.Heartbeat("a", null));
+      store.apply(new Event.Delete("b"));
+    }
+    clock.advance(Duration.ofSeconds(100));
+    try (Journal j = open()) {
+      LeaseStore store = new LeaseStore(clock, "two", j);
+      assertThat(store.table().all())
+          .singleElement()
+          .satisfies(a -> {
+            assertThat(a.name()).isEqualTo("a");
+            assertThat(a.age(store.now())).isEqualTo(Duration.ofSeconds(100));
+            assertThat(a.registeredAt()).isEqualTo(START);
+          });
+      assertThat(store.table().deleted()).containsOnlyKeys("b");
+      assertThat(store.version(store.table())).startsWith("two-");
+    }
+  }
+}
