@@ -173,7 +173,7 @@ record Fault(
             + ")");
   }
 
-  private static double decimal(String spec, String name, String value, double max) {
+  private static double decimal(String spec, String name, String value, int max) {
     try {
       double v = Double.parseDouble(value);
       if (v >= 0 && v <= max) {

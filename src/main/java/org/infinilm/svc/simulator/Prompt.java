@@ -39,11 +39,6 @@ record Prompt(int tokens, int blockTokens, List<Long> chain) {
     return new Prompt(tokens, blockTokens, chain.build().boxed().toList());
   }
 
-  /// A prompt of `tokens` whose blocks are given, for tests and traces.
-  static Prompt ofTokens(int tokens, int blockTokens, Long... chain) {
-    return new Prompt(tokens, blockTokens, List.of(chain));
-  }
-
   /// Tokens of the common prefix with `other`, whole blocks, leaving at least one to compute.
   int sharedTokens(Prompt other) {
     int most = Math.min(reusableBlocks(), other.chain.size());

@@ -143,6 +143,9 @@ public final class SimulateProgram {
     try {
       instance = SimulatedInstance.start(options);
     } catch (IOException e) {
+      if (life != null) {
+        life.end(1);
+      }
       throw new IOException("simulate: " + e.getMessage(), e);
     }
     LOG.info(
