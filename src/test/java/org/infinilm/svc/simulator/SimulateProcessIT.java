@@ -59,7 +59,7 @@ class SimulateProcessIT {
         .contains("\"id\":\"b\"")
         .contains("\"max_model_len\":4096");
     p.destroy();
-    assertThat(p.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(p.waitFor(30, TimeUnit.SECONDS)).isTrue();
     assertThat(p.exitValue()).isZero();
   }
 
@@ -86,21 +86,21 @@ class SimulateProcessIT {
     }
     supervisor.destroyForcibly();
     for (Process p : started) {
-      assertThat(p.waitFor(10, TimeUnit.SECONDS)).isTrue();
+      assertThat(p.waitFor(30, TimeUnit.SECONDS)).isTrue();
     }
   }
 
   @Test
   void aWrongFaultOrPortIsSaidAndEndsIt() throws Exception {
     Process fault = simulate("--fault", "explode");
-    assertThat(fault.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(fault.waitFor(30, TimeUnit.SECONDS)).isTrue();
     assertThat(fault.exitValue()).isEqualTo(2);
     assertThat(new String(fault.getInputStream().readAllBytes(), UTF_8))
         .contains("--fault: fault explode (expected: one of refuse");
 
     URI at = address(simulate());
     Process port = simulate("--port", Integer.toString(at.getPort()));
-    assertThat(port.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(port.waitFor(30, TimeUnit.SECONDS)).isTrue();
     assertThat(port.exitValue()).isEqualTo(1);
     assertThat(new String(port.getInputStream().readAllBytes(), UTF_8))
         .contains(Integer.toString(at.getPort()));
