@@ -33,7 +33,13 @@ public final class BabysitterProgram {
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life = Lifetime.ofProcess(s.stopGrace().plus(Duration.ofSeconds(5)));
-    Babysitter babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);
+    Babysitter babysitter;
+    try {
+      babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);
+    } catch (IOException e) {
+      life.end(1);
+      throw e;
+    }
     life.onEnd(babysitter::close);
     log.info(
         "[{}] babysitter on {}:{}, server at {}, registry {}",
