@@ -81,6 +81,7 @@ public final class EngineProgram {
 
   private static final int MAX_BODY_BYTES = 64 << 20;
   private static final Duration GRACE = Duration.ofSeconds(2);
+  private static final Duration BOUND = Duration.ofSeconds(8);
 
   private EngineProgram() {}
 
@@ -104,18 +105,20 @@ public final class EngineProgram {
                 config.get(TEMPERATURE), config.get(TOP_P), Math.toIntExact(config.get(TOP_K))),
             () -> ThreadLocalRandom.current().nextLong());
     EngineRoutes routes = new EngineRoutes(name, reader, metrics, Ticker.SYSTEM);
-    Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(8));
-    endWithSupervisor(life, environment);
+    Optional<ProcessHandle> supervisor = supervisor(environment);
     Server server =
         Server.start(
             Server.Options.at(config.get(HOST), config.get(PORT)).maxBody(MAX_BODY_BYTES), routes);
+    Lifetime life = Lifetime.ofProcess(BOUND);
+    supervisor.ifPresent(p -> p.onExit().thenRun(() -> life.end(0)));
     life.onEnd(server::close);
     Loaded loaded;
     try {
       loaded = setup.load(file.file(), metrics, environment);
     } catch (EngineException e) {
       LOG.error("{}", e.getMessage());
-      return 1;
+      life.end(1);
+      return life.await();
     }
     life.onEnd(loaded.engine()::stop);
     life.onEnd(() -> server.drain(GRACE));
@@ -169,19 +172,22 @@ public final class EngineProgram {
         Math.toIntExact(config.get(MAX_QUEUE)));
   }
 
-  /// Ends this process when the one that started it is gone.
-  private static void endWithSupervisor(Lifetime life, Map<String, String> environment)
+  /// The process that this one shall not outlive.
+  private static Optional<ProcessHandle> supervisor(Map<String, String> environment)
       throws ConfigException {
     String pid = environment.getOrDefault("INFINI_SUPERVISOR_PID", "");
     if (pid.isEmpty()) {
-      return;
+      return Optional.empty();
     }
     try {
-      ProcessHandle.of(Long.parseLong(pid))
-          .ifPresentOrElse(p -> p.onExit().thenRun(() -> life.end(0)), () -> life.end(0));
+      Optional<ProcessHandle> process = ProcessHandle.of(Long.parseLong(pid));
+      if (process.isPresent()) {
+        return process;
+      }
     } catch (NumberFormatException e) {
-      throw new ConfigException("INFINI_SUPERVISOR_PID: " + pid + " (expected: a process id)");
+      // falls through to the one message
     }
+    throw new ConfigException("INFINI_SUPERVISOR_PID: " + pid + " (expected: a running process)");
   }
 
   /// Refuses what cannot fit.

@@ -82,7 +82,8 @@ final class EngineRoutes implements Handler {
                   + ")")
           .response();
     }
-    if (!route.method().equals(request.method())) {
+    boolean head = request.method().equals("HEAD") && route.method().equals("GET");
+    if (!head && !route.method().equals(request.method())) {
       return new ApiError(
               405,
               "method_not_allowed",
@@ -184,7 +185,7 @@ final class EngineRoutes implements Handler {
       l = model();
       ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
       int[] prompt = l.prompt(ask);
-      int most = l.answerTokens(prompt.length, ask.maxTokens());
+      int most = l.answerTokens(ask, prompt.length);
       Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling());
       job =
           queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));

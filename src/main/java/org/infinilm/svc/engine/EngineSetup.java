@@ -21,20 +21,35 @@ record EngineSetup(
     int threads,
     int maxWaiting) {
   private static final Logger LOG = LoggerFactory.getLogger(EngineSetup.class);
-  private static final int BATCH_TOKENS = 2048;
-  private static final int MICRO_BATCH_TOKENS = 512;
+
+  /// One step: small enough that a request that is cancelled leaves soon.
+  private static final int BATCH_TOKENS = 512;
+
+  private static final int LEAST_MICRO_BATCH_TOKENS = 64;
+
+  /// Attention scores of one layer may take so much.
+  private static final long SCORE_BYTES = 256 << 20;
+
   private static final int KEPT_SEQUENCES = 32;
+
+  /// Every step passes over all used cells, so kept ones are not free.
+  private static final int KEPT_TOKENS = 16384;
 
   int blocks() {
     return Math.ceilDiv(cacheTokens, blockTokens);
   }
 
-  private Llama.Layout layout() {
+  Llama.Layout layout(Llama.Shape shape) {
     int batch = Math.min(BATCH_TOKENS, cacheTokens);
+    long scoreBytes = 4L * cacheTokens * (shape.heads() + 1);
+    int micro = BATCH_TOKENS;
+    while (micro > LEAST_MICRO_BATCH_TOKENS && micro * scoreBytes > SCORE_BYTES) {
+      micro /= 2;
+    }
     return new Llama.Layout(
         cacheTokens,
         batch,
-        Math.min(MICRO_BATCH_TOKENS, batch),
+        Math.min(micro, batch),
         pooled ? maxRunning + KEPT_SEQUENCES : 1,
         threads,
         false,
@@ -45,8 +60,8 @@ record EngineSetup(
   Loaded load(Path file, EngineMetrics metrics, Map<String, String> environment)
       throws EngineException {
     NativeLlama llama = NativeLlama.load(NativeLibrary.unpack(environment), file);
-    Llama.Layout layout = layout();
     Llama.Shape shape = llama.shape();
+    Llama.Layout layout = layout(shape);
     MemoryNeed need = MemoryNeed.of(shape, layout, llama.vocabulary().size());
     LOG.info("{}: {}; memory: {}", file.getFileName(), shape.description(), need);
     EngineProgram.checkMemory(need, MemoryNeed.available());
@@ -62,7 +77,7 @@ record EngineSetup(
   Loaded start(Llama llama, int batchTokens, EngineMetrics metrics) {
     Cache cache =
         pooled
-            ? new PagedCache(llama, blockTokens, maxRunning, KEPT_SEQUENCES)
+            ? new PagedCache(llama, blockTokens, maxRunning, KEPT_SEQUENCES, KEPT_TOKENS)
             : new StaticCache(llama, blockTokens);
     TokenTable table = new TokenTable(llama.vocabulary());
     Engine engine =

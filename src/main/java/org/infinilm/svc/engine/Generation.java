@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.Header;
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class Generation {
   private static final Headers EVENT_STREAM =
       new Headers(
-          java.util.List.of(
+          List.of(
               new Header("content-type", "text/event-stream; charset=utf-8"),
               new Header("cache-control", "no-cache")));
 
@@ -22,6 +23,7 @@ final class Generation {
   private final Engine engine;
   private final Answers answers;
   private final EngineMetrics metrics;
+  private boolean counted;
 
   Generation(Ask ask, Job job, Engine engine, Answers answers, EngineMetrics metrics) {
     this.ask = ask;
@@ -38,11 +40,11 @@ final class Generation {
       switch (job.next()) {
         case Job.Event.Text(var more, var _) -> text.append(more);
         case Job.Event.End(var reason, var tokens) -> {
-          metrics.finished(Outcome.OK);
+          count(Outcome.OK);
           return Response.json(200, answers.whole(text.toString(), reason, usage(tokens)));
         }
         case Job.Event.Broken(var cancelled) -> {
-          metrics.finished(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
+          count(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
           return broken().response();
         }
       }
@@ -59,10 +61,18 @@ final class Generation {
             write(sink);
           } catch (IOException | InterruptedException e) {
             engine.cancel(job);
-            metrics.finished(Outcome.CLIENT_GONE);
+            count(Outcome.CLIENT_GONE);
             throw e;
           }
         });
+  }
+
+  /// The first word counts.
+  private void count(Outcome outcome) {
+    if (!counted) {
+      counted = true;
+      metrics.finished(outcome);
+    }
   }
 
   private void write(Response.BodySink sink) throws IOException, InterruptedException {
@@ -85,7 +95,7 @@ final class Generation {
           return;
         }
         case Job.Event.Broken(var cancelled) -> {
-          metrics.finished(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
+          count(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
           cut(sink);
           return;
         }
@@ -94,7 +104,7 @@ final class Generation {
   }
 
   private void end(Response.BodySink sink) throws InterruptedException {
-    metrics.finished(Outcome.OK);
+    count(Outcome.OK);
     try {
       sink.write(Answers.DONE);
     } catch (IOException e) {

@@ -1,7 +1,6 @@
 package org.infinilm.svc.engine;
 
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// A model that serves.
 ///
@@ -31,7 +30,7 @@ record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTok
     }
     long fewest = table.fewestTokens(text.length());
     if (fewest > maxModelTokens()) {
-      throw tooLong("at least " + fewest, 1);
+      throw tooLong(ask, "at least " + fewest, 1);
     }
     int[] tokens = vocabulary.tokenize(text, true);
     if (tokens.length == 0) {
@@ -49,21 +48,20 @@ record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTok
   }
 
   /// How many tokens the answer may have.
-  ///
-  /// @param wanted the client's limit, or null
-  int answerTokens(int promptTokens, @Nullable Integer wanted) throws ApiError {
+  int answerTokens(Ask ask, int promptTokens) throws ApiError {
+    Integer wanted = ask.maxTokens();
     long least = wanted == null ? 1 : wanted;
     if (!engine.limits().fits(promptTokens + least)) {
-      throw tooLong("" + promptTokens, least);
+      throw tooLong(ask, "" + promptTokens, least);
     }
     return wanted == null ? Math.min(maxTokens, maxModelTokens() - promptTokens) : wanted;
   }
 
-  private ApiError tooLong(String promptTokens, long answerTokens) {
+  private ApiError tooLong(Ask ask, String promptTokens, long answerTokens) {
     return new ApiError(
         400,
         "context_length_exceeded",
-        "messages",
+        ask.messages() == null ? "prompt" : "messages",
         "the prompt has "
             + promptTokens
             + " tokens and the answer may have "

@@ -12,6 +12,7 @@ final class PagedCache implements Cache {
   private final Llama llama;
   private final int blockTokens;
   private final int maxKept;
+  private final int maxKeptTokens;
   private final Deque<Integer> freeIds = new ArrayDeque<>();
   private final List<Sequence> running = new ArrayList<>();
 
@@ -20,10 +21,12 @@ final class PagedCache implements Cache {
 
   /// @param maxRunning sequences that run at a time
   /// @param maxKept finished sequences that are kept
-  PagedCache(Llama llama, int blockTokens, int maxRunning, int maxKept) {
+  /// @param maxKeptTokens tokens that they hold together, shared ones counted each time
+  PagedCache(Llama llama, int blockTokens, int maxRunning, int maxKept, int maxKeptTokens) {
     this.llama = llama;
     this.blockTokens = blockTokens;
     this.maxKept = maxKept;
+    this.maxKeptTokens = maxKeptTokens;
     for (int id = 0; id < maxRunning + maxKept; id++) {
       freeIds.add(id);
     }
@@ -54,14 +57,17 @@ final class PagedCache implements Cache {
   public void keep(Sequence ended) {
     running.remove(ended);
     kept.removeIf(k -> k.isPrefixOf(ended) && free(k));
-    if (ended.stored() < blockTokens || maxKept == 0 || kept.stream().anyMatch(ended::isPrefixOf)) {
+    if (ended.stored() < blockTokens
+        || ended.stored() > maxKeptTokens
+        || kept.stream().anyMatch(ended::isPrefixOf)) {
       free(ended);
       return;
     }
-    if (kept.size() == maxKept) {
+    kept.add(ended);
+    while (kept.size() > maxKept
+        || kept.stream().mapToInt(Sequence::stored).sum() > maxKeptTokens) {
       evict();
     }
-    kept.add(ended);
   }
 
   @Override

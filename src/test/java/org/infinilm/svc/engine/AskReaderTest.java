@@ -1,0 +1,148 @@
+package org.infinilm.svc.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.infinilm.svc.engine.Vocabulary.Message;
+import org.infinilm.svc.http.Json;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class AskReaderTest {
+  private final AskReader reader = new AskReader(new AskReader.Defaults(1.0, 0.8, 1), () -> 77L);
+
+  private static byte[] json(String text) {
+    return text.replace('\'', '"').getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static String chat(String more) {
+    return "{'messages':[{'role':'user','content':'hi'}]," + more + "}";
+  }
+
+  @Test
+  void aChatInAllItsForms() throws ApiError {
+    Ask ask =
+        reader.chat(
+            json(
+                "{'model':'m','stream':true,'stream_options':{'include_usage':true},'x':{'y':1},"
+                    + "'messages':[{'role':'developer','content':'be brief'},"
+                    + "{'role':'assistant','content':null},"
+                    + "{'role':'user','content':[{'type':'text','text':'a'},{'type':'text','text':'b'}]}],"
+                    + "'max_tokens':9,'max_completion_tokens':5,'stop':['x','y'],'top_k':-1}"));
+    assertThat(ask.messages())
+        .containsExactly(
+            new Message("system", "be brief"),
+            new Message("assistant", ""),
+            new Message("user", "ab"));
+    assertThat(ask.model()).isEqualTo("m");
+    assertThat(ask.maxTokens()).isEqualTo(5);
+    assertThat(ask.stream()).isTrue();
+    assertThat(ask.usageChunk()).isTrue();
+    assertThat(ask.usageAlways()).isFalse();
+    assertThat(ask.sampling())
+        .isEqualTo(new Sampling(1.0, -1, 0.8, 0, 77, List.of("x", "y"), false));
+  }
+
+  @Test
+  void aPromptOnTheChatRouteIsOneUserMessage() throws ApiError {
+    Ask ask =
+        reader.chat(json("{'prompt':'hi','logprobs':null,'repetition_penalty':1.0,'stop':'s'}"));
+    assertThat(ask.messages()).containsExactly(new Message("user", "hi"));
+    assertThat(ask.maxTokens()).isNull();
+    assertThat(ask.sampling().stops()).containsExactly("s");
+  }
+
+  @Test
+  void promptsOfCompletions() throws ApiError {
+    assertThat(reader.completion(json("{'prompt':'a'}")).text()).isEqualTo("a");
+    assertThat(reader.completion(json("{'prompt':['a']}")).text()).isEqualTo("a");
+    assertThat(reader.completion(json("{'prompt':[1,2]}")).tokens()).containsExactly(1, 2);
+    assertThat(reader.completion(json("{'prompt':[[1,2]]}")).tokens()).containsExactly(1, 2);
+    assertThatThrownBy(() -> reader.completion(json("{'prompt':['a','b']}")))
+        .hasMessage("prompt: a list of 2 (expected: a string, or a list with one string)");
+    assertThatThrownBy(() -> reader.completion(json("{'prompt':[1,'b']}")))
+        .hasMessage("prompt[1]: a string (expected: a token id)");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          'n':2                              | n: 2 (expected: 1)
+          'temperature':2.5                  | temperature: 2.5 (expected: a number 0.0..2.0)
+          'temperature':'hot'                | temperature: a string (expected: a number 0.0..2.0)
+          'top_p':-0.1                       | top_p: -0.1 (expected: a number 0.0..1.0)
+          'min_p':2                          | min_p: 2 (expected: a number 0.0..1.0)
+          'top_k':-2                         | top_k: -2 (expected: a whole number -1..2147483647)
+          'max_tokens':0                     | max_tokens: 0 (expected: a whole number 1..2147483647)
+          'max_tokens':1.5                   | max_tokens: 1.5 (expected: a whole number 1..2147483647)
+          'max_completion_tokens':-1         | max_completion_tokens: -1 (expected: a whole number 1..2147483647)
+          'seed':'x'                         | seed: a string (expected: a whole number)
+          'stop':['']                        | stop: a string (expected: a string that is not empty, or a list of them)
+          'stream':'yes'                     | stream: a string (expected: true or false)
+          'model':5                          | model: 5 (expected: a string)
+          'logprobs':true                    | logprobs: true (expected: null or false; this server gives none)
+          'response_format':{'type':'json_object'} | response_format.type: json_object (expected: text)
+          """)
+  void whatCannotBeHonouredNamesItsRange(String field, String message) {
+    assertThatThrownBy(() -> reader.chat(json(chat(field))))
+        .isInstanceOfSatisfying(
+            ApiError.class,
+            e -> {
+              assertThat(e.status()).isEqualTo(400);
+              assertThat(e).hasMessage(message);
+            });
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          {'messages':[]}                        | messages: an empty list (expected: a list with at least one message)
+          {}                                     | messages: missing (expected: a list of messages, or prompt: a string)
+          {'messages':[{'content':'x'}]}         | messages[0].role: missing (expected: assistant, developer, function, system, tool, user)
+          {'messages':[{'role':'user','content':5}]} | messages[0].content: 5 (expected: a string or a list of text parts)
+          {'messages':[{'role':'user','content':[{'type':'image_url'}]}]} | messages[0].content: a part of type image_url (expected: parts of type text)
+          [1]                                    | body: a list (expected: a JSON object)
+          {'messages':                           | Invalid JSON at line 1, column 13 (expected: a JSON object)
+          """)
+  void brokenChatsAreExplained(String body, String message) {
+    assertThatThrownBy(() -> reader.chat(json(body)))
+        .isInstanceOf(ApiError.class)
+        .hasMessage(message);
+  }
+
+  @Test
+  void anErrorHasOpenAisShape() {
+    assertThat(Json.text(ApiError.value("n", 2, "1").body()))
+        .isEqualTo(
+            "{\"error\":{\"code\":\"invalid_value\",\"message\":\"n: 2 (expected: 1)\","
+                + "\"param\":\"n\",\"type\":\"invalid_request_error\"}}");
+    assertThat(
+            new ApiError(429, "queue_full", null, "full").response().headers().get("retry-after"))
+        .isEqualTo("1");
+  }
+
+  @Test
+  void anEventIsOneLineAndAnEmptyOne() {
+    Answers answers = new Answers(true, "id", 5, "m");
+    assertThat(new String(Answers.event(answers.piece("a\n\"é", null)), StandardCharsets.UTF_8))
+        .isEqualTo(
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
+                + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","
+                + "\"object\":\"chat.completion.chunk\"}\n\n");
+    assertThat(Json.text(answers.total(Answers.usage(7, 4, 2))))
+        .isEqualTo(
+            "{\"choices\":[],\"created\":5,\"id\":\"id\",\"model\":\"m\","
+                + "\"object\":\"chat.completion.chunk\",\"usage\":{\"completion_tokens\":2,"
+                + "\"prompt_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":4},"
+                + "\"total_tokens\":9}}");
+  }
+}
