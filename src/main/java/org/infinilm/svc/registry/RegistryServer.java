@@ -81,7 +81,7 @@ public final class RegistryServer implements AutoCloseable {
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = new LeaseStore(ticker, boot, journal);
       Client client = Client.create();
-      Prober prober = new Prober(uri -> ask(client, uri, o.healthTimeout()), store);
+      Prober prober = new Prober(uri -> ask(client, ticker, uri, o.healthTimeout()), store);
       String token = o.token();
       ready.complete(
           new Routes(
@@ -133,11 +133,23 @@ public final class RegistryServer implements AutoCloseable {
     }
   }
 
-  private static boolean ask(Client client, URI uri, Duration timeout) throws InterruptedException {
-    try {
-      return client.get(uri, timeout).ok();
-    } catch (IOException down) {
-      return false;
+  /// One health request. No answer at all is asked for once more within the same time: one lost
+  /// packet or one connection that was closed while idle is not an illness.
+  private static boolean ask(Client client, Ticker ticker, URI uri, Duration timeout)
+      throws InterruptedException {
+    long started = ticker.nanos();
+    for (int attempt = 1; ; attempt++) {
+      Duration left = timeout.minusNanos(ticker.nanos() - started);
+      if (!left.isPositive()) {
+        return false;
+      }
+      try {
+        return client.get(uri, left).ok();
+      } catch (IOException noAnswer) {
+        if (attempt == 2) {
+          return false;
+        }
+      }
     }
   }
 

@@ -1,0 +1,131 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.infinilm.svc.http.Client;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `infini-registry` as a process: signals, exit codes, what survives a kill.
+@Timeout(120)
+class RegistryProcessIT {
+  private static final Pattern LISTENS = Pattern.compile("listens on 127\\.0\\.0\\.1:([0-9]+)");
+
+  private final Client http = Client.create();
+  private final List<Process> started = new ArrayList<>();
+  private int logs;
+  @TempDir private Path dir;
+
+  /// A started program and the file its stderr goes to.
+  private record Running(Process process, Path log) {
+    String said() {
+      try {
+        return Files.readString(log);
+      } catch (IOException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+
+  @AfterEach
+  void end() {
+    started.forEach(Process::destroyForcibly);
+    http.close();
+  }
+
+  private Running launch(String program, String... args) throws IOException {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx64m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-Dinfini.program=" + program,
+                "-jar",
+                System.getProperty("infini.jar", "target/infini.jar")));
+    command.addAll(List.of(args));
+    Path log = dir.resolve("log-" + logs++);
+    Process p =
+        new ProcessBuilder(command)
+            .redirectError(log.toFile())
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    started.add(p);
+    return new Running(p, log);
+  }
+
+  private Running registry(int port) throws IOException {
+    return launch(
+        "registry",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        String.valueOf(port),
+        "--data-dir",
+        dir.resolve("data").toString());
+  }
+
+  private RegistryClient client(Running r) {
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> !r.process().isAlive() || LISTENS.matcher(r.said()).find());
+    Matcher m = LISTENS.matcher(r.said());
+    assertThat(m.find()).as(r.said()).isTrue();
+    return new RegistryClient(http, URI.create("http://127.0.0.1:" + m.group(1)), null);
+  }
+
+  private static int exit(Running r) throws InterruptedException {
+    assertThat(r.process().waitFor(60, TimeUnit.SECONDS)).isTrue();
+    return r.process().exitValue();
+  }
+
+  @Test
+  void aKillLosesNothingThatWasConfirmedAndSigtermEndsCleanly() throws Exception {
+    Running first = registry(0);
+    RegistryClient c = client(first);
+    c.register(new Registration("a", "h", 1, "h", "http://h:1", "running", Map.of("k", "v"), 2));
+    first.process().destroyForcibly();
+    exit(first);
+    Running second = registry(0);
+    List<Service> kept = client(second).services();
+    assertThat(kept)
+        .singleElement()
+        .satisfies(s -> {
+          assertThat(s.name()).isEqualTo("a");
+          assertThat(s.metadata()).containsEntry("k", "v");
+          assertThat(s.weight()).isEqualTo(2);
+        });
+    second.process().destroy();
+    assertThat(exit(second)).isZero();
+  }
+
+  @Test
+  void wrongStartsHaveTheirExitCodes() throws Exception {
+    Running usage = launch("registry", "--prot", "1");
+    Running value = launch("registry", "--port", "70000");
+    Running running = registry(0);
+    RegistryClient c = client(running);
+    Running held = registry(0);
+    assertThat(exit(usage)).isEqualTo(2);
+    assertThat(exit(value)).isEqualTo(2);
+    assertThat(value.said()).contains("--port: 70000 (expected: a whole number 0..65535)");
+    assertThat(exit(held)).isEqualTo(1);
+    assertThat(held.said()).contains("held by another registry");
+    assertThat(c.services()).isEmpty();
+  }
+}
