@@ -118,6 +118,17 @@ record Fault(
     return f;
   }
 
+  /// This fault, if a single request can have it.
+  ///
+  /// @throws IllegalArgumentException for those of the whole instance
+  Fault forOneRequest() {
+    if (kind == Kind.REFUSE || kind == Kind.UNHEALTHY) {
+      throw new IllegalArgumentException(
+          "fault " + kind.word + " (expected: one that a single request can have)");
+    }
+    return this;
+  }
+
   private Fault with(String spec, String name, String value) {
     return switch (name) {
       case "after" -> rebuilt(whole(spec, name, value, 0, 1 << 24), code, every, count);

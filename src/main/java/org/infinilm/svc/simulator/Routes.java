@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 
 /// The routes of a simulated instance.
 final class Routes implements Handler {
-  private static final int DEFAULT_MAX_TOKENS = 16;
   private static final int EMBEDDING_SIZE = 8;
 
   private final SimulatedInstance.Options options;
@@ -184,7 +183,7 @@ final class Routes implements Handler {
   private @Nullable Fault fault(Request r) throws ApiError {
     String asked = r.headers().get("x-simulate-fault");
     try {
-      return asked == null ? faults.next() : Fault.parse(asked);
+      return asked == null ? faults.next() : Fault.parse(asked).forOneRequest();
     } catch (IllegalArgumentException e) {
       throw ApiError.invalid("x-simulate-fault", String.valueOf(e.getMessage()));
     }
@@ -197,7 +196,8 @@ final class Routes implements Handler {
     Prompt prompt = prompt(ask, model);
     long capacityTokens = options.engine().capacityTokens();
     int maxTokens =
-        ask.maxTokens().orElse(Math.clamp(capacityTokens - prompt.tokens(), 1, DEFAULT_MAX_TOKENS));
+        ask.maxTokens()
+            .orElse(Math.clamp(capacityTokens - prompt.tokens(), 1, options.maxTokens()));
     Pump.Ticket ticket = pump.submit(prompt, maxTokens);
     if (ticket == null) {
       throw new ApiError(

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -23,7 +24,7 @@ public final class SimulateProgram {
   private static final LatencyModel L = LatencyModel.PUBLISHED;
 
   private static final Key<String> NAME =
-      Key.text("name", "simulated", "Name of the instance, in its answers.");
+      Key.text("name", null, "Name in its answers. Default: the cache type and the port.");
   private static final Key<String> HOST = Key.text("host", "127.0.0.1", "Address to listen on.");
   private static final Key<Integer> PORT = Key.port("port", 8100, "Port; 0 for any free one.");
   private static final Key<String> CACHE_TYPE =
@@ -38,6 +39,18 @@ public final class SimulateProgram {
       Key.whole("max_batch_size", 8L, 1, 4096, "Paged: sequences in the engine at once.");
   private static final Key<Long> MAX_BATCH_TOKENS =
       Key.whole("max_batch_tokens", 1024L, 1, 1 << 24, "Paged: prompt tokens a step.");
+  private static final Key<Long> MAX_TOKENS =
+      Key.whole("max_tokens", 16L, 1, 1 << 24, "Answer tokens of a request that does not say.");
+  private static final Key<String> SERVED_MODEL_NAME =
+      Key.text("served_model_name", null, "As --model.");
+  private static final Key<String> MODEL_PATH =
+      Key.text("model_path", null, "Not read; its name is the model's when no other is given.");
+  private static final Key<Double> TEMPERATURE =
+      Key.number("temperature", 1.0, 0, 2, "Accepted as by the engine; changes nothing.");
+  private static final Key<Double> TOP_P =
+      Key.number("top_p", 0.8, 0, 1, "Accepted as by the engine; changes nothing.");
+  private static final Key<Long> TOP_K =
+      Key.whole("top_k", 1L, -1, Integer.MAX_VALUE, "Accepted as by the engine; changes nothing.");
   private static final Key<Long> SEED =
       Key.whole("seed", 1L, 0, Long.MAX_VALUE, "Seed of words, jitter and chances.");
   private static final Key<Double> SPEED =
@@ -94,6 +107,12 @@ public final class SimulateProgram {
               BLOCK_SIZE,
               MAX_BATCH_SIZE,
               MAX_BATCH_TOKENS,
+              MAX_TOKENS,
+              SERVED_MODEL_NAME,
+              MODEL_PATH,
+              TEMPERATURE,
+              TOP_P,
+              TOP_K,
               SEED,
               SPEED,
               BYTES_PER_TOKEN,
@@ -189,12 +208,6 @@ public final class SimulateProgram {
             Overflow.parse(c.get(OVERFLOW)),
             latency,
             c.get(JITTER));
-    List<String> models =
-        args.all("model").stream()
-            .flatMap(m -> Arrays.stream(m.split(",")))
-            .map(String::strip)
-            .filter(m -> !m.isEmpty())
-            .toList();
     for (String fault : args.all("fault")) {
       try {
         Fault.parse(fault);
@@ -203,8 +216,8 @@ public final class SimulateProgram {
       }
     }
     return new SimulatedInstance.Options(
-        c.get(NAME),
-        models.isEmpty() ? List.of("9g_8b_thinking") : models,
+        c.find(NAME).orElse(c.get(CACHE_TYPE) + "-" + c.get(PORT)),
+        models(args),
         c.get(HOST),
         c.get(PORT),
         c.get(SEED),
@@ -212,7 +225,25 @@ public final class SimulateProgram {
         c.get(BYTES_PER_TOKEN),
         c.get(STARTUP_DELAY),
         args.all("fault"),
+        Math.toIntExact(c.get(MAX_TOKENS)),
         engine);
+  }
+
+  private static List<String> models(Program.Args args) {
+    Config c = args.config();
+    List<String> models =
+        Stream.concat(args.all("model").stream(), c.find(SERVED_MODEL_NAME).stream())
+            .flatMap(m -> Arrays.stream(m.split(",")))
+            .map(String::strip)
+            .filter(m -> !m.isEmpty())
+            .distinct()
+            .toList();
+    if (!models.isEmpty()) {
+      return models;
+    }
+    String path = c.find(MODEL_PATH).orElse("").replaceAll("/+$", "");
+    String name = path.substring(path.lastIndexOf('/') + 1).replaceAll("\\.gguf$", "");
+    return List.of(name.isEmpty() ? "9g_8b_thinking" : name);
   }
 
   /// A shutdown hook that never returns keeps the JVM, and its serving threads, alive; only halt or

@@ -18,6 +18,7 @@ import org.slf4j.LoggerFactory;
 public final class SimulatedInstance implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SimulatedInstance.class);
   private static final int MAX_BODY_BYTES = 64 << 20;
+  private static final int DEFAULT_MAX_TOKENS = 16;
   private static final Duration REBIND = Duration.ofMillis(20);
 
   /// How an instance behaves; start from [#paged] or [#ofStatic] and change what matters.
@@ -28,6 +29,7 @@ public final class SimulatedInstance implements AutoCloseable {
   /// @param speed virtual seconds a real second; 0 is as fast as possible
   /// @param bytesPerToken of the prompt estimate
   /// @param startupDelay `/health` and the models answer 503 for so long
+  /// @param maxTokens answer tokens of a request that does not say
   /// @param faults in force from the start, as [#faults] takes them
   public record Options(
       String name,
@@ -39,6 +41,7 @@ public final class SimulatedInstance implements AutoCloseable {
       double bytesPerToken,
       Duration startupDelay,
       List<String> faults,
+      int maxTokens,
       EngineSettings engine) {
 
     public Options {
@@ -61,7 +64,17 @@ public final class SimulatedInstance implements AutoCloseable {
 
     private static Options of(String name, String[] models, EngineSettings engine) {
       return new Options(
-          name, List.of(models), "127.0.0.1", 0, 1, 0, 4, Duration.ZERO, List.of(), engine);
+          name,
+          List.of(models),
+          "127.0.0.1",
+          0,
+          1,
+          0,
+          4,
+          Duration.ZERO,
+          List.of(),
+          DEFAULT_MAX_TOKENS,
+          engine);
     }
 
     public CacheType cacheType() {
@@ -75,17 +88,37 @@ public final class SimulatedInstance implements AutoCloseable {
 
     public Options at(String newHost, int newPort) {
       return new Options(
-          name, models, newHost, newPort, seed, speed, bytesPerToken, startupDelay, faults, engine);
+          name,
+          models,
+          newHost,
+          newPort,
+          seed,
+          speed,
+          bytesPerToken,
+          startupDelay,
+          faults,
+          maxTokens,
+          engine);
     }
 
     public Options speed(double newSpeed) {
       return new Options(
-          name, models, host, port, seed, newSpeed, bytesPerToken, startupDelay, faults, engine);
+          name,
+          models,
+          host,
+          port,
+          seed,
+          newSpeed,
+          bytesPerToken,
+          startupDelay,
+          faults,
+          maxTokens,
+          engine);
     }
 
     public Options startupDelay(Duration delay) {
       return new Options(
-          name, models, host, port, seed, speed, bytesPerToken, delay, faults, engine);
+          name, models, host, port, seed, speed, bytesPerToken, delay, faults, maxTokens, engine);
     }
 
     public Options faults(String... specs) {
@@ -99,6 +132,7 @@ public final class SimulatedInstance implements AutoCloseable {
           bytesPerToken,
           startupDelay,
           List.of(specs),
+          maxTokens,
           engine);
     }
 
@@ -119,7 +153,17 @@ public final class SimulatedInstance implements AutoCloseable {
 
     Options engine(EngineSettings settings) {
       return new Options(
-          name, models, host, port, seed, speed, bytesPerToken, startupDelay, faults, settings);
+          name,
+          models,
+          host,
+          port,
+          seed,
+          speed,
+          bytesPerToken,
+          startupDelay,
+          faults,
+          maxTokens,
+          settings);
     }
   }
 

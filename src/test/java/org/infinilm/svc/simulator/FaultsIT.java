@@ -189,6 +189,7 @@ class FaultsIT {
     assertThat(wrong.status()).isEqualTo(400);
     assertThat(new String(wrong.body(), UTF_8)).contains("fault explode (expected: one of");
     assertThat(with("explode", PLAIN, PATIENT).bytes()).startsWith("HTTP/1.1 400");
+    assertThat(with("refuse", PLAIN, PATIENT).bytes()).contains("that a single request can have");
   }
 
   @Test

@@ -51,7 +51,7 @@ class SimulateProcessIT {
 
   @Test
   void itServesAndEndsWithZeroOnSigterm() throws Exception {
-    Process p = simulate("--name", "static-1", "--cache_type", "static", "--model", "a,b");
+    Process p = simulate("--cache_type", "static", "--model", "a", "--served_model_name", "b");
     URI at = address(p);
     Client client = Client.create();
     assertThat(new String(client.get(at.resolve("/v1/models"), SOON).body(), UTF_8))
@@ -65,8 +65,10 @@ class SimulateProcessIT {
 
   @Test
   void itServesOnWhenItIgnoresSigterm() throws Exception {
-    Process p = simulate("--ignore-sigterm");
+    Process p = simulate("--ignore-sigterm", "--model_path", "/models/tiny.gguf");
     URI at = address(p);
+    assertThat(new String(Client.create().get(at.resolve("/models"), SOON).body(), UTF_8))
+        .contains("\"id\":\"tiny\"");
     p.toHandle().destroy();
     BufferedReader out = p.inputReader();
     assertThat(out.readLine()).contains("ignored (--ignore-sigterm)");
