@@ -180,5 +180,3 @@ def english(length: int) -> str:
     """Text of exactly `length` characters."""
     sentence = "The old tram stops at the harbour, and nobody remembers who planted the trees beside it. "
     return (sentence * (length // len(sentence) + 1))[:length]
-
-

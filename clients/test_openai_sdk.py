@@ -11,7 +11,7 @@ import pytest
 
 from deployment import MODEL, PAGED, STATIC, english
 
-QUESTION = [{"role": "user", "content": "What is a paged cache?"}]
+QUESTION: Any = [{"role": "user", "content": "What is a paged cache?"}]
 
 
 def ask(client: openai.OpenAI, text: str, **options: Any) -> Any:
@@ -50,7 +50,7 @@ def test_a_large_chat_is_answered_by_the_static_instance(client: openai.OpenAI) 
 
 
 def test_a_streamed_chat_ends_with_its_usage(client: openai.OpenAI) -> None:
-    stream = client.chat.completions.create(
+    stream: Any = client.chat.completions.create(
         model=MODEL, messages=QUESTION, max_tokens=24, stream=True, stream_options={"include_usage": True}
     )
     chunks = list(stream)
@@ -63,16 +63,16 @@ def test_a_streamed_chat_ends_with_its_usage(client: openai.OpenAI) -> None:
 
 
 def test_streamed_and_plain_answers_agree(client: openai.OpenAI) -> None:
-    options = {"model": MODEL, "messages": QUESTION, "max_tokens": 16, "temperature": 0, "seed": 7}
+    options: dict[str, Any] = {"model": MODEL, "messages": QUESTION, "max_tokens": 16, "temperature": 0, "seed": 7}
     plain = client.chat.completions.create(**options).choices[0].message.content
-    chunks = client.chat.completions.create(**options, stream=True)
+    chunks: Any = client.chat.completions.create(**options, stream=True)
     streamed = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert streamed == plain
 
 
 def test_content_parts_and_unknown_fields_are_accepted(client: openai.OpenAI) -> None:
-    parts = [{"type": "text", "text": "What is a"}, {"type": "text", "text": " paged cache?"}]
-    answer = client.chat.completions.create(
+    parts: Any = [{"type": "text", "text": "What is a"}, {"type": "text", "text": " paged cache?"}]
+    answer: Any = client.chat.completions.create(
         model=MODEL,
         messages=[{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}],
         max_completion_tokens=8,
@@ -82,7 +82,7 @@ def test_content_parts_and_unknown_fields_are_accepted(client: openai.OpenAI) ->
 
 
 def test_a_plain_completion_is_answered(client: openai.OpenAI) -> None:
-    answer = client.completions.create(model=MODEL, prompt="The paged cache", max_tokens=8)
+    answer: Any = client.completions.create(model=MODEL, prompt="The paged cache", max_tokens=8)
     assert answer.choices[0].text
     assert answer.usage.completion_tokens <= 8
 
@@ -141,8 +141,11 @@ def test_a_malformed_request_is_a_bad_request(client: openai.OpenAI) -> None:
 
 def test_many_at_once_are_all_answered(router: str) -> None:
     async def one(client: openai.AsyncOpenAI, number: int) -> str:
-        stream = await client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": f"Tell me about number {number}."}], max_tokens=8, stream=True
+        stream: Any = await client.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": f"Tell me about number {number}."}],
+            max_tokens=8,
+            stream=True,
         )
         return "".join([c.choices[0].delta.content or "" async for c in stream if c.choices])
 
@@ -157,7 +160,7 @@ def test_many_at_once_are_all_answered(router: str) -> None:
 
 def test_a_stream_that_the_client_leaves_frees_the_instance(client: openai.OpenAI) -> None:
     for _ in range(12):
-        stream = client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=2000, stream=True)
+        stream: Any = client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=2000, stream=True)
         next(iter(stream))
         stream.close()
     start = time.monotonic()

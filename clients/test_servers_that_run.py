@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
 from deployment import INFINI, MODEL, free_ports, get, llama_cpp_server, models_at, running, wait_for
 
-QUESTION = [{"role": "user", "content": "What is a paged cache?"}]
+QUESTION: Any = [{"role": "user", "content": "What is a paged cache?"}]
+
+
+def serves(base: str) -> bool:
+    return models_at(base) == [MODEL]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +31,7 @@ def mixed_router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         router_command += ["--instance", f"{base},name={name}"]
     with running(llama_cpp_server(llama), logs / "llama.log"), running(engine_command, logs / "engine.log"):
         for base in bases:
-            wait_for(base, lambda base=base: models_at(base) == [MODEL], 30)
+            wait_for(base, partial(serves, base), 30)
         with running(router_command, logs / "router.log"):
             try:
                 wait_for("router", lambda: b'"healthy_services":"2/2"' in get(f"{address}/health")[1], 30)
@@ -51,7 +57,7 @@ def test_the_model_of_both_is_listed_once(mixed: openai.OpenAI) -> None:
 def test_chat_is_answered_by_both(mixed: openai.OpenAI) -> None:
     seen: set[str] = set()
     for _ in range(8):
-        raw = mixed.chat.completions.with_raw_response.create(model=MODEL, messages=QUESTION, max_tokens=8)
+        raw: Any = mixed.chat.completions.with_raw_response.create(model=MODEL, messages=QUESTION, max_tokens=8)
         assert raw.parse().choices[0].message.content
         assert raw.parse().usage.completion_tokens <= 8
         seen.add(instance_of(raw.headers["x-infini-instance"]))
@@ -61,7 +67,7 @@ def test_chat_is_answered_by_both(mixed: openai.OpenAI) -> None:
 def test_streamed_chat_is_answered_by_both(mixed: openai.OpenAI) -> None:
     seen: set[str] = set()
     for _ in range(8):
-        raw = mixed.chat.completions.with_raw_response.create(
+        raw: Any = mixed.chat.completions.with_raw_response.create(
             model=MODEL, messages=QUESTION, max_tokens=8, stream=True, stream_options={"include_usage": True}
         )
         chunks = list(raw.parse())
