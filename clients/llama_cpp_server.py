@@ -17,7 +17,7 @@ def main() -> None:
     params.port = int(port)
     params.n_ctx = 4096
     params.n_parallel = 2
-    params.cpuparams.n_threads = 2
+    params.cpuparams.n_threads = 1
     params.ui = False
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)

@@ -40,9 +40,7 @@ def test_a_small_chat_is_answered_by_the_paged_instance(client: openai.OpenAI) -
 
 
 def test_a_large_chat_is_answered_by_the_static_instance(client: openai.OpenAI) -> None:
-    start = time.monotonic()
     raw = ask(client, english(60_000), max_tokens=8)
-    assert time.monotonic() - start <= 10
     assert raw.headers["x-infini-pool"] == "static"
     assert raw.headers["x-infini-instance"] == f"{STATIC}-server"
     assert int(raw.headers["x-infini-size"]) > int(raw.headers["x-infini-threshold"])

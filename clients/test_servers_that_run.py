@@ -35,6 +35,7 @@ def mixed_router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with running(router_command, logs / "router.log"):
             try:
                 wait_for("router", lambda: b'"healthy_services":"2/2"' in get(f"{address}/health")[1], 30)
+                wait_for("the router's list of models", partial(serves, address), 10)
             except TimeoutError as e:
                 raise RuntimeError((logs / "router.log").read_text()[-2000:]) from e
             yield address
