@@ -1,0 +1,262 @@
+package org.infinilm.svc.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The real programs as real processes, on simulated instances.
+class DeployIT {
+  private static final Duration LONG = Duration.ofSeconds(90);
+
+  @TempDir private Path dir;
+  private Path launcher = Path.of("");
+  private final List<Process> started = new ArrayList<>();
+  private int registry;
+  private int router;
+  private int paged;
+  private int fixed;
+
+  /// What a command printed and how it ended.
+  private record Ran(int exit, String out) {}
+
+  @BeforeEach
+  void prepare() throws IOException {
+    Path bin = Files.createDirectories(dir.resolve("home/bin"));
+    launcher = bin.resolve("infini");
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    Files.writeString(
+        launcher,
+        "#!/bin/sh\nINFINI_HOME='%s'\nexport INFINI_HOME\nexec '%s' %s -jar '%s' \"$@\"\n"
+            .formatted(
+                dir.resolve("home"),
+                java,
+                "-Xshare:auto -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx128m"
+                    + " --enable-native-access=ALL-UNNAMED"
+                    + " --sun-misc-unsafe-memory-access=allow",
+                System.getProperty("infini.jar")));
+    Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwx------"));
+    registry = freePorts();
+    router = freePorts();
+    paged = freePorts();
+    fixed = freePorts();
+  }
+
+  @AfterEach
+  void clean() throws Exception {
+    started.forEach(Process::destroyForcibly);
+    run("down");
+  }
+
+  @Test
+  void aDetachedDeploymentIsShownValidatedAndEnded() throws Exception {
+    Ran up = up("--detach");
+    assertThat(up.exit()).as(up.out()).isZero();
+    assertThat(up.out()).contains("curl http://127.0.0.1:" + router);
+
+    assertThat(up("--detach").exit()).as("a second up finds the first").isZero();
+    Ran status = run("status", "--json");
+    assertThat(status.exit()).as(status.out()).isZero();
+    Ran green = validate();
+    assertThat(green.exit()).as(green.out()).isZero();
+
+    State.Part lost = part("static-cache-9g_8b_thinking");
+    ProcessHandle sitter = ProcessHandle.of(lost.process().pid()).orElseThrow();
+    List<ProcessHandle> tree = new ArrayList<>(sitter.descendants().toList());
+    assertThat(tree).isNotEmpty();
+    sitter.destroyForcibly();
+    tree.forEach(ProcessHandle::destroyForcibly);
+
+    Ran red = validate();
+    assertThat(red.exit()).isEqualTo(1);
+    assertThat(red.out()).contains("FAIL").contains("static-cache-9g_8b_thinking");
+    assertThat(red.out()).contains("ok    chat:");
+    assertThat(run("status").exit()).isEqualTo(1);
+
+    Ran down = run("down");
+    assertThat(down.exit()).as(down.out()).isZero();
+    assertNothingIsLeft();
+    assertThat(run("down").out()).contains("nothing runs");
+  }
+
+  @Test
+  void aSignalEndsAllInOrder() throws Exception {
+    Process up = start(upCommand());
+    awaitServing(up);
+
+    up.destroy();
+
+    assertThat(up.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(up.exitValue()).as(output()).isZero();
+    assertThat(output()).contains("small request: paged-").contains("large request: static-");
+    assertNothingIsLeft();
+  }
+
+  @Test
+  void whatAKilledUpLeavesBehindIsEndedByDown() throws Exception {
+    Process up = start(upCommand("--no-demo"));
+    awaitServing(up);
+
+    up.destroyForcibly();
+    assertThat(up.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    Ran down = run("down");
+
+    assertThat(down.exit()).as(down.out()).isZero();
+    assertNothingIsLeft();
+  }
+
+  @Test
+  void aPartThatCannotRunIsShownWithItsLogAndAllIsEnded() throws Exception {
+    Path file = dir.resolve("broken.toml");
+    Files.writeString(
+        file, "name = \"broken\"\nport = %d\n[backend]\ntype = \"nonsense\"\n".formatted(paged));
+
+    Ran up = up("--detach", "--config", file.toString());
+
+    assertThat(up.exit()).isEqualTo(1);
+    assertThat(up.out()).contains("broken ended with exit code").contains("nonsense");
+    assertNothingIsLeft();
+  }
+
+  @Test
+  void aTakenPortIsNamedBeforeAnythingStarts() throws Exception {
+    try (ServerSocket holder = new ServerSocket(fixed + 1, 1, InetAddress.getByName("127.0.0.1"))) {
+      Ran up = up("--detach");
+
+      assertThat(up.exit()).isEqualTo(1);
+      assertThat(up.out())
+          .contains("port " + holder.getLocalPort())
+          .contains("pid " + ProcessHandle.current().pid())
+          .contains("--static-port");
+    }
+  }
+
+  @Test
+  void aModelThatIsNoGgufIsRefused() throws Exception {
+    Path model = Files.writeString(dir.resolve("x.gguf"), "not a model");
+
+    Ran up = run(without(upCommand("--detach", "--model", model.toString()), "--simulate"));
+
+    assertThat(up.exit()).isEqualTo(1);
+    assertThat(up.out()).contains("not a GGUF file").contains(model.toString());
+  }
+
+  private void awaitServing(Process up) throws IOException {
+    await().atMost(LONG).until(() -> output().contains("Ctrl-C ends it.") || !up.isAlive());
+    assertThat(up.isAlive()).as(output()).isTrue();
+  }
+
+  private void assertNothingIsLeft() throws Exception {
+    assertThat(state()).isNull();
+    for (int port : new int[] {registry, router, paged, paged + 1, fixed, fixed + 1}) {
+      assertThat(Preflight.isFree("127.0.0.1", port)).as("port " + port).isTrue();
+    }
+    assertThat(Proc.withEnvironment("XDG_STATE_HOME=" + dir)).isEmpty();
+  }
+
+  private State.Part part(String name) throws IOException {
+    return new RunFolder(folder())
+        .read().orElseThrow().parts().stream()
+            .filter(p -> p.name().equals(name))
+            .findFirst()
+            .orElseThrow();
+  }
+
+  private @org.jspecify.annotations.Nullable State state() throws IOException {
+    return new RunFolder(folder()).read().orElse(null);
+  }
+
+  private Path folder() {
+    return dir.resolve("infini/run/" + router);
+  }
+
+  private String output() throws IOException {
+    return Files.readString(dir.resolve("out.txt"));
+  }
+
+  private Ran validate() throws Exception {
+    return run(
+        "validate",
+        "127.0.0.1",
+        "--registry-port",
+        String.valueOf(registry),
+        "--router-port",
+        String.valueOf(router),
+        "--timeout",
+        "20");
+  }
+
+  private Ran up(String... more) throws Exception {
+    return run(upCommand(more));
+  }
+
+  private String[] upCommand(String... more) {
+    List<String> c =
+        new ArrayList<>(
+            List.of(
+                "up",
+                "--simulate",
+                "--registry-port",
+                String.valueOf(registry),
+                "--router-port",
+                String.valueOf(router),
+                "--paged-port",
+                String.valueOf(paged),
+                "--static-port",
+                String.valueOf(fixed)));
+    c.addAll(Arrays.asList(more));
+    return c.toArray(String[]::new);
+  }
+
+  private static String[] without(String[] command, String word) {
+    return Arrays.stream(command).filter(w -> !w.equals(word)).toArray(String[]::new);
+  }
+
+  private Ran run(String... arguments) throws Exception {
+    Process p = start(arguments);
+    assertThat(p.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).as(output()).isTrue();
+    return new Ran(p.exitValue(), output());
+  }
+
+  private Process start(String... arguments) throws IOException {
+    List<String> command = new ArrayList<>(List.of(launcher.toString()));
+    command.addAll(Arrays.asList(arguments));
+    ProcessBuilder b =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(dir.resolve("out.txt").toFile());
+    Map<String, String> env = b.environment();
+    env.keySet().removeIf(k -> k.startsWith("INFINI_") || k.startsWith("XDG_"));
+    env.put("XDG_STATE_HOME", dir.toString());
+    Process p = b.start();
+    started.add(p);
+    return p;
+  }
+
+  /// A port that is free together with the next one.
+  private static int freePorts() throws IOException {
+    for (int attempt = 0; attempt < 100; attempt++) {
+      try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        if (Preflight.isFree("127.0.0.1", any.getLocalPort() + 1)) {
+          return any.getLocalPort();
+        }
+      }
+    }
+    throw new IOException("no two free ports in a row");
+  }
+}
