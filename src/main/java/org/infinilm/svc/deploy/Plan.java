@@ -202,7 +202,11 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
 
   /// The babysitter's file of one of the seed's two instances.
   private static String toml(Settings s, String name, int port, String cache, String model) {
-    List<String> args = new ArrayList<>(List.of("--served_model_name", model));
+    List<String> args =
+        new ArrayList<>(
+            s.simulate()
+                ? List.of("--model", model, "--name", name)
+                : List.of("--served_model_name", model));
     if (cache.equals("static")) {
       args.addAll(List.of("--max_cache_len", "32768"));
     } else {
