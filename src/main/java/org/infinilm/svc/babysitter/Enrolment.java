@@ -65,7 +65,7 @@ final class Enrolment {
   private static final long FOREVER = Long.MAX_VALUE / 2;
   private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(200);
-  private static final Duration SLOWEST_RETRY = Duration.ofSeconds(5);
+  private static final Duration SLOWEST_RETRY = Duration.ofSeconds(2);
 
   private final String name;
   private final Roll roll;

@@ -9,6 +9,7 @@ import java.util.UUID;
 import org.infinilm.svc.http.PortOwner;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /// Starts the supervised process, when its port is free, and keeps what it prints.
 final class Launcher {
@@ -31,6 +32,12 @@ final class Launcher {
   Child start(int generation) throws IOException {
     requireFree(settings.addresses().bind(), settings.port(), "the server's");
     String name = settings.name();
+    // Our own programs log to stderr, with a level of their own.
+    Level stderr =
+        switch (settings.backend().type()) {
+          case ENGINE, SIMULATE -> Level.INFO;
+          case COMMAND, VLLM, MOCK, INFINILM, INFINILM_RUST -> Level.WARN;
+        };
     Child child =
         Child.start(
             argv,
@@ -44,7 +51,7 @@ final class Launcher {
             },
             line -> {
               logs.add(line);
-              log.warn("[{}] {}", name, line);
+              log.atLevel(stderr).log("[{}] {}", name, line);
             });
     log.info("[{}] started pid {}: {}", name, child.pid(), argv.getFirst());
     return child;

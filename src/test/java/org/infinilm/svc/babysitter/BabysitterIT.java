@@ -133,7 +133,7 @@ class BabysitterIT {
   @Test
   void aServerWhoseHealthFailsIsWithdrawnThenRestarted() throws Exception {
     FakeRegistry registry = registry(0);
-    start(registry.url(), "restart_delay = 0.1", "health_interval = 0.2", "health_failures = 5");
+    start(registry.url(), "restart_delay = 0.1", "health_interval = 0.2", "health_failures = 10");
     await().until(() -> registry.status("t-server").equals("running"));
     poke("/break");
     await().until(() -> registry.status("t-server").equals("unhealthy"));

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.fleet.CacheType;
@@ -97,6 +98,17 @@ class SettingsTest {
         .containsEntry("models", List.of("m"))
         .containsEntry("parent_service", "paged-cache-9g_8b_thinking")
         .containsEntry("type", "openai-api");
+  }
+
+  @Test
+  void theShippedCaseFilesAreReadWithoutAWarning() throws Exception {
+    try (Stream<Path> files = Files.walk(Path.of("deployment", "cases"))) {
+      List<Path> tomls = files.filter(f -> f.toString().endsWith(".toml")).toList();
+      assertThat(tomls).hasSizeGreaterThanOrEqualTo(2);
+      for (Path toml : tomls) {
+        assertThat(read("", "config_file=" + toml).warnings()).as(toml.toString()).isEmpty();
+      }
+    }
   }
 
   @Test
