@@ -33,7 +33,8 @@ public final class Main {
           BabysitterProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           Compare.PROGRAM,
-          ConfigCheck.PROGRAM);
+          ConfigCheck.PROGRAM,
+          StartCache.PROGRAM);
 
   private Main() {}
 

@@ -121,12 +121,17 @@ public final class Config {
     return warnings;
   }
 
-  /// One line a key: `name = value # origin`.
+  /// One line a key: `name = value # origin`; the values of secrets stay unsaid.
   public List<String> describe() {
     List<String> out = new ArrayList<>();
-    values.forEach((k, v) ->
-        out.add(
-            k.name() + " = " + (v.value() == null ? "(none)" : v.value()) + "  # " + v.origin()));
+    values.forEach((k, v) -> out.add(k.name() + " = " + shown(k, v) + "  # " + v.origin()));
     return out;
+  }
+
+  private static String shown(Key<?> k, Value v) {
+    if (v.value() == null) {
+      return "(none)";
+    }
+    return k.name().endsWith("token") ? "(secret)" : v.value().toString();
   }
 }

@@ -26,7 +26,8 @@ public final class Lifetime {
     this.bound = bound;
   }
 
-  /// Takes over the signals of this process.
+  /// Takes over the signals of this process. Call it when the program has started: from then on
+  /// every end of the process runs the steps and has the exit code of [#end].
   ///
   /// @param bound how long all steps together may take
   public static Lifetime ofProcess(Duration bound) {

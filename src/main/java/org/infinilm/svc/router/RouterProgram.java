@@ -51,8 +51,8 @@ public final class RouterProgram {
             "instance name " + k.name() + " given twice (expected: unique names)");
       }
     }
-    Lifetime life = Lifetime.ofProcess(END.plus(config.drainTimeout()));
     try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
+      Lifetime life = Lifetime.ofProcess(END.plus(config.drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
       if (!config.host().startsWith("127.") && config.adminToken() == null) {
