@@ -22,11 +22,18 @@ final class Child {
 
   private static final String GUARD =
       """
+      signal() {
+        kill -s "$1" -- "-$group" 2>/dev/null
+        for f in $(grep -lsF -- "$mark" /proc/[0-9]*/environ 2>/dev/null); do
+          f=${f#/proc/}
+          kill -s "$1" "${f%/environ}" 2>/dev/null
+        done
+      }
+      group=$1 grace=$2 mark=$3 n=0
       read -r _
-      kill -s TERM -- "-$1" 2>/dev/null
-      n=0
-      while [ "$n" -lt "$2" ] && kill -s 0 -- "-$1" 2>/dev/null; do sleep 1; n=$((n + 1)); done
-      kill -s KILL -- "-$1" 2>/dev/null
+      signal TERM
+      while [ "$n" -lt "$grace" ] && kill -s 0 -- "-$group" 2>/dev/null; do sleep 1; n=$((n + 1)); done
+      signal KILL
       """;
 
   private final Process process;
@@ -84,7 +91,8 @@ final class Child {
         List.of(
             drain("stdout", process.getInputStream(), stdout),
             drain("stderr", process.getErrorStream(), stderr));
-    return new Child(process, tree, ownSession ? guard(process.pid(), grace) : null, drains);
+    return new Child(
+        process, tree, ownSession ? guard(process.pid(), grace, MARK + "=" + mark) : null, drains);
   }
 
   long pid() {
@@ -112,11 +120,11 @@ final class Child {
   }
 
   /// A shell that waits for the end of its standard input, which only this process holds open: when
-  /// this process is gone for whatever reason, it ends the group.
-  private static @Nullable Process guard(long group, Duration grace) {
+  /// this process is gone for whatever reason, it ends the group and what carries the mark.
+  private static @Nullable Process guard(long group, Duration grace, String mark) {
     try {
       return new ProcessBuilder(
-              "setsid", "sh", "-c", GUARD, "infini-guard", "" + group, "" + grace.toSeconds())
+              "setsid", "sh", "-c", GUARD, "infini-guard", "" + group, "" + grace.toSeconds(), mark)
           .redirectOutput(ProcessBuilder.Redirect.DISCARD)
           .redirectError(ProcessBuilder.Redirect.DISCARD)
           .start();

@@ -197,9 +197,12 @@ class BabysitterIT {
 
   @Test
   void aKilledBabysitterTakesItsServerWithIt() throws Exception {
-    Process babysitter = program(toml("", List.of(), List.of("stop_grace = 1")));
+    Path pidFile = dir.resolve("descendant.pid");
+    List<String> options = List.of("descendant=" + pidFile);
+    Process babysitter = program(toml("", options, List.of("stop_grace = 1")));
     await().until(() -> get("/health").status() == 200);
     List<ProcessHandle> all = babysitter.descendants().toList();
+    assertThat(all).map(ProcessHandle::pid).contains(Long.parseLong(Files.readString(pidFile)));
     babysitter.destroyForcibly().waitFor();
     await().untilAsserted(() -> assertThat(all).isNotEmpty().noneMatch(ProcessHandle::isAlive));
   }
