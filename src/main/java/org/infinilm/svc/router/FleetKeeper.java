@@ -146,13 +146,17 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
     if (changed) {
       List<Instance> instances = now.stream().map(View::instance).toList();
       Map<Integer, Target> targets = new HashMap<>();
+      int unread = 0;
+      for (Roster.Entry e : roster.entries()) {
+        unread += e.unread() ? 1 : 0;
+      }
       for (View v : now) {
         Target t = target(v.known());
         if (t != null) {
           targets.put(v.instance().slot(), t);
         }
       }
-      table = new RoutingTable(new Fleet(++version, instances), Map.copyOf(targets));
+      table = new RoutingTable(new Fleet(++version, instances), Map.copyOf(targets), unread);
     }
     views = List.copyOf(now);
   }

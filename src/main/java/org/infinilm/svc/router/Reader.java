@@ -60,12 +60,13 @@ final class Reader {
     if (post && peeked.form() == Form.OTHER) {
       model = multipartModel(in);
     }
-    Fleet fleet = plane.table().get().fleet();
+    RoutingTable table = plane.table().get();
+    Fleet fleet = table.fleet();
     Candidates candidates;
     if (model != null) {
       candidates = fleet.forModel(model);
       if (candidates == null) {
-        return new Exchange.Question.Wrong(unknownModel(model, fleet.models()));
+        return new Exchange.Question.Wrong(unknownModel(model, table));
       }
     } else if (post && (json || peeked.form() == Form.OBJECT)) {
       List<String> offered = fleet.models();
@@ -150,14 +151,19 @@ final class Reader {
     return (quote < 0 ? line : line.substring(0, quote)).strip();
   }
 
-  private static ApiError unknownModel(String model, List<String> offered) {
+  private static ApiError unknownModel(String model, RoutingTable table) {
     String shown = model.length() > 100 ? model.substring(0, 100) + "..." : model;
-    return ApiError.unavailable(
-        "model_not_available",
+    List<String> offered = table.fleet().models();
+    String said =
         "No healthy services available for model '"
             + shown
             + "'; models on offer: "
-            + (offered.isEmpty() ? "none" : String.join(", ", offered)));
+            + (offered.isEmpty() ? "none" : String.join(", ", offered));
+    return table.unread() == 0
+        ? ApiError.unavailable("model_not_available", said)
+        : ApiError.unavailable(
+            "no_healthy_instance",
+            said + "; those of " + table.unread() + " instances are not known yet");
   }
 
   /// The value of the part named `model` in the first 64 KiB of a multipart body.

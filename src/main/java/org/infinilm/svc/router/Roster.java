@@ -56,6 +56,9 @@ final class Roster {
       if (!known.running()) {
         return State.DRAINING;
       }
+      if (unread()) {
+        return State.EJECTED;
+      }
       boolean up =
           switch (verdict) {
             case UP -> true;
@@ -65,11 +68,16 @@ final class Roster {
       return up ? State.ROUTABLE : State.EJECTED;
     }
 
+    /// Whether it registered no models and its own list was not read yet.
+    boolean unread() {
+      return known.models() == null && ownModels == null;
+    }
+
     /// Whether it should be probed more often than usual.
     boolean suspect() {
       return failuresInARow > 0
           || verdict == DOWN
-          || (known.models() == null && ownModels == null)
+          || unread()
           || (verdict == UNPROBED && !known.registryHealthy());
     }
 

@@ -87,9 +87,6 @@ class RouterIT {
             .toArray(String[]::new));
     String all = to.length + "/" + to.length;
     await().atMost(SOON).until(() -> get("/health").path("healthy_services").asText().equals(all));
-    for (SimulatedInstance i : to) {
-      await().atMost(SOON).until(() -> modelsKnown(i.name()));
-    }
   }
 
   private boolean modelsKnown(String name) throws Exception {
@@ -401,6 +398,20 @@ class RouterIT {
     assertThat(large.status()).isEqualTo(413);
     assertThat(large.headers().get("x-request-id")).isNotBlank();
     assertThat(chat("still works").status()).isEqualTo(200);
+  }
+
+  @Test
+  void aModelThatIsNotKnownYetMayBeAskedForAgain() throws Exception {
+    SimulatedInstance i = paged("paged-1");
+    i.stopListening();
+    route(Map.of(), i.url() + ",name=paged-1");
+    Client.Reply early = chat("hi");
+    assertThat(early.status()).isEqualTo(503);
+    assertThat(early.headers().get("x-should-retry")).isNull();
+    assertThat(early.headers().get("retry-after")).isEqualTo("1");
+    assertThat(get("/health").path("healthy_services").asText()).startsWith("0/");
+    i.startListening();
+    await().atMost(SOON).until(() -> chat("hi").status() == 200);
   }
 
   @Test
