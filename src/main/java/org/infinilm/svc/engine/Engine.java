@@ -228,6 +228,9 @@ final class Engine {
 
   /// Sends what the step gave and ends the jobs that are complete, cancelled or broken.
   private void settle(List<Job> owners, boolean done) {
+    if (!done) {
+      LOG.error("a step of {} requests failed; they are ended", owners.size());
+    }
     for (Job j : owners) {
       if (!done) {
         end(j, new Job.Event.Broken(false));

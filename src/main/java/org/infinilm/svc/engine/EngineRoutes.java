@@ -35,6 +35,7 @@ final class EngineRoutes implements Handler {
   private final EngineMetrics metrics;
   private final Ticker ticker;
   private final Map<String, Route> routes;
+  private final long created;
   private volatile @Nullable Loaded loaded;
 
   /// @param model the name it serves under
@@ -43,6 +44,7 @@ final class EngineRoutes implements Handler {
     this.reader = reader;
     this.metrics = metrics;
     this.ticker = ticker;
+    this.created = ticker.now().getEpochSecond();
     Route chat = new Route("POST", (r, id) -> generation(r, id, true));
     Route models = new Route("GET", (r, id) -> models());
     this.routes =
@@ -135,7 +137,7 @@ final class EngineRoutes implements Handler {
             "owned_by",
             "infini",
             "created",
-            ticker.now().getEpochSecond(),
+            created,
             "max_model_len",
             l.maxModelTokens());
     return Response.json(200, Map.of("object", "list", "data", List.of(card)));
