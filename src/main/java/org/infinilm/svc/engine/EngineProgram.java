@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -106,6 +108,9 @@ public final class EngineProgram {
             () -> ThreadLocalRandom.current().nextLong());
     EngineRoutes routes = new EngineRoutes(name, reader, metrics, Ticker.SYSTEM);
     Optional<ProcessHandle> supervisor = supervisor(environment);
+    Path model = file.file();
+    FutureTask<Loaded> loading = new FutureTask<>(() -> setup.load(model, metrics, environment));
+    Thread.ofPlatform().daemon().name("load").start(loading);
     Server server =
         Server.start(
             Server.Options.at(config.get(HOST), config.get(PORT)).maxBody(MAX_BODY_BYTES), routes);
@@ -114,9 +119,13 @@ public final class EngineProgram {
     life.onEnd(server::close);
     Loaded loaded;
     try {
-      loaded = setup.load(file.file(), metrics, environment);
-    } catch (EngineException e) {
-      LOG.error("{}", e.getMessage());
+      loaded = loading.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof EngineException known) {
+        LOG.error("{}", known.getMessage());
+      } else {
+        LOG.error("the model cannot be loaded", e.getCause());
+      }
       life.end(1);
       return life.await();
     }

@@ -506,20 +506,27 @@ final class NativeLlama implements Llama {
     }
 
     @Override
-    public byte[] piece(int token) {
+    public byte[][] pieces() {
+      byte[][] all = new byte[size][];
       try (Arena call = Arena.ofConfined()) {
-        int room = 64;
-        while (true) {
-          MemorySegment into = call.allocate(room);
-          int n = (int) calls.piece().invokeExact(vocabulary, token, into, room, 0, false);
-          if (n >= 0) {
-            return into.asSlice(0, n).toArray(JAVA_BYTE);
+        MemorySegment into = call.allocate(64);
+        for (int token = 0; token < size; token++) {
+          int n = piece(token, into);
+          if (n < 0) {
+            into = call.allocate(-n);
+            n = piece(token, into);
           }
-          room = -n;
+          all[token] = into.asSlice(0, n).toArray(JAVA_BYTE);
         }
+        return all;
       } catch (Throwable e) {
         throw failed(e);
       }
+    }
+
+    private int piece(int token, MemorySegment into) throws Throwable {
+      return (int)
+          calls.piece().invokeExact(vocabulary, token, into, (int) into.byteSize(), 0, false);
     }
 
     @Override

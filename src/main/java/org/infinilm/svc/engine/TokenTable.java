@@ -12,10 +12,7 @@ final class TokenTable {
   private final int longestBytes;
 
   TokenTable(Vocabulary vocabulary) {
-    pieces = new byte[vocabulary.size()][];
-    for (int i = 0; i < pieces.length; i++) {
-      pieces[i] = vocabulary.piece(i);
-    }
+    pieces = vocabulary.pieces();
     ends = IntStream.range(0, pieces.length).filter(vocabulary::isEnd).toArray();
     longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).max().orElse(1);
   }

@@ -16,8 +16,9 @@ interface Vocabulary {
   /// @param special whether the model's own first token is put in front
   int[] tokenize(String text, boolean special);
 
-  /// The bytes of one token; may be a part of a UTF-8 character, or empty for a control token.
-  byte[] piece(int token);
+  /// The bytes of every token, by id; a piece may be a part of a UTF-8 character, or empty for a
+  /// control token.
+  byte[][] pieces();
 
   /// The text of a prompt for these messages, by the model's own template, ready for the answer.
   ///
