@@ -145,6 +145,7 @@ final class EngineRoutes implements Handler {
 
   private Response tokenize(Request request) throws ApiError {
     Loaded l = model();
+    l.checkBody(request.body().length);
     int[] tokens = l.prompt(known(reader.tokenize(request.body())));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
@@ -152,6 +153,7 @@ final class EngineRoutes implements Handler {
 
   private Response detokenize(Request request) throws ApiError {
     Loaded l = model();
+    l.checkBody(request.body().length);
     List<Integer> ids = reader.detokenize(request.body());
     for (int id : ids) {
       if (id < 0 || id >= l.table().size()) {
@@ -185,6 +187,7 @@ final class EngineRoutes implements Handler {
     Loaded l;
     try {
       l = model();
+      l.checkBody(request.body().length);
       ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
       int[] prompt = l.prompt(ask);
       int most = l.answerTokens(ask, prompt.length);

@@ -6,9 +6,32 @@ import java.util.List;
 ///
 /// @param maxTokens longest answer when the client leaves it open
 record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
+  /// One character written as a JSON escape.
+  private static final int ESCAPED_BYTES = 6;
+
+  private static final int OTHER_FIELDS_BYTES = 1 << 20;
+
   /// The longest prompt and answer together.
   int maxModelTokens() {
     return engine.limits().cacheTokens();
+  }
+
+  /// Refuses a body before it is read when its prompt cannot fit, however it is written.
+  void checkBody(int bytes) throws ApiError {
+    long most = table.mostBytes(maxModelTokens()) * ESCAPED_BYTES + OTHER_FIELDS_BYTES;
+    if (bytes > most) {
+      throw new ApiError(
+          400,
+          "context_length_exceeded",
+          null,
+          "a body of "
+              + bytes
+              + " bytes (expected: at most "
+              + most
+              + ", more than any prompt of "
+              + maxModelTokens()
+              + " tokens, this model's maximum context length)");
+    }
   }
 
   /// The prompt of a request as tokens.

@@ -39,6 +39,11 @@ final class TokenTable {
     return Math.ceilDiv(bytes, (long) Math.max(1, longestBytes));
   }
 
+  /// So many tokens have at most this many UTF-8 bytes.
+  long mostBytes(int tokens) {
+    return (long) tokens * longestBytes;
+  }
+
   /// The text of these tokens.
   String text(int[] tokens) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -255,7 +255,11 @@ class EngineIT {
         .isEqualTo("context_length_exceeded");
     assertThat(error(kind, "/v1/completions", Map.of("prompt", "", "model", "x"), 404).path("code"))
         .hasToString("\"model_not_found\"");
-    assertThat(clientErrors(kind)).isEqualTo(before + 3);
+    assertThat(
+            error(kind, "/v1/completions", Map.of("prompt", "a".repeat(1_900_000)), 400)
+                .path("code"))
+        .hasToString("\"context_length_exceeded\"");
+    assertThat(clientErrors(kind)).isEqualTo(before + 4);
   }
 
   private static double clientErrors(Kind kind) {

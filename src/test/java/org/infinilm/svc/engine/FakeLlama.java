@@ -14,7 +14,7 @@ final class FakeLlama implements Llama {
   private final @Nullable Cell[] cells;
   private final int vocabulary;
   private final int[] lastTokens = new int[4096];
-  boolean failing;
+  volatile boolean failing;
   int defragmentations;
 
   FakeLlama(int cells, int vocabulary) {
