@@ -16,6 +16,9 @@ final class Readiness {
   private static final Duration POLL = Duration.ofMillis(50);
   private static final Duration PROBE = Duration.ofSeconds(1);
 
+  /// What a babysitter says of itself when its server has ended.
+  private static final Set<String> FAILED = Set.of("restarting", "failed");
+
   private final Probe probe;
   private final Plan plan;
   private final Group group;
@@ -84,14 +87,15 @@ final class Readiness {
     ready.accept(name, address);
   }
 
-  /// An embedded engine that its babysitter had to start again before it ever served.
+  /// An embedded engine that ended before it ever served: its babysitter is about to start it
+  /// again.
   private Optional<String> crashed() throws InterruptedException {
     for (Plan.Part p : plan.parts()) {
       if (!p.embedded() || done.contains(p.name() + Discovery.SERVER)) {
         continue;
       }
-      JsonNode info = probe.get(p.health().resolve("/info")).json();
-      if (info.path("restart_count").asInt() > 0) {
+      String status = probe.get(p.health()).json().path("status").asText();
+      if (FAILED.contains(status)) {
         return log(p.name())
             .map(tail -> "the server of " + p.name() + " ended before it served" + tail);
       }

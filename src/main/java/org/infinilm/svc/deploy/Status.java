@@ -25,7 +25,7 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
     for (State.Part p : state.parts()) {
       boolean alive = p.process().alive();
       Probe.Seen seen = alive ? probe.get(p.health()) : null;
-      String health = seen == null ? "ended" : seen.ok() ? "ok" : seen.describe();
+      String health = seen == null ? "ended" : health(seen);
       Duration uptime = alive ? Duration.between(p.started(), now) : Duration.ZERO;
       parts.add(new PartRow(p.name(), p.process().pid(), p.port(), alive, health, uptime));
     }
@@ -36,6 +36,12 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
         parts,
         instances(Fleet.of(services.json(), state.address()), page),
         services.failure() == null);
+  }
+
+  /// `ok`, the word that the part says of itself, or why it does not answer.
+  private static String health(Probe.Seen seen) {
+    String word = seen.json().path("status").asText();
+    return seen.ok() ? "ok" : word.isEmpty() ? seen.describe() : word;
   }
 
   private static List<InstanceRow> instances(Fleet fleet, String metrics) {

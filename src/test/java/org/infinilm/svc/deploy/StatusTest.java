@@ -1,0 +1,53 @@
+package org.infinilm.svc.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import org.infinilm.svc.deploy.Status.InstanceRow;
+import org.infinilm.svc.deploy.Status.PartRow;
+import org.junit.jupiter.api.Test;
+
+class StatusTest {
+  private static final PartRow ROUTER =
+      new PartRow("router", 11, 8000, true, "ok", Duration.ofSeconds(3725));
+  private static final InstanceRow PAGED = new InstanceRow("p-server", "paged", true, 1, 24);
+
+  @Test
+  void allWellIsOk() {
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), true).ok()).isTrue();
+  }
+
+  @Test
+  void anyEndedPartSickInstanceOrSilentRouterIsNot() {
+    PartRow ended = new PartRow("p", 12, 8100, false, "ended", Duration.ZERO);
+    InstanceRow sick = new InstanceRow("s-server", "static", false, 0, 0);
+
+    assertThat(new Status(List.of(ROUTER, ended), List.of(PAGED), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED, sick), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), false).ok()).isFalse();
+  }
+
+  @Test
+  void tablesHaveOneLineForEachPartAndInstance() {
+    Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
+
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), true).tables(plain).lines())
+        .containsExactly(
+            "PART                                    PID      PORT    UPTIME  HEALTH",
+            "router                                   11      8000      1h2m  ok",
+            "",
+            "INSTANCE                               POOL IN-FLIGHT    SERVED  HEALTH",
+            "p-server                              paged         1        24  ok");
+  }
+
+  @Test
+  void coloursAreOnlyForTerminals() {
+    PrintStream out = new PrintStream(PrintStream.nullOutputStream());
+
+    assertThat(new Terminal(out, true, true).green("ok")).contains("\u001b[");
+    assertThat(new Terminal(out, true, false).green("ok")).isEqualTo("ok");
+  }
+}
