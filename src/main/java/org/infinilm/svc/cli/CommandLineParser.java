@@ -60,9 +60,9 @@ final class CommandLineParser {
       }
       return program.run().run(arguments(program, last));
     } catch (ParameterException e) {
+      e.getCommandLine().usage(err);
       err.println(e.getMessage());
       CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
-      e.getCommandLine().usage(err);
       return 2;
     } catch (ConfigException e) {
       err.println(e.getMessage());

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenLargeContext;
+import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.DownProgram;
 import org.infinilm.svc.deploy.StatusProgram;
@@ -41,7 +42,7 @@ public final class Main {
   /// @param args the command and its arguments; `infini.program` names the command when a drop-in
   ///   executable was called
   public static void main(String[] args) {
-    System.exit(run(args, System.getenv()));
+    Lifetime.exit(run(args, System.getenv()));
   }
 
   static int run(String[] args, Map<String, String> env) {

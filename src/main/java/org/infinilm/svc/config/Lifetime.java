@@ -17,6 +17,8 @@ public final class Lifetime {
     void run() throws Exception;
   }
 
+  private static volatile int processCode;
+
   private final Deque<Step> steps = new ArrayDeque<>();
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Duration bound;
@@ -26,14 +28,19 @@ public final class Lifetime {
     this.bound = bound;
   }
 
-  /// Takes over the signals of this process. Call it when the program has started: from then on
-  /// every end of the process runs the steps and has the exit code of [#end].
+  /// Takes over the signals of this process: every end of it runs the steps first.
   ///
   /// @param bound how long all steps together may take
   public static Lifetime ofProcess(Duration bound) {
     Lifetime life = new Lifetime(bound);
     Runtime.getRuntime().addShutdownHook(new Thread(life::finish, "shutdown"));
     return life;
+  }
+
+  /// Ends this process with `exitCode`, whether or not a lifetime was begun; steps still run.
+  public static void exit(int exitCode) {
+    processCode = exitCode;
+    System.exit(exitCode);
   }
 
   /// Adds a step; it runs before those added earlier.
@@ -63,7 +70,7 @@ public final class Lifetime {
       Thread.currentThread().interrupt();
     }
     System.out.flush();
-    Runtime.getRuntime().halt(code);
+    Runtime.getRuntime().halt(code != 0 ? code : processCode);
   }
 
   private void runSteps() {
