@@ -82,6 +82,10 @@ public final class EngineProgram {
           args -> run(args.config(), System.getenv()));
 
   private static final int MAX_BODY_BYTES = 64 << 20;
+
+  /// For the error events of streams that the end cuts.
+  private static final Duration LAST_WORDS = Duration.ofSeconds(1);
+
   private static final Duration GRACE = Duration.ofSeconds(2);
   private static final Duration BOUND = Duration.ofSeconds(8);
 
@@ -129,6 +133,7 @@ public final class EngineProgram {
       life.end(1);
       return life.await();
     }
+    life.onEnd(() -> server.drain(LAST_WORDS));
     life.onEnd(loaded.engine()::stop);
     life.onEnd(() -> server.drain(GRACE));
     routes.serve(loaded);
