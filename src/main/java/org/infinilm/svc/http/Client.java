@@ -100,7 +100,7 @@ public final class Client implements AutoCloseable {
       Duration betweenBytes,
       Listener listener)
       throws IOException, InterruptedException {
-    ClientCall call = new ClientCall(uri.getHost() + ":" + port(uri));
+    ClientCall call = new ClientCall(uri.getRawAuthority());
     Channel channel = connect(uri, total == null ? betweenBytes : total, call);
     try {
       if (total != null) {
@@ -117,7 +117,7 @@ public final class Client implements AutoCloseable {
 
   private Channel connect(URI uri, Duration timeout, ClientCall call)
       throws IOException, InterruptedException {
-    String host = uri.getHost();
+    String host = host(uri);
     if (host == null || !"http".equals(uri.getScheme())) {
       throw new IOException(uri + " (expected: http://host:port/path)");
     }
@@ -150,8 +150,26 @@ public final class Client implements AutoCloseable {
     return f.channel();
   }
 
-  private static int port(URI uri) {
-    return uri.getPort() < 0 ? 80 : uri.getPort();
+  /// Container names hold underscores, which [URI] takes for no host.
+  private static @Nullable String host(URI uri) {
+    String authority = uri.getRawAuthority();
+    if (uri.getHost() != null || authority == null || authority.indexOf('@') >= 0) {
+      return uri.getHost();
+    }
+    return authority.replaceFirst(":[0-9]*$", "");
+  }
+
+  private static int port(URI uri) throws IOException {
+    String authority = uri.getRawAuthority();
+    if (uri.getPort() >= 0 || uri.getHost() != null || authority == null) {
+      return uri.getPort() < 0 ? 80 : uri.getPort();
+    }
+    int colon = authority.lastIndexOf(':');
+    try {
+      return colon < 0 ? 80 : Integer.parseInt(authority, colon + 1, authority.length(), 10);
+    } catch (NumberFormatException e) {
+      throw new IOException(uri + " (expected: http://host:port/path)", e);
+    }
   }
 
   private static DefaultFullHttpRequest request(

@@ -1,5 +1,7 @@
 package org.infinilm.svc.http;
 
+import org.jspecify.annotations.Nullable;
+
 /// Receives complete requests from a [ProxyServer], on event loops; must not block.
 public interface Front {
   /// Takes over one request; it must end in exactly one answer.
@@ -7,5 +9,7 @@ public interface Front {
 
   /// The answer to a request that cannot be read (`status` 400, 408, 413, 414, 431, 501, 503, 505):
   /// what is wrong with it.
-  Response refusal(int status, String why);
+  ///
+  /// @param requestId the client's `x-request-id` as sent, or null
+  Response refusal(int status, String why, @Nullable String requestId);
 }

@@ -23,7 +23,10 @@ public interface Inbound {
   ///
   /// @param set fields that replace the client's (lower-case names)
   /// @param firstByte limit until the first byte of the answer's body, and between bytes after it
-  UpstreamCall send(Origin origin, List<Header> set, Duration firstByte, UpstreamEvents events);
+  /// @param reuse whether a kept connection will do; one may turn out to be closed
+  ///   ([UpstreamFailure#CLOSED_STALE])
+  UpstreamCall send(
+      Origin origin, List<Header> set, Duration firstByte, boolean reuse, UpstreamEvents events);
 
   /// Starts the answer with an instance's head: end-to-end fields as they are, hop-by-hop ones
   /// dropped.

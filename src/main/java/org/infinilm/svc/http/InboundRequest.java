@@ -95,7 +95,7 @@ final class InboundRequest implements Inbound {
 
   @Override
   public UpstreamCall send(
-      Origin origin, List<Header> set, Duration firstByte, UpstreamEvents upstream) {
+      Origin origin, List<Header> set, Duration firstByte, boolean reuse, UpstreamEvents upstream) {
     HttpHeaders h = request.headers();
     if (!stripped) {
       HopByHop.strip(h);
@@ -119,7 +119,7 @@ final class InboundRequest implements Inbound {
             h,
             EmptyHttpHeaders.INSTANCE);
     long ticks = Math.max(1, firstByte.toMillis() / LoopState.TICK_MILLIS);
-    return UpstreamConnection.send(channel.eventLoop(), loop, origin, out, ticks, upstream);
+    return UpstreamConnection.send(channel.eventLoop(), loop, origin, out, ticks, reuse, upstream);
   }
 
   @Override
@@ -133,6 +133,11 @@ final class InboundRequest implements Inbound {
         request.method().equals(HttpMethod.HEAD) || status == 204 || status == 304 || status == 205;
     if (bodyless) {
       h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+      if (status == 204) {
+        h.remove(HttpHeaderNames.CONTENT_LENGTH);
+      } else if (status == 205) {
+        h.set(HttpHeaderNames.CONTENT_LENGTH, 0);
+      }
     } else if (h.contains(HttpHeaderNames.TRANSFER_ENCODING)
         || !h.contains(HttpHeaderNames.CONTENT_LENGTH)) {
       h.remove(HttpHeaderNames.CONTENT_LENGTH);
@@ -200,7 +205,9 @@ final class InboundRequest implements Inbound {
   @Override
   public void answer(Response response) {
     if (!ended) {
-      channel.writeAndFlush(full(response, request.method(), keepAlive), channel.voidPromise());
+      DefaultFullHttpResponse full = full(response, request.method());
+      connectionField(full.headers());
+      channel.writeAndFlush(full, channel.voidPromise());
       end(keepAlive);
     }
   }
@@ -274,7 +281,7 @@ final class InboundRequest implements Inbound {
     connection.done(this, bodyBytes, keep);
   }
 
-  static DefaultFullHttpResponse full(Response r, HttpMethod method, boolean keepAlive) {
+  static DefaultFullHttpResponse full(Response r, HttpMethod method) {
     DefaultFullHttpResponse out =
         new DefaultFullHttpResponse(
             HttpVersion.HTTP_1_1,
@@ -287,9 +294,6 @@ final class InboundRequest implements Inbound {
     }
     if (r.status() != 204 && r.status() != 304) {
       out.headers().set(HttpHeaderNames.CONTENT_LENGTH, r.body().length);
-    }
-    if (!keepAlive) {
-      out.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
     }
     return out;
   }

@@ -1,7 +1,6 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
@@ -43,10 +42,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final LoopState loop;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
-  private @Nullable ByteBuf body;
-  private long bodyBytes;
+  private @Nullable String requestId;
+  private final BodyCollector body = new BodyCollector();
   private @Nullable InboundRequest current;
   private boolean closing;
+  private boolean taking;
   private boolean bytesSinceLast;
   private long since;
   private @Nullable Channel channel;
@@ -98,6 +98,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   private void take(Channel c, HttpObject part) {
     if (part.decoderResult().isFailure()) {
+      requestId = head == null ? null : requestId;
       ReferenceCountUtil.release(part);
       refuseBroken(c, part.decoderResult().cause());
       return;
@@ -117,13 +118,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private void begin(Channel c, HttpRequest request) {
     bytesSinceLast = false;
     since = loop.now();
+    requestId = request.headers().get("x-request-id");
     String why = StrictRequestDecoder.ambiguity(request);
     if (why != null) {
       refuse(c, 400, why);
     } else if (request.method().equals(HttpMethod.CONNECT)) {
       refuse(c, 501, "CONNECT is not supported");
-    } else if (!request.uri().startsWith("/")) {
-      refuse(c, 400, "request target " + request.uri() + " (expected: a path)");
+    } else if (!StrictRequestDecoder.isOriginForm(request.uri())) {
+      refuse(c, 400, "request target (expected: a path and a query, percent-encoded)");
     } else if (HttpHeaderValues.WEBSOCKET.contentEqualsIgnoreCase(
         request.headers().get(HttpHeaderNames.UPGRADE, ""))) {
       refuse(c, 501, "WebSocket upgrades are not supported");
@@ -131,7 +133,6 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       refuse(c, 413, tooLarge());
     } else {
       head = request;
-      bodyBytes = 0;
       if (HttpUtil.is100ContinueExpected(request)) {
         c.writeAndFlush(
             new DefaultFullHttpResponse(
@@ -144,13 +145,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     since = loop.now();
     ByteBuf piece = content.content();
     int n = piece.readableBytes();
-    if (n == 0) {
-      piece.release();
-    } else {
-      bodyBytes += n;
+    body.add(piece, c.alloc());
+    if (n > 0) {
       long all = shared.bufferedBytes.addAndGet(n);
-      add(c, piece);
-      if (bodyBytes > shared.options.maxBodyBytes()) {
+      if (body.bytes() > shared.options.maxBodyBytes()) {
         refuse(c, 413, tooLarge());
         return;
       }
@@ -169,19 +167,6 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
   }
 
-  private void add(Channel c, ByteBuf piece) {
-    switch (body) {
-      case null -> body = piece;
-      case CompositeByteBuf many -> many.addComponent(true, piece);
-      case ByteBuf one ->
-          body =
-              c.alloc()
-                  .compositeBuffer(Integer.MAX_VALUE)
-                  .addComponent(true, one)
-                  .addComponent(true, piece);
-    }
-  }
-
   private String tooLarge() {
     return "request body too large (expected: at most " + shared.options.maxBodyBytes() + " bytes)";
   }
@@ -191,11 +176,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (h == null) {
       return;
     }
-    ByteBuf b = body == null ? Unpooled.EMPTY_BUFFER : body;
+    long bytes = body.bytes();
+    ByteBuf b = body.take(c.alloc());
     head = null;
-    body = null;
-    InboundRequest r = new InboundRequest(this, c, loop, h, b, bodyBytes, peer, shared.draining);
-    bodyBytes = 0;
+    InboundRequest r = new InboundRequest(this, c, loop, h, b, bytes, peer, shared.draining);
     current = r;
     shared.requests.incrementAndGet();
     shared.front.receive(r);
@@ -221,16 +205,27 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       releaseQueued();
       return;
     }
+    takeQueued(c);
+  }
+
+  /// Takes what was sent ahead. Answers given at once come back here through [#done]; one loop
+  /// handles them all, however many there are.
+  private void takeQueued(Channel c) {
+    if (taking) {
+      return;
+    }
+    taking = true;
     while (current == null && !closing) {
       HttpObject next = queued.poll();
       if (next == null) {
         if (!c.config().isAutoRead()) {
           c.config().setAutoRead(true);
         }
-        return;
+        break;
       }
       take(c, next);
     }
+    taking = false;
   }
 
   private void refuseBroken(Channel c, Throwable cause) {
@@ -250,7 +245,8 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     releaseBody();
     releaseQueued();
     DefaultFullHttpResponse full =
-        InboundRequest.full(shared.front.refusal(status, why), HttpMethod.GET, false);
+        InboundRequest.full(shared.front.refusal(status, why, requestId), HttpMethod.GET);
+    full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
     c.writeAndFlush(full)
         .addListener(f -> {
           if (c instanceof SocketChannel s) {
@@ -261,12 +257,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private void releaseBody() {
-    if (body != null) {
-      body.release();
-      body = null;
-    }
-    shared.bufferedBytes.addAndGet(-bodyBytes);
-    bodyBytes = 0;
+    shared.bufferedBytes.addAndGet(-body.drop());
   }
 
   private void releaseQueued() {

@@ -42,6 +42,9 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
     if (hosts > 1 || (hosts == 0 && r.protocolVersion().equals(HttpVersion.HTTP_1_1))) {
       return hosts == 0 ? "no Host header" : "several Host headers";
     }
+    if (hosts == 1 && !isAuthority(r.headers().get(HttpHeaderNames.HOST, ""))) {
+      return "Host header (expected: host or host:port)";
+    }
     List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
     if (!codings.isEmpty()
         && (codings.size() > 1
@@ -53,5 +56,38 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
       return "version " + r.protocolVersion() + " (expected: HTTP/1.1)";
     }
     return null;
+  }
+
+  /// Whether a request target is a path with an optional query (RFC 9112 section 3.2.1) in visible
+  /// ASCII. Characters that browsers leave as they are (`|`, `^`, braces, brackets) pass.
+  static boolean isOriginForm(String target) {
+    if (!target.startsWith("/")) {
+      return false;
+    }
+    for (int k = 0; k < target.length(); k++) {
+      char c = target.charAt(k);
+      if (c <= ' ' || c > '~' || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\') {
+        return false;
+      }
+      if (c == '%' && !(isHex(target, k + 1) && isHex(target, k + 2))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean isHex(String s, int at) {
+    return at < s.length() && Character.digit(s.charAt(at), 16) >= 0;
+  }
+
+  /// Whether a Host value can name a host: no path, query, user or blank in it.
+  private static boolean isAuthority(String host) {
+    for (int k = 0; k < host.length(); k++) {
+      char c = host.charAt(k);
+      if (c <= ' ' || c > '~' || "/?#@\\,\"<>{}|^`".indexOf(c) >= 0) {
+        return false;
+      }
+    }
+    return true;
   }
 }

@@ -16,12 +16,14 @@ import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpClientCodec;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpStatusClass;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A connection to an instance; carries one call at a time and goes back to its loop's pool between
@@ -43,16 +45,19 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   ///
   /// @param limitTicks limit until the first byte of the body and between bytes, in ticks of the
   ///   loop
+  /// @param reuse whether an idle connection will do
   static Call send(
       EventLoop eventLoop,
       LoopState loop,
       Origin origin,
       FullHttpRequest request,
       long limitTicks,
+      boolean reuse,
       UpstreamEvents events) {
     Call call = new Call(loop, limitTicks, events);
-    Channel pooled = loop.poll(origin);
+    Channel pooled = reuse ? loop.poll(origin) : null;
     if (pooled != null) {
+      call.kept = true;
       ((UpstreamConnection) pooled.pipeline().last()).start(pooled, call, request);
       return call;
     }
@@ -107,9 +112,10 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   }
 
   private static void written(ChannelFuture f, Call c) {
+    c.sent = f.isSuccess();
     if (!f.isSuccess()) {
-      c.fail(UpstreamFailure.CLOSED_BEFORE_ANSWER);
       f.channel().close();
+      c.fail(c.closed());
     }
   }
 
@@ -128,7 +134,13 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     c.progress();
+    c.answering = true;
     if (part instanceof HttpResponse r) {
+      if (hasOddFraming(r)) {
+        c.fail(UpstreamFailure.BAD_ANSWER);
+        ctx.close();
+        return;
+      }
       c.informational = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;
       if (!c.informational) {
         c.headSeen = true;
@@ -153,11 +165,19 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /// A transfer coding that we do not undo.
+  private static boolean hasOddFraming(HttpResponse r) {
+    List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
+    return codings.size() > 1
+        || (codings.size() == 1 && !codings.getFirst().strip().equalsIgnoreCase("chunked"));
+  }
+
+  /// Back to the pool, unless the instance answered before it had read the whole request.
   private void finish(ChannelHandlerContext ctx, Call c) {
     call = null;
     c.over();
     Channel channel = ctx.channel();
-    if (c.keepAlive && channel.isActive()) {
+    if (c.keepAlive && c.sent && channel.isActive()) {
       channel.config().setAutoRead(true);
       loop.offer(origin, channel);
     } else {
@@ -179,7 +199,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     Call c = call;
     if (c != null) {
       call = null;
-      c.fail(c.headSeen ? UpstreamFailure.CLOSED_MID_ANSWER : UpstreamFailure.CLOSED_BEFORE_ANSWER);
+      c.fail(c.closed());
     }
   }
 
@@ -195,6 +215,9 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private final UpstreamEvents events;
     private @Nullable Channel channel;
     private long lastProgress;
+    private boolean kept;
+    private boolean sent;
+    private boolean answering;
     private boolean headSeen;
     private boolean bodySeen;
     private boolean keepAlive;
@@ -205,6 +228,15 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       this.loop = loop;
       this.limitTicks = limitTicks;
       this.events = events;
+    }
+
+    private UpstreamFailure closed() {
+      if (headSeen) {
+        return UpstreamFailure.CLOSED_MID_ANSWER;
+      }
+      return kept && !answering
+          ? UpstreamFailure.CLOSED_STALE
+          : UpstreamFailure.CLOSED_BEFORE_ANSWER;
     }
 
     private void begin() {

@@ -6,6 +6,9 @@ public enum UpstreamFailure {
   CONNECT_REFUSED,
   /// No connection within the limit: nothing was sent.
   CONNECT_TIMEOUT,
+  /// A kept connection closed without a byte of an answer: most likely the instance had closed it
+  /// while it was idle.
+  CLOSED_STALE,
   /// Sent (wholly or in part), then reset or closed without a byte of an answer.
   CLOSED_BEFORE_ANSWER,
   /// What came is no HTTP answer.

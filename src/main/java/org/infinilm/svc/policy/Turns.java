@@ -11,8 +11,9 @@ import org.infinilm.svc.fleet.Pool;
 /*
  * Stride scheduling (Waldspurger and Weihl, 1995): each instance has a pass value that grows by
  * 1/weight when it is picked; the lowest pass goes next, the earlier name on a tie. Weights 3:1 give
- * A A B A, never A A A B, and a newcomer starts at the lowest pass of the others, so that it gets its
- * share and no burst. A pick is O(n) under a lock that is held for the scan alone.
+ * A B A A, never A A A B. A pass below that of the last pick counts as that one: who is new, was away
+ * or has a slot that was another's gets its share from now on and no burst for the past. A pick is
+ * O(n) under a lock that is held for the scan alone.
  */
 final class Turns {
   private static final double NEVER = 1e12;
@@ -31,58 +32,36 @@ final class Turns {
 
   private static final class Passes {
     private double[] pass = new double[8];
-    private boolean[] known = new boolean[8];
+    private double now;
 
     synchronized Instance next(List<Instance> among, Load load) {
-      admit(among);
       Instance best = among.getFirst();
       double bestLoad = Double.MAX_VALUE;
       double bestPass = Double.MAX_VALUE;
+      double bestTurn = 0;
       for (int k = 0; k < among.size(); k++) {
         Instance i = among.get(k);
-        double l = load.inFlight(i.slot()) / (double) Math.max(1, i.weight());
-        double p = i.weight() == 0 ? NEVER + pass[i.slot()] : pass[i.slot()];
-        if (i.weight() == 0) {
-          l += NEVER;
-        }
+        double turn = Math.max(passOf(i.slot()), now);
+        double last = i.weight() == 0 ? NEVER : 0;
+        double l = load.inFlight(i.slot()) / (double) Math.max(1, i.weight()) + last;
+        double p = turn + last;
         if (l < bestLoad || (l == bestLoad && p < bestPass)) {
           best = i;
           bestLoad = l;
           bestPass = p;
+          bestTurn = turn;
         }
       }
-      pass[best.slot()] += 1.0 / Math.max(1, best.weight());
+      now = bestTurn;
+      pass[best.slot()] = bestTurn + 1.0 / Math.max(1, best.weight());
       return best;
     }
 
-    /// Gives instances seen for the first time the lowest pass of the others.
-    private void admit(List<Instance> among) {
-      double lowest = Double.MAX_VALUE;
-      boolean newcomers = false;
-      for (int k = 0; k < among.size(); k++) {
-        int slot = among.get(k).slot();
-        if (slot < known.length && known[slot]) {
-          lowest = Math.min(lowest, pass[slot]);
-        } else {
-          newcomers = true;
-        }
+    private double passOf(int slot) {
+      if (slot >= pass.length) {
+        pass = Arrays.copyOf(pass, Math.max(slot + 1, pass.length * 2));
       }
-      if (!newcomers) {
-        return;
-      }
-      double start = lowest == Double.MAX_VALUE ? 0 : lowest;
-      for (int k = 0; k < among.size(); k++) {
-        int slot = among.get(k).slot();
-        if (slot >= known.length) {
-          int n = Math.max(slot + 1, known.length * 2);
-          pass = Arrays.copyOf(pass, n);
-          known = Arrays.copyOf(known, n);
-        }
-        if (!known[slot]) {
-          known[slot] = true;
-          pass[slot] = start;
-        }
-      }
+      return pass[slot];
     }
   }
 }

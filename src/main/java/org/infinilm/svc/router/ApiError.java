@@ -15,6 +15,12 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
     return new ApiError(503, Outcome.REJECTED, code, "server_error", message);
   }
 
+  /// A fault of ours.
+  static ApiError internal() {
+    return new ApiError(
+        500, Outcome.INTERNAL, "internal_error", "server_error", "Internal server error");
+  }
+
   /// What a client is told when the last attempt failed so; the one place that maps failures.
   static ApiError of(UpstreamFailure f, String instance) {
     String who = " (instance " + instance + ")";
@@ -28,7 +34,7 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
               "Service unavailable - connection refused" + who);
       case CONNECT_TIMEOUT, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED ->
           new ApiError(504, Outcome.TIMEOUT, "timeout", "server_error", "Service timeout" + who);
-      case CLOSED_BEFORE_ANSWER, BAD_ANSWER ->
+      case CLOSED_STALE, CLOSED_BEFORE_ANSWER, BAD_ANSWER ->
           new ApiError(
               502,
               Outcome.UPSTREAM_GONE,
@@ -53,6 +59,7 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
         switch (status) {
           case 408 -> "request_timeout";
           case 413 -> "request_too_large";
+          case 414 -> "target_too_long";
           case 431 -> "head_too_large";
           case 501 -> "not_supported";
           case 503 -> "overloaded";
@@ -75,7 +82,8 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
     Response r = Response.json(status, body()).with("x-request-id", requestId);
     return switch (code) {
       case "model_not_available", "context_length_exceeded" -> r.with("x-should-retry", "false");
-      case "no_healthy_instance", "overloaded" -> r.with("retry-after", "1");
+      case "no_healthy_instance", "instance_unreachable", "overloaded" ->
+          r.with("retry-after", "1");
       default -> r;
     };
   }

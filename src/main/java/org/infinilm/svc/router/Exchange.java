@@ -24,6 +24,8 @@ import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One request in flight, from its complete body to its one outcome. It never blocks and lives on
 /// one event loop.
@@ -35,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  *   send      count in, connect or reuse, write                          -> await
  *   await     hold the instance's head until the first byte of its body  -> relay | again
  *   relay     pass slices through, watching them                         -> settle
+ *             (a kept connection that was closed already: the same instance once more, on a new one)
  *   again     count out, drop the instance from the candidates           -> choose | reject
  *   settle    count out, metrics, decision, facts: once, whatever happened
  *
@@ -43,6 +46,7 @@ import org.jspecify.annotations.Nullable;
  * 502 and 503. Attempts that never connected do not count against the limit while others are untried.
  */
 final class Exchange implements UpstreamEvents, InboundEvents {
+  private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
   private static final int MOST_ATTEMPTS = 3;
 
   private enum Stage {
@@ -58,6 +62,8 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   private final Inbound in;
   private final String requestId;
   private final String method;
+  private final @Nullable String clientsVia;
+  private final @Nullable String clientsForwardedFor;
   private final long startNanos;
 
   private Stage stage = Stage.READ;
@@ -73,6 +79,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   private boolean counted;
   private int attempts;
   private int sends;
+  private int dispatches;
   private boolean sse;
   private long dispatchNanos;
   private long firstByteNanos;
@@ -84,6 +91,8 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     this.startNanos = plane.ticker().nanos();
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
+    this.clientsVia = in.head().header("via");
+    this.clientsForwardedFor = in.head().header("x-forwarded-for");
   }
 
   void start() {
@@ -93,6 +102,29 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   }
 
   private void advance() {
+    try {
+      run();
+    } catch (RuntimeException e) {
+      LOG.error("request {} failed", requestId, e);
+      fault();
+    }
+  }
+
+  /// Ends an exchange after a fault of ours.
+  private void fault() {
+    UpstreamCall c = call;
+    if (c != null) {
+      c.cancel();
+    }
+    if (stage == Stage.RELAY) {
+      in.breakOff(sse ? lastEvent(ApiError.internal()) : new byte[0]);
+      settle(Outcome.INTERNAL, answer == null ? 500 : answer.status());
+    } else {
+      reject(ApiError.internal());
+    }
+  }
+
+  private void run() {
     while (true) {
       switch (stage) {
         case READ -> read();
@@ -163,31 +195,35 @@ final class Exchange implements UpstreamEvents, InboundEvents {
       throw new IllegalStateException("send before choose");
     }
     Target target = plane.table().get().target(i);
+    attempts++;
     if (target == null) {
       again(UpstreamFailure.CONNECT_REFUSED);
       return;
     }
-    attempts++;
     sends++;
     plane.ledger().take(i.slot());
     counted = true;
+    dispatch(q, target, q.replayable());
+  }
+
+  /// @param reuse whether a kept connection will do: only for what may be sent again when it turns
+  ///   out to be closed
+  private void dispatch(Question q, Target target, boolean reuse) {
     dispatchNanos = plane.ticker().nanos();
     stage = Stage.AWAIT;
     List<Header> set = new ArrayList<>(4);
     set.add(new Header("x-request-id", requestId));
-    set.add(new Header("x-forwarded-for", forwardedFor()));
-    set.add(new Header("via", "1.1 infini"));
+    set.add(new Header("x-forwarded-for", appended(clientsForwardedFor, in.peer())));
+    set.add(new Header("via", appended(clientsVia, "1.1 infini")));
     if (target.authorization() != null) {
       set.add(new Header("authorization", target.authorization()));
     }
-    call = in.send(target.origin(), set, plane.config().proxyTimeout(), new Guarded(sends));
+    Guarded events = new Guarded(++dispatches);
+    call = in.send(target.origin(), set, plane.config().proxyTimeout(), reuse, events);
   }
 
-  private String forwardedFor() {
-    String before = in.head().header("x-forwarded-for");
-    return before == null || sends > 1
-        ? (before == null ? in.peer() : before)
-        : before + ", " + in.peer();
+  private static String appended(@Nullable String before, String last) {
+    return before == null || before.isBlank() ? last : before + ", " + last;
   }
 
   /// Events of one attempt; those of an attempt that was given up are dropped.
@@ -199,7 +235,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     }
 
     private boolean stale() {
-      return attempt != sends || stage == Stage.SETTLED;
+      return attempt != dispatches || stage == Stage.SETTLED;
     }
 
     @Override
@@ -243,10 +279,10 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   @Override
   public void answered(ResponseHead head) {
     Instance i = instance;
-    if (i != null) {
+    int status = head.status();
+    if (i != null && status < 500) {
       plane.instances().answered(i.name());
     }
-    int status = head.status();
     if ((status == 429 || status == 502 || status == 503) && mayAskAnother()) {
       plane.metrics().retry("status_" + status);
       giveUpAttempt();
@@ -309,7 +345,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
         && instance != null
         && pool != null
         && reason != null) {
-      set.add(new Header("x-infini-instance", instance.name()));
+      set.add(new Header("x-infini-instance", visible(instance.name())));
       set.add(new Header("x-infini-pool", pool.label()));
       set.add(new Header("x-infini-reason", reason.label()));
       set.add(new Header("x-infini-size", Long.toString(q.size())));
@@ -317,6 +353,16 @@ final class Exchange implements UpstreamEvents, InboundEvents {
       set.add(new Header("x-infini-attempts", Integer.toString(sends)));
     }
     return set;
+  }
+
+  /// A name as a header value may carry it.
+  private static String visible(String name) {
+    for (int k = 0; k < name.length(); k++) {
+      if (name.charAt(k) < ' ' || name.charAt(k) > '~') {
+        return name.replaceAll("[^ -~]", "?");
+      }
+    }
+    return name;
   }
 
   @Override
@@ -341,6 +387,13 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   @Override
   public void failed(UpstreamFailure f) {
     Instance i = instance;
+    if (f == UpstreamFailure.CLOSED_STALE && i != null && question != null) {
+      Target target = plane.table().get().target(i);
+      if (target != null) {
+        dispatch(question, target, false);
+        return;
+      }
+    }
     if (i != null && f.nothingSent()) {
       plane.instances().unreachable(i.name());
     }
@@ -371,7 +424,8 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     boolean replay =
         f.nothingSent()
             || (q.replayable()
-                && (f == UpstreamFailure.CLOSED_BEFORE_ANSWER
+                && (f == UpstreamFailure.CLOSED_STALE
+                    || f == UpstreamFailure.CLOSED_BEFORE_ANSWER
                     || f == UpstreamFailure.CLOSED_MID_ANSWER));
     giveUpAttempt();
     if (f.nothingSent()) {

@@ -2,7 +2,6 @@ package org.infinilm.svc.router;
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.URI;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -34,8 +33,6 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
 
     record Models(String name, List<String> ids, List<Map<String, Object>> list)
         implements Report {}
-
-    record Expire() implements Report {}
   }
 
   /// One instance as `/services` shows it.
@@ -98,26 +95,34 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
   private void run() {
     try {
       while (true) {
-        boolean changed = apply(reports.take());
-        for (Report r = reports.poll(); r != null; r = reports.poll()) {
-          changed |= apply(r);
-        }
-        roster.reclaim(ledger);
-        publish(changed);
+        follow(reports.take());
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
+  /// Takes over `first` and what else has come; a fault costs these reports, not the thread.
+  private void follow(Report first) {
+    try {
+      boolean changed = apply(first);
+      for (Report r = reports.poll(); r != null; r = reports.poll()) {
+        changed |= apply(r);
+      }
+      roster.reclaim(ledger);
+      publish(changed);
+    } catch (RuntimeException e) {
+      LOG.error("the fleet could not be brought up to date", e);
+    }
+  }
+
   private boolean apply(Report report) {
-    long now = ticker.nanos();
     return switch (report) {
       case Report.Fixed f -> {
-        f.entries().forEach(k -> roster.fixed(k, now));
+        f.entries().forEach(k -> roster.fixed(k));
         yield true;
       }
-      case Report.Table t -> roster.table(t.entries(), t.deleted(), now);
+      case Report.Table t -> roster.table(t.entries(), t.deleted(), ticker.nanos());
       case Report.Up u -> {
         boolean back = roster.up(u.name(), u.probeSeconds());
         if (back) {
@@ -133,7 +138,6 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
         yield out;
       }
       case Report.Models m -> roster.models(m.name(), m.ids(), m.list());
-      case Report.Expire e -> roster.expire(now);
     };
   }
 
@@ -151,7 +155,7 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
         unread += e.unread() ? 1 : 0;
       }
       for (View v : now) {
-        Target t = target(v.known());
+        Target t = target(v.instance(), v.known());
         if (t != null) {
           targets.put(v.instance().slot(), t);
         }
@@ -163,17 +167,20 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
 
   /// The resolved target of an instance; the one of the last table when its name cannot be resolved
   /// now.
-  private @Nullable Target target(Known k) {
-    URI uri = URI.create(k.url());
-    int port = uri.getPort() < 0 ? 80 : uri.getPort();
-    String prefix = uri.getRawPath() == null ? "" : uri.getRawPath();
+  private @Nullable Target target(Instance i, Known k) {
+    BaseUrl url = BaseUrl.parse(k.url());
+    if (url == null) {
+      LOG.warn("instance {}: url {} (expected: http://host:port)", k.name(), k.url());
+      return null;
+    }
     try {
-      InetSocketAddress address = new InetSocketAddress(InetAddress.getByName(uri.getHost()), port);
-      return new Target(new Origin(address, uri.getHost() + ":" + port, prefix), k.authorization());
+      InetSocketAddress address =
+          new InetSocketAddress(InetAddress.getByName(url.host()), url.port());
+      return new Target(
+          i, new Origin(address, url.host() + ":" + url.port(), url.prefix()), k.authorization());
     } catch (UnknownHostException e) {
-      LOG.warn("instance {}: unknown host {}", k.name(), uri.getHost());
-      Roster.Entry entry = roster.entry(k.name());
-      return entry == null ? null : table.targets().get(entry.slot);
+      LOG.warn("instance {}: unknown host {}", k.name(), url.host());
+      return table.target(i);
     }
   }
 

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.net.InetAddress;
+import java.net.URLDecoder;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -92,7 +93,7 @@ final class OwnRoutes {
       case "/decisions" -> decisions(r);
       case "/livez" -> Response.json(200, Map.of("status", "alive"));
       case "/readyz" -> ready();
-      default -> model(r.path().substring("/v1/models/".length()));
+      default -> model(unescaped(r.path().substring("/v1/models/".length())));
     };
   }
 
@@ -168,6 +169,11 @@ final class OwnRoutes {
       }
     }
     return List.copyOf(byId.values());
+  }
+
+  /// Model ids may hold slashes, which clients send as they are or escaped.
+  private static String unescaped(String path) {
+    return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
   }
 
   private Response model(String id) {

@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,6 +25,8 @@ final class Prober implements AutoCloseable {
   private static final Duration SWEEP = Duration.ofMillis(200);
   private static final Duration SUSPECT = Duration.ofSeconds(1);
   private static final int AT_ONCE = 64;
+  static final int NOTHING = -1;
+  static final int REFUSED = -2;
 
   private final Client http;
   private final RouterConfig config;
@@ -111,37 +114,45 @@ final class Prober implements AutoCloseable {
     if (k.healthUrl() != null) {
       return status(k.healthUrl(), k) / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
     }
-    String management = "http://" + bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
-    int babysitter = k.port() < 65535 ? status(management, k) : -1;
+    String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
+    int babysitter = k.port() < 65535 ? status(management, k) : NOTHING;
+    if (!k.fixed()) {
+      return babysitter / 100 == 2
+          ? null
+          : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
+    }
+    int own = status(k.url() + "/health", k);
+    return ofFixed(k.url(), babysitter, own);
+  }
+
+  /// Port + 1 of a server that nobody supervises may be another server, so what answers there
+  /// counts only while this one accepts connections.
+  static @Nullable String ofFixed(String url, int babysitter, int own) {
+    if (own == REFUSED) {
+      return url + " cannot be connected to";
+    }
     if (babysitter / 100 == 2) {
       return null;
     }
-    if (!k.fixed()) {
-      return management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
-    }
-    int own = status(k.url() + "/health", k);
     if (own < 0) {
-      return k.url() + " does not answer";
+      return url + " does not answer";
     }
-    return own == 503 || own == 500 ? k.url() + "/health answers " + own : null;
+    return own == 503 || own == 500 ? url + "/health answers " + own : null;
   }
 
-  private static String bracketed(String host) {
-    return host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
-  }
-
-  /// The status of a GET, or -1 when nothing answered.
+  /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
   private int status(String url, Known k) throws InterruptedException {
     try {
-      return http.send("GET", URI.create(url), headers(k), new byte[0], config.healthTimeout())
+      return http.send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
           .status();
     } catch (IOException | IllegalArgumentException e) {
-      return -1;
+      return e.getCause() instanceof ConnectException ? REFUSED : NOTHING;
     }
   }
 
-  private static Headers headers(Known k) {
-    return k.authorization() == null
+  /// The instance's key goes to the instance alone.
+  static Headers headers(Known k, String url) {
+    return k.authorization() == null || !url.startsWith(k.url() + "/")
         ? Headers.NONE
         : new Headers(List.of(new Header("authorization", k.authorization())));
   }
@@ -152,7 +163,7 @@ final class Prober implements AutoCloseable {
           http.send(
               "GET",
               URI.create(k.url() + "/v1/models"),
-              headers(k),
+              headers(k, k.url() + "/"),
               new byte[0],
               config.healthTimeout());
       if (!r.ok()) {

@@ -23,7 +23,7 @@ final class Reader {
   private static final int MULTIPART_PEEK = 64 << 10;
   private static final Pattern MULTIPART_MODEL =
       Pattern.compile(
-          "(?i)content-disposition:[^\\r\\n]*\\bname=\"model\"[^\\r\\n]*\\r\\n(?:[^\\r\\n]+\\r\\n)*\\r\\n([^\\r\\n]*)\\r\\n");
+          "(?i)content-disposition:[^\\r\\n]*\\bname=\"model\"[^\\r\\n]*\\r\\n(?:[^\\r\\n]+\\r\\n)*+\\r\\n([^\\r\\n]*)\\r\\n");
 
   /// Routes whose body is a JSON object.
   private static final Set<String> JSON_ROUTES =
@@ -57,7 +57,8 @@ final class Reader {
       return new Exchange.Question.Wrong(wrong);
     }
     String model = peeked.model();
-    if (post && peeked.form() == Form.OTHER) {
+    boolean multipart = post && peeked.form() == Form.OTHER && isMultipart(in);
+    if (multipart) {
       model = multipartModel(in);
     }
     RoutingTable table = plane.table().get();
@@ -68,7 +69,7 @@ final class Reader {
       if (candidates == null) {
         return new Exchange.Question.Wrong(unknownModel(model, table));
       }
-    } else if (post && (json || peeked.form() == Form.OBJECT)) {
+    } else if (post && (json || multipart || peeked.form() == Form.OBJECT)) {
       List<String> offered = fleet.models();
       if (offered.size() > 1) {
         return new Exchange.Question.Wrong(
@@ -166,12 +167,13 @@ final class Reader {
             said + "; those of " + table.unread() + " instances are not known yet");
   }
 
+  private static boolean isMultipart(Inbound in) {
+    String type = in.head().header("content-type");
+    return type != null && type.strip().regionMatches(true, 0, "multipart/form-data", 0, 19);
+  }
+
   /// The value of the part named `model` in the first 64 KiB of a multipart body.
   private static @Nullable String multipartModel(Inbound in) {
-    String type = in.head().header("content-type");
-    if (type == null || !type.startsWith("multipart/form-data")) {
-      return null;
-    }
     ByteBuf b = in.body();
     String start =
         b.toString(

@@ -1,7 +1,6 @@
 package org.infinilm.svc.router;
 
 import java.io.IOException;
-import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,13 +52,12 @@ final class RegistrySync implements AutoCloseable {
           if (old) {
             Thread.sleep(interval);
           }
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
           if (reached || pause.equals(FIRST_PAUSE)) {
             LOG.warn("{}; keeping the last table", e.getMessage());
           }
           reached = false;
           version = null;
-          keeper.tell(new FleetKeeper.Report.Expire());
           Thread.sleep(pause);
           pause = pause.multipliedBy(2).compareTo(interval) < 0 ? pause.multipliedBy(2) : interval;
         }
@@ -70,13 +68,13 @@ final class RegistrySync implements AutoCloseable {
   }
 
   /// The entries that serve OpenAI routes; one that cannot be used is left out and named.
-  private static List<Known> known(List<Service> services) {
+  static List<Known> known(List<Service> services) {
     List<Known> out = new ArrayList<>();
     for (Service s : services) {
       if (!"openai-api".equals(s.metadata().get("type"))) {
         continue;
       }
-      String url = baseUrl(s);
+      BaseUrl url = baseUrl(s);
       if (url == null) {
         LOG.warn("registry entry {}: url {} (expected: http://host:port)", s.name(), s.url());
         continue;
@@ -86,7 +84,7 @@ final class RegistrySync implements AutoCloseable {
               s.name(),
               s.host(),
               s.port(),
-              url,
+              url.toString(),
               Metadata.models(s.metadata()),
               Metadata.modelsList(s.metadata().get("models_list")),
               s.metadata(),
@@ -101,20 +99,11 @@ final class RegistrySync implements AutoCloseable {
   }
 
   /// The registered url when it is one that can be reached, else `http://host:port`.
-  private static @Nullable String baseUrl(Service s) {
-    for (String candidate : List.of(s.url(), "http://" + s.host() + ":" + s.port())) {
-      try {
-        URI u = URI.create(candidate);
-        if ("http".equals(u.getScheme()) && u.getHost() != null) {
-          return candidate.endsWith("/")
-              ? candidate.substring(0, candidate.length() - 1)
-              : candidate;
-        }
-      } catch (IllegalArgumentException notAUri) {
-        LOG.debug("registry entry {}: {} is no URL", s.name(), candidate);
-      }
-    }
-    return null;
+  private static @Nullable BaseUrl baseUrl(Service s) {
+    BaseUrl registered = BaseUrl.parse(s.url());
+    return registered != null
+        ? registered
+        : BaseUrl.parse("http://" + BaseUrl.bracketed(s.host()) + ":" + s.port());
   }
 
   @Override

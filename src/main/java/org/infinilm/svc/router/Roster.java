@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /*
  * The registry adds knowledge and never takes away what was seen here: an instance whose probes fail stays ejected
  * however healthy its lease is; one whose probes succeed stays in service while the registry is away. Absence from the
- * table is followed after the grace period, a DELETE at once, a status other than "running" at once.
+ * table is followed after the grace period (of tables, not of time: a registry that is away says nothing), a DELETE at once, a status other than "running" at once.
  */
 final class Roster {
   private static final int UNPROBED = 0;
@@ -29,7 +29,8 @@ final class Roster {
   static final class Entry {
     Known known;
     final int slot;
-    long lastSeenNanos;
+    boolean absent;
+    long absentSinceNanos;
     int verdict = UNPROBED;
     int failuresInARow;
     long errors;
@@ -37,10 +38,9 @@ final class Roster {
     @Nullable List<String> ownModels;
     @Nullable List<Map<String, Object>> ownModelsList;
 
-    Entry(Known known, int slot, long now) {
+    Entry(Known known, int slot) {
       this.known = known;
       this.slot = slot;
-      this.lastSeenNanos = now;
     }
 
     List<String> models() {
@@ -116,8 +116,8 @@ final class Roster {
   }
 
   /// Adds an entry that is there for good.
-  void fixed(Known k, long now) {
-    put(k, now);
+  void fixed(Known k) {
+    put(k);
   }
 
   /// Takes over a table of the registry.
@@ -129,7 +129,7 @@ final class Roster {
     Set<String> listed = new HashSet<>();
     for (Known k : table) {
       listed.add(k.name());
-      changed |= put(k, now);
+      changed |= put(k);
     }
     for (String name : deleted) {
       Entry e = entries.get(name);
@@ -137,22 +137,26 @@ final class Roster {
         changed |= remove(e);
       }
     }
-    return expire(now) || changed;
-  }
-
-  /// Removes entries that the registry has not listed for longer than the grace period.
-  boolean expire(long now) {
-    boolean changed = false;
     for (Entry e : new ArrayList<>(entries.values())) {
-      boolean keeps = e.known.fixed() || Boolean.TRUE.equals(e.known.metadata().get("static"));
-      if (!keeps && now - e.lastSeenNanos > graceNanos) {
-        changed |= remove(e);
+      if (!listed.contains(e.known.name())) {
+        changed |= unlisted(e, now);
       }
     }
     return changed;
   }
 
-  private boolean put(Known k, long now) {
+  /// Removes an entry that tables have not listed for the grace period. Time without a table does
+  /// not count: the registry may be away.
+  private boolean unlisted(Entry e, long now) {
+    boolean keeps = e.known.fixed() || Boolean.TRUE.equals(e.known.metadata().get("static"));
+    if (!e.absent) {
+      e.absent = true;
+      e.absentSinceNanos = now;
+    }
+    return !keeps && now - e.absentSinceNanos >= graceNanos && remove(e);
+  }
+
+  private boolean put(Known k) {
     Entry e = entries.get(k.name());
     if (e == null || (!e.known.sameIncarnation(k) && !e.known.fixed())) {
       if (e != null) {
@@ -163,13 +167,13 @@ final class Roster {
         return false;
       }
       usedSlots.add(slot);
-      entries.put(k.name(), new Entry(k, slot, now));
+      entries.put(k.name(), new Entry(k, slot));
       return true;
     }
     if (e.known.fixed() && !k.fixed()) {
       return false;
     }
-    e.lastSeenNanos = now;
+    e.absent = false;
     if (e.known.equals(k)) {
       return false;
     }

@@ -194,13 +194,8 @@ record RouterConfig(
 
   /// A base URL, or an error that names the place.
   static URI httpUri(String s, String place) throws ConfigException {
-    try {
-      URI u = URI.create(s.strip());
-      if ("http".equals(u.getScheme()) && u.getHost() != null) {
-        return u;
-      }
-    } catch (IllegalArgumentException notAUri) {
-      // falls through to the one message
+    if (BaseUrl.parse(s) != null) {
+      return URI.create(s.strip());
     }
     throw new ConfigException(place + ": " + s + " (expected: http://host:port)");
   }

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import org.infinilm.svc.http.Front;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Response;
+import org.jspecify.annotations.Nullable;
 
 /// Where requests enter: the router's own routes go to a handler, everything else becomes an
 /// exchange.
@@ -26,7 +27,9 @@ final class RouterFront implements Front {
   }
 
   @Override
-  public Response refusal(int status, String why) {
-    return ApiError.refusal(status, why).response(plane.ids().of(null));
+  public Response refusal(int status, String why, @Nullable String requestId) {
+    ApiError e = ApiError.refusal(status, why);
+    plane.metrics().refused(e.outcome());
+    return e.response(plane.ids().of(requestId));
   }
 }

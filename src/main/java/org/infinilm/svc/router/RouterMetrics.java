@@ -98,16 +98,25 @@ final class RouterMetrics {
             instance == null ? "" : instance.name(),
             reason,
             outcome);
-    CounterDataPoint p = points.get(l);
-    if (p == null) {
-      p = points.computeIfAbsent(l, this::point);
-    }
-    p.inc();
+    count(l);
     requestBytes.observe((double) bytes);
     requestSeconds.observe(totalNanos / 1e9);
     if (ttftNanos > 0) {
       ttftSeconds.observe(ttftNanos / 1e9);
     }
+  }
+
+  /// Counts a request that was answered before it became an exchange.
+  void refused(Outcome outcome) {
+    count(new Labels("", Pool.ANY, "", null, outcome));
+  }
+
+  private void count(Labels l) {
+    CounterDataPoint p = points.get(l);
+    if (p == null) {
+      p = points.computeIfAbsent(l, this::point);
+    }
+    p.inc();
   }
 
   private CounterDataPoint point(Labels l) {

@@ -1,6 +1,8 @@
 package org.infinilm.svc.router;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,6 +36,14 @@ public final class RouterProgram {
 
   private RouterProgram() {}
 
+  private static boolean isLoopback(String host) {
+    try {
+      return InetAddress.getByName(host).isLoopbackAddress();
+    } catch (UnknownHostException e) {
+      return false;
+    }
+  }
+
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
     RouterConfig config = RouterConfig.of(args.config());
     args.config().warnings().forEach(LOG::warn);
@@ -55,7 +65,7 @@ public final class RouterProgram {
       Lifetime life = Lifetime.ofProcess(END.plus(config.drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
-      if (!config.host().startsWith("127.") && config.adminToken() == null) {
+      if (!isLoopback(config.host()) && config.adminToken() == null) {
         LOG.warn(
             "listening on {} without a token: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",
             config.host());

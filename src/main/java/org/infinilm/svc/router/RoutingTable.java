@@ -12,7 +12,11 @@ import org.jspecify.annotations.Nullable;
 record RoutingTable(Fleet fleet, Map<Integer, Target> targets, int unread) {
   static final RoutingTable EMPTY = new RoutingTable(new Fleet(0, List.of()), Map.of(), 0);
 
+  /// How to reach an instance of this or an earlier fleet, or null when it is there no more.
   @Nullable Target target(Instance i) {
-    return targets.get(i.slot());
+    Target t = targets.get(i.slot());
+    return t != null && t.instance().name().equals(i.name()) && t.instance().url().equals(i.url())
+        ? t
+        : null;
   }
 }

@@ -3,7 +3,6 @@ package org.infinilm.svc.router;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -29,10 +28,27 @@ final class StaticServices {
   /// Reads a file in any of its three shapes: `[...]`, `{"services":[...]}`,
   /// `{"static_services":{"services":[...]}}`. Unknown keys are ignored.
   static List<Known> file(Path file) throws ConfigException {
-    JsonNode root = tree(file);
-    JsonNode list = root.isArray() ? root : root.path("static_services").path("services");
+    try {
+      return parse(file.toString(), Files.readAllBytes(file));
+    } catch (NoSuchFileException e) {
+      throw new ConfigException(file + ": no such file");
+    } catch (IOException e) {
+      throw new ConfigException(file + ": cannot be read: " + e.getMessage());
+    }
+  }
+
+  /// @param file names the document in messages
+  static List<Known> parse(String file, byte[] document) throws ConfigException {
+    JsonNode root = tree(file, document);
+    String pointer = "";
+    JsonNode list = root;
+    if (!root.isArray()) {
+      pointer = "/static_services/services";
+      list = root.at(pointer);
+    }
     if (!list.isArray()) {
-      list = root.path("services");
+      pointer = "/services";
+      list = root.at(pointer);
     }
     if (!list.isArray()) {
       throw new ConfigException(
@@ -42,85 +58,113 @@ final class StaticServices {
     List<Known> out = new ArrayList<>();
     Set<String> names = new HashSet<>();
     for (int k = 0; k < list.size(); k++) {
-      Known known = element(file, k, list.get(k));
+      Element e = new Element(file, document, pointer, k, list.get(k));
+      Known known = e.known();
       if (!names.add(known.name())) {
-        throw new ConfigException(
-            place(file, k, "name") + known.name() + " (expected: unique names)");
+        throw e.wrong("name", "unique names");
       }
       out.add(known);
     }
     return out;
   }
 
-  private static JsonNode tree(Path file) throws ConfigException {
+  private static JsonNode tree(String file, byte[] document) throws ConfigException {
     try {
-      return Json.tree(Files.readAllBytes(file));
-    } catch (NoSuchFileException e) {
-      throw new ConfigException(file + ": no such file");
+      return Json.tree(document);
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
       throw new ConfigException(file + ":" + line + ": " + e.getOriginalMessage());
-    } catch (IOException e) {
-      throw new ConfigException(file + ": cannot be read: " + e.getMessage());
     }
   }
 
-  private static Known element(Path file, int k, JsonNode e) throws ConfigException {
-    if (!e.isObject()) {
-      throw new ConfigException(place(file, k, "") + e + " (expected: an object)");
+  /// One element of the list, and where it stands.
+  private record Element(String file, byte[] document, String list, int index, JsonNode node) {
+    Known known() throws ConfigException {
+      if (!node.isObject()) {
+        throw wrong("", "an object");
+      }
+      String name = text("name");
+      if (!isName(name)) {
+        throw wrong("name", "no control characters");
+      }
+      String host = text("host");
+      JsonNode port = node.path("port");
+      if (!port.canConvertToInt() || port.asInt() < 1 || port.asInt() > 65535) {
+        throw wrong("port", "1..65535");
+      }
+      BaseUrl url = BaseUrl.parse("http://" + BaseUrl.bracketed(host) + ":" + port.asInt());
+      if (url == null || !url.prefix().isEmpty()) {
+        throw wrong("host", "a host name or address");
+      }
+      JsonNode weight = node.path("weight");
+      if (!weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0)) {
+        throw wrong("weight", "0 or more");
+      }
+      JsonNode meta = node.path("metadata");
+      if (!meta.isMissingNode() && !meta.isNull() && !meta.isObject()) {
+        throw wrong("metadata", "an object");
+      }
+      JsonNode health = node.path("health_url");
+      if (health.isTextual() && BaseUrl.parse(health.asText()) == null) {
+        throw wrong("health_url", "http://host:port/path");
+      }
+      Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
+      return new Known(
+          name,
+          host,
+          port.asInt(),
+          url.toString(),
+          Metadata.models(metadata),
+          Metadata.modelsList(metadata.get("models_list")),
+          metadata,
+          weight.isMissingNode() ? 1 : weight.asInt(),
+          true,
+          true,
+          true,
+          health.isTextual() ? health.asText() : null,
+          null);
     }
-    String name = text(file, k, e, "name");
-    String host = text(file, k, e, "host");
-    JsonNode port = e.path("port");
-    if (!port.canConvertToInt() || port.asInt() < 1 || port.asInt() > 65535) {
-      throw new ConfigException(place(file, k, "port") + show(port) + " (expected: 1..65535)");
+
+    private String text(String key) throws ConfigException {
+      JsonNode v = node.path(key);
+      if (!v.isTextual() || v.asText().isBlank()) {
+        throw wrong(key, "a text");
+      }
+      return v.asText();
     }
-    JsonNode weight = e.path("weight");
-    if (!weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0)) {
-      throw new ConfigException(place(file, k, "weight") + show(weight) + " (expected: 0 or more)");
+
+    /// The error for a key of this element, or for the element itself when `key` is empty.
+    ConfigException wrong(String key, String expected) {
+      String pointer = list + "/" + index + (key.isEmpty() ? "" : "/" + key);
+      JsonNode v = key.isEmpty() ? node : node.path(key);
+      return new ConfigException(
+          file
+              + ":"
+              + JsonLines.of(document, pointer)
+              + ": services["
+              + index
+              + "]"
+              + (key.isEmpty() ? "" : "." + key)
+              + ": "
+              + (v.isMissingNode() ? "missing" : v.toString())
+              + " (expected: "
+              + expected
+              + ")");
     }
-    JsonNode meta = e.path("metadata");
-    if (!meta.isMissingNode() && !meta.isNull() && !meta.isObject()) {
-      throw new ConfigException(place(file, k, "metadata") + show(meta) + " (expected: an object)");
-    }
-    Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
-    return new Known(
-        name,
-        host,
-        port.asInt(),
-        "http://" + (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + port.asInt(),
-        Metadata.models(metadata),
-        Metadata.modelsList(metadata.get("models_list")),
-        metadata,
-        weight.isMissingNode() ? 1 : weight.asInt(),
-        true,
-        true,
-        true,
-        e.path("health_url").isTextual() ? e.path("health_url").asText() : null,
-        null);
   }
 
-  private static String text(Path file, int k, JsonNode e, String key) throws ConfigException {
-    JsonNode v = e.path(key);
-    if (!v.isTextual() || v.asText().isBlank()) {
-      throw new ConfigException(place(file, k, key) + show(v) + " (expected: a text)");
-    }
-    return v.asText();
-  }
-
-  private static String place(Path file, int k, String key) {
-    return file + ": services[" + k + "]" + (key.isEmpty() ? ": " : "." + key + ": ");
-  }
-
-  private static String show(JsonNode v) {
-    return v.isMissingNode() ? "missing" : v.toString();
+  private static boolean isName(String s) {
+    return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
   }
 
   /// `URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]`.
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
     String place = "--instance " + spec;
-    URI uri = RouterConfig.httpUri(parts[0], place);
+    BaseUrl url = BaseUrl.parse(parts[0]);
+    if (url == null) {
+      throw new ConfigException(place + ": " + parts[0] + " (expected: http://host:port)");
+    }
     Map<String, String> options = new HashMap<>();
     for (int k = 1; k < parts.length; k++) {
       int eq = parts[k].indexOf('=');
@@ -146,13 +190,20 @@ final class StaticServices {
       }
       metadata.put("cache_type", type);
     }
-    int port = uri.getPort() < 0 ? 80 : uri.getPort();
-    String base = parts[0].strip();
+    String name = options.getOrDefault("name", url.host() + ":" + url.port());
+    if (!isName(name)) {
+      throw new ConfigException(place + ": name=" + name + " (expected: a name)");
+    }
+    String health = options.get("health_url");
+    if (health != null && BaseUrl.parse(health) == null) {
+      throw new ConfigException(
+          place + ": health_url=" + health + " (expected: http://host:port/path)");
+    }
     return new Known(
-        options.getOrDefault("name", uri.getHost() + ":" + port),
-        uri.getHost(),
-        port,
-        base.endsWith("/") ? base.substring(0, base.length() - 1) : base,
+        name,
+        url.host(),
+        url.port(),
+        url.toString(),
         null,
         null,
         metadata,
@@ -160,7 +211,7 @@ final class StaticServices {
         true,
         true,
         true,
-        options.get("health_url"),
+        health,
         authorization(place, options.get("api_key_env"), env));
   }
 

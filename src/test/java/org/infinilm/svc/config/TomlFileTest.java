@@ -1,0 +1,100 @@
+package org.infinilm.svc.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class TomlFileTest {
+  @TempDir Path folder;
+
+  private TomlFile toml(String text) throws IOException, ConfigException {
+    return TomlFile.read(Files.writeString(folder.resolve("a.toml"), text));
+  }
+
+  @Test
+  void valuesKnowTheirLine() throws Exception {
+    TomlFile t = toml("name = \"x\"\n\n[backend]\n# c\nargs = [\n 'a', 'b',\n]\n");
+    TomlFile backend = Objects.requireNonNull(t.table("backend"));
+    assertThat(t.place("name")).endsWith("a.toml:1");
+    assertThat(t.place("absent")).endsWith("a.toml");
+    assertThat(backend.place("args")).endsWith("a.toml:5");
+    assertThat(backend.texts("args")).containsExactly("a", "b");
+    assertThat(t.keys()).containsExactlyInAnyOrder("name", "backend");
+    assertThat(t.has("name")).isTrue();
+    assertThat(t.text("absent")).isNull();
+    assertThat(t.whole("absent", 0, 1)).isNull();
+    assertThat(t.table("absent")).isNull();
+  }
+
+  @Test
+  void wrongTypesNameThePlaceTheKeyTheValueAndWhatWasExpected() throws Exception {
+    TomlFile t = toml("[backend]\ncommand = 3\nargs = ['a', 1]\nport = 99\nenv = 'x'\n");
+    TomlFile b = Objects.requireNonNull(t.table("backend"));
+    assertThatThrownBy(() -> b.text("command"))
+        .hasMessage(t.file() + ":2: backend.command: 3 (expected: a string)");
+    assertThatThrownBy(() -> b.texts("args"))
+        .hasMessageContaining(":3: backend.args: ")
+        .hasMessageEndingWith("(expected: an array of strings; element 1 is 1)");
+    assertThatThrownBy(() -> b.whole("port", 1, 98))
+        .hasMessage(t.file() + ":4: backend.port: 99 (expected: a whole number 1..98)");
+    assertThatThrownBy(() -> b.table("env"))
+        .hasMessage(t.file() + ":5: backend.env: \"x\" (expected: a table)");
+  }
+
+  @Test
+  void aSyntaxErrorNamesItsLineAndAMissingFileItself() throws Exception {
+    assertThatThrownBy(() -> toml("a = 1\nb = = 2\n"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("a.toml:2: ");
+    assertThatThrownBy(() -> TomlFile.read(folder.resolve("none.toml")))
+        .hasMessage(folder.resolve("none.toml") + ": no such file");
+    Path binary = Files.write(folder.resolve("b.toml"), new byte[] {(byte) 0xff, (byte) 0xfe});
+    assertThatThrownBy(() -> TomlFile.read(binary))
+        .hasMessage(binary + ": not UTF-8 text (expected: a TOML file)");
+  }
+
+  @Test
+  void metadataBecomesPlainJson() throws Exception {
+    Map<String, Object> plain =
+        toml("s='x'\nn=1\nf=1.5\nbad=nan\nb=true\nd=1979-05-27\na=[1,[2]]\nt={k='v'}\n").plain();
+    assertThat(plain)
+        .containsEntry("s", "x")
+        .containsEntry("n", 1L)
+        .containsEntry("f", 1.5)
+        .containsEntry("b", true)
+        .containsEntry("d", "1979-05-27")
+        .containsEntry("a", List.of(1L, List.of(2L)))
+        .containsEntry("t", Map.of("k", "v"))
+        .doesNotContainKey("bad");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "router_prot, router_port",
+    "treshold, threshold",
+    "thresholds, threshold",
+    "thershold, threshold",
+  })
+  void mistypedWordsHaveANearestOne(String typed, String meant) {
+    assertThat(Words.nearest(typed, List.of("host", "router_port", "threshold"))).contains(meant);
+    assertThat(Words.hint(typed, List.of("router_port", "threshold")))
+        .isEqualTo(" (did you mean \"" + meant + "\"?)");
+  }
+
+  @Test
+  void farWordsHaveNone() {
+    assertThat(Words.nearest("banana", List.of("host", "threshold"))).isEmpty();
+    assertThat(Words.hint("x", List.of())).isEmpty();
+    assertThat(Words.nearest("hos", List.of("host"))).contains("host");
+  }
+}
