@@ -105,7 +105,7 @@ public final class JsonPeek {
 
   private static int firstNonBlank(ByteBuf b) {
     int at = b.forEachByte(x -> x == ' ' || x == '\n' || x == '\r' || x == '\t');
-    return at < 0 ? -1 : b.getByte(at);
+    return at < 0 ? -1 : b.getUnsignedByte(at);
   }
 
   private void object(JsonParser p, boolean text) throws IOException {
@@ -137,7 +137,7 @@ public final class JsonPeek {
       return;
     }
     if (t != JsonToken.VALUE_STRING) {
-      modelProblem = "model: " + t.asString() + " (expected: a string)";
+      modelProblem = "model: " + shown(p, t) + " (expected: a string)";
       return;
     }
     String m = p.getText();
@@ -145,6 +145,17 @@ public final class JsonPeek {
       modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
     }
     model = m;
+  }
+
+  private static String shown(JsonParser p, JsonToken t) throws IOException {
+    return switch (t) {
+      case START_ARRAY -> "an array";
+      case START_OBJECT -> "an object";
+      default -> {
+        String s = p.getText();
+        yield s.length() > 40 ? s.substring(0, 40) + "..." : s;
+      }
+    };
   }
 
   private long whole(JsonParser p, JsonToken t) throws IOException {

@@ -16,7 +16,11 @@ import org.infinilm.svc.fleet.Pool;
  * O(n) under a lock that is held for the scan alone.
  */
 final class Turns {
-  private static final double NEVER = 1e12;
+  /// Divisible by every weight up to 16, so that their turns repeat exactly.
+  private static final long STRIDE = 72_072_000;
+
+  private static final double NEVER_LOAD = 1e12;
+  private static final long NEVER_PASS = 1L << 61;
 
   private record Key(String model, Pool pool) {}
 
@@ -31,20 +35,21 @@ final class Turns {
   }
 
   private static final class Passes {
-    private double[] pass = new double[8];
-    private double now;
+    private long[] pass = new long[8];
+    private long now;
 
     synchronized Instance next(List<Instance> among, Load load) {
       Instance best = among.getFirst();
       double bestLoad = Double.MAX_VALUE;
-      double bestPass = Double.MAX_VALUE;
-      double bestTurn = 0;
+      long bestPass = Long.MAX_VALUE;
+      long bestTurn = 0;
       for (int k = 0; k < among.size(); k++) {
         Instance i = among.get(k);
-        double turn = Math.max(passOf(i.slot()), now);
-        double last = i.weight() == 0 ? NEVER : 0;
-        double l = load.inFlight(i.slot()) / (double) Math.max(1, i.weight()) + last;
-        double p = turn + last;
+        boolean last = i.weight() == 0;
+        long turn = Math.max(passOf(i.slot()), now);
+        double l =
+            load.inFlight(i.slot()) / (double) Math.max(1, i.weight()) + (last ? NEVER_LOAD : 0);
+        long p = turn + (last ? NEVER_PASS : 0);
         if (l < bestLoad || (l == bestLoad && p < bestPass)) {
           best = i;
           bestLoad = l;
@@ -53,15 +58,25 @@ final class Turns {
         }
       }
       now = bestTurn;
-      pass[best.slot()] = bestTurn + 1.0 / Math.max(1, best.weight());
+      pass[best.slot()] = bestTurn + STRIDE / Math.max(1, best.weight());
+      if (now > NEVER_PASS / 2) {
+        startAnew();
+      }
       return best;
     }
 
-    private double passOf(int slot) {
+    private long passOf(int slot) {
       if (slot >= pass.length) {
         pass = Arrays.copyOf(pass, Math.max(slot + 1, pass.length * 2));
       }
       return pass[slot];
+    }
+
+    private void startAnew() {
+      for (int k = 0; k < pass.length; k++) {
+        pass[k] = Math.max(0, pass[k] - now);
+      }
+      now = 0;
     }
   }
 }

@@ -203,12 +203,12 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     sends++;
     plane.ledger().take(i.slot());
     counted = true;
-    dispatch(q, target, q.replayable());
+    dispatch(target, q.replayable());
   }
 
   /// @param reuse whether a kept connection will do: only for what may be sent again when it turns
   ///   out to be closed
-  private void dispatch(Question q, Target target, boolean reuse) {
+  private void dispatch(Target target, boolean reuse) {
     dispatchNanos = plane.ticker().nanos();
     stage = Stage.AWAIT;
     List<Header> set = new ArrayList<>(4);
@@ -390,7 +390,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     if (f == UpstreamFailure.CLOSED_STALE && i != null && question != null) {
       Target target = plane.table().get().target(i);
       if (target != null) {
-        dispatch(question, target, false);
+        dispatch(target, false);
         return;
       }
     }

@@ -22,8 +22,7 @@ class ConfigTest {
           .orDefault();
   private static final Key<Duration> TIMEOUT = Key.seconds("timeout", 1.5, 0.05, "limit");
   private static final Key<Boolean> HEADERS = Key.flag("headers", true, "send them");
-  private static final Key<String> POLICY =
-      Key.oneOf("policy", "a", List.of("a", "b-c"), "which");
+  private static final Key<String> POLICY = Key.oneOf("policy", "a", List.of("a", "b-c"), "which");
   private static final Key<String> TOKEN = Key.text("admin_token", null, "secret");
   private static final Key<Double> SHARE = Key.number("share", 0.5, 0, 1, "share");
   private static final List<Key<?>> KEYS =
@@ -113,8 +112,7 @@ class ConfigTest {
   @Test
   void wrongValuesElsewhereNameTheVariableOrTheLine() throws Exception {
     assertThatThrownBy(() -> config(Map.of(), Map.of("INFINI_ROUTER_PORT", "x")))
-        .hasMessage(
-            "INFINI_ROUTER_PORT: router_port: x (expected: a whole number 0..65535)");
+        .hasMessage("INFINI_ROUTER_PORT: router_port: x (expected: a whole number 0..65535)");
     Path f = file("headers = true\nrouter_port = \"x\"\n");
     assertThatThrownBy(() -> Config.resolve(KEYS, Map.of(), Map.of(), f))
         .hasMessage(f + ":2: router_port: x (expected: a whole number 0..65535)");

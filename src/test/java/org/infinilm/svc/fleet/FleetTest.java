@@ -13,17 +13,7 @@ import org.junit.jupiter.api.Test;
 class FleetTest {
   private static Instance instance(String name, State state, CacheType type, String... models) {
     return new Instance(
-        name,
-        "h",
-        1,
-        "http://h:1",
-        List.of(models),
-        type,
-        Instance.UNKNOWN,
-        1,
-        state,
-        0,
-        Map.of());
+        name, "h", 1, "http://h:1", List.of(models), type, Instance.UNKNOWN, 1, state, 0, Map.of());
   }
 
   private static List<String> names(List<Instance> instances) {

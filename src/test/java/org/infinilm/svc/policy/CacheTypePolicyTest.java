@@ -2,12 +2,12 @@ package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.infinilm.svc.policy.Samples.IDLE;
+import static org.infinilm.svc.policy.Samples.among;
 import static org.infinilm.svc.policy.Samples.chosen;
 import static org.infinilm.svc.policy.Samples.counts;
 import static org.infinilm.svc.policy.Samples.instance;
 import static org.infinilm.svc.policy.Samples.key;
 import static org.infinilm.svc.policy.Samples.load;
-import static org.infinilm.svc.policy.Samples.of;
 import static org.infinilm.svc.policy.Samples.sequence;
 import static org.infinilm.svc.policy.Samples.size;
 import static org.infinilm.svc.policy.Samples.statics;
@@ -29,7 +29,7 @@ class CacheTypePolicyTest {
 
   @Test
   void theThresholdItselfIsSmall() {
-    Candidates both = of(paged("p", 0), statics("s", 1));
+    Candidates both = among(paged("p", 0), statics("s", 1));
     for (long threshold : new long[] {0, 1, 51200, Long.MAX_VALUE - 1}) {
       assertThat(send(policy, size(threshold, threshold), both, IDLE))
           .isEqualTo(new Choice.Send(paged("p", 0), Pool.PAGED, Reason.SIZE));
@@ -43,12 +43,12 @@ class CacheTypePolicyTest {
 
   @Test
   void anEmptyPoolFallsBackToTheOtherInBothDirections() {
-    Choice.Send large = send(policy, size(2, 1), of(paged("p", 0)), IDLE);
+    Choice.Send large = send(policy, size(2, 1), among(paged("p", 0)), IDLE);
     assertThat(large).isEqualTo(new Choice.Send(paged("p", 0), Pool.PAGED, Reason.EMPTY_POOL));
-    Choice.Send small = send(policy, size(1, 1), of(statics("s", 0)), IDLE);
+    Choice.Send small = send(policy, size(1, 1), among(statics("s", 0)), IDLE);
     assertThat(small).isEqualTo(new Choice.Send(statics("s", 0), Pool.STATIC, Reason.EMPTY_POOL));
     Choice.Send third =
-        send(policy, size(2, 1), of(paged("p", 0, 10), untyped("u", 1)), IDLE, 100);
+        send(policy, size(2, 1), among(paged("p", 0, 10), untyped("u", 1)), IDLE, 100);
     assertThat(third.instance().name()).isEqualTo("u");
     assertThat(third.pool()).isEqualTo(Pool.ANY);
   }
@@ -72,7 +72,7 @@ class CacheTypePolicyTest {
 
   @Test
   void whatThePoolCannotHoldMovesAndWhatNobodyCanHoldIsRefused() {
-    Candidates both = of(paged("p", 0, 1000), instance("s", CacheType.STATIC, 100, 1, 1));
+    Candidates both = among(paged("p", 0, 1000), instance("s", CacheType.STATIC, 100, 1, 1));
     Choice.Send moved = (Choice.Send) choose(new Ask(2, 1, 101, 20, 0), both);
     assertThat(moved).isEqualTo(new Choice.Send(paged("p", 0, 1000), Pool.PAGED, Reason.FIT));
     assertThat(((Choice.Send) choose(new Ask(2, 1, 100, 20, 0), both)).instance().name())
@@ -80,8 +80,7 @@ class CacheTypePolicyTest {
     Choice.Send estimateMayBeWrong = (Choice.Send) choose(new Ask(2, 1, 5000, 1000, 0), both);
     assertThat(estimateMayBeWrong.instance().name()).isEqualTo("p");
     assertThat(estimateMayBeWrong.why()).isEqualTo(Reason.FIT);
-    assertThat(choose(new Ask(2, 1, 5000, 1001, 0), both))
-        .isEqualTo(new Choice.Refuse(1001, 1000));
+    assertThat(choose(new Ask(2, 1, 5000, 1001, 0), both)).isEqualTo(new Choice.Refuse(1001, 1000));
   }
 
   private Choice choose(Ask ask, Candidates among) {
@@ -90,7 +89,7 @@ class CacheTypePolicyTest {
 
   @Test
   void withinAPoolOnlyInstancesThatFitAreAsked() {
-    Candidates among = of(paged("a", 0, 10), paged("b", 1, 1000), paged("c", 2, 1000));
+    Candidates among = among(paged("a", 0, 10), paged("b", 1, 1000), paged("c", 2, 1000));
     for (int k = 0; k < 6; k++) {
       Choice.Send s = (Choice.Send) choose(new Ask(1, 1, 500, 1, 0), among);
       assertThat(s.instance().name()).isNotEqualTo("a");
@@ -100,9 +99,9 @@ class CacheTypePolicyTest {
 
   @Test
   void aFleetWithoutCacheTypesIsOnePool() {
-    Candidates one = of(untyped("a", 0));
+    Candidates one = among(untyped("a", 0));
     assertThat(send(policy, size(9, 1), one, IDLE).why()).isEqualTo(Reason.ONLY);
-    Candidates two = of(untyped("a", 0), untyped("b", 1));
+    Candidates two = among(untyped("a", 0), untyped("b", 1));
     assertThat(send(policy, size(9, 1), two, IDLE).pool()).isEqualTo(Pool.ANY);
     assertThat(send(policy, size(9, 1), two, IDLE).why()).isEqualTo(Reason.POLICY);
     assertThat(sequence(policy, size(9, 1), two, 4)).containsExactly("a", "b", "a", "b");
@@ -110,16 +109,15 @@ class CacheTypePolicyTest {
 
   @Test
   void idleInstancesAlternateAndTheLessLoadedGoesFirst() {
-    Candidates two = of(paged("a", 0), paged("b", 1));
-    assertThat(sequence(policy, size(1, 1), two, 6))
-        .containsExactly("a", "b", "a", "b", "a", "b");
+    Candidates two = among(paged("a", 0), paged("b", 1));
+    assertThat(sequence(policy, size(1, 1), two, 6)).containsExactly("a", "b", "a", "b", "a", "b");
     assertThat(chosen(policy, size(1, 1), two, load(Map.of(0, 1)))).isEqualTo("b");
     assertThat(chosen(policy, size(1, 1), two, load(Map.of(0, 1, 1, 2)))).isEqualTo("a");
   }
 
   @Test
   void aKeyHasOneHomeWhateverTheOrderOfOtherRequests() {
-    Candidates three = of(paged("a", 0), paged("b", 1), paged("c", 2));
+    Candidates three = among(paged("a", 0), paged("b", 1), paged("c", 2));
     for (int k = 0; k < 50; k++) {
       Ask ask = key("conversation-" + k);
       String home = chosen(policy, ask, three, IDLE);
@@ -138,7 +136,7 @@ class CacheTypePolicyTest {
     }
     List<String> homes = new ArrayList<>();
     for (int k = 0; k < 10_000; k++) {
-      homes.add(chosen(policy, key("conv_" + k), of(five), IDLE));
+      homes.add(chosen(policy, key("conv_" + k), among(five), IDLE));
     }
     assertThat(counts(homes)).hasSize(5);
     assertThat(counts(homes).values()).allSatisfy(n -> assertThat(n).isBetween(1850, 2150));
@@ -156,8 +154,8 @@ class CacheTypePolicyTest {
     }
     int moved = 0;
     for (int k = 0; k < 10_000; k++) {
-      String before = chosen(policy, key("k" + k), of(four), IDLE);
-      String after = chosen(policy, key("k" + k), of(five), IDLE);
+      String before = chosen(policy, key("k" + k), among(four), IDLE);
+      String after = chosen(policy, key("k" + k), among(five), IDLE);
       if (!before.equals(after)) {
         assertThat(after).isEqualTo("i4");
         moved++;
@@ -168,7 +166,7 @@ class CacheTypePolicyTest {
 
   @Test
   void aHomeOverOneAndAQuarterOfTheMeanSpills() {
-    Candidates two = of(paged("a", 0), paged("b", 1));
+    Candidates two = among(paged("a", 0), paged("b", 1));
     Ask ask = key("k");
     String home = chosen(policy, ask, two, IDLE);
     int slot = home.equals("a") ? 0 : 1;
@@ -184,7 +182,7 @@ class CacheTypePolicyTest {
 
   @Test
   void affinityStaysInsideThePoolOfTheSizeRule() {
-    Candidates all = of(paged("p", 0), paged("q", 1), statics("s", 2), statics("t", 3));
+    Candidates all = among(paged("p", 0), paged("q", 1), statics("s", 2), statics("t", 3));
     for (int k = 0; k < 40; k++) {
       Ask large = new Ask(2, 1, 0, 0, Policies.affinity("k" + k));
       assertThat(send(policy, large, all, IDLE).pool()).isEqualTo(Pool.STATIC);
@@ -194,10 +192,10 @@ class CacheTypePolicyTest {
   @Test
   void anInstanceOfWeightZeroIsAskedOnlyWhenThereIsNoOther() {
     Instance off = instance("a", CacheType.PAGED, Instance.UNKNOWN, 0, 0);
-    assertThat(sequence(policy, size(1, 1), of(off, paged("b", 1)), 4)).containsOnly("b");
-    assertThat(sequence(policy, size(1, 1), of(off), 1)).containsExactly("a");
+    assertThat(sequence(policy, size(1, 1), among(off, paged("b", 1)), 4)).containsOnly("b");
+    assertThat(sequence(policy, size(1, 1), among(off), 1)).containsExactly("a");
     for (int k = 0; k < 100; k++) {
-      assertThat(chosen(policy, key("k" + k), of(off, paged("b", 1)), IDLE)).isEqualTo("b");
+      assertThat(chosen(policy, key("k" + k), among(off, paged("b", 1)), IDLE)).isEqualTo("b");
     }
   }
 }

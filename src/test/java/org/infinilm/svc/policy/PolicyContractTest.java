@@ -25,8 +25,8 @@ class PolicyContractTest {
     return Policies.names();
   }
 
-  /// Random fleets and asks: the choice is one of the candidates, of the pool it names, and fits;
-  /// a refusal is right.
+  /// Random fleets and asks: the choice is one of the candidates, of the pool it names, and fits; a
+  /// refusal is right.
   @ParameterizedTest
   @MethodSource("names")
   void choosesACandidateThatFitsOrRefusesRightly(String name) {
@@ -81,16 +81,18 @@ class PolicyContractTest {
   @MethodSource("names")
   void severalThreadsGetTheirShare(String name) throws InterruptedException {
     Policy policy = Policies.create(name);
-    Candidates two = Samples.of(Samples.untyped("a", 0), Samples.untyped("b", 1));
+    Candidates two = Samples.among(Samples.untyped("a", 0), Samples.untyped("b", 1));
     List<String> all = new ArrayList<>();
     List<Thread> threads = new ArrayList<>();
     for (int t = 0; t < 4; t++) {
-      threads.add(Thread.ofPlatform().start(() -> {
-        List<String> mine = Samples.sequence(policy, Samples.size(1, 1), two, 500);
-        synchronized (all) {
-          all.addAll(mine);
-        }
-      }));
+      threads.add(
+          Thread.ofPlatform()
+              .start(() -> {
+                List<String> mine = Samples.sequence(policy, Samples.size(1, 1), two, 500);
+                synchronized (all) {
+                  all.addAll(mine);
+                }
+              }));
     }
     for (Thread t : threads) {
       t.join();

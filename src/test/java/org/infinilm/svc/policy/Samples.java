@@ -45,7 +45,7 @@ final class Samples {
     return instance(name, null, Instance.UNKNOWN, 1, slot);
   }
 
-  static Candidates of(Instance... instances) {
+  static Candidates among(Instance... instances) {
     return Candidates.of("m", List.of(instances));
   }
 

@@ -2,11 +2,11 @@ package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.infinilm.svc.policy.Samples.IDLE;
+import static org.infinilm.svc.policy.Samples.among;
 import static org.infinilm.svc.policy.Samples.chosen;
 import static org.infinilm.svc.policy.Samples.counts;
 import static org.infinilm.svc.policy.Samples.instance;
 import static org.infinilm.svc.policy.Samples.load;
-import static org.infinilm.svc.policy.Samples.of;
 import static org.infinilm.svc.policy.Samples.paged;
 import static org.infinilm.svc.policy.Samples.sequence;
 import static org.infinilm.svc.policy.Samples.size;
@@ -29,7 +29,7 @@ class TurnsTest {
 
   @Test
   void weightsThreeToOneAreSmooth() {
-    Candidates two = of(weighted("a", 3, 0), weighted("b", 1, 1));
+    Candidates two = among(weighted("a", 3, 0), weighted("b", 1, 1));
     List<String> turns = sequence(roundRobin, ASK, two, 400);
     assertThat(counts(turns)).isEqualTo(Map.of("a", 300, "b", 100));
     for (int k = 0; k + 4 <= 400; k += 4) {
@@ -40,27 +40,27 @@ class TurnsTest {
 
   @Test
   void aNewcomerGetsItsShareAndNoBurst() {
-    sequence(roundRobin, ASK, of(paged("a", 0), paged("b", 1)), 1000);
+    sequence(roundRobin, ASK, among(paged("a", 0), paged("b", 1)), 1000);
     List<String> turns =
-        sequence(roundRobin, ASK, of(paged("a", 0), paged("b", 1), paged("c", 2)), 9);
+        sequence(roundRobin, ASK, among(paged("a", 0), paged("b", 1), paged("c", 2)), 9);
     assertThat(counts(turns)).isEqualTo(Map.of("a", 3, "b", 3, "c", 3));
     assertThat(String.join("", turns)).doesNotContain("cc");
   }
 
   @Test
   void whoWasAwayGetsNoBurstEither() {
-    Candidates both = of(paged("a", 0), paged("b", 1));
+    Candidates both = among(paged("a", 0), paged("b", 1));
     sequence(roundRobin, ASK, both, 10);
-    sequence(roundRobin, ASK, of(paged("a", 0)), 1);
-    sequence(roundRobin, ASK, of(paged("a", 0), paged("c", 2)), 1000);
+    sequence(roundRobin, ASK, among(paged("a", 0)), 1);
+    sequence(roundRobin, ASK, among(paged("a", 0), paged("c", 2)), 1000);
     assertThat(counts(sequence(roundRobin, ASK, both, 10))).isEqualTo(Map.of("a", 5, "b", 5));
   }
 
   @Test
   void aSlotThatWasAnothersBringsNoDebt() {
-    sequence(roundRobin, ASK, of(paged("a", 0), paged("b", 1)), 10);
-    sequence(roundRobin, ASK, of(paged("a", 0), paged("c", 2)), 1000);
-    Candidates next = of(paged("a", 0), paged("d", 1), paged("c", 2));
+    sequence(roundRobin, ASK, among(paged("a", 0), paged("b", 1)), 10);
+    sequence(roundRobin, ASK, among(paged("a", 0), paged("c", 2)), 1000);
+    Candidates next = among(paged("a", 0), paged("d", 1), paged("c", 2));
     assertThat(counts(sequence(roundRobin, ASK, next, 9)))
         .isEqualTo(Map.of("a", 3, "c", 3, "d", 3));
   }
@@ -68,7 +68,7 @@ class TurnsTest {
   @Test
   void poolsHaveCountersOfTheirOwn() {
     Policy policy = new CacheTypePolicy();
-    Candidates all = of(paged("a", 0), paged("b", 1), statics("s", 2), statics("t", 3));
+    Candidates all = among(paged("a", 0), paged("b", 1), statics("s", 2), statics("t", 3));
     String small = "";
     String large = "";
     for (int k = 0; k < 4; k++) {
@@ -81,7 +81,7 @@ class TurnsTest {
 
   @Test
   void roundRobinDoesNotLookAtLoadNorSize() {
-    Candidates two = of(paged("a", 0), statics("b", 1));
+    Candidates two = among(paged("a", 0), statics("b", 1));
     assertThat(chosen(roundRobin, ASK, two, load(Map.of(0, 50)))).isEqualTo("a");
     assertThat(chosen(roundRobin, ASK, two, load(Map.of(1, 50)))).isEqualTo("b");
   }
@@ -89,10 +89,10 @@ class TurnsTest {
   @Test
   void leastLoadedCountsPerWeight() {
     Policy p = new LeastLoaded();
-    Candidates two = of(weighted("a", 4, 0), weighted("b", 1, 1));
+    Candidates two = among(weighted("a", 4, 0), weighted("b", 1, 1));
     assertThat(chosen(p, ASK, two, load(Map.of(0, 3, 1, 1)))).isEqualTo("a");
     assertThat(chosen(p, ASK, two, load(Map.of(0, 5, 1, 1)))).isEqualTo("b");
-    assertThat(sequence(p, ASK, of(paged("a", 0), paged("b", 1)), 4))
+    assertThat(sequence(p, ASK, among(paged("a", 0), paged("b", 1)), 4))
         .containsExactly("a", "b", "a", "b");
   }
 }

@@ -1,0 +1,165 @@
+package org.infinilm.svc.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.netty.buffer.CompositeByteBuf;
+import io.netty.buffer.Unpooled;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.infinilm.svc.http.JsonPeek.Form;
+import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.junit.jupiter.api.Test;
+
+/// Random documents, whole and damaged, against Jackson's tree: the twin that reads everything.
+class JsonPeekFuzz {
+  private static final JsonMapper TREE = new JsonMapper();
+  private static final String[] KEYS = {
+    "model", "stream", "prompt", "messages", "max_tokens", "prompt_cache_key", "a", "ä", "content"
+  };
+  private static final String[] TEXTS = {
+    "m", "", "日本", "\\n", "\\u00e4", "😀", "\\ud83d\\ude00", "a\\\"model\\\":1", "{}", "\\\\"
+  };
+
+  private final SplittableRandom random = new SplittableRandom(20251122);
+
+  @Test
+  void agreesWithTheTree() throws JsonProcessingException {
+    for (int round = 0; round < 20_000; round++) {
+      String json = object(0, true);
+      Peeked p = JsonPeek.at(pieces(json.getBytes(UTF_8)), true);
+      JsonNode tree = TREE.readTree(json);
+      assertThat(p.form()).as(json).isEqualTo(Form.OBJECT);
+      assertThat(p.textBytes()).as(json).isEqualTo(text(tree));
+      assertThat(p.stream())
+          .as(json)
+          .isEqualTo(tree.path("stream").isBoolean() && tree.path("stream").asBoolean());
+      JsonNode key = tree.path("prompt_cache_key");
+      assertThat(p.promptCacheKey()).as(json).isEqualTo(key.isTextual() ? key.asText() : null);
+      JsonNode model = tree.path("model");
+      if (model.isMissingNode() || model.isNull()) {
+        assertThat(p.model()).as(json).isNull();
+        assertThat(p.modelProblem()).as(json).isNull();
+      } else {
+        assertThat(p.model()).as(json).isEqualTo(model.isTextual() ? model.asText() : null);
+        assertThat(p.modelProblem() == null).as(json).isEqualTo(model.isTextual());
+      }
+      JsonNode max = tree.path("max_tokens");
+      assertThat(p.maxTokens()).as(json).isEqualTo(max.isIntegralNumber() ? max.asLong() : 0);
+    }
+  }
+
+  /// Damage of any kind is a form, never an exception.
+  @Test
+  void damagedDocumentsAreSurvived() {
+    for (int round = 0; round < 20_000; round++) {
+      byte[] b = object(0, true).getBytes(UTF_8);
+      for (int k = random.nextInt(1, 4); k > 0; k--) {
+        b[random.nextInt(b.length)] = (byte) random.nextInt(256);
+      }
+      byte[] cut = Arrays.copyOf(b, random.nextInt(b.length + 1));
+      assertThat(JsonPeek.at(pieces(cut), true).form()).isNotNull();
+    }
+  }
+
+  private CompositeByteBuf pieces(byte[] bytes) {
+    CompositeByteBuf all = Unpooled.compositeBuffer(Integer.MAX_VALUE);
+    for (int at = 0; at < bytes.length; ) {
+      int n = Math.min(random.nextInt(1, 30), bytes.length - at);
+      all.addComponent(true, Unpooled.copiedBuffer(bytes, at, n));
+      at += n;
+    }
+    return all;
+  }
+
+  /// At the top every key stands once at most.
+  private String object(int depth, boolean top) {
+    StringBuilder b = new StringBuilder("{");
+    int from = random.nextInt(KEYS.length);
+    int n = random.nextInt(depth > 3 ? 1 : KEYS.length + 1);
+    for (int k = 0; k < n; k++) {
+      String key = KEYS[(from + k) % KEYS.length];
+      b.append(k == 0 ? "" : blank() + "," + blank())
+          .append('"')
+          .append(key)
+          .append("\":")
+          .append(blank())
+          .append(
+              top && key.equals("messages") && random.nextInt(4) > 0 ? messages() : value(depth));
+    }
+    return b.append('}').toString();
+  }
+
+  private String messages() {
+    StringBuilder b = new StringBuilder("[");
+    int n = random.nextInt(4);
+    for (int k = 0; k < n; k++) {
+      b.append(k == 0 ? "" : ",").append("{\"role\":\"user\",\"content\":");
+      if (random.nextBoolean()) {
+        b.append(text());
+      } else {
+        b.append("[{\"type\":\"text\",\"text\":").append(text()).append("},").append(value(2));
+        b.append(']');
+      }
+      b.append('}');
+    }
+    return b.append(']').toString();
+  }
+
+  private String value(int depth) {
+    return switch (random.nextInt(depth > 3 ? 5 : 7)) {
+      case 0 -> "null";
+      case 1 -> random.nextBoolean() ? "true" : "false";
+      case 2 -> Integer.toString(random.nextInt(100));
+      case 3 -> "1.5e3";
+      case 4 -> text();
+      case 5 -> object(depth + 1, false);
+      default -> "[" + value(depth + 1) + "," + value(depth + 1) + "]";
+    };
+  }
+
+  private String text() {
+    return "\"" + TEXTS[random.nextInt(TEXTS.length)] + TEXTS[random.nextInt(TEXTS.length)] + "\"";
+  }
+
+  private String blank() {
+    return random.nextInt(5) == 0 ? " \n" : "";
+  }
+
+  private static long text(JsonNode tree) {
+    JsonNode messages = tree.path("messages");
+    long sum = 0;
+    if (messages.isArray()) {
+      for (JsonNode m : messages) {
+        sum += m.isObject() ? content(m.path("content")) : 0;
+      }
+      return sum;
+    }
+    JsonNode prompt = tree.path("prompt");
+    if (prompt.isArray()) {
+      for (JsonNode p : prompt) {
+        sum += utf8(p);
+      }
+      return sum;
+    }
+    return utf8(prompt);
+  }
+
+  private static long content(JsonNode content) {
+    if (!content.isArray()) {
+      return utf8(content);
+    }
+    long sum = 0;
+    for (JsonNode part : content) {
+      sum += part.isObject() ? utf8(part.path("text")) + utf8(part.path("content")) : 0;
+    }
+    return sum;
+  }
+
+  private static long utf8(JsonNode n) {
+    return n.isTextual() ? n.asText().getBytes(UTF_8).length : 0;
+  }
+}
