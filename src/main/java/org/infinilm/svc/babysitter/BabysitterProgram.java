@@ -1,6 +1,7 @@
 package org.infinilm.svc.babysitter;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +27,13 @@ public final class BabysitterProgram {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
 
   private BabysitterProgram() {}
+
+  /// What `file` and the environment put in force, one line a value; nothing is started.
+  ///
+  /// @throws ConfigException for what would stop a start
+  public static List<String> check(Path file, Map<String, String> env) throws ConfigException {
+    return FileCheck.lines(file, env);
+  }
 
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {

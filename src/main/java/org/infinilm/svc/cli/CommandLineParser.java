@@ -1,5 +1,6 @@
 package org.infinilm.svc.cli;
 
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -32,12 +33,16 @@ final class CommandLineParser {
   }
 
   int run(List<String> args) {
+    return run(args, System.out, System.err);
+  }
+
+  int run(List<String> args, PrintStream stdout, PrintStream stderr) {
     CommandLine root = new CommandLine(build(args));
     root.setOverwrittenOptionsAllowed(true);
     root.setAllowOptionsAsOptionParameters(true);
     root.setUnmatchedOptionsAllowedAsOptionParameters(true);
-    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-    PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(stderr, true, StandardCharsets.UTF_8);
+    PrintWriter out = new PrintWriter(stdout, true, StandardCharsets.UTF_8);
     try {
       ParseResult parsed = root.parseArgs(args.toArray(String[]::new));
       ParseResult last = parsed;

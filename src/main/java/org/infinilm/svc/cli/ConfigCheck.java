@@ -1,9 +1,16 @@
 package org.infinilm.svc.cli;
 
+import java.io.PrintStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.babysitter.BabysitterProgram;
+import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.router.RouterProgram;
 
 /// `infini config check FILE`: validates a file of any program and prints what is in force and from
 /// where.
@@ -18,6 +25,9 @@ final class ConfigCheck {
           false,
           ConfigCheck::run);
 
+  /// Tables that only a babysitter's file has.
+  private static final List<String> BABYSITTER = List.of("backend", "babysitter", "metadata");
+
   private ConfigCheck() {}
 
   private static int run(Program.Args args) throws ConfigException {
@@ -25,6 +35,55 @@ final class ConfigCheck {
       throw new ConfigException(
           "config check: " + args.positionals().size() + " files given (expected: one FILE)");
     }
-    throw new ConfigException("config check: not yet");
+    check(Path.of(args.positionals().getFirst()), Main.PROGRAMS, System.getenv(), System.out);
+    return 0;
+  }
+
+  /// Prints the settings that `file` gives, with the environment over it and the defaults under it.
+  ///
+  /// @throws ConfigException for the first thing that would stop the program it is for
+  static void check(Path file, List<Program> programs, Map<String, String> env, PrintStream out)
+      throws ConfigException {
+    TomlFile toml = TomlFile.read(file);
+    if (toml.keys().stream().anyMatch(BABYSITTER::contains)) {
+      print(file, "babysitter", BabysitterProgram.check(file, env), out);
+      return;
+    }
+    Program p = programOf(toml, programs);
+    Config config = Config.resolve(p.keys(), Map.of(), env, file);
+    if (p.name().equals(RouterProgram.PROGRAM.name())) {
+      RouterProgram.check(config);
+    }
+    config.warnings().forEach(w -> out.println("warning: " + w));
+    print(file, p.name(), config.describe(), out);
+  }
+
+  private static void print(Path file, String program, List<String> lines, PrintStream out) {
+    out.println(file + ": " + program);
+    lines.forEach(out::println);
+  }
+
+  /// The program that knows most of the file's keys; the earlier one in the list on a tie.
+  private static Program programOf(TomlFile toml, List<Program> programs) throws ConfigException {
+    Program best = null;
+    long most = 0;
+    for (Program p : programs) {
+      List<String> names = p.keys().stream().<String>map(Key::name).toList();
+      long known = p.takesFile() ? toml.keys().stream().filter(names::contains).count() : 0;
+      if (known > most) {
+        best = p;
+        most = known;
+      }
+    }
+    if (best == null) {
+      List<String> all =
+          programs.stream().filter(Program::takesFile).map(Program::name).distinct().toList();
+      throw new ConfigException(
+          toml.file()
+              + ": no known key (expected: settings of one of babysitter, "
+              + String.join(", ", all)
+              + ")");
+    }
+    return best;
   }
 }

@@ -132,6 +132,6 @@ public final class Config {
     if (v.value() == null) {
       return "(none)";
     }
-    return k.name().endsWith("token") ? "(secret)" : v.value().toString();
+    return k.name().endsWith("token") ? "(secret)" : Key.typed(v.value());
   }
 }

@@ -108,8 +108,12 @@ public record Key<T>(
 
   /// The default as a user would type it; empty when there is none.
   public static String show(Key<?> key) {
-    return switch (key.fallback()) {
-      case null -> "";
+    return key.fallback() == null ? "" : typed(key.fallback());
+  }
+
+  /// A value as a user would type it.
+  static String typed(Object value) {
+    return switch (value) {
       case Duration d -> seconds(d);
       case Object o -> o.toString();
     };

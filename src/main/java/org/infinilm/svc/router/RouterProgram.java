@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
@@ -35,6 +36,14 @@ public final class RouterProgram {
   private static final Duration END = Duration.ofSeconds(40);
 
   private RouterProgram() {}
+
+  /// What a start would refuse, without starting.
+  public static void check(Config config) throws ConfigException {
+    RouterConfig c = RouterConfig.of(config);
+    if (c.staticServices() != null) {
+      StaticServices.file(c.staticServices());
+    }
+  }
 
   private static boolean isLoopback(String host) {
     try {
