@@ -177,7 +177,7 @@ class SmallPartsTest {
     Target t =
         new Target(
             instance("b", "http://h:2", 5), new Origin(new InetSocketAddress(2), "h:2", ""), null);
-    RoutingTable table = new RoutingTable(new Fleet(2, List.of(t.instance())), Map.of(5, t));
+    RoutingTable table = new RoutingTable(new Fleet(2, List.of(t.instance())), Map.of(5, t), 0);
     assertThat(table.target(old)).isNull();
     assertThat(table.target(instance("b", "http://h:3", 5))).isNull();
     assertThat(table.target(instance("b", "http://h:2", 5))).isEqualTo(t);
