@@ -32,6 +32,8 @@ final class StartCache {
   private static final Duration LIMIT = Duration.ofSeconds(20);
   private static final Duration PAUSE = Duration.ofMillis(50);
   private static final String MODEL = "m";
+  private static final int WARM_CLIENTS = 8;
+  private static final int WARM_REQUESTS = 1000;
 
   private StartCache() {}
 
@@ -49,7 +51,16 @@ final class StartCache {
         "127.0.0.1",
         "--data-dir",
         scratch.toString());
-    start("simulate", "--port", port(simulated), "--model", MODEL, "--cache-type", "paged");
+    start(
+        "simulate",
+        "--port",
+        port(simulated),
+        "--model",
+        MODEL,
+        "--cache-type",
+        "paged",
+        "--speed",
+        "0");
     List<String> routerArgs =
         new ArrayList<>(
             List.of(
@@ -69,7 +80,42 @@ final class StartCache {
     }
     start("router", routerArgs.toArray(String[]::new));
     ask(router, native_ ? 2 : 1);
+    warm(router);
     return 0;
+  }
+
+  /// Many small requests through the router, so that the cache holds profiles of its hot path (JEP
+  /// 515).
+  private static void warm(int router) throws InterruptedException {
+    Client http = Client.create();
+    URI chat = URI.create("http://127.0.0.1:" + router + "/v1/chat/completions");
+    Map<String, Object> body =
+        Map.of(
+            "messages",
+            List.of(Map.of("role", "user", "content", "one small request ".repeat(40))),
+            "max_tokens",
+            1,
+            "model",
+            MODEL);
+    List<Thread> threads = new ArrayList<>();
+    for (int k = 0; k < WARM_CLIENTS; k++) {
+      threads.add(
+          Thread.ofVirtual()
+              .start(() -> {
+                try {
+                  for (int n = 0; n < WARM_REQUESTS; n++) {
+                    http.post(chat, body, LIMIT);
+                  }
+                } catch (IOException e) {
+                  System.err.println("start-cache: " + e.getMessage());
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              }));
+    }
+    for (Thread t : threads) {
+      t.join();
+    }
   }
 
   private static Path model() {

@@ -314,7 +314,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     }
     ResponseTap t = tap;
     if (t == null) {
-      t = new ResponseTap();
+      t = new ResponseTap(answerLength());
       tap = t;
     }
     t.slice(slice, sse);
@@ -325,6 +325,17 @@ final class Exchange implements UpstreamEvents, InboundEvents {
         call.reading(false);
       }
     }
+  }
+
+  /// Bytes of the answer's body, -1 when its head does not say.
+  private long answerLength() {
+    String n = answer == null ? null : answer.header("content-length");
+    return n != null
+            && n.length() < 10
+            && n.chars().allMatch(c -> c >= '0' && c <= '9')
+            && !n.isEmpty()
+        ? Long.parseLong(n)
+        : -1;
   }
 
   private void relayHead() {

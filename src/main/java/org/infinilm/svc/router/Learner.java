@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// One thread that takes the facts of finished exchanges from a bounded queue (full: the facts are
 /// lost), learns bytes per token of each model and tells the policy. Event loops only read.
 final class Learner implements AutoCloseable {
-  private static final int QUEUE = 4096;
+  private static final int QUEUE = 8192;
+  private static final Duration PAUSE = Duration.ofMillis(20);
   private static final double FIRST_GUESS = 4;
   private static final double STEP = 0.05;
   private static final int MOST_MODELS = 1024;
@@ -45,7 +47,11 @@ final class Learner implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        Item i = queue.take();
+        Item i = queue.poll();
+        if (i == null) {
+          Thread.sleep(PAUSE);
+          continue;
+        }
         Facts f = i.facts();
         Facts.Usage usage = i.tail() == null ? null : UsageReader.read(i.tail());
         if (usage != null && usage.promptTokens() > 0) {

@@ -7,21 +7,28 @@ import io.netty.util.ByteProcessor;
 /// confined.
 final class ResponseTap implements ByteProcessor {
   static final int TAIL_BYTES = 2048;
+  private static final int LEAST_BYTES = 64;
 
-  private final byte[] tail = new byte[TAIL_BYTES];
+  private final byte[] tail;
   private int tailAt;
   private long bytes;
   private int events;
   private boolean afterNewline = true;
 
+  /// @param length of the answer's body where it is known, else -1
+  ResponseTap(long length) {
+    int want = length < 0 ? TAIL_BYTES : Math.clamp(length, LEAST_BYTES, TAIL_BYTES);
+    tail = new byte[want <= LEAST_BYTES ? LEAST_BYTES : Integer.highestOneBit(want - 1) << 1];
+  }
+
   void slice(ByteBuf b, boolean sse) {
     int n = b.readableBytes();
     bytes += n;
-    int from = b.writerIndex() - Math.min(n, TAIL_BYTES);
+    int from = b.writerIndex() - Math.min(n, tail.length);
     for (int left = b.writerIndex() - from; left > 0; ) {
-      int run = Math.min(left, TAIL_BYTES - tailAt);
+      int run = Math.min(left, tail.length - tailAt);
       b.getBytes(from, tail, tailAt, run);
-      tailAt = (tailAt + run) & (TAIL_BYTES - 1);
+      tailAt = (tailAt + run) & (tail.length - 1);
       from += run;
       left -= run;
     }
@@ -57,12 +64,12 @@ final class ResponseTap implements ByteProcessor {
   }
 
   private byte at(int fromEnd) {
-    return tail[(tailAt - fromEnd) & (TAIL_BYTES - 1)];
+    return tail[(tailAt - fromEnd) & (tail.length - 1)];
   }
 
   /// The last bytes of the answer, at most [#TAIL_BYTES].
   byte[] tail() {
-    int n = (int) Math.min(bytes, TAIL_BYTES);
+    int n = (int) Math.min(bytes, tail.length);
     byte[] out = new byte[n];
     for (int k = 0; k < n; k++) {
       out[k] = at(n - k);
