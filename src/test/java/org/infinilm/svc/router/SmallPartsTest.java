@@ -57,7 +57,7 @@ class SmallPartsTest {
 
   @Test
   void theTapKeepsTheEndAndCountsEvents() {
-    ResponseTap tap = new ResponseTap();
+    ResponseTap tap = new ResponseTap(-1);
     assertThat(tap.betweenEvents()).isTrue();
     tap.slice(Unpooled.copiedBuffer("data: a\n", UTF_8), true);
     assertThat(tap.betweenEvents()).isFalse();
@@ -73,7 +73,7 @@ class SmallPartsTest {
   void theTapsTailIsTheLastTwoKibibytesHoweverTheyCome() {
     SplittableRandom random = new SplittableRandom(9);
     for (int round = 0; round < 100; round++) {
-      ResponseTap tap = new ResponseTap();
+      ResponseTap tap = new ResponseTap(-1);
       StringBuilder all = new StringBuilder();
       for (int k = random.nextInt(1, 12); k > 0; k--) {
         String piece = Integer.toString(random.nextInt(10)).repeat(random.nextInt(1, 5000));
