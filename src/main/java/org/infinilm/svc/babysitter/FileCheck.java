@@ -28,7 +28,7 @@ final class FileCheck {
     s.warnings().forEach(w -> out.add("warning: " + w));
     TomlFile file = TomlFile.read(path);
     TomlFile babysitter = file.table("babysitter");
-    Map<Key<?>, String> described = described(flags);
+    Map<Key<?>, String> described = described(flags, file.has("backend"));
     for (Key<?> key : Flags.ALL) {
       if (key.equals(Flags.CONFIG_FILE) || key.equals(Flags.ENV)) {
         continue;
@@ -51,11 +51,13 @@ final class FileCheck {
   }
 
   /// Lines of the values that flags, environment and defaults give; those without a value left out.
-  private static Map<Key<?>, String> described(Config flags) {
+  /// A `[backend]` says the service type itself.
+  private static Map<Key<?>, String> described(Config flags, boolean backend) {
     Map<Key<?>, String> out = new LinkedHashMap<>();
     List<String> lines = flags.describe();
     for (int k = 0; k < Flags.ALL.size(); k++) {
-      if (flags.find(Flags.ALL.get(k)).isPresent()) {
+      boolean said = backend && Flags.ALL.get(k).equals(Flags.SERVICE_TYPE);
+      if (!said && flags.find(Flags.ALL.get(k)).isPresent()) {
         out.put(Flags.ALL.get(k), lines.get(k));
       }
     }

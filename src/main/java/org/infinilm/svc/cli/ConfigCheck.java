@@ -10,6 +10,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.config.Words;
 import org.infinilm.svc.router.RouterProgram;
 
 /// `infini config check FILE`: validates a file of any program and prints what is in force and from
@@ -76,14 +77,21 @@ final class ConfigCheck {
       }
     }
     if (best == null) {
-      List<String> all =
-          programs.stream().filter(Program::takesFile).map(Program::name).distinct().toList();
-      throw new ConfigException(
-          toml.file()
-              + ": no known key (expected: settings of one of babysitter, "
-              + String.join(", ", all)
-              + ")");
+      throw new ConfigException(nothingKnown(toml, programs));
     }
     return best;
+  }
+
+  private static String nothingKnown(TomlFile toml, List<Program> programs) {
+    List<Program> takers = programs.stream().filter(Program::takesFile).toList();
+    List<String> names =
+        takers.stream().flatMap(p -> p.keys().stream()).<String>map(Key::name).distinct().toList();
+    return toml.keys().stream()
+            .findFirst()
+            .map(k -> toml.place(k) + ": unknown key \"" + k + "\"" + Words.hint(k, names))
+            .orElse(toml.file() + ": no settings")
+        + " (expected: settings of babysitter, "
+        + String.join(", ", takers.stream().map(Program::name).toList())
+        + ")";
   }
 }

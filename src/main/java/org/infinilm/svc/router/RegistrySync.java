@@ -74,6 +74,10 @@ final class RegistrySync implements AutoCloseable {
       if (!"openai-api".equals(s.metadata().get("type"))) {
         continue;
       }
+      if (!StaticServices.isName(s.name())) {
+        LOG.warn("a registry entry whose name is blank or has control characters is left out");
+        continue;
+      }
       BaseUrl url = baseUrl(s);
       if (url == null) {
         LOG.warn("registry entry {}: url {} (expected: http://host:port)", s.name(), s.url());

@@ -153,7 +153,8 @@ final class StaticServices {
     }
   }
 
-  private static boolean isName(String s) {
+  /// Names stand in logs and headers.
+  static boolean isName(String s) {
     return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
   }
 

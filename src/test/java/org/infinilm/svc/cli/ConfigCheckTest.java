@@ -70,7 +70,10 @@ class ConfigCheckTest {
     Path strange = file("banana = 1\n");
     assertThatThrownBy(() -> check(strange, Map.of()))
         .hasMessageStartingWith(
-            strange + ": no known key (expected: settings of one of babysitter");
+            strange + ":1: unknown key \"banana\" (expected: settings of babysitter");
+    Path near = file("router_prot = 1\n");
+    assertThatThrownBy(() -> check(near, Map.of()))
+        .hasMessageContaining("(did you mean \"router_port\"?)");
     assertThatThrownBy(() -> check(folder.resolve("none.toml"), Map.of()))
         .hasMessageEndingWith("none.toml: no such file");
   }
