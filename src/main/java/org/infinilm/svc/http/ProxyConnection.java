@@ -268,10 +268,18 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   @Override
   public void tick(long now) {
     Channel c = channel;
-    if (c == null || current != null || closing) {
+    if (c == null || closing) {
       return;
     }
     long waited = (now - since) * LoopState.TICK_MILLIS;
+    if (current != null) {
+      if (c.isWritable()) {
+        since = now;
+      } else if (waited > shared.options.clientStall().toMillis()) {
+        c.close();
+      }
+      return;
+    }
     if (head != null) {
       if (waited > shared.options.bodyPause().toMillis()) {
         refuse(

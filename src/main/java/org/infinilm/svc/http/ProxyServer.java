@@ -32,6 +32,7 @@ public final class ProxyServer implements AutoCloseable {
   /// @param headTime for a request's head, from its first byte
   /// @param bodyPause between pieces of a request's body
   /// @param idle for a connection without a request
+  /// @param clientStall for a client that reads nothing of an answer that waits for it
   public record Options(
       String host,
       int port,
@@ -41,7 +42,8 @@ public final class ProxyServer implements AutoCloseable {
       int maxConnections,
       Duration headTime,
       Duration bodyPause,
-      Duration idle) {}
+      Duration idle,
+      Duration clientStall) {}
 
   private final EventLoopGroup loops;
   private final Channel listener;

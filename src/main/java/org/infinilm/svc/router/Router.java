@@ -76,7 +76,8 @@ final class Router implements AutoCloseable {
                 config.maxConnections(),
                 HEAD_TIME,
                 BODY_PAUSE,
-                IDLE),
+                IDLE,
+                config.clientStall()),
             new RouterFront(plane, own));
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();

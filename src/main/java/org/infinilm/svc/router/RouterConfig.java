@@ -33,6 +33,7 @@ record RouterConfig(
     long threshold,
     Map<String, Long> thresholds,
     Duration proxyTimeout,
+    Duration clientStall,
     long maxBodyBytes,
     long maxBufferedBytes,
     int maxConnections,
@@ -94,6 +95,12 @@ record RouterConfig(
               "limit until an answer's first byte, and between its bytes")
           .orEnv("PROXY_TIMEOUT_SECONDS")
           .orDefault();
+  static final Key<Duration> CLIENT_STALL =
+      Key.seconds(
+          "client_stall",
+          120.0,
+          0.25,
+          "how long a client may leave an answer that waits for it unread");
   static final Key<Long> MAX_BODY =
       Key.whole("max_body_bytes", 64L << 20, 1, 1L << 31, "largest request body");
   static final Key<Long> MAX_BUFFERED =
@@ -140,6 +147,7 @@ record RouterConfig(
           THRESHOLD,
           THRESHOLDS,
           PROXY_TIMEOUT,
+          CLIENT_STALL,
           MAX_BODY,
           MAX_BUFFERED,
           MAX_CONNECTIONS,
@@ -168,6 +176,7 @@ record RouterConfig(
         c.get(THRESHOLD),
         thresholds(c),
         c.get(PROXY_TIMEOUT),
+        c.get(CLIENT_STALL),
         c.get(MAX_BODY),
         c.get(MAX_BUFFERED),
         c.get(MAX_CONNECTIONS).intValue(),

@@ -437,6 +437,27 @@ class RouterWireIT {
   }
 
   @Test
+  void aClientThatReadsNothingIsClosedAndFreesTheInstance() throws Exception {
+    route(
+        Map.of("client_stall", "1"),
+        (r, s, out, n) -> {
+          write(out, "HTTP/1.1 200 OK\r\nContent-Length: " + (1L << 40) + "\r\n\r\n");
+          byte[] piece = new byte[1 << 16];
+          while (true) {
+            out.write(piece);
+          }
+        });
+    try (Socket c = connect()) {
+      write(c.getOutputStream(), post(""));
+      await()
+          .atMost(SOON)
+          .untilAsserted(() ->
+              assertThat(new String(client.get(at("/decisions?limit=1"), SOON).body(), ISO_8859_1))
+                  .contains("\"outcome\":\"client_gone\""));
+    }
+  }
+
+  @Test
   void thousandsOfRequestsSentAheadAreAnsweredInOrder() throws Exception {
     route((r, s, out, n) -> write(out, OK));
     int many = 3000;
