@@ -93,7 +93,8 @@ final class CommandLineParser {
         CommandLine existing = parent.subcommands().get(words[i]);
         CommandSpec next =
             existing == null
-                ? command(words[i], i == words.length - 1 ? p.doc() : "")
+                ? command(
+                    words[i], i == words.length - 1 ? p.doc() : "Look at configuration files.")
                 : existing.getCommandSpec();
         if (existing == null) {
           parent.addSubcommand(words[i], next);
@@ -103,6 +104,7 @@ final class CommandLineParser {
       if (words[0].equals(called)) {
         options(p, parent);
       }
+      parent.usageMessage().hidden(p.name().equals(StartCache.PROGRAM.name()));
       bySpec.put(parent, p);
     }
     return root;
@@ -137,7 +139,7 @@ final class CommandLineParser {
               : OptionSpec.builder(k.flagName());
       String fallback =
           k.fallback() == null || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
-      o.description(k.doc() + fallback);
+      o.description((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback);
       if (k.type().isSwitch()) {
         o.arity("0").negatable(true).type(boolean.class);
       } else {
