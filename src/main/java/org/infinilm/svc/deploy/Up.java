@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -168,6 +169,19 @@ final class Up {
     terminal.progress(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
   }
 
+  /// The first model on offer, for deployments whose files name their own.
+  private String firstModel(String base) {
+    try (Client client = Client.create()) {
+      byte[] models = client.get(URI.create(base + "/models"), Duration.ofSeconds(5)).body();
+      return Json.tree(models).path("data").path(0).path("id").asText(plan.model());
+    } catch (IOException e) {
+      return plan.model();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return plan.model();
+    }
+  }
+
   private void tellAddresses() {
     Plan.Settings s = plan.settings();
     String base = "http://" + s.advertise() + ":" + s.routerPort();
@@ -175,8 +189,7 @@ final class Up {
     terminal.line("registry  http://" + s.advertise() + ":" + s.registryPort());
     terminal.line("logs      " + folder.path());
     terminal.line("");
-    String asked =
-        plan.settings().configs().isEmpty() ? plan.model() : "a name of " + base + "/models";
+    String asked = s.configs().isEmpty() ? plan.model() : firstModel(base);
     terminal.line(
         "  curl "
             + base
