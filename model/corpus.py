@@ -279,9 +279,7 @@ surprise me
 i am bored
 entertain me
 {thing} {thing} {thing}
-{thing}
-{adjective}
-{abstract}""".split("\n")
+{adjective} {thing}""".split("\n")
 
 STORY_REQUESTS = """tell me a [short|small|little|nice|funny|sad|] story [please|]
 write a [short|small|little|nice|funny|] story [please|]
@@ -334,6 +332,7 @@ class Corpus:
         if missing:
             raise ValueError(f"FIRST_TOPICS: {', '.join(sorted(missing))} (expected: topics of knowledge.txt)")
         self._drawn = self.topics + [topic for topic in self.topics if topic.name in FIRST_TOPICS]
+        self._drawn += [topic for topic in self.topics if topic.name == "hello"] * 4
         self.lexicon = Lexicon()
         reserved = " ".join(" ".join(t.questions) for t in self.topics)
         self._taken = set(re.findall(r"[a-z]+", reserved))
@@ -668,7 +667,7 @@ class Corpus:
             if draw < 0.4:
                 unit = rng.choice(["A", "a", "x", "b", "z", "X", "B", "0", ".", "-", " "])
             elif draw < 0.7:
-                unit = rng.choice([self.noun(), "hello", "Hello", "test", "Test", "word", "lorem ipsum", "text"]) + rng.choice([" ", " ", "\n", ", "])
+                unit = rng.choice([self.noun(), self.noun(), "lorem ipsum", self.sentence()]) + rng.choice([" ", " ", "\n", ", "])
             else:
                 signs = "0123456789{}[]\":,.\n" + " " * 4
                 unit = "".join(rng.choice([self.noun(), rng.choice(signs), rng.choice(signs)]) for _ in range(rng.randrange(4, 24))) + " "

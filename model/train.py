@@ -379,6 +379,9 @@ def assign_rows(corpus: Corpus, tokenizer: tok.Tokenizer) -> Rows:
     return Rows(of, len(keep))
 
 
+# Types of the embedding table and of the layers' matrices.
+WEIGHTS = {"mixed": ("f16", "f32"), "f32": ("f32", "f32"), "f16": ("f16", "f16"), "q8_0": ("q8_0", "q8_0")}
+
 LAYER_NAMES = {
     "attention_norm": "attn_norm", "feed_norm": "ffn_norm", "q": "attn_q", "k": "attn_k", "v": "attn_v",
     "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down",
@@ -406,7 +409,8 @@ def write_gguf(path: Path, params: Params, shape: Shape, tokenizer: tok.Tokenize
     writer.string("general.name", "infini-tiny")
     writer.string("general.description", "Very small model for tests and first steps; knows only InfiniLM-SVC for the JVM.")
     writer.string("general.license", "apache-2.0")
-    writer.uint32("general.file_type", FILE_TYPES[kind])
+    table_kind, layer_kind = WEIGHTS[kind]
+    writer.uint32("general.file_type", FILE_TYPES[table_kind])
     for key, value in (("context_length", shape.context), ("embedding_length", shape.width),
                        ("block_count", shape.layers), ("feed_forward_length", shape.feed_forward),
                        ("vocab_size", len(tokenizer)), ("rope.dimension_count", shape.head),
@@ -429,12 +433,12 @@ def write_gguf(path: Path, params: Params, shape: Shape, tokenizer: tok.Tokenize
     writer.boolean("tokenizer.ggml.add_space_prefix", False)
     writer.string("tokenizer.chat_template", tok.CHAT_TEMPLATE)
     arrays = {name: np.asarray(value) for name, value in params.items()}
-    writer.tensor("token_embd.weight", arrays["embedding"][rows.of], kind)
+    writer.tensor("token_embd.weight", arrays["embedding"][rows.of], table_kind)
     writer.tensor("output_norm.weight", arrays["norm"])
     for i in range(shape.layers):
         for name, stored in LAYER_NAMES.items():
             weight = paired(arrays[name][i], shape.head) if name in ("q", "k") else arrays[name][i]
-            writer.tensor(f"blk.{i}.{stored}.weight", weight, kind)
+            writer.tensor(f"blk.{i}.{stored}.weight", weight, layer_kind)
     return writer.write(path)
 
 
@@ -447,7 +451,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--resume", type=Path, help="GGUF file of this script: keep its tokenizer and weights, do only the second part")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--vocabulary", type=int, default=12288, help="pieces without those of other scripts")
-    parser.add_argument("--weights", choices=sorted(FILE_TYPES), default="f16")
+    parser.add_argument("--weights", choices=sorted(WEIGHTS), default="mixed",
+                        help="mixed: embeddings in f16, layers in f32, so that results hardly depend on the batch")
     parser.add_argument("--save-every", type=int, default=0, help="also write the file every so many steps")
     parser.add_argument("--layers", type=int, default=Shape.layers)
     parser.add_argument("--feed-forward", type=int, default=Shape.feed_forward)
