@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.SocketException;
 import java.net.URI;
+import org.infinilm.svc.http.BaseUrl;
 
 /// Addresses of this machine.
 final class LocalAddress {
@@ -16,8 +17,10 @@ final class LocalAddress {
   /// The address that packets to `peer` leave from, by the routing table; nothing is sent. For a
   /// name that cannot be resolved now, any address that is not loopback.
   static String toward(URI peer) {
+    BaseUrl server = BaseUrl.parse(peer.toString());
     try (DatagramSocket s = new DatagramSocket()) {
-      s.connect(new InetSocketAddress(InetAddress.getByName(peer.getHost()), 9));
+      s.connect(
+          new InetSocketAddress(InetAddress.getByName(server == null ? null : server.host()), 9));
       InetAddress local = s.getLocalAddress();
       if (!local.isAnyLocalAddress()) {
         return local.getHostAddress();

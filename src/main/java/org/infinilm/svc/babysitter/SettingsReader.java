@@ -15,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
+import org.infinilm.svc.http.BaseUrl;
 import org.jspecify.annotations.Nullable;
 
 /// Settings from flags, environment and the TOML file in its old, nested layout: what was given
@@ -145,9 +146,8 @@ final class SettingsReader {
       return null;
     }
     try {
-      URI u = URI.create(url.strip());
-      if ("http".equalsIgnoreCase(u.getScheme()) && u.getHost() != null) {
-        return u;
+      if (BaseUrl.parse(url) != null) {
+        return URI.create(url.strip());
       }
     } catch (IllegalArgumentException notAUri) {
       // falls through to the one message

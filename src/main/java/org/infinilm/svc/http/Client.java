@@ -117,15 +117,12 @@ public final class Client implements AutoCloseable {
 
   private Channel connect(URI uri, Duration timeout, ClientCall call)
       throws IOException, InterruptedException {
-    String host = host(uri);
-    if (host == null || !"http".equals(uri.getScheme())) {
-      throw new IOException(uri + " (expected: http://host:port/path)");
-    }
+    BaseUrl server = server(uri);
     InetAddress address;
     try {
-      address = InetAddress.getByName(host);
+      address = InetAddress.getByName(server.host());
     } catch (UnknownHostException e) {
-      throw new IOException("unknown host " + host, e);
+      throw new IOException("unknown host " + server.host(), e);
     }
     Duration bound = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
     ChannelFuture f =
@@ -141,35 +138,27 @@ public final class Client implements AutoCloseable {
                     c.pipeline().addLast(new HttpClientCodec(8192, 64 << 10, 64 << 10), call);
                   }
                 })
-            .connect(new InetSocketAddress(address, port(uri)))
+            .connect(new InetSocketAddress(address, server.port()))
             .await();
     if (!f.isSuccess()) {
       throw new IOException(
-          "cannot connect to " + host + ":" + port(uri) + ": " + f.cause().getMessage(), f.cause());
+          "cannot connect to "
+              + server.host()
+              + ":"
+              + server.port()
+              + ": "
+              + f.cause().getMessage(),
+          f.cause());
     }
     return f.channel();
   }
 
-  /// Container names hold underscores, which [URI] takes for no host.
-  private static @Nullable String host(URI uri) {
-    String authority = uri.getRawAuthority();
-    if (uri.getHost() != null || authority == null || authority.indexOf('@') >= 0) {
-      return uri.getHost();
+  private static BaseUrl server(URI uri) throws IOException {
+    BaseUrl url = BaseUrl.parse(uri.getScheme() + "://" + uri.getRawAuthority());
+    if (url == null) {
+      throw new IOException(uri + " (expected: http://host:port/path)");
     }
-    return authority.replaceFirst(":[0-9]*$", "");
-  }
-
-  private static int port(URI uri) throws IOException {
-    String authority = uri.getRawAuthority();
-    if (uri.getPort() >= 0 || uri.getHost() != null || authority == null) {
-      return uri.getPort() < 0 ? 80 : uri.getPort();
-    }
-    int colon = authority.lastIndexOf(':');
-    try {
-      return colon < 0 ? 80 : Integer.parseInt(authority, colon + 1, authority.length(), 10);
-    } catch (NumberFormatException e) {
-      throw new IOException(uri + " (expected: http://host:port/path)", e);
-    }
+    return url;
   }
 
   private static DefaultFullHttpRequest request(

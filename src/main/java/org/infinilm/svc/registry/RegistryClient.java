@@ -30,6 +30,7 @@ public final class RegistryClient {
   private final Client http;
   private final String base;
   private final @Nullable String token;
+  private volatile int leftOut;
 
   /// @param base `http://host:port`, with or without a path
   /// @param token sent as `Authorization: Bearer`, or null
@@ -79,7 +80,8 @@ public final class RegistryClient {
     return send("PUT", path(name), Map.of("status", status), true) != null;
   }
 
-  /// Every entry; one that cannot be read is left out with a warning.
+  /// Every entry; one that cannot be read is left out, with a warning when there are more than
+  /// before.
   public List<Service> services() throws IOException, InterruptedException {
     return services(tree(send("GET", "/services", null, false)));
   }
@@ -168,16 +170,21 @@ public final class RegistryClient {
       throw new IOException("registry " + base + ": no \"services\" array in its answer");
     }
     List<Service> out = new ArrayList<>();
+    int unreadable = 0;
     for (JsonNode n : list) {
       JsonNode name = n.path("name");
       JsonNode host = n.path("host");
       JsonNode port = n.path("port");
       if (!name.isTextual() || !host.isTextual() || !port.canConvertToInt()) {
-        log.warn("registry {}: an entry without name, host or port is left out", base);
+        unreadable++;
         continue;
       }
       out.add(service(n));
     }
+    if (unreadable > leftOut) {
+      log.warn("registry {}: {} entries without name, host or port are left out", base, unreadable);
+    }
+    leftOut = unreadable;
     return out;
   }
 

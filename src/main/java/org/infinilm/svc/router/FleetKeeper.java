@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;

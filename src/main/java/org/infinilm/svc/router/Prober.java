@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;

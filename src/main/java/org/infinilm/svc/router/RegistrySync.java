@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.Service;
 import org.infinilm.svc.registry.Watch;

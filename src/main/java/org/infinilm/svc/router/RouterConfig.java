@@ -9,6 +9,7 @@ import java.util.Map;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 

@@ -15,6 +15,7 @@ import java.util.Set;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 

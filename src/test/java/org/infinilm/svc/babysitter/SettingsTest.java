@@ -248,6 +248,17 @@ class SettingsTest {
     }
   }
 
+  @Test
+  void aRegistryHostMayHoldUnderscoresAsContainerNamesDo() throws Exception {
+    Settings s =
+        read(
+            CASE.replace(
+                "registry_url = \"http://localhost:18000\"",
+                "registry_url = \"http://infini_registry:18000\""));
+
+    assertThat(s.registry()).hasToString("http://infini_registry:18000");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.UpstreamFailure;
 import org.infinilm.svc.policy.Facts.Usage;

@@ -1,20 +1,21 @@
-package org.infinilm.svc.router;
+package org.infinilm.svc.http;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The parts of an instance's base URL. Host names may hold underscores, as container names do.
+/// The parts of a server's base URL. Host names may hold underscores, as container names do and
+/// [java.net.URI] refuses.
 ///
 /// @param host a name, an IPv4 address or an IPv6 address in brackets
 /// @param prefix path before every target, without a trailing slash
-record BaseUrl(String host, int port, String prefix) {
+public record BaseUrl(String host, int port, String prefix) {
   private static final Pattern HTTP =
       Pattern.compile(
           "(?i)http://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
 
   /// Null when `url` is no `http://host[:port][/path]`.
-  static @Nullable BaseUrl parse(String url) {
+  public static @Nullable BaseUrl parse(String url) {
     Matcher m = HTTP.matcher(url.strip());
     if (!m.matches()) {
       return null;
@@ -29,7 +30,7 @@ record BaseUrl(String host, int port, String prefix) {
   }
 
   /// `host` as it stands in a URL.
-  static String bracketed(String host) {
+  public static String bracketed(String host) {
     return host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
   }
 
