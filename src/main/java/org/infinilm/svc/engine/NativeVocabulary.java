@@ -1,0 +1,170 @@
+package org.infinilm.svc.engine;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BOOLEAN;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/// The vocabulary and chat template of a loaded model; the native functions only read the model.
+/// Thread-safe.
+final class NativeVocabulary implements Vocabulary {
+  private static final int GROWTH = 2;
+  private static final StructLayout CHAT_MESSAGE = MemoryLayout.structLayout(ADDRESS, ADDRESS);
+
+  private final MethodHandle tokenize;
+  private final MethodHandle piece;
+  private final MethodHandle isEnd;
+  private final MethodHandle applyTemplate;
+  private final MemorySegment vocabulary;
+  private final int size;
+  private final MemorySegment template;
+
+  /// @param arena lives as long as the model
+  NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
+    tokenize =
+        calls.function(
+            "llama_tokenize",
+            JAVA_INT,
+            ADDRESS,
+            ADDRESS,
+            JAVA_INT,
+            ADDRESS,
+            JAVA_INT,
+            JAVA_BOOLEAN,
+            JAVA_BOOLEAN);
+    piece =
+        calls.function(
+            "llama_token_to_piece",
+            JAVA_INT,
+            ADDRESS,
+            JAVA_INT,
+            ADDRESS,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_BOOLEAN);
+    isEnd = calls.function("llama_vocab_is_eog", JAVA_BOOLEAN, ADDRESS, JAVA_INT);
+    applyTemplate =
+        calls.function(
+            "llama_chat_apply_template",
+            JAVA_INT,
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_BOOLEAN,
+            ADDRESS,
+            JAVA_INT);
+    vocabulary =
+        (MemorySegment) calls.function("llama_model_get_vocab", ADDRESS, ADDRESS).invoke(model);
+    size = (int) calls.function("llama_vocab_n_tokens", JAVA_INT, ADDRESS).invoke(vocabulary);
+    MemorySegment own =
+        (MemorySegment)
+            calls
+                .function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS)
+                .invoke(model, MemorySegment.NULL);
+    template = own.equals(MemorySegment.NULL) ? arena.allocateFrom("chatml") : own;
+  }
+
+  @Override
+  public int size() {
+    return size;
+  }
+
+  @Override
+  public boolean isEnd(int token) {
+    try {
+      return (boolean) isEnd.invokeExact(vocabulary, token);
+    } catch (Throwable e) {
+      throw NativeCalls.failed(e);
+    }
+  }
+
+  @Override
+  public int[] tokenize(String text, boolean special) {
+    try (Arena call = Arena.ofConfined()) {
+      byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+      MemorySegment from = call.allocate(utf8.length + 1L);
+      MemorySegment.copy(utf8, 0, from, JAVA_BYTE, 0, utf8.length);
+      int room = utf8.length / GROWTH + 16;
+      while (true) {
+        MemorySegment into = call.allocate(JAVA_INT, room);
+        int n =
+            (int) tokenize.invokeExact(vocabulary, from, utf8.length, into, room, special, true);
+        if (n >= 0) {
+          return into.asSlice(0, (long) n * Integer.BYTES).toArray(JAVA_INT);
+        }
+        room = -n;
+      }
+    } catch (Throwable e) {
+      throw NativeCalls.failed(e);
+    }
+  }
+
+  @Override
+  public byte[][] pieces() {
+    byte[][] all = new byte[size][];
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment into = call.allocate(64);
+      for (int token = 0; token < size; token++) {
+        int n = piece(token, into);
+        if (n < 0) {
+          into = call.allocate(-n);
+          n = piece(token, into);
+        }
+        all[token] = into.asSlice(0, n).toArray(JAVA_BYTE);
+      }
+      return all;
+    } catch (Throwable e) {
+      throw NativeCalls.failed(e);
+    }
+  }
+
+  private int piece(int token, MemorySegment into) throws Throwable {
+    return (int) piece.invokeExact(vocabulary, token, into, (int) into.byteSize(), 0, false);
+  }
+
+  @Override
+  public String prompt(List<Message> messages) {
+    try (Arena call = Arena.ofConfined()) {
+      MemorySegment chat = call.allocate(CHAT_MESSAGE, messages.size());
+      long bytes = 256;
+      for (int i = 0; i < messages.size(); i++) {
+        Message m = messages.get(i);
+        MemorySegment content = call.allocateFrom(m.content().replace("\0", ""));
+        bytes += content.byteSize() + m.role().length() + 64;
+        chat.set(ADDRESS, i * CHAT_MESSAGE.byteSize(), call.allocateFrom(m.role()));
+        chat.set(ADDRESS, i * CHAT_MESSAGE.byteSize() + ADDRESS.byteSize(), content);
+      }
+      int room = Math.toIntExact(bytes);
+      while (true) {
+        MemorySegment into = call.allocate(room);
+        int n = apply(template, chat, messages.size(), into, room);
+        if (n < 0) {
+          n = apply(call.allocateFrom("chatml"), chat, messages.size(), into, room);
+        }
+        if (n < 0) {
+          throw new IllegalArgumentException("the chat template cannot render these messages");
+        }
+        if (n <= room) {
+          return new String(into.asSlice(0, n).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+        }
+        room = n;
+      }
+    } catch (Throwable e) {
+      throw NativeCalls.failed(e);
+    }
+  }
+
+  private int apply(MemorySegment name, MemorySegment chat, int count, MemorySegment into, int n)
+      throws Throwable {
+    return (int) applyTemplate.invokeExact(name, chat, (long) count, true, into, n);
+  }
+}
