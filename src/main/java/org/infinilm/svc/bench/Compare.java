@@ -120,7 +120,7 @@ public final class Compare {
           "--results-dir: "
               + folder
               + " (expected: a folder with result files): "
-              + GenLargeContext.reason(e));
+              + GenContext.reason(e));
     }
     out.sort(Comparator.naturalOrder());
     return out;

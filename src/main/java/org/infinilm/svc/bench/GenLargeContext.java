@@ -1,52 +1,50 @@
 package org.infinilm.svc.bench;
 
-import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.StringJoiner;
+import org.infinilm.svc.bench.GenContext.Count;
 import org.infinilm.svc.bench.LargeContext.Sample;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
-import org.jspecify.annotations.Nullable;
 
 /// `infini gen-large-context`: writes a JSONL dataset of conversations of which some begin with a
 /// large context, and says how many requests lie above the router's threshold.
 public final class GenLargeContext {
-  private static final String MODEL = "9g_8b_thinking";
   private static final int DEFAULT_THRESHOLD = 51200;
-  private static final double MOST_CHARACTERS = 4e9;
+  private static final int MOST_SHOWN = 16;
 
   private static final Key<String> OUTPUT =
       Key.text("output", "large_context.jsonl", "JSONL file to write; its folder must exist.");
   private static final Key<String> NUM_CONVERSATIONS =
-      raw("num_conversations", "N", "4", "Number of conversations.");
+      GenContext.raw("num_conversations", "N", "4", "Number of conversations.");
   private static final Key<String> MESSAGES_PER_CONV =
-      raw("messages_per_conv", "N", "8", "User messages per conversation, one request each.");
+      GenContext.raw(
+          "messages_per_conv", "N", "8", "User messages per conversation, one request each.");
   private static final Key<String> CONTEXT_LEN =
-      raw("context_len", "N", "1024", "Characters of context that each message adds.");
+      GenContext.raw("context_len", "N", "1024", "Characters of context that each message adds.");
   private static final Key<String> NEW_MSG_LEN =
-      raw("new_msg_len", "N", "128", "Characters of each later user message.");
+      GenContext.raw("new_msg_len", "N", "128", "Characters of each later user message.");
   private static final Key<String> LARGE_CONTEXT_PROB =
-      raw("large_context_prob", "X", "0.5", "Probability that a conversation begins large.");
+      GenContext.raw(
+          "large_context_prob", "X", "0.5", "Probability that a conversation begins large.");
   private static final Key<String> NUM_LARGE_CONTEXT =
-      raw(
+      GenContext.raw(
           "num_large_context",
           "N",
           null,
           "How many conversations begin large; replaces the probability.");
   private static final Key<String> LARGE_CONTEXT_LEN =
-      raw("large_context_len", "N", "2048", "Characters of a large first message.");
-  private static final Key<String> SEED = raw("seed", "N", "42", "Same seed, same file.");
+      GenContext.raw("large_context_len", "N", "2048", "Characters of a large first message.");
+  private static final Key<String> SEED =
+      GenContext.raw("seed", "N", "42", "Same seed, same file.");
   private static final Key<String> THRESHOLD =
-      raw(
+      GenContext.raw(
           "threshold",
           "BYTES",
           null,
@@ -74,11 +72,6 @@ public final class GenLargeContext {
 
   private GenLargeContext() {}
 
-  /// A value that this program parses itself: a bad one is an answer (exit 1), not a usage error.
-  private static Key<String> raw(String name, String label, @Nullable String fallback, String doc) {
-    return new Key<>(name, new Key.Type<>(label, s -> s), fallback, List.of(), false, doc);
-  }
-
   static int run(Program.Args args, Map<String, String> env, PrintStream out, PrintStream err)
       throws ConfigException {
     LargeContext plan;
@@ -91,21 +84,22 @@ public final class GenLargeContext {
       return 1;
     }
     Path output = Path.of(args.config().get(OUTPUT));
+    Count count = new Count(plan.conversations(), threshold);
     try {
-      Count count = write(plan, output, threshold);
+      GenContext.write(plan, output, count, Sample::json);
       report(plan, output, threshold, count, out, err);
       return 0;
     } catch (IOException e) {
-      err.println("--output: " + output + " cannot be written: " + reason(e));
+      err.println("--output: " + output + " cannot be written: " + GenContext.reason(e));
       return 1;
     }
   }
 
   private static LargeContext plan(Program.Args args, PrintStream err) throws ConfigException {
-    int conversations = whole(args, NUM_CONVERSATIONS, 1, 1_000_000);
+    int conversations = GenContext.whole(args, NUM_CONVERSATIONS, 1, GenContext.MOST_CONVERSATIONS);
     OptionalInt numLarge = OptionalInt.empty();
     if (args.config().find(NUM_LARGE_CONTEXT).isPresent()) {
-      int asked = whole(args, NUM_LARGE_CONTEXT, 0, Integer.MAX_VALUE);
+      int asked = GenContext.whole(args, NUM_LARGE_CONTEXT, 0, Integer.MAX_VALUE);
       if (asked > conversations) {
         err.println(
             "warning: --num-large-context: "
@@ -116,45 +110,16 @@ public final class GenLargeContext {
       }
       numLarge = OptionalInt.of(Math.min(asked, conversations));
     }
-    LargeContext plan =
+    return GenContext.bounded(
         new LargeContext(
             conversations,
-            whole(args, MESSAGES_PER_CONV, 1, 100_000),
-            whole(args, CONTEXT_LEN, 1, 100_000_000),
-            whole(args, NEW_MSG_LEN, 1, 100_000_000),
+            GenContext.whole(args, MESSAGES_PER_CONV, 1, GenContext.MOST_MESSAGES),
+            GenContext.whole(args, CONTEXT_LEN, 1, GenContext.MOST_LENGTH),
+            GenContext.whole(args, NEW_MSG_LEN, 1, GenContext.MOST_LENGTH),
             probability(args),
             numLarge,
-            whole(args, LARGE_CONTEXT_LEN, 1, 100_000_000),
-            number(args, SEED, Long.MIN_VALUE, Long.MAX_VALUE));
-    if (plan.mostCharacters() > MOST_CHARACTERS) {
-      throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "these settings could write %.1f GB (expected: at most %.0f GB); lower --num-conversations, --messages-per-conv or a length",
-              plan.mostCharacters() / 1e9,
-              MOST_CHARACTERS / 1e9));
-    }
-    return plan;
-  }
-
-  private static int whole(Program.Args args, Key<String> key, int min, int max)
-      throws ConfigException {
-    return (int) number(args, key, min, max);
-  }
-
-  private static long number(Program.Args args, Key<String> key, long min, long max)
-      throws ConfigException {
-    String text = args.config().get(key);
-    try {
-      long v = Long.parseLong(text.strip());
-      if (v >= min && v <= max) {
-        return v;
-      }
-    } catch (NumberFormatException notANumber) {
-      // falls through to the one message
-    }
-    throw new IllegalArgumentException(
-        key.flagName() + ": " + text + " (expected: a whole number " + min + ".." + max + ")");
+            GenContext.whole(args, LARGE_CONTEXT_LEN, 1, GenContext.MOST_LENGTH),
+            GenContext.number(args, SEED, Long.MIN_VALUE, Long.MAX_VALUE)));
   }
 
   private static double probability(Program.Args args) throws ConfigException {
@@ -176,7 +141,7 @@ public final class GenLargeContext {
   private static long threshold(Program.Args args, Map<String, String> env, PrintStream err)
       throws ConfigException {
     if (args.config().find(THRESHOLD).isPresent()) {
-      return number(args, THRESHOLD, 0, Long.MAX_VALUE);
+      return GenContext.number(args, THRESHOLD, 0, Long.MAX_VALUE);
     }
     String text = env.get("CACHE_TYPE_ROUTING_THRESHOLD");
     if (text == null || text.isBlank()) {
@@ -198,97 +163,71 @@ public final class GenLargeContext {
     return DEFAULT_THRESHOLD;
   }
 
-  /// What was written.
-  ///
-  /// @param above requests whose body is above the threshold
-  /// @param aboveByText the same by the bytes of their text alone
-  private record Count(int all, int above, int aboveByText, long smallest, long largest) {
-    Count plus(long body, long text, long threshold) {
-      return new Count(
-          all + 1,
-          above + (body > threshold ? 1 : 0),
-          aboveByText + (text > threshold ? 1 : 0),
-          Math.min(smallest, body),
-          Math.max(largest, body));
-    }
-  }
-
-  private static Count write(LargeContext plan, Path output, long threshold) throws IOException {
-    Path partial = output.resolveSibling(output.getFileName() + ".part");
-    Count[] count = {new Count(0, 0, 0, Long.MAX_VALUE, 0)};
-    try {
-      try (BufferedWriter writer = Files.newBufferedWriter(partial)) {
-        plan.generate(s -> {
-          writeLine(writer, s);
-          count[0] = count[0].plus(s.bodyBytes(MODEL), s.textBytes(), threshold);
-        });
-      } catch (UncheckedIOException e) {
-        throw e.getCause();
-      }
-      Files.move(partial, output, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
-    return count[0];
-  }
-
-  private static void writeLine(BufferedWriter writer, Sample s) {
-    try {
-      writer.write(s.json());
-      writer.write('\n');
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
   private static void report(
       LargeContext plan, Path output, long threshold, Count c, PrintStream out, PrintStream err) {
     out.println(
         output
             + ": "
-            + c.all()
+            + c.all
             + " requests in "
             + plan.conversations()
             + " conversations, chat bodies of "
-            + c.smallest()
+            + c.smallestBytes
             + " to "
-            + c.largest()
+            + c.largestBytes
             + " bytes");
     out.println(
-        c.above()
+        c.above
             + " of "
-            + c.all()
+            + c.all
             + " requests lie above the threshold of "
             + threshold
             + " bytes (static), "
-            + (c.all() - c.above())
+            + (c.all - c.above)
             + " at or below it (paged)"
-            + (c.above() == c.aboveByText()
+            + (c.above == c.aboveByText
                 ? ""
-                : "; by text bytes alone: " + c.aboveByText() + " above"));
-    if (c.above() == 0) {
+                : "; by text bytes alone: " + c.aboveByText + " above"));
+    out.println("above the threshold by conversation: " + byConversation(plan, c));
+    if (c.above == 0) {
       err.println(
           "warning: no request lies above the threshold, so none would go to the static instance."
               + " Raise --large-context-len above "
               + threshold
               + (plan.numLarge().isPresent() ? " and --num-large-context above 0" : "")
               + ", or lower the threshold below "
-              + c.largest()
+              + c.largestBytes
               + ".");
-    } else if (c.above() == c.all()) {
+    } else if (c.above == c.all) {
       err.println(
           "warning: every request lies above the threshold, so none would go to the paged instance."
               + " Lower --context-len, --large-context-len or the share of large conversations,"
               + " or raise the threshold to "
-              + c.smallest()
+              + c.smallestBytes
               + " or more.");
     }
   }
 
-  static String reason(IOException e) {
-    String name = e.getClass().getSimpleName().replace("Exception", "");
-    return e instanceof java.nio.file.FileSystemException fse && fse.getReason() != null
-        ? fse.getReason()
-        : name.equals("IO") ? String.valueOf(e.getMessage()) : name + " " + e.getMessage();
+  /// `0: 8 of 8, 1: 0 of 8`; the rest of a long list is summed up.
+  private static String byConversation(LargeContext plan, Count c) {
+    StringJoiner text = new StringJoiner(", ");
+    int shown = Math.min(plan.conversations(), MOST_SHOWN);
+    for (int i = 0; i < shown; i++) {
+      text.add(i + ": " + c.aboveOf[i] + " of " + plan.messages());
+    }
+    if (shown < plan.conversations()) {
+      int rest = 0;
+      for (int i = shown; i < plan.conversations(); i++) {
+        rest += c.aboveOf[i];
+      }
+      text.add(
+          "the other "
+              + (plan.conversations() - shown)
+              + ": "
+              + rest
+              + " of "
+              + (long) plan.messages() * (plan.conversations() - shown));
+    }
+    return text.toString();
   }
 }

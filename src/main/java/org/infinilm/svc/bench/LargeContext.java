@@ -35,6 +35,11 @@ record LargeContext(
   ///
   /// @param index which user message of its conversation it ends with, from 0
   record Sample(int conversation, int index, boolean large, List<Message> messages) {
+    /// The key that keeps this conversation on one instance.
+    String cacheKey() {
+      return "conv_" + conversation;
+    }
+
     /// The history as plain text, one `role: content` line a message.
     String prompt() {
       StringBuilder text = new StringBuilder();
@@ -46,17 +51,20 @@ record LargeContext(
 
     /// One line of a JSONL file, its keys in the order that readers of the original know.
     String json() {
-      return "{\"prompt\":"
-          + Json.text(prompt())
-          + ",\"messages\":"
-          + messagesJson()
-          + ",\"conversation_id\":"
-          + conversation
-          + ",\"message_index\":"
-          + index
-          + ",\"has_large_context\":"
-          + large
-          + "}";
+      return head() + place() + ",\"has_large_context\":" + large + "}";
+    }
+
+    /// The same for a dataset whose conversations carry a key instead of a size.
+    String keyedJson() {
+      return head() + ",\"prompt_cache_key\":" + Json.text(cacheKey()) + place() + "}";
+    }
+
+    private String head() {
+      return "{\"prompt\":" + Json.text(prompt()) + ",\"messages\":" + messagesJson();
+    }
+
+    private String place() {
+      return ",\"conversation_id\":" + conversation + ",\"message_index\":" + index;
     }
 
     /// UTF-8 bytes of the smallest chat request with these messages.

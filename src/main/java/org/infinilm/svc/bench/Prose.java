@@ -49,14 +49,20 @@ final class Prose {
       List.of(
           "Here are my notes about %s; please keep them in mind. ",
           "I am collecting facts about %s and need your help with them. ",
-          "Let us talk about %s; first some background. ");
+          "Let us talk about %s; first some background. ",
+          "My report on %s is due soon, and this is what I have so far. ",
+          "Someone told me the story of %s; I wrote it down as I heard it. ");
 
   private static final List<String> QUESTIONS =
       List.of(
           "What changes when the %s depend on the %s? ",
           "Which of the %s would you look at first, and why before the %s? ",
           "How do the %s and the %s work together? ",
-          "Can you compare the %s with the %s in two sentences? ");
+          "Can you compare the %s with the %s in two sentences? ",
+          "Is it true that the %s came long before the %s? ",
+          "Suppose the %s were gone; what would become of the %s? ",
+          "Who looks after the %s while the %s are being repaired? ",
+          "Please explain to a child why the %s need the %s. ");
 
   private static final List<String> STATEMENTS =
       List.of(
@@ -67,7 +73,19 @@ final class Prose {
           "Nobody had planned for %3$d of the %1$s, so the %2$s were moved. ",
           "The %1$s cost more than the %2$s, by a factor of %3$d in some seasons. ",
           "A visitor asked about the %1$s and was shown the %2$s and page %3$d. ",
-          "Without the %1$s there would be no reason to keep %3$d of the %2$s. ");
+          "Without the %1$s there would be no reason to keep %3$d of the %2$s. ",
+          "The old plan shows %3$d of the %1$s on the left and all of the %2$s on the right. ",
+          "Early in the morning the %1$s are quiet, while the %2$s are already busy. ",
+          "It took %3$d days to paint the %1$s, and nobody thought of the %2$s. ",
+          "Some say that the %1$s were better before the %2$s were replaced. ",
+          "A letter from that winter asks for %3$d more of the %1$s and fewer of the %2$s. ",
+          "The %1$s are checked twice a week; the %2$s only when something breaks. ",
+          "Between the %1$s and the %2$s there is a narrow path of about %3$d steps. ",
+          "Whoever repairs the %1$s learns a good deal about the %2$s as well. ",
+          "On a rainy day up to %3$d people come to see the %1$s and stay for the %2$s. ",
+          "The budget names the %1$s on page %3$d and forgets the %2$s entirely. ",
+          "If the %1$s fail, somebody walks over to the %2$s and rings a bell. ",
+          "There were once %3$d of the %2$s; today the %1$s do their work. ");
 
   private Prose() {}
 

@@ -48,7 +48,7 @@ record ResultFile(
           path,
           Files.isDirectory(path)
               ? "is a folder (expected: a result JSON of a benchmark)"
-              : "cannot be read: " + GenLargeContext.reason(e));
+              : "cannot be read: " + GenContext.reason(e));
     }
     return parse(path, bytes);
   }

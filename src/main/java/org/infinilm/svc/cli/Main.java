@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.Compare;
+import org.infinilm.svc.bench.GenAccumulateContext;
 import org.infinilm.svc.bench.GenLargeContext;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
@@ -33,6 +34,7 @@ public final class Main {
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,
           GenLargeContext.PROGRAM,
+          GenAccumulateContext.PROGRAM,
           Compare.PROGRAM,
           ConfigCheck.PROGRAM,
           StartCache.PROGRAM);

@@ -37,6 +37,8 @@ class GenLargeContextTest {
         Map.of("num_large_context", "1", "large_context_len", "60000", "messages_per_conv", "3");
     assertThat(run(flags, Map.of())).isZero();
     assertThat(io.printed()).contains("3 of 12 requests lie above").contains("9 at or below");
+    assertThat(io.printed())
+        .contains("by conversation: 0: 3 of 3, 1: 0 of 3, 2: 0 of 3, 3: 0 of 3\n");
     assertThat(io.complained()).isEmpty();
   }
 
@@ -86,6 +88,12 @@ class GenLargeContextTest {
     assertThat(io.complained()).contains("--num-large-context: 9 is more than the 4 conversations");
     assertThat(Files.readString(folder.resolve("d.jsonl")))
         .doesNotContain("\"has_large_context\":false");
+  }
+
+  @Test
+  void aLongListOfConversationsIsSummedUp() throws Exception {
+    assertThat(run(Map.of("num_conversations", "20", "threshold", "0"), Map.of())).isZero();
+    assertThat(io.printed()).contains("15: 8 of 8, the other 4: 32 of 32\n");
   }
 
   @Test
