@@ -40,9 +40,10 @@ record Answers(boolean chat, String id, long created, String model) {
   }
 
   /// A whole answer.
-  Map<String, Object> whole(String text, String finish, Map<String, Object> usage) {
+  Map<String, Object> whole(
+      String text, @Nullable Object logprobs, String finish, Map<String, Object> usage) {
     Map<String, Object> body = head(chat ? "chat.completion" : "text_completion");
-    Map<String, @Nullable Object> choice = choice(finish);
+    Map<String, @Nullable Object> choice = choice(finish, logprobs);
     if (chat) {
       choice.put("message", Map.of("role", "assistant", "content", text));
     } else {
@@ -55,16 +56,17 @@ record Answers(boolean chat, String id, long created, String model) {
 
   /// The first chunk of a chat: who speaks.
   Map<String, Object> role(@Nullable Map<String, Object> usage) {
-    return chunk(Map.of("role", "assistant", "content", ""), "", null, usage);
+    return chunk(Map.of("role", "assistant", "content", ""), "", null, null, usage);
   }
 
-  Map<String, Object> piece(String text, @Nullable Map<String, Object> usage) {
-    return chunk(Map.of("content", text), text, null, usage);
+  Map<String, Object> piece(
+      String text, @Nullable Object logprobs, @Nullable Map<String, Object> usage) {
+    return chunk(Map.of("content", text), text, logprobs, null, usage);
   }
 
   /// The chunk that says why the answer ended.
   Map<String, Object> finish(String reason, @Nullable Map<String, Object> usage) {
-    return chunk(Map.of(), "", reason, usage);
+    return chunk(Map.of(), "", null, reason, usage);
   }
 
   /// The chunk with the usage and no choices.
@@ -78,10 +80,11 @@ record Answers(boolean chat, String id, long created, String model) {
   private Map<String, Object> chunk(
       Map<String, Object> delta,
       String text,
+      @Nullable Object logprobs,
       @Nullable String finish,
       @Nullable Map<String, Object> usage) {
     Map<String, Object> body = head(chat ? "chat.completion.chunk" : "text_completion");
-    Map<String, @Nullable Object> choice = choice(finish);
+    Map<String, @Nullable Object> choice = choice(finish, logprobs);
     if (chat) {
       choice.put("delta", delta);
     } else {
@@ -103,11 +106,12 @@ record Answers(boolean chat, String id, long created, String model) {
     return body;
   }
 
-  private static Map<String, @Nullable Object> choice(@Nullable String finish) {
+  private static Map<String, @Nullable Object> choice(
+      @Nullable String finish, @Nullable Object logprobs) {
     Map<String, @Nullable Object> choice = new HashMap<>();
     choice.put("index", 0);
     choice.put("finish_reason", finish);
-    choice.put("logprobs", null);
+    choice.put("logprobs", logprobs);
     return choice;
   }
 }

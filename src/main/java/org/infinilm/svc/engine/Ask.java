@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 /// @param text the raw prompt, when it is one
 /// @param tokens the prompt as token ids, when it is that
 /// @param maxTokens longest answer, or null when the client leaves it open
+/// @param ownStart whether the model's own first token is put in front of the prompt
+/// @param answerTurn whether a chat ends with the beginning of the answer's turn
 /// @param usageChunk whether a stream ends with a chunk of usage
 /// @param usageAlways whether each chunk carries the usage so far
 record Ask(
@@ -17,6 +19,8 @@ record Ask(
     @Nullable List<Vocabulary.Message> messages,
     @Nullable String text,
     @Nullable List<Integer> tokens,
+    boolean ownStart,
+    boolean answerTurn,
     @Nullable Integer maxTokens,
     boolean stream,
     boolean usageChunk,

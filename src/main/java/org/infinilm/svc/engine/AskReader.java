@@ -1,12 +1,12 @@
 package org.infinilm.svc.engine;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.LongSupplier;
-import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the bodies of the generation routes. Unknown fields are ignored; a known one that cannot
@@ -18,6 +18,12 @@ final class AskReader {
   private static final Set<String> ROLES =
       Set.of("system", "developer", "user", "assistant", "tool", "function");
   private static final int MAX_STOPS = 16;
+  private static final int MAX_CHAT_LOGPROBS = 20;
+  private static final int MAX_COMPLETION_LOGPROBS = 5;
+  private static final int MAX_BIASES = 1024;
+  private static final int MAX_BIAS = 100;
+
+  private static final Sampling NO_SAMPLING = new Sampling(0, 1, 1, 0, 0, List.of(), false);
 
   private final Defaults defaults;
   private final LongSupplier seeds;
@@ -30,109 +36,187 @@ final class AskReader {
 
   /// The body of a chat request.
   Ask chat(byte[] body) throws ApiError {
-    JsonNode root = object(body);
+    JsonNode root = Fields.object(body);
     JsonNode messages = root.path("messages");
-    if (given(messages)) {
-      return ask(root, messages(messages), null, null);
+    int logprobs = chatLogprobs(root);
+    if (Fields.given(messages)) {
+      return ask(root, messages(messages), null, null, logprobs);
     }
     JsonNode prompt = root.path("prompt");
-    if (!given(prompt)) {
+    if (!Fields.given(prompt)) {
       throw ApiError.value("messages", "missing", "a list of messages, or prompt: a string");
     }
-    return ask(root, List.of(new Vocabulary.Message("user", text(prompt))), null, null);
+    return ask(root, List.of(new Vocabulary.Message("user", text(prompt))), null, null, logprobs);
   }
 
   /// The body of a completion request.
   Ask completion(byte[] body) throws ApiError {
-    JsonNode root = object(body);
+    JsonNode root = Fields.object(body);
     JsonNode prompt = root.path("prompt");
+    int logprobs = completionLogprobs(root);
     if (prompt.isArray() && !prompt.isEmpty() && prompt.get(0).isNumber()) {
-      return ask(root, null, null, ids("prompt", prompt));
+      return ask(root, null, null, ids("prompt", prompt), logprobs);
     }
     if (prompt.isArray() && prompt.size() == 1 && prompt.get(0).isArray()) {
-      return ask(root, null, null, ids("prompt", prompt.get(0)));
+      return ask(root, null, null, ids("prompt", prompt.get(0)), logprobs);
     }
-    if (!given(prompt)) {
+    if (!Fields.given(prompt)) {
       throw ApiError.value("prompt", "missing", "a string or a list of token ids");
     }
-    return ask(root, null, text(prompt), null);
+    return ask(root, null, text(prompt), null, logprobs);
   }
 
   /// The body of a tokenize request: `messages`, or `prompt` or `content`.
   Ask tokenize(byte[] body) throws ApiError {
-    JsonNode root = object(body);
-    if (given(root.path("messages"))) {
-      return ask(root, messages(root.path("messages")), null, null);
+    JsonNode root = Fields.object(body);
+    boolean ownStart = Fields.truth(root, "add_special_tokens", true);
+    boolean answerTurn = Fields.truth(root, "add_generation_prompt", true);
+    List<Vocabulary.Message> messages = null;
+    String text = null;
+    if (Fields.given(root.path("messages"))) {
+      messages = messages(root.path("messages"));
+    } else {
+      JsonNode prompt =
+          Fields.given(root.path("prompt")) ? root.path("prompt") : root.path("content");
+      if (!prompt.isTextual()) {
+        throw ApiError.value("prompt", Fields.kind(prompt), "a string, or messages");
+      }
+      text = prompt.textValue();
     }
-    JsonNode prompt = given(root.path("prompt")) ? root.path("prompt") : root.path("content");
-    if (!prompt.isTextual()) {
-      throw ApiError.value("prompt", kind(prompt), "a string, or messages");
-    }
-    return ask(root, null, prompt.textValue(), null);
+    return new Ask(
+        model(root),
+        messages,
+        text,
+        null,
+        ownStart,
+        answerTurn,
+        null,
+        false,
+        false,
+        false,
+        NO_SAMPLING);
   }
 
   /// The token ids of a detokenize request.
   List<Integer> detokenize(byte[] body) throws ApiError {
-    return ids("tokens", object(body).path("tokens"));
+    return ids("tokens", Fields.object(body).path("tokens"));
   }
 
   private Ask ask(
       JsonNode root,
       @Nullable List<Vocabulary.Message> messages,
       @Nullable String text,
-      @Nullable List<Integer> tokens)
+      @Nullable List<Integer> tokens,
+      int logprobs)
       throws ApiError {
-    refuseUnsupported(root);
-    JsonNode model = root.path("model");
-    if (given(model) && !model.isTextual()) {
-      throw ApiError.value("model", kind(model), "a string");
-    }
+    Refusals.check(root);
     String limit =
-        given(root.path("max_completion_tokens")) ? "max_completion_tokens" : "max_tokens";
+        Fields.given(root.path("max_completion_tokens")) ? "max_completion_tokens" : "max_tokens";
     JsonNode options = root.path("stream_options");
-    boolean usage = truth(options, "include_usage");
+    if (Fields.given(options) && !options.isObject()) {
+      throw ApiError.value("stream_options", Fields.kind(options), "an object");
+    }
+    boolean usage = Fields.truth(options, "include_usage", false);
     return new Ask(
-        given(model) ? model.textValue() : null,
+        model(root),
         messages,
         text,
         tokens,
-        given(root.path(limit))
-            ? (Integer) (int) whole(root, limit, 0, 1, Integer.MAX_VALUE)
+        true,
+        true,
+        Fields.given(root.path(limit))
+            ? (Integer) (int) Fields.whole(root, limit, 0, 1, Integer.MAX_VALUE)
             : null,
-        truth(root, "stream"),
+        Fields.truth(root, "stream", false),
         usage,
-        usage && truth(options, "continuous_usage_stats"),
-        sampling(root));
+        usage && Fields.truth(options, "continuous_usage_stats", false),
+        sampling(root, logprobs, ResponseFormat.grammar(root)));
   }
 
-  private Sampling sampling(JsonNode root) throws ApiError {
+  private static @Nullable String model(JsonNode root) throws ApiError {
+    JsonNode model = root.path("model");
+    if (Fields.given(model) && !model.isTextual()) {
+      throw ApiError.value("model", Fields.kind(model), "a string");
+    }
+    return Fields.given(model) ? model.textValue() : null;
+  }
+
+  private Sampling sampling(JsonNode root, int logprobs, @Nullable String grammar) throws ApiError {
+    boolean ignoreEnd = Fields.truth(root, "ignore_eos", false);
+    int minTokens = (int) Fields.whole(root, "min_tokens", 0, 0, Integer.MAX_VALUE);
+    if (grammar != null && (ignoreEnd || minTokens > 0)) {
+      throw ApiError.value(
+          ignoreEnd ? "ignore_eos" : "min_tokens",
+          ignoreEnd ? true : minTokens,
+          (ignoreEnd ? "false" : "0") + " beside a response_format, which says where it ends");
+    }
     return new Sampling(
-        number(root, "temperature", defaults.temperature(), 0, 2),
-        (int) whole(root, "top_k", defaults.topK(), -1, Integer.MAX_VALUE),
-        number(root, "top_p", defaults.topP(), 0, 1),
-        number(root, "min_p", 0, 0, 1),
-        given(root.path("seed"))
-            ? whole(root, "seed", 0, Long.MIN_VALUE, Long.MAX_VALUE)
+        Fields.number(root, "temperature", defaults.temperature(), 0, 2),
+        (int) Fields.whole(root, "top_k", defaults.topK(), -1, Integer.MAX_VALUE),
+        Fields.number(root, "top_p", defaults.topP(), 0, 1),
+        Fields.number(root, "min_p", 0, 0, 1),
+        Fields.given(root.path("seed"))
+            ? Fields.whole(root, "seed", 0, Long.MIN_VALUE, Long.MAX_VALUE)
             : seeds.getAsLong(),
         stops(root.path("stop")),
-        truth(root, "ignore_eos"));
+        ignoreEnd,
+        minTokens,
+        new Sampling.Penalties(
+            Fields.number(root, "presence_penalty", 0, -2, 2),
+            Fields.number(root, "frequency_penalty", 0, -2, 2),
+            Fields.number(root, "repetition_penalty", 1, 0.01, 100),
+            bias(root.path("logit_bias"))),
+        logprobs,
+        grammar);
   }
 
-  private static void refuseUnsupported(JsonNode root) throws ApiError {
-    whole(root, "n", 1, 1, 1);
+  /// How many alternatives a chat wants beside each token, -1 when it wants no log probabilities.
+  private static int chatLogprobs(JsonNode root) throws ApiError {
+    boolean wanted = Fields.truth(root, "logprobs", false);
+    int top = (int) Fields.whole(root, "top_logprobs", 0, 0, MAX_CHAT_LOGPROBS);
+    if (top > 0 && !wanted) {
+      throw ApiError.value("top_logprobs", top, "logprobs: true beside it");
+    }
+    return wanted ? top : -1;
+  }
+
+  private static int completionLogprobs(JsonNode root) throws ApiError {
     JsonNode logprobs = root.path("logprobs");
-    if (given(logprobs) && !(logprobs.isBoolean() && !logprobs.booleanValue())) {
-      throw ApiError.value("logprobs", logprobs, "null or false; this server gives none");
+    return logprobs.isBoolean() && !logprobs.booleanValue()
+        ? -1
+        : (int) Fields.whole(root, "logprobs", -1, 0, MAX_COMPLETION_LOGPROBS);
+  }
+
+  private static Map<Integer, Double> bias(JsonNode map) throws ApiError {
+    if (!Fields.given(map)) {
+      return Map.of();
     }
-    String format = root.path("response_format").path("type").asText("text");
-    if (!format.equals("text")) {
-      throw ApiError.value("response_format.type", format, "text");
+    if (!map.isObject() || map.size() > MAX_BIASES) {
+      throw ApiError.value(
+          "logit_bias",
+          map.isObject() ? map.size() + " tokens" : Fields.kind(map),
+          "an object of at most " + MAX_BIASES + " token ids with a number -100..100 each");
     }
+    Map<Integer, Double> out = new HashMap<>();
+    for (Map.Entry<String, JsonNode> e : map.properties()) {
+      int token;
+      try {
+        token = Integer.parseInt(e.getKey());
+      } catch (NumberFormatException x) {
+        throw ApiError.value("logit_bias", "a key that is no number", "token ids as keys");
+      }
+      JsonNode n = e.getValue();
+      if (!n.isNumber() || !(Math.abs(n.doubleValue()) <= MAX_BIAS)) {
+        throw ApiError.value("logit_bias." + token, Fields.kind(n), "a number -100..100");
+      }
+      out.put(token, n.doubleValue());
+    }
+    return out;
   }
 
   private static List<Vocabulary.Message> messages(JsonNode list) throws ApiError {
     if (!list.isArray() || list.isEmpty()) {
-      throw ApiError.value("messages", kind(list), "a list with at least one message");
+      throw ApiError.value("messages", Fields.kind(list), "a list with at least one message");
     }
     List<Vocabulary.Message> out = new ArrayList<>();
     for (JsonNode m : list) {
@@ -141,8 +225,13 @@ final class AskReader {
       if (!ROLES.contains(role)) {
         throw ApiError.value(
             at + ".role",
-            role.isEmpty() ? "missing" : role,
+            role.isEmpty() ? "missing" : Fields.shown(role),
             String.join(", ", ROLES.stream().sorted().toList()));
+      }
+      JsonNode calls = m.path("tool_calls");
+      if (Fields.given(calls) && !calls.isEmpty()) {
+        throw ApiError.value(
+            at + ".tool_calls", Fields.kind(calls), "none; models here call no functions");
       }
       out.add(
           new Vocabulary.Message(
@@ -152,20 +241,22 @@ final class AskReader {
   }
 
   private static String content(String at, JsonNode content) throws ApiError {
-    if (!given(content)) {
+    if (!Fields.given(content)) {
       return "";
     }
     if (content.isTextual()) {
       return content.textValue();
     }
     if (!content.isArray()) {
-      throw ApiError.value(at + ".content", kind(content), "a string or a list of text parts");
+      throw ApiError.value(
+          at + ".content", Fields.kind(content), "a string or a list of text parts");
     }
     StringBuilder text = new StringBuilder();
     for (JsonNode part : content) {
       String type = part.path("type").asText("text");
       if (!type.equals("text") || !part.path("text").isTextual()) {
-        throw ApiError.value(at + ".content", "a part of type " + type, "parts of type text");
+        throw ApiError.value(
+            at + ".content", "a part of type " + Fields.shown(type), "parts of type text");
       }
       text.append(part.path("text").textValue());
     }
@@ -178,7 +269,7 @@ final class AskReader {
     if (!one.isTextual()) {
       throw ApiError.value(
           "prompt",
-          prompt.isArray() ? "a list of " + prompt.size() : kind(prompt),
+          prompt.isArray() ? "a list of " + prompt.size() : Fields.kind(prompt),
           "a string, or a list with one string");
     }
     return one.textValue();
@@ -186,12 +277,12 @@ final class AskReader {
 
   private static List<Integer> ids(String param, JsonNode list) throws ApiError {
     if (!list.isArray()) {
-      throw ApiError.value(param, kind(list), "a list of token ids");
+      throw ApiError.value(param, Fields.kind(list), "a list of token ids");
     }
     List<Integer> out = new ArrayList<>(list.size());
     for (JsonNode id : list) {
       if (!id.canConvertToExactIntegral() || !id.canConvertToInt()) {
-        throw ApiError.value(param + "[" + out.size() + "]", kind(id), "a token id");
+        throw ApiError.value(param + "[" + out.size() + "]", Fields.kind(id), "a token id");
       }
       out.add(id.intValue());
     }
@@ -199,13 +290,14 @@ final class AskReader {
   }
 
   private static List<String> stops(JsonNode stop) throws ApiError {
-    if (!given(stop)) {
+    if (!Fields.given(stop)) {
       return List.of();
     }
     List<String> out = new ArrayList<>();
     for (JsonNode s : stop.isArray() ? stop : List.of(stop)) {
       if (!s.isTextual() || s.textValue().isEmpty()) {
-        throw ApiError.value("stop", kind(s), "a string that is not empty, or a list of them");
+        throw ApiError.value(
+            "stop", Fields.kind(s), "a string that is not empty, or a list of them");
       }
       out.add(s.textValue());
     }
@@ -213,82 +305,5 @@ final class AskReader {
       throw ApiError.value("stop", out.size() + " strings", "at most " + MAX_STOPS);
     }
     return out;
-  }
-
-  private static JsonNode object(byte[] body) throws ApiError {
-    try {
-      JsonNode root = Json.tree(body);
-      if (!root.isObject()) {
-        throw new ApiError(
-            400, "invalid_json", null, "body: " + kind(root) + " (expected: a JSON object)");
-      }
-      return root;
-    } catch (JsonProcessingException e) {
-      throw new ApiError(
-          400,
-          "invalid_json",
-          null,
-          "Invalid JSON at line "
-              + e.getLocation().getLineNr()
-              + ", column "
-              + e.getLocation().getColumnNr()
-              + " (expected: a JSON object)");
-    }
-  }
-
-  private static boolean given(JsonNode n) {
-    return !n.isMissingNode() && !n.isNull();
-  }
-
-  private static boolean truth(JsonNode object, String field) throws ApiError {
-    JsonNode n = object.path(field);
-    if (given(n) && !n.isBoolean()) {
-      throw ApiError.value(field, kind(n), "true or false");
-    }
-    return n.booleanValue();
-  }
-
-  private static long whole(JsonNode root, String field, long fallback, long min, long max)
-      throws ApiError {
-    JsonNode n = root.path(field);
-    if (!given(n)) {
-      return fallback;
-    }
-    if (!n.isNumber()
-        || !n.canConvertToExactIntegral()
-        || !n.canConvertToLong()
-        || n.longValue() < min
-        || n.longValue() > max) {
-      String range =
-          min == Long.MIN_VALUE
-              ? "a whole number"
-              : min == max ? "" + min : "a whole number " + min + ".." + max;
-      throw ApiError.value(field, kind(n), range);
-    }
-    return n.longValue();
-  }
-
-  private static double number(JsonNode root, String field, double fallback, double min, double max)
-      throws ApiError {
-    JsonNode n = root.path(field);
-    if (!given(n)) {
-      return fallback;
-    }
-    if (!n.isNumber() || !(n.doubleValue() >= min && n.doubleValue() <= max)) {
-      throw ApiError.value(field, kind(n), "a number " + min + ".." + max);
-    }
-    return n.doubleValue();
-  }
-
-  /// A number as it is, everything else by its kind: messages carry no request text.
-  private static String kind(JsonNode n) {
-    return switch (n.getNodeType()) {
-      case NUMBER, BOOLEAN -> n.asText();
-      case STRING -> "a string";
-      case ARRAY -> n.isEmpty() ? "an empty list" : "a list";
-      case OBJECT -> "an object";
-      case NULL -> "null";
-      default -> "missing";
-    };
   }
 }

@@ -67,9 +67,16 @@ final class Engine {
     return limits;
   }
 
-  /// Queues a generation; empty when the queue is full or the engine has stopped.
+  /// Queues a generation of free form.
   Optional<Job> submit(int[] prompt, int maxTokens, Sampling sampling) {
-    Job job = new Job(prompt, maxTokens, sampling, table.ends(), ticker.nanos());
+    return submit(prompt, maxTokens, sampling, null);
+  }
+
+  /// Queues a generation; empty when the queue is full or the engine has stopped.
+  ///
+  /// @param grammar the form of the answer, the job's when it is queued
+  Optional<Job> submit(int[] prompt, int maxTokens, Sampling sampling, @Nullable Grammar grammar) {
+    Job job = new Job(prompt, maxTokens, sampling, table.ends(), grammar, ticker.nanos());
     if (!healthy() || !waiting.offer(job)) {
       return Optional.empty();
     }
@@ -242,26 +249,31 @@ final class Engine {
   }
 
   private void deliver(Job j) {
+    if (j.lastToken == Sampler.NOTHING_FITS) {
+      LOG.error("no token of the model fits the form that a request asks for");
+      end(j, new Job.Event.Broken(false));
+      return;
+    }
     if (j.produced == 1) {
       metrics.firstToken(ticker.nanos() - j.arrivedNanos());
     }
     metrics.generated(1);
     boolean ended = !j.sampling().ignoreEnd() && table.isEnd(j.lastToken);
     boolean full = j.produced >= j.maxTokens();
-    StringBuilder text = new StringBuilder();
     if (!ended) {
-      text.append(j.stops.accept(j.characters.accept(table.piece(j.lastToken))));
+      j.text.add(table.piece(j.lastToken), j.sampler.report());
     }
-    boolean stop = ended || j.stops.stopped();
+    boolean stop = ended || j.text.stopped();
     if (stop || full) {
-      text.append(j.stops.accept(j.characters.finish())).append(j.stops.finish());
+      j.text.end();
     }
-    if (!text.isEmpty()) {
-      j.tell(new Job.Event.Text(text.toString(), j.produced));
+    AnswerText.Piece more = j.text.take(stop || full);
+    if (!more.isEmpty()) {
+      j.tell(new Job.Event.Text(more.text(), j.produced, more.tokens()));
     }
     if (stop || full) {
       metrics.ended(ticker.nanos() - j.arrivedNanos());
-      end(j, new Job.Event.End(stop || j.stops.stopped() ? "stop" : "length", j.produced));
+      end(j, new Job.Event.End(stop ? "stop" : "length", j.produced));
     }
   }
 

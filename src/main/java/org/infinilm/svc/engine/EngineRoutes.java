@@ -189,9 +189,13 @@ final class EngineRoutes implements Handler {
       l = model();
       l.checkBody(request.body().length);
       ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
-      int[] prompt = l.prompt(ask);
+      int[] prompt = l.generationPrompt(ask);
       int most = l.answerTokens(ask, prompt.length);
-      Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling());
+      Grammar grammar = l.grammar(ask);
+      Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling(), grammar);
+      if (queued.isEmpty() && grammar != null) {
+        grammar.close();
+      }
       job =
           queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));
     } catch (ApiError e) {
@@ -208,7 +212,8 @@ final class EngineRoutes implements Handler {
     Answers answers =
         new Answers(
             chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model);
-    Generation run = new Generation(ask, job, engine, answers, metrics);
+    Generation run =
+        new Generation(ask, job, engine, answers, new LogprobsJson(chat, l.table()), metrics);
     LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());
     return ask.stream() ? run.stream() : run.whole();
   }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
@@ -22,26 +23,39 @@ final class Generation {
   private final Job job;
   private final Engine engine;
   private final Answers answers;
+  private final LogprobsJson logprobs;
   private final EngineMetrics metrics;
   private boolean counted;
 
-  Generation(Ask ask, Job job, Engine engine, Answers answers, EngineMetrics metrics) {
+  Generation(
+      Ask ask,
+      Job job,
+      Engine engine,
+      Answers answers,
+      LogprobsJson logprobs,
+      EngineMetrics metrics) {
     this.ask = ask;
     this.job = job;
     this.engine = engine;
     this.answers = answers;
+    this.logprobs = logprobs;
     this.metrics = metrics;
   }
 
   /// Waits for the whole answer.
   Response whole() throws InterruptedException {
     StringBuilder text = new StringBuilder();
+    List<TokenLogprob> tokens = new ArrayList<>();
     while (true) {
       switch (job.next()) {
-        case Job.Event.Text(var more, var _) -> text.append(more);
-        case Job.Event.End(var reason, var tokens) -> {
+        case Job.Event.Text(var more, var _, var logprobs) -> {
+          text.append(more);
+          tokens.addAll(logprobs);
+        }
+        case Job.Event.End(var reason, var count) -> {
           count(Outcome.OK);
-          return Response.json(200, answers.whole(text.toString(), reason, usage(tokens)));
+          return Response.json(
+              200, answers.whole(text.toString(), logprobs(tokens), reason, usage(count)));
         }
         case Job.Event.Broken(var cancelled) -> {
           count(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
@@ -84,8 +98,8 @@ final class Generation {
         begun = true;
       }
       switch (event) {
-        case Job.Event.Text(var more, var tokens) ->
-            sink.write(Answers.event(answers.piece(more, soFar(tokens))));
+        case Job.Event.Text(var more, var tokens, var logprobs) ->
+            sink.write(Answers.event(answers.piece(more, logprobs(logprobs), soFar(tokens))));
         case Job.Event.End(var reason, var tokens) -> {
           sink.write(Answers.event(answers.finish(reason, soFar(tokens))));
           if (ask.usageChunk()) {
@@ -125,6 +139,10 @@ final class Generation {
   private static ApiError broken() {
     return new ApiError(
         500, "generation_failed", null, "the engine ended before the answer was complete");
+  }
+
+  private @Nullable Object logprobs(List<TokenLogprob> tokens) {
+    return ask.sampling().logprobs() < 0 ? null : logprobs.of(tokens);
   }
 
   private Map<String, Object> usage(int tokens) {

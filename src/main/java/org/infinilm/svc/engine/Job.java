@@ -1,5 +1,6 @@
 package org.infinilm.svc.engine;
 
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
@@ -12,7 +13,12 @@ final class Job {
     /// More of the answer, whole characters.
     ///
     /// @param tokens tokens of the answer so far
-    record Text(String text, int tokens) implements Event {}
+    /// @param logprobs those of the tokens in `text`, when the request asks for them
+    record Text(String text, int tokens, List<TokenLogprob> logprobs) implements Event {
+      public Text {
+        logprobs = List.copyOf(logprobs);
+      }
+    }
 
     /// The answer is complete.
     ///
@@ -34,19 +40,25 @@ final class Job {
   /// Engine's thread only: the sequence while running, and the answer so far.
   @Nullable Sequence sequence;
 
-  final Utf8Assembler characters = new Utf8Assembler();
-  final StopMatcher stops;
+  final AnswerText text;
   final Sampler sampler;
   int produced;
   int lastToken;
 
-  Job(int[] prompt, int maxTokens, Sampling sampling, int[] ends, long arrivedNanos) {
+  /// @param grammar the form of the answer; freed with the last event
+  Job(
+      int[] prompt,
+      int maxTokens,
+      Sampling sampling,
+      int[] ends,
+      @Nullable Grammar grammar,
+      long arrivedNanos) {
     this.prompt = prompt.clone();
     this.maxTokens = maxTokens;
     this.sampling = sampling;
     this.arrivedNanos = arrivedNanos;
-    this.stops = new StopMatcher(sampling.stops());
-    this.sampler = new Sampler(sampling, ends);
+    this.text = new AnswerText(sampling.stops());
+    this.sampler = new Sampler(sampling, ends, prompt, grammar);
   }
 
   /// The prompt's tokens; not to be changed.
@@ -93,6 +105,9 @@ final class Job {
   }
 
   void tell(Event event) {
+    if (!(event instanceof Event.Text)) {
+      sampler.close();
+    }
     events.add(event);
   }
 }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A model that serves.
 ///
@@ -34,6 +35,34 @@ record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTok
     }
   }
 
+  /// The prompt of a generation as tokens, at least one.
+  int[] generationPrompt(Ask ask) throws ApiError {
+    int[] tokens = prompt(ask);
+    if (tokens.length == 0) {
+      throw ApiError.value("prompt", "no tokens", "at least one");
+    }
+    for (int token : ask.sampling().penalties().bias().keySet()) {
+      if (token < 0 || token >= table.size()) {
+        throw ApiError.value("logit_bias", token, "token ids 0.." + (table.size() - 1));
+      }
+    }
+    return tokens;
+  }
+
+  /// The form that a request wants its answer in, at its beginning.
+  @Nullable Grammar grammar(Ask ask) throws ApiError {
+    String gbnf = ask.sampling().grammar();
+    if (gbnf == null) {
+      return null;
+    }
+    try {
+      return vocabulary.grammar(gbnf);
+    } catch (IllegalArgumentException e) {
+      throw new ApiError(
+          400, "invalid_value", "response_format", "response_format: " + e.getMessage());
+    }
+  }
+
   /// The prompt of a request as tokens.
   int[] prompt(Ask ask) throws ApiError {
     List<Integer> ids = ask.tokens();
@@ -49,22 +78,18 @@ record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTok
     String text = ask.text();
     if (text == null) {
       List<Vocabulary.Message> messages = ask.messages();
-      text = rendered(messages == null ? List.of() : messages);
+      text = rendered(messages == null ? List.of() : messages, ask.answerTurn());
     }
     long fewest = table.fewestTokens(text.length());
     if (fewest > maxModelTokens()) {
       throw tooLong(ask, "at least " + fewest, 1);
     }
-    int[] tokens = vocabulary.tokenize(text, true);
-    if (tokens.length == 0) {
-      throw ApiError.value("prompt", "no tokens", "at least one");
-    }
-    return tokens;
+    return vocabulary.tokenize(text, ask.ownStart());
   }
 
-  private String rendered(List<Vocabulary.Message> messages) throws ApiError {
+  private String rendered(List<Vocabulary.Message> messages, boolean answerTurn) throws ApiError {
     try {
-      return vocabulary.prompt(messages);
+      return vocabulary.prompt(messages, answerTurn);
     } catch (IllegalArgumentException e) {
       throw new ApiError(400, "invalid_value", "messages", "messages: " + e.getMessage());
     }

@@ -13,10 +13,13 @@ import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The vocabulary and chat template of a loaded model; the native functions only read the model.
 /// Thread-safe.
 final class NativeVocabulary implements Vocabulary {
+  private static final Logger LOG = LoggerFactory.getLogger(NativeVocabulary.class);
   private static final int GROWTH = 2;
   private static final StructLayout CHAT_MESSAGE = MemoryLayout.structLayout(ADDRESS, ADDRESS);
 
@@ -24,6 +27,7 @@ final class NativeVocabulary implements Vocabulary {
   private final MethodHandle piece;
   private final MethodHandle isEnd;
   private final MethodHandle applyTemplate;
+  private final NativeGrammar.Functions grammar;
   private final MemorySegment vocabulary;
   private final int size;
   private final MemorySegment template;
@@ -62,6 +66,7 @@ final class NativeVocabulary implements Vocabulary {
             JAVA_BOOLEAN,
             ADDRESS,
             JAVA_INT);
+    grammar = NativeGrammar.Functions.of(calls);
     vocabulary =
         (MemorySegment) calls.function("llama_model_get_vocab", ADDRESS, ADDRESS).invoke(model);
     size = (int) calls.function("llama_vocab_n_tokens", JAVA_INT, ADDRESS).invoke(vocabulary);
@@ -70,7 +75,27 @@ final class NativeVocabulary implements Vocabulary {
             calls
                 .function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS)
                 .invoke(model, MemorySegment.NULL);
-    template = own.equals(MemorySegment.NULL) ? arena.allocateFrom("chatml") : own;
+    template = known(own, arena);
+  }
+
+  /// The model's own chat template when llama.cpp knows it (it compares, it does not interpret
+  /// Jinja), otherwise ChatML.
+  private MemorySegment known(MemorySegment own, Arena arena) throws Throwable {
+    if (!own.equals(MemorySegment.NULL)) {
+      MemorySegment probe = arena.allocate(CHAT_MESSAGE);
+      probe.set(ADDRESS, 0, arena.allocateFrom("user"));
+      probe.set(ADDRESS, ADDRESS.byteSize(), arena.allocateFrom("x"));
+      if (apply(own, probe, 1, false, MemorySegment.NULL, 0) >= 0) {
+        return own;
+      }
+      LOG.warn("llama.cpp does not know the model's chat template; chats are written in ChatML");
+    }
+    return arena.allocateFrom("chatml");
+  }
+
+  @Override
+  public Grammar grammar(String gbnf) {
+    return NativeGrammar.of(grammar, vocabulary, size, gbnf);
   }
 
   @Override
@@ -132,7 +157,7 @@ final class NativeVocabulary implements Vocabulary {
   }
 
   @Override
-  public String prompt(List<Message> messages) {
+  public String prompt(List<Message> messages, boolean answerTurn) {
     try (Arena call = Arena.ofConfined()) {
       MemorySegment chat = call.allocate(CHAT_MESSAGE, messages.size());
       long bytes = 256;
@@ -146,10 +171,7 @@ final class NativeVocabulary implements Vocabulary {
       int room = Math.toIntExact(bytes);
       while (true) {
         MemorySegment into = call.allocate(room);
-        int n = apply(template, chat, messages.size(), into, room);
-        if (n < 0) {
-          n = apply(call.allocateFrom("chatml"), chat, messages.size(), into, room);
-        }
+        int n = apply(template, chat, messages.size(), answerTurn, into, room);
         if (n < 0) {
           throw new IllegalArgumentException("the chat template cannot render these messages");
         }
@@ -163,8 +185,14 @@ final class NativeVocabulary implements Vocabulary {
     }
   }
 
-  private int apply(MemorySegment name, MemorySegment chat, int count, MemorySegment into, int n)
+  private int apply(
+      MemorySegment name,
+      MemorySegment chat,
+      int count,
+      boolean answerTurn,
+      MemorySegment into,
+      int room)
       throws Throwable {
-    return (int) applyTemplate.invokeExact(name, chat, (long) count, true, into, n);
+    return (int) applyTemplate.invokeExact(name, chat, (long) count, answerTurn, into, room);
   }
 }

@@ -6,8 +6,8 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
-/// Whole characters from bytes that come in pieces; bytes that are no UTF-8 become U+FFFD. One
-/// thread.
+/// Whole characters from bytes that come in pieces; bytes that are no UTF-8 become U+FFFD, a
+/// character that never becomes complete is left out. One thread.
 final class Utf8Assembler {
   private static final int LONGEST_CHARACTER_BYTES = 4;
 
@@ -20,22 +20,9 @@ final class Utf8Assembler {
 
   /// The characters that are complete with this piece.
   String accept(byte[] piece) {
-    return decode(piece, false);
-  }
-
-  /// What is left of an incomplete character.
-  String finish() {
-    return rest.length == 0 ? "" : decode(new byte[0], true);
-  }
-
-  private String decode(byte[] piece, boolean end) {
     ByteBuffer in = ByteBuffer.allocate(rest.length + piece.length).put(rest).put(piece).flip();
     CharBuffer out = CharBuffer.allocate(in.remaining() + LONGEST_CHARACTER_BYTES);
-    decoder.decode(in, out, end);
-    if (end) {
-      decoder.flush(out);
-      decoder.reset();
-    }
+    decoder.decode(in, out, false);
     rest = new byte[in.remaining()];
     in.get(rest);
     return out.flip().toString();

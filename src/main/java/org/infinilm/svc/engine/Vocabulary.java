@@ -20,8 +20,15 @@ interface Vocabulary {
   /// control token.
   byte[][] pieces();
 
-  /// The text of a prompt for these messages, by the model's own template, ready for the answer.
+  /// The text of a prompt for these messages, by the model's own template.
   ///
+  /// @param answerTurn whether it ends with the beginning of the answer's turn
   /// @throws IllegalArgumentException when the template cannot render them
-  String prompt(List<Message> messages);
+  String prompt(List<Message> messages, boolean answerTurn);
+
+  /// A form for answers, at its beginning, for one generation.
+  ///
+  /// @param gbnf llama.cpp's grammar notation with the rule `root`
+  /// @throws IllegalArgumentException when llama.cpp does not take it
+  Grammar grammar(String gbnf);
 }

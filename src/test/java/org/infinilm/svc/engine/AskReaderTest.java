@@ -86,7 +86,21 @@ class AskReaderTest {
           'stop':['']                        | stop: a string (expected: a string that is not empty, or a list of them)
           'stream':'yes'                     | stream: a string (expected: true or false)
           'model':5                          | model: 5 (expected: a string)
-          'logprobs':true                    | logprobs: true (expected: null or false; this server gives none)
+          'logprobs':3                       | logprobs: 3 (expected: true or false)
+          'logprobs':true,'top_logprobs':21  | top_logprobs: 21 (expected: a whole number 0..20)
+          'top_logprobs':2                   | top_logprobs: 2 (expected: logprobs: true beside it)
+          'presence_penalty':2.1             | presence_penalty: 2.1 (expected: a number -2.0..2.0)
+          'frequency_penalty':-3             | frequency_penalty: -3 (expected: a number -2.0..2.0)
+          'repetition_penalty':0             | repetition_penalty: 0 (expected: a number 0.01..100.0)
+          'logit_bias':{'5':101}             | logit_bias.5: 101 (expected: a number -100..100)
+          'logit_bias':{'a':1}               | logit_bias: a key that is no number (expected: token ids as keys)
+          'logit_bias':[1]                   | logit_bias: a list (expected: an object of at most 1024 token ids with a number -100..100 each)
+          'min_tokens':-1                    | min_tokens: -1 (expected: a whole number 0..2147483647)
+          'stream_options':true              | stream_options: true (expected: an object)
+          'tools':[{'type':'function'}]      | tools: a list (expected: none; models here call no functions)
+          'tool_choice':'required'           | tool_choice: a string (expected: none; models here call no functions)
+          'best_of':2                        | best_of: 2 (expected: 1)
+          'guided_regex':'a+'                | guided_regex: a string (expected: none; response_format describes the form of an answer)
           'response_format':{'type':'json_object'} | response_format.type: json_object (expected: text)
           """)
   void whatCannotBeHonouredNamesItsRange(String field, String message) {
@@ -133,7 +147,8 @@ class AskReaderTest {
   @Test
   void anEventIsOneLineAndAnEmptyOne() {
     Answers answers = new Answers(true, "id", 5, "m");
-    assertThat(new String(Answers.event(answers.piece("a\n\"é", null)), StandardCharsets.UTF_8))
+    assertThat(
+            new String(Answers.event(answers.piece("a\n\"é", null, null)), StandardCharsets.UTF_8))
         .isEqualTo(
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
                 + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","

@@ -45,8 +45,13 @@ class EngineTest {
         }
 
         @Override
-        public String prompt(List<Message> messages) {
+        public String prompt(List<Message> messages, boolean answerTurn) {
           return messages.getLast().content();
+        }
+
+        @Override
+        public Grammar grammar(String gbnf) {
+          throw new UnsupportedOperationException();
         }
       };
 
@@ -94,7 +99,7 @@ class EngineTest {
   private static String text(List<Job.Event> events) {
     StringBuilder text = new StringBuilder();
     for (Job.Event e : events) {
-      if (e instanceof Job.Event.Text(var more, var _)) {
+      if (e instanceof Job.Event.Text(var more, var _, var _)) {
         text.append(more);
       }
     }

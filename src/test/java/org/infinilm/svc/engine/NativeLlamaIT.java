@@ -41,7 +41,7 @@ class NativeLlamaIT {
 
   @Test
   void aModelWithoutTemplateIsAskedInChatMl() {
-    assertThat(llama.vocabulary().prompt(List.of(new Vocabulary.Message("user", "hi"))))
+    assertThat(llama.vocabulary().prompt(List.of(new Vocabulary.Message("user", "hi")), true))
         .isEqualTo("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
   }
 

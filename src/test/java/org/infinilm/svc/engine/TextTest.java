@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
+import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -23,7 +24,7 @@ class TextTest {
           .isTrue();
       out.append(piece);
     }
-    assertThat(out.append(utf8.finish())).hasToString(text);
+    assertThat(out).hasToString(text);
   }
 
   @Test
@@ -33,8 +34,6 @@ class TextTest {
         .isEqualTo("\ufffda");
     assertThat(utf8.accept(new byte[] {'b'})).isEqualTo("\ufffdb");
     assertThat(utf8.accept(new byte[] {(byte) 0xf0})).isEmpty();
-    assertThat(utf8.finish()).isEqualTo("\ufffd");
-    assertThat(utf8.finish()).isEmpty();
   }
 
   @Test
@@ -83,5 +82,72 @@ class TextTest {
         assertThat(stops).anyMatch(s -> text.indexOf(s, out.length()) == out.length());
       }
     }
+  }
+
+  private static TokenLogprob token(int id) {
+    return new TokenLogprob(id, -1, List.of(), 0);
+  }
+
+  private static List<Integer> ids(AnswerText.Piece piece) {
+    return piece.tokens().stream().map(TokenLogprob::token).toList();
+  }
+
+  @Test
+  void tokensComeWithTheirText() {
+    AnswerText text = new AnswerText(List.of("stop"));
+    byte[] euro = "€".getBytes(StandardCharsets.UTF_8);
+    text.add("a😀".getBytes(StandardCharsets.UTF_8), token(1));
+    AnswerText.Piece first = text.take(false);
+    assertThat(first.text()).isEqualTo("a😀");
+    assertThat(ids(first)).containsExactly(1);
+    text.add(new byte[] {euro[0], euro[1]}, token(2));
+    assertThat(text.take(false).isEmpty()).isTrue();
+    text.add(new byte[] {euro[2], 's'}, token(3));
+    AnswerText.Piece second = text.take(false);
+    assertThat(second.text()).isEqualTo("€");
+    assertThat(ids(second)).containsExactly(2, 3);
+    assertThat(second.tokens()).extracting(TokenLogprob::offset).containsExactly(2, 2);
+    text.add("x st".getBytes(StandardCharsets.UTF_8), token(4));
+    AnswerText.Piece third = text.take(false);
+    assertThat(third.text()).isEqualTo("sx ");
+    assertThat(ids(third)).containsExactly(4);
+    text.add("op more".getBytes(StandardCharsets.UTF_8), token(5));
+    assertThat(text.stopped()).isTrue();
+    text.end();
+    assertThat(text.take(true).isEmpty()).as("what is in the stop string is left out").isTrue();
+  }
+
+  @Test
+  void theEndGivesWhatWasHeldBackButNoHalfCharacter() {
+    AnswerText text = new AnswerText(List.of("##"));
+    text.add("a#".getBytes(StandardCharsets.UTF_8), token(1));
+    text.add(new byte[] {(byte) 0xe2, (byte) 0x82}, token(2));
+    AnswerText.Piece sure = text.take(false);
+    assertThat(sure.text()).isEqualTo("a");
+    text.end();
+    AnswerText.Piece rest = text.take(true);
+    assertThat(rest.text()).isEqualTo("#");
+    assertThat(ids(rest)).containsExactly(2);
+  }
+
+  @Test
+  void logprobsInBothShapes() {
+    byte[][] pieces = {"a".getBytes(StandardCharsets.UTF_8), {(byte) 0xe2, (byte) 0x82}};
+    TokenTable table = new TokenTable(new FakeVocabulary(pieces));
+    List<TokenLogprob> tokens =
+        List.of(
+            new TokenLogprob(1, -2, List.of(new TokenLogprob.Alternative(0, -0.5)), 3),
+            new TokenLogprob(0, -0.5, List.of(), 4));
+    assertThat(Json.text(new LogprobsJson(true, table).of(tokens)))
+        .isEqualTo(
+            "{\"content\":[{\"bytes\":[226,130],\"logprob\":-2.0,\"token\":\"bytes:\\\\xe2\\\\x82\","
+                + "\"top_logprobs\":[{\"bytes\":[97],\"logprob\":-0.5,\"token\":\"a\"}]},"
+                + "{\"bytes\":[97],\"logprob\":-0.5,\"token\":\"a\",\"top_logprobs\":[]}],"
+                + "\"refusal\":null}");
+    assertThat(Json.text(new LogprobsJson(false, table).of(tokens)))
+        .isEqualTo(
+            "{\"text_offset\":[3,4],\"token_logprobs\":[-2.0,-0.5],"
+                + "\"tokens\":[\"bytes:\\\\xe2\\\\x82\",\"a\"],"
+                + "\"top_logprobs\":[{\"a\":-0.5,\"bytes:\\\\xe2\\\\x82\":-2.0},{\"a\":-0.5}]}");
   }
 }

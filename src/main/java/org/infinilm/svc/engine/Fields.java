@@ -1,0 +1,97 @@
+package org.infinilm.svc.engine;
+
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import org.infinilm.svc.http.Json;
+
+/// Reads single fields of a JSON body; what does not fit is refused with its name, its value and
+/// the range. Error texts carry numbers as sent and everything else by its kind: no request text.
+final class Fields {
+  private static final int LONGEST_SHOWN = 40;
+
+  private Fields() {}
+
+  /// A body that must be a JSON object.
+  static JsonNode object(byte[] body) throws ApiError {
+    try {
+      JsonNode root = Json.tree(body);
+      if (!root.isObject()) {
+        throw new ApiError(
+            400, "invalid_json", null, "body: " + kind(root) + " (expected: a JSON object)");
+      }
+      return root;
+    } catch (JsonProcessingException e) {
+      JsonLocation at = e.getLocation();
+      String place =
+          at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+      throw new ApiError(
+          400, "invalid_json", null, "Invalid JSON" + place + " (expected: a JSON object)");
+    }
+  }
+
+  static boolean given(JsonNode n) {
+    return !n.isMissingNode() && !n.isNull();
+  }
+
+  static boolean truth(JsonNode object, String field, boolean fallback) throws ApiError {
+    JsonNode n = object.path(field);
+    if (!given(n)) {
+      return fallback;
+    }
+    if (!n.isBoolean()) {
+      throw ApiError.value(field, kind(n), "true or false");
+    }
+    return n.booleanValue();
+  }
+
+  static long whole(JsonNode root, String field, long fallback, long min, long max)
+      throws ApiError {
+    JsonNode n = root.path(field);
+    if (!given(n)) {
+      return fallback;
+    }
+    if (!isWhole(n) || n.longValue() < min || n.longValue() > max) {
+      String range =
+          min == Long.MIN_VALUE
+              ? "a whole number"
+              : min == max ? "" + min : "a whole number " + min + ".." + max;
+      throw ApiError.value(field, kind(n), range);
+    }
+    return n.longValue();
+  }
+
+  /// Whether it is a number without fraction that a long can hold.
+  static boolean isWhole(JsonNode n) {
+    return n.isNumber() && n.canConvertToExactIntegral() && n.canConvertToLong();
+  }
+
+  static double number(JsonNode root, String field, double fallback, double min, double max)
+      throws ApiError {
+    JsonNode n = root.path(field);
+    if (!given(n)) {
+      return fallback;
+    }
+    if (!n.isNumber() || !(n.doubleValue() >= min && n.doubleValue() <= max)) {
+      throw ApiError.value(field, kind(n), "a number " + min + ".." + max);
+    }
+    return n.doubleValue();
+  }
+
+  /// A number as it is, everything else by its kind.
+  static String kind(JsonNode n) {
+    return switch (n.getNodeType()) {
+      case NUMBER, BOOLEAN -> shown(n.asText());
+      case STRING -> "a string";
+      case ARRAY -> n.isEmpty() ? "an empty list" : "a list";
+      case OBJECT -> "an object";
+      case NULL -> "null";
+      default -> "missing";
+    };
+  }
+
+  /// A name or number short enough for a message.
+  static String shown(String text) {
+    return text.length() <= LONGEST_SHOWN ? text : text.substring(0, LONGEST_SHOWN) + "...";
+  }
+}

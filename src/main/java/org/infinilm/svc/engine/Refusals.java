@@ -1,0 +1,67 @@
+package org.infinilm.svc.engine;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
+import java.util.function.Predicate;
+
+/// The fields of other servers and of OpenAI that would change an answer and that this engine does
+/// not offer: it says so instead of answering something else. Values that ask for nothing pass.
+final class Refusals {
+  private record Refusal(String field, Predicate<JsonNode> harmless, String expected) {}
+
+  private static final String NO_FUNCTIONS = "none; models here call no functions";
+  private static final String OTHER_FORMS = "none; response_format describes the form of an answer";
+
+  private static final List<Refusal> ALL =
+      List.of(
+          new Refusal("n", n -> n.isNumber() && n.doubleValue() == 1, "1"),
+          new Refusal("best_of", n -> n.isNumber() && n.doubleValue() == 1, "1"),
+          new Refusal("use_beam_search", Refusals::isOff, "false"),
+          new Refusal("echo", Refusals::isOff, "false"),
+          new Refusal("suffix", n -> n.isTextual() && n.textValue().isEmpty(), "none"),
+          new Refusal("prompt_logprobs", n -> false, "none"),
+          new Refusal("stop_token_ids", Refusals::isEmpty, "none; stop takes texts"),
+          new Refusal("functions", Refusals::isEmpty, NO_FUNCTIONS),
+          new Refusal("tools", Refusals::isEmpty, NO_FUNCTIONS),
+          new Refusal(
+              "tool_choice",
+              n -> n.isTextual() && (n.textValue().equals("none") || n.textValue().equals("auto")),
+              NO_FUNCTIONS),
+          new Refusal(
+              "modalities",
+              n -> n.isArray() && n.size() == 1 && n.get(0).asText("").equals("text"),
+              "[\"text\"]"),
+          new Refusal("audio", n -> false, "none"),
+          new Refusal("guided_json", n -> false, OTHER_FORMS),
+          new Refusal("guided_regex", n -> false, OTHER_FORMS),
+          new Refusal("guided_choice", n -> false, OTHER_FORMS),
+          new Refusal("guided_grammar", n -> false, OTHER_FORMS),
+          new Refusal("structured_outputs", n -> false, OTHER_FORMS),
+          new Refusal("grammar", n -> n.isTextual() && n.textValue().isEmpty(), OTHER_FORMS),
+          new Refusal("json_schema", Refusals::isEmpty, OTHER_FORMS));
+
+  private Refusals() {}
+
+  private static boolean isOff(JsonNode n) {
+    return n.isBoolean() && !n.booleanValue();
+  }
+
+  private static boolean isEmpty(JsonNode n) {
+    return n.isContainerNode() && n.isEmpty();
+  }
+
+  /// Refuses a body that asks for what is not offered.
+  static void check(JsonNode root) throws ApiError {
+    for (Refusal r : ALL) {
+      JsonNode seen = root.path(r.field());
+      if (Fields.given(seen) && !r.harmless().test(seen)) {
+        throw ApiError.value(r.field(), Fields.kind(seen), r.expected());
+      }
+    }
+  }
+
+  /// The names of the fields, for the documentation's test.
+  static List<String> fields() {
+    return ALL.stream().map(Refusal::field).toList();
+  }
+}
