@@ -15,14 +15,13 @@ set -euo pipefail
 
 say() { printf '%s\n' "start-master: $*"; }
 die() { printf '%s\n' "start-master: $*" >&2; exit 1; }
-usage() { sed -n '2,/^set /{/^#/!d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; }
 
 case ${1:-} in
   -h | --help) usage; exit 0 ;;
   -*) usage >&2; exit 2 ;;
 esac
 [ $# -le 1 ] || { usage >&2; exit 2; }
-registry_ip=${1:-}
+registry_ip=$(registry_ip "$@")
 
 paged=$CONFIG_DIR/paged-cache-9g_8b_thinking.toml
 static=$CONFIG_DIR/static-cache-9g_8b_thinking.toml

@@ -13,7 +13,8 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/install.defaults.sh"
 
 case ${1:-} in
-  -h | --help) sed -n '2,/^set /{/^#/!d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; exit 0 ;;
+  -h | --help) usage; exit 0 ;;
+  '[REGISTRY_IP]') registry_ip "$1"; shift ;;
 esac
 
 exec "$infini" validate --registry-port "$REGISTRY_PORT" --router-port "$ROUTER_PORT" "$@"

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# What the scripts of all cases share; sourced by each case's install.defaults.sh with case_dir set.
+
+common=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck disable=SC2034 # the program; used by the scripts that source this
+infini=$(CDPATH='' cd -- "$common/../../.." && pwd -P)/bin/infini
+
+# Settings from ./.env of the case, lines KEY=VALUE; what the environment has already wins.
+read_settings() {
+  local line key value
+  [ -f "${case_dir:?}/.env" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do
+    line=${line%$'\r'}
+    line=${line#export }
+    case $line in [A-Za-z_]*=*) ;; *) continue ;; esac
+    key=${line%%=*}
+    value=${line#*=}
+    case $key in *[!A-Za-z0-9_]*) continue ;; esac
+    case $value in
+      \"*\") value=${value#\"} value=${value%\"} ;;
+      \'*\') value=${value#\'} value=${value%\'} ;;
+    esac
+    [ -n "${!key+set}" ] || export "$key=$value"
+  done <"$case_dir/.env"
+}
+
+# The comment at the top of the calling script.
+usage() { sed -n '2,/^set /{/^#/!d;s/^# \{0,1\}//;p;}' "$0"; }
+
+# The address in $1. The README's placeholder `[REGISTRY_IP]`, copied as it stands, means none.
+registry_ip() {
+  case ${1:-} in
+    '[REGISTRY_IP]') echo "${0##*/}: [REGISTRY_IP] is the README's placeholder; going on without an address" >&2 ;;
+    *) printf '%s' "${1:-}" ;;
+  esac
+}
+
+# bench KIND [REGISTRY_IP]: one of the benchmarks of bench.py.
+bench() {
+  local kind=$1 python=${PYTHON:-python3}
+  shift
+  case ${1:-} in
+    -h | --help) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+  esac
+  [ $# -le 1 ] || { usage >&2; exit 2; }
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || {
+    echo "${0##*/}: $python is missing or older than 3.10 (expected: Python 3.10 or newer; PYTHON names another)" >&2
+    exit 1
+  }
+  "$infini" --version >/dev/null
+  CASE_DIR=$case_dir PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 exec "$python" "$common/bench.py" "$kind" "$(registry_ip "$@")"
+}

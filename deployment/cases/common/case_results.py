@@ -1,0 +1,98 @@
+"""Result files of a run, and what is told about them at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from case_dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Result:
+    path: Path
+    content: dict[str, Any]
+
+    def number(self, key: str) -> float:
+        value = self.content.get(key)
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def newest_since(folder: Path, label: str, started: float) -> Result | None:
+    """The newest result of this label that was written since."""
+    found = [p for p in folder.glob(f"{label}-*.json") if p.stat().st_mtime >= started - 1]
+    for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True):
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            return Result(path, content)
+    return None
+
+
+def report(done: list[tuple[Any, Result | None]], dataset: Dataset) -> int:
+    """Prints each run and the routing; 1 when a run answered nothing."""
+    print(f"\n== results ({dataset.lines} prompts of {dataset.path})")
+    code = 0
+    for run, result in done:
+        if result is None or result.number("completed") == 0:
+            print(f"{run.label}: nothing was answered", file=sys.stderr)
+            code = 1
+        if result is None:
+            continue
+        completed, failed = int(result.number("completed")), int(result.number("failed"))
+        figures = f"mean TTFT {result.number('mean_ttft_ms'):.1f} ms, mean TPOT {result.number('mean_tpot_ms'):.2f} ms"
+        print(f"{run.label}: {completed} answered, {failed} failed, {figures}{cached(result)}")
+        print(f"  {result.path}")
+        for text, count in failures(result).most_common(3):
+            print(f"  {count} failed: {text}")
+    for run, result in done:
+        if run.routed and result is not None:
+            routing(result)
+    return code
+
+
+def cached(result: Result) -> str:
+    """How much of the prompts the instances found in their caches, where the result tells."""
+    known = [r for r in requests(result) if r.get("cached_tokens") is not None and r.get("input_tokens")]
+    read = sum(r["input_tokens"] for r in known)
+    return f", {sum(r['cached_tokens'] for r in known)} of {read} prompt tokens cached" if read else ""
+
+
+def failures(result: Result) -> Counter[str]:
+    """Each failure's first line; it names the limit when a request does not fit an instance."""
+    texts = [e for e in result.content.get("errors") or [] if e]
+    return Counter(str(t).strip().splitlines()[0][:240] for t in texts if str(t).strip())
+
+
+def requests(result: Result) -> list[dict[str, Any]]:
+    return [r for r in result.content.get("requests") or [] if isinstance(r, dict)]
+
+
+def routing(result: Result) -> None:
+    """Where requests went, and the share that the rule's pool answered."""
+    told = result.content.get("routing")
+    if not isinstance(told, dict):
+        print("routing: the result does not tell where requests went")
+        return
+    print(f"routing: threshold {told.get('threshold')} ({told.get('metric')})")
+    for pool, seen in sorted((told.get("pools") or {}).items()):
+        sizes = f"sizes {seen.get('min_bytes')} to {seen.get('max_bytes')}, median {seen.get('median_bytes')}"
+        print(f"  {pool}: {seen.get('requests')} requests, {sizes}")
+    for name, seen in sorted((told.get("instances") or {}).items()):
+        counted = seen.get("counted")
+        own = "its own counter is not known" if counted is None else f"its own counter says {counted}"
+        print(f"  {name}: {seen.get('requests')} requests, {own}")
+    accuracy = told.get("accuracy")
+    if accuracy is not None:
+        print(f"routing accuracy: {accuracy:.2%} ({told.get('correct')} of {told.get('checked')} by the rule's pool)")
+    exceptions = told.get("exceptions") or []
+    for e in exceptions[:10]:
+        print(f"  request {e.get('index')} of size {e.get('size')}: {e.get('pool')}, expected {e.get('expected')}: {e.get('reason')}")
+    if len(exceptions) > 10:
+        print(f"  and {len(exceptions) - 10} more")
