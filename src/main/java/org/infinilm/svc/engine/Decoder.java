@@ -12,10 +12,12 @@ final class Decoder {
   }
 
   private final Llama llama;
+  private final EngineMetrics metrics;
   private Batch batch = new Batch(1);
 
-  Decoder(Llama llama) {
+  Decoder(Llama llama, EngineMetrics metrics) {
     this.llama = llama;
+    this.metrics = metrics;
   }
 
   /// An empty batch of at least this capacity; the same one each time.
@@ -38,6 +40,7 @@ final class Decoder {
     if (result == Llama.Decoded.NO_CELLS) {
       forget(part);
       llama.defragment();
+      metrics.defragmented();
       result = llama.decode(part);
     }
     return switch (result) {
@@ -51,6 +54,7 @@ final class Decoder {
       }
       case NO_CELLS -> {
         forget(part);
+        metrics.halved();
         int half = part.size / 2;
         yield half > 0
             && run(part.slice(0, half), offset, computed)

@@ -1,10 +1,12 @@
 package org.infinilm.svc.engine;
 
+import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Iterator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.telemetry.Ticker;
@@ -15,6 +17,13 @@ import org.slf4j.LoggerFactory;
 /// Runs generations: one thread owns the llama.cpp context and does what the [Scheduler] decides.
 /// [#submit], [#cancel] and the readings are thread-safe.
 final class Engine {
+  /// What an engine bears.
+  ///
+  /// @param maxWaiting requests that may wait; more are refused
+  /// @param queueTimeout how long one may wait
+  /// @param stuckAfter the longest that one step may take
+  record Patience(int maxWaiting, Duration queueTimeout, Duration stuckAfter) {}
+
   private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
   private static final long CLOSE_MILLIS = 3000;
 
@@ -24,22 +33,23 @@ final class Engine {
   private final TokenTable table;
   private final EngineMetrics metrics;
   private final Ticker ticker;
-  private final LinkedBlockingQueue<Job> waiting;
+  private final JobQueue waiting;
+  private final Progress progress;
   private final AtomicBoolean sweep = new AtomicBoolean();
   private final List<Job> running = new ArrayList<>();
   private final Decoder decoder;
   private final float[] logits;
+  private int promptsInARow;
   private final Thread thread;
   private volatile boolean closed;
   private volatile boolean failed;
 
-  /// @param maxWaiting requests that may wait; more are refused
   Engine(
       Llama llama,
       Cache cache,
       Scheduler.Limits limits,
       TokenTable table,
-      int maxWaiting,
+      Patience patience,
       EngineMetrics metrics,
       Ticker ticker) {
     this.llama = llama;
@@ -48,8 +58,10 @@ final class Engine {
     this.table = table;
     this.metrics = metrics;
     this.ticker = ticker;
-    this.waiting = new LinkedBlockingQueue<>(maxWaiting);
-    this.decoder = new Decoder(llama);
+    this.waiting = new JobQueue(patience.maxWaiting(), patience.queueTimeout().toNanos());
+    this.progress = new Progress(ticker, patience.stuckAfter().toNanos());
+    metrics.stuck(this::stuck);
+    this.decoder = new Decoder(llama, metrics);
     this.logits = new float[table.size()];
     this.thread = Thread.ofPlatform().name("engine").daemon().unstarted(this::run);
   }
@@ -61,6 +73,11 @@ final class Engine {
   /// Whether its thread still serves.
   boolean healthy() {
     return !failed && !closed;
+  }
+
+  /// Whether it has work and has made no progress for longer than a step may take.
+  boolean stuck() {
+    return healthy() && progress.stuck(waiting.head());
   }
 
   Scheduler.Limits limits() {
@@ -106,124 +123,174 @@ final class Engine {
   private void run() {
     try {
       while (!closed) {
-        step();
+        if (!step() && !closed && waiting.size() == 0 && !sweep.get()) {
+          LockSupport.park(this);
+        }
       }
     } catch (Throwable e) {
       LOG.error("the engine has failed and serves no more", e);
       failed = true;
     } finally {
       closed = true;
-      running.forEach(j -> j.tell(new Job.Event.Broken(j.cancelled())));
+      running.forEach(Engine::breakOff);
       running.clear();
-      for (Job j = waiting.poll(); j != null; j = waiting.poll()) {
-        j.tell(new Job.Event.Broken(j.cancelled()));
+      for (Job j = waiting.take(); j != null; j = waiting.take()) {
+        breakOff(j);
       }
       publish();
     }
   }
 
-  private void step() {
+  private static void breakOff(Job j) {
+    j.breakOff(j.cancelled() ? Job.Why.CANCELLED : Job.Why.FAILED);
+  }
+
+  /// Does the next thing; false when there was nothing to do. On the engine's thread.
+  boolean step() {
+    progress.made(!running.isEmpty());
     if (sweep.getAndSet(false)) {
       sweep();
     }
-    Job head = waiting.peek();
-    switch (Scheduler.next(limits, state(head))) {
-      case Scheduler.Step.Admit() -> admit();
-      case Scheduler.Step.Evict() -> cache.evict();
-      case Scheduler.Step.Prefill(var parts) -> prefill(parts);
-      case Scheduler.Step.Decode(var indexes) -> decode(indexes);
-      case Scheduler.Step.Rest() -> rest(head);
-    }
+    Job head = waiting.head();
+    boolean did =
+        switch (Scheduler.next(limits, state(head))) {
+          case Scheduler.Step.Expire() -> expire();
+          case Scheduler.Step.Share(var index, var tokens) -> share(running.get(index), tokens);
+          case Scheduler.Step.Admit() -> admit();
+          case Scheduler.Step.Evict() -> evict(head);
+          case Scheduler.Step.Compute(var prompts, var answers) -> compute(prompts, answers);
+          case Scheduler.Step.Rest() -> rest(head);
+        };
+    progress.made(!running.isEmpty());
+    return did;
   }
 
-  private void rest(@Nullable Job head) {
+  private boolean rest(@Nullable Job head) {
     publish();
     if (head != null && waiting.remove(head)) {
       // An empty engine admits everything that submit lets in; anything else is a wrong count.
       LOG.error("a request of {} tokens found no room in an empty cache", head.promptTokens());
-      head.tell(new Job.Event.Broken(false));
-    } else if (waiting.isEmpty() && !closed && !sweep.get()) {
-      LockSupport.park(this);
+      head.breakOff(Job.Why.FAILED);
+      return true;
     }
+    return false;
   }
 
   private Scheduler.State state(@Nullable Job head) {
     List<Scheduler.Running> views = new ArrayList<>(running.size());
     for (int i = 0; i < running.size(); i++) {
-      Job j = running.get(i);
-      views.add(
-          new Scheduler.Running(
-              i,
-              j.promptTokens(),
-              sequence(j).stored(),
-              limits.reservation(j.promptTokens() + j.maxTokens())));
+      views.add(view(i, running.get(i)));
     }
-    Scheduler.Waiting first =
-        head == null || running.size() == limits.maxRunning()
-            ? null
-            : new Scheduler.Waiting(
-                head.promptTokens() + head.maxTokens(), cache.reusable(head.prompt()));
-    return new Scheduler.State(first, views, llama.usedCells(), cache.kept());
+    Scheduler.Waiting first = null;
+    if (head != null) {
+      int cached = running.size() < limits.maxRunning() ? cache.expected(head.prompt()) : 0;
+      first =
+          new Scheduler.Waiting(
+              head.promptTokens() + head.maxTokens(),
+              cached,
+              waiting.expired(head, ticker.nanos()));
+    }
+    return new Scheduler.State(
+        first, views, cache.usedTokens(), cache.runningTokens(), cache.kept(), promptsInARow);
   }
 
-  private void admit() {
-    Job job = waiting.poll();
+  private Scheduler.Running view(int index, Job j) {
+    Sequence s = sequence(j);
+    boolean computing = limits.pooled() && s.stored() < j.promptTokens();
+    return new Scheduler.Running(
+        index,
+        j.promptTokens(),
+        s.stored(),
+        limits.reservation(j.promptTokens() + j.maxTokens()),
+        computing ? cache.reusable(j.prompt()) : 0,
+        computing ? cache.expected(j.prompt(), s) : 0);
+  }
+
+  private boolean expire() {
+    Job job = waiting.take();
+    if (job != null) {
+      job.breakOff(job.cancelled() ? Job.Why.CANCELLED : Job.Why.EXPIRED);
+    }
+    publish();
+    return true;
+  }
+
+  private boolean evict(@Nullable Job head) {
+    cache.evict(head == null ? new int[0] : head.prompt());
+    metrics.evicted();
+    return true;
+  }
+
+  private boolean share(Job job, int tokens) {
+    int before = sequence(job).stored();
+    cache.share(sequence(job), job.prompt());
+    int more = sequence(job).stored() - before;
+    if (more <= 0) {
+      throw new IllegalStateException("nothing to share of " + tokens + " tokens");
+    }
+    job.cachedTokens(job.cachedTokens() + more);
+    metrics.cached(more);
+    return true;
+  }
+
+  private boolean admit() {
+    Job job = waiting.take();
     if (job == null) {
-      return;
+      return true;
     }
     if (job.cancelled()) {
-      job.tell(new Job.Event.Broken(true));
-      return;
+      job.breakOff(Job.Why.CANCELLED);
+      return true;
     }
     Sequence s = cache.take(job.prompt());
     job.sequence = s;
     job.cachedTokens(s.stored());
+    job.admitted(ticker.nanos());
     running.add(job);
-    metrics.admitted(job.promptTokens(), s.stored());
+    metrics.admitted(job);
     publish();
+    return true;
   }
 
-  private void prefill(List<Scheduler.Part> parts) {
+  private boolean compute(List<Scheduler.Part> prompts, List<Integer> answers) {
     Batch batch = decoder.batch(limits.batchTokens());
-    List<Job> owners = new ArrayList<>();
-    for (Scheduler.Part p : parts) {
+    List<Job> owners = new ArrayList<>(prompts.size() + answers.size());
+    for (int a : answers) {
+      Job j = running.get(a);
+      batch.add(j.lastToken, sequence(j).stored(), sequence(j).id(), true);
+      owners.add(j);
+    }
+    for (Scheduler.Part p : prompts) {
       Job j = running.get(p.index());
       for (int i = p.from(); i < p.to(); i++) {
         batch.add(j.prompt()[i], i, sequence(j).id(), i == j.promptTokens() - 1);
       }
       owners.add(j);
     }
+    Map<Integer, Job> bySequence = new HashMap<>();
+    owners.forEach(j -> bySequence.put(sequence(j).id(), j));
     boolean done =
         decoder.run(
             batch,
             (entry, index) -> {
-              for (Job j : owners) {
-                if (sequence(j).id() == batch.sequences[entry]) {
-                  choose(j, index);
-                }
+              Job j = Objects.requireNonNull(bySequence.get(batch.sequences[entry]));
+              if (batch.positions[entry] >= j.promptTokens()) {
+                sequence(j).append(j.lastToken);
               }
-            });
-    for (int i = 0; i < owners.size(); i++) {
-      sequence(owners.get(i)).storedUpTo(done ? parts.get(i).to() : parts.get(i).from());
-    }
-    settle(owners, done);
-  }
-
-  private void decode(List<Integer> indexes) {
-    Batch batch = decoder.batch(limits.batchTokens());
-    List<Job> owners = indexes.stream().map(running::get).toList();
-    for (Job j : owners) {
-      batch.add(j.lastToken, sequence(j).stored(), sequence(j).id(), true);
-    }
-    boolean done =
-        decoder.run(
-            batch,
-            (entry, index) -> {
-              Job j = owners.get(entry);
-              sequence(j).append(j.lastToken);
               choose(j, index);
             });
+    promptsInARow = answers.isEmpty() ? promptsInARow : 0;
+    for (int i = 0; i < prompts.size(); i++) {
+      Job j = owners.get(answers.size() + i);
+      int to = prompts.get(i).to();
+      if (done) {
+        sequence(j).storedUpTo(to);
+        promptsInARow += to == j.promptTokens() ? 1 : 0;
+      }
+    }
+    metrics.step(batch.size, answers.size());
     settle(owners, done);
+    return true;
   }
 
   /// Picks the next token of a job from the logits of the batch just computed.
@@ -240,7 +307,7 @@ final class Engine {
     }
     for (Job j : owners) {
       if (!done) {
-        end(j, new Job.Event.Broken(false));
+        end(j, new Job.Event.Broken(Job.Why.FAILED));
       } else if (sequence(j).stored() >= j.promptTokens()) {
         deliver(j);
       }
@@ -251,13 +318,13 @@ final class Engine {
   private void deliver(Job j) {
     if (j.lastToken == Sampler.NOTHING_FITS) {
       LOG.error("no token of the model fits the form that a request asks for");
-      end(j, new Job.Event.Broken(false));
+      end(j, new Job.Event.Broken(Job.Why.FAILED));
       return;
     }
-    if (j.produced == 1) {
-      metrics.firstToken(ticker.nanos() - j.arrivedNanos());
-    }
-    metrics.generated(1);
+    long now = ticker.nanos();
+    metrics.token(j, now);
+    j.firstNanos = j.produced == 1 ? now : j.firstNanos;
+    j.latestNanos = now;
     boolean ended = !j.sampling().ignoreEnd() && table.isEnd(j.lastToken);
     boolean full = j.produced >= j.maxTokens();
     if (!ended) {
@@ -272,8 +339,9 @@ final class Engine {
       j.tell(new Job.Event.Text(more.text(), j.produced, more.tokens()));
     }
     if (stop || full) {
-      metrics.ended(ticker.nanos() - j.arrivedNanos());
-      end(j, new Job.Event.End(stop ? "stop" : "length", j.produced));
+      String reason = stop ? "stop" : "length";
+      metrics.ended(j, reason);
+      end(j, new Job.Event.End(reason, j.produced));
     }
   }
 
@@ -287,16 +355,11 @@ final class Engine {
   }
 
   private void sweep() {
-    for (Iterator<Job> i = waiting.iterator(); i.hasNext(); ) {
-      Job j = i.next();
-      if (j.cancelled()) {
-        i.remove();
-        j.tell(new Job.Event.Broken(true));
-      }
-    }
+    waiting.sweep();
     for (Job j : List.copyOf(running)) {
       if (j.cancelled()) {
-        end(j, new Job.Event.Broken(true));
+        metrics.aborted();
+        end(j, new Job.Event.Broken(Job.Why.CANCELLED));
       }
     }
     publish();
@@ -304,11 +367,9 @@ final class Engine {
 
   private void publish() {
     metrics.waiting(waiting.size());
-    int stored = 0;
-    for (Job j : running) {
-      stored += sequence(j).stored();
-    }
-    metrics.running(running.size(), Math.min(1.0, (double) stored / limits.cacheTokens()));
+    metrics.running(
+        running.size(), Math.min(1.0, (double) cache.runningTokens() / limits.cacheTokens()));
+    metrics.cells(llama.usedCells());
   }
 
   private static Sequence sequence(Job j) {

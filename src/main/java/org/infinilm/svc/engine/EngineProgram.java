@@ -58,6 +58,28 @@ public final class EngineProgram {
       Key.whole("threads", null, 1, 1024, "threads that compute (default: the cores)");
   static final Key<Long> MAX_QUEUE =
       Key.whole("max_queue", 256L, 1, 65536, "requests that may wait; more are answered 429");
+  static final Key<Long> QUEUE_TIMEOUT =
+      Key.whole(
+          "queue_timeout",
+          300L,
+          1,
+          86_400,
+          "seconds a request may wait for its turn; then it is answered 429");
+  static final Key<Long> CHUNKED_PREFILL =
+      Key.whole(
+          "chunked_prefill",
+          0L,
+          0,
+          EngineSetup.BATCH_TOKENS,
+          "paged: at most so many prompt tokens a step, with the answers beside them;"
+              + " 0: whole prompts first");
+  static final Key<Long> STUCK_TIMEOUT =
+      Key.whole(
+          "stuck_timeout",
+          60L,
+          1,
+          86_400,
+          "seconds without progress after which /health answers 503");
 
   public static final Program PROGRAM =
       Program.of(
@@ -78,7 +100,10 @@ public final class EngineProgram {
               TOP_P,
               TOP_K,
               THREADS,
-              MAX_QUEUE),
+              MAX_QUEUE,
+              QUEUE_TIMEOUT,
+              CHUNKED_PREFILL,
+              STUCK_TIMEOUT),
           args -> run(args.config(), System.getenv()));
 
   private static final int MAX_BODY_BYTES = 64 << 20;
@@ -183,7 +208,11 @@ public final class EngineProgram {
         Math.toIntExact(config.get(MAX_TOKENS)),
         Math.toIntExact(
             config.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors())),
-        Math.toIntExact(config.get(MAX_QUEUE)));
+        Math.toIntExact(config.get(CHUNKED_PREFILL)),
+        new Engine.Patience(
+            Math.toIntExact(config.get(MAX_QUEUE)),
+            Duration.ofSeconds(config.get(QUEUE_TIMEOUT)),
+            Duration.ofSeconds(config.get(STUCK_TIMEOUT))));
   }
 
   /// The process that this one shall not outlive.

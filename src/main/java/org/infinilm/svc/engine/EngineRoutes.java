@@ -114,8 +114,8 @@ final class EngineRoutes implements Handler {
 
   private Response health() {
     try {
-      model();
-      return Response.json(200, Map.of("status", "healthy"));
+      boolean stuck = model().engine().stuck();
+      return Response.json(stuck ? 503 : 200, Map.of("status", stuck ? "stuck" : "healthy"));
     } catch (ApiError e) {
       return Response.json(503, Map.of("status", loaded == null ? "loading" : "unhealthy"));
     }

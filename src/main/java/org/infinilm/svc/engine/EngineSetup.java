@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import org.infinilm.svc.telemetry.Ticker;
 import org.slf4j.Logger;
@@ -12,6 +13,7 @@ import org.slf4j.LoggerFactory;
 /// @param cacheTokens tokens that fit into the cache
 /// @param maxRunning sequences at a time
 /// @param maxTokens longest answer when the client does not say
+/// @param chunkTokens most prompt tokens of a step that answers share; 0: whole prompts first
 record EngineSetup(
     boolean pooled,
     int cacheTokens,
@@ -19,11 +21,32 @@ record EngineSetup(
     int maxRunning,
     int maxTokens,
     int threads,
-    int maxWaiting) {
+    int chunkTokens,
+    Engine.Patience patience) {
+  /// With the defaults of everything else.
+  EngineSetup(
+      boolean pooled,
+      int cacheTokens,
+      int blockTokens,
+      int maxRunning,
+      int maxTokens,
+      int threads,
+      int maxWaiting) {
+    this(
+        pooled,
+        cacheTokens,
+        blockTokens,
+        maxRunning,
+        maxTokens,
+        threads,
+        0,
+        new Engine.Patience(maxWaiting, Duration.ofMinutes(5), Duration.ofMinutes(1)));
+  }
+
   private static final Logger LOG = LoggerFactory.getLogger(EngineSetup.class);
 
   /// One step: small enough that a request that is cancelled leaves soon.
-  private static final int BATCH_TOKENS = 512;
+  static final int BATCH_TOKENS = 512;
 
   private static final int LEAST_MICRO_BATCH_TOKENS = 64;
 
@@ -78,15 +101,16 @@ record EngineSetup(
     Cache cache =
         pooled
             ? new PagedCache(llama, blockTokens, maxRunning, KEPT_SEQUENCES, KEPT_TOKENS)
-            : new StaticCache(llama, blockTokens);
+            : new StaticCache(llama);
     TokenTable table = new TokenTable(llama.vocabulary());
     Engine engine =
         new Engine(
             llama,
             cache,
-            new Scheduler.Limits(pooled, cacheTokens, blockTokens, maxRunning, batchTokens),
+            new Scheduler.Limits(
+                pooled, cacheTokens, blockTokens, maxRunning, batchTokens, chunkTokens),
             table,
-            maxWaiting,
+            patience,
             metrics,
             Ticker.SYSTEM);
     engine.start();

@@ -57,16 +57,20 @@ final class Generation {
           return Response.json(
               200, answers.whole(text.toString(), logprobs(tokens), reason, usage(count)));
         }
-        case Job.Event.Broken(var cancelled) -> {
-          count(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
-          return broken().response();
+        case Job.Event.Broken(var why) -> {
+          count(outcome(why));
+          return broken(why).response();
         }
       }
     }
   }
 
-  /// Sends the answer as it is made.
-  Response stream() {
+  /// Sends the answer as it is made, once it has left the queue.
+  Response stream() throws InterruptedException {
+    if (!job.awaitPlace()) {
+      count(Outcome.REJECTED);
+      return broken(Job.Why.EXPIRED).response();
+    }
     return Response.stream(
         200,
         EVENT_STREAM,
@@ -108,9 +112,9 @@ final class Generation {
           end(sink);
           return;
         }
-        case Job.Event.Broken(var cancelled) -> {
-          count(cancelled ? Outcome.CLIENT_GONE : Outcome.INTERNAL);
-          cut(sink);
+        case Job.Event.Broken(var why) -> {
+          count(outcome(why));
+          cut(sink, broken(why));
           return;
         }
       }
@@ -127,18 +131,32 @@ final class Generation {
   }
 
   /// A stream that breaks: an error event, then no last chunk, which every client can see.
-  private void cut(Response.BodySink sink) throws InterruptedException {
+  private void cut(Response.BodySink sink, ApiError why) throws InterruptedException {
     try {
-      sink.write(Answers.event(broken().body()));
+      sink.write(Answers.event(why.body()));
     } catch (IOException e) {
       // the client has gone already
     }
     sink.abort();
   }
 
-  private static ApiError broken() {
-    return new ApiError(
-        500, "generation_failed", null, "the engine ended before the answer was complete");
+  private static Outcome outcome(Job.Why why) {
+    return switch (why) {
+      case CANCELLED -> Outcome.CLIENT_GONE;
+      case EXPIRED -> Outcome.REJECTED;
+      case FAILED -> Outcome.INTERNAL;
+    };
+  }
+
+  private static ApiError broken(Job.Why why) {
+    return switch (why) {
+      case EXPIRED ->
+          new ApiError(
+              429, "queue_timeout", null, "the request waited too long for its turn; try again");
+      case CANCELLED, FAILED ->
+          new ApiError(
+              500, "generation_failed", null, "the engine ended before the answer was complete");
+    };
   }
 
   private @Nullable Object logprobs(List<TokenLogprob> tokens) {

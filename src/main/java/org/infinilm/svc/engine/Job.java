@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
@@ -25,8 +26,18 @@ final class Job {
     /// @param reason `stop` or `length`
     record End(String reason, int tokens) implements Event {}
 
-    /// The answer will not be completed: cancelled, or the engine failed.
-    record Broken(boolean cancelled) implements Event {}
+    /// The answer will not be completed.
+    record Broken(Why why) implements Event {}
+  }
+
+  /// Why an answer is not completed.
+  enum Why {
+    /// The client went away.
+    CANCELLED,
+    /// It waited longer than a request may.
+    EXPIRED,
+    /// The engine failed or ended.
+    FAILED
   }
 
   private final int[] prompt;
@@ -34,7 +45,9 @@ final class Job {
   private final Sampling sampling;
   private final long arrivedNanos;
   private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+  private final CountDownLatch decided = new CountDownLatch(1);
   private volatile boolean cancelled;
+  private volatile boolean expired;
   private volatile int cachedTokens;
 
   /// Engine's thread only: the sequence while running, and the answer so far.
@@ -44,6 +57,12 @@ final class Job {
   final Sampler sampler;
   int produced;
   int lastToken;
+
+  /// Engine's thread only: when it got its sequence, its first and its latest token.
+  long admittedNanos;
+
+  long firstNanos;
+  long latestNanos;
 
   /// @param grammar the form of the answer; freed with the last event
   Job(
@@ -82,13 +101,25 @@ final class Job {
     return arrivedNanos;
   }
 
-  /// Tokens of the prompt that were in the cache already; final once the first event is there.
+  /// Tokens of the prompt that need not be computed for it; final once the first event is there.
   int cachedTokens() {
     return cachedTokens;
   }
 
   void cachedTokens(int tokens) {
     cachedTokens = tokens;
+  }
+
+  /// It has a sequence now.
+  void admitted(long nanos) {
+    admittedNanos = nanos;
+    decided.countDown();
+  }
+
+  /// Waits until it has left the queue; false when it stayed there longer than a request may.
+  boolean awaitPlace() throws InterruptedException {
+    decided.await();
+    return !expired;
   }
 
   boolean cancelled() {
@@ -109,5 +140,14 @@ final class Job {
       sampler.close();
     }
     events.add(event);
+    if (event instanceof Event.Broken(var why)) {
+      expired = why == Why.EXPIRED;
+      decided.countDown();
+    }
+  }
+
+  /// Tells it that its answer will not be completed.
+  void breakOff(Why why) {
+    tell(new Event.Broken(why));
   }
 }

@@ -51,8 +51,8 @@ interface Llama extends AutoCloseable {
   /// The logits of entry `index` of the last batch, one a token id.
   void logits(int index, float[] into);
 
-  /// Lets sequence `to` share the cells of `from` at positions 0 up to `end`.
-  void share(int from, int to, int end);
+  /// Lets sequence `to` share the cells of `from` at positions `start` up to `end`.
+  void share(int from, int to, int start, int end);
 
   /// Drops positions `from` and later of a sequence; cells that no other sequence shares are free.
   void trim(int sequence, int from);

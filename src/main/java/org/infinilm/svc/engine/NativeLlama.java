@@ -215,9 +215,9 @@ final class NativeLlama implements Llama {
   }
 
   @Override
-  public void share(int from, int to, int end) {
+  public void share(int from, int to, int start, int end) {
     try {
-      calls.share().invokeExact(context, from, to, 0, end);
+      calls.share().invokeExact(context, from, to, start, end);
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }

@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Many sequences over one pool of cells. A prompt shares the cells of the sequence, running or
@@ -14,6 +15,8 @@ final class PagedCache implements Cache {
   private final int maxKept;
   private final int maxKeptTokens;
   private final Deque<Integer> freeIds = new ArrayDeque<>();
+
+  /// In the order they were taken.
   private final List<Sequence> running = new ArrayList<>();
 
   /// Finished sequences, least recently used first.
@@ -35,22 +38,58 @@ final class PagedCache implements Cache {
   @Override
   public int reusable(int[] prompt) {
     Sequence source = source(prompt);
-    return source == null ? 0 : Cache.wholeBlocks(source.common(prompt), prompt, blockTokens);
+    return source == null ? 0 : blocks(source.common(prompt), prompt);
+  }
+
+  @Override
+  public int expected(int[] prompt) {
+    int most = 0;
+    for (Sequence s : running) {
+      most = Math.max(most, s.commonExpected(prompt));
+    }
+    return Math.max(blocks(most, prompt), reusable(prompt));
+  }
+
+  @Override
+  public int expected(int[] prompt, Sequence sequence) {
+    int most = 0;
+    for (Sequence s : running) {
+      if (s == sequence) {
+        break;
+      }
+      most = Math.max(most, s.commonExpected(prompt));
+    }
+    return blocks(most, prompt);
+  }
+
+  private int blocks(int common, int[] prompt) {
+    return Cache.wholeBlocks(common, prompt, blockTokens);
   }
 
   @Override
   public Sequence take(int[] prompt) {
-    int cached = reusable(prompt);
-    Sequence source = source(prompt);
-    Sequence taken = new Sequence(freeIds.remove(), prompt, cached);
-    if (source != null && cached > 0) {
-      llama.share(source.id(), taken.id(), cached);
-      if (kept.remove(source)) {
-        kept.add(source);
-      }
-    }
+    Sequence taken = new Sequence(freeIds.remove(), prompt);
+    share(taken, prompt);
     running.add(taken);
     return taken;
+  }
+
+  @Override
+  public void share(Sequence sequence, int[] prompt) {
+    Sequence source = source(prompt);
+    int to = source == null ? 0 : blocks(source.common(prompt), prompt);
+    if (source == null || source == sequence || to <= sequence.stored()) {
+      return;
+    }
+    llama.share(source.id(), sequence.id(), sequence.stored(), to);
+    sequence.shareUpTo(to, source);
+    touch(source);
+  }
+
+  private void touch(Sequence used) {
+    if (kept.remove(used)) {
+      kept.add(used);
+    }
   }
 
   @Override
@@ -66,12 +105,16 @@ final class PagedCache implements Cache {
     kept.add(ended);
     while (kept.size() > maxKept
         || kept.stream().mapToInt(Sequence::stored).sum() > maxKeptTokens) {
-      evict();
+      free(kept.removeFirst());
     }
   }
 
   @Override
-  public void evict() {
+  public void evict(int[] spared) {
+    Sequence source = source(spared);
+    if (source != null) {
+      touch(source);
+    }
     free(kept.removeFirst());
   }
 
@@ -80,11 +123,22 @@ final class PagedCache implements Cache {
     return kept.size();
   }
 
+  @Override
+  public int usedTokens() {
+    return Sequence.cells(Stream.concat(running.stream(), kept.stream()));
+  }
+
+  @Override
+  public int runningTokens() {
+    return Sequence.cells(running.stream());
+  }
+
   private boolean free(Sequence s) {
     llama.trim(s.id(), 0);
     return freeIds.add(s.id());
   }
 
+  /// The sequence that holds most of this prompt.
   private @Nullable Sequence source(int[] prompt) {
     Sequence best = null;
     int most = 0;

@@ -1,42 +1,71 @@
 package org.infinilm.svc.engine;
 
 /// One sequence that owns all cells; a prompt reuses what it has in common with the request just
-/// before it.
+/// before it, to the token.
 final class StaticCache implements Cache {
-  private final Llama llama;
-  private final int blockTokens;
-  private Sequence last = new Sequence(0, new int[0], 0);
+  private static final int ID = 0;
 
-  StaticCache(Llama llama, int blockTokens) {
+  private final Llama llama;
+  private Sequence last = new Sequence(ID, new int[0]);
+  private boolean running;
+
+  StaticCache(Llama llama) {
     this.llama = llama;
-    this.blockTokens = blockTokens;
   }
 
   @Override
   public int reusable(int[] prompt) {
-    return Cache.wholeBlocks(last.common(prompt), prompt, blockTokens);
+    return Cache.wholeBlocks(last.common(prompt), prompt, 1);
+  }
+
+  @Override
+  public int expected(int[] prompt) {
+    return reusable(prompt);
+  }
+
+  @Override
+  public int expected(int[] prompt, Sequence sequence) {
+    return 0;
   }
 
   @Override
   public Sequence take(int[] prompt) {
     int cached = reusable(prompt);
-    llama.trim(last.id(), cached);
-    return new Sequence(last.id(), prompt, cached);
+    llama.trim(ID, cached);
+    last = new Sequence(ID, prompt);
+    last.storedUpTo(cached);
+    running = true;
+    return last;
+  }
+
+  @Override
+  public void share(Sequence sequence, int[] prompt) {
+    throw new IllegalStateException("one sequence has nobody to share with");
   }
 
   @Override
   public void keep(Sequence ended) {
-    last = ended;
+    running = false;
   }
 
   @Override
-  public void evict() {
-    llama.trim(last.id(), 0);
-    last = new Sequence(0, new int[0], 0);
+  public void evict(int[] spared) {
+    llama.trim(ID, 0);
+    last = new Sequence(ID, new int[0]);
   }
 
   @Override
   public int kept() {
-    return last.stored() > 0 ? 1 : 0;
+    return running || last.stored() == 0 ? 0 : 1;
+  }
+
+  @Override
+  public int usedTokens() {
+    return last.stored();
+  }
+
+  @Override
+  public int runningTokens() {
+    return running ? last.stored() : 0;
   }
 }

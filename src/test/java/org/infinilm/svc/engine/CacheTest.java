@@ -43,7 +43,7 @@ class CacheTest {
     assertThat(llama.usedCells()).isEqualTo(50);
     cache.keep(two);
     assertThat(cache.kept()).as("the first turn is part of the second").isEqualTo(1);
-    cache.evict();
+    cache.evict(new int[0]);
     assertThat(llama.usedCells()).isZero();
   }
 
@@ -88,12 +88,12 @@ class CacheTest {
 
   @Test
   void theStaticCacheKnowsThePreviousRequestOnly() {
-    Cache cache = new StaticCache(llama, BLOCK);
+    Cache cache = new StaticCache(llama);
     int[] first = tokens(10, 40);
     Sequence one = cache.take(first);
     compute(one, first);
     cache.keep(one);
-    assertThat(cache.reusable(join(tokens(10, 30), tokens(500, 30)))).isEqualTo(28);
+    assertThat(cache.reusable(join(tokens(10, 30), tokens(500, 30)))).isEqualTo(30);
     int[] other = tokens(700, 10);
     Sequence two = cache.take(other);
     assertThat(two.stored()).isZero();
@@ -115,7 +115,7 @@ class CacheTest {
     for (int s = 0; s < 10; s += 2) {
       small.trim(s, 0);
     }
-    Decoder decoder = new Decoder(small);
+    Decoder decoder = new Decoder(small, new EngineMetrics("m", 1, 20));
     Batch ten = decoder.batch(10);
     for (int i = 0; i < 10; i++) {
       ten.add(i, i, 20, i == 9);
@@ -130,7 +130,7 @@ class CacheTest {
   @Test
   void aBatchThatCannotRunLeavesNothingBehind() {
     FakeLlama small = new FakeLlama(8, 10);
-    Decoder decoder = new Decoder(small);
+    Decoder decoder = new Decoder(small, new EngineMetrics("m", 1, 20));
     Batch b = decoder.batch(16);
     for (int i = 0; i < 9; i++) {
       b.add(i, i, 0, false);

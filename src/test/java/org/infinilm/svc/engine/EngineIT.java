@@ -366,7 +366,7 @@ class EngineIT {
     String text =
         new String(CLIENT.get(uri(Kind.PAGED, "/metrics"), SOON).body(), StandardCharsets.UTF_8);
     assertThat(text)
-        .contains("vllm:num_requests_running{model_name=\"tiny\"}")
+        .contains("vllm:num_requests_running{engine=\"0\",model_name=\"tiny\"}")
         .contains("vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"128\"} 1")
         .contains("vllm:time_to_first_token_seconds_bucket")
         .contains("infini_engine_requests_total{outcome=\"rejected\"}");

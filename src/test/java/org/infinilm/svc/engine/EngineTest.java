@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -65,15 +66,15 @@ class EngineTest {
   }
 
   private Engine engine(FakeLlama llama, boolean pooled, int maxWaiting) {
-    Scheduler.Limits limits = new Scheduler.Limits(pooled, 256, 8, pooled ? 4 : 1, 32);
-    Cache cache = pooled ? new PagedCache(llama, 8, 4, 6, 128) : new StaticCache(llama, 8);
+    Scheduler.Limits limits = new Scheduler.Limits(pooled, 256, 8, pooled ? 4 : 1, 32, 0);
+    Cache cache = pooled ? new PagedCache(llama, 8, 4, 6, 128) : new StaticCache(llama);
     Engine e =
         new Engine(
             llama,
             cache,
             limits,
             new TokenTable(LETTERS),
-            maxWaiting,
+            new Engine.Patience(maxWaiting, Duration.ofMinutes(1), Duration.ofMinutes(1)),
             new EngineMetrics("m", 8, 32),
             Ticker.SYSTEM);
     engines.add(e);
@@ -152,8 +153,8 @@ class EngineTest {
           assertThat(tokens).isEqualTo(reason.equals("stop") ? text.length() + 1 : text.length());
           assertThat(reason.equals("stop") || tokens == job.maxTokens()).isTrue();
         }
-        case Job.Event.Broken(var byClient) -> {
-          assertThat(byClient).isTrue();
+        case Job.Event.Broken(var why) -> {
+          assertThat(why).isEqualTo(Job.Why.CANCELLED);
           assertThat(cancelled).contains(job);
         }
         case Job.Event.Text _ -> throw new AssertionError("text is no end");
@@ -176,7 +177,7 @@ class EngineTest {
     assertThat(e.submit(new int[] {1}, 3, GREEDY)).isEqualTo(Optional.empty());
     e.cancel(first);
     e.start();
-    assertThat(all(first)).containsExactly(new Job.Event.Broken(true));
+    assertThat(all(first)).containsExactly(new Job.Event.Broken(Job.Why.CANCELLED));
     e.stop();
     assertThat(e.healthy()).isFalse();
     assertThat(e.submit(new int[] {1}, 3, GREEDY)).isEqualTo(Optional.empty());
@@ -189,7 +190,7 @@ class EngineTest {
     llama.failing = true;
     Job unlucky = submit(e, new int[] {1, 2}, 3);
     e.start();
-    assertThat(all(unlucky)).containsExactly(new Job.Event.Broken(false));
+    assertThat(all(unlucky)).containsExactly(new Job.Event.Broken(Job.Why.FAILED));
     llama.failing = false;
     assertThat(text(all(submit(e, new int[] {1, 2}, 3)))).isEqualTo("def");
     assertThat(e.healthy()).isTrue();

@@ -69,9 +69,12 @@ final class FakeLlama implements Llama {
   }
 
   @Override
-  public void share(int from, int to, int end) {
+  public void share(int from, int to, int start, int end) {
     for (Cell c : cells) {
-      if (c != null && c.sequences().contains(from) && c.position() < end) {
+      if (c != null
+          && c.sequences().contains(from)
+          && c.position() >= start
+          && c.position() < end) {
         c.sequences().add(to);
       }
     }

@@ -49,7 +49,7 @@ class NativeLlamaIT {
   void aSharedPrefixTakesNoCellsAndGivesTheSameLogits() {
     float[] alone = run(0, 0, 20);
     assertThat(llama.usedCells()).isEqualTo(20);
-    llama.share(0, 1, 19);
+    llama.share(0, 1, 0, 19);
     assertThat(llama.usedCells()).isEqualTo(20);
     float[] shared = run(1, 19, 20);
     assertThat(llama.usedCells()).isEqualTo(21);
