@@ -16,45 +16,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// The engine's thread on cells without a model.
 class EngineTest {
-  private static final int VOCABULARY = 100;
-  private static final int END = 99;
+  private static final int VOCABULARY = FakeLlama.LETTERS.size();
   private static final Sampling GREEDY = new Sampling(0, 1, 1, 0, 1, List.of(), false);
-
-  /// Token n is the letter n of the alphabet, around and around; 99 is the end.
-  private static final Vocabulary LETTERS =
-      new Vocabulary() {
-        @Override
-        public int size() {
-          return VOCABULARY;
-        }
-
-        @Override
-        public boolean isEnd(int token) {
-          return token == END;
-        }
-
-        @Override
-        public int[] tokenize(String text, boolean special) {
-          return text.chars().map(c -> c - 'a').toArray();
-        }
-
-        @Override
-        public byte[][] pieces() {
-          return IntStream.range(0, VOCABULARY)
-              .mapToObj(i -> new byte[] {(byte) ('a' + i % 26)})
-              .toArray(byte[][]::new);
-        }
-
-        @Override
-        public String prompt(List<Message> messages, boolean answerTurn) {
-          return messages.getLast().content();
-        }
-
-        @Override
-        public Grammar grammar(String gbnf) {
-          throw new UnsupportedOperationException();
-        }
-      };
 
   private final List<Engine> engines = new ArrayList<>();
 
@@ -73,7 +36,7 @@ class EngineTest {
             llama,
             cache,
             limits,
-            new TokenTable(LETTERS),
+            new TokenTable(FakeLlama.LETTERS),
             new Engine.Patience(maxWaiting, Duration.ofMinutes(1), Duration.ofMinutes(1)),
             new EngineMetrics("m", 8, 32),
             Ticker.SYSTEM);

@@ -4,11 +4,53 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Cells without a model: like llama.cpp, a batch must find its cells side by side. The next token
 /// is always the last one plus 1.
 final class FakeLlama implements Llama {
+  private static final int LETTER_TOKENS = 100;
+  private static final int END_TOKEN = 99;
+
+  /// Token n is the letter n of the alphabet, around and around; 99 is the end.
+  static final Vocabulary LETTERS =
+      new Vocabulary() {
+        @Override
+        public int size() {
+          return LETTER_TOKENS;
+        }
+
+        @Override
+        public boolean isEnd(int token) {
+          return token == END_TOKEN;
+        }
+
+        @Override
+        public int[] tokenize(String text, boolean special) {
+          return text.chars().map(c -> c - 'a').toArray();
+        }
+
+        @Override
+        public byte[][] pieces() {
+          return IntStream.range(0, LETTER_TOKENS)
+              .mapToObj(i -> new byte[] {(byte) ('a' + i % 26)})
+              .toArray(byte[][]::new);
+        }
+
+        @Override
+        public String prompt(List<Message> messages, boolean answerTurn) {
+          return messages.getLast().content();
+        }
+
+        @Override
+        public Grammar grammar(String gbnf) {
+          throw new UnsupportedOperationException();
+        }
+      };
+
   private record Cell(int position, Set<Integer> sequences) {}
 
   private final @Nullable Cell[] cells;
@@ -16,6 +58,17 @@ final class FakeLlama implements Llama {
   private final int[] lastTokens = new int[4096];
   volatile boolean failing;
   int defragmentations;
+
+  /// Batches and their tokens so far.
+  int steps;
+
+  int computedTokens;
+
+  /// Opens when a decode begins.
+  final CountDownLatch entered = new CountDownLatch(1);
+
+  /// While it is closed, a decode waits for it.
+  volatile CountDownLatch gate = new CountDownLatch(0);
 
   FakeLlama(int cells, int vocabulary) {
     this.cells = new Cell[cells];
@@ -37,6 +90,14 @@ final class FakeLlama implements Llama {
 
   @Override
   public Decoded decode(Batch batch) {
+    entered.countDown();
+    try {
+      if (!gate.await(30, TimeUnit.SECONDS)) {
+        throw new IllegalStateException("nobody opened the gate");
+      }
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
     if (failing) {
       return Decoded.FAILED;
     }
@@ -44,6 +105,8 @@ final class FakeLlama implements Llama {
     if (at < 0) {
       return Decoded.NO_CELLS;
     }
+    steps++;
+    computedTokens += batch.size;
     for (int i = 0; i < batch.size; i++) {
       cells[at + i] = new Cell(batch.positions[i], new HashSet<>(Set.of(batch.sequences[i])));
       lastTokens[i] = batch.tokens[i];
