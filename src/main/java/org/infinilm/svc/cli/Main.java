@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.babysitter.BabysitterProgram;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenAccumulateContext;
 import org.infinilm.svc.bench.GenLargeContext;
@@ -33,6 +34,7 @@ public final class Main {
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,
+          BenchProgram.PROGRAM,
           GenLargeContext.PROGRAM,
           GenAccumulateContext.PROGRAM,
           Compare.PROGRAM,

@@ -1,0 +1,222 @@
+package org.infinilm.svc.bench;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// What a run is to do, checked.
+///
+/// @param url address of the router or server, without a path
+/// @param endpoint path of generation requests
+/// @param headers of every request; the API key among them
+/// @param extraBody members added to every body; null for none
+/// @param rate requests a second; infinite for no plan
+/// @param maxConcurrency 0 for no bound
+/// @param goodput objectives in milliseconds by `ttft`, `tpot`, `e2el`
+record BenchOptions(
+    boolean chat,
+    URI url,
+    String endpoint,
+    List<Header> headers,
+    boolean stream,
+    boolean ignoreEos,
+    @Nullable Double temperature,
+    @Nullable ObjectNode extraBody,
+    double rate,
+    double burstiness,
+    ArrivalPlan.Kind arrival,
+    double replaySpeed,
+    int maxConcurrency,
+    long seed,
+    Duration thinkTime,
+    Duration requestTimeout,
+    Duration readyTimeout,
+    double lateBoundMs,
+    Map<String, Double> goodput) {
+
+  private static final Pattern FIELD_NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
+  private static final List<String> OURS =
+      List.of("host", "content-length", "transfer-encoding", "connection");
+
+  BenchOptions {
+    headers = List.copyOf(headers);
+    goodput = Map.copyOf(goodput);
+  }
+
+  String backend() {
+    return chat ? "openai-chat" : "openai";
+  }
+
+  /// `poisson`, `gamma`, `constant`, `replay`, `all-at-once` or `closed`.
+  String arrivalLabel() {
+    return switch (arrival) {
+      case POISSON ->
+          Double.isInfinite(rate) ? "all-at-once" : burstiness == 1 ? "poisson" : "gamma";
+      case CONSTANT, REPLAY, CLOSED -> arrival.name().toLowerCase(Locale.ROOT);
+    };
+  }
+
+  static BenchOptions of(Program.Args args, Map<String, String> env) throws ConfigException {
+    Config c = args.config();
+    boolean chat = c.get(BenchKeys.BACKEND).equals("openai-chat");
+    double rate = c.find(BenchKeys.REQUEST_RATE).orElse(Double.POSITIVE_INFINITY);
+    int concurrency = c.find(BenchKeys.MAX_CONCURRENCY).orElse(0L).intValue();
+    String endpoint =
+        c.find(BenchKeys.ENDPOINT).orElse(chat ? "/v1/chat/completions" : "/v1/completions");
+    if (!endpoint.startsWith("/") || endpoint.chars().anyMatch(x -> x <= ' ' || x > '~')) {
+      throw new ConfigException("--endpoint: " + endpoint + " (expected: a path, /v1/...)");
+    }
+    return new BenchOptions(
+        chat,
+        url(c),
+        endpoint,
+        headers(args.all("header"), env),
+        c.get(BenchKeys.STREAM),
+        c.get(BenchKeys.IGNORE_EOS),
+        c.find(BenchKeys.TEMPERATURE).orElse(null),
+        extraBody(c),
+        rate,
+        c.get(BenchKeys.BURSTINESS),
+        arrival(c, rate, concurrency),
+        c.get(BenchKeys.REPLAY_SPEED),
+        concurrency,
+        c.get(BenchKeys.SEED),
+        c.get(BenchKeys.THINK_TIME),
+        c.get(BenchKeys.REQUEST_TIMEOUT),
+        c.get(BenchKeys.READY_CHECK_TIMEOUT_SEC),
+        c.get(BenchKeys.LATE_BOUND_MS),
+        goodput(args));
+  }
+
+  static URI url(Config c) throws ConfigException {
+    String text =
+        c.find(BenchKeys.URL)
+            .or(() -> c.find(BenchKeys.BASE_URL))
+            .orElse("http://" + c.get(BenchKeys.HOST) + ":" + c.get(BenchKeys.PORT));
+    String expected = " (expected: http://host:port)";
+    try {
+      URI u = URI.create(text.strip());
+      boolean bare = u.getRawPath() == null || u.getRawPath().matches("/*");
+      if (!"http".equals(u.getScheme()) || u.getHost() == null || !bare) {
+        throw new ConfigException("--url: " + text + expected);
+      }
+      int port = u.getPort() < 0 ? 80 : u.getPort();
+      return URI.create("http://" + u.getHost() + ":" + port);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("--url: " + text + expected);
+    }
+  }
+
+  private static ArrivalPlan.Kind arrival(Config c, double rate, int concurrency)
+      throws ConfigException {
+    String word = c.find(BenchKeys.ARRIVAL).orElse("");
+    boolean unlimited = Double.isInfinite(rate);
+    ArrivalPlan.Kind kind =
+        !word.isEmpty()
+            ? ArrivalPlan.Kind.valueOf(word.toUpperCase(Locale.ROOT))
+            : unlimited && concurrency > 0 ? ArrivalPlan.Kind.CLOSED : ArrivalPlan.Kind.POISSON;
+    if (kind == ArrivalPlan.Kind.CLOSED) {
+      if (concurrency == 0) {
+        throw new ConfigException(
+            "--arrival: closed without --max-concurrency (expected: how many requests at a time)");
+      }
+      if (!unlimited) {
+        throw new ConfigException(
+            "--arrival: closed with --request-rate "
+                + rate
+                + " (expected: no rate; a closed loop sends when an answer has come)");
+      }
+    }
+    if (kind == ArrivalPlan.Kind.CONSTANT && unlimited) {
+      throw new ConfigException("--arrival: constant (expected: a --request-rate with it)");
+    }
+    return kind;
+  }
+
+  private static @Nullable ObjectNode extraBody(Config c) throws ConfigException {
+    String text = c.find(BenchKeys.EXTRA_BODY).orElse(null);
+    if (text == null) {
+      return null;
+    }
+    try {
+      JsonNode n = Json.tree(text.getBytes(StandardCharsets.UTF_8));
+      if (n instanceof ObjectNode o) {
+        return o;
+      }
+    } catch (JsonProcessingException notJson) {
+      // falls through to the one message
+    }
+    throw new ConfigException("--extra-body: " + text + " (expected: a JSON object)");
+  }
+
+  private static List<Header> headers(List<String> given, Map<String, String> env)
+      throws ConfigException {
+    List<Header> out = new ArrayList<>();
+    for (String h : given) {
+      int cut = h.indexOf('=');
+      String name = cut < 0 ? "" : h.substring(0, cut).strip();
+      String value = cut < 0 ? "" : h.substring(cut + 1).strip();
+      boolean sane = value.chars().allMatch(x -> x >= ' ' && x <= '~');
+      if (!FIELD_NAME.matcher(name).matches() || !sane) {
+        throw new ConfigException("--header: " + name + " (expected: NAME=VALUE, printable ASCII)");
+      }
+      if (OURS.contains(name.toLowerCase(Locale.ROOT))) {
+        throw new ConfigException(
+            "--header: " + name + " (expected: another name; it is set here)");
+      }
+      out.add(new Header(name, value));
+    }
+    String key = env.getOrDefault("OPENAI_API_KEY", "").strip();
+    boolean own = out.stream().anyMatch(h -> h.name().equalsIgnoreCase("authorization"));
+    if (!key.isEmpty() && !own) {
+      if (!key.chars().allMatch(x -> x > ' ' && x <= '~')) {
+        throw new ConfigException("OPENAI_API_KEY: (a secret) (expected: printable ASCII)");
+      }
+      out.add(new Header("Authorization", "Bearer " + key));
+    }
+    return out;
+  }
+
+  /// `--goodput ttft:500 tpot:50`: what follows the first is left over as arguments.
+  private static Map<String, Double> goodput(Program.Args args) throws ConfigException {
+    List<String> words = new ArrayList<>();
+    args.all("goodput").forEach(g -> words.addAll(List.of(g.strip().split("[ ,]+"))));
+    if (!words.isEmpty()) {
+      words.addAll(args.positionals());
+    } else if (!args.positionals().isEmpty()) {
+      throw new ConfigException(
+          args.positionals().getFirst() + " (expected: flags only; a command needs --observe)");
+    }
+    Map<String, Double> out = new LinkedHashMap<>();
+    for (String w : words) {
+      int cut = w.indexOf(':');
+      String name = cut < 0 ? "" : w.substring(0, cut);
+      double ms = -1;
+      try {
+        ms = cut < 0 ? -1 : Double.parseDouble(w.substring(cut + 1));
+      } catch (NumberFormatException notANumber) {
+        // falls through to the one message
+      }
+      if (!List.of("ttft", "tpot", "e2el").contains(name) || !(ms >= 0)) {
+        throw new ConfigException("--goodput: " + w + " (expected: ttft:MS, tpot:MS or e2el:MS)");
+      }
+      out.put(name, ms);
+    }
+    return out;
+  }
+}

@@ -1,0 +1,279 @@
+package org.infinilm.svc.bench;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// `infini bench`: sends a workload to a router or a server and measures the answers.
+///
+/// Exit codes: 0 measured, 1 no request was answered or nobody answers at the address, 2 wrong
+/// usage, 130 interrupted (143 by SIGTERM) with what was measured saved.
+public final class BenchProgram {
+  public static final Program PROGRAM =
+      new Program(
+          "bench",
+          "Load generator: TTFT, TPOT, throughput and routing accuracy of a router or server.",
+          BenchKeys.ALL,
+          BenchKeys.REPEATABLE,
+          "[-- COMMAND ARGS]",
+          true,
+          args ->
+              new BenchProgram(System.out, System.err, Ticker.SYSTEM)
+                  .run(args, System.getenv(), Interrupts.ofProcess()));
+
+  private static final Duration QUICK = Duration.ofSeconds(5);
+  private static final long COUNTERS_SETTLE_MILLIS = 3000;
+
+  private final PrintStream out;
+  private final PrintStream err;
+  private final Ticker ticker;
+
+  BenchProgram(PrintStream out, PrintStream err, Ticker ticker) {
+    this.out = out;
+    this.err = err;
+    this.ticker = ticker;
+  }
+
+  int run(Program.Args args, Map<String, String> env, Interrupts interrupts)
+      throws ConfigException, InterruptedException {
+    Config c = args.config();
+    BenchOptions options = BenchOptions.of(args, env);
+    Workload workload = Workload.of(c);
+    long[] plan = Workload.plan(options, workload.items());
+    try (Client client = Client.create()) {
+      Path folder = folder(c);
+      if (!ready(client, options)) {
+        return 1;
+      }
+      String model = model(c, client, options);
+      RequestBody bodies =
+          new RequestBody(
+              model,
+              options.chat(),
+              options.stream(),
+              options.ignoreEos(),
+              options.temperature(),
+              options.extraBody());
+      IdentityHashMap<LoadItem, byte[]> made = Bodies.ahead(bodies, workload.items());
+      FleetView view = new FleetView(client, options.url());
+      Map<String, FleetView.Seen> before = view.read();
+      boolean texts = c.get(BenchKeys.SAVE_TEXTS);
+      try (LoadRun run =
+          new LoadRun(options, workload.items(), plan, bodies, made, texts, ticker)) {
+        long begin = ticker.nanos();
+        boolean complete = measure(run, workload.items().size(), c, env, interrupts);
+        double seconds = (ticker.nanos() - begin) / 1e9;
+        List<LoadSample> samples = run.samples();
+        LoadFigures figures =
+            LoadFigures.of(samples, duration(samples, seconds, complete), options.goodput());
+        Routing routing = before == null ? null : routing(view, before, samples);
+        BenchResult result =
+            new BenchResult(
+                options,
+                workload,
+                c.find(BenchKeys.LABEL).orElse(""),
+                model,
+                c.find(BenchKeys.TOKENIZER).orElse(model),
+                LocalDateTime.ofInstant(ticker.now(), ZoneId.systemDefault()),
+                workload.items().size(),
+                complete,
+                c.get(BenchKeys.SAVE_DETAILED),
+                texts,
+                figures,
+                Intended.of(samples),
+                samples,
+                routing);
+        new BenchReport(result).lines().forEach(out::println);
+        new BenchReport(result).warnings().forEach(err::println);
+        boolean saved = folder == null || save(result, c, folder);
+        if (!complete) {
+          return interrupts.code();
+        }
+        return saved && figures.completed() > 0 ? 0 : 1;
+      }
+    } catch (IOException e) {
+      err.println(options.url() + ": " + e.getMessage());
+      return 1;
+    }
+  }
+
+  /// To the end of the last answer; of an interrupted run to the interruption.
+  private static double duration(List<LoadSample> samples, double seconds, boolean complete) {
+    long end = samples.stream().mapToLong(s -> s.end).max().orElse(-1);
+    return complete && end > 0 ? end / 1e9 : seconds;
+  }
+
+  /// Runs to the end, or until interrupted; true for the former.
+  private boolean measure(
+      LoadRun run, int requests, Config c, Map<String, String> env, Interrupts interrupts)
+      throws ConfigException, InterruptedException {
+    BenchProgress progress = BenchProgress.of(err, env, c.get(BenchKeys.PROGRESS), requests);
+    AtomicBoolean interrupted = new AtomicBoolean();
+    interrupts.then(() -> {
+      interrupted.set(true);
+      run.stop();
+    });
+    CompletableFuture<Void> ended = run.start();
+    long begin = ticker.nanos();
+    while (true) {
+      try {
+        ended.get(1, TimeUnit.SECONDS);
+        progress.clear();
+        return !interrupted.get();
+      } catch (TimeoutException stillRunning) {
+        progress.show(run.progress(), run.recentTtft(), (ticker.nanos() - begin) / 1e9);
+      } catch (ExecutionException e) {
+        throw new IllegalStateException(e.getCause());
+      }
+    }
+  }
+
+  /// Where results go, made when missing; null when none is wanted.
+  private static @Nullable Path folder(Config c) throws ConfigException {
+    boolean wanted =
+        c.get(BenchKeys.SAVE_RESULT)
+            || c.get(BenchKeys.SAVE_DETAILED)
+            || c.find(BenchKeys.RESULT_DIR).isPresent()
+            || c.find(BenchKeys.RESULT_FILENAME).isPresent();
+    if (!wanted) {
+      return null;
+    }
+    Path folder = Path.of(c.find(BenchKeys.RESULT_DIR).orElse("."));
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new ConfigException(
+          "--result-dir: "
+              + folder
+              + " (expected: a folder that can be made): "
+              + GenLargeContext.reason(e));
+    }
+    if (!Files.isWritable(folder)) {
+      throw new ConfigException(
+          "--result-dir: " + folder + " (expected: a folder that can be written)");
+    }
+    return folder;
+  }
+
+  private boolean save(BenchResult result, Config c, Path folder) throws ConfigException {
+    String given = c.find(BenchKeys.RESULT_FILENAME).orElse(null);
+    Path file = folder.resolve(given == null ? result.fileName() : given);
+    try {
+      result.write(file);
+      out.println((result.complete() ? "Result: " : "Partial result: ") + file);
+      return true;
+    } catch (IOException e) {
+      err.println(file + " cannot be written: " + GenLargeContext.reason(e));
+      return false;
+    }
+  }
+
+  /// Waits until something at the address speaks HTTP.
+  private boolean ready(Client client, BenchOptions o) throws InterruptedException {
+    long bound = o.readyTimeout().toNanos();
+    if (bound == 0) {
+      return true;
+    }
+    URI at = o.url().resolve("/v1/models");
+    long begin = ticker.nanos();
+    String last = "";
+    do {
+      try {
+        client.get(at, o.readyTimeout().compareTo(QUICK) < 0 ? o.readyTimeout() : QUICK);
+        return true;
+      } catch (IOException e) {
+        last = e.getMessage() == null ? e.toString() : e.getMessage();
+      }
+      Thread.sleep(Math.min(200, Math.max(1, bound / 1_000_000 / 10)));
+    } while (ticker.nanos() - begin < bound);
+    err.println(
+        "no answer from "
+            + o.url()
+            + " within "
+            + bound / 1e9
+            + " s: "
+            + last
+            + " (expected: a running router or server; --ready-check-timeout-sec waits longer)");
+    return false;
+  }
+
+  private static String model(Config c, Client client, BenchOptions o)
+      throws ConfigException, InterruptedException {
+    String given =
+        c.find(BenchKeys.SERVED_MODEL_NAME).or(() -> find(c, BenchKeys.MODEL)).orElse("");
+    if (!given.isEmpty()) {
+      return given;
+    }
+    String why;
+    try {
+      Client.Reply r = client.get(o.url().resolve("/v1/models"), QUICK);
+      String id = Json.tree(r.body()).path("data").path(0).path("id").asText("");
+      if (!id.isEmpty()) {
+        return id;
+      }
+      why = "the server offers none";
+    } catch (JsonProcessingException e) {
+      why = "/v1/models is no JSON";
+    } catch (IOException e) {
+      why = String.valueOf(e.getMessage());
+    }
+    throw new ConfigException("--model: missing (expected: a model name, because " + why + ")");
+  }
+
+  private static java.util.Optional<String> find(
+      Config c, org.infinilm.svc.config.Key<String> key) {
+    return c.find(key);
+  }
+
+  /// Instances count a request shortly after its last byte: look again until the counters agree.
+  private Routing routing(
+      FleetView view, Map<String, FleetView.Seen> before, List<LoadSample> samples)
+      throws InterruptedException {
+    List<Routing.Answer> answers =
+        samples.stream()
+            .filter(LoadSample::finished)
+            .map(s ->
+                new Routing.Answer(
+                    s.index,
+                    s.requestId,
+                    s.bodyBytes,
+                    s.routerSize,
+                    s.threshold,
+                    s.pool,
+                    s.instance,
+                    s.reason,
+                    s.ok()))
+            .toList();
+    String metric = view.metric();
+    long begin = ticker.nanos();
+    while (true) {
+      Routing r = Routing.of(answers, FleetView.between(before, view.read()), metric);
+      boolean late = (ticker.nanos() - begin) / 1_000_000 > COUNTERS_SETTLE_MILLIS;
+      if (late || !Boolean.FALSE.equals(r.countersAgree())) {
+        return r;
+      }
+      Thread.sleep(100);
+    }
+  }
+}

@@ -1,0 +1,244 @@
+package org.infinilm.svc.bench;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/// What is printed at the end of a run: lines as vLLM's bench prints them, then lateness and
+/// routing. Pure.
+record BenchReport(BenchResult result) {
+  private static final int WIDTH = 50;
+  private static final int MOST_KINDS = 8;
+  private static final int MOST_EXCEPTIONS = 10;
+  private static final double NOTABLE_SHARE = 0.05;
+
+  List<String> lines() {
+    List<String> out = new ArrayList<>();
+    LoadFigures f = result.figures();
+    BenchOptions o = result.options();
+    out.add(
+        title(result.complete() ? "Serving Benchmark Result" : "Partial Benchmark Result", '='));
+    count(out, "Successful requests:", f.completed());
+    count(out, "Failed requests:", f.failed());
+    if (!result.complete()) {
+      count(out, "Requests asked for:", result.asked());
+    }
+    if (o.maxConcurrency() > 0) {
+      count(out, "Maximum request concurrency:", o.maxConcurrency());
+    }
+    if (!Double.isInfinite(o.rate())) {
+      figure(out, "Request rate configured (RPS):", o.rate());
+    }
+    figure(out, "Benchmark duration (s):", f.durationSeconds());
+    count(out, "Total input tokens:", f.inputTokens());
+    count(out, "Total generated tokens:", f.outputTokens());
+    figure(out, "Request throughput (req/s):", f.requestThroughput());
+    if (Double.isFinite(f.goodput())) {
+      figure(out, "Request goodput (req/s):", f.goodput());
+    }
+    figure(out, "Output token throughput (tok/s):", f.outputThroughput());
+    figure(out, "Peak output token throughput (tok/s):", f.mostTokensPerSecond());
+    figure(out, "Peak concurrent requests:", f.mostConcurrent());
+    figure(out, "Total token throughput (tok/s):", f.totalThroughput());
+    if (o.stream()) {
+      stats(out, "Time to First Token", "TTFT", f.ttft());
+      stats(out, "Time per Output Token (excl. 1st token)", "TPOT", f.tpot());
+      stats(out, "Inter-token Latency", "ITL", f.itl());
+    }
+    stats(out, "End-to-end Latency", "E2EL", f.e2el());
+    intended(out);
+    if (result.routing() != null) {
+      routing(out, result.routing());
+    }
+    out.add("=".repeat(WIDTH));
+    return out;
+  }
+
+  private void intended(List<String> out) {
+    Intended i = result.intended();
+    if (i.late().p99() > 1e-3) {
+      out.add(title("From the intended send time", '-'));
+      figure(out, "Mean send delay (ms):", i.late().mean() * 1e3);
+      figure(out, "P99 send delay (ms):", i.late().p99() * 1e3);
+      if (result.options().stream()) {
+        figure(out, "Mean TTFT (ms):", i.ttft().mean() * 1e3);
+        figure(out, "P99 TTFT (ms):", i.ttft().p99() * 1e3);
+      }
+      figure(out, "Mean E2EL (ms):", i.e2el().mean() * 1e3);
+      figure(out, "P99 E2EL (ms):", i.e2el().p99() * 1e3);
+    }
+  }
+
+  private static void routing(List<String> out, Routing r) {
+    out.add(title("Routing", '-'));
+    text(
+        out,
+        "Routing accuracy:",
+        r.checked() == 0
+            ? "not measured (no answer names a pool by size)"
+            : String.format(
+                Locale.ROOT, "%.2f %% (%d of %d)", r.accuracy() * 100, r.correct(), r.checked()));
+    if (r.threshold() != null) {
+      text(
+          out,
+          "Threshold:",
+          r.threshold() + (r.metric() == null ? "" : " (metric " + r.metric() + ")"));
+    }
+    r.pools()
+        .forEach((pool, s) ->
+            text(
+                out,
+                "Pool " + pool + ":",
+                String.format(
+                    Locale.ROOT,
+                    "%d requests of %d to %d bytes, median %.0f",
+                    s.requests(),
+                    s.minBytes(),
+                    s.maxBytes(),
+                    s.medianBytes())));
+    r.instances()
+        .forEach((name, i) ->
+            text(
+                out,
+                "Instance " + name + ":",
+                i.requests()
+                    + " requests"
+                    + (i.counted() == null ? "" : ", counted " + i.counted())));
+    r.reasons().forEach((reason, n) -> text(out, "Reason " + reason + ":", String.valueOf(n)));
+    text(
+        out,
+        "Counters of the instances:",
+        r.countersAgree() == null ? "not all readable" : r.countersAgree() ? "agree" : "disagree");
+    r.disagreements().forEach(d -> out.add("  " + d));
+    if (r.exceptionsTotal() > 0) {
+      out.add("Exceptions (" + r.exceptionsTotal() + "):");
+      r.exceptions().stream()
+          .limit(MOST_EXCEPTIONS)
+          .forEach(a ->
+              out.add(
+                  "  request "
+                      + a.index()
+                      + ": size "
+                      + a.size()
+                      + ", expected "
+                      + a.expected()
+                      + ", answered by "
+                      + a.pool()
+                      + " ("
+                      + a.instance()
+                      + "), reason "
+                      + a.reason()));
+      if (r.exceptionsTotal() > MOST_EXCEPTIONS) {
+        out.add("  ... " + (r.exceptionsTotal() - MOST_EXCEPTIONS) + " more");
+      }
+    }
+  }
+
+  /// Failures by kind, lateness, a rate that was not reached: what makes the figures doubtful.
+  List<String> warnings() {
+    List<String> out = new ArrayList<>();
+    failures(out);
+    lateness(out);
+    long uncounted = result.samples().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
+    if (uncounted > 0) {
+      out.add(
+          "warning: "
+              + uncounted
+              + " answers without usage; their tokens are counted as chunks, their prompts as 0");
+    }
+    return out;
+  }
+
+  private void failures(List<String> out) {
+    Map<String, Integer> kinds = new LinkedHashMap<>();
+    Map<String, String> examples = new LinkedHashMap<>();
+    for (LoadSample s : result.samples()) {
+      if (s.finished() && !s.ok()) {
+        String kind = s.failure == null ? "failed" : s.failure;
+        kinds.merge(kind, 1, Integer::sum);
+        examples.putIfAbsent(kind, s.detail == null ? "" : s.detail);
+      }
+    }
+    if (kinds.isEmpty()) {
+      return;
+    }
+    out.add(
+        (result.figures().completed() == 0 ? "error: every request failed" : "failed requests")
+            + " ("
+            + result.figures().failed()
+            + "):");
+    kinds.entrySet().stream()
+        .sorted(Map.Entry.<String, Integer>comparingByValue().reversed())
+        .limit(MOST_KINDS)
+        .forEach(e ->
+            out.add("  " + e.getValue() + " x " + e.getKey() + ": " + examples.get(e.getKey())));
+    if (kinds.size() > MOST_KINDS) {
+      out.add("  ... " + (kinds.size() - MOST_KINDS) + " more kinds");
+    }
+  }
+
+  private void lateness(List<String> out) {
+    BenchOptions o = result.options();
+    LoadFigures.Stats lag = result.intended().lag();
+    if (lag.p99() * 1e3 > o.lateBoundMs()) {
+      out.add(
+          String.format(
+              Locale.ROOT,
+              "warning: this generator was itself late: send lag mean %.1f ms, p99 %.1f ms,"
+                  + " max %.1f ms (bound: p99 %.0f ms); lower the rate, or give it more CPU",
+              lag.mean() * 1e3,
+              lag.p99() * 1e3,
+              lag.most() * 1e3,
+              o.lateBoundMs()));
+    }
+    boolean planned =
+        !Double.isInfinite(o.rate())
+            && result.samples().stream().allMatch(s -> s.item.conversation() < 0);
+    long last = result.samples().stream().mapToLong(s -> s.sent).max().orElse(-1);
+    if (!planned || !result.complete() || last <= 0) {
+      return;
+    }
+    int n = result.samples().size();
+    double reached = n / Math.max(last / 1e9, 1e-9);
+    if (n > 1 && reached < o.rate() * (1 - NOTABLE_SHARE)) {
+      boolean slots = result.intended().late().mean() > 2 * lag.mean();
+      out.add(
+          String.format(
+              Locale.ROOT,
+              "warning: the rate was not reached: %.2f requests/s asked, %.2f sent, because %s",
+              o.rate(),
+              reached,
+              slots
+                  ? "--max-concurrency " + o.maxConcurrency() + " kept requests waiting for a slot"
+                  : "this generator was late"));
+    }
+  }
+
+  private static String title(String text, char fill) {
+    int left = (WIDTH - text.length() - 2) / 2;
+    String f = String.valueOf(fill);
+    String begin = f.repeat(Math.max(0, left)) + " " + text + " ";
+    return begin + f.repeat(Math.max(0, WIDTH - begin.length()));
+  }
+
+  private static void stats(List<String> out, String title, String name, LoadFigures.Stats s) {
+    out.add(title(title, '-'));
+    figure(out, "Mean " + name + " (ms):", s.mean() * 1e3);
+    figure(out, "Median " + name + " (ms):", s.median() * 1e3);
+    figure(out, "P99 " + name + " (ms):", s.p99() * 1e3);
+  }
+
+  private static void figure(List<String> out, String name, double value) {
+    text(out, name, String.format(Locale.ROOT, "%.2f", value));
+  }
+
+  private static void count(List<String> out, String name, long value) {
+    text(out, name, String.valueOf(value));
+  }
+
+  private static void text(List<String> out, String name, String value) {
+    out.add(String.format(Locale.ROOT, "%-40s %-10s", name, value));
+  }
+}

@@ -1,0 +1,65 @@
+package org.infinilm.svc.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+
+/// Requests whose texts are filler and whose lengths are drawn. Deterministic for a seed.
+final class DatasetLengths {
+  private static final int DEFAULT_PROMPTS = 1000;
+  private static final double MOST_CHARACTERS = 4e9;
+
+  private DatasetLengths() {}
+
+  /// Prompt and answer lengths uniform around what is asked for.
+  static Workload random(Config c) throws ConfigException {
+    int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
+    SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
+    Filler filler = new Filler(c, n);
+    double ratio = c.get(BenchKeys.RANDOM_RANGE_RATIO);
+    List<LoadItem> items = new ArrayList<>();
+    for (int k = 0; k < n; k++) {
+      long in = around(random, c.get(BenchKeys.RANDOM_INPUT_LEN), ratio);
+      long out = around(random, c.get(BenchKeys.RANDOM_OUTPUT_LEN), ratio);
+      items.add(LoadItem.of(filler.text(k, in), (int) out));
+    }
+    return new Workload("random", null, Digest.of(items), items);
+  }
+
+  private static long around(SplittableRandom random, long tokens, double ratio) {
+    long low = Math.max(1, (long) Math.floor(tokens * (1 - ratio)));
+    long high = Math.max(low, (long) Math.ceil(tokens * (1 + ratio)));
+    return random.nextLong(low, high + 1);
+  }
+
+  /// Filler text by tokens; every prompt begins differently, so that no prefix is shared.
+  static final class Filler {
+    private final Random random;
+    private final double bytesPerToken;
+    private final int prompts;
+    private double written;
+
+    Filler(Config c, int prompts) throws ConfigException {
+      this.random = new Random(c.get(BenchKeys.SEED));
+      this.bytesPerToken = c.get(BenchKeys.BYTES_PER_TOKEN);
+      this.prompts = prompts;
+    }
+
+    String text(int index, long tokens) throws ConfigException {
+      double characters = Math.max(1, Math.rint(tokens * bytesPerToken));
+      written += characters;
+      if (written > MOST_CHARACTERS) {
+        throw new ConfigException(
+            prompts
+                + " requests of these lengths are more than 4 GB of text (expected: less);"
+                + " lower --num-prompts or the lengths");
+      }
+      String begin = "Request " + index + ". ";
+      String all = begin + Prose.opening(index, (int) characters, random);
+      return all.substring(0, (int) characters);
+    }
+  }
+}

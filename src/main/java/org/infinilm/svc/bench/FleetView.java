@@ -1,0 +1,142 @@
+package org.infinilm.svc.bench;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import java.util.TreeMap;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// The instances behind an address, looked at from outside: whether it is a router at all, who
+/// serves, and how many requests each has finished by its own count. Blocking.
+final class FleetView {
+  private static final Duration QUICK = Duration.ofSeconds(3);
+
+  /// Names under which an instance counts finished requests; the first found counts.
+  private static final String[] COUNTERS = {
+    "infini_engine_requests_total", "vllm:request_success_total"
+  };
+
+  /// One instance.
+  ///
+  /// @param counter null when not readable
+  record Seen(String name, URI url, String cacheType, @Nullable Double counter) {}
+
+  private final Client client;
+  private final URI router;
+
+  FleetView(Client client, URI router) {
+    this.client = client;
+    this.router = router;
+  }
+
+  /// The instances that the router lists, with their counters; null when the address is no router.
+  @Nullable Map<String, Seen> read() throws InterruptedException {
+    JsonNode services = json("/services").path("services");
+    if (!services.isArray()) {
+      return null;
+    }
+    Map<String, Seen> out = new TreeMap<>();
+    for (JsonNode s : services) {
+      JsonNode meta = s.path("metadata");
+      int port = s.path("port").asInt();
+      if (!meta.path("type").asText("openai-api").equals("openai-api") || port <= 0) {
+        continue;
+      }
+      String name = s.path("name").asText();
+      URI url = URI.create("http://" + reach(s.path("host").asText()) + ":" + port);
+      out.put(name, new Seen(name, url, meta.path("cache_type").asText(""), counter(url)));
+    }
+    return out;
+  }
+
+  /// A host as this machine can reach it.
+  private String reach(String host) {
+    return switch (host) {
+      case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" ->
+          router.getHost();
+      default -> host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
+    };
+  }
+
+  /// What the router measures; null when it does not say.
+  @Nullable String metric() throws InterruptedException {
+    JsonNode m = json("/decisions?limit=1").path("decisions").path(0).path("metric");
+    return m.isTextual() ? m.textValue() : null;
+  }
+
+  /// `/decisions`, or a missing node.
+  JsonNode decisions(int limit) throws InterruptedException {
+    return json("/decisions?limit=" + limit).path("decisions");
+  }
+
+  private JsonNode json(String path) throws InterruptedException {
+    try {
+      Client.Reply r = client.get(router.resolve(path), QUICK);
+      return r.ok() ? Json.tree(r.body()) : MissingNode.getInstance();
+    } catch (JsonProcessingException noJson) {
+      return MissingNode.getInstance();
+    } catch (IOException noAnswer) {
+      return MissingNode.getInstance();
+    }
+  }
+
+  private @Nullable Double counter(URI instance) throws InterruptedException {
+    try {
+      Client.Reply r = client.get(instance.resolve("/metrics"), QUICK);
+      return r.ok() ? counter(new String(r.body(), StandardCharsets.UTF_8)) : null;
+    } catch (IOException noAnswer) {
+      return null;
+    }
+  }
+
+  /// The sum over all label sets of an exposition; null when it counts no requests.
+  static @Nullable Double counter(String exposition) {
+    for (String name : COUNTERS) {
+      double sum = 0;
+      boolean known = false;
+      for (String line : exposition.split("\n")) {
+        known |= line.contains(name);
+        if (line.startsWith(name)
+            && line.length() > name.length()
+            && (line.charAt(name.length()) == '{' || line.charAt(name.length()) == ' ')) {
+          sum += value(line.substring(Math.max(name.length(), line.lastIndexOf('}') + 1)));
+        }
+      }
+      if (known) {
+        return sum;
+      }
+    }
+    return null;
+  }
+
+  private static double value(String rest) {
+    try {
+      return Double.parseDouble(rest.strip().split(" ")[0]);
+    } catch (NumberFormatException notASample) {
+      return 0;
+    }
+  }
+
+  /// Both looks at the fleet as one.
+  static Map<String, Routing.Member> between(
+      Map<String, Seen> before, @Nullable Map<String, Seen> after) {
+    Map<String, Seen> later = after == null ? Map.of() : after;
+    Map<String, Routing.Member> out = new TreeMap<>();
+    before.forEach((name, b) -> {
+      Seen a = later.get(name);
+      out.put(
+          name,
+          new Routing.Member(name, b.cacheType(), b.counter(), a == null ? null : a.counter()));
+    });
+    later.forEach((name, a) ->
+        out.putIfAbsent(name, new Routing.Member(name, a.cacheType(), null, a.counter())));
+    return out;
+  }
+}
