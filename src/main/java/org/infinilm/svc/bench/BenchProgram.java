@@ -167,7 +167,7 @@ public final class BenchProgram {
           "--result-dir: "
               + folder
               + " (expected: a folder that can be made): "
-              + GenLargeContext.reason(e));
+              + GenContext.reason(e));
     }
     if (!Files.isWritable(folder)) {
       throw new ConfigException(
@@ -184,7 +184,7 @@ public final class BenchProgram {
       out.println((result.complete() ? "Result: " : "Partial result: ") + file);
       return true;
     } catch (IOException e) {
-      err.println(file + " cannot be written: " + GenLargeContext.reason(e));
+      err.println(file + " cannot be written: " + GenContext.reason(e));
       return false;
     }
   }

@@ -178,7 +178,7 @@ final class DatasetFile {
       throw new ConfigException("--dataset-path: " + file + " (expected: a file that exists)");
     } catch (IOException e) {
       throw new ConfigException(
-          "--dataset-path: " + file + " cannot be read: " + GenLargeContext.reason(e));
+          "--dataset-path: " + file + " cannot be read: " + GenContext.reason(e));
     }
   }
 }
