@@ -35,10 +35,14 @@ registry_ip() {
   esac
 }
 
-# bench KIND [REGISTRY_IP]: one of the benchmarks of bench.py.
-bench() {
-  local kind=$1 python=${PYTHON:-python3}
+# python_program FILE [WORDS --] [REGISTRY_IP]: a Python program of this folder, with at most an address from the user.
+python_program() {
+  local words=("$common/$1") python=${PYTHON:-python3}
   shift
+  if [ "${2:-}" = -- ]; then
+    words+=("$1")
+    shift 2
+  fi
   case ${1:-} in
     -h | --help) usage; exit 0 ;;
     -*) usage >&2; exit 2 ;;
@@ -49,5 +53,12 @@ bench() {
     exit 1
   }
   "$infini" --version >/dev/null
-  CASE_DIR=$case_dir PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 exec "$python" "$common/bench.py" "$kind" "$(registry_ip "$@")"
+  CASE_DIR=$case_dir PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 exec "$python" "${words[@]}" "$(registry_ip "$@")"
+}
+
+# bench KIND [REGISTRY_IP]: one of the benchmarks of bench.py.
+bench() {
+  local kind=$1
+  shift
+  python_program bench.py "$kind" -- "$@"
 }

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Usage: start-master.sh [REGISTRY_IP]
+#
+# Starts this case in the background: registry, router and two equal instances (with SINGLE_INSTANCE=true one); returns
+# when they serve. What runs already is not started twice. Stop it with: bin/infini down
+#
+# REGISTRY_IP  address of this machine for others: everything listens on all interfaces and the instances are
+#              registered under it. Without it (or with localhost) everything stays on loopback.
+# Environment: MODEL1_DIR (a GGUF file, a folder with one, or weights for the servers that the TOML files name; unset: the
+#              bundled model), SINGLE_INSTANCE (false), REGISTRY_PORT, ROUTER_PORT, CONFIG_DIR; see install.defaults.sh.
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR source=install.defaults.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/install.defaults.sh"
+# shellcheck source-path=SCRIPTDIR source=../common/start.sh
+. "$common/start.sh"
+
+start_arguments "$@"
+case $SINGLE_INSTANCE in
+  true) instances=(master-9g_8b_thinking) ;;
+  false) instances=(master-9g_8b_thinking slave-9g_8b_thinking) ;;
+  *) say "SINGLE_INSTANCE: $SINGLE_INSTANCE (expected: true or false)" >&2; exit 2 ;;
+esac
+start_case MODEL1_DIR "$registry_ip" "${instances[@]}"
