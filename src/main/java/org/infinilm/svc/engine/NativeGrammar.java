@@ -2,22 +2,21 @@ package org.infinilm.svc.engine;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import org.jspecify.annotations.Nullable;
 
 /// llama.cpp's grammar sampler for one answer. One thread at a time.
 final class NativeGrammar implements Grammar {
   /* llama_token_data (12 bytes): int32 id, float logit, float p. llama_token_data_array (32
   bytes): pointer data 0, size_t size 8, int64 selected 16, bool sorted 24. What the sampler does
   not take gets the logit -infinity; the order stays. It must not be told of an end token or of one
-  that it does not take: llama.cpp ends the process then. */
-  private static final int ENTRY_BYTES = 12;
+  that it does not take: llama.cpp ends the process then. From a grammar that it cannot follow it
+  makes a sampler that takes everything. */
+  private static final int ENTRY_WORDS = 3;
   private static final int ARRAY_BYTES = 32;
 
   /// The functions it needs.
@@ -33,16 +32,17 @@ final class NativeGrammar implements Grammar {
 
   private final Functions functions;
   private final MemorySegment sampler;
-  private final int size;
+  private final int[] words;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment array = arena.allocate(ARRAY_BYTES, 8);
-  private @Nullable MemorySegment entries;
+  private final MemorySegment entries;
   private boolean closed;
 
   private NativeGrammar(Functions functions, MemorySegment sampler, int size) {
     this.functions = functions;
     this.sampler = sampler;
-    this.size = size;
+    this.words = new int[size * ENTRY_WORDS];
+    this.entries = arena.allocate(JAVA_INT, words.length);
   }
 
   /// @param vocabulary llama.cpp's vocabulary of `size` tokens
@@ -55,10 +55,15 @@ final class NativeGrammar implements Grammar {
               functions
                   .init()
                   .invokeExact(vocabulary, call.allocateFrom(gbnf), call.allocateFrom("root"));
-      if (sampler.equals(MemorySegment.NULL)) {
+      NativeGrammar made =
+          sampler.equals(MemorySegment.NULL) ? null : new NativeGrammar(functions, sampler, size);
+      if (made == null || made.takesEverything()) {
+        if (made != null) {
+          made.close();
+        }
         throw new IllegalArgumentException("llama.cpp does not take its grammar");
       }
-      return new NativeGrammar(functions, sampler, size);
+      return made;
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     } finally {
@@ -66,41 +71,48 @@ final class NativeGrammar implements Grammar {
     }
   }
 
+  private boolean takesEverything() {
+    float[] all = new float[words.length / ENTRY_WORDS];
+    filter(all);
+    for (float one : all) {
+      if (one == Float.NEGATIVE_INFINITY) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   @Override
   public boolean allows(int token) {
-    MemorySegment one = entries(size);
-    put(one, 0, token, 1);
-    apply(one, 1);
-    return one.get(JAVA_FLOAT, 4) != Float.NEGATIVE_INFINITY;
+    put(0, token, 0);
+    apply(1);
+    return fits(0);
   }
 
   @Override
   public void filter(float[] logits) {
-    MemorySegment all = entries(size);
     for (int i = 0; i < logits.length; i++) {
-      put(all, i, i, logits[i]);
+      put(i, i, logits[i]);
     }
-    apply(all, logits.length);
+    apply(logits.length);
     for (int i = 0; i < logits.length; i++) {
-      logits[i] = all.get(JAVA_FLOAT, (long) i * ENTRY_BYTES + 4);
+      if (!fits(i)) {
+        logits[i] = Float.NEGATIVE_INFINITY;
+      }
     }
   }
 
-  private MemorySegment entries(int count) {
-    MemorySegment e = entries;
-    if (e == null) {
-      e = arena.allocate((long) count * ENTRY_BYTES, 8);
-      entries = e;
-    }
-    return e;
+  private void put(int at, int token, float logit) {
+    words[at * ENTRY_WORDS] = token;
+    words[at * ENTRY_WORDS + 1] = Float.floatToRawIntBits(logit);
   }
 
-  private static void put(MemorySegment entries, int at, int token, float logit) {
-    entries.set(JAVA_INT, (long) at * ENTRY_BYTES, token);
-    entries.set(JAVA_FLOAT, (long) at * ENTRY_BYTES + 4, logit);
+  private boolean fits(int at) {
+    return Float.intBitsToFloat(words[at * ENTRY_WORDS + 1]) != Float.NEGATIVE_INFINITY;
   }
 
-  private void apply(MemorySegment entries, int count) {
+  private void apply(int count) {
+    MemorySegment.copy(words, 0, entries, JAVA_INT, 0, count * ENTRY_WORDS);
     array.set(ADDRESS, 0, entries);
     array.set(JAVA_LONG, 8, count);
     array.set(JAVA_LONG, 16, -1);
@@ -110,6 +122,7 @@ final class NativeGrammar implements Grammar {
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }
+    MemorySegment.copy(entries, JAVA_INT, 0, words, 0, count * ENTRY_WORDS);
   }
 
   @Override

@@ -101,7 +101,8 @@ class AskReaderTest {
           'tool_choice':'required'           | tool_choice: a string (expected: none; models here call no functions)
           'best_of':2                        | best_of: 2 (expected: 1)
           'guided_regex':'a+'                | guided_regex: a string (expected: none; response_format describes the form of an answer)
-          'response_format':{'type':'json_object'} | response_format.type: json_object (expected: text)
+          'response_format':{'type':'json_object'},'ignore_eos':true | ignore_eos: true (expected: false beside a response_format, which says where it ends)
+          'response_format':{'type':'json_object'},'min_tokens':3 | min_tokens: 3 (expected: 0 beside a response_format, which says where it ends)
           """)
   void whatCannotBeHonouredNamesItsRange(String field, String message) {
     assertThatThrownBy(() -> reader.chat(json(chat(field))))

@@ -1,0 +1,98 @@
+package org.infinilm.svc.engine;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// The rules of JSON (RFC 8259) in llama.cpp's GBNF, and a builder of grammars on top of them.
+/// White space, digits of a number and its exponent are bounded, so that a weak model cannot go on
+/// with them for ever; bytes that are no UTF-8 (halves of surrogate pairs, past U+10FFFF) fit
+/// nowhere. One thread.
+final class JsonRules {
+  private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9-]*");
+  private static final Pattern QUOTED =
+      Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*\"|\\[(?:[^\\]\\\\]|\\\\.)*\\]");
+
+  private static final Map<String, String> STANDARD =
+      Map.ofEntries(
+          Map.entry("ws", "(\" \" | \"\\n\" \" \"{0,16})?"),
+          Map.entry(
+              "value",
+              "any-object | any-array | string | number | \"true\" | \"false\" | \"null\""),
+          Map.entry("any-object", "\"{\" ws (member (\",\" ws member)* ws)? \"}\""),
+          Map.entry("member", "string \":\" ws value"),
+          Map.entry("any-array", "\"[\" ws (value (\",\" ws value)* ws)? \"]\""),
+          Map.entry("string", "\"\\\"\" char* \"\\\"\""),
+          Map.entry(
+              "char",
+              "[^\"\\\\\\x7F\\x00-\\x1F\\uD800-\\uDFFF\\U00110000-\\U003FFFFF] | \"\\\\\" ([\"\\\\/bfnrt] | \"u\" ([0-9a-cA-CefEF] hex | [dD]"
+                  + " [0-7]) hex hex)"),
+          Map.entry("hex", "[0-9a-fA-F]"),
+          Map.entry("integer", "\"-\"? (\"0\" | [1-9] [0-9]{0,14})"),
+          Map.entry("number", "integer (\".\" [0-9]{1,15})? ([eE] [-+]? [0-9]{1,2})?"),
+          Map.entry("boolean", "\"true\" | \"false\""),
+          Map.entry("null", "\"null\""),
+          Map.entry(
+              "date-text",
+              "[0-9]{4} \"-\" ((\"0\" [13578] | \"1\" [02]) \"-\" (\"0\" [1-9] | [12] [0-9] | \"3\" [01])"
+                  + " | (\"0\" [469] | \"11\") \"-\" (\"0\" [1-9] | [12] [0-9] | \"30\")"
+                  + " | \"02-\" (\"0\" [1-9] | \"1\" [0-9] | \"2\" [0-8]))"),
+          Map.entry(
+              "time-text",
+              "hour \":\" [0-5] [0-9] \":\" [0-5] [0-9] (\".\" [0-9]{1,6})? (\"Z\" | [-+] zone \":\""
+                  + " [0-5] [0-9])"),
+          Map.entry("zone", "\"0\" [0-9] | \"1\" [0-3]"),
+          Map.entry("hour", "[01] [0-9] | \"2\" [0-3]"),
+          Map.entry("date", "\"\\\"\" date-text \"\\\"\""),
+          Map.entry("time", "\"\\\"\" time-text \"\\\"\""),
+          Map.entry("date-time", "\"\\\"\" date-text \"T\" time-text \"\\\"\""),
+          Map.entry(
+              "uuid",
+              "\"\\\"\" hex{8} \"-\" hex{4} \"-\" hex{4} \"-\" hex{4} \"-\" hex{12} \"\\\"\""));
+
+  private final Map<String, String> own = new LinkedHashMap<>();
+
+  /// A rule of one's own; the last one of a name counts.
+  void add(String name, String expression) {
+    own.put(name, expression);
+  }
+
+  int count() {
+    return own.size();
+  }
+
+  /// The whole grammar: one's own rules and those of JSON that they need.
+  String text() {
+    Set<String> needed = new TreeSet<>();
+    own.values().forEach(e -> need(e, needed));
+    StringBuilder out = new StringBuilder();
+    own.forEach((name, e) -> out.append(name).append(" ::= ").append(e).append('\n'));
+    for (String name : needed) {
+      out.append(name).append(" ::= ").append(STANDARD.get(name)).append('\n');
+    }
+    return out.toString();
+  }
+
+  private static void need(String expression, Set<String> needed) {
+    for (String name : names(expression)) {
+      String rule = STANDARD.get(name);
+      if (rule != null && needed.add(name)) {
+        need(rule, needed);
+      }
+    }
+  }
+
+  private static List<String> names(String expression) {
+    Matcher m = NAME.matcher(QUOTED.matcher(expression).replaceAll(" "));
+    return m.results().map(r -> r.group()).toList();
+  }
+
+  /// `text` as a literal.
+  static String literal(String text) {
+    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
+  }
+}

@@ -1,0 +1,128 @@
+package org.infinilm.svc.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.charset.StandardCharsets;
+import org.infinilm.svc.http.Json;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// Schemas as grammars; that llama.cpp follows them is GrammarIT's matter.
+class SchemaGrammarTest {
+  private static JsonNode json(String text) throws Exception {
+    return Json.tree(text.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static String grammar(String format) throws Exception {
+    String g = ResponseFormat.grammar(json("{'response_format':" + format + "}"));
+    return g == null ? "" : g;
+  }
+
+  private static String schema(String schema) throws Exception {
+    return grammar("{'type':'json_schema','json_schema':{'name':'n','schema':" + schema + "}}");
+  }
+
+  @Test
+  void textHasNoGrammarAndAnyObjectHasTheWholeOfJson() throws Exception {
+    assertThat(grammar("null")).isEmpty();
+    assertThat(grammar("{'type':'text'}")).isEmpty();
+    assertThat(grammar("{'type':'json_object'}"))
+        .startsWith("root ::= any-object\n")
+        .contains("\nany-array ::= ", "\nvalue ::= ", "\nws ::= ", "\nhex ::= ")
+        .doesNotContain("uuid", "date");
+  }
+
+  @Test
+  void onlyTheRulesThatAreNeededAreThere() throws Exception {
+    assertThat(schema("{'type':'integer'}"))
+        .isEqualTo("root ::= integer\ninteger ::= \"-\"? (\"0\" | [1-9] [0-9]{0,14})\n");
+    assertThat(schema("{'enum':['a\\\\b',1.5,null]}"))
+        .isEqualTo("root ::= \"\\\"a\\\\\\\\b\\\"\" | \"1.5\" | \"null\"\n");
+  }
+
+  @Test
+  void arraysCountTheirItems() throws Exception {
+    assertThat(schema("{'type':'array','items':{'type':'null'},'minItems':2,'maxItems':4}"))
+        .startsWith("root ::= \"[\" ws s1 (\",\" ws s1){1,3} ws \"]\"\ns1 ::= null\n");
+    assertThat(schema("{'type':'array','items':{'type':'null'},'minItems':3}"))
+        .startsWith("root ::= \"[\" ws s1 (\",\" ws s1){2,} ws \"]\"\n");
+    assertThat(schema("{'type':'array','items':{'type':'null'}}"))
+        .startsWith("root ::= \"[\" ws (s1 (\",\" ws s1)* ws)? \"]\"\n");
+    assertThat(schema("{'type':'array','maxItems':0}")).startsWith("root ::= \"[\" ws \"]\"\n");
+    assertThat(schema("{'type':'string','minLength':1,'maxLength':3}"))
+        .startsWith("root ::= \"\\\"\" char{1,3} \"\\\"\"\n");
+  }
+
+  @Test
+  void aRecursionIsARuleThatNamesItself() throws Exception {
+    assertThat(schema("{'type':'array','items':{'$ref':'#'}}")).contains("s1 ::= root\n");
+    assertThat(
+            schema(
+                "{'$ref':'#/$defs/node','$defs':{'node':{'type':'array','items':{'$ref':'#/$defs/node'}}}}"))
+        .contains("root ::= r1\n", "s2 ::= r1\n");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          {'type':'string','pattern':'a+'}      | schema: keyword pattern (expected: one of $ref, additionalProperties, allOf, anyOf, const, enum, format, items, maxItems, maxLength, minItems, minLength, oneOf, properties, required, type)
+          {'properties':{'a':{'minimum':1}}}    | schema/properties/a: keyword minimum (expected: one of $ref
+          {'type':'strin'}                      | schema/type: strin (expected: array, boolean, integer, null, number, object, string)
+          {'type':'string','format':'email'}    | schema/format: email (expected: one of date, date-time, time, uuid)
+          {'minItems':3,'maxItems':2}           | schema/minItems: 3 (expected: at most maxItems, 2)
+          {'maxItems':1001}                     | schema/maxItems: 1001 (expected: a whole number 0..1000)
+          {'anyOf':[]}                          | schema/anyOf: a list of 0 (expected: a list of schemas)
+          {'allOf':[{},{}]}                     | schema/allOf: a list of 2 (expected: a list of one schema)
+          {'anyOf':[{}],'type':'object'}        | schema: anyOf and type (expected: anyOf alone)
+          {'$ref':'#/nowhere'}                  | schema/$ref: #/nowhere (expected: a place that is there)
+          {'$ref':'http://x/y'}                 | schema/$ref: a string (expected: a place in this schema, #/...)
+          {'items':false}                       | schema/items: false (expected: a schema)
+          {'enum':[],'type':'string'}           | schema/enum: no value of the type (expected: at least one)
+          {'required':'a','type':'object'}      | schema/required: a string (expected: a list of names)
+          {'properties':5}                      | schema/properties: 5 (expected: an object)
+          {'properties':{'a':{}},'additionalProperties':{}} | schema/additionalProperties: a schema beside properties (expected: true or false)
+          {'anyOf':[{'items':{'$ref':'#'},'type':'array'},{'type':'array','items':{'$ref':'#'}}]} | schema: a recursion through alternatives that begin alike (expected: alternatives of different types)
+          """)
+  void whatCannotBeHonouredIsNamed(String schema, String message) {
+    assertThatThrownBy(() -> schema(schema))
+        .isInstanceOf(ApiError.class)
+        .hasMessageStartingWith("response_format.json_schema." + message);
+  }
+
+  @Test
+  void largeSchemasAreRefused() {
+    String deep = "{'items':".repeat(70) + "{}" + "}".repeat(70);
+    assertThatThrownBy(() -> schema(deep)).hasMessageContaining("more than 64 levels");
+    String alike = "{'anyOf':[{'type':'object','properties':{'a':".repeat(8);
+    String closed = "{}" + "}},{'type':'object'}]}".repeat(8);
+    assertThatThrownBy(() -> schema(alike + closed)).hasMessageContaining("begin alike");
+    assertThatThrownBy(() -> schema("{'anyOf':[" + "{},".repeat(300) + "{}]}"))
+        .hasMessageContaining("more than 200 alternatives");
+    assertThatThrownBy(() ->
+            schema(
+                "{'properties':{'a':{'minLength':1000},'b':{'minLength':1000},'c':{'minLength':1000},"
+                    + "'d':{'minLength':1000},'e':{'minLength':1000},'f':{'minLength':1000}}}"))
+        .hasMessageContaining("too many repetitions");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          {'type':'xml'}         | response_format.type: xml (expected: text, json_object or json_schema)
+          {}                     | response_format.type: missing (expected: text, json_object or json_schema)
+          'json'                 | response_format.type: missing (expected: text, json_object or json_schema)
+          {'type':'json_schema'} | response_format.json_schema.schema: missing (expected: a JSON schema)
+          """)
+  void otherFormsAreRefused(String format, String message) {
+    assertThatThrownBy(() -> grammar(format)).isInstanceOf(ApiError.class).hasMessage(message);
+  }
+}
