@@ -9,6 +9,9 @@ import openai
 import pytest
 
 from deployment import Deployment, running_case
+from mortal import instance, mortal
+
+__all__ = ["instance", "mortal"]
 
 ROUTER_VARIABLE = "INFINI_CLIENTS_ROUTER"
 

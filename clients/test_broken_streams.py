@@ -4,46 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
 
-from deployment import INFINI, free_ports, get, models_at, running, wait_for
+from deployment import get
+from mortal import SIMULATED
 from other_clients import langchain4j, node
 
-SIMULATED = "simulated"
 MID_STREAM = ["reset:after=3", "truncate:after=3"]
 BEFORE_HEAD = ["reset-before-head", "close-before-head", "status:code=503"]
 FAULTS = MID_STREAM + BEFORE_HEAD
-
-
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_ports(2)
-    base = f"http://127.0.0.1:{port}"
-    command = [str(INFINI), "simulate", "--host", "127.0.0.1", "--port", str(port), "--model", SIMULATED, "--name", "s"]
-    with running(command, tmp_path_factory.mktemp("simulated") / "instance.log"):
-        wait_for(base, lambda: models_at(base) == [SIMULATED], 30)
-        yield base
-
-
-@pytest.fixture(scope="module")
-def mortal(instance: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A router in front of a simulated instance, which dies as the header x-simulate-fault says."""
-    port = free_ports()
-    base = f"http://127.0.0.1:{port}"
-    command = [str(INFINI), "router", "--host", "127.0.0.1", "--router-port", str(port), "--instance", instance]
-    with running(command, tmp_path_factory.mktemp("mortal") / "router.log"):
-        wait_for(base, partial(serves, base), 30)
-        yield base
-
-
-def serves(base: str) -> bool:
-    return models_at(base) == [SIMULATED]
 
 
 def python(base: str, *arguments: str) -> dict[str, Any]:

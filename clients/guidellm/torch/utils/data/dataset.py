@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class IterableDataset(Generic[T]):
+    pass

@@ -1,0 +1,224 @@
+#!/bin/bash
+# launch_all_rust.sh [--foreground]: starts registry, router and babysitters, in this order; stop_all.sh ends them.
+#   --foreground  stay until SIGTERM or SIGINT, then end all; end as soon as one of them does, with its exit code
+# The name is that of the earlier InfiniLM-SVC; the programs are Java.
+#
+# Which: LAUNCH_REGISTRY, LAUNCH_ROUTER, LAUNCH_BABYSITTER (true); BABYSITTER_CONFIGS, files separated by spaces, relative to config/
+# Where: REGISTRY_PORT (18000), ROUTER_PORT (8000), LISTEN_HOST (the programs' own: all interfaces), BABYSITTER_HOST (address to register)
+# Whom:  ROUTER_REGISTRY_URL (http://localhost:REGISTRY_PORT), BABYSITTER_REGISTRY_URL, BABYSITTER_ROUTER_URL (what the files say)
+# Times, in seconds: REGISTRY_HEALTH_INTERVAL (30), REGISTRY_HEALTH_TIMEOUT (5), REGISTRY_CLEANUP_INTERVAL (60), ROUTER_HEALTH_INTERVAL
+#   (30), ROUTER_HEALTH_TIMEOUT (5), ROUTER_REGISTRY_SYNC_INTERVAL (10), REGISTRY_WAIT_TIMEOUT, ROUTER_WAIT_TIMEOUT (60),
+#   STOP_TIMEOUT_SECONDS (9: all that --foreground takes to end)
+# Programs: REGISTRY_BIN, ROUTER_BIN, BABYSITTER_BIN (infini-registry ... on PATH, else in bin/). LOG_DIR (logs/): logs and PID files.
+# Exit code: 0 all started; 1 one did not; 2 a wrong value.
+set -uo pipefail
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
+# shellcheck source=script/services.sh
+. "$root/script/services.sh"
+
+foreground=false
+case ${1:-} in
+  '') ;;
+  --foreground) foreground=true ;;
+  --help | -h) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+  *) die "$1 (expected: --foreground, --help or nothing)" 2 ;;
+esac
+
+: "${LAUNCH_REGISTRY:=true}" "${LAUNCH_ROUTER:=true}" "${LAUNCH_BABYSITTER:=true}"
+: "${REGISTRY_PORT:=18000}" "${ROUTER_PORT:=8000}" "${LISTEN_HOST:=}"
+: "${REGISTRY_HEALTH_INTERVAL:=30}" "${REGISTRY_HEALTH_TIMEOUT:=5}" "${REGISTRY_CLEANUP_INTERVAL:=60}"
+: "${ROUTER_HEALTH_INTERVAL:=30}" "${ROUTER_HEALTH_TIMEOUT:=5}" "${ROUTER_REGISTRY_SYNC_INTERVAL:=10}"
+: "${REGISTRY_WAIT_TIMEOUT:=60}" "${ROUTER_WAIT_TIMEOUT:=60}" "${STOP_TIMEOUT_SECONDS:=9}"
+: "${BABYSITTER_HOST:=}" "${BABYSITTER_REGISTRY_URL:=}" "${BABYSITTER_ROUTER_URL:=}"
+: "${ROUTER_REGISTRY_URL=http://localhost:$REGISTRY_PORT}" "${LOG_DIR:=$root/logs}"
+for name in REGISTRY_PORT ROUTER_PORT; do a_number $name 1 65535; done
+for name in REGISTRY_HEALTH_INTERVAL REGISTRY_HEALTH_TIMEOUT REGISTRY_CLEANUP_INTERVAL ROUTER_HEALTH_INTERVAL ROUTER_HEALTH_TIMEOUT \
+  ROUTER_REGISTRY_SYNC_INTERVAL REGISTRY_WAIT_TIMEOUT ROUTER_WAIT_TIMEOUT STOP_TIMEOUT_SECONDS; do a_number $name 1 86400; done
+for name in LAUNCH_REGISTRY LAUNCH_ROUTER LAUNCH_BABYSITTER; do is_true $name || true; done
+# An array when this file is sourced or edited to hold one, else one string.
+if [[ "$(declare -p BABYSITTER_CONFIGS 2>/dev/null)" == 'declare -a'* ]]; then
+  configs=(${BABYSITTER_CONFIGS[@]+"${BABYSITTER_CONFIGS[@]}"})
+else
+  IFS=$' \t\n' read -r -d '' -a configs <<<"${BABYSITTER_CONFIGS:-}" || true
+fi
+probe=$LISTEN_HOST
+case $probe in '' | 0.0.0.0 | :: | '[::]') probe=127.0.0.1 ;; esac
+mkdir -p "$LOG_DIR" || die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
+
+# program NAME OVERRIDE: where the executable infini-NAME is.
+program() {
+  local path=${2:-$(command -v "infini-$1" || true)}
+  path=${path:-$root/bin/infini-$1}
+  [[ -f $path && -x $path ]] || die "infini-$1: $path (expected: an executable file)"
+  printf '%s\n' "$path"
+}
+
+# A checkout builds itself at its first start; that is not what the waits below are for.
+prepare() {
+  local real
+  real=$(readlink -f "$1" 2>/dev/null) || return 0
+  [[ ! -d ${real%/bin/*}/src/main ]] || "$1" --help >/dev/null
+}
+
+names=() pids=() logs=()
+
+# start NAME COMMAND...: runs it in a session of its own and notes its PID; 0 too when it runs already.
+start() {
+  local name=$1 file=$LOG_DIR/$1.pid log pid
+  shift
+  log=$LOG_DIR/${name}_$(date +%y%m%d%H%M).log
+  command -v setsid >/dev/null 2>&1 && set -- setsid "$@"
+  if $foreground; then
+    "$@" </dev/null &
+  else
+    "$@" </dev/null >>"$log" 2>&1 &
+  fi
+  pid=$!
+  names+=("$name") pids+=("$pid") logs+=("$log")
+  printf '%s\n' "$pid" >"$file"
+  started_at "$pid" >"$file.start"
+  if $foreground; then say "$name: started, PID $pid"; else say "$name: started, PID $pid, log $log"; fi
+}
+
+# failed NAME WHAT: says so with the end of its log.
+failed() {
+  local i
+  warn "$1: $2"
+  for ((i = 0; i < ${#names[@]}; i++)); do
+    [[ ${names[i]} != "$1" || ! -s ${logs[i]} ]] || tail -n 5 "${logs[i]}" >&2
+  done
+  forget "$1"
+}
+forget() { rm -f "$LOG_DIR/$1.pid" "$LOG_DIR/$1.pid.start"; }
+
+# already NAME: whether it runs since an earlier call.
+already() {
+  local pid
+  if pid=$(running "$LOG_DIR/$1.pid"); then say "$1: already running, PID $pid"; return 0; fi
+  forget "$1"
+  return 1
+}
+
+# await NAME PORT SECONDS: until its /health answers.
+await() {
+  local until=$((SECONDS + $3)) pid=${pids[${#pids[@]} - 1]}
+  while ((SECONDS < until)); do
+    if [[ -z $(started_at "$pid") ]]; then
+      wait "$pid"
+      failed "$1" "ended with exit code $? before it answered on port $2"
+      return 1
+    fi
+    answers "$probe" "$2" /health && return 0
+    sleep 0.2
+  done
+  failed "$1" "no answer from http://$probe:$2/health within $3 s"
+  end 5 "$pid"
+  return 1
+}
+
+launch_registry() {
+  local bin listen=()
+  already registry && return 0
+  listens "$probe" "$REGISTRY_PORT" && { warn "registry: port $REGISTRY_PORT is in use by another program (REGISTRY_PORT names another port)"; return 1; }
+  bin=$(program registry "${REGISTRY_BIN:-}") && prepare "$bin" || return 1
+  [[ -z $LISTEN_HOST ]] || listen=(--host "$LISTEN_HOST")
+  start registry "$bin" ${listen[@]+"${listen[@]}"} --port "$REGISTRY_PORT" --health-interval "$REGISTRY_HEALTH_INTERVAL" \
+    --health-timeout "$REGISTRY_HEALTH_TIMEOUT" --cleanup-interval "$REGISTRY_CLEANUP_INTERVAL"
+  await registry "$REGISTRY_PORT" "$REGISTRY_WAIT_TIMEOUT"
+}
+
+launch_router() {
+  local bin more=()
+  already router && return 0
+  listens "$probe" "$ROUTER_PORT" && { warn "router: port $ROUTER_PORT is in use by another program (ROUTER_PORT names another port)"; return 1; }
+  bin=$(program router "${ROUTER_BIN:-}") && prepare "$bin" || return 1
+  [[ -z $LISTEN_HOST ]] || more=(--host "$LISTEN_HOST")
+  [[ -z $ROUTER_REGISTRY_URL ]] || more+=(--registry-url "$ROUTER_REGISTRY_URL")
+  start router "$bin" ${more[@]+"${more[@]}"} --router-port "$ROUTER_PORT" --health-interval "$ROUTER_HEALTH_INTERVAL" \
+    --health-timeout "$ROUTER_HEALTH_TIMEOUT" --registry-sync-interval "$ROUTER_REGISTRY_SYNC_INTERVAL"
+  await router "$ROUTER_PORT" "$ROUTER_WAIT_TIMEOUT"
+}
+
+# All babysitters are given 2 seconds together to fall over.
+launch_babysitters() {
+  local bin config file name more=() good=0 i first=${#pids[@]}
+  bin=$(program babysitter "${BABYSITTER_BIN:-}") && prepare "$bin" || return 1
+  [[ -z $BABYSITTER_HOST ]] || more+=(--host "$BABYSITTER_HOST")
+  [[ -z $BABYSITTER_REGISTRY_URL ]] || more+=(--registry-url "$BABYSITTER_REGISTRY_URL")
+  [[ -z $BABYSITTER_ROUTER_URL ]] || more+=(--router-url "$BABYSITTER_ROUTER_URL")
+  for config in "${configs[@]}"; do
+    case $config in /*) file=$config ;; *) file=$root/config/$config ;; esac
+    name=${file##*/}
+    name=babysitter_${name%.toml}
+    [[ -f $file ]] || { warn "$name: $file (expected: a file; BABYSITTER_CONFIGS names files under $root/config)"; good=1; continue; }
+    already "$name" || start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"}
+  done
+  ((${#pids[@]} == first)) || sleep 2
+  for ((i = first; i < ${#pids[@]}; i++)); do
+    if [[ -z $(started_at "${pids[i]}") ]]; then
+      wait "${pids[i]}"
+      failed "${names[i]}" "ended with exit code $? within 2 s"
+      good=1
+    fi
+  done
+  return $good
+}
+
+# end_all: those that this call started; the router first, and each group within its share of STOP_TIMEOUT_SECONDS.
+end_all() {
+  local i router=() babysitters=() registry=() until=$((SECONDS + STOP_TIMEOUT_SECONDS)) share
+  trap '' TERM INT
+  for ((i = 0; i < ${#pids[@]}; i++)); do
+    case ${names[i]} in
+      router) router+=("${pids[i]}") ;;
+      registry) registry+=("${pids[i]}") ;;
+      *) babysitters+=("${pids[i]}") ;;
+    esac
+    forget "${names[i]}"
+  done
+  share=$STOP_TIMEOUT_SECONDS
+  ((${#babysitters[@]} == 0)) || share=$((STOP_TIMEOUT_SECONDS / 3))
+  ((${#router[@]} == 0)) || end $((share > 1 ? share : 1)) "${router[@]}"
+  share=$((until - SECONDS - ${#registry[@]}))
+  ((${#babysitters[@]} == 0)) || end $((share > 1 ? share : 1)) "${babysitters[@]}"
+  share=$((until - SECONDS))
+  ((${#registry[@]} == 0)) || end $((share > 1 ? share : 1)) "${registry[@]}"
+}
+asked() {
+  say "ending"
+  end_all
+  exit 0
+}
+$foreground && trap asked TERM INT
+
+rc=0
+if is_true LAUNCH_REGISTRY && ! launch_registry; then
+  ! $foreground || end_all
+  die "the registry did not start; nothing else was started"
+fi
+if is_true LAUNCH_ROUTER; then launch_router || rc=1; fi
+if is_true LAUNCH_BABYSITTER; then
+  if ((${#configs[@]})); then launch_babysitters || rc=1; else say "no babysitter: BABYSITTER_CONFIGS is empty"; fi
+fi
+if ! $foreground; then
+  ((rc == 0)) || warn "not everything started; $root/script/stop_all.sh ends what did"
+  exit $rc
+fi
+if ((rc)); then
+  end_all
+  die "not everything started"
+fi
+
+# Until a signal, or until one of them ends.
+while ((${#pids[@]})); do
+  for ((i = 0; i < ${#pids[@]}; i++)); do
+    [[ -z $(started_at "${pids[i]}") ]] || continue
+    wait "${pids[i]}"
+    rc=$?
+    warn "${names[i]}: ended by itself with exit code $rc; ending the others"
+    end_all
+    exit $((rc ? rc : 1))
+  done
+  sleep 1 &
+  wait $!
+done
