@@ -12,6 +12,7 @@ import java.time.ZoneId;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -58,6 +59,18 @@ public final class BenchProgram {
   int run(Program.Args args, Map<String, String> env, Interrupts interrupts)
       throws ConfigException, InterruptedException {
     Config c = args.config();
+    Optional<String> observe = c.find(BenchKeys.OBSERVE);
+    if (observe.isPresent()) {
+      try (Client client = Client.create()) {
+        return new BenchObserve(out, err, ticker)
+            .run(
+                client,
+                BenchOptions.url(c),
+                Path.of(observe.get()),
+                args.positionals(),
+                interrupts);
+      }
+    }
     BenchOptions options = BenchOptions.of(args, env);
     Workload workload = Workload.of(c);
     long[] plan = Workload.plan(options, workload.items());
@@ -220,8 +233,7 @@ public final class BenchProgram {
 
   private static String model(Config c, Client client, BenchOptions o)
       throws ConfigException, InterruptedException {
-    String given =
-        c.find(BenchKeys.SERVED_MODEL_NAME).or(() -> find(c, BenchKeys.MODEL)).orElse("");
+    String given = c.find(BenchKeys.SERVED_MODEL_NAME).or(() -> c.find(BenchKeys.MODEL)).orElse("");
     if (!given.isEmpty()) {
       return given;
     }
@@ -239,11 +251,6 @@ public final class BenchProgram {
       why = String.valueOf(e.getMessage());
     }
     throw new ConfigException("--model: missing (expected: a model name, because " + why + ")");
-  }
-
-  private static java.util.Optional<String> find(
-      Config c, org.infinilm.svc.config.Key<String> key) {
-    return c.find(key);
   }
 
   /// Instances count a request shortly after its last byte: look again until the counters agree.

@@ -50,7 +50,7 @@ record BenchReport(BenchResult result) {
     stats(out, "End-to-end Latency", "E2EL", f.e2el());
     intended(out);
     if (result.routing() != null) {
-      routing(out, result.routing());
+      out.addAll(routing(result.routing()));
     }
     out.add("=".repeat(WIDTH));
     return out;
@@ -71,7 +71,9 @@ record BenchReport(BenchResult result) {
     }
   }
 
-  private static void routing(List<String> out, Routing r) {
+  /// The lines on routing.
+  static List<String> routing(Routing r) {
+    List<String> out = new ArrayList<>();
     out.add(title("Routing", '-'));
     text(
         out,
@@ -134,6 +136,7 @@ record BenchReport(BenchResult result) {
         out.add("  ... " + (r.exceptionsTotal() - MOST_EXCEPTIONS) + " more");
       }
     }
+    return out;
   }
 
   /// Failures by kind, lateness, a rate that was not reached: what makes the figures doubtful.

@@ -1,5 +1,6 @@
 package org.infinilm.svc.bench;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -27,6 +28,27 @@ final class DatasetLengths {
       items.add(LoadItem.of(filler.text(k, in), (int) out));
     }
     return new Workload("random", null, Digest.of(items), items);
+  }
+
+  /// Lengths of prompt and answer together by a [LengthCdf]: the answer gets `--random-output-len`,
+  /// but at most half.
+  static Workload cdf(Config c) throws ConfigException {
+    String from = c.find(BenchKeys.DATASET_PATH).orElse("azure");
+    boolean builtIn = LengthCdf.BUILT_IN.containsKey(from);
+    Path file = Path.of(from);
+    LengthCdf cdf =
+        builtIn ? LengthCdf.builtIn(from) : LengthCdf.parse(file, DatasetFile.read(file));
+    int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
+    long most = c.find(BenchKeys.CDF_MAX_TOKENS).orElse(Long.MAX_VALUE);
+    SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
+    Filler filler = new Filler(c, n);
+    List<LoadItem> items = new ArrayList<>();
+    for (int k = 0; k < n; k++) {
+      long total = Math.min(most, cdf.draw(random.nextDouble()));
+      long out = Math.clamp(total / 2, 1, c.get(BenchKeys.RANDOM_OUTPUT_LEN));
+      items.add(LoadItem.of(filler.text(k, Math.max(1, total - out)), (int) out));
+    }
+    return new Workload("cdf", from, Digest.of(items), items);
   }
 
   private static long around(SplittableRandom random, long tokens, double ratio) {

@@ -1,6 +1,10 @@
 package org.infinilm.svc.bench;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -12,6 +16,18 @@ final class Digest {
 
   static String of(byte[] bytes) {
     return HexFormat.of().formatHex(sha256().digest(bytes));
+  }
+
+  /// Of a file of any size.
+  static String of(Path file) throws IOException {
+    MessageDigest d = sha256();
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] piece = new byte[64 << 10];
+      for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
+        d.update(piece, 0, n);
+      }
+    }
+    return HexFormat.of().formatHex(d.digest());
   }
 
   /// Of what the requests ask, whatever they are called and whoever serves them.

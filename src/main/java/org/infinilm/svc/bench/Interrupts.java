@@ -69,6 +69,11 @@ final class Interrupts {
     }
   }
 
+  /// The number of the first signal; 0 before it.
+  int signal() {
+    return first.get();
+  }
+
   /// The exit code of an interrupted process: 128 and the signal's number.
   int code() {
     int signal = first.get();

@@ -132,7 +132,9 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (sample != null) {
+    if (cause instanceof RuntimeException e) {
+      run.faulty(e);
+    } else if (sample != null) {
       now = run.now();
       String said = cause.getMessage() == null ? cause.toString() : cause.getMessage();
       if (cause instanceof IOException) {

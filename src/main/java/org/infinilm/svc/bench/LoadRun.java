@@ -194,7 +194,7 @@ final class LoadRun implements AutoCloseable {
     loop.execute(() -> {
       long sweep = Math.clamp(options.requestTimeout().toNanos() / 4, 1_000_000, 500_000_000);
       sweeper = loop.scheduleWithFixedDelay(this::sweep, sweep, sweep, TimeUnit.NANOSECONDS);
-      pump();
+      guarded(this::pump);
       endWhenDone();
     });
     return ended;
@@ -291,7 +291,16 @@ final class LoadRun implements AutoCloseable {
   private void due() {
     timerAt = Long.MAX_VALUE;
     timer = null;
-    pump();
+    guarded(this::pump);
+  }
+
+  /// A fault of our own ends the run instead of leaving it waiting.
+  private void guarded(Runnable work) {
+    try {
+      work.run();
+    } catch (RuntimeException e) {
+      ended.completeExceptionally(e);
+    }
   }
 
   /// @param whenFree whether it was due as soon as there was a slot
@@ -370,6 +379,11 @@ final class LoadRun implements AutoCloseable {
     ByteBuf b =
         PooledByteBufAllocator.DEFAULT.ioBuffer(headBytes.length + rest.length + body.length);
     return b.writeBytes(headBytes).writeBytes(rest).writeBytes(body);
+  }
+
+  /// A fault of our own.
+  void faulty(RuntimeException e) {
+    ended.completeExceptionally(e);
   }
 
   /// A chunk with output came.

@@ -23,7 +23,9 @@ record Workload(String dataset, @Nullable String path, String sha256, List<LoadI
     return switch (c.get(BenchKeys.DATASET_NAME)) {
       case "custom" -> DatasetFile.custom(c);
       case "random" -> DatasetLengths.random(c);
-      default -> throw new ConfigException("--dataset-name: not built yet");
+      case "cdf" -> DatasetLengths.cdf(c);
+      case "sharegpt" -> DatasetShareGpt.of(c);
+      default -> DatasetConversation.of(c);
     };
   }
 

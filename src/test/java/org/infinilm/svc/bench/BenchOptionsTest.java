@@ -1,0 +1,118 @@
+package org.infinilm.svc.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.ConfigException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchOptionsTest {
+  private static BenchOptions options(
+      String flags, List<String> headers, List<String> goodput, Map<String, String> env)
+      throws ConfigException {
+    Map<String, String> all = new HashMap<>();
+    for (String f : flags.isBlank() ? new String[0] : flags.strip().split(" ")) {
+      all.put(f.substring(0, f.indexOf('=')), f.substring(f.indexOf('=') + 1));
+    }
+    return BenchOptions.of(
+        Arguments.of(
+            BenchProgram.PROGRAM, all, List.of(), Map.of("header", headers, "goodput", goodput)),
+        env);
+  }
+
+  private static BenchOptions options(String flags) throws ConfigException {
+    return options(flags, List.of(), List.of(), Map.of());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'', all-at-once",
+    "request_rate=inf, all-at-once",
+    "request_rate=2, poisson",
+    "request_rate=2 burstiness=0.5, gamma",
+    "request_rate=2 arrival=constant, constant",
+    "max_concurrency=4, closed",
+    "request_rate=2 max_concurrency=4, poisson",
+    "arrival=closed max_concurrency=4, closed",
+    "arrival=replay, replay"
+  })
+  void theArrivalFollowsFromRateAndConcurrency(String flags, String arrival) throws Exception {
+    assertThat(options(flags).arrivalLabel()).isEqualTo(arrival);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "arrival=closed | without --max-concurrency",
+        "arrival=closed max_concurrency=2 request_rate=3 | closed with --request-rate 3.0",
+        "arrival=constant | constant (expected: a --request-rate with it)",
+        "request_rate=-1 | --request-rate: -1 (expected: inf, or requests a second",
+        "request_rate=fast | --request-rate: fast (expected: inf",
+        "url=https://x | --url: https://x (expected: http://host:port)",
+        "url=localhost:8000 | (expected: http://host:port)",
+        "url=http://h/v1 | (expected: http://host:port)",
+        "endpoint=v1/chat | --endpoint: v1/chat (expected: a path",
+        "extra_body=[1] | --extra-body: [1] (expected: a JSON object)",
+        "backend=vllm | --backend: vllm (expected: one of openai, openai-chat)",
+        "dataset_name=hf | --dataset-name: hf (expected: one of custom, random"
+      })
+  void aWrongFlagIsNamedWithWhatWasExpected(String flags, String said) {
+    assertThatThrownBy(() -> options(flags))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(said);
+  }
+
+  @Test
+  void theAddressAndThePathHaveDefaults() throws Exception {
+    assertThat(options("").url()).hasToString("http://127.0.0.1:8000");
+    assertThat(options("host=h port=81").url()).hasToString("http://h:81");
+    assertThat(options("base_url=http://h:82/").url()).hasToString("http://h:82");
+    assertThat(options("").endpoint()).isEqualTo("/v1/chat/completions");
+    assertThat(options("backend=openai").endpoint()).isEqualTo("/v1/completions");
+  }
+
+  @Test
+  void theKeyIsSentUnlessAHeaderReplacesIt() throws Exception {
+    Map<String, String> env = Map.of("OPENAI_API_KEY", "sk-1");
+    assertThat(options("", List.of("X-A=b=c"), List.of(), env).headers())
+        .extracting(h -> h.name() + ": " + h.value())
+        .containsExactly("X-A: b=c", "Authorization: Bearer sk-1");
+    assertThat(options("", List.of("authorization=Basic x"), List.of(), env).headers()).hasSize(1);
+    assertThatThrownBy(
+            () -> options("", List.of(), List.of(), Map.of("OPENAI_API_KEY", "sk-\u00e4")))
+        .hasMessageContaining("OPENAI_API_KEY")
+        .hasMessageNotContaining("sk-");
+    assertThatThrownBy(() -> options("", List.of("Host=x"), List.of(), Map.of()))
+        .hasMessageContaining("--header: Host");
+    assertThatThrownBy(() -> options("", List.of("X-A=\u0007"), List.of(), Map.of()))
+        .hasMessageContaining("--header: X-A");
+  }
+
+  @Test
+  void objectivesAreReadInVllmsForm() throws Exception {
+    assertThat(options("", List.of(), List.of("ttft:500", "tpot:50"), Map.of()).goodput())
+        .isEqualTo(Map.of("ttft", 500.0, "tpot", 50.0));
+    assertThat(
+            BenchOptions.of(
+                    Arguments.of(
+                        BenchProgram.PROGRAM,
+                        Map.of(),
+                        List.of("tpot:50"),
+                        Map.of("goodput", List.of("ttft:500"))),
+                    Map.of())
+                .goodput())
+        .hasSize(2);
+    assertThatThrownBy(() -> options("", List.of(), List.of("ttft"), Map.of()))
+        .hasMessageContaining("--goodput: ttft (expected: ttft:MS");
+    assertThatThrownBy(() ->
+            BenchOptions.of(
+                Arguments.of(BenchProgram.PROGRAM, Map.of(), List.of("stray"), Map.of()), Map.of()))
+        .hasMessageContaining("stray (expected: flags only");
+  }
+}
