@@ -75,22 +75,19 @@ def requests(result: Result) -> list[dict[str, Any]]:
 
 
 def routing(result: Result) -> None:
-    """Where requests went, and the share that the rule's pool answered."""
+    """The share of requests that the rule's pool answered, and the exceptions."""
     told = result.content.get("routing")
     if not isinstance(told, dict):
-        print("routing: the result does not tell where requests went")
+        print("routing accuracy: not known; the result does not tell where requests went")
         return
-    print(f"routing: threshold {told.get('threshold')} ({told.get('metric')})")
-    for pool, seen in sorted((told.get("pools") or {}).items()):
-        sizes = f"sizes {seen.get('min_bytes')} to {seen.get('max_bytes')}, median {seen.get('median_bytes')}"
-        print(f"  {pool}: {seen.get('requests')} requests, {sizes}")
-    for name, seen in sorted((told.get("instances") or {}).items()):
-        counted = seen.get("counted")
-        own = "its own counter is not known" if counted is None else f"its own counter says {counted}"
-        print(f"  {name}: {seen.get('requests')} requests, {own}")
     accuracy = told.get("accuracy")
     if accuracy is not None:
-        print(f"routing accuracy: {accuracy:.2%} ({told.get('correct')} of {told.get('checked')} by the rule's pool)")
+        agree = {True: "agree", False: "DISAGREE", None: "are not known"}[told.get("counters_agree")]
+        share = f"{told.get('correct')} of {told.get('checked')} answered by the rule's pool"
+        print(f"routing accuracy: {accuracy:.2%} ({share}; the instances' own counters {agree})")
+    else:
+        where = ", ".join(f"{name} {seen.get('requests')}" for name, seen in sorted((told.get("instances") or {}).items()))
+        print(f"routing: {where}")
     exceptions = told.get("exceptions") or []
     for e in exceptions[:10]:
         print(f"  request {e.get('index')} of size {e.get('size')}: {e.get('pool')}, expected {e.get('expected')}: {e.get('reason')}")
