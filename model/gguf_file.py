@@ -113,6 +113,23 @@ class GgufWriter:
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Tensors as f32 by name, and the pieces of the tokenizer."""
+    tensors, metadata, _ = _read(path)
+    pieces = metadata.get("tokenizer.ggml.tokens")
+    return tensors, pieces if isinstance(pieces, list) else []
+
+
+def rewrite(source: Path, target: Path, table_kind: str, layer_kind: str) -> int:
+    """The same model with its embeddings and its layers in other types; returns the size in bytes."""
+    tensors, _, raw_metadata = _read(source)
+    writer = GgufWriter()
+    writer._metadata = raw_metadata
+    for name, values in tensors.items():
+        writer.tensor(name, values, table_kind if name == "token_embd.weight" else layer_kind)
+    return writer.write(target)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object], list[bytes]]:
+    """Tensors as f32, metadata, and the bytes of each entry of the metadata."""
     raw = path.read_bytes()
     place = 0
 
@@ -145,9 +162,12 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     place = 4
     _, tensor_count, metadata_count = take("IQQ")
     metadata: dict[str, object] = {}
+    entries: list[bytes] = []
     for _ in range(metadata_count):
+        begin = place
         key = text()
         metadata[key] = value(take("I")[0])
+        entries.append(raw[begin:place])
     infos = []
     for _ in range(tensor_count):
         name = text()
@@ -161,5 +181,4 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             raise ValueError(f"{path}: tensor {name} of type {kind} (expected: f32 or f16)")
         data = np.frombuffer(raw, kinds[kind], int(np.prod(shape)), start + offset)
         tensors[name] = data.reshape(shape).astype(np.float32)
-    pieces = metadata.get("tokenizer.ggml.tokens")
-    return tensors, pieces if isinstance(pieces, list) else []
+    return tensors, metadata, entries

@@ -142,7 +142,10 @@ public final class EngineProgram {
     Thread.ofPlatform().daemon().name("load").start(loading);
     Server server =
         Server.start(
-            Server.Options.at(config.get(HOST), config.get(PORT)).maxBody(MAX_BODY_BYTES), routes);
+            Server.Options.at(config.get(HOST), config.get(PORT))
+                .maxBody(MAX_BODY_BYTES)
+                .refusal(EngineRoutes::refusal),
+            routes);
     Lifetime life = Lifetime.ofProcess(BOUND);
     supervisor.ifPresent(p -> p.onExit().thenRun(() -> life.end(0)));
     life.onEnd(server::close);

@@ -60,6 +60,18 @@ final class EngineRoutes implements Handler {
             "/detokenize", new Route("POST", (r, id) -> detokenize(r)));
   }
 
+  /// What the HTTP server itself refuses, in OpenAI's shape.
+  static Response refusal(int status, String why) {
+    String code =
+        switch (status) {
+          case 413 -> "request_too_large";
+          case 500 -> "internal_error";
+          case 503 -> "shutting_down";
+          default -> "bad_request";
+        };
+    return new ApiError(status, code, null, why).response().with("x-request-id", "req-" + hex());
+  }
+
   /// From now on generation requests are served.
   void serve(Loaded model) {
     loaded = model;

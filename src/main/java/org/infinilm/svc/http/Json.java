@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.type.TypeReference;
@@ -54,7 +55,7 @@ public final class Json {
     } catch (JsonProcessingException e) {
       throw e;
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new JsonParseException(null, "not in UTF-8, UTF-16 or UTF-32", e);
     }
   }
 

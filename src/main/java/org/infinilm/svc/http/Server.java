@@ -15,11 +15,20 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /// The HTTP/1.1 server of control planes, the engine and the simulator: Netty below, whole request
 /// bodies, one virtual thread a request. Thread-safe.
 public final class Server implements AutoCloseable {
+  /// Writes the answer to what the server itself refuses: bad framing, a head or body that is too
+  /// large, a handler that failed.
+  @FunctionalInterface
+  public interface Refusal {
+    /// @param why names the wrong value and the expected one
+    Response answer(int status, String why);
+  }
+
   /// How a server listens.
   ///
   /// @param host address to listen on, `127.0.0.1` or `0.0.0.0`
@@ -27,14 +36,25 @@ public final class Server implements AutoCloseable {
   /// @param maxBodyBytes larger bodies are answered 413
   /// @param maxConnections more are closed at once
   /// @param idle a connection without a request for so long is closed
+  /// @param refusal `{"error":"text"}` unless told otherwise
   public record Options(
-      String host, int port, int maxBodyBytes, int maxConnections, Duration idle) {
+      String host, int port, int maxBodyBytes, int maxConnections, Duration idle, Refusal refusal) {
     public static Options at(String host, int port) {
-      return new Options(host, port, 2 << 20, 1024, Duration.ofSeconds(75));
+      return new Options(
+          host,
+          port,
+          2 << 20,
+          1024,
+          Duration.ofSeconds(75),
+          (status, why) -> Response.json(status, Map.of("error", why)));
     }
 
     public Options maxBody(int bytes) {
-      return new Options(host, port, bytes, maxConnections, idle);
+      return new Options(host, port, bytes, maxConnections, idle, refusal);
+    }
+
+    public Options refusal(Refusal other) {
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, other);
     }
   }
 
@@ -76,8 +96,7 @@ public final class Server implements AutoCloseable {
                         .addLast(
                             new IdleStateHandler(
                                 options.idle().toMillis(), 0, 0, TimeUnit.MILLISECONDS))
-                        .addLast(
-                            "connection", new ServerConnection(handler, options.maxBodyBytes()));
+                        .addLast("connection", new ServerConnection(handler, options));
                   }
                 })
             .bind(options.host(), options.port())

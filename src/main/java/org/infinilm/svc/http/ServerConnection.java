@@ -50,15 +50,17 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
 
   private final Handler handler;
   private final int maxBodyBytes;
+  private final Server.Refusal refusal;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
   private ByteArrayOutputStream body = new ByteArrayOutputStream();
   private @Nullable Pending pending;
   private boolean closing;
 
-  ServerConnection(Handler handler, int maxBodyBytes) {
+  ServerConnection(Handler handler, Server.Options options) {
     this.handler = handler;
-    this.maxBodyBytes = maxBodyBytes;
+    this.maxBodyBytes = options.maxBodyBytes();
+    this.refusal = options.refusal();
   }
 
   boolean busy() {
@@ -169,10 +171,10 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     try {
       response = handler.handle(request);
     } catch (InterruptedException e) {
-      response = Response.json(503, Map.of("error", "shutting down"));
+      response = refusal.answer(503, "shutting down");
     } catch (Exception | StackOverflowError e) {
       LOG.error("{} {} failed", request.method(), request.path(), e);
-      response = Response.json(500, Map.of("error", "internal error"));
+      response = refusal.answer(500, "internal error");
     }
     Response.BodyWriter stream = response.stream();
     if (stream == null || (request.method().equals("HEAD") && !response.isRaw())) {
@@ -206,8 +208,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private void refuse(ChannelHandlerContext ctx, int status, String why) {
     closing = true;
     head = null;
-    DefaultFullHttpResponse r =
-        full(Response.json(status, Map.of("error", why)), HttpMethod.GET, false);
+    DefaultFullHttpResponse r = full(refusal.answer(status, why), HttpMethod.GET, false);
     ctx.writeAndFlush(r).addListener(ChannelFutureListener.CLOSE);
   }
 

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.infinilm.svc.engine.Vocabulary.Message;
 import org.infinilm.svc.http.Json;
@@ -160,5 +162,13 @@ class AskReaderTest {
                 + "\"object\":\"chat.completion.chunk\",\"usage\":{\"completion_tokens\":2,"
                 + "\"prompt_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":4},"
                 + "\"total_tokens\":9}}");
+  }
+
+  @Test
+  void thePageNamesEveryFieldThatIsRefused() throws Exception {
+    String page = Files.readString(Path.of("docs", "engine.md"));
+    for (String field : Refusals.fields()) {
+      assertThat(page).contains("`" + (field.startsWith("guided_") ? "guided_*" : field) + "`");
+    }
   }
 }
