@@ -1,30 +1,39 @@
 package org.infinilm.svc.bench;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.infinilm.svc.http.Json;
 
 /// One result file of vLLM's `bench serve --save-result`, or of ours.
 ///
 /// @param label what the run was called; empty when the file does not say
-/// @param date as the file writes it, `YYYYmmdd-HHMMSS`
+/// @param date as the file writes it, `YYYYmmdd-HHMMSS`; "unknown" when it does not say
+/// @param complete false for a run that was interrupted
+/// @param figures the nine compared figures
+/// @param workload what is known of the load, name to value as written; see [CompareWorkload]
+/// @param requests each request, when the file has them (ours always, vLLM's with
+///   `--save-detailed`); else empty
+/// @param routing where requests went, when the run looked
 record ResultFile(
     Path path,
     String label,
     String date,
+    boolean complete,
     long completed,
     long failed,
-    Map<Metric, Double> figures) {
+    Map<Metric, Double> figures,
+    Map<String, String> workload,
+    List<ResultRequest> requests,
+    Optional<ResultRouting> routing) {
   /// Largest file that is read; one with details of every request is far below it.
-  private static final long MOST_BYTES = 512L << 20;
+  private static final long MOST_BYTES = 1L << 30;
 
   /// A file that is no result; the message names it and what is wrong.
   static final class Unusable extends Exception {
@@ -34,90 +43,75 @@ record ResultFile(
   }
 
   static ResultFile read(Path path) throws Unusable {
-    byte[] bytes;
     try {
+      if (Files.isDirectory(path)) {
+        throw new Unusable(path, "is a folder (expected: a result JSON of a benchmark)");
+      }
       if (Files.size(path) > MOST_BYTES) {
         throw new Unusable(
             path, Files.size(path) + " bytes (expected: at most " + MOST_BYTES + ")");
       }
-      bytes = Files.readAllBytes(path);
+      try (InputStream in = Files.newInputStream(path)) {
+        return new ResultReader(path).read(in);
+      }
     } catch (NoSuchFileException e) {
       throw new Unusable(path, "no such file (expected: a result JSON of a benchmark)");
     } catch (IOException e) {
-      throw new Unusable(
-          path,
-          Files.isDirectory(path)
-              ? "is a folder (expected: a result JSON of a benchmark)"
-              : "cannot be read: " + GenContext.reason(e));
+      throw new Unusable(path, "cannot be read: " + GenContext.reason(e));
     }
-    return parse(path, bytes);
   }
 
   static ResultFile parse(Path path, byte[] bytes) throws Unusable {
-    JsonNode root;
     try {
-      root = Json.tree(bytes);
-    } catch (JsonProcessingException e) {
-      throw new Unusable(
-          path,
-          "not a complete JSON document, perhaps half-written: "
-              + e.getOriginalMessage().lines().findFirst().orElse("")
-              + " at line "
-              + e.getLocation().getLineNr()
-              + ", column "
-              + e.getLocation().getColumnNr());
+      return new ResultReader(path).read(new ByteArrayInputStream(bytes));
+    } catch (IOException e) {
+      throw new Unusable(path, "cannot be read: " + GenContext.reason(e));
     }
-    if (!root.isObject()) {
-      throw new Unusable(
-          path, (bytes.length == 0 ? "empty" : "not a JSON object") + " (expected: a result JSON)");
-    }
-    Map<Metric, Double> figures = new EnumMap<>(Metric.class);
-    for (Metric m : Metric.values()) {
-      figures.put(m, number(path, root, m.key()));
-    }
-    return new ResultFile(
-        path,
-        root.path("label").asText(""),
-        root.path("date").asText("unknown"),
-        (long) number(path, root, "completed"),
-        (long) number(path, root, "failed"),
-        figures);
   }
 
-  private static double number(Path path, JsonNode root, String key) throws Unusable {
-    JsonNode v = root.get(key);
+  double figure(Metric m) {
+    Double v = figures.get(m);
     if (v == null) {
-      throw new Unusable(path, "\"" + key + "\" is missing (expected: a number)");
+      throw new IllegalArgumentException(path + " has no " + m.key());
     }
-    if (!v.isNumber() || !Double.isFinite(v.doubleValue())) {
-      String seen = v.toString();
-      throw new Unusable(
-          path,
-          key
-              + ": "
-              + (seen.length() > 40 ? seen.substring(0, 40) + "..." : seen)
-              + " (expected: a number)");
-    }
-    return v.doubleValue();
+    return v;
   }
 
-  /// Which side the file belongs to: its name says so, else its label.
-  Optional<Side> side() {
+  String name() {
     Path name = path.getFileName();
-    return side(name == null ? "" : name.toString()).or(() -> side(label));
+    return name == null ? "" : name.toString();
   }
 
-  /// `paged...` or `static...` at the beginning decides, else the one that occurs. `2paged` names a
-  /// pair of paged instances, which is neither side.
-  static Optional<Side> side(String text) {
-    String t = text.toLowerCase(Locale.ROOT).replace("2paged", "");
-    boolean paged = t.contains("paged");
-    boolean still = t.contains("static");
-    if (t.startsWith("paged") || (paged && !still)) {
-      return Optional.of(Side.PAGED);
+  /// Prompt tokens and how many of them came from a cache, over the requests that tell; both zero
+  /// when none does.
+  CachedTokens cached() {
+    long prompt = 0;
+    long cached = 0;
+    for (ResultRequest r : requests) {
+      if (r.cachedTokens() >= 0 && r.inputTokens() >= 0) {
+        prompt += r.inputTokens();
+        cached += r.cachedTokens();
+      }
     }
-    return t.startsWith("static") || (still && !paged)
-        ? Optional.of(Side.STATIC)
-        : Optional.empty();
+    return new CachedTokens(prompt, cached);
+  }
+
+  /// @param cached at most `prompt`
+  record CachedTokens(long prompt, long cached) {
+    CachedTokens plus(CachedTokens other) {
+      return new CachedTokens(prompt + other.prompt, cached + other.cached);
+    }
+
+    Optional<String> text() {
+      return prompt == 0
+          ? Optional.empty()
+          : Optional.of(
+              String.format(
+                  Locale.ROOT,
+                  "%,d of %,d prompt tokens (%.1f %%)",
+                  cached,
+                  prompt,
+                  100.0 * cached / prompt));
+    }
   }
 }

@@ -22,6 +22,7 @@ import picocli.CommandLine.ParseResult;
 /// Builds picocli's model from the programs' keys and runs the one that was called.
 final class CommandLineParser {
   private static final String FILE = "--config-file";
+  private static final String MANY = "...";
 
   private final List<Program> programs;
   private final Map<String, String> env;
@@ -44,7 +45,7 @@ final class CommandLineParser {
     PrintWriter err = new PrintWriter(stderr, true, StandardCharsets.UTF_8);
     PrintWriter out = new PrintWriter(stdout, true, StandardCharsets.UTF_8);
     try {
-      ParseResult parsed = root.parseArgs(args.toArray(String[]::new));
+      ParseResult parsed = root.parseArgs(spread(args).toArray(String[]::new));
       ParseResult last = parsed;
       while (last.hasSubcommand()) {
         last = last.subcommand();
@@ -79,6 +80,41 @@ final class CommandLineParser {
       err.println(e.getMessage() == null ? e.toString() : e.getMessage());
       return 1;
     }
+  }
+
+  /// A repeatable flag that takes several values at once (its name ends in `...`) becomes one flag
+  /// a value.
+  private List<String> spread(List<String> args) {
+    List<String> flags =
+        programs.stream()
+            .filter(p -> !args.isEmpty() && p.name().equals(args.getFirst()))
+            .flatMap(p -> p.repeatable().keySet().stream())
+            .filter(name -> name.endsWith(MANY))
+            .map(name -> "--" + bare(name))
+            .toList();
+    List<String> out = new ArrayList<>();
+    String current = "";
+    for (String a : args) {
+      if (flags.contains(a)) {
+        current = a;
+        out.add(a);
+      } else if (a.startsWith("-")) {
+        current = "";
+        out.add(a);
+      } else {
+        if (!current.isEmpty() && !out.getLast().equals(current)) {
+          out.add(current);
+        }
+        out.add(a);
+      }
+    }
+    return out;
+  }
+
+  private static String bare(String repeatable) {
+    return repeatable.endsWith(MANY)
+        ? repeatable.substring(0, repeatable.length() - MANY.length())
+        : repeatable;
   }
 
   /// Only the command that is called gets its options: the others are named in the help alone.
@@ -150,8 +186,8 @@ final class CommandLineParser {
     p.repeatable()
         .forEach((name, doc) ->
             spec.addOption(
-                OptionSpec.builder("--" + name)
-                    .paramLabel("VALUE")
+                OptionSpec.builder("--" + bare(name))
+                    .paramLabel(name.endsWith(MANY) ? "FILE" + MANY : "VALUE")
                     .type(List.class)
                     .auxiliaryTypes(String.class)
                     .description(doc)
@@ -177,7 +213,8 @@ final class CommandLineParser {
     }
     Map<String, List<String>> repeated = new HashMap<>();
     for (String name : p.repeatable().keySet()) {
-      repeated.put(name, List.copyOf(r.<List<String>>matchedOptionValue("--" + name, List.of())));
+      String bare = bare(name);
+      repeated.put(bare, List.copyOf(r.<List<String>>matchedOptionValue("--" + bare, List.of())));
     }
     List<String> positionals = new ArrayList<>();
     for (PositionalParamSpec s : r.matchedPositionals()) {

@@ -8,7 +8,8 @@ import java.util.Map;
 ///
 /// @param name the command, `router`; two words for a nested one (`config check`)
 /// @param keys its settings, each also a flag
-/// @param repeatable flags that may be given several times, name (without dashes) to help line
+/// @param repeatable flags that may be given several times, name (without dashes) to help line; a
+///   name that ends in `...` also takes several values at once
 /// @param positionals placeholder of the positional arguments, `[HOST]` or `FILE`; empty for none
 /// @param takesFile whether `--config-file FILE` fills the keys from a TOML file
 public record Program(

@@ -1,0 +1,39 @@
+package org.infinilm.svc.bench;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/// Where the requests of a run went, as the bench saw it. Counts that are not known are -1.
+///
+/// @param threshold in the unit of `metric`; -1 when there is none
+/// @param accuracy share of the checked requests that the pool named by the rule answered; NaN when
+///   none was checked
+/// @param countersAgree whether the instances' own counters say the same; empty when not looked at
+record ResultRouting(
+    long threshold,
+    String metric,
+    long checked,
+    long correct,
+    double accuracy,
+    Map<String, Pool> pools,
+    List<Instance> instances,
+    Map<String, Long> reasons,
+    List<Misrouted> exceptions,
+    Optional<Boolean> countersAgree) {
+
+  record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}
+
+  /// @param counted difference of the instance's own request counter over the run
+  record Instance(String name, String pool, long requests, long counted) {}
+
+  /// A request that another pool than the expected one answered.
+  record Misrouted(
+      long index,
+      String requestId,
+      long size,
+      String expected,
+      String pool,
+      String instance,
+      String reason) {}
+}
