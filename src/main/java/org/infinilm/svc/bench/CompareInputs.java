@@ -60,6 +60,18 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
     if (wish.folder().isPresent()) {
       loose.addAll(inFolder(wish.folder().get(), wish.kind(), warnings));
     }
+    return assemble(wish, named, loose, warnings);
+  }
+
+  /// Files that were read already, each told by its name or label.
+  static CompareInputs of(List<ResultFile> files, boolean force) throws Nothing {
+    Wish wish = new Wish(Optional.empty(), Map.of(), List.of(), Optional.empty(), force);
+    return assemble(wish, Map.of(), files, new ArrayList<>());
+  }
+
+  private static CompareInputs assemble(
+      Wish wish, Map<String, List<ResultFile>> named, List<ResultFile> loose, List<String> warnings)
+      throws Nothing {
     CompareKind kind = kind(wish, named, loose);
     List<Side> sides =
         kind == CompareKind.RUNS ? twoRuns(loose) : seated(kind, named, loose, warnings);
@@ -197,7 +209,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
     return out;
   }
 
-  private static List<String> remarks(ResultFile f) {
+  static List<String> remarks(ResultFile f) {
     List<String> out = new ArrayList<>();
     if (!f.complete()) {
       out.add(
@@ -246,7 +258,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
   }
 
   /// The files that a pattern names; a plain path stands for itself.
-  private static List<Path> expand(String pattern) throws Nothing {
+  static List<Path> expand(String pattern) throws Nothing {
     try {
       Path path = Path.of(pattern);
       Path last = path.getFileName();

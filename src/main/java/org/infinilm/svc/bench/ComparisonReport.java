@@ -187,23 +187,15 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     }
     cached(side).text().ifPresent(t -> out.put("Cached tokens", t));
     f.routing()
-        .filter(r -> r.checked() > 0)
         .ifPresent(r ->
-            out.put(
-                "Routing accuracy",
-                String.format(
-                    Locale.ROOT,
-                    "%.1f %% (%d of %d checked%s)",
-                    100.0 * r.correct() / r.checked(),
-                    r.correct(),
-                    r.checked(),
-                    r.countersAgree()
-                        .map(a ->
-                            a
-                                ? ", the instances' counters agree"
-                                : ", the instances' counters DISAGREE")
-                        .orElse(""))));
+            r.accuracyText().ifPresent(text -> out.put("Routing accuracy", text + counters(r))));
     return out;
+  }
+
+  private static String counters(ResultRouting r) {
+    return r.countersAgree()
+        .map(a -> a ? "; the instances' counters agree" : "; the instances' counters DISAGREE")
+        .orElse("");
   }
 
   private static ResultFile.CachedTokens cached(Side side) {
@@ -242,7 +234,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   }
 
   /// The three sentences, or one when none says anything.
-  private static List<String> bySize(Comparison c) {
+  static List<String> bySize(Comparison c) {
     List<Optional<String>> why =
         c.bySize().stream().map(ComparisonBySize::nothing).distinct().toList();
     if (why.size() == 1 && why.getFirst().isPresent()) {
@@ -291,7 +283,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
         .toList();
   }
 
-  private static String conclusion(Comparison c) {
+  static String conclusion(Comparison c) {
     int base = c.with(Verdict.BASE).size();
     int other = c.with(Verdict.OTHER).size();
     String versus = c.other().title() + " against " + c.base().title() + ": ";

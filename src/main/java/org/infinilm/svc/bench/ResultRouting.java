@@ -1,6 +1,7 @@
 package org.infinilm.svc.bench;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -21,6 +22,20 @@ record ResultRouting(
     Map<String, Long> reasons,
     List<Misrouted> exceptions,
     Optional<Boolean> countersAgree) {
+
+  /// `99.9 % (49,998 of 50,000)`: rounded down, so that 100 % means every one; empty when none was
+  /// checked.
+  Optional<String> accuracyText() {
+    return checked <= 0
+        ? Optional.empty()
+        : Optional.of(
+            String.format(
+                Locale.ROOT,
+                "%.1f %% (%,d of %,d checked)",
+                Math.floor(1000.0 * correct / checked) / 10,
+                correct,
+                checked));
+  }
 
   record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}
 

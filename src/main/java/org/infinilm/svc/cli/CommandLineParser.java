@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Config;
@@ -217,7 +218,7 @@ final class CommandLineParser {
       repeated.put(bare, List.copyOf(r.<List<String>>matchedOptionValue("--" + bare, List.of())));
     }
     List<String> positionals = new ArrayList<>();
-    for (PositionalParamSpec s : r.matchedPositionals()) {
+    for (PositionalParamSpec s : new LinkedHashSet<>(r.matchedPositionals())) {
       positionals.addAll(s.originalStringValues());
     }
     String file = p.takesFile() ? r.matchedOptionValue(FILE, (String) null) : null;

@@ -8,6 +8,7 @@ import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.bench.Compare;
 import org.infinilm.svc.bench.GenAccumulateContext;
 import org.infinilm.svc.bench.GenLargeContext;
+import org.infinilm.svc.bench.Plot;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.DownProgram;
@@ -38,6 +39,7 @@ public final class Main {
           GenLargeContext.PROGRAM,
           GenAccumulateContext.PROGRAM,
           Compare.PROGRAM,
+          Plot.PROGRAM,
           ConfigCheck.PROGRAM,
           StartCache.PROGRAM);
 

@@ -118,7 +118,7 @@ class CompareTest {
     assertThat(io.printed())
         .containsPattern("TTFT: paged wins at every size by (49|50|51)\\.\\d % \\+- ")
         .contains("Cached tokens: ")
-        .contains("Routing accuracy: 99.0 % (99 of 100 checked, the instances' counters agree)")
+        .contains("Routing accuracy: 99.0 % (99 of 100 checked); the instances' counters agree")
         .contains("bootstrap");
   }
 
