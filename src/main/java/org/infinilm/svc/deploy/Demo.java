@@ -33,8 +33,7 @@ final class Demo {
 
   /// Whether both were answered.
   boolean run() throws InterruptedException {
-    boolean small =
-        ask("small", ChatBody.of(model, "Tell me a story about a small dog.", 48, true));
+    boolean small = ask("small", ChatBody.of(model, "What is a paged cache?", 96, true));
     String text = EnglishText.of(60_000) + "Tell me more about the old ferryman.";
     return ask("large", ChatBody.of(model, text, 32, true)) && small;
   }
@@ -106,7 +105,7 @@ final class Demo {
             seen.header("x-infini-threshold"),
             (first - start) / 1e9,
             (end - start) / 1e9));
-    terminal.line("  " + Json.text(Probe.shorten(text(seen).strip(), 160)));
+    terminal.line("  " + Json.text(Probe.shorten(text(seen).strip(), 300)));
     return true;
   }
 
