@@ -22,7 +22,11 @@ final class Engine {
   /// @param maxWaiting requests that may wait; more are refused
   /// @param queueTimeout how long one may wait
   /// @param stuckAfter the longest that one step may take
-  record Patience(int maxWaiting, Duration queueTimeout, Duration stuckAfter) {}
+  record Patience(int maxWaiting, Duration queueTimeout, Duration stuckAfter) {
+    Patience withWaiting(int most) {
+      return new Patience(most, queueTimeout, stuckAfter);
+    }
+  }
 
   private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
   private static final long CLOSE_MILLIS = 3000;
@@ -43,6 +47,9 @@ final class Engine {
   private final Thread thread;
   private volatile boolean closed;
   private volatile boolean failed;
+
+  /// Batches begun; written by the engine's thread only.
+  private volatile long steps;
 
   Engine(
       Llama llama,
@@ -108,7 +115,7 @@ final class Engine {
 
   /// Ends a job at the next step; it is told so.
   void cancel(Job job) {
-    job.markCancelled();
+    job.markCancelled(steps);
     sweep.set(true);
     LockSupport.unpark(thread);
   }
@@ -269,6 +276,7 @@ final class Engine {
     }
     Map<Integer, Job> bySequence = new HashMap<>();
     owners.forEach(j -> bySequence.put(sequence(j).id(), j));
+    steps = steps + 1;
     boolean done =
         decoder.run(
             batch,
@@ -358,7 +366,7 @@ final class Engine {
     waiting.sweep();
     for (Job j : List.copyOf(running)) {
       if (j.cancelled()) {
-        metrics.aborted();
+        metrics.aborted(steps - j.cancelledAtStep());
         end(j, new Job.Event.Broken(Job.Why.CANCELLED));
       }
     }

@@ -39,6 +39,7 @@ final class EngineMetrics {
     1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000
   };
   private static final double[] STEP_TOKENS = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+  private static final double[] CANCEL_STEPS = {0, 1, 2, 4, 8};
 
   /// vLLM numbers its engines; a process here has one.
   private static final String ENGINE = "0";
@@ -62,6 +63,7 @@ final class EngineMetrics {
   private final CounterDataPoint evictions;
   private final DistributionDataPoint stepTokens;
   private final DistributionDataPoint stepAnswers;
+  private final DistributionDataPoint cancelSteps;
   private final DistributionDataPoint requestPromptTokens;
   private final DistributionDataPoint requestTokens;
   private final DistributionDataPoint firstToken;
@@ -109,6 +111,11 @@ final class EngineMetrics {
     stepTokens = histogram("infini_engine_step_tokens", "Tokens of a step.", STEP_TOKENS);
     stepAnswers =
         histogram("infini_engine_batch_size", "Answers that one step went on with.", STEP_TOKENS);
+    cancelSteps =
+        histogram(
+            "infini_engine_cancel_steps",
+            "Batches begun between a client's leaving and the end of its running request.",
+            CANCEL_STEPS);
     requestPromptTokens =
         histogram("vllm:request_prompt_tokens", "Prompt tokens of a request.", TOKENS);
     requestTokens =
@@ -207,8 +214,11 @@ final class EngineMetrics {
     inference.observe((job.latestNanos - job.admittedNanos) / NANOS);
   }
 
-  /// A running job's client has gone.
-  void aborted() {
+  /// A running job whose client has gone has left.
+  ///
+  /// @param steps batches begun since it was cancelled
+  void aborted(long steps) {
+    cancelSteps.observe(steps);
     success.labelValues(ENGINE, "abort", model).inc();
   }
 

@@ -40,8 +40,11 @@ record EngineSetup(
         maxTokens,
         threads,
         0,
-        new Engine.Patience(maxWaiting, Duration.ofMinutes(5), Duration.ofMinutes(1)));
+        DEFAULT_PATIENCE.withWaiting(maxWaiting));
   }
+
+  static final Engine.Patience DEFAULT_PATIENCE =
+      new Engine.Patience(256, Duration.ofMinutes(5), Duration.ofMinutes(1));
 
   private static final Logger LOG = LoggerFactory.getLogger(EngineSetup.class);
 
@@ -52,6 +55,10 @@ record EngineSetup(
 
   /// Attention scores of one layer may take so much.
   private static final long SCORE_BYTES = 256 << 20;
+
+  /// Keys and values are f32 when all of them take no more than this, else f16: with f16, the
+  /// logits of one token at a time and of a whole batch differ by more than 0.001.
+  private static final long FULL_CACHE_BYTES = 256 << 20;
 
   private static final int KEPT_SEQUENCES = 32;
 
@@ -76,7 +83,7 @@ record EngineSetup(
         pooled ? maxRunning + KEPT_SEQUENCES : 1,
         threads,
         false,
-        true);
+        4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
   }
 
   /// Loads the model and starts its engine.

@@ -48,6 +48,7 @@ final class Job {
   private final CountDownLatch decided = new CountDownLatch(1);
   private volatile boolean cancelled;
   private volatile boolean expired;
+  private volatile long cancelledAtStep;
   private volatile int cachedTokens;
 
   /// Engine's thread only: the sequence while running, and the answer so far.
@@ -126,13 +127,24 @@ final class Job {
     return cancelled;
   }
 
-  void markCancelled() {
+  /// @param step the number of the step in progress or last done
+  void markCancelled(long step) {
+    cancelledAtStep = step;
     cancelled = true;
+  }
+
+  long cancelledAtStep() {
+    return cancelledAtStep;
   }
 
   /// Waits for the next event.
   Event next() throws InterruptedException {
     return events.take();
+  }
+
+  /// The next event if there is one already.
+  @Nullable Event poll() {
+    return events.poll();
   }
 
   void tell(Event event) {

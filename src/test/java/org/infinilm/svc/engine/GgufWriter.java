@@ -10,10 +10,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/// Writes a small GGUF model (version 3, architecture `llama`, f32) with random weights and an SPM
-/// vocabulary of bytes, letters and a few words.
+/// Writes a small GGUF model (version 3, f32) with random weights: architecture `llama` and an SPM
+/// vocabulary of bytes, letters and a few words, or architecture `qwen2` and a byte-level BPE
+/// vocabulary of bytes and a few merges.
 final class GgufWriter {
   private static final int STRING = 8;
   private static final int ARRAY = 9;
@@ -39,10 +41,69 @@ final class GgufWriter {
   ///
   /// @param template the chat template to store, or null for none
   static Path write(Path file, Size size, long seed, @Nullable String template) throws IOException {
-    return new GgufWriter().build(file, size, seed, template);
+    return new GgufWriter().llama(file, size, seed, template);
   }
 
-  private Path build(Path file, Size z, long seed, @Nullable String template) throws IOException {
+  /// Writes a model of the other kind.
+  static Path writeQwen(Path file, Size size, long seed) throws IOException {
+    return new GgufWriter().qwen(file, size, seed);
+  }
+
+  private Path qwen(Path file, Size z, long seed) throws IOException {
+    List<String> pieces = new ArrayList<>();
+    for (int b = 0; b < 256; b++) {
+      pieces.add(Character.toString(byteLevel(b)));
+    }
+    List<String> merges = List.of("t h", "th e", "Ġ a", "Ġ the", "i n", "e r", "o n", "Ġ t");
+    merges.forEach(m -> pieces.add(m.replace(" ", "")));
+    pieces.add("<|endoftext|>");
+    pieces.add("<|im_start|>");
+    pieces.add("<|im_end|>");
+    int specials = pieces.size() - 3;
+    shape("qwen2", z, pieces.size());
+    real("qwen2.rope.freq_base", 10000f);
+    text("tokenizer.ggml.model", "gpt2");
+    text("tokenizer.ggml.pre", "qwen2");
+    strings("tokenizer.ggml.tokens", pieces);
+    types(pieces.size(), i -> i < specials ? 1 : 3);
+    strings("tokenizer.ggml.merges", merges);
+    whole("tokenizer.ggml.bos_token_id", specials);
+    whole("tokenizer.ggml.eos_token_id", specials + 2);
+    whole("general.file_type", 0);
+    layers(z, pieces.size(), true);
+    Files.write(file, bytes(new Random(seed)));
+    return file;
+  }
+
+  /// The character that stands for a byte in byte-level vocabularies: itself when it can be seen,
+  /// else one from 256 on, in order.
+  private static int byteLevel(int b) {
+    int hidden = 256;
+    for (int i = 0; i < 256; i++) {
+      boolean seen = (i > 32 && i < 127) || (i > 160 && i < 256 && i != 173);
+      if (i == b) {
+        return seen ? i : hidden;
+      }
+      hidden += seen ? 0 : 1;
+    }
+    throw new IllegalArgumentException("byte " + b);
+  }
+
+  private void shape(String architecture, Size z, int vocabulary) {
+    text("general.architecture", architecture);
+    text("general.name", "tiny-random");
+    whole(architecture + ".context_length", 131072);
+    whole(architecture + ".embedding_length", z.width());
+    whole(architecture + ".block_count", z.layers());
+    whole(architecture + ".feed_forward_length", z.hidden());
+    whole(architecture + ".attention.head_count", z.heads());
+    whole(architecture + ".attention.head_count_kv", z.keyHeads());
+    real(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
+    whole(architecture + ".rope.dimension_count", z.width() / z.heads());
+    whole(architecture + ".vocab_size", vocabulary);
+  }
+
+  private Path llama(Path file, Size z, long seed, @Nullable String template) throws IOException {
     List<String> pieces = new ArrayList<>(List.of("<unk>", "<s>", "</s>"));
     for (int i = 0; i < 256; i++) {
       pieces.add("<0x%02X>".formatted(i));
@@ -54,17 +115,7 @@ final class GgufWriter {
     for (int i = 0; pieces.size() < 286 + z.words(); i++) {
       pieces.add("\u2581" + (char) ('a' + i % 26) + (char) ('a' + i / 26 % 26));
     }
-    text("general.architecture", "llama");
-    text("general.name", "tiny-random");
-    whole("llama.context_length", 131072);
-    whole("llama.embedding_length", z.width());
-    whole("llama.block_count", z.layers());
-    whole("llama.feed_forward_length", z.hidden());
-    whole("llama.attention.head_count", z.heads());
-    whole("llama.attention.head_count_kv", z.keyHeads());
-    real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-    whole("llama.rope.dimension_count", z.width() / z.heads());
-    whole("llama.vocab_size", pieces.size());
+    shape("llama", z, pieces.size());
     text("tokenizer.ggml.model", "llama");
     vocabulary(pieces);
     whole("tokenizer.ggml.bos_token_id", 1);
@@ -73,22 +124,30 @@ final class GgufWriter {
     if (template != null) {
       text("tokenizer.chat_template", template);
     }
-    layers(z, pieces.size());
+    layers(z, pieces.size(), false);
     Files.write(file, bytes(new Random(seed)));
     return file;
   }
 
   private void vocabulary(List<String> pieces) {
-    key("tokenizer.ggml.tokens", ARRAY);
-    put(meta, little(12).putInt(STRING).putLong(pieces.size()));
-    pieces.forEach(p -> string(meta, p));
+    strings("tokenizer.ggml.tokens", pieces);
     key("tokenizer.ggml.scores", ARRAY);
     ByteBuffer scores = little(12 + 4 * pieces.size()).putInt(FLOAT32).putLong(pieces.size());
     scores(scores, pieces);
+    types(pieces.size(), i -> i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1);
+  }
+
+  private void strings(String name, List<String> values) {
+    key(name, ARRAY);
+    put(meta, little(12).putInt(STRING).putLong(values.size()));
+    values.forEach(v -> string(meta, v));
+  }
+
+  private void types(int count, IntUnaryOperator type) {
     key("tokenizer.ggml.token_type", ARRAY);
-    ByteBuffer types = little(12 + 4 * pieces.size()).putInt(INT32).putLong(pieces.size());
-    for (int i = 0; i < pieces.size(); i++) {
-      types.putInt(i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1);
+    ByteBuffer types = little(12 + 4 * count).putInt(INT32).putLong(count);
+    for (int i = 0; i < count; i++) {
+      types.putInt(type.applyAsInt(i));
     }
     put(meta, types);
   }
@@ -100,7 +159,7 @@ final class GgufWriter {
     put(meta, scores);
   }
 
-  private void layers(Size z, int vocabulary) {
+  private void layers(Size z, int vocabulary, boolean biases) {
     int keys = z.width() / z.heads() * z.keyHeads();
     tensors.add(new Tensor("token_embd.weight", List.of(vocabulary, z.width()), false));
     tensors.add(new Tensor("output_norm.weight", List.of(z.width()), true));
@@ -111,6 +170,11 @@ final class GgufWriter {
       tensors.add(new Tensor(p + "attn_q.weight", List.of(z.width(), z.width()), false));
       tensors.add(new Tensor(p + "attn_k.weight", List.of(keys, z.width()), false));
       tensors.add(new Tensor(p + "attn_v.weight", List.of(keys, z.width()), false));
+      if (biases) {
+        tensors.add(new Tensor(p + "attn_q.bias", List.of(z.width()), false));
+        tensors.add(new Tensor(p + "attn_k.bias", List.of(keys), false));
+        tensors.add(new Tensor(p + "attn_v.bias", List.of(keys), false));
+      }
       tensors.add(new Tensor(p + "attn_output.weight", List.of(z.width(), z.width()), false));
       tensors.add(new Tensor(p + "ffn_norm.weight", List.of(z.width()), true));
       tensors.add(new Tensor(p + "ffn_gate.weight", List.of(z.hidden(), z.width()), false));

@@ -3,6 +3,7 @@ package org.infinilm.svc.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -76,6 +77,42 @@ class NativeLlamaIT {
     assertThat(llama.usedCells()).isEqualTo(240);
   }
 
+  /// Every other cell of the cache is free: the count of free cells says that a batch fits, the
+  /// library finds no run for it.
+  @Test
+  void holesBetweenCellsAreNoRoomUntilTheyAreMovedTogether() {
+    EngineMetrics metrics = new EngineMetrics("m", 16, 16);
+    Decoder decoder = new Decoder(llama, metrics);
+    for (int i = 0; i < 128; i += 32) {
+      Batch b = new Batch(64);
+      for (int k = i; k < i + 32; k++) {
+        b.add(259 + k % 26, k, 0, false);
+        b.add(259 + k % 26, k, 1, false);
+      }
+      assertThat(llama.decode(b)).isEqualTo(Llama.Decoded.DONE);
+    }
+    float[] before = again(0, 127);
+    llama.trim(1, 0);
+    assertThat(llama.usedCells()).isEqualTo(128);
+    Batch forty = new Batch(40);
+    for (int i = 0; i < 40; i++) {
+      forty.add(259 + i % 26, i, 2, i == 39);
+    }
+    assertThat(llama.decode(forty)).as("128 cells are free").isEqualTo(Llama.Decoded.NO_CELLS);
+    assertThat(llama.usedCells()).isEqualTo(128);
+    int[] computed = new int[1];
+    assertThat(decoder.run(forty, (entry, index) -> computed[0]++)).isTrue();
+    assertThat(computed[0]).isEqualTo(1);
+    assertThat(llama.usedCells()).isEqualTo(168);
+    MetricsPage page = MetricsPage.read(new String(metrics.scrape(), StandardCharsets.UTF_8));
+    assertThat(page.value("infini_engine_defragmentations_total")).isEqualTo(1);
+    assertThat(page.value("infini_engine_halvings_total")).isZero();
+    float[] after = again(0, 127);
+    for (int i = 0; i < after.length; i++) {
+      assertThat(after[i]).isCloseTo(before[i], org.assertj.core.data.Offset.offset(1e-3f));
+    }
+  }
+
   @Test
   void aBrokenFileIsRefused() throws Exception {
     Path broken = Files.writeString(folder.resolve("broken.gguf"), "GGUF and then nothing");
@@ -84,6 +121,12 @@ class NativeLlamaIT {
     assertThatThrownBy(() -> NativeLlama.load(library, broken))
         .isInstanceOf(EngineException.class)
         .hasMessageContaining("broken.gguf");
+  }
+
+  /// The logits of a sequence's position computed anew.
+  private float[] again(int sequence, int position) {
+    llama.trim(sequence, position);
+    return run(sequence, position, position + 1);
   }
 
   private float[] run(int sequence, int from, int to) {

@@ -1,0 +1,58 @@
+package org.infinilm.svc.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// One engine with its routes on a free port of the loopback, and a client.
+record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client client)
+    implements AutoCloseable {
+  private static final Duration SOON = Duration.ofSeconds(60);
+
+  static ServedEngine start(EngineSetup setup, Path model) throws Exception {
+    EngineMetrics metrics = new EngineMetrics("m", setup.blockTokens(), setup.blocks());
+    AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
+    EngineRoutes routes = new EngineRoutes("m", reader, metrics, Ticker.SYSTEM);
+    Server server = Server.start(Server.Options.at("127.0.0.1", 0), routes);
+    Loaded loaded = setup.load(model, metrics, System.getenv());
+    routes.serve(loaded);
+    return new ServedEngine(server, loaded, metrics, Client.create());
+  }
+
+  URI uri(String path) {
+    return URI.create("http://127.0.0.1:" + server.port() + path);
+  }
+
+  /// The answer's JSON; anything but 200 fails.
+  JsonNode post(String path, Map<String, ?> body) throws Exception {
+    Client.Reply reply = client.post(uri(path), body, SOON);
+    assertThat(reply.status()).as(new String(reply.body(), StandardCharsets.UTF_8)).isEqualTo(200);
+    return Json.tree(reply.body());
+  }
+
+  int status(String path, Map<String, ?> body) throws Exception {
+    return client.post(uri(path), body, SOON).status();
+  }
+
+  MetricsPage page() throws Exception {
+    Client.Reply reply = client.get(uri("/metrics"), SOON);
+    assertThat(reply.headers().get("content-type")).startsWith("text/plain; version=0.0.4");
+    return MetricsPage.read(new String(reply.body(), StandardCharsets.UTF_8));
+  }
+
+  @Override
+  public void close() throws Exception {
+    server.close();
+    loaded.engine().stop();
+    client.close();
+  }
+}
