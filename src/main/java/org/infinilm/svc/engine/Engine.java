@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -48,8 +49,8 @@ final class Engine {
   private volatile boolean closed;
   private volatile boolean failed;
 
-  /// Batches begun; written by the engine's thread only.
-  private volatile long steps;
+  /// Batches begun.
+  private final AtomicLong steps = new AtomicLong();
 
   Engine(
       Llama llama,
@@ -115,7 +116,7 @@ final class Engine {
 
   /// Ends a job at the next step; it is told so.
   void cancel(Job job) {
-    job.markCancelled(steps);
+    job.markCancelled(steps.get());
     sweep.set(true);
     LockSupport.unpark(thread);
   }
@@ -276,7 +277,7 @@ final class Engine {
     }
     Map<Integer, Job> bySequence = new HashMap<>();
     owners.forEach(j -> bySequence.put(sequence(j).id(), j));
-    steps = steps + 1;
+    steps.incrementAndGet();
     boolean done =
         decoder.run(
             batch,
@@ -366,7 +367,7 @@ final class Engine {
     waiting.sweep();
     for (Job j : List.copyOf(running)) {
       if (j.cancelled()) {
-        metrics.aborted(steps - j.cancelledAtStep());
+        metrics.aborted(steps.get() - j.cancelledAtStep());
         end(j, new Job.Event.Broken(Job.Why.CANCELLED));
       }
     }

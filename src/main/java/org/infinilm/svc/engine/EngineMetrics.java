@@ -218,7 +218,7 @@ final class EngineMetrics {
   ///
   /// @param steps batches begun since it was cancelled
   void aborted(long steps) {
-    cancelSteps.observe(steps);
+    cancelSteps.observe((double) steps);
     success.labelValues(ENGINE, "abort", model).inc();
   }
 

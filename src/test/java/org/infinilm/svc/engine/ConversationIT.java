@@ -25,7 +25,8 @@ class ConversationIT {
   @ValueSource(booleans = {true, false})
   void aTurnComputesItsOwnWordsOnly(boolean pooled) throws Exception {
     EngineSetup setup = new EngineSetup(pooled, 4096, BLOCK, pooled ? 4 : 1, 60, 1, 16);
-    try (ServedEngine engine = ServedEngine.start(setup, Path.of("model", "infini-tiny.gguf"))) {
+    ServedEngine engine = ServedEngine.start(setup, Path.of("model", "infini-tiny.gguf"));
+    try {
       String system = "You are a helpful guide to this system. ".repeat(20);
       List<Map<String, String>> messages = new ArrayList<>();
       messages.add(Map.of("role", "system", "content", system));
@@ -50,6 +51,8 @@ class ConversationIT {
                 answer.path("choices").path(0).path("message").path("content").asText()));
         before = prompt;
       }
+    } finally {
+      engine.stop();
     }
   }
 }

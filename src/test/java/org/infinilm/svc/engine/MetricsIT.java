@@ -42,7 +42,7 @@ class MetricsIT {
 
   @AfterEach
   void stop() throws Exception {
-    engine.close();
+    engine.stop();
   }
 
   private static Map<String, Object> completion(String prompt, int tokens) {

@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -22,7 +23,9 @@ class OtherModelIT {
     String text = "the tin on the Zürich € 😀";
     int[] prompt = loaded.vocabulary().tokenize(text, true);
     assertThat(loaded.table().text(prompt)).isEqualTo(text);
-    assertThat(prompt.length).as("merged pieces").isLessThan(text.getBytes("UTF-8").length - 6);
+    assertThat(prompt.length)
+        .as("merged pieces")
+        .isLessThan(text.getBytes(StandardCharsets.UTF_8).length - 6);
     assertThat(loaded.vocabulary().tokenize("<|im_end|>", true)).hasSize(1);
     assertThat(loaded.table().isEnd(loaded.vocabulary().tokenize("<|im_end|>", true)[0])).isTrue();
     assertThat(loaded.vocabulary().prompt(List.of(new Vocabulary.Message("user", "hi")), true))

@@ -14,8 +14,7 @@ import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// One engine with its routes on a free port of the loopback, and a client.
-record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client client)
-    implements AutoCloseable {
+record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client client) {
   private static final Duration SOON = Duration.ofSeconds(60);
 
   static ServedEngine start(EngineSetup setup, Path model) throws Exception {
@@ -49,8 +48,7 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
     return MetricsPage.read(new String(reply.body(), StandardCharsets.UTF_8));
   }
 
-  @Override
-  public void close() throws Exception {
+  void stop() throws Exception {
     server.close();
     loaded.engine().stop();
     client.close();
