@@ -13,6 +13,9 @@ record BenchReport(BenchResult result) {
   private static final int MOST_KINDS = 8;
   private static final int MOST_EXCEPTIONS = 10;
   private static final double NOTABLE_SHARE = 0.05;
+  private static final double KEEPS_UP_SHARE = 0.9;
+  private static final double GROWTH = 2;
+  private static final int LEAST_THIRD = 5;
 
   List<String> lines() {
     List<String> out = new ArrayList<>();
@@ -112,7 +115,11 @@ record BenchReport(BenchResult result) {
     text(
         out,
         "Counters of the instances:",
-        r.countersAgree() == null ? "not all readable" : r.countersAgree() ? "agree" : "disagree");
+        r.answered() == 0
+            ? "nothing to compare"
+            : r.countersAgree() == null
+                ? "not all readable"
+                : r.countersAgree() ? "agree" : "disagree");
     r.disagreements().forEach(d -> out.add("  " + d));
     if (r.exceptionsTotal() > 0) {
       out.add("Exceptions (" + r.exceptionsTotal() + "):");
@@ -144,6 +151,11 @@ record BenchReport(BenchResult result) {
     List<String> out = new ArrayList<>();
     failures(out);
     lateness(out);
+    behind(out);
+    long chunks = result.samples().stream().mapToLong(s -> s.chunks).sum();
+    if (chunks > LoadRun.MOST_GAPS) {
+      out.add("warning: ITL is of the first " + LoadRun.MOST_GAPS + " chunks of " + chunks);
+    }
     long uncounted = result.samples().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
     if (uncounted > 0) {
       out.add(
@@ -217,6 +229,35 @@ record BenchReport(BenchResult result) {
                   ? "--max-concurrency " + o.maxConcurrency() + " kept requests waiting for a slot"
                   : "this generator was late"));
     }
+  }
+
+  /// Latencies that grow through the run and answers slower than the rate: the server's queue
+  /// grows, and the figures depend on how long the run was.
+  private void behind(List<String> out) {
+    List<LoadSample> good = result.samples().stream().filter(LoadSample::ok).toList();
+    double rate = result.options().rate();
+    double answered = result.figures().requestThroughput();
+    int third = good.size() / 3;
+    if (Double.isInfinite(rate) || third < LEAST_THIRD || answered >= rate * KEEPS_UP_SHARE) {
+      return;
+    }
+    double begin = meanFromIntended(good.subList(0, third));
+    double end = meanFromIntended(good.subList(good.size() - third, good.size()));
+    if (end > GROWTH * begin) {
+      out.add(
+          String.format(
+              Locale.ROOT,
+              "warning: the server did not keep up: %.2f requests/s asked, %.2f answered, and"
+                  + " latency grew from %.0f ms in the first third to %.0f ms in the last",
+              rate,
+              answered,
+              begin * 1e3,
+              end * 1e3));
+    }
+  }
+
+  private static double meanFromIntended(List<LoadSample> of) {
+    return of.stream().mapToDouble(s -> (s.last - s.intended) / 1e9).average().orElse(0);
   }
 
   private static String title(String text, char fill) {

@@ -7,6 +7,18 @@ import java.util.List;
 final class Bodies {
   private Bodies() {}
 
+  /// Bytes of text that a workload may have in this process.
+  static long mostText() {
+    return Runtime.getRuntime().maxMemory() / 4;
+  }
+
+  /// The end of a message about more than that.
+  static String tooMuch() {
+    return " are more text than this process holds (expected: at most "
+        + (mostText() >> 20)
+        + " MiB; INFINI_JAVA_OPTS=-Xmx8g gives more)";
+  }
+
   /// The bodies of requests whose text is known, as far as a third of the heap holds them; the rest
   /// is made when it is sent.
   static IdentityHashMap<LoadItem, byte[]> ahead(RequestBody bodies, List<LoadItem> items) {

@@ -55,11 +55,12 @@ final class DatasetConversation {
     Random random = new Random(c.get(BenchKeys.SEED));
     int first = c.get(BenchKeys.CONTEXT_LEN).intValue();
     int later = c.get(BenchKeys.NEW_MSG_LEN).intValue();
-    if ((double) conversations * (first + (double) turns * later) > 2e9) {
+    if ((double) conversations * (first + (double) turns * later) > Bodies.mostText()) {
       throw new ConfigException(
           conversations
-              + " conversations of these lengths are more than 2 GB of text (expected: less);"
-              + " lower --num-conversations, --context-len or --new-msg-len");
+              + " conversations of these lengths"
+              + Bodies.tooMuch()
+              + "; lower --num-conversations, --context-len or --new-msg-len");
     }
     List<Talk> out = new ArrayList<>();
     for (int k = 0; k < conversations; k++) {

@@ -17,8 +17,6 @@ import org.jspecify.annotations.Nullable;
 
 /// Data sets of JSON lines.
 final class DatasetFile {
-  private static final long MOST_BYTES = 1L << 30;
-
   private DatasetFile() {}
 
   /// vLLM's `custom`: one object a line with `prompt`, or `messages`; `output_tokens`, `timestamp`
@@ -163,15 +161,9 @@ final class DatasetFile {
   static byte[] read(Path file) throws ConfigException {
     try {
       long size = Files.size(file);
-      if (size > MOST_BYTES) {
+      if (size > Bodies.mostText()) {
         throw new ConfigException(
-            "--dataset-path: "
-                + file
-                + ": "
-                + size
-                + " bytes (expected: at most "
-                + MOST_BYTES
-                + ")");
+            "--dataset-path: " + file + ": " + size + " bytes" + Bodies.tooMuch());
       }
       return Files.readAllBytes(file);
     } catch (NoSuchFileException e) {

@@ -11,7 +11,6 @@ import org.infinilm.svc.config.ConfigException;
 /// Requests whose texts are filler and whose lengths are drawn. Deterministic for a seed.
 final class DatasetLengths {
   private static final int DEFAULT_PROMPTS = 1000;
-  private static final double MOST_CHARACTERS = 4e9;
 
   private DatasetLengths() {}
 
@@ -73,11 +72,12 @@ final class DatasetLengths {
     String text(int index, long tokens) throws ConfigException {
       double characters = Math.max(1, Math.rint(tokens * bytesPerToken));
       written += characters;
-      if (written > MOST_CHARACTERS) {
+      if (written > Bodies.mostText()) {
         throw new ConfigException(
             prompts
-                + " requests of these lengths are more than 4 GB of text (expected: less);"
-                + " lower --num-prompts or the lengths");
+                + " requests of these lengths"
+                + Bodies.tooMuch()
+                + "; lower --num-prompts or the lengths");
       }
       String begin = "Request " + index + ". ";
       String all = begin + Prose.opening(index, (int) characters, random);

@@ -226,7 +226,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       streamError = chunk.error();
     }
     if (chat ? chunk.hasOutput() : chunk.hasChoice()) {
-      s.chunk(now);
+      s.chunk(now, run.keepsGaps());
       run.token(s);
     }
     keepUsage(s);

@@ -54,6 +54,10 @@ final class LoadRun implements AutoCloseable {
   private static final long MOST_IDLE_NANOS = TimeUnit.SECONDS.toNanos(4);
 
   private static final int CONNECT_MILLIS = 10_000;
+
+  /// Times between chunks that are kept for ITL.
+  static final int MOST_GAPS = 20_000_000;
+
   private static final long MOST_RECORDED_NANOS = TimeUnit.HOURS.toNanos(24);
 
   /// Counts so far.
@@ -384,6 +388,12 @@ final class LoadRun implements AutoCloseable {
   /// A fault of our own.
   void faulty(RuntimeException e) {
     ended.completeExceptionally(e);
+  }
+
+  /// Whether the times between chunks are still kept one by one; they take memory without bound
+  /// otherwise.
+  boolean keepsGaps() {
+    return chunks.get() < MOST_GAPS;
   }
 
   /// A chunk with output came.

@@ -94,10 +94,15 @@ final class LoadSample {
   }
 
   void chunk(long now) {
+    chunk(now, true);
+  }
+
+  /// @param keepGap whether the time since the chunk before is kept
+  void chunk(long now, boolean keepGap) {
     chunks++;
     if (first < 0) {
       first = now;
-    } else {
+    } else if (keepGap) {
       if (gapCount == gaps.length) {
         gaps = Arrays.copyOf(gaps, Math.max(16, gaps.length * 2));
       }

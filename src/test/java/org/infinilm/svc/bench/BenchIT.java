@@ -261,6 +261,54 @@ class BenchIT {
   }
 
   @Test
+  void sigtermEndsTheProgramWithItsPartialResult() throws Exception {
+    SimulatedInstance server = instance(Options.paged("one", "m").speed(1));
+    Process p =
+        new ProcessBuilder(
+                ProcessHandle.current().info().command().orElseThrow(),
+                "-XX:TieredStopAtLevel=1",
+                "-jar",
+                System.getProperty("infini.jar"),
+                "bench",
+                "--url",
+                server.url().toString(),
+                "--dataset-name",
+                "cdf",
+                "--dataset-path",
+                "azure",
+                "--num-prompts",
+                "20000",
+                "--random-output-len",
+                "2",
+                "--max-concurrency",
+                "2",
+                "--result-dir",
+                folder.toString(),
+                "--result-filename",
+                "r.json")
+            .redirectErrorStream(true)
+            .start();
+    opened.add(p::destroyForcibly);
+    await().atMost(SOON).until(() -> server.completed() >= 3);
+    p.toHandle().destroy();
+    String said = new String(p.getInputStream().readAllBytes(), UTF_8);
+    assertThat(p.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    assertThat(p.exitValue()).as(said).isEqualTo(143);
+    assertThat(said).contains("Partial Benchmark Result").doesNotContain("\r");
+    assertThat(result().path("complete").asBoolean()).isFalse();
+    assertThat(result().path("completed").asInt()).isGreaterThanOrEqualTo(3);
+  }
+
+  @Test
+  void aServerThatDoesNotKeepUpIsSaid() throws Exception {
+    SimulatedInstance server = instance(Options.ofStatic("one", "m").speed(1));
+    int exit =
+        bench(server.url().toString(), "request_rate=400 num_prompts=60 custom_output_len=4");
+    assertThat(exit).isZero();
+    assertThat(io.complained()).contains("the server did not keep up: 400.00 requests/s asked");
+  }
+
+  @Test
   void aRateOutOfReachOfTheSlotsIsSaid() throws Exception {
     SimulatedInstance server = instance(Options.paged("one", "m").speed(1));
     assertThat(
