@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,11 +205,3 @@ def test_every_service_starts_what_its_name_says() -> None:
             assert other in services
         stop = int(service["environment"].get("STOP_TIMEOUT_SECONDS", 9))
         assert stop < int(service["stop_grace_period"].removesuffix("s"))
-
-
-def test_the_scripts_are_clean() -> None:
-    scripts = [str(p) for p in [*HOME.glob("script/*.sh"), *HOME.glob("docker/*.sh")]]
-    assert len(scripts) == 5
-    for script in scripts:
-        checked = subprocess.run(["bash", "-n", script], capture_output=True, text=True, timeout=20, check=False)
-        assert checked.returncode == 0, checked.stderr
