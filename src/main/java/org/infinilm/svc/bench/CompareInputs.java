@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -20,6 +21,9 @@ import org.infinilm.svc.bench.ResultFile.Unusable;
 /// @param sides in the order of the kind, the baseline first
 /// @param warnings what a reader of the report must know about the files
 record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) {
+
+  /// Lateness of a load generator from which on its figures are doubted.
+  private static final double LATE_MS = 10;
 
   /// The files cannot be compared; the message says what was expected.
   static final class Nothing extends Exception {
@@ -217,6 +221,14 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
               + ": partial, the run was interrupted after "
               + (f.completed() + f.failed())
               + " requests; its figures are of these");
+    }
+    if (f.sendLagP99Ms() > LATE_MS) {
+      out.add(
+          String.format(
+              Locale.ROOT,
+              "%s: its load generator was late by %.0f ms (p99): the machine was busy, so the times may be of something else",
+              f.path(),
+              f.sendLagP99Ms()));
     }
     if (f.failed() > 0) {
       out.add(

@@ -188,8 +188,8 @@ record ComparisonBySize(
     int runs = Math.min(base.runs().size(), other.runs().size());
     double[] out = new double[runs];
     for (int k = 0; k < runs; k++) {
-      Map<Integer, Double> from = one(base, k).byIndex(kind::seconds);
-      Map<Integer, Double> to = one(other, k).byIndex(kind::seconds);
+      Map<Integer, Double> from = one(base, k).byIndex(kind::served);
+      Map<Integer, Double> to = one(other, k).byIndex(kind::served);
       out[k] =
           chosen.stream()
               .mapToDouble(r ->

@@ -286,7 +286,9 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   static String conclusion(Comparison c) {
     int base = c.with(Verdict.BASE).size();
     int other = c.with(Verdict.OTHER).size();
-    String versus = c.other().title() + " against " + c.base().title() + ": ";
+    boolean oneRun = c.rows().stream().anyMatch(r -> r.method() == Method.REQUESTS);
+    String versus =
+        c.other().title() + " against " + c.base().title() + (oneRun ? ", in these runs: " : ": ");
     if (!c.tested()) {
       return versus
           + "nothing is claimed: one run a side and no times of each request have no interval.";

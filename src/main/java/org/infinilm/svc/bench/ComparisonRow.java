@@ -82,7 +82,7 @@ record ComparisonRow(
     return paired
         ? CompareStatistics.ofChange(pairs.base(), pairs.other(), true, estimate, seed)
         : CompareStatistics.ofChange(
-            base.all(time.kind()::seconds), other.all(time.kind()::seconds), false, estimate, seed);
+            base.all(time.kind()::served), other.all(time.kind()::served), false, estimate, seed);
   }
 
   private static Verdict verdict(

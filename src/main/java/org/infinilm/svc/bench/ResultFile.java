@@ -21,6 +21,7 @@ import java.util.Optional;
 /// @param requests each request, when the file has them (ours always, vLLM's with
 ///   `--save-detailed`); else empty
 /// @param routing where requests went, when the run looked
+/// @param sendLagP99Ms how late the load generator itself was; 0 when the file does not say
 record ResultFile(
     Path path,
     String label,
@@ -31,7 +32,8 @@ record ResultFile(
     Map<Metric, Double> figures,
     Map<String, String> workload,
     List<ResultRequest> requests,
-    Optional<ResultRouting> routing) {
+    Optional<ResultRouting> routing,
+    double sendLagP99Ms) {
   /// Largest file that is read; one with details of every request is far below it.
   private static final long MOST_BYTES = 1L << 30;
 

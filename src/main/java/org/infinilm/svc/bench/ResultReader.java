@@ -97,7 +97,8 @@ final class ResultReader {
     return TEXTS.contains(key)
         || WORKLOAD.contains(key)
         || Metric.byKey(key).isPresent()
-        || Set.of("completed", "failed", "complete", "workload", "routing").contains(key);
+        || Set.of("completed", "failed", "complete", "workload", "routing", "send_lag_ms")
+            .contains(key);
   }
 
   private static String printable(@Nullable String message) {
@@ -125,7 +126,14 @@ final class ResultReader {
         figures,
         workload(top),
         requests,
-        routing(top.get("routing")));
+        routing(top.get("routing")),
+        sendLag(top.get("send_lag_ms")));
+  }
+
+  private double sendLag(@Nullable JsonNode lag) throws Unusable {
+    return lag == null || lag.isNull()
+        ? 0
+        : number(object(lag, "send_lag_ms"), "send_lag_ms.", "p99", 0);
   }
 
   private Map<String, String> workload(ObjectNode top) throws Unusable {
@@ -189,7 +197,8 @@ final class ResultReader {
         (long) number(r, at, "cached_tokens", -1),
         number(r, at, "ttft_s", Double.NaN),
         number(r, at, "tpot_s", Double.NaN),
-        number(r, at, "e2e_s", Double.NaN));
+        number(r, at, "e2e_s", Double.NaN),
+        number(r, at, "late_s", 0));
   }
 
   private Optional<ResultRouting> routing(@Nullable JsonNode r) throws Unusable {
@@ -392,7 +401,8 @@ final class ResultReader {
                 -1,
                 ttfts[i],
                 tokens > 1 ? afterFirst / (tokens - 1) : Double.NaN,
-                ttfts[i] + afterFirst));
+                ttfts[i] + afterFirst,
+                0));
       }
       return out;
     }

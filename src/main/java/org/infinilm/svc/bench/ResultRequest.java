@@ -7,7 +7,9 @@ package org.infinilm.svc.bench;
 /// @param sizeBytes HTTP body
 /// @param ok whether it was answered in full
 /// @param pool, instance, reason where it went and why; empty when not known
+/// @param ttftS, e2eS from the intended send time
 /// @param tpotS seconds per output token after the first
+/// @param lateS real send after the intended one
 record ResultRequest(
     int index,
     double startS,
@@ -22,4 +24,5 @@ record ResultRequest(
     long cachedTokens,
     double ttftS,
     double tpotS,
-    double e2eS) {}
+    double e2eS,
+    double lateS) {}

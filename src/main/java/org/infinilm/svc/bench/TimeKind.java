@@ -12,7 +12,12 @@ enum TimeKind {
     this.label = label;
   }
 
-  /// NaN when the request has none.
+  /// From the real send, as the figures of a result are; NaN when the request has none.
+  double served(ResultRequest r) {
+    return this == TPOT ? r.tpotS() : seconds(r) - r.lateS();
+  }
+
+  /// From the intended send; NaN when the request has none.
   double seconds(ResultRequest r) {
     return switch (this) {
       case TTFT -> r.ttftS();

@@ -123,6 +123,42 @@ class CompareTest {
   }
 
   @Test
+  void requestsInAnotherOrderAreNotPaired() throws Exception {
+    ResultBuilder shuffled = ResultBuilder.ours(100, 2, 0.05, size -> size / 20_000.0);
+    String p =
+        ResultBuilder.ours(100, 1, 0.05, size -> size / 20_000.0).write(folder, "paged-1.json");
+    JsonNode tree = Json.tree(shuffled.bytes());
+    for (JsonNode r : tree.get("requests")) {
+      ((com.fasterxml.jackson.databind.node.ObjectNode) r)
+          .put("index", 99 - r.get("index").intValue());
+    }
+    String s = Files.write(folder.resolve("static-1.json"), Json.bytes(tree)).toString();
+    assertThat(run(Map.of(), Map.of(), p, s)).isZero();
+    assertThat(io.printed()).contains("no verdict by size");
+  }
+
+  @Test
+  void aGeneratorThatWasLateIsAWarning() throws Exception {
+    String p =
+        ResultBuilder.old(100, 10)
+            .with("send_lag_ms", Map.of("mean", 4, "p99", 981.4, "max", 990))
+            .write(folder, "paged-1.json");
+    String s = ResultBuilder.old(100, 10).write(folder, "static-1.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isZero();
+    assertThat(io.printed())
+        .contains("warning: " + p + ": its load generator was late by 981 ms (p99)");
+  }
+
+  @Test
+  void waitingForASlotIsNotPartOfTheComparedTimes() throws Exception {
+    ResultRequest r = new ResultRequest(0, 0, 1, true, "ok", "", "", "", 1, 2, 0, 3.5, 0.1, 4.5, 3);
+    assertThat(TimeKind.TTFT.served(r)).isEqualTo(0.5);
+    assertThat(TimeKind.TTFT.seconds(r)).isEqualTo(3.5);
+    assertThat(TimeKind.E2E.served(r)).isEqualTo(1.5);
+    assertThat(TimeKind.TPOT.served(r)).isEqualTo(0.1);
+  }
+
+  @Test
   void anOldAndANewFileCompareWithoutError() throws Exception {
     String old = ResultBuilder.old(100, 10).write(folder, "paged-old.json");
     String now = ResultBuilder.ours(50, 1, 0.1, size -> 0.1).write(folder, "static-new.json");
