@@ -140,12 +140,15 @@ record ComparisonBySize(
     }
     OptionalLong best = OptionalLong.empty();
     double most = Double.NEGATIVE_INFINITY;
+    int below = 0;
     for (int k = LEAST_CLASS; k <= n - LEAST_CLASS; k++) {
       long size = choose.get(k - 1).size();
       if (choose.get(k).size() == size) {
         continue;
       }
-      long below = measure.stream().filter(r -> r.size() <= size).count();
+      while (below < measure.size() && measure.get(below).size() <= size) {
+        below++;
+      }
       if (below < LEAST_CLASS || measure.size() - below < LEAST_CLASS) {
         continue;
       }

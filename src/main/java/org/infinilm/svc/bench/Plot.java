@@ -1,46 +1,34 @@
 package org.infinilm.svc.bench;
 
-import java.awt.Graphics2D;
-import java.awt.RenderingHints;
-import java.awt.image.BufferedImage;
-import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
-import javax.imageio.ImageIO;
-import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 
-/// `infini plot`: one HTML page of a result or of several side by side, and pictures of it.
+/// `infini plot`: one HTML page of a result or of several side by side, and pictures of it. Names
+/// nothing of AWT: every start of `infini` loads this class.
 public final class Plot {
-  private static final int MOST_FILES = PlotTheme.SERIES;
-  private static final int PNG_SCALE = 2;
+  /// Which figures there are.
+  static final List<String> WORDS =
+      List.of("ttft", "ttft-cdf", "tpot", "tpot-cdf", "e2e", "e2e-cdf", "timeline");
 
-  private static final Key<String> OUTPUT =
+  static final Key<String> OUTPUT =
       Key.text(
           "output", null, "HTML page to write. Default: plot.html, unless a picture is asked for.");
-  private static final Key<String> SVG = Key.text("svg", null, "SVG picture to write.");
-  private static final Key<String> PNG = Key.text("png", null, "PNG picture to write.");
-  private static final Key<String> THEME =
+  static final Key<String> SVG = Key.text("svg", null, "SVG picture to write.");
+  static final Key<String> PNG = Key.text("png", null, "PNG picture to write.");
+  static final Key<String> THEME =
       Key.oneOf(
           "theme",
           "light",
           List.of("light", "dark"),
           "Colours of the PNG. The page and the SVG follow the reader's setting.");
 
-  private static final Key<String> CHARTS =
+  static final Key<String> CHARTS =
       new Key<>(
           "charts",
           new Key.Type<>("LIST", Plot::words),
-          String.join(",", PlotFigures.WORDS),
+          String.join(",", WORDS),
           List.of(),
           false,
           "Charts to draw, separated by commas.");
@@ -53,168 +41,16 @@ public final class Plot {
           Map.of(),
           "FILE",
           false,
-          args -> run(args, System.out, System.err));
+          args -> PlotRun.run(args, System.out, System.err));
 
   private Plot() {}
 
   private static String words(String text) {
     for (String word : text.split(",", -1)) {
-      if (!PlotFigures.WORDS.contains(word.strip())) {
-        throw new IllegalArgumentException(
-            "(expected: some of " + String.join(", ", PlotFigures.WORDS) + ")");
+      if (!WORDS.contains(word.strip())) {
+        throw new IllegalArgumentException("(expected: some of " + String.join(", ", WORDS) + ")");
       }
     }
     return text.replace(" ", "");
-  }
-
-  static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
-    List<ResultFile> files = new ArrayList<>();
-    if (args.positionals().isEmpty()) {
-      throw new ConfigException("FILE: none given (expected: one or more result files)");
-    }
-    try {
-      for (String f : args.positionals()) {
-        for (Path p : CompareInputs.expand(f)) {
-          files.add(ResultFile.read(p));
-        }
-      }
-    } catch (ResultFile.Unusable | CompareInputs.Nothing e) {
-      err.println(e.getMessage());
-      return 1;
-    }
-    if (files.size() > MOST_FILES) {
-      err.println(
-          files.size() + " result files (expected: at most " + MOST_FILES + " in one picture)");
-      return 1;
-    }
-    Optional<String> svg = args.config().find(SVG);
-    Optional<String> png = args.config().find(PNG);
-    Optional<String> page =
-        args.config()
-            .find(OUTPUT)
-            .or(() -> svg.isEmpty() && png.isEmpty() ? Optional.of("plot.html") : Optional.empty());
-    PlotTheme theme = args.config().get(THEME).equals("dark") ? PlotTheme.DARK : PlotTheme.LIGHT;
-    Set<String> charts = new HashSet<>(List.of(args.config().get(CHARTS).split(",", -1)));
-    System.setProperty("java.awt.headless", "true");
-    try {
-      if (page.isPresent()) {
-        write(Path.of(page.get()), page(files, charts).getBytes(StandardCharsets.UTF_8), out);
-      }
-      if (svg.isPresent() || png.isPresent()) {
-        pictures(files, svg, png, charts, theme, out);
-      }
-    } catch (NoRequests e) {
-      err.println(e.getMessage());
-      return 1;
-    } catch (IOException e) {
-      err.println(e.getMessage());
-      return 1;
-    } catch (LinkageError | InternalError | RuntimeException e) {
-      if (!aboutFonts(e)) {
-        throw e;
-      }
-      err.println(
-          "this system has no fonts that Java can measure text with ("
-              + e.getClass().getSimpleName()
-              + "); install fontconfig and a font, for example: apt-get install fontconfig"
-              + " fonts-dejavu-core");
-      return 2;
-    }
-    for (ResultFile f : files) {
-      if (!f.complete()) {
-        err.println("warning: " + f.path() + ": partial, the run was interrupted");
-      }
-    }
-    return 0;
-  }
-
-  /// A picture was asked for and there is nothing to draw.
-  private static final class NoRequests extends Exception {
-    NoRequests(List<ResultFile> files) {
-      super(
-          String.join(", ", files.stream().map(f -> f.path().toString()).toList())
-              + ": no times of single requests, so there is nothing to draw (expected: a result of"
-              + " infini bench, or of vLLM with --save-detailed)");
-    }
-  }
-
-  static String page(List<ResultFile> files, Set<String> charts) {
-    return PlotPage.of(
-        files, new PlotFigures(PlotTheme.LIGHT, false, charts).of(files), comparison(files));
-  }
-
-  /// The verdicts, when the files are sides of one comparison.
-  private static Optional<ComparisonReport> comparison(List<ResultFile> files) {
-    try {
-      return files.size() < 2
-          ? Optional.empty()
-          : Optional.of(ComparisonReport.of(CompareInputs.of(files, true), 42));
-    } catch (CompareInputs.Nothing e) {
-      return Optional.empty();
-    }
-  }
-
-  private static void pictures(
-      List<ResultFile> files,
-      Optional<String> svg,
-      Optional<String> png,
-      Set<String> charts,
-      PlotTheme theme,
-      PrintStream out)
-      throws IOException, NoRequests {
-    int[] size = new int[2];
-    if (svg.isPresent()) {
-      List<PlotSvg.Placed> placed = sheet(files, PlotTheme.LIGHT, charts, size);
-      String alt = "Benchmark: " + String.join(", ", files.stream().map(ResultFile::name).toList());
-      String text = PlotSvg.draw("p", alt, size[0], size[1], true, placed);
-      write(Path.of(svg.get()), text.getBytes(StandardCharsets.UTF_8), out);
-    }
-    if (png.isPresent()) {
-      List<PlotSvg.Placed> placed = sheet(files, theme, charts, size);
-      BufferedImage image =
-          new BufferedImage(PNG_SCALE * size[0], PNG_SCALE * size[1], BufferedImage.TYPE_INT_RGB);
-      Graphics2D g = image.createGraphics();
-      g.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
-      g.setRenderingHint(
-          RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
-      g.setColor(theme.color("bg"));
-      g.fillRect(0, 0, image.getWidth(), image.getHeight());
-      g.scale(PNG_SCALE, PNG_SCALE);
-      placed.forEach(p -> p.chart().draw(g, p.area()));
-      g.dispose();
-      java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
-      ImageIO.write(image, "png", bytes);
-      write(Path.of(png.get()), bytes.toByteArray(), out);
-    }
-  }
-
-  private static List<PlotSvg.Placed> sheet(
-      List<ResultFile> files, PlotTheme theme, Set<String> charts, int[] size) throws NoRequests {
-    List<PlotFigures.Figure> figures = new PlotFigures(theme, true, charts).of(files);
-    if (figures.isEmpty()) {
-      throw new NoRequests(files);
-    }
-    return PlotFigures.sheet(figures, size);
-  }
-
-  private static void write(Path path, byte[] bytes, PrintStream out) throws IOException {
-    try {
-      Files.write(path, bytes);
-    } catch (IOException e) {
-      throw new IOException(path + " cannot be written: " + GenContext.reason(e), e);
-    }
-    out.println(path);
-  }
-
-  /// Whether the JDK failed in its font code: it does so in several ways on a system without any.
-  private static boolean aboutFonts(Throwable e) {
-    for (Throwable t = e; t != null; t = t.getCause()) {
-      for (StackTraceElement at : t.getStackTrace()) {
-        if (at.getClassName().startsWith("sun.font.") || at.getClassName().startsWith("sun.awt.")) {
-          return true;
-        }
-      }
-    }
-    return false;
   }
 }

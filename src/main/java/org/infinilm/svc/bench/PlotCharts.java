@@ -165,7 +165,7 @@ final class PlotCharts {
       case 0 -> "paged";
       case 1 -> "static";
       case 2 -> "any";
-      default -> "unknown pool";
+      default -> "pool not told";
     };
   }
 

@@ -65,7 +65,7 @@ record PlotData(List<Group> groups, boolean bytes, long threshold) {
   }
 
   static String pool(ResultRequest r) {
-    return r.pool().isEmpty() ? "unknown pool" : r.pool();
+    return r.pool().isEmpty() ? "pool not told" : r.pool();
   }
 
   /// Paged, static and the others keep their colour in every picture.
@@ -178,7 +178,7 @@ record PlotData(List<Group> groups, boolean bytes, long threshold) {
   }
 
   private static String instance(ResultRequest r) {
-    return r.instance().isEmpty() ? "unknown instance" : r.instance();
+    return r.instance().isEmpty() ? "instance not told" : r.instance();
   }
 
   private static <T> List<T> everyNth(List<T> from, int step) {

@@ -13,11 +13,7 @@ final class PlotFigures {
   static final int WIDTH = 620;
   static final int HEIGHT = 380;
 
-  /// Which figures there are, by the words of `--charts`.
-  static final List<String> WORDS =
-      List.of("ttft", "ttft-cdf", "tpot", "tpot-cdf", "e2e", "e2e-cdf", "timeline");
-
-  /// @param word one of [#WORDS]
+  /// @param word one of [Plot#WORDS]
   /// @param alt what it shows, for readers who do not see it
   record Figure(
       String word, String title, String caption, String alt, int height, JFreeChart chart) {

@@ -115,7 +115,13 @@ final class PlotPage {
                 + " has no times of each request (vLLM writes them with --save-detailed), so it is in the table alone");
       }
     }
-    all.forEach(w -> out.append("<p class=\"warn\">").append(escape(w)).append("</p>\n"));
+    for (String w : all) {
+      String text = w;
+      for (ResultFile f : files) {
+        text = text.replace(f.path().toString(), f.name());
+      }
+      out.append("<p class=\"warn\">").append(escape(text)).append("</p>\n");
+    }
   }
 
   private static void summary(StringBuilder out, List<ResultFile> files) {

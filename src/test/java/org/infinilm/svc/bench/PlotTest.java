@@ -1,8 +1,10 @@
 package org.infinilm.svc.bench;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.tngtech.archunit.core.importer.ClassFileImporter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -19,7 +21,7 @@ class PlotTest {
   private final Arguments io = new Arguments();
 
   private int run(Map<String, String> flags, String... files) throws Exception {
-    return Plot.run(Arguments.of(Plot.PROGRAM, flags, List.of(files), Map.of()), io.out, io.err);
+    return PlotRun.run(Arguments.of(Plot.PROGRAM, flags, List.of(files), Map.of()), io.out, io.err);
   }
 
   private String page(String... files) throws Exception {
@@ -157,6 +159,23 @@ class PlotTest {
     assertThat(io.complained()).contains(nowhere + " cannot be written");
     assertThatThrownBy(() -> run(Map.of("charts", "foo"), r))
         .hasMessageContaining("--charts: foo (expected: some of ttft");
+  }
+
+  /// Every program of `infini` loads the public classes of the room when it starts.
+  @Test
+  void whatEveryStartLoadsKnowsNothingOfAwt() {
+    noClasses()
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("java.awt..", "org.jfree..", "org.apache.batik..", "org.hipparchus..")
+        .check(
+            new ClassFileImporter()
+                .importClasses(
+                    Plot.class,
+                    Compare.class,
+                    GenLargeContext.class,
+                    GenAccumulateContext.class,
+                    BenchProgram.class));
   }
 
   @Test
