@@ -83,7 +83,7 @@ def test_every_command_block_runs(tmp_path: Path, vllm: Path) -> None:
         texts = [text.replace(old, new) for text in texts]
     assert not [text for text in texts if "/path/to" in text]
     try:
-        code, printed = run_blocks(texts, outside, environment, 900)
+        code, printed = run_blocks(texts, outside, environment, 1500)
     finally:
         run([str(INFINI), "down"], environment, 60)
     assert code == 0, printed[-6000:]
