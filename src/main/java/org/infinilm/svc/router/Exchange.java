@@ -81,6 +81,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   private int sends;
   private int dispatches;
   private boolean sse;
+  private boolean doneRelayed;
   private long dispatchNanos;
   private long firstByteNanos;
   private @Nullable ResponseTap tap;
@@ -380,7 +381,15 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   public void pause() {
     if (stage == Stage.RELAY) {
       in.flush();
+      noteDone();
     }
+  }
+
+  /// Notes that the stream's last event went to the client. A connection that a write has broken is
+  /// not writable.
+  private void noteDone() {
+    ResponseTap t = tap;
+    doneRelayed = doneRelayed || (sse && t != null && t.endsWithDone() && in.isWritable());
   }
 
   @Override
@@ -388,8 +397,13 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     if (stage == Stage.AWAIT) {
       relayHead();
     }
-    int status = answer == null ? 502 : answer.status();
     in.relayEnd();
+    settleAnswered();
+  }
+
+  /// The end of an exchange whose answer was relayed whole.
+  private void settleAnswered() {
+    int status = answer == null ? 502 : answer.status();
     settle(
         status >= 500 ? Outcome.UPSTREAM_ERROR : status >= 400 ? Outcome.CLIENT_ERROR : Outcome.OK,
         status);
@@ -488,6 +502,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     UpstreamCall c = call;
     if (c != null && stage == Stage.RELAY) {
       c.reading(on);
+      noteDone();
     }
   }
 
@@ -496,7 +511,11 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     if (call != null) {
       call.cancel();
     }
-    settle(Outcome.CLIENT_GONE, 499);
+    if (doneRelayed) {
+      settleAnswered();
+    } else {
+      settle(Outcome.CLIENT_GONE, 499);
+    }
   }
 
   private void reject(ApiError e) {

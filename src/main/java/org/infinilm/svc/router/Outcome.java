@@ -7,7 +7,7 @@ enum Outcome {
   OK,
   /// The request was wrong: answered 4xx by us or by the instance.
   CLIENT_ERROR,
-  /// The client closed before its answer was complete.
+  /// The client closed before its answer was complete; a stream is complete with its `[DONE]`.
   CLIENT_GONE,
   /// The instance answered 5xx.
   UPSTREAM_ERROR,

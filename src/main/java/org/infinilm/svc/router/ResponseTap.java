@@ -8,6 +8,8 @@ import io.netty.util.ByteProcessor;
 final class ResponseTap implements ByteProcessor {
   static final int TAIL_BYTES = 2048;
   private static final int LEAST_BYTES = 64;
+  private static final byte[] DONE = {'[', 'D', 'O', 'N', 'E', ']'};
+  private static final byte[] DATA = {'d', 'a', 't', 'a', ':'};
 
   private final byte[] tail;
   private int tailAt;
@@ -61,6 +63,35 @@ final class ResponseTap implements ByteProcessor {
   /// Whether the last event is complete.
   boolean betweenEvents() {
     return bytes == 0 || (bytes >= 2 && at(1) == '\n' && at(2) == '\n');
+  }
+
+  /// Whether the last event, complete or short of its empty line, is the `[DONE]` that ends an
+  /// OpenAI stream.
+  boolean endsWithDone() {
+    int end = 0;
+    while (end < 4 && (at(end + 1) == '\n' || at(end + 1) == '\r')) {
+      end++;
+    }
+    if (end == 0 || !endsWith(DONE, end)) {
+      return false;
+    }
+    end += DONE.length;
+    end += at(end + 1) == ' ' ? 1 : 0;
+    if (!endsWith(DATA, end)) {
+      return false;
+    }
+    end += DATA.length;
+    return bytes == end || at(end + 1) == '\n' || at(end + 1) == '\r';
+  }
+
+  /// Whether `word` stands before the last `skipped` bytes.
+  private boolean endsWith(byte[] word, int skipped) {
+    for (int k = 1; k <= word.length; k++) {
+      if (at(skipped + k) != word[word.length - k]) {
+        return false;
+      }
+    }
+    return bytes >= skipped + word.length;
   }
 
   private byte at(int fromEnd) {

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.netty.util.ResourceLeakDetector;
 import java.io.IOException;
 import java.io.InputStream;
@@ -398,6 +399,48 @@ class RouterWireIT {
       c.shutdownOutput();
       await().atMost(SOON).until(() -> outcome().equals("client_gone"));
     }
+  }
+
+  /// Load generators and SDKs close at `[DONE]` without waiting for the last chunk.
+  @Test
+  void aClientThatClosesAtTheEndOfItsStreamHasItsAnswer() throws Exception {
+    String end = "data: [DONE]\n\n";
+    Instance i =
+        route((r, s, out, n) -> {
+          write(
+              out,
+              "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                  + "Transfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n");
+          if (r.contains("/whole")) {
+            write(out, "e\r\n" + end + "\r\n");
+          }
+          s.getInputStream().read();
+        });
+    for (String path : List.of("/whole", "/half", "/whole")) {
+      String last = path.equals("/whole") ? end : "data: a\n\n";
+      try (Socket c = connect()) {
+        write(c.getOutputStream(), "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+        StringBuilder b = new StringBuilder();
+        for (int x = 0; x >= 0 && b.indexOf(last) < 0; ) {
+          x = c.getInputStream().read();
+          b.append((char) x);
+        }
+        assertThat(b.toString()).contains(last);
+      }
+      await()
+          .atMost(SOON)
+          .untilAsserted(() -> {
+            JsonNode d =
+                Json.tree(client.get(at("/decisions?limit=1"), SOON).body())
+                    .path("decisions")
+                    .path(0);
+            assertThat(d.path("path").asText()).isEqualTo(path);
+            assertThat(d.path("outcome").asText())
+                .isEqualTo(path.equals("/whole") ? "ok" : "client_gone");
+            assertThat(d.path("status").asInt()).isEqualTo(path.equals("/whole") ? 200 : 499);
+          });
+    }
+    assertThat(i.seen).hasSize(3);
   }
 
   @Test

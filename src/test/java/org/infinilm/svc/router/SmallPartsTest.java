@@ -88,6 +88,36 @@ class SmallPartsTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "data: [DONE]~~ | true",
+        "data: {}~~data: [DONE]~~ | true",
+        "data:[DONE]~ | true",
+        "data: {}^~^~data: [DONE]^~^~ | true",
+        "data: [DONE] | false",
+        "data: {}~~ | false",
+        "data: {\"text\":\"data: [DONE]~~ | false",
+        "[DONE]~~ | false",
+        "a: [DONE]~~ | false",
+        "xdata: [DONE]~~ | false",
+        "data: [DONE]~~data: {}~~ | false",
+        "~~~~ | false",
+        "`` | false"
+      })
+  void theTapKnowsTheEndOfAStreamHoweverItComes(String stream, boolean done) {
+    String all = stream.replace('~', '\n').replace('^', '\r');
+    for (int cut = 0; cut <= all.length(); cut++) {
+      ResponseTap tap = new ResponseTap(-1);
+      for (String piece : List.of(all.substring(0, cut), all.substring(cut))) {
+        tap.slice(Unpooled.copiedBuffer(piece, UTF_8), true);
+      }
+      assertThat(tap.endsWithDone()).as("cut at " + cut).isEqualTo(done);
+    }
+  }
+
   @Test
   void aFifthOfTheRequestsMayBeRetried() {
     RetryBudget budget = new RetryBudget();
