@@ -163,9 +163,8 @@ final class Engine {
     boolean did =
         switch (Scheduler.next(limits, state(head))) {
           case Scheduler.Step.Expire() -> expire();
-          case Scheduler.Step.Share(var index, var tokens) -> share(running.get(index), tokens);
+          case Scheduler.Step.Share(var index, var _) -> share(running.get(index));
           case Scheduler.Step.Admit() -> admit();
-          case Scheduler.Step.Evict() -> evict(head);
           case Scheduler.Step.Compute(var prompts, var answers) -> compute(prompts, answers);
           case Scheduler.Step.Rest() -> rest(head);
         };
@@ -191,15 +190,14 @@ final class Engine {
     }
     Scheduler.Waiting first = null;
     if (head != null) {
-      int cached = running.size() < limits.maxRunning() ? cache.expected(head.prompt()) : 0;
+      int shared = running.size() < limits.maxRunning() ? cache.shared(head.prompt()) : 0;
       first =
           new Scheduler.Waiting(
               head.promptTokens() + head.maxTokens(),
-              cached,
+              shared,
               waiting.expired(head, ticker.nanos()));
     }
-    return new Scheduler.State(
-        first, views, cache.usedTokens(), cache.runningTokens(), cache.kept(), promptsInARow);
+    return new Scheduler.State(first, views, cache.usedTokens(), promptsInARow);
   }
 
   private Scheduler.Running view(int index, Job j) {
@@ -210,8 +208,8 @@ final class Engine {
         j.promptTokens(),
         s.stored(),
         limits.reservation(j.promptTokens() + j.maxTokens()),
-        computing ? cache.reusable(j.prompt()) : 0,
-        computing ? cache.expected(j.prompt(), s) : 0);
+        computing ? cache.sharable(s, j.prompt()) : 0,
+        computing ? cache.awaited(s, j.prompt()) : 0);
   }
 
   private boolean expire() {
@@ -223,19 +221,10 @@ final class Engine {
     return true;
   }
 
-  private boolean evict(@Nullable Job head) {
-    cache.evict(head == null ? new int[0] : head.prompt());
-    metrics.evicted();
-    return true;
-  }
-
-  private boolean share(Job job, int tokens) {
+  private boolean share(Job job) {
     int before = sequence(job).stored();
     cache.share(sequence(job), job.prompt());
     int more = sequence(job).stored() - before;
-    if (more <= 0) {
-      throw new IllegalStateException("nothing to share of " + tokens + " tokens");
-    }
     job.cachedTokens(job.cachedTokens() + more);
     metrics.cached(more);
     return true;
@@ -378,7 +367,7 @@ final class Engine {
     metrics.waiting(waiting.size());
     metrics.running(
         running.size(), Math.min(1.0, (double) cache.runningTokens() / limits.cacheTokens()));
-    metrics.cells(llama.usedCells());
+    metrics.cells(llama.usedCells(), cache.keptTokens());
   }
 
   private static Sequence sequence(Job j) {

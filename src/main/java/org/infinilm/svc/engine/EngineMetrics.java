@@ -60,7 +60,7 @@ final class EngineMetrics {
   private final CounterDataPoint steps;
   private final CounterDataPoint defragmentations;
   private final CounterDataPoint halvings;
-  private final CounterDataPoint evictions;
+  private final GaugeDataPoint kept;
   private final DistributionDataPoint stepTokens;
   private final DistributionDataPoint stepAnswers;
   private final DistributionDataPoint cancelSteps;
@@ -94,7 +94,7 @@ final class EngineMetrics {
     waiting = gauge("vllm:num_requests_waiting", "Requests in the queue.");
     cacheUsage =
         gauge("vllm:kv_cache_usage_perc", "Share of the cache that running requests hold, 0 to 1.");
-    cells = gauge("infini_engine_cache_tokens", "Tokens in the cache, kept prefixes included.");
+    cells = gauge("infini_engine_cache_tokens", "Tokens in the cache, by the library's count.");
     promptTokens = counter("vllm:prompt_tokens_total", "Tokens of prompts.");
     generatedTokens = counter("vllm:generation_tokens_total", "Tokens generated.");
     prefixHits = counter("vllm:prefix_cache_hits_total", "Tokens of prompts found in the cache.");
@@ -107,7 +107,8 @@ final class EngineMetrics {
             "Times the cache's cells were moved together because a batch found no run of them.");
     halvings =
         counter("infini_engine_halvings_total", "Batches computed in halves for lack of a run.");
-    evictions = counter("infini_engine_evictions_total", "Kept prefixes dropped for a request.");
+    kept =
+        gauge("infini_engine_kept_tokens", "Tokens of finished requests kept for later prompts.");
     stepTokens = histogram("infini_engine_step_tokens", "Tokens of a step.", STEP_TOKENS);
     stepAnswers =
         histogram("infini_engine_batch_size", "Answers that one step went on with.", STEP_TOKENS);
@@ -222,10 +223,6 @@ final class EngineMetrics {
     success.labelValues(ENGINE, "abort", model).inc();
   }
 
-  void evicted() {
-    evictions.inc();
-  }
-
   void defragmented() {
     defragmentations.inc();
   }
@@ -254,7 +251,8 @@ final class EngineMetrics {
     cacheUsage.set(cacheShare);
   }
 
-  void cells(int used) {
+  void cells(int used, int keptTokens) {
+    kept.set(keptTokens);
     cells.set(used);
   }
 

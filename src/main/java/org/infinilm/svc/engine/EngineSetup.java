@@ -60,10 +60,14 @@ record EngineSetup(
   /// logits of one token at a time and of a whole batch differ by more than 0.001.
   private static final long FULL_CACHE_BYTES = 256 << 20;
 
-  private static final int KEPT_SEQUENCES = 32;
+  private static final int KEPT_SEQUENCES = 64;
 
-  /// Every step passes over all used cells, so kept ones are not free.
-  private static final int KEPT_TOKENS = 16384;
+  /// Tokens of finished sequences that are kept beside the pool, at most as many as it has.
+  private static final int KEPT_TOKENS = 32768;
+
+  private int keptTokens() {
+    return pooled ? Math.min(cacheTokens, KEPT_TOKENS) : 0;
+  }
 
   int blocks() {
     return Math.ceilDiv(cacheTokens, blockTokens);
@@ -80,7 +84,7 @@ record EngineSetup(
         cacheTokens,
         batch,
         Math.min(micro, batch),
-        pooled ? maxRunning + KEPT_SEQUENCES : 1,
+        pooled ? maxRunning : 1,
         threads,
         false,
         4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
@@ -92,7 +96,7 @@ record EngineSetup(
     NativeLlama llama = NativeLlama.load(NativeLibrary.unpack(environment), file);
     Llama.Shape shape = llama.shape();
     Llama.Layout layout = layout(shape);
-    MemoryNeed need = MemoryNeed.of(shape, layout, llama.vocabulary().size());
+    MemoryNeed need = MemoryNeed.of(shape, layout, keptTokens(), llama.vocabulary().size());
     LOG.info("{}: {}; memory: {}", file.getFileName(), shape.description(), need);
     EngineProgram.checkMemory(need, MemoryNeed.available());
     if (cacheTokens > shape.trainedTokens()) {
@@ -107,7 +111,8 @@ record EngineSetup(
   Loaded start(Llama llama, int batchTokens, EngineMetrics metrics) {
     Cache cache =
         pooled
-            ? new PagedCache(llama, blockTokens, maxRunning, KEPT_SEQUENCES, KEPT_TOKENS)
+            ? new PagedCache(
+                llama, cacheTokens, blockTokens, maxRunning, KEPT_SEQUENCES, keptTokens())
             : new StaticCache(llama);
     TokenTable table = new TokenTable(llama.vocabulary());
     Engine engine =

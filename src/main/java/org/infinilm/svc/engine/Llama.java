@@ -39,6 +39,12 @@ interface Llama extends AutoCloseable {
     FAILED
   }
 
+  /// What a sequence held, outside of the cells. Belongs to the thread that owns the cells.
+  interface Saved extends AutoCloseable {
+    @Override
+    void close();
+  }
+
   Shape shape();
 
   Vocabulary vocabulary();
@@ -56,6 +62,13 @@ interface Llama extends AutoCloseable {
 
   /// Drops positions `from` and later of a sequence; cells that no other sequence shares are free.
   void trim(int sequence, int from);
+
+  /// Copies what a sequence holds out of its cells.
+  Saved save(int sequence);
+
+  /// Gives a sequence what another one held, in cells of its own; what it held is dropped. False
+  /// when no contiguous run of free cells was found: it is empty then.
+  boolean restore(Saved saved, int sequence);
 
   /// Moves used cells together.
   void defragment();

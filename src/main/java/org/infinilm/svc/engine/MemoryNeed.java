@@ -8,25 +8,28 @@ import java.util.OptionalLong;
 
 /// What a model and its cache take, in bytes.
 ///
+/// @param kept upper bound of what finished sequences leave for later prompts
 /// @param compute upper bound of the buffers of one step
-record MemoryNeed(long weights, long cache, long compute) {
+record MemoryNeed(long weights, long cache, long kept, long compute) {
   private static final int FLOAT_BYTES = 4;
   private static final int HALF_BYTES = 2;
 
-  static MemoryNeed of(Llama.Shape shape, Llama.Layout layout, int vocabulary) {
+  static MemoryNeed of(Llama.Shape shape, Llama.Layout layout, int keptTokens, int vocabulary) {
     long value = layout.halfCache() ? HALF_BYTES : FLOAT_BYTES;
     long cells = layout.cells();
     long step = layout.microBatchTokens();
     // Attention scores of one layer exist whole unless flash attention folds them; the mask does.
     long scores = layout.flashAttention() ? 0 : cells * shape.heads();
+    long token = 2L * shape.keyWidth() * shape.layers() * value;
     return new MemoryNeed(
         shape.weightBytes(),
-        2 * cells * shape.keyWidth() * shape.layers() * value,
+        cells * token,
+        keptTokens * token,
         step * FLOAT_BYTES * (scores + cells + vocabulary + 16L * shape.width()));
   }
 
   long total() {
-    return weights + cache + compute;
+    return weights + cache + kept + compute;
   }
 
   /// What the system says it can give, where it says so (Linux).
@@ -65,6 +68,8 @@ record MemoryNeed(long weights, long cache, long compute) {
         + megabytes(weights)
         + ", cache "
         + megabytes(cache)
+        + ", kept prefixes at most "
+        + megabytes(kept)
         + ", compute at most "
         + megabytes(compute);
   }

@@ -45,7 +45,10 @@ final class NativeLlama implements Llama {
       MethodHandle trim,
       MethodHandle defragment,
       MethodHandle update,
-      MethodHandle usedCells) {
+      MethodHandle usedCells,
+      MethodHandle stateSize,
+      MethodHandle saveState,
+      MethodHandle restoreState) {
     static Calls of(NativeCalls n) {
       return new Calls(
           n.function("llama_decode", JAVA_INT, ADDRESS, NativeBatch.LAYOUT),
@@ -54,7 +57,10 @@ final class NativeLlama implements Llama {
           n.function("llama_kv_self_seq_rm", JAVA_BOOLEAN, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT),
           n.function("llama_kv_self_defrag", null, ADDRESS),
           n.function("llama_kv_self_update", null, ADDRESS),
-          n.function("llama_kv_self_used_cells", JAVA_INT, ADDRESS));
+          n.function("llama_kv_self_used_cells", JAVA_INT, ADDRESS),
+          n.function("llama_state_seq_get_size", JAVA_LONG, ADDRESS, JAVA_INT),
+          n.function("llama_state_seq_get_data", JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT),
+          n.function("llama_state_seq_set_data", JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT));
     }
   }
 
@@ -232,6 +238,46 @@ final class NativeLlama implements Llama {
       }
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
+    }
+  }
+
+  /// @param state as llama.cpp writes it
+  private record State(Arena memory, MemorySegment state) implements Saved {
+    @Override
+    public void close() {
+      memory.close();
+    }
+  }
+
+  @Override
+  public Saved save(int sequence) {
+    Arena memory = Arena.ofShared();
+    try {
+      long bytes = (long) calls.stateSize().invokeExact(context, sequence);
+      MemorySegment state = memory.allocate(bytes);
+      long written = (long) calls.saveState().invokeExact(context, state, bytes, sequence);
+      if (written != bytes) {
+        throw new IllegalStateException(
+            "llama.cpp saved " + written + " bytes of a sequence (expected: " + bytes + ")");
+      }
+      return new State(memory, state);
+    } catch (Throwable e) {
+      memory.close();
+      throw NativeCalls.failed(e);
+    }
+  }
+
+  @Override
+  public boolean restore(Saved saved, int sequence) {
+    MemorySegment state = ((State) saved).state();
+    NativeCalls.hold();
+    try {
+      return (long) calls.restoreState().invokeExact(context, state, state.byteSize(), sequence)
+          == state.byteSize();
+    } catch (Throwable e) {
+      throw NativeCalls.failed(e);
+    } finally {
+      NativeCalls.release();
     }
   }
 

@@ -37,10 +37,10 @@ final class Scheduler {
   /// The request at the head of the queue.
   ///
   /// @param tokens prompt and longest answer together
-  /// @param cachedTokens the part of its prompt that the cache holds, or that a running request is
-  ///   about to compute
+  /// @param sharedTokens the part of its prompt that stands in cells of running requests, or will
+  ///   once they have computed theirs
   /// @param expired whether it has waited longer than a request may
-  record Waiting(int tokens, int cachedTokens, boolean expired) {}
+  record Waiting(int tokens, int sharedTokens, boolean expired) {}
 
   /// A request that has its sequence.
   ///
@@ -48,7 +48,7 @@ final class Scheduler {
   /// @param promptTokens length of the prompt
   /// @param storedTokens how many of its tokens are in its sequence
   /// @param reservedTokens its whole reservation
-  /// @param sharableTokens the beginning of its prompt that other sequences hold now
+  /// @param sharableTokens the beginning of its prompt that it could take over now
   /// @param expectedTokens the beginning of its prompt that a request admitted before is computing
   record Running(
       int index,
@@ -79,17 +79,9 @@ final class Scheduler {
 
   /// What there is.
   ///
-  /// @param usedTokens cells in use, kept prefixes included
-  /// @param runningTokens cells that running requests hold
-  /// @param keptSequences finished sequences whose cells are kept for reuse
+  /// @param usedTokens cells in use
   /// @param promptsInARow prompts completed since answers last got a token
-  record State(
-      @Nullable Waiting head,
-      List<Running> running,
-      int usedTokens,
-      int runningTokens,
-      int keptSequences,
-      int promptsInARow) {
+  record State(@Nullable Waiting head, List<Running> running, int usedTokens, int promptsInARow) {
     State {
       running = List.copyOf(running);
     }
@@ -108,9 +100,6 @@ final class Scheduler {
 
     /// Give the head of the queue a sequence.
     record Admit() implements Step {}
-
-    /// Forget the kept sequence that was used least recently.
-    record Evict() implements Step {}
 
     /// Compute these parts of prompts and the last token of each of these answers.
     record Compute(List<Part> prompts, List<Integer> answers) implements Step {
@@ -137,19 +126,16 @@ final class Scheduler {
       }
     }
     if (head != null && state.running().size() < limits.maxRunning()) {
-      int room = limits.cacheTokens() - promised(state);
-      if (!limits.pooled() || wanted(limits, head) <= room - state.usedTokens()) {
+      int room = limits.cacheTokens() - state.usedTokens() - promised(state);
+      if (!limits.pooled() || wanted(limits, head) <= room) {
         return new Step.Admit();
-      }
-      if (state.keptSequences() > 0 && wanted(limits, head) <= room - state.runningTokens()) {
-        return new Step.Evict();
       }
     }
     return compute(limits, state);
   }
 
   private static int wanted(Limits limits, Waiting head) {
-    return limits.reservation(head.tokens()) - head.cachedTokens();
+    return limits.reservation(head.tokens()) - head.sharedTokens();
   }
 
   /// Cells that running requests were promised and do not hold yet.

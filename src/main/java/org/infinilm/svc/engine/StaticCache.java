@@ -19,12 +19,17 @@ final class StaticCache implements Cache {
   }
 
   @Override
-  public int expected(int[] prompt) {
+  public int shared(int[] prompt) {
     return reusable(prompt);
   }
 
   @Override
-  public int expected(int[] prompt, Sequence sequence) {
+  public int awaited(Sequence sequence, int[] prompt) {
+    return 0;
+  }
+
+  @Override
+  public int sharable(Sequence sequence, int[] prompt) {
     return 0;
   }
 
@@ -49,17 +54,6 @@ final class StaticCache implements Cache {
   }
 
   @Override
-  public void evict(int[] spared) {
-    llama.trim(ID, 0);
-    last = new Sequence(ID, new int[0]);
-  }
-
-  @Override
-  public int kept() {
-    return running || last.stored() == 0 ? 0 : 1;
-  }
-
-  @Override
   public int usedTokens() {
     return last.stored();
   }
@@ -67,5 +61,18 @@ final class StaticCache implements Cache {
   @Override
   public int runningTokens() {
     return running ? last.stored() : 0;
+  }
+
+  @Override
+  public int keptTokens() {
+    return running ? 0 : last.stored();
+  }
+
+  @Override
+  public void clear() {
+    if (!running) {
+      llama.trim(ID, 0);
+      last = new Sequence(ID, new int[0]);
+    }
   }
 }

@@ -172,7 +172,7 @@ class BenchIT {
     for (JsonNode q : r.path("requests")) {
       int talk = q.path("conversation").asInt();
       assertThat(q.path("start_s").asDouble())
-          .isGreaterThanOrEqualTo(ended.getOrDefault(talk, 0.0));
+          .isGreaterThanOrEqualTo(ended.getOrDefault(talk, 0.0) - 1e-6);
       ended.put(talk, q.path("start_s").asDouble() + q.path("e2e_s").asDouble());
     }
   }
@@ -254,7 +254,7 @@ class BenchIT {
     assertThat(exit.get(30, TimeUnit.SECONDS)).isEqualTo(130);
     JsonNode r = result();
     assertThat(r.path("complete").asBoolean()).isFalse();
-    assertThat(r.path("completed").asInt()).isBetween(3, 4999);
+    assertThat(r.path("completed").asInt()).as("two may be on their way").isBetween(1, 4999);
     assertThat(r.path("num_prompts").asInt()).isEqualTo(5000);
     assertThat(r.path("failed").asInt()).isZero();
     assertThat(io.printed()).contains("Partial Benchmark Result", "Partial result: ");

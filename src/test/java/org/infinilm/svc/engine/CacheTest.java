@@ -28,8 +28,8 @@ class CacheTest {
   }
 
   @Test
-  void aSecondTurnSharesTheCellsOfTheFirst() {
-    Cache cache = new PagedCache(llama, BLOCK, 2, 4, 1000);
+  void aSecondTurnGoesOnFromTheFirst() {
+    PagedCache cache = new PagedCache(llama, 256, BLOCK, 2, 4, 1000);
     int[] first = tokens(10, 40);
     Sequence one = cache.take(first);
     assertThat(one.stored()).isZero();
@@ -39,17 +39,17 @@ class CacheTest {
     Sequence two = cache.take(second);
     assertThat(two.stored()).isEqualTo(40);
     assertThat(llama.usedCells()).isEqualTo(40);
+    assertThat(cache.usedTokens()).isEqualTo(40);
     compute(two, second);
     assertThat(llama.usedCells()).isEqualTo(50);
     cache.keep(two);
     assertThat(cache.kept()).as("the first turn is part of the second").isEqualTo(1);
-    cache.evict(new int[0]);
-    assertThat(llama.usedCells()).isZero();
+    assertThat(llama.usedCells()).as("kept beside the cells").isZero();
   }
 
   @Test
   void aRunningSequenceIsSharedToo() {
-    Cache cache = new PagedCache(llama, BLOCK, 2, 4, 1000);
+    PagedCache cache = new PagedCache(llama, 256, BLOCK, 2, 4, 1000);
     int[] prompt = tokens(10, 21);
     Sequence one = cache.take(prompt);
     compute(one, prompt);
@@ -59,8 +59,41 @@ class CacheTest {
   }
 
   @Test
+  void whatDoesNotFitIntoTheFreeCellsIsComputedAgain() {
+    PagedCache cache = new PagedCache(llama, 60, BLOCK, 2, 4, 1000);
+    int[] prompt = tokens(10, 40);
+    Sequence one = cache.take(prompt);
+    compute(one, prompt);
+    cache.keep(one);
+    int[] other = tokens(500, 24);
+    compute(cache.take(other), other);
+    assertThat(cache.reusable(prompt)).as("40 kept, 36 free").isZero();
+    assertThat(cache.take(prompt).stored()).isZero();
+  }
+
+  @Test
+  void aRunningPromptThatWillHoldMoreIsWaitedFor() {
+    PagedCache cache = new PagedCache(llama, 256, BLOCK, 3, 4, 1000);
+    int[] start = tokens(10, 16);
+    Sequence one = cache.take(start);
+    compute(one, start);
+    cache.keep(one);
+    int[] prompt = join(start, tokens(500, 24));
+    Sequence first = cache.take(prompt);
+    assertThat(first.stored()).as("from the kept one").isEqualTo(16);
+    assertThat(cache.shared(prompt)).isEqualTo(36);
+    Sequence second = cache.take(prompt);
+    assertThat(cache.awaited(second, prompt)).isEqualTo(36);
+    compute(first, prompt);
+    cache.share(second, prompt);
+    assertThat(second.stored()).isEqualTo(36);
+    assertThat(llama.usedCells()).as("shared").isEqualTo(40);
+    assertThat(cache.usedTokens()).isEqualTo(40);
+  }
+
+  @Test
   void theLeastRecentlyUsedGoesFirst() {
-    Cache cache = new PagedCache(llama, BLOCK, 1, 2, 1000);
+    PagedCache cache = new PagedCache(llama, 256, BLOCK, 1, 2, 1000);
     for (int start : new int[] {100, 200, 100, 300}) {
       int[] prompt = tokens(start, 20);
       Sequence s = cache.take(prompt);
@@ -75,7 +108,7 @@ class CacheTest {
 
   @Test
   void keptTokensAreBounded() {
-    Cache cache = new PagedCache(llama, BLOCK, 1, 8, 50);
+    PagedCache cache = new PagedCache(llama, 256, BLOCK, 1, 8, 50);
     for (int start = 100; start < 600; start += 100) {
       int[] prompt = tokens(start, 20);
       Sequence s = cache.take(prompt);
@@ -83,7 +116,8 @@ class CacheTest {
       cache.keep(s);
     }
     assertThat(cache.kept()).isEqualTo(2);
-    assertThat(llama.usedCells()).isEqualTo(40);
+    assertThat(cache.keptTokens()).isEqualTo(40);
+    assertThat(llama.usedCells()).isZero();
   }
 
   @Test

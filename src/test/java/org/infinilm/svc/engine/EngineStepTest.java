@@ -54,7 +54,7 @@ class EngineStepTest {
   private Engine engine(boolean pooled, int sequences, int chunk) {
     return new Engine(
         llama,
-        pooled ? new PagedCache(llama, BLOCK, sequences, 6, 128) : new StaticCache(llama),
+        pooled ? new PagedCache(llama, CELLS, BLOCK, sequences, 6, 128) : new StaticCache(llama),
         new Scheduler.Limits(pooled, CELLS, BLOCK, pooled ? sequences : 1, 32, chunk),
         new TokenTable(FakeLlama.LETTERS),
         new Engine.Patience(100, PATIENCE, STUCK),

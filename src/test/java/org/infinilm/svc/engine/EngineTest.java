@@ -30,7 +30,7 @@ class EngineTest {
 
   private Engine engine(FakeLlama llama, boolean pooled, int maxWaiting) {
     Scheduler.Limits limits = new Scheduler.Limits(pooled, 256, 8, pooled ? 4 : 1, 32, 0);
-    Cache cache = pooled ? new PagedCache(llama, 8, 4, 6, 128) : new StaticCache(llama);
+    Cache cache = pooled ? new PagedCache(llama, 256, 8, 4, 6, 128) : new StaticCache(llama);
     Engine e =
         new Engine(
             llama,
@@ -125,7 +125,7 @@ class EngineTest {
     }
     e.stop();
     int kept = llama.usedCells();
-    assertThat(kept).isLessThanOrEqualTo(pooled ? 128 : 256);
+    assertThat(kept).isLessThanOrEqualTo(pooled ? 0 : 256);
     for (int sequence = 0; sequence < 10; sequence++) {
       llama.trim(sequence, 0);
     }

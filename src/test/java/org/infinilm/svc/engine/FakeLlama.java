@@ -153,6 +153,33 @@ final class FakeLlama implements Llama {
     }
   }
 
+  private record Positions(List<Integer> held) implements Saved {
+    @Override
+    public void close() {}
+  }
+
+  @Override
+  public Saved save(int sequence) {
+    List<Integer> held = new ArrayList<>();
+    for (Cell c : cells) {
+      if (c != null && c.sequences().contains(sequence)) {
+        held.add(c.position());
+      }
+    }
+    return new Positions(held);
+  }
+
+  @Override
+  public boolean restore(Saved saved, int sequence) {
+    trim(sequence, 0);
+    List<Integer> held = ((Positions) saved).held();
+    int at = run(held.size());
+    for (int i = 0; at >= 0 && i < held.size(); i++) {
+      cells[at + i] = new Cell(held.get(i), new HashSet<>(Set.of(sequence)));
+    }
+    return at >= 0;
+  }
+
   @Override
   public void defragment() {
     defragmentations++;

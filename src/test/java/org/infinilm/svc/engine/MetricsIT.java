@@ -100,7 +100,7 @@ class MetricsIT {
         .isEqualTo(promptTokens - cached + 3 * 4);
     assertThat(page.value("infini_engine_batch_size_count")).isEqualTo(12);
     assertThat(page.value("infini_engine_stuck" + MODEL)).isZero();
-    assertThat(page.value("infini_engine_cache_tokens" + MODEL)).isPositive();
+    assertThat(page.value("infini_engine_kept_tokens" + MODEL)).isPositive();
     assertThat(page.type("vllm:request_success_total")).isEqualTo("counter");
     assertThat(page.type("vllm:kv_cache_usage_perc")).isEqualTo("gauge");
   }

@@ -30,17 +30,14 @@ class SchedulerTest {
   }
 
   /// @param used cells in use
-  /// @param ofRunning those that running requests hold
   private static Row row(
       String name,
       Limits limits,
       @Nullable Waiting head,
       List<Running> running,
       int used,
-      int ofRunning,
-      int kept,
       Step expected) {
-    return new Row(name, limits, new State(head, running, used, ofRunning, kept, 0), expected);
+    return new Row(name, limits, new State(head, running, used, 0), expected);
   }
 
   private static Waiting waiting(int tokens, int cached) {
@@ -66,19 +63,16 @@ class SchedulerTest {
 
   static Stream<Row> admission() {
     return Stream.of(
-        row("nothing to do", PAGED, null, List.of(), 0, 0, 0, new Step.Rest()),
-        row("kept cells are no work", PAGED, null, List.of(), 90, 0, 3, new Step.Rest()),
-        row("room", PAGED, waiting(40, 0), List.of(), 0, 0, 0, new Step.Admit()),
-        row("exactly room", PAGED, waiting(160, 0), List.of(), 0, 0, 0, new Step.Admit()),
-        row("blocks are whole", PAGED, waiting(145, 0), List.of(), 1, 0, 1, new Step.Evict()),
+        row("nothing to do", PAGED, null, List.of(), 0, new Step.Rest()),
+        row("room", PAGED, waiting(40, 0), List.of(), 0, new Step.Admit()),
+        row("exactly room", PAGED, waiting(160, 0), List.of(), 0, new Step.Admit()),
+        row("blocks are whole", PAGED, waiting(145, 0), List.of(), 1, new Step.Rest()),
         row(
             "a shared prefix needs no room",
             PAGED,
             waiting(100, 80),
             List.of(),
             128,
-            0,
-            1,
             new Step.Admit()),
         row(
             "promised cells are taken",
@@ -86,26 +80,6 @@ class SchedulerTest {
             waiting(64, 0),
             List.of(running(0, 90, 90)),
             90,
-            90,
-            0,
-            answers(0)),
-        row(
-            "kept cells give way",
-            PAGED,
-            waiting(48, 0),
-            List.of(running(0, 48, 48)),
-            100,
-            48,
-            1,
-            new Step.Evict()),
-        row(
-            "kept cells stay when giving way would not help",
-            PAGED,
-            waiting(112, 0),
-            List.of(running(0, 48, 48)),
-            100,
-            48,
-            1,
             answers(0)),
         row(
             "no more sequences than allowed",
@@ -113,16 +87,12 @@ class SchedulerTest {
             waiting(16, 0),
             List.of(running(0, 16, 16), running(1, 16, 16)),
             32,
-            32,
-            1,
             answers(0, 1)),
         row(
             "arrivals join before prompts are computed",
             PAGED,
             waiting(16, 0),
             List.of(running(0, 40, 0)),
-            0,
-            0,
             0,
             new Step.Admit()),
         row(
@@ -131,8 +101,6 @@ class SchedulerTest {
             new Waiting(16, 0, true),
             List.of(running(0, 16, 16), running(1, 16, 16)),
             32,
-            32,
-            0,
             new Step.Expire()),
         row(
             "static: whoever is first, whatever is stored",
@@ -140,8 +108,6 @@ class SchedulerTest {
             waiting(100, 0),
             List.of(),
             90,
-            0,
-            1,
             new Step.Admit()),
         row(
             "static: one at a time",
@@ -149,8 +115,6 @@ class SchedulerTest {
             waiting(10, 0),
             List.of(new Running(0, 20, 20, 30, 0, 0)),
             20,
-            20,
-            0,
             answers(0)));
   }
 
@@ -162,8 +126,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 16, 16), running(1, 40, 0)),
             16,
-            16,
-            0,
             prefill(new Part(1, 0, 32))),
         row(
             "the rest of a prompt, and the next one in the same step",
@@ -171,18 +133,16 @@ class SchedulerTest {
             null,
             List.of(running(0, 40, 32), running(1, 40, 16)),
             48,
-            48,
-            0,
             prefill(new Part(0, 32, 40), new Part(1, 16, 40))),
         new Row(
             "after as many prompts as sequences, answers get a token",
             PAGED,
-            new State(null, List.of(running(0, 16, 16), running(1, 40, 0)), 16, 16, 0, 2),
+            new State(null, List.of(running(0, 16, 16), running(1, 40, 0)), 16, 2),
             answers(0)),
         new Row(
             "unless there are none",
             PAGED,
-            new State(null, List.of(running(0, 40, 0)), 16, 16, 0, 2),
+            new State(null, List.of(running(0, 40, 0)), 16, 2),
             prefill(new Part(0, 0, 32))),
         row(
             "chunked: answers and a part of a prompt",
@@ -190,8 +150,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 16, 16), running(1, 40, 16), running(2, 16, 0)),
             32,
-            32,
-            0,
             new Step.Compute(List.of(new Part(1, 16, 24)), List.of(0))),
         row(
             "chunked: the end of one prompt and the beginning of the next",
@@ -199,8 +157,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 20, 17), running(1, 40, 0)),
             17,
-            17,
-            0,
             prefill(new Part(0, 17, 20), new Part(1, 0, 5))),
         row(
             "chunked: nothing but answers",
@@ -208,8 +164,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 20, 21), running(1, 40, 40)),
             61,
-            61,
-            0,
             answers(0, 1)));
   }
 
@@ -221,8 +175,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 48, 16), running(1, 48, 0, 16, 32)),
             16,
-            16,
-            0,
             prefill(new Part(0, 16, 48))),
         row(
             "then shares it",
@@ -230,8 +182,6 @@ class SchedulerTest {
             null,
             List.of(running(0, 48, 48), running(1, 48, 0, 32, 32)),
             48,
-            48,
-            0,
             new Step.Share(1, 32)),
         row(
             "and computes the rest",
@@ -239,16 +189,12 @@ class SchedulerTest {
             null,
             List.of(running(0, 48, 48), running(1, 48, 32, 32, 32)),
             48,
-            48,
-            0,
             prefill(new Part(1, 32, 48))),
         row(
             "a request that shares what is being computed is admitted beside it",
             PAGED,
             waiting(96, 80),
             List.of(running(0, 96, 0)),
-            0,
-            0,
             0,
             new Step.Admit()),
         row(
@@ -257,8 +203,6 @@ class SchedulerTest {
             waiting(32, 0),
             List.of(running(0, 96, 16), running(1, 80, 0, 16, 80)),
             16,
-            16,
-            0,
             new Step.Admit()),
         row(
             "and no more than that",
@@ -266,8 +210,6 @@ class SchedulerTest {
             waiting(33, 0),
             List.of(running(0, 96, 16), running(1, 80, 0, 16, 80)),
             16,
-            16,
-            0,
             prefill(new Part(0, 16, 24))));
   }
 

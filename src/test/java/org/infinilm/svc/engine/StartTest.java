@@ -57,8 +57,9 @@ class StartTest {
     EngineSetup setup = new EngineSetup(true, 131072, 16, 8, 512, 2, 10);
     Llama.Layout layout = setup.layout(large);
     assertThat(layout.microBatchTokens()).isEqualTo(64);
-    MemoryNeed need = MemoryNeed.of(large, layout, 32000);
+    MemoryNeed need = MemoryNeed.of(large, layout, 1000, 32000);
     assertThat(need.cache()).isEqualTo(2L * 131072 * 32 * 1024 * 2);
+    assertThat(need.kept()).isEqualTo(2L * 1000 * 32 * 1024 * 2);
     assertThatThrownBy(() -> EngineProgram.checkMemory(need, OptionalLong.of(8L << 30)))
         .isInstanceOf(EngineException.class)
         .hasMessageContaining("cache 17179.9 MB")
