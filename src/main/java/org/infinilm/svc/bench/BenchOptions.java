@@ -71,6 +71,30 @@ record BenchOptions(
     };
   }
 
+  /// The same kind of requests for a warm-up: without headers, as many at a time as given.
+  BenchOptions warmUp(URI server, int concurrency, Duration timeout) {
+    return new BenchOptions(
+        chat,
+        server,
+        endpoint,
+        List.of(),
+        stream,
+        ignoreEos,
+        temperature,
+        extraBody,
+        rate,
+        burstiness,
+        arrival,
+        replaySpeed,
+        concurrency,
+        seed,
+        Duration.ZERO,
+        timeout,
+        timeout,
+        lateBoundMs,
+        goodput);
+  }
+
   static BenchOptions of(Program.Args args, Map<String, String> env) throws ConfigException {
     Config c = args.config();
     boolean chat = c.get(BenchKeys.BACKEND).equals("openai-chat");

@@ -89,6 +89,7 @@ public final class BenchProgram {
               options.temperature(),
               options.extraBody());
       IdentityHashMap<LoadItem, byte[]> made = Bodies.ahead(bodies, workload.items());
+      warmUp(options, bodies, workload, plan);
       FleetView view = new FleetView(client, options.url());
       Map<String, FleetView.Seen> before = view.read();
       boolean texts = c.get(BenchKeys.SAVE_TEXTS);
@@ -128,6 +129,17 @@ public final class BenchProgram {
     } catch (IOException e) {
       err.println(options.url() + ": " + e.getMessage());
       return 1;
+    }
+  }
+
+  private void warmUp(
+      BenchOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
+      throws InterruptedException {
+    boolean talks = workload.items().stream().anyMatch(i -> i.conversation() >= 0);
+    try {
+      LoadWarmUp.run(options, bodies, talks, plan != null, ticker, LoadWarmUp.LIMIT);
+    } catch (IOException e) {
+      err.println("warm-up left out: " + e.getMessage());
     }
   }
 

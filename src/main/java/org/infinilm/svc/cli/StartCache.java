@@ -15,9 +15,9 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 
-/// `infini start-cache`: runs every long-lived program for a moment in this one process, so that
-/// the JVM can record which classes a start needs (JEP 483 and 514). The launcher calls it once
-/// after a build with `-XX:AOTCacheOutput`.
+/// `infini start-cache`: runs every long-lived program and the load generator for a moment in this
+/// one process, so that the JVM can record which classes a start needs (JEP 483 and 514). The
+/// launcher calls it once after a build with `-XX:AOTCacheOutput`.
 final class StartCache {
   static final Program PROGRAM =
       new Program(
@@ -34,6 +34,7 @@ final class StartCache {
   private static final String MODEL = "m";
   private static final int WARM_CLIENTS = 8;
   private static final int WARM_REQUESTS = 1000;
+  private static final int MEASURED_REQUESTS = 100;
 
   private StartCache() {}
 
@@ -81,7 +82,30 @@ final class StartCache {
     start("router", routerArgs.toArray(String[]::new));
     ask(router, native_ ? 2 : 1);
     warm(router);
+    measure(router);
     return 0;
+  }
+
+  /// `infini bench` in short, so that what it measures is not its own start.
+  private static void measure(int router) {
+    new CommandLineParser(Main.PROGRAMS, Map.of())
+        .run(
+            List.of(
+                "bench",
+                "--url",
+                "http://127.0.0.1:" + router,
+                "--model",
+                MODEL,
+                "--dataset-name",
+                "random",
+                "--random-input-len",
+                "50",
+                "--random-output-len",
+                "8",
+                "--num-prompts",
+                Integer.toString(MEASURED_REQUESTS),
+                "--max-concurrency",
+                "4"));
   }
 
   /// Many small requests through the router, so that the cache holds profiles of its hot path (JEP

@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -118,6 +119,72 @@ class BenchIT {
       most = Math.max(most, together);
     }
     assertThat(most).isLessThanOrEqualTo(3);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "true, false, false, true",
+    "true, true, true, false",
+    "false, false, true, true",
+    "false, true, false, false"
+  })
+  void theWarmUpReadsEveryKindOfAnswer(boolean chat, boolean talks, boolean planned, boolean stream)
+      throws Exception {
+    BenchOptions options =
+        options(
+            "stream=" + stream + " backend=" + (chat ? "openai-chat" : "openai"),
+            "http://127.0.0.1:1");
+    RequestBody bodies = new RequestBody("m", chat, stream, false, null, null);
+    assertThat(LoadWarmUp.run(options, bodies, talks, planned, Ticker.SYSTEM, SOON))
+        .isEqualTo(LoadWarmUp.REQUESTS);
+  }
+
+  @Test
+  void theWarmUpReachesNobodyAndIsInNoResult() throws Exception {
+    SimulatedInstance server = instance(Options.paged("one", "m").speed(0));
+    assertThat(bench(server.url().toString(), "custom_output_len=2 save_detailed=true")).isZero();
+    assertThat(server.completed()).isEqualTo(12);
+    assertThat(new String(server.lastRequest().body(), UTF_8)).contains("question ");
+    assertThat(io.complained()).doesNotContain("warm-up");
+    JsonNode r = result();
+    assertThat(r.path("completed").asInt() + r.path("failed").asInt()).isEqualTo(12);
+    assertThat(r.path("ttfts")).hasSize(12);
+    assertThat(r.path("total_output_tokens").asInt()).isEqualTo(24);
+    assertThat(r.path("requests"))
+        .hasSize(12)
+        .noneMatch(q -> q.path("request_id").asText().equals("warm-up"))
+        .noneMatch(q -> q.path("instance").asText().equals("warm-up"));
+  }
+
+  @Test
+  void theWarmUpEndsAtItsBoundWhateverHappens() throws Exception {
+    ServerSocket silent = raw("", false);
+    BenchOptions options = options("request_timeout=3600", "http://127.0.0.1:1");
+    RequestBody bodies = new RequestBody("m", true, true, false, null, null);
+    CompletableFuture<Long> answers =
+        CompletableFuture.supplyAsync(() -> {
+          try {
+            return LoadWarmUp.against(
+                URI.create("http://127.0.0.1:" + silent.getLocalPort()),
+                options,
+                bodies,
+                false,
+                false,
+                Ticker.SYSTEM,
+                Duration.ofMillis(50));
+          } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+        });
+    assertThat(answers.get(30, TimeUnit.SECONDS)).isZero();
+  }
+
+  private static BenchOptions options(String flags, String url) throws ConfigException {
+    Map<String, String> all = new HashMap<>(Map.of("url", url));
+    for (String f : flags.split(" ")) {
+      all.put(f.substring(0, f.indexOf('=')), f.substring(f.indexOf('=') + 1));
+    }
+    return BenchOptions.of(Arguments.of(BenchProgram.PROGRAM, all, List.of(), Map.of()), Map.of());
   }
 
   @Test
