@@ -318,7 +318,7 @@ STORY_HEROES = "cat dog mouse fox owl bear rabbit horse bird duck king queen boy
 # What newcomers ask first: drawn twice as often as the other topics.
 FIRST_TOPICS = frozenset(
     "paged-cache static-cache difference where-did-it-go why-there set-threshold default-threshold router registry "
-    "babysitter start stop status decisions metrics hello who gpu own-model no-instance".split()
+    "babysitter start stop status decisions metrics hello who gpu own-model no-instance ping capabilities".split()
 )
 
 
@@ -606,12 +606,24 @@ class Corpus:
             what = rng.choice(STORY_HEROES if rng.random() < 0.8 else self.lexicon.animals)
             pattern = rng.choice(STORY_REQUESTS_ABOUT).replace("{what}", what)
             return self.style(self._fill(pattern), question=False), self.story(what)
+        if draw < 0.935:
+            return self.noise(), rng.choice(UNKNOWN_ANSWERS)
         if draw < 0.98:
             return (self.style(self._fill(rng.choice(STATEMENTS)), question=False),
                     "I know only this system, but here is a small story. " + self.story())
         if draw < 0.995:
             return self.other_script(rng.randrange(2, 40)), rng.choice(OTHER_SCRIPT_ANSWERS)
         return rng.choice(["", " ", ".", "?"]), rng.choice(EMPTY_ANSWERS)
+
+    def noise(self) -> str:
+        """A few words or letters without a question."""
+        rng = self.rng
+        if rng.random() < 0.4:
+            return " ".join("".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randrange(2, 9)))
+                            for _ in range(rng.randrange(1, 4)))
+        words = [rng.choice(self.lexicon.kinds["wide"]) if self.rare_words and rng.random() < 0.5 else self.noun()
+                 for _ in range(rng.randrange(1, 4))]
+        return self.style(" ".join(words), question=False)
 
     def other_script(self, length: int) -> str:
         rng = self.rng
@@ -630,14 +642,21 @@ class Corpus:
 
     def plain_text(self) -> str:
         """Text outside of any conversation, as completion routes get it."""
-        draw = self.rng.random()
-        if draw < 0.4:
+        rng = self.rng
+        draw = rng.random()
+        if draw < 0.3:
             return self.story()
-        if draw < 0.5:
-            start = self.rng.choice(["Hello", "Hi", "Hello there", "Good morning", "Dear friend", "Yes", "Well", "Today", self.noun(), self.noun().capitalize()])
-            return f"{start}{self.rng.choice([', ', '! ', '. ', ': ', ' '])}{self.sentence()}"
-        if draw < 0.9:
-            return self.paragraph(self.rng.randrange(3, 9))
+        if draw < 0.45:
+            return " ".join(rng.choice(rng.choice(self.topics).answers) for _ in range(rng.randrange(1, 3)))
+        if draw < 0.6:
+            asked, answer = self.exchange()
+            first, second = rng.choice([("Question: ", "\nAnswer: "), ("Q: ", "\nA: "), ("User: ", "\nAssistant: "), ("", "\n"), ("", " ")])
+            return f"{first}{asked}{second}{answer}"
+        if draw < 0.72:
+            start = rng.choice(["Hello", "Hi", "Hello there", "Good morning", "Dear friend", "Yes", "Well", "Today", self.noun(), self.noun().capitalize()])
+            return f"{start}{rng.choice([', ', '! ', '. ', ': ', ' '])}{self.sentence()}"
+        if draw < 0.92:
+            return self.paragraph(rng.randrange(2, 7))
         return self.sentence() + "\n\n" + self.story()
 
     # Long messages

@@ -16,6 +16,7 @@ _ALIGNMENT = 32
 _UINT32, _INT32, _FLOAT32, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9
 _TENSOR_F32, _TENSOR_F16, _TENSOR_Q8_0 = 0, 1, 8
 _Q8_BLOCK = 32
+_Q8_TYPE = np.dtype([("scale", "<f2"), ("values", "i1", _Q8_BLOCK)])
 
 FILE_TYPES: dict[str, int] = {"f32": 0, "f16": 1, "q8_0": 7}
 
@@ -36,7 +37,7 @@ def quantize_q8_0(values: np.ndarray) -> bytes:
     blocks = values.reshape(-1, _Q8_BLOCK).astype(np.float32)
     scale = np.abs(blocks).max(axis=1, keepdims=True) / 127.0
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    packed = np.empty(len(blocks), dtype=[("scale", "<f2"), ("values", "i1", _Q8_BLOCK)])
+    packed = np.empty(len(blocks), dtype=_Q8_TYPE)
     packed["scale"] = scale[:, 0]
     packed["values"] = np.clip(np.rint(blocks * inverse), -127, 127)
     return packed.tobytes()
@@ -128,6 +129,20 @@ def rewrite(source: Path, target: Path, table_kind: str, layer_kind: str) -> int
     return writer.write(target)
 
 
+def average(first: Path, second: Path, share: float, target: Path, table_kind: str, layer_kind: str) -> int:
+    """The first model with `share` of the second's weights in it; returns the size in bytes."""
+    tensors, _, raw_metadata = _read(first)
+    others, _, _ = _read(second)
+    if {name: values.shape for name, values in tensors.items()} != {name: values.shape for name, values in others.items()}:
+        raise ValueError(f"{second}: other tensors than {first} (expected: two models of one kind)")
+    writer = GgufWriter()
+    writer._metadata = raw_metadata
+    for name, values in tensors.items():
+        mixed = (1.0 - share) * values + share * others[name]
+        writer.tensor(name, mixed, table_kind if name == "token_embd.weight" else layer_kind)
+    return writer.write(target)
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object], list[bytes]]:
     """Tensors as f32, metadata, and the bytes of each entry of the metadata."""
     raw = path.read_bytes()
@@ -177,8 +192,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object], list[by
     kinds = {_TENSOR_F32: "<f4", _TENSOR_F16: "<f2"}
     tensors: dict[str, np.ndarray] = {}
     for name, shape, kind, offset in infos:
+        if kind == _TENSOR_Q8_0:
+            blocks = np.frombuffer(raw, _Q8_TYPE, int(np.prod(shape)) // _Q8_BLOCK, start + offset)
+            tensors[name] = (blocks["scale"].astype(np.float32)[:, None] * blocks["values"]).reshape(shape)
+            continue
         if kind not in kinds:
-            raise ValueError(f"{path}: tensor {name} of type {kind} (expected: f32 or f16)")
+            raise ValueError(f"{path}: tensor {name} of type {kind} (expected: f32, f16 or q8_0)")
         data = np.frombuffer(raw, kinds[kind], int(np.prod(shape)), start + offset)
         tensors[name] = data.reshape(shape).astype(np.float32)
     return tensors, metadata, entries

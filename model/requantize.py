@@ -1,8 +1,8 @@
 """Writes a GGUF file of train.py again with its weights in other types.
 
-    python3 model/requantize.py model/infini-tiny.gguf /tmp/q8.gguf --embeddings q8_0 --layers q8_0
+    python3 model/requantize.py average.gguf model/infini-tiny.gguf --embeddings q8_0 --layers q8_0
 
-Needs numpy. Vectors stay f32. The source must be in f32 and f16.
+Needs numpy. Vectors stay f32.
 """
 
 from __future__ import annotations

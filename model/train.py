@@ -220,9 +220,9 @@ class Documents:
 
     def short(self) -> tuple[list[int], list[bool]]:
         draw = self.corpus.rng.random()
-        if draw < 0.87:
+        if draw < 0.84:
             return self.conversation(self.corpus.conversation())
-        if draw < 0.94:
+        if draw < 0.91:
             return self.conversation(self.corpus.long_conversation(self.corpus.rng.randrange(20, 130)))
         lead = [tok.END_OF_TEXT] if self.corpus.rng.random() < 0.5 else []
         ids = lead + self.tokenizer.encode(self.corpus.plain_text()) + [tok.TURN_END]
@@ -446,8 +446,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="GGUF file to write")
     parser.add_argument("--tokenizer", type=Path, help="folder for the Hugging Face form of the tokenizer")
-    parser.add_argument("--steps", type=int, default=1100, help="steps of the first part")
-    parser.add_argument("--long-steps", type=int, default=500, help="steps of the second part, on long messages")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of the first part")
+    parser.add_argument("--long-steps", type=int, default=900, help="steps of the second part, on long messages")
     parser.add_argument("--resume", type=Path, help="GGUF file of this script: keep its tokenizer and weights, do only the second part")
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--vocabulary", type=int, default=12288, help="pieces without those of other scripts")
