@@ -91,7 +91,7 @@ def reachable(url: str, host: str) -> str:
 def flush_cache(instance: Instance, model: str) -> None:
     """Many short prompts push what the embedded engine kept of earlier prompts out of its cache, so that runs start alike."""
     draw = random.Random(time.time_ns())
-    for _ in range(48):
+    for _ in range(80):
         text = "".join(draw.choices("abcdefghiklmnoprstuvw", k=24))
         chat(instance.url, model, text, 120)
 
