@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 /// has most in common with; what finished ones held is kept beside the cells and copied back.
 final class PagedCache implements Cache {
   /* Each step of llama.cpp passes over all cells up to the last one in use, whoever holds them: a
-  finished sequence left in its cells would make every later token dearer, 20 times with 16,384 of
-  them and the bundled model. Copying costs about 1 us per token of it, once.
+  finished sequence left in its cells would make every later token dearer. Its copy costs memory
+  traffic once, when it ends and when a prompt goes on from it.
   A sequence takes over a kept one only while it is empty, and only when no running one will have
   as much: so what it was promised to share stays shared, and the books add up. */
 
