@@ -397,6 +397,10 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     if (stage == Stage.AWAIT) {
       relayHead();
     }
+    // The client's next request may be read before this thread goes on: the place is free by then.
+    if (instance != null) {
+      countOut(instance);
+    }
     in.relayEnd();
     settleAnswered();
   }
