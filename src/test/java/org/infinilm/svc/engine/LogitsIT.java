@@ -162,6 +162,27 @@ class LogitsIT {
   }
 
   @Test
+  void afterBeingKeptBesideTheCells() {
+    int[] filler = llama.vocabulary().tokenize("The town lay at the edge of a forest.", true);
+    for (Alone a : ALONE) {
+      int half = (a.promptTokens() + 1) / 2 - (a.promptTokens() == 1 ? 1 : 0);
+      if (half == 0) {
+        continue;
+      }
+      run(0, a.tokens(), 0, half);
+      try (Llama.Saved saved = llama.save(0)) {
+        llama.trim(0, 0);
+        run(1, filler, 0, filler.length);
+        assertThat(llama.restore(saved, 2)).isTrue();
+      }
+      assertThat(llama.usedCells()).isEqualTo(filler.length + half);
+      same(run(2, a.tokens(), half, a.promptTokens()), a.logits().getFirst(), "copied back");
+      llama.trim(1, 0);
+      llama.trim(2, 0);
+    }
+  }
+
+  @Test
   void afterDefragmentation() {
     int[] filler = llama.vocabulary().tokenize("The town lay at the edge of a forest.", true);
     for (Alone a : ALONE) {
