@@ -7,4 +7,8 @@ import org.jspecify.annotations.Nullable;
 public interface HeadView {
   /// The first value of a field (name in lower case), or null.
   @Nullable String header(String name);
+
+  /// All values of a list-valued field (name in lower case) in order, joined by commas (RFC 9110
+  /// section 5.3), or null.
+  @Nullable String joined(String name);
 }

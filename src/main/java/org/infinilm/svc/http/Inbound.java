@@ -2,9 +2,9 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
-import java.util.List;
 
-/// One request of a client, body complete, and the way back. Event-loop confined.
+/// One request of a client, body complete, and the way back. Event-loop confined, except
+/// [#execute].
 ///
 /// An answer is either one [#answer], or [#relayHead], slices, [#relayEnd]; or it is broken off.
 /// The body stays readable until then.
@@ -19,20 +19,13 @@ public interface Inbound {
 
   void events(InboundEvents events);
 
-  /// Sends this request to an instance.
-  ///
-  /// @param set fields that replace the client's (lower-case names)
-  /// @param firstByte limit until the first byte of the answer's body, and between bytes after it
-  /// @param reuse whether a kept connection will do; one may turn out to be closed
-  ///   ([UpstreamFailure#CLOSED_STALE])
-  UpstreamCall send(
-      Origin origin, List<Header> set, Duration firstByte, boolean reuse, UpstreamEvents events);
+  /// Sends this request to an instance. The request's own head and body stay as they came, however
+  /// often it is sent. No event comes before this returns, and all come on this event loop.
+  UpstreamCall send(Outgoing call, UpstreamEvents events);
 
   /// Starts the answer with an instance's head: end-to-end fields as they are, hop-by-hop ones
   /// dropped.
-  ///
-  /// @param set fields that replace the instance's (lower-case names)
-  void relayHead(ResponseHead head, List<Header> set);
+  void relayHead(ResponseHead head, HeadPatch patch);
 
   /// Passes on a slice; takes ownership.
   void relayBody(ByteBuf slice);
@@ -53,6 +46,9 @@ public interface Inbound {
 
   boolean isWritable();
 
-  /// Runs `task` on this event loop, after `delay`.
-  void later(Duration delay, Runnable task);
+  /// Runs `task` on this event loop, after `delay`, unless what is returned is run before.
+  Runnable later(Duration delay, Runnable task);
+
+  /// Runs `task` on this event loop soon. Thread-safe.
+  void execute(Runnable task);
 }

@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,9 +49,12 @@ final class InboundRequest implements Inbound {
   private final ByteBuf body;
   private final long bodyBytes;
   private final String peer;
+
+  /// Whether the client announced a body, if an empty one.
+  private final boolean framed;
+
   private InboundEvents events = NOBODY;
   private boolean keepAlive;
-  private boolean stripped;
   private boolean ended;
 
   InboundRequest(
@@ -70,6 +74,9 @@ final class InboundRequest implements Inbound {
     this.body = body;
     this.bodyBytes = bodyBytes;
     this.peer = peer;
+    this.framed =
+        request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
+            || request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING);
     this.keepAlive = HttpUtil.isKeepAlive(request) && !draining;
   }
 
@@ -94,36 +101,32 @@ final class InboundRequest implements Inbound {
   }
 
   @Override
-  public UpstreamCall send(
-      Origin origin, List<Header> set, Duration firstByte, boolean reuse, UpstreamEvents upstream) {
-    HttpHeaders h = request.headers();
-    if (!stripped) {
-      HopByHop.strip(h);
-      h.remove(HttpHeaderNames.TRANSFER_ENCODING);
-      h.remove(HttpHeaderNames.EXPECT);
-      if (bodyBytes > 0 || h.contains(HttpHeaderNames.CONTENT_LENGTH)) {
-        h.set(HttpHeaderNames.CONTENT_LENGTH, bodyBytes);
-      }
-      stripped = true;
+  public UpstreamCall send(Outgoing call, UpstreamEvents upstream) {
+    ByteBuf content = call.body() == null ? body.retainedDuplicate() : call.body();
+    HttpHeaders h = request.headers().copy();
+    HopByHop.strip(h);
+    h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+    h.remove(HttpHeaderNames.EXPECT);
+    if (content.isReadable() || framed) {
+      h.set(HttpHeaderNames.CONTENT_LENGTH, content.readableBytes());
     }
-    h.set(HttpHeaderNames.HOST, origin.authority());
-    for (Header f : set) {
-      h.set(f.name(), f.value());
-    }
+    h.set(HttpHeaderNames.HOST, call.origin().authority());
+    NettyFields.apply(h, call.patch());
     FullHttpRequest out =
         new DefaultFullHttpRequest(
             HttpVersion.HTTP_1_1,
             request.method(),
-            origin.prefix().isEmpty() ? request.uri() : origin.prefix() + request.uri(),
-            body.retainedDuplicate(),
+            call.origin().prefix().isEmpty()
+                ? request.uri()
+                : call.origin().prefix() + request.uri(),
+            content,
             h,
             EmptyHttpHeaders.INSTANCE);
-    long ticks = Math.max(1, firstByte.toMillis() / LoopState.TICK_MILLIS);
-    return UpstreamConnection.send(channel.eventLoop(), loop, origin, out, ticks, reuse, upstream);
+    return UpstreamConnection.send(channel.eventLoop(), loop, call, out, upstream);
   }
 
   @Override
-  public void relayHead(ResponseHead from, List<Header> set) {
+  public void relayHead(ResponseHead from, HeadPatch patch) {
     HttpResponse r = ((NettyResponseHead) from).response();
     HttpHeaders h = r.headers();
     int status = r.status().code();
@@ -148,9 +151,7 @@ final class InboundRequest implements Inbound {
         keepAlive = false;
       }
     }
-    for (Header f : set) {
-      h.set(f.name(), f.value());
-    }
+    NettyFields.apply(h, patch);
     connectionField(h);
     r.setProtocolVersion(HttpVersion.HTTP_1_1);
     channel.write(r, channel.voidPromise());
@@ -256,8 +257,14 @@ final class InboundRequest implements Inbound {
   }
 
   @Override
-  public void later(Duration delay, Runnable task) {
-    channel.eventLoop().schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+  public Runnable later(Duration delay, Runnable task) {
+    Future<?> due = channel.eventLoop().schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+    return () -> due.cancel(false);
+  }
+
+  @Override
+  public void execute(Runnable task) {
+    channel.eventLoop().execute(task);
   }
 
   void writabilityChanged(boolean on) {

@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.FastThreadLocal;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -53,6 +54,11 @@ final class LoopState {
   /// Ticks since the loop started.
   long now() {
     return now;
+  }
+
+  /// A limit in ticks, at least one.
+  static long ticks(Duration limit) {
+    return Math.max(1, limit.toMillis() / TICK_MILLIS);
   }
 
   void watch(Timed t) {

@@ -19,4 +19,9 @@ record NettyRequestHead(HttpRequest request) implements RequestHead {
   public @Nullable String header(String name) {
     return request.headers().get(name);
   }
+
+  @Override
+  public @Nullable String joined(String name) {
+    return NettyFields.joined(request.headers(), name);
+  }
 }

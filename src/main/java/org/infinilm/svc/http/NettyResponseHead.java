@@ -14,4 +14,9 @@ record NettyResponseHead(HttpResponse response) implements ResponseHead {
   public @Nullable String header(String name) {
     return response.headers().get(name);
   }
+
+  @Override
+  public @Nullable String joined(String name) {
+    return NettyFields.joined(response.headers(), name);
+  }
 }

@@ -23,13 +23,15 @@ import io.netty.handler.codec.http.HttpStatusClass;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
+import java.net.ConnectException;
+import java.net.NoRouteToHostException;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A connection to an instance; carries one call at a time and goes back to its loop's pool between
 /// calls. Event-loop confined.
 final class UpstreamConnection extends ChannelInboundHandlerAdapter {
-  private static final int CONNECT_TIMEOUT_MILLIS = 5000;
   private static final int MAX_HEAD_BYTES = 64 << 10;
 
   private final Origin origin;
@@ -42,20 +44,16 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   }
 
   /// Sends `request` (ownership passes) over an idle or a new connection.
-  ///
-  /// @param limitTicks limit until the first byte of the body and between bytes, in ticks of the
-  ///   loop
-  /// @param reuse whether an idle connection will do
   static Call send(
       EventLoop eventLoop,
       LoopState loop,
-      Origin origin,
+      Outgoing outgoing,
       FullHttpRequest request,
-      long limitTicks,
-      boolean reuse,
       UpstreamEvents events) {
-    Call call = new Call(loop, limitTicks, events);
-    Channel pooled = reuse ? loop.poll(origin) : null;
+    Origin origin = outgoing.origin();
+    TimeLimits limits = outgoing.limits();
+    Call call = new Call(loop, limits, events);
+    Channel pooled = outgoing.reuse() ? loop.poll(origin) : null;
     if (pooled != null) {
       call.kept = true;
       ((UpstreamConnection) pooled.pipeline().last()).start(pooled, call, request);
@@ -65,7 +63,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         .group(eventLoop)
         .channel(Loops.channel())
         .option(ChannelOption.TCP_NODELAY, true)
-        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, millis(limits.connect()))
         .handler(
             new ChannelInitializer<SocketChannel>() {
               @Override
@@ -95,10 +93,8 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
                   if (f.isSuccess()) {
                     loop.offer(origin, f.channel());
                   } else {
-                    call.fail(
-                        f.cause() instanceof ConnectTimeoutException
-                            ? UpstreamFailure.CONNECT_TIMEOUT
-                            : UpstreamFailure.CONNECT_REFUSED);
+                    // a socket that cannot be made fails at once, and not on this loop
+                    eventLoop.execute(() -> call.fail(unconnected(f.cause()), f.cause()));
                   }
                 });
     return call;
@@ -115,8 +111,22 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     c.sent = f.isSuccess();
     if (!f.isSuccess()) {
       f.channel().close();
-      c.fail(c.closed());
+      // a write may fail before the call that began it has returned
+      f.channel().eventLoop().execute(() -> c.fail(c.closed(), f.cause()));
     }
+  }
+
+  private static Failure.Kind unconnected(Throwable cause) {
+    return switch (cause) {
+      case ConnectTimeoutException e -> Failure.Kind.CONNECT_TIMEOUT;
+      case ConnectException e -> Failure.Kind.CONNECT_REFUSED;
+      case NoRouteToHostException e -> Failure.Kind.CONNECT_REFUSED;
+      default -> Failure.Kind.LOCAL;
+    };
+  }
+
+  private static int millis(Duration d) {
+    return Math.clamp(d.toMillis(), 1, Integer.MAX_VALUE);
   }
 
   @Override
@@ -129,7 +139,9 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
     if (part.decoderResult().isFailure()) {
       ReferenceCountUtil.release(part);
-      c.fail(c.headSeen ? UpstreamFailure.CLOSED_MID_ANSWER : UpstreamFailure.BAD_ANSWER);
+      c.fail(
+          c.headSeen ? Failure.Kind.CLOSED_MID_ANSWER : Failure.Kind.BAD_ANSWER,
+          part.decoderResult().cause());
       ctx.close();
       return;
     }
@@ -137,7 +149,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     c.answering = true;
     if (part instanceof HttpResponse r) {
       if (hasOddFraming(r)) {
-        c.fail(UpstreamFailure.BAD_ANSWER);
+        c.fail(Failure.Kind.BAD_ANSWER, null);
         ctx.close();
         return;
       }
@@ -199,7 +211,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     Call c = call;
     if (c != null) {
       call = null;
-      c.fail(c.closed());
+      c.fail(c.closed(), null);
     }
   }
 
@@ -211,7 +223,8 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// One call; it ends once.
   static final class Call implements UpstreamCall, LoopState.Timed {
     private final LoopState loop;
-    private final long limitTicks;
+    private final long firstByteTicks;
+    private final long idleTicks;
     private final UpstreamEvents events;
     private @Nullable Channel channel;
     private long lastProgress;
@@ -224,19 +237,18 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private boolean informational;
     private boolean over;
 
-    Call(LoopState loop, long limitTicks, UpstreamEvents events) {
+    Call(LoopState loop, TimeLimits limits, UpstreamEvents events) {
       this.loop = loop;
-      this.limitTicks = limitTicks;
+      this.firstByteTicks = LoopState.ticks(limits.firstByte());
+      this.idleTicks = LoopState.ticks(limits.idle());
       this.events = events;
     }
 
-    private UpstreamFailure closed() {
+    private Failure.Kind closed() {
       if (headSeen) {
-        return UpstreamFailure.CLOSED_MID_ANSWER;
+        return Failure.Kind.CLOSED_MID_ANSWER;
       }
-      return kept && !answering
-          ? UpstreamFailure.CLOSED_STALE
-          : UpstreamFailure.CLOSED_BEFORE_ANSWER;
+      return kept && !answering ? Failure.Kind.CLOSED_STALE : Failure.Kind.CLOSED_BEFORE_ANSWER;
     }
 
     private void begin() {
@@ -251,8 +263,9 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void tick(long now) {
       Channel c = channel;
-      if (now - lastProgress > limitTicks && c != null && c.config().isAutoRead()) {
-        fail(bodySeen ? UpstreamFailure.TIMEOUT_STALLED : UpstreamFailure.TIMEOUT_FIRST_BYTE);
+      long limit = bodySeen ? idleTicks : firstByteTicks;
+      if (now - lastProgress > limit && c != null && c.config().isAutoRead()) {
+        fail(bodySeen ? Failure.Kind.TIMEOUT_STALLED : Failure.Kind.TIMEOUT_FIRST_BYTE, null);
         c.close();
       }
     }
@@ -262,10 +275,10 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       loop.unwatch(this);
     }
 
-    private void fail(UpstreamFailure f) {
+    private void fail(Failure.Kind kind, @Nullable Throwable cause) {
       if (!over) {
         over();
-        events.failed(f);
+        events.failed(new Failure(kind, cause == null ? "" : String.valueOf(cause.getMessage())));
       }
     }
 

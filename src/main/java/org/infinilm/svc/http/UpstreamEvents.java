@@ -2,8 +2,8 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 
-/// What one call to an instance tells its exchange, on the exchange's event loop; after [#ended] or
-/// [#failed] nothing more comes.
+/// What one call to an instance tells its exchange, on the exchange's event loop and never inside a
+/// call that the exchange makes; after [#ended] or [#failed] nothing more comes.
 public interface UpstreamEvents {
   void answered(ResponseHead head);
 
@@ -15,5 +15,5 @@ public interface UpstreamEvents {
 
   void ended();
 
-  void failed(UpstreamFailure failure);
+  void failed(Failure failure);
 }

@@ -2,8 +2,8 @@ package org.infinilm.svc.router;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Response;
-import org.infinilm.svc.http.UpstreamFailure;
 
 /// An error in OpenAI's shape: `{"error":{"code","message","param","type"}}`.
 record ApiError(int status, Outcome outcome, String code, String type, String message) {
@@ -22,9 +22,16 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
   }
 
   /// What a client is told when the last attempt failed so; the one place that maps failures.
-  static ApiError of(UpstreamFailure f, String instance) {
+  static ApiError of(Failure f, String instance) {
     String who = " (instance " + instance + ")";
-    return switch (f) {
+    return switch (f.kind()) {
+      case TLS_FAILED ->
+          new ApiError(
+              503,
+              Outcome.UPSTREAM_GONE,
+              "instance_unreachable",
+              "server_error",
+              "Service unavailable - TLS: " + f.detail() + who);
       case CONNECT_REFUSED ->
           new ApiError(
               503,
@@ -32,6 +39,7 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
               "instance_unreachable",
               "server_error",
               "Service unavailable - connection refused" + who);
+      case LOCAL -> unavailable("overloaded", "the router is out of resources: " + f.detail());
       case CONNECT_TIMEOUT, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED ->
           new ApiError(504, Outcome.TIMEOUT, "timeout", "server_error", "Service timeout" + who);
       case CLOSED_STALE, CLOSED_BEFORE_ANSWER, BAD_ANSWER ->

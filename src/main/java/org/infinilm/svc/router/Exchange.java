@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -9,15 +10,18 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.infinilm.svc.http.Outgoing;
 import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.TimeLimits;
 import org.infinilm.svc.http.UpstreamCall;
 import org.infinilm.svc.http.UpstreamEvents;
-import org.infinilm.svc.http.UpstreamFailure;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Facts;
@@ -48,6 +52,7 @@ import org.slf4j.LoggerFactory;
 final class Exchange implements UpstreamEvents, InboundEvents {
   private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
   private static final int MOST_ATTEMPTS = 3;
+  private static final Duration CONNECT = Duration.ofSeconds(5);
 
   private enum Stage {
     READ,
@@ -92,8 +97,8 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     this.startNanos = plane.ticker().nanos();
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
-    this.clientsVia = in.head().header("via");
-    this.clientsForwardedFor = in.head().header("x-forwarded-for");
+    this.clientsVia = in.head().joined("via");
+    this.clientsForwardedFor = in.head().joined("x-forwarded-for");
   }
 
   void start() {
@@ -198,7 +203,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     Target target = plane.table().get().target(i);
     attempts++;
     if (target == null) {
-      again(UpstreamFailure.CONNECT_REFUSED);
+      again(new Failure(Failure.Kind.CONNECT_REFUSED, "gone"));
       return;
     }
     sends++;
@@ -220,7 +225,16 @@ final class Exchange implements UpstreamEvents, InboundEvents {
       set.add(new Header("authorization", target.authorization()));
     }
     Guarded events = new Guarded(++dispatches);
-    call = in.send(target.origin(), set, plane.config().proxyTimeout(), reuse, events);
+    Duration limit = plane.config().proxyTimeout();
+    call =
+        in.send(
+            new Outgoing(
+                target.origin(),
+                HeadPatch.setting(set),
+                null,
+                new TimeLimits(CONNECT, limit, limit),
+                reuse),
+            events);
   }
 
   private static String appended(@Nullable String before, String last) {
@@ -270,7 +284,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     }
 
     @Override
-    public void failed(UpstreamFailure f) {
+    public void failed(Failure f) {
       if (!stale()) {
         Exchange.this.failed(f);
       }
@@ -344,7 +358,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     if (head == null) {
       throw new IllegalStateException("body before head");
     }
-    in.relayHead(head, answerHeaders());
+    in.relayHead(head, HeadPatch.setting(answerHeaders()));
     stage = Stage.RELAY;
   }
 
@@ -414,16 +428,16 @@ final class Exchange implements UpstreamEvents, InboundEvents {
   }
 
   @Override
-  public void failed(UpstreamFailure f) {
+  public void failed(Failure f) {
     Instance i = instance;
-    if (f == UpstreamFailure.CLOSED_STALE && i != null && question != null) {
+    if (f.kind() == Failure.Kind.CLOSED_STALE && i != null && question != null) {
       Target target = plane.table().get().target(i);
       if (target != null) {
         dispatch(target, false);
         return;
       }
     }
-    if (i != null && f.nothingSent()) {
+    if (i != null && f.kind().nothingSent() && f.kind().side() == Failure.Side.INSTANCE) {
       plane.instances().unreachable(i.name());
     }
     if (stage == Stage.AWAIT) {
@@ -441,7 +455,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
     return (start + "data: " + Json.text(e.body()) + "\n\n").getBytes(StandardCharsets.UTF_8);
   }
 
-  private void again(UpstreamFailure f) {
+  private void again(Failure f) {
     Question q = question;
     Instance i = instance;
     if (q == null || i == null) {
@@ -451,13 +465,13 @@ final class Exchange implements UpstreamEvents, InboundEvents {
       firstError = ApiError.of(f, i.name());
     }
     boolean replay =
-        f.nothingSent()
+        f.kind().nothingSent()
             || (q.replayable()
-                && (f == UpstreamFailure.CLOSED_STALE
-                    || f == UpstreamFailure.CLOSED_BEFORE_ANSWER
-                    || f == UpstreamFailure.CLOSED_MID_ANSWER));
+                && (f.kind() == Failure.Kind.CLOSED_STALE
+                    || f.kind() == Failure.Kind.CLOSED_BEFORE_ANSWER
+                    || f.kind() == Failure.Kind.CLOSED_MID_ANSWER));
     giveUpAttempt();
-    if (f.nothingSent()) {
+    if (f.kind().nothingSent()) {
       attempts--;
     }
     boolean withinLimits =
@@ -467,7 +481,7 @@ final class Exchange implements UpstreamEvents, InboundEvents {
       reject(firstError);
       return;
     }
-    plane.metrics().retry(f.name().toLowerCase(Locale.ROOT));
+    plane.metrics().retry(f.kind().name().toLowerCase(Locale.ROOT));
     stage = Stage.CHOOSE;
     advance();
   }

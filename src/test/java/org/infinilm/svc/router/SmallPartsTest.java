@@ -13,8 +13,8 @@ import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Origin;
-import org.infinilm.svc.http.UpstreamFailure;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.junit.jupiter.api.Test;
@@ -245,23 +245,25 @@ class SmallPartsTest {
 
   @Test
   void everyFailureHasAnAnswerInTheWordsThatOldClientsKnow() {
-    Map<UpstreamFailure, String> said =
+    Map<Failure.Kind, String> said =
         Map.of(
-            UpstreamFailure.CONNECT_REFUSED, "503 Service unavailable - connection refused",
-            UpstreamFailure.CONNECT_TIMEOUT, "504 Service timeout",
-            UpstreamFailure.TIMEOUT_FIRST_BYTE, "504 Service timeout",
-            UpstreamFailure.TIMEOUT_STALLED, "504 Service timeout",
-            UpstreamFailure.CLOSED_STALE, "502 Bad gateway - error communicating with service",
-            UpstreamFailure.CLOSED_BEFORE_ANSWER,
-                "502 Bad gateway - error communicating with service",
-            UpstreamFailure.BAD_ANSWER, "502 Bad gateway - error communicating with service",
-            UpstreamFailure.CLOSED_MID_ANSWER, "502 Failed to read response from service");
-    for (UpstreamFailure f : UpstreamFailure.values()) {
-      ApiError e = ApiError.of(f, "i");
-      assertThat(e.status() + " " + e.message()).isEqualTo(said.get(f) + " (instance i)");
+            Failure.Kind.CONNECT_REFUSED, "503 Service unavailable - connection refused",
+            Failure.Kind.TLS_FAILED, "503 Service unavailable - TLS: why",
+            Failure.Kind.LOCAL, "503 the router is out of resources: why",
+            Failure.Kind.CONNECT_TIMEOUT, "504 Service timeout",
+            Failure.Kind.TIMEOUT_FIRST_BYTE, "504 Service timeout",
+            Failure.Kind.TIMEOUT_STALLED, "504 Service timeout",
+            Failure.Kind.CLOSED_STALE, "502 Bad gateway - error communicating with service",
+            Failure.Kind.CLOSED_BEFORE_ANSWER, "502 Bad gateway - error communicating with service",
+            Failure.Kind.BAD_ANSWER, "502 Bad gateway - error communicating with service",
+            Failure.Kind.CLOSED_MID_ANSWER, "502 Failed to read response from service");
+    for (Failure.Kind f : Failure.Kind.values()) {
+      ApiError e = ApiError.of(new Failure(f, "why"), "i");
+      assertThat(e.status() + " " + e.message())
+          .isEqualTo(said.get(f) + (f == Failure.Kind.LOCAL ? "" : " (instance i)"));
     }
     assertThat(
-            ApiError.of(UpstreamFailure.CONNECT_REFUSED, "i")
+            ApiError.of(new Failure(Failure.Kind.CONNECT_REFUSED, ""), "i")
                 .response("r")
                 .headers()
                 .get("retry-after"))
