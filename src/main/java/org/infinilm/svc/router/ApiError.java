@@ -1,66 +1,132 @@
 package org.infinilm.svc.router;
 
-import java.util.HashMap;
-import java.util.Map;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Response;
+import org.jspecify.annotations.Nullable;
 
-/// An error in OpenAI's shape: `{"error":{"code","message","param","type"}}`.
-record ApiError(int status, Outcome outcome, String code, String type, String message) {
+/// What a client is told when there is no answer of an instance to give it.
+///
+/// @param code one word that programs can test
+/// @param type of OpenAI's closed set
+/// @param retryAfter value of Retry-After, or null
+/// @param again whether the same request may succeed later (`x-should-retry`)
+record ApiError(
+    int status,
+    Outcome outcome,
+    String code,
+    String type,
+    String message,
+    @Nullable String retryAfter,
+    boolean again) {
+  private static final String SOON = "1";
+  private static final String SERVER = "server_error";
+
   static ApiError invalid(String code, String message) {
-    return new ApiError(400, Outcome.CLIENT_ERROR, code, "invalid_request_error", message);
+    return new ApiError(
+        400, Outcome.CLIENT_ERROR, code, "invalid_request_error", message, null, false);
   }
 
+  /// Nobody can take it now.
   static ApiError unavailable(String code, String message) {
-    return new ApiError(503, Outcome.REJECTED, code, "server_error", message);
+    return unavailable(code, message, SOON);
+  }
+
+  /// @param retryAfter seconds
+  static ApiError unavailable(String code, String message, String retryAfter) {
+    return new ApiError(503, Outcome.REJECTED, code, SERVER, message, retryAfter, true);
+  }
+
+  /// Nobody offers what was asked for.
+  static ApiError unknownModel(int status, String message) {
+    return status == 404
+        ? new ApiError(
+            404, Outcome.REJECTED, "model_not_found", "invalid_request_error", message, null, false)
+        : new ApiError(
+            status, Outcome.REJECTED, "model_not_available", SERVER, message, null, false);
   }
 
   /// A fault of ours.
   static ApiError internal() {
     return new ApiError(
-        500, Outcome.INTERNAL, "internal_error", "server_error", "Internal server error");
+        500, Outcome.INTERNAL, "internal_error", SERVER, "Internal server error", null, true);
+  }
+
+  /// The request has come through this router before.
+  static ApiError loop() {
+    return new ApiError(
+        508,
+        Outcome.REJECTED,
+        "loop_detected",
+        SERVER,
+        "this router is an instance of itself, by its Via field (expected: instances that serve models)",
+        null,
+        false);
   }
 
   /// What a client is told when the last attempt failed so; the one place that maps failures.
   static ApiError of(Failure f, String instance) {
     String who = " (instance " + instance + ")";
     return switch (f.kind()) {
-      case TLS_FAILED ->
-          new ApiError(
-              503,
-              Outcome.UPSTREAM_GONE,
-              "instance_unreachable",
-              "server_error",
-              "Service unavailable - TLS: " + f.detail() + who);
       case CONNECT_REFUSED ->
           new ApiError(
               503,
               Outcome.UPSTREAM_GONE,
               "instance_unreachable",
-              "server_error",
-              "Service unavailable - connection refused" + who);
+              SERVER,
+              "Service unavailable - connection refused" + who,
+              SOON,
+              true);
+      case TLS_FAILED ->
+          new ApiError(
+              503,
+              Outcome.UPSTREAM_GONE,
+              "instance_unreachable",
+              SERVER,
+              "Service unavailable - TLS: " + f.detail() + who,
+              SOON,
+              true);
       case LOCAL -> unavailable("overloaded", "the router is out of resources: " + f.detail());
       case CONNECT_TIMEOUT, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED ->
-          new ApiError(504, Outcome.TIMEOUT, "timeout", "server_error", "Service timeout" + who);
+          new ApiError(
+              504, Outcome.TIMEOUT, "timeout", SERVER, "Service timeout" + who, null, true);
       case CLOSED_STALE, CLOSED_BEFORE_ANSWER, BAD_ANSWER ->
           new ApiError(
               502,
               Outcome.UPSTREAM_GONE,
               "bad_gateway",
-              "server_error",
-              "Bad gateway - error communicating with service" + who);
+              SERVER,
+              "Bad gateway - error communicating with service" + who,
+              null,
+              true);
       case CLOSED_MID_ANSWER ->
           new ApiError(
               502,
               Outcome.UPSTREAM_GONE,
               "stream_interrupted",
-              "server_error",
-              "Failed to read response from service" + who);
+              SERVER,
+              "Failed to read response from service" + who,
+              null,
+              true);
     };
+  }
+
+  /// An instance's own refusal that was put aside to ask another instance, which failed too.
+  ///
+  /// @param retryAfter the instance's, or null
+  static ApiError ofAnswer(int status, @Nullable String retryAfter, String instance) {
+    return new ApiError(
+        status,
+        Outcome.UPSTREAM_ERROR,
+        status == 429 ? "rate_limited" : "instance_error",
+        status == 429 ? "rate_limit_error" : SERVER,
+        "instance " + instance + " answered " + status,
+        retryAfter,
+        true);
   }
 
   /// For requests that cannot be read at all.
   static ApiError refusal(int status, String why) {
+    boolean ours = status >= 500 && status != 501 && status != 505;
     return new ApiError(
         status,
         status == 503 ? Outcome.REJECTED : Outcome.CLIENT_ERROR,
@@ -68,31 +134,23 @@ record ApiError(int status, Outcome outcome, String code, String type, String me
           case 408 -> "request_timeout";
           case 413 -> "request_too_large";
           case 414 -> "target_too_long";
+          case 417 -> "expectation_failed";
           case 431 -> "head_too_large";
           case 501 -> "not_supported";
           case 503 -> "overloaded";
           default -> "bad_request";
         },
-        status == 503 ? "server_error" : "invalid_request_error",
-        why);
+        ours ? SERVER : "invalid_request_error",
+        why,
+        status == 503 ? SOON : null,
+        ours || status == 408);
   }
 
-  Map<String, Object> body() {
-    Map<String, Object> e = new HashMap<>();
-    e.put("code", code);
-    e.put("message", message);
-    e.put("param", null);
-    e.put("type", type);
-    return Map.of("error", e);
-  }
-
-  Response response(String requestId) {
-    Response r = Response.json(status, body()).with("x-request-id", requestId);
-    return switch (code) {
-      case "model_not_available", "context_length_exceeded" -> r.with("x-should-retry", "false");
-      case "no_healthy_instance", "instance_unreachable", "overloaded" ->
-          r.with("retry-after", "1");
-      default -> r;
-    };
+  Response response(String requestId, ErrorShape shape) {
+    Response r = Response.json(status, shape.body(this)).with("x-request-id", requestId);
+    if (retryAfter != null) {
+      r = r.with("retry-after", retryAfter);
+    }
+    return again ? r : r.with("x-should-retry", "false");
   }
 }

@@ -80,17 +80,23 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
   }
 
   @Override
-  public void unreachable(String name) {
-    tell(new Report.Down(name, "connection failed"));
+  public void saw(Instance instance, Sight sight) {
+    switch (sight) {
+      case REFUSED, UNREACHABLE -> tell(new Report.Down(instance.name(), "connection failed"));
+      case ANSWERED -> {
+        for (View v : views) {
+          if (v.suspect() && v.instance().name().equals(instance.name())) {
+            tell(new Report.Up(instance.name(), v.probeSeconds()));
+          }
+        }
+      }
+      default -> {}
+    }
   }
 
   @Override
-  public void answered(String name) {
-    for (View v : views) {
-      if (v.suspect() && v.instance().name().equals(name)) {
-        tell(new Report.Up(name, v.probeSeconds()));
-      }
-    }
+  public int failuresInARow(Instance instance) {
+    return 0;
   }
 
   private void run() {

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.util.function.Supplier;
+import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.telemetry.Ticker;
 
@@ -20,14 +21,15 @@ record Plane(
     InstanceWatch instances,
     Learner learner,
     RequestIds ids,
+    Via via,
     Ticker ticker) {
 
-  /// What exchanges report about instances; called on event loops, must not block.
+  /// Hears what exchanges see of instances; called on event loops, never blocks.
   interface InstanceWatch {
-    /// A connection to it failed.
-    void unreachable(String name);
+    void saw(Instance instance, Sight sight);
 
-    /// It answered.
-    void answered(String name);
+    /// Failures in a row of which the request might have been the cause, and nothing else seen
+    /// between them.
+    int failuresInARow(Instance instance);
   }
 }

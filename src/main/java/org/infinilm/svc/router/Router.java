@@ -54,6 +54,7 @@ final class Router implements AutoCloseable {
             keeper,
             learner,
             new RequestIds(random),
+            Via.random(random),
             ticker);
     OwnRoutes own =
         new OwnRoutes(config, keeper, ledger, metrics, decisions, ticker, () -> draining);

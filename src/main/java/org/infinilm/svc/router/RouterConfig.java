@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -16,8 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// The router's settings.
 ///
 /// @param thresholds per model, where they differ from `threshold`
-/// @param connectFailures refused connections in a row that eject an instance; also its failed
-///   probes in a row
+/// @param maxErrors failed connections and probes in a row that take an instance out
 record RouterConfig(
     String host,
     int port,
@@ -33,7 +33,7 @@ record RouterConfig(
     SizeMetric metric,
     long threshold,
     Map<String, Long> thresholds,
-    Duration proxyTimeout,
+    Timeouts timeouts,
     Duration clientStall,
     long maxBodyBytes,
     long maxBufferedBytes,
@@ -88,14 +88,6 @@ record RouterConfig(
           .orDefault();
   static final Key<String> THRESHOLDS =
       Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
-  static final Key<Duration> PROXY_TIMEOUT =
-      Key.seconds(
-              "proxy_timeout",
-              1800.0,
-              0.25,
-              "limit until an answer's first byte, and between its bytes")
-          .orEnv("PROXY_TIMEOUT_SECONDS")
-          .orDefault();
   static final Key<Duration> CLIENT_STALL =
       Key.seconds(
           "client_stall",
@@ -131,7 +123,7 @@ record RouterConfig(
   static final Key<String> ADMIN_TOKEN =
       Key.text("admin_token", null, "token for /decisions outside loopback");
 
-  static final List<Key<?>> KEYS =
+  private static final List<Key<?>> OWN =
       List.of(
           PORT,
           HOST,
@@ -147,7 +139,6 @@ record RouterConfig(
           METRIC,
           THRESHOLD,
           THRESHOLDS,
-          PROXY_TIMEOUT,
           CLIENT_STALL,
           MAX_BODY,
           MAX_BUFFERED,
@@ -159,6 +150,8 @@ record RouterConfig(
           DRAIN,
           SESSION_HEADER,
           ADMIN_TOKEN);
+
+  static final List<Key<?>> KEYS = Stream.of(OWN, Timeouts.KEYS).flatMap(List::stream).toList();
 
   static RouterConfig of(Config c) throws ConfigException {
     return new RouterConfig(
@@ -176,7 +169,7 @@ record RouterConfig(
         SizeMetric.of(c.get(METRIC)),
         c.get(THRESHOLD),
         thresholds(c),
-        c.get(PROXY_TIMEOUT),
+        Timeouts.of(c),
         c.get(CLIENT_STALL),
         c.get(MAX_BODY),
         c.get(MAX_BUFFERED),

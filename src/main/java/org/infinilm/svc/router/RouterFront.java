@@ -30,6 +30,6 @@ final class RouterFront implements Front {
   public Response refusal(int status, String why, @Nullable String requestId) {
     ApiError e = ApiError.refusal(status, why);
     plane.metrics().refused(e.outcome());
-    return e.response(plane.ids().of(requestId));
+    return e.response(plane.ids().of(requestId), ErrorShape.OPENAI);
   }
 }

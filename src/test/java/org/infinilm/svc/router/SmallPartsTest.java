@@ -264,7 +264,7 @@ class SmallPartsTest {
     }
     assertThat(
             ApiError.of(new Failure(Failure.Kind.CONNECT_REFUSED, ""), "i")
-                .response("r")
+                .response("r", ErrorShape.OPENAI)
                 .headers()
                 .get("retry-after"))
         .isEqualTo("1");

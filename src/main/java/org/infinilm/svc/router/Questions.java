@@ -6,16 +6,16 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.JsonPeek;
 import org.infinilm.svc.http.JsonPeek.Form;
 import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
-/// Turns a request into a [Exchange.Question]: which model, how large, who may take it. Stateless.
-final class Reader {
+/// Turns a request into a [Question]: which model, how large, may it be repeated. Stateless.
+final class Questions {
   /// Fewest bytes a prompt token can have in the densest text; what does not fit even so is
   /// refused.
   private static final double MOST_BYTES_PER_TOKEN = 12;
@@ -43,10 +43,11 @@ final class Reader {
   /// JSON routes whose POST has no effect but its answer, so that it may be sent again.
   private static final Set<String> NOT_REPLAYABLE = Set.of("/v1/responses");
 
-  private Reader() {}
+  private Questions() {}
 
-  static Exchange.Question.Result read(Plane plane, Inbound in) {
+  static Question.Result read(Plane plane, Inbound in) {
     String path = in.head().path();
+    ErrorShape shape = shape(path);
     boolean post = in.head().method().equals("POST");
     boolean json = post && JSON_ROUTES.contains(path);
     RouterConfig config = plane.config();
@@ -54,7 +55,7 @@ final class Reader {
         post ? JsonPeek.at(in.body(), config.metric() != SizeMetric.BODY) : JsonPeek.NOTHING;
     ApiError wrong = json ? wrong(peeked) : null;
     if (wrong != null) {
-      return new Exchange.Question.Wrong(wrong);
+      return new Question.Wrong(wrong, shape);
     }
     String model = peeked.model();
     boolean multipart = post && peeked.form() == Form.OTHER && isMultipart(in);
@@ -63,35 +64,30 @@ final class Reader {
     }
     RoutingTable table = plane.table().get();
     Fleet fleet = table.fleet();
-    Candidates candidates;
     if (model != null) {
-      candidates = fleet.forModel(model);
-      if (candidates == null) {
-        return new Exchange.Question.Wrong(unknownModel(model, table));
+      if (fleet.forModel(model) == null) {
+        return new Question.Wrong(unknownModel(model, table), shape);
       }
     } else if (post && (json || multipart || peeked.form() == Form.OBJECT)) {
       List<String> offered = fleet.models();
       if (offered.size() > 1) {
-        return new Exchange.Question.Wrong(
+        return new Question.Wrong(
             ApiError.invalid(
                 "model_required",
-                "model: missing (expected: one of " + String.join(", ", offered) + ")"));
+                "model: missing (expected: one of " + String.join(", ", offered) + ")"),
+            shape);
       }
-      Candidates only = offered.isEmpty() ? null : fleet.forModel(offered.getFirst());
-      candidates = only == null ? fleet.any() : only;
       model = offered.isEmpty() ? null : offered.getFirst();
-    } else {
-      candidates = fleet.any();
     }
-    return new Exchange.Question.Asked(question(plane, in, peeked, model, candidates, json, post));
+    return new Question.Asked(question(plane, in, peeked, model, shape, json, post));
   }
 
-  private static Exchange.Question question(
+  private static Question question(
       Plane plane,
       Inbound in,
       Peeked peeked,
       @Nullable String model,
-      Candidates candidates,
+      ErrorShape shape,
       boolean json,
       boolean post) {
     RouterConfig config = plane.config();
@@ -107,17 +103,35 @@ final class Reader {
     String session =
         config.sessionHeader() == null ? null : in.head().header(config.sessionHeader());
     boolean generation = json && !NOT_REPLAYABLE.contains(in.head().path());
-    return new Exchange.Question(
+    return new Question(
         model,
-        candidates,
+        shape,
+        peeked.stream(),
         bodyBytes,
         size,
         config.thresholdOf(model),
         promptTokens + peeked.maxTokens(),
         (long) Math.ceil(bodyBytes / MOST_BYTES_PER_TOKEN) + peeked.maxTokens(),
-        Exchange.Question.affinity(model, peeked, session),
+        affinity(model, peeked, session),
         generation,
         generation || (!post && safe(in.head().method())));
+  }
+
+  private static ErrorShape shape(String path) {
+    return switch (path) {
+      case "/v1/messages", "/v1/messages/count_tokens" -> ErrorShape.ANTHROPIC;
+      case "/v1/responses" -> ErrorShape.RESPONSES;
+      default -> ErrorShape.OPENAI;
+    };
+  }
+
+  private static long affinity(@Nullable String model, Peeked peeked, @Nullable String session) {
+    String of = model == null ? "default" : model;
+    String key = peeked.promptCacheKey();
+    if (key != null && !key.isEmpty()) {
+      return Policies.affinity(of + ":prompt_cache:" + key);
+    }
+    return session == null || session.isEmpty() ? 0 : Policies.affinity(of + ":session:" + session);
   }
 
   private static boolean safe(String method) {
@@ -161,7 +175,7 @@ final class Reader {
             + "'; models on offer: "
             + (offered.isEmpty() ? "none" : String.join(", ", offered));
     return table.unread() == 0
-        ? ApiError.unavailable("model_not_available", said)
+        ? ApiError.unknownModel(503, said)
         : ApiError.unavailable(
             "no_healthy_instance",
             said + "; those of " + table.unread() + " instances are not known yet");

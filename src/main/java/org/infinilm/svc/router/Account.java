@@ -1,0 +1,117 @@
+package org.infinilm.svc.router;
+
+import java.util.List;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.policy.Facts;
+import org.jspecify.annotations.Nullable;
+
+/// The record of one request: who asked what and when, and, once, how it ended. Event-loop
+/// confined.
+final class Account {
+  private final Plane plane;
+  private final String requestId;
+  private final String method;
+  private final String path;
+  private final long startNanos;
+  private int sends;
+  private boolean closed;
+
+  Account(Plane plane, Inbound in) {
+    this.plane = plane;
+    this.startNanos = plane.ticker().nanos();
+    this.requestId = plane.ids().of(in.head().header("x-request-id"));
+    this.method = in.head().method();
+    this.path = in.head().path();
+  }
+
+  String requestId() {
+    return requestId;
+  }
+
+  /// Time since the request was complete.
+  long elapsedNanos() {
+    return plane.ticker().nanos() - startNanos;
+  }
+
+  void sent() {
+    sends++;
+  }
+
+  /// Attempts that were sent.
+  int sends() {
+    return sends;
+  }
+
+  boolean closed() {
+    return closed;
+  }
+
+  /// Closes it: metrics, decision, facts.
+  ///
+  /// @param asked null when the request could not be read
+  /// @param last the last attempt, or null when there was none
+  /// @param tap what was relayed of its answer, or null
+  void close(
+      Outcome outcome,
+      int status,
+      @Nullable Question asked,
+      @Nullable Candidates candidates,
+      List<Instance> failed,
+      @Nullable Attempt last,
+      @Nullable ResponseTap tap) {
+    closed = true;
+    long now = plane.ticker().nanos();
+    String model = asked == null || asked.model() == null ? "" : asked.model();
+    long bytes = asked == null ? 0 : asked.bodyBytes();
+    Instance i = last == null ? null : last.instance();
+    long dispatched = last == null ? 0 : last.dispatchNanos();
+    long firstByte = last == null ? 0 : last.firstByteNanos();
+    long ttft = firstByte == 0 ? 0 : firstByte - startNanos;
+    plane
+        .metrics()
+        .settled(
+            model,
+            last == null ? null : last.pool(),
+            i,
+            last == null ? null : last.reason(),
+            outcome,
+            bytes,
+            ttft,
+            now - startNanos);
+    plane
+        .decisions()
+        .put(
+            new Decisions.Decision(
+                plane.decisions().claim(),
+                requestId,
+                plane.ticker().now().toEpochMilli(),
+                method,
+                path,
+                model,
+                asked == null ? 0 : asked.size(),
+                asked == null ? 0 : asked.threshold(),
+                asked == null ? 0 : asked.needTokens(),
+                last == null ? null : last.pool(),
+                i,
+                last == null ? null : last.reason(),
+                candidates,
+                failed,
+                outcome,
+                status,
+                sends,
+                dispatched == 0 ? 0 : dispatched - startNanos,
+                ttft,
+                now - startNanos,
+                bytes,
+                tap == null ? 0 : tap.bytes()));
+    if (i != null && tap != null) {
+      boolean ok = outcome == Outcome.OK;
+      Facts facts =
+          new Facts(
+              i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
+      plane.learner().offer(facts, ok ? tap.tail() : null);
+    }
+  }
+}

@@ -1,0 +1,132 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.http.HeadPatch;
+import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.ResponseHead;
+import org.jspecify.annotations.Nullable;
+
+/// An instance's answer on its way to the client: its head with the decision's fields, its slices,
+/// watched as they pass, and its end or break. Event-loop confined.
+final class Answer {
+  private final Inbound in;
+  private final Question question;
+  private final ResponseHead head;
+  private final boolean sse;
+  private final ResponseTap tap;
+  private boolean begun;
+  private boolean doneRelayed;
+
+  Answer(Inbound in, Question question, ResponseHead head) {
+    this.in = in;
+    this.question = question;
+    this.head = head;
+    String type = head.header("content-type");
+    this.sse = type != null && type.startsWith("text/event-stream");
+    this.tap = new ResponseTap(length(head.header("content-length")));
+  }
+
+  int status() {
+    return head.status();
+  }
+
+  ResponseTap tap() {
+    return tap;
+  }
+
+  /// Whether the client has anything of it.
+  boolean begun() {
+    return begun;
+  }
+
+  void begin(List<Header> fields) {
+    begun = true;
+    in.relayHead(head, HeadPatch.setting(fields));
+  }
+
+  void slice(ByteBuf slice) {
+    tap.slice(slice, sse);
+    in.relayBody(slice);
+  }
+
+  /// Sends what was relayed so far.
+  void flush() {
+    in.flush();
+    noteDone();
+  }
+
+  /// Notes that the stream's last event went to the client. A connection that a write has broken is
+  /// not writable.
+  void noteDone() {
+    doneRelayed = doneRelayed || (sse && tap.endsWithDone() && in.isWritable());
+  }
+
+  /// Whether the client has the event that ends an OpenAI stream, though not yet the last chunk.
+  boolean doneRelayed() {
+    return doneRelayed;
+  }
+
+  /// Whether an end that is nothing but a closed connection cuts this answer short: an OpenAI
+  /// stream without its last event.
+  boolean cutByClose() {
+    return sse
+        && question.generation()
+        && question.stream()
+        && question.shape() == ErrorShape.OPENAI
+        && !tap.endsWithDone();
+  }
+
+  void end() {
+    in.relayEnd();
+  }
+
+  /// Ends it so that the client sees that it is not whole; a stream says why.
+  void breakOff(ApiError e) {
+    in.breakOff(sse ? lastEvent(e) : new byte[0]);
+  }
+
+  /// An error event, on a line of its own.
+  private byte[] lastEvent(ApiError e) {
+    String start = tap.betweenEvents() ? "" : "\n\n";
+    return (start + question.shape().event(e)).getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// The fields that tell where a request went and why.
+  static List<Header> decision(String requestId, Question q, Attempt a, int sends, boolean shown) {
+    List<Header> set = new ArrayList<>(8);
+    set.add(new Header("x-request-id", requestId));
+    if (shown) {
+      set.add(new Header("x-infini-instance", visible(a.instance().name())));
+      set.add(new Header("x-infini-pool", a.pool().label()));
+      set.add(new Header("x-infini-reason", a.reason().label()));
+      set.add(new Header("x-infini-size", Long.toString(q.size())));
+      set.add(new Header("x-infini-threshold", Long.toString(q.threshold())));
+      set.add(new Header("x-infini-attempts", Integer.toString(sends)));
+    }
+    return set;
+  }
+
+  /// A name as a header value may carry it.
+  private static String visible(String name) {
+    for (int k = 0; k < name.length(); k++) {
+      if (name.charAt(k) < ' ' || name.charAt(k) > '~') {
+        return name.replaceAll("[^ -~]", "?");
+      }
+    }
+    return name;
+  }
+
+  /// Bytes of a body, -1 when its head does not say.
+  private static long length(@Nullable String n) {
+    return n != null
+            && n.length() < 10
+            && n.chars().allMatch(c -> c >= '0' && c <= '9')
+            && !n.isEmpty()
+        ? Long.parseLong(n)
+        : -1;
+  }
+}

@@ -1,0 +1,191 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.ByteBuf;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.HeadPatch;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.Outgoing;
+import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.TimeLimits;
+import org.infinilm.svc.http.UpstreamCall;
+import org.infinilm.svc.http.UpstreamEvents;
+import org.infinilm.svc.policy.Reason;
+import org.jspecify.annotations.Nullable;
+
+/// One instance, one call: counted in and out once, its events, its outcome. Another try is another
+/// attempt. Event-loop confined.
+final class Attempt implements UpstreamEvents {
+  /// What the exchange hears of its attempt; nothing comes after [#over] or [#failed], nor after
+  /// [Attempt#giveUp].
+  interface Owner {
+    void answered(ResponseHead head);
+
+    void body(ByteBuf slice);
+
+    void pause();
+
+    void ended(boolean byClose);
+
+    void failed(Failure failure);
+  }
+
+  private final Plane plane;
+  private final Owner owner;
+  private final Instance instance;
+  private final Target target;
+  private final Pool pool;
+  private final Reason reason;
+  private final boolean reuse;
+  private @Nullable UpstreamCall call;
+  private @Nullable ResponseHead head;
+  private boolean seated;
+  private boolean over;
+  private long dispatchNanos;
+  private long firstByteNanos;
+
+  /// @param reuse whether a kept connection will do
+  Attempt(
+      Plane plane,
+      Owner owner,
+      Instance instance,
+      Target target,
+      Pool pool,
+      Reason reason,
+      boolean reuse) {
+    this.plane = plane;
+    this.owner = owner;
+    this.instance = instance;
+    this.target = target;
+    this.pool = pool;
+    this.reason = reason;
+    this.reuse = reuse;
+  }
+
+  Instance instance() {
+    return instance;
+  }
+
+  Pool pool() {
+    return pool;
+  }
+
+  Reason reason() {
+    return reason;
+  }
+
+  /// The answer's head, once it has come.
+  @Nullable ResponseHead head() {
+    return head;
+  }
+
+  /// 0 before it was sent.
+  long dispatchNanos() {
+    return dispatchNanos;
+  }
+
+  /// When the first byte of the answer's body came, 0 before that.
+  long firstByteNanos() {
+    return firstByteNanos;
+  }
+
+  /// Takes a seat and sends.
+  void send(Inbound in, HeadPatch patch, TimeLimits limits) {
+    if (!seated) {
+      plane.ledger().take(instance.slot());
+      seated = true;
+    }
+    dispatchNanos = plane.ticker().nanos();
+    call = in.send(new Outgoing(target.origin(), patch, null, limits, reuse), this);
+  }
+
+  /// The same once more over a connection of its own, in the seat of this one: for a kept
+  /// connection that turned out to be closed.
+  Attempt overNewConnection() {
+    Attempt next = new Attempt(plane, owner, instance, target, pool, reason, false);
+    next.seated = seated;
+    seated = false;
+    return next;
+  }
+
+  /// The value to send as Authorization, or null.
+  @Nullable String authorization() {
+    return target.authorization();
+  }
+
+  /// Ends it from our side: the instance stops working on it. No event follows.
+  void giveUp() {
+    over = true;
+    UpstreamCall c = call;
+    if (c != null) {
+      c.cancel();
+    }
+    countOut();
+  }
+
+  /// Gives the seat back, once.
+  void countOut() {
+    if (seated) {
+      seated = false;
+      plane.ledger().release(instance.slot());
+    }
+  }
+
+  void reading(boolean on) {
+    UpstreamCall c = call;
+    if (c != null) {
+      c.reading(on);
+    }
+  }
+
+  @Override
+  public void answered(ResponseHead h) {
+    if (!over) {
+      head = h;
+      plane.instances().saw(instance, Sight.of(h.status(), h.header("retry-after") != null));
+      owner.answered(h);
+    }
+  }
+
+  @Override
+  public void body(ByteBuf slice) {
+    if (over) {
+      slice.release();
+      return;
+    }
+    if (firstByteNanos == 0) {
+      firstByteNanos = plane.ticker().nanos();
+    }
+    owner.body(slice);
+  }
+
+  @Override
+  public void pause() {
+    if (!over) {
+      owner.pause();
+    }
+  }
+
+  @Override
+  public void ended() {
+    if (!over) {
+      over = true;
+      // The client's next request may be read before this thread goes on: the seat is free by then.
+      countOut();
+      owner.ended(false);
+    }
+  }
+
+  @Override
+  public void failed(Failure f) {
+    if (!over) {
+      over = true;
+      Sight s = Sight.of(f.kind());
+      if (s != null) {
+        plane.instances().saw(instance, s);
+      }
+      owner.failed(f);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+package org.infinilm.svc.router;
+
+import java.util.List;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.policy.Ask;
+import org.jspecify.annotations.Nullable;
+
+/// What an exchange asks for, read from its request by [Questions].
+///
+/// @param model null when the request named none and may go anywhere
+/// @param shape of errors that its client understands
+/// @param stream whether the client asked for server-sent events
+/// @param bodyBytes as they came
+/// @param size in the unit of the size metric
+/// @param needTokens estimate of prompt and output; 0 when it is not known
+/// @param leastTokens the same at the fewest tokens a text of this size can have
+/// @param affinity hash of the key whose requests share a prefix; 0 for none
+/// @param generation a POST that may be sent again before an answer
+/// @param replayable generation, or a method that is safe to repeat
+record Question(
+    @Nullable String model,
+    ErrorShape shape,
+    boolean stream,
+    long bodyBytes,
+    long size,
+    long threshold,
+    long needTokens,
+    long leastTokens,
+    long affinity,
+    boolean generation,
+    boolean replayable) {
+
+  /// A question, or why there is none.
+  sealed interface Result {}
+
+  record Asked(Question question) implements Result {}
+
+  record Wrong(ApiError error, ErrorShape shape) implements Result {}
+
+  Ask ask() {
+    return new Ask(size, threshold, needTokens, leastTokens, affinity);
+  }
+
+  /// Who may take it in this fleet; a model that has left since has nobody.
+  Candidates candidates(Fleet fleet) {
+    if (model == null) {
+      return fleet.any();
+    }
+    Candidates c = fleet.forModel(model);
+    return c == null ? Candidates.of(model, List.of()) : c;
+  }
+
+  /// What a client is told when every candidate is out of service.
+  ApiError nobody() {
+    return ApiError.unavailable(
+        "no_healthy_instance",
+        model == null
+            ? "No healthy services available"
+            : "No healthy services available for model '" + model + "'");
+  }
+}

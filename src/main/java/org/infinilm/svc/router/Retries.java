@@ -1,0 +1,198 @@
+package org.infinilm.svc.router;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.Failure.Kind;
+import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.TimeLimits;
+import org.jspecify.annotations.Nullable;
+
+/// What one request has tried, and whether and where it may try again. Event-loop confined.
+/*
+ * Who is asked next, while the client has nothing of an answer:
+ *
+ *   1. candidates of the fleet of now that this request has not tried,
+ *   2. ejected instances that it has not tried: a verdict may be late, a refusal is sure,
+ *   3. tried ones, but never the last twice in a row.
+ *
+ * What may be repeated is the failure's to say (Failure.Kind). Tries that sent nothing do not count
+ * against the limit while untried instances remain. An answer of 429, 502 or 503, and once a 500, is
+ * put aside for another instance's within the retry budget; without it when the instance fails time
+ * after time, since leaving a broken instance out adds no load.
+ *
+ * Blame: when another instance answers a request on which one has failed, the fault is proven.
+ */
+final class Retries {
+  private static final int MOST_ATTEMPTS = 3;
+  private static final int FREE_AFTER_FAILURES = 3;
+
+  private final Plane plane;
+  private final Account account;
+  private List<Instance> tried = List.of();
+  private List<Instance> suspects = List.of();
+  private @Nullable ApiError first;
+  private int counted;
+  private int vainConnects;
+  private long connectingNanos;
+  private long sentAtNanos;
+  private boolean allTried;
+  private boolean put500Aside;
+  private boolean wasLate;
+
+  Retries(Plane plane, Account account) {
+    this.plane = plane;
+    this.account = account;
+  }
+
+  /// Instances on which it has failed, in order.
+  List<Instance> tried() {
+    return tried;
+  }
+
+  boolean any() {
+    return !tried.isEmpty();
+  }
+
+  /// What the client is told when nobody is left: the first failure, else `otherwise`.
+  ApiError firstCause(ApiError otherwise) {
+    return first == null ? otherwise : first;
+  }
+
+  /// Who may be asked next.
+  Candidates candidates(Question q, Fleet fleet) {
+    Candidates all = q.candidates(fleet);
+    if (tried.isEmpty()) {
+      return all;
+    }
+    Candidates left = all.without(this::wasTried);
+    if (left.isEmpty()) {
+      left = ejected(q, fleet);
+    }
+    if (left.isEmpty() && counted < MOST_ATTEMPTS) {
+      allTried = true;
+      String last = tried.getLast().name();
+      left = all.without(i -> i.name().equals(last));
+    }
+    return left;
+  }
+
+  /// Who else may be asked than the instance that has just answered.
+  Candidates besides(Instance answered, Question q, Fleet fleet) {
+    return q.candidates(fleet).without(i -> i.name().equals(answered.name()) || wasTried(i));
+  }
+
+  private Candidates ejected(Question q, Fleet fleet) {
+    String model = q.model();
+    List<Instance> out =
+        fleet.instances().stream()
+            .filter(i -> i.state() == State.EJECTED)
+            .filter(i -> model == null || i.serves(model))
+            .filter(i -> !wasTried(i))
+            .toList();
+    return Candidates.of(model == null ? "" : model, out);
+  }
+
+  private boolean wasTried(Instance i) {
+    for (Instance t : tried) {
+      if (t.name().equals(i.name())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// The limits of the next call, which begins now.
+  TimeLimits limits(long bodyBytes) {
+    sentAtNanos = account.elapsedNanos();
+    return plane
+        .config()
+        .timeouts()
+        .limits(bodyBytes, vainConnects, Duration.ofNanos(connectingNanos));
+  }
+
+  /// Notes a failed attempt.
+  void failed(Instance i, Failure f) {
+    if (first == null) {
+      first = ApiError.of(f, i.name());
+    }
+    if (f.kind().nothingSent() && !allTried) {
+      vainConnects++;
+      connectingNanos += account.elapsedNanos() - sentAtNanos;
+    } else {
+      counted++;
+    }
+    tried = with(tried, i);
+    Sight s = Sight.of(f.kind());
+    if (s == Sight.CLOSED || s == Sight.BAD_ANSWER) {
+      suspects = with(suspects, i);
+    }
+  }
+
+  /// Whether the request may be sent again after this failure.
+  boolean mayRepeat(Question q, Failure f) {
+    boolean may =
+        switch (f.kind().repeat()) {
+          case NEVER -> f.kind() == Kind.TIMEOUT_FIRST_BYTE && q.replayable() && onceLate();
+          case IF_REPEATABLE -> q.replayable();
+          case ALWAYS -> true;
+        };
+    return may
+        && counted < MOST_ATTEMPTS
+        && account.elapsedNanos() < plane.config().timeouts().proxy().toNanos();
+  }
+
+  /// A configured limit of the first byte leads to one other attempt.
+  private boolean onceLate() {
+    boolean may = plane.config().timeouts().firstByte().isPresent() && !wasLate;
+    wasLate = true;
+    return may;
+  }
+
+  /// Whether an answer of this status may be put aside for another instance's.
+  boolean mayPutAside(Question q, int status) {
+    return (status == 429 || status == 502 || status == 503 || (status == 500 && !put500Aside))
+        && q.generation()
+        && counted + 1 < MOST_ATTEMPTS;
+  }
+
+  /// Puts an answer aside; false when the budget does not allow it.
+  boolean pay(Instance i, ResponseHead answer) {
+    boolean free = plane.instances().failuresInARow(i) >= FREE_AFTER_FAILURES;
+    if (!free && !plane.retryBudget().retry()) {
+      return false;
+    }
+    int status = answer.status();
+    String retryAfter = answer.header("retry-after");
+    plane.metrics().retry("status_" + status);
+    if (first == null) {
+      first = ApiError.ofAnswer(status, retryAfter, i.name());
+    }
+    counted++;
+    put500Aside |= status == 500;
+    tried = with(tried, i);
+    if (Sight.of(status, retryAfter != null) == Sight.SERVER_ERROR) {
+      suspects = with(suspects, i);
+    }
+    return true;
+  }
+
+  /// A peer answered what others had failed on.
+  void answeredElsewhere() {
+    for (Instance s : suspects) {
+      plane.instances().saw(s, Sight.DISPROVED);
+    }
+    suspects = List.of();
+  }
+
+  private static List<Instance> with(List<Instance> list, Instance i) {
+    List<Instance> all = new ArrayList<>(list);
+    all.add(i);
+    return List.copyOf(all);
+  }
+}

@@ -1,0 +1,44 @@
+package org.infinilm.svc.router;
+
+import org.infinilm.svc.http.Failure;
+import org.jspecify.annotations.Nullable;
+
+/// What an exchange saw of an instance, as its health hears it. Time-outs and clients that went
+/// away are not among them: nothing that a client does changes an instance's health.
+enum Sight {
+  /// An answer below 500, and not a "too busy".
+  ANSWERED,
+  /// The connection was refused, or reset while it was made.
+  REFUSED,
+  /// No connection within the limit.
+  UNREACHABLE,
+  /// Closed or reset without an answer, or in the middle of one; the request may be to blame.
+  CLOSED,
+  /// No HTTP answer; the request may be to blame.
+  BAD_ANSWER,
+  /// A 5xx answer; the request may be to blame.
+  SERVER_ERROR,
+  /// A peer answered a request on which this instance had failed: the fault is its own.
+  DISPROVED,
+  /// 429 or 503 with Retry-After: not now.
+  BUSY;
+
+  /// What a failed call says of its instance, or null when it says nothing.
+  static @Nullable Sight of(Failure.Kind kind) {
+    return switch (kind) {
+      case CONNECT_REFUSED, TLS_FAILED -> REFUSED;
+      case CONNECT_TIMEOUT -> UNREACHABLE;
+      case CLOSED_BEFORE_ANSWER, CLOSED_MID_ANSWER -> CLOSED;
+      case BAD_ANSWER -> BAD_ANSWER;
+      case CLOSED_STALE, LOCAL, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED -> null;
+    };
+  }
+
+  /// What an answer's head says of its instance.
+  static Sight of(int status, boolean retryAfter) {
+    if ((status == 429 || status == 503) && retryAfter) {
+      return BUSY;
+    }
+    return status >= 500 ? SERVER_ERROR : ANSWERED;
+  }
+}
