@@ -176,20 +176,16 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   }
 
   private void dispatch(Attempt a) {
-    List<Header> set = new ArrayList<>(4);
+    List<Header> set = new ArrayList<>(5);
+    List<String> dropped = new ArrayList<>(0);
     set.add(new Header("x-request-id", account.requestId()));
-    set.add(
-        new Header("x-forwarded-for", appended(in.head().joined("x-forwarded-for"), in.peer())));
-    set.add(new Header("via", appended(in.head().joined("via"), plane.via().own())));
+    set.add(new Header("via", Via.appended(in.head().joined("via"), plane.via().own())));
+    plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
     String authorization = a.authorization();
     if (authorization != null) {
       set.add(new Header("authorization", authorization));
     }
-    a.send(in, HeadPatch.setting(set), retries.limits(asked().bodyBytes()));
-  }
-
-  private static String appended(@Nullable String before, String last) {
-    return before == null || before.isBlank() ? last : before + ", " + last;
+    a.send(in, new HeadPatch(dropped, set), retries.limits(asked().bodyBytes()));
   }
 
   @Override

@@ -44,7 +44,8 @@ record RouterConfig(
     int decisions,
     Duration drainTimeout,
     @Nullable String sessionHeader,
-    @Nullable String adminToken) {
+    @Nullable String adminToken,
+    Forwarding forwarding) {
   static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
   static final Key<String> REGISTRY =
@@ -123,6 +124,12 @@ record RouterConfig(
   static final Key<String> ADMIN_TOKEN =
       Key.text("admin_token", null, "token for /decisions outside loopback");
 
+  static final Key<String> TRUSTED_PROXIES =
+      Key.text(
+          "trusted_proxies",
+          "",
+          "addresses and ranges whose X-Forwarded-For and Forwarded are continued, 10.0.0.0/8,...; everybody's when empty");
+
   private static final List<Key<?>> OWN =
       List.of(
           PORT,
@@ -149,7 +156,8 @@ record RouterConfig(
           DECISIONS,
           DRAIN,
           SESSION_HEADER,
-          ADMIN_TOKEN);
+          ADMIN_TOKEN,
+          TRUSTED_PROXIES);
 
   static final List<Key<?>> KEYS = Stream.of(OWN, Timeouts.KEYS).flatMap(List::stream).toList();
 
@@ -180,7 +188,8 @@ record RouterConfig(
         c.get(DECISIONS).intValue(),
         c.get(DRAIN),
         c.find(SESSION_HEADER).orElse(null),
-        c.find(ADMIN_TOKEN).orElse(null));
+        c.find(ADMIN_TOKEN).orElse(null),
+        Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)));
   }
 
   long thresholdOf(@Nullable String model) {

@@ -18,4 +18,9 @@ record Via(String own) {
   boolean loops(@Nullable String via) {
     return via != null && via.contains(own.substring(PROTOCOL.length()));
   }
+
+  /// A list-valued field with one more element.
+  static String appended(@Nullable String before, String last) {
+    return before == null || before.isBlank() ? last : before + ", " + last;
+  }
 }
