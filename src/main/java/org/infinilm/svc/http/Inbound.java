@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
+import java.util.List;
 
 /// One request of a client, body complete, and the way back. Event-loop confined, except
 /// [#execute].
@@ -26,6 +27,10 @@ public interface Inbound {
   /// Starts the answer with an instance's head: end-to-end fields as they are, hop-by-hop ones
   /// dropped.
   void relayHead(ResponseHead head, HeadPatch patch);
+
+  /// Starts an answer of ours, 200 and `text/event-stream`, before an instance has answered; slices
+  /// follow as after [#relayHead].
+  void startStream(List<Header> fields);
 
   /// Passes on a slice; takes ownership.
   void relayBody(ByteBuf slice);

@@ -7,6 +7,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -154,6 +155,24 @@ final class InboundRequest implements Inbound {
     NettyFields.apply(h, patch);
     connectionField(h);
     r.setProtocolVersion(HttpVersion.HTTP_1_1);
+    channel.write(r, channel.voidPromise());
+  }
+
+  @Override
+  public void startStream(List<Header> fields) {
+    HttpResponse r = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+    HttpHeaders h = r.headers();
+    h.set(HttpHeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8");
+    h.set(HttpHeaderNames.CACHE_CONTROL, HttpHeaderValues.NO_CACHE);
+    if (request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
+      h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
+    } else {
+      keepAlive = false;
+    }
+    for (Header f : fields) {
+      h.set(f.name(), f.value());
+    }
+    connectionField(h);
     channel.write(r, channel.voidPromise());
   }
 

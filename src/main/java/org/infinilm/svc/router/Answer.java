@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
+import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,12 +13,20 @@ import org.jspecify.annotations.Nullable;
 
 /// An instance's answer on its way to the client: its head with the decision's fields, its slices,
 /// watched as they pass, and its end or break. Event-loop confined.
+/*
+ * Into a stream that was started early (QuietStream) an event stream goes as it is. Anything else,
+ * an error most likely, cannot be told there by its status: it is gathered, up to a bound, and ends the
+ * stream as an error event.
+ */
 final class Answer {
+  private static final int MOST_GATHERED_BYTES = 16 << 10;
+
   private final Inbound in;
   private final Question question;
   private final ResponseHead head;
   private final boolean sse;
   private final ResponseTap tap;
+  private @Nullable ByteArrayOutputStream gathered;
   private boolean begun;
   private boolean doneRelayed;
 
@@ -28,6 +37,12 @@ final class Answer {
     String type = head.header("content-type");
     this.sse = type != null && type.startsWith("text/event-stream");
     this.tap = new ResponseTap(length(head.header("content-length")));
+  }
+
+  /// The client has the head of a stream already.
+  void beginEarly() {
+    begun = true;
+    gathered = sse && head.status() == 200 ? null : new ByteArrayOutputStream();
   }
 
   int status() {
@@ -50,7 +65,20 @@ final class Answer {
 
   void slice(ByteBuf slice) {
     tap.slice(slice, sse);
-    in.relayBody(slice);
+    ByteArrayOutputStream aside = gathered;
+    if (aside == null) {
+      in.relayBody(slice);
+    } else {
+      byte[] b = new byte[Math.min(slice.readableBytes(), MOST_GATHERED_BYTES - aside.size())];
+      slice.getBytes(slice.readerIndex(), b);
+      aside.writeBytes(b);
+      slice.release();
+    }
+  }
+
+  /// Whether a comment may be written here: not inside an event.
+  boolean betweenEvents() {
+    return sse && gathered == null && tap.betweenEvents();
   }
 
   /// Sends what was relayed so far.
@@ -81,7 +109,13 @@ final class Answer {
   }
 
   void end() {
-    in.relayEnd();
+    ByteArrayOutputStream aside = gathered;
+    if (aside == null) {
+      in.relayEnd();
+    } else {
+      String said = aside.toString(StandardCharsets.UTF_8);
+      in.breakOff(ApiError.toldInside(head.status(), said, question.shape()));
+    }
   }
 
   /// Ends it so that the client sees that it is not whole; a stream says why.

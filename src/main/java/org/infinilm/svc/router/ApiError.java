@@ -1,6 +1,10 @@
 package org.infinilm.svc.router;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.jspecify.annotations.Nullable;
 
@@ -122,6 +126,32 @@ record ApiError(
         "instance " + instance + " answered " + status,
         retryAfter,
         true);
+  }
+
+  /// The event by which an answer that is no event stream is told inside one: the instance's own
+  /// words when they are a JSON document, in one line.
+  static byte[] toldInside(int status, String said, ErrorShape shape) {
+    String event;
+    try {
+      JsonNode own = Json.tree(said.getBytes(StandardCharsets.UTF_8));
+      if (status < 400 || !own.isObject()) {
+        throw new IOException("no error object");
+      }
+      String name = shape == ErrorShape.OPENAI ? "" : "event: error\n";
+      event = name + "data: " + Json.text(own) + "\n\n";
+    } catch (IOException noErrorObject) {
+      event =
+          shape.event(
+              new ApiError(
+                  status < 400 ? 502 : status,
+                  Outcome.UPSTREAM_ERROR,
+                  "instance_error",
+                  SERVER,
+                  "the instance answered " + status + " (expected: an event stream)",
+                  null,
+                  true));
+    }
+    return event.getBytes(StandardCharsets.UTF_8);
   }
 
   /// For requests that cannot be read at all.

@@ -1,9 +1,12 @@
 package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.http.Failure;
@@ -56,6 +59,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   private @Nullable Candidates candidates;
   private @Nullable Attempt attempt;
   private @Nullable Answer answer;
+  private @Nullable QuietStream quiet;
 
   Exchange(Plane plane, Inbound in) {
     this.plane = plane;
@@ -115,6 +119,10 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       case Question.Wrong w -> reject(w.error(), w.shape());
       case Question.Asked q -> {
         question = q.question();
+        Optional<Duration> pause = plane.config().sseComments();
+        if (pause.isPresent() && q.question().stream() && q.question().generation()) {
+          quiet = new QuietStream(in, account.requestId(), pause.get());
+        }
         stage = Stage.CHOOSE;
       }
     }
@@ -208,6 +216,14 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       retries.answeredElsewhere();
     }
     answer = new Answer(in, q, head);
+    if (quiet != null) {
+      quiet.follows(answer);
+    }
+  }
+
+  private boolean startedEarly() {
+    QuietStream s = quiet;
+    return s != null && s.started();
   }
 
   @Override
@@ -228,8 +244,8 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     if (to == null) {
       throw new IllegalStateException("body before head");
     }
+    stage = Stage.RELAY;
     if (!to.begun()) {
-      stage = Stage.RELAY;
       boolean shown = plane.config().decisionHeaders();
       to.begin(Answer.decision(account.requestId(), asked(), current(), account.sends(), shown));
     }
@@ -267,7 +283,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   public void failed(Failure f) {
     Attempt a = current();
     Answer begun = answer;
-    if (begun != null && begun.begun()) {
+    if (begun != null && begun.tap().bytes() > 0) {
       a.countOut();
       ApiError e = ApiError.of(f, a.instance().name());
       begun.breakOff(e);
@@ -275,6 +291,9 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       return;
     }
     answer = null;
+    if (quiet != null) {
+      quiet.follows(null);
+    }
     if (f.kind() == Kind.CLOSED_STALE) {
       attempt = a.overNewConnection();
       dispatch(attempt);
@@ -326,7 +345,11 @@ final class Exchange implements Attempt.Owner, InboundEvents {
 
   private void reject(ApiError e, ErrorShape shape) {
     if (stage != Stage.SETTLED) {
-      in.answer(e.response(account.requestId(), shape));
+      if (startedEarly()) {
+        in.breakOff(shape.event(e).getBytes(StandardCharsets.UTF_8));
+      } else {
+        in.answer(e.response(account.requestId(), shape));
+      }
       settle(e.outcome(), e.status());
     }
   }
@@ -337,6 +360,9 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       return;
     }
     stage = Stage.SETTLED;
+    if (quiet != null) {
+      quiet.end();
+    }
     Answer to = answer;
     account.close(
         outcome,

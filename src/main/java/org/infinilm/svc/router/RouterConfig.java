@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -45,7 +46,8 @@ record RouterConfig(
     Duration drainTimeout,
     @Nullable String sessionHeader,
     @Nullable String adminToken,
-    Forwarding forwarding) {
+    Forwarding forwarding,
+    Optional<Duration> sseComments) {
   static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
   static final Key<String> REGISTRY =
@@ -130,6 +132,13 @@ record RouterConfig(
           "",
           "addresses and ranges whose X-Forwarded-For and Forwarded are continued, 10.0.0.0/8,...; everybody's when empty");
 
+  static final Key<Duration> SSE_COMMENTS =
+      Key.seconds(
+          "sse_comments",
+          null,
+          0.25,
+          "silence of a stream after which an SSE comment is sent, for clients behind proxies that cut silent connections; never when absent");
+
   private static final List<Key<?>> OWN =
       List.of(
           PORT,
@@ -157,7 +166,8 @@ record RouterConfig(
           DRAIN,
           SESSION_HEADER,
           ADMIN_TOKEN,
-          TRUSTED_PROXIES);
+          TRUSTED_PROXIES,
+          SSE_COMMENTS);
 
   static final List<Key<?>> KEYS = Stream.of(OWN, Timeouts.KEYS).flatMap(List::stream).toList();
 
@@ -189,7 +199,8 @@ record RouterConfig(
         c.get(DRAIN),
         c.find(SESSION_HEADER).orElse(null),
         c.find(ADMIN_TOKEN).orElse(null),
-        Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)));
+        Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
+        c.find(SSE_COMMENTS));
   }
 
   long thresholdOf(@Nullable String model) {

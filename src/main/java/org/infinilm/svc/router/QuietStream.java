@@ -1,0 +1,91 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.Inbound;
+import org.jspecify.annotations.Nullable;
+
+/// Keeps a stream from falling silent, for clients behind proxies that cut what is silent: after
+/// each pause of a given length an SSE comment, before the first byte of an answer too (the head
+/// goes out then). Event-loop confined.
+final class QuietStream {
+  private static final byte[] COMMENT = ": waiting\n\n".getBytes(StandardCharsets.US_ASCII);
+
+  private final Inbound in;
+  private final String requestId;
+  private final Duration pause;
+  private @Nullable Runnable timer;
+  private @Nullable Answer answer;
+  private boolean started;
+  private boolean over;
+  private long seenBytes;
+
+  QuietStream(Inbound in, String requestId, Duration pause) {
+    this.in = in;
+    this.requestId = requestId;
+    this.pause = pause;
+    next();
+  }
+
+  private void next() {
+    timer = in.later(pause, this::quiet);
+  }
+
+  /// Whether the client has the head of a stream.
+  boolean started() {
+    return started;
+  }
+
+  /// The answer whose bytes count from now on; null when it has failed.
+  void follows(@Nullable Answer a) {
+    answer = a;
+    seenBytes = 0;
+    if (a != null && started) {
+      a.beginEarly();
+    }
+  }
+
+  private void quiet() {
+    if (over) {
+      return;
+    }
+    Answer a = answer;
+    if (a == null || a.tap().bytes() == 0) {
+      begin(a);
+      comment();
+    } else if (a.tap().bytes() != seenBytes) {
+      seenBytes = a.tap().bytes();
+    } else if (a.betweenEvents()) {
+      comment();
+    }
+    next();
+  }
+
+  private void begin(@Nullable Answer a) {
+    if (!started) {
+      started = true;
+      in.startStream(List.of(new Header("x-request-id", requestId)));
+      if (a != null) {
+        a.beginEarly();
+      }
+    }
+  }
+
+  private void comment() {
+    if (in.isWritable()) {
+      in.relayBody(Unpooled.wrappedBuffer(COMMENT));
+      in.flush();
+    }
+  }
+
+  void end() {
+    over = true;
+    Runnable t = timer;
+    if (t != null) {
+      t.run();
+    }
+  }
+}
