@@ -98,11 +98,11 @@ def counting_client(router: str, sent: list[str]) -> openai.OpenAI:
 
 def test_a_model_nobody_offers_is_an_error_at_once(router: str) -> None:
     sent: list[str] = []
-    with counting_client(router, sent) as client, pytest.raises(openai.InternalServerError) as raised:
+    with counting_client(router, sent) as client, pytest.raises(openai.NotFoundError) as raised:
         client.chat.completions.create(model="no-such-model", messages=QUESTION)
     error = raised.value
-    assert error.status_code == 503
-    assert error.code == "model_not_available"
+    assert error.status_code == 404
+    assert error.code == "model_not_found"
     assert error.type
     assert "no-such-model" in error.message
     assert MODEL in error.message
@@ -113,9 +113,9 @@ def test_a_model_nobody_offers_is_an_error_at_once(router: str) -> None:
 
 def test_embeddings_of_a_model_nobody_offers_are_an_error_at_once(router: str) -> None:
     sent: list[str] = []
-    with counting_client(router, sent) as client, pytest.raises(openai.InternalServerError) as raised:
+    with counting_client(router, sent) as client, pytest.raises(openai.NotFoundError) as raised:
         client.embeddings.create(model="no-such-embedder", input="text")
-    assert raised.value.code == "model_not_available"
+    assert raised.value.code == "model_not_found"
     assert len(sent) == 1
 
 

@@ -48,13 +48,13 @@ def test_a_model_nobody_offers_is_an_error_with_the_models_on_offer(seen: dict[s
     refused = seen["refused"]
     assert "no-such-model" in refused["message"]
     assert MODEL in refused["message"]
-    assert refused["name"] in ("InternalServerError", "InternalServerException")
+    assert refused["name"] in ("NotFoundError", "ModelNotFoundException")
 
 
 def test_the_node_sdk_reads_the_errors_fields_and_does_not_retry(router: str) -> None:
     refused = node(router, MODEL, "runs")["refused"]
-    assert refused["status"] == 503
-    assert refused["code"] == "model_not_available"
+    assert refused["status"] == 404
+    assert refused["code"] == "model_not_found"
     assert refused["type"]
     assert refused["request_id"]
     assert refused["attempts"] == 1

@@ -79,6 +79,6 @@ def test_streamed_chat_is_answered_by_both(mixed: openai.OpenAI) -> None:
 
 
 def test_a_model_nobody_offers_is_an_error(mixed: openai.OpenAI) -> None:
-    with pytest.raises(openai.InternalServerError) as raised:
+    with pytest.raises(openai.NotFoundError) as raised:
         mixed.chat.completions.create(model="no-such-model", messages=QUESTION)
-    assert raised.value.code == "model_not_available"
+    assert raised.value.code == "model_not_found"

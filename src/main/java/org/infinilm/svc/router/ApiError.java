@@ -44,7 +44,13 @@ record ApiError(
   static ApiError unknownModel(int status, String message) {
     return status == 404
         ? new ApiError(
-            404, Outcome.REJECTED, "model_not_found", "invalid_request_error", message, null, false)
+            404,
+            Outcome.CLIENT_ERROR,
+            "model_not_found",
+            "invalid_request_error",
+            message,
+            null,
+            false)
         : new ApiError(
             status, Outcome.REJECTED, "model_not_available", SERVER, message, null, false);
   }

@@ -91,13 +91,15 @@ final class Attempt implements UpstreamEvents {
   }
 
   /// Takes a seat and sends.
-  void send(Inbound in, HeadPatch patch, TimeLimits limits) {
+  ///
+  /// @param body instead of the client's (ownership passes), or null
+  void send(Inbound in, HeadPatch patch, @Nullable ByteBuf body, TimeLimits limits) {
     if (!seated) {
       plane.ledger().take(instance.slot());
       seated = true;
     }
     dispatchNanos = plane.ticker().nanos();
-    call = in.send(new Outgoing(target.origin(), patch, null, limits, reuse), this);
+    call = in.send(new Outgoing(target.origin(), patch, body, limits, reuse), this);
   }
 
   /// The same once more over a connection of its own, in the seat of this one: for a kept

@@ -61,6 +61,9 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   private @Nullable Answer answer;
   private @Nullable QuietStream quiet;
 
+  /// The body to send when it is not the client's own.
+  private @Nullable ByteBuf body;
+
   Exchange(Plane plane, Inbound in) {
     this.plane = plane;
     this.in = in;
@@ -119,6 +122,10 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       case Question.Wrong w -> reject(w.error(), w.shape());
       case Question.Asked q -> {
         question = q.question();
+        String model = q.question().model();
+        if (model != null && q.question().renamed()) {
+          body = ModelRewrite.of(in.body(), model);
+        }
         Optional<Duration> pause = plane.config().sseComments();
         if (pause.isPresent() && q.question().stream() && q.question().generation()) {
           quiet = new QuietStream(in, account.requestId(), pause.get());
@@ -193,7 +200,8 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     if (authorization != null) {
       set.add(new Header("authorization", authorization));
     }
-    a.send(in, new HeadPatch(dropped, set), retries.limits(asked().bodyBytes()));
+    ByteBuf own = body == null ? null : body.retainedDuplicate();
+    a.send(in, new HeadPatch(dropped, set), own, retries.limits(asked().bodyBytes()));
   }
 
   @Override
@@ -362,6 +370,10 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     stage = Stage.SETTLED;
     if (quiet != null) {
       quiet.end();
+    }
+    if (body != null) {
+      body.release();
+      body = null;
     }
     Answer to = answer;
     account.close(

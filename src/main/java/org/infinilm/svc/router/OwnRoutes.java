@@ -168,6 +168,16 @@ final class OwnRoutes {
         v.instance().models().forEach(id -> byId.putIfAbsent(id, Map.of("id", id)));
       }
     }
+    config
+        .names()
+        .aliases()
+        .forEach((name, model) -> {
+          if (byId.get(model) instanceof Map<?, ?> entry) {
+            Map<Object, Object> other = new HashMap<>(entry);
+            other.put("id", name);
+            byId.putIfAbsent(name, other);
+          }
+        });
     return List.copyOf(byId.values());
   }
 

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// What an exchange asks for, read from its request by [Questions].
 ///
 /// @param model null when the request named none and may go anywhere
+/// @param renamed whether the body names it by an alias
 /// @param shape of errors that its client understands
 /// @param stream whether the client asked for server-sent events
 /// @param bodyBytes as they came
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param replayable generation, or a method that is safe to repeat
 record Question(
     @Nullable String model,
+    boolean renamed,
     ErrorShape shape,
     boolean stream,
     long bodyBytes,

@@ -64,9 +64,13 @@ final class Questions {
     }
     RoutingTable table = plane.table().get();
     Fleet fleet = table.fleet();
+    boolean renamed = false;
     if (model != null) {
+      String meant = config.names().meant(model, fleet);
+      renamed = !meant.equals(model);
+      model = meant;
       if (fleet.forModel(model) == null) {
-        return new Question.Wrong(unknownModel(model, table), shape);
+        return new Question.Wrong(config.names().unknown(model, table), shape);
       }
     } else if (post && (json || multipart || peeked.form() == Form.OBJECT)) {
       List<String> offered = fleet.models();
@@ -79,7 +83,7 @@ final class Questions {
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
-    return new Question.Asked(question(plane, in, peeked, model, shape, json, post));
+    return new Question.Asked(question(plane, in, peeked, model, renamed, shape, json, post));
   }
 
   private static Question question(
@@ -87,6 +91,7 @@ final class Questions {
       Inbound in,
       Peeked peeked,
       @Nullable String model,
+      boolean renamed,
       ErrorShape shape,
       boolean json,
       boolean post) {
@@ -105,6 +110,7 @@ final class Questions {
     boolean generation = json && !NOT_REPLAYABLE.contains(in.head().path());
     return new Question(
         model,
+        renamed,
         shape,
         peeked.stream(),
         bodyBytes,
@@ -164,21 +170,6 @@ final class Questions {
     String line = end < 0 ? problem : problem.substring(0, end);
     int quote = line.indexOf('\'');
     return (quote < 0 ? line : line.substring(0, quote)).strip();
-  }
-
-  private static ApiError unknownModel(String model, RoutingTable table) {
-    String shown = model.length() > 100 ? model.substring(0, 100) + "..." : model;
-    List<String> offered = table.fleet().models();
-    String said =
-        "No healthy services available for model '"
-            + shown
-            + "'; models on offer: "
-            + (offered.isEmpty() ? "none" : String.join(", ", offered));
-    return table.unread() == 0
-        ? ApiError.unknownModel(503, said)
-        : ApiError.unavailable(
-            "no_healthy_instance",
-            said + "; those of " + table.unread() + " instances are not known yet");
   }
 
   private static boolean isMultipart(Inbound in) {

@@ -15,7 +15,11 @@ final class ResponseTap implements ByteProcessor {
   private int tailAt;
   private long bytes;
   private int events;
-  private boolean afterNewline = true;
+
+  // Lines end with LF, CR LF or CR (the HTML standard, section 9.2.5); an empty one ends an event.
+  private boolean emptyLine = true;
+  private boolean afterCr;
+  private boolean insideEvent;
 
   /// @param length of the answer's body where it is known, else -1
   ResponseTap(long length) {
@@ -41,13 +45,19 @@ final class ResponseTap implements ByteProcessor {
 
   @Override
   public boolean process(byte value) {
-    if (value == '\n') {
-      if (afterNewline) {
+    if (value == '\n' && afterCr) {
+      afterCr = false;
+    } else if (value == '\n' || value == '\r') {
+      if (emptyLine && insideEvent) {
         events++;
+        insideEvent = false;
       }
-      afterNewline = true;
+      emptyLine = true;
+      afterCr = value == '\r';
     } else {
-      afterNewline = false;
+      emptyLine = false;
+      afterCr = false;
+      insideEvent = true;
     }
     return true;
   }
@@ -60,9 +70,9 @@ final class ResponseTap implements ByteProcessor {
     return events;
   }
 
-  /// Whether the last event is complete.
+  /// Whether the last event of the stream is complete.
   boolean betweenEvents() {
-    return bytes == 0 || (bytes >= 2 && at(1) == '\n' && at(2) == '\n');
+    return !insideEvent;
   }
 
   /// Whether the last event, complete or short of its empty line, is the `[DONE]` that ends an

@@ -47,7 +47,8 @@ record RouterConfig(
     @Nullable String sessionHeader,
     @Nullable String adminToken,
     Forwarding forwarding,
-    Optional<Duration> sseComments) {
+    Optional<Duration> sseComments,
+    ModelNames names) {
   static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
   static final Key<String> REGISTRY =
@@ -139,6 +140,19 @@ record RouterConfig(
           0.25,
           "silence of a stream after which an SSE comment is sent, for clients behind proxies that cut silent connections; never when absent");
 
+  static final Key<String> ALIASES =
+      Key.text("aliases", "", "other names of models, NAME=MODEL,...; also --alias NAME=MODEL");
+  static final Key<String> UNKNOWN_MODEL =
+      Key.oneOf(
+          "unknown_model_status",
+          null,
+          List.of("404", "503"),
+          "answer to a model that nobody offers; 404, and 503 under the drop-in name");
+
+  /// 503 where the earlier system's clients call it by its own name.
+  private static final int UNKNOWN_MODEL_STATUS =
+      System.getProperty("infini.program", "").isEmpty() ? 404 : 503;
+
   private static final List<Key<?>> OWN =
       List.of(
           PORT,
@@ -167,11 +181,18 @@ record RouterConfig(
           SESSION_HEADER,
           ADMIN_TOKEN,
           TRUSTED_PROXIES,
-          SSE_COMMENTS);
+          SSE_COMMENTS,
+          ALIASES,
+          UNKNOWN_MODEL);
 
   static final List<Key<?>> KEYS = Stream.of(OWN, Timeouts.KEYS).flatMap(List::stream).toList();
 
   static RouterConfig of(Config c) throws ConfigException {
+    return of(c, List.of());
+  }
+
+  /// @param aliasFlags `NAME=MODEL` each, beside those of the file
+  static RouterConfig of(Config c, List<String> aliasFlags) throws ConfigException {
     return new RouterConfig(
         c.get(HOST),
         c.get(PORT),
@@ -200,7 +221,17 @@ record RouterConfig(
         c.find(SESSION_HEADER).orElse(null),
         c.find(ADMIN_TOKEN).orElse(null),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
-        c.find(SSE_COMMENTS));
+        c.find(SSE_COMMENTS),
+        names(c, aliasFlags));
+  }
+
+  private static ModelNames names(Config c, List<String> aliasFlags) throws ConfigException {
+    List<String> pairs = Stream.of(c.get(ALIASES).split(",")).filter(p -> !p.isBlank()).toList();
+    Map<String, String> aliases = ModelNames.aliases(pairs, c.origin(ALIASES));
+    Map<String, String> all = new HashMap<>(aliases);
+    all.putAll(ModelNames.aliases(aliasFlags, "--alias"));
+    int unknown = c.find(UNKNOWN_MODEL).map(Integer::parseInt).orElse(UNKNOWN_MODEL_STATUS);
+    return new ModelNames(all, unknown);
   }
 
   long thresholdOf(@Nullable String model) {

@@ -27,7 +27,9 @@ public final class RouterProgram {
           RouterConfig.KEYS,
           Map.of(
               "instance",
-              "A server that runs already: URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]. May be repeated."),
+              "A server that runs already: URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]. May be repeated.",
+              "alias",
+              "Another name of a model: NAME=MODEL. May be repeated."),
           "",
           true,
           RouterProgram::run);
@@ -54,7 +56,7 @@ public final class RouterProgram {
   }
 
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
-    RouterConfig config = RouterConfig.of(args.config());
+    RouterConfig config = RouterConfig.of(args.config(), args.all("alias"));
     args.config().warnings().forEach(LOG::warn);
     List<Known> fixed = new ArrayList<>();
     if (config.staticServices() != null) {

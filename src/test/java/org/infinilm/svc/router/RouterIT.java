@@ -383,8 +383,8 @@ class RouterIT {
   void wrongRequestsGetOpenAiErrors() throws Exception {
     routeTo(Map.of("max_body_bytes", "1000"), paged("paged-1"));
     Client.Reply unknown = client.post(at(CHAT), Map.of("model", "other"), SOON);
-    assertThat(unknown.status()).isEqualTo(503);
-    assertThat(error(unknown)).isEqualTo("model_not_available");
+    assertThat(unknown.status()).isEqualTo(404);
+    assertThat(error(unknown)).isEqualTo("model_not_found");
     assertThat(unknown.headers().get("x-should-retry")).isEqualTo("false");
     assertThat(new String(unknown.body(), UTF_8))
         .contains("No healthy services available for model 'other'")

@@ -606,10 +606,10 @@ class RouterWireIT {
     String type = "Connection: close\r\nContent-Type: Multipart/Form-Data; boundary=b\r\n";
     String near =
         "--b\r\nContent-Disposition: form-data; name=\"model\"\r\nContent-Type: text/plain\r\n\r\nother\r\n--b--";
-    assertThat(raw(post("/v1/audio/transcriptions", type, near))).contains("model_not_available");
+    assertThat(raw(post("/v1/audio/transcriptions", type, near))).contains("model_not_found");
     assertThat(raw(post("/v1/audio/transcriptions", type, near.replace("other", "m"))))
         .startsWith("HTTP/1.1 200");
-    assertThat(raw(post("/v1/audio/transcriptions", type, parts))).contains("model_not_available");
+    assertThat(raw(post("/v1/audio/transcriptions", type, parts))).contains("model_not_found");
     assertThat(i.seen).hasSize(1);
   }
 

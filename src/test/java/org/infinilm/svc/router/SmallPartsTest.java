@@ -20,6 +20,7 @@ import org.infinilm.svc.router.Decisions.Decision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The router's parts that have a rule or two each.
 class SmallPartsTest {
@@ -68,6 +69,22 @@ class SmallPartsTest {
     assertThat(tap.betweenEvents()).isTrue();
     assertThat(tap.events()).isEqualTo(2);
     assertThat(new String(tap.tail(), UTF_8)).isEqualTo("data: a\n\ndata: b\n\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"\n", "\r\n", "\r"})
+  void theTapCountsEventsWhateverEndsTheirLinesAndHoweverTheyAreCut(String end) {
+    String all =
+        "data: a" + end + end + ": c" + end + end + "event: x" + end + "data: b" + end + end;
+    for (int cut = 0; cut <= all.length(); cut++) {
+      ResponseTap tap = new ResponseTap(-1);
+      tap.slice(Unpooled.copiedBuffer(all.substring(0, cut), UTF_8), true);
+      tap.slice(Unpooled.copiedBuffer(all.substring(cut), UTF_8), true);
+      assertThat(tap.events()).as("cut at " + cut).isEqualTo(3);
+      assertThat(tap.betweenEvents()).isTrue();
+      tap.slice(Unpooled.copiedBuffer("d", UTF_8), true);
+      assertThat(tap.betweenEvents()).isFalse();
+    }
   }
 
   @Test

@@ -1,0 +1,126 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.http.Json;
+
+/// A registry of the original kind, without long polls, whose table and manners a test sets.
+final class FakeRegistry implements AutoCloseable {
+  private final List<Map<String, Object>> table = new CopyOnWriteArrayList<>();
+  final AtomicInteger asked = new AtomicInteger();
+  private final int port;
+  private volatile ServerSocket server;
+  private volatile int delayMillis;
+  private volatile boolean flapping;
+
+  FakeRegistry() throws IOException {
+    server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+    port = server.getLocalPort();
+    accept(server);
+  }
+
+  URI url() {
+    return URI.create("http://127.0.0.1:" + port);
+  }
+
+  void add(String name, int instancePort, Map<String, Object> metadata) {
+    Map<String, Object> all = new LinkedHashMap<>(metadata);
+    all.put("type", "openai-api");
+    all.putIfAbsent("models", List.of("m"));
+    table.add(
+        Map.of(
+            "name",
+            name,
+            "host",
+            "127.0.0.1",
+            "port",
+            instancePort,
+            "hostname",
+            "localhost",
+            "url",
+            "http://127.0.0.1:" + instancePort,
+            "status",
+            "running",
+            "is_healthy",
+            true,
+            "metadata",
+            all));
+  }
+
+  void forgetsAll() {
+    table.clear();
+  }
+
+  /// Every answer takes so long.
+  void slow(int millis) {
+    delayMillis = millis;
+  }
+
+  /// Every second table is empty.
+  void flaps(boolean on) {
+    flapping = on;
+  }
+
+  void dies() throws IOException {
+    server.close();
+  }
+
+  void returns() throws IOException {
+    ServerSocket s = new ServerSocket();
+    s.setReuseAddress(true);
+    s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+    server = s;
+    accept(s);
+  }
+
+  private void accept(ServerSocket from) {
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            while (true) {
+              Socket s = from.accept();
+              Thread.ofVirtual().start(() -> serve(s));
+            }
+          } catch (IOException closed) {
+            // the end of this listener
+          }
+        });
+  }
+
+  private void serve(Socket s) {
+    try (s) {
+      Talk t = new Talk(s);
+      while (!server.isClosed()) {
+        String head = t.head();
+        Thread.sleep(delayMillis);
+        if (!head.startsWith("GET /services")) {
+          t.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+          continue;
+        }
+        boolean empty = flapping && asked.incrementAndGet() % 2 == 0;
+        List<Object> services = empty ? List.of() : new ArrayList<>(table);
+        String body =
+            new String(
+                Json.bytes(Map.of("services", services)), java.nio.charset.StandardCharsets.UTF_8);
+        t.say("HTTP/1.1 200 OK\r\nContent-Length: " + body.length() + "\r\n\r\n" + body);
+      }
+    } catch (Exception gone) {
+      // the router closed it
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    server.close();
+  }
+}

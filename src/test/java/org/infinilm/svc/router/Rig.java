@@ -1,0 +1,170 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.Socket;
+import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// A router in this process, fed by a registry, with scripted instances behind it and raw clients
+/// before it.
+final class Rig implements AutoCloseable {
+  static final Duration SOON = Duration.ofSeconds(30);
+  static final String CHAT = "/v1/chat/completions";
+  static final String BODY = "{\"model\":\"m\",\"messages\":[]}";
+  static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+  final FakeRegistry registry;
+  final List<ScriptedInstance> instances = new ArrayList<>();
+  final Client client = Client.create();
+  private final List<Router> routers = new ArrayList<>();
+
+  Rig() throws IOException {
+    registry = new FakeRegistry();
+  }
+
+  /// An instance that does with each connection what the script says.
+  ScriptedInstance instance(String name, ScriptedInstance.Script script) throws IOException {
+    return listed(new ScriptedInstance(name, script), Map.of());
+  }
+
+  /// An instance that answers each request.
+  ScriptedInstance answering(String name, ScriptedInstance.Reply reply) throws IOException {
+    return instance(name, ScriptedInstance.answering(reply));
+  }
+
+  ScriptedInstance good(String name) throws IOException {
+    return answering(name, (r, n) -> OK);
+  }
+
+  private ScriptedInstance listed(ScriptedInstance i, Map<String, Object> metadata) {
+    instances.add(i);
+    registry.add(i.name, i.port(), metadata);
+    return i;
+  }
+
+  /// Starts the router with these settings (`key=value`) and waits until it knows every instance.
+  Rig start(String... settings) throws Exception {
+    start(Ticker.SYSTEM, List.of(), settings);
+    return this;
+  }
+
+  Router start(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
+    Map<String, String> all = new HashMap<>();
+    all.put("host", "127.0.0.1");
+    all.put("router_port", "0");
+    all.put("access_log", "false");
+    all.put("health_interval", "0.5");
+    all.put("registry_sync_interval", "0.1");
+    if (!instances.isEmpty()) {
+      all.put("registry_url", registry.url().toString());
+    }
+    for (String s : settings) {
+      int eq = s.indexOf('=');
+      all.put(s.substring(0, eq), s.substring(eq + 1));
+    }
+    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
+    Router r = new Router(config, fixed, ticker, new SplittableRandom(1));
+    routers.add(r);
+    int want = instances.size() + fixed.size();
+    await().atMost(SOON).until(() -> get(r, "/services").path("total").asInt() == want);
+    return r;
+  }
+
+  Router router() {
+    return routers.getFirst();
+  }
+
+  URI at(String path) {
+    return URI.create("http://127.0.0.1:" + router().port() + path);
+  }
+
+  JsonNode get(String path) throws Exception {
+    return get(router(), path);
+  }
+
+  private JsonNode get(Router r, String path) throws Exception {
+    URI u = URI.create("http://127.0.0.1:" + r.port() + path);
+    return Json.tree(client.get(u, SOON).body());
+  }
+
+  String health() throws Exception {
+    return get("/health").path("healthy_services").asText();
+  }
+
+  /// The newest decision of a request that is not the rig's own.
+  JsonNode decision() throws Exception {
+    return get("/decisions?limit=1").path("decisions").path(0);
+  }
+
+  /// Waits for the newest outcome.
+  void outcome(String expected) {
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> assertThat(decision().path("outcome").asText()).isEqualTo(expected));
+  }
+
+  /// Waits until nothing is in flight anywhere.
+  void quiet() {
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          for (JsonNode s : get("/services").path("services")) {
+            assertThat(s.path("in_flight").asInt()).as(s.path("name").asText()).isZero();
+          }
+        });
+  }
+
+  Socket connect() throws IOException {
+    Socket s = new Socket("127.0.0.1", router().port());
+    s.setSoTimeout((int) SOON.toMillis());
+    s.setTcpNoDelay(true);
+    return s;
+  }
+
+  static String post(String path, String fields, String body) {
+    return "POST "
+        + path
+        + " HTTP/1.1\r\nHost: router.example\r\n"
+        + fields
+        + "Content-Length: "
+        + body.length()
+        + "\r\n\r\n"
+        + body;
+  }
+
+  /// One request over a connection of its own.
+  Said send(String request) throws IOException {
+    try (Socket s = connect()) {
+      s.getOutputStream().write(request.getBytes(ISO_8859_1));
+      return Said.read(s.getInputStream());
+    }
+  }
+
+  Said chat() throws IOException {
+    return send(post(CHAT, "", BODY));
+  }
+
+  @Override
+  public void close() throws IOException {
+    routers.forEach(Router::close);
+    for (ScriptedInstance i : instances) {
+      i.close();
+    }
+    registry.close();
+    client.close();
+  }
+}

@@ -1,0 +1,186 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/// An instance of raw sockets that does with each connection what its script says, and a babysitter
+/// at port + 1 that says "healthy" whatever happens.
+final class ScriptedInstance implements AutoCloseable {
+  /// What happens to one connection.
+  interface Script {
+    void serve(ScriptedInstance self, Talk t) throws Exception;
+  }
+
+  /// What is said to the n-th request (from 1) of the instance.
+  interface Reply {
+    String to(String request, int n) throws Exception;
+  }
+
+  private static final int BACKLOG = 511;
+  private static final int MOST_FILLERS = 64;
+
+  final String name;
+
+  /// Requests that were read whole: head and body.
+  final List<String> seen = new CopyOnWriteArrayList<>();
+
+  final AtomicInteger connections = new AtomicInteger();
+  private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final ServerSocket management;
+  private final int port;
+  private volatile Script script;
+  private volatile ServerSocket data;
+
+  ScriptedInstance(String name, Script script) throws IOException {
+    this.name = name;
+    this.script = script;
+    ServerSocket[] two = adjacent();
+    data = two[0];
+    management = two[1];
+    port = data.getLocalPort();
+    accept(data, this::serve);
+    accept(
+        management,
+        s -> {
+          Talk t = new Talk(s);
+          t.head();
+        });
+  }
+
+  private static ServerSocket[] adjacent() throws IOException {
+    for (int k = 0; k < 100; k++) {
+      ServerSocket first = listener(0, BACKLOG);
+      try {
+        return new ServerSocket[] {first, listener(first.getLocalPort() + 1, BACKLOG)};
+      } catch (IOException taken) {
+        first.close();
+      }
+    }
+    throw new IOException("no two free ports side by side");
+  }
+
+  private static ServerSocket listener(int port, int backlog) throws IOException {
+    ServerSocket s = new ServerSocket();
+    s.setReuseAddress(true);
+    s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), backlog);
+    return s;
+  }
+
+  /// What a connection is used for.
+  private interface Use {
+    void of(Socket s) throws Exception;
+  }
+
+  private void accept(ServerSocket from, Use use) {
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            while (true) {
+              Socket s = from.accept();
+              open.add(s);
+              Thread.ofVirtual().start(() -> use(s, use));
+            }
+          } catch (IOException closed) {
+            // the end of this listener
+          }
+        });
+  }
+
+  private void use(Socket s, Use use) {
+    try (s) {
+      use.of(s);
+    } catch (Exception gone) {
+      // the peer closed it, or the script did
+    } finally {
+      open.remove(s);
+    }
+  }
+
+  private void serve(Socket s) throws Exception {
+    connections.incrementAndGet();
+    script.serve(this, new Talk(s));
+  }
+
+  /// Reads each request and answers it.
+  static Script answering(Reply reply) {
+    return (self, t) -> {
+      while (true) {
+        String request = self.take(t);
+        t.say(reply.to(request, self.seen.size()));
+      }
+    };
+  }
+
+  /// The next request of a connection, noted.
+  String take(Talk t) throws IOException {
+    String head = t.head();
+    String request = head + t.body(head);
+    seen.add(request);
+    return request;
+  }
+
+  int port() {
+    return port;
+  }
+
+  /// Connections that are open at this moment.
+  int open() {
+    return open.size();
+  }
+
+  /// From the next connection on.
+  void script(Script other) {
+    script = other;
+  }
+
+  /// The engine dies: nothing listens, open connections are reset. The babysitter stays.
+  void dies() throws IOException {
+    data.close();
+    for (Socket s : new ArrayList<>(open)) {
+      if (s.getLocalPort() == port) {
+        s.setSoLinger(true, 0);
+        s.close();
+      }
+    }
+  }
+
+  /// The engine is back.
+  void returns() throws IOException {
+    data = listener(port, BACKLOG);
+    accept(data, this::serve);
+  }
+
+  /// Nothing is accepted and the kernel drops what asks: the listener's queue is full.
+  void blackHole() throws IOException {
+    dies();
+    data = listener(port, 1);
+    for (int k = 0; k < MOST_FILLERS; k++) {
+      Socket s = new Socket();
+      open.add(s);
+      try {
+        s.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 300);
+      } catch (IOException full) {
+        return;
+      }
+    }
+    throw new IOException("the queue of port " + port + " does not fill");
+  }
+
+  @Override
+  public void close() throws IOException {
+    data.close();
+    management.close();
+    for (Socket s : new ArrayList<>(open)) {
+      s.close();
+    }
+  }
+}
