@@ -1,239 +1,434 @@
 package org.infinilm.svc.http;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufInputStream;
-import java.io.IOException;
-import java.io.InputStream;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.infinilm.svc.http.BodyPeek.Form;
+import org.infinilm.svc.http.BodyPeek.Look;
+import org.infinilm.svc.http.BodyPeek.Peeked;
+import org.infinilm.svc.http.BodyPeek.Prompt;
+import org.infinilm.svc.http.BodyPeek.Store;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the few top-level keys of a JSON body that routing needs, without building the document:
-/// `model`, `stream`, `prompt_cache_key`, `max_tokens` / `max_completion_tokens`, and on demand the
-/// text of `messages` or `prompt`. Stateless; on event loops.
-public final class JsonPeek {
-  private static final JsonFactory FACTORY =
-      JsonFactory.builder()
-          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-          .streamReadConstraints(
-              StreamReadConstraints.builder()
-                  .maxStringLength(Integer.MAX_VALUE)
-                  .maxNestingDepth(2000)
-                  .build())
-          .build();
+/// What a JSON body says to a router: a few keys at its top, and how much text its prompt has.
+/*
+ * Each object and array has a frame (where in a request it stands), each value a role (what it is to us): a key in a frame gives the
+ * role of its value, the role of an object or array gives its frame. What has no role is skipped, so that an unknown
+ * field costs no more than its bytes; in a message or a part it also means that the prompt is not wholly known.
+ *
+ * Text is counted in four groups, one a top-level key, each begun anew when its key comes again: the last one
+ * wins, as with the parsers of the instances.
+ */
+final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
+  private static final int SKIPPED = 0;
+  private static final int TOP = 1;
+  private static final int MESSAGES = 2;
+  private static final int MESSAGE = 3;
+  private static final int PARTS = 4;
+  private static final int PART = 5;
+  private static final int PROMPTS = 6;
+  private static final int IDS = 7;
+  private static final int EVERYTHING = 8;
 
-  /// What a body said.
-  ///
-  /// @param form what kind of document it is
-  /// @param model the value of `model` when it is a string; of several equal ones the one
-  /// @param modelProblem why `model` cannot be used, or null
-  /// @param maxTokens 0 when absent
-  /// @param textBytes UTF-8 bytes of decoded text in `messages`, else `prompt`; -1 when not asked
-  ///   for
-  /// @param problem why the document is broken, or null
-  public record Peeked(
-      Form form,
-      @Nullable String model,
-      @Nullable String modelProblem,
-      @Nullable String promptCacheKey,
-      boolean stream,
-      long maxTokens,
-      long textBytes,
-      @Nullable String problem) {}
-
-  /// The kind of a body.
-  public enum Form {
-    EMPTY,
-    /// The first non-blank byte is not `{`.
-    OTHER,
-    OBJECT,
-    /// Begins as an object and breaks off or goes wrong.
-    BROKEN
+  private enum Role {
+    SKIP,
+    /// Not read, and not known to be outside the prompt.
+    UNSEEN,
+    MODEL,
+    STREAM,
+    CACHE_KEY,
+    STORE,
+    CONVERSATION,
+    MAX_TOKENS,
+    CUT,
+    TRUNCATION,
+    MESSAGES,
+    PROMPT,
+    SYSTEM,
+    ELEMENT,
+    /// Text, or parts that hold some.
+    CONTENT,
+    /// Text, or in other routes than chat parts that hold some.
+    NESTED_CONTENT,
+    /// Text of a tool's output, in responses.
+    OUTPUT,
+    /// In the prompt, but not the client's text: names, arguments.
+    EXTRA,
+    /// Keys and strings of all of it: tools.
+    ALL
   }
 
-  public static final Peeked NOTHING = new Peeked(Form.EMPTY, null, null, null, false, 0, 0, null);
+  private record Key(byte[] name, Role role) {}
 
+  private static final Key[] ANY_TOP =
+      all(
+          keys(Role.MODEL, "model"),
+          keys(Role.STREAM, "stream"),
+          keys(Role.CACHE_KEY, "prompt_cache_key"),
+          keys(Role.STORE, "store"),
+          keys(Role.MAX_TOKENS, "max_tokens", "max_completion_tokens", "max_output_tokens"),
+          keys(Role.CONVERSATION, "conversation"));
+  private static final Key[] PROMPT_TOP =
+      all(
+          keys(Role.ALL, "tools", "functions"),
+          keys(Role.EXTRA, "suffix"),
+          keys(Role.CUT, "truncate_prompt_tokens"),
+          keys(Role.TRUNCATION, "truncation"),
+          keys(Role.UNSEEN, "documents", "prompt_embeds", "previous_response_id"));
+  private static final Key[] CHAT_TOP =
+      all(keys(Role.MESSAGES, "messages"), keys(Role.PROMPT, "prompt"), PROMPT_TOP);
+  private static final Key[] MESSAGES_TOP =
+      all(keys(Role.MESSAGES, "messages"), keys(Role.SYSTEM, "system"), PROMPT_TOP);
+  private static final Key[] RESPONSES_TOP =
+      all(
+          keys(Role.MESSAGES, "input"),
+          keys(Role.SYSTEM, "instructions"),
+          keys(Role.UNSEEN, "prompt"),
+          PROMPT_TOP);
+  private static final Key[] IN_MESSAGE =
+      all(
+          keys(Role.CONTENT, "content"),
+          keys(Role.OUTPUT, "output"),
+          keys(Role.EXTRA, "name", "arguments"),
+          keys(Role.ALL, "tool_calls", "function_call"),
+          keys(Role.SKIP, "role", "type", "id", "call_id", "tool_call_id", "status"));
+  private static final Key[] IN_PART =
+      all(
+          keys(Role.CONTENT, "text"),
+          keys(Role.NESTED_CONTENT, "content"),
+          keys(Role.EXTRA, "name"),
+          keys(Role.ALL, "input"),
+          keys(Role.SKIP, "type", "id", "tool_use_id", "is_error", "cache_control"),
+          keys(Role.SKIP, "annotations"));
+
+  private static Key[] keys(Role role, String... names) {
+    return Stream.of(names).map(n -> new Key(n.getBytes(UTF_8), role)).toArray(Key[]::new);
+  }
+
+  private static Key[] all(Key[]... some) {
+    return Stream.of(some).flatMap(Stream::of).toArray(Key[]::new);
+  }
+
+  /// The text of one top-level key.
+  private static final class Group {
+    boolean given;
+    long textBytes;
+    long letters;
+    long digits;
+    long marks;
+    long multiByte;
+    long tokenIds;
+    int prompts;
+    int messages;
+    boolean whole = true;
+  }
+
+  private static final Group NO_TEXT = new Group();
+
+  private final Look look;
+  private final Key[] top;
+  private Role role = Role.SKIP;
   private @Nullable String model;
   private @Nullable String modelProblem;
   private @Nullable String promptCacheKey;
   private boolean stream;
+  private Store store = Store.UNSAID;
+  private boolean conversation;
+  private boolean truncation;
+  private boolean cut;
+  private boolean seen = true;
   private long maxTokens;
-  private long messagesBytes = -1;
-  private long promptBytes;
+  private Group group = NO_TEXT;
+  private Group messages = NO_TEXT;
+  private Group prompt = NO_TEXT;
+  private Group system = NO_TEXT;
+  private Group tools = NO_TEXT;
 
-  private JsonPeek() {}
-
-  /// Peeks at `body`, leaving its indexes as they are.
-  ///
-  /// @param text whether to measure the text
-  public static Peeked at(ByteBuf body, boolean text) {
-    int first = firstNonBlank(body);
-    if (first < 0) {
-      return NOTHING;
-    }
-    if (first != '{') {
-      return new Peeked(Form.OTHER, null, null, null, false, 0, 0, null);
-    }
-    JsonPeek peek = new JsonPeek();
-    String problem = null;
-    try (JsonParser p =
-        FACTORY.createParser((InputStream) new ByteBufInputStream(body.duplicate()))) {
-      peek.object(p, text);
-    } catch (JsonProcessingException e) {
-      problem = e.getOriginalMessage();
-    } catch (IOException e) {
-      problem = String.valueOf(e.getMessage());
-    }
-    return peek.result(text, problem);
+  JsonPeek(Look look) {
+    this.look = look;
+    this.top =
+        switch (look) {
+          case NOTHING -> new Key[0];
+          case CHAT -> CHAT_TOP;
+          case MESSAGES -> MESSAGES_TOP;
+          case RESPONSES -> RESPONSES_TOP;
+        };
   }
 
-  private Peeked result(boolean text, @Nullable String problem) {
-    long bytes = !text ? -1 : messagesBytes >= 0 ? messagesBytes : promptBytes;
+  @Override
+  public Peeked peeked(long bytes) {
+    if (empty()) {
+      return Peeked.of(Form.EMPTY, bytes, null);
+    }
+    if (other()) {
+      return Peeked.of(Form.OTHER, bytes, null);
+    }
+    String problem = problem();
     return new Peeked(
         problem == null ? Form.OBJECT : Form.BROKEN,
         modelProblem == null ? model : null,
         modelProblem,
         promptCacheKey,
         stream,
+        conversation ? Store.YES : store,
         maxTokens,
         bytes,
+        look == Look.NOTHING ? null : prompt(),
         problem);
   }
 
-  private static int firstNonBlank(ByteBuf b) {
-    int at = b.forEachByte(x -> x == ' ' || x == '\n' || x == '\r' || x == '\t');
-    return at < 0 ? -1 : b.getUnsignedByte(at);
+  private Prompt prompt() {
+    boolean completion = look == Look.CHAT && !messages.given;
+    Group main = completion ? prompt : messages;
+    return new Prompt(
+        completion ? prompt.prompts : 1,
+        main.textBytes + system.textBytes,
+        main.tokenIds,
+        main.messages + system.messages,
+        main.letters + system.letters + tools.letters,
+        main.digits + system.digits + tools.digits,
+        main.marks + system.marks + tools.marks,
+        main.multiByte + system.multiByte + tools.multiByte,
+        seen && !conversation && main.whole && system.whole && tools.whole,
+        cut || truncation);
   }
 
-  private void object(JsonParser p, boolean text) throws IOException {
-    p.nextToken();
-    while (p.nextToken() == JsonToken.FIELD_NAME) {
-      String key = p.currentName();
-      JsonToken t = p.nextToken();
-      switch (key) {
-        case "model" -> model(p, t);
-        case "stream" -> stream = t == JsonToken.VALUE_TRUE;
-        case "prompt_cache_key" ->
-            promptCacheKey = t == JsonToken.VALUE_STRING ? p.getText() : null;
-        case "max_tokens", "max_completion_tokens" -> maxTokens = whole(p, t);
-        case "messages" -> messagesBytes = text && t == JsonToken.START_ARRAY ? messages(p) : -1;
-        case "prompt" -> promptBytes = text ? prompt(p, t) : 0;
-        default -> {}
-      }
-      if (p.currentToken().isStructStart()) {
-        p.skipChildren();
-      }
-    }
-    if (p.currentToken() != JsonToken.END_OBJECT) {
-      throw new IOException("unexpected end of the JSON document");
+  @Override
+  int topFrame() {
+    return TOP;
+  }
+
+  @Override
+  Treatment key() {
+    return switch (frame()) {
+      case TOP, MESSAGE, PART -> Treatment.KEEP;
+      case EVERYTHING -> Treatment.COUNT;
+      default -> Treatment.SKIP;
+    };
+  }
+
+  @Override
+  void keyEnded() {
+    switch (frame()) {
+      case TOP -> topKey();
+      case MESSAGE -> role = innerRole(IN_MESSAGE);
+      case PART -> role = innerRole(IN_PART);
+      default -> add(false);
     }
   }
 
-  private void model(JsonParser p, JsonToken t) throws IOException {
-    if (t == JsonToken.VALUE_NULL) {
+  /// Begins the group of a key that has one; what stood under it before counts no more. Tools and
+  /// what else is added to a prompt share one.
+  private void topKey() {
+    Role r = find(ANY_TOP);
+    r = r == null ? find(top) : r;
+    role = r == null ? Role.SKIP : r;
+    switch (role) {
+      case MESSAGES -> group = messages = new Group();
+      case PROMPT -> group = prompt = new Group();
+      case SYSTEM -> group = system = new Group();
+      case EXTRA, ALL -> group = tools = tools == NO_TEXT ? new Group() : tools;
+      default -> {}
+    }
+  }
+
+  /// An unknown key in a message or a part may hold anything that the instance adds to the prompt.
+  private Role innerRole(Key[] known) {
+    Role r = find(known);
+    return r == null ? Role.UNSEEN : r;
+  }
+
+  private @Nullable Role find(Key[] known) {
+    for (Key k : known) {
+      if (k.name.length == keptBytes()
+          && Arrays.equals(kept(), 0, k.name.length, k.name, 0, k.name.length)) {
+        return k.role;
+      }
+    }
+    return null;
+  }
+
+  /// What the value that begins is to us.
+  private Role role() {
+    return switch (frame()) {
+      case TOP, MESSAGE, PART -> role;
+      case MESSAGES, PARTS -> Role.ELEMENT;
+      case PROMPTS -> Role.PROMPT;
+      case EVERYTHING -> Role.ALL;
+      default -> Role.SKIP;
+    };
+  }
+
+  @Override
+  Treatment string() {
+    return switch (role()) {
+      case MODEL, CACHE_KEY, TRUNCATION -> Treatment.KEEP;
+      case MESSAGES -> look == Look.RESPONSES ? Treatment.COUNT : Treatment.SKIP;
+      case OUTPUT -> look == Look.RESPONSES ? Treatment.COUNT : Treatment.SKIP;
+      case PROMPT, SYSTEM, CONTENT, NESTED_CONTENT, EXTRA, ALL -> Treatment.COUNT;
+      case CONVERSATION -> {
+        conversation = true;
+        yield Treatment.SKIP;
+      }
+      case UNSEEN -> {
+        unseen();
+        yield Treatment.SKIP;
+      }
+      default -> Treatment.SKIP;
+    };
+  }
+
+  @Override
+  void stringEnded(boolean dataUrl) {
+    Role r = role();
+    switch (r) {
+      case MODEL -> model();
+      case CACHE_KEY -> promptCacheKey = keptBytes() < 0 ? null : text();
+      case TRUNCATION -> truncation = text().equals("auto");
+      default -> {
+        if (dataUrl) {
+          unseen();
+          return;
+        }
+        if (r == Role.PROMPT) {
+          group.prompts++;
+        }
+        if (r == Role.MESSAGES || r == Role.SYSTEM) {
+          group.messages++;
+          group.given = true;
+        }
+        add(r != Role.EXTRA && r != Role.ALL);
+      }
+    }
+  }
+
+  private String text() {
+    return new String(kept(), 0, Math.max(0, keptBytes()), UTF_8);
+  }
+
+  /// Adds the string that has ended to its group.
+  private void add(boolean text) {
+    group.letters += letters;
+    group.digits += digits;
+    group.marks += marks;
+    group.multiByte += multiByte;
+    if (text) {
+      group.textBytes += letters + digits + marks + multiByte;
+    } else if (frame() == EVERYTHING) {
+      group.marks += 2;
+    }
+  }
+
+  private void unseen() {
+    if (frame() == TOP) {
+      seen = false;
+    } else {
+      group.whole = false;
+    }
+  }
+
+  private void model() {
+    if (keptBytes() < 0) {
+      modelProblem = "model: longer than " + MOST_KEPT_BYTES + " bytes (expected: a model's name)";
       return;
     }
-    if (t != JsonToken.VALUE_STRING) {
-      modelProblem = "model: " + shown(p, t) + " (expected: a string)";
+    if (keptBytes() == 0) {
       return;
     }
-    String m = p.getText();
+    String m = text();
     if (model != null && !model.equals(m)) {
       modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
     }
     model = m;
   }
 
-  private static String shown(JsonParser p, JsonToken t) throws IOException {
-    return switch (t) {
-      case START_ARRAY -> "an array";
-      case START_OBJECT -> "an object";
-      default -> {
-        String s = p.getText();
-        yield s.length() > 40 ? s.substring(0, 40) + "..." : s;
-      }
-    };
+  private void modelIs(String what) {
+    modelProblem = "model: " + what + " (expected: a string)";
   }
 
-  private long whole(JsonParser p, JsonToken t) throws IOException {
-    if (t != JsonToken.VALUE_NUMBER_INT) {
-      return maxTokens;
-    }
-    try {
-      return Math.clamp(p.getLongValue(), 0, 1L << 40);
-    } catch (IOException tooLarge) {
-      return 1L << 40;
-    }
-  }
-
-  /// Text of all messages: `content` strings, and `text` and `content` of parts.
-  private static long messages(JsonParser p) throws IOException {
-    long sum = 0;
-    while (p.nextToken() != JsonToken.END_ARRAY && p.currentToken() != null) {
-      if (p.currentToken() != JsonToken.START_OBJECT) {
-        p.skipChildren();
-        continue;
+  @Override
+  void scalar(Scalar what) {
+    if (frame() == IDS || frame() == PROMPTS) {
+      if (what == Scalar.INTEGER) {
+        group.tokenIds++;
+        group.prompts += frame() == PROMPTS && group.tokenIds == 1 ? 1 : 0;
       }
-      while (p.nextToken() == JsonToken.FIELD_NAME) {
-        boolean content = p.currentName().equals("content");
-        JsonToken t = p.nextToken();
-        if (content && t == JsonToken.VALUE_STRING) {
-          sum += utf8(p.getText());
-        } else if (content && t == JsonToken.START_ARRAY) {
-          sum += parts(p);
-        } else {
-          p.skipChildren();
+      return;
+    }
+    boolean something = what != Scalar.NULL;
+    switch (role()) {
+      case MODEL -> {
+        if (something) {
+          modelIs(
+              switch (what) {
+                case TRUE -> "true";
+                case FALSE -> "false";
+                case INTEGER -> wholeText();
+                default -> "a number";
+              });
         }
       }
-    }
-    return sum;
-  }
-
-  private static long parts(JsonParser p) throws IOException {
-    long sum = 0;
-    while (p.nextToken() != JsonToken.END_ARRAY && p.currentToken() != null) {
-      if (p.currentToken() != JsonToken.START_OBJECT) {
-        p.skipChildren();
-        continue;
-      }
-      while (p.nextToken() == JsonToken.FIELD_NAME) {
-        boolean text = p.currentName().equals("text") || p.currentName().equals("content");
-        if (p.nextToken() == JsonToken.VALUE_STRING && text) {
-          sum += utf8(p.getText());
-        } else {
-          p.skipChildren();
+      case STREAM -> stream = what == Scalar.TRUE;
+      case CACHE_KEY -> promptCacheKey = null;
+      case STORE ->
+          store = what == Scalar.TRUE ? Store.YES : what == Scalar.FALSE ? Store.NO : Store.UNSAID;
+      case CONVERSATION -> conversation |= something;
+      case MAX_TOKENS ->
+          maxTokens = what == Scalar.INTEGER ? Math.max(maxTokens, number()) : maxTokens;
+      case CUT -> cut = what == Scalar.INTEGER;
+      case UNSEEN -> {
+        if (something) {
+          unseen();
         }
       }
+      default -> {}
     }
-    return sum;
   }
 
-  private static long prompt(JsonParser p, JsonToken t) throws IOException {
-    if (t == JsonToken.VALUE_STRING) {
-      return utf8(p.getText());
+  @Override
+  int begins(boolean object) {
+    Role r = role();
+    if (frame() == PROMPTS) {
+      group.prompts += object ? 0 : 1;
+      return object ? SKIPPED : IDS;
     }
-    long sum = 0;
-    if (t == JsonToken.START_ARRAY) {
-      while (p.nextToken() != JsonToken.END_ARRAY && p.currentToken() != null) {
-        if (p.currentToken() == JsonToken.VALUE_STRING) {
-          sum += utf8(p.getText());
-        } else {
-          p.skipChildren();
-        }
+    switch (r) {
+      case MODEL -> modelIs(object ? "an object" : "an array");
+      case CACHE_KEY -> promptCacheKey = null;
+      case STREAM -> stream = false;
+      case CONVERSATION -> conversation = true;
+      case UNSEEN -> unseen();
+      case MESSAGES -> {
+        group.given = !object;
+        return object ? SKIPPED : MESSAGES;
       }
+      case PROMPT -> {
+        return object ? SKIPPED : PROMPTS;
+      }
+      case SYSTEM -> {
+        group.messages++;
+        return object ? SKIPPED : PARTS;
+      }
+      case CONTENT -> {
+        return object ? SKIPPED : PARTS;
+      }
+      case NESTED_CONTENT, OUTPUT -> {
+        return object || look == Look.CHAT ? SKIPPED : PARTS;
+      }
+      case ELEMENT -> {
+        if (frame() == MESSAGES && object) {
+          group.messages++;
+          return MESSAGE;
+        }
+        return object ? PART : SKIPPED;
+      }
+      case ALL -> {
+        group.marks += 2;
+        return EVERYTHING;
+      }
+      default -> {}
     }
-    return sum;
-  }
-
-  private static long utf8(String s) {
-    long n = 0;
-    for (int k = 0; k < s.length(); k++) {
-      char c = s.charAt(k);
-      n += c < 0x80 ? 1 : c < 0x800 ? 2 : Character.isSurrogate(c) ? 2 : 3;
-    }
-    return n;
+    return SKIPPED;
   }
 }

@@ -111,7 +111,7 @@ final class Account {
       Facts facts =
           new Facts(
               i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
-      plane.learner().offer(facts, ok ? tap.tail() : null);
+      plane.learner().offer(facts, ok ? tap.tail() : null, asked == null ? null : asked.prompt());
     }
   }
 }

@@ -170,6 +170,7 @@ record ApiError(
           case 408 -> "request_timeout";
           case 413 -> "request_too_large";
           case 414 -> "target_too_long";
+          case 415 -> "unsupported_content_encoding";
           case 417 -> "expectation_failed";
           case 431 -> "head_too_large";
           case 501 -> "not_supported";

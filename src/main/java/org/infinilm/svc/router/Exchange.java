@@ -158,7 +158,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
                       "context_length_exceeded",
                       "the request needs at least "
                           + r.leastTokens()
-                          + " tokens (prompt and max_tokens; expected: at most "
+                          + " tokens for its text alone (expected: at most "
                           + r.capacityTokens()
                           + ", the largest instance of this model)")));
     }

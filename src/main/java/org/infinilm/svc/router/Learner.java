@@ -5,26 +5,29 @@ import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
+import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One thread that takes the facts of finished exchanges from a bounded queue (full: the facts are
-/// lost), learns bytes per token of each model and tells the policy. Event loops only read.
+/// lost), learns the [TokenRates] of each model and tells the policy. Event loops only read.
 final class Learner implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Learner.class);
   private static final int QUEUE = 8192;
   private static final Duration PAUSE = Duration.ofMillis(20);
-  private static final double FIRST_GUESS = 4;
-  private static final double STEP = 0.05;
-  private static final int MOST_MODELS = 1024;
+  static final int MOST_MODELS = 1024;
 
   /// Facts with the end of the answer, in which `usage` may stand.
-  private record Item(Facts facts, byte @Nullable [] tail) {}
+  private record Item(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {}
 
   private final BlockingQueue<Item> queue = new ArrayBlockingQueue<>(QUEUE);
-  private final Map<String, Double> bytesPerToken = new ConcurrentHashMap<>();
+  private final Map<String, TokenRates> rates = new ConcurrentHashMap<>();
   private final Policy policy;
   private final Thread thread;
+  private long faults;
 
   Learner(Policy policy) {
     this.policy = policy;
@@ -35,13 +38,15 @@ final class Learner implements AutoCloseable {
     thread.start();
   }
 
-  void offer(Facts facts, byte @Nullable [] tail) {
-    queue.offer(new Item(facts, tail));
+  /// @param tail the end of a complete answer, or null
+  /// @param prompt of a request that was one, or null
+  void offer(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {
+    queue.offer(new Item(facts, tail, prompt));
   }
 
-  /// Bytes of request body per prompt token of a model; 4 until answers have said.
-  double bytesPerToken(@Nullable String model) {
-    return model == null ? FIRST_GUESS : bytesPerToken.getOrDefault(model, FIRST_GUESS);
+  /// What is known of a model; first guesses until answers have said.
+  TokenRates rates(@Nullable String model) {
+    return model == null ? TokenRates.FIRST : rates.getOrDefault(model, TokenRates.FIRST);
   }
 
   private void run() {
@@ -50,39 +55,60 @@ final class Learner implements AutoCloseable {
         Item i = queue.poll();
         if (i == null) {
           Thread.sleep(PAUSE);
-          continue;
+        } else {
+          take(i);
         }
-        Facts f = i.facts();
-        Facts.Usage usage = i.tail() == null ? null : UsageReader.read(i.tail());
-        if (usage != null && usage.promptTokens() > 0) {
-          learn(f, usage);
-          f =
-              new Facts(
-                  f.instance(),
-                  f.model(),
-                  f.requestBytes(),
-                  f.dispatchNanos(),
-                  f.firstByteNanos(),
-                  f.lastByteNanos(),
-                  f.sseEvents(),
-                  f.responseBytes(),
-                  usage,
-                  f.complete());
-        }
-        policy.settled(f);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  private void learn(Facts f, Facts.Usage usage) {
-    if (f.model().isEmpty()
-        || (bytesPerToken.size() >= MOST_MODELS && !bytesPerToken.containsKey(f.model()))) {
+  /// A fault costs these facts, not the thread; the first one is told, as they come in numbers.
+  private void take(Item i) {
+    try {
+      settled(i);
+    } catch (RuntimeException e) {
+      if (faults++ == 0) {
+        LOG.error("facts of an answer could not be learned from; further ones are not told", e);
+      }
+    }
+  }
+
+  private void settled(Item i) {
+    Facts f = i.facts();
+    Facts.Usage usage = i.tail() == null ? null : UsageReader.read(i.tail());
+    if (usage != null && usage.promptTokens() > 0) {
+      learn(f.model(), usage, i.prompt());
+      f =
+          new Facts(
+              f.instance(),
+              f.model(),
+              f.requestBytes(),
+              f.dispatchNanos(),
+              f.firstByteNanos(),
+              f.lastByteNanos(),
+              f.sseEvents(),
+              f.responseBytes(),
+              usage,
+              f.complete());
+    }
+    policy.settled(f);
+  }
+
+  /// Learns from prompts that were seen whole: images, sound and earlier answers have tokens that
+  /// no text accounts for. Only models on offer come here; of more than [#MOST_MODELS] one that is
+  /// learned anew takes the place of another.
+  private void learn(String model, Facts.Usage usage, @Nullable Prompt p) {
+    if (model.isEmpty() || p == null) {
       return;
     }
-    double seen = Math.clamp(f.requestBytes() / (double) usage.promptTokens(), 0.5, 64);
-    bytesPerToken.merge(f.model(), seen, (old, now) -> old + STEP * (now - old));
+    if (rates.size() >= MOST_MODELS && !rates.containsKey(model)) {
+      rates.remove(rates.keySet().iterator().next());
+    }
+    TokenRates known = rates(model).answered(usage.completionTokens());
+    boolean seen = p.whole() && !p.cut() && p.prompts() == 1 && p.tokenIds() == 0 && p.bytes() > 0;
+    rates.put(model, seen ? known.learned(p, usage.promptTokens()) : known);
   }
 
   @Override

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Ask;
 import org.jspecify.annotations.Nullable;
 
@@ -12,13 +13,14 @@ import org.jspecify.annotations.Nullable;
 /// @param renamed whether the body names it by an alias
 /// @param shape of errors that its client understands
 /// @param stream whether the client asked for server-sent events
-/// @param bodyBytes as they came
+/// @param bodyBytes as they came, in their Content-Encoding
 /// @param size in the unit of the size metric
 /// @param needTokens estimate of prompt and output; 0 when it is not known
-/// @param leastTokens the same at the fewest tokens a text of this size can have
+/// @param leastTokens the fewest tokens that its text alone can come to; 0 when it is not known
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
 /// @param generation a POST that may be sent again before an answer
 /// @param replayable generation, or a method that is safe to repeat
+/// @param prompt what its answer's token counts are about, or null when it is no single prompt
 record Question(
     @Nullable String model,
     boolean renamed,
@@ -31,7 +33,8 @@ record Question(
     long leastTokens,
     long affinity,
     boolean generation,
-    boolean replayable) {
+    boolean replayable,
+    @Nullable Prompt prompt) {
 
   /// A question, or why there is none.
   sealed interface Result {}

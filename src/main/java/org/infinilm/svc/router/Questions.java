@@ -1,89 +1,77 @@
 package org.infinilm.svc.router;
 
-import io.netty.buffer.ByteBuf;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.BodyPeek;
+import org.infinilm.svc.http.BodyPeek.Form;
+import org.infinilm.svc.http.BodyPeek.Look;
+import org.infinilm.svc.http.BodyPeek.Peeked;
+import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
-import org.infinilm.svc.http.JsonPeek;
-import org.infinilm.svc.http.JsonPeek.Form;
-import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
 /// Turns a request into a [Question]: which model, how large, may it be repeated. Stateless.
 final class Questions {
-  /// Fewest bytes a prompt token can have in the densest text; what does not fit even so is
-  /// refused.
-  private static final double MOST_BYTES_PER_TOKEN = 12;
+  /// Most bytes of text that a token can stand for; a text that does not fit even so is refused.
+  private static final long MOST_BYTES_PER_TOKEN = 12;
 
-  private static final int MULTIPART_PEEK = 64 << 10;
-  private static final Pattern MULTIPART_MODEL =
-      Pattern.compile(
-          "(?i)content-disposition:[^\\r\\n]*\\bname=\"model\"[^\\r\\n]*\\r\\n(?:[^\\r\\n]+\\r\\n)*+\\r\\n([^\\r\\n]*)\\r\\n");
-
-  /// Routes whose body is a JSON object.
-  private static final Set<String> JSON_ROUTES =
-      Set.of(
-          "/v1/chat/completions",
-          "/chat/completions",
-          "/v1/completions",
-          "/completions",
-          "/v1/embeddings",
-          "/embeddings",
-          "/v1/rerank",
-          "/rerank",
-          "/v1/responses",
-          "/tokenize",
-          "/detokenize");
-
-  /// JSON routes whose POST has no effect but its answer, so that it may be sent again.
-  private static final Set<String> NOT_REPLAYABLE = Set.of("/v1/responses");
+  /// Bytes per token of bodies whose prompt is not known.
+  private static final long USUAL_BYTES_PER_TOKEN = 4;
 
   private Questions() {}
 
   static Question.Result read(Plane plane, Inbound in) {
-    String path = in.head().path();
-    ErrorShape shape = shape(path);
-    boolean post = in.head().method().equals("POST");
-    boolean json = post && JSON_ROUTES.contains(path);
+    RequestHead head = in.head();
     RouterConfig config = plane.config();
+    boolean post = head.method().equals("POST");
+    Route route = Route.of(head.path());
+    Look look =
+        route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
     Peeked peeked =
-        post ? JsonPeek.at(in.body(), config.metric() != SizeMetric.BODY) : JsonPeek.NOTHING;
-    ApiError wrong = json ? wrong(peeked) : null;
+        post
+            ? BodyPeek.at(
+                in.body(),
+                head.header("content-type"),
+                head.joined("content-encoding"),
+                config.maxBodyBytes(),
+                look)
+            : BodyPeek.NOTHING;
+    ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;
     if (wrong != null) {
-      return new Question.Wrong(wrong, shape);
-    }
-    String model = peeked.model();
-    boolean multipart = post && peeked.form() == Form.OTHER && isMultipart(in);
-    if (multipart) {
-      model = multipartModel(in);
+      return new Question.Wrong(wrong, route.errors());
     }
     RoutingTable table = plane.table().get();
     Fleet fleet = table.fleet();
+    String model = peeked.model();
     boolean renamed = false;
     if (model != null) {
       String meant = config.names().meant(model, fleet);
       renamed = !meant.equals(model);
       model = meant;
       if (fleet.forModel(model) == null) {
-        return new Question.Wrong(config.names().unknown(model, table), shape);
+        return new Question.Wrong(config.names().unknown(model, table), route.errors());
       }
-    } else if (post && (json || multipart || peeked.form() == Form.OBJECT)) {
+    } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = fleet.models();
       if (offered.size() > 1) {
         return new Question.Wrong(
             ApiError.invalid(
                 "model_required",
                 "model: missing (expected: one of " + String.join(", ", offered) + ")"),
-            shape);
+            route.errors());
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
-    return new Question.Asked(question(plane, in, peeked, model, renamed, shape, json, post));
+    return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
+  }
+
+  /// Whether a body of this form could have named a model.
+  private static boolean readable(Form form) {
+    return form == Form.OBJECT || form == Form.MULTIPART;
   }
 
   private static Question question(
@@ -92,43 +80,69 @@ final class Questions {
       Peeked peeked,
       @Nullable String model,
       boolean renamed,
-      ErrorShape shape,
-      boolean json,
+      Route route,
       boolean post) {
     RouterConfig config = plane.config();
+    RequestHead head = in.head();
     long bodyBytes = in.body().readableBytes();
-    double bytesPerToken = plane.learner().bytesPerToken(model);
-    long promptTokens = (long) Math.ceil(bodyBytes / bytesPerToken);
+    long bytes = post ? peeked.bytes() : bodyBytes;
+    Prompt prompt = route.onePrompt() ? peeked.prompt() : null;
+    TokenRates rates = plane.learner().rates(model);
+    long promptTokens =
+        prompt == null ? bytes / USUAL_BYTES_PER_TOKEN : prompt.tokenIds() + rates.tokens(prompt);
     long size =
         switch (config.metric()) {
-          case BODY -> bodyBytes;
-          case TEXT -> Math.max(0, peeked.textBytes());
+          case BODY -> bytes;
+          case TEXT -> peeked.prompt() == null ? 0 : peeked.prompt().textBytes();
           case TOKENS -> promptTokens;
         };
-    String session =
-        config.sessionHeader() == null ? null : in.head().header(config.sessionHeader());
-    boolean generation = json && !NOT_REPLAYABLE.contains(in.head().path());
+    Prompt guarded = prompt != null && prompt.prompts() == 1 && !prompt.cut() ? prompt : null;
+    String session = config.sessionHeader() == null ? null : head.header(config.sessionHeader());
+    boolean generation = post && route.repeatable(peeked.store());
     return new Question(
         model,
         renamed,
-        shape,
+        route.errors(),
         peeked.stream(),
         bodyBytes,
         size,
         config.thresholdOf(model),
-        promptTokens + peeked.maxTokens(),
-        (long) Math.ceil(bodyBytes / MOST_BYTES_PER_TOKEN) + peeked.maxTokens(),
+        guarded == null ? 0 : need(plane, model, promptTokens, output(peeked, rates)),
+        guarded == null ? 0 : least(guarded),
         affinity(model, peeked, session),
         generation,
-        generation || (!post && safe(in.head().method())));
+        generation || (!post && safe(head.method())),
+        prompt);
   }
 
-  private static ErrorShape shape(String path) {
-    return switch (path) {
-      case "/v1/messages", "/v1/messages/count_tokens" -> ErrorShape.ANTHROPIC;
-      case "/v1/responses" -> ErrorShape.RESPONSES;
-      default -> ErrorShape.OPENAI;
-    };
+  /// Tokens that the answer may come to: as many as were asked for, else what this model's answers
+  /// come to.
+  private static long output(Peeked peeked, TokenRates rates) {
+    return peeked.maxTokens() > 0 ? peeked.maxTokens() : rates.outputTokens();
+  }
+
+  /// Tokens of prompt and answer. A limit of the answer is an upper bound, which clients set high:
+  /// it counts as far as the largest instance could hold it, so that it leads to a larger instance
+  /// while there is one, and makes no difference where there is none.
+  private static long need(Plane plane, @Nullable String model, long prompt, long output) {
+    Fleet fleet = plane.table().get().fleet();
+    var candidates = model == null ? fleet.any() : fleet.forModel(model);
+    long need = prompt + output;
+    long largest = 0;
+    if (candidates != null) {
+      for (Instance i : candidates.in(Pool.ANY)) {
+        if (i.fits(need)) {
+          return need;
+        }
+        largest = Math.max(largest, i.capacityTokens());
+      }
+    }
+    return largest == 0 ? need : Math.max(prompt, Math.min(need, largest));
+  }
+
+  /// The fewest tokens that the text alone can come to.
+  private static long least(Prompt prompt) {
+    return prompt.tokenIds() + prompt.textBytes() / MOST_BYTES_PER_TOKEN;
   }
 
   private static long affinity(@Nullable String model, Peeked peeked, @Nullable String session) {
@@ -144,46 +158,32 @@ final class Questions {
     return method.equals("GET") || method.equals("HEAD") || method.equals("OPTIONS");
   }
 
-  /// What is wrong with the body of a JSON route, or null. A body that breaks after its model is
+  /// What is wrong with the body of a known route, or null. A body that breaks after its model is
   /// the instance's to judge.
-  private static @Nullable ApiError wrong(Peeked p) {
+  private static @Nullable ApiError wrong(Peeked p, Route route) {
     if (p.modelProblem() != null) {
       return ApiError.invalid("invalid_model", p.modelProblem());
     }
+    String problem = String.valueOf(p.problem());
+    boolean json = route.body() == Route.Body.JSON;
     return switch (p.form()) {
-      case EMPTY -> ApiError.invalid("invalid_json", "the body is empty (expected: a JSON object)");
-      case OTHER ->
-          ApiError.invalid("invalid_json", "the body is no JSON object (expected: {...})");
+      case EMPTY ->
+          json
+              ? ApiError.invalid("invalid_json", "the body is empty (expected: a JSON object)")
+              : null;
+      case OTHER, MULTIPART ->
+          json
+              ? ApiError.invalid("invalid_json", "the body is no JSON object (expected: {...})")
+              : null;
       case BROKEN ->
-          p.model() != null
-              ? null
-              : ApiError.invalid(
-                  "invalid_json",
-                  "the body is no JSON object: " + shorten(String.valueOf(p.problem())));
+          p.model() == null
+              ? ApiError.invalid("invalid_json", "the body is no JSON object: " + problem)
+              : null;
+      case BAD_CODING ->
+          p.model() == null ? ApiError.invalid("invalid_content_encoding", problem) : null;
+      case UNKNOWN_CODING -> ApiError.refusal(415, problem);
+      case TOO_LARGE -> ApiError.refusal(413, problem);
       case OBJECT -> null;
     };
-  }
-
-  /// The first line of a parser's message, without what it quotes of the body.
-  private static String shorten(String problem) {
-    int end = problem.indexOf('\n');
-    String line = end < 0 ? problem : problem.substring(0, end);
-    int quote = line.indexOf('\'');
-    return (quote < 0 ? line : line.substring(0, quote)).strip();
-  }
-
-  private static boolean isMultipart(Inbound in) {
-    String type = in.head().header("content-type");
-    return type != null && type.strip().regionMatches(true, 0, "multipart/form-data", 0, 19);
-  }
-
-  /// The value of the part named `model` in the first 64 KiB of a multipart body.
-  private static @Nullable String multipartModel(Inbound in) {
-    ByteBuf b = in.body();
-    String start =
-        b.toString(
-            b.readerIndex(), Math.min(b.readableBytes(), MULTIPART_PEEK), StandardCharsets.UTF_8);
-    Matcher m = MULTIPART_MODEL.matcher(start);
-    return m.find() && !m.group(1).isEmpty() ? m.group(1) : null;
   }
 }

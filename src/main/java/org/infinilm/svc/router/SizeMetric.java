@@ -4,9 +4,9 @@ import java.util.Locale;
 
 /// What the size rule measures.
 enum SizeMetric {
-  /// Bytes of the HTTP request body.
+  /// Bytes of the HTTP request body, its Content-Encoding undone.
   BODY,
-  /// UTF-8 bytes of the decoded text in messages or prompt.
+  /// UTF-8 bytes of the decoded text in messages or prompt, or in the route's own keys.
   TEXT,
   /// Estimated prompt tokens.
   TOKENS;

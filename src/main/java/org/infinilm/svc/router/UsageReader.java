@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.jspecify.annotations.Nullable;
 
-/// Finds the `usage` object in the end of an answer, streamed or not.
+/// Finds the `usage` object in the end of an answer, streamed or not. Prompt tokens are all of the
+/// prompt, those that came out of a cache included: OpenAI's `cached_tokens` are among them,
+/// Anthropic's `cache_..._input_tokens` are counted apart.
 final class UsageReader {
   private static final JsonFactory FACTORY = new JsonFactory();
   private static final String KEY = "\"usage\"";
@@ -40,18 +42,21 @@ final class UsageReader {
     long prompt = -1;
     long completion = 0;
     long cached = 0;
+    long apart = 0;
     int depth = 0;
     try (JsonParser p = FACTORY.createParser(b, from, b.length - from)) {
       for (JsonToken t = p.nextToken(); t != null; t = p.nextToken()) {
         if (t == JsonToken.START_OBJECT) {
           depth++;
         } else if (t == JsonToken.END_OBJECT && --depth == 0) {
-          return prompt < 0 ? null : new Usage(prompt, completion, cached);
+          return prompt < 0 ? null : new Usage(prompt + apart, completion, cached + apart);
         } else if (t == JsonToken.VALUE_NUMBER_INT && p.currentName() != null) {
           switch (p.currentName()) {
             case "prompt_tokens", "input_tokens" -> prompt = p.getLongValue();
             case "completion_tokens", "output_tokens" -> completion = p.getLongValue();
             case "cached_tokens" -> cached = p.getLongValue();
+            case "cache_read_input_tokens", "cache_creation_input_tokens" ->
+                apart += p.getLongValue();
             default -> {}
           }
         }

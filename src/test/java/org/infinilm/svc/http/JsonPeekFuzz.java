@@ -8,10 +8,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import org.infinilm.svc.http.JsonPeek.Form;
-import org.infinilm.svc.http.JsonPeek.Peeked;
+import org.infinilm.svc.http.BodyPeek.Form;
+import org.infinilm.svc.http.BodyPeek.Look;
+import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.junit.jupiter.api.Test;
 
 /// Random documents, whole and damaged, against Jackson's tree: the twin that reads everything.
@@ -30,10 +34,10 @@ class JsonPeekFuzz {
   void agreesWithTheTree() throws JsonProcessingException {
     for (int round = 0; round < 20_000; round++) {
       String json = object(0, true);
-      Peeked p = JsonPeek.at(pieces(json.getBytes(UTF_8)), true);
+      Peeked p = at(json.getBytes(UTF_8));
       JsonNode tree = TREE.readTree(json);
       assertThat(p.form()).as(json).isEqualTo(Form.OBJECT);
-      assertThat(p.textBytes()).as(json).isEqualTo(text(tree));
+      assertThat(p.prompt().textBytes()).as(json).isEqualTo(text(tree));
       assertThat(p.stream())
           .as(json)
           .isEqualTo(tree.path("stream").isBoolean() && tree.path("stream").asBoolean());
@@ -44,7 +48,9 @@ class JsonPeekFuzz {
         assertThat(p.model()).as(json).isNull();
         assertThat(p.modelProblem()).as(json).isNull();
       } else {
-        assertThat(p.model()).as(json).isEqualTo(model.isTextual() ? model.asText() : null);
+        assertThat(p.model())
+            .as(json)
+            .isEqualTo(model.isTextual() && !model.asText().isEmpty() ? model.asText() : null);
         assertThat(p.modelProblem() == null).as(json).isEqualTo(model.isTextual());
       }
       JsonNode max = tree.path("max_tokens");
@@ -61,8 +67,63 @@ class JsonPeekFuzz {
         b[random.nextInt(b.length)] = (byte) random.nextInt(256);
       }
       byte[] cut = Arrays.copyOf(b, random.nextInt(b.length + 1));
-      assertThat(JsonPeek.at(pieces(cut), true).form()).isNotNull();
+      Peeked p = at(cut);
+      assertThat(p).isEqualTo(inPiecesOfOne(cut));
+      if (p.form() == Form.OBJECT) {
+        assertThat(p.problem()).isNull();
+      }
+      boolean whole = readsWhole(cut);
+      assertThat(p.form() == Form.OBJECT).as(new String(cut, UTF_8)).isEqualTo(whole);
     }
+  }
+
+  private Peeked at(byte[] body) {
+    return BodyPeek.at(pieces(body), null, null, Long.MAX_VALUE, Look.CHAT);
+  }
+
+  private static Peeked inPiecesOfOne(byte[] body) {
+    JsonPeek p = new JsonPeek(Look.CHAT);
+    for (int k = 0; k < body.length; k++) {
+      p.feed(body, k, k + 1);
+    }
+    return p.peeked(body.length);
+  }
+
+  /// Whether a strict reader of UTF-8 and JSON takes the object at the start, whatever follows.
+  private static boolean readsWhole(byte[] body) {
+    CharBuffer text;
+    int end = firstObjectEnds(body);
+    if (end < 0) {
+      return false;
+    }
+    try {
+      text = UTF_8.newDecoder().decode(ByteBuffer.wrap(body, 0, end));
+      return TREE.readTree(text.toString()).isObject();
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /// Where the brackets of the first object are balanced, by a scan that knows strings alone.
+  private static int firstObjectEnds(byte[] b) {
+    int depth = 0;
+    boolean quoted = false;
+    for (int k = 0; k < b.length; k++) {
+      if (quoted) {
+        if (b[k] == '\\') {
+          k++;
+        } else if (b[k] == '"') {
+          quoted = false;
+        }
+      } else if (b[k] == '"') {
+        quoted = true;
+      } else if (b[k] == '{' || b[k] == '[') {
+        depth++;
+      } else if ((b[k] == '}' || b[k] == ']') && --depth == 0) {
+        return k + 1;
+      }
+    }
+    return -1;
   }
 
   private CompositeByteBuf pieces(byte[] bytes) {

@@ -6,8 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
-import org.infinilm.svc.http.JsonPeek.Form;
-import org.infinilm.svc.http.JsonPeek.Peeked;
+import java.util.Arrays;
+import java.util.HexFormat;
+import org.infinilm.svc.http.BodyPeek.Form;
+import org.infinilm.svc.http.BodyPeek.Look;
+import org.infinilm.svc.http.BodyPeek.Peeked;
+import org.infinilm.svc.http.BodyPeek.Prompt;
+import org.infinilm.svc.http.BodyPeek.Store;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,10 +25,32 @@ class JsonPeekTest {
   }
 
   private static Peeked peek(byte[] json) {
-    Peeked whole = JsonPeek.at(Unpooled.wrappedBuffer(json), true);
-    assertThat(JsonPeek.at(pieces(json, 1), true)).isEqualTo(whole);
-    assertThat(JsonPeek.at(pieces(json, 7), true)).isEqualTo(whole);
+    return peek(json, Look.CHAT);
+  }
+
+  private static Peeked peek(byte[] json, Look look) {
+    Peeked whole = at(Unpooled.wrappedBuffer(json), look);
+    for (int size : new int[] {1, 7}) {
+      JsonPeek pieces = new JsonPeek(look);
+      for (int k = 0; k < json.length; k += size) {
+        pieces.feed(json, k, Math.min(json.length, k + size));
+      }
+      assertThat(pieces.peeked(json.length)).isEqualTo(whole);
+      assertThat(at(pieces(json, size), look)).isEqualTo(whole);
+    }
     return whole;
+  }
+
+  private static Peeked at(ByteBuf body, Look look) {
+    return BodyPeek.at(body, null, null, Long.MAX_VALUE, look);
+  }
+
+  private static Prompt prompt(String json, Look look) {
+    return peek(json.getBytes(UTF_8), look).prompt();
+  }
+
+  private static long textBytes(Peeked p) {
+    return p.prompt().textBytes();
   }
 
   static ByteBuf pieces(byte[] bytes, int size) {
@@ -57,7 +84,13 @@ class JsonPeekTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"{}", "{\"model\":null}", "{\"Model\":\"m\"}", "{\"a\":{\"model\":\"m\"}}"})
+      strings = {
+        "{}",
+        "{\"model\":null}",
+        "{\"model\":\"\"}",
+        "{\"Model\":\"m\"}",
+        "{\"a\":{\"model\":\"m\"}}"
+      })
   void withoutAModelThereIsNone(String json) {
     assertThat(peek(json).model()).isNull();
     assertThat(peek(json).modelProblem()).isNull();
@@ -69,6 +102,8 @@ class JsonPeekTest {
       delimiter = '|',
       value = {
         "{\"model\":3} | model: 3",
+        "{\"model\":-30} | model: -30",
+        "{\"model\":3.5} | model: a number",
         "{\"model\":true} | model: true",
         "{\"model\":[\"m\"]} | model: an array",
         "{\"model\":{\"id\":\"m\"}} | model: an object",
@@ -122,7 +157,8 @@ class JsonPeekTest {
     assertThat(peek(" \n\t ").form()).isEqualTo(Form.EMPTY);
     assertThat(peek("[]").form()).isEqualTo(Form.OTHER);
     assertThat(peek("--boundary").form()).isEqualTo(Form.OTHER);
-    assertThat(peek("\ufeff{}").form()).isEqualTo(Form.OTHER);
+    assertThat(peek("\ufeff{}").form()).isEqualTo(Form.OBJECT);
+    assertThat(peek(" \ufeff{}").form()).isEqualTo(Form.OTHER);
     assertThat(peek("{").form()).isEqualTo(Form.BROKEN);
   }
 
@@ -132,7 +168,7 @@ class JsonPeekTest {
     assertThat(peek("{\"a\":" + deep + ",\"model\":\"m\"}").model()).isEqualTo("m");
     assertThat(peek("{\"messages\":" + deep + ",\"model\":\"m\"}").model()).isEqualTo("m");
     String tooDeep = "[".repeat(200_000);
-    Peeked p = JsonPeek.at(Unpooled.copiedBuffer("{\"model\":\"m\",\"a\":" + tooDeep, UTF_8), true);
+    Peeked p = at(Unpooled.copiedBuffer("{\"model\":\"m\",\"a\":" + tooDeep, UTF_8), Look.CHAT);
     assertThat(p.form()).isEqualTo(Form.BROKEN);
     assertThat(p.model()).isEqualTo("m");
   }
@@ -146,6 +182,10 @@ class JsonPeekTest {
         "{\"max_tokens\":null} | 0",
         "{\"max_tokens\":\"7\"} | 0",
         "{\"max_tokens\":7.5} | 0",
+        "{\"max_output_tokens\":9} | 9",
+        "{\"max_tokens\":7,\"max_completion_tokens\":8} | 8",
+        "{\"max_completion_tokens\":8,\"max_tokens\":7} | 8",
+        "{\"max_tokens\":8,\"max_tokens\":null} | 8",
         "{\"max_tokens\":-3} | 0",
         "{\"max_tokens\":99999999999999999999999999} | 1099511627776",
       })
@@ -195,21 +235,21 @@ class JsonPeekTest {
         "{\"messages\":[{\"name\":\"n\",\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{\"content\":\"zz\"}]} | 1",
       })
   void textIsCountedInBytesOfUtf8AfterUnescaping(String json, long bytes) {
-    assertThat(peek(json).textBytes()).isEqualTo(bytes);
+    assertThat(textBytes(peek(json))).isEqualTo(bytes);
   }
 
   @Test
   void aLoneSurrogateDoesNotLoseTheModel() {
     Peeked p = peek("{\"messages\":[{\"content\":\"a\\ud800b\"}],\"model\":\"m\"}");
     assertThat(p.model()).isEqualTo("m");
-    assertThat(p.textBytes()).isBetween(4L, 5L);
+    assertThat(textBytes(p)).isBetween(4L, 5L);
   }
 
   @Test
   void textIsMeasuredOnlyWhenAskedForAndTheBufferStaysAsItWas() {
     ByteBuf b = Unpooled.copiedBuffer("xx{\"prompt\":\"abc\",\"model\":\"m\"}", UTF_8).skipBytes(2);
-    Peeked p = JsonPeek.at(b, false);
-    assertThat(p.textBytes()).isEqualTo(-1);
+    Peeked p = at(b, Look.NOTHING);
+    assertThat(p.prompt()).isNull();
     assertThat(p.model()).isEqualTo("m");
     assertThat(b.readerIndex()).isEqualTo(2);
     assertThat(b.refCnt()).isEqualTo(1);
@@ -219,11 +259,229 @@ class JsonPeekTest {
   void longTextsAndNumbersAreNoProblem() {
     String text = "z".repeat(3_000_000);
     Peeked p =
-        JsonPeek.at(
+        at(
             Unpooled.copiedBuffer(
                 "{\"messages\":[{\"content\":\"" + text + "\"}],\"model\":\"m\"}", UTF_8),
-            true);
-    assertThat(p.textBytes()).isEqualTo(3_000_000);
+            Look.CHAT);
+    assertThat(textBytes(p)).isEqualTo(3_000_000);
     assertThat(p.model()).isEqualTo("m");
+  }
+
+  @Test
+  void aNameLongerThanAnyModelsIsAProblem() {
+    Peeked p = peek("{\"model\":\"" + "m".repeat(JsonScanner.MOST_KEPT_BYTES + 1) + "\"}");
+    assertThat(p.model()).isNull();
+    assertThat(p.modelProblem()).startsWith("model: longer than 65536 bytes");
+    String longest = "m".repeat(JsonScanner.MOST_KEPT_BYTES);
+    assertThat(peek("{\"model\":\"" + longest + "\"}").model()).isEqualTo(longest);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"model\":\"\\ud83d\\ude00\"} | 😀",
+        "{\"model\":\"\\ud83dx\"} | \ufffdx",
+        "{\"model\":\"\\ud83d\\ud83d\\ude00\"} | \ufffd😀",
+        "{\"model\":\"x\\ude00\"} | x\ufffd",
+        "{\"model\":\"a\\/b\\u00e4日\"} | a/bä日",
+      })
+  void aModelIsReadWithItsEscapes(String json, String model) {
+    assertThat(peek(json).model()).isEqualTo(model);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "c0af, false",
+    "e080af, false",
+    "eda080, false",
+    "f0808080, false",
+    "f4908080, false",
+    "f5808080, false",
+    "80, false",
+    "c3, false",
+    "e697, false",
+    "c3a4, true",
+    "e697a5, true",
+    "ed9fbf, true",
+    "ee8080, true",
+    "f09f9880, true",
+    "f48fbfbf, true",
+  })
+  void textIsUtf8AsRfc3629HasIt(String hex, boolean good) {
+    byte[] text = HexFormat.of().parseHex(hex);
+    byte[] json = "{\"prompt\":\"".getBytes(UTF_8);
+    byte[] all = Arrays.copyOf(json, json.length + text.length + 2);
+    System.arraycopy(text, 0, all, json.length, text.length);
+    all[all.length - 2] = '"';
+    all[all.length - 1] = '}';
+    Peeked p = peek(all);
+    assertThat(p.form()).isEqualTo(good ? Form.OBJECT : Form.BROKEN);
+    if (good) {
+      assertThat(textBytes(p)).isEqualTo(text.length);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"store\":true} | YES",
+        "{\"store\":false} | NO",
+        "{\"store\":null} | UNSAID",
+        "{\"store\":\"false\"} | UNSAID",
+        "{} | UNSAID",
+        "{\"store\":false,\"conversation\":\"c\"} | YES",
+        "{\"store\":false,\"conversation\":{\"id\":\"c\"}} | YES",
+        "{\"store\":false,\"conversation\":null} | NO",
+      })
+  void whetherAnAnswerIsToBeKept(String json, Store store) {
+    assertThat(peek(json).store()).isEqualTo(store);
+  }
+
+  /// Bytes of letters, digits, marks and of characters beyond ASCII, tools and arguments included.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "CHAT | {\"messages\":[{\"role\":\"user\",\"content\":\"ab 12, ä日\"}]} | 4 | 2 | 1 | 5",
+        "CHAT | {\"messages\":[{\"content\":\"a\\nb\\u0031\\u00e4\\\"\"}]} | 3 | 1 | 1 | 2",
+        "CHAT | {\"prompt\":\"x=1\",\"suffix\":\"yy\"} | 3 | 1 | 1 | 0",
+        "CHAT | {\"prompt\":\"p\",\"tools\":[{\"ab\":\"c\"}]} | 4 | 0 | 8 | 0",
+        "CHAT | {\"messages\":[{\"content\":null,\"tool_calls\":[{\"id\":\"1\"}]}]} | 2 | 1 | 8 | 0",
+        "CHAT | {\"messages\":[{\"content\":\"a\"}],\"messages\":[{\"content\":\"bcd\"}]} | 3 | 0 | 0 | 0",
+        "CHAT | {\"system\":\"not here\",\"messages\":[{\"content\":\"a\"}]} | 1 | 0 | 0 | 0",
+        "MESSAGES | {\"system\":\"ab\",\"messages\":[{\"content\":\"c\"}]} | 3 | 0 | 0 | 0",
+        "MESSAGES | {\"system\":[{\"type\":\"text\",\"text\":\"ab\"}],\"messages\":[{\"content\":[{\"type\":\"tool_result\",\"content\":[{\"type\":\"text\",\"text\":\"cd\"}]}]}]} | 4 | 0 | 0 | 0",
+        "RESPONSES | {\"instructions\":\"ab\",\"input\":\"cde\"} | 5 | 0 | 0 | 0",
+        "RESPONSES | {\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"ab\"}]},{\"type\":\"function_call_output\",\"output\":\"cd\"}]} | 4 | 0 | 0 | 0",
+        "RESPONSES | {\"messages\":[{\"content\":\"not here\"}],\"input\":\"a\"} | 1 | 0 | 0 | 0",
+      })
+  void theTextOfAPromptIsCountedByKind(
+      Look look, String json, long letters, long digits, long marks, long multiByte) {
+    Prompt p = prompt(json, look);
+    assertThat(new long[] {p.letters(), p.digits(), p.marks(), p.multiByte()})
+        .containsExactly(letters, digits, marks, multiByte);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"prompt\":\"a\"} | 1 | 0",
+        "{\"prompt\":[\"a\"]} | 1 | 0",
+        "{\"prompt\":[\"a\",\"b\"]} | 2 | 0",
+        "{\"prompt\":[1,22,3]} | 1 | 3",
+        "{\"prompt\":[[1,2]]} | 1 | 2",
+        "{\"prompt\":[[1,2],[3]]} | 2 | 3",
+        "{\"prompt\":[]} | 0 | 0",
+        "{\"prompt\":{\"text\":\"a\"}} | 0 | 0",
+        "{} | 0 | 0",
+        "{\"messages\":[]} | 1 | 0",
+      })
+  void promptsAndTokenIdsAreCounted(String json, int prompts, long ids) {
+    Prompt p = prompt(json, Look.CHAT);
+    assertThat(p.prompts()).isEqualTo(prompts);
+    assertThat(p.tokenIds()).isEqualTo(ids);
+  }
+
+  /// What is not text is not counted, and the prompt is then known not to be whole.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "CHAT | {\"messages\":[{\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},{\"type\":\"text\",\"text\":\"ab\"}]}]} | 2",
+        "CHAT | {\"messages\":[{\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"AAAA\",\"format\":\"wav\"}}]}]} | 0",
+        "CHAT | {\"messages\":[{\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"AAAA\"}}]}]} | 0",
+        "CHAT | {\"messages\":[{\"content\":\"data:image\\/png;base64,AAAA\"}]} | 0",
+        "CHAT | {\"messages\":[{\"content\":\"d\\u0061ta:text/plain,AAAA\"}]} | 0",
+        "CHAT | {\"messages\":[{\"reasoning_content\":\"abc\",\"content\":\"a\"}]} | 1",
+        "CHAT | {\"prompt\":\"data:image/png;base64,AAAA\"} | 0",
+        "CHAT | {\"documents\":[{\"text\":\"abc\"}],\"prompt\":\"a\"} | 1",
+        "MESSAGES | {\"messages\":[{\"content\":[{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"data\":\"AAAA\"}}]}]} | 0",
+        "RESPONSES | {\"previous_response_id\":\"r\",\"input\":\"a\"} | 1",
+        "RESPONSES | {\"conversation\":\"c\",\"input\":\"a\"} | 1",
+        "RESPONSES | {\"prompt\":{\"id\":\"p\"},\"input\":\"a\"} | 1",
+        "RESPONSES | {\"input\":[{\"content\":[{\"type\":\"input_image\",\"image_url\":\"data:image/png;base64,AAAA\"}]}]} | 0",
+      })
+  void whatIsNoTextIsLeftOut(Look look, String json, long bytes) {
+    Prompt p = prompt(json, look);
+    assertThat(p.bytes()).isEqualTo(bytes);
+    assertThat(p.textBytes()).isEqualTo(bytes);
+    assertThat(p.whole()).isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"messages\":[{\"content\":\"data: 1, 2/3\"}]}",
+        "{\"messages\":[{\"content\":\"data:\"}]}",
+        "{\"messages\":[{\"content\":\"data:/\"}]}",
+        "{\"messages\":[{\"content\":\"database/x\"}]}",
+        "{\"messages\":[{\"content\":\"dätä:a/b\"}]}",
+        "{\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":\"x\",\"name\":null}]}",
+      })
+  void textIsWholeWhateverItLooksLike(String json) {
+    Prompt p = prompt(json, Look.CHAT);
+    assertThat(p.whole()).isTrue();
+    assertThat(p.textBytes()).isPositive().isEqualTo(p.bytes());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "CHAT | {\"truncate_prompt_tokens\":100,\"prompt\":\"a\"} | true",
+        "CHAT | {\"truncate_prompt_tokens\":null,\"prompt\":\"a\"} | false",
+        "RESPONSES | {\"truncation\":\"auto\",\"input\":\"a\"} | true",
+        "RESPONSES | {\"truncation\":\"disabled\",\"input\":\"a\"} | false",
+      })
+  void anInstanceMayBeAllowedToCutThePrompt(Look look, String json, boolean cut) {
+    assertThat(prompt(json, look).cut()).isEqualTo(cut);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"a\":01}",
+        "{\"a\":-}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":1e}",
+        "{\"a\":1e+}",
+        "{\"a\":+1}",
+        "{\"a\":1x}",
+        "{\"a\":truE}",
+        "{\"a\":'b'}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":[1,]}",
+        "{\"a\":[1}",
+        "{\"a\":{]}",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{a:1}",
+        "{,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":/**/1}",
+      })
+  void whatIsNoJsonIsBroken(String json) {
+    Peeked p = peek(json);
+    assertThat(p.form()).isEqualTo(Form.BROKEN);
+    assertThat(p.problem()).contains("byte");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"0", "-0", "10", "1.5", "0.5e7", "1E-2", "1e+10", "-12.5E0", "true", "[ ]", "{ }"})
+  void whatIsJsonIsRead(String value) {
+    assertThat(peek("{\"a\": " + value + " ,\"b\":[" + value + "," + value + "]}").form())
+        .isEqualTo(Form.OBJECT);
   }
 }

@@ -1,0 +1,224 @@
+package org.infinilm.svc.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import org.jspecify.annotations.Nullable;
+
+/// Reads of a request's body what routing needs, whatever its form and its Content-Encoding, in one
+/// pass and in a small window. Stateless; on event loops.
+public final class BodyPeek {
+  private static final int WINDOW = 16 << 10;
+
+  /// Bytes that any coding may expand to, and how many times its own size beyond them.
+  private static final int FREE_BYTES = 1 << 20;
+
+  private static final int MOST_RATIO = 200;
+
+  private BodyPeek() {}
+
+  /// Which keys of a JSON body hold the text of its prompt.
+  public enum Look {
+    /// None: only the keys that every route has.
+    NOTHING,
+    /// `messages`, or `prompt` where there are none: chat and text completions.
+    CHAT,
+    /// `messages` and `system`: Anthropic's messages.
+    MESSAGES,
+    /// `input` and `instructions`: responses.
+    RESPONSES
+  }
+
+  /// The kind of a body.
+  public enum Form {
+    EMPTY,
+    /// Neither an object nor multipart.
+    OTHER,
+    OBJECT,
+    /// Begins as an object and breaks off or goes wrong.
+    BROKEN,
+    MULTIPART,
+    /// Its Content-Encoding is none that can be undone here.
+    UNKNOWN_CODING,
+    /// It is not in the coding that its Content-Encoding names.
+    BAD_CODING,
+    /// Larger than allowed once its Content-Encoding is undone.
+    TOO_LARGE
+  }
+
+  /// Whether the answer is to be kept where it was made (`store`).
+  public enum Store {
+    UNSAID,
+    YES,
+    NO
+  }
+
+  /// What a body said.
+  ///
+  /// @param form what kind of document it is
+  /// @param model the value of `model` when it is a string and not empty; of several equal ones the
+  ///   one
+  /// @param modelProblem why `model` cannot be used, or null
+  /// @param maxTokens the largest of `max_tokens`, `max_completion_tokens`, `max_output_tokens`; 0
+  ///   when absent
+  /// @param bytes of the body with its Content-Encoding undone
+  /// @param prompt what would be tokenized, or null when it was not looked for
+  /// @param problem what is wrong with the document or its coding, or null
+  public record Peeked(
+      Form form,
+      @Nullable String model,
+      @Nullable String modelProblem,
+      @Nullable String promptCacheKey,
+      boolean stream,
+      Store store,
+      long maxTokens,
+      long bytes,
+      @Nullable Prompt prompt,
+      @Nullable String problem) {
+    static Peeked of(Form form, long bytes, @Nullable String problem) {
+      return new Peeked(form, null, null, null, false, Store.UNSAID, 0, bytes, null, problem);
+    }
+  }
+
+  /// The text of a prompt in decoded bytes of UTF-8, by kind.
+  ///
+  /// @param prompts how many there are; each has a context of its own
+  /// @param textBytes of all text in `messages`, else `prompt`; of the route's own keys elsewhere
+  /// @param tokenIds of a prompt that is given as such
+  /// @param messages how many a template would frame
+  /// @param letters ASCII letters and white space, in text and tools
+  /// @param digits ASCII digits, likewise
+  /// @param marks other ASCII, likewise
+  /// @param multiByte bytes of characters beyond ASCII, likewise
+  /// @param whole whether that is all that the instance will count as the prompt: no images, no
+  ///   sound, no earlier answers by name
+  /// @param cut whether the instance may cut the prompt to what it can hold
+  public record Prompt(
+      int prompts,
+      long textBytes,
+      long tokenIds,
+      int messages,
+      long letters,
+      long digits,
+      long marks,
+      long multiByte,
+      boolean whole,
+      boolean cut) {
+    public long bytes() {
+      return letters + digits + marks + multiByte;
+    }
+  }
+
+  public static final Peeked NOTHING = Peeked.of(Form.EMPTY, 0, null);
+
+  /// Peeks at `body`, leaving its indexes as they are.
+  ///
+  /// @param contentType the field's value or null; only multipart/form-data is told by it
+  /// @param contentEncoding the field's value or null
+  /// @param mostBytes limit of the body with its Content-Encoding undone
+  public static Peeked at(
+      ByteBuf body,
+      @Nullable String contentType,
+      @Nullable String contentEncoding,
+      long mostBytes,
+      Look look) {
+    Sink sink = sink(contentType, look);
+    String coding = ContentCoding.of(contentEncoding);
+    if (coding == null) {
+      return Peeked.of(
+          Form.UNKNOWN_CODING,
+          body.readableBytes(),
+          "content-encoding: "
+              + contentEncoding
+              + " (expected: one of "
+              + String.join(", ", ContentCoding.KNOWN)
+              + ")");
+    }
+    if (coding.equals(ContentCoding.IDENTITY) || !body.isReadable()) {
+      plain(body, sink);
+      return sink.peeked(body.readableBytes());
+    }
+    return decoded(body, coding, mostBytes, sink);
+  }
+
+  /// The parts of a body that are read in turn.
+  interface Sink {
+    void feed(byte[] b, int from, int to);
+
+    boolean wantsMore();
+
+    /// What the body said, after its last piece.
+    Peeked peeked(long bytes);
+  }
+
+  private static Sink sink(@Nullable String contentType, Look look) {
+    byte[] boundary = contentType == null ? null : MultipartModel.boundary(contentType);
+    return boundary == null ? new JsonPeek(look) : new MultipartModel(boundary);
+  }
+
+  private static void plain(ByteBuf body, Sink sink) {
+    int from = body.readerIndex();
+    int to = body.writerIndex();
+    if (body.hasArray()) {
+      sink.feed(body.array(), body.arrayOffset() + from, body.arrayOffset() + to);
+      return;
+    }
+    byte[] window = new byte[Math.min(WINDOW, to - from)];
+    while (from < to && sink.wantsMore()) {
+      int n = Math.min(window.length, to - from);
+      body.getBytes(from, window, 0, n);
+      sink.feed(window, 0, n);
+      from += n;
+    }
+  }
+
+  private static Peeked decoded(ByteBuf body, String coding, long mostBytes, Sink sink) {
+    long encoded = body.readableBytes();
+    long most = Math.min(mostBytes, FREE_BYTES + MOST_RATIO * encoded);
+    long bytes = 0;
+    try (InputStream in =
+        ContentCoding.open(coding, new ByteBufInputStream(body.duplicate(), false))) {
+      byte[] window = new byte[WINDOW];
+      for (int n = in.read(window); n >= 0; n = in.read(window)) {
+        bytes += n;
+        if (bytes > most) {
+          return Peeked.of(
+              Form.TOO_LARGE,
+              bytes,
+              "the body of "
+                  + encoded
+                  + " bytes in "
+                  + coding
+                  + " holds more than "
+                  + most
+                  + " (expected: at most "
+                  + mostBytes
+                  + ", and at most "
+                  + MOST_RATIO
+                  + " times its own size beyond 1 MiB)");
+        }
+        sink.feed(window, 0, n);
+      }
+    } catch (IOException | RuntimeException e) {
+      return badCoding(sink.peeked(bytes), coding);
+    }
+    return sink.peeked(bytes);
+  }
+
+  /// A body that breaks in its coding after its model is the instance's to judge, as one that
+  /// breaks in its JSON.
+  private static Peeked badCoding(Peeked p, String coding) {
+    return new Peeked(
+        Form.BAD_CODING,
+        p.model(),
+        p.modelProblem(),
+        p.promptCacheKey(),
+        p.stream(),
+        p.store(),
+        p.maxTokens(),
+        p.bytes(),
+        p.prompt(),
+        "the body is not in the coding of its content-encoding: " + coding);
+  }
+}
