@@ -39,25 +39,52 @@ final class Metadata {
     return out;
   }
 
-  /// Tokens that fit one request: `max_cache_len`, or `num_blocks` x `block_size`, or the largest
-  /// `max_model_len` of the model list, or [Instance#UNKNOWN].
+  /// Tokens that fit one request, in the words of every engine, or [Instance#UNKNOWN]: the smallest
+  /// of `max_cache_len`, `num_blocks` x `block_size` and `max_model_len` of the metadata and what
+  /// the model list says. Each is a bound of its own, so that the smallest one holds. An instance
+  /// with several models has the capacity of the largest: too large a figure costs a refusal by the
+  /// instance, too small a one a request that it could have served.
   static long capacityTokens(Map<String, Object> m, @Nullable List<Map<String, Object>> models) {
-    long declared = whole(m.get("max_cache_len"));
-    if (declared > 0 && !"paged".equals(m.get("cache_type"))) {
-      return declared;
+    long listed = Instance.UNKNOWN;
+    if (models != null) {
+      for (Map<String, Object> e : models) {
+        listed = Math.max(listed, listedTokens(e));
+      }
     }
     long blocks = whole(m.get("num_blocks"));
     long size = whole(m.get("block_size"));
-    if (blocks > 0 && size > 0) {
-      return blocks * size;
+    long pool = blocks > 0 && size > 0 ? Math.multiplyExact(bounded(blocks), bounded(size)) : -1;
+    return smallest(whole(m.get("max_cache_len")), pool, whole(m.get("max_model_len")), listed);
+  }
+
+  /// Tokens that fit one request of a model, by its entry in a model list: `max_model_len` (vLLM,
+  /// SGLang) or `meta.n_ctx` (llama.cpp, of one slot), or [Instance#UNKNOWN]. What the model was
+  /// trained with (`n_ctx_train`) says nothing about its server.
+  static long listedTokens(Map<?, ?> entry) {
+    long meta = entry.get("meta") instanceof Map<?, ?> m ? whole(m.get("n_ctx")) : -1;
+    return smallest(whole(entry.get("max_model_len")), meta);
+  }
+
+  /// Tokens that fit one request, by llama.cpp's `/props`, or [Instance#UNKNOWN].
+  static long propsTokens(Map<?, ?> props) {
+    long slot =
+        props.get("default_generation_settings") instanceof Map<?, ?> d
+            ? whole(d.get("n_ctx"))
+            : -1;
+    return smallest(slot > 0 ? slot : whole(props.get("n_ctx")));
+  }
+
+  /// The smallest that is stated.
+  private static long smallest(long... tokens) {
+    long least = Instance.UNKNOWN;
+    for (long t : tokens) {
+      least = t > 0 && (least < 0 || t < least) ? t : least;
     }
-    long most = Instance.UNKNOWN;
-    if (models != null) {
-      for (Map<String, Object> e : models) {
-        most = Math.max(most, whole(e.get("max_model_len")));
-      }
-    }
-    return most > 0 ? most : Instance.UNKNOWN;
+    return least;
+  }
+
+  private static long bounded(long n) {
+    return Math.min(n, 1L << 31);
   }
 
   static int weight(@Nullable Object w, int fallback) {

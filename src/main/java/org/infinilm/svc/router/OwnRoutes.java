@@ -153,9 +153,10 @@ final class OwnRoutes {
     return out;
   }
 
-  /// The union of what healthy instances offer, first entry of an id wins, sorted by id.
+  /// The union of what healthy instances offer, sorted by id. Of several entries of an id the one
+  /// with the largest capacity wins, then the first.
   private List<Object> models() {
-    Map<String, Object> byId = new TreeMap<>();
+    Map<String, Map<String, Object>> byId = new TreeMap<>();
     for (FleetKeeper.View v : keeper.views()) {
       Object type = v.instance().metadata().get("type");
       if (v.instance().state() != State.ROUTABLE
@@ -163,7 +164,7 @@ final class OwnRoutes {
         continue;
       }
       if (v.modelsList() != null) {
-        v.modelsList().forEach(e -> byId.putIfAbsent(String.valueOf(e.get("id")), e));
+        v.modelsList().forEach(e -> byId.merge(String.valueOf(e.get("id")), e, OwnRoutes::larger));
       } else {
         v.instance().models().forEach(id -> byId.putIfAbsent(id, Map.of("id", id)));
       }
@@ -172,13 +173,18 @@ final class OwnRoutes {
         .names()
         .aliases()
         .forEach((name, model) -> {
-          if (byId.get(model) instanceof Map<?, ?> entry) {
-            Map<Object, Object> other = new HashMap<>(entry);
+          Map<String, Object> entry = byId.get(model);
+          if (entry != null) {
+            Map<String, Object> other = new HashMap<>(entry);
             other.put("id", name);
             byId.putIfAbsent(name, other);
           }
         });
     return List.copyOf(byId.values());
+  }
+
+  private static Map<String, Object> larger(Map<String, Object> a, Map<String, Object> b) {
+    return Metadata.listedTokens(b) > Metadata.listedTokens(a) ? b : a;
   }
 
   /// Model ids may hold slashes, which clients send as they are or escaped.

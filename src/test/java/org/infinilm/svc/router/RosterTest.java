@@ -2,7 +2,6 @@ package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -233,27 +232,7 @@ class RosterTest {
   }
 
   @Test
-  void capacityIsReadFromMetadata() {
-    Map<Map<String, Object>, Long> table = new HashMap<>();
-    table.put(Map.of(), -1L);
-    table.put(Map.of("max_cache_len", 4096), 4096L);
-    table.put(Map.of("max_cache_len", "4096"), 4096L);
-    table.put(Map.of("max_cache_len", 4096.0, "cache_type", "static"), 4096L);
-    table.put(Map.of("max_cache_len", 0), -1L);
-    table.put(Map.of("max_cache_len", -5), -1L);
-    table.put(Map.of("max_cache_len", List.of(1)), -1L);
-    table.put(Map.of("num_blocks", 8192, "block_size", 16), 131072L);
-    table.put(
-        Map.of("max_cache_len", 1, "num_blocks", 2, "block_size", 3, "cache_type", "paged"), 6L);
-    table.put(Map.of("num_blocks", 8192), -1L);
-    table.forEach((metadata, tokens) ->
-        assertThat(Metadata.capacityTokens(metadata, null))
-            .as(metadata.toString())
-            .isEqualTo(tokens));
-    assertThat(
-            Metadata.capacityTokens(
-                Map.of(), List.of(Map.of("max_model_len", 10), Map.of("max_model_len", 20))))
-        .isEqualTo(20);
+  void weightsAndModelsAreReadFromMetadata() {
     assertThat(Metadata.weight(null, 1)).isEqualTo(1);
     assertThat(Metadata.weight(7L, 1)).isEqualTo(7);
     assertThat(Metadata.weight("x", 1)).isEqualTo(1);

@@ -1,0 +1,98 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.http.Json;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MetadataTest {
+  private static Map<String, Object> map(String json) throws JsonProcessingException {
+    return Json.plain(Json.tree(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{} | -1",
+        "{\"max_cache_len\":4096} | 4096",
+        "{\"max_cache_len\":\"4096\"} | 4096",
+        "{\"max_cache_len\":4096.0,\"cache_type\":\"static\"} | 4096",
+        "{\"max_cache_len\":8192,\"cache_type\":\"paged\"} | 8192",
+        "{\"max_cache_len\":0} | -1",
+        "{\"max_cache_len\":-5} | -1",
+        "{\"max_cache_len\":[1]} | -1",
+        "{\"max_model_len\":2048} | 2048",
+        "{\"max_model_len\":2048,\"max_cache_len\":4096} | 2048",
+        "{\"num_blocks\":8192,\"block_size\":16} | 131072",
+        "{\"num_blocks\":8192} | -1",
+        "{\"block_size\":16} | -1",
+        "{\"num_blocks\":512,\"block_size\":16,\"max_model_len\":131072,\"cache_type\":\"paged\"} | 8192",
+        "{\"num_blocks\":9000000000000000000,\"block_size\":9000000000000000000} | 4611686018427387904",
+      })
+  void theSmallestOfWhatTheMetadataSaysHolds(String json, long tokens) throws Exception {
+    assertThat(Metadata.capacityTokens(map(json), null)).isEqualTo(tokens);
+  }
+
+  /// Entries of model lists as the engines send them.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        // vLLM, SGLang
+        "{\"id\":\"m\",\"object\":\"model\",\"owned_by\":\"vllm\",\"max_model_len\":16384,\"permission\":[]} | 16384",
+        // an adapter of vLLM
+        "{\"id\":\"lora\",\"parent\":\"m\",\"max_model_len\":null} | -1",
+        // llama.cpp: per slot, and what the model was trained with
+        "{\"id\":\"m\",\"owned_by\":\"llamacpp\",\"meta\":{\"vocab_type\":2,\"n_vocab\":1,\"n_ctx\":8192,\"n_ctx_train\":131072}} | 8192",
+        "{\"id\":\"m\",\"meta\":{\"n_ctx_train\":131072}} | -1",
+        "{\"id\":\"m\",\"meta\":null} | -1",
+        "{\"id\":\"m\",\"meta\":{\"n_ctx\":8192},\"max_model_len\":4096} | 4096",
+        "{\"id\":\"m\"} | -1",
+      })
+  void aModelsEntrySaysWhatItHolds(String json, long tokens) throws Exception {
+    assertThat(Metadata.listedTokens(map(json))).isEqualTo(tokens);
+    assertThat(Metadata.capacityTokens(Map.of(), List.of(map(json)))).isEqualTo(tokens);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"default_generation_settings\":{\"n_ctx\":8192,\"params\":{}},\"total_slots\":4} | 8192",
+        "{\"default_generation_settings\":{\"n_ctx\":8192},\"n_ctx\":32768} | 8192",
+        "{\"n_ctx\":4096} | 4096",
+        "{\"default_generation_settings\":{}} | -1",
+        "{} | -1",
+      })
+  void llamaCppsPropsSayWhatASlotHolds(String json, long tokens) throws Exception {
+    assertThat(Metadata.propsTokens(map(json))).isEqualTo(tokens);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{} | 4096 | 16384 | 16384",
+        "{\"max_cache_len\":8192} | 4096 | 16384 | 8192",
+        "{\"max_cache_len\":32768} | 4096 | 16384 | 16384",
+      })
+  void ofSeveralModelsTheLargestCountsWithinTheInstancesOwnBound(
+      String json, int one, int other, long tokens) throws Exception {
+    assertThat(
+            Metadata.capacityTokens(
+                map(json),
+                List.of(
+                    Map.of("id", "a", "max_model_len", one),
+                    Map.of("id", "b", "max_model_len", other))))
+        .isEqualTo(tokens);
+  }
+}
