@@ -7,26 +7,36 @@ import org.jspecify.annotations.Nullable;
 /// The parts of a server's base URL. Host names may hold underscores, as container names do and
 /// [java.net.URI] refuses.
 ///
+/// @param secure whether it says https
 /// @param host a name, an IPv4 address or an IPv6 address in brackets
-/// @param prefix path before every target, without a trailing slash
-public record BaseUrl(String host, int port, String prefix) {
+/// @param prefix the path, without a trailing slash
+public record BaseUrl(boolean secure, String host, int port, String prefix) {
   private static final Pattern HTTP =
       Pattern.compile(
-          "(?i)http://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
+          "(?i)(https?)://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
 
-  /// Null when `url` is no `http://host[:port][/path]`.
+  /// A plain one.
+  public BaseUrl(String host, int port, String prefix) {
+    this(false, host, port, prefix);
+  }
+
+  /// Null when `url` is no `http://host[:port][/path]` (port 80) or `https://...` (port 443).
   public static @Nullable BaseUrl parse(String url) {
     Matcher m = HTTP.matcher(url.strip());
     if (!m.matches()) {
       return null;
     }
-    int port = m.group(2) == null ? 80 : Integer.parseInt(m.group(2));
+    boolean secure = m.group(1).length() == 5;
+    int port = m.group(3) == null ? secure ? 443 : 80 : Integer.parseInt(m.group(3));
     if (port < 1 || port > 65535) {
       return null;
     }
-    String path = m.group(3);
-    return new BaseUrl(
-        m.group(1), port, path.endsWith("/") ? path.substring(0, path.length() - 1) : path);
+    String path = m.group(4);
+    int end = path.length();
+    while (end > 0 && path.charAt(end - 1) == '/') {
+      end--;
+    }
+    return new BaseUrl(secure, m.group(2), port, path.substring(0, end));
   }
 
   /// `host` as it stands in a URL.
@@ -34,8 +44,29 @@ public record BaseUrl(String host, int port, String prefix) {
     return host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
   }
 
+  /// `host:port`.
+  public String authority() {
+    return host + ":" + port;
+  }
+
+  /// What stands before every target: the path, less a `/v1` at its end, which clients' SDKs want
+  /// in their base URL and every target of the API brings along.
+  public String root() {
+    return prefix.endsWith("/v1") ? prefix.substring(0, prefix.length() - 3) : prefix;
+  }
+
+  /// The URL of a target at this server: `/v1/models` of both `http://h:1` and `http://h:1/v1` is
+  /// `http://h:1/v1/models`.
+  public String at(String target) {
+    return scheme() + authority() + root() + target;
+  }
+
+  private String scheme() {
+    return secure ? "https://" : "http://";
+  }
+
   @Override
   public String toString() {
-    return "http://" + host + ":" + port + prefix;
+    return scheme() + authority() + prefix;
   }
 }

@@ -9,11 +9,13 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
-import io.netty.handler.codec.http.HttpClientCodec;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.Future;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -47,14 +49,21 @@ public final class Client implements AutoCloseable {
   }
 
   private final EventLoopGroup loops;
+  private final Tls tls;
 
-  private Client(EventLoopGroup loops) {
+  private Client(EventLoopGroup loops, Tls tls) {
     this.loops = loops;
+    this.tls = tls;
   }
 
   /// A client on the control loop of this process.
   public static Client create() {
-    return new Client(Loops.control());
+    return new Client(Loops.control(), Tls.DEFAULT);
+  }
+
+  /// The same client, which reaches https URLs so.
+  public Client with(Tls how) {
+    return new Client(loops, how);
   }
 
   /// Sends one request and waits for the whole answer (at most 64 MiB).
@@ -100,9 +109,15 @@ public final class Client implements AutoCloseable {
       Duration betweenBytes,
       Listener listener)
       throws IOException, InterruptedException {
-    ClientCall call = new ClientCall(uri.getRawAuthority());
-    Channel channel = connect(uri, total == null ? betweenBytes : total, call);
+    ClientCall call = new ClientCall(uri.getRawAuthority(), method.equals("HEAD"));
+    Duration timeout = total == null ? betweenBytes : total;
+    Duration connect = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
+    BaseUrl server = server(uri);
+    Channel channel = connect(server, connect, call);
     try {
+      if (server.secure()) {
+        secure(channel, server, connect);
+      }
       if (total != null) {
         channel
             .eventLoop()
@@ -115,42 +130,54 @@ public final class Client implements AutoCloseable {
     }
   }
 
-  private Channel connect(URI uri, Duration timeout, ClientCall call)
+  private Channel connect(BaseUrl server, Duration limit, ClientCall call)
       throws IOException, InterruptedException {
-    BaseUrl server = server(uri);
     InetAddress address;
     try {
       address = InetAddress.getByName(server.host());
     } catch (UnknownHostException e) {
       throw new IOException("unknown host " + server.host(), e);
     }
-    Duration bound = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
             .channel(Loops.channel())
             .option(ChannelOption.TCP_NODELAY, true)
-            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) Math.max(1, bound.toMillis()))
+            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) Math.max(1, limit.toMillis()))
             .handler(
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel c) {
-                    c.pipeline().addLast(new HttpClientCodec(8192, 64 << 10, 64 << 10), call);
+                    if (server.secure()) {
+                      c.pipeline().addLast(tls.handler(c.alloc(), server.host(), server.port()));
+                    }
+                    c.pipeline().addLast(call.decoder(), new HttpRequestEncoder(), call);
                   }
                 })
             .connect(new InetSocketAddress(address, server.port()))
             .await();
     if (!f.isSuccess()) {
       throw new IOException(
-          "cannot connect to "
-              + server.host()
-              + ":"
-              + server.port()
-              + ": "
-              + f.cause().getMessage(),
-          f.cause());
+          "cannot connect to " + server.authority() + ": " + f.cause().getMessage(), f.cause());
     }
     return f.channel();
+  }
+
+  private static void secure(Channel channel, BaseUrl server, Duration limit)
+      throws IOException, InterruptedException {
+    SslHandler handler = channel.pipeline().get(SslHandler.class);
+    if (handler == null) {
+      throw new IOException(server + " closed the connection at once");
+    }
+    Future<Channel> handshake = handler.handshakeFuture();
+    if (!handshake.await(limit.toMillis())) {
+      throw new IOException(
+          "no TLS handshake with " + server + " within " + limit.toMillis() + " ms");
+    }
+    if (!handshake.isSuccess()) {
+      throw new IOException(
+          "TLS with " + server + ": " + TlsTrouble.detail(handshake.cause()), handshake.cause());
+    }
   }
 
   private static BaseUrl server(URI uri) throws IOException {

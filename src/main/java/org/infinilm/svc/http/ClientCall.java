@@ -4,6 +4,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpResponse;
@@ -38,11 +39,19 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
 
   private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
   private final String peer;
+  private final StrictResponseDecoder decoder = new StrictResponseDecoder();
   private volatile @Nullable Channel channel;
   private boolean ended;
 
-  ClientCall(String peer) {
+  /// @param head whether the answer has no body whatever it says
+  ClientCall(String peer, boolean head) {
     this.peer = peer;
+    decoder.expect(head);
+  }
+
+  /// Stands before this handler.
+  StrictResponseDecoder decoder() {
+    return decoder;
   }
 
   @Override
@@ -68,14 +77,15 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext ctx, Object message) {
     try {
       if (message instanceof HttpObject part && part.decoderResult().isFailure()) {
-        fail(peer + " answered something that is no HTTP", part.decoderResult().cause());
+        Throwable why = part.decoderResult().cause();
+        if (!(why instanceof PrematureChannelClosureException)) {
+          ended = true;
+          fail(peer + " answered something that is no HTTP: " + BadAnswer.detail(why), why);
+        }
         ctx.close();
         return;
       }
       if (message instanceof HttpResponse r) {
-        if (r.status().code() == 100) {
-          return;
-        }
         List<Header> fields = new ArrayList<>(r.headers().size());
         for (Map.Entry<String, String> e : r.headers()) {
           fields.add(new Header(e.getKey(), e.getValue()));

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,6 +57,13 @@ final class InboundRequest implements Inbound {
 
   private InboundEvents events = NOBODY;
   private boolean keepAlive;
+
+  /// Whether the answer under way has no body, whatever the instance sends.
+  private boolean bodyless;
+
+  /// The answer whose trailers the client is to get.
+  private @Nullable NettyResponseHead trailing;
+
   private boolean ended;
 
   InboundRequest(
@@ -108,7 +116,7 @@ final class InboundRequest implements Inbound {
     HopByHop.strip(h);
     h.remove(HttpHeaderNames.TRANSFER_ENCODING);
     h.remove(HttpHeaderNames.EXPECT);
-    if (content.isReadable() || framed) {
+    if (content.isReadable() || framed || anticipatesContent(request.method())) {
       h.set(HttpHeaderNames.CONTENT_LENGTH, content.readableBytes());
     }
     h.set(HttpHeaderNames.HOST, call.origin().authority());
@@ -117,23 +125,27 @@ final class InboundRequest implements Inbound {
         new DefaultFullHttpRequest(
             HttpVersion.HTTP_1_1,
             request.method(),
-            call.origin().prefix().isEmpty()
-                ? request.uri()
-                : call.origin().prefix() + request.uri(),
+            call.origin().target(request.uri()),
             content,
             h,
             EmptyHttpHeaders.INSTANCE);
     return UpstreamConnection.send(channel.eventLoop(), loop, call, out, upstream);
   }
 
+  /// Whether servers may insist on a length, if of nothing (RFC 9110 section 8.6).
+  private static boolean anticipatesContent(HttpMethod m) {
+    return m.equals(HttpMethod.POST) || m.equals(HttpMethod.PUT) || m.equals(HttpMethod.PATCH);
+  }
+
   @Override
   public void relayHead(ResponseHead from, HeadPatch patch) {
-    HttpResponse r = ((NettyResponseHead) from).response();
+    NettyResponseHead answer = (NettyResponseHead) from;
+    HttpResponse r = answer.response();
     HttpHeaders h = r.headers();
     int status = r.status().code();
     boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
     HopByHop.strip(h);
-    boolean bodyless =
+    bodyless =
         request.method().equals(HttpMethod.HEAD) || status == 204 || status == 304 || status == 205;
     if (bodyless) {
       h.remove(HttpHeaderNames.TRANSFER_ENCODING);
@@ -147,6 +159,7 @@ final class InboundRequest implements Inbound {
       h.remove(HttpHeaderNames.CONTENT_LENGTH);
       if (http11) {
         h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
+        trailing = Trailers.wanted(request) ? answer : null;
       } else {
         h.remove(HttpHeaderNames.TRANSFER_ENCODING);
         keepAlive = false;
@@ -186,7 +199,7 @@ final class InboundRequest implements Inbound {
 
   @Override
   public void relayBody(ByteBuf slice) {
-    if (ended) {
+    if (ended || bodyless) {
       slice.release();
     } else {
       channel.write(new DefaultHttpContent(slice), channel.voidPromise());
@@ -203,7 +216,9 @@ final class InboundRequest implements Inbound {
   @Override
   public void relayEnd() {
     if (!ended) {
-      channel.writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT, channel.voidPromise());
+      channel.writeAndFlush(
+          trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing),
+          channel.voidPromise());
       end(keepAlive);
     }
   }

@@ -1,7 +1,9 @@
 package org.infinilm.svc.http;
 
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFactory;
 import io.netty.channel.EventLoop;
+import io.netty.channel.ReflectiveChannelFactory;
 import io.netty.util.concurrent.FastThreadLocal;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -17,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 
 /// What one event loop of the data plane owns: its pool of idle connections to instances, and
 /// everything that has a time limit. Confined to that loop.
+///
+/// Time limits count ticks that ran. While this process stands still no tick runs, and afterwards
+/// one does, not as many as were missed: a pause of ours is nobody's time.
 final class LoopState {
   static final long TICK_MILLIS = 250;
 
@@ -31,24 +36,32 @@ final class LoopState {
     void tick(long now);
   }
 
-  private record Idle(Channel channel, long since) {}
+  private record Idle(UpstreamConnection connection, long since) {}
 
+  private final ChannelFactory<? extends Channel> sockets;
   private final Map<Origin, Deque<Idle>> idle = new HashMap<>();
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
   private long now;
 
-  private LoopState() {}
+  /// @param sockets makes the sockets of new connections to instances
+  LoopState(ChannelFactory<? extends Channel> sockets) {
+    this.sockets = sockets;
+  }
 
   /// The state of the calling event loop.
   static LoopState of(EventLoop loop) {
     LoopState s = LOCAL.get();
     if (s == null) {
-      LoopState made = new LoopState();
+      LoopState made = new LoopState(new ReflectiveChannelFactory<>(Loops.channel()));
       LOCAL.set(made);
-      loop.scheduleAtFixedRate(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+      loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;
     }
     return s;
+  }
+
+  ChannelFactory<? extends Channel> sockets() {
+    return sockets;
   }
 
   /// Ticks since the loop started.
@@ -70,21 +83,21 @@ final class LoopState {
   }
 
   /// An idle connection to `origin`, most recently used first, or null.
-  @Nullable Channel poll(Origin origin) {
+  @Nullable UpstreamConnection poll(Origin origin) {
     Deque<Idle> q = idle.get(origin);
     if (q == null) {
       return null;
     }
     for (Idle i = q.pollLast(); i != null; i = q.pollLast()) {
-      if (i.channel().isActive() && now - i.since() < IDLE_TICKS) {
-        return i.channel();
+      if (i.connection().isOpen() && now - i.since() < IDLE_TICKS) {
+        return i.connection();
       }
-      i.channel().close();
+      i.connection().close();
     }
     return null;
   }
 
-  void offer(Origin origin, Channel c) {
+  void offer(Origin origin, UpstreamConnection c) {
     Deque<Idle> q = idle.computeIfAbsent(origin, o -> new ArrayDeque<>());
     if (q.size() >= MAX_IDLE_PER_ORIGIN) {
       c.close();
@@ -93,20 +106,25 @@ final class LoopState {
     }
   }
 
-  private void tick() {
+  /// One tick; an entry that throws takes nobody else's time limit away.
+  void tick() {
     now++;
     if (!timed.isEmpty()) {
       for (Timed t : new ArrayList<>(timed)) {
-        t.tick(now);
+        try {
+          t.tick(now);
+        } catch (Throwable e) {
+          Faults.note("a tick of " + t.getClass().getSimpleName(), e);
+        }
       }
     }
     idle.values()
         .removeIf(q -> {
           for (Idle i = q.peekFirst();
-              i != null && (now - i.since() >= IDLE_TICKS || !i.channel().isActive());
+              i != null && (now - i.since() >= IDLE_TICKS || !i.connection().isOpen());
               i = q.peekFirst()) {
             q.pollFirst();
-            i.channel().close();
+            i.connection().close();
           }
           return q.isEmpty();
         });

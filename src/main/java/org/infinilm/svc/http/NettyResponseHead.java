@@ -1,10 +1,32 @@
 package org.infinilm.svc.http;
 
+import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpResponse;
 import org.jspecify.annotations.Nullable;
 
-/// An answer's head as Netty's codec gives it.
-record NettyResponseHead(HttpResponse response) implements ResponseHead {
+/// An answer's head as Netty's codec gives it, and its trailers once the answer has ended.
+/// Event-loop confined.
+final class NettyResponseHead implements ResponseHead {
+  private final HttpResponse response;
+  private HttpHeaders trailers = EmptyHttpHeaders.INSTANCE;
+
+  NettyResponseHead(HttpResponse response) {
+    this.response = response;
+  }
+
+  HttpResponse response() {
+    return response;
+  }
+
+  HttpHeaders trailers() {
+    return trailers;
+  }
+
+  void trailers(HttpHeaders fields) {
+    trailers = fields;
+  }
+
   @Override
   public int status() {
     return response.status().code();

@@ -1,307 +1,249 @@
 package org.infinilm.svc.http;
 
-import io.netty.bootstrap.Bootstrap;
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
-import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
-import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.DecoderException;
+import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.FullHttpRequest;
-import io.netty.handler.codec.http.HttpClientCodec;
 import io.netty.handler.codec.http.HttpContent;
-import io.netty.handler.codec.http.HttpDecoderConfig;
-import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpResponse;
-import io.netty.handler.codec.http.HttpStatusClass;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.ssl.SslCloseCompletionEvent;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
-import java.net.ConnectException;
-import java.net.NoRouteToHostException;
-import java.time.Duration;
-import java.util.List;
+import java.io.IOException;
+import org.infinilm.svc.http.Failure.Kind;
 import org.jspecify.annotations.Nullable;
 
 /// A connection to an instance; carries one call at a time and goes back to its loop's pool between
 /// calls. Event-loop confined.
+/*
+ * It is in one of four states: connecting (no call yet), busy (with a call), resting (the call is
+ * over, the read round that ended it is not), idle (in the pool). It becomes idle only when a read
+ * round ends with nothing left over: bytes after an answer's end would be read as the next one.
+ */
 final class UpstreamConnection extends ChannelInboundHandlerAdapter {
-  private static final int MAX_HEAD_BYTES = 64 << 10;
-
   private final Origin origin;
   private final LoopState loop;
-  private @Nullable Call call;
+  private final Channel channel;
+  private final StrictResponseDecoder decoder = new StrictResponseDecoder();
+  private @Nullable InstanceCall call;
+  private boolean resting;
+  private boolean keepAlive;
+  private boolean closeNotified;
 
-  private UpstreamConnection(Origin origin, LoopState loop) {
+  private UpstreamConnection(Channel channel, Origin origin, LoopState loop) {
+    this.channel = channel;
     this.origin = origin;
     this.loop = loop;
   }
 
-  /// Sends `request` (ownership passes) over an idle or a new connection.
-  static Call send(
+  /// Sends `request` (ownership passes) over an idle or a new connection. No event comes before
+  /// this returns.
+  static InstanceCall send(
       EventLoop eventLoop,
       LoopState loop,
       Outgoing outgoing,
       FullHttpRequest request,
       UpstreamEvents events) {
-    Origin origin = outgoing.origin();
-    TimeLimits limits = outgoing.limits();
-    Call call = new Call(loop, limits, events);
-    Channel pooled = outgoing.reuse() ? loop.poll(origin) : null;
-    if (pooled != null) {
-      call.kept = true;
-      ((UpstreamConnection) pooled.pipeline().last()).start(pooled, call, request);
-      return call;
+    InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), request, events);
+    call.begin();
+    UpstreamConnection kept = outgoing.reuse() ? loop.poll(outgoing.origin()) : null;
+    if (kept != null) {
+      call.kept();
+      kept.carry(call);
+    } else {
+      Dial.start(eventLoop, loop, outgoing.origin(), call);
     }
-    new Bootstrap()
-        .group(eventLoop)
-        .channel(Loops.channel())
-        .option(ChannelOption.TCP_NODELAY, true)
-        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, millis(limits.connect()))
-        .handler(
-            new ChannelInitializer<SocketChannel>() {
-              @Override
-              protected void initChannel(SocketChannel c) {
-                c.pipeline()
-                    .addLast(
-                        new HttpClientCodec(
-                            new HttpDecoderConfig()
-                                .setMaxHeaderSize(MAX_HEAD_BYTES)
-                                .setMaxChunkSize(64 << 10)
-                                .setAllowDuplicateContentLengths(false),
-                            false,
-                            false))
-                    .addLast(new UpstreamConnection(origin, loop));
-              }
-            })
-        .connect(origin.address())
-        .addListener(
-            (ChannelFutureListener)
-                f -> {
-                  if (f.isSuccess() && !call.over) {
-                    ((UpstreamConnection) f.channel().pipeline().last())
-                        .start(f.channel(), call, request);
-                    return;
-                  }
-                  request.release();
-                  if (f.isSuccess()) {
-                    loop.offer(origin, f.channel());
-                  } else {
-                    // a socket that cannot be made fails at once, and not on this loop
-                    eventLoop.execute(() -> call.fail(unconnected(f.cause()), f.cause()));
-                  }
-                });
     return call;
   }
 
-  private void start(Channel channel, Call c, FullHttpRequest request) {
-    call = c;
-    c.channel = channel;
-    c.begin();
-    channel.writeAndFlush(request).addListener((ChannelFuture f) -> written(f, c));
+  /// Puts a connection's handlers on `channel`, which is new.
+  static UpstreamConnection install(Channel channel, Origin origin, LoopState loop) {
+    UpstreamConnection c = new UpstreamConnection(channel, origin, loop);
+    channel.pipeline().addLast(c.decoder, new HttpRequestEncoder(), c);
+    return c;
   }
 
-  private static void written(ChannelFuture f, Call c) {
-    c.sent = f.isSuccess();
-    if (!f.isSuccess()) {
-      f.channel().close();
-      // a write may fail before the call that began it has returned
-      f.channel().eventLoop().execute(() -> c.fail(c.closed(), f.cause()));
+  Channel channel() {
+    return channel;
+  }
+
+  boolean isOpen() {
+    return channel.isActive();
+  }
+
+  void close() {
+    channel.close();
+  }
+
+  /// Closes without waiting for anything, a TLS goodbye included; what lies unread makes it a
+  /// reset.
+  void cut() {
+    ChannelHandlerContext tls = channel.pipeline().context(SslHandler.class);
+    if (tls != null) {
+      tls.close();
+    } else {
+      channel.close();
     }
   }
 
-  private static Failure.Kind unconnected(Throwable cause) {
-    return switch (cause) {
-      case ConnectTimeoutException e -> Failure.Kind.CONNECT_TIMEOUT;
-      case ConnectException e -> Failure.Kind.CONNECT_REFUSED;
-      case NoRouteToHostException e -> Failure.Kind.CONNECT_REFUSED;
-      default -> Failure.Kind.LOCAL;
-    };
+  /// Puts the connection, which carries no call, into the pool.
+  void rest() {
+    if (isOpen() && decoder.isEmpty()) {
+      loop.offer(origin, this);
+    } else {
+      close();
+    }
   }
 
-  private static int millis(Duration d) {
-    return Math.clamp(d.toMillis(), 1, Integer.MAX_VALUE);
+  /// Sends the request of `c`.
+  void carry(InstanceCall c) {
+    call = c;
+    FullHttpRequest request = c.over(this);
+    decoder.expect(request.method().equals(HttpMethod.HEAD));
+    c.quietly(() -> channel.writeAndFlush(request).addListener((ChannelFuture f) -> written(f, c)));
+  }
+
+  /// A write may fail before the call that began it has returned, and before what the instance had
+  /// answered is read.
+  private void written(ChannelFuture f, InstanceCall c) {
+    if (f.isSuccess()) {
+      c.sent();
+    } else {
+      channel
+          .eventLoop()
+          .execute(() -> {
+            c.fail(c.closed(decoder.begun()), "write: " + reason(f.cause()));
+            close();
+          });
+    }
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object message) {
-    Call c = call;
-    if (c == null || !(message instanceof HttpObject part)) {
+    InstanceCall c = call;
+    if (c != null && c.isQuiet()) {
+      channel.eventLoop().execute(() -> channelRead(ctx, message));
+      return;
+    }
+    if (c == null || c.isOver() || !(message instanceof HttpObject part)) {
       ReferenceCountUtil.release(message);
-      ctx.close();
+      if (c == null) {
+        close();
+      }
       return;
     }
     if (part.decoderResult().isFailure()) {
       ReferenceCountUtil.release(part);
-      c.fail(
-          c.headSeen ? Failure.Kind.CLOSED_MID_ANSWER : Failure.Kind.BAD_ANSWER,
-          part.decoderResult().cause());
-      ctx.close();
+      Throwable why = part.decoderResult().cause();
+      if (!(why instanceof PrematureChannelClosureException)) {
+        c.fail(Kind.BAD_ANSWER, BadAnswer.detail(why));
+        cut();
+      }
       return;
     }
-    c.progress();
-    c.answering = true;
     if (part instanceof HttpResponse r) {
-      if (hasOddFraming(r)) {
-        c.fail(Failure.Kind.BAD_ANSWER, null);
-        ctx.close();
-        return;
-      }
-      c.informational = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;
-      if (!c.informational) {
-        c.headSeen = true;
-        c.keepAlive = HttpUtil.isKeepAlive(r);
-        c.events.answered(new NettyResponseHead(r));
-      }
+      keepAlive = HttpUtil.isKeepAlive(r);
+      c.answered(r);
     }
     if (part instanceof HttpContent content) {
-      ByteBuf b = content.content();
-      boolean last = content instanceof LastHttpContent;
-      if (b.isReadable() && !c.over && !c.informational) {
-        c.bodySeen = true;
-        c.events.body(b);
-      } else {
-        b.release();
-      }
-      if (last && c.informational) {
-        c.informational = false;
-      } else if (last && !c.over) {
-        finish(ctx, c);
+      c.body(content.content());
+      if (content instanceof LastHttpContent last && !c.isOver()) {
+        end(c, last);
       }
     }
   }
 
-  /// A transfer coding that we do not undo.
-  private static boolean hasOddFraming(HttpResponse r) {
-    List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
-    return codings.size() > 1
-        || (codings.size() == 1 && !codings.getFirst().strip().equalsIgnoreCase("chunked"));
-  }
-
-  /// Back to the pool, unless the instance answered before it had read the whole request.
-  private void finish(ChannelHandlerContext ctx, Call c) {
+  private void end(InstanceCall c, LastHttpContent last) {
+    boolean byClose = decoder.endedByClose();
+    if (byClose && channel.pipeline().context(SslHandler.class) != null && !closeNotified) {
+      c.fail(Kind.CLOSED_MID_ANSWER, "TLS connection closed without a goodbye");
+      return;
+    }
     call = null;
-    c.over();
-    Channel channel = ctx.channel();
-    if (c.keepAlive && c.sent && channel.isActive()) {
+    if (keepAlive && c.isSent() && isOpen()) {
       channel.config().setAutoRead(true);
-      loop.offer(origin, channel);
+      resting = true;
     } else {
-      channel.close();
+      // an answer before the whole request was read: what is left of it has no reader
+      close();
     }
-    c.events.ended();
+    c.ended(last.trailingHeaders(), byClose);
   }
 
   @Override
   public void channelReadComplete(ChannelHandlerContext ctx) {
-    Call c = call;
-    if (c != null && !c.over) {
-      c.events.pause();
+    InstanceCall c = call;
+    if (c != null) {
+      c.paused();
+    } else if (resting) {
+      resting = false;
+      if (!decoder.isEmpty()) {
+        noteStray("bytes after the end of an answer");
+      }
+      rest();
+    } else if (decoder.surplus() && isOpen()) {
+      noteStray("bytes over an idle connection");
+      close();
+    }
+  }
+
+  private void noteStray(String what) {
+    Faults.note("an instance's connection", new BadAnswer(what + " from " + origin.authority()));
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof SslCloseCompletionEvent e && e.isSuccess()) {
+      closeNotified = true;
+      if (call == null) {
+        close();
+      }
     }
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    Call c = call;
+    InstanceCall c = call;
+    call = null;
     if (c != null) {
-      call = null;
-      c.fail(c.closed(), null);
+      c.fail(c.closed(decoder.begun()), "closed");
     }
   }
 
+  /// A socket that broke, or code of ours that threw: either ends the connection, and the call is
+  /// told first, since a close looks like an answer's end to some.
   @Override
-  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    ctx.close();
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable thrown) {
+    InstanceCall c = call;
+    Throwable cause =
+        thrown instanceof DecoderException && thrown.getCause() != null
+            ? thrown.getCause()
+            : thrown;
+    if (cause instanceof IOException) {
+      Faults.note("an instance's connection", cause);
+      if (c != null) {
+        c.fail(c.closed(decoder.begun()), reason(cause));
+      }
+    } else {
+      Faults.note("an instance's connection", cause);
+      if (c != null) {
+        c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
+      }
+    }
+    cut();
   }
 
-  /// One call; it ends once.
-  static final class Call implements UpstreamCall, LoopState.Timed {
-    private final LoopState loop;
-    private final long firstByteTicks;
-    private final long idleTicks;
-    private final UpstreamEvents events;
-    private @Nullable Channel channel;
-    private long lastProgress;
-    private boolean kept;
-    private boolean sent;
-    private boolean answering;
-    private boolean headSeen;
-    private boolean bodySeen;
-    private boolean keepAlive;
-    private boolean informational;
-    private boolean over;
-
-    Call(LoopState loop, TimeLimits limits, UpstreamEvents events) {
-      this.loop = loop;
-      this.firstByteTicks = LoopState.ticks(limits.firstByte());
-      this.idleTicks = LoopState.ticks(limits.idle());
-      this.events = events;
-    }
-
-    private Failure.Kind closed() {
-      if (headSeen) {
-        return Failure.Kind.CLOSED_MID_ANSWER;
-      }
-      return kept && !answering ? Failure.Kind.CLOSED_STALE : Failure.Kind.CLOSED_BEFORE_ANSWER;
-    }
-
-    private void begin() {
-      progress();
-      loop.watch(this);
-    }
-
-    private void progress() {
-      lastProgress = loop.now();
-    }
-
-    @Override
-    public void tick(long now) {
-      Channel c = channel;
-      long limit = bodySeen ? idleTicks : firstByteTicks;
-      if (now - lastProgress > limit && c != null && c.config().isAutoRead()) {
-        fail(bodySeen ? Failure.Kind.TIMEOUT_STALLED : Failure.Kind.TIMEOUT_FIRST_BYTE, null);
-        c.close();
-      }
-    }
-
-    private void over() {
-      over = true;
-      loop.unwatch(this);
-    }
-
-    private void fail(Failure.Kind kind, @Nullable Throwable cause) {
-      if (!over) {
-        over();
-        events.failed(new Failure(kind, cause == null ? "" : String.valueOf(cause.getMessage())));
-      }
-    }
-
-    @Override
-    public void reading(boolean on) {
-      Channel c = channel;
-      if (c != null && !over) {
-        if (on) {
-          progress();
-        }
-        c.config().setAutoRead(on);
-      }
-    }
-
-    @Override
-    public void cancel() {
-      if (!over) {
-        over();
-        Channel c = channel;
-        if (c != null) {
-          c.close();
-        }
-      }
-    }
+  private static String reason(Throwable cause) {
+    String m = String.valueOf(cause.getMessage());
+    return m.contains("reset") ? "reset" : m.contains("timed out") ? "no answer" : "broken";
   }
 }

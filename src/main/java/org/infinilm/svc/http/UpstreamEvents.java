@@ -13,7 +13,11 @@ public interface UpstreamEvents {
   /// What was readable has been read: a good moment to flush.
   void pause();
 
-  void ended();
+  /// The answer is whole, as far as its framing can tell.
+  ///
+  /// @param byClose whether an orderly close was what ended it: it had neither a length nor chunks,
+  ///   so an instance that died in the middle looks the same
+  void ended(boolean byClose);
 
   void failed(Failure failure);
 }

@@ -105,7 +105,9 @@ record ApiError(
               Outcome.UPSTREAM_GONE,
               "bad_gateway",
               SERVER,
-              "Bad gateway - error communicating with service" + who,
+              "Bad gateway - error communicating with service"
+                  + (f.kind() == Failure.Kind.BAD_ANSWER ? ": " + f.detail() : "")
+                  + who,
               null,
               true);
       case CLOSED_MID_ANSWER ->

@@ -170,12 +170,12 @@ final class Attempt implements UpstreamEvents {
   }
 
   @Override
-  public void ended() {
+  public void ended(boolean byClose) {
     if (!over) {
       over = true;
       // The client's next request may be read before this thread goes on: the seat is free by then.
       countOut();
-      owner.ended(false);
+      owner.ended(byClose);
     }
   }
 

@@ -1,7 +1,6 @@
 package org.infinilm.svc.router;
 
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -181,10 +180,8 @@ final class FleetKeeper implements AutoCloseable, Plane.InstanceWatch {
       return null;
     }
     try {
-      InetSocketAddress address =
-          new InetSocketAddress(InetAddress.getByName(url.host()), url.port());
-      return new Target(
-          i, new Origin(address, url.host() + ":" + url.port(), url.prefix()), k.authorization());
+      InetAddress address = InetAddress.getByName(url.host());
+      return new Target(i, Origin.of(url, address, k.tls()), k.authorization());
     } catch (UnknownHostException e) {
       LOG.warn("instance {}: unknown host {}", k.name(), url.host());
       return table.target(i);

@@ -3,6 +3,8 @@ package org.infinilm.svc.router;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.Tls;
 import org.jspecify.annotations.Nullable;
 
 /// What is known of one instance from its registration, the static file or the command line, before
@@ -16,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param fixed from the file or the command line: never removed
 /// @param healthUrl where to probe, or null for the usual places
 /// @param authorization value to send as Authorization, or null
+/// @param tls how to reach an https URL, null for the usual way
 record Known(
     String name,
     String host,
@@ -29,7 +32,46 @@ record Known(
     boolean registryHealthy,
     boolean fixed,
     @Nullable String healthUrl,
-    @Nullable String authorization) {
+    @Nullable String authorization,
+    @Nullable Tls tls) {
+
+  /// One that is reached in the usual way.
+  Known(
+      String name,
+      String host,
+      int port,
+      String url,
+      @Nullable List<String> models,
+      @Nullable List<Map<String, Object>> modelsList,
+      Map<String, Object> metadata,
+      int weight,
+      boolean running,
+      boolean registryHealthy,
+      boolean fixed,
+      @Nullable String healthUrl,
+      @Nullable String authorization) {
+    this(
+        name,
+        host,
+        port,
+        url,
+        models,
+        modelsList,
+        metadata,
+        weight,
+        running,
+        registryHealthy,
+        fixed,
+        healthUrl,
+        authorization,
+        null);
+  }
+
+  /// The URL of a target at this instance.
+  String at(String target) {
+    BaseUrl base = BaseUrl.parse(url);
+    return base == null ? url + target : base.at(target);
+  }
 
   @Nullable CacheType cacheType() {
     return CacheType.parse(metadata.get("cache_type"));

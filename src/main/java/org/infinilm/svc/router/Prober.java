@@ -122,7 +122,7 @@ final class Prober implements AutoCloseable {
           ? null
           : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
     }
-    int own = status(k.url() + "/health", k);
+    int own = status(k.at("/health"), k);
     return ofFixed(k.url(), babysitter, own);
   }
 
@@ -144,16 +144,21 @@ final class Prober implements AutoCloseable {
   /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
   private int status(String url, Known k) throws InterruptedException {
     try {
-      return http.send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
+      return client(k)
+          .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
           .status();
     } catch (IOException | IllegalArgumentException e) {
       return e.getCause() instanceof ConnectException ? REFUSED : NOTHING;
     }
   }
 
+  private Client client(Known k) {
+    return k.tls() == null ? http : http.with(k.tls());
+  }
+
   /// The instance's key goes to the instance alone.
   static Headers headers(Known k, String url) {
-    return k.authorization() == null || !url.startsWith(k.url() + "/")
+    return k.authorization() == null || !url.startsWith(k.at("/"))
         ? Headers.NONE
         : new Headers(List.of(new Header("authorization", k.authorization())));
   }
@@ -161,12 +166,13 @@ final class Prober implements AutoCloseable {
   private void readModels(Known k) throws InterruptedException {
     try {
       Client.Reply r =
-          http.send(
-              "GET",
-              URI.create(k.url() + "/v1/models"),
-              headers(k, k.url() + "/"),
-              new byte[0],
-              config.healthTimeout());
+          client(k)
+              .send(
+                  "GET",
+                  URI.create(k.at("/v1/models")),
+                  headers(k, k.at("/")),
+                  new byte[0],
+                  config.healthTimeout());
       if (!r.ok()) {
         return;
       }

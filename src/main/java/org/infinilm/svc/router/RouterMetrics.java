@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Faults;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.telemetry.Metrics;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,11 @@ final class RouterMetrics {
           }
         },
         "instance");
+    metrics.counter(
+        "infini_router_faults_total",
+        "Causes that ended a connection or a task and that nobody was told of, by kind.",
+        c -> Faults.counts().forEach((kind, n) -> c.call((double) n, kind)),
+        "kind");
     metrics.gauge(
         "infini_router_instance_state",
         "1 for the state that an instance is in.",

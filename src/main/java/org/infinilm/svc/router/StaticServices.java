@@ -17,12 +17,20 @@ import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Tls;
 import org.jspecify.annotations.Nullable;
 
 /// Instances that run already: the static services file, and `--instance` on the command line.
 final class StaticServices {
   private static final List<String> OPTIONS =
-      List.of("name", "cache_type", "weight", "api_key_env", "health_url");
+      List.of(
+          "name",
+          "cache_type",
+          "weight",
+          "api_key_env",
+          "health_url",
+          "ca_file",
+          "tls_server_name");
 
   private StaticServices() {}
 
@@ -88,15 +96,7 @@ final class StaticServices {
       if (!isName(name)) {
         throw wrong("name", "no control characters");
       }
-      String host = text("host");
-      JsonNode port = node.path("port");
-      if (!port.canConvertToInt() || port.asInt() < 1 || port.asInt() > 65535) {
-        throw wrong("port", "1..65535");
-      }
-      BaseUrl url = BaseUrl.parse("http://" + BaseUrl.bracketed(host) + ":" + port.asInt());
-      if (url == null || !url.prefix().isEmpty()) {
-        throw wrong("host", "a host name or address");
-      }
+      BaseUrl url = node.has("url") && !node.has("host") ? baseUrl() : hostAndPort();
       JsonNode weight = node.path("weight");
       if (!weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0)) {
         throw wrong("weight", "0 or more");
@@ -112,8 +112,8 @@ final class StaticServices {
       Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
       return new Known(
           name,
-          host,
-          port.asInt(),
+          node.has("host") ? text("host") : url.host(),
+          url.port(),
           url.toString(),
           Metadata.models(metadata),
           Metadata.modelsList(metadata.get("models_list")),
@@ -123,7 +123,40 @@ final class StaticServices {
           true,
           true,
           health.isTextual() ? health.asText() : null,
-          null);
+          null,
+          secure(url));
+    }
+
+    private BaseUrl baseUrl() throws ConfigException {
+      BaseUrl url = BaseUrl.parse(text("url"));
+      if (url == null) {
+        throw wrong("url", "http://host:port or https://host:port");
+      }
+      return url;
+    }
+
+    private BaseUrl hostAndPort() throws ConfigException {
+      String host = text("host");
+      JsonNode port = node.path("port");
+      if (!port.canConvertToInt() || port.asInt() < 1 || port.asInt() > 65535) {
+        throw wrong("port", "1..65535");
+      }
+      BaseUrl url = BaseUrl.parse("http://" + BaseUrl.bracketed(host) + ":" + port.asInt());
+      if (url == null || !url.prefix().isEmpty()) {
+        throw wrong("host", "a host name or address");
+      }
+      return url;
+    }
+
+    private @Nullable Tls secure(BaseUrl url) throws ConfigException {
+      try {
+        return tls(
+            url,
+            node.has("ca_file") ? text("ca_file") : null,
+            node.has("tls_server_name") ? text("tls_server_name") : null);
+      } catch (IOException e) {
+        throw wrong(node.has("ca_file") ? "ca_file" : "tls_server_name", reason(e));
+      }
     }
 
     private String text(String key) throws ConfigException {
@@ -159,7 +192,8 @@ final class StaticServices {
     return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
   }
 
-  /// `URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]`.
+  /// `URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]`, and for
+  /// https `[,ca_file=PEM][,tls_server_name=N]`.
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
     String place = "--instance " + spec;
@@ -214,7 +248,43 @@ final class StaticServices {
         true,
         true,
         health,
-        authorization(place, options.get("api_key_env"), env));
+        authorization(place, options.get("api_key_env"), env),
+        tls(place, url, options));
+  }
+
+  private static @Nullable Tls tls(String place, BaseUrl url, Map<String, String> options)
+      throws ConfigException {
+    String caFile = options.get("ca_file");
+    String serverName = options.get("tls_server_name");
+    try {
+      return tls(url, caFile, serverName);
+    } catch (IOException e) {
+      throw new ConfigException(
+          place
+              + ": "
+              + (caFile == null ? "tls_server_name=" + serverName : "ca_file=" + caFile)
+              + " (expected: "
+              + reason(e)
+              + ")");
+    }
+  }
+
+  /// How to reach an https URL; null for http.
+  ///
+  /// @throws IOException when the CA file cannot be used, or the URL has no use for the options
+  private static @Nullable Tls tls(
+      BaseUrl url, @Nullable String caFile, @Nullable String serverName) throws IOException {
+    if (!url.secure()) {
+      if (caFile != null || serverName != null) {
+        throw new IOException("an https URL");
+      }
+      return null;
+    }
+    return Tls.of(caFile == null ? null : Path.of(caFile), serverName);
+  }
+
+  private static String reason(IOException e) {
+    return String.valueOf(e.getMessage());
   }
 
   private static int weight(String place, @Nullable String w) throws ConfigException {

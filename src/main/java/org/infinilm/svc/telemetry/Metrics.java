@@ -2,6 +2,7 @@ package org.infinilm.svc.telemetry;
 
 import io.prometheus.metrics.config.EscapingScheme;
 import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.Gauge;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
@@ -35,6 +36,17 @@ public final class Metrics {
   public void gauge(
       String name, String help, Consumer<GaugeWithCallback.Callback> read, String... labels) {
     GaugeWithCallback.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels)
+        .callback(read)
+        .register(registry);
+  }
+
+  /// A counter that is kept elsewhere and read when scraped; `name` ends in `_total`.
+  public void counter(
+      String name, String help, Consumer<CounterWithCallback.Callback> read, String... labels) {
+    CounterWithCallback.builder()
         .name(name)
         .help(help)
         .labelNames(labels)

@@ -235,11 +235,12 @@ class RouterWireIT {
         });
     try (Socket c = connect()) {
       for (int k = 1; k <= 4; k++) {
-        write(c.getOutputStream(), post(k == 4 ? "Connection: close\r\n" : ""));
+        write(c.getOutputStream(), post(""));
+        assertThat(request(c.getInputStream()))
+            .startsWith("HTTP/1.1 200 OK")
+            .contains("x-infini-attempts: 1")
+            .endsWith("ok");
       }
-      String all = new String(c.getInputStream().readAllBytes(), ISO_8859_1);
-      assertThat(all.split("HTTP/1.1 200 OK", -1)).hasSize(5);
-      assertThat(all).contains("x-infini-attempts: 1").doesNotContain("x-infini-attempts: 2");
     }
     assertThat(i.seen).hasSize(7);
   }

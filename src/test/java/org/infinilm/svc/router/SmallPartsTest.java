@@ -247,7 +247,7 @@ class SmallPartsTest {
         "HTTP://my_host:8000/v1/, my_host, 8000, /v1",
         "http://[::1]:9, [::1], 9, ''",
         "http://10.0.0.1:65535/a/b, 10.0.0.1, 65535, /a/b",
-        "https://h:1, -, 0, ''",
+        "ftp://h:1, -, 0, ''",
         "http://h:0, -, 0, ''",
         "http://h:65536, -, 0, ''",
         "http://, -, 0, ''",
@@ -272,7 +272,7 @@ class SmallPartsTest {
             Failure.Kind.TIMEOUT_STALLED, "504 Service timeout",
             Failure.Kind.CLOSED_STALE, "502 Bad gateway - error communicating with service",
             Failure.Kind.CLOSED_BEFORE_ANSWER, "502 Bad gateway - error communicating with service",
-            Failure.Kind.BAD_ANSWER, "502 Bad gateway - error communicating with service",
+            Failure.Kind.BAD_ANSWER, "502 Bad gateway - error communicating with service: why",
             Failure.Kind.CLOSED_MID_ANSWER, "502 Failed to read response from service");
     for (Failure.Kind f : Failure.Kind.values()) {
       ApiError e = ApiError.of(new Failure(f, "why"), "i");

@@ -121,7 +121,7 @@ class StaticServicesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "https://h:1 | https://h:1 (expected: http://host:port)",
+        "ftp://h:1 | ftp://h:1 (expected: http://host:port)",
         "h:1 | h:1 (expected: http://host:port)",
         "http://h:99999 | http://h:99999 (expected: http://host:port)",
         "http://user@h:1 | http://user@h:1 (expected: http://host:port)",
@@ -131,6 +131,10 @@ class StaticServicesTest {
         "http://h:1,api_key_env=NONE | api_key_env=NONE: the variable is not set",
         "http://h:1,health_url=x | health_url=x (expected: http://host:port/path)",
         "http://h:1,name= | name= (expected: a name)",
+        "http://h:1,ca_file=x | ca_file=x (expected: an https URL)",
+        "http://h:1,tls_server_name=x | tls_server_name=x (expected: an https URL)",
+        "https://h:1,ca_file=/no/such.pem | ca_file=/no/such.pem (expected: a file that exists)",
+        "https://h:1,ca_file=pom.xml | ca_file=pom.xml (expected: a file of PEM certificates)",
       })
   void aWrongInstanceIsNamed(String spec, String message) {
     assertThatThrownBy(() -> instance(spec))

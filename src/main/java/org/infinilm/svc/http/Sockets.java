@@ -1,0 +1,60 @@
+package org.infinilm.svc.http;
+
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.epoll.EpollTcpInfo;
+import java.time.Duration;
+import java.util.Map;
+
+/// What the kernel knows of client sockets, and is told to watch. Stateless; called on the
+/// channel's loop.
+final class Sockets {
+  /// Netty counts so much for each entry of its outbound buffer beside the bytes.
+  private static final int ENTRY_OVERHEAD = 96;
+
+  private static final int KEEPALIVE_IDLE_SECONDS = 30;
+  private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
+  private static final int KEEPALIVE_PROBES = 3;
+
+  /// Makes the kernel notice a peer whose host is gone: after a minute when nothing is under way,
+  /// after `unacked` when something is (RFC 5482).
+  void watchPeer(Channel c, Duration unacked) {
+    c.config().setOption(ChannelOption.SO_KEEPALIVE, true);
+    if (c instanceof EpollSocketChannel) {
+      c.config()
+          .setOptions(
+              Map.of(
+                  EpollChannelOption.TCP_KEEPIDLE,
+                  KEEPALIVE_IDLE_SECONDS,
+                  EpollChannelOption.TCP_KEEPINTVL,
+                  KEEPALIVE_INTERVAL_SECONDS,
+                  EpollChannelOption.TCP_KEEPCNT,
+                  KEEPALIVE_PROBES,
+                  EpollChannelOption.TCP_USER_TIMEOUT,
+                  Math.clamp(unacked.toMillis(), 1000, Integer.MAX_VALUE)));
+    }
+  }
+
+  /// Bytes written to `c` that its kernel has not taken.
+  long unsent(Channel c) {
+    ChannelOutboundBuffer b = c.unsafe().outboundBuffer();
+    if (b == null) {
+      return 0;
+    }
+    return Math.max(
+        0, b.totalPendingWriteBytes() - (long) ENTRY_OVERHEAD * b.size() - b.currentProgress());
+  }
+
+  /// Whether the kernel has sent data within `limit`, although it may have taken none: it takes
+  /// more only when a third of its buffer is free.
+  boolean sentWithin(Channel c, Duration limit) {
+    if (!(c instanceof EpollSocketChannel e)) {
+      return false;
+    }
+    EpollTcpInfo info = e.tcpInfo(new EpollTcpInfo());
+    return info.lastDataSent() < limit.toMillis();
+  }
+}

@@ -1,0 +1,57 @@
+package org.infinilm.svc.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.InetAddress;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BaseUrlTest {
+  private static BaseUrl parse(String url) {
+    BaseUrl u = BaseUrl.parse(url);
+    assertThat(u).as(url).isNotNull();
+    return u;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "http://h:1, /v1/chat/completions, http://h:1/v1/chat/completions, /v1/chat/completions",
+    "http://h:1/v1, /v1/chat/completions, http://h:1/v1/chat/completions, /v1/chat/completions",
+    "http://h:1/v1/, /v1/models, http://h:1/v1/models, /v1/models",
+    "http://h:1/v1, /health, http://h:1/health, /health",
+    "http://h:1/v1, /v1, http://h:1/v1, /v1",
+    "http://h:1/openai/v1, /v1/models, http://h:1/openai/v1/models, /openai/v1/models",
+    "http://h:1/openai/v1, /health, http://h:1/openai/health, /openai/health",
+    "http://h:1/openai, /v1/models?x=1, http://h:1/openai/v1/models?x=1, /openai/v1/models?x=1",
+    "http://h:1/xv1, /v1/models, http://h:1/xv1/v1/models, /xv1/v1/models",
+    "https://h, /v1/models, https://h:443/v1/models, /v1/models",
+    "HTTPS://[::1]/v1, /v1/models, https://[::1]:443/v1/models, /v1/models",
+  })
+  void targetsStandBehindTheBase(String base, String target, String url, String sent)
+      throws Exception {
+    BaseUrl b = parse(base);
+    assertThat(b.at(target)).isEqualTo(url);
+    assertThat(Origin.of(b, InetAddress.getLoopbackAddress(), null).target(target)).isEqualTo(sent);
+  }
+
+  @Test
+  void aUrlReadsBackAsItWasGiven() {
+    assertThat(parse("https://h:8443/a/v1/")).hasToString("https://h:8443/a/v1");
+    assertThat(parse("http://h").toString()).isEqualTo("http://h:80");
+  }
+
+  /// Connections are kept apart by what makes them safe.
+  @Test
+  void originsDifferByHowTheyAreReached() throws Exception {
+    InetAddress a = InetAddress.getLoopbackAddress();
+    Origin plain = Origin.of(parse("http://h:1"), a, null);
+    Origin secure = Origin.of(parse("https://h:1"), a, null);
+    Origin named = Origin.of(parse("https://h:1"), a, Tls.of(null, "other"));
+    assertThat(plain.tls()).isNull();
+    assertThat(plain).isEqualTo(Origin.of(parse("http://h:1"), a, Tls.of(null, "other")));
+    assertThat(secure).isNotEqualTo(plain).isNotEqualTo(named);
+    assertThat(named).isEqualTo(Origin.of(parse("https://h:1"), a, Tls.of(null, "other")));
+    assertThat(Origin.of(parse("https://[::1]:1"), a, null).host()).isEqualTo("[::1]");
+  }
+}

@@ -1,0 +1,316 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
+import javax.net.ssl.ExtendedSSLSession;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Tls;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// Instances behind https: reached, probed, kept; and each wrong certificate by its name.
+@SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
+class TlsInstancesIT {
+  private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  private static final Instant NOW = Instant.now();
+
+  @TempDir private static Path dir;
+
+  private static X509Bundle authority;
+  private static Path caFile;
+
+  private final List<AutoCloseable> open = new ArrayList<>();
+
+  @BeforeAll
+  static void authority() throws Exception {
+    authority = ca("CN=a test authority");
+    caFile = Files.writeString(dir.resolve("ca.pem"), authority.getCertificatePEM());
+  }
+
+  private static X509Bundle ca(String subject) throws Exception {
+    return new CertificateBuilder()
+        .ecp256()
+        .subject(subject)
+        .setIsCertificateAuthority(true)
+        .setKeyUsage(true, CertificateBuilder.KeyUsage.keyCertSign)
+        .buildSelfSigned();
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    for (AutoCloseable c : open.reversed()) {
+      c.close();
+    }
+  }
+
+  private static CertificateBuilder certificate() {
+    return new CertificateBuilder()
+        .ecp256()
+        .subject("CN=an instance")
+        .notBefore(NOW.minus(Duration.ofDays(1)))
+        .notAfter(NOW.plus(Duration.ofDays(1)));
+  }
+
+  private static X509Bundle localhost() throws Exception {
+    return certificate().addSanDnsName("localhost").buildIssuedBy(authority);
+  }
+
+  /// Speaks TLS as a server whose certificate is `b`.
+  private static RawInstance.Wrap tls(X509Bundle b) throws Exception {
+    return tls(b, s -> {});
+  }
+
+  private static RawInstance.Wrap tls(X509Bundle b, java.util.function.Consumer<SSLSocket> set)
+      throws Exception {
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(b.toKeyManagerFactory().getKeyManagers(), null, null);
+    return plain -> {
+      SSLSocket s =
+          (SSLSocket) context.getSocketFactory().createSocket(plain, null, plain.getPort(), false);
+      s.setUseClientMode(false);
+      set.accept(s);
+      return s;
+    };
+  }
+
+  private RawInstance instance(RawInstance.Wrap wrap, RawInstance.Script script) throws Exception {
+    RawInstance i = new RawInstance("m", wrap, script);
+    open.add(i);
+    return i;
+  }
+
+  private RawRouter router(String... specs) throws Exception {
+    RawRouter r = RawRouter.of(Map.of(), List.of(specs));
+    open.add(r);
+    return r.ready();
+  }
+
+  private static String ask(String fields) {
+    return RawRouter.post("/v1/chat/completions", "m", fields);
+  }
+
+  @Test
+  void itsModelsAreReadAndItsConnectionsKept() throws Exception {
+    RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router = router("https://localhost:" + i.port() + ",ca_file=" + caFile);
+    try (Socket c = router.connect()) {
+      for (int k = 0; k < 3; k++) {
+        RawInstance.write(c, ask(""));
+        assertThat(RawInstance.read(c.getInputStream())).startsWith("HTTP/1.1 200").endsWith("ok");
+      }
+    }
+    assertThat(i.connections.get()).isEqualTo(1);
+    assertThat(i.seen.getFirst()).contains("host: localhost:" + i.port());
+  }
+
+  @Test
+  void aLargeRequestAndALargeAnswerPassWhole() throws Exception {
+    String large = "x".repeat(900_000);
+    RawInstance i =
+        instance(
+            tls(localhost()),
+            (r, s) ->
+                RawInstance.write(s, "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + large));
+    RawRouter router = router("https://localhost:" + i.port() + ",ca_file=" + caFile);
+    String body = "{\"model\":\"m\",\"x\":\"" + large + "\"}";
+    String all =
+        router.raw(
+            "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+                + body.length()
+                + "\r\n\r\n"
+                + body);
+    assertThat(all).startsWith("HTTP/1.1 200").endsWith("\r\n\r\n" + large);
+    assertThat(i.seen.getFirst()).endsWith(body);
+  }
+
+  @Test
+  void theNameToAskForIsTheOneThatTheCertificateMustShow() throws Exception {
+    X509Bundle other = certificate().addSanDnsName("gpu.example").buildIssuedBy(authority);
+    List<String> asked = new CopyOnWriteArrayList<>();
+    RawInstance i =
+        instance(
+            tls(other),
+            (r, s) -> {
+              ExtendedSSLSession session = (ExtendedSSLSession) ((SSLSocket) s).getSession();
+              session.getRequestedServerNames().forEach(n -> asked.add(n.toString()));
+              RawInstance.write(s, OK);
+            });
+    RawRouter router =
+        router(
+            "https://127.0.0.1:"
+                + i.port()
+                + ",ca_file="
+                + caFile
+                + ",tls_server_name=gpu.example");
+    assertThat(router.raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 200");
+    assertThat(asked).singleElement().asString().contains("gpu.example");
+  }
+
+  @Test
+  void anAddressCanBeTheNameOfACertificate() throws Exception {
+    X509Bundle b = certificate().addSanIpAddress("127.0.0.1").buildIssuedBy(authority);
+    RawInstance i = instance(tls(b), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router = router("https://127.0.0.1:" + i.port() + ",ca_file=" + caFile);
+    assertThat(router.raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 200");
+  }
+
+  /// A lengthless answer over TLS is whole when the instance says goodbye, and only then.
+  @Test
+  void aLengthlessAnswerEndsByAGoodbyeOnly() throws Exception {
+    AtomicReference<Socket> below = new AtomicReference<>();
+    RawInstance.Wrap tls = tls(localhost());
+    RawInstance i =
+        instance(
+            s -> {
+              below.set(s);
+              return tls.wrap(s);
+            },
+            (r, s) -> {
+              RawInstance.write(s, "HTTP/1.1 200 OK\r\n\r\nall of it");
+              if (r.startsWith("GET /cut")) {
+                below.get().shutdownOutput();
+                below.get().close();
+              } else {
+                s.close();
+              }
+            });
+    RawRouter router = router("https://localhost:" + i.port() + ",ca_file=" + caFile);
+    String get = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assertThat(router.raw("GET /whole" + get)).endsWith("all of it\r\n0\r\n\r\n");
+    assertThat(router.raw("GET /cut" + get)).doesNotContain("\r\n0\r\n");
+  }
+
+  /// What is wrong, and the words for it.
+  enum Wrong {
+    EXPIRED("certificate expired"),
+    NOT_YET_VALID("certificate not yet valid"),
+    UNKNOWN_AUTHORITY("certificate of an unknown authority"),
+    SELF_SIGNED("certificate of an unknown authority"),
+    OTHER_NAME("certificate of another name"),
+    NO_NAME("certificate of another name"),
+    PLAIN("no TLS there (its URL says https)"),
+    CUT("cut during the handshake"),
+    OLD_VERSION("no common TLS version (expected: 1.2 or 1.3)"),
+    ASKS_FOR_OURS("it refused the handshake: handshake_failure");
+
+    final String words;
+
+    Wrong(String words) {
+      this.words = words;
+    }
+  }
+
+  private static RawInstance.Wrap wrong(Wrong w) throws Exception {
+    CertificateBuilder c = certificate().addSanDnsName("localhost");
+    return switch (w) {
+      case EXPIRED -> tls(c.notAfter(NOW.minusSeconds(60)).buildIssuedBy(authority));
+      case NOT_YET_VALID -> tls(c.notBefore(NOW.plusSeconds(3600)).buildIssuedBy(authority));
+      case UNKNOWN_AUTHORITY -> tls(c.buildIssuedBy(ca("CN=another authority")));
+      case SELF_SIGNED -> tls(c.setIsCertificateAuthority(true).buildSelfSigned());
+      case OTHER_NAME -> tls(certificate().addSanDnsName("other.example").buildIssuedBy(authority));
+      case NO_NAME -> tls(certificate().buildIssuedBy(authority));
+      case PLAIN ->
+          s -> {
+            s.getInputStream().read();
+            RawInstance.write(s, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+            s.shutdownOutput();
+            return s;
+          };
+      case CUT ->
+          s -> {
+            s.getInputStream().read();
+            s.close();
+            return s;
+          };
+      case OLD_VERSION ->
+          s -> {
+            s.getInputStream().read();
+            RawInstance.write(s, "\u0015\u0003\u0001\u0000\u0002\u0002\u0046");
+            s.shutdownOutput();
+            return s;
+          };
+      case ASKS_FOR_OURS ->
+          tls(
+              c.buildIssuedBy(authority),
+              s -> {
+                s.setEnabledProtocols(new String[] {"TLSv1.2"});
+                s.setNeedClientAuth(true);
+              });
+    };
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatIsWrongIsNamed(Wrong w) throws Exception {
+    RawInstance healthy = instance(s -> s, (r, s) -> {});
+    RawInstance i = instance(wrong(w), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router = fixed(i.port(), healthy.port(), Map.of());
+    assertThat(router.raw(ask("Connection: close\r\n")))
+        .startsWith("HTTP/1.1 503")
+        .contains("TLS: " + w.words);
+    assertThat(i.seen).isEmpty();
+  }
+
+  @Test
+  void aHandshakeIsPartOfTheConnectLimit() throws Exception {
+    RawInstance healthy = instance(s -> s, (r, s) -> {});
+    RawInstance i =
+        instance(
+            s -> {
+              s.getInputStream().readAllBytes();
+              return s;
+            },
+            (r, s) -> {});
+    RawRouter router = fixed(i.port(), healthy.port(), Map.of("connect_timeout", "0.5"));
+    assertThat(router.raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 504");
+  }
+
+  /// A static entry whose health is told elsewhere, so that nothing but the request meets TLS.
+  private RawRouter fixed(int port, int healthPort, Map<String, String> flags) throws Exception {
+    String file =
+        "[{\"name\":\"i\",\"url\":\"https://localhost:"
+            + port
+            + "\",\"ca_file\":\""
+            + caFile
+            + "\",\"health_url\":\"http://127.0.0.1:"
+            + healthPort
+            + "/health\",\"metadata\":{\"type\":\"openai-api\",\"models\":[\"m\"]}}]";
+    RawRouter r =
+        new RawRouter(flags, StaticServices.parse("services.json", file.getBytes(ISO_8859_1)));
+    open.add(r);
+    return r;
+  }
+
+  @Test
+  void theControlPlanesClientSpeaksItToo() throws Exception {
+    RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
+    Client client = Client.create();
+    URI uri = URI.create("https://localhost:" + i.port() + "/x");
+    Tls tls = Tls.of(caFile, null);
+    assertThat(client.with(tls).get(uri, Duration.ofSeconds(20)).body()).asString().isEqualTo("ok");
+    org.assertj.core.api.Assertions.assertThatThrownBy(
+            () -> client.get(uri, Duration.ofSeconds(20)))
+        .hasMessage(
+            "TLS with https://localhost:" + i.port() + ": certificate of an unknown authority");
+  }
+}
