@@ -97,11 +97,11 @@ public final class BadAnswers {
           of("HTTP/0.9", "<html>hello</html>", NO_STATUS),
           of(
               "a TLS alert",
-              "\u0015\u0003\u0003\u0000\u0002\u0002\u0046",
+              "\u0015\u0003\u0003\u0000\u0002\u0002F",
               "TLS where plain HTTP was expected (its URL says http)"),
           of(
               "HTTP/2 settings",
-              "\u0000\u0000\u0006\u0004\u0000\u0000\u0000\u0000\u0000\u0000\u0003\u0000\u0000\u0000\u0064",
+              "\u0000\u0000\u0006\u0004\u0000\u0000\u0000\u0000\u0000\u0000\u0003\u0000\u0000\u0000d",
               "binary frames, as of HTTP/2 (expected: HTTP/1.1)"),
           of("a banner", "SSH-2.0-OpenSSH_9.6\r\n", NO_STATUS),
           of("an empty line first", "\r\n" + OK + "\r\n", NO_STATUS),
