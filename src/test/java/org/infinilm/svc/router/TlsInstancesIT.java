@@ -32,13 +32,13 @@ import org.junit.jupiter.params.provider.EnumSource;
 @SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
 class TlsInstancesIT {
   private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-  private static final Instant NOW = Instant.now();
 
   @TempDir private static Path dir;
 
   private static X509Bundle authority;
   private static Path caFile;
 
+  private final Instant now = Instant.now();
   private final List<AutoCloseable> open = new ArrayList<>();
 
   @BeforeAll
@@ -63,15 +63,15 @@ class TlsInstancesIT {
     }
   }
 
-  private static CertificateBuilder certificate() {
+  private CertificateBuilder certificate() {
     return new CertificateBuilder()
         .ecp256()
         .subject("CN=an instance")
-        .notBefore(NOW.minus(Duration.ofDays(1)))
-        .notAfter(NOW.plus(Duration.ofDays(1)));
+        .notBefore(now.minus(Duration.ofDays(1)))
+        .notAfter(now.plus(Duration.ofDays(1)));
   }
 
-  private static X509Bundle localhost() throws Exception {
+  private X509Bundle localhost() throws Exception {
     return certificate().addSanDnsName("localhost").buildIssuedBy(authority);
   }
 
@@ -220,11 +220,11 @@ class TlsInstancesIT {
     }
   }
 
-  private static RawInstance.Wrap wrong(Wrong w) throws Exception {
+  private RawInstance.Wrap wrong(Wrong w) throws Exception {
     CertificateBuilder c = certificate().addSanDnsName("localhost");
     return switch (w) {
-      case EXPIRED -> tls(c.notAfter(NOW.minusSeconds(60)).buildIssuedBy(authority));
-      case NOT_YET_VALID -> tls(c.notBefore(NOW.plusSeconds(3600)).buildIssuedBy(authority));
+      case EXPIRED -> tls(c.notAfter(now.minusSeconds(60)).buildIssuedBy(authority));
+      case NOT_YET_VALID -> tls(c.notBefore(now.plusSeconds(3600)).buildIssuedBy(authority));
       case UNKNOWN_AUTHORITY -> tls(c.buildIssuedBy(ca("CN=another authority")));
       case SELF_SIGNED -> tls(c.setIsCertificateAuthority(true).buildSelfSigned());
       case OTHER_NAME -> tls(certificate().addSanDnsName("other.example").buildIssuedBy(authority));
@@ -245,7 +245,7 @@ class TlsInstancesIT {
       case OLD_VERSION ->
           s -> {
             s.getInputStream().read();
-            RawInstance.write(s, "\u0015\u0003\u0001\u0000\u0002\u0002\u0046");
+            RawInstance.write(s, "\u0015\u0003\u0001\u0000\u0002\u0002F");
             s.shutdownOutput();
             return s;
           };
