@@ -2,11 +2,14 @@ package org.infinilm.svc.http;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.infinilm.svc.http.BodyPeek.Store;
+import org.infinilm.svc.http.ModelRewrite.Range;
 import org.jspecify.annotations.Nullable;
 
 /// Finds the field `model` in a multipart/form-data body (RFC 7578), wherever it stands, in pieces
@@ -46,6 +49,9 @@ final class MultipartModel implements BodyPeek.Sink {
   private boolean tooLong;
   private @Nullable String model;
   private @Nullable String modelProblem;
+  private int position;
+  private int valueFrom;
+  private final List<Range> values = new ArrayList<>(1);
 
   MultipartModel(byte[] boundary) {
     delimiter = new byte[boundary.length + 4];
@@ -96,6 +102,7 @@ final class MultipartModel implements BodyPeek.Sink {
 
   @Override
   public void feed(byte[] b, int from, int to) {
+    int before = position;
     int i = from;
     while (i < to && state != State.END) {
       if (state == State.DATA && matched == 0) {
@@ -103,10 +110,11 @@ final class MultipartModel implements BodyPeek.Sink {
           i++;
         }
         if (i == to) {
-          return;
+          break;
         }
       }
       byte c = b[i++];
+      position = before + i - from;
       switch (state) {
         case DATA, VALUE -> data(c);
         case BEHIND -> behind(c);
@@ -114,6 +122,12 @@ final class MultipartModel implements BodyPeek.Sink {
         case END -> throw new IllegalStateException("fed after the end");
       }
     }
+    position = before + to - from;
+  }
+
+  /// Where the values of `model` stand, from the first byte that was fed.
+  List<Range> values() {
+    return List.copyOf(values);
   }
 
   private void data(byte c) {
@@ -173,6 +187,7 @@ final class MultipartModel implements BodyPeek.Sink {
         modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
       }
       model = m;
+      values.add(new Range(valueFrom, valueFrom + end));
     }
   }
 
@@ -188,6 +203,7 @@ final class MultipartModel implements BodyPeek.Sink {
     lineBytes = 0;
     if (end == 0 && !tooLong) {
       state = isModel ? State.VALUE : State.DATA;
+      valueFrom = position;
       return;
     }
     if (!tooLong) {

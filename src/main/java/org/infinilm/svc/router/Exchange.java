@@ -15,6 +15,8 @@ import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
+import org.infinilm.svc.http.ModelRewrite;
+import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Reason;
@@ -63,6 +65,8 @@ final class Exchange implements Attempt.Owner, InboundEvents {
 
   /// The body to send when it is not the client's own.
   private @Nullable ByteBuf body;
+
+  private boolean bodyDecoded;
 
   Exchange(Plane plane, Inbound in) {
     this.plane = plane;
@@ -124,7 +128,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
         question = q.question();
         String model = q.question().model();
         if (model != null && q.question().renamed()) {
-          body = ModelRewrite.of(in.body(), model);
+          rename(model);
         }
         Optional<Duration> pause = plane.config().sseComments();
         if (pause.isPresent() && q.question().stream() && q.question().generation()) {
@@ -133,6 +137,15 @@ final class Exchange implements Attempt.Owner, InboundEvents {
         stage = Stage.CHOOSE;
       }
     }
+  }
+
+  /// The instance knows its model by its own name only.
+  private void rename(String model) {
+    RequestHead h = in.head();
+    ModelRewrite.Rewritten r =
+        ModelRewrite.of(in.body(), h.header("content-type"), h.joined("content-encoding"), model);
+    body = r.body();
+    bodyDecoded = r.decoded();
   }
 
   private void choose() {
@@ -193,6 +206,9 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   private void dispatch(Attempt a) {
     List<Header> set = new ArrayList<>(5);
     List<String> dropped = new ArrayList<>(0);
+    if (bodyDecoded) {
+      dropped.add("content-encoding");
+    }
     set.add(new Header("x-request-id", account.requestId()));
     set.add(new Header("via", Via.appended(in.head().joined("via"), plane.via().own())));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
