@@ -9,6 +9,7 @@ import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.BodyPeek.Store;
+import org.infinilm.svc.http.JsonString.Treatment;
 import org.jspecify.annotations.Nullable;
 
 /// What a JSON body says to a router: a few keys at its top, and how much text its prompt has.
@@ -241,8 +242,8 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
 
   private @Nullable Role find(Key[] known) {
     for (Key k : known) {
-      if (k.name.length == keptBytes()
-          && Arrays.equals(kept(), 0, k.name.length, k.name, 0, k.name.length)) {
+      int n = k.name.length;
+      if (n == text.keptBytes() && Arrays.equals(text.kept(), 0, n, k.name, 0, n)) {
         return k.role;
       }
     }
@@ -280,14 +281,14 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   }
 
   @Override
-  void stringEnded(boolean dataUrl) {
+  void stringEnded() {
     Role r = role();
     switch (r) {
       case MODEL -> model();
-      case CACHE_KEY -> promptCacheKey = keptBytes() < 0 ? null : text();
-      case TRUNCATION -> truncation = text().equals("auto");
+      case CACHE_KEY -> promptCacheKey = text.keptBytes() < 0 ? null : kept();
+      case TRUNCATION -> truncation = kept().equals("auto");
       default -> {
-        if (dataUrl) {
+        if (text.isDataUrl()) {
           unseen();
           return;
         }
@@ -303,18 +304,20 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     }
   }
 
-  private String text() {
-    return new String(kept(), 0, Math.max(0, keptBytes()), UTF_8);
+  private String kept() {
+    return new String(text.kept(), 0, Math.max(0, text.keptBytes()), UTF_8);
   }
 
   /// Adds the string that has ended to its group.
-  private void add(boolean text) {
-    group.letters += letters;
-    group.digits += digits;
-    group.marks += marks;
-    group.multiByte += multiByte;
-    if (text) {
-      group.textBytes += letters + digits + marks + multiByte;
+  ///
+  /// @param clients whether it is the client's own text
+  private void add(boolean clients) {
+    group.letters += text.letters();
+    group.digits += text.digits();
+    group.marks += text.marks();
+    group.multiByte += text.multiByte();
+    if (clients) {
+      group.textBytes += text.letters() + text.digits() + text.marks() + text.multiByte();
     } else if (frame() == EVERYTHING) {
       group.marks += 2;
     }
@@ -329,14 +332,15 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   }
 
   private void model() {
-    if (keptBytes() < 0) {
-      modelProblem = "model: longer than " + MOST_KEPT_BYTES + " bytes (expected: a model's name)";
+    if (text.keptBytes() < 0) {
+      modelProblem =
+          "model: longer than " + JsonString.MOST_KEPT_BYTES + " bytes (expected: a model's name)";
       return;
     }
-    if (keptBytes() == 0) {
+    if (text.keptBytes() == 0) {
       return;
     }
-    String m = text();
+    String m = kept();
     if (model != null && !model.equals(m)) {
       modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
     }

@@ -269,10 +269,10 @@ class JsonPeekTest {
 
   @Test
   void aNameLongerThanAnyModelsIsAProblem() {
-    Peeked p = peek("{\"model\":\"" + "m".repeat(JsonScanner.MOST_KEPT_BYTES + 1) + "\"}");
+    Peeked p = peek("{\"model\":\"" + "m".repeat(JsonString.MOST_KEPT_BYTES + 1) + "\"}");
     assertThat(p.model()).isNull();
     assertThat(p.modelProblem()).startsWith("model: longer than 65536 bytes");
-    String longest = "m".repeat(JsonScanner.MOST_KEPT_BYTES);
+    String longest = "m".repeat(JsonString.MOST_KEPT_BYTES);
     assertThat(peek("{\"model\":\"" + longest + "\"}").model()).isEqualTo(longest);
   }
 

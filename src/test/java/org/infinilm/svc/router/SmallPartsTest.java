@@ -34,6 +34,9 @@ class SmallPartsTest {
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3}} data: [DONE] | 9 | 3 | 0",
         "{\"usage\":null} {\"usage\":{\"prompt_tokens\":1}} {\"usage\":null} | 1 | 0 | 0",
         "{\"usage\":{\"input_tokens\":8,\"output_tokens\":6}} | 8 | 6 | 0",
+        "{\"usage\":{\"input_tokens\":8,\"cache_read_input_tokens\":30,\"cache_creation_input_tokens\":2,\"output_tokens\":6}} | 40 | 6 | 32",
+        "{\"usage\":{\"input_tokens\":8,\"cache_read_input_tokens\":null,\"output_tokens\":6}} | 8 | 6 | 0",
+        "{\"usage\":{\"input_tokens\":40,\"input_tokens_details\":{\"cached_tokens\":32},\"output_tokens\":6}} | 40 | 6 | 32",
         "{\"text\":\"\\\"usage\\\"\",\"usage\":{\"prompt_tokens\":2}} | 2 | 0 | 0",
       })
   void usageIsFoundInTheEndOfAnAnswer(String tail, long prompt, long completion, long cached) {

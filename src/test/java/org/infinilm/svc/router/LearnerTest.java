@@ -1,0 +1,130 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.BodyPeek.Prompt;
+import org.infinilm.svc.policy.Ask;
+import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Load;
+import org.infinilm.svc.policy.Policy;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class LearnerTest {
+  private static final Duration SOON = Duration.ofSeconds(20);
+  private static final Instance INSTANCE =
+      new Instance(
+          "a", "h", 1, "http://h:1", List.of(), null, -1, 1, Instance.State.ROUTABLE, 0, Map.of());
+
+  private final Listening policy = new Listening();
+  private final Learner learner = new Learner(policy);
+
+  /// Notes what it is told, and fails at a model of that name.
+  private static final class Listening implements Policy {
+    final ConcurrentLinkedQueue<Facts> told = new ConcurrentLinkedQueue<>();
+
+    @Override
+    public String name() {
+      return "listening";
+    }
+
+    @Override
+    public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void settled(Facts facts) {
+      told.add(facts);
+      if (facts.model().equals("fails")) {
+        throw new IllegalStateException("a policy's fault");
+      }
+    }
+  }
+
+  @AfterEach
+  void close() {
+    learner.close();
+  }
+
+  private void offer(String model, String tail, Prompt prompt) {
+    Facts f = new Facts(INSTANCE, model, 1000, 1, 2, 3, 0, 10, null, true);
+    learner.offer(f, tail.getBytes(UTF_8), prompt);
+  }
+
+  private void awaitTold(int facts) {
+    await().atMost(SOON).until(() -> policy.told.size() == facts);
+  }
+
+  private static Prompt prompt(long letters, int prompts, long ids, boolean whole, boolean cut) {
+    return new Prompt(prompts, letters, ids, 1, letters, 0, 0, 0, whole, cut);
+  }
+
+  private static final Prompt PLAIN = prompt(10_000, 1, 0, true, false);
+  private static final String USAGE =
+      "{\"usage\":{\"prompt_tokens\":2000,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":1900}}}";
+
+  @Test
+  void aPromptThatWasSeenWholeIsLearnedFromAndCachedTokensCount() {
+    learner.start();
+    assertThat(learner.rates("m").tokens(PLAIN)).isBetween(2500L, 2600L);
+    offer("m", USAGE, PLAIN);
+    awaitTold(1);
+    assertThat(learner.rates("m").tokens(PLAIN)).isBetween(1950L, 2100L);
+    assertThat(learner.rates("m").outputTokens()).isEqualTo(50);
+    assertThat(learner.rates("other").tokens(PLAIN)).isBetween(2500L, 2600L);
+    assertThat(policy.told.peek().usage().promptTokens()).isEqualTo(2000);
+  }
+
+  @Test
+  void whatWasNotSeenWholeTeachesNothingAboutPrompts() {
+    learner.start();
+    long before = learner.rates("m").tokens(PLAIN);
+    offer("m", USAGE, prompt(10_000, 1, 0, false, false));
+    offer("m", USAGE, prompt(10_000, 1, 0, true, true));
+    offer("m", USAGE, prompt(10_000, 3, 0, true, false));
+    offer("m", USAGE, prompt(0, 1, 2000, true, false));
+    offer("m", USAGE, null);
+    offer("", USAGE, PLAIN);
+    offer("m", "{\"usage\":{\"prompt_tokens\":0}}", PLAIN);
+    offer("m", "no usage", PLAIN);
+    awaitTold(8);
+    assertThat(learner.rates("m").tokens(PLAIN)).isEqualTo(before);
+    assertThat(learner.rates(null).tokens(PLAIN)).isEqualTo(before);
+  }
+
+  @Test
+  void aFaultCostsItsFactsAndNotTheThread() {
+    learner.start();
+    offer("fails", USAGE, PLAIN);
+    offer("fails", USAGE, PLAIN);
+    offer("m", USAGE, PLAIN);
+    awaitTold(3);
+    assertThat(learner.rates("m").tokens(PLAIN)).isLessThan(2200);
+  }
+
+  @Test
+  void modelsAreBoundedAndNewOnesStillLearned() {
+    learner.start();
+    for (int k = 0; k < 3 * Learner.MOST_MODELS; k++) {
+      offer("m" + k, USAGE, PLAIN);
+    }
+    awaitTold(3 * Learner.MOST_MODELS);
+    int known = 0;
+    for (int k = 0; k < 3 * Learner.MOST_MODELS; k++) {
+      known += learner.rates("m" + k) == TokenRates.FIRST ? 0 : 1;
+    }
+    assertThat(known).isEqualTo(Learner.MOST_MODELS);
+    assertThat(learner.rates("m" + (3 * Learner.MOST_MODELS - 1))).isNotSameAs(TokenRates.FIRST);
+  }
+}
