@@ -113,18 +113,21 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   }
 
   /// A write may fail before the call that began it has returned, and before what the instance had
-  /// answered is read.
+  /// answered is read: an instance that refuses a large request answers, closes, and so resets what
+  /// is still under way. That answer ends the call, if there is one.
   private void written(ChannelFuture f, InstanceCall c) {
     if (f.isSuccess()) {
       c.sent();
-    } else {
-      channel
-          .eventLoop()
-          .execute(() -> {
-            c.fail(c.closed(decoder.begun()), "write: " + reason(f.cause()));
-            close();
-          });
+      return;
     }
+    channel
+        .eventLoop()
+        .execute(() -> {
+          if (!decoder.begun()) {
+            c.fail(c.closed(false), reason(f.cause()));
+            cut();
+          }
+        });
   }
 
   @Override
@@ -228,16 +231,11 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         thrown instanceof DecoderException && thrown.getCause() != null
             ? thrown.getCause()
             : thrown;
-    if (cause instanceof IOException) {
-      Faults.note("an instance's connection", cause);
-      if (c != null) {
-        c.fail(c.closed(decoder.begun()), reason(cause));
-      }
-    } else {
-      Faults.note("an instance's connection", cause);
-      if (c != null) {
-        c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
-      }
+    Faults.note("an instance's connection", cause);
+    if (c != null && cause instanceof IOException) {
+      c.fail(c.closed(decoder.begun()), reason(cause));
+    } else if (c != null) {
+      c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
     }
     cut();
   }
