@@ -19,6 +19,7 @@ import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.Failure.Kind;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +31,10 @@ import org.jspecify.annotations.Nullable;
  * round ends with nothing left over: bytes after an answer's end would be read as the next one.
  */
 final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+  /// After a failed write, for what lies unread: a reset socket is readable at once, so that this
+  /// is hardly ever waited for.
+  private static final int LAST_READ_MILLIS = 10;
+
   private final Origin origin;
   private final LoopState loop;
   private final Channel channel;
@@ -122,12 +127,15 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
     channel
         .eventLoop()
-        .execute(() -> {
-          if (!decoder.begun()) {
-            c.fail(c.closed(false), reason(f.cause()));
-            cut();
-          }
-        });
+        .schedule(
+            () -> {
+              if (!decoder.begun()) {
+                c.fail(c.closed(false), reason(f.cause()));
+                cut();
+              }
+            },
+            LAST_READ_MILLIS,
+            TimeUnit.MILLISECONDS);
   }
 
   @Override

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class DescriptorsProcessIT {
   private static final int LIMIT = 256;
-  private static final Pattern LISTENS = Pattern.compile("listens on 127\\.0\\.0\\.1:([0-9]+)");
+  private static final Pattern LISTENS = Pattern.compile("router on 127\\.0\\.0\\.1:([0-9]+)");
 
   @TempDir private Path dir;
   private final List<Socket> idle = new ArrayList<>();

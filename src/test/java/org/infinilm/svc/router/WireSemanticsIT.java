@@ -100,7 +100,7 @@ class WireSemanticsIT {
   @CsvSource({
     "'', /v1/chat/completions, /v1/chat/completions",
     "/v1, /v1/chat/completions, /v1/chat/completions",
-    "/v1/, /v1/models/m?x=1, /v1/models/m?x=1",
+    "/v1/, /v1/files?x=1, /v1/files?x=1",
     "/v1, /tokenize, /tokenize",
   })
   void aBaseUrlThatEndsInV1MeansWhatSdksMean(String base, String asked, String sent)
