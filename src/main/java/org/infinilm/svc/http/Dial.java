@@ -21,7 +21,7 @@ import java.time.Duration;
 final class Dial {
   /// A host that acknowledges nothing for so long is gone: what was sent to it, or that it is still
   /// there. It also bounds how long an instance may leave an upload unread.
-  private static final Duration DEAD_PEER = Duration.ofSeconds(60);
+  private static final Duration DEAD_PEER = Duration.ofSeconds(120);
 
   private final EventLoop eventLoop;
   private final LoopState loop;
@@ -61,6 +61,8 @@ final class Dial {
 
   private void prepare(Channel c) {
     c.config().setOption(ChannelOption.TCP_NODELAY, true);
+    // a write that fails must not take unread bytes of an answer with it
+    c.config().setAutoClose(false);
     new Sockets().watchPeer(c, DEAD_PEER);
     Tls tls = origin.tls();
     if (tls != null) {

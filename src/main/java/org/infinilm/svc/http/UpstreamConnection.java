@@ -19,6 +19,7 @@ import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.Failure.Kind;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +31,10 @@ import org.jspecify.annotations.Nullable;
  * round ends with nothing left over: bytes after an answer's end would be read as the next one.
  */
 final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+  /// After a failed write, for what lies unread: a reset socket is readable at once, so that this
+  /// is hardly ever waited for.
+  private static final int LAST_READ_MILLIS = 10;
+
   private final Origin origin;
   private final LoopState loop;
   private final Channel channel;
@@ -113,18 +118,24 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   }
 
   /// A write may fail before the call that began it has returned, and before what the instance had
-  /// answered is read.
+  /// answered is read: an instance that refuses a large request answers, closes, and so resets what
+  /// is still under way. That answer ends the call, if there is one.
   private void written(ChannelFuture f, InstanceCall c) {
     if (f.isSuccess()) {
       c.sent();
-    } else {
-      channel
-          .eventLoop()
-          .execute(() -> {
-            c.fail(c.closed(decoder.begun()), "write: " + reason(f.cause()));
-            close();
-          });
+      return;
     }
+    channel
+        .eventLoop()
+        .schedule(
+            () -> {
+              if (!decoder.begun()) {
+                c.fail(c.closed(false), reason(f.cause()));
+                cut();
+              }
+            },
+            LAST_READ_MILLIS,
+            TimeUnit.MILLISECONDS);
   }
 
   @Override
@@ -228,16 +239,11 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         thrown instanceof DecoderException && thrown.getCause() != null
             ? thrown.getCause()
             : thrown;
-    if (cause instanceof IOException) {
-      Faults.note("an instance's connection", cause);
-      if (c != null) {
-        c.fail(c.closed(decoder.begun()), reason(cause));
-      }
-    } else {
-      Faults.note("an instance's connection", cause);
-      if (c != null) {
-        c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
-      }
+    Faults.note("an instance's connection", cause);
+    if (c != null && cause instanceof IOException) {
+      c.fail(c.closed(decoder.begun()), reason(cause));
+    } else if (c != null) {
+      c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
     }
     cut();
   }

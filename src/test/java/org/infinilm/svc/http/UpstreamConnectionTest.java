@@ -102,7 +102,11 @@ class UpstreamConnectionTest {
 
   private void settle() {
     driver.runPendingTasks();
-    made.forEach(EmbeddedChannel::runPendingTasks);
+    for (EmbeddedChannel c : List.copyOf(made)) {
+      c.advanceTimeBy(10, TimeUnit.MILLISECONDS);
+      c.runScheduledPendingTasks();
+      c.runPendingTasks();
+    }
   }
 
   private EmbeddedChannel connection() {

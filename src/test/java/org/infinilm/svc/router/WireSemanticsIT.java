@@ -100,7 +100,7 @@ class WireSemanticsIT {
   @CsvSource({
     "'', /v1/chat/completions, /v1/chat/completions",
     "/v1, /v1/chat/completions, /v1/chat/completions",
-    "/v1/, /v1/models/m?x=1, /v1/models/m?x=1",
+    "/v1/, /v1/files?x=1, /v1/files?x=1",
     "/v1, /tokenize, /tokenize",
   })
   void aBaseUrlThatEndsInV1MeansWhatSdksMean(String base, String asked, String sent)
@@ -165,5 +165,26 @@ class WireSemanticsIT {
             .toLowerCase(Locale.ROOT);
     assertThat(all).contains("x-public: 2").endsWith("ok");
     assertThat(all).doesNotContain("x-private", "keep-alive", "upgrade", "proxy-authenticate");
+  }
+
+  /// An instance that refuses a request before it has read it resets the rest of it.
+  @Test
+  void anAnswerIsNotLostToTheResetBehindIt() throws Exception {
+    route(
+        "",
+        (r, s) -> {
+          RawInstance.write(s, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
+          s.close();
+        });
+    String body = "{\"model\":\"m\",\"x\":\"" + "a".repeat(5_000_000) + "\"}";
+    for (int k = 0; k < 20; k++) {
+      assertThat(
+              router.raw(
+                  "POST /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+                      + body.length()
+                      + "\r\n\r\n"
+                      + body))
+          .startsWith("HTTP/1.1 413");
+    }
   }
 }

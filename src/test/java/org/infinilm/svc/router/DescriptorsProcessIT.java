@@ -1,0 +1,123 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A router process whose descriptors are used up: it says so, blames nobody else, and goes on when
+/// there are some again.
+@Timeout(120)
+class DescriptorsProcessIT {
+  private static final int LIMIT = 256;
+  private static final Pattern LISTENS = Pattern.compile("router on 127\\.0\\.0\\.1:([0-9]+)");
+
+  @TempDir private Path dir;
+  private final List<Socket> idle = new ArrayList<>();
+  private Process process;
+  private RawInstance instance;
+
+  @AfterEach
+  void end() throws Exception {
+    release();
+    process.destroyForcibly();
+    instance.close();
+  }
+
+  private void release() throws IOException {
+    for (Socket s : idle) {
+      s.close();
+    }
+    idle.clear();
+  }
+
+  private int start() throws Exception {
+    Path log = dir.resolve("log");
+    process =
+        new ProcessBuilder(
+                "bash",
+                "-c",
+                "ulimit -n " + LIMIT + " && exec \"$@\"",
+                "bash",
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx96m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-Dinfini.program=router",
+                "-jar",
+                System.getProperty("infini.jar", "target/infini.jar"),
+                "--host",
+                "127.0.0.1",
+                "--router-port",
+                "0",
+                "--threads",
+                "1",
+                "--health-interval",
+                "3600",
+                "--instance",
+                "http://127.0.0.1:" + instance.port())
+            .redirectErrorStream(true)
+            .redirectOutput(log.toFile())
+            .start();
+    await()
+        .atMost(RawRouter.SOON.multipliedBy(3))
+        .until(() -> LISTENS.matcher(Files.readString(log)).find());
+    Matcher m = LISTENS.matcher(Files.readString(log));
+    assertThat(m.find()).isTrue();
+    return Integer.parseInt(m.group(1));
+  }
+
+  private static String ask(Socket s, String request) throws IOException {
+    RawInstance.write(s, request);
+    return RawInstance.read(s.getInputStream());
+  }
+
+  @Test
+  void noDescriptorLeftIsTheRoutersFault() throws Exception {
+    instance =
+        new RawInstance(
+            "m",
+            (r, s) -> {
+              RawInstance.write(
+                  s, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+              s.close();
+            });
+    int port = start();
+    try (Socket client = new Socket("127.0.0.1", port)) {
+      client.setSoTimeout(20_000);
+      String post = RawRouter.post("/v1/chat/completions", "m", "");
+      await()
+          .atMost(RawRouter.SOON)
+          .untilAsserted(() -> assertThat(ask(client, post)).startsWith("HTTP/1.1 200"));
+      for (int k = 0; k < LIMIT + 20; k++) {
+        idle.add(new Socket("127.0.0.1", port));
+      }
+      await()
+          .atMost(RawRouter.SOON)
+          .untilAsserted(() ->
+              assertThat(ask(client, post))
+                  .startsWith("HTTP/1.1 503")
+                  .contains("no file descriptor left"));
+      assertThat(ask(client, get("/health"))).contains("\"healthy_services\":\"1/1\"");
+      release();
+      await()
+          .atMost(RawRouter.SOON)
+          .untilAsserted(() -> assertThat(ask(client, post)).startsWith("HTTP/1.1 200"));
+    }
+  }
+
+  private static String get(String path) {
+    return "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  }
+}
