@@ -1,28 +1,78 @@
 package org.infinilm.svc.fleet;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
-/// The instances that may get a request for one model, split by cache type once when the fleet
-/// changes. Immutable; lists are in the order of names.
+/// The instances that may get a request for one model, split by cache type and tier once when the
+/// fleet changes. Immutable; lists are in the order of names.
 public final class Candidates {
   private final String model;
+  private final long version;
   private final boolean panic;
+  private final boolean lowered;
+  private final boolean evenWeights;
   private final List<Instance> all;
   private final List<Instance> paged;
   private final List<Instance> statics;
+  private final List<Instance> trials;
+  private final List<Candidates> tiers;
+  private volatile @Nullable Roll roll;
 
-  Candidates(String model, boolean panic, List<Instance> all) {
+  /// @param version of the fleet in which they changed last
+  /// @param lowered whether a tier above all of these exists and is out
+  /// @param trials those that are tried one request at a time; not among `all`
+  Candidates(
+      String model,
+      long version,
+      boolean panic,
+      boolean lowered,
+      List<Instance> all,
+      List<Instance> trials) {
     this.model = model;
+    this.version = version;
     this.panic = panic;
+    this.lowered = lowered;
     this.all = List.copyOf(all);
-    this.paged = this.all.stream().filter(i -> i.cacheType() == CacheType.PAGED).toList();
-    this.statics = this.all.stream().filter(i -> i.cacheType() == CacheType.STATIC).toList();
+    this.trials = List.copyOf(trials);
+    this.paged = ofType(this.all, CacheType.PAGED);
+    this.statics = ofType(this.all, CacheType.STATIC);
+    boolean even = true;
+    boolean oneTier = true;
+    for (Instance i : this.all) {
+      even &= i.weight() == this.all.getFirst().weight();
+      oneTier &= i.tier() == this.all.getFirst().tier();
+    }
+    this.evenWeights = even;
+    this.tiers = oneTier ? List.of() : tiers(this.all);
+  }
+
+  private static List<Instance> ofType(List<Instance> all, CacheType type) {
+    List<Instance> out = new ArrayList<>();
+    for (Instance i : all) {
+      if (i.cacheType() == type) {
+        out.add(i);
+      }
+    }
+    return out.size() == all.size() ? all : List.copyOf(out);
+  }
+
+  private List<Candidates> tiers(List<Instance> of) {
+    TreeMap<Integer, List<Instance>> byTier = new TreeMap<>();
+    for (Instance i : of) {
+      byTier.computeIfAbsent(i.tier(), t -> new ArrayList<>()).add(i);
+    }
+    List<Candidates> out = new ArrayList<>();
+    byTier.forEach((t, members) ->
+        out.add(new Candidates(model, version, panic, lowered, members, List.of())));
+    return List.copyOf(out);
   }
 
   /// Candidates of one model for tests and tools.
   public static Candidates of(String model, List<Instance> instances) {
-    return new Candidates(model, false, instances);
+    return new Candidates(model, 0, false, false, instances, List.of());
   }
 
   /// The model, or an empty text when the request named none.
@@ -30,9 +80,24 @@ public final class Candidates {
     return model;
   }
 
+  /// The version of the fleet in which they changed last.
+  public long version() {
+    return version;
+  }
+
   /// Whether these are instances that health checks have ejected, there being no others.
   public boolean panic() {
     return panic;
+  }
+
+  /// Whether a tier above all of these exists and is out of service.
+  public boolean lowered() {
+    return lowered;
+  }
+
+  /// Whether all have the same weight.
+  public boolean evenWeights() {
+    return evenWeights;
   }
 
   public List<Instance> in(Pool pool) {
@@ -43,12 +108,75 @@ public final class Candidates {
     };
   }
 
+  /// Those that were out of service and are tried one request at a time. Not among the others.
+  public List<Instance> trials() {
+    return trials;
+  }
+
+  /// Candidates of each tier, the first tier first; empty when there is one tier.
+  public List<Candidates> tiers() {
+    return tiers;
+  }
+
   public boolean isEmpty() {
     return all.isEmpty();
   }
 
   /// Those left when some have failed for this request already.
   public Candidates without(Predicate<Instance> failed) {
-    return new Candidates(model, panic, all.stream().filter(failed.negate()).toList());
+    return new Candidates(
+        model,
+        version,
+        panic,
+        lowered,
+        all.stream().filter(failed.negate()).toList(),
+        trials.stream().filter(failed.negate()).toList());
+  }
+
+  /// Others for the same model in the same fleet.
+  public Candidates instead(List<Instance> others) {
+    return new Candidates(model, version, panic, lowered, others, List.of());
+  }
+
+  /// These and one that is tried, as if it were in service.
+  public Candidates with(Instance trial) {
+    List<Instance> more = new ArrayList<>(all);
+    int at = 0;
+    while (at < more.size() && more.get(at).name().compareTo(trial.name()) < 0) {
+      at++;
+    }
+    more.add(at, trial);
+    return new Candidates(model, version, panic, lowered, more, List.of());
+  }
+
+  /// What a decision among these keeps of them.
+  public Roll roll() {
+    Roll r = roll;
+    if (r == null) {
+      r = new Roll(all);
+      roll = r;
+    }
+    return r;
+  }
+
+  /// Whether the same instances are here and there, in the same roles.
+  boolean sameAs(Candidates o) {
+    return panic == o.panic
+        && lowered == o.lowered
+        && same(all, o.all)
+        && same(trials, o.trials)
+        && model.equals(o.model);
+  }
+
+  private static boolean same(List<Instance> a, List<Instance> b) {
+    if (a.size() != b.size()) {
+      return false;
+    }
+    for (int k = 0; k < a.size(); k++) {
+      if (!a.get(k).equals(b.get(k))) {
+        return false;
+      }
+    }
+    return true;
   }
 }

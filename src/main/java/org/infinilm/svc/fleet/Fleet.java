@@ -1,5 +1,6 @@
 package org.infinilm.svc.fleet;
 
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -9,39 +10,91 @@ import org.infinilm.svc.fleet.Instance.State;
 import org.jspecify.annotations.Nullable;
 
 /// All instances at one moment, with the candidates of every model computed. Immutable; a change
-/// makes a new one.
+/// makes a new one, in one pass over the instances and their models. Candidates that did not change
+/// are the same objects as before.
 public final class Fleet {
   private final long version;
   private final List<Instance> instances;
-  private final Map<String, Candidates> byModel = new HashMap<>();
+  private final Map<String, Candidates> byModel;
   private final Candidates any;
   private final List<String> models;
+  private final long routable;
 
   public Fleet(long version, List<Instance> instances) {
-    this.version = version;
-    this.instances = instances.stream().sorted(Comparator.comparing(Instance::name)).toList();
-    TreeSet<String> names = new TreeSet<>();
-    TreeSet<String> offered = new TreeSet<>();
-    for (Instance i : this.instances) {
-      names.addAll(i.models());
-      if (i.state() == State.ROUTABLE) {
-        offered.addAll(i.models());
-      }
-    }
-    for (String m : names) {
-      byModel.put(m, candidates(m, this.instances.stream().filter(i -> i.serves(m)).toList()));
-    }
-    any = candidates("", this.instances);
-    models = List.copyOf(offered);
+    this(version, instances, null);
   }
 
-  private static Candidates candidates(String model, List<Instance> serving) {
-    List<Instance> routable = serving.stream().filter(i -> i.state() == State.ROUTABLE).toList();
-    if (!routable.isEmpty()) {
-      return new Candidates(model, false, routable);
+  private Fleet(long version, List<Instance> instances, @Nullable Fleet before) {
+    this.version = version;
+    List<Instance> sorted = new ArrayList<>(instances);
+    sorted.sort(Comparator.comparing(Instance::name));
+    this.instances = List.copyOf(sorted);
+    Map<String, Serving> serving = new HashMap<>();
+    Serving everybody = new Serving();
+    TreeSet<String> offered = new TreeSet<>();
+    for (Instance i : this.instances) {
+      everybody.add(i);
+      for (String m : i.models()) {
+        serving.computeIfAbsent(m, k -> new Serving()).add(i);
+        if (i.state() == State.ROUTABLE) {
+          offered.add(m);
+        }
+      }
     }
-    return new Candidates(
-        model, true, serving.stream().filter(i -> i.state() == State.EJECTED).toList());
+    byModel = HashMap.newHashMap(serving.size());
+    serving.forEach((m, s) ->
+        byModel.put(m, s.candidates(m, version, before == null ? null : before.byModel.get(m))));
+    any = everybody.candidates("", version, before == null ? null : before.any);
+    models = List.copyOf(offered);
+    routable = this.instances.stream().filter(i -> i.state() == State.ROUTABLE).count();
+  }
+
+  /// The fleet after this one.
+  public Fleet next(List<Instance> now) {
+    return new Fleet(version + 1, now, this);
+  }
+
+  /// Who serves one model, while a fleet is made.
+  private static final class Serving {
+    private final List<Instance> routable = new ArrayList<>();
+    private final List<Instance> trials = new ArrayList<>();
+    private final List<Instance> out = new ArrayList<>();
+    private int firstTier = Integer.MAX_VALUE;
+    private @Nullable Instance last;
+
+    /// Adds an instance once, however often it names the model.
+    void add(Instance i) {
+      if (i.equals(last)) {
+        return;
+      }
+      last = i;
+      switch (i.state()) {
+        case ROUTABLE -> routable.add(i);
+        case TRIAL -> trials.add(i);
+        case EJECTED -> out.add(i);
+        case DRAINING -> {
+          return;
+        }
+      }
+      firstTier = Math.min(firstTier, i.tier());
+    }
+
+    Candidates candidates(String model, long version, @Nullable Candidates before) {
+      boolean panic = routable.isEmpty();
+      List<Instance> all = routable;
+      if (panic) {
+        all = new ArrayList<>(out);
+        all.addAll(trials);
+        all.sort(Comparator.comparing(Instance::name));
+      }
+      boolean lowered = !all.isEmpty();
+      for (Instance i : all) {
+        lowered &= i.tier() > firstTier;
+      }
+      Candidates now =
+          new Candidates(model, version, panic, lowered, all, panic ? List.of() : trials);
+      return before != null && before.sameAs(now) ? before : now;
+    }
   }
 
   public long version() {
@@ -69,6 +122,6 @@ public final class Fleet {
   }
 
   public long routable() {
-    return instances.stream().filter(i -> i.state() == State.ROUTABLE).count();
+    return routable;
   }
 }

@@ -7,4 +7,9 @@ package org.infinilm.svc.policy;
 /// @param needTokens estimate of prompt and output tokens
 /// @param leastTokens the same at the fewest tokens a body of this size can have
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
-public record Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {}
+public record Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {
+  /// The same for a policy that does not keep keys together.
+  Ask withoutKey() {
+    return affinity == 0 ? this : new Ask(size, threshold, needTokens, leastTokens, 0);
+  }
+}

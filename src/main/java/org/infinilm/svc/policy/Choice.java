@@ -1,5 +1,6 @@
 package org.infinilm.svc.policy;
 
+import java.util.List;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 
@@ -8,8 +9,8 @@ public sealed interface Choice {
   /// Send it to `instance`, found in `pool`.
   record Send(Instance instance, Pool pool, Reason why) implements Choice {}
 
-  /// Hold it until an instance of `pool` is free.
-  record Wait(Pool pool, Reason why) implements Choice {}
+  /// Hold it until one of `accepted`, instances of `pool`, is free.
+  record Wait(Pool pool, Reason why, List<Instance> accepted) implements Choice {}
 
   /// Nobody can take it: it needs at least `leastTokens`, the largest instance holds
   /// `capacityTokens`.

@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.Comparator;
+import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
@@ -10,13 +11,17 @@ import org.infinilm.svc.fleet.Pool;
 final class Largest {
   private Largest() {}
 
-  static Choice choose(Ask ask, Candidates candidates) {
+  static Choice choose(Ask ask, Candidates candidates, Load load) {
     Instance largest =
         candidates.in(Pool.ANY).stream()
             .max(Comparator.comparingLong(Instance::capacityTokens))
             .orElseThrow();
-    return largest.fits(ask.leastTokens())
-        ? new Choice.Send(largest, Pool.of(largest.cacheType()), Reason.FIT)
-        : new Choice.Refuse(ask.leastTokens(), largest.capacityTokens());
+    if (!largest.fits(ask.leastTokens())) {
+      return new Choice.Refuse(ask.leastTokens(), largest.capacityTokens());
+    }
+    Pool pool = Pool.of(largest.cacheType());
+    return load.free(largest.slot())
+        ? new Choice.Send(largest, pool, Reason.FIT)
+        : new Choice.Wait(pool, Reason.FIT, List.of(largest));
   }
 }

@@ -1,8 +1,25 @@
 package org.infinilm.svc.policy;
 
-/// Requests in flight, counted by the router itself. Read from event loops while others write.
+/// What the router itself knows of an instance's load at this moment. Read from event loops while
+/// others write; never blocks.
 @FunctionalInterface
 public interface Load {
   /// Requests sent to the instance of this slot and not yet settled.
   int inFlight(int slot);
+
+  /// Whether it takes one more request now, and nobody waits for that place.
+  default boolean free(int slot) {
+    return true;
+  }
+
+  /// Whether it asked to be left alone for a while (429 or 503 with Retry-After).
+  default boolean passedOver(int slot) {
+    return false;
+  }
+
+  /// The part of its weight that counts, above 0 and up to 1: less while it comes back into service
+  /// and after failures.
+  default double share(int slot) {
+    return 1;
+  }
 }

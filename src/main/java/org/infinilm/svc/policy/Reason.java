@@ -14,6 +14,8 @@ public enum Reason {
   SPILL("spill"),
   /// An earlier attempt failed.
   RETRY("retry"),
+  /// The tier above is out or full.
+  TIER("tier"),
   /// There was one candidate.
   ONLY("only"),
   /// Learned cost.

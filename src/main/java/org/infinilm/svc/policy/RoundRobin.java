@@ -6,9 +6,11 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 
-/// Each instance in turn, by weight, whatever the request; one counter a model.
+/// Each instance in turn, by weight, whatever the request; one counter a model. Who is full loses
+/// its turn.
 ///
-/// Inputs: weights. Tie-break: the earlier name. Cost: O(candidates). The baseline of evaluations.
+/// Inputs: weights, free seats. Tie-break: the earlier name. Cost: O(candidates). The baseline of
+/// evaluations.
 final class RoundRobin implements Policy {
   private static final Load IDLE = slot -> 0;
 
@@ -22,11 +24,14 @@ final class RoundRobin implements Policy {
   @Override
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     List<Instance> all = candidates.in(Pool.ANY);
-    List<Instance> fit = CacheTypePolicy.fitting(all, ask.needTokens());
+    List<Instance> fit = Shortlist.fitting(all, ask.needTokens());
     if (fit.isEmpty()) {
-      return Largest.choose(ask, candidates);
+      return Largest.choose(ask, candidates, load);
     }
     Reason why = all.size() == 1 ? Reason.ONLY : Reason.POLICY;
-    return new Choice.Send(turns.next(candidates, Pool.ANY, fit, IDLE), Pool.ANY, why);
+    List<Instance> now = Shortlist.now(fit, load, random);
+    return now.isEmpty()
+        ? new Choice.Wait(Pool.ANY, why, List.copyOf(fit))
+        : new Choice.Send(turns.next(candidates, Pool.ANY, now, IDLE), Pool.ANY, why);
   }
 }

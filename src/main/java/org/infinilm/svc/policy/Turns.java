@@ -13,25 +13,40 @@ import org.infinilm.svc.fleet.Pool;
  * 1/weight when it is picked; the lowest pass goes next, the earlier name on a tie. Weights 3:1 give
  * A B A A, never A A A B. A pass below that of the last pick counts as that one: who is new, was away
  * or has a slot that was another's gets its share from now on and no burst for the past. A pick is
- * O(n) under a lock that is held for the scan alone.
+ * O(n) under a lock of the model and pool that is held for the scan alone; nothing is allocated.
  */
 final class Turns {
   /// Divisible by every weight up to 16, so that their turns repeat exactly.
   private static final long STRIDE = 72_072_000;
 
-  private static final double NEVER_LOAD = 1e12;
   private static final long NEVER_PASS = 1L << 61;
 
-  private record Key(String model, Pool pool) {}
-
-  private final ConcurrentHashMap<Key, Passes> pools = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, Pools> models = new ConcurrentHashMap<>();
 
   /// The next of `among`, least loaded first when `load` is given.
   Instance next(Candidates of, Pool pool, List<Instance> among, Load load) {
     if (among.size() == 1) {
       return among.getFirst();
     }
-    return pools.computeIfAbsent(new Key(of.model(), pool), k -> new Passes()).next(among, load);
+    Pools pools = models.get(of.model());
+    if (pools == null) {
+      pools = models.computeIfAbsent(of.model(), m -> new Pools());
+    }
+    return pools.of(pool).next(among, load);
+  }
+
+  private static final class Pools {
+    private final Passes paged = new Passes();
+    private final Passes statics = new Passes();
+    private final Passes any = new Passes();
+
+    Passes of(Pool pool) {
+      return switch (pool) {
+        case PAGED -> paged;
+        case STATIC -> statics;
+        case ANY -> any;
+      };
+    }
   }
 
   private static final class Passes {
@@ -47,8 +62,7 @@ final class Turns {
         Instance i = among.get(k);
         boolean last = i.weight() == 0;
         long turn = Math.max(passOf(i.slot()), now);
-        double l =
-            load.inFlight(i.slot()) / (double) Math.max(1, i.weight()) + (last ? NEVER_LOAD : 0);
+        double l = Shortlist.load(i, load);
         long p = turn + (last ? NEVER_PASS : 0);
         if (l < bestLoad || (l == bestLoad && p < bestPass)) {
           best = i;

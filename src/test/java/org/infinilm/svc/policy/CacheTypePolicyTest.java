@@ -25,7 +25,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.junit.jupiter.api.Test;
 
 class CacheTypePolicyTest {
-  private final Policy policy = new CacheTypePolicy();
+  private final Policy policy = new CacheTypePolicy(false);
 
   @Test
   void theThresholdItselfIsSmall() {
@@ -124,7 +124,7 @@ class CacheTypePolicyTest {
       chosen(policy, size(0, 0), three, IDLE);
       assertThat(send(policy, ask, three, IDLE).instance().name()).isEqualTo(home);
       assertThat(send(policy, ask, three, IDLE).why()).isEqualTo(Reason.AFFINITY);
-      assertThat(chosen(new CacheTypePolicy(), ask, three, IDLE)).isEqualTo(home);
+      assertThat(chosen(new CacheTypePolicy(false), ask, three, IDLE)).isEqualTo(home);
     }
   }
 

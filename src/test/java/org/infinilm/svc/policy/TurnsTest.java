@@ -67,7 +67,7 @@ class TurnsTest {
 
   @Test
   void poolsHaveCountersOfTheirOwn() {
-    Policy policy = new CacheTypePolicy();
+    Policy policy = new CacheTypePolicy(false);
     Candidates all = among(paged("a", 0), paged("b", 1), statics("s", 2), statics("t", 3));
     String small = "";
     String large = "";

@@ -1,0 +1,69 @@
+package org.infinilm.svc.policy;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Instance;
+
+/// Which of some instances come into question. Pure; the list itself is returned, not a copy, where
+/// nobody drops out.
+final class Shortlist {
+  /// Added to the load of an instance of weight 0: it is asked only when there is no other.
+  private static final double NEVER = 1e12;
+
+  private Shortlist() {}
+
+  /// Those that hold so many tokens.
+  static List<Instance> fitting(List<Instance> among, long tokens) {
+    for (int k = 0; k < among.size(); k++) {
+      if (!among.get(k).fits(tokens)) {
+        List<Instance> fit = new ArrayList<>(among);
+        fit.removeIf(i -> !i.fits(tokens));
+        return fit;
+      }
+    }
+    return among;
+  }
+
+  /// Those that take a request now and want one. Who comes back into service wants its share of
+  /// them, by lot. When nobody wants one: those that take it all the same; empty when all are full.
+  static List<Instance> now(List<Instance> among, Load load, RandomGenerator random) {
+    int k = 0;
+    while (k < among.size() && wants(among.get(k), load, random)) {
+      k++;
+    }
+    if (k == among.size()) {
+      return among;
+    }
+    List<Instance> wanting = new ArrayList<>(among.subList(0, k));
+    List<Instance> free = new ArrayList<>(wanting);
+    if (load.free(among.get(k).slot())) {
+      free.add(among.get(k));
+    }
+    for (k++; k < among.size(); k++) {
+      Instance i = among.get(k);
+      if (load.free(i.slot())) {
+        free.add(i);
+        if (wants(i, load, random)) {
+          wanting.add(i);
+        }
+      }
+    }
+    return wanting.isEmpty() ? free : wanting;
+  }
+
+  static boolean wants(Instance i, Load load, RandomGenerator random) {
+    int slot = i.slot();
+    if (!load.free(slot) || load.passedOver(slot)) {
+      return false;
+    }
+    double share = load.share(slot);
+    return share >= 1 || random.nextDouble() < share;
+  }
+
+  /// Requests in flight per weight that counts.
+  static double load(Instance i, Load load) {
+    double l = load.inFlight(i.slot()) / (Math.max(1, i.weight()) * load.share(i.slot()));
+    return i.weight() == 0 ? l + NEVER : l;
+  }
+}

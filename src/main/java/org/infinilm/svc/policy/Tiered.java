@@ -1,0 +1,89 @@
+package org.infinilm.svc.policy;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.jspecify.annotations.Nullable;
+
+/// Tiers around another policy: it chooses within the first tier; the next is asked only when that
+/// one is out of service, full, asked to be left alone or cannot hold the request (`tier`).
+///
+/// When no tier takes it at once, it waits for a place in any tier whose pool it may go to. Without
+/// tiers it costs one comparison.
+final class Tiered implements Policy {
+  private final Policy within;
+
+  Tiered(Policy within) {
+    this.within = within;
+  }
+
+  @Override
+  public String name() {
+    return within.name();
+  }
+
+  @Override
+  public void settled(Facts facts) {
+    within.settled(facts);
+  }
+
+  @Override
+  public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
+    List<Candidates> tiers = candidates.tiers();
+    if (tiers.isEmpty()) {
+      return named(within.choose(ask, candidates, load, random), candidates.lowered());
+    }
+    Choice.Send reluctant = null;
+    Choice.Wait wait = null;
+    List<Instance> accepted = new ArrayList<>();
+    for (Candidates tier : tiers) {
+      boolean lower = tier != tiers.getFirst() || candidates.lowered();
+      switch (within.choose(ask, tier, load, random)) {
+        case Choice.Send s -> {
+          if (s.instance().fits(ask.needTokens())) {
+            if (!load.passedOver(s.instance().slot())) {
+              return named(s, lower);
+            }
+            reluctant = reluctant == null ? s : reluctant;
+          }
+        }
+        case Choice.Wait w -> {
+          wait = wait == null ? w : new Choice.Wait(both(wait, w), wait.why(), List.of());
+          accepted.addAll(w.accepted());
+        }
+        case Choice.Refuse r -> {}
+      }
+    }
+    return last(ask, candidates, load, reluctant, wait, accepted);
+  }
+
+  /// The choice when no tier took it gladly.
+  private static Choice last(
+      Ask ask,
+      Candidates candidates,
+      Load load,
+      Choice.@Nullable Send reluctant,
+      Choice.@Nullable Wait wait,
+      List<Instance> accepted) {
+    if (reluctant != null) {
+      return reluctant;
+    }
+    if (wait != null) {
+      return new Choice.Wait(wait.pool(), wait.why(), List.copyOf(accepted));
+    }
+    return Largest.choose(ask, candidates, load);
+  }
+
+  private static Pool both(Choice.Wait a, Choice.Wait b) {
+    return a.pool() == b.pool() ? a.pool() : Pool.ANY;
+  }
+
+  private static Choice named(Choice c, boolean lower) {
+    return lower && c instanceof Choice.Send s
+        ? new Choice.Send(s.instance(), s.pool(), Reason.TIER)
+        : c;
+  }
+}
