@@ -48,22 +48,35 @@ public final class Client implements AutoCloseable {
     void piece(byte[] piece) throws IOException;
   }
 
+  /// Where host names are looked up, on the calling thread.
+  public interface Names {
+    /// @throws UnknownHostException when the name is not known
+    InetAddress address(String host) throws UnknownHostException;
+  }
+
   private final EventLoopGroup loops;
   private final Tls tls;
+  private final Names names;
 
-  private Client(EventLoopGroup loops, Tls tls) {
+  private Client(EventLoopGroup loops, Tls tls, Names names) {
     this.loops = loops;
     this.tls = tls;
+    this.names = names;
   }
 
   /// A client on the control loop of this process.
   public static Client create() {
-    return new Client(Loops.control(), Tls.DEFAULT);
+    return create(InetAddress::getByName);
+  }
+
+  /// A client that looks names up its own way.
+  public static Client create(Names names) {
+    return new Client(Loops.control(), Tls.DEFAULT, names);
   }
 
   /// The same client, which reaches https URLs so.
   public Client with(Tls how) {
-    return new Client(loops, how);
+    return new Client(loops, how, names);
   }
 
   /// Sends one request and waits for the whole answer (at most 64 MiB).
@@ -134,7 +147,7 @@ public final class Client implements AutoCloseable {
       throws IOException, InterruptedException {
     InetAddress address;
     try {
-      address = InetAddress.getByName(server.host());
+      address = names.address(server.host());
     } catch (UnknownHostException e) {
       throw new IOException("unknown host " + server.host(), e);
     }

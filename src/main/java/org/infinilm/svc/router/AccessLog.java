@@ -4,10 +4,13 @@ import java.io.PrintStream;
 import java.time.Instant;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Writes one line a request, following the ring of decisions on a thread of its own; a log that
 /// cannot keep up loses lines and says how many. No request text appears in it.
 final class AccessLog implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(AccessLog.class);
   private static final long PAUSE_NANOS = 50_000_000;
   private static final long GRACE_NANOS = 5_000_000_000L;
 
@@ -30,7 +33,13 @@ final class AccessLog implements AutoCloseable {
 
   private void run() {
     while (!stop) {
-      if (!drain()) {
+      boolean wrote = false;
+      try {
+        wrote = drain();
+      } catch (RuntimeException e) {
+        LOG.error("the access log lost lines", e);
+      }
+      if (!wrote) {
         LockSupport.parkNanos(PAUSE_NANOS);
         waitedNanos += PAUSE_NANOS;
       }
@@ -84,7 +93,7 @@ final class AccessLog implements AutoCloseable {
         .append(" pool=")
         .append(d.pool() == null ? "-" : d.pool().label())
         .append(" instance=")
-        .append(d.instance() == null ? "-" : d.instance().name())
+        .append(d.instance() == null ? "-" : d.instance())
         .append(" reason=")
         .append(d.reason() == null ? "-" : d.reason().label())
         .append(" outcome=")

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Facts;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,8 @@ final class Account {
   private final long startNanos;
   private int sends;
   private boolean closed;
+  private long waitsSinceNanos;
+  private long queuedNanos;
 
   Account(Plane plane, Inbound in) {
     this.plane = plane;
@@ -33,6 +36,32 @@ final class Account {
   /// Time since the request was complete.
   long elapsedNanos() {
     return plane.ticker().nanos() - startNanos;
+  }
+
+  /// When it began to wait for a seat; now when it had not.
+  long waitsSince() {
+    if (waitsSinceNanos == 0) {
+      waitsSinceNanos = plane.ticker().nanos();
+    }
+    return waitsSinceNanos;
+  }
+
+  /// How long it has waited for a seat.
+  long waitedNanos() {
+    return waitsSinceNanos == 0 ? 0 : plane.ticker().nanos() - waitsSinceNanos;
+  }
+
+  /// It has its seat.
+  void waited() {
+    long nanos = waitedNanos();
+    plane.metrics().waited(nanos);
+    queuedNanos += nanos;
+    waitsSinceNanos = 0;
+  }
+
+  /// Time that it waited for seats; 0 when it never did.
+  long queuedNanos() {
+    return queuedNanos;
   }
 
   void sent() {
@@ -94,10 +123,10 @@ final class Account {
                 asked == null ? 0 : asked.threshold(),
                 asked == null ? 0 : asked.needTokens(),
                 last == null ? null : last.pool(),
-                i,
+                i == null ? null : i.name(),
                 last == null ? null : last.reason(),
-                candidates,
-                failed,
+                candidates == null ? Roll.NONE : candidates.roll(),
+                failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
                 outcome,
                 status,
                 sends,

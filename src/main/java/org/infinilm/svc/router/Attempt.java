@@ -40,7 +40,7 @@ final class Attempt implements UpstreamEvents {
   private final boolean reuse;
   private @Nullable UpstreamCall call;
   private @Nullable ResponseHead head;
-  private boolean seated;
+  private boolean seated = true;
   private boolean over;
   private long dispatchNanos;
   private long firstByteNanos;
@@ -90,14 +90,10 @@ final class Attempt implements UpstreamEvents {
     return firstByteNanos;
   }
 
-  /// Takes a seat and sends.
+  /// Sends, in the seat that was taken for it.
   ///
   /// @param body instead of the client's (ownership passes), or null
   void send(Inbound in, HeadPatch patch, @Nullable ByteBuf body, TimeLimits limits) {
-    if (!seated) {
-      plane.ledger().take(instance.slot());
-      seated = true;
-    }
     dispatchNanos = plane.ticker().nanos();
     call = in.send(new Outgoing(target.origin(), patch, body, limits, reuse), this);
   }
@@ -106,7 +102,6 @@ final class Attempt implements UpstreamEvents {
   /// connection that turned out to be closed.
   Attempt overNewConnection() {
     Attempt next = new Attempt(plane, owner, instance, target, pool, reason, false);
-    next.seated = seated;
     seated = false;
     return next;
   }
@@ -130,7 +125,7 @@ final class Attempt implements UpstreamEvents {
   void countOut() {
     if (seated) {
       seated = false;
-      plane.ledger().release(instance.slot());
+      plane.seats().release(instance.slot());
     }
   }
 
@@ -145,7 +140,12 @@ final class Attempt implements UpstreamEvents {
   public void answered(ResponseHead h) {
     if (!over) {
       head = h;
-      plane.instances().saw(instance, Sight.of(h.status(), h.header("retry-after") != null));
+      String retryAfter = h.header("retry-after");
+      Sight s = Sight.of(h.status(), retryAfter != null);
+      plane.instances().saw(instance, s);
+      if (s == Sight.BUSY && retryAfter != null) {
+        plane.instances().busy(instance, Sight.pauseNanos(retryAfter));
+      }
       owner.answered(h);
     }
   }

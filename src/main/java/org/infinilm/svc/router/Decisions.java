@@ -3,18 +3,21 @@ package org.infinilm.svc.router;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
-import org.infinilm.svc.fleet.Candidates;
-import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 
-/// The last decisions, in a ring of fixed size that requests write without allocating; readers get
-/// copies. Thread-safe.
+/// The last decisions, in a ring of fixed size. Each keeps names and numbers alone: no fleet and no
+/// instance lives on because a request once went by it. Thread-safe.
 ///
 /// The access log follows the same ring, so that a slow log costs lines and never requests.
 final class Decisions {
   /// One decision and what became of it; the words are rebuilt when it is read.
+  ///
+  /// @param instance name of the instance that it came to, or null
+  /// @param roll its candidates, shared with other decisions among the same
+  /// @param failed names of the instances on which it had failed before
   record Decision(
       long sequence,
       String requestId,
@@ -26,10 +29,10 @@ final class Decisions {
       long threshold,
       long needTokens,
       @Nullable Pool pool,
-      @Nullable Instance instance,
+      @Nullable String instance,
       @Nullable Reason reason,
-      @Nullable Candidates candidates,
-      List<Instance> failed,
+      Roll roll,
+      List<String> failed,
       Outcome outcome,
       int status,
       int attempts,

@@ -30,7 +30,8 @@ import org.slf4j.LoggerFactory;
  * The stages, in order, each one method:
  *
  *   read      what the body says: model, size, affinity, limits          -> choose | reject
- *   choose    who may take it in the fleet of now, then the policy       -> send | reject
+ *   choose    who may take it in the fleet of now, then the policy       -> send | wait | reject
+ *   wait      in line for a seat                                         -> send | choose | reject
  *   send      an attempt: count in, connect or reuse, write              -> await
  *   await     hold the instance's head until the first byte of its body  -> relay | again
  *   relay     pass slices through, watching them                         -> settle
@@ -39,12 +40,13 @@ import org.slf4j.LoggerFactory;
  *
  * Another attempt is made only while the client has nothing of an answer; Retries says when.
  */
-final class Exchange implements Attempt.Owner, InboundEvents {
+final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
   private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
 
   private enum Stage {
     READ,
     CHOOSE,
+    WAIT,
     SEND,
     AWAIT,
     RELAY,
@@ -62,6 +64,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
   private @Nullable Attempt attempt;
   private @Nullable Answer answer;
   private @Nullable QuietStream quiet;
+  private @Nullable Waiting waiting;
 
   /// The body to send when it is not the client's own.
   private @Nullable ByteBuf body;
@@ -91,7 +94,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
             send();
             return;
           }
-          case AWAIT, RELAY, SETTLED -> {
+          case WAIT, AWAIT, RELAY, SETTLED -> {
             return;
           }
         }
@@ -104,6 +107,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
 
   /// Ends an exchange after a fault of ours.
   private void fault() {
+    leaveLine();
     Attempt a = attempt;
     if (a != null) {
       a.giveUp();
@@ -158,12 +162,9 @@ final class Exchange implements Attempt.Owner, InboundEvents {
       reject(retries.firstCause(q.nobody()));
       return;
     }
-    switch (policy(q, left)) {
+    switch (choice(q, left)) {
       case Choice.Send s -> take(s);
-      case Choice.Wait w ->
-          reject(
-              retries.firstCause(
-                  ApiError.unavailable("overloaded", "every instance of the pool is busy")));
+      case Choice.Wait w -> await(w, left);
       case Choice.Refuse r ->
           reject(
               retries.firstCause(
@@ -177,9 +178,60 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     }
   }
 
-  private Choice policy(Question q, Candidates left) {
+  /// Stands in line for a seat; a request that waited before keeps its time.
+  private void await(Choice.Wait w, Candidates among) {
+    stage = Stage.WAIT;
+    Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
+    waiting = new Waiting(plane.seats(), in, this, w);
+    if (!left.isPositive()
+        || !waiting.start(among, asked().bodyBytes(), account.waitsSince(), left)) {
+      waiting = null;
+      overloaded(w);
+    }
+  }
+
+  private void overloaded(Choice.Wait w) {
+    reject(
+        retries.firstCause(
+            ApiError.unavailable(
+                "overloaded",
+                "every instance that could take the request is busy",
+                Long.toString(plane.seats().retryAfterSeconds(w.accepted())))));
+  }
+
+  @Override
+  public void seated(Choice.Send s) {
+    waiting = null;
+    account.waited();
+    stage = Stage.CHOOSE;
+    take(s);
+    advance();
+  }
+
+  @Override
+  public void chooseAgain() {
+    waiting = null;
+    stage = Stage.CHOOSE;
+    advance();
+  }
+
+  @Override
+  public void waitedTooLong(Choice.Wait w) {
+    waiting = null;
+    overloaded(w);
+  }
+
+  private void leaveLine() {
+    Waiting w = waiting;
+    waiting = null;
+    if (w != null) {
+      w.leave();
+    }
+  }
+
+  private Choice choice(Question q, Candidates left) {
     long before = plane.ticker().nanos();
-    Choice c = plane.policy().choose(q.ask(), left, plane.ledger(), ThreadLocalRandom.current());
+    Choice c = plane.admission().choose(q.ask(), left, ThreadLocalRandom.current());
     plane.metrics().decided(plane.ticker().nanos() - before);
     return c;
   }
@@ -188,6 +240,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     Target target = plane.table().get().target(s.instance());
     if (target == null) {
       // it left between the table that was chosen from and this one
+      plane.admission().giveBack(s);
       retries.failed(s.instance(), new Failure(Kind.CONNECT_REFUSED, "it left the fleet"));
       return;
     }
@@ -226,14 +279,15 @@ final class Exchange implements Attempt.Owner, InboundEvents {
     Question q = asked();
     if (retries.mayPutAside(q, head.status())) {
       Candidates others = retries.besides(a.instance(), q, plane.table().get().fleet());
-      if (!others.isEmpty()
-          && policy(q, others) instanceof Choice.Send other
-          && retries.pay(a.instance(), head)) {
-        a.giveUp();
-        stage = Stage.CHOOSE;
-        take(other);
-        advance();
-        return;
+      if (!others.isEmpty() && choice(q, others) instanceof Choice.Send other) {
+        if (retries.pay(a.instance(), head)) {
+          a.giveUp();
+          stage = Stage.CHOOSE;
+          take(other);
+          advance();
+          return;
+        }
+        plane.admission().giveBack(other);
       }
     }
     if (head.status() < 500) {
@@ -350,6 +404,7 @@ final class Exchange implements Attempt.Owner, InboundEvents {
 
   @Override
   public void gone() {
+    leaveLine();
     Attempt a = attempt;
     if (a != null) {
       a.giveUp();

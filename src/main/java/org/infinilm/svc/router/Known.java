@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// @param healthUrl where to probe, or null for the usual places
 /// @param authorization value to send as Authorization, or null
 /// @param tls how to reach an https URL, null for the usual way
+/// @param authority `host:port` to send as Host where it is not that of `url`, or null
+/// @param eachAddress whether each address of its host is an instance of its own
 record Known(
     String name,
     String host,
@@ -33,9 +35,11 @@ record Known(
     boolean fixed,
     @Nullable String healthUrl,
     @Nullable String authorization,
-    @Nullable Tls tls) {
+    @Nullable Tls tls,
+    @Nullable String authority,
+    boolean eachAddress) {
 
-  /// One that is reached in the usual way.
+  /// One that is one instance, reached by its URL in the usual way.
   Known(
       String name,
       String host,
@@ -64,7 +68,9 @@ record Known(
         fixed,
         healthUrl,
         authorization,
-        null);
+        null,
+        null,
+        false);
   }
 
   /// The URL of a target at this instance.
@@ -80,5 +86,29 @@ record Known(
   /// The same place and process, as far as one can tell: counters and health carry over.
   boolean sameIncarnation(Known o) {
     return url.equals(o.url);
+  }
+
+  /// The instance at one address of the host, named `NAME@ADDRESS`.
+  ///
+  /// @param at its URL, with the address for the host
+  /// @param hostField `host:port` as it was given
+  Known one(String address, String at, String hostField) {
+    return new Known(
+        name + "@" + address,
+        address,
+        port,
+        at,
+        models,
+        modelsList,
+        metadata,
+        weight,
+        running,
+        registryHealthy,
+        fixed,
+        healthUrl,
+        authorization,
+        tls,
+        hostField,
+        false);
   }
 }

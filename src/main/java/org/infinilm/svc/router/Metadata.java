@@ -92,7 +92,8 @@ final class Metadata {
     return n < 0 ? fallback : (int) Math.min(n, 10_000);
   }
 
-  private static long whole(@Nullable Object o) {
+  /// A whole number of 0 or more, as a number or a text; -1 for anything else.
+  static long whole(@Nullable Object o) {
     return switch (o) {
       case Number n -> n.longValue();
       case String s when s.matches("[0-9]{1,15}") -> Long.parseLong(s);

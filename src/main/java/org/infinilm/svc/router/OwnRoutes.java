@@ -16,6 +16,7 @@ import java.util.function.BooleanSupplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
@@ -30,7 +31,7 @@ final class OwnRoutes {
 
   private final RouterConfig config;
   private final FleetKeeper keeper;
-  private final Ledger ledger;
+  private final Seats seats;
   private final RouterMetrics metrics;
   private final Decisions decisions;
   private final Ticker ticker;
@@ -39,14 +40,14 @@ final class OwnRoutes {
   OwnRoutes(
       RouterConfig config,
       FleetKeeper keeper,
-      Ledger ledger,
+      Seats seats,
       RouterMetrics metrics,
       Decisions decisions,
       Ticker ticker,
       BooleanSupplier draining) {
     this.config = config;
     this.keeper = keeper;
-    this.ledger = ledger;
+    this.seats = seats;
     this.metrics = metrics;
     this.decisions = decisions;
     this.ticker = ticker;
@@ -138,14 +139,17 @@ final class OwnRoutes {
       m.put("error_count", v.errors());
       m.put("healthy", i.state() == State.ROUTABLE);
       m.put("host", i.host());
-      m.put("in_flight", ledger.inFlight(i.slot()));
+      m.put("in_flight", seats.inFlight(i.slot()));
       m.put("metadata", i.metadata());
       m.put("models", i.models());
       m.put("name", i.name());
       m.put("port", i.port());
-      m.put("request_count", ledger.sent(i.slot()));
+      m.put("queued", seats.waitingFor(i.slot()));
+      m.put("request_count", seats.sent(i.slot()));
       m.put("response_time", v.probeSeconds());
+      m.put("seats", i.seats() == 0 ? null : i.seats());
       m.put("state", i.state().name().toLowerCase(Locale.ROOT));
+      m.put("tier", i.tier());
       m.put("url", i.url());
       m.put("weight", i.weight());
       out.add(m);
@@ -257,7 +261,8 @@ final class OwnRoutes {
     Map<String, Object> m = new HashMap<>();
     m.put("attempts", d.attempts());
     m.put("candidates", candidates(d));
-    m.put("instance", d.instance() == null ? null : d.instance().name());
+    m.put("candidates_total", d.roll().total());
+    m.put("instance", d.instance());
     m.put("method", d.method());
     m.put("metric", config.metric().label());
     m.put("model", d.model().isEmpty() ? null : d.model());
@@ -281,29 +286,29 @@ final class OwnRoutes {
   /// Each candidate with why it was passed over, worked out again from the facts of the decision.
   private static List<Object> candidates(Decision d) {
     List<Object> out = new ArrayList<>();
-    if (d.candidates() == null) {
-      return out;
-    }
-    for (Instance i : d.candidates().in(Pool.ANY)) {
-      out.add(Map.of("instance", i.name(), "why", why(d, i)));
+    Roll roll = d.roll();
+    for (int k = 0; k < roll.size(); k++) {
+      out.add(Map.of("instance", roll.name(k), "why", why(d, roll, k)));
     }
     return out;
   }
 
-  private static String why(Decision d, Instance i) {
-    if (d.instance() != null && d.instance().slot() == i.slot()) {
+  private static String why(Decision d, Roll roll, int k) {
+    String name = roll.name(k);
+    if (name.equals(d.instance())) {
       return "chosen";
     }
-    if (d.failed().stream().anyMatch(f -> f.slot() == i.slot())) {
+    if (d.failed().contains(name)) {
       return "an attempt on it failed";
     }
-    if (!i.fits(d.needTokens())) {
-      return "needs " + d.needTokens() + " tokens, holds " + i.capacityTokens();
+    long holds = roll.capacityTokens(k);
+    if (holds != Instance.UNKNOWN && d.needTokens() > holds) {
+      return "needs " + d.needTokens() + " tokens, holds " + holds;
     }
-    if (d.pool() != null && d.pool() != Pool.ANY && Pool.of(i.cacheType()) != d.pool()) {
+    if (d.pool() != null && d.pool() != Pool.ANY && roll.pool(k) != d.pool()) {
       return "other pool";
     }
-    return "not its turn or more in flight";
+    return "not its turn, full or more in flight";
   }
 
   private static Response error(int status, String code, String message) {

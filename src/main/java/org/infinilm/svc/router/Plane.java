@@ -2,19 +2,20 @@ package org.infinilm.svc.router;
 
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
-import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// What every exchange of one router shares; each part is thread-safe.
 ///
 /// @param table the routing table of this moment
 /// @param instances hears what exchanges see of instances
+/// @param admission who gets a request
+/// @param seats how many requests an instance has at once, and who waits
 /// @param learner takes facts of finished exchanges and knows bytes per token
 record Plane(
     RouterConfig config,
     Supplier<RoutingTable> table,
-    Policy policy,
-    Ledger ledger,
+    Admission admission,
+    Seats seats,
     RetryBudget retryBudget,
     RouterMetrics metrics,
     Decisions decisions,
@@ -31,5 +32,8 @@ record Plane(
     /// Failures in a row of which the request might have been the cause, and nothing else seen
     /// between them.
     int failuresInARow(Instance instance);
+
+    /// It asked to be left alone for so long; it is passed over while others can take requests.
+    void busy(Instance instance, long nanos);
   }
 }

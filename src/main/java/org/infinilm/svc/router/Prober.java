@@ -1,31 +1,46 @@
 package org.infinilm.svc.router;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.NoRouteToHostException;
 import java.net.URI;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
-import org.infinilm.svc.http.Json;
+import org.infinilm.svc.router.FleetKeeper.Report;
+import org.infinilm.svc.router.FleetKeeper.View;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// Probes instances: each at its interval, suspects more often, never two probes of one at once.
-/// Also reads the model list of instances that did not register one.
+/// Probes instances: each at its own time, suspects more often, never two probes of one at once.
+/// Also has the model lists read of instances that registered none.
+/*
+ * Each instance has its own due time, an interval from the last one with some jitter, so that a fleet
+ * that started together is not probed together. Nothing waits for a probe: one that finds its lane full
+ * stays due. Who answered late or not at all is probed in the slow lane, so that hanging instances
+ * delay each other and nobody else.
+ */
 final class Prober implements AutoCloseable {
-  private static final Duration SWEEP = Duration.ofMillis(200);
+  private static final Logger LOG = LoggerFactory.getLogger(Prober.class);
+  private static final Duration ROUND = Duration.ofMillis(100);
   private static final Duration SUSPECT = Duration.ofSeconds(1);
-  private static final int AT_ONCE = 64;
+  private static final Duration LATE = Duration.ofSeconds(1);
+  private static final int FAST_LANE = 64;
+  private static final int SLOW_LANE = 64;
+  private static final double JITTER = 0.1;
   static final int NOTHING = -1;
   static final int REFUSED = -2;
 
@@ -33,16 +48,24 @@ final class Prober implements AutoCloseable {
   private final RouterConfig config;
   private final FleetKeeper keeper;
   private final Ticker ticker;
+  private final RandomGenerator random;
+  private final ModelLists models;
   private final Map<String, Long> dueNanos = new HashMap<>();
   private final Set<String> underWay = ConcurrentHashMap.newKeySet();
-  private final Semaphore places = new Semaphore(AT_ONCE);
+  private final Set<String> late = ConcurrentHashMap.newKeySet();
+  private final Set<String> wasOut = ConcurrentHashMap.newKeySet();
+  private final Semaphore fastLane = new Semaphore(FAST_LANE);
+  private final Semaphore slowLane = new Semaphore(SLOW_LANE);
   private final Thread thread;
 
-  Prober(Client http, RouterConfig config, FleetKeeper keeper, Ticker ticker) {
+  Prober(
+      Client http, RouterConfig config, FleetKeeper keeper, Ticker ticker, RandomGenerator random) {
     this.http = http;
     this.config = config;
     this.keeper = keeper;
     this.ticker = ticker;
+    this.random = random;
+    this.models = new ModelLists(http, config.healthTimeout(), keeper::tell, ticker);
     this.thread = Thread.ofVirtual().name("prober").unstarted(this::run);
   }
 
@@ -53,77 +76,133 @@ final class Prober implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        sweep();
-        Thread.sleep(SWEEP);
+        try {
+          round();
+        } catch (RuntimeException e) {
+          LOG.error("a round of probes failed", e);
+        }
+        Thread.sleep(ROUND);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  private void sweep() throws InterruptedException {
+  /// Starts the probes that are due.
+  void round() {
     long now = ticker.nanos();
-    List<FleetKeeper.View> views = keeper.views();
-    dueNanos.keySet().retainAll(views.stream().map(v -> v.instance().name()).toList());
+    List<View> views = keeper.views();
+    forgetOthers(views);
     long interval = config.healthInterval().toNanos();
     long soon = Math.min(interval, SUSPECT.toNanos());
-    for (FleetKeeper.View v : views) {
+    for (View v : views) {
       String name = v.instance().name();
+      if (v.instance().state() != State.ROUTABLE) {
+        wasOut.add(name);
+      }
       Long due = dueNanos.get(name);
       if (due != null && v.suspect() && due - now > soon) {
         due = now + soon;
         dueNanos.put(name, due);
       }
-      if ((due == null || due - now <= 0) && underWay.add(name)) {
-        dueNanos.put(name, now + (v.suspect() ? soon : interval));
-        places.acquire();
-        Thread.ofVirtual()
-            .name("probe ", 0)
-            .start(() -> {
-              try {
-                probe(v);
-              } finally {
-                places.release();
-                underWay.remove(name);
-              }
-            });
+      if ((due == null || due - now <= 0) && start(v)) {
+        double jitter = 1 + JITTER * (2 * random.nextDouble() - 1);
+        dueNanos.put(name, now + (long) ((v.suspect() ? soon : interval) * jitter));
       }
     }
   }
 
-  private void probe(FleetKeeper.View v) {
+  private void forgetOthers(List<View> views) {
+    if (dueNanos.size() > views.size()) {
+      Set<String> names = new HashSet<>();
+      views.forEach(v -> names.add(v.instance().name()));
+      dueNanos.keySet().retainAll(names);
+      late.retainAll(names);
+      wasOut.retainAll(names);
+      models.keepOnly(names);
+    }
+  }
+
+  /// Starts a probe; false when its lane is full or one is under way.
+  private boolean start(View v) {
+    String name = v.instance().name();
+    Semaphore lane = late.contains(name) ? slowLane : fastLane;
+    if (underWay.contains(name) || !lane.tryAcquire()) {
+      return false;
+    }
+    underWay.add(name);
+    Thread.ofVirtual()
+        .name("probe ", 0)
+        .start(() -> {
+          try {
+            probe(v);
+          } catch (RuntimeException e) {
+            LOG.error("the probe of {} failed", name, e);
+          } finally {
+            lane.release();
+            underWay.remove(name);
+          }
+        });
+    return true;
+  }
+
+  private void probe(View v) {
     Known k = v.known();
     String name = k.name();
     try {
       long before = ticker.nanos();
-      String failure = failure(k);
-      if (failure == null) {
-        if (k.models() == null) {
-          readModels(k);
-        }
-        keeper.tell(new FleetKeeper.Report.Up(name, (ticker.nanos() - before) / 1e9));
+      Result r = result(v);
+      long took = ticker.nanos() - before;
+      if (took >= LATE.toNanos()) {
+        late.add(name);
       } else {
-        keeper.tell(new FleetKeeper.Report.Down(name, failure));
+        late.remove(name);
       }
+      if (r.failure() != null) {
+        keeper.tell(new Report.Down(name, r.failure(), r.said(), r.connected()));
+        return;
+      }
+      if (k.models() == null && models.due(v, wasOut.contains(name))) {
+        wasOut.remove(name);
+        models.read(k);
+      }
+      keeper.tell(new Report.Up(name, took / 1e9, r.connected()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  /// Why the instance must not be used, or null.
-  private @Nullable String failure(Known k) throws InterruptedException {
+  /// What a probe found.
+  ///
+  /// @param failure why the instance must not be used, or null
+  /// @param said whether something answered and said so
+  /// @param connected whether a connection to the instance itself stood; null when none was tried
+  record Result(@Nullable String failure, boolean said, @Nullable Boolean connected) {}
+
+  private Result result(View v) throws InterruptedException {
+    Known k = v.known();
     if (k.healthUrl() != null) {
-      return status(k.healthUrl(), k) / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
+      int status = status(k.healthUrl(), k);
+      String failure = status / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
+      return new Result(failure, status > 0, witness(v));
     }
     String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
     int babysitter = k.port() < 65535 ? status(management, k) : NOTHING;
     if (!k.fixed()) {
-      return babysitter / 100 == 2
-          ? null
-          : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
+      String failure =
+          babysitter / 100 == 2
+              ? null
+              : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
+      return new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
     }
     int own = status(k.at("/health"), k);
-    return ofFixed(k.url(), babysitter, own);
+    return new Result(ofFixed(k.url(), babysitter, own), own > 0, own != REFUSED);
+  }
+
+  /// Whether the instance's own port answers, where requests could not connect to it: another
+  /// process that says it is well proves nothing.
+  private @Nullable Boolean witness(View v) throws InterruptedException {
+    return v.doubted() ? status(v.known().at("/health"), v.known()) != REFUSED : null;
   }
 
   /// Port + 1 of a server that nobody supervises may be another server, so what answers there
@@ -144,15 +223,19 @@ final class Prober implements AutoCloseable {
   /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
   private int status(String url, Known k) throws InterruptedException {
     try {
-      return client(k)
+      return client(http, k)
           .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
           .status();
     } catch (IOException | IllegalArgumentException e) {
-      return e.getCause() instanceof ConnectException ? REFUSED : NOTHING;
+      return e.getCause() instanceof ConnectException
+              || e.getCause() instanceof NoRouteToHostException
+          ? REFUSED
+          : NOTHING;
     }
   }
 
-  private Client client(Known k) {
+  /// The client that speaks to an instance its way.
+  static Client client(Client http, Known k) {
     return k.tls() == null ? http : http.with(k.tls());
   }
 
@@ -161,35 +244,6 @@ final class Prober implements AutoCloseable {
     return k.authorization() == null || !url.startsWith(k.at("/"))
         ? Headers.NONE
         : new Headers(List.of(new Header("authorization", k.authorization())));
-  }
-
-  private void readModels(Known k) throws InterruptedException {
-    try {
-      Client.Reply r =
-          client(k)
-              .send(
-                  "GET",
-                  URI.create(k.at("/v1/models")),
-                  headers(k, k.at("/")),
-                  new byte[0],
-                  config.healthTimeout());
-      if (!r.ok()) {
-        return;
-      }
-      JsonNode tree = Json.tree(r.body());
-      JsonNode data = tree.isArray() ? tree : tree.path("data");
-      List<String> ids = new ArrayList<>();
-      List<Map<String, Object>> list = new ArrayList<>();
-      for (JsonNode e : data) {
-        if (e.path("id").isTextual()) {
-          ids.add(e.path("id").asText());
-          list.add(Json.plain(e));
-        }
-      }
-      keeper.tell(new FleetKeeper.Report.Models(k.name(), ids, list));
-    } catch (IOException e) {
-      keeper.tell(new FleetKeeper.Report.Models(k.name(), List.of(), List.of()));
-    }
   }
 
   @Override

@@ -95,7 +95,7 @@ final class Retries {
             .filter(i -> model == null || i.serves(model))
             .filter(i -> !wasTried(i))
             .toList();
-    return Candidates.of(model == null ? "" : model, out);
+    return q.candidates(fleet).instead(out);
   }
 
   private boolean wasTried(Instance i) {

@@ -1,8 +1,8 @@
 package org.infinilm.svc.router;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -10,15 +10,20 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.router.Circuit.Event;
 import org.jspecify.annotations.Nullable;
 
 /// Who is in the fleet and in which state, from three sources: the registry's table, fixed entries,
-/// and our own probes and failed connections. Pure state and decisions: time comes in, nothing goes
-/// out. One thread at a time.
+/// and what was seen here: our own probes, and what exchanges saw. Pure state and decisions: time
+/// and chance come in, nothing goes out. One thread at a time.
 /*
  * The registry adds knowledge and never takes away what was seen here: an instance whose probes fail stays ejected
  * however healthy its lease is; one whose probes succeed stays in service while the registry is away. Absence from the
  * table is followed after the grace period (of tables, not of time: a registry that is away says nothing), a DELETE at once, a status other than "running" at once.
+ *
+ * Probes and the data path are judged apart: a verdict from probes, a Circuit from requests and connections.
+ * Whoever answers at a babysitter's port says nothing about the port of the instance, so a probe closes no
+ * circuit; a connection to the instance itself does.
  */
 final class Roster {
   private static final int UNPROBED = 0;
@@ -32,11 +37,22 @@ final class Roster {
     boolean absent;
     long absentSinceNanos;
     int verdict = UNPROBED;
+    boolean refusedService;
+    Circuit circuit = Circuit.NEW;
     int failuresInARow;
     long errors;
     double probeSeconds;
     @Nullable List<String> ownModels;
     @Nullable List<Map<String, Object>> ownModelsList;
+
+    /// Whether its host name has an address.
+    boolean placed = true;
+
+    /// The name of the same server under another entry that stands for it, or null.
+    @Nullable String twinOf;
+
+    String lastFailure = "";
+    private @Nullable Instance made;
 
     Entry(Known known, int slot) {
       this.known = known;
@@ -56,7 +72,7 @@ final class Roster {
       if (!known.running()) {
         return State.DRAINING;
       }
-      if (unread()) {
+      if (unread() || !placed || twinOf != null) {
         return State.EJECTED;
       }
       boolean up =
@@ -65,7 +81,25 @@ final class Roster {
             case DOWN -> false;
             default -> known.registryHealthy();
           };
-      return up ? State.ROUTABLE : State.EJECTED;
+      if (!up) {
+        return State.EJECTED;
+      }
+      return switch (circuit.phase()) {
+        case CLOSED, SLOW_START -> State.ROUTABLE;
+        case OPEN -> State.EJECTED;
+        case HALF_OPEN -> State.TRIAL;
+      };
+    }
+
+    /// What keeps it out of service, or an empty text.
+    String why() {
+      return !known.running()
+          ? "its own status is not running"
+          : unread()
+              ? "its models are not known yet"
+              : !placed
+                  ? "its host name has no address"
+                  : twinOf != null ? "it is " + twinOf + " under another name" : lastFailure;
     }
 
     /// Whether it registered no models and its own list was not read yet.
@@ -78,33 +112,54 @@ final class Roster {
       return failuresInARow > 0
           || verdict == DOWN
           || unread()
+          || circuit.doubted()
           || (verdict == UNPROBED && !known.registryHealthy());
     }
 
-    Instance instance() {
-      return new Instance(
-          known.name(),
-          known.host(),
-          known.port(),
-          known.url(),
-          models(),
-          known.cacheType(),
-          Metadata.capacityTokens(known.metadata(), modelsList()),
-          known.weight(),
-          state(),
-          slot,
-          known.metadata());
+    /// Whether answers of it are news.
+    boolean doubted() {
+      return suspect() || circuit.strikes() > 0 || !circuit.inService();
+    }
+
+    /// It as routing sees it; the same object as long as nothing of it changes.
+    Instance instance(Seating seating) {
+      Instance now =
+          new Instance(
+              known.name(),
+              known.host(),
+              known.port(),
+              known.url(),
+              models(),
+              known.cacheType(),
+              Metadata.capacityTokens(known.metadata(), modelsList()),
+              known.weight(),
+              state(),
+              slot,
+              known.metadata(),
+              Seating.tier(known.metadata()),
+              seating.seats(known.metadata(), known.cacheType(), modelsList()));
+      Instance before = made;
+      if (before != null && before.equals(now)) {
+        return before;
+      }
+      made = now;
+      return now;
     }
   }
 
   private final int maxErrors;
   private final long graceNanos;
+  private final Circuit.Rules rules;
   private final Map<String, Entry> entries = new TreeMap<>();
-  private final Set<Integer> usedSlots = new HashSet<>();
+  private final BitSet usedSlots = new BitSet();
+
+  /// Slots of removed instances; they come back once nothing is in flight on them.
+  private final BitSet retired = new BitSet();
 
   Roster(int maxErrors, long graceNanos) {
     this.maxErrors = maxErrors;
     this.graceNanos = graceNanos;
+    this.rules = Circuit.Rules.of(maxErrors);
   }
 
   Collection<Entry> entries() {
@@ -115,9 +170,19 @@ final class Roster {
     return entries.get(name);
   }
 
+  Circuit.Rules rules() {
+    return rules;
+  }
+
   /// Adds an entry that is there for good.
   void fixed(Known k) {
     put(k);
+  }
+
+  /// Removes an entry, whatever it is.
+  boolean leave(String name) {
+    Entry e = entries.get(name);
+    return e != null && remove(e);
   }
 
   /// Takes over a table of the registry.
@@ -162,11 +227,8 @@ final class Roster {
       if (e != null) {
         remove(e);
       }
-      int slot = freeSlot();
-      if (slot < 0) {
-        return false;
-      }
-      usedSlots.add(slot);
+      int slot = usedSlots.nextClearBit(0);
+      usedSlots.set(slot);
       entries.put(k.name(), new Entry(k, slot));
       return true;
     }
@@ -181,65 +243,129 @@ final class Roster {
     return true;
   }
 
-  private int freeSlot() {
-    for (int s = 0; s < Ledger.SLOTS; s++) {
-      if (!usedSlots.contains(s)) {
-        return s;
-      }
-    }
-    return -1;
-  }
-
   private boolean remove(Entry e) {
     entries.remove(e.known.name());
-    retired.put(e.slot, e);
+    retired.set(e.slot);
     return true;
   }
 
-  /// Slots of removed instances; they come back once nothing is in flight on them.
-  private final Map<Integer, Entry> retired = new HashMap<>();
-
-  /// Frees the slots of removed instances on which nothing is in flight.
-  void reclaim(Ledger ledger) {
-    retired
-        .keySet()
-        .removeIf(slot -> {
-          if (ledger.inFlight(slot) == 0) {
-            usedSlots.remove(slot);
-            ledger.reuse(slot);
-            return true;
-          }
-          return false;
-        });
+  /// Frees the slots of removed instances on which nothing is in flight and for which nobody waits.
+  void reclaim(Slots slots) {
+    for (int s = retired.nextSetBit(0); s >= 0; s = retired.nextSetBit(s + 1)) {
+      Slot slot = slots.at(s);
+      if (slot.inFlight() == 0 && slot.waiting() == 0) {
+        retired.clear(s);
+        usedSlots.clear(s);
+        slot.reuse();
+      }
+    }
   }
 
-  /// A probe or an answered request: it serves.
-  boolean up(String name, double seconds) {
+  /// A probe that succeeded.
+  ///
+  /// @param connected whether a connection to the instance itself stood; null when none was tried
+  boolean up(String name, double seconds, @Nullable Boolean connected, long now, double jitter) {
     Entry e = entries.get(name);
     if (e == null) {
       return false;
     }
+    State before = e.state();
     e.probeSeconds = seconds;
     e.failuresInARow = 0;
-    e.errors = 0;
-    boolean changed = e.verdict != UP;
+    e.refusedService = false;
     e.verdict = UP;
-    return changed;
+    connected(e, connected, now, jitter);
+    if (!e.circuit.doubted()) {
+      e.errors = 0;
+    }
+    return before != e.state();
   }
 
-  /// A failed probe or a connection that was refused.
-  boolean down(String name) {
+  /// A probe that failed.
+  ///
+  /// @param said whether something answered and said so, as against no answer
+  boolean down(
+      String name, String why, boolean said, @Nullable Boolean connected, long now, double jitter) {
     Entry e = entries.get(name);
     if (e == null) {
       return false;
     }
+    State before = e.state();
     e.errors++;
+    e.lastFailure = why;
     e.failuresInARow++;
-    if (e.failuresInARow < maxErrors || e.verdict == DOWN) {
+    e.refusedService = said;
+    if (e.failuresInARow >= maxErrors) {
+      e.verdict = DOWN;
+    }
+    connected(e, connected, now, jitter);
+    return before != e.state();
+  }
+
+  private void connected(Entry e, @Nullable Boolean connected, long now, double jitter) {
+    if (connected != null) {
+      Event seen = connected ? Event.CONNECTED : Event.REFUSED;
+      e.circuit = e.circuit.next(seen, false, now, jitter, rules);
+    }
+  }
+
+  /// What was seen on the data path, or that time has passed.
+  ///
+  /// @return whether its state changed
+  boolean saw(String name, int slot, Event event, long now, double jitter) {
+    Entry e = entries.get(name);
+    if (e == null || e.slot != slot) {
       return false;
     }
-    e.verdict = DOWN;
+    State before = e.state();
+    boolean soft = event == Event.STRIKE || event == Event.OUTLIER;
+    e.circuit = e.circuit.next(event, soft && mayLeave(e), now, jitter, rules);
+    switch (event) {
+      case ANSWERED -> {
+        e.errors = 0;
+        if (!e.refusedService) {
+          e.failuresInARow = 0;
+          e.verdict = UP;
+        }
+      }
+      case STRIKE, REFUSED -> e.errors++;
+      case CONNECTED, OUTLIER, TIME -> {}
+    }
+    return before != e.state();
+  }
+
+  /// Whether soft evidence may take one more out: at most half of those that serve a model are out
+  /// by it, and never the last one in service.
+  private boolean mayLeave(Entry e) {
+    List<String> models = e.models();
+    if (models.isEmpty()) {
+      return mayLeave(e, null);
+    }
+    for (String m : models) {
+      if (!mayLeave(e, m)) {
+        return false;
+      }
+    }
     return true;
+  }
+
+  private boolean mayLeave(Entry e, @Nullable String model) {
+    int all = 0;
+    int softlyOut = 0;
+    boolean another = false;
+    for (Entry o : entries.values()) {
+      if (model != null && !o.models().contains(model)) {
+        continue;
+      }
+      State s = o.state();
+      boolean soft = o.circuit.softlyOut();
+      if (s == State.ROUTABLE || soft) {
+        all++;
+        softlyOut += soft ? 1 : 0;
+        another |= o != e && s == State.ROUTABLE;
+      }
+    }
+    return another && 2 * (softlyOut + 1) <= all;
   }
 
   /// What the instance's own model list says.
@@ -251,5 +377,10 @@ final class Roster {
     e.ownModels = List.copyOf(ids);
     e.ownModelsList = List.copyOf(list);
     return true;
+  }
+
+  /// Slots in use, those of removed instances included.
+  int slotsInUse() {
+    return usedSlots.cardinality();
   }
 }

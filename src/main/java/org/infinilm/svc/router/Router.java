@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -20,12 +21,11 @@ final class Router implements AutoCloseable {
   private static final Duration IDLE = Duration.ofSeconds(75);
 
   private final RouterConfig config;
-  private final Ledger ledger = new Ledger();
   private final FleetKeeper keeper;
   private final Learner learner;
   private final AccessLog accessLog;
   private final Prober prober;
-  private final Client http = Client.create();
+  private final Client http;
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
   private volatile boolean draining;
@@ -36,34 +36,38 @@ final class Router implements AutoCloseable {
   Router(RouterConfig config, List<Known> fixed, Ticker ticker, RandomGenerator random)
       throws IOException {
     this.config = config;
-    keeper = new FleetKeeper(config, ledger, ticker);
-    Policy policy = Policies.create(config.policy());
+    Slots slots = new Slots();
+    Seats seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
+    keeper = new FleetKeeper(config, slots, seats, InetAddress::getAllByName, ticker, random);
+    http = Client.create(keeper.resolver()::address);
+    Policy policy =
+        Policies.create(config.policy(), new Policies.Options(config.seating().spill()));
     learner = new Learner(policy);
     Decisions decisions = new Decisions(config.decisions());
     accessLog = new AccessLog(decisions, System.out);
-    RouterMetrics metrics = new RouterMetrics(new Metrics(), keeper::table, ledger);
+    RouterMetrics metrics = new RouterMetrics(new Metrics(), keeper::table, seats, ticker);
     Plane plane =
         new Plane(
             config,
             keeper::table,
-            policy,
-            ledger,
+            new Admission(policy, seats),
+            seats,
             new RetryBudget(),
             metrics,
             decisions,
-            keeper,
+            new Watch(slots, seats, keeper),
             learner,
             new RequestIds(random),
             Via.random(random),
             ticker);
     OwnRoutes own =
-        new OwnRoutes(config, keeper, ledger, metrics, decisions, ticker, () -> draining);
-    prober = new Prober(http, config, keeper, ticker);
+        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
+    prober = new Prober(http, config, keeper, ticker, random);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
                 new RegistrySync(
-                    new RegistryClient(http, u, config.registryToken()),
+                    new RegistryClient(Client.create(), u, config.registryToken()),
                     config.syncInterval(),
                     keeper));
     server =

@@ -31,6 +31,7 @@ record RouterConfig(
     Duration syncInterval,
     Duration grace,
     String policy,
+    Seating seating,
     SizeMetric metric,
     long threshold,
     Map<String, Long> thresholds,
@@ -185,7 +186,8 @@ record RouterConfig(
           ALIASES,
           UNKNOWN_MODEL);
 
-  static final List<Key<?>> KEYS = Stream.of(OWN, Timeouts.KEYS).flatMap(List::stream).toList();
+  static final List<Key<?>> KEYS =
+      Stream.of(OWN, Seating.KEYS, Timeouts.KEYS).flatMap(List::stream).toList();
 
   static RouterConfig of(Config c) throws ConfigException {
     return of(c, List.of());
@@ -205,6 +207,7 @@ record RouterConfig(
         c.get(SYNC),
         c.get(GRACE),
         c.get(POLICY),
+        Seating.of(c),
         SizeMetric.of(c.get(METRIC)),
         c.get(THRESHOLD),
         thresholds(c),

@@ -4,7 +4,13 @@ import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Histogram;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
@@ -12,10 +18,12 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Faults;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
-/// The router's metrics. Label sets are closed: a model that nobody offers is counted under an
-/// empty name. Thread-safe; data points are held, so that recording allocates one small key.
+/// The router's metrics. A model that nobody offers is counted under an empty name; series of an
+/// instance that left are dropped after an hour. Thread-safe; data points are held, so that
+/// recording allocates one small key.
 final class RouterMetrics {
   private static final double[] SECONDS = {
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
@@ -28,17 +36,28 @@ final class RouterMetrics {
   private record Labels(
       String model, Pool pool, String instance, @Nullable Reason reason, Outcome outcome) {}
 
+  private static final Duration KEPT = Duration.ofHours(1);
+  private static final Duration SWEPT = Duration.ofMinutes(1);
+
   private final Metrics metrics;
+  private final Supplier<RoutingTable> table;
+  private final Ticker ticker;
+  private final Map<String, Long> goneNanos = new HashMap<>();
+  private long sweptNanos;
   private final Counter requests;
   private final Counter retries;
   private final ConcurrentHashMap<Labels, CounterDataPoint> points = new ConcurrentHashMap<>();
   private final DistributionDataPoint requestSeconds;
   private final DistributionDataPoint ttftSeconds;
   private final DistributionDataPoint requestBytes;
+  private final DistributionDataPoint queueSeconds;
   private final DistributionDataPoint decisionSeconds;
 
-  RouterMetrics(Metrics metrics, Supplier<RoutingTable> table, Ledger ledger) {
+  RouterMetrics(Metrics metrics, Supplier<RoutingTable> table, Seats seats, Ticker ticker) {
     this.metrics = metrics;
+    this.table = table;
+    this.ticker = ticker;
+    this.sweptNanos = ticker.nanos();
     requests =
         metrics.counter(
             "infini_router_requests_total",
@@ -54,13 +73,24 @@ final class RouterMetrics {
     ttftSeconds =
         plain("infini_router_ttft_seconds", "Time to the first byte of an answer's body.", SECONDS);
     requestBytes = plain("infini_router_request_bytes", "Request bodies.", BYTES);
+    queueSeconds =
+        plain("infini_router_queue_seconds", "Waiting for a place at an instance.", SECONDS);
     decisionSeconds = plain("infini_router_decision_seconds", "Choosing an instance.", DECISION);
     metrics.gauge(
         "infini_router_inflight",
         "Requests in flight at an instance.",
         c -> {
           for (Instance i : table.get().fleet().instances()) {
-            c.call((double) ledger.inFlight(i.slot()), i.name());
+            c.call((double) seats.inFlight(i.slot()), i.name());
+          }
+        },
+        "instance");
+    metrics.gauge(
+        "infini_router_queued",
+        "Requests that wait for a place at an instance, among others perhaps.",
+        c -> {
+          for (Instance i : table.get().fleet().instances()) {
+            c.call((double) seats.waitingFor(i.slot()), i.name());
           }
         },
         "instance");
@@ -120,18 +150,29 @@ final class RouterMetrics {
   private void count(Labels l) {
     CounterDataPoint p = points.get(l);
     if (p == null) {
+      sweep();
       p = points.computeIfAbsent(l, this::point);
     }
     p.inc();
   }
 
   private CounterDataPoint point(Labels l) {
-    return requests.labelValues(
-        l.model(),
-        l.pool().label(),
-        l.instance(),
-        l.reason() == null ? "" : l.reason().label(),
-        l.outcome().label());
+    return requests.labelValues(values(l));
+  }
+
+  private static String[] values(Labels l) {
+    return new String[] {
+      l.model(),
+      l.pool().label(),
+      l.instance(),
+      l.reason() == null ? "" : l.reason().label(),
+      l.outcome().label()
+    };
+  }
+
+  /// A request had to wait for a place.
+  void waited(long nanos) {
+    queueSeconds.observe(nanos / 1e9);
   }
 
   void decided(long nanos) {
@@ -142,7 +183,38 @@ final class RouterMetrics {
     retries.labelValues(cause).inc();
   }
 
+  /// Drops the series of instances that have been away for an hour. Called when series are made or
+  /// read, so that they cannot pile up.
+  private synchronized void sweep() {
+    long now = ticker.nanos();
+    if (now - sweptNanos < SWEPT.toNanos()) {
+      return;
+    }
+    sweptNanos = now;
+    Set<String> here = new HashSet<>();
+    here.add("");
+    table.get().fleet().instances().forEach(i -> here.add(i.name()));
+    Set<String> counted = new HashSet<>();
+    points.keySet().forEach(l -> counted.add(l.instance()));
+    counted.removeAll(here);
+    goneNanos.keySet().retainAll(counted);
+    counted.forEach(name -> goneNanos.putIfAbsent(name, now));
+    for (Labels l : List.copyOf(points.keySet())) {
+      Long since = goneNanos.get(l.instance());
+      if (since != null && now - since >= KEPT.toNanos()) {
+        points.remove(l);
+        requests.remove(values(l));
+      }
+    }
+  }
+
+  /// How many series of requests there are.
+  int series() {
+    return points.size();
+  }
+
   byte[] scrape() {
+    sweep();
     return metrics.scrape();
   }
 }

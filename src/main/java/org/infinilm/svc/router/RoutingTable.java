@@ -1,20 +1,44 @@
 package org.infinilm.svc.router;
 
+import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
 
 /// What one request routes by: a fleet and how to reach its instances. Immutable.
-///
-/// @param unread instances whose models are not known yet
-record RoutingTable(Fleet fleet, Map<Integer, Target> targets, int unread) {
-  static final RoutingTable EMPTY = new RoutingTable(new Fleet(0, List.of()), Map.of(), 0);
+final class RoutingTable {
+  static final RoutingTable EMPTY = new RoutingTable(new Fleet(0, List.of()), List.of(), 0);
+
+  private final Fleet fleet;
+  private final @Nullable Target[] targets;
+  private final int unread;
+
+  /// @param unread instances whose models are not known yet
+  RoutingTable(Fleet fleet, Collection<Target> targets, int unread) {
+    this.fleet = fleet;
+    this.unread = unread;
+    int slots = 0;
+    for (Target t : targets) {
+      slots = Math.max(slots, t.instance().slot() + 1);
+    }
+    this.targets = new @Nullable Target[slots];
+    for (Target t : targets) {
+      this.targets[t.instance().slot()] = t;
+    }
+  }
+
+  Fleet fleet() {
+    return fleet;
+  }
+
+  int unread() {
+    return unread;
+  }
 
   /// How to reach an instance of this or an earlier fleet, or null when it is there no more.
   @Nullable Target target(Instance i) {
-    Target t = targets.get(i.slot());
+    Target t = i.slot() < targets.length ? targets[i.slot()] : null;
     return t != null && t.instance().name().equals(i.name()) && t.instance().url().equals(i.url())
         ? t
         : null;

@@ -41,4 +41,12 @@ enum Sight {
     }
     return status >= 500 ? SERVER_ERROR : ANSWERED;
   }
+
+  /// The pause that a Retry-After in seconds asks for; 0 for one that is no number.
+  static long pauseNanos(String retryAfter) {
+    String s = retryAfter.strip();
+    return s.length() < 7 && !s.isEmpty() && s.chars().allMatch(c -> c >= '0' && c <= '9')
+        ? Long.parseLong(s) * 1_000_000_000L
+        : 0;
+  }
 }

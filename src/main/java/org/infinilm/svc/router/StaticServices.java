@@ -27,6 +27,9 @@ final class StaticServices {
           "name",
           "cache_type",
           "weight",
+          "tier",
+          "max_concurrency",
+          "dns",
           "api_key_env",
           "health_url",
           "ca_file",
@@ -109,6 +112,10 @@ final class StaticServices {
       if (health.isTextual() && BaseUrl.parse(health.asText()) == null) {
         throw wrong("health_url", "http://host:port/path");
       }
+      JsonNode dns = node.path("dns");
+      if (!dns.isMissingNode() && !dns.asText().equals("all")) {
+        throw wrong("dns", "\"all\"");
+      }
       Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
       return new Known(
           name,
@@ -124,7 +131,9 @@ final class StaticServices {
           true,
           health.isTextual() ? health.asText() : null,
           null,
-          secure(url));
+          secure(url),
+          null,
+          !dns.isMissingNode());
     }
 
     private BaseUrl baseUrl() throws ConfigException {
@@ -192,8 +201,8 @@ final class StaticServices {
     return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
   }
 
-  /// `URL[,name=N][,cache_type=paged|static][,weight=W][,api_key_env=VAR][,health_url=U]`, and for
-  /// https `[,ca_file=PEM][,tls_server_name=N]`.
+  /// `URL[,name=N][,cache_type=paged|static][,weight=W][,tier=T][,max_concurrency=N][,dns=all]
+  /// [,api_key_env=VAR][,health_url=U]`, and for https `[,ca_file=PEM][,tls_server_name=N]`.
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
     String place = "--instance " + spec;
@@ -226,6 +235,12 @@ final class StaticServices {
       }
       metadata.put("cache_type", type);
     }
+    number(place, options, "tier", metadata);
+    number(place, options, "max_concurrency", metadata);
+    String dns = options.get("dns");
+    if (dns != null && !dns.equals("all")) {
+      throw new ConfigException(place + ": dns=" + dns + " (expected: all)");
+    }
     String name = options.getOrDefault("name", url.host() + ":" + url.port());
     if (!isName(name)) {
       throw new ConfigException(place + ": name=" + name + " (expected: a name)");
@@ -249,7 +264,22 @@ final class StaticServices {
         true,
         health,
         authorization(place, options.get("api_key_env"), env),
-        tls(place, url, options));
+        tls(place, url, options),
+        null,
+        dns != null);
+  }
+
+  private static void number(
+      String place, Map<String, String> options, String key, Map<String, Object> metadata)
+      throws ConfigException {
+    String n = options.get(key);
+    if (n == null) {
+      return;
+    }
+    if (!n.matches("[0-9]{1,6}")) {
+      throw new ConfigException(place + ": " + key + "=" + n + " (expected: 0..999999)");
+    }
+    metadata.put(key, Long.parseLong(n));
   }
 
   private static @Nullable Tls tls(String place, BaseUrl url, Map<String, String> options)

@@ -2,18 +2,26 @@ package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.router.Circuit.Event;
 import org.junit.jupiter.api.Test;
 
 class RosterTest {
   private static final long SECOND = 1_000_000_000L;
   private static final long GRACE = 60 * SECOND;
+  private static final Seating SEATING =
+      new Seating(2, true, 10, Duration.ZERO, Line.Order.FIFO, 0, false);
 
   private final Roster roster = new Roster(3, GRACE);
-  private final Ledger ledger = new Ledger();
+  private final Slots slots = new Slots();
 
   private static Known known(String name, int port, boolean running, boolean healthy) {
     return known(name, port, running, healthy, false, Map.of("type", "openai-api"));
@@ -52,6 +60,19 @@ class RosterTest {
 
   private Roster.Entry entry(String name) {
     return Objects.requireNonNull(roster.entry(name));
+  }
+
+  private boolean up(String name, double seconds) {
+    return roster.up(name, seconds, null, 0, 0.5);
+  }
+
+  private boolean down(String name) {
+    return roster.down(name, "does not answer", false, null, 0, 0.5);
+  }
+
+  /// What an exchange saw of it, at a second.
+  private boolean saw(String name, Event event, long second) {
+    return roster.saw(name, entry(name).slot, event, second * SECOND, 0.5);
   }
 
   private boolean table(long second, Known... entries) {
@@ -123,7 +144,7 @@ class RosterTest {
     table(1000);
     assertThat(roster.entry("t")).isNull();
     for (int k = 0; k < 3; k++) {
-      roster.down("s");
+      down("s");
     }
     assertThat(state("s")).isEqualTo(State.EJECTED);
   }
@@ -131,7 +152,7 @@ class RosterTest {
   @Test
   void anotherStatusTakesItOutAtOnceWhateverProbesSay() {
     table(0, ok("a"));
-    roster.up("a", 0.01);
+    up("a", 0.01);
     assertThat(table(1, known("a", 8100, false, false))).isTrue();
     assertThat(state("a")).isEqualTo(State.DRAINING);
     table(2, ok("a"));
@@ -141,15 +162,15 @@ class RosterTest {
   @Test
   void whatWasSeenHereWinsOverTheLease() {
     table(0, ok("a"));
-    assertThat(roster.down("a")).isFalse();
-    assertThat(roster.down("a")).isFalse();
+    assertThat(down("a")).isFalse();
+    assertThat(down("a")).isFalse();
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
-    assertThat(roster.down("a")).isTrue();
+    assertThat(down("a")).isTrue();
     assertThat(state("a")).isEqualTo(State.EJECTED);
     table(1, ok("a"));
     assertThat(state("a")).as("a healthy lease undoes nothing").isEqualTo(State.EJECTED);
     assertThat(entry("a").errors).isEqualTo(3);
-    assertThat(roster.up("a", 0.5)).isTrue();
+    assertThat(up("a", 0.5)).isTrue();
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
     assertThat(entry("a").errors).isZero();
     table(2, known("a", 8100, true, false));
@@ -160,13 +181,13 @@ class RosterTest {
   void failuresMustBeInARow() {
     table(0, ok("a"));
     for (int k = 0; k < 5; k++) {
-      roster.down("a");
-      roster.down("a");
-      roster.up("a", 0.01);
+      down("a");
+      down("a");
+      up("a", 0.01);
     }
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
     assertThat(entry("a").suspect()).isFalse();
-    roster.down("a");
+    down("a");
     assertThat(entry("a").suspect()).isTrue();
   }
 
@@ -175,29 +196,29 @@ class RosterTest {
     table(0, ok("a"));
     int before = entry("a").slot;
     for (int k = 0; k < 3; k++) {
-      roster.down("a");
+      down("a");
     }
-    ledger.take(before);
+    slots.at(before).take();
     assertThat(table(1, known("a", 8300, true, true))).isTrue();
     assertThat(entry("a").slot).isNotEqualTo(before);
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
-    assertThat(entry("a").instance().port()).isEqualTo(8300);
+    assertThat(entry("a").instance(SEATING).port()).isEqualTo(8300);
   }
 
   @Test
   void aSlotComesBackOnlyWhenNothingIsInFlightOnIt() {
     table(0, ok("a"));
     int slot = entry("a").slot;
-    ledger.take(slot);
+    slots.at(slot).take();
     roster.table(List.of(), List.of("a"), SECOND);
-    roster.reclaim(ledger);
+    roster.reclaim(slots);
     table(2, ok("b"));
     assertThat(entry("b").slot).isNotEqualTo(slot);
-    ledger.release(slot);
-    roster.reclaim(ledger);
+    slots.at(slot).release();
+    roster.reclaim(slots);
     table(3, ok("b"), ok("c"));
     assertThat(entry("c").slot).isEqualTo(slot);
-    assertThat(ledger.sent(slot)).as("counts of the one before are gone").isZero();
+    assertThat(slots.at(slot).sent()).as("counts of the one before are gone").isZero();
   }
 
   @Test
@@ -206,7 +227,7 @@ class RosterTest {
     table(0, known("f", 8100, true, true));
     table(1000);
     assertThat(roster.table(List.of(), List.of("f"), 2000 * SECOND)).isFalse();
-    assertThat(entry("f").instance().port()).isEqualTo(9000);
+    assertThat(entry("f").instance(SEATING).port()).isEqualTo(9000);
     assertThat(state("f")).isEqualTo(State.ROUTABLE);
   }
 
@@ -215,19 +236,19 @@ class RosterTest {
     Known silent =
         new Known("a", "h", 1, "http://h:1", null, null, Map.of(), 1, true, true, true, null, null);
     roster.fixed(silent);
-    assertThat(entry("a").instance().models()).isEmpty();
+    assertThat(entry("a").instance(SEATING).models()).isEmpty();
     assertThat(entry("a").suspect()).isTrue();
     List<Map<String, Object>> list = List.of(Map.of("id", "x", "max_model_len", 4096));
     assertThat(roster.models("a", List.of("x"), list)).isTrue();
     assertThat(roster.models("a", List.of("x"), list)).isFalse();
-    assertThat(entry("a").instance().models()).containsExactly("x");
-    assertThat(entry("a").instance().capacityTokens()).isEqualTo(4096);
+    assertThat(entry("a").instance(SEATING).models()).containsExactly("x");
+    assertThat(entry("a").instance(SEATING).capacityTokens()).isEqualTo(4096);
   }
 
   @Test
   void reportsAboutStrangersChangeNothing() {
-    assertThat(roster.up("x", 1)).isFalse();
-    assertThat(roster.down("x")).isFalse();
+    assertThat(up("x", 1)).isFalse();
+    assertThat(down("x")).isFalse();
     assertThat(roster.models("x", List.of(), List.of())).isFalse();
   }
 
@@ -240,5 +261,167 @@ class RosterTest {
     assertThat(Metadata.models(Map.of("models", "a"))).isNull();
     assertThat(Metadata.modelsList(List.of(Map.of("id", "a"), Map.of("id", 1), "x"))).hasSize(1);
     assertThat(Metadata.modelsList("x")).isNull();
+  }
+
+  private void refuse(String name, long second) {
+    for (int k = 0; k < 3; k++) {
+      saw(name, Event.REFUSED, second);
+    }
+  }
+
+  /// C6: what answers at the babysitter's port is another process.
+  @Test
+  void aHealthyBabysitterDoesNotBringBackAnInstanceWhosePortRefuses() {
+    table(0, ok("a"));
+    refuse("a", 1);
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    for (int second = 2; second < 60; second++) {
+      assertThat(roster.up("a", 0.01, false, second * SECOND, 0.5)).isFalse();
+      assertThat(state("a")).isEqualTo(State.EJECTED);
+      assertThat(entry("a").suspect()).as("it is watched").isTrue();
+    }
+    assertThat(roster.up("a", 0.01, true, 60 * SECOND, 0.5)).isTrue();
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
+  @Test
+  void refusalsThatTheProberSeesCountWithThoseOfRequests() {
+    table(0, ok("a"));
+    saw("a", Event.REFUSED, 1);
+    roster.up("a", 0.01, false, 2 * SECOND, 0.5);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    roster.up("a", 0.01, false, 3 * SECOND, 0.5);
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+  }
+
+  private void strike(String name, long second) {
+    for (int k = 0; k < 3; k++) {
+      saw(name, Event.STRIKE, second);
+    }
+  }
+
+  @Test
+  void atMostHalfOfThoseThatServeAModelAreOutForWhatTheyAnswered() {
+    table(0, ok("a"), ok("b"), ok("c"), ok("d"), ok("e"));
+    for (String name : List.of("a", "b", "c", "d", "e")) {
+      strike(name, 1);
+    }
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    assertThat(state("b")).isEqualTo(State.EJECTED);
+    for (String name : List.of("c", "d", "e")) {
+      assertThat(state(name)).as(name).isEqualTo(State.ROUTABLE);
+    }
+    refuse("c", 1);
+    refuse("d", 1);
+    refuse("e", 1);
+    assertThat(state("e"))
+        .as("a port that refuses is no matter of shares")
+        .isEqualTo(State.EJECTED);
+  }
+
+  @Test
+  void theOnlyOneInServiceIsNeverTakenOutForWhatItAnswered() {
+    table(0, ok("a"));
+    strike("a", 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    table(1, ok("a"), ok("b"));
+    refuse("b", 2);
+    strike("a", 3);
+    assertThat(state("a")).as("the other is out already").isEqualTo(State.ROUTABLE);
+  }
+
+  @Test
+  void afterThePauseOneTrialDecides() {
+    table(0, ok("a"), ok("b"));
+    strike("a", 1);
+    saw("a", Event.ANSWERED, 2);
+    assertThat(state("a")).as("an answer from before").isEqualTo(State.EJECTED);
+    assertThat(saw("a", Event.TIME, 7)).isTrue();
+    assertThat(state("a")).isEqualTo(State.TRIAL);
+    saw("a", Event.STRIKE, 8);
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    saw("a", Event.TIME, 30);
+    saw("a", Event.ANSWERED, 31);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
+  @Test
+  void anAnswerDoesNotOverruleAServerThatSaysItIsNotWell() {
+    table(0, ok("a"), ok("b"));
+    for (int k = 0; k < 3; k++) {
+      down("a");
+      roster.down("b", "answers 503", true, null, 0, 0.5);
+    }
+    saw("a", Event.ANSWERED, 1);
+    saw("b", Event.ANSWERED, 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    assertThat(state("b")).isEqualTo(State.EJECTED);
+  }
+
+  @Test
+  void whatIsSaidOfAnEarlierIncarnationChangesNothing() {
+    table(0, ok("a"));
+    int before = entry("a").slot;
+    table(1, known("a", 8300, true, true));
+    for (int k = 0; k < 5; k++) {
+      assertThat(roster.saw("a", before, Event.REFUSED, SECOND, 0.5)).isFalse();
+    }
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
+  /// L11: 2,048 was the end once.
+  @Test
+  void fiveThousandInstancesHaveASlotEachAndSlotsComeBack() {
+    List<Known> many = new ArrayList<>();
+    for (int k = 0; k < 5000; k++) {
+      many.add(known("i" + k, 1 + k, true, true));
+    }
+    roster.table(many, List.of(), 0);
+    assertThat(roster.entries()).hasSize(5000);
+    assertThat(roster.entries().stream().mapToInt(e -> e.slot).distinct()).hasSize(5000);
+    slots.at(entry("i7").slot).take();
+    roster.table(List.of(), many.stream().map(Known::name).toList(), SECOND);
+    roster.reclaim(slots);
+    assertThat(roster.slotsInUse()).as("one request is stuck").isEqualTo(1);
+  }
+
+  @Test
+  void anUnchangedEntryIsTheSameInstance() {
+    table(0, ok("a"), ok("b"));
+    Instance a = entry("a").instance(SEATING);
+    table(1, ok("a"), known("b", 8100, true, false));
+    assertThat(entry("a").instance(SEATING)).isSameAs(a);
+    up("a", 0.3);
+    assertThat(entry("a").instance(SEATING)).isSameAs(a);
+  }
+
+  @Test
+  void seatsAndTiersAreReadFromMetadata() {
+    Map<Map<String, Object>, Integer> table = new HashMap<>();
+    table.put(Map.of(), 0);
+    table.put(Map.of("cache_type", "static"), 2);
+    table.put(Map.of("cache_type", "static", "max_concurrency", 5), 5);
+    table.put(Map.of("cache_type", "static", "max_concurrency", 0), 0);
+    table.put(Map.of("cache_type", "static", "max_batch_size", 16), 2);
+    table.put(Map.of("max_concurrency", "7"), 7);
+    table.put(Map.of("max_concurrency", -1), 0);
+    table.put(Map.of("cache_type", "paged"), 0);
+    table.put(Map.of("cache_type", "paged", "max_batch_size", 16), 16);
+    table.put(Map.of("cache_type", "paged", "max_num_seqs", 256L), 256);
+    table.put(Map.of("max_batch_size", 16), 0);
+    table.forEach((metadata, seats) ->
+        assertThat(
+                SEATING.seats(
+                    metadata, known("a", 1, true, true, true, metadata).cacheType(), null))
+            .as(metadata.toString())
+            .isEqualTo(seats));
+    Seating any = new Seating(0, false, 10, Duration.ZERO, Line.Order.FIFO, 0, false);
+    assertThat(any.seats(Map.of("max_batch_size", 16), CacheType.PAGED, null)).isZero();
+    assertThat(any.seats(Map.of(), CacheType.STATIC, null)).isZero();
+    List<Map<String, Object>> list = List.of(Map.of("id", "m", "max_num_seqs", 8));
+    assertThat(SEATING.seats(Map.of(), CacheType.PAGED, list)).isEqualTo(8);
+    assertThat(Seating.tier(Map.of())).isEqualTo(1);
+    assertThat(Seating.tier(Map.of("tier", 2))).isEqualTo(2);
+    assertThat(Seating.tier(Map.of("tier", "two"))).isEqualTo(1);
   }
 }

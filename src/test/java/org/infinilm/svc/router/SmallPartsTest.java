@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Origin;
@@ -210,7 +211,7 @@ class SmallPartsTest {
         null,
         null,
         null,
-        null,
+        Roll.NONE,
         List.of(),
         Outcome.OK,
         200,
@@ -227,8 +228,10 @@ class SmallPartsTest {
     Instance old = instance("a", "http://h:1", 5);
     Target t =
         new Target(
-            instance("b", "http://h:2", 5), new Origin(new InetSocketAddress(2), "h:2", ""), null);
-    RoutingTable table = new RoutingTable(new Fleet(2, List.of(t.instance())), Map.of(5, t), 0);
+            instance("b", "http://h:2", 5),
+            List.of(new Origin(new InetSocketAddress(2), "h:2", "")),
+            null);
+    RoutingTable table = new RoutingTable(new Fleet(2, List.of(t.instance())), List.of(t), 0);
     assertThat(table.target(old)).isNull();
     assertThat(table.target(instance("b", "http://h:3", 5))).isNull();
     assertThat(table.target(instance("b", "http://h:2", 5))).isEqualTo(t);

@@ -1,0 +1,52 @@
+package org.infinilm.svc.router;
+
+import java.util.List;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.policy.Ask;
+import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Policy;
+
+/// Who gets a request: the policy's choice with its seat taken, after the one trial of an instance
+/// that comes back, where the policy would have sent the request to it. Thread-safe.
+final class Admission {
+  /// How often a choice is made anew because another request took the seat first.
+  private static final int TRIES = 4;
+
+  private final Policy policy;
+  private final Seats seats;
+
+  Admission(Policy policy, Seats seats) {
+    this.policy = policy;
+    this.seats = seats;
+  }
+
+  /// A `Send` has its seat, to be released once.
+  Choice choose(Ask ask, Candidates among, RandomGenerator random) {
+    List<Instance> trials = among.trials();
+    for (int k = 0; k < trials.size(); k++) {
+      Instance t = trials.get(k);
+      if (seats.trialOffered(t.slot())
+          && policy.choose(ask, among.with(t), seats, random) instanceof Choice.Send s
+          && s.instance().equals(t)
+          && seats.tryTrial(t)) {
+        seats.take(t);
+        return s;
+      }
+    }
+    Choice last = policy.choose(ask, among, seats, random);
+    for (int k = 1; last instanceof Choice.Send s && !seats.tryTake(s.instance()); k++) {
+      last =
+          k < TRIES
+              ? policy.choose(ask, among, seats, random)
+              : new Choice.Wait(s.pool(), s.why(), List.of(s.instance()));
+    }
+    return last;
+  }
+
+  /// Gives back the seat of a choice that is not made use of.
+  void giveBack(Choice.Send s) {
+    seats.release(s.instance().slot());
+  }
+}

@@ -1,0 +1,191 @@
+package org.infinilm.svc.router;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/// Who waits for a seat, and who is next. Pure: no threads, no clock; one caller at a time.
+/*
+ * Shortest work first with ageing: a place's rank is its work, plus what one second of waiting is worth
+ * for each second that it came later. That is "work minus ageing x waited" at every moment, and a number
+ * that never changes, so the next one is the least in a tree. The oldest goes first all the same once
+ * so many who came later went before it. First come, first served is the same line with a rank of zero.
+ *
+ * Places that accept the same instances stand in one lane: a seat looks at the heads of its lanes.
+ */
+final class Line<W> {
+  /// In which order places are called.
+  enum Order {
+    SHORTEST,
+    FIFO
+  }
+
+  /// One place in the line.
+  final class Place {
+    final W waiter;
+    final double rank;
+    final long sinceNanos;
+    final long number;
+    private final Lane lane;
+    private int overtaken;
+
+    private Place(W waiter, double rank, long sinceNanos, long number, Lane lane) {
+      this.waiter = waiter;
+      this.rank = rank;
+      this.sinceNanos = sinceNanos;
+      this.number = number;
+      this.lane = lane;
+    }
+
+    List<Integer> slots() {
+      return lane.key.slots();
+    }
+
+    private boolean before(Place o) {
+      return sinceNanos != o.sinceNanos ? sinceNanos < o.sinceNanos : number < o.number;
+    }
+  }
+
+  /// Whose candidates a lane's places chose among: what may make them choose anew.
+  ///
+  /// @param version of those candidates
+  record Key(String model, long version, List<Integer> slots) {
+    Key {
+      slots = List.copyOf(slots);
+    }
+  }
+
+  private final class Lane {
+    final Key key;
+    final TreeSet<Place> byAge =
+        new TreeSet<>(
+            Comparator.<Place>comparingLong(p -> p.sinceNanos).thenComparingLong(p -> p.number));
+    final TreeSet<Place> byRank =
+        new TreeSet<>(
+            Comparator.<Place>comparingDouble(p -> p.rank)
+                .thenComparingLong(p -> p.sinceNanos)
+                .thenComparingLong(p -> p.number));
+
+    Lane(Key key) {
+      this.key = key;
+    }
+  }
+
+  private final Order order;
+  private final double workPerSecond;
+  private final int mostOvertakes;
+  private final Map<Key, Lane> lanes = new HashMap<>();
+  private final Map<Integer, List<Lane>> bySlot = new HashMap<>();
+  private long numbers;
+  private int size;
+
+  /// @param workPerSecond how much more work a second of waiting outweighs
+  /// @param mostOvertakes how often later ones may go before the oldest
+  Line(Order order, double workPerSecond, int mostOvertakes) {
+    this.order = order;
+    this.workPerSecond = workPerSecond;
+    this.mostOvertakes = mostOvertakes;
+  }
+
+  int size() {
+    return size;
+  }
+
+  Place add(W waiter, Key key, double work, long sinceNanos) {
+    Lane lane = lanes.get(key);
+    if (lane == null) {
+      lane = new Lane(key);
+      lanes.put(key, lane);
+      for (Integer slot : key.slots()) {
+        bySlot.computeIfAbsent(slot, s -> new ArrayList<>(1)).add(lane);
+      }
+    }
+    double rank = order == Order.FIFO ? 0 : work + workPerSecond * (sinceNanos / 1e9);
+    Place p = new Place(waiter, rank, sinceNanos, numbers++, lane);
+    lane.byAge.add(p);
+    lane.byRank.add(p);
+    size++;
+    return p;
+  }
+
+  /// Takes a place out; false when it is out already.
+  boolean remove(Place p) {
+    Lane lane = p.lane;
+    if (!lane.byAge.remove(p)) {
+      return false;
+    }
+    lane.byRank.remove(p);
+    size--;
+    if (lane.byAge.isEmpty()) {
+      lanes.remove(lane.key);
+      for (Integer slot : lane.key.slots()) {
+        List<Lane> of = bySlot.get(slot);
+        if (of != null && of.remove(lane) && of.isEmpty()) {
+          bySlot.remove(slot);
+        }
+      }
+    }
+    return true;
+  }
+
+  /// Takes out and returns the place that a free seat of this slot belongs to, or null when nobody
+  /// waits for one.
+  @Nullable Place next(int slot) {
+    List<Lane> of = bySlot.get(slot);
+    if (of == null) {
+      return null;
+    }
+    Place owed = null;
+    Place least = null;
+    for (Lane lane : of) {
+      Place oldest = lane.byAge.first();
+      if (oldest.overtaken >= mostOvertakes && (owed == null || oldest.before(owed))) {
+        owed = oldest;
+      }
+      Place head = lane.byRank.first();
+      if (least == null || head.lane.byRank.comparator().compare(head, least) < 0) {
+        least = head;
+      }
+    }
+    Place next = owed != null ? owed : least;
+    if (next != null) {
+      for (Lane lane : of) {
+        for (Place p : lane.byAge) {
+          if (!p.before(next)) {
+            break;
+          }
+          p.overtaken++;
+        }
+      }
+      remove(next);
+    }
+    return next;
+  }
+
+  /// How many wait for a seat of this slot.
+  int waitingFor(int slot) {
+    int n = 0;
+    for (Lane lane : bySlot.getOrDefault(slot, List.of())) {
+      n += lane.byAge.size();
+    }
+    return n;
+  }
+
+  /// The keys of all lanes.
+  Collection<Key> keys() {
+    return List.copyOf(lanes.keySet());
+  }
+
+  /// Takes out all places of a lane, the oldest first.
+  List<Place> removeAll(Key key) {
+    Lane lane = lanes.get(key);
+    List<Place> out = lane == null ? List.of() : List.copyOf(lane.byAge);
+    out.forEach(this::remove);
+    return out;
+  }
+}

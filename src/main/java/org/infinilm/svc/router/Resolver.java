@@ -1,0 +1,181 @@
+package org.infinilm.svc.router;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Addresses of host names, looked up on threads of its own and kept for a while. Nobody who asks
+/// waits: what is not known yet is nothing, and whoever listens hears when it is. Thread-safe.
+/*
+ * Platform threads, not virtual ones: a look-up is a call into the C library that holds its carrier, and
+ * two slow ones would stop every virtual thread of a machine with two cores.
+ */
+final class Resolver implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Resolver.class);
+  private static final int AT_ONCE = 8;
+  private static final Duration IDLE = Duration.ofSeconds(30);
+  private static final Duration KEPT = Duration.ofSeconds(30);
+  private static final Duration AGAIN = Duration.ofSeconds(1);
+
+  /// The look-up itself; blocks.
+  interface Lookup {
+    InetAddress[] addresses(String host) throws UnknownHostException;
+  }
+
+  /// What is known of one host.
+  private static final class Host {
+    List<InetAddress> addresses = List.of();
+    @Nullable String failure;
+    long askedNanos;
+    boolean asked;
+    boolean underWay;
+  }
+
+  private final Lookup lookup;
+  private final Ticker ticker;
+  private final Consumer<String> changed;
+  private final ThreadPoolExecutor threads;
+  private final Map<String, Host> hosts = new HashMap<>();
+
+  /// @param changed hears a host whose addresses are new, on a thread of the resolver
+  Resolver(Lookup lookup, Ticker ticker, Consumer<String> changed) {
+    this.lookup = lookup;
+    this.ticker = ticker;
+    this.changed = changed;
+    this.threads =
+        new ThreadPoolExecutor(
+            AT_ONCE,
+            AT_ONCE,
+            IDLE.toSeconds(),
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            Thread.ofPlatform().daemon().name("resolver-", 0).factory());
+    this.threads.allowCoreThreadTimeOut(true);
+  }
+
+  /// What is known now, in the order of addresses; empty when nothing is. Looks it up in the
+  /// background when that is old.
+  List<InetAddress> addresses(String host) {
+    InetAddress literal = literal(host);
+    if (literal != null) {
+      return List.of(literal);
+    }
+    synchronized (hosts) {
+      Host h = hosts.computeIfAbsent(host, n -> new Host());
+      ask(host, h, h.addresses.isEmpty() ? AGAIN : KEPT);
+      return h.addresses;
+    }
+  }
+
+  /// Why a host has no address: null while it is being looked up for the first time.
+  @Nullable String failure(String host) {
+    synchronized (hosts) {
+      Host h = hosts.get(host);
+      return h == null || !h.addresses.isEmpty() ? null : h.failure;
+    }
+  }
+
+  /// Looks it up again: a connection to its address failed.
+  void refresh(String host) {
+    if (literal(host) == null) {
+      synchronized (hosts) {
+        Host h = hosts.get(host);
+        if (h != null) {
+          ask(host, h, AGAIN);
+        }
+      }
+    }
+  }
+
+  /// Forgets hosts that are no longer asked for.
+  void keepOnly(Set<String> used) {
+    synchronized (hosts) {
+      hosts.keySet().retainAll(new HashSet<>(used));
+    }
+  }
+
+  /// The address of a host for a blocking caller.
+  ///
+  /// @throws UnknownHostException when it is not known, or not yet
+  InetAddress address(String host) throws UnknownHostException {
+    List<InetAddress> known = addresses(host);
+    if (known.isEmpty()) {
+      throw new UnknownHostException(host);
+    }
+    return known.getFirst();
+  }
+
+  private void ask(String name, Host h, Duration atMostEach) {
+    long now = ticker.nanos();
+    if (h.underWay || (h.asked && now - h.askedNanos < atMostEach.toNanos())) {
+      return;
+    }
+    h.asked = true;
+    h.askedNanos = now;
+    h.underWay = true;
+    threads.execute(() -> look(name, h));
+  }
+
+  private void look(String name, Host h) {
+    List<InetAddress> found = null;
+    String failure = "unknown host " + name;
+    try {
+      found =
+          Stream.of(lookup.addresses(bare(name)))
+              .distinct()
+              .sorted((a, b) -> a.getHostAddress().compareTo(b.getHostAddress()))
+              .toList();
+    } catch (UnknownHostException e) {
+      LOG.debug("{}", e.getMessage());
+    } catch (RuntimeException e) {
+      LOG.warn("host {} could not be looked up", name, e);
+    }
+    boolean news;
+    synchronized (hosts) {
+      h.underWay = false;
+      news = found != null && !found.isEmpty() && !found.equals(h.addresses);
+      if (news && found != null) {
+        h.addresses = found;
+      }
+      if (found == null && h.failure == null) {
+        h.failure = failure;
+        news = true;
+      }
+    }
+    if (news) {
+      changed.accept(name);
+    }
+  }
+
+  private static String bare(String host) {
+    return host.startsWith("[") ? host.substring(1, host.length() - 1) : host;
+  }
+
+  /// The address that a text is, or null when it is a name.
+  static @Nullable InetAddress literal(String host) {
+    try {
+      return InetAddress.ofLiteral(bare(host));
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
+  }
+
+  @Override
+  public void close() {
+    threads.shutdownNow();
+  }
+}

@@ -1,0 +1,161 @@
+package org.infinilm.svc.router;
+
+import java.util.concurrent.atomic.AtomicLongArray;
+
+/// The counters of one instance, which survive fleet snapshots. Lock-free; written by event loops.
+/*
+ * The cells in use stand in the middle of an array twice their size, so that two slots never share a
+ * cache line, whatever the heap puts beside them.
+ */
+final class Slot {
+  private static final int IN_FLIGHT = 4;
+  private static final int SENT = 5;
+  private static final int GOOD = 6;
+  private static final int BAD = 7;
+  private static final int FAILURES = 8;
+  private static final int WAITING = 9;
+  private static final int TRIAL = 10;
+  private static final int RELEASED = 11;
+  private static final int CELLS = 16;
+
+  private static final long NO_TRIAL = 0;
+  private static final long OPEN_TRIAL = 1;
+
+  private final AtomicLongArray cells = new AtomicLongArray(CELLS);
+
+  /// Requests it takes at once, 0 for any number. Written by the keeper of the fleet.
+  volatile int limit;
+
+  /// Until when it is passed over, on the ticker's clock; 0 for never.
+  volatile long passedOverUntilNanos;
+
+  /// The part of its weight that counts while it comes back into service.
+  volatile float comeback = 1;
+
+  /// Whether the keeper wants to hear of answers: something is wrong with it, or was.
+  volatile boolean doubted;
+
+  /// Nanoseconds between two released seats while it was full, a moving average; 0 when unknown.
+  private volatile long releaseNanos;
+
+  int inFlight() {
+    return (int) cells.get(IN_FLIGHT);
+  }
+
+  long sent() {
+    return cells.get(SENT);
+  }
+
+  /// Counts a request in, whatever the limit.
+  void take() {
+    cells.incrementAndGet(IN_FLIGHT);
+    cells.incrementAndGet(SENT);
+  }
+
+  /// Counts a request in where one more may be; false when it is full.
+  boolean takeBelow(int most) {
+    long n = cells.get(IN_FLIGHT);
+    while (n < most) {
+      if (cells.compareAndSet(IN_FLIGHT, n, n + 1)) {
+        cells.incrementAndGet(SENT);
+        return true;
+      }
+      n = cells.get(IN_FLIGHT);
+    }
+    return false;
+  }
+
+  /// Counts a request out, once.
+  void release() {
+    cells.decrementAndGet(IN_FLIGHT);
+  }
+
+  /// The seat of a request that ended is another's now.
+  void passOn() {
+    cells.incrementAndGet(SENT);
+  }
+
+  boolean full() {
+    int most = limit;
+    return most != 0 && inFlight() >= most;
+  }
+
+  /// Notes that a seat of a full instance came free.
+  void released(long now) {
+    long before = cells.getAndSet(RELEASED, now);
+    if (before != 0) {
+      long gap = Math.max(1, now - before);
+      long average = releaseNanos;
+      releaseNanos = average == 0 ? gap : average + (gap - average) / 8;
+    }
+  }
+
+  long releaseNanos() {
+    return releaseNanos;
+  }
+
+  /// How many requests wait for one of its seats, among others perhaps.
+  int waiting() {
+    return (int) cells.get(WAITING);
+  }
+
+  void waiting(int more) {
+    cells.addAndGet(WAITING, more);
+  }
+
+  void good() {
+    cells.incrementAndGet(GOOD);
+  }
+
+  void bad() {
+    cells.incrementAndGet(BAD);
+  }
+
+  long goodOnes() {
+    return cells.get(GOOD);
+  }
+
+  long badOnes() {
+    return cells.get(BAD);
+  }
+
+  int failuresInARow() {
+    return (int) cells.get(FAILURES);
+  }
+
+  void failed() {
+    cells.incrementAndGet(FAILURES);
+  }
+
+  void succeeded() {
+    cells.set(FAILURES, 0);
+  }
+
+  /// Lets one request through as a trial, or none.
+  void offerTrial(boolean on) {
+    cells.set(TRIAL, on ? OPEN_TRIAL : NO_TRIAL);
+  }
+
+  /// Takes the one trial; false when it is not offered or another has it.
+  boolean tryTrial() {
+    return cells.compareAndSet(TRIAL, OPEN_TRIAL, NO_TRIAL);
+  }
+
+  boolean trialOffered() {
+    return cells.get(TRIAL) == OPEN_TRIAL;
+  }
+
+  /// Clears everything for another instance; nothing is in flight then.
+  void reuse() {
+    for (int k = 0; k < CELLS; k++) {
+      if (k != IN_FLIGHT && k != WAITING) {
+        cells.set(k, 0);
+      }
+    }
+    limit = 0;
+    passedOverUntilNanos = 0;
+    comeback = 1;
+    doubted = false;
+    releaseNanos = 0;
+  }
+}

@@ -1,0 +1,107 @@
+package org.infinilm.svc.router;
+
+import java.time.Duration;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.policy.Choice;
+import org.jspecify.annotations.Nullable;
+
+/// One request's wait for a seat. Lives on the request's event loop; a seat that comes is taken
+/// over there, or given back when the request is no longer waiting.
+final class Waiting implements Seats.Waiter {
+  /// Hears how the wait ended, once, on the event loop.
+  interface Owner {
+    /// A seat is counted in.
+    void seated(Choice.Send send);
+
+    /// Its candidates changed.
+    void chooseAgain();
+
+    void waitedTooLong(Choice.Wait wait);
+  }
+
+  private final Seats seats;
+  private final Inbound in;
+  private final Owner owner;
+  private final Choice.Wait wait;
+  private Seats.@Nullable Ticket ticket;
+  private @Nullable Runnable cancelTimer;
+  private boolean over;
+
+  Waiting(Seats seats, Inbound in, Owner owner, Choice.Wait wait) {
+    this.seats = seats;
+    this.in = in;
+    this.owner = owner;
+    this.wait = wait;
+  }
+
+  /// Stands in line; false when it is full.
+  ///
+  /// @param of the candidates of the decision to wait
+  /// @param work what orders the line, in bytes
+  /// @param sinceNanos when the request began to wait
+  boolean start(Candidates of, long work, long sinceNanos, Duration atMost) {
+    Seats.Ticket t = seats.await(of, wait, (double) work, sinceNanos, this);
+    if (t == null) {
+      return false;
+    }
+    ticket = t;
+    cancelTimer =
+        in.later(
+            atMost,
+            () -> {
+              if (!over) {
+                leave();
+                owner.waitedTooLong(wait);
+              }
+            });
+    return true;
+  }
+
+  /// Stops waiting.
+  void leave() {
+    end();
+    Seats.Ticket t = ticket;
+    if (t != null) {
+      t.cancel();
+    }
+  }
+
+  private void end() {
+    over = true;
+    Runnable c = cancelTimer;
+    cancelTimer = null;
+    if (c != null) {
+      c.run();
+    }
+  }
+
+  @Override
+  public void seated(int slot) {
+    in.execute(() -> {
+      if (over) {
+        seats.release(slot);
+        return;
+      }
+      end();
+      for (Instance i : wait.accepted()) {
+        if (i.slot() == slot) {
+          owner.seated(new Choice.Send(i, wait.pool(), wait.why()));
+          return;
+        }
+      }
+      throw new IllegalStateException("a seat of slot " + slot + ", which was not asked for");
+    });
+  }
+
+  @Override
+  public void chooseAgain() {
+    in.execute(() -> {
+      if (!over) {
+        end();
+        owner.chooseAgain();
+      }
+    });
+  }
+}

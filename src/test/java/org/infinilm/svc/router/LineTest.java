@@ -1,0 +1,180 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.infinilm.svc.router.Line.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class LineTest {
+  private static final long SECOND = 1_000_000_000L;
+
+  private static Line.Key key(Integer... slots) {
+    return new Line.Key("m", 1, List.of(slots));
+  }
+
+  /// `name:work@second` in the order of arrival; then the order in which seats are given.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "SHORTEST | a:300@0 b:100@0 c:200@0 | b c a",
+        "FIFO     | a:300@0 b:100@0 c:200@0 | a b c",
+        "SHORTEST | a:100@0 b:100@0 | a b",
+        // a second of waiting outweighs 100 of work
+        "SHORTEST | a:300@0 b:100@1 | b a",
+        "SHORTEST | a:300@0 b:100@3 | a b",
+        "SHORTEST | a:300@0 b:101@2 | a b",
+        "SHORTEST | a:300@0 b:99@2 | b a",
+        // at most three may go before the oldest
+        "SHORTEST | a:900@0 b:1@0 c:1@0 d:1@0 e:1@0 f:1@0 | b c d a e f",
+        "SHORTEST | a:900@0 z:800@0 b:1@0 c:1@0 d:1@0 e:1@0 | b c d a z e",
+        // who comes back after a change of the fleet keeps its time
+        "FIFO     | b:1@5 a:1@1 | a b",
+      })
+  void givesSeatsInOrder(Order order, String arrivals, String expected) {
+    Line<String> line = new Line<>(order, 100, 3);
+    for (String s : arrivals.split(" ")) {
+      String[] f = s.split("[:@]");
+      line.add(f[0], key(7), Double.parseDouble(f[1]), Long.parseLong(f[2]) * SECOND);
+    }
+    assertThat(String.join(" ", all(line, 7))).isEqualTo(expected);
+    assertThat(line.size()).isZero();
+  }
+
+  private static List<String> all(Line<String> line, int slot) {
+    List<String> out = new ArrayList<>();
+    for (Line<String>.Place p = line.next(slot); p != null; p = line.next(slot)) {
+      out.add(p.waiter);
+    }
+    return out;
+  }
+
+  @Test
+  void aSeatGoesOnlyToWhoAcceptsItsInstance() {
+    Line<String> line = new Line<>(Order.SHORTEST, 100, 3);
+    line.add("one", key(1), 5, 0);
+    line.add("both", key(1, 2), 9, 0);
+    line.add("two", key(2), 7, 0);
+    assertThat(line.waitingFor(1)).isEqualTo(2);
+    assertThat(line.waitingFor(2)).isEqualTo(2);
+    assertThat(line.waitingFor(3)).isZero();
+    assertThat(line.next(3)).isNull();
+    assertThat(all(line, 2)).containsExactly("two", "both");
+    assertThat(all(line, 1)).containsExactly("one");
+  }
+
+  @Test
+  void whoLeavesIsOutOnceAndOvertakesNobody() {
+    Line<String> line = new Line<>(Order.SHORTEST, 100, 1);
+    line.add("long", key(1), 900, 0);
+    Line<String>.Place gone = line.add("gone", key(1), 1, 0);
+    line.add("short", key(1), 2, 0);
+    line.add("next", key(1), 3, 0);
+    assertThat(line.remove(gone)).isTrue();
+    assertThat(line.remove(gone)).isFalse();
+    assertThat(all(line, 1)).containsExactly("short", "long", "next");
+  }
+
+  @Test
+  void aLaneIsEmptiedOldestFirst() {
+    Line<String> line = new Line<>(Order.SHORTEST, 100, 3);
+    line.add("b", key(1, 2), 1, 2 * SECOND);
+    line.add("a", key(1, 2), 9, SECOND);
+    line.add("other", key(1), 9, SECOND);
+    assertThat(line.keys()).containsExactlyInAnyOrder(key(1, 2), key(1));
+    assertThat(line.removeAll(key(1, 2))).extracting(p -> p.waiter).containsExactly("a", "b");
+    assertThat(line.removeAll(key(1, 2))).isEmpty();
+    assertThat(line.size()).isEqualTo(1);
+    assertThat(all(line, 2)).isEmpty();
+    assertThat(all(line, 1)).containsExactly("other");
+  }
+
+  /// A plain list in place of lanes and trees, which looks at everybody each time.
+  private static final class Naive {
+    private record Who(String name, List<Integer> slots, double work, long since, int number) {}
+
+    private final List<Who> waiting = new ArrayList<>();
+    private final Map<String, Integer> overtaken = new HashMap<>();
+
+    String next(int slot, double perSecond, int most) {
+      Who best = null;
+      Who owed = null;
+      for (Who w : waiting) {
+        if (!w.slots().contains(slot)) {
+          continue;
+        }
+        if (overtaken.getOrDefault(w.name(), 0) >= most && (owed == null || older(w, owed))) {
+          owed = w;
+        }
+        if (best == null
+            || rank(w, perSecond) < rank(best, perSecond)
+            || (rank(w, perSecond) == rank(best, perSecond) && older(w, best))) {
+          best = w;
+        }
+      }
+      Who next = owed != null ? owed : best;
+      if (next == null) {
+        return "";
+      }
+      for (Who w : waiting) {
+        if (w.slots().contains(slot) && older(w, next)) {
+          overtaken.merge(w.name(), 1, Integer::sum);
+        }
+      }
+      waiting.remove(next);
+      return next.name();
+    }
+
+    private static double rank(Who w, double perSecond) {
+      return w.work() + perSecond * (w.since() / 1e9);
+    }
+
+    private static boolean older(Who a, Who b) {
+      return a.since() != b.since() ? a.since() < b.since() : a.number() < b.number();
+    }
+  }
+
+  @Test
+  void lanesAndTreesDoWhatAPlainListDoes() {
+    for (int seed = 0; seed < 200; seed++) {
+      SplittableRandom random = new SplittableRandom(seed);
+      Line<String> line = new Line<>(Order.SHORTEST, 100, 4);
+      Naive naive = new Naive();
+      List<Line<String>.Place> places = new ArrayList<>();
+      for (int k = 0; k < 200; k++) {
+        switch (random.nextInt(4)) {
+          case 0, 1 -> {
+            List<Integer> slots =
+                random.nextBoolean()
+                    ? List.of(random.nextInt(3))
+                    : List.of(0, 1 + random.nextInt(2));
+            double work = random.nextInt(500);
+            long since = k / 20 * SECOND;
+            places.add(line.add("w" + k, new Line.Key("m", 1, slots), work, since));
+            naive.waiting.add(new Naive.Who("w" + k, slots, work, since, k));
+          }
+          case 2 -> {
+            int slot = random.nextInt(3);
+            Line<String>.Place p = line.next(slot);
+            assertThat(p == null ? "" : p.waiter).isEqualTo(naive.next(slot, 100, 4));
+          }
+          default -> {
+            if (!places.isEmpty()) {
+              Line<String>.Place p = places.get(random.nextInt(places.size()));
+              boolean was = naive.waiting.removeIf(w -> w.name().equals(p.waiter));
+              assertThat(line.remove(p)).isEqualTo(was);
+            }
+          }
+        }
+      }
+      assertThat(line.size()).isEqualTo(naive.waiting.size());
+    }
+  }
+}

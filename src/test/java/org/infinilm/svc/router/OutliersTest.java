@@ -1,0 +1,48 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.router.Outliers.Sample;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class OutliersTest {
+  /// `name:models:good:bad` by semicolons, models by `+`; then who stands out.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      nullValues = "-",
+      value = {
+        "a:m:100:0; b:m:0:100 | b",
+        "a:m:100:0; b:m:69:31 | b",
+        "a:m:100:0; b:m:71:29 | -",
+        // what fails everywhere is the clients'
+        "a:m:10:90; b:m:0:100 | -",
+        "a:m:0:100; b:m:0:100 | -",
+        // too little to say
+        "a:m:100:0; b:m:0:19 | -",
+        "a:m:100:0; b:m:0:20 | b",
+        "a:m:19:0; b:m:0:100 | -",
+        "a:m:10:0; c:m:10:0; b:m:0:100 | b",
+        // nobody to compare with
+        "b:m:0:100 | -",
+        "a:n:100:0; b:m:0:100 | -",
+        "a:n+m:100:0; b:m:0:100 | b",
+        "a::100:0; b::0:100 | b",
+        "a:m:100:0; b::0:100 | -",
+        // one peer with much traffic is one voice
+        "a:m:10000:0; b:m:10:90; c:m:10:90 | b c",
+        "a:m:100:0; d:m:100:0; b:m:30:70; c:m:0:100 | c b",
+      })
+  void standOutWhoFailFarMoreThanTheirPeers(String window, String expected) {
+    List<Sample> samples = new ArrayList<>();
+    for (String s : window.split(";")) {
+      String[] f = s.strip().split(":");
+      List<String> models = f[1].isEmpty() ? List.of() : List.of(f[1].split("\\+"));
+      samples.add(new Sample(f[0], models, Long.parseLong(f[2]), Long.parseLong(f[3])));
+    }
+    assertThat(String.join(" ", Outliers.of(samples))).isEqualTo(expected == null ? "" : expected);
+  }
+}
