@@ -130,7 +130,7 @@ final class Account {
                 outcome,
                 status,
                 sends,
-                dispatched == 0 ? 0 : dispatched - startNanos,
+                queuedNanos,
                 ttft,
                 now - startNanos,
                 bytes,

@@ -130,16 +130,19 @@ final class Answer {
   }
 
   /// The fields that tell where a request went and why.
-  static List<Header> decision(String requestId, Question q, Attempt a, int sends, boolean shown) {
+  static List<Header> decision(Account account, Question q, Attempt a, boolean shown) {
     List<Header> set = new ArrayList<>(8);
-    set.add(new Header("x-request-id", requestId));
+    set.add(new Header("x-request-id", account.requestId()));
     if (shown) {
       set.add(new Header("x-infini-instance", visible(a.instance().name())));
       set.add(new Header("x-infini-pool", a.pool().label()));
       set.add(new Header("x-infini-reason", a.reason().label()));
       set.add(new Header("x-infini-size", Long.toString(q.size())));
       set.add(new Header("x-infini-threshold", Long.toString(q.threshold())));
-      set.add(new Header("x-infini-attempts", Integer.toString(sends)));
+      set.add(new Header("x-infini-attempts", Integer.toString(account.sends())));
+      if (account.queuedNanos() > 0) {
+        set.add(new Header("x-infini-queue-ms", Long.toString(account.queuedNanos() / 1_000_000)));
+      }
     }
     return set;
   }

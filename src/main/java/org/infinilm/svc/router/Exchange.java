@@ -218,6 +218,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
   @Override
   public void waitedTooLong(Choice.Wait w) {
     waiting = null;
+    account.waited();
     overloaded(w);
   }
 
@@ -226,6 +227,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     waiting = null;
     if (w != null) {
       w.leave();
+      account.waited();
     }
   }
 
@@ -325,7 +327,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     stage = Stage.RELAY;
     if (!to.begun()) {
       boolean shown = plane.config().decisionHeaders();
-      to.begin(Answer.decision(account.requestId(), asked(), current(), account.sends(), shown));
+      to.begin(Answer.decision(account, asked(), current(), shown));
     }
     return to;
   }

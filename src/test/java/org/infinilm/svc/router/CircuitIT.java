@@ -1,0 +1,135 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// What takes an instance out of service and what brings it back, on real sockets.
+class CircuitIT {
+  private static final String BROKEN =
+      "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
+
+  private Rig rig;
+
+  @BeforeEach
+  void begin() throws IOException {
+    rig = new Rig();
+  }
+
+  @AfterEach
+  void end() throws IOException {
+    rig.quiet();
+    rig.close();
+  }
+
+  private String state(String name) throws Exception {
+    for (JsonNode s : rig.get("/services").path("services")) {
+      if (s.path("name").asText().equals(name)) {
+        return s.path("state").asText();
+      }
+    }
+    return "gone";
+  }
+
+  private void becomes(String name, String state) {
+    await().atMost(Rig.SOON).until(() -> state(name).equals(state));
+  }
+
+  @Test
+  void whoFailsWhatOthersAnswerIsOutAndOneTrialBringsItBack() throws Exception {
+    AtomicBoolean broken = new AtomicBoolean(true);
+    ScriptedInstance a = rig.answering("a", (r, n) -> broken.get() ? BROKEN : Rig.OK);
+    rig.good("b");
+    rig.start();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.chat();
+          return state("a").equals("ejected");
+        });
+    int before = a.seen.size();
+    assertThat(before).as("three strikes").isLessThan(10);
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(a.seen).hasSize(before);
+    becomes("a", "trial");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.chat().ok()).isTrue();
+          return a.seen.size() == before + 1;
+        });
+    becomes("a", "ejected");
+    for (int k = 0; k < 10; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(a.seen).as("one trial and no more").hasSize(before + 1);
+    broken.set(false);
+    becomes("a", "trial");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.chat().ok()).isTrue();
+          return state("a").equals("routable");
+        });
+  }
+
+  @Test
+  void whatFailsEverywhereTakesNobodyOut() throws Exception {
+    rig.answering("a", (r, n) -> BROKEN);
+    rig.answering("b", (r, n) -> BROKEN);
+    rig.start();
+    for (int k = 0; k < 60; k++) {
+      assertThat(rig.chat().status()).isEqualTo(500);
+    }
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  /// C6: it went out and in once a second.
+  @Test
+  void aDeadPortBehindAHealthyBabysitterStaysOutAndComesBackByItself() throws Exception {
+    ScriptedInstance a = rig.good("a");
+    rig.good("b");
+    rig.start();
+    a.dies();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.chat().ok()).isTrue();
+          return state("a").equals("ejected");
+        });
+    await()
+        .during(Duration.ofSeconds(4))
+        .atMost(Rig.SOON)
+        .until(() -> state("a").equals("ejected"));
+    assertThat(rig.chat().field("x-infini-attempts")).isEqualTo("1");
+    a.returns();
+    becomes("a", "routable");
+  }
+
+  @Test
+  void whoAsksForAPauseIsLeftAloneWhileAnotherCanTakeRequests() throws Exception {
+    ScriptedInstance a =
+        rig.answering(
+            "a",
+            (r, n) ->
+                "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n");
+    ScriptedInstance b = rig.good("b");
+    rig.start();
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(a.seen).hasSize(1);
+    assertThat(state("a")).as("no strike").isEqualTo("routable");
+    b.dies();
+    await().atMost(Rig.SOON).until(() -> a.seen.size() > 1 || rig.chat().status() == 429);
+  }
+}
