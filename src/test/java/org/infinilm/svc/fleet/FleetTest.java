@@ -116,4 +116,110 @@ class FleetTest {
     assertThat(Pool.of(null)).isEqualTo(Pool.ANY);
     assertThat(Pool.of(CacheType.STATIC)).isEqualTo(Pool.STATIC);
   }
+
+  private static Instance tiered(String name, State state, int tier, String... models) {
+    return new Instance(
+        name, "h", 1, "http://h:1", List.of(models), null, -1, 1, state, 0, Map.of(), tier, 0);
+  }
+
+  @Test
+  void whoIsOnTrialIsACandidateOnlyAsATrial() {
+    Instance trial = instance("b", State.TRIAL, CacheType.PAGED, "m");
+    Fleet fleet = new Fleet(1, List.of(instance("a", State.ROUTABLE, null, "m"), trial));
+    Candidates m = of(fleet, "m");
+    assertThat(names(m.in(Pool.ANY))).containsExactly("a");
+    assertThat(m.in(Pool.PAGED)).isEmpty();
+    assertThat(m.trials()).containsExactly(trial);
+    assertThat(names(m.with(trial).in(Pool.ANY))).containsExactly("a", "b");
+    assertThat(m.with(trial).in(Pool.PAGED)).containsExactly(trial);
+    assertThat(m.with(trial).trials()).isEmpty();
+    assertThat(m.without(i -> i.name().equals("b")).trials()).isEmpty();
+    assertThat(fleet.routable()).isEqualTo(1);
+  }
+
+  @Test
+  void inPanicTrialsAreTriedLikeTheOthersThatAreOut() {
+    Fleet fleet =
+        new Fleet(
+            1,
+            List.of(
+                instance("b", State.EJECTED, null, "m"), instance("a", State.TRIAL, null, "m")));
+    assertThat(of(fleet, "m").panic()).isTrue();
+    assertThat(names(of(fleet, "m").in(Pool.ANY))).containsExactly("a", "b");
+    assertThat(of(fleet, "m").trials()).isEmpty();
+  }
+
+  @Test
+  void tiersAreSplitOnceAndKnowWhetherAHigherOneIsOut() {
+    Instance first = tiered("a", State.ROUTABLE, 1, "m");
+    Instance second = tiered("b", State.ROUTABLE, 2, "m");
+    Candidates both = of(new Fleet(1, List.of(second, first)), "m");
+    assertThat(both.tiers()).hasSize(2);
+    assertThat(names(both.tiers().getFirst().in(Pool.ANY))).containsExactly("a");
+    assertThat(names(both.tiers().getLast().in(Pool.ANY))).containsExactly("b");
+    assertThat(both.lowered()).isFalse();
+    Candidates out = of(new Fleet(1, List.of(second, tiered("a", State.EJECTED, 1, "m"))), "m");
+    assertThat(out.tiers()).as("one tier").isEmpty();
+    assertThat(out.lowered()).isTrue();
+    Candidates drained =
+        of(new Fleet(1, List.of(second, tiered("a", State.DRAINING, 1, "m"))), "m");
+    assertThat(drained.lowered()).isFalse();
+  }
+
+  @Test
+  void whatDidNotChangeIsTheSameObjectInTheNextFleet() {
+    Instance a = instance("a", State.ROUTABLE, null, "m");
+    Instance b = instance("b", State.ROUTABLE, null, "n");
+    Fleet one = new Fleet(1, List.of(a, b));
+    Fleet two = one.next(List.of(a, instance("b", State.EJECTED, null, "n")));
+    assertThat(two.version()).isEqualTo(2);
+    assertThat(of(two, "m")).isSameAs(of(one, "m"));
+    assertThat(of(two, "n")).isNotSameAs(of(one, "n"));
+    assertThat(of(two, "m").version()).isEqualTo(1);
+    assertThat(of(two, "n").version()).isEqualTo(2);
+    assertThat(two.any().version()).isEqualTo(2);
+    Fleet three = two.next(List.of(a));
+    assertThat(three.forModel("n")).isNull();
+  }
+
+  @Test
+  void aModelThatIsListedTwiceMakesNoSecondCandidate() {
+    Fleet fleet = new Fleet(1, List.of(instance("a", State.ROUTABLE, null, "m", "n", "m")));
+    assertThat(of(fleet, "m").in(Pool.ANY)).hasSize(1);
+  }
+
+  /// 400 instances of 50 adapters each took 9.6 s: models x instances x models per instance. In one
+  /// pass a model is compared only with itself, so that names are not looked at again.
+  @Test
+  void aFleetIsMadeInOnePassOverWhatInstancesList() {
+    List<Instance> many = new ArrayList<>();
+    for (int k = 0; k < 2000; k++) {
+      String[] models = new String[50];
+      for (int m = 0; m < 50; m++) {
+        models[m] = "model-" + k + "-" + m;
+      }
+      many.add(instance("i" + k, State.ROUTABLE, null, models));
+    }
+    Fleet fleet = new Fleet(1, many);
+    assertThat(fleet.models()).hasSize(100_000);
+    assertThat(of(fleet, "model-1999-49").in(Pool.ANY)).hasSize(1);
+    assertThat(fleet.next(many).forModel("model-7-7")).isSameAs(fleet.forModel("model-7-7"));
+  }
+
+  @Test
+  void aRollKeepsWordsAndNumbersAndNoMoreThanSixtyFour() {
+    List<Instance> many = new ArrayList<>();
+    for (int k = 0; k < 1000; k++) {
+      many.add(instance("i%03d".formatted(k), State.ROUTABLE, CacheType.STATIC, "m"));
+    }
+    Candidates c = Candidates.of("m", many);
+    Roll r = c.roll();
+    assertThat(c.roll()).isSameAs(r);
+    assertThat(r.size()).isEqualTo(Roll.MOST);
+    assertThat(r.total()).isEqualTo(1000);
+    assertThat(r.name(63)).isEqualTo("i063");
+    assertThat(r.pool(63)).isEqualTo(Pool.STATIC);
+    assertThat(r.slot(63)).isZero();
+    assertThat(r.capacityTokens(63)).isEqualTo(Instance.UNKNOWN);
+  }
 }

@@ -61,6 +61,45 @@ class PolicyContractTest {
     }
   }
 
+  /// Random places: who is sent to takes a request and fits; a wait is for those that fit and are
+  /// full, and never while one of the pool is free.
+  @ParameterizedTest
+  @MethodSource("names")
+  void sendsToFreeOnesAndWaitsForFullOnes(String name) {
+    SplittableRandom random = new SplittableRandom(7);
+    Policy policy = Policies.create(name);
+    for (int round = 0; round < 2000; round++) {
+      Candidates among = fleet(random);
+      long need = random.nextLong(1, 3000);
+      Ask ask = new Ask(random.nextLong(0, 9), 4, need, 1, random.nextBoolean() ? 0 : 99);
+      long busy = random.nextLong();
+      Load load =
+          new Load() {
+            @Override
+            public int inFlight(int slot) {
+              return slot % 5;
+            }
+
+            @Override
+            public boolean free(int slot) {
+              return (busy >> (slot % 64) & 1) == 0;
+            }
+          };
+      switch (policy.choose(ask, among, load, random)) {
+        case Choice.Send s -> {
+          assertThat(load.free(s.instance().slot())).isTrue();
+          assertThat(among.in(s.pool())).contains(s.instance());
+        }
+        case Choice.Wait w -> {
+          assertThat(w.accepted()).isNotEmpty().allMatch(i -> !load.free(i.slot()));
+          assertThat(among.in(w.pool())).containsAll(w.accepted());
+          assertThat(among.in(w.pool())).noneMatch(i -> i.fits(need) && load.free(i.slot()));
+        }
+        case Choice.Refuse r -> assertThat(among.in(Pool.ANY)).noneMatch(i -> i.fits(1));
+      }
+    }
+  }
+
   private static Candidates fleet(SplittableRandom random) {
     List<Instance> out = new ArrayList<>();
     int n = random.nextInt(1, 6);

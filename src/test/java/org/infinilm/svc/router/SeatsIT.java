@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.Socket;
+import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -74,6 +75,10 @@ class SeatsIT {
     return Said.read(s.getInputStream());
   }
 
+  private URI metricsUri() {
+    return URI.create("http://127.0.0.1:" + rig.router().port() + "/metrics");
+  }
+
   private JsonNode service(String name) throws Exception {
     for (JsonNode s : rig.get("/services").path("services")) {
       if (s.path("name").asText().equals(name)) {
@@ -112,7 +117,7 @@ class SeatsIT {
       waited += a.field("x-infini-queue-ms").isEmpty() ? 0 : 1;
     }
     assertThat(waited).isEqualTo(4);
-    String metrics = new String(rig.client.get(rig.at("/metrics"), Rig.SOON).body(), ISO_8859_1);
+    String metrics = new String(rig.client.get(metricsUri(), Rig.SOON).body(), ISO_8859_1);
     assertThat(metrics).contains("infini_router_queue_seconds_count 4", "infini_router_queued{");
   }
 

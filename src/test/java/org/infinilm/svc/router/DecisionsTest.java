@@ -1,0 +1,110 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.lang.ref.WeakReference;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.router.Decisions.Decision;
+import org.junit.jupiter.api.Test;
+
+/// C14: 1,292 decisions among 1,000 instances that changed all the time filled the heap.
+class DecisionsTest {
+  private static Instance instance(int k, State state, Map<String, Object> metadata) {
+    return new Instance(
+        "instance-" + k,
+        "h",
+        1,
+        "http://h" + k,
+        List.of("m"),
+        CacheType.PAGED,
+        1000,
+        1,
+        state,
+        k,
+        metadata);
+  }
+
+  private static Decision decision(Decisions ring, Candidates among, Instance to) {
+    return new Decision(
+        ring.claim(),
+        "id",
+        0,
+        "POST",
+        "/v1/x",
+        "m",
+        1,
+        2,
+        3,
+        Pool.PAGED,
+        to.name(),
+        Reason.SIZE,
+        among.roll(),
+        List.of(),
+        Outcome.OK,
+        200,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0);
+  }
+
+  @Test
+  void aFullRingKeepsNamesAloneHoweverOftenTheFleetChanges() {
+    Decisions ring = new Decisions(4096);
+    List<WeakReference<Object>> fleets = new ArrayList<>();
+    Fleet fleet = new Fleet(0, List.of());
+    for (int version = 0; version < 4096; version++) {
+      List<Instance> now = new ArrayList<>();
+      for (int k = 0; k < 1000; k++) {
+        State state = k == version % 1000 ? State.EJECTED : State.ROUTABLE;
+        now.add(instance(k, state, Map.of("big", new byte[0])));
+      }
+      fleet = fleet.next(now);
+      Candidates m = Objects.requireNonNull(fleet.forModel("m"));
+      ring.put(decision(ring, m, now.getLast()));
+      if (version % 512 == 0) {
+        fleets.add(new WeakReference<>(fleet));
+        fleets.add(new WeakReference<>(m));
+        fleets.add(new WeakReference<>(now.getFirst()));
+      }
+    }
+    fleet = new Fleet(0, List.of());
+    assertThat(fleet.instances()).isEmpty();
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .untilAsserted(() -> {
+          System.gc();
+          assertThat(fleets).allMatch(f -> f.refersTo(null));
+        });
+    List<Decision> all = ring.last(5000);
+    assertThat(all).hasSize(4096);
+    assertThat(all).allMatch(d -> d.roll().size() == Roll.MOST && d.roll().total() == 999);
+  }
+
+  @Test
+  void decisionsAmongTheSameCandidatesShareWhatTheyKeep() {
+    Decisions ring = new Decisions(16);
+    Fleet one = new Fleet(1, List.of(instance(0, State.ROUTABLE, Map.of())));
+    Fleet two = one.next(List.of(instance(0, State.ROUTABLE, Map.of())));
+    ring.put(decision(ring, Objects.requireNonNull(one.forModel("m")), one.instances().getFirst()));
+    ring.put(decision(ring, Objects.requireNonNull(two.forModel("m")), two.instances().getFirst()));
+    List<Decision> both = ring.last(2);
+    assertThat(both.getFirst().roll()).isSameAs(both.getLast().roll());
+    assertThat(both.getFirst().roll().name(0)).isEqualTo("instance-0");
+  }
+}

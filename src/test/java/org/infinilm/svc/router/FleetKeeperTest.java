@@ -1,0 +1,242 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.router.FleetKeeper.Report;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// The keeper with its own thread; nothing is probed and no name server is asked.
+class FleetKeeperTest {
+  private static final Duration SOON = Duration.ofSeconds(20);
+
+  private final Map<String, List<String>> names = new ConcurrentHashMap<>();
+  private final CountDownLatch hang = new CountDownLatch(1);
+  private final Slots slots = new Slots();
+  private final Seats seats =
+      new Seats(slots, new Line<>(Line.Order.FIFO, 0, 1), 10, Ticker.SYSTEM);
+  private FleetKeeper keeper;
+  private Watch watch;
+
+  @BeforeEach
+  void begin() throws Exception {
+    RouterConfig config =
+        RouterConfig.of(Config.resolve(RouterConfig.KEYS, Map.of(), Map.of(), null));
+    keeper =
+        new FleetKeeper(config, slots, seats, this::look, Ticker.SYSTEM, new SplittableRandom(1));
+    watch = new Watch(slots, seats, keeper);
+    keeper.start();
+  }
+
+  @AfterEach
+  void end() {
+    hang.countDown();
+    keeper.close();
+  }
+
+  private InetAddress[] look(String host) throws UnknownHostException {
+    if (host.equals("hangs")) {
+      try {
+        hang.await();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    List<String> found = names.get(host);
+    if (found == null) {
+      throw new UnknownHostException(host);
+    }
+    return found.stream().map(InetAddress::ofLiteral).toArray(InetAddress[]::new);
+  }
+
+  private static Known known(String name, String host, int port, boolean each, String... models) {
+    return new Known(
+        name,
+        host,
+        port,
+        "http://" + host + ":" + port,
+        List.of(models),
+        null,
+        Map.of("type", "openai-api"),
+        1,
+        true,
+        true,
+        true,
+        null,
+        null,
+        null,
+        each);
+  }
+
+  private static Known known(String name, String host, int port) {
+    return known(name, host, port, false, "m");
+  }
+
+  private void fixed(Known... all) {
+    keeper.tell(new Report.Fixed(List.of(all)));
+  }
+
+  private List<String> candidates() {
+    Candidates c = keeper.table().fleet().forModel("m");
+    return c == null || c.panic()
+        ? List.of()
+        : c.in(Pool.ANY).stream().map(Instance::name).toList();
+  }
+
+  private void candidatesAre(String... expected) {
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> assertThat(candidates()).containsExactlyInAnyOrder(expected));
+  }
+
+  private Instance instance(String name) {
+    return keeper.table().fleet().instances().stream()
+        .filter(i -> i.name().equals(name))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /// L10: look-ups were made one after another on the thread that owns the fleet.
+  @Test
+  void aNameThatHangsStopsNobodyElse() {
+    names.put("good", List.of("10.0.0.2"));
+    fixed(known("a", "hangs", 1), known("b", "10.0.0.1", 1), known("c", "good", 1));
+    candidatesAre("b", "c");
+    keeper.tell(new Report.Fixed(List.of(known("d", "10.0.0.4", 1))));
+    candidatesAre("b", "c", "d");
+    assertThat(instance("a").state()).isEqualTo(State.EJECTED);
+    names.put("hangs", List.of("10.0.0.3"));
+    hang.countDown();
+    candidatesAre("a", "b", "c", "d");
+  }
+
+  @Test
+  void callsGoToEachAddressOfAHostInTurn() {
+    names.put("h", List.of("10.0.0.1", "10.0.0.2"));
+    fixed(known("a", "h", 80));
+    candidatesAre("a");
+    Target t = Objects.requireNonNull(keeper.table().target(instance("a")));
+    Set<String> addresses = new HashSet<>();
+    for (int k = 0; k < 2; k++) {
+      assertThat(t.origin().authority()).isEqualTo("h:80");
+      addresses.add(t.origin().address().getAddress().getHostAddress());
+      t.origin();
+    }
+    for (int k = 0; k < 4; k++) {
+      addresses.add(t.origin().address().getAddress().getHostAddress());
+    }
+    assertThat(addresses).containsExactlyInAnyOrder("10.0.0.1", "10.0.0.2");
+  }
+
+  @Test
+  void withDnsAllEachAddressIsAnInstanceAndChangesAreFollowed() {
+    names.put("h", List.of("10.0.0.1", "10.0.0.2"));
+    fixed(known("a", "h", 80, true, "m"));
+    candidatesAre("a@10.0.0.1", "a@10.0.0.2");
+    Instance one = instance("a@10.0.0.1");
+    assertThat(one.url()).isEqualTo("http://10.0.0.1:80");
+    assertThat(Objects.requireNonNull(keeper.table().target(one)).origin().authority())
+        .as("the server is called by its name")
+        .isEqualTo("h:80");
+    names.put("h", List.of("10.0.0.2", "10.0.0.3"));
+    watch.saw(one, Sight.REFUSED);
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          keeper.resolver().refresh("h");
+          assertThat(candidates()).containsExactlyInAnyOrder("a@10.0.0.2", "a@10.0.0.3");
+        });
+  }
+
+  @Test
+  void oneServerUnderTwoNamesIsOneCandidate() {
+    names.put("h", List.of("10.0.0.1"));
+    fixed(known("a", "10.0.0.1", 80), known("b", "h", 80), known("c", "10.0.0.1", 81));
+    candidatesAre("a", "c");
+    assertThat(instance("b").state()).isEqualTo(State.EJECTED);
+    fixed(known("d", "10.0.0.1", 80, false, "m", "other"));
+    candidatesAre("a", "c", "d");
+  }
+
+  @Test
+  void whatDidNotChangeIsTheSameInstanceInTheNextTable() {
+    fixed(known("a", "10.0.0.1", 1));
+    candidatesAre("a");
+    Instance a = instance("a");
+    Target t = keeper.table().target(a);
+    fixed(known("b", "10.0.0.2", 1, false, "other"));
+    await().atMost(SOON).until(() -> keeper.table().fleet().instances().size() == 2);
+    assertThat(instance("a")).isSameAs(a);
+    assertThat(keeper.table().target(a)).isSameAs(t);
+  }
+
+  @Test
+  void refusedConnectionsTakeAnInstanceOutAndAStrangersDoNot() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    Instance a = instance("a");
+    assertThat(watch.failuresInARow(a)).isZero();
+    for (int k = 0; k < 3; k++) {
+      watch.saw(a, Sight.REFUSED);
+    }
+    candidatesAre("b");
+    assertThat(watch.failuresInARow(a)).isEqualTo(3);
+    assertThat(keeper.views().getFirst().errors()).isEqualTo(3);
+    keeper.tell(new Report.Up("a", 0.1, false));
+    keeper.tell(new Report.Up("a", 0.1, null));
+    keeper.tell(new Report.Up("b", 0.5, null));
+    await().atMost(SOON).until(() -> keeper.views().getLast().probeSeconds() == 0.5);
+    assertThat(candidates()).as("a babysitter's word is not enough").containsExactly("b");
+  }
+
+  @Test
+  void whoFailsFarMoreThanItsPeersIsOutAndWhoIsAloneIsNot() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    Instance a = instance("a");
+    Instance b = instance("b");
+    for (int k = 0; k < 50; k++) {
+      watch.saw(a, Sight.ANSWERED);
+      watch.saw(b, Sight.SERVER_ERROR);
+    }
+    candidatesAre("a");
+    for (int k = 0; k < 50; k++) {
+      watch.saw(a, Sight.SERVER_ERROR);
+      watch.saw(a, Sight.DISPROVED);
+    }
+    keeper.tell(new Report.Up("a", 0.25, null));
+    await().atMost(SOON).until(() -> keeper.views().getFirst().probeSeconds() == 0.25);
+    assertThat(candidates()).containsExactly("a");
+  }
+
+  @Test
+  void fiveThousandInstancesAreRoutable() {
+    List<Known> many = new ArrayList<>();
+    for (int k = 0; k < 5000; k++) {
+      many.add(known("i" + k, "10.0." + k / 250 + "." + (1 + k % 250), 80));
+    }
+    keeper.tell(new Report.Fixed(many));
+    await().atMost(SOON).until(() -> candidates().size() == 5000);
+    assertThat(keeper.table().target(instance("i4999"))).isNotNull();
+  }
+}
