@@ -158,6 +158,7 @@ final class Attempt implements UpstreamEvents {
     }
     if (firstByteNanos == 0) {
       firstByteNanos = plane.ticker().nanos();
+      plane.instances().firstByte(instance, firstByteNanos - dispatchNanos);
     }
     owner.body(slice);
   }

@@ -81,6 +81,7 @@ final class FleetKeeper implements AutoCloseable {
     long trialNanos;
     long goodBefore;
     long badBefore;
+    long firstBytesBefore;
   }
 
   private final LinkedBlockingQueue<Report> reports = new LinkedBlockingQueue<>(100_000);
@@ -98,6 +99,7 @@ final class FleetKeeper implements AutoCloseable {
   private volatile RoutingTable table = RoutingTable.EMPTY;
   private volatile List<View> views = List.of();
   private volatile boolean mayHaveOutliers;
+  private boolean windowOpen;
   private long windowNanos;
 
   FleetKeeper(
@@ -114,7 +116,6 @@ final class FleetKeeper implements AutoCloseable {
     this.resolver = new Resolver(lookup, ticker, host -> tell(new Report.Resolved(host)));
     this.ticker = ticker;
     this.random = random;
-    this.windowNanos = ticker.nanos();
     this.thread = Thread.ofPlatform().daemon().name("fleet").unstarted(this::run);
   }
 
@@ -251,37 +252,54 @@ final class FleetKeeper implements AutoCloseable {
     return changed;
   }
 
-  /// Takes out who fails far more than its peers in this window.
+  /// Takes out who serves far worse than its peers in this window. A window begins with the first
+  /// failure or late first byte, and another follows as long as there are some.
   private boolean outliers(long now) {
+    if (!windowOpen) {
+      beginWindow(now);
+    }
     boolean changed = false;
-    List<Sample> window = new ArrayList<>();
     boolean failures = false;
+    List<Sample> window = new ArrayList<>();
     for (Roster.Entry e : roster.entries()) {
       if (e.state() == State.ROUTABLE) {
         Slot s = slots.at(e.slot);
         Made m = made(e);
-        long bad = s.badOnes() - m.badBefore;
-        failures |= bad > 0;
-        window.add(new Sample(e.known.name(), e.models(), s.goodOnes() - m.goodBefore, bad));
+        Sample sample =
+            new Sample(
+                e.known.name(),
+                e.models(),
+                s.goodOnes() - m.goodBefore,
+                s.badOnes() - m.badBefore,
+                s.firstByteNanos() - m.firstBytesBefore);
+        failures |= sample.bad() > 0 || sample.firstByte() >= Outliers.LEAST_SLOW_NANOS;
+        window.add(sample);
       }
     }
-    for (String name : failures ? Outliers.of(window) : List.<String>of()) {
+    for (String name : Outliers.of(window)) {
       Roster.Entry e = roster.entry(name);
       if (e != null) {
-        e.lastFailure = "it fails far more requests than its peers";
+        e.lastFailure = "it serves far worse than its peers";
         changed |= roster.saw(name, e.slot, Event.OUTLIER, now, random.nextDouble());
       }
     }
     if (now - windowNanos >= WINDOW_NANOS) {
-      windowNanos = now;
-      mayHaveOutliers = false;
-      for (Roster.Entry e : roster.entries()) {
-        Made m = made(e);
-        m.goodBefore = slots.at(e.slot).goodOnes();
-        m.badBefore = slots.at(e.slot).badOnes();
-      }
+      roster.entries().forEach(e -> made(e).badBefore = slots.at(e.slot).badOnes());
+      windowOpen = false;
+      mayHaveOutliers = failures;
     }
     return changed;
+  }
+
+  /// What failed since the last window counts in this one: it is why this one begins.
+  private void beginWindow(long now) {
+    windowOpen = true;
+    windowNanos = now;
+    for (Roster.Entry e : roster.entries()) {
+      Made m = made(e);
+      m.goodBefore = slots.at(e.slot).goodOnes();
+      m.firstBytesBefore = slots.at(e.slot).firstByteNanos();
+    }
   }
 
   private Made made(Roster.Entry e) {

@@ -3,16 +3,24 @@ package org.infinilm.svc.router;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Who succeeds far less often than its peers, the other instances of the same models. Pure.
+/// Who serves far worse than its peers, the other instances of the same models: it succeeds far
+/// less often, or its first bytes come far later. Pure.
 ///
-/// What clients send fails everywhere and lowers everyone's rate; a broken instance stands out.
-/// Compared is the success rate in one window with the mean of the peers' rates.
+/// What clients send fails, or takes long, everywhere and changes everyone's rate; a broken
+/// instance stands out. Compared is one window with the mean of the peers'.
 final class Outliers {
   /// Requests in a window below which an instance, or all its peers together, say nothing.
   static final int LEAST = 20;
 
-  /// How far below the mean of its peers an instance must be.
+  /// How far below the mean of its peers a success rate must be.
   static final double MARGIN = 0.3;
+
+  /// How many times its peers' mean a time to first byte must be: other requests alone can make it
+  /// several times longer.
+  static final double SLOWER = 10;
+
+  /// A time to first byte below this is never too long.
+  static final long LEAST_SLOW_NANOS = 1_000_000_000L;
 
   private Outliers() {}
 
@@ -20,13 +28,19 @@ final class Outliers {
   ///
   /// @param good answers below 500
   /// @param bad failures and answers of 500 and above
-  record Sample(String name, List<String> models, long good, long bad) {
+  /// @param firstByteNanos times to first byte of all answers together
+  record Sample(String name, List<String> models, long good, long bad, long firstByteNanos) {
     long all() {
       return good + bad;
     }
 
     double rate() {
       return (double) good / all();
+    }
+
+    /// Mean time to first byte; 0 when there was no answer.
+    double firstByte() {
+      return good == 0 ? 0 : (double) firstByteNanos / good;
     }
 
     private boolean peerOf(Sample o) {
@@ -42,11 +56,12 @@ final class Outliers {
     }
   }
 
-  /// Names of those that stand out, worst first.
+  /// Names of those that stand out, the least successful first.
   static List<String> of(List<Sample> window) {
     List<Sample> out = new ArrayList<>();
     for (Sample s : window) {
-      if (s.bad() > 0 && s.all() >= LEAST && s.rate() < peersRate(s, window) - MARGIN) {
+      boolean slow = s.firstByte() >= LEAST_SLOW_NANOS;
+      if (s.all() >= LEAST && (s.bad() > 0 || slow) && standsOut(s, window)) {
         out.add(s);
       }
     }
@@ -54,18 +69,24 @@ final class Outliers {
     return out.stream().map(Sample::name).toList();
   }
 
-  /// The mean of its peers' rates; negative when there are too few of their requests.
-  private static double peersRate(Sample s, List<Sample> window) {
+  private static boolean standsOut(Sample s, List<Sample> window) {
     long requests = 0;
-    double sum = 0;
+    double rates = 0;
+    double firstBytes = 0;
     int peers = 0;
     for (Sample p : window) {
       if (!p.name().equals(s.name()) && p.all() > 0 && p.peerOf(s)) {
         requests += p.all();
-        sum += p.rate();
+        rates += p.rate();
+        firstBytes += p.firstByte();
         peers++;
       }
     }
-    return requests >= LEAST ? sum / peers : -1;
+    if (requests < LEAST) {
+      return false;
+    }
+    boolean slow =
+        s.firstByte() >= LEAST_SLOW_NANOS && s.firstByte() > SLOWER * (firstBytes / peers);
+    return s.rate() < rates / peers - MARGIN || (slow && rates > 0);
   }
 }

@@ -33,6 +33,9 @@ record Plane(
     /// between them.
     int failuresInARow(Instance instance);
 
+    /// The first byte of its answer came so long after the request was sent.
+    void firstByte(Instance instance, long nanos);
+
     /// It asked to be left alone for so long; it is passed over while others can take requests.
     void busy(Instance instance, long nanos);
   }

@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
 /*
  * Each instance has its own due time, an interval from the last one with some jitter, so that a fleet
  * that started together is not probed together. Nothing waits for a probe: one that finds its lane full
- * stays due. Who answered late or not at all is probed in the slow lane, so that hanging instances
- * delay each other and nobody else.
+ * stays due. A probe that takes long leaves the fast lane, and from then on its instance is probed in the
+ * slow one: instances that hang delay each other and nobody else.
  */
 final class Prober implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Prober.class);
@@ -39,7 +39,7 @@ final class Prober implements AutoCloseable {
   private static final Duration SUSPECT = Duration.ofSeconds(1);
   private static final Duration LATE = Duration.ofSeconds(1);
   private static final int FAST_LANE = 64;
-  private static final int SLOW_LANE = 64;
+  private static final int SLOW_LANE = 256;
   private static final double JITTER = 0.1;
   static final int NOTHING = -1;
   static final int REFUSED = -2;
@@ -51,12 +51,41 @@ final class Prober implements AutoCloseable {
   private final RandomGenerator random;
   private final ModelLists models;
   private final Map<String, Long> dueNanos = new HashMap<>();
-  private final Set<String> underWay = ConcurrentHashMap.newKeySet();
+  private final Map<String, Probe> underWay = new ConcurrentHashMap<>();
   private final Set<String> late = ConcurrentHashMap.newKeySet();
   private final Set<String> wasOut = ConcurrentHashMap.newKeySet();
   private final Semaphore fastLane = new Semaphore(FAST_LANE);
   private final Semaphore slowLane = new Semaphore(SLOW_LANE);
   private final Thread thread;
+
+  /// One probe under way and the lane whose place it holds.
+  private static final class Probe {
+    private final long sinceNanos;
+    private Semaphore lane;
+
+    Probe(long sinceNanos, Semaphore lane) {
+      this.sinceNanos = sinceNanos;
+      this.lane = lane;
+    }
+
+    synchronized boolean in(Semaphore other) {
+      return lane.equals(other);
+    }
+
+    /// Changes lanes where the other has a place.
+    synchronized boolean moveTo(Semaphore other) {
+      if (!other.tryAcquire()) {
+        return false;
+      }
+      lane.release();
+      lane = other;
+      return true;
+    }
+
+    synchronized void end() {
+      lane.release();
+    }
+  }
 
   Prober(
       Client http, RouterConfig config, FleetKeeper keeper, Ticker ticker, RandomGenerator random) {
@@ -93,6 +122,7 @@ final class Prober implements AutoCloseable {
     long now = ticker.nanos();
     List<View> views = keeper.views();
     forgetOthers(views);
+    moveLateOnes(now);
     long interval = config.healthInterval().toNanos();
     long soon = Math.min(interval, SUSPECT.toNanos());
     for (View v : views) {
@@ -112,6 +142,14 @@ final class Prober implements AutoCloseable {
     }
   }
 
+  private void moveLateOnes(long now) {
+    underWay.forEach((name, p) -> {
+      if (now - p.sinceNanos >= LATE.toNanos() && p.in(fastLane) && p.moveTo(slowLane)) {
+        late.add(name);
+      }
+    });
+  }
+
   private void forgetOthers(List<View> views) {
     if (dueNanos.size() > views.size()) {
       Set<String> names = new HashSet<>();
@@ -127,10 +165,11 @@ final class Prober implements AutoCloseable {
   private boolean start(View v) {
     String name = v.instance().name();
     Semaphore lane = late.contains(name) ? slowLane : fastLane;
-    if (underWay.contains(name) || !lane.tryAcquire()) {
+    if (underWay.containsKey(name) || !lane.tryAcquire()) {
       return false;
     }
-    underWay.add(name);
+    Probe p = new Probe(ticker.nanos(), lane);
+    underWay.put(name, p);
     Thread.ofVirtual()
         .name("probe ", 0)
         .start(() -> {
@@ -139,8 +178,8 @@ final class Prober implements AutoCloseable {
           } catch (RuntimeException e) {
             LOG.error("the probe of {} failed", name, e);
           } finally {
-            lane.release();
             underWay.remove(name);
+            p.end();
           }
         });
     return true;

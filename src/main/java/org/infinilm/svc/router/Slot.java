@@ -4,8 +4,8 @@ import java.util.concurrent.atomic.AtomicLongArray;
 
 /// The counters of one instance, which survive fleet snapshots. Lock-free; written by event loops.
 /*
- * The cells in use stand in the middle of an array twice their size, so that two slots never share a
- * cache line, whatever the heap puts beside them.
+ * The cells in use stand in the middle of a larger array, so that two slots share no cache line that
+ * both write, whatever the heap puts beside them.
  */
 final class Slot {
   private static final int IN_FLIGHT = 4;
@@ -16,7 +16,8 @@ final class Slot {
   private static final int WAITING = 9;
   private static final int TRIAL = 10;
   private static final int RELEASED = 11;
-  private static final int CELLS = 16;
+  private static final int FIRST_BYTES = 12;
+  private static final int CELLS = 18;
 
   private static final long NO_TRIAL = 0;
   private static final long OPEN_TRIAL = 1;
@@ -109,6 +110,16 @@ final class Slot {
 
   void bad() {
     cells.incrementAndGet(BAD);
+  }
+
+  /// Adds the time to the first byte of an answer.
+  void firstByteAfter(long nanos) {
+    cells.addAndGet(FIRST_BYTES, nanos);
+  }
+
+  /// Time to first bytes, of all answers together.
+  long firstByteNanos() {
+    return cells.get(FIRST_BYTES);
   }
 
   long goodOnes() {

@@ -5,7 +5,7 @@ import org.infinilm.svc.fleet.Instance;
 /// Takes what exchanges see of instances: counts it, and tells the keeper of the fleet what may
 /// change an instance's state. Thread-safe; never blocks.
 /*
- * An answer of an instance that nothing is wrong with costs one increment and two reads. A 5xx, a close and a
+ * An answer of an instance that nothing is wrong with costs two additions and two reads. A 5xx, a close and a
  * broken answer may be the request's fault: they are counted, and become a strike when a peer answers the
  * same request (DISPROVED).
  */
@@ -51,6 +51,14 @@ final class Watch implements Plane.InstanceWatch {
       }
       case DISPROVED -> keeper.saw(i, sight);
       case BUSY -> seats.passOver(i.slot(), BUSY_NANOS);
+    }
+  }
+
+  @Override
+  public void firstByte(Instance i, long nanos) {
+    slots.at(i.slot()).firstByteAfter(nanos);
+    if (nanos >= Outliers.LEAST_SLOW_NANOS) {
+      keeper.mayHaveOutliers();
     }
   }
 

@@ -215,11 +215,15 @@ class FleetKeeperTest {
     candidatesAre("a", "b");
     Instance a = instance("a");
     Instance b = instance("b");
-    for (int k = 0; k < 50; k++) {
-      watch.saw(a, Sight.ANSWERED);
-      watch.saw(b, Sight.SERVER_ERROR);
-    }
-    candidatesAre("a");
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          for (int k = 0; k < 10; k++) {
+            watch.saw(a, Sight.ANSWERED);
+            watch.saw(b, Sight.SERVER_ERROR);
+          }
+          assertThat(candidates()).containsExactly("a");
+        });
     for (int k = 0; k < 50; k++) {
       watch.saw(a, Sight.SERVER_ERROR);
       watch.saw(a, Sight.DISPROVED);
@@ -227,6 +231,25 @@ class FleetKeeperTest {
     keeper.tell(new Report.Up("a", 0.25, null));
     await().atMost(SOON).until(() -> keeper.views().getFirst().probeSeconds() == 0.25);
     assertThat(candidates()).containsExactly("a");
+  }
+
+  @Test
+  void whoseFirstBytesComeFarLaterThanItsPeersIsOut() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    Instance a = instance("a");
+    Instance b = instance("b");
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          for (int k = 0; k < 10; k++) {
+            watch.saw(a, Sight.ANSWERED);
+            watch.firstByte(a, 100_000_000L);
+            watch.saw(b, Sight.ANSWERED);
+            watch.firstByte(b, 3_000_000_000L);
+          }
+          assertThat(candidates()).containsExactly("a");
+        });
   }
 
   @Test

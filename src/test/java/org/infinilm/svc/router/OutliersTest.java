@@ -9,7 +9,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class OutliersTest {
-  /// `name:models:good:bad` by semicolons, models by `+`; then who stands out.
+  /// `name:models:good:bad[:mean first byte in ms]` by semicolons, models by `+`; then who stands
+  /// out.
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -34,6 +35,12 @@ class OutliersTest {
         "a:m:100:0; b::0:100 | -",
         // one peer with much traffic is one voice
         "a:m:10000:0; b:m:10:90; c:m:10:90 | b c",
+        // first bytes ten times later than the peers', and late at all
+        "a:m:100:0:100; b:m:100:0:1100 | b",
+        "a:m:100:0:200; b:m:100:0:1900 | -",
+        "a:m:100:0:10; b:m:100:0:900 | -",
+        "a:m:100:0:100; b:m:19:0:9000 | -",
+        "a:m:0:100:0; b:m:100:0:2000 | a",
         "a:m:100:0; d:m:100:0; b:m:30:70; c:m:0:100 | c b",
       })
   void standOutWhoFailFarMoreThanTheirPeers(String window, String expected) {
@@ -41,7 +48,9 @@ class OutliersTest {
     for (String s : window.split(";")) {
       String[] f = s.strip().split(":");
       List<String> models = f[1].isEmpty() ? List.of() : List.of(f[1].split("\\+"));
-      samples.add(new Sample(f[0], models, Long.parseLong(f[2]), Long.parseLong(f[3])));
+      long good = Long.parseLong(f[2]);
+      long firstBytes = f.length < 5 ? 0 : good * Long.parseLong(f[4]) * 1_000_000;
+      samples.add(new Sample(f[0], models, good, Long.parseLong(f[3]), firstBytes));
     }
     assertThat(String.join(" ", Outliers.of(samples))).isEqualTo(expected == null ? "" : expected);
   }

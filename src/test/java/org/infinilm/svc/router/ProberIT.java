@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -164,9 +163,7 @@ class ProberIT {
     for (int k = 0; k < 10; k++) {
       all.add(server("zz-" + k, models(list)));
     }
-    long before = Ticker.SYSTEM.nanos();
-    rig.start(Ticker.SYSTEM, all, "health_timeout=5");
+    rig.start(Ticker.SYSTEM, all, "health_timeout=300");
     await().atMost(Rig.SOON).until(() -> rig.health().startsWith("10/"));
-    assertThat(Duration.ofNanos(Ticker.SYSTEM.nanos() - before)).isPositive();
   }
 }
