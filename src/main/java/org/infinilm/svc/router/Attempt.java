@@ -6,6 +6,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.http.TimeLimits;
@@ -39,9 +40,11 @@ final class Attempt implements UpstreamEvents {
   private final Reason reason;
   private final boolean reuse;
   private @Nullable UpstreamCall call;
+  private @Nullable Origin origin;
   private @Nullable ResponseHead head;
   private boolean seated = true;
   private boolean over;
+  private boolean elsewhere;
   private long dispatchNanos;
   private long firstByteNanos;
 
@@ -95,11 +98,18 @@ final class Attempt implements UpstreamEvents {
   /// @param body instead of the client's (ownership passes), or null
   void send(Inbound in, HeadPatch patch, @Nullable ByteBuf body, TimeLimits limits) {
     dispatchNanos = plane.ticker().nanos();
-    call = in.send(new Outgoing(target.origin(), patch, body, limits, reuse), this);
+    Origin to = target.origin(dispatchNanos);
+    origin = to;
+    call = in.send(new Outgoing(to, patch, body, limits, reuse), this);
   }
 
-  /// The same once more over a connection of its own, in the seat of this one: for a kept
-  /// connection that turned out to be closed.
+  /// Whether the instance itself may be asked once more, by another way: a kept connection turned
+  /// out to be closed, or one address of several could not be connected to.
+  boolean anotherWay(Failure f) {
+    return f.kind() == Failure.Kind.CLOSED_STALE || elsewhere;
+  }
+
+  /// The same once more, in the seat of this one, over a connection of its own.
   Attempt overNewConnection() {
     Attempt next = new Attempt(plane, owner, instance, target, pool, reason, false);
     seated = false;
@@ -185,7 +195,12 @@ final class Attempt implements UpstreamEvents {
     if (!over) {
       over = true;
       Sight s = Sight.of(f.kind());
-      if (s != null) {
+      Origin o = origin;
+      elsewhere =
+          (s == Sight.REFUSED || s == Sight.UNREACHABLE)
+              && o != null
+              && target.refused(o, plane.ticker().nanos());
+      if (s != null && !elsewhere) {
         plane.instances().saw(instance, s);
       }
       owner.failed(f);

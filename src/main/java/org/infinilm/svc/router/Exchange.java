@@ -374,7 +374,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     if (quiet != null) {
       quiet.follows(null);
     }
-    if (f.kind() == Kind.CLOSED_STALE) {
+    if (a.anotherWay(f)) {
       attempt = a.overNewConnection();
       dispatch(attempt);
       return;

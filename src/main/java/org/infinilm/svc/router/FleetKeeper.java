@@ -78,6 +78,7 @@ final class FleetKeeper implements AutoCloseable {
     @Nullable Target target;
     State state = State.ROUTABLE;
     boolean seen;
+    boolean unknownHost;
     long trialNanos;
     long goodBefore;
     long badBefore;
@@ -356,7 +357,7 @@ final class FleetKeeper implements AutoCloseable {
     if (addresses.isEmpty()) {
       String failure = resolver.failure(url.host());
       if (failure != null) {
-        LOG.warn("instance {}: {}", k.name(), failure);
+        LOG.warn("instances {}@...: {}", k.name(), failure);
       }
       return;
     }
@@ -364,7 +365,7 @@ final class FleetKeeper implements AutoCloseable {
     for (InetAddress a : addresses) {
       String literal = BaseUrl.bracketed(a.getHostAddress());
       String at = k.url().replace("//" + url.host() + ":", "//" + literal + ":");
-      Known one = k.one(a.getHostAddress(), at, url.host() + ":" + url.port());
+      Known one = k.one(a.getHostAddress(), at, url);
       now.add(one.name());
       roster.fixed(one);
     }
@@ -467,7 +468,8 @@ final class FleetKeeper implements AutoCloseable {
       return null;
     }
     Origin o = origins.getFirst();
-    String server = o.address() + o.prefix();
+    String server =
+        o.address().getAddress().getHostAddress() + ":" + o.address().getPort() + o.prefix();
     Roster.Entry first = servers.putIfAbsent(server, e);
     if (first == null || first == e) {
       return null;
@@ -494,21 +496,27 @@ final class FleetKeeper implements AutoCloseable {
       return List.of();
     }
     hosts.add(url.host());
+    hosts.add(BaseUrl.bracketed(k.host()));
+    BaseUrl health = k.healthUrl() == null ? null : BaseUrl.parse(k.healthUrl());
+    if (health != null) {
+      hosts.add(health.host());
+    }
     List<InetAddress> addresses = resolver.addresses(url.host());
     if (addresses.isEmpty()) {
       String failure = resolver.failure(url.host());
-      if (failure != null) {
+      if (failure != null && !made(e).unknownHost) {
+        made(e).unknownHost = true;
         LOG.warn("instance {}: {}", k.name(), failure);
       }
       Target last = made(e).target;
       return last == null ? List.of() : last.origins();
     }
+    made(e).unknownHost = false;
     List<Origin> out = new ArrayList<>(addresses.size());
     for (InetAddress a : addresses) {
       Origin o = Origin.of(url, a, k.tls());
       String authority = k.authority();
-      out.add(
-          authority == null ? o : new Origin(o.address(), authority, o.prefix(), o.tls()));
+      out.add(authority == null ? o : new Origin(o.address(), authority, o.prefix(), o.tls()));
     }
     return out;
   }

@@ -88,11 +88,16 @@ record Known(
     return url.equals(o.url);
   }
 
-  /// The instance at one address of the host, named `NAME@ADDRESS`.
+  /// The instance at one address of the host, named `NAME@ADDRESS`. It is called by the name of its
+  /// host, in the Host field and in TLS.
   ///
   /// @param at its URL, with the address for the host
-  /// @param hostField `host:port` as it was given
-  Known one(String address, String at, String hostField) {
+  /// @param named its URL as it was given
+  Known one(String address, String at, BaseUrl named) {
+    Tls by = tls;
+    if (named.secure() && (by == null || by.serverName() == null)) {
+      by = new Tls(by == null ? null : by.caFile(), named.host());
+    }
     return new Known(
         name + "@" + address,
         address,
@@ -107,8 +112,8 @@ record Known(
         fixed,
         healthUrl,
         authorization,
-        tls,
-        hostField,
+        by,
+        named.authority(),
         false);
   }
 }

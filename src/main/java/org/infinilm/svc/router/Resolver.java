@@ -30,6 +30,8 @@ final class Resolver implements AutoCloseable {
   private static final Duration IDLE = Duration.ofSeconds(30);
   private static final Duration KEPT = Duration.ofSeconds(30);
   private static final Duration AGAIN = Duration.ofSeconds(1);
+  private static final Duration WAIT = Duration.ofSeconds(1);
+  private static final int MOST_WAITS = 5;
 
   /// The look-up itself; blocks.
   interface Lookup {
@@ -108,15 +110,32 @@ final class Resolver implements AutoCloseable {
     }
   }
 
-  /// The address of a host for a blocking caller.
+  /// The address of a host for a caller that may block: it waits for a first look-up.
   ///
-  /// @throws UnknownHostException when it is not known, or not yet
+  /// @throws UnknownHostException when it is not known in time
   InetAddress address(String host) throws UnknownHostException {
     List<InetAddress> known = addresses(host);
+    if (known.isEmpty()) {
+      known = awaited(host);
+    }
     if (known.isEmpty()) {
       throw new UnknownHostException(host);
     }
     return known.getFirst();
+  }
+
+  private List<InetAddress> awaited(String host) {
+    synchronized (hosts) {
+      Host h = hosts.get(host);
+      try {
+        for (int k = 0; k < MOST_WAITS && h != null && h.underWay; k++) {
+          hosts.wait(WAIT.toMillis());
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return h == null ? List.of() : h.addresses;
+    }
   }
 
   private void ask(String name, Host h, Duration atMostEach) {
@@ -134,11 +153,7 @@ final class Resolver implements AutoCloseable {
     List<InetAddress> found = null;
     String failure = "unknown host " + name;
     try {
-      found =
-          Stream.of(lookup.addresses(bare(name)))
-              .distinct()
-              .sorted((a, b) -> a.getHostAddress().compareTo(b.getHostAddress()))
-              .toList();
+      found = ofOneFamily(lookup.addresses(bare(name)));
     } catch (UnknownHostException e) {
       LOG.debug("{}", e.getMessage());
     } catch (RuntimeException e) {
@@ -147,6 +162,7 @@ final class Resolver implements AutoCloseable {
     boolean news;
     synchronized (hosts) {
       h.underWay = false;
+      hosts.notifyAll();
       news = found != null && !found.isEmpty() && !found.equals(h.addresses);
       if (news && found != null) {
         h.addresses = found;
@@ -159,6 +175,16 @@ final class Resolver implements AutoCloseable {
     if (news) {
       changed.accept(name);
     }
+  }
+
+  /// The addresses of the family that the system puts first: a server often listens on one, and
+  /// `localhost` has both.
+  private static List<InetAddress> ofOneFamily(InetAddress[] all) {
+    return Stream.of(all)
+        .filter(a -> a.getAddress().length == all[0].getAddress().length)
+        .distinct()
+        .sorted((a, b) -> a.getHostAddress().compareTo(b.getHostAddress()))
+        .toList();
   }
 
   private static String bare(String host) {

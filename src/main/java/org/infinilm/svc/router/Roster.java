@@ -53,6 +53,8 @@ final class Roster {
 
     String lastFailure = "";
     private @Nullable Instance made;
+    private @Nullable Known madeOf;
+    private @Nullable List<Map<String, Object>> madeWith;
 
     Entry(Known known, int slot) {
       this.known = known;
@@ -122,7 +124,16 @@ final class Roster {
     }
 
     /// It as routing sees it; the same object as long as nothing of it changes.
+    @SuppressWarnings("ReferenceEquality") // what did not change is the same object
     Instance instance(Seating seating) {
+      Instance before = made;
+      State state = state();
+      if (before != null
+          && before.state() == state
+          && madeOf == known
+          && madeWith == ownModelsList) {
+        return before;
+      }
       Instance now =
           new Instance(
               known.name(),
@@ -133,12 +144,13 @@ final class Roster {
               known.cacheType(),
               Metadata.capacityTokens(known.metadata(), modelsList()),
               known.weight(),
-              state(),
+              state,
               slot,
               known.metadata(),
               Seating.tier(known.metadata()),
               seating.seats(known.metadata(), known.cacheType(), modelsList()));
-      Instance before = made;
+      madeOf = known;
+      madeWith = ownModelsList;
       if (before != null && before.equals(now)) {
         return before;
       }

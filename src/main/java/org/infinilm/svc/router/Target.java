@@ -2,16 +2,23 @@ package org.infinilm.svc.router;
 
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLongArray;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Origin;
 import org.jspecify.annotations.Nullable;
 
-/// How to reach the instance of a slot. Thread-safe.
+/// How to reach the instance of a slot: each address of its host in turn, those that refused a
+/// connection last. Thread-safe.
 final class Target {
+  private static final long REFUSED_NANOS = 30_000_000_000L;
+
   private final Instance instance;
   private final List<Origin> origins;
   private final @Nullable String authorization;
   private final AtomicInteger turn = new AtomicInteger();
+
+  /// Until when an address is not asked while there are others; 0 for now.
+  private final AtomicLongArray refusedUntilNanos;
 
   /// @param instance the instance when the table was made: slots are used again
   /// @param origins one for each address of its host, at least one
@@ -20,17 +27,42 @@ final class Target {
     this.instance = instance;
     this.origins = List.copyOf(origins);
     this.authorization = authorization;
+    this.refusedUntilNanos = new AtomicLongArray(origins.size());
   }
 
   Instance instance() {
     return instance;
   }
 
-  /// Where the next call goes: each address in turn.
-  Origin origin() {
-    return origins.size() == 1
-        ? origins.getFirst()
-        : origins.get(Math.floorMod(turn.getAndIncrement(), origins.size()));
+  /// Where the next call goes.
+  Origin origin(long now) {
+    int n = origins.size();
+    if (n == 1) {
+      return origins.getFirst();
+    }
+    int first = Math.floorMod(turn.getAndIncrement(), n);
+    for (int k = 0; k < n; k++) {
+      int at = (first + k) % n;
+      long until = refusedUntilNanos.get(at);
+      if (until == 0 || now - until >= 0) {
+        return origins.get(at);
+      }
+    }
+    return origins.get(first);
+  }
+
+  /// Notes that an address could not be connected to; true while there is another to try.
+  boolean refused(Origin origin, long now) {
+    boolean another = false;
+    for (int k = 0; k < origins.size(); k++) {
+      if (origins.get(k).equals(origin)) {
+        refusedUntilNanos.set(k, now + REFUSED_NANOS == 0 ? 1 : now + REFUSED_NANOS);
+      } else {
+        long until = refusedUntilNanos.get(k);
+        another |= until == 0 || now - until >= 0;
+      }
+    }
+    return another;
   }
 
   List<Origin> origins() {

@@ -20,6 +20,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
@@ -66,7 +67,11 @@ class FleetKeeperTest {
     if (found == null) {
       throw new UnknownHostException(host);
     }
-    return found.stream().map(InetAddress::ofLiteral).toArray(InetAddress[]::new);
+    InetAddress[] out = new InetAddress[found.size()];
+    for (int k = 0; k < out.length; k++) {
+      out[k] = InetAddress.getByAddress(host, InetAddress.ofLiteral(found.get(k)).getAddress());
+    }
+    return out;
   }
 
   private static Known known(String name, String host, int port, boolean each, String... models) {
@@ -82,6 +87,7 @@ class FleetKeeperTest {
         true,
         true,
         true,
+        null,
         null,
         null,
         null,
@@ -136,16 +142,32 @@ class FleetKeeperTest {
     fixed(known("a", "h", 80));
     candidatesAre("a");
     Target t = Objects.requireNonNull(keeper.table().target(instance("a")));
+    assertThat(t.origin(0).authority()).isEqualTo("h:80");
     Set<String> addresses = new HashSet<>();
-    for (int k = 0; k < 2; k++) {
-      assertThat(t.origin().authority()).isEqualTo("h:80");
-      addresses.add(t.origin().address().getAddress().getHostAddress());
-      t.origin();
-    }
-    for (int k = 0; k < 4; k++) {
-      addresses.add(t.origin().address().getAddress().getHostAddress());
-    }
+    addresses.add(address(t, 0));
+    addresses.add(address(t, 0));
     assertThat(addresses).containsExactlyInAnyOrder("10.0.0.1", "10.0.0.2");
+  }
+
+  private static String address(Target t, long now) {
+    return t.origin(now).address().getAddress().getHostAddress();
+  }
+
+  @Test
+  void anAddressThatRefusesIsLeftOutWhileAnotherServes() {
+    names.put("h", List.of("10.0.0.1", "10.0.0.2"));
+    fixed(known("a", "h", 80));
+    candidatesAre("a");
+    Target t = Objects.requireNonNull(keeper.table().target(instance("a")));
+    Origin first = t.origins().getFirst();
+    assertThat(t.refused(first, 100)).as("there is another").isTrue();
+    for (int k = 0; k < 4; k++) {
+      assertThat(address(t, 100)).isEqualTo("10.0.0.2");
+    }
+    assertThat(t.refused(t.origins().getLast(), 100)).isFalse();
+    assertThat(Set.of(address(t, 100), address(t, 100))).hasSize(2);
+    long later = 100 + Duration.ofSeconds(30).toNanos();
+    assertThat(t.refused(first, later)).as("it may be tried again").isTrue();
   }
 
   @Test
@@ -155,7 +177,7 @@ class FleetKeeperTest {
     candidatesAre("a@10.0.0.1", "a@10.0.0.2");
     Instance one = instance("a@10.0.0.1");
     assertThat(one.url()).isEqualTo("http://10.0.0.1:80");
-    assertThat(Objects.requireNonNull(keeper.table().target(one)).origin().authority())
+    assertThat(Objects.requireNonNull(keeper.table().target(one)).origin(0).authority())
         .as("the server is called by its name")
         .isEqualTo("h:80");
     names.put("h", List.of("10.0.0.2", "10.0.0.3"));

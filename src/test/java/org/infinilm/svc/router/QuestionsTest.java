@@ -55,13 +55,14 @@ class QuestionsTest {
   }
 
   private Plane plane() throws Exception {
-    RoutingTable table = new RoutingTable(new Fleet(1, instances), Map.of(), 0);
+    RoutingTable table = new RoutingTable(new Fleet(1, instances), List.of(), 0);
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, Map.of(), null));
+    Seats seats = new Seats(new Slots(), config.seating().line(), 0, Ticker.SYSTEM);
     return new Plane(
         config,
         () -> table,
-        Policies.create("cache-type"),
-        new Ledger(),
+        new Admission(Policies.create("cache-type"), seats),
+        seats,
         null,
         null,
         null,
@@ -126,11 +127,10 @@ class QuestionsTest {
   private Choice choice(Question q) throws Exception {
     Plane plane = plane();
     return plane
-        .policy()
+        .admission()
         .choose(
             q.ask(),
             q.candidates(plane.table().get().fleet()),
-            plane.ledger(),
             new java.util.SplittableRandom(1));
   }
 

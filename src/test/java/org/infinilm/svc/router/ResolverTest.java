@@ -56,7 +56,11 @@ class ResolverTest {
     if (found == null) {
       throw new UnknownHostException(host);
     }
-    return found.stream().map(InetAddress::ofLiteral).toArray(InetAddress[]::new);
+    InetAddress[] out = new InetAddress[found.size()];
+    for (int k = 0; k < out.length; k++) {
+      out[k] = InetAddress.getByAddress(host, InetAddress.ofLiteral(found.get(k)).getAddress());
+    }
+    return out;
   }
 
   @AfterEach
@@ -90,11 +94,27 @@ class ResolverTest {
     names.put("h", List.of("10.0.0.2", "10.0.0.1", "10.0.0.2"));
     assertThat(addresses("h")).isEmpty();
     assertThat(resolver.failure("h")).as("it is being looked up").isNull();
-    assertThatThrownBy(() -> resolver.address("h")).isInstanceOf(UnknownHostException.class);
     changes("h");
     assertThat(addresses("h")).containsExactly("10.0.0.1", "10.0.0.2");
     assertThat(resolver.address("h").getHostAddress()).isEqualTo("10.0.0.1");
     assertThat(asked).hasValue(1);
+  }
+
+  @Test
+  void whoMayBlockWaitsForTheFirstLookUp() throws Exception {
+    names.put("h", List.of("10.0.0.1"));
+    assertThat(resolver.address("h").getHostAddress()).isEqualTo("10.0.0.1");
+    assertThatThrownBy(() -> resolver.address("other")).isInstanceOf(UnknownHostException.class);
+  }
+
+  @Test
+  void ofTwoFamiliesTheOneThatTheSystemPutsFirstIsUsed() throws Exception {
+    names.put("four", List.of("127.0.0.1", "::1"));
+    names.put("six", List.of("::1", "::2", "127.0.0.1"));
+    assertThat(resolver.address("four").getHostAddress()).isEqualTo("127.0.0.1");
+    assertThat(addresses("four")).hasSize(1);
+    resolver.address("six");
+    assertThat(addresses("six")).hasSize(2);
   }
 
   @Test
