@@ -109,7 +109,7 @@ class JsonPeekFuzz {
       "\"\\\"1=\"",
       " "
     };
-    for (int round = 0; round < 30_000; round++) {
+    for (int round = 0; round < 6_000; round++) {
       StringBuilder b = new StringBuilder("{");
       for (int k = random.nextInt(25); k > 0; k--) {
         b.append(some[random.nextInt(some.length)]);

@@ -205,4 +205,41 @@ class BodiesIT {
         .flatExtracting(i -> i.seen)
         .allMatch(r -> r.toString().endsWith(body));
   }
+
+  @Test
+  void aModelWithTwoCapacitiesIsListedWithTheLarger() throws Exception {
+    for (int tokens : List.of(4096, 16384, 8192)) {
+      instance(
+          "of-" + tokens,
+          ScriptedInstance.answering((r, n) -> Rig.OK),
+          Map.of("models_list", List.of(Map.of("id", "m", "meta", Map.of("n_ctx", tokens)))));
+    }
+    rig.start();
+    assertThat(rig.get("/v1/models").path("data").findValuesAsText("n_ctx"))
+        .containsExactly("16384");
+    assertThat(rig.get("/v1/models/m").path("meta").path("n_ctx").asInt()).isEqualTo(16384);
+  }
+
+  /// What llama.cpp's server says of a slot is what a request may hold.
+  @Test
+  void aPromptThatASlotCannotHoldGoesToALargerOne() throws Exception {
+    for (int tokens : List.of(8192, 32768)) {
+      instance(
+          "of-" + tokens,
+          ScriptedInstance.answering((r, n) -> Rig.OK),
+          Map.of(
+              "models_list",
+              List.of(Map.of("id", "m", "meta", Map.of("n_ctx", tokens, "n_ctx_train", 131072)))));
+    }
+    rig.start();
+    for (int k = 0; k < 4; k++) {
+      String body = "{\"model\":\"m\",\"prompt\":\"" + "word ".repeat(10_000) + "\"}";
+      Said said = rig.send(Rig.post("/v1/completions", "", body));
+      assertThat(said.field("x-infini-instance")).isEqualTo("of-32768");
+    }
+    String hopeless = "{\"model\":\"m\",\"prompt\":\"" + "word ".repeat(100_000) + "\"}";
+    Said refused = rig.send(Rig.post("/v1/completions", "", hopeless));
+    assertThat(refused.status()).isEqualTo(400);
+    assertThat(refused.body()).contains("context_length_exceeded", "41666", "32768");
+  }
 }
