@@ -14,12 +14,13 @@ import org.jspecify.annotations.Nullable;
 
 /// What a JSON body says to a router: a few keys at its top, and how much text its prompt has.
 /*
- * Each object and array has a frame (where in a request it stands), each value a role (what it is to us): a key in a frame gives the
- * role of its value, the role of an object or array gives its frame. What has no role is skipped, so that an unknown
- * field costs no more than its bytes; in a message or a part it also means that the prompt is not wholly known.
+ * Each object and array has a frame (where in a request it stands), each value a role (what it is
+ * to us): a key in a frame gives the role of its value, the role of an object or array gives its
+ * frame. What has no role is skipped, so that an unknown field costs no more than its bytes; in a
+ * message or a part it also means that the prompt is not wholly known.
  *
- * Text is counted in four groups, one a top-level key, each begun anew when its key comes again: the last one
- * wins, as with the parsers of the instances.
+ * Text is counted in four groups, one a top-level key, each begun anew when its key comes again:
+ * the last one wins, as with the parsers of the instances.
  */
 final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private static final int SKIPPED = 0;

@@ -8,8 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// its keys and values to its subclass as they come. Memory does not grow with the document. Not
 /// thread-safe.
 /*
- * The subclass names a frame for every object and array and a treatment for every string. Stricter than some parsers: RFC 8259 without
- * extensions. Looser than all: what follows the object's end is not looked at, which is the instance's to judge.
+ * The subclass names a frame for every object and array and a treatment for every string. Stricter
+ * than some parsers: RFC 8259 without extensions. Looser than all: what follows the object's end is
+ * not looked at, which is the instance's to judge.
  */
 abstract class JsonScanner {
   /// A token that is no string, object or array.

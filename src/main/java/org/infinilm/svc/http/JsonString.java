@@ -10,10 +10,11 @@ import org.jspecify.annotations.Nullable;
 /// UTF-8 (RFC 3629), and counts, keeps or passes over what they hold. One object for all strings of
 /// a document. Not thread-safe.
 /*
- * Strings are the bulk of a body, so their plain bytes are read eight at a time: a word without quotes, backslashes, control
- * characters and bytes beyond ASCII is counted by range checks on all of its bytes at once (Lamport, Multiple Byte Processing with
- * Full-Word Instructions, 1975). Whole characters of two and three bytes and short escapes have a way of their own; what is
- * left, and all that is cut by the end of a piece, goes byte by byte.
+ * Strings are the bulk of a body, so their plain bytes are read eight at a time: a word without
+ * quotes, backslashes, control characters and bytes beyond ASCII is counted by range checks on all
+ * of its bytes at once (Lamport, Multiple Byte Processing with Full-Word Instructions, 1975). Whole
+ * characters of two and three bytes and short escapes have a way of their own; what is left, and
+ * all that is cut by the end of a piece, goes byte by byte.
  */
 final class JsonString {
   /// What is to be done with a string.

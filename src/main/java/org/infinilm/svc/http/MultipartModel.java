@@ -15,9 +15,11 @@ import org.jspecify.annotations.Nullable;
 /// Finds the field `model` in a multipart/form-data body (RFC 7578), wherever it stands, in pieces
 /// of any size. Each byte is looked at a bounded number of times. Not thread-safe.
 /*
- * Lines end with CR LF alone, as RFC 2046 has it and as the form parsers of the instances read it: a body that they would
- * take apart differently must not be routed by a model that they do not see. A delimiter is CR LF, two hyphens, the boundary, blanks, CR LF (or two hyphens at the
- * end); the first may stand at the very start; that of an empty value needs the CR LF that is its own. It is found with the failure function of Knuth, Morris and Pratt (1977), which needs no way back over
+ * Lines end with CR LF alone, as RFC 2046 has it and as the form parsers of the instances read it:
+ * a body that they would take apart differently must not be routed by a model that they do not see.
+ * A delimiter is CR LF, two hyphens, the boundary, blanks, CR LF (or two hyphens at the end); the
+ * first may stand at the very start; that of an empty value needs the CR LF that is its own. It is
+ * found with the failure function of Knuth, Morris and Pratt (1977), which needs no way back over
  * pieces that have gone.
  */
 final class MultipartModel implements BodyPeek.Sink {

@@ -5,23 +5,27 @@ import org.infinilm.svc.http.BodyPeek.Prompt;
 /// How many tokens the prompts of one model come to: a fixed number for the template and one a
 /// message, and a rate for each kind of byte. Immutable; [#learned] is pure.
 /*
- * tokens = o + m * messages + letters * r1 + digits * r2 + marks * r3 + multiByte * r4, estimated as a Kalman filter of a constant
- * state (R. E. Kalman, A New Approach to Linear Filtering and Prediction Problems, 1960, section on the optimal estimate): a prior mean and covariance, and for each answer
- * an update in Joseph's form, which stays positive for any gain. After each update the covariance goes a little way back to the prior, so that
- * nothing is ever learned for good. What a prompt has none of stays as it was.
+ * tokens = o + m * messages + letters * r1 + digits * r2 + marks * r3 + multiByte * r4, estimated
+ * as a Kalman filter of a constant state (R. E. Kalman, A New Approach to Linear Filtering and
+ * Prediction Problems, 1960, section on the optimal estimate): a prior mean and covariance, and for
+ * each answer an update in Joseph's form, which stays positive for any gain. After each update the
+ * covariance goes a little way back to the prior, so that nothing is ever learned for good. What a
+ * prompt has none of stays as it was.
  *
- * A short prompt says what the template adds and nothing about rates: below SHORT_BYTES the gains of the rates are zero. So any
- * number of short chats moves the estimate of a long prompt by at most what the template's share can move.
+ * A short prompt says what the template adds and nothing about rates: below SHORT_BYTES the gains
+ * of the rates are zero. So any number of short chats moves the estimate of a long prompt by at
+ * most what the template's share can move.
  *
- * A prompt that the rates cannot explain (an instance that adds a system prompt of its own) counts as one that is MOST_SURPRISE deviations off.
+ * A prompt that the rates cannot explain (an instance that adds a system prompt of its own) counts
+ * as one that is MOST_SURPRISE deviations off.
  */
 final class TokenRates {
   private static final int OFFSET = 0;
   private static final int MESSAGES = 1;
   private static final int N = 6;
 
-  /// First guesses: four letters or two digits or marks a token, and five tokens for two characters
-  /// of Chinese or the like, so that what is not known yet is rather over- than underestimated.
+  /// First guesses: four letters, two digits or marks, or two and a half bytes beyond ASCII a
+  /// token, so that prose is rather over- than underestimated.
   private static final double[] MEAN = {8, 5, 0.25, 0.5, 0.5, 0.4};
 
   private static final double[] DEVIATION = {10, 5, 0.12, 0.4, 0.5, 0.25};

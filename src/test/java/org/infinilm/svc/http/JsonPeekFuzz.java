@@ -77,6 +77,63 @@ class JsonPeekFuzz {
     }
   }
 
+  /// Whatever a body is made of, each look says the same of it in any pieces, and no more text than
+  /// it has bytes.
+  @Test
+  void everyLookIsTheSameInAnyPieces() {
+    String[] some = {
+      "\"model\":",
+      "\"messages\":",
+      "\"system\":",
+      "\"input\":",
+      "\"instructions\":",
+      "\"tools\":",
+      "\"prompt\":",
+      "\"content\":",
+      "\"text\":",
+      "\"output\":",
+      "\"truncation\":",
+      "\"auto\"",
+      "\"data:image/png;base64,AA\"",
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      "1",
+      "-2.5e3",
+      "null",
+      "true",
+      "\"日本\"",
+      "\"a\\u00e4\\ud83d\\ude00\"",
+      "\"\\\"1=\"",
+      " "
+    };
+    for (int round = 0; round < 6_000; round++) {
+      StringBuilder b = new StringBuilder("{");
+      for (int k = random.nextInt(25); k > 0; k--) {
+        b.append(some[random.nextInt(some.length)]);
+      }
+      byte[] body = (round % 2 == 0 ? b.toString() : object(0, true)).getBytes(UTF_8);
+      for (Look look : Look.values()) {
+        JsonPeek whole = new JsonPeek(look);
+        whole.feed(body, 0, body.length);
+        JsonPeek pieces = new JsonPeek(look);
+        for (int at = 0; at < body.length; ) {
+          int n = Math.min(random.nextInt(1, 12), body.length - at);
+          pieces.feed(body, at, at + n);
+          at += n;
+        }
+        Peeked p = whole.peeked(body.length);
+        assertThat(pieces.peeked(body.length)).isEqualTo(p);
+        if (p.prompt() != null) {
+          assertThat(p.prompt().textBytes()).isBetween(0L, p.prompt().bytes());
+          assertThat(p.prompt().bytes()).isLessThanOrEqualTo(2L * body.length);
+        }
+      }
+    }
+  }
+
   private Peeked at(byte[] body) {
     return BodyPeek.at(pieces(body), null, null, Long.MAX_VALUE, Look.CHAT);
   }
