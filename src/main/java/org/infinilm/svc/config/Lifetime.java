@@ -3,7 +3,9 @@ package org.infinilm.svc.config;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /// The life of this process: what to do when SIGTERM or SIGINT (or [#end]) asks it to stop.
 /// Thread-safe.
@@ -16,6 +18,9 @@ public final class Lifetime {
   public interface Step {
     void run() throws Exception;
   }
+
+  private static final int SIGNAL_EXIT = 128;
+  private static final Duration LAST_WORDS = Duration.ofMillis(500);
 
   private static volatile int processCode;
 
@@ -35,6 +40,21 @@ public final class Lifetime {
     Lifetime life = new Lifetime(bound);
     Runtime.getRuntime().addShutdownHook(new Thread(life::finish, "shutdown"));
     return life;
+  }
+
+  /// Lets a second SIGTERM or SIGINT end the process at once, with 128 and its number.
+  public void endAtOnceWhenAskedAgain() {
+    AtomicBoolean asked = new AtomicBoolean();
+    Map.of("INT", 2, "TERM", 15)
+        .forEach((name, number) ->
+            Signals.on(
+                name,
+                () -> {
+                  if (asked.getAndSet(true)) {
+                    Runtime.getRuntime().halt(SIGNAL_EXIT + number);
+                  }
+                  System.exit(0);
+                }));
   }
 
   /// Ends this process with `exitCode`, whether or not a lifetime was begun; steps still run.
@@ -63,14 +83,20 @@ public final class Lifetime {
   private void finish() {
     Thread worker = Thread.ofPlatform().daemon().name("shutdown-steps").start(this::runSteps);
     try {
-      if (!worker.join(bound)) {
-        System.err.println("shutdown took longer than " + bound.toSeconds() + " s; stopping now");
-      }
+      boolean late = !worker.join(bound);
+      // whoever reads our output may have stopped: nothing waits for that
+      Thread.ofPlatform().daemon().name("last-words").start(() -> lastWords(late)).join(LAST_WORDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    System.out.flush();
     Runtime.getRuntime().halt(code != 0 ? code : processCode);
+  }
+
+  private void lastWords(boolean late) {
+    System.out.flush();
+    if (late) {
+      System.err.println("shutdown took longer than " + bound.toSeconds() + " s; stopping now");
+    }
   }
 
   private void runSteps() {

@@ -6,8 +6,9 @@ import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import org.jspecify.annotations.Nullable;
 
-/// Gathers a request's body. Large pieces are kept as they came; small ones are copied together, so
-/// that a body sent in pieces of one byte does not cost a buffer each. Event-loop confined.
+/// Gathers a request's body. A piece that fills most of its buffer is kept as it came; others are
+/// copied together, so that neither a body sent in pieces of one byte nor small pieces of large
+/// buffers cost more memory than [#held] says. Event-loop confined.
 final class BodyCollector {
   private static final int SMALL_BYTES = 2048;
   private static final int TAIL_BYTES = 16 << 10;
@@ -15,9 +16,15 @@ final class BodyCollector {
   private @Nullable ByteBuf whole;
   private @Nullable ByteBuf tail;
   private long bytes;
+  private long held;
 
   long bytes() {
     return bytes;
+  }
+
+  /// What the gathered pieces keep in memory: the capacity of their buffers.
+  long held() {
+    return held;
   }
 
   /// Takes ownership of `piece`.
@@ -26,19 +33,42 @@ final class BodyCollector {
     bytes += n;
     if (n == 0) {
       piece.release();
-    } else if (n < SMALL_BYTES && (whole != null || tail != null)) {
+      return;
+    }
+    int pins = pinned(piece);
+    if ((whole == null && tail == null) || (n >= SMALL_BYTES && n >= pins / 2)) {
+      closeTail(alloc);
+      append(piece, alloc);
+      held += pins;
+      return;
+    }
+    try {
+      copy(piece, alloc);
+    } finally {
+      piece.release();
+    }
+  }
+
+  private void copy(ByteBuf piece, ByteBufAllocator alloc) {
+    while (piece.isReadable()) {
       ByteBuf t = tail;
-      if (t == null || t.writableBytes() < n) {
+      if (t == null || !t.isWritable()) {
         closeTail(alloc);
         t = alloc.buffer(TAIL_BYTES, TAIL_BYTES);
         tail = t;
+        held += TAIL_BYTES;
       }
-      t.writeBytes(piece);
-      piece.release();
-    } else {
-      closeTail(alloc);
-      append(piece, alloc);
+      t.writeBytes(piece, Math.min(piece.readableBytes(), t.writableBytes()));
     }
+  }
+
+  /// Bytes that stay allocated as long as `piece` does.
+  private static int pinned(ByteBuf piece) {
+    ByteBuf b = piece;
+    for (ByteBuf below = b.unwrap(); below != null; below = b.unwrap()) {
+      b = below;
+    }
+    return Math.max(b.capacity(), piece.readableBytes());
   }
 
   private void closeTail(ByteBufAllocator alloc) {
@@ -68,11 +98,12 @@ final class BodyCollector {
     ByteBuf b = whole == null ? Unpooled.EMPTY_BUFFER : whole;
     whole = null;
     bytes = 0;
+    held = 0;
     return b;
   }
 
-  /// Gives back what was gathered; returns how many bytes that were.
-  long drop() {
+  /// Gives back what was gathered.
+  void drop() {
     if (whole != null) {
       whole.release();
       whole = null;
@@ -81,8 +112,7 @@ final class BodyCollector {
       tail.release();
       tail = null;
     }
-    long dropped = bytes;
     bytes = 0;
-    return dropped;
+    held = 0;
   }
 }

@@ -63,7 +63,7 @@ final class Dial {
     c.config().setOption(ChannelOption.TCP_NODELAY, true);
     // a write that fails must not take unread bytes of an answer with it
     c.config().setAutoClose(false);
-    new Sockets().watchPeer(c, DEAD_PEER);
+    Sockets.watchPeer(c, DEAD_PEER);
     Tls tls = origin.tls();
     if (tls != null) {
       c.pipeline().addLast(tls.handler(c.alloc(), origin.host(), origin.address().getPort()));

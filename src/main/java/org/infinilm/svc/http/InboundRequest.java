@@ -3,7 +3,6 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
@@ -49,7 +48,6 @@ final class InboundRequest implements Inbound {
   private final HttpRequest request;
   private final NettyRequestHead head;
   private final ByteBuf body;
-  private final long bodyBytes;
   private final String peer;
 
   /// Whether the client announced a body, if an empty one.
@@ -64,6 +62,8 @@ final class InboundRequest implements Inbound {
   /// The answer whose trailers the client is to get.
   private @Nullable NettyResponseHead trailing;
 
+  private boolean headSent;
+  private boolean endsByClose;
   private boolean ended;
 
   InboundRequest(
@@ -72,21 +72,18 @@ final class InboundRequest implements Inbound {
       LoopState loop,
       HttpRequest request,
       ByteBuf body,
-      long bodyBytes,
-      String peer,
-      boolean draining) {
+      String peer) {
     this.connection = connection;
     this.channel = channel;
     this.loop = loop;
     this.request = request;
     this.head = new NettyRequestHead(request);
     this.body = body;
-    this.bodyBytes = bodyBytes;
     this.peer = peer;
     this.framed =
         request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
             || request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING);
-    this.keepAlive = HttpUtil.isKeepAlive(request) && !draining;
+    this.keepAlive = HttpUtil.isKeepAlive(request);
   }
 
   @Override
@@ -163,8 +160,10 @@ final class InboundRequest implements Inbound {
       } else {
         h.remove(HttpHeaderNames.TRANSFER_ENCODING);
         keepAlive = false;
+        endsByClose = true;
       }
     }
+    headSent = true;
     NettyFields.apply(h, patch);
     connectionField(h);
     r.setProtocolVersion(HttpVersion.HTTP_1_1);
@@ -181,7 +180,9 @@ final class InboundRequest implements Inbound {
       h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
     } else {
       keepAlive = false;
+      endsByClose = true;
     }
+    headSent = true;
     for (Header f : fields) {
       h.set(f.name(), f.value());
     }
@@ -190,6 +191,7 @@ final class InboundRequest implements Inbound {
   }
 
   private void connectionField(HttpHeaders h) {
+    keepAlive = keepAlive && connection.keepsAlive();
     if (!keepAlive) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
     } else if (request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
@@ -219,7 +221,7 @@ final class InboundRequest implements Inbound {
       channel.writeAndFlush(
           trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing),
           channel.voidPromise());
-      end(keepAlive);
+      end(ProxyConnection.Next.after(keepAlive));
     }
   }
 
@@ -228,13 +230,12 @@ final class InboundRequest implements Inbound {
     if (ended) {
       return;
     }
-    ended = true;
     if (lastPiece.length > 0) {
-      channel.write(new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)));
+      channel.write(
+          new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)), channel.voidPromise());
     }
-    body.release();
-    channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-    connection.done(this, bodyBytes, false);
+    // The end of a body that ends with its connection must not look like one (RFC 9112 section 8).
+    end(endsByClose ? ProxyConnection.Next.RESET : ProxyConnection.Next.CLOSE);
   }
 
   @Override
@@ -242,8 +243,27 @@ final class InboundRequest implements Inbound {
     if (!ended) {
       DefaultFullHttpResponse full = full(response, request.method());
       connectionField(full.headers());
+      headSent = true;
       channel.writeAndFlush(full, channel.voidPromise());
-      end(keepAlive);
+      end(ProxyConnection.Next.after(keepAlive));
+    }
+  }
+
+  /// Ends a request that met a fault of ours: nobody waits for ever.
+  void fault() {
+    if (ended) {
+      return;
+    }
+    InboundEvents told = events;
+    events = NOBODY;
+    try {
+      if (headSent) {
+        breakOff(new byte[0]);
+      } else {
+        answer(connection.failed());
+      }
+    } finally {
+      told.gone();
     }
   }
 
@@ -279,7 +299,8 @@ final class InboundRequest implements Inbound {
       return handler.handle(r);
     } catch (InterruptedException e) {
       return Response.json(503, Map.of("error", "shutting down"));
-    } catch (Exception e) {
+    } catch (Throwable e) {
+      // an Error too: a client must not wait for an answer that never comes
       LOG.error("{} {} failed", r.method(), r.path(), e);
       return Response.json(500, Map.of("error", "internal error"));
     }
@@ -309,17 +330,15 @@ final class InboundRequest implements Inbound {
 
   void clientGone() {
     if (!ended) {
-      ended = true;
-      body.release();
-      connection.done(this, bodyBytes, false);
+      end(ProxyConnection.Next.CLOSE);
       events.gone();
     }
   }
 
-  private void end(boolean keep) {
+  private void end(ProxyConnection.Next next) {
     ended = true;
     body.release();
-    connection.done(this, bodyBytes, keep);
+    connection.done(this, next);
   }
 
   static DefaultFullHttpResponse full(Response r, HttpMethod method) {

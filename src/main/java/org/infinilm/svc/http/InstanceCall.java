@@ -208,7 +208,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
     if (c == null) {
       return false;
     }
-    long left = new Sockets().unsent(c.channel());
+    long left = Sockets.unsent(c.channel());
     boolean moved = left != unsentBytes;
     unsentBytes = left;
     return moved;

@@ -3,11 +3,14 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -22,308 +25,445 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
-import java.net.InetSocketAddress;
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.concurrent.TimeUnit;
+import java.net.InetAddress;
+import org.infinilm.svc.http.ClientClock.Phase;
 import org.jspecify.annotations.Nullable;
 
 /// One client connection of the data plane: reads a request whole, hands it over, carries its
 /// answer, then takes the next. Event-loop confined.
 ///
-/// Limits: a head must arrive within `headTime` of its first byte, a body may pause for
-/// `bodyPause`, an idle connection lives for `idle`. Requests sent ahead of their turn wait,
-/// reading stops when more than a few do.
+/// What is sent ahead of its turn waits undecoded, and reading stops when much of it does. Every
+/// time limit is [ClientClock]'s and runs until the connection is gone.
 final class ProxyConnection extends ChannelInboundHandlerAdapter implements LoopState.Timed {
-  private static final int MAX_QUEUED = 16;
-  private static final int LINGER_MILLIS = 2000;
+  private static final int MOST_AHEAD_BYTES = 64 << 10;
+
+  /// By pressure on memory.
+  private static final WriteBufferWaterMark[] MARKS = {
+    new WriteBufferWaterMark(64 << 10, 256 << 10),
+    new WriteBufferWaterMark(16 << 10, 64 << 10),
+    new WriteBufferWaterMark(4 << 10, 16 << 10)
+  };
+
+  /// What becomes of the connection after an answer.
+  enum Next {
+    KEEP,
+    CLOSE,
+    /// Closed so that the client sees a break.
+    RESET;
+
+    static Next after(boolean keepAlive) {
+      return keepAlive ? KEEP : CLOSE;
+    }
+  }
 
   private final ProxyServer.Shared shared;
   private final LoopState loop;
-  private final Deque<HttpObject> queued = new ArrayDeque<>();
+  private final Channel channel;
+  private final InetAddress peer;
+  private final Places.Place place;
+  private final ClientClock clock;
+  private final MemoryBudget.Share memory;
+  private final StrictRequestDecoder decoder = new StrictRequestDecoder(this::takesNext);
+  private final BodyCollector body = new BodyCollector();
   private @Nullable HttpRequest head;
   private @Nullable String requestId;
-  private final BodyCollector body = new BodyCollector();
+  private HttpMethod method = HttpMethod.GET;
   private @Nullable InboundRequest current;
+  private boolean continueDue;
   private boolean closing;
-  private boolean taking;
-  private boolean bytesSinceLast;
-  private long since;
-  private @Nullable Channel channel;
-  private String peer = "";
+  private boolean counted;
+  private boolean decoding;
+  private long aheadBytes;
+  private long queuedBytes;
+  private int marks;
 
-  ProxyConnection(ProxyServer.Shared shared, LoopState loop) {
+  ProxyConnection(
+      ProxyServer.Shared shared,
+      LoopState loop,
+      Channel channel,
+      InetAddress peer,
+      Places.Place place) {
     this.shared = shared;
     this.loop = loop;
-    this.since = loop.now();
+    this.channel = channel;
+    this.peer = peer;
+    this.place = place;
+    this.clock = new ClientClock(shared.limits, loop.now());
+    this.memory = shared.memory.new Share(() -> channel.eventLoop().execute(this::giveUp));
   }
 
-  /// Stands before the decoder: notes when the first byte of a head arrives.
-  ChannelHandler firstBytes() {
-    return new ChannelInboundHandlerAdapter() {
-      @Override
-      public void channelRead(ChannelHandlerContext ctx, Object message) {
-        if (current == null && head == null && !bytesSinceLast) {
-          bytesSinceLast = true;
-          since = loop.now();
-        }
-        ctx.fireChannelRead(message);
+  StrictRequestDecoder decoder() {
+    return decoder;
+  }
+
+  private boolean takesNext() {
+    return current == null && !closing;
+  }
+
+  /// Whether an answer that begins now may be followed by another.
+  boolean keepsAlive() {
+    return !shared.draining && place == Places.Place.USUAL;
+  }
+
+  /// Stands between the socket and the decoder: counts bytes, notes when a head begins, throws away
+  /// what comes after the last request.
+  final class SocketSide extends ChannelDuplexHandler {
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object message) {
+      int n = ((ByteBuf) message).readableBytes();
+      if (closing) {
+        clock.read(n, loop.now());
+        aheadBytes += n;
+        ReferenceCountUtil.release(message);
+        return;
       }
-    };
+      if (current != null) {
+        aheadBytes += n;
+        if (aheadBytes > MOST_AHEAD_BYTES) {
+          channel.config().setAutoRead(false);
+        }
+      } else if (clock.phase() == Phase.IDLE) {
+        clock.enter(Phase.HEAD, loop.now());
+      }
+      decode(ctx, message);
+    }
+
+    private void decode(ChannelHandlerContext ctx, Object message) {
+      decoding = true;
+      try {
+        ctx.fireChannelRead(message);
+      } finally {
+        decoding = false;
+      }
+      if (continueDue && head != null && body.bytes() == 0) {
+        continueDue = false;
+        channel.writeAndFlush(
+            new DefaultFullHttpResponse(
+                HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE, Unpooled.EMPTY_BUFFER));
+      }
+      if (current == null && head == null && !closing) {
+        Phase phase = decoder.holdsBytes() ? Phase.HEAD : Phase.IDLE;
+        if (clock.phase() != phase) {
+          clock.enter(phase, loop.now());
+        }
+      }
+    }
+
+    @Override
+    public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
+      if (message instanceof ByteBuf b) {
+        queuedBytes += b.readableBytes();
+      }
+      ctx.write(message, promise);
+    }
   }
 
   @Override
   public void channelActive(ChannelHandlerContext ctx) {
-    channel = ctx.channel();
-    shared.open.incrementAndGet();
+    counted = true;
+    shared.live.incrementAndGet();
     loop.watch(this);
-    if (ctx.channel().remoteAddress() instanceof InetSocketAddress a && a.getAddress() != null) {
-      peer = a.getAddress().getHostAddress();
-    }
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object message) {
-    if (closing || !(message instanceof HttpObject part)) {
+    if (closing || current != null || !(message instanceof HttpObject part)) {
       ReferenceCountUtil.release(message);
-    } else if (current != null) {
-      queued.add(part);
-      if (queued.size() > MAX_QUEUED) {
-        ctx.channel().config().setAutoRead(false);
-      }
     } else {
-      take(ctx.channel(), part);
+      take(part);
     }
   }
 
-  private void take(Channel c, HttpObject part) {
+  private void take(HttpObject part) {
     if (part.decoderResult().isFailure()) {
-      requestId = head == null ? null : requestId;
+      if (head == null) {
+        requestId = null;
+        method = HttpMethod.GET;
+      }
       ReferenceCountUtil.release(part);
-      refuseBroken(c, part.decoderResult().cause());
+      refuseBroken(part.decoderResult().cause());
       return;
     }
     if (part instanceof HttpRequest request) {
-      begin(c, request);
+      begin(request);
     }
     if (part instanceof HttpContent content) {
       if (closing || head == null) {
         content.release();
       } else {
-        collect(c, content);
+        collect(content);
       }
     }
   }
 
-  private void begin(Channel c, HttpRequest request) {
-    bytesSinceLast = false;
-    since = loop.now();
+  private void begin(HttpRequest request) {
+    clock.enter(Phase.BODY, loop.now());
     requestId = request.headers().get("x-request-id");
-    String why = StrictRequestDecoder.ambiguity(request);
-    if (why != null) {
-      refuse(c, 400, why);
-    } else if (request.method().equals(HttpMethod.CONNECT)) {
-      refuse(c, 501, "CONNECT is not supported");
-    } else if (!StrictRequestDecoder.isOriginForm(request.uri())) {
-      refuse(c, 400, "request target (expected: a path and a query, percent-encoded)");
-    } else if (HttpHeaderValues.WEBSOCKET.contentEqualsIgnoreCase(
-        request.headers().get(HttpHeaderNames.UPGRADE, ""))) {
-      refuse(c, 501, "WebSocket upgrades are not supported");
-    } else if (HttpUtil.getContentLength(request, 0L) > shared.options.maxBodyBytes()) {
-      refuse(c, 413, tooLarge());
+    method = request.method();
+    RequestCheck.Refusal no = RequestCheck.refusal(request);
+    long length = HttpUtil.getContentLength(request, 0L);
+    if (no != null) {
+      refuse(no.status(), no.why());
+    } else if (RequestCheck.wantsWebSocket(request)) {
+      refuse(501, "WebSocket upgrades are not supported");
+    } else if (place == Places.Place.RESERVED && !shared.front.vital(request.uri())) {
+      refuse(503, "too many connections (expected: at most " + shared.places.most() + ")");
+    } else if (length > shared.options.limits().maxBodyBytes()) {
+      refuse(413, tooLarge());
+    } else if (!shared.memory.admits(length)) {
+      refuse(503, memoryFull());
     } else {
       head = request;
-      if (HttpUtil.is100ContinueExpected(request)) {
-        c.writeAndFlush(
-            new DefaultFullHttpResponse(
-                HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE, Unpooled.EMPTY_BUFFER));
-      }
+      memory.note(0, true);
+      continueDue = RequestCheck.awaitsContinue(request);
     }
   }
 
-  private void collect(Channel c, HttpContent content) {
-    since = loop.now();
-    ByteBuf piece = content.content();
-    int n = piece.readableBytes();
-    body.add(piece, c.alloc());
-    if (n > 0) {
-      long all = shared.bufferedBytes.addAndGet(n);
-      if (body.bytes() > shared.options.maxBodyBytes()) {
-        refuse(c, 413, tooLarge());
-        return;
-      }
-      if (all > shared.options.maxBufferedBytes()) {
-        refuse(
-            c,
-            503,
-            "too many request bytes in flight (expected: at most "
-                + shared.options.maxBufferedBytes()
-                + "); try again");
-        return;
-      }
-    }
-    if (content instanceof LastHttpContent) {
-      dispatch(c);
+  private void collect(HttpContent content) {
+    clock.read(content.content().readableBytes(), loop.now());
+    body.add(content.content(), channel.alloc());
+    if (body.bytes() > shared.options.limits().maxBodyBytes()) {
+      refuse(413, tooLarge());
+    } else if (!memory.body(body.held())) {
+      refuse(503, memoryFull());
+    } else if (content instanceof LastHttpContent) {
+      dispatch();
     }
   }
 
   private String tooLarge() {
-    return "request body too large (expected: at most " + shared.options.maxBodyBytes() + " bytes)";
+    return "request body too large (expected: at most "
+        + shared.options.limits().maxBodyBytes()
+        + " bytes)";
   }
 
-  private void dispatch(Channel c) {
+  private String memoryFull() {
+    return "too many request and answer bytes in memory (expected: at most "
+        + shared.memory.limit()
+        + "); try again";
+  }
+
+  private void dispatch() {
     HttpRequest h = head;
     if (h == null) {
       return;
     }
-    long bytes = body.bytes();
-    ByteBuf b = body.take(c.alloc());
     head = null;
-    InboundRequest r = new InboundRequest(this, c, loop, h, b, bytes, peer, shared.draining);
+    ByteBuf whole = body.take(channel.alloc());
+    InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peer.getHostAddress());
     current = r;
-    shared.requests.incrementAndGet();
-    shared.front.receive(r);
+    aheadBytes = 0;
+    clock.enter(Phase.ANSWERING, loop.now());
+    memory.note(0, false);
+    try {
+      if (h.uri().equals("*")) {
+        r.answer(Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+      } else {
+        shared.front.receive(r);
+      }
+    } catch (Throwable e) {
+      // an Error too: a client must not wait for an answer that never comes
+      Faults.note("a request's start", e);
+      r.fault();
+    }
+  }
+
+  /// What a client is told after a fault of ours.
+  Response failed() {
+    return shared.front.refusal(500, "internal error", requestId);
   }
 
   /// The answer of `r` is written (or broken off); the next request may start.
-  void done(InboundRequest r, long bytes, boolean keepAlive) {
-    shared.requests.decrementAndGet();
-    shared.bufferedBytes.addAndGet(-bytes);
+  void done(InboundRequest r, Next next) {
     if (current != r) {
       return;
     }
     current = null;
-    since = loop.now();
-    bytesSinceLast = false;
-    Channel c = channel;
-    if (c == null) {
+    memory.body(0);
+    if (!channel.isActive() || closing) {
       return;
     }
-    if (!keepAlive) {
-      closing = true;
-      c.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-      releaseQueued();
+    if (next != Next.KEEP || !keepsAlive()) {
+      closeAfterAnswer(next);
       return;
     }
-    takeQueued(c);
-  }
-
-  /// Takes what was sent ahead. Answers given at once come back here through [#done]; one loop
-  /// handles them all, however many there are.
-  private void takeQueued(Channel c) {
-    if (taking) {
-      return;
+    clock.enter(Phase.IDLE, loop.now());
+    if (!channel.config().isAutoRead()) {
+      channel.config().setAutoRead(true);
     }
-    taking = true;
-    while (current == null && !closing) {
-      HttpObject next = queued.poll();
-      if (next == null) {
-        if (!c.config().isAutoRead()) {
-          c.config().setAutoRead(true);
-        }
-        break;
-      }
-      take(c, next);
-    }
-    taking = false;
-  }
-
-  private void refuseBroken(Channel c, Throwable cause) {
-    switch (cause) {
-      case TooLongHttpLineException e -> refuse(c, 414, "request line too long");
-      case TooLongHttpHeaderException e ->
-          refuse(c, 431, "request head too large (expected: at most 64 KiB)");
-      default -> refuse(c, 400, String.valueOf(cause.getMessage()));
+    if (!decoding && decoder.holdsBytes()) {
+      channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
     }
   }
 
-  /// Answers and closes; what the client still sends is read and thrown away for a moment, so that
-  /// it sees the answer instead of a reset.
-  private void refuse(Channel c, int status, String why) {
+  private void closeAfterAnswer(Next next) {
     closing = true;
-    head = null;
-    releaseBody();
-    releaseQueued();
-    DefaultFullHttpResponse full =
-        InboundRequest.full(shared.front.refusal(status, why, requestId), HttpMethod.GET);
-    full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
-    c.writeAndFlush(full)
+    clock.enter(Phase.CLOSING, loop.now());
+    channel
+        .writeAndFlush(Unpooled.EMPTY_BUFFER)
         .addListener(f -> {
-          if (c instanceof SocketChannel s) {
-            s.shutdownOutput();
+          if (next == Next.RESET) {
+            reset();
+          } else if (aheadBytes > 0 || decoder.holdsBytes()) {
+            linger();
+          } else {
+            channel.close();
           }
-          c.eventLoop().schedule(() -> c.close(), LINGER_MILLIS, TimeUnit.MILLISECONDS);
         });
   }
 
-  private void releaseBody() {
-    shared.bufferedBytes.addAndGet(-body.drop());
+  private void reset() {
+    channel.config().setOption(ChannelOption.SO_LINGER, 0);
+    channel.close();
   }
 
-  private void releaseQueued() {
-    queued.forEach(ReferenceCountUtil::release);
-    queued.clear();
+  /// All is sent: says so, and throws away what still comes, for a while (RFC 9112 section 9.6).
+  private void linger() {
+    if (!channel.isActive()) {
+      return;
+    }
+    clock.enter(Phase.LINGERING, loop.now());
+    countOut();
+    channel.config().setAutoRead(true);
+    if (channel instanceof SocketChannel s) {
+      s.shutdownOutput();
+    }
+  }
+
+  private void refuseBroken(Throwable cause) {
+    switch (cause) {
+      case PrematureChannelClosureException gone -> closing = true;
+      case TooLongHttpLineException e ->
+          refuse(414, "request line too long (expected: at most 16 KiB)");
+      case TooLongHttpHeaderException e ->
+          refuse(431, "request head too large (expected: at most 64 KiB)");
+      default -> refuse(400, String.valueOf(cause.getMessage()));
+    }
+  }
+
+  /// Answers and closes, once the client has had time to see the answer.
+  private void refuse(int status, String why) {
+    closing = true;
+    clock.enter(Phase.CLOSING, loop.now());
+    head = null;
+    releaseBody();
+    DefaultFullHttpResponse full =
+        InboundRequest.full(shared.front.refusal(status, why, requestId), method);
+    full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    channel.writeAndFlush(full).addListener(f -> linger());
+  }
+
+  private void releaseBody() {
+    body.drop();
+    memory.body(0);
+  }
+
+  /// This connection is the costliest while memory is short. What an instance works on stays.
+  private void giveUp() {
+    if (!channel.isActive()) {
+      return;
+    }
+    if (head != null) {
+      refuse(503, memoryFull());
+    } else if (unsent() > 0) {
+      reset();
+    }
   }
 
   @Override
   public void tick(long now) {
-    Channel c = channel;
-    if (c == null || closing) {
+    if (!channel.isActive()) {
       return;
     }
-    long waited = (now - since) * LoopState.TICK_MILLIS;
-    if (current != null) {
-      if (c.isWritable()) {
-        since = now;
-      } else if (waited > shared.options.clientStall().toMillis()) {
-        c.close();
+    long unsent = unsent();
+    watchMemory(unsent);
+    switch (clock.tick(now, unsent, queuedBytes - unsent)) {
+      case GOES_ON -> {
+        if (shared.closeIdle && clock.phase() == Phase.IDLE && unsent == 0) {
+          channel.close();
+        }
       }
-      return;
+      case IDLE_OVER, LINGERED -> channel.close();
+      case STALLED -> {
+        if (Sockets.sentWithin(channel, shared.options.times().clientStall())) {
+          clock.kernelSent(now);
+        } else {
+          shared.stalled.incrementAndGet();
+          reset();
+        }
+      }
+      case HEAD_LATE ->
+          refuse(
+              408,
+              "request head not complete after "
+                  + shared.options.times().head().toSeconds()
+                  + " s");
+      case BODY_PAUSED ->
+          refuse(
+              408,
+              "no byte of the request's body for "
+                  + shared.options.times().bodyPause().toSeconds()
+                  + " s");
+      case BODY_SLOW ->
+          refuse(
+              408,
+              "request body too slow (expected: at least "
+                  + shared.options.times().minBodyRate()
+                  + " bytes a second)");
     }
-    if (head != null) {
-      if (waited > shared.options.bodyPause().toMillis()) {
-        refuse(
-            c,
-            408,
-            "no byte of the request's body for " + shared.options.bodyPause().toSeconds() + " s");
-      }
-    } else if (bytesSinceLast) {
-      if (waited > shared.options.headTime().toMillis()) {
-        refuse(
-            c,
-            408,
-            "request head not complete after " + shared.options.headTime().toSeconds() + " s");
-      }
-    } else if (waited > shared.options.idle().toMillis() || shared.draining) {
-      c.close();
+  }
+
+  private void watchMemory(long unsent) {
+    int pressure = shared.memory.pressure();
+    if (pressure != marks) {
+      marks = pressure;
+      channel.config().setWriteBufferWaterMark(MARKS[pressure]);
     }
+    memory.note(loop.now() - clock.since(), unsent > 0 || head != null);
+    if (!memory.unsent(unsent)) {
+      reset();
+    }
+  }
+
+  /// Bytes of answers that the kernel has not taken.
+  private long unsent() {
+    return Sockets.unsent(channel);
   }
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+    if (!channel.isWritable()) {
+      watchMemory(unsent());
+    }
     InboundRequest r = current;
     if (r != null) {
-      r.writabilityChanged(ctx.channel().isWritable());
+      r.writabilityChanged(channel.isWritable());
     }
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    shared.open.decrementAndGet();
+    countOut();
     loop.unwatch(this);
     closing = true;
     releaseBody();
-    releaseQueued();
     InboundRequest r = current;
-    current = null;
-    channel = null;
     if (r != null) {
       r.clientGone();
+    }
+    memory.close();
+  }
+
+  private void countOut() {
+    if (counted) {
+      counted = false;
+      shared.live.decrementAndGet();
     }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    Faults.note("a client's connection", cause);
     ctx.close();
   }
 }

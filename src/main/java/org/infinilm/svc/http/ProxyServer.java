@@ -3,6 +3,8 @@ package org.infinilm.svc.http;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
@@ -13,12 +15,16 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The listener of the data plane: event loops that read complete requests, hand them to a [Front]
 /// and carry answers back; nothing on them blocks. Thread-safe.
@@ -26,24 +32,36 @@ public final class ProxyServer implements AutoCloseable {
   /// How the data plane listens, and its limits.
   ///
   /// @param threads event loops
+  public record Options(String host, int port, int threads, Limits limits, Times times) {}
+
   /// @param maxBodyBytes larger bodies are refused with 413
-  /// @param maxBufferedBytes bodies in memory over all connections; more are refused with 503
-  /// @param maxConnections more are closed at once
-  /// @param headTime for a request's head, from its first byte
+  /// @param maxBufferedBytes bodies and unsent answers in memory over all connections; over it the
+  ///   largest and slowest are given up
+  /// @param maxConnections over it only health checks are answered; the process's descriptors may
+  ///   make it lower
+  /// @param maxConnectionsPerPeer the same for one address (IPv6: one /64) that is not loopback; 0
+  ///   for no limit
+  public record Limits(
+      long maxBodyBytes, long maxBufferedBytes, int maxConnections, int maxConnectionsPerPeer) {}
+
+  /// @param head for a request's head, from its first byte
   /// @param bodyPause between pieces of a request's body
+  /// @param minBodyRate bytes a second that a body must bring, over each `bodyPause`
   /// @param idle for a connection without a request
-  /// @param clientStall for a client that reads nothing of an answer that waits for it
-  public record Options(
-      String host,
-      int port,
-      int threads,
-      long maxBodyBytes,
-      long maxBufferedBytes,
-      int maxConnections,
-      Duration headTime,
+  /// @param clientStall for a client that takes nothing of an answer that waits for it
+  /// @param minClientRate bytes a second that a client must take of an answer that waits for it,
+  ///   over five times `clientStall`
+  public record Times(
+      Duration head,
       Duration bodyPause,
+      long minBodyRate,
       Duration idle,
-      Duration clientStall) {}
+      Duration clientStall,
+      long minClientRate) {}
+
+  private static final Logger LOG = LoggerFactory.getLogger(ProxyServer.class);
+  private static final Duration LEAST_UNACKED = Duration.ofSeconds(40);
+  private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
   private final Channel listener;
@@ -54,14 +72,31 @@ public final class ProxyServer implements AutoCloseable {
   static final class Shared {
     final Options options;
     final Front front;
-    final AtomicLong bufferedBytes = new AtomicLong();
-    final AtomicInteger open = new AtomicInteger();
-    final AtomicInteger requests = new AtomicInteger();
+    final ClientClock.Limits limits;
+    final MemoryBudget memory;
+    final Places places;
+
+    /// Connections that may still bring or get something.
+    final AtomicInteger live = new AtomicInteger();
+
+    final AtomicLong stalled = new AtomicLong();
+    final AtomicLong accepted = new AtomicLong();
+
+    /// Answers end their connections.
     volatile boolean draining;
+
+    /// So does having nothing to do.
+    volatile boolean closeIdle;
 
     Shared(Options options, Front front) {
       this.options = options;
       this.front = front;
+      this.limits = ClientClock.Limits.of(options.times());
+      this.memory = new MemoryBudget(options.limits().maxBufferedBytes());
+      this.places =
+          new Places(
+              Descriptors.places(options.limits().maxConnections()),
+              options.limits().maxConnectionsPerPeer());
     }
   }
 
@@ -79,6 +114,19 @@ public final class ProxyServer implements AutoCloseable {
   public static ProxyServer start(Options options, Front front) throws IOException {
     ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     Shared shared = new Shared(options, front);
+    if (shared.places.most() < options.limits().maxConnections()) {
+      LOG.warn(
+          "{} client connections at most: this process may not open enough descriptors (ulimit -n) for {}",
+          shared.places.most(),
+          options.limits().maxConnections());
+    }
+    long direct = PlatformDependent.maxDirectMemory();
+    if (options.limits().maxBufferedBytes() > direct - direct / 4) {
+      LOG.warn(
+          "{} bytes for bodies and unsent answers do not fit well in {} bytes of direct memory (-XX:MaxDirectMemorySize)",
+          options.limits().maxBufferedBytes(),
+          direct);
+    }
     EventLoopGroup loops = Loops.group(options.threads(), "data");
     ChannelFuture bound =
         new ServerBootstrap()
@@ -94,18 +142,9 @@ public final class ProxyServer implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel c) {
-                    if (shared.open.get() >= options.maxConnections()) {
-                      c.close();
-                      return;
+                    if (open(shared, c)) {
+                      connections.add(c);
                     }
-                    connections.add(c);
-                    LoopState loop = LoopState.of(c.eventLoop());
-                    ProxyConnection connection = new ProxyConnection(shared, loop);
-                    c.pipeline()
-                        .addLast(connection.firstBytes())
-                        .addLast(new StrictRequestDecoder())
-                        .addLast(new Encoder())
-                        .addLast(connection);
                   }
                 })
             .bind(options.host(), options.port())
@@ -115,7 +154,44 @@ public final class ProxyServer implements AutoCloseable {
       throw new IOException(
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
+    bound.channel().pipeline().addLast(new FailedAccepts());
     return new ProxyServer(loops, bound.channel(), connections, shared);
+  }
+
+  private static boolean open(Shared shared, SocketChannel c) {
+    shared.accepted.incrementAndGet();
+    InetAddress peer = c.remoteAddress() == null ? null : c.remoteAddress().getAddress();
+    Places.Place place = peer == null ? Places.Place.FULL : shared.places.enter(peer);
+    if (peer == null || place == Places.Place.FULL) {
+      c.close();
+      return false;
+    }
+    c.closeFuture().addListener(f -> shared.places.leave(peer, place));
+    Duration stall = shared.options.times().clientStall();
+    Sockets.watchPeer(c, stall.compareTo(LEAST_UNACKED) < 0 ? LEAST_UNACKED : stall);
+    ProxyConnection connection =
+        new ProxyConnection(shared, LoopState.of(c.eventLoop()), c, peer, place);
+    c.pipeline()
+        .addLast(connection.new SocketSide())
+        .addLast(connection.decoder())
+        .addLast(new Encoder())
+        .addLast(connection);
+    return true;
+  }
+
+  /// Netty pauses accepting for a second after a failure (out of descriptors); this only notes it.
+  private static final class FailedAccepts extends ChannelInboundHandlerAdapter {
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+      Faults.note("accepting a connection", new AcceptFailed(cause));
+    }
+  }
+
+  /// Not an everyday [IOException]: nobody can connect meanwhile.
+  private static final class AcceptFailed extends RuntimeException {
+    AcceptFailed(Throwable cause) {
+      super(cause.getMessage(), cause);
+    }
   }
 
   /// The port it listens on.
@@ -125,20 +201,42 @@ public final class ProxyServer implements AutoCloseable {
 
   /// Open client connections.
   public int connections() {
-    return shared.open.get();
+    return shared.places.open();
   }
 
-  /// Bodies in memory.
+  /// Connections that came over the limit in total or per peer, since the start.
+  public long connectionsTurnedAway() {
+    return shared.places.turnedAway();
+  }
+
+  /// Bodies and unsent answers in memory.
   public long bufferedBytes() {
-    return shared.bufferedBytes.get();
+    return shared.memory.held();
   }
 
-  /// Stops accepting, lets requests in flight end for at most `grace`; idle connections are closed.
-  public void drain(Duration grace) throws InterruptedException {
+  /// Requests and answers given up for want of memory, since the start.
+  public long givenUpForMemory() {
+    return shared.memory.givenUp();
+  }
+
+  /// Clients closed because they took an answer too slowly, since the start.
+  public long stalledClients() {
+    return shared.stalled.get();
+  }
+
+  /// Ends in good order: answers close their connections from now on; after `lameDuck` nothing is
+  /// accepted any more and idle connections are closed; what is under way, bodies that still arrive
+  /// included, may end within `grace`. The lame-duck time is for balancers to notice; a server that
+  /// nobody has connected to does not wait for it.
+  public void drain(Duration lameDuck, Duration grace) throws InterruptedException {
     shared.draining = true;
+    if (shared.accepted.get() > 0) {
+      TimeUnit.NANOSECONDS.sleep(lameDuck.toNanos());
+    }
     listener.close().awaitUninterruptibly();
-    for (long left = grace.toMillis(); left > 0 && shared.requests.get() > 0; left -= 20) {
-      TimeUnit.MILLISECONDS.sleep(20);
+    shared.closeIdle = true;
+    for (long left = grace.toMillis(); left > 0 && shared.live.get() > 0; left -= STEP_MILLIS) {
+      TimeUnit.MILLISECONDS.sleep(STEP_MILLIS);
     }
   }
 

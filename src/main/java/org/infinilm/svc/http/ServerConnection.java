@@ -99,9 +99,9 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   }
 
   private void begin(ChannelHandlerContext ctx, HttpRequest request) {
-    String why = StrictRequestDecoder.ambiguity(request);
-    if (why != null) {
-      refuse(ctx, 400, "bad request: " + why);
+    RequestCheck.Refusal no = RequestCheck.refusal(request);
+    if (no != null) {
+      refuse(ctx, no.status(), "bad request: " + no.why());
       return;
     }
     if (HttpUtil.getContentLength(request, 0L) > maxBodyBytes) {

@@ -19,9 +19,11 @@ final class Sockets {
   private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
   private static final int KEEPALIVE_PROBES = 3;
 
+  private Sockets() {}
+
   /// Makes the kernel notice a peer whose host is gone: after a minute when nothing is under way,
   /// after `unacked` when something is (RFC 5482).
-  void watchPeer(Channel c, Duration unacked) {
+  static void watchPeer(Channel c, Duration unacked) {
     c.config().setOption(ChannelOption.SO_KEEPALIVE, true);
     if (c instanceof EpollSocketChannel) {
       c.config()
@@ -39,7 +41,7 @@ final class Sockets {
   }
 
   /// Bytes written to `c` that its kernel has not taken.
-  long unsent(Channel c) {
+  static long unsent(Channel c) {
     ChannelOutboundBuffer b = c.unsafe().outboundBuffer();
     if (b == null) {
       return 0;
@@ -50,7 +52,7 @@ final class Sockets {
 
   /// Whether the kernel has sent data within `limit`, although it may have taken none: it takes
   /// more only when a third of its buffer is free.
-  boolean sentWithin(Channel c, Duration limit) {
+  static boolean sentWithin(Channel c, Duration limit) {
     if (!(c instanceof EpollSocketChannel e)) {
       return false;
     }

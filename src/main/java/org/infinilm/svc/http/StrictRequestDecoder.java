@@ -1,23 +1,46 @@
 package org.infinilm.svc.http;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.DecoderResult;
+import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.HttpDecoderConfig;
-import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpMessage;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.function.BooleanSupplier;
 
 /// Netty's request decoder, refusing what two readers could frame differently (RFC 9112 sections
-/// 2.2, 3.2, 5.2, 6.1, 6.3): bare LF, Content-Length beside Transfer-Encoding, a transfer coding
-/// other than one `chunked`, differing lengths. What the decoder itself lets pass (obs-fold, Host)
-/// is refused by [#ambiguity].
+/// 2.2, 3.2, 5.2, 6.1, 6.3). [RequestGrammar] looks over the bytes that it takes, since the decoder
+/// itself repairs some of what is wrong (obs-fold, empty lines); [RequestCheck] judges the decoded
+/// head.
 final class StrictRequestDecoder extends HttpRequestDecoder {
   static final int MAX_HEAD_BYTES = 64 << 10;
   static final int MAX_FIELDS = 200;
 
+  private enum Part {
+    HEAD,
+    CHUNKS,
+    LENGTH
+  }
+
+  private final RequestGrammar grammar = new RequestGrammar();
+  private final BooleanSupplier wanted;
+  private Part part = Part.HEAD;
+  private boolean broken;
+
   StrictRequestDecoder() {
+    this(() -> true);
+  }
+
+  /// @param wanted asked before each step; while it is false, bytes wait undecoded
+  StrictRequestDecoder(BooleanSupplier wanted) {
     super(
         new HttpDecoderConfig()
             .setMaxInitialLineLength(16 << 10)
@@ -26,6 +49,12 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
             .setStrictLineParsing(true)
             .setUseRfc9112TransferEncoding(true)
             .setAllowDuplicateContentLengths(false));
+    this.wanted = wanted;
+  }
+
+  /// Whether bytes wait undecoded, or a head has begun.
+  boolean holdsBytes() {
+    return actualReadableBytes() > 0 || !grammar.atStart();
   }
 
   @Override
@@ -33,61 +62,52 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
     throw new IllegalArgumentException("both Content-Length and Transfer-Encoding");
   }
 
-  /// Why a decoded head must not be served or forwarded, or null when it reads one way only.
-  static @Nullable String ambiguity(HttpRequest r) {
-    if (r.headers().size() > MAX_FIELDS) {
-      return "more than " + MAX_FIELDS + " header fields";
+  @Override
+  protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+    if (broken) {
+      in.skipBytes(in.readableBytes());
+      return;
     }
-    int hosts = r.headers().getAll(HttpHeaderNames.HOST).size();
-    if (hosts > 1 || (hosts == 0 && r.protocolVersion().equals(HttpVersion.HTTP_1_1))) {
-      return hosts == 0 ? "no Host header" : "several Host headers";
+    if (!wanted.getAsBoolean()) {
+      return;
     }
-    if (hosts == 1 && !isAuthority(r.headers().get(HttpHeaderNames.HOST, ""))) {
-      return "Host header (expected: host or host:port)";
+    int from = in.readerIndex();
+    int had = out.size();
+    super.decode(ctx, in, out);
+    if (part != Part.LENGTH && in.readerIndex() > from) {
+      grammar.read(in, from, in.readerIndex());
     }
-    List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
-    if (!codings.isEmpty()
-        && (codings.size() > 1
-            || !codings.getFirst().strip().equalsIgnoreCase("chunked")
-            || !r.protocolVersion().equals(HttpVersion.HTTP_1_1))) {
-      return "Transfer-Encoding: " + String.join(", ", codings) + " (expected: chunked, once)";
+    if (grammar.problem() != null) {
+      broken = true;
+      fail(out, had, new IllegalArgumentException(grammar.problem()));
+      return;
     }
-    if (r.protocolVersion().majorVersion() != 1) {
-      return "version " + r.protocolVersion() + " (expected: HTTP/1.1)";
-    }
-    return null;
-  }
-
-  /// Whether a request target is a path with an optional query (RFC 9112 section 3.2.1) in visible
-  /// ASCII. Characters that browsers leave as they are (`|`, `^`, braces, brackets) pass.
-  static boolean isOriginForm(String target) {
-    if (!target.startsWith("/")) {
-      return false;
-    }
-    for (int k = 0; k < target.length(); k++) {
-      char c = target.charAt(k);
-      if (c <= ' ' || c > '~' || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\') {
-        return false;
-      }
-      if (c == '%' && !(isHex(target, k + 1) && isHex(target, k + 2))) {
-        return false;
+    for (int k = had; k < out.size(); k++) {
+      if (out.get(k) instanceof HttpRequest r) {
+        boolean chunked = HttpUtil.isTransferEncodingChunked(r);
+        part = chunked ? Part.CHUNKS : Part.LENGTH;
+        if (chunked) {
+          grammar.chunked();
+        }
+      } else if (out.get(k) instanceof LastHttpContent) {
+        part = Part.HEAD;
+        grammar.restart();
       }
     }
-    return true;
   }
 
-  private static boolean isHex(String s, int at) {
-    return at < s.length() && Character.digit(s.charAt(at), 16) >= 0;
-  }
-
-  /// Whether a Host value can name a host: no path, query, user or blank in it.
-  private static boolean isAuthority(String host) {
-    for (int k = 0; k < host.length(); k++) {
-      char c = host.charAt(k);
-      if (c <= ' ' || c > '~' || "/?#@\\,\"<>{}|^`".indexOf(c) >= 0) {
-        return false;
-      }
+  /// Puts a broken part before what came of a broken message, unless it is broken already.
+  private static void fail(List<Object> out, int at, Exception why) {
+    boolean empty = out.size() == at;
+    if (!empty && ((HttpObject) out.get(at)).decoderResult().isFailure()) {
+      return;
     }
-    return true;
+    HttpRequest broken = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/");
+    broken.setDecoderResult(DecoderResult.failure(why));
+    if (empty) {
+      out.add(broken);
+    } else {
+      out.add(at, broken);
+    }
   }
 }

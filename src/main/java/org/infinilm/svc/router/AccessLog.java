@@ -44,6 +44,7 @@ final class AccessLog implements AutoCloseable {
         waitedNanos += PAUSE_NANOS;
       }
     }
+    drain();
   }
 
   /// Writes what is there; false when there was nothing.
@@ -116,6 +117,7 @@ final class AccessLog implements AutoCloseable {
     b.append(tenths / 10).append('.').append(tenths % 10);
   }
 
+  /// Writes what is left, unless nobody reads it.
   @Override
   public void close() {
     stop = true;
@@ -124,8 +126,6 @@ final class AccessLog implements AutoCloseable {
       thread.join(1000);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return;
     }
-    drain();
   }
 }

@@ -164,6 +164,9 @@ record ApiError(
 
   /// For requests that cannot be read at all.
   static ApiError refusal(int status, String why) {
+    if (status == 500) {
+      return internal();
+    }
     boolean ours = status >= 500 && status != 501 && status != 505;
     return new ApiError(
         status,

@@ -37,7 +37,7 @@ final class Questions {
                 in.body(),
                 head.header("content-type"),
                 head.joined("content-encoding"),
-                config.maxBodyBytes(),
+                config.clients().limits().maxBodyBytes(),
                 look)
             : BodyPeek.NOTHING;
     ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;

@@ -2,7 +2,6 @@ package org.infinilm.svc.router;
 
 import java.io.IOException;
 import java.net.InetAddress;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
@@ -16,10 +15,6 @@ import org.infinilm.svc.telemetry.Ticker;
 
 /// A running router: its listener and the threads around it.
 final class Router implements AutoCloseable {
-  private static final Duration HEAD_TIME = Duration.ofSeconds(10);
-  private static final Duration BODY_PAUSE = Duration.ofSeconds(30);
-  private static final Duration IDLE = Duration.ofSeconds(75);
-
   private final RouterConfig config;
   private final FleetKeeper keeper;
   private final Learner learner;
@@ -76,13 +71,8 @@ final class Router implements AutoCloseable {
                 config.host(),
                 config.port(),
                 config.threads(),
-                config.maxBodyBytes(),
-                config.maxBufferedBytes(),
-                config.maxConnections(),
-                HEAD_TIME,
-                BODY_PAUSE,
-                IDLE,
-                config.clientStall()),
+                config.clients().limits(),
+                config.clients().times()),
             new RouterFront(plane, own));
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();
@@ -98,10 +88,15 @@ final class Router implements AutoCloseable {
     return server.port();
   }
 
-  /// Stops accepting, lets requests in flight end, within the drain limit.
+  /// The data plane's counts.
+  ProxyServer server() {
+    return server;
+  }
+
+  /// Says so at `/readyz`, stops accepting, lets requests in flight end, within the drain limit.
   void drain() throws InterruptedException {
     draining = true;
-    server.drain(config.drainTimeout());
+    server.drain(config.clients().lameDuck(), config.clients().drainTimeout());
   }
 
   @Override

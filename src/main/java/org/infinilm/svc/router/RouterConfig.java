@@ -36,15 +36,11 @@ record RouterConfig(
     long threshold,
     Map<String, Long> thresholds,
     Timeouts timeouts,
-    Duration clientStall,
-    long maxBodyBytes,
-    long maxBufferedBytes,
-    int maxConnections,
+    Clients clients,
     int threads,
     boolean decisionHeaders,
     boolean accessLog,
     int decisions,
-    Duration drainTimeout,
     @Nullable String sessionHeader,
     @Nullable String adminToken,
     Forwarding forwarding,
@@ -93,23 +89,6 @@ record RouterConfig(
           .orDefault();
   static final Key<String> THRESHOLDS =
       Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
-  static final Key<Duration> CLIENT_STALL =
-      Key.seconds(
-          "client_stall",
-          120.0,
-          0.25,
-          "how long a client may leave an answer that waits for it unread");
-  static final Key<Long> MAX_BODY =
-      Key.whole("max_body_bytes", 64L << 20, 1, 1L << 31, "largest request body");
-  static final Key<Long> MAX_BUFFERED =
-      Key.whole(
-          "max_buffered_bytes",
-          768L << 20,
-          1,
-          1L << 40,
-          "request bodies in memory over all connections");
-  static final Key<Long> MAX_CONNECTIONS =
-      Key.whole("max_connections", 10_000L, 1, 1_000_000, "client connections");
   static final Key<Long> THREADS =
       Key.whole("threads", null, 1, 256, "event loops; the number of cores when absent");
   static final Key<Boolean> HEADERS =
@@ -118,8 +97,6 @@ record RouterConfig(
       Key.flag("access_log", true, "write one line a request to standard output");
   static final Key<Long> DECISIONS =
       Key.whole("decisions", 4096L, 16, 1 << 20, "decisions kept for /decisions");
-  static final Key<Duration> DRAIN =
-      Key.seconds("drain_timeout", 30.0, 0, "how long requests in flight may take at the end");
   static final Key<String> SESSION_HEADER =
       Key.text(
           "session_header",
@@ -170,15 +147,10 @@ record RouterConfig(
           METRIC,
           THRESHOLD,
           THRESHOLDS,
-          CLIENT_STALL,
-          MAX_BODY,
-          MAX_BUFFERED,
-          MAX_CONNECTIONS,
           THREADS,
           HEADERS,
           ACCESS_LOG,
           DECISIONS,
-          DRAIN,
           SESSION_HEADER,
           ADMIN_TOKEN,
           TRUSTED_PROXIES,
@@ -187,7 +159,7 @@ record RouterConfig(
           UNKNOWN_MODEL);
 
   static final List<Key<?>> KEYS =
-      Stream.of(OWN, Seating.KEYS, Timeouts.KEYS).flatMap(List::stream).toList();
+      Stream.of(OWN, Seating.KEYS, Timeouts.KEYS, Clients.KEYS).flatMap(List::stream).toList();
 
   static RouterConfig of(Config c) throws ConfigException {
     return of(c, List.of());
@@ -212,15 +184,11 @@ record RouterConfig(
         c.get(THRESHOLD),
         thresholds(c),
         Timeouts.of(c),
-        c.get(CLIENT_STALL),
-        c.get(MAX_BODY),
-        c.get(MAX_BUFFERED),
-        c.get(MAX_CONNECTIONS).intValue(),
+        Clients.of(c),
         c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
-        c.get(DRAIN),
         c.find(SESSION_HEADER).orElse(null),
         c.find(ADMIN_TOKEN).orElse(null),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),

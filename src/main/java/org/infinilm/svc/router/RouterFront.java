@@ -32,4 +32,12 @@ final class RouterFront implements Front {
     plane.metrics().refused(e.outcome());
     return e.response(plane.ids().of(requestId), ErrorShape.OPENAI);
   }
+
+  @Override
+  public boolean vital(String target) {
+    return switch (target) {
+      case "/livez", "/readyz", "/health", "/metrics" -> true;
+      default -> false;
+    };
+  }
 }

@@ -35,7 +35,9 @@ public final class RouterProgram {
           RouterProgram::run);
 
   private static final Logger LOG = LoggerFactory.getLogger(RouterProgram.class);
-  private static final Duration END = Duration.ofSeconds(40);
+
+  /// For closing connections and ending threads, beside the times that are set.
+  private static final Duration END = Duration.ofSeconds(5);
 
   private RouterProgram() {}
 
@@ -73,7 +75,10 @@ public final class RouterProgram {
       }
     }
     try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
-      Lifetime life = Lifetime.ofProcess(END.plus(config.drainTimeout()));
+      Lifetime life =
+          Lifetime.ofProcess(
+              END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
+      life.endAtOnceWhenAskedAgain();
       life.onEnd(router::close);
       life.onEnd(router::drain);
       if (!isLoopback(config.host()) && config.adminToken() == null) {

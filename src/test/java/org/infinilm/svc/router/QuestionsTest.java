@@ -129,9 +129,7 @@ class QuestionsTest {
     return plane
         .admission()
         .choose(
-            q.ask(),
-            q.candidates(plane.table().get().fleet()),
-            new java.util.SplittableRandom(1));
+            q.ask(), q.candidates(plane.table().get().fleet()), new java.util.SplittableRandom(1));
   }
 
   /// The table of docs/router.md: path, body, whether a POST may be repeated, whether what does not

@@ -1,0 +1,154 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// The end of a router: who is still served, who is told to go, and how long it takes.
+@Timeout(120)
+@SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
+class DrainIT {
+  private static final String ID = "GET /g HTTP/1.1\r\nHost: x\r\n\r\n";
+
+  private final CountDownLatch goOn = new CountDownLatch(1);
+  private Rig rig;
+  private Thread drain;
+
+  @BeforeEach
+  void begin() throws Exception {
+    rig = new Rig();
+    rig.instance(
+        "a",
+        (self, t) -> {
+          while (true) {
+            String request = self.take(t);
+            if (request.contains("/stream")) {
+              t.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+              goOn.await();
+              t.say("1\r\nb\r\n0\r\n\r\n");
+            } else {
+              if (request.contains("/slow")) {
+                goOn.await();
+              }
+              t.say(Rig.OK);
+            }
+          }
+        });
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    goOn.countDown();
+    if (drain != null) {
+      drain.join();
+    }
+    rig.close();
+  }
+
+  private void drain() {
+    Router r = rig.router();
+    drain =
+        Thread.ofPlatform()
+            .start(() -> {
+              try {
+                r.drain();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+  }
+
+  private static void write(Socket s, String text) throws IOException {
+    s.getOutputStream().write(text.getBytes(ISO_8859_1));
+    s.getOutputStream().flush();
+  }
+
+  private void awaitDeaf() {
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(
+            () -> assertThatThrownBy(() -> rig.connect().close()).isInstanceOf(IOException.class));
+  }
+
+  @Test
+  void balancersSeeItWhileItStillListensAndEveryAnswerSaysGoodbye() throws Exception {
+    rig.start("lame_duck=60");
+    try (Socket kept = rig.connect()) {
+      write(kept, ID);
+      assertThat(Said.read(kept.getInputStream()).field("connection")).isEmpty();
+      drain();
+      await()
+          .atMost(Rig.SOON)
+          .until(() -> rig.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").status() == 503);
+      write(kept, ID);
+      Said last = Said.read(kept.getInputStream());
+      assertThat(last.ok()).isTrue();
+      assertThat(last.field("connection")).isEqualTo("close");
+      assertThat(kept.getInputStream().read()).isEqualTo(-1);
+      assertThat(rig.send(ID).ok()).as("new connections are served").isTrue();
+    }
+    drain.interrupt();
+  }
+
+  @Test
+  void whatIsUnderWayEndsAndIdleConnectionsAreClosed() throws Exception {
+    rig.start("lame_duck=0", "drain_timeout=60");
+    try (Socket stream = rig.connect();
+        Socket slow = rig.connect();
+        Socket body = rig.connect();
+        Socket head = rig.connect();
+        Socket idle = rig.connect()) {
+      write(stream, ID.replace("/g", "/stream"));
+      write(slow, ID.replace("/g", "/slow"));
+      write(body, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+      write(head, "GET /g HTTP/1.1\r\nHo");
+      write(idle, ID);
+      assertThat(Said.read(idle.getInputStream()).ok()).isTrue();
+      await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 3);
+      drain();
+      awaitDeaf();
+      assertThat(idle.getInputStream().read()).isEqualTo(-1);
+      write(body, "cd");
+      write(head, "st: x\r\n\r\n");
+      for (Socket s : new Socket[] {body, head}) {
+        Said said = Said.read(s.getInputStream());
+        assertThat(said.ok()).isTrue();
+        assertThat(said.field("connection")).isEqualTo("close");
+      }
+      assertThat(drain.isAlive()).isTrue();
+      goOn.countDown();
+      Said late = Said.read(slow.getInputStream());
+      assertThat(late.ok()).isTrue();
+      assertThat(late.field("connection")).as("the request came before").isEqualTo("close");
+      assertThat(Said.read(stream.getInputStream()).body()).isEqualTo("ab");
+      assertThat(stream.getInputStream().read()).isEqualTo(-1);
+      drain.join();
+    }
+  }
+
+  @Test
+  void whoReadsNothingDoesNotHoldTheEndUp() throws Exception {
+    rig.close();
+    rig = new Rig();
+    rig.answering(
+        "a",
+        (r, n) -> "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n" + "a".repeat(8_000_000));
+    rig.start("lame_duck=0", "drain_timeout=100", "client_stall=1");
+    try (Socket c = rig.connect()) {
+      write(c, ID);
+      await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 1);
+      drain();
+      drain.join(Rig.SOON.toMillis());
+      assertThat(drain.isAlive()).isFalse();
+    }
+  }
+}
