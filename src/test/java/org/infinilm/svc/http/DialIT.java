@@ -22,7 +22,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import org.infinilm.svc.http.Failure.Kind;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -91,9 +90,8 @@ class DialIT {
 
   @Test
   void theKernelWatchesThePeer() throws Exception {
-    AtomicReference<Thread> server = new AtomicReference<>();
     try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      server.set(Thread.ofVirtual().start(() -> answerOnce(s)));
+      Thread server = Thread.ofVirtual().start(() -> answerOnce(s));
       InetSocketAddress to = new InetSocketAddress(s.getInetAddress(), s.getLocalPort());
       send(to);
       await().atMost(Duration.ofSeconds(20)).until(() -> heard.size() == 2);
@@ -107,8 +105,8 @@ class DialIT {
       assertThat(c.getOption(EpollChannelOption.TCP_USER_TIMEOUT)).isEqualTo(120_000);
       assertThat(c.getOption(EpollChannelOption.TCP_KEEPIDLE)).isBetween(1, 60);
       kept.close();
+      server.join();
     }
-    server.get().join();
   }
 
   private static void answerOnce(ServerSocket s) {
