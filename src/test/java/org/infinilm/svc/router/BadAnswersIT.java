@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.InputStream;
 import java.net.Socket;
@@ -12,6 +13,7 @@ import java.util.Map;
 import org.infinilm.svc.http.BadAnswers;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -124,5 +126,18 @@ class BadAnswersIT {
       assertThat(all).endsWith("own");
       assertThat(all.split("HTTP/1\\.1 ", -1)).hasSize(3);
     }
+  }
+
+  @Test
+  void strayBytesShowInTheMetrics() throws Exception {
+    String close = "Connection: close\r\n";
+    router.raw(
+        RawRouter.post(
+            "/odd", "tail", "x-answer: HTTP/1.1 200 OK~Content-Length: 0~~\r\n" + close));
+    await()
+        .atMost(RawRouter.SOON)
+        .untilAsserted(() ->
+            assertThat(router.raw("GET /metrics HTTP/1.1\r\nHost: x\r\n" + close + "\r\n"))
+                .containsPattern("infini_router_faults_total\\{kind=\".*BadAnswer\"} [1-9]"));
   }
 }
