@@ -50,7 +50,8 @@ final class Rig implements AutoCloseable {
     return answering(name, (r, n) -> OK);
   }
 
-  private ScriptedInstance listed(ScriptedInstance i, Map<String, Object> metadata) {
+  /// Registers it with this metadata.
+  ScriptedInstance listed(ScriptedInstance i, Map<String, Object> metadata) {
     instances.add(i);
     registry.add(i.name, i.port(), metadata);
     return i;
@@ -62,6 +63,13 @@ final class Rig implements AutoCloseable {
     return this;
   }
 
+  /// Starts a router that follows no registry.
+  Rig startFixed(List<Known> fixed, String... settings) throws Exception {
+    start(Ticker.SYSTEM, fixed, settings);
+    return this;
+  }
+
+  /// Starts one more router, over the registry when nothing is fixed.
   Router start(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
     Map<String, String> all = new HashMap<>();
     all.put("host", "127.0.0.1");
@@ -69,7 +77,7 @@ final class Rig implements AutoCloseable {
     all.put("access_log", "false");
     all.put("health_interval", "0.5");
     all.put("registry_sync_interval", "0.1");
-    if (!instances.isEmpty()) {
+    if (fixed.isEmpty()) {
       all.put("registry_url", registry.url().toString());
     }
     for (String s : settings) {
@@ -79,8 +87,10 @@ final class Rig implements AutoCloseable {
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
     Router r = new Router(config, fixed, ticker, new SplittableRandom(1));
     routers.add(r);
-    int want = instances.size() + fixed.size();
-    await().atMost(SOON).until(() -> get(r, "/services").path("total").asInt() == want);
+    String every = instances.size() + "/" + instances.size();
+    await()
+        .atMost(SOON)
+        .until(() -> get(r, "/health").path("healthy_services").asText().equals(every));
     return r;
   }
 
@@ -129,7 +139,11 @@ final class Rig implements AutoCloseable {
   }
 
   Socket connect() throws IOException {
-    Socket s = new Socket("127.0.0.1", router().port());
+    return connect(router());
+  }
+
+  private static Socket connect(Router to) throws IOException {
+    Socket s = new Socket("127.0.0.1", to.port());
     s.setSoTimeout((int) SOON.toMillis());
     s.setTcpNoDelay(true);
     return s;
@@ -148,7 +162,11 @@ final class Rig implements AutoCloseable {
 
   /// One request over a connection of its own.
   Said send(String request) throws IOException {
-    try (Socket s = connect()) {
+    return send(router(), request);
+  }
+
+  Said send(Router to, String request) throws IOException {
+    try (Socket s = connect(to)) {
       s.getOutputStream().write(request.getBytes(ISO_8859_1));
       return Said.read(s.getInputStream());
     }

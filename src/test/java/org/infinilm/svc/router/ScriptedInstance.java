@@ -1,12 +1,17 @@
 package org.infinilm.svc.router;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -35,6 +40,7 @@ final class ScriptedInstance implements AutoCloseable {
 
   final AtomicInteger connections = new AtomicInteger();
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final Set<Socket> fillers = ConcurrentHashMap.newKeySet();
   private final ServerSocket management;
   private final int port;
   private volatile Script script;
@@ -73,6 +79,14 @@ final class ScriptedInstance implements AutoCloseable {
     s.setReuseAddress(true);
     s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), backlog);
     return s;
+  }
+
+  /// The same port again; the one who accepted there may need a moment to let go of it.
+  private ServerSocket again(int backlog) {
+    return await()
+        .atMost(Duration.ofSeconds(20))
+        .ignoreException(BindException.class)
+        .until(() -> listener(port, backlog), Objects::nonNull);
   }
 
   /// What a connection is used for.
@@ -155,17 +169,17 @@ final class ScriptedInstance implements AutoCloseable {
 
   /// The engine is back.
   void returns() throws IOException {
-    data = listener(port, BACKLOG);
+    data = again(BACKLOG);
     accept(data, this::serve);
   }
 
   /// Nothing is accepted and the kernel drops what asks: the listener's queue is full.
   void blackHole() throws IOException {
     dies();
-    data = listener(port, 1);
+    data = again(1);
     for (int k = 0; k < MOST_FILLERS; k++) {
       Socket s = new Socket();
-      open.add(s);
+      fillers.add(s);
       try {
         s.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 300);
       } catch (IOException full) {
@@ -179,8 +193,10 @@ final class ScriptedInstance implements AutoCloseable {
   public void close() throws IOException {
     data.close();
     management.close();
-    for (Socket s : new ArrayList<>(open)) {
-      s.close();
+    for (Set<Socket> all : List.of(open, fillers)) {
+      for (Socket s : all) {
+        s.close();
+      }
     }
   }
 }

@@ -32,23 +32,28 @@ final class Talk {
   /// @throws EOFException when the peer closed between requests
   String head() throws IOException {
     while (true) {
-      StringBuilder b = new StringBuilder();
-      while (b.length() < 4 || b.indexOf("\r\n\r\n", b.length() - 4) < 0) {
-        int c = in.read();
-        if (c < 0) {
-          throw new EOFException();
-        }
-        b.append((char) c);
-        if (b.length() > MOST_HEAD) {
-          throw new IOException("head without an end");
-        }
-      }
-      String head = b.toString();
+      String head = anyHead();
       if (!head.startsWith("GET /health ") && !head.startsWith("GET /v1/models ")) {
         return head;
       }
       say(PROBE_ANSWER);
     }
+  }
+
+  /// The next head, health checks included.
+  String anyHead() throws IOException {
+    StringBuilder b = new StringBuilder();
+    while (b.length() < 4 || b.indexOf("\r\n\r\n", b.length() - 4) < 0) {
+      int c = in.read();
+      if (c < 0) {
+        throw new EOFException();
+      }
+      b.append((char) c);
+      if (b.length() > MOST_HEAD) {
+        throw new IOException("head without an end");
+      }
+    }
+    return b.toString();
   }
 
   /// The body that belongs to the head, by its Content-Length.
