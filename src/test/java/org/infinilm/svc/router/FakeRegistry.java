@@ -107,7 +107,7 @@ final class FakeRegistry implements AutoCloseable {
           t.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
           continue;
         }
-        boolean empty = flapping && asked.incrementAndGet() % 2 == 0;
+        boolean empty = asked.incrementAndGet() % 2 == 0 && flapping;
         List<Object> services = empty ? List.of() : new ArrayList<>(table);
         String body =
             new String(

@@ -26,7 +26,6 @@ class InstanceFaultsIT {
   private static final String SSE_CHUNKED =
       SSE + "Transfer-Encoding: chunked\r\n\r\n9\r\ndata: a\n\n\r\n";
   private static final String SSE_CLOSE = SSE + "\r\ndata: a\n\n";
-  private static final String STREAM = "{\"model\":\"m\",\"stream\":true,\"messages\":[]}";
 
   /// What the client sees, and how the router calls it.
   record Seen(List<Integer> statuses, End end, String outcome, int attempts) {}
@@ -52,7 +51,7 @@ class InstanceFaultsIT {
     }
 
     Cell streaming() {
-      return new Cell(name, STREAM, fault, alone, beside, kept, settings);
+      return new Cell(name, Rig.STREAM, fault, alone, beside, kept, settings);
     }
 
     /// Another status that it may have alone, where two of the kernel's events race.
@@ -424,7 +423,7 @@ class InstanceFaultsIT {
   private static void check(Rig rig, Cell cell, Said said, Seen expected) throws Exception {
     assertThat(said.status()).as("%s: %s", cell, said).isIn(expected.statuses());
     assertThat(said.end()).as("%s: %s", cell, said).isEqualTo(expected.end());
-    if (cell.body().equals(STREAM) && expected.end() == End.CUT) {
+    if (cell.body().equals(Rig.STREAM) && expected.end() == End.CUT) {
       assertThat(said.body()).startsWith("data: a\n\n").contains("data: {\"error\":");
     }
     rig.outcome(expected.outcome());

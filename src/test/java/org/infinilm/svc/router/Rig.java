@@ -25,6 +25,7 @@ final class Rig implements AutoCloseable {
   static final Duration SOON = Duration.ofSeconds(30);
   static final String CHAT = "/v1/chat/completions";
   static final String BODY = "{\"model\":\"m\",\"messages\":[]}";
+  static final String STREAM = "{\"model\":\"m\",\"stream\":true,\"messages\":[]}";
   static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
   final FakeRegistry registry;

@@ -30,6 +30,8 @@ final class ScriptedInstance implements AutoCloseable {
     String to(String request, int n) throws Exception;
   }
 
+  private static final String HEALTHY =
+      "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}";
   private static final int BACKLOG = 511;
   private static final int MOST_FILLERS = 64;
 
@@ -39,6 +41,10 @@ final class ScriptedInstance implements AutoCloseable {
   final List<String> seen = new CopyOnWriteArrayList<>();
 
   final AtomicInteger connections = new AtomicInteger();
+
+  /// Times that the babysitter was asked.
+  final AtomicInteger healthChecks = new AtomicInteger();
+
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
   private final Set<Socket> fillers = ConcurrentHashMap.newKeySet();
   private final ServerSocket management;
