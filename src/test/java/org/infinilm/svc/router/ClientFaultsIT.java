@@ -290,7 +290,7 @@ class ClientFaultsIT {
       for (int k = 0; k < clients; k++) {
         Socket s = new Socket();
         s.setReceiveBufferSize(4096);
-        s.connect(new java.net.InetSocketAddress("127.0.0.1", rig.router().port()));
+        s.connect(new java.net.InetSocketAddress("127.0.0.1", rig.port()));
         s.getOutputStream().write(Rig.post(Rig.CHAT, fields, Rig.BODY).getBytes(ISO_8859_1));
         all.add(s);
       }
@@ -328,7 +328,7 @@ class ClientFaultsIT {
       for (int k = 0; k < 5; k++) {
         Socket s = new Socket();
         s.setReceiveBufferSize(4096);
-        s.connect(new java.net.InetSocketAddress("127.0.0.1", rig.router().port()));
+        s.connect(new java.net.InetSocketAddress("127.0.0.1", rig.port()));
         s.getOutputStream()
             .write(Rig.post(Rig.CHAT, "Connection: close\r\n", Rig.BODY).getBytes(ISO_8859_1));
         all.add(s);

@@ -38,7 +38,7 @@ class HeadlineIT {
 
   private Crowd crowd(boolean stream) {
     String body = stream ? Rig.STREAM : Rig.BODY;
-    return new Crowd(rig.router().port(), Rig.post(Rig.CHAT, "", body));
+    return new Crowd(rig.port(), Rig.post(Rig.CHAT, "", body));
   }
 
   private static String good(boolean stream) {

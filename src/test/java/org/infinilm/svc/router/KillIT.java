@@ -64,7 +64,7 @@ class KillIT {
         "{\"model\":\"m\",\"max_tokens\":16,\"stream\":"
             + stream
             + ",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}";
-    return new Crowd(rig.router().port(), Rig.post(Rig.CHAT, "", body));
+    return new Crowd(rig.port(), Rig.post(Rig.CHAT, "", body));
   }
 
   private static void more(Crowd c, int requests) {

@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 
 /// Programs of the built jar as processes of their own, ended with the test.
 final class Programs implements AutoCloseable {
+  static final String PLAINLY = "exec \"$@\" 2>&1";
   private static final Duration START = Duration.ofSeconds(60);
 
   private final Path folder;
@@ -60,24 +61,24 @@ final class Programs implements AutoCloseable {
   Running simulate(int port, String... more) throws IOException {
     List<String> args = new ArrayList<>(List.of("--port", Integer.toString(port), "--model", "m"));
     args.addAll(List.of(more));
-    return run("simulate", "at http://127\\.0\\.0\\.1:([0-9]+)", "", List.of(), args);
+    return run("simulate", "at http://127\\.0\\.0\\.1:([0-9]+)", PLAINLY, List.of(), args);
   }
 
   /// `infini router` on any port.
   Running router(String... args) throws IOException {
-    return router("", List.of(), args);
+    return router(PLAINLY, List.of(), args);
   }
 
-  /// @param before a shell command, such as `ulimit -n 100 &&`
+  /// @param shell how a shell starts it: `exec "$@" 2>&1` and what else there is to say
   /// @param jvm more flags of the JVM
-  Running router(String before, List<String> jvm, String... args) throws IOException {
+  Running router(String shell, List<String> jvm, String... args) throws IOException {
     List<String> all = new ArrayList<>(List.of("--host", "127.0.0.1", "--router-port", "0"));
     all.addAll(List.of(args));
-    return run("router", "router on 127\\.0\\.0\\.1:([0-9]+)", before, jvm, all);
+    return run("router", "router on 127\\.0\\.0\\.1:([0-9]+)", shell, jvm, all);
   }
 
   private Running run(
-      String program, String listens, String before, List<String> jvm, List<String> args)
+      String program, String listens, String shell, List<String> jvm, List<String> args)
       throws IOException {
     Path log = folder.resolve(program + "-" + logs++ + ".log");
     List<String> java =
@@ -92,10 +93,9 @@ final class Programs implements AutoCloseable {
     java.addAll(jvm);
     java.addAll(List.of("-jar", System.getProperty("infini.jar", "target/infini.jar"), program));
     java.addAll(args);
-    List<String> shell =
-        new ArrayList<>(List.of("/bin/sh", "-c", before + " exec \"$@\" 2>&1", "sh"));
-    shell.addAll(java);
-    Process p = new ProcessBuilder(shell).redirectOutput(log.toFile()).start();
+    List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", shell, "sh"));
+    command.addAll(java);
+    Process p = new ProcessBuilder(command).redirectOutput(log.toFile()).start();
     started.add(p);
     Pattern address = Pattern.compile(listens);
     await()

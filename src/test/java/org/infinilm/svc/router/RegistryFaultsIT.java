@@ -31,7 +31,7 @@ class RegistryFaultsIT {
   }
 
   private Crowd crowd() {
-    return new Crowd(rig.router().port(), Rig.post(Rig.CHAT, "", Rig.BODY));
+    return new Crowd(rig.port(), Rig.post(Rig.CHAT, "", Rig.BODY));
   }
 
   /// Requests go on until the registry was asked so many more times, and none fails.

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -32,6 +33,7 @@ final class Rig implements AutoCloseable {
   final List<ScriptedInstance> instances = new ArrayList<>();
   final Client client = Client.create();
   private final List<Router> routers = new ArrayList<>();
+  private int external;
 
   Rig() throws IOException {
     registry = new FakeRegistry();
@@ -91,25 +93,41 @@ final class Rig implements AutoCloseable {
     String every = instances.size() + "/" + instances.size();
     await()
         .atMost(SOON)
-        .until(() -> get(r, "/health").path("healthy_services").asText().equals(every));
+        .until(() -> get(r.port(), "/health").path("healthy_services").asText().equals(every));
     return r;
   }
 
+  /// Asks a router that is a process of its own instead, once it knows every instance.
+  void follow(Programs.Running router) {
+    external = router.port();
+    String every = instances.size() + "/" + instances.size();
+    await().atMost(SOON).until(() -> health().equals(every));
+  }
+
+  /// The first router, in this process.
   Router router() {
     return routers.getFirst();
   }
 
-  URI at(String path) {
-    return URI.create("http://127.0.0.1:" + router().port() + path);
+  int port() {
+    return external > 0 ? external : router().port();
   }
 
   JsonNode get(String path) throws Exception {
-    return get(router(), path);
+    return get(port(), path);
   }
 
-  private JsonNode get(Router r, String path) throws Exception {
-    URI u = URI.create("http://127.0.0.1:" + r.port() + path);
-    return Json.tree(client.get(u, SOON).body());
+  private JsonNode get(int port, String path) throws Exception {
+    return Json.tree(text(port, path).getBytes(UTF_8));
+  }
+
+  String text(String path) throws Exception {
+    return text(port(), path);
+  }
+
+  private String text(int port, String path) throws Exception {
+    URI u = URI.create("http://127.0.0.1:" + port + path);
+    return new String(client.get(u, SOON).body(), UTF_8);
   }
 
   String health() throws Exception {
@@ -140,11 +158,11 @@ final class Rig implements AutoCloseable {
   }
 
   Socket connect() throws IOException {
-    return connect(router());
+    return connect(port());
   }
 
-  private static Socket connect(Router to) throws IOException {
-    Socket s = new Socket("127.0.0.1", to.port());
+  private static Socket connect(int port) throws IOException {
+    Socket s = new Socket("127.0.0.1", port);
     s.setSoTimeout((int) SOON.toMillis());
     s.setTcpNoDelay(true);
     return s;
@@ -163,11 +181,11 @@ final class Rig implements AutoCloseable {
 
   /// One request over a connection of its own.
   Said send(String request) throws IOException {
-    return send(router(), request);
+    return send(port(), request);
   }
 
-  Said send(Router to, String request) throws IOException {
-    try (Socket s = connect(to)) {
+  Said send(int port, String request) throws IOException {
+    try (Socket s = connect(port)) {
       s.getOutputStream().write(request.getBytes(ISO_8859_1));
       return Said.read(s.getInputStream());
     }
