@@ -342,21 +342,25 @@ class RetryIT {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "/v1/responses",
-        "/v1/files",
-        "/anything",
-        "/v1/images/generations",
-        "/v1/audio/speech"
-      })
-  void whatMayHaveAnEffectIsSentOnce(String path) throws Exception {
+  @CsvSource({
+    "/v1/responses, ''",
+    "/v1/responses, '\"store\":true,'",
+    "/v1/chat/completions, '\"store\":true,'",
+    "/v1/images/generations, ''",
+    "/v1/files, ''",
+    "/anything, ''"
+  })
+  void whatMayHaveAnEffectIsSentOnce(String path, String more) throws Exception {
     for (String name : List.of("a", "b")) {
       rig.instance(name, DIES);
     }
     rig.start();
-    assertThat(rig.send(Rig.post(path, "", Rig.BODY)).status()).isEqualTo(502);
+    assertThat(rig.send(Rig.post(path, "", body(more))).status()).isEqualTo(502);
     assertThat(rig.instances.stream().mapToInt(i -> i.seen.size()).sum()).isEqualTo(1);
+  }
+
+  private static String body(String more) {
+    return "{" + more + "\"model\":\"m\",\"messages\":[]}";
   }
 
   @ParameterizedTest
@@ -373,20 +377,21 @@ class RetryIT {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "/v1/chat/completions",
-        "/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/rerank",
-        "/tokenize"
-      })
-  void whatHasNoEffectIsSentAgain(String path) throws Exception {
+  @CsvSource({
+    "/v1/chat/completions, ''",
+    "/chat/completions, ''",
+    "/v1/completions, ''",
+    "/v1/messages, ''",
+    "/v1/responses, '\"store\":false,'",
+    "/v1/embeddings, ''",
+    "/v1/rerank, ''",
+    "/tokenize, ''"
+  })
+  void whatHasNoEffectIsSentAgain(String path, String more) throws Exception {
     rig.instance("bad", DIES);
     rig.good("good");
     rig.start();
-    Said said = untilRepeated(Rig.post(path, "", Rig.BODY));
+    Said said = untilRepeated(Rig.post(path, "", body(more)));
     assertThat(said.ok()).isTrue();
     assertThat(said.field("x-infini-attempts")).isEqualTo("2");
   }
