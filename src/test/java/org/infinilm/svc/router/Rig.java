@@ -72,8 +72,19 @@ final class Rig implements AutoCloseable {
     return this;
   }
 
-  /// Starts one more router, over the registry when nothing is fixed.
+  /// Starts one more router, over the registry when nothing is fixed, and waits as well.
   Router start(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
+    Router r = launch(ticker, fixed, settings);
+    int known = fixed.isEmpty() ? instances.size() : fixed.size();
+    String every = known + "/" + known;
+    await()
+        .atMost(SOON)
+        .until(() -> get(r.port(), "/health").path("healthy_services").asText().equals(every));
+    return r;
+  }
+
+  /// Starts one more router, as it is at its start.
+  Router launch(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
     Map<String, String> all = new HashMap<>();
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
@@ -90,10 +101,6 @@ final class Rig implements AutoCloseable {
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
     Router r = new Router(config, fixed, ticker, new SplittableRandom(1));
     routers.add(r);
-    String every = instances.size() + "/" + instances.size();
-    await()
-        .atMost(SOON)
-        .until(() -> get(r.port(), "/health").path("healthy_services").asText().equals(every));
     return r;
   }
 
