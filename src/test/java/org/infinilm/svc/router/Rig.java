@@ -186,6 +186,29 @@ final class Rig implements AutoCloseable {
         + body;
   }
 
+  /// An answer with a body of known length.
+  static String answer(int status, String fields, String body) {
+    return "HTTP/1.1 "
+        + status
+        + " Reason\r\n"
+        + fields
+        + "Content-Length: "
+        + body.length()
+        + "\r\n\r\n"
+        + body;
+  }
+
+  /// Sends until an answer needed more than one attempt.
+  Said untilRepeated(String request) throws IOException {
+    for (int k = 0; k < 30; k++) {
+      Said said = send(request);
+      if (!said.field("x-infini-attempts").equals("1")) {
+        return said;
+      }
+    }
+    throw new AssertionError("no request needed a second attempt");
+  }
+
   /// One request over a connection of its own.
   Said send(String request) throws IOException {
     return send(port(), request);

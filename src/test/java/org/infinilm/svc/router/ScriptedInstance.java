@@ -30,6 +30,13 @@ final class ScriptedInstance implements AutoCloseable {
     String to(String request, int n) throws Exception;
   }
 
+  /// Reads a request and closes without a byte.
+  static final Script CLOSES =
+      (self, t) -> {
+        self.take(t);
+        t.close();
+      };
+
   private static final String HEALTHY =
       "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}";
   private static final int BACKLOG = 511;
