@@ -2,7 +2,6 @@ package org.infinilm.svc.router;
 
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
@@ -75,12 +74,9 @@ final class FakeRegistry implements AutoCloseable {
     server.close();
   }
 
-  void returns() throws IOException {
-    ServerSocket s = new ServerSocket();
-    s.setReuseAddress(true);
-    s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-    server = s;
-    accept(s);
+  void returns() {
+    server = ScriptedInstance.again(port, 50);
+    accept(server);
   }
 
   private void accept(ServerSocket from) {

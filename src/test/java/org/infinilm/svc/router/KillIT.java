@@ -67,11 +67,6 @@ class KillIT {
     return new Crowd(rig.port(), Rig.post(Rig.CHAT, "", body));
   }
 
-  private static void more(Crowd c, int requests) {
-    int before = c.whole.get();
-    await().atMost(Rig.SOON).until(() -> c.whole.get() >= before + requests);
-  }
-
   private static void nothingLost(Crowd c, boolean stream) {
     assertThat(c.failed).isEmpty();
     if (stream) {
@@ -89,12 +84,12 @@ class KillIT {
     instances(3);
     AtomicBoolean going = new AtomicBoolean(true);
     try (Crowd c = crowd(stream).startWhile(CLIENTS, going::get)) {
-      more(c, 300);
+      c.more(300);
       running.getFirst().kill();
-      more(c, 300);
+      c.more(300);
       running.set(0, simulate(0));
       await().atMost(Rig.SOON).until(() -> rig.health().equals("3/3"));
-      more(c, 300);
+      c.more(300);
       going.set(false);
       c.join();
       nothingLost(c, stream);
@@ -119,11 +114,11 @@ class KillIT {
     AtomicBoolean going = new AtomicBoolean(true);
     try (Crowd c = crowd(stream).startWhile(CLIENTS / 2, going::get)) {
       for (int k = 0; k < running.size(); k++) {
-        more(c, 100);
+        c.more(100);
         running.get(k).end();
         running.set(k, simulate(k));
       }
-      more(c, 100);
+      c.more(100);
       going.set(false);
       c.join();
       nothingLost(c, stream);

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,6 +71,7 @@ class LeftoversIT {
   private void ask(Rig rig, SplittableRandom random) throws IOException {
     for (int k = 0; k < EACH; ) {
       try (Socket s = rig.connect()) {
+        InputStream in = new BufferedInputStream(s.getInputStream());
         for (int n = random.nextInt(1, 30); n > 0 && k < EACH; n--, k++) {
           String body =
               "{\"model\":\"m\",\"user\":\""
@@ -80,7 +83,7 @@ class LeftoversIT {
             s.setSoLinger(random.nextBoolean(), 0);
             break;
           }
-          Said said = Said.read(s.getInputStream());
+          Said said = Said.read(in);
           answered.incrementAndGet();
           if (!said.ok()) {
             k++;

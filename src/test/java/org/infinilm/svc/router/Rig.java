@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.URI;
@@ -217,7 +218,7 @@ final class Rig implements AutoCloseable {
   Said send(int port, String request) throws IOException {
     try (Socket s = connect(port)) {
       s.getOutputStream().write(request.getBytes(ISO_8859_1));
-      return Said.read(s.getInputStream());
+      return Said.read(new BufferedInputStream(s.getInputStream()));
     }
   }
 

@@ -98,7 +98,7 @@ final class ScriptedInstance implements AutoCloseable {
   }
 
   /// The same port again; the one who accepted there may need a moment to let go of it.
-  private ServerSocket again(int backlog) {
+  static ServerSocket again(int port, int backlog) {
     return await()
         .atMost(Duration.ofSeconds(20))
         .ignoreException(BindException.class)
@@ -185,14 +185,14 @@ final class ScriptedInstance implements AutoCloseable {
 
   /// The engine is back.
   void returns() throws IOException {
-    data = again(BACKLOG);
+    data = again(port, BACKLOG);
     accept(data, this::serve);
   }
 
   /// Nothing is accepted and the kernel drops what asks: the listener's queue is full.
   void blackHole() throws IOException {
     dies();
-    data = again(1);
+    data = again(port, 1);
     for (int k = 0; k < MOST_FILLERS; k++) {
       Socket s = new Socket();
       fillers.add(s);
