@@ -1,8 +1,12 @@
 package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,14 +61,16 @@ final class Crowd implements AutoCloseable {
   private Callable<Void> client(BooleanSupplier goOn) {
     return () -> {
       Socket s = null;
+      InputStream in = InputStream.nullInputStream();
       try {
         while (goOn.getAsBoolean()) {
           if (s == null) {
             s = new Socket("127.0.0.1", port);
             s.setSoTimeout(READ_MILLIS);
             s.setTcpNoDelay(true);
+            in = new BufferedInputStream(s.getInputStream());
           }
-          Said said = one(s);
+          Said said = one(s, in);
           if (!said.ok() || said.field("connection").equalsIgnoreCase("close")) {
             s.close();
             s = null;
@@ -79,10 +85,15 @@ final class Crowd implements AutoCloseable {
     };
   }
 
-  private Said one(Socket s) throws IOException {
+  private Said one(Socket s, InputStream in) {
     sent.incrementAndGet();
-    s.getOutputStream().write(request.getBytes(ISO_8859_1));
-    Said said = Said.read(s.getInputStream());
+    Said said;
+    try {
+      s.getOutputStream().write(request.getBytes(ISO_8859_1));
+      said = Said.read(in);
+    } catch (IOException unsent) {
+      said = new Said(0, "", "", Said.End.RESET);
+    }
     if (said.ok()) {
       whole.incrementAndGet();
     } else if (said.status() == 200) {
@@ -100,6 +111,21 @@ final class Crowd implements AutoCloseable {
     }
     running.clear();
     return this;
+  }
+
+  /// Waits until so many more requests were answered whole.
+  void more(int requests) {
+    int before = whole.get();
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(
+            () -> assertThat(whole.get()).as("%s", this).isGreaterThanOrEqualTo(before + requests));
+  }
+
+  @Override
+  public String toString() {
+    return "sent %d, whole %d, broken %d, failed %s"
+        .formatted(sent.get(), whole.get(), broken.size(), failed);
   }
 
   @Override

@@ -2,7 +2,6 @@ package org.infinilm.svc.router;
 
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
@@ -75,12 +74,9 @@ final class FakeRegistry implements AutoCloseable {
     server.close();
   }
 
-  void returns() throws IOException {
-    ServerSocket s = new ServerSocket();
-    s.setReuseAddress(true);
-    s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-    server = s;
-    accept(s);
+  void returns() {
+    server = ScriptedInstance.again(port, 50);
+    accept(server);
   }
 
   private void accept(ServerSocket from) {
@@ -107,7 +103,7 @@ final class FakeRegistry implements AutoCloseable {
           t.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
           continue;
         }
-        boolean empty = flapping && asked.incrementAndGet() % 2 == 0;
+        boolean empty = asked.incrementAndGet() % 2 == 0 && flapping;
         List<Object> services = empty ? List.of() : new ArrayList<>(table);
         String body =
             new String(

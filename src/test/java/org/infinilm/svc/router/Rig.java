@@ -1,10 +1,12 @@
 package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.URI;
@@ -25,12 +27,14 @@ final class Rig implements AutoCloseable {
   static final Duration SOON = Duration.ofSeconds(30);
   static final String CHAT = "/v1/chat/completions";
   static final String BODY = "{\"model\":\"m\",\"messages\":[]}";
+  static final String STREAM = "{\"model\":\"m\",\"stream\":true,\"messages\":[]}";
   static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
   final FakeRegistry registry;
   final List<ScriptedInstance> instances = new ArrayList<>();
   final Client client = Client.create();
   private final List<Router> routers = new ArrayList<>();
+  private int external;
 
   Rig() throws IOException {
     registry = new FakeRegistry();
@@ -50,7 +54,8 @@ final class Rig implements AutoCloseable {
     return answering(name, (r, n) -> OK);
   }
 
-  private ScriptedInstance listed(ScriptedInstance i, Map<String, Object> metadata) {
+  /// Registers it with this metadata.
+  ScriptedInstance listed(ScriptedInstance i, Map<String, Object> metadata) {
     instances.add(i);
     registry.add(i.name, i.port(), metadata);
     return i;
@@ -62,14 +67,32 @@ final class Rig implements AutoCloseable {
     return this;
   }
 
+  /// Starts a router that follows no registry.
+  Rig startFixed(List<Known> fixed, String... settings) throws Exception {
+    start(Ticker.SYSTEM, fixed, settings);
+    return this;
+  }
+
+  /// Starts one more router, over the registry when nothing is fixed, and waits as well.
   Router start(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
+    Router r = launch(ticker, fixed, settings);
+    int known = fixed.isEmpty() ? instances.size() : fixed.size();
+    String every = known + "/" + known;
+    await()
+        .atMost(SOON)
+        .until(() -> get(r.port(), "/health").path("healthy_services").asText().equals(every));
+    return r;
+  }
+
+  /// Starts one more router, as it is at its start.
+  Router launch(Ticker ticker, List<Known> fixed, String... settings) throws Exception {
     Map<String, String> all = new HashMap<>();
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
     all.put("access_log", "false");
     all.put("health_interval", "0.5");
     all.put("registry_sync_interval", "0.1");
-    if (!instances.isEmpty()) {
+    if (fixed.isEmpty()) {
       all.put("registry_url", registry.url().toString());
     }
     for (String s : settings) {
@@ -79,26 +102,40 @@ final class Rig implements AutoCloseable {
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
     Router r = new Router(config, fixed, ticker, new SplittableRandom(1));
     routers.add(r);
-    int want = instances.size() + fixed.size();
-    await().atMost(SOON).until(() -> get(r, "/services").path("total").asInt() == want);
     return r;
   }
 
+  /// Asks a router that is a process of its own instead, once it knows every instance.
+  void follow(Programs.Running router) {
+    external = router.port();
+    String every = instances.size() + "/" + instances.size();
+    await().atMost(SOON).until(() -> health().equals(every));
+  }
+
+  /// The first router, in this process.
   Router router() {
     return routers.getFirst();
   }
 
-  URI at(String path) {
-    return URI.create("http://127.0.0.1:" + router().port() + path);
+  int port() {
+    return external > 0 ? external : router().port();
   }
 
   JsonNode get(String path) throws Exception {
-    return get(router(), path);
+    return get(port(), path);
   }
 
-  private JsonNode get(Router r, String path) throws Exception {
-    URI u = URI.create("http://127.0.0.1:" + r.port() + path);
-    return Json.tree(client.get(u, SOON).body());
+  private JsonNode get(int port, String path) throws Exception {
+    return Json.tree(text(port, path).getBytes(UTF_8));
+  }
+
+  String text(String path) throws Exception {
+    return text(port(), path);
+  }
+
+  private String text(int port, String path) throws Exception {
+    URI u = URI.create("http://127.0.0.1:" + port + path);
+    return new String(client.get(u, SOON).body(), UTF_8);
   }
 
   String health() throws Exception {
@@ -129,7 +166,11 @@ final class Rig implements AutoCloseable {
   }
 
   Socket connect() throws IOException {
-    Socket s = new Socket("127.0.0.1", router().port());
+    return connect(port());
+  }
+
+  private static Socket connect(int port) throws IOException {
+    Socket s = new Socket("127.0.0.1", port);
     s.setSoTimeout((int) SOON.toMillis());
     s.setTcpNoDelay(true);
     return s;
@@ -146,11 +187,38 @@ final class Rig implements AutoCloseable {
         + body;
   }
 
+  /// An answer with a body of known length.
+  static String answer(int status, String fields, String body) {
+    return "HTTP/1.1 "
+        + status
+        + " Reason\r\n"
+        + fields
+        + "Content-Length: "
+        + body.length()
+        + "\r\n\r\n"
+        + body;
+  }
+
+  /// Sends until an answer needed more than one attempt.
+  Said untilRepeated(String request) throws IOException {
+    for (int k = 0; k < 30; k++) {
+      Said said = send(request);
+      if (!said.field("x-infini-attempts").equals("1")) {
+        return said;
+      }
+    }
+    throw new AssertionError("no request needed a second attempt");
+  }
+
   /// One request over a connection of its own.
   Said send(String request) throws IOException {
-    try (Socket s = connect()) {
+    return send(port(), request);
+  }
+
+  Said send(int port, String request) throws IOException {
+    try (Socket s = connect(port)) {
       s.getOutputStream().write(request.getBytes(ISO_8859_1));
-      return Said.read(s.getInputStream());
+      return Said.read(new BufferedInputStream(s.getInputStream()));
     }
   }
 

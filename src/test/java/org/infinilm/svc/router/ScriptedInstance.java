@@ -1,12 +1,17 @@
 package org.infinilm.svc.router;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -25,6 +30,15 @@ final class ScriptedInstance implements AutoCloseable {
     String to(String request, int n) throws Exception;
   }
 
+  /// Reads a request and closes without a byte.
+  static final Script CLOSES =
+      (self, t) -> {
+        self.take(t);
+        t.close();
+      };
+
+  private static final String HEALTHY =
+      "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}";
   private static final int BACKLOG = 511;
   private static final int MOST_FILLERS = 64;
 
@@ -34,7 +48,12 @@ final class ScriptedInstance implements AutoCloseable {
   final List<String> seen = new CopyOnWriteArrayList<>();
 
   final AtomicInteger connections = new AtomicInteger();
+
+  /// Times that the babysitter was asked.
+  final AtomicInteger healthChecks = new AtomicInteger();
+
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final Set<Socket> fillers = ConcurrentHashMap.newKeySet();
   private final ServerSocket management;
   private final int port;
   private volatile Script script;
@@ -52,7 +71,10 @@ final class ScriptedInstance implements AutoCloseable {
         management,
         s -> {
           Talk t = new Talk(s);
-          t.head();
+          while (t.anyHead().startsWith("GET /health ")) {
+            healthChecks.incrementAndGet();
+            t.say(HEALTHY);
+          }
         });
   }
 
@@ -73,6 +95,14 @@ final class ScriptedInstance implements AutoCloseable {
     s.setReuseAddress(true);
     s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), backlog);
     return s;
+  }
+
+  /// The same port again; the one who accepted there may need a moment to let go of it.
+  static ServerSocket again(int port, int backlog) {
+    return await()
+        .atMost(Duration.ofSeconds(20))
+        .ignoreException(BindException.class)
+        .until(() -> listener(port, backlog), Objects::nonNull);
   }
 
   /// What a connection is used for.
@@ -155,17 +185,17 @@ final class ScriptedInstance implements AutoCloseable {
 
   /// The engine is back.
   void returns() throws IOException {
-    data = listener(port, BACKLOG);
+    data = again(port, BACKLOG);
     accept(data, this::serve);
   }
 
   /// Nothing is accepted and the kernel drops what asks: the listener's queue is full.
   void blackHole() throws IOException {
     dies();
-    data = listener(port, 1);
+    data = again(port, 1);
     for (int k = 0; k < MOST_FILLERS; k++) {
       Socket s = new Socket();
-      open.add(s);
+      fillers.add(s);
       try {
         s.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 300);
       } catch (IOException full) {
@@ -179,8 +209,10 @@ final class ScriptedInstance implements AutoCloseable {
   public void close() throws IOException {
     data.close();
     management.close();
-    for (Socket s : new ArrayList<>(open)) {
-      s.close();
+    for (Set<Socket> all : List.of(open, fillers)) {
+      for (Socket s : all) {
+        s.close();
+      }
     }
   }
 }

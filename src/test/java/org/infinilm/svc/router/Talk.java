@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,7 +23,7 @@ final class Talk {
 
   Talk(Socket socket) throws IOException {
     this.socket = socket;
-    this.in = socket.getInputStream();
+    this.in = new BufferedInputStream(socket.getInputStream());
     this.out = socket.getOutputStream();
   }
 
@@ -32,23 +33,28 @@ final class Talk {
   /// @throws EOFException when the peer closed between requests
   String head() throws IOException {
     while (true) {
-      StringBuilder b = new StringBuilder();
-      while (b.length() < 4 || b.indexOf("\r\n\r\n", b.length() - 4) < 0) {
-        int c = in.read();
-        if (c < 0) {
-          throw new EOFException();
-        }
-        b.append((char) c);
-        if (b.length() > MOST_HEAD) {
-          throw new IOException("head without an end");
-        }
-      }
-      String head = b.toString();
+      String head = anyHead();
       if (!head.startsWith("GET /health ") && !head.startsWith("GET /v1/models ")) {
         return head;
       }
       say(PROBE_ANSWER);
     }
+  }
+
+  /// The next head, health checks included.
+  String anyHead() throws IOException {
+    StringBuilder b = new StringBuilder();
+    while (b.length() < 4 || b.indexOf("\r\n\r\n", b.length() - 4) < 0) {
+      int c = in.read();
+      if (c < 0) {
+        throw new EOFException();
+      }
+      b.append((char) c);
+      if (b.length() > MOST_HEAD) {
+        throw new IOException("head without an end");
+      }
+    }
+    return b.toString();
   }
 
   /// The body that belongs to the head, by its Content-Length.
