@@ -23,8 +23,10 @@ final class Admission {
   }
 
   /// A `Send` has its seat, to be released once.
-  Choice choose(Ask ask, Candidates among, RandomGenerator random) {
-    List<Instance> trials = among.trials();
+  ///
+  /// @param mayTry whether the request may be an instance's trial: only one that can be repeated
+  Choice choose(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
+    List<Instance> trials = mayTry ? among.trials() : List.of();
     for (int k = 0; k < trials.size(); k++) {
       Instance t = trials.get(k);
       if (seats.trialOffered(t.slot())

@@ -233,7 +233,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
 
   private Choice choice(Question q, Candidates left) {
     long before = plane.ticker().nanos();
-    Choice c = plane.admission().choose(q.ask(), left, ThreadLocalRandom.current());
+    Choice c = plane.admission().choose(q.ask(), left, q.replayable(), ThreadLocalRandom.current());
     plane.metrics().decided(plane.ticker().nanos() - before);
     return c;
   }
@@ -282,7 +282,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     if (retries.mayPutAside(q, head.status())) {
       Candidates others = retries.besides(a.instance(), q, plane.table().get().fleet());
       if (!others.isEmpty() && choice(q, others) instanceof Choice.Send other) {
-        if (retries.pay(a.instance(), head)) {
+        if (retries.pay(a.instance(), head, other.instance())) {
           a.giveUp();
           stage = Stage.CHOOSE;
           take(other);
@@ -308,6 +308,10 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
 
   @Override
   public void body(ByteBuf slice) {
+    if (movedForLength(slice)) {
+      slice.release();
+      return;
+    }
     Answer to = relayed();
     to.slice(slice);
     if (!in.isWritable()) {
@@ -316,6 +320,31 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
         current().reading(false);
       }
     }
+  }
+
+  /// Asks a larger instance when this one says, at the start of its answer, that the prompt does
+  /// not fit: the estimate was too low.
+  private boolean movedForLength(ByteBuf slice) {
+    Answer to = answer;
+    if (to == null || to.begun() || !ContextRefusal.is(to.status(), slice)) {
+      return false;
+    }
+    Question q = asked();
+    Attempt a = current();
+    Candidates larger = retries.larger(a.instance(), q, plane.table().get().fleet());
+    if (larger.isEmpty() || !(choice(q, larger) instanceof Choice.Send other)) {
+      return false;
+    }
+    a.giveUp();
+    answer = null;
+    if (quiet != null) {
+      quiet.follows(null);
+    }
+    retries.couldNotHold(a.instance());
+    stage = Stage.CHOOSE;
+    take(other);
+    advance();
+    return true;
   }
 
   /// The answer, begun.

@@ -59,10 +59,13 @@ record ModelNames(Map<String, String> aliases, int unknownStatus) {
             + Words.hint(shown, offered)
             + "; models on offer: "
             + (offered.isEmpty() ? "none" : String.join(", ", offered));
-    return table.unread() == 0
-        ? ApiError.unknownModel(unknownStatus, said)
-        : ApiError.unavailable(
-            "no_healthy_instance",
-            said + "; those of " + table.unread() + " instances are not known yet");
+    if (table.unread() > 0) {
+      return ApiError.unavailable(
+          "no_healthy_instance",
+          said + "; those of " + table.unread() + " instances are not known yet");
+    }
+    return offered.isEmpty()
+        ? ApiError.unavailable("no_healthy_instance", said)
+        : ApiError.unknownModel(unknownStatus, said);
   }
 }

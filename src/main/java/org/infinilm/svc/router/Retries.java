@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * What may be repeated is the failure's to say (Failure.Kind). Tries that sent nothing do not count
  * against the limit while untried instances remain. An answer of 429, 502 or 503, and once a 500, is
  * put aside for another instance's within the retry budget; without it when the instance fails time
- * after time, since leaving a broken instance out adds no load.
+ * after time and the other does not, since leaving a broken instance out adds no load.
  *
  * Blame: when another instance answers a request on which one has failed, the fault is proven.
  */
@@ -43,6 +43,7 @@ final class Retries {
   private long sentAtNanos;
   private boolean allTried;
   private boolean put500Aside;
+  private boolean moved;
   private boolean wasLate;
 
   Retries(Plane plane, Account account) {
@@ -162,8 +163,12 @@ final class Retries {
   }
 
   /// Puts an answer aside; false when the budget does not allow it.
-  boolean pay(Instance i, ResponseHead answer) {
-    boolean free = plane.instances().failuresInARow(i) >= FREE_AFTER_FAILURES;
+  ///
+  /// @param next who would be asked instead
+  boolean pay(Instance i, ResponseHead answer, Instance next) {
+    boolean free =
+        plane.instances().failuresInARow(i) >= FREE_AFTER_FAILURES
+            && plane.instances().failuresInARow(next) == 0;
     if (!free && !plane.retryBudget().retry()) {
       return false;
     }
@@ -180,6 +185,34 @@ final class Retries {
       suspects = with(suspects, i);
     }
     return true;
+  }
+
+  /// Instances that may hold what this one could not, once in a request's life.
+  Candidates larger(Instance than, Question q, Fleet fleet) {
+    if (moved || !q.generation() || counted + 1 >= MOST_ATTEMPTS) {
+      return Candidates.of("", List.of());
+    }
+    long held = than.capacityTokens();
+    return besides(than, q, fleet)
+        .without(i ->
+            held != Instance.UNKNOWN
+                && i.capacityTokens() != Instance.UNKNOWN
+                && i.capacityTokens() <= held);
+  }
+
+  /// Notes that an instance could not hold the prompt and said so: nobody's fault, and nothing was
+  /// computed.
+  void couldNotHold(Instance i) {
+    moved = true;
+    counted++;
+    tried = with(tried, i);
+    plane.metrics().retry("context_length");
+    if (first == null) {
+      first =
+          ApiError.invalid(
+              "context_length_exceeded",
+              "instance " + i.name() + " cannot hold the prompt, and no larger one answered");
+    }
   }
 
   /// A peer answered what others had failed on.

@@ -129,7 +129,10 @@ class QuestionsTest {
     return plane
         .admission()
         .choose(
-            q.ask(), q.candidates(plane.table().get().fleet()), new java.util.SplittableRandom(1));
+            q.ask(),
+            q.candidates(plane.table().get().fleet()),
+            false,
+            new java.util.SplittableRandom(1));
   }
 
   /// The table of docs/router.md: path, body, whether a POST may be repeated, whether what does not

@@ -49,10 +49,7 @@ class RegistrySyncTest {
                 service("c", "h", "https://h:9", OPENAI),
                 service("d", "h", "http://other_host:7/base/", OPENAI)))
         .containsExactly(
-            "http://my_host:8100",
-            "http://[::1]:8100",
-            "http://h:8100",
-            "http://other_host:7/base");
+            "http://my_host:8100", "http://[::1]:8100", "https://h:9", "http://other_host:7/base");
   }
 
   @Test

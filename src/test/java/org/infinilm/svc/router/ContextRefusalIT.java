@@ -1,0 +1,80 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// Prompts that an instance refuses as too long, after the estimate had let them through.
+class ContextRefusalIT {
+  private static final String WORDS =
+      "{\"error\":{\"message\":\"maximum context length is 4096 tokens\",\"code\":400}}";
+  private static final String REFUSAL =
+      "HTTP/1.1 400 Bad Request\r\nContent-Length: " + WORDS.length() + "\r\n\r\n" + WORDS;
+
+  private Rig rig;
+
+  @BeforeEach
+  void begin() throws Exception {
+    rig = new Rig();
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    rig.quiet();
+    rig.close();
+  }
+
+  private ScriptedInstance holding(String name, int tokens, String answer) throws Exception {
+    return rig.listed(
+        new ScriptedInstance(name, ScriptedInstance.answering((r, n) -> answer)),
+        Map.of("max_model_len", tokens));
+  }
+
+  @Test
+  void aLargerInstanceIsAskedOnce() throws Exception {
+    ScriptedInstance small = holding("a", 4096, REFUSAL);
+    ScriptedInstance large = holding("b", 16384, Rig.OK);
+    rig.start();
+    for (int k = 0; k < 4; k++) {
+      assertThat(rig.chat().status()).isEqualTo(200);
+    }
+    assertThat(small.seen).isNotEmpty();
+    assertThat(large.seen).hasSize(4);
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  @Test
+  void whereNoneIsLargerTheInstancesOwnWordsAreTheAnswer() throws Exception {
+    holding("a", 4096, REFUSAL);
+    holding("b", 4096, REFUSAL);
+    rig.start();
+    assertThat(rig.chat().body()).isEqualTo(WORDS);
+    assertThat(rig.decision().path("attempts").asInt()).isEqualTo(1);
+  }
+
+  @Test
+  void aLargerOneThatRefusesTooAnswersForItself() throws Exception {
+    holding("a", 4096, REFUSAL);
+    String other = WORDS.replace("4096", "8192");
+    holding("b", 8192, REFUSAL.replace("4096", "8192"));
+    rig.start();
+    for (int k = 0; k < 3; k++) {
+      assertThat(rig.chat().body()).isEqualTo(other);
+    }
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  @Test
+  void otherRefusalsStay() throws Exception {
+    String words = "{\"error\":{\"message\":\"temperature must be positive\"}}";
+    String no = "HTTP/1.1 400 X\r\nContent-Length: " + words.length() + "\r\n\r\n" + words;
+    holding("a", 4096, no);
+    holding("b", 16384, no);
+    rig.start();
+    assertThat(rig.chat().body()).isEqualTo(words);
+    assertThat(rig.decision().path("attempts").asInt()).isEqualTo(1);
+  }
+}
