@@ -21,7 +21,7 @@ import java.time.Duration;
 final class Dial {
   /// A host that acknowledges nothing for so long is gone: what was sent to it, or that it is still
   /// there. It also bounds how long an instance may leave an upload unread.
-  private static final Duration DEAD_PEER = Duration.ofSeconds(120);
+  private static final Duration DEAD_PEER = Duration.ofMinutes(2);
 
   private final EventLoop eventLoop;
   private final LoopState loop;

@@ -191,6 +191,7 @@ final class InboundRequest implements Inbound {
   }
 
   private void connectionField(HttpHeaders h) {
+    connection.cors().mark(request.headers().get(HttpHeaderNames.ORIGIN), h);
     keepAlive = keepAlive && connection.keepsAlive();
     if (!keepAlive) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);

@@ -67,6 +67,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final BodyCollector body = new BodyCollector();
   private @Nullable HttpRequest head;
   private @Nullable String requestId;
+  private @Nullable String origin;
   private HttpMethod method = HttpMethod.GET;
   private @Nullable InboundRequest current;
   private boolean continueDue;
@@ -178,6 +179,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (part.decoderResult().isFailure()) {
       if (head == null) {
         requestId = null;
+        origin = null;
         method = HttpMethod.GET;
       }
       ReferenceCountUtil.release(part);
@@ -199,6 +201,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private void begin(HttpRequest request) {
     clock.enter(Phase.BODY, loop.now());
     requestId = request.headers().get("x-request-id");
+    origin = request.headers().get(HttpHeaderNames.ORIGIN);
     method = request.method();
     RequestCheck.Refusal no = RequestCheck.refusal(request);
     long length = HttpUtil.getContentLength(request, 0L);
@@ -256,8 +259,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);
     try {
-      if (h.uri().equals("*")) {
-        r.answer(Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+      Response here = answeredHere(h);
+      if (here != null) {
+        r.answer(here);
       } else {
         shared.front.receive(r);
       }
@@ -266,6 +270,16 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       Faults.note("a request's start", e);
       r.fault();
     }
+  }
+
+  private @Nullable Response answeredHere(HttpRequest h) {
+    return h.uri().equals("*")
+        ? Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        : cors().preflight(h);
+  }
+
+  Cors cors() {
+    return shared.options.cors();
   }
 
   /// What a client is told after a fault of ours.
@@ -350,6 +364,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     DefaultFullHttpResponse full =
         InboundRequest.full(shared.front.refusal(status, why, requestId), method);
     full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    cors().mark(origin, full.headers());
     channel.writeAndFlush(full).addListener(f -> linger());
   }
 

@@ -35,7 +35,8 @@ class ProxyServerIT {
                 0,
                 1,
                 new ProxyServer.Limits(1 << 20, 1 << 24, 100, 0),
-                new ProxyServer.Times(s, s, 0, s, s, 0)),
+                new ProxyServer.Times(s, s, 0, s, s, 0),
+                Cors.NONE),
             new Front() {
               @Override
               public void receive(Inbound request) {
