@@ -263,6 +263,9 @@ final class InboundRequest implements Inbound {
       } else {
         answer(connection.failed());
       }
+    } catch (RuntimeException e) {
+      Faults.note("an answer about a fault", e);
+      channel.close();
     } finally {
       told.gone();
     }
@@ -291,8 +294,18 @@ final class InboundRequest implements Inbound {
         .name("route ", 0)
         .start(() -> {
           Response answer = handle(handler, r);
-          channel.eventLoop().execute(() -> answer(answer));
+          channel.eventLoop().execute(() -> give(answer));
         });
+  }
+
+  /// Answers what a handler said, if it can be said at all.
+  private void give(Response answer) {
+    try {
+      answer(answer);
+    } catch (RuntimeException e) {
+      Faults.note("an own answer", e);
+      fault();
+    }
   }
 
   private static Response handle(Handler handler, Request r) {

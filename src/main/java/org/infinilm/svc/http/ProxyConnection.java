@@ -74,7 +74,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private boolean closing;
   private boolean counted;
   private boolean decoding;
-  private long aheadBytes;
+  private boolean late;
   private long queuedBytes;
   private int marks;
 
@@ -114,16 +114,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       int n = ((ByteBuf) message).readableBytes();
       if (closing) {
         clock.read(n, loop.now());
-        aheadBytes += n;
+        late = true;
         ReferenceCountUtil.release(message);
         return;
       }
-      if (current != null) {
-        aheadBytes += n;
-        if (aheadBytes > MOST_AHEAD_BYTES) {
-          channel.config().setAutoRead(false);
-        }
-      } else if (clock.phase() == Phase.IDLE) {
+      if (current == null && clock.phase() == Phase.IDLE) {
         clock.enter(Phase.HEAD, loop.now());
       }
       decode(ctx, message);
@@ -148,6 +143,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
           clock.enter(phase, loop.now());
         }
       }
+      holdBack();
     }
 
     @Override
@@ -255,7 +251,6 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     ByteBuf whole = body.take(channel.alloc());
     InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peer.getHostAddress());
     current = r;
-    aheadBytes = 0;
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);
     try {
@@ -302,11 +297,20 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return;
     }
     clock.enter(Phase.IDLE, loop.now());
-    if (!channel.config().isAutoRead()) {
-      channel.config().setAutoRead(true);
+    if (!decoding) {
+      if (decoder.holdsBytes()) {
+        channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
+      } else {
+        holdBack();
+      }
     }
-    if (!decoding && decoder.holdsBytes()) {
-      channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
+  }
+
+  /// Reads no more while much waits for its turn.
+  private void holdBack() {
+    boolean read = current == null || decoder.waitingBytes() <= MOST_AHEAD_BYTES;
+    if (channel.config().isAutoRead() != read) {
+      channel.config().setAutoRead(read);
     }
   }
 
@@ -318,7 +322,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         .addListener(f -> {
           if (next == Next.RESET) {
             reset();
-          } else if (aheadBytes > 0 || decoder.holdsBytes()) {
+          } else if (late || decoder.holdsBytes()) {
             linger();
           } else {
             channel.close();
@@ -380,7 +384,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     if (head != null) {
       refuse(503, memoryFull());
-    } else if (unsent() > 0) {
+    } else if (unsent() > 0 || decoder.waitingBytes() > MOST_AHEAD_BYTES) {
       reset();
     }
   }
@@ -434,8 +438,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       marks = pressure;
       channel.config().setWriteBufferWaterMark(MARKS[pressure]);
     }
-    memory.note(loop.now() - clock.since(), unsent > 0 || head != null);
-    if (!memory.unsent(unsent)) {
+    int waiting = decoder.waitingBytes();
+    memory.note(
+        loop.now() - clock.since(), unsent > 0 || head != null || waiting > MOST_AHEAD_BYTES);
+    if (!memory.waiting(unsent + waiting)) {
       reset();
     }
   }

@@ -72,6 +72,12 @@ class ProxyServerIT {
   }
 
   @Test
+  void anAnswerThatCannotBeWrittenIs500() throws Exception {
+    start(r -> r.serve(q -> Response.text(200, "text/plain", "a").with("x-a", "b\r\nc: d")));
+    assertThat(ask(closing(GET))).startsWith("HTTP/1.1 500 ").doesNotContain("c: d");
+  }
+
+  @Test
   void anErrorOfTheFrontIs500OnceAndTheOwnerIsToldToLetGo() throws Exception {
     AtomicInteger gone = new AtomicInteger();
     start(r -> {
