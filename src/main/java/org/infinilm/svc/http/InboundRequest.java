@@ -191,6 +191,7 @@ final class InboundRequest implements Inbound {
   }
 
   private void connectionField(HttpHeaders h) {
+    connection.cors().mark(request.headers().get(HttpHeaderNames.ORIGIN), h);
     keepAlive = keepAlive && connection.keepsAlive();
     if (!keepAlive) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
@@ -262,6 +263,9 @@ final class InboundRequest implements Inbound {
       } else {
         answer(connection.failed());
       }
+    } catch (RuntimeException e) {
+      Faults.note("an answer about a fault", e);
+      channel.close();
     } finally {
       told.gone();
     }
@@ -290,8 +294,18 @@ final class InboundRequest implements Inbound {
         .name("route ", 0)
         .start(() -> {
           Response answer = handle(handler, r);
-          channel.eventLoop().execute(() -> answer(answer));
+          channel.eventLoop().execute(() -> give(answer));
         });
+  }
+
+  /// Answers what a handler said, if it can be said at all.
+  private void give(Response answer) {
+    try {
+      answer(answer);
+    } catch (RuntimeException e) {
+      Faults.note("an own answer", e);
+      fault();
+    }
   }
 
   private static Response handle(Handler handler, Request r) {

@@ -53,7 +53,7 @@ final class MemoryBudget {
     private final AtomicLong counted = new AtomicLong();
     private final Runnable giveUp;
     private long body;
-    private long unsent;
+    private long waiting;
     private volatile long age;
     private volatile boolean mayGo;
 
@@ -69,10 +69,11 @@ final class MemoryBudget {
       return change(by);
     }
 
-    /// What waits for the client now; false when this share is the one to give up.
-    boolean unsent(long bytes) {
-      long by = bytes - unsent;
-      unsent = bytes;
+    /// What waits for the client, or for its turn, now; false when this share is the one to give
+    /// up.
+    boolean waiting(long bytes) {
+      long by = bytes - waiting;
+      waiting = bytes;
       return change(by);
     }
 
@@ -86,7 +87,7 @@ final class MemoryBudget {
 
     void close() {
       body(0);
-      unsent(0);
+      waiting(0);
       large.remove(this);
     }
 

@@ -67,13 +67,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final BodyCollector body = new BodyCollector();
   private @Nullable HttpRequest head;
   private @Nullable String requestId;
+  private @Nullable String origin;
   private HttpMethod method = HttpMethod.GET;
   private @Nullable InboundRequest current;
   private boolean continueDue;
   private boolean closing;
   private boolean counted;
   private boolean decoding;
-  private long aheadBytes;
+  private boolean late;
   private long queuedBytes;
   private int marks;
 
@@ -113,16 +114,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       int n = ((ByteBuf) message).readableBytes();
       if (closing) {
         clock.read(n, loop.now());
-        aheadBytes += n;
+        late = true;
         ReferenceCountUtil.release(message);
         return;
       }
-      if (current != null) {
-        aheadBytes += n;
-        if (aheadBytes > MOST_AHEAD_BYTES) {
-          channel.config().setAutoRead(false);
-        }
-      } else if (clock.phase() == Phase.IDLE) {
+      if (current == null && clock.phase() == Phase.IDLE) {
         clock.enter(Phase.HEAD, loop.now());
       }
       decode(ctx, message);
@@ -147,6 +143,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
           clock.enter(phase, loop.now());
         }
       }
+      holdBack();
     }
 
     @Override
@@ -178,6 +175,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (part.decoderResult().isFailure()) {
       if (head == null) {
         requestId = null;
+        origin = null;
         method = HttpMethod.GET;
       }
       ReferenceCountUtil.release(part);
@@ -199,6 +197,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private void begin(HttpRequest request) {
     clock.enter(Phase.BODY, loop.now());
     requestId = request.headers().get("x-request-id");
+    origin = request.headers().get(HttpHeaderNames.ORIGIN);
     method = request.method();
     RequestCheck.Refusal no = RequestCheck.refusal(request);
     long length = HttpUtil.getContentLength(request, 0L);
@@ -252,12 +251,12 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     ByteBuf whole = body.take(channel.alloc());
     InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peer.getHostAddress());
     current = r;
-    aheadBytes = 0;
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);
     try {
-      if (h.uri().equals("*")) {
-        r.answer(Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+      Response here = answeredHere(h);
+      if (here != null) {
+        r.answer(here);
       } else {
         shared.front.receive(r);
       }
@@ -266,6 +265,16 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       Faults.note("a request's start", e);
       r.fault();
     }
+  }
+
+  private @Nullable Response answeredHere(HttpRequest h) {
+    return h.uri().equals("*")
+        ? Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        : cors().preflight(h);
+  }
+
+  Cors cors() {
+    return shared.options.cors();
   }
 
   /// What a client is told after a fault of ours.
@@ -288,11 +297,20 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return;
     }
     clock.enter(Phase.IDLE, loop.now());
-    if (!channel.config().isAutoRead()) {
-      channel.config().setAutoRead(true);
+    if (!decoding) {
+      if (decoder.holdsBytes()) {
+        channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
+      } else {
+        holdBack();
+      }
     }
-    if (!decoding && decoder.holdsBytes()) {
-      channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
+  }
+
+  /// Reads no more while much waits for its turn.
+  private void holdBack() {
+    boolean read = current == null || decoder.waitingBytes() <= MOST_AHEAD_BYTES;
+    if (channel.config().isAutoRead() != read) {
+      channel.config().setAutoRead(read);
     }
   }
 
@@ -304,7 +322,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         .addListener(f -> {
           if (next == Next.RESET) {
             reset();
-          } else if (aheadBytes > 0 || decoder.holdsBytes()) {
+          } else if (late || decoder.holdsBytes()) {
             linger();
           } else {
             channel.close();
@@ -350,6 +368,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     DefaultFullHttpResponse full =
         InboundRequest.full(shared.front.refusal(status, why, requestId), method);
     full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    cors().mark(origin, full.headers());
     channel.writeAndFlush(full).addListener(f -> linger());
   }
 
@@ -365,7 +384,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     if (head != null) {
       refuse(503, memoryFull());
-    } else if (unsent() > 0) {
+    } else if (unsent() > 0 || decoder.waitingBytes() > MOST_AHEAD_BYTES) {
       reset();
     }
   }
@@ -419,8 +438,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       marks = pressure;
       channel.config().setWriteBufferWaterMark(MARKS[pressure]);
     }
-    memory.note(loop.now() - clock.since(), unsent > 0 || head != null);
-    if (!memory.unsent(unsent)) {
+    int waiting = decoder.waitingBytes();
+    memory.note(
+        loop.now() - clock.since(), unsent > 0 || head != null || waiting > MOST_AHEAD_BYTES);
+    if (!memory.waiting(unsent + waiting)) {
       reset();
     }
   }

@@ -32,7 +32,8 @@ public final class ProxyServer implements AutoCloseable {
   /// How the data plane listens, and its limits.
   ///
   /// @param threads event loops
-  public record Options(String host, int port, int threads, Limits limits, Times times) {}
+  public record Options(
+      String host, int port, int threads, Limits limits, Times times, Cors cors) {}
 
   /// @param maxBodyBytes larger bodies are refused with 413
   /// @param maxBufferedBytes bodies and unsent answers in memory over all connections; over it the

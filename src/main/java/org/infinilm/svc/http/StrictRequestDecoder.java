@@ -52,9 +52,14 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
     this.wanted = wanted;
   }
 
+  /// Bytes that wait undecoded.
+  int waitingBytes() {
+    return actualReadableBytes();
+  }
+
   /// Whether bytes wait undecoded, or a head has begun.
   boolean holdsBytes() {
-    return actualReadableBytes() > 0 || !grammar.atStart();
+    return waitingBytes() > 0 || !grammar.atStart();
   }
 
   @Override

@@ -5,6 +5,7 @@ import java.util.List;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.http.Cors;
 import org.infinilm.svc.http.ProxyServer;
 
 /// The router's settings towards clients: limits, times, the end.
@@ -12,7 +13,11 @@ import org.infinilm.svc.http.ProxyServer;
 /// @param lameDuck how long it still listens after it was asked to end
 /// @param drainTimeout how long requests in flight may take after that
 record Clients(
-    ProxyServer.Limits limits, ProxyServer.Times times, Duration lameDuck, Duration drainTimeout) {
+    ProxyServer.Limits limits,
+    ProxyServer.Times times,
+    Cors cors,
+    Duration lameDuck,
+    Duration drainTimeout) {
   private static final Key<Duration> HEAD_TIME =
       Key.seconds("head_timeout", 10.0, 0.25, "limit for a request's head, from its first byte");
   private static final Key<Duration> BODY_PAUSE =
@@ -57,6 +62,11 @@ record Clients(
           0,
           1_000_000,
           "connections of one address (IPv6: one /64) that is not loopback; 0: no limit");
+  private static final Key<String> CORS_ORIGINS =
+      Key.text(
+          "cors_origins",
+          "",
+          "web pages that may read answers, https://host[:port],... or *; none when empty");
   private static final Key<Duration> LAME_DUCK =
       Key.seconds(
           "lame_duck", 2.0, 0, "how long it still listens at the end, while /readyz says 503");
@@ -75,6 +85,7 @@ record Clients(
           MAX_BUFFERED,
           MAX_CONNECTIONS,
           MAX_PER_PEER,
+          CORS_ORIGINS,
           LAME_DUCK,
           DRAIN);
 
@@ -92,7 +103,16 @@ record Clients(
             c.get(IDLE),
             c.get(CLIENT_STALL),
             c.get(MIN_CLIENT_RATE)),
+        cors(c),
         c.get(LAME_DUCK),
         c.get(DRAIN));
+  }
+
+  private static Cors cors(Config c) throws ConfigException {
+    try {
+      return Cors.of(c.get(CORS_ORIGINS));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(c.origin(CORS_ORIGINS) + ": " + e.getMessage());
+    }
   }
 }

@@ -72,7 +72,8 @@ final class Router implements AutoCloseable {
                 config.port(),
                 config.threads(),
                 config.clients().limits(),
-                config.clients().times()),
+                config.clients().times(),
+                config.clients().cors()),
             new RouterFront(plane, own));
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();

@@ -24,7 +24,7 @@ class MemoryBudgetTest {
     MemoryBudget.Share large = share("large", 1, true);
     MemoryBudget.Share next = share("next", 0, true);
     assertThat(slow.body(2 * MIB)).isTrue();
-    assertThat(large.unsent(8 * MIB)).isTrue();
+    assertThat(large.waiting(8 * MIB)).isTrue();
     assertThat(next.body(MIB)).isTrue();
     assertThat(givenUp).containsExactly("slow");
     assertThat(budget.held()).isEqualTo(9 * MIB);
@@ -78,13 +78,13 @@ class MemoryBudgetTest {
   @Test
   void pressureRisesAsItFills() {
     MemoryBudget.Share s = share("s", 0, true);
-    s.unsent(5 * MIB - 1);
+    s.waiting(5 * MIB - 1);
     assertThat(budget.pressure()).isZero();
-    s.unsent(5 * MIB);
+    s.waiting(5 * MIB);
     assertThat(budget.pressure()).isEqualTo(1);
-    s.unsent(8 * MIB);
+    s.waiting(8 * MIB);
     assertThat(budget.pressure()).isEqualTo(2);
-    s.unsent(0);
+    s.waiting(0);
     assertThat(budget.pressure()).isZero();
   }
 }

@@ -35,7 +35,8 @@ class ProxyServerIT {
                 0,
                 1,
                 new ProxyServer.Limits(1 << 20, 1 << 24, 100, 0),
-                new ProxyServer.Times(s, s, 0, s, s, 0)),
+                new ProxyServer.Times(s, s, 0, s, s, 0),
+                Cors.NONE),
             new Front() {
               @Override
               public void receive(Inbound request) {
@@ -68,6 +69,12 @@ class ProxyServerIT {
           throw new OutOfMemoryError("not really");
         }));
     assertThat(ask(closing(GET))).startsWith("HTTP/1.1 500 ");
+  }
+
+  @Test
+  void anAnswerThatCannotBeWrittenIs500() throws Exception {
+    start(r -> r.serve(q -> Response.text(200, "text/plain", "a").with("x-a", "b\r\nc: d")));
+    assertThat(ask(closing(GET))).startsWith("HTTP/1.1 500 ").doesNotContain("c: d");
   }
 
   @Test

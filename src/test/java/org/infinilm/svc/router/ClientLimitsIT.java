@@ -305,6 +305,31 @@ class ClientLimitsIT {
   }
 
   @Test
+  void aFloodOfRequestsSentAheadIsHeldBack() throws Exception {
+    start((r, n) -> Rig.OK);
+    byte[] flood = chat("").repeat(1000).getBytes(ISO_8859_1);
+    try (Socket c = rig.connect()) {
+      Thread writer =
+          Thread.ofVirtual()
+              .start(() -> {
+                try {
+                  while (true) {
+                    c.getOutputStream().write(flood);
+                  }
+                } catch (IOException closed) {
+                  // the end of the test
+                }
+              });
+      InputStream in = c.getInputStream();
+      for (int k = 0; k < 1500; k++) {
+        assertThat(Said.read(in).ok()).isTrue();
+        assertThat(rig.router().server().bufferedBytes()).isLessThan(1 << 20);
+      }
+      assertThat(writer.isAlive()).isTrue();
+    }
+  }
+
+  @Test
   void thousandsSentAheadWaitUndecoded() throws Exception {
     start((r, n) -> Rig.OK);
     int many = 2000;

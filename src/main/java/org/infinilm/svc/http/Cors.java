@@ -1,0 +1,85 @@
+package org.infinilm.svc.http;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// Which web pages may read answers (the Fetch standard, section 3.2): pages of the origins listed
+/// see every answer, errors included, and their preflight requests are answered without asking an
+/// instance. Immutable.
+public final class Cors {
+  public static final Cors NONE = new Cors(Set.of());
+
+  private static final Pattern ORIGIN = Pattern.compile("https?://[^/?#@,\\s]+");
+  private static final Pattern NAMES = Pattern.compile("[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,4096}");
+  private static final String ANY = "*";
+  private static final String EXPOSED =
+      "x-request-id, retry-after, x-should-retry, x-infini-instance, x-infini-pool, x-infini-reason,"
+          + " x-infini-size, x-infini-threshold, x-infini-attempts";
+  private static final int PREFLIGHT_SECONDS = 600;
+
+  private final Set<String> origins;
+
+  private Cors(Set<String> origins) {
+    this.origins = origins;
+  }
+
+  /// @param list origins (`https://host[:port]`) separated by commas, or `*` for all
+  /// @throws IllegalArgumentException names the origin that is none
+  public static Cors of(String list) {
+    Set<String> all = new HashSet<>();
+    for (String part : list.split(",")) {
+      String one = part.strip();
+      if (one.isEmpty()) {
+        continue;
+      }
+      if (!one.equals(ANY) && !ORIGIN.matcher(one).matches()) {
+        throw new IllegalArgumentException(one + " (expected: https://host[:port], or *)");
+      }
+      all.add(one);
+    }
+    return all.isEmpty() ? NONE : new Cors(Set.copyOf(all));
+  }
+
+  /// Lets the page that asked read the answer, if it may; what an instance says of it does not
+  /// count then.
+  void mark(@Nullable String origin, HttpHeaders answer) {
+    if (origins.isEmpty()) {
+      return;
+    }
+    answer.remove(HttpHeaderNames.ACCESS_CONTROL_ALLOW_ORIGIN);
+    answer.remove(HttpHeaderNames.ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    boolean any = origins.contains(ANY);
+    if (!any) {
+      answer.add(HttpHeaderNames.VARY, "origin");
+    }
+    if (origin != null && (any || origins.contains(origin))) {
+      answer.set(HttpHeaderNames.ACCESS_CONTROL_ALLOW_ORIGIN, any ? ANY : origin);
+      answer.set(HttpHeaderNames.ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+  }
+
+  /// The answer to a preflight request of a page that may ask, or null for any other request.
+  @Nullable Response preflight(HttpRequest r) {
+    HttpHeaders h = r.headers();
+    String origin = h.get(HttpHeaderNames.ORIGIN);
+    String method = h.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_METHOD);
+    if (origin == null
+        || method == null
+        || !r.method().equals(HttpMethod.OPTIONS)
+        || !(origins.contains(ANY) || origins.contains(origin))) {
+      return null;
+    }
+    String fields = h.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_HEADERS, "");
+    Response yes =
+        Response.empty(204)
+            .with("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+            .with("access-control-max-age", Integer.toString(PREFLIGHT_SECONDS));
+    return NAMES.matcher(fields).matches() ? yes.with("access-control-allow-headers", fields) : yes;
+  }
+}
