@@ -268,7 +268,8 @@ class ClientFaultsIT {
     }
     await()
         .atMost(Rig.SOON)
-        .untilAsserted(() -> assertThat(Descriptors.connections(rig.port())).isLessThanOrEqualTo(before));
+        .untilAsserted(
+            () -> assertThat(Descriptors.connections(rig.port())).isLessThanOrEqualTo(before));
   }
 
   @ParameterizedTest(name = "does not read, {0}")
@@ -335,8 +336,8 @@ class ClientFaultsIT {
       }
       await()
           .atMost(Rig.SOON)
-          .untilAsserted(() ->
-              assertThat(Descriptors.connections(rig.port())).isLessThanOrEqualTo(before));
+          .untilAsserted(
+              () -> assertThat(Descriptors.connections(rig.port())).isLessThanOrEqualTo(before));
     } finally {
       for (Socket s : all) {
         s.close();
