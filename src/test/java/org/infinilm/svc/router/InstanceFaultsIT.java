@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import org.infinilm.svc.router.InstanceFaults.Cell;
 import org.infinilm.svc.router.InstanceFaults.Seen;
 import org.infinilm.svc.router.Said.End;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -54,6 +55,35 @@ class InstanceFaultsIT {
       }
       assertThat(met).as("the bad one was asked").isTrue();
       over(rig, bad, cell);
+    }
+  }
+
+  /// Slow is not broken: it stays in service with a smaller share.
+  @Test
+  void oneThatIsThreeTimesSlowerStaysInServiceAndGetsLess() throws Exception {
+    try (Rig rig = new Rig()) {
+      for (int k = 0; k < 3; k++) {
+        int millis = k == 0 ? 150 : 50;
+        rig.answering(
+            k == 0 ? "slow" : "fast-" + k,
+            (r, n) -> {
+              Thread.sleep(millis);
+              return Rig.OK;
+            });
+      }
+      rig.start();
+      try (Crowd c = new Crowd(rig.port(), Rig.post(Rig.CHAT, "", Rig.BODY))) {
+        c.start(12, 50).join();
+        assertThat(c.failed).isEmpty();
+        assertThat(c.broken).isEmpty();
+      }
+      int slow = rig.instances.getFirst().seen.size();
+      assertThat(slow).isPositive();
+      for (ScriptedInstance fast : rig.instances.subList(1, 3)) {
+        assertThat(fast.seen.size()).as(fast.name).isGreaterThan(slow);
+      }
+      assertThat(rig.health()).isEqualTo("3/3");
+      rig.quiet();
     }
   }
 
