@@ -323,7 +323,9 @@ final class FleetKeeper implements AutoCloseable {
       Made m = made(e);
       if (e.state() != State.TRIAL) {
         m.trialNanos = 0;
-        s.offerTrial(false);
+        if (s.trialOffered()) {
+          s.offerTrial(false);
+        }
       } else if (m.trialNanos == 0 || now - m.trialNanos >= TRIAL_NANOS) {
         m.trialNanos = now == 0 ? 1 : now;
         s.offerTrial(true);

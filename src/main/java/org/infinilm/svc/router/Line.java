@@ -167,15 +167,6 @@ final class Line<W> {
     return next;
   }
 
-  /// How many wait for a seat of this slot.
-  int waitingFor(int slot) {
-    int n = 0;
-    for (Lane lane : bySlot.getOrDefault(slot, List.of())) {
-      n += lane.byAge.size();
-    }
-    return n;
-  }
-
   /// The keys of all lanes.
   Collection<Key> keys() {
     return List.copyOf(lanes.keySet());

@@ -390,9 +390,4 @@ final class Roster {
     e.ownModelsList = List.copyOf(list);
     return true;
   }
-
-  /// Slots in use, those of removed instances included.
-  int slotsInUse() {
-    return usedSlots.cardinality();
-  }
 }

@@ -86,6 +86,10 @@ final class RouterMetrics {
         },
         "instance");
     metrics.gauge(
+        "infini_router_queue_length",
+        "Requests that wait for a place, in all.",
+        c -> c.call((double) seats.waiting()));
+    metrics.gauge(
         "infini_router_queued",
         "Requests that wait for a place at an instance, among others perhaps.",
         c -> {

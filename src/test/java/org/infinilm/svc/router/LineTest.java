@@ -62,9 +62,6 @@ class LineTest {
     line.add("one", key(1), 5, 0);
     line.add("both", key(1, 2), 9, 0);
     line.add("two", key(2), 7, 0);
-    assertThat(line.waitingFor(1)).isEqualTo(2);
-    assertThat(line.waitingFor(2)).isEqualTo(2);
-    assertThat(line.waitingFor(3)).isZero();
     assertThat(line.next(3)).isNull();
     assertThat(all(line, 2)).containsExactly("two", "both");
     assertThat(all(line, 1)).containsExactly("one");

@@ -163,7 +163,7 @@ class ProberIT {
     for (int k = 0; k < 10; k++) {
       all.add(server("zz-" + k, models(list)));
     }
-    rig.start(Ticker.SYSTEM, all, "health_timeout=300");
+    rig.launch(Ticker.SYSTEM, all, "health_timeout=300");
     await().atMost(Rig.SOON).until(() -> rig.health().startsWith("10/"));
   }
 }
