@@ -215,7 +215,8 @@ class ClientFaultsIT {
         });
     rig.start();
     int many = 200_000;
-    byte[] one = REQUEST.getBytes(ISO_8859_1);
+    String long2k = "{\"model\":\"m\",\"user\":\"" + "u".repeat(2000) + "\",\"messages\":[]}";
+    byte[] one = Rig.post(Rig.CHAT, "", long2k).getBytes(ISO_8859_1);
     AtomicLong sent = new AtomicLong();
     try (Socket c = rig.connect()) {
       Thread.ofVirtual()

@@ -71,11 +71,11 @@ class HostFaultsIT {
   void withoutDescriptorsItRefusesAndBlamesNobody() throws Exception {
     rig.good("a");
     rig.good("b");
-    Running r = router("ulimit -n 160 && " + Programs.PLAINLY);
+    Running r = router("ulimit -n 400 && " + Programs.PLAINLY);
     List<Socket> idle = new ArrayList<>();
     List<Said> said = new ArrayList<>();
     try {
-      for (int k = 0; k < 400; k++) {
+      for (int k = 0; k < 800; k++) {
         Socket s = new Socket();
         idle.add(s);
         s.connect(new java.net.InetSocketAddress("127.0.0.1", r.port()), 5000);
