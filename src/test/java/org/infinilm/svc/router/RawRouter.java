@@ -46,6 +46,7 @@ final class RawRouter implements AutoCloseable {
             fixed,
             Ticker.SYSTEM,
             new SplittableRandom(1));
+    await().atMost(SOON).until(() -> services().size() == fixed.size());
   }
 
   /// Waits until every instance has told its models.

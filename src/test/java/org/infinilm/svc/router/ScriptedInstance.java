@@ -39,6 +39,7 @@ final class ScriptedInstance implements AutoCloseable {
 
   private static final String HEALTHY =
       "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"status\":\"healthy\"}";
+  private static final Duration SOON = Duration.ofSeconds(20);
   private static final int BACKLOG = 511;
   private static final int MOST_FILLERS = 64;
 
@@ -175,11 +176,21 @@ final class ScriptedInstance implements AutoCloseable {
   /// The engine dies: nothing listens, open connections are reset. The babysitter stays.
   void dies() throws IOException {
     data.close();
+    await().atMost(SOON).until(this::refuses);
     for (Socket s : new ArrayList<>(open)) {
       if (s.getLocalPort() == port) {
         s.setSoLinger(true, 0);
         s.close();
       }
+    }
+  }
+
+  /// A listener that another thread accepts on is closed a moment after `close` returns.
+  private boolean refuses() {
+    try (Socket s = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      return false;
+    } catch (IOException refused) {
+      return true;
     }
   }
 
