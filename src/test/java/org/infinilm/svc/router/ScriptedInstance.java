@@ -187,7 +187,8 @@ final class ScriptedInstance implements AutoCloseable {
 
   /// A listener that another thread accepts on is closed a moment after `close` returns.
   private boolean refuses() {
-    try (Socket s = new Socket(InetAddress.getLoopbackAddress(), port)) {
+    try {
+      new Socket(InetAddress.getLoopbackAddress(), port).close();
       return false;
     } catch (IOException refused) {
       return true;
