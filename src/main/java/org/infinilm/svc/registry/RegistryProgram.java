@@ -121,7 +121,7 @@ public final class RegistryProgram {
   private static @Nullable Path usable(@Nullable Path dir) {
     try {
       if (dir != null) {
-        Files.createDirectories(dir);
+        JournalFolder.make(dir);
         if (!Files.isWritable(dir)) {
           throw new AccessDeniedException(dir.toString());
         }

@@ -71,7 +71,7 @@ class JournalFormatTest {
   @Test
   void aLineCutShortIsAProblemAndTheRestCounts() throws IOException {
     byte[] whole = lines(EACH_KIND.subList(0, 2));
-    JournalFormat.Replay r = replay(Arrays.copyOf(whole, whole.length - 1));
+    JournalFormat.Replay r = replay(Arrays.copyOf(whole, whole.length - 2));
     assertThat(r.entries()).hasSize(1);
     assertThat(r.problem()).isEqualTo("line 2 is cut short");
   }
