@@ -110,7 +110,7 @@ final class Bodies {
 
   private static @Nullable String name(JsonNode n) throws Refused {
     String s = text("name", n, MAX_NAME);
-    if (s != null && (s.isEmpty() || s.chars().anyMatch(Character::isISOControl))) {
+    if (s != null && (s.isBlank() || s.chars().anyMatch(Character::isISOControl))) {
       throw new Refused(
           422, "name: " + Json.text(s) + " (expected: 1.." + MAX_NAME + " printable characters)");
     }

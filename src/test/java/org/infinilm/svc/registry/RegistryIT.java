@@ -176,7 +176,7 @@ class RegistryIT {
     String text = "a".repeat(1_900_000);
     int status = 201;
     int n = 0;
-    while (status == 201 && n < 20) {
+    while (status == 201 && n < 200) {
       status =
           send(
                   "POST",
@@ -338,8 +338,7 @@ class RegistryIT {
 
   @Test
   void changesWantTheToken() throws Exception {
-    RegistryServer.Options o =
-        new RegistryServer.Options("127.0.0.1", 0, LONG, TIMEOUT, LONG, null, "secret");
+    RegistryServer.Options o = RegistryServer.Options.at(0).token("secret");
     try (RegistryServer guarded = start(o)) {
       RegistryClient without = new RegistryClient(http, base(guarded), null);
       RegistryClient wrong = new RegistryClient(http, base(guarded), "other");
@@ -381,14 +380,8 @@ class RegistryIT {
                 });
         RegistryServer r =
             start(
-                new RegistryServer.Options(
-                    "127.0.0.1",
-                    0,
-                    Duration.ofMillis(100),
-                    Duration.ofSeconds(2),
-                    LONG,
-                    null,
-                    null))) {
+                RegistryServer.Options.at(0)
+                    .probes(Duration.ofMillis(100), Duration.ofSeconds(2)))) {
       RegistryClient c = new RegistryClient(http, base(r), null);
       c.register(registration("well", well.port() - 1, "openai-api"));
       c.register(registration("well-babysitter", well.port(), "command"));
@@ -413,7 +406,7 @@ class RegistryIT {
   }
 
   @Test
-  void theLiveProbeTellsButDoesNotRenew() throws Exception {
+  void theLiveProbeTellsAndChangesNothing() throws Exception {
     try (Server well = Server.start(Server.Options.at("127.0.0.1", 0), _ -> Response.empty(204))) {
       client.register(registration("x", well.port(), "command"));
       double beat = get("/services/x").path("last_heartbeat").asDouble();
@@ -425,12 +418,32 @@ class RegistryIT {
       assertThat(live.path("last_heartbeat").asDouble()).isEqualTo(beat);
       assertThat(get("/services/x").path("last_heartbeat").asDouble()).isEqualTo(beat);
     }
+    JsonNode before = get("/services/x");
     assertThat(get("/services/x/health").path("is_healthy").asBoolean()).isFalse();
-    assertThat(get("/services?healthy=true").path("total").asInt()).isZero();
+    assertThat(get("/services/x")).as("a GET changes nothing").isEqualTo(before);
   }
 
   private static String time(double seconds) {
     return Answers.time(Instant.ofEpochSecond((long) seconds));
+  }
+
+  @ParameterizedTest(name = "{0} at {1}: {2}")
+  @CsvSource({
+    "169.254.169.254, http://10.0.0.1:1, 422",
+    "10.0.0.1, http://169.254.169.254:1, 422",
+    "10.0.0.1, 'http://[fe80::1]:1', 422",
+    "fe80::1, http://10.0.0.1:1, 422",
+    "2852039166, http://10.0.0.1:1, 422",
+    "0.0.0.0, http://0.0.0.0:1, 201",
+    "10.0.0.1, http://a.name:1, 201",
+  })
+  void linkLocalAndMetadataAddressesAreRefused(String host, String url, int status)
+      throws Exception {
+    String body = X.replace("http://127.0.0.1:1", url).replace("\"127.0.0.1\"", "\"" + host + "\"");
+    assertThat(send("POST", "/services", body).status()).isEqualTo(status);
+    send("POST", "/services", X.replace("\"x\"", "\"y\""));
+    String update = "{\"host\":\"" + host + "\",\"url\":\"" + url + "\"}";
+    assertThat(send("PUT", "/services/y", update).status()).isEqualTo(status == 201 ? 200 : 422);
   }
 
   @Test

@@ -198,6 +198,46 @@ class TableTest {
   }
 
   @Test
+  void tombstonesAreBoundedAndTheNewestStay() {
+    Table t = Table.EMPTY;
+    for (int i = 0; i < 3 * Table.MAX_TOMBSTONES; i++) {
+      t = t.apply(register("n" + i), at(i)).next().apply(new Event.Delete("n" + i), at(i)).next();
+    }
+    assertThat(t.deleted())
+        .hasSizeLessThanOrEqualTo(Table.MAX_TOMBSTONES)
+        .containsKey("n" + (3 * Table.MAX_TOMBSTONES - 1))
+        .doesNotContainKey("n0");
+    assertThat(t.bytes()).isLessThan(1 << 20);
+  }
+
+  @Test
+  void theSizeIsThatOfWhatIsThere() {
+    Table one = after(0, register("a"));
+    Table t =
+        after(
+            0,
+            register("a"),
+            1,
+            register("b"),
+            1,
+            register("b"),
+            2,
+            status("b", "x"),
+            3,
+            new Event.Heartbeat("b", "y"),
+            4,
+            new Event.Delete("b"),
+            700,
+            new Event.Heartbeat("a", null),
+            700,
+            new Event.CleanUp());
+    assertThat(t.deleted()).isEmpty();
+    assertThat(t.bytes()).isEqualTo(one.bytes()).isPositive();
+    assertThat(t.apply(new Event.Delete("a"), at(701)).next().apply(register("a"), at(702)).next())
+        .satisfies(again -> assertThat(again.bytes()).isEqualTo(one.bytes()));
+  }
+
+  @Test
   void expiryLeavesNoTombstone() {
     Table t = after(0, register("a"), 400, new Event.CleanUp());
     assertThat(t.leases()).isEmpty();
