@@ -41,7 +41,7 @@ record Backend(
     String port = Integer.toString(s.port());
     String bind = s.addresses().bind();
     switch (type) {
-      case COMMAND -> out.addAll(words(required()));
+      case COMMAND -> out.addAll(commandWords(required()));
       case VLLM ->
           out.addAll(
               List.of(
@@ -88,11 +88,24 @@ record Backend(
     return List.copyOf(out);
   }
 
-  /// The command for people: the program and what it is given first, without further arguments.
+  /// The command for people: the program, or the type and its model; never an argument, which may
+  /// be a secret.
   String describe() {
-    return subject == null
-        ? type.word()
-        : type == BackendType.COMMAND ? subject : type.word() + " " + subject;
+    if (subject == null) {
+      return type.word();
+    }
+    return type == BackendType.COMMAND
+        ? commandWords(subject).getFirst()
+        : type.word() + " " + subject;
+  }
+
+  /// The words of a command; one whose quotes do not fit is split at white space.
+  static List<String> commandWords(String command) {
+    try {
+      return ShellWords.split(command);
+    } catch (IllegalArgumentException asBefore) {
+      return words(command);
+    }
   }
 
   /// Non-blank words of `s`.

@@ -91,6 +91,9 @@ final class BackendReader {
       value = table.text(key);
     }
     if (value != null && !value.isBlank()) {
+      if (type == BackendType.COMMAND) {
+        warnOfQuotes(value);
+      }
       return value;
     }
     if (!type.subjectRequired()) {
@@ -131,6 +134,22 @@ final class BackendReader {
     }
     addDeviceFlags(type, out);
     return out;
+  }
+
+  /// The original split commands at white space and passed quotes on.
+  private void warnOfQuotes(String command) throws ConfigException {
+    boolean flag = isGiven(flags, Flags.COMMAND);
+    String place =
+        flag || table == null
+            ? flags.origin(Flags.COMMAND)
+            : table.place("command") + ": backend.command";
+    try {
+      if (!flag && !ShellWords.split(command).equals(Backend.words(command))) {
+        warnings.add(place + ": has quotes or backslashes, which are read as a shell does");
+      }
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(place + ": " + e.getMessage() + " (expected: quotes in pairs)");
+    }
   }
 
   /// The original joined the elements and split them again at white space.
@@ -179,7 +198,15 @@ final class BackendReader {
     }
     return table == null
         ? null
-        : SettingsReader.folder(table.place("work_dir"), table.text("work_dir"));
+        : SettingsReader.folder(table.place("work_dir"), besideFile(table.text("work_dir")));
+  }
+
+  /// A relative folder is one beside the file that names it.
+  private @Nullable String besideFile(@Nullable String folder) {
+    java.nio.file.Path parent = table == null ? null : table.file().toAbsolutePath().getParent();
+    return folder == null || folder.isEmpty() || parent == null
+        ? folder
+        : parent.resolve(folder).toString();
   }
 
   /// Values may be secrets: no message shows one.

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.random.RandomGenerator;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.telemetry.Ticker;
@@ -66,11 +67,13 @@ final class Enrolment {
   private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(200);
   private static final Duration SLOWEST_RETRY = Duration.ofSeconds(2);
+  private static final double JITTER = 0.5;
 
   private final String name;
   private final Roll roll;
   private final Duration heartbeat;
   private final Ticker ticker;
+  private final RandomGenerator random;
   private final Outcomes outcomes;
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -84,11 +87,19 @@ final class Enrolment {
   private volatile boolean everTried;
   private @Nullable Thread thread;
 
-  Enrolment(String name, Roll roll, Duration heartbeat, Ticker ticker, Outcomes outcomes) {
+  /// @param random spreads retries, so that a registry that comes back is not asked by all at once
+  Enrolment(
+      String name,
+      Roll roll,
+      Duration heartbeat,
+      Ticker ticker,
+      RandomGenerator random,
+      Outcomes outcomes) {
     this.name = name;
     this.roll = roll;
     this.heartbeat = heartbeat;
     this.ticker = ticker;
+    this.random = random;
     this.outcomes = outcomes;
   }
 
@@ -112,7 +123,7 @@ final class Enrolment {
     lock.lock();
     try {
       if (wanted != null) {
-        wanted = withStatus(wanted, status);
+        wanted = wanted.withStatus(status);
         changed.signalAll();
       }
     } finally {
@@ -220,7 +231,7 @@ final class Enrolment {
   /// what its probes found meanwhile.
   private static boolean needsPost(Registration before, Registration r) {
     return !before.equals(r)
-        && (r.status().equals(RUNNING) || !before.equals(withStatus(r, before.status())));
+        && (r.status().equals(RUNNING) || !before.equals(r.withStatus(before.status())));
   }
 
   /// Waits until something else is wanted than `r`, or the time is over.
@@ -238,7 +249,9 @@ final class Enrolment {
 
   private long retryNanos(int failures) {
     long delay = FIRST_RETRY.toNanos() << Math.min(failures - 1, 10);
-    return Math.min(delay, Math.min(SLOWEST_RETRY.toNanos(), Math.max(heartbeat.toNanos(), 1)));
+    long most =
+        Math.min(delay, Math.min(SLOWEST_RETRY.toNanos(), Math.max(heartbeat.toNanos(), 1)));
+    return Math.round(most * (1 - JITTER * random.nextDouble()));
   }
 
   private @Nullable Registration wanted() {
@@ -257,10 +270,5 @@ final class Enrolment {
     } finally {
       lock.unlock();
     }
-  }
-
-  private static Registration withStatus(Registration r, String status) {
-    return new Registration(
-        r.name(), r.host(), r.port(), r.hostname(), r.url(), status, r.metadata(), r.weight());
   }
 }

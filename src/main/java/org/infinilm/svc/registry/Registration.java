@@ -26,4 +26,8 @@ public record Registration(
   public Registration {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
   }
+
+  public Registration withStatus(String other) {
+    return new Registration(name, host, port, hostname, url, other, metadata, weight);
+  }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.infinilm.svc.registry.Registration;
@@ -55,7 +56,7 @@ class EnrolmentTest {
 
   private final FakeRoll roll = new FakeRoll();
   private final Enrolment enrolment =
-      new Enrolment("a", roll, Duration.ofMillis(20), Ticker.SYSTEM, outcome -> {});
+      new Enrolment("a", roll, Duration.ofMillis(20), Ticker.SYSTEM, new Random(1), outcome -> {});
 
   private static Registration entry(String status) {
     return new Registration("a", "h", 1, "h", "http://h:1", status, Map.of("k", 1), 1);

@@ -447,18 +447,58 @@ class RegistryIT {
   }
 
   @Test
-  void drainTakesTheWholeInstanceOut() throws Exception {
+  void drainTakesTheWholeInstanceOutWhereNoBabysitterAnswers() throws Exception {
     client.register(registration("x", 8101, "command"));
     client.register(registration("x-server", 8100, "openai-api"));
     client.register(registration("y-server", 8200, "openai-api"));
-    assertThat(Drain.run(client, "x-server", false)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "x-server", false)).isZero();
     assertThat(client.services())
         .extracting(s -> s.name() + " " + s.status())
         .containsExactly("x draining", "x-server draining", "y-server running");
-    assertThat(Drain.run(client, "x", true)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "x", true)).isZero();
     assertThat(client.services()).allMatch(s -> s.status().equals("running"));
-    assertThat(Drain.run(client, "y", false)).isZero();
-    assertThat(Drain.run(client, "z", false)).isEqualTo(1);
+    assertThat(Drain.run(client, _ -> 0, "y", false)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "z", false)).isEqualTo(1);
+  }
+
+  @Test
+  void drainTellsTheBabysitterWhereItAnswers() throws Exception {
+    List<URI> told = new java.util.ArrayList<>();
+    for (String name : List.of("x", "x-server")) {
+      client.register(
+          new Registration(
+              name,
+              "127.0.0.1",
+              8101,
+              "h",
+              "http://127.0.0.1:8101",
+              "running",
+              Map.of("babysitter", "enhanced"),
+              1));
+    }
+    Drain.Babysitters babysitters =
+        uri -> {
+          told.add(uri);
+          return told.size() < 3 ? 200 : 403;
+        };
+    assertThat(Drain.run(client, babysitters, "x", false)).isZero();
+    assertThat(Drain.run(client, babysitters, "x-server", true)).isZero();
+    assertThat(told)
+        .containsExactly(
+            URI.create("http://127.0.0.1:8101/drain"), URI.create("http://127.0.0.1:8101/undrain"));
+    assertThat(client.services()).allMatch(s -> s.status().equals("running"));
+    assertThat(Drain.run(client, babysitters, "x", false)).isZero();
+    assertThat(client.services())
+        .as("403: the registry")
+        .allMatch(s -> s.status().equals("draining"));
+  }
+
+  @Test
+  void anInstanceWhoseOwnNameEndsInServerIsFound() throws Exception {
+    client.register(registration("x-server", 8101, "command"));
+    client.register(registration("x-server-server", 8100, "openai-api"));
+    assertThat(Drain.run(client, _ -> 0, "x-server", false)).isZero();
+    assertThat(client.services()).allMatch(s -> s.status().equals("draining"));
   }
 
   @Test
