@@ -76,7 +76,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     this.ticker = ticker;
     this.exit = exit;
     this.http = Client.create();
-    this.backend = new BackendClient(http, s.addresses().probe(), s.port(), !s.models().isEmpty());
+    this.backend =
+        new BackendClient(
+            http,
+            s.addresses().probe(),
+            s.port(),
+            !s.models().isEmpty(),
+            s.backend().apiKey(System.getenv()));
     this.portCheck = new PortCheck(s.port());
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker);

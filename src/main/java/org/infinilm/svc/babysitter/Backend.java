@@ -15,13 +15,15 @@ import org.jspecify.annotations.Nullable;
 /// @param subject the command, the model or the configuration file, see [BackendType#subject]
 /// @param args elements of the argument vector as they are; one with a space stays one argument
 /// @param env added to the babysitter's own environment; never logged
+/// @param apiKeyEnv the variable that holds the key that the server wants, or null
 record Backend(
     BackendType type,
     @Nullable String subject,
     @Nullable CacheType cacheType,
     List<String> args,
     @Nullable Path workDir,
-    Map<String, String> env) {
+    Map<String, String> env,
+    @Nullable String apiKeyEnv) {
   private static final List<String> MOCK_FOLDERS =
       List.of("rust/tests/integration", "tests/integration", ".");
 
@@ -86,6 +88,20 @@ record Backend(
     }
     out.addAll(args);
     return List.copyOf(out);
+  }
+
+  /// The key that the server wants: from the variable named, else vLLM's own; null for none.
+  ///
+  /// @param outer the babysitter's environment, where `env` does not have the variable
+  @Nullable String apiKey(Map<String, String> outer) {
+    if (apiKeyEnv == null) {
+      return blankToNull(env.get("VLLM_API_KEY"));
+    }
+    return blankToNull(env.getOrDefault(apiKeyEnv, outer.getOrDefault(apiKeyEnv, "")));
+  }
+
+  private static @Nullable String blankToNull(@Nullable String s) {
+    return s == null || s.isBlank() ? null : s;
   }
 
   /// The command for people: the program, or the type and its model; never an argument, which may

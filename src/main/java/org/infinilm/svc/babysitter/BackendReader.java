@@ -41,7 +41,8 @@ final class BackendReader {
     if (table != null) {
       SettingsReader.warnUnknown(table, type.keys(), "backend.", warnings);
     }
-    return new Backend(type, subject(type), cacheType(type), args(type), workDir(), environment());
+    return new Backend(
+        type, subject(type), cacheType(type), args(type), workDir(), environment(), apiKeyEnv());
   }
 
   /// Tables that may hold `weight` and `models`, the first wins.
@@ -207,6 +208,14 @@ final class BackendReader {
     return folder == null || folder.isEmpty() || parent == null
         ? folder
         : parent.resolve(folder).toString();
+  }
+
+  private @Nullable String apiKeyEnv() throws ConfigException {
+    String name = table == null ? null : table.text("api_key_env");
+    if (table != null && name != null) {
+      checkName(table.place("api_key_env") + ": backend.api_key_env", name);
+    }
+    return name;
   }
 
   /// Values may be secrets: no message shows one.

@@ -48,7 +48,8 @@ enum BackendType {
   /// The keys that `[backend]` may have for this type.
   List<String> keys() {
     List<String> keys =
-        new ArrayList<>(List.of("type", "args", "work_dir", "env", "weight", "models"));
+        new ArrayList<>(
+            List.of("type", "args", "work_dir", "env", "weight", "models", "api_key_env"));
     if (subject != null) {
       keys.add(subject);
     }

@@ -41,6 +41,7 @@ final class Child {
       signal KILL
       """;
 
+  private static final Duration PAUSE = Duration.ofMillis(500);
   private static final Predicate<String> SECRET =
       Pattern.compile("INFINI_.*(TOKEN|SECRET|PASSWORD)S?").asMatchPredicate();
 
@@ -156,16 +157,30 @@ final class Child {
 
   /// Platform threads: reading a pipe would hold a virtual thread's carrier.
   private static Thread drain(String what, InputStream in, Consumer<String> sink) {
-    return Thread.ofPlatform()
-        .daemon()
-        .name("child-" + what)
+    LineReader reader = new LineReader(sink);
+    Thread drain =
+        Thread.ofPlatform()
+            .daemon()
+            .name("child-" + what)
+            .start(() -> {
+              try {
+                reader.drain(in);
+              } catch (IOException closed) {
+                // the process is gone
+              }
+            });
+    Thread.ofVirtual()
+        .name("child-" + what + "-pauses")
         .start(() -> {
           try {
-            LineReader.drain(in, sink);
-          } catch (IOException closed) {
-            // the process is gone
+            while (!drain.join(PAUSE)) {
+              reader.pause();
+            }
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
           }
         });
+    return drain;
   }
 
   private static boolean exists(String command, @Nullable Path workDir, String path) {

@@ -48,6 +48,10 @@ sealed interface JournalRecord {
         if (weight != null) {
           m.put("weight", weight);
         }
+        String incarnation = s.entry().incarnation();
+        if (incarnation != null) {
+          m.put("incarnation", incarnation);
+        }
         m.put("registered_at", s.registeredAt().getEpochSecond());
         m.put("at", s.heartbeatAt().getEpochSecond());
       }
@@ -109,7 +113,8 @@ sealed interface JournalRecord {
                 n.path("url").asText(),
                 n.path("status").asText(),
                 Json.plain(n.path("metadata")),
-                weight.isMissingNode() ? null : weight.asInt()),
+                weight.isMissingNode() ? null : weight.asInt(),
+                n.path("incarnation").isTextual() ? n.path("incarnation").asText() : null),
             registered,
             at));
   }

@@ -36,15 +36,24 @@ record Lease(
       Instant heartbeatAt,
       long heartbeatNanos,
       boolean fresh) {
-    this(entry, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh, Traits.of(entry));
+    this(
+        entry,
+        probe,
+        serial,
+        registeredAt,
+        heartbeatAt,
+        heartbeatNanos,
+        fresh,
+        Traits.of(entry, registeredAt));
   }
 
   /// What is computed once for an entry, not for each reader.
   ///
   /// @param sizeBytes roughly what the entry costs in memory
-  record Traits(long sizeBytes, @Nullable URI healthUri) {
-    static Traits of(Entry e) {
-      return new Traits(e.sizeBytes(), e.healthUri());
+  record Traits(long sizeBytes, @Nullable URI healthUri, Face face) {
+    static Traits of(Entry e, Instant registeredAt) {
+      Face face = Face.of(e, registeredAt);
+      return new Traits(e.sizeBytes() + face.sizeBytes(), e.healthUri(), face);
     }
   }
 
@@ -67,6 +76,10 @@ record Lease(
 
   long sizeBytes() {
     return traits.sizeBytes();
+  }
+
+  Face face() {
+    return traits.face();
   }
 
   /// See [Entry#healthUri].

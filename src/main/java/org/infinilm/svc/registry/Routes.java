@@ -38,6 +38,7 @@ final class Routes implements Handler {
   private final RegistryMetrics metrics;
   private final @Nullable String token;
   private final Now started;
+  private final Conflicts conflicts = new Conflicts();
   private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
 
   /// @param token wanted for every change, or null
@@ -120,7 +121,7 @@ final class Routes implements Handler {
             switch (r.method()) {
               case "PUT" -> update(r, name);
               case "DELETE" -> delete(r, name);
-              default -> Response.json(200, Answers.service(find(name), store.now()));
+              default -> rendered(200, Answers.service(find(name), store.now()));
             });
   }
 
@@ -133,7 +134,7 @@ final class Routes implements Handler {
             .filter(l -> status == null || l.entry().status().equals(status))
             .filter(l -> healthy == null || l.isHealthy(now) == healthy.equalsIgnoreCase("true"))
             .toList();
-    return Response.json(200, Answers.services(found, now));
+    return rendered(200, Answers.services(found, now));
   }
 
   private Response register(Request r) throws Refused {
@@ -143,7 +144,7 @@ final class Routes implements Handler {
     guard.requireOpen(entry);
     requireRoom(entry);
     Lease lease = store.apply(new Event.Register(entry)).lease();
-    return Response.json(201, Answers.registered(known(lease, entry.name()), store.now()));
+    return rendered(201, Answers.registered(known(lease, entry.name()), store.now()));
   }
 
   private Response update(Request r, String name) throws Refused {
@@ -153,20 +154,18 @@ final class Routes implements Handler {
     Entry next = update.over(find(name).entry());
     guard.requireOpen(next);
     requireRoom(next);
-    return Response.json(
-        200, Answers.updated(known(store.apply(update).lease(), name), store.now()));
+    return rendered(200, Answers.updated(ours(store.apply(update), name), store.now()));
   }
 
   private Response delete(Request r, String name) throws Refused {
     requireToken(r);
-    known(store.apply(new Event.Delete(name)).lease(), name);
+    ours(store.apply(new Event.Delete(name, single(r, "incarnation"))), name);
     return Response.json(200, Answers.unregistered(name));
   }
 
   private Response heartbeat(Request r, String name) throws Refused {
     requireToken(r);
-    String status = Bodies.heartbeatStatus(r.body());
-    known(store.apply(new Event.Heartbeat(name, status)).lease(), name);
+    ours(store.apply(Bodies.heartbeat(name, r.body())), name);
     return Response.json(200, Answers.heartbeat(store.now()));
   }
 
@@ -177,7 +176,7 @@ final class Routes implements Handler {
   private Response stats() {
     Now now = store.now();
     Duration uptime = Duration.ofNanos(now.nanos() - started.nanos());
-    return Response.json(200, Answers.stats(store.table(), now, uptime));
+    return Response.json(200, Answers.stats(store.table(), now, uptime, conflicts.names(now)));
   }
 
   private Response watch(Request r) throws Refused, InterruptedException {
@@ -195,7 +194,11 @@ final class Routes implements Handler {
         watchers.release();
       }
     }
-    return Response.json(200, Answers.watch(t, store.version(t), store.now()));
+    return rendered(200, Answers.watch(t, store.version(t), store.now()));
+  }
+
+  private static Response rendered(int status, byte[] json) {
+    return new Response(status, Headers.of("content-type", "application/json"), json, null);
   }
 
   private static int waitSeconds(@Nullable String wait) throws Refused {
@@ -212,6 +215,23 @@ final class Routes implements Handler {
     }
     throw new Refused(
         400, "wait: " + wait + " (expected: whole seconds 0.." + MAX_WAIT_SECONDS + ")");
+  }
+
+  /// The entry after an event; 409 when the name is another registrant's.
+  private Lease ours(Table.Step step, String name) throws Refused {
+    Lease holder = step.holder();
+    if (holder != null) {
+      conflicts.note(name, store.now());
+      throw new Refused(
+          409,
+          "Service '"
+              + name
+              + "' is registered by another instance, at "
+              + holder.entry().host()
+              + ":"
+              + holder.entry().port());
+    }
+    return known(step.lease(), name);
   }
 
   private Lease find(String name) throws Refused {

@@ -37,8 +37,18 @@ record Table(
   /// @param lease the entry concerned, after the event (before it for a delete); null when unknown
   /// @param removed names that the clean-up took
   /// @param records what the journal must know, in order
+  /// @param holder who has the name, when the event came from another registrant; nothing changed
+  ///   then
   record Step(
-      Table next, @Nullable Lease lease, List<String> removed, List<JournalRecord> records) {}
+      Table next,
+      @Nullable Lease lease,
+      List<String> removed,
+      List<JournalRecord> records,
+      @Nullable Lease holder) {
+    Step(Table next, @Nullable Lease lease, List<String> removed, List<JournalRecord> records) {
+      this(next, lease, removed, records, null);
+    }
+  }
 
   Collection<Lease> all() {
     return leases.values();
@@ -88,6 +98,9 @@ record Table(
 
   private Step update(Event.Update e, Now now) {
     Lease old = leases.get(e.name());
+    if (old != null && !old.entry().isOf(e.incarnation())) {
+      return others(old, now);
+    }
     return old == null
         ? unknown()
         : put(old.with(e.over(old.entry())).beat(now).withSerial(serial + 1));
@@ -97,6 +110,9 @@ record Table(
     Lease old = leases.get(e.name());
     if (old == null) {
       return unknown();
+    }
+    if (!old.entry().isOf(e.incarnation())) {
+      return others(old, now);
     }
     Lease lease = old.beat(now);
     if (e.status() != null && !e.status().equals(old.entry().status())) {
@@ -113,6 +129,9 @@ record Table(
     Lease old = leases.get(e.name());
     if (old == null) {
       return unknown();
+    }
+    if (!old.entry().isOf(e.incarnation())) {
+      return others(old, now);
     }
     TreePMap<String, Instant> graves = bounded(deleted.plus(e.name(), now.second()));
     return new Step(
@@ -246,6 +265,13 @@ record Table(
         version + (visible ? 1 : 0),
         Math.max(serial, lease.serial()),
         bytes - before + lease.sizeBytes() - (grave ? TOMBSTONE_BYTES : 0));
+  }
+
+  /// What another registrant's event finds: the holder while that one lives, else nothing, so that
+  /// it registers and takes the name over.
+  private Step others(Lease holder, Now now) {
+    boolean lives = holder.isFresh(now) && holder.probe() != Probe.UNHEALTHY;
+    return new Step(this, null, List.of(), List.of(), lives ? holder : null);
   }
 
   private Step unknown() {

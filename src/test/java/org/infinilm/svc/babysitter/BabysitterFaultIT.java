@@ -12,11 +12,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.RegistryServer;
+import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -165,8 +169,8 @@ class BabysitterFaultIT extends BabysitterHarness {
     await().until(() -> get("/health").status() == 200);
     // What has ended may wait a moment for its new parent to notice.
     await()
-        .untilAsserted(() ->
-            assertThat(tree).contains(descendant).noneMatch(ProcessHandle::isAlive));
+        .untilAsserted(
+            () -> assertThat(tree).contains(descendant).noneMatch(ProcessHandle::isAlive));
     assertThat(Files.readString(log)).contains("left behind");
     next.destroy();
     next.waitFor();
@@ -225,5 +229,101 @@ class BabysitterFaultIT extends BabysitterHarness {
     assertThat(babysitter.waitFor(20, TimeUnit.SECONDS)).isTrue();
     assertThat(babysitter.exitValue()).isZero();
     assertThat(registry.entries).isEmpty();
+  }
+
+  @Test
+  void aServerWithAnApiKeyIsRegisteredWithItsOwnModels() throws Exception {
+    FakeRegistry registry = registry(0);
+    Path file = toml(registry.url(), List.of("key=sekret"), List.of());
+    Files.writeString(
+        file,
+        Files.readString(file)
+            .replace("[backend]", "[backend]\napi_key_env = \"MY_KEY\"")
+            .replace("FAKE_KEY", "MY_KEY = \"sekret\"\nFAKE_KEY"));
+    start(file);
+    await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(registry.metadata("t-server"))
+        .containsEntry("models_list", List.of(Map.of("id", "m1", "max_model_len", 4096)))
+        .containsEntry("api_key_env", "MY_KEY");
+    assertThat(registry.metadata("t-server").toString()).doesNotContain("sekret");
+  }
+
+  @Test
+  void aKeyThatIsMissingIsSaidAndNotTakenForAnEmptyList() throws Exception {
+    Path log = dir.resolve("log");
+    FakeRegistry registry = registry(0);
+    Process babysitter = program(toml(registry.url(), List.of("key=sekret"), List.of()), log);
+    await().until(() -> Files.readString(log).contains("not registered yet"));
+    assertThat(Files.readString(log)).contains("status 401").contains("api_key_env");
+    assertThat(registry.entries).containsOnlyKeys("t");
+    babysitter.destroy();
+    assertThat(babysitter.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(Files.readString(log).split("not registered yet", -1)).as("said once").hasSize(2);
+  }
+
+  @Test
+  void anInstanceOnIpv6IsReachedAndRegistered() throws Exception {
+    FakeRegistry registry = registry(0);
+    Path file = toml(registry.url(), List.of("host=::1"), List.of());
+    Files.writeString(
+        file,
+        Files.readString(file)
+            .replace("host = \"0.0.0.0\"\nbind_host = \"127.0.0.1\"", "host = \"::1\""));
+    start(file);
+    await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(registry.entries.get("t-server"))
+        .containsEntry("host", "::1")
+        .containsEntry("url", "http://[::1]:" + port);
+    URI own = URI.create("http://[::1]:" + (port + 1) + "/health");
+    assertThat(http.get(own, Duration.ofSeconds(5)).status()).isEqualTo(200);
+  }
+
+  @Test
+  void aRollingReplacementUnderOneNameLeavesNoGapAndADeadOneIsReplaced() throws Exception {
+    try (RegistryServer registry =
+        RegistryServer.start(
+            RegistryServer.Options.at(0).probes(Duration.ofMillis(200), Duration.ofSeconds(1)),
+            Ticker.SYSTEM,
+            new Random(1))) {
+      String url = "http://127.0.0.1:" + registry.port();
+      RegistryClient table = new RegistryClient(http, URI.create(url), null);
+      List<String> keys =
+          List.of("heartbeat_interval = 0.2", "drain_timeout = 1", "health_interval = 0.2");
+      Path log = dir.resolve("a.log");
+      final int first = port;
+      Process a = program(toml(url, List.of(), keys), log);
+      await().until(() -> serves(table, first));
+      port = twoFreePorts();
+      final int second = port;
+      Process b = program(toml(url, List.of(), keys), dir.resolve("b.log"));
+      await().until(() -> serves(table, second));
+      await().until(() -> Files.readString(log).contains("ANOTHER BABYSITTER"));
+      assertThat(
+              new String(
+                  http.get(URI.create(url + "/stats"), Duration.ofSeconds(5)).body(),
+                  StandardCharsets.UTF_8))
+          .contains("\"conflicts\":[\"t\",\"t-server\"]");
+      assertThat(serves(table, second)).isTrue();
+
+      b.destroyForcibly().waitFor();
+      await().until(() -> serves(table, first));
+
+      port = twoFreePorts();
+      final int third = port;
+      Process c = program(toml(url, List.of(), keys), dir.resolve("c.log"));
+      await().until(() -> serves(table, third));
+      a.destroy();
+      assertThat(a.waitFor(20, TimeUnit.SECONDS)).isTrue();
+      assertThat(serves(table, third)).as("the old one's farewell takes nothing away").isTrue();
+      c.destroy();
+      assertThat(c.waitFor(20, TimeUnit.SECONDS)).isTrue();
+      assertThat(table.services()).isEmpty();
+    }
+  }
+
+  private static boolean serves(RegistryClient table, int at)
+      throws InterruptedException, IOException {
+    return table.services().stream()
+        .anyMatch(s -> s.name().equals("t-server") && s.isHealthy() && s.port() == at);
   }
 }

@@ -14,8 +14,8 @@ import java.time.Duration;
 import java.util.List;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
-/// [chatty] [key=KEY]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back; `/slow`
-/// takes a second, `/env` lists the names of its environment.
+/// [chatty] [key=KEY] [host=::1]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back;
+/// `/slow` takes a second, `/env` lists the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
 
@@ -42,7 +42,9 @@ final class FakeBackend {
     System.err.println("key is " + System.getenv("FAKE_KEY"));
     try (ServerSocket server = new ServerSocket()) {
       server.bind(
-          new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[0])));
+          new InetSocketAddress(
+              InetAddress.getByName(options.contains("host=::1") ? "::1" : "127.0.0.1"),
+              Integer.parseInt(args[0])));
       while (true) {
         Socket s = server.accept();
         Thread.ofVirtual()

@@ -313,7 +313,11 @@ class SettingsTest {
         "10.0.0.5,-,-,http://localhost:1,0.0.0.0,10.0.0.5,127.0.0.1",
         "10.0.0.5,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
         "-,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
-        "-,0.0.0.0,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1"
+        "-,0.0.0.0,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1",
+        "::1,-,-,http://localhost:1,::1,::1,::1",
+        "[::1],-,-,http://localhost:1,::1,::1,::1",
+        "fd00::7,-,-,http://localhost:1,::,fd00::7,::1",
+        "::,-,fd00::7,http://localhost:1,::,fd00::7,::1"
       })
   void aWildcardIsNeverAdvertised(
       @org.jspecify.annotations.Nullable String host,

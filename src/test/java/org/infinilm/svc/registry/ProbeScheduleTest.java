@@ -131,7 +131,7 @@ class ProbeScheduleTest {
   }
 
   @Test
-  void athousandHangingAddressesDelayNoOther() {
+  void aThousandHangingAddressesDelayNoOther() {
     for (int i = 0; i < 50; i++) {
       add("well" + i, i);
     }

@@ -447,6 +447,26 @@ class RegistryIT {
   }
 
   @Test
+  void anotherRegistrantIsRefusedAndNamedInTheStats() throws Exception {
+    String a = X.replace("\"name\"", "\"incarnation\":\"A\",\"name\"");
+    String b = a.replace("\"A\"", "\"B\"").replace("\"port\":1", "\"port\":2");
+    assertThat(send("POST", "/services", a).status()).isEqualTo(201);
+    assertThat(send("POST", "/services", b).status()).isEqualTo(201);
+    assertThat(get("/services/x").path("incarnation").asText()).isEqualTo("B");
+    String said = "{\"incarnation\":\"A\"}";
+    Client.Reply beat = send("POST", "/services/x/heartbeat", said);
+    assertThat(beat.status()).isEqualTo(409);
+    assertThat(new String(beat.body(), StandardCharsets.UTF_8)).contains("127.0.0.1:2");
+    assertThat(send("PUT", "/services/x", said).status()).isEqualTo(409);
+    assertThat(send("DELETE", "/services/x?incarnation=A", null).status()).isEqualTo(409);
+    assertThat(get("/stats").path("conflicts").toString()).isEqualTo("[\"x\"]");
+    assertThat(send("POST", "/services/x/heartbeat", null).status()).isEqualTo(200);
+    assertThat(send("POST", "/services/x/heartbeat", "{\"incarnation\":\"B\"}").status())
+        .isEqualTo(200);
+    assertThat(send("DELETE", "/services/x?incarnation=B", null).status()).isEqualTo(200);
+  }
+
+  @Test
   void drainTakesTheWholeInstanceOutWhereNoBabysitterAnswers() throws Exception {
     client.register(registration("x", 8101, "command"));
     client.register(registration("x-server", 8100, "openai-api"));
