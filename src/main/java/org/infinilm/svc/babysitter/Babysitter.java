@@ -147,13 +147,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   }
 
   /// Drains, deregisters both entries, then ends the process tree. Blocks until nothing is left, at
-  /// most the drain timeout, the grace and six seconds.
+  /// most the drain timeout, the grace and nine seconds.
   @Override
   public void close() {
     try {
       finishRequests();
       leave();
-      Duration most = settings.stopGrace().plus(Duration.ofMillis(3500));
+      Duration most = settings.stopGrace().plus(Duration.ofSeconds(6));
       if (!supervisor.stop(most.toNanos())) {
         log.error("{}: processes are left that do not end", settings.name());
       }

@@ -41,7 +41,7 @@ public final class BabysitterProgram {
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
-        Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(9)));
+        Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
     Babysitter babysitter;
     try {
       babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);

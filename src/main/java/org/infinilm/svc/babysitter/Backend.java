@@ -24,6 +24,14 @@ record Backend(
     @Nullable Path workDir,
     Map<String, String> env,
     @Nullable String apiKeyEnv) {
+  /// InfiniLM's server in its checkout: today's, and the one that went in April 2026.
+  private static final String INFINILM = "python/infinilm/server/inference_server.py";
+
+  private static final String OLD_INFINILM = "launch_server.py";
+
+  /// Without it today's InfiniLM has a static cache.
+  static final String PAGED_FLAG = "--enable-paged-attn";
+
   private static final List<String> MOCK_FOLDERS =
       List.of("rust/tests/integration", "tests/integration", ".");
 
@@ -44,18 +52,15 @@ record Backend(
     String bind = s.addresses().bind();
     switch (type) {
       case COMMAND -> out.addAll(commandWords(required()));
-      case VLLM ->
-          out.addAll(
-              List.of(
-                  "python3",
-                  "-m",
-                  "vllm.entrypoints.openai.api_server",
-                  "--model",
-                  required(),
-                  "--port",
-                  port,
-                  "--host",
-                  bind));
+      case VLLM -> {
+        String path = env.getOrDefault("PATH", System.getenv().getOrDefault("PATH", ""));
+        out.addAll(
+            Child.findOnPath("vllm", path) != null
+                ? List.of("vllm", "serve", required())
+                : List.of(
+                    "python3", "-m", "vllm.entrypoints.openai.api_server", "--model", required()));
+        out.addAll(List.of("--port", port, "--host", bind));
+      }
       case MOCK -> {
         out.addAll(List.of("python3", mockScript(), "--name", s.name(), "--port", port));
         out.addAll(List.of("--models", String.join(",", s.models())));
@@ -63,17 +68,15 @@ record Backend(
           out.addAll(List.of("--registry-url", s.registry().toString()));
         }
       }
-      case INFINILM ->
-          out.addAll(
-              List.of(
-                  "python3",
-                  "launch_server.py",
-                  "--model_path",
-                  required(),
-                  "--port",
-                  port,
-                  "--host",
-                  bind));
+      case INFINILM -> {
+        boolean old = hasOldInfiniLm(workDir);
+        out.addAll(List.of("python3", old ? OLD_INFINILM : INFINILM));
+        out.addAll(List.of(old ? "--model_path" : "--model", required()));
+        out.addAll(List.of("--port", port, "--host", bind));
+        if (!old && cacheType == CacheType.PAGED && !args.contains(PAGED_FLAG)) {
+          out.add(PAGED_FLAG);
+        }
+      }
       case INFINILM_RUST -> out.addAll(List.of("xtask", "service", required(), "-p", port));
       case ENGINE, SIMULATE -> {
         out.add(launcher(home));
@@ -88,6 +91,12 @@ record Backend(
     }
     out.addAll(args);
     return List.copyOf(out);
+  }
+
+  /// Whether the folder that InfiniLM is run in holds the entry that it had before.
+  static boolean hasOldInfiniLm(@Nullable Path workDir) {
+    Path script = Path.of(OLD_INFINILM);
+    return Files.isRegularFile(workDir == null ? script : workDir.resolve(script));
   }
 
   /// The key that the server wants: from the variable named, else vLLM's own; null for none.

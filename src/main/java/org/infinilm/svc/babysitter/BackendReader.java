@@ -41,8 +41,14 @@ final class BackendReader {
     if (table != null) {
       SettingsReader.warnUnknown(table, type.keys(), "backend.", warnings);
     }
-    return new Backend(
-        type, subject(type), cacheType(type), args(type), workDir(), environment(), apiKeyEnv());
+    java.nio.file.Path workDir = workDir();
+    boolean old = type == BackendType.INFINILM && Backend.hasOldInfiniLm(workDir);
+    List<String> args = args(type, old);
+    CacheType cache = cacheType(type);
+    if (type == BackendType.INFINILM && !old && cache == null) {
+      cache = cacheOfInfiniLm(args);
+    }
+    return new Backend(type, subject(type), cache, args, workDir, environment(), apiKeyEnv());
   }
 
   /// Tables that may hold `weight` and `models`, the first wins.
@@ -122,7 +128,17 @@ final class BackendReader {
     return cache;
   }
 
-  private List<String> args(BackendType type) throws ConfigException {
+  /// What the metadata says, else the flags: static unless they say otherwise.
+  private CacheType cacheOfInfiniLm(List<String> args) throws ConfigException {
+    TomlFile metadata = file == null ? null : file.table("metadata");
+    CacheType said = metadata == null ? null : CacheType.parse(metadata.text("cache_type"));
+    if (said != null) {
+      return said;
+    }
+    return args.contains(Backend.PAGED_FLAG) ? CacheType.PAGED : CacheType.STATIC;
+  }
+
+  private List<String> args(BackendType type, boolean old) throws ConfigException {
     List<String> out = new ArrayList<>();
     if (isGiven(flags, Flags.ARGS)) {
       out.addAll(Backend.words(flags.get(Flags.ARGS)));
@@ -133,7 +149,7 @@ final class BackendReader {
         warnOfSpaces(args);
       }
     }
-    addDeviceFlags(type, out);
+    addDeviceFlags(type, old, out);
     return out;
   }
 
@@ -167,10 +183,21 @@ final class BackendReader {
     }
   }
 
-  private void addDeviceFlags(BackendType type, List<String> out) throws ConfigException {
+  /// @param old InfiniLM's earlier flags
+  private void addDeviceFlags(BackendType type, boolean old, List<String> out)
+      throws ConfigException {
     Map<Key<?>, String> names =
         switch (type) {
-          case INFINILM -> Map.of(Flags.NDEV, "--tp", Flags.MAX_BATCH, "--max_batch_size");
+          case INFINILM ->
+              old
+                  ? Map.of(Flags.NDEV, "--tp", Flags.MAX_BATCH, "--max_batch_size")
+                  : Map.of(
+                      Flags.DEV,
+                      "--device",
+                      Flags.NDEV,
+                      "--tp",
+                      Flags.MAX_BATCH,
+                      "--max-batch-size");
           case VLLM ->
               Map.of(Flags.NDEV, "--tensor-parallel-size", Flags.MAX_BATCH, "--max-num-seqs");
           case ENGINE -> Map.of(Flags.MAX_BATCH, "--max_batch_size");
@@ -181,7 +208,7 @@ final class BackendReader {
         continue;
       }
       String name = names.get(key);
-      if (key.equals(Flags.DEV) && type == BackendType.INFINILM) {
+      if (key.equals(Flags.DEV) && type == BackendType.INFINILM && old) {
         out.add("--" + flags.get(Flags.DEV));
       } else if (name != null) {
         out.add(name);

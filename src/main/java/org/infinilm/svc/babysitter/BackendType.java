@@ -53,7 +53,7 @@ enum BackendType {
     if (subject != null) {
       keys.add(subject);
     }
-    if (this == ENGINE || this == SIMULATE) {
+    if (this == ENGINE || this == SIMULATE || this == INFINILM) {
       keys.add("cache_type");
     }
     return keys;

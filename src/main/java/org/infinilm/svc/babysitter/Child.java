@@ -202,7 +202,7 @@ final class Child {
         + ")";
   }
 
-  private static @Nullable Path findOnPath(String name, @Nullable String path) {
+  static @Nullable Path findOnPath(String name, @Nullable String path) {
     if (path == null) {
       return null;
     }

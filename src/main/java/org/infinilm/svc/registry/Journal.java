@@ -48,6 +48,7 @@ final class Journal implements AutoCloseable {
   private record Stop(CompletableFuture<Boolean> done) implements Command {}
 
   private final Path dir;
+  private final String boot;
   private final FileChannel lockFile;
   private final Event.Restore restored;
   private final BlockingQueue<Command> queue = new LinkedBlockingQueue<>(QUEUE);
@@ -58,8 +59,9 @@ final class Journal implements AutoCloseable {
   private volatile boolean broken;
   private volatile boolean lost;
 
-  private Journal(Path dir, FileChannel lockFile, Event.Restore restored) {
+  private Journal(Path dir, FileChannel lockFile, String boot, Event.Restore restored) {
     this.dir = dir;
+    this.boot = boot;
     this.lockFile = lockFile;
     this.restored = restored;
     writer = Thread.ofPlatform().daemon().name("journal").unstarted(this::write);
@@ -69,20 +71,22 @@ final class Journal implements AutoCloseable {
   /// damaged file is kept under a new name; every good line of it counts. Where nothing can be
   /// written (a full disk) the old file stays, and the journal is broken until something can.
   ///
-  /// @param now for the name of a damaged file
+  /// @param now for the name of a damaged file, and to see whether the wall clock was set meanwhile
+  /// @param boot the machine's run that the monotonic clock belongs to; empty where it is not known
   /// @throws IOException when the folder cannot be used, or another process holds it
-  static Journal open(Path dir, Instant now) throws IOException {
+  static Journal open(Path dir, Now now, String boot) throws IOException {
     JournalFolder folder = JournalFolder.take(dir);
     try {
       Path path = dir.resolve(FILE);
       JournalFormat.Replay replay = read(path);
+      List<Event.Stored> entries = replay.entries(now, boot);
       Journal journal =
-          new Journal(dir, folder.lock(), new Event.Restore(replay.entries(), replay.deleted()));
+          new Journal(dir, folder.lock(), boot, new Event.Restore(entries, replay.deleted()));
       String problem = replay.problem();
-      if (problem == null || journal.setAside(folder, path, problem, replay.lines(), now)) {
-        List<JournalRecord> records = new ArrayList<>();
+      if (problem == null || journal.setAside(folder, path, problem, replay.lines(), now.wall())) {
+        List<JournalRecord> records = new ArrayList<>(journal.clock(now));
         replay.deleted().forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
-        replay.entries().forEach(s -> records.add(new JournalRecord.Put(s)));
+        entries.forEach(s -> records.add(new JournalRecord.Put(s)));
         journal.renew(records);
       }
       journal.writer.start();
@@ -110,6 +114,13 @@ final class Journal implements AutoCloseable {
       fail("the damaged file cannot be kept: " + e);
       return false;
     }
+  }
+
+  /// A note of both clocks, to append now and then; none where the machine's run is not known.
+  List<JournalRecord> clock(Now now) {
+    return boot.isEmpty()
+        ? List.of()
+        : List.of(new JournalRecord.Clock(boot, now.nanos(), now.wall()));
   }
 
   Event.Restore restored() {
@@ -278,7 +289,7 @@ final class Journal implements AutoCloseable {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
       return JournalFormat.replay(in);
     } catch (NoSuchFileException first) {
-      return new JournalFormat.Replay(List.of(), Map.of(), 0, null);
+      return new JournalFormat.Replay(List.of(), Map.of(), 0, null, null);
     }
   }
 

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,6 +26,8 @@ final class JournalFormat {
   private static final byte[] MIDDLE = "\",\"record\":".getBytes(StandardCharsets.US_ASCII);
   private static final int RECORD = HEAD.length + 8 + MIDDLE.length;
 
+  private static final Duration SMALL_STEP = Duration.ofSeconds(2);
+
   /// Longer lines are no records: a body of 2 MB, each byte escaped as six.
   static final int MAX_LINE_BYTES = 13 << 20;
 
@@ -32,11 +35,25 @@ final class JournalFormat {
   ///
   /// @param lines how many records were good
   /// @param problem which lines are bad; null when the whole file is good
+  /// @param clock the last note of both clocks, or null
   record Replay(
       List<Event.Stored> entries,
       Map<String, Instant> deleted,
       int lines,
-      @Nullable String problem) {}
+      @Nullable String problem,
+      JournalRecord.@Nullable Clock clock) {
+    /// The entries with heartbeats as they are by the wall clock of now: moved by the step that it
+    /// made since, so that a clock that was set takes nobody out.
+    List<Event.Stored> entries(Now now, String boot) {
+      Duration step = clock == null ? Duration.ZERO : clock.stepUntil(now, boot);
+      if (step.abs().compareTo(SMALL_STEP) < 0) {
+        return entries;
+      }
+      return entries.stream()
+          .map(s -> new Event.Stored(s.entry(), s.registeredAt(), s.heartbeatAt().plus(step)))
+          .toList();
+    }
+  }
 
   private JournalFormat() {}
 
@@ -97,6 +114,7 @@ final class JournalFormat {
     private final ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
     private final List<String> named = new ArrayList<>();
     private long length;
+    private JournalRecord.@Nullable Clock clock;
     private int number;
     private int bad;
     private int good;
@@ -125,6 +143,9 @@ final class JournalFormat {
       JournalRecord r = parse(bytes);
       if (r != null) {
         good++;
+        if (r instanceof JournalRecord.Clock c) {
+          clock = c;
+        }
         JournalFormat.replay(r, entries, deleted);
       }
       return r != null;
@@ -167,7 +188,7 @@ final class JournalFormat {
           bad == 0
               ? null
               : String.join(", ", named) + (bad > NAMED ? " and " + (bad - NAMED) + " more" : "");
-      return new Replay(new ArrayList<>(entries.values()), deleted, good, problem);
+      return new Replay(new ArrayList<>(entries.values()), deleted, good, problem, clock);
     }
   }
 
@@ -186,6 +207,7 @@ final class JournalFormat {
         deleted.put(name, at);
       }
       case JournalRecord.Expired(String name) -> entries.remove(name);
+      case JournalRecord.Clock c -> {}
     }
   }
 

@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
@@ -21,6 +22,17 @@ sealed interface JournalRecord {
   /// A heartbeat; losing one costs nothing but age.
   record Beat(String name, Instant at) implements JournalRecord {}
 
+  /// Both clocks at one moment; `nanos` is the monotonic clock of the machine's run `boot`.
+  record Clock(String boot, long nanos, Instant at) implements JournalRecord {
+    /// How far the wall clock has run ahead since, against the monotonic one; zero in another run
+    /// of the machine.
+    Duration stepUntil(Now now, String bootNow) {
+      return boot.equals(bootNow)
+          ? Duration.between(at, now.wall()).minusNanos(now.nanos() - nanos)
+          : Duration.ZERO;
+    }
+  }
+
   /// Removed by DELETE.
   record Deleted(String name, Instant at) implements JournalRecord {}
 
@@ -29,7 +41,7 @@ sealed interface JournalRecord {
 
   /// Whether it must be on disk before the change is confirmed.
   default boolean durable() {
-    return !(this instanceof Beat);
+    return !(this instanceof Beat || this instanceof Clock);
   }
 
   default Map<String, Object> json() {
@@ -60,6 +72,12 @@ sealed interface JournalRecord {
         m.put("name", name);
         m.put("at", at.getEpochSecond());
       }
+      case Clock(String boot, long nanos, Instant at) -> {
+        m.put("op", "clock");
+        m.put("name", boot);
+        m.put("nanos", nanos);
+        m.put("at", at.getEpochSecond());
+      }
       case Deleted(String name, Instant at) -> {
         m.put("op", "delete");
         m.put("name", name);
@@ -84,6 +102,10 @@ sealed interface JournalRecord {
       case "put" -> put(name.asText(), at, n);
       case "beat" -> at == null ? null : new Beat(name.asText(), at);
       case "delete" -> at == null ? null : new Deleted(name.asText(), at);
+      case "clock" ->
+          at == null || !n.path("nanos").canConvertToLong()
+              ? null
+              : new Clock(name.asText(), n.path("nanos").asLong(), at);
       case "expire" -> new Expired(name.asText());
       default -> null;
     };

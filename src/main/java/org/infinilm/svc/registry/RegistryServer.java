@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -94,7 +95,7 @@ public final class RegistryServer implements AutoCloseable {
         Server.start(Server.Options.at(o.host(), o.port()), r -> routes(ready).handle(r));
     try {
       Path dir = o.dataDir();
-      Journal journal = dir == null ? null : Journal.open(dir, ticker.now());
+      Journal journal = dir == null ? null : Journal.open(dir, Now.of(ticker), machineRun());
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = new LeaseStore(ticker, boot, journal);
       Client client = Client.create();
@@ -154,6 +155,15 @@ public final class RegistryServer implements AutoCloseable {
       return ready.get();
     } catch (ExecutionException e) {
       throw new IllegalStateException("the registry does not start", e);
+    }
+  }
+
+  /// Names the time since the machine started; empty where nothing does.
+  private static String machineRun() {
+    try {
+      return Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+    } catch (IOException notLinux) {
+      return "";
     }
   }
 

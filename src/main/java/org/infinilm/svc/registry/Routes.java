@@ -180,6 +180,10 @@ final class Routes implements Handler {
   }
 
   private Response watch(Request r) throws Refused, InterruptedException {
+    String since = single(r, "since");
+    if (since != null) {
+      return stream(r, since);
+    }
     String version = single(r, "version");
     Duration wait = Duration.ofSeconds(waitSeconds(single(r, "wait")));
     Table t = store.table();
@@ -195,6 +199,29 @@ final class Routes implements Handler {
       }
     }
     return rendered(200, Answers.watch(t, store.version(t), store.now()));
+  }
+
+  private Response stream(Request r, String since) throws Refused {
+    Headers headers =
+        Headers.of("content-type", "text/event-stream").with("cache-control", "no-store");
+    if (r.method().equals("HEAD")) {
+      return new Response(200, headers, new byte[0], null);
+    }
+    if (!watchers.tryAcquire()) {
+      throw new Refused(503, "watchers: " + MAX_WATCHERS + " wait already");
+    }
+    return Response.stream(
+        200,
+        headers,
+        sink -> {
+          try {
+            Thread self = Thread.currentThread();
+            r.gone().onGone(self::interrupt);
+            new WatchStream(store).write(since, sink);
+          } finally {
+            watchers.release();
+          }
+        });
   }
 
   private static Response rendered(int status, byte[] json) {

@@ -67,8 +67,12 @@ class ScriptsTest {
     Path babysitter = dir.resolve("babysitter");
     Files.writeString(
         babysitter,
-        "#!/bin/sh\ncase $2 in *bad.toml) sleep 3; exit 7 ;; esac\ntrap 'exit 0' TERM\n"
-            + "while :; do sleep 0.1; done\n");
+        """
+        #!/bin/sh
+        case $2 in *bad.toml) sleep 3; exit 7 ;; esac
+        trap 'exit 0' TERM
+        while :; do sleep 0.1; done
+        """);
     Files.setPosixFilePermissions(babysitter, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path good = Files.writeString(dir.resolve("good.toml"), "");
     Path bad = Files.writeString(dir.resolve("bad.toml"), "");
@@ -76,15 +80,21 @@ class ScriptsTest {
         start(
             Path.of("script", "launch_all_rust.sh"),
             Map.of(
-                "LAUNCH_REGISTRY", "false",
-                "LAUNCH_ROUTER", "false",
-                "BABYSITTER_BIN", babysitter.toString(),
-                "BABYSITTER_CONFIGS", good + " " + bad,
-                "LOG_DIR", dir.resolve("logs").toString()),
+                "LAUNCH_REGISTRY",
+                "false",
+                "LAUNCH_ROUTER",
+                "false",
+                "BABYSITTER_BIN",
+                babysitter.toString(),
+                "BABYSITTER_CONFIGS",
+                good + " " + bad,
+                "LOG_DIR",
+                dir.resolve("logs").toString()),
             "--foreground");
     await()
         .atMost(Duration.ofSeconds(30))
-        .until(() -> out().contains("babysitter_bad: ended by itself with exit code 7") || !all.isAlive());
+        .until(() ->
+            out().contains("babysitter_bad: ended by itself with exit code 7") || !all.isAlive());
     assertThat(all.isAlive()).as(out()).isTrue();
     assertThat(out()).contains("the others go on");
     assertThat(Proc.withEnvironment("SCRIPTS_TEST=" + dir)).hasSizeGreaterThan(1);

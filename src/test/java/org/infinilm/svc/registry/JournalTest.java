@@ -6,6 +6,7 @@ import static org.infinilm.svc.registry.Samples.START;
 import static org.infinilm.svc.registry.Samples.entry;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -16,6 +17,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class JournalTest {
   @TempDir private Path dir;
@@ -25,7 +28,7 @@ class JournalTest {
   }
 
   private Journal open() throws IOException {
-    return Journal.open(dir, START);
+    return Journal.open(dir, Samples.at(0), "boot");
   }
 
   private List<String> names() throws IOException {
@@ -38,6 +41,10 @@ class JournalTest {
     try (Stream<Path> files = Files.list(dir)) {
       return files.filter(p -> p.getFileName().toString().contains("damaged")).sorted().toList();
     }
+  }
+
+  private static String text(byte[] bytes) {
+    return new String(bytes, StandardCharsets.ISO_8859_1);
   }
 
   @Test
@@ -66,7 +73,7 @@ class JournalTest {
     }
     Path file = dir.resolve("journal.jsonl");
     byte[] bytes = Files.readAllBytes(file);
-    bytes[60] ^= 1;
+    bytes[text(bytes).indexOf("\"name\":\"a\"") + 8] ^= 1;
     Files.write(file, bytes);
     try (Journal j = open()) {
       assertThat(j.restored().entries())
@@ -90,7 +97,7 @@ class JournalTest {
   void onlyTheLastFewDamagedFilesAreKept() throws Exception {
     for (int n = 0; n < 9; n++) {
       Files.writeString(dir.resolve("journal.jsonl"), "nonsense " + n);
-      try (Journal j = Journal.open(dir, START.plusSeconds(n))) {
+      try (Journal j = Journal.open(dir, Samples.at(n), "boot")) {
         assertThat(j.isBroken()).isFalse();
       }
     }
@@ -109,7 +116,7 @@ class JournalTest {
     Files.createDirectories(obstacle);
     Path file = dir.resolve("journal.jsonl");
     byte[] bytes = Files.readAllBytes(file);
-    bytes[60] ^= 1;
+    bytes[text(bytes).indexOf("\"name\":\"a\"") + 8] ^= 1;
     Files.write(file, bytes);
     for (int start = 0; start < 2; start++) {
       try (Journal j = open()) {
@@ -135,7 +142,7 @@ class JournalTest {
     Files.writeString(wide.resolve("journal.jsonl"), "");
     Files.setPosixFilePermissions(wide, PosixFilePermissions.fromString("rwxr-xr-x"));
     for (Path folder : List.of(parent.resolve("new/one"), wide)) {
-      try (Journal j = Journal.open(folder, START)) {
+      try (Journal j = Journal.open(folder, Samples.at(0), "boot")) {
         j.append(List.of(put("a"))).get();
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)))
             .isEqualTo("rwx------");
@@ -254,6 +261,28 @@ class JournalTest {
           });
       assertThat(store.table().deleted()).containsOnlyKeys("b");
       assertThat(store.version(store.table())).startsWith("two-");
+    }
+  }
+
+  /// The monotonic clock says 10 s have passed, the wall clock an hour more or less.
+  @ParameterizedTest(name = "clock set by {0} s, machine started again: {1}")
+  @CsvSource({"3600, false", "-3600, false", "0, false", "3600, true"})
+  void aClockThatWasSetBetweenTwoRunsTakesNobodyOut(long step, boolean rebooted) throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"))).get();
+    }
+    Now then = Samples.at(10);
+    Now now = new Now(then.wall().plusSeconds(step), then.nanos());
+    try (Journal j = Journal.open(dir, now, rebooted ? "another" : "boot")) {
+      Table t = Table.EMPTY.apply(j.restored(), now).next();
+      assertThat(t.all())
+          .singleElement()
+          .satisfies(l -> {
+            assertThat(l.isHealthy(now)).isEqualTo(!rebooted);
+            if (!rebooted) {
+              assertThat(l.age(now)).isEqualTo(Duration.ofSeconds(10));
+            }
+          });
     }
   }
 }

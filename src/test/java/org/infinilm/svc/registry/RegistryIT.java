@@ -264,6 +264,80 @@ class RegistryIT {
     assertThat(client.watch(fourth.version(), LONG).deleted()).isEmpty();
   }
 
+  /// Reads events until `enough` says so, then goes away.
+  private String events(String since, java.util.function.Predicate<String> enough)
+      throws Exception {
+    StringBuilder got = new StringBuilder();
+    Client.Listener reader =
+        new Client.Listener() {
+          @Override
+          public void head(int status, Headers headers) {
+            assertThat(status).isEqualTo(200);
+            assertThat(headers.get("content-type")).isEqualTo("text/event-stream");
+          }
+
+          @Override
+          public void piece(byte[] piece) throws IOException {
+            got.append(new String(piece, StandardCharsets.UTF_8));
+            if (enough.test(got.toString())) {
+              throw new IOException("enough");
+            }
+          }
+        };
+    assertThatThrownBy(() ->
+            http.stream(
+                "GET",
+                URI.create(base(registry) + "/watch?since=" + since),
+                Headers.NONE,
+                new byte[0],
+                LONG,
+                reader))
+        .hasMessageContaining("enough");
+    return got.toString();
+  }
+
+  private static String lastId(String events) {
+    int at = events.lastIndexOf("id: ") + 4;
+    return events.substring(at, events.indexOf('\n', at));
+  }
+
+  @Test
+  void singleChangesAreStreamedAndResumedAndAGapIsASnapshot() throws Exception {
+    client.register(registration("a", 1, "mock"));
+    String first = events("", s -> s.endsWith("\n\n"));
+    assertThat(first)
+        .startsWith("event: snapshot\nid: ")
+        .contains("data: {\"deleted\":[],\"services\":[{")
+        .contains("\"name\":\"a\"");
+    String version = lastId(first);
+    CompletableFuture<String> next = new CompletableFuture<>();
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            next.complete(events(version, s -> s.contains("event: delete")));
+          } catch (Exception | AssertionError e) {
+            next.completeExceptionally(e);
+          }
+        });
+    client.register(registration("b", 2, "mock"));
+    client.heartbeat("a", null);
+    client.unregister("a");
+    String changes = next.get();
+    assertThat(changes)
+        .doesNotContain("snapshot")
+        .contains("event: delete\n")
+        .contains("{\"name\":\"a\",\"unregistered\":true}")
+        .contains("\"name\":\"b\"");
+    String resumed = events(version, s -> s.contains("event: delete") && s.contains("event: put"));
+    assertThat(resumed).as("resumed from the same place").contains("\"name\":\"b\"");
+    client.setStatus("b", "draining");
+    assertThat(events(lastId(resumed), s -> s.endsWith("\n\n")))
+        .startsWith("event: put\nid: ")
+        .contains("\"status\":\"draining\"")
+        .doesNotContain("\"name\":\"a\"");
+    assertThat(events("another-run-7", s -> s.endsWith("\n\n"))).startsWith("event: snapshot");
+  }
+
   private CompletableFuture<Watch> watching(String version) {
     CompletableFuture<Watch> f = new CompletableFuture<>();
     Thread.ofVirtual()
