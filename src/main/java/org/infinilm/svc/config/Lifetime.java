@@ -82,8 +82,8 @@ public final class Lifetime {
     steps.push(step);
   }
 
-  /// Adds a step for a second signal; it must not block. Where there is one, the end has a few seconds
-  /// to come about by itself.
+  /// Adds a step for a second signal; it must not block. Where there is one, the end has a few
+  /// seconds to come about by itself.
   public synchronized void onHurry(Step step) {
     hurries.push(step);
   }

@@ -1,16 +1,16 @@
 package org.infinilm.svc.registry;
 
-import java.io.ByteArrayOutputStream;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.Arrays;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.Function;
 import org.infinilm.svc.http.Json;
 
@@ -23,27 +23,18 @@ final class Answers {
   private Answers() {}
 
   static byte[] service(Lease l, Now now) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream(l.face().sizeBytes());
-    l.face().write(l, now, out);
-    return out.toByteArray();
+    return around("", List.of(l), "", now);
   }
 
   static byte[] services(Collection<Lease> leases, Now now) {
-    ByteArrayOutputStream out = sized(leases);
-    put(out, "{\"services\":[");
-    list(leases, now, out);
-    put(
-        out,
-        "],\"timestamp\":" + Json.text(time(now.wall())) + ",\"total\":" + leases.size() + "}");
-    return out.toByteArray();
+    String end =
+        "],\"timestamp\":" + Json.text(time(now.wall())) + ",\"total\":" + leases.size() + "}";
+    return around("{\"services\":[", leases, end, now);
   }
 
   static byte[] watch(Table t, String version, Now now) {
-    ByteArrayOutputStream out = sized(t.all());
-    put(out, "{\"deleted\":" + Json.text(new TreeSet<>(t.deleted().keySet())) + ",\"services\":[");
-    list(t.all(), now, out);
-    put(out, "],\"version\":" + Json.text(version) + "}");
-    return out.toByteArray();
+    String begin = "{\"deleted\":" + Json.text(t.deleted().keySet()) + ",\"services\":[";
+    return around(begin, t.all(), "],\"version\":" + Json.text(version) + "}", now);
   }
 
   static byte[] registered(Lease l, Now now) {
@@ -55,35 +46,29 @@ final class Answers {
   }
 
   private static byte[] confirmed(Lease l, String what, Now now) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream(l.face().sizeBytes() + 128);
     String message = "Service '" + l.name() + "' " + what + " successfully";
-    put(out, "{\"message\":" + Json.text(message) + ",\"service\":");
-    l.face().write(l, now, out);
-    put(out, "}");
-    return out.toByteArray();
+    String begin = "{\"message\":" + Json.text(message) + ",\"service\":";
+    return around(begin, List.of(l), "}", now);
   }
 
-  private static ByteArrayOutputStream sized(Collection<Lease> leases) {
-    long size = 256;
+  /// The entries with commas between, in one array of the right length: lists are megabytes.
+  private static byte[] around(String begin, Collection<Lease> leases, String end, Now now) {
+    byte[] before = begin.getBytes(StandardCharsets.UTF_8);
+    byte[] behind = end.getBytes(StandardCharsets.UTF_8);
+    int length = before.length + behind.length + Math.max(0, leases.size() - 1);
     for (Lease l : leases) {
-      size += l.face().sizeBytes() + 1;
+      length = Math.addExact(length, l.face().length(l, now));
     }
-    return new ByteArrayOutputStream((int) Math.min(size, Integer.MAX_VALUE - 64));
-  }
-
-  private static void list(Collection<Lease> leases, Now now, ByteArrayOutputStream out) {
-    boolean first = true;
+    byte[] out = Arrays.copyOf(before, length);
+    int at = before.length;
     for (Lease l : leases) {
-      if (!first) {
-        out.write(',');
+      if (at > before.length) {
+        out[at++] = ',';
       }
-      first = false;
-      l.face().write(l, now, out);
+      at = l.face().write(l, now, out, at);
     }
-  }
-
-  private static void put(ByteArrayOutputStream out, String text) {
-    out.writeBytes(text.getBytes(StandardCharsets.UTF_8));
+    System.arraycopy(behind, 0, out, at, behind.length);
+    return out;
   }
 
   static Map<String, Object> unregistered(String name) {

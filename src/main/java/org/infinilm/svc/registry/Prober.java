@@ -26,7 +26,7 @@ final class Prober {
 
   private static final Logger log = LoggerFactory.getLogger(Prober.class);
   private static final int LIVE_AT_ONCE = 32;
-  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final Ask ask;
   private final LeaseStore store;

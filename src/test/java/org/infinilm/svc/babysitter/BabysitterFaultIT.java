@@ -298,11 +298,12 @@ class BabysitterFaultIT extends BabysitterHarness {
       Process b = program(toml(url, List.of(), keys), dir.resolve("b.log"));
       await().until(() -> serves(table, second));
       await().until(() -> Files.readString(log).contains("ANOTHER BABYSITTER"));
-      assertThat(
+      await()
+          .until(() ->
               new String(
-                  http.get(URI.create(url + "/stats"), Duration.ofSeconds(5)).body(),
-                  StandardCharsets.UTF_8))
-          .contains("\"conflicts\":[\"t\",\"t-server\"]");
+                      http.get(URI.create(url + "/stats"), Duration.ofSeconds(5)).body(),
+                      StandardCharsets.UTF_8)
+                  .contains("\"conflicts\":[\"t\",\"t-server\"]"));
       assertThat(serves(table, second)).isTrue();
 
       b.destroyForcibly().waitFor();
