@@ -1,6 +1,7 @@
 #!/bin/bash
 # launch_all_rust.sh [--foreground]: starts registry, router and babysitters, in this order; stop_all.sh ends them.
-#   --foreground  stay until SIGTERM or SIGINT, then end all; end as soon as one of them does, with its exit code
+#   --foreground  stay until SIGTERM or SIGINT, then end all; also when the registry, the router or the last babysitter ends, with
+#                 its exit code. One babysitter of several that ends takes only its own instance with it.
 # The name is that of the earlier InfiniLM-SVC; the programs are Java.
 #
 # Which: LAUNCH_REGISTRY, LAUNCH_ROUTER, LAUNCH_BABYSITTER (true); BABYSITTER_CONFIGS, files separated by spaces, relative to config/
@@ -20,7 +21,7 @@ foreground=false
 case ${1:-} in
   '') ;;
   --foreground) foreground=true ;;
-  --help | -h) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+  --help | -h) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
   *) die "$1 (expected: --foreground, --help or nothing)" 2 ;;
 esac
 
@@ -209,15 +210,29 @@ if ((rc)); then
   die "not everything started"
 fi
 
-# Until a signal, or until one of them ends.
+# A babysitter that gives up takes nothing else with it, unless it was the last part.
+lost() {
+  local name=$1 code=$2 i kept_names=() kept_pids=() kept_logs=()
+  forget "$name"
+  for ((i = 0; i < ${#pids[@]}; i++)); do
+    [[ ${names[i]} == "$name" ]] || { kept_names+=("${names[i]}") kept_pids+=("${pids[i]}") kept_logs+=("${logs[i]}"); }
+  done
+  if [[ $name == registry || $name == router ]] || ((${#kept_pids[@]} == 0)); then
+    warn "$name: ended by itself with exit code $code; ending the others"
+    end_all
+    exit $((code ? code : 1))
+  fi
+  warn "$name: ended by itself with exit code $code; the others go on"
+  names=("${kept_names[@]}") pids=("${kept_pids[@]}") logs=("${kept_logs[@]}")
+}
+
+# Until a signal, or until what cannot be missed ends.
 while ((${#pids[@]})); do
   for ((i = 0; i < ${#pids[@]}; i++)); do
     [[ -z $(started_at "${pids[i]}") ]] || continue
     wait "${pids[i]}"
-    rc=$?
-    warn "${names[i]}: ended by itself with exit code $rc; ending the others"
-    end_all
-    exit $((rc ? rc : 1))
+    lost "${names[i]}" $?
+    break
   done
   sleep 1 &
   wait $!

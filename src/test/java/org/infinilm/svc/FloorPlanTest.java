@@ -37,14 +37,16 @@ class FloorPlanTest {
           Map.entry("config", Set.of()),
           Map.entry("telemetry", Set.of()),
           Map.entry("http", Set.of()),
+          Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("router", Set.of("policy", "registry", "fleet", "http", "config", "telemetry")),
-          Map.entry("babysitter", Set.of("registry", "fleet", "http", "config", "telemetry")),
+          Map.entry(
+              "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
-          Map.entry("deploy", Set.of("http", "config", "telemetry")),
+          Map.entry("deploy", Set.of("http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(
@@ -58,6 +60,7 @@ class FloorPlanTest {
                   "registry",
                   "fleet",
                   "http",
+                  "process",
                   "config",
                   "telemetry")));
 

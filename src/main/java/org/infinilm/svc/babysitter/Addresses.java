@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
 record Addresses(String bind, String advertise, String probe) {
   private static final String LOOPBACK = "127.0.0.1";
   private static final String ANY = "0.0.0.0";
+  private static final String LOOPBACK6 = "::1";
+  private static final String ANY6 = "::";
 
   /// @param host the one address of the old layout, or null; a wildcard says only what to listen on
   /// @param bindHost overrides what to listen on, or null
@@ -23,15 +25,17 @@ record Addresses(String bind, String advertise, String probe) {
       @Nullable String advertiseHost,
       @Nullable URI registry,
       Function<URI, String> toward) {
+    String told = bare(host);
+    String toldBind = bare(bindHost);
     String advertise;
     if (advertiseHost != null) {
-      advertise = advertiseHost;
-    } else if (host == null && bindHost == null) {
+      advertise = String.valueOf(bare(advertiseHost));
+    } else if (told == null && toldBind == null) {
       advertise = "localhost";
-    } else if (host != null && !isAny(host)) {
-      advertise = host;
-    } else if (bindHost != null && !isAny(bindHost)) {
-      advertise = bindHost;
+    } else if (told != null && !isAny(told)) {
+      advertise = told;
+    } else if (toldBind != null && !isAny(toldBind)) {
+      advertise = toldBind;
     } else {
       advertise =
           registry == null || isLoopback(String.valueOf(registry.getHost()))
@@ -39,14 +43,35 @@ record Addresses(String bind, String advertise, String probe) {
               : toward.apply(registry);
     }
     String bind;
-    if (bindHost != null) {
-      bind = bindHost.equals("localhost") ? LOOPBACK : bindHost;
-    } else if (host != null && isAny(host)) {
-      bind = ANY;
+    if (toldBind != null) {
+      bind = toldBind.equals("localhost") ? LOOPBACK : toldBind;
+    } else if (told != null && isAny(told)) {
+      bind = told.equals(ANY6) ? ANY6 : ANY;
+    } else if (isLoopback(advertise)) {
+      bind = isV6(advertise) ? LOOPBACK6 : LOOPBACK;
     } else {
-      bind = isLoopback(advertise) ? LOOPBACK : ANY;
+      bind = isV6(advertise) ? ANY6 : ANY;
     }
-    return new Addresses(bind, advertise, isAny(bind) || isLoopback(bind) ? LOOPBACK : bind);
+    return new Addresses(bind, advertise, probe(bind));
+  }
+
+  /// Servers that listen on all IPv6 addresses need not listen on IPv4.
+  private static String probe(String bind) {
+    if (isAny(bind)) {
+      return isV6(bind) ? LOOPBACK6 : LOOPBACK;
+    }
+    return isLoopback(bind) && !isV6(bind) ? LOOPBACK : bind;
+  }
+
+  private static boolean isV6(String address) {
+    return address.indexOf(':') >= 0;
+  }
+
+  /// Without the brackets that an IPv6 address has in a URL.
+  private static @Nullable String bare(@Nullable String host) {
+    return host != null && host.startsWith("[") && host.endsWith("]")
+        ? host.substring(1, host.length() - 1)
+        : host;
   }
 
   static boolean isAny(String host) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
+import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Supervision.Action;
 import org.infinilm.svc.babysitter.Supervision.Event;
 import org.infinilm.svc.babysitter.Supervision.Phase;
@@ -25,6 +26,7 @@ import org.slf4j.LoggerFactory;
 final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
   private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
+  private static final Duration ENDING_RETRY = Duration.ofSeconds(5);
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
   private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
 
@@ -40,8 +42,12 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private final Instruments instruments;
   private final @Nullable Enrolment management;
   private final @Nullable Enrolment server;
+  private final PortCheck portCheck;
+  private final InFlight inFlight;
   private @Nullable Server desk;
   private volatile @Nullable Child child;
+  private volatile @Nullable Thread finishing;
+  private volatile boolean hurried;
 
   /// The first start, made before the classes of everything else are loaded.
   private record First(@Nullable Child child, @Nullable IOException failure) {
@@ -70,7 +76,15 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     this.ticker = ticker;
     this.exit = exit;
     this.http = Client.create();
-    this.backend = new BackendClient(http, s.addresses().probe(), s.port(), !s.models().isEmpty());
+    this.backend =
+        new BackendClient(
+            http,
+            s.addresses().probe(),
+            s.port(),
+            !s.models().isEmpty(),
+            s.backend().apiKey(System.getenv()));
+    this.portCheck = new PortCheck(s.port());
+    this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
     if (s.registry() == null) {
@@ -90,7 +104,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   /// @param exit called once, with 1, when it gives up
   /// @throws IOException when the babysitter's own port is taken; names it and its holder
   static Babysitter start(Settings s, List<String> argv, Ticker ticker, IntConsumer exit)
-      throws IOException {
+      throws IOException, InterruptedException {
+    Launcher.endOrphans(s, ticker);
     Launcher.requireFree(s.addresses().bind(), s.ownPort(), "the babysitter's own, port + 1");
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
@@ -112,7 +127,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       server.start();
     }
     Desk routes =
-        new Desk(settings, supervisor::state, backend, logs, instruments.metrics(), ticker);
+        new Desk(
+            settings, supervisor::state, this::drain, backend, logs, instruments.metrics(), ticker);
     desk = Server.start(Server.Options.at(settings.addresses().bind(), settings.ownPort()), routes);
   }
 
@@ -120,13 +136,24 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     return supervisor.state();
   }
 
-  /// Deregisters both entries, then ends the process tree. Blocks until nothing is left, at most
-  /// the grace and four seconds.
+  /// Takes the instance out of service for new requests, or puts it back; lasts over restarts of
+  /// the server and of the registry.
+  void drain(boolean on) {
+    log.info("[{}] {}", settings.name(), on ? "draining" : "no longer draining");
+    supervisor.tell(new Event.Drain(on));
+    if (management != null) {
+      management.wantStatus(on ? Supervision.DRAINING : Enrolment.RUNNING);
+    }
+  }
+
+  /// Drains, deregisters both entries, then ends the process tree. Blocks until nothing is left, at
+  /// most the drain timeout, the grace and nine seconds.
   @Override
   public void close() {
     try {
+      finishRequests();
       leave();
-      Duration most = settings.stopGrace().plus(Duration.ofMillis(2500));
+      Duration most = settings.stopGrace().plus(Duration.ofSeconds(6));
       if (!supervisor.stop(most.toNanos())) {
         log.error("{}: processes are left that do not end", settings.name());
       }
@@ -137,6 +164,49 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       desk.close();
     }
     http.close();
+  }
+
+  /// Ends the wait of [#close] for requests and graces: what is left is killed.
+  void hurry() {
+    hurried = true;
+    Thread t = finishing;
+    if (t != null) {
+      t.interrupt();
+    }
+    Child c = child;
+    if (c != null) {
+      c.hurry();
+    }
+  }
+
+  /// Nothing new comes in once the registry has been told; what runs may end.
+  private void finishRequests() throws InterruptedException {
+    State s = supervisor.state();
+    if (settings.drainTimeout().isZero()
+        || hurried
+        || (s.phase() != Phase.READY && s.phase() != Phase.UNHEALTHY)) {
+      return;
+    }
+    drain(true);
+    Thread waiting =
+        Thread.ofVirtual()
+            .name("finish")
+            .start(() -> {
+              try {
+                long left = inFlight.await(settings.drainTimeout(), ticker);
+                if (left > 0) {
+                  log.warn(
+                      "[{}] {} requests in flight after {} s; ending them",
+                      settings.name(),
+                      left,
+                      settings.drainTimeout().toSeconds());
+                }
+              } catch (InterruptedException hurry) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    finishing = waiting;
+    waiting.join();
   }
 
   private void leave() throws InterruptedException {
@@ -162,6 +232,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         roll,
         settings.heartbeatInterval(),
         ticker,
+        RandomGenerator.getDefault(),
         outcome -> instruments.registryCall(entry, outcome));
   }
 
@@ -190,7 +261,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
           inBackground(
               "probe",
               () -> {
-                Event.Probed found = backend.probe(a.generation(), settings.healthTimeout());
+                Event.Probed found = ours(backend.probe(a.generation(), settings.healthTimeout()));
                 instruments.probe(found.verdict());
                 supervisor.tell(found);
               });
@@ -199,6 +270,22 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       case Action.Withdraw a -> withdraw(a.status());
       case Action.GiveUp a -> exit.accept(1);
     }
+  }
+
+  /// An answer counts only when it comes from what was started here.
+  private Event.Probed ours(Event.Probed found) {
+    Child c = child;
+    if (found.verdict() != Supervision.Verdict.OK || c == null || !settings.ownListener()) {
+      return found;
+    }
+    String foreign = portCheck.foreign(c);
+    if (foreign == null) {
+      return found;
+    }
+    if (supervisor.state().probeFailures() == 0) {
+      log.warn("[{}] {}", settings.name(), foreign);
+    }
+    return new Event.Probed(found.generation(), Supervision.Verdict.REFUSES, foreign);
   }
 
   private void spawn(int generation) {
@@ -221,8 +308,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private void reap(int generation, Child c) throws InterruptedException {
     int code = c.exit().join();
     supervisor.tell(new Event.Exited(generation, ended(code)));
-    if (!c.end(settings.stopGrace(), ticker)) {
-      log.error("[{}] processes of pid {} do not end", settings.name(), c.pid());
+    for (boolean told = false; !c.end(settings.stopGrace(), ticker); told = true) {
+      if (!told) {
+        log.error("[{}] processes of pid {} do not end; trying again", settings.name(), c.pid());
+      }
+      Thread.sleep(ENDING_RETRY);
     }
     supervisor.tell(new Event.Cleared(generation));
   }
@@ -238,6 +328,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   /// Reads the model list, until there is one, and registers `NAME-server`.
   private void publish(int generation) throws InterruptedException {
     long delay = MODELS_FIRST_RETRY.toNanos();
+    String told = "";
     while (serves(generation)) {
       String why;
       List<Map<String, Object>> models = List.of();
@@ -254,8 +345,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         register(generation, Entries.server(settings, models));
         return;
       }
-      if (delay >= MODELS_SLOWEST_RETRY.toNanos()) {
+      if (delay >= MODELS_SLOWEST_RETRY.toNanos() && !why.equals(told)) {
         log.warn("[{}] not registered yet: {}", settings.serverName(), why);
+        told = why;
       }
       TimeUnit.NANOSECONDS.sleep(delay);
       delay = Math.min(delay * 2, MODELS_SLOWEST_RETRY.toNanos());
@@ -264,7 +356,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
 
   private synchronized void register(int generation, Registration r) {
     if (server != null && serves(generation)) {
-      server.want(r);
+      server.want(supervisor.state().draining() ? r.withStatus(Supervision.DRAINING) : r);
     }
   }
 

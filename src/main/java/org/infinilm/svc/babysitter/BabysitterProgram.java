@@ -40,7 +40,8 @@ public final class BabysitterProgram {
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
     s.warnings().forEach(w -> log.warn("{}", w));
-    Lifetime life = Lifetime.ofProcess(s.stopGrace().plus(Duration.ofSeconds(5)));
+    Lifetime life =
+        Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
     Babysitter babysitter;
     try {
       babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);
@@ -49,6 +50,7 @@ public final class BabysitterProgram {
       throw e;
     }
     life.onEnd(babysitter::close);
+    life.onHurry(babysitter::hurry);
     log.info(
         "[{}] babysitter on {}:{}, server at {}, registry {}",
         s.name(),

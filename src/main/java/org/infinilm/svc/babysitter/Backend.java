@@ -15,13 +15,23 @@ import org.jspecify.annotations.Nullable;
 /// @param subject the command, the model or the configuration file, see [BackendType#subject]
 /// @param args elements of the argument vector as they are; one with a space stays one argument
 /// @param env added to the babysitter's own environment; never logged
+/// @param apiKeyEnv the variable that holds the key that the server wants, or null
 record Backend(
     BackendType type,
     @Nullable String subject,
     @Nullable CacheType cacheType,
     List<String> args,
     @Nullable Path workDir,
-    Map<String, String> env) {
+    Map<String, String> env,
+    @Nullable String apiKeyEnv) {
+  /// InfiniLM's server in its checkout: today's, and the one that went in April 2026.
+  private static final String INFINILM = "python/infinilm/server/inference_server.py";
+
+  private static final String OLD_INFINILM = "launch_server.py";
+
+  /// Without it today's InfiniLM has a static cache.
+  static final String PAGED_FLAG = "--enable-paged-attn";
+
   private static final List<String> MOCK_FOLDERS =
       List.of("rust/tests/integration", "tests/integration", ".");
 
@@ -41,19 +51,16 @@ record Backend(
     String port = Integer.toString(s.port());
     String bind = s.addresses().bind();
     switch (type) {
-      case COMMAND -> out.addAll(words(required()));
-      case VLLM ->
-          out.addAll(
-              List.of(
-                  "python3",
-                  "-m",
-                  "vllm.entrypoints.openai.api_server",
-                  "--model",
-                  required(),
-                  "--port",
-                  port,
-                  "--host",
-                  bind));
+      case COMMAND -> out.addAll(commandWords(required()));
+      case VLLM -> {
+        String path = env.getOrDefault("PATH", System.getenv().getOrDefault("PATH", ""));
+        out.addAll(
+            Child.findOnPath("vllm", path) != null
+                ? List.of("vllm", "serve", required())
+                : List.of(
+                    "python3", "-m", "vllm.entrypoints.openai.api_server", "--model", required()));
+        out.addAll(List.of("--port", port, "--host", bind));
+      }
       case MOCK -> {
         out.addAll(List.of("python3", mockScript(), "--name", s.name(), "--port", port));
         out.addAll(List.of("--models", String.join(",", s.models())));
@@ -61,17 +68,15 @@ record Backend(
           out.addAll(List.of("--registry-url", s.registry().toString()));
         }
       }
-      case INFINILM ->
-          out.addAll(
-              List.of(
-                  "python3",
-                  "launch_server.py",
-                  "--model_path",
-                  required(),
-                  "--port",
-                  port,
-                  "--host",
-                  bind));
+      case INFINILM -> {
+        boolean old = hasOldInfiniLm(workDir);
+        out.addAll(List.of("python3", old ? OLD_INFINILM : INFINILM));
+        out.addAll(List.of(old ? "--model_path" : "--model", required()));
+        out.addAll(List.of("--port", port, "--host", bind));
+        if (!old && cacheType == CacheType.PAGED && !args.contains(PAGED_FLAG)) {
+          out.add(PAGED_FLAG);
+        }
+      }
       case INFINILM_RUST -> out.addAll(List.of("xtask", "service", required(), "-p", port));
       case ENGINE, SIMULATE -> {
         out.add(launcher(home));
@@ -88,11 +93,44 @@ record Backend(
     return List.copyOf(out);
   }
 
-  /// The command for people: the program and what it is given first, without further arguments.
+  /// Whether the folder that InfiniLM is run in holds the entry that it had before.
+  static boolean hasOldInfiniLm(@Nullable Path workDir) {
+    Path script = Path.of(OLD_INFINILM);
+    return Files.isRegularFile(workDir == null ? script : workDir.resolve(script));
+  }
+
+  /// The key that the server wants: from the variable named, else vLLM's own; null for none.
+  ///
+  /// @param outer the babysitter's environment, where `env` does not have the variable
+  @Nullable String apiKey(Map<String, String> outer) {
+    if (apiKeyEnv == null) {
+      return blankToNull(env.get("VLLM_API_KEY"));
+    }
+    return blankToNull(env.getOrDefault(apiKeyEnv, outer.getOrDefault(apiKeyEnv, "")));
+  }
+
+  private static @Nullable String blankToNull(@Nullable String s) {
+    return s == null || s.isBlank() ? null : s;
+  }
+
+  /// The command for people: the program, or the type and its model; never an argument, which may
+  /// be a secret.
   String describe() {
-    return subject == null
-        ? type.word()
-        : type == BackendType.COMMAND ? subject : type.word() + " " + subject;
+    if (subject == null) {
+      return type.word();
+    }
+    return type == BackendType.COMMAND
+        ? commandWords(subject).getFirst()
+        : type.word() + " " + subject;
+  }
+
+  /// The words of a command; one whose quotes do not fit is split at white space.
+  static List<String> commandWords(String command) {
+    try {
+      return ShellWords.split(command);
+    } catch (IllegalArgumentException asBefore) {
+      return words(command);
+    }
   }
 
   /// Non-blank words of `s`.

@@ -12,7 +12,9 @@ import java.util.Map;
 import org.infinilm.svc.babysitter.Supervision.Event;
 import org.infinilm.svc.babysitter.Supervision.Verdict;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 
 /// Asks the supervised server over HTTP whether it serves and which models it has. Thread-safe;
 /// calls block.
@@ -23,10 +25,13 @@ final class BackendClient {
   private final Client http;
   private final String base;
   private final boolean modelsKnown;
+  private final Headers headers;
 
   /// @param modelsKnown the models are configured, so a server without `/health` and without a
   ///   model list counts as serving when it answers anything below 500
-  BackendClient(Client http, String host, int port, boolean modelsKnown) {
+  /// @param apiKey that the server wants, or null
+  BackendClient(Client http, String host, int port, boolean modelsKnown, @Nullable String apiKey) {
+    this.headers = apiKey == null ? Headers.NONE : Headers.of("authorization", "Bearer " + apiKey);
     this.http = http;
     this.base = "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     this.modelsKnown = modelsKnown;
@@ -59,10 +64,21 @@ final class BackendClient {
 
   /// The model objects that the server lists, each with a string `id`; empty when it lists none.
   ///
-  /// @throws IOException when it does not answer or answers no JSON
+  /// @throws IOException when it does not answer, answers no JSON or wants another key
   List<Map<String, Object>> models() throws IOException, InterruptedException {
     for (String path : MODEL_PATHS) {
       Client.Reply reply = get(path, MODELS_TIMEOUT);
+      if (reply.status() == 401 || reply.status() == 403) {
+        throw new IOException(
+            "GET "
+                + path
+                + ": status "
+                + reply.status()
+                + ": it wants "
+                + (headers.fields().isEmpty() ? "an API key" : "another API key")
+                + " (api_key_env = \"NAME\" in [backend] names the variable that holds it;"
+                + " VLLM_API_KEY in [backend.env] is used as well)");
+      }
       if (reply.ok()) {
         List<Map<String, Object>> models = parseModels(path, reply.body());
         if (!models.isEmpty()) {
@@ -107,7 +123,7 @@ final class BackendClient {
   }
 
   private Client.Reply get(String path, Duration timeout) throws IOException, InterruptedException {
-    return http.get(URI.create(base + path), timeout);
+    return http.send("GET", URI.create(base + path), headers, new byte[0], timeout);
   }
 
   static String why(IOException e) {

@@ -41,7 +41,14 @@ final class BackendReader {
     if (table != null) {
       SettingsReader.warnUnknown(table, type.keys(), "backend.", warnings);
     }
-    return new Backend(type, subject(type), cacheType(type), args(type), workDir(), environment());
+    java.nio.file.Path workDir = workDir();
+    boolean old = type == BackendType.INFINILM && Backend.hasOldInfiniLm(workDir);
+    List<String> args = args(type, old);
+    CacheType cache = cacheType(type);
+    if (type == BackendType.INFINILM && !old && cache == null) {
+      cache = cacheOfInfiniLm(args);
+    }
+    return new Backend(type, subject(type), cache, args, workDir, environment(), apiKeyEnv());
   }
 
   /// Tables that may hold `weight` and `models`, the first wins.
@@ -91,6 +98,9 @@ final class BackendReader {
       value = table.text(key);
     }
     if (value != null && !value.isBlank()) {
+      if (type == BackendType.COMMAND) {
+        warnOfQuotes(value);
+      }
       return value;
     }
     if (!type.subjectRequired()) {
@@ -118,7 +128,17 @@ final class BackendReader {
     return cache;
   }
 
-  private List<String> args(BackendType type) throws ConfigException {
+  /// What the metadata says, else the flags: static unless they say otherwise.
+  private CacheType cacheOfInfiniLm(List<String> args) throws ConfigException {
+    TomlFile metadata = file == null ? null : file.table("metadata");
+    CacheType said = metadata == null ? null : CacheType.parse(metadata.text("cache_type"));
+    if (said != null) {
+      return said;
+    }
+    return args.contains(Backend.PAGED_FLAG) ? CacheType.PAGED : CacheType.STATIC;
+  }
+
+  private List<String> args(BackendType type, boolean old) throws ConfigException {
     List<String> out = new ArrayList<>();
     if (isGiven(flags, Flags.ARGS)) {
       out.addAll(Backend.words(flags.get(Flags.ARGS)));
@@ -129,8 +149,24 @@ final class BackendReader {
         warnOfSpaces(args);
       }
     }
-    addDeviceFlags(type, out);
+    addDeviceFlags(type, old, out);
     return out;
+  }
+
+  /// The original split commands at white space and passed quotes on.
+  private void warnOfQuotes(String command) throws ConfigException {
+    boolean flag = isGiven(flags, Flags.COMMAND);
+    String place =
+        flag || table == null
+            ? flags.origin(Flags.COMMAND)
+            : table.place("command") + ": backend.command";
+    try {
+      if (!flag && !ShellWords.split(command).equals(Backend.words(command))) {
+        warnings.add(place + ": has quotes or backslashes, which are read as a shell does");
+      }
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(place + ": " + e.getMessage() + " (expected: quotes in pairs)");
+    }
   }
 
   /// The original joined the elements and split them again at white space.
@@ -147,10 +183,21 @@ final class BackendReader {
     }
   }
 
-  private void addDeviceFlags(BackendType type, List<String> out) throws ConfigException {
+  /// @param old InfiniLM's earlier flags
+  private void addDeviceFlags(BackendType type, boolean old, List<String> out)
+      throws ConfigException {
     Map<Key<?>, String> names =
         switch (type) {
-          case INFINILM -> Map.of(Flags.NDEV, "--tp", Flags.MAX_BATCH, "--max_batch_size");
+          case INFINILM ->
+              old
+                  ? Map.of(Flags.NDEV, "--tp", Flags.MAX_BATCH, "--max_batch_size")
+                  : Map.of(
+                      Flags.DEV,
+                      "--device",
+                      Flags.NDEV,
+                      "--tp",
+                      Flags.MAX_BATCH,
+                      "--max-batch-size");
           case VLLM ->
               Map.of(Flags.NDEV, "--tensor-parallel-size", Flags.MAX_BATCH, "--max-num-seqs");
           case ENGINE -> Map.of(Flags.MAX_BATCH, "--max_batch_size");
@@ -161,7 +208,7 @@ final class BackendReader {
         continue;
       }
       String name = names.get(key);
-      if (key.equals(Flags.DEV) && type == BackendType.INFINILM) {
+      if (key.equals(Flags.DEV) && type == BackendType.INFINILM && old) {
         out.add("--" + flags.get(Flags.DEV));
       } else if (name != null) {
         out.add(name);
@@ -179,7 +226,23 @@ final class BackendReader {
     }
     return table == null
         ? null
-        : SettingsReader.folder(table.place("work_dir"), table.text("work_dir"));
+        : SettingsReader.folder(table.place("work_dir"), besideFile(table.text("work_dir")));
+  }
+
+  /// A relative folder is one beside the file that names it.
+  private @Nullable String besideFile(@Nullable String folder) {
+    java.nio.file.Path parent = table == null ? null : table.file().toAbsolutePath().getParent();
+    return folder == null || folder.isEmpty() || parent == null
+        ? folder
+        : parent.resolve(folder).toString();
+  }
+
+  private @Nullable String apiKeyEnv() throws ConfigException {
+    String name = table == null ? null : table.text("api_key_env");
+    if (table != null && name != null) {
+      checkName(table.place("api_key_env") + ": backend.api_key_env", name);
+    }
+    return name;
   }
 
   /// Values may be secrets: no message shows one.

@@ -48,11 +48,12 @@ enum BackendType {
   /// The keys that `[backend]` may have for this type.
   List<String> keys() {
     List<String> keys =
-        new ArrayList<>(List.of("type", "args", "work_dir", "env", "weight", "models"));
+        new ArrayList<>(
+            List.of("type", "args", "work_dir", "env", "weight", "models", "api_key_env"));
     if (subject != null) {
       keys.add(subject);
     }
-    if (this == ENGINE || this == SIMULATE) {
+    if (this == ENGINE || this == SIMULATE || this == INFINILM) {
       keys.add("cache_type");
     }
     return keys;

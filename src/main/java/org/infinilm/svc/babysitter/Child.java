@@ -12,14 +12,15 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import org.infinilm.svc.process.Orphans;
+import org.infinilm.svc.process.ProcessTree;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// One started process with everything it starts in turn. Thread-safe.
 final class Child {
-  /// Environment variable that marks a start and everything that came from it.
-  static final String MARK = "INFINI_SUPERVISED";
-
   private static final String GUARD =
       """
       signal() {
@@ -29,12 +30,20 @@ final class Child {
           kill -s "$1" "${f%/environ}" 2>/dev/null
         done
       }
+      living() { kill -s 0 -- "$1" 2>/dev/null; }
       group=$1 grace=$2 mark=$3 n=0
       read -r _
+      kill -s TERM "$group" 2>/dev/null
+      while [ "$n" -lt "$grace" ] && living "$group"; do sleep 1; n=$((n + 1)); done
       signal TERM
-      while [ "$n" -lt "$grace" ] && kill -s 0 -- "-$group" 2>/dev/null; do sleep 1; n=$((n + 1)); done
+      n=0
+      while [ "$n" -lt 2 ] && living "-$group"; do sleep 1; n=$((n + 1)); done
       signal KILL
       """;
+
+  private static final Duration PAUSE = Duration.ofMillis(500);
+  private static final Predicate<String> SECRET =
+      Pattern.compile("INFINI_.*(TOKEN|SECRET|PASSWORD)S?").asMatchPredicate();
 
   private final Process process;
   private final ProcessTree tree;
@@ -51,14 +60,15 @@ final class Child {
   /// Starts `argv` in its own session.
   ///
   /// @param env added to this process's environment; never logged
-  /// @param mark unique to this start
+  /// @param marks what this start and everything that comes from it carry in their environment, see
+  ///   [Orphans#marks]
   /// @param grace between SIGTERM and SIGKILL when this process itself is killed
   /// @throws IOException when it cannot be started; the message names the command
   static Child start(
       List<String> argv,
       @Nullable Path workDir,
       Map<String, String> env,
-      String mark,
+      Map<String, String> marks,
       Duration grace,
       Consumer<String> stdout,
       Consumer<String> stderr)
@@ -74,9 +84,12 @@ final class Child {
     }
     ProcessBuilder builder =
         new ProcessBuilder(command).redirectInput(ProcessBuilder.Redirect.from(devNull()));
+    // Our own credentials are nothing to the server.
+    builder.environment().keySet().removeIf(SECRET);
     builder.environment().putAll(env);
     builder.environment().put("INFINI_SUPERVISOR_PID", "" + ProcessHandle.current().pid());
-    builder.environment().put(MARK, mark);
+    builder.environment().putAll(marks);
+    String mark = Orphans.START + "=" + marks.get(Orphans.START);
     if (workDir != null) {
       builder.directory(workDir.toFile());
     }
@@ -86,13 +99,12 @@ final class Child {
     } catch (IOException e) {
       throw new IOException("command \"" + argv.getFirst() + "\" cannot be started: " + e, e);
     }
-    ProcessTree tree = new ProcessTree(process.toHandle(), MARK + "=" + mark, ownSession);
+    ProcessTree tree = new ProcessTree(process.toHandle(), mark, ownSession);
     List<Thread> drains =
         List.of(
             drain("stdout", process.getInputStream(), stdout),
             drain("stderr", process.getErrorStream(), stderr));
-    return new Child(
-        process, tree, ownSession ? guard(process.pid(), grace, MARK + "=" + mark) : null, drains);
+    return new Child(process, tree, ownSession ? guard(process.pid(), grace, mark) : null, drains);
   }
 
   long pid() {
@@ -104,7 +116,17 @@ final class Child {
     return process.onExit().thenApply(Process::exitValue);
   }
 
-  /// Ends the process and all that came from it: SIGTERM, after `grace` SIGKILL. Blocks.
+  /// Whether a process came from this one.
+  boolean contains(long pid) {
+    return tree.contains(pid);
+  }
+
+  /// Makes every [#end] kill at once.
+  void hurry() {
+    tree.hurry();
+  }
+
+  /// Ends the process and all that came from it, see [ProcessTree#end]. Blocks.
   ///
   /// @return whether nothing is left
   boolean end(Duration grace, Ticker ticker) throws InterruptedException {
@@ -135,16 +157,30 @@ final class Child {
 
   /// Platform threads: reading a pipe would hold a virtual thread's carrier.
   private static Thread drain(String what, InputStream in, Consumer<String> sink) {
-    return Thread.ofPlatform()
-        .daemon()
-        .name("child-" + what)
+    LineReader reader = new LineReader(sink);
+    Thread drain =
+        Thread.ofPlatform()
+            .daemon()
+            .name("child-" + what)
+            .start(() -> {
+              try {
+                reader.drain(in);
+              } catch (IOException closed) {
+                // the process is gone
+              }
+            });
+    Thread.ofVirtual()
+        .name("child-" + what + "-pauses")
         .start(() -> {
           try {
-            LineReader.drain(in, sink);
-          } catch (IOException closed) {
-            // the process is gone
+            while (!drain.join(PAUSE)) {
+              reader.pause();
+            }
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
           }
         });
+    return drain;
   }
 
   private static boolean exists(String command, @Nullable Path workDir, String path) {
@@ -166,7 +202,7 @@ final class Child {
         + ")";
   }
 
-  private static @Nullable Path findOnPath(String name, @Nullable String path) {
+  static @Nullable Path findOnPath(String name, @Nullable String path) {
     if (path == null) {
       return null;
     }

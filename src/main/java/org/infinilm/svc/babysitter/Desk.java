@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
-import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.babysitter.Supervision.Tree;
 import org.infinilm.svc.http.Client;
@@ -25,11 +24,20 @@ import org.jspecify.annotations.Nullable;
 /// The babysitter's own HTTP at port + 1. Thread-safe.
 final class Desk implements Handler {
   private static final List<String> PATHS =
-      List.of("/health", "/models", "/info", "/logs", "/metrics");
+      List.of("/health", "/models", "/info", "/logs", "/metrics", "/drain", "/undrain");
+  private static final List<String> POSTED = List.of("/drain", "/undrain");
+
+  /// Puts the instance out of service for new requests, or back.
+  @FunctionalInterface
+  interface Drains {
+    void drain(boolean on);
+  }
+
   private static final int DEFAULT_LOG_LINES = 100;
 
   private final Settings settings;
   private final Supplier<State> state;
+  private final Drains drains;
   private final BackendClient backend;
   private final LogTail logs;
   private final Metrics metrics;
@@ -39,12 +47,14 @@ final class Desk implements Handler {
   Desk(
       Settings settings,
       Supplier<State> state,
+      Drains drains,
       BackendClient backend,
       LogTail logs,
       Metrics metrics,
       Ticker ticker) {
     this.settings = settings;
     this.state = state;
+    this.drains = drains;
     this.backend = backend;
     this.logs = logs;
     this.metrics = metrics;
@@ -56,6 +66,11 @@ final class Desk implements Handler {
   public Response handle(Request r) throws InterruptedException {
     if (!PATHS.contains(r.path())) {
       return error(404, r.path() + ": no such path (expected: " + String.join(", ", PATHS) + ")");
+    }
+    if (POSTED.contains(r.path())) {
+      return r.method().equals("POST")
+          ? drain(r)
+          : error(405, r.method() + ": method not allowed (expected: POST)").with("Allow", "POST");
     }
     if (!r.method().equals("GET") && !r.method().equals("HEAD")) {
       return error(405, r.method() + ": method not allowed (expected: GET)")
@@ -72,7 +87,7 @@ final class Desk implements Handler {
     };
   }
 
-  /// 200 only while the server serves.
+  /// 200 only while the server serves and takes new requests.
   private Response health() {
     State s = state.get();
     boolean running = s.tree() == Tree.RUNNING;
@@ -81,9 +96,20 @@ final class Desk implements Handler {
     out.put("infinilm_server_port", running ? settings.port() : null);
     out.put("infinilm_server_running", running);
     out.put("service", settings.name());
-    out.put("status", s.phase().word());
+    out.put("status", s.word());
     out.put("timestamp", ticker.now().getEpochSecond());
-    return Response.json(s.phase() == Phase.READY ? 200 : 503, out);
+    return Response.json(s.serving() ? 200 : 503, out);
+  }
+
+  /// Takes effect at once; the answer has the state asked for.
+  private Response drain(Request r) {
+    Response refusal = refuseStranger(r);
+    if (refusal != null) {
+      return refusal;
+    }
+    boolean on = r.path().equals("/drain");
+    drains.drain(on);
+    return Response.json(200, Map.of("draining", on, "service", settings.name()));
   }
 
   private Response models() throws InterruptedException {
@@ -123,11 +149,9 @@ final class Desk implements Handler {
 
   /// The last lines of the server's output; from other machines only with the admin token.
   private Response logs(Request r) {
-    if (!Addresses.isLoopback(r.peer()) && !hasToken(r)) {
-      return settings.adminToken() == null
-          ? error(403, "/logs: only from this machine (INFINI_ADMIN_TOKEN is not set)")
-          : error(401, "/logs: wrong or missing token (expected: Authorization: Bearer TOKEN)")
-              .with("WWW-Authenticate", "Bearer");
+    Response refusal = refuseStranger(r);
+    if (refusal != null) {
+      return refusal;
     }
     int lines = DEFAULT_LOG_LINES;
     List<String> asked = r.query("lines");
@@ -140,6 +164,17 @@ final class Desk implements Handler {
     List<String> last = logs.last(lines);
     return Response.text(
         200, "text/plain; charset=utf-8", last.isEmpty() ? "" : String.join("\n", last) + "\n");
+  }
+
+  /// Null for this machine, and for others with the admin token.
+  private @Nullable Response refuseStranger(Request r) {
+    if (Addresses.isLoopback(r.peer()) || hasToken(r)) {
+      return null;
+    }
+    return settings.adminToken() == null
+        ? error(403, r.path() + ": only from this machine (INFINI_ADMIN_TOKEN is not set)")
+        : error(401, r.path() + ": wrong or missing token (expected: Authorization: Bearer TOKEN)")
+            .with("WWW-Authenticate", "Bearer");
   }
 
   private boolean hasToken(Request r) {

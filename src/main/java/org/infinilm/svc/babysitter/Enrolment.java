@@ -5,8 +5,10 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.random.RandomGenerator;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.RegistryClient.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,12 +23,14 @@ final class Enrolment {
   interface Roll {
     void register(Registration r) throws IOException, InterruptedException;
 
-    boolean heartbeat(String name, @Nullable String status)
+    Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
         throws IOException, InterruptedException;
 
-    boolean setStatus(String name, String status) throws IOException, InterruptedException;
+    Outcome setStatus(String name, String status, @Nullable String incarnation)
+        throws IOException, InterruptedException;
 
-    boolean unregister(String name) throws IOException, InterruptedException;
+    Outcome unregister(String name, @Nullable String incarnation)
+        throws IOException, InterruptedException;
 
     static Roll of(RegistryClient client) {
       return new Roll() {
@@ -36,26 +40,28 @@ final class Enrolment {
         }
 
         @Override
-        public boolean heartbeat(String name, @Nullable String status)
+        public Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
             throws IOException, InterruptedException {
-          return client.heartbeat(name, status);
+          return client.renew(name, status, incarnation);
         }
 
         @Override
-        public boolean setStatus(String name, String status)
+        public Outcome setStatus(String name, String status, @Nullable String incarnation)
             throws IOException, InterruptedException {
-          return client.setStatus(name, status);
+          return client.setStatus(name, status, incarnation);
         }
 
         @Override
-        public boolean unregister(String name) throws IOException, InterruptedException {
-          return client.unregister(name);
+        public Outcome unregister(String name, @Nullable String incarnation)
+            throws IOException, InterruptedException {
+          return client.unregister(name, incarnation);
         }
       };
     }
   }
 
-  /// Told of each call's outcome: `registered`, `renewed`, `status`, `forgotten` or `failed`.
+  /// Told of each call's outcome: `registered`, `renewed`, `status`, `forgotten`, `taken` or
+  /// `failed`.
   @FunctionalInterface
   interface Outcomes {
     void count(String outcome);
@@ -66,11 +72,13 @@ final class Enrolment {
   private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(200);
   private static final Duration SLOWEST_RETRY = Duration.ofSeconds(2);
+  private static final double JITTER = 0.5;
 
   private final String name;
   private final Roll roll;
   private final Duration heartbeat;
   private final Ticker ticker;
+  private final RandomGenerator random;
   private final Outcomes outcomes;
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -80,15 +88,27 @@ final class Enrolment {
   /// What the registry was last told, or null when it does not know the entry.
   private volatile @Nullable Registration told;
 
+  /// Another registrant has the name; written by the one thread.
+  private boolean taken;
+
+  private volatile @Nullable String incarnation;
   private boolean left;
   private volatile boolean everTried;
   private @Nullable Thread thread;
 
-  Enrolment(String name, Roll roll, Duration heartbeat, Ticker ticker, Outcomes outcomes) {
+  /// @param random spreads retries, so that a registry that comes back is not asked by all at once
+  Enrolment(
+      String name,
+      Roll roll,
+      Duration heartbeat,
+      Ticker ticker,
+      RandomGenerator random,
+      Outcomes outcomes) {
     this.name = name;
     this.roll = roll;
     this.heartbeat = heartbeat;
     this.ticker = ticker;
+    this.random = random;
     this.outcomes = outcomes;
   }
 
@@ -112,7 +132,7 @@ final class Enrolment {
     lock.lock();
     try {
       if (wanted != null) {
-        wanted = withStatus(wanted, status);
+        wanted = wanted.withStatus(status);
         changed.signalAll();
       }
     } finally {
@@ -154,8 +174,9 @@ final class Enrolment {
 
   private void unregister() {
     try {
-      roll.unregister(name);
-      log.info("{}: deregistered", name);
+      Outcome o = roll.unregister(name, incarnation);
+      log.info(
+          "{}: {}", name, o == Outcome.TAKEN ? "another has it; left as it is" : "deregistered");
     } catch (IOException e) {
       log.warn("{}: not deregistered: {}", name, BackendClient.why(e));
     } catch (InterruptedException e) {
@@ -196,22 +217,44 @@ final class Enrolment {
   private void tell(Registration r) throws IOException, InterruptedException {
     Registration before = told;
     everTried = true;
-    if (before == null || needsPost(before, r)) {
+    incarnation = r.incarnation();
+    if (before == null || (needsPost(before, r) && !taken)) {
       roll.register(r);
       told = r;
       outcomes.count("registered");
       log.info("{}: registered as {} ({})", name, r.url(), r.status());
-    } else if (!before.status().equals(r.status())) {
-      boolean known = roll.setStatus(name, r.status());
-      told = known ? r : null;
-      outcomes.count(known ? "status" : "forgotten");
+    } else if (!before.status().equals(r.status()) && !taken) {
+      take(roll.setStatus(name, r.status(), r.incarnation()), r, "status");
       log.info("{}: status {}", name, r.status());
     } else {
-      boolean known = roll.heartbeat(name, r.status().equals(RUNNING) ? null : r.status());
-      outcomes.count(known ? "renewed" : "forgotten");
-      if (!known) {
+      String status = r.status().equals(RUNNING) ? null : r.status();
+      take(roll.renew(name, status, r.incarnation()), r, "renewed");
+    }
+  }
+
+  private void take(Outcome o, Registration r, String done) {
+    switch (o) {
+      case DONE -> {
+        outcomes.count(done);
+        told = r;
+        taken = false;
+      }
+      case UNKNOWN -> {
+        outcomes.count("forgotten");
         log.warn("{}: the registry does not know this entry any more; registering again", name);
         told = null;
+        taken = false;
+      }
+      case TAKEN -> {
+        outcomes.count("taken");
+        if (!taken) {
+          log.error(
+              "{}: ANOTHER BABYSITTER HAS REGISTERED THIS NAME: {} is out of service until that one"
+                  + " is gone; give one of them another name",
+              name,
+              r.url());
+        }
+        taken = true;
       }
     }
   }
@@ -220,7 +263,7 @@ final class Enrolment {
   /// what its probes found meanwhile.
   private static boolean needsPost(Registration before, Registration r) {
     return !before.equals(r)
-        && (r.status().equals(RUNNING) || !before.equals(withStatus(r, before.status())));
+        && (r.status().equals(RUNNING) || !before.equals(r.withStatus(before.status())));
   }
 
   /// Waits until something else is wanted than `r`, or the time is over.
@@ -238,7 +281,9 @@ final class Enrolment {
 
   private long retryNanos(int failures) {
     long delay = FIRST_RETRY.toNanos() << Math.min(failures - 1, 10);
-    return Math.min(delay, Math.min(SLOWEST_RETRY.toNanos(), Math.max(heartbeat.toNanos(), 1)));
+    long most =
+        Math.min(delay, Math.min(SLOWEST_RETRY.toNanos(), Math.max(heartbeat.toNanos(), 1)));
+    return Math.round(most * (1 - JITTER * random.nextDouble()));
   }
 
   private @Nullable Registration wanted() {
@@ -257,10 +302,5 @@ final class Enrolment {
     } finally {
       lock.unlock();
     }
-  }
-
-  private static Registration withStatus(Registration r, String status) {
-    return new Registration(
-        r.name(), r.host(), r.port(), r.hostname(), r.url(), status, r.metadata(), r.weight());
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.registry.Registration;
 
@@ -12,6 +13,9 @@ import org.infinilm.svc.registry.Registration;
 /// `NAME-server`, the server at its port.
 final class Entries {
   private static final String BABYSITTER = "enhanced";
+
+  /// This process, as a registrant.
+  static final String INCARNATION = UUID.randomUUID().toString();
 
   private Entries() {}
 
@@ -33,6 +37,10 @@ final class Entries {
     CacheType cache = s.backend().cacheType();
     if (cache != null) {
       metadata.put("cache_type", cache.label());
+    }
+    String key = s.backend().apiKeyEnv();
+    if (key != null) {
+      metadata.put("api_key_env", key);
     }
     metadata.putAll(capacity(s));
     metadata.putAll(s.metadata());
@@ -81,7 +89,7 @@ final class Entries {
       Settings s, String name, int port, Map<String, Object> metadata, int weight) {
     String host = s.addresses().advertise();
     return new Registration(
-        name, host, port, host, url(host, port), Enrolment.RUNNING, metadata, weight);
+        name, host, port, host, url(host, port), Enrolment.RUNNING, metadata, weight, INCARNATION);
   }
 
   static String url(String host, int port) {

@@ -73,8 +73,14 @@ final class FileCheck {
     if (key.endsWith("token")) {
       return "(secret)";
     }
-    return value instanceof Map<?, ?> m && key.equals("env")
-        ? m.keySet().stream().map(k -> k + "=...").sorted().toList().toString()
-        : String.valueOf(value);
+    return switch (value) {
+      case Map<?, ?> m when key.equals("env") ->
+          m.keySet().stream().map(k -> k + "=...").sorted().toList().toString();
+      case List<?> words when key.equals("args") ->
+          Secrets.masked(words.stream().map(String::valueOf).toList()).toString();
+      case String s when key.equals("command") ->
+          String.join(" ", Secrets.masked(Backend.commandWords(s)));
+      case null, default -> String.valueOf(value);
+    };
   }
 }

@@ -63,6 +63,11 @@ final class Flags {
   static final Key<Duration> STOP_GRACE =
       Key.seconds("stop_grace", 5.0, 0, "Between SIGTERM and SIGKILL.");
 
+  static final Key<Duration> DRAIN_TIMEOUT =
+      Key.seconds("drain_timeout", 30.0, 0, "At the end, how long requests in flight may take.");
+  static final Key<Boolean> OWN_LISTENER =
+      Key.flag("own_listener", true, "What listens must come from the process started here.");
+
   static final Key<String> DEV = Key.text("dev", null, "InfiniLM: device, for example nvidia.");
   static final Key<Long> NDEV =
       Key.whole("ndev", null, 1, 4096, "InfiniLM, vLLM: devices (tensor parallel).");
@@ -81,7 +86,9 @@ final class Flags {
           HEALTH_INTERVAL,
           HEALTH_TIMEOUT,
           HEALTH_FAILURES,
-          STOP_GRACE);
+          STOP_GRACE,
+          DRAIN_TIMEOUT,
+          OWN_LISTENER);
 
   static final List<Key<?>> ALL =
       java.util.stream.Stream.concat(

@@ -7,6 +7,8 @@ import java.net.ServerSocket;
 import java.util.List;
 import java.util.UUID;
 import org.infinilm.svc.http.PortOwner;
+import org.infinilm.svc.process.Orphans;
+import org.infinilm.svc.telemetry.Ticker;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
@@ -43,7 +45,7 @@ final class Launcher {
             argv,
             settings.backend().workDir(),
             settings.backend().env(),
-            run + "-" + generation,
+            Orphans.marks(settings.instance(), run + "-" + generation),
             settings.stopGrace(),
             line -> {
               logs.add(line);
@@ -55,6 +57,14 @@ final class Launcher {
             });
     log.info("[{}] started pid {}: {}", name, child.pid(), argv.getFirst());
     return child;
+  }
+
+  /// Ends what a babysitter of this instance left behind when it was killed.
+  static void endOrphans(Settings s, Ticker ticker) throws InterruptedException {
+    List<Long> found = Orphans.end(s.instance(), s.stopGrace(), ticker);
+    if (!found.isEmpty()) {
+      log.warn("[{}] ended what an earlier babysitter left behind: pids {}", s.name(), found);
+    }
   }
 
   /// @throws IOException when something listens there; names the port and its holder

@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /// Cuts a stream of bytes into lines of text. Any byte is welcome: what is no UTF-8 becomes U+FFFD,
-/// control characters are dropped, and a line longer than [#MAX_LINE_BYTES] is cut.
+/// control characters are dropped, and a line longer than [#MAX_LINE_BYTES] is cut. Thread-safe.
 final class LineReader {
   static final int MAX_LINE_BYTES = 8192;
 
@@ -14,6 +14,7 @@ final class LineReader {
   private final Consumer<String> sink;
   private int length;
   private long dropped;
+  private boolean stood;
 
   LineReader(Consumer<String> sink) {
     this.sink = sink;
@@ -21,18 +22,23 @@ final class LineReader {
 
   /// Reads `in` to its end; lines end with LF or CR (progress bars rewrite theirs).
   static void drain(InputStream in, Consumer<String> sink) throws IOException {
-    LineReader reader = new LineReader(sink);
+    new LineReader(sink).drain(in);
+  }
+
+  /// Reads `in` to its end.
+  void drain(InputStream in) throws IOException {
     byte[] piece = new byte[8192];
     try (in) {
       for (int n = in.read(piece); n >= 0; n = in.read(piece)) {
-        reader.feed(piece, n);
+        feed(piece, n);
       }
     } finally {
-      reader.end();
+      end();
     }
   }
 
-  void feed(byte[] piece, int n) {
+  synchronized void feed(byte[] piece, int n) {
+    stood = false;
     for (int i = 0; i < n; i++) {
       byte b = piece[i];
       if (b == '\n' || b == '\r') {
@@ -45,8 +51,17 @@ final class LineReader {
     }
   }
 
+  /// Called at intervals: hands over what has stood unfinished since the last call, such as a
+  /// prompt.
+  synchronized void pause() {
+    if (stood) {
+      end();
+    }
+    stood = length > 0;
+  }
+
   /// Hands over what is left as a line.
-  void end() {
+  synchronized void end() {
     if (length > 0) {
       String text = new String(line, 0, length, StandardCharsets.UTF_8);
       sink.accept(printable(text) + (dropped > 0 ? " ... (" + dropped + " bytes cut)" : ""));

@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// @param registry null: registers nowhere
 /// @param metadata of the `-server` entry, over what the babysitter says itself
 /// @param models for a server that lists none; may be empty
+/// @param drainTimeout how long requests in flight may take at the end
+/// @param ownListener whether what listens on `port` must come from the process that was started
 /// @param warnings for the log, one line each
 record Settings(
     String name,
@@ -29,12 +31,19 @@ record Settings(
     Duration heartbeatInterval,
     Duration healthTimeout,
     Duration stopGrace,
+    Duration drainTimeout,
+    boolean ownListener,
     List<String> warnings) {
   static final int MAX_WEIGHT = 1_000_000;
   static final int MAX_PORT = 65534;
 
   int ownPort() {
     return port + 1;
+  }
+
+  /// Tells this instance from all others of this machine.
+  String instance() {
+    return name + ":" + port;
   }
 
   String serverName() {

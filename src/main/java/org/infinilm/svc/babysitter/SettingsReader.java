@@ -104,6 +104,8 @@ final class SettingsReader {
         seconds(Flags.HEARTBEAT_INTERVAL),
         seconds(Flags.HEALTH_TIMEOUT),
         seconds(Flags.STOP_GRACE),
+        seconds(Flags.DRAIN_TIMEOUT),
+        truth(Flags.OWN_LISTENER),
         List.copyOf(warnings));
   }
 
@@ -217,7 +219,10 @@ final class SettingsReader {
   private Duration seconds(Key<Duration> key) throws ConfigException {
     if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
       Object v = babysitter.plain().get(key.name());
-      boolean mayBeZero = key.name().endsWith("_delay") || key.equals(Flags.STOP_GRACE);
+      boolean mayBeZero =
+          key.name().endsWith("_delay")
+              || key.equals(Flags.STOP_GRACE)
+              || key.equals(Flags.DRAIN_TIMEOUT);
       if (v instanceof Number n
           && n.doubleValue() <= 1e9
           && n.doubleValue() >= (mayBeZero ? 0 : 0.05)) {
@@ -225,6 +230,16 @@ final class SettingsReader {
       }
       throw babysitter.wrong(
           key.name(), "seconds, a number " + (mayBeZero ? "of 0 or more" : "above 0"));
+    }
+    return flags.get(key);
+  }
+
+  private boolean truth(Key<Boolean> key) throws ConfigException {
+    if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
+      if (babysitter.plain().get(key.name()) instanceof Boolean b) {
+        return b;
+      }
+      throw babysitter.wrong(key.name(), "true or false");
     }
     return flags.get(key);
   }

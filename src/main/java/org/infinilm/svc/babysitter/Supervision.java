@@ -19,13 +19,15 @@ final class Supervision {
    *                    |
    *                    +--> GAVE_UP (no start succeeded several times in a row, or max_restarts)
    *
-   * Stop leads from everywhere to STOPPING. A generation is one start of the process; events of an
+   * Draining is beside the phases: it lasts over flaps and restarts. Stop leads from everywhere to
+   * STOPPING. A generation is one start of the process; events of an
    * older one are ignored. A new start waits until the whole process tree of the last is gone.
    * Back-off is restart_delay doubled with each exit that came within the stable time, so a
    * process that served for long comes back after one plain restart_delay.
    */
 
   static final long NEVER = Long.MAX_VALUE;
+  static final String DRAINING = "draining";
   private static final long FIRST_POLL_NANOS = Duration.ofMillis(50).toNanos();
   private static final long SLOWEST_POLL_NANOS = Duration.ofSeconds(1).toNanos();
 
@@ -76,121 +78,118 @@ final class Supervision {
       int healthFailures,
       Duration stable) {}
 
-  /// @param generation number of the start, from 1
+  /// @param restarts starts after the first one
+  /// @param failedStarts starts in a row that never became ready
+  /// @param quickExits exits in a row that came within the stable time
+  /// @param probeFailures failed probes in a row
+  record Counts(long restarts, int failedStarts, int quickExits, int probeFailures) {
+    Counts probes(int failures) {
+      return new Counts(restarts, failedStarts, quickExits, failures);
+    }
+  }
+
   /// @param readyNanos when this generation became ready, or [#NEVER]
   /// @param dueNanos when [Event.Due] should come, or [#NEVER]
+  record Times(long startedNanos, long readyNanos, long dueNanos) {
+    Times due(long nanos) {
+      return new Times(startedNanos, readyNanos, nanos);
+    }
+  }
+
+  /// @param generation number of the start, from 1
+  /// @param probing whether a probe is under way
+  /// @param draining whether new requests are unwelcome; lasts over restarts until it is undone
   /// @param reason why the phase is not READY, for people
   record State(
       Phase phase,
       int generation,
       Tree tree,
       boolean probing,
-      long restarts,
-      int failedStarts,
-      int quickExits,
-      int probeFailures,
-      long startedNanos,
-      long readyNanos,
-      long dueNanos,
+      boolean draining,
+      Counts counts,
+      Times times,
       String reason) {
     static final State INITIAL =
         new State(
-            Phase.STARTING, 0, Tree.NONE, false, 0, 0, 0, 0, 0, NEVER, NEVER, "not started yet");
+            Phase.STARTING,
+            0,
+            Tree.NONE,
+            false,
+            false,
+            new Counts(0, 0, 0, 0),
+            new Times(0, NEVER, NEVER),
+            "not started yet");
+
+    long restarts() {
+      return counts.restarts();
+    }
+
+    int failedStarts() {
+      return counts.failedStarts();
+    }
+
+    int quickExits() {
+      return counts.quickExits();
+    }
+
+    int probeFailures() {
+      return counts.probeFailures();
+    }
+
+    long startedNanos() {
+      return times.startedNanos();
+    }
+
+    long readyNanos() {
+      return times.readyNanos();
+    }
+
+    long dueNanos() {
+      return times.dueNanos();
+    }
+
+    /// Ready, and new requests are welcome.
+    boolean serving() {
+      return phase == Phase.READY && !draining;
+    }
+
+    /// The word in `/health`.
+    String word() {
+      return phase == Phase.READY && draining ? DRAINING : phase.word();
+    }
 
     State phase(Phase p, String why) {
-      return new State(
-          p,
-          generation,
-          tree,
-          probing,
-          restarts,
-          failedStarts,
-          quickExits,
-          probeFailures,
-          startedNanos,
-          readyNanos,
-          dueNanos,
-          why);
+      return new State(p, generation, tree, probing, draining, counts, times, why);
     }
 
     State tree(Tree t) {
-      return new State(
-          phase,
-          generation,
-          t,
-          probing,
-          restarts,
-          failedStarts,
-          quickExits,
-          probeFailures,
-          startedNanos,
-          readyNanos,
-          dueNanos,
-          reason);
+      return new State(phase, generation, t, probing, draining, counts, times, reason);
+    }
+
+    State draining(boolean d) {
+      return new State(phase, generation, tree, probing, d, counts, times, reason);
     }
 
     State due(long nanos) {
       return new State(
-          phase,
-          generation,
-          tree,
-          probing,
-          restarts,
-          failedStarts,
-          quickExits,
-          probeFailures,
-          startedNanos,
-          readyNanos,
-          nanos,
-          reason);
+          phase, generation, tree, probing, draining, counts, times.due(nanos), reason);
     }
 
     State probes(boolean underWay, int failures) {
       return new State(
-          phase,
-          generation,
-          tree,
-          underWay,
-          restarts,
-          failedStarts,
-          quickExits,
-          failures,
-          startedNanos,
-          readyNanos,
-          dueNanos,
-          reason);
+          phase, generation, tree, underWay, draining, counts.probes(failures), times, reason);
     }
 
     State exits(int failed, int quick) {
-      return new State(
-          phase,
-          generation,
-          tree,
-          false,
-          restarts,
-          failed,
-          quick,
-          0,
-          startedNanos,
-          NEVER,
-          dueNanos,
-          reason);
+      Counts c = new Counts(restarts(), failed, quick, 0);
+      Times t = new Times(startedNanos(), NEVER, dueNanos());
+      return new State(phase, generation, tree, false, draining, c, t, reason);
     }
 
     State ready(long now, long next) {
-      return new State(
-          Phase.READY,
-          generation,
-          tree,
-          false,
-          restarts,
-          0,
-          quickExits,
-          0,
-          startedNanos,
-          readyNanos == NEVER ? now : readyNanos,
-          next,
-          "");
+      Counts c = new Counts(restarts(), 0, quickExits(), 0);
+      Times t = new Times(startedNanos(), readyNanos() == NEVER ? now : readyNanos(), next);
+      return new State(Phase.READY, generation, tree, false, draining, c, t, "");
     }
 
     /// The next generation, started now.
@@ -200,13 +199,9 @@ final class Supervision {
           generation + 1,
           Tree.RUNNING,
           false,
-          restartsNow,
-          failedStarts,
-          quickExits,
-          0,
-          now,
-          NEVER,
-          now + FIRST_POLL_NANOS,
+          draining,
+          new Counts(restartsNow, failedStarts(), quickExits(), 0),
+          new Times(now, NEVER, now + FIRST_POLL_NANOS),
           "not ready yet");
     }
   }
@@ -237,6 +232,9 @@ final class Supervision {
     /// Nothing is left of its process tree.
     record Cleared(int generation) implements Event {}
 
+    /// New requests become unwelcome, or welcome again.
+    record Drain(boolean on) implements Event {}
+
     record Stop() implements Event {}
   }
 
@@ -248,7 +246,7 @@ final class Supervision {
     /// Ends the process tree.
     record Kill(int generation, String why) implements Action {}
 
-    /// Publishes the instance: it takes requests.
+    /// Publishes the instance: it takes requests, or finishes those it has when it drains.
     record Serve(int generation) implements Action {}
 
     /// Takes the instance out of service under this status word.
@@ -277,6 +275,7 @@ final class Supervision {
       case Event.Exited e ->
           e.generation() == s.generation() ? exited(s, e, now, limits) : Decision.of(s);
       case Event.Cleared c -> c.generation() == s.generation() ? cleared(s, now) : Decision.of(s);
+      case Event.Drain d -> drain(s, d.on());
       case Event.Stop stop -> stop(s);
     };
   }
@@ -416,6 +415,16 @@ final class Supervision {
       case GAVE_UP -> Decision.of(s, new Action.GiveUp(s.reason()));
       case STARTING, READY, UNHEALTHY, STOPPING -> Decision.of(s);
     };
+  }
+
+  private static Decision drain(State s, boolean on) {
+    State next = s.draining(on);
+    if (s.phase() != Phase.READY || s.draining() == on) {
+      return Decision.of(next);
+    }
+    return on
+        ? Decision.of(next, new Action.Withdraw(DRAINING))
+        : Decision.of(next, new Action.Serve(s.generation()));
   }
 
   private static Decision stop(State s) {

@@ -3,12 +3,13 @@ package org.infinilm.svc.config;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /// The life of this process: what to do when SIGTERM or SIGINT (or [#end]) asks it to stop.
-/// Thread-safe.
+/// Thread-safe. A second signal ends it at once, after the steps of [#onHurry].
 ///
 /// Steps run once, last added first, on one thread, together for at most the bound given at
 /// creation; the exit code is then 0, or the one given to [#end].
@@ -24,7 +25,11 @@ public final class Lifetime {
 
   private static volatile int processCode;
 
+  private static final Duration HURRY = Duration.ofSeconds(3);
+
   private final Deque<Step> steps = new ArrayDeque<>();
+  private final Deque<Step> hurries = new ArrayDeque<>();
+  private final AtomicBoolean asked = new AtomicBoolean();
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Duration bound;
   private volatile int code;
@@ -33,28 +38,37 @@ public final class Lifetime {
     this.bound = bound;
   }
 
-  /// Takes over the signals of this process: every end of it runs the steps first.
+  /// Takes over the signals of this process: every end of it runs the steps first. From here on its
+  /// output never blocks: what nobody reads is dropped.
   ///
   /// @param bound how long all steps together may take
   public static Lifetime ofProcess(Duration bound) {
+    Output.neverBlocks();
     Lifetime life = new Lifetime(bound);
     Runtime.getRuntime().addShutdownHook(new Thread(life::finish, "shutdown"));
+    Map.of("INT", 2, "TERM", 15)
+        .forEach((name, number) -> Signals.on(name, () -> life.asked(number)));
     return life;
   }
 
-  /// Lets a second SIGTERM or SIGINT end the process at once, with 128 and its number.
-  public void endAtOnceWhenAskedAgain() {
-    AtomicBoolean asked = new AtomicBoolean();
-    Map.of("INT", 2, "TERM", 15)
-        .forEach((name, number) ->
-            Signals.on(
-                name,
-                () -> {
-                  if (asked.getAndSet(true)) {
-                    Runtime.getRuntime().halt(SIGNAL_EXIT + number);
-                  }
-                  System.exit(0);
-                }));
+  /// A signal came; the second one ends what the first one began, with 128 and its number.
+  private void asked(int number) {
+    if (!asked.getAndSet(true)) {
+      System.exit(0);
+    }
+    List<Step> all;
+    synchronized (this) {
+      all = List.copyOf(hurries);
+    }
+    all.forEach(Lifetime::run);
+    try {
+      if (!all.isEmpty()) {
+        Thread.sleep(HURRY);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    Runtime.getRuntime().halt(SIGNAL_EXIT + number);
   }
 
   /// Ends this process with `exitCode`, whether or not a lifetime was begun; steps still run.
@@ -66,6 +80,12 @@ public final class Lifetime {
   /// Adds a step; it runs before those added earlier.
   public synchronized void onEnd(Step step) {
     steps.push(step);
+  }
+
+  /// Adds a step for a second signal; it must not block. Where there is one, the end has a few
+  /// seconds to come about by itself.
+  public synchronized void onHurry(Step step) {
+    hurries.push(step);
   }
 
   /// Ends the process in good order with `exitCode`; returns at once.
@@ -83,20 +103,14 @@ public final class Lifetime {
   private void finish() {
     Thread worker = Thread.ofPlatform().daemon().name("shutdown-steps").start(this::runSteps);
     try {
-      boolean late = !worker.join(bound);
-      // whoever reads our output may have stopped: nothing waits for that
-      Thread.ofPlatform().daemon().name("last-words").start(() -> lastWords(late)).join(LAST_WORDS);
+      if (!worker.join(bound)) {
+        System.err.println("shutdown took longer than " + bound.toSeconds() + " s; stopping now");
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    Output.flush(LAST_WORDS);
     Runtime.getRuntime().halt(code != 0 ? code : processCode);
-  }
-
-  private void lastWords(boolean late) {
-    System.out.flush();
-    if (late) {
-      System.err.println("shutdown took longer than " + bound.toSeconds() + " s; stopping now");
-    }
   }
 
   private void runSteps() {
@@ -108,13 +122,17 @@ public final class Lifetime {
       if (next == null) {
         return;
       }
-      try {
-        next.run();
-      } catch (InterruptedException e) {
-        return;
-      } catch (Exception e) {
-        System.err.println("shutdown: " + e);
-      }
+      run(next);
+    }
+  }
+
+  private static void run(Step step) {
+    try {
+      step.run();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (Exception e) {
+      System.err.println("shutdown: " + e);
     }
   }
 }

@@ -34,7 +34,9 @@ public final class TomlFile {
   public static TomlFile read(Path file) throws ConfigException {
     TomlParseResult parsed;
     try {
-      parsed = Toml.parse(Files.readString(file));
+      String text = Files.readString(file);
+      // Windows editors begin a file with a byte-order mark.
+      parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
     } catch (NoSuchFileException e) {
       throw new ConfigException(file + ": no such file");
     } catch (MalformedInputException e) {

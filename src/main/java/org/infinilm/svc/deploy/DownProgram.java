@@ -36,11 +36,11 @@ public final class DownProgram {
     Terminal terminal = Terminal.standard(env);
     Optional<RunFolder> folder = Deployments.choose(env, args.config().find(ROUTER_PORT));
     if (folder.isEmpty()) {
-      terminal.line("nothing runs (no deployment in " + RunFolder.base(env) + ")");
-      return 0;
+      return Deployments.nothing(env, terminal) ? 0 : 1;
     }
     Optional<State> state = folder.get().read();
     if (state.isEmpty()) {
+      terminal.line("nothing runs (" + folder.get().path() + " describes nothing that lives)");
       return 0;
     }
     return end(folder.get(), state.get(), terminal);
@@ -52,7 +52,7 @@ public final class DownProgram {
     boolean ran = state.living();
     if (state.up().alive()) {
       state.up().signal(false);
-      boolean gone = ending.await(List.of(state.up()), Duration.ofSeconds(65)).isEmpty();
+      boolean gone = ending.await(List.of(state.up()), Duration.ofSeconds(80)).isEmpty();
       if (!gone) {
         terminal.line("infini up (pid " + state.up().pid() + ") did not end; killing it");
         state.up().signal(true);

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Ends the processes of a deployment in order: the router (no new requests), the babysitters (they
@@ -13,6 +14,9 @@ import org.infinilm.svc.telemetry.Ticker;
 final class Ending {
   /// In a deployment's processes' environment: which deployment they belong to.
   static final String MARK = "INFINI_DEPLOYMENT";
+
+  /// Beside it: the run folder of the deployment.
+  static final String FOLDER = "INFINI_RUN_FOLDER";
 
   private static final Duration POLL = Duration.ofMillis(20);
 
@@ -28,7 +32,7 @@ final class Ending {
   static Duration grace(State.Role role) {
     return switch (role) {
       case ROUTER -> Duration.ofSeconds(15);
-      case BABYSITTER -> Duration.ofSeconds(20);
+      case BABYSITTER -> Duration.ofSeconds(45);
       case REGISTRY -> Duration.ofSeconds(5);
     };
   }

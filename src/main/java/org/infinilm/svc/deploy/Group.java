@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// The processes that this `infini up` started. Every process gets a session of its own, so that a
@@ -60,6 +61,7 @@ final class Group {
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
     builder.environment().putAll(part.env());
     builder.environment().put(Ending.MARK, state.id());
+    builder.environment().put(Ending.FOLDER, folder.path().toString());
     Process process = builder.start();
     children.put(part.name(), process);
     Proc proc = Proc.of(process.pid()).orElse(new Proc(process.pid(), "ended"));

@@ -21,13 +21,10 @@ import org.jspecify.annotations.Nullable;
 record RunFolder(Path path) {
   private static final String STATE = "state.json";
 
-  /// The per-user folder that holds one folder a deployment: `$XDG_RUNTIME_DIR/infini`, else
-  /// `$XDG_STATE_HOME/infini/run`, else `$HOME/.local/state/infini/run`.
+  /// The per-user folder that holds one folder a deployment: `$XDG_STATE_HOME/infini/run`, else
+  /// `$HOME/.local/state/infini/run`. Not below `$XDG_RUNTIME_DIR`, which belongs to one login: a
+  /// deployment outlives it.
   static Path base(Map<String, String> env) throws ConfigException {
-    String runtime = env.getOrDefault("XDG_RUNTIME_DIR", "");
-    if (!runtime.isEmpty() && Files.isDirectory(Path.of(runtime))) {
-      return Path.of(runtime, "infini");
-    }
     String state = env.getOrDefault("XDG_STATE_HOME", "");
     if (!state.isEmpty()) {
       return Path.of(state, "infini", "run");
@@ -35,7 +32,7 @@ record RunFolder(Path path) {
     String home = env.getOrDefault("HOME", "");
     if (home.isEmpty()) {
       throw new ConfigException(
-          "HOME: not set (expected: it, XDG_STATE_HOME or XDG_RUNTIME_DIR, for the run folder)");
+          "HOME: not set (expected: it or XDG_STATE_HOME, for the run folder)");
     }
     return Path.of(home, ".local", "state", "infini", "run");
   }
@@ -96,13 +93,29 @@ record RunFolder(Path path) {
     return lock;
   }
 
+  /// What the deployment wrote down. A damaged file is set aside with a word on standard error, and
+  /// what still lives is found by what its processes carry.
   Optional<State> read() throws IOException {
+    Path file = path.resolve(STATE);
+    byte[] json;
     try {
-      return Optional.of(State.parse(Files.readAllBytes(path.resolve(STATE))));
+      json = Files.readAllBytes(file);
     } catch (NoSuchFileException none) {
       return Optional.empty();
-    } catch (IOException broken) {
-      throw new IOException(path.resolve(STATE) + ": " + broken.getMessage(), broken);
+    } catch (IOException unreadable) {
+      throw new IOException(file + ": cannot be read: " + unreadable, unreadable);
+    }
+    try {
+      return Optional.of(State.parse(json));
+    } catch (IOException damaged) {
+      Path aside = path.resolve(STATE + ".damaged");
+      Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+      System.err.println("infini: " + file + " is damaged; it is kept as " + aside);
+      Optional<State> living = Survivors.of(this);
+      if (living.isPresent()) {
+        write(living.get());
+      }
+      return living;
     }
   }
 

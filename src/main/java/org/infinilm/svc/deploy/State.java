@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.process.Proc;
 
 /// What a deployment wrote down about itself so that another process can look at it and end it.
 ///
@@ -35,11 +36,14 @@ record State(
 
   /// One process that `infini up` started.
   ///
-  /// @param port its first port; an instance has it and the next
+  /// @param port its first port; an instance has it and the next; 0 when it is not known
   /// @param health answers 200 while the part is well
   record Part(
       String name, Role role, Proc process, int port, URI health, Path log, Instant started) {
     List<Integer> ports() {
+      if (port == 0) {
+        return List.of();
+      }
       return role == Role.BABYSITTER ? List.of(port, port + 1) : List.of(port);
     }
   }

@@ -40,10 +40,11 @@ public final class StatusProgram {
     Optional<State> state = folder.isEmpty() ? Optional.empty() : folder.get().read();
     boolean json = args.config().get(JSON);
     if (state.isEmpty()) {
-      terminal.line(
-          json
-              ? Json.text(Map.of("ok", false, "parts", List.of(), "instances", List.of()))
-              : "nothing runs (no deployment in " + RunFolder.base(env) + ")");
+      if (json) {
+        terminal.line(Json.text(Map.of("ok", false, "parts", List.of(), "instances", List.of())));
+      } else {
+        Deployments.nothing(env, terminal);
+      }
       return 1;
     }
     try (Client client = Client.create()) {

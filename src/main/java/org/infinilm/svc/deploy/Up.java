@@ -15,6 +15,7 @@ import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +27,7 @@ final class Up {
   /// @param patience how long to wait for all instances to serve
   record Manner(boolean detach, boolean demo, Duration patience) {}
 
-  private static final Duration ENDING = Duration.ofSeconds(60);
+  private static final Duration ENDING = Duration.ofSeconds(75);
 
   private final Plan plan;
   private final Manner manner;

@@ -19,15 +19,56 @@ public final class PortOwner {
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
   private static final String LISTEN = "0A";
+  private static final String ESTABLISHED = "01";
 
   private PortOwner() {}
 
   /// `pid 123 (java -jar x)` of the listener on `port`, when it can be seen.
   public static Optional<String> find(int port) {
+    List<String> inodes = sockets(port);
+    return inodes.isEmpty() ? Optional.empty() : holder(inodes);
+  }
+
+  /// The listening sockets on `port`, as the names that processes hold them by; empty where none
+  /// can be seen.
+  public static List<String> sockets(int port) {
     List<String> inodes = new ArrayList<>();
     addInodes(PROC.resolve("net/tcp"), port, inodes);
     addInodes(PROC.resolve("net/tcp6"), port, inodes);
-    return inodes.isEmpty() ? Optional.empty() : holder(inodes);
+    return inodes;
+  }
+
+  /// The processes that hold one of these sockets, as far as they can be seen.
+  public static List<Long> holders(List<String> sockets) {
+    List<Long> out = new ArrayList<>();
+    try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
+      for (Path p : processes) {
+        if (holds(p, sockets)) {
+          out.add(Long.parseLong(p.getFileName().toString()));
+        }
+      }
+    } catch (IOException unreadable) {
+      return out;
+    }
+    return out;
+  }
+
+  /// How many connections to `port` of this machine are established.
+  public static int connections(int port) {
+    return count(PROC.resolve("net/tcp"), port) + count(PROC.resolve("net/tcp6"), port);
+  }
+
+  private static int count(Path table, int port) {
+    String local = String.format(":%04X", port);
+    try (Stream<String> lines = Files.lines(table)) {
+      return (int)
+          lines
+              .map(line -> line.strip().split("\\s+"))
+              .filter(f -> f.length > 9 && f[3].equals(ESTABLISHED) && f[1].endsWith(local))
+              .count();
+    } catch (IOException | UncheckedIOException e) {
+      return 0;
+    }
   }
 
   private static void addInodes(Path table, int port, List<String> inodes) {

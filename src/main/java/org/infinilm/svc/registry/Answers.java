@@ -1,71 +1,74 @@
 package org.infinilm.svc.registry;
 
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.function.Function;
+import org.infinilm.svc.http.Json;
 
-/// The JSON that readers see, as plain maps; the mapper sorts the keys.
+/// The JSON that readers see: entries as bytes (see [Face]), everything else as plain maps, whose
+/// keys the mapper sorts.
 final class Answers {
   private static final DateTimeFormatter TIME =
       DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss'+00:00'").withZone(ZoneOffset.UTC);
 
   private Answers() {}
 
-  static Map<String, Object> service(Lease l, Now now) {
-    Entry e = l.entry();
-    Map<String, Object> m = new HashMap<>();
-    m.put("name", e.name());
-    m.put("host", e.host());
-    m.put("port", e.port());
-    m.put("hostname", e.hostname());
-    m.put("url", e.url());
-    m.put("status", e.status());
-    m.put("metadata", e.metadata());
-    m.put("timestamp", time(l.registeredAt()));
-    m.put("health_status", l.probe().word());
-    m.put("is_healthy", l.isHealthy(now));
-    m.put("last_heartbeat", seconds(l.heartbeatAt()));
-    Integer weight = e.weight();
-    if (weight != null) {
-      m.put("weight", weight);
+  static byte[] service(Lease l, Now now) {
+    return around("", List.of(l), "", now);
+  }
+
+  static byte[] services(Collection<Lease> leases, Now now) {
+    String end =
+        "],\"timestamp\":" + Json.text(time(now.wall())) + ",\"total\":" + leases.size() + "}";
+    return around("{\"services\":[", leases, end, now);
+  }
+
+  static byte[] watch(Table t, String version, Now now) {
+    String begin = "{\"deleted\":" + Json.text(t.deleted().keySet()) + ",\"services\":[";
+    return around(begin, t.all(), "],\"version\":" + Json.text(version) + "}", now);
+  }
+
+  static byte[] registered(Lease l, Now now) {
+    return confirmed(l, "registered", now);
+  }
+
+  static byte[] updated(Lease l, Now now) {
+    return confirmed(l, "updated", now);
+  }
+
+  private static byte[] confirmed(Lease l, String what, Now now) {
+    String message = "Service '" + l.name() + "' " + what + " successfully";
+    String begin = "{\"message\":" + Json.text(message) + ",\"service\":";
+    return around(begin, List.of(l), "}", now);
+  }
+
+  /// The entries with commas between, in one array of the right length: lists are megabytes.
+  private static byte[] around(String begin, Collection<Lease> leases, String end, Now now) {
+    byte[] before = begin.getBytes(StandardCharsets.UTF_8);
+    byte[] behind = end.getBytes(StandardCharsets.UTF_8);
+    int length = before.length + behind.length + Math.max(0, leases.size() - 1);
+    for (Lease l : leases) {
+      length = Math.addExact(length, l.face().length(l, now));
     }
-    return m;
-  }
-
-  static Map<String, Object> services(Collection<Lease> leases, Now now) {
-    List<Object> list = new ArrayList<>();
-    leases.forEach(l -> list.add(service(l, now)));
-    return Map.of("services", list, "total", list.size(), "timestamp", time(now.wall()));
-  }
-
-  static Map<String, Object> watch(Table t, String version, Now now) {
-    List<Object> list = new ArrayList<>();
-    t.all().forEach(l -> list.add(service(l, now)));
-    return Map.of(
-        "version", version, "services", list, "deleted", new TreeSet<>(t.deleted().keySet()));
-  }
-
-  static Map<String, Object> registered(Lease l, Now now) {
-    return Map.of(
-        "message",
-        "Service '" + l.name() + "' registered successfully",
-        "service",
-        service(l, now));
-  }
-
-  static Map<String, Object> updated(Lease l, Now now) {
-    return Map.of(
-        "message", "Service '" + l.name() + "' updated successfully", "service", service(l, now));
+    byte[] out = Arrays.copyOf(before, length);
+    int at = before.length;
+    for (Lease l : leases) {
+      if (at > before.length) {
+        out[at++] = ',';
+      }
+      at = l.face().write(l, now, out, at);
+    }
+    System.arraycopy(behind, 0, out, at, behind.length);
+    return out;
   }
 
   static Map<String, Object> unregistered(String name) {
@@ -104,9 +107,15 @@ final class Answers {
         time(now.wall()));
   }
 
-  static Map<String, Object> stats(Table t, Now now, Duration uptime) {
+  /// @param conflicts names that two registrants claim
+  static Map<String, Object> stats(
+      Table t, Now now, Duration uptime, Collection<String> conflicts) {
     long healthy = healthy(t, now);
     return Map.of(
+        "conflicts",
+        conflicts,
+        "type_distribution",
+        types(t, now),
         "total_services",
         t.all().size(),
         "healthy_services",
@@ -121,6 +130,19 @@ final class Answers {
         uptime.toSeconds(),
         "timestamp",
         time(now.wall()));
+  }
+
+  /// By `metadata.type` (`other` without one): how many there are and how many are healthy.
+  private static Map<String, Object> types(Table t, Now now) {
+    Map<String, Integer> total = counts(t, l -> l.entry().type());
+    Map<String, Integer> healthy = new TreeMap<>();
+    t.all().stream()
+        .filter(l -> l.isHealthy(now))
+        .forEach(l -> healthy.merge(l.entry().type(), 1, Integer::sum));
+    Map<String, Object> out = new TreeMap<>();
+    total.forEach(
+        (type, n) -> out.put(type, Map.of("healthy", healthy.getOrDefault(type, 0), "total", n)));
+    return out;
   }
 
   static Map<String, Object> error(String text) {

@@ -18,6 +18,7 @@ final class Bodies {
   private static final int MAX_DEPTH = 100;
   private static final int MAX_NAME = 256;
   private static final int MAX_URL = 2048;
+  private static final int MAX_INCARNATION = 64;
   private static final int MAX_WEIGHT = 1_000_000;
   private static final Pattern HOST = Pattern.compile("[\\p{Alnum}._:%\\[\\]-]{1,255}");
 
@@ -38,7 +39,8 @@ final class Bodies {
         required(url(n.path("url")), "url", "a string"),
         required(text("status", n.path("status"), MAX_NAME), "status", "a string"),
         plain == null ? Map.of() : plain,
-        weight(n.path("weight")));
+        weight(n.path("weight")),
+        text("incarnation", n.path("incarnation"), MAX_INCARNATION));
   }
 
   static Event.Update update(String name, byte[] body) throws Refused {
@@ -51,20 +53,26 @@ final class Bodies {
         url(n.path("url")),
         text("status", n.path("status"), MAX_NAME),
         metadata(n.path("metadata")),
-        weight(n.path("weight")));
+        weight(n.path("weight")),
+        text("incarnation", n.path("incarnation"), MAX_INCARNATION));
   }
 
-  /// The status in a heartbeat's body; null for none, and for a body that is not understood.
-  static @Nullable String heartbeatStatus(byte[] body) {
-    if (body.length == 0) {
-      return null;
+  /// A heartbeat; status and incarnation are null where none is given, and for a body that is not
+  /// understood.
+  static Event.Heartbeat heartbeat(String name, byte[] body) {
+    if (body.length > 0) {
+      try {
+        JsonNode n = Json.tree(body);
+        return new Event.Heartbeat(name, word(n, "status"), word(n, "incarnation"));
+      } catch (JsonProcessingException | UncheckedIOException | Refused ignored) {
+        // as an original registry does
+      }
     }
-    try {
-      JsonNode n = Json.tree(body).path("status");
-      return n.isTextual() ? text("status", n, MAX_NAME) : null;
-    } catch (JsonProcessingException | UncheckedIOException | Refused ignored) {
-      return null;
-    }
+    return new Event.Heartbeat(name, null);
+  }
+
+  private static @Nullable String word(JsonNode n, String field) throws Refused {
+    return n.path(field).isTextual() ? text(field, n.path(field), MAX_NAME) : null;
   }
 
   private static JsonNode object(byte[] body) throws Refused {
@@ -110,7 +118,7 @@ final class Bodies {
 
   private static @Nullable String name(JsonNode n) throws Refused {
     String s = text("name", n, MAX_NAME);
-    if (s != null && (s.isEmpty() || s.chars().anyMatch(Character::isISOControl))) {
+    if (s != null && (s.isBlank() || s.chars().anyMatch(Character::isISOControl))) {
       throw new Refused(
           422, "name: " + Json.text(s) + " (expected: 1.." + MAX_NAME + " printable characters)");
     }

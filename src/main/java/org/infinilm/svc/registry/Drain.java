@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -9,26 +10,38 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 
 /// `infini drain NAME`: takes an instance out of service gently. Its requests in flight go on; the
-/// router sends it no new ones.
+/// router sends it no new ones. Its babysitter is told, which keeps it so; where that cannot be
+/// reached, the registry, which forgets it when the instance registers again.
 final class Drain {
   private static final String SUFFIX = "-server";
+  private static final Duration TIMEOUT = Duration.ofSeconds(3);
   private static final Key<String> REGISTRY_URL =
       Key.text("registry_url", "http://127.0.0.1:18000", "Address of the registry.");
   private static final Key<Boolean> UNDO =
       Key.flag("undo", false, "Put the instance back in service.");
+  private static final Key<String> ADMIN_TOKEN =
+      Key.text("admin_token", null, "Token of babysitters on other machines.");
 
   static final Program PROGRAM =
       new Program(
           "drain",
-          "Take an instance out of service gently, through the registry.",
-          List.of(REGISTRY_URL, UNDO, RegistryProgram.TOKEN),
+          "Take an instance out of service gently, through its babysitter or the registry.",
+          List.of(REGISTRY_URL, UNDO, RegistryProgram.TOKEN, ADMIN_TOKEN),
           Map.of(),
           "NAME",
           false,
           Drain::run);
+
+  /// Tells a babysitter; its status, or 0 when it cannot be reached.
+  @FunctionalInterface
+  interface Babysitters {
+    int post(URI address) throws InterruptedException;
+  }
 
   private Drain() {}
 
@@ -42,21 +55,38 @@ final class Drain {
     try (Client http = Client.create()) {
       RegistryClient registry =
           new RegistryClient(http, base, c.find(RegistryProgram.TOKEN).orElse(null));
-      return run(registry, args.positionals().getFirst(), c.get(UNDO));
+      String token = c.find(ADMIN_TOKEN).orElse("");
+      Headers headers =
+          token.isEmpty() ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+      return run(
+          registry, uri -> post(http, uri, headers), args.positionals().getFirst(), c.get(UNDO));
     }
   }
 
-  static int run(RegistryClient registry, String name, boolean undo)
+  private static int post(Client http, URI uri, Headers headers) throws InterruptedException {
+    try {
+      return http.send("POST", uri, headers, new byte[0], TIMEOUT).status();
+    } catch (IOException unreachable) {
+      return 0;
+    }
+  }
+
+  static int run(RegistryClient registry, Babysitters babysitters, String name, boolean undo)
       throws IOException, InterruptedException {
     Map<String, Service> known = new TreeMap<>();
     registry.services().forEach(s -> known.put(s.name(), s));
-    String base = name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : name;
+    String base = base(known, name);
     String status = undo ? Entry.RUNNING : Entry.DRAINING;
+    Service management = known.get(base);
+    if (management != null && tell(babysitters, management, undo)) {
+      System.out.println(base + ": " + management.status() + " -> " + status);
+      return 0;
+    }
     int done = 0;
     for (String n : List.of(base + SUFFIX, base)) {
       Service s = known.get(n);
       if (s != null && registry.setStatus(n, status)) {
-        System.out.println(n + ": " + s.status() + " -> " + status);
+        System.out.println(n + ": " + s.status() + " -> " + status + " (in the registry)");
         done++;
       }
     }
@@ -70,6 +100,37 @@ final class Drain {
       return 1;
     }
     return 0;
+  }
+
+  /// The instance's own name, whether it or that of its server was given.
+  private static String base(Map<String, Service> known, String name) {
+    boolean server =
+        name.endsWith(SUFFIX)
+            && !known.containsKey(name + SUFFIX)
+            && name.length() > SUFFIX.length();
+    return server ? name.substring(0, name.length() - SUFFIX.length()) : name;
+  }
+
+  private static boolean tell(Babysitters babysitters, Service management, boolean undo)
+      throws InterruptedException {
+    if (!management.metadata().containsKey("babysitter")) {
+      return false;
+    }
+    BaseUrl url = BaseUrl.parse(management.url());
+    if (url == null) {
+      return false;
+    }
+    int status = babysitters.post(URI.create(url + (undo ? "/undrain" : "/drain")));
+    if (status == 401 || status == 403) {
+      System.err.println(
+          "drain: the babysitter of "
+              + management.name()
+              + " at "
+              + url
+              + " wants its admin token (INFINI_ADMIN_TOKEN); telling the registry alone, which"
+              + " forgets it when the instance registers again");
+    }
+    return status >= 200 && status < 300;
   }
 
   private static URI address(String text) throws ConfigException {

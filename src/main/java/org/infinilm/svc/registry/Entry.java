@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param metadata plain JSON values; may hold nulls
 /// @param weight null when none was registered
+/// @param incarnation tells one registrant from another of the same name; null for old clients
 record Entry(
     String name,
     String host,
@@ -19,12 +20,36 @@ record Entry(
     String url,
     String status,
     Map<String, Object> metadata,
-    @Nullable Integer weight) {
+    @Nullable Integer weight,
+    @Nullable String incarnation) {
   static final String RUNNING = "running";
   static final String DRAINING = "draining";
 
   Entry {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+
+  Entry(
+      String name,
+      String host,
+      int port,
+      String hostname,
+      String url,
+      String status,
+      Map<String, Object> metadata,
+      @Nullable Integer weight) {
+    this(name, host, port, hostname, url, status, metadata, weight, null);
+  }
+
+  /// Whether this registrant may be spoken for by one that says `other`; those that say nothing,
+  /// may.
+  boolean isOf(@Nullable String other) {
+    return other == null || incarnation == null || incarnation.equals(other);
+  }
+
+  /// `metadata.type`, or `other`.
+  String type() {
+    return metadata.get("type") instanceof String s ? s : "other";
   }
 
   boolean isOpenAi() {
@@ -64,7 +89,7 @@ record Entry(
   }
 
   Entry withStatus(String s) {
-    return new Entry(name, host, port, hostname, url, s, metadata, weight);
+    return new Entry(name, host, port, hostname, url, s, metadata, weight, incarnation);
   }
 
   /// Where its health is asked: the babysitter on port + 1 for an `openai-api` entry, else below

@@ -19,8 +19,21 @@ sealed interface Event {
       @Nullable String url,
       @Nullable String status,
       @Nullable Map<String, Object> metadata,
-      @Nullable Integer weight)
+      @Nullable Integer weight,
+      @Nullable String incarnation)
       implements Event {
+    Update(
+        String name,
+        @Nullable String host,
+        @Nullable Integer port,
+        @Nullable String hostname,
+        @Nullable String url,
+        @Nullable String status,
+        @Nullable Map<String, Object> metadata,
+        @Nullable Integer weight) {
+      this(name, host, port, hostname, url, status, metadata, weight, null);
+    }
+
     Entry over(Entry old) {
       return new Entry(
           old.name(),
@@ -30,13 +43,24 @@ sealed interface Event {
           url == null ? old.url() : url,
           status == null ? old.status() : status,
           metadata == null ? old.metadata() : metadata,
-          weight == null ? old.weight() : weight);
+          weight == null ? old.weight() : weight,
+          old.incarnation());
     }
   }
 
-  record Heartbeat(String name, @Nullable String status) implements Event {}
+  /// @param incarnation whose lease it is to renew; null for whoever has the name
+  record Heartbeat(String name, @Nullable String status, @Nullable String incarnation)
+      implements Event {
+    Heartbeat(String name, @Nullable String status) {
+      this(name, status, null);
+    }
+  }
 
-  record Delete(String name) implements Event {}
+  record Delete(String name, @Nullable String incarnation) implements Event {
+    Delete(String name) {
+      this(name, null);
+    }
+  }
 
   /// The result of a probe of the entry as it was at `serial`.
   record Probed(String name, long serial, boolean healthy) implements Event {}

@@ -6,24 +6,19 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,16 +26,14 @@ import org.slf4j.LoggerFactory;
 ///
 /// One thread writes. Changes of entries are on disk (fsync) before they are confirmed, in groups;
 /// heartbeats are written without fsync. When the file has grown to several times the table, it is
-/// replaced by a snapshot in one rename. A write error stops the journal, not the registry: it
-/// starts again with the next snapshot.
+/// replaced by a snapshot in one rename. A write error, also at the start, stops the journal, not
+/// the registry: it starts again with the next snapshot.
 final class Journal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Journal.class);
   private static final String FILE = "journal.jsonl";
   private static final int QUEUE = 10_000;
   private static final int BATCH = 512;
   private static final long SMALL_BYTES = 1 << 20;
-  private static final DateTimeFormatter STAMP =
-      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
 
   private sealed interface Command {
     CompletableFuture<Boolean> done();
@@ -55,63 +48,79 @@ final class Journal implements AutoCloseable {
   private record Stop(CompletableFuture<Boolean> done) implements Command {}
 
   private final Path dir;
+  private final String boot;
   private final FileChannel lockFile;
   private final Event.Restore restored;
   private final BlockingQueue<Command> queue = new LinkedBlockingQueue<>(QUEUE);
   private final Thread writer;
-  private FileChannel file;
+  private @Nullable FileChannel file;
   private volatile long sizeBytes;
   private volatile long snapshotBytes;
   private volatile boolean broken;
   private volatile boolean lost;
 
-  private Journal(Path dir, FileChannel lockFile, Event.Restore restored, FileChannel file)
-      throws IOException {
+  private Journal(Path dir, FileChannel lockFile, String boot, Event.Restore restored) {
     this.dir = dir;
+    this.boot = boot;
     this.lockFile = lockFile;
     this.restored = restored;
-    this.file = file;
-    sizeBytes = file.size();
-    snapshotBytes = sizeBytes;
     writer = Thread.ofPlatform().daemon().name("journal").unstarted(this::write);
   }
 
   /// Takes the folder (made when missing), reads what it holds and starts a fresh file from it. A
-  /// damaged file is kept under a new name; what stands before the damage counts.
+  /// damaged file is kept under a new name; every good line of it counts. Where nothing can be
+  /// written (a full disk) the old file stays, and the journal is broken until something can.
   ///
-  /// @param now for the name of a damaged file
+  /// @param now for the name of a damaged file, and to see whether the wall clock was set meanwhile
+  /// @param boot the machine's run that the monotonic clock belongs to; empty where it is not known
   /// @throws IOException when the folder cannot be used, or another process holds it
-  static Journal open(Path dir, Instant now) throws IOException {
-    makeFolder(dir);
-    FileChannel lockFile =
-        FileChannel.open(dir.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+  static Journal open(Path dir, Now now, String boot) throws IOException {
+    JournalFolder folder = JournalFolder.take(dir);
     try {
-      if (!locked(lockFile)) {
-        throw new IOException(dir + ": held by another registry (expected: a folder of its own)");
-      }
       Path path = dir.resolve(FILE);
       JournalFormat.Replay replay = read(path);
-      if (replay.problem() != null) {
-        Path aside = setAside(path, now);
-        log.warn(
-            "journal {}: {}; {} entries before it are kept, the file is kept as {}",
-            path,
-            replay.problem(),
-            replay.entries().size(),
-            aside);
-      }
-      List<JournalRecord> records = new ArrayList<>();
-      replay.deleted().forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
-      replay.entries().forEach(s -> records.add(new JournalRecord.Put(s)));
-      FileChannel file = replace(dir, records);
+      List<Event.Stored> entries = replay.entries(now, boot);
       Journal journal =
-          new Journal(dir, lockFile, new Event.Restore(replay.entries(), replay.deleted()), file);
+          new Journal(dir, folder.lock(), boot, new Event.Restore(entries, replay.deleted()));
+      String problem = replay.problem();
+      if (problem == null || journal.setAside(folder, path, problem, replay.lines(), now.wall())) {
+        List<JournalRecord> records = new ArrayList<>(journal.clock(now));
+        replay.deleted().forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
+        entries.forEach(s -> records.add(new JournalRecord.Put(s)));
+        journal.renew(records);
+      }
       journal.writer.start();
       return journal;
     } catch (IOException | RuntimeException e) {
-      lockFile.close();
+      folder.lock().close();
       throw e;
     }
+  }
+
+  /// @return whether the damaged file is safe under another name, so that it may be replaced
+  private boolean setAside(
+      JournalFolder folder, Path path, String problem, int lines, Instant now) {
+    try {
+      Path aside = folder.setAside(path, now);
+      log.warn(
+          "journal {}: {}; the other {} lines count, the file is kept as {}",
+          path,
+          problem,
+          lines,
+          aside);
+      return true;
+    } catch (IOException e) {
+      log.warn("journal {}: {}; the other {} lines count", path, problem, lines);
+      fail("the damaged file cannot be kept: " + e);
+      return false;
+    }
+  }
+
+  /// A note of both clocks, to append now and then; none where the machine's run is not known.
+  List<JournalRecord> clock(Now now) {
+    return boot.isEmpty()
+        ? List.of()
+        : List.of(new JournalRecord.Clock(boot, now.nanos(), now.wall()));
   }
 
   Event.Restore restored() {
@@ -163,7 +172,9 @@ final class Journal implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    file.close();
+    if (file != null) {
+      file.close();
+    }
     lockFile.close();
   }
 
@@ -208,7 +219,8 @@ final class Journal implements AutoCloseable {
     if (appends.isEmpty()) {
       return;
     }
-    if (!broken) {
+    FileChannel to = file;
+    if (!broken && to != null) {
       ByteArrayOutputStream out = new ByteArrayOutputStream();
       boolean durable = false;
       for (Append a : appends) {
@@ -218,11 +230,11 @@ final class Journal implements AutoCloseable {
         }
       }
       try {
-        writeFully(file, out.toByteArray());
+        writeFully(to, out.toByteArray());
         long size = sizeBytes + out.size();
         sizeBytes = size;
         if (durable) {
-          file.force(false);
+          to.force(false);
         }
       } catch (IOException e) {
         fail(e.toString());
@@ -235,7 +247,9 @@ final class Journal implements AutoCloseable {
   private boolean renew(List<JournalRecord> records) {
     try {
       FileChannel fresh = replace(dir, records);
-      file.close();
+      if (file != null) {
+        file.close();
+      }
       file = fresh;
       sizeBytes = fresh.size();
       snapshotBytes = sizeBytes;
@@ -252,7 +266,9 @@ final class Journal implements AutoCloseable {
 
   private void sync() {
     try {
-      file.force(false);
+      if (file != null) {
+        file.force(false);
+      }
     } catch (IOException e) {
       fail(e.toString());
     }
@@ -262,7 +278,8 @@ final class Journal implements AutoCloseable {
     if (!broken) {
       broken = true;
       log.warn(
-          "journal {}: cannot be written: {}; entries live in memory until it can",
+          "journal {}: cannot be written: {}; entries live in memory until it can"
+              + " (free some space, or set --data-dir)",
           dir.resolve(FILE),
           why);
     }
@@ -272,32 +289,15 @@ final class Journal implements AutoCloseable {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
       return JournalFormat.replay(in);
     } catch (NoSuchFileException first) {
-      return new JournalFormat.Replay(List.of(), Map.of(), 0, null);
-    }
-  }
-
-  private static Path setAside(Path path, Instant now) throws IOException {
-    for (int n = 0; ; n++) {
-      String name = "journal.damaged-" + STAMP.format(now) + (n == 0 ? "" : "-" + n) + ".jsonl";
-      try {
-        return Files.copy(path, path.resolveSibling(name));
-      } catch (FileAlreadyExistsException taken) {
-        if (n == 1000) {
-          throw taken;
-        }
-      }
+      return new JournalFormat.Replay(List.of(), Map.of(), 0, null, null);
     }
   }
 
   /// Writes a whole new file beside the old one, makes it durable and renames it into place.
   private static FileChannel replace(Path dir, List<JournalRecord> records) throws IOException {
     Path fresh = dir.resolve(FILE + ".new");
-    FileChannel out =
-        FileChannel.open(
-            fresh,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE);
+    Files.deleteIfExists(fresh);
+    FileChannel out = JournalFolder.create(fresh);
     try {
       for (JournalRecord r : records) {
         writeFully(out, JournalFormat.line(r));
@@ -306,6 +306,7 @@ final class Journal implements AutoCloseable {
       Files.move(fresh, dir.resolve(FILE), StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException | RuntimeException e) {
       out.close();
+      Files.deleteIfExists(fresh);
       throw e;
     }
     try (FileChannel folder = FileChannel.open(dir, StandardOpenOption.READ)) {
@@ -320,24 +321,6 @@ final class Journal implements AutoCloseable {
     ByteBuffer b = ByteBuffer.wrap(bytes);
     while (b.hasRemaining()) {
       out.write(b);
-    }
-  }
-
-  private static boolean locked(FileChannel lockFile) throws IOException {
-    try {
-      FileLock lock = lockFile.tryLock();
-      return lock != null;
-    } catch (OverlappingFileLockException sameProcess) {
-      return false;
-    }
-  }
-
-  private static void makeFolder(Path dir) throws IOException {
-    if (!Files.isDirectory(dir)) {
-      Files.createDirectories(dir);
-      if (dir.getFileSystem().supportedFileAttributeViews().contains("posix")) {
-        Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
-      }
     }
   }
 }

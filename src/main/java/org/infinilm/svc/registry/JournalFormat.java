@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -25,18 +26,34 @@ final class JournalFormat {
   private static final byte[] MIDDLE = "\",\"record\":".getBytes(StandardCharsets.US_ASCII);
   private static final int RECORD = HEAD.length + 8 + MIDDLE.length;
 
+  private static final Duration SMALL_STEP = Duration.ofSeconds(2);
+
   /// Longer lines are no records: a body of 2 MB, each byte escaped as six.
   static final int MAX_LINE_BYTES = 13 << 20;
 
-  /// What a journal says up to its first bad line.
+  /// What a journal says: every record that can be read, whatever stands between them.
   ///
-  /// @param lines how many were good
-  /// @param problem what is wrong with the next one; null when the whole file is good
+  /// @param lines how many records were good
+  /// @param problem which lines are bad; null when the whole file is good
+  /// @param clock the last note of both clocks, or null
   record Replay(
       List<Event.Stored> entries,
       Map<String, Instant> deleted,
       int lines,
-      @Nullable String problem) {}
+      @Nullable String problem,
+      JournalRecord.@Nullable Clock clock) {
+    /// The entries with heartbeats as they are by the wall clock of now: moved by the step that it
+    /// made since, so that a clock that was set takes nobody out.
+    List<Event.Stored> entries(Now now, String boot) {
+      Duration step = clock == null ? Duration.ZERO : clock.stepUntil(now, boot);
+      if (step.abs().compareTo(SMALL_STEP) < 0) {
+        return entries;
+      }
+      return entries.stream()
+          .map(s -> new Event.Stored(s.entry(), s.registeredAt(), s.heartbeatAt().plus(step)))
+          .toList();
+    }
+  }
 
   private JournalFormat() {}
 
@@ -73,35 +90,106 @@ final class JournalFormat {
     }
   }
 
-  /// Reads to the end or to the first line that is no record.
+  /// Reads to the end; a line that is no record is left out, and the others count.
   static Replay replay(InputStream in) throws IOException {
-    Map<String, Event.Stored> entries = new LinkedHashMap<>();
-    Map<String, Instant> deleted = new LinkedHashMap<>();
-    int lines = 0;
-    String problem = null;
-    ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
-    while (problem == null) {
-      int b = in.read();
+    Reader reader = new Reader();
+    for (int b = in.read(); b >= 0; b = in.read()) {
       if (b == '\n') {
-        JournalRecord r = parse(line.toByteArray());
-        if (r == null) {
-          problem = "line " + (lines + 1) + " is damaged";
-        } else {
-          replay(r, entries, deleted);
-          lines++;
-          line.reset();
-        }
-      } else if (b < 0) {
-        problem = line.size() == 0 ? null : "line " + (lines + 1) + " is cut short";
-        break;
+        reader.endOfLine("damaged");
       } else {
-        line.write(b);
-        if (line.size() > MAX_LINE_BYTES) {
-          problem = "line " + (lines + 1) + " is longer than " + MAX_LINE_BYTES + " bytes";
-        }
+        reader.feed(b);
       }
     }
-    return new Replay(new ArrayList<>(entries.values()), deleted, lines, problem);
+    if (reader.length > 0) {
+      reader.endOfLine("cut short");
+    }
+    return reader.replay();
+  }
+
+  /// Puts lines together and keeps what the good ones say.
+  private static final class Reader {
+    private static final int NAMED = 5;
+    private final Map<String, Event.Stored> entries = new LinkedHashMap<>();
+    private final Map<String, Instant> deleted = new LinkedHashMap<>();
+    private final ByteArrayOutputStream line = new ByteArrayOutputStream(1024);
+    private final List<String> named = new ArrayList<>();
+    private long length;
+    private JournalRecord.@Nullable Clock clock;
+    private int number;
+    private int bad;
+    private int good;
+
+    void feed(int b) {
+      length++;
+      if (length <= MAX_LINE_BYTES) {
+        line.write(b);
+      }
+    }
+
+    void endOfLine(String otherwise) {
+      number++;
+      byte[] bytes = line.toByteArray();
+      if (length > MAX_LINE_BYTES) {
+        bad("longer than " + MAX_LINE_BYTES + " bytes");
+      } else if (otherwise.equals("cut short") || !take(bytes)) {
+        bad(otherwise);
+        salvage(bytes);
+      }
+      line.reset();
+      length = 0;
+    }
+
+    private boolean take(byte[] bytes) {
+      JournalRecord r = parse(bytes);
+      if (r != null) {
+        good++;
+        if (r instanceof JournalRecord.Clock c) {
+          clock = c;
+        }
+        JournalFormat.replay(r, entries, deleted);
+      }
+      return r != null;
+    }
+
+    /// Two lines whose line feed was damaged are one bad line; each may still be whole.
+    private void salvage(byte[] bytes) {
+      int from = 0;
+      for (int at = next(bytes, 1); at >= 0; at = next(bytes, at + 1)) {
+        piece(bytes, from, at);
+        from = at;
+      }
+      piece(bytes, from, bytes.length);
+    }
+
+    private void piece(byte[] bytes, int from, int to) {
+      if (to > from && !take(Arrays.copyOfRange(bytes, from, to))) {
+        take(Arrays.copyOfRange(bytes, from, to - 1));
+      }
+    }
+
+    private static int next(byte[] bytes, int from) {
+      for (int at = from; at + HEAD.length <= bytes.length; at++) {
+        if (bytes[at] == HEAD[0] && matches(bytes, at, HEAD)) {
+          return at;
+        }
+      }
+      return -1;
+    }
+
+    private void bad(String how) {
+      bad++;
+      if (named.size() < NAMED) {
+        named.add("line " + number + " is " + how);
+      }
+    }
+
+    Replay replay() {
+      String problem =
+          bad == 0
+              ? null
+              : String.join(", ", named) + (bad > NAMED ? " and " + (bad - NAMED) + " more" : "");
+      return new Replay(new ArrayList<>(entries.values()), deleted, good, problem, clock);
+    }
   }
 
   private static void replay(
@@ -119,6 +207,7 @@ final class JournalFormat {
         deleted.put(name, at);
       }
       case JournalRecord.Expired(String name) -> entries.remove(name);
+      case JournalRecord.Clock c -> {}
     }
   }
 

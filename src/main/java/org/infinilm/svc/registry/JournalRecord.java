@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
@@ -21,6 +22,17 @@ sealed interface JournalRecord {
   /// A heartbeat; losing one costs nothing but age.
   record Beat(String name, Instant at) implements JournalRecord {}
 
+  /// Both clocks at one moment; `nanos` is the monotonic clock of the machine's run `boot`.
+  record Clock(String boot, long nanos, Instant at) implements JournalRecord {
+    /// How far the wall clock has run ahead since, against the monotonic one; zero in another run
+    /// of the machine.
+    Duration stepUntil(Now now, String bootNow) {
+      return boot.equals(bootNow)
+          ? Duration.between(at, now.wall()).minusNanos(now.nanos() - nanos)
+          : Duration.ZERO;
+    }
+  }
+
   /// Removed by DELETE.
   record Deleted(String name, Instant at) implements JournalRecord {}
 
@@ -29,7 +41,7 @@ sealed interface JournalRecord {
 
   /// Whether it must be on disk before the change is confirmed.
   default boolean durable() {
-    return !(this instanceof Beat);
+    return !(this instanceof Beat || this instanceof Clock);
   }
 
   default Map<String, Object> json() {
@@ -48,12 +60,22 @@ sealed interface JournalRecord {
         if (weight != null) {
           m.put("weight", weight);
         }
+        String incarnation = s.entry().incarnation();
+        if (incarnation != null) {
+          m.put("incarnation", incarnation);
+        }
         m.put("registered_at", s.registeredAt().getEpochSecond());
         m.put("at", s.heartbeatAt().getEpochSecond());
       }
       case Beat(String name, Instant at) -> {
         m.put("op", "beat");
         m.put("name", name);
+        m.put("at", at.getEpochSecond());
+      }
+      case Clock(String boot, long nanos, Instant at) -> {
+        m.put("op", "clock");
+        m.put("name", boot);
+        m.put("nanos", nanos);
         m.put("at", at.getEpochSecond());
       }
       case Deleted(String name, Instant at) -> {
@@ -80,6 +102,10 @@ sealed interface JournalRecord {
       case "put" -> put(name.asText(), at, n);
       case "beat" -> at == null ? null : new Beat(name.asText(), at);
       case "delete" -> at == null ? null : new Deleted(name.asText(), at);
+      case "clock" ->
+          at == null || !n.path("nanos").canConvertToLong()
+              ? null
+              : new Clock(name.asText(), n.path("nanos").asLong(), at);
       case "expire" -> new Expired(name.asText());
       default -> null;
     };
@@ -109,7 +135,8 @@ sealed interface JournalRecord {
                 n.path("url").asText(),
                 n.path("status").asText(),
                 Json.plain(n.path("metadata")),
-                weight.isMissingNode() ? null : weight.asInt()),
+                weight.isMissingNode() ? null : weight.asInt(),
+                n.path("incarnation").isTextual() ? n.path("incarnation").asText() : null),
             registered,
             at));
   }

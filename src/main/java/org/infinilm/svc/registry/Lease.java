@@ -1,7 +1,9 @@
 package org.infinilm.svc.registry;
 
+import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
+import org.jspecify.annotations.Nullable;
 
 /// One entry of the table with its signs of life; immutable.
 ///
@@ -10,6 +12,7 @@ import java.time.Instant;
 /// @param heartbeatAt whole seconds, what readers see
 /// @param heartbeatNanos the same moment on the monotonic clock, what decisions use
 /// @param fresh whether the last decision found the heartbeat fresh
+/// @param traits what follows from the entry
 record Lease(
     Entry entry,
     Probe probe,
@@ -17,12 +20,42 @@ record Lease(
     Instant registeredAt,
     Instant heartbeatAt,
     long heartbeatNanos,
-    boolean fresh) {
+    boolean fresh,
+    Traits traits) {
   /// A heartbeat this old no longer counts.
   static final Duration FRESH = Duration.ofMinutes(2);
 
   /// An entry whose heartbeat is older is removed at the next clean-up.
   static final Duration KEPT = Duration.ofMinutes(5);
+
+  Lease(
+      Entry entry,
+      Probe probe,
+      long serial,
+      Instant registeredAt,
+      Instant heartbeatAt,
+      long heartbeatNanos,
+      boolean fresh) {
+    this(
+        entry,
+        probe,
+        serial,
+        registeredAt,
+        heartbeatAt,
+        heartbeatNanos,
+        fresh,
+        Traits.of(entry, registeredAt));
+  }
+
+  /// What is computed once for an entry, not for each reader.
+  ///
+  /// @param sizeBytes roughly what the entry costs in memory
+  record Traits(long sizeBytes, @Nullable URI healthUri, Face face) {
+    static Traits of(Entry e, Instant registeredAt) {
+      Face face = Face.of(e, registeredAt);
+      return new Traits(e.sizeBytes() + face.sizeBytes(), e.healthUri(), face);
+    }
+  }
 
   /// What the last probe said.
   enum Probe {
@@ -39,6 +72,19 @@ record Lease(
     String word() {
       return word;
     }
+  }
+
+  long sizeBytes() {
+    return traits.sizeBytes();
+  }
+
+  Face face() {
+    return traits.face();
+  }
+
+  /// See [Entry#healthUri].
+  @Nullable URI healthUri() {
+    return traits.healthUri();
   }
 
   String name() {
@@ -59,7 +105,7 @@ record Lease(
 
   /// The same entry, alive now.
   Lease beat(Now now) {
-    return new Lease(entry, probe, serial, registeredAt, now.second(), now.nanos(), true);
+    return new Lease(entry, probe, serial, registeredAt, now.second(), now.nanos(), true, traits);
   }
 
   Lease with(Entry e) {
@@ -67,14 +113,14 @@ record Lease(
   }
 
   Lease with(Probe p) {
-    return new Lease(entry, p, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh);
+    return new Lease(entry, p, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh, traits);
   }
 
   Lease withSerial(long s) {
-    return new Lease(entry, probe, s, registeredAt, heartbeatAt, heartbeatNanos, fresh);
+    return new Lease(entry, probe, s, registeredAt, heartbeatAt, heartbeatNanos, fresh, traits);
   }
 
   Lease withFresh(boolean f) {
-    return new Lease(entry, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, f);
+    return new Lease(entry, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, f, traits);
   }
 }

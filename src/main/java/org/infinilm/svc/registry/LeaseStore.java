@@ -1,7 +1,11 @@
 package org.infinilm.svc.registry;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -22,7 +26,13 @@ final class LeaseStore {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private volatile Table table = Table.EMPTY;
-  private boolean closed;
+  private final Changes changes = new Changes(Table.EMPTY.version());
+  private volatile boolean closed;
+
+  /// A table and what it changed since an earlier one.
+  ///
+  /// @param names null when that is not known any more
+  record Delta(Table table, @Nullable Set<String> names) {}
 
   /// @param boot tells this run from others in versions
   LeaseStore(Ticker ticker, String boot, @Nullable Journal journal) {
@@ -58,10 +68,11 @@ final class LeaseStore {
       if (journal != null && !step.records().isEmpty()) {
         written = journal.append(step.records());
         if (journal.wantsSnapshot() && !journal.isBroken()) {
-          journal.snapshot(step.next().records());
+          journal.snapshot(records(step.next(), journal));
         }
       }
       if (before.version() != step.next().version()) {
+        changes.note(step.next().version(), names(event, before, step.next()));
         changed.signalAll();
       }
     } finally {
@@ -76,15 +87,29 @@ final class LeaseStore {
   /// The clean-up tick; also revives a journal that stopped after an error.
   List<String> cleanUp() {
     Table.Step step = apply(new Event.CleanUp());
+    if (journal != null && !journal.isBroken()) {
+      lock.lock();
+      try {
+        journal.append(journal.clock(now()));
+      } finally {
+        lock.unlock();
+      }
+    }
     if (journal != null && journal.isBroken()) {
       lock.lock();
       try {
-        journal.snapshot(table.records());
+        journal.snapshot(records(table, journal));
       } finally {
         lock.unlock();
       }
     }
     return step.removed();
+  }
+
+  private List<JournalRecord> records(Table t, Journal to) {
+    List<JournalRecord> out = new ArrayList<>(to.clock(now()));
+    out.addAll(t.records());
+    return out;
   }
 
   /// The table as soon as its version is not `version`, else after `wait`.
@@ -99,6 +124,50 @@ final class LeaseStore {
     } finally {
       lock.unlock();
     }
+  }
+
+  /// What changed since `version` of this run.
+  Delta since(String version) {
+    lock.lock();
+    try {
+      Table t = table;
+      if (!version.startsWith(boot + "-")) {
+        return new Delta(t, null);
+      }
+      long v = Long.parseLong(version.substring(boot.length() + 1));
+      return new Delta(t, v > t.version() ? null : changes.since(v));
+    } catch (NumberFormatException noVersion) {
+      return new Delta(table, null);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static Collection<String> names(Event event, Table before, Table after) {
+    return switch (event) {
+      case Event.Register e -> List.of(e.entry().name());
+      case Event.Update e -> List.of(e.name());
+      case Event.Heartbeat e -> List.of(e.name());
+      case Event.Delete e -> List.of(e.name());
+      case Event.Probed e -> List.of(e.name());
+      case Event.Aged _, Event.CleanUp _, Event.Restore _ -> {
+        Set<String> names = new HashSet<>();
+        for (Lease l : before.all()) {
+          Lease now = after.leases().get(l.name());
+          if (now == null || now.fresh() != l.fresh()) {
+            names.add(l.name());
+          }
+        }
+        after.leases().keySet().stream()
+            .filter(n -> !before.leases().containsKey(n))
+            .forEach(names::add);
+        yield names;
+      }
+    };
+  }
+
+  boolean isClosed() {
+    return closed;
   }
 
   /// Lets every waiting reader go.

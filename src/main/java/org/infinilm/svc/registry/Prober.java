@@ -2,89 +2,141 @@ package org.infinilm.svc.registry;
 
 import java.net.URI;
 import java.util.ArrayList;
-import java.util.Collection;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.registry.ProbeSchedule.Answer;
+import org.infinilm.svc.registry.ProbeSchedule.Slot;
+import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/// Asks services for their health: in parallel, at most 32 at once in a sweep and 32 for callers of
-/// the live probe. Nothing is locked while it waits.
+/// Asks services for their health, each address on its own schedule ([ProbeSchedule]). Nothing is
+/// locked while it waits. [#run] is for one thread, [#live] for any.
 final class Prober {
-  /// One health request; false for anything but a 2xx in time. Follows no redirect.
+  /// One health request. Follows no redirect.
   @FunctionalInterface
   interface Ask {
-    boolean isHealthy(URI healthUri) throws InterruptedException;
+    Answer ask(URI healthUri) throws InterruptedException;
   }
 
-  private static final int AT_ONCE = 32;
+  private static final Logger log = LoggerFactory.getLogger(Prober.class);
+  private static final int LIVE_AT_ONCE = 32;
+  private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final Ask ask;
   private final LeaseStore store;
-  private final Semaphore sweepPlaces = new Semaphore(AT_ONCE);
-  private final Semaphore livePlaces = new Semaphore(AT_ONCE);
+  private final ProbeSchedule schedule;
+  private final Ticker ticker;
+  private final Semaphore wake = new Semaphore(0);
+  private final Semaphore livePlaces = new Semaphore(LIVE_AT_ONCE);
+  private final Set<Thread> probes = ConcurrentHashMap.newKeySet();
+  private long seenVersion = -1;
+  private boolean begun;
 
-  Prober(Ask ask, LeaseStore store) {
+  Prober(Ask ask, LeaseStore store, ProbeSchedule schedule, Ticker ticker) {
     this.ask = ask;
     this.store = store;
+    this.schedule = schedule;
+    this.ticker = ticker;
   }
 
-  /// Probes every address once and records the results as they come; returns when all are in.
-  void sweep(Collection<Lease> leases) throws InterruptedException {
-    Map<URI, List<Lease>> byAddress = new LinkedHashMap<>();
-    for (Lease l : leases) {
-      URI uri = l.entry().healthUri();
-      if (uri == null) {
-        store.apply(new Event.Probed(l.name(), l.serial(), false));
-      } else {
-        byAddress.computeIfAbsent(uri, _ -> new ArrayList<>()).add(l);
-      }
-    }
-    List<Thread> threads = new ArrayList<>();
+  /// Probes until interrupted; ends its probes then.
+  void run() throws InterruptedException {
     try {
-      for (Map.Entry<URI, List<Lease>> e : byAddress.entrySet()) {
-        sweepPlaces.acquire();
-        threads.add(
-            Thread.ofVirtual()
-                .name("probe")
-                .start(() -> {
-                  try {
-                    boolean healthy = ask.isHealthy(e.getKey());
-                    e.getValue()
-                        .forEach(l -> store.apply(new Event.Probed(l.name(), l.serial(), healthy)));
-                  } catch (InterruptedException stopping) {
-                    Thread.currentThread().interrupt();
-                  } finally {
-                    sweepPlaces.release();
-                  }
-                }));
-      }
-      for (Thread t : threads) {
-        t.join();
+      while (true) {
+        look();
+        List<Slot> due;
+        long nap;
+        synchronized (schedule) {
+          due = schedule.due(ticker.nanos());
+          nap = schedule.untilDueNanos(ticker.nanos(), LOOK_NANOS);
+        }
+        due.forEach(this::start);
+        if (wake.tryAcquire(nap, TimeUnit.NANOSECONDS)) {
+          wake.drainPermits();
+        }
       }
     } catch (InterruptedException stopping) {
-      threads.forEach(Thread::interrupt);
+      probes.forEach(Thread::interrupt);
       throw stopping;
     }
   }
 
-  /// Probes one entry now and records the result; its lease is not renewed.
+  /// Takes over the table when it has changed; those that were there at the start are asked at
+  /// once.
+  private void look() {
+    Table t = store.table();
+    if (t.version() == seenVersion) {
+      return;
+    }
+    seenVersion = t.version();
+    Map<URI, List<Lease>> byAddress = new HashMap<>();
+    for (Lease l : t.all()) {
+      URI uri = l.healthUri();
+      if (uri != null) {
+        byAddress.computeIfAbsent(uri, _ -> new ArrayList<>()).add(l);
+      } else if (l.probe() != Lease.Probe.UNHEALTHY) {
+        store.apply(new Event.Probed(l.name(), l.serial(), false));
+      }
+    }
+    synchronized (schedule) {
+      schedule.set(byAddress, !begun, ticker.nanos());
+    }
+    begun = true;
+  }
+
+  private void start(Slot slot) {
+    List<Lease> leases = slot.leases();
+    Thread probe =
+        Thread.ofVirtual()
+            .name("probe")
+            .unstarted(() -> {
+              Answer answer = Answer.NO;
+              try {
+                answer = ask.ask(slot.uri());
+              } catch (InterruptedException stopping) {
+                Thread.currentThread().interrupt();
+              } catch (RuntimeException e) {
+                log.warn("probe of {} failed", slot.uri(), e);
+              } finally {
+                done(slot, leases, answer);
+              }
+            });
+    probes.add(probe);
+    probe.start();
+  }
+
+  private void done(Slot slot, List<Lease> leases, Answer answer) {
+    probes.remove(Thread.currentThread());
+    boolean verdict;
+    synchronized (schedule) {
+      verdict = schedule.answered(slot, answer, ticker.nanos());
+    }
+    if (verdict && !Thread.currentThread().isInterrupted()) {
+      leases.forEach(l -> store.apply(new Event.Probed(l.name(), l.serial(), answer == Answer.OK)));
+    }
+    wake.release();
+  }
+
+  /// Probes one entry now; neither its lease nor its entry changes.
   ///
   /// @return the entry as the probe found it
   Lease live(Lease lease) throws InterruptedException {
-    URI uri = lease.entry().healthUri();
+    URI uri = lease.healthUri();
     boolean healthy = false;
     if (uri != null) {
       livePlaces.acquire();
       try {
-        healthy = ask.isHealthy(uri);
+        healthy = ask.ask(uri) == Answer.OK;
       } finally {
         livePlaces.release();
       }
     }
-    Lease after = store.apply(new Event.Probed(lease.name(), lease.serial(), healthy)).lease();
-    return after != null
-        ? after
-        : lease.with(healthy ? Lease.Probe.HEALTHY : Lease.Probe.UNHEALTHY);
+    return lease.with(healthy ? Lease.Probe.HEALTHY : Lease.Probe.UNHEALTHY);
   }
 }

@@ -3,6 +3,7 @@ package org.infinilm.svc.registry;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// What a service says of itself when it registers.
 ///
@@ -14,6 +15,7 @@ import java.util.Map;
 /// @param status `running`, or any other word to be out of service
 /// @param metadata plain JSON values; may hold nulls
 /// @param weight share of round robin, 0 or more; 1 is the default
+/// @param incarnation tells this registrant from another of the same name; null to say nothing
 public record Registration(
     String name,
     String host,
@@ -22,8 +24,25 @@ public record Registration(
     String url,
     String status,
     Map<String, Object> metadata,
-    int weight) {
+    int weight,
+    @Nullable String incarnation) {
   public Registration {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+
+  public Registration(
+      String name,
+      String host,
+      int port,
+      String hostname,
+      String url,
+      String status,
+      Map<String, Object> metadata,
+      int weight) {
+    this(name, host, port, hostname, url, status, metadata, weight, null);
+  }
+
+  public Registration withStatus(String other) {
+    return new Registration(name, host, port, hostname, url, other, metadata, weight, incarnation);
   }
 }

@@ -54,30 +54,76 @@ public final class RegistryClient {
     if (r.weight() != 1) {
       body.put("weight", r.weight());
     }
+    if (r.incarnation() != null) {
+      body.put("incarnation", r.incarnation());
+    }
     send("POST", "/services", body, false);
+  }
+
+  /// How the registry took what one registrant said about its entry.
+  public enum Outcome {
+    DONE,
+    /// The registry does not know the name: register again.
+    UNKNOWN,
+    /// Another registrant has the name and lives.
+    TAKEN
   }
 
   /// Renews the lease of `name`, and sets its status when one is given.
   ///
-  /// @return false when the registry does not know the name: register again
-  public boolean heartbeat(String name, @Nullable String status)
+  /// @param incarnation that the entry was registered with, or null
+  public Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
       throws IOException, InterruptedException {
-    Object body = status == null ? null : Map.of("status", status);
-    return send("POST", path(name) + "/heartbeat", body, true) != null;
-  }
-
-  /// Removes the entry.
-  ///
-  /// @return false when there was none
-  public boolean unregister(String name) throws IOException, InterruptedException {
-    return send("DELETE", path(name), null, true) != null;
+    Map<String, Object> body = new HashMap<>();
+    if (status != null) {
+      body.put("status", status);
+    }
+    if (incarnation != null) {
+      body.put("incarnation", incarnation);
+    }
+    return outcome("POST", path(name) + "/heartbeat", body.isEmpty() ? null : body);
   }
 
   /// Sets the status of an entry and renews its lease.
+  public Outcome setStatus(String name, String status, @Nullable String incarnation)
+      throws IOException, InterruptedException {
+    Map<String, Object> body = new HashMap<>(Map.of("status", status));
+    if (incarnation != null) {
+      body.put("incarnation", incarnation);
+    }
+    return outcome("PUT", path(name), body);
+  }
+
+  /// Removes the entry.
+  public Outcome unregister(String name, @Nullable String incarnation)
+      throws IOException, InterruptedException {
+    String target = path(name);
+    return outcome(
+        "DELETE",
+        incarnation == null ? target : target + "?incarnation=" + encode(incarnation),
+        null);
+  }
+
+  /// [#renew] of whoever has the name.
+  ///
+  /// @return false when the registry does not know the name: register again
+  public boolean heartbeat(String name, @Nullable String status)
+      throws IOException, InterruptedException {
+    return renew(name, status, null) == Outcome.DONE;
+  }
+
+  /// [#unregister] of whoever has the name.
+  ///
+  /// @return false when there was none
+  public boolean unregister(String name) throws IOException, InterruptedException {
+    return unregister(name, null) == Outcome.DONE;
+  }
+
+  /// [#setStatus] of whoever has the name.
   ///
   /// @return false when there is no such entry
   public boolean setStatus(String name, String status) throws IOException, InterruptedException {
-    return send("PUT", path(name), Map.of("status", status), true) != null;
+    return setStatus(name, status, null) == Outcome.DONE;
   }
 
   /// Every entry; one that cannot be read is left out, with a warning when there are more than
@@ -106,6 +152,21 @@ public final class RegistryClient {
     return new Watch(t.path("version").asText(), services(t), deleted);
   }
 
+  private Outcome outcome(String method, String target, @Nullable Object json)
+      throws IOException, InterruptedException {
+    Client.Reply reply = ask(method, target, json, TIMEOUT);
+    return switch (reply.status()) {
+      case 404 -> Outcome.UNKNOWN;
+      case 409 -> Outcome.TAKEN;
+      default -> {
+        if (!reply.ok()) {
+          throw failure(method, target, reply);
+        }
+        yield Outcome.DONE;
+      }
+    };
+  }
+
   private byte @Nullable [] send(
       String method, String target, @Nullable Object json, boolean mayBeAbsent)
       throws IOException, InterruptedException {
@@ -116,6 +177,18 @@ public final class RegistryClient {
   private byte @Nullable [] exchange(
       String method, String target, @Nullable Object json, boolean mayBeAbsent, Duration timeout)
       throws IOException, InterruptedException {
+    Client.Reply reply = ask(method, target, json, timeout);
+    if (reply.ok()) {
+      return reply.body();
+    }
+    if (mayBeAbsent && reply.status() == 404) {
+      return null;
+    }
+    throw failure(method, target, reply);
+  }
+
+  private Client.Reply ask(String method, String target, @Nullable Object json, Duration timeout)
+      throws IOException, InterruptedException {
     Headers headers = Headers.NONE;
     byte[] body = new byte[0];
     if (json != null) {
@@ -125,14 +198,11 @@ public final class RegistryClient {
     if (token != null) {
       headers = headers.with("authorization", "Bearer " + token);
     }
-    Client.Reply reply = http.send(method, URI.create(base + target), headers, body, timeout);
-    if (reply.ok()) {
-      return reply.body();
-    }
-    if (mayBeAbsent && reply.status() == 404) {
-      return null;
-    }
-    throw new IOException(
+    return http.send(method, URI.create(base + target), headers, body, timeout);
+  }
+
+  private IOException failure(String method, String target, Client.Reply reply) {
+    return new IOException(
         "registry "
             + base
             + ": "

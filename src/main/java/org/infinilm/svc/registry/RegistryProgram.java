@@ -28,7 +28,7 @@ public final class RegistryProgram {
   private static final Key<String> HOST = Key.text("host", "0.0.0.0", "Address to listen on.");
   private static final Key<Integer> PORT = Key.port("port", 8081, "Port to listen on.");
   private static final Key<Duration> HEALTH_INTERVAL =
-      Key.seconds("health_interval", 30.0, 0.05, "Seconds between probes of every service.");
+      Key.seconds("health_interval", 30.0, 0.05, "Seconds between probes of a service.");
   private static final Key<Duration> HEALTH_TIMEOUT =
       Key.seconds("health_timeout", 5.0, 0.05, "Seconds one probe may take.");
   private static final Key<Duration> CLEANUP_INTERVAL =
@@ -44,11 +44,25 @@ public final class RegistryProgram {
       Key.text("token", null, "Changes need this token (Authorization: Bearer).")
           .orEnv("INFINI_REGISTRY_TOKEN");
 
+  private static final Key<String> ALLOW_PROBE =
+      Key.text(
+          "allow_probe",
+          "",
+          "Ranges (ADDRESS/BITS,...) that may be registered although link-local or the like.");
+
   public static final Program PROGRAM =
       Program.of(
           "registry",
           "Keep the list of services: who is there, who is alive.",
-          List.of(HOST, PORT, HEALTH_INTERVAL, HEALTH_TIMEOUT, CLEANUP_INTERVAL, DATA_DIR, TOKEN),
+          List.of(
+              HOST,
+              PORT,
+              HEALTH_INTERVAL,
+              HEALTH_TIMEOUT,
+              CLEANUP_INTERVAL,
+              DATA_DIR,
+              TOKEN,
+              ALLOW_PROBE),
           RegistryProgram::run);
 
   /// `infini drain NAME`.
@@ -74,7 +88,8 @@ public final class RegistryProgram {
             c.get(HEALTH_TIMEOUT),
             c.get(CLEANUP_INTERVAL),
             dir,
-            token);
+            token,
+            ranges(c));
     RegistryServer registry =
         RegistryServer.start(options, Ticker.SYSTEM, RandomGenerator.getDefault());
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
@@ -92,6 +107,16 @@ public final class RegistryProgram {
           host);
     }
     return life.await();
+  }
+
+  private static String ranges(Config c) throws ConfigException {
+    String given = c.get(ALLOW_PROBE);
+    try {
+      ProbeGuard.ranges(given);
+      return given;
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(c.origin(ALLOW_PROBE) + ": " + given + " " + e.getMessage());
+    }
   }
 
   /// The default journal folder; null (with a warning) where the environment names no place.
@@ -121,7 +146,7 @@ public final class RegistryProgram {
   private static @Nullable Path usable(@Nullable Path dir) {
     try {
       if (dir != null) {
-        Files.createDirectories(dir);
+        JournalFolder.make(dir);
         if (!Files.isWritable(dir)) {
           throw new AccessDeniedException(dir.toString());
         }

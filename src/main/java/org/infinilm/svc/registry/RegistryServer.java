@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -12,6 +13,7 @@ import java.util.random.RandomGenerator;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.ProbeSchedule.Answer;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -20,10 +22,12 @@ import org.slf4j.LoggerFactory;
 /// A running registry: table, journal, probes, clean-up and routes.
 public final class RegistryServer implements AutoCloseable {
   /// @param port 0 for any free one
-  /// @param healthInterval between probe sweeps; a sweep that takes longer delays the next
+  /// @param healthInterval between probes of one address
   /// @param healthTimeout of one probe
   /// @param dataDir folder of the journal; null keeps everything in memory
   /// @param token wanted for changes; null or empty for none
+  /// @param allowProbe ranges, `ADDRESS/BITS` and commas between, that may be registered and probed
+  ///   although they are link-local or the like
   public record Options(
       String host,
       int port,
@@ -31,7 +35,8 @@ public final class RegistryServer implements AutoCloseable {
       Duration healthTimeout,
       Duration cleanupInterval,
       @Nullable Path dataDir,
-      @Nullable String token) {
+      @Nullable String token,
+      String allowProbe) {
     /// The defaults on loopback, in memory.
     public static Options at(int port) {
       return new Options(
@@ -41,16 +46,29 @@ public final class RegistryServer implements AutoCloseable {
           Duration.ofSeconds(5),
           Duration.ofSeconds(60),
           null,
-          null);
+          null,
+          "");
     }
 
     public Options dataDir(@Nullable Path dir) {
-      return new Options(host, port, healthInterval, healthTimeout, cleanupInterval, dir, token);
+      return new Options(
+          host, port, healthInterval, healthTimeout, cleanupInterval, dir, token, allowProbe);
+    }
+
+    public Options token(@Nullable String wanted) {
+      return new Options(
+          host, port, healthInterval, healthTimeout, cleanupInterval, dataDir, wanted, allowProbe);
+    }
+
+    public Options probes(Duration interval, Duration timeout) {
+      return new Options(
+          host, port, interval, timeout, cleanupInterval, dataDir, token, allowProbe);
     }
   }
 
   private static final Logger log = LoggerFactory.getLogger(RegistryServer.class);
   private static final Duration LONGEST_NAP = Duration.ofSeconds(60);
+  private static final Duration AFTER_FAILURE = Duration.ofSeconds(5);
 
   private final Server server;
   private final Client client;
@@ -77,16 +95,23 @@ public final class RegistryServer implements AutoCloseable {
         Server.start(Server.Options.at(o.host(), o.port()), r -> routes(ready).handle(r));
     try {
       Path dir = o.dataDir();
-      Journal journal = dir == null ? null : Journal.open(dir, ticker.now());
+      Journal journal = dir == null ? null : Journal.open(dir, Now.of(ticker), machineRun());
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = new LeaseStore(ticker, boot, journal);
       Client client = Client.create();
-      Prober prober = new Prober(uri -> ask(client, ticker, uri, o.healthTimeout()), store);
+      ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
+      Prober prober =
+          new Prober(
+              uri -> ask(client, guard, ticker, uri, o.healthTimeout()),
+              store,
+              new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
+              ticker);
       String token = o.token();
       ready.complete(
           new Routes(
               store,
               prober,
+              guard,
               new RegistryMetrics(store),
               token == null || token.isEmpty() ? null : token));
       RegistryServer registry = new RegistryServer(server, client, store, journal);
@@ -133,37 +158,42 @@ public final class RegistryServer implements AutoCloseable {
     }
   }
 
+  /// Names the time since the machine started; empty where nothing does.
+  private static String machineRun() {
+    try {
+      return Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).strip();
+    } catch (IOException notLinux) {
+      return "";
+    }
+  }
+
   /// One health request. No answer at all is asked for once more within the same time: one lost
   /// packet or one connection that was closed while idle is not an illness.
-  private static boolean ask(Client client, Ticker ticker, URI uri, Duration timeout)
+  private static Answer ask(
+      Client client, ProbeGuard guard, Ticker ticker, URI uri, Duration timeout)
       throws InterruptedException {
     long started = ticker.nanos();
+    if (!guard.mayAsk(uri, timeout.toNanos())) {
+      return Answer.NO;
+    }
     for (int attempt = 1; ; attempt++) {
       Duration left = timeout.minusNanos(ticker.nanos() - started);
       if (!left.isPositive()) {
-        return false;
+        return Answer.SILENT;
       }
       try {
-        return client.get(uri, left).ok();
+        return client.get(uri, left).ok() ? Answer.OK : Answer.NO;
       } catch (IOException noAnswer) {
-        if (attempt == 2) {
-          return false;
+        boolean inTime = timeout.minusNanos(ticker.nanos() - started).isPositive();
+        if (attempt == 2 || !inTime) {
+          return inTime ? Answer.NO : Answer.SILENT;
         }
       }
     }
   }
 
   private void begin(Options o, Prober prober) {
-    loop(
-        "sweep",
-        () -> {
-          // Entries from the journal may be long dead.
-          prober.sweep(store.table().all());
-          while (true) {
-            Thread.sleep(o.healthInterval());
-            prober.sweep(store.table().all());
-          }
-        });
+    loop("probes", prober::run);
     loop(
         "clean-up",
         () -> {
@@ -197,10 +227,23 @@ public final class RegistryServer implements AutoCloseable {
             .name("registry-" + name)
             .start(() -> {
               try {
-                body.run();
+                forever(name, body);
               } catch (InterruptedException stopping) {
                 Thread.currentThread().interrupt();
               }
             }));
+  }
+
+  /// What a loop throws is told, and the loop goes on after a pause.
+  private static void forever(String name, Loop body) throws InterruptedException {
+    while (true) {
+      try {
+        body.run();
+        return;
+      } catch (RuntimeException | Error e) {
+        log.error("{}: failed; going on in {} s", name, AFTER_FAILURE.toSeconds(), e);
+        Thread.sleep(AFTER_FAILURE);
+      }
+    }
   }
 }

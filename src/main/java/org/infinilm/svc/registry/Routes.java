@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The registry's routes. Every failure is `{"error":"text"}`.
 final class Routes implements Handler {
-  private static final int MAX_ENTRIES = 4096;
-  private static final long MAX_TABLE_BYTES = 16 << 20;
+  /// Of [Table#bytes]; 50,000 ordinary entries are 100 MiB.
+  static final long MAX_TABLE_BYTES = 192 << 20;
+
   private static final int MAX_WATCHERS = 512;
   private static final int DEFAULT_WAIT_SECONDS = 30;
   private static final int MAX_WAIT_SECONDS = 300;
@@ -33,15 +34,23 @@ final class Routes implements Handler {
 
   private final LeaseStore store;
   private final Prober prober;
+  private final ProbeGuard guard;
   private final RegistryMetrics metrics;
   private final @Nullable String token;
   private final Now started;
+  private final Conflicts conflicts = new Conflicts();
   private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
 
   /// @param token wanted for every change, or null
-  Routes(LeaseStore store, Prober prober, RegistryMetrics metrics, @Nullable String token) {
+  Routes(
+      LeaseStore store,
+      Prober prober,
+      ProbeGuard guard,
+      RegistryMetrics metrics,
+      @Nullable String token) {
     this.store = store;
     this.prober = prober;
+    this.guard = guard;
     this.metrics = metrics;
     this.token = token;
     this.started = store.now();
@@ -112,7 +121,7 @@ final class Routes implements Handler {
             switch (r.method()) {
               case "PUT" -> update(r, name);
               case "DELETE" -> delete(r, name);
-              default -> Response.json(200, Answers.service(find(name), store.now()));
+              default -> rendered(200, Answers.service(find(name), store.now()));
             });
   }
 
@@ -125,37 +134,38 @@ final class Routes implements Handler {
             .filter(l -> status == null || l.entry().status().equals(status))
             .filter(l -> healthy == null || l.isHealthy(now) == healthy.equalsIgnoreCase("true"))
             .toList();
-    return Response.json(200, Answers.services(found, now));
+    return rendered(200, Answers.services(found, now));
   }
 
   private Response register(Request r) throws Refused {
     requireToken(r);
     requireJson(r);
     Entry entry = Bodies.registration(r.body());
+    guard.requireOpen(entry);
     requireRoom(entry);
     Lease lease = store.apply(new Event.Register(entry)).lease();
-    return Response.json(201, Answers.registered(known(lease, entry.name()), store.now()));
+    return rendered(201, Answers.registered(known(lease, entry.name()), store.now()));
   }
 
   private Response update(Request r, String name) throws Refused {
     requireToken(r);
     requireJson(r);
     Event.Update update = Bodies.update(name, r.body());
-    requireRoom(update.over(find(name).entry()));
-    return Response.json(
-        200, Answers.updated(known(store.apply(update).lease(), name), store.now()));
+    Entry next = update.over(find(name).entry());
+    guard.requireOpen(next);
+    requireRoom(next);
+    return rendered(200, Answers.updated(ours(store.apply(update), name), store.now()));
   }
 
   private Response delete(Request r, String name) throws Refused {
     requireToken(r);
-    known(store.apply(new Event.Delete(name)).lease(), name);
+    ours(store.apply(new Event.Delete(name, single(r, "incarnation"))), name);
     return Response.json(200, Answers.unregistered(name));
   }
 
   private Response heartbeat(Request r, String name) throws Refused {
     requireToken(r);
-    String status = Bodies.heartbeatStatus(r.body());
-    known(store.apply(new Event.Heartbeat(name, status)).lease(), name);
+    ours(store.apply(Bodies.heartbeat(name, r.body())), name);
     return Response.json(200, Answers.heartbeat(store.now()));
   }
 
@@ -166,10 +176,14 @@ final class Routes implements Handler {
   private Response stats() {
     Now now = store.now();
     Duration uptime = Duration.ofNanos(now.nanos() - started.nanos());
-    return Response.json(200, Answers.stats(store.table(), now, uptime));
+    return Response.json(200, Answers.stats(store.table(), now, uptime, conflicts.names(now)));
   }
 
   private Response watch(Request r) throws Refused, InterruptedException {
+    String since = single(r, "since");
+    if (since != null) {
+      return stream(r, since);
+    }
     String version = single(r, "version");
     Duration wait = Duration.ofSeconds(waitSeconds(single(r, "wait")));
     Table t = store.table();
@@ -184,7 +198,34 @@ final class Routes implements Handler {
         watchers.release();
       }
     }
-    return Response.json(200, Answers.watch(t, store.version(t), store.now()));
+    return rendered(200, Answers.watch(t, store.version(t), store.now()));
+  }
+
+  private Response stream(Request r, String since) throws Refused {
+    Headers headers =
+        Headers.of("content-type", "text/event-stream").with("cache-control", "no-store");
+    if (r.method().equals("HEAD")) {
+      return new Response(200, headers, new byte[0], null);
+    }
+    if (!watchers.tryAcquire()) {
+      throw new Refused(503, "watchers: " + MAX_WATCHERS + " wait already");
+    }
+    return Response.stream(
+        200,
+        headers,
+        sink -> {
+          try {
+            Thread self = Thread.currentThread();
+            r.gone().onGone(self::interrupt);
+            new WatchStream(store).write(since, sink);
+          } finally {
+            watchers.release();
+          }
+        });
+  }
+
+  private static Response rendered(int status, byte[] json) {
+    return new Response(status, Headers.of("content-type", "application/json"), json, null);
   }
 
   private static int waitSeconds(@Nullable String wait) throws Refused {
@@ -201,6 +242,23 @@ final class Routes implements Handler {
     }
     throw new Refused(
         400, "wait: " + wait + " (expected: whole seconds 0.." + MAX_WAIT_SECONDS + ")");
+  }
+
+  /// The entry after an event; 409 when the name is another registrant's.
+  private Lease ours(Table.Step step, String name) throws Refused {
+    Lease holder = step.holder();
+    if (holder != null) {
+      conflicts.note(name, store.now());
+      throw new Refused(
+          409,
+          "Service '"
+              + name
+              + "' is registered by another instance, at "
+              + holder.entry().host()
+              + ":"
+              + holder.entry().port());
+    }
+    return known(step.lease(), name);
   }
 
   private Lease find(String name) throws Refused {
@@ -236,17 +294,19 @@ final class Routes implements Handler {
     }
   }
 
-  /// Keeps the table within its bounds; approximate when several register at once.
+  /// Keeps the table within its bound; approximate when several register at once.
   private void requireRoom(Entry entry) throws Refused {
     Table t = store.table();
     Lease old = t.leases().get(entry.name());
-    if (old == null && t.all().size() >= MAX_ENTRIES) {
-      throw new Refused(507, "services: " + MAX_ENTRIES + " are registered, no more fit");
-    }
-    long bytes = t.all().stream().mapToLong(l -> l.entry().sizeBytes()).sum();
-    long before = old == null ? 0 : old.entry().sizeBytes();
-    if (bytes - before + entry.sizeBytes() > MAX_TABLE_BYTES) {
-      throw new Refused(507, "services: all entries together exceed " + MAX_TABLE_BYTES + " bytes");
+    long before = old == null ? 0 : old.sizeBytes();
+    if (t.bytes() - before + entry.sizeBytes() > MAX_TABLE_BYTES) {
+      throw new Refused(
+          507,
+          "services: all "
+              + t.all().size()
+              + " entries together exceed "
+              + MAX_TABLE_BYTES
+              + " bytes");
     }
   }
 

@@ -4,42 +4,50 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import org.infinilm.svc.registry.Lease.Probe;
 import org.jspecify.annotations.Nullable;
+import org.pcollections.TreePMap;
 
 /// All leases at one moment, and the rules that change them. Immutable; [#apply] is the only
 /// decision: `(table, event, now)` to the next table and what to write down.
 ///
 /// @param leases by name, sorted
-/// @param deleted tombstones: names removed by DELETE, with the time
+/// @param deleted tombstones: names removed by DELETE, with the time; the newest few thousand
+/// @param bytes roughly what leases and tombstones cost in memory
 /// @param version grows when a reader would see something else than a newer heartbeat
 /// @param serial source of lease serials
 record Table(
-    SortedMap<String, Lease> leases, Map<String, Instant> deleted, long version, long serial) {
-  /* How it works: each change copies the map (O(entries)), so readers hold a consistent table
-   * without a lock. A few hundred entries with a heartbeat each 30 s cost microseconds a second.
-   * Rules and reasons: docs/registry.md. */
+    TreePMap<String, Lease> leases,
+    TreePMap<String, Instant> deleted,
+    long version,
+    long serial,
+    long bytes) {
+  /* How it works: the maps are persistent trees (pcollections), so a change costs O(log entries) and
+   * readers hold a consistent table without a lock. Rules and reasons: docs/registry.md. */
 
   static final Duration TOMBSTONE_KEPT = Duration.ofMinutes(10);
-  static final Table EMPTY = new Table(new TreeMap<>(), Map.of(), 0, 0);
+  static final int MAX_TOMBSTONES = 2000;
+  static final Table EMPTY = new Table(TreePMap.empty(), TreePMap.empty(), 0, 0, 0);
+  private static final long TOMBSTONE_BYTES = 160;
 
   /// The outcome of one event.
   ///
   /// @param lease the entry concerned, after the event (before it for a delete); null when unknown
   /// @param removed names that the clean-up took
   /// @param records what the journal must know, in order
+  /// @param holder who has the name, when the event came from another registrant; nothing changed
+  ///   then
   record Step(
-      Table next, @Nullable Lease lease, List<String> removed, List<JournalRecord> records) {}
-
-  Table {
-    leases = Collections.unmodifiableSortedMap(leases);
-    deleted = Collections.unmodifiableMap(deleted);
+      Table next,
+      @Nullable Lease lease,
+      List<String> removed,
+      List<JournalRecord> records,
+      @Nullable Lease holder) {
+    Step(Table next, @Nullable Lease lease, List<String> removed, List<JournalRecord> records) {
+      this(next, lease, removed, records, null);
+    }
   }
 
   Collection<Lease> all() {
@@ -85,16 +93,17 @@ record Table(
     Lease lease =
         new Lease(
             e.entry(), Probe.UNKNOWN, serial + 1, now.second(), now.second(), now.nanos(), true);
-    Map<String, Instant> graves = new HashMap<>(deleted);
-    graves.remove(lease.name());
-    return put(lease, graves);
+    return put(lease);
   }
 
   private Step update(Event.Update e, Now now) {
     Lease old = leases.get(e.name());
+    if (old != null && !old.entry().isOf(e.incarnation())) {
+      return others(old, now);
+    }
     return old == null
         ? unknown()
-        : put(old.with(e.over(old.entry())).beat(now).withSerial(serial + 1), deleted);
+        : put(old.with(e.over(old.entry())).beat(now).withSerial(serial + 1));
   }
 
   private Step heartbeat(Event.Heartbeat e, Now now) {
@@ -102,12 +111,15 @@ record Table(
     if (old == null) {
       return unknown();
     }
+    if (!old.entry().isOf(e.incarnation())) {
+      return others(old, now);
+    }
     Lease lease = old.beat(now);
     if (e.status() != null && !e.status().equals(old.entry().status())) {
-      return put(lease.with(old.entry().withStatus(e.status())), deleted);
+      return put(lease.with(old.entry().withStatus(e.status())));
     }
     return new Step(
-        with(lease, deleted, !old.fresh()),
+        with(lease, !old.fresh()),
         lease,
         List.of(),
         List.of(new JournalRecord.Beat(lease.name(), lease.heartbeatAt())));
@@ -118,12 +130,17 @@ record Table(
     if (old == null) {
       return unknown();
     }
-    SortedMap<String, Lease> left = new TreeMap<>(leases);
-    left.remove(e.name());
-    Map<String, Instant> graves = new HashMap<>(deleted);
-    graves.put(e.name(), now.second());
+    if (!old.entry().isOf(e.incarnation())) {
+      return others(old, now);
+    }
+    TreePMap<String, Instant> graves = bounded(deleted.plus(e.name(), now.second()));
     return new Step(
-        new Table(left, graves, version + 1, serial),
+        new Table(
+            leases.minus(e.name()),
+            graves,
+            version + 1,
+            serial,
+            bytes - old.sizeBytes() + (graves.size() - deleted.size()) * TOMBSTONE_BYTES),
         old,
         List.of(),
         List.of(new JournalRecord.Deleted(e.name(), now.second())));
@@ -139,45 +156,49 @@ record Table(
       return new Step(this, old, List.of(), List.of());
     }
     Lease lease = old.with(result);
-    return new Step(with(lease, deleted, true), lease, List.of(), List.of());
+    return new Step(with(lease, true), lease, List.of(), List.of());
   }
 
   private Table aged(Now now) {
-    SortedMap<String, Lease> out = new TreeMap<>(leases);
+    TreePMap<String, Lease> out = leases;
     boolean changed = false;
     for (Lease l : all()) {
       boolean fresh = l.isFresh(now);
       if (fresh != l.fresh()) {
-        out.put(l.name(), l.withFresh(fresh));
+        out = out.plus(l.name(), l.withFresh(fresh));
         changed = true;
       }
     }
-    return changed ? new Table(out, deleted, version + 1, serial) : this;
+    return !changed ? this : new Table(out, deleted, version + 1, serial, bytes);
   }
 
   private Step cleanUp(Now now) {
     Table aged = aged(now);
-    SortedMap<String, Lease> left = new TreeMap<>(aged.leases);
     List<String> removed = new ArrayList<>();
     List<JournalRecord> records = new ArrayList<>();
     for (Lease l : all()) {
       if (l.age(now).compareTo(Lease.KEPT) > 0) {
-        left.remove(l.name());
         removed.add(l.name());
         records.add(new JournalRecord.Expired(l.name()));
       }
     }
-    Map<String, Instant> graves = new HashMap<>(deleted);
     Instant oldest = now.wall().minus(TOMBSTONE_KEPT);
-    boolean forgotten = graves.values().removeIf(at -> at.isBefore(oldest));
-    if (removed.isEmpty() && !forgotten) {
+    List<String> forgotten = new ArrayList<>();
+    deleted.forEach((name, at) -> {
+      if (at.isBefore(oldest)) {
+        forgotten.add(name);
+      }
+    });
+    if (removed.isEmpty() && forgotten.isEmpty()) {
       return new Step(aged, null, removed, records);
     }
-    return new Step(new Table(left, graves, aged.version + 1, serial), null, removed, records);
+    Table left =
+        of(aged.leases.minusAll(removed), deleted.minusAll(forgotten), aged.version + 1, serial);
+    return new Step(left, null, removed, records);
   }
 
   private Step restore(Event.Restore e, Now now) {
-    SortedMap<String, Lease> out = new TreeMap<>(leases);
+    TreePMap<String, Lease> out = leases;
     long s = serial;
     for (Event.Stored stored : e.entries()) {
       // A clock that was set back must not make an entry immortal.
@@ -193,12 +214,35 @@ record Table(
               beatAt,
               now.nanos() - boundedNanos(age),
               age.compareTo(Lease.FRESH) < 0);
-      out.put(lease.name(), lease);
+      out = out.plus(lease.name(), lease);
     }
-    Map<String, Instant> graves = new HashMap<>(deleted);
-    graves.putAll(e.deleted());
-    graves.keySet().removeAll(out.keySet());
-    return new Step(new Table(out, graves, version + 1, s), null, List.of(), List.of());
+    TreePMap<String, Instant> graves = bounded(deleted.plusAll(e.deleted())).minusAll(out.keySet());
+    return new Step(of(out, graves, version + 1, s), null, List.of(), List.of());
+  }
+
+  /// The table of these maps, its size counted anew.
+  private static Table of(
+      TreePMap<String, Lease> l, TreePMap<String, Instant> d, long version, long serial) {
+    long size = d.size() * TOMBSTONE_BYTES;
+    for (Lease each : l.values()) {
+      size += each.sizeBytes();
+    }
+    return new Table(l, d, version, serial, size);
+  }
+
+  /// Without the oldest tombstones where there are too many; a watcher then takes those names for
+  /// not heard of.
+  private static TreePMap<String, Instant> bounded(TreePMap<String, Instant> graves) {
+    if (graves.size() <= MAX_TOMBSTONES) {
+      return graves;
+    }
+    List<String> oldest =
+        graves.entrySet().stream()
+            .sorted(Map.Entry.comparingByValue())
+            .limit(graves.size() - MAX_TOMBSTONES * 9L / 10)
+            .map(Map.Entry::getKey)
+            .toList();
+    return graves.minusAll(oldest);
   }
 
   /// Nanoseconds of an age, at most a year: enough to be stale, too little to overflow.
@@ -207,15 +251,27 @@ record Table(
     return (age.compareTo(year) < 0 ? age : year).toNanos();
   }
 
-  private Step put(Lease lease, Map<String, Instant> graves) {
-    return new Step(
-        with(lease, graves, true), lease, List.of(), List.of(JournalRecord.Put.of(lease)));
+  private Step put(Lease lease) {
+    return new Step(with(lease, true), lease, List.of(), List.of(JournalRecord.Put.of(lease)));
   }
 
-  private Table with(Lease lease, Map<String, Instant> graves, boolean visible) {
-    SortedMap<String, Lease> out = new TreeMap<>(leases);
-    out.put(lease.name(), lease);
-    return new Table(out, graves, version + (visible ? 1 : 0), Math.max(serial, lease.serial()));
+  private Table with(Lease lease, boolean visible) {
+    Lease old = leases.get(lease.name());
+    long before = old == null ? 0 : old.sizeBytes();
+    boolean grave = deleted.containsKey(lease.name());
+    return new Table(
+        leases.plus(lease.name(), lease),
+        grave ? deleted.minus(lease.name()) : deleted,
+        version + (visible ? 1 : 0),
+        Math.max(serial, lease.serial()),
+        bytes - before + lease.sizeBytes() - (grave ? TOMBSTONE_BYTES : 0));
+  }
+
+  /// What another registrant's event finds: the holder while that one lives, else nothing, so that
+  /// it registers and takes the name over.
+  private Step others(Lease holder, Now now) {
+    boolean lives = holder.isFresh(now) && holder.probe() != Probe.UNHEALTHY;
+    return new Step(this, null, List.of(), List.of(), lives ? holder : null);
   }
 
   private Step unknown() {

@@ -78,7 +78,6 @@ public final class RouterProgram {
       Lifetime life =
           Lifetime.ofProcess(
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
-      life.endAtOnceWhenAskedAgain();
       life.onEnd(router::close);
       life.onEnd(router::drain);
       if (!isLoopback(config.host()) && config.adminToken() == null) {

@@ -7,9 +7,11 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -20,6 +22,7 @@ class EnrolmentTest {
     final Map<String, String> entries = new ConcurrentHashMap<>();
     final List<String> calls = new CopyOnWriteArrayList<>();
     volatile boolean down;
+    volatile boolean takenByAnother;
 
     private void call(String what) throws IOException {
       if (down) {
@@ -34,28 +37,44 @@ class EnrolmentTest {
       entries.put(r.name(), r.status());
     }
 
+    private Outcome outcome(String name) {
+      return takenByAnother
+          ? Outcome.TAKEN
+          : entries.containsKey(name) ? Outcome.DONE : Outcome.UNKNOWN;
+    }
+
     @Override
-    public boolean heartbeat(String name, @Nullable String status) throws IOException {
+    public Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
+        throws IOException {
       call("heartbeat");
-      return entries.containsKey(name);
+      return outcome(name);
     }
 
     @Override
-    public boolean setStatus(String name, String status) throws IOException {
+    public Outcome setStatus(String name, String status, @Nullable String incarnation)
+        throws IOException {
       call("status " + status);
-      return entries.replace(name, status) != null;
+      Outcome o = outcome(name);
+      if (o == Outcome.DONE) {
+        entries.put(name, status);
+      }
+      return o;
     }
 
     @Override
-    public boolean unregister(String name) throws IOException {
+    public Outcome unregister(String name, @Nullable String incarnation) throws IOException {
       call("unregister");
-      return entries.remove(name) != null;
+      Outcome o = outcome(name);
+      if (o == Outcome.DONE) {
+        entries.remove(name);
+      }
+      return o;
     }
   }
 
   private final FakeRoll roll = new FakeRoll();
   private final Enrolment enrolment =
-      new Enrolment("a", roll, Duration.ofMillis(20), Ticker.SYSTEM, outcome -> {});
+      new Enrolment("a", roll, Duration.ofMillis(20), Ticker.SYSTEM, new Random(1), outcome -> {});
 
   private static Registration entry(String status) {
     return new Registration("a", "h", 1, "h", "http://h:1", status, Map.of("k", 1), 1);
@@ -64,6 +83,7 @@ class EnrolmentTest {
   @AfterEach
   void end() throws InterruptedException {
     roll.down = false;
+    roll.takenByAnother = false;
     enrolment.leave(Duration.ofSeconds(2));
     assertThat(roll.entries).isEmpty();
   }
@@ -114,5 +134,23 @@ class EnrolmentTest {
     enrolment.start();
     enrolment.wantStatus("restarting");
     await().during(Duration.ofMillis(60)).until(roll.calls::isEmpty);
+  }
+
+  @Test
+  void aNameThatAnotherHasIsNotFoughtForAndTakenOverWhenThatOneIsGone() {
+    enrolment.start();
+    enrolment.want(entry("running"));
+    await().until(() -> roll.entries.containsKey("a"));
+    roll.takenByAnother = true;
+    roll.calls.clear();
+    await().until(() -> roll.calls.size() > 1);
+    enrolment.wantStatus("unhealthy");
+    enrolment.want(entry("running"));
+    int before = roll.calls.size();
+    await().until(() -> roll.calls.size() > before + 2);
+    assertThat(roll.calls).doesNotContain("register running");
+    roll.entries.clear();
+    roll.takenByAnother = false;
+    await().until(() -> "running".equals(roll.entries.get("a")));
   }
 }

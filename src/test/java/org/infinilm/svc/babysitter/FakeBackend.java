@@ -13,8 +13,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]`.
-/// `/exit` ends it, `/break` turns its health to 503.
+/// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
+/// [chatty] [key=KEY] [host=::1]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back;
+/// `/slow` takes a second, `/env` lists the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
 
@@ -31,20 +32,37 @@ final class FakeBackend {
         Files.writeString(Path.of(o.substring("descendant=".length())), "" + p.pid());
       }
     }
+    if (options.contains("chatty")) {
+      for (int line = 0; line < 40_000; line++) {
+        System.out.println("line " + line + " of many, and nobody reads them");
+      }
+    }
     System.out.write(new byte[] {'r', 'a', 'w', (byte) 0xff, (byte) 0xc0, '\n'});
     System.out.flush();
     System.err.println("key is " + System.getenv("FAKE_KEY"));
     try (ServerSocket server = new ServerSocket()) {
       server.bind(
-          new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(args[0])));
+          new InetSocketAddress(
+              InetAddress.getByName(options.contains("host=::1") ? "::1" : "127.0.0.1"),
+              Integer.parseInt(args[0])));
       while (true) {
-        try (Socket s = server.accept()) {
-          answer(s, options);
-        } catch (IOException gone) {
-          // the next one
-        }
+        Socket s = server.accept();
+        Thread.ofVirtual()
+            .start(() -> {
+              try (s) {
+                answer(s, options);
+              } catch (IOException | InterruptedException gone) {
+                // the next one
+              }
+            });
       }
     }
+  }
+
+  private static boolean authorized(StringBuilder head, List<String> options) {
+    return options.stream()
+        .filter(o -> o.startsWith("key="))
+        .allMatch(o -> head.indexOf("Bearer " + o.substring("key=".length())) >= 0);
   }
 
   private static void hang() {
@@ -55,7 +73,8 @@ final class FakeBackend {
     }
   }
 
-  private static void answer(Socket s, List<String> options) throws IOException {
+  private static void answer(Socket s, List<String> options)
+      throws IOException, InterruptedException {
     s.setSoTimeout(2000);
     InputStream in = s.getInputStream();
     StringBuilder head = new StringBuilder();
@@ -72,9 +91,15 @@ final class FakeBackend {
     switch (path) {
       case "/health" -> status = broken ? 503 : 200;
       case "/break" -> broken = true;
+      case "/mend" -> broken = false;
+      case "/slow" -> {
+        Thread.sleep(1000);
+        body = "\"finished\"";
+      }
+      case "/env" -> body = String.join("\n", System.getenv().keySet());
       case "/exit" -> Runtime.getRuntime().halt(7);
       case "/v1/models" -> {
-        status = options.contains("no-models") ? 404 : 200;
+        status = options.contains("no-models") ? 404 : authorized(head, options) ? 200 : 401;
         body = "{\"data\":[{\"id\":\"m1\",\"max_model_len\":4096}],\"object\":\"list\"}";
       }
       default -> status = 404;

@@ -44,4 +44,22 @@ class LineReaderTest {
     assertThat(tail.last(2)).containsExactly("line 2003", "line 2004");
     assertThat(tail.last(100_000)).hasSize(LogTail.MAX_LINES).startsWith("line 5");
   }
+
+  @Test
+  void anUnfinishedLineIsShownAfterAPause() {
+    List<String> lines = new ArrayList<>();
+    LineReader reader = new LineReader(lines::add);
+    byte[] prompt = "password: ".getBytes(StandardCharsets.UTF_8);
+    reader.feed(prompt, prompt.length);
+    reader.pause();
+    assertThat(lines).isEmpty();
+    reader.feed(prompt, 1);
+    reader.pause();
+    assertThat(lines).as("it went on meanwhile").isEmpty();
+    reader.pause();
+    assertThat(lines).containsExactly("password: p");
+    reader.pause();
+    reader.end();
+    assertThat(lines).hasSize(1);
+  }
 }

@@ -145,16 +145,46 @@ class SettingsTest {
     Settings v = read("", "port=8100", "service_type=vLLM", "path=/m", "ndev=2");
     assertThat(v.name()).isEqualTo("vllm-8100");
     assertThat(v.backend().argv(v, null))
-        .containsSequence("--model", "/m", "--port", "8100", "--host", "127.0.0.1")
+        .containsSequence("/m", "--port", "8100", "--host", "127.0.0.1")
         .endsWith("--tensor-parallel-size", "2");
   }
 
   @Test
   void eachBackendTypeRunsItsCommand() throws Exception {
-    Settings i =
-        read(
-            "port = 8100\n[backend]\ntype = \"infinilm\"\nmodel_path = \"/m\"\nargs = [\"--tp\", \"2\"]\n");
+    String infinilm =
+        """
+        port = 8100
+        [backend]
+        type = "infinilm"
+        model_path = "/m"
+        args = ["--tp", "2"]
+        work_dir = "%s"
+        """;
+    Path today = Files.createDirectories(dir.resolve("today"));
+    Settings i = read(infinilm.formatted(today) + "[metadata]\ncache_type = \"paged\"\n");
     assertThat(i.backend().argv(i, null))
+        .containsExactly(
+            "python3",
+            "python/infinilm/server/inference_server.py",
+            "--model",
+            "/m",
+            "--port",
+            "8100",
+            "--host",
+            "127.0.0.1",
+            "--enable-paged-attn",
+            "--tp",
+            "2");
+    Settings fixed = read(infinilm.formatted(today) + "cache_type = \"static\"\n");
+    assertThat(fixed.backend().argv(fixed, null)).doesNotContain("--enable-paged-attn");
+    Settings unsaid = read(infinilm.formatted(today), "dev=nvidia", "max_batch=4");
+    assertThat(unsaid.backend().cacheType()).hasToString("STATIC");
+    assertThat(unsaid.backend().argv(unsaid, null))
+        .endsWith("--device", "nvidia", "--max-batch-size", "4");
+    Path before = Files.createDirectories(dir.resolve("before"));
+    Files.writeString(before.resolve("launch_server.py"), "");
+    Settings o = read(infinilm.formatted(before), "dev=nvidia");
+    assertThat(o.backend().argv(o, null))
         .containsExactly(
             "python3",
             "launch_server.py",
@@ -165,7 +195,17 @@ class SettingsTest {
             "--host",
             "127.0.0.1",
             "--tp",
-            "2");
+            "2",
+            "--nvidia");
+    Path bin = Files.createDirectories(dir.resolve("venv"));
+    Files.writeString(bin.resolve("vllm"), "#!/bin/sh\n");
+    assertThat(bin.resolve("vllm").toFile().setExecutable(true)).isTrue();
+    Settings v =
+        read(
+            "port = 1\n[backend]\ntype = \"vllm\"\nmodel = \"/m\"\nenv = { PATH = \"%s\" }\n"
+                .formatted(bin));
+    assertThat(v.backend().argv(v, null))
+        .containsExactly("vllm", "serve", "/m", "--port", "1", "--host", "127.0.0.1");
     Settings r =
         read("port = 8100\n[backend]\ntype = \"infinilm-rust\"\nconfig_file = \"/c.toml\"\n");
     assertThat(r.backend().argv(r, null))
@@ -313,7 +353,11 @@ class SettingsTest {
         "10.0.0.5,-,-,http://localhost:1,0.0.0.0,10.0.0.5,127.0.0.1",
         "10.0.0.5,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
         "-,10.0.0.5,-,http://localhost:1,10.0.0.5,10.0.0.5,10.0.0.5",
-        "-,0.0.0.0,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1"
+        "-,0.0.0.0,-,http://10.9.9.9:1,0.0.0.0,10.1.2.3,127.0.0.1",
+        "::1,-,-,http://localhost:1,::1,::1,::1",
+        "[::1],-,-,http://localhost:1,::1,::1,::1",
+        "fd00::7,-,-,http://localhost:1,::,fd00::7,::1",
+        "::,-,fd00::7,http://localhost:1,::,fd00::7,::1"
       })
   void aWildcardIsNeverAdvertised(
       @org.jspecify.annotations.Nullable String host,

@@ -210,6 +210,31 @@ class SupervisionTest {
   }
 
   @Test
+  void aDrainLastsOverFlapsAndRestartsUntilItIsUndone() {
+    ready().at(1, new Event.Drain(true)).expect(Phase.READY, new Action.Withdraw("draining"));
+    assertThat(state.word()).isEqualTo("draining");
+    at(1.1, new Event.Drain(true)).expect(Phase.READY);
+    at(6, probed(1, Verdict.REFUSES)).expect(Phase.UNHEALTHY, new Action.Withdraw("unhealthy"));
+    at(11, probed(1, Verdict.OK)).expect(Phase.READY, new Action.Serve(1));
+    assertThat(state.serving()).as("published as draining").isFalse();
+    at(12, new Event.Exited(1, "x")).at(12, new Event.Cleared(1)).at(30, new Event.Due());
+    at(31, probed(2, Verdict.OK)).expect(Phase.READY, new Action.Serve(2));
+    assertThat(state.draining()).isTrue();
+    at(32, new Event.Drain(false)).expect(Phase.READY, new Action.Serve(2));
+    assertThat(state.serving()).isTrue();
+    at(32, new Event.Drain(false)).expect(Phase.READY);
+  }
+
+  @Test
+  void aDrainBeforeTheStartIsDoneIsRemembered() {
+    at(0, new Event.Begin()).at(0.01, new Event.Drain(true)).expect(Phase.STARTING);
+    at(0.05, new Event.Due())
+        .at(0.06, probed(1, Verdict.OK))
+        .expect(Phase.READY, new Action.Serve(1));
+    assertThat(state.serving()).isFalse();
+  }
+
+  @Test
   void stopDuringBackOffStartsNothing() {
     ready().at(1, new Event.Exited(1, "x")).at(1, new Event.Cleared(1)).at(2, new Event.Stop());
     expect(Phase.STOPPING);

@@ -22,6 +22,13 @@ class TomlFileTest {
   }
 
   @Test
+  void aByteOrderMarkCrLfAndTabsAreRead() throws Exception {
+    TomlFile t = toml("\ufeffname\t=\t\"x\"\r\n[backend]\r\n\ttype = \"command\"\r\n");
+    assertThat(t.text("name")).isEqualTo("x");
+    assertThat(Objects.requireNonNull(t.table("backend")).text("type")).isEqualTo("command");
+  }
+
+  @Test
   void valuesKnowTheirLine() throws Exception {
     TomlFile t = toml("name = \"x\"\n\n[backend]\n# c\nargs = [\n 'a', 'b',\n]\n");
     TomlFile backend = Objects.requireNonNull(t.table("backend"));

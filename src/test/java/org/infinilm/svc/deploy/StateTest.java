@@ -10,10 +10,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -60,22 +62,60 @@ class StateTest {
   }
 
   @Test
-  void aBrokenStateIsSaidWithItsPlace() throws IOException {
+  void aBrokenStateIsSetAsideAndNothingIsInTheWay() throws IOException {
     RunFolder folder = new RunFolder(base);
     Files.writeString(base.resolve("state.json"), "{\"id\":\"x\"}");
 
-    assertThatThrownBy(folder::read)
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("state.json")
-        .hasMessageContaining("parts");
+    assertThat(folder.read()).isEmpty();
+    assertThat(base.resolve("state.json.damaged")).hasContent("{\"id\":\"x\"}");
+    assertThat(base.resolve("state.json")).doesNotExist();
+    folder.write(STATE);
+    assertThat(folder.read()).contains(STATE);
   }
 
   @Test
-  void theRunFolderFollowsTheEnvironment() throws ConfigException {
-    String existing = base.toString();
+  void whatLivesOfALostDeploymentIsFoundByItsProcesses() throws Exception {
+    RunFolder folder = new RunFolder(base.resolve("8000"));
+    folder.create();
+    List<Process> started = new ArrayList<>();
+    for (String words :
+        List.of(
+            "registry --port 18000",
+            "router --router-port 8000",
+            "babysitter --config-file /x/paged.toml")) {
+      List<String> command = new ArrayList<>(List.of("sh", "-c", "read -r _", "java"));
+      command.addAll(List.of(words.split(" ")));
+      ProcessBuilder b = new ProcessBuilder(command);
+      b.environment().put(Ending.MARK, "id-under-test");
+      b.environment().put(Ending.FOLDER, folder.path().toString());
+      started.add(b.start());
+    }
+    try {
+      Files.writeString(folder.path().resolve("state.json"), "half");
+      State found = folder.read().orElseThrow();
+      assertThat(found.id()).isEqualTo("id-under-test");
+      assertThat(found.routerPort()).isEqualTo(8000);
+      assertThat(found.registryPort()).isEqualTo(18000);
+      assertThat(found.parts())
+          .extracting(p -> p.role() + " " + p.name() + " " + p.process().pid())
+          .containsExactlyInAnyOrder(
+              "REGISTRY registry " + started.get(0).pid(),
+              "ROUTER router " + started.get(1).pid(),
+              "BABYSITTER paged " + started.get(2).pid());
+      assertThat(folder.read()).contains(found);
+      assertThat(Deployments.choose(Map.of("HOME", "/elsewhere"), Optional.of(8000)))
+          .as("found by its processes, whatever the environment")
+          .contains(folder);
+      assertThat(Deployments.choose(Map.of("HOME", "/elsewhere"), Optional.empty())).isEmpty();
+    } finally {
+      started.forEach(Process::destroyForcibly);
+    }
+  }
 
-    assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", existing, "HOME", "/h")))
-        .isEqualTo(base.resolve("infini"));
+  @Test
+  void theRunFolderIsNotThatOfOneLogin() throws ConfigException {
+    assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", base.toString(), "HOME", "/h")))
+        .isEqualTo(Path.of("/h/.local/state/infini/run"));
     assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", "/no/such", "XDG_STATE_HOME", "/s")))
         .isEqualTo(Path.of("/s/infini/run"));
     assertThat(RunFolder.base(Map.of("HOME", "/h")))

@@ -28,7 +28,8 @@ class JournalFormatTest {
         new JournalRecord.Beat("a", START.plusSeconds(9)),
         new JournalRecord.Deleted("b", START.plusSeconds(10)),
         new JournalRecord.Put(new Event.Stored(Samples.entry("c"), START, START)),
-        new JournalRecord.Expired("c"));
+        new JournalRecord.Expired("c"),
+        new JournalRecord.Clock("run", 7, START));
   }
 
   static byte[] lines(List<JournalRecord> records) {
@@ -61,7 +62,7 @@ class JournalFormatTest {
   void replayLeavesTheLastState() throws IOException {
     JournalFormat.Replay r = replay(lines(EACH_KIND));
     assertThat(r.problem()).isNull();
-    assertThat(r.lines()).isEqualTo(6);
+    assertThat(r.lines()).isEqualTo(7);
     assertThat(r.entries()).hasSize(1);
     assertThat(r.entries().getFirst().entry().name()).isEqualTo("a");
     assertThat(r.entries().getFirst().heartbeatAt()).isEqualTo(START.plusSeconds(9));
@@ -71,7 +72,7 @@ class JournalFormatTest {
   @Test
   void aLineCutShortIsAProblemAndTheRestCounts() throws IOException {
     byte[] whole = lines(EACH_KIND.subList(0, 2));
-    JournalFormat.Replay r = replay(Arrays.copyOf(whole, whole.length - 1));
+    JournalFormat.Replay r = replay(Arrays.copyOf(whole, whole.length - 2));
     assertThat(r.entries()).hasSize(1);
     assertThat(r.problem()).isEqualTo("line 2 is cut short");
   }

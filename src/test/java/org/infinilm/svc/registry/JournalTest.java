@@ -6,8 +6,10 @@ import static org.infinilm.svc.registry.Samples.START;
 import static org.infinilm.svc.registry.Samples.entry;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -15,6 +17,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class JournalTest {
   @TempDir private Path dir;
@@ -24,7 +28,7 @@ class JournalTest {
   }
 
   private Journal open() throws IOException {
-    return Journal.open(dir, START);
+    return Journal.open(dir, Samples.at(0), "boot");
   }
 
   private List<String> names() throws IOException {
@@ -37,6 +41,10 @@ class JournalTest {
     try (Stream<Path> files = Files.list(dir)) {
       return files.filter(p -> p.getFileName().toString().contains("damaged")).sorted().toList();
     }
+  }
+
+  private static String text(byte[] bytes) {
+    return new String(bytes, StandardCharsets.ISO_8859_1);
   }
 
   @Test
@@ -58,25 +66,106 @@ class JournalTest {
   }
 
   @Test
-  void aDamagedFileIsKeptUnderANewNameAndItsGoodPartCounts() throws Exception {
+  void oneFlippedBitLosesOneLineAndTheFileIsKeptUnderANewName() throws Exception {
     try (Journal j = open()) {
-      j.append(List.of(put("a"), put("b"))).get();
+      j.append(List.of(put("a"), put("b"), put("c"))).get();
+      j.append(List.of(new JournalRecord.Deleted("d", START))).get();
     }
     Path file = dir.resolve("journal.jsonl");
     byte[] bytes = Files.readAllBytes(file);
-    bytes[bytes.length - 20] ^= 1;
+    bytes[text(bytes).indexOf("\"name\":\"a\"") + 8] ^= 1;
     Files.write(file, bytes);
-    assertThat(names()).containsExactly("a");
+    try (Journal j = open()) {
+      assertThat(j.restored().entries())
+          .extracting(s -> s.entry().name())
+          .containsExactly("b", "c");
+      assertThat(j.restored().deleted()).containsOnlyKeys("d");
+    }
     assertThat(asideFiles())
         .singleElement()
         .satisfies(p -> {
           assertThat(p.getFileName()).hasToString("journal.damaged-20260210T080645Z.jsonl");
           assertThat(Files.readAllBytes(p)).isEqualTo(bytes);
         });
-    assertThat(names()).containsExactly("a");
+    assertThat(names()).containsExactly("b", "c");
     Files.writeString(file, "nonsense");
     assertThat(names()).isEmpty();
     assertThat(asideFiles()).hasSize(2);
+  }
+
+  @Test
+  void onlyTheLastFewDamagedFilesAreKept() throws Exception {
+    for (int n = 0; n < 9; n++) {
+      Files.writeString(dir.resolve("journal.jsonl"), "nonsense " + n);
+      try (Journal j = Journal.open(dir, Samples.at(n), "boot")) {
+        assertThat(j.isBroken()).isFalse();
+      }
+    }
+    assertThat(asideFiles()).hasSize(5);
+    assertThat(asideFiles().getLast()).hasContent("nonsense 8");
+  }
+
+  /// A folder in the way is an error like that of a full disk, and one that a test can make and
+  /// undo.
+  @Test
+  void aStartThatCannotWriteServesWhatItReadAndLosesNothing() throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"), put("b"))).get();
+    }
+    Path obstacle = dir.resolve("journal.jsonl.new/in-the-way");
+    Files.createDirectories(obstacle);
+    Path file = dir.resolve("journal.jsonl");
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[text(bytes).indexOf("\"name\":\"a\"") + 8] ^= 1;
+    Files.write(file, bytes);
+    for (int start = 0; start < 2; start++) {
+      try (Journal j = open()) {
+        assertThat(j.restored().entries()).extracting(s -> s.entry().name()).containsExactly("b");
+        assertThat(j.isBroken()).isTrue();
+        assertThat(j.append(List.of(put("c"))).get()).isFalse();
+      }
+      assertThat(file).hasBinaryContent(bytes);
+      assertThat(asideFiles()).hasSize(1);
+    }
+    Files.delete(obstacle);
+    Files.delete(obstacle.getParent());
+    try (Journal j = open()) {
+      assertThat(j.isBroken()).isFalse();
+    }
+    assertThat(names()).containsExactly("b");
+  }
+
+  @Test
+  void folderAndFilesAreTheOwnersAlone(@TempDir Path parent) throws Exception {
+    Path wide = parent.resolve("wide");
+    Files.createDirectories(wide);
+    Files.writeString(wide.resolve("journal.jsonl"), "");
+    Files.setPosixFilePermissions(wide, PosixFilePermissions.fromString("rwxr-xr-x"));
+    for (Path folder : List.of(parent.resolve("new/one"), wide)) {
+      try (Journal j = Journal.open(folder, Samples.at(0), "boot")) {
+        j.append(List.of(put("a"))).get();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)))
+            .isEqualTo("rwx------");
+        try (Stream<Path> files = Files.list(folder)) {
+          for (Path f : files.toList()) {
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(f)))
+                .as(f.toString())
+                .isEqualTo("rw-------");
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void aFolderThatHoldsOtherThingsKeepsItsPermissions() throws Exception {
+    Files.writeString(dir.resolve("somebody-elses"), "");
+    Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxr-xr-x"));
+    try (Journal j = open()) {
+      assertThat(j.isBroken()).isFalse();
+    }
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(dir)))
+        .isEqualTo("rwxr-xr-x");
   }
 
   @Test
@@ -172,6 +261,28 @@ class JournalTest {
           });
       assertThat(store.table().deleted()).containsOnlyKeys("b");
       assertThat(store.version(store.table())).startsWith("two-");
+    }
+  }
+
+  /// The monotonic clock says 10 s have passed, the wall clock an hour more or less.
+  @ParameterizedTest(name = "clock set by {0} s, machine started again: {1}")
+  @CsvSource({"3600, false", "-3600, false", "0, false", "3600, true"})
+  void aClockThatWasSetBetweenTwoRunsTakesNobodyOut(long step, boolean rebooted) throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"))).get();
+    }
+    Now then = Samples.at(10);
+    Now now = new Now(then.wall().plusSeconds(step), then.nanos());
+    try (Journal j = Journal.open(dir, now, rebooted ? "another" : "boot")) {
+      Table t = Table.EMPTY.apply(j.restored(), now).next();
+      assertThat(t.all())
+          .singleElement()
+          .satisfies(l -> {
+            assertThat(l.isHealthy(now)).isEqualTo(!rebooted);
+            if (!rebooted) {
+              assertThat(l.age(now)).isEqualTo(Duration.ofSeconds(10));
+            }
+          });
     }
   }
 }

@@ -1,15 +1,21 @@
 package org.infinilm.svc.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.net.URI;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.registry.ProbeSchedule.Answer;
+import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -34,27 +40,56 @@ class ProberTest {
     return l.probe();
   }
 
+  private Prober prober(Prober.Ask ask) {
+    ProbeSchedule schedule =
+        new ProbeSchedule(Duration.ofMillis(50), new Random(1), Ticker.SYSTEM.nanos());
+    return new Prober(ask, store, schedule, Ticker.SYSTEM);
+  }
+
+  /// Runs until `done` says so.
+  private static void runUntil(Prober prober, java.util.function.BooleanSupplier done)
+      throws InterruptedException {
+    Thread loop =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                prober.run();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    await().atMost(Duration.ofSeconds(20)).until(done::getAsBoolean);
+    loop.interrupt();
+    loop.join();
+  }
+
   @Test
-  void atMostThirtyTwoAtOnceAndAllOfThem() throws Exception {
-    for (int i = 0; i < 100; i++) {
-      register("s" + i, 1000 + i, Map.of());
-    }
-    AtomicInteger now = new AtomicInteger();
-    AtomicInteger most = new AtomicInteger();
-    CountDownLatch full = new CountDownLatch(32);
+  void hangingAddressesDelayNoVerdictOnOthers() throws Exception {
+    register("dies", 5000, Map.of());
+    AtomicBoolean well = new AtomicBoolean(true);
+    AtomicInteger hanging = new AtomicInteger();
     Prober prober =
-        new Prober(
-            _ -> {
-              most.accumulateAndGet(now.incrementAndGet(), Math::max);
-              full.countDown();
-              assertThat(full.await(20, TimeUnit.SECONDS)).isTrue();
-              now.decrementAndGet();
-              return true;
-            },
-            store);
-    prober.sweep(store.table().all());
-    assertThat(most).hasValue(32);
-    assertThat(store.table().all()).allMatch(l -> l.probe() == Lease.Probe.HEALTHY);
+        prober(uri -> {
+          if (uri.getPort() == 5000) {
+            return well.get() ? Answer.OK : Answer.NO;
+          }
+          hanging.incrementAndGet();
+          new CountDownLatch(1).await();
+          return Answer.SILENT;
+        });
+    runUntil(prober, () -> probe("dies") == Lease.Probe.HEALTHY);
+    for (int i = 0; i < 300; i++) {
+      register("hangs" + i, 1000 + i, Map.of());
+    }
+    runUntil(
+        prober,
+        () -> {
+          if (hanging.get() >= 100) {
+            well.set(false);
+          }
+          return !well.get() && probe("dies") == Lease.Probe.UNHEALTHY;
+        });
+    assertThat(hanging.get()).isBetween(100, 128);
   }
 
   @Test
@@ -64,16 +99,16 @@ class ProberTest {
     register("odd", 65535, Map.of("type", "openai-api"));
     ConcurrentLinkedQueue<URI> asked = new ConcurrentLinkedQueue<>();
     Prober prober =
-        new Prober(
-            uri -> {
-              asked.add(uri);
-              return false;
-            },
-            store);
-    prober.sweep(store.table().all());
-    assertThat(asked).containsExactly(URI.create("http://h:8101/health"));
-    assertThat(List.of(probe("a-server"), probe("a"), probe("odd")))
-        .containsOnly(Lease.Probe.UNHEALTHY);
+        prober(uri -> {
+          asked.add(uri);
+          return Answer.NO;
+        });
+    runUntil(
+        prober,
+        () ->
+            List.of(probe("a-server"), probe("a"), probe("odd")).stream()
+                .allMatch(p -> p == Lease.Probe.UNHEALTHY));
+    assertThat(asked).isNotEmpty().containsOnly(URI.create("http://h:8101/health"));
   }
 
   @Test
@@ -83,13 +118,11 @@ class ProberTest {
     CountDownLatch answer = new CountDownLatch(1);
     List<Lease> found = new ArrayList<>();
     Prober prober =
-        new Prober(
-            _ -> {
-              asked.countDown();
-              answer.await();
-              return true;
-            },
-            store);
+        prober(_ -> {
+          asked.countDown();
+          answer.await();
+          return Answer.OK;
+        });
     Thread live =
         Thread.ofVirtual()
             .start(() -> {
@@ -101,7 +134,6 @@ class ProberTest {
             });
     asked.await();
     register("other", 2, Map.of());
-    assertThat(probe("slow")).isEqualTo(Lease.Probe.UNKNOWN);
     answer.countDown();
     live.join();
     assertThat(found)
@@ -110,38 +142,43 @@ class ProberTest {
           assertThat(l.probe()).isEqualTo(Lease.Probe.HEALTHY);
           assertThat(l.heartbeatNanos()).isEqualTo(slow.heartbeatNanos());
         });
+    assertThat(probe("slow")).isEqualTo(Lease.Probe.UNKNOWN);
   }
 
   @Test
-  void anInterruptedSweepEndsItsProbes() throws Exception {
+  void anInterruptedProberEndsItsProbes() throws Exception {
     register("slow", 1, Map.of());
     CountDownLatch asked = new CountDownLatch(1);
     CountDownLatch ended = new CountDownLatch(1);
     Prober prober =
-        new Prober(
-            _ -> {
-              asked.countDown();
-              try {
-                new CountDownLatch(1).await();
-                return true;
-              } finally {
-                ended.countDown();
-              }
-            },
-            store);
-    Thread sweep =
-        Thread.ofVirtual()
-            .start(() -> {
-              try {
-                prober.sweep(store.table().all());
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
-    asked.await();
-    sweep.interrupt();
-    sweep.join();
+        prober(_ -> {
+          asked.countDown();
+          try {
+            new CountDownLatch(1).await();
+            return Answer.OK;
+          } finally {
+            ended.countDown();
+          }
+        });
+    runUntil(prober, () -> asked.getCount() == 0);
     assertThat(ended.await(20, TimeUnit.SECONDS)).isTrue();
     assertThat(probe("slow")).isEqualTo(Lease.Probe.UNKNOWN);
+  }
+
+  @Test
+  void aProbeThatFailsInAnUnforeseenWayEndsNeitherTheLoopNorTheOthers() throws Exception {
+    register("odd", 1, Map.of());
+    register("well", 2, Map.of());
+    AtomicInteger failures = new AtomicInteger();
+    Prober prober =
+        prober(uri -> {
+          if (uri.getPort() == 1) {
+            failures.incrementAndGet();
+            throw new IllegalStateException("a fault on purpose");
+          }
+          return Answer.OK;
+        });
+    runUntil(prober, () -> failures.get() > 1 && probe("well") == Lease.Probe.HEALTHY);
+    assertThat(probe("odd")).isEqualTo(Lease.Probe.UNHEALTHY);
   }
 }

@@ -176,7 +176,7 @@ class RegistryIT {
     String text = "a".repeat(1_900_000);
     int status = 201;
     int n = 0;
-    while (status == 201 && n < 20) {
+    while (status == 201 && n < 200) {
       status =
           send(
                   "POST",
@@ -264,6 +264,80 @@ class RegistryIT {
     assertThat(client.watch(fourth.version(), LONG).deleted()).isEmpty();
   }
 
+  /// Reads events until `enough` says so, then goes away.
+  private String events(String since, java.util.function.Predicate<String> enough)
+      throws Exception {
+    StringBuilder got = new StringBuilder();
+    Client.Listener reader =
+        new Client.Listener() {
+          @Override
+          public void head(int status, Headers headers) {
+            assertThat(status).isEqualTo(200);
+            assertThat(headers.get("content-type")).isEqualTo("text/event-stream");
+          }
+
+          @Override
+          public void piece(byte[] piece) throws IOException {
+            got.append(new String(piece, StandardCharsets.UTF_8));
+            if (enough.test(got.toString())) {
+              throw new IOException("enough");
+            }
+          }
+        };
+    assertThatThrownBy(() ->
+            http.stream(
+                "GET",
+                URI.create(base(registry) + "/watch?since=" + since),
+                Headers.NONE,
+                new byte[0],
+                LONG,
+                reader))
+        .hasMessageContaining("enough");
+    return got.toString();
+  }
+
+  private static String lastId(String events) {
+    int at = events.lastIndexOf("id: ") + 4;
+    return events.substring(at, events.indexOf('\n', at));
+  }
+
+  @Test
+  void singleChangesAreStreamedAndResumedAndAGapIsASnapshot() throws Exception {
+    client.register(registration("a", 1, "mock"));
+    String first = events("", s -> s.endsWith("\n\n"));
+    assertThat(first)
+        .startsWith("event: snapshot\nid: ")
+        .contains("data: {\"deleted\":[],\"services\":[{")
+        .contains("\"name\":\"a\"");
+    String version = lastId(first);
+    CompletableFuture<String> next = new CompletableFuture<>();
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            next.complete(events(version, s -> s.contains("event: delete")));
+          } catch (Exception | AssertionError e) {
+            next.completeExceptionally(e);
+          }
+        });
+    client.register(registration("b", 2, "mock"));
+    client.heartbeat("a", null);
+    client.unregister("a");
+    String changes = next.get();
+    assertThat(changes)
+        .doesNotContain("snapshot")
+        .contains("event: delete\n")
+        .contains("{\"name\":\"a\",\"unregistered\":true}")
+        .contains("\"name\":\"b\"");
+    String resumed = events(version, s -> s.contains("event: delete") && s.contains("event: put"));
+    assertThat(resumed).as("resumed from the same place").contains("\"name\":\"b\"");
+    client.setStatus("b", "draining");
+    assertThat(events(lastId(resumed), s -> s.endsWith("\n\n")))
+        .startsWith("event: put\nid: ")
+        .contains("\"status\":\"draining\"")
+        .doesNotContain("\"name\":\"a\"");
+    assertThat(events("another-run-7", s -> s.endsWith("\n\n"))).startsWith("event: snapshot");
+  }
+
   private CompletableFuture<Watch> watching(String version) {
     CompletableFuture<Watch> f = new CompletableFuture<>();
     Thread.ofVirtual()
@@ -338,8 +412,7 @@ class RegistryIT {
 
   @Test
   void changesWantTheToken() throws Exception {
-    RegistryServer.Options o =
-        new RegistryServer.Options("127.0.0.1", 0, LONG, TIMEOUT, LONG, null, "secret");
+    RegistryServer.Options o = RegistryServer.Options.at(0).token("secret");
     try (RegistryServer guarded = start(o)) {
       RegistryClient without = new RegistryClient(http, base(guarded), null);
       RegistryClient wrong = new RegistryClient(http, base(guarded), "other");
@@ -381,14 +454,8 @@ class RegistryIT {
                 });
         RegistryServer r =
             start(
-                new RegistryServer.Options(
-                    "127.0.0.1",
-                    0,
-                    Duration.ofMillis(100),
-                    Duration.ofSeconds(2),
-                    LONG,
-                    null,
-                    null))) {
+                RegistryServer.Options.at(0)
+                    .probes(Duration.ofMillis(100), Duration.ofSeconds(2)))) {
       RegistryClient c = new RegistryClient(http, base(r), null);
       c.register(registration("well", well.port() - 1, "openai-api"));
       c.register(registration("well-babysitter", well.port(), "command"));
@@ -413,7 +480,7 @@ class RegistryIT {
   }
 
   @Test
-  void theLiveProbeTellsButDoesNotRenew() throws Exception {
+  void theLiveProbeTellsAndChangesNothing() throws Exception {
     try (Server well = Server.start(Server.Options.at("127.0.0.1", 0), _ -> Response.empty(204))) {
       client.register(registration("x", well.port(), "command"));
       double beat = get("/services/x").path("last_heartbeat").asDouble();
@@ -425,27 +492,107 @@ class RegistryIT {
       assertThat(live.path("last_heartbeat").asDouble()).isEqualTo(beat);
       assertThat(get("/services/x").path("last_heartbeat").asDouble()).isEqualTo(beat);
     }
+    JsonNode before = get("/services/x");
     assertThat(get("/services/x/health").path("is_healthy").asBoolean()).isFalse();
-    assertThat(get("/services?healthy=true").path("total").asInt()).isZero();
+    assertThat(get("/services/x")).as("a GET changes nothing").isEqualTo(before);
   }
 
   private static String time(double seconds) {
     return Answers.time(Instant.ofEpochSecond((long) seconds));
   }
 
+  @ParameterizedTest(name = "{0} at {1}: {2}")
+  @CsvSource({
+    "169.254.169.254, http://10.0.0.1:1, 422",
+    "10.0.0.1, http://169.254.169.254:1, 422",
+    "10.0.0.1, 'http://[fe80::1]:1', 422",
+    "fe80::1, http://10.0.0.1:1, 422",
+    "2852039166, http://10.0.0.1:1, 422",
+    "0.0.0.0, http://0.0.0.0:1, 201",
+    "10.0.0.1, http://a.name:1, 201",
+  })
+  void linkLocalAndMetadataAddressesAreRefused(String host, String url, int status)
+      throws Exception {
+    String body = X.replace("http://127.0.0.1:1", url).replace("\"127.0.0.1\"", "\"" + host + "\"");
+    assertThat(send("POST", "/services", body).status()).isEqualTo(status);
+    send("POST", "/services", X.replace("\"x\"", "\"y\""));
+    String update = "{\"host\":\"" + host + "\",\"url\":\"" + url + "\"}";
+    assertThat(send("PUT", "/services/y", update).status()).isEqualTo(status == 201 ? 200 : 422);
+  }
+
   @Test
-  void drainTakesTheWholeInstanceOut() throws Exception {
+  void anotherRegistrantIsRefusedAndNamedInTheStats() throws Exception {
+    String a = X.replace("\"name\"", "\"incarnation\":\"A\",\"name\"");
+    String b = a.replace("\"A\"", "\"B\"").replace("\"port\":1", "\"port\":2");
+    assertThat(send("POST", "/services", a).status()).isEqualTo(201);
+    assertThat(send("POST", "/services", b).status()).isEqualTo(201);
+    assertThat(get("/services/x").path("incarnation").asText()).isEqualTo("B");
+    String said = "{\"incarnation\":\"A\"}";
+    Client.Reply beat = send("POST", "/services/x/heartbeat", said);
+    assertThat(beat.status()).isEqualTo(409);
+    assertThat(new String(beat.body(), StandardCharsets.UTF_8)).contains("127.0.0.1:2");
+    assertThat(send("PUT", "/services/x", said).status()).isEqualTo(409);
+    assertThat(send("DELETE", "/services/x?incarnation=A", null).status()).isEqualTo(409);
+    assertThat(get("/stats").path("conflicts").toString()).isEqualTo("[\"x\"]");
+    assertThat(send("POST", "/services/x/heartbeat", null).status()).isEqualTo(200);
+    assertThat(send("POST", "/services/x/heartbeat", "{\"incarnation\":\"B\"}").status())
+        .isEqualTo(200);
+    assertThat(send("DELETE", "/services/x?incarnation=B", null).status()).isEqualTo(200);
+  }
+
+  @Test
+  void drainTakesTheWholeInstanceOutWhereNoBabysitterAnswers() throws Exception {
     client.register(registration("x", 8101, "command"));
     client.register(registration("x-server", 8100, "openai-api"));
     client.register(registration("y-server", 8200, "openai-api"));
-    assertThat(Drain.run(client, "x-server", false)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "x-server", false)).isZero();
     assertThat(client.services())
         .extracting(s -> s.name() + " " + s.status())
         .containsExactly("x draining", "x-server draining", "y-server running");
-    assertThat(Drain.run(client, "x", true)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "x", true)).isZero();
     assertThat(client.services()).allMatch(s -> s.status().equals("running"));
-    assertThat(Drain.run(client, "y", false)).isZero();
-    assertThat(Drain.run(client, "z", false)).isEqualTo(1);
+    assertThat(Drain.run(client, _ -> 0, "y", false)).isZero();
+    assertThat(Drain.run(client, _ -> 0, "z", false)).isEqualTo(1);
+  }
+
+  @Test
+  void drainTellsTheBabysitterWhereItAnswers() throws Exception {
+    List<URI> told = new java.util.ArrayList<>();
+    for (String name : List.of("x", "x-server")) {
+      client.register(
+          new Registration(
+              name,
+              "127.0.0.1",
+              8101,
+              "h",
+              "http://127.0.0.1:8101",
+              "running",
+              Map.of("babysitter", "enhanced"),
+              1));
+    }
+    Drain.Babysitters babysitters =
+        uri -> {
+          told.add(uri);
+          return told.size() < 3 ? 200 : 403;
+        };
+    assertThat(Drain.run(client, babysitters, "x", false)).isZero();
+    assertThat(Drain.run(client, babysitters, "x-server", true)).isZero();
+    assertThat(told)
+        .containsExactly(
+            URI.create("http://127.0.0.1:8101/drain"), URI.create("http://127.0.0.1:8101/undrain"));
+    assertThat(client.services()).allMatch(s -> s.status().equals("running"));
+    assertThat(Drain.run(client, babysitters, "x", false)).isZero();
+    assertThat(client.services())
+        .as("403: the registry")
+        .allMatch(s -> s.status().equals("draining"));
+  }
+
+  @Test
+  void anInstanceWhoseOwnNameEndsInServerIsFound() throws Exception {
+    client.register(registration("x-server", 8101, "command"));
+    client.register(registration("x-server-server", 8100, "openai-api"));
+    assertThat(Drain.run(client, _ -> 0, "x-server", false)).isZero();
+    assertThat(client.services()).allMatch(s -> s.status().equals("draining"));
   }
 
   @Test

@@ -198,6 +198,84 @@ class TableTest {
   }
 
   @Test
+  void tombstonesAreBoundedAndTheNewestStay() {
+    Table t = Table.EMPTY;
+    for (int i = 0; i < 3 * Table.MAX_TOMBSTONES; i++) {
+      t = t.apply(register("n" + i), at(i)).next().apply(new Event.Delete("n" + i), at(i)).next();
+    }
+    assertThat(t.deleted())
+        .hasSizeLessThanOrEqualTo(Table.MAX_TOMBSTONES)
+        .containsKey("n" + (3 * Table.MAX_TOMBSTONES - 1))
+        .doesNotContainKey("n0");
+    assertThat(t.bytes()).isLessThan(1 << 20);
+  }
+
+  @Test
+  void theSizeIsThatOfWhatIsThere() {
+    Table one = after(0, register("a"));
+    Table t =
+        after(
+            0,
+            register("a"),
+            1,
+            register("b"),
+            1,
+            register("b"),
+            2,
+            status("b", "x"),
+            3,
+            new Event.Heartbeat("b", "y"),
+            4,
+            new Event.Delete("b"),
+            700,
+            new Event.Heartbeat("a", null),
+            700,
+            new Event.CleanUp());
+    assertThat(t.deleted()).isEmpty();
+    assertThat(t.bytes()).isEqualTo(one.bytes()).isPositive();
+    assertThat(t.apply(new Event.Delete("a"), at(701)).next().apply(register("a"), at(702)).next())
+        .satisfies(again -> assertThat(again.bytes()).isEqualTo(one.bytes()));
+  }
+
+  private static Event registerAs(String incarnation, int port) {
+    return new Event.Register(
+        new Entry("a", "h", port, "h", "http://h:" + port, "running", Map.of(), null, incarnation));
+  }
+
+  @Test
+  void whatAnotherRegistrantSaysChangesNothingWhileTheHolderLives() {
+    Table t = after(0, registerAs("A", 1), 1, registerAs("B", 2));
+    for (Event e :
+        List.of(
+            new Event.Heartbeat("a", "draining", "A"),
+            new Event.Update("a", null, 7, null, null, null, null, null, "A"),
+            new Event.Delete("a", "A"))) {
+      Table.Step step = t.apply(e, at(2));
+      assertThat(step.next()).isSameAs(t);
+      assertThat(step.lease()).isNull();
+      assertThat(step.holder()).isNotNull();
+    }
+    assertThat(t.apply(new Event.Heartbeat("a", null, "B"), at(2)).lease()).isNotNull();
+    assertThat(t.apply(new Event.Heartbeat("a", null), at(2)).lease())
+        .as("an old client says nothing")
+        .isNotNull();
+    assertThat(t.apply(new Event.Delete("a"), at(2)).next().leases()).isEmpty();
+  }
+
+  @Test
+  void whenTheHolderIsDeadTheOtherIsToldToRegister() {
+    Table t = after(0, registerAs("A", 1), 1, registerAs("B", 2));
+    Table.Step stale = t.apply(new Event.Heartbeat("a", null, "A"), at(200));
+    assertThat(stale.lease()).isNull();
+    assertThat(stale.holder()).isNull();
+    Table ill = t.apply(new Event.Probed("a", lease(t, "a").serial(), false), at(2)).next();
+    assertThat(ill.apply(new Event.Heartbeat("a", null, "A"), at(3)).holder()).isNull();
+    Table back = ill.apply(registerAs("A", 1), at(4)).next();
+    assertThat(lease(back, "a").entry().port()).isEqualTo(1);
+    assertThat(back.apply(new Event.Heartbeat("a", null, "B"), at(5)).holder()).isNotNull();
+  }
+
+  @Test
   void expiryLeavesNoTombstone() {
     Table t = after(0, register("a"), 400, new Event.CleanUp());
     assertThat(t.leases()).isEmpty();

@@ -1,4 +1,4 @@
-package org.infinilm.svc.babysitter;
+package org.infinilm.svc.process;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -13,66 +13,93 @@ import java.util.Set;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Every process that came from one supervised process, found and ended. Thread-safe.
-final class ProcessTree {
+public final class ProcessTree {
   /* How it works
    *
    * Descendants alone are not enough: the child of a process that died belongs to init. Three nets:
    * the descendants by parent, the session of the process (it was started by setsid, so its pid is
    * the session's), and a variable in the environment that is unique to this start and that
    * children inherit, which finds those that made a session of their own. The last two read Linux's
-   * /proc; elsewhere descendants and the process group alone are ended.
+   * /proc; elsewhere descendants and the process group alone are ended. What none of them finds: a
+   * process whose parents have ended, in a session of its own, with an emptied environment.
+   *
+   * The started process alone is asked first: servers with workers finish their requests and end the
+   * workers themselves, and break when a worker is asked beside them.
    */
   private static final Path PROC = Path.of("/proc");
   private static final Duration POLL = Duration.ofMillis(20);
+  private static final Duration REST = Duration.ofSeconds(1);
+  private static final Duration PATIENCE = Duration.ofSeconds(2);
 
   private final ProcessHandle root;
   private final byte[] mark;
   private final boolean ownSession;
   private final Map<Long, ProcessHandle> seen = new LinkedHashMap<>();
+  private volatile boolean hurried;
 
   /// @param mark `NAME=value` that is in the environment of the root and its children only
   /// @param ownSession whether the root leads its own session
-  ProcessTree(ProcessHandle root, String mark, boolean ownSession) {
+  public ProcessTree(ProcessHandle root, String mark, boolean ownSession) {
     this.root = root;
     this.mark = mark.getBytes(StandardCharsets.UTF_8);
     this.ownSession = ownSession;
   }
 
-  /// SIGTERM to all, then SIGKILL to what is left after `grace`. Blocks until nothing is left, at
-  /// most two seconds longer than `grace`.
+  /// SIGTERM to the root; to the others once it has ended or `grace` is over; then SIGKILL to what
+  /// is left, after `grace` but not before the others had a second. Blocks until nothing is left,
+  /// at most three seconds longer than `grace`.
   ///
   /// @return whether nothing is left
-  synchronized boolean end(Duration grace, Ticker ticker) throws InterruptedException {
+  public synchronized boolean end(Duration grace, Ticker ticker) throws InterruptedException {
     long start = ticker.nanos();
-    long kill = start + grace.toNanos();
-    long giveUp = kill + Duration.ofSeconds(2).toNanos();
     Set<Long> asked = new HashSet<>();
+    boolean rest = false;
+    long killAfter = grace.toNanos();
+    int empty = 0;
     while (true) {
       Map<Long, ProcessHandle> living = living();
-      if (living.isEmpty()) {
+      // A process may be between two names in /proc while it is looked for: one look is none.
+      empty = living.isEmpty() ? empty + 1 : 0;
+      if (empty == 2) {
         return true;
       }
-      long now = ticker.nanos();
-      if (now >= giveUp) {
+      long spent = ticker.nanos() - start;
+      if (!rest && (spent >= grace.toNanos() || hurried || !living.containsKey(root.pid()))) {
+        rest = true;
+        killAfter = Math.max(killAfter, spent + REST.toNanos());
+      }
+      if (spent >= killAfter + PATIENCE.toNanos()) {
         return false;
       }
-      if (now < kill) {
-        if (asked.isEmpty() && ownSession) {
-          signalGroup("TERM");
-        }
-        living.forEach((pid, p) -> {
-          if (asked.add(pid)) {
-            p.destroy();
-          }
-        });
-      } else {
+      if (hurried || spent >= killAfter) {
         if (ownSession) {
           signalGroup("KILL");
         }
         living.values().forEach(ProcessHandle::destroyForcibly);
+      } else {
+        for (Map.Entry<Long, ProcessHandle> e : living.entrySet()) {
+          if ((rest || e.getKey() == root.pid()) && asked.add(e.getKey())) {
+            e.getValue().destroy();
+          }
+        }
+        if (spent >= grace.toNanos()) {
+          root.destroyForcibly();
+        }
       }
       Thread.sleep(POLL);
     }
+  }
+
+  /// Makes an [#end] under way, and every later one, kill at once.
+  public void hurry() {
+    hurried = true;
+  }
+
+  /// Whether this process belongs to the tree.
+  public boolean contains(long pid) {
+    return pid == root.pid()
+        || isOurs(PROC.resolve(Long.toString(pid)))
+        || root.descendants().anyMatch(p -> p.pid() == pid);
   }
 
   /// To the whole process group at once: nothing can be forked past it.

@@ -1,0 +1,89 @@
+package org.infinilm.svc.babysitter;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalDouble;
+import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.PortOwner;
+import org.infinilm.svc.telemetry.Ticker;
+
+/// How many requests the server still works on: by its own metrics, else by the connections to its
+/// port (Linux). Calls block.
+final class InFlight {
+  /// Running and waiting requests: vLLM and our engine, llama.cpp, SGLang.
+  private static final List<String> GAUGES =
+      List.of(
+          "vllm:num_requests_running",
+          "vllm:num_requests_waiting",
+          "llamacpp:requests_processing",
+          "llamacpp:requests_deferred",
+          "sglang:num_running_reqs",
+          "sglang:num_queue_reqs");
+
+  private static final Duration TIMEOUT = Duration.ofSeconds(1);
+  private static final Duration STEP = Duration.ofMillis(100);
+  private static final int CALM_STEPS = 3;
+
+  private final Client http;
+  private final URI metrics;
+  private final int port;
+
+  InFlight(Client http, String host, int port) {
+    this.http = http;
+    this.metrics = URI.create("http://" + BaseUrl.bracketed(host) + ":" + port + "/metrics");
+    this.port = port;
+  }
+
+  /// Returns when nothing was under way for a few looks in a row, or the time is over.
+  ///
+  /// @return what is still under way
+  long await(Duration limit, Ticker ticker) throws InterruptedException {
+    long end = ticker.nanos() + limit.toNanos();
+    int calm = 0;
+    long now = 0;
+    while (calm < CALM_STEPS && ticker.nanos() - end < 0) {
+      now = count();
+      calm = now == 0 ? calm + 1 : 0;
+      Thread.sleep(STEP);
+    }
+    return now;
+  }
+
+  private long count() throws InterruptedException {
+    try {
+      Client.Reply reply = http.get(metrics, TIMEOUT);
+      OptionalDouble said =
+          reply.ok()
+              ? sum(new String(reply.body(), StandardCharsets.UTF_8))
+              : OptionalDouble.empty();
+      if (said.isPresent()) {
+        return Math.round(said.getAsDouble());
+      }
+    } catch (IOException silent) {
+      // its connections tell
+    }
+    return PortOwner.connections(port);
+  }
+
+  /// The sum of the known gauges of a Prometheus page; empty when it has none.
+  static OptionalDouble sum(String page) {
+    double sum = 0;
+    boolean any = false;
+    for (String line : page.lines().toList()) {
+      String name = line.split("[{ ]", 2)[0];
+      if (GAUGES.contains(name)) {
+        try {
+          sum += Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1));
+          any = true;
+        } catch (NumberFormatException odd) {
+          // the other gauges count
+        }
+      }
+    }
+    return any ? OptionalDouble.of(sum) : OptionalDouble.empty();
+  }
+}

@@ -1,0 +1,105 @@
+package org.infinilm.svc.registry;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import org.infinilm.svc.http.Json;
+
+/// One entry as its readers see it, rendered once: what changes with time stands between two fixed
+/// pieces. Compact JSON, keys in alphabetical order. Immutable.
+final class Face {
+  private static final byte[] HEALTH = ascii("{\"health_status\":\"");
+  private static final byte[] TRUE = ascii("true,\"last_heartbeat\":");
+  private static final byte[] FALSE = ascii("false,\"last_heartbeat\":");
+  private static final int CHANGING = 80;
+
+  /// From behind the word of the health status to `is_healthy`.
+  private final byte[] first;
+
+  /// From behind the last heartbeat to the end.
+  private final byte[] second;
+
+  private Face(byte[] first, byte[] second) {
+    this.first = first;
+    this.second = second;
+  }
+
+  static Face of(Entry e, Instant registeredAt) {
+    StringBuilder a = new StringBuilder("\",\"host\":").append(quoted(e.host()));
+    a.append(",\"hostname\":").append(quoted(e.hostname()));
+    if (e.incarnation() != null) {
+      a.append(",\"incarnation\":").append(quoted(e.incarnation()));
+    }
+    a.append(",\"is_healthy\":");
+    StringBuilder b = new StringBuilder(".0,\"metadata\":").append(Json.text(e.metadata()));
+    b.append(",\"name\":").append(quoted(e.name()));
+    b.append(",\"port\":").append(e.port());
+    b.append(",\"status\":").append(quoted(e.status()));
+    b.append(",\"timestamp\":").append(quoted(Answers.time(registeredAt)));
+    b.append(",\"url\":").append(quoted(e.url()));
+    if (e.weight() != null) {
+      b.append(",\"weight\":").append(e.weight());
+    }
+    b.append('}');
+    return new Face(utf8(a), utf8(b));
+  }
+
+  /// In memory, roughly.
+  int sizeBytes() {
+    return first.length + second.length + CHANGING;
+  }
+
+  /// How many bytes [#write] writes.
+  int length(Lease l, Now now) {
+    return HEALTH.length
+        + l.probe().word().length()
+        + first.length
+        + (l.isHealthy(now) ? TRUE : FALSE).length
+        + digits(l).length()
+        + second.length;
+  }
+
+  /// @return the place behind what was written
+  int write(Lease l, Now now, byte[] to, int at) {
+    int p = put(HEALTH, to, at);
+    p = put(l.probe().word(), to, p);
+    p = put(first, to, p);
+    p = put(l.isHealthy(now) ? TRUE : FALSE, to, p);
+    p = put(digits(l), to, p);
+    return put(second, to, p);
+  }
+
+  private static String digits(Lease l) {
+    return Long.toString(l.heartbeatAt().getEpochSecond());
+  }
+
+  private static int put(byte[] piece, byte[] to, int at) {
+    System.arraycopy(piece, 0, to, at, piece.length);
+    return at + piece.length;
+  }
+
+  private static int put(String ascii, byte[] to, int at) {
+    for (int i = 0; i < ascii.length(); i++) {
+      to[at + i] = (byte) ascii.charAt(i);
+    }
+    return at + ascii.length();
+  }
+
+  /// A JSON string; most hold nothing that must be escaped.
+  private static String quoted(String s) {
+    for (int i = 0; i < s.length(); i++) {
+      char c = s.charAt(i);
+      if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+        return Json.text(s);
+      }
+    }
+    return '"' + s + '"';
+  }
+
+  private static byte[] utf8(StringBuilder s) {
+    return s.toString().getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static byte[] ascii(String s) {
+    return s.getBytes(StandardCharsets.US_ASCII);
+  }
+}
