@@ -146,6 +146,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       holdBack();
     }
 
+    /// A decoder that made nothing of its bytes asks for more by itself, whatever we hold back.
+    @Override
+    public void read(ChannelHandlerContext ctx) {
+      if (channel.config().isAutoRead()) {
+        ctx.read();
+      }
+    }
+
     @Override
     public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
       if (message instanceof ByteBuf b) {
