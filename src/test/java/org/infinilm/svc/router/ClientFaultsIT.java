@@ -315,13 +315,7 @@ class ClientFaultsIT {
   @Test
   void aClientThatDoesNotReadAShortAnswerBeforeACloseIsClosed() throws Exception {
     int size = 3_000_000;
-    rig.instance(
-        "a",
-        (self, t) -> {
-          self.take(t);
-          t.say(HEAD + "Content-Length: " + size + "\r\n\r\n" + "a".repeat(size));
-          t.hang();
-        });
+    rig.answering("a", (r, n) -> HEAD + "Content-Length: " + size + "\r\n\r\n" + "a".repeat(size));
     rig.start("client_stall=1");
     assertThat(rig.send(Rig.post(Rig.CHAT, "Connection: close\r\n", Rig.BODY)).ok()).isTrue();
     long before = Descriptors.connections(rig.port());
