@@ -18,7 +18,7 @@ package org.infinilm.svc.router;
  *     |     \                                        HALF_OPEN ------+--> OPEN again, one level up: the trial failed
  *     |      \                                            |          |
  *     +------ SLOW_START <--------------------------------+----------+
- *      time                 the trial was answered
+ *      time                 the trial was answered, or nobody asked for a while
  *
  * Soft evidence is what the instance answered: a client may have had a part in it, so it moves an
  * instance only by permission (at most half of those that serve a model, never the only one), and only
@@ -61,6 +61,8 @@ record Circuit(
   /// @param hardPauseNanos first pause after refusals
   /// @param mostPauseNanos longest pause, before jitter
   /// @param quietNanos time in service that takes a level off
+  /// @param unaskedNanos time on trial without an outcome after which it comes back slowly: where
+  ///   nobody asks, nobody is harmed, and who asks first is the trial
   /// @param slowStartNanos time from a tenth of its weight to all of it
   record Rules(
       int most,
@@ -68,11 +70,13 @@ record Circuit(
       long hardPauseNanos,
       long mostPauseNanos,
       long quietNanos,
+      long unaskedNanos,
       long slowStartNanos) {
     private static final long SECOND = 1_000_000_000L;
 
     static Rules of(int most) {
-      return new Rules(most, 5 * SECOND, SECOND, 120 * SECOND, 60 * SECOND, 10 * SECOND);
+      return new Rules(
+          most, 5 * SECOND, SECOND, 120 * SECOND, 60 * SECOND, 10 * SECOND, 10 * SECOND);
     }
   }
 
@@ -129,7 +133,8 @@ record Circuit(
       case ANSWERED -> started(now, rules);
       case STRIKE -> opened(false, now, jitter, rules);
       case REFUSED -> opened(true, now, jitter, rules);
-      case CONNECTED, OUTLIER, TIME -> this;
+      case TIME -> now - sinceNanos >= rules.unaskedNanos() ? started(now, rules) : this;
+      case CONNECTED, OUTLIER -> this;
     };
   }
 
@@ -181,6 +186,6 @@ record Circuit(
 
   /// Whether time alone will change it.
   boolean waitsForTime() {
-    return phase == Phase.SLOW_START || (phase == Phase.OPEN && !hard);
+    return phase == Phase.SLOW_START || phase == Phase.HALF_OPEN || (phase == Phase.OPEN && !hard);
   }
 }

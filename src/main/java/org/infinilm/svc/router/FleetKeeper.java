@@ -83,6 +83,8 @@ final class FleetKeeper implements AutoCloseable {
     long goodBefore;
     long badBefore;
     long firstBytesBefore;
+    boolean late;
+    boolean wasLate;
   }
 
   private final LinkedBlockingQueue<Report> reports = new LinkedBlockingQueue<>(100_000);
@@ -272,8 +274,10 @@ final class FleetKeeper implements AutoCloseable {
                 e.models(),
                 s.goodOnes() - m.goodBefore,
                 s.badOnes() - m.badBefore,
-                s.firstByteNanos() - m.firstBytesBefore);
-        failures |= sample.bad() > 0 || sample.firstByte() >= Outliers.LEAST_SLOW_NANOS;
+                s.firstByteNanos() - m.firstBytesBefore,
+                m.wasLate);
+        m.late = sample.late();
+        failures |= sample.bad() > 0 || sample.late();
         window.add(sample);
       }
     }
@@ -285,7 +289,11 @@ final class FleetKeeper implements AutoCloseable {
       }
     }
     if (now - windowNanos >= WINDOW_NANOS) {
-      roster.entries().forEach(e -> made(e).badBefore = slots.at(e.slot).badOnes());
+      for (Roster.Entry e : roster.entries()) {
+        Made m = made(e);
+        m.badBefore = slots.at(e.slot).badOnes();
+        m.wasLate = m.late;
+      }
       windowOpen = false;
       mayHaveOutliers = failures;
     }

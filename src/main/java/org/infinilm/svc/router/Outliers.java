@@ -29,13 +29,21 @@ final class Outliers {
   /// @param good answers below 500
   /// @param bad failures and answers of 500 and above
   /// @param firstByteNanos times to first byte of all answers together
-  record Sample(String name, List<String> models, long good, long bad, long firstByteNanos) {
+  /// @param wasLate whether its first bytes were late in the window before too: a pause of this
+  ///   process makes all that are under way late, once
+  record Sample(
+      String name, List<String> models, long good, long bad, long firstByteNanos, boolean wasLate) {
     long all() {
       return good + bad;
     }
 
     double rate() {
       return (double) good / all();
+    }
+
+    /// Whether its first bytes took so long that peers may show them to be late.
+    boolean late() {
+      return firstByte() >= LEAST_SLOW_NANOS;
     }
 
     /// Mean time to first byte; 0 when there was no answer.
@@ -60,7 +68,7 @@ final class Outliers {
   static List<String> of(List<Sample> window) {
     List<Sample> out = new ArrayList<>();
     for (Sample s : window) {
-      boolean slow = s.firstByte() >= LEAST_SLOW_NANOS;
+      boolean slow = s.late() && s.wasLate();
       if (s.all() >= LEAST && (s.bad() > 0 || slow) && standsOut(s, window)) {
         out.add(s);
       }
@@ -85,8 +93,7 @@ final class Outliers {
     if (requests < LEAST) {
       return false;
     }
-    boolean slow =
-        s.firstByte() >= LEAST_SLOW_NANOS && s.firstByte() > SLOWER * (firstBytes / peers);
+    boolean slow = s.late() && s.wasLate() && s.firstByte() > SLOWER * (firstBytes / peers);
     return s.rate() < rates / peers - MARGIN || (slow && rates > 0);
   }
 }

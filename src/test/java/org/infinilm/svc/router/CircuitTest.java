@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class CircuitTest {
   private static final long SECOND = 1_000_000_000L;
   private static final Rules RULES =
-      new Rules(3, 5 * SECOND, SECOND, 40 * SECOND, 60 * SECOND, 10 * SECOND);
+      new Rules(3, 5 * SECOND, SECOND, 40 * SECOND, 60 * SECOND, 10 * SECOND, 10 * SECOND);
 
   private Circuit circuit = Circuit.NEW;
   private long now;
@@ -74,7 +74,8 @@ class CircuitTest {
     "SSS +5 R, OPEN",
     "SSS +5 C, HALF_OPEN",
     "SSS +5 O, HALF_OPEN",
-    "SSS +5 +1000, HALF_OPEN",
+    "SSS +5 +9, HALF_OPEN",
+    "SSS +5 +11, SLOW_START",
     // refusals: the pause, then a connection, whatever else is said
     "RRR +1000, OPEN",
     "RRR C, OPEN",

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.router.Outliers.Sample;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -50,8 +51,18 @@ class OutliersTest {
       List<String> models = f[1].isEmpty() ? List.of() : List.of(f[1].split("\\+"));
       long good = Long.parseLong(f[2]);
       long firstBytes = f.length < 5 ? 0 : good * Long.parseLong(f[4]) * 1_000_000;
-      samples.add(new Sample(f[0], models, good, Long.parseLong(f[3]), firstBytes));
+      samples.add(new Sample(f[0], models, good, Long.parseLong(f[3]), firstBytes, true));
     }
     assertThat(String.join(" ", Outliers.of(samples))).isEqualTo(expected == null ? "" : expected);
+  }
+
+  @Test
+  void lateOnceIsNotLate() {
+    Sample peer = new Sample("a", List.of("m"), 100, 0, 100 * 1_000_000L, false);
+    long late = 100 * 5_000_000_000L;
+    Sample once = new Sample("b", List.of("m"), 100, 0, late, false);
+    Sample again = new Sample("b", List.of("m"), 100, 0, late, true);
+    assertThat(Outliers.of(List.of(peer, once))).isEmpty();
+    assertThat(Outliers.of(List.of(peer, again))).containsExactly("b");
   }
 }
