@@ -75,6 +75,7 @@ final class Router implements AutoCloseable {
                 config.clients().times(),
                 config.clients().cors()),
             new RouterFront(plane, own));
+    metrics.follow(server);
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();
     learner.start();

@@ -16,6 +16,7 @@ import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Faults;
+import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -120,6 +121,30 @@ final class RouterMetrics {
   private DistributionDataPoint plain(String name, String help, double[] bounds) {
     Histogram h = metrics.histogram(name, help, bounds);
     return h;
+  }
+
+  /// Shows what the listener counts.
+  void follow(ProxyServer server) {
+    metrics.gauge(
+        "infini_router_connections",
+        "Client connections that are open.",
+        c -> c.call((double) server.connections()));
+    metrics.gauge(
+        "infini_router_buffered_bytes",
+        "Memory of request bodies and unsent answers.",
+        c -> c.call((double) server.bufferedBytes()));
+    metrics.counter(
+        "infini_router_connections_refused_total",
+        "Client connections over the limits.",
+        c -> c.call((double) server.connectionsTurnedAway()));
+    metrics.counter(
+        "infini_router_given_up_for_memory_total",
+        "Requests and answers that were given up when memory ran short.",
+        c -> c.call((double) server.givenUpForMemory()));
+    metrics.counter(
+        "infini_router_stalled_clients_total",
+        "Clients that were closed because they did not read or send.",
+        c -> c.call((double) server.stalledClients()));
   }
 
   void settled(

@@ -174,6 +174,19 @@ class RouterIT {
   }
 
   @Test
+  void theListenersCountsAreInTheMetrics() throws Exception {
+    routeTo(Map.of(), paged("paged-1"));
+    assertThat(chat("hi").status()).isEqualTo(200);
+    assertThat(new String(client.get(at("/metrics"), SOON).body(), UTF_8))
+        .containsPattern("infini_router_connections [1-9]")
+        .contains(
+            "infini_router_buffered_bytes ",
+            "infini_router_connections_refused_total 0.0",
+            "infini_router_given_up_for_memory_total 0.0",
+            "infini_router_stalled_clients_total 0.0");
+  }
+
+  @Test
   void anEmptyPoolFallsBackAndSaysSo() throws Exception {
     SimulatedInstance small = paged("paged-1");
     routeTo(Map.of("threshold", "100"), small);
