@@ -7,4 +7,7 @@ public interface InboundEvents {
 
   /// The client closed before its answer was complete.
   void gone();
+
+  /// The server ends now: what is not answered yet must be, at once.
+  void shutdown();
 }

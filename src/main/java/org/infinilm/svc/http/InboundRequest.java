@@ -40,6 +40,9 @@ final class InboundRequest implements Inbound {
 
         @Override
         public void gone() {}
+
+        @Override
+        public void shutdown() {}
       };
 
   private final ProxyConnection connection;
@@ -339,6 +342,13 @@ final class InboundRequest implements Inbound {
   void writabilityChanged(boolean on) {
     if (!ended) {
       events.writable(on);
+    }
+  }
+
+  /// Has the exchange end at once; a request that a handler has is not waited for.
+  void shutdown() {
+    if (!ended) {
+      events.shutdown();
     }
   }
 

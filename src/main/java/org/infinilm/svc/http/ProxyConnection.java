@@ -470,6 +470,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
   }
 
+  /// Ends the request in flight; its answer closes the connection.
+  void shutdown() {
+    InboundRequest r = current;
+    if (r != null) {
+      r.shutdown();
+    }
+  }
+
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
     countOut();

@@ -62,6 +62,7 @@ public final class ProxyServer implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(ProxyServer.class);
   private static final Duration LEAST_UNACKED = Duration.ofSeconds(40);
+  private static final int LAST_STEPS = 25;
   private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
@@ -237,6 +238,25 @@ public final class ProxyServer implements AutoCloseable {
     listener.close().awaitUninterruptibly();
     shared.closeIdle = true;
     for (long left = grace.toMillis(); left > 0 && shared.live.get() > 0; left -= STEP_MILLIS) {
+      TimeUnit.MILLISECONDS.sleep(STEP_MILLIS);
+    }
+    int cut = shared.live.get();
+    if (cut > 0) {
+      LOG.warn("{} requests were still under way after {} s and are cut", cut, grace.toSeconds());
+      cut();
+    }
+  }
+
+  /// Has every request in flight answered, or its stream broken off, and waits a moment for that to
+  /// go out.
+  private void cut() throws InterruptedException {
+    for (Channel c : connections) {
+      ProxyConnection p = c.pipeline().get(ProxyConnection.class);
+      if (p != null) {
+        c.eventLoop().execute(p::shutdown);
+      }
+    }
+    for (int k = 0; k < LAST_STEPS && shared.live.get() > 0; k++) {
       TimeUnit.MILLISECONDS.sleep(STEP_MILLIS);
     }
   }

@@ -48,6 +48,9 @@ final class RequestCheck {
     if (r.method().equals(HttpMethod.CONNECT)) {
       return new Refusal(501, "CONNECT is not supported");
     }
+    if (r.method().equals(HttpMethod.TRACE)) {
+      return new Refusal(501, "TRACE is not supported");
+    }
     if (r.method().name().length() > LONGEST_METHOD) {
       return new Refusal(501, "method (expected: at most " + LONGEST_METHOD + " characters)");
     }

@@ -36,7 +36,7 @@ final class Picker {
     }
     List<Instance> now = Shortlist.now(fit, load, random);
     if (now.isEmpty()) {
-      return new Choice.Wait(pool, why, List.copyOf(fit));
+      return new Choice.Wait(pool, why, Shortlist.awaited(fit, load));
     }
     if (ask.affinity() != 0 && fit.size() > 1) {
       return Rendezvous.place(ask.affinity(), pool, fit, now, of.evenWeights(), load);

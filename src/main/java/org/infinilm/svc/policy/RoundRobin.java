@@ -31,7 +31,7 @@ final class RoundRobin implements Policy {
     Reason why = all.size() == 1 ? Reason.ONLY : Reason.POLICY;
     List<Instance> now = Shortlist.now(fit, load, random);
     return now.isEmpty()
-        ? new Choice.Wait(Pool.ANY, why, List.copyOf(fit))
+        ? new Choice.Wait(Pool.ANY, why, Shortlist.awaited(fit, load))
         : new Choice.Send(turns.next(candidates, Pool.ANY, now, IDLE), Pool.ANY, why);
   }
 }

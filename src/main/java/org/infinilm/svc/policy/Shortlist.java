@@ -26,7 +26,8 @@ final class Shortlist {
   }
 
   /// Those that take a request now and want one. Who comes back into service wants its share of
-  /// them, by lot. When nobody wants one: those that take it all the same; empty when all are full.
+  /// them, by lot. When nobody wants one: those that take it all the same; empty when all are full,
+  /// or when those that are not asked to be left alone.
   static List<Instance> now(List<Instance> among, Load load, RandomGenerator random) {
     int k = 0;
     while (k < among.size() && wants(among.get(k), load, random)) {
@@ -49,7 +50,28 @@ final class Shortlist {
         }
       }
     }
-    return wanting.isEmpty() ? free : wanting;
+    if (!wanting.isEmpty()) {
+      return wanting;
+    }
+    return free.size() < among.size() && allPassedOver(free, load) && !allPassedOver(among, load)
+        ? List.of()
+        : free;
+  }
+
+  /// Whom to wait for: not those that asked to be left alone, while there are others.
+  static List<Instance> awaited(List<Instance> fit, Load load) {
+    List<Instance> out = new ArrayList<>(fit);
+    out.removeIf(i -> load.passedOver(i.slot()));
+    return out.isEmpty() ? List.copyOf(fit) : List.copyOf(out);
+  }
+
+  private static boolean allPassedOver(List<Instance> among, Load load) {
+    for (int k = 0; k < among.size(); k++) {
+      if (!load.passedOver(among.get(k).slot())) {
+        return false;
+      }
+    }
+    return true;
   }
 
   static boolean wants(Instance i, Load load, RandomGenerator random) {

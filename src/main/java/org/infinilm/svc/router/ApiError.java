@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import org.infinilm.svc.http.Failure;
@@ -139,27 +140,42 @@ record ApiError(
   /// The event by which an answer that is no event stream is told inside one: the instance's own
   /// words when they are a JSON document, in one line.
   static byte[] toldInside(int status, String said, ErrorShape shape) {
-    String event;
+    JsonNode own = MissingNode.getInstance();
     try {
-      JsonNode own = Json.tree(said.getBytes(StandardCharsets.UTF_8));
-      if (status < 400 || !own.isObject()) {
-        throw new IOException("no error object");
-      }
-      String name = shape == ErrorShape.OPENAI ? "" : "event: error\n";
-      event = name + "data: " + Json.text(own) + "\n\n";
-    } catch (IOException noErrorObject) {
-      event =
-          shape.event(
-              new ApiError(
-                  status < 400 ? 502 : status,
-                  Outcome.UPSTREAM_ERROR,
-                  "instance_error",
-                  SERVER,
-                  "the instance answered " + status + " (expected: an event stream)",
-                  null,
-                  true));
+      own = Json.tree(said.getBytes(StandardCharsets.UTF_8));
+    } catch (IOException noJson) {
+      // told in our words
     }
+    boolean error = status >= 400;
+    boolean itsOwnForm =
+        error
+            && (shape == ErrorShape.OPENAI
+                ? own.path("error").isObject()
+                : "error".equals(own.path("type").asText()));
+    if (itsOwnForm) {
+      String name = shape == ErrorShape.OPENAI ? "" : "event: error\n";
+      return (name + "data: " + Json.text(own) + "\n\n").getBytes(StandardCharsets.UTF_8);
+    }
+    String words = error ? words(own) : "";
+    String event =
+        shape.event(
+            new ApiError(
+                status < 400 ? 502 : status,
+                Outcome.UPSTREAM_ERROR,
+                "instance_error",
+                SERVER,
+                words.isEmpty()
+                    ? "the instance answered " + status + " (expected: an event stream)"
+                    : words,
+                null,
+                true));
     return event.getBytes(StandardCharsets.UTF_8);
+  }
+
+  /// The message of an instance's error, whatever its form.
+  private static String words(JsonNode own) {
+    JsonNode e = own.path("error");
+    return e.isTextual() ? e.asText() : e.path("message").asText(own.path("message").asText());
   }
 
   /// For requests that cannot be read at all.

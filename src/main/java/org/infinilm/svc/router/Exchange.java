@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Failure.Kind;
 import org.infinilm.svc.http.HeadPatch;
@@ -135,7 +136,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
           rename(model);
         }
         Optional<Duration> pause = plane.config().sseComments();
-        if (pause.isPresent() && q.question().stream() && q.question().generation()) {
+        if (pause.isPresent() && q.question().streams()) {
           quiet = new QuietStream(in, account.requestId(), pause.get());
         }
         stage = Stage.CHOOSE;
@@ -281,15 +282,8 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     Question q = asked();
     if (retries.mayPutAside(q, head.status())) {
       Candidates others = retries.besides(a.instance(), q, plane.table().get().fleet());
-      if (!others.isEmpty() && choice(q, others) instanceof Choice.Send other) {
-        if (retries.pay(a.instance(), head, other.instance())) {
-          a.giveUp();
-          stage = Stage.CHOOSE;
-          take(other);
-          advance();
-          return;
-        }
-        plane.admission().giveBack(other);
+      if (!others.isEmpty() && putAside(a, head, others)) {
+        return;
       }
     }
     if (head.status() < 500) {
@@ -299,6 +293,39 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     if (quiet != null) {
       quiet.follows(answer);
     }
+  }
+
+  /// Leaves an answer for another instance's, which is asked at once or when it has a place.
+  private boolean putAside(Attempt a, ResponseHead head, Candidates others) {
+    Choice next = choice(asked(), others);
+    List<Instance> who =
+        switch (next) {
+          case Choice.Send s -> List.of(s.instance());
+          case Choice.Wait w -> w.accepted();
+          case Choice.Refuse r -> List.of();
+        };
+    if (who.isEmpty()) {
+      return false;
+    }
+    if (!retries.pay(a.instance(), head, who)) {
+      if (next instanceof Choice.Send s) {
+        plane.admission().giveBack(s);
+      }
+      return false;
+    }
+    a.giveUp();
+    goOn(next, others);
+    return true;
+  }
+
+  private void goOn(Choice next, Candidates among) {
+    stage = Stage.CHOOSE;
+    switch (next) {
+      case Choice.Send s -> take(s);
+      case Choice.Wait w -> await(w, among);
+      case Choice.Refuse r -> {}
+    }
+    advance();
   }
 
   private boolean startedEarly() {
@@ -332,7 +359,11 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     Question q = asked();
     Attempt a = current();
     Candidates larger = retries.larger(a.instance(), q, plane.table().get().fleet());
-    if (larger.isEmpty() || !(choice(q, larger) instanceof Choice.Send other)) {
+    if (larger.isEmpty()) {
+      return false;
+    }
+    Choice next = choice(q, larger);
+    if (next instanceof Choice.Refuse) {
       return false;
     }
     a.giveUp();
@@ -341,9 +372,7 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
       quiet.follows(null);
     }
     retries.couldNotHold(a.instance());
-    stage = Stage.CHOOSE;
-    take(other);
-    advance();
+    goOn(next, larger);
     return true;
   }
 
@@ -445,6 +474,26 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
       settleAnswered(to);
     } else {
       settle(Outcome.CLIENT_GONE, 499);
+    }
+  }
+
+  @Override
+  public void shutdown() {
+    if (stage == Stage.SETTLED) {
+      return;
+    }
+    leaveLine();
+    Attempt a = attempt;
+    if (a != null) {
+      a.giveUp();
+    }
+    ApiError e = ApiError.unavailable("shutting_down", "the router ends; ask again");
+    Answer begun = answer;
+    if (begun != null && begun.begun()) {
+      begun.breakOff(e);
+      settle(e.outcome(), begun.status());
+    } else {
+      reject(e);
     }
   }
 

@@ -223,7 +223,10 @@ final class FleetKeeper implements AutoCloseable {
           case ANSWERED -> Event.ANSWERED;
           case DISPROVED -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
-          case CLOSED, BAD_ANSWER, SERVER_ERROR, BUSY -> Event.TIME;
+          case CLOSED, BAD_ANSWER, SERVER_ERROR ->
+              // on trial nobody else may be asked to disprove it
+              e.circuit.phase() == Circuit.Phase.HALF_OPEN ? Event.STRIKE : Event.TIME;
+          case BUSY -> Event.TIME;
         };
     switch (s.sight()) {
       case DISPROVED -> e.lastFailure = "it failed requests that others answered";
@@ -234,8 +237,7 @@ final class FleetKeeper implements AutoCloseable {
           resolver.refresh(url.host());
         }
       }
-      case CLOSED, BAD_ANSWER, SERVER_ERROR -> made(e).trialNanos = 0;
-      case ANSWERED, BUSY -> {}
+      case CLOSED, BAD_ANSWER, SERVER_ERROR, ANSWERED, BUSY -> {}
     }
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }

@@ -36,6 +36,12 @@ record ModelNames(Map<String, String> aliases, int unknownStatus) {
             place + ": " + name + " is " + before + " and " + model + " (expected: one model)");
       }
     }
+    for (String model : out.values()) {
+      if (out.containsKey(model)) {
+        throw new ConfigException(
+            place + ": " + model + " is an alias itself (expected: the name of a model)");
+      }
+    }
     return out;
   }
 

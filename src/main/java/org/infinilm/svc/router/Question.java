@@ -43,6 +43,11 @@ record Question(
 
   record Wrong(ApiError error, ErrorShape shape) implements Result {}
 
+  /// Whether its answer is a stream of events that a route of the API defines.
+  boolean streams() {
+    return stream && (generation || shape != ErrorShape.OPENAI);
+  }
+
   Ask ask() {
     return new Ask(size, threshold, needTokens, leastTokens, affinity);
   }

@@ -53,7 +53,8 @@ final class Questions {
       renamed = !meant.equals(model);
       model = meant;
       if (fleet.forModel(model) == null) {
-        return new Question.Wrong(config.names().unknown(model, table), route.errors());
+        return new Question.Wrong(
+            config.names().unknown(String.valueOf(peeked.model()), table), route.errors());
       }
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = fleet.models();

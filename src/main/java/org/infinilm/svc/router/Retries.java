@@ -164,11 +164,11 @@ final class Retries {
 
   /// Puts an answer aside; false when the budget does not allow it.
   ///
-  /// @param next who would be asked instead
-  boolean pay(Instance i, ResponseHead answer, Instance next) {
+  /// @param next who would be asked instead, at once or when it has a place
+  boolean pay(Instance i, ResponseHead answer, List<Instance> next) {
     boolean free =
         plane.instances().failuresInARow(i) >= FREE_AFTER_FAILURES
-            && plane.instances().failuresInARow(next) == 0;
+            && next.stream().anyMatch(n -> plane.instances().failuresInARow(n) == 0);
     if (!free && !plane.retryBudget().retry()) {
       return false;
     }

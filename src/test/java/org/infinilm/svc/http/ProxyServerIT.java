@@ -87,6 +87,9 @@ class ProxyServerIT {
             public void writable(boolean on) {}
 
             @Override
+            public void shutdown() {}
+
+            @Override
             public void gone() {
               gone.incrementAndGet();
             }

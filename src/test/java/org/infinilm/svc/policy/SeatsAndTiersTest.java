@@ -145,7 +145,11 @@ class SeatsAndTiersTest {
     assertThat(choose(p, size(1, 1), two)).isInstanceOf(Choice.Send.class);
     pausing.remove(1);
     full.add(1);
-    assertThat(sent(p, size(1, 1), two)).isEqualTo("a");
+    assertThat(choose(p, size(1, 1), two))
+        .as("the other one is waited for")
+        .isInstanceOfSatisfying(
+            Choice.Wait.class,
+            w -> assertThat(w.accepted()).extracting(Instance::name).containsExactly("b"));
   }
 
   @ParameterizedTest

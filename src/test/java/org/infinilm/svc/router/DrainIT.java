@@ -151,4 +151,27 @@ class DrainIT {
       assertThat(drain.isAlive()).isFalse();
     }
   }
+
+  /// What is still under way at the end of the drain time is told, not cut in silence.
+  @Test
+  void whatIsCutAtTheEndIsToldSo() throws Exception {
+    rig.start("drain_timeout=0.3", "lame_duck=0");
+    try (Socket slow = rig.connect();
+        Socket stream = rig.connect()) {
+      write(slow, ID.replace("/g", "/slow"));
+      write(stream, ID.replace("/g", "/stream"));
+      await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 2);
+      drain();
+      Said told = Said.read(slow.getInputStream());
+      assertThat(told.status()).isEqualTo(503);
+      assertThat(told.body()).contains("shutting_down");
+      assertThat(told.head())
+          .containsIgnoringCase("retry-after: ")
+          .containsIgnoringCase("connection: close");
+      assertThat(new String(stream.getInputStream().readAllBytes(), ISO_8859_1))
+          .contains("\r\n1\r\na\r\n")
+          .doesNotContain("\r\n0\r\n\r\n");
+      drain.join();
+    }
+  }
 }
