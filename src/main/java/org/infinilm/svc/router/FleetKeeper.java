@@ -29,6 +29,7 @@ import org.slf4j.LoggerFactory;
 final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
+  private static final int MOST_TOLD = 8;
   private static final long WINDOW_NANOS = Duration.ofSeconds(10).toNanos();
 
   private static final int MOST_TWINS = 10_000;
@@ -63,6 +64,7 @@ final class FleetKeeper implements AutoCloseable {
   /// One instance as `/services` shows it.
   ///
   /// @param doubted whether its own port must show that it answers
+  /// @param why what keeps it out of service, or an empty text
   record View(
       Instance instance,
       long errors,
@@ -70,7 +72,8 @@ final class FleetKeeper implements AutoCloseable {
       boolean suspect,
       boolean doubted,
       Known known,
-      @Nullable List<Map<String, Object>> modelsList) {}
+      @Nullable List<Map<String, Object>> modelsList,
+      String why) {}
 
   /// What the keeper has made of an entry.
   private static final class Made {
@@ -85,6 +88,9 @@ final class FleetKeeper implements AutoCloseable {
     long firstBytesBefore;
     boolean late;
     boolean wasLate;
+
+    /// What was logged of why it is out.
+    final Set<String> told = new HashSet<>();
   }
 
   private final LinkedBlockingQueue<Report> reports = new LinkedBlockingQueue<>(100_000);
@@ -438,7 +444,9 @@ final class FleetKeeper implements AutoCloseable {
     View before = m.view;
     Instance i = e.instance(seating);
     boolean doubted = e.circuit.doubted();
+    String why = i.state() == State.ROUTABLE ? "" : e.why();
     if (before != null
+        && before.why().equals(why)
         && before.instance().equals(i)
         && before.errors() == e.errors
         && before.probeSeconds() == e.probeSeconds
@@ -448,7 +456,11 @@ final class FleetKeeper implements AutoCloseable {
         && Objects.equals(before.modelsList(), e.modelsList())) {
       return before;
     }
-    View now = new View(i, e.errors, e.probeSeconds, e.suspect(), doubted, e.known, e.modelsList());
+    View now =
+        new View(i, e.errors, e.probeSeconds, e.suspect(), doubted, e.known, e.modelsList(), why);
+    if (i.state() == State.EJECTED && m.told.size() < MOST_TOLD && m.told.add(why)) {
+      LOG.warn("instance {} is still out of service: {}", e.known.name(), why);
+    }
     m.view = now;
     return now;
   }
@@ -458,6 +470,8 @@ final class FleetKeeper implements AutoCloseable {
     if (m.seen && s == m.state) {
       return;
     }
+    m.told.clear();
+    m.told.add(e.why());
     switch (s) {
       case ROUTABLE -> LOG.info("instance {} is in service", e.known.name());
       case EJECTED -> {

@@ -152,6 +152,7 @@ final class OwnRoutes {
       m.put("tier", i.tier());
       m.put("url", i.url());
       m.put("weight", i.weight());
+      m.put("why_out", v.why().isEmpty() ? null : v.why());
       out.add(m);
     }
     return out;

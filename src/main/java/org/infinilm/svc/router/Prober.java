@@ -58,6 +58,9 @@ final class Prober implements AutoCloseable {
   private final Semaphore slowLane = new Semaphore(SLOW_LANE);
   private final Thread thread;
 
+  /// Why a URL did not answer when it was asked last.
+  private final Map<String, String> reasons = new ConcurrentHashMap<>();
+
   /// One probe under way and the lane whose place it holds.
   private static final class Probe {
     private final long sinceNanos;
@@ -157,6 +160,7 @@ final class Prober implements AutoCloseable {
       dueNanos.keySet().retainAll(names);
       late.retainAll(names);
       wasOut.retainAll(names);
+      reasons.clear();
       models.keepOnly(names);
     }
   }
@@ -234,8 +238,14 @@ final class Prober implements AutoCloseable {
               : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
       return new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
     }
-    int own = status(k.at("/health"), k);
-    return new Result(ofFixed(k.url(), babysitter, own), own > 0, own != REFUSED);
+    String health = k.at("/health");
+    int own = status(health, k);
+    String failure = ofFixed(k.url(), babysitter, own);
+    String reason = reasons.get(health);
+    return new Result(
+        failure == null || reason == null ? failure : failure + ": " + reason,
+        own > 0,
+        own != REFUSED);
   }
 
   /// Whether the instance's own port answers, where requests could not connect to it: another
@@ -262,10 +272,14 @@ final class Prober implements AutoCloseable {
   /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
   private int status(String url, Known k) throws InterruptedException {
     try {
-      return client(http, k)
-          .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
-          .status();
+      int status =
+          client(http, k)
+              .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
+              .status();
+      reasons.remove(url);
+      return status;
     } catch (IOException | IllegalArgumentException e) {
+      reasons.put(url, String.valueOf(e.getMessage()));
       return e.getCause() instanceof ConnectException
               || e.getCause() instanceof NoRouteToHostException
           ? REFUSED

@@ -98,7 +98,7 @@ final class Roster {
       return !known.running()
           ? "its own status is not running"
           : unread()
-              ? "its models are not known yet"
+              ? "its models are not known yet" + (lastFailure.isEmpty() ? "" : "; " + lastFailure)
               : !placed
                   ? "its host name has no address"
                   : twinOf != null ? "it is " + twinOf + " under another name" : lastFailure;

@@ -57,7 +57,7 @@ final class RawRouter implements AutoCloseable {
     return this;
   }
 
-  private JsonNode services() throws Exception {
+  JsonNode services() throws Exception {
     return Json.tree(client.get(at("/services"), SOON).body()).path("services");
   }
 

@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
@@ -269,6 +270,21 @@ class TlsInstancesIT {
         .startsWith("HTTP/1.1 503")
         .contains("TLS: " + w.words);
     assertThat(i.seen).isEmpty();
+  }
+
+  /// An instance that never came into service says why, before any request.
+  @ParameterizedTest
+  @EnumSource(Wrong.class)
+  void whatIsWrongIsSaidOfAnInstanceThatWasNeverInService(Wrong w) throws Exception {
+    RawInstance i = instance(wrong(w), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router =
+        RawRouter.of(
+            Map.of("health_interval", "0.2"),
+            List.of("https://localhost:" + i.port() + ",name=i,ca_file=" + caFile));
+    await()
+        .atMost(RawRouter.SOON)
+        .untilAsserted(
+            () -> assertThat(router.services().path(0).path("why_out").asText()).contains(w.words));
   }
 
   @Test
