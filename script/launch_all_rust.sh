@@ -210,14 +210,16 @@ if ((rc)); then
   die "not everything started"
 fi
 
-# A babysitter that gives up takes nothing else with it, unless it was the last part.
+# A babysitter that gives up takes nothing else with it, unless it was the last one.
 lost() {
-  local name=$1 code=$2 i kept_names=() kept_pids=() kept_logs=()
+  local name=$1 code=$2 i sitters=0 kept_names=() kept_pids=() kept_logs=()
   forget "$name"
   for ((i = 0; i < ${#pids[@]}; i++)); do
-    [[ ${names[i]} == "$name" ]] || { kept_names+=("${names[i]}") kept_pids+=("${pids[i]}") kept_logs+=("${logs[i]}"); }
+    [[ ${names[i]} == "$name" ]] && continue
+    kept_names+=("${names[i]}") kept_pids+=("${pids[i]}") kept_logs+=("${logs[i]}")
+    if [[ ${names[i]} == babysitter_* ]]; then sitters=$((sitters + 1)); fi
   done
-  if [[ $name == registry || $name == router ]] || ((${#kept_pids[@]} == 0)); then
+  if ((sitters == 0)) || [[ $name == registry || $name == router ]]; then
     warn "$name: ended by itself with exit code $code; ending the others"
     end_all
     exit $((code ? code : 1))
