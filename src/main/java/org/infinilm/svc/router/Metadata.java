@@ -65,15 +65,6 @@ final class Metadata {
     return smallest(whole(entry.get("max_model_len")), meta);
   }
 
-  /// Tokens that fit one request, by llama.cpp's `/props`, or [Instance#UNKNOWN].
-  static long propsTokens(Map<?, ?> props) {
-    long slot =
-        props.get("default_generation_settings") instanceof Map<?, ?> d
-            ? whole(d.get("n_ctx"))
-            : -1;
-    return smallest(slot > 0 ? slot : whole(props.get("n_ctx")));
-  }
-
   /// The smallest that is stated.
   private static long smallest(long... tokens) {
     long least = Instance.UNKNOWN;

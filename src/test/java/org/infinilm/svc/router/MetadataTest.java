@@ -66,21 +66,6 @@ class MetadataTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{\"default_generation_settings\":{\"n_ctx\":8192,\"params\":{}},\"total_slots\":4} | 8192",
-        "{\"default_generation_settings\":{\"n_ctx\":8192},\"n_ctx\":32768} | 8192",
-        "{\"n_ctx\":4096} | 4096",
-        "{\"default_generation_settings\":{}} | -1",
-        "{} | -1",
-      })
-  void llamaCppsPropsSayWhatASlotHolds(String json, long tokens) throws Exception {
-    assertThat(Metadata.propsTokens(map(json))).isEqualTo(tokens);
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      quoteCharacter = '`',
-      value = {
         "{} | 4096 | 16384 | 16384",
         "{\"max_cache_len\":8192} | 4096 | 16384 | 8192",
         "{\"max_cache_len\":32768} | 4096 | 16384 | 16384",
