@@ -17,7 +17,6 @@ final class Account {
   private final String path;
   private final long startNanos;
   private int sends;
-  private boolean closed;
   private long waitsSinceNanos;
   private long queuedNanos;
 
@@ -73,8 +72,9 @@ final class Account {
     return sends;
   }
 
-  boolean closed() {
-    return closed;
+  /// Closes it for a request that asks for nothing that can be given.
+  void unread(ApiError e) {
+    close(e.outcome(), e.status(), null, null, List.of(), null, null);
   }
 
   /// Closes it: metrics, decision, facts.
@@ -90,7 +90,6 @@ final class Account {
       List<Instance> failed,
       @Nullable Attempt last,
       @Nullable ResponseTap tap) {
-    closed = true;
     long now = plane.ticker().nanos();
     String model = asked == null || asked.model() == null ? "" : asked.model();
     long bytes = asked == null ? 0 : asked.bodyBytes();

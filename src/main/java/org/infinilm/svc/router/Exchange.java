@@ -1,23 +1,16 @@
 package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
-import java.nio.charset.StandardCharsets;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
-import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Predicate;
 import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Failure.Kind;
-import org.infinilm.svc.http.HeadPatch;
-import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
-import org.infinilm.svc.http.ModelRewrite;
-import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Reason;
@@ -30,317 +23,183 @@ import org.slf4j.LoggerFactory;
 /*
  * The stages, in order, each one method:
  *
- *   read      what the body says: model, size, affinity, limits          -> choose | reject
- *   choose    who may take it in the fleet of now, then the policy       -> send | wait | reject
- *   wait      in line for a seat                                         -> send | choose | reject
- *   send      an attempt: count in, connect or reuse, write              -> await
- *   await     hold the instance's head until the first byte of its body  -> relay | again
- *   relay     pass slices through, watching them                         -> settle
- *   again     note what failed, leave that instance out                  -> choose | reject
- *   settle    count out, metrics, decision, facts: once, whatever happened
+ *   read      what the body says: model, size, affinity, limits (Questions)  -> choose | end
+ *   choose    who may take it in the fleet of now (Retries), then the policy
+ *             and a seat, at once or after a wait in line (Placement)        -> placed | end
+ *   placed    an attempt, counted in                                         -> send
+ *   send      connect or reuse, write (Sending, Attempt)                     -> answered | failed
+ *   answered  hold the head until the first byte of its body (Reply)         -> body | choose
+ *   body      pass slices through, watching them (Answer)                    -> ended | failed
+ *   failed    note what failed, leave that instance out                      -> choose | end
+ *   settle    count out, metrics, decision, facts (Account): once, whatever happened
  *
  * Another attempt is made only while the client has nothing of an answer; Retries says when.
  */
-final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
+final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
 
   private enum Stage {
-    READ,
     CHOOSE,
-    WAIT,
     SEND,
-    AWAIT,
-    RELAY,
+    ELSEWHERE,
     SETTLED
   }
 
   private final Plane plane;
   private final Inbound in;
   private final Account account;
+  private final Question question;
+  private final Reply reply;
   private final Retries retries;
+  private final Placement placement;
+  private final Sending sending;
 
-  private Stage stage = Stage.READ;
-  private @Nullable Question question;
+  private Stage stage = Stage.CHOOSE;
   private @Nullable Candidates candidates;
   private @Nullable Attempt attempt;
-  private @Nullable Answer answer;
-  private @Nullable QuietStream quiet;
-  private @Nullable Waiting waiting;
 
-  /// The body to send when it is not the client's own.
-  private @Nullable ByteBuf body;
-
-  private boolean bodyDecoded;
-
-  Exchange(Plane plane, Inbound in) {
+  private Exchange(Plane plane, Inbound in, Account account, Question question) {
     this.plane = plane;
     this.in = in;
-    this.account = new Account(plane, in);
+    this.account = account;
+    this.question = question;
+    this.reply = new Reply(plane, in, account, question);
     this.retries = new Retries(plane, account);
+    this.placement = new Placement(plane, in, account, question, this);
+    this.sending = new Sending(plane, in, question, account.requestId());
   }
 
-  void start() {
-    in.events(this);
+  /// Takes a request over, on its event loop.
+  static void start(Plane plane, Inbound in) {
     plane.retryBudget().request();
-    advance();
+    Account account = new Account(plane, in);
+    switch (read(plane, in, account)) {
+      case Question.Asked a -> {
+        Exchange x = new Exchange(plane, in, account, a.question());
+        in.events(x);
+        x.advance();
+      }
+      case Question.Wrong w -> {
+        in.answer(w.error().response(account.requestId(), w.shape()));
+        account.unread(w.error());
+      }
+    }
   }
 
+  private static Question.Result read(Plane plane, Inbound in, Account account) {
+    try {
+      return Questions.read(plane, in);
+    } catch (RuntimeException e) {
+      LOG.error("request {} could not be read", account.requestId(), e);
+      return new Question.Wrong(ApiError.internal(), ErrorShape.OPENAI);
+    }
+  }
+
+  /// Goes on until the next event is somebody else's: an instance's, the line's, the client's.
   private void advance() {
     try {
       while (true) {
         switch (stage) {
-          case READ -> read();
           case CHOOSE -> choose();
-          case SEND -> {
-            send();
-            return;
-          }
-          case WAIT, AWAIT, RELAY, SETTLED -> {
+          case SEND -> send(current());
+          case ELSEWHERE, SETTLED -> {
             return;
           }
         }
       }
     } catch (RuntimeException e) {
       LOG.error("request {} failed", account.requestId(), e);
-      fault();
+      stop(ApiError.internal());
     }
-  }
-
-  /// Ends an exchange after a fault of ours.
-  private void fault() {
-    leaveLine();
-    Attempt a = attempt;
-    if (a != null) {
-      a.giveUp();
-    }
-    Answer begun = answer;
-    if (begun != null && begun.begun()) {
-      begun.breakOff(ApiError.internal());
-      settle(Outcome.INTERNAL, begun.status());
-    } else {
-      reject(ApiError.internal());
-    }
-  }
-
-  private void read() {
-    if (plane.via().loops(in.head().joined("via"))) {
-      reject(ApiError.loop());
-      return;
-    }
-    switch (Questions.read(plane, in)) {
-      case Question.Wrong w -> reject(w.error(), w.shape());
-      case Question.Asked q -> {
-        question = q.question();
-        String model = q.question().model();
-        if (model != null && q.question().renamed()) {
-          rename(model);
-        }
-        Optional<Duration> pause = plane.config().sseComments();
-        if (pause.isPresent() && q.question().streams()) {
-          quiet = new QuietStream(in, account.requestId(), pause.get());
-        }
-        stage = Stage.CHOOSE;
-      }
-    }
-  }
-
-  /// The instance knows its model by its own name only.
-  private void rename(String model) {
-    RequestHead h = in.head();
-    ModelRewrite.Rewritten r =
-        ModelRewrite.of(in.body(), h.header("content-type"), h.joined("content-encoding"), model);
-    body = r.body();
-    bodyDecoded = r.decoded();
   }
 
   private void choose() {
-    Question q = asked();
-    Candidates left = retries.candidates(q, plane.table().get().fleet());
+    Candidates left = retries.candidates(question, fleet());
     if (candidates == null) {
       candidates = left;
     }
     if (left.isEmpty()) {
-      reject(retries.firstCause(q.nobody()));
-      return;
+      noPlace(question.nobody());
+    } else {
+      stage = Stage.ELSEWHERE;
+      placement.follow(placement.choose(left), left);
     }
-    switch (choice(q, left)) {
-      case Choice.Send s -> take(s);
-      case Choice.Wait w -> await(w, left);
-      case Choice.Refuse r ->
-          reject(
-              retries.firstCause(
-                  ApiError.invalid(
-                      "context_length_exceeded",
-                      "the request needs at least "
-                          + r.leastTokens()
-                          + " tokens for its text alone (expected: at most "
-                          + r.capacityTokens()
-                          + ", the largest instance of this model)")));
-    }
-  }
-
-  /// Stands in line for a seat; a request that waited before keeps its time.
-  private void await(Choice.Wait w, Candidates among) {
-    stage = Stage.WAIT;
-    Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
-    waiting = new Waiting(plane.seats(), in, this, w);
-    if (!left.isPositive()
-        || !waiting.start(among, asked().bodyBytes(), account.waitsSince(), left)) {
-      waiting = null;
-      overloaded(w);
-    }
-  }
-
-  private void overloaded(Choice.Wait w) {
-    reject(
-        retries.firstCause(
-            ApiError.unavailable(
-                "overloaded",
-                "every instance that could take the request is busy",
-                Long.toString(plane.seats().retryAfterSeconds(w.accepted())))));
-  }
-
-  @Override
-  public void seated(Choice.Send s) {
-    waiting = null;
-    account.waited();
-    stage = Stage.CHOOSE;
-    take(s);
-    advance();
   }
 
   @Override
   public void chooseAgain() {
-    waiting = null;
     stage = Stage.CHOOSE;
     advance();
   }
 
   @Override
-  public void waitedTooLong(Choice.Wait w) {
-    waiting = null;
-    account.waited();
-    overloaded(w);
+  public void noPlace(ApiError why) {
+    end(retries.firstCause(why));
   }
 
-  private void leaveLine() {
-    Waiting w = waiting;
-    waiting = null;
-    if (w != null) {
-      w.leave();
-      account.waited();
-    }
-  }
-
-  private Choice choice(Question q, Candidates left) {
-    long before = plane.ticker().nanos();
-    Choice c = plane.admission().choose(q.ask(), left, q.replayable(), ThreadLocalRandom.current());
-    plane.metrics().decided(plane.ticker().nanos() - before);
-    return c;
-  }
-
-  private void take(Choice.Send s) {
-    Target target = plane.table().get().target(s.instance());
+  @Override
+  public void placed(Choice.Send s) {
+    Instance i = s.instance();
+    Target target = plane.table().get().target(i);
     if (target == null) {
       // it left between the table that was chosen from and this one
-      plane.admission().giveBack(s);
-      retries.failed(s.instance(), new Failure(Kind.CONNECT_REFUSED, "it left the fleet"));
-      return;
+      placement.giveBack(s);
+      retries.failed(i, new Failure(Kind.CONNECT_REFUSED, "it left the fleet"));
+      stage = Stage.CHOOSE;
+    } else {
+      Reason why = retries.any() ? Reason.RETRY : s.why();
+      attempt = new Attempt(plane, this, i, target, s.pool(), why, question.replayable());
+      stage = Stage.SEND;
     }
-    Reason why = retries.any() ? Reason.RETRY : s.why();
-    attempt = new Attempt(plane, this, s.instance(), target, s.pool(), why, asked().replayable());
-    stage = Stage.SEND;
+    advance();
   }
 
-  private void send() {
-    Attempt a = current();
-    stage = Stage.AWAIT;
+  private void send(Attempt a) {
+    stage = Stage.ELSEWHERE;
     account.sent();
-    dispatch(a);
-  }
-
-  private void dispatch(Attempt a) {
-    List<Header> set = new ArrayList<>(5);
-    List<String> dropped = new ArrayList<>(0);
-    if (bodyDecoded) {
-      dropped.add("content-encoding");
-    }
-    set.add(new Header("x-request-id", account.requestId()));
-    set.add(new Header("via", Via.appended(in.head().joined("via"), plane.via().own())));
-    plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
-    String authorization = a.authorization();
-    if (authorization != null) {
-      set.add(new Header("authorization", authorization));
-    }
-    ByteBuf own = body == null ? null : body.retainedDuplicate();
-    a.send(in, new HeadPatch(dropped, set), own, retries.limits(asked().bodyBytes()));
+    sending.send(a, retries.limits(question.bodyBytes()));
   }
 
   @Override
   public void answered(ResponseHead head) {
-    Attempt a = current();
-    Question q = asked();
-    if (retries.mayPutAside(q, head.status())) {
-      Candidates others = retries.besides(a.instance(), q, plane.table().get().fleet());
-      if (!others.isEmpty() && putAside(a, head, others)) {
-        return;
-      }
+    Instance i = current().instance();
+    if (retries.mayPutAside(question, head.status())
+        && leaveFor(retries.besides(i, question, fleet()), who -> retries.pay(i, head, who))) {
+      return;
     }
     if (head.status() < 500) {
       retries.answeredElsewhere();
     }
-    answer = new Answer(in, q, head);
-    if (quiet != null) {
-      quiet.follows(answer);
-    }
+    reply.hold(head);
   }
 
-  /// Leaves an answer for another instance's, which is asked at once or when it has a place.
-  private boolean putAside(Attempt a, ResponseHead head, Candidates others) {
-    Choice next = choice(asked(), others);
-    List<Instance> who =
-        switch (next) {
-          case Choice.Send s -> List.of(s.instance());
-          case Choice.Wait w -> w.accepted();
-          case Choice.Refuse r -> List.of();
-        };
-    if (who.isEmpty()) {
+  /// Leaves an instance whose answer the client has not seen for one of `others`, which is asked at
+  /// once or when it has a place.
+  ///
+  /// @param allowed notes the answer that is left; false when it must stand
+  private boolean leaveFor(Candidates others, Predicate<List<Instance>> allowed) {
+    if (others.isEmpty()) {
       return false;
     }
-    if (!retries.pay(a.instance(), head, who)) {
-      if (next instanceof Choice.Send s) {
-        plane.admission().giveBack(s);
-      }
+    Choice next = placement.choose(others);
+    List<Instance> who = Placement.accepted(next);
+    if (who.isEmpty() || !allowed.test(who)) {
+      placement.giveBack(next);
       return false;
     }
-    a.giveUp();
-    goOn(next, others);
+    current().giveUp();
+    reply.drop();
+    placement.follow(next, others);
     return true;
-  }
-
-  private void goOn(Choice next, Candidates among) {
-    stage = Stage.CHOOSE;
-    switch (next) {
-      case Choice.Send s -> take(s);
-      case Choice.Wait w -> await(w, among);
-      case Choice.Refuse r -> {}
-    }
-    advance();
-  }
-
-  private boolean startedEarly() {
-    QuietStream s = quiet;
-    return s != null && s.started();
   }
 
   @Override
   public void body(ByteBuf slice) {
-    if (movedForLength(slice)) {
+    if (reply.refusesLength(slice) && movedForLength()) {
       slice.release();
       return;
     }
-    Answer to = relayed();
-    to.slice(slice);
+    reply.relayed(current()).slice(slice);
     if (!in.isWritable()) {
       in.flush();
       if (!in.isWritable()) {
@@ -349,113 +208,65 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
     }
   }
 
-  /// Asks a larger instance when this one says, at the start of its answer, that the prompt does
-  /// not fit: the estimate was too low.
-  private boolean movedForLength(ByteBuf slice) {
-    Answer to = answer;
-    if (to == null || to.begun() || !ContextRefusal.is(to.status(), slice)) {
-      return false;
-    }
-    Question q = asked();
-    Attempt a = current();
-    Candidates larger = retries.larger(a.instance(), q, plane.table().get().fleet());
-    if (larger.isEmpty()) {
-      return false;
-    }
-    Choice next = choice(q, larger);
-    if (next instanceof Choice.Refuse) {
-      return false;
-    }
-    a.giveUp();
-    answer = null;
-    if (quiet != null) {
-      quiet.follows(null);
-    }
-    retries.couldNotHold(a.instance());
-    goOn(next, larger);
-    return true;
-  }
-
-  /// The answer, begun.
-  private Answer relayed() {
-    Answer to = answer;
-    if (to == null) {
-      throw new IllegalStateException("body before head");
-    }
-    stage = Stage.RELAY;
-    if (!to.begun()) {
-      boolean shown = plane.config().decisionHeaders();
-      to.begin(Answer.decision(account, asked(), current(), shown));
-    }
-    return to;
+  /// Asks a larger instance: the estimate of the prompt's tokens was too low.
+  private boolean movedForLength() {
+    Instance i = current().instance();
+    return leaveFor(
+        retries.larger(i, question, fleet()),
+        who -> {
+          retries.couldNotHold(i);
+          return true;
+        });
   }
 
   @Override
   public void pause() {
-    Answer to = answer;
-    if (to != null && to.begun()) {
-      to.flush();
+    Answer a = reply.answer();
+    if (a != null && a.begun()) {
+      a.flush();
     }
   }
 
   @Override
   public void ended(boolean byClose) {
-    Answer to = relayed();
-    if (byClose && to.cutByClose()) {
+    Answer a = reply.relayed(current());
+    if (byClose && a.cutByClose()) {
       failed(new Failure(Kind.CLOSED_MID_ANSWER, "closed before the stream's last event"));
-      return;
+    } else {
+      a.end();
+      settle(Outcome.ofStatus(a.status()), a.status());
     }
-    to.end();
-    settleAnswered(to);
-  }
-
-  /// The end of an exchange whose answer was relayed whole.
-  private void settleAnswered(Answer to) {
-    int status = to.status();
-    settle(
-        status >= 500 ? Outcome.UPSTREAM_ERROR : status >= 400 ? Outcome.CLIENT_ERROR : Outcome.OK,
-        status);
   }
 
   @Override
   public void failed(Failure f) {
     Attempt a = current();
-    Answer begun = answer;
-    if (begun != null && begun.tap().bytes() > 0) {
+    if (reply.hasBody()) {
       a.countOut();
-      ApiError e = ApiError.of(f, a.instance().name());
-      begun.breakOff(e);
-      settle(e.outcome(), begun.status());
+      end(ApiError.of(f, a.instance().name()));
       return;
     }
-    answer = null;
-    if (quiet != null) {
-      quiet.follows(null);
-    }
+    reply.drop();
     if (a.anotherWay(f)) {
-      attempt = a.overNewConnection();
-      dispatch(attempt);
+      Attempt next = a.overNewConnection();
+      attempt = next;
+      sending.send(next, retries.limits(question.bodyBytes()));
       return;
     }
     a.countOut();
-    again(a, f);
-  }
-
-  private void again(Attempt a, Failure f) {
     retries.failed(a.instance(), f);
-    if (!retries.mayRepeat(asked(), f)) {
-      reject(retries.firstCause(ApiError.of(f, a.instance().name())));
-      return;
+    if (retries.mayRepeat(question, f)) {
+      plane.metrics().retry(f.kind().name().toLowerCase(Locale.ROOT));
+      chooseAgain();
+    } else {
+      noPlace(ApiError.of(f, a.instance().name()));
     }
-    plane.metrics().retry(f.kind().name().toLowerCase(Locale.ROOT));
-    stage = Stage.CHOOSE;
-    advance();
   }
 
   @Override
   public void writable(boolean on) {
     Attempt a = attempt;
-    Answer to = answer;
+    Answer to = reply.answer();
     if (a != null && to != null && to.begun()) {
       a.reading(on);
       to.noteDone();
@@ -464,14 +275,10 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
 
   @Override
   public void gone() {
-    leaveLine();
-    Attempt a = attempt;
-    if (a != null) {
-      a.giveUp();
-    }
-    Answer to = answer;
-    if (to != null && to.doneRelayed()) {
-      settleAnswered(to);
+    letGo();
+    Answer a = reply.answer();
+    if (a != null && a.doneRelayed()) {
+      settle(Outcome.ofStatus(a.status()), a.status());
     } else {
       settle(Outcome.CLIENT_GONE, 499);
     }
@@ -479,70 +286,46 @@ final class Exchange implements Attempt.Owner, Waiting.Owner, InboundEvents {
 
   @Override
   public void shutdown() {
-    if (stage == Stage.SETTLED) {
-      return;
+    stop(ApiError.unavailable("shutting_down", "the router ends; ask again"));
+  }
+
+  /// Ends it from our side, wherever it stands.
+  private void stop(ApiError e) {
+    if (stage != Stage.SETTLED) {
+      letGo();
+      end(e);
     }
-    leaveLine();
+  }
+
+  /// Nobody works on it any more.
+  private void letGo() {
+    placement.leave();
     Attempt a = attempt;
     if (a != null) {
       a.giveUp();
     }
-    ApiError e = ApiError.unavailable("shutting_down", "the router ends; ask again");
-    Answer begun = answer;
-    if (begun != null && begun.begun()) {
-      begun.breakOff(e);
-      settle(e.outcome(), begun.status());
-    } else {
-      reject(e);
-    }
   }
 
-  private void reject(ApiError e) {
-    Question q = question;
-    reject(e, q == null ? ErrorShape.OPENAI : q.shape());
-  }
-
-  private void reject(ApiError e, ErrorShape shape) {
+  private void end(ApiError e) {
     if (stage != Stage.SETTLED) {
-      if (startedEarly()) {
-        in.breakOff(shape.event(e).getBytes(StandardCharsets.UTF_8));
-      } else {
-        in.answer(e.response(account.requestId(), shape));
-      }
-      settle(e.outcome(), e.status());
+      settle(e.outcome(), reply.fail(e));
     }
   }
 
   /// The one end of every exchange.
   private void settle(Outcome outcome, int status) {
-    if (stage == Stage.SETTLED) {
-      return;
+    if (stage != Stage.SETTLED) {
+      stage = Stage.SETTLED;
+      reply.end();
+      sending.end();
+      Answer a = reply.answer();
+      ResponseTap tap = a == null ? null : a.tap();
+      account.close(outcome, status, question, candidates, retries.tried(), attempt, tap);
     }
-    stage = Stage.SETTLED;
-    if (quiet != null) {
-      quiet.end();
-    }
-    if (body != null) {
-      body.release();
-      body = null;
-    }
-    Answer to = answer;
-    account.close(
-        outcome,
-        status,
-        question,
-        candidates,
-        retries.tried(),
-        attempt,
-        to == null ? null : to.tap());
   }
 
-  private Question asked() {
-    Question q = question;
-    if (q == null) {
-      throw new IllegalStateException("not read yet");
-    }
-    return q;
+  private Fleet fleet() {
+    return plane.table().get().fleet();
   }
 
   private Attempt current() {

@@ -20,6 +20,11 @@ enum Outcome {
 
   private final String label = name().toLowerCase(Locale.ROOT);
 
+  /// Of an instance's answer that was relayed whole.
+  static Outcome ofStatus(int status) {
+    return status >= 500 ? UPSTREAM_ERROR : status >= 400 ? CLIENT_ERROR : OK;
+  }
+
   String label() {
     return label;
   }

@@ -27,8 +27,11 @@ final class Questions {
   static Question.Result read(Plane plane, Inbound in) {
     RequestHead head = in.head();
     RouterConfig config = plane.config();
-    boolean post = head.method().equals("POST");
     Route route = Route.of(head.path());
+    if (plane.via().loops(head.joined("via"))) {
+      return new Question.Wrong(ApiError.loop(), route.errors());
+    }
+    boolean post = head.method().equals("POST");
     Look look =
         route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
     Peeked peeked =

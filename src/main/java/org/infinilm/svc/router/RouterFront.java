@@ -22,7 +22,7 @@ final class RouterFront implements Front {
       String id = plane.ids().of(request.head().header("x-request-id"));
       request.serve(r -> own.handle(r, id));
     } else {
-      new Exchange(plane, request).start();
+      Exchange.start(plane, request);
     }
   }
 

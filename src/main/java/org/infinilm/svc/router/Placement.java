@@ -1,0 +1,133 @@
+package org.infinilm.svc.router;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.policy.Choice;
+import org.jspecify.annotations.Nullable;
+
+/// Finds one request its place: the policy's choice among candidates with the seat that goes with
+/// it, or a wait in line for one. Event-loop confined.
+final class Placement implements Waiting.Owner {
+  /// Hears what came of it.
+  interface Owner {
+    /// A seat is counted in.
+    void placed(Choice.Send send);
+
+    /// Its candidates changed while it waited.
+    void chooseAgain();
+
+    void noPlace(ApiError why);
+  }
+
+  private final Plane plane;
+  private final Inbound in;
+  private final Account account;
+  private final Question question;
+  private final Owner owner;
+  private @Nullable Waiting waiting;
+
+  Placement(Plane plane, Inbound in, Account account, Question question, Owner owner) {
+    this.plane = plane;
+    this.in = in;
+    this.account = account;
+    this.question = question;
+    this.owner = owner;
+  }
+
+  /// A `Send` has its seat, for [#follow] or [#giveBack].
+  Choice choose(Candidates among) {
+    long before = plane.ticker().nanos();
+    Choice c =
+        plane
+            .admission()
+            .choose(question.ask(), among, question.replayable(), ThreadLocalRandom.current());
+    plane.metrics().decided(plane.ticker().nanos() - before);
+    return c;
+  }
+
+  /// The instances that a choice leads to.
+  static List<Instance> accepted(Choice c) {
+    return switch (c) {
+      case Choice.Send s -> List.of(s.instance());
+      case Choice.Wait w -> w.accepted();
+      case Choice.Refuse r -> List.of();
+    };
+  }
+
+  /// Gives back the seat of a choice that is not made use of.
+  void giveBack(Choice c) {
+    if (c instanceof Choice.Send s) {
+      plane.admission().giveBack(s);
+    }
+  }
+
+  /// Does as was chosen; the owner may hear of it before this returns.
+  void follow(Choice c, Candidates among) {
+    switch (c) {
+      case Choice.Send s -> owner.placed(s);
+      case Choice.Wait w -> await(w, among);
+      case Choice.Refuse r ->
+          owner.noPlace(
+              ApiError.invalid(
+                  "context_length_exceeded",
+                  "the request needs at least "
+                      + r.leastTokens()
+                      + " tokens for its text alone (expected: at most "
+                      + r.capacityTokens()
+                      + ", the largest instance of this model)"));
+    }
+  }
+
+  /// Stands in line for a seat; a request that waited before keeps its time.
+  private void await(Choice.Wait w, Candidates among) {
+    Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
+    Waiting next = new Waiting(plane.seats(), in, this, w);
+    waiting = next;
+    if (!left.isPositive()
+        || !next.start(among, question.bodyBytes(), account.waitsSince(), left)) {
+      waiting = null;
+      owner.noPlace(overloaded(w));
+    }
+  }
+
+  private ApiError overloaded(Choice.Wait w) {
+    return ApiError.unavailable(
+        "overloaded",
+        "every instance that could take the request is busy",
+        Long.toString(plane.seats().retryAfterSeconds(w.accepted())));
+  }
+
+  /// Leaves the line, if it stands in one.
+  void leave() {
+    Waiting w = waiting;
+    waiting = null;
+    if (w != null) {
+      w.leave();
+      account.waited();
+    }
+  }
+
+  @Override
+  public void seated(Choice.Send s) {
+    waiting = null;
+    account.waited();
+    owner.placed(s);
+  }
+
+  @Override
+  public void chooseAgain() {
+    waiting = null;
+    owner.chooseAgain();
+  }
+
+  @Override
+  public void waitedTooLong(Choice.Wait w) {
+    waiting = null;
+    account.waited();
+    owner.noPlace(overloaded(w));
+  }
+}

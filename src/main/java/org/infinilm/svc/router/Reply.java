@@ -1,0 +1,102 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.ResponseHead;
+import org.jspecify.annotations.Nullable;
+
+/// The client's side of one exchange: an instance's answer, held back until the first byte of its
+/// body, or an error in the words of the client's route; a stream that falls silent is kept alive.
+/// Event-loop confined.
+final class Reply {
+  private final Plane plane;
+  private final Inbound in;
+  private final Account account;
+  private final Question question;
+  private final @Nullable QuietStream quiet;
+  private @Nullable Answer answer;
+
+  Reply(Plane plane, Inbound in, Account account, Question question) {
+    this.plane = plane;
+    this.in = in;
+    this.account = account;
+    this.question = question;
+    this.quiet =
+        plane
+            .config()
+            .sseComments()
+            .filter(pause -> question.streams())
+            .map(pause -> new QuietStream(in, account.requestId(), pause))
+            .orElse(null);
+  }
+
+  /// An instance has answered; the client hears nothing of it yet.
+  void hold(ResponseHead head) {
+    follow(new Answer(in, question, head));
+  }
+
+  /// Forgets an answer of which the client has nothing.
+  void drop() {
+    follow(null);
+  }
+
+  private void follow(@Nullable Answer a) {
+    answer = a;
+    if (quiet != null) {
+      quiet.follows(a);
+    }
+  }
+
+  /// The answer that is held back or relayed, or null.
+  @Nullable Answer answer() {
+    return answer;
+  }
+
+  /// Whether the client has anything of an instance's body.
+  boolean hasBody() {
+    Answer a = answer;
+    return a != null && a.tap().bytes() > 0;
+  }
+
+  /// Whether the held answer says, by how it begins, that its instance cannot hold the prompt.
+  boolean refusesLength(ByteBuf start) {
+    Answer a = answer;
+    return a != null && !a.begun() && ContextRefusal.is(a.status(), start);
+  }
+
+  /// The answer, its head sent.
+  Answer relayed(Attempt from) {
+    Answer a = answer;
+    if (a == null) {
+      throw new IllegalStateException("body before head");
+    }
+    if (!a.begun()) {
+      a.begin(Answer.decision(account, question, from, plane.config().decisionHeaders()));
+    }
+    return a;
+  }
+
+  /// Tells the client of an error in the way that is left: an answer, an error event, a break.
+  ///
+  /// @return the status that the client has seen
+  int fail(ApiError e) {
+    Answer a = answer;
+    if (a != null && a.begun()) {
+      a.breakOff(e);
+      return a.status();
+    }
+    if (quiet != null && quiet.started()) {
+      in.breakOff(question.shape().event(e).getBytes(StandardCharsets.UTF_8));
+    } else {
+      in.answer(e.response(account.requestId(), question.shape()));
+    }
+    return e.status();
+  }
+
+  void end() {
+    if (quiet != null) {
+      quiet.end();
+    }
+  }
+}
