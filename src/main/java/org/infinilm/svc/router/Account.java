@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
 /// The record of one request: who asked what and when, and, once, how it ended. Event-loop
 /// confined.
 final class Account {
+  /// Characters of a path that the record keeps.
+  private static final int MOST_PATH = 512;
+
   private final Plane plane;
   private final String requestId;
   private final String method;
@@ -25,7 +28,8 @@ final class Account {
     this.startNanos = plane.ticker().nanos();
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
-    this.path = in.head().path();
+    String asked = in.head().path();
+    this.path = asked.length() > MOST_PATH ? asked.substring(0, MOST_PATH) + "..." : asked;
   }
 
   String requestId() {
@@ -50,8 +54,11 @@ final class Account {
     return waitsSinceNanos == 0 ? 0 : plane.ticker().nanos() - waitsSinceNanos;
   }
 
-  /// It has its seat.
+  /// Its wait for a seat is over, if it waited.
   void waited() {
+    if (waitsSinceNanos == 0) {
+      return;
+    }
     long nanos = waitedNanos();
     plane.metrics().waited(nanos);
     queuedNanos += nanos;
@@ -90,6 +97,7 @@ final class Account {
       List<Instance> failed,
       @Nullable Attempt last,
       @Nullable ResponseTap tap) {
+    waited();
     long now = plane.ticker().nanos();
     String model = asked == null || asked.model() == null ? "" : asked.model();
     long bytes = asked == null ? 0 : asked.bodyBytes();

@@ -7,6 +7,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Policy;
+import org.jspecify.annotations.Nullable;
 
 /// Who gets a request: the policy's choice with its seat taken, after the one trial of an instance
 /// that comes back, where the policy would have sent the request to it. Thread-safe.
@@ -29,10 +30,8 @@ final class Admission {
     List<Instance> trials = mayTry ? among.trials() : List.of();
     for (int k = 0; k < trials.size(); k++) {
       Instance t = trials.get(k);
-      if (seats.trialOffered(t.slot())
-          && policy.choose(ask, among.with(t), seats, random) instanceof Choice.Send s
-          && s.instance().equals(t)
-          && seats.tryTrial(t)) {
+      Choice.Send s = trial(ask, among, t, random);
+      if (s != null && seats.tryTrial(t)) {
         seats.take(t);
         return s;
       }
@@ -47,8 +46,30 @@ final class Admission {
     return last;
   }
 
+  /// The choice as things are; nothing is taken.
+  Choice look(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
+    List<Instance> trials = mayTry ? among.trials() : List.of();
+    for (int k = 0; k < trials.size(); k++) {
+      Choice.Send s = trial(ask, among, trials.get(k), random);
+      if (s != null) {
+        return s;
+      }
+    }
+    return policy.choose(ask, among, seats, random);
+  }
+
+  /// The choice of an instance whose trial is offered, where the policy would make it.
+  private Choice.@Nullable Send trial(
+      Ask ask, Candidates among, Instance t, RandomGenerator random) {
+    return seats.trialOffered(t.slot())
+            && policy.choose(ask, among.with(t), seats, random) instanceof Choice.Send s
+            && s.instance().equals(t)
+        ? s
+        : null;
+  }
+
   /// Gives back the seat of a choice that is not made use of.
   void giveBack(Choice.Send s) {
-    seats.release(s.instance().slot());
+    seats.giveBack(s.instance().slot());
   }
 }

@@ -20,12 +20,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class Answer {
   private static final int MOST_GATHERED_BYTES = 16 << 10;
+  private static final String EVENT_STREAM = "text/event-stream";
 
   private final Inbound in;
   private final Question question;
   private final ResponseHead head;
   private final boolean sse;
   private final ResponseTap tap;
+  private final @Nullable EventNames names;
   private @Nullable ByteArrayOutputStream gathered;
   private boolean begun;
   private boolean doneRelayed;
@@ -34,9 +36,21 @@ final class Answer {
     this.in = in;
     this.question = question;
     this.head = head;
-    String type = head.header("content-type");
-    this.sse = type != null && type.startsWith("text/event-stream");
+    this.sse = isEventStream(head) && !coded(head);
     this.tap = new ResponseTap(length(head.header("content-length")));
+    StreamForm form = question.streamForm();
+    this.names = sse && form != null && form.named() ? new EventNames() : null;
+  }
+
+  private static boolean isEventStream(ResponseHead head) {
+    String type = head.header("content-type");
+    return type != null && type.regionMatches(true, 0, EVENT_STREAM, 0, EVENT_STREAM.length());
+  }
+
+  /// Whether it is in a content coding, so that nothing can be read in it or put into it.
+  private static boolean coded(ResponseHead head) {
+    String coding = head.header("content-encoding");
+    return coding != null && !coding.isBlank() && !coding.strip().equalsIgnoreCase("identity");
   }
 
   /// The client has the head of a stream already.
@@ -65,6 +79,9 @@ final class Answer {
 
   void slice(ByteBuf slice) {
     tap.slice(slice, sse);
+    if (names != null) {
+      slice.forEachByte(names);
+    }
     ByteArrayOutputStream aside = gathered;
     if (aside == null) {
       in.relayBody(slice);
@@ -90,22 +107,23 @@ final class Answer {
   /// Notes that the stream's last event went to the client. A connection that a write has broken is
   /// not writable.
   void noteDone() {
-    doneRelayed = doneRelayed || (sse && tap.endsWithDone() && in.isWritable());
+    doneRelayed = doneRelayed || (sse && hasLastEvent() && in.isWritable());
   }
 
-  /// Whether the client has the event that ends an OpenAI stream, though not yet the last chunk.
+  /// Whether the client has the event that ends its stream, though not yet the last chunk.
   boolean doneRelayed() {
     return doneRelayed;
   }
 
-  /// Whether an end that is nothing but a closed connection cuts this answer short: an OpenAI
-  /// stream without its last event.
+  /// Whether an end that is nothing but a closed connection cuts this answer short: a stream that
+  /// was asked for, without its last event.
   boolean cutByClose() {
-    return sse
-        && question.generation()
-        && question.stream()
-        && question.shape() == ErrorShape.OPENAI
-        && !tap.endsWithDone();
+    return sse && question.streamForm() != null && !hasLastEvent();
+  }
+
+  private boolean hasLastEvent() {
+    StreamForm form = question.streamForm();
+    return names == null || form == null ? tap.endsWithDone() : form.endsWith(names.last());
   }
 
   void end() {
@@ -113,7 +131,10 @@ final class Answer {
     if (aside == null) {
       in.relayEnd();
     } else {
-      String said = aside.toString(StandardCharsets.UTF_8);
+      String said =
+          coded(head)
+              ? "an answer in the coding " + head.header("content-encoding")
+              : aside.toString(StandardCharsets.UTF_8);
       in.breakOff(ApiError.toldInside(head.status(), said, question.shape()));
     }
   }

@@ -32,8 +32,12 @@ final class Attempt implements UpstreamEvents {
     void failed(Failure failure);
   }
 
+  /// Time that an answer goes on after which it speaks for its instance before its end.
+  private static final long VOUCH_NANOS = 1_000_000_000L;
+
   private final Plane plane;
   private final Owner owner;
+  private final Question question;
   private final Instance instance;
   private final Target target;
   private final Pool pool;
@@ -48,10 +52,14 @@ final class Attempt implements UpstreamEvents {
   private long dispatchNanos;
   private long firstByteNanos;
 
+  /// Whether it has begun an answer that speaks for it, which it did not do yet.
+  private boolean trusted;
+
   /// @param reuse whether a kept connection will do
   Attempt(
       Plane plane,
       Owner owner,
+      Question question,
       Instance instance,
       Target target,
       Pool pool,
@@ -59,6 +67,7 @@ final class Attempt implements UpstreamEvents {
       boolean reuse) {
     this.plane = plane;
     this.owner = owner;
+    this.question = question;
     this.instance = instance;
     this.target = target;
     this.pool = pool;
@@ -111,7 +120,7 @@ final class Attempt implements UpstreamEvents {
 
   /// The same once more, in the seat of this one, over a connection of its own.
   Attempt overNewConnection() {
-    Attempt next = new Attempt(plane, owner, instance, target, pool, reason, false);
+    Attempt next = new Attempt(plane, owner, question, instance, target, pool, reason, false);
     seated = false;
     return next;
   }
@@ -151,8 +160,12 @@ final class Attempt implements UpstreamEvents {
     if (!over) {
       head = h;
       String retryAfter = h.header("retry-after");
-      Sight s = Sight.of(h.status(), retryAfter != null);
-      plane.instances().saw(instance, s);
+      Sight s = Sight.of(h.status(), retryAfter != null, target.authorization() != null);
+      if (s == Sight.ANSWERED) {
+        trusted = true;
+      } else {
+        plane.instances().saw(instance, s);
+      }
       if (s == Sight.BUSY && retryAfter != null) {
         plane.instances().busy(instance, Sight.pauseNanos(retryAfter));
       }
@@ -168,9 +181,21 @@ final class Attempt implements UpstreamEvents {
     }
     if (firstByteNanos == 0) {
       firstByteNanos = plane.ticker().nanos();
-      plane.instances().firstByte(instance, firstByteNanos - dispatchNanos);
+      if (question.streamForm() != null) {
+        plane.instances().firstByte(instance, firstByteNanos - dispatchNanos, question.bodyBytes());
+      }
+    } else if (trusted && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
+      vouch();
     }
     owner.body(slice);
+  }
+
+  /// It answers, and goes on or is done with it.
+  private void vouch() {
+    if (trusted) {
+      trusted = false;
+      plane.instances().saw(instance, Sight.ANSWERED);
+    }
   }
 
   @Override
@@ -184,6 +209,7 @@ final class Attempt implements UpstreamEvents {
   public void ended(boolean byClose) {
     if (!over) {
       over = true;
+      vouch();
       // The client's next request may be read before this thread goes on: the seat is free by then.
       countOut();
       owner.ended(byClose);

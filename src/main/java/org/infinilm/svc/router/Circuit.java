@@ -52,6 +52,8 @@ record Circuit(
     CONNECTED,
     /// It succeeds far less often than its peers.
     OUTLIER,
+    /// Its trial was offered for long, and nobody took it.
+    UNASKED,
     /// Time has passed.
     TIME
   }
@@ -113,6 +115,7 @@ record Circuit(
           phase == Phase.SLOW_START && now - untilNanos >= 0
               ? new Circuit(Phase.CLOSED, strikes, refusals, level, false, now, 0)
               : this;
+      case UNASKED -> this;
     };
   }
 
@@ -124,7 +127,7 @@ record Circuit(
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->
           hard ? this : new Circuit(phase, strikes, refusals, level, true, sinceNanos, untilNanos);
-      case STRIKE, OUTLIER -> this;
+      case STRIKE, OUTLIER, UNASKED -> this;
     };
   }
 
@@ -133,8 +136,8 @@ record Circuit(
       case ANSWERED -> started(now, rules);
       case STRIKE -> opened(false, now, jitter, rules);
       case REFUSED -> opened(true, now, jitter, rules);
-      case TIME -> now - sinceNanos >= rules.unaskedNanos() ? started(now, rules) : this;
-      case CONNECTED, OUTLIER -> this;
+      case UNASKED -> started(now, rules);
+      case TIME, CONNECTED, OUTLIER -> this;
     };
   }
 

@@ -88,7 +88,9 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   private static Question.Result read(Plane plane, Inbound in, Account account) {
     try {
-      return Questions.read(plane, in);
+      return plane.via().loops(in.head().joined("via"))
+          ? new Question.Wrong(ApiError.loop(), Route.of(in.head().path()).errors())
+          : Questions.read(plane, in);
     } catch (RuntimeException e) {
       LOG.error("request {} could not be read", account.requestId(), e);
       return new Question.Wrong(ApiError.internal(), ErrorShape.OPENAI);
@@ -122,8 +124,15 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       noPlace(question.nobody());
     } else {
       stage = Stage.ELSEWHERE;
-      placement.follow(placement.choose(left), left);
+      Choice c = placement.choose(left);
+      Candidates more = c instanceof Choice.Wait ? retries.awaited(left, question, fleet()) : left;
+      placement.follow(more == left ? c : placement.choose(more), more);
     }
+  }
+
+  @Override
+  public Candidates awaited() {
+    return retries.awaited(retries.candidates(question, fleet()), question, fleet());
   }
 
   @Override
@@ -148,7 +157,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       stage = Stage.CHOOSE;
     } else {
       Reason why = retries.any() ? Reason.RETRY : s.why();
-      attempt = new Attempt(plane, this, i, target, s.pool(), why, question.replayable());
+      attempt = new Attempt(plane, this, question, i, target, s.pool(), why, question.replayable());
       stage = Stage.SEND;
     }
     advance();
@@ -181,15 +190,13 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     if (others.isEmpty()) {
       return false;
     }
-    Choice next = placement.choose(others);
-    List<Instance> who = Placement.accepted(next);
+    List<Instance> who = Placement.accepted(placement.look(others));
     if (who.isEmpty() || !allowed.test(who)) {
-      placement.giveBack(next);
       return false;
     }
     current().giveUp();
     reply.drop();
-    placement.follow(next, others);
+    placement.follow(placement.choose(others), others);
     return true;
   }
 
@@ -229,13 +236,13 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void ended(boolean byClose) {
-    Answer a = reply.relayed(current());
-    if (byClose && a.cutByClose()) {
+    if (byClose && reply.cutByClose()) {
       failed(new Failure(Kind.CLOSED_MID_ANSWER, "closed before the stream's last event"));
-    } else {
-      a.end();
-      settle(Outcome.ofStatus(a.status()), a.status());
+      return;
     }
+    Answer a = reply.relayed(current());
+    a.end();
+    settle(Outcome.ofStatus(a.status()), a.status());
   }
 
   @Override

@@ -32,10 +32,16 @@ final class FleetKeeper implements AutoCloseable {
   private static final int MOST_TOLD = 8;
   private static final long WINDOW_NANOS = Duration.ofSeconds(10).toNanos();
 
+  /// How long a window stays open for instances that get few requests.
+  private static final long MOST_WINDOW_NANOS = Duration.ofMinutes(5).toNanos();
+
   private static final int MOST_TWINS = 10_000;
 
   /// How long a trial may go without a word before another is let through.
   private static final long TRIAL_NANOS = Duration.ofSeconds(20).toNanos();
+
+  /// Time in which a request that took a trial is counted in.
+  private static final long LEAST_TRIAL_NANOS = Duration.ofSeconds(1).toNanos();
 
   /// What others tell the keeper.
   sealed interface Report {
@@ -85,7 +91,7 @@ final class FleetKeeper implements AutoCloseable {
     long trialNanos;
     long goodBefore;
     long badBefore;
-    long firstBytesBefore;
+    Outliers.Pace paceBefore = Outliers.Pace.NONE;
     boolean late;
     boolean wasLate;
 
@@ -254,13 +260,24 @@ final class FleetKeeper implements AutoCloseable {
     boolean changed = false;
     for (Roster.Entry e : roster.entries()) {
       if (e.circuit.waitsForTime()) {
-        changed |= roster.saw(e.known.name(), e.slot, Event.TIME, now, 0);
+        changed |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
       }
     }
     if (mayHaveOutliers) {
       changed |= outliers(now);
     }
     return changed;
+  }
+
+  /// What has passed for an instance: time, or time in which its trial was offered and not taken.
+  private Event passed(Roster.Entry e, long now) {
+    long since = made(e).trialNanos;
+    boolean unasked =
+        e.circuit.phase() == Circuit.Phase.HALF_OPEN
+            && since != 0
+            && slots.at(e.slot).trialOffered()
+            && now - since >= roster.rules().unaskedNanos();
+    return unasked ? Event.UNASKED : Event.TIME;
   }
 
   /// Takes out who serves far worse than its peers in this window. A window begins with the first
@@ -279,13 +296,14 @@ final class FleetKeeper implements AutoCloseable {
         Sample sample =
             new Sample(
                 e.known.name(),
+                e.known.cacheType() + "/" + Seating.tier(e.known.metadata()),
                 e.models(),
                 s.goodOnes() - m.goodBefore,
                 s.badOnes() - m.badBefore,
-                s.firstByteNanos() - m.firstBytesBefore,
+                pace(s).since(m.paceBefore),
                 m.wasLate);
-        m.late = sample.late();
-        failures |= sample.bad() > 0 || sample.late();
+        m.late = sample.pace().late();
+        failures |= sample.bad() > 0 || m.late;
         window.add(sample);
       }
     }
@@ -296,7 +314,8 @@ final class FleetKeeper implements AutoCloseable {
         changed |= roster.saw(name, e.slot, Event.OUTLIER, now, random.nextDouble());
       }
     }
-    if (now - windowNanos >= WINDOW_NANOS) {
+    long age = now - windowNanos;
+    if (age >= MOST_WINDOW_NANOS || (age >= WINDOW_NANOS && Outliers.decided(window))) {
       for (Roster.Entry e : roster.entries()) {
         Made m = made(e);
         m.badBefore = slots.at(e.slot).badOnes();
@@ -315,8 +334,12 @@ final class FleetKeeper implements AutoCloseable {
     for (Roster.Entry e : roster.entries()) {
       Made m = made(e);
       m.goodBefore = slots.at(e.slot).goodOnes();
-      m.firstBytesBefore = slots.at(e.slot).firstByteNanos();
+      m.paceBefore = pace(slots.at(e.slot));
     }
+  }
+
+  private static Outliers.Pace pace(Slot s) {
+    return new Outliers.Pace(s.streams(), s.firstByteNanos(), s.streamWork());
   }
 
   private Made made(Roster.Entry e) {
@@ -342,11 +365,17 @@ final class FleetKeeper implements AutoCloseable {
         if (s.trialOffered()) {
           s.offerTrial(false);
         }
-      } else if (m.trialNanos == 0 || now - m.trialNanos >= TRIAL_NANOS) {
+      } else if (m.trialNanos == 0 || (!s.trialOffered() && trialIsOver(s, m, now))) {
         m.trialNanos = now == 0 ? 1 : now;
         s.offerTrial(true);
       }
     }
+  }
+
+  /// Whether a trial that was taken has ended without deciding anything, or goes on for too long.
+  private static boolean trialIsOver(Slot s, Made m, long now) {
+    long age = now - m.trialNanos;
+    return age >= TRIAL_NANOS || (age >= LEAST_TRIAL_NANOS && s.inFlight() == 0);
   }
 
   private void fixed(Known k) {

@@ -12,27 +12,65 @@ final class Outliers {
   /// Requests in a window below which an instance, or all its peers together, say nothing.
   static final int LEAST = 20;
 
+  /// Failures without one answer, which are enough.
+  static final int LEAST_OF_NOTHING = 5;
+
   /// How far below the mean of its peers a success rate must be.
   static final double MARGIN = 0.3;
 
-  /// How many times its peers' mean a time to first byte must be: other requests alone can make it
-  /// several times longer.
+  /// How many times its peers' mean a time to first byte must be, for the same work: other requests
+  /// alone can make it several times longer.
   static final double SLOWER = 10;
 
-  /// A time to first byte below this is never too long.
+  /// A mean time to first byte below this is never too long.
   static final long LEAST_SLOW_NANOS = 1_000_000_000L;
+
+  /// Bytes of a request that count as much as one that has none.
+  private static final long WORK_BYTES = 4096;
 
   private Outliers() {}
 
+  /// What a request of so many bytes is to an instance, beside others.
+  static long work(long bytes) {
+    return 1 + bytes / WORK_BYTES;
+  }
+
+  /// Times to first byte of streams: an answer that is no stream has its first byte at its end.
+  ///
+  /// @param nanos of all streams together
+  /// @param work of all streams together, by [#work]
+  record Pace(long streams, long nanos, long work) {
+    static final Pace NONE = new Pace(0, 0, 0);
+
+    Pace since(Pace before) {
+      return new Pace(streams - before.streams, nanos - before.nanos, work - before.work);
+    }
+
+    /// Whether first bytes took so long that peers may show them to be late.
+    boolean late() {
+      return streams > 0 && nanos / streams >= LEAST_SLOW_NANOS;
+    }
+
+    double perWork() {
+      return work == 0 ? 0 : (double) nanos / work;
+    }
+  }
+
   /// One instance in one window.
   ///
-  /// @param good answers below 500
+  /// @param kind instances of the same kind get the same requests: their cache type and tier
+  /// @param good answers below 500 that came whole
   /// @param bad failures and answers of 500 and above
-  /// @param firstByteNanos times to first byte of all answers together
   /// @param wasLate whether its first bytes were late in the window before too: a pause of this
   ///   process makes all that are under way late, once
   record Sample(
-      String name, List<String> models, long good, long bad, long firstByteNanos, boolean wasLate) {
+      String name,
+      String kind,
+      List<String> models,
+      long good,
+      long bad,
+      Pace pace,
+      boolean wasLate) {
     long all() {
       return good + bad;
     }
@@ -41,14 +79,12 @@ final class Outliers {
       return (double) good / all();
     }
 
-    /// Whether its first bytes took so long that peers may show them to be late.
-    boolean late() {
-      return firstByte() >= LEAST_SLOW_NANOS;
+    private boolean slow() {
+      return pace.late() && wasLate && pace.streams() >= LEAST;
     }
 
-    /// Mean time to first byte; 0 when there was no answer.
-    double firstByte() {
-      return good == 0 ? 0 : (double) firstByteNanos / good;
+    private boolean saysEnough() {
+      return all() >= LEAST || (good == 0 && bad >= LEAST_OF_NOTHING);
     }
 
     private boolean peerOf(Sample o) {
@@ -68,8 +104,7 @@ final class Outliers {
   static List<String> of(List<Sample> window) {
     List<Sample> out = new ArrayList<>();
     for (Sample s : window) {
-      boolean slow = s.late() && s.wasLate();
-      if (s.all() >= LEAST && (s.bad() > 0 || slow) && standsOut(s, window)) {
+      if ((s.bad() > 0 && s.saysEnough() && fails(s, window)) || (s.slow() && crawls(s, window))) {
         out.add(s);
       }
     }
@@ -77,23 +112,44 @@ final class Outliers {
     return out.stream().map(Sample::name).toList();
   }
 
-  private static boolean standsOut(Sample s, List<Sample> window) {
+  /// Whether nothing of a window is left open: everyone of whom it makes one doubt has said enough.
+  static boolean decided(List<Sample> window) {
+    for (Sample s : window) {
+      if ((s.bad() > 0 && !s.saysEnough()) || (s.pace().late() && s.pace().streams() < LEAST)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static boolean fails(Sample s, List<Sample> window) {
     long requests = 0;
     double rates = 0;
-    double firstBytes = 0;
     int peers = 0;
     for (Sample p : window) {
       if (!p.name().equals(s.name()) && p.all() > 0 && p.peerOf(s)) {
         requests += p.all();
         rates += p.rate();
-        firstBytes += p.firstByte();
         peers++;
       }
     }
-    if (requests < LEAST) {
-      return false;
+    return requests >= LEAST && s.rate() < rates / peers - MARGIN;
+  }
+
+  private static boolean crawls(Sample s, List<Sample> window) {
+    long streams = 0;
+    double paces = 0;
+    int peers = 0;
+    for (Sample p : window) {
+      if (!p.name().equals(s.name())
+          && p.kind().equals(s.kind())
+          && p.pace().streams() > 0
+          && p.peerOf(s)) {
+        streams += p.pace().streams();
+        paces += p.pace().perWork();
+        peers++;
+      }
     }
-    boolean slow = s.late() && s.wasLate() && s.firstByte() > SLOWER * (firstBytes / peers);
-    return s.rate() < rates / peers - MARGIN || (slow && rates > 0);
+    return streams >= LEAST && s.pace().perWork() > SLOWER * (paces / peers);
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Choice;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +22,13 @@ final class Placement implements Waiting.Owner {
     void chooseAgain();
 
     void noPlace(ApiError why);
+
+    /// Whom it may wait for as things are now.
+    Candidates awaited();
   }
+
+  /// How often one that has failed somewhere looks whether that instance is well again.
+  private static final Duration LOOK = Duration.ofSeconds(1);
 
   private final Plane plane;
   private final Inbound in;
@@ -38,7 +45,14 @@ final class Placement implements Waiting.Owner {
     this.owner = owner;
   }
 
-  /// A `Send` has its seat, for [#follow] or [#giveBack].
+  /// Whom a request would get now; nothing is taken.
+  Choice look(Candidates among) {
+    return plane
+        .admission()
+        .look(question.ask(), among, question.replayable(), ThreadLocalRandom.current());
+  }
+
+  /// Chooses; a `Send` has its seat, for [#follow] or [#giveBack].
   Choice choose(Candidates among) {
     long before = plane.ticker().nanos();
     Choice c =
@@ -59,16 +73,17 @@ final class Placement implements Waiting.Owner {
   }
 
   /// Gives back the seat of a choice that is not made use of.
-  void giveBack(Choice c) {
-    if (c instanceof Choice.Send s) {
-      plane.admission().giveBack(s);
-    }
+  void giveBack(Choice.Send s) {
+    plane.admission().giveBack(s);
   }
 
   /// Does as was chosen; the owner may hear of it before this returns.
   void follow(Choice c, Candidates among) {
     switch (c) {
-      case Choice.Send s -> owner.placed(s);
+      case Choice.Send s -> {
+        account.waited();
+        owner.placed(s);
+      }
       case Choice.Wait w -> await(w, among);
       case Choice.Refuse r ->
           owner.noPlace(
@@ -87,10 +102,41 @@ final class Placement implements Waiting.Owner {
     Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
     Waiting next = new Waiting(plane.seats(), in, this, w);
     waiting = next;
-    if (!left.isPositive()
-        || !next.start(among, question.bodyBytes(), account.waitsSince(), left)) {
+    if (left.isPositive() && next.start(among, question.bodyBytes(), account.waitsSince(), left)) {
+      watch(next, among);
+    } else {
       waiting = null;
       owner.noPlace(overloaded(w));
+    }
+  }
+
+  /// Looks again when that may help which no event tells: a pause that an instance asked for is
+  /// over, or one that failed this request is well again.
+  private void watch(Waiting w, Candidates among) {
+    long nanos = account.sends() > 0 ? LOOK.toNanos() : Long.MAX_VALUE;
+    for (Instance i : among.in(Pool.ANY)) {
+      long pause = plane.seats().passedOverNanos(i.slot());
+      nanos = pause > 0 ? Math.min(nanos, pause) : nanos;
+    }
+    if (nanos != Long.MAX_VALUE) {
+      w.later(Duration.ofNanos(nanos), () -> look(w));
+    }
+  }
+
+  private void look(Waiting w) {
+    Candidates now = owner.awaited();
+    if (now.isEmpty()) {
+      watch(w, now);
+      return;
+    }
+    Choice c = look(now);
+    List<Instance> who = accepted(c);
+    boolean better = !who.isEmpty() && (c instanceof Choice.Send || !who.equals(w.accepted()));
+    if (better && w.leaveUnlessCalled()) {
+      waiting = null;
+      follow(choose(now), now);
+    } else {
+      watch(w, now);
     }
   }
 

@@ -33,8 +33,8 @@ record Plane(
     /// between them.
     int failuresInARow(Instance instance);
 
-    /// The first byte of its answer came so long after the request was sent.
-    void firstByte(Instance instance, long nanos);
+    /// The first byte of a stream came so long after a request of so many bytes was sent.
+    void firstByte(Instance instance, long nanos, long bytes);
 
     /// It asked to be left alone for so long; it is passed over while others can take requests.
     void busy(Instance instance, long nanos);

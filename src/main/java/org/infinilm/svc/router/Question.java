@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// @param model null when the request named none and may go anywhere
 /// @param renamed whether the body names it by an alias
 /// @param shape of errors that its client understands
-/// @param stream whether the client asked for server-sent events
+/// @param streamForm of the event stream that the client asked for, or null
 /// @param bodyBytes as they came, in their Content-Encoding
 /// @param size in the unit of the size metric
 /// @param needTokens estimate of prompt and output; 0 when it is not known
@@ -25,7 +25,7 @@ record Question(
     @Nullable String model,
     boolean renamed,
     ErrorShape shape,
-    boolean stream,
+    @Nullable StreamForm streamForm,
     long bodyBytes,
     long size,
     long threshold,
@@ -42,11 +42,6 @@ record Question(
   record Asked(Question question) implements Result {}
 
   record Wrong(ApiError error, ErrorShape shape) implements Result {}
-
-  /// Whether its answer is a stream of events that a route of the API defines.
-  boolean streams() {
-    return stream && (generation || shape != ErrorShape.OPENAI);
-  }
 
   Ask ask() {
     return new Ask(size, threshold, needTokens, leastTokens, affinity);

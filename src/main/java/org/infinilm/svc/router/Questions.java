@@ -28,9 +28,6 @@ final class Questions {
     RequestHead head = in.head();
     RouterConfig config = plane.config();
     Route route = Route.of(head.path());
-    if (plane.via().loops(head.joined("via"))) {
-      return new Question.Wrong(ApiError.loop(), route.errors());
-    }
     boolean post = head.method().equals("POST");
     Look look =
         route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
@@ -107,7 +104,7 @@ final class Questions {
         model,
         renamed,
         route.errors(),
-        peeked.stream(),
+        peeked.stream() ? route.stream() : null,
         bodyBytes,
         size,
         config.thresholdOf(model),

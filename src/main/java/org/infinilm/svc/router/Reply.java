@@ -26,7 +26,7 @@ final class Reply {
         plane
             .config()
             .sseComments()
-            .filter(pause -> question.streams())
+            .filter(pause -> question.streamForm() != null)
             .map(pause -> new QuietStream(in, account.requestId(), pause))
             .orElse(null);
   }
@@ -57,6 +57,12 @@ final class Reply {
   boolean hasBody() {
     Answer a = answer;
     return a != null && a.tap().bytes() > 0;
+  }
+
+  /// Whether an end that is nothing but a closed connection cuts the answer short.
+  boolean cutByClose() {
+    Answer a = answer;
+    return a != null && a.cutByClose();
   }
 
   /// Whether the held answer says, by how it begins, that its instance cannot hold the prompt.

@@ -7,6 +7,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Failure.Kind;
 import org.infinilm.svc.http.ResponseHead;
@@ -18,8 +19,11 @@ import org.jspecify.annotations.Nullable;
  * Who is asked next, while the client has nothing of an answer:
  *
  *   1. candidates of the fleet of now that this request has not tried,
- *   2. ejected instances that it has not tried: a verdict may be late, a refusal is sure,
+ *   2. untried ones on trial, then untried ejected ones: a verdict may be late, a refusal is sure,
  *   3. tried ones, but never the last twice in a row.
+ *
+ * Where only a wait is left, tried ones that are well again are waited for as well: what was right at
+ * once need not be right minutes later.
  *
  * What may be repeated is the failure's to say (Failure.Kind). Tries that sent nothing do not count
  * against the limit while untried instances remain. An answer of 429, 502 or 503, and once a 500, is
@@ -31,10 +35,12 @@ import org.jspecify.annotations.Nullable;
 final class Retries {
   private static final int MOST_ATTEMPTS = 3;
   private static final int FREE_AFTER_FAILURES = 3;
+  private static final long SOON_NANOS = 1_000_000_000L;
+  private static final long LATER_NANOS = 5_000_000_000L;
 
   private final Plane plane;
   private final Account account;
-  private List<Instance> tried = List.of();
+  private List<Try> tried = List.of();
   private List<Instance> suspects = List.of();
   private @Nullable ApiError first;
   private int counted;
@@ -46,6 +52,14 @@ final class Retries {
   private boolean moved;
   private boolean wasLate;
 
+  private enum Why {
+    FAILED,
+    BUSY,
+    TOO_SMALL
+  }
+
+  private record Try(Instance instance, long atNanos, Why why) {}
+
   Retries(Plane plane, Account account) {
     this.plane = plane;
     this.account = account;
@@ -53,7 +67,7 @@ final class Retries {
 
   /// Instances on which it has failed, in order.
   List<Instance> tried() {
-    return tried;
+    return tried.isEmpty() ? List.of() : tried.stream().map(Try::instance).toList();
   }
 
   boolean any() {
@@ -73,22 +87,52 @@ final class Retries {
     }
     Candidates left = all.without(this::wasTried);
     if (left.isEmpty()) {
-      left = ejected(q, fleet);
+      left = outOfService(left, q, fleet);
     }
     if (left.isEmpty() && counted < MOST_ATTEMPTS) {
       allTried = true;
-      String last = tried.getLast().name();
+      String last = tried.getLast().instance().name();
       left = all.without(i -> i.name().equals(last));
     }
     return left;
   }
 
-  /// Who else may be asked than the instance that has just answered.
-  Candidates besides(Instance answered, Question q, Fleet fleet) {
-    return q.candidates(fleet).without(i -> i.name().equals(answered.name()) || wasTried(i));
+  /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.
+  Candidates awaited(Candidates left, Question q, Fleet fleet) {
+    if (tried.isEmpty() || counted + 1 >= MOST_ATTEMPTS) {
+      return left;
+    }
+    Candidates more = q.candidates(fleet).without(i -> wasTried(i) && !wellAgain(i));
+    return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 
-  private Candidates ejected(Question q, Fleet fleet) {
+  /// Whether an instance that failed this request may be asked by it once more while it waits: it
+  /// has answered others since, or some time has passed.
+  private boolean wellAgain(Instance i) {
+    boolean well = true;
+    for (Try t : tried) {
+      if (t.instance().name().equals(i.name())) {
+        long age = account.elapsedNanos() - t.atNanos();
+        boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i) == 0;
+        well &= t.why() != Why.TOO_SMALL && age >= (answers ? SOON_NANOS : LATER_NANOS);
+      }
+    }
+    return well;
+  }
+
+  /// Who else may be asked than the instance that has just answered.
+  Candidates besides(Instance answered, Question q, Fleet fleet) {
+    Candidates left =
+        q.candidates(fleet).without(i -> i.name().equals(answered.name()) || wasTried(i));
+    return left.isEmpty() ? left.instead(left.trials()) : left;
+  }
+
+  /// Untried ones that get no requests as they come: better those than nobody. One whose trial is
+  /// another request's may be well; of the others a verdict may be late.
+  private Candidates outOfService(Candidates left, Question q, Fleet fleet) {
+    if (!left.trials().isEmpty()) {
+      return left.instead(left.trials());
+    }
     String model = q.model();
     List<Instance> out =
         fleet.instances().stream()
@@ -96,12 +140,13 @@ final class Retries {
             .filter(i -> model == null || i.serves(model))
             .filter(i -> !wasTried(i))
             .toList();
-    return q.candidates(fleet).instead(out);
+    return left.instead(out);
   }
 
+  /// Whether it has failed on this incarnation of it.
   private boolean wasTried(Instance i) {
-    for (Instance t : tried) {
-      if (t.name().equals(i.name())) {
+    for (Try t : tried) {
+      if (t.instance().slot() == i.slot() && t.instance().name().equals(i.name())) {
         return true;
       }
     }
@@ -128,9 +173,9 @@ final class Retries {
     } else {
       counted++;
     }
-    tried = with(tried, i);
+    note(i, Why.FAILED);
     Sight s = Sight.of(f.kind());
-    if (s == Sight.CLOSED || s == Sight.BAD_ANSWER) {
+    if (s == Sight.CLOSED || s == Sight.BAD_ANSWER || f.kind() == Kind.TIMEOUT_FIRST_BYTE) {
       suspects = with(suspects, i);
     }
   }
@@ -180,8 +225,9 @@ final class Retries {
     }
     counted++;
     put500Aside |= status == 500;
-    tried = with(tried, i);
-    if (Sight.of(status, retryAfter != null) == Sight.SERVER_ERROR) {
+    boolean vain = Sight.of(status, retryAfter != null, false) == Sight.SERVER_ERROR;
+    note(i, vain ? Why.FAILED : Why.BUSY);
+    if (vain) {
       suspects = with(suspects, i);
     }
     return true;
@@ -205,7 +251,7 @@ final class Retries {
   void couldNotHold(Instance i) {
     moved = true;
     counted++;
-    tried = with(tried, i);
+    note(i, Why.TOO_SMALL);
     plane.metrics().retry("context_length");
     if (first == null) {
       first =
@@ -223,9 +269,13 @@ final class Retries {
     suspects = List.of();
   }
 
-  private static List<Instance> with(List<Instance> list, Instance i) {
-    List<Instance> all = new ArrayList<>(list);
-    all.add(i);
+  private void note(Instance i, Why why) {
+    tried = with(tried, new Try(i, account.elapsedNanos(), why));
+  }
+
+  private static <T> List<T> with(List<T> list, T more) {
+    List<T> all = new ArrayList<>(list);
+    all.add(more);
     return List.copyOf(all);
   }
 }

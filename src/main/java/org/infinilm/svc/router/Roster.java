@@ -341,7 +341,7 @@ final class Roster {
         }
       }
       case STRIKE, REFUSED -> e.errors++;
-      case CONNECTED, OUTLIER, TIME -> {}
+      case CONNECTED, OUTLIER, UNASKED, TIME -> {}
     }
     return before != e.state();
   }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Store;
+import org.jspecify.annotations.Nullable;
 
 /// What is known of the paths that instances serve; the table of docs/router.md. All of it is about
 /// POST: other methods carry nothing that is read.
@@ -140,6 +141,16 @@ enum Route {
 
   ErrorShape errors() {
     return errors;
+  }
+
+  /// The form of its event streams, or null when the API defines none.
+  @Nullable StreamForm stream() {
+    return switch (this) {
+      case CHAT, COMPLETIONS -> StreamForm.OPENAI;
+      case MESSAGES -> StreamForm.MESSAGES;
+      case RESPONSES -> StreamForm.RESPONSES;
+      default -> null;
+    };
   }
 
   /// Whether a POST whose body says this about `store` may be sent again while no answer has begun.

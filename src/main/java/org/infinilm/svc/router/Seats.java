@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *    in line and then looks for a free seat. Both are sequentially consistent, so one sees the other
  *    (Dekker).
  * 3. Waiters are called on the thread that released, outside the lock, and only hop to their loop.
- * 4. When candidates of a model change, those who wait among them are called to choose anew; they keep
+ * 4. When candidates of a model change, or one of them asks to be left alone, those who wait among them are called to choose anew; they keep
  *    the time since when they wait, and with it their place.
  */
 final class Seats implements Load {
@@ -87,6 +87,11 @@ final class Seats implements Load {
     return until != 0 && now - until < 0;
   }
 
+  /// How long it still is passed over, in nanoseconds; 0 when it is not.
+  long passedOverNanos(int slot) {
+    return passedOver(slot) ? Math.max(1, slots.at(slot).passedOverUntilNanos - ticker.nanos()) : 0;
+  }
+
   @Override
   public double share(int slot) {
     Slot s = slots.at(slot);
@@ -98,8 +103,37 @@ final class Seats implements Load {
   void passOver(int slot, long nanos) {
     long until = ticker.nanos() + Math.max(1, nanos);
     until = until == 0 ? 1 : until;
-    slots.at(slot).passedOverUntilNanos = until;
+    Slot s = slots.at(slot);
+    s.passedOverUntilNanos = until;
     passedOverUntilNanos.accumulateAndGet(until, (a, b) -> a == 0 || a - b < 0 ? b : a);
+    if (s.waiting() > 0) {
+      List<Runnable> calls = new ArrayList<>();
+      synchronized (line) {
+        for (Line.Key key : line.keys()) {
+          if (key.slots().contains(slot) && !allPassedOver(key.slots())) {
+            callAll(key, calls);
+          }
+        }
+      }
+      calls.forEach(Runnable::run);
+    }
+  }
+
+  private boolean allPassedOver(List<Integer> of) {
+    for (int slot : of) {
+      if (!passedOver(slot)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// Has all who wait in a lane choose anew. Under the lock.
+  private void callAll(Line.Key key, List<Runnable> calls) {
+    for (Line<Waiter>.Place p : line.removeAll(key)) {
+      count(p, -1);
+      calls.add(p.waiter::chooseAgain);
+    }
   }
 
   long sent(int slot) {
@@ -124,7 +158,13 @@ final class Seats implements Load {
       s.take();
       return true;
     }
-    return s.waiting() == 0 && s.takeBelow(limit);
+    if (s.waiting() > 0 || !s.takeBelow(limit)) {
+      return false;
+    }
+    if (s.inFlight() >= limit) {
+      s.filled(ticker.nanos());
+    }
+    return true;
   }
 
   /// Whether the one trial of an instance that comes back is to be had.
@@ -173,6 +213,12 @@ final class Seats implements Load {
       }
       calls.forEach(Runnable::run);
     }
+  }
+
+  /// Gives back a seat that nothing was sent in.
+  void giveBack(int slot) {
+    slots.at(slot).unsent();
+    release(slot);
   }
 
   /// Stands in line for a seat of one of the instances that a decision would wait for.
@@ -262,10 +308,7 @@ final class Seats implements Load {
       }
       for (Line.Key key : line.keys()) {
         if (stale(key)) {
-          for (Line<Waiter>.Place p : line.removeAll(key)) {
-            count(p, -1);
-            calls.add(p.waiter::chooseAgain);
-          }
+          callAll(key, calls);
         } else {
           for (int slot : key.slots()) {
             offer(slot, calls);

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class Sending {
   private final Plane plane;
   private final Inbound in;
+  private final Question question;
   private final String requestId;
 
   /// The instances' name of a model that the client calls otherwise; null once it is in the body.
@@ -29,6 +30,7 @@ final class Sending {
   Sending(Plane plane, Inbound in, Question question, String requestId) {
     this.plane = plane;
     this.in = in;
+    this.question = question;
     this.requestId = requestId;
     this.alias = question.renamed() ? question.model() : null;
   }
@@ -56,6 +58,10 @@ final class Sending {
     set.add(new Header("x-request-id", requestId));
     set.add(new Header("via", Via.appended(in.head().joined("via"), plane.via().own())));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
+    if (plane.config().sseComments().isPresent() && question.streamForm() != null) {
+      // comments can be put into a plain stream only
+      set.add(new Header("accept-encoding", "identity"));
+    }
     String authorization = a.authorization();
     if (authorization != null) {
       set.add(new Header("authorization", authorization));

@@ -20,7 +20,7 @@ enum Sight {
   SERVER_ERROR,
   /// A peer answered a request on which this instance had failed: the fault is its own.
   DISPROVED,
-  /// 429 or 503 with Retry-After: not now.
+  /// 429, or 503 with Retry-After: not now.
   BUSY;
 
   /// What a failed call says of its instance, or null when it says nothing.
@@ -34,12 +34,16 @@ enum Sight {
     };
   }
 
-  /// What an answer's head says of its instance.
-  static Sight of(int status, boolean retryAfter) {
-    if ((status == 429 || status == 503) && retryAfter) {
+  /// What an answer's head says of its instance. A request that timed out there, or a key of ours
+  /// that it refuses, is not the client's doing.
+  ///
+  /// @param ourKey whether the request carried the instance's key, not the client's
+  static Sight of(int status, boolean retryAfter, boolean ourKey) {
+    if (status == 429 || (status == 503 && retryAfter)) {
       return BUSY;
     }
-    return status >= 500 ? SERVER_ERROR : ANSWERED;
+    boolean refused = ourKey && (status == 401 || status == 403);
+    return status >= 500 || status == 408 || refused ? SERVER_ERROR : ANSWERED;
   }
 
   /// The pause that a Retry-After in seconds asks for; 0 for one that is no number.

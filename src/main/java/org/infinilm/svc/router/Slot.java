@@ -17,7 +17,9 @@ final class Slot {
   private static final int TRIAL = 10;
   private static final int RELEASED = 11;
   private static final int FIRST_BYTES = 12;
-  private static final int CELLS = 18;
+  private static final int STREAMS = 13;
+  private static final int STREAM_WORK = 14;
+  private static final int CELLS = 20;
 
   private static final long NO_TRIAL = 0;
   private static final long OPEN_TRIAL = 1;
@@ -76,9 +78,19 @@ final class Slot {
     cells.incrementAndGet(SENT);
   }
 
+  /// Takes back that a request was sent.
+  void unsent() {
+    cells.decrementAndGet(SENT);
+  }
+
   boolean full() {
     int most = limit;
     return most != 0 && inFlight() >= most;
+  }
+
+  /// Notes that it is full from now on: an interval between released seats begins.
+  void filled(long now) {
+    cells.set(RELEASED, now);
   }
 
   /// Notes that a seat of a full instance came free.
@@ -112,14 +124,28 @@ final class Slot {
     cells.incrementAndGet(BAD);
   }
 
-  /// Adds the time to the first byte of an answer.
-  void firstByteAfter(long nanos) {
+  /// Adds the time to the first byte of a stream.
+  ///
+  /// @param work how much it was asked for, in any unit
+  void firstByteAfter(long nanos, long work) {
     cells.addAndGet(FIRST_BYTES, nanos);
+    cells.addAndGet(STREAM_WORK, work);
+    cells.incrementAndGet(STREAMS);
   }
 
-  /// Time to first bytes, of all answers together.
+  /// Time to first bytes, of all streams together.
   long firstByteNanos() {
     return cells.get(FIRST_BYTES);
+  }
+
+  /// Streams whose first byte came.
+  long streams() {
+    return cells.get(STREAMS);
+  }
+
+  /// The work of those streams.
+  long streamWork() {
+    return cells.get(STREAM_WORK);
   }
 
   long goodOnes() {

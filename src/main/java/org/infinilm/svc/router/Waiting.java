@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Inbound;
@@ -27,6 +28,7 @@ final class Waiting implements Seats.Waiter {
   private final Choice.Wait wait;
   private Seats.@Nullable Ticket ticket;
   private @Nullable Runnable cancelTimer;
+  private @Nullable Runnable cancelLook;
   private boolean over;
 
   Waiting(Seats seats, Inbound in, Owner owner, Choice.Wait wait) {
@@ -59,6 +61,35 @@ final class Waiting implements Seats.Waiter {
     return true;
   }
 
+  /// Whose seats it waits for.
+  List<Instance> accepted() {
+    return wait.accepted();
+  }
+
+  /// Runs `look` after a while, if it still waits then; one at a time.
+  void later(Duration after, Runnable look) {
+    if (!over) {
+      cancelLook =
+          in.later(
+              after,
+              () -> {
+                if (!over) {
+                  look.run();
+                }
+              });
+    }
+  }
+
+  /// Stops waiting; false when its end is on the way, of which it hears.
+  boolean leaveUnlessCalled() {
+    Seats.Ticket t = ticket;
+    if (t == null || !t.cancel()) {
+      return false;
+    }
+    end();
+    return true;
+  }
+
   /// Stops waiting.
   void leave() {
     end();
@@ -70,10 +101,15 @@ final class Waiting implements Seats.Waiter {
 
   private void end() {
     over = true;
-    Runnable c = cancelTimer;
+    cancel(cancelTimer);
+    cancel(cancelLook);
     cancelTimer = null;
-    if (c != null) {
-      c.run();
+    cancelLook = null;
+  }
+
+  private static void cancel(@Nullable Runnable timer) {
+    if (timer != null) {
+      timer.run();
     }
   }
 

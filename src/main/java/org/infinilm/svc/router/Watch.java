@@ -55,8 +55,8 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
-  public void firstByte(Instance i, long nanos) {
-    slots.at(i.slot()).firstByteAfter(nanos);
+  public void firstByte(Instance i, long nanos, long bytes) {
+    slots.at(i.slot()).firstByteAfter(nanos, Outliers.work(bytes));
     if (nanos >= Outliers.LEAST_SLOW_NANOS) {
       keeper.mayHaveOutliers();
     }

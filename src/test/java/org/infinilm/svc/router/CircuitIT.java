@@ -5,7 +5,9 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -131,5 +133,101 @@ class CircuitIT {
     assertThat(state("a")).as("no strike").isEqualTo("routable");
     b.dies();
     await().atMost(Rig.SOON).until(() -> a.seen.size() > 1 || rig.chat().status() == 429);
+  }
+
+  /// A trial decides, however long its answer takes: that nobody was asked is another matter.
+  @Test
+  void aTrialThatHangsDoesNotBringItBack() throws Exception {
+    AtomicBoolean hangs = new AtomicBoolean();
+    CountDownLatch end = new CountDownLatch(1);
+    ScriptedInstance a =
+        rig.answering(
+            "a",
+            (r, n) -> {
+              if (hangs.get()) {
+                end.await();
+                return Rig.OK;
+              }
+              return BROKEN;
+            });
+    rig.good("b");
+    rig.start();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.chat();
+          return state("a").equals("ejected");
+        });
+    hangs.set(true);
+    becomes("a", "trial");
+    int before = a.seen.size();
+    Thread trial =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                while (a.seen.size() == before) {
+                  rig.chat();
+                }
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    await().atMost(Rig.SOON).until(() -> a.seen.size() > before);
+    await().during(Duration.ofSeconds(12)).atMost(Rig.SOON).until(() -> state("a").equals("trial"));
+    end.countDown();
+    becomes("a", "routable");
+    trial.join();
+  }
+
+  /// It failed requests that its peer answered: the client had no part in it.
+  @Test
+  void whoNeverAnswersWithinALimitThatItsPeerKeepsIsOut() throws Exception {
+    rig.instance(
+        "a",
+        (self, t) -> {
+          self.take(t);
+          t.hang();
+        });
+    rig.good("b");
+    rig.start("first_byte_timeout=0.5");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.chat().ok()).isTrue();
+          return state("a").equals("ejected");
+        });
+  }
+
+  /// A head that was well is not yet an answer.
+  @Test
+  void whoBreaksEveryStreamIsOutWithFewRequestsToo() throws Exception {
+    rig.instance(
+        "a",
+        (self, t) -> {
+          self.take(t);
+          t.say(
+              "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ndata:\r\n");
+          t.reset();
+        });
+    rig.good("b");
+    rig.start();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.send(Rig.post(Rig.CHAT, "", Rig.STREAM));
+          return state("a").equals("ejected");
+        });
+  }
+
+  /// TGI and gateways say 429 and nothing more.
+  @Test
+  void aRefusalWithoutRetryAfterAttractsNobody() throws Exception {
+    ScriptedInstance a = rig.answering("a", (r, n) -> Rig.answer(429, "", "busy"));
+    rig.good("b");
+    rig.start();
+    for (int k = 0; k < 50; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(a.seen).hasSizeLessThan(15);
   }
 }

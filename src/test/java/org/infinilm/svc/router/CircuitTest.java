@@ -23,8 +23,8 @@ class CircuitTest {
     circuit = circuit.next(e, true, now, 0.5, RULES);
   }
 
-  /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier; `+n` lets n seconds
-  /// pass.
+  /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier, `U` unasked; `+n`
+  /// lets n seconds pass.
   private void play(String script) {
     for (String step : script.strip().split("\\s+")) {
       if (step.startsWith("+")) {
@@ -40,6 +40,7 @@ class CircuitTest {
               case 'R' -> Event.REFUSED;
               case 'C' -> Event.CONNECTED;
               case 'O' -> Event.OUTLIER;
+              case 'U' -> Event.UNASKED;
               default -> throw new IllegalArgumentException(step);
             });
       }
@@ -75,7 +76,10 @@ class CircuitTest {
     "SSS +5 C, HALF_OPEN",
     "SSS +5 O, HALF_OPEN",
     "SSS +5 +9, HALF_OPEN",
-    "SSS +5 +11, SLOW_START",
+    "SSS +5 +1000, HALF_OPEN",
+    "SSS +5 U, SLOW_START",
+    "U, CLOSED",
+    "SSS U, OPEN",
     // refusals: the pause, then a connection, whatever else is said
     "RRR +1000, OPEN",
     "RRR C, OPEN",

@@ -267,9 +267,9 @@ class FleetKeeperTest {
         .untilAsserted(() -> {
           for (int k = 0; k < 10; k++) {
             watch.saw(a, Sight.ANSWERED);
-            watch.firstByte(a, 100_000_000L);
+            watch.firstByte(a, 100_000_000L, 50);
             watch.saw(b, Sight.ANSWERED);
-            watch.firstByte(b, 3_000_000_000L);
+            watch.firstByte(b, 3_000_000_000L, 50);
           }
           assertThat(candidates()).containsExactly("a");
         });

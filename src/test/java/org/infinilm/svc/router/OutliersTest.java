@@ -4,14 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.router.Outliers.Pace;
 import org.infinilm.svc.router.Outliers.Sample;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class OutliersTest {
-  /// `name:models:good:bad[:mean first byte in ms]` by semicolons, models by `+`; then who stands
-  /// out.
+  /// `name:models:good:bad[:mean first byte in ms[:kind[:bytes of a request]]]` by semicolons,
+  /// models by `+`; then who stands out.
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -24,7 +25,12 @@ class OutliersTest {
         "a:m:10:90; b:m:0:100 | -",
         "a:m:0:100; b:m:0:100 | -",
         // too little to say
-        "a:m:100:0; b:m:0:19 | -",
+        "a:m:100:0; b:m:1:18 | -",
+        "a:m:100:0; b:m:1:19 | b",
+        "a:m:100:0; b:m:0:4 | -",
+        // nothing but failures is enough sooner: few requests are ordinary here
+        "a:m:100:0; b:m:0:5 | b",
+        "a:m:19:0; b:m:0:5 | -",
         "a:m:100:0; b:m:0:20 | b",
         "a:m:19:0; b:m:0:100 | -",
         "a:m:10:0; c:m:10:0; b:m:0:100 | b",
@@ -42,6 +48,12 @@ class OutliersTest {
         "a:m:100:0:10; b:m:100:0:900 | -",
         "a:m:100:0:100; b:m:19:0:9000 | -",
         "a:m:0:100:0; b:m:100:0:2000 | a",
+        // others get other requests: the size rule's large ones, those of a reserve, long
+        // conversations
+        "a:m:100:0:50:paged; b:m:100:0:9000:static | -",
+        "a:m:100:0:50:paged; c:m:100:0:900:static; b:m:100:0:9100:static | b",
+        "a:m:100:0:50:paged:100; b:m:100:0:1300:paged:60000 | -",
+        "a:m:100:0:50:paged:100; b:m:100:0:9300:paged:60000 | b",
         "a:m:100:0; d:m:100:0; b:m:30:70; c:m:0:100 | c b",
       })
   void standOutWhoFailFarMoreThanTheirPeers(String window, String expected) {
@@ -50,19 +62,34 @@ class OutliersTest {
       String[] f = s.strip().split(":");
       List<String> models = f[1].isEmpty() ? List.of() : List.of(f[1].split("\\+"));
       long good = Long.parseLong(f[2]);
-      long firstBytes = f.length < 5 ? 0 : good * Long.parseLong(f[4]) * 1_000_000;
-      samples.add(new Sample(f[0], models, good, Long.parseLong(f[3]), firstBytes, true));
+      long nanos = f.length < 5 ? 0 : Long.parseLong(f[4]) * 1_000_000;
+      long work = Outliers.work(f.length < 7 ? 0 : Long.parseLong(f[6]));
+      Pace pace = nanos == 0 ? Pace.NONE : new Pace(good, good * nanos, good * work);
+      String kind = f.length < 6 ? "paged/1" : f[5];
+      samples.add(new Sample(f[0], kind, models, good, Long.parseLong(f[3]), pace, true));
     }
     assertThat(String.join(" ", Outliers.of(samples))).isEqualTo(expected == null ? "" : expected);
   }
 
   @Test
   void lateOnceIsNotLate() {
-    Sample peer = new Sample("a", List.of("m"), 100, 0, 100 * 1_000_000L, false);
-    long late = 100 * 5_000_000_000L;
-    Sample once = new Sample("b", List.of("m"), 100, 0, late, false);
-    Sample again = new Sample("b", List.of("m"), 100, 0, late, true);
+    Pace soon = new Pace(100, 100 * 100_000_000L, 100);
+    Pace late = new Pace(100, 100 * 5_000_000_000L, 100);
+    Sample peer = new Sample("a", "", List.of("m"), 100, 0, soon, false);
+    Sample once = new Sample("b", "", List.of("m"), 100, 0, late, false);
+    Sample again = new Sample("b", "", List.of("m"), 100, 0, late, true);
     assertThat(Outliers.of(List.of(peer, once))).isEmpty();
     assertThat(Outliers.of(List.of(peer, again))).containsExactly("b");
+  }
+
+  /// At three requests a second ten seconds say nothing of one instance among several.
+  @Test
+  void aWindowStaysOpenUntilWhoIsInDoubtHasSaidEnough() {
+    Sample fine = new Sample("a", "", List.of("m"), 3, 0, Pace.NONE, false);
+    Sample few = new Sample("b", "", List.of("m"), 2, 7, Pace.NONE, false);
+    Sample enough = new Sample("b", "", List.of("m"), 8, 12, Pace.NONE, false);
+    assertThat(Outliers.decided(List.of(fine))).isTrue();
+    assertThat(Outliers.decided(List.of(fine, few))).isFalse();
+    assertThat(Outliers.decided(List.of(fine, enough))).isTrue();
   }
 }

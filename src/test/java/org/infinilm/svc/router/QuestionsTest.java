@@ -192,7 +192,7 @@ class QuestionsTest {
     Map<String, String> multipart = Map.of("content-type", "multipart/form-data; boundary=x");
     Question q = asked(path, json);
     assertThat(q.model()).isEqualTo("a");
-    assertThat(q.stream()).isTrue();
+    assertThat(q.streamForm()).isEqualTo(Route.of(path).stream());
     assertThat(q.shape()).isEqualTo(errors);
     assertThat(q.generation()).isEqualTo(repeated.equals("yes"));
     assertThat(q.replayable()).isEqualTo(repeated.equals("yes"));

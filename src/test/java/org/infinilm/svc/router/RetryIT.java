@@ -1,12 +1,17 @@
 package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.router.Said.End;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -247,5 +252,78 @@ class RetryIT {
     Said said = rig.untilRepeated(Rig.post(path, "", body(more)));
     assertThat(said.ok()).isTrue();
     assertThat(said.field("x-infini-attempts")).isEqualTo("2");
+  }
+
+  /// A head alone is not an answer: what broke before its first byte is asked of another instance.
+  @Test
+  void aStreamThatEndsByCloseWithoutAByteIsAskedOfAnotherInstance() throws Exception {
+    rig.instance(
+        "a",
+        (self, t) -> {
+          self.take(t);
+          t.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+          t.close();
+        });
+    rig.answering(
+        "b", (r, n) -> Rig.answer(200, "Content-Type: text/event-stream\r\n", "data: [DONE]\n\n"));
+    rig.start();
+    Said said = rig.untilRepeated(Rig.post(Rig.CHAT, "", Rig.STREAM));
+    assertThat(said.status()).isEqualTo(200);
+    assertThat(said.body()).isEqualTo("data: [DONE]\n\n");
+    assertThat(rig.decision().path("instance").asText()).isEqualTo("b");
+  }
+
+  /// One that is being tried may be well, and is better than nobody.
+  @Test
+  void whoFailsWhileTheOtherOneIsTriedIsAskedOfThatOne() throws Exception {
+    AtomicBoolean broken = new AtomicBoolean(true);
+    CountDownLatch end = new CountDownLatch(1);
+    ScriptedInstance a = rig.good("a");
+    ScriptedInstance b =
+        rig.answering(
+            "b",
+            (r, n) -> {
+              if (broken.get()) {
+                return Rig.answer(500, "", "no");
+              }
+              if (r.contains("trial")) {
+                end.await();
+              }
+              return Rig.OK;
+            });
+    rig.start("health_interval=60");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.chat();
+          return rig.health().equals("1/2");
+        });
+    broken.set(false);
+    int before = b.seen.size();
+    List<Thread> trials = new ArrayList<>();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          if (rig.text("/services").contains("\"trial\"")) {
+            trials.add(
+                Thread.ofVirtual()
+                    .start(() -> {
+                      try {
+                        rig.send(Rig.post(Rig.CHAT, "X-Trial: trial\r\n", Rig.BODY));
+                      } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                      }
+                    }));
+          }
+          return b.seen.size() > before;
+        });
+    a.dies();
+    for (int k = 0; k < 2; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    end.countDown();
+    for (Thread t : trials) {
+      t.join();
+    }
   }
 }

@@ -165,6 +165,19 @@ final class Rig implements AutoCloseable {
         });
   }
 
+  /// Waits until so many are in flight in all.
+  void quietBut(int inFlight) {
+    await()
+        .atMost(SOON)
+        .until(() -> {
+          int n = 0;
+          for (JsonNode s : get("/services").path("services")) {
+            n += s.path("in_flight").asInt() + s.path("queued").asInt();
+          }
+          return n == inFlight;
+        });
+  }
+
   Socket connect() throws IOException {
     return connect(port());
   }

@@ -263,6 +263,47 @@ class SeatsTest {
     assertThat(seats.retryAfterSeconds(List.of(b))).isEqualTo(30);
   }
 
+  /// An hour of silence is no interval between released places.
+  @Test
+  void aQuietTimeDoesNotMakeRetryAfterLonger() {
+    follow(b);
+    for (int k = 0; k < 20; k++) {
+      seats.tryTake(b);
+      nanos += 2 * SECOND;
+      seats.release(1);
+      nanos += 3600 * SECOND;
+    }
+    seats.tryTake(b);
+    assertThat(seats.retryAfterSeconds(List.of(b))).isEqualTo(2);
+  }
+
+  @Test
+  void whatWasGivenBackWasNotSent() {
+    follow(b);
+    seats.tryTake(b);
+    seats.giveBack(1);
+    assertThat(seats.sent(1)).isZero();
+    assertThat(seats.inFlight(1)).isZero();
+  }
+
+  /// Whoever waits for it among others would get its next place and its next refusal.
+  @Test
+  void whoAsksToBeLeftAloneIsNotWaitedForBesideOthers() {
+    follow(a, b);
+    seats.tryTake(a);
+    seats.tryTake(a);
+    seats.tryTake(b);
+    stand("both", 1, a, b);
+    stand("only b", 1, b);
+    seats.passOver(1, SECOND);
+    assertThat(calls).containsExactly("both again");
+    seats.release(1);
+    assertThat(calls).containsExactly("both again", "only b 1");
+    assertThat(seats.passedOverNanos(1)).isEqualTo(SECOND);
+    nanos += SECOND;
+    assertThat(seats.passedOverNanos(1)).isZero();
+  }
+
   @Test
   void slotsGrowAndKeepWhatTheyCount() {
     slots.at(5).take();

@@ -1,0 +1,172 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What changes while a request stands in line: nobody waits for a busy instance beside one that
+/// would take it.
+@Timeout(120)
+class WaitersIT {
+  private static final Map<String, Object> ONE_PLACE =
+      Map.of("cache_type", "static", "max_concurrency", 1);
+
+  private final ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor();
+  private final CountDownLatch done = new CountDownLatch(1);
+  private Rig rig;
+
+  @BeforeEach
+  void begin() throws IOException {
+    rig = new Rig();
+  }
+
+  @AfterEach
+  void end() throws IOException {
+    done.countDown();
+    rig.quiet();
+    clients.shutdownNow();
+    rig.close();
+  }
+
+  private ScriptedInstance placed(String name, ScriptedInstance.Reply reply) throws IOException {
+    return rig.listed(new ScriptedInstance(name, ScriptedInstance.answering(reply)), ONE_PLACE);
+  }
+
+  private Future<Said> asking() {
+    return clients.submit(rig::chat);
+  }
+
+  private void waiting(int n) {
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          int most = 0;
+          for (JsonNode s : rig.get("/services").path("services")) {
+            most = Math.max(most, s.path("queued").asInt());
+          }
+          return most == n;
+        });
+  }
+
+  /// Answers its first request at the end of the test only.
+  private String busy(int n) throws InterruptedException {
+    if (n == 1) {
+      done.await();
+    }
+    return Rig.OK;
+  }
+
+  @Test
+  void anInstanceWhosePauseIsOverIsNoLongerPassedOver() throws Exception {
+    AtomicBoolean pauses = new AtomicBoolean(true);
+    ScriptedInstance a = placed("a", (r, n) -> busy(n));
+    placed(
+        "b",
+        (r, n) ->
+            pauses.getAndSet(false) ? Rig.answer(429, "Retry-After: 2\r\n", "later") : Rig.OK);
+    rig.start();
+    List<Future<Said>> asked = List.of(asking(), asking());
+    await().atMost(Rig.SOON).until(() -> asked.stream().anyMatch(Future::isDone));
+    for (Future<Said> f : asked) {
+      if (f.isDone()) {
+        assertThat(f.get().ok()).isTrue();
+        assertThat(f.get().field("x-infini-instance")).isEqualTo("b");
+      }
+    }
+    assertThat(a.seen).hasSize(1);
+  }
+
+  @Test
+  void anInstanceThatIsBackIsAskedByThoseWhoFailedOnIt() throws Exception {
+    AtomicBoolean dies = new AtomicBoolean();
+    ScriptedInstance a =
+        rig.listed(
+            new ScriptedInstance(
+                "a",
+                (self, t) -> {
+                  while (true) {
+                    self.take(t);
+                    if (dies.getAndSet(false)) {
+                      t.close();
+                      return;
+                    }
+                    t.say(Rig.OK);
+                  }
+                }),
+            ONE_PLACE);
+    ScriptedInstance b = placed("b", (r, n) -> busy(n));
+    rig.start();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          asking();
+          return b.seen.size() == 1;
+        });
+    rig.quietBut(1);
+    dies.set(true);
+    int before = a.seen.size();
+    Said said = asking().get();
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-instance")).isEqualTo("a");
+    assertThat(a.seen).hasSize(before + 2);
+  }
+
+  @Test
+  void whoWaitsForARefuserWaitsForTheOtherOne() throws Exception {
+    CountDownLatch begin = new CountDownLatch(1);
+    ScriptedInstance a =
+        placed(
+            "a",
+            (r, n) -> {
+              begin.await();
+              return Rig.answer(429, "Retry-After: 30\r\n", "later");
+            });
+    placed(
+        "b",
+        (r, n) -> {
+          begin.await();
+          return Rig.OK;
+        });
+    rig.start();
+    List<Future<Said>> asked = new ArrayList<>();
+    for (int k = 0; k < 40; k++) {
+      asked.add(asking());
+    }
+    waiting(38);
+    begin.countDown();
+    for (Future<Said> f : asked) {
+      assertThat(f.get().ok()).isTrue();
+    }
+    assertThat(a.seen).hasSizeLessThan(4);
+  }
+
+  @Test
+  void aWaitThatAnewInstanceEndsIsTold() throws Exception {
+    ScriptedInstance a = placed("a", (r, n) -> busy(n));
+    rig.start();
+    asking();
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 1);
+    Future<Said> waits = asking();
+    waiting(1);
+    placed("b", (r, n) -> Rig.OK);
+    Said said = waits.get();
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-queue-ms")).matches("[0-9]+");
+    assertThat(rig.decision().path("queue_seconds").asDouble()).isPositive();
+    assertThat(rig.text("/metrics")).contains("infini_router_queue_seconds_count 1");
+  }
+}
