@@ -26,7 +26,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Probes instances: each at its own time, suspects more often, never two probes of one at once.
-/// Also has the model lists read of instances that registered none.
+/// Also has the model lists read of instances that registered none, and tokens counted where an
+/// engine does that.
 /*
  * Each instance has its own due time, an interval from the last one with some jitter, so that a fleet
  * that started together is not probed together. Nothing waits for a probe: one that finds its lane full
@@ -50,6 +51,7 @@ final class Prober implements AutoCloseable {
   private final Ticker ticker;
   private final RandomGenerator random;
   private final ModelLists models;
+  private final Calibrator calibrator;
   private final Map<String, Long> dueNanos = new HashMap<>();
   private final Map<String, Probe> underWay = new ConcurrentHashMap<>();
   private final Set<String> late = ConcurrentHashMap.newKeySet();
@@ -91,12 +93,18 @@ final class Prober implements AutoCloseable {
   }
 
   Prober(
-      Client http, RouterConfig config, FleetKeeper keeper, Ticker ticker, RandomGenerator random) {
+      Client http,
+      RouterConfig config,
+      FleetKeeper keeper,
+      Calibrator calibrator,
+      Ticker ticker,
+      RandomGenerator random) {
     this.http = http;
     this.config = config;
     this.keeper = keeper;
     this.ticker = ticker;
     this.random = random;
+    this.calibrator = calibrator;
     this.models = new ModelLists(http, config.healthTimeout(), keeper::tell, ticker);
     this.thread = Thread.ofVirtual().name("prober").unstarted(this::run);
   }
@@ -162,6 +170,7 @@ final class Prober implements AutoCloseable {
       wasOut.retainAll(names);
       reasons.clear();
       models.keepOnly(names);
+      calibrator.keepOnly(names);
     }
   }
 
@@ -205,11 +214,16 @@ final class Prober implements AutoCloseable {
         keeper.tell(new Report.Down(name, r.failure(), r.said(), r.connected()));
         return;
       }
-      if (k.models() == null && models.due(v, wasOut.contains(name))) {
-        wasOut.remove(name);
-        models.read(k);
+      boolean cameBack = wasOut.remove(name);
+      List<Map<String, Object>> list = v.modelsList();
+      if (k.models() == null && models.due(v, cameBack)) {
+        List<Map<String, Object>> read = models.read(k);
+        list = read == null ? list : read;
       }
       keeper.tell(new Report.Up(name, took / 1e9, r.connected()));
+      if (v.instance().state() == State.ROUTABLE || v.modelsList() == null) {
+        calibrator.visit(k, list, cameBack);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

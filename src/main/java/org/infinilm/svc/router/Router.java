@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.util.List;
@@ -40,7 +41,8 @@ final class Router implements AutoCloseable {
     learner = new Learner(policy);
     Decisions decisions = new Decisions(config.decisions());
     accessLog = new AccessLog(decisions, System.out);
-    RouterMetrics metrics = new RouterMetrics(new Metrics(), keeper::table, seats, ticker);
+    Metrics all = new Metrics();
+    RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Plane plane =
         new Plane(
             config,
@@ -57,7 +59,19 @@ final class Router implements AutoCloseable {
             ticker);
     OwnRoutes own =
         new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
-    prober = new Prober(http, config, keeper, ticker, random);
+    Counter calibrations =
+        all.counter(
+            "infini_router_calibrations_total",
+            "Models whose tokenizer was asked what texts come to, by result.",
+            "result");
+    prober =
+        new Prober(
+            http,
+            config,
+            keeper,
+            new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
+            ticker,
+            random);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
