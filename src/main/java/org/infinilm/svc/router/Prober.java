@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -45,6 +46,9 @@ final class Prober implements AutoCloseable {
   static final int NOTHING = -1;
   static final int REFUSED = -2;
 
+  /// No socket for it: nothing that the server did.
+  static final int OURS = -3;
+
   private final Client http;
   private final RouterConfig config;
   private final FleetKeeper keeper;
@@ -52,6 +56,7 @@ final class Prober implements AutoCloseable {
   private final RandomGenerator random;
   private final ModelLists models;
   private final Calibrator calibrator;
+  private final Counter results;
   private final Map<String, Long> dueNanos = new HashMap<>();
   private final Map<String, Probe> underWay = new ConcurrentHashMap<>();
   private final Set<String> late = ConcurrentHashMap.newKeySet();
@@ -96,6 +101,7 @@ final class Prober implements AutoCloseable {
       Client http,
       RouterConfig config,
       FleetKeeper keeper,
+      Counter results,
       Calibrator calibrator,
       Ticker ticker,
       RandomGenerator random) {
@@ -104,6 +110,7 @@ final class Prober implements AutoCloseable {
     this.keeper = keeper;
     this.ticker = ticker;
     this.random = random;
+    this.results = results;
     this.calibrator = calibrator;
     this.models = new ModelLists(http, config.healthTimeout(), keeper::tell, ticker);
     this.thread = Thread.ofVirtual().name("prober").unstarted(this::run);
@@ -210,6 +217,11 @@ final class Prober implements AutoCloseable {
       } else {
         late.remove(name);
       }
+      if (r == null) {
+        results.labelValues("unknown").inc();
+        return;
+      }
+      results.labelValues(r.failure() == null ? "up" : "down").inc();
       if (r.failure() != null) {
         keeper.tell(new Report.Down(name, r.failure(), r.said(), r.connected()));
         return;
@@ -236,12 +248,13 @@ final class Prober implements AutoCloseable {
   /// @param connected whether a connection to the instance itself stood; null when none was tried
   record Result(@Nullable String failure, boolean said, @Nullable Boolean connected) {}
 
-  private Result result(View v) throws InterruptedException {
+  /// What a probe finds; null when this process had no socket for it, which says nothing.
+  private @Nullable Result result(View v) throws InterruptedException {
     Known k = v.known();
     if (k.healthUrl() != null) {
       int status = status(k.healthUrl(), k);
       String failure = status / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
-      return new Result(failure, status > 0, witness(v));
+      return status == OURS ? null : new Result(failure, status > 0, witness(v));
     }
     String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
     int babysitter = k.port() < 65535 ? status(management, k) : NOTHING;
@@ -250,22 +263,30 @@ final class Prober implements AutoCloseable {
           babysitter / 100 == 2
               ? null
               : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
-      return new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
+      return babysitter == OURS
+          ? null
+          : new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
     }
     String health = k.at("/health");
     int own = status(health, k);
     String failure = ofFixed(k.url(), babysitter, own);
     String reason = reasons.get(health);
-    return new Result(
-        failure == null || reason == null ? failure : failure + ": " + reason,
-        own > 0,
-        own != REFUSED);
+    return own == OURS
+        ? null
+        : new Result(
+            failure == null || reason == null ? failure : failure + ": " + reason,
+            own > 0,
+            own != REFUSED);
   }
 
   /// Whether the instance's own port answers, where requests could not connect to it: another
   /// process that says it is well proves nothing.
   private @Nullable Boolean witness(View v) throws InterruptedException {
-    return v.doubted() ? status(v.known().at("/health"), v.known()) != REFUSED : null;
+    if (!v.doubted()) {
+      return null;
+    }
+    int own = status(v.known().at("/health"), v.known());
+    return own == OURS ? null : (Boolean) (own != REFUSED);
   }
 
   /// Port + 1 of a server that nobody supervises may be another server, so what answers there
@@ -283,7 +304,8 @@ final class Prober implements AutoCloseable {
     return own == 503 || own == 500 ? url + "/health answers " + own : null;
   }
 
-  /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
+  /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection,
+  /// [#OURS] when none could be tried.
   private int status(String url, Known k) throws InterruptedException {
     try {
       int status =
@@ -293,6 +315,9 @@ final class Prober implements AutoCloseable {
       reasons.remove(url);
       return status;
     } catch (IOException | IllegalArgumentException e) {
+      if (e instanceof Client.NotConnected n && n.ours()) {
+        return OURS;
+      }
       reasons.put(url, String.valueOf(e.getMessage()));
       return e.getCause() instanceof ConnectException
               || e.getCause() instanceof NoRouteToHostException

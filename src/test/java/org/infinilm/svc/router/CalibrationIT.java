@@ -7,7 +7,6 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -50,7 +49,7 @@ class CalibrationIT {
   private void start(String key) throws Exception {
     rig.start(
         Ticker.SYSTEM,
-        engines.stream().map(e -> e.known(new HashMap<>(), key)).toList(),
+        engines.stream().map(e -> e.known("127.0.0.1", key)).toList(),
         "health_interval=0.1",
         "health_timeout=1",
         "size_metric=tokens");

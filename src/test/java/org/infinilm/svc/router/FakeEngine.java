@@ -32,10 +32,14 @@ final class FakeEngine implements AutoCloseable {
   private final Server server;
 
   FakeEngine(String name) throws IOException {
+    this(name, "127.0.0.1", 0);
+  }
+
+  FakeEngine(String name, String address, int port) throws IOException {
     this.name = name;
     says("/health", r -> Response.json(200, Map.of("status", "ok")));
     says("/v1/chat/completions", r -> Response.json(200, Map.of("choices", List.of())));
-    server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
+    server = Server.start(Server.Options.at(address, port), this::answer);
   }
 
   private Response answer(Request r) throws Exception {
@@ -73,19 +77,24 @@ final class FakeEngine implements AutoCloseable {
     return Json.tree(r.body());
   }
 
-  Known known() {
-    return known(new HashMap<>(), null);
+  int port() {
+    return server.port();
   }
 
-  Known known(Map<String, Object> metadata, String authorization) {
+  Known known() {
+    return known("127.0.0.1", null);
+  }
+
+  /// @param authorization its key, or null
+  Known known(String host, String authorization) {
     return new Known(
         name,
-        "127.0.0.1",
+        host,
         server.port(),
-        "http://127.0.0.1:" + server.port(),
+        "http://" + host + ":" + server.port(),
         null,
         null,
-        metadata,
+        new HashMap<>(),
         1,
         true,
         true,
