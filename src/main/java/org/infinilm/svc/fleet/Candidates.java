@@ -1,7 +1,10 @@
 package org.infinilm.svc.fleet;
 
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -9,6 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// The instances that may get a request for one model, split by cache type and tier once when the
 /// fleet changes. Immutable; lists are in the order of names.
 public final class Candidates {
+  /// So many instances that would have to load a model are asked one after the other, and the rest
+  /// together.
+  private static final int MOST_HOMES = 3;
+
   private final String model;
   private final long version;
   private final boolean panic;
@@ -31,6 +38,17 @@ public final class Candidates {
       boolean lowered,
       List<Instance> all,
       List<Instance> trials) {
+    this(model, version, panic, lowered, all, trials, true);
+  }
+
+  private Candidates(
+      String model,
+      long version,
+      boolean panic,
+      boolean lowered,
+      List<Instance> all,
+      List<Instance> trials,
+      boolean split) {
     this.model = model;
     this.version = version;
     this.panic = panic;
@@ -43,10 +61,10 @@ public final class Candidates {
     boolean oneTier = true;
     for (Instance i : this.all) {
       even &= i.weight() == this.all.getFirst().weight();
-      oneTier &= i.tier() == this.all.getFirst().tier();
+      oneTier &= i.tier() == this.all.getFirst().tier() && i.modelState(model) == ModelState.LOADED;
     }
     this.evenWeights = even;
-    this.tiers = oneTier ? List.of() : tiers(this.all);
+    this.tiers = oneTier || !split ? List.of() : tiers(this.all);
   }
 
   private static List<Instance> ofType(List<Instance> all, CacheType type) {
@@ -59,15 +77,48 @@ public final class Candidates {
     return out.size() == all.size() ? all : List.copyOf(out);
   }
 
+  /// By tier, and within one by whether they have the model: those that have it come first.
   private List<Candidates> tiers(List<Instance> of) {
-    TreeMap<Integer, List<Instance>> byTier = new TreeMap<>();
+    TreeMap<Integer, Map<ModelState, List<Instance>>> ranks = new TreeMap<>();
     for (Instance i : of) {
-      byTier.computeIfAbsent(i.tier(), t -> new ArrayList<>()).add(i);
+      ranks
+          .computeIfAbsent(i.tier(), t -> new EnumMap<>(ModelState.class))
+          .computeIfAbsent(i.modelState(model), s -> new ArrayList<>())
+          .add(i);
     }
     List<Candidates> out = new ArrayList<>();
-    byTier.forEach((t, members) ->
-        out.add(new Candidates(model, version, panic, lowered, members, List.of())));
+    for (Map<ModelState, List<Instance>> tier : ranks.values()) {
+      tier.forEach((state, members) -> {
+        boolean loads = state == ModelState.UNLOADED || state == ModelState.FAILED;
+        (loads ? homes(members) : List.of(members)).forEach(m -> out.add(tier(m)));
+      });
+    }
     return List.copyOf(out);
+  }
+
+  private Candidates tier(List<Instance> members) {
+    return new Candidates(model, version, panic, lowered, members, List.of(), false);
+  }
+
+  /// Who is asked to load the model: one instance, the same at every router, and another only when
+  /// that one is out or full. In turn, each of them would load it.
+  private List<List<Instance>> homes(List<Instance> members) {
+    long of = Hash.of(model);
+    List<Instance> order = new ArrayList<>(members);
+    order.sort(
+        Comparator.comparing((Instance i) -> i.weight() == 0)
+            .thenComparing(i -> Hash.mix(of ^ i.nameHash()), Long::compareUnsigned));
+    int homes = Math.min(MOST_HOMES, order.size());
+    List<List<Instance>> out = new ArrayList<>();
+    for (Instance home : order.subList(0, homes)) {
+      out.add(List.of(home));
+    }
+    List<Instance> rest = new ArrayList<>(members);
+    rest.removeAll(order.subList(0, homes));
+    if (!rest.isEmpty()) {
+      out.add(rest);
+    }
+    return out;
   }
 
   /// Candidates of one model for tests and tools.
@@ -113,7 +164,9 @@ public final class Candidates {
     return trials;
   }
 
-  /// Candidates of each tier, the first tier first; empty when there is one tier.
+  /// Candidates of each tier, the first tier first: of each tier of the instances those that have
+  /// the model in memory, those that are loading it, and those that can load it, one by one. Empty
+  /// when there is one tier and all have it.
   public List<Candidates> tiers() {
     return tiers;
   }

@@ -37,6 +37,7 @@ public final class Instance {
   private final Map<String, Object> metadata;
   private final int tier;
   private final int seats;
+  private final Map<String, ModelState> notLoaded;
   private final long nameHash;
 
   /// An instance of the first tier that takes any number of requests at once.
@@ -77,11 +78,13 @@ public final class Instance {
         slot,
         metadata,
         FIRST_TIER,
-        0);
+        0,
+        Map.of());
   }
 
   /// @param tier lower ones are asked first
   /// @param seats requests it takes at once, 0 for any number
+  /// @param notLoaded those of its models that it has not in memory
   public Instance(
       String name,
       String host,
@@ -95,7 +98,8 @@ public final class Instance {
       int slot,
       Map<String, Object> metadata,
       int tier,
-      int seats) {
+      int seats,
+      Map<String, ModelState> notLoaded) {
     if (weight < 0) {
       throw new IllegalArgumentException("weight: " + weight + " (expected: 0 or more)");
     }
@@ -115,6 +119,7 @@ public final class Instance {
     this.metadata = metadata;
     this.tier = tier;
     this.seats = seats;
+    this.notLoaded = Map.copyOf(notLoaded);
     this.nameHash = Hash.mix(Hash.of(name));
   }
 
@@ -170,6 +175,16 @@ public final class Instance {
     return seats;
   }
 
+  /// Whether it has a model in memory: yes, unless it said otherwise.
+  public ModelState modelState(String model) {
+    return notLoaded.getOrDefault(model, ModelState.LOADED);
+  }
+
+  /// Those of its models that it has not in memory.
+  public Map<String, ModelState> notLoaded() {
+    return notLoaded;
+  }
+
   /// Hash of the name, for rendezvous hashing; the same in every process.
   public long nameHash() {
     return nameHash;
@@ -199,6 +214,7 @@ public final class Instance {
             && host.equals(i.host)
             && url.equals(i.url)
             && models.equals(i.models)
+            && notLoaded.equals(i.notLoaded)
             && metadata.equals(i.metadata));
   }
 

@@ -23,8 +23,10 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// The blocking HTTP/1.1 client of control planes: one connection a call, no proxies, no redirects,
@@ -32,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 public final class Client implements AutoCloseable {
   private static final int MAX_BODY_BYTES = 64 << 20;
   private static final Duration CONNECT = Duration.ofSeconds(5);
+  private static final int MOST_ADDRESSES = 4;
 
   /// One complete answer.
   public record Reply(int status, Headers headers, byte[] body) {
@@ -50,8 +53,27 @@ public final class Client implements AutoCloseable {
 
   /// Where host names are looked up, on the calling thread.
   public interface Names {
+    /// At least one address; they are tried in this order.
+    ///
     /// @throws UnknownHostException when the name is not known
-    InetAddress address(String host) throws UnknownHostException;
+    List<InetAddress> addresses(String host) throws UnknownHostException;
+  }
+
+  /// No connection was made.
+  public static final class NotConnected extends IOException {
+    private static final long serialVersionUID = 1;
+    private final boolean ours;
+
+    NotConnected(String message, Throwable cause) {
+      super(message, cause);
+      this.ours = Unconnected.lacked(Unconnected.failure(cause, true));
+    }
+
+    /// Whether this process or its host lacked what a socket takes (descriptors, memory, local
+    /// ports), which says nothing of the server.
+    public boolean ours() {
+      return ours;
+    }
   }
 
   private final EventLoopGroup loops;
@@ -66,7 +88,7 @@ public final class Client implements AutoCloseable {
 
   /// A client on the control loop of this process.
   public static Client create() {
-    return create(InetAddress::getByName);
+    return create(host -> List.of(InetAddress.getAllByName(host)));
   }
 
   /// A client that looks names up its own way.
@@ -122,11 +144,14 @@ public final class Client implements AutoCloseable {
       Duration betweenBytes,
       Listener listener)
       throws IOException, InterruptedException {
-    ClientCall call = new ClientCall(uri.getRawAuthority(), method.equals("HEAD"));
     Duration timeout = total == null ? betweenBytes : total;
     Duration connect = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
     BaseUrl server = server(uri);
-    Channel channel = connect(server, connect, call);
+    Connected made =
+        connect(
+            server, connect, () -> new ClientCall(uri.getRawAuthority(), method.equals("HEAD")));
+    Channel channel = made.channel();
+    ClientCall call = made.call();
     try {
       if (server.secure()) {
         secure(channel, server, connect);
@@ -143,14 +168,32 @@ public final class Client implements AutoCloseable {
     }
   }
 
-  private Channel connect(BaseUrl server, Duration limit, ClientCall call)
+  private record Connected(Channel channel, ClientCall call) {}
+
+  /// Connects to one of the addresses of the host, each in its share of the time.
+  private Connected connect(BaseUrl server, Duration limit, Supplier<ClientCall> calls)
       throws IOException, InterruptedException {
-    InetAddress address;
+    List<InetAddress> addresses;
     try {
-      address = names.address(server.host());
+      addresses = names.addresses(server.host());
     } catch (UnknownHostException e) {
       throw new IOException("unknown host " + server.host(), e);
     }
+    int tries = Math.min(addresses.size(), MOST_ADDRESSES);
+    for (int k = 0; k < tries - 1; k++) {
+      try {
+        return connect(server, addresses.get(k), limit.dividedBy(tries), calls.get());
+      } catch (NotConnected e) {
+        if (e.ours()) {
+          throw e;
+        }
+      }
+    }
+    return connect(server, addresses.get(tries - 1), limit.dividedBy(tries), calls.get());
+  }
+
+  private Connected connect(BaseUrl server, InetAddress address, Duration limit, ClientCall call)
+      throws IOException, InterruptedException {
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
@@ -170,10 +213,10 @@ public final class Client implements AutoCloseable {
             .connect(new InetSocketAddress(address, server.port()))
             .await();
     if (!f.isSuccess()) {
-      throw new IOException(
+      throw new NotConnected(
           "cannot connect to " + server.authority() + ": " + f.cause().getMessage(), f.cause());
     }
-    return f.channel();
+    return new Connected(f.channel(), call);
   }
 
   private static void secure(Channel channel, BaseUrl server, Duration limit)

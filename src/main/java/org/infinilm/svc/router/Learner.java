@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -22,6 +23,9 @@ final class Learner implements AutoCloseable {
 
   /// Facts with the end of the answer, in which `usage` may stand.
   private record Item(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {}
+
+  /// Tokens that a tokenizer counted of a text alone.
+  record Count(Prompt text, long tokens) {}
 
   private final BlockingQueue<Item> queue = new ArrayBlockingQueue<>(QUEUE);
   private final Map<String, TokenRates> rates = new ConcurrentHashMap<>();
@@ -47,6 +51,24 @@ final class Learner implements AutoCloseable {
   /// What is known of a model; first guesses until answers have said.
   TokenRates rates(@Nullable String model) {
     return model == null ? TokenRates.FIRST : rates.getOrDefault(model, TokenRates.FIRST);
+  }
+
+  /// Takes over what a model's tokenizer counted of texts that are nobody's prompt.
+  synchronized void counted(String model, List<Count> counts) {
+    TokenRates known = room(model);
+    for (Count c : counts) {
+      known = known.counted(c.text(), c.tokens());
+    }
+    rates.put(model, known);
+  }
+
+  /// What is known of a model that is learned about: of more than [#MOST_MODELS] one that is
+  /// learned anew takes the place of another.
+  private TokenRates room(String model) {
+    if (rates.size() >= MOST_MODELS && !rates.containsKey(model)) {
+      rates.remove(rates.keySet().iterator().next());
+    }
+    return rates(model);
   }
 
   private void run() {
@@ -97,16 +119,12 @@ final class Learner implements AutoCloseable {
   }
 
   /// Learns from prompts that were seen whole: images, sound and earlier answers have tokens that
-  /// no text accounts for. Only models on offer come here; of more than [#MOST_MODELS] one that is
-  /// learned anew takes the place of another.
-  private void learn(String model, Facts.Usage usage, @Nullable Prompt p) {
+  /// no text accounts for. Only models on offer come here.
+  private synchronized void learn(String model, Facts.Usage usage, @Nullable Prompt p) {
     if (model.isEmpty() || p == null) {
       return;
     }
-    if (rates.size() >= MOST_MODELS && !rates.containsKey(model)) {
-      rates.remove(rates.keySet().iterator().next());
-    }
-    TokenRates known = rates(model).answered(usage.completionTokens());
+    TokenRates known = room(model).answered(usage.completionTokens());
     boolean seen = p.whole() && !p.cut() && p.prompts() == 1 && p.tokenIds() == 0 && p.bytes() > 0;
     rates.put(model, seen ? known.learned(p, usage.promptTokens()) : known);
   }

@@ -1,26 +1,112 @@
 package org.infinilm.svc.router;
 
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.ModelState;
 import org.jspecify.annotations.Nullable;
 
 /// Reads what routing needs out of free-form metadata; values of a wrong type count as absent.
 final class Metadata {
   private Metadata() {}
 
-  /// `models` as strings, or null when absent.
+  /// `models` as strings, with the aliases that its model list has of them, or null when absent.
   static @Nullable List<String> models(Map<String, Object> m) {
     if (!(m.get("models") instanceof List<?> l)) {
       return null;
     }
+    Set<String> out = new LinkedHashSet<>(strings(l));
+    List<Map<String, Object>> listed = modelsList(m.get("models_list"));
+    if (listed != null) {
+      for (Map<String, Object> e : listed) {
+        if (l.contains(e.get("id"))) {
+          out.addAll(aliases(e));
+        }
+      }
+    }
+    return List.copyOf(out);
+  }
+
+  private static List<String> strings(List<?> l) {
     List<String> out = new ArrayList<>();
     for (Object o : l) {
       if (o instanceof String s) {
         out.add(s);
       }
     }
+    return out;
+  }
+
+  /// Further names under which a server serves the model of an entry (llama.cpp's `--alias`).
+  static List<String> aliases(Map<?, ?> entry) {
+    return entry.get("aliases") instanceof List<?> l ? strings(l) : List.of();
+  }
+
+  /// The names of the models of a list: ids, then aliases.
+  static List<String> names(List<Map<String, Object>> list) {
+    Set<String> out = new LinkedHashSet<>();
+    list.forEach(e -> out.add(String.valueOf(e.get("id"))));
+    list.forEach(e -> out.addAll(aliases(e)));
+    return List.copyOf(out);
+  }
+
+  /// Whether a server has the model of an entry in memory: `status.value` (llama.cpp as a router of
+  /// its own) or `state` (LM Studio). One that says nothing has it.
+  static ModelState modelState(Map<?, ?> entry) {
+    Object said = entry.get("state");
+    boolean failed = false;
+    if (entry.get("status") instanceof Map<?, ?> s) {
+      said = s.get("value");
+      failed = Boolean.TRUE.equals(s.get("failed"));
+    }
+    return switch (String.valueOf(said)) {
+      case "loading" -> ModelState.LOADING;
+      case "unloaded", "not-loaded", "sleeping", "downloading" ->
+          failed ? ModelState.FAILED : ModelState.UNLOADED;
+      default -> ModelState.LOADED;
+    };
+  }
+
+  static boolean saysModelState(Map<?, ?> entry) {
+    return entry.get("status") instanceof Map<?, ?> || entry.get("state") instanceof String;
+  }
+
+  /// Those models of a list that are not in memory, under each of their names.
+  static Map<String, ModelState> notLoaded(@Nullable List<Map<String, Object>> list) {
+    Map<String, ModelState> out = new HashMap<>();
+    if (list != null) {
+      for (Map<String, Object> e : list) {
+        ModelState state = modelState(e);
+        if (state != ModelState.LOADED) {
+          out.put(String.valueOf(e.get("id")), state);
+          aliases(e).forEach(a -> out.put(a, state));
+        }
+      }
+    }
+    return out;
+  }
+
+  /// Whether two lists say the same; when an entry was made says nothing (llama.cpp gives the time
+  /// of the answer).
+  static boolean same(List<Map<String, Object>> a, @Nullable List<Map<String, Object>> b) {
+    if (b == null || a.size() != b.size()) {
+      return false;
+    }
+    for (int k = 0; k < a.size(); k++) {
+      if (!timeless(a.get(k)).equals(timeless(b.get(k)))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static Map<String, Object> timeless(Map<String, Object> entry) {
+    Map<String, Object> out = new HashMap<>(entry);
+    out.remove("created");
     return out;
   }
 

@@ -15,23 +15,30 @@ import org.infinilm.svc.http.Json;
 import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.router.FleetKeeper.View;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Reads `/v1/models` of instances that registered no models: once, again now and then, and when
-/// one comes back into service. Thread-safe.
+/// Reads `/v1/models` of instances that registered no models, and what their engine says besides
+/// ([EngineWords]): once, again now and then, and when one comes back into service; with every
+/// probe where it says which models are in memory. Thread-safe.
 ///
 /// A list that cannot be read changes nothing: a busy instance keeps its models. It is empty only
 /// when a 2xx says so, or when there is no such route (404).
 final class ModelLists {
   private static final Logger LOG = LoggerFactory.getLogger(ModelLists.class);
   private static final Duration AGAIN = Duration.ofMinutes(5);
+  private static final Duration MOVING_AGAIN = Duration.ofSeconds(10);
 
   private final Client http;
   private final Duration timeout;
   private final Consumer<Report> tell;
   private final Ticker ticker;
   private final Map<String, Long> readNanos = new ConcurrentHashMap<>();
+
+  /// Those whose models come and go in memory.
+  private final Set<String> moving = ConcurrentHashMap.newKeySet();
+
   private final Map<String, String> complaints = new ConcurrentHashMap<>();
 
   ModelLists(Client http, Duration timeout, Consumer<Report> tell, Ticker ticker) {
@@ -43,32 +50,73 @@ final class ModelLists {
 
   /// Whether the list of an instance is to be read now.
   boolean due(View v, boolean cameBack) {
-    Long last = readNanos.get(v.known().name());
-    return last == null || cameBack || ticker.nanos() - last >= AGAIN.toNanos();
+    String name = v.known().name();
+    Long last = readNanos.get(name);
+    Duration again = moving.contains(name) ? MOVING_AGAIN : AGAIN;
+    return last == null || cameBack || ticker.nanos() - last >= again.toNanos();
   }
 
   void keepOnly(Set<String> names) {
     readNanos.keySet().retainAll(names);
+    moving.retainAll(names);
     complaints.keySet().retainAll(names);
   }
 
-  void read(Known k) throws InterruptedException {
+  /// Reads the list and tells it.
+  ///
+  /// @return the list, or null when it could not be read
+  @Nullable List<Map<String, Object>> read(Known k) throws InterruptedException {
     String url = k.at("/v1/models");
     try {
-      Client.Reply r =
-          Prober.client(http, k)
-              .send("GET", URI.create(url), Prober.headers(k, url), new byte[0], timeout);
+      Client.Reply r = get(k, url);
       if (!r.ok() && r.status() != 404) {
         complain(k, url + " answers " + r.status() + " (expected: 200" + hint(r.status()));
-        return;
+        return null;
       }
-      Report.Models read =
-          r.ok() ? of(k, r.body()) : new Report.Models(k.name(), List.of(), List.of());
+      List<Map<String, Object>> list = r.ok() ? besides(k, of(r.body())) : List.of();
       readNanos.put(k.name(), ticker.nanos());
       complaints.remove(k.name());
-      tell.accept(read);
+      if (list.stream().anyMatch(Metadata::saysModelState)) {
+        moving.add(k.name());
+      } else {
+        moving.remove(k.name());
+      }
+      tell.accept(new Report.Models(k.name(), Metadata.names(list), list));
+      return list;
     } catch (IOException | IllegalArgumentException e) {
       complain(k, url + " cannot be read: " + e.getMessage());
+      return null;
+    }
+  }
+
+  private Client.Reply get(Known k, String url) throws IOException, InterruptedException {
+    return Prober.client(http, k)
+        .send("GET", URI.create(url), Prober.headers(k, url), new byte[0], timeout);
+  }
+
+  /// The list with what the engine says elsewhere; alone where it has no such route. Where there
+  /// was one before, a moment without an answer changes nothing.
+  private List<Map<String, Object>> besides(Known k, List<Map<String, Object>> list)
+      throws IOException, InterruptedException {
+    EngineWords words = EngineWords.of(list);
+    if (words == null) {
+      return list;
+    }
+    String url = k.at(words.target());
+    try {
+      Client.Reply r = get(k, url);
+      if (r.ok()) {
+        return words.added(list, Json.tree(r.body()));
+      }
+      if (r.status() / 100 == 4 && r.status() != 429) {
+        return list;
+      }
+      throw new IOException(url + " answers " + r.status());
+    } catch (IOException e) {
+      if (readNanos.containsKey(k.name())) {
+        throw e;
+      }
+      return list;
     }
   }
 
@@ -86,20 +134,18 @@ final class ModelLists {
   /// The list that an answer holds.
   ///
   /// @throws IOException when it is no model list
-  static Report.Models of(Known k, byte[] body) throws IOException {
+  static List<Map<String, Object>> of(byte[] body) throws IOException {
     JsonNode tree = Json.tree(body);
     JsonNode data = tree.isArray() ? tree : tree.path("data");
     if (!data.isArray()) {
       throw new IOException("no list of models (expected: {\"data\":[...]})");
     }
-    List<String> ids = new ArrayList<>();
     List<Map<String, Object>> list = new ArrayList<>();
     for (JsonNode e : data) {
       if (e.path("id").isTextual()) {
-        ids.add(e.path("id").asText());
         list.add(Json.plain(e));
       }
     }
-    return new Report.Models(k.name(), ids, list);
+    return list;
   }
 }

@@ -142,6 +142,7 @@ final class OwnRoutes {
       m.put("in_flight", seats.inFlight(i.slot()));
       m.put("metadata", i.metadata());
       m.put("models", i.models());
+      m.put("models_not_loaded", notLoaded(i));
       m.put("name", i.name());
       m.put("port", i.port());
       m.put("queued", seats.waitingFor(i.slot()));
@@ -155,6 +156,12 @@ final class OwnRoutes {
       m.put("why_out", v.why().isEmpty() ? null : v.why());
       out.add(m);
     }
+    return out;
+  }
+
+  private static Map<String, String> notLoaded(Instance i) {
+    Map<String, String> out = new TreeMap<>();
+    i.notLoaded().forEach((m, s) -> out.put(m, s.name().toLowerCase(Locale.ROOT)));
     return out;
   }
 
@@ -199,7 +206,8 @@ final class OwnRoutes {
 
   private Response model(String id) {
     for (Object e : models()) {
-      if (e instanceof Map<?, ?> m && id.equals(m.get("id"))) {
+      if (e instanceof Map<?, ?> m
+          && (id.equals(m.get("id")) || Metadata.aliases(m).contains(id))) {
         return Response.json(200, e);
       }
     }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -26,7 +27,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Probes instances: each at its own time, suspects more often, never two probes of one at once.
-/// Also has the model lists read of instances that registered none.
+/// Also has the model lists read of instances that registered none, and tokens counted where an
+/// engine does that.
 /*
  * Each instance has its own due time, an interval from the last one with some jitter, so that a fleet
  * that started together is not probed together. Nothing waits for a probe: one that finds its lane full
@@ -44,12 +46,17 @@ final class Prober implements AutoCloseable {
   static final int NOTHING = -1;
   static final int REFUSED = -2;
 
+  /// No socket for it: nothing that the server did.
+  static final int OURS = -3;
+
   private final Client http;
   private final RouterConfig config;
   private final FleetKeeper keeper;
   private final Ticker ticker;
   private final RandomGenerator random;
   private final ModelLists models;
+  private final Calibrator calibrator;
+  private final Counter results;
   private final Map<String, Long> dueNanos = new HashMap<>();
   private final Map<String, Probe> underWay = new ConcurrentHashMap<>();
   private final Set<String> late = ConcurrentHashMap.newKeySet();
@@ -91,12 +98,20 @@ final class Prober implements AutoCloseable {
   }
 
   Prober(
-      Client http, RouterConfig config, FleetKeeper keeper, Ticker ticker, RandomGenerator random) {
+      Client http,
+      RouterConfig config,
+      FleetKeeper keeper,
+      Counter results,
+      Calibrator calibrator,
+      Ticker ticker,
+      RandomGenerator random) {
     this.http = http;
     this.config = config;
     this.keeper = keeper;
     this.ticker = ticker;
     this.random = random;
+    this.results = results;
+    this.calibrator = calibrator;
     this.models = new ModelLists(http, config.healthTimeout(), keeper::tell, ticker);
     this.thread = Thread.ofVirtual().name("prober").unstarted(this::run);
   }
@@ -162,6 +177,7 @@ final class Prober implements AutoCloseable {
       wasOut.retainAll(names);
       reasons.clear();
       models.keepOnly(names);
+      calibrator.keepOnly(names);
     }
   }
 
@@ -201,15 +217,25 @@ final class Prober implements AutoCloseable {
       } else {
         late.remove(name);
       }
+      if (r == null) {
+        results.labelValues("unknown").inc();
+        return;
+      }
+      results.labelValues(r.failure() == null ? "up" : "down").inc();
       if (r.failure() != null) {
         keeper.tell(new Report.Down(name, r.failure(), r.said(), r.connected()));
         return;
       }
-      if (k.models() == null && models.due(v, wasOut.contains(name))) {
-        wasOut.remove(name);
-        models.read(k);
+      boolean cameBack = wasOut.remove(name);
+      List<Map<String, Object>> list = v.modelsList();
+      if (k.models() == null && models.due(v, cameBack)) {
+        List<Map<String, Object>> read = models.read(k);
+        list = read == null ? list : read;
       }
       keeper.tell(new Report.Up(name, took / 1e9, r.connected()));
+      if (v.instance().state() == State.ROUTABLE || v.modelsList() == null) {
+        calibrator.visit(k, list, cameBack);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -222,12 +248,13 @@ final class Prober implements AutoCloseable {
   /// @param connected whether a connection to the instance itself stood; null when none was tried
   record Result(@Nullable String failure, boolean said, @Nullable Boolean connected) {}
 
-  private Result result(View v) throws InterruptedException {
+  /// What a probe finds; null when this process had no socket for it, which says nothing.
+  private @Nullable Result result(View v) throws InterruptedException {
     Known k = v.known();
     if (k.healthUrl() != null) {
       int status = status(k.healthUrl(), k);
       String failure = status / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
-      return new Result(failure, status > 0, witness(v));
+      return status == OURS ? null : new Result(failure, status > 0, witness(v));
     }
     String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
     int babysitter = k.port() < 65535 ? status(management, k) : NOTHING;
@@ -236,22 +263,30 @@ final class Prober implements AutoCloseable {
           babysitter / 100 == 2
               ? null
               : management + (babysitter < 0 ? " does not answer" : " answers " + babysitter);
-      return new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
+      return babysitter == OURS
+          ? null
+          : new Result(failure, babysitter > 0, failure == null ? witness(v) : null);
     }
     String health = k.at("/health");
     int own = status(health, k);
     String failure = ofFixed(k.url(), babysitter, own);
     String reason = reasons.get(health);
-    return new Result(
-        failure == null || reason == null ? failure : failure + ": " + reason,
-        own > 0,
-        own != REFUSED);
+    return own == OURS
+        ? null
+        : new Result(
+            failure == null || reason == null ? failure : failure + ": " + reason,
+            own > 0,
+            own != REFUSED);
   }
 
   /// Whether the instance's own port answers, where requests could not connect to it: another
   /// process that says it is well proves nothing.
   private @Nullable Boolean witness(View v) throws InterruptedException {
-    return v.doubted() ? status(v.known().at("/health"), v.known()) != REFUSED : null;
+    if (!v.doubted()) {
+      return null;
+    }
+    int own = status(v.known().at("/health"), v.known());
+    return own == OURS ? null : (Boolean) (own != REFUSED);
   }
 
   /// Port + 1 of a server that nobody supervises may be another server, so what answers there
@@ -269,7 +304,8 @@ final class Prober implements AutoCloseable {
     return own == 503 || own == 500 ? url + "/health answers " + own : null;
   }
 
-  /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection.
+  /// The status of a GET, [#NOTHING] when none came, [#REFUSED] when there was no connection,
+  /// [#OURS] when none could be tried.
   private int status(String url, Known k) throws InterruptedException {
     try {
       int status =
@@ -279,6 +315,9 @@ final class Prober implements AutoCloseable {
       reasons.remove(url);
       return status;
     } catch (IOException | IllegalArgumentException e) {
+      if (e instanceof Client.NotConnected n && n.ours()) {
+        return OURS;
+      }
       reasons.put(url, String.valueOf(e.getMessage()));
       return e.getCause() instanceof ConnectException
               || e.getCause() instanceof NoRouteToHostException

@@ -110,10 +110,10 @@ final class Resolver implements AutoCloseable {
     }
   }
 
-  /// The address of a host for a caller that may block: it waits for a first look-up.
+  /// The addresses of a host for a caller that may block: it waits for a first look-up.
   ///
-  /// @throws UnknownHostException when it is not known in time
-  InetAddress address(String host) throws UnknownHostException {
+  /// @throws UnknownHostException when none is known in time
+  List<InetAddress> awaitedAddresses(String host) throws UnknownHostException {
     List<InetAddress> known = addresses(host);
     if (known.isEmpty()) {
       known = awaited(host);
@@ -121,7 +121,7 @@ final class Resolver implements AutoCloseable {
     if (known.isEmpty()) {
       throw new UnknownHostException(host);
     }
-    return known.getFirst();
+    return known;
   }
 
   private List<InetAddress> awaited(String host) {

@@ -148,7 +148,8 @@ final class Roster {
               slot,
               known.metadata(),
               Seating.tier(known.metadata()),
-              seating.seats(known.metadata(), known.cacheType(), modelsList()));
+              seating.seats(known.metadata(), known.cacheType(), modelsList()),
+              Metadata.notLoaded(modelsList()));
       madeOf = known;
       madeWith = ownModelsList;
       if (before != null && before.equals(now)) {
@@ -383,7 +384,7 @@ final class Roster {
   /// What the instance's own model list says.
   boolean models(String name, List<String> ids, List<Map<String, Object>> list) {
     Entry e = entries.get(name);
-    if (e == null || (ids.equals(e.ownModels) && list.equals(e.ownModelsList))) {
+    if (e == null || (ids.equals(e.ownModels) && Metadata.same(list, e.ownModelsList))) {
       return false;
     }
     e.ownModels = List.copyOf(ids);

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.util.List;
@@ -30,17 +31,29 @@ final class Router implements AutoCloseable {
   /// @throws IOException when the port cannot be bound
   Router(RouterConfig config, List<Known> fixed, Ticker ticker, RandomGenerator random)
       throws IOException {
+    this(config, fixed, InetAddress::getAllByName, ticker, random);
+  }
+
+  /// The same with a name server of its own.
+  Router(
+      RouterConfig config,
+      List<Known> fixed,
+      Resolver.Lookup names,
+      Ticker ticker,
+      RandomGenerator random)
+      throws IOException {
     this.config = config;
     Slots slots = new Slots();
     Seats seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
-    keeper = new FleetKeeper(config, slots, seats, InetAddress::getAllByName, ticker, random);
-    http = Client.create(keeper.resolver()::address);
+    keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
+    http = Client.create(keeper.resolver()::awaitedAddresses);
     Policy policy =
         Policies.create(config.policy(), new Policies.Options(config.seating().spill()));
     learner = new Learner(policy);
     Decisions decisions = new Decisions(config.decisions());
     accessLog = new AccessLog(decisions, System.out);
-    RouterMetrics metrics = new RouterMetrics(new Metrics(), keeper::table, seats, ticker);
+    Metrics all = new Metrics();
+    RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Plane plane =
         new Plane(
             config,
@@ -57,7 +70,25 @@ final class Router implements AutoCloseable {
             ticker);
     OwnRoutes own =
         new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
-    prober = new Prober(http, config, keeper, ticker, random);
+    Counter calibrations =
+        all.counter(
+            "infini_router_calibrations_total",
+            "Models whose tokenizer was asked what texts come to, by result.",
+            "result");
+    Counter probes =
+        all.counter(
+            "infini_router_probes_total",
+            "Probes of instances by what they showed; unknown when the router itself could not connect.",
+            "result");
+    prober =
+        new Prober(
+            http,
+            config,
+            keeper,
+            probes,
+            new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
+            ticker,
+            random);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->

@@ -22,6 +22,7 @@ import org.infinilm.svc.http.BodyPeek.Prompt;
 final class TokenRates {
   private static final int OFFSET = 0;
   private static final int MESSAGES = 1;
+  private static final int RATES = 2;
   private static final int N = 6;
 
   /// First guesses: four letters, two digits or marks, or two and a half bytes beyond ASCII a
@@ -91,19 +92,33 @@ final class TokenRates {
 
   /// What is known after a prompt, wholly seen, has come to `tokens`.
   TokenRates learned(Prompt p, long tokens) {
-    double[] x = features(p);
+    int known = p.bytes() < SHORT_BYTES ? RATES : N;
+    return updated(features(p), tokens, 3 + 0.05 * tokens, OFFSET, known, FORGET);
+  }
+
+  /// What is known after a tokenizer has counted the `tokens` of a text alone, without a template:
+  /// it says nothing about the template, and how far other texts of its kind are from it is what
+  /// the noise stands for.
+  TokenRates counted(Prompt text, long tokens) {
+    double[] x = features(text);
+    x[OFFSET] = 0;
+    x[MESSAGES] = 0;
+    return updated(x, tokens, 1 + 0.1 * tokens, RATES, N, 0);
+  }
+
+  /// One update, which moves the numbers of `from` to before `to`.
+  private TokenRates updated(
+      double[] x, long tokens, double noise, int from, int to, double forget) {
     double[] px = new double[N];
     for (int k = 0; k < N; k++) {
       px[k] = dot(covariance[k], x);
     }
-    double noise = 3 + 0.05 * tokens;
     double variance = dot(px, x) + noise * noise;
     double most = MOST_SURPRISE * Math.sqrt(variance);
     double surprise = Math.clamp(tokens - dot(mean, x), -most, most);
-    int learning = p.bytes() < SHORT_BYTES ? MESSAGES + 1 : N;
     double[] gain = new double[N];
     double[] next = mean.clone();
-    for (int k = OFFSET; k < learning; k++) {
+    for (int k = from; k < to; k++) {
       gain[k] = px[k] / variance;
       next[k] = Math.clamp(mean[k] + gain[k] * surprise, LEAST[k], MOST[k]);
     }
@@ -114,7 +129,7 @@ final class TokenRates {
         double v =
             covariance[r][c] - gain[r] * px[c] - px[r] * gain[c] + gain[r] * gain[c] * variance;
         double back = r == c ? DEVIATION[r] * DEVIATION[r] : 0;
-        after[r][c] = v + FORGET * (back - v);
+        after[r][c] = v + forget * (back - v);
       }
     }
     return new TokenRates(next, after, output);

@@ -119,7 +119,89 @@ class FleetTest {
 
   private static Instance tiered(String name, State state, int tier, String... models) {
     return new Instance(
-        name, "h", 1, "http://h:1", List.of(models), null, -1, 1, state, 0, Map.of(), tier, 0);
+        name,
+        "h",
+        1,
+        "http://h:1",
+        List.of(models),
+        null,
+        -1,
+        1,
+        state,
+        0,
+        Map.of(),
+        tier,
+        0,
+        Map.of());
+  }
+
+  private static Instance with(String name, int tier, ModelState m) {
+    Map<String, ModelState> not = m == ModelState.LOADED ? Map.of() : Map.of("m", m);
+    return new Instance(
+        name,
+        "h",
+        1,
+        "http://h:1",
+        List.of("m", "n"),
+        null,
+        -1,
+        name.startsWith("zero") ? 0 : 1,
+        State.ROUTABLE,
+        0,
+        Map.of(),
+        tier,
+        0,
+        not);
+  }
+
+  private static List<List<String>> tiers(Candidates c) {
+    return c.tiers().stream().map(t -> names(t.in(Pool.ANY))).toList();
+  }
+
+  @Test
+  void whoHasTheModelComesFirstWithinATierThenWhoLoadsItThenWhoCould() {
+    Fleet fleet =
+        new Fleet(
+            1,
+            List.of(
+                with("a", 1, ModelState.FAILED),
+                with("b", 1, ModelState.UNLOADED),
+                with("c", 1, ModelState.LOADING),
+                with("d", 1, ModelState.LOADED),
+                with("e", 1, ModelState.LOADED),
+                with("f", 2, ModelState.LOADED)));
+    assertThat(tiers(of(fleet, "m")))
+        .containsExactly(List.of("d", "e"), List.of("c"), List.of("b"), List.of("a"), List.of("f"));
+    assertThat(tiers(of(fleet, "n")))
+        .as("another model of theirs")
+        .containsExactly(List.of("a", "b", "c", "d", "e"), List.of("f"));
+  }
+
+  /// In turn, each of them would load the model.
+  @Test
+  void whoCouldLoadAModelIsAskedOneByOneInAnOrderThatIsTheSameEverywhere() {
+    List<Instance> cold = new ArrayList<>();
+    for (int k = 0; k < 8; k++) {
+      cold.add(with("i" + k, 1, ModelState.UNLOADED));
+    }
+    cold.add(with("zero", 1, ModelState.UNLOADED));
+    List<List<String>> one = tiers(of(new Fleet(1, cold), "m"));
+    assertThat(one).hasSize(4);
+    assertThat(one.subList(0, 3)).allMatch(t -> t.size() == 1);
+    assertThat(one.getLast()).hasSize(6).isSorted().contains("zero");
+    assertThat(tiers(of(new Fleet(9, cold.reversed()), "m"))).isEqualTo(one);
+    assertThat(tiers(Candidates.of("m", cold))).isEqualTo(one);
+    List<Instance> less = new ArrayList<>(cold);
+    less.removeIf(i -> i.name().equals(one.get(2).getFirst()));
+    assertThat(tiers(of(new Fleet(1, less), "m")).subList(0, 2)).isEqualTo(one.subList(0, 2));
+  }
+
+  @Test
+  void whetherAModelIsInMemoryIsAChangeOfItsCandidates() {
+    Fleet one = new Fleet(1, List.of(with("a", 1, ModelState.UNLOADED)));
+    Fleet two = one.next(List.of(with("a", 1, ModelState.LOADED)));
+    assertThat(of(two, "m")).isNotSameAs(of(one, "m"));
+    assertThat(of(two, "m").tiers()).isEmpty();
   }
 
   @Test

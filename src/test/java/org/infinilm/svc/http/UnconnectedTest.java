@@ -74,6 +74,22 @@ class UnconnectedTest {
         .isEqualTo(Kind.CONNECT_TIMEOUT);
   }
 
+  /// What this process lacks says nothing of a server; that a server cannot be reached does.
+  @Test
+  void whatIsLackingHereIsToldFromWhatCannotBeReached() {
+    for (int errno : new int[] {23, 24, 12, 105, 98, 99}) {
+      assertThat(Unconnected.lacked(ofErrno(errno))).as("errno %d", errno).isTrue();
+    }
+    assertThat(Unconnected.lacked(Unconnected.failure(new OutOfMemoryError("x"), true))).isTrue();
+    for (int errno : new int[] {1, 13, 101, 104, 110, 111, 113}) {
+      assertThat(Unconnected.lacked(ofErrno(errno))).as("errno %d", errno).isFalse();
+    }
+  }
+
+  private static Failure ofErrno(int errno) {
+    return Unconnected.failure(new ChannelException(new NativeIoException("x", -errno)), true);
+  }
+
   private static Kind kind(Throwable t) {
     return Unconnected.failure(t, false).kind();
   }

@@ -23,6 +23,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.fleet.ModelState;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Policies.Options;
 import org.junit.jupiter.api.Test;
@@ -131,6 +132,48 @@ class SeatsAndTiersTest {
     assertThat(choose(p, key("k"), three)).isInstanceOf(Choice.Wait.class);
   }
 
+  private static Instance holding(String name, int slot, ModelState m) {
+    return new Instance(
+        name,
+        "h",
+        1,
+        "http://" + name,
+        List.of("m"),
+        null,
+        Instance.UNKNOWN,
+        1,
+        State.ROUTABLE,
+        slot,
+        Map.of(),
+        1,
+        0,
+        m == ModelState.LOADED ? Map.of() : Map.of("m", m));
+  }
+
+  @ParameterizedTest
+  @MethodSource("names")
+  void anInstanceThatHasTheModelTakesAllAndOneThatCanLoadItTakesOver(String policy) {
+    Policy p = Policies.create(policy);
+    Candidates mixed =
+        among(
+            holding("a", 0, ModelState.UNLOADED),
+            holding("b", 1, ModelState.LOADED),
+            holding("c", 2, ModelState.UNLOADED));
+    for (int k = 0; k < 50; k++) {
+      assertThat(sent(p, size(1, 1), mixed)).isEqualTo("b");
+      assertThat(sent(p, key("k" + k), mixed)).isEqualTo("b");
+    }
+    Set<String> loads = new HashSet<>();
+    Candidates left = mixed.without(i -> i.name().equals("b"));
+    for (int k = 0; k < 50; k++) {
+      loads.add(sent(p, size(1, 1), left));
+      loads.add(sent(p, key("k" + k), left));
+    }
+    assertThat(loads).as("one loads it, not each in turn").hasSize(1);
+    full.add(loads.contains("a") ? 0 : 2);
+    assertThat(sent(p, size(1, 1), left)).isNotIn(loads);
+  }
+
   @ParameterizedTest
   @MethodSource("names")
   void whoAskedForAPauseIsPassedOverWhileAnotherCan(String name) {
@@ -179,7 +222,8 @@ class SeatsAndTiersTest {
         slot,
         Map.of(),
         tier,
-        0);
+        0,
+        Map.of());
   }
 
   @ParameterizedTest

@@ -66,7 +66,7 @@ class DescriptorsProcessIT {
                 "--threads",
                 "1",
                 "--health-interval",
-                "3600",
+                "0.1",
                 "--instance",
                 "http://127.0.0.1:" + instance.port())
             .redirectErrorStream(true)
@@ -109,7 +109,11 @@ class DescriptorsProcessIT {
               assertThat(ask(client, post))
                   .startsWith("HTTP/1.1 503")
                   .contains("no file descriptor left"));
+      await()
+          .atMost(RawRouter.SOON)
+          .untilAsserted(() -> assertThat(probes(client, "unknown")).isGreaterThan(10));
       assertThat(ask(client, get("/health"))).contains("\"healthy_services\":\"1/1\"");
+      assertThat(probes(client, "down")).as("no probe blames the instance").isZero();
       try (Socket waits = new Socket("127.0.0.1", port)) {
         waits.setSoTimeout(20_000);
         limit(LIMIT);
@@ -119,6 +123,14 @@ class DescriptorsProcessIT {
           .atMost(RawRouter.SOON)
           .untilAsserted(() -> assertThat(ask(client, post)).startsWith("HTTP/1.1 200"));
     }
+  }
+
+  /// Probes that ended so.
+  private static int probes(Socket client, String result) throws IOException {
+    Matcher m =
+        Pattern.compile("infini_router_probes_total\\{result=\"" + result + "\"} ([0-9]+)")
+            .matcher(ask(client, get("/metrics")));
+    return m.find() ? Integer.parseInt(m.group(1)) : 0;
   }
 
   private static String get(String path) {

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.fleet.ModelState;
 import org.infinilm.svc.http.Json;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -79,5 +81,57 @@ class MetadataTest {
                     Map.of("id", "a", "max_model_len", one),
                     Map.of("id", "b", "max_model_len", other))))
         .isEqualTo(tokens);
+  }
+
+  /// As llama.cpp says it as a router of its own, and as LM Studio does.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"id\":\"m\"} | LOADED | false",
+        "{\"id\":\"m\",\"status\":{\"value\":\"loaded\",\"args\":[\"llama-server\"]}} | LOADED | true",
+        "{\"id\":\"m\",\"status\":{\"value\":\"loading\"}} | LOADING | true",
+        "{\"id\":\"m\",\"status\":{\"value\":\"unloaded\"}} | UNLOADED | true",
+        "{\"id\":\"m\",\"status\":{\"value\":\"sleeping\"}} | UNLOADED | true",
+        "{\"id\":\"m\",\"status\":{\"value\":\"downloading\"}} | UNLOADED | true",
+        "{\"id\":\"m\",\"status\":{\"value\":\"unloaded\",\"failed\":true,\"exit_code\":1}} | FAILED | true",
+        "{\"id\":\"m\",\"status\":{\"value\":7}} | LOADED | true",
+        "{\"id\":\"m\",\"status\":\"live\"} | LOADED | false",
+        "{\"id\":\"m\",\"state\":\"not-loaded\"} | UNLOADED | true",
+        "{\"id\":\"m\",\"state\":\"loaded\"} | LOADED | true",
+        "{\"id\":\"m\",\"state\":{\"x\":1}} | LOADED | false",
+      })
+  void aModelsEntrySaysWhetherItIsInMemory(String json, ModelState state, boolean says)
+      throws Exception {
+    assertThat(Metadata.modelState(map(json))).isEqualTo(state);
+    assertThat(Metadata.saysModelState(map(json))).isEqualTo(says);
+    assertThat(Metadata.notLoaded(List.of(map(json))))
+        .isEqualTo(state == ModelState.LOADED ? Map.of() : Map.of("m", state));
+  }
+
+  @Test
+  void aliasesAreNamesOfTheirModel() throws Exception {
+    Map<String, Object> entry =
+        map(
+            "{\"id\":\"chat\",\"aliases\":[\"chat\",\"gpt-oss\",3],\"status\":{\"value\":\"unloaded\"}}");
+    assertThat(Metadata.names(List.of(entry, Map.of("id", "other"))))
+        .containsExactly("chat", "other", "gpt-oss");
+    assertThat(Metadata.notLoaded(List.of(entry))).containsOnlyKeys("chat", "gpt-oss");
+    assertThat(Metadata.models(Map.of("models", List.of("chat"), "models_list", List.of(entry))))
+        .containsExactly("chat", "gpt-oss");
+    assertThat(Metadata.models(Map.of("models", List.of("x"), "models_list", List.of(entry))))
+        .as("a model that it does not serve")
+        .containsExactly("x");
+    assertThat(Metadata.models(Map.of("models_list", List.of(entry)))).isNull();
+  }
+
+  @Test
+  void theTimeOfAnAnswerIsNoChangeOfAList() {
+    List<Map<String, Object>> one = List.of(Map.of("id", "m", "created", 1));
+    assertThat(Metadata.same(one, List.of(Map.of("id", "m", "created", 2)))).isTrue();
+    assertThat(Metadata.same(one, List.of(Map.of("id", "n", "created", 1)))).isFalse();
+    assertThat(Metadata.same(one, List.of())).isFalse();
+    assertThat(Metadata.same(one, null)).isFalse();
   }
 }

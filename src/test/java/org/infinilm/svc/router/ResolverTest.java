@@ -96,24 +96,26 @@ class ResolverTest {
     assertThat(resolver.failure("h")).as("it is being looked up").isNull();
     changes("h");
     assertThat(addresses("h")).containsExactly("10.0.0.1", "10.0.0.2");
-    assertThat(resolver.address("h").getHostAddress()).isEqualTo("10.0.0.1");
+    assertThat(resolver.awaitedAddresses("h").getFirst().getHostAddress()).isEqualTo("10.0.0.1");
     assertThat(asked).hasValue(1);
   }
 
   @Test
   void whoMayBlockWaitsForTheFirstLookUp() throws Exception {
     names.put("h", List.of("10.0.0.1"));
-    assertThat(resolver.address("h").getHostAddress()).isEqualTo("10.0.0.1");
-    assertThatThrownBy(() -> resolver.address("other")).isInstanceOf(UnknownHostException.class);
+    assertThat(resolver.awaitedAddresses("h").getFirst().getHostAddress()).isEqualTo("10.0.0.1");
+    assertThatThrownBy(() -> resolver.awaitedAddresses("other"))
+        .isInstanceOf(UnknownHostException.class);
   }
 
   @Test
   void ofTwoFamiliesTheOneThatTheSystemPutsFirstIsUsed() throws Exception {
     names.put("four", List.of("127.0.0.1", "::1"));
     names.put("six", List.of("::1", "::2", "127.0.0.1"));
-    assertThat(resolver.address("four").getHostAddress()).isEqualTo("127.0.0.1");
+    assertThat(resolver.awaitedAddresses("four").getFirst().getHostAddress())
+        .isEqualTo("127.0.0.1");
     assertThat(addresses("four")).hasSize(1);
-    resolver.address("six");
+    resolver.awaitedAddresses("six");
     assertThat(addresses("six")).hasSize(2);
   }
 

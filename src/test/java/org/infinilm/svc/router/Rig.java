@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.time.Duration;
@@ -35,6 +36,9 @@ final class Rig implements AutoCloseable {
   final Client client = Client.create();
   private final List<Router> routers = new ArrayList<>();
   private int external;
+
+  /// The name server of routers that are started from now on.
+  Resolver.Lookup names = InetAddress::getAllByName;
 
   Rig() throws IOException {
     registry = new FakeRegistry();
@@ -100,7 +104,7 @@ final class Rig implements AutoCloseable {
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
-    Router r = new Router(config, fixed, ticker, new SplittableRandom(1));
+    Router r = new Router(config, fixed, names, ticker, new SplittableRandom(1));
     routers.add(r);
     return r;
   }

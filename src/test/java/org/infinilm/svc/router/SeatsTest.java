@@ -59,7 +59,8 @@ class SeatsTest {
         slot,
         Map.of(),
         1,
-        most);
+        most,
+        Map.of());
   }
 
   private final Instance a = instance("a", 0, 2);

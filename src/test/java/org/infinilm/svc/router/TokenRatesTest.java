@@ -193,6 +193,37 @@ class TokenRatesTest {
     }
   }
 
+  private static TokenRates counted() {
+    TokenRates rates = TokenRates.FIRST;
+    for (Kind k : Kind.values()) {
+      Prompt text = prompt(k.text.repeat(2));
+      rates = rates.counted(text, Math.round(text.bytes() * k.tokensPerByte));
+    }
+    return rates;
+  }
+
+  @Test
+  void aFewCountedTextsSettleTheRatesAndLeaveTheTemplate() {
+    TokenRates rates = counted();
+    for (Kind k : Kind.values()) {
+      assertThat(ratio(rates, seen(k, 30_000))).as("%s", k).isBetween(0.9, 1.12);
+    }
+    assertThat(ratio(TokenRates.FIRST, seen(Kind.SOURCE, 30_000))).as("before").isLessThan(0.7);
+    assertThat(ratio(TokenRates.FIRST, seen(Kind.EN, 30_000))).as("before").isGreaterThan(1.2);
+    Prompt template = new Prompt(1, 0, 0, 3, 1, 0, 0, 0, true, false);
+    assertThat(rates.tokens(template)).isEqualTo(TokenRates.FIRST.tokens(template));
+  }
+
+  /// Real texts differ from the counted ones: answers win in the end.
+  @Test
+  void answersRefineWhatWasCounted() {
+    TokenRates rates = counted();
+    for (int k = 0; k < 20; k++) {
+      rates = rates.learned(LONG, LONG_TOKENS * 5 / 4);
+    }
+    assertThat(rates.tokens(LONG) / (LONG_TOKENS * 1.25)).isBetween(0.97, 1.03);
+  }
+
   @Test
   void theMeanLengthOfAnswersIsFollowedWithinABound() {
     assertThat(TokenRates.FIRST.outputTokens()).isZero();

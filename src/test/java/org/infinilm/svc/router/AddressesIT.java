@@ -1,0 +1,92 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// A host with several addresses, of which some refuse connections, on real sockets.
+class AddressesIT {
+  private final List<FakeEngine> engines = new ArrayList<>();
+  private Rig rig;
+
+  @BeforeEach
+  void open() throws IOException {
+    rig = new Rig();
+    rig.names = AddressesIT::look;
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    rig.close();
+    engines.forEach(FakeEngine::close);
+  }
+
+  private static InetAddress[] look(String host) throws UnknownHostException {
+    if (!host.equals("several.test")) {
+      throw new UnknownHostException(host);
+    }
+    return new InetAddress[] {
+      InetAddress.ofLiteral("127.0.0.1"),
+      InetAddress.ofLiteral("127.0.0.2"),
+      InetAddress.ofLiteral("127.0.0.3")
+    };
+  }
+
+  private FakeEngine engine(String address, int port) throws IOException {
+    FakeEngine e = new FakeEngine("a", address, port).lists("somebody", "m", "");
+    engines.add(e);
+    return e;
+  }
+
+  /// Chats; how many attempts they took.
+  private int attempts(int chats) throws IOException {
+    int attempts = 0;
+    for (int k = 0; k < chats; k++) {
+      Said said = rig.chat();
+      assertThat(said.status()).as(said.toString()).isEqualTo(200);
+      attempts += Integer.parseInt(said.field("x-infini-attempts"));
+    }
+    return attempts;
+  }
+
+  /// With one of three, whichever that is, it was out of service: the probe knew one address.
+  @ParameterizedTest
+  @ValueSource(strings = {"127.0.0.1", "127.0.0.2", "127.0.0.3"})
+  void whereOneAddressAnswersEveryRequestIsAnswered(String address) throws Exception {
+    FakeEngine e = engine(address, 0);
+    rig.start(Ticker.SYSTEM, List.of(e.known("several.test", null)), "health_interval=0.1");
+    assertThat(attempts(40)).as("each dead address is tried once").isBetween(40, 42);
+    assertThat(e.times(Rig.CHAT)).isEqualTo(40);
+    assertThat(rig.health()).isEqualTo("1/1");
+  }
+
+  @Test
+  void whatRefusesWhileAnotherAnswersIsLeftOutAndAllOutIsOut() throws Exception {
+    FakeEngine first = engine("127.0.0.1", 0);
+    int port = first.port();
+    FakeEngine second = engine("127.0.0.2", port);
+    FakeEngine third = engine("127.0.0.3", port);
+    rig.start(Ticker.SYSTEM, List.of(first.known("several.test", null)), "health_interval=0.1");
+    attempts(30);
+    assertThat(engines).allMatch(e -> e.times(Rig.CHAT) == 10);
+    first.close();
+    third.close();
+    assertThat(attempts(30)).isBetween(30, 34);
+    second.close();
+    await().atMost(Rig.SOON).until(() -> rig.health().equals("0/1"));
+    engine("127.0.0.3", port);
+    await().atMost(Rig.SOON).until(() -> rig.health().equals("1/1"));
+    attempts(20);
+  }
+}
