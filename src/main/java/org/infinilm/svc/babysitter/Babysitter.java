@@ -27,6 +27,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
   private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
   private static final Duration ENDING_RETRY = Duration.ofSeconds(5);
+  private static final int LAST_LINES = 50;
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
   private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
 
@@ -44,6 +45,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private final @Nullable Enrolment server;
   private final PortCheck portCheck;
   private final InFlight inFlight;
+  private final RandomGenerator random = RandomGenerator.getDefault();
   private @Nullable Server desk;
   private volatile @Nullable Child child;
   private volatile @Nullable Thread finishing;
@@ -82,10 +84,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
             s.addresses().probe(),
             s.port(),
             !s.models().isEmpty(),
-            s.backend().apiKey(System.getenv()));
+            s.backend().apiKey(System.getenv()),
+            s.probeCompletion());
     this.portCheck = new PortCheck(s.port());
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
-    this.supervisor = new Supervisor(s.limits(), this, ticker);
+    this.supervisor = new Supervisor(s.limits(), this, ticker, random);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
     if (s.registry() == null) {
       management = null;
@@ -125,6 +128,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       management.want(Entries.management(settings));
       management.start();
       server.start();
+      announce();
     }
     Desk routes =
         new Desk(
@@ -232,7 +236,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         roll,
         settings.heartbeatInterval(),
         ticker,
-        RandomGenerator.getDefault(),
+        random,
         outcome -> instruments.registryCall(entry, outcome));
   }
 
@@ -243,14 +247,24 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     String name = settings.name();
     switch (after.phase()) {
       case STARTING -> {}
+      case LOADING -> log.info("[{}] loading: {}", name, after.reason());
       case READY -> log.info("[{}] ready on port {}", name, settings.port());
       case UNHEALTHY -> log.warn("[{}] unhealthy: {}", name, after.reason());
       case RESTARTING -> log.warn("[{}] {}", name, after.reason());
       case STOPPING -> log.info("[{}] stopping", name);
       case GAVE_UP ->
           log.error(
-              "[{}] giving up on \"{}\": {}", name, settings.backend().describe(), after.reason());
+              "[{}] giving up on \"{}\": {}{}",
+              name,
+              settings.backend().describe(),
+              after.reason(),
+              lastLines());
     }
+  }
+
+  private String lastLines() {
+    List<String> last = logs.last(LAST_LINES);
+    return last.isEmpty() ? "" : "; its last lines:\n  " + String.join("\n  ", last);
   }
 
   @Override
@@ -285,7 +299,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     if (supervisor.state().probeFailures() == 0) {
       log.warn("[{}] {}", settings.name(), foreign);
     }
-    return new Event.Probed(found.generation(), Supervision.Verdict.REFUSES, foreign);
+    return new Event.Probed(found.generation(), Supervision.Verdict.FOREIGN, foreign);
   }
 
   private void spawn(int generation) {
@@ -349,8 +363,19 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         log.warn("[{}] not registered yet: {}", settings.serverName(), why);
         told = why;
       }
-      TimeUnit.NANOSECONDS.sleep(delay);
+      TimeUnit.NANOSECONDS.sleep(Math.round(delay * (1 - random.nextDouble() / 4)));
       delay = Math.min(delay * 2, MODELS_SLOWEST_RETRY.toNanos());
+    }
+  }
+
+  /// Models that are known beforehand are registered before they can be served, so that routers say
+  /// "later" and not "no such model".
+  private synchronized void announce() {
+    if (server != null
+        && !settings.models().isEmpty()
+        && !serves(supervisor.state().generation())) {
+      List<Map<String, Object>> models = Entries.configured(settings.models());
+      server.want(Entries.server(settings, models).withStatus(Phase.LOADING.word()));
     }
   }
 

@@ -26,19 +26,77 @@ final class BackendClient {
   private final String base;
   private final boolean modelsKnown;
   private final Headers headers;
+  private final boolean completion;
+  private volatile @Nullable String model;
 
   /// @param modelsKnown the models are configured, so a server without `/health` and without a
   ///   model list counts as serving when it answers anything below 500
   /// @param apiKey that the server wants, or null
-  BackendClient(Client http, String host, int port, boolean modelsKnown, @Nullable String apiKey) {
+  /// @param completion whether a probe asks for a token as well
+  BackendClient(
+      Client http,
+      String host,
+      int port,
+      boolean modelsKnown,
+      @Nullable String apiKey,
+      boolean completion) {
+    this.completion = completion;
     this.headers = apiKey == null ? Headers.NONE : Headers.of("authorization", "Bearer " + apiKey);
     this.http = http;
     this.base = "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     this.modelsKnown = modelsKnown;
   }
 
-  /// One probe: `/health`, and where that route is missing the model list.
+  /// One probe: `/health`, and where that route is missing the model list; then a completion of one
+  /// token where that is wanted, since an engine may hang behind a server that answers.
   Event.Probed probe(int generation, Duration timeout) throws InterruptedException {
+    Event.Probed found = health(generation, timeout);
+    if (!completion || found.verdict() != Verdict.OK) {
+      return found;
+    }
+    try {
+      return completes(generation, timeout);
+    } catch (IOException e) {
+      return new Event.Probed(generation, Verdict.SILENT, "one token: " + why(e));
+    }
+  }
+
+  /// What is answered below 500 comes from an engine that works, or is too busy for one more.
+  private Event.Probed completes(int generation, Duration timeout)
+      throws IOException, InterruptedException {
+    String said = "";
+    for (Map.Entry<String, Map<String, Object>> e : questions().entrySet()) {
+      Client.Reply reply =
+          http.send(
+              "POST",
+              URI.create(base + e.getKey()),
+              headers.with("content-type", "application/json"),
+              Json.bytes(e.getValue()),
+              timeout);
+      said = "POST " + e.getKey() + ": status " + reply.status();
+      if (reply.status() != 404 && reply.status() != 405) {
+        return new Event.Probed(
+            generation, reply.status() < 500 ? Verdict.OK : Verdict.REFUSES, said);
+      }
+    }
+    return new Event.Probed(generation, Verdict.REFUSES, said + " (probe = \"completion\")");
+  }
+
+  private Map<String, Map<String, Object>> questions() throws IOException, InterruptedException {
+    String name = model;
+    if (name == null) {
+      List<Map<String, Object>> listed = models();
+      name = listed.isEmpty() ? "" : String.valueOf(listed.getFirst().get("id"));
+      model = listed.isEmpty() ? null : name;
+    }
+    Map<String, Map<String, Object>> out = new LinkedHashMap<>();
+    List<?> messages = List.of(Map.of("role", "user", "content", "1"));
+    out.put("/v1/completions", Map.of("model", name, "prompt", "1", "max_tokens", 1));
+    out.put("/v1/chat/completions", Map.of("model", name, "messages", messages, "max_tokens", 1));
+    return out;
+  }
+
+  private Event.Probed health(int generation, Duration timeout) throws InterruptedException {
     String said = "";
     try {
       Client.Reply health = get("/health", timeout);

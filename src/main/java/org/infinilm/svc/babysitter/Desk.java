@@ -1,6 +1,7 @@
 package org.infinilm.svc.babysitter;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -93,7 +94,7 @@ final class Desk implements Handler {
     boolean running = s.tree() == Tree.RUNNING;
     Map<String, Object> out = new TreeMap<>();
     out.put("babysitter", "enhanced");
-    out.put("infinilm_server_port", running ? settings.port() : null);
+    out.put("infinilm_server_port", s.wasReady() ? settings.port() : null);
     out.put("infinilm_server_running", running);
     out.put("service", settings.name());
     out.put("status", s.word());
@@ -126,18 +127,19 @@ final class Desk implements Handler {
       return error(503, "the server has no model list: status " + reply.status());
     }
     try {
-      Json.tree(reply.body());
+      // Readers of the original compare bytes: compact, whatever the server's style is.
+      JsonNode list = Json.tree(reply.body());
+      return Response.json(200, list.isObject() ? Json.plain(list) : list);
     } catch (JsonProcessingException e) {
       return error(500, "the server's model list is no JSON: " + e.getOriginalMessage());
     }
-    return new Response(200, Headers.of("content-type", "application/json"), reply.body(), null);
   }
 
   private Map<String, Object> info() {
     State s = state.get();
     Map<String, Object> out = new TreeMap<>();
     out.put("host", settings.addresses().advertise());
-    out.put("infinilm_server_port", s.tree() == Tree.RUNNING ? settings.port() : null);
+    out.put("infinilm_server_port", s.wasReady() ? settings.port() : null);
     out.put("name", settings.name());
     out.put("port", settings.ownPort());
     out.put("restart_count", s.restarts());

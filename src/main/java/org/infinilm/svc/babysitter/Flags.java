@@ -28,7 +28,8 @@ final class Flags {
       Key.text("args", null, "Arguments of the command, split at white space.");
   static final Key<String> WORK_DIR = Key.text("work_dir", null, "Folder to run it in.");
   static final Key<String> ENV =
-      Key.text("env", null, "More environment for it: \"K=V K=V\", split at white space.");
+      Key.text("env", null, "More environment for it: \"K=V K=V\", split at white space; adds up.")
+          .addingUp();
   static final Key<String> REGISTRY_URL =
       Key.text("registry_url", null, "Registry, http://host:port; none: registers nowhere.");
   static final Key<String> ROUTER_URL =
@@ -68,6 +69,13 @@ final class Flags {
   static final Key<Boolean> OWN_LISTENER =
       Key.flag("own_listener", true, "What listens must come from the process started here.");
 
+  static final String COMPLETION = "completion";
+  static final List<String> PROBES = List.of("health", COMPLETION);
+  static final Key<String> PROBE =
+      Key.oneOf("probe", "health", PROBES, "completion: probes ask for one token as well.");
+  static final Key<String> LOG_FILE =
+      Key.text("log_file", null, "Where the server's lines go, 16 MiB and three older files.");
+
   static final Key<String> DEV = Key.text("dev", null, "InfiniLM: device, for example nvidia.");
   static final Key<Long> NDEV =
       Key.whole("ndev", null, 1, 4096, "InfiniLM, vLLM: devices (tensor parallel).");
@@ -88,6 +96,8 @@ final class Flags {
           HEALTH_FAILURES,
           STOP_GRACE,
           DRAIN_TIMEOUT,
+          PROBE,
+          LOG_FILE,
           OWN_LISTENER);
 
   static final List<Key<?>> ALL =

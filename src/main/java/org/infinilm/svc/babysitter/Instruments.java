@@ -22,7 +22,7 @@ final class Instruments {
     this.probes =
         metrics.counter(
             "infini_babysitter_probes_total",
-            "Health probes of the server by result: ok, refuses, silent.",
+            "Health probes of the server by result: ok, refuses, foreign, silent.",
             "result");
     this.calls =
         metrics.counter(

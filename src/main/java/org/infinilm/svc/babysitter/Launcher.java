@@ -4,11 +4,13 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;
 import org.infinilm.svc.http.PortOwner;
 import org.infinilm.svc.process.Orphans;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
@@ -19,13 +21,19 @@ final class Launcher {
 
   private final Settings settings;
   private final List<String> argv;
+  private static final long MAX_FILE_BYTES = 16 << 20;
+  private static final int KEPT_FILES = 3;
+
   private final LogTail logs;
+  private final @Nullable RotatingFile file;
   private final String run = UUID.randomUUID().toString();
 
   Launcher(Settings settings, List<String> argv, LogTail logs) {
     this.settings = settings;
     this.argv = argv;
     this.logs = logs;
+    Path path = settings.logFile();
+    this.file = path == null ? null : new RotatingFile(path, MAX_FILE_BYTES, KEPT_FILES);
   }
 
   /// @param generation number of the start
@@ -47,16 +55,20 @@ final class Launcher {
             settings.backend().env(),
             Orphans.marks(settings.instance(), run + "-" + generation),
             settings.stopGrace(),
-            line -> {
-              logs.add(line);
-              log.info("[{}] {}", name, line);
-            },
-            line -> {
-              logs.add(line);
-              log.atLevel(stderr).log("[{}] {}", name, line);
-            });
+            line -> take(line, Level.INFO),
+            line -> take(line, stderr));
     log.info("[{}] started pid {}: {}", name, child.pid(), argv.getFirst());
     return child;
+  }
+
+  /// A line of the server, at its own level where it says one.
+  private void take(String line, Level level) {
+    logs.add(line);
+    if (file == null) {
+      log.atLevel(LineLevel.of(line, level)).log("[{}] {}", settings.name(), line);
+    } else {
+      file.add(line);
+    }
   }
 
   /// Ends what a babysitter of this instance left behind when it was killed.

@@ -1,6 +1,7 @@
 package org.infinilm.svc.babysitter;
 
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// @param metadata of the `-server` entry, over what the babysitter says itself
 /// @param models for a server that lists none; may be empty
 /// @param drainTimeout how long requests in flight may take at the end
+/// @param probeCompletion whether a probe of a server that serves asks for a token as well
+/// @param logFile where the server's lines go; null: with the babysitter's own
 /// @param ownListener whether what listens on `port` must come from the process that was started
 /// @param warnings for the log, one line each
 record Settings(
@@ -32,6 +35,8 @@ record Settings(
     Duration healthTimeout,
     Duration stopGrace,
     Duration drainTimeout,
+    boolean probeCompletion,
+    @Nullable Path logFile,
     boolean ownListener,
     List<String> warnings) {
   static final int MAX_WEIGHT = 1_000_000;

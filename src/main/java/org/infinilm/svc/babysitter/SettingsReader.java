@@ -105,6 +105,8 @@ final class SettingsReader {
         seconds(Flags.HEALTH_TIMEOUT),
         seconds(Flags.STOP_GRACE),
         seconds(Flags.DRAIN_TIMEOUT),
+        supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION),
+        logFile(),
         truth(Flags.OWN_LISTENER),
         List.copyOf(warnings));
   }
@@ -232,6 +234,36 @@ final class SettingsReader {
           key.name(), "seconds, a number " + (mayBeZero ? "of 0 or more" : "above 0"));
     }
     return flags.get(key);
+  }
+
+  private String supervisionWord(Key<String> key, List<String> words) throws ConfigException {
+    if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
+      String said = babysitter.text(key.name());
+      if (said != null && words.contains(said)) {
+        return said;
+      }
+      throw babysitter.wrong(key.name(), "one of " + String.join(", ", words));
+    }
+    return flags.get(key);
+  }
+
+  /// A relative one is beside the file that names it.
+  private @Nullable Path logFile() throws ConfigException {
+    String said = text(Flags.LOG_FILE, babysitter).orElse("");
+    if (said.isEmpty()) {
+      return null;
+    }
+    TomlFile from = isGiven(Flags.LOG_FILE) ? null : babysitter;
+    Path all = (from == null ? Path.of(said) : from.file().resolveSibling(said)).toAbsolutePath();
+    Path parent = all.getParent();
+    if (parent == null || !Files.isDirectory(parent) || Files.isDirectory(all)) {
+      throw new ConfigException(
+          (from == null ? flags.origin(Flags.LOG_FILE) : from.place("log_file"))
+              + ": log_file: "
+              + said
+              + " (expected: a file in a folder that exists)");
+    }
+    return all;
   }
 
   private boolean truth(Key<Boolean> key) throws ConfigException {

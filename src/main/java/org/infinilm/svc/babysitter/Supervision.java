@@ -12,14 +12,15 @@ final class Supervision {
    *
    *           Begin                probe ok               probe failed
    * (nothing) ------> STARTING ---------------> READY <----------------> UNHEALTHY
-   *                    ^   |                      |    probe ok             | N in a row: killed
-   *         back-off   |   | exit, or killed      | exit                    | or exit
+   *                   LOADING                     |    probe ok             | N in a row: killed
+   *                    ^   |                      |                         | or exit
+   *         back-off   |   | exit, or killed      | exit                    |
    *         over       |   v after the time limit v                         v
    *                 RESTARTING <--------------------------------------------+
    *                    |
    *                    +--> GAVE_UP (no start succeeded several times in a row, or max_restarts)
    *
-   * Draining is beside the phases: it lasts over flaps and restarts. Stop leads from everywhere to
+   * LOADING is a start that answers, and says that it does not serve yet. Draining is beside the phases: it lasts over flaps and restarts. Stop leads from everywhere to
    * STOPPING. A generation is one start of the process; events of an
    * older one are ignored. A new start waits until the whole process tree of the last is gone.
    * Back-off is restart_delay doubled with each exit that came within the stable time, so a
@@ -28,6 +29,7 @@ final class Supervision {
 
   static final long NEVER = Long.MAX_VALUE;
   static final String DRAINING = "draining";
+  private static final double JITTER = 0.1;
   private static final long FIRST_POLL_NANOS = Duration.ofMillis(50).toNanos();
   private static final long SLOWEST_POLL_NANOS = Duration.ofSeconds(1).toNanos();
 
@@ -35,6 +37,7 @@ final class Supervision {
 
   enum Phase {
     STARTING("starting"),
+    LOADING("loading"),
     READY("healthy"),
     UNHEALTHY("unhealthy"),
     RESTARTING("restarting"),
@@ -50,6 +53,11 @@ final class Supervision {
     /// The word in `/health` and in logs.
     String word() {
       return word;
+    }
+
+    /// Not ready yet.
+    boolean isStart() {
+      return this == STARTING || this == LOADING;
     }
   }
 
@@ -148,6 +156,11 @@ final class Supervision {
       return times.dueNanos();
     }
 
+    /// Whether the process that runs was ready at some time.
+    boolean wasReady() {
+      return tree == Tree.RUNNING && readyNanos() != NEVER;
+    }
+
     /// Ready, and new requests are welcome.
     boolean serving() {
       return phase == Phase.READY && !draining;
@@ -212,6 +225,8 @@ final class Supervision {
     OK,
     /// It answered, and says that it does not serve.
     REFUSES,
+    /// Another program answered.
+    FOREIGN,
     /// Nothing answered in time.
     SILENT
   }
@@ -262,18 +277,19 @@ final class Supervision {
     }
   }
 
-  static Decision decide(State s, Event event, long now, Limits limits) {
+  /// @param luck 0..1, spreads what would else be tried again by many at the same moment
+  static Decision decide(State s, Event event, long now, Limits limits, double luck) {
     return switch (event) {
       case Event.Begin b -> spawn(s, now, 0);
       case Event.Due d -> due(s, now, limits);
       case Event.SpawnFailed f ->
           f.generation() == s.generation()
-              ? ended(s.tree(Tree.NONE), f.why(), now, limits)
+              ? ended(s.tree(Tree.NONE), f.why(), now, limits, luck)
               : Decision.of(s);
       case Event.Probed p ->
           p.generation() == s.generation() ? probed(s, p, now, limits) : Decision.of(s);
       case Event.Exited e ->
-          e.generation() == s.generation() ? exited(s, e, now, limits) : Decision.of(s);
+          e.generation() == s.generation() ? exited(s, e, now, limits, luck) : Decision.of(s);
       case Event.Cleared c -> c.generation() == s.generation() ? cleared(s, now) : Decision.of(s);
       case Event.Drain d -> drain(s, d.on());
       case Event.Stop stop -> stop(s);
@@ -290,7 +306,7 @@ final class Supervision {
       return Decision.of(s);
     }
     return switch (s.phase()) {
-      case STARTING -> {
+      case STARTING, LOADING -> {
         if (now - s.startedNanos() >= limits.startupTimeout().toNanos()) {
           String why =
               "not ready within "
@@ -311,8 +327,7 @@ final class Supervision {
 
   /// One probe at a time; while it is under way only a start's time limit is still due.
   private static Decision probe(State s, Limits limits) {
-    long next =
-        s.phase() == Phase.STARTING ? s.startedNanos() + limits.startupTimeout().toNanos() : NEVER;
+    long next = s.phase().isStart() ? s.startedNanos() + limits.startupTimeout().toNanos() : NEVER;
     if (s.probing()) {
       return Decision.of(s.due(next));
     }
@@ -325,11 +340,13 @@ final class Supervision {
     State s = before.probes(false, ok ? 0 : before.probeFailures() + 1);
     long next = now + limits.healthInterval().toNanos();
     return switch (s.phase()) {
-      case STARTING ->
-          ok
-              ? Decision.of(s.ready(now, next), new Action.Serve(s.generation()))
-              : Decision.of(
-                  s.phase(Phase.STARTING, p.said()).due(now + pollNanos(now - s.startedNanos())));
+      case STARTING, LOADING -> {
+        if (ok) {
+          yield Decision.of(s.ready(now, next), new Action.Serve(s.generation()));
+        }
+        Phase phase = p.verdict() == Verdict.REFUSES ? Phase.LOADING : s.phase();
+        yield Decision.of(s.phase(phase, p.said()).due(now + pollNanos(now - s.startedNanos())));
+      }
       case READY -> {
         if (ok) {
           yield Decision.of(s.due(next));
@@ -372,16 +389,16 @@ final class Supervision {
         s.phase(Phase.RESTARTING, why).due(NEVER), new Action.Kill(s.generation(), why));
   }
 
-  private static Decision exited(State s, Event.Exited e, long now, Limits limits) {
+  private static Decision exited(State s, Event.Exited e, long now, Limits limits, double luck) {
     State gone = s.tree(Tree.ENDING);
     return switch (s.phase()) {
       case STOPPING, GAVE_UP -> Decision.of(gone);
-      case RESTARTING -> ended(gone, s.reason() + ", " + e.how(), now, limits);
-      case STARTING, READY, UNHEALTHY -> ended(gone, e.how(), now, limits);
+      case RESTARTING -> ended(gone, s.reason() + ", " + e.how(), now, limits, luck);
+      case STARTING, LOADING, READY, UNHEALTHY -> ended(gone, e.how(), now, limits, luck);
     };
   }
 
-  private static Decision ended(State s, String why, long now, Limits limits) {
+  private static Decision ended(State s, String why, long now, Limits limits, double luck) {
     boolean wasReady = s.readyNanos() != NEVER;
     boolean stable = wasReady && now - s.readyNanos() >= limits.stable().toNanos();
     State counted = s.exits(wasReady ? 0 : s.failedStarts() + 1, stable ? 1 : s.quickExits() + 1);
@@ -395,7 +412,7 @@ final class Supervision {
     if (s.restarts() >= limits.maxRestarts()) {
       return giveUp(counted, "max_restarts (" + limits.maxRestarts() + ") reached; last: " + why);
     }
-    long due = now + backOffNanos(counted.quickExits(), limits);
+    long due = now + spread(backOffNanos(counted.quickExits(), limits), luck);
     return Decision.of(
         counted.phase(Phase.RESTARTING, why).due(due),
         new Action.Withdraw(Phase.RESTARTING.word()));
@@ -413,7 +430,7 @@ final class Supervision {
     return switch (s.phase()) {
       case RESTARTING -> Decision.of(s.dueNanos() == NEVER ? s.due(now) : s);
       case GAVE_UP -> Decision.of(s, new Action.GiveUp(s.reason()));
-      case STARTING, READY, UNHEALTHY, STOPPING -> Decision.of(s);
+      case STARTING, LOADING, READY, UNHEALTHY, STOPPING -> Decision.of(s);
     };
   }
 
@@ -447,6 +464,10 @@ final class Supervision {
       delay *= 2;
     }
     return Math.min(delay, most);
+  }
+
+  private static long spread(long delay, double luck) {
+    return delay + Math.round(delay * JITTER * luck);
   }
 
   private static String seconds(Duration d) {

@@ -3,6 +3,7 @@ package org.infinilm.svc.babysitter;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Supervision.Action;
 import org.infinilm.svc.babysitter.Supervision.Decision;
 import org.infinilm.svc.babysitter.Supervision.Event;
@@ -33,9 +34,11 @@ final class Supervisor {
   private final Ticker ticker;
   private final LinkedBlockingQueue<Event> events = new LinkedBlockingQueue<>();
   private final CountDownLatch ended = new CountDownLatch(1);
+  private final RandomGenerator random;
   private volatile State state = State.INITIAL;
 
-  Supervisor(Limits limits, Effects effects, Ticker ticker) {
+  Supervisor(Limits limits, Effects effects, Ticker ticker, RandomGenerator random) {
+    this.random = random;
     this.limits = limits;
     this.effects = effects;
     this.ticker = ticker;
@@ -85,7 +88,7 @@ final class Supervisor {
 
   private void step(Event event) {
     State before = state;
-    Decision d = Supervision.decide(before, event, ticker.nanos(), limits);
+    Decision d = Supervision.decide(before, event, ticker.nanos(), limits, random.nextDouble());
     state = d.state();
     try {
       if (before.phase() != state.phase()) {

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -179,6 +180,8 @@ final class CommandLineParser {
       o.description((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback);
       if (k.type().isSwitch()) {
         o.arity("0").negatable(true).type(boolean.class);
+      } else if (k.addsUp()) {
+        o.paramLabel(k.type().label()).type(List.class).auxiliaryTypes(String.class);
       } else {
         o.paramLabel(k.type().label()).type(String.class);
       }
@@ -209,7 +212,12 @@ final class CommandLineParser {
     Map<String, String> flags = new HashMap<>();
     for (Key<?> k : p.keys()) {
       if (r.hasMatchedOption(k.flagName())) {
-        flags.put(k.name(), String.valueOf(r.<Object>matchedOptionValue(k.flagName(), "")));
+        Object value = r.<Object>matchedOptionValue(k.flagName(), "");
+        flags.put(
+            k.name(),
+            value instanceof List<?> all
+                ? all.stream().map(String::valueOf).collect(Collectors.joining(" "))
+                : String.valueOf(value));
       }
     }
     Map<String, List<String>> repeated = new HashMap<>();

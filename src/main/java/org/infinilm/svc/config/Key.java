@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param fallback the default; null means "absent" ([Config#find])
 /// @param env older environment names, in order of precedence, before `INFINI_<NAME>`
 /// @param lenient a value that cannot be parsed is a warning and the default, not an error
+/// @param addsUp a flag given several times means all its values, with spaces between
 /// @param doc one line for `--help`
 public record Key<T>(
     String name,
@@ -21,7 +22,18 @@ public record Key<T>(
     @Nullable T fallback,
     List<String> env,
     boolean lenient,
+    boolean addsUp,
     String doc) {
+
+  public Key(
+      String name,
+      Type<T> type,
+      @Nullable T fallback,
+      List<String> env,
+      boolean lenient,
+      String doc) {
+    this(name, type, fallback, env, lenient, false, doc);
+  }
 
   /// Text to value; throws [IllegalArgumentException] with "(expected: ...)" wording.
   ///
@@ -90,12 +102,17 @@ public record Key<T>(
 
   /// The same key, also read from these older environment variables (first wins).
   public Key<T> orEnv(String... names) {
-    return new Key<>(name, type, fallback, List.of(names), lenient, doc);
+    return new Key<>(name, type, fallback, List.of(names), lenient, addsUp, doc);
   }
 
   /// The same key, whose unusable values are a warning and the default.
   public Key<T> orDefault() {
-    return new Key<>(name, type, fallback, env, true, doc);
+    return new Key<>(name, type, fallback, env, true, addsUp, doc);
+  }
+
+  /// The same key, whose flag may be given several times.
+  public Key<T> addingUp() {
+    return new Key<>(name, type, fallback, env, lenient, true, doc);
   }
 
   public String flagName() {

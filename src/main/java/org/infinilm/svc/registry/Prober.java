@@ -26,6 +26,10 @@ final class Prober {
 
   private static final Logger log = LoggerFactory.getLogger(Prober.class);
   private static final int LIVE_AT_ONCE = 32;
+
+  /// A look at a large table takes its time; it takes no more of a core than one part in so many.
+  private static final int LOOK_SHARE = 50;
+
   private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final Ask ask;
@@ -36,6 +40,7 @@ final class Prober {
   private final Semaphore livePlaces = new Semaphore(LIVE_AT_ONCE);
   private final Set<Thread> probes = ConcurrentHashMap.newKeySet();
   private long seenVersion = -1;
+  private long nextLookNanos;
   private boolean begun;
 
   Prober(Ask ask, LeaseStore store, ProbeSchedule schedule, Ticker ticker) {
@@ -71,7 +76,8 @@ final class Prober {
   /// once.
   private void look() {
     Table t = store.table();
-    if (t.version() == seenVersion) {
+    long started = ticker.nanos();
+    if (t.version() == seenVersion || (begun && started - nextLookNanos < 0)) {
       return;
     }
     seenVersion = t.version();
@@ -88,6 +94,8 @@ final class Prober {
       schedule.set(byAddress, !begun, ticker.nanos());
     }
     begun = true;
+    long ended = ticker.nanos();
+    nextLookNanos = ended + Math.max(LOOK_NANOS, LOOK_SHARE * (ended - started));
   }
 
   private void start(Slot slot) {

@@ -67,6 +67,10 @@ abstract class BabysitterHarness {
     return start(toml(registryUrl, List.of(), List.of(babysitterKeys)));
   }
 
+  Babysitter start(String registryUrl, List<String> options) throws Exception {
+    return start(toml(registryUrl, options, List.of()));
+  }
+
   Babysitter start(Path file) throws Exception {
     Config flags =
         Config.resolve(Flags.ALL, Map.of("config_file", file.toString()), Map.of(), null);

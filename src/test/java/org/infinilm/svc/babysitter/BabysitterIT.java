@@ -70,6 +70,78 @@ class BabysitterIT extends BabysitterHarness {
   }
 
   @Test
+  void knownModelsAreRegisteredAsLoadingUntilTheServerServes() throws Exception {
+    FakeRegistry registry = registry(0);
+    Path file = toml(registry.url(), List.of("loading"), List.of());
+    Files.writeString(file, "models = [\"m1\"]\n" + Files.readString(file));
+    start(file);
+    await().until(() -> registry.status("t-server").equals("loading"));
+    assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+    await().until(() -> phase().equals("loading"));
+    assertThat(get("/health").status()).isEqualTo(503);
+    assertThat(Json.tree(get("/health").body()).path("infinilm_server_port").isNull()).isTrue();
+    assertThat(Json.tree(get("/info").body()).path("infinilm_server_port").isNull()).isTrue();
+    poke("/mend");
+    await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(Json.tree(get("/health").body()).path("infinilm_server_port").asInt())
+        .isEqualTo(port);
+  }
+
+  @Test
+  void aRelayedModelListIsCompactWhateverTheServersStyle() throws Exception {
+    start("", List.of("spaced"));
+    await().until(() -> get("/health").status() == 200);
+    assertThat(text("/models"))
+        .isEqualTo("{\"data\":[{\"id\":\"ü\",\"max_model_len\":4096}],\"object\":\"list\"}");
+  }
+
+  @Test
+  void anEngineThatHangsBehindAHealthyServerIsRestartedWhereCompletionsAreProbed()
+      throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter sitter =
+        start(
+            registry.url(),
+            "probe = \"completion\"",
+            "health_interval = 0.2",
+            "health_timeout = 0.5",
+            "health_failures = 2",
+            "restart_delay = 0");
+    await().until(() -> registry.status("t-server").equals("running"));
+    poke("/hang");
+    await().until(() -> sitter.state().restarts() == 1);
+    await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(text("/metrics")).contains("infini_babysitter_probes_total{result=\"silent\"}");
+  }
+
+  @Test
+  void theServersLinesMayGoToAFileOfTheirOwn() throws Exception {
+    Path log = dir.resolve("program.log");
+    Process p = program(toml("", List.of(), List.of("log_file = \"server.log\"")), log);
+    await().until(() -> get("/health").status() == 200);
+    await()
+        .untilAsserted(() -> assertThat(dir.resolve("server.log")).content().contains("key is K"));
+    assertThat(log).content().doesNotContain("key is K");
+    assertThat(text("/logs")).contains("key is K");
+    p.destroy();
+    assertThat(p.waitFor(20, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Test
+  void whatEndsEarlyShowsItsLastLines() throws Exception {
+    Path file = toml("", List.of(), List.of("max_failed_starts = 1", "log_file = \"s.log\""));
+    Files.writeString(
+        file,
+        Files.readString(file)
+            .replaceFirst("command = .*", "command = \"sh -c 'echo line 1; echo line 3; exit 3'\"")
+            .replaceFirst("args = .*", "args = []"));
+    Process p = program(file);
+    assertThat(p.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(p.exitValue()).isEqualTo(1);
+    assertThat(dir.resolve("program.log")).content().contains("status 3", "line 1", "line 3");
+  }
+
+  @Test
   void aCrashTakesTheInstanceOutOfServiceUntilItIsReadyAgain() throws Exception {
     FakeRegistry registry = registry(0);
     start(registry.url(), "restart_delay = 1");

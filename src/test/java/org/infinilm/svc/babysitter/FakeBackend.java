@@ -14,15 +14,18 @@ import java.time.Duration;
 import java.util.List;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
-/// [chatty] [key=KEY] [host=::1]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back;
-/// `/slow` takes a second, `/env` lists the names of its environment.
+/// [chatty] [key=KEY] [host=::1] [loading] [spaced]`. `/exit` ends it, `/break` turns its health to
+/// 503, `/mend` back; `/load` makes it say that it loads until `/mend`, `/hang` makes completions
+/// hang; `/slow` takes a second, `/env` lists the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
+  private static volatile boolean hanging;
 
   private FakeBackend() {}
 
   public static void main(String[] args) throws IOException, InterruptedException {
     List<String> options = List.of(args);
+    broken = options.contains("loading");
     if (options.contains("ignore-term")) {
       Runtime.getRuntime().addShutdownHook(new Thread(FakeBackend::hang));
     }
@@ -92,6 +95,13 @@ final class FakeBackend {
       case "/health" -> status = broken ? 503 : 200;
       case "/break" -> broken = true;
       case "/mend" -> broken = false;
+      case "/hang" -> hanging = true;
+      case "/v1/completions" -> {
+        if (hanging) {
+          hang();
+        }
+        body = "{\"choices\":[]}";
+      }
       case "/slow" -> {
         Thread.sleep(1000);
         body = "\"finished\"";
@@ -101,6 +111,9 @@ final class FakeBackend {
       case "/v1/models" -> {
         status = options.contains("no-models") ? 404 : authorized(head, options) ? 200 : 401;
         body = "{\"data\":[{\"id\":\"m1\",\"max_model_len\":4096}],\"object\":\"list\"}";
+        if (options.contains("spaced")) {
+          body = body.replace(":", " : ").replace(",", ", ").replace("m1", "\u00c3\u00bc");
+        }
       }
       default -> status = 404;
     }

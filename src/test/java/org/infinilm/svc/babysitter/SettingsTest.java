@@ -299,6 +299,32 @@ class SettingsTest {
     assertThat(s.registry()).hasToString("http://infini_registry:18000");
   }
 
+  @Test
+  void aFileOfAWindowsEditorIsReadAsAnyOther() throws Exception {
+    String windows = "\ufeff" + CASE.replace(" = ", "\t=\t").replace("\n", "\r\n");
+    Settings s = read(windows);
+    assertThat(s.warnings()).isEmpty();
+    assertThat(s.name()).isEqualTo("paged-cache-9g_8b_thinking");
+    assertThat(s.backend().argv(s, null)).isEqualTo(read(CASE).backend().argv(s, null));
+    assertThat(s.metadata()).containsEntry("cache_type", "paged");
+  }
+
+  @Test
+  void probeAndLogFileAreReadAndCheckedBesideTheirFile() throws Exception {
+    String head = "port = 1\n[backend]\ntype = \"command\"\ncommand = \"x\"\n[babysitter]\n";
+    Settings s = read(head + "probe = \"completion\"\nlog_file = \"s.log\"\n");
+    assertThat(s.probeCompletion()).isTrue();
+    assertThat(s.logFile()).isEqualTo(dir.resolve("s.log"));
+    assertThat(read(CASE).probeCompletion()).isFalse();
+    assertThat(read(CASE).logFile()).isNull();
+    assertThatThrownBy(() -> read(head + "probe = \"deep\"\n"))
+        .hasMessageContaining(
+            ":6: babysitter.probe: \"deep\" (expected: one of health, completion");
+    assertThatThrownBy(() -> read(head + "log_file = \"none/s.log\"\n"))
+        .hasMessageContaining(
+            ":6: log_file: none/s.log (expected: a file in a folder that exists)");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

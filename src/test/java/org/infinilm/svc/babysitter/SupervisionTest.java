@@ -27,11 +27,12 @@ class SupervisionTest {
           4,
           Duration.ofSeconds(60));
 
+  private double luck;
   private State state = State.INITIAL;
   private List<Action> actions = List.of();
 
   private SupervisionTest at(double seconds, Event event) {
-    Decision d = Supervision.decide(state, event, nanos(seconds), LIMITS);
+    Decision d = Supervision.decide(state, event, nanos(seconds), LIMITS, luck);
     state = d.state();
     actions = d.actions();
     return this;
@@ -70,8 +71,43 @@ class SupervisionTest {
   @Test
   void aSlowStartIsProbedEveryMoreSlowlyAndNeverForcedReady() {
     at(0, new Event.Begin()).at(40, new Event.Due()).at(40, probed(1, Verdict.REFUSES));
-    assertThat(state.phase()).isEqualTo(Phase.STARTING);
+    assertThat(state.phase()).isEqualTo(Phase.LOADING);
     assertThat(state.dueNanos()).isEqualTo(nanos(41));
+  }
+
+  @Test
+  void aStartThatAnswersIsLoadingAndAStrangersAnswerIsNone() {
+    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.SILENT));
+    assertThat(state.word()).isEqualTo("starting");
+    at(2, new Event.Due()).at(2, probed(1, Verdict.FOREIGN));
+    assertThat(state.word()).isEqualTo("starting");
+    assertThat(state.wasReady()).isFalse();
+    at(3, new Event.Due()).at(3, probed(1, Verdict.REFUSES)).expect(Phase.LOADING);
+    assertThat(state.word()).isEqualTo("loading");
+    assertThat(state.wasReady()).isFalse();
+    at(4, new Event.Due()).at(4, probed(1, Verdict.OK)).expect(Phase.READY, new Action.Serve(1));
+    assertThat(state.wasReady()).isTrue();
+    at(9, new Event.Due()).at(9, probed(1, Verdict.FOREIGN));
+    expect(Phase.UNHEALTHY, new Action.Withdraw("unhealthy"));
+  }
+
+  @Test
+  void aStartThatLoadsForTooLongOrEndsIsAsFailedAsOneThatIsSilent() {
+    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
+    at(100, new Event.Due());
+    assertThat(state.phase()).isEqualTo(Phase.RESTARTING);
+    assertThat(actions).singleElement().isInstanceOf(Action.Kill.class);
+    state = State.INITIAL;
+    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
+    at(2, new Event.Exited(1, "x")).expect(Phase.RESTARTING, new Action.Withdraw("restarting"));
+    assertThat(state.failedStarts()).isEqualTo(1);
+  }
+
+  @Test
+  void restartsOfManyAreSpread() {
+    luck = 1;
+    ready().at(1, new Event.Exited(1, "x"));
+    assertThat(state.dueNanos()).isEqualTo(nanos(6.5));
   }
 
   @Test

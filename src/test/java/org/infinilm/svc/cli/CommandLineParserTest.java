@@ -23,6 +23,7 @@ class CommandLineParserTest {
   private static final Key<Integer> PORT = Key.port("router_port", 8080, "Port to listen on.");
   private static final Key<String> ARGS = Key.text("args", null, "Arguments of the command.");
   private static final Key<String> NAME = Key.text("name", null, "Name.");
+  private static final Key<String> ENV = Key.text("env", null, "K=V.").addingUp();
   private static final Key<Boolean> HEADERS = Key.flag("decision_headers", true, "Send them.");
 
   @TempDir Path folder;
@@ -41,7 +42,7 @@ class CommandLineParserTest {
             new Program(
                 "router",
                 "Routes.",
-                List.of(PORT, ARGS, NAME, HEADERS),
+                List.of(PORT, ARGS, NAME, HEADERS, ENV),
                 Map.of("instance", "A server."),
                 "",
                 true,
@@ -180,6 +181,14 @@ class CommandLineParserTest {
     assertThat(last().all("instance")).containsExactly("http://a:1,name=x", "http://b:2");
     assertThat(run("router")).isZero();
     assertThat(last().all("instance")).isEmpty();
+  }
+
+  @Test
+  void aFlagThatAddsUpKeepsEveryValue() throws Exception {
+    assertThat(run("router", "--env", "A=1 B=2", "--env", "C=3,4", "--env=D=5")).isZero();
+    assertThat(last().config().find(ENV)).contains("A=1 B=2 C=3,4 D=5");
+    assertThat(run("router", "--name", "a", "--name", "b")).isZero();
+    assertThat(last().config().find(NAME)).as("any other: the last one").contains("b");
   }
 
   @Test

@@ -1,0 +1,33 @@
+package org.infinilm.svc.babysitter;
+
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.slf4j.event.Level;
+
+/// The level that a line of a server's log says itself, behind a time stamp or a name in brackets:
+/// vLLM writes everything to standard error, uvicorn `INFO: ...`, Python's logging `... - INFO -`.
+final class LineLevel {
+  private static final Pattern SAID =
+      Pattern.compile(
+          "(?:\\([^)]{0,60}\\)|\\[[0-9;]{0,8}m|\\[[^\\]]{0,60}\\]|[-0-9:.,/|TZ+ \\t])*"
+              + "\\[?(TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)(?![A-Za-z0-9_])");
+
+  /// A level stands near the beginning, or it is a word of the message.
+  private static final int LOOKED_AT = 120;
+
+  private LineLevel() {}
+
+  static Level of(String line, Level otherwise) {
+    Matcher m = SAID.matcher(line.substring(0, Math.min(line.length(), LOOKED_AT)));
+    if (!m.lookingAt()) {
+      return otherwise;
+    }
+    return switch (m.group(1)) {
+      case "TRACE" -> Level.TRACE;
+      case "DEBUG" -> Level.DEBUG;
+      case "INFO" -> Level.INFO;
+      case "WARN", "WARNING" -> Level.WARN;
+      default -> Level.ERROR;
+    };
+  }
+}
