@@ -202,10 +202,15 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void body(ByteBuf slice) {
-    if (reply.refusesLength(slice) && movedForLength()) {
-      slice.release();
-      return;
+    ContextRefusal held = reply.refusal();
+    if (held == null) {
+      relay(slice);
+    } else if (held.add(slice)) {
+      movedForLength();
     }
+  }
+
+  private void relay(ByteBuf slice) {
     reply.relayed(current()).slice(slice);
     if (!in.isWritable()) {
       in.flush();
@@ -215,15 +220,28 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     }
   }
 
-  /// Asks a larger instance: the estimate of the prompt's tokens was too low.
+  /// Asks a larger instance where a gathered answer says that this one cannot hold the prompt: the
+  /// estimate of its tokens was too low. Else relays what was gathered.
   private boolean movedForLength() {
+    ContextRefusal held = reply.takeRefusal();
+    if (held == null) {
+      return false;
+    }
     Instance i = current().instance();
-    return leaveFor(
-        retries.larger(i, question, fleet()),
-        who -> {
-          retries.couldNotHold(i);
-          return true;
-        });
+    boolean moved =
+        held.isForLength()
+            && leaveFor(
+                retries.larger(i, question, fleet()),
+                who -> {
+                  retries.couldNotHold(i);
+                  return true;
+                });
+    if (moved || !held.body().isReadable()) {
+      held.release();
+    } else {
+      relay(held.body());
+    }
+    return moved;
   }
 
   @Override
@@ -238,6 +256,9 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   public void ended(boolean byClose) {
     if (byClose && reply.cutByClose()) {
       failed(new Failure(Kind.CLOSED_MID_ANSWER, "closed before the stream's last event"));
+      return;
+    }
+    if (movedForLength()) {
       return;
     }
     Answer a = reply.relayed(current());

@@ -1,6 +1,5 @@
 package org.infinilm.svc.router;
 
-import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.ResponseHead;
@@ -16,6 +15,7 @@ final class Reply {
   private final Question question;
   private final @Nullable QuietStream quiet;
   private @Nullable Answer answer;
+  private @Nullable ContextRefusal refusal;
 
   Reply(Plane plane, Inbound in, Account account, Question question) {
     this.plane = plane;
@@ -34,11 +34,32 @@ final class Reply {
   /// An instance has answered; the client hears nothing of it yet.
   void hold(ResponseHead head) {
     follow(new Answer(in, question, head));
+    refusal = ContextRefusal.of(head);
   }
 
   /// Forgets an answer of which the client has nothing.
   void drop() {
     follow(null);
+    forgetRefusal();
+  }
+
+  private void forgetRefusal() {
+    ContextRefusal r = takeRefusal();
+    if (r != null) {
+      r.release();
+    }
+  }
+
+  /// What gathers the held answer's body as long as it may be a refusal for length, or null.
+  @Nullable ContextRefusal refusal() {
+    return refusal;
+  }
+
+  /// The same, which is the caller's from now on.
+  @Nullable ContextRefusal takeRefusal() {
+    ContextRefusal r = refusal;
+    refusal = null;
+    return r;
   }
 
   private void follow(@Nullable Answer a) {
@@ -63,12 +84,6 @@ final class Reply {
   boolean cutByClose() {
     Answer a = answer;
     return a != null && a.cutByClose();
-  }
-
-  /// Whether the held answer says, by how it begins, that its instance cannot hold the prompt.
-  boolean refusesLength(ByteBuf start) {
-    Answer a = answer;
-    return a != null && !a.begun() && ContextRefusal.is(a.status(), start);
   }
 
   /// The answer, its head sent.
@@ -101,6 +116,7 @@ final class Reply {
   }
 
   void end() {
+    forgetRefusal();
     if (quiet != null) {
       quiet.end();
     }

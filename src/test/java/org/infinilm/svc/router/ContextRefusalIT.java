@@ -6,6 +6,8 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Prompts that an instance refuses as too long, after the estimate had let them through.
 class ContextRefusalIT {
@@ -76,5 +78,38 @@ class ContextRefusalIT {
     rig.start();
     assertThat(rig.chat().body()).isEqualTo(words);
     assertThat(rig.decision().path("attempts").asInt()).isEqualTo(1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"false, false", "true, false", "false, true", "true, true"})
+  void itMayComeInPiecesAndInsideAStreamThatBeganEarly(boolean chunked, boolean comments)
+      throws Exception {
+    rig.listed(
+        new ScriptedInstance(
+            "a",
+            (self, t) -> {
+              self.take(t);
+              Thread.sleep(comments ? 1500 : 0);
+              String frame = chunked ? "Transfer-Encoding: chunked" : "Connection: close";
+              t.say("HTTP/1.1 400 Bad Request\r\n" + frame + "\r\n\r\n");
+              for (String piece : WORDS.splitWithDelimiters(" ", 0)) {
+                Thread.sleep(20);
+                t.say(chunked ? "%x\r\n%s\r\n".formatted(piece.length(), piece) : piece);
+              }
+              t.say(chunked ? "0\r\n\r\n" : "");
+              t.close();
+            }),
+        Map.of("max_model_len", 4096));
+    holding("b", 16384, Rig.answer(200, "Content-Type: text/event-stream\r\n", "data: [DONE]\n\n"));
+    rig.start(comments ? "sse_comments=1" : "sse_comments=100");
+    int attempts = 0;
+    for (int k = 0; k < 20 && attempts < 2; k++) {
+      Said said = rig.send(Rig.post(Rig.CHAT, "", Rig.STREAM));
+      assertThat(said.status()).isEqualTo(200);
+      assertThat(said.body()).endsWith("data: [DONE]\n\n").doesNotContain("error");
+      attempts = rig.decision().path("attempts").asInt();
+    }
+    assertThat(attempts).isEqualTo(2);
+    assertThat(rig.decision().path("instance").asText()).isEqualTo("b");
   }
 }

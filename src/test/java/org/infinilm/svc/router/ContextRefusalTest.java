@@ -4,10 +4,24 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.buffer.Unpooled;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
+import java.util.zip.GZIPOutputStream;
+import org.infinilm.svc.http.ResponseHead;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ContextRefusalTest {
+  private static final String WORDS =
+      "{\"error\":{\"message\":\"maximum context length is 4096 tokens\"}}";
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -23,12 +37,73 @@ class ContextRefusalTest {
         "200 | maximum context length | false",
       })
   void itIsKnownByTheWordsOfEngines(int status, String body, boolean expected) {
-    assertThat(ContextRefusal.is(status, Unpooled.copiedBuffer(body, UTF_8))).isEqualTo(expected);
+    assertThat(isForLength(status, Map.of(), body.getBytes(UTF_8), body.length()))
+        .isEqualTo(expected);
   }
 
   @ParameterizedTest
-  @CsvSource({"0", "100000"})
+  @ValueSource(ints = {1, 7, 1000})
+  void itIsKnownInPiecesOfAnySize(int piece) {
+    assertThat(isForLength(400, Map.of(), WORDS.getBytes(UTF_8), piece)).isTrue();
+  }
+
+  @Test
+  void itIsKnownInItsContentCoding() throws IOException {
+    ByteArrayOutputStream zipped = new ByteArrayOutputStream();
+    try (OutputStream out = new GZIPOutputStream(zipped)) {
+      out.write(WORDS.getBytes(UTF_8));
+    }
+    Map<String, String> gzip = Map.of("content-encoding", "gzip");
+    byte[] whole = zipped.toByteArray();
+    assertThat(isForLength(400, gzip, whole, whole.length)).isTrue();
+    assertThat(isForLength(400, gzip, Arrays.copyOf(whole, 12), 12)).isFalse();
+    assertThat(isForLength(400, Map.of("content-encoding", "x"), whole, 9)).isFalse();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 100_000})
   void longOrEmptyBodiesAreLookedAtInPart(int length) {
-    assertThat(ContextRefusal.is(400, Unpooled.wrappedBuffer(new byte[length]))).isFalse();
+    assertThat(isForLength(400, Map.of(), new byte[length], Math.max(1, length))).isFalse();
+  }
+
+  @Test
+  void aLongAnswerIsNotGathered() {
+    ContextRefusal r = Objects.requireNonNull(ContextRefusal.of(head(400, Map.of())));
+    assertThat(r.add(Unpooled.wrappedBuffer(new byte[2047]))).isFalse();
+    assertThat(r.add(Unpooled.wrappedBuffer(new byte[1]))).isTrue();
+    r.release();
+  }
+
+  private static boolean isForLength(
+      int status, Map<String, String> fields, byte[] body, int piece) {
+    ContextRefusal r = ContextRefusal.of(head(status, fields));
+    if (r == null) {
+      return false;
+    }
+    for (int k = 0; k < body.length; k += piece) {
+      r.add(Unpooled.copiedBuffer(body, k, Math.min(piece, body.length - k)));
+    }
+    boolean is = r.isForLength();
+    r.release();
+    return is;
+  }
+
+  private static ResponseHead head(int status, Map<String, String> fields) {
+    return new ResponseHead() {
+      @Override
+      public int status() {
+        return status;
+      }
+
+      @Override
+      public @Nullable String header(String name) {
+        return fields.get(name);
+      }
+
+      @Override
+      public @Nullable String joined(String name) {
+        return fields.get(name);
+      }
+    };
   }
 }
