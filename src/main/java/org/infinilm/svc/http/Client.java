@@ -7,7 +7,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
@@ -20,6 +19,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.time.Duration;
@@ -79,11 +79,13 @@ public final class Client implements AutoCloseable {
   private final EventLoopGroup loops;
   private final Tls tls;
   private final Names names;
+  private final @Nullable String socket;
 
-  private Client(EventLoopGroup loops, Tls tls, Names names) {
+  private Client(EventLoopGroup loops, Tls tls, Names names, @Nullable String socket) {
     this.loops = loops;
     this.tls = tls;
     this.names = names;
+    this.socket = socket;
   }
 
   /// A client on the control loop of this process.
@@ -93,12 +95,17 @@ public final class Client implements AutoCloseable {
 
   /// A client that looks names up its own way.
   public static Client create(Names names) {
-    return new Client(Loops.control(), Tls.DEFAULT, names);
+    return new Client(Loops.control(), Tls.DEFAULT, names, null);
   }
 
   /// The same client, which reaches https URLs so.
   public Client with(Tls how) {
-    return new Client(loops, how, names);
+    return new Client(loops, how, names, socket);
+  }
+
+  /// The same client, which connects to a unix socket whatever host a URL names.
+  public Client through(String path) {
+    return new Client(loops, tls, names, path);
   }
 
   /// Sends one request and waits for the whole answer (at most 64 MiB).
@@ -173,6 +180,9 @@ public final class Client implements AutoCloseable {
   /// Connects to one of the addresses of the host, each in its share of the time.
   private Connected connect(BaseUrl server, Duration limit, Supplier<ClientCall> calls)
       throws IOException, InterruptedException {
+    if (socket != null) {
+      return connect(server, Loops.unixAddress(socket), limit, calls.get());
+    }
     List<InetAddress> addresses;
     try {
       addresses = names.addresses(server.host());
@@ -182,39 +192,47 @@ public final class Client implements AutoCloseable {
     int tries = Math.min(addresses.size(), MOST_ADDRESSES);
     for (int k = 0; k < tries - 1; k++) {
       try {
-        return connect(server, addresses.get(k), limit.dividedBy(tries), calls.get());
+        return connect(server, at(addresses, k, server), limit.dividedBy(tries), calls.get());
       } catch (NotConnected e) {
         if (e.ours()) {
           throw e;
         }
       }
     }
-    return connect(server, addresses.get(tries - 1), limit.dividedBy(tries), calls.get());
+    return connect(server, at(addresses, tries - 1, server), limit.dividedBy(tries), calls.get());
   }
 
-  private Connected connect(BaseUrl server, InetAddress address, Duration limit, ClientCall call)
+  private static SocketAddress at(List<InetAddress> addresses, int k, BaseUrl server) {
+    return new InetSocketAddress(addresses.get(k), server.port());
+  }
+
+  private Connected connect(BaseUrl server, SocketAddress address, Duration limit, ClientCall call)
       throws IOException, InterruptedException {
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
-            .channel(Loops.channel())
-            .option(ChannelOption.TCP_NODELAY, true)
+            .channel(socket == null ? Loops.channel() : Loops.unixChannel())
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) Math.max(1, limit.toMillis()))
             .handler(
-                new ChannelInitializer<SocketChannel>() {
+                new ChannelInitializer<Channel>() {
                   @Override
-                  protected void initChannel(SocketChannel c) {
+                  protected void initChannel(Channel c) {
+                    c.config().setOption(ChannelOption.TCP_NODELAY, true);
                     if (server.secure()) {
                       c.pipeline().addLast(tls.handler(c.alloc(), server.host(), server.port()));
                     }
                     c.pipeline().addLast(call.decoder(), new HttpRequestEncoder(), call);
                   }
                 })
-            .connect(new InetSocketAddress(address, server.port()))
+            .connect(address)
             .await();
     if (!f.isSuccess()) {
       throw new NotConnected(
-          "cannot connect to " + server.authority() + ": " + f.cause().getMessage(), f.cause());
+          "cannot connect to "
+              + (socket == null ? server.authority() : "unix:" + socket)
+              + ": "
+              + f.cause().getMessage(),
+          f.cause());
     }
     return new Connected(f.channel(), call);
   }

@@ -2,10 +2,12 @@ package org.infinilm.svc.http;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
+import io.netty.channel.ReflectiveChannelFactory;
 import io.netty.handler.ssl.SslHandler;
 import java.time.Duration;
 
@@ -22,6 +24,9 @@ final class Dial {
   /// A host that acknowledges nothing for so long is gone: what was sent to it, or that it is still
   /// there. It also bounds how long an instance may leave an upload unread.
   private static final Duration DEAD_PEER = Duration.ofMinutes(2);
+
+  private static final ChannelFactory<Channel> UNIX =
+      new ReflectiveChannelFactory<>(Loops.unixChannel());
 
   private final EventLoop eventLoop;
   private final LoopState loop;
@@ -46,7 +51,7 @@ final class Dial {
     ChannelFuture made =
         new Bootstrap()
             .group(eventLoop)
-            .channelFactory(loop.sockets())
+            .channelFactory(origin.unix() ? UNIX : loop.sockets())
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
             .handler(
                 new ChannelInitializer<Channel>() {
@@ -60,13 +65,15 @@ final class Dial {
   }
 
   private void prepare(Channel c) {
-    c.config().setOption(ChannelOption.TCP_NODELAY, true);
+    if (!origin.unix()) {
+      c.config().setOption(ChannelOption.TCP_NODELAY, true);
+      Sockets.watchPeer(c, DEAD_PEER);
+    }
     // a write that fails must not take unread bytes of an answer with it
     c.config().setAutoClose(false);
-    Sockets.watchPeer(c, DEAD_PEER);
     Tls tls = origin.tls();
     if (tls != null) {
-      c.pipeline().addLast(tls.handler(c.alloc(), origin.host(), origin.address().getPort()));
+      c.pipeline().addLast(tls.handler(c.alloc(), origin.host(), origin.port()));
     }
     UpstreamConnection.install(c, origin, loop);
   }

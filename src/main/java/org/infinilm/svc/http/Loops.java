@@ -1,18 +1,24 @@
 package org.infinilm.svc.http;
 
+import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioDomainSocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
 
 /// Event loops and the channel classes that fit them: epoll where the kernel has it, NIO elsewhere.
 final class Loops {
@@ -41,5 +47,14 @@ final class Loops {
 
   static Class<? extends SocketChannel> channel() {
     return EPOLL ? EpollSocketChannel.class : NioSocketChannel.class;
+  }
+
+  static Class<? extends Channel> unixChannel() {
+    return EPOLL ? EpollDomainSocketChannel.class : NioDomainSocketChannel.class;
+  }
+
+  /// The address of a unix socket, as its channel class wants it.
+  static SocketAddress unixAddress(String path) {
+    return EPOLL ? new DomainSocketAddress(path) : UnixDomainSocketAddress.of(path);
   }
 }

@@ -2,19 +2,21 @@ package org.infinilm.svc.http;
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /// Where requests of one instance go: a resolved address, and the authority for the Host field.
 /// Connections are kept per origin.
 ///
-/// @param address resolved; name look-ups never happen on an event loop
-/// @param authority `host:port` as configured
+/// @param address resolved, since name look-ups never happen on an event loop; or a unix socket's
+/// @param authority `host:port` as configured, or `localhost`
 /// @param prefix path before every target, empty or `/x`
 /// @param tls null for plain TCP
-public record Origin(
-    InetSocketAddress address, String authority, String prefix, @Nullable Tls tls) {
-  /// One over plain TCP.
-  public Origin(InetSocketAddress address, String authority, String prefix) {
+public record Origin(SocketAddress address, String authority, String prefix, @Nullable Tls tls) {
+  private static final String UNIX_AUTHORITY = "localhost";
+
+  /// One over plain TCP, or a unix socket.
+  public Origin(SocketAddress address, String authority, String prefix) {
     this(address, authority, prefix, null);
   }
 
@@ -28,6 +30,27 @@ public record Origin(
         url.authority(),
         url.root(),
         url.secure() ? how : null);
+  }
+
+  /// A server that listens on a unix socket.
+  public static Origin unix(String path) {
+    return new Origin(Loops.unixAddress(path), UNIX_AUTHORITY, "");
+  }
+
+  /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`.
+  public String server() {
+    return address instanceof InetSocketAddress a
+        ? a.getAddress().getHostAddress() + ":" + a.getPort() + prefix
+        : "unix:" + address;
+  }
+
+  /// Whether it is reached over a unix socket.
+  boolean unix() {
+    return !(address instanceof InetSocketAddress);
+  }
+
+  int port() {
+    return address instanceof InetSocketAddress a ? a.getPort() : 0;
   }
 
   /// The host of the authority.

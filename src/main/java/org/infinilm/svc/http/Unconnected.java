@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.unix.Errors.NativeIoException;
+import java.io.FileNotFoundException;
 import java.net.BindException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -38,6 +39,7 @@ final class Unconnected {
     return switch (cause) {
       case ConnectTimeoutException e -> new Failure(Kind.CONNECT_TIMEOUT, "no answer");
       case NoRouteToHostException e -> unreachable(atOnce);
+      case FileNotFoundException e -> new Failure(Kind.CONNECT_REFUSED, "no such socket");
       case BindException e -> new Failure(Kind.LOCAL, NO_PORT);
       case ConnectException e -> ofMessage(e, new Failure(Kind.CONNECT_REFUSED, "refused"));
       default -> ofMessage(cause, new Failure(Kind.LOCAL, String.valueOf(cause.getMessage())));
@@ -71,6 +73,9 @@ final class Unconnected {
       case 12, 105 -> new Failure(Kind.LOCAL, NO_SOCKET_MEMORY);
       case 98, 99 -> new Failure(Kind.LOCAL, NO_PORT);
       case 101 -> new Failure(Kind.LOCAL, "no route from this host");
+      case 2 -> new Failure(Kind.CONNECT_REFUSED, "no such socket");
+      // of a unix socket: as many wait to be accepted as may
+      case 11 -> new Failure(Kind.CONNECT_TIMEOUT, "does not accept");
       case 1, 13 -> new Failure(Kind.LOCAL, "not permitted on this host");
       case 104, 32 -> new Failure(Kind.CONNECT_REFUSED, "reset");
       case 111 -> new Failure(Kind.CONNECT_REFUSED, "refused");

@@ -522,9 +522,7 @@ final class FleetKeeper implements AutoCloseable {
     if (origins.isEmpty()) {
       return null;
     }
-    Origin o = origins.getFirst();
-    String server =
-        o.address().getAddress().getHostAddress() + ":" + o.address().getPort() + o.prefix();
+    String server = origins.getFirst().server();
     Roster.Entry first = servers.putIfAbsent(server, e);
     if (first == null || first == e) {
       return null;
@@ -545,6 +543,10 @@ final class FleetKeeper implements AutoCloseable {
   /// cannot be looked up.
   private List<Origin> origins(Roster.Entry e, Set<String> hosts) {
     Known k = e.known;
+    String socket = k.socket();
+    if (socket != null) {
+      return List.of(Origin.unix(socket));
+    }
     BaseUrl url = BaseUrl.parse(k.url());
     if (url == null) {
       LOG.warn("instance {}: url {} (expected: http://host:port)", k.name(), k.url());

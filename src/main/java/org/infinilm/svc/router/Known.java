@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// What is known of one instance from its registration, the static file or the command line, before
 /// any probe.
 ///
-/// @param url base URL without a trailing slash
+/// @param url base URL without a trailing slash, or `unix:/path` with host `localhost` and port 0
 /// @param models null when it did not say: they are read from its `/v1/models`
 /// @param modelsList entries for the model list, null when it did not say
 /// @param running whether its own status allows traffic
@@ -38,6 +38,8 @@ record Known(
     @Nullable Tls tls,
     @Nullable String authority,
     boolean eachAddress) {
+
+  static final String UNIX = "unix:";
 
   /// One that is one instance, reached by its URL in the usual way.
   Known(
@@ -73,8 +75,16 @@ record Known(
         false);
   }
 
-  /// The URL of a target at this instance.
+  /// The unix socket on which it listens, or null.
+  @Nullable String socket() {
+    return url.startsWith(UNIX) ? url.substring(UNIX.length()) : null;
+  }
+
+  /// The URL of a target at this instance; over its unix socket where it has one.
   String at(String target) {
+    if (socket() != null) {
+      return "http://" + host + target;
+    }
     BaseUrl base = BaseUrl.parse(url);
     return base == null ? url + target : base.at(target);
   }

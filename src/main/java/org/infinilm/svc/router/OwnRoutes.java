@@ -135,7 +135,7 @@ final class OwnRoutes {
     for (FleetKeeper.View v : keeper.views()) {
       Instance i = v.instance();
       Map<String, Object> m = new HashMap<>();
-      m.put("babysitter_url", "http://" + i.host() + ":" + (i.port() + 1));
+      m.put("babysitter_url", i.port() == 0 ? null : "http://" + i.host() + ":" + (i.port() + 1));
       m.put("error_count", v.errors());
       m.put("healthy", i.state() == State.ROUTABLE);
       m.put("host", i.host());

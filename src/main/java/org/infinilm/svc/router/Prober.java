@@ -2,8 +2,6 @@ package org.infinilm.svc.router;
 
 import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
-import java.net.ConnectException;
-import java.net.NoRouteToHostException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.HashMap;
@@ -257,7 +255,8 @@ final class Prober implements AutoCloseable {
       return status == OURS ? null : new Result(failure, status > 0, witness(v));
     }
     String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
-    int babysitter = k.port() < 65535 ? status(management, k) : NOTHING;
+    boolean adjacent = k.socket() == null && k.port() < 65535;
+    int babysitter = adjacent ? status(management, k) : NOTHING;
     if (!k.fixed()) {
       String failure =
           babysitter / 100 == 2
@@ -309,7 +308,7 @@ final class Prober implements AutoCloseable {
   private int status(String url, Known k) throws InterruptedException {
     try {
       int status =
-          client(http, k)
+          (url.startsWith(k.at("/")) ? client(http, k) : http)
               .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
               .status();
       reasons.remove(url);
@@ -319,15 +318,16 @@ final class Prober implements AutoCloseable {
         return OURS;
       }
       reasons.put(url, String.valueOf(e.getMessage()));
-      return e.getCause() instanceof ConnectException
-              || e.getCause() instanceof NoRouteToHostException
-          ? REFUSED
-          : NOTHING;
+      return e instanceof Client.NotConnected ? REFUSED : NOTHING;
     }
   }
 
   /// The client that speaks to an instance its way.
   static Client client(Client http, Known k) {
+    String socket = k.socket();
+    if (socket != null) {
+      return http.through(socket);
+    }
     return k.tls() == null ? http : http.with(k.tls());
   }
 

@@ -1,5 +1,7 @@
 package org.infinilm.svc.router;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -34,6 +36,12 @@ final class StaticServices {
           "health_url",
           "ca_file",
           "tls_server_name");
+
+  /// What a unix socket stands for in Host fields.
+  private static final BaseUrl LOCAL = new BaseUrl("localhost", 0, "");
+
+  /// `sun_path` of unix(7) has 108 bytes, the last one zero.
+  private static final int LONGEST_SOCKET = 107;
 
   private StaticServices() {}
 
@@ -99,7 +107,9 @@ final class StaticServices {
       if (!isName(name)) {
         throw wrong("name", "no control characters");
       }
-      BaseUrl url = node.has("url") && !node.has("host") ? baseUrl() : hostAndPort();
+      boolean whole = node.has("url") && !node.has("host");
+      String socket = whole ? socket() : null;
+      BaseUrl url = socket != null ? LOCAL : whole ? baseUrl() : hostAndPort();
       JsonNode weight = node.path("weight");
       if (!weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0)) {
         throw wrong("weight", "0 or more");
@@ -116,12 +126,15 @@ final class StaticServices {
       if (!dns.isMissingNode() && !dns.asText().equals("all")) {
         throw wrong("dns", "\"all\"");
       }
+      if (!dns.isMissingNode() && socket != null) {
+        throw wrong("dns", "none for a unix socket");
+      }
       Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
       return new Known(
           name,
           node.has("host") ? text("host") : url.host(),
           url.port(),
-          url.toString(),
+          socket == null ? url.toString() : Known.UNIX + socket,
           Metadata.models(metadata),
           Metadata.modelsList(metadata.get("models_list")),
           metadata,
@@ -134,6 +147,14 @@ final class StaticServices {
           secure(url),
           null,
           !dns.isMissingNode());
+    }
+
+    private @Nullable String socket() throws ConfigException {
+      String problem = socketProblem(text("url"));
+      if (problem != null) {
+        throw wrong("url", problem);
+      }
+      return socketPath(text("url"));
     }
 
     private BaseUrl baseUrl() throws ConfigException {
@@ -196,6 +217,29 @@ final class StaticServices {
     }
   }
 
+  /// The path of `unix:/path` or `unix:///path`; null for any other URL.
+  private static @Nullable String socketPath(String url) {
+    if (!url.startsWith(Known.UNIX)) {
+      return null;
+    }
+    String path = url.substring(Known.UNIX.length());
+    return path.startsWith("//") ? path.substring(2) : path;
+  }
+
+  /// What is expected of a URL that names a unix socket and cannot; null when nothing is wrong.
+  private static @Nullable String socketProblem(String url) {
+    String path = socketPath(url);
+    if (path == null) {
+      return null;
+    }
+    if (!path.startsWith("/") || path.endsWith("/") || !isName(path)) {
+      return "unix:/absolute/path";
+    }
+    return path.getBytes(UTF_8).length > LONGEST_SOCKET
+        ? "unix:/path of at most " + LONGEST_SOCKET + " bytes"
+        : null;
+  }
+
   /// Names stand in logs and headers.
   static boolean isName(String s) {
     return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
@@ -206,7 +250,12 @@ final class StaticServices {
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
     String place = "--instance " + spec;
-    BaseUrl url = BaseUrl.parse(parts[0]);
+    String wrongSocket = socketProblem(parts[0]);
+    if (wrongSocket != null) {
+      throw new ConfigException(place + ": " + parts[0] + " (expected: " + wrongSocket + ")");
+    }
+    String socket = socketPath(parts[0]);
+    BaseUrl url = socket == null ? BaseUrl.parse(parts[0]) : LOCAL;
     if (url == null) {
       throw new ConfigException(place + ": " + parts[0] + " (expected: http://host:port)");
     }
@@ -241,7 +290,12 @@ final class StaticServices {
     if (dns != null && !dns.equals("all")) {
       throw new ConfigException(place + ": dns=" + dns + " (expected: all)");
     }
-    String name = options.getOrDefault("name", url.host() + ":" + url.port());
+    if (dns != null && socket != null) {
+      throw new ConfigException(place + ": dns=" + dns + " (expected: none for a unix socket)");
+    }
+    String address = socket == null ? url.toString() : Known.UNIX + socket;
+    String name =
+        options.getOrDefault("name", socket == null ? url.host() + ":" + url.port() : address);
     if (!isName(name)) {
       throw new ConfigException(place + ": name=" + name + " (expected: a name)");
     }
@@ -254,7 +308,7 @@ final class StaticServices {
         name,
         url.host(),
         url.port(),
-        url.toString(),
+        address,
         null,
         null,
         metadata,

@@ -6,6 +6,7 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.unix.Errors.NativeIoException;
+import java.io.FileNotFoundException;
 import java.net.BindException;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
@@ -33,6 +34,8 @@ class UnconnectedTest {
     "ENETUNREACH, 101, LOCAL, no route from this host",
     "EACCES, 13, LOCAL, not permitted on this host",
     "EPERM, 1, LOCAL, not permitted on this host",
+    "ENOENT, 2, CONNECT_REFUSED, no such socket",
+    "EAGAIN, 11, CONNECT_TIMEOUT, does not accept",
     "ECONNREFUSED, 111, CONNECT_REFUSED, refused",
     "ECONNRESET, 104, CONNECT_REFUSED, reset",
     "ETIMEDOUT, 110, CONNECT_TIMEOUT, no answer",
@@ -62,6 +65,7 @@ class UnconnectedTest {
     assertThat(kind(new SocketException("Connection reset"))).isEqualTo(Kind.CONNECT_REFUSED);
     assertThat(kind(new ConnectException("Connection refused"))).isEqualTo(Kind.CONNECT_REFUSED);
     assertThat(kind(new ConnectException("Connection timed out"))).isEqualTo(Kind.CONNECT_TIMEOUT);
+    assertThat(kind(new FileNotFoundException("connect"))).isEqualTo(Kind.CONNECT_REFUSED);
     assertThat(kind(new ConnectTimeoutException("x"))).isEqualTo(Kind.CONNECT_TIMEOUT);
   }
 

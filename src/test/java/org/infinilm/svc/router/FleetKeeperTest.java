@@ -150,7 +150,7 @@ class FleetKeeperTest {
   }
 
   private static String address(Target t, long now) {
-    return t.origin(now).address().getAddress().getHostAddress();
+    return t.origin(now).server().replaceAll(":[0-9]+$", "");
   }
 
   @Test

@@ -52,6 +52,16 @@ class RegistrySyncTest {
             "http://my_host:8100", "http://[::1]:8100", "https://h:9", "http://other_host:7/base");
   }
 
+  /// Over the network nobody names a socket of this machine.
+  @Test
+  void aUnixSocketIsNotTakenFromARegistry() {
+    assertThat(
+            urls(
+                service("a", "h", "unix:/run/docker.sock", OPENAI),
+                service("b", "h", "unix:///run/docker.sock", OPENAI)))
+        .containsExactly("http://h:8100", "http://h:8100");
+  }
+
   @Test
   void metadataOfAWrongTypeCountsAsAbsent() {
     Map<String, Object> odd = new HashMap<>(OPENAI);

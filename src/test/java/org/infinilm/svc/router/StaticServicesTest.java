@@ -68,6 +68,8 @@ class StaticServicesTest {
         "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"weight\":-1} | :3: services[1].weight: -1 (expected: 0 or more)",
         "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"metadata\":[]} | :3: services[1].metadata: [] (expected: an object)",
         "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"health_url\":\"h/x\"} | :3: services[1].health_url: \"h/x\" (expected: http://host:port/path)",
+        "{\"name\":\"x\",\"url\":\"unix:x\"} | :3: services[1].url: \"unix:x\" (expected: unix:/absolute/path)",
+        "{\"name\":\"x\",\"url\":\"unix:/x\",\"dns\":\"all\"} | :3: services[1].dns: \"all\" (expected: none for a unix socket)",
         "7 | :3: services[1]: 7 (expected: an object)",
       })
   void aWrongElementIsNamedWithFileAndLine(String element, String message) {
@@ -125,6 +127,11 @@ class StaticServicesTest {
         "h:1 | h:1 (expected: http://host:port)",
         "http://h:99999 | http://h:99999 (expected: http://host:port)",
         "http://user@h:1 | http://user@h:1 (expected: http://host:port)",
+        "unix:run/vllm.sock | unix:run/vllm.sock (expected: unix:/absolute/path)",
+        "unix: | unix: (expected: unix:/absolute/path)",
+        "unix:/run/ | unix:/run/ (expected: unix:/absolute/path)",
+        "unix:/a.sock,dns=all | dns=all (expected: none for a unix socket)",
+        "unix:/a.sock,ca_file=x | ca_file=x (expected: an https URL)",
         "http://h:1,weigth=1 | weigth=1 (did you mean \"weight\"?)",
         "http://h:1,weight=x | weight=x (expected: 0..9999)",
         "http://h:1,cache_type=pages | cache_type=pages (expected: paged or static)",
@@ -141,6 +148,26 @@ class StaticServicesTest {
         .isInstanceOf(ConfigException.class)
         .hasMessageStartingWith("--instance " + spec)
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void aUnixSocketIsAnInstanceOfItsPath() throws Exception {
+    for (String spec : List.of("unix:/run/my vllm.sock", "unix:///run/my vllm.sock")) {
+      Known k = instance(spec + ",weight=3,api_key_env=KEY");
+      assertThat(k.socket()).isEqualTo("/run/my vllm.sock");
+      assertThat(k.name()).isEqualTo("unix:/run/my vllm.sock");
+      assertThat(k.at("/v1/models")).isEqualTo("http://localhost/v1/models");
+      assertThat(k.weight()).isEqualTo(3);
+      assertThat(Prober.headers(k, k.at("/health")).get("authorization")).isEqualTo("Bearer sk-1");
+    }
+    Known listed = parse("[{\"name\":\"x\",\"url\":\"unix:/run/x.sock\"}]").getFirst();
+    assertThat(listed.socket()).isEqualTo("/run/x.sock");
+    assertThat(instance("http://h:1").socket()).isNull();
+    assertThat(instance("unix:/" + "x".repeat(106)).socket()).hasSize(107);
+    assertThatThrownBy(() -> instance("unix:/" + "x".repeat(107)))
+        .hasMessageEndingWith("(expected: unix:/path of at most 107 bytes)");
+    assertThatThrownBy(() -> instance("unix:/" + "模".repeat(36)))
+        .hasMessageEndingWith("(expected: unix:/path of at most 107 bytes)");
   }
 
   @Test
