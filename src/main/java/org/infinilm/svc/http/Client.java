@@ -23,8 +23,13 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The blocking HTTP/1.1 client of control planes: one connection a call, no proxies, no redirects,
@@ -53,6 +58,10 @@ public final class Client implements AutoCloseable {
     /// @throws UnknownHostException when the name is not known
     InetAddress address(String host) throws UnknownHostException;
   }
+
+  private static final int MAX_LOOKUPS = 64;
+  private static final Semaphore LOOKUPS = new Semaphore(MAX_LOOKUPS);
+  private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
 
   private final EventLoopGroup loops;
   private final Tls tls;
@@ -145,12 +154,7 @@ public final class Client implements AutoCloseable {
 
   private Channel connect(BaseUrl server, Duration limit, ClientCall call)
       throws IOException, InterruptedException {
-    InetAddress address;
-    try {
-      address = names.address(server.host());
-    } catch (UnknownHostException e) {
-      throw new IOException("unknown host " + server.host(), e);
-    }
+    InetAddress address = address(server.host(), limit);
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
@@ -174,6 +178,33 @@ public final class Client implements AutoCloseable {
           "cannot connect to " + server.authority() + ": " + f.cause().getMessage(), f.cause());
     }
     return f.channel();
+  }
+
+  /// A name is looked up on a thread of its own: a resolver that hangs keeps to no limit of ours.
+  private InetAddress address(String host, Duration limit)
+      throws IOException, InterruptedException {
+    try {
+      if (NUMERIC.matcher(host).matches()) {
+        return names.address(host);
+      }
+      if (!LOOKUPS.tryAcquire(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new IOException("host " + host + ": " + MAX_LOOKUPS + " look-ups hang already");
+      }
+      FutureTask<InetAddress> found = new FutureTask<>(() -> names.address(host));
+      Thread.ofPlatform()
+          .daemon()
+          .name("lookup")
+          .start(() -> {
+            found.run();
+            LOOKUPS.release();
+          });
+      return found.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException(
+          "host " + host + ": not looked up within " + limit.toMillis() + " ms", e);
+    } catch (UnknownHostException | ExecutionException e) {
+      throw new IOException("unknown host " + host, e);
+    }
   }
 
   private static void secure(Channel channel, BaseUrl server, Duration limit)
