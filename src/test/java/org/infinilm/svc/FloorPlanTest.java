@@ -101,9 +101,11 @@ class FloorPlanTest {
   }
 
   @Test
-  void nativeCallsOnlyInTheEngine() {
+  void nativeCallsOnlyInTheEngineAndForOrphans() {
     noClasses()
         .that(not(resideInAPackage(ROOT + "engine")))
+        .and()
+        .doNotHaveFullyQualifiedName(ROOT + "process.Subreaper")
         .should()
         .dependOnClassesThat()
         .haveNameMatching("java\\.lang\\.foreign\\.(Linker|SymbolLookup|FunctionDescriptor).*")

@@ -13,6 +13,8 @@ import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.process.Proc;
+import org.infinilm.svc.process.Subreaper;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.telemetry.Metrics;
@@ -27,6 +29,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
   private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
   private static final Duration ENDING_RETRY = Duration.ofSeconds(5);
+  private static final Duration ORPHANS_LOOK = Duration.ofSeconds(2);
   private static final int LAST_LINES = 50;
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
   private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
@@ -50,6 +53,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private volatile @Nullable Child child;
   private volatile @Nullable Thread finishing;
   private volatile boolean hurried;
+  private @Nullable Thread orphans;
 
   /// The first start, made before the classes of everything else are loaded.
   private record First(@Nullable Child child, @Nullable IOException failure) {
@@ -113,6 +117,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
     Babysitter b = new Babysitter(s, launcher, First.of(launcher), logs, ticker, exit);
+    if (Subreaper.isOne()) {
+      b.orphans = Thread.ofVirtual().name("orphans").start(b::lookAfterOrphans);
+    }
     b.supervisor.start();
     try {
       b.open();
@@ -164,10 +171,44 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    if (orphans != null) {
+      orphans.interrupt();
+    }
     if (desk != null) {
       desk.close();
     }
     http.close();
+  }
+
+  /// Clears the remains of what fell to this process, and lets the guard know of those that live.
+  private void lookAfterOrphans() {
+    List<String> told = List.of();
+    try {
+      while (true) {
+        List<String> living =
+            Subreaper.adopted().stream()
+                .flatMap(p -> Proc.of(p.pid()).stream())
+                .map(p -> p.pid() + "/" + p.tick())
+                .sorted()
+                .toList();
+        Child c = child;
+        if (!living.equals(told) && c != null) {
+          c.tellStrays(living);
+          for (String p : living) {
+            if (!told.contains(p)) {
+              log.info(
+                  "[{}] a process lost its parents: {}; it ends with the server",
+                  settings.name(),
+                  p.substring(0, p.indexOf('/')));
+            }
+          }
+          told = living;
+        }
+        Thread.sleep(ORPHANS_LOOK);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /// Ends the wait of [#close] for requests and graces: what is left is killed.

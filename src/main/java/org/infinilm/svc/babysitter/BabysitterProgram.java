@@ -8,6 +8,7 @@ import java.util.Map;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.process.Subreaper;
 import org.infinilm.svc.telemetry.Ticker;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,11 +38,16 @@ public final class BabysitterProgram {
 
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {
+    // What the server leaves behind at once is to fall to us, so it is started after that; the
+    // files
+    // are read meanwhile.
+    Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
+    reaper.join();
     Babysitter babysitter;
     try {
       babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);

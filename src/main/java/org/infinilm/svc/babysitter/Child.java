@@ -3,6 +3,7 @@ package org.infinilm.svc.babysitter;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,6 +17,7 @@ import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.infinilm.svc.process.Orphans;
 import org.infinilm.svc.process.ProcessTree;
+import org.infinilm.svc.process.Subreaper;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -29,10 +31,16 @@ final class Child {
           f=${f#/proc/}
           kill -s "$1" "${f%/environ}" 2>/dev/null
         done
+        for s in $strays; do
+          read -r stat 2>/dev/null <"/proc/${s%/*}/stat" || continue
+          begun ${stat##*) }
+          [ "$begun" = "${s#*/}" ] && kill -s "$1" "${s%/*}" 2>/dev/null
+        done
       }
+      begun() { shift 19; begun=$1; }
       living() { kill -s 0 -- "$1" 2>/dev/null; }
-      group=$1 grace=$2 mark=$3 n=0
-      read -r _
+      group=$1 grace=$2 mark=$3 n=0 strays=
+      while read -r line; do strays=$line; done
       kill -s TERM "$group" 2>/dev/null
       while [ "$n" -lt "$grace" ] && living "$group"; do sleep 1; n=$((n + 1)); done
       signal TERM
@@ -95,7 +103,7 @@ final class Child {
     }
     Process process;
     try {
-      process = builder.start();
+      process = Subreaper.start(builder);
     } catch (IOException e) {
       throw new IOException("command \"" + argv.getFirst() + "\" cannot be started: " + e, e);
     }
@@ -119,6 +127,21 @@ final class Child {
   /// Whether a process came from this one.
   boolean contains(long pid) {
     return tree.contains(pid);
+  }
+
+  /// Tells the guard which processes nothing but their parent, this process, connects with the
+  /// child: `PID/START-TICK`.
+  void tellStrays(List<String> strays) {
+    if (guard == null) {
+      return;
+    }
+    try {
+      Writer to = guard.outputWriter();
+      to.write(String.join(" ", strays) + "\n");
+      to.flush();
+    } catch (IOException gone) {
+      // then nobody is left to tell
+    }
   }
 
   /// Makes every [#end] kill at once.
@@ -145,11 +168,18 @@ final class Child {
   /// this process is gone for whatever reason, it ends the group and what carries the mark.
   private static @Nullable Process guard(long group, Duration grace, String mark) {
     try {
-      return new ProcessBuilder(
-              "setsid", "sh", "-c", GUARD, "infini-guard", "" + group, "" + grace.toSeconds(), mark)
-          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-          .redirectError(ProcessBuilder.Redirect.DISCARD)
-          .start();
+      return Subreaper.start(
+          new ProcessBuilder(
+                  "setsid",
+                  "sh",
+                  "-c",
+                  GUARD,
+                  "infini-guard",
+                  "" + group,
+                  "" + grace.toSeconds(),
+                  mark)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .redirectError(ProcessBuilder.Redirect.DISCARD));
     } catch (IOException noShell) {
       return null;
     }

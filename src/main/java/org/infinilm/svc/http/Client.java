@@ -24,9 +24,14 @@ import java.net.URI;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The blocking HTTP/1.1 client of control planes: one connection a call, no proxies, no redirects,
@@ -75,6 +80,10 @@ public final class Client implements AutoCloseable {
       return ours;
     }
   }
+
+  private static final int MAX_LOOKUPS = 64;
+  private static final Semaphore LOOKUPS = new Semaphore(MAX_LOOKUPS);
+  private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
 
   private final EventLoopGroup loops;
   private final Tls tls;
@@ -183,12 +192,7 @@ public final class Client implements AutoCloseable {
     if (socket != null) {
       return connect(server, Loops.unixAddress(socket), limit, calls.get());
     }
-    List<InetAddress> addresses;
-    try {
-      addresses = names.addresses(server.host());
-    } catch (UnknownHostException e) {
-      throw new IOException("unknown host " + server.host(), e);
-    }
+    List<InetAddress> addresses = addresses(server.host(), limit);
     int tries = Math.min(addresses.size(), MOST_ADDRESSES);
     for (int k = 0; k < tries - 1; k++) {
       try {
@@ -235,6 +239,33 @@ public final class Client implements AutoCloseable {
           f.cause());
     }
     return new Connected(f.channel(), call);
+  }
+
+  /// A name is looked up on a thread of its own: a resolver that hangs keeps to no limit of ours.
+  private List<InetAddress> addresses(String host, Duration limit)
+      throws IOException, InterruptedException {
+    try {
+      if (NUMERIC.matcher(host).matches()) {
+        return names.addresses(host);
+      }
+      if (!LOOKUPS.tryAcquire(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new IOException("host " + host + ": " + MAX_LOOKUPS + " look-ups hang already");
+      }
+      FutureTask<List<InetAddress>> found = new FutureTask<>(() -> names.addresses(host));
+      Thread.ofPlatform()
+          .daemon()
+          .name("lookup")
+          .start(() -> {
+            found.run();
+            LOOKUPS.release();
+          });
+      return found.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new IOException(
+          "host " + host + ": not looked up within " + limit.toMillis() + " ms", e);
+    } catch (UnknownHostException | ExecutionException e) {
+      throw new IOException("unknown host " + host, e);
+    }
   }
 
   private static void secure(Channel channel, BaseUrl server, Duration limit)

@@ -107,6 +107,11 @@ public record Proc(long pid, String start) {
     }
   }
 
+  /// The clock tick of the start, without the boot.
+  public String tick() {
+    return start.substring(start.lastIndexOf('/') + 1);
+  }
+
   /// `PID/START`.
   @Override
   public String toString() {

@@ -10,6 +10,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Every process that came from one supervised process, found and ended. Thread-safe.
@@ -20,8 +21,9 @@ public final class ProcessTree {
    * the descendants by parent, the session of the process (it was started by setsid, so its pid is
    * the session's), and a variable in the environment that is unique to this start and that
    * children inherit, which finds those that made a session of their own. The last two read Linux's
-   * /proc; elsewhere descendants and the process group alone are ended. What none of them finds: a
-   * process whose parents have ended, in a session of its own, with an emptied environment.
+   * /proc; elsewhere descendants and the process group alone are ended. A fourth net finds what has
+   * a session of its own, an emptied environment and no parent left: it fell to this process, where
+   * that is a subreaper ([Subreaper]).
    *
    * The started process alone is asked first: servers with workers finish their requests and end the
    * workers themselves, and break when a worker is asked beside them.
@@ -99,16 +101,20 @@ public final class ProcessTree {
   public boolean contains(long pid) {
     return pid == root.pid()
         || isOurs(PROC.resolve(Long.toString(pid)))
-        || root.descendants().anyMatch(p -> p.pid() == pid);
+        || root.descendants().anyMatch(p -> p.pid() == pid)
+        || Subreaper.adopted().stream()
+            .flatMap(p -> Stream.concat(Stream.of(p), p.descendants()))
+            .anyMatch(p -> p.pid() == pid);
   }
 
   /// To the whole process group at once: nothing can be forked past it.
   private void signalGroup(String signal) throws InterruptedException {
     try {
-      new ProcessBuilder("sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, "" + root.pid())
-          .redirectErrorStream(true)
-          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-          .start()
+      Subreaper.start(
+              new ProcessBuilder(
+                      "sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, "" + root.pid())
+                  .redirectErrorStream(true)
+                  .redirectOutput(ProcessBuilder.Redirect.DISCARD))
           .waitFor();
     } catch (IOException noShell) {
       // each process is signalled by its handle as well
@@ -120,6 +126,10 @@ public final class ProcessTree {
       seen.put(root.pid(), root);
     }
     root.descendants().forEach(p -> seen.put(p.pid(), p));
+    for (ProcessHandle orphan : Subreaper.adopted()) {
+      seen.put(orphan.pid(), orphan);
+      orphan.descendants().forEach(p -> seen.put(p.pid(), p));
+    }
     scanProc();
     seen.values().removeIf(p -> !p.isAlive() || isZombie(p.pid()));
     return Map.copyOf(seen);

@@ -176,6 +176,29 @@ class BabysitterFaultIT extends BabysitterHarness {
     next.waitFor();
   }
 
+  @Test
+  void whatHasNoParentNoEnvironmentAndASessionOfItsOwnEndsToo() throws Exception {
+    for (boolean killed : List.of(false, true)) {
+      Path pidFile = dir.resolve("stray-" + killed);
+      Path file = toml("", List.of("stray=" + pidFile), List.of("stop_grace = 1"));
+      Path log = dir.resolve("stray-" + killed + ".log");
+      Process babysitter = program(file, log);
+      await().until(() -> get("/health").status() == 200);
+      await().until(() -> Files.exists(pidFile) && Files.size(pidFile) > 1);
+      ProcessHandle stray =
+          ProcessHandle.of(Long.parseLong(Files.readString(pidFile).strip())).orElseThrow();
+      await().until(() -> Files.readString(log).contains("lost its parents: " + stray.pid()));
+      if (killed) {
+        babysitter.destroyForcibly();
+      } else {
+        babysitter.destroy();
+      }
+      assertThat(babysitter.waitFor(30, TimeUnit.SECONDS)).isTrue();
+      await().untilAsserted(() -> assertThat(stray.isAlive()).as("killed " + killed).isFalse());
+      await().until(() -> isFree(port) && isFree(port + 1));
+    }
+  }
+
   private static boolean isGuard(long pid) {
     try {
       return Files.readString(Path.of("/proc/" + pid + "/cmdline"), StandardCharsets.ISO_8859_1)

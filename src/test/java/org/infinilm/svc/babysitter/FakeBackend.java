@@ -14,12 +14,15 @@ import java.time.Duration;
 import java.util.List;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
-/// [chatty] [key=KEY] [host=::1] [loading] [spaced]`. `/exit` ends it, `/break` turns its health to
-/// 503, `/mend` back; `/load` makes it say that it loads until `/mend`, `/hang` makes completions
-/// hang; `/slow` takes a second, `/env` lists the names of its environment.
+/// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE]`. `/exit` ends it, `/break`
+/// turns its health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything,
+/// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists
+/// the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean hanging;
+  private static volatile boolean frozen;
+  private static ServerSocket listening;
 
   private FakeBackend() {}
 
@@ -30,6 +33,12 @@ final class FakeBackend {
       Runtime.getRuntime().addShutdownHook(new Thread(FakeBackend::hang));
     }
     for (String o : options) {
+      if (o.startsWith("stray=")) {
+        String hidden = "echo $$ >" + o.substring("stray=".length()) + "; exec sleep 600";
+        new ProcessBuilder("sh", "-c", "setsid env -i sh -c '" + hidden + "' >/dev/null 2>&1 &")
+            .start()
+            .waitFor();
+      }
       if (o.startsWith("descendant=")) {
         Process p = new ProcessBuilder("setsid", "sleep", "600").start();
         Files.writeString(Path.of(o.substring("descendant=".length())), "" + p.pid());
@@ -48,8 +57,18 @@ final class FakeBackend {
           new InetSocketAddress(
               InetAddress.getByName(options.contains("host=::1") ? "::1" : "127.0.0.1"),
               Integer.parseInt(args[0])));
+      listening = server;
       while (true) {
-        Socket s = server.accept();
+        Socket s;
+        try {
+          s = server.accept();
+        } catch (IOException closed) {
+          hang();
+          return;
+        }
+        if (frozen) {
+          continue;
+        }
         Thread.ofVirtual()
             .start(() -> {
               try (s) {
@@ -96,6 +115,10 @@ final class FakeBackend {
       case "/break" -> broken = true;
       case "/mend" -> broken = false;
       case "/hang" -> hanging = true;
+      case "/freeze" -> frozen = true;
+      case "/close" -> listening.close();
+      case "/pid" -> body = "" + ProcessHandle.current().pid();
+      case "/exit0" -> Runtime.getRuntime().halt(0);
       case "/v1/completions" -> {
         if (hanging) {
           hang();

@@ -27,9 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 class UnixSocketIT {
   private static final String STREAM =
       Rig.answer(
-          200,
-          "Content-Type: text/event-stream\r\n",
-          "data: {\"choices\":[]}\n\ndata: [DONE]\n\n");
+          200, "Content-Type: text/event-stream\r\n", "data: {\"choices\":[]}\n\ndata: [DONE]\n\n");
 
   @TempDir private Path folder;
   private final List<String> seen = new CopyOnWriteArrayList<>();
