@@ -38,7 +38,8 @@ final class Questions {
                 head.header("content-type"),
                 head.joined("content-encoding"),
                 config.clients().limits().maxBodyBytes(),
-                look)
+                look,
+                true)
             : BodyPeek.NOTHING;
     ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;
     if (wrong != null) {
