@@ -27,6 +27,10 @@ public final class Candidates {
   private final List<Instance> trials;
   private final List<Candidates> tiers;
   private volatile @Nullable Roll roll;
+  private volatile @Nullable Span capacity;
+
+  /// Tokens that the smallest and the largest of some instances hold.
+  private record Span(long least, long most) {}
 
   /// @param version of the fleet in which they changed last
   /// @param lowered whether a tier above all of these exists and is out
@@ -210,6 +214,35 @@ public final class Candidates {
       roll = r;
     }
     return r;
+  }
+
+  /// The fewest tokens that one of them, or of those that are tried, holds; [Long#MAX_VALUE] when
+  /// none says how many.
+  public long leastCapacityTokens() {
+    return capacity().least();
+  }
+
+  /// The most tokens likewise; [Long#MAX_VALUE] when one does not say, or there is none.
+  public long mostCapacityTokens() {
+    return capacity().most();
+  }
+
+  private Span capacity() {
+    Span s = capacity;
+    if (s == null) {
+      long least = Long.MAX_VALUE;
+      long most = all.isEmpty() && trials.isEmpty() ? Long.MAX_VALUE : 0;
+      for (List<Instance> some : List.of(all, trials)) {
+        for (Instance i : some) {
+          long holds = i.capacityTokens() == Instance.UNKNOWN ? Long.MAX_VALUE : i.capacityTokens();
+          least = Math.min(least, holds);
+          most = Math.max(most, holds);
+        }
+      }
+      s = new Span(least, most);
+      capacity = s;
+    }
+    return s;
   }
 
   /// Whether the same instances are here and there, in the same roles.

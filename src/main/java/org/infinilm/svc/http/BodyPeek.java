@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufInputStream;
+import io.netty.util.concurrent.FastThreadLocal;
 import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +11,17 @@ import org.jspecify.annotations.Nullable;
 /// pass and in a small window. Stateless; on event loops.
 public final class BodyPeek {
   private static final int WINDOW = 16 << 10;
+
+  /// Bytes behind a window's end that may be loaded with its last ones.
+  private static final int SLACK = 8;
+
+  private static final FastThreadLocal<byte[]> WINDOWS =
+      new FastThreadLocal<>() {
+        @Override
+        protected byte[] initialValue() {
+          return new byte[WINDOW + SLACK];
+        }
+      };
 
   /// Bytes that any coding may expand to, and how many times its own size beyond them.
   private static final int FREE_BYTES = 1 << 20;
@@ -63,7 +75,8 @@ public final class BodyPeek {
   /// @param maxTokens the largest of `max_tokens`, `max_completion_tokens`, `max_output_tokens`; 0
   ///   when absent
   /// @param bytes of the body with its Content-Encoding undone
-  /// @param prompt what would be tokenized, or null when it was not looked for
+  /// @param extent how much text its prompt has, or null when it was not looked for
+  /// @param prompt what would be tokenized, or null when it was not to be told by kind
   /// @param problem what is wrong with the document or its coding, or null
   public record Peeked(
       Form form,
@@ -74,12 +87,24 @@ public final class BodyPeek {
       Store store,
       long maxTokens,
       long bytes,
+      @Nullable Extent extent,
       @Nullable Prompt prompt,
       @Nullable String problem) {
     static Peeked of(Form form, long bytes, @Nullable String problem) {
-      return new Peeked(form, null, null, null, false, Store.UNSAID, 0, bytes, null, problem);
+      return new Peeked(form, null, null, null, false, Store.UNSAID, 0, bytes, null, null, problem);
     }
   }
+
+  /// How much text a prompt has, in decoded bytes of UTF-8.
+  ///
+  /// @param prompts how many there are; each has a context of its own
+  /// @param textBytes of all text in `messages`, else `prompt`; of the route's own keys elsewhere
+  /// @param tokenIds of a prompt that is given as such
+  /// @param messages how many a template would frame
+  /// @param bytes of text and tools
+  /// @param cut whether the instance may cut the prompt to what it can hold
+  public record Extent(
+      int prompts, long textBytes, long tokenIds, int messages, long bytes, boolean cut) {}
 
   /// The text of a prompt in decoded bytes of UTF-8, by kind.
   ///
@@ -117,13 +142,15 @@ public final class BodyPeek {
   /// @param contentType the field's value or null; only multipart/form-data is told by it
   /// @param contentEncoding the field's value or null
   /// @param mostBytes limit of the body with its Content-Encoding undone
+  /// @param kinds whether a prompt's text is to be told by kind of byte, which takes longer
   public static Peeked at(
       ByteBuf body,
       @Nullable String contentType,
       @Nullable String contentEncoding,
       long mostBytes,
-      Look look) {
-    Sink sink = sink(contentType, look);
+      Look look,
+      boolean kinds) {
+    Sink sink = sink(contentType, look, kinds);
     String coding = ContentCoding.of(contentEncoding);
     if (coding == null) {
       return Peeked.of(
@@ -152,9 +179,9 @@ public final class BodyPeek {
     Peeked peeked(long bytes);
   }
 
-  private static Sink sink(@Nullable String contentType, Look look) {
+  private static Sink sink(@Nullable String contentType, Look look, boolean kinds) {
     byte[] boundary = contentType == null ? null : MultipartModel.boundary(contentType);
-    return boundary == null ? new JsonPeek(look) : new MultipartModel(boundary);
+    return boundary == null ? new JsonPeek(look, kinds) : new MultipartModel(boundary);
   }
 
   private static void plain(ByteBuf body, Sink sink) {
@@ -164,9 +191,9 @@ public final class BodyPeek {
       sink.feed(body.array(), body.arrayOffset() + from, body.arrayOffset() + to);
       return;
     }
-    byte[] window = new byte[Math.min(WINDOW, to - from)];
+    byte[] window = WINDOWS.get();
     while (from < to && sink.wantsMore()) {
-      int n = Math.min(window.length, to - from);
+      int n = Math.min(WINDOW, to - from);
       body.getBytes(from, window, 0, n);
       sink.feed(window, 0, n);
       from += n;
@@ -179,8 +206,8 @@ public final class BodyPeek {
     long bytes = 0;
     try (InputStream in =
         ContentCoding.open(coding, new ByteBufInputStream(body.duplicate(), false))) {
-      byte[] window = new byte[WINDOW];
-      for (int n = in.read(window); n >= 0; n = in.read(window)) {
+      byte[] window = WINDOWS.get();
+      for (int n = in.read(window, 0, WINDOW); n >= 0; n = in.read(window, 0, WINDOW)) {
         bytes += n;
         if (bytes > most) {
           return Peeked.of(
@@ -218,6 +245,7 @@ public final class BodyPeek {
         p.store(),
         p.maxTokens(),
         p.bytes(),
+        p.extent(),
         p.prompt(),
         "the body is not in the coding of its content-encoding: " + coding);
   }

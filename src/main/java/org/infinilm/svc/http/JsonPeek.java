@@ -3,7 +3,7 @@ package org.infinilm.svc.http;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.util.Arrays;
-import java.util.stream.Stream;
+import org.infinilm.svc.http.BodyPeek.Extent;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
@@ -61,56 +61,45 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     ALL
   }
 
-  private record Key(byte[] name, Role role) {}
-
-  private static final Key[] ANY_TOP =
-      all(
-          keys(Role.MODEL, "model"),
-          keys(Role.STREAM, "stream"),
-          keys(Role.CACHE_KEY, "prompt_cache_key"),
-          keys(Role.STORE, "store"),
-          keys(Role.MAX_TOKENS, "max_tokens", "max_completion_tokens", "max_output_tokens"),
-          keys(Role.CONVERSATION, "conversation"));
-  private static final Key[] PROMPT_TOP =
-      all(
-          keys(Role.ALL, "tools", "functions"),
-          keys(Role.EXTRA, "suffix"),
-          keys(Role.CUT, "truncate_prompt_tokens"),
-          keys(Role.TRUNCATION, "truncation"),
-          keys(Role.UNSEEN, "documents", "prompt_embeds", "previous_response_id"));
-  private static final Key[] CHAT_TOP =
-      all(keys(Role.MESSAGES, "messages"), keys(Role.PROMPT, "prompt"), PROMPT_TOP);
-  private static final Key[] MESSAGES_TOP =
-      all(keys(Role.MESSAGES, "messages"), keys(Role.SYSTEM, "system"), PROMPT_TOP);
-  private static final Key[] RESPONSES_TOP =
-      all(
-          keys(Role.MESSAGES, "input"),
-          keys(Role.SYSTEM, "instructions"),
-          keys(Role.UNSEEN, "prompt"),
-          PROMPT_TOP);
-  private static final Key[] IN_MESSAGE =
-      all(
-          keys(Role.CONTENT, "content"),
-          keys(Role.OUTPUT, "output"),
-          keys(Role.EXTRA, "name", "arguments"),
-          keys(Role.ALL, "tool_calls", "function_call"),
-          keys(Role.SKIP, "role", "type", "id", "call_id", "tool_call_id", "status"));
-  private static final Key[] IN_PART =
-      all(
-          keys(Role.CONTENT, "text"),
-          keys(Role.NESTED_CONTENT, "content"),
-          keys(Role.EXTRA, "name"),
-          keys(Role.ALL, "input"),
-          keys(Role.SKIP, "type", "id", "tool_use_id", "is_error", "cache_control"),
-          keys(Role.SKIP, "annotations"));
-
-  private static Key[] keys(Role role, String... names) {
-    return Stream.of(names).map(n -> new Key(n.getBytes(UTF_8), role)).toArray(Key[]::new);
-  }
-
-  private static Key[] all(Key[]... some) {
-    return Stream.of(some).flatMap(Stream::of).toArray(Key[]::new);
-  }
+  private static final KeyTable<Role> ANY_TOP =
+      new KeyTable<Role>()
+          .with(Role.MODEL, "model")
+          .with(Role.STREAM, "stream")
+          .with(Role.CACHE_KEY, "prompt_cache_key")
+          .with(Role.STORE, "store")
+          .with(Role.MAX_TOKENS, "max_tokens", "max_completion_tokens", "max_output_tokens")
+          .with(Role.CONVERSATION, "conversation");
+  private static final KeyTable<Role> PROMPT_TOP =
+      ANY_TOP
+          .with(Role.ALL, "tools", "functions")
+          .with(Role.EXTRA, "suffix")
+          .with(Role.CUT, "truncate_prompt_tokens")
+          .with(Role.TRUNCATION, "truncation")
+          .with(Role.UNSEEN, "documents", "prompt_embeds", "previous_response_id");
+  private static final KeyTable<Role> CHAT_TOP =
+      PROMPT_TOP.with(Role.MESSAGES, "messages").with(Role.PROMPT, "prompt");
+  private static final KeyTable<Role> MESSAGES_TOP =
+      PROMPT_TOP.with(Role.MESSAGES, "messages").with(Role.SYSTEM, "system");
+  private static final KeyTable<Role> RESPONSES_TOP =
+      PROMPT_TOP
+          .with(Role.MESSAGES, "input")
+          .with(Role.SYSTEM, "instructions")
+          .with(Role.UNSEEN, "prompt");
+  private static final KeyTable<Role> IN_MESSAGE =
+      new KeyTable<Role>()
+          .with(Role.CONTENT, "content")
+          .with(Role.OUTPUT, "output")
+          .with(Role.EXTRA, "name", "arguments")
+          .with(Role.ALL, "tool_calls", "function_call")
+          .with(Role.SKIP, "role", "type", "id", "call_id", "tool_call_id", "status");
+  private static final KeyTable<Role> IN_PART =
+      new KeyTable<Role>()
+          .with(Role.CONTENT, "text")
+          .with(Role.NESTED_CONTENT, "content")
+          .with(Role.EXTRA, "name")
+          .with(Role.ALL, "input")
+          .with(Role.SKIP, "type", "id", "tool_use_id", "is_error", "cache_control")
+          .with(Role.SKIP, "annotations");
 
   /// The text of one top-level key.
   private static final class Group {
@@ -124,12 +113,16 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     int prompts;
     int messages;
     boolean whole = true;
+
+    long bytes() {
+      return letters + digits + marks + multiByte;
+    }
   }
 
   private static final Group NO_TEXT = new Group();
 
   private final Look look;
-  private final Key[] top;
+  private final KeyTable<Role> top;
   private Role role = Role.SKIP;
   private @Nullable String model;
   private @Nullable String modelProblem;
@@ -147,11 +140,16 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private Group system = NO_TEXT;
   private Group tools = NO_TEXT;
 
-  JsonPeek(Look look) {
+  private final boolean kinds;
+
+  /// @param kinds whether a prompt's text is told by kind of byte
+  JsonPeek(Look look, boolean kinds) {
+    super(kinds);
+    this.kinds = kinds;
     this.look = look;
     this.top =
         switch (look) {
-          case NOTHING -> new Key[0];
+          case NOTHING -> ANY_TOP;
           case CHAT -> CHAT_TOP;
           case MESSAGES -> MESSAGES_TOP;
           case RESPONSES -> RESPONSES_TOP;
@@ -176,12 +174,29 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
         conversation ? Store.YES : store,
         maxTokens,
         bytes,
-        look == Look.NOTHING ? null : prompt(),
+        look == Look.NOTHING ? null : extent(),
+        look == Look.NOTHING || !kinds ? null : prompt(),
         problem);
   }
 
+  private boolean isCompletion() {
+    return look == Look.CHAT && !messages.given;
+  }
+
+  private Extent extent() {
+    boolean completion = isCompletion();
+    Group main = completion ? prompt : messages;
+    return new Extent(
+        completion ? prompt.prompts : 1,
+        main.textBytes + system.textBytes,
+        main.tokenIds,
+        main.messages + system.messages,
+        main.bytes() + system.bytes() + tools.bytes(),
+        cut || truncation);
+  }
+
   private Prompt prompt() {
-    boolean completion = look == Look.CHAT && !messages.given;
+    boolean completion = isCompletion();
     Group main = completion ? prompt : messages;
     return new Prompt(
         completion ? prompt.prompts : 1,
@@ -201,13 +216,17 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     return TOP;
   }
 
+  private static final Treatment[] OF_KEYS = new Treatment[EVERYTHING + 1];
+
+  static {
+    Arrays.fill(OF_KEYS, Treatment.SKIP);
+    OF_KEYS[TOP] = OF_KEYS[MESSAGE] = OF_KEYS[PART] = Treatment.KEEP;
+    OF_KEYS[EVERYTHING] = Treatment.COUNT;
+  }
+
   @Override
   Treatment key() {
-    return switch (frame()) {
-      case TOP, MESSAGE, PART -> Treatment.KEEP;
-      case EVERYTHING -> Treatment.COUNT;
-      default -> Treatment.SKIP;
-    };
+    return OF_KEYS[frame()];
   }
 
   @Override
@@ -223,8 +242,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   /// Begins the group of a key that has one; what stood under it before counts no more. Tools and
   /// what else is added to a prompt share one.
   private void topKey() {
-    Role r = find(ANY_TOP);
-    r = r == null ? find(top) : r;
+    Role r = find(top);
     role = r == null ? Role.SKIP : r;
     switch (role) {
       case MESSAGES -> group = messages = new Group();
@@ -236,19 +254,13 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   }
 
   /// An unknown key in a message or a part may hold anything that the instance adds to the prompt.
-  private Role innerRole(Key[] known) {
+  private Role innerRole(KeyTable<Role> known) {
     Role r = find(known);
     return r == null ? Role.UNSEEN : r;
   }
 
-  private @Nullable Role find(Key[] known) {
-    for (Key k : known) {
-      int n = k.name.length;
-      if (n == text.keptBytes() && Arrays.equals(text.kept(), 0, n, k.name, 0, n)) {
-        return k.role;
-      }
-    }
-    return null;
+  private @Nullable Role find(KeyTable<Role> known) {
+    return known.find(text.kept(), text.keptFrom(), text.keptBytes());
   }
 
   /// What the value that begins is to us.
@@ -306,7 +318,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   }
 
   private String kept() {
-    return new String(text.kept(), 0, Math.max(0, text.keptBytes()), UTF_8);
+    return new String(text.kept(), text.keptFrom(), Math.max(0, text.keptBytes()), UTF_8);
   }
 
   /// Adds the string that has ended to its group.

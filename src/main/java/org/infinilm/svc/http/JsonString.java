@@ -24,6 +24,7 @@ final class JsonString {
     KEEP
   }
 
+  private static final int MOST_SHORT = 64;
   static final int MOST_KEPT_BYTES = 64 << 10;
 
   private static final VarHandle WORD =
@@ -38,6 +39,7 @@ final class JsonString {
   private static final int BACKSLASH = 1;
   private static final int ALL_DIGITS = 6;
 
+  private final boolean kinds;
   private Treatment treatment = Treatment.SKIP;
   private boolean ended;
   private @Nullable String problem;
@@ -48,12 +50,19 @@ final class JsonString {
   private int utf8Low;
   private int utf8High;
   private int urlMatched;
-  private byte[] kept = new byte[64];
+  private byte[] own = new byte[64];
+  private byte[] kept = own;
+  private int keptFrom;
   private int keptBytes;
   private long letters;
   private long digits;
   private long marks;
   private long multiByte;
+
+  /// @param kinds whether ASCII is counted by kind; else all of it counts as marks
+  JsonString(boolean kinds) {
+    this.kinds = kinds;
+  }
 
   /// Begins a string, behind its quote.
   ///
@@ -65,11 +74,40 @@ final class JsonString {
     highSurrogate = 0;
     utf8More = 0;
     urlMatched = mayBeUrl ? 0 : NO_URL;
+    kept = own;
+    keptFrom = 0;
     keptBytes = 0;
+    clear();
+  }
+
+  private void clear() {
     letters = 0;
     digits = 0;
     marks = 0;
     multiByte = 0;
+  }
+
+  /// Reads a string at once, if all of it is here and it is short and has nothing but plain bytes;
+  /// what it keeps is then kept by reference.
+  ///
+  /// @param from behind the opening quote
+  /// @return index of the closing quote, -1 when the string has to be begun and read
+  int inPlace(byte[] b, int from, int to, Treatment t) {
+    int end = plainEnd(b, from, Math.min(to, from + MOST_SHORT));
+    if (end == to || b[end] != '"' || (t == Treatment.COUNT && b[from] == DATA_URL[0])) {
+      return -1;
+    }
+    treatment = t;
+    urlMatched = NO_URL;
+    if (t == Treatment.KEEP) {
+      kept = b;
+      keptFrom = from;
+      keptBytes = end - from;
+    } else if (t == Treatment.COUNT) {
+      clear();
+      words(b, from, end);
+    }
+    return end;
   }
 
   /// Whether the closing quote has come.
@@ -111,9 +149,13 @@ final class JsonString {
     return multiByte;
   }
 
-  /// The first [#keptBytes()] bytes are the string that was to be kept, in UTF-8.
+  /// The [#keptBytes()] bytes from [#keptFrom()] on are the string that was to be kept, in UTF-8.
   byte[] kept() {
     return kept;
+  }
+
+  int keptFrom() {
+    return keptFrom;
   }
 
   /// -1 when there are more than [#MOST_KEPT_BYTES].
@@ -130,108 +172,197 @@ final class JsonString {
         escaped(b[i++]);
       } else if (utf8More > 0) {
         continuation(b[i++] & 0xff);
-      } else if (urlMatched != NO_URL && urlMatched != URL && isPlain(b[i])) {
-        plainByte(b[i++]);
+      } else if (isUrlOpen()) {
+        i = one(b, i);
       } else {
-        i = whole(b, i, to);
+        int next = run(b, i, to);
+        i = next < to ? odd(b, next, to) : next;
       }
     }
     return i;
   }
 
-  /// Reads plain bytes and whole characters, then one byte of what is neither.
-  private int whole(byte[] b, int from, int to) {
-    int i = plain(b, from, to);
-    if (i == to) {
-      return i;
-    }
-    int c = b[i];
-    if (c == '"') {
-      keepPending();
-      ended = true;
-      return i + 1;
-    }
-    if (c == '\\') {
-      escape = BACKSLASH;
-      if (i + 1 == to) {
-        return to;
-      }
-      escaped(b[i + 1]);
-      return i + 2;
-    }
-    if (c < 0 && treatment != Treatment.KEEP) {
-      int next = characters(b, i, to);
-      if (next > i) {
-        return next;
-      }
-    }
-    lead(c & 0xff);
-    return i + 1;
+  private boolean isUrlOpen() {
+    return urlMatched != NO_URL && urlMatched != URL;
   }
 
   private static boolean isPlain(byte c) {
     return c >= 0x20 && c != '"' && c != '\\';
   }
 
-  private int plain(byte[] b, int from, int to) {
-    if (treatment == Treatment.COUNT) {
-      return counted(b, from, to);
+  /// Reads whole characters of several bytes, else one byte.
+  private int odd(byte[] b, int i, int to) {
+    if (b[i] < 0 && treatment != Treatment.KEEP) {
+      int next = characters(b, i, to);
+      if (next > i) {
+        return next;
+      }
     }
-    int i = from;
-    while (i <= to - 8 && special((long) WORD.get(b, i)) == 0) {
-      i += 8;
+    return one(b, i);
+  }
+
+  private int one(byte[] b, int i) {
+    byte c = b[i];
+    if (isPlain(c)) {
+      plainByte(c);
+    } else if (c == '"') {
+      keepPending();
+      ended = true;
+    } else if (c == '\\') {
+      escape = BACKSLASH;
+    } else {
+      lead(c & 0xff);
     }
-    while (i < to && isPlain(b[i])) {
-      i++;
+    return i + 1;
+  }
+
+  /// Reads plain bytes, and with them short escapes where nothing is kept.
+  private int run(byte[] b, int from, int to) {
+    if (treatment != Treatment.KEEP) {
+      return words(b, from, to);
     }
-    if (treatment == Treatment.KEEP && i > from) {
+    int i = plainEnd(b, from, to);
+    if (i > from) {
       keepPending();
       keep(b, from, i);
     }
     return i;
   }
 
-  /// Counts plain bytes. In a word of them, adding to a byte sets its high bit when it is large
-  /// enough.
-  private int counted(byte[] b, int from, int to) {
-    int manyLetters = 0;
-    int manyDigits = 0;
+  /// The index of the first byte that is not plain, `to` when there is none. Words reach beyond
+  /// `to` where the array does.
+  private static int plainEnd(byte[] b, int from, int to) {
     int i = from;
-    for (; i <= to - 8; i += 8) {
-      long w = (long) WORD.get(b, i);
-      if (special(w) != 0) {
+    int lastWord = Math.min(to - 1, b.length - 8);
+    for (; i <= lastWord; i += 8) {
+      long s = special((long) WORD.get(b, i));
+      if (s != 0) {
+        return Math.min(to, i + (Long.numberOfTrailingZeros(s) >>> 3));
+      }
+    }
+    while (i < to && isPlain(b[i])) {
+      i++;
+    }
+    return Math.min(i, to);
+  }
+
+  /// Reads plain bytes and short escapes up to the first byte that is neither, or is the backslash
+  /// of an escape that is not wholly here. The byte behind the backslash of a short escape is of
+  /// the kind that the escape means, so that it is counted as it stands.
+  private int words(byte[] b, int from, int to) {
+    boolean count = kinds && treatment == Treatment.COUNT;
+    long many = 0;
+    int escapes = 0;
+    int i = from;
+    long stop = 0;
+    while (stop == 0) {
+      for (; i <= to - 8; i += 8) {
+        long w = (long) WORD.get(b, i);
+        if (special(w) != 0) {
+          break;
+        }
+        many += count ? lettersAndDigits(w) : 0;
+      }
+      if (i >= to || i > b.length - 8) {
         break;
       }
-      long lower = w | 0x20 * ONES;
-      long letter = (lower + (0x80 - 'a') * ONES) & ~(lower + (0x7f - 'z') * ONES);
-      long space = ~((w ^ ' ' * ONES) + 0x7f * ONES);
-      long digit = (w + (0x80 - '0') * ONES) & ~(w + (0x7f - '9') * ONES);
-      manyLetters += Long.bitCount((letter | space) & HIGH);
-      manyDigits += Long.bitCount(digit & HIGH);
+      long w = (long) WORD.get(b, i);
+      long end = to - i < 8 ? 0x80L << 8 * (to - i) : 0;
+      int backslashes = mask(equal(w, '\\'));
+      stop = backslashes == 0 ? special(w) | end : unusual(w, ESCAPED[backslashes], end);
+      int n = stop == 0 ? 8 : Long.numberOfTrailingZeros(stop) >>> 3;
+      long escaping = ESCAPING[backslashes] & BELOW[n];
+      many += count ? lettersAndDigits(w & BELOW[n] & ~escaping) : 0;
+      escapes += Long.bitCount(escaping);
+      i += n;
+      if (n == 7 && end == 0 && ESCAPING[backslashes] < 0) {
+        stop = 0;
+      }
     }
-    letters += manyLetters;
-    digits += manyDigits;
-    marks += i - from - manyLetters - manyDigits;
-    for (; i < to && isPlain(b[i]); i++) {
-      countByte(b[i]);
+    if (stop == 0) {
+      for (; i < to && isPlain(b[i]); i++) {
+        many += count ? lettersAndDigits(b[i]) : 0;
+      }
+    }
+    if (treatment == Treatment.COUNT) {
+      int l = (int) many;
+      int d = (int) (many >>> 32);
+      letters += l;
+      digits += d;
+      marks += i - from - (escapes >>> 3) - l - d;
     }
     return i;
   }
 
-  /// Not 0 when a byte of the word is a quote, a backslash, a control character or beyond ASCII.
+  /// High bits of the bytes at which the reading of a word with backslashes ends: a quote, a
+  /// control character, one beyond ASCII, the backslash of an escape that is rare, wrong or not
+  /// wholly in this word, and `end`.
+  ///
+  /// @param escaped high bits of the bytes behind backslashes, and whether the last one is one
+  private static long unusual(long w, long escaped, long end) {
+    long quote = equal(w, '"');
+    long control = ~((w & ~HIGH) + 0x60 * ONES) & ~w & HIGH;
+    long known = quote | equal(w, '\\') | equal(w, 'n') | equal(w, 't') | equal(w, 'r');
+    long wrong = escaped & ~known | escaped & end;
+    return quote & ~escaped | control | w & HIGH | end | wrong >>> 8 | (escaped & 1) << 63;
+  }
+
+  /// High bits of the bytes that are `c`, which is ASCII.
+  private static long equal(long w, char c) {
+    long x = w ^ c * ONES;
+    return ~(((x & ~HIGH) + ~HIGH) | x) & HIGH;
+  }
+
+  /// The high bits of a word's bytes, together.
+  private static int mask(long high) {
+    return (int) ((high >>> 7) * 0x0102040810204080L >>> 56);
+  }
+
+  private static final long[] BELOW = new long[9];
+
+  /// For each set of backslashes in a word: those that begin an escape, as whole bytes, and the
+  /// high bits of the bytes behind them, with the lowest bit for the byte behind the word.
+  private static final long[] ESCAPING = new long[256];
+
+  private static final long[] ESCAPED = new long[256];
+
+  static {
+    for (int n = 0; n <= 8; n++) {
+      BELOW[n] = n == 8 ? -1 : (1L << 8 * n) - 1;
+    }
+    for (int set = 0; set < 256; set++) {
+      for (int k = 0; k < 8; k++) {
+        if ((set >> k & 1) != 0) {
+          ESCAPING[set] |= 0xffL << 8 * k;
+          ESCAPED[set] |= k == 7 ? 1 : 0x80L << 8 * (k + 1);
+          k++;
+        }
+      }
+    }
+  }
+
+  /// How many bytes of a word are letters or blanks, and in the upper half how many are digits. The
+  /// word is ASCII, and 0 is neither. Adding to a byte sets its high bit when it is large enough.
+  private static long lettersAndDigits(long w) {
+    long lower = w | 0x20 * ONES;
+    long letter = (lower + (0x80 - 'a') * ONES) & ~(lower + (0x7f - 'z') * ONES);
+    long blank = ~((w ^ ' ' * ONES) + 0x7f * ONES);
+    long digit = (w + (0x80 - '0') * ONES) & ~(w + (0x7f - '9') * ONES);
+    return Long.bitCount((letter | blank) & HIGH) + ((long) Long.bitCount(digit & HIGH) << 32);
+  }
+
+  /// High bits of bytes that are a quote, a backslash, a control character or beyond ASCII: the
+  /// lowest one that is set is right, those above it may not be. A quote is 0x22 and the characters
+  /// from 0x20 on are no control characters, so that the two change places in a byte whose second
+  /// bit is turned, and one subtraction finds what is below.
   private static long special(long w) {
-    long quote = w ^ '"' * ONES;
-    long backslash = w ^ '\\' * ONES;
-    long any =
-        ((w - 0x20 * ONES) & ~w)
-            | ((quote - ONES) & ~quote)
-            | ((backslash - ONES) & ~backslash)
-            | w;
-    return any & HIGH;
+    return (((w ^ 2 * ONES) - 0x21 * ONES) | ((w ^ '\\' * ONES) - ONES) | w) & HIGH;
   }
 
   private void countByte(int c) {
-    if (c <= ' ' || isLetter(c)) {
+    if (!kinds) {
+      marks++;
+    } else if (c <= ' ' || isLetter(c)) {
       letters++;
     } else if (c >= '0' && c <= '9') {
       digits++;
@@ -396,13 +527,13 @@ final class JsonString {
 
   private void keep(int c) {
     if (room(1)) {
-      kept[keptBytes++] = (byte) c;
+      own[keptBytes++] = (byte) c;
     }
   }
 
   private void keep(byte[] b, int from, int to) {
     if (room(to - from)) {
-      System.arraycopy(b, from, kept, keptBytes, to - from);
+      System.arraycopy(b, from, own, keptBytes, to - from);
       keptBytes += to - from;
     }
   }
@@ -412,8 +543,9 @@ final class JsonString {
       keptBytes = -1;
       return false;
     }
-    if (keptBytes + more > kept.length) {
-      kept = Arrays.copyOf(kept, Math.max(kept.length * 2, keptBytes + more));
+    if (keptBytes + more > own.length) {
+      own = Arrays.copyOf(own, Math.max(own.length * 2, keptBytes + more));
+      kept = own;
     }
     return true;
   }

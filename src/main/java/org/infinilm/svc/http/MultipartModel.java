@@ -99,6 +99,7 @@ final class MultipartModel implements BodyPeek.Sink {
         0,
         bytes,
         null,
+        null,
         null);
   }
 

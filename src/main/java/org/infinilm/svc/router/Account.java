@@ -4,6 +4,7 @@ import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Facts;
 import org.jspecify.annotations.Nullable;
@@ -147,7 +148,8 @@ final class Account {
       Facts facts =
           new Facts(
               i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
-      plane.learner().offer(facts, ok ? tap.tail() : null, asked == null ? null : asked.prompt());
+      Prompt prompt = asked == null ? null : asked.prompt();
+      plane.learner().offer(facts, ok && prompt != null ? tap.tail() : null, prompt);
     }
   }
 }

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
@@ -21,6 +22,11 @@ final class Learner implements AutoCloseable {
   private static final Duration PAUSE = Duration.ofMillis(20);
   static final int MOST_MODELS = 1024;
 
+  /// After so many answers in a row that came as expected, one in [#SAMPLE] is learned from.
+  static final int SETTLED = 64;
+
+  private static final int SAMPLE = 16;
+
   /// Facts with the end of the answer, in which `usage` may stand.
   private record Item(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {}
 
@@ -29,6 +35,7 @@ final class Learner implements AutoCloseable {
 
   private final BlockingQueue<Item> queue = new ArrayBlockingQueue<>(QUEUE);
   private final Map<String, TokenRates> rates = new ConcurrentHashMap<>();
+  private final Map<String, Integer> expected = new ConcurrentHashMap<>();
   private final Policy policy;
   private final Thread thread;
   private long faults;
@@ -71,6 +78,14 @@ final class Learner implements AutoCloseable {
     return rates(model);
   }
 
+  /// Whether the answer to a request should be learned from: each until what is known of its model
+  /// has settled, then some.
+  boolean wants(@Nullable String model) {
+    return model != null
+        && (expected.getOrDefault(model, 0) < SETTLED
+            || ThreadLocalRandom.current().nextInt(SAMPLE) == 0);
+  }
+
   private void run() {
     try {
       while (true) {
@@ -100,6 +115,9 @@ final class Learner implements AutoCloseable {
   private void settled(Item i) {
     Facts f = i.facts();
     Facts.Usage usage = i.tail() == null ? null : UsageReader.read(i.tail());
+    if (i.tail() != null) {
+      expect(f.model(), usage, i.prompt());
+    }
     if (usage != null && usage.promptTokens() > 0) {
       learn(f.model(), usage, i.prompt());
       f =
@@ -118,6 +136,25 @@ final class Learner implements AutoCloseable {
     policy.settled(f);
   }
 
+  /// Counts answers that came as expected; one that says nothing to learn from is one of them.
+  private void expect(String model, Facts.@Nullable Usage usage, @Nullable Prompt p) {
+    boolean off =
+        usage != null
+            && p != null
+            && isLearnable(p)
+            && Math.abs(usage.promptTokens() - rates(model).tokens(p))
+                > 8 + usage.promptTokens() / 5;
+    if (off) {
+      expected.remove(model);
+    } else if (expected.size() < MOST_MODELS || expected.containsKey(model)) {
+      expected.merge(model, 1, (a, b) -> Math.min(a + b, SETTLED));
+    }
+  }
+
+  private static boolean isLearnable(Prompt p) {
+    return p.whole() && !p.cut() && p.prompts() == 1 && p.tokenIds() == 0 && p.bytes() > 0;
+  }
+
   /// Learns from prompts that were seen whole: images, sound and earlier answers have tokens that
   /// no text accounts for. Only models on offer come here.
   private synchronized void learn(String model, Facts.Usage usage, @Nullable Prompt p) {
@@ -125,8 +162,7 @@ final class Learner implements AutoCloseable {
       return;
     }
     TokenRates known = room(model).answered(usage.completionTokens());
-    boolean seen = p.whole() && !p.cut() && p.prompts() == 1 && p.tokenIds() == 0 && p.bytes() > 0;
-    rates.put(model, seen ? known.learned(p, usage.promptTokens()) : known);
+    rates.put(model, isLearnable(p) ? known.learned(p, usage.promptTokens()) : known);
   }
 
   @Override

@@ -15,12 +15,14 @@ import org.jspecify.annotations.Nullable;
 /// @param streamForm of the event stream that the client asked for, or null
 /// @param bodyBytes as they came, in their Content-Encoding
 /// @param size in the unit of the size metric
-/// @param needTokens estimate of prompt and output; 0 when it is not known
+/// @param needTokens estimate of prompt and output, or more where that fits every instance all the
+///   same; 0 when it is not known
 /// @param leastTokens the fewest tokens that its text alone can come to; 0 when it is not known
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
 /// @param generation a POST that may be sent again before an answer
 /// @param replayable generation, or a method that is safe to repeat
-/// @param prompt what its answer's token counts are about, or null when it is no single prompt
+/// @param prompt what its answer's token counts are about, or null when it is no single prompt or
+///   nothing is to be learned from it
 record Question(
     @Nullable String model,
     boolean renamed,

@@ -1,10 +1,12 @@
 package org.infinilm.svc.router;
 
 import java.util.List;
+import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.BodyPeek;
+import org.infinilm.svc.http.BodyPeek.Extent;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
@@ -22,6 +24,9 @@ final class Questions {
   /// Bytes per token of bodies whose prompt is not known.
   private static final long USUAL_BYTES_PER_TOKEN = 4;
 
+  /// Bytes per token of text that is all digits and marks, before anything is known of its model.
+  private static final long DENSE_BYTES_PER_TOKEN = 2;
+
   private Questions() {}
 
   static Question.Result read(Plane plane, Inbound in) {
@@ -31,15 +36,7 @@ final class Questions {
     boolean post = head.method().equals("POST");
     Look look =
         route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
-    Peeked peeked =
-        post
-            ? BodyPeek.at(
-                in.body(),
-                head.header("content-type"),
-                head.joined("content-encoding"),
-                config.clients().limits().maxBodyBytes(),
-                look)
-            : BodyPeek.NOTHING;
+    Peeked peeked = post ? peek(plane, in, look, kindsAtOnce(plane, in)) : BodyPeek.NOTHING;
     ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;
     if (wrong != null) {
       return new Question.Wrong(wrong, route.errors());
@@ -70,6 +67,26 @@ final class Questions {
     return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
   }
 
+  private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {
+    RequestHead head = in.head();
+    return BodyPeek.at(
+        in.body(),
+        head.header("content-type"),
+        head.joined("content-encoding"),
+        plane.config().clients().limits().maxBodyBytes(),
+        look,
+        kinds);
+  }
+
+  /// Whether a prompt's text is told by kind in the first reading: where its size is in tokens,
+  /// where reading twice means decoding twice, and where it most likely fits nobody.
+  private static boolean kindsAtOnce(Plane plane, Inbound in) {
+    return plane.config().metric() == SizeMetric.TOKENS
+        || in.head().header("content-encoding") != null
+        || in.body().readableBytes() / DENSE_BYTES_PER_TOKEN
+            > plane.table().get().fleet().any().mostCapacityTokens();
+  }
+
   /// Whether a body of this form could have named a model.
   private static boolean readable(Form form) {
     return form == Form.OBJECT || form == Form.MULTIPART;
@@ -87,17 +104,26 @@ final class Questions {
     RequestHead head = in.head();
     long bodyBytes = in.body().readableBytes();
     long bytes = post ? peeked.bytes() : bodyBytes;
-    Prompt prompt = route.onePrompt() ? peeked.prompt() : null;
     TokenRates rates = plane.learner().rates(model);
+    Extent extent = route.onePrompt() ? peeked.extent() : null;
+    Prompt prompt = route.onePrompt() ? peeked.prompt() : null;
+    boolean guarded = extent != null && extent.prompts() == 1 && !extent.cut();
+    long output = output(peeked, rates);
+    long most = extent == null ? 0 : extent.tokenIds() + rates.mostTokens(extent);
+    boolean easy = !guarded || most + output <= leastCapacity(plane, model);
+    if (extent != null && prompt == null && !(easy && !plane.learner().wants(model))) {
+      prompt = peek(plane, in, route.look(), true).prompt();
+    }
     long promptTokens =
-        prompt == null ? bytes / USUAL_BYTES_PER_TOKEN : prompt.tokenIds() + rates.tokens(prompt);
+        extent == null
+            ? bytes / USUAL_BYTES_PER_TOKEN
+            : prompt == null ? most : prompt.tokenIds() + rates.tokens(prompt);
     long size =
         switch (config.metric()) {
           case BODY -> bytes;
-          case TEXT -> peeked.prompt() == null ? 0 : peeked.prompt().textBytes();
+          case TEXT -> peeked.extent() == null ? 0 : peeked.extent().textBytes();
           case TOKENS -> promptTokens;
         };
-    Prompt guarded = prompt != null && prompt.prompts() == 1 && !prompt.cut() ? prompt : null;
     String session = config.sessionHeader() == null ? null : head.header(config.sessionHeader());
     boolean generation = post && route.repeatable(peeked.store());
     return new Question(
@@ -108,8 +134,8 @@ final class Questions {
         bodyBytes,
         size,
         config.thresholdOf(model),
-        guarded == null ? 0 : need(plane, model, promptTokens, output(peeked, rates)),
-        guarded == null ? 0 : least(guarded),
+        guarded ? need(plane, model, promptTokens, output) : 0,
+        guarded ? least(extent) : 0,
         affinity(model, peeked, session),
         generation,
         generation || (!post && safe(head.method())),
@@ -120,6 +146,13 @@ final class Questions {
   /// come to.
   private static long output(Peeked peeked, TokenRates rates) {
     return peeked.maxTokens() > 0 ? peeked.maxTokens() : rates.outputTokens();
+  }
+
+  /// What the smallest instance of a model holds.
+  private static long leastCapacity(Plane plane, @Nullable String model) {
+    Fleet fleet = plane.table().get().fleet();
+    Candidates candidates = model == null ? fleet.any() : fleet.forModel(model);
+    return candidates == null ? 0 : candidates.leastCapacityTokens();
   }
 
   /// Tokens of prompt and answer. A limit of the answer is an upper bound, which clients set high:
@@ -142,8 +175,8 @@ final class Questions {
   }
 
   /// The fewest tokens that the text alone can come to.
-  private static long least(Prompt prompt) {
-    return prompt.tokenIds() + prompt.textBytes() / MOST_BYTES_PER_TOKEN;
+  private static long least(@Nullable Extent e) {
+    return e == null ? 0 : e.tokenIds() + e.textBytes() / MOST_BYTES_PER_TOKEN;
   }
 
   private static long affinity(@Nullable String model, Peeked peeked, @Nullable String session) {

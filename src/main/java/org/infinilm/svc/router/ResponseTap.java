@@ -112,9 +112,10 @@ final class ResponseTap implements ByteProcessor {
   byte[] tail() {
     int n = (int) Math.min(bytes, tail.length);
     byte[] out = new byte[n];
-    for (int k = 0; k < n; k++) {
-      out[k] = at(n - k);
-    }
+    int from = (tailAt - n) & (tail.length - 1);
+    int run = Math.min(n, tail.length - from);
+    System.arraycopy(tail, from, out, 0, run);
+    System.arraycopy(tail, 0, out, run, n - run);
     return out;
   }
 }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import org.infinilm.svc.http.BodyPeek.Extent;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 
 /// How many tokens the prompts of one model come to: a fixed number for the template and one a
@@ -61,6 +62,15 @@ final class TokenRates {
   /// Estimated tokens of the prompt's text.
   long tokens(Prompt p) {
     return (long) Math.ceil(dot(mean, features(p)));
+  }
+
+  /// At least as many as [#tokens] has for a prompt of this extent, whatever its text is made of.
+  long mostTokens(Extent e) {
+    double rate = 0;
+    for (int k = MESSAGES + 1; k < N; k++) {
+      rate = Math.max(rate, mean[k]);
+    }
+    return (long) Math.ceil(mean[OFFSET] + mean[MESSAGES] * e.messages() + rate * e.bytes()) + 1;
   }
 
   /// What answers come to on average, at most [#MOST_OUTPUT]; 0 until one has said.

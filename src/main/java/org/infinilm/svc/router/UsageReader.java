@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.jspecify.annotations.Nullable;
 
@@ -13,26 +13,26 @@ import org.jspecify.annotations.Nullable;
 /// Anthropic's `cache_..._input_tokens` are counted apart.
 final class UsageReader {
   private static final JsonFactory FACTORY = new JsonFactory();
-  private static final String KEY = "\"usage\"";
+  private static final byte[] KEY = {'"', 'u', 's', 'a', 'g', 'e', '"'};
 
   private UsageReader() {}
 
   /// The last usage object in `tail` that can be read, or null.
   static @Nullable Usage read(byte[] tail) {
-    String s = new String(tail, StandardCharsets.ISO_8859_1);
-    for (int at = s.lastIndexOf(KEY); at >= 0; at = s.lastIndexOf(KEY, at - 1)) {
-      int brace = at + KEY.length();
-      while (brace < s.length() && (s.charAt(brace) == ':' || s.charAt(brace) == ' ')) {
+    for (int at = tail.length - KEY.length; at >= 0; at--) {
+      if (tail[at + KEY.length - 1] != '"'
+          || !Arrays.equals(tail, at, at + KEY.length, KEY, 0, KEY.length)) {
+        continue;
+      }
+      int brace = at + KEY.length;
+      while (brace < tail.length && (tail[brace] == ':' || tail[brace] == ' ')) {
         brace++;
       }
-      if (brace < s.length() && s.charAt(brace) == '{') {
+      if (brace < tail.length && tail[brace] == '{') {
         Usage u = parse(tail, brace);
         if (u != null) {
           return u;
         }
-      }
-      if (at == 0) {
-        break;
       }
     }
     return null;

@@ -38,7 +38,7 @@ class BodyPeekTest {
   private static Peeked peek(byte[] body, String type, String coding, long most) {
     ByteBuf b = Unpooled.directBuffer().writeBytes(body);
     try {
-      Peeked p = BodyPeek.at(b, type, coding, most, Look.CHAT);
+      Peeked p = BodyPeek.at(b, type, coding, most, Look.CHAT, true);
       assertThat(b.readerIndex()).isZero();
       assertThat(b.readableBytes()).isEqualTo(body.length);
       assertThat(b.refCnt()).isEqualTo(1);
@@ -209,7 +209,7 @@ class BodyPeekTest {
     var threads =
         (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
     long before = threads.getCurrentThreadAllocatedBytes();
-    Peeked p = BodyPeek.at(body, null, null, Long.MAX_VALUE, Look.CHAT);
+    Peeked p = BodyPeek.at(body, null, null, Long.MAX_VALUE, Look.CHAT, true);
     long allocated = threads.getCurrentThreadAllocatedBytes() - before;
     assertThat(p.model()).isEqualTo("m");
     assertThat(p.prompt().textBytes()).isEqualTo((long) times * piece.length);

@@ -116,9 +116,9 @@ class JsonPeekFuzz {
       }
       byte[] body = (round % 2 == 0 ? b.toString() : object(0, true)).getBytes(UTF_8);
       for (Look look : Look.values()) {
-        JsonPeek whole = new JsonPeek(look);
+        JsonPeek whole = new JsonPeek(look, true);
         whole.feed(body, 0, body.length);
-        JsonPeek pieces = new JsonPeek(look);
+        JsonPeek pieces = new JsonPeek(look, true);
         for (int at = 0; at < body.length; ) {
           int n = Math.min(random.nextInt(1, 12), body.length - at);
           pieces.feed(body, at, at + n);
@@ -134,12 +134,59 @@ class JsonPeekFuzz {
     }
   }
 
+  /// Strings are read by words where they can be; by single bytes they say the same, with their
+  /// kinds of text and without.
+  @Test
+  void wordsOfAStringSayWhatItsBytesSay() {
+    String[] some = {
+      "plain text",
+      "a",
+      " ",
+      "12",
+      ";{}",
+      "\\n",
+      "\\\"",
+      "\\\\",
+      "\\t",
+      "\\r",
+      "\\/",
+      "\\b",
+      "\\f",
+      "\\u00e9",
+      "\\u0041",
+      "\\ud83d\\ude00",
+      "\\ud83d",
+      "é",
+      "日本",
+      "😀",
+      "data:",
+      "\u007f",
+      "\\q",
+      "\u0001"
+    };
+    for (int round = 0; round < 20_000; round++) {
+      StringBuilder b = new StringBuilder("{\"messages\":[{\"content\":\"");
+      int usual = random.nextInt(10) == 0 ? some.length : some.length - 2;
+      for (int k = random.nextInt(40); k > 0; k--) {
+        b.append(some[random.nextInt(usual)]);
+      }
+      byte[] body = b.append("\"}],\"stream\":true,\"model\":\"m\"}").toString().getBytes(UTF_8);
+      Peeked p = BodyPeek.at(Unpooled.wrappedBuffer(body), null, null, 1 << 20, Look.CHAT, true);
+      assertThat(p).as(b.toString()).isEqualTo(inPiecesOfOne(body));
+      Peeked sizes = BodyPeek.at(pieces(body), null, null, 1 << 20, Look.CHAT, false);
+      assertThat(sizes.prompt()).isNull();
+      assertThat(sizes.extent()).as(b.toString()).isEqualTo(p.extent());
+      assertThat(sizes.problem()).isEqualTo(p.problem());
+      assertThat(p.extent().bytes()).isEqualTo(p.prompt().bytes());
+    }
+  }
+
   private Peeked at(byte[] body) {
-    return BodyPeek.at(pieces(body), null, null, Long.MAX_VALUE, Look.CHAT);
+    return BodyPeek.at(pieces(body), null, null, Long.MAX_VALUE, Look.CHAT, true);
   }
 
   private static Peeked inPiecesOfOne(byte[] body) {
-    JsonPeek p = new JsonPeek(Look.CHAT);
+    JsonPeek p = new JsonPeek(Look.CHAT, true);
     for (int k = 0; k < body.length; k++) {
       p.feed(body, k, k + 1);
     }

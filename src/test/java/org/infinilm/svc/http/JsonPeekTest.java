@@ -31,7 +31,7 @@ class JsonPeekTest {
   private static Peeked peek(byte[] json, Look look) {
     Peeked whole = at(Unpooled.wrappedBuffer(json), look);
     for (int size : new int[] {1, 7}) {
-      JsonPeek pieces = new JsonPeek(look);
+      JsonPeek pieces = new JsonPeek(look, true);
       for (int k = 0; k < json.length; k += size) {
         pieces.feed(json, k, Math.min(json.length, k + size));
       }
@@ -42,7 +42,7 @@ class JsonPeekTest {
   }
 
   private static Peeked at(ByteBuf body, Look look) {
-    return BodyPeek.at(body, null, null, Long.MAX_VALUE, look);
+    return BodyPeek.at(body, null, null, Long.MAX_VALUE, look, true);
   }
 
   private static Prompt prompt(String json, Look look) {

@@ -62,7 +62,7 @@ class TokenRatesTest {
       all.add(Map.of("role", "user", "content", m));
     }
     byte[] body = Json.bytes(Map.of("model", "m", "messages", all));
-    return BodyPeek.at(Unpooled.wrappedBuffer(body), null, null, Long.MAX_VALUE, Look.CHAT)
+    return BodyPeek.at(Unpooled.wrappedBuffer(body), null, null, Long.MAX_VALUE, Look.CHAT, true)
         .prompt();
   }
 
