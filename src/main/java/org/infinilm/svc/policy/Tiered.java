@@ -82,8 +82,10 @@ final class Tiered implements Policy {
   }
 
   private static Choice named(Choice c, boolean lower) {
-    return lower && c instanceof Choice.Send s
-        ? new Choice.Send(s.instance(), s.pool(), Reason.TIER)
-        : c;
+    return switch (c) {
+      case Choice.Send s when lower -> new Choice.Send(s.instance(), s.pool(), Reason.TIER);
+      case Choice.Wait w when lower -> new Choice.Wait(w.pool(), Reason.TIER, w.accepted());
+      default -> c;
+    };
   }
 }

@@ -22,6 +22,17 @@ final class Answer {
   private static final int MOST_GATHERED_BYTES = 16 << 10;
   private static final String EVENT_STREAM = "text/event-stream";
 
+  /// The fields that tell of our decision: an instance's own, if it is a router too, are not ours.
+  private static final List<String> DECISION_FIELDS =
+      List.of(
+          "x-infini-instance",
+          "x-infini-pool",
+          "x-infini-reason",
+          "x-infini-size",
+          "x-infini-threshold",
+          "x-infini-attempts",
+          "x-infini-queue-ms");
+
   private final Inbound in;
   private final Question question;
   private final ResponseHead head;
@@ -74,7 +85,7 @@ final class Answer {
 
   void begin(List<Header> fields) {
     begun = true;
-    in.relayHead(head, HeadPatch.setting(fields));
+    in.relayHead(head, new HeadPatch(DECISION_FIELDS, fields));
   }
 
   void slice(ByteBuf slice) {

@@ -52,8 +52,8 @@ final class Attempt implements UpstreamEvents {
   private long dispatchNanos;
   private long firstByteNanos;
 
-  /// Whether it has begun an answer that speaks for it, which it did not do yet.
-  private boolean trusted;
+  /// What its answer, once it has gone on for a while or come to its end, says of its instance.
+  private @Nullable Sight speaks;
 
   /// @param reuse whether a kept connection will do
   Attempt(
@@ -161,8 +161,8 @@ final class Attempt implements UpstreamEvents {
       head = h;
       String retryAfter = h.header("retry-after");
       Sight s = Sight.of(h.status(), retryAfter != null, target.authorization() != null);
-      if (s == Sight.ANSWERED) {
-        trusted = true;
+      if (s == Sight.ANSWERED || s == Sight.DECLINED) {
+        speaks = s;
       } else {
         plane.instances().saw(instance, s);
       }
@@ -184,7 +184,7 @@ final class Attempt implements UpstreamEvents {
       if (question.streamForm() != null) {
         plane.instances().firstByte(instance, firstByteNanos - dispatchNanos, question.bodyBytes());
       }
-    } else if (trusted && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
+    } else if (speaks != null && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
       vouch();
     }
     owner.body(slice);
@@ -192,9 +192,10 @@ final class Attempt implements UpstreamEvents {
 
   /// It answers, and goes on or is done with it.
   private void vouch() {
-    if (trusted) {
-      trusted = false;
-      plane.instances().saw(instance, Sight.ANSWERED);
+    Sight s = speaks;
+    if (s != null) {
+      speaks = null;
+      plane.instances().saw(instance, s);
     }
   }
 

@@ -71,10 +71,10 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   /// Takes a request over, on its event loop.
   static void start(Plane plane, Inbound in) {
-    plane.retryBudget().request();
     Account account = new Account(plane, in);
     switch (read(plane, in, account)) {
       case Question.Asked a -> {
+        plane.retryBudgets().of(a.question().model()).request();
         Exchange x = new Exchange(plane, in, account, a.question());
         in.events(x);
         x.advance();
@@ -173,10 +173,11 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   public void answered(ResponseHead head) {
     Instance i = current().instance();
     if (retries.mayPutAside(question, head.status())
-        && leaveFor(retries.besides(i, question, fleet()), who -> retries.pay(i, head, who))) {
+        && leaveFor(
+            retries.besides(i, question, fleet()), who -> retries.pay(question, i, head, who))) {
       return;
     }
-    if (head.status() < 500) {
+    if (head.status() < 400) {
       retries.answeredElsewhere();
     }
     reply.hold(head);
@@ -190,7 +191,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     if (others.isEmpty()) {
       return false;
     }
-    List<Instance> who = Placement.accepted(placement.look(others));
+    List<Instance> who = placement.wouldGet(others);
     if (who.isEmpty() || !allowed.test(who)) {
       return false;
     }

@@ -232,7 +232,7 @@ final class FleetKeeper implements AutoCloseable {
     }
     Event event =
         switch (s.sight()) {
-          case ANSWERED -> Event.ANSWERED;
+          case ANSWERED, DECLINED -> Event.ANSWERED;
           case DISPROVED -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
           case CLOSED, BAD_ANSWER, SERVER_ERROR ->
@@ -249,7 +249,7 @@ final class FleetKeeper implements AutoCloseable {
           resolver.refresh(url.host());
         }
       }
-      case CLOSED, BAD_ANSWER, SERVER_ERROR, ANSWERED, BUSY -> {}
+      case CLOSED, BAD_ANSWER, SERVER_ERROR, ANSWERED, DECLINED, BUSY -> {}
     }
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }

@@ -59,7 +59,7 @@ final class Outliers {
   /// One instance in one window.
   ///
   /// @param kind instances of the same kind get the same requests: their cache type and tier
-  /// @param good answers below 500 that came whole
+  /// @param good answers below 400 that came whole
   /// @param bad failures and answers of 500 and above
   /// @param wasLate whether its first bytes were late in the window before too: a pause of this
   ///   process makes all that are under way late, once

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
@@ -63,8 +64,14 @@ final class Placement implements Waiting.Owner {
     return c;
   }
 
-  /// The instances that a choice leads to.
-  static List<Instance> accepted(Choice c) {
+  /// The instances of which one would get a request now, or later where the line has room; none
+  /// when nobody would.
+  List<Instance> wouldGet(Candidates among) {
+    Choice c = look(among);
+    return c instanceof Choice.Wait && plane.seats().lineIsFull() ? List.of() : accepted(c);
+  }
+
+  private static List<Instance> accepted(Choice c) {
     return switch (c) {
       case Choice.Send s -> List.of(s.instance());
       case Choice.Wait w -> w.accepted();
@@ -106,6 +113,24 @@ final class Placement implements Waiting.Owner {
       watch(next, among);
     } else {
       waiting = null;
+      lastResort(w);
+    }
+  }
+
+  /// Nobody is left but those that asked to be left alone, if they would take it, before it is
+  /// refused.
+  private void lastResort(Choice.Wait w) {
+    Candidates now = owner.awaited();
+    List<Instance> idle = new ArrayList<>();
+    for (Instance i : now.in(Pool.ANY)) {
+      if (plane.seats().passedOver(i.slot()) && plane.seats().free(i.slot())) {
+        idle.add(i);
+      }
+    }
+    if (!idle.isEmpty() && choose(now.instead(idle)) instanceof Choice.Send s) {
+      account.waited();
+      owner.placed(s);
+    } else {
       owner.noPlace(overloaded(w));
     }
   }
@@ -174,6 +199,6 @@ final class Placement implements Waiting.Owner {
   public void waitedTooLong(Choice.Wait w) {
     waiting = null;
     account.waited();
-    owner.noPlace(overloaded(w));
+    lastResort(w);
   }
 }

@@ -16,7 +16,7 @@ record Plane(
     Supplier<RoutingTable> table,
     Admission admission,
     Seats seats,
-    RetryBudget retryBudget,
+    RetryBudgets retryBudgets,
     RouterMetrics metrics,
     Decisions decisions,
     InstanceWatch instances,

@@ -27,14 +27,16 @@ import org.jspecify.annotations.Nullable;
  *
  * What may be repeated is the failure's to say (Failure.Kind). Tries that sent nothing do not count
  * against the limit while untried instances remain. An answer of 429, 502 or 503, and once a 500, is
- * put aside for another instance's within the retry budget; without it when the instance fails time
- * after time and the other does not, since leaving a broken instance out adds no load.
+ * put aside for another instance's within the model's retry budget; without it when the instance fails
+ * time after time and the other has failed less, since leaving a broken instance out adds no load.
  *
- * Blame: when another instance answers a request on which one has failed, the fault is proven.
+ * Blame: when another instance answers a request on which one has failed, the fault is proven. A refusal
+ * (4xx) proves nothing: nothing was computed.
  */
 final class Retries {
   private static final int MOST_ATTEMPTS = 3;
   private static final int FREE_AFTER_FAILURES = 3;
+  private static final int FREE_BELOW_FAILURES = 5;
   private static final long SOON_NANOS = 1_000_000_000L;
   private static final long LATER_NANOS = 5_000_000_000L;
 
@@ -87,7 +89,7 @@ final class Retries {
     }
     Candidates left = all.without(this::wasTried);
     if (left.isEmpty()) {
-      left = outOfService(left, q, fleet);
+      left = outOfService(left, null, q, fleet);
     }
     if (left.isEmpty() && counted < MOST_ATTEMPTS) {
       allTried = true;
@@ -124,12 +126,13 @@ final class Retries {
   Candidates besides(Instance answered, Question q, Fleet fleet) {
     Candidates left =
         q.candidates(fleet).without(i -> i.name().equals(answered.name()) || wasTried(i));
-    return left.isEmpty() ? left.instead(left.trials()) : left;
+    return left.isEmpty() ? outOfService(left, answered, q, fleet) : left;
   }
 
   /// Untried ones that get no requests as they come: better those than nobody. One whose trial is
   /// another request's may be well; of the others a verdict may be late.
-  private Candidates outOfService(Candidates left, Question q, Fleet fleet) {
+  private Candidates outOfService(
+      Candidates left, @Nullable Instance but, Question q, Fleet fleet) {
     if (!left.trials().isEmpty()) {
       return left.instead(left.trials());
     }
@@ -138,7 +141,7 @@ final class Retries {
         fleet.instances().stream()
             .filter(i -> i.state() == State.EJECTED)
             .filter(i -> model == null || i.serves(model))
-            .filter(i -> !wasTried(i))
+            .filter(i -> !wasTried(i) && (but == null || !but.name().equals(i.name())))
             .toList();
     return left.instead(out);
   }
@@ -190,7 +193,8 @@ final class Retries {
         };
     return may
         && counted < MOST_ATTEMPTS
-        && account.elapsedNanos() < plane.config().timeouts().proxy().toNanos();
+        && account.elapsedNanos() - account.queuedNanos()
+            < plane.config().timeouts().proxy().toNanos();
   }
 
   /// A configured limit of the first byte leads to one other attempt.
@@ -210,11 +214,8 @@ final class Retries {
   /// Puts an answer aside; false when the budget does not allow it.
   ///
   /// @param next who would be asked instead, at once or when it has a place
-  boolean pay(Instance i, ResponseHead answer, List<Instance> next) {
-    boolean free =
-        plane.instances().failuresInARow(i) >= FREE_AFTER_FAILURES
-            && next.stream().anyMatch(n -> plane.instances().failuresInARow(n) == 0);
-    if (!free && !plane.retryBudget().retry()) {
+  boolean pay(Question q, Instance i, ResponseHead answer, List<Instance> next) {
+    if (!isFree(i, next) && !plane.retryBudgets().of(q.model()).retry()) {
       return false;
     }
     int status = answer.status();
@@ -231,6 +232,15 @@ final class Retries {
       suspects = with(suspects, i);
     }
     return true;
+  }
+
+  /// Whether leaving this instance adds no load: it fails time after time, and another has done so
+  /// less. Where all are broken the others catch up, and that ends.
+  private boolean isFree(Instance i, List<Instance> next) {
+    int failures = plane.instances().failuresInARow(i);
+    int most = Math.min(failures, FREE_BELOW_FAILURES);
+    return failures >= FREE_AFTER_FAILURES
+        && next.stream().anyMatch(n -> plane.instances().failuresInARow(n) < most);
   }
 
   /// Instances that may hold what this one could not, once in a request's life.

@@ -60,7 +60,7 @@ final class Router implements AutoCloseable {
             keeper::table,
             new Admission(policy, seats),
             seats,
-            new RetryBudget(),
+            new RetryBudgets(),
             metrics,
             decisions,
             new Watch(slots, seats, keeper),

@@ -150,6 +150,11 @@ final class Seats implements Load {
     return waiting;
   }
 
+  /// Whether nobody more may wait.
+  boolean lineIsFull() {
+    return waiting >= most;
+  }
+
   /// Takes a seat; false when it is full or others wait for one.
   boolean tryTake(Instance i) {
     Slot s = slots.at(i.slot());

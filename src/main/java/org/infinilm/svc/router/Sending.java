@@ -64,6 +64,9 @@ final class Sending {
     }
     String authorization = a.authorization();
     if (authorization != null) {
+      // the client's own credentials are for nobody else
+      dropped.add("x-api-key");
+      dropped.add("api-key");
       set.add(new Header("authorization", authorization));
     }
     ByteBuf own = body == null ? null : body.retainedDuplicate();

@@ -6,8 +6,10 @@ import org.jspecify.annotations.Nullable;
 /// What an exchange saw of an instance, as its health hears it. Time-outs and clients that went
 /// away are not among them: nothing that a client does changes an instance's health.
 enum Sight {
-  /// An answer below 500, and not a "too busy".
+  /// An answer below 400.
   ANSWERED,
+  /// A 4xx answer, and not a "too busy": it is there, and nothing was computed.
+  DECLINED,
   /// The connection was refused, or reset while it was made.
   REFUSED,
   /// No connection within the limit.
@@ -43,7 +45,10 @@ enum Sight {
       return BUSY;
     }
     boolean refused = ourKey && (status == 401 || status == 403);
-    return status >= 500 || status == 408 || refused ? SERVER_ERROR : ANSWERED;
+    if (status >= 500 || status == 408 || refused) {
+      return SERVER_ERROR;
+    }
+    return status >= 400 ? DECLINED : ANSWERED;
   }
 
   /// The pause that a Retry-After in seconds asks for; 0 for one that is no number.

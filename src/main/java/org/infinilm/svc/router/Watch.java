@@ -27,8 +27,10 @@ final class Watch implements Plane.InstanceWatch {
   public void saw(Instance i, Sight sight) {
     Slot s = slots.at(i.slot());
     switch (sight) {
-      case ANSWERED -> {
-        s.good();
+      case ANSWERED, DECLINED -> {
+        if (sight == Sight.ANSWERED) {
+          s.good();
+        }
         if (s.failuresInARow() != 0) {
           s.succeeded();
           keeper.saw(i, sight);

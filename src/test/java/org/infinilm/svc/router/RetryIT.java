@@ -6,9 +6,12 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -325,5 +328,134 @@ class RetryIT {
     for (Thread t : trials) {
       t.join();
     }
+  }
+
+  /// The verdict about the one may be late; that of the other is seen at each request.
+  @Test
+  void whoFailsWhileTheOtherOneSitsOutItsPauseCostsAFewRequestsAtMost() throws Exception {
+    AtomicBoolean aFails = new AtomicBoolean();
+    AtomicBoolean bFails = new AtomicBoolean(true);
+    rig.answering("a", (r, n) -> aFails.get() ? Rig.answer(503, "", "no") : Rig.OK);
+    rig.answering("b", (r, n) -> bFails.get() ? Rig.answer(500, "", "no") : Rig.OK);
+    rig.start("health_interval=60");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.chat();
+          return rig.health().equals("1/2");
+        });
+    bFails.set(false);
+    aFails.set(true);
+    int failed = 0;
+    for (int k = 0; k < 100; k++) {
+      failed += rig.chat().ok() ? 0 : 1;
+    }
+    assertThat(failed).isLessThanOrEqualTo(3);
+  }
+
+  /// What a client sends changes nobody's health: a refusal is no answer to what the other failed
+  /// on.
+  @ParameterizedTest
+  @ValueSource(ints = {400, 422, 429})
+  void aPeersRefusalProvesNothing(int status) throws Exception {
+    rig.answering("a", (r, n) -> Rig.answer(500, "", "no"));
+    rig.answering("b", (r, n) -> Rig.answer(status, "", "no"));
+    rig.start("health_interval=60");
+    for (int k = 0; k < 30; k++) {
+      rig.chat();
+    }
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  @Test
+  void oneModelsOverloadLeavesTheOthersTheirSecondAttempt() throws Exception {
+    rig.listed(
+        new ScriptedInstance(
+            "busy", ScriptedInstance.answering((r, n) -> Rig.answer(429, "", "no"))),
+        Map.of("models", List.of("other")));
+    rig.listed(
+        new ScriptedInstance(
+            "busy2", ScriptedInstance.answering((r, n) -> Rig.answer(429, "", "no"))),
+        Map.of("models", List.of("other")));
+    rig.answering("a", (r, n) -> n % 2 == 0 ? Rig.answer(503, "", "no") : Rig.OK);
+    rig.good("b");
+    rig.start();
+    for (int k = 0; k < 60; k++) {
+      rig.send(Rig.post(Rig.CHAT, "", "{\"model\":\"other\",\"messages\":[]}"));
+    }
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+  }
+
+  /// Time in line is not time at an instance.
+  @Test
+  void aRequestThatWaitedLongerThanTheTimeLimitIsStillRepeated() throws Exception {
+    CountDownLatch end = new CountDownLatch(1);
+    Map<String, Object> onePlace = Map.of("cache_type", "static", "max_concurrency", 1);
+    for (String name : List.of("a", "b")) {
+      rig.listed(
+          new ScriptedInstance(
+              name,
+              (self, t) -> {
+                while (true) {
+                  String r = self.take(t);
+                  if (r.contains("X-Blocks")) {
+                    end.await();
+                  } else if (self.name.equals("a")) {
+                    t.close();
+                    return;
+                  }
+                  t.say(Rig.OK);
+                }
+              }),
+          onePlace);
+    }
+    rig.start("proxy_timeout=2", "idle_timeout=60", "first_byte_timeout=60");
+    List<Thread> blocks = new ArrayList<>();
+    for (int k = 0; k < 2; k++) {
+      blocks.add(sending(Rig.post(Rig.CHAT, "X-Blocks: 1\r\n", Rig.BODY)));
+    }
+    await().atMost(Rig.SOON).until(() -> rig.instances.stream().allMatch(i -> i.seen.size() == 1));
+    List<Thread> waits = new ArrayList<>();
+    for (int k = 0; k < 2; k++) {
+      waits.add(sending(Rig.post(Rig.CHAT, "", Rig.BODY)));
+    }
+    rig.quietBut(6);
+    await().during(Duration.ofMillis(2100)).atMost(Rig.SOON).until(() -> end.getCount() == 1);
+    end.countDown();
+    for (Thread t : waits) {
+      t.join();
+    }
+    for (JsonNode d : rig.get("/decisions?limit=10").path("decisions")) {
+      if (d.path("attempts").asInt() > 0) {
+        assertThat(d.path("outcome").asText()).as(d.toString()).isNotEqualTo("upstream_gone");
+      }
+    }
+    for (Thread t : blocks) {
+      t.join();
+    }
+  }
+
+  private Thread sending(String request) {
+    return Thread.ofVirtual()
+        .start(() -> {
+          try {
+            rig.send(request);
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        });
+  }
+
+  @Test
+  void fieldsOfAnotherRoutersDecisionAreNotOurs() throws Exception {
+    rig.answering(
+        "a",
+        (r, n) -> Rig.answer(200, "X-Infini-Queue-Ms: 77\r\nX-Infini-Instance: inner\r\n", "ok"));
+    rig.start();
+    Said said = rig.chat();
+    assertThat(said.field("x-infini-instance")).isEqualTo("a");
+    assertThat(said.head().toLowerCase(Locale.ROOT)).doesNotContain("queue-ms");
   }
 }

@@ -169,4 +169,39 @@ class WaitersIT {
     assertThat(rig.decision().path("queue_seconds").asDouble()).isPositive();
     assertThat(rig.text("/metrics")).contains("infini_router_queue_seconds_count 1");
   }
+
+  /// It asked to be left alone while another can take requests, and nobody can.
+  @Test
+  void beforeARequestIsRefusedTheOneThatIsPassedOverIsAsked() throws Exception {
+    AtomicBoolean pauses = new AtomicBoolean(true);
+    placed(
+        "a",
+        (r, n) ->
+            pauses.getAndSet(false) ? Rig.answer(429, "Retry-After: 60\r\n", "later") : Rig.OK);
+    ScriptedInstance b = placed("b", (r, n) -> busy(n));
+    rig.start("queue_timeout=7");
+    Future<Said> first = asking();
+    Future<Said> second = asking();
+    await().atMost(Rig.SOON).until(() -> !pauses.get() && b.seen.size() == 1);
+    await().atMost(Rig.SOON).until(() -> first.isDone() || second.isDone());
+    Said said = first.isDone() ? first.get() : second.get();
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-instance")).isEqualTo("a");
+  }
+
+  /// Nobody could take it, not even later.
+  @Test
+  void anAnswerIsNotPutAsideForALineThatIsFull() throws Exception {
+    placed("a", (r, n) -> Rig.answer(503, "", "own words"));
+    ScriptedInstance b = placed("b", (r, n) -> busy(n));
+    rig.start("queue_limit=0");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          asking();
+          return b.seen.size() == 1;
+        });
+    rig.quietBut(1);
+    assertThat(rig.chat().body()).isEqualTo("own words");
+  }
 }
