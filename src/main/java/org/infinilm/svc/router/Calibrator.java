@@ -157,6 +157,9 @@ final class Calibrator {
     try {
       for (Map<String, Object> e : models) {
         String model = String.valueOf(e.get("id"));
+        if (done.containsKey(model)) {
+          continue;
+        }
         List<Count> counts = counts(k, model);
         if (counts.isEmpty()) {
           withoutRoute.add(k.name());

@@ -19,9 +19,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Reads `/v1/models` of instances that registered no models, and what their engine says besides
-/// ([EngineWords]): once, again now and then, and when one comes back into service; with every
-/// probe where it says which models are in memory. Thread-safe.
+/// Reads `/v1/models` of instances that registered no models, or whose engine has more to say than
+/// it registers ([EngineWords], and which models are in memory): once, again now and then, and when
+/// one comes back into service; with every probe where it says which models are in memory.
+/// Thread-safe.
 ///
 /// A list that cannot be read changes nothing: a busy instance keeps its models. It is empty only
 /// when a 2xx says so, or when there is no such route (404).
@@ -50,6 +51,13 @@ final class ModelLists {
 
   /// Whether the list of an instance is to be read now.
   boolean due(View v, boolean cameBack) {
+    List<Map<String, Object>> registered = v.known().modelsList();
+    if (v.known().models() != null
+        && (registered == null
+            || (EngineWords.of(registered) == null
+                && registered.stream().noneMatch(Metadata::saysModelState)))) {
+      return false;
+    }
     String name = v.known().name();
     Long last = readNanos.get(name);
     Duration again = moving.contains(name) ? MOVING_AGAIN : AGAIN;

@@ -25,8 +25,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Probes instances: each at its own time, suspects more often, never two probes of one at once.
-/// Also has the model lists read of instances that registered none, and tokens counted where an
-/// engine does that.
+/// Also has model lists read where they are needed, and tokens counted where an engine does that.
 /*
  * Each instance has its own due time, an interval from the last one with some jitter, so that a fleet
  * that started together is not probed together. Nothing waits for a probe: one that finds its lane full
@@ -226,7 +225,7 @@ final class Prober implements AutoCloseable {
       }
       boolean cameBack = wasOut.remove(name);
       List<Map<String, Object>> list = v.modelsList();
-      if (k.models() == null && models.due(v, cameBack)) {
+      if (models.due(v, cameBack)) {
         List<Map<String, Object>> read = models.read(k);
         list = read == null ? list : read;
       }

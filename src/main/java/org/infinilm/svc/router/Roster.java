@@ -66,8 +66,12 @@ final class Roster {
       return m != null ? m : ownModels != null ? ownModels : List.of();
     }
 
+    /// What was read of it here, if anything, is newer than what it registered.
     @Nullable List<Map<String, Object>> modelsList() {
-      return known.modelsList() != null ? known.modelsList() : ownModelsList;
+      List<Map<String, Object>> own = ownModelsList;
+      return known.modelsList() == null || (own != null && !own.isEmpty())
+          ? own
+          : known.modelsList();
     }
 
     State state() {
@@ -181,6 +185,12 @@ final class Roster {
 
   @Nullable Entry entry(String name) {
     return entries.get(name);
+  }
+
+  /// Whether this very entry is still there.
+  @SuppressWarnings("ReferenceEquality") // another of the same name is another
+  boolean has(Entry e) {
+    return entries.get(e.known.name()) == e;
   }
 
   Circuit.Rules rules() {
@@ -381,10 +391,19 @@ final class Roster {
     return another && 2 * (softlyOut + 1) <= all;
   }
 
-  /// What the instance's own model list says.
-  boolean models(String name, List<String> ids, List<Map<String, Object>> list) {
+  /// What the instance's own model list says; of one that registered its models, what it says of
+  /// those.
+  boolean models(String name, List<String> ids, List<Map<String, Object>> all) {
     Entry e = entries.get(name);
-    if (e == null || (ids.equals(e.ownModels) && Metadata.same(list, e.ownModelsList))) {
+    if (e == null) {
+      return false;
+    }
+    List<String> served = e.known.models();
+    List<Map<String, Object>> list =
+        served == null
+            ? all
+            : all.stream().filter(m -> served.contains(String.valueOf(m.get("id")))).toList();
+    if ((ids.equals(e.ownModels) && Metadata.same(list, e.ownModelsList))) {
       return false;
     }
     e.ownModels = List.copyOf(ids);

@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.Response;
@@ -167,6 +168,32 @@ class ModelMemoryIT {
 
   private static Response broken() {
     return Response.json(500, "no");
+  }
+
+  /// What a babysitter registers of them is what there was when the server started.
+  @Test
+  void registeredInstancesAreReadAgainWhereModelsComeAndGo() throws Exception {
+    FakeEngine a = engine("a").lists("llamacpp", "m", UNLOADED);
+    try (FakeEngine babysitter = new FakeEngine("a", "127.0.0.1", a.port() + 1)) {
+      a.lists("llamacpp", "m", LOADED);
+      Map<String, Object> entry =
+          Map.of("id", "m", "owned_by", "llamacpp", "status", Map.of("value", "unloaded"));
+      rig.registry.add(
+          "a", a.port(), Map.of("models", List.of("m"), "models_list", List.of(entry)));
+      rig.launch(ticker, List.of(), "health_interval=0.1");
+      await().atMost(Rig.SOON).until(() -> rig.health().equals("1/1"));
+      await().atMost(Rig.SOON).until(() -> notLoaded("a").equals("{}"));
+      assertThat(servedBy(3)).containsExactly("a");
+      a.says(
+          "/v1/models",
+          "{'data':[{'id':'m','owned_by':'llamacpp'"
+              + UNLOADED
+              + "},{'id':'not registered','owned_by':'llamacpp'}]}");
+      laterNanos.set(Duration.ofSeconds(11).toNanos());
+      await().atMost(Rig.SOON).until(() -> notLoaded("a").equals("{\"m\":\"unloaded\"}"));
+      assertThat(rig.get("/v1/models").path("data").findValuesAsText("id")).containsExactly("m");
+      assertThat(babysitter.name).isEqualTo("a");
+    }
   }
 
   @Test

@@ -245,6 +245,39 @@ class RosterTest {
     assertThat(entry("a").instance(SEATING).capacityTokens()).isEqualTo(4096);
   }
 
+  /// What was read here is newer than what was registered, about the models that were.
+  @Test
+  void anOwnListOfARegisteredInstanceIsOfItsModelsAndNeverHidesThem() {
+    Map<String, Object> registered = Map.of("id", "m", "max_model_len", 10);
+    Known k = known("a", 8100, true, true);
+    Known with =
+        new Known(
+            "a",
+            "h",
+            8100,
+            k.url(),
+            List.of("m"),
+            List.of(registered),
+            k.metadata(),
+            1,
+            true,
+            true,
+            false,
+            null,
+            null);
+    roster.table(List.of(with), List.of(), 0);
+    assertThat(entry("a").instance(SEATING).capacityTokens()).isEqualTo(10);
+    roster.models(
+        "a",
+        List.of("m", "n"),
+        List.of(Map.of("id", "m", "max_model_len", 20), Map.of("id", "n", "max_model_len", 99)));
+    assertThat(entry("a").instance(SEATING).capacityTokens()).isEqualTo(20);
+    assertThat(entry("a").instance(SEATING).models()).containsExactly("m");
+    assertThat(entry("a").modelsList()).hasSize(1);
+    roster.models("a", List.of(), List.of());
+    assertThat(entry("a").modelsList()).containsExactly(registered);
+  }
+
   @Test
   void reportsAboutStrangersChangeNothing() {
     assertThat(up("x", 1)).isFalse();

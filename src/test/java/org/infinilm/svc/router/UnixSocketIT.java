@@ -131,6 +131,9 @@ class UnixSocketIT {
     await().atMost(Rig.SOON).until(() -> rig.health().equals("1/1"));
     assertThat(rig.chat().status()).isEqualTo(200);
     servers.getFirst().close();
+    for (SocketChannel kept : connections) {
+      kept.close();
+    }
     await().atMost(Rig.SOON).until(() -> rig.health().equals("0/1"));
     Files.delete(socket());
     assertThat(rig.chat().status()).isEqualTo(503);

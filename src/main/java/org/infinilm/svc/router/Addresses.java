@@ -1,0 +1,133 @@
+package org.infinilm.svc.router;
+
+import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.Origin;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Where instances are reached: at the addresses of their hosts, each of which is an instance of
+/// its own where that was asked for. For the thread of the [Roster].
+final class Addresses {
+  private static final Logger LOG = LoggerFactory.getLogger(Addresses.class);
+
+  private final Roster roster;
+  private final Resolver resolver;
+
+  /// Entries each of whose addresses is an instance.
+  private final Map<String, Known> eachAddress = new HashMap<>();
+
+  /// Instances whose host was said to be unknown.
+  private final Set<String> unknown = new HashSet<>();
+
+  /// Hosts that were asked for since [#forgetOthers].
+  private final Set<String> used = new HashSet<>();
+
+  Addresses(Roster roster, Resolver resolver) {
+    this.roster = roster;
+    this.resolver = resolver;
+  }
+
+  /// Takes over an entry that is there for good.
+  void fixed(Known k) {
+    BaseUrl url = BaseUrl.parse(k.url());
+    if (k.eachAddress() && url != null && Resolver.literal(url.host()) == null) {
+      eachAddress.put(k.name(), k);
+      spread(k, url);
+    } else {
+      roster.fixed(k);
+    }
+  }
+
+  /// The addresses of a host are new.
+  boolean resolved(String host) {
+    for (Known k : eachAddress.values()) {
+      BaseUrl url = BaseUrl.parse(k.url());
+      if (url != null && url.host().equals(host)) {
+        spread(k, url);
+      }
+    }
+    return true;
+  }
+
+  /// Makes each address of a host an instance, and removes those of addresses that it has no more.
+  private void spread(Known k, BaseUrl url) {
+    List<InetAddress> addresses = resolver.addresses(url.host());
+    if (addresses.isEmpty()) {
+      String failure = resolver.failure(url.host());
+      if (failure != null) {
+        LOG.warn("instances {}@...: {}", k.name(), failure);
+      }
+      return;
+    }
+    Set<String> now = new HashSet<>();
+    for (InetAddress a : addresses) {
+      String literal = BaseUrl.bracketed(a.getHostAddress());
+      String at = k.url().replace("//" + url.host() + ":", "//" + literal + ":");
+      Known one = k.one(a.getHostAddress(), at, url);
+      now.add(one.name());
+      roster.fixed(one);
+    }
+    for (Roster.Entry e : List.copyOf(roster.entries())) {
+      String name = e.known.name();
+      if (name.startsWith(k.name() + "@") && e.known.authority() != null && !now.contains(name)) {
+        roster.leave(name);
+      }
+    }
+  }
+
+  /// Where it is reached, one for each address of its host.
+  ///
+  /// @param last the last known ones, which hold while its name cannot be looked up
+  List<Origin> origins(Roster.Entry e, List<Origin> last) {
+    Known k = e.known;
+    String socket = k.socket();
+    if (socket != null) {
+      return List.of(Origin.unix(socket));
+    }
+    BaseUrl url = BaseUrl.parse(k.url());
+    if (url == null) {
+      LOG.warn("instance {}: url {} (expected: http://host:port)", k.name(), k.url());
+      return List.of();
+    }
+    used.add(url.host());
+    used.add(BaseUrl.bracketed(k.host()));
+    BaseUrl health = k.healthUrl() == null ? null : BaseUrl.parse(k.healthUrl());
+    if (health != null) {
+      used.add(health.host());
+    }
+    List<InetAddress> addresses = resolver.addresses(url.host());
+    if (addresses.isEmpty()) {
+      String failure = resolver.failure(url.host());
+      if (failure != null && unknown.add(k.name())) {
+        LOG.warn("instance {}: {}", k.name(), failure);
+      }
+      return last;
+    }
+    unknown.remove(k.name());
+    List<Origin> out = new ArrayList<>(addresses.size());
+    for (InetAddress a : addresses) {
+      Origin o = Origin.of(url, a, k.tls());
+      String authority = k.authority();
+      out.add(authority == null ? o : new Origin(o.address(), authority, o.prefix(), o.tls()));
+    }
+    return out;
+  }
+
+  /// Forgets hosts that were not asked for since the last time.
+  void forgetOthers() {
+    for (Known k : eachAddress.values()) {
+      BaseUrl url = BaseUrl.parse(k.url());
+      used.add(url == null ? k.host() : url.host());
+    }
+    resolver.keepOnly(used);
+    used.clear();
+    unknown.removeIf(name -> roster.entry(name) == null);
+  }
+}
