@@ -10,17 +10,18 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Inputs: size and threshold (`size <= threshold` is small), estimated need in tokens, affinity
 /// key, in-flight counts, free seats. Order: the rule's pool, if one of it can hold the request;
-/// else the other pool (`fit`, or `empty-pool` when the rule's pool has no instance); inside a pool
-/// the home of the key (`affinity`, moved by `spill` when the home is full or over 1.25 of the mean
-/// load), else least in-flight per weight, ties in turn. When all of the pool that fit are full it
-/// waits, or takes a free one of the other pool (`spill`) where that is allowed. Refused only when
-/// even the fewest tokens that the body can have fit nowhere. Cost: O(candidates), O(1) from 64
-/// instances on for requests without a key. Source: the deployment case's own rule.
+/// else whoever can, of the other pool or without a cache type (`fit`, or `empty-pool` when the
+/// rule's pool has no instance); inside a pool the home of the key (`affinity`, moved by `spill`
+/// when the home is full or over 1.25 of the mean load), else least in-flight per weight, ties in
+/// turn. When all of the pool that fit are full it waits for them, or, where that is allowed, takes
+/// a free one outside (`spill`) or waits for whichever is free first. Refused only when even the
+/// fewest tokens that the body can have fit nowhere. Cost: O(candidates), O(1) from 64 instances on
+/// for requests without a key. Source: the deployment case's own rule.
 final class CacheTypePolicy implements Policy {
   private final Picker picker = new Picker();
   private final boolean spill;
 
-  /// @param spill whether a full pool passes requests on to the other
+  /// @param spill whether a full pool passes requests on to instances outside of it
   CacheTypePolicy(boolean spill) {
     this.spill = spill;
   }
@@ -32,34 +33,57 @@ final class CacheTypePolicy implements Policy {
 
   @Override
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
+    Choice c = byRule(ask, candidates, load, random);
+    return c != null ? c : Largest.choose(ask, candidates, load, random);
+  }
+
+  /// Null when the estimate fits nobody.
+  private @Nullable Choice byRule(
+      Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     if (candidates.in(Pool.PAGED).isEmpty() && candidates.in(Pool.STATIC).isEmpty()) {
       Reason why = candidates.in(Pool.ANY).size() == 1 ? Reason.ONLY : Reason.POLICY;
-      return orLargest(
-          picker.pick(ask, candidates, Pool.ANY, why, load, random), ask, candidates, load);
+      return picker.pick(ask, candidates, Pool.ANY, why, load, random);
     }
     Pool wanted = ask.size() <= ask.threshold() ? Pool.PAGED : Pool.STATIC;
-    Pool other = wanted == Pool.PAGED ? Pool.STATIC : Pool.PAGED;
     Choice rule = picker.pick(ask, candidates, wanted, Reason.SIZE, load, random);
-    if (rule != null) {
-      return rule instanceof Choice.Wait && spill
-          ? orWait(picker.pick(ask, candidates, other, Reason.SPILL, load, random), rule)
-          : rule;
+    if (rule == null) {
+      Reason why = candidates.in(wanted).isEmpty() ? Reason.EMPTY_POOL : Reason.FIT;
+      return pooled(picker.pick(ask, candidates, Pool.ANY, why, load, random));
     }
-    Reason why = candidates.in(wanted).isEmpty() ? Reason.EMPTY_POOL : Reason.FIT;
-    Choice second = picker.pick(ask, candidates, other, why, load, random);
-    if (second == null) {
-      second = picker.pick(ask, candidates, Pool.ANY, why, load, random);
-    }
-    return orLargest(second, ask, candidates, load);
+    return spill && reluctant(rule, load)
+        ? spilt(picker.pick(ask, candidates, Pool.ANY, Reason.SPILL, load, random), wanted)
+        : rule;
   }
 
-  private static Choice orWait(@Nullable Choice other, Choice wait) {
-    return other instanceof Choice.Send s
-        ? new Choice.Send(s.instance(), s.pool(), Reason.SPILL)
-        : wait;
+  private static boolean reluctant(Choice c, Load load) {
+    return c instanceof Choice.Wait
+        || (c instanceof Choice.Send s && load.passedOver(s.instance().slot()));
   }
 
-  private static Choice orLargest(@Nullable Choice c, Ask ask, Candidates among, Load load) {
-    return c != null ? c : Largest.choose(ask, among, load);
+  /// A choice among all, each by its own pool.
+  private static @Nullable Choice pooled(@Nullable Choice c) {
+    return switch (c) {
+      case Choice.Send s -> in(s, s.why());
+      case Choice.Wait w -> new Choice.Wait(w.ways().stream().map(s -> in(s, s.why())).toList());
+      case null, default -> c;
+    };
+  }
+
+  /// A choice among all, some of which are outside of the wanted pool.
+  private static @Nullable Choice spilt(@Nullable Choice c, Pool wanted) {
+    return switch (c) {
+      case Choice.Send s -> spilt(s, wanted);
+      case Choice.Wait w -> new Choice.Wait(w.ways().stream().map(s -> spilt(s, wanted)).toList());
+      case null, default -> c;
+    };
+  }
+
+  private static Choice.Send spilt(Choice.Send s, Pool wanted) {
+    boolean outside = Pool.of(s.instance().cacheType()) != wanted;
+    return in(s, outside ? Reason.SPILL : Reason.SIZE);
+  }
+
+  private static Choice.Send in(Choice.Send s, Reason why) {
+    return new Choice.Send(s.instance(), Pool.of(s.instance().cacheType()), why);
   }
 }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
@@ -9,8 +10,26 @@ public sealed interface Choice {
   /// Send it to `instance`, found in `pool`.
   record Send(Instance instance, Pool pool, Reason why) implements Choice {}
 
-  /// Hold it until one of `accepted`, instances of `pool`, is free.
-  record Wait(Pool pool, Reason why, List<Instance> accepted) implements Choice {}
+  /// Hold it until the instance of one of `ways` is free, and go that way then.
+  record Wait(List<Send> ways) implements Choice {
+    public Wait {
+      ways = List.copyOf(ways);
+    }
+
+    /// For one of `accepted`, instances of `pool`.
+    public Wait(Pool pool, Reason why, List<Instance> accepted) {
+      this(accepted.stream().map(i -> new Send(i, pool, why)).toList());
+    }
+
+    /// The instances that it waits for, in the order of the ways.
+    public List<Instance> accepted() {
+      List<Instance> out = new ArrayList<>(ways.size());
+      for (Send s : ways) {
+        out.add(s.instance());
+      }
+      return out;
+    }
+  }
 
   /// Nobody can take it: it needs at least `leastTokens`, the largest instance holds
   /// `capacityTokens`.

@@ -31,6 +31,6 @@ final class PowerOfTwo implements Policy {
     }
     Reason why = all.size() == 1 ? Reason.ONLY : Reason.POLICY;
     Choice c = picker.pick(ask.withoutKey(), candidates, Pool.ANY, why, load, random);
-    return c != null ? c : Largest.choose(ask, candidates, load);
+    return c != null ? c : Largest.choose(ask.withoutKey(), candidates, load, random);
   }
 }

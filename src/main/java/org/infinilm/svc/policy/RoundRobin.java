@@ -26,7 +26,7 @@ final class RoundRobin implements Policy {
     List<Instance> all = candidates.in(Pool.ANY);
     List<Instance> fit = Shortlist.fitting(all, ask.needTokens());
     if (fit.isEmpty()) {
-      return Largest.choose(ask, candidates, load);
+      return Largest.choose(ask.withoutKey(), candidates, load, random);
     }
     Reason why = all.size() == 1 ? Reason.ONLY : Reason.POLICY;
     List<Instance> now = Shortlist.now(fit, load, random);

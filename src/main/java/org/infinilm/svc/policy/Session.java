@@ -23,6 +23,6 @@ final class Session implements Policy {
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     Reason why = candidates.in(Pool.ANY).size() == 1 ? Reason.ONLY : Reason.POLICY;
     Choice c = picker.pick(ask, candidates, Pool.ANY, why, load, random);
-    return c != null ? c : Largest.choose(ask, candidates, load);
+    return c != null ? c : Largest.choose(ask, candidates, load, random);
   }
 }

@@ -4,9 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Candidates;
-import org.infinilm.svc.fleet.Instance;
-import org.infinilm.svc.fleet.Pool;
-import org.jspecify.annotations.Nullable;
 
 /// Tiers around another policy: it chooses within the first tier; the next is asked only when that
 /// one is out of service, full, asked to be left alone or cannot hold the request (`tier`).
@@ -37,8 +34,7 @@ final class Tiered implements Policy {
       return named(within.choose(ask, candidates, load, random), candidates.lowered());
     }
     Choice.Send reluctant = null;
-    Choice.Wait wait = null;
-    List<Instance> accepted = new ArrayList<>();
+    List<Choice.Send> ways = new ArrayList<>();
     for (Candidates tier : tiers) {
       boolean lower = tier != tiers.getFirst() || candidates.lowered();
       switch (within.choose(ask, tier, load, random)) {
@@ -51,41 +47,30 @@ final class Tiered implements Policy {
           }
         }
         case Choice.Wait w -> {
-          wait = wait == null ? w : new Choice.Wait(both(wait, w), wait.why(), List.of());
-          accepted.addAll(w.accepted());
+          for (Choice.Send s : w.ways()) {
+            if (s.instance().fits(ask.needTokens())) {
+              ways.add(named(s, lower));
+            }
+          }
         }
         case Choice.Refuse r -> {}
       }
     }
-    return last(ask, candidates, load, reluctant, wait, accepted);
-  }
-
-  /// The choice when no tier took it gladly.
-  private static Choice last(
-      Ask ask,
-      Candidates candidates,
-      Load load,
-      Choice.@Nullable Send reluctant,
-      Choice.@Nullable Wait wait,
-      List<Instance> accepted) {
     if (reluctant != null) {
       return reluctant;
     }
-    if (wait != null) {
-      return new Choice.Wait(wait.pool(), wait.why(), List.copyOf(accepted));
-    }
-    return Largest.choose(ask, candidates, load);
-  }
-
-  private static Pool both(Choice.Wait a, Choice.Wait b) {
-    return a.pool() == b.pool() ? a.pool() : Pool.ANY;
+    return ways.isEmpty() ? Largest.choose(ask, candidates, load, random) : new Choice.Wait(ways);
   }
 
   private static Choice named(Choice c, boolean lower) {
     return switch (c) {
-      case Choice.Send s when lower -> new Choice.Send(s.instance(), s.pool(), Reason.TIER);
+      case Choice.Send s -> named(s, lower);
       case Choice.Wait w when lower -> new Choice.Wait(w.pool(), Reason.TIER, w.accepted());
       default -> c;
     };
+  }
+
+  private static Choice.Send named(Choice.Send s, boolean lower) {
+    return lower ? new Choice.Send(s.instance(), s.pool(), Reason.TIER) : s;
   }
 }

@@ -38,10 +38,7 @@ final class Admission {
     }
     Choice last = policy.choose(ask, among, seats, random);
     for (int k = 1; last instanceof Choice.Send s && !seats.tryTake(s.instance()); k++) {
-      last =
-          k < TRIES
-              ? policy.choose(ask, among, seats, random)
-              : new Choice.Wait(s.pool(), s.why(), List.of(s.instance()));
+      last = k < TRIES ? policy.choose(ask, among, seats, random) : new Choice.Wait(List.of(s));
     }
     return last;
   }

@@ -63,7 +63,7 @@ record Seating(
           1L << 40,
           "bytes of request that a second of waiting outweighs in the order of the shortest");
   static final Key<Boolean> SPILL =
-      Key.flag("spill", false, "let a full pool pass requests on to the other one");
+      Key.flag("spill", false, "let a full pool pass requests on to instances outside of it");
 
   static final List<Key<?>> KEYS =
       List.of(

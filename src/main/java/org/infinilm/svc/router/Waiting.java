@@ -121,9 +121,9 @@ final class Waiting implements Seats.Waiter {
         return;
       }
       end();
-      for (Instance i : wait.accepted()) {
-        if (i.slot() == slot) {
-          owner.seated(new Choice.Send(i, wait.pool(), wait.why()));
+      for (Choice.Send s : wait.ways()) {
+        if (s.instance().slot() == slot) {
+          owner.seated(s);
           return;
         }
       }

@@ -56,7 +56,10 @@ class PolicyContractTest {
           assertThat(among.in(Pool.ANY)).noneMatch(i -> i.fits(least));
           assertThat(r.leastTokens()).isEqualTo(least);
         }
-        case Choice.Wait w -> assertThat(among.in(w.pool())).isNotEmpty();
+        case Choice.Wait w ->
+            assertThat(w.ways())
+                .isNotEmpty()
+                .allMatch(s -> among.in(s.pool()).contains(s.instance()));
       }
     }
   }
@@ -92,8 +95,10 @@ class PolicyContractTest {
         }
         case Choice.Wait w -> {
           assertThat(w.accepted()).isNotEmpty().allMatch(i -> !load.free(i.slot()));
-          assertThat(among.in(w.pool())).containsAll(w.accepted());
-          assertThat(among.in(w.pool())).noneMatch(i -> i.fits(need) && load.free(i.slot()));
+          for (Choice.Send s : w.ways()) {
+            assertThat(among.in(s.pool())).contains(s.instance());
+            assertThat(among.in(s.pool())).noneMatch(i -> i.fits(need) && load.free(i.slot()));
+          }
         }
         case Choice.Refuse r -> assertThat(among.in(Pool.ANY)).noneMatch(i -> i.fits(1));
       }

@@ -98,7 +98,84 @@ class SeatsAndTiersTest {
         .isEqualTo(new Choice.Send(paged("p", 0), Pool.PAGED, Reason.SPILL));
     full.add(0);
     assertThat(choose(spilling, size(2, 1), all))
-        .isEqualTo(new Choice.Wait(Pool.STATIC, Reason.SIZE, List.of(statics("s", 1))));
+        .as("whichever is free first")
+        .isEqualTo(
+            new Choice.Wait(
+                List.of(
+                    new Choice.Send(paged("p", 0), Pool.PAGED, Reason.SPILL),
+                    new Choice.Send(statics("s", 1), Pool.STATIC, Reason.SIZE))));
+    full.clear();
+    pausing.add(1);
+    assertThat(sent(spilling, size(2, 1), all)).as("who asked to be left alone").isEqualTo("p");
+    pausing.add(0);
+    assertThat(choose(spilling, size(2, 1), all)).isInstanceOf(Choice.Send.class);
+  }
+
+  @Test
+  void anInstanceWithoutCacheTypeIsACandidateWhereTheRulesPoolCannot() {
+    Policy p = Policies.create("cache-type");
+    Candidates all = among(statics("s", 0), Samples.untyped("u", 1));
+    Set<String> seen = new HashSet<>();
+    for (int k = 0; k < 20; k++) {
+      seen.add(sent(p, size(1, 1), all));
+      assertThat(sent(p, size(2, 1), all)).as("the rule's pool has one").isEqualTo("s");
+    }
+    assertThat(seen).containsExactlyInAnyOrder("s", "u");
+    full.add(0);
+    assertThat(choose(p, size(1, 1), all))
+        .isEqualTo(new Choice.Send(Samples.untyped("u", 1), Pool.ANY, Reason.EMPTY_POOL));
+    full.add(1);
+    assertThat(choose(p, size(1, 1), all))
+        .isEqualTo(
+            new Choice.Wait(
+                List.of(
+                    new Choice.Send(statics("s", 0), Pool.STATIC, Reason.EMPTY_POOL),
+                    new Choice.Send(Samples.untyped("u", 1), Pool.ANY, Reason.EMPTY_POOL))));
+    full.remove(1);
+    Candidates small =
+        among(statics("s", 0), Samples.untyped("u", 1), instance("p", CacheType.PAGED, 10, 1, 2));
+    assertThat(choose(p, new Ask(1, 1, 50, 1, 0), small))
+        .as("the rule's pool cannot hold it and the other is full")
+        .isEqualTo(new Choice.Send(Samples.untyped("u", 1), Pool.ANY, Reason.FIT));
+  }
+
+  @ParameterizedTest
+  @MethodSource("names")
+  void whatTheEstimatePutsAboveAllGoesToAnyOfTheLargest(String name) {
+    Policy p = Policies.create(name);
+    Candidates three =
+        among(
+            instance("a", CacheType.STATIC, 100, 1, 0),
+            instance("b", CacheType.STATIC, 100, 1, 1),
+            instance("c", CacheType.STATIC, 99, 1, 2));
+    Ask tooLong = new Ask(2, 1, 500, 50, 0);
+    Set<String> seen = new HashSet<>();
+    for (int k = 0; k < 50; k++) {
+      seen.add(sent(p, tooLong, three));
+      Load busy = slot -> slot == 0 ? 1 : 0;
+      assertThat(((Choice.Send) p.choose(tooLong, three, busy, random)).instance().name())
+          .isEqualTo("b");
+    }
+    assertThat(seen).containsExactlyInAnyOrder("a", "b");
+    full.add(0);
+    assertThat(sent(p, tooLong, three)).isEqualTo("b");
+    full.add(1);
+    assertThat(choose(p, tooLong, three))
+        .isInstanceOfSatisfying(
+            Choice.Wait.class,
+            w -> assertThat(w.accepted()).extracting(Instance::name).containsExactly("a", "b"));
+  }
+
+  @Test
+  void aKeyKeepsItsHomeAmongTheLargest() {
+    Policy p = Policies.create("cache-type");
+    Candidates two =
+        among(instance("a", CacheType.STATIC, 9, 1, 0), instance("b", CacheType.STATIC, 9, 1, 1));
+    Ask tooLong = new Ask(2, 1, 500, 5, Policies.affinity("k"));
+    String home = sent(p, tooLong, two);
+    for (int k = 0; k < 20; k++) {
+      assertThat(sent(p, tooLong, two)).isEqualTo(home);
+    }
   }
 
   @Test
@@ -115,7 +192,9 @@ class SeatsAndTiersTest {
     Ask tooLong = new Ask(2, 1, 500, 1, 0);
     assertThat(choose(Policies.create("cache-type"), tooLong, two))
         .as("the largest, when the estimate fits nobody")
-        .isInstanceOf(Choice.Wait.class);
+        .isEqualTo(
+            new Choice.Wait(
+                Pool.STATIC, Reason.FIT, List.of(instance("b", CacheType.STATIC, 99, 1, 1))));
   }
 
   @Test
