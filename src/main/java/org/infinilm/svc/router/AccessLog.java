@@ -1,7 +1,10 @@
 package org.infinilm.svc.router;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.PrintStream;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.slf4j.Logger;
@@ -12,6 +15,7 @@ import org.slf4j.LoggerFactory;
 final class AccessLog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AccessLog.class);
   private static final long PAUSE_NANOS = 50_000_000;
+  private static final int FLUSHED_BYTES = 16 << 10;
   private static final long GRACE_NANOS = 5_000_000_000L;
 
   private final Decisions decisions;
@@ -20,6 +24,10 @@ final class AccessLog implements AutoCloseable {
   private volatile boolean stop;
   private long next;
   private long waitedNanos;
+  private byte[] buffer = new byte[FLUSHED_BYTES + 4096];
+  private int bytes;
+  private long knownSecond = Long.MIN_VALUE;
+  private String knownText = "";
 
   AccessLog(Decisions decisions, PrintStream out) {
     this.decisions = decisions;
@@ -58,7 +66,6 @@ final class AccessLog implements AutoCloseable {
       out.println("access log: " + lost + " lines lost");
       next = end - decisions.size();
     }
-    StringBuilder lines = new StringBuilder();
     boolean any = false;
     while (next < end) {
       Decision d = decisions.at(next);
@@ -68,53 +75,118 @@ final class AccessLog implements AutoCloseable {
       waitedNanos = 0;
       next++;
       if (d != null) {
-        line(lines, d);
+        line(d);
       }
       any = true;
+      if (bytes > FLUSHED_BYTES) {
+        write();
+      }
     }
-    out.print(lines);
+    write();
     out.flush();
     return any;
   }
 
-  private static void line(StringBuilder b, Decision d) {
-    b.append(Instant.ofEpochMilli(d.epochMillis()))
-        .append(' ')
-        .append(d.requestId())
-        .append(' ')
-        .append(d.method())
-        .append(' ')
-        .append(d.path())
-        .append(" model=")
-        .append(d.model().isEmpty() ? "-" : d.model())
-        .append(" size=")
-        .append(d.size())
-        .append(" threshold=")
-        .append(d.threshold())
-        .append(" pool=")
-        .append(d.pool() == null ? "-" : d.pool().label())
-        .append(" instance=")
-        .append(d.instance() == null ? "-" : d.instance())
-        .append(" reason=")
-        .append(d.reason() == null ? "-" : d.reason().label())
-        .append(" outcome=")
-        .append(d.outcome().label())
-        .append(" status=")
-        .append(d.status())
-        .append(" attempts=")
-        .append(d.attempts());
-    millis(b.append(" ttft_ms="), d.ttftNanos());
-    millis(b.append(" total_ms="), d.totalNanos());
-    b.append(" in=")
-        .append(d.requestBytes())
-        .append(" out=")
-        .append(d.responseBytes())
-        .append('\n');
+  private void write() {
+    out.write(buffer, 0, bytes);
+    bytes = 0;
   }
 
-  private static void millis(StringBuilder b, long nanos) {
+  private void line(Decision d) {
+    time(d.epochMillis());
+    word(" ", d.requestId());
+    word(" ", d.method());
+    word(" ", d.path());
+    word(" model=", d.model().isEmpty() ? "-" : d.model());
+    number(" size=", d.size());
+    number(" threshold=", d.threshold());
+    word(" pool=", d.pool() == null ? "-" : d.pool().label());
+    word(" instance=", d.instance() == null ? "-" : d.instance());
+    word(" reason=", d.reason() == null ? "-" : d.reason().label());
+    word(" outcome=", d.outcome().label());
+    number(" status=", d.status());
+    number(" attempts=", d.attempts());
+    millis(" ttft_ms=", d.ttftNanos());
+    millis(" total_ms=", d.totalNanos());
+    number(" in=", d.requestBytes());
+    number(" out=", d.responseBytes());
+    add("\n");
+  }
+
+  /// The time in UTC (ISO 8601); its seconds are worked out once a second.
+  private void time(long epochMillis) {
+    long second = Math.floorDiv(epochMillis, 1000L);
+    if (second != knownSecond) {
+      String t = Instant.ofEpochSecond(second).toString();
+      knownSecond = second;
+      knownText = t.substring(0, t.length() - 1);
+    }
+    add(knownText);
+    long millis = epochMillis - second * 1000;
+    if (millis > 0) {
+      add(millis < 10 ? ".00" : millis < 100 ? ".0" : ".");
+      digits(millis);
+    }
+    add("Z");
+  }
+
+  private void word(String before, String value) {
+    add(before);
+    add(value);
+  }
+
+  private void number(String before, long value) {
+    add(before);
+    digits(value);
+  }
+
+  private void millis(String before, long nanos) {
     long tenths = nanos / 100_000;
-    b.append(tenths / 10).append('.').append(tenths % 10);
+    number(before, tenths / 10);
+    number(".", tenths % 10);
+  }
+
+  private void digits(long value) {
+    if (value < 0) {
+      add(Long.toString(value));
+      return;
+    }
+    room(20);
+    int end = bytes;
+    long left = value;
+    do {
+      end++;
+      left /= 10;
+    } while (left > 0);
+    left = value;
+    for (int at = end - 1; at >= bytes; at--) {
+      buffer[at] = (byte) ('0' + left % 10);
+      left /= 10;
+    }
+    bytes = end;
+  }
+
+  /// Appends a text in UTF-8.
+  private void add(String text) {
+    int n = text.length();
+    room(n);
+    for (int k = 0; k < n; k++) {
+      char c = text.charAt(k);
+      if (c >= 0x80) {
+        byte[] rest = text.substring(k).getBytes(UTF_8);
+        room(rest.length);
+        System.arraycopy(rest, 0, buffer, bytes, rest.length);
+        bytes += rest.length;
+        return;
+      }
+      buffer[bytes++] = (byte) c;
+    }
+  }
+
+  private void room(int more) {
+    if (bytes + more > buffer.length) {
+      buffer = Arrays.copyOf(buffer, Math.max(buffer.length * 2, bytes + more));
+    }
   }
 
   /// Writes what is left, unless nobody reads it.

@@ -127,4 +127,46 @@ class LearnerTest {
     assertThat(known).isEqualTo(Learner.MOST_MODELS);
     assertThat(learner.rates("m" + (3 * Learner.MOST_MODELS - 1))).isNotSameAs(TokenRates.FIRST);
   }
+
+  /// Each answer is asked for until a model has settled, then some, and each again after one that
+  /// came otherwise.
+  @Test
+  void aModelThatHasSettledIsSampled() {
+    learner.start();
+    assertThat(learner.wants(null)).isFalse();
+    int facts = 0;
+    for (; facts < Learner.SETTLED - 1; facts++) {
+      offer("m", USAGE, PLAIN);
+    }
+    awaitTold(facts);
+    assertThat(wanted("m")).isEqualTo(8000);
+    for (; facts < 2 * Learner.SETTLED; facts++) {
+      offer("m", USAGE, PLAIN);
+    }
+    awaitTold(facts);
+    assertThat(wanted("m")).isBetween(200, 800);
+    assertThat(wanted("other")).isEqualTo(8000);
+    offer("m", USAGE.replace("2000", "9000"), PLAIN);
+    awaitTold(++facts);
+    assertThat(wanted("m")).isEqualTo(8000);
+  }
+
+  /// Answers without token counts say nothing, however many of them are looked through.
+  @Test
+  void aModelThatSaysNothingSettlesToo() {
+    learner.start();
+    for (int k = 0; k < Learner.SETTLED; k++) {
+      offer("m", "{}", PLAIN);
+    }
+    awaitTold(Learner.SETTLED);
+    assertThat(wanted("m")).isBetween(200, 800);
+  }
+
+  private int wanted(String model) {
+    int n = 0;
+    for (int k = 0; k < 8000; k++) {
+      n += learner.wants(model) ? 1 : 0;
+    }
+    return n;
+  }
 }

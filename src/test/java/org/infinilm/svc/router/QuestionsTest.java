@@ -2,11 +2,13 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.ByteArrayOutputStream;
 import java.lang.reflect.Proxy;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -18,13 +20,16 @@ import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,6 +42,12 @@ class QuestionsTest {
   private static final String CHAT = "/v1/chat/completions";
   private final List<Instance> instances = new ArrayList<>();
   private final Map<String, String> flags = new HashMap<>();
+  private final Learner learner = new Learner(Policies.create("cache-type"));
+
+  @AfterEach
+  void close() {
+    learner.close();
+  }
 
   private void instance(String name, long capacity, String... models) {
     instances.add(
@@ -67,7 +78,7 @@ class QuestionsTest {
         null,
         null,
         null,
-        new Learner(null),
+        learner,
         null,
         null,
         Ticker.SYSTEM);
@@ -459,5 +470,46 @@ class QuestionsTest {
       assertThat(q.replayable()).isEqualTo(!method.equals("PUT") && !method.equals("DELETE"));
       assertThat(q.size()).isEqualTo(11);
     }
+  }
+
+  /// Once a model has settled, a prompt's text is told by kind where the estimate could matter, and
+  /// for some of the rest.
+  @Test
+  void aSettledModelIsReadByKindOnlyWhereItMatters() throws Exception {
+    instance("paged-a", 1_000_000, "a");
+    String body =
+        "{\"model\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
+            .formatted("x".repeat(4000));
+    long exact = asked(CHAT, body).needTokens();
+    assertThat(asked(CHAT, body).prompt()).isNotNull();
+    settle(body);
+    int told = 0;
+    for (int k = 0; k < 1000; k++) {
+      Question q = asked(CHAT, body);
+      told += q.prompt() == null ? 0 : 1;
+      assertThat(q.needTokens()).isBetween(exact, 2 * exact);
+      assertThat(choice(q)).isInstanceOf(Choice.Send.class);
+    }
+    assertThat(told).isBetween(10, 200);
+    instances.clear();
+    instance("paged-a", exact, "a");
+    instance("paged-b", exact - 1, "a");
+    for (int k = 0; k < 100; k++) {
+      Question q = asked(CHAT, body);
+      assertThat(q.needTokens()).isEqualTo(exact);
+      assertThat(((Choice.Send) choice(q)).instance().name()).isEqualTo("paged-a");
+    }
+  }
+
+  private void settle(String body) throws Exception {
+    learner.start();
+    Prompt prompt = asked(CHAT, body).prompt();
+    for (int k = 0; k < Learner.SETTLED; k++) {
+      learner.offer(
+          new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true),
+          "{}".getBytes(UTF_8),
+          prompt);
+    }
+    await().atMost(Duration.ofSeconds(20)).until(() -> !learner.wants("a"));
   }
 }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.infinilm.svc.http.BodyPeek;
+import org.infinilm.svc.http.BodyPeek.Extent;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Json;
@@ -239,5 +240,24 @@ class TokenRatesTest {
   void aFirstGuessIsGenerousForProse() {
     assertThat(ratio(TokenRates.FIRST, seen(Kind.EN, 20_000))).isBetween(1.0, 1.5);
     assertThat(ratio(TokenRates.FIRST, seen(Kind.ZH, 20_000))).isBetween(1.0, 1.5);
+  }
+
+  /// Whatever has been learned, the bound that needs no kinds is never below the estimate.
+  @Test
+  void theBoundIsNeverBelowTheEstimate() {
+    java.util.SplittableRandom random = new java.util.SplittableRandom(7);
+    TokenRates rates = TokenRates.FIRST;
+    for (int k = 0; k < 2000; k++) {
+      long letters = random.nextInt(5000);
+      long digits = random.nextInt(1000);
+      long marks = random.nextInt(1000);
+      long more = random.nextInt(3000);
+      int messages = random.nextInt(20);
+      long bytes = letters + digits + marks + more;
+      Prompt p = new Prompt(1, bytes, 0, messages, letters, digits, marks, more, true, false);
+      assertThat(rates.mostTokens(new Extent(1, bytes, 0, messages, bytes, false)))
+          .isGreaterThanOrEqualTo(rates.tokens(p));
+      rates = rates.learned(p, random.nextLong(1 + bytes));
+    }
   }
 }

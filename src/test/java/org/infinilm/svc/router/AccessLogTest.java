@@ -1,0 +1,81 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.util.List;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Reason;
+import org.junit.jupiter.api.Test;
+
+class AccessLogTest {
+  private final Decisions decisions = new Decisions(1024);
+  private final ByteArrayOutputStream written = new ByteArrayOutputStream();
+
+  private void put(long millis, String model, long ttftNanos) {
+    decisions.put(
+        new Decisions.Decision(
+            decisions.claim(),
+            "id-1",
+            millis,
+            "POST",
+            "/v1/chat/completions",
+            model,
+            1234,
+            51200,
+            400,
+            ttftNanos == 0 ? null : Pool.PAGED,
+            ttftNanos == 0 ? null : "a-server",
+            ttftNanos == 0 ? null : Reason.RETRY,
+            Roll.NONE,
+            List.of(),
+            Outcome.OK,
+            200,
+            2,
+            0,
+            ttftNanos,
+            1_234_567_890L,
+            0,
+            9_876_543_210L));
+  }
+
+  private List<String> lines() {
+    AccessLog log = new AccessLog(decisions, new PrintStream(written, false, UTF_8));
+    log.start();
+    log.close();
+    return written.toString(UTF_8).lines().toList();
+  }
+
+  @Test
+  void aLineSaysWhatARequestCameTo() {
+    put(1_764_332_461_007L, "m", 12_345_678);
+    put(1_764_332_461_000L, "", 0);
+    put(1_764_332_461_950L, "模型-ü", 0);
+    String rest = " status=200 attempts=2 ttft_ms=%s total_ms=1234.5 in=0 out=9876543210";
+    String none = " pool=- instance=- reason=- outcome=ok" + rest.formatted("0.0");
+    assertThat(lines())
+        .containsExactly(
+            "2025-11-28T12:21:01.007Z id-1 POST /v1/chat/completions model=m size=1234 threshold=51200"
+                + " pool=paged instance=a-server reason=retry outcome=ok"
+                + rest.formatted("12.3"),
+            "2025-11-28T12:21:01Z id-1 POST /v1/chat/completions model=- size=1234 threshold=51200"
+                + none,
+            "2025-11-28T12:21:01.950Z id-1 POST /v1/chat/completions model=模型-ü size=1234"
+                + " threshold=51200"
+                + none);
+  }
+
+  /// More than the buffer holds between two writes.
+  @Test
+  void noLineIsLostInABurst() {
+    for (int k = 0; k < 1000; k++) {
+      put(1_764_332_461_000L + k, "m".repeat(k), 1);
+    }
+    List<String> lines = lines();
+    assertThat(lines).hasSize(1000).allMatch(l -> l.endsWith(" in=0 out=9876543210"));
+    assertThat(lines.get(999)).contains("12:21:01.999Z").contains("model=" + "m".repeat(999) + " ");
+  }
+}
