@@ -16,7 +16,8 @@ import java.util.List;
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
 /// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE]`. `/exit` ends it, `/break`
 /// turns its health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything,
-/// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists the names of its environment.
+/// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists
+/// the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean hanging;
