@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 
 /// docs/compatibility.md names tests; they exist.
 class CompatibilityTest {
-  private static final Pattern NAMED = Pattern.compile("`([A-Z]\\w+(?:Test|IT|Fuzz))\\.(\\w+)`");
+  private static final Pattern NAMED =
+      Pattern.compile("`([A-Z]\\w+(?:Test|IT|Fuzz|Faults))\\.(\\w+)`");
 
   @Test
   void everyTestThatTheDocumentNamesExists() throws IOException {

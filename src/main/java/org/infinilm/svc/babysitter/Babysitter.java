@@ -291,7 +291,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       case LOADING -> log.info("[{}] loading: {}", name, after.reason());
       case READY -> log.info("[{}] ready on port {}", name, settings.port());
       case UNHEALTHY -> log.warn("[{}] unhealthy: {}", name, after.reason());
-      case RESTARTING -> log.warn("[{}] {}", name, after.reason());
+      case RESTARTING -> {
+        boolean early = before.phase().isStart() && settings.logFile() != null;
+        log.warn("[{}] {}{}", name, after.reason(), early ? lastLines() : "");
+      }
       case STOPPING -> log.info("[{}] stopping", name);
       case GAVE_UP ->
           log.error(

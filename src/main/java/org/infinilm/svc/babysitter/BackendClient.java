@@ -79,6 +79,8 @@ final class BackendClient {
             generation, reply.status() < 500 ? Verdict.OK : Verdict.REFUSES, said);
       }
     }
+    // A server that was restarted may have another model.
+    model = null;
     return new Event.Probed(generation, Verdict.REFUSES, said + " (probe = \"completion\")");
   }
 

@@ -57,7 +57,12 @@ final class Launcher {
             settings.stopGrace(),
             line -> take(line, Level.INFO),
             line -> take(line, stderr));
-    log.info("[{}] started pid {}: {}", name, child.pid(), argv.getFirst());
+    log.info(
+        "[{}] started pid {}: {}{}",
+        name,
+        child.pid(),
+        argv.getFirst(),
+        file == null ? "" : ", its lines go to " + settings.logFile());
     return child;
   }
 

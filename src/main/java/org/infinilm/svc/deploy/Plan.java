@@ -217,6 +217,8 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     t.append("host = ").append(Json.text(s.advertise())).append('\n');
     t.append("port = ").append(port).append('\n');
     t.append("registry_url = ").append(Json.text(s.registry().toString())).append('\n');
+    t.append("\n[babysitter]\n");
+    t.append("log_file = ").append(Json.text(name + ".server.log")).append('\n');
     t.append("\n[backend]\n");
     t.append("type = ").append(s.simulate() ? "\"simulate\"" : "\"engine\"").append('\n');
     if (s.model() != null && !s.simulate()) {

@@ -1,5 +1,6 @@
 package org.infinilm.svc.registry;
 
+import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -23,18 +24,18 @@ final class Answers {
   private Answers() {}
 
   static byte[] service(Lease l, Now now) {
-    return around("", List.of(l), "", now);
+    return new Listing("", List.of(l), "", now).bytes();
   }
 
-  static byte[] services(Collection<Lease> leases, Now now) {
+  static Listing services(Collection<Lease> leases, Now now) {
     String end =
         "],\"timestamp\":" + Json.text(time(now.wall())) + ",\"total\":" + leases.size() + "}";
-    return around("{\"services\":[", leases, end, now);
+    return new Listing("{\"services\":[", leases, end, now);
   }
 
-  static byte[] watch(Table t, String version, Now now) {
+  static Listing watch(Table t, String version, Now now) {
     String begin = "{\"deleted\":" + Json.text(t.deleted().keySet()) + ",\"services\":[";
-    return around(begin, t.all(), "],\"version\":" + Json.text(version) + "}", now);
+    return new Listing(begin, t.all(), "],\"version\":" + Json.text(version) + "}", now);
   }
 
   static byte[] registered(Lease l, Now now) {
@@ -48,27 +49,72 @@ final class Answers {
   private static byte[] confirmed(Lease l, String what, Now now) {
     String message = "Service '" + l.name() + "' " + what + " successfully";
     String begin = "{\"message\":" + Json.text(message) + ",\"service\":";
-    return around(begin, List.of(l), "}", now);
+    return new Listing(begin, List.of(l), "}", now).bytes();
   }
 
-  /// The entries with commas between, in one array of the right length: lists are megabytes.
-  private static byte[] around(String begin, Collection<Lease> leases, String end, Now now) {
-    byte[] before = begin.getBytes(StandardCharsets.UTF_8);
-    byte[] behind = end.getBytes(StandardCharsets.UTF_8);
-    int length = before.length + behind.length + Math.max(0, leases.size() - 1);
-    for (Lease l : leases) {
-      length = Math.addExact(length, l.face().length(l, now));
+  /// Entries with commas between, and what stands around them.
+  record Listing(String begin, Collection<Lease> leases, String end, Now now) {
+    private static final int PIECE_BYTES = 128 << 10;
+    private static final int FEW = 100;
+
+    /// Where pieces go.
+    @FunctionalInterface
+    interface Sink {
+      void write(byte[] piece) throws IOException, InterruptedException;
     }
-    byte[] out = Arrays.copyOf(before, length);
-    int at = before.length;
-    for (Lease l : leases) {
-      if (at > before.length) {
-        out[at++] = ',';
+
+    boolean isSmall() {
+      return leases.size() <= FEW;
+    }
+
+    /// All in one array of the right length.
+    byte[] bytes() {
+      byte[] before = utf8(begin);
+      byte[] behind = utf8(end);
+      int length = before.length + behind.length + Math.max(0, leases.size() - 1);
+      for (Lease l : leases) {
+        length = Math.addExact(length, l.face().length(l, now));
       }
-      at = l.face().write(l, now, out, at);
+      byte[] out = Arrays.copyOf(before, length);
+      int at = before.length;
+      boolean first = true;
+      for (Lease l : leases) {
+        if (!first) {
+          out[at++] = ',';
+        }
+        first = false;
+        at = l.face().write(l, now, out, at);
+      }
+      System.arraycopy(behind, 0, out, at, behind.length);
+      return out;
     }
-    System.arraycopy(behind, 0, out, at, behind.length);
-    return out;
+
+    /// The same bytes in pieces of moderate size.
+    void writeTo(Sink sink) throws IOException, InterruptedException {
+      byte[] piece = new byte[PIECE_BYTES];
+      int at = 0;
+      sink.write(utf8(begin));
+      boolean first = true;
+      for (Lease l : leases) {
+        int length = l.face().length(l, now) + 1;
+        if (at + length > piece.length) {
+          sink.write(Arrays.copyOf(piece, at));
+          at = 0;
+          piece = length > piece.length ? new byte[length] : piece;
+        }
+        if (!first) {
+          piece[at++] = ',';
+        }
+        first = false;
+        at = l.face().write(l, now, piece, at);
+      }
+      sink.write(Arrays.copyOf(piece, at));
+      sink.write(utf8(end));
+    }
+
+    private static byte[] utf8(String s) {
+      return s.getBytes(StandardCharsets.UTF_8);
+    }
   }
 
   static Map<String, Object> unregistered(String name) {

@@ -22,11 +22,8 @@ record Lease(
     long heartbeatNanos,
     boolean fresh,
     Traits traits) {
-  /// A heartbeat this old no longer counts.
+  /// A heartbeat this old no longer counts, unless the registry is told otherwise.
   static final Duration FRESH = Duration.ofMinutes(2);
-
-  /// An entry whose heartbeat is older is removed at the next clean-up.
-  static final Duration KEPT = Duration.ofMinutes(5);
 
   Lease(
       Entry entry,
@@ -96,7 +93,7 @@ record Lease(
   }
 
   boolean isFresh(Now now) {
-    return age(now).compareTo(FRESH) < 0;
+    return age(now).compareTo(now.lease()) < 0;
   }
 
   boolean isHealthy(Now now) {

@@ -21,6 +21,7 @@ final class LeaseStore {
   private static final Duration DISK_PATIENCE = Duration.ofSeconds(2);
 
   private final Ticker ticker;
+  private final Duration lease;
   private final String boot;
   private final @Nullable Journal journal;
   private final ReentrantLock lock = new ReentrantLock();
@@ -34,9 +35,15 @@ final class LeaseStore {
   /// @param names null when that is not known any more
   record Delta(Table table, @Nullable Set<String> names) {}
 
-  /// @param boot tells this run from others in versions
   LeaseStore(Ticker ticker, String boot, @Nullable Journal journal) {
+    this(ticker, Lease.FRESH, boot, journal);
+  }
+
+  /// @param lease how old a heartbeat may be to count
+  /// @param boot tells this run from others in versions
+  LeaseStore(Ticker ticker, Duration lease, String boot, @Nullable Journal journal) {
     this.ticker = ticker;
+    this.lease = lease;
     this.boot = boot;
     this.journal = journal;
     if (journal != null) {
@@ -49,7 +56,7 @@ final class LeaseStore {
   }
 
   Now now() {
-    return Now.of(ticker);
+    return Now.of(ticker, lease);
   }
 
   String version(Table t) {

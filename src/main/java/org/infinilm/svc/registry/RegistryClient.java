@@ -27,10 +27,16 @@ public final class RegistryClient {
   private static final Logger log = LoggerFactory.getLogger(RegistryClient.class);
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
+  /// The registry's stream says something every 15 s.
+  private static final Duration STREAM_SILENCE = Duration.ofSeconds(20);
+
   private final Client http;
   private final String base;
   private final @Nullable String token;
   private volatile int leftOut;
+  private volatile @Nullable Watch last;
+  private volatile @Nullable TableFeed feed;
+  private volatile boolean streams = true;
 
   /// @param base `http://host:port`, with or without a path
   /// @param token sent as `Authorization: Bearer`, or null
@@ -135,8 +141,53 @@ public final class RegistryClient {
   /// Waits for a version other than `version`, at most `wait`; null answers at once.
   ///
   /// An original registry has no such route: the answer is then the table of now with an empty
-  /// version, at once, and the caller paces itself.
+  /// version, at once, and the caller paces itself. From the second call on single changes come
+  /// over one stream, where the registry has one.
   public Watch watch(@Nullable String version, Duration wait)
+      throws IOException, InterruptedException {
+    Watch before = last;
+    Watch now;
+    boolean follows = version != null && !version.isEmpty() && streams;
+    if (follows && before != null && before.version().equals(version)) {
+      now = fed(before, wait);
+    } else {
+      feed = null;
+      now = asked(version, wait);
+    }
+    last = now;
+    return now;
+  }
+
+  private Watch fed(Watch before, Duration wait) throws IOException, InterruptedException {
+    TableFeed f = feed;
+    if (f == null) {
+      f = TableFeed.start(this::stream, before);
+      feed = f;
+    }
+    try {
+      return f.await(before.version(), wait);
+    } catch (TableFeed.NoStream e) {
+      streams = false;
+      feed = null;
+      return asked(before.version(), wait);
+    } catch (IOException e) {
+      feed = null;
+      throw new IOException("registry " + base + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void stream(String since, Client.Listener listener)
+      throws IOException, InterruptedException {
+    http.stream(
+        "GET",
+        URI.create(base + "/watch?since=" + encode(since)),
+        headers(),
+        new byte[0],
+        STREAM_SILENCE,
+        listener);
+  }
+
+  private Watch asked(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
     String target = "/watch?wait=" + Math.max(0, wait.toSeconds());
     if (version != null && !version.isEmpty()) {
@@ -189,16 +240,17 @@ public final class RegistryClient {
 
   private Client.Reply ask(String method, String target, @Nullable Object json, Duration timeout)
       throws IOException, InterruptedException {
-    Headers headers = Headers.NONE;
+    Headers headers = headers();
     byte[] body = new byte[0];
     if (json != null) {
       headers = headers.with("content-type", "application/json");
       body = Json.bytes(json);
     }
-    if (token != null) {
-      headers = headers.with("authorization", "Bearer " + token);
-    }
     return http.send(method, URI.create(base + target), headers, body, timeout);
+  }
+
+  private Headers headers() {
+    return token == null ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
   }
 
   private IOException failure(String method, String target, Client.Reply reply) {
@@ -242,37 +294,18 @@ public final class RegistryClient {
     List<Service> out = new ArrayList<>();
     int unreadable = 0;
     for (JsonNode n : list) {
-      JsonNode name = n.path("name");
-      JsonNode host = n.path("host");
-      JsonNode port = n.path("port");
-      if (!name.isTextual() || !host.isTextual() || !port.canConvertToInt()) {
+      Service s = Service.read(n);
+      if (s == null) {
         unreadable++;
-        continue;
+      } else {
+        out.add(s);
       }
-      out.add(service(n));
     }
     if (unreadable > leftOut) {
       log.warn("registry {}: {} entries without name, host or port are left out", base, unreadable);
     }
     leftOut = unreadable;
     return out;
-  }
-
-  private static Service service(JsonNode n) {
-    JsonNode metadata = n.path("metadata");
-    return new Service(
-        n.path("name").asText(),
-        n.path("host").asText(),
-        n.path("port").asInt(),
-        n.path("hostname").asText(),
-        n.path("url").asText(),
-        n.path("status").asText(),
-        metadata.isObject() ? Json.plain(metadata) : Map.of(),
-        Math.max(0, n.path("weight").asInt(1)),
-        n.path("health_status").asText("unknown"),
-        n.path("is_healthy").asBoolean(false),
-        n.path("last_heartbeat").asDouble(),
-        n.path("timestamp").asText());
   }
 
   private static String path(String name) {

@@ -6,7 +6,9 @@ import java.net.UnknownHostException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +35,13 @@ public final class RegistryProgram {
       Key.seconds("health_timeout", 5.0, 0.05, "Seconds one probe may take.");
   private static final Key<Duration> CLEANUP_INTERVAL =
       Key.seconds("cleanup_interval", 60.0, 0.05, "Seconds between removals of silent services.");
+  private static final Key<Duration> LEASE =
+      Key.seconds(
+          "lease",
+          120.0,
+          0.2,
+          "Seconds without a heartbeat until an entry is unhealthy; after 2.5 times that it is"
+              + " removed.");
   private static final Key<String> DATA_DIR =
       Key.text(
           "data_dir",
@@ -43,6 +52,11 @@ public final class RegistryProgram {
   static final Key<String> TOKEN =
       Key.text("token", null, "Changes need this token (Authorization: Bearer).")
           .orEnv("INFINI_REGISTRY_TOKEN");
+  private static final Key<String> READ_TOKEN =
+      Key.text("read_token", null, "Reading needs this token, or the one for changes.")
+          .orEnv("INFINI_REGISTRY_READ_TOKEN");
+  private static final Key<String> TOKEN_FILE =
+      Key.text("token_file", null, "More tokens, a line each: write TOKEN, or read TOKEN.");
 
   private static final Key<String> ALLOW_PROBE =
       Key.text(
@@ -60,8 +74,11 @@ public final class RegistryProgram {
               HEALTH_INTERVAL,
               HEALTH_TIMEOUT,
               CLEANUP_INTERVAL,
+              LEASE,
               DATA_DIR,
               TOKEN,
+              READ_TOKEN,
+              TOKEN_FILE,
               ALLOW_PROBE),
           RegistryProgram::run);
 
@@ -76,7 +93,7 @@ public final class RegistryProgram {
     if (!args.positionals().isEmpty()) {
       throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
     }
-    String token = c.find(TOKEN).filter(t -> !t.isEmpty()).orElse(null);
+    Tokens tokens = tokens(c);
     String host = c.get(HOST);
     String given = c.find(DATA_DIR).orElse(null);
     Path dir = given == null ? usable(defaultFolder(System.getenv(), c.get(PORT))) : folder(given);
@@ -87,8 +104,9 @@ public final class RegistryProgram {
             c.get(HEALTH_INTERVAL),
             c.get(HEALTH_TIMEOUT),
             c.get(CLEANUP_INTERVAL),
+            c.get(LEASE),
             dir,
-            token,
+            tokens,
             ranges(c));
     RegistryServer registry =
         RegistryServer.start(options, Ticker.SYSTEM, RandomGenerator.getDefault());
@@ -100,13 +118,46 @@ public final class RegistryProgram {
         registry.port(),
         registry.size(),
         dir == null ? "off" : dir);
-    if (token == null && !isLoopback(host)) {
+    if (tokens.write().isEmpty() && !isLoopback(host)) {
       log.warn(
           "open on {} without a token: anyone who reaches it can register services"
-              + " (--token, INFINI_REGISTRY_TOKEN or --host 127.0.0.1)",
+              + " (--token-file, INFINI_REGISTRY_TOKEN or --host 127.0.0.1)",
           host);
     }
     return life.await();
+  }
+
+  private static Tokens tokens(Config c) throws ConfigException {
+    Tokens given = Tokens.of(c.find(TOKEN).orElse(null), c.find(READ_TOKEN).orElse(null));
+    String file = c.find(TOKEN_FILE).orElse("");
+    if (file.isEmpty()) {
+      return given;
+    }
+    String place = c.origin(TOKEN_FILE) + ": token_file: " + file + ": ";
+    try {
+      Path path = Path.of(file);
+      Tokens read = Tokens.parse(path);
+      if (isOpenToOthers(path)) {
+        log.warn("{}others may read it (chmod 600 closes it)", place);
+      }
+      return given.and(read);
+    } catch (NoSuchFileException e) {
+      throw new ConfigException(place + "no such file");
+    } catch (IOException e) {
+      throw new ConfigException(place + e);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(place + e.getMessage());
+    }
+  }
+
+  private static boolean isOpenToOthers(Path file) throws IOException {
+    try {
+      return Files.getPosixFilePermissions(file).stream()
+          .anyMatch(
+              p -> p == PosixFilePermission.GROUP_READ || p == PosixFilePermission.OTHERS_READ);
+    } catch (UnsupportedOperationException notPosix) {
+      return false;
+    }
   }
 
   private static String ranges(Config c) throws ConfigException {

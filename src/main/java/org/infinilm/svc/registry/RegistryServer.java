@@ -24,8 +24,9 @@ public final class RegistryServer implements AutoCloseable {
   /// @param port 0 for any free one
   /// @param healthInterval between probes of one address
   /// @param healthTimeout of one probe
+  /// @param lease how old a heartbeat may be to count
   /// @param dataDir folder of the journal; null keeps everything in memory
-  /// @param token wanted for changes; null or empty for none
+  /// @param tokens wanted for changes and for reading
   /// @param allowProbe ranges, `ADDRESS/BITS` and commas between, that may be registered and probed
   ///   although they are link-local or the like
   public record Options(
@@ -34,8 +35,9 @@ public final class RegistryServer implements AutoCloseable {
       Duration healthInterval,
       Duration healthTimeout,
       Duration cleanupInterval,
+      Duration lease,
       @Nullable Path dataDir,
-      @Nullable String token,
+      Tokens tokens,
       String allowProbe) {
     /// The defaults on loopback, in memory.
     public static Options at(int port) {
@@ -45,24 +47,46 @@ public final class RegistryServer implements AutoCloseable {
           Duration.ofSeconds(30),
           Duration.ofSeconds(5),
           Duration.ofSeconds(60),
+          Lease.FRESH,
           null,
-          null,
+          Tokens.NONE,
           "");
     }
 
     public Options dataDir(@Nullable Path dir) {
       return new Options(
-          host, port, healthInterval, healthTimeout, cleanupInterval, dir, token, allowProbe);
+          host,
+          port,
+          healthInterval,
+          healthTimeout,
+          cleanupInterval,
+          lease,
+          dir,
+          tokens,
+          allowProbe);
     }
 
-    public Options token(@Nullable String wanted) {
+    /// @param wanted for changes
+    public Options token(String wanted) {
+      return tokens(Tokens.of(wanted, null));
+    }
+
+    public Options tokens(Tokens wanted) {
       return new Options(
-          host, port, healthInterval, healthTimeout, cleanupInterval, dataDir, wanted, allowProbe);
+          host,
+          port,
+          healthInterval,
+          healthTimeout,
+          cleanupInterval,
+          lease,
+          dataDir,
+          wanted,
+          allowProbe);
     }
 
     public Options probes(Duration interval, Duration timeout) {
       return new Options(
-          host, port, interval, timeout, cleanupInterval, dataDir, token, allowProbe);
+          host, port, interval, timeout, cleanupInterval, lease, dataDir, tokens, allowProbe);
     }
   }
 
@@ -95,9 +119,10 @@ public final class RegistryServer implements AutoCloseable {
         Server.start(Server.Options.at(o.host(), o.port()), r -> routes(ready).handle(r));
     try {
       Path dir = o.dataDir();
-      Journal journal = dir == null ? null : Journal.open(dir, Now.of(ticker), machineRun());
+      Journal journal =
+          dir == null ? null : Journal.open(dir, Now.of(ticker, o.lease()), machineRun());
       String boot = String.format("%08x", random.nextInt());
-      LeaseStore store = new LeaseStore(ticker, boot, journal);
+      LeaseStore store = new LeaseStore(ticker, o.lease(), boot, journal);
       Client client = Client.create();
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
       Prober prober =
@@ -106,14 +131,7 @@ public final class RegistryServer implements AutoCloseable {
               store,
               new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
               ticker);
-      String token = o.token();
-      ready.complete(
-          new Routes(
-              store,
-              prober,
-              guard,
-              new RegistryMetrics(store),
-              token == null || token.isEmpty() ? null : token));
+      ready.complete(new Routes(store, prober, guard, new RegistryMetrics(store), o.tokens()));
       RegistryServer registry = new RegistryServer(server, client, store, journal);
       registry.begin(o, prober);
       return registry;
@@ -201,7 +219,8 @@ public final class RegistryServer implements AutoCloseable {
             Thread.sleep(o.cleanupInterval());
             List<String> removed = store.cleanUp();
             if (!removed.isEmpty()) {
-              log.info("removed after {} s in silence: {}", Lease.KEPT.toSeconds(), removed);
+              log.info(
+                  "removed after {} s in silence: {}", store.now().kept().toSeconds(), removed);
             }
           }
         });

@@ -2,7 +2,6 @@ package org.infinilm.svc.registry;
 
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
@@ -36,23 +35,19 @@ final class Routes implements Handler {
   private final Prober prober;
   private final ProbeGuard guard;
   private final RegistryMetrics metrics;
-  private final @Nullable String token;
+  private final Tokens tokens;
   private final Now started;
   private final Conflicts conflicts = new Conflicts();
   private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
 
-  /// @param token wanted for every change, or null
+  /// @param tokens wanted for every change, and for every read but `/health`
   Routes(
-      LeaseStore store,
-      Prober prober,
-      ProbeGuard guard,
-      RegistryMetrics metrics,
-      @Nullable String token) {
+      LeaseStore store, Prober prober, ProbeGuard guard, RegistryMetrics metrics, Tokens tokens) {
     this.store = store;
     this.prober = prober;
     this.guard = guard;
     this.metrics = metrics;
-    this.token = token;
+    this.tokens = tokens;
     this.started = store.now();
   }
 
@@ -71,6 +66,7 @@ final class Routes implements Handler {
   }
 
   private Response route(Request r) throws Refused, InterruptedException {
+    requireReader(r);
     List<String> at = Arrays.asList(r.path().split("/", -1));
     boolean service =
         at.size() > 2
@@ -134,7 +130,7 @@ final class Routes implements Handler {
             .filter(l -> status == null || l.entry().status().equals(status))
             .filter(l -> healthy == null || l.isHealthy(now) == healthy.equalsIgnoreCase("true"))
             .toList();
-    return rendered(200, Answers.services(found, now));
+    return listed(r, Answers.services(found, now));
   }
 
   private Response register(Request r) throws Refused {
@@ -198,7 +194,7 @@ final class Routes implements Handler {
         watchers.release();
       }
     }
-    return rendered(200, Answers.watch(t, store.version(t), store.now()));
+    return listed(r, Answers.watch(t, store.version(t), store.now()));
   }
 
   private Response stream(Request r, String since) throws Refused {
@@ -222,6 +218,15 @@ final class Routes implements Handler {
             watchers.release();
           }
         });
+  }
+
+  /// Large lists go out piece by piece: nobody needs megabytes at once.
+  private static Response listed(Request r, Answers.Listing list) {
+    if (list.isSmall() || r.method().equals("HEAD")) {
+      return rendered(200, list.bytes());
+    }
+    return Response.stream(
+        200, Headers.of("content-type", "application/json"), sink -> list.writeTo(sink::write));
   }
 
   private static Response rendered(int status, byte[] json) {
@@ -273,13 +278,16 @@ final class Routes implements Handler {
   }
 
   private void requireToken(Request r) throws Refused {
-    if (token == null) {
-      return;
-    }
-    String given = r.headers().get("authorization");
-    byte[] wanted = ("Bearer " + token).getBytes(StandardCharsets.UTF_8);
-    if (given == null || !MessageDigest.isEqual(given.getBytes(StandardCharsets.UTF_8), wanted)) {
+    if (!tokens.mayWrite(r.headers().get("authorization"))) {
       throw new Refused(401, "changes need the registry's token (Authorization: Bearer TOKEN)");
+    }
+  }
+
+  /// `/health` is everyone's: scripts wait for it. What changes something has its own token.
+  private void requireReader(Request r) throws Refused {
+    boolean reads = r.method().equals("GET") || r.method().equals("HEAD");
+    if (reads && !r.path().equals("/health") && !tokens.mayRead(r.headers().get("authorization"))) {
+      throw new Refused(401, "reading needs the registry's token (Authorization: Bearer TOKEN)");
     }
   }
 

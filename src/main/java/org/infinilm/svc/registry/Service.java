@@ -1,8 +1,11 @@
 package org.infinilm.svc.registry;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 
 /// One entry of the registry as its readers see it.
 ///
@@ -28,5 +31,29 @@ public record Service(
     String timestamp) {
   public Service {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
+  }
+
+  /// An entry of a registry's answer; null without a name, host or port.
+  static @Nullable Service read(JsonNode n) {
+    JsonNode name = n.path("name");
+    JsonNode host = n.path("host");
+    JsonNode port = n.path("port");
+    if (!name.isTextual() || !host.isTextual() || !port.canConvertToInt()) {
+      return null;
+    }
+    JsonNode metadata = n.path("metadata");
+    return new Service(
+        name.asText(),
+        host.asText(),
+        port.asInt(),
+        n.path("hostname").asText(),
+        n.path("url").asText(),
+        n.path("status").asText(),
+        metadata.isObject() ? Json.plain(metadata) : Map.of(),
+        Math.max(0, n.path("weight").asInt(1)),
+        n.path("health_status").asText("unknown"),
+        n.path("is_healthy").asBoolean(false),
+        n.path("last_heartbeat").asDouble(),
+        n.path("timestamp").asText());
   }
 }

@@ -72,7 +72,7 @@ record Table(
     Duration least = null;
     for (Lease l : all()) {
       if (l.fresh()) {
-        Duration left = Lease.FRESH.minus(l.age(now));
+        Duration left = now.lease().minus(l.age(now));
         if (least == null || left.compareTo(least) < 0) {
           least = left;
         }
@@ -177,7 +177,7 @@ record Table(
     List<String> removed = new ArrayList<>();
     List<JournalRecord> records = new ArrayList<>();
     for (Lease l : all()) {
-      if (l.age(now).compareTo(Lease.KEPT) > 0) {
+      if (l.age(now).compareTo(now.kept()) > 0) {
         removed.add(l.name());
         records.add(new JournalRecord.Expired(l.name()));
       }
@@ -213,7 +213,7 @@ record Table(
               stored.registeredAt(),
               beatAt,
               now.nanos() - boundedNanos(age),
-              age.compareTo(Lease.FRESH) < 0);
+              age.compareTo(now.lease()) < 0);
       out = out.plus(lease.name(), lease);
     }
     TreePMap<String, Instant> graves = bounded(deleted.plusAll(e.deleted())).minusAll(out.keySet());

@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
 /// Changes as server-sent events: `snapshot` (what `/watch` answers) at first and after a gap, then
 /// `put` (an entry) and `delete` (`{"name":...,"unregistered":true|false}`). The id of the last
 /// event of a change is the table's version, to resume from. A reader that is slow gets what is
-/// true now, not every step.
+/// true now, not every step, and so does everyone when changes come faster than every 10 ms.
 final class WatchStream {
   private static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
+  private static final Duration PACE = Duration.ofMillis(10);
   private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
   private final LeaseStore store;
@@ -33,34 +34,43 @@ final class WatchStream {
       LeaseStore.Delta delta = store.since(seen);
       String version = store.version(delta.table());
       if (!version.equals(seen)) {
-        sink.write(events(delta, version));
+        Set<String> names = delta.names();
+        if (names == null) {
+          snapshot(delta.table(), version, sink);
+        } else {
+          sink.write(events(delta.table(), names, version));
+        }
         seen = version;
+        Thread.sleep(PACE);
       } else if (version.equals(store.version(store.await(version, KEEP_ALIVE)))) {
         sink.write(COMMENT);
       }
     }
   }
 
-  private byte[] events(LeaseStore.Delta delta, String version) {
+  /// Piece by piece: of a large table many readers ask at once, when the registry has restarted.
+  private void snapshot(Table t, String version, Response.BodySink sink)
+      throws IOException, InterruptedException {
+    sink.write(utf8("event: snapshot\nid: " + version + "\ndata: "));
+    Answers.watch(t, version, store.now()).writeTo(sink::write);
+    sink.write(utf8("\n\n"));
+  }
+
+  private byte[] events(Table t, Set<String> names, String version) {
     ByteArrayOutputStream out = new ByteArrayOutputStream(1024);
     Now now = store.now();
-    Set<String> names = delta.names();
-    if (names == null) {
-      event(out, "snapshot", version, Answers.watch(delta.table(), version, now));
-      return out.toByteArray();
-    }
     int left = names.size();
     if (left == 0) {
       put(out, "id: " + version + "\n\n");
     }
     for (String name : names) {
       left--;
-      Lease lease = delta.table().leases().get(name);
+      Lease lease = t.leases().get(name);
       String id = left == 0 ? version : null;
       if (lease != null) {
         event(out, "put", id, Answers.service(lease, now));
       } else {
-        boolean unregistered = delta.table().deleted().containsKey(name);
+        boolean unregistered = t.deleted().containsKey(name);
         event(out, "delete", id, Json.bytes(Map.of("name", name, "unregistered", unregistered)));
       }
     }
@@ -75,6 +85,10 @@ final class WatchStream {
   }
 
   private static void put(ByteArrayOutputStream out, String text) {
-    out.writeBytes(text.getBytes(StandardCharsets.UTF_8));
+    out.writeBytes(utf8(text));
+  }
+
+  private static byte[] utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
   }
 }

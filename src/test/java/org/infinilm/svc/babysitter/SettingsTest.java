@@ -100,6 +100,80 @@ class SettingsTest {
         .containsEntry("type", "openai-api");
   }
 
+  /// The files of the four earlier deployments, field by field from the compatibility notes: name,
+  /// port, GPUs, tensor parallelism, cache type, further arguments.
+  @ParameterizedTest
+  @CsvSource({
+    "paged-cache-9g_8b_thinking, 8100, 0, 1, paged, --num_blocks=512",
+    "static-cache-9g_8b_thinking, 8200, 2, 1, static, --max_cache_len=4096",
+    "paged-cache-9g_8b_thinking-2, 8300, 3, 1, paged, --num_blocks=512",
+    "paged-cache-qwen3-32b, 8100, '0,1,2,3', 4, paged, --block_size=16",
+    "static-cache-qwen3-32b, 8200, '4,5,6,7', 4, static, --max_cache_len=16384",
+    "paged-cache-qwen3-32b-2, 8300, '4,5,6,7', 4, paged, --block_size=16",
+    "master-9g_8b_thinking, 8100, 1, 1, '', --log_level=INFO",
+    "slave-9g_8b_thinking, 8200, 2, 1, '', --log_level=INFO",
+    "slave2-Qwen3-32B, 8200, '0,1', 2, '', --log_level=INFO"
+  })
+  void theFilesOfTheEarlierDeploymentsAreReadUnchanged(
+      String name, int port, String gpus, int tp, String cache, String more) throws Exception {
+    String toml =
+        """
+        # an instance of the case
+        name = "%s"
+        host = "0.0.0.0"
+        port = %d
+        registry_url = "http://localhost:18000"
+        router_url = "http://localhost:8000"
+
+        [babysitter]
+        max_restarts = 10000
+        restart_delay = 5
+        heartbeat_interval = 30
+
+        [backend]
+        type = "command"
+        command = "/opt/conda/bin/python"
+        args = [
+            "/workspace/InfiniLM/python/infinilm/server/inference_server.py", "--metax",
+            "--model_path", "/models/m", "--max_batch_size", "8", "--tp", "%d",
+            "--temperature", "1.0", "--top_p", "0.8", "--top_k", "1",
+            "--host", "0.0.0.0", "--port", "%d",%s "%s",
+        ]
+
+        [backend.env]
+        HPCC_VISIBLE_DEVICES = "%s"
+        """
+            .formatted(
+                name,
+                port,
+                tp,
+                port,
+                cache.isEmpty() ? "" : " \"--cache_type\", \"" + cache + "\",",
+                more,
+                gpus);
+    if (!cache.isEmpty()) {
+      toml += "\n[metadata]\ncache_type = \"" + cache + "\"\nstatic = true\n";
+    }
+    Settings s = read(toml);
+    assertThat(s.warnings()).isEmpty();
+    assertThat(s.name()).isEqualTo(name);
+    assertThat(s.port()).isEqualTo(port);
+    assertThat(s.backend().env()).containsExactly(Map.entry("HPCC_VISIBLE_DEVICES", gpus));
+    List<String> argv = s.backend().argv(s, null);
+    assertThat(argv).startsWith("/opt/conda/bin/python").endsWith(more).contains("--tp", "" + tp);
+    Map<String, Object> metadata = Entries.server(s, Entries.configured(List.of("m"))).metadata();
+    if (cache.isEmpty()) {
+      assertThat(metadata).doesNotContainKey("cache_type").doesNotContainKey("static");
+    } else {
+      assertThat(metadata).containsEntry("cache_type", cache).containsEntry("static", true);
+    }
+    String flag = more.substring(2, more.indexOf('='));
+    String value = more.substring(more.indexOf('=') + 1);
+    if (!flag.equals("log_level")) {
+      assertThat(metadata).containsEntry(flag, Long.parseLong(value));
+    }
+  }
+
   @Test
   void theShippedCaseFilesAreReadWithoutAWarning() throws Exception {
     try (Stream<Path> files = Files.walk(Path.of("deployment", "cases"))) {

@@ -59,8 +59,14 @@ class LauncherTest {
   }
 
   private Ran run(Map<String, String> env, String program, String... args) throws Exception {
-    List<String> command =
-        new ArrayList<>(List.of(home.resolve("bin").resolve(program).toString()));
+    return run(List.of(), env, program, args);
+  }
+
+  /// @param shell that reads the script; empty for the one that it names itself
+  private Ran run(List<String> shell, Map<String, String> env, String program, String... args)
+      throws Exception {
+    List<String> command = new ArrayList<>(shell);
+    command.add(home.resolve("bin").resolve(program).toString());
     command.addAll(List.of(args));
     ProcessBuilder b = new ProcessBuilder(command).redirectErrorStream(true);
     b.environment().keySet().removeIf(k -> k.startsWith("LC_") || k.startsWith("INFINI_"));
@@ -72,6 +78,27 @@ class LauncherTest {
     byte[] out = p.getInputStream().readAllBytes();
     assertThat(p.waitFor(30, TimeUnit.SECONDS)).isTrue();
     return new Ran(p.exitValue(), new String(out, StandardCharsets.UTF_8));
+  }
+
+  @Test
+  void everyShellOfThisMachineRunsIt() throws Exception {
+    List<List<String>> shells = new ArrayList<>();
+    for (String words :
+        List.of("sh", "dash", "bash --posix", "busybox sh", "ksh", "zsh --emulate sh")) {
+      List<String> shell = List.of(words.split(" "));
+      for (String folder : System.getenv("PATH").split(":")) {
+        if (Files.isExecutable(Path.of(folder, shell.getFirst())) && !shells.contains(shell)) {
+          shells.add(shell);
+        }
+      }
+    }
+    assertThat(shells).hasSizeGreaterThan(1);
+    run(Map.of(), "infini", "up");
+    for (List<String> shell : shells) {
+      Ran ran = run(shell, Map.of(), "infini", "up", "--name", "two words", "ü*");
+      assertThat(ran.exit()).as(ran.out()).isZero();
+      assertThat(ran.arguments()).as(shell.toString()).endsWith("up", "--name", "two words", "ü*");
+    }
   }
 
   private List<Path> caches() throws IOException {

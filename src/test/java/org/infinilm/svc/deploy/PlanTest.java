@@ -47,6 +47,9 @@ class PlanTest {
     assertThat(backend.texts("args"))
         .containsExactly("--served_model_name", "9g_8b_thinking", "--max_cache_len", "32768");
     assertThat(fixed.plain()).extractingByKey("metadata").hasToString("{cache_type=static}");
+    assertThat(fixed.plain())
+        .extractingByKey("babysitter")
+        .hasToString("{log_file=static-cache-9g_8b_thinking.server.log}");
   }
 
   @Test

@@ -142,7 +142,7 @@ class AnswersTest {
 
   @Test
   void services() {
-    assertThat(text(Answers.services(List.of(x()), at(1))))
+    assertThat(text(Answers.services(List.of(x()), at(1)).bytes()))
         .isEqualTo(
             "{\"services\":["
                 + SERVICE
@@ -173,7 +173,18 @@ class AnswersTest {
   @Test
   void watch() {
     Table t = table().apply(new Event.Delete("b"), at(2)).next();
-    assertThat(text(Answers.watch(t, "boot-3", at(2))))
+    assertThat(text(Answers.watch(t, "boot-3", at(2)).bytes()))
         .isEqualTo("{\"deleted\":[\"b\"],\"services\":[" + SERVICE + "],\"version\":\"boot-3\"}");
+  }
+
+  @Test
+  void piecesTogetherAreTheWhole() throws Exception {
+    List<Lease> many = java.util.Collections.nCopies(2000, x());
+    Answers.Listing list = Answers.services(many, at(1));
+    assertThat(list.isSmall()).isFalse();
+    java.io.ByteArrayOutputStream pieces = new java.io.ByteArrayOutputStream();
+    list.writeTo(pieces::writeBytes);
+    assertThat(pieces.toByteArray()).isEqualTo(list.bytes());
+    assertThat(Answers.services(List.of(), at(1)).isSmall()).isTrue();
   }
 }

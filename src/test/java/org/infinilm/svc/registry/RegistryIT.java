@@ -430,6 +430,44 @@ class RegistryIT {
   }
 
   @Test
+  void readingMayWantATokenOfItsOwn() throws Exception {
+    RegistryServer.Options o =
+        RegistryServer.Options.at(0).tokens(new Tokens(List.of("w"), List.of("r")));
+    try (RegistryServer guarded = start(o)) {
+      RegistryClient without = new RegistryClient(http, base(guarded), null);
+      RegistryClient reader = new RegistryClient(http, base(guarded), "r");
+      RegistryClient writer = new RegistryClient(http, base(guarded), "w");
+      Registration r = registration("x", 1, "mock");
+      assertThatThrownBy(() -> reader.register(r)).hasMessageContaining("401");
+      writer.register(r);
+      assertThat(reader.services()).hasSize(1);
+      assertThat(writer.watch(null, Duration.ZERO).services()).hasSize(1);
+      assertThatThrownBy(without::services).hasMessageContaining("401");
+      for (String path : List.of("/stats", "/metrics", "/watch", "/services/x", "/nothing")) {
+        assertThat(http.get(URI.create(base(guarded) + path), LONG).status())
+            .as(path)
+            .isEqualTo(401);
+      }
+      assertThat(http.get(URI.create(base(guarded) + "/health"), LONG).status()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void aListOfThousandsIsWholeHoweverItIsSent() throws Exception {
+    for (int i = 0; i < 1200; i++) {
+      client.register(registration("n" + i, 1 + i, "mock"));
+    }
+    String url = base(registry) + "/services?healthy=true";
+    Client.Reply all = http.get(URI.create(url), LONG);
+    JsonNode tree = Json.tree(all.body());
+    assertThat(tree.path("total").asInt()).isEqualTo(1200);
+    assertThat(tree.path("services")).hasSize(1200);
+    assertThat(client.watch(null, Duration.ZERO).services()).hasSize(1200);
+    Client.Reply head = http.send("HEAD", URI.create(url), Headers.NONE, new byte[0], LONG);
+    assertThat(head.headers().get("content-length")).isEqualTo("" + all.body().length);
+  }
+
+  @Test
   void sweepsFindOutWhoIsIllAndFollowNoRedirect() throws Exception {
     AtomicInteger reached = new AtomicInteger();
     CountDownLatch swept = new CountDownLatch(2);

@@ -68,6 +68,20 @@ class TableTest {
   }
 
   @Test
+  void aShorterLeaseIsStaleAndRemovedInProportion() {
+    Table t = Table.EMPTY.apply(new Event.Register(entry("a")), at(0)).next();
+    assertThat(lease(t, "a").isHealthy(shortly(0.9))).isTrue();
+    assertThat(lease(t, "a").isHealthy(shortly(1))).isFalse();
+    assertThat(t.untilStale(shortly(0.4))).isEqualTo(Duration.ofMillis(600));
+    assertThat(t.apply(new Event.CleanUp(), shortly(2.5)).removed()).isEmpty();
+    assertThat(t.apply(new Event.CleanUp(), shortly(2.6)).removed()).containsExactly("a");
+  }
+
+  private static Now shortly(double seconds) {
+    return new Now(at(seconds).wall(), at(seconds).nanos(), Duration.ofSeconds(1));
+  }
+
+  @Test
   void onlyACleanUpRemoves() {
     Table t = after(0, register("a"), 1000, new Event.Aged());
     assertThat(t.leases()).containsKey("a");

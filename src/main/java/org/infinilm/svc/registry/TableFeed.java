@@ -1,0 +1,235 @@
+package org.infinilm.svc.registry;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// The registry's table kept up to date from its stream of changes ([WatchStream]). One virtual
+/// thread reads; [#await] is thread-safe. It ends with the stream, or when nobody has asked for two
+/// minutes.
+final class TableFeed implements Client.Listener {
+  /// How to read the stream; returns or throws when it ends.
+  interface Stream {
+    void read(String since, Client.Listener listener) throws IOException, InterruptedException;
+  }
+
+  /// The registry knows no such stream.
+  static final class NoStream extends IOException {
+    private static final long serialVersionUID = 1;
+  }
+
+  private static final int MAX_EVENT_BYTES = 256 << 20;
+  private static final int MAX_DELETED = 2000;
+  private static final int IDLE_COMMENTS = 8;
+
+  /// One event; those of a change count together, when the last has come.
+  private record Change(String event, JsonNode data) {}
+
+  private final Stream stream;
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private final Map<String, Service> table = new TreeMap<>();
+  private final Set<String> deleted = new LinkedHashSet<>();
+  private String version;
+  private @Nullable Watch published;
+  private @Nullable IOException failure;
+  private int commentsSinceAsked;
+
+  private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+  private final List<Change> pending = new ArrayList<>();
+  private String event = "";
+  private String id = "";
+  private byte[] data = new byte[0];
+
+  private TableFeed(Stream stream, Watch from) {
+    this.stream = stream;
+    this.version = from.version();
+    from.services().forEach(s -> table.put(s.name(), s));
+    deleted.addAll(from.deleted());
+  }
+
+  /// Follows the changes since `from`.
+  static TableFeed start(Stream stream, Watch from) {
+    TableFeed feed = new TableFeed(stream, from);
+    String since = from.version();
+    Thread.ofVirtual().name("table-feed").start(() -> feed.run(since));
+    return feed;
+  }
+
+  private void run(String since) {
+    IOException end = new IOException("the registry ended its stream of changes");
+    try {
+      stream.read(since, this);
+    } catch (IOException e) {
+      end = e;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      end = new IOException("the registry's stream of changes cannot be read: " + e, e);
+    }
+    lock.lock();
+    try {
+      failure = end;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// The table as soon as its version is not `version`, else after `wait`.
+  ///
+  /// @throws IOException once the stream has ended; [NoStream] when there is none
+  Watch await(String seen, Duration wait) throws IOException, InterruptedException {
+    long left = wait.toNanos();
+    lock.lockInterruptibly();
+    try {
+      commentsSinceAsked = 0;
+      while (left > 0 && failure == null && version.equals(seen)) {
+        left = changed.awaitNanos(left);
+      }
+      if (failure != null) {
+        throw failure;
+      }
+      Watch now = published;
+      if (now == null) {
+        now = new Watch(version, new ArrayList<>(table.values()), new ArrayList<>(deleted));
+        published = now;
+      }
+      return now;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void head(int status, Headers headers) {
+    String type = headers.get("content-type");
+    if (status != 200 || type == null || !type.startsWith("text/event-stream")) {
+      event = "refused";
+    }
+  }
+
+  @Override
+  public void piece(byte[] piece) throws IOException {
+    if (event.equals("refused")) {
+      throw new NoStream();
+    }
+    for (byte b : piece) {
+      if (b != '\n') {
+        line.write(b);
+        if (line.size() > MAX_EVENT_BYTES) {
+          throw new IOException("an event of more than " + MAX_EVENT_BYTES + " bytes");
+        }
+      } else {
+        endOfLine();
+        line.reset();
+      }
+    }
+  }
+
+  private void endOfLine() throws IOException {
+    if (line.size() == 0) {
+      dispatch();
+      return;
+    }
+    byte[] all = line.toByteArray();
+    if (begins(all, "data: ")) {
+      data = java.util.Arrays.copyOfRange(all, 6, all.length);
+    } else if (begins(all, "event: ")) {
+      event = new String(all, 7, all.length - 7, StandardCharsets.UTF_8);
+    } else if (begins(all, "id: ")) {
+      id = new String(all, 4, all.length - 4, StandardCharsets.UTF_8);
+    } else if (all[0] == ':') {
+      comment();
+    }
+  }
+
+  private static boolean begins(byte[] line, String with) {
+    byte[] w = with.getBytes(StandardCharsets.US_ASCII);
+    return line.length >= w.length && java.util.Arrays.equals(line, 0, w.length, w, 0, w.length);
+  }
+
+  private void comment() throws IOException {
+    lock.lock();
+    try {
+      if (++commentsSinceAsked > IDLE_COMMENTS) {
+        throw new IOException("nobody asks for the registry's table any more");
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void dispatch() throws IOException {
+    JsonNode n = data.length == 0 ? null : Json.tree(data);
+    if (n != null) {
+      pending.add(new Change(event, n));
+    }
+    if (!id.isEmpty()) {
+      lock.lock();
+      try {
+        pending.forEach(this::take);
+        version = id;
+        published = null;
+        changed.signalAll();
+      } finally {
+        lock.unlock();
+      }
+      pending.clear();
+    }
+    event = "";
+    id = "";
+    data = new byte[0];
+  }
+
+  private void take(Change c) {
+    JsonNode n = c.data();
+    switch (c.event()) {
+      case "snapshot" -> {
+        table.clear();
+        deleted.clear();
+        n.path("services").forEach(this::put);
+        n.path("deleted").forEach(name -> deleted.add(name.asText()));
+      }
+      case "put" -> put(n);
+      case "delete" -> {
+        String name = n.path("name").asText();
+        table.remove(name);
+        if (n.path("unregistered").asBoolean()) {
+          deleted.add(name);
+          if (deleted.size() > MAX_DELETED) {
+            Iterator<String> oldest = deleted.iterator();
+            oldest.next();
+            oldest.remove();
+          }
+        }
+      }
+      default -> {
+        // an event of a later registry
+      }
+    }
+  }
+
+  private void put(JsonNode n) {
+    Service s = Service.read(n);
+    if (s != null) {
+      table.put(s.name(), s);
+      deleted.remove(s.name());
+    }
+  }
+}
