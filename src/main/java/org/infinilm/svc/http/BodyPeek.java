@@ -227,15 +227,16 @@ public final class BodyPeek {
         }
         sink.feed(window, 0, n);
       }
-    } catch (IOException | RuntimeException e) {
-      return badCoding(sink.peeked(bytes), coding);
+    } catch (IOException | RuntimeException | StackOverflowError | InternalError e) {
+      // decoders meet damage in every way
+      return badCoding(sink.peeked(bytes), coding, e);
     }
     return sink.peeked(bytes);
   }
 
   /// A body that breaks in its coding after its model is the instance's to judge, as one that
   /// breaks in its JSON.
-  private static Peeked badCoding(Peeked p, String coding) {
+  private static Peeked badCoding(Peeked p, String coding, Throwable why) {
     return new Peeked(
         Form.BAD_CODING,
         p.model(),
@@ -247,6 +248,8 @@ public final class BodyPeek {
         p.bytes(),
         p.extent(),
         p.prompt(),
-        "the body is not in the coding of its content-encoding: " + coding);
+        why instanceof ContentCoding.Refused
+            ? String.valueOf(why.getMessage())
+            : "the body is not in the coding of its content-encoding: " + coding);
   }
 }

@@ -7,7 +7,6 @@ import java.io.InputStream;
 import java.io.PushbackInputStream;
 import java.util.List;
 import java.util.Locale;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
 import org.brotli.dec.BrotliInputStream;
@@ -22,6 +21,13 @@ final class ContentCoding {
   static final List<String> KNOWN = List.of("gzip", "deflate", "br", "zstd");
 
   private ContentCoding() {}
+
+  /// A body that is in its coding, but in a way that is not supported; the message says which.
+  static final class Refused extends IOException {
+    Refused(String why) {
+      super(why);
+    }
+  }
 
   /// The one coding of a Content-Encoding field, `identity` for none, or null when there is an
   /// unknown one or more than one: codings inside each other have no bound that their size tells.
@@ -47,10 +53,10 @@ final class ContentCoding {
   /// A stream that undoes `coding`; damage shows as an exception of any kind.
   static InputStream open(String coding, InputStream in) throws IOException {
     return switch (coding) {
-      case "gzip" -> new GZIPInputStream(in, 8192);
+      case "gzip" -> new GzipMembers(in);
       case "deflate" -> deflate(in);
       case "br" -> new BrotliInputStream(in);
-      case "zstd" -> new ZstdJavaInputStream(in);
+      case "zstd" -> new ZstdJavaInputStream(new ZstdFrames(in));
       default -> throw new IllegalArgumentException(coding);
     };
   }

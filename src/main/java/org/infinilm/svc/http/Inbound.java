@@ -3,6 +3,8 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /// One request of a client, body complete, and the way back. Event-loop confined, except
 /// [#execute].
@@ -32,6 +34,10 @@ public interface Inbound {
   /// follow as after [#relayHead].
   void startStream(List<Header> fields);
 
+  /// Whether bytes of ours may stand in the body of the answer that has begun: not where there is
+  /// no body, nor where the instance has told its length.
+  boolean takesOurs();
+
   /// Passes on a slice; takes ownership.
   void relayBody(ByteBuf slice);
 
@@ -39,8 +45,8 @@ public interface Inbound {
 
   void relayEnd();
 
-  /// Writes a last piece of a relayed body, then closes without ending the message, so that the
-  /// client sees the break.
+  /// Writes a last piece of a relayed body, where it takes bytes of ours, then closes without
+  /// ending the message, so that the client sees the break.
   void breakOff(byte[] lastPiece);
 
   /// Answers without an instance.
@@ -48,6 +54,14 @@ public interface Inbound {
 
   /// Hands the request to a blocking handler on a virtual thread, whose whole answer is sent.
   void serve(Handler handler);
+
+  /// Does `work`, which may take long and may read head and body, on another thread, then hands
+  /// what came of it to `then` on this event loop; or drops both when the client leaves before the
+  /// work began.
+  <T> void apart(Supplier<T> work, Consumer<T> then);
+
+  /// Memory for what is made of the body.
+  Room room();
 
   boolean isWritable();
 

@@ -10,4 +10,8 @@ public interface InboundEvents {
 
   /// The server ends now: what is not answered yet must be, at once.
   void shutdown();
+
+  /// Code of ours failed on the way of this request, after which nothing more would come: what is
+  /// not answered yet must be, at once.
+  void fault();
 }

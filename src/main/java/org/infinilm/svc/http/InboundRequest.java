@@ -24,7 +24,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +46,9 @@ final class InboundRequest implements Inbound {
 
         @Override
         public void shutdown() {}
+
+        @Override
+        public void fault() {}
       };
 
   private final ProxyConnection connection;
@@ -61,6 +67,13 @@ final class InboundRequest implements Inbound {
 
   /// Whether the answer under way has no body, whatever the instance sends.
   private boolean bodyless;
+
+  /// Whether the answer under way has the length that the instance told, so that each byte of ours
+  /// would be taken for one of its own.
+  private boolean lengthTold;
+
+  /// What another thread does for this request.
+  private @Nullable Apart apart;
 
   /// The answer whose trailers the client is to get.
   private @Nullable NettyResponseHead trailing;
@@ -165,6 +178,8 @@ final class InboundRequest implements Inbound {
         keepAlive = false;
         endsByClose = true;
       }
+    } else {
+      lengthTold = true;
     }
     headSent = true;
     NettyFields.apply(h, patch);
@@ -194,6 +209,9 @@ final class InboundRequest implements Inbound {
   }
 
   private void connectionField(HttpHeaders h) {
+    if (!h.contains(HttpHeaderNames.DATE)) {
+      h.set(HttpHeaderNames.DATE, connection.date().now());
+    }
     connection.cors().mark(request.headers().get(HttpHeaderNames.ORIGIN), h);
     keepAlive = keepAlive && connection.keepsAlive();
     if (!keepAlive) {
@@ -201,6 +219,11 @@ final class InboundRequest implements Inbound {
     } else if (request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
     }
+  }
+
+  @Override
+  public boolean takesOurs() {
+    return headSent && !bodyless && !lengthTold;
   }
 
   @Override
@@ -234,7 +257,7 @@ final class InboundRequest implements Inbound {
     if (ended) {
       return;
     }
-    if (lastPiece.length > 0) {
+    if (lastPiece.length > 0 && takesOurs()) {
       channel.write(
           new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)), channel.voidPromise());
     }
@@ -253,8 +276,17 @@ final class InboundRequest implements Inbound {
     }
   }
 
-  /// Ends a request that met a fault of ours: nobody waits for ever.
+  /// Ends a request that met a fault of ours: by its owner, or here when that fails too. Nobody
+  /// waits for ever.
   void fault() {
+    if (ended) {
+      return;
+    }
+    try {
+      events.fault();
+    } catch (Throwable e) {
+      Faults.note("a request's end after a fault", e);
+    }
     if (ended) {
       return;
     }
@@ -264,7 +296,7 @@ final class InboundRequest implements Inbound {
       if (headSent) {
         breakOff(new byte[0]);
       } else {
-        answer(connection.failed());
+        answer(connection.failed(request));
       }
     } catch (RuntimeException e) {
       Faults.note("an answer about a fault", e);
@@ -311,7 +343,7 @@ final class InboundRequest implements Inbound {
     }
   }
 
-  private static Response handle(Handler handler, Request r) {
+  private Response handle(Handler handler, Request r) {
     try {
       return handler.handle(r);
     } catch (InterruptedException e) {
@@ -319,8 +351,46 @@ final class InboundRequest implements Inbound {
     } catch (Throwable e) {
       // an Error too: a client must not wait for an answer that never comes
       LOG.error("{} {} failed", r.method(), r.path(), e);
-      return Response.json(500, Map.of("error", "internal error"));
+      return connection.failed(request);
     }
+  }
+
+  @Override
+  public <T> void apart(Supplier<T> work, Consumer<T> then) {
+    Apart a =
+        new Apart(
+            body,
+            () -> {
+              try {
+                T made = work.get();
+                channel.eventLoop().execute(() -> goOn(then, made));
+              } catch (Throwable e) {
+                // an Error too: a client must not wait for an answer that never comes
+                Faults.note("reading a request", e);
+                channel.eventLoop().execute(this::fault);
+              }
+            });
+    apart = a;
+    try {
+      connection.readers().execute(a);
+    } catch (RejectedExecutionException ends) {
+      a.takeBack();
+      throw ends;
+    }
+  }
+
+  private <T> void goOn(Consumer<T> then, T made) {
+    try {
+      then.accept(made);
+    } catch (Throwable e) {
+      Faults.note("a request's start", e);
+      fault();
+    }
+  }
+
+  @Override
+  public Room room() {
+    return connection.room();
   }
 
   @Override
@@ -361,6 +431,10 @@ final class InboundRequest implements Inbound {
 
   private void end(ProxyConnection.Next next) {
     ended = true;
+    Apart a = apart;
+    if (a != null) {
+      a.takeBack();
+    }
     body.release();
     connection.done(this, next);
   }

@@ -49,7 +49,7 @@ final class MemoryBudget {
   }
 
   /// What one connection holds. Its own loop changes it; others read it, and may give it up.
-  final class Share {
+  final class Share implements Room {
     private final AtomicLong counted = new AtomicLong();
     private final Runnable giveUp;
     private long body;
@@ -75,6 +75,20 @@ final class MemoryBudget {
       long by = bytes - waiting;
       waiting = bytes;
       return change(by);
+    }
+
+    @Override
+    public boolean take(long bytes) {
+      boolean got = change(bytes);
+      if (!got) {
+        change(-bytes);
+      }
+      return got;
+    }
+
+    @Override
+    public void giveBack(long bytes) {
+      change(-bytes);
     }
 
     /// @param ticks since this use of memory began

@@ -26,6 +26,7 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetAddress;
+import java.util.concurrent.ExecutorService;
 import org.infinilm.svc.http.ClientClock.Phase;
 import org.jspecify.annotations.Nullable;
 
@@ -66,10 +67,12 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final StrictRequestDecoder decoder = new StrictRequestDecoder(this::takesNext);
   private final BodyCollector body = new BodyCollector();
   private @Nullable HttpRequest head;
-  private @Nullable String requestId;
-  private @Nullable String origin;
-  private HttpMethod method = HttpMethod.GET;
+
+  /// The request that is on its way or was last, as far as it is known.
+  private @Nullable HttpRequest asking;
+
   private @Nullable InboundRequest current;
+  private long mostBodyBytes;
   private boolean continueDue;
   private boolean closing;
   private boolean counted;
@@ -182,9 +185,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private void take(HttpObject part) {
     if (part.decoderResult().isFailure()) {
       if (head == null) {
-        requestId = null;
-        origin = null;
-        method = HttpMethod.GET;
+        asking = null;
       }
       ReferenceCountUtil.release(part);
       refuseBroken(part.decoderResult().cause());
@@ -204,10 +205,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   private void begin(HttpRequest request) {
     clock.enter(Phase.BODY, loop.now());
-    requestId = request.headers().get("x-request-id");
-    origin = request.headers().get(HttpHeaderNames.ORIGIN);
-    method = request.method();
+    asking = request;
     RequestCheck.Refusal no = RequestCheck.refusal(request);
+    mostBodyBytes =
+        Math.min(shared.options.limits().maxBodyBytes(), shared.front.mostBodyBytes(request.uri()));
     long length = HttpUtil.getContentLength(request, 0L);
     if (no != null) {
       refuse(no.status(), no.why());
@@ -215,7 +216,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       refuse(501, "WebSocket upgrades are not supported");
     } else if (place == Places.Place.RESERVED && !shared.front.vital(request.uri())) {
       refuse(503, "too many connections (expected: at most " + shared.places.most() + ")");
-    } else if (length > shared.options.limits().maxBodyBytes()) {
+    } else if (length > mostBodyBytes) {
       refuse(413, tooLarge());
     } else if (!shared.memory.admits(length)) {
       refuse(503, memoryFull());
@@ -229,7 +230,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private void collect(HttpContent content) {
     clock.read(content.content().readableBytes(), loop.now());
     body.add(content.content(), channel.alloc());
-    if (body.bytes() > shared.options.limits().maxBodyBytes()) {
+    if (body.bytes() > mostBodyBytes) {
       refuse(413, tooLarge());
     } else if (!memory.body(body.held())) {
       refuse(503, memoryFull());
@@ -239,9 +240,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private String tooLarge() {
-    return "request body too large (expected: at most "
-        + shared.options.limits().maxBodyBytes()
-        + " bytes)";
+    return "request body too large (expected: at most " + mostBodyBytes + " bytes)";
   }
 
   private String memoryFull() {
@@ -285,9 +284,27 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     return shared.options.cors();
   }
 
-  /// What a client is told after a fault of ours.
-  Response failed() {
-    return shared.front.refusal(500, "internal error", requestId);
+  HttpDate date() {
+    return shared.date;
+  }
+
+  ExecutorService readers() {
+    return shared.readers;
+  }
+
+  Room room() {
+    return memory;
+  }
+
+  /// What the client of `r` is told after a fault of ours.
+  Response failed(HttpRequest r) {
+    return shared.front.refusal(500, "internal error", asked(r));
+  }
+
+  private static Front.Asked asked(@Nullable HttpRequest r) {
+    return r == null
+        ? new Front.Asked(null, null, null)
+        : new Front.Asked(r.method().name(), r.uri(), r.headers().get("x-request-id"));
   }
 
   /// The answer of `r` is written (or broken off); the next request may start.
@@ -296,6 +313,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return;
     }
     current = null;
+    asking = null;
     memory.body(0);
     if (!channel.isActive() || closing) {
       return;
@@ -369,14 +387,20 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   /// Answers and closes, once the client has had time to see the answer.
   private void refuse(int status, String why) {
+    refuse(shared.front.refusal(status, why, asked(asking)));
+  }
+
+  private void refuse(Response said) {
+    HttpRequest r = asking;
     closing = true;
     clock.enter(Phase.CLOSING, loop.now());
     head = null;
     releaseBody();
     DefaultFullHttpResponse full =
-        InboundRequest.full(shared.front.refusal(status, why, requestId), method);
+        InboundRequest.full(said, r == null ? HttpMethod.GET : r.method());
+    full.headers().set(HttpHeaderNames.DATE, shared.date.now());
     full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
-    cors().mark(origin, full.headers());
+    cors().mark(r == null ? null : r.headers().get(HttpHeaderNames.ORIGIN), full.headers());
     channel.writeAndFlush(full).addListener(f -> linger());
   }
 
@@ -470,11 +494,13 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
   }
 
-  /// Ends the request in flight; its answer closes the connection.
+  /// Ends the request in flight, one that still arrives included; its answer closes the connection.
   void shutdown() {
     InboundRequest r = current;
     if (r != null) {
       r.shutdown();
+    } else if (!closing && (head != null || clock.phase() == Phase.HEAD)) {
+      refuse(shared.front.ending(asked(head)));
     }
   }
 

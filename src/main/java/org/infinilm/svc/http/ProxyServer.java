@@ -14,12 +14,17 @@ import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseEncoder;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.time.InstantSource;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -77,6 +82,10 @@ public final class ProxyServer implements AutoCloseable {
     final ClientClock.Limits limits;
     final MemoryBudget memory;
     final Places places;
+    final HttpDate date;
+
+    /// Read bodies that take long to read; idle ones end.
+    final ExecutorService readers;
 
     /// Connections that may still bring or get something.
     final AtomicInteger live = new AtomicInteger();
@@ -90,7 +99,7 @@ public final class ProxyServer implements AutoCloseable {
     /// So does having nothing to do.
     volatile boolean closeIdle;
 
-    Shared(Options options, Front front) {
+    Shared(Options options, Front front, InstantSource clock) {
       this.options = options;
       this.front = front;
       this.limits = ClientClock.Limits.of(options.times());
@@ -99,6 +108,18 @@ public final class ProxyServer implements AutoCloseable {
           new Places(
               Descriptors.places(options.limits().maxConnections()),
               options.limits().maxConnectionsPerPeer());
+      this.date = new HttpDate(clock);
+      int threads = Math.max(2, options.threads() / 2);
+      ThreadPoolExecutor pool =
+          new ThreadPoolExecutor(
+              threads,
+              threads,
+              10,
+              TimeUnit.SECONDS,
+              new LinkedBlockingQueue<>(),
+              new DefaultThreadFactory("body-reader", true));
+      pool.allowCoreThreadTimeOut(true);
+      this.readers = pool;
     }
   }
 
@@ -112,10 +133,12 @@ public final class ProxyServer implements AutoCloseable {
 
   /// Binds and serves.
   ///
+  /// @param clock tells the time of answers
   /// @throws IOException when the port cannot be bound; the message names address, port and holder
-  public static ProxyServer start(Options options, Front front) throws IOException {
+  public static ProxyServer start(Options options, Front front, InstantSource clock)
+      throws IOException {
     ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
-    Shared shared = new Shared(options, front);
+    Shared shared = new Shared(options, front, clock);
     if (shared.places.most() < options.limits().maxConnections()) {
       LOG.warn(
           "{} client connections at most: this process may not open enough descriptors (ulimit -n) for {}",
@@ -266,6 +289,7 @@ public final class ProxyServer implements AutoCloseable {
   public void close() {
     listener.close().awaitUninterruptibly();
     connections.close().awaitUninterruptibly();
+    shared.readers.shutdown();
     loops.shutdownGracefully();
   }
 

@@ -62,6 +62,16 @@ record ApiError(
         500, Outcome.INTERNAL, "internal_error", SERVER, "Internal server error", null, true);
   }
 
+  /// The router ends before the request could be answered.
+  static ApiError shuttingDown() {
+    return unavailable("shutting_down", "the router ends; ask again");
+  }
+
+  /// There is no memory for what the request takes.
+  static ApiError noMemory() {
+    return unavailable("overloaded", "the router is out of memory for requests; try again");
+  }
+
   /// The request has come through this router before.
   static ApiError loop() {
     return new ApiError(

@@ -11,6 +11,7 @@ import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Failure.Kind;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
+import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Reason;
@@ -23,7 +24,7 @@ import org.slf4j.LoggerFactory;
 /*
  * The stages, in order, each one method:
  *
- *   read      what the body says: model, size, affinity, limits (Questions)  -> choose | end
+ *   read      what the body says (Reading, Questions), before there is one   -> choose | end
  *   choose    who may take it in the fleet of now (Retries), then the policy
  *             and a seat, at once or after a wait in line (Placement)        -> placed | end
  *   placed    an attempt, counted in                                         -> send
@@ -58,7 +59,8 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   private @Nullable Candidates candidates;
   private @Nullable Attempt attempt;
 
-  private Exchange(Plane plane, Inbound in, Account account, Question question) {
+  private Exchange(
+      Plane plane, Inbound in, Account account, Question question, @Nullable Rewritten body) {
     this.plane = plane;
     this.in = in;
     this.account = account;
@@ -66,35 +68,18 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     this.reply = new Reply(plane, in, account, question);
     this.retries = new Retries(plane, account);
     this.placement = new Placement(plane, in, account, question, this);
-    this.sending = new Sending(plane, in, question, account.requestId());
+    this.sending = new Sending(plane, in, question, account.requestId(), body);
   }
 
-  /// Takes a request over, on its event loop.
-  static void start(Plane plane, Inbound in) {
-    Account account = new Account(plane, in);
-    switch (read(plane, in, account)) {
-      case Question.Asked a -> {
-        plane.retryBudgets().of(a.question().model()).request();
-        Exchange x = new Exchange(plane, in, account, a.question());
-        in.events(x);
-        x.advance();
-      }
-      case Question.Wrong w -> {
-        in.answer(w.error().response(account.requestId(), w.shape()));
-        account.unread(w.error());
-      }
-    }
-  }
-
-  private static Question.Result read(Plane plane, Inbound in, Account account) {
-    try {
-      return plane.via().loops(in.head().joined("via"))
-          ? new Question.Wrong(ApiError.loop(), Route.of(in.head().path()).errors())
-          : Questions.read(plane, in);
-    } catch (RuntimeException e) {
-      LOG.error("request {} could not be read", account.requestId(), e);
-      return new Question.Wrong(ApiError.internal(), ErrorShape.OPENAI);
-    }
+  /// Takes over a request that [Reading] has read, on its event loop.
+  ///
+  /// @param body what instances get instead of the client's own, or null
+  static void start(
+      Plane plane, Inbound in, Account account, Question question, @Nullable Rewritten body) {
+    plane.retryBudgets().of(question.model()).request();
+    Exchange x = new Exchange(plane, in, account, question, body);
+    in.events(x);
+    x.advance();
   }
 
   /// Goes on until the next event is somebody else's: an instance's, the line's, the client's.
@@ -315,7 +300,12 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void shutdown() {
-    stop(ApiError.unavailable("shutting_down", "the router ends; ask again"));
+    stop(ApiError.shuttingDown());
+  }
+
+  @Override
+  public void fault() {
+    stop(ApiError.internal());
   }
 
   /// Ends it from our side, wherever it stands.

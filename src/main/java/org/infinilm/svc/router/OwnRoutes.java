@@ -77,10 +77,8 @@ final class OwnRoutes {
   }
 
   private Response answer(Request r) {
-    if (!r.method().equals("GET") && !r.method().equals("HEAD")) {
-      return error(
-              405, "method_not_allowed", r.method() + " " + r.path() + " (expected: GET or HEAD)")
-          .with("allow", "GET,HEAD");
+    if (!allows(r.method())) {
+      return notAllowed(r.method(), r.path());
     }
     return switch (r.path()) {
       case "/health", "/status" -> Response.json(200, health());
@@ -96,6 +94,15 @@ final class OwnRoutes {
       case "/readyz" -> ready();
       default -> model(unescaped(r.path().substring("/v1/models/".length())));
     };
+  }
+
+  static boolean allows(String method) {
+    return method.equals("GET") || method.equals("HEAD");
+  }
+
+  static Response notAllowed(String method, String path) {
+    return error(405, "method_not_allowed", method + " " + path + " (expected: GET or HEAD)")
+        .with("allow", "GET,HEAD");
   }
 
   private Map<String, Object> health() {

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// Keeps a stream from falling silent, for clients behind proxies that cut what is silent: after
@@ -17,21 +18,31 @@ final class QuietStream {
   private final Inbound in;
   private final String requestId;
   private final Duration pause;
+  private final Ticker ticker;
   private @Nullable Runnable timer;
   private @Nullable Answer answer;
   private boolean started;
   private boolean over;
-  private long seenBytes;
 
-  QuietStream(Inbound in, String requestId, Duration pause) {
+  /// When the client got something last.
+  private long heardNanos;
+
+  QuietStream(Inbound in, String requestId, Duration pause, Ticker ticker) {
     this.in = in;
     this.requestId = requestId;
     this.pause = pause;
-    next();
+    this.ticker = ticker;
+    heard();
+    next(pause.toNanos());
   }
 
-  private void next() {
-    timer = in.later(pause, this::quiet);
+  private void next(long nanos) {
+    timer = in.later(Duration.ofNanos(nanos), this::quiet);
+  }
+
+  /// Something goes to the client now.
+  void heard() {
+    heardNanos = ticker.nanos();
   }
 
   /// Whether the client has the head of a stream.
@@ -42,7 +53,6 @@ final class QuietStream {
   /// The answer whose bytes count from now on; null when it has failed.
   void follows(@Nullable Answer a) {
     answer = a;
-    seenBytes = 0;
     if (a != null && started) {
       a.beginEarly();
     }
@@ -52,16 +62,20 @@ final class QuietStream {
     if (over) {
       return;
     }
+    long left = pause.toNanos() - (ticker.nanos() - heardNanos);
+    if (left > 0) {
+      next(left);
+      return;
+    }
     Answer a = answer;
     if (a == null || a.tap().bytes() == 0) {
       begin(a);
       comment();
-    } else if (a.tap().bytes() != seenBytes) {
-      seenBytes = a.tap().bytes();
     } else if (a.betweenEvents()) {
       comment();
     }
-    next();
+    heard();
+    next(pause.toNanos());
   }
 
   private void begin(@Nullable Answer a) {
@@ -75,7 +89,7 @@ final class QuietStream {
   }
 
   private void comment() {
-    if (in.isWritable()) {
+    if (in.isWritable() && in.takesOurs()) {
       in.relayBody(Unpooled.wrappedBuffer(COMMENT));
       in.flush();
     }

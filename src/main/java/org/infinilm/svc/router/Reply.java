@@ -27,7 +27,7 @@ final class Reply {
             .config()
             .sseComments()
             .filter(pause -> question.streamForm() != null)
-            .map(pause -> new QuietStream(in, account.requestId(), pause))
+            .map(pause -> new QuietStream(in, account.requestId(), pause, plane.ticker()))
             .orElse(null);
   }
 
@@ -91,6 +91,9 @@ final class Reply {
     Answer a = answer;
     if (a == null) {
       throw new IllegalStateException("body before head");
+    }
+    if (quiet != null) {
+      quiet.heard();
     }
     if (!a.begun()) {
       a.begin(Answer.decision(account, question, from, plane.config().decisionHeaders()));

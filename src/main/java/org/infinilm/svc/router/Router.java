@@ -105,7 +105,8 @@ final class Router implements AutoCloseable {
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors()),
-            new RouterFront(plane, own));
+            new RouterFront(plane, own),
+            ticker::now);
     metrics.follow(server);
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();

@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// Where requests enter: the router's own routes go to a handler, everything else becomes an
 /// exchange.
 final class RouterFront implements Front {
+  /// Own routes read no body; what some clients send along is passed over.
+  private static final int OWN_BODY_BYTES = 64 << 10;
+
   private final Plane plane;
   private final OwnRoutes own;
 
@@ -22,21 +25,48 @@ final class RouterFront implements Front {
       String id = plane.ids().of(request.head().header("x-request-id"));
       request.serve(r -> own.handle(r, id));
     } else {
-      Exchange.start(plane, request);
+      Reading.start(plane, request);
     }
   }
 
   @Override
-  public Response refusal(int status, String why, @Nullable String requestId) {
-    ApiError e = ApiError.refusal(status, why);
+  public Response refusal(int status, String why, Asked asked) {
+    String path = path(asked.target());
+    String method = asked.method();
+    if (status == 413 && method != null && OwnRoutes.owns(path) && !OwnRoutes.allows(method)) {
+      return OwnRoutes.notAllowed(method, path)
+          .with("x-request-id", plane.ids().of(asked.requestId()));
+    }
+    return told(ApiError.refusal(status, why), path, asked);
+  }
+
+  @Override
+  public Response ending(Asked asked) {
+    return told(ApiError.shuttingDown(), path(asked.target()), asked);
+  }
+
+  private Response told(ApiError e, String path, Asked asked) {
     plane.metrics().refused(e.outcome());
-    return e.response(plane.ids().of(requestId), ErrorShape.OPENAI);
+    return e.response(plane.ids().of(asked.requestId()), Route.of(path).errors());
+  }
+
+  private static String path(@Nullable String target) {
+    if (target == null) {
+      return "";
+    }
+    int q = target.indexOf('?');
+    return q < 0 ? target : target.substring(0, q);
+  }
+
+  @Override
+  public long mostBodyBytes(String target) {
+    return OwnRoutes.owns(path(target)) ? OWN_BODY_BYTES : Long.MAX_VALUE;
   }
 
   @Override
   public boolean vital(String target) {
-    return switch (target) {
-      case "/livez", "/readyz", "/health", "/metrics" -> true;
+    return switch (path(target)) {
+      case "/livez", "/readyz", "/health", "/status", "/metrics" -> true;
       default -> false;
     };
   }

@@ -6,53 +6,35 @@ import java.util.List;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
-import org.infinilm.svc.http.ModelRewrite;
-import org.infinilm.svc.http.RequestHead;
+import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.TimeLimits;
 import org.jspecify.annotations.Nullable;
 
-/// One request as instances get it: the client's own, with the fields of a proxy and the name by
-/// which they know the model. Event-loop confined.
+/// One request as instances get it: the client's own, with the fields of a proxy, and with the body
+/// that names the model as they know it. Event-loop confined.
 final class Sending {
   private final Plane plane;
   private final Inbound in;
   private final Question question;
   private final String requestId;
 
-  /// The instances' name of a model that the client calls otherwise; null once it is in the body.
-  private @Nullable String alias;
-
   /// The body to send when it is not the client's own.
-  private @Nullable ByteBuf body;
+  private @Nullable Rewritten body;
 
-  private boolean bodyDecoded;
-
-  Sending(Plane plane, Inbound in, Question question, String requestId) {
+  /// @param body to send instead of the client's own, or null; released by [#end]
+  Sending(Plane plane, Inbound in, Question question, String requestId, @Nullable Rewritten body) {
     this.plane = plane;
     this.in = in;
     this.question = question;
     this.requestId = requestId;
-    this.alias = question.renamed() ? question.model() : null;
-  }
-
-  /// Puts an instance's name of the model in place of the alias in the body.
-  private void rename(String model) {
-    RequestHead h = in.head();
-    ModelRewrite.Rewritten r =
-        ModelRewrite.of(in.body(), h.header("content-type"), h.joined("content-encoding"), model);
-    body = r.body();
-    bodyDecoded = r.decoded();
+    this.body = body;
   }
 
   void send(Attempt a, TimeLimits limits) {
-    String model = alias;
-    if (model != null) {
-      alias = null;
-      rename(model);
-    }
     List<Header> set = new ArrayList<>(5);
     List<String> dropped = new ArrayList<>(0);
-    if (bodyDecoded) {
+    Rewritten b = body;
+    if (b != null && b.decoded()) {
       dropped.add("content-encoding");
     }
     set.add(new Header("x-request-id", requestId));
@@ -69,13 +51,13 @@ final class Sending {
       dropped.add("api-key");
       set.add(new Header("authorization", authorization));
     }
-    ByteBuf own = body == null ? null : body.retainedDuplicate();
+    ByteBuf own = b == null ? null : b.body().retainedDuplicate();
     a.send(in, new HeadPatch(dropped, set), own, limits);
   }
 
   /// No attempt follows.
   void end() {
-    ByteBuf b = body;
+    Rewritten b = body;
     body = null;
     if (b != null) {
       b.release();

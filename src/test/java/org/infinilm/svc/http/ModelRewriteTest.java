@@ -9,11 +9,50 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.List;
 import java.util.zip.GZIPOutputStream;
+import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class ModelRewriteTest {
+  /// Room for so many bytes.
+  private static final class Some implements Room {
+    private final long most;
+    long taken;
+
+    Some(long most) {
+      this.most = most;
+    }
+
+    @Override
+    public boolean take(long bytes) {
+      boolean fits = taken + bytes <= most;
+      taken += fits ? bytes : 0;
+      return fits;
+    }
+
+    @Override
+    public void giveBack(long bytes) {
+      taken -= bytes;
+    }
+  }
+
+  private static final Room NONE = new Some(0);
+
+  private static ByteBuf zipped(String text) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream z = new GZIPOutputStream(out)) {
+      z.write(text.getBytes(UTF_8));
+    }
+    return Unpooled.wrappedBuffer(out.toByteArray());
+  }
+
+  private static String taken(Rewritten r) {
+    String text = r.body().toString(UTF_8);
+    r.release();
+    return text;
+  }
+
   private static String rewritten(String body, String model) {
     byte[] bytes = body.getBytes(UTF_8);
     int half = bytes.length / 2;
@@ -21,9 +60,10 @@ class ModelRewriteTest {
         Unpooled.wrappedBuffer(
             Unpooled.wrappedBuffer(bytes, 0, half),
             Unpooled.wrappedBuffer(bytes, half, bytes.length - half));
-    ByteBuf out = ModelRewrite.of(whole, null, null, model).body();
+    String out = taken(ModelRewrite.of(whole, null, null, model, NONE));
     assertThat(whole.readableBytes()).isEqualTo(bytes.length);
-    return out.toString(UTF_8);
+    assertThat(whole.refCnt()).isOne();
+    return out;
   }
 
   @ParameterizedTest
@@ -53,25 +93,61 @@ class ModelRewriteTest {
     for (String form :
         List.of(file + field + "--b--\r\n", field + file + "--b--", field + field + "--b--")) {
       ByteBuf in = Unpooled.copiedBuffer(form.replace("%s", "gpt-4"), UTF_8);
-      assertThat(ModelRewrite.of(in, type, null, "日").body().toString(UTF_8))
+      assertThat(taken(ModelRewrite.of(in, type, null, "日", NONE)))
           .isEqualTo(form.replace("%s", "日"));
     }
   }
 
   @Test
   void aCodingIsUndoneAndDamageGoesOnAsItCame() throws IOException {
-    ByteArrayOutputStream zipped = new ByteArrayOutputStream();
-    try (GZIPOutputStream z = new GZIPOutputStream(zipped)) {
-      z.write("{\"x\":[1],\"model\":\"a\"}".getBytes(UTF_8));
-    }
-    ModelRewrite.Rewritten r =
-        ModelRewrite.of(Unpooled.wrappedBuffer(zipped.toByteArray()), null, "gzip", "new");
+    Some room = new Some(1 << 20);
+    ByteBuf whole = zipped("{\"x\":[1],\"model\":\"a\"}");
+    Rewritten r = ModelRewrite.of(whole, null, "gzip", "new", room);
     assertThat(r.decoded()).isTrue();
-    assertThat(r.body().toString(UTF_8)).isEqualTo("{\"x\":[1],\"model\":\"new\"}");
-    ByteBuf broken = Unpooled.wrappedBuffer(zipped.toByteArray(), 0, 15);
-    ModelRewrite.Rewritten same = ModelRewrite.of(broken, null, "gzip", "new");
+    assertThat(taken(r)).isEqualTo("{\"x\":[1],\"model\":\"new\"}");
+    ByteBuf broken = whole.copy(0, 15);
+    Rewritten same = ModelRewrite.of(broken, null, "gzip", "new", room);
     assertThat(same.decoded()).isFalse();
     assertThat(same.body()).isEqualTo(broken);
+    same.release();
+    assertThat(room.taken).isZero();
+  }
+
+  @Test
+  void whatACodingHidIsCountedAsLongAsItIsHeldAndNullWhenThereIsNoRoom() throws IOException {
+    String text = "{\"model\":\"a\",\"x\":\"" + "日本".repeat(400_000) + "\"}";
+    ByteBuf whole = zipped(text);
+    Some room = new Some(4 << 20);
+    Rewritten r = ModelRewrite.of(whole, null, "gzip", "a", room);
+    assertThat(room.taken).isBetween((long) text.getBytes(UTF_8).length, 3L << 20);
+    assertThat(taken(r)).isEqualTo(text);
+    assertThat(room.taken).isZero();
+    Some little = new Some(1 << 20);
+    assertThat(ModelRewrite.of(whole, null, "gzip", "a", little)).isNull();
+    assertThat(little.taken).isZero();
+  }
+
+  /// JSON's own limits are the only ones: what routing reads, rewriting reads.
+  @Test
+  void longNumbersKeysAndDeepArraysBeforeTheModelHideItNot() {
+    for (String first :
+        List.of(
+            "\"seed\":" + "1".repeat(5000),
+            "\"y\":-0." + "7".repeat(5000) + "e5",
+            "\"" + "k".repeat(70_000) + "\":1",
+            "\"d\":" + "[".repeat(1999) + "]".repeat(1999))) {
+      assertThat(rewritten("{" + first + ",\"model\":\"a\"}", "new"))
+          .isEqualTo("{" + first + ",\"model\":\"new\"}");
+    }
+  }
+
+  @Test
+  void theModelIsFoundWhereverItLies() {
+    for (int pad = 200; pad < 300; pad++) {
+      String start = "{\"a\":\"" + " ".repeat(pad) + "\",\"mod\\u0065l\":";
+      assertThat(rewritten(start + "\"abc\",\"b\":\"\"}", "n"))
+          .isEqualTo(start + "\"n\",\"b\":\"\"}");
+    }
   }
 
   @Test

@@ -7,8 +7,12 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.net.Socket;
 import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -44,10 +48,11 @@ class ProxyServerIT {
               }
 
               @Override
-              public Response refusal(int status, String why, @Nullable String requestId) {
+              public Response refusal(int status, String why, Asked asked) {
                 return Response.json(status, Map.of("why", why));
               }
-            });
+            },
+            InstantSource.system());
   }
 
   private String ask(String request) throws IOException {
@@ -90,6 +95,11 @@ class ProxyServerIT {
             public void shutdown() {}
 
             @Override
+            public void fault() {
+              throw new IllegalStateException("fails again");
+            }
+
+            @Override
             public void gone() {
               gone.incrementAndGet();
             }
@@ -99,6 +109,121 @@ class ProxyServerIT {
     assertThat(ask(GET + closing(GET)).split("HTTP/1.1 500 ", -1)).hasSize(3);
     await().atMost(Duration.ofSeconds(20)).until(() -> gone.get() == 2);
     assertThat(Faults.counts()).containsKey("a request's start: StackOverflowError");
+  }
+
+  private static class Owner implements InboundEvents {
+    final AtomicInteger gone = new AtomicInteger();
+    private final Inbound in;
+
+    Owner(Inbound in) {
+      this.in = in;
+      in.events(this);
+    }
+
+    @Override
+    public void writable(boolean on) {}
+
+    @Override
+    public void shutdown() {}
+
+    @Override
+    public void fault() {
+      in.answer(Response.text(500, "text/plain", "in the owner's words"));
+    }
+
+    @Override
+    public void gone() {
+      gone.incrementAndGet();
+    }
+  }
+
+  @Test
+  void theOwnerOfARequestAnswersAFaultItself() throws Exception {
+    AtomicReference<Owner> owner = new AtomicReference<>();
+    start(r -> {
+      owner.set(new Owner(r));
+      throw new OutOfMemoryError("not really");
+    });
+    assertThat(ask(closing(GET))).startsWith("HTTP/1.1 500 ").endsWith("in the owner's words");
+    end();
+    start(r -> {
+      owner.set(new Owner(r));
+      r.apart(
+          () -> {
+            throw new StackOverflowError("not really");
+          },
+          x -> r.answer(Response.text(200, "text/plain", "no")));
+    });
+    assertThat(ask(closing(GET))).startsWith("HTTP/1.1 500 ").endsWith("in the owner's words");
+    assertThat(owner.get().gone.get()).isZero();
+  }
+
+  private static String posting(int bytes) {
+    return "POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        + bytes
+        + "\r\n\r\n"
+        + "a".repeat(bytes);
+  }
+
+  /// One event loop, and every thread beside it busy.
+  @Test
+  void workApartHoldsUpNobodyAndThatOfClientsWhoLeftIsNotDone() throws Exception {
+    CountDownLatch goOn = new CountDownLatch(1);
+    AtomicInteger begun = new AtomicInteger();
+    AtomicInteger left = new AtomicInteger();
+    start(r -> {
+      if (r.head().path().equals("/a")) {
+        r.answer(Response.text(200, "text/plain", "at once"));
+        return;
+      }
+      new Owner(r) {
+        @Override
+        public void gone() {
+          left.incrementAndGet();
+        }
+      };
+      r.apart(
+          () -> {
+            begun.incrementAndGet();
+            try {
+              goOn.await();
+            } catch (InterruptedException e) {
+              Thread.currentThread().interrupt();
+            }
+            return r.body().readableBytes();
+          },
+          n -> r.answer(Response.text(200, "text/plain", n + " read")));
+    });
+    Socket[] clients = new Socket[4];
+    for (int k = 0; k < clients.length; k++) {
+      clients[k] = new Socket("127.0.0.1", server.port());
+      clients[k].setSoTimeout(20_000);
+      clients[k].getOutputStream().write(posting(5000).getBytes(ISO_8859_1));
+    }
+    await().atMost(Duration.ofSeconds(20)).until(() -> begun.get() == 2);
+    assertThat(ask(closing(GET))).endsWith("at once");
+    for (Socket c : clients) {
+      c.close();
+    }
+    await().atMost(Duration.ofSeconds(20)).until(() -> left.get() == 4);
+    assertThat(server.bufferedBytes()).isZero();
+    try (Socket last = new Socket("127.0.0.1", server.port())) {
+      last.setSoTimeout(20_000);
+      last.getOutputStream().write(closing(posting(7)).getBytes(ISO_8859_1));
+      goOn.countDown();
+      assertThat(new String(last.getInputStream().readAllBytes(), ISO_8859_1)).endsWith("7 read");
+    }
+    assertThat(begun.get()).isEqualTo(3);
+  }
+
+  @Test
+  void everyAnswerTellsTheTime() throws Exception {
+    start(r -> r.answer(Response.text(200, "text/plain", "fine")));
+    for (String request : List.of(closing(GET), "nonsense\r\n\r\n")) {
+      assertThat(ask(request))
+          .containsPattern(
+              "\r\ndate: [A-Z][a-z]{2}, \\d\\d [A-Z][a-z]{2} \\d{4} [0-9:]{8} GMT\r\n");
+    }
   }
 
   @Test

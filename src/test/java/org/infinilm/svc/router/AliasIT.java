@@ -1,11 +1,19 @@
 package org.infinilm.svc.router;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.Socket;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.zip.GZIPOutputStream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.junit.jupiter.api.Test;
@@ -43,6 +51,57 @@ class AliasIT {
       assertThat(listed).contains("m", "gpt-4");
       assertThat(rig.get("/v1/models/gpt-4").path("id").asText()).isEqualTo("gpt-4");
       rig.quiet();
+    }
+  }
+
+  private static String zipped(String body) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream z = new GZIPOutputStream(out)) {
+      z.write(body.getBytes(UTF_8));
+    }
+    return out.toString(ISO_8859_1);
+  }
+
+  /// 8 MB of text: the decoded body of an alias takes room beside the one that came.
+  @Test
+  void aDecodedBodyIsCountedAndRefusedWhenThereIsNoRoomForIt() throws Exception {
+    String large = "{\"messages\":[],\"model\":\"gpt-4\",\"x\":\"" + "a".repeat(8 << 20) + "\"}";
+    String request =
+        Rig.post(Rig.CHAT, "Content-Encoding: gzip\r\nConnection: close\r\n", zipped(large));
+    for (String budget : List.of("4000000", "100000000")) {
+      try (Rig rig = new Rig()) {
+        CountDownLatch goOn = new CountDownLatch(1);
+        rig.answering(
+            "a",
+            (r, n) -> {
+              goOn.await();
+              return Rig.OK;
+            });
+        rig.start("aliases=gpt-4=m", "max_buffered_bytes=" + budget);
+        try (Socket s = rig.connect()) {
+          s.getOutputStream().write(request.getBytes(ISO_8859_1));
+          if (budget.equals("4000000")) {
+            Said said = Said.read(s.getInputStream());
+            assertThat(said.status()).isEqualTo(503);
+            assertThat(said.body()).contains("overloaded");
+            assertThat(said.field("retry-after")).isEqualTo("1");
+            rig.outcome("rejected");
+          } else {
+            await()
+                .atMost(Rig.SOON)
+                .until(() -> rig.router().server().bufferedBytes() > large.length());
+            goOn.countDown();
+            assertThat(Said.read(s.getInputStream()).ok()).isTrue();
+            assertThat(rig.instances.getFirst().seen)
+                .singleElement()
+                .asString()
+                .doesNotContainIgnoringCase("content-encoding")
+                .endsWith(large.replace("gpt-4", "m"));
+          }
+        }
+        await().atMost(Rig.SOON).until(() -> rig.router().server().bufferedBytes() == 0);
+        rig.quiet();
+      }
     }
   }
 

@@ -89,6 +89,27 @@ class BodiesIT {
     assertThat(b.seen.getFirst()).containsIgnoringCase("content-encoding: " + coding);
   }
 
+  /// Valid, and once too much for the stack of the loop that read it.
+  @Test
+  void aBodyOfManyEmptyMembersIsRead() throws Exception {
+    serving("A");
+    ScriptedInstance b = serving("B");
+    rig.start();
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    body.writeBytes(encoded("gzip"));
+    ByteArrayOutputStream empty = new ByteArrayOutputStream();
+    new GZIPOutputStream(empty).close();
+    for (int k = 0; k < 100_000; k++) {
+      body.writeBytes(empty.toByteArray());
+    }
+    body.writeBytes(encoded("gzip"));
+    String sent = body.toString(ISO_8859_1);
+    Said said = rig.send(Rig.post(Rig.CHAT, "Content-Encoding: gzip\r\n", sent));
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-size")).isEqualTo(Integer.toString(2 * CHAT.length()));
+    assertThat(b.seen).hasSize(1);
+  }
+
   @ParameterizedTest
   @CsvSource({"lz4, 415", "'gzip, gzip', 415", "gzip, 400"})
   void aCodingThatCannotBeUndoneIsSaidToBeOne(String coding, int status) throws Exception {

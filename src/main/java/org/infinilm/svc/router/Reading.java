@@ -1,0 +1,137 @@
+package org.infinilm.svc.router;
+
+import java.util.List;
+import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.InboundEvents;
+import org.infinilm.svc.http.ModelRewrite;
+import org.infinilm.svc.http.ModelRewrite.Rewritten;
+import org.infinilm.svc.http.RequestHead;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A complete request until it is known what it asks for: reads its body, puts the instances' name
+/// of the model into it, and hands it to an [Exchange], or answers what cannot be given.
+///
+/// Bodies that take long to read (large, or in a content coding) are read apart from the event
+/// loop; all else here is confined to it.
+final class Reading implements InboundEvents {
+  private static final Logger LOG = LoggerFactory.getLogger(Reading.class);
+
+  /// Larger bodies are read apart; a few milliseconds' worth.
+  private static final int LARGE_BYTES = 1 << 20;
+
+  private final Plane plane;
+  private final Inbound in;
+  private final Account account;
+  private final Route route;
+  private boolean over;
+
+  /// What came of reading.
+  ///
+  /// @param body to be sent instead of the client's own, or null
+  private record Read(Question.Result result, @Nullable Rewritten body) {}
+
+  private Reading(Plane plane, Inbound in) {
+    this.plane = plane;
+    this.in = in;
+    this.account = new Account(plane, in);
+    this.route = Route.of(in.head().path());
+  }
+
+  /// Takes a request over, on its event loop.
+  static void start(Plane plane, Inbound in) {
+    Reading r = new Reading(plane, in);
+    in.events(r);
+    if (takesLong(in)) {
+      in.apart(r::read, r::done);
+    } else {
+      r.done(r.read());
+    }
+  }
+
+  /// Any coding may hold a multiple of what was sent.
+  private static boolean takesLong(Inbound in) {
+    RequestHead h = in.head();
+    return h.method().equals("POST")
+        && (in.body().readableBytes() > LARGE_BYTES
+            || (in.body().isReadable() && h.header("content-encoding") != null));
+  }
+
+  private Read read() {
+    try {
+      if (plane.via().loops(in.head().joined("via"))) {
+        return wrong(ApiError.loop());
+      }
+      Question.Result r = Questions.read(plane, in);
+      return r instanceof Question.Asked a && a.question().renamed()
+          ? renamed(a)
+          : new Read(r, null);
+    } catch (RuntimeException e) {
+      LOG.error("request {} could not be read", account.requestId(), e);
+      return wrong(ApiError.internal());
+    }
+  }
+
+  private Read renamed(Question.Asked asked) {
+    RequestHead h = in.head();
+    Rewritten body =
+        ModelRewrite.of(
+            in.body(),
+            h.header("content-type"),
+            h.joined("content-encoding"),
+            String.valueOf(asked.question().model()),
+            in.room());
+    return body == null ? wrong(ApiError.noMemory()) : new Read(asked, body);
+  }
+
+  private Read wrong(ApiError e) {
+    return new Read(new Question.Wrong(e, route.errors()), null);
+  }
+
+  private void done(Read read) {
+    if (over) {
+      Rewritten unused = read.body();
+      if (unused != null) {
+        unused.release();
+      }
+      return;
+    }
+    over = true;
+    switch (read.result()) {
+      case Question.Asked a -> Exchange.start(plane, in, account, a.question(), read.body());
+      case Question.Wrong w -> tell(w.error());
+    }
+  }
+
+  private void tell(ApiError e) {
+    over = true;
+    in.answer(e.response(account.requestId(), route.errors()));
+    account.unread(e);
+  }
+
+  @Override
+  public void writable(boolean on) {}
+
+  @Override
+  public void gone() {
+    if (!over) {
+      over = true;
+      account.close(Outcome.CLIENT_GONE, 499, null, null, List.of(), null, null);
+    }
+  }
+
+  @Override
+  public void shutdown() {
+    if (!over) {
+      tell(ApiError.shuttingDown());
+    }
+  }
+
+  @Override
+  public void fault() {
+    if (!over) {
+      tell(ApiError.internal());
+    }
+  }
+}
