@@ -76,6 +76,10 @@ final class ModelSpots implements BodyPeek.Sink {
     boolean ended;
     private boolean isModel;
 
+    Finder() {
+      super(false);
+    }
+
     /// Whether anything was met since this was asked last.
     boolean met() {
       boolean any = begun || ended;

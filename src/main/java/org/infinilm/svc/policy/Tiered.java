@@ -65,7 +65,8 @@ final class Tiered implements Policy {
   private static Choice named(Choice c, boolean lower) {
     return switch (c) {
       case Choice.Send s -> named(s, lower);
-      case Choice.Wait w when lower -> new Choice.Wait(w.pool(), Reason.TIER, w.accepted());
+      case Choice.Wait w when lower ->
+          new Choice.Wait(w.ways().stream().map(s -> named(s, true)).toList());
       default -> c;
     };
   }
