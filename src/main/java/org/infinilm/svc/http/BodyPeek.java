@@ -3,6 +3,8 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufInputStream;
 import io.netty.util.concurrent.FastThreadLocal;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
@@ -251,5 +253,31 @@ public final class BodyPeek {
         why instanceof ContentCoding.Refused
             ? String.valueOf(why.getMessage())
             : "the body is not in the coding of its content-encoding: " + coding);
+  }
+
+  /// A short body, or the start of one, without its content coding, as far as it can be undone:
+  /// what an unknown coding or damage hides is left out.
+  ///
+  /// @param contentEncoding the field's value, or null
+  /// @param most bytes of what comes out
+  public static byte[] plain(byte[] body, @Nullable String contentEncoding, int most) {
+    String coding = ContentCoding.of(contentEncoding);
+    if (ContentCoding.IDENTITY.equals(coding)) {
+      return body;
+    }
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    if (coding != null) {
+      try (InputStream in = ContentCoding.open(coding, new ByteArrayInputStream(body))) {
+        byte[] piece = new byte[1024];
+        int n = in.read(piece);
+        while (n >= 0 && out.size() < most) {
+          out.write(piece, 0, Math.min(n, most - out.size()));
+          n = in.read(piece);
+        }
+      } catch (IOException | RuntimeException damage) {
+        // what came before it counts
+      }
+    }
+    return out.toByteArray();
   }
 }

@@ -52,6 +52,9 @@ abstract class JsonScanner {
   final JsonString text;
 
   private boolean isKey;
+  private int feedFrom;
+  private long stringFrom;
+  private long stringTo;
   private int numberPart;
   private boolean negative;
   private long number;
@@ -101,6 +104,16 @@ abstract class JsonScanner {
     return number == 1L << 40 ? "a number" : (negative ? "-" : "") + number;
   }
 
+  /// Where the string that was read last begins, at its quote, counted from the first byte fed.
+  final long stringFrom() {
+    return stringFrom;
+  }
+
+  /// Where the string that was read last has ended, behind its quote.
+  final long stringTo() {
+    return stringTo;
+  }
+
   final boolean empty() {
     return state == START;
   }
@@ -123,6 +136,7 @@ abstract class JsonScanner {
   }
 
   public final void feed(byte[] b, int from, int to) {
+    feedFrom = from;
     int i = from;
     while (i < to && state < DONE) {
       i =
@@ -388,8 +402,10 @@ abstract class JsonScanner {
   /// at once.
   private int stringBegins(byte[] b, int i, int to, boolean asKey, Treatment t) {
     isKey = asKey;
+    stringFrom = position + (i - 1 - feedFrom);
     int end = text.inPlace(b, i, to, t);
     if (end >= 0) {
+      stringTo = position + (end + 1 - feedFrom);
       stringEnds();
       return end + 1;
     }
@@ -404,6 +420,7 @@ abstract class JsonScanner {
     if (wrong != null) {
       broken(wrong);
     } else if (text.ended()) {
+      stringTo = position + (next - feedFrom);
       stringEnds();
     }
     return next;

@@ -113,7 +113,7 @@ final class Attempt implements UpstreamEvents {
   }
 
   /// Whether the instance itself may be asked once more, by another way: a kept connection turned
-  /// out to be closed, or one address of several could not be connected to.
+  /// out to be closed, or one address of several did not answer.
   boolean anotherWay(Failure f) {
     return f.kind() == Failure.Kind.CLOSED_STALE || elsewhere;
   }
@@ -165,6 +165,10 @@ final class Attempt implements UpstreamEvents {
         speaks = s;
       } else {
         plane.instances().saw(instance, s);
+        Origin o = origin;
+        if (o != null && s == Sight.SERVER_ERROR) {
+          target.failed(o, plane.ticker().nanos());
+        }
       }
       if (s == Sight.BUSY && retryAfter != null) {
         plane.instances().busy(instance, Sight.pauseNanos(retryAfter));
@@ -223,10 +227,13 @@ final class Attempt implements UpstreamEvents {
       over = true;
       Sight s = Sight.of(f.kind());
       Origin o = origin;
-      elsewhere =
-          (s == Sight.REFUSED || s == Sight.UNREACHABLE)
-              && o != null
-              && target.refused(o, plane.ticker().nanos());
+      boolean byAddress =
+          switch (s) {
+            case REFUSED, UNREACHABLE -> true;
+            case CLOSED, BAD_ANSWER -> head == null && question.replayable();
+            case null, default -> false;
+          };
+      elsewhere = byAddress && o != null && target.failed(o, plane.ticker().nanos());
       if (s != null && !elsewhere) {
         plane.instances().saw(instance, s);
       }

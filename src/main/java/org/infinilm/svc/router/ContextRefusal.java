@@ -5,8 +5,8 @@ import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.ResponseHead;
-import org.infinilm.svc.http.SmallBody;
 import org.jspecify.annotations.Nullable;
 
 /// An answer that may be an engine's refusal of a prompt that is too long for it: its body is
@@ -49,7 +49,7 @@ final class ContextRefusal {
   boolean isForLength() {
     byte[] start = new byte[Math.min(body.readableBytes(), MOST_BYTES)];
     body.getBytes(body.readerIndex(), start);
-    byte[] plain = SmallBody.decoded(start, coding, MOST_DECODED_BYTES);
+    byte[] plain = BodyPeek.plain(start, coding, MOST_DECODED_BYTES);
     String said = new String(plain, StandardCharsets.ISO_8859_1).toLowerCase(Locale.ROOT);
     for (String w : WORDS) {
       if (said.contains(w)) {

@@ -7,10 +7,10 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Origin;
 import org.jspecify.annotations.Nullable;
 
-/// How to reach the instance of a slot: each address of its host in turn, those that refused a
-/// connection last. Thread-safe.
+/// How to reach the instance of a slot: each address of its host in turn, those that failed last.
+/// Thread-safe.
 final class Target {
-  private static final long REFUSED_NANOS = 30_000_000_000L;
+  private static final long FAILED_NANOS = 30_000_000_000L;
 
   private final Instance instance;
   private final List<Origin> origins;
@@ -18,7 +18,7 @@ final class Target {
   private final AtomicInteger turn = new AtomicInteger();
 
   /// Until when an address is not asked while there are others; 0 for now.
-  private final AtomicLongArray refusedUntilNanos;
+  private final AtomicLongArray failedUntilNanos;
 
   /// @param instance the instance when the table was made: slots are used again
   /// @param origins one for each address of its host, at least one
@@ -27,7 +27,7 @@ final class Target {
     this.instance = instance;
     this.origins = List.copyOf(origins);
     this.authorization = authorization;
-    this.refusedUntilNanos = new AtomicLongArray(origins.size());
+    this.failedUntilNanos = new AtomicLongArray(origins.size());
   }
 
   Instance instance() {
@@ -43,7 +43,7 @@ final class Target {
     int first = Math.floorMod(turn.getAndIncrement(), n);
     for (int k = 0; k < n; k++) {
       int at = (first + k) % n;
-      long until = refusedUntilNanos.get(at);
+      long until = failedUntilNanos.get(at);
       if (until == 0 || now - until >= 0) {
         return origins.get(at);
       }
@@ -51,14 +51,15 @@ final class Target {
     return origins.get(first);
   }
 
-  /// Notes that an address could not be connected to; true while there is another to try.
-  boolean refused(Origin origin, long now) {
+  /// Notes that an address failed: no connection, no answer or 5xx; true while there is another to
+  /// try.
+  boolean failed(Origin origin, long now) {
     boolean another = false;
     for (int k = 0; k < origins.size(); k++) {
       if (origins.get(k).equals(origin)) {
-        refusedUntilNanos.set(k, now + REFUSED_NANOS == 0 ? 1 : now + REFUSED_NANOS);
+        failedUntilNanos.set(k, now + FAILED_NANOS == 0 ? 1 : now + FAILED_NANOS);
       } else {
-        long until = refusedUntilNanos.get(k);
+        long until = failedUntilNanos.get(k);
         another |= until == 0 || now - until >= 0;
       }
     }

@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -88,5 +89,47 @@ class AddressesIT {
     engine("127.0.0.3", port);
     await().atMost(Rig.SOON).until(() -> rig.health().equals("1/1"));
     attempts(20);
+  }
+
+  /// It takes connections and answers nothing, or answers that it cannot: not the other's fault.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void oneAddressThatIsBrokenCostsAFewRequestsAtMost(boolean answers) throws Exception {
+    try (ScriptedInstance broken =
+        new ScriptedInstance(
+            "x",
+            answers
+                ? ScriptedInstance.answering((r, n) -> Rig.answer(503, "", "no"))
+                : ScriptedInstance.CLOSES)) {
+      int port = broken.port();
+      engine("127.0.0.2", port);
+      String at = "several.test:" + port;
+      String health = "http://127.0.0.2:" + port + "/health";
+      Known both =
+          new Known(
+              "a",
+              "several.test",
+              port,
+              "http://" + at,
+              List.of("m"),
+              null,
+              Map.of(),
+              1,
+              true,
+              true,
+              true,
+              health,
+              null,
+              null,
+              null,
+              false);
+      rig.start(Ticker.SYSTEM, List.of(both), "health_interval=60");
+      int lost = 0;
+      for (int k = 0; k < 30; k++) {
+        lost += rig.chat().ok() ? 0 : 1;
+      }
+      assertThat(lost).isLessThanOrEqualTo(answers ? 1 : 0);
+      assertThat(broken.seen).hasSizeLessThan(5);
+    }
   }
 }

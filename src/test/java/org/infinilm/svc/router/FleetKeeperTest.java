@@ -160,15 +160,15 @@ class FleetKeeperTest {
     candidatesAre("a");
     Target t = Objects.requireNonNull(keeper.table().target(instance("a")));
     Origin first = t.origins().getFirst();
-    assertThat(t.refused(first, 100)).as("there is another").isTrue();
+    assertThat(t.failed(first, 100)).as("there is another").isTrue();
     for (int k = 0; k < 4; k++) {
       assertThat(address(t, 100)).isEqualTo("10.0.0.2");
     }
-    assertThat(t.refused(t.origins().getLast(), 100)).isFalse();
+    assertThat(t.failed(t.origins().getLast(), 100)).isFalse();
     String one = address(t, 100);
     assertThat(address(t, 100)).as("both, when both refuse").isNotEqualTo(one);
     long later = 100 + Duration.ofSeconds(30).toNanos();
-    assertThat(t.refused(first, later)).as("it may be tried again").isTrue();
+    assertThat(t.failed(first, later)).as("it may be tried again").isTrue();
   }
 
   @Test
