@@ -176,7 +176,7 @@ final class CommandLineParser {
               ? OptionSpec.builder(k.flagName(), "--" + k.name())
               : OptionSpec.builder(k.flagName());
       String fallback =
-          k.fallback() == null || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
+          Key.show(k).isEmpty() || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
       o.description((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback);
       if (k.type().isSwitch()) {
         o.arity("0").negatable(true).type(boolean.class);

@@ -15,6 +15,8 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
       Pattern.compile(
           "(?i)(https?)://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
 
+  private static final Pattern USER = Pattern.compile("//[^/@,\"\\s]*@");
+
   /// A plain one.
   public BaseUrl(String host, int port, String prefix) {
     this(false, host, port, prefix);
@@ -37,6 +39,11 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
       end--;
     }
     return new BaseUrl(secure, m.group(2), port, path.substring(0, end));
+  }
+
+  /// A text with URLs as messages may show it: without users and passwords.
+  public static String shown(String text) {
+    return USER.matcher(text).replaceAll("//...@");
   }
 
   /// `host` as it stands in a URL.

@@ -10,7 +10,7 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /// Reads of a request's body what routing needs, whatever its form and its Content-Encoding, in one
-/// pass and in a small window. Stateless; on event loops.
+/// pass and in a small window. Stateless; on any thread.
 public final class BodyPeek {
   private static final int WINDOW = 16 << 10;
 

@@ -147,18 +147,24 @@ final class ClientClock {
       lastSent = sent;
       stallSince = now;
     }
-    if (late(now, stallSince, limits.stall())) {
-      return true;
-    }
+    return late(now, stallSince, limits.stall());
+  }
+
+  /// Bytes that the kernel should have taken beyond those that it has, by the rate of a client since
+  /// something waits for it; 0 when it keeps its rate or it is too early to tell. A client that is
+  /// behind is told so at every tick until it has caught up.
+  long missing(long now, long sent) {
     long window = now - sendWindow;
-    if (window >= STALLS_A_WINDOW * limits.stall()) {
-      if (sent - sentBefore < limits.clientRate() * window) {
-        return true;
-      }
-      sendWindow = now;
-      sentBefore = sent;
+    if (window < STALLS_A_WINDOW * limits.stall()) {
+      return 0;
     }
-    return false;
+    long missing = (long) Math.ceil(limits.clientRate() * window) - (sent - sentBefore);
+    if (missing > 0) {
+      return missing;
+    }
+    sendWindow = now;
+    sentBefore = sent;
+    return 0;
   }
 
   private void sentAll(long now, long sent) {

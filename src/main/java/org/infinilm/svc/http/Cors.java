@@ -20,7 +20,7 @@ public final class Cors {
   private static final String ANY = "*";
   private static final String EXPOSED =
       "x-request-id, retry-after, x-should-retry, x-infini-instance, x-infini-pool, x-infini-reason,"
-          + " x-infini-size, x-infini-threshold, x-infini-attempts";
+          + " x-infini-size, x-infini-threshold, x-infini-attempts, x-infini-queue-ms";
   private static final int PREFLIGHT_SECONDS = 600;
 
   private final Set<String> origins;

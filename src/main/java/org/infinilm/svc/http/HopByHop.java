@@ -38,12 +38,16 @@ final class HopByHop {
     h.remove(HTTP2_SETTINGS);
   }
 
-  /// Fields whose loss would change framing or addressing, whatever `Connection` says.
+  /// Fields whose loss would change framing, address, credentials or how a body is read, whatever `Connection` says.
   private static boolean protectedField(String name) {
     return name.equalsIgnoreCase("content-length")
         || name.equalsIgnoreCase("transfer-encoding")
         || name.equalsIgnoreCase("host")
         || name.equalsIgnoreCase("content-type")
-        || name.equalsIgnoreCase("authorization");
+        || name.equalsIgnoreCase("content-encoding")
+        || name.equalsIgnoreCase("authorization")
+        || name.equalsIgnoreCase("x-api-key")
+        || name.equalsIgnoreCase("api-key")
+        || name.equalsIgnoreCase("cookie");
   }
 }

@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -85,7 +86,10 @@ public final class PortOwner {
 
   /// The message for a port that cannot be bound.
   static String cannotListen(String host, int port, Throwable cause) {
-    String why = String.valueOf(cause.getMessage());
+    String why =
+        cause instanceof UnresolvedAddressException
+            ? "the name has no address (expected: an address of this machine)"
+            : String.valueOf(cause.getMessage());
     if (why.contains("in use") || cause instanceof java.net.BindException) {
       return "cannot listen on "
           + host

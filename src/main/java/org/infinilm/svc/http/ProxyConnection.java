@@ -27,6 +27,7 @@ import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetAddress;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.ClientClock.Phase;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +38,9 @@ import org.jspecify.annotations.Nullable;
 /// time limit is [ClientClock]'s and runs until the connection is gone.
 final class ProxyConnection extends ChannelInboundHandlerAdapter implements LoopState.Timed {
   private static final int MOST_AHEAD_BYTES = 64 << 10;
+
+  /// How often a connection that is not read is looked at for its end.
+  private static final int LOOK_MILLIS = 100;
 
   /// By pressure on memory.
   private static final WriteBufferWaterMark[] MARKS = {
@@ -78,6 +82,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private boolean counted;
   private boolean decoding;
   private boolean late;
+  private boolean looking;
   private long queuedBytes;
   private int marks;
 
@@ -337,7 +342,29 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     boolean read = current == null || decoder.waitingBytes() <= MOST_AHEAD_BYTES;
     if (channel.config().isAutoRead() != read) {
       channel.config().setAutoRead(read);
+      lookForItsEnd();
     }
+  }
+
+  /// What is not read hides that the client has left: its FIN lies behind.
+  private void lookForItsEnd() {
+    if (looking || channel.config().isAutoRead() || !channel.isActive()) {
+      return;
+    }
+    looking = true;
+    channel
+        .eventLoop()
+        .schedule(
+            () -> {
+              looking = false;
+              if (!channel.config().isAutoRead() && Sockets.peerHasEnded(channel)) {
+                channel.close();
+              } else {
+                lookForItsEnd();
+              }
+            },
+            LOOK_MILLIS,
+            TimeUnit.MILLISECONDS);
   }
 
   private void closeAfterAnswer(Next next) {
@@ -439,8 +466,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         if (Sockets.sentWithin(channel, shared.options.times().clientStall())) {
           clock.kernelSent(now);
         } else {
-          shared.stalled.incrementAndGet();
-          reset();
+          stalled();
         }
       }
       case HEAD_LATE ->
@@ -462,6 +488,15 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
                   + shared.options.times().minBodyRate()
                   + " bytes a second)");
     }
+    long missing = clock.missing(now, queuedBytes - unsent);
+    if (missing > 0 && missing > Sockets.unseen(channel)) {
+      stalled();
+    }
+  }
+
+  private void stalled() {
+    shared.stalled.incrementAndGet();
+    reset();
   }
 
   private void watchMemory(long unsent) {

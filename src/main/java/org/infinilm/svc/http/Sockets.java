@@ -19,6 +19,9 @@ final class Sockets {
   private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
   private static final int KEEPALIVE_PROBES = 3;
 
+  /// A state of `tcp_states.h`.
+  private static final int CLOSE_WAIT = 8;
+
   private Sockets() {}
 
   /// Makes the kernel notice a peer whose host is gone: after a minute when nothing is under way,
@@ -48,6 +51,20 @@ final class Sockets {
     }
     return Math.max(
         0, b.totalPendingWriteBytes() - (long) ENTRY_OVERHEAD * b.size() - b.currentProgress());
+  }
+
+  /// Bytes that the kernel may have sent without taking any for them: a third of its buffer.
+  static long unseen(Channel c) {
+    Integer buffer = c.config().getOption(ChannelOption.SO_SNDBUF);
+    return buffer == null ? 0 : buffer / 3;
+  }
+
+  /// Whether the peer has said that it sends no more, though that may not have been read. Told by
+  /// Linux alone.
+  static boolean peerHasEnded(Channel c) {
+    return c instanceof EpollSocketChannel e
+        && e.isActive()
+        && e.tcpInfo(new EpollTcpInfo()).state() == CLOSE_WAIT;
   }
 
   /// Whether the kernel has sent data within `limit`, although it may have taken none: it takes

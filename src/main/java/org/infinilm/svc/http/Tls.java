@@ -5,14 +5,21 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
+import io.netty.util.NetUtil;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.regex.Pattern;
+import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLParameters;
 import org.jspecify.annotations.Nullable;
 
 /// How a server is spoken to over TLS 1.2 or 1.3: whose certificates are believed, and under which
@@ -25,6 +32,9 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
   /// The JDK's authorities, the URL's host.
   public static final Tls DEFAULT = new Tls(null, null);
 
+  private static final Pattern NAME =
+      Pattern.compile("[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_-]+)*\\.?");
+
   private static final ConcurrentMap<Path, SslContext> BY_FILE = new ConcurrentHashMap<>();
 
   private static final class OfTheJdk {
@@ -33,8 +43,12 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
 
   /// Reads the CA file, once per process.
   ///
-  /// @throws IOException when it holds no certificate; the message says what was expected
+  /// @throws IOException when it holds no certificate, or the name is none; the message says what
+  ///   was expected
   public static Tls of(@Nullable Path caFile, @Nullable String serverName) throws IOException {
+    if (serverName != null && !NAME.matcher(serverName).matches() && !isAddress(serverName)) {
+      throw new IOException("a host name in tls_server_name");
+    }
     if (caFile != null && !BY_FILE.containsKey(caFile)) {
       BY_FILE.put(caFile, read(caFile));
     }
@@ -72,7 +86,27 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
     String name = serverName != null ? serverName : unbracketed(host);
     SslHandler h = context.newHandler(alloc, name, port);
     h.setHandshakeTimeoutMillis(0);
+    SNIServerName asked = asked(name);
+    if (asked != null) {
+      SSLParameters p = h.engine().getSSLParameters();
+      p.setServerNames(List.of(asked));
+      h.engine().setSSLParameters(p);
+    }
     return h;
+  }
+
+  /// The name as it is asked for, which the JDK leaves out by itself where it has no dot; null for
+  /// an address, which is never asked for (RFC 6066 section 3).
+  private static @Nullable SNIServerName asked(String name) {
+    if (isAddress(name)) {
+      return null;
+    }
+    String bare = name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
+    return new SNIHostName(bare.getBytes(StandardCharsets.US_ASCII));
+  }
+
+  private static boolean isAddress(String name) {
+    return NetUtil.isValidIpV4Address(name) || NetUtil.isValidIpV6Address(name);
   }
 
   private static String unbracketed(String host) {

@@ -214,9 +214,13 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof SslCloseCompletionEvent e && e.isSuccess()) {
+      // nothing comes after it, and it is to be answered (RFC 5246 section 7.2.1); what came before
+      // it may still wait for its turn on this loop
       closeNotified = true;
       if (call == null) {
         close();
+      } else {
+        channel.eventLoop().execute(this::close);
       }
     }
   }

@@ -97,11 +97,11 @@ final class AccessLog implements AutoCloseable {
     word(" ", d.requestId());
     word(" ", d.method());
     word(" ", d.path());
-    word(" model=", d.model().isEmpty() ? "-" : d.model());
+    word(" model=", d.model().isEmpty() ? "-" : inLine(d.model()));
     number(" size=", d.size());
     number(" threshold=", d.threshold());
     word(" pool=", d.pool() == null ? "-" : d.pool().label());
-    word(" instance=", d.instance() == null ? "-" : d.instance());
+    word(" instance=", d.instance() == null ? "-" : inLine(d.instance()));
     word(" reason=", d.reason() == null ? "-" : d.reason().label());
     word(" outcome=", d.outcome().label());
     number(" status=", d.status());
@@ -133,6 +133,16 @@ final class AccessLog implements AutoCloseable {
   private void word(String before, String value) {
     add(before);
     add(value);
+  }
+
+  /// A name as one line can carry it.
+  static String inLine(String name) {
+    for (int k = 0; k < name.length(); k++) {
+      if (StaticServices.breaksLines(name.charAt(k))) {
+        return name.replaceAll("[\\p{Cntrl}\\x{80}-\\x{9f}\\x{2028}\\x{2029}]", "?");
+      }
+    }
+    return name;
   }
 
   private void number(String before, long value) {

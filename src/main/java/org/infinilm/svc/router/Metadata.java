@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class Metadata {
   private Metadata() {}
 
-  /// `models` as strings, with the aliases that its model list has of them, or null when absent.
+  /// `models` as strings that can be names, with the aliases that its model list has of them, or null when absent.
   static @Nullable List<String> models(Map<String, Object> m) {
     if (!(m.get("models") instanceof List<?> l)) {
       return null;
@@ -34,7 +34,7 @@ final class Metadata {
   private static List<String> strings(List<?> l) {
     List<String> out = new ArrayList<>();
     for (Object o : l) {
-      if (o instanceof String s) {
+      if (o instanceof String s && StaticServices.isName(s)) {
         out.add(s);
       }
     }
@@ -110,7 +110,7 @@ final class Metadata {
     return out;
   }
 
-  /// Objects of `models_list` with a string `id`, or null when it is no array.
+  /// Objects of `models_list` with an `id` that can be a name, or null when it is no array.
   @SuppressWarnings("unchecked") // JSON objects are maps of strings
   static @Nullable List<Map<String, Object>> modelsList(@Nullable Object list) {
     if (!(list instanceof List<?> l)) {
@@ -118,7 +118,9 @@ final class Metadata {
     }
     List<Map<String, Object>> out = new ArrayList<>();
     for (Object o : l) {
-      if (o instanceof Map<?, ?> e && e.get("id") instanceof String) {
+      if (o instanceof Map<?, ?> e
+          && e.get("id") instanceof String id
+          && StaticServices.isName(id)) {
         out.add((Map<String, Object>) e);
       }
     }

@@ -139,7 +139,7 @@ final class ModelLists {
     }
   }
 
-  /// The list that an answer holds.
+  /// The list that an answer holds, without models whose names no line of a log could carry.
   ///
   /// @throws IOException when it is no model list
   static List<Map<String, Object>> of(byte[] body) throws IOException {
@@ -150,7 +150,7 @@ final class ModelLists {
     }
     List<Map<String, Object>> list = new ArrayList<>();
     for (JsonNode e : data) {
-      if (e.path("id").isTextual()) {
+      if (e.path("id").isTextual() && StaticServices.isName(e.path("id").asText())) {
         list.add(Json.plain(e));
       }
     }

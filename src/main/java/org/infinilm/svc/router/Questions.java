@@ -56,15 +56,19 @@ final class Questions {
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = fleet.models();
       if (offered.size() > 1) {
-        return new Question.Wrong(
-            ApiError.invalid(
-                "model_required",
-                "model: missing (expected: one of " + String.join(", ", offered) + ")"),
-            route.errors());
+        return new Question.Wrong(noModel(peeked, offered), route.errors());
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
     return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
+  }
+
+  private static ApiError noModel(Peeked peeked, List<String> offered) {
+    return peeked.modelProblem() != null
+        ? ApiError.invalid("invalid_model", peeked.modelProblem())
+        : ApiError.invalid(
+            "model_required",
+            "model: missing (expected: one of " + String.join(", ", offered) + ")");
   }
 
   private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -131,6 +132,9 @@ record RouterConfig(
   private static final int UNKNOWN_MODEL_STATUS =
       System.getProperty("infini.program", "").isEmpty() ? 404 : 503;
 
+  /// RFC 9110 section 5.6.2.
+  private static final Pattern TOKEN = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
+
   private static final List<Key<?>> OWN =
       List.of(
           PORT,
@@ -189,11 +193,19 @@ record RouterConfig(
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
-        c.find(SESSION_HEADER).orElse(null),
+        fieldName(c, SESSION_HEADER),
         c.find(ADMIN_TOKEN).orElse(null),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
         names(c, aliasFlags));
+  }
+
+  private static @Nullable String fieldName(Config c, Key<String> key) throws ConfigException {
+    String name = c.find(key).orElse(null);
+    if (name != null && !TOKEN.matcher(name).matches()) {
+      throw new ConfigException(c.origin(key) + ": " + name + " (expected: a header field's name)");
+    }
+    return name;
   }
 
   private static ModelNames names(Config c, List<String> aliasFlags) throws ConfigException {
@@ -222,7 +234,7 @@ record RouterConfig(
     if (BaseUrl.parse(s) != null) {
       return URI.create(s.strip());
     }
-    throw new ConfigException(place + ": " + s + " (expected: http://host:port)");
+    throw new ConfigException(place + ": " + BaseUrl.shown(s) + " (expected: http://host:port)");
   }
 
   private static Map<String, Long> thresholds(Config c) throws ConfigException {
@@ -233,7 +245,11 @@ record RouterConfig(
       }
       int eq = pair.lastIndexOf('=');
       try {
-        out.put(pair.substring(0, eq).strip(), Long.parseLong(pair.substring(eq + 1).strip()));
+        String model = pair.substring(0, eq).strip();
+        if (out.put(model, Long.parseLong(pair.substring(eq + 1).strip())) != null) {
+          throw new ConfigException(
+              c.origin(THRESHOLDS) + ": " + model + " given twice (expected: once)");
+        }
       } catch (NumberFormatException | StringIndexOutOfBoundsException e) {
         throw new ConfigException(c.origin(THRESHOLDS) + ": " + pair + " (expected: MODEL=N)");
       }

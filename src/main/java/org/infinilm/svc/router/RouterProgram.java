@@ -27,7 +27,7 @@ public final class RouterProgram {
           RouterConfig.KEYS,
           Map.of(
               "instance",
-              "A server that runs already: URL[,name=N][,cache_type=paged|static][,weight=W][,tier=T][,max_concurrency=N][,dns=all][,api_key_env=VAR][,health_url=U]. URL is http://, https:// or unix:/path. May be repeated.",
+              "A server that runs already: URL[,name=N][,cache_type=paged|static][,weight=W][,tier=T][,max_concurrency=N][,dns=all][,api_key_env=VAR][,health_url=U][,ca_file=PEM][,tls_server_name=N]. URL is http://, https:// or unix:/path. May be repeated.",
               "alias",
               "Another name of a model: NAME=MODEL. May be repeated."),
           "",

@@ -210,7 +210,7 @@ final class StaticServices {
               + "]"
               + (key.isEmpty() ? "" : "." + key)
               + ": "
-              + (v.isMissingNode() ? "missing" : v.toString())
+              + (v.isMissingNode() ? "missing" : BaseUrl.shown(v.toString()))
               + " (expected: "
               + expected
               + ")");
@@ -242,14 +242,19 @@ final class StaticServices {
 
   /// Names stand in logs and headers.
   static boolean isName(String s) {
-    return !s.isBlank() && s.chars().noneMatch(c -> c < ' ' || c == 127);
+    return !s.isBlank() && s.chars().noneMatch(StaticServices::breaksLines);
+  }
+
+  /// Control characters, and those that some readers take for a line's end.
+  static boolean breaksLines(int c) {
+    return Character.isISOControl(c) || c == 0x2028 || c == 0x2029;
   }
 
   /// `URL[,name=N][,cache_type=paged|static][,weight=W][,tier=T][,max_concurrency=N][,dns=all]
   /// [,api_key_env=VAR][,health_url=U]`, and for https `[,ca_file=PEM][,tls_server_name=N]`.
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
-    String place = "--instance " + spec;
+    String place = "--instance " + BaseUrl.shown(spec);
     String wrongSocket = socketProblem(parts[0]);
     if (wrongSocket != null) {
       throw new ConfigException(place + ": " + parts[0] + " (expected: " + wrongSocket + ")");
@@ -257,7 +262,10 @@ final class StaticServices {
     String socket = socketPath(parts[0]);
     BaseUrl url = socket == null ? BaseUrl.parse(parts[0]) : LOCAL;
     if (url == null) {
-      throw new ConfigException(place + ": " + parts[0] + " (expected: http://host:port)");
+      throw new ConfigException(place
+              + ": "
+              + BaseUrl.shown(parts[0])
+              + " (expected: http://host:port or https://host:port)");
     }
     Map<String, String> options = new HashMap<>();
     for (int k = 1; k < parts.length; k++) {
@@ -302,7 +310,10 @@ final class StaticServices {
     String health = options.get("health_url");
     if (health != null && BaseUrl.parse(health) == null) {
       throw new ConfigException(
-          place + ": health_url=" + health + " (expected: http://host:port/path)");
+          place
+              + ": health_url="
+              + BaseUrl.shown(health)
+              + " (expected: http://host:port/path)");
     }
     return new Known(
         name,

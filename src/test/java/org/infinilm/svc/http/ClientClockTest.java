@@ -43,14 +43,25 @@ class ClientClockTest {
   @Test
   void aClientThatDripsIsTooSlowOverFiveLimits() {
     clock.enter(Phase.CLOSING, 0);
-    long now = 0;
-    Verdict v = Verdict.GOES_ON;
-    while (v == Verdict.GOES_ON) {
-      now++;
-      v = clock.tick(now, 1000, now / 25);
+    for (long now = 1; now < 5 * 30; now++) {
+      assertThat(clock.tick(now, 1000, now / 25)).isEqualTo(Verdict.GOES_ON);
+      assertThat(clock.missing(now, now / 25)).isZero();
     }
-    assertThat(v).isEqualTo(Verdict.STALLED);
-    assertThat(now).isEqualTo(5 * 30);
+    assertThat(clock.missing(150, 6)).isEqualTo(3 * 150 - 6);
+  }
+
+  /// The kernel takes in lumps: whoever is behind may catch up, and is measured from where it
+  /// began.
+  @Test
+  void whoIsBehindIsToldSoUntilItHasCaughtUp() {
+    for (long now = 150; now < 1000; now++) {
+      assertThat(clock.missing(now, 0)).isEqualTo(3 * now);
+    }
+    assertThat(clock.missing(1000, 3000)).isZero();
+    assertThat(clock.missing(1149, 3000)).isZero();
+    assertThat(clock.missing(1150, 3000)).isEqualTo(3 * 150);
+    clock.tick(1151, 0, 3001);
+    assertThat(clock.missing(1300, 3001)).isZero();
   }
 
   @Test
@@ -58,6 +69,7 @@ class ClientClockTest {
     clock.enter(Phase.ANSWERING, 0);
     for (long now = 1; now < 1000; now++) {
       assertThat(clock.tick(now, 1000, 3 * now)).isEqualTo(Verdict.GOES_ON);
+      assertThat(clock.missing(now, 3 * now)).isZero();
     }
     for (long now = 1000; now < 2000; now++) {
       assertThat(clock.tick(now, 0, 3000)).isEqualTo(Verdict.GOES_ON);
@@ -67,13 +79,13 @@ class ClientClockTest {
   @Test
   void whatTheKernelSentIsProgressButNoRate() {
     clock.enter(Phase.ANSWERING, 0);
-    for (long now = 1; now < 150; now++) {
+    for (long now = 1; now <= 150; now++) {
       assertThat(clock.tick(now, 1000, 0)).isEqualTo(Verdict.GOES_ON);
       if (now % 30 == 0) {
         clock.kernelSent(now);
       }
     }
-    assertThat(clock.tick(150, 1000, 0)).isEqualTo(Verdict.STALLED);
+    assertThat(clock.missing(150, 0)).isEqualTo(3 * 150);
   }
 
   @Test

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The fault matrix, clients: what one does wrong costs nobody else anything, and the instance is
 /// free of it.
@@ -248,6 +249,25 @@ class ClientFaultsIT {
     }
   }
 
+  /// So much that the router reads no more, and does not read that the client is gone.
+  @ParameterizedTest
+  @ValueSource(strings = {"", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"})
+  void aClientThatSentMuchAheadAndLeavesIsMissed(String answer) throws Exception {
+    ScriptedInstance i = rig.good("a");
+    rig.start();
+    i.script(then(answer));
+    try (Socket c = rig.connect()) {
+      c.getOutputStream().write(REQUEST.getBytes(ISO_8859_1));
+      await().atMost(Rig.SOON).until(() -> i.seen.size() == 1);
+      readUntil(c, answer.isEmpty() ? "" : "half");
+      String ahead = Rig.post(Rig.CHAT, "", "a".repeat(100_000));
+      c.getOutputStream().write(ahead.getBytes(ISO_8859_1));
+    }
+    rig.outcome("client_gone");
+    await().atMost(Rig.SOON).untilAsserted(() -> assertThat(i.open()).as("work").isZero());
+    i.script(ScriptedInstance.answering((r, n) -> Rig.OK));
+  }
+
   @Test
   void aThousandIdleClientsLeaveRoomForOthersAndThenNothing() throws Exception {
     rig.good("a");
@@ -274,7 +294,7 @@ class ClientFaultsIT {
   }
 
   @ParameterizedTest(name = "does not read, {0}")
-  @org.junit.jupiter.params.provider.ValueSource(
+  @ValueSource(
       strings = {"Connection: keep-alive\r\n", "Connection: close\r\n"})
   void aClientThatDoesNotReadIsClosed(String fields) throws Exception {
     int size = 16 << 20;

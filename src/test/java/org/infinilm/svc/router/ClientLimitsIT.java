@@ -103,16 +103,18 @@ class ClientLimitsIT {
 
   @Test
   void aClientThatDripsItsAnswerIsClosed() throws Exception {
-    start((r, n) -> answer(LARGE, LARGE), "client_stall=1", "min_client_rate=100000");
+    // it keeps its window moving, so that the kernel always has something to send
+    start((r, n) -> answer(LARGE, LARGE), "client_stall=1", "min_client_rate=1000000");
     try (Socket c = smallClient()) {
       write(c, chat(""));
       InputStream in = c.getInputStream();
+      byte[] piece = new byte[2000];
       Thread reader =
           Thread.ofVirtual()
               .start(() -> {
                 try {
-                  while (in.read() >= 0) {
-                    Thread.sleep(50);
+                  while (in.read(piece) >= 0) {
+                    Thread.sleep(200);
                   }
                 } catch (IOException | InterruptedException e) {
                   // closed

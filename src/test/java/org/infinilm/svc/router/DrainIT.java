@@ -157,7 +157,11 @@ class DrainIT {
   void whatIsCutAtTheEndIsToldSo() throws Exception {
     rig.start("drain_timeout=0.3", "lame_duck=0");
     try (Socket slow = rig.connect();
-        Socket stream = rig.connect()) {
+        Socket stream = rig.connect();
+        Socket body = rig.connect();
+        Socket head = rig.connect()) {
+      write(body, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
+      write(head, "GET /g HTTP/1.1\r\nHo");
       write(slow, ID.replace("/g", "/slow"));
       write(stream, ID.replace("/g", "/stream"));
       await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 2);
@@ -168,6 +172,12 @@ class DrainIT {
       assertThat(told.head())
           .containsIgnoringCase("retry-after: ")
           .containsIgnoringCase("connection: close");
+      for (Socket s : new Socket[] {body, head}) {
+        Said late = Said.read(s.getInputStream());
+        assertThat(late.status()).isEqualTo(503);
+        assertThat(late.body()).contains("shutting_down");
+        assertThat(late.field("connection")).isEqualTo("close");
+      }
       assertThat(new String(stream.getInputStream().readAllBytes(), ISO_8859_1))
           .contains("\r\n1\r\na\r\n")
           .doesNotContain("\r\n0\r\n\r\n");

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -124,6 +125,19 @@ class MetadataTest {
         .as("a model that it does not serve")
         .containsExactly("x");
     assertThat(Metadata.models(Map.of("models_list", List.of(entry)))).isNull();
+  }
+
+  @Test
+  void aNameThatWouldBreakALineIsNone() throws Exception {
+    for (String name : List.of("a\\nb", "a\\u0085b", "a\\u2028b", "\\u001b[1m", " ")) {
+      Map<String, Object> entry =
+          map("{\"id\":\"" + name + "\",\"models\":[\"" + name + "\",\"ok\"],\"aliases\":[\"" + name + "\"]}");
+      assertThat(Metadata.models(entry)).containsExactly("ok");
+      assertThat(Metadata.modelsList(List.of(entry))).isEmpty();
+      assertThat(Metadata.aliases(entry)).isEmpty();
+      String list = "{\"data\":[{\"id\":\"" + name + "\"},{\"id\":\"ok\"}]}";
+      assertThat(Metadata.names(ModelLists.of(list.getBytes(UTF_8)))).containsExactly("ok");
+    }
   }
 
   @Test

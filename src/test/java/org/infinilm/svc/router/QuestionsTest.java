@@ -323,6 +323,18 @@ class QuestionsTest {
         .isInstanceOf(Question.Asked.class);
   }
 
+  @Test
+  void onAnUnknownPathToAModelThatIsNoneIsNotCalledMissing() throws Exception {
+    instance("paged-a", -1, "a");
+    instance("paged-b", -1, "b");
+    for (String body : List.of("{\"model\":5}", "{\"model\":\"a\",\"model\":\"b\"}")) {
+      ApiError e = wrong(post("/v1/foo", body));
+      assertThat(e.code()).isEqualTo("invalid_model");
+      assertThat(e.message()).startsWith("model: ").doesNotContain("missing");
+    }
+    assertThat(wrong(post("/v1/foo", "{}")).code()).isEqualTo("model_required");
+  }
+
   /// Requests whose bytes are no prompt, each of which was refused once as too long.
   static List<String[]> bytesThatAreNoPrompt() {
     String texts = "\"" + "x".repeat(400) + "\",";

@@ -16,8 +16,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.ExtendedSSLSession;
+import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.infinilm.svc.http.Client;
@@ -28,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Instances behind https: reached, probed, kept; and each wrong certificate by its name.
 @SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
@@ -173,6 +177,48 @@ class TlsInstancesIT {
     RawInstance i = instance(tls(b), (r, s) -> RawInstance.write(s, OK));
     RawRouter router = router("https://127.0.0.1:" + i.port() + ",ca_file=" + caFile);
     assertThat(router.raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 200");
+  }
+
+  @Test
+  void aNameWithoutADotIsAskedForToo() throws Exception {
+    X509Bundle names = certificate().addSanDnsName("localhost").addSanDnsName("engine").buildIssuedBy(authority);
+    List<String> asked = new CopyOnWriteArrayList<>();
+    RawInstance i =
+        instance(
+            tls(names),
+            (r, s) -> {
+              ExtendedSSLSession session = (ExtendedSSLSession) ((SSLSocket) s).getSession();
+              session
+                  .getRequestedServerNames()
+                  .forEach(n -> asked.add(((SNIHostName) n).getAsciiName()));
+              RawInstance.write(s, OK);
+            });
+    String at = "https://localhost:" + i.port() + ",ca_file=" + caFile;
+    assertThat(router(at).raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 200");
+    assertThat(router(at + ",tls_server_name=engine").raw(ask("Connection: close\r\n")))
+        .startsWith("HTTP/1.1 200");
+    assertThat(asked).containsExactly("localhost", "engine");
+  }
+
+  /// The goodbye is the end, whenever the TCP connection is closed, and it is answered.
+  @ParameterizedTest
+  @ValueSource(strings = {"TLSv1.2", "TLSv1.3"})
+  void aGoodbyeEndsALengthlessAnswerAndIsAnswered(String protocol) throws Exception {
+    CountDownLatch answered = new CountDownLatch(1);
+    RawInstance i =
+        instance(
+            tls(localhost(), s -> s.setEnabledProtocols(new String[] {protocol})),
+            (r, s) -> {
+              RawInstance.write(s, "HTTP/1.1 200 OK\r\n\r\nall of it");
+              s.shutdownOutput();
+              if (s.getInputStream().read() < 0) {
+                answered.countDown();
+              }
+            });
+    RawRouter router = router("https://localhost:" + i.port() + ",ca_file=" + caFile);
+    String get = "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assertThat(router.raw(get)).endsWith("all of it\r\n0\r\n\r\n");
+    assertThat(answered.await(20, TimeUnit.SECONDS)).isTrue();
   }
 
   /// A lengthless answer over TLS is whole when the instance says goodbye, and only then.
