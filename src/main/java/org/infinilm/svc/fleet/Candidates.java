@@ -195,15 +195,12 @@ public final class Candidates {
     return new Candidates(model, version, panic, lowered, others, List.of());
   }
 
-  /// These and one that is tried, as if it were in service.
-  public Candidates with(Instance trial) {
-    List<Instance> more = new ArrayList<>(all);
-    int at = 0;
-    while (at < more.size() && more.get(at).name().compareTo(trial.name()) < 0) {
-      at++;
-    }
-    more.add(at, trial);
-    return new Candidates(model, version, panic, lowered, more, List.of());
+  /// One of these and one that is tried, as if it were in service.
+  public Candidates pair(Instance one, Instance trial) {
+    boolean first = one.name().compareTo(trial.name()) < 0;
+    List<Instance> two = first ? List.of(one, trial) : List.of(trial, one);
+    boolean below = lowered && trial.tier() >= one.tier();
+    return new Candidates(model, version, panic, below, two, List.of());
   }
 
   /// What a decision among these keeps of them.

@@ -42,17 +42,22 @@ final class Account {
     return plane.ticker().nanos() - startNanos;
   }
 
-  /// When it began to wait for a seat; now when it had not.
-  long waitsSince() {
-    if (waitsSinceNanos == 0) {
-      waitsSinceNanos = plane.ticker().nanos();
-    }
-    return waitsSinceNanos;
+  /// When the request was complete: its age in the line, whatever it has been through since.
+  long sinceNanos() {
+    return startNanos;
   }
 
-  /// How long it has waited for a seat.
+  /// It waits for a seat from now on, if it did not already.
+  void waits() {
+    if (waitsSinceNanos == 0) {
+      long now = plane.ticker().nanos();
+      waitsSinceNanos = now == 0 ? 1 : now;
+    }
+  }
+
+  /// How long it has waited for seats in all.
   long waitedNanos() {
-    return waitsSinceNanos == 0 ? 0 : plane.ticker().nanos() - waitsSinceNanos;
+    return queuedNanos + (waitsSinceNanos == 0 ? 0 : plane.ticker().nanos() - waitsSinceNanos);
   }
 
   /// Its wait for a seat is over, if it waited.
@@ -60,10 +65,15 @@ final class Account {
     if (waitsSinceNanos == 0) {
       return;
     }
-    long nanos = waitedNanos();
+    long nanos = plane.ticker().nanos() - waitsSinceNanos;
     plane.metrics().waited(nanos);
     queuedNanos += nanos;
     waitsSinceNanos = 0;
+  }
+
+  /// Whether it was taken in once already: it was sent, or has waited.
+  boolean takenIn() {
+    return sends > 0 || queuedNanos > 0 || waitsSinceNanos != 0;
   }
 
   /// Time that it waited for seats; 0 when it never did.

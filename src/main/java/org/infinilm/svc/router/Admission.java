@@ -4,16 +4,26 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Policy;
 import org.jspecify.annotations.Nullable;
 
-/// Who gets a request: the policy's choice with its seat taken, after the one trial of an instance
-/// that comes back, where the policy would have sent the request to it. Thread-safe.
+/// Who gets a request: the policy's choice with its seat taken, or the one trial of an instance
+/// that comes back, where the policy would rather have sent the request there. Thread-safe.
+/*
+ * A trial is compared with the policy's own choice among those in service, by the policy: what it
+ * prefers of the two it would most likely have chosen of all. So a decision costs no more for the
+ * number of those that are tried. Of many instances policies look at two at random, and a request
+ * looks at a trial as often as it would have been drawn.
+ */
 final class Admission {
   /// How often a choice is made anew because another request took the seat first.
   private static final int TRIES = 4;
+
+  /// From so many instances on a trial is drawn among all of them.
+  private static final int MANY = 64;
 
   private final Policy policy;
   private final Seats seats;
@@ -27,42 +37,64 @@ final class Admission {
   ///
   /// @param mayTry whether the request may be an instance's trial: only one that can be repeated
   Choice choose(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
-    List<Instance> trials = mayTry ? among.trials() : List.of();
-    for (int k = 0; k < trials.size(); k++) {
-      Instance t = trials.get(k);
-      Choice.Send s = trial(ask, among, t, random);
-      if (s != null && seats.tryTrial(t)) {
-        seats.take(t);
+    Choice last = policy.choose(ask, among, seats, random);
+    if (mayTry) {
+      Choice.Send s = trial(ask, among, last, random);
+      if (s != null && seats.tryTrial(s.instance())) {
+        seats.take(s.instance());
         return s;
       }
     }
-    Choice last = policy.choose(ask, among, seats, random);
     for (int k = 1; last instanceof Choice.Send s && !seats.tryTake(s.instance()); k++) {
-      last = k < TRIES ? policy.choose(ask, among, seats, random) : new Choice.Wait(List.of(s));
+      last =
+          k < TRIES
+              ? policy.choose(ask, among, seats, random)
+              : new Choice.Wait(List.of(s));
     }
     return last;
   }
 
   /// The choice as things are; nothing is taken.
   Choice look(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
-    List<Instance> trials = mayTry ? among.trials() : List.of();
-    for (int k = 0; k < trials.size(); k++) {
-      Choice.Send s = trial(ask, among, trials.get(k), random);
-      if (s != null) {
-        return s;
-      }
-    }
-    return policy.choose(ask, among, seats, random);
+    Choice c = policy.choose(ask, among, seats, random);
+    Choice.Send s = mayTry ? trial(ask, among, c, random) : null;
+    return s != null ? s : c;
   }
 
-  /// The choice of an instance whose trial is offered, where the policy would make it.
+  /// The choice of an instance whose trial is offered, where the policy prefers it to `other`.
   private Choice.@Nullable Send trial(
-      Ask ask, Candidates among, Instance t, RandomGenerator random) {
-    return seats.trialOffered(t.slot())
-            && policy.choose(ask, among.with(t), seats, random) instanceof Choice.Send s
+      Ask ask, Candidates among, Choice other, RandomGenerator random) {
+    Instance t = among.trials().isEmpty() ? null : drawn(among, random);
+    if (t == null) {
+      return null;
+    }
+    Instance one =
+        switch (other) {
+          case Choice.Send s -> s.instance();
+          case Choice.Wait w -> w.ways().getFirst().instance();
+          case Choice.Refuse r -> among.in(Pool.ANY).getFirst();
+        };
+    return policy.choose(ask, among.pair(one, t), seats, random) instanceof Choice.Send s
             && s.instance().equals(t)
         ? s
         : null;
+  }
+
+  /// One of those whose trial is offered, at random; of many instances perhaps none.
+  private @Nullable Instance drawn(Candidates among, RandomGenerator random) {
+    List<Instance> trials = among.trials();
+    int n = trials.size();
+    int all = among.in(Pool.ANY).size() + n;
+    boolean many = all >= MANY;
+    // two of many are drawn in each decision
+    int first = random.nextInt(many ? Math.max(n, all / 2) : n);
+    for (int k = 0; first < n && k < (many ? 1 : n); k++) {
+      Instance t = trials.get((first + k) % n);
+      if (seats.trialOffered(t.slot())) {
+        return t;
+      }
+    }
+    return null;
   }
 
   /// Gives back the seat of a choice that is not made use of.

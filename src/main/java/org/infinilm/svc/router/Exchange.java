@@ -261,7 +261,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       return;
     }
     reply.drop();
-    if (a.anotherWay(f)) {
+    if (a.anotherWay(f) && retries.anotherWay(f)) {
       Attempt next = a.overNewConnection();
       attempt = next;
       sending.send(next, retries.limits(question.bodyBytes()));

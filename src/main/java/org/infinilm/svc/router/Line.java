@@ -31,7 +31,7 @@ final class Line<W> {
     final double rank;
     final long sinceNanos;
     final long number;
-    private final Lane lane;
+    private Lane lane;
     private int overtaken;
 
     private Place(W waiter, double rank, long sinceNanos, long number, Lane lane) {
@@ -44,6 +44,10 @@ final class Line<W> {
 
     List<Integer> slots() {
       return lane.key.slots();
+    }
+
+    Key key() {
+      return lane.key;
     }
 
     private boolean before(Place o) {
@@ -97,6 +101,14 @@ final class Line<W> {
   }
 
   Place add(W waiter, Key key, double work, long sinceNanos) {
+    double rank = order == Order.FIFO ? 0 : work + workPerSecond * (sinceNanos / 1e9);
+    Place p = new Place(waiter, rank, sinceNanos, numbers++, lane(key));
+    enter(p);
+    size++;
+    return p;
+  }
+
+  private Lane lane(Key key) {
     Lane lane = lanes.get(key);
     if (lane == null) {
       lane = new Lane(key);
@@ -105,22 +117,28 @@ final class Line<W> {
         bySlot.computeIfAbsent(slot, s -> new ArrayList<>(1)).add(lane);
       }
     }
-    double rank = order == Order.FIFO ? 0 : work + workPerSecond * (sinceNanos / 1e9);
-    Place p = new Place(waiter, rank, sinceNanos, numbers++, lane);
-    lane.byAge.add(p);
-    lane.byRank.add(p);
-    size++;
-    return p;
+    return lane;
+  }
+
+  private void enter(Place p) {
+    p.lane.byAge.add(p);
+    p.lane.byRank.add(p);
   }
 
   /// Takes a place out; false when it is out already.
   boolean remove(Place p) {
-    Lane lane = p.lane;
-    if (!lane.byAge.remove(p)) {
+    if (!p.lane.byAge.remove(p)) {
       return false;
     }
-    lane.byRank.remove(p);
+    leave(p);
     size--;
+    return true;
+  }
+
+  /// What is left to do for a place that is out of its lane's order of age.
+  private void leave(Place p) {
+    Lane lane = p.lane;
+    lane.byRank.remove(p);
     if (lane.byAge.isEmpty()) {
       lanes.remove(lane.key);
       for (Integer slot : lane.key.slots()) {
@@ -129,6 +147,20 @@ final class Line<W> {
           bySlot.remove(slot);
         }
       }
+    }
+  }
+
+  /// Has a place stand in another lane from now on: its rank, its age and how often it was
+  /// overtaken stay. False when it is out.
+  boolean move(Place p, Key to) {
+    if (!p.lane.byAge.contains(p)) {
+      return false;
+    }
+    if (!p.lane.key.equals(to)) {
+      p.lane.byAge.remove(p);
+      leave(p);
+      p.lane = lane(to);
+      enter(p);
     }
     return true;
   }
@@ -172,11 +204,9 @@ final class Line<W> {
     return List.copyOf(lanes.keySet());
   }
 
-  /// Takes out all places of a lane, the oldest first.
-  List<Place> removeAll(Key key) {
+  /// All places of a lane, the oldest first.
+  List<Place> places(Key key) {
     Lane lane = lanes.get(key);
-    List<Place> out = lane == null ? List.of() : List.copyOf(lane.byAge);
-    out.forEach(this::remove);
-    return out;
+    return lane == null ? List.of() : List.copyOf(lane.byAge);
   }
 }

@@ -10,6 +10,8 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Choice;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Finds one request its place: the policy's choice among candidates with the seat that goes with
 /// it, or a wait in line for one. Event-loop confined.
@@ -19,7 +21,7 @@ final class Placement implements Waiting.Owner {
     /// A seat is counted in.
     void placed(Choice.Send send);
 
-    /// Its candidates changed while it waited.
+    /// Nobody of those that it waited for is left.
     void chooseAgain();
 
     void noPlace(ApiError why);
@@ -27,6 +29,8 @@ final class Placement implements Waiting.Owner {
     /// Whom it may wait for as things are now.
     Candidates awaited();
   }
+
+  private static final Logger LOG = LoggerFactory.getLogger(Placement.class);
 
   /// How often one that has failed somewhere looks whether that instance is well again.
   private static final Duration LOOK = Duration.ofSeconds(1);
@@ -108,8 +112,11 @@ final class Placement implements Waiting.Owner {
   private void await(Choice.Wait w, Candidates among) {
     Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
     Waiting next = new Waiting(plane.seats(), in, this, w);
+    boolean takenIn = account.takenIn();
     waiting = next;
-    if (left.isPositive() && next.start(among, question.bodyBytes(), account.waitsSince(), left)) {
+    if (left.isPositive()
+        && next.start(among, question.bodyBytes(), account.sinceNanos(), takenIn, left)) {
+      account.waits();
       watch(next, among);
     } else {
       waiting = null;
@@ -131,6 +138,7 @@ final class Placement implements Waiting.Owner {
       account.waited();
       owner.placed(s);
     } else {
+      account.waited();
       owner.noPlace(overloaded(w));
     }
   }
@@ -144,24 +152,42 @@ final class Placement implements Waiting.Owner {
       nanos = pause > 0 ? Math.min(nanos, pause) : nanos;
     }
     if (nanos != Long.MAX_VALUE) {
-      w.later(Duration.ofNanos(nanos), () -> look(w));
+      w.later(Duration.ofNanos(nanos), this::lookAgain);
     }
   }
 
-  private void look(Waiting w) {
-    Candidates now = owner.awaited();
-    if (now.isEmpty()) {
-      watch(w, now);
+  /// Chooses anew among those of now while it stands in line; it leaves its place only for a seat.
+  @Override
+  public void lookAgain() {
+    Waiting w = waiting;
+    if (w == null) {
       return;
     }
-    Choice c = look(now);
-    List<Instance> who = accepted(c);
-    boolean better = !who.isEmpty() && (c instanceof Choice.Send || !who.equals(w.accepted()));
-    if (better && w.leaveUnlessCalled()) {
-      waiting = null;
-      follow(choose(now), now);
-    } else {
+    try {
+      Candidates now = owner.awaited();
+      if (!now.isEmpty()) {
+        look(w, now);
+      } else if (w.leaveUnlessCalled()) {
+        waiting = null;
+        owner.chooseAgain();
+      }
+    } catch (RuntimeException e) {
+      LOG.error("request {} could not look for another place", account.requestId(), e);
+      leave();
+      owner.noPlace(ApiError.internal());
+    }
+  }
+
+  private void look(Waiting w, Candidates now) {
+    Choice c = choose(now);
+    if (c instanceof Choice.Wait to) {
+      w.move(now, to);
       watch(w, now);
+    } else if (w.leaveUnlessCalled()) {
+      waiting = null;
+      follow(c, now);
+    } else if (c instanceof Choice.Send s) {
+      giveBack(s);
     }
   }
 
@@ -187,12 +213,6 @@ final class Placement implements Waiting.Owner {
     waiting = null;
     account.waited();
     owner.placed(s);
-  }
-
-  @Override
-  public void chooseAgain() {
-    waiting = null;
-    owner.chooseAgain();
   }
 
   @Override

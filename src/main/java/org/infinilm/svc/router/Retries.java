@@ -165,14 +165,30 @@ final class Retries {
         .limits(bodyBytes, vainConnects, Duration.ofNanos(connectingNanos));
   }
 
+  /// Whether there is time for another address of an instance, one of which has failed. A kept
+  /// connection that was closed took none.
+  boolean anotherWay(Failure f) {
+    if (f.kind() == Kind.CLOSED_STALE) {
+      return true;
+    }
+    connectedInVain();
+    return connectingNanos < plane.config().timeouts().connect().toNanos();
+  }
+
+  private void connectedInVain() {
+    long now = account.elapsedNanos();
+    vainConnects++;
+    connectingNanos += now - sentAtNanos;
+    sentAtNanos = now;
+  }
+
   /// Notes a failed attempt.
   void failed(Instance i, Failure f) {
     if (first == null) {
       first = ApiError.of(f, i.name());
     }
     if (f.kind().nothingSent() && !allTried) {
-      vainConnects++;
-      connectingNanos += account.elapsedNanos() - sentAtNanos;
+      connectedInVain();
     } else {
       counted++;
     }

@@ -1,11 +1,16 @@
 package org.infinilm.svc.router;
 
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.telemetry.Ticker;
@@ -21,8 +26,10 @@ import org.jspecify.annotations.Nullable;
  *    in line and then looks for a free seat. Both are sequentially consistent, so one sees the other
  *    (Dekker).
  * 3. Waiters are called on the thread that released, outside the lock, and only hop to their loop.
- * 4. When candidates of a model change, or one of them asks to be left alone, those who wait among them are called to choose anew; they keep
- *    the time since when they wait, and with it their place.
+ * 4. Nobody loses a place by a change. When candidates of a model change, or one of them asks to be left
+ *    alone, those who wait stay in line for those that are left, and are called to look anew; a look moves
+ *    the place, with its age and rank. Instances that came with the change give no seat to anybody until
+ *    the last who was called has looked: then they give their seats in the order of the line.
  */
 final class Seats implements Load {
   /// One who waits. Called on any thread, once, and must only hop to its own.
@@ -30,8 +37,31 @@ final class Seats implements Load {
     /// A seat of the instance of this slot is counted in for it: use or release it.
     void seated(int slot);
 
-    /// Its candidates changed while it waited: it is out of the line and must choose anew.
-    void chooseAgain();
+    /// Its candidates changed. It stands in line still, for those that are left, and must look
+    /// anew: then it moves its place, or leaves.
+    void lookAgain();
+  }
+
+  /// One in line.
+  static final class Standing {
+    private final Waiter waiter;
+    private @Nullable Move move;
+
+    private Standing(Waiter waiter) {
+      this.waiter = waiter;
+    }
+  }
+
+  /// A change of some candidates that not all who were called have looked at.
+  private static final class Move {
+    /// Those that give no seat until then.
+    final List<Integer> kept;
+
+    int pending;
+
+    Move(List<Integer> kept) {
+      this.kept = kept;
+    }
   }
 
   /// A place in the line.
@@ -39,14 +69,15 @@ final class Seats implements Load {
     /// Leaves the line. False when the waiter was called already: a seat that it got is its own to
     /// release.
     boolean cancel();
-  }
 
-  private static final Ticket OUT = () -> false;
+    /// Stands for other seats from now on. False when the waiter was called already.
+    boolean move(Candidates of, Choice.Wait wait);
+  }
 
   private final Slots slots;
   private final Ticker ticker;
   private final int most;
-  private final Line<Waiter> line;
+  private final Line<Standing> line;
   private Fleet fleet = new Fleet(0, List.of());
   private volatile int waiting;
 
@@ -54,7 +85,7 @@ final class Seats implements Load {
   private final AtomicLong passedOverUntilNanos = new AtomicLong();
 
   /// @param most how many may wait in all
-  Seats(Slots slots, Line<Waiter> line, int most, Ticker ticker) {
+  Seats(Slots slots, Line<Standing> line, int most, Ticker ticker) {
     this.slots = slots;
     this.line = line;
     this.most = most;
@@ -69,7 +100,7 @@ final class Seats implements Load {
   @Override
   public boolean free(int slot) {
     Slot s = slots.at(slot);
-    return s.limit == 0 || (s.waiting() == 0 && s.inFlight() < s.limit);
+    return s.limit == 0 || (s.waiting() == 0 && !s.kept() && s.inFlight() < s.limit);
   }
 
   @Override
@@ -110,8 +141,10 @@ final class Seats implements Load {
       List<Runnable> calls = new ArrayList<>();
       synchronized (line) {
         for (Line.Key key : line.keys()) {
-          if (key.slots().contains(slot) && !allPassedOver(key.slots())) {
-            callAll(key, calls);
+          List<Integer> others = notPassedOver(key.slots());
+          if (key.slots().contains(slot) && !others.isEmpty()) {
+            Line.Key to = new Line.Key(key.model(), key.version(), others);
+            call(key, to, null, List.of(), calls);
           }
         }
       }
@@ -119,21 +152,10 @@ final class Seats implements Load {
     }
   }
 
-  private boolean allPassedOver(List<Integer> of) {
-    for (int slot : of) {
-      if (!passedOver(slot)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /// Has all who wait in a lane choose anew. Under the lock.
-  private void callAll(Line.Key key, List<Runnable> calls) {
-    for (Line<Waiter>.Place p : line.removeAll(key)) {
-      count(p, -1);
-      calls.add(p.waiter::chooseAgain);
-    }
+  private List<Integer> notPassedOver(List<Integer> of) {
+    List<Integer> out = new ArrayList<>(of);
+    out.removeIf(this::passedOver);
+    return out;
   }
 
   long sent(int slot) {
@@ -163,7 +185,7 @@ final class Seats implements Load {
       s.take();
       return true;
     }
-    if (s.waiting() > 0 || !s.takeBelow(limit)) {
+    if (s.waiting() > 0 || s.kept() || !s.takeBelow(limit)) {
       return false;
     }
     if (s.inFlight() >= limit) {
@@ -194,20 +216,18 @@ final class Seats implements Load {
       s.released(ticker.nanos());
     }
     if (s.waiting() > 0) {
-      Waiter next = null;
+      List<Runnable> calls = new ArrayList<>(1);
       synchronized (line) {
-        if (s.limit == 0 || s.inFlight() <= s.limit) {
-          next = called(slot);
-        }
+        boolean over = s.limit != 0 && s.inFlight() > s.limit;
+        Waiter next = over || s.kept() ? null : called(slot, calls);
         if (next == null) {
           s.release();
         } else {
           s.passOn();
+          calls.addFirst(() -> next.seated(slot));
         }
       }
-      if (next != null) {
-        next.seated(slot);
-      }
+      calls.forEach(Runnable::run);
       return;
     }
     s.release();
@@ -230,69 +250,170 @@ final class Seats implements Load {
   ///
   /// @param of the candidates of that decision
   /// @param work by which the line is ordered, in bytes
-  /// @param sinceNanos when it began to wait, on the ticker's clock
+  /// @param sinceNanos when it came, on the ticker's clock
+  /// @param takenIn whether it has a right to a place, however long the line
   /// @return null when the line is full
   @Nullable Ticket await(
-      Candidates of, Choice.Wait wait, double work, long sinceNanos, Waiter waiter) {
-    List<Integer> accepted = new ArrayList<>(wait.accepted().size());
-    for (Instance i : wait.accepted()) {
-      accepted.add(i.slot());
-    }
+      Candidates of,
+      Choice.Wait wait,
+      double work,
+      long sinceNanos,
+      boolean takenIn,
+      Waiter waiter) {
     List<Runnable> calls = new ArrayList<>(1);
-    Ticket ticket;
+    Line<Standing>.Place p;
     synchronized (line) {
-      if (line.size() >= most) {
+      if (!takenIn && line.size() >= most) {
         return null;
       }
-      Line.Key key = new Line.Key(of.model(), of.version(), accepted);
-      if (stale(key)) {
-        calls.add(waiter::chooseAgain);
-        ticket = OUT;
-      } else {
-        Line<Waiter>.Place p = line.add(waiter, key, work, sinceNanos);
-        count(p, 1);
-        for (int slot : accepted) {
-          offer(slot, calls);
-        }
-        ticket = () -> left(p);
+      Line.Key key = key(of, wait);
+      p = line.add(new Standing(waiter), key, work, sinceNanos);
+      count(key.slots(), 1);
+      settle(p, calls);
+    }
+    calls.forEach(Runnable::run);
+    return new Ticket() {
+      @Override
+      public boolean cancel() {
+        return left(p);
+      }
+
+      @Override
+      public boolean move(Candidates among, Choice.Wait other) {
+        return moved(p, key(among, other));
+      }
+    };
+  }
+
+  private static Line.Key key(Candidates of, Choice.Wait wait) {
+    List<Integer> accepted = new ArrayList<>(wait.ways().size());
+    for (Choice.Send s : wait.ways()) {
+      accepted.add(s.instance().slot());
+    }
+    return new Line.Key(of.model(), of.version(), accepted);
+  }
+
+  /// A place that has just been taken: it may have a free seat, or must look at once. Under the
+  /// lock.
+  private void settle(Line<Standing>.Place p, List<Runnable> calls) {
+    Line.Key key = p.key();
+    if (stale(key)) {
+      stand(p, left(key));
+      calls.add(p.waiter.waiter::lookAgain);
+    } else {
+      looked(p.waiter, calls);
+      for (int slot : key.slots()) {
+        offer(slot, calls);
+      }
+    }
+  }
+
+  private boolean moved(Line<Standing>.Place p, Line.Key to) {
+    List<Runnable> calls = new ArrayList<>(1);
+    boolean stands;
+    synchronized (line) {
+      stands = stand(p, to);
+      if (stands) {
+        settle(p, calls);
       }
     }
     calls.forEach(Runnable::run);
-    return ticket;
+    return stands;
   }
 
-  private boolean left(Line<Waiter>.Place p) {
+  private boolean left(Line<Standing>.Place p) {
+    List<Runnable> calls = new ArrayList<>(0);
+    boolean was;
     synchronized (line) {
-      boolean was = line.remove(p);
+      was = line.remove(p);
       if (was) {
-        count(p, -1);
+        count(p.slots(), -1);
+        looked(p.waiter, calls);
       }
-      return was;
     }
+    calls.forEach(Runnable::run);
+    return was;
   }
 
-  private void count(Line<Waiter>.Place p, int more) {
-    for (int slot : p.slots()) {
+  /// Has a place stand in another lane; false when it is out. Whom it waits for in both is counted
+  /// all the time, so that no newcomer sees nobody. Under the lock.
+  private boolean stand(Line<Standing>.Place p, Line.Key to) {
+    List<Integer> before = p.slots();
+    if (!line.move(p, to)) {
+      return false;
+    }
+    count(to.slots(), 1);
+    count(before, -1);
+    return true;
+  }
+
+  private void count(List<Integer> of, int more) {
+    for (int slot : of) {
       slots.at(slot).waiting(more);
     }
     waiting = line.size();
   }
 
+  /// Has all of a lane stand in another one and look anew. Under the lock.
+  ///
+  /// @param move what they are to look at, when seats are kept meanwhile
+  /// @param overtaken gets what they were to look at before
+  private void call(
+      Line.Key from, Line.Key to, @Nullable Move move, List<Move> overtaken, List<Runnable> calls) {
+    for (Line<Standing>.Place p : line.places(from)) {
+      stand(p, to);
+      Move before = p.waiter.move;
+      if (move != null) {
+        move.pending++;
+        p.waiter.move = move;
+        if (before != null) {
+          overtaken.add(before);
+        }
+      }
+      calls.add(p.waiter.waiter::lookAgain);
+    }
+  }
+
+  /// One who was called has looked, or is gone. Under the lock.
+  private void looked(Standing who, List<Runnable> calls) {
+    Move m = who.move;
+    who.move = null;
+    if (m != null) {
+      looked(m, calls);
+    }
+  }
+
+  private void looked(Move m, List<Runnable> calls) {
+    m.pending--;
+    if (m.pending > 0) {
+      return;
+    }
+    for (int slot : m.kept) {
+      slots.at(slot).keep(-1);
+    }
+    for (int slot : m.kept) {
+      offer(slot, calls);
+    }
+  }
+
   /// The next for a seat of this slot, out of the line, or null. Under the lock.
-  private @Nullable Waiter called(int slot) {
-    Line<Waiter>.Place p = line.next(slot);
+  private @Nullable Waiter called(int slot, List<Runnable> calls) {
+    Line<Standing>.Place p = line.next(slot);
     if (p == null) {
       return null;
     }
-    count(p, -1);
-    return p.waiter;
+    count(p.slots(), -1);
+    looked(p.waiter, calls);
+    return p.waiter.waiter;
   }
 
   /// Gives free seats of this slot to who waits for them. Under the lock.
   private void offer(int slot, List<Runnable> calls) {
     Slot s = slots.at(slot);
-    while (s.waiting() > 0 && s.takeBelow(s.limit == 0 ? Integer.MAX_VALUE : s.limit)) {
-      Waiter next = called(slot);
+    while (s.waiting() > 0
+        && !s.kept()
+        && s.takeBelow(s.limit == 0 ? Integer.MAX_VALUE : s.limit)) {
+      Waiter next = called(slot, calls);
       if (next == null) {
         throw new IllegalStateException("slot " + slot + " counts a waiter that nobody knows");
       }
@@ -304,6 +425,7 @@ final class Seats implements Load {
   void follow(Fleet now) {
     List<Runnable> calls = new ArrayList<>();
     synchronized (line) {
+      Fleet before = fleet;
       fleet = now;
       for (Instance i : now.instances()) {
         Slot s = slots.at(i.slot());
@@ -311,22 +433,68 @@ final class Seats implements Load {
           s.limit = i.seats();
         }
       }
+      Map<String, Move> moves = new HashMap<>();
+      List<Move> overtaken = new ArrayList<>();
       for (Line.Key key : line.keys()) {
         if (stale(key)) {
-          callAll(key, calls);
-        } else {
-          for (int slot : key.slots()) {
-            offer(slot, calls);
-          }
+          Move m = moves.computeIfAbsent(key.model(), model -> move(before, now, model));
+          call(key, left(key), m, overtaken, calls);
+        }
+      }
+      overtaken.addAll(moves.values());
+      overtaken.forEach(m -> looked(m, calls));
+      for (Line.Key key : line.keys()) {
+        for (int slot : key.slots()) {
+          offer(slot, calls);
         }
       }
     }
     calls.forEach(Runnable::run);
   }
 
+  /// A change that keeps the seats of those that have become candidates of a model, now or in a
+  /// change that not all have looked at.
+  private Move move(Fleet before, Fleet now, String model) {
+    Set<Integer> known = slotsOf(candidates(before, model));
+    List<Integer> kept = new ArrayList<>();
+    for (int slot : slotsOf(candidates(now, model))) {
+      Slot s = slots.at(slot);
+      if (s.limit != 0 && (!known.contains(slot) || s.kept())) {
+        kept.add(slot);
+        s.keep(1);
+      }
+    }
+    // one more, until all were called
+    Move m = new Move(kept);
+    m.pending = 1;
+    return m;
+  }
+
+  private static Set<Integer> slotsOf(@Nullable Candidates c) {
+    Set<Integer> out = new HashSet<>();
+    if (c != null) {
+      for (Instance i : c.in(Pool.ANY)) {
+        out.add(i.slot());
+      }
+    }
+    return out;
+  }
+
+  private static @Nullable Candidates candidates(Fleet of, String model) {
+    return model.isEmpty() ? of.any() : of.forModel(model);
+  }
+
+  /// Those of a lane that are candidates still.
+  private Line.Key left(Line.Key key) {
+    Candidates now = candidates(fleet, key.model());
+    List<Integer> kept = new ArrayList<>(key.slots());
+    kept.retainAll(slotsOf(now));
+    return new Line.Key(key.model(), now == null ? fleet.version() : now.version(), kept);
+  }
+
   private boolean stale(Line.Key key) {
-    Candidates now = key.model().isEmpty() ? fleet.any() : fleet.forModel(key.model());
-    return now == null || now.version() != key.version();
+    Candidates now = candidates(fleet, key.model());
+    return now == null ? key.version() < fleet.version() : now.version() > key.version();
   }
 
   /// How long a request that comes now would wait for a seat of these, in whole seconds, at least

@@ -19,6 +19,7 @@ final class Slot {
   private static final int FIRST_BYTES = 12;
   private static final int STREAMS = 13;
   private static final int STREAM_WORK = 14;
+  private static final int KEPT = 15;
   private static final int CELLS = 20;
 
   private static final long NO_TRIAL = 0;
@@ -116,6 +117,15 @@ final class Slot {
     cells.addAndGet(WAITING, more);
   }
 
+  /// Whether its free seats are kept for those who wait and are looking anew.
+  boolean kept() {
+    return cells.get(KEPT) != 0;
+  }
+
+  void keep(int more) {
+    cells.addAndGet(KEPT, more);
+  }
+
   void good() {
     cells.incrementAndGet(GOOD);
   }
@@ -185,7 +195,7 @@ final class Slot {
   /// Clears everything for another instance; nothing is in flight then.
   void reuse() {
     for (int k = 0; k < CELLS; k++) {
-      if (k != IN_FLIGHT && k != WAITING) {
+      if (k != IN_FLIGHT && k != WAITING && k != KEPT) {
         cells.set(k, 0);
       }
     }

@@ -1,9 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
-import java.util.List;
 import org.infinilm.svc.fleet.Candidates;
-import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Choice;
 import org.jspecify.annotations.Nullable;
@@ -16,8 +14,8 @@ final class Waiting implements Seats.Waiter {
     /// A seat is counted in.
     void seated(Choice.Send send);
 
-    /// Its candidates changed.
-    void chooseAgain();
+    /// Its candidates changed; it stands in line still, for those of them that are left.
+    void lookAgain();
 
     void waitedTooLong(Choice.Wait wait);
   }
@@ -25,7 +23,7 @@ final class Waiting implements Seats.Waiter {
   private final Seats seats;
   private final Inbound in;
   private final Owner owner;
-  private final Choice.Wait wait;
+  private Choice.Wait wait;
   private Seats.@Nullable Ticket ticket;
   private @Nullable Runnable cancelTimer;
   private @Nullable Runnable cancelLook;
@@ -42,9 +40,10 @@ final class Waiting implements Seats.Waiter {
   ///
   /// @param of the candidates of the decision to wait
   /// @param work what orders the line, in bytes
-  /// @param sinceNanos when the request began to wait
-  boolean start(Candidates of, long work, long sinceNanos, Duration atMost) {
-    Seats.Ticket t = seats.await(of, wait, (double) work, sinceNanos, this);
+  /// @param sinceNanos when the request came
+  /// @param takenIn whether it has a right to a place, however long the line
+  boolean start(Candidates of, long work, long sinceNanos, boolean takenIn, Duration atMost) {
+    Seats.Ticket t = seats.await(of, wait, (double) work, sinceNanos, takenIn, this);
     if (t == null) {
       return false;
     }
@@ -61,14 +60,20 @@ final class Waiting implements Seats.Waiter {
     return true;
   }
 
-  /// Whose seats it waits for.
-  List<Instance> accepted() {
-    return wait.accepted();
+  /// Waits for other seats, in the place that it has; nothing when its end is on the way.
+  void move(Candidates of, Choice.Wait to) {
+    Seats.Ticket t = ticket;
+    Choice.Wait before = wait;
+    wait = to;
+    if (t == null || !t.move(of, to)) {
+      wait = before;
+    }
   }
 
   /// Runs `look` after a while, if it still waits then; one at a time.
   void later(Duration after, Runnable look) {
     if (!over) {
+      cancel(cancelLook);
       cancelLook =
           in.later(
               after,
@@ -132,11 +137,10 @@ final class Waiting implements Seats.Waiter {
   }
 
   @Override
-  public void chooseAgain() {
+  public void lookAgain() {
     in.execute(() -> {
       if (!over) {
-        end();
-        owner.chooseAgain();
+        owner.lookAgain();
       }
     });
   }

@@ -212,9 +212,10 @@ class FleetTest {
     assertThat(names(m.in(Pool.ANY))).containsExactly("a");
     assertThat(m.in(Pool.PAGED)).isEmpty();
     assertThat(m.trials()).containsExactly(trial);
-    assertThat(names(m.with(trial).in(Pool.ANY))).containsExactly("a", "b");
-    assertThat(m.with(trial).in(Pool.PAGED)).containsExactly(trial);
-    assertThat(m.with(trial).trials()).isEmpty();
+    Candidates pair = m.pair(m.in(Pool.ANY).getFirst(), trial);
+    assertThat(names(pair.in(Pool.ANY))).containsExactly("a", "b");
+    assertThat(pair.in(Pool.PAGED)).containsExactly(trial);
+    assertThat(pair.trials()).isEmpty();
     assertThat(m.without(i -> i.name().equals("b")).trials()).isEmpty();
     assertThat(fleet.routable()).isEqualTo(1);
   }

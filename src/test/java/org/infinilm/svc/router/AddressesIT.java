@@ -3,8 +3,11 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
@@ -131,5 +134,62 @@ class AddressesIT {
       assertThat(lost).isLessThanOrEqualTo(answers ? 1 : 0);
       assertThat(broken.seen).hasSizeLessThan(5);
     }
+  }
+
+  /// Each address had a limit of its own: eight of them took 18 s of the 5.
+  @Test
+  void theConnectionsOfARequestToAllAddressesOfAHostShareOneLimit() throws Exception {
+    List<Closeable> open = new ArrayList<>();
+    try {
+      int port = blackHole("127.0.0.1", 0, open);
+      blackHole("127.0.0.2", port, open);
+      blackHole("127.0.0.3", port, open);
+      FakeEngine good = engine("127.0.0.1", 0);
+      rig.start(
+          Ticker.SYSTEM,
+          List.of(fixed("holes", "several.test", port, 1), fixed("z", "127.0.0.1", good.port(), 2)),
+          "connect_timeout=0.5",
+          "max_errors=1000");
+      Said said = rig.chat();
+      assertThat(said.field("x-infini-instance")).isEqualTo("z");
+      assertThat(said.field("x-infini-attempts")).as("one address, then the other").isEqualTo("2");
+    } finally {
+      for (Closeable c : open) {
+        c.close();
+      }
+    }
+  }
+
+  private static Known fixed(String name, String host, int port, int tier) {
+    return new Known(
+        name,
+        host,
+        port,
+        "http://" + host + ":" + port,
+        List.of("m"),
+        null,
+        Map.of("tier", tier),
+        1,
+        true,
+        true,
+        true,
+        null,
+        null);
+  }
+
+  /// A port at which connections neither stand nor fail: its queue is full.
+  private static int blackHole(String address, int port, List<Closeable> open) throws IOException {
+    ServerSocket s = new ServerSocket(port, 1, InetAddress.ofLiteral(address));
+    open.add(s);
+    for (int k = 0; k < 64; k++) {
+      Socket filler = new Socket();
+      open.add(filler);
+      try {
+        filler.connect(s.getLocalSocketAddress(), 300);
+      } catch (IOException full) {
+        return s.getLocalPort();
+      }
+    }
+    throw new IOException("the queue of " + s + " does not fill");
   }
 }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.infinilm.svc.router.Line.Order;
 import org.junit.jupiter.api.Test;
@@ -80,17 +81,30 @@ class LineTest {
   }
 
   @Test
-  void aLaneIsEmptiedOldestFirst() {
-    Line<String> line = new Line<>(Order.SHORTEST, 100, 3);
-    line.add("b", key(1, 2), 1, 2 * SECOND);
-    line.add("a", key(1, 2), 9, SECOND);
-    line.add("other", key(1), 9, SECOND);
-    assertThat(line.keys()).containsExactlyInAnyOrder(key(1, 2), key(1));
-    assertThat(line.removeAll(key(1, 2))).extracting(p -> p.waiter).containsExactly("a", "b");
-    assertThat(line.removeAll(key(1, 2))).isEmpty();
-    assertThat(line.size()).isEqualTo(1);
-    assertThat(all(line, 2)).isEmpty();
-    assertThat(all(line, 1)).containsExactly("other");
+  void whoMovesKeepsItsAgeItsRankAndWhatItWasOvertakenBy() {
+    Line<String> line = new Line<>(Order.SHORTEST, 100, 2);
+    Line<String>.Place old = line.add("old", key(1), 900, 0);
+    line.add("b", key(1), 1, 0);
+    line.add("c", key(1), 2, 0);
+    assertThat(all(line, 1, 2)).containsExactly("b", "c");
+    line.add("d", key(2), 3, 0);
+    assertThat(line.move(old, key(2, 3))).isTrue();
+    assertThat(line.keys()).containsExactlyInAnyOrder(key(2, 3), key(2));
+    assertThat(line.places(key(2, 3))).extracting(p -> p.waiter).containsExactly("old");
+    assertThat(line.size()).isEqualTo(2);
+    assertThat(line.next(1)).isNull();
+    assertThat(all(line, 2)).as("overtaken twice before").containsExactly("old", "d");
+    assertThat(line.move(old, key(1))).as("it is out").isFalse();
+    assertThat(line.keys()).isEmpty();
+    assertThat(line.places(key(2))).isEmpty();
+  }
+
+  private static List<String> all(Line<String> line, int slot, int most) {
+    List<String> out = new ArrayList<>();
+    while (out.size() < most) {
+      out.add(Objects.requireNonNull(line.next(slot)).waiter);
+    }
+    return out;
   }
 
   /// A plain list in place of lanes and trees, which looks at everybody each time.

@@ -10,7 +10,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntConsumer;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
@@ -81,7 +85,7 @@ class SeatsTest {
 
   private Ticket stand(String name, double work, Instance... accepted) {
     return Objects.requireNonNull(
-        seats.await(candidates(), wait(accepted), work, nanos, waiter(name)));
+        seats.await(candidates(), wait(accepted), work, nanos, false, waiter(name)));
   }
 
   private Seats.Waiter waiter(String name) {
@@ -92,7 +96,7 @@ class SeatsTest {
       }
 
       @Override
-      public void chooseAgain() {
+      public void lookAgain() {
         calls.add(name + " again");
       }
     };
@@ -178,10 +182,13 @@ class SeatsTest {
     for (int k = 0; k < 4; k++) {
       stand("w" + k, k, b);
     }
-    assertThat(seats.await(candidates(), wait(b), 0, nanos, waiter("fifth"))).isNull();
+    assertThat(seats.await(candidates(), wait(b), 0, nanos, false, waiter("fifth"))).isNull();
     seats.release(1);
     stand("sixth", 9, b);
     assertThat(seats.waiting()).isEqualTo(4);
+    assertThat(seats.await(candidates(), wait(b), 0, nanos, true, waiter("was in before")))
+        .as("a request that has been taken in keeps its right to a place")
+        .isNotNull();
   }
 
   @Test
@@ -196,10 +203,118 @@ class SeatsTest {
     assertThat(calls).as("nothing changed for the model").isEmpty();
     follow(a);
     assertThat(calls).containsExactly("w again");
-    assertThat(seats.waitingFor(0)).isZero();
-    Ticket late = Objects.requireNonNull(seats.await(before, wait(a, b), 1, nanos, waiter("late")));
+    assertThat(seats.waitingFor(0)).as("it stands in line").isEqualTo(1);
+    assertThat(seats.waitingFor(1)).as("not for one who left").isZero();
+    Ticket late =
+        Objects.requireNonNull(seats.await(before, wait(a, b), 1, nanos, false, waiter("late")));
     assertThat(calls).as("candidates of an older fleet").containsExactly("w again", "late again");
-    assertThat(late.cancel()).isFalse();
+    assertThat(late.cancel()).isTrue();
+    seats.release(0);
+    assertThat(calls).containsExactly("w again", "late again", "w 0");
+  }
+
+  private Instance changed(Instance i) {
+    return new Instance(
+        i.name(),
+        "h",
+        1,
+        "http://" + i.name(),
+        List.of("m"),
+        CacheType.STATIC,
+        -1,
+        1,
+        State.ROUTABLE,
+        i.slot(),
+        Map.of("change", fleet.version()),
+        1,
+        i.seats(),
+        Map.of());
+  }
+
+  /// Each had to leave the line and stand in it anew, against all newcomers and the limit.
+  @Test
+  void aChangeThrowsNobodyOutOfAFullLine() {
+    follow(b);
+    seats.tryTake(b);
+    List<Ticket> tickets = new ArrayList<>();
+    for (int k = 0; k < 4; k++) {
+      tickets.add(stand("w" + k, k, b));
+    }
+    for (int change = 0; change < 3; change++) {
+      calls.clear();
+      follow(changed(b));
+      assertThat(calls).containsExactlyInAnyOrder("w0 again", "w1 again", "w2 again", "w3 again");
+      assertThat(seats.waiting()).isEqualTo(4);
+      assertThat(seats.await(candidates(), wait(b), 0, nanos, false, waiter("new"))).isNull();
+    }
+    assertThat(tickets.get(1).move(candidates(), wait(b))).isTrue();
+    calls.clear();
+    for (int k = 0; k < 4; k++) {
+      assertThat(seats.tryTake(b)).as("a newcomer").isFalse();
+      seats.release(1);
+    }
+    assertThat(calls).as("in their order").containsExactly("w0 1", "w1 1", "w2 1", "w3 1");
+    assertThat(tickets.get(0).move(candidates(), wait(b))).as("called already").isFalse();
+    assertThat(seats.waitingFor(1)).isZero();
+  }
+
+  @Test
+  void anInstanceThatComesGivesItsSeatsToThoseWhoWaitedBefore() {
+    follow(b);
+    seats.tryTake(b);
+    Ticket first = stand("first", 1, b);
+    Ticket second = stand("second", 2, b);
+    Instance c = instance("c", 2, 1);
+    follow(b, c);
+    assertThat(calls).containsExactly("first again", "second again");
+    calls.clear();
+    assertThat(seats.free(2)).isFalse();
+    assertThat(seats.tryTake(c)).as("a newcomer walks past").isFalse();
+    nanos += SECOND;
+    stand("new", 1, b, c);
+    assertThat(second.move(candidates(), wait(b, c))).isTrue();
+    assertThat(calls).as("the first has not looked yet").isEmpty();
+    assertThat(first.move(candidates(), wait(b, c))).isTrue();
+    assertThat(calls).containsExactly("first 2");
+    seats.release(2);
+    seats.release(1);
+    assertThat(calls).containsExactly("first 2", "second 2", "new 1");
+    seats.release(2);
+    assertThat(seats.tryTake(c)).isTrue();
+  }
+
+  @Test
+  void seatsAreKeptForThoseWhoWereCalledUntilTheLastIsGone() {
+    follow(b);
+    seats.tryTake(b);
+    Ticket leaves = stand("leaves", 1, b);
+    stand("is called", 2, b);
+    Instance c = instance("c", 2, 1);
+    Instance d = instance("d", 3, 1);
+    follow(b, c);
+    follow(b, c, d);
+    assertThat(seats.tryTake(c)).isFalse();
+    assertThat(leaves.cancel()).isTrue();
+    assertThat(seats.tryTake(d)).isFalse();
+    seats.release(1);
+    assertThat(calls).last().isEqualTo("is called 1");
+    assertThat(seats.tryTake(c)).isTrue();
+    assertThat(seats.tryTake(d)).isTrue();
+  }
+
+  @Test
+  void whoLosesAllItsInstancesStandsInLineUntilItHasLooked() {
+    follow(b);
+    seats.tryTake(b);
+    Ticket w = stand("w", 1, b);
+    Instance c = instance("c", 2, 1);
+    follow(c);
+    assertThat(seats.waiting()).isEqualTo(1);
+    assertThat(seats.waitingFor(1)).isZero();
+    seats.release(1);
+    assertThat(calls).containsExactly("w again");
+    assertThat(w.move(candidates(), wait(c))).isTrue();
+    assertThat(calls).containsExactly("w again", "w 2");
   }
 
   @Test
@@ -214,7 +329,7 @@ class SeatsTest {
     follow(one);
     assertThat(calls).as("the limit is the fleet's again").isEmpty();
     follow(instance("o", 3, 2));
-    assertThat(calls).containsExactly("w again");
+    assertThat(calls).containsExactly("w again", "w 3");
   }
 
   @Test
@@ -300,6 +415,8 @@ class SeatsTest {
     assertThat(calls).containsExactly("both again");
     seats.release(1);
     assertThat(calls).containsExactly("both again", "only b 1");
+    seats.release(0);
+    assertThat(calls).containsExactly("both again", "only b 1", "both 0");
     assertThat(seats.passedOverNanos(1)).isEqualTo(SECOND);
     nanos += SECOND;
     assertThat(seats.passedOverNanos(1)).isZero();
@@ -357,6 +474,7 @@ class SeatsTest {
                             wait(only),
                             k % 7,
                             k,
+                            false,
                             new Seats.Waiter() {
                               @Override
                               public void seated(int slot) {
@@ -364,7 +482,7 @@ class SeatsTest {
                               }
 
                               @Override
-                              public void chooseAgain() {
+                              public void lookAgain() {
                                 throw new AssertionError("nothing changed");
                               }
                             });
@@ -397,5 +515,112 @@ class SeatsTest {
     assertThat(shared.inFlight(0)).isZero();
     assertThat(shared.waiting()).isZero();
     assertThat(shared.waitingFor(0)).isZero();
+  }
+
+  /// The same while instances come and go: who waits looks anew each time, and nobody is forgotten.
+  @Test
+  void noOneIsForgottenWhileInstancesComeAndGo() throws InterruptedException {
+    Instance stays = instance("s", 0, 2);
+    Instance comes = instance("t", 1, 1);
+    Seats shared =
+        new Seats(new Slots(), new Line<>(Order.SHORTEST, 100, 3), 10_000, Ticker.SYSTEM);
+    AtomicReference<Fleet> of = new AtomicReference<>(new Fleet(1, List.of(stays)));
+    shared.follow(of.get());
+    AtomicInteger served = new AtomicInteger();
+    AtomicInteger cancelled = new AtomicInteger();
+    AtomicInteger looks = new AtomicInteger();
+    ConcurrentLinkedQueue<Runnable> hops = new ConcurrentLinkedQueue<>();
+    AtomicIntegerArray sitting = new AtomicIntegerArray(2);
+    AtomicBoolean tooMany = new AtomicBoolean();
+    IntConsumer sit =
+        slot -> {
+          if (sitting.incrementAndGet(slot) > (slot == 0 ? 2 : 1)) {
+            tooMany.set(true);
+          }
+          hops.add(() -> {
+            sitting.decrementAndGet(slot);
+            served.incrementAndGet();
+            shared.release(slot);
+          });
+        };
+    int rounds = 5000;
+    List<Thread> threads = new ArrayList<>();
+    for (int t = 0; t < 3; t++) {
+      int id = t;
+      threads.add(
+          Thread.ofPlatform()
+              .start(() -> {
+                for (int k = 0; k < rounds; k++) {
+                  if (id == 0 && k % 8 == 0) {
+                    Fleet next =
+                        of.get().next(k % 16 == 0 ? List.of(stays, comes) : List.of(stays));
+                    of.set(next);
+                    shared.follow(next);
+                  }
+                  Candidates now = Objects.requireNonNull(of.get().forModel("m"));
+                  Instance taken =
+                      now.in(Pool.ANY).stream().filter(shared::tryTake).findFirst().orElse(null);
+                  if (taken != null) {
+                    sit.accept(taken.slot());
+                  } else {
+                    AtomicReference<Ticket> ticket = new AtomicReference<>();
+                    Seats.Waiter waiter =
+                        new Seats.Waiter() {
+                          @Override
+                          public void seated(int slot) {
+                            sit.accept(slot);
+                          }
+
+                          @Override
+                          public void lookAgain() {
+                            hops.add(this::look);
+                          }
+
+                          private void look() {
+                            Ticket t = ticket.get();
+                            if (t == null) {
+                              hops.add(this::look);
+                            } else {
+                              looks.incrementAndGet();
+                              Candidates then = Objects.requireNonNull(of.get().forModel("m"));
+                              t.move(then, waitFor(then));
+                            }
+                          }
+                        };
+                    ticket.set(shared.await(now, waitFor(now), k % 7, k, false, waiter));
+                    if ((k + id) % 5 == 0 && ticket.get().cancel()) {
+                      cancelled.incrementAndGet();
+                    }
+                  }
+                  Runnable hop = hops.poll();
+                  if (hop != null) {
+                    hop.run();
+                  }
+                }
+              }));
+    }
+    for (Thread t : threads) {
+      t.join();
+    }
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() -> {
+          for (Runnable hop = hops.poll(); hop != null; hop = hops.poll()) {
+            hop.run();
+          }
+          return served.get() + cancelled.get() == 3 * rounds;
+        });
+    assertThat(tooMany).isFalse();
+    assertThat(looks).hasPositiveValue();
+    assertThat(shared.waiting()).isZero();
+    for (int slot = 0; slot < 2; slot++) {
+      assertThat(shared.inFlight(slot)).isZero();
+      assertThat(shared.waitingFor(slot)).isZero();
+    }
+    assertThat(shared.tryTake(comes)).as("no seat is kept for ever").isTrue();
+  }
+
+  private static Choice.Wait waitFor(Candidates all) {
+    return new Choice.Wait(Pool.ANY, Reason.SIZE, all.in(Pool.ANY));
   }
 }

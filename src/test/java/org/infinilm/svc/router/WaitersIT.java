@@ -204,4 +204,148 @@ class WaitersIT {
     rig.quietBut(1);
     assertThat(rig.chat().body()).isEqualTo("own words");
   }
+
+  /// An instance that registers anew with other metadata is the same instance; those who waited for
+  /// it got 503 and newcomers their places.
+  @Test
+  void aChangeOfTheFleetThrowsNobodyOutOfAFullLine() throws Exception {
+    CountDownLatch begin = new CountDownLatch(1);
+    ScriptedInstance a =
+        placed(
+            "a",
+            (r, n) -> {
+              begin.await();
+              return Rig.OK;
+            });
+    rig.start("queue_limit=12");
+    List<Future<Said>> asked = new ArrayList<>();
+    for (int k = 0; k < 13; k++) {
+      asked.add(asking());
+    }
+    waiting(12);
+    assertThat(rig.chat().status()).as("a full line").isEqualTo(503);
+    for (int change = 0; change < 5; change++) {
+      rig.registry.add(
+          "a", a.port(), Map.of("cache_type", "static", "max_concurrency", 1, "change", change));
+      String now = "\"change\":" + change;
+      await().atMost(Rig.SOON).until(() -> rig.text("/services").contains(now));
+      assertThat(rig.chat().status()).as("a newcomer").isEqualTo(503);
+    }
+    begin.countDown();
+    for (Future<Said> f : asked) {
+      assertThat(f.get().status()).isEqualTo(200);
+    }
+    assertThat(a.seen).hasSize(13);
+  }
+
+  private ScriptedInstance breaking(CountDownLatch first, CountDownLatch second)
+      throws IOException {
+    return rig.listed(
+        new ScriptedInstance(
+            "a",
+            (self, t) -> {
+              while (true) {
+                self.take(t);
+                switch (self.seen.size()) {
+                  case 1 -> {
+                    first.await();
+                    // the next one comes over a connection of its own
+                    t.say(Rig.answer(200, "Connection: close\r\n", "ok"));
+                    t.close();
+                    return;
+                  }
+                  case 2 -> {
+                    second.await();
+                    t.close();
+                    return;
+                  }
+                  default -> {
+                    done.await();
+                    t.say(Rig.OK);
+                  }
+                }
+              }
+            }),
+        ONE_PLACE);
+  }
+
+  private Future<Said> asking(String id) {
+    return clients.submit(
+        () -> rig.send(Rig.post(Rig.CHAT, "X-Request-Id: " + id + "\r\n", Rig.BODY)));
+  }
+
+  /// It went to the end of the line, as if it had just come.
+  @Test
+  void aRequestThatFailsAfterAWaitIsOlderThanThoseWhoCameAfterIt() throws Exception {
+    CountDownLatch first = new CountDownLatch(1);
+    CountDownLatch second = new CountDownLatch(1);
+    CountDownLatch busy = new CountDownLatch(1);
+    ScriptedInstance a = breaking(first, second);
+    ScriptedInstance b =
+        placed(
+            "b",
+            (r, n) -> {
+              if (n == 1) {
+                busy.await();
+              }
+              return Rig.OK;
+            });
+    rig.start("queue_order=fifo");
+    asking("x");
+    asking("y");
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 1 && b.seen.size() == 1);
+    Future<Said> old = asking("old");
+    waiting(1);
+    first.countDown();
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 2);
+    asking("third");
+    waiting(1);
+    asking("young");
+    waiting(2);
+    second.countDown();
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 3);
+    waiting(2);
+    busy.countDown();
+    assertThat(old.get().ok()).isTrue();
+    await().atMost(Rig.SOON).until(() -> b.seen.size() == 3);
+    assertThat(b.seen.get(1)).contains("old");
+    assertThat(b.seen.get(2)).contains("young");
+  }
+
+  /// Each wait had the whole limit to itself.
+  @Test
+  void theLimitOfWaitingIsForAllWaitsOfARequestTogether() throws Exception {
+    CountDownLatch first = new CountDownLatch(1);
+    CountDownLatch second = new CountDownLatch(1);
+    ScriptedInstance a = breaking(first, second);
+    ScriptedInstance b = placed("b", (r, n) -> busy(n));
+    rig.start("queue_timeout=2");
+    asking("x");
+    asking("y");
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 1 && b.seen.size() == 1);
+    Future<Said> waits = asking("waits");
+    waiting(1);
+    long since = System.nanoTime();
+    await().atMost(Rig.SOON).until(() -> System.nanoTime() - since > 1_500_000_000L);
+    first.countDown();
+    await().atMost(Rig.SOON).until(() -> a.seen.size() == 2);
+    Future<Said> third = asking("third");
+    waiting(1);
+    second.countDown();
+    assertThat(waits.get().ok()).isFalse();
+    JsonNode decision = decision("waits");
+    assertThat(decision.path("queue_seconds").asDouble()).isBetween(1.5, 2.9);
+    done.countDown();
+    Said last = third.get();
+    assertThat(last.ok()).as(last.head() + last.body()).isTrue();
+  }
+
+  private JsonNode decision(String id) throws Exception {
+    for (JsonNode d : rig.get("/decisions?limit=20").path("decisions")) {
+      if (d.path("request_id").asText().equals(id)) {
+        return d;
+      }
+    }
+    throw new AssertionError("no decision of " + id);
+  }
 }
