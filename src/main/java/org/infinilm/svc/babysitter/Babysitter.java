@@ -29,6 +29,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
   private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
   private static final Duration ENDING_RETRY = Duration.ofSeconds(5);
+  private static final int MAX_NAMED_ORPHANS = 20;
   private static final Duration ORPHANS_LOOK = Duration.ofSeconds(2);
   private static final int LAST_LINES = 50;
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
@@ -117,9 +118,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
     Babysitter b = new Babysitter(s, launcher, First.of(launcher), logs, ticker, exit);
-    if (Subreaper.isOne()) {
-      b.orphans = Thread.ofVirtual().name("orphans").start(b::lookAfterOrphans);
-    }
+    b.orphans = Thread.ofVirtual().name("orphans").start(b::lookAfterOrphans);
     b.supervisor.start();
     try {
       b.open();
@@ -183,6 +182,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   /// Clears the remains of what fell to this process, and lets the guard know of those that live.
   private void lookAfterOrphans() {
     List<String> told = List.of();
+    int named = 0;
     try {
       while (true) {
         List<String> living =
@@ -195,11 +195,12 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         if (!living.equals(told) && c != null) {
           c.tellStrays(living);
           for (String p : living) {
-            if (!told.contains(p)) {
+            if (!told.contains(p) && named < MAX_NAMED_ORPHANS) {
               log.info(
-                  "[{}] a process lost its parents: {}; it ends with the server",
+                  "[{}] a process lost its parents: {}; it ends with the server{}",
                   settings.name(),
-                  p.substring(0, p.indexOf('/')));
+                  p.substring(0, p.indexOf('/')),
+                  ++named == MAX_NAMED_ORPHANS ? "; further ones are not named" : "");
             }
           }
           told = living;

@@ -40,14 +40,16 @@ public final class BabysitterProgram {
       throws ConfigException, IOException, InterruptedException {
     // What the server leaves behind at once is to fall to us, so it is started after that; the
     // files
-    // are read meanwhile.
+    // are read meanwhile. Our own engine leaves nothing behind and need not wait.
     Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
-    reaper.join();
+    if (!s.backend().type().isOurs()) {
+      reaper.join();
+    }
     Babysitter babysitter;
     try {
       babysitter = Babysitter.start(s, argv, Ticker.SYSTEM, life::end);

@@ -63,6 +63,11 @@ enum BackendType {
     return Arrays.stream(values()).map(BackendType::word).toList();
   }
 
+  /// Whether it is a program of this project.
+  boolean isOurs() {
+    return this == ENGINE || this == SIMULATE;
+  }
+
   /// Case does not matter.
   static Optional<BackendType> parse(String word) {
     return Arrays.stream(values()).filter(t -> t.word.equalsIgnoreCase(word)).findFirst();

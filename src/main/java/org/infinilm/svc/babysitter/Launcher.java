@@ -43,11 +43,7 @@ final class Launcher {
     requireFree(settings.addresses().bind(), settings.port(), "the server's");
     String name = settings.name();
     // Our own programs log to stderr, with a level of their own.
-    Level stderr =
-        switch (settings.backend().type()) {
-          case ENGINE, SIMULATE -> Level.INFO;
-          case COMMAND, VLLM, MOCK, INFINILM, INFINILM_RUST -> Level.WARN;
-        };
+    Level stderr = settings.backend().type().isOurs() ? Level.INFO : Level.WARN;
     Child child =
         Child.start(
             argv,

@@ -37,14 +37,9 @@ public final class Subreaper {
 
   private Subreaper() {}
 
-  /// Whether orphans fall to this process.
-  public static boolean isOne() {
-    return waitpid != null;
-  }
-
   /// From here on orphans fall to this process; false where the system has no such call.
   public static synchronized boolean become() {
-    if (isOne()) {
+    if (waitpid != null) {
       return true;
     }
     try {

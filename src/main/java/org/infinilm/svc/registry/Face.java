@@ -8,9 +8,12 @@ import org.infinilm.svc.http.Json;
 /// pieces. Compact JSON, keys in alphabetical order. Immutable.
 final class Face {
   private static final byte[] HEALTH = ascii("{\"health_status\":\"");
+  private static final byte[] UNKNOWN = ascii(Lease.Probe.UNKNOWN.word());
+  private static final byte[] HEALTHY = ascii(Lease.Probe.HEALTHY.word());
+  private static final byte[] UNHEALTHY = ascii(Lease.Probe.UNHEALTHY.word());
   private static final byte[] TRUE = ascii("true,\"last_heartbeat\":");
   private static final byte[] FALSE = ascii("false,\"last_heartbeat\":");
-  private static final int CHANGING = 80;
+  private static final int CHANGING = 100;
 
   /// From behind the word of the health status to `is_healthy`.
   private final byte[] first;
@@ -45,7 +48,7 @@ final class Face {
 
   /// In memory, roughly.
   int sizeBytes() {
-    return first.length + second.length + CHANGING;
+    return mostBytes();
   }
 
   /// How many bytes [#write] writes.
@@ -58,30 +61,52 @@ final class Face {
         + second.length;
   }
 
+  /// At most so many bytes, without looking at what changes.
+  int mostBytes() {
+    return first.length + second.length + CHANGING;
+  }
+
   /// @return the place behind what was written
   int write(Lease l, Now now, byte[] to, int at) {
     int p = put(HEALTH, to, at);
-    p = put(l.probe().word(), to, p);
+    p = put(word(l.probe()), to, p);
     p = put(first, to, p);
     p = put(l.isHealthy(now) ? TRUE : FALSE, to, p);
-    p = put(digits(l), to, p);
+    p = digits(l.heartbeatAt().getEpochSecond(), to, p);
     return put(second, to, p);
+  }
+
+  private static byte[] word(Lease.Probe probe) {
+    return switch (probe) {
+      case UNKNOWN -> UNKNOWN;
+      case HEALTHY -> HEALTHY;
+      case UNHEALTHY -> UNHEALTHY;
+    };
   }
 
   private static String digits(Lease l) {
     return Long.toString(l.heartbeatAt().getEpochSecond());
   }
 
+  private static int digits(long value, byte[] to, int at) {
+    if (value < 0) {
+      return put(ascii(Long.toString(value)), to, at);
+    }
+    int end = at + 1;
+    for (long v = value; v >= 10; v /= 10) {
+      end++;
+    }
+    long v = value;
+    for (int p = end - 1; p >= at; p--) {
+      to[p] = (byte) ('0' + v % 10);
+      v /= 10;
+    }
+    return end;
+  }
+
   private static int put(byte[] piece, byte[] to, int at) {
     System.arraycopy(piece, 0, to, at, piece.length);
     return at + piece.length;
-  }
-
-  private static int put(String ascii, byte[] to, int at) {
-    for (int i = 0; i < ascii.length(); i++) {
-      to[at + i] = (byte) ascii.charAt(i);
-    }
-    return at + ascii.length();
   }
 
   /// A JSON string; most hold nothing that must be escaped.

@@ -93,7 +93,7 @@ record Lease(
   }
 
   boolean isFresh(Now now) {
-    return age(now).compareTo(now.lease()) < 0;
+    return now.nanos() - heartbeatNanos < now.leaseNanos();
   }
 
   boolean isHealthy(Now now) {

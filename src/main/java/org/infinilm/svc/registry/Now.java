@@ -7,19 +7,23 @@ import org.infinilm.svc.telemetry.Ticker;
 
 /// One reading of both clocks: the wall clock for people, the monotonic one for ages.
 ///
-/// @param lease how old a heartbeat may be to count
-record Now(Instant wall, long nanos, Duration lease) {
+/// @param leaseNanos how old a heartbeat may be to count
+record Now(Instant wall, long nanos, long leaseNanos) {
   Now(Instant wall, long nanos) {
-    this(wall, nanos, Lease.FRESH);
+    this(wall, nanos, Lease.FRESH.toNanos());
   }
 
   static Now of(Ticker ticker, Duration lease) {
-    return new Now(ticker.now(), ticker.nanos(), lease);
+    return new Now(ticker.now(), ticker.nanos(), lease.toNanos());
+  }
+
+  Duration lease() {
+    return Duration.ofNanos(leaseNanos);
   }
 
   /// An entry whose heartbeat is older is removed at the next clean-up.
   Duration kept() {
-    return lease.multipliedBy(5).dividedBy(2);
+    return lease().multipliedBy(5).dividedBy(2);
   }
 
   /// The wall clock in whole seconds.

@@ -133,7 +133,7 @@ public final class RegistryProgram {
     if (file.isEmpty()) {
       return given;
     }
-    String place = c.origin(TOKEN_FILE) + ": token_file: " + file + ": ";
+    String place = c.origin(TOKEN_FILE) + ": " + file + ": ";
     try {
       Path path = Path.of(file);
       Tokens read = Tokens.parse(path);

@@ -57,7 +57,8 @@ public record Tokens(List<String> write, List<String> read) {
     List<String> write = new ArrayList<>();
     List<String> read = new ArrayList<>();
     int number = 0;
-    for (String line : new String(Files.readAllBytes(file), StandardCharsets.UTF_8).split("\n")) {
+    String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
+    for (String line : (text.startsWith("\ufeff") ? text.substring(1) : text).split("\n")) {
       number++;
       String said = line.strip();
       if (said.isEmpty() || said.startsWith("#")) {

@@ -179,7 +179,7 @@ class AnswersTest {
 
   @Test
   void piecesTogetherAreTheWhole() throws Exception {
-    List<Lease> many = java.util.Collections.nCopies(2000, x());
+    List<Lease> many = java.util.Collections.nCopies(20_001, x());
     Answers.Listing list = Answers.services(many, at(1));
     assertThat(list.isSmall()).isFalse();
     java.io.ByteArrayOutputStream pieces = new java.io.ByteArrayOutputStream();

@@ -78,7 +78,7 @@ class TableTest {
   }
 
   private static Now shortly(double seconds) {
-    return new Now(at(seconds).wall(), at(seconds).nanos(), Duration.ofSeconds(1));
+    return new Now(at(seconds).wall(), at(seconds).nanos(), Duration.ofSeconds(1).toNanos());
   }
 
   @Test

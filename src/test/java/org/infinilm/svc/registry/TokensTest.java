@@ -21,7 +21,7 @@ class TokensTest {
 
   @Test
   void aFileHoldsOneTokenALine() throws IOException {
-    Tokens t = parse("# babysitters\r\nwrite w1\n\n  w2  \nread r1\n");
+    Tokens t = parse("\ufeff# babysitters\r\nwrite w1\n\n  w2  \nread r1\n");
     assertThat(t).isEqualTo(new Tokens(List.of("w1", "w2"), List.of("r1")));
     assertThat(t.toString()).doesNotContain("w1").doesNotContain("r1");
   }
