@@ -113,6 +113,8 @@ static int respond(int fd, struct connection *c) {
     return c->models ? write_piece(fd, c, models, models_bytes) : write_piece(fd, c, ok, ok_bytes);
   if (!c->streams)
     return write_piece(fd, c, c->json, completion(c));
+  if (c->at >= 0) /* a request behind one that is not answered yet, or another protocol's greeting */
+    return -1;
   c->events = EVENTS;
   c->at = open_streams;
   streams[open_streams++] = fd;

@@ -48,7 +48,8 @@ final class Answer {
     this.question = question;
     this.head = head;
     this.sse = isEventStream(head) && !coded(head);
-    this.tap = new ResponseTap(length(head.header("content-length")));
+    boolean learned = question.prompt() != null;
+    this.tap = new ResponseTap(learned ? length(head.header("content-length")) : 0);
     StreamForm form = question.streamForm();
     this.names = sse && form != null && form.named() ? new EventNames() : null;
   }

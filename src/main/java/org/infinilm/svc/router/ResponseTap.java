@@ -39,8 +39,37 @@ final class ResponseTap implements ByteProcessor {
       left -= run;
     }
     if (sse) {
-      b.forEachByte(this);
+      if (afterCr || b.indexOf(b.readerIndex(), b.writerIndex(), (byte) '\r') >= 0) {
+        b.forEachByte(this);
+      } else {
+        lines(b);
+      }
     }
+  }
+
+  /// The same as [#process] for bytes without a CR, by lines.
+  private void lines(ByteBuf b) {
+    int to = b.writerIndex();
+    for (int from = b.readerIndex(); from < to; ) {
+      int lf = b.indexOf(from, to, (byte) '\n');
+      int end = lf < 0 ? to : lf;
+      if (end > from) {
+        emptyLine = false;
+        insideEvent = true;
+      }
+      if (lf >= 0) {
+        lineEnds();
+      }
+      from = end + 1;
+    }
+  }
+
+  private void lineEnds() {
+    if (emptyLine && insideEvent) {
+      events++;
+      insideEvent = false;
+    }
+    emptyLine = true;
   }
 
   @Override
@@ -48,11 +77,7 @@ final class ResponseTap implements ByteProcessor {
     if (value == '\n' && afterCr) {
       afterCr = false;
     } else if (value == '\n' || value == '\r') {
-      if (emptyLine && insideEvent) {
-        events++;
-        insideEvent = false;
-      }
-      emptyLine = true;
+      lineEnds();
       afterCr = value == '\r';
     } else {
       emptyLine = false;

@@ -1,0 +1,57 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.buffer.Unpooled;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+class ResponseTapTest {
+  private final SplittableRandom random = new SplittableRandom(11);
+
+  /// In any pieces, with any ends of lines, as many events as the text has once its lines end
+  /// alike.
+  @Test
+  void eventsAreThoseOfTheText() {
+    for (int round = 0; round < 20_000; round++) {
+      String[] ends =
+          round % 3 == 0 ? new String[] {"\n"} : new String[] {"\n", "\n", "\r\n", "\r"};
+      StringBuilder b = new StringBuilder();
+      for (int k = random.nextInt(20); k > 0; k--) {
+        b.append(random.nextInt(3) == 0 ? "" : "data: some words, 12 of them at most");
+        b.append(random.nextInt(8) == 0 ? "" : ends[random.nextInt(ends.length)]);
+      }
+      byte[] text = b.toString().getBytes(UTF_8);
+      ResponseTap tap = new ResponseTap(0);
+      for (int at = 0; at < text.length; ) {
+        int n = Math.min(random.nextInt(1, 60), text.length - at);
+        tap.slice(Unpooled.wrappedBuffer(text, at, n), true);
+        at += n;
+      }
+      String alike = b.toString().replace("\r\n", "\n").replace('\r', '\n');
+      String open = alike.replaceAll("(?s)^.*\n\n", "").replaceAll("^\n+", "");
+      assertThat(tap.events()).as(alike).isEqualTo(events(alike));
+      assertThat(tap.betweenEvents()).as(alike).isEqualTo(open.isEmpty());
+    }
+  }
+
+  private static int events(String text) {
+    int n = 0;
+    boolean inside = false;
+    for (int at = 0; at >= 0 && at < text.length(); ) {
+      int lf = text.indexOf('\n', at);
+      if (lf < 0) {
+        break;
+      }
+      if (lf > at) {
+        inside = true;
+      } else if (inside) {
+        n++;
+        inside = false;
+      }
+      at = lf + 1;
+    }
+    return n;
+  }
+}
