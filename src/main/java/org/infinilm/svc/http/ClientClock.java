@@ -150,9 +150,9 @@ final class ClientClock {
     return late(now, stallSince, limits.stall());
   }
 
-  /// Bytes that the kernel should have taken beyond those that it has, by the rate of a client since
-  /// something waits for it; 0 when it keeps its rate or it is too early to tell. A client that is
-  /// behind is told so at every tick until it has caught up.
+  /// Bytes that the kernel should have taken beyond those that it has, by the rate of a client
+  /// since something waits for it; 0 when it keeps its rate or it is too early to tell. A client
+  /// that is behind is told so at every tick until it has caught up.
   long missing(long now, long sent) {
     long window = now - sendWindow;
     if (window < STALLS_A_WINDOW * limits.stall()) {

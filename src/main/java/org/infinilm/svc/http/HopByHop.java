@@ -38,7 +38,8 @@ final class HopByHop {
     h.remove(HTTP2_SETTINGS);
   }
 
-  /// Fields whose loss would change framing, address, credentials or how a body is read, whatever `Connection` says.
+  /// Fields whose loss would change framing, address, credentials or how a body is read, whatever
+  /// `Connection` says.
   private static boolean protectedField(String name) {
     return name.equalsIgnoreCase("content-length")
         || name.equalsIgnoreCase("transfer-encoding")

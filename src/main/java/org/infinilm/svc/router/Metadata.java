@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 final class Metadata {
   private Metadata() {}
 
-  /// `models` as strings that can be names, with the aliases that its model list has of them, or null when absent.
+  /// `models` as strings that can be names, with the aliases that its model list has of them, or
+  /// null when absent.
   static @Nullable List<String> models(Map<String, Object> m) {
     if (!(m.get("models") instanceof List<?> l)) {
       return null;

@@ -262,7 +262,8 @@ final class StaticServices {
     String socket = socketPath(parts[0]);
     BaseUrl url = socket == null ? BaseUrl.parse(parts[0]) : LOCAL;
     if (url == null) {
-      throw new ConfigException(place
+      throw new ConfigException(
+          place
               + ": "
               + BaseUrl.shown(parts[0])
               + " (expected: http://host:port or https://host:port)");
@@ -310,10 +311,7 @@ final class StaticServices {
     String health = options.get("health_url");
     if (health != null && BaseUrl.parse(health) == null) {
       throw new ConfigException(
-          place
-              + ": health_url="
-              + BaseUrl.shown(health)
-              + " (expected: http://host:port/path)");
+          place + ": health_url=" + BaseUrl.shown(health) + " (expected: http://host:port/path)");
     }
     return new Known(
         name,

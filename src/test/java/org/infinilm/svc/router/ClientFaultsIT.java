@@ -294,8 +294,7 @@ class ClientFaultsIT {
   }
 
   @ParameterizedTest(name = "does not read, {0}")
-  @ValueSource(
-      strings = {"Connection: keep-alive\r\n", "Connection: close\r\n"})
+  @ValueSource(strings = {"Connection: keep-alive\r\n", "Connection: close\r\n"})
   void aClientThatDoesNotReadIsClosed(String fields) throws Exception {
     int size = 16 << 20;
     rig.instance(

@@ -46,7 +46,8 @@ class CorsIT {
       Said said = ask(line, "http://ui:1", "");
       assertThat(said.field(ALLOW)).as(line).isEqualTo("http://ui:1");
       assertThat(said.head().toLowerCase(Locale.ROOT)).contains("vary: origin");
-      assertThat(said.field("access-control-expose-headers")).contains("x-infini-pool", "x-infini-queue-ms");
+      assertThat(said.field("access-control-expose-headers"))
+          .contains("x-infini-pool", "x-infini-queue-ms");
     }
     Said other = ask("GET /livez", "http://evil", "");
     assertThat(other.field(ALLOW)).isEmpty();

@@ -131,7 +131,14 @@ class MetadataTest {
   void aNameThatWouldBreakALineIsNone() throws Exception {
     for (String name : List.of("a\\nb", "a\\u0085b", "a\\u2028b", "\\u001b[1m", " ")) {
       Map<String, Object> entry =
-          map("{\"id\":\"" + name + "\",\"models\":[\"" + name + "\",\"ok\"],\"aliases\":[\"" + name + "\"]}");
+          map(
+              "{\"id\":\""
+                  + name
+                  + "\",\"models\":[\""
+                  + name
+                  + "\",\"ok\"],\"aliases\":[\""
+                  + name
+                  + "\"]}");
       assertThat(Metadata.models(entry)).containsExactly("ok");
       assertThat(Metadata.modelsList(List.of(entry))).isEmpty();
       assertThat(Metadata.aliases(entry)).isEmpty();

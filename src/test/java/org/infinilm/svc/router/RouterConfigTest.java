@@ -34,16 +34,13 @@ class RouterConfigTest {
         .hasMessageContaining("http://...@h:1 (expected: http://host:port or https://host:port)")
         .hasMessageNotContaining("secret");
     assertThatThrownBy(
-            () ->
-                StaticServices.instance(
-                    "http://h:1,health_url=http://u:secret@h:1/x", Map.of()))
+            () -> StaticServices.instance("http://h:1,health_url=http://u:secret@h:1/x", Map.of()))
         .hasMessageNotContaining("secret");
   }
 
   @Test
   void aNameToAskForIsAHostsName() {
-    assertThatThrownBy(
-            () -> StaticServices.instance("https://h:1,tls_server_name=a b", Map.of()))
+    assertThatThrownBy(() -> StaticServices.instance("https://h:1,tls_server_name=a b", Map.of()))
         .isInstanceOf(ConfigException.class)
         .hasMessageContaining("tls_server_name=a b (expected: a host name");
   }

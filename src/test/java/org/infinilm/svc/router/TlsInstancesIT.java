@@ -181,7 +181,8 @@ class TlsInstancesIT {
 
   @Test
   void aNameWithoutADotIsAskedForToo() throws Exception {
-    X509Bundle names = certificate().addSanDnsName("localhost").addSanDnsName("engine").buildIssuedBy(authority);
+    X509Bundle names =
+        certificate().addSanDnsName("localhost").addSanDnsName("engine").buildIssuedBy(authority);
     List<String> asked = new CopyOnWriteArrayList<>();
     RawInstance i =
         instance(
