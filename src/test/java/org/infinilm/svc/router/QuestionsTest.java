@@ -220,8 +220,7 @@ class QuestionsTest {
     assertThat(wrong(none).code()).isEqualTo("model_required");
     assertThat(wrong(none).message()).contains("a, b");
     Question.Result twice = post(path, "{\"model\":7}");
-    assertThat(wrong(twice).code())
-        .isEqualTo(body == Route.Body.ANY ? "model_required" : "invalid_model");
+    assertThat(wrong(twice).code()).isEqualTo("invalid_model");
     assertThat(Route.of(path).body()).isEqualTo(body);
   }
 

@@ -123,10 +123,9 @@ class StaticServicesTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "ftp://h:1 | ftp://h:1 (expected: http://host:port)",
-        "h:1 | h:1 (expected: http://host:port)",
-        "http://h:99999 | http://h:99999 (expected: http://host:port)",
-        "http://user@h:1 | http://user@h:1 (expected: http://host:port)",
+        "ftp://h:1 | ftp://h:1 (expected: http://host:port or https://host:port)",
+        "h:1 | h:1 (expected: http://host:port or https://host:port)",
+        "http://h:99999 | http://h:99999 (expected: http://host:port or https://host:port)",
         "unix:run/vllm.sock | unix:run/vllm.sock (expected: unix:/absolute/path)",
         "unix: | unix: (expected: unix:/absolute/path)",
         "unix:/run/ | unix:/run/ (expected: unix:/absolute/path)",
