@@ -46,10 +46,7 @@ final class Admission {
       }
     }
     for (int k = 1; last instanceof Choice.Send s && !seats.tryTake(s.instance()); k++) {
-      last =
-          k < TRIES
-              ? policy.choose(ask, among, seats, random)
-              : new Choice.Wait(List.of(s));
+      last = k < TRIES ? policy.choose(ask, among, seats, random) : new Choice.Wait(List.of(s));
     }
     return last;
   }

@@ -104,8 +104,7 @@ final class Prober implements AutoCloseable {
     this.config = config;
     this.keeper = keeper;
     this.ticker = ticker;
-    this.times =
-        new ProbeTimes(config.healthInterval().toNanos(), SUSPECT.toNanos(), random);
+    this.times = new ProbeTimes(config.healthInterval().toNanos(), SUSPECT.toNanos(), random);
     this.results = results;
     this.calibrator = calibrator;
     this.models = new ModelLists(http, config.healthTimeout(), keeper::tell, ticker);

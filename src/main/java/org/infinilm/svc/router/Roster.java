@@ -406,8 +406,7 @@ final class Roster {
       another |= routable && !o.server().equals(e.server());
     }
     // a server that is out under another name takes no further share
-    return another
-        && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());
+    return another && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());
   }
 
   /// What the instance's own model list says; of one that registered its models, what it says of
