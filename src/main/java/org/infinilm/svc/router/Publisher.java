@@ -30,6 +30,9 @@ final class Publisher {
     State state = State.ROUTABLE;
     boolean seen;
 
+    /// Metadata whose oddities were logged.
+    Map<String, Object> warned = Map.of();
+
     /// What was logged of why it is out.
     final Set<String> told = new HashSet<>();
   }
@@ -72,6 +75,7 @@ final class Publisher {
         List<Origin> last = m.target == null ? List.of() : m.target.origins();
         List<Origin> origins = addresses.origins(e, last);
         e.placed = !origins.isEmpty();
+        e.server = origins.isEmpty() ? null : origins.getFirst().server();
         e.twinOf = twin(e, origins, servers);
         Instance i = e.instance(seating);
         instances.add(i);
@@ -79,6 +83,7 @@ final class Publisher {
           targets.add(target(m, i, origins, e.known.authorization()));
         }
         say(e, m);
+        warn(e, m);
       }
       addresses.forgetOthers();
       Fleet fleet = table.fleet().next(instances);
@@ -145,8 +150,19 @@ final class Publisher {
     m.state = s;
   }
 
+  /// Says once what of its metadata cannot be used.
+  private static void warn(Roster.Entry e, Made m) {
+    if (!e.known.metadata().equals(m.warned)) {
+      m.warned = e.known.metadata();
+      for (String odd : Metadata.odd(e.known.metadata())) {
+        LOG.warn("instance {}: {}; it counts as absent", e.known.name(), odd);
+      }
+    }
+  }
+
   /// The entry that stands for this one, because it is the same server under another name: the same
-  /// address, key and cache type, and all its models; null when there is none.
+  /// address, all its models, and its key and cache type where it has any; null when there is none.
+  /// One whose circuit is open stands for it too: the server is out, by whatever name.
   private @Nullable String twin(
       Roster.Entry e, List<Origin> origins, Map<String, Roster.Entry> servers) {
     if (origins.isEmpty()) {
@@ -162,10 +178,11 @@ final class Publisher {
       LOG.warn("instances {} and {} are one server: {}", name, e.known.name(), server);
     }
     boolean stands =
-        first.state() == State.ROUTABLE
-            && first.known.cacheType() == e.known.cacheType()
+        first.stands()
+            && (e.known.cacheType() == null || first.known.cacheType() == e.known.cacheType())
             && first.models().containsAll(e.models())
-            && Objects.equals(first.known.authorization(), e.known.authorization());
+            && (e.known.authorization() == null
+                || e.known.authorization().equals(first.known.authorization()));
     return stands ? name : null;
   }
 
