@@ -9,7 +9,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
-import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.router.Circuit.Event;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +20,9 @@ import org.slf4j.LoggerFactory;
 final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
+
+  /// How often names are looked at whose addresses are instances.
+  private static final long NAMES_MILLIS = 1000;
 
   /// How long a trial may go without a word before another is let through.
   private static final long TRIAL_NANOS = Duration.ofSeconds(20).toNanos();
@@ -43,6 +45,9 @@ final class FleetKeeper implements AutoCloseable {
 
     record Models(String name, List<String> ids, List<Map<String, Object>> list)
         implements Report {}
+
+    /// @param why its model list could not be read
+    record Unlisted(String name, String why) implements Report {}
 
     record Seen(String name, int slot, Sight sight) implements Report {}
 
@@ -77,6 +82,9 @@ final class FleetKeeper implements AutoCloseable {
   private final RandomGenerator random;
   private final Thread thread;
 
+  /// Whether there is a registry of which no table has come yet.
+  private boolean waitsForRegistry;
+
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
 
@@ -92,7 +100,9 @@ final class FleetKeeper implements AutoCloseable {
     this.resolver = new Resolver(lookup, ticker, host -> tell(new Report.Resolved(host)));
     this.addresses = new Addresses(roster, resolver);
     this.outliers = new OutlierWatch(roster, slots, random);
-    this.publisher = new Publisher(roster, addresses, config.seating(), seats);
+    this.publisher =
+        new Publisher(roster, addresses, config.seating(), seats, config.grace().toNanos());
+    this.waitsForRegistry = config.registry() != null;
     this.ticker = ticker;
     this.random = random;
     this.thread = Thread.ofPlatform().daemon().name("fleet").unstarted(this::run);
@@ -134,13 +144,19 @@ final class FleetKeeper implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        Report first =
-            watchesTime() ? reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS) : reports.take();
-        follow(first);
+        follow(next());
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /// The next report; null when there is something to look at before one comes.
+  private @Nullable Report next() throws InterruptedException {
+    if (watchesTime()) {
+      return reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
+    }
+    return addresses.follows() ? reports.poll(NAMES_MILLIS, TimeUnit.MILLISECONDS) : reports.take();
   }
 
   private boolean watchesTime() {
@@ -158,12 +174,13 @@ final class FleetKeeper implements AutoCloseable {
   /// Takes over `first` and what else has come; a fault costs these reports, not the thread.
   private void follow(@Nullable Report first) {
     try {
+      addresses.follow();
       boolean changed = tick();
       for (Report r = first; r != null; r = reports.poll()) {
         changed |= apply(r);
       }
       mirror();
-      publisher.publish(changed);
+      publisher.publish(changed, waitsForRegistry, ticker.nanos());
       roster.reclaim(slots);
     } catch (RuntimeException e) {
       LOG.error("the fleet could not be brought up to date", e);
@@ -178,10 +195,15 @@ final class FleetKeeper implements AutoCloseable {
         f.entries().forEach(addresses::fixed);
         yield true;
       }
-      case Report.Table t -> roster.table(t.entries(), t.deleted(), now);
+      case Report.Table t -> {
+        boolean first = waitsForRegistry;
+        waitsForRegistry = false;
+        yield roster.table(t.entries(), t.deleted(), now) || first;
+      }
       case Report.Up u -> roster.up(u.name(), u.probeSeconds(), u.connected(), now, jitter);
       case Report.Down d -> roster.down(d.name(), d.why(), d.said(), d.connected(), now, jitter);
       case Report.Models m -> roster.models(m.name(), m.ids(), m.list());
+      case Report.Unlisted u -> roster.unlisted(u.name(), u.why());
       case Report.Seen s -> seen(s, now, jitter);
       case Report.Resolved r -> addresses.resolved(r.host());
       case Report.Wake w -> false;
@@ -203,16 +225,8 @@ final class FleetKeeper implements AutoCloseable {
               e.circuit.phase() == Circuit.Phase.HALF_OPEN ? Event.STRIKE : Event.TIME;
           case BUSY -> Event.TIME;
         };
-    switch (s.sight()) {
-      case DISPROVED -> e.lastFailure = "it failed requests that others answered";
-      case REFUSED, UNREACHABLE -> {
-        e.lastFailure = "connections failed";
-        BaseUrl url = BaseUrl.parse(e.known.url());
-        if (url != null) {
-          resolver.refresh(url.host());
-        }
-      }
-      case CLOSED, BAD_ANSWER, SERVER_ERROR, ANSWERED, DECLINED, BUSY -> {}
+    if (event == Event.REFUSED) {
+      addresses.doubt(e.known);
     }
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }

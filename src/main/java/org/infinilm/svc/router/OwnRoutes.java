@@ -222,9 +222,9 @@ final class OwnRoutes {
         404,
         "model_not_found",
         "model '"
-            + id
+            + ModelNames.shown(id)
             + "' (expected: one of "
-            + String.join(", ", keeper.table().fleet().models())
+            + ModelNames.list(keeper.table().fleet().models())
             + ")");
   }
 

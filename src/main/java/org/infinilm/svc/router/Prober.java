@@ -137,8 +137,12 @@ final class Prober implements AutoCloseable {
     forgetOthers(views);
     moveLateOnes(now);
     for (View v : views) {
+      String name = v.instance().name();
       if (v.instance().state() != State.ROUTABLE) {
-        wasOut.add(v.instance().name());
+        wasOut.add(name);
+      }
+      if (models.overdue(name)) {
+        times.now(name, now);
       }
     }
     for (View v : times.due(views, now)) {
@@ -299,8 +303,7 @@ final class Prober implements AutoCloseable {
     try {
       int status =
           (url.startsWith(k.at("/")) ? client(http, k) : http)
-              .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
-              .status();
+              .status(URI.create(url), headers(k, url), config.healthTimeout());
       reasons.remove(url);
       return status;
     } catch (IOException | IllegalArgumentException e) {

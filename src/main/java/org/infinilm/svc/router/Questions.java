@@ -51,7 +51,10 @@ final class Questions {
       model = meant;
       if (fleet.forModel(model) == null) {
         return new Question.Wrong(
-            config.names().unknown(String.valueOf(peeked.model()), table), route.errors());
+            config
+                .names()
+                .unknown(String.valueOf(peeked.model()), model, table, plane.ticker().nanos()),
+            route.errors());
       }
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = fleet.models();
@@ -68,7 +71,7 @@ final class Questions {
         ? ApiError.invalid("invalid_model", peeked.modelProblem())
         : ApiError.invalid(
             "model_required",
-            "model: missing (expected: one of " + String.join(", ", offered) + ")");
+            "model: missing (expected: one of " + ModelNames.list(offered) + ")");
   }
 
   private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {
