@@ -71,6 +71,7 @@ public final class ProxyServer implements AutoCloseable {
   private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
+  private volatile boolean closed;
   private final Channel listener;
   private final ChannelGroup connections;
   private final Shared shared;
@@ -141,14 +142,16 @@ public final class ProxyServer implements AutoCloseable {
     Shared shared = new Shared(options, front, clock);
     if (shared.places.most() < options.limits().maxConnections()) {
       LOG.warn(
-          "{} client connections at most: this process may not open enough descriptors (ulimit -n) for {}",
+          "{} client connections at most: this process may not open enough descriptors (ulimit -n)"
+              + " for {}",
           shared.places.most(),
           options.limits().maxConnections());
     }
     long direct = PlatformDependent.maxDirectMemory();
     if (options.limits().maxBufferedBytes() > direct - direct / 4) {
       LOG.warn(
-          "{} bytes for bodies and unsent answers do not fit well in {} bytes of direct memory (-XX:MaxDirectMemorySize)",
+          "{} bytes for bodies and unsent answers do not fit well in {} bytes of direct memory"
+              + " (-XX:MaxDirectMemorySize)",
           options.limits().maxBufferedBytes(),
           direct);
     }
@@ -180,7 +183,9 @@ public final class ProxyServer implements AutoCloseable {
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
     bound.channel().pipeline().addLast(new FailedAccepts());
-    return new ProxyServer(loops, bound.channel(), connections, shared);
+    ProxyServer server = new ProxyServer(loops, bound.channel(), connections, shared);
+    Loops.watch(loops, () -> server.closed);
+    return server;
   }
 
   private static boolean open(Shared shared, SocketChannel c) {
@@ -287,6 +292,7 @@ public final class ProxyServer implements AutoCloseable {
   /// Stops at once.
   @Override
   public void close() {
+    closed = true;
     listener.close().awaitUninterruptibly();
     connections.close().awaitUninterruptibly();
     shared.readers.shutdown();

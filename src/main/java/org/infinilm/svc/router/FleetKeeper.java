@@ -85,6 +85,9 @@ final class FleetKeeper implements AutoCloseable {
   /// Whether there is a registry of which no table has come yet.
   private boolean waitsForRegistry;
 
+  /// Whether something is not published yet.
+  private boolean changed;
+
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
 
@@ -144,7 +147,7 @@ final class FleetKeeper implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        follow(next());
+        Endless.step("the fleet", () -> follow(next()));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -171,20 +174,29 @@ final class FleetKeeper implements AutoCloseable {
     return false;
   }
 
-  /// Takes over `first` and what else has come; a fault costs these reports, not the thread.
-  private void follow(@Nullable Report first) {
-    try {
-      addresses.follow();
-      boolean changed = tick();
-      for (Report r = first; r != null; r = reports.poll()) {
-        changed |= apply(r);
+  /// Takes over `first` and what else has come; a fault costs one report, or leaves the publishing
+  /// to the next time.
+  private void follow(@Nullable Report first) throws InterruptedException {
+    Endless.step(
+        "what time changes in the fleet",
+        () -> {
+          addresses.follow();
+          changed |= tick();
+        });
+    for (Report r = first; r != null; r = reports.poll()) {
+      Report report = r;
+      if (!Endless.step("a report of the fleet", () -> changed |= apply(report))) {
+        changed = true;
       }
-      mirror();
-      publisher.publish(changed, waitsForRegistry, ticker.nanos());
-      roster.reclaim(slots);
-    } catch (RuntimeException e) {
-      LOG.error("the fleet could not be brought up to date", e);
     }
+    Endless.step(
+        "publishing the fleet",
+        () -> {
+          mirror();
+          publisher.publish(changed, waitsForRegistry, ticker.nanos());
+          changed = false;
+          roster.reclaim(slots);
+        });
   }
 
   private boolean apply(Report report) {
@@ -234,16 +246,16 @@ final class FleetKeeper implements AutoCloseable {
   /// What time alone changes.
   private boolean tick() {
     long now = ticker.nanos();
-    boolean changed = false;
+    boolean news = false;
     for (Roster.Entry e : roster.entries()) {
       if (e.circuit.waitsForTime()) {
-        changed |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
+        news |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
       }
     }
     if (outliers.awake()) {
-      changed |= outliers.look(now);
+      news |= outliers.look(now);
     }
-    return changed;
+    return news;
   }
 
   /// What has passed for an instance: time, or time in which its trial was offered and not taken.

@@ -78,7 +78,8 @@ final class Router implements AutoCloseable {
     Counter probes =
         all.counter(
             "infini_router_probes_total",
-            "Probes of instances by what they showed; unknown when the router itself could not connect.",
+            "Probes of instances by what they showed; unknown when the router itself could not"
+                + " connect.",
             "result");
     prober =
         new Prober(
@@ -95,7 +96,8 @@ final class Router implements AutoCloseable {
                 new RegistrySync(
                     new RegistryClient(Client.create(), u, config.registryToken()),
                     config.syncInterval(),
-                    keeper));
+                    keeper,
+                    ticker));
     server =
         ProxyServer.start(
             new ProxyServer.Options(

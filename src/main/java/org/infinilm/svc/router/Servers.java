@@ -38,7 +38,7 @@ final class Servers {
     String where = where(at);
     String name = name(at);
     for (Place p : places.getOrDefault(where, List.of())) {
-      if (p.entry() == e || same(p.name(), name, names.getOrDefault(where, Set.of()).size())) {
+      if (p.entry().equals(e) || same(p.name(), name, names.getOrDefault(where, Set.of()).size())) {
         return p.entry();
       }
     }

@@ -7,6 +7,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -271,7 +272,8 @@ class FleetKeeperTest {
     candidatesAre("a", "c", "d");
   }
 
-  /// A46: two virtual hosts behind one ingress were taken for one, which then was the only one asked.
+  /// A46: two virtual hosts behind one ingress were taken for one, which then was the only one
+  /// asked.
   @Test
   void twoNamesAtOneAddressAreTwoServersAndTheAddressIsNeither() {
     names.put("gpu-1", List.of("10.0.0.1"));
@@ -315,7 +317,19 @@ class FleetKeeperTest {
   private static Known keyed(String name, String host, int port) {
     Known k = known(name, host, port);
     return new Known(
-        name, host, port, k.url(), k.models(), null, k.metadata(), 1, true, true, true, null, "Bearer k");
+        name,
+        host,
+        port,
+        k.url(),
+        k.models(),
+        null,
+        k.metadata(),
+        1,
+        true,
+        true,
+        true,
+        null,
+        "Bearer k");
   }
 
   private static Known typed(Known k, String cacheType) {
@@ -333,6 +347,28 @@ class FleetKeeperTest {
         k.fixed(),
         null,
         null);
+  }
+
+  /// B38: an Error ended the thread, and the router went on with the fleet of that moment for ever.
+  @Test
+  void anErrorCostsOneReport() {
+    List<Known> overflows =
+        new AbstractList<>() {
+          @Override
+          public Known get(int index) {
+            throw new StackOverflowError();
+          }
+
+          @Override
+          public int size() {
+            return 1;
+          }
+        };
+    keeper.tell(new Report.Fixed(overflows));
+    fixed(known("a", "10.0.0.1", 1));
+    keeper.tell(new Report.Table(overflows, List.of()));
+    fixed(known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
   }
 
   @Test
