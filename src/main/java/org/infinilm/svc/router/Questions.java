@@ -70,8 +70,7 @@ final class Questions {
     return peeked.modelProblem() != null
         ? ApiError.invalid("invalid_model", peeked.modelProblem())
         : ApiError.invalid(
-            "model_required",
-            "model: missing (expected: one of " + ModelNames.list(offered) + ")");
+            "model_required", "model: missing (expected: one of " + ModelNames.list(offered) + ")");
   }
 
   private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {
