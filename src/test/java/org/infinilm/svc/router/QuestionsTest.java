@@ -399,7 +399,7 @@ class QuestionsTest {
   })
   void aTextThatFitsNowhereIsRefused(String path, String key) throws Exception {
     instance("paged-a", 8192, "a");
-    String text = "x".repeat(120_000);
+    String text = "xy".repeat(60_000);
     String value =
         key.equals("messages")
             ? "[{\"role\":\"user\",\"content\":\"" + text + "\"}]"
@@ -407,6 +407,27 @@ class QuestionsTest {
     Question q = asked(path, "{\"model\":\"a\",\"" + key + "\":" + value + "}");
     assertThat(q.leastTokens()).isEqualTo(10_000);
     assertThat(choice(q)).isEqualTo(new Choice.Refuse(10_000, 8192));
+  }
+
+  /// B34: they were refused with "needs at least 2571 tokens", and are 1,010 and 310.
+  @ParameterizedTest
+  @MethodSource("textsOfFewTokens")
+  void aTextOfWhichATokenStandsForManyBytesIsNotRefused(String text) throws Exception {
+    instance("paged-a", 2000, "a");
+    String body = "{\"model\":\"a\",\"messages\":[{\"content\":\"" + text + "\"}]}";
+    assertThat(text.length()).isGreaterThan(24_000);
+    assertThat(choice(asked(CHAT, body))).isInstanceOf(Choice.Send.class);
+  }
+
+  static List<String> textsOfFewTokens() {
+    String nested = (" ".repeat(28) + "\\\"key\\\": {\\n").repeat(720);
+    return List.of(
+        nested,
+        "-".repeat(24_490),
+        "=-".repeat(13_000),
+        "x".repeat(30_000),
+        ("name" + " ".repeat(40)).repeat(600),
+        "\u2500".repeat(30_000));
   }
 
   @Test
@@ -442,12 +463,16 @@ class QuestionsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "body | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 49",
-        "text | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 8",
-        "text | /v1/messages | {\"model\":\"a\",\"system\":\"ab\",\"messages\":[{\"content\":\"cd\"}]} | 4",
+        "body | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]}"
+            + " | 49",
+        "text | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]}"
+            + " | 8",
+        "text | /v1/messages |"
+            + " {\"model\":\"a\",\"system\":\"ab\",\"messages\":[{\"content\":\"cd\"}]} | 4",
         "text | /v1/responses | {\"model\":\"a\",\"instructions\":\"ab\",\"input\":\"cd\"} | 4",
         "text | /v1/embeddings | {\"model\":\"a\",\"input\":\"abcdefgh\"} | 0",
-        "tokens | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 15",
+        "tokens | /v1/chat/completions |"
+            + " {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 15",
         "tokens | /v1/completions | {\"model\":\"a\",\"prompt\":[1,2,3]} | 3",
         "tokens | /v1/embeddings | {\"model\":\"a\",\"input\":\"abcdefghijk\"} | 8",
       })
