@@ -142,16 +142,14 @@ public final class ProxyServer implements AutoCloseable {
     Shared shared = new Shared(options, front, clock);
     if (shared.places.most() < options.limits().maxConnections()) {
       LOG.warn(
-          "{} client connections at most: this process may not open enough descriptors (ulimit -n)"
-              + " for {}",
+          "{} client connections at most: this process may not open enough descriptors (ulimit -n) for {}",
           shared.places.most(),
           options.limits().maxConnections());
     }
     long direct = PlatformDependent.maxDirectMemory();
     if (options.limits().maxBufferedBytes() > direct - direct / 4) {
       LOG.warn(
-          "{} bytes for bodies and unsent answers do not fit well in {} bytes of direct memory"
-              + " (-XX:MaxDirectMemorySize)",
+          "{} bytes for bodies and unsent answers do not fit well in {} bytes of direct memory (-XX:MaxDirectMemorySize)",
           options.limits().maxBufferedBytes(),
           direct);
     }

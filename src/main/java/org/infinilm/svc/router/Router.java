@@ -78,8 +78,7 @@ final class Router implements AutoCloseable {
     Counter probes =
         all.counter(
             "infini_router_probes_total",
-            "Probes of instances by what they showed; unknown when the router itself could not"
-                + " connect.",
+            "Probes of instances by what they showed; unknown when the router itself could not connect.",
             "result");
     prober =
         new Prober(

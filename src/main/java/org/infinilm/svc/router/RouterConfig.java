@@ -111,16 +111,14 @@ record RouterConfig(
       Key.text(
           "trusted_proxies",
           "",
-          "addresses and ranges whose X-Forwarded-For and Forwarded are continued, 10.0.0.0/8,...;"
-              + " everybody's when empty");
+          "addresses and ranges whose X-Forwarded-For and Forwarded are continued, 10.0.0.0/8,...; everybody's when empty");
 
   static final Key<Duration> SSE_COMMENTS =
       Key.seconds(
           "sse_comments",
           null,
           0.25,
-          "silence of a stream after which an SSE comment is sent, for clients behind proxies that"
-              + " cut silent connections; never when absent");
+          "silence of a stream after which an SSE comment is sent, for clients behind proxies that cut silent connections; never when absent");
 
   static final Key<String> ALIASES =
       Key.text("aliases", "", "other names of models, NAME=MODEL,...; also --alias NAME=MODEL");

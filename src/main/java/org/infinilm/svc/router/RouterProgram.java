@@ -84,8 +84,7 @@ public final class RouterProgram {
       life.onEnd(router::drain);
       if (!isLoopback(config.host()) && config.adminToken() == null) {
         LOG.warn(
-            "listening on {} without a token: everyone who reaches the port may use it (--host"
-                + " 127.0.0.1 keeps it to this machine)",
+            "listening on {} without a token: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",
             config.host());
       }
       LOG.info(

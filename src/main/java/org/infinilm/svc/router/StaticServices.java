@@ -78,8 +78,7 @@ final class StaticServices {
     if (!list.isArray()) {
       throw new ConfigException(
           file
-              + ":1: no list of services (expected: [...], {\"services\":[...]} or"
-              + " {\"static_services\":{\"services\":[...]}})");
+              + ":1: no list of services (expected: [...], {\"services\":[...]} or {\"static_services\":{\"services\":[...]}})");
     }
     List<Known> out = new ArrayList<>();
     Set<String> names = new HashSet<>();

@@ -463,16 +463,12 @@ class QuestionsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "body | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]}"
-            + " | 49",
-        "text | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]}"
-            + " | 8",
-        "text | /v1/messages |"
-            + " {\"model\":\"a\",\"system\":\"ab\",\"messages\":[{\"content\":\"cd\"}]} | 4",
+        "body | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 49",
+        "text | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 8",
+        "text | /v1/messages | {\"model\":\"a\",\"system\":\"ab\",\"messages\":[{\"content\":\"cd\"}]} | 4",
         "text | /v1/responses | {\"model\":\"a\",\"instructions\":\"ab\",\"input\":\"cd\"} | 4",
         "text | /v1/embeddings | {\"model\":\"a\",\"input\":\"abcdefgh\"} | 0",
-        "tokens | /v1/chat/completions |"
-            + " {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 15",
+        "tokens | /v1/chat/completions | {\"model\":\"a\",\"messages\":[{\"content\":\"abcdefgh\"}]} | 15",
         "tokens | /v1/completions | {\"model\":\"a\",\"prompt\":[1,2,3]} | 3",
         "tokens | /v1/embeddings | {\"model\":\"a\",\"input\":\"abcdefghijk\"} | 8",
       })

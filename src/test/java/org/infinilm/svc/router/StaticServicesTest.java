@@ -60,28 +60,18 @@ class StaticServicesTest {
       value = {
         "{\"name\":\"x\",\"host\":\"h\"} | :3: services[1].port: missing (expected: 1..65535)",
         "{\"name\":\"x\",\"host\":\"h\",\"port\":0} | :3: services[1].port: 0 (expected: 1..65535)",
-        "{\"name\":\"x\",\"host\":\"h\",\"port\":\"80\"} | :3: services[1].port: \"80\" (expected:"
-            + " 1..65535)",
+        "{\"name\":\"x\",\"host\":\"h\",\"port\":\"80\"} | :3: services[1].port: \"80\" (expected: 1..65535)",
         "{\"name\":\"x\",\"port\":1} | :3: services[1].host: missing (expected: a text)",
         "{\"name\":7,\"host\":\"h\",\"port\":1} | :3: services[1].name: 7 (expected: a text)",
-        "{\"name\":\"ok\",\"host\":\"h\",\"port\":1} | :3: services[1].name: \"ok\" (expected:"
-            + " unique names)",
-        "{\"name\":\"x\",\"host\":\"a b\",\"port\":1} | :3: services[1].host: \"a b\" (expected: a"
-            + " host name or address)",
-        "{\"name\":\"x\",\"host\":\"h/p\",\"port\":1} | :3: services[1].host: \"h/p\" (expected: a"
-            + " host name or address)",
-        "{\"name\":\"x\\ny\",\"host\":\"h\",\"port\":1} | :3: services[1].name: \"x\\ny\""
-            + " (expected: no control characters)",
-        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"weight\":-1} | :3: services[1].weight: -1"
-            + " (expected: 0 or more)",
-        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"metadata\":[]} | :3: services[1].metadata: []"
-            + " (expected: an object)",
-        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"health_url\":\"h/x\"} | :3:"
-            + " services[1].health_url: \"h/x\" (expected: http://host:port/path)",
-        "{\"name\":\"x\",\"url\":\"unix:x\"} | :3: services[1].url: \"unix:x\" (expected:"
-            + " unix:/absolute/path)",
-        "{\"name\":\"x\",\"url\":\"unix:/x\",\"dns\":\"all\"} | :3: services[1].dns: \"all\""
-            + " (expected: none for a unix socket)",
+        "{\"name\":\"ok\",\"host\":\"h\",\"port\":1} | :3: services[1].name: \"ok\" (expected: unique names)",
+        "{\"name\":\"x\",\"host\":\"a b\",\"port\":1} | :3: services[1].host: \"a b\" (expected: a host name or address)",
+        "{\"name\":\"x\",\"host\":\"h/p\",\"port\":1} | :3: services[1].host: \"h/p\" (expected: a host name or address)",
+        "{\"name\":\"x\\ny\",\"host\":\"h\",\"port\":1} | :3: services[1].name: \"x\\ny\" (expected: no control characters)",
+        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"weight\":-1} | :3: services[1].weight: -1 (expected: 0 or more)",
+        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"metadata\":[]} | :3: services[1].metadata: [] (expected: an object)",
+        "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"health_url\":\"h/x\"} | :3: services[1].health_url: \"h/x\" (expected: http://host:port/path)",
+        "{\"name\":\"x\",\"url\":\"unix:x\"} | :3: services[1].url: \"unix:x\" (expected: unix:/absolute/path)",
+        "{\"name\":\"x\",\"url\":\"unix:/x\",\"dns\":\"all\"} | :3: services[1].dns: \"all\" (expected: none for a unix socket)",
         "{\"name\":\"x\",\"url\":\"http://h:1\",\"cache_type\":\"pages\"} | :3:"
             + " services[1].cache_type: \"pages\" (expected: paged or static)",
         "{\"name\":\"x\",\"url\":\"http://h:1\",\"tier\":-1} | :3: services[1].tier: -1 (expected:"
