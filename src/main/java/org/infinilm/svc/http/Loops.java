@@ -51,8 +51,7 @@ final class Loops {
           .addListener(ended -> {
             Thread.UncaughtExceptionHandler handler = Thread.getDefaultUncaughtExceptionHandler();
             if (!mayEnd.getAsBoolean() && handler != null) {
-              handler.uncaughtException(
-                  Thread.currentThread(), new IllegalStateException("an event loop has ended"));
+              handler.uncaughtException(Thread.currentThread(), new ProxyServer.LoopEnded());
             }
           });
     }

@@ -287,6 +287,16 @@ public final class ProxyServer implements AutoCloseable {
     }
   }
 
+  /// An event loop ended before the server did: its connections would wait for ever. Told to the
+  /// process's handler of uncaught exceptions.
+  public static final class LoopEnded extends IllegalStateException {
+    private static final long serialVersionUID = 1;
+
+    LoopEnded() {
+      super("an event loop has ended");
+    }
+  }
+
   /// Stops at once.
   @Override
   public void close() {

@@ -1,7 +1,9 @@
 package org.infinilm.svc.router;
 
+import java.util.Set;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.http.Faults;
+import org.infinilm.svc.http.ProxyServer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -10,6 +12,7 @@ import org.slf4j.LoggerFactory;
 final class Endless {
   private static final Logger LOG = LoggerFactory.getLogger(Endless.class);
   private static final int EXIT = 70;
+  private static final Set<String> VITAL = Set.of("fleet", "learner", "access-log");
 
   /// One step of such a thread.
   interface Step {
@@ -40,16 +43,16 @@ final class Endless {
     }
   }
 
-  /// From here on a thread that an error ends, an event loop among them, ends the process with 70
-  /// (EX_SOFTWARE of sysexits.h), and virtual threads, which serve one call each, are only noted.
+  /// From here on one of these threads that ends, or an event loop, ends the process with 70
+  /// (EX_SOFTWARE of sysexits.h). Threads that serve one call each are only noted.
   static void endWithThreads() {
     Thread.setDefaultUncaughtExceptionHandler(Endless::ended);
   }
 
   private static void ended(Thread t, Throwable e) {
     try {
-      if (t.isVirtual()) {
-        note("thread " + t.getName(), e);
+      if (!(e instanceof ProxyServer.LoopEnded) && !VITAL.contains(t.getName())) {
+        note("a thread has ended", e);
         return;
       }
       LOG.error("thread {} has ended, and the router with it", t.getName(), e);

@@ -147,7 +147,9 @@ final class FleetKeeper implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        Endless.step("the fleet", () -> follow(next()));
+        if (!Endless.step("the fleet", () -> follow(next()))) {
+          Thread.sleep(TICK_MILLIS);
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -163,7 +165,7 @@ final class FleetKeeper implements AutoCloseable {
   }
 
   private boolean watchesTime() {
-    if (outliers.awake()) {
+    if (changed || outliers.awake()) {
       return true;
     }
     for (Roster.Entry e : roster.entries()) {

@@ -37,7 +37,9 @@ final class ModelLists {
   private static final int MOST_BYTES = 4 << 20;
 
   /// A list that has to be read since its instance came back.
-  private record Owed(long dueNanos, Duration pause) {}
+  ///
+  /// @param hurried whether a probe was asked for, which may have failed
+  private record Owed(long dueNanos, Duration pause, boolean hurried) {}
 
   private final Client http;
   private final Duration timeout;
@@ -71,17 +73,25 @@ final class ModelLists {
     Long last = readNanos.get(name);
     long now = ticker.nanos();
     if (cameBack && last != null) {
-      owed.put(name, new Owed(now, FIRST_PAUSE));
+      owed.put(name, new Owed(now, FIRST_PAUSE, true));
     }
     Duration again = moving.contains(name) ? MOVING_AGAIN : AGAIN;
     return last == null || overdue(name) || now - last >= again.toNanos();
   }
 
-  /// Whether a list that may be another since its instance came back should be read without waiting
-  /// for the next probe.
-  boolean overdue(String name) {
+  private boolean overdue(String name) {
     Owed o = owed.get(name);
     return o != null && ticker.nanos() - o.dueNanos() >= 0;
+  }
+
+  /// Whether a list that may be another since its instance came back should be read without waiting
+  /// for the next probe; true once each time it is due.
+  boolean hurry(String name) {
+    Owed o = owed.get(name);
+    return o != null
+        && !o.hurried()
+        && overdue(name)
+        && owed.replace(name, o, new Owed(o.dueNanos(), o.pause(), true));
   }
 
   void keepOnly(Set<String> names) {
@@ -163,7 +173,8 @@ final class ModelLists {
           Duration next = o.pause().multipliedBy(2);
           return new Owed(
               ticker.nanos() + o.pause().toNanos(),
-              next.compareTo(MOST_PAUSE) < 0 ? next : MOST_PAUSE);
+              next.compareTo(MOST_PAUSE) < 0 ? next : MOST_PAUSE,
+              false);
         });
     tell.accept(new Report.Unlisted(k.name(), what));
     if (!what.equals(complaints.put(k.name(), what))) {

@@ -134,7 +134,7 @@ final class Prober implements AutoCloseable {
       if (v.instance().state() != State.ROUTABLE) {
         wasOut.add(name);
       }
-      if (models.overdue(name)) {
+      if (models.hurry(name)) {
         times.now(name, now);
       }
     }
