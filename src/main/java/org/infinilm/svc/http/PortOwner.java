@@ -139,7 +139,7 @@ public final class PortOwner {
   /// The first word of a command line alone: what follows may be a secret. Some programs write all
   /// of it into the first argument.
   static String program(String commandLine) {
-    String word = commandLine.strip().split("[\\0 ]", 2)[0];
+    String word = commandLine.strip().split("[\\x00 ]", 2)[0];
     return word.isEmpty()
         ? ""
         : " (" + (word.length() > MOST_NAME ? word.substring(0, MOST_NAME) + "..." : word) + ")";

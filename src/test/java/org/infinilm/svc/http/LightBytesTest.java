@@ -23,7 +23,7 @@ class LightBytesTest {
       value = {
         "word,0",
         "two words,1",
-        "    ,4",
+        "`    `,4",
         "{-=},4",
         "xxxxxxxx,7",
         "0000,3",
