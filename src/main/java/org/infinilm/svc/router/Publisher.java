@@ -33,6 +33,9 @@ final class Publisher {
     State state = State.ROUTABLE;
     boolean seen;
 
+    /// Metadata whose oddities were logged.
+    Map<String, Object> warned = Map.of();
+
     /// What was logged of why it is out.
     final Set<String> told = new HashSet<>();
   }
@@ -92,6 +95,7 @@ final class Publisher {
         Made m = made(e);
         List<Origin> origins = m.origins;
         e.placed = !origins.isEmpty();
+        e.server = origins.isEmpty() ? null : servers.first(e, origins.getFirst()).known.name();
         e.twinOf = twin(e, origins, servers);
         Instance i = e.instance(seating);
         instances.add(i);
@@ -99,6 +103,7 @@ final class Publisher {
           targets.add(target(m, i, origins, e.known.authorization()));
         }
         say(e, m);
+        warn(e, m);
       }
       addresses.forgetOthers();
       Fleet fleet = table.fleet().next(instances);
@@ -186,9 +191,20 @@ final class Publisher {
     m.state = s;
   }
 
+  /// Says once what of its metadata cannot be used.
+  private static void warn(Roster.Entry e, Made m) {
+    if (!e.known.metadata().equals(m.warned)) {
+      m.warned = e.known.metadata();
+      for (String odd : Metadata.odd(e.known.metadata())) {
+        LOG.warn("instance {}: {}; it counts as absent", e.known.name(), odd);
+      }
+    }
+  }
+
   /// The entry that stands for this one, because it is the same server under another name and has
   /// all that this one has: its models, key and cache type; null when there is none. One without a
-  /// key is not asked where another has one, whatever its cache type.
+  /// key is not asked where another has one, whatever its cache type. One whose circuit is open
+  /// stands for it too: the server is out, by whatever name.
   private @Nullable String twin(Roster.Entry e, List<Origin> origins, Servers servers) {
     if (origins.isEmpty()) {
       return null;
@@ -204,7 +220,7 @@ final class Publisher {
     }
     boolean keyless = e.known.authorization() == null && first.known.authorization() != null;
     boolean stands =
-        first.state() == State.ROUTABLE
+        first.stands()
             && first.models().containsAll(e.models())
             && (keyless
                 || (covers(first.known.cacheType(), e.known.cacheType())

@@ -50,6 +50,9 @@ final class Roster {
     /// Whether its host name has an address.
     boolean placed = true;
 
+    /// The name of the first entry of its server; null when it is not known where it is reached.
+    @Nullable String server;
+
     /// The name of the same server under another entry that stands for it, or null.
     @Nullable String twinOf;
 
@@ -84,10 +87,7 @@ final class Roster {
       if (!known.running()) {
         return State.DRAINING;
       }
-      if (unread() || !placed || twinOf != null) {
-        return State.EJECTED;
-      }
-      if (!up()) {
+      if (twinOf != null || !stands()) {
         return State.EJECTED;
       }
       return switch (circuit.phase()) {
@@ -97,12 +97,23 @@ final class Roster {
       };
     }
 
+    /// Whether it would be in service but for its circuit, whose verdict is about the server under
+    /// every name that it has.
+    boolean stands() {
+      return known.running() && !unread() && placed && up();
+    }
+
     private boolean up() {
       return switch (verdict) {
         case UP -> true;
         case DOWN -> false;
         default -> known.registryHealthy();
       };
+    }
+
+    /// The server that it is: the same for all entries of one.
+    private String server() {
+      return server == null ? known.name() : server;
     }
 
     /// What keeps it out of service now, or an empty text.
@@ -317,6 +328,7 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     e.probeSeconds = seconds;
     e.failuresInARow = 0;
     e.refusedService = false;
@@ -325,7 +337,7 @@ final class Roster {
     if (!e.circuit.doubted()) {
       e.errors = 0;
     }
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
   /// A probe that failed.
@@ -338,6 +350,7 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     e.errors++;
     e.probeFailure = why;
     e.failuresInARow++;
@@ -346,7 +359,7 @@ final class Roster {
       e.verdict = DOWN;
     }
     connected(e, connected, now, jitter);
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
   private void connected(Entry e, @Nullable Boolean connected, long now, double jitter) {
@@ -387,6 +400,7 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     boolean soft = event == Event.STRIKE || event == Event.OUTLIER;
     next(e, event, soft && mayLeave(e), now, jitter);
     switch (event) {
@@ -400,11 +414,11 @@ final class Roster {
       case STRIKE, REFUSED -> e.errors++;
       case CONNECTED, OUTLIER, UNASKED, TIME -> {}
     }
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
-  /// Whether soft evidence may take one more out: at most half of those that serve a model are out
-  /// by it, and never the last one in service.
+  /// Whether soft evidence may take one more out: at most half of the servers that serve a model
+  /// are out by it, and never the last one in service. Several names of a server count once.
   private boolean mayLeave(Entry e) {
     List<String> models = e.models();
     if (models.isEmpty()) {
@@ -419,22 +433,24 @@ final class Roster {
   }
 
   private boolean mayLeave(Entry e, @Nullable String model) {
-    int all = 0;
-    int softlyOut = 0;
+    Set<String> all = new HashSet<>();
+    Set<String> softlyOut = new HashSet<>();
     boolean another = false;
     for (Entry o : entries.values()) {
       if (model != null && !o.models().contains(model)) {
         continue;
       }
-      State s = o.state();
-      boolean soft = o.circuit.softlyOut();
-      if (s == State.ROUTABLE || soft) {
-        all++;
-        softlyOut += soft ? 1 : 0;
-        another |= o != e && s == State.ROUTABLE;
+      boolean routable = o.state() == State.ROUTABLE;
+      if (o.circuit.softlyOut()) {
+        all.add(o.server());
+        softlyOut.add(o.server());
+      } else if (routable) {
+        all.add(o.server());
       }
+      another |= routable && !o.server().equals(e.server());
     }
-    return another && 2 * (softlyOut + 1) <= all;
+    // a server that is out under another name takes no further share
+    return another && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());
   }
 
   /// What the instance's own model list says; of one that registered its models, what it says of

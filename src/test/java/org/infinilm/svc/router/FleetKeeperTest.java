@@ -116,6 +116,23 @@ class FleetKeeperTest {
     return known(name, host, port, false, "m");
   }
 
+  private static Known typed(String name, String cacheType, String authorization) {
+    return new Known(
+        name,
+        "10.0.0.1",
+        80,
+        "http://10.0.0.1:80",
+        List.of("m"),
+        null,
+        Map.of("cache_type", cacheType),
+        1,
+        true,
+        true,
+        true,
+        null,
+        authorization);
+  }
+
   private void fixed(Known... all) {
     keeper.tell(new Report.Fixed(List.of(all)));
   }
@@ -369,6 +386,29 @@ class FleetKeeperTest {
     keeper.tell(new Report.Table(overflows, List.of()));
     fixed(known("b", "10.0.0.2", 1));
     candidatesAre("a", "b");
+  }
+
+  /// Its second name came into service the moment that the first was out.
+  @Test
+  void aServerThatIsOutIsOutUnderEachOfItsNames() {
+    names.put("h", List.of("10.0.0.2"));
+    fixed(known("a", "10.0.0.1", 80), known("b", "10.0.0.2", 80), known("b2", "h", 80));
+    candidatesAre("a", "b");
+    await().atMost(SOON).until(() -> keeper.views().size() == 3);
+    for (int k = 0; k < 3; k++) {
+      watch.saw(instance("b"), Sight.DISPROVED);
+    }
+    candidatesAre("a");
+    assertThat(keeper.views().getLast().why()).isEqualTo("it is b under another name");
+  }
+
+  /// A registry's entry of a server whose key the operator gave was asked without it.
+  @Test
+  void anEntryWithoutKeyOrCacheTypeIsTheOneThatHasThem() {
+    fixed(typed("mine", "paged", "Bearer k"));
+    keeper.tell(new Report.Fixed(List.of(known("reg-server", "10.0.0.1", 80))));
+    await().atMost(SOON).until(() -> keeper.views().size() == 2);
+    assertThat(candidates()).containsExactly("mine");
   }
 
   @Test

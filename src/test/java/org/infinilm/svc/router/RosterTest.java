@@ -377,6 +377,30 @@ class RosterTest {
         .isEqualTo(State.EJECTED);
   }
 
+  /// Counted twice, a broken server that is listed twice could not leave under its second name.
+  @Test
+  void aServerUnderTwoNamesTakesOneShareOfThoseThatMayBeOut() {
+    table(0, ok("a"), ok("b"), ok("b2"));
+    entry("a").server = "1";
+    entry("b").server = "2";
+    entry("b2").server = "2";
+    strike("b", 1);
+    strike("b2", 1);
+    assertThat(state("b")).isEqualTo(State.EJECTED);
+    assertThat(state("b2")).isEqualTo(State.EJECTED);
+    strike("a", 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
+  @Test
+  void twoNamesOfTheOnlyServerAreNoReasonToTakeItOut() {
+    table(0, ok("a"), ok("b"));
+    entry("a").server = "1";
+    entry("b").server = "1";
+    strike("a", 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
   @Test
   void theOnlyOneInServiceIsNeverTakenOutForWhatItAnswered() {
     table(0, ok("a"));
