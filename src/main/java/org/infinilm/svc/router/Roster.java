@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.router.Circuit.Event;
@@ -48,14 +50,17 @@ final class Roster {
     /// Whether its host name has an address.
     boolean placed = true;
 
-    /// Where its server is reached: the same for all entries of one server; null when it is not
-    /// known.
+    /// The name of the first entry of its server; null when it is not known where it is reached.
     @Nullable String server;
 
     /// The name of the same server under another entry that stands for it, or null.
     @Nullable String twinOf;
 
-    String lastFailure = "";
+    /// Why its last probe failed, why its circuit opened, why its model list could not be read.
+    private String probeFailure = "";
+
+    private String circuitFailure = "";
+    private String listFailure = "";
     private @Nullable Instance made;
     private @Nullable Known madeOf;
     private @Nullable List<Map<String, Object>> madeWith;
@@ -95,9 +100,10 @@ final class Roster {
     /// Whether it would be in service but for its circuit, whose verdict is about the server under
     /// every name that it has.
     boolean stands() {
-      if (!known.running() || unread() || !placed) {
-        return false;
-      }
+      return known.running() && !unread() && placed && up();
+    }
+
+    private boolean up() {
       return switch (verdict) {
         case UP -> true;
         case DOWN -> false;
@@ -105,20 +111,32 @@ final class Roster {
       };
     }
 
-    /// The server that it is, by address where one is known.
+    /// The server that it is: the same for all entries of one.
     private String server() {
       return server == null ? known.name() : server;
     }
 
-    /// What keeps it out of service, or an empty text.
+    /// What keeps it out of service now, or an empty text.
     String why() {
-      return !known.running()
-          ? "its own status is not running"
-          : unread()
-              ? "its models are not known yet" + (lastFailure.isEmpty() ? "" : "; " + lastFailure)
-              : !placed
-                  ? "its host name has no address"
-                  : twinOf != null ? "it is " + twinOf + " under another name" : lastFailure;
+      if (!known.running()) {
+        return "its own status is not running";
+      }
+      if (unread()) {
+        String probe = failuresInARow > 0 ? probeFailure : "";
+        return Stream.of("its models are not known yet", listFailure, probe)
+            .filter(w -> !w.isEmpty())
+            .collect(Collectors.joining("; "));
+      }
+      if (!placed) {
+        return "its host name has no address";
+      }
+      if (twinOf != null) {
+        return "it is " + twinOf + " under another name";
+      }
+      if (!up()) {
+        return probeFailure.isEmpty() ? "the registry calls it unhealthy" : probeFailure;
+      }
+      return circuit.inService() ? "" : circuitFailure;
     }
 
     /// Whether it registered no models and its own list was not read yet.
@@ -147,6 +165,7 @@ final class Roster {
       State state = state();
       if (before != null
           && before.state() == state
+          && before.twin() == (twinOf != null)
           && madeOf == known
           && madeWith == ownModelsList) {
         return before;
@@ -167,6 +186,9 @@ final class Roster {
               Seating.tier(known.metadata()),
               seating.seats(known.metadata(), known.cacheType(), modelsList()),
               Metadata.notLoaded(modelsList()));
+      if (twinOf != null) {
+        now = now.asTwin();
+      }
       madeOf = known;
       madeWith = ownModelsList;
       if (before != null && before.equals(now)) {
@@ -240,7 +262,7 @@ final class Roster {
     }
     for (Entry e : new ArrayList<>(entries.values())) {
       if (!listed.contains(e.known.name())) {
-        changed |= unlisted(e, now);
+        changed |= absent(e, now);
       }
     }
     return changed;
@@ -248,7 +270,7 @@ final class Roster {
 
   /// Removes an entry that tables have not listed for the grace period. Time without a table does
   /// not count: the registry may be away.
-  private boolean unlisted(Entry e, long now) {
+  private boolean absent(Entry e, long now) {
     boolean keeps = e.known.fixed() || Boolean.TRUE.equals(e.known.metadata().get("static"));
     if (!e.absent) {
       e.absent = true;
@@ -330,7 +352,7 @@ final class Roster {
     State before = e.state();
     boolean stood = e.stands();
     e.errors++;
-    e.lastFailure = why;
+    e.probeFailure = why;
     e.failuresInARow++;
     e.refusedService = said;
     if (e.failuresInARow >= maxErrors) {
@@ -343,8 +365,30 @@ final class Roster {
   private void connected(Entry e, @Nullable Boolean connected, long now, double jitter) {
     if (connected != null) {
       Event seen = connected ? Event.CONNECTED : Event.REFUSED;
-      e.circuit = e.circuit.next(seen, false, now, jitter, rules);
+      next(e, seen, false, now, jitter);
     }
+  }
+
+  private void next(Entry e, Event event, boolean mayLeave, long now, double jitter) {
+    Circuit before = e.circuit;
+    e.circuit = before.next(event, mayLeave, now, jitter, rules);
+    if (e.circuit.phase() == Circuit.Phase.OPEN && before.phase() != Circuit.Phase.OPEN) {
+      e.circuitFailure =
+          switch (event) {
+            case STRIKE -> "it failed requests that others answered";
+            case OUTLIER -> "it serves far worse than its peers";
+            default -> "connections failed";
+          };
+    }
+  }
+
+  /// Its model list could not be read.
+  boolean unlisted(String name, String why) {
+    Entry e = entries.get(name);
+    if (e != null) {
+      e.listFailure = why;
+    }
+    return false;
   }
 
   /// What was seen on the data path, or that time has passed.
@@ -358,7 +402,7 @@ final class Roster {
     State before = e.state();
     boolean stood = e.stands();
     boolean soft = event == Event.STRIKE || event == Event.OUTLIER;
-    e.circuit = e.circuit.next(event, soft && mayLeave(e), now, jitter, rules);
+    next(e, event, soft && mayLeave(e), now, jitter);
     switch (event) {
       case ANSWERED -> {
         e.errors = 0;
