@@ -6,7 +6,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +28,7 @@ public final class Candidates {
   private final List<Instance> trials;
   private final List<Candidates> tiers;
   private volatile @Nullable Roll roll;
-  private final AtomicReferenceArray<Weights> weights =
-      new AtomicReferenceArray<>(Pool.values().length);
+  private final Map<Pool, Weights> weights = new ConcurrentHashMap<>();
   private volatile @Nullable Span capacity;
 
   /// Tokens that the smallest and the largest of some instances hold.
@@ -160,12 +159,7 @@ public final class Candidates {
 
   /// Draws among those of a pool by weight; made once.
   public Weights weights(Pool pool) {
-    Weights w = weights.get(pool.ordinal());
-    if (w == null) {
-      w = new Weights(in(pool));
-      weights.set(pool.ordinal(), w);
-    }
-    return w;
+    return weights.computeIfAbsent(pool, p -> new Weights(in(p)));
   }
 
   public List<Instance> in(Pool pool) {
