@@ -100,13 +100,13 @@ final class Reading implements InboundEvents {
     over = true;
     switch (read.result()) {
       case Question.Asked a -> Exchange.start(plane, in, account, a.question(), read.body());
-      case Question.Wrong w -> tell(w.error());
+      case Question.Wrong w -> tell(w.error(), w.shape());
     }
   }
 
-  private void tell(ApiError e) {
+  private void tell(ApiError e, ErrorShape shape) {
     over = true;
-    in.answer(e.response(account.requestId(), route.errors()));
+    in.answer(e.response(account.requestId(), shape));
     account.unread(e);
   }
 
@@ -124,14 +124,14 @@ final class Reading implements InboundEvents {
   @Override
   public void shutdown() {
     if (!over) {
-      tell(ApiError.shuttingDown());
+      tell(ApiError.shuttingDown(), route.errors());
     }
   }
 
   @Override
   public void fault() {
     if (!over) {
-      tell(ApiError.internal());
+      tell(ApiError.internal(), route.errors());
     }
   }
 }

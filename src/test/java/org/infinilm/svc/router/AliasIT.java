@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.net.Socket;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.zip.GZIPOutputStream;
 import org.infinilm.svc.config.Config;
@@ -65,7 +66,12 @@ class AliasIT {
   /// 8 MB of text: the decoded body of an alias takes room beside the one that came.
   @Test
   void aDecodedBodyIsCountedAndRefusedWhenThereIsNoRoomForIt() throws Exception {
-    String large = "{\"messages\":[],\"model\":\"gpt-4\",\"x\":\"" + "a".repeat(8 << 20) + "\"}";
+    StringBuilder text = new StringBuilder();
+    SplittableRandom random = new SplittableRandom(1);
+    while (text.length() < 8 << 20) {
+      text.append(Long.toString(random.nextLong(), 36).repeat(30));
+    }
+    String large = "{\"messages\":[],\"model\":\"gpt-4\",\"x\":\"" + text + "\"}";
     String request =
         Rig.post(Rig.CHAT, "Content-Encoding: gzip\r\nConnection: close\r\n", zipped(large));
     for (String budget : List.of("4000000", "100000000")) {

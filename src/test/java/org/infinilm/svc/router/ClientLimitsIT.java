@@ -250,7 +250,9 @@ class ClientLimitsIT {
     assertThat(said.status()).isEqualTo(503);
     assertThat(said.body()).contains("too many connections (expected: at most 3)");
     assertThat(said.field("retry-after")).isEqualTo("1");
-    assertThat(rig.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").status()).isEqualTo(200);
+    for (String check : List.of("/livez", "/health?probe=lb", "/status")) {
+      assertThat(rig.send("GET " + check + " HTTP/1.1\r\nHost: x\r\n\r\n").status()).isEqualTo(200);
+    }
     assertThat(rig.router().server().connectionsTurnedAway()).isGreaterThanOrEqualTo(2);
     for (Socket s : idle) {
       s.close();

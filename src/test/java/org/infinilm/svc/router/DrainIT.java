@@ -91,7 +91,7 @@ class DrainIT {
           .until(() -> rig.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").status() == 503);
       write(kept, ID);
       Said last = Said.read(kept.getInputStream());
-      assertThat(last.ok()).isTrue();
+      assertThat(last.ok()).as(last.toString()).isTrue();
       assertThat(last.field("connection")).isEqualTo("close");
       assertThat(kept.getInputStream().read()).isEqualTo(-1);
       assertThat(rig.send(ID).ok()).as("new connections are served").isTrue();
