@@ -6,7 +6,6 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +27,6 @@ public final class Candidates {
   private final List<Instance> trials;
   private final List<Candidates> tiers;
   private volatile @Nullable Roll roll;
-  private final AtomicReferenceArray<Weights> weights =
-      new AtomicReferenceArray<>(Pool.values().length);
   private volatile @Nullable Span capacity;
 
   /// Tokens that the smallest and the largest of some instances hold.
@@ -156,16 +153,6 @@ public final class Candidates {
   /// Whether all have the same weight.
   public boolean evenWeights() {
     return evenWeights;
-  }
-
-  /// Draws among those of a pool by weight; made once.
-  public Weights weights(Pool pool) {
-    Weights w = weights.get(pool.ordinal());
-    if (w == null) {
-      w = new Weights(in(pool));
-      weights.set(pool.ordinal(), w);
-    }
-    return w;
   }
 
   public List<Instance> in(Pool pool) {

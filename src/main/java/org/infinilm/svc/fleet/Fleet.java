@@ -1,12 +1,10 @@
 package org.infinilm.svc.fleet;
 
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeSet;
 import org.infinilm.svc.fleet.Instance.State;
 import org.jspecify.annotations.Nullable;
@@ -66,7 +64,7 @@ public final class Fleet {
 
     /// Adds an instance once, however often it names the model.
     void add(Instance i) {
-      if (i.twin() || i.equals(last)) {
+      if (i.equals(last)) {
         return;
       }
       last = i;
@@ -108,7 +106,7 @@ public final class Fleet {
     return instances;
   }
 
-  /// Candidates for a model, or null when no instance names it now, in service or not.
+  /// Candidates for a model, or null when no instance ever offered it.
   public @Nullable Candidates forModel(String model) {
     return byModel.get(model);
   }
@@ -116,11 +114,6 @@ public final class Fleet {
   /// Candidates for a request that names no model.
   public Candidates any() {
     return any;
-  }
-
-  /// Models that instances name, in service or not.
-  public Set<String> named() {
-    return Collections.unmodifiableSet(byModel.keySet());
   }
 
   /// Models on offer by routable instances, sorted.

@@ -20,12 +20,11 @@ public final class PortOwner {
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
   private static final String LISTEN = "0A";
-  private static final int MOST_NAME = 120;
   private static final String ESTABLISHED = "01";
 
   private PortOwner() {}
 
-  /// `pid 123 (/usr/bin/java)` of the listener on `port`, when it can be seen.
+  /// `pid 123 (java -jar x)` of the listener on `port`, when it can be seen.
   public static Optional<String> find(int port) {
     List<String> inodes = sockets(port);
     return inodes.isEmpty() ? Optional.empty() : holder(inodes);
@@ -106,7 +105,7 @@ public final class PortOwner {
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : processes) {
         if (holds(p, inodes)) {
-          return Optional.of("pid " + p.getFileName() + program(p));
+          return Optional.of("pid " + p.getFileName() + commandLine(p));
         }
       }
     } catch (IOException unreadable) {
@@ -128,20 +127,15 @@ public final class PortOwner {
     return false;
   }
 
-  private static String program(Path process) {
+  private static String commandLine(Path process) {
     try {
-      return program(Files.readString(process.resolve("cmdline"), StandardCharsets.ISO_8859_1));
+      String s =
+          new String(Files.readAllBytes(process.resolve("cmdline")), StandardCharsets.UTF_8)
+              .replace('\0', ' ')
+              .strip();
+      return " (" + (s.length() > 120 ? s.substring(0, 120) + "..." : s) + ")";
     } catch (IOException gone) {
       return "";
     }
-  }
-
-  /// The first word of a command line alone: what follows may be a secret. Some programs write all
-  /// of it into the first argument.
-  static String program(String commandLine) {
-    String word = commandLine.strip().split("[\\x00 ]", 2)[0];
-    return word.isEmpty()
-        ? ""
-        : " (" + (word.length() > MOST_NAME ? word.substring(0, MOST_NAME) + "..." : word) + ")";
   }
 }

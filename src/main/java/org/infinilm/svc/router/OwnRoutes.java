@@ -27,7 +27,6 @@ import org.infinilm.svc.telemetry.Ticker;
 /// What the router answers itself: health, services, models, metrics, decisions.
 final class OwnRoutes {
   private static final int DEFAULT_DECISIONS = 100;
-  private static final String BEARER = "Bearer ";
   private static final String NO_INSTANCE = "No healthy services available";
 
   private final RouterConfig config;
@@ -223,9 +222,9 @@ final class OwnRoutes {
         404,
         "model_not_found",
         "model '"
-            + ModelNames.shown(id)
+            + id
             + "' (expected: one of "
-            + ModelNames.list(keeper.table().fleet().models())
+            + String.join(", ", keeper.table().fleet().models())
             + ")");
   }
 
@@ -237,12 +236,10 @@ final class OwnRoutes {
 
   private Response decisions(Request r) {
     if (!mayRead(r)) {
-      Response no =
-          error(
-              config.adminToken() == null ? 403 : 401,
-              "forbidden",
-              "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
-      return config.adminToken() == null ? no : no.with("www-authenticate", BEARER.strip());
+      return error(
+          403,
+          "forbidden",
+          "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
     }
     List<String> limits = r.query("limit");
     int limit = DEFAULT_DECISIONS;
@@ -272,16 +269,8 @@ final class OwnRoutes {
     return config.adminToken() != null
         && given != null
         && MessageDigest.isEqual(
-            bearer(given).getBytes(StandardCharsets.UTF_8),
-            config.adminToken().getBytes(StandardCharsets.UTF_8));
-  }
-
-  /// The token of an Authorization field whose scheme is Bearer, in any case (RFC 9110 section
-  /// 11.1).
-  private static String bearer(String field) {
-    return field.regionMatches(true, 0, BEARER, 0, BEARER.length())
-        ? field.substring(BEARER.length()).strip()
-        : "";
+            given.getBytes(StandardCharsets.UTF_8),
+            ("Bearer " + config.adminToken()).getBytes(StandardCharsets.UTF_8));
   }
 
   private Map<String, Object> decision(Decision d) {

@@ -20,6 +20,8 @@ import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.router.FleetKeeper.View;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Probes instances: each at its own time, suspects more often, never two probes of one at once.
 /// Also has model lists read where they are needed, and tokens counted where an engine does that.
@@ -31,6 +33,7 @@ import org.jspecify.annotations.Nullable;
  * slow one: instances that hang delay each other and nobody else.
  */
 final class Prober implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Prober.class);
   private static final Duration ROUND = Duration.ofMillis(100);
   private static final Duration SUSPECT = Duration.ofSeconds(1);
   private static final Duration LATE = Duration.ofSeconds(1);
@@ -115,7 +118,11 @@ final class Prober implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        Endless.step("a round of probes", this::round);
+        try {
+          round();
+        } catch (RuntimeException e) {
+          LOG.error("a round of probes failed", e);
+        }
         Thread.sleep(ROUND);
       }
     } catch (InterruptedException e) {
@@ -130,12 +137,8 @@ final class Prober implements AutoCloseable {
     forgetOthers(views);
     moveLateOnes(now);
     for (View v : views) {
-      String name = v.instance().name();
       if (v.instance().state() != State.ROUTABLE) {
-        wasOut.add(name);
-      }
-      if (models.hurry(name)) {
-        times.now(name, now);
+        wasOut.add(v.instance().name());
       }
     }
     for (View v : times.due(views, now)) {
@@ -179,9 +182,9 @@ final class Prober implements AutoCloseable {
         .name("probe ", 0)
         .start(() -> {
           try {
-            Endless.step("a probe", () -> probe(v));
-          } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            probe(v);
+          } catch (RuntimeException e) {
+            LOG.error("the probe of {} failed", name, e);
           } finally {
             underWay.remove(name);
             p.end();
@@ -296,7 +299,8 @@ final class Prober implements AutoCloseable {
     try {
       int status =
           (url.startsWith(k.at("/")) ? client(http, k) : http)
-              .status(URI.create(url), headers(k, url), config.healthTimeout());
+              .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
+              .status();
       reasons.remove(url);
       return status;
     } catch (IOException | IllegalArgumentException e) {

@@ -95,8 +95,7 @@ final class Router implements AutoCloseable {
                 new RegistrySync(
                     new RegistryClient(Client.create(), u, config.registryToken()),
                     config.syncInterval(),
-                    keeper,
-                    ticker));
+                    keeper));
     server =
         ProxyServer.start(
             new ProxyServer.Options(

@@ -359,8 +359,7 @@ class TlsInstancesIT {
             + healthPort
             + "/health\",\"metadata\":{\"type\":\"openai-api\",\"models\":[\"m\"]}}]";
     RawRouter r =
-        new RawRouter(
-            flags, StaticServices.parse("services.json", file.getBytes(ISO_8859_1), Map.of()));
+        new RawRouter(flags, StaticServices.parse("services.json", file.getBytes(ISO_8859_1)));
     open.add(r);
     return r;
   }
