@@ -6,6 +6,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,7 @@ public final class Candidates {
   private final List<Instance> trials;
   private final List<Candidates> tiers;
   private volatile @Nullable Roll roll;
+  private final Map<Pool, Weights> weights = new ConcurrentHashMap<>();
   private volatile @Nullable Span capacity;
 
   /// Tokens that the smallest and the largest of some instances hold.
@@ -153,6 +155,11 @@ public final class Candidates {
   /// Whether all have the same weight.
   public boolean evenWeights() {
     return evenWeights;
+  }
+
+  /// Draws among those of a pool by weight; made once.
+  public Weights weights(Pool pool) {
+    return weights.computeIfAbsent(pool, p -> new Weights(in(p)));
   }
 
   public List<Instance> in(Pool pool) {

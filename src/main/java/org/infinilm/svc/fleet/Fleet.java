@@ -1,10 +1,12 @@
 package org.infinilm.svc.fleet;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.infinilm.svc.fleet.Instance.State;
 import org.jspecify.annotations.Nullable;
@@ -64,7 +66,7 @@ public final class Fleet {
 
     /// Adds an instance once, however often it names the model.
     void add(Instance i) {
-      if (i.equals(last)) {
+      if (i.twin() || i.equals(last)) {
         return;
       }
       last = i;
@@ -106,7 +108,7 @@ public final class Fleet {
     return instances;
   }
 
-  /// Candidates for a model, or null when no instance ever offered it.
+  /// Candidates for a model, or null when no instance names it now, in service or not.
   public @Nullable Candidates forModel(String model) {
     return byModel.get(model);
   }
@@ -114,6 +116,11 @@ public final class Fleet {
   /// Candidates for a request that names no model.
   public Candidates any() {
     return any;
+  }
+
+  /// Models that instances name, in service or not.
+  public Set<String> named() {
+    return Collections.unmodifiableSet(byModel.keySet());
   }
 
   /// Models on offer by routable instances, sorted.

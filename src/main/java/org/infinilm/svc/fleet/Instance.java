@@ -39,6 +39,7 @@ public final class Instance {
   private final int seats;
   private final Map<String, ModelState> notLoaded;
   private final long nameHash;
+  private final boolean twin;
 
   /// An instance of the first tier that takes any number of requests at once.
   ///
@@ -121,6 +122,37 @@ public final class Instance {
     this.seats = seats;
     this.notLoaded = Map.copyOf(notLoaded);
     this.nameHash = Hash.mix(Hash.of(name));
+    this.twin = false;
+  }
+
+  private Instance(Instance of) {
+    this.name = of.name;
+    this.host = of.host;
+    this.port = of.port;
+    this.url = of.url;
+    this.models = of.models;
+    this.cacheType = of.cacheType;
+    this.capacityTokens = of.capacityTokens;
+    this.weight = of.weight;
+    this.state = of.state;
+    this.slot = of.slot;
+    this.metadata = of.metadata;
+    this.tier = of.tier;
+    this.seats = of.seats;
+    this.notLoaded = of.notLoaded;
+    this.nameHash = of.nameHash;
+    this.twin = true;
+  }
+
+  /// The same under a name for which another instance stands: one server under two names is asked
+  /// under one of them.
+  public Instance asTwin() {
+    return new Instance(this);
+  }
+
+  /// Whether it is a second name of another instance, and is never asked.
+  public boolean twin() {
+    return twin;
   }
 
   public String name() {
@@ -204,6 +236,7 @@ public final class Instance {
         || (o instanceof Instance i
             && slot == i.slot
             && state == i.state
+            && twin == i.twin
             && port == i.port
             && weight == i.weight
             && tier == i.tier

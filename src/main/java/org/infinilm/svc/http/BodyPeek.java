@@ -171,6 +171,20 @@ public final class BodyPeek {
     return decoded(body, coding, mostBytes, sink);
   }
 
+  /// How many bytes of a JSON body's texts are of a kind of which one token can stand for very
+  /// many: white space, marks, and characters that repeat the one before. Never fewer than there
+  /// are.
+  public static long lightBytes(ByteBuf body, @Nullable String contentEncoding, long mostBytes) {
+    LightBytes light = new LightBytes();
+    String coding = ContentCoding.of(contentEncoding);
+    if (coding == null || coding.equals(ContentCoding.IDENTITY)) {
+      plain(body, light);
+    } else {
+      decoded(body, coding, mostBytes, light);
+    }
+    return light.light();
+  }
+
   /// The parts of a body that are read in turn.
   interface Sink {
     void feed(byte[] b, int from, int to);

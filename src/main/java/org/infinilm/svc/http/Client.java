@@ -124,9 +124,26 @@ public final class Client implements AutoCloseable {
   ///   HTTP
   public Reply send(String method, URI uri, Headers headers, byte[] body, Duration timeout)
       throws IOException, InterruptedException {
-    Collector collector = new Collector();
+    return send(method, uri, headers, body, timeout, MAX_BODY_BYTES);
+  }
+
+  /// [#send] for answers of at most `mostBytes`.
+  public Reply send(
+      String method, URI uri, Headers headers, byte[] body, Duration timeout, int mostBytes)
+      throws IOException, InterruptedException {
+    Collector collector = new Collector(mostBytes);
     run(method, uri, headers, body, timeout, timeout, collector);
     return collector.reply();
+  }
+
+  /// The status of a `GET` whose answer is read to its end and not kept.
+  ///
+  /// @throws IOException as for [#send]
+  public int status(URI uri, Headers headers, Duration timeout)
+      throws IOException, InterruptedException {
+    Collector collector = new Collector(0);
+    run("GET", uri, headers, new byte[0], timeout, timeout, collector);
+    return collector.reply().status();
   }
 
   /// `GET` without headers.
@@ -316,10 +333,15 @@ public final class Client implements AutoCloseable {
     // the control loop belongs to the process
   }
 
-  /// Gathers a whole answer.
+  /// Gathers a whole answer; only its head when it is to have no bytes.
   private static final class Collector implements Listener {
+    private final int mostBytes;
     private final AtomicReference<Reply> head = new AtomicReference<>();
     private final ByteArrayOutputStream body = new ByteArrayOutputStream();
+
+    Collector(int mostBytes) {
+      this.mostBytes = mostBytes;
+    }
 
     @Override
     public void head(int status, Headers headers) {
@@ -328,8 +350,11 @@ public final class Client implements AutoCloseable {
 
     @Override
     public void piece(byte[] piece) throws IOException {
-      if (body.size() + piece.length > MAX_BODY_BYTES) {
-        throw new IOException("answer larger than " + MAX_BODY_BYTES + " bytes");
+      if (mostBytes == 0) {
+        return;
+      }
+      if (body.size() + piece.length > mostBytes) {
+        throw new IOException("answer larger than " + mostBytes + " bytes");
       }
       body.writeBytes(piece);
     }

@@ -17,8 +17,10 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
+import java.util.function.BooleanSupplier;
 
 /// Event loops and the channel classes that fit them: epoll where the kernel has it, NIO elsewhere.
 final class Loops {
@@ -39,6 +41,20 @@ final class Loops {
   static EventLoopGroup group(int threads, String name) {
     IoHandlerFactory io = EPOLL ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
     return new MultiThreadIoEventLoopGroup(threads, new DefaultThreadFactory(name, true), io);
+  }
+
+  /// Has the process's handler of uncaught exceptions told when a loop ends before it should: its
+  /// connections would wait for ever.
+  static void watch(EventLoopGroup loops, BooleanSupplier mayEnd) {
+    for (EventExecutor loop : loops) {
+      loop.terminationFuture()
+          .addListener(ended -> {
+            Thread.UncaughtExceptionHandler handler = Thread.getDefaultUncaughtExceptionHandler();
+            if (!mayEnd.getAsBoolean() && handler != null) {
+              handler.uncaughtException(Thread.currentThread(), new ProxyServer.LoopEnded());
+            }
+          });
+    }
   }
 
   static Class<? extends ServerChannel> serverChannel() {

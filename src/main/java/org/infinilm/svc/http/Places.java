@@ -94,4 +94,12 @@ final class Places {
   int most() {
     return most;
   }
+
+  /// The limit that a peer is over which was given a reserved place.
+  String limit(InetAddress peer) {
+    Integer its = limited(peer) ? perPeer.get(Peer.of(peer)) : null;
+    return its != null && its >= mostPerPeer
+        ? "at most " + mostPerPeer + " of one address"
+        : "at most " + most;
+  }
 }

@@ -20,11 +20,12 @@ public final class PortOwner {
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
   private static final String LISTEN = "0A";
+  private static final int MOST_NAME = 120;
   private static final String ESTABLISHED = "01";
 
   private PortOwner() {}
 
-  /// `pid 123 (java -jar x)` of the listener on `port`, when it can be seen.
+  /// `pid 123 (/usr/bin/java)` of the listener on `port`, when it can be seen.
   public static Optional<String> find(int port) {
     List<String> inodes = sockets(port);
     return inodes.isEmpty() ? Optional.empty() : holder(inodes);
@@ -105,7 +106,7 @@ public final class PortOwner {
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : processes) {
         if (holds(p, inodes)) {
-          return Optional.of("pid " + p.getFileName() + commandLine(p));
+          return Optional.of("pid " + p.getFileName() + program(p));
         }
       }
     } catch (IOException unreadable) {
@@ -127,15 +128,20 @@ public final class PortOwner {
     return false;
   }
 
-  private static String commandLine(Path process) {
+  private static String program(Path process) {
     try {
-      String s =
-          new String(Files.readAllBytes(process.resolve("cmdline")), StandardCharsets.UTF_8)
-              .replace('\0', ' ')
-              .strip();
-      return " (" + (s.length() > 120 ? s.substring(0, 120) + "..." : s) + ")";
+      return program(Files.readString(process.resolve("cmdline"), StandardCharsets.ISO_8859_1));
     } catch (IOException gone) {
       return "";
     }
+  }
+
+  /// The first word of a command line alone: what follows may be a secret. Some programs write all
+  /// of it into the first argument.
+  static String program(String commandLine) {
+    String word = commandLine.strip().split("[\\x00 ]", 2)[0];
+    return word.isEmpty()
+        ? ""
+        : " (" + (word.length() > MOST_NAME ? word.substring(0, MOST_NAME) + "..." : word) + ")";
   }
 }

@@ -220,7 +220,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     } else if (RequestCheck.wantsWebSocket(request)) {
       refuse(501, "WebSocket upgrades are not supported");
     } else if (place == Places.Place.RESERVED && !shared.front.vital(request.uri())) {
-      refuse(503, "too many connections (expected: at most " + shared.places.most() + ")");
+      refuse(503, "too many connections (expected: " + shared.places.limit(peer) + ")");
     } else if (length > mostBodyBytes) {
       refuse(413, tooLarge());
     } else if (!shared.memory.admits(length)) {

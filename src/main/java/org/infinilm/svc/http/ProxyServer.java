@@ -71,6 +71,7 @@ public final class ProxyServer implements AutoCloseable {
   private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
+  private volatile boolean closed;
   private final Channel listener;
   private final ChannelGroup connections;
   private final Shared shared;
@@ -180,7 +181,9 @@ public final class ProxyServer implements AutoCloseable {
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
     bound.channel().pipeline().addLast(new FailedAccepts());
-    return new ProxyServer(loops, bound.channel(), connections, shared);
+    ProxyServer server = new ProxyServer(loops, bound.channel(), connections, shared);
+    Loops.watch(loops, () -> server.closed);
+    return server;
   }
 
   private static boolean open(Shared shared, SocketChannel c) {
@@ -284,9 +287,20 @@ public final class ProxyServer implements AutoCloseable {
     }
   }
 
+  /// An event loop ended before the server did: its connections would wait for ever. Told to the
+  /// process's handler of uncaught exceptions.
+  public static final class LoopEnded extends IllegalStateException {
+    private static final long serialVersionUID = 1;
+
+    LoopEnded() {
+      super("an event loop has ended");
+    }
+  }
+
   /// Stops at once.
   @Override
   public void close() {
+    closed = true;
     listener.close().awaitUninterruptibly();
     connections.close().awaitUninterruptibly();
     shared.readers.shutdown();

@@ -25,7 +25,7 @@ final class Picker {
       Ask ask, Candidates of, Pool pool, Reason why, Load load, RandomGenerator random) {
     List<Instance> all = of.in(pool);
     if (all.size() >= MANY && ask.affinity() == 0) {
-      Instance drawn = Sample.lesser(all, ask.needTokens(), load, random);
+      Instance drawn = Sample.lesser(of, pool, ask.needTokens(), load, random);
       if (drawn != null) {
         return new Choice.Send(drawn, pool, why);
       }

@@ -24,7 +24,7 @@ final class PowerOfTwo implements Policy {
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     List<Instance> all = candidates.in(Pool.ANY);
     if (all.size() > 2) {
-      Instance drawn = Sample.lesser(all, ask.needTokens(), load, random);
+      Instance drawn = Sample.lesser(candidates, Pool.ANY, ask.needTokens(), load, random);
       if (drawn != null) {
         return new Choice.Send(drawn, Pool.ANY, Reason.POLICY);
       }

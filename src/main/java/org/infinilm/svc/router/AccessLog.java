@@ -7,13 +7,10 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.router.Decisions.Decision;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Writes one line a request, following the ring of decisions on a thread of its own; a log that
 /// cannot keep up loses lines and says how many. No request text appears in it.
 final class AccessLog implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(AccessLog.class);
   private static final long PAUSE_NANOS = 50_000_000;
   private static final int FLUSHED_BYTES = 16 << 10;
   private static final long GRACE_NANOS = 5_000_000_000L;
@@ -41,18 +38,23 @@ final class AccessLog implements AutoCloseable {
 
   private void run() {
     while (!stop) {
-      boolean wrote = false;
-      try {
-        wrote = drain();
-      } catch (RuntimeException e) {
-        LOG.error("the access log lost lines", e);
-      }
-      if (!wrote) {
+      if (!drained()) {
         LockSupport.parkNanos(PAUSE_NANOS);
         waitedNanos += PAUSE_NANOS;
       }
     }
-    drain();
+    drained();
+  }
+
+  /// A fault costs the lines that were being made, not the thread.
+  private boolean drained() {
+    try {
+      return drain();
+    } catch (RuntimeException | Error e) {
+      bytes = 0;
+      Endless.note("the access log lost lines", e);
+      return false;
+    }
   }
 
   /// Writes what is there; false when there was nothing.

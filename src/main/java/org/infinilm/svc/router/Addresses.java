@@ -20,14 +20,25 @@ final class Addresses {
   private final Roster roster;
   private final Resolver resolver;
 
-  /// Entries each of whose addresses is an instance.
-  private final Map<String, Known> eachAddress = new HashMap<>();
+  /// Entries each of whose addresses is an instance, and the names of those instances.
+  private final Map<String, Spread> eachAddress = new HashMap<>();
 
   /// Instances whose host was said to be unknown.
   private final Set<String> unknown = new HashSet<>();
 
   /// Hosts that were asked for since [#forgetOthers].
   private final Set<String> used = new HashSet<>();
+
+  private static final class Spread {
+    final Known known;
+    final BaseUrl url;
+    Set<String> instances = Set.of();
+
+    Spread(Known known, BaseUrl url) {
+      this.known = known;
+      this.url = url;
+    }
+  }
 
   Addresses(Roster roster, Resolver resolver) {
     this.roster = roster;
@@ -38,48 +49,69 @@ final class Addresses {
   void fixed(Known k) {
     BaseUrl url = BaseUrl.parse(k.url());
     if (k.eachAddress() && url != null && Resolver.literal(url.host()) == null) {
-      eachAddress.put(k.name(), k);
-      spread(k, url);
+      Spread s = eachAddress.computeIfAbsent(k.name(), n -> new Spread(k, url));
+      spread(s);
     } else {
       roster.fixed(k);
     }
   }
 
+  /// Whether names have to be asked for again as time passes: their instances have addresses alone.
+  boolean follows() {
+    return !eachAddress.isEmpty();
+  }
+
+  /// Has names looked up again whose addresses are old; what is new is heard ([#resolved]).
+  void follow() {
+    for (Spread s : eachAddress.values()) {
+      resolver.addresses(s.url.host());
+    }
+  }
+
+  /// A connection to an instance failed: the name of its host may have moved.
+  void doubt(Known k) {
+    String authority = k.authority();
+    BaseUrl url = BaseUrl.parse(authority == null ? k.url() : "http://" + authority);
+    if (url != null) {
+      resolver.refresh(url.host());
+    }
+  }
+
   /// The addresses of a host are new.
   boolean resolved(String host) {
-    for (Known k : eachAddress.values()) {
-      BaseUrl url = BaseUrl.parse(k.url());
-      if (url != null && url.host().equals(host)) {
-        spread(k, url);
+    for (Spread s : eachAddress.values()) {
+      if (s.url.host().equals(host)) {
+        spread(s);
       }
     }
     return true;
   }
 
   /// Makes each address of a host an instance, and removes those of addresses that it has no more.
-  private void spread(Known k, BaseUrl url) {
-    List<InetAddress> addresses = resolver.addresses(url.host());
+  private void spread(Spread s) {
+    String host = s.url.host();
+    List<InetAddress> addresses = resolver.addresses(host);
     if (addresses.isEmpty()) {
-      String failure = resolver.failure(url.host());
+      String failure = resolver.failure(host);
       if (failure != null) {
-        LOG.warn("instances {}@...: {}", k.name(), failure);
+        LOG.warn("instances {}@...: {}", s.known.name(), failure);
       }
       return;
     }
     Set<String> now = new HashSet<>();
     for (InetAddress a : addresses) {
       String literal = BaseUrl.bracketed(a.getHostAddress());
-      String at = k.url().replace("//" + url.host() + ":", "//" + literal + ":");
-      Known one = k.one(a.getHostAddress(), at, url);
+      String at = s.known.url().replace("//" + host + ":", "//" + literal + ":");
+      Known one = s.known.one(a.getHostAddress(), at, s.url);
       now.add(one.name());
       roster.fixed(one);
     }
-    for (Roster.Entry e : List.copyOf(roster.entries())) {
-      String name = e.known.name();
-      if (name.startsWith(k.name() + "@") && e.known.authority() != null && !now.contains(name)) {
+    for (String name : s.instances) {
+      if (!now.contains(name)) {
         roster.leave(name);
       }
     }
+    s.instances = now;
   }
 
   /// Where it is reached, one for each address of its host.
@@ -122,10 +154,7 @@ final class Addresses {
 
   /// Forgets hosts that were not asked for since the last time.
   void forgetOthers() {
-    for (Known k : eachAddress.values()) {
-      BaseUrl url = BaseUrl.parse(k.url());
-      used.add(url == null ? k.host() : url.host());
-    }
+    eachAddress.values().forEach(s -> used.add(s.url.host()));
     resolver.keepOnly(used);
     used.clear();
     unknown.removeIf(name -> roster.entry(name) == null);

@@ -38,6 +38,9 @@ final class Calibrator {
   private static final Duration AGAIN = Duration.ofMinutes(5);
   private static final int MOST_AT_ONCE = 4;
 
+  /// Largest answer that is read: some hundred tokens with all that engines say of them.
+  private static final int MOST_BYTES = 1 << 20;
+
   /// A text that is longer in tokens than this many times its bytes was not counted.
   private static final int MOST_TOKENS_A_BYTE = 2;
 
@@ -197,7 +200,8 @@ final class Calibrator {
                   URI.create(url),
                   Prober.headers(k, url).with("content-type", "application/json"),
                   body(model, TEXTS.get(n)),
-                  timeout);
+                  timeout,
+                  MOST_BYTES);
       if (r.status() == 404 || r.status() == 405 || r.status() == 501) {
         return List.of();
       }

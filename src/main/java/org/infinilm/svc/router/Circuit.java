@@ -3,7 +3,9 @@ package org.infinilm.svc.router;
 /// Whether an instance may be asked, from what was seen on its data path. Pure: `next` is a
 /// function of the state, the event and the time.
 ///
-/// @param strikes failures of its own in a row that show that it serves wrongly
+/// @param strikes failures of its own in a row that show that it serves wrongly; above 0 in one
+///   that is out because it cannot be connected to, where a request has to show that it serves
+///   again
 /// @param refusals failed connections in a row
 /// @param level how often it was taken out lately
 /// @param hard whether it is out because it cannot be connected to
@@ -22,8 +24,8 @@ package org.infinilm.svc.router;
  *
  * Soft evidence is what the instance answered: a client may have had a part in it, so it moves an
  * instance only by permission (at most half of those that serve a model, never the only one), and only
- * a request can show that it is over. Hard evidence is a port that does not answer: a connection shows
- * that it is over, whoever makes it. A 5xx that no peer disproved is no event here: it counts in the
+ * a request can show that it is over: a port that refuses meanwhile, as in a restart, does not change that.
+ * Hard evidence is a port that does not answer: a connection shows that it is over, whoever makes it. A 5xx that no peer disproved is no event here: it counts in the
  * window of success rates alone (Outliers).
  */
 record Circuit(
@@ -122,11 +124,11 @@ record Circuit(
   private Circuit out(Event e, long now, Rules rules) {
     boolean over = now - untilNanos >= 0;
     return switch (e) {
-      case TIME -> !hard && over ? new Circuit(Phase.HALF_OPEN, 0, 0, level, false, now, 0) : this;
-      case CONNECTED -> hard && over ? started(now, rules) : this;
+      case TIME -> !hard && over ? tried(now) : this;
+      case CONNECTED -> hard && over ? (strikes > 0 ? tried(now) : started(now, rules)) : this;
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->
-          hard ? this : new Circuit(phase, strikes, refusals, level, true, sinceNanos, untilNanos);
+          hard ? this : new Circuit(phase, 1, refusals, level, true, sinceNanos, untilNanos);
       case STRIKE, OUTLIER, UNASKED -> this;
     };
   }
@@ -135,7 +137,7 @@ record Circuit(
     return switch (e) {
       case ANSWERED -> started(now, rules);
       case STRIKE -> opened(false, now, jitter, rules);
-      case REFUSED -> opened(true, now, jitter, rules);
+      case REFUSED -> opened(true, now, jitter, rules).counting(1, 0);
       case UNASKED -> started(now, rules);
       case TIME, CONNECTED, OUTLIER -> this;
     };
@@ -143,6 +145,10 @@ record Circuit(
 
   private Circuit counting(int newStrikes, int newRefusals) {
     return new Circuit(phase, newStrikes, newRefusals, level, hard, sinceNanos, untilNanos);
+  }
+
+  private Circuit tried(long now) {
+    return new Circuit(Phase.HALF_OPEN, 0, 0, level, false, now, 0);
   }
 
   private Circuit started(long now, Rules rules) {

@@ -7,12 +7,22 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The last decisions, in a ring of fixed size. Each keeps names and numbers alone: no fleet and no
 /// instance lives on because a request once went by it. Thread-safe.
 ///
 /// The access log follows the same ring, so that a slow log costs lines and never requests.
 final class Decisions {
+  private static final Logger LOG = LoggerFactory.getLogger(Decisions.class);
+
+  /// What a decision takes with a long path and names of its own.
+  private static final int BYTES = 1024;
+
+  /// The part of the heap, one in so many, that decisions may take.
+  private static final int MOST_PART = 4;
+
   /// One decision and what became of it; the words are rebuilt when it is read.
   ///
   /// @param instance name of the instance that it came to, or null
@@ -48,6 +58,28 @@ final class Decisions {
 
   private final Slot[] slots;
   private final AtomicLong next = new AtomicLong();
+
+  /// Warns where so many decisions would take much of the heap.
+  static void warnOfSize(int decisions, long heapBytes) {
+    String warning = sizeWarning(decisions, heapBytes);
+    if (warning != null) {
+      LOG.warn(warning);
+    }
+  }
+
+  static @Nullable String sizeWarning(int decisions, long heapBytes) {
+    return (long) decisions * BYTES <= heapBytes / MOST_PART
+        ? null
+        : "decisions: "
+            + decisions
+            + " take up to "
+            + ((long) decisions * BYTES >> 20)
+            + " MiB of "
+            + (heapBytes >> 20)
+            + " MiB of heap (expected: at most "
+            + heapBytes / MOST_PART / BYTES
+            + ", or a larger -Xmx in INFINI_JAVA_OPTS)";
+  }
 
   Decisions(int size) {
     slots = new Slot[Integer.highestOneBit(Math.max(2, size))];

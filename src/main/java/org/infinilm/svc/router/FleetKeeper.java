@@ -9,7 +9,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
-import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.router.Circuit.Event;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +20,9 @@ import org.slf4j.LoggerFactory;
 final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
+
+  /// How often names are looked at whose addresses are instances.
+  private static final long NAMES_MILLIS = 1000;
 
   /// How long a trial may go without a word before another is let through.
   private static final long TRIAL_NANOS = Duration.ofSeconds(20).toNanos();
@@ -43,6 +45,9 @@ final class FleetKeeper implements AutoCloseable {
 
     record Models(String name, List<String> ids, List<Map<String, Object>> list)
         implements Report {}
+
+    /// @param why its model list could not be read
+    record Unlisted(String name, String why) implements Report {}
 
     record Seen(String name, int slot, Sight sight) implements Report {}
 
@@ -77,6 +82,12 @@ final class FleetKeeper implements AutoCloseable {
   private final RandomGenerator random;
   private final Thread thread;
 
+  /// Whether there is a registry of which no table has come yet.
+  private boolean waitsForRegistry;
+
+  /// Whether something is not published yet.
+  private boolean changed;
+
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
 
@@ -92,7 +103,9 @@ final class FleetKeeper implements AutoCloseable {
     this.resolver = new Resolver(lookup, ticker, host -> tell(new Report.Resolved(host)));
     this.addresses = new Addresses(roster, resolver);
     this.outliers = new OutlierWatch(roster, slots, random);
-    this.publisher = new Publisher(roster, addresses, config.seating(), seats);
+    this.publisher =
+        new Publisher(roster, addresses, config.seating(), seats, config.grace().toNanos());
+    this.waitsForRegistry = config.registry() != null;
     this.ticker = ticker;
     this.random = random;
     this.thread = Thread.ofPlatform().daemon().name("fleet").unstarted(this::run);
@@ -134,17 +147,25 @@ final class FleetKeeper implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        Report first =
-            watchesTime() ? reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS) : reports.take();
-        follow(first);
+        if (!Endless.step("the fleet", () -> follow(next()))) {
+          Thread.sleep(TICK_MILLIS);
+        }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
+  /// The next report; null when there is something to look at before one comes.
+  private @Nullable Report next() throws InterruptedException {
+    if (watchesTime()) {
+      return reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
+    }
+    return addresses.follows() ? reports.poll(NAMES_MILLIS, TimeUnit.MILLISECONDS) : reports.take();
+  }
+
   private boolean watchesTime() {
-    if (outliers.awake()) {
+    if (changed || outliers.awake()) {
       return true;
     }
     for (Roster.Entry e : roster.entries()) {
@@ -155,19 +176,29 @@ final class FleetKeeper implements AutoCloseable {
     return false;
   }
 
-  /// Takes over `first` and what else has come; a fault costs these reports, not the thread.
-  private void follow(@Nullable Report first) {
-    try {
-      boolean changed = tick();
-      for (Report r = first; r != null; r = reports.poll()) {
-        changed |= apply(r);
+  /// Takes over `first` and what else has come; a fault costs one report, or leaves the publishing
+  /// to the next time.
+  private void follow(@Nullable Report first) throws InterruptedException {
+    Endless.step(
+        "what time changes in the fleet",
+        () -> {
+          addresses.follow();
+          changed |= tick();
+        });
+    for (Report r = first; r != null; r = reports.poll()) {
+      Report report = r;
+      if (!Endless.step("a report of the fleet", () -> changed |= apply(report))) {
+        changed = true;
       }
-      mirror();
-      publisher.publish(changed);
-      roster.reclaim(slots);
-    } catch (RuntimeException e) {
-      LOG.error("the fleet could not be brought up to date", e);
     }
+    Endless.step(
+        "publishing the fleet",
+        () -> {
+          mirror();
+          publisher.publish(changed, waitsForRegistry, ticker.nanos());
+          changed = false;
+          roster.reclaim(slots);
+        });
   }
 
   private boolean apply(Report report) {
@@ -178,10 +209,15 @@ final class FleetKeeper implements AutoCloseable {
         f.entries().forEach(addresses::fixed);
         yield true;
       }
-      case Report.Table t -> roster.table(t.entries(), t.deleted(), now);
+      case Report.Table t -> {
+        boolean first = waitsForRegistry;
+        waitsForRegistry = false;
+        yield roster.table(t.entries(), t.deleted(), now) || first;
+      }
       case Report.Up u -> roster.up(u.name(), u.probeSeconds(), u.connected(), now, jitter);
       case Report.Down d -> roster.down(d.name(), d.why(), d.said(), d.connected(), now, jitter);
       case Report.Models m -> roster.models(m.name(), m.ids(), m.list());
+      case Report.Unlisted u -> roster.unlisted(u.name(), u.why());
       case Report.Seen s -> seen(s, now, jitter);
       case Report.Resolved r -> addresses.resolved(r.host());
       case Report.Wake w -> false;
@@ -203,16 +239,8 @@ final class FleetKeeper implements AutoCloseable {
               e.circuit.phase() == Circuit.Phase.HALF_OPEN ? Event.STRIKE : Event.TIME;
           case BUSY -> Event.TIME;
         };
-    switch (s.sight()) {
-      case DISPROVED -> e.lastFailure = "it failed requests that others answered";
-      case REFUSED, UNREACHABLE -> {
-        e.lastFailure = "connections failed";
-        BaseUrl url = BaseUrl.parse(e.known.url());
-        if (url != null) {
-          resolver.refresh(url.host());
-        }
-      }
-      case CLOSED, BAD_ANSWER, SERVER_ERROR, ANSWERED, DECLINED, BUSY -> {}
+    if (event == Event.REFUSED) {
+      addresses.doubt(e.known);
     }
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }
@@ -220,16 +248,16 @@ final class FleetKeeper implements AutoCloseable {
   /// What time alone changes.
   private boolean tick() {
     long now = ticker.nanos();
-    boolean changed = false;
+    boolean news = false;
     for (Roster.Entry e : roster.entries()) {
       if (e.circuit.waitsForTime()) {
-        changed |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
+        news |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
       }
     }
     if (outliers.awake()) {
-      changed |= outliers.look(now);
+      news |= outliers.look(now);
     }
-    return changed;
+    return news;
   }
 
   /// What has passed for an instance: time, or time in which its trial was offered and not taken.

@@ -11,13 +11,10 @@ import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One thread that takes the facts of finished exchanges from a bounded queue (full: the facts are
 /// lost), learns the [TokenRates] of each model and tells the policy. Event loops only read.
 final class Learner implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(Learner.class);
   private static final int QUEUE = 8192;
   private static final Duration PAUSE = Duration.ofMillis(20);
   static final int MOST_MODELS = 1024;
@@ -38,7 +35,6 @@ final class Learner implements AutoCloseable {
   private final Map<String, Integer> expected = new ConcurrentHashMap<>();
   private final Policy policy;
   private final Thread thread;
-  private long faults;
 
   Learner(Policy policy) {
     this.policy = policy;
@@ -93,22 +89,11 @@ final class Learner implements AutoCloseable {
         if (i == null) {
           Thread.sleep(PAUSE);
         } else {
-          take(i);
+          Endless.step("learning from an answer", () -> settled(i));
         }
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    }
-  }
-
-  /// A fault costs these facts, not the thread; the first one is told, as they come in numbers.
-  private void take(Item i) {
-    try {
-      settled(i);
-    } catch (RuntimeException e) {
-      if (faults++ == 0) {
-        LOG.error("facts of an answer could not be learned from; further ones are not told", e);
-      }
     }
   }
 

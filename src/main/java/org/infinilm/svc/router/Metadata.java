@@ -12,6 +12,22 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads what routing needs out of free-form metadata; values of a wrong type count as absent.
 final class Metadata {
+  private static final double MOST_WHOLE = 1e15;
+  private static final int MOST_SHOWN = 80;
+
+  /// Keys of which routing reads whole numbers.
+  private static final List<String> WHOLE =
+      List.of(
+          "weight",
+          "tier",
+          "max_concurrency",
+          "max_batch_size",
+          "max_num_seqs",
+          "max_cache_len",
+          "num_blocks",
+          "block_size",
+          "max_model_len");
+
   private Metadata() {}
 
   /// `models` as strings that can be names, with the aliases that its model list has of them, or
@@ -175,9 +191,30 @@ final class Metadata {
   /// A whole number of 0 or more, as a number or a text; -1 for anything else.
   static long whole(@Nullable Object o) {
     return switch (o) {
-      case Number n -> n.longValue();
+      case Long n -> Math.max(-1, n);
+      case Integer n -> Math.max(-1, n);
+      case Number n -> whole(n.doubleValue());
       case String s when s.matches("[0-9]{1,15}") -> Long.parseLong(s);
       case null, default -> -1;
     };
+  }
+
+  /// The same of one that may have a fraction: its whole part would be another value.
+  private static long whole(double n) {
+    return n >= 0 && n < MOST_WHOLE && n == Math.rint(n) ? (long) n : -1;
+  }
+
+  /// What stands where a whole number should, one text each.
+  static List<String> odd(Map<String, Object> m) {
+    List<String> out = new ArrayList<>();
+    for (String key : WHOLE) {
+      Object said = m.get(key);
+      if (said != null && whole(said) < 0) {
+        String text = String.valueOf(said);
+        String shown = text.length() > MOST_SHOWN ? text.substring(0, MOST_SHOWN) + "..." : text;
+        out.add(key + ": " + shown + " (expected: a whole number, 0 or more)");
+      }
+    }
+    return out;
   }
 }

@@ -30,6 +30,16 @@ final class ModelLists {
   private static final Logger LOG = LoggerFactory.getLogger(ModelLists.class);
   private static final Duration AGAIN = Duration.ofMinutes(5);
   private static final Duration MOVING_AGAIN = Duration.ofSeconds(10);
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration MOST_PAUSE = Duration.ofMinutes(1);
+
+  /// Largest list that is read; some thousand models with all that engines say of them.
+  private static final int MOST_BYTES = 4 << 20;
+
+  /// A list that has to be read since its instance came back.
+  ///
+  /// @param hurried whether a probe was asked for, which may have failed
+  private record Owed(long dueNanos, Duration pause, boolean hurried) {}
 
   private final Client http;
   private final Duration timeout;
@@ -40,6 +50,7 @@ final class ModelLists {
   /// Those whose models come and go in memory.
   private final Set<String> moving = ConcurrentHashMap.newKeySet();
 
+  private final Map<String, Owed> owed = new ConcurrentHashMap<>();
   private final Map<String, String> complaints = new ConcurrentHashMap<>();
 
   ModelLists(Client http, Duration timeout, Consumer<Report> tell, Ticker ticker) {
@@ -60,11 +71,31 @@ final class ModelLists {
     }
     String name = v.known().name();
     Long last = readNanos.get(name);
+    long now = ticker.nanos();
+    if (cameBack && last != null) {
+      owed.put(name, new Owed(now, FIRST_PAUSE, true));
+    }
     Duration again = moving.contains(name) ? MOVING_AGAIN : AGAIN;
-    return last == null || cameBack || ticker.nanos() - last >= again.toNanos();
+    return last == null || overdue(name) || now - last >= again.toNanos();
+  }
+
+  private boolean overdue(String name) {
+    Owed o = owed.get(name);
+    return o != null && ticker.nanos() - o.dueNanos() >= 0;
+  }
+
+  /// Whether a list that may be another since its instance came back should be read without waiting
+  /// for the next probe; true once each time it is due.
+  boolean hurry(String name) {
+    Owed o = owed.get(name);
+    return o != null
+        && !o.hurried()
+        && overdue(name)
+        && owed.replace(name, o, new Owed(o.dueNanos(), o.pause(), true));
   }
 
   void keepOnly(Set<String> names) {
+    owed.keySet().retainAll(names);
     readNanos.keySet().retainAll(names);
     moving.retainAll(names);
     complaints.keySet().retainAll(names);
@@ -83,6 +114,7 @@ final class ModelLists {
       }
       List<Map<String, Object>> list = r.ok() ? besides(k, of(r.body())) : List.of();
       readNanos.put(k.name(), ticker.nanos());
+      owed.remove(k.name());
       complaints.remove(k.name());
       if (list.stream().anyMatch(Metadata::saysModelState)) {
         moving.add(k.name());
@@ -91,15 +123,15 @@ final class ModelLists {
       }
       tell.accept(new Report.Models(k.name(), Metadata.names(list), list));
       return list;
-    } catch (IOException | IllegalArgumentException e) {
-      complain(k, url + " cannot be read: " + e.getMessage());
+    } catch (IOException | RuntimeException | StackOverflowError | OutOfMemoryError e) {
+      complain(k, url + " cannot be read: " + (e instanceof IOException ? e.getMessage() : e));
       return null;
     }
   }
 
   private Client.Reply get(Known k, String url) throws IOException, InterruptedException {
     return Prober.client(http, k)
-        .send("GET", URI.create(url), Prober.headers(k, url), new byte[0], timeout);
+        .send("GET", URI.create(url), Prober.headers(k, url), new byte[0], timeout, MOST_BYTES);
   }
 
   /// The list with what the engine says elsewhere; alone where it has no such route. Where there
@@ -132,8 +164,19 @@ final class ModelLists {
     return status == 401 || status == 403 ? "; is its api_key_env right?)" : ")";
   }
 
-  /// Says once what keeps a list from being read.
+  /// Says what keeps a list from being read, in the log once. Where one is owed it is read again
+  /// after a pause that grows.
   private void complain(Known k, String what) {
+    owed.computeIfPresent(
+        k.name(),
+        (n, o) -> {
+          Duration next = o.pause().multipliedBy(2);
+          return new Owed(
+              ticker.nanos() + o.pause().toNanos(),
+              next.compareTo(MOST_PAUSE) < 0 ? next : MOST_PAUSE,
+              false);
+        });
+    tell.accept(new Report.Unlisted(k.name(), what));
     if (!what.equals(complaints.put(k.name(), what))) {
       LOG.warn("instance {}: {}; its models stay as they are", k.name(), what);
     }

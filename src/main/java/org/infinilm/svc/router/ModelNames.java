@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +15,8 @@ import org.infinilm.svc.fleet.Fleet;
 /// @param unknownStatus of the answer to a model that nobody offers, 404 or 503
 record ModelNames(Map<String, String> aliases, int unknownStatus) {
   private static final int LONGEST_SHOWN = 100;
+  private static final int MOST_SHOWN = 20;
+  private static final int MOST_COMPARED = 64;
 
   ModelNames {
     aliases = Map.copyOf(aliases);
@@ -53,25 +56,63 @@ record ModelNames(Map<String, String> aliases, int unknownStatus) {
     return aliases.getOrDefault(asked, asked);
   }
 
-  /// What is said to a request for a model that nobody offers.
-  ApiError unknown(String model, RoutingTable table) {
+  /// What is said to a request for a model that nobody offers: that it is not found only where
+  /// nothing is left to be heard.
+  ///
+  /// @param asked what the request names
+  /// @param meant the model of that name
+  ApiError unknown(String asked, String meant, RoutingTable table, long nowNanos) {
     List<String> offered = table.fleet().models();
-    String shown =
-        model.length() > LONGEST_SHOWN ? model.substring(0, LONGEST_SHOWN) + "..." : model;
     String said =
         "No healthy services available for model '"
-            + shown
+            + shown(asked)
             + "'"
-            + Words.hint(shown, offered)
+            + Words.hint(shown(asked), near(asked, offered))
             + "; models on offer: "
-            + (offered.isEmpty() ? "none" : String.join(", ", offered));
+            + (offered.isEmpty() ? "none" : list(offered));
     if (table.unread() > 0) {
       return ApiError.unavailable(
           "no_healthy_instance",
           said + "; those of " + table.unread() + " instances are not known yet");
     }
+    if (table.waitsForRegistry()) {
+      return ApiError.unavailable(
+          "no_healthy_instance", said + "; the registry was not reached yet");
+    }
+    if (table.leftLately(meant, nowNanos)) {
+      return ApiError.unavailable(
+          "no_healthy_instance", said + "; its last instance has just left");
+    }
     return offered.isEmpty()
         ? ApiError.unavailable("no_healthy_instance", said)
         : ApiError.unknownModel(unknownStatus, said);
+  }
+
+  /// Names for a message: the first ones, and how many more there are.
+  static String list(List<String> names) {
+    StringBuilder b = new StringBuilder();
+    for (String n : names.subList(0, Math.min(MOST_SHOWN, names.size()))) {
+      b.append(b.isEmpty() ? "" : ", ").append(shown(n));
+    }
+    return names.size() <= MOST_SHOWN
+        ? b.toString()
+        : b.append(" and ").append(names.size() - MOST_SHOWN).append(" more").toString();
+  }
+
+  /// A name for a message, not longer than such a message should be.
+  static String shown(String name) {
+    return name.length() > LONGEST_SHOWN ? name.substring(0, LONGEST_SHOWN) + "..." : name;
+  }
+
+  /// So many names as can be compared at once: of more than that those around its place in the
+  /// order, which begin as it does.
+  private static List<String> near(String asked, List<String> sorted) {
+    List<String> near = sorted;
+    if (sorted.size() > MOST_COMPARED) {
+      int at = Collections.binarySearch(sorted, asked);
+      int from = Math.clamp((at < 0 ? -at - 1 : at) - MOST_COMPARED / 2, 0, sorted.size());
+      near = sorted.subList(from, Math.min(sorted.size(), from + MOST_COMPARED));
+    }
+    return near.stream().filter(n -> n.length() <= LONGEST_SHOWN).toList();
   }
 }

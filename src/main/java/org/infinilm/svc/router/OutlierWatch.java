@@ -86,7 +86,6 @@ final class OutlierWatch {
     for (String name : Outliers.of(window)) {
       Roster.Entry e = roster.entry(name);
       if (e != null) {
-        e.lastFailure = "it serves far worse than its peers";
         changed |= roster.saw(name, e.slot, Event.OUTLIER, now, random.nextDouble());
       }
     }

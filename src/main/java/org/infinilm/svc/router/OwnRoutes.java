@@ -27,6 +27,7 @@ import org.infinilm.svc.telemetry.Ticker;
 /// What the router answers itself: health, services, models, metrics, decisions.
 final class OwnRoutes {
   private static final int DEFAULT_DECISIONS = 100;
+  private static final String BEARER = "Bearer ";
   private static final String NO_INSTANCE = "No healthy services available";
 
   private final RouterConfig config;
@@ -222,9 +223,9 @@ final class OwnRoutes {
         404,
         "model_not_found",
         "model '"
-            + id
+            + ModelNames.shown(id)
             + "' (expected: one of "
-            + String.join(", ", keeper.table().fleet().models())
+            + ModelNames.list(keeper.table().fleet().models())
             + ")");
   }
 
@@ -236,10 +237,12 @@ final class OwnRoutes {
 
   private Response decisions(Request r) {
     if (!mayRead(r)) {
-      return error(
-          403,
-          "forbidden",
-          "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
+      Response no =
+          error(
+              config.adminToken() == null ? 403 : 401,
+              "forbidden",
+              "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
+      return config.adminToken() == null ? no : no.with("www-authenticate", BEARER.strip());
     }
     List<String> limits = r.query("limit");
     int limit = DEFAULT_DECISIONS;
@@ -269,8 +272,16 @@ final class OwnRoutes {
     return config.adminToken() != null
         && given != null
         && MessageDigest.isEqual(
-            given.getBytes(StandardCharsets.UTF_8),
-            ("Bearer " + config.adminToken()).getBytes(StandardCharsets.UTF_8));
+            bearer(given).getBytes(StandardCharsets.UTF_8),
+            config.adminToken().getBytes(StandardCharsets.UTF_8));
+  }
+
+  /// The token of an Authorization field whose scheme is Bearer, in any case (RFC 9110 section
+  /// 11.1).
+  private static String bearer(String field) {
+    return field.regionMatches(true, 0, BEARER, 0, BEARER.length())
+        ? field.substring(BEARER.length()).strip()
+        : "";
   }
 
   private Map<String, Object> decision(Decision d) {

@@ -49,6 +49,11 @@ final class ProbeTimes {
     return out.stream().map(Due::view).toList();
   }
 
+  /// There is something to ask of an instance that should not wait for its time.
+  void now(String name, long now) {
+    dueNanos.computeIfPresent(name, (n, due) -> due - now > 0 ? Long.valueOf(now) : due);
+  }
+
   /// A probe of it has begun.
   void started(View v, long now) {
     double jitter = 1 + JITTER * (2 * random.nextDouble() - 1);

@@ -20,8 +20,6 @@ import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.router.FleetKeeper.View;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Probes instances: each at its own time, suspects more often, never two probes of one at once.
 /// Also has model lists read where they are needed, and tokens counted where an engine does that.
@@ -33,7 +31,6 @@ import org.slf4j.LoggerFactory;
  * slow one: instances that hang delay each other and nobody else.
  */
 final class Prober implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(Prober.class);
   private static final Duration ROUND = Duration.ofMillis(100);
   private static final Duration SUSPECT = Duration.ofSeconds(1);
   private static final Duration LATE = Duration.ofSeconds(1);
@@ -118,11 +115,7 @@ final class Prober implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        try {
-          round();
-        } catch (RuntimeException e) {
-          LOG.error("a round of probes failed", e);
-        }
+        Endless.step("a round of probes", this::round);
         Thread.sleep(ROUND);
       }
     } catch (InterruptedException e) {
@@ -137,8 +130,12 @@ final class Prober implements AutoCloseable {
     forgetOthers(views);
     moveLateOnes(now);
     for (View v : views) {
+      String name = v.instance().name();
       if (v.instance().state() != State.ROUTABLE) {
-        wasOut.add(v.instance().name());
+        wasOut.add(name);
+      }
+      if (models.hurry(name)) {
+        times.now(name, now);
       }
     }
     for (View v : times.due(views, now)) {
@@ -182,9 +179,9 @@ final class Prober implements AutoCloseable {
         .name("probe ", 0)
         .start(() -> {
           try {
-            probe(v);
-          } catch (RuntimeException e) {
-            LOG.error("the probe of {} failed", name, e);
+            Endless.step("a probe", () -> probe(v));
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
           } finally {
             underWay.remove(name);
             p.end();
@@ -299,8 +296,7 @@ final class Prober implements AutoCloseable {
     try {
       int status =
           (url.startsWith(k.at("/")) ? client(http, k) : http)
-              .send("GET", URI.create(url), headers(k, url), new byte[0], config.healthTimeout())
-              .status();
+              .status(URI.create(url), headers(k, url), config.healthTimeout());
       reasons.remove(url);
       return status;
     } catch (IOException | IllegalArgumentException e) {

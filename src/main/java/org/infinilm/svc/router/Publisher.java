@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -22,13 +23,18 @@ final class Publisher {
   private static final Logger LOG = LoggerFactory.getLogger(Publisher.class);
   private static final int MOST_TOLD = 8;
   private static final int MOST_TWINS = 10_000;
+  private static final int MOST_LEFT = 1024;
 
   /// What was made of an entry.
   private static final class Made {
     @Nullable View view;
     @Nullable Target target;
+    List<Origin> origins = List.of();
     State state = State.ROUTABLE;
     boolean seen;
+
+    /// Metadata whose oddities were logged.
+    Map<String, Object> warned = Map.of();
 
     /// What was logged of why it is out.
     final Set<String> told = new HashSet<>();
@@ -38,16 +44,23 @@ final class Publisher {
   private final Addresses addresses;
   private final Seating seating;
   private final Seats seats;
+  private final long graceNanos;
   private final Map<Roster.Entry, Made> made = new HashMap<>();
+
+  /// Models whose last instance has left, and until when it may come back.
+  private final Map<String, Long> leftUntilNanos = new HashMap<>();
+
   private final Set<String> namedTwins = new HashSet<>();
   private volatile RoutingTable table = RoutingTable.EMPTY;
   private volatile List<View> views = List.of();
 
-  Publisher(Roster roster, Addresses addresses, Seating seating, Seats seats) {
+  /// @param graceNanos how long a model may be without an instance before it counts as unknown
+  Publisher(Roster roster, Addresses addresses, Seating seating, Seats seats, long graceNanos) {
     this.roster = roster;
     this.addresses = addresses;
     this.seating = seating;
     this.seats = seats;
+    this.graceNanos = graceNanos;
   }
 
   RoutingTable table() {
@@ -59,19 +72,30 @@ final class Publisher {
   }
 
   /// Publishes the views, and a new table when routing changed.
-  void publish(boolean changed) {
+  ///
+  /// @param waitsForRegistry whether there is a registry of which no table has come yet
+  void publish(boolean changed, boolean waitsForRegistry, long now) {
     if (changed) {
       made.keySet().removeIf(e -> !roster.has(e));
       List<Target> targets = new ArrayList<>();
-      Map<String, Roster.Entry> servers = new HashMap<>();
+      Servers servers = new Servers();
       List<Instance> instances = new ArrayList<>();
       int unread = 0;
-      for (Roster.Entry e : fixedFirst()) {
-        unread += e.unread() ? 1 : 0;
+      List<Roster.Entry> entries = standingFirst();
+      for (Roster.Entry e : entries) {
         Made m = made(e);
         List<Origin> last = m.target == null ? List.of() : m.target.origins();
-        List<Origin> origins = addresses.origins(e, last);
+        m.origins = addresses.origins(e, last);
+        if (!m.origins.isEmpty()) {
+          servers.add(e, m.origins.getFirst());
+        }
+      }
+      for (Roster.Entry e : entries) {
+        unread += e.unread() ? 1 : 0;
+        Made m = made(e);
+        List<Origin> origins = m.origins;
         e.placed = !origins.isEmpty();
+        e.server = origins.isEmpty() ? null : servers.first(e, origins.getFirst()).known.name();
         e.twinOf = twin(e, origins, servers);
         Instance i = e.instance(seating);
         instances.add(i);
@@ -79,24 +103,46 @@ final class Publisher {
           targets.add(target(m, i, origins, e.known.authorization()));
         }
         say(e, m);
+        warn(e, m);
       }
       addresses.forgetOthers();
       Fleet fleet = table.fleet().next(instances);
-      table = new RoutingTable(fleet, targets, unread);
+      noteLeft(table.fleet(), fleet, now);
+      RoutingTable.Awaited awaited =
+          new RoutingTable.Awaited(waitsForRegistry, Map.copyOf(leftUntilNanos));
+      table = new RoutingTable(fleet, targets, unread, awaited);
       seats.follow(fleet);
     }
-    List<View> now = new ArrayList<>(roster.entries().size());
+    List<View> all = new ArrayList<>(roster.entries().size());
     for (Roster.Entry e : roster.entries()) {
-      now.add(view(e, made(e)));
+      all.add(view(e, made(e)));
     }
-    views = List.copyOf(now);
+    views = List.copyOf(all);
   }
 
-  /// Entries from the command line before those of the registry: they stand for twins.
-  private List<Roster.Entry> fixedFirst() {
+  private void noteLeft(Fleet before, Fleet after, long now) {
+    leftUntilNanos
+        .entrySet()
+        .removeIf(e -> now - e.getValue() >= 0 || after.forModel(e.getKey()) != null);
+    for (String model : before.named()) {
+      if (after.forModel(model) == null && leftUntilNanos.size() < MOST_LEFT) {
+        leftUntilNanos.put(model, now + graceNanos);
+      }
+    }
+  }
+
+  /// Of one server's entries, that one stands for the others which says most of it: a key first,
+  /// then a cache type; and those from the command line before those of the registry.
+  private List<Roster.Entry> standingFirst() {
     List<Roster.Entry> out = new ArrayList<>(roster.entries());
-    out.sort((a, b) -> Boolean.compare(b.known.fixed(), a.known.fixed()));
+    out.sort(Comparator.comparingInt(e -> -says(e.known)));
     return out;
+  }
+
+  private static int says(Known k) {
+    return (k.authorization() == null ? 0 : 4)
+        + (k.cacheType() == null ? 0 : 2)
+        + (k.fixed() ? 1 : 0);
   }
 
   private View view(Roster.Entry e, Made m) {
@@ -145,28 +191,45 @@ final class Publisher {
     m.state = s;
   }
 
-  /// The entry that stands for this one, because it is the same server under another name: the same
-  /// address, key and cache type, and all its models; null when there is none.
-  private @Nullable String twin(
-      Roster.Entry e, List<Origin> origins, Map<String, Roster.Entry> servers) {
+  /// Says once what of its metadata cannot be used.
+  private static void warn(Roster.Entry e, Made m) {
+    if (!e.known.metadata().equals(m.warned)) {
+      m.warned = e.known.metadata();
+      for (String odd : Metadata.odd(e.known.metadata())) {
+        LOG.warn("instance {}: {}; it counts as absent", e.known.name(), odd);
+      }
+    }
+  }
+
+  /// The entry that stands for this one, because it is the same server under another name and has
+  /// all that this one has: its models, key and cache type; null when there is none. One without a
+  /// key is not asked where another has one, whatever its cache type. One whose circuit is open
+  /// stands for it too: the server is out, by whatever name.
+  private @Nullable String twin(Roster.Entry e, List<Origin> origins, Servers servers) {
     if (origins.isEmpty()) {
       return null;
     }
-    String server = origins.getFirst().server();
-    Roster.Entry first = servers.putIfAbsent(server, e);
-    if (first == null || first == e) {
+    Roster.Entry first = servers.first(e, origins.getFirst());
+    if (first.equals(e)) {
       return null;
     }
     String name = first.known.name();
     if (namedTwins.size() < MOST_TWINS && namedTwins.add(name + "\n" + e.known.name())) {
+      String server = origins.getFirst().server();
       LOG.warn("instances {} and {} are one server: {}", name, e.known.name(), server);
     }
+    boolean keyless = e.known.authorization() == null && first.known.authorization() != null;
     boolean stands =
-        first.state() == State.ROUTABLE
-            && first.known.cacheType() == e.known.cacheType()
+        first.stands()
             && first.models().containsAll(e.models())
-            && Objects.equals(first.known.authorization(), e.known.authorization());
+            && (keyless
+                || (covers(first.known.cacheType(), e.known.cacheType())
+                    && covers(first.known.authorization(), e.known.authorization())));
     return stands ? name : null;
+  }
+
+  private static boolean covers(@Nullable Object has, @Nullable Object wants) {
+    return wants == null || wants.equals(has);
   }
 
   /// The target of the last table when nothing of it changed.

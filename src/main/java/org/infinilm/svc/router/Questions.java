@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Turns a request into a [Question]: which model, how large, may it be repeated. Stateless.
 final class Questions {
-  /// Most bytes of text that a token can stand for; a text that does not fit even so is refused.
+  /// Most bytes of words that a token stands for on average; a text that does not fit even so is
+  /// refused.
   private static final long MOST_BYTES_PER_TOKEN = 12;
 
   /// Bytes per token of bodies whose prompt is not known.
@@ -51,7 +52,10 @@ final class Questions {
       model = meant;
       if (fleet.forModel(model) == null) {
         return new Question.Wrong(
-            config.names().unknown(String.valueOf(peeked.model()), table), route.errors());
+            config
+                .names()
+                .unknown(String.valueOf(peeked.model()), model, table, plane.ticker().nanos()),
+            route.errors());
       }
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = fleet.models();
@@ -67,8 +71,7 @@ final class Questions {
     return peeked.modelProblem() != null
         ? ApiError.invalid("invalid_model", peeked.modelProblem())
         : ApiError.invalid(
-            "model_required",
-            "model: missing (expected: one of " + String.join(", ", offered) + ")");
+            "model_required", "model: missing (expected: one of " + ModelNames.list(offered) + ")");
   }
 
   private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {
@@ -139,7 +142,7 @@ final class Questions {
         size,
         config.thresholdOf(model),
         guarded ? need(plane, model, promptTokens, output) : 0,
-        guarded ? least(extent) : 0,
+        guarded ? least(plane, in, model, extent) : 0,
         affinity(model, peeked, session),
         generation,
         generation || (!post && safe(head.method())),
@@ -178,9 +181,24 @@ final class Questions {
     return largest == 0 ? need : Math.max(prompt, Math.min(need, largest));
   }
 
-  /// The fewest tokens that the text alone can come to.
-  private static long least(@Nullable Extent e) {
-    return e == null ? 0 : e.tokenIds() + e.textBytes() / MOST_BYTES_PER_TOKEN;
+  /// The fewest tokens that the text alone can come to. Where nobody could hold it, it is looked at
+  /// again: white space, marks and repeated characters count nothing.
+  private static long least(Plane plane, Inbound in, @Nullable String model, @Nullable Extent e) {
+    if (e == null) {
+      return 0;
+    }
+    long all = e.tokenIds() + e.textBytes() / MOST_BYTES_PER_TOKEN;
+    Fleet fleet = plane.table().get().fleet();
+    Candidates candidates = model == null ? fleet.any() : fleet.forModel(model);
+    if (candidates == null || all <= candidates.mostCapacityTokens() || e.textBytes() == 0) {
+      return all;
+    }
+    long light =
+        BodyPeek.lightBytes(
+            in.body(),
+            in.head().joined("content-encoding"),
+            plane.config().clients().limits().maxBodyBytes());
+    return e.tokenIds() + Math.max(0, e.textBytes() - light) / MOST_BYTES_PER_TOKEN;
   }
 
   private static long affinity(@Nullable String model, Peeked peeked, @Nullable String session) {

@@ -8,6 +8,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.Service;
 import org.infinilm.svc.registry.Watch;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,10 +22,12 @@ final class RegistrySync implements AutoCloseable {
   private final RegistryClient registry;
   private final Duration interval;
   private final FleetKeeper keeper;
+  private final Ticker ticker;
   private final Thread thread;
   private volatile boolean reached;
 
-  RegistrySync(RegistryClient registry, Duration interval, FleetKeeper keeper) {
+  RegistrySync(RegistryClient registry, Duration interval, FleetKeeper keeper, Ticker ticker) {
+    this.ticker = ticker;
     this.registry = registry;
     this.interval = interval;
     this.keeper = keeper;
@@ -41,6 +44,7 @@ final class RegistrySync implements AutoCloseable {
     try {
       while (true) {
         try {
+          long asked = ticker.nanos();
           Watch w = registry.watch(version, interval);
           if (!reached) {
             LOG.info("following the registry");
@@ -49,13 +53,18 @@ final class RegistrySync implements AutoCloseable {
           keeper.tell(new FleetKeeper.Report.Table(known(w.services()), w.deleted()));
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
+          boolean news = !old && !w.version().equals(version);
           version = old ? null : w.version();
-          if (old) {
-            Thread.sleep(interval);
+          Duration left = interval.minusNanos(ticker.nanos() - asked);
+          if (!news && left.isPositive()) {
+            Thread.sleep(left);
           }
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
           if (reached || pause.equals(FIRST_PAUSE)) {
-            LOG.warn("{}; keeping the last table", e.getMessage());
+            LOG.warn("{}; keeping the last table", e instanceof IOException ? e.getMessage() : e);
+          }
+          if (!(e instanceof IOException)) {
+            Endless.note("following the registry", e);
           }
           reached = false;
           version = null;

@@ -156,8 +156,8 @@ final class Resolver implements AutoCloseable {
       found = ofOneFamily(lookup.addresses(bare(name)));
     } catch (UnknownHostException e) {
       LOG.debug("{}", e.getMessage());
-    } catch (RuntimeException e) {
-      LOG.warn("host {} could not be looked up", name, e);
+    } catch (RuntimeException | Error e) {
+      Endless.note("looking a host up", e);
     }
     boolean news;
     synchronized (hosts) {

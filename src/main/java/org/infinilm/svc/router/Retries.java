@@ -139,7 +139,7 @@ final class Retries {
     String model = q.model();
     List<Instance> out =
         fleet.instances().stream()
-            .filter(i -> i.state() == State.EJECTED)
+            .filter(i -> i.state() == State.EJECTED && !i.twin())
             .filter(i -> model == null || i.serves(model))
             .filter(i -> !wasTried(i) && (but == null || !but.name().equals(i.name())))
             .toList();

@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.router.Circuit.Event;
@@ -48,10 +50,17 @@ final class Roster {
     /// Whether its host name has an address.
     boolean placed = true;
 
+    /// The name of the first entry of its server; null when it is not known where it is reached.
+    @Nullable String server;
+
     /// The name of the same server under another entry that stands for it, or null.
     @Nullable String twinOf;
 
-    String lastFailure = "";
+    /// Why its last probe failed, why its circuit opened, why its model list could not be read.
+    private String probeFailure = "";
+
+    private String circuitFailure = "";
+    private String listFailure = "";
     private @Nullable Instance made;
     private @Nullable Known madeOf;
     private @Nullable List<Map<String, Object>> madeWith;
@@ -78,16 +87,7 @@ final class Roster {
       if (!known.running()) {
         return State.DRAINING;
       }
-      if (unread() || !placed || twinOf != null) {
-        return State.EJECTED;
-      }
-      boolean up =
-          switch (verdict) {
-            case UP -> true;
-            case DOWN -> false;
-            default -> known.registryHealthy();
-          };
-      if (!up) {
+      if (twinOf != null || !stands()) {
         return State.EJECTED;
       }
       return switch (circuit.phase()) {
@@ -97,15 +97,46 @@ final class Roster {
       };
     }
 
-    /// What keeps it out of service, or an empty text.
+    /// Whether it would be in service but for its circuit, whose verdict is about the server under
+    /// every name that it has.
+    boolean stands() {
+      return known.running() && !unread() && placed && up();
+    }
+
+    private boolean up() {
+      return switch (verdict) {
+        case UP -> true;
+        case DOWN -> false;
+        default -> known.registryHealthy();
+      };
+    }
+
+    /// The server that it is: the same for all entries of one.
+    private String server() {
+      return server == null ? known.name() : server;
+    }
+
+    /// What keeps it out of service now, or an empty text.
     String why() {
-      return !known.running()
-          ? "its own status is not running"
-          : unread()
-              ? "its models are not known yet" + (lastFailure.isEmpty() ? "" : "; " + lastFailure)
-              : !placed
-                  ? "its host name has no address"
-                  : twinOf != null ? "it is " + twinOf + " under another name" : lastFailure;
+      if (!known.running()) {
+        return "its own status is not running";
+      }
+      if (unread()) {
+        String probe = failuresInARow > 0 ? probeFailure : "";
+        return Stream.of("its models are not known yet", listFailure, probe)
+            .filter(w -> !w.isEmpty())
+            .collect(Collectors.joining("; "));
+      }
+      if (!placed) {
+        return "its host name has no address";
+      }
+      if (twinOf != null) {
+        return "it is " + twinOf + " under another name";
+      }
+      if (!up()) {
+        return probeFailure.isEmpty() ? "the registry calls it unhealthy" : probeFailure;
+      }
+      return circuit.inService() ? "" : circuitFailure;
     }
 
     /// Whether it registered no models and its own list was not read yet.
@@ -134,6 +165,7 @@ final class Roster {
       State state = state();
       if (before != null
           && before.state() == state
+          && before.twin() == (twinOf != null)
           && madeOf == known
           && madeWith == ownModelsList) {
         return before;
@@ -154,6 +186,9 @@ final class Roster {
               Seating.tier(known.metadata()),
               seating.seats(known.metadata(), known.cacheType(), modelsList()),
               Metadata.notLoaded(modelsList()));
+      if (twinOf != null) {
+        now = now.asTwin();
+      }
       madeOf = known;
       madeWith = ownModelsList;
       if (before != null && before.equals(now)) {
@@ -227,7 +262,7 @@ final class Roster {
     }
     for (Entry e : new ArrayList<>(entries.values())) {
       if (!listed.contains(e.known.name())) {
-        changed |= unlisted(e, now);
+        changed |= absent(e, now);
       }
     }
     return changed;
@@ -235,7 +270,7 @@ final class Roster {
 
   /// Removes an entry that tables have not listed for the grace period. Time without a table does
   /// not count: the registry may be away.
-  private boolean unlisted(Entry e, long now) {
+  private boolean absent(Entry e, long now) {
     boolean keeps = e.known.fixed() || Boolean.TRUE.equals(e.known.metadata().get("static"));
     if (!e.absent) {
       e.absent = true;
@@ -293,6 +328,7 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     e.probeSeconds = seconds;
     e.failuresInARow = 0;
     e.refusedService = false;
@@ -301,7 +337,7 @@ final class Roster {
     if (!e.circuit.doubted()) {
       e.errors = 0;
     }
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
   /// A probe that failed.
@@ -314,22 +350,45 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     e.errors++;
-    e.lastFailure = why;
+    e.probeFailure = why;
     e.failuresInARow++;
     e.refusedService = said;
     if (e.failuresInARow >= maxErrors) {
       e.verdict = DOWN;
     }
     connected(e, connected, now, jitter);
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
   private void connected(Entry e, @Nullable Boolean connected, long now, double jitter) {
     if (connected != null) {
       Event seen = connected ? Event.CONNECTED : Event.REFUSED;
-      e.circuit = e.circuit.next(seen, false, now, jitter, rules);
+      next(e, seen, false, now, jitter);
     }
+  }
+
+  private void next(Entry e, Event event, boolean mayLeave, long now, double jitter) {
+    Circuit before = e.circuit;
+    e.circuit = before.next(event, mayLeave, now, jitter, rules);
+    if (e.circuit.phase() == Circuit.Phase.OPEN && before.phase() != Circuit.Phase.OPEN) {
+      e.circuitFailure =
+          switch (event) {
+            case STRIKE -> "it failed requests that others answered";
+            case OUTLIER -> "it serves far worse than its peers";
+            default -> "connections failed";
+          };
+    }
+  }
+
+  /// Its model list could not be read.
+  boolean unlisted(String name, String why) {
+    Entry e = entries.get(name);
+    if (e != null) {
+      e.listFailure = why;
+    }
+    return false;
   }
 
   /// What was seen on the data path, or that time has passed.
@@ -341,8 +400,9 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    boolean stood = e.stands();
     boolean soft = event == Event.STRIKE || event == Event.OUTLIER;
-    e.circuit = e.circuit.next(event, soft && mayLeave(e), now, jitter, rules);
+    next(e, event, soft && mayLeave(e), now, jitter);
     switch (event) {
       case ANSWERED -> {
         e.errors = 0;
@@ -354,11 +414,11 @@ final class Roster {
       case STRIKE, REFUSED -> e.errors++;
       case CONNECTED, OUTLIER, UNASKED, TIME -> {}
     }
-    return before != e.state();
+    return before != e.state() || stood != e.stands();
   }
 
-  /// Whether soft evidence may take one more out: at most half of those that serve a model are out
-  /// by it, and never the last one in service.
+  /// Whether soft evidence may take one more out: at most half of the servers that serve a model
+  /// are out by it, and never the last one in service. Several names of a server count once.
   private boolean mayLeave(Entry e) {
     List<String> models = e.models();
     if (models.isEmpty()) {
@@ -373,22 +433,24 @@ final class Roster {
   }
 
   private boolean mayLeave(Entry e, @Nullable String model) {
-    int all = 0;
-    int softlyOut = 0;
+    Set<String> all = new HashSet<>();
+    Set<String> softlyOut = new HashSet<>();
     boolean another = false;
     for (Entry o : entries.values()) {
       if (model != null && !o.models().contains(model)) {
         continue;
       }
-      State s = o.state();
-      boolean soft = o.circuit.softlyOut();
-      if (s == State.ROUTABLE || soft) {
-        all++;
-        softlyOut += soft ? 1 : 0;
-        another |= o != e && s == State.ROUTABLE;
+      boolean routable = o.state() == State.ROUTABLE;
+      if (o.circuit.softlyOut()) {
+        all.add(o.server());
+        softlyOut.add(o.server());
+      } else if (routable) {
+        all.add(o.server());
       }
+      another |= routable && !o.server().equals(e.server());
     }
-    return another && 2 * (softlyOut + 1) <= all;
+    // a server that is out under another name takes no further share
+    return another && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());
   }
 
   /// What the instance's own model list says; of one that registered its models, what it says of

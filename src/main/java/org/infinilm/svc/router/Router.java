@@ -95,7 +95,8 @@ final class Router implements AutoCloseable {
                 new RegistrySync(
                     new RegistryClient(Client.create(), u, config.registryToken()),
                     config.syncInterval(),
-                    keeper));
+                    keeper,
+                    ticker));
     server =
         ProxyServer.start(
             new ProxyServer.Options(

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
@@ -175,7 +176,7 @@ record RouterConfig(
         c.get(HOST),
         c.get(PORT),
         uri(c, REGISTRY),
-        c.find(REGISTRY_TOKEN).orElse(null),
+        token(c, REGISTRY_TOKEN),
         c.find(STATIC).map(Path::of).orElse(null),
         c.get(HEALTH_INTERVAL),
         c.get(HEALTH_TIMEOUT),
@@ -194,7 +195,7 @@ record RouterConfig(
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
         fieldName(c, SESSION_HEADER),
-        c.find(ADMIN_TOKEN).orElse(null),
+        token(c, ADMIN_TOKEN),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
         names(c, aliasFlags));
@@ -219,6 +220,11 @@ record RouterConfig(
 
   long thresholdOf(@Nullable String model) {
     return model == null ? threshold : thresholds.getOrDefault(model, threshold);
+  }
+
+  private static @Nullable String token(Config c, Key<String> key) throws ConfigException {
+    String s = c.find(key).orElse("");
+    return s.isEmpty() ? null : Secrets.key(s, c.origin(key));
   }
 
   private static @Nullable URI uri(Config c, Key<String> key) throws ConfigException {

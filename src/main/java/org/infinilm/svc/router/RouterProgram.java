@@ -45,7 +45,7 @@ public final class RouterProgram {
   public static void check(Config config) throws ConfigException {
     RouterConfig c = RouterConfig.of(config);
     if (c.staticServices() != null) {
-      StaticServices.file(c.staticServices());
+      StaticServices.file(c.staticServices(), System.getenv());
     }
   }
 
@@ -62,7 +62,7 @@ public final class RouterProgram {
     args.config().warnings().forEach(LOG::warn);
     List<Known> fixed = new ArrayList<>();
     if (config.staticServices() != null) {
-      fixed.addAll(StaticServices.file(config.staticServices()));
+      fixed.addAll(StaticServices.file(config.staticServices(), System.getenv()));
     }
     for (String spec : args.all("instance")) {
       fixed.add(StaticServices.instance(spec, System.getenv()));
@@ -74,7 +74,9 @@ public final class RouterProgram {
             "instance name " + k.name() + " given twice (expected: unique names)");
       }
     }
+    Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
+      Endless.endWithThreads();
       Lifetime life =
           Lifetime.ofProcess(
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));

@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
@@ -13,11 +14,25 @@ final class RoutingTable {
   private final Fleet fleet;
   private final @Nullable Target[] targets;
   private final int unread;
+  private final Awaited awaited;
+
+  /// What may be heard of models that nobody offers now.
+  ///
+  /// @param registry whether there is a registry of which no table has come yet
+  /// @param leftUntilNanos models whose last instance has left, and until when it may come back
+  record Awaited(boolean registry, Map<String, Long> leftUntilNanos) {
+    static final Awaited NOTHING = new Awaited(false, Map.of());
+  }
 
   /// @param unread instances whose models are not known yet
   RoutingTable(Fleet fleet, Collection<Target> targets, int unread) {
+    this(fleet, targets, unread, Awaited.NOTHING);
+  }
+
+  RoutingTable(Fleet fleet, Collection<Target> targets, int unread, Awaited awaited) {
     this.fleet = fleet;
     this.unread = unread;
+    this.awaited = awaited;
     int slots = 0;
     for (Target t : targets) {
       slots = Math.max(slots, t.instance().slot() + 1);
@@ -34,6 +49,16 @@ final class RoutingTable {
 
   int unread() {
     return unread;
+  }
+
+  boolean waitsForRegistry() {
+    return awaited.registry();
+  }
+
+  /// Whether the last instance of a model has left so lately that it may be restarting.
+  boolean leftLately(String model, long nowNanos) {
+    Long until = awaited.leftUntilNanos().get(model);
+    return until != null && nowNanos - until < 0;
   }
 
   /// How to reach an instance of this or an earlier fleet, or null when it is there no more.

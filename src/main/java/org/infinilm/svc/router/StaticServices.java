@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
@@ -43,13 +44,15 @@ final class StaticServices {
   /// `sun_path` of unix(7) has 108 bytes, the last one zero.
   private static final int LONGEST_SOCKET = 107;
 
+  private static final long MOST_NUMBER = 999_999;
+
   private StaticServices() {}
 
   /// Reads a file in any of its three shapes: `[...]`, `{"services":[...]}`,
   /// `{"static_services":{"services":[...]}}`. Unknown keys are ignored.
-  static List<Known> file(Path file) throws ConfigException {
+  static List<Known> file(Path file, Map<String, String> env) throws ConfigException {
     try {
-      return parse(file.toString(), Files.readAllBytes(file));
+      return parse(file.toString(), Files.readAllBytes(file), env);
     } catch (NoSuchFileException e) {
       throw new ConfigException(file + ": no such file");
     } catch (IOException e) {
@@ -58,7 +61,9 @@ final class StaticServices {
   }
 
   /// @param file names the document in messages
-  static List<Known> parse(String file, byte[] document) throws ConfigException {
+  /// @param env where `api_key_env` looks
+  static List<Known> parse(String file, byte[] document, Map<String, String> env)
+      throws ConfigException {
     JsonNode root = tree(file, document);
     String pointer = "";
     JsonNode list = root;
@@ -79,7 +84,7 @@ final class StaticServices {
     Set<String> names = new HashSet<>();
     for (int k = 0; k < list.size(); k++) {
       Element e = new Element(file, document, pointer, k, list.get(k));
-      Known known = e.known();
+      Known known = e.known(env);
       if (!names.add(known.name())) {
         throw e.wrong("name", "unique names");
       }
@@ -99,7 +104,7 @@ final class StaticServices {
 
   /// One element of the list, and where it stands.
   private record Element(String file, byte[] document, String list, int index, JsonNode node) {
-    Known known() throws ConfigException {
+    Known known(Map<String, String> env) throws ConfigException {
       if (!node.isObject()) {
         throw wrong("", "an object");
       }
@@ -129,7 +134,18 @@ final class StaticServices {
       if (!dns.isMissingNode() && socket != null) {
         throw wrong("dns", "none for a unix socket");
       }
-      Map<String, Object> metadata = meta.isObject() ? Json.plain(meta) : Map.of();
+      Map<String, Object> metadata = new HashMap<>();
+      if (meta.isObject()) {
+        metadata.putAll(Json.plain(meta));
+      }
+      if (node.has("cache_type")) {
+        if (CacheType.parse(text("cache_type")) == null) {
+          throw wrong("cache_type", "paged or static");
+        }
+        metadata.put("cache_type", text("cache_type"));
+      }
+      number("tier", metadata);
+      number("max_concurrency", metadata);
       return new Known(
           name,
           node.has("host") ? text("host") : url.host(),
@@ -143,10 +159,26 @@ final class StaticServices {
           true,
           true,
           health.isTextual() ? health.asText() : null,
-          null,
+          authorization(env),
           secure(url),
           null,
           !dns.isMissingNode());
+    }
+
+    private void number(String key, Map<String, Object> metadata) throws ConfigException {
+      JsonNode n = node.path(key);
+      if (n.isMissingNode()) {
+        return;
+      }
+      if (!n.isIntegralNumber() || n.asLong() < 0 || n.asLong() > MOST_NUMBER) {
+        throw wrong(key, "0.." + MOST_NUMBER);
+      }
+      metadata.put(key, n.asLong());
+    }
+
+    private @Nullable String authorization(Map<String, String> env) throws ConfigException {
+      String variable = node.has("api_key_env") ? text("api_key_env") : null;
+      return StaticServices.authorization(place("/api_key_env") + ".", variable, env);
     }
 
     private @Nullable String socket() throws ConfigException {
@@ -197,17 +229,17 @@ final class StaticServices {
       return v.asText();
     }
 
+    /// `file:line: services[index]`.
+    private String place(String key) {
+      String line = file + ":" + JsonLines.of(document, list + "/" + index + key);
+      return line + ": services[" + index + "]";
+    }
+
     /// The error for a key of this element, or for the element itself when `key` is empty.
     ConfigException wrong(String key, String expected) {
-      String pointer = list + "/" + index + (key.isEmpty() ? "" : "/" + key);
       JsonNode v = key.isEmpty() ? node : node.path(key);
       return new ConfigException(
-          file
-              + ":"
-              + JsonLines.of(document, pointer)
-              + ": services["
-              + index
-              + "]"
+          place(key.isEmpty() ? "" : "/" + key)
               + (key.isEmpty() ? "" : "." + key)
               + ": "
               + (v.isMissingNode() ? "missing" : BaseUrl.shown(v.toString()))
@@ -326,7 +358,7 @@ final class StaticServices {
         true,
         true,
         health,
-        authorization(place, options.get("api_key_env"), env),
+        authorization(place + ": ", options.get("api_key_env"), env),
         tls(place, url, options),
         null,
         dns != null);
@@ -390,19 +422,17 @@ final class StaticServices {
     return Integer.parseInt(w);
   }
 
+  /// @param place with the mark that stands between it and a key
   private static @Nullable String authorization(
       String place, @Nullable String variable, Map<String, String> env) throws ConfigException {
     if (variable == null) {
       return null;
     }
     String key = env.get(variable);
+    String named = place + "api_key_env=" + variable;
     if (key == null || key.isEmpty()) {
-      throw new ConfigException(
-          place
-              + ": api_key_env="
-              + variable
-              + ": the variable is not set (expected: the instance's key)");
+      throw new ConfigException(named + ": the variable is not set (expected: the instance's key)");
     }
-    return "Bearer " + key;
+    return "Bearer " + Secrets.key(key, named);
   }
 }

@@ -24,6 +24,18 @@ class FleetTest {
     return Objects.requireNonNull(fleet.forModel(model));
   }
 
+  /// A41: a second name of a server was an instance that had not been tried yet.
+  @Test
+  void aSecondNameOfAServerIsNobodysCandidate() {
+    Instance first = instance("a", State.EJECTED, null, "m");
+    Instance second = instance("b", State.EJECTED, null, "m").asTwin();
+    Fleet fleet = new Fleet(1, List.of(first, second));
+    assertThat(of(fleet, "m").panic()).isTrue();
+    assertThat(names(of(fleet, "m").in(Pool.ANY))).containsExactly("a");
+    assertThat(fleet.instances()).as("it is shown all the same").hasSize(2);
+    assertThat(second).isNotEqualTo(instance("b", State.EJECTED, null, "m"));
+  }
+
   @Test
   void candidatesAreTheRoutableInstancesOfTheModelInTheOrderOfNames() {
     Fleet fleet =

@@ -37,6 +37,19 @@ class PlacesTest {
     assertThat(p.enter(B)).isEqualTo(Place.RESERVED);
   }
 
+  /// B37: who was over the limit of one peer was told the limit of all.
+  @Test
+  void theLimitThatIsToldIsTheOneThatWasReached() {
+    Places p = new Places(3, 2);
+    p.enter(A);
+    p.enter(A);
+    assertThat(p.enter(A)).isEqualTo(Place.RESERVED);
+    assertThat(p.limit(A)).isEqualTo("at most 2 of one address");
+    p.enter(B);
+    assertThat(p.enter(B)).isEqualTo(Place.RESERVED);
+    assertThat(p.limit(B)).isEqualTo("at most 3");
+  }
+
   @Test
   void onePeerTakesOnlyItsShareAndLoopbackIsFree() {
     Places p = new Places(100, 2);

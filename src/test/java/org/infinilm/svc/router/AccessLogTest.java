@@ -2,10 +2,13 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Reason;
@@ -58,14 +61,41 @@ class AccessLogTest {
     String none = " pool=- instance=- reason=- outcome=ok" + rest.formatted("0.0");
     assertThat(lines())
         .containsExactly(
-            "2025-11-28T12:21:01.007Z id-1 POST /v1/chat/completions model=m size=1234 threshold=51200"
-                + " pool=paged instance=a-server reason=retry outcome=ok"
+            "2025-11-28T12:21:01.007Z id-1 POST /v1/chat/completions model=m size=1234"
+                + " threshold=51200 pool=paged instance=a-server reason=retry outcome=ok"
                 + rest.formatted("12.3"),
             "2025-11-28T12:21:01Z id-1 POST /v1/chat/completions model=- size=1234 threshold=51200"
                 + none,
             "2025-11-28T12:21:01.950Z id-1 POST /v1/chat/completions model=模型-ü size=1234"
                 + " threshold=51200"
                 + none);
+  }
+
+  /// B38: an Error ended the log for good, and nobody was told.
+  @Test
+  void anErrorCostsItsLinesAndNotTheLog() {
+    AtomicBoolean full = new AtomicBoolean(true);
+    PrintStream out =
+        new PrintStream(written, false, UTF_8) {
+          @Override
+          public void write(byte[] b, int from, int length) {
+            if (full.get()) {
+              full.set(false);
+              throw new OutOfMemoryError("a test's");
+            }
+            super.write(b, from, length);
+          }
+        };
+    AccessLog log = new AccessLog(decisions, out);
+    put(1_764_332_461_000L, "lost", 1);
+    log.start();
+    await().atMost(Duration.ofSeconds(20)).until(() -> !full.get());
+    put(1_764_332_461_000L, "m", 1);
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() -> written.toString(UTF_8).contains(" model=m "));
+    log.close();
+    assertThat(written.toString(UTF_8).lines()).hasSize(1);
   }
 
   /// More than the buffer holds between two writes.

@@ -88,9 +88,15 @@ class CircuitTest {
     "RRR +1 S, OPEN",
     "RRR +1 C RRR +1 C, OPEN",
     "RRR +1 C RRR +2 C, SLOW_START",
-    // a refusal while it is out for strikes: only a connection brings it back
+    // a refusal while it is out for strikes: a connection brings it back to its trial (A45)
     "SSS R +1000, OPEN",
-    "SSS R +5 C, SLOW_START",
+    "SSS R +5 C, HALF_OPEN",
+    "SSS R +5 C A, SLOW_START",
+    "SSS R +5 C S, OPEN",
+    "SSS R +5 A, SLOW_START",
+    "SSS +5 R +1 C, OPEN",
+    "SSS +5 R +2 C, HALF_OPEN",
+    "SSS +5 R +2 C S, OPEN",
     // slow start can fail
     "SSS +5 A SSS, OPEN",
     "SSS +5 A RRR, OPEN",

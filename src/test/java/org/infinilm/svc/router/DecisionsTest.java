@@ -107,4 +107,14 @@ class DecisionsTest {
     assertThat(both.getFirst().roll()).isSameAs(both.getLast().roll());
     assertThat(both.getFirst().roll().name(0)).isEqualTo("instance-0");
   }
+
+  /// B38: 60,000 were allowed in a heap of 192 MiB without a word.
+  @Test
+  void moreThanTheHeapHoldsWellIsSaid() {
+    assertThat(Decisions.sizeWarning(4096, 192 << 20)).isNull();
+    assertThat(Decisions.sizeWarning(60_000, 192 << 20))
+        .startsWith(
+            "decisions: 60000 take up to 58 MiB of 192 MiB of heap (expected: at most 49152");
+    assertThat(Decisions.sizeWarning(1 << 20, 8L << 30)).isNull();
+  }
 }

@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -15,6 +17,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
@@ -36,17 +39,32 @@ class FleetKeeperTest {
   private final Slots slots = new Slots();
   private final Seats seats =
       new Seats(slots, new Line<>(Line.Order.FIFO, 0, 1), 10, Ticker.SYSTEM);
+  private final AtomicLong skippedNanos = new AtomicLong();
+  private final Ticker ticker =
+      new Ticker() {
+        @Override
+        public long nanos() {
+          return Ticker.SYSTEM.nanos() + skippedNanos.get();
+        }
+
+        @Override
+        public Instant now() {
+          return Ticker.SYSTEM.now();
+        }
+      };
   private FleetKeeper keeper;
   private Watch watch;
 
   @BeforeEach
   void begin() throws Exception {
-    RouterConfig config =
-        RouterConfig.of(Config.resolve(RouterConfig.KEYS, Map.of(), Map.of(), null));
-    keeper =
-        new FleetKeeper(config, slots, seats, this::look, Ticker.SYSTEM, new SplittableRandom(1));
+    keeper = keeper(Map.of());
     watch = new Watch(slots, seats, keeper);
     keeper.start();
+  }
+
+  private FleetKeeper keeper(Map<String, String> flags) throws Exception {
+    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, Map.of(), null));
+    return new FleetKeeper(config, slots, seats, this::look, ticker, new SplittableRandom(1));
   }
 
   @AfterEach
@@ -96,6 +114,23 @@ class FleetKeeperTest {
 
   private static Known known(String name, String host, int port) {
     return known(name, host, port, false, "m");
+  }
+
+  private static Known typed(String name, String cacheType, String authorization) {
+    return new Known(
+        name,
+        "10.0.0.1",
+        80,
+        "http://10.0.0.1:80",
+        List.of("m"),
+        null,
+        Map.of("cache_type", cacheType),
+        1,
+        true,
+        true,
+        true,
+        null,
+        authorization);
   }
 
   private void fixed(Known... all) {
@@ -182,13 +217,66 @@ class FleetKeeperTest {
         .as("the server is called by its name")
         .isEqualTo("h:80");
     names.put("h", List.of("10.0.0.2", "10.0.0.3"));
-    watch.saw(one, Sight.REFUSED);
-    await()
-        .atMost(SOON)
-        .untilAsserted(() -> {
-          keeper.resolver().refresh("h");
-          assertThat(candidates()).containsExactlyInAnyOrder("a@10.0.0.2", "a@10.0.0.3");
-        });
+    skip(Duration.ofSeconds(31));
+    candidatesAre("a@10.0.0.2", "a@10.0.0.3");
+  }
+
+  @Test
+  void aRefusalHasTheNameOfAnAddressLookedUpAgain() {
+    names.put("h", List.of("10.0.0.1"));
+    fixed(known("a", "h", 80, true, "m"), known("a@x", "other", 80, true, "m"));
+    candidatesAre("a@10.0.0.1");
+    names.put("h", List.of("10.0.0.2"));
+    names.put("other", List.of("10.0.0.9"));
+    skip(Duration.ofSeconds(2));
+    watch.saw(instance("a@10.0.0.1"), Sight.REFUSED);
+    candidatesAre("a@10.0.0.2", "a@x@10.0.0.9");
+  }
+
+  /// A43: a rolling restart of the only instance of a model made it unknown at once.
+  @Test
+  void aModelIsMissedForAWhileAfterItsLastInstanceLeft() {
+    Known registered = registered("a", "10.0.0.1", 1, "m");
+    keeper.tell(new Report.Table(List.of(registered), List.of()));
+    candidatesAre("a");
+    keeper.tell(new Report.Table(List.of(), List.of("a")));
+    await().atMost(SOON).until(() -> keeper.table().fleet().forModel("m") == null);
+    assertThat(keeper.table().leftLately("m", ticker.nanos())).isTrue();
+    skip(Duration.ofSeconds(61));
+    assertThat(keeper.table().leftLately("m", ticker.nanos())).isFalse();
+  }
+
+  @Test
+  void theFirstTableOfTheRegistryEndsTheWaitForItHoweverEmpty() throws Exception {
+    keeper.close();
+    keeper = keeper(Map.of("registry_url", "http://10.0.0.9:1"));
+    keeper.start();
+    fixed(known("a", "10.0.0.1", 1));
+    candidatesAre("a");
+    assertThat(keeper.table().waitsForRegistry()).isTrue();
+    keeper.tell(new Report.Table(List.of(), List.of()));
+    await().atMost(SOON).until(() -> !keeper.table().waitsForRegistry());
+  }
+
+  private static Known registered(String name, String host, int port, String... models) {
+    return new Known(
+        name,
+        host,
+        port,
+        "http://" + host + ":" + port,
+        List.of(models),
+        null,
+        Map.of("type", "openai-api"),
+        1,
+        true,
+        true,
+        false,
+        null,
+        null);
+  }
+
+  private void skip(Duration d) {
+    skippedNanos.addAndGet(d.toNanos());
   }
 
   @Test
@@ -199,6 +287,128 @@ class FleetKeeperTest {
     assertThat(instance("b").state()).isEqualTo(State.EJECTED);
     fixed(known("d", "10.0.0.1", 80, false, "m", "other"));
     candidatesAre("a", "c", "d");
+  }
+
+  /// A46: two virtual hosts behind one ingress were taken for one, which then was the only one
+  /// asked.
+  @Test
+  void twoNamesAtOneAddressAreTwoServersAndTheAddressIsNeither() {
+    names.put("gpu-1", List.of("10.0.0.1"));
+    names.put("gpu-2", List.of("10.0.0.1"));
+    fixed(known("a", "gpu-1", 80), known("b", "gpu-2", 80));
+    candidatesAre("a", "b");
+    names.put("GPU-2", List.of("10.0.0.1"));
+    fixed(known("c", "10.0.0.1", 80), known("d", "GPU-2", 80));
+    await().atMost(SOON).until(() -> keeper.table().fleet().instances().size() == 4);
+    candidatesAre("a", "b", "c");
+    assertThat(instance("d").twin()).isTrue();
+  }
+
+  /// A27: the entry without the key got most of the traffic, and the clients' keys with it.
+  @Test
+  void theEntryThatHasTheKeyStandsForTheOneThatHasNone() {
+    Known mine = keyed("mine", "10.0.0.1", 80);
+    fixed(mine);
+    keeper.tell(new Report.Table(List.of(registered("a-server", "10.0.0.1", 80, "m")), List.of()));
+    await().atMost(SOON).until(() -> keeper.table().fleet().instances().size() == 2);
+    candidatesAre("mine");
+    assertThat(instance("a-server").twin()).isTrue();
+    keeper.tell(
+        new Report.Table(
+            List.of(typed(registered("a-server", "10.0.0.1", 80, "m"), "paged")), List.of()));
+    await().atMost(SOON).until(() -> instance("a-server").cacheType() != null);
+    candidatesAre("mine");
+  }
+
+  @Test
+  void theEntryThatHasTheCacheTypeStandsForTheOneThatHasNone() {
+    fixed(known("mine", "10.0.0.1", 80));
+    candidatesAre("mine");
+    Known typed = typed(registered("a-server", "10.0.0.1", 80, "m"), "paged");
+    keeper.tell(new Report.Table(List.of(typed), List.of()));
+    candidatesAre("a-server");
+    keeper.tell(new Report.Table(List.of(), List.of("a-server")));
+    candidatesAre("mine");
+  }
+
+  private static Known keyed(String name, String host, int port) {
+    Known k = known(name, host, port);
+    return new Known(
+        name,
+        host,
+        port,
+        k.url(),
+        k.models(),
+        null,
+        k.metadata(),
+        1,
+        true,
+        true,
+        true,
+        null,
+        "Bearer k");
+  }
+
+  private static Known typed(Known k, String cacheType) {
+    return new Known(
+        k.name(),
+        k.host(),
+        k.port(),
+        k.url(),
+        k.models(),
+        null,
+        Map.of("type", "openai-api", "cache_type", cacheType),
+        1,
+        true,
+        true,
+        k.fixed(),
+        null,
+        null);
+  }
+
+  /// B38: an Error ended the thread, and the router went on with the fleet of that moment for ever.
+  @Test
+  void anErrorCostsOneReport() {
+    List<Known> overflows =
+        new AbstractList<>() {
+          @Override
+          public Known get(int index) {
+            throw new StackOverflowError();
+          }
+
+          @Override
+          public int size() {
+            return 1;
+          }
+        };
+    keeper.tell(new Report.Fixed(overflows));
+    fixed(known("a", "10.0.0.1", 1));
+    keeper.tell(new Report.Table(overflows, List.of()));
+    fixed(known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+  }
+
+  /// Its second name came into service the moment that the first was out.
+  @Test
+  void aServerThatIsOutIsOutUnderEachOfItsNames() {
+    names.put("h", List.of("10.0.0.2"));
+    fixed(known("a", "10.0.0.1", 80), known("b", "10.0.0.2", 80), known("b2", "h", 80));
+    candidatesAre("a", "b");
+    await().atMost(SOON).until(() -> keeper.views().size() == 3);
+    for (int k = 0; k < 3; k++) {
+      watch.saw(instance("b"), Sight.DISPROVED);
+    }
+    candidatesAre("a");
+    assertThat(keeper.views().getLast().why()).isEqualTo("it is b under another name");
+  }
+
+  /// A registry's entry of a server whose key the operator gave was asked without it.
+  @Test
+  void anEntryWithoutKeyOrCacheTypeIsTheOneThatHasThem() {
+    fixed(typed("mine", "paged", "Bearer k"));
+    keeper.tell(new Report.Fixed(List.of(known("reg-server", "10.0.0.1", 80))));
+    await().atMost(SOON).until(() -> keeper.views().size() == 2);
+    assertThat(candidates()).containsExactly("mine");
   }
 
   @Test

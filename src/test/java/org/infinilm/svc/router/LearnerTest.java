@@ -49,6 +49,9 @@ class LearnerTest {
       if (facts.model().equals("fails")) {
         throw new IllegalStateException("a policy's fault");
       }
+      if (facts.model().equals("overflows")) {
+        throw new StackOverflowError();
+      }
     }
   }
 
@@ -108,8 +111,9 @@ class LearnerTest {
     learner.start();
     offer("fails", USAGE, PLAIN);
     offer("fails", USAGE, PLAIN);
+    offer("overflows", USAGE, PLAIN);
     offer("m", USAGE, PLAIN);
-    awaitTold(3);
+    awaitTold(4);
     assertThat(learner.rates("m").tokens(PLAIN)).isLessThan(2200);
   }
 

@@ -155,4 +155,27 @@ class MetadataTest {
     assertThat(Metadata.same(one, List.of())).isFalse();
     assertThat(Metadata.same(one, null)).isFalse();
   }
+
+  /// `weight: 0.5` was weight 0, which means never, and half a place any number of places.
+  @Test
+  void whatIsNoWholeNumberCountsAsAbsentAndIsNamed() {
+    Object[] odd = {
+      0.5, 1.9, -1, -1L, -0.5, Double.NaN, 1e300, "0.5", "-1", "two", true, List.of()
+    };
+    for (Object o : odd) {
+      assertThat(Metadata.whole(o)).as(String.valueOf(o)).isEqualTo(-1);
+      assertThat(Metadata.odd(Map.of("weight", o)))
+          .containsExactly("weight: " + o + " (expected: a whole number, 0 or more)");
+      assertThat(Metadata.weight(o, 7)).isEqualTo(7);
+      assertThat(Seating.tier(Map.of("tier", o))).isEqualTo(1);
+      assertThat(Metadata.capacityTokens(Map.of("max_cache_len", o), null)).isEqualTo(-1);
+    }
+    for (Object o : new Object[] {8, 8L, 8.0, 8.0f, "8"}) {
+      assertThat(Metadata.whole(o)).isEqualTo(8);
+      assertThat(Metadata.odd(Map.of("weight", o, "other", 0.5))).isEmpty();
+    }
+    assertThat(Metadata.odd(Map.of("weight", 0.5, "max_concurrency", "x".repeat(500))))
+        .hasSize(2)
+        .allMatch(text -> text.length() < 200);
+  }
 }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
@@ -150,6 +151,81 @@ class ProberIT {
     await().atMost(Rig.SOON).until(() -> rig.health().equals("0/1"));
     health.set(HEALTHY);
     await().atMost(Rig.SOON).until(() -> rig.health().equals("1/1"));
+  }
+
+  /// A36: a list that could not be read when its instance came back was left for five minutes.
+  @Test
+  void aListThatIsNotReadableAtTheComebackIsReadSoonAfter() throws Exception {
+    AtomicReference<String> health = new AtomicReference<>(HEALTHY);
+    AtomicReference<String> list = new AtomicReference<>(ok("{\"data\":[{\"id\":\"m1\"}]}"));
+    AtomicInteger asked = new AtomicInteger();
+    Known engine =
+        server(
+            "engine",
+            path -> {
+              if (!path.equals("/v1/models")) {
+                return health.get();
+              }
+              asked.incrementAndGet();
+              return list.get();
+            });
+    rig.start(Ticker.SYSTEM, List.of(engine), "health_interval=0.1");
+    await().atMost(Rig.SOON).until(() -> models("engine").equals(List.of("m1")));
+    list.set("HTTP/1.1 503 Loading\r\nContent-Length: 0\r\n\r\n");
+    out(health);
+    int before = asked.get();
+    await().atMost(Rig.SOON).until(() -> asked.get() > before + 1);
+    list.set(ok("{\"data\":[{\"id\":\"m2\"}]}"));
+    await().atMost(Rig.SOON).until(() -> models("engine").equals(List.of("m2")));
+  }
+
+  private String why(String name) throws Exception {
+    for (JsonNode s : rig.get("/services").path("services")) {
+      if (s.path("name").asText().equals(name)) {
+        return s.path("why_out").asText();
+      }
+    }
+    return "";
+  }
+
+  /// A32: the commonest mistake, a wrong key, stood in the log alone.
+  @Test
+  void whyAListCannotBeReadIsSaidInServices() throws Exception {
+    String none = "\r\nContent-Length: 0\r\n\r\n";
+    Map<String, String> lists =
+        Map.of(
+            "key", "HTTP/1.1 401 No" + none,
+            "moved", "HTTP/1.1 302 Found" + none,
+            "html", ok("<html>"),
+            "odd", ok("{\"data\":{\"id\":\"m\"}}"),
+            "deep", ok("[".repeat(100_000)));
+    List<Known> all = new ArrayList<>();
+    for (String name : lists.keySet()) {
+      all.add(server(name, models(new AtomicReference<>(lists.get(name)))));
+    }
+    rig.launch(Ticker.SYSTEM, all, "health_interval=0.1");
+    for (String name : lists.keySet()) {
+      await()
+          .atMost(Rig.SOON)
+          .untilAsserted(() ->
+              assertThat(why(name))
+                  .startsWith("its models are not known yet; http://127.0.0.1:")
+                  .contains("/v1/models"));
+    }
+    assertThat(why("key")).contains("answers 401").contains("is its api_key_env right?");
+  }
+
+  /// B40: 70 MB of a model list, at each probe again, took the heap of everybody.
+  @Test
+  void aListIsReadUpToABoundAndAHealthAnswerIsNotKept() throws Exception {
+    String large = "x".repeat(5 << 20);
+    String list = ok("{\"data\":[{\"id\":\"" + large + "\"}]}");
+    Known huge = server("huge", path -> path.equals("/v1/models") ? list : ok(large));
+    rig.launch(Ticker.SYSTEM, List.of(huge), "health_interval=0.1");
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(() ->
+            assertThat(why("huge")).endsWith("cannot be read: answer larger than 4194304 bytes"));
   }
 
   /// L14: a sweep waited for 64 places, and instances that hung held them all.

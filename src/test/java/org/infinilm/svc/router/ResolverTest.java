@@ -56,6 +56,9 @@ class ResolverTest {
     if (found == null) {
       throw new UnknownHostException(host);
     }
+    if (found.contains("overflows")) {
+      throw new StackOverflowError();
+    }
     InetAddress[] out = new InetAddress[found.size()];
     for (int k = 0; k < out.length; k++) {
       out[k] = InetAddress.getByAddress(host, InetAddress.ofLiteral(found.get(k)).getAddress());
@@ -117,6 +120,19 @@ class ResolverTest {
     assertThat(addresses("four")).hasSize(1);
     resolver.awaitedAddresses("six");
     assertThat(addresses("six")).hasSize(2);
+  }
+
+  @Test
+  void aLookUpThatEndsInAnErrorIsMadeAgain() {
+    names.put("h", List.of("overflows"));
+    assertThat(addresses("h")).isEmpty();
+    changes("h");
+    assertThat(resolver.failure("h")).isEqualTo("unknown host h");
+    names.put("h", List.of("10.0.0.1"));
+    pass(2);
+    assertThat(addresses("h")).isEmpty();
+    changes("h");
+    assertThat(addresses("h")).containsExactly("10.0.0.1");
   }
 
   @Test

@@ -88,6 +88,31 @@ class RosterTest {
     assertThat(state("a")).isEqualTo(State.EJECTED);
   }
 
+  /// A40: a probe that failed once and has passed since stood there as the reason.
+  @Test
+  void whyItIsOutIsWhatKeepsItOutNow() {
+    table(0, ok("a"), ok("b"), ok("c"), ok("d"));
+    for (int k = 0; k < 3; k++) {
+      saw("a", Event.STRIKE, 1);
+    }
+    saw("b", Event.OUTLIER, 1);
+    for (String name : List.of("a", "b")) {
+      down(name);
+      up(name, 0.1);
+      assertThat(state(name)).isEqualTo(State.EJECTED);
+    }
+    assertThat(entry("a").why()).isEqualTo("it failed requests that others answered");
+    assertThat(entry("b").why()).isEqualTo("it serves far worse than its peers");
+    for (int k = 0; k < 3; k++) {
+      down("a");
+      saw("c", Event.REFUSED, 1);
+    }
+    assertThat(entry("a").why()).as("two reasons, the probes' first").isEqualTo("does not answer");
+    assertThat(entry("c").why()).isEqualTo("connections failed");
+    table(2, known("d", 8100, true, false));
+    assertThat(entry("d").why()).isEqualTo("the registry calls it unhealthy");
+  }
+
   @Test
   void absenceIsFollowedAfterTheGracePeriod() {
     table(0, ok("a"), ok("b"));
@@ -350,6 +375,30 @@ class RosterTest {
     assertThat(state("e"))
         .as("a port that refuses is no matter of shares")
         .isEqualTo(State.EJECTED);
+  }
+
+  /// Counted twice, a broken server that is listed twice could not leave under its second name.
+  @Test
+  void aServerUnderTwoNamesTakesOneShareOfThoseThatMayBeOut() {
+    table(0, ok("a"), ok("b"), ok("b2"));
+    entry("a").server = "1";
+    entry("b").server = "2";
+    entry("b2").server = "2";
+    strike("b", 1);
+    strike("b2", 1);
+    assertThat(state("b")).isEqualTo(State.EJECTED);
+    assertThat(state("b2")).isEqualTo(State.EJECTED);
+    strike("a", 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
+  @Test
+  void twoNamesOfTheOnlyServerAreNoReasonToTakeItOut() {
+    table(0, ok("a"), ok("b"));
+    entry("a").server = "1";
+    entry("b").server = "1";
+    strike("a", 1);
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
   }
 
   @Test

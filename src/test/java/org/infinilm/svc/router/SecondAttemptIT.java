@@ -83,6 +83,17 @@ class SecondAttemptIT {
     assertThat(first).endsWith("\r\n\r\n" + body);
   }
 
+  /// A41: its second name was taken for an instance that had not been tried.
+  @Test
+  void aServerUnderTwoNamesGetsAFailingRequestOnce() throws Exception {
+    ScriptedInstance i = rig.instance("a", ScriptedInstance.CLOSES);
+    rig.registry.add("b", i.port(), Map.of());
+    rig.launch(Ticker.SYSTEM, List.of());
+    await().atMost(Rig.SOON).until(() -> rig.health().equals("1/2"));
+    assertThat(rig.chat().status()).isEqualTo(502);
+    assertThat(i.seen).filteredOn(r -> r.startsWith("POST")).hasSize(1);
+  }
+
   /// One says "busy" and then nothing, the other nothing at all.
   @Test
   void theFirstCauseIsReportedWithItsRetryAfter() throws Exception {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.ConfigException;
@@ -25,7 +26,8 @@ class StaticServicesTest {
       """;
 
   private static List<Known> parse(String json) throws ConfigException {
-    return StaticServices.parse("s.json", json.getBytes(UTF_8));
+    return StaticServices.parse(
+        "s.json", json.getBytes(UTF_8), Map.of("KEY", "sk-1", "BAD", "sk\u00fc"));
   }
 
   private static Known instance(String spec) throws ConfigException {
@@ -70,6 +72,20 @@ class StaticServicesTest {
         "{\"name\":\"x\",\"host\":\"h\",\"port\":1,\"health_url\":\"h/x\"} | :3: services[1].health_url: \"h/x\" (expected: http://host:port/path)",
         "{\"name\":\"x\",\"url\":\"unix:x\"} | :3: services[1].url: \"unix:x\" (expected: unix:/absolute/path)",
         "{\"name\":\"x\",\"url\":\"unix:/x\",\"dns\":\"all\"} | :3: services[1].dns: \"all\" (expected: none for a unix socket)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"cache_type\":\"pages\"} | :3:"
+            + " services[1].cache_type: \"pages\" (expected: paged or static)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"tier\":-1} | :3: services[1].tier: -1 (expected:"
+            + " 0..999999)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"max_concurrency\":1.5} | :3:"
+            + " services[1].max_concurrency: 1.5 (expected: 0..999999)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"api_key_env\":7} | :3: services[1].api_key_env: 7"
+            + " (expected: a text)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"api_key_env\":\"NONE\"} | :3:"
+            + " services[1].api_key_env=NONE: the variable is not set (expected: the instance's"
+            + " key)",
+        "{\"name\":\"x\",\"url\":\"http://h:1\",\"api_key_env\":\"BAD\"} | :3:"
+            + " services[1].api_key_env=BAD: a character beyond ASCII at position 3 (expected: a"
+            + " key of visible ASCII characters)",
         "7 | :3: services[1]: 7 (expected: an object)",
       })
   void aWrongElementIsNamedWithFileAndLine(String element, String message) {
@@ -77,6 +93,31 @@ class StaticServicesTest {
     assertThatThrownBy(() -> parse(doc))
         .isInstanceOf(ConfigException.class)
         .hasMessage("s.json" + message);
+  }
+
+  /// B29: a key named in the file was passed over in silence, and the clients' own keys were sent.
+  @Test
+  void anElementHasTheOptionsOfTheCommandLine() throws Exception {
+    Known k =
+        parse(
+                "[{\"name\":\"n\",\"url\":\"http://h:1\",\"cache_type\":\"static\",\"tier\":2,"
+                    + "\"max_concurrency\":3,\"weight\":4,\"api_key_env\":\"KEY\","
+                    + "\"metadata\":{\"cache_type\":\"paged\",\"max_cache_len\":5}}]")
+            .getFirst();
+    assertThat(k.authorization()).isEqualTo("Bearer sk-1");
+    assertThat(k.cacheType()).isEqualTo(CacheType.STATIC);
+    assertThat(k.metadata()).containsEntry("max_cache_len", 5).containsEntry("max_concurrency", 3L);
+    assertThat(Seating.tier(k.metadata())).isEqualTo(2);
+    Known same =
+        instance(
+            "http://h:1,name=n,cache_type=static,tier=2,max_concurrency=3,weight=4,api_key_env=KEY");
+    assertThat(k.metadata()).containsAllEntriesOf(withoutType(same.metadata()));
+  }
+
+  private static Map<String, Object> withoutType(Map<String, Object> metadata) {
+    Map<String, Object> out = new HashMap<>(metadata);
+    out.remove("type");
+    return out;
   }
 
   @Test
@@ -99,7 +140,7 @@ class StaticServicesTest {
     assertThatThrownBy(() -> parse("[\n{\"name\":\n}]"))
         .isInstanceOf(ConfigException.class)
         .hasMessageStartingWith("s.json:3: ");
-    assertThatThrownBy(() -> StaticServices.file(Path.of("nowhere", "s.json")))
+    assertThatThrownBy(() -> StaticServices.file(Path.of("nowhere", "s.json"), Map.of()))
         .hasMessage(Path.of("nowhere", "s.json") + ": no such file");
   }
 

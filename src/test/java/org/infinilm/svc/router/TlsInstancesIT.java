@@ -359,7 +359,8 @@ class TlsInstancesIT {
             + healthPort
             + "/health\",\"metadata\":{\"type\":\"openai-api\",\"models\":[\"m\"]}}]";
     RawRouter r =
-        new RawRouter(flags, StaticServices.parse("services.json", file.getBytes(ISO_8859_1)));
+        new RawRouter(
+            flags, StaticServices.parse("services.json", file.getBytes(ISO_8859_1), Map.of()));
     open.add(r);
     return r;
   }
