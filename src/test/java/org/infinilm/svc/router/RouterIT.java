@@ -113,7 +113,7 @@ class RouterIT {
   /// A chat body of exactly `bytes` bytes.
   private static byte[] sized(int bytes) {
     int frame = Json.bytes(ask("")).length;
-    return Json.bytes(ask("a".repeat(bytes - frame)));
+    return Json.bytes(ask("ab".repeat(bytes).substring(0, bytes - frame)));
   }
 
   private Client.Reply post(byte[] body) throws Exception {
