@@ -26,6 +26,7 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetAddress;
+import java.time.Duration;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.ClientClock.Phase;
@@ -41,6 +42,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   /// How often a connection that is not read is looked at for its end.
   private static final int LOOK_MILLIS = 100;
+
+  /// How long a connection without a request is not taken for an idle one.
+  private static final long FIRST_REQUEST_TICKS = LoopState.ticks(Duration.ofSeconds(1));
 
   /// By pressure on memory.
   private static final WriteBufferWaterMark[] MARKS = {
@@ -77,6 +81,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   private @Nullable InboundRequest current;
   private long mostBodyBytes;
+  private final long bornTick;
+
+  /// Whether a request has come.
+  private boolean asked;
+
   private boolean continueDue;
   private boolean closing;
   private boolean counted;
@@ -98,6 +107,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     this.peer = peer;
     this.place = place;
     this.clock = new ClientClock(shared.limits, loop.now());
+    this.bornTick = loop.now();
     this.memory = shared.memory.new Share(() -> channel.eventLoop().execute(this::giveUp));
   }
 
@@ -209,6 +219,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private void begin(HttpRequest request) {
+    asked = true;
     clock.enter(Phase.BODY, loop.now());
     asking = request;
     RequestCheck.Refusal no = RequestCheck.refusal(request);
@@ -448,6 +459,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
   }
 
+  /// Whether its first request may still be on its way: whoever has just connected is about to ask.
+  private boolean justCame(long now) {
+    return !asked && now - bornTick < FIRST_REQUEST_TICKS;
+  }
+
   @Override
   public void tick(long now) {
     if (!channel.isActive()) {
@@ -457,7 +473,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     watchMemory(unsent);
     switch (clock.tick(now, unsent, queuedBytes - unsent)) {
       case GOES_ON -> {
-        if (shared.closeIdle && clock.phase() == Phase.IDLE && unsent == 0) {
+        if (shared.closeIdle && clock.phase() == Phase.IDLE && unsent == 0 && !justCame(now)) {
           channel.close();
         }
       }

@@ -15,7 +15,9 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.concurrent.Promise;
 import io.netty.util.internal.PlatformDependent;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -67,12 +69,22 @@ public final class ProxyServer implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(ProxyServer.class);
   private static final Duration LEAST_UNACKED = Duration.ofSeconds(40);
+
+  /// Looks at the queue of the listener before it is closed all the same.
+  private static final int MOST_ROUNDS = 50;
+
+  private static final long ROUND_MILLIS = 1;
+
   private static final int LAST_STEPS = 25;
   private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
   private volatile boolean closed;
   private final Channel listener;
+
+  /// Connections that the listener has taken from the kernel.
+  private final AtomicLong accepts;
+
   private final ChannelGroup connections;
   private final Shared shared;
 
@@ -125,9 +137,14 @@ public final class ProxyServer implements AutoCloseable {
   }
 
   private ProxyServer(
-      EventLoopGroup loops, Channel listener, ChannelGroup connections, Shared shared) {
+      EventLoopGroup loops,
+      Channel listener,
+      AtomicLong accepts,
+      ChannelGroup connections,
+      Shared shared) {
     this.loops = loops;
     this.listener = listener;
+    this.accepts = accepts;
     this.connections = connections;
     this.shared = shared;
   }
@@ -180,8 +197,9 @@ public final class ProxyServer implements AutoCloseable {
       throw new IOException(
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
-    bound.channel().pipeline().addLast(new FailedAccepts());
-    ProxyServer server = new ProxyServer(loops, bound.channel(), connections, shared);
+    AtomicLong accepts = new AtomicLong();
+    bound.channel().pipeline().addFirst(new Accepts(accepts)).addLast(new FailedAccepts());
+    ProxyServer server = new ProxyServer(loops, bound.channel(), accepts, connections, shared);
     Loops.watch(loops, () -> server.closed);
     return server;
   }
@@ -205,6 +223,21 @@ public final class ProxyServer implements AutoCloseable {
         .addLast(new Encoder())
         .addLast(connection);
     return true;
+  }
+
+  /// Counts connections on the listener's loop, before they are handed to theirs.
+  private static final class Accepts extends ChannelInboundHandlerAdapter {
+    private final AtomicLong count;
+
+    Accepts(AtomicLong count) {
+      this.count = count;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object connection) {
+      count.incrementAndGet();
+      ctx.fireChannelRead(connection);
+    }
   }
 
   /// Netty pauses accepting for a second after a failure (out of descriptors); this only notes it.
@@ -261,7 +294,7 @@ public final class ProxyServer implements AutoCloseable {
     if (shared.accepted.get() > 0) {
       TimeUnit.NANOSECONDS.sleep(lameDuck.toNanos());
     }
-    listener.close().awaitUninterruptibly();
+    stopListening();
     shared.closeIdle = true;
     for (long left = grace.toMillis(); left > 0 && shared.live.get() > 0; left -= STEP_MILLIS) {
       TimeUnit.MILLISECONDS.sleep(STEP_MILLIS);
@@ -270,6 +303,31 @@ public final class ProxyServer implements AutoCloseable {
     if (cut > 0) {
       LOG.warn("{} requests were still under way after {} s and are cut", cut, grace.toSeconds());
       cut();
+    }
+  }
+
+  /// Closes the listener when all who have connected are taken in: the kernel resets those who
+  /// still stand in its queue, whatever they have sent already.
+  private void stopListening() {
+    Promise<Void> closed = listener.eventLoop().newPromise();
+    listener.eventLoop().execute(() -> closeWhenQuiet(-1, MOST_ROUNDS, closed));
+    closed.awaitUninterruptibly();
+    for (EventExecutor e : loops) {
+      // connections that were handed to it are counted in
+      e.submit(() -> {}).awaitUninterruptibly();
+    }
+  }
+
+  /// On the listener's loop, which looks at its sockets between two rounds and right before each.
+  private void closeWhenQuiet(long before, int rounds, Promise<Void> closed) {
+    long now = accepts.get();
+    if (now == before || rounds == 0) {
+      listener.close().addListener(f -> closed.setSuccess(null));
+    } else {
+      listener
+          .eventLoop()
+          .schedule(
+              () -> closeWhenQuiet(now, rounds - 1, closed), ROUND_MILLIS, TimeUnit.MILLISECONDS);
     }
   }
 

@@ -7,7 +7,12 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.net.Socket;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -182,6 +187,46 @@ class DrainIT {
           .contains("\r\n1\r\na\r\n")
           .doesNotContain("\r\n0\r\n\r\n");
       drain.join();
+    }
+  }
+
+  /// A refused connection can be tried elsewhere; a request that was sent cannot.
+  @Test
+  void whoHasConnectedWhenTheListenerClosesIsAnswered() throws Exception {
+    rig.start("lame_duck=0", "drain_timeout=60");
+    Queue<String> lost = new ConcurrentLinkedQueue<>();
+    AtomicInteger answered = new AtomicInteger();
+    List<Thread> clients = new ArrayList<>();
+    for (int k = 0; k < 8; k++) {
+      clients.add(Thread.ofVirtual().start(() -> untilRefused(answered, lost)));
+    }
+    await().atMost(Rig.SOON).until(() -> answered.get() > 50);
+    drain();
+    for (Thread c : clients) {
+      c.join();
+    }
+    assertThat(lost).isEmpty();
+  }
+
+  private void untilRefused(AtomicInteger answered, Queue<String> lost) {
+    while (true) {
+      Socket s;
+      try {
+        s = rig.connect();
+      } catch (IOException refused) {
+        return;
+      }
+      try (s) {
+        write(s, Rig.post(Rig.CHAT, "", Rig.BODY));
+        Said said = Said.read(s.getInputStream());
+        if (said.ok()) {
+          answered.incrementAndGet();
+        } else {
+          lost.add(said.status() + " " + said.end() + " " + said.body());
+        }
+      } catch (IOException e) {
+        lost.add(e.toString());
+      }
     }
   }
 }
