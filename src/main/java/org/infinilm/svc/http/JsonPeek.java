@@ -124,6 +124,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private final Look look;
   private final KeyTable<Role> top;
   private Role role = Role.SKIP;
+  private boolean modelGiven;
   private @Nullable String model;
   private @Nullable String modelProblem;
   private @Nullable String promptCacheKey;
@@ -350,17 +351,21 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
           "model: longer than " + JsonString.MOST_KEPT_BYTES + " bytes (expected: a model's name)";
       return;
     }
-    if (text.keptBytes() == 0) {
-      return;
-    }
-    String m = kept();
-    if (model != null && !model.equals(m)) {
-      modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
-    }
-    model = m;
+    modelIs(kept());
   }
 
-  private void modelIs(String what) {
+  /// Null and an empty name are one value: none.
+  private void modelIs(String m) {
+    if (modelGiven && !m.equals(model == null ? "" : model)) {
+      modelProblem =
+          "model: given twice, \"%s\" and \"%s\" (expected: once)"
+              .formatted(model == null ? "" : model, m);
+    }
+    modelGiven = true;
+    model = m.isEmpty() ? model : m;
+  }
+
+  private void modelIsNo(String what) {
     modelProblem = "model: " + what + " (expected: a string)";
   }
 
@@ -376,8 +381,10 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     boolean something = what != Scalar.NULL;
     switch (role()) {
       case MODEL -> {
-        if (something) {
-          modelIs(
+        if (!something) {
+          modelIs("");
+        } else {
+          modelIsNo(
               switch (what) {
                 case TRUE -> "true";
                 case FALSE -> "false";
@@ -411,7 +418,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
       return object ? SKIPPED : IDS;
     }
     switch (r) {
-      case MODEL -> modelIs(object ? "an object" : "an array");
+      case MODEL -> modelIsNo(object ? "an object" : "an array");
       case CACHE_KEY -> promptCacheKey = null;
       case STREAM -> stream = false;
       case CONVERSATION -> conversation = true;

@@ -49,6 +49,7 @@ final class MultipartModel implements BodyPeek.Sink {
   private boolean isModel;
   private boolean inModel;
   private boolean tooLong;
+  private boolean modelGiven;
   private @Nullable String model;
   private @Nullable String modelProblem;
   private int position;
@@ -184,11 +185,15 @@ final class MultipartModel implements BodyPeek.Sink {
     int end = lineBytes - delimiter.length - behindBytes;
     if (tooLong) {
       modelProblem = "model: longer than " + MOST_LINE_BYTES + " bytes (expected: a model's name)";
-    } else if (end > 0) {
-      String m = new String(line, 0, end, UTF_8);
-      if (model != null && !model.equals(m)) {
-        modelProblem = "model: given twice, \"" + model + "\" and \"" + m + "\" (expected: once)";
-      }
+      return;
+    }
+    String m = new String(line, 0, Math.max(0, end), UTF_8);
+    String before = model == null ? "" : model;
+    if (modelGiven && !m.equals(before)) {
+      modelProblem = "model: given twice, \"%s\" and \"%s\" (expected: once)".formatted(before, m);
+    }
+    modelGiven = true;
+    if (!m.isEmpty()) {
       model = m;
       values.add(new Range(valueFrom, valueFrom + end));
     }

@@ -25,5 +25,7 @@ public record Facts(
     @Nullable Usage usage,
     boolean complete) {
   /// Token counts of an answer's `usage`.
+  ///
+  /// @param promptTokens 0 when it tells of the answer alone
   public record Usage(long promptTokens, long completionTokens, long cachedTokens) {}
 }

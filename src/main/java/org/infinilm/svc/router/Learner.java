@@ -103,7 +103,7 @@ final class Learner implements AutoCloseable {
     if (i.tail() != null) {
       expect(f.model(), usage, i.prompt());
     }
-    if (usage != null && usage.promptTokens() > 0) {
+    if (usage != null) {
       learn(f.model(), usage, i.prompt());
       f =
           new Facts(
@@ -125,6 +125,7 @@ final class Learner implements AutoCloseable {
   private void expect(String model, Facts.@Nullable Usage usage, @Nullable Prompt p) {
     boolean off =
         usage != null
+            && usage.promptTokens() > 0
             && p != null
             && isLearnable(p)
             && Math.abs(usage.promptTokens() - rates(model).tokens(p))
@@ -146,8 +147,10 @@ final class Learner implements AutoCloseable {
     if (model.isEmpty() || p == null) {
       return;
     }
-    TokenRates known = room(model).answered(usage.completionTokens());
-    rates.put(model, isLearnable(p) ? known.learned(p, usage.promptTokens()) : known);
+    TokenRates known = room(model);
+    known = usage.completionTokens() > 0 ? known.answered(usage.completionTokens()) : known;
+    boolean prompt = usage.promptTokens() > 0 && isLearnable(p);
+    rates.put(model, prompt ? known.learned(p, usage.promptTokens()) : known);
   }
 
   @Override

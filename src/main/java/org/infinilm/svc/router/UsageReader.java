@@ -17,8 +17,11 @@ final class UsageReader {
 
   private UsageReader() {}
 
-  /// The last usage object in `tail` that can be read, or null.
+  /// The last usage object in `tail` that can be read, or null. Where that one tells of the answer
+  /// alone, as Anthropic's last event does, the prompt is that of one before it, or 0 when `tail`
+  /// has none.
   static @Nullable Usage read(byte[] tail) {
+    Usage last = null;
     for (int at = tail.length - KEY.length; at >= 0; at--) {
       if (tail[at + KEY.length - 1] != '"'
           || !Arrays.equals(tail, at, at + KEY.length, KEY, 0, KEY.length)) {
@@ -30,17 +33,21 @@ final class UsageReader {
       }
       if (brace < tail.length && tail[brace] == '{') {
         Usage u = parse(tail, brace);
-        if (u != null) {
-          return u;
+        if (u != null && u.promptTokens() > 0) {
+          return last == null
+              ? u
+              : new Usage(u.promptTokens(), last.completionTokens(), u.cachedTokens());
         }
+        last = last == null ? u : last;
       }
     }
-    return null;
+    return last;
   }
 
   private static @Nullable Usage parse(byte[] b, int from) {
-    long prompt = -1;
+    long prompt = 0;
     long completion = 0;
+    boolean any = false;
     long cached = 0;
     long apart = 0;
     int depth = 0;
@@ -49,11 +56,17 @@ final class UsageReader {
         if (t == JsonToken.START_OBJECT) {
           depth++;
         } else if (t == JsonToken.END_OBJECT && --depth == 0) {
-          return prompt < 0 ? null : new Usage(prompt + apart, completion, cached + apart);
+          return any ? new Usage(prompt + apart, completion, cached + apart) : null;
         } else if (t == JsonToken.VALUE_NUMBER_INT && p.currentName() != null) {
           switch (p.currentName()) {
-            case "prompt_tokens", "input_tokens" -> prompt = p.getLongValue();
-            case "completion_tokens", "output_tokens" -> completion = p.getLongValue();
+            case "prompt_tokens", "input_tokens" -> {
+              prompt = p.getLongValue();
+              any = true;
+            }
+            case "completion_tokens", "output_tokens" -> {
+              completion = p.getLongValue();
+              any = true;
+            }
             case "cached_tokens" -> cached = p.getLongValue();
             case "cache_read_input_tokens", "cache_creation_input_tokens" ->
                 apart += p.getLongValue();

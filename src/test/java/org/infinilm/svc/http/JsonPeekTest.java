@@ -70,7 +70,6 @@ class JsonPeekTest {
         " \r\n\t{ \"model\" : \"m\" }",
         "{\"mod\\u0065l\":\"m\"}",
         "{\"model\":\"\\u006d\"}",
-        "{\"model\":null,\"model\":\"m\"}",
         "{\"model\":\"m\",\"model\":\"m\"}",
         "{\"model\":\"m\"} and what follows",
       })
@@ -108,6 +107,9 @@ class JsonPeekTest {
         "{\"model\":[\"m\"]} | model: an array",
         "{\"model\":{\"id\":\"m\"}} | model: an object",
         "{\"model\":\"a\",\"model\":\"b\"} | model: given twice, \"a\" and \"b\" (expected: once)",
+        "{\"model\":\"a\",\"model\":null} | model: given twice, \"a\" and \"\" (expected: once)",
+        "{\"model\":null,\"model\":\"a\"} | model: given twice, \"\" and \"a\" (expected: once)",
+        "{\"model\":\"\",\"model\":\"a\"} | model: given twice, \"\" and \"a\" (expected: once)",
       })
   void aModelThatCannotBeUsedIsAProblem(String json, String problem) {
     Peeked p = peek(json);

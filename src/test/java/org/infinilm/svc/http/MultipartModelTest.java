@@ -103,6 +103,8 @@ class MultipartModelTest {
     Peeked p = peek(a + a.replace("~a~", "~b~") + "--b-1--");
     assertThat(p.model()).isNull();
     assertThat(p.modelProblem()).isEqualTo("model: given twice, \"a\" and \"b\" (expected: once)");
+    Peeked none = peek(a + a.replace("~a~", "~~") + "--b-1--");
+    assertThat(none.modelProblem()).contains("\"a\" and \"\"");
   }
 
   @Test

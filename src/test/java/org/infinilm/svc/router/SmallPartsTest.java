@@ -38,6 +38,9 @@ class SmallPartsTest {
         "{\"usage\":{\"input_tokens\":8,\"cache_read_input_tokens\":30,\"cache_creation_input_tokens\":2,\"output_tokens\":6}} | 40 | 6 | 32",
         "{\"usage\":{\"input_tokens\":8,\"cache_read_input_tokens\":null,\"output_tokens\":6}} | 8 | 6 | 0",
         "{\"usage\":{\"input_tokens\":40,\"input_tokens_details\":{\"cached_tokens\":32},\"output_tokens\":6}} | 40 | 6 | 32",
+        // Anthropic's streams: the prompt at the start, the answer at the end
+        "{\"message\":{\"usage\":{\"input_tokens\":20,\"output_tokens\":1}}} {\"usage\":{\"output_tokens\":800}} | 20 | 800 | 0",
+        "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":800}} | 0 | 800 | 0",
         "{\"text\":\"\\\"usage\\\"\",\"usage\":{\"prompt_tokens\":2}} | 2 | 0 | 0",
       })
   void usageIsFoundInTheEndOfAnAnswer(String tail, long prompt, long completion, long cached) {
