@@ -79,6 +79,10 @@ public final class ProxyServer implements AutoCloseable {
   private static final int STEP_MILLIS = 20;
 
   private final EventLoopGroup loops;
+
+  /// Accepts connections and does nothing else: who connects is never kept waiting.
+  private final EventLoopGroup acceptor;
+
   private volatile boolean closed;
   private final Channel listener;
 
@@ -138,11 +142,13 @@ public final class ProxyServer implements AutoCloseable {
 
   private ProxyServer(
       EventLoopGroup loops,
+      EventLoopGroup acceptor,
       Channel listener,
       AtomicLong accepts,
       ChannelGroup connections,
       Shared shared) {
     this.loops = loops;
+    this.acceptor = acceptor;
     this.listener = listener;
     this.accepts = accepts;
     this.connections = connections;
@@ -171,9 +177,10 @@ public final class ProxyServer implements AutoCloseable {
           direct);
     }
     EventLoopGroup loops = Loops.group(options.threads(), "data");
+    EventLoopGroup acceptor = Loops.group(1, "accept");
     ChannelFuture bound =
         new ServerBootstrap()
-            .group(loops)
+            .group(acceptor, loops)
             .channel(Loops.serverChannel())
             .option(ChannelOption.SO_BACKLOG, 4096)
             .option(ChannelOption.SO_REUSEADDR, true)
@@ -194,13 +201,16 @@ public final class ProxyServer implements AutoCloseable {
             .awaitUninterruptibly();
     if (!bound.isSuccess()) {
       loops.shutdownGracefully();
+      acceptor.shutdownGracefully();
       throw new IOException(
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
     AtomicLong accepts = new AtomicLong();
     bound.channel().pipeline().addFirst(new Accepts(accepts)).addLast(new FailedAccepts());
-    ProxyServer server = new ProxyServer(loops, bound.channel(), accepts, connections, shared);
+    ProxyServer server =
+        new ProxyServer(loops, acceptor, bound.channel(), accepts, connections, shared);
     Loops.watch(loops, () -> server.closed);
+    Loops.watch(acceptor, () -> server.closed);
     return server;
   }
 
@@ -363,6 +373,7 @@ public final class ProxyServer implements AutoCloseable {
     connections.close().awaitUninterruptibly();
     shared.readers.shutdown();
     loops.shutdownGracefully();
+    acceptor.shutdownGracefully();
   }
 
   /// Encodes answers whose framing fields are set already.

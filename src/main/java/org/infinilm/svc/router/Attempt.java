@@ -27,7 +27,10 @@ final class Attempt implements UpstreamEvents {
 
     void pause();
 
-    void ended(boolean byClose);
+    /// Whether an answer that ends here is all that it promised to be.
+    boolean isWhole(boolean byClose);
+
+    void ended();
 
     void failed(Failure failure);
   }
@@ -113,9 +116,14 @@ final class Attempt implements UpstreamEvents {
   }
 
   /// Whether the instance itself may be asked once more, by another way: a kept connection turned
-  /// out to be closed, or one address of several did not answer.
+  /// out to be closed, or one address of several could not be connected to.
   boolean anotherWay(Failure f) {
-    return f.kind() == Failure.Kind.CLOSED_STALE || elsewhere;
+    return f.kind() == Failure.Kind.CLOSED_STALE || (elsewhere && f.kind().nothingSent());
+  }
+
+  /// Whether the address that failed is one of several, of which another may do better.
+  boolean hasOtherAddress() {
+    return elsewhere;
   }
 
   /// The same once more, in the seat of this one, over a connection of its own.
@@ -212,13 +220,18 @@ final class Attempt implements UpstreamEvents {
 
   @Override
   public void ended(boolean byClose) {
-    if (!over) {
-      over = true;
-      vouch();
-      // The client's next request may be read before this thread goes on: the seat is free by then.
-      countOut();
-      owner.ended(byClose);
+    if (over) {
+      return;
     }
+    if (!owner.isWhole(byClose)) {
+      failed(new Failure(Failure.Kind.CLOSED_MID_ANSWER, "closed before the stream's last event"));
+      return;
+    }
+    over = true;
+    vouch();
+    // The client's next request may be read before this thread goes on: the seat is free by then.
+    countOut();
+    owner.ended();
   }
 
   @Override

@@ -138,7 +138,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     if (target == null) {
       // it left between the table that was chosen from and this one
       placement.giveBack(s);
-      retries.failed(i, new Failure(Kind.CONNECT_REFUSED, "it left the fleet"));
+      retries.failed(i, new Failure(Kind.CONNECT_REFUSED, "it left the fleet"), false);
       stage = Stage.CHOOSE;
     } else {
       Reason why = retries.any() ? Reason.RETRY : s.why();
@@ -239,11 +239,12 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   }
 
   @Override
-  public void ended(boolean byClose) {
-    if (byClose && reply.cutByClose()) {
-      failed(new Failure(Kind.CLOSED_MID_ANSWER, "closed before the stream's last event"));
-      return;
-    }
+  public boolean isWhole(boolean byClose) {
+    return !byClose || !reply.cutByClose();
+  }
+
+  @Override
+  public void ended() {
     if (movedForLength()) {
       return;
     }
@@ -268,7 +269,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       return;
     }
     a.countOut();
-    retries.failed(a.instance(), f);
+    retries.failed(a.instance(), f, a.hasOtherAddress() && !f.kind().nothingSent());
     if (retries.mayRepeat(question, f)) {
       plane.metrics().retry(f.kind().name().toLowerCase(Locale.ROOT));
       chooseAgain();

@@ -81,6 +81,9 @@ final class OutlierWatch {
         m.late = sample.pace().late();
         failures |= sample.bad() > 0 || m.late;
         window.add(sample);
+      } else {
+        // what led to a verdict counts in no other one
+        beginsAnew(e);
       }
     }
     for (String name : Outliers.of(window)) {
@@ -111,6 +114,16 @@ final class OutlierWatch {
       m.goodBefore = slots.at(e.slot).goodOnes();
       m.paceBefore = pace(slots.at(e.slot));
     }
+  }
+
+  private void beginsAnew(Roster.Entry e) {
+    Slot s = slots.at(e.slot);
+    Counted m = counted(e);
+    m.goodBefore = s.goodOnes();
+    m.badBefore = s.badOnes();
+    m.paceBefore = pace(s);
+    m.late = false;
+    m.wasLate = false;
   }
 
   private static Outliers.Pace pace(Slot s) {

@@ -21,6 +21,10 @@ final class Reading implements InboundEvents {
   /// Larger bodies are read apart; a few milliseconds' worth.
   private static final int LARGE_BYTES = 1 << 20;
 
+  /// Encoded bodies of no more are read at once: with the bound on what a coding may expand to,
+  /// that is little too, and they need not wait for others' large ones.
+  private static final int SMALL_BYTES = 1024;
+
   private final Plane plane;
   private final Inbound in;
   private final Account account;
@@ -55,7 +59,7 @@ final class Reading implements InboundEvents {
     RequestHead h = in.head();
     return h.method().equals("POST")
         && (in.body().readableBytes() > LARGE_BYTES
-            || (in.body().isReadable() && h.header("content-encoding") != null));
+            || (in.body().readableBytes() > SMALL_BYTES && h.header("content-encoding") != null));
   }
 
   private Read read() {

@@ -73,7 +73,7 @@ final class Retries {
   }
 
   boolean any() {
-    return !tried.isEmpty();
+    return first != null;
   }
 
   /// What the client is told when nobody is left: the first failure, else `otherwise`.
@@ -183,7 +183,9 @@ final class Retries {
   }
 
   /// Notes a failed attempt.
-  void failed(Instance i, Failure f) {
+  ///
+  /// @param elsewhere whether another address of the instance may do better: it may be asked again
+  void failed(Instance i, Failure f, boolean elsewhere) {
     if (first == null) {
       first = ApiError.of(f, i.name());
     }
@@ -192,7 +194,9 @@ final class Retries {
     } else {
       counted++;
     }
-    note(i, Why.FAILED);
+    if (!elsewhere) {
+      note(i, Why.FAILED);
+    }
     Sight s = Sight.of(f.kind());
     if (s == Sight.CLOSED || s == Sight.BAD_ANSWER || f.kind() == Kind.TIMEOUT_FIRST_BYTE) {
       suspects = with(suspects, i);

@@ -12,6 +12,7 @@ import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -21,6 +22,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// A host with several addresses, of which some refuse connections, on real sockets.
 class AddressesIT {
+  private static final int MANY = 6;
+
   private final List<FakeEngine> engines = new ArrayList<>();
   private Rig rig;
 
@@ -37,6 +40,13 @@ class AddressesIT {
   }
 
   private static InetAddress[] look(String host) throws UnknownHostException {
+    if (host.equals("many.test")) {
+      InetAddress[] all = new InetAddress[MANY];
+      for (int k = 0; k < MANY; k++) {
+        all[k] = InetAddress.ofLiteral("127.0.0." + (k + 1));
+      }
+      return all;
+    }
     if (!host.equals("several.test")) {
       throw new UnknownHostException(host);
     }
@@ -191,5 +201,48 @@ class AddressesIT {
       }
     }
     throw new IOException("the queue of " + s + " does not fill");
+  }
+
+  /// A request that ends an engine must not end one behind each address.
+  @Test
+  void aRequestThatEveryAddressFailsOnIsSentThreeTimes() throws Exception {
+    List<Closeable> open = new ArrayList<>();
+    AtomicInteger sent = new AtomicInteger();
+    try {
+      int port = 0;
+      for (int k = 1; k <= MANY; k++) {
+        ServerSocket s = new ServerSocket(port, 50, InetAddress.ofLiteral("127.0.0." + k));
+        port = s.getLocalPort();
+        open.add(s);
+        Thread.ofVirtual().start(() -> takesAndCloses(s, sent));
+      }
+      rig.start(Ticker.SYSTEM, List.of(fixed("a", "many.test", port, 1)), "health_interval=60");
+      Said said = rig.chat();
+      assertThat(said.status()).isEqualTo(502);
+      assertThat(sent.get()).isEqualTo(3);
+      assertThat(rig.decision().path("attempts").asInt()).isEqualTo(3);
+    } finally {
+      for (Closeable c : open) {
+        c.close();
+      }
+    }
+  }
+
+  private static void takesAndCloses(ServerSocket at, AtomicInteger sent) {
+    try {
+      while (true) {
+        try (Socket s = at.accept()) {
+          Talk t = new Talk(s);
+          String head = t.anyHead();
+          if (head.startsWith("POST ")) {
+            sent.incrementAndGet();
+          } else {
+            t.say(Rig.answer(200, "", "{\"status\":\"healthy\"}"));
+          }
+        }
+      }
+    } catch (IOException end) {
+      // the test is over
+    }
   }
 }

@@ -12,6 +12,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What takes an instance out of service and what brings it back, on real sockets.
 class CircuitIT {
@@ -198,16 +200,23 @@ class CircuitIT {
         });
   }
 
-  /// A head that was well is not yet an answer.
-  @Test
-  void whoBreaksEveryStreamIsOutWithFewRequestsToo() throws Exception {
+  /// A head that was well is not yet an answer, nor is an end that is nothing but a closed
+  /// connection.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoBreaksEveryStreamIsOutWithFewRequestsToo(boolean byClose) throws Exception {
+    String head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
     rig.instance(
         "a",
         (self, t) -> {
           self.take(t);
-          t.say(
-              "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ndata:\r\n");
-          t.reset();
+          if (byClose) {
+            t.say(head + "Connection: close\r\n\r\ndata: {}\n\n");
+            t.close();
+          } else {
+            t.say(head + "Transfer-Encoding: chunked\r\n\r\n5\r\ndata:\r\n");
+            t.reset();
+          }
         });
     rig.good("b");
     rig.start();
