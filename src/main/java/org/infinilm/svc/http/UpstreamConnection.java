@@ -7,7 +7,9 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoop;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.PrematureChannelClosureException;
+import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpChunkedInput;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
@@ -17,6 +19,7 @@ import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.stream.ChunkedWriteHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
@@ -73,7 +76,11 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// Puts a connection's handlers on `channel`, which is new.
   static UpstreamConnection install(Channel channel, Origin origin, LoopState loop) {
     UpstreamConnection c = new UpstreamConnection(channel, origin, loop);
-    channel.pipeline().addLast(c.decoder, new HttpRequestEncoder(), c);
+    channel.pipeline().addLast(c.decoder, new HttpRequestEncoder());
+    if (channel.pipeline().context(SslHandler.class) != null) {
+      channel.pipeline().addLast(new ChunkedWriteHandler());
+    }
+    channel.pipeline().addLast(c);
     return c;
   }
 
@@ -114,7 +121,20 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     call = c;
     FullHttpRequest request = c.over(this);
     decoder.expect(request.method().equals(HttpMethod.HEAD));
-    c.quietly(() -> channel.writeAndFlush(request).addListener((ChannelFuture f) -> written(f, c)));
+    c.quietly(() -> write(request).addListener((ChannelFuture f) -> written(f, c)));
+  }
+
+  /// Writes it whole, or, where it is encrypted on the way, as the socket takes it: the encrypted
+  /// copy of a large body is memory that nobody counts.
+  private ChannelFuture write(FullHttpRequest request) {
+    if (request.content().readableBytes() <= Pieces.PIECE_BYTES
+        || channel.pipeline().context(ChunkedWriteHandler.class) == null) {
+      return channel.writeAndFlush(request);
+    }
+    channel.write(
+        new DefaultHttpRequest(
+            request.protocolVersion(), request.method(), request.uri(), request.headers()));
+    return channel.writeAndFlush(new HttpChunkedInput(new Pieces(request.content())));
   }
 
   /// A write may fail before the call that began it has returned, and before what the instance had

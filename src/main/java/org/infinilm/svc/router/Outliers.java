@@ -87,6 +87,10 @@ final class Outliers {
       return all() >= LEAST || (good == 0 && bad >= LEAST_OF_NOTHING);
     }
 
+    private boolean isLike(Sample o) {
+      return kind.equals(o.kind);
+    }
+
     private boolean peerOf(Sample o) {
       if (models.isEmpty() || o.models.isEmpty()) {
         return models.isEmpty() && o.models.isEmpty();
@@ -122,18 +126,26 @@ final class Outliers {
     return true;
   }
 
+  /// Instances of another kind get other requests, of which all may be a client's fault: they show
+  /// no more than that one answers nothing at all.
   private static boolean fails(Sample s, List<Sample> window) {
+    boolean alike = false;
+    for (Sample p : window) {
+      alike |= !p.name().equals(s.name()) && p.all() > 0 && p.isLike(s) && p.peerOf(s);
+    }
     long requests = 0;
     double rates = 0;
     int peers = 0;
     for (Sample p : window) {
-      if (!p.name().equals(s.name()) && p.all() > 0 && p.peerOf(s)) {
+      if (!p.name().equals(s.name()) && p.all() > 0 && p.peerOf(s) && (!alike || p.isLike(s))) {
         requests += p.all();
         rates += p.rate();
         peers++;
       }
     }
-    return requests >= LEAST && s.rate() < rates / peers - MARGIN;
+    return requests >= LEAST
+        && s.rate() < rates / peers - MARGIN
+        && (alike || (s.good() == 0 && s.all() >= LEAST));
   }
 
   private static boolean crawls(Sample s, List<Sample> window) {
@@ -141,10 +153,7 @@ final class Outliers {
     double paces = 0;
     int peers = 0;
     for (Sample p : window) {
-      if (!p.name().equals(s.name())
-          && p.kind().equals(s.kind())
-          && p.pace().streams() > 0
-          && p.peerOf(s)) {
+      if (!p.name().equals(s.name()) && p.isLike(s) && p.pace().streams() > 0 && p.peerOf(s)) {
         streams += p.pace().streams();
         paces += p.pace().perWork();
         peers++;

@@ -51,6 +51,10 @@ class OutliersTest {
         // others get other requests: the size rule's large ones, those of a reserve, long
         // conversations
         "a:m:100:0:50:paged; b:m:100:0:9000:static | -",
+        "a:m:100:0:50:paged; b:m:10:40:50:static | -",
+        "a:m:100:0:50:paged; b:m:0:19:0:static | -",
+        "a:m:100:0:50:paged; b:m:0:20:0:static | b",
+        "a:m:100:0:50:paged; c:m:40:0:50:static; b:m:10:40:50:static | b",
         "a:m:100:0:50:paged; c:m:100:0:900:static; b:m:100:0:9100:static | b",
         "a:m:100:0:50:paged:100; b:m:100:0:1300:paged:60000 | -",
         "a:m:100:0:50:paged:100; b:m:100:0:9300:paged:60000 | b",
