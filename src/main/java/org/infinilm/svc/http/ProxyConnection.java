@@ -24,6 +24,7 @@ import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
+import io.netty.util.NetUtil;
 import io.netty.util.ReferenceCountUtil;
 import java.net.InetAddress;
 import java.time.Duration;
@@ -272,7 +273,8 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     head = null;
     ByteBuf whole = body.take(channel.alloc());
-    InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peer.getHostAddress());
+    InboundRequest r =
+        new InboundRequest(this, channel, loop, h, whole, NetUtil.toAddressString(peer));
     current = r;
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);

@@ -29,8 +29,44 @@ final class Account {
     this.startNanos = plane.ticker().nanos();
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
-    String asked = in.head().path();
-    this.path = asked.length() > MOST_PATH ? asked.substring(0, MOST_PATH) + "..." : asked;
+    this.path = shortened(in.head().path());
+  }
+
+  private static String shortened(String path) {
+    return path.length() > MOST_PATH ? path.substring(0, MOST_PATH) + "..." : path;
+  }
+
+  /// Records what was refused before it was a request: what is not known of it is a hyphen. On any
+  /// thread.
+  static void refused(
+      Plane plane, String requestId, @Nullable String method, String path, ApiError e) {
+    plane.metrics().refused(e.outcome());
+    plane
+        .decisions()
+        .put(
+            new Decisions.Decision(
+                plane.decisions().claim(),
+                requestId,
+                plane.ticker().now().toEpochMilli(),
+                method == null ? "-" : method,
+                path.isEmpty() ? "-" : shortened(path),
+                "",
+                0,
+                0,
+                0,
+                null,
+                null,
+                null,
+                Roll.NONE,
+                List.of(),
+                e.outcome(),
+                e.status(),
+                0,
+                0,
+                0,
+                0,
+                0,
+                0));
   }
 
   String requestId() {

@@ -16,7 +16,18 @@ import org.infinilm.svc.http.RequestHead;
 /// @param trusted whose chains are believed and continued; empty: everybody's
 record Forwarding(List<IpSubnetFilterRule> trusted) {
   private static final List<String> CLAIMS =
-      List.of("forwarded", "x-forwarded-host", "x-forwarded-proto", "x-real-ip");
+      List.of(
+          "forwarded",
+          "x-forwarded-host",
+          "x-forwarded-proto",
+          "x-forwarded-port",
+          "x-forwarded-prefix",
+          "x-forwarded-server",
+          "x-forwarded-ssl",
+          "x-original-forwarded-for",
+          "x-real-ip",
+          "x-client-ip",
+          "true-client-ip");
 
   /// @param ranges `10.0.0.0/8, ::1/128, 192.168.1.7`
   /// @param place where they were given, for errors

@@ -46,8 +46,9 @@ final class RouterFront implements Front {
   }
 
   private Response told(ApiError e, String path, Asked asked) {
-    plane.metrics().refused(e.outcome());
-    return e.response(plane.ids().of(asked.requestId()), Route.of(path).errors());
+    String id = plane.ids().of(asked.requestId());
+    Account.refused(plane, id, asked.method(), path, e);
+    return e.response(id, Route.of(path).errors());
   }
 
   private static String path(@Nullable String target) {

@@ -66,7 +66,7 @@ class ForwardingTest {
       assertThat(said("10.0.0.0/8, ::1", peer, CHAIN))
           .contains("value=" + peer + "]")
           .doesNotContain("1.1.1.1")
-          .contains("forwarded", "x-real-ip");
+          .contains("forwarded", "x-real-ip", "x-forwarded-port", "true-client-ip");
     }
     assertThat(said("10.0.0.0/8,::1", "::1", CHAIN)).contains("1.1.1.1, 2.2.2.2, ::1");
   }

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.net.Socket;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -53,6 +54,11 @@ class RefusalFormsIT {
     Said chat = said("POST /v1/chat/completions" + rest);
     assertThat(chat.status()).isEqualTo(status);
     assertThat(chat.body()).contains("\"param\":null").doesNotContain("\"type\":\"error\"");
+    // one line and one decision a request, whoever refused it
+    JsonNode d = rig.decision();
+    assertThat(d.path("request_id").asText()).isEqualTo(chat.field("x-request-id"));
+    assertThat(d.path("path").asText()).isEqualTo("/v1/chat/completions");
+    assertThat(d.path("status").asInt()).isEqualTo(status);
   }
 
   @Test
