@@ -54,6 +54,8 @@ record Circuit(
     CONNECTED,
     /// It succeeds far less often than its peers.
     OUTLIER,
+    /// It was gone and is there again: what it answered before may be over.
+    RESTARTED,
     /// Its trial was offered for long, and nobody took it.
     UNASKED,
     /// Time has passed.
@@ -85,6 +87,10 @@ record Circuit(
   }
 
   private static final int MOST_LEVEL = 30;
+
+  /// A refused connection costs little, and one that stands is proof: the pause grows so far.
+  private static final long MOST_HARD_TIMES = 8;
+
   private static final double FIRST_SHARE = 0.1;
   private static final double JITTER = 0.25;
 
@@ -117,7 +123,7 @@ record Circuit(
           phase == Phase.SLOW_START && now - untilNanos >= 0
               ? new Circuit(Phase.CLOSED, strikes, refusals, level, false, now, 0)
               : this;
-      case UNASKED -> this;
+      case RESTARTED, UNASKED -> this;
     };
   }
 
@@ -125,6 +131,7 @@ record Circuit(
     boolean over = now - untilNanos >= 0;
     return switch (e) {
       case TIME -> !hard && over ? tried(now) : this;
+      case RESTARTED -> hard ? this : tried(now);
       case CONNECTED -> hard && over ? (strikes > 0 ? tried(now) : started(now, rules)) : this;
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->
@@ -139,7 +146,7 @@ record Circuit(
       case STRIKE -> opened(false, now, jitter, rules);
       case REFUSED -> opened(true, now, jitter, rules).counting(1, 0);
       case UNASKED -> started(now, rules);
-      case TIME, CONNECTED, OUTLIER -> this;
+      case RESTARTED, TIME, CONNECTED, OUTLIER -> this;
     };
   }
 
@@ -163,7 +170,11 @@ record Circuit(
             : 0;
     int before = Math.max(0, level - calm);
     long first = byConnection ? rules.hardPauseNanos() : rules.softPauseNanos();
-    double pause = Math.min((double) rules.mostPauseNanos(), first * Math.pow(2, before));
+    long most =
+        byConnection
+            ? Math.min(rules.mostPauseNanos(), MOST_HARD_TIMES * first)
+            : rules.mostPauseNanos();
+    double pause = Math.min((double) most, first * Math.pow(2, before));
     long jittered = (long) (pause * (1 - JITTER + 2 * JITTER * jitter));
     return new Circuit(
         Phase.OPEN, 0, 0, Math.min(MOST_LEVEL, before + 1), byConnection, now, now + jittered);

@@ -330,6 +330,9 @@ final class Roster {
     State before = e.state();
     boolean stood = e.stands();
     e.probeSeconds = seconds;
+    if (e.failuresInARow > 0 && !e.refusedService) {
+      e.circuit = e.circuit.next(Event.RESTARTED, false, now, jitter, rules);
+    }
     e.failuresInARow = 0;
     e.refusedService = false;
     e.verdict = UP;
@@ -412,7 +415,7 @@ final class Roster {
         }
       }
       case STRIKE, REFUSED -> e.errors++;
-      case CONNECTED, OUTLIER, UNASKED, TIME -> {}
+      case CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
     }
     return before != e.state() || stood != e.stands();
   }

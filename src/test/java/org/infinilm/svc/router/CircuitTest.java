@@ -23,8 +23,8 @@ class CircuitTest {
     circuit = circuit.next(e, true, now, 0.5, RULES);
   }
 
-  /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier, `U` unasked; `+n`
-  /// lets n seconds pass.
+  /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier, `U` unasked, `N`
+  /// restarted; `+n` lets n seconds pass.
   private void play(String script) {
     for (String step : script.strip().split("\\s+")) {
       if (step.startsWith("+")) {
@@ -41,6 +41,7 @@ class CircuitTest {
               case 'C' -> Event.CONNECTED;
               case 'O' -> Event.OUTLIER;
               case 'U' -> Event.UNASKED;
+              case 'N' -> Event.RESTARTED;
               default -> throw new IllegalArgumentException(step);
             });
       }
@@ -97,6 +98,12 @@ class CircuitTest {
     "SSS +5 R +1 C, OPEN",
     "SSS +5 R +2 C, HALF_OPEN",
     "SSS +5 R +2 C S, OPEN",
+    // who was gone and is back is tried at once
+    "SSS N, HALF_OPEN",
+    "SSS N A, SLOW_START",
+    "SSS N S, OPEN",
+    "RRR N, OPEN",
+    "N, CLOSED",
     // slow start can fail
     "SSS +5 A SSS, OPEN",
     "SSS +5 A RRR, OPEN",

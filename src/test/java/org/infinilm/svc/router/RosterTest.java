@@ -97,7 +97,7 @@ class RosterTest {
     }
     saw("b", Event.OUTLIER, 1);
     for (String name : List.of("a", "b")) {
-      down(name);
+      roster.down(name, "answers 503", true, null, 0, 0.5);
       up(name, 0.1);
       assertThat(state(name)).isEqualTo(State.EJECTED);
     }
@@ -111,6 +111,19 @@ class RosterTest {
     assertThat(entry("c").why()).isEqualTo("connections failed");
     table(2, known("d", 8100, true, false));
     assertThat(entry("d").why()).isEqualTo("the registry calls it unhealthy");
+  }
+
+  /// A new process need not sit out the pause of the one that died.
+  @Test
+  void whoWasGoneAndIsThereAgainIsTriedAtOnce() {
+    table(0, ok("a"), ok("b"));
+    for (int k = 0; k < 3; k++) {
+      saw("a", Event.STRIKE, 1);
+    }
+    down("a");
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    up("a", 0.1);
+    assertThat(state("a")).isEqualTo(State.TRIAL);
   }
 
   @Test
