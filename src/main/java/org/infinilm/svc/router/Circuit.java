@@ -91,6 +91,11 @@ record Circuit(
   /// A refused connection costs little, and one that stands is proof: the pause grows so far.
   private static final long MOST_HARD_TIMES = 8;
 
+  /// A trial may have failed by its request, and costs one that is repeated.
+  private static final long MOST_TRIAL_TIMES = 4;
+
+  private static final long MOST_TIMES = 1000;
+
   private static final double FIRST_SHARE = 0.1;
   private static final double JITTER = 0.25;
 
@@ -170,10 +175,9 @@ record Circuit(
             : 0;
     int before = Math.max(0, level - calm);
     long first = byConnection ? rules.hardPauseNanos() : rules.softPauseNanos();
-    long most =
-        byConnection
-            ? Math.min(rules.mostPauseNanos(), MOST_HARD_TIMES * first)
-            : rules.mostPauseNanos();
+    long times =
+        byConnection ? MOST_HARD_TIMES : phase == Phase.HALF_OPEN ? MOST_TRIAL_TIMES : MOST_TIMES;
+    long most = Math.min(rules.mostPauseNanos(), times * first);
     double pause = Math.min((double) most, first * Math.pow(2, before));
     long jittered = (long) (pause * (1 - JITTER + 2 * JITTER * jitter));
     return new Circuit(
