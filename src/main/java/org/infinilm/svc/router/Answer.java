@@ -33,6 +33,9 @@ final class Answer {
           "x-infini-attempts",
           "x-infini-queue-ms");
 
+  /// The one of them that is not set each time.
+  private static final List<String> QUEUE_FIELD = List.of("x-infini-queue-ms");
+
   private final Inbound in;
   private final Question question;
   private final ResponseHead head;
@@ -84,9 +87,11 @@ final class Answer {
     return begun;
   }
 
-  void begin(List<Header> fields) {
+  /// @param fields to set
+  /// @param shown whether they tell of the decision
+  void begin(List<Header> fields, boolean shown) {
     begun = true;
-    in.relayHead(head, new HeadPatch(DECISION_FIELDS, fields));
+    in.relayHead(head, new HeadPatch(shown ? QUEUE_FIELD : DECISION_FIELDS, fields));
   }
 
   void slice(ByteBuf slice) {

@@ -89,12 +89,10 @@ record Circuit(
   private static final int MOST_LEVEL = 30;
 
   /// A refused connection costs little, and one that stands is proof: the pause grows so far.
-  private static final long MOST_HARD_TIMES = 8;
+  private static final double MOST_HARD_TIMES = 8;
 
   /// A trial may have failed by its request, and costs one that is repeated.
-  private static final long MOST_TRIAL_TIMES = 4;
-
-  private static final long MOST_TIMES = 1000;
+  private static final double MOST_TRIAL_TIMES = 4;
 
   private static final double FIRST_SHARE = 0.1;
   private static final double JITTER = 0.25;
@@ -175,10 +173,13 @@ record Circuit(
             : 0;
     int before = Math.max(0, level - calm);
     long first = byConnection ? rules.hardPauseNanos() : rules.softPauseNanos();
-    long times =
-        byConnection ? MOST_HARD_TIMES : phase == Phase.HALF_OPEN ? MOST_TRIAL_TIMES : MOST_TIMES;
-    long most = Math.min(rules.mostPauseNanos(), times * first);
-    double pause = Math.min((double) most, first * Math.pow(2, before));
+    double doubled = first * Math.pow(2, before);
+    if (byConnection) {
+      doubled = Math.min(doubled, MOST_HARD_TIMES * first);
+    } else if (phase == Phase.HALF_OPEN) {
+      doubled = Math.min(doubled, MOST_TRIAL_TIMES * first);
+    }
+    double pause = Math.min((double) rules.mostPauseNanos(), doubled);
     long jittered = (long) (pause * (1 - JITTER + 2 * JITTER * jitter));
     return new Circuit(
         Phase.OPEN, 0, 0, Math.min(MOST_LEVEL, before + 1), byConnection, now, now + jittered);

@@ -8,7 +8,6 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Failure;
-import org.infinilm.svc.http.Failure.Kind;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite.Rewritten;
@@ -138,7 +137,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     if (target == null) {
       // it left between the table that was chosen from and this one
       placement.giveBack(s);
-      retries.failed(i, new Failure(Kind.CONNECT_REFUSED, "it left the fleet"), false);
+      retries.left(i);
       stage = Stage.CHOOSE;
     } else {
       Reason why = retries.any() ? Reason.RETRY : s.why();

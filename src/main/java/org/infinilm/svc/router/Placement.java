@@ -134,11 +134,10 @@ final class Placement implements Waiting.Owner {
         idle.add(i);
       }
     }
+    account.waited();
     if (!idle.isEmpty() && choose(now.instead(idle)) instanceof Choice.Send s) {
-      account.waited();
       owner.placed(s);
     } else {
-      account.waited();
       owner.noPlace(overloaded(w));
     }
   }
@@ -218,7 +217,6 @@ final class Placement implements Waiting.Owner {
   @Override
   public void waitedTooLong(Choice.Wait w) {
     waiting = null;
-    account.waited();
     lastResort(w);
   }
 }

@@ -96,7 +96,8 @@ final class Reply {
       quiet.heard();
     }
     if (!a.begun()) {
-      a.begin(Answer.decision(account, question, from, plane.config().decisionHeaders()));
+      boolean shown = plane.config().decisionHeaders();
+      a.begin(Answer.decision(account, question, from, shown), shown);
     }
     return a;
   }

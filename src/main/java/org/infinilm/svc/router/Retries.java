@@ -203,6 +203,14 @@ final class Retries {
     }
   }
 
+  /// Notes that an instance left the fleet before it could be asked.
+  void left(Instance i) {
+    if (first == null) {
+      first = ApiError.of(new Failure(Kind.CONNECT_REFUSED, "it left the fleet"), i.name());
+    }
+    note(i, Why.FAILED);
+  }
+
   /// Whether the request may be sent again after this failure.
   boolean mayRepeat(Question q, Failure f) {
     boolean may =
