@@ -40,8 +40,8 @@ class CostProfileTest {
         name + " " + decode.get(decode.size() / 2) + " " + decode.getLast() + " " + prefill);
     assertThat(decode.get(decode.size() / 2)).isLessThan(0.025);
     assertThat(decode.getLast()).isLessThan(0.2);
-    assertThat(prefill.get(prefill.size() / 2)).isLessThan(0.05);
-    assertThat(prefill.getLast()).isLessThan(0.35);
+    assertThat(prefill.get(prefill.size() / 2)).isLessThan(0.03);
+    assertThat(prefill.getLast()).isLessThan(0.15);
   }
 
   @Test

@@ -59,7 +59,8 @@ class LeapCoreFuzz {
       }
       int max = 1 + random.nextInt(120);
       int output = 1 + random.nextInt(max);
-      out.add(new Arrival((double) at, new LeapJob(k, prompt, output, max, 0, 0, 1 + text, shared)));
+      out.add(
+          new Arrival((double) at, new LeapJob(k, prompt, output, max, 0, 0, 1 + text, shared)));
     }
     return out;
   }
