@@ -237,8 +237,7 @@ final class FleetRun {
             true,
             s.ask,
             s.forecast(),
-            stalled,
-            0));
+            stalled));
     if (w != null) {
       Choice.Send way =
           w.until().ways().stream()

@@ -16,10 +16,8 @@ final class Sent implements Flight {
   private final long dispatchNanos;
   private long firstNanos;
 
-  /// What was foretold for others' prompts here, and tokens of all, when its first token came.
+  /// What was foretold for all prompts here when its first token came.
   double stalledBefore;
-
-  double tokensBefore;
 
   /// The virtual time.
   interface Clock {

@@ -17,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 /// @param forecast what the policy foretold
 /// @param stalledNanos between its first and its last byte, what the prompts of others whose first
 ///   byte came then were foretold to cost
-/// @param besideTokens tokens that others on the instance got in that time
 public record Facts(
     Instance instance,
     String model,
@@ -31,8 +30,7 @@ public record Facts(
     boolean complete,
     @Nullable Ask ask,
     Forecast forecast,
-    double stalledNanos,
-    double besideTokens) {
+    double stalledNanos) {
   /// Those of a request that nothing was foretold of.
   public Facts(
       Instance instance,
@@ -58,7 +56,6 @@ public record Facts(
         complete,
         null,
         Forecast.NONE,
-        0,
         0);
   }
 
