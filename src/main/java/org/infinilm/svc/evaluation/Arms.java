@@ -2,6 +2,7 @@ package org.infinilm.svc.evaluation;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.policy.Objective;
 import org.infinilm.svc.policy.Policies;
 
 /// The arms by name.
@@ -25,24 +26,28 @@ final class Arms {
   /// @throws IllegalArgumentException when there is none of that name
   static Arm of(String name) {
     return switch (name) {
-      case "random" -> new Arm(name, Rivals.Lot::new, true, -1);
-      case "fixed" -> new Arm(name, Rivals.Fixed::new, false, -1);
-      case "lmetric" -> new Arm(name, Rivals.LMetric::new, true, -1);
-      case "dynamo" -> new Arm(name, Rivals.Dynamo::new, true, -1);
-      case "least-wait" -> new Arm(name, Rivals.LeastWait::new, true, -1);
-      case "oracle" -> new Arm(name, Oracle::new, false, -1);
+      case "random" -> new Arm(name, plan -> new Rivals.Lot(), true, -1);
+      case "fixed" -> new Arm(name, plan -> new Rivals.Fixed(), false, -1);
+      case "lmetric" -> new Arm(name, plan -> new Rivals.LMetric(), true, -1);
+      case "dynamo" -> new Arm(name, plan -> new Rivals.Dynamo(), true, -1);
+      case "least-wait" -> new Arm(name, plan -> new Rivals.LeastWait(), true, -1);
+      case "oracle" -> new Arm(name, plan -> new Oracle(), false, -1);
       default -> {
         if (!Policies.names().contains(name)) {
           throw new IllegalArgumentException(
               "policies: " + name + " (expected: some of " + String.join(", ", names()) + ")");
         }
-        yield new Arm(name, () -> Policies.create(name), true, -1);
+        yield new Arm(name, plan -> Policies.create(name, options(plan)), true, -1);
       }
     };
   }
 
   /// The size rule with the guard at another cut.
   static Arm cut(long bytes) {
-    return new Arm("cut " + bytes, () -> Policies.create("cache-type"), true, bytes);
+    return new Arm("cut " + bytes, plan -> Policies.create("cache-type"), true, bytes);
+  }
+
+  private static Policies.Options options(FleetPlan plan) {
+    return new Policies.Options(false, new Objective(plan.ttftNanos(), plan.tpotNanos()));
   }
 }

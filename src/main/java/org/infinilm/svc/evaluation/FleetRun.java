@@ -58,7 +58,7 @@ final class FleetRun {
     this.plan = arm.thresholdBytes() < 0 ? plan : plan.withThreshold(arm.thresholdBytes());
     this.requests = workload.requests();
     this.spanNanos = workload.spanNanos();
-    this.policy = arm.policy().get();
+    this.policy = arm.policy().apply(plan);
     this.random = new SplittableRandom(seed);
     this.ledger = new Ledger(plan.nodes(), arm.seated(), () -> now);
     this.estimates = new Estimates(this.plan);
@@ -237,7 +237,9 @@ final class FleetRun {
             true,
             s.ask,
             s.forecast(),
-            stalled));
+            stalled,
+            s.otherFirstNanos,
+            s.otherLastNanos));
     if (w != null) {
       Choice.Send way =
           w.until().ways().stream()

@@ -24,6 +24,8 @@ final class Ledger implements Load {
   private final int[] limits;
   private final int[] waiting;
   private final double[] stalled;
+  private final long[] lastFirst;
+  private final long[] lastEnd;
   private final Line<Waiter> line;
   private final Sent.Clock clock;
 
@@ -32,6 +34,8 @@ final class Ledger implements Load {
     this.limits = nodes.stream().mapToInt(n -> seated ? n.seats() : 0).toArray();
     this.waiting = new int[nodes.size()];
     this.stalled = new double[nodes.size()];
+    this.lastFirst = new long[nodes.size()];
+    this.lastEnd = new long[nodes.size()];
     this.line = new Line<>(Line.Order.SHORTEST, AGEING_BYTES, MOST_OVERTAKES);
     this.clock = clock;
     nodes.forEach(n -> flights.add(new ArrayList<>()));
@@ -80,6 +84,9 @@ final class Ledger implements Load {
     s.first(atNanos);
     stalled[slot] += s.send.forecast().prefillNanos();
     s.stalledBefore = stalled[slot];
+    s.otherFirstNanos = lastFirst[slot];
+    s.otherLastNanos = lastEnd[slot];
+    lastFirst[slot] = (long) atNanos;
   }
 
   /// What the prompts of others were foretold to cost whose first token came after its own.
@@ -90,6 +97,7 @@ final class Ledger implements Load {
   /// Counts it out; the one in line whose seat that is, already out of the line, or null.
   @Nullable Waiter ended(int slot, Sent s) {
     flights.get(slot).remove(s);
+    lastEnd[slot] = nowNanos();
     if (limits[slot] == 0 || waiting[slot] == 0 || inFlight(slot) >= limits[slot]) {
       return null;
     }

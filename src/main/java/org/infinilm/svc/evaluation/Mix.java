@@ -136,7 +136,8 @@ enum Mix {
       case AGENTS -> agent(d, id);
       case SHIFT -> id < requests / 2 ? chat(d, id, Text.ENGLISH) : agent(d, id);
       case CODE -> {
-        int prompt = whole(d.lognormal(id, TOTAL, 2500, 1.0), 100, 15_000);
+        double drawn = d.lognormal(id, TOTAL, 2500, 1.0);
+        int prompt = whole(drawn > 15_000 ? 15_000 * d.unit(id, KIND) : drawn, 100, 15_000);
         int output = whole(d.lognormal(id, OUTPUT, 60, 0.8), 4, 512);
         yield new Shape(prompt, output, 512, Text.CODE, 0, 0, 0);
       }

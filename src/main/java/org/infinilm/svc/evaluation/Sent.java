@@ -19,6 +19,11 @@ final class Sent implements Flight {
   /// What was foretold for all prompts here when its first token came.
   double stalledBefore;
 
+  /// When others here last got their first token and ended, before its first token came.
+  long otherFirstNanos;
+
+  long otherLastNanos;
+
   /// The virtual time.
   interface Clock {
     double nanos();

@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 /// @param forecast what the policy foretold
 /// @param stalledNanos between its first and its last byte, what the prompts of others whose first
 ///   byte came then were foretold to cost
+/// @param otherFirstNanos when another request on the instance last got its first byte before this
+///   one did; 0 for none
+/// @param otherLastNanos when another one last ended there before this one's first byte; 0 for none
 public record Facts(
     Instance instance,
     String model,
@@ -30,7 +33,9 @@ public record Facts(
     boolean complete,
     @Nullable Ask ask,
     Forecast forecast,
-    double stalledNanos) {
+    double stalledNanos,
+    long otherFirstNanos,
+    long otherLastNanos) {
   /// Those of a request that nothing was foretold of.
   public Facts(
       Instance instance,
@@ -56,6 +61,8 @@ public record Facts(
         complete,
         null,
         Forecast.NONE,
+        0,
+        0,
         0);
   }
 

@@ -7,20 +7,23 @@ package org.infinilm.svc.policy;
 /// @param prefillNanos what computing them should cost
 /// @param firstNanos until the first token, waiting included
 /// @param tokenNanos between tokens of the answer
-/// @param alone whether nothing else was to be computed before it, so that the time to its first
-///   token is the cost of its prompt
+/// @param placed whether the instance had a place for it, so that only prompts came before it
 /// @param longestTokens longest context on the instance, its own included
 /// @param totalTokens contexts on the instance together, its own included
-/// @param ruleLoss what the fixed rule's choice was expected to lose
+/// @param loss what this choice was expected to lose, others' losses included
+/// @param ruleLoss what the fixed rule's choice was
+/// @param byRule whether it is the fixed rule's choice
 public record Forecast(
     double newTokens,
     double prefillNanos,
     double firstNanos,
     double tokenNanos,
-    boolean alone,
+    boolean placed,
     double longestTokens,
     double totalTokens,
-    double ruleLoss) {
+    double loss,
+    double ruleLoss,
+    boolean byRule) {
   /// Nothing was foretold.
-  public static final Forecast NONE = new Forecast(0, 0, 0, 0, false, 0, 0, 0);
+  public static final Forecast NONE = new Forecast(0, 0, 0, 0, false, 0, 0, 0, 0, true);
 }

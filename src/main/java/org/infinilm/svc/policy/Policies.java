@@ -13,13 +13,19 @@ public final class Policies {
           o -> new RoundRobin(),
           o -> new LeastLoaded(),
           o -> new PowerOfTwo(),
-          o -> new Session());
+          o -> new Session(),
+          o -> new Adaptive(o.objective()));
 
   /// What settings change in policies.
   ///
   /// @param spill whether a full pool passes requests on to the other one
-  public record Options(boolean spill) {
-    public static final Options DEFAULT = new Options(false);
+  /// @param objective what learned policies strive for
+  public record Options(boolean spill, Objective objective) {
+    public static final Options DEFAULT = new Options(false, Objective.DEFAULT);
+
+    public Options(boolean spill) {
+      this(spill, Objective.DEFAULT);
+    }
   }
 
   private Policies() {}

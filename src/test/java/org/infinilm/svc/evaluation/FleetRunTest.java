@@ -80,7 +80,8 @@ class FleetRunTest {
     FleetPlan plan = fleet("s static tokens=1000000");
     CostProfile cost = CostProfile.of("9b", CacheType.STATIC);
     Workload w = Mix.CHAT.of(400).at(2, 0.4);
-    Outcome o = new FleetRun(plan, w, new Arm("fixed", Rivals.Fixed::new, false, -1), 2).run();
+    Outcome o =
+        new FleetRun(plan, w, new Arm("fixed", p -> new Rivals.Fixed(), false, -1), 2).run();
     double free = 0;
     for (Request r : w.requests()) {
       double at = Math.max(free, r.atNanos()) + cost.prefillNanos(r.job().promptTokens(), 0);
@@ -148,12 +149,12 @@ class FleetRunTest {
     }
     Spy a = new Spy();
     Spy b = new Spy();
-    Outcome o = new FleetRun(fleet(MIXED), w, new Arm("spy", () -> a, false, -1), 7).run();
+    Outcome o = new FleetRun(fleet(MIXED), w, new Arm("spy", x -> a, false, -1), 7).run();
     Outcome p =
         new FleetRun(
                 fleet(MIXED),
                 new Workload("longer", longer, w.spanNanos()),
-                new Arm("spy", () -> b, false, -1),
+                new Arm("spy", x -> b, false, -1),
                 7)
             .run();
     double firstEnd = Double.MAX_VALUE;

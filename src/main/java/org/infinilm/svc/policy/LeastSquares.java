@@ -1,0 +1,82 @@
+package org.infinilm.svc.policy;
+
+/// Recursive least squares of the relative error with forgetting: what a cost depends on, learned
+/// one observation at a time. Immutable; [#after] is pure. Source: Ljung, System Identification,
+/// section 11.2.
+final class LeastSquares {
+  private static final double FORGET = 0.995;
+  private static final double VAGUE = 100;
+  private static final double MOST_COVARIANCE = 1e4;
+
+  /// Observations further off than so many deviations count as so far off.
+  private static final double MOST_SURPRISE = 2.5;
+
+  private final double[] weights;
+  private final double[][] covariance;
+  private final double deviation;
+  private final int seen;
+
+  private LeastSquares(double[] weights, double[][] covariance, double deviation, int seen) {
+    this.weights = weights;
+    this.covariance = covariance;
+    this.deviation = deviation;
+    this.seen = seen;
+  }
+
+  /// A first guess that the first observations overrule.
+  static LeastSquares guess(double... weights) {
+    double[][] c = new double[weights.length][weights.length];
+    for (int k = 0; k < weights.length; k++) {
+      c[k][k] = VAGUE;
+    }
+    return new LeastSquares(weights.clone(), c, 0.5, 0);
+  }
+
+  int seen() {
+    return seen;
+  }
+
+  /// The cost of these features; grows with each of them, whatever was observed.
+  double at(double a, double b, double c) {
+    return Math.max(weights[0], 0) * a + Math.max(weights[1], 0) * b + Math.max(weights[2], 0) * c;
+  }
+
+  private double raw(double[] x) {
+    double sum = 0;
+    for (int k = 0; k < x.length; k++) {
+      sum += weights[k] * x[k];
+    }
+    return sum;
+  }
+
+  /// What is known after these features have cost `y`, above 0.
+  LeastSquares after(double y, double... features) {
+    int n = weights.length;
+    double[] x = new double[n];
+    for (int k = 0; k < n; k++) {
+      x[k] = features[k] / y;
+    }
+    double off = 1 - raw(x);
+    double most = seen < 10 ? 1 : MOST_SURPRISE * deviation;
+    double error = Math.clamp(off, -most, most);
+    double[] px = new double[n];
+    double variance = FORGET;
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < n; j++) {
+        px[i] += covariance[i][j] * x[j];
+      }
+      variance += x[i] * px[i];
+    }
+    double[] w = weights.clone();
+    double[][] c = new double[n][n];
+    for (int i = 0; i < n; i++) {
+      w[i] += px[i] / variance * error;
+      for (int j = 0; j < n; j++) {
+        double v = (covariance[i][j] - px[i] * px[j] / variance) / FORGET;
+        c[i][j] = Math.clamp(v, -MOST_COVARIANCE, MOST_COVARIANCE);
+      }
+    }
+    double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
+    return new LeastSquares(w, c, Math.max(0.02, d), seen + 1);
+  }
+}

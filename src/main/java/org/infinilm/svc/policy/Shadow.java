@@ -1,0 +1,57 @@
+package org.infinilm.svc.policy;
+
+/// Whether the fixed rule would have lost less: watches what choices against the rule came to
+/// beside what the rule's were expected to. For one thread, but for [#rules].
+/*
+ * Expected losses are off by some factor, which the choices that the rule shares tell. When the others,
+ * over some minutes, have lost MARGIN more than the rule's expectation times that factor, the rule decides for PAUSE;
+ * then the count begins anew.
+ */
+final class Shadow {
+  private static final double WINDOW_NANOS = 300e9;
+  private static final long PAUSE_NANOS = 120_000_000_000L;
+  private static final double MARGIN = 1.05;
+  private static final double ENOUGH = 100;
+
+  private double sharedCame;
+  private double sharedExpected;
+  private double ownCame;
+  private double ownRule;
+  private double ownSquares;
+  private double own;
+  private long lastNanos;
+  private volatile long pausedUntilNanos = Long.MIN_VALUE;
+
+  /// Whether the fixed rule decides now.
+  boolean rules(long nowNanos) {
+    return nowNanos < pausedUntilNanos;
+  }
+
+  /// A request that was foretold so has lost so much.
+  void settled(Forecast f, double lost, long nowNanos) {
+    double keep = Math.exp(-Math.max(0, nowNanos - lastNanos) / WINDOW_NANOS);
+    lastNanos = nowNanos;
+    sharedCame *= keep;
+    sharedExpected *= keep;
+    ownCame *= keep;
+    ownRule *= keep;
+    ownSquares *= keep;
+    own *= keep;
+    if (f.byRule()) {
+      sharedCame += lost;
+      sharedExpected += f.loss();
+      return;
+    }
+    ownCame += lost;
+    ownRule += f.ruleLoss();
+    double difference = lost - f.ruleLoss();
+    ownSquares += difference * difference;
+    own++;
+    double factor = (sharedCame + 1) / (sharedExpected + 1);
+    double noise = 2 * Math.sqrt(ownSquares);
+    if (own >= ENOUGH && ownCame > MARGIN * factor * ownRule + noise) {
+      pausedUntilNanos = nowNanos + PAUSE_NANOS;
+      sharedCame = sharedExpected = ownCame = ownRule = ownSquares = own = 0;
+    }
+  }
+}
