@@ -126,8 +126,8 @@ final class Adaptive implements Policy {
     Instance i = f.instance();
     Costs costs = m.own(i.cacheType());
     Forecast forecast = f.forecast();
-    double prompt = usage.promptTokens() > 0 ? usage.promptTokens() : ask.promptTokens();
-    double tokens = usage.completionTokens();
+    long prompt = usage.promptTokens() > 0 ? usage.promptTokens() : ask.promptTokens();
+    long tokens = usage.completionTokens();
     double first = (double) (f.firstByteNanos() - f.dispatchNanos());
     double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
     long now = f.lastByteNanos();
@@ -137,21 +137,21 @@ final class Adaptive implements Policy {
     if (f.firstByteNanos() - began > TOGETHER_NANOS) {
       costs.prompt(i.name(), computed, (double) (f.firstByteNanos() - began), now);
     }
-    m.fit = m.fit.after(prompt / ask.promptTokens());
+    m.fit = m.fit.after((double) prompt / Math.max(1, ask.promptTokens()));
     if (tokens >= 8 && rest > 0) {
       double clear = rest - f.stalledNanos();
       if (clear > 0.3 * rest) {
         costs.token(
             i.name(),
-            Math.max(forecast.longestTokens(), prompt),
-            Math.max(forecast.totalTokens(), prompt),
+            Math.max(forecast.longestTokens(), (double) prompt),
+            Math.max(forecast.totalTokens(), (double) prompt),
             clear / (tokens - 1),
             now);
       }
       costs.stalled(i.name(), Math.clamp(f.stalledNanos() / rest, 0.0, 0.9));
     }
     m.lengths = m.lengths.after(prompt, tokens);
-    m.prefixes.settled(ask.affinity(), i, prompt, tokens, (double) usage.cachedTokens());
+    m.prefixes.settled(ask.affinity(), i, prompt, tokens, usage.cachedTokens());
     if (!forecast.equals(Forecast.NONE) && m.known()) {
       double each = tokens < 2 ? 0 : rest / (tokens - 1);
       m.shadow.settled(forecast, objective.loss(first, each), now);

@@ -35,32 +35,32 @@ final class AnswerLengths {
     return (int) Math.clamp(Math.log(Math.max(1, tokens)) / GROWTH, 0, BUCKETS - 1.0);
   }
 
-  private static int classOf(double promptTokens) {
+  private static int classOf(long promptTokens) {
     return promptTokens < 512 ? 0 : promptTokens < 2048 ? 1 : promptTokens < 8192 ? 2 : 3;
   }
 
   /// Tokens still to come of an answer of which so many came, at least 1 and at most what the
   /// client allows (0: any number).
-  double left(double promptTokens, double came, double maxTokens) {
+  double left(long promptTokens, long came, long maxTokens) {
     double[] of = left[classOf(promptTokens)];
     of = of == null ? left[CLASSES] : of;
-    double l = of == null ? Math.max(FIRST_GUESS - came, came / 2) : of[bucket(came)];
+    double l = of == null ? Math.max(FIRST_GUESS - came, came / 2.0) : of[bucket((double) came)];
     if (maxTokens > 0) {
-      l = Math.min(l, maxTokens - came);
+      l = Math.min(l, (double) (maxTokens - came));
     }
     return Math.max(1, l);
   }
 
   /// The middle of the `k`th of [#PARTS] parts of what may still come.
-  double left(int k, double promptTokens, double came, double maxTokens) {
+  double left(int k, long promptTokens, long came, long maxTokens) {
     double[] of = parts[classOf(promptTokens)];
     of = of == null ? parts[CLASSES] : of;
     if (of == null) {
       return left(promptTokens, came, maxTokens);
     }
-    double l = of[bucket(came) * PARTS + k];
+    double l = of[bucket((double) came) * PARTS + k];
     if (maxTokens > 0) {
-      l = Math.min(l, maxTokens - came);
+      l = Math.min(l, (double) (maxTokens - came));
     }
     return Math.max(1, l);
   }
@@ -82,7 +82,7 @@ final class AnswerLengths {
     return 4 * FIRST_GUESS;
   }
 
-  AnswerLengths after(double promptTokens, double tokens) {
+  AnswerLengths after(long promptTokens, long tokens) {
     double[][] c = counts.clone();
     double[] @Nullable [] l = left.clone();
     double[] @Nullable [] p = parts.clone();
@@ -93,7 +93,7 @@ final class AnswerLengths {
         of[b] *= FORGET;
         sum += of[b];
       }
-      of[bucket(tokens)] += 1;
+      of[bucket((double) tokens)] += 1;
       c[k] = of;
       l[k] = sum + 1 < ENOUGH ? null : residuals(of);
       p[k] = sum + 1 < ENOUGH ? null : quantiles(of);

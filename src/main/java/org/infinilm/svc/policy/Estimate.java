@@ -71,7 +71,7 @@ final class Estimate {
     double[] answers = new double[AnswerLengths.PARTS];
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
-      double came = f.tokens();
+      long came = f.tokens();
       double context = f.promptTokens() + came;
       if (f.firstNanos() == 0) {
         double whole = costs.promptNanos(newTokens(f)) * factor;
@@ -101,16 +101,16 @@ final class Estimate {
     double queued = 0;
     int waiting = 0;
     int running = 0;
-    double lastFirst = 0;
+    long lastFirst = 0;
     double most = 0;
     double sum = 0;
     double lefts = 0;
-    Flight head = null;
+    int head = -1;
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
       double context = f.promptTokens();
       if (f.firstNanos() == 0) {
-        head = waiting == 0 ? f : head;
+        head = waiting == 0 ? k : head;
         waiting++;
         queued += costs.promptNanos(newTokens(f)) * factor;
       } else {
@@ -124,9 +124,9 @@ final class Estimate {
       sum += context;
     }
     double headLeft = 0;
-    if (head != null) {
-      double whole = costs.promptNanos(newTokens(head)) * factor;
-      double done = now - Math.max(lastFirst, head.dispatchNanos());
+    if (head >= 0) {
+      double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
+      double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
       headLeft = whole - Math.clamp(done, 0, 0.9 * whole);
       queued -= whole - headLeft;
     }
@@ -149,7 +149,7 @@ final class Estimate {
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
       if (f.firstNanos() == 0) {
-        behind -= f == head ? headLeft : costs.promptNanos(newTokens(f)) * factor;
+        behind -= k == head ? headLeft : costs.promptNanos(newTokens(f)) * factor;
         double first = now - f.dispatchNanos() + queued - behind;
         loss += more(f, first, Math.max(0, behind), before, after);
       } else {
@@ -165,7 +165,7 @@ final class Estimate {
   /// @param first until its first token
   /// @param so time since its first token, and what it stands still for prompts that are there
   private double more(Flight f, double first, double so, double before, double after) {
-    double came = f.tokens();
+    long came = f.tokens();
     double sum = 0;
     for (int k = 0; k < AnswerLengths.PARTS; k++) {
       double left = lengths.left(k, f.promptTokens(), came, f.maxTokens());
@@ -179,10 +179,6 @@ final class Estimate {
 
   private static int batch(Instance i) {
     return i.seats() > 0 ? i.seats() : USUAL_BATCH;
-  }
-
-  private double left(Flight f) {
-    return lengths.left(f.promptTokens(), f.tokens(), f.maxTokens());
   }
 
   private static double newTokens(Flight f) {

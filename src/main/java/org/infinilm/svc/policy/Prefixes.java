@@ -38,11 +38,11 @@ final class Prefixes {
   /// @param common by slot, what requests without a key of their own found there
   record Hit(int slot, double tokens, double[] common, boolean staticHolds) {
     /// Tokens of a prompt that the instance should have.
-    double at(Instance i, double promptTokens) {
+    double at(Instance i, long promptTokens) {
       double own =
           slot == i.slot() && (i.cacheType() != CacheType.STATIC || staticHolds) ? tokens : 0;
       double usual = i.slot() < common.length ? common[i.slot()] : 0;
-      return Math.min(Math.max(own, usual), Math.max(0, promptTokens - 1));
+      return Math.min(Math.max(own, usual), (double) Math.max(0, promptTokens - 1));
     }
   }
 
@@ -59,14 +59,14 @@ final class Prefixes {
   ///
   /// @param cached tokens that the cache had
   synchronized void settled(
-      long key, Instance i, double promptTokens, double outputTokens, double cached) {
+      long key, Instance i, long promptTokens, long outputTokens, long cached) {
     if (key != 0) {
       Home h = homes.get(key);
       if (h != null && h.slot() == i.slot() && h.tokens() > 64) {
-        double share = Math.clamp(cached / Math.min(h.tokens(), promptTokens), 0.0, 1.0);
+        double share = Math.clamp(cached / Math.min(h.tokens(), (double) promptTokens), 0.0, 1.0);
         reliable += STEP * (share - reliable);
       }
-      homes.put(key, new Home(i.slot(), promptTokens + outputTokens));
+      homes.put(key, new Home(i.slot(), (double) (promptTokens + outputTokens)));
     } else {
       double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
       c[i.slot()] += STEP * (cached - c[i.slot()]);

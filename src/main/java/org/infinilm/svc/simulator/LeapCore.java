@@ -114,10 +114,9 @@ public abstract sealed class LeapCore permits WholeCore, ChunkedCore {
 
   /// Lets time pass until `untilNanos`.
   public void advance(double untilNanos, Sink sink) {
-    for (Leaper s : impossible) {
-      sink.ended(s.job.id(), now, 0, true);
+    while (!impossible.isEmpty()) {
+      sink.ended(impossible.removeFirst().job.id(), now, 0, true);
     }
-    impossible.clear();
     begin();
     while (state != IDLE && end <= untilNanos) {
       now = end;

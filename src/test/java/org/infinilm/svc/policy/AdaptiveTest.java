@@ -78,8 +78,8 @@ class AdaptiveTest {
   private static void teach(Adaptive p, Instance i, int answers, double factor, long from) {
     Random random = new Random(7);
     for (int k = 0; k < answers; k++) {
-      long prompt = 100 + random.nextInt(8000);
-      long tokens = 100 + random.nextInt(300);
+      long prompt = 100L + random.nextInt(8000);
+      long tokens = 100L + random.nextInt(300);
       long sent = from + k * 1_000_000L;
       long first = sent + (long) (factor * prompt * PROMPT_NANOS);
       long last = first + (long) (factor * (tokens - 1) * TOKEN_NANOS);
@@ -332,13 +332,13 @@ class AdaptiveTest {
     Random random = new Random(4);
     List<Double> all = new ArrayList<>();
     for (int k = 0; k < 3000; k++) {
-      double tokens = Math.max(1, Math.exp(5 + 0.8 * random.nextGaussian()));
-      l = l.after(1000, tokens);
+      double tokens = Math.max(1, Math.rint(Math.exp(5 + 0.8 * random.nextGaussian())));
+      l = l.after(1000, Math.round(tokens));
       if (k >= 2000) {
         all.add(tokens);
       }
     }
-    for (double came : new double[] {1, 50, 150, 400}) {
+    for (long came : new long[] {1, 50, 150, 400}) {
       double left =
           all.stream().filter(t -> t > came).mapToDouble(t -> t - came).average().orElseThrow();
       assertThat(l.left(1000, came, 0)).isBetween(0.7 * left, 1.35 * left);

@@ -223,4 +223,29 @@ class LeapCoreFuzz {
     double rest = a.last.get(1) - middle;
     assertThat(b.last.get(1) - middle).isCloseTo(3 * rest, within(0.1 * rest));
   }
+
+  @Test
+  void whoeverHearsOfAnEndMaySubmitAnother() {
+    LeapCore core = LeapCore.of(LeapSettings.ofStatic(CostProfile.of("9b", CacheType.STATIC), 256));
+    List<Integer> ended = new ArrayList<>();
+    core.submit(new LeapJob(0, 300, 10, 10, 0, 0, 1, 0), 0);
+    LeapCore.Sink sink =
+        new LeapCore.Sink() {
+          @Override
+          public void first(int job, double atNanos, int cachedTokens) {}
+
+          @Override
+          public void ended(int job, double atNanos, int tokens, boolean cut) {
+            ended.add(job);
+            if (job < 4) {
+              int prompt = job % 2 == 0 ? 400 : 100;
+              core.submit(new LeapJob(job + 1, prompt, 10, 10, 0, 0, 2 + job, 0), atNanos);
+            }
+          }
+        };
+    while (core.nextNanos() < Double.POSITIVE_INFINITY) {
+      core.advance(core.nextNanos(), sink);
+    }
+    assertThat(ended).containsExactly(0, 1, 2, 3, 4);
+  }
 }
