@@ -18,7 +18,8 @@ final class Arms {
   static List<String> names() {
     List<String> out =
         new ArrayList<>(
-            List.of("random", "fixed", BEST_CUT, "lmetric", "dynamo", "least-wait", "oracle"));
+            List.of(
+                "random", "fixed", BEST_CUT, "lmetric", "dynamo", "least-wait", "oracle", "adaptive"));
     out.addAll(Policies.names());
     return out;
   }
@@ -31,13 +32,19 @@ final class Arms {
       case "lmetric" -> new Arm(name, plan -> new Rivals.LMetric(), true, -1);
       case "dynamo" -> new Arm(name, plan -> new Rivals.Dynamo(), true, -1);
       case "least-wait" -> new Arm(name, plan -> new Rivals.LeastWait(), true, -1);
+      case "adaptive" ->
+          new Arm(
+              name,
+              plan -> Policies.adaptive(new Objective(plan.ttftNanos(), plan.tpotNanos())),
+              true,
+              -1);
       case "oracle" -> new Arm(name, plan -> new Oracle(), false, -1);
       default -> {
         if (!Policies.names().contains(name)) {
           throw new IllegalArgumentException(
               "policies: " + name + " (expected: some of " + String.join(", ", names()) + ")");
         }
-        yield new Arm(name, plan -> Policies.create(name, options(plan)), true, -1);
+        yield new Arm(name, plan -> Policies.create(name), true, -1);
       }
     };
   }
@@ -45,9 +52,5 @@ final class Arms {
   /// The size rule with the guard at another cut.
   static Arm cut(long bytes) {
     return new Arm("cut " + bytes, plan -> Policies.create("cache-type"), true, bytes);
-  }
-
-  private static Policies.Options options(FleetPlan plan) {
-    return new Policies.Options(false, new Objective(plan.ttftNanos(), plan.tpotNanos()));
   }
 }

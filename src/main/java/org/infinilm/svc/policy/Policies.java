@@ -13,19 +13,13 @@ public final class Policies {
           o -> new RoundRobin(),
           o -> new LeastLoaded(),
           o -> new PowerOfTwo(),
-          o -> new Session(),
-          o -> new Adaptive(o.objective()));
+          o -> new Session());
 
   /// What settings change in policies.
   ///
   /// @param spill whether a full pool passes requests on to the other one
-  /// @param objective what learned policies strive for
-  public record Options(boolean spill, Objective objective) {
-    public static final Options DEFAULT = new Options(false, Objective.DEFAULT);
-
-    public Options(boolean spill) {
-      this(spill, Objective.DEFAULT);
-    }
+  public record Options(boolean spill) {
+    public static final Options DEFAULT = new Options(false);
   }
 
   private Policies() {}
@@ -50,6 +44,12 @@ public final class Policies {
         .orElseThrow(() ->
             new IllegalArgumentException(
                 "policy: " + name + " (expected: one of " + String.join(", ", names()) + ")"));
+  }
+
+  /// A new learned policy. Not in the catalogue: it needs the lengths in [Ask], [Load#flights] and
+  /// what [Facts] say of the forecast, which evaluations give and the router does not yet.
+  public static Policy adaptive(Objective objective) {
+    return new Tiered(new Adaptive(objective));
   }
 
   /// The hash of an affinity key, as [Ask#affinity] wants it; never 0.
