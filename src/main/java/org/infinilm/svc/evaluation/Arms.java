@@ -19,7 +19,14 @@ final class Arms {
     List<String> out =
         new ArrayList<>(
             List.of(
-                "random", "fixed", BEST_CUT, "lmetric", "dynamo", "least-wait", "oracle", "adaptive"));
+                "random",
+                "fixed",
+                BEST_CUT,
+                "lmetric",
+                "dynamo",
+                "least-wait",
+                "oracle",
+                "adaptive"));
     out.addAll(Policies.names());
     return out;
   }
