@@ -415,7 +415,7 @@ final class Roster {
         }
       }
       case STRIKE, REFUSED -> e.errors++;
-      case CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
+      case FAILED, CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
     }
     return before != e.state() || stood != e.stands();
   }
