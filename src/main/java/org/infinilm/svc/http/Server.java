@@ -77,7 +77,7 @@ public final class Server implements AutoCloseable {
     ChannelFuture bound =
         new ServerBootstrap()
             .group(Loops.control())
-            .channel(Loops.serverChannel())
+            .channel(Loops.serverChannel(Loops.DEFAULT))
             .option(ChannelOption.SO_BACKLOG, 1024)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)

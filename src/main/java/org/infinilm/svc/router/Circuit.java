@@ -138,7 +138,7 @@ record Circuit(
     boolean over = now - untilNanos >= 0;
     return switch (e) {
       case TIME -> !hard && over ? tried(now) : this;
-      case RESTARTED -> hard ? this : tried(now);
+      case RESTARTED -> hard && strikes == 0 ? this : tried(now);
       case CONNECTED -> hard && over ? (strikes > 0 ? tried(now) : started(now, rules)) : this;
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->

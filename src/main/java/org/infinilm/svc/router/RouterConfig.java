@@ -14,6 +14,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,7 @@ record RouterConfig(
     Timeouts timeouts,
     Clients clients,
     int threads,
+    Transport transport,
     boolean decisionHeaders,
     boolean accessLog,
     int decisions,
@@ -93,6 +95,12 @@ record RouterConfig(
       Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
   static final Key<Long> THREADS =
       Key.whole("threads", null, 1, 256, "event loops; the number of cores when absent");
+  static final Key<String> TRANSPORT =
+      Key.oneOf(
+          "transport",
+          "auto",
+          List.of("auto", "epoll", "io_uring", "nio"),
+          "how sockets are driven; auto is epoll where the kernel has it, else nio");
   static final Key<Boolean> HEADERS =
       Key.flag("decision_headers", true, "send x-infini-* headers with answers");
   static final Key<Boolean> ACCESS_LOG =
@@ -153,6 +161,7 @@ record RouterConfig(
           THRESHOLD,
           THRESHOLDS,
           THREADS,
+          TRANSPORT,
           HEADERS,
           ACCESS_LOG,
           DECISIONS,
@@ -191,6 +200,7 @@ record RouterConfig(
         Timeouts.of(c),
         Clients.of(c),
         c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
+        transport(c),
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
@@ -199,6 +209,14 @@ record RouterConfig(
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
         names(c, aliasFlags));
+  }
+
+  private static Transport transport(Config c) throws ConfigException {
+    try {
+      return Transport.named(c.get(TRANSPORT));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(c.origin(TRANSPORT) + ": " + e.getMessage());
+    }
   }
 
   private static @Nullable String fieldName(Config c, Key<String> key) throws ConfigException {

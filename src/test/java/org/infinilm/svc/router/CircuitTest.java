@@ -107,6 +107,9 @@ class CircuitTest {
     "SSS N A, SLOW_START",
     "SSS N S, OPEN",
     "RRR N, OPEN",
+    "SSS R N, HALF_OPEN",
+    "SSS R N A, SLOW_START",
+    "SSS R N R, OPEN",
     "N, CLOSED",
     // a failure that nobody disproved takes no one out, and on trial not the first time
     "FFFFFF, CLOSED",
