@@ -38,10 +38,13 @@ final class Survivors {
 
   private static State.Part part(RunFolder folder, State.Role role, Proc p, List<String> words) {
     String config = after(words, "--config-file");
+    String mark = Proc.environment(p.pid()).getOrDefault(Ending.PART, "");
     String name =
-        config.isEmpty()
-            ? role.name().toLowerCase(Locale.ROOT)
-            : Path.of(config).getFileName().toString().replaceFirst("\\.toml$", "");
+        !mark.isEmpty()
+            ? mark.substring(mark.lastIndexOf('/') + 1)
+            : config.isEmpty()
+                ? role.name().toLowerCase(Locale.ROOT)
+                : Path.of(config).getFileName().toString().replaceFirst("\\.toml$", "");
     String said = after(words, role == State.Role.ROUTER ? "--router-port" : "--port");
     int port = said.matches("[0-9]{1,5}") ? Integer.parseInt(said) : 0;
     return new State.Part(
