@@ -20,6 +20,9 @@ final class Ending {
   /// Beside it: which part of it they came from, see [#part].
   static final String PART = "INFINI_PART";
 
+  /// Beside it: the first port of that part.
+  static final String PORT = "INFINI_PART_PORT";
+
   /// Beside it: the run folder of the deployment.
   static final String FOLDER = "INFINI_RUN_FOLDER";
 

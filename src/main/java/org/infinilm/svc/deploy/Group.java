@@ -65,6 +65,7 @@ final class Group {
     builder.environment().putAll(part.env());
     builder.environment().put(Ending.MARK, state.id());
     builder.environment().put(Ending.PART, Ending.part(state.id(), part.name()));
+    builder.environment().put(Ending.PORT, String.valueOf(part.port()));
     builder.environment().put(Ending.FOLDER, folder.path().toString());
     Process process = builder.start();
     children.put(part.name(), process);

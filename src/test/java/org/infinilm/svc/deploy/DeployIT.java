@@ -12,9 +12,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -119,6 +121,27 @@ class DeployIT {
     for (Proc p : Proc.withEnvironment("XDG_STATE_HOME=" + dir)) {
       assertThat(Proc.commandLine(p.pid()).toString()).doesNotContain("operator-7");
     }
+  }
+
+  @Test
+  void aDeploymentWhoseRunFolderIsGoneIsShownAndEnded() throws Exception {
+    Ran up = up("--detach");
+    assertThat(up.exit()).as(up.out()).isZero();
+    try (Stream<Path> all = Files.walk(dir.resolve("infini"))) {
+      for (Path p : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(p);
+      }
+    }
+
+    Ran status = run("status");
+    assertThat(status.exit()).as(status.out()).isZero();
+    assertThat(status.out())
+        .contains("paged-cache-9g_8b_thinking")
+        .contains("" + paged)
+        .doesNotContainPattern("\\d{4}h");
+    Ran down = run("down", "--router-port", String.valueOf(router));
+    assertThat(down.exit()).as(down.out()).isZero();
+    assertNothingIsLeft();
   }
 
   @Test
