@@ -46,7 +46,7 @@ class FloorPlanTest {
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
-          Map.entry("deploy", Set.of("http", "process", "config", "telemetry")),
+          Map.entry("deploy", Set.of("registry", "http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(

@@ -132,6 +132,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private void open() throws IOException {
     if (management != null && server != null) {
       management.want(Entries.management(settings));
+      management.yieldName();
       management.start();
       server.start();
       announce();
@@ -425,7 +426,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   }
 
   private synchronized void register(int generation, Registration r) {
-    if (server != null && serves(generation)) {
+    if (management != null && server != null && serves(generation)) {
+      management.claim();
       server.want(supervisor.state().draining() ? r.withStatus(Supervision.DRAINING) : r);
     }
   }

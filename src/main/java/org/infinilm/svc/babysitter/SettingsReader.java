@@ -94,8 +94,8 @@ final class SettingsReader {
         port,
         addresses,
         registry,
-        flags.find(Flags.REGISTRY_TOKEN).orElse(null),
-        flags.find(Flags.ADMIN_TOKEN).orElse(null),
+        token(Flags.REGISTRY_TOKEN),
+        token(Flags.ADMIN_TOKEN),
         backend,
         metadata == null ? Map.of() : metadata.plain(),
         models,
@@ -216,6 +216,11 @@ final class SettingsReader {
       }
     }
     return flags.get(key);
+  }
+
+  private @Nullable String token(Key<String> key) throws ConfigException {
+    String given = flags.find(key).orElse("");
+    return given.isEmpty() ? null : org.infinilm.svc.config.Secrets.key(given, flags.origin(key));
   }
 
   private Duration seconds(Key<Duration> key) throws ConfigException {

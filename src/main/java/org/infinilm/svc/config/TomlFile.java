@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
 import org.tomlj.TomlArray;
@@ -20,6 +21,11 @@ import org.tomlj.TomlTable;
 /// A parsed TOML file (or a table of one) whose values know their line. Reading a key of the wrong
 /// type throws a [ConfigException] with `file:line`, the key, the value and what was expected.
 public final class TomlFile {
+  private static final Pattern HIDDEN =
+      Pattern.compile(
+          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?",
+          Pattern.CASE_INSENSITIVE);
+
   private final Path file;
   private final String prefix;
   private final TomlTable table;
@@ -78,7 +84,7 @@ public final class TomlFile {
             + prefix
             + key
             + ": "
-            + (v == null ? "missing" : show(v))
+            + (v == null ? "missing" : isHidden(key, v) ? kind(v) : show(v))
             + " (expected: "
             + expected
             + ")");
@@ -184,13 +190,35 @@ public final class TomlFile {
     };
   }
 
+  /// Command lines, environments and what names itself a secret: messages say of what kind a text
+  /// is, not which.
+  private boolean isHidden(String key, Object value) {
+    String full = prefix + key;
+    return HIDDEN.matcher(full).matches()
+        || (value instanceof String
+            && (full.equals("backend.args") || full.equals("backend.command")));
+  }
+
   private static String show(@Nullable Object v) {
     return switch (v) {
       case null -> "nothing";
       case String s -> '"' + s + '"';
+      case Long n -> n.toString();
+      case Double d -> d.toString();
+      case Boolean b -> b.toString();
+      default -> kind(v);
+    };
+  }
+
+  private static String kind(Object v) {
+    return switch (v) {
+      case String s -> "a string";
+      case Long n -> "a number";
+      case Double d -> "a number";
+      case Boolean b -> "true or false";
       case TomlTable t -> "a table";
-      case TomlArray a -> a.toJson();
-      default -> v.toString();
+      case TomlArray a -> "an array";
+      default -> "a date or time";
     };
   }
 }

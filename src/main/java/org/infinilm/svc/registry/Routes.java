@@ -139,8 +139,8 @@ final class Routes implements Handler {
     Entry entry = Bodies.registration(r.body());
     guard.requireOpen(entry);
     requireRoom(entry);
-    Lease lease = store.apply(new Event.Register(entry)).lease();
-    return rendered(201, Answers.registered(known(lease, entry.name()), store.now()));
+    Lease lease = ours(store.apply(new Event.Register(entry)), entry.name());
+    return rendered(201, Answers.registered(lease, store.now()));
   }
 
   private Response update(Request r, String name) throws Refused {

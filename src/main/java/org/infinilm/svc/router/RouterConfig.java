@@ -55,7 +55,8 @@ record RouterConfig(
   static final Key<String> REGISTRY =
       Key.text("registry_url", null, "registry to follow, http://host:port");
   static final Key<String> REGISTRY_TOKEN =
-      Key.text("registry_token", null, "token of the registry");
+      Key.text("registry_token", null, "token for reading the registry")
+          .orEnv("INFINI_REGISTRY_READ_TOKEN");
   static final Key<String> STATIC =
       Key.text("static_services", null, "JSON file of services that run already");
   static final Key<Duration> HEALTH_INTERVAL =

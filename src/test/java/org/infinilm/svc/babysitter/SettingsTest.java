@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SettingsTest {
   /// As the original's case files are written.
@@ -411,7 +412,7 @@ class SettingsTest {
         "`port = 8100\n[backend]\ntype = \"docker\"`|:3: backend.type: \"docker\" (expected: one of command, vllm",
         "`port = 8100\n[backend]\ntype = \"command\"`|backend.command: missing",
         "`port = 8100\n[backend]\ntype = \"command\"\ncommand = 5`|:4: backend.command: 5 (expected: a string)",
-        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nargs = \"y\"`|:5: backend.args: \"y\" (expected: an array of strings)",
+        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nargs = \"y\"`|:5: backend.args: a string (expected: an array of strings)",
         "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nwork_dir = \"/no/such\"`|:5: work_dir: /no/such (expected: a folder)",
         "`port = 8100\n[babysitter]\nrestart_delay = \"soon\"\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:3: babysitter.restart_delay: \"soon\" (expected: seconds",
         "`port = 8100\nregistry_url = \"localhost:18000\"\n[backend]\ntype = \"mock\"`|:2: registry_url: localhost:18000 (expected: http://host:port)",
@@ -437,6 +438,24 @@ class SettingsTest {
     assertThatThrownBy(() -> read("", "port=1", "command=x", "env=hush"))
         .isInstanceOf(ConfigException.class)
         .hasMessageNotContaining("hush");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "command = \"x\"\nargs = [\"--api-key\", \"hush\", 8100]",
+        "command = \"x\"\nargs = [\"--api-key\", [\"hush\"]]",
+        "command = \"x\"\nargs = \"--api-key hush\"",
+        "command = [\"x\", \"--api-key\", \"hush\"]",
+        "command = \"x\"\nenv = [\"HF_TOKEN=hush\"]",
+        "command = \"x\"\nenv = \"HF_TOKEN=hush\"",
+      })
+  void aSlipBesideASecretShowsNone(String keys) {
+    assertThatThrownBy(() -> read("port = 8100\n[backend]\ntype = \"command\"\n" + keys + "\n"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("(expected: ")
+        .hasMessageNotContaining("hush")
+        .hasMessageNotContaining("\n");
   }
 
   @ParameterizedTest

@@ -55,7 +55,7 @@ class TomlFileTest {
     assertThatThrownBy(() -> b.whole("port", 1, 98))
         .hasMessage(t.file() + ":4: backend.port: 99 (expected: a whole number 1..98)");
     assertThatThrownBy(() -> b.table("env"))
-        .hasMessage(t.file() + ":5: backend.env: \"x\" (expected: a table)");
+        .hasMessage(t.file() + ":5: backend.env: a string (expected: a table)");
   }
 
   @Test
