@@ -366,7 +366,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     }
     f.routing()
         .filter(r -> r.checked() > 0)
-        .ifPresent(r -> out.put("accuracy", (double) r.correct() / r.checked()));
+        .ifPresent(r -> out.put("accuracy", (double) r.correct() / r.sent()));
     Map<String, Object> intervals = new LinkedHashMap<>();
     for (Metric m : Metric.values()) {
       CompareStatistics.ofMean(side.figures(m))

@@ -274,8 +274,10 @@ final class ResultReader {
         new ResultRouting(
             (long) number(r, at, "threshold", -1),
             text(r, at, "metric"),
+            (long) number(r, at, "sent", number(r, at, "checked", 0)),
             (long) number(r, at, "checked", 0),
             (long) number(r, at, "correct", 0),
+            (long) number(r, at, "proven", -1),
             number(r, at, "accuracy", Double.NaN),
             pools,
             instances,

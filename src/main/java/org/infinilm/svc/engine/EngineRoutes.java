@@ -222,8 +222,7 @@ final class EngineRoutes implements Handler {
     Engine engine = l.engine();
     request.gone().onGone(() -> engine.cancel(job));
     Answers answers =
-        new Answers(
-            chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model);
+        new Answers(chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model, metrics.fingerprint());
     Generation run =
         new Generation(ask, job, engine, answers, new LogprobsJson(chat, l.table()), metrics);
     LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());
