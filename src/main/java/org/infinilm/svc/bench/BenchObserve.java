@@ -111,7 +111,11 @@ final class BenchObserve {
       poll(view);
       Map<String, FleetView.Seen> after = view.read();
       Routing r =
-          Routing.of(observed.answers(), FleetView.between(before, after), observed.metric(), expectThreshold);
+          Routing.of(
+              observed.answers(),
+              FleetView.between(before, after),
+              observed.metric(),
+              expectThreshold);
       boolean late = (ticker.nanos() - begin) / 1_000_000 > SETTLE_MILLIS;
       boolean quiet = observed.count() == known && known > 0;
       if (late || (quiet && !Boolean.FALSE.equals(r.countersAgree()))) {

@@ -104,8 +104,7 @@ public final class BenchProgram {
         Routing routing =
             before == null
                 ? null
-                : routing(
-                    view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
+                : routing(view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
         BenchResult result =
             new BenchResult(
                 options,
@@ -296,7 +295,8 @@ public final class BenchProgram {
     String metric = view.metric();
     long begin = ticker.nanos();
     while (true) {
-      Routing r = Routing.of(answers, FleetView.between(before, view.read()), metric, expectThreshold);
+      Routing r =
+          Routing.of(answers, FleetView.between(before, view.read()), metric, expectThreshold);
       boolean late = (ticker.nanos() - begin) / 1_000_000 > COUNTERS_SETTLE_MILLIS;
       if (late || !Boolean.FALSE.equals(r.countersAgree())) {
         return r;

@@ -32,7 +32,6 @@ final class FleetView {
       Pattern.compile("(?m)^infini_instance_info\\{[^\n]*\\bfingerprint=\"([^\"\n]{1,200})\"");
 
   /// One instance.
-  ///
   record Seen(String name, URI url, String cacheType, Routing.Own own) {}
 
   private final Client client;

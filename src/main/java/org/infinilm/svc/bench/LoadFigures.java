@@ -81,7 +81,8 @@ record LoadFigures(
   static LoadFigures of(
       List<LoadSample> samples, double durationSeconds, Map<String, Double> goodput) {
     List<LoadSample> good = samples.stream().filter(LoadSample::ok).toList();
-    int failed = (int) samples.stream().filter(s -> s.finished() && !s.ok() && !s.truncated()).count();
+    int failed =
+        (int) samples.stream().filter(s -> s.finished() && !s.ok() && !s.truncated()).count();
     int truncated = (int) samples.stream().filter(LoadSample::truncated).count();
     List<LoadSample> streamed = good.stream().filter(s -> s.first >= 0).toList();
     long met = good.stream().filter(s -> meets(s, goodput)).count();

@@ -39,9 +39,7 @@ record ResultRouting(
                 Math.floor(1000.0 * correct / sent) / 10,
                 correct,
                 sent,
-                proven < 0
-                    ? " checked"
-                    : String.format(Locale.ROOT, " sent, %,d proven", proven)));
+                proven < 0 ? " checked" : String.format(Locale.ROOT, " sent, %,d proven", proven)));
   }
 
   record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}

@@ -212,7 +212,8 @@ record Routing(
         List.copyOf(disagreements));
   }
 
-  /// Who answered by the answer's own word; null when it says nothing that one instance alone shows.
+  /// Who answered by the answer's own word; null when it says nothing that one instance alone
+  /// shows.
   private static @Nullable String witness(Answer a, Map<String, Member> fleet) {
     String said = a.fingerprint();
     if (said == null) {
@@ -266,7 +267,8 @@ record Routing(
     }
     for (Answer a : routed) {
       String name = String.valueOf(a.instance());
-      InstanceShare i = out.getOrDefault(name, new InstanceShare(poolOf(name, a.pool(), fleet), 0, null));
+      InstanceShare i =
+          out.getOrDefault(name, new InstanceShare(poolOf(name, a.pool(), fleet), 0, null));
       out.put(name, new InstanceShare(i.pool(), i.requests() + 1, i.counted()));
     }
     return out;

@@ -248,8 +248,7 @@ class BenchIT {
   @Test
   void answersThatTheCacheCutAreNoSuccesses() throws Exception {
     SimulatedInstance server =
-        instance(
-            Options.ofStatic("s", "m").maxCacheLen(100).overflow("truncate").speed(0));
+        instance(Options.ofStatic("s", "m").maxCacheLen(100).overflow("truncate").speed(0));
     Path file = folder.resolve("mixed.jsonl");
     Files.write(
         file,
@@ -292,8 +291,7 @@ class BenchIT {
     assertThat(bench(server.url().toString(), "custom_output_len=3 late_bound_ms=0")).isZero();
     assertThat(result().path("generator_late").asBoolean()).isTrue();
     assertThat(io.complained()).contains("the run is marked and no comparison takes it");
-    assertThat(bench(server.url().toString(), "custom_output_len=3 late_bound_ms=100000"))
-        .isZero();
+    assertThat(bench(server.url().toString(), "custom_output_len=3 late_bound_ms=100000")).isZero();
     assertThat(result().path("generator_late").asBoolean()).isFalse();
   }
 

@@ -195,8 +195,11 @@ class BenchResultTest {
         Routing.of(
             List.of(
                 new Routing.Answer(0, "a", 10, 10, 100, "paged", "p", "size", true, null, -1),
-                new Routing.Answer(1, "b", 900, 900, 100, "paged", "p", "empty-pool", true, null, -1)),
-            Map.of("p", new Routing.Member(
+                new Routing.Answer(
+                    1, "b", 900, 900, 100, "paged", "p", "empty-pool", true, null, -1)),
+            Map.of(
+                "p",
+                new Routing.Member(
                     "p",
                     "paged",
                     new Routing.Own(0.0, null, null),

@@ -194,7 +194,7 @@ class BenchRoutingIT {
                     request.body(),
                     SOON);
             return new Response(
-                r.status(), Headers.of("content-type", "text/event-stream"), r.body(), null)
+                    r.status(), Headers.of("content-type", "text/event-stream"), r.body(), null)
                 .with("x-infini-pool", small ? "paged" : "static")
                 .with("x-infini-instance", small ? "paged-1" : "static-1")
                 .with("x-infini-reason", "size")

@@ -159,7 +159,7 @@ class AskReaderTest {
     assertThat(Json.text(answers.total(Answers.usage(7, 4, 2))))
         .isEqualTo(
             "{\"choices\":[],\"created\":5,\"id\":\"id\",\"model\":\"m\","
-                + "\"object\":\"chat.completion.chunk\",\"usage\":{\"completion_tokens\":2,"
+                + "\"object\":\"chat.completion.chunk\",\"system_fingerprint\":\"fp\",\"usage\":{\"completion_tokens\":2,"
                 + "\"prompt_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":4},"
                 + "\"total_tokens\":9}}");
   }
