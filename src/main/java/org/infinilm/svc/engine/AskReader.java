@@ -305,7 +305,8 @@ final class AskReader {
         throw ApiError.value(
             "stop", "a string of " + text.length() + " characters", "at most " + MAX_STOP_CHARS);
       }
-      if (text.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+      if (text.codePoints()
+          .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
         throw ApiError.value("stop", "half a character (a lone surrogate)", "whole characters");
       }
       out.add(text);

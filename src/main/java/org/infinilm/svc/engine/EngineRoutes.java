@@ -160,8 +160,7 @@ final class EngineRoutes implements Handler {
     Loaded l = model();
     l.checkBody(request.body().length);
     int[] tokens =
-        reading.read(
-            request.body().length, () -> l.prompt(known(reader.tokenize(request.body()))));
+        reading.read(request.body().length, () -> l.prompt(known(reader.tokenize(request.body()))));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
   }

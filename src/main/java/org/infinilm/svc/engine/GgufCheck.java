@@ -34,6 +34,29 @@ final class GgufCheck {
           "rwkv7",
           "arwkv7");
 
+  /// Architectures whose heads are rotated whole and are as wide for keys as for values.
+  private static final Set<String> WHOLE_HEADS =
+      Set.of(
+          "arctic",
+          "baichuan",
+          "codeshell",
+          "dbrx",
+          "deepseek",
+          "exaone",
+          "falcon",
+          "grok",
+          "internlm2",
+          "llama",
+          "minicpm",
+          "olmo",
+          "orion",
+          "plamo",
+          "qwen2",
+          "qwen2moe",
+          "qwen2vl",
+          "starcoder2",
+          "xverse");
+
   /// Kinds of vocabulary that texts can be tokenised with.
   private static final Set<String> VOCABULARIES = Set.of("llama", "gpt2");
 
@@ -79,7 +102,11 @@ final class GgufCheck {
     check.kind();
     check.shape();
     check.vocabulary();
-    check.tensors();
+    try {
+      check.tensors();
+    } catch (ArithmeticException e) {
+      throw check.wrong("a tensor", "more than 2^63 bytes", "one that the file holds");
+    }
   }
 
   private void kind() throws EngineException {
@@ -99,13 +126,11 @@ final class GgufCheck {
     String a = header.architecture() + ".";
     long layers = within(a + "block_count", header.number("block_count"), 1, MOST_LAYERS);
     within(a + "context_length", header.number("context_length"), 1, Integer.MAX_VALUE);
-    long width =
-        within(a + "embedding_length", header.number("embedding_length"), 1, MOST_WIDTH);
+    long width = within(a + "embedding_length", header.number("embedding_length"), 1, MOST_WIDTH);
     long heads = perLayer("attention.head_count", layers, MOST_WIDTH, true);
     long keyHeads = perLayer("attention.head_count_kv", layers, heads, false);
     if (keyHeads > 0 && heads % keyHeads != 0) {
-      throw wrong(
-          a + "attention.head_count_kv", keyHeads, "a divisor of the " + heads + " heads");
+      throw wrong(a + "attention.head_count_kv", keyHeads, "a divisor of the " + heads + " heads");
     }
     perLayer("feed_forward_length", layers, MOST_WIDTH * 64, false);
     Long own = header.number("attention.key_length");
@@ -118,6 +143,15 @@ final class GgufCheck {
     Long rotated = header.number("rope.dimension_count");
     if (rotated != null && (rotated < 2 || rotated > head || rotated % 2 != 0)) {
       throw wrong(a + "rope.dimension_count", rotated, "even, 2.." + head);
+    }
+    Long values = header.number("attention.value_length");
+    boolean even = values == null ? own == null || own == width / heads : values.equals(head);
+    boolean whole = rotated == null || rotated == head;
+    if (WHOLE_HEADS.contains(header.architecture()) && !(even && whole)) {
+      throw wrong(
+          a + "rope.dimension_count",
+          rotated + ", heads of " + head + " and " + values,
+          "one width for keys, values and rotation");
     }
     optional("expert_count", 0, 4096);
     optional("expert_used_count", 0, header.number("expert_count") == null ? 0 : 4096);
@@ -184,6 +218,12 @@ final class GgufCheck {
     if (texts == null || texts.isEmpty() || texts.size() > MOST_TOKENS) {
       throw wrong("tokenizer.ggml.tokens", "no list of texts", "1.." + MOST_TOKENS + " texts");
     }
+    Set<String> all = new HashSet<>();
+    for (String t : texts) {
+      if (!t.isEmpty() && !all.add(t)) {
+        throw wrong("tokenizer.ggml.tokens", "two equal tokens", "each once");
+      }
+    }
     beside("tokenizer.ggml.scores", texts.size(), 6);
     beside("tokenizer.ggml.token_type", texts.size(), 5);
     for (String key : header.values().keySet()) {
@@ -192,7 +232,6 @@ final class GgufCheck {
       }
     }
     if (model.equals("llama")) {
-      Set<String> all = new HashSet<>(texts);
       for (int b = 0; b < 256; b++) {
         String token = "<0x%02X>".formatted(b);
         if (!all.contains(token) && !(b < 0x80 && all.contains("" + (char) b))) {

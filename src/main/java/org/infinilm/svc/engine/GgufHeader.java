@@ -22,9 +22,12 @@ import org.jspecify.annotations.Nullable;
 /// and length against the file, so that a damaged file ends in a message and not in native code.
 /// Immutable.
 ///
+/// Texts have one character a byte: what is not UTF-8 stays what it is.
+///
 /// @param values metadata: a `String`, a `Double` or `Long`, a `Boolean`, or an [Items]
 /// @param dataBytes bytes behind the header, from the first aligned place on
-record GgufHeader(Map<String, Object> values, List<Tensor> tensors, long alignment, long dataBytes) {
+record GgufHeader(
+    Map<String, Object> values, List<Tensor> tensors, long alignment, long dataBytes) {
   /// A list in the metadata.
   ///
   /// @param texts its strings; null when it is one of numbers
@@ -73,8 +76,6 @@ record GgufHeader(Map<String, Object> values, List<Tensor> tensors, long alignme
       throw new EngineException(file + ": ends within its header (expected: a whole GGUF file)");
     } catch (IOException e) {
       throw new EngineException(file + " cannot be read: " + e.getMessage());
-    } catch (ArithmeticException e) {
-      throw new EngineException(file + ": a tensor larger than any file (expected: a GGUF file)");
     }
   }
 
@@ -167,7 +168,7 @@ record GgufHeader(Map<String, Object> values, List<Tensor> tensors, long alignme
 
     private Tensor tensor() throws IOException, EngineException {
       String name = text();
-      if (name.isEmpty() || name.getBytes(StandardCharsets.UTF_8).length > MOST_NAME_BYTES) {
+      if (name.isEmpty() || name.length() > MOST_NAME_BYTES) {
         throw wrong("a tensor named " + shown(name), "a name of 1..63 bytes");
       }
       long dimensions = word();
@@ -241,7 +242,7 @@ record GgufHeader(Map<String, Object> values, List<Tensor> tensors, long alignme
       byte[] bytes = new byte[(int) n];
       in.readFully(bytes);
       at += n;
-      return new String(bytes, StandardCharsets.UTF_8);
+      return new String(bytes, StandardCharsets.ISO_8859_1);
     }
 
     /// What is to be read must be there, before memory is taken for it.

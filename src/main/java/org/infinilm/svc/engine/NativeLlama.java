@@ -237,7 +237,8 @@ final class NativeLlama implements Llama {
     try {
       MemorySegment row = (MemorySegment) calls.logits().invokeExact(context, index);
       if (row.equals(MemorySegment.NULL)) {
-        throw new IllegalStateException("llama.cpp has no logits for entry " + index + " of a batch");
+        throw new IllegalStateException(
+            "llama.cpp has no logits for entry " + index + " of a batch");
       }
       MemorySegment.copy(
           row.reinterpret((long) Float.BYTES * into.length), JAVA_FLOAT, 0, into, 0, into.length);

@@ -30,8 +30,7 @@ final class NativePriority {
           (int)
               linker
                   .downcallHandle(
-                      function.get(),
-                      FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT))
+                      function.get(), FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT))
                   .invokeExact(OF_THIS_THREAD, 0, nice);
     } catch (Throwable e) {
       throw NativeCalls.failed(e);

@@ -131,8 +131,7 @@ final class NativeVocabulary implements Vocabulary {
       while (true) {
         MemorySegment into = call.allocate(JAVA_INT, room);
         int n =
-            (int) tokenize.invokeExact(
-                    vocabulary, from, utf8.length, into, room, special, control);
+            (int) tokenize.invokeExact(vocabulary, from, utf8.length, into, room, special, control);
         if (n >= 0) {
           return into.asSlice(0, (long) n * Integer.BYTES).toArray(JAVA_INT);
         }
@@ -149,8 +148,7 @@ final class NativeVocabulary implements Vocabulary {
   }
 
   private List<String> readControls(NativeCalls calls) throws Throwable {
-    MethodHandle attributes =
-        calls.function("llama_vocab_get_attr", JAVA_INT, ADDRESS, JAVA_INT);
+    MethodHandle attributes = calls.function("llama_vocab_get_attr", JAVA_INT, ADDRESS, JAVA_INT);
     MethodHandle text = calls.function("llama_vocab_get_text", ADDRESS, ADDRESS, JAVA_INT);
     List<String> out = new ArrayList<>();
     for (int token = 0; token < size; token++) {

@@ -9,7 +9,8 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /// Keeps the texts of control tokens in messages what they are: text. Without it, a message that
-/// holds the text of the token that ends a turn would end its turn and begin another one. Immutable.
+/// holds the text of the token that ends a turn would end its turn and begin another one.
+/// Immutable.
 final class PromptText {
   /// A stretch of a prompt.
   ///
@@ -27,9 +28,10 @@ final class PromptText {
   PromptText(List<String> controls) {
     this.controls = Set.copyOf(new HashSet<>(controls));
     Map<Character, Set<Integer>> sizes = new HashMap<>();
-    this.controls.forEach(c ->
-        sizes.computeIfAbsent(c.charAt(0), k -> new TreeSet<>()).add(c.length()));
-    sizes.forEach((c, all) -> lengths.put(c, List.copyOf(((TreeSet<Integer>) all).descendingSet())));
+    this.controls.forEach(
+        c -> sizes.computeIfAbsent(c.charAt(0), k -> new TreeSet<>()).add(c.length()));
+    sizes.forEach(
+        (c, all) -> lengths.put(c, List.copyOf(((TreeSet<Integer>) all).descendingSet())));
   }
 
   /// Puts messages through a chat template.

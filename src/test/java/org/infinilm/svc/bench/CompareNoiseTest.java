@@ -78,10 +78,7 @@ class CompareNoiseTest {
     for (int requests : List.of(200, CompareStatistics.LEAST_P99)) {
       Comparison c = compared(1, 3, requests, 0.5, 1);
       ComparisonRow p99 =
-          c.rows().stream()
-              .filter(r -> r.metric() == Metric.P99_TTFT_MS)
-              .findFirst()
-              .orElseThrow();
+          c.rows().stream().filter(r -> r.metric() == Metric.P99_TTFT_MS).findFirst().orElseThrow();
       assertThat(p99.interval().isPresent()).isEqualTo(requests == CompareStatistics.LEAST_P99);
       assertThat(p99.verdict() == Verdict.UNTESTED)
           .isEqualTo(requests < CompareStatistics.LEAST_P99);

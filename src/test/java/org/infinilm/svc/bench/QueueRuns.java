@@ -30,7 +30,7 @@ final class QueueRuns {
     double free = 0;
     for (int i = 0; i < requests; i++) {
       now -= Math.log(1 - arrivals.nextDouble()) / load;
-      long size = 1000 + arrivals.nextInt(60_000);
+      long size = 1000L + arrivals.nextInt(60_000);
       double begin = Math.max(now, free);
       double takes = -Math.log(1 - service.nextDouble()) / speed;
       free = begin + takes;

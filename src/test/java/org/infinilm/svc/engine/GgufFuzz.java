@@ -51,8 +51,7 @@ class GgufFuzz {
   public static void main(String[] args) throws Exception {
     Path folder = Path.of(args[0]);
     byte[][] models = {
-      Files.readAllBytes(
-          GgufWriter.write(folder.resolve("a.gguf"), GgufWriter.Size.TINY, 1, null)),
+      Files.readAllBytes(GgufWriter.write(folder.resolve("a.gguf"), GgufWriter.Size.TINY, 1, null)),
       Files.readAllBytes(GgufWriter.writeQwen(folder.resolve("b.gguf"), GgufWriter.Size.TINY, 1))
     };
     Path library = NativeLibrary.unpack(System.getenv());
@@ -115,7 +114,8 @@ class GgufFuzz {
       "tokenizer.ggml.token_type",
       "tokenizer.ggml.tokens"
     };
-    return GgufCheckTest.valueOf(model, keys[random.nextInt(keys.length)]) + 4 * random.nextInt(2) * random.nextInt(3);
+    return GgufCheckTest.valueOf(model, keys[random.nextInt(keys.length)])
+        + 4 * random.nextInt(2) * random.nextInt(3);
   }
 
   private static String serve(Path library, Path file) throws IOException {

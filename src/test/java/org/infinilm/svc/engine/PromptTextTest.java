@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.infinilm.svc.engine.PromptText.Part;
 import org.infinilm.svc.engine.Vocabulary.Message;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
