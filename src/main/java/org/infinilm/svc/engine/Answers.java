@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param chat whether it is a chat or a text completion
 /// @param created seconds since 1970
-record Answers(boolean chat, String id, long created, String model) {
+/// @param fingerprint names the process that answers
+record Answers(boolean chat, String id, long created, String model, String fingerprint) {
   /// The last event of a stream.
   static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.UTF_8);
 
@@ -103,6 +104,7 @@ record Answers(boolean chat, String id, long created, String model) {
     body.put("object", object);
     body.put("created", created);
     body.put("model", model);
+    body.put("system_fingerprint", fingerprint);
     return body;
   }
 

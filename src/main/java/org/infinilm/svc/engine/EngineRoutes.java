@@ -36,6 +36,7 @@ final class EngineRoutes implements Handler {
   private final Ticker ticker;
   private final Map<String, Route> routes;
   private final long created;
+  private final Reading reading = new Reading();
   private volatile @Nullable Loaded loaded;
 
   /// @param model the name it serves under
@@ -155,18 +156,20 @@ final class EngineRoutes implements Handler {
     return Response.json(200, Map.of("object", "list", "data", List.of(card)));
   }
 
-  private Response tokenize(Request request) throws ApiError {
+  private Response tokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
     l.checkBody(request.body().length);
-    int[] tokens = l.prompt(known(reader.tokenize(request.body())));
+    int[] tokens =
+        reading.read(request.body().length, () -> l.prompt(known(reader.tokenize(request.body()))));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
   }
 
-  private Response detokenize(Request request) throws ApiError {
+  private Response detokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
     l.checkBody(request.body().length);
-    List<Integer> ids = reader.detokenize(request.body());
+    List<Integer> ids =
+        reading.read(request.body().length, () -> reader.detokenize(request.body()));
     for (int id : ids) {
       if (id < 0 || id >= l.table().size()) {
         throw ApiError.value("tokens", id, "token ids 0.." + (l.table().size() - 1));
@@ -191,6 +194,27 @@ final class EngineRoutes implements Handler {
     return name.length() <= 100 ? name : name.substring(0, 100) + "...";
   }
 
+  /// A request that was read.
+  ///
+  /// @param most tokens of the answer
+  private record Prepared(Ask ask, int[] prompt, int most, @Nullable Grammar grammar) {}
+
+  private Prepared prepared(Loaded l, Request request, boolean chat)
+      throws ApiError, InterruptedException {
+    byte[] body = request.body();
+    l.checkBody(body.length);
+    return reading.read(
+        body.length,
+        () -> {
+          if (request.gone().isGone()) {
+            throw new ApiError(499, "client_gone", null, "the client has gone");
+          }
+          Ask ask = known(chat ? reader.chat(body) : reader.completion(body));
+          int[] prompt = l.generationPrompt(ask);
+          return new Prepared(ask, prompt, l.answerTokens(ask, prompt.length), l.grammar(ask));
+        });
+  }
+
   /// Runs one generation; every way out counts exactly one outcome.
   private Response generation(Request request, String id, boolean chat)
       throws ApiError, InterruptedException {
@@ -199,14 +223,11 @@ final class EngineRoutes implements Handler {
     Loaded l;
     try {
       l = model();
-      l.checkBody(request.body().length);
-      ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
-      int[] prompt = l.generationPrompt(ask);
-      int most = l.answerTokens(ask, prompt.length);
-      Grammar grammar = l.grammar(ask);
-      Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling(), grammar);
-      if (queued.isEmpty() && grammar != null) {
-        grammar.close();
+      Prepared p = prepared(l, request, chat);
+      ask = p.ask();
+      Optional<Job> queued = l.engine().submit(p.prompt(), p.most(), ask.sampling(), p.grammar());
+      if (queued.isEmpty() && p.grammar() != null) {
+        p.grammar().close();
       }
       job =
           queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));
@@ -214,6 +235,7 @@ final class EngineRoutes implements Handler {
       metrics.finished(
           switch (e.status()) {
             case 429 -> Outcome.REJECTED;
+            case 499 -> Outcome.CLIENT_GONE;
             case 503 -> Outcome.INTERNAL;
             default -> Outcome.CLIENT_ERROR;
           });
@@ -223,7 +245,11 @@ final class EngineRoutes implements Handler {
     request.gone().onGone(() -> engine.cancel(job));
     Answers answers =
         new Answers(
-            chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model);
+            chat,
+            (chat ? "chatcmpl-" : "cmpl-") + hex(),
+            ticker.now().getEpochSecond(),
+            model,
+            metrics.fingerprint());
     Generation run =
         new Generation(ask, job, engine, answers, new LogprobsJson(chat, l.table()), metrics);
     LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());

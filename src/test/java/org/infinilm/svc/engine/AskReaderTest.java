@@ -149,17 +149,17 @@ class AskReaderTest {
 
   @Test
   void anEventIsOneLineAndAnEmptyOne() {
-    Answers answers = new Answers(true, "id", 5, "m");
+    Answers answers = new Answers(true, "id", 5, "m", "fp");
     assertThat(
             new String(Answers.event(answers.piece("a\n\"é", null, null)), StandardCharsets.UTF_8))
         .isEqualTo(
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
                 + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","
-                + "\"object\":\"chat.completion.chunk\"}\n\n");
+                + "\"object\":\"chat.completion.chunk\",\"system_fingerprint\":\"fp\"}\n\n");
     assertThat(Json.text(answers.total(Answers.usage(7, 4, 2))))
         .isEqualTo(
             "{\"choices\":[],\"created\":5,\"id\":\"id\",\"model\":\"m\","
-                + "\"object\":\"chat.completion.chunk\",\"usage\":{\"completion_tokens\":2,"
+                + "\"object\":\"chat.completion.chunk\",\"system_fingerprint\":\"fp\",\"usage\":{\"completion_tokens\":2,"
                 + "\"prompt_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":4},"
                 + "\"total_tokens\":9}}");
   }
