@@ -16,7 +16,7 @@ class LogitsTest {
     return IntStream.range(0, logits.length)
         .boxed()
         .sorted(
-            Comparator.comparing((Integer i) -> logits[i])
+            Comparator.comparingDouble((Integer i) -> logits[i])
                 .reversed()
                 .thenComparing(Comparator.naturalOrder()))
         .limit(k)
