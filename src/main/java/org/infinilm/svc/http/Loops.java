@@ -33,6 +33,16 @@ import org.jspecify.annotations.Nullable;
 
 /// Event loops of each [Transport], and the channel classes and addresses that fit them.
 final class Loops {
+  private static final String POLL_AGAIN = "io.netty.iouring.pollAddMultishotEnabled";
+
+  static {
+    // One poll that reports again and again loses a reset that comes while a read is under way: the
+    // connection then stands until a time limit. Read by Netty's class when it is first used.
+    if (System.getProperty(POLL_AGAIN) == null) {
+      System.setProperty(POLL_AGAIN, "false");
+    }
+  }
+
   /// Of what has no choice: the control plane, and the data plane unless another is asked for.
   static final Transport DEFAULT = Epoll.isAvailable() ? Transport.EPOLL : Transport.NIO;
 
@@ -87,7 +97,9 @@ final class Loops {
 
   /// The transport of a loop of one of these groups.
   static Transport of(EventLoop loop) {
-    IoEventLoop l = (IoEventLoop) loop;
+    if (!(loop instanceof IoEventLoop l)) {
+      return DEFAULT;
+    }
     if (l.isIoType(IoUringIoHandler.class)) {
       return Transport.IO_URING;
     }
