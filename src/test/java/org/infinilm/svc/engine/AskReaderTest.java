@@ -86,6 +86,7 @@ class AskReaderTest {
           'max_completion_tokens':-1         | max_completion_tokens: -1 (expected: a whole number 1..2147483647)
           'seed':'x'                         | seed: a string (expected: a whole number)
           'stop':['']                        | stop: a string (expected: a string that is not empty, or a list of them)
+          'stop':'\\ud83d'                      | stop: half a character (a lone surrogate) (expected: whole characters)
           'stream':'yes'                     | stream: a string (expected: true or false)
           'model':5                          | model: 5 (expected: a string)
           'logprobs':3                       | logprobs: 3 (expected: true or false)
