@@ -25,6 +25,16 @@ class AskReaderTest {
   }
 
   @Test
+  void toolsThatMayNotBeCalledAskForNothing() throws Exception {
+    String tools = "'tools':[{'type':'function','function':{'name':'f'}}]";
+    assertThat(reader.chat(json("{'prompt':'hi'," + tools + ",'tool_choice':'none'}")).messages())
+        .hasSize(1);
+    assertThatThrownBy(() -> reader.chat(json("{'prompt':'hi'," + tools + "}")))
+        .isInstanceOf(ApiError.class)
+        .hasMessageContaining("tools: a list (expected: none");
+  }
+
+  @Test
   void aChatInAllItsForms() throws ApiError {
     Ask ask =
         reader.chat(
