@@ -85,7 +85,7 @@ class AskReaderTest {
       quoteCharacter = '`',
       textBlock =
           """
-          'n':2                              | n: 2 (expected: 1)
+          'n':17                             | n: 17 (expected: a whole number 1..16)
           'temperature':2.5                  | temperature: 2.5 (expected: a number 0.0..2.0)
           'temperature':'hot'                | temperature: a string (expected: a number 0.0..2.0)
           'top_p':-0.1                       | top_p: -0.1 (expected: a number 0.0..1.0)
@@ -162,7 +162,7 @@ class AskReaderTest {
   void anEventIsOneLineAndAnEmptyOne() {
     Answers answers = new Answers(true, "id", 5, "m", "fp");
     assertThat(
-            new String(Answers.event(answers.piece("a\n\"é", null, null)), StandardCharsets.UTF_8))
+            new String(Answers.event(answers.piece(0, "a\n\"é", null, null)), StandardCharsets.UTF_8))
         .isEqualTo(
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
                 + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","

@@ -11,14 +11,12 @@ import java.util.Queue;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-/// More prompts of 1 MB at a time than there are cores.
+/// More prompts of 1 MB at a time than there are cores. When reading them held the carriers of all
+/// other requests, hardly any of those was answered before the last of them was read.
 class LongPromptIT {
   private static final Duration SOON = Duration.ofSeconds(60);
   private static final int PROMPT_BYTES = 1_000_000;
-
-  @TempDir Path folder;
 
   private static String words(long seed) {
     SplittableRandom random = new SplittableRandom(seed);
@@ -34,8 +32,8 @@ class LongPromptIT {
 
   @Test
   void theEngineAnswersWhileTheyAreRead() throws Exception {
-    Path file = GgufWriter.write(folder.resolve("t.gguf"), GgufWriter.Size.TINY, 1, null);
-    ServedEngine engine = ServedEngine.start(new EngineSetup(true, 65536, 16, 4, 20, 1, 64), file);
+    Path file = Path.of(System.getProperty("infini.home", "."), "model", "infini-tiny.gguf");
+    ServedEngine engine = ServedEngine.start(new EngineSetup(true, 131072, 16, 4, 20, 1, 64), file);
     int prompts = 2 * Runtime.getRuntime().availableProcessors() + 2;
     Queue<Integer> statuses = new ConcurrentLinkedQueue<>();
     List<Thread> clients = new ArrayList<>();
@@ -60,7 +58,9 @@ class LongPromptIT {
       t.join();
     }
     assertThat(statuses).hasSize(prompts).containsOnly(400);
-    assertThat(answered).as("health checks while %s prompts were read", prompts).isGreaterThan(20);
+    assertThat(answered)
+        .as("health checks while %s prompts were read", prompts)
+        .isGreaterThan(prompts);
     engine.stop();
   }
 }

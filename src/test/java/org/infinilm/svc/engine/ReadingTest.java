@@ -66,8 +66,19 @@ class ReadingTest {
   @Test
   void whatTheReadingSaysIsSaid() {
     ApiError known = ApiError.value("prompt", "bad", "good");
-    assertThatThrownBy(() -> reading.read(1, () -> { throw known; })).isSameAs(known);
-    assertThatThrownBy(() -> reading.read(LONG, () -> { throw new IllegalStateException("x"); }))
+    assertThatThrownBy(() ->
+            reading.read(
+                1,
+                () -> {
+                  throw known;
+                }))
+        .isSameAs(known);
+    assertThatThrownBy(() ->
+            reading.read(
+                LONG,
+                () -> {
+                  throw new IllegalStateException("x");
+                }))
         .isInstanceOf(IllegalStateException.class);
   }
 
