@@ -17,6 +17,7 @@ final class AskReader {
 
   private static final Set<String> ROLES =
       Set.of("system", "developer", "user", "assistant", "tool", "function");
+  private static final int MAX_CHOICES = 16;
   private static final int MAX_STOPS = 16;
   private static final int MAX_STOP_CHARS = 1024;
   private static final int MAX_CHAT_LOGPROBS = 20;
@@ -95,6 +96,7 @@ final class AskReader {
         false,
         false,
         false,
+        1,
         NO_SAMPLING);
   }
 
@@ -131,6 +133,7 @@ final class AskReader {
         Fields.truth(root, "stream", false),
         usage,
         usage && Fields.truth(options, "continuous_usage_stats", false),
+        (int) Fields.whole(root, "n", 1, 1, MAX_CHOICES),
         sampling(root, logprobs, ResponseFormat.grammar(root)));
   }
 

@@ -1,5 +1,6 @@
 package org.infinilm.svc.engine;
 
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -197,7 +198,26 @@ final class EngineRoutes implements Handler {
   /// A request that was read.
   ///
   /// @param most tokens of the answer
-  private record Prepared(Ask ask, int[] prompt, int most, @Nullable Grammar grammar) {}
+  private record Prepared(Ask ask, int[] prompt, int most, List<Grammar> grammars) {}
+
+  /// One job a choice, all of them or none; each draws by a seed of its own.
+  private static List<Job> queued(Engine engine, Prepared p) throws ApiError {
+    List<Job> jobs = new ArrayList<>();
+    Sampling sampling = p.ask().sampling();
+    for (int i = 0; i < p.ask().choices(); i++) {
+      Grammar grammar = p.grammars().isEmpty() ? null : p.grammars().get(i);
+      Optional<Job> job =
+          engine.submit(p.prompt(), p.most(), sampling.seeded(sampling.seed() + i), grammar);
+      if (job.isEmpty()) {
+        jobs.forEach(engine::cancel);
+        p.grammars().subList(Math.min(i, p.grammars().size()), p.grammars().size())
+            .forEach(Grammar::close);
+        throw new ApiError(429, "queue_full", null, "too many requests wait");
+      }
+      jobs.add(job.get());
+    }
+    return jobs;
+  }
 
   private Prepared prepared(Loaded l, Request request, boolean chat)
       throws ApiError, InterruptedException {
@@ -211,7 +231,15 @@ final class EngineRoutes implements Handler {
           }
           Ask ask = known(chat ? reader.chat(body) : reader.completion(body));
           int[] prompt = l.generationPrompt(ask);
-          return new Prepared(ask, prompt, l.answerTokens(ask, prompt.length), l.grammar(ask));
+          int most = l.answerTokens(ask, prompt.length);
+          List<Grammar> grammars = new ArrayList<>();
+          for (int i = 0; i < ask.choices(); i++) {
+            Grammar grammar = l.grammar(ask);
+            if (grammar != null) {
+              grammars.add(grammar);
+            }
+          }
+          return new Prepared(ask, prompt, most, List.copyOf(grammars));
         });
   }
 
@@ -219,18 +247,13 @@ final class EngineRoutes implements Handler {
   private Response generation(Request request, String id, boolean chat)
       throws ApiError, InterruptedException {
     Ask ask;
-    Job job;
+    List<Job> jobs;
     Loaded l;
     try {
       l = model();
       Prepared p = prepared(l, request, chat);
       ask = p.ask();
-      Optional<Job> queued = l.engine().submit(p.prompt(), p.most(), ask.sampling(), p.grammar());
-      if (queued.isEmpty() && p.grammar() != null) {
-        p.grammar().close();
-      }
-      job =
-          queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));
+      jobs = queued(l.engine(), p);
     } catch (ApiError e) {
       metrics.finished(
           switch (e.status()) {
@@ -242,7 +265,7 @@ final class EngineRoutes implements Handler {
       throw e;
     }
     Engine engine = l.engine();
-    request.gone().onGone(() -> engine.cancel(job));
+    request.gone().onGone(() -> jobs.forEach(engine::cancel));
     Answers answers =
         new Answers(
             chat,
@@ -251,8 +274,13 @@ final class EngineRoutes implements Handler {
             model,
             metrics.fingerprint());
     Generation run =
-        new Generation(ask, job, engine, answers, new LogprobsJson(chat, l.table()), metrics);
-    LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());
+        new Generation(ask, jobs, engine, answers, new LogprobsJson(chat, l.table()), metrics);
+    LOG.debug(
+        "{}: {} prompt tokens, {} answers of at most {} more",
+        id,
+        jobs.getFirst().promptTokens(),
+        jobs.size(),
+        jobs.getFirst().maxTokens());
     return ask.stream() ? run.stream() : run.whole();
   }
 
