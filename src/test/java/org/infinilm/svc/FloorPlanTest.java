@@ -45,6 +45,7 @@ class FloorPlanTest {
               "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
+          Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
           Map.entry("deploy", Set.of("registry", "http", "process", "config", "telemetry")),
           Map.entry(
@@ -55,6 +56,7 @@ class FloorPlanTest {
                   "engine",
                   "simulator",
                   "bench",
+                  "evaluation",
                   "deploy",
                   "policy",
                   "registry",

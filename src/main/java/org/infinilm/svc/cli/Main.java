@@ -16,6 +16,7 @@ import org.infinilm.svc.deploy.StatusProgram;
 import org.infinilm.svc.deploy.UpProgram;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
+import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
@@ -40,6 +41,7 @@ public final class Main {
           GenAccumulateContext.PROGRAM,
           Compare.PROGRAM,
           Plot.PROGRAM,
+          EvaluateProgram.PROGRAM,
           ConfigCheck.PROGRAM,
           StartCache.PROGRAM);
 

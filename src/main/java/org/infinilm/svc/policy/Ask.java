@@ -7,9 +7,25 @@ package org.infinilm.svc.policy;
 /// @param needTokens estimate of prompt and output tokens
 /// @param leastTokens the same at the fewest tokens a body of this size can have
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
-public record Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {
+/// @param promptTokens estimate of the prompt alone; 0 when it is not known
+/// @param maxTokens the most that the client allows for the answer; 0 when it did not say
+public record Ask(
+    long size,
+    long threshold,
+    long needTokens,
+    long leastTokens,
+    long affinity,
+    long promptTokens,
+    long maxTokens) {
+  /// One whose lengths are not known apart.
+  public Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {
+    this(size, threshold, needTokens, leastTokens, affinity, 0, 0);
+  }
+
   /// The same for a policy that does not keep keys together.
   Ask withoutKey() {
-    return affinity == 0 ? this : new Ask(size, threshold, needTokens, leastTokens, 0);
+    return affinity == 0
+        ? this
+        : new Ask(size, threshold, needTokens, leastTokens, 0, promptTokens, maxTokens);
   }
 }

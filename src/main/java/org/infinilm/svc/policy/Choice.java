@@ -7,8 +7,12 @@ import org.infinilm.svc.fleet.Pool;
 
 /// What a policy decided.
 public sealed interface Choice {
-  /// Send it to `instance`, found in `pool`.
-  record Send(Instance instance, Pool pool, Reason why) implements Choice {}
+  /// Send it to `instance`, found in `pool`; the policy may foretell what comes of it.
+  record Send(Instance instance, Pool pool, Reason why, Forecast forecast) implements Choice {
+    public Send(Instance instance, Pool pool, Reason why) {
+      this(instance, pool, why, Forecast.NONE);
+    }
+  }
 
   /// Hold it until the instance of one of `ways` is free, and go that way then.
   record Wait(List<Send> ways) implements Choice {

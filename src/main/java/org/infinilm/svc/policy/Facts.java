@@ -13,6 +13,10 @@ import org.jspecify.annotations.Nullable;
 /// @param responseBytes of the body
 /// @param usage token counts that the answer gave, or null
 /// @param complete whether the answer came to its end
+/// @param ask what the decision was about, or null
+/// @param forecast what the policy foretold
+/// @param stalledNanos between its first and its last byte, what the prompts of others whose first
+///   byte came then were foretold to cost
 public record Facts(
     Instance instance,
     String model,
@@ -23,7 +27,38 @@ public record Facts(
     int sseEvents,
     long responseBytes,
     @Nullable Usage usage,
-    boolean complete) {
+    boolean complete,
+    @Nullable Ask ask,
+    Forecast forecast,
+    double stalledNanos) {
+  /// Those of a request that nothing was foretold of.
+  public Facts(
+      Instance instance,
+      String model,
+      long requestBytes,
+      long dispatchNanos,
+      long firstByteNanos,
+      long lastByteNanos,
+      int sseEvents,
+      long responseBytes,
+      @Nullable Usage usage,
+      boolean complete) {
+    this(
+        instance,
+        model,
+        requestBytes,
+        dispatchNanos,
+        firstByteNanos,
+        lastByteNanos,
+        sseEvents,
+        responseBytes,
+        usage,
+        complete,
+        null,
+        Forecast.NONE,
+        0);
+  }
+
   /// Token counts of an answer's `usage`.
   ///
   /// @param promptTokens 0 when it tells of the answer alone

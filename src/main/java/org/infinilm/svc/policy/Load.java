@@ -1,5 +1,7 @@
 package org.infinilm.svc.policy;
 
+import java.util.List;
+
 /// What the router itself knows of an instance's load at this moment. Read from event loops while
 /// others write; never blocks.
 @FunctionalInterface
@@ -21,5 +23,16 @@ public interface Load {
   /// and after failures.
   default double share(int slot) {
     return 1;
+  }
+
+  /// The requests that [#inFlight] counts, in the order in which they were sent; empty where nobody
+  /// keeps them.
+  default List<? extends Flight> flights(int slot) {
+    return List.of();
+  }
+
+  /// Now, on the clock of the flights' times.
+  default long nowNanos() {
+    return 0;
   }
 }

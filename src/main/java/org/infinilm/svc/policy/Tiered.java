@@ -72,6 +72,6 @@ final class Tiered implements Policy {
   }
 
   private static Choice.Send named(Choice.Send s, boolean lower) {
-    return lower ? new Choice.Send(s.instance(), s.pool(), Reason.TIER) : s;
+    return lower ? new Choice.Send(s.instance(), s.pool(), Reason.TIER, s.forecast()) : s;
   }
 }

@@ -8,7 +8,8 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
-import org.infinilm.svc.router.Line.Order;
+import org.infinilm.svc.policy.Line;
+import org.infinilm.svc.policy.Line.Order;
 import org.jspecify.annotations.Nullable;
 
 /// How many requests an instance gets at once, and how the others wait.

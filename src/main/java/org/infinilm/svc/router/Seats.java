@@ -12,6 +12,7 @@ import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;

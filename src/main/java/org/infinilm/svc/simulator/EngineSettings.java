@@ -18,7 +18,7 @@ record EngineSettings(
     int maxBatchSize,
     int maxBatchTokens,
     Overflow overflow,
-    LatencyModel latency,
+    StepCost latency,
     double jitter) {
 
   /// Granularity of prefix reuse of a static engine, in tokens.
@@ -96,7 +96,7 @@ record EngineSettings(
         jitter);
   }
 
-  EngineSettings withLatency(LatencyModel model, double share) {
+  EngineSettings withLatency(StepCost model, double share) {
     return new EngineSettings(
         cacheType,
         maxCacheLenTokens,

@@ -16,14 +16,15 @@ record LatencyModel(
     double decodeShareSquaredMillis,
     double decodeSequenceMillis,
     double decodeContextMillis,
-    long referenceTokens) {
+    long referenceTokens)
+    implements StepCost {
 
   /// Published polynomials for an 8B-class model on one data-centre GPU (see docs/simulator.md).
   static final LatencyModel PUBLISHED =
       new LatencyModel(16.50142, 1.518344e-2, 4.209989e-7, 5.74, 54.01, -25.74, 0, 0, 131_072);
 
-  /// The duration of one step in milliseconds; 0 for an empty batch.
-  double stepMillis(Batch batch) {
+  @Override
+  public double stepMillis(Batch batch) {
     long newTokens = 0;
     double attention = 0;
     int decoding = 0;

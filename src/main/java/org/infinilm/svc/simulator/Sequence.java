@@ -71,7 +71,7 @@ final class Sequence {
   }
 
   boolean finished() {
-    return generatedTokens == maxTokens();
+    return generatedTokens == job.outputTokens();
   }
 
   boolean cancelled() {

@@ -16,6 +16,7 @@ import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.policy.Policy;

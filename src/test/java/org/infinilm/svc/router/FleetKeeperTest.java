@@ -24,6 +24,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Origin;
+import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;

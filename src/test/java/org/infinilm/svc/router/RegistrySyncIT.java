@@ -16,6 +16,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;

@@ -11,6 +11,7 @@ import java.util.Objects;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.router.Circuit.Event;
 import org.junit.jupiter.api.Test;
 

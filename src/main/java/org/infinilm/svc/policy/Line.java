@@ -1,4 +1,4 @@
-package org.infinilm.svc.router;
+package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
 import java.util.Collection;
@@ -18,19 +18,19 @@ import org.jspecify.annotations.Nullable;
  *
  * Places that accept the same instances stand in one lane: a seat looks at the heads of its lanes.
  */
-final class Line<W> {
+public final class Line<W> {
   /// In which order places are called.
-  enum Order {
+  public enum Order {
     SHORTEST,
     FIFO
   }
 
   /// One place in the line.
-  final class Place {
-    final W waiter;
-    final double rank;
-    final long sinceNanos;
-    final long number;
+  public final class Place {
+    public final W waiter;
+    public final double rank;
+    public final long sinceNanos;
+    public final long number;
     private Lane lane;
     private int overtaken;
 
@@ -42,11 +42,11 @@ final class Line<W> {
       this.lane = lane;
     }
 
-    List<Integer> slots() {
+    public List<Integer> slots() {
       return lane.key.slots();
     }
 
-    Key key() {
+    public Key key() {
       return lane.key;
     }
 
@@ -58,8 +58,8 @@ final class Line<W> {
   /// Whose candidates a lane's places chose among: what may make them choose anew.
   ///
   /// @param version of those candidates
-  record Key(String model, long version, List<Integer> slots) {
-    Key {
+  public record Key(String model, long version, List<Integer> slots) {
+    public Key {
       slots = List.copyOf(slots);
     }
   }
@@ -90,17 +90,17 @@ final class Line<W> {
 
   /// @param workPerSecond how much more work a second of waiting outweighs
   /// @param mostOvertakes how often later ones may go before the oldest
-  Line(Order order, double workPerSecond, int mostOvertakes) {
+  public Line(Order order, double workPerSecond, int mostOvertakes) {
     this.order = order;
     this.workPerSecond = workPerSecond;
     this.mostOvertakes = mostOvertakes;
   }
 
-  int size() {
+  public int size() {
     return size;
   }
 
-  Place add(W waiter, Key key, double work, long sinceNanos) {
+  public Place add(W waiter, Key key, double work, long sinceNanos) {
     double rank = order == Order.FIFO ? 0 : work + workPerSecond * (sinceNanos / 1e9);
     Place p = new Place(waiter, rank, sinceNanos, numbers++, lane(key));
     enter(p);
@@ -126,7 +126,7 @@ final class Line<W> {
   }
 
   /// Takes a place out; false when it is out already.
-  boolean remove(Place p) {
+  public boolean remove(Place p) {
     if (!p.lane.byAge.remove(p)) {
       return false;
     }
@@ -152,7 +152,7 @@ final class Line<W> {
 
   /// Has a place stand in another lane from now on: its rank, its age and how often it was
   /// overtaken stay. False when it is out.
-  boolean move(Place p, Key to) {
+  public boolean move(Place p, Key to) {
     if (!p.lane.byAge.contains(p)) {
       return false;
     }
@@ -167,7 +167,7 @@ final class Line<W> {
 
   /// Takes out and returns the place that a free seat of this slot belongs to, or null when nobody
   /// waits for one.
-  @Nullable Place next(int slot) {
+  public @Nullable Place next(int slot) {
     List<Lane> of = bySlot.get(slot);
     if (of == null) {
       return null;
@@ -200,12 +200,12 @@ final class Line<W> {
   }
 
   /// The keys of all lanes.
-  Collection<Key> keys() {
+  public Collection<Key> keys() {
     return List.copyOf(lanes.keySet());
   }
 
   /// All places of a lane, the oldest first.
-  List<Place> places(Key key) {
+  public List<Place> places(Key key) {
     Lane lane = lanes.get(key);
     return lane == null ? List.of() : List.copyOf(lane.byAge);
   }

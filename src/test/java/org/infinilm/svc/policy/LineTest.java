@@ -1,4 +1,4 @@
-package org.infinilm.svc.router;
+package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import org.infinilm.svc.router.Line.Order;
+import org.infinilm.svc.policy.Line.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

@@ -1,0 +1,114 @@
+package org.infinilm.svc.evaluation;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+
+/// `infini evaluate`: policies on one traffic before one simulated fleet, on a virtual clock.
+public final class EvaluateProgram {
+  private static final Key<String> TRACE =
+      Key.text(
+          "trace",
+          "chat",
+          "traffic: a file (Azure's, BurstGPT's or own CSV, Mooncake's JSON lines), or one of chat, agents, conversations, cjk, code, shift, long-outputs, bursts");
+  private static final Key<String> FLEET =
+      Key.text("fleet", "2+2", "fleet: a file, or paged+static as in 2+2");
+  private static final Key<String> POLICIES =
+      Key.text(
+          "policies",
+          "fixed,best-cut,least-loaded,oracle",
+          "what is compared, with commas between; the first is what others are compared with");
+  private static final Key<Long> SEEDS =
+      Key.whole("seeds", 10L, 1, 1000, "how many workloads, each for every policy");
+  private static final Key<Long> REQUESTS =
+      Key.whole("requests", 1000L, 300, 10_000_000, "requests a run");
+  private static final Key<Double> RATE =
+      Key.number(
+          "rate",
+          0.0,
+          0,
+          1e5,
+          "requests a second; 0 finds each policy's capacity and compares at nine tenths of the best");
+  private static final Key<Double> TARGET =
+      Key.number(
+          "target",
+          0.95,
+          0.01,
+          1,
+          "share of requests within the limits that makes a rate bearable");
+  private static final Key<String> JSON = Key.text("json", null, "file for all figures");
+
+  public static final Program PROGRAM =
+      new Program(
+          "evaluate",
+          "Compare routing policies on recorded or made traffic, on a virtual clock.",
+          List.of(TRACE, FLEET, POLICIES, SEEDS, REQUESTS, RATE, TARGET, JSON),
+          Map.of(),
+          "",
+          false,
+          args -> run(args, System.out, System.err));
+
+  private EvaluateProgram() {}
+
+  static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
+    Config c = args.config();
+    List<String> arms =
+        Arrays.stream(c.get(POLICIES).split(","))
+            .map(String::strip)
+            .filter(s -> !s.isEmpty())
+            .distinct()
+            .toList();
+    Traffic traffic;
+    try {
+      if (arms.isEmpty()) {
+        throw new IllegalArgumentException(
+            "policies: none (expected: some of " + String.join(", ", Arms.names()) + ")");
+      }
+      for (String a : arms) {
+        if (!a.equals(Arms.BEST_CUT)) {
+          Arms.of(a);
+        }
+      }
+      traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException("--" + e.getMessage());
+    }
+    FleetPlan plan = FleetPlan.of(c.get(FLEET));
+    Study study = new Study(traffic, plan, c.get(TARGET));
+    ThreadMXBean thread = ManagementFactory.getThreadMXBean();
+    long began = thread.getCurrentThreadCpuTime();
+    List<Study.Result> results = study.run(arms, Math.toIntExact(c.get(SEEDS)), c.get(RATE));
+    double seconds = Math.max(1, thread.getCurrentThreadCpuTime() - began) / 1e9;
+    Report report = new Report(traffic.name(), plan, c.get(TARGET), study.commonRate(), results);
+    out.print(report.table());
+    out.printf(
+        "%d runs of %d requests, %.0f requests a second of one core's time%n",
+        study.runs(), study.simulated() / Math.max(1, study.runs()), study.simulated() / seconds);
+    Optional<String> json = c.find(JSON);
+    if (json.isPresent()) {
+      try {
+        Files.writeString(Path.of(json.get()), report.json());
+      } catch (IOException e) {
+        err.println("--json: " + json.get() + " cannot be written (expected: a file)");
+        return 1;
+      }
+    }
+    return 0;
+  }
+
+  private static Traffic traffic(String word, int requests) throws ConfigException {
+    Path file = Path.of(word);
+    return Files.exists(file) ? TraceFile.read(file, requests) : Mix.parse(word).of(requests);
+  }
+}

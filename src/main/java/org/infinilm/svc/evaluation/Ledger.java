@@ -1,0 +1,115 @@
+package org.infinilm.svc.evaluation;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Flight;
+import org.infinilm.svc.policy.Line;
+import org.infinilm.svc.policy.Load;
+import org.jspecify.annotations.Nullable;
+
+/// What a router knows of its instances, and who waits for a seat: the rules of the router's own
+/// seats, for one thread. A seat that comes free while someone waits goes to the next in line.
+final class Ledger implements Load {
+  /// The router's defaults: a second of waiting outweighs so many bytes, and later requests go at
+  /// most so often before the oldest.
+  private static final double AGEING_BYTES = 8192;
+
+  private static final int MOST_OVERTAKES = 32;
+
+  /// One who waits.
+  record Waiter(int id, Choice.Wait until) {}
+
+  private final List<List<Sent>> flights = new ArrayList<>();
+  private final int[] limits;
+  private final int[] waiting;
+  private final double[] stalled;
+  private final Line<Waiter> line;
+  private final Sent.Clock clock;
+
+  /// @param seated whether seats limit how many requests an instance gets at once
+  Ledger(List<Node> nodes, boolean seated, Sent.Clock clock) {
+    this.limits = nodes.stream().mapToInt(n -> seated ? n.seats() : 0).toArray();
+    this.waiting = new int[nodes.size()];
+    this.stalled = new double[nodes.size()];
+    this.line = new Line<>(Line.Order.SHORTEST, AGEING_BYTES, MOST_OVERTAKES);
+    this.clock = clock;
+    nodes.forEach(n -> flights.add(new ArrayList<>()));
+  }
+
+  @Override
+  public int inFlight(int slot) {
+    return flights.get(slot).size();
+  }
+
+  @Override
+  public boolean free(int slot) {
+    return limits[slot] == 0 || (waiting[slot] == 0 && inFlight(slot) < limits[slot]);
+  }
+
+  @Override
+  public List<? extends Flight> flights(int slot) {
+    return flights.get(slot);
+  }
+
+  @Override
+  public long nowNanos() {
+    return (long) clock.nanos();
+  }
+
+  /// Whether there is a seat for one more.
+  boolean hasSeat(int slot) {
+    return limits[slot] == 0 || inFlight(slot) < limits[slot];
+  }
+
+  void sent(int slot, Sent s) {
+    flights.get(slot).add(s);
+  }
+
+  Sent find(int slot, int id) {
+    for (Sent s : flights.get(slot)) {
+      if (s.id == id) {
+        return s;
+      }
+    }
+    throw new IllegalStateException("request " + id + " is not in flight at " + slot);
+  }
+
+  /// Its first token came.
+  void first(int slot, Sent s, double atNanos) {
+    s.first(atNanos);
+    stalled[slot] += s.send.forecast().prefillNanos();
+    s.stalledBefore = stalled[slot];
+  }
+
+  /// What the prompts of others were foretold to cost whose first token came after its own.
+  double stalled(int slot, Sent s) {
+    return stalled[slot] - s.stalledBefore;
+  }
+
+  /// Counts it out; the one in line whose seat that is, already out of the line, or null.
+  @Nullable Waiter ended(int slot, Sent s) {
+    flights.get(slot).remove(s);
+    if (limits[slot] == 0 || waiting[slot] == 0 || inFlight(slot) >= limits[slot]) {
+      return null;
+    }
+    Line<Waiter>.Place p = line.next(slot);
+    if (p == null) {
+      return null;
+    }
+    p.slots().forEach(k -> waiting[k]--);
+    return p.waiter;
+  }
+
+  /// Stands in line for one of the ways.
+  void await(int id, Choice.Wait wait, long bodyBytes) {
+    List<Integer> slots = wait.accepted().stream().map(i -> i.slot()).distinct().sorted().toList();
+    line.add(
+        new Waiter(id, wait), new Line.Key("", 0, slots), (double) bodyBytes, (long) clock.nanos());
+    slots.forEach(k -> waiting[k]++);
+  }
+
+  int waiting() {
+    return line.size();
+  }
+}

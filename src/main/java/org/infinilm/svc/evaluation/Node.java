@@ -1,0 +1,21 @@
+package org.infinilm.svc.evaluation;
+
+import org.infinilm.svc.simulator.LeapSettings;
+
+/// One instance of a fleet.
+///
+/// @param seats requests that the router lets it have at once, 0 for any number
+/// @param slowFactor how many times as long its steps take while it is slow; 1 for never
+/// @param slowFrom when that begins, as a share of the run's arrivals
+/// @param slowTo when it ends
+record Node(
+    String name,
+    LeapSettings engine,
+    int seats,
+    double slowFactor,
+    double slowFrom,
+    double slowTo) {
+  Node slow(double factor, double from, double to) {
+    return new Node(name, engine, seats, factor, from, to);
+  }
+}

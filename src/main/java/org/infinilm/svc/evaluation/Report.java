@@ -1,0 +1,119 @@
+package org.infinilm.svc.evaluation;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+import org.infinilm.svc.evaluation.Figures.Interval;
+
+/// What a study found, as a table for people and JSON for tools.
+///
+/// @param rate the common one, requests a second
+record Report(
+    String traffic, FleetPlan plan, double target, double rate, List<Study.Result> results) {
+  Report {
+    results = List.copyOf(results);
+  }
+
+  String table() {
+    boolean capacities = !results.getFirst().capacity().isEmpty();
+    StringBuilder b = new StringBuilder();
+    b.append(
+        String.format(
+            Locale.ROOT,
+            "%s before %s, limits: first token %.3g s, each further token %.3g ms; %d seeds%n%n",
+            traffic,
+            plan.name(),
+            plan.ttftNanos() / 1e9,
+            plan.tpotNanos() / 1e6,
+            results.getFirst().atRate().size()));
+    b.append("| policy |");
+    if (capacities) {
+      b.append(
+          String.format(
+              Locale.ROOT,
+              " capacity, requests/s (%.0f %% within limits) | over %s |",
+              100 * target,
+              results.getFirst().label()));
+    }
+    b.append(
+        String.format(
+            Locale.ROOT,
+            " goodput at %.3g/s | mean TTFT, ms | p99 TTFT, ms | mean TPOT, ms | mean time, ms | to static | cut |%n",
+            rate));
+    b.append(capacities ? "|---|---|---|" : "|---|").append("---|---|---|---|---|---|---|\n");
+    for (Study.Result r : results) {
+      b.append("| ").append(r.label()).append(" |");
+      if (capacities) {
+        Interval i = r.over(results.getFirst());
+        b.append(
+            String.format(
+                Locale.ROOT,
+                " %.3g | %.2f (%.2f to %.2f) |",
+                r.meanCapacity(),
+                Math.exp(i.mean()),
+                Math.exp(i.mean() - i.half()),
+                Math.exp(i.mean() + i.half())));
+      }
+      b.append(
+          String.format(
+              Locale.ROOT,
+              " %.1f %% | %.0f | %.0f | %.2f | %.0f | %.0f %% | %.0f |%n",
+              100 * mean(r, Figures::goodput),
+              mean(r, Figures::meanTtft) / 1e6,
+              mean(r, Figures::p99Ttft) / 1e6,
+              mean(r, Figures::meanTpot) / 1e6,
+              mean(r, Figures::meanWhole) / 1e6,
+              100 * mean(r, Figures::toStatic),
+              r.atRate().stream().mapToInt(f -> f.cut() + f.refused()).sum() * 1.0));
+    }
+    return b.append('\n').toString();
+  }
+
+  private static double mean(Study.Result r, ToDoubleFunction<Figures> what) {
+    return r.atRate().stream().mapToDouble(what).average().orElse(Double.NaN);
+  }
+
+  String json() {
+    JsonMapper mapper = JsonMapper.builder().build();
+    ObjectNode root = mapper.createObjectNode();
+    root.put("traffic", traffic);
+    root.put("fleet", plan.name());
+    root.put("ttft_limit_seconds", plan.ttftNanos() / 1e9);
+    root.put("tpot_limit_seconds", plan.tpotNanos() / 1e9);
+    root.put("threshold_bytes", plan.thresholdBytes());
+    root.put("target", target);
+    root.put("rate_per_second", rate);
+    ArrayNode arms = root.putArray("policies");
+    for (Study.Result r : results) {
+      ObjectNode a = arms.addObject();
+      a.put("policy", r.label());
+      if (!r.capacity().isEmpty()) {
+        ArrayNode c = a.putArray("capacity_per_second");
+        r.capacity().forEach(c::add);
+        Interval i = r.over(results.getFirst());
+        ObjectNode o = a.putObject("capacity_over_" + results.getFirst().label());
+        o.put("ratio", Math.exp(i.mean()));
+        o.put("low", Math.exp(i.mean() - i.half()));
+        o.put("high", Math.exp(i.mean() + i.half()));
+      }
+      each(a, "goodput", r, Figures::goodput);
+      each(a, "mean_ttft_seconds", r, f -> f.meanTtft() / 1e9);
+      each(a, "p99_ttft_seconds", r, f -> f.p99Ttft() / 1e9);
+      each(a, "mean_tpot_seconds", r, f -> f.meanTpot() / 1e9);
+      each(a, "mean_e2el_seconds", r, f -> f.meanWhole() / 1e9);
+      each(a, "static_share", r, Figures::toStatic);
+      each(a, "cut", r, Figures::cut);
+      each(a, "refused", r, Figures::refused);
+    }
+    return root.toPrettyString() + "\n";
+  }
+
+  private static void each(
+      ObjectNode of, String name, Study.Result r, ToDoubleFunction<Figures> what) {
+    ArrayNode a = of.putArray(name);
+    r.atRate().forEach(f -> a.add(what.applyAsDouble(f)));
+  }
+}

@@ -1,0 +1,75 @@
+package org.infinilm.svc.evaluation;
+
+import org.infinilm.svc.policy.Ask;
+import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Flight;
+import org.infinilm.svc.policy.Forecast;
+import org.infinilm.svc.simulator.LeapCore;
+
+/// A request in flight: what the router knows of it.
+final class Sent implements Flight {
+  final int id;
+  final Ask ask;
+  final Choice.Send send;
+  private final LeapCore core;
+  private final Clock clock;
+  private final long dispatchNanos;
+  private long firstNanos;
+
+  /// What was foretold for all prompts here when its first token came.
+  double stalledBefore;
+
+  /// The virtual time.
+  interface Clock {
+    double nanos();
+  }
+
+  Sent(int id, Ask ask, Choice.Send send, LeapCore core, Clock clock) {
+    this.id = id;
+    this.ask = ask;
+    this.send = send;
+    this.core = core;
+    this.clock = clock;
+    this.dispatchNanos = Math.max(1, (long) clock.nanos());
+  }
+
+  void first(double atNanos) {
+    firstNanos = Math.max(1, (long) atNanos);
+  }
+
+  @Override
+  public long promptTokens() {
+    return ask.promptTokens();
+  }
+
+  @Override
+  public long maxTokens() {
+    return ask.maxTokens();
+  }
+
+  @Override
+  public long affinity() {
+    return ask.affinity();
+  }
+
+  @Override
+  public long dispatchNanos() {
+    return dispatchNanos;
+  }
+
+  @Override
+  public long firstNanos() {
+    return firstNanos;
+  }
+
+  /// Counted as a router would that reads the stream: what has come by now.
+  @Override
+  public long tokens() {
+    return firstNanos == 0 ? 0 : core.tokens(id, clock.nanos());
+  }
+
+  @Override
+  public Forecast forecast() {
+    return send.forecast();
+  }
+}

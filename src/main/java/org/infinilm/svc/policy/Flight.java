@@ -1,0 +1,27 @@
+package org.infinilm.svc.policy;
+
+/// One request that was sent to an instance and has not ended, as the router itself knows it. Read
+/// from event loops while others write; times from a monotonic clock, in nanoseconds.
+public interface Flight {
+  /// Estimate of its prompt.
+  long promptTokens();
+
+  /// The most tokens that its client allows for the answer; 0 when it did not say.
+  long maxTokens();
+
+  /// Hash of the key whose requests share a prefix; 0 for none.
+  long affinity();
+
+  long dispatchNanos();
+
+  /// When the first of its answer came; 0 before.
+  long firstNanos();
+
+  /// Tokens of its answer that came so far.
+  long tokens();
+
+  /// What the policy foretold when it sent it; [Forecast#NONE] when it foretold nothing.
+  default Forecast forecast() {
+    return Forecast.NONE;
+  }
+}
