@@ -145,13 +145,22 @@ def order(facts: dict):
     return lambda r: (mixes.index(r.mix), loads.index(r.load))
 
 
+SECTION = "## On real sockets"
+
+
+def page(before: str, told: dict) -> str:
+    """The page with this report as its last section; what stands before that section stays."""
+    kept = before.partition(SECTION + "\n")[0].rstrip("\n") or "# Does routing by size pay?"
+    return f"{kept}\n\n{markdown(told)}"
+
+
 def markdown(told: dict) -> str:
     facts = told["facts"]
-    lines = ["# Does routing by size pay?", ""]
+    lines = [SECTION, ""]
     lines += verdict(told)
     lines += [
         "",
-        "## How it was measured",
+        "### How it was measured",
         "",
         f"    {facts['command']}",
         "",
@@ -178,7 +187,7 @@ def markdown(told: dict) -> str:
     ]
     lines += checks(told)
     for figure, title in FIGURES.items():
-        lines += ["", f"## {title[0].upper()}{title[1:]}", "", table(told, figure)]
+        lines += ["", f"### {title[0].upper()}{title[1:]}", "", table(told, figure)]
     lines += ["", "Every run stands in `benchmarks/cache-types/results.json`.", ""]
     return "\n".join(lines)
 
