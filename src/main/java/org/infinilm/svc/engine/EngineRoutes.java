@@ -210,7 +210,8 @@ final class EngineRoutes implements Handler {
           engine.submit(p.prompt(), p.most(), sampling.seeded(sampling.seed() + i), grammar);
       if (job.isEmpty()) {
         jobs.forEach(engine::cancel);
-        p.grammars().subList(Math.min(i, p.grammars().size()), p.grammars().size())
+        p.grammars()
+            .subList(Math.min(i, p.grammars().size()), p.grammars().size())
             .forEach(Grammar::close);
         throw new ApiError(429, "queue_full", null, "too many requests wait");
       }

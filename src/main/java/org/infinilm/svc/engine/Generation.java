@@ -13,8 +13,9 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;
 import org.jspecify.annotations.Nullable;
 
-/// Turns the events of a request's jobs, one for each choice, into its answer, on the request's thread. The outcome is counted
-/// before the last bytes are sent, so that whoever has the answer finds it counted.
+/// Turns the events of a request's jobs, one for each choice, into its answer, on the request's
+/// thread. The outcome is counted before the last bytes are sent, so that whoever has the answer
+/// finds it counted.
 final class Generation {
   private static final Headers EVENT_STREAM =
       new Headers(
@@ -203,8 +204,7 @@ final class Generation {
   }
 
   private Map<String, Object> usage(int tokens) {
-    return Answers.usage(
-        jobs.getFirst().promptTokens(), jobs.getFirst().cachedTokens(), tokens);
+    return Answers.usage(jobs.getFirst().promptTokens(), jobs.getFirst().cachedTokens(), tokens);
   }
 
   private @Nullable Map<String, Object> soFar(int tokens) {

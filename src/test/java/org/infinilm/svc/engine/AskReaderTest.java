@@ -162,7 +162,8 @@ class AskReaderTest {
   void anEventIsOneLineAndAnEmptyOne() {
     Answers answers = new Answers(true, "id", 5, "m", "fp");
     assertThat(
-            new String(Answers.event(answers.piece(0, "a\n\"é", null, null)), StandardCharsets.UTF_8))
+            new String(
+                Answers.event(answers.piece(0, "a\n\"é", null, null)), StandardCharsets.UTF_8))
         .isEqualTo(
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
                 + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","

@@ -105,25 +105,23 @@ class ChoicesIT {
 
   private String streamed(Map<String, Object> body) throws Exception {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    engine
-        .client()
-        .stream(
-            "POST",
-            engine.uri("/v1/chat/completions"),
-            Headers.NONE,
-            Json.bytes(body),
-            SOON,
-            new Client.Listener() {
-              @Override
-              public void head(int status, Headers headers) {
-                assertThat(status).isEqualTo(200);
-              }
+    engine.client().stream(
+        "POST",
+        engine.uri("/v1/chat/completions"),
+        Headers.NONE,
+        Json.bytes(body),
+        SOON,
+        new Client.Listener() {
+          @Override
+          public void head(int status, Headers headers) {
+            assertThat(status).isEqualTo(200);
+          }
 
-              @Override
-              public void piece(byte[] piece) {
-                out.writeBytes(piece);
-              }
-            });
+          @Override
+          public void piece(byte[] piece) {
+            out.writeBytes(piece);
+          }
+        });
     return out.toString(StandardCharsets.UTF_8);
   }
 }
