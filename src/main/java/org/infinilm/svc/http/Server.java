@@ -34,7 +34,8 @@ public final class Server implements AutoCloseable {
   /// @param host address to listen on, `127.0.0.1` or `0.0.0.0`
   /// @param port 0 for any free port
   /// @param maxBodyBytes larger bodies are answered 413
-  /// @param maxConnections more are closed at once
+  /// @param maxConnections one more takes the place of the one that was idle for the longest time;
+  ///   it is closed at once where none is idle
   /// @param idle a connection without a request for so long is closed
   /// @param refusal `{"error":"text"}` unless told otherwise
   public record Options(
@@ -74,6 +75,7 @@ public final class Server implements AutoCloseable {
   ///   where it can be seen, the process that holds it
   public static Server start(Options options, Handler handler) throws IOException {
     ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    ServerLoad load = new ServerLoad(options.maxBodyBytes());
     ChannelFuture bound =
         new ServerBootstrap()
             .group(Loops.control())
@@ -85,7 +87,8 @@ public final class Server implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel c) {
-                    if (connections.size() >= options.maxConnections()) {
+                    if (connections.size() >= options.maxConnections()
+                        && !ServerLoad.closeOldestIdle(connections)) {
                       c.close();
                       return;
                     }
@@ -96,7 +99,7 @@ public final class Server implements AutoCloseable {
                         .addLast(
                             new IdleStateHandler(
                                 options.idle().toMillis(), 0, 0, TimeUnit.MILLISECONDS))
-                        .addLast("connection", new ServerConnection(handler, options));
+                        .addLast("connection", new ServerConnection(handler, options, load));
                   }
                 })
             .bind(options.host(), options.port())
@@ -122,8 +125,7 @@ public final class Server implements AutoCloseable {
   }
 
   private boolean anyBusy() {
-    return connections.stream()
-        .anyMatch(c -> c.pipeline().get("connection") instanceof ServerConnection s && s.busy());
+    return connections.stream().map(ServerLoad::connection).anyMatch(s -> s != null && s.busy());
   }
 
   /// Stops at once: closes the listener and every connection.

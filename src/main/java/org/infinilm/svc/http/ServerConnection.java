@@ -56,11 +56,21 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private ByteArrayOutputStream body = new ByteArrayOutputStream();
   private @Nullable Pending pending;
   private boolean closing;
+  private final ServerLoad load;
+  private long held;
+  private volatile long lastUse;
 
-  ServerConnection(Handler handler, Server.Options options) {
+  ServerConnection(Handler handler, Server.Options options, ServerLoad load) {
+    this.load = load;
+    this.lastUse = load.nextUse();
     this.handler = handler;
     this.maxBodyBytes = options.maxBodyBytes();
     this.refusal = options.refusal();
+  }
+
+  /// Orders connections by their last request.
+  long lastUse() {
+    return lastUse;
   }
 
   boolean busy() {
@@ -123,6 +133,12 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       refuse(ctx, 413, tooLarge());
       return;
     }
+    long more = Math.max(0, body.size() + b.readableBytes() - ServerLoad.FREE_BYTES) - held;
+    if (more > 0 && !load.take(more)) {
+      refuse(ctx, 503, "too many large request bodies at once (expected: again in a moment)");
+      return;
+    }
+    held += Math.max(0, more);
     byte[] bytes = new byte[b.readableBytes()];
     b.readBytes(bytes);
     body.writeBytes(bytes);
@@ -141,6 +157,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     head = null;
+    lastUse = load.nextUse();
     Pending p = new Pending(ctx.channel(), h);
     pending = p;
     String uri = h.uri();
@@ -208,6 +225,8 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private void refuse(ChannelHandlerContext ctx, int status, String why) {
     closing = true;
     head = null;
+    body = new ByteArrayOutputStream();
+    giveBack();
     DefaultFullHttpResponse r = full(refusal.answer(status, why), HttpMethod.GET, false);
     ctx.writeAndFlush(r).addListener(ChannelFutureListener.CLOSE);
   }
@@ -215,6 +234,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   /// The answer is written; the next request may start.
   private void done(Channel channel, boolean keepAlive) {
     pending = null;
+    giveBack();
     if (!keepAlive) {
       closing = true;
       channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
@@ -245,10 +265,16 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     Pending p = pending;
     pending = null;
     closing = true;
+    giveBack();
     releaseQueued();
     if (p != null) {
       p.clientGone();
     }
+  }
+
+  private void giveBack() {
+    load.give(held);
+    held = 0;
   }
 
   private void releaseQueued() {
