@@ -30,6 +30,9 @@ public final class TomlFile {
           "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?",
           Pattern.CASE_INSENSITIVE);
 
+  /// The parser keeps hundreds of bytes for a character.
+  private static final long MAX_BYTES = 64 << 10;
+
   private final Path file;
   private final String prefix;
   private final TomlTable table;
@@ -44,6 +47,10 @@ public final class TomlFile {
   public static TomlFile read(Path file) throws ConfigException {
     TomlParseResult parsed;
     try {
+      if (Files.size(file) > MAX_BYTES) {
+        throw new ConfigException(
+            file + ": " + Files.size(file) + " bytes (expected: at most " + MAX_BYTES + ")");
+      }
       String text = Files.readString(file);
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);

@@ -37,9 +37,18 @@ public final class Server implements AutoCloseable {
   /// @param maxConnections one more takes the place of the one that was idle for the longest time;
   ///   it is closed at once where none is idle
   /// @param idle a connection without a request for so long is closed
+  /// @param stall a client that takes nothing of a streamed answer for so long is dropped
   /// @param refusal `{"error":"text"}` unless told otherwise
   public record Options(
-      String host, int port, int maxBodyBytes, int maxConnections, Duration idle, Refusal refusal) {
+      String host,
+      int port,
+      int maxBodyBytes,
+      int maxConnections,
+      Duration idle,
+      Duration stall,
+      Refusal refusal) {
+    private static final Duration NEVER = Duration.ofDays(365);
+
     public static Options at(String host, int port) {
       return new Options(
           host,
@@ -47,15 +56,24 @@ public final class Server implements AutoCloseable {
           2 << 20,
           1024,
           Duration.ofSeconds(75),
+          NEVER,
           (status, why) -> Response.json(status, Map.of("error", why)));
     }
 
     public Options maxBody(int bytes) {
-      return new Options(host, port, bytes, maxConnections, idle, refusal);
+      return new Options(host, port, bytes, maxConnections, idle, stall, refusal);
+    }
+
+    public Options maxConnections(int most) {
+      return new Options(host, port, maxBodyBytes, most, idle, stall, refusal);
+    }
+
+    public Options stall(Duration longest) {
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, longest, refusal);
     }
 
     public Options refusal(Refusal other) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, other);
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, other);
     }
   }
 
@@ -93,6 +111,9 @@ public final class Server implements AutoCloseable {
                       return;
                     }
                     connections.add(c);
+                    if (options.stall().compareTo(Options.NEVER) < 0) {
+                      Sockets.watchPeer(c, options.stall());
+                    }
                     c.pipeline()
                         .addLast(new StrictRequestDecoder())
                         .addLast(new Encoder())

@@ -51,6 +51,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private final Handler handler;
   private final int maxBodyBytes;
   private final Server.Refusal refusal;
+  private final long stallNanos;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
   private ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -66,6 +67,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     this.handler = handler;
     this.maxBodyBytes = options.maxBodyBytes();
     this.refusal = options.refusal();
+    this.stallNanos = options.stall().toNanos();
   }
 
   /// Orders connections by their last request.
@@ -410,8 +412,18 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     void awaitWritable() throws IOException, InterruptedException {
       lock.lock();
       try {
+        long stuck = channel.bytesBeforeWritable();
+        long left = stallNanos;
         while (!gone && channel.isActive() && !channel.isWritable()) {
-          changed.await();
+          left = changed.awaitNanos(left);
+          long now = channel.bytesBeforeWritable();
+          if (left <= 0 && now >= stuck) {
+            throw new IOException("client reads nothing");
+          }
+          if (now < stuck) {
+            left = stallNanos;
+            stuck = now;
+          }
         }
         if (gone || !channel.isActive()) {
           throw new IOException("client went away");

@@ -60,14 +60,7 @@ class ServerIT {
 
   @Test
   void whoComesToAFullServerTakesThePlaceOfTheLongestIdle() throws Exception {
-    Server.Options few =
-        new Server.Options(
-            "127.0.0.1",
-            0,
-            1000,
-            4,
-            Duration.ofMinutes(5),
-            (status, why) -> Response.empty(status));
+    Server.Options few = Server.Options.at("127.0.0.1", 0).maxConnections(4);
     List<Socket> idle = new ArrayList<>();
     try (Server s = Server.start(few, r -> Response.empty(204));
         Socket regular = new Socket("127.0.0.1", s.port())) {
@@ -128,6 +121,32 @@ class ServerIT {
               return false;
             }
           });
+    }
+  }
+
+  @Test
+  void whoReadsNothingOfAStreamIsDropped() throws Exception {
+    AtomicBoolean dropped = new AtomicBoolean();
+    Handler endless =
+        r ->
+            Response.stream(
+                200,
+                Headers.NONE,
+                sink -> {
+                  try {
+                    while (true) {
+                      sink.write(new byte[1 << 20]);
+                    }
+                  } catch (IOException gone) {
+                    dropped.set(true);
+                    throw gone;
+                  }
+                });
+    Server.Options impatient = Server.Options.at("127.0.0.1", 0).stall(Duration.ofMillis(300));
+    try (Server s = Server.start(impatient, endless);
+        Socket deaf = new Socket("127.0.0.1", s.port())) {
+      deaf.getOutputStream().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n".getBytes(UTF_8));
+      await().untilTrue(dropped);
     }
   }
 
