@@ -261,7 +261,9 @@ final class SettingsReader {
     TomlFile from = isGiven(Flags.LOG_FILE) ? null : babysitter;
     Path all = (from == null ? Path.of(said) : from.file().resolveSibling(said)).toAbsolutePath();
     Path parent = all.getParent();
-    if (parent == null || !Files.isDirectory(parent) || Files.isDirectory(all)) {
+    if (parent == null
+        || !Files.isDirectory(parent)
+        || (Files.exists(all) && !Files.isRegularFile(all))) {
       throw new ConfigException(
           (from == null ? flags.origin(Flags.LOG_FILE) : from.place("log_file"))
               + ": log_file: "

@@ -5,6 +5,10 @@ import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,6 +30,9 @@ public final class TomlFile {
           "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?",
           Pattern.CASE_INSENSITIVE);
 
+  /// The parser keeps hundreds of bytes for a character.
+  private static final long MAX_BYTES = 64 << 10;
+
   private final Path file;
   private final String prefix;
   private final TomlTable table;
@@ -40,6 +47,10 @@ public final class TomlFile {
   public static TomlFile read(Path file) throws ConfigException {
     TomlParseResult parsed;
     try {
+      if (Files.size(file) > MAX_BYTES) {
+        throw new ConfigException(
+            file + ": " + Files.size(file) + " bytes (expected: at most " + MAX_BYTES + ")");
+      }
       String text = Files.readString(file);
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
@@ -186,6 +197,9 @@ public final class TomlFile {
       case Long n -> n;
       case Double d -> d;
       case Boolean b -> b;
+      case OffsetDateTime t -> DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(t);
+      case LocalDateTime t -> DateTimeFormatter.ISO_LOCAL_DATE_TIME.format(t);
+      case LocalTime t -> DateTimeFormatter.ISO_LOCAL_TIME.format(t);
       default -> v.toString();
     };
   }

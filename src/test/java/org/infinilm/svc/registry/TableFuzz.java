@@ -39,7 +39,7 @@ class TableFuzz {
     }
 
     boolean isOf(@Nullable String other) {
-      return other == null || incarnation == null || incarnation.equals(other);
+      return other == null || other.equals(incarnation);
     }
   }
 

@@ -293,6 +293,17 @@ class TableTest {
   }
 
   @Test
+  void whoRegisteredWithoutAnIdentityIsAnotherForWhoHasOne() {
+    Table t = after(0, registerAs("A", 1), 1, register("a"));
+    assertThat(t.apply(new Event.Heartbeat("a", null, "A"), at(2)).holder()).isNotNull();
+    Table ill = t.apply(new Event.Probed("a", lease(t, "a").serial(), false), at(3)).next();
+    Table.Step asked = ill.apply(new Event.Heartbeat("a", null, "A"), at(4));
+    assertThat(asked.holder()).as("the dead entry is nobody's: register again").isNull();
+    assertThat(asked.lease()).isNull();
+    assertThat(t.apply(new Event.Heartbeat("a", null), at(5)).lease()).isNotNull();
+  }
+
+  @Test
   void whoLeavesGivesItsNameToTheOther() {
     Table t = after(0, registerAs("A", 1), 1, new Event.Heartbeat("a", "draining", "A"));
     Table.Step other = t.apply(new Event.Heartbeat("a", null, "B"), at(2));
