@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -308,6 +309,30 @@ class SettingsTest {
     assertThat(Entries.server(e, List.of()).metadata())
         .containsEntry("cache_type", "static")
         .containsEntry("max_cache_len", 512L);
+  }
+
+  /// The files of other servers in docs/babysitter.md, as a user copies them.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "llama-server|llama-server,-m,/models/qwen3-8b.gguf,--alias,qwen3-8b,--host,127.0.0.1,--port,8100,-c,32768,--parallel,8,--metrics",
+        "sglang.launch_server|python3,-m,sglang.launch_server,--model-path,/models/Qwen3-8B,--served-model-name,qwen3-8b,--host,127.0.0.1,--port,8100,--enable-metrics",
+        "ollama serve|ollama,serve",
+      })
+  void theDocumentedFilesOfOtherServersRunTheirCommands(String command, String argv)
+      throws Exception {
+    String page = Files.readString(Path.of("docs", "babysitter.md"));
+    String file =
+        Arrays.stream(page.split("```"))
+            .filter(b -> b.startsWith("toml\n") && b.contains(command))
+            .findFirst()
+            .orElseThrow()
+            .substring("toml\n".length());
+    Settings s = read(file);
+    assertThat(s.backend().argv(s, null)).containsExactly(argv.split(","));
+    assertThat(s.metadata()).containsEntry("cache_type", "paged");
+    assertThat(s.warnings()).isEmpty();
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -50,6 +52,41 @@ class ScriptsTest {
   void nothingIsLeft() {
     started.forEach(Process::destroyForcibly);
     Proc.withEnvironment("SCRIPTS_TEST=" + dir).forEach(p -> p.signal(true));
+  }
+
+  /// dash and busybox are the `sh` of Debian and of Alpine.
+  @Test
+  void everyScriptIsReadByTheShellsThatItsFirstLineMeans() throws Exception {
+    int read = 0;
+    for (String folder : List.of("bin", "script", "docker", "benchmarks", "deployment")) {
+      List<Path> files;
+      try (Stream<Path> all = Files.walk(Path.of(folder))) {
+        files = all.filter(f -> Files.isRegularFile(f) && Files.isExecutable(f)).toList();
+      }
+      for (Path file : files) {
+        String first = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
+        List<List<String>> shells =
+            first.startsWith("#!/bin/sh\n")
+                ? List.of(List.of("sh"), List.of("dash"), List.of("busybox", "sh"))
+                : first.startsWith("#!/bin/bash\n") ? List.of(List.of("bash")) : List.of();
+        for (List<String> shell : shells) {
+          if (isThere(shell.getFirst())) {
+            List<String> command = new ArrayList<>(shell);
+            command.addAll(List.of("-n", file.toString()));
+            Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+            String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(p.waitFor()).as(command + ": " + said).isZero();
+            read++;
+          }
+        }
+      }
+    }
+    assertThat(read).isGreaterThan(15);
+  }
+
+  private static boolean isThere(String program) {
+    return Stream.of(System.getenv("PATH").split(":"))
+        .anyMatch(f -> Files.isExecutable(Path.of(f, program)));
   }
 
   @Test
