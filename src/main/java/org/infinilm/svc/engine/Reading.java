@@ -18,13 +18,12 @@ final class Reading {
 
   private static final int MOST_SHORT = 512;
   private static final int MOST_LONG = 32;
-  private static final int NICE = 10;
   private static final long IDLE_SECONDS = 30;
 
-  private final ThreadPoolExecutor quick = pool("read", MOST_SHORT, 0);
-  private final ThreadPoolExecutor slow = pool("read-long", MOST_LONG, NICE);
+  private final ThreadPoolExecutor quick = pool("read", MOST_SHORT);
+  private final ThreadPoolExecutor slow = pool("read-long", MOST_LONG);
 
-  private static ThreadPoolExecutor pool(String name, int waiting, int nice) {
+  private static ThreadPoolExecutor pool(String name, int waiting) {
     ThreadPoolExecutor pool =
         new ThreadPoolExecutor(
             1,
@@ -32,16 +31,7 @@ final class Reading {
             IDLE_SECONDS,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(waiting),
-            work ->
-                Thread.ofPlatform()
-                    .name(name)
-                    .daemon()
-                    .unstarted(() -> {
-                      if (nice > 0) {
-                        NativePriority.yieldToOthers(nice);
-                      }
-                      work.run();
-                    }));
+            work -> Thread.ofPlatform().name(name).daemon().unstarted(work));
     pool.allowCoreThreadTimeOut(true);
     return pool;
   }
