@@ -10,8 +10,9 @@ import java.util.concurrent.TimeUnit;
 
 /// Where requests are read and their prompts tokenised: two threads of its own. A native call holds
 /// the carrier of a virtual thread, so that two long prompts would stop all other requests,
-/// `/health` among them; here they stop nobody. Short bodies do not wait behind long ones, and long
-/// ones give way to the engine. Thread-safe.
+/// `/health` among them; here they stop nobody. Short bodies do not wait behind long ones. The
+/// threads have the usual priority: one with less that is held up in Java code would hold up every
+/// pause of the VM. Thread-safe.
 final class Reading {
   /// Bodies up to this are short.
   static final int SHORT_BYTES = 32 << 10;
