@@ -345,7 +345,10 @@ final class Engine {
     boolean ended = !j.sampling().ignoreEnd() && table.isEnd(j.lastToken);
     boolean full = j.produced >= j.maxTokens();
     if (!ended) {
-      j.text.add(table.piece(j.lastToken), j.sampler.report());
+      j.text.add(
+          table.piece(j.lastToken),
+          j.sampler.report(),
+          j.produced >= j.sampling().minTokens());
     }
     boolean stop = ended || j.text.stopped();
     if (stop || full) {

@@ -10,21 +10,21 @@ import java.util.concurrent.TimeUnit;
 
 /// Where requests are read and their prompts tokenised: two threads of its own. A native call holds
 /// the carrier of a virtual thread, so that two long prompts would stop all other requests,
-/// `/health` among them; here they stop nobody. Short bodies do not wait behind long ones, and long
-/// ones give way to the engine. Thread-safe.
+/// `/health` among them; here they stop nobody. Short bodies do not wait behind long ones. The
+/// threads have the usual priority: one with less that is held up in Java code would hold up every
+/// pause of the VM. Thread-safe.
 final class Reading {
   /// Bodies up to this are short.
   static final int SHORT_BYTES = 32 << 10;
 
   private static final int MOST_SHORT = 512;
   private static final int MOST_LONG = 32;
-  private static final int NICE = 10;
   private static final long IDLE_SECONDS = 30;
 
-  private final ThreadPoolExecutor quick = pool("read", MOST_SHORT, 0);
-  private final ThreadPoolExecutor slow = pool("read-long", MOST_LONG, NICE);
+  private final ThreadPoolExecutor quick = pool("read", MOST_SHORT);
+  private final ThreadPoolExecutor slow = pool("read-long", MOST_LONG);
 
-  private static ThreadPoolExecutor pool(String name, int waiting, int nice) {
+  private static ThreadPoolExecutor pool(String name, int waiting) {
     ThreadPoolExecutor pool =
         new ThreadPoolExecutor(
             1,
@@ -32,16 +32,7 @@ final class Reading {
             IDLE_SECONDS,
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(waiting),
-            work ->
-                Thread.ofPlatform()
-                    .name(name)
-                    .daemon()
-                    .unstarted(() -> {
-                      if (nice > 0) {
-                        NativePriority.yieldToOthers(nice);
-                      }
-                      work.run();
-                    }));
+            work -> Thread.ofPlatform().name(name).daemon().unstarted(work));
     pool.allowCoreThreadTimeOut(true);
     return pool;
   }

@@ -60,7 +60,7 @@ class LongPromptIT {
     assertThat(statuses).hasSize(prompts).containsOnly(400);
     assertThat(answered)
         .as("health checks while %s prompts were read", prompts)
-        .isGreaterThan(prompts);
+        .isGreaterThan(5 * prompts);
     engine.stop();
   }
 }
