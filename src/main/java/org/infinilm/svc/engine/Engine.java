@@ -346,9 +346,7 @@ final class Engine {
     boolean full = j.produced >= j.maxTokens();
     if (!ended) {
       j.text.add(
-          table.piece(j.lastToken),
-          j.sampler.report(),
-          j.produced >= j.sampling().minTokens());
+          table.piece(j.lastToken), j.sampler.report(), j.produced >= j.sampling().minTokens());
     }
     boolean stop = ended || j.text.stopped();
     if (stop || full) {

@@ -93,17 +93,7 @@ class EngineTest {
     e.start();
     Sampling s =
         new Sampling(
-            0,
-            1,
-            1,
-            0,
-            1,
-            List.of("f"),
-            true,
-            minTokens,
-            Sampling.Penalties.NONE,
-            -1,
-            null);
+            0, 1, 1, 0, 1, List.of("f"), true, minTokens, Sampling.Penalties.NONE, -1, null);
     List<Job.Event> told = all(e.submit(new int[] {1, 2, 3}, 6, s).orElseThrow());
     assertThat(text(told)).isEqualTo(answer);
     assertThat(((Job.Event.End) told.getLast()).reason()).isEqualTo(reason);
