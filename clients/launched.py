@@ -144,6 +144,7 @@ def installation(folder: Path, *, real: bool = False) -> Iterator[Installation]:
             path = root / "bin" / f"infini-{program}"
             path.write_text(FAKE.format(python=sys.executable, noted=str(noted)))
             path.chmod(0o755)
+        (root / "bin" / "infini").symlink_to(HOME / "bin" / "infini")
     kept = {k: os.environ[k] for k in ("HOME", "JAVA_HOME", "LANG", "USER") if k in os.environ}
     system = [p for p in os.environ["PATH"].split(os.pathsep) if not (Path(p) / "infini-registry").exists()]
     environment = kept | {

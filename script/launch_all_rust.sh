@@ -10,7 +10,8 @@
 # Times, in seconds: REGISTRY_HEALTH_INTERVAL (30), REGISTRY_HEALTH_TIMEOUT (5), REGISTRY_CLEANUP_INTERVAL (60), ROUTER_HEALTH_INTERVAL
 #   (30), ROUTER_HEALTH_TIMEOUT (5), ROUTER_REGISTRY_SYNC_INTERVAL (10), REGISTRY_WAIT_TIMEOUT, ROUTER_WAIT_TIMEOUT (60),
 #   STOP_TIMEOUT_SECONDS (9: all that --foreground takes to end)
-# Programs: REGISTRY_BIN, ROUTER_BIN, BABYSITTER_BIN (infini-registry ... on PATH, else in bin/). LOG_DIR (logs/): logs and PID files.
+# Programs: REGISTRY_BIN, ROUTER_BIN, BABYSITTER_BIN (infini-registry ... on PATH, else in bin/), INFINI_BIN (in bin/, else on PATH; it
+#   ends the others). LOG_DIR (logs/): logs and PID files.
 # Exit code: 0 all started; 1 one did not; 2 a wrong value.
 set -uo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
@@ -21,7 +22,7 @@ foreground=false
 case ${1:-} in
   '') ;;
   --foreground) foreground=true ;;
-  --help | -h) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+  --help | -h) sed -n '2,17s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
   *) die "$1 (expected: --foreground, --help or nothing)" 2 ;;
 esac
 
@@ -44,7 +45,8 @@ else
 fi
 probe=$LISTEN_HOST
 case $probe in '' | 0.0.0.0 | :: | '[::]') probe=127.0.0.1 ;; esac
-mkdir -p "$LOG_DIR" || die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
+{ mkdir -p "$LOG_DIR" && LOG_DIR=$(CDPATH='' cd -- "$LOG_DIR" && pwd -P) && [[ -w $LOG_DIR ]]; } ||
+  die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
 
 # program NAME OVERRIDE: where the executable infini-NAME is.
 program() {
@@ -63,9 +65,11 @@ prepare() {
 
 names=() pids=() logs=()
 
-# start NAME COMMAND...: runs it in a session of its own and notes its PID; 0 too when it runs already.
+# start NAME COMMAND...: runs it in a session of its own and notes its PID. What comes from it carries the two marks, by which
+# it is found at the end.
 start() {
   local name=$1 file=$LOG_DIR/$1.pid log pid
+  local -x INFINI_DEPLOYMENT=launched:$LOG_DIR INFINI_PART=launched:$LOG_DIR/$1
   shift
   log=$LOG_DIR/${name}_$(date +%y%m%d%H%M).log
   command -v setsid >/dev/null 2>&1 && set -- setsid "$@"
@@ -112,8 +116,8 @@ await() {
     answers "$probe" "$2" /health && return 0
     sleep 0.2
   done
+  ends --grace 5 --part "$1"
   failed "$1" "no answer from http://$probe:$2/health within $3 s"
-  end 5 "$pid"
   return 1
 }
 
@@ -165,25 +169,13 @@ launch_babysitters() {
   return $good
 }
 
-# end_all: those that this call started; the router first, and each group within its share of STOP_TIMEOUT_SECONDS.
+# end_all: those that this call started, in order, within STOP_TIMEOUT_SECONDS.
 end_all() {
-  local i router=() babysitters=() registry=() until=$((SECONDS + STOP_TIMEOUT_SECONDS)) share
+  local name these=()
   trap '' TERM INT
-  for ((i = 0; i < ${#pids[@]}; i++)); do
-    case ${names[i]} in
-      router) router+=("${pids[i]}") ;;
-      registry) registry+=("${pids[i]}") ;;
-      *) babysitters+=("${pids[i]}") ;;
-    esac
-    forget "${names[i]}"
-  done
-  share=$STOP_TIMEOUT_SECONDS
-  ((${#babysitters[@]} == 0)) || share=$((STOP_TIMEOUT_SECONDS / 3))
-  ((${#router[@]} == 0)) || end $((share > 1 ? share : 1)) "${router[@]}"
-  share=$((until - SECONDS - ${#registry[@]}))
-  ((${#babysitters[@]} == 0)) || end $((share > 1 ? share : 1)) "${babysitters[@]}"
-  share=$((until - SECONDS))
-  ((${#registry[@]} == 0)) || end $((share > 1 ? share : 1)) "${registry[@]}"
+  for name in ${names[@]+"${names[@]}"}; do these+=(--part "$name"); done
+  ((${#these[@]})) || return 0
+  ends --within "$STOP_TIMEOUT_SECONDS" "${these[@]}" || kill -TERM "${pids[@]}" 2>/dev/null
 }
 asked() {
   say "ending"

@@ -27,48 +27,12 @@ running() {
   printf '%s\n' "$pid"
 }
 
-# family PID: `PID=MARK` of a process and of all that came from it.
-family() {
-  local table line pid parent found=" $1 " grown=1 f
-  if [[ -r /proc/self/stat ]]; then
-    table=$(for f in /proc/[0-9]*/stat; do
-      { line=$(<"$f"); } 2>/dev/null || continue
-      pid=${line%% *}
-      read -r _ parent _ <<<"${line##*) }"
-      printf '%s %s\n' "$pid" "$parent"
-    done)
-  else
-    table=$(ps -A -o pid=,ppid=)
-  fi
-  while ((grown)); do
-    grown=0
-    while read -r pid parent; do
-      if [[ $found == *" $parent "* && $found != *" $pid "* ]]; then found+="$pid " grown=1; fi
-    done <<<"$table"
-  done
-  for pid in $found; do printf '%s=%s\n' "$pid" "$(started_at "$pid")"; done
-}
-
-# end SECONDS PID...: SIGTERM to these processes; what is left of them and of their families after the time, SIGKILL.
-end() {
-  local until=$((SECONDS + $1)) members=() pid member alive
-  shift
-  for pid in "$@"; do
-    while read -r member; do members+=("$member"); done < <(family "$pid")
-    kill -TERM "$pid" 2>/dev/null || true
-  done
-  alive=1
-  while ((alive && SECONDS < until)); do
-    alive=0
-    for pid in "$@"; do [[ -z $(started_at "$pid") ]] || alive=1; done
-    ((!alive)) || sleep 0.2
-  done
-  for member in ${members[@]+"${members[@]}"}; do
-    pid=${member%%=*}
-    if [[ -n ${member#*=} && $(started_at "$pid") == "${member#*=}" ]]; then
-      if kill -KILL "$pid" 2>/dev/null; then warn "killed process $pid, which did not end by itself"; fi
-    fi
-  done
+# ends ARGUMENT...: `infini down` for what launch_all_rust.sh noted in LOG_DIR. How a process ends with all that came from it is
+# the program's business alone, here as for `infini up` and the babysitter.
+ends() {
+  local bin=${INFINI_BIN:-$root/bin/infini}
+  [[ -n ${INFINI_BIN:-} || -x $bin ]] || bin=$(command -v infini) || bin=infini
+  "$bin" down --pid-folder "$LOG_DIR" "$@"
 }
 
 # answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds.

@@ -107,11 +107,20 @@ class Fleet:
             except OSError:
                 pass
             if time.monotonic() > end:
-                raise Unexplained(f"{what}: not within {seconds:.0f} s")
+                raise Unexplained(f"{what}: not within {seconds:.0f} s; the router says {self.said()}")
             await asyncio.sleep(0.1)
 
     def healthy(self):
         return self.get("/health")["healthy_services"] == f"{INSTANCES}/{INSTANCES}"
+
+    def said(self):
+        """What the router says about each instance, for the report of a failure."""
+        try:
+            return "; ".join(
+                f"{s['name']} {s['state']}, why out: {s['why_out']}, {s['error_count']} errors, in flight {s['in_flight']}"
+                for s in self.get("/services")["services"])
+        except OSError as e:
+            return f"nothing: {e}"
 
     def in_flight(self):
         return sum(s["in_flight"] for s in self.get("/services")["services"])
@@ -126,7 +135,7 @@ class Fleet:
             await asyncio.to_thread(self.instances[k].wait)
             await asyncio.sleep(rng.uniform(0, 2))
             self.start_instance(k)
-            await self.until("an instance is healthy again", self.healthy, 60)
+            await self.until(f"instance-{k} is healthy again, as are the others", self.healthy, 60)
 
     def close(self):
         for p in [*self.instances, self.router]:

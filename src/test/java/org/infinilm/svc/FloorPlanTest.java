@@ -47,7 +47,7 @@ class FloorPlanTest {
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
-          Map.entry("deploy", Set.of("http", "process", "config", "telemetry")),
+          Map.entry("deploy", Set.of("registry", "http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(

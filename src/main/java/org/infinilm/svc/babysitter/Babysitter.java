@@ -132,6 +132,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private void open() throws IOException {
     if (management != null && server != null) {
       management.want(Entries.management(settings));
+      management.yieldName();
       management.start();
       server.start();
       announce();
@@ -367,13 +368,30 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private void reap(int generation, Child c) throws InterruptedException {
     int code = c.exit().join();
     supervisor.tell(new Event.Exited(generation, ended(code)));
-    for (boolean told = false; !c.end(settings.stopGrace(), ticker); told = true) {
-      if (!told) {
-        log.error("[{}] processes of pid {} do not end; trying again", settings.name(), c.pid());
-      }
-      Thread.sleep(ENDING_RETRY);
-    }
+    untilGone(
+        () -> c.end(settings.stopGrace(), ticker),
+        () ->
+            log.error(
+                "[{}] processes of pid {} do not end; trying again", settings.name(), c.pid()),
+        ENDING_RETRY);
     supervisor.tell(new Event.Cleared(generation));
+  }
+
+  /// One end of a process tree; whether nothing is left.
+  @FunctionalInterface
+  interface End {
+    boolean end() throws InterruptedException;
+  }
+
+  /// Ends what does not end at once (a process that waits for a dead disk) again and again; says so
+  /// once.
+  static void untilGone(End end, Runnable sayOnce, Duration pause) throws InterruptedException {
+    for (boolean told = false; !end.end(); told = true) {
+      if (!told) {
+        sayOnce.run();
+      }
+      Thread.sleep(pause);
+    }
   }
 
   private void kill(String why) {
@@ -425,7 +443,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   }
 
   private synchronized void register(int generation, Registration r) {
-    if (server != null && serves(generation)) {
+    if (management != null && server != null && serves(generation)) {
+      management.claim();
       server.want(supervisor.state().draining() ? r.withStatus(Supervision.DRAINING) : r);
     }
   }

@@ -120,7 +120,7 @@ record Backend(
       return type.word();
     }
     return type == BackendType.COMMAND
-        ? commandWords(subject).getFirst()
+        ? Secrets.program(commandWords(subject).getFirst())
         : type.word() + " " + subject;
   }
 

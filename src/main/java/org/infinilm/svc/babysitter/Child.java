@@ -105,7 +105,8 @@ final class Child {
     try {
       process = Subreaper.start(builder);
     } catch (IOException e) {
-      throw new IOException("command \"" + argv.getFirst() + "\" cannot be started: " + e, e);
+      throw new IOException(
+          "command \"" + Secrets.program(argv.getFirst()) + "\" cannot be started: " + e, e);
     }
     ProcessTree tree = new ProcessTree(process.toHandle(), mark, ownSession);
     List<Thread> drains =
@@ -223,7 +224,7 @@ final class Child {
 
   private static String notFound(String command, @Nullable Path workDir) {
     return "command \""
-        + command
+        + Secrets.program(command)
         + "\" not found (expected: "
         + (command.indexOf('/') < 0
             ? "an executable on PATH"

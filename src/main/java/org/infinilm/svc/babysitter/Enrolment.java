@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 final class Enrolment {
   /// The calls to the registry; see [RegistryClient].
   interface Roll {
-    void register(Registration r) throws IOException, InterruptedException;
+    Outcome register(Registration r) throws IOException, InterruptedException;
 
     Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
         throws IOException, InterruptedException;
@@ -35,8 +35,8 @@ final class Enrolment {
     static Roll of(RegistryClient client) {
       return new Roll() {
         @Override
-        public void register(Registration r) throws IOException, InterruptedException {
-          client.register(r);
+        public Outcome register(Registration r) throws IOException, InterruptedException {
+          return client.register(r);
         }
 
         @Override
@@ -72,6 +72,7 @@ final class Enrolment {
   private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(200);
   private static final Duration SLOWEST_RETRY = Duration.ofSeconds(2);
+  private static final int FAILURES_TO_SLOWEST = 10;
   private static final double JITTER = 0.5;
 
   private final String name;
@@ -88,8 +89,19 @@ final class Enrolment {
   /// What the registry was last told, or null when it does not know the entry.
   private volatile @Nullable Registration told;
 
-  /// Another registrant has the name; written by the one thread.
+  /// Another registrant has the name; written by the one thread, as the next two.
   private boolean taken;
+
+  /// The entry was in the registry once.
+  private boolean known;
+
+  /// It has had the name while it served; from then on whoever takes it keeps it.
+  private boolean claimed;
+
+  /// Whether an entry that serves takes the name away from a living holder.
+  private volatile boolean claims = true;
+
+  private boolean nudged;
 
   private volatile @Nullable String incarnation;
   private boolean left;
@@ -114,6 +126,25 @@ final class Enrolment {
 
   void start() {
     thread = Thread.ofVirtual().name("enrolment-" + name).start(this::run);
+  }
+
+  /// A living holder of the name keeps it until [#claim].
+  void yieldName() {
+    claims = false;
+  }
+
+  /// From here on the entry takes the name, once.
+  void claim() {
+    lock.lock();
+    try {
+      if (!claims) {
+        claims = true;
+        nudged = true;
+        changed.signalAll();
+      }
+    } finally {
+      lock.unlock();
+    }
   }
 
   /// The entry as it should stand in the registry from now on.
@@ -199,7 +230,7 @@ final class Enrolment {
             log.info("{}: the registry answers again", name);
           }
           failures = 0;
-          await(r, told == null ? 0 : heartbeat.toNanos());
+          await(r, pauseNanos());
         } catch (IOException e) {
           outcomes.count("failed");
           if (failures++ == 0) {
@@ -218,11 +249,17 @@ final class Enrolment {
     Registration before = told;
     everTried = true;
     incarnation = r.incarnation();
-    if (before == null || (needsPost(before, r) && !taken)) {
-      roll.register(r);
-      told = r;
-      outcomes.count("registered");
-      log.info("{}: registered as {} ({})", name, r.url(), r.status());
+    if (claims && !claimed && r.status().equals(RUNNING)) {
+      claimed = register(r);
+    } else if (before == null && (taken || !known)) {
+      // Who does not serve yet asks first whose the name is.
+      if (roll.renew(name, null, r.incarnation()) == Outcome.TAKEN) {
+        take(Outcome.TAKEN, r, "");
+      } else {
+        register(r);
+      }
+    } else if (before == null || (needsPost(before, r) && !taken)) {
+      register(r);
     } else if (!before.status().equals(r.status()) && !taken) {
       take(roll.setStatus(name, r.status(), r.incarnation()), r, "status");
       log.info("{}: status {}", name, r.status());
@@ -230,6 +267,17 @@ final class Enrolment {
       String status = r.status().equals(RUNNING) ? null : r.status();
       take(roll.renew(name, status, r.incarnation()), r, "renewed");
     }
+  }
+
+  private boolean register(Registration r) throws IOException, InterruptedException {
+    Outcome o = roll.register(r);
+    take(o, r, "registered");
+    if (o != Outcome.DONE) {
+      return false;
+    }
+    known = true;
+    log.info("{}: registered as {} ({})", name, r.url(), r.status());
+    return true;
   }
 
   private void take(Outcome o, Registration r, String done) {
@@ -248,11 +296,18 @@ final class Enrolment {
       case TAKEN -> {
         outcomes.count("taken");
         if (!taken) {
-          log.error(
-              "{}: ANOTHER BABYSITTER HAS REGISTERED THIS NAME: {} is out of service until that one"
-                  + " is gone; give one of them another name",
-              name,
-              r.url());
+          if (!claimed) {
+            log.warn(
+                "{}: another instance serves under this name; {} takes it over when it serves",
+                name,
+                r.url());
+          } else {
+            log.error(
+                "{}: ANOTHER BABYSITTER HAS REGISTERED THIS NAME: {} is out of service until that one"
+                    + " is gone; give one of them another name",
+                name,
+                r.url());
+          }
         }
         taken = true;
       }
@@ -271,12 +326,23 @@ final class Enrolment {
     long end = nanos == FOREVER ? FOREVER : ticker.nanos() + nanos;
     lock.lock();
     try {
-      while (!left && Objects.equals(wanted, r) && ticker.nanos() < end) {
+      while (!left && !nudged && Objects.equals(wanted, r) && ticker.nanos() < end) {
         changed.awaitNanos(end - ticker.nanos());
       }
+      nudged = false;
     } finally {
       lock.unlock();
     }
+  }
+
+  /// Until the next call when the last one was answered: who lost the name looks for it sooner than
+  /// a heartbeat, so that it is not without an instance for long.
+  private long pauseNanos() {
+    long beat = heartbeat.toNanos();
+    if (taken) {
+      return Math.min(beat, retryNanos(FAILURES_TO_SLOWEST));
+    }
+    return told == null ? 0 : beat;
   }
 
   private long retryNanos(int failures) {

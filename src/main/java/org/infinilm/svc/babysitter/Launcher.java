@@ -23,9 +23,10 @@ final class Launcher {
   private final List<String> argv;
   private static final long MAX_FILE_BYTES = 16 << 20;
   private static final int KEPT_FILES = 3;
+  private static final int ROOM_LINES = 4096;
 
   private final LogTail logs;
-  private final @Nullable RotatingFile file;
+  private final @Nullable LineQueue file;
   private final String run = UUID.randomUUID().toString();
 
   Launcher(Settings settings, List<String> argv, LogTail logs) {
@@ -33,7 +34,13 @@ final class Launcher {
     this.argv = argv;
     this.logs = logs;
     Path path = settings.logFile();
-    this.file = path == null ? null : new RotatingFile(path, MAX_FILE_BYTES, KEPT_FILES);
+    this.file =
+        path == null
+            ? null
+            : new LineQueue(
+                path.toString(),
+                ROOM_LINES,
+                new RotatingFile(path, MAX_FILE_BYTES, KEPT_FILES)::add);
   }
 
   /// @param generation number of the start
@@ -57,7 +64,7 @@ final class Launcher {
         "[{}] started pid {}: {}{}",
         name,
         child.pid(),
-        argv.getFirst(),
+        Secrets.program(argv.getFirst()),
         file == null ? "" : ", its lines go to " + settings.logFile());
     return child;
   }

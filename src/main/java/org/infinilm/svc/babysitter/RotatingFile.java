@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,6 +59,9 @@ final class RotatingFile {
       rotate();
     }
     if (to == null) {
+      if (!Files.exists(path)) {
+        create();
+      }
       to = Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
       out = to;
       bytes = Files.size(path);
@@ -65,6 +70,18 @@ final class RotatingFile {
       }
     }
     return to;
+  }
+
+  /// Lines of a server may hold prompts: a new file is its owner's alone.
+  private void create() throws IOException {
+    boolean posix = path.getFileSystem().supportedFileAttributeViews().contains("posix");
+    FileAttribute<?>[] only =
+        posix
+            ? new FileAttribute<?>[] {
+              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+            }
+            : new FileAttribute<?>[0];
+    Files.createFile(path, only);
   }
 
   private void rotate() throws IOException {

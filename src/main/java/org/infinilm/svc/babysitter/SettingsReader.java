@@ -94,8 +94,8 @@ final class SettingsReader {
         port,
         addresses,
         registry,
-        flags.find(Flags.REGISTRY_TOKEN).orElse(null),
-        flags.find(Flags.ADMIN_TOKEN).orElse(null),
+        token(Flags.REGISTRY_TOKEN),
+        token(Flags.ADMIN_TOKEN),
         backend,
         metadata == null ? Map.of() : metadata.plain(),
         models,
@@ -218,6 +218,11 @@ final class SettingsReader {
     return flags.get(key);
   }
 
+  private @Nullable String token(Key<String> key) throws ConfigException {
+    String given = flags.find(key).orElse("");
+    return given.isEmpty() ? null : org.infinilm.svc.config.Secrets.key(given, flags.origin(key));
+  }
+
   private Duration seconds(Key<Duration> key) throws ConfigException {
     if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
       Object v = babysitter.plain().get(key.name());
@@ -256,7 +261,9 @@ final class SettingsReader {
     TomlFile from = isGiven(Flags.LOG_FILE) ? null : babysitter;
     Path all = (from == null ? Path.of(said) : from.file().resolveSibling(said)).toAbsolutePath();
     Path parent = all.getParent();
-    if (parent == null || !Files.isDirectory(parent) || Files.isDirectory(all)) {
+    if (parent == null
+        || !Files.isDirectory(parent)
+        || (Files.exists(all) && !Files.isRegularFile(all))) {
       throw new ConfigException(
           (from == null ? flags.origin(Flags.LOG_FILE) : from.place("log_file"))
               + ": log_file: "

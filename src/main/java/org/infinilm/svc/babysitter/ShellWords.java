@@ -7,9 +7,10 @@ import java.util.regex.Pattern;
 
 /// Splits a command as a shell would where it holds quotes, else at white space.
 final class ShellWords {
-  /// A word without its quotes is never empty by accident: `''` is an empty word.
+  /// A word without its quotes is never empty by accident: `''` is an empty word. What repeats
+  /// gives nothing back, so that a long word costs no stack.
   private static final Pattern PIECE =
-      Pattern.compile("'([^']*)'|\"((?:[^\"\\\\]|\\\\.)*)\"|\\\\([\\s'\"\\\\])|([^\\s'\"])");
+      Pattern.compile("'([^']*+)'|\"((?:[^\"\\\\]++|\\\\.)*+)\"|\\\\([\\s'\"\\\\])|([^\\s'\"])");
 
   private ShellWords() {}
 

@@ -147,6 +147,13 @@ final class BenchKeys {
           10.0,
           0,
           "How long to wait for the server to answer; 0: do not look.");
+  static final Key<Long> EXPECT_THRESHOLD =
+      Key.whole(
+          "expect_threshold",
+          null,
+          0,
+          Long.MAX_VALUE,
+          "The router's threshold as it should be; otherwise the router's own word is taken.");
   static final Key<Double> LATE_BOUND_MS =
       Key.number(
           "late_bound_ms", 10.0, 0, 1e9, "Warn when the p99 of our own lateness is above this.");
@@ -211,6 +218,7 @@ final class BenchKeys {
           STREAM,
           REQUEST_TIMEOUT,
           READY_CHECK_TIMEOUT_SEC,
+          EXPECT_THRESHOLD,
           LATE_BOUND_MS,
           LABEL,
           SAVE_RESULT,

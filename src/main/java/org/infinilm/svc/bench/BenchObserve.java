@@ -28,14 +28,17 @@ final class BenchObserve {
   private final PrintStream out;
   private final PrintStream err;
   private final Ticker ticker;
+  private final @Nullable Long expectThreshold;
   private final Observed observed = new Observed();
   private int limit = FIRST_LIMIT;
   private boolean missed;
 
-  BenchObserve(PrintStream out, PrintStream err, Ticker ticker) {
+  /// @param expectThreshold as it should be; null: the router's own is taken
+  BenchObserve(PrintStream out, PrintStream err, Ticker ticker, @Nullable Long expectThreshold) {
     this.out = out;
     this.err = err;
     this.ticker = ticker;
+    this.expectThreshold = expectThreshold;
   }
 
   /// @param result the file that the command writes, or the folder it writes it to
@@ -108,7 +111,11 @@ final class BenchObserve {
       poll(view);
       Map<String, FleetView.Seen> after = view.read();
       Routing r =
-          Routing.of(observed.answers(), FleetView.between(before, after), observed.metric());
+          Routing.of(
+              observed.answers(),
+              FleetView.between(before, after),
+              observed.metric(),
+              expectThreshold);
       boolean late = (ticker.nanos() - begin) / 1_000_000 > SETTLE_MILLIS;
       boolean quiet = observed.count() == known && known > 0;
       if (late || (quiet && !Boolean.FALSE.equals(r.countersAgree()))) {

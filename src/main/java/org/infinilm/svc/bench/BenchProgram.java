@@ -62,7 +62,7 @@ public final class BenchProgram {
     Optional<String> observe = c.find(BenchKeys.OBSERVE);
     if (observe.isPresent()) {
       try (Client client = Client.create()) {
-        return new BenchObserve(out, err, ticker)
+        return new BenchObserve(out, err, ticker, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null))
             .run(
                 client,
                 BenchOptions.url(c),
@@ -101,7 +101,10 @@ public final class BenchProgram {
         List<LoadSample> samples = run.samples();
         LoadFigures figures =
             LoadFigures.of(samples, duration(samples, seconds, complete), options.goodput());
-        Routing routing = before == null ? null : routing(view, before, samples);
+        Routing routing =
+            before == null
+                ? null
+                : routing(view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
         BenchResult result =
             new BenchResult(
                 options,
@@ -267,7 +270,10 @@ public final class BenchProgram {
 
   /// Instances count a request shortly after its last byte: look again until the counters agree.
   private Routing routing(
-      FleetView view, Map<String, FleetView.Seen> before, List<LoadSample> samples)
+      FleetView view,
+      Map<String, FleetView.Seen> before,
+      List<LoadSample> samples,
+      @Nullable Long expectThreshold)
       throws InterruptedException {
     List<Routing.Answer> answers =
         samples.stream()
@@ -282,12 +288,15 @@ public final class BenchProgram {
                     s.pool,
                     s.instance,
                     s.reason,
-                    s.ok()))
+                    s.ok() || s.truncated(),
+                    s.fingerprint,
+                    s.promptTokens))
             .toList();
     String metric = view.metric();
     long begin = ticker.nanos();
     while (true) {
-      Routing r = Routing.of(answers, FleetView.between(before, view.read()), metric);
+      Routing r =
+          Routing.of(answers, FleetView.between(before, view.read()), metric, expectThreshold);
       boolean late = (ticker.nanos() - begin) / 1_000_000 > COUNTERS_SETTLE_MILLIS;
       if (late || !Boolean.FALSE.equals(r.countersAgree())) {
         return r;

@@ -25,6 +25,9 @@ record BenchReport(BenchResult result) {
         title(result.complete() ? "Serving Benchmark Result" : "Partial Benchmark Result", '='));
     count(out, "Successful requests:", f.completed());
     count(out, "Failed requests:", f.failed());
+    if (f.truncated() > 0) {
+      count(out, "Truncated answers:", f.truncated());
+    }
     if (!result.complete()) {
       count(out, "Requests asked for:", result.asked());
     }
@@ -84,7 +87,13 @@ record BenchReport(BenchResult result) {
         r.checked() == 0
             ? "not measured (no answer names a pool by size)"
             : String.format(
-                Locale.ROOT, "%.2f %% (%d of %d)", r.accuracy() * 100, r.correct(), r.checked()));
+                Locale.ROOT, "%.2f %% (%d of %d)", r.accuracy() * 100, r.correct(), r.sent()));
+    text(
+        out,
+        "Answers proven by their instance:",
+        r.proven() == 0
+            ? "none (no mark of an instance; the router's word and the counters)"
+            : r.proven() + " of " + r.answered());
     if (r.threshold() != null) {
       text(
           out,
@@ -150,6 +159,7 @@ record BenchReport(BenchResult result) {
   List<String> warnings() {
     List<String> out = new ArrayList<>();
     failures(out);
+    truncated(out);
     lateness(out);
     behind(out);
     long chunks = result.samples().stream().mapToLong(s -> s.chunks).sum();
@@ -170,7 +180,7 @@ record BenchReport(BenchResult result) {
     Map<String, Integer> kinds = new LinkedHashMap<>();
     Map<String, String> examples = new LinkedHashMap<>();
     for (LoadSample s : result.samples()) {
-      if (s.finished() && !s.ok()) {
+      if (s.finished() && !s.ok() && !s.truncated()) {
         String kind = s.failure == null ? "failed" : s.failure;
         kinds.merge(kind, 1, Integer::sum);
         examples.putIfAbsent(kind, s.detail == null ? "" : s.detail);
@@ -194,15 +204,36 @@ record BenchReport(BenchResult result) {
     }
   }
 
+  private void truncated(List<String> out) {
+    int n = result.figures().truncated();
+    if (n > 0) {
+      String example =
+          result.samples().stream()
+              .filter(LoadSample::truncated)
+              .map(s -> String.valueOf(s.detail))
+              .findFirst()
+              .orElse("");
+      out.add(
+          "warning: "
+              + n
+              + " of "
+              + (result.figures().completed() + result.figures().failed() + n)
+              + " answers were cut off ("
+              + example
+              + "): they are in no figure, and the figures are of the others only");
+    }
+  }
+
   private void lateness(List<String> out) {
     BenchOptions o = result.options();
     LoadFigures.Stats lag = result.intended().lag();
-    if (lag.p99() * 1e3 > o.lateBoundMs()) {
+    if (result.late()) {
       out.add(
           String.format(
               Locale.ROOT,
               "warning: this generator was itself late: send lag mean %.1f ms, p99 %.1f ms,"
-                  + " max %.1f ms (bound: p99 %.0f ms); lower the rate, or give it more CPU",
+                  + " max %.1f ms (bound: p99 %.0f ms); the run is marked and no comparison"
+                  + " takes it: repeat it with a lower rate or more CPU",
               lag.mean() * 1e3,
               lag.p99() * 1e3,
               lag.most() * 1e3,

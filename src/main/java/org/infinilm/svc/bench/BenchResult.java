@@ -39,6 +39,11 @@ record BenchResult(
   private static final JsonFactory FACTORY = new JsonFactory();
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
 
+  /// Whether this generator was late beyond the bound: the figures may be of something else.
+  boolean late() {
+    return intended.lag().p99() * 1e3 > options.lateBoundMs();
+  }
+
   /// `<label or backend>-<rate>qps[-concurrency<C>]-<last part of model>-<date>.json`
   String fileName() {
     String m = model.substring(model.lastIndexOf('/') + 1);
@@ -153,6 +158,8 @@ record BenchResult(
 
   private void ours(JsonGenerator g) throws IOException {
     g.writeBooleanField("complete", complete);
+    g.writeNumberField("truncated", figures.truncated());
+    g.writeBooleanField("generator_late", late());
     lateness(g, "late_ms", intended.late());
     lateness(g, "send_lag_ms", intended.lag());
     stats(g, "ttft_from_intended", intended.ttft());

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// usage. Reused from chunk to chunk; not thread-safe.
 final class ChunkReader {
   private static final JsonFactory FACTORY = new JsonFactory();
+  private static final int MOST_FINGERPRINT_CHARS = 200;
 
   private final boolean keepText;
   private boolean choice;
@@ -21,6 +22,8 @@ final class ChunkReader {
   private int completionTokens;
   private int cachedTokens;
   private @Nullable String error;
+  private @Nullable String finishReason;
+  private @Nullable String fingerprint;
   private final StringBuilder text = new StringBuilder();
 
   /// @param keepText whether [#text] is wanted
@@ -38,6 +41,7 @@ final class ChunkReader {
     role = false;
     usage = false;
     error = null;
+    finishReason = null;
     text.setLength(0);
     try (JsonParser p = FACTORY.createParser(b, 0, length)) {
       if (p.nextToken() != JsonToken.START_OBJECT) {
@@ -50,6 +54,7 @@ final class ChunkReader {
           case "choices" -> choices(p, value);
           case "usage" -> usage(p, value);
           case "error" -> error(p, value);
+          case "system_fingerprint" -> fingerprint(p, value);
           default -> p.skipChildren();
         }
       }
@@ -76,6 +81,10 @@ final class ChunkReader {
         switch (name) {
           case "delta", "message" -> delta(p, v);
           case "text" -> content(p, v, false);
+          case "finish_reason" -> {
+            finishReason = v == JsonToken.VALUE_STRING ? p.getText() : null;
+            p.skipChildren();
+          }
           default -> p.skipChildren();
         }
       }
@@ -187,6 +196,30 @@ final class ChunkReader {
       p.skipChildren();
       error = "error";
     }
+  }
+
+  /// The same text in every chunk is kept once.
+  private void fingerprint(JsonParser p, JsonToken value) throws IOException {
+    if (value == JsonToken.VALUE_STRING && p.getTextLength() <= MOST_FINGERPRINT_CHARS) {
+      String said = p.getText();
+      fingerprint = said.equals(fingerprint) ? fingerprint : said;
+    }
+    p.skipChildren();
+  }
+
+  /// Why the answer ended, when the chunk says so.
+  @Nullable String finishReason() {
+    return finishReason;
+  }
+
+  /// The last `system_fingerprint` that was read, in whatever chunk.
+  @Nullable String fingerprint() {
+    return fingerprint;
+  }
+
+  /// Before an answer of another request.
+  void begin() {
+    fingerprint = null;
   }
 
   /// Whether `choices` held anything; what the `openai` backend counts as a token chunk.

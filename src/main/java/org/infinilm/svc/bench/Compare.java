@@ -33,19 +33,11 @@ public final class Compare {
       Key.text("results_dir", "results", "Folder for --auto-detect.");
   private static final Key<Boolean> FORCE =
       Key.flag("force", false, "Compare different workloads too.");
-  private static final Key<Long> SEED =
-      Key.whole(
-          "seed",
-          42L,
-          Long.MIN_VALUE,
-          Long.MAX_VALUE,
-          "Of the resampling; same seed, same report.");
-
   public static final Program PROGRAM =
       new Program(
           "compare",
           "Compare benchmark results: cache types, routing strategies, or any two runs.",
-          List.of(KIND, STRATEGIES, JSON, MARKDOWN, AUTO_DETECT, RESULTS_DIR, FORCE, SEED),
+          List.of(KIND, STRATEGIES, JSON, MARKDOWN, AUTO_DETECT, RESULTS_DIR, FORCE),
           files(),
           "FILE",
           false,
@@ -73,7 +65,7 @@ public final class Compare {
       err.println(e.getMessage());
       return 1;
     }
-    ComparisonReport report = ComparisonReport.of(inputs, args.config().get(SEED));
+    ComparisonReport report = ComparisonReport.of(inputs);
     if (args.config().get(JSON)) {
       out.println(Json.text(report.plain()));
     } else {

@@ -22,9 +22,6 @@ import org.infinilm.svc.bench.ResultFile.Unusable;
 /// @param warnings what a reader of the report must know about the files
 record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) {
 
-  /// Lateness of a load generator from which on its figures are doubted.
-  private static final double LATE_MS = 10;
-
   /// The files cannot be compared; the message says what was expected.
   static final class Nothing extends Exception {
     Nothing(String message) {
@@ -85,6 +82,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
       }
     }
     check(sides, wish.force(), warnings);
+    sides.forEach(s -> warnings.addAll(s.doubts()));
     return new CompareInputs(kind, sides, warnings);
   }
 
@@ -191,14 +189,15 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
         + " say it)";
   }
 
-  /// The runs of the newest one's workload, the newest last.
+  /// The runs of the newest one's workload by seed and date, without those that were late, as long
+  /// as one was not.
   private static List<ResultFile> repeats(List<ResultFile> runs, List<String> warnings) {
     List<ResultFile> sorted = new ArrayList<>(runs);
     sorted.sort(Comparator.comparing(ResultFile::date));
     ResultFile newest = sorted.getLast();
     List<ResultFile> out = new ArrayList<>();
     for (ResultFile f : sorted) {
-      List<String> differences = CompareWorkload.differences(f, newest);
+      List<String> differences = CompareWorkload.differencesButDraw(f, newest);
       if (differences.isEmpty()) {
         out.add(f);
       } else {
@@ -210,6 +209,21 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
                 + String.join("; ", differences));
       }
     }
+    if (!out.stream().allMatch(ResultFile::late)) {
+      out.stream()
+          .filter(ResultFile::late)
+          .forEach(f ->
+              warnings.add(
+                  String.format(
+                      Locale.ROOT,
+                      "%s: left out, its load generator was late by %.0f ms (p99)",
+                      f.path(),
+                      f.sendLagP99Ms())));
+      out.removeIf(ResultFile::late);
+    }
+    out.sort(
+        Comparator.comparing((ResultFile f) -> f.workload().getOrDefault("seed", ""))
+            .thenComparing(ResultFile::date));
     return out;
   }
 
@@ -219,10 +233,10 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
       out.add(
           f.path()
               + ": partial, the run was interrupted after "
-              + (f.completed() + f.failed())
+              + (f.completed() + f.failed() + f.truncated())
               + " requests; its figures are of these");
     }
-    if (f.sendLagP99Ms() > LATE_MS) {
+    if (f.late()) {
       out.add(
           String.format(
               Locale.ROOT,
@@ -230,13 +244,22 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
               f.path(),
               f.sendLagP99Ms()));
     }
+    if (f.truncated() > 0) {
+      out.add(
+          f.path()
+              + ": "
+              + f.truncated()
+              + " of "
+              + (f.completed() + f.failed() + f.truncated())
+              + " answers were cut off before the length asked for; they are in no figure");
+    }
     if (f.failed() > 0) {
       out.add(
           f.path()
               + ": "
               + f.failed()
               + " of "
-              + (f.completed() + f.failed())
+              + (f.completed() + f.failed() + f.truncated())
               + " requests failed; their times are in no figure");
     }
     return out;
@@ -247,7 +270,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
     boolean unknown = false;
     for (Side side : sides.subList(1, sides.size())) {
       ResultFile other = side.newest();
-      List<String> differences = CompareWorkload.differences(base, other);
+      List<String> differences = CompareWorkload.differencesButDraw(base, other);
       if (!differences.isEmpty()) {
         String what =
             base.path()

@@ -2,6 +2,7 @@ package org.infinilm.svc.bench;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /// Whether two runs had the same load: the same prompts, rate, concurrency and number. Pure.
@@ -23,6 +24,27 @@ final class CompareWorkload {
       difference(out, a, b, "total_input_tokens", "total_input_tokens");
     }
     return out;
+  }
+
+  /// The same, but generated prompts may have been drawn anew with another seed.
+  static List<String> differencesButDraw(ResultFile a, ResultFile b) {
+    return drawnAnew(a, b)
+        ? LOAD.stream()
+            .flatMap(key -> {
+              List<String> one = new ArrayList<>();
+              difference(one, a, b, key, key);
+              return one.stream();
+            })
+            .toList()
+        : differences(a, b);
+  }
+
+  private static boolean drawnAnew(ResultFile a, ResultFile b) {
+    Map<String, String> x = a.workload();
+    Map<String, String> y = b.workload();
+    return x.containsKey("generated")
+        && Objects.equals(x.get("generated"), y.get("generated"))
+        && !Objects.equals(x.get("seed"), y.get("seed"));
   }
 
   /// Whether both files say enough to know that they are alike.

@@ -9,22 +9,31 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Predicate;
 import org.hipparchus.stat.StatUtils;
+import org.infinilm.svc.bench.CompareStatistics.Found;
 
 /// Which side is faster for which size of request.
+///
+/// @param low, high the classes up to the cut and above it; empty where no cut was found
+/// @param differ p of the test whether they differ; NaN where it was not made
+/// @param split whether the two classes are told apart
+/// @param nothing why no verdict is given
 /*
  * Each request was served by both sides, so its two times give one ratio in which its size and its
  * place in the load cancel out. The size N at which the ratio changes is looked for on every other
  * request in order of size (the cut with the least squared error of two means); whether the two
  * classes differ, and by how much, is measured on the remaining requests. A cut that was chosen and
- * tested on the same data would find a difference in noise. Two classes of which the same can be said
- * are not told apart.
+ * tested on the same data would find a difference in noise. Requests of one run wait behind each
+ * other, so tests are over runs only: of one run a side the ratios are told, and nothing is claimed.
  */
 record ComparisonBySize(
     TimeKind kind,
     String unit,
     OptionalLong cut,
-    Effect low,
+    Effect whole,
+    Optional<Effect> low,
     Optional<Effect> high,
+    double differ,
+    boolean split,
     Optional<String> nothing,
     String base,
     String other) {
@@ -34,12 +43,14 @@ record ComparisonBySize(
   /// Requests below which not even one verdict over all sizes is given.
   private static final int LEAST = 8;
 
-  /// Runs a side from which on the intervals are over runs instead of requests.
-  private static final int RUNS = 3;
-
   /// Change from base to other of the geometric mean, in percent; below zero the other is faster.
-  record Effect(int requests, double percent, Optional<Interval> interval) {
-    static final Effect NONE = new Effect(0, 0, Optional.empty());
+  ///
+  /// @param interval over runs
+  /// @param p of the test over runs; NaN where it was not made
+  /// @param finding whether the test stands among all that were made
+  record Effect(
+      int requests, double percent, Optional<Interval> interval, double p, boolean finding) {
+    static final Effect NONE = new Effect(0, 0, Optional.empty(), Double.NaN, false);
 
     /// What may be said of it: the faster side, or nothing.
     String claim() {
@@ -47,8 +58,11 @@ record ComparisonBySize(
     }
 
     boolean certain() {
-      return interval.filter(Interval::excludesZero).isPresent()
-          && Math.abs(percent) >= ComparisonRow.LEAST_PERCENT;
+      return finding && Math.abs(percent) >= ComparisonRow.LEAST_PERCENT;
+    }
+
+    Effect judged(boolean stands) {
+      return new Effect(requests, percent, interval, p, stands);
     }
   }
 
@@ -56,8 +70,13 @@ record ComparisonBySize(
   private record Ratio(int index, long size, double log) {}
 
   static ComparisonBySize of(TimeKind kind, Side base, Side other) {
-    if (!CompareWorkload.same(base.newest(), other.newest())) {
+    if (!base.oneWorkload()
+        || !other.oneWorkload()
+        || !CompareWorkload.same(base.newest(), other.newest())) {
       return empty(kind, base, other, "different workloads: their requests cannot be paired");
+    }
+    if (!base.doubts().isEmpty() || !other.doubts().isEmpty()) {
+      return empty(kind, base, other, "a run that cannot be trusted");
     }
     List<Ratio> ratios = ratios(kind, base, other, true);
     boolean bytes = !ratios.isEmpty();
@@ -82,25 +101,67 @@ record ComparisonBySize(
       (i % 2 == 0 ? choose : measure).add(ratios.get(i));
     }
     OptionalLong cut = cut(choose, measure);
-    String unit = bytes ? "bytes" : "tokens";
+    Optional<Effect> low = Optional.empty();
+    Optional<Effect> high = Optional.empty();
+    double differ = Double.NaN;
     if (cut.isPresent()) {
       long n = cut.getAsLong();
-      Effect low = effect(measure, r -> r.size() <= n, kind, base, other);
-      Effect high = effect(measure, r -> r.size() > n, kind, base, other);
-      if (differ(measure, n) && !low.claim().equals(high.claim())) {
-        return new ComparisonBySize(
-            kind, unit, cut, low, Optional.of(high), Optional.empty(), base.key(), other.key());
+      double[] below = byRun(measure, r -> r.size() <= n, kind, base, other);
+      double[] above = byRun(measure, r -> r.size() > n, kind, base, other);
+      low = Optional.of(effect(measure, r -> r.size() <= n, below));
+      high = Optional.of(effect(measure, r -> r.size() > n, above));
+      double[] gap = new double[below.length];
+      for (int i = 0; i < gap.length; i++) {
+        gap[i] = above[i] - below[i];
       }
+      differ = CompareStatistics.ofPairs(gap).map(Found::p).orElse(Double.NaN);
     }
     return new ComparisonBySize(
         kind,
-        unit,
-        OptionalLong.empty(),
-        effect(ratios, r -> true, kind, base, other),
-        Optional.empty(),
+        bytes ? "bytes" : "tokens",
+        cut,
+        effect(ratios, r -> true, byRun(ratios, r -> true, kind, base, other)),
+        low,
+        high,
+        differ,
+        false,
         Optional.empty(),
         base.key(),
         other.key());
+  }
+
+  /// The p of each test that was made or could have been made, always in this order.
+  List<Double> tests() {
+    return List.of(
+        whole.p(),
+        low.map(Effect::p).orElse(Double.NaN),
+        high.map(Effect::p).orElse(Double.NaN),
+        differ);
+  }
+
+  /// With verdicts.
+  ///
+  /// @param findings which of [#tests] stand among all that were made
+  ComparisonBySize judged(boolean[] findings) {
+    Optional<Effect> lower = low.map(e -> e.judged(findings[1]));
+    Optional<Effect> upper = high.map(e -> e.judged(findings[2]));
+    boolean apart =
+        lower.isPresent()
+            && upper.isPresent()
+            && findings[3]
+            && !lower.get().claim().equals(upper.get().claim());
+    return new ComparisonBySize(
+        kind,
+        unit,
+        cut,
+        whole.judged(findings[0]),
+        lower,
+        upper,
+        differ,
+        apart,
+        nothing,
+        base,
+        other);
   }
 
   private static ComparisonBySize empty(TimeKind kind, Side base, Side other, String why) {
@@ -110,6 +171,9 @@ record ComparisonBySize(
         OptionalLong.empty(),
         Effect.NONE,
         Optional.empty(),
+        Optional.empty(),
+        Double.NaN,
+        false,
         Optional.of(why),
         base.key(),
         other.key());
@@ -161,44 +225,32 @@ record ComparisonBySize(
     return best;
   }
 
-  private static boolean differ(List<Ratio> measure, long cut) {
-    return CompareStatistics.ofDifference(
-            logs(measure, r -> r.size() <= cut), logs(measure, r -> r.size() > cut))
-        .filter(Interval::excludesZero)
-        .isPresent();
-  }
-
-  private static double[] logs(List<Ratio> from, Predicate<Ratio> which) {
-    return from.stream().filter(which).mapToDouble(Ratio::log).toArray();
-  }
-
-  private static Effect effect(
-      List<Ratio> from, Predicate<Ratio> which, TimeKind kind, Side base, Side other) {
-    List<Ratio> chosen = from.stream().filter(which).toList();
-    double[] logs = chosen.stream().mapToDouble(Ratio::log).toArray();
-    double[] sample =
-        Math.min(base.runs().size(), other.runs().size()) >= RUNS
-            ? byRun(chosen, kind, base, other)
-            : logs;
-    Optional<Interval> interval =
-        CompareStatistics.ofMean(sample)
-            .map(i -> new Interval(percent(i.low()), percent(i.high())));
-    return new Effect(logs.length, percent(StatUtils.mean(logs)), interval);
+  private static Effect effect(List<Ratio> from, Predicate<Ratio> which, double[] overRuns) {
+    double[] logs = from.stream().filter(which).mapToDouble(Ratio::log).toArray();
+    Optional<Found> found = CompareStatistics.ofPairs(overRuns);
+    return new Effect(
+        logs.length,
+        CompareStatistics.percent(StatUtils.mean(logs)),
+        found.map(Found::percent),
+        found.map(Found::p).orElse(Double.NaN),
+        false);
   }
 
   /// The mean log ratio of each run of the one side with the run of the same place on the other.
-  private static double[] byRun(List<Ratio> chosen, TimeKind kind, Side base, Side other) {
+  private static double[] byRun(
+      List<Ratio> from, Predicate<Ratio> which, TimeKind kind, Side base, Side other) {
     int runs = Math.min(base.runs().size(), other.runs().size());
     double[] out = new double[runs];
     for (int k = 0; k < runs; k++) {
-      Map<Integer, Double> from = one(base, k).byIndex(kind::served);
-      Map<Integer, Double> to = one(other, k).byIndex(kind::served);
+      Map<Integer, Double> before = one(base, k).byIndex(kind::served);
+      Map<Integer, Double> after = one(other, k).byIndex(kind::served);
       out[k] =
-          chosen.stream()
+          from.stream()
+              .filter(which)
               .mapToDouble(r ->
                   Math.log(
-                      to.getOrDefault(r.index(), Double.NaN)
-                          / from.getOrDefault(r.index(), Double.NaN)))
+                      after.getOrDefault(r.index(), Double.NaN)
+                          / before.getOrDefault(r.index(), Double.NaN)))
               .average()
               .orElse(Double.NaN);
     }
@@ -209,36 +261,57 @@ record ComparisonBySize(
     return new Side(side.key(), side.title(), side.column(), List.of(side.runs().get(run)));
   }
 
-  private static double percent(double log) {
-    return Math.expm1(log) * 100;
-  }
-
   /// The verdict as one sentence, in ASCII.
   String text() {
     String head = kind.label + ": ";
     if (nothing.isPresent()) {
       return head + "no verdict by size: " + nothing.get();
     }
-    if (cut.isEmpty() || high.isEmpty()) {
+    if (Double.isNaN(whole.p())) {
+      return head + told();
+    }
+    if (!split || cut.isEmpty() || low.isEmpty() || high.isEmpty()) {
       return head
-          + (low.certain()
-              ? winner(low) + " wins at every size by " + amount(low)
+          + (whole.certain()
+              ? winner(whole) + " wins at every size by " + amount(whole)
               : "no difference beyond the noise at any size")
           + " ("
-          + low.requests()
+          + whole.requests()
           + " requests)";
     }
     Effect above = high.get();
-    String n = String.format(Locale.ROOT, "%,d %s", cut.getAsLong(), unit);
+    Effect below = low.get();
     return head
-        + part(above, "above " + n)
+        + part(above, "above " + size(cut.getAsLong()))
         + "; "
-        + part(low, "up to there")
+        + part(below, "up to there")
         + " ("
         + above.requests()
         + " and "
-        + low.requests()
+        + below.requests()
         + " requests)";
+  }
+
+  /// What one run a side shows, without a claim.
+  private String told() {
+    String seen =
+        cut.isPresent() && low.isPresent() && high.isPresent()
+            ? change(high.get())
+                + " above "
+                + size(cut.getAsLong())
+                + ", "
+                + change(low.get())
+                + " up to there"
+            : change(whole);
+    return "one run a side, nothing is claimed (seen: " + seen + ")";
+  }
+
+  private String change(Effect e) {
+    return String.format(Locale.ROOT, "%s %+.1f %% against %s", other, e.percent(), base);
+  }
+
+  private String size(long n) {
+    return String.format(Locale.ROOT, "%,d %s", n, unit);
   }
 
   private String part(Effect e, String where) {

@@ -15,15 +15,15 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   private static final String RULE = "-".repeat(WIDTH);
 
   /// Every later side against every earlier one.
-  static ComparisonReport of(CompareInputs inputs, long seed) {
-    List<Comparison> pairs = new ArrayList<>();
+  static ComparisonReport of(CompareInputs inputs) {
+    List<List<Side>> pairs = new ArrayList<>();
     List<Side> sides = inputs.sides();
     for (int later = 1; later < sides.size(); later++) {
       for (int earlier = 0; earlier < later; earlier++) {
-        pairs.add(Comparison.of(sides.get(earlier), sides.get(later), seed));
+        pairs.add(List.of(sides.get(earlier), sides.get(later)));
       }
     }
-    return new ComparisonReport(inputs, pairs);
+    return new ComparisonReport(inputs, Comparison.of(pairs));
   }
 
   List<String> text() {
@@ -286,12 +286,12 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   static String conclusion(Comparison c) {
     int base = c.with(Verdict.BASE).size();
     int other = c.with(Verdict.OTHER).size();
-    boolean oneRun = c.rows().stream().anyMatch(r -> r.method() == Method.REQUESTS);
-    String versus =
-        c.other().title() + " against " + c.base().title() + (oneRun ? ", in these runs: " : ": ");
+    String versus = c.other().title() + " against " + c.base().title() + ": ";
+    if (!c.base().doubts().isEmpty() || !c.other().doubts().isEmpty()) {
+      return versus + "nothing is claimed: a run cannot be trusted, see the warnings.";
+    }
     if (!c.tested()) {
-      return versus
-          + "nothing is claimed: one run a side and no times of each request have no interval.";
+      return versus + "nothing is claimed: that takes two runs a side or more, better five.";
     }
     if (base == 0 && other == 0) {
       return versus + "no difference beyond the noise.";
@@ -315,27 +315,35 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   }
 
   private List<String> note() {
-    boolean runs =
-        pairs.stream().flatMap(c -> c.rows().stream()).anyMatch(r -> r.method() == Method.RUNS);
-    boolean requests =
-        pairs.stream().flatMap(c -> c.rows().stream()).anyMatch(r -> r.method() == Method.REQUESTS);
+    List<Method> methods =
+        pairs.stream().flatMap(c -> c.rows().stream()).map(ComparisonRow::method).toList();
     List<String> out = new ArrayList<>();
     out.add(
         "Note: change is "
             + (pairs.size() == 1
                 ? pairs.getFirst().other().key() + " against " + pairs.getFirst().base().key()
                 : "the first named against the second")
-            + "; a winner's interval excludes zero and its change is 1 % or more.");
-    if (runs) {
-      out.add("Intervals over repeated runs: Welch's t, 95 %.");
+            + "; all winners of a table together are wrong in at most 5 % of the cases (Holm),");
+    out.add("and a winner's change is 1 % or more. Each interval stands for itself, at 95 %.");
+    if (methods.contains(Method.PAIRED_RUNS)) {
+      out.add("Intervals over paired runs: Student's t of the log ratios.");
     }
-    if (requests) {
+    if (methods.contains(Method.RUNS)) {
+      out.add("Intervals over repeated runs: Welch's t of the logarithms.");
+    }
+    if (methods.contains(Method.BATCHES)) {
       out.add(
-          "Intervals over the requests of one run a side (bootstrap, 95 %): they do not hold what");
-      out.add("changes from run to run. Repeat the runs (3 or more files a side) to include it.");
+          "Intervals within one run a side are weak (five batches over its time): requests wait");
+      out.add("behind each other, and what changes from run to run is not in them.");
     }
-    if (!runs && !requests) {
-      out.add("One run a side has no interval: \"untested\" says that nothing is claimed.");
+    if (methods.stream().noneMatch(Method::overRuns)) {
+      out.add("One run a side is no test: \"untested\" says that nothing is claimed.");
+    }
+    boolean few =
+        inputs.sides().stream().anyMatch(s -> s.leastCompleted() < CompareStatistics.LEAST_P99);
+    if (few) {
+      out.add(
+          "P99 has no interval below " + CompareStatistics.LEAST_P99 + " answered requests a run.");
     }
     return out;
   }
@@ -350,6 +358,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     out.put("complete", f.complete());
     out.put("completed", total(side, true));
     out.put("failed", total(side, false));
+    out.put("truncated", side.runs().stream().mapToLong(ResultFile::truncated).sum());
     ResultFile.CachedTokens cached = cached(side);
     if (cached.prompt() > 0) {
       out.put("cached_tokens", cached.cached());
@@ -357,7 +366,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     }
     f.routing()
         .filter(r -> r.checked() > 0)
-        .ifPresent(r -> out.put("accuracy", (double) r.correct() / r.checked()));
+        .ifPresent(r -> out.put("accuracy", (double) r.correct() / r.sent()));
     Map<String, Object> intervals = new LinkedHashMap<>();
     for (Metric m : Metric.values()) {
       CompareStatistics.ofMean(side.figures(m))
@@ -376,6 +385,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
         "change_percent", r.changePercent().isPresent() ? r.changePercent().getAsDouble() : null);
     row.put("interval_percent", r.interval().map(i -> List.of(i.low(), i.high())).orElse(null));
     row.put("interval_over", r.method().word);
+    row.put("p", Double.isNaN(r.p()) ? null : r.p());
     row.put(
         "better",
         switch (r.verdict()) {
@@ -395,7 +405,8 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     out.put("cut", s.cut().isPresent() ? s.cut().getAsLong() : null);
     out.put("unit", s.unit());
     if (s.nothing().isEmpty()) {
-      out.put("up_to_cut", plain(s.low()));
+      out.put("all", plain(s.whole()));
+      out.put("up_to_cut", s.low().map(ComparisonReport::plain).orElse(null));
       out.put("above_cut", s.high().map(ComparisonReport::plain).orElse(null));
     }
     return out;
@@ -406,6 +417,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     out.put("requests", e.requests());
     out.put("change_percent", e.percent());
     out.put("interval_percent", e.interval().map(i -> List.of(i.low(), i.high())).orElse(null));
+    out.put("p", Double.isNaN(e.p()) ? null : e.p());
     return out;
   }
 }

@@ -7,8 +7,11 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
@@ -18,15 +21,18 @@ import org.jspecify.annotations.Nullable;
 final class FleetView {
   private static final Duration QUICK = Duration.ofSeconds(3);
 
-  /// Names under which an instance counts finished requests; the first found counts.
-  private static final String[] COUNTERS = {
-    "infini_engine_requests_total", "vllm:request_success_total"
-  };
+  /// Names under which an instance counts finished requests, and tokens of prompts; the first found
+  /// counts.
+  private static final List<String> REQUESTS =
+      List.of("infini_engine_requests_total", "vllm:request_success_total");
+
+  private static final List<String> PROMPT_TOKENS =
+      List.of("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total");
+  private static final Pattern FINGERPRINT =
+      Pattern.compile("(?m)^infini_instance_info\\{[^\n]*\\bfingerprint=\"([^\"\n]{1,200})\"");
 
   /// One instance.
-  ///
-  /// @param counter null when not readable
-  record Seen(String name, URI url, String cacheType, @Nullable Double counter) {}
+  record Seen(String name, URI url, String cacheType, Routing.Own own) {}
 
   private final Client client;
   private final URI router;
@@ -51,7 +57,7 @@ final class FleetView {
       }
       String name = s.path("name").asText();
       URI url = URI.create("http://" + reach(s.path("host").asText()) + ":" + port);
-      out.put(name, new Seen(name, url, meta.path("cache_type").asText(""), counter(url)));
+      out.put(name, new Seen(name, url, meta.path("cache_type").asText(""), own(url)));
     }
     return out;
   }
@@ -87,18 +93,27 @@ final class FleetView {
     }
   }
 
-  private @Nullable Double counter(URI instance) throws InterruptedException {
+  private Routing.Own own(URI instance) throws InterruptedException {
     try {
       Client.Reply r = client.get(instance.resolve("/metrics"), QUICK);
-      return r.ok() ? counter(new String(r.body(), StandardCharsets.UTF_8)) : null;
+      return r.ok() ? own(new String(r.body(), StandardCharsets.UTF_8)) : Routing.Own.NOTHING;
     } catch (IOException noAnswer) {
-      return null;
+      return Routing.Own.NOTHING;
     }
   }
 
-  /// The sum over all label sets of an exposition; null when it counts no requests.
-  static @Nullable Double counter(String exposition) {
-    for (String name : COUNTERS) {
+  /// What an exposition says.
+  static Routing.Own own(String exposition) {
+    Matcher mark = FINGERPRINT.matcher(exposition);
+    return new Routing.Own(
+        counter(exposition, REQUESTS),
+        counter(exposition, PROMPT_TOKENS),
+        mark.find() ? mark.group(1) : null);
+  }
+
+  /// The sum over all label sets; null when none of the names is there.
+  private static @Nullable Double counter(String exposition, List<String> names) {
+    for (String name : names) {
       double sum = 0;
       boolean known = false;
       for (String line : exposition.split("\n")) {
@@ -133,10 +148,12 @@ final class FleetView {
       Seen a = later.get(name);
       out.put(
           name,
-          new Routing.Member(name, b.cacheType(), b.counter(), a == null ? null : a.counter()));
+          new Routing.Member(
+              name, b.cacheType(), b.own(), a == null ? Routing.Own.NOTHING : a.own()));
     });
     later.forEach((name, a) ->
-        out.putIfAbsent(name, new Routing.Member(name, a.cacheType(), null, a.counter())));
+        out.putIfAbsent(
+            name, new Routing.Member(name, a.cacheType(), Routing.Own.NOTHING, a.own())));
     return out;
   }
 }

@@ -31,6 +31,10 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
   private @Nullable LoadSample sample;
   private long now;
   private boolean done;
+
+  /// Whether `[DONE]` came.
+  private boolean closed;
+
   private boolean keepAlive;
   private String statusReason = "";
   private @Nullable String streamError;
@@ -67,6 +71,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     sample = s;
     http.begin();
     sse.begin();
+    chunk.begin();
+    closed = false;
     whole.reset();
     done = false;
     keepAlive = false;
@@ -215,7 +221,11 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
 
   private void event(byte[] data, int length) {
     LoadSample s = sample;
-    if (s == null || isDone(data, length)) {
+    if (s == null) {
+      return;
+    }
+    if (isDone(data, length)) {
+      closed = true;
       return;
     }
     if (!chunk.read(data, length)) {
@@ -229,7 +239,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       s.chunk(now, run.keepsGaps());
       run.token(s);
     }
-    keepUsage(s);
+    keepFacts(s);
     keepText(s);
   }
 
@@ -237,7 +247,11 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     return length == 6 && data[0] == '[' && data[1] == 'D' && data[5] == ']';
   }
 
-  private void keepUsage(LoadSample s) {
+  private void keepFacts(LoadSample s) {
+    if (chunk.finishReason() != null) {
+      s.finishReason = chunk.finishReason();
+    }
+    s.fingerprint = chunk.fingerprint();
     if (chunk.hasUsage()) {
       s.promptTokens = chunk.promptTokens();
       s.outputTokens = chunk.completionTokens();
@@ -290,7 +304,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
                 : "the stream ended without a chunk that holds output",
             reusable);
       } else {
-        finish(s, Outcome.OK, null, null, reusable);
+        answered(s, closed, reusable);
       }
     } else {
       wholeAnswer(s, reusable);
@@ -306,11 +320,23 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     } else if (!chunk.hasChoice()) {
       finish(s, Outcome.UPSTREAM_ERROR, "no choices", "an answer without choices", reusable);
     } else {
-      keepUsage(s);
+      keepFacts(s);
       keepText(s);
       s.last = now;
-      finish(s, Outcome.OK, null, null, reusable);
+      answered(s, true, reusable);
     }
+  }
+
+  /// An answer without an error, whole or cut off.
+  private void answered(LoadSample s, boolean marked, boolean reusable) {
+    String missing =
+        AnswerEnd.missing(s.finishReason, marked, s.outputTokens, s.askedTokens, run.ignoresEnd());
+    finish(
+        s,
+        missing == null ? Outcome.OK : Outcome.TRUNCATED,
+        missing == null ? null : "cut off",
+        missing,
+        reusable);
   }
 
   /// Status line and what the body says.

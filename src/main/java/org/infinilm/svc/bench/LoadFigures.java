@@ -9,7 +9,7 @@ import java.util.function.ToDoubleFunction;
 ///
 /// Times count from the real send: TTFT to the first chunk with output, E2EL to the last one, TPOT
 /// (E2EL - TTFT) / (answer tokens - 1) of answers with more than one, ITL between chunks. Failed
-/// requests count in `failed` alone.
+/// requests count in `failed` alone, answers that were cut off in `truncated` alone.
 ///
 /// @param durationSeconds from the start of the run to its last answer
 /// @param goodput requests a second that met every objective; NaN without objectives
@@ -18,6 +18,7 @@ record LoadFigures(
     double durationSeconds,
     int completed,
     int failed,
+    int truncated,
     long inputTokens,
     long outputTokens,
     double goodput,
@@ -80,7 +81,9 @@ record LoadFigures(
   static LoadFigures of(
       List<LoadSample> samples, double durationSeconds, Map<String, Double> goodput) {
     List<LoadSample> good = samples.stream().filter(LoadSample::ok).toList();
-    int failed = (int) samples.stream().filter(s -> s.finished() && !s.ok()).count();
+    int failed =
+        (int) samples.stream().filter(s -> s.finished() && !s.ok() && !s.truncated()).count();
+    int truncated = (int) samples.stream().filter(LoadSample::truncated).count();
     List<LoadSample> streamed = good.stream().filter(s -> s.first >= 0).toList();
     long met = good.stream().filter(s -> meets(s, goodput)).count();
     double[] seconds = peaks(good);
@@ -88,6 +91,7 @@ record LoadFigures(
         durationSeconds,
         good.size(),
         failed,
+        truncated,
         good.stream().mapToLong(s -> Math.max(0, s.promptTokens)).sum(),
         good.stream().mapToLong(LoadSample::answerTokens).sum(),
         goodput.isEmpty() ? Double.NaN : durationSeconds > 0 ? met / durationSeconds : 0,

@@ -322,6 +322,7 @@ final class LoadRun implements AutoCloseable {
       body = bodies.of(s.item, d == null ? List.of() : d.history);
     }
     s.bodyBytes = body.length;
+    s.askedTokens = bodies.asked(s.item);
     LoadConnection c = connection();
     if (c != null) {
       busy.add(c);
@@ -383,6 +384,11 @@ final class LoadRun implements AutoCloseable {
     ByteBuf b =
         PooledByteBufAllocator.DEFAULT.ioBuffer(headBytes.length + rest.length + body.length);
     return b.writeBytes(headBytes).writeBytes(rest).writeBytes(body);
+  }
+
+  /// Whether the model cannot end an answer by itself.
+  boolean ignoresEnd() {
+    return bodies.ignoresEnd();
   }
 
   /// A fault of our own.

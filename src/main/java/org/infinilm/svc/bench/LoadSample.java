@@ -12,6 +12,8 @@ final class LoadSample {
   /// How a request ended; the words of the router's outcomes, seen from the client.
   enum Outcome {
     OK("ok"),
+    /// Answered, but cut off before the length that was asked for.
+    TRUNCATED("truncated"),
     /// Answered 4xx.
     CLIENT_ERROR("client_error"),
     /// Ended by us: the run was interrupted.
@@ -59,6 +61,14 @@ final class LoadSample {
   /// The failure in full.
   @Nullable String detail;
 
+  /// Answer tokens asked for; 0 when not said.
+  int askedTokens;
+
+  @Nullable String finishReason;
+
+  /// The answer's own word on who answered.
+  @Nullable String fingerprint;
+
   int promptTokens = -1;
   int outputTokens = -1;
   int cachedTokens = -1;
@@ -86,6 +96,10 @@ final class LoadSample {
 
   boolean ok() {
     return outcome == Outcome.OK;
+  }
+
+  boolean truncated() {
+    return outcome == Outcome.TRUNCATED;
   }
 
   /// Ended by itself, well or not.

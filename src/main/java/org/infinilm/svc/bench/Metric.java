@@ -62,6 +62,10 @@ enum Metric {
         : Optional.of(new Time(kind, estimate));
   }
 
+  boolean isP99() {
+    return estimate == Estimate.P99;
+  }
+
   boolean higherIsBetter() {
     return kind == null;
   }

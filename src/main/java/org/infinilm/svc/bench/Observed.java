@@ -141,7 +141,9 @@ final class Observed {
               d.pool(),
               d.instance(),
               d.reason(),
-              d.outcome().equals("ok")));
+              d.outcome().equals("ok"),
+              null,
+              -1));
     }
     return out;
   }

@@ -106,7 +106,7 @@ final class PlotRun {
     try {
       return files.size() < 2
           ? Optional.empty()
-          : Optional.of(ComparisonReport.of(CompareInputs.of(files, true), 42));
+          : Optional.of(ComparisonReport.of(CompareInputs.of(files, true)));
     } catch (CompareInputs.Nothing e) {
       return Optional.empty();
     }

@@ -59,6 +59,25 @@ record RequestBody(
     return extra == null ? plain : merged(plain, extra);
   }
 
+  /// Answer tokens that a request asks for; 0 when it does not say.
+  int asked(LoadItem item) {
+    if (extra != null) {
+      for (String name : List.of("max_completion_tokens", "max_tokens")) {
+        if (extra.path(name).isInt()) {
+          return extra.path(name).intValue();
+        }
+      }
+    }
+    return Math.max(0, item.outputTokens());
+  }
+
+  /// Whether the model cannot end an answer by itself.
+  boolean ignoresEnd() {
+    return extra != null && extra.path("ignore_eos").isBoolean()
+        ? extra.path("ignore_eos").booleanValue()
+        : ignoreEos;
+  }
+
   private boolean given(String name) {
     return extra != null && extra.has(name);
   }

@@ -95,8 +95,10 @@ final class ResultArrays {
     text(g, "reason", s.reason);
     count(g, "attempts", s.attempts);
     count(g, "input_tokens", s.promptTokens);
-    count(g, "output_tokens", ok ? s.answerTokens() : -1);
+    count(g, "output_tokens", ok || s.truncated() ? s.answerTokens() : -1);
     count(g, "cached_tokens", s.cachedTokens);
+    count(g, "asked_tokens", s.askedTokens > 0 ? s.askedTokens : -1);
+    text(g, "finish_reason", s.finishReason);
     BenchResult.number(g, "ttft_s", s.first < 0 ? Double.NaN : (s.first - s.intended) / 1e9);
     BenchResult.number(
         g, "tpot_s", ok && s.answerTokens() > 1 ? LoadFigures.tpotSeconds(s) : Double.NaN);

@@ -22,6 +22,8 @@ import java.util.Optional;
 ///   `--save-detailed`); else empty
 /// @param routing where requests went, when the run looked
 /// @param sendLagP99Ms how late the load generator itself was; 0 when the file does not say
+/// @param late whether that was beyond the run's bound
+/// @param truncated answers that were cut off before the length that was asked for
 record ResultFile(
     Path path,
     String label,
@@ -33,7 +35,9 @@ record ResultFile(
     Map<String, String> workload,
     List<ResultRequest> requests,
     Optional<ResultRouting> routing,
-    double sendLagP99Ms) {
+    double sendLagP99Ms,
+    boolean late,
+    long truncated) {
   /// Largest file that is read; one with details of every request is far below it.
   private static final long MOST_BYTES = 1L << 30;
 
@@ -77,6 +81,11 @@ record ResultFile(
       throw new IllegalArgumentException(path + " has no " + m.key());
     }
     return v;
+  }
+
+  /// Of all requests that ended.
+  double cutShare() {
+    return truncated == 0 ? 0 : (double) truncated / (completed + failed + truncated);
   }
 
   String name() {

@@ -36,6 +36,21 @@ final class ResultReader {
   private static final Set<String> TEXTS = Set.of("date", "label", "model_id");
   private static final Set<String> WORKLOAD =
       Set.of("num_prompts", "request_rate", "max_concurrency", "burstiness", "total_input_tokens");
+  private static final Set<String> OURS =
+      Set.of(
+          "completed",
+          "failed",
+          "truncated",
+          "complete",
+          "workload",
+          "routing",
+          "send_lag_ms",
+          "generator_late");
+
+  /// Lateness (p99) of a load generator from which on its figures are doubted, when the file does
+  /// not say by itself.
+  private static final double LATE_MS = 10;
+
   private static final String EXPECTED = " (expected: a result JSON of a benchmark)";
 
   private final Path path;
@@ -97,8 +112,7 @@ final class ResultReader {
     return TEXTS.contains(key)
         || WORKLOAD.contains(key)
         || Metric.byKey(key).isPresent()
-        || Set.of("completed", "failed", "complete", "workload", "routing", "send_lag_ms")
-            .contains(key);
+        || OURS.contains(key);
   }
 
   private static String printable(@Nullable String message) {
@@ -127,7 +141,21 @@ final class ResultReader {
         workload(top),
         requests,
         routing(top.get("routing")),
-        sendLag(top.get("send_lag_ms")));
+        sendLag(top.get("send_lag_ms")),
+        late(top),
+        top.hasNonNull("truncated") ? count(top, "truncated") : 0);
+  }
+
+  /// Its own word, else by the lateness it measured.
+  private boolean late(ObjectNode top) throws Unusable {
+    JsonNode said = top.get("generator_late");
+    if (said == null || said.isNull()) {
+      return sendLag(top.get("send_lag_ms")) > LATE_MS;
+    }
+    if (!said.isBoolean()) {
+      throw wrong("generator_late", said, "true or false");
+    }
+    return said.booleanValue();
   }
 
   private double sendLag(@Nullable JsonNode lag) throws Unusable {
@@ -144,6 +172,12 @@ final class ResultReader {
       String sha = text(ours, "workload.", "sha256");
       if (!sha.isEmpty()) {
         out.put("sha256", sha);
+      }
+      if (ours.path("seed").isNumber()) {
+        out.put("seed", ours.path("seed").asText());
+      }
+      if (!ours.path("path").isTextual() && ours.path("dataset").isTextual()) {
+        out.put("generated", ours.path("dataset").textValue());
       }
     }
     for (String key :
@@ -240,8 +274,10 @@ final class ResultReader {
         new ResultRouting(
             (long) number(r, at, "threshold", -1),
             text(r, at, "metric"),
+            (long) number(r, at, "sent", number(r, at, "checked", 0)),
             (long) number(r, at, "checked", 0),
             (long) number(r, at, "correct", 0),
+            (long) number(r, at, "proven", -1),
             number(r, at, "accuracy", Double.NaN),
             pools,
             instances,

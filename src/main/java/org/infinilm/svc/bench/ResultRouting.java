@@ -8,14 +8,18 @@ import java.util.Optional;
 /// Where the requests of a run went, as the bench saw it. Counts that are not known are -1.
 ///
 /// @param threshold in the unit of `metric`; -1 when there is none
-/// @param accuracy share of the checked requests that the pool named by the rule answered; NaN when
+/// @param sent all requests of the run; of an old file those that were checked
+/// @param proven answers that name their instance themselves; -1 when the file does not say
+/// @param accuracy share of the requests sent that the pool named by the rule answered; NaN when
 ///   none was checked
 /// @param countersAgree whether the instances' own counters say the same; empty when not looked at
 record ResultRouting(
     long threshold,
     String metric,
+    long sent,
     long checked,
     long correct,
+    long proven,
     double accuracy,
     Map<String, Pool> pools,
     List<Instance> instances,
@@ -31,10 +35,11 @@ record ResultRouting(
         : Optional.of(
             String.format(
                 Locale.ROOT,
-                "%.1f %% (%,d of %,d checked)",
-                Math.floor(1000.0 * correct / checked) / 10,
+                "%.1f %% (%,d of %,d%s)",
+                Math.floor(1000.0 * correct / sent) / 10,
                 correct,
-                checked));
+                sent,
+                proven < 0 ? " checked" : String.format(Locale.ROOT, " sent, %,d proven", proven)));
   }
 
   record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}

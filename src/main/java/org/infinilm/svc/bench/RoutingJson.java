@@ -17,9 +17,12 @@ final class RoutingJson {
     g.writeStartObject();
     number(g, "threshold", r.threshold());
     text(g, "metric", r.metric());
+    g.writeNumberField("sent", r.sent());
     g.writeNumberField("answered", r.answered());
     g.writeNumberField("checked", r.checked());
     g.writeNumberField("correct", r.correct());
+    g.writeNumberField("proven", r.proven());
+    g.writeNumberField("misattributed", r.misattributed());
     BenchResult.number(g, "accuracy", r.accuracy());
     g.writeNumberField("size_mismatches", r.sizeMismatches());
     g.writeObjectFieldStart("pools");

@@ -3,6 +3,10 @@ package org.infinilm.svc.cli;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -78,10 +82,26 @@ final class CommandLineParser {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return 1;
+    } catch (FileSystemException e) {
+      err.println(e.getFile() + ": " + reason(e));
+      return 1;
     } catch (Exception e) {
       err.println(e.getMessage() == null ? e.toString() : e.getMessage());
       return 1;
     }
+  }
+
+  /// What such an exception says by its class alone, in words.
+  private static String reason(FileSystemException e) {
+    if (e.getReason() != null) {
+      return e.getReason();
+    }
+    return switch (e) {
+      case AccessDeniedException _ -> "permission denied";
+      case NoSuchFileException _ -> "no such file or folder";
+      case FileAlreadyExistsException _ -> "exists already";
+      default -> e.getClass().getSimpleName();
+    };
   }
 
   /// A repeatable flag that takes several values at once (its name ends in `...`) becomes one flag

@@ -5,11 +5,16 @@ import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
 import org.tomlj.TomlArray;
@@ -20,6 +25,14 @@ import org.tomlj.TomlTable;
 /// A parsed TOML file (or a table of one) whose values know their line. Reading a key of the wrong
 /// type throws a [ConfigException] with `file:line`, the key, the value and what was expected.
 public final class TomlFile {
+  private static final Pattern HIDDEN =
+      Pattern.compile(
+          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?",
+          Pattern.CASE_INSENSITIVE);
+
+  /// The parser keeps hundreds of bytes for a character.
+  private static final long MAX_BYTES = 64 << 10;
+
   private final Path file;
   private final String prefix;
   private final TomlTable table;
@@ -34,6 +47,10 @@ public final class TomlFile {
   public static TomlFile read(Path file) throws ConfigException {
     TomlParseResult parsed;
     try {
+      if (Files.size(file) > MAX_BYTES) {
+        throw new ConfigException(
+            file + ": " + Files.size(file) + " bytes (expected: at most " + MAX_BYTES + ")");
+      }
       String text = Files.readString(file);
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
@@ -78,7 +95,7 @@ public final class TomlFile {
             + prefix
             + key
             + ": "
-            + (v == null ? "missing" : show(v))
+            + (v == null ? "missing" : isHidden(key, v) ? kind(v) : show(v))
             + " (expected: "
             + expected
             + ")");
@@ -180,17 +197,42 @@ public final class TomlFile {
       case Long n -> n;
       case Double d -> d;
       case Boolean b -> b;
+      case OffsetDateTime t -> DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(t);
+      case LocalDateTime t -> DateTimeFormatter.ISO_LOCAL_DATE_TIME.format(t);
+      case LocalTime t -> DateTimeFormatter.ISO_LOCAL_TIME.format(t);
       default -> v.toString();
     };
+  }
+
+  /// Command lines, environments and what names itself a secret: messages say of what kind a text
+  /// is, not which.
+  private boolean isHidden(String key, Object value) {
+    String full = prefix + key;
+    return HIDDEN.matcher(full).matches()
+        || (value instanceof String
+            && (full.equals("backend.args") || full.equals("backend.command")));
   }
 
   private static String show(@Nullable Object v) {
     return switch (v) {
       case null -> "nothing";
       case String s -> '"' + s + '"';
+      case Long n -> n.toString();
+      case Double d -> d.toString();
+      case Boolean b -> b.toString();
+      default -> kind(v);
+    };
+  }
+
+  private static String kind(Object v) {
+    return switch (v) {
+      case String s -> "a string";
+      case Long n -> "a number";
+      case Double d -> "a number";
+      case Boolean b -> "true or false";
       case TomlTable t -> "a table";
-      case TomlArray a -> a.toJson();
-      default -> v.toString();
+      case TomlArray a -> "an array";
+      default -> "a date or time";
     };
   }
 }

@@ -27,6 +27,11 @@ final class Deployments {
         throw noHome;
       }
     }
+    if (found.isEmpty() && routerPort.isEmpty()) {
+      // What runs from here although its state is gone.
+      Path base = RunFolder.base(env);
+      found = elsewhere().stream().filter(f -> base.equals(f.path().getParent())).toList();
+    }
     if (found.size() > 1) {
       throw new ConfigException(
           "--router-port: missing (expected: one of "

@@ -1,12 +1,14 @@
 package org.infinilm.svc.deploy;
 
+import static java.util.stream.Collectors.joining;
+
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.infinilm.svc.process.Proc;
+import org.infinilm.svc.process.ProcessTree;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Ends the processes of a deployment in order: the router (no new requests), the babysitters (they
@@ -15,10 +17,17 @@ final class Ending {
   /// In a deployment's processes' environment: which deployment they belong to.
   static final String MARK = "INFINI_DEPLOYMENT";
 
+  /// Beside it: which part of it they came from, see [#part].
+  static final String PART = "INFINI_PART";
+
+  /// Beside it: the first port of that part.
+  static final String PORT = "INFINI_PART_PORT";
+
   /// Beside it: the run folder of the deployment.
   static final String FOLDER = "INFINI_RUN_FOLDER";
 
   private static final Duration POLL = Duration.ofMillis(20);
+  private static final Duration LEFT_OVER = Duration.ofSeconds(5);
 
   private final Ticker ticker;
   private final Consumer<String> say;
@@ -26,6 +35,11 @@ final class Ending {
   Ending(Ticker ticker, Consumer<String> say) {
     this.ticker = ticker;
     this.say = say;
+  }
+
+  /// What the processes of one part carry.
+  static String part(String deployment, String name) {
+    return deployment + "/" + name;
   }
 
   /// How long a part may take after SIGTERM.
@@ -37,45 +51,66 @@ final class Ending {
     };
   }
 
-  /// Ends the parts that live and everything that carries the deployment's mark; returns when
-  /// nothing of it lives.
-  void end(State state) throws InterruptedException {
-    for (State.Role role : State.Role.values()) {
-      Map<Proc, String> stage = new LinkedHashMap<>();
-      for (State.Part p : state.parts()) {
-        if (p.role() == role && p.process().alive()) {
-          stage.put(p.process(), p.name());
-        }
-      }
-      stop(stage, grace(role));
-    }
-    Map<Proc, String> left = new LinkedHashMap<>();
-    Proc.withEnvironment(MARK + "=" + state.id()).forEach(p -> left.put(p, "a process left over"));
-    stop(left, Duration.ofSeconds(5));
+  /// Ends the parts that live with all that came from them, and everything that carries the
+  /// deployment's mark; returns when nothing of it lives or the graces are over.
+  ///
+  /// @return how many parts lived, and one if something else did
+  int end(State state) throws InterruptedException {
+    return end(state, Ending::grace, List.of(MARK + "=" + state.id()));
   }
 
-  /// SIGTERM to all at once, SIGKILL to those that still live after `grace`.
-  private void stop(Map<Proc, String> stage, Duration grace) throws InterruptedException {
-    stage.keySet().forEach(p -> p.signal(false));
-    List<Proc> late = await(new ArrayList<>(stage.keySet()), grace);
-    for (Proc p : late) {
-      say.accept(
-          stage.get(p)
-              + " (pid "
-              + p.pid()
-              + ") still runs "
-              + grace.toSeconds()
-              + " s after SIGTERM; killing it");
-      p.signal(true);
+  /// @param grace from the first SIGTERM to a role until what is left of it is killed
+  /// @param marks of what is ended at last
+  int end(State state, Function<State.Role, Duration> grace, List<String> marks)
+      throws InterruptedException {
+    int lived = 0;
+    for (State.Role role : State.Role.values()) {
+      List<Thread> stage = new ArrayList<>();
+      for (State.Part p : state.parts()) {
+        if (p.role() == role && p.process().alive()) {
+          ProcessTree tree = ProcessTree.of(p.process(), PART + "=" + part(state.id(), p.name()));
+          stage.add(ending(p.name() + " (pid " + p.process().pid() + ")", tree, grace.apply(role)));
+        }
+      }
+      for (Thread t : stage) {
+        t.join();
+      }
+      lived += stage.size();
     }
-    List<Proc> immortal = await(late, Duration.ofSeconds(5));
-    for (Map.Entry<Proc, String> e : stage.entrySet()) {
-      say.accept(
-          e.getValue()
-              + " (pid "
-              + e.getKey().pid()
-              + (immortal.contains(e.getKey()) ? ") cannot be killed" : ") ended"));
+    for (String mark : marks) {
+      List<Proc> left = Proc.withEnvironment(mark);
+      if (!left.isEmpty()) {
+        String pids = left.stream().map(p -> String.valueOf(p.pid())).collect(joining(", "));
+        ending("left over (pid " + pids + ")", ProcessTree.marked(mark), LEFT_OVER).join();
+        lived++;
+      }
     }
+    return lived;
+  }
+
+  private Thread ending(String what, ProcessTree tree, Duration grace) {
+    return Thread.ofVirtual()
+        .name("end")
+        .start(() -> {
+          try {
+            boolean ended = tree.end(grace, ticker);
+            List<Long> killed = tree.killed();
+            String how =
+                killed.isEmpty()
+                    ? ""
+                    : ", after SIGTERM and "
+                        + grace.toSeconds()
+                        + " s killed process "
+                        + killed.stream().map(String::valueOf).collect(joining(", "));
+            say(what + (ended ? " ended" : " cannot be killed") + how);
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
+  }
+
+  private synchronized void say(String line) {
+    say.accept(line);
   }
 
   /// Those that still live when the time is over.

@@ -46,7 +46,9 @@ final class Group {
   }
 
   /// Starts one part and writes it down; does nothing once the end has begun.
-  synchronized void start(Plan.Part part) throws IOException {
+  ///
+  /// @param env added to its environment, under what the part itself wants
+  synchronized void start(Plan.Part part, Map<String, String> env) throws IOException {
     if (ending) {
       return;
     }
@@ -59,8 +61,11 @@ final class Group {
             .redirectErrorStream(true)
             .redirectInput(new File("/dev/null"))
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+    builder.environment().putAll(env);
     builder.environment().putAll(part.env());
     builder.environment().put(Ending.MARK, state.id());
+    builder.environment().put(Ending.PART, Ending.part(state.id(), part.name()));
+    builder.environment().put(Ending.PORT, String.valueOf(part.port()));
     builder.environment().put(Ending.FOLDER, folder.path().toString());
     Process process = builder.start();
     children.put(part.name(), process);

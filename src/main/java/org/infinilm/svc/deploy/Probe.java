@@ -57,8 +57,13 @@ record Probe(Client client, Duration timeout) {
 
   /// Like [#get], for pages that answer at once when they answer at all.
   Seen quick(URI uri) throws InterruptedException {
+    return quick(uri, Headers.NONE);
+  }
+
+  Seen quick(URI uri, Headers headers) throws InterruptedException {
     Duration five = Duration.ofSeconds(5);
-    return new Probe(client, timeout.compareTo(five) < 0 ? timeout : five).get(uri);
+    Probe patient = new Probe(client, timeout.compareTo(five) < 0 ? timeout : five);
+    return patient.send("GET", uri, headers, new byte[0]);
   }
 
   Seen post(URI uri, byte[] json) throws InterruptedException {

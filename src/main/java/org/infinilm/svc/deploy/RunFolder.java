@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -21,18 +22,21 @@ import org.jspecify.annotations.Nullable;
 record RunFolder(Path path) {
   private static final String STATE = "state.json";
 
-  /// The per-user folder that holds one folder a deployment: `$XDG_STATE_HOME/infini/run`, else
+  /// The per-user folder that holds one folder a deployment: `$XDG_STATE_HOME/infini/run` (a
+  /// relative one is ignored, as the XDG base directory specification wants), else
   /// `$HOME/.local/state/infini/run`. Not below `$XDG_RUNTIME_DIR`, which belongs to one login: a
   /// deployment outlives it.
   static Path base(Map<String, String> env) throws ConfigException {
     String state = env.getOrDefault("XDG_STATE_HOME", "");
-    if (!state.isEmpty()) {
+    if (!state.isEmpty() && Path.of(state).isAbsolute()) {
       return Path.of(state, "infini", "run");
     }
     String home = env.getOrDefault("HOME", "");
-    if (home.isEmpty()) {
+    if (home.isEmpty() || !Path.of(home).isAbsolute()) {
       throw new ConfigException(
-          "HOME: not set (expected: it or XDG_STATE_HOME, for the run folder)");
+          "HOME: "
+              + (home.isEmpty() ? "not set" : home)
+              + " (expected: an absolute path, in it or in XDG_STATE_HOME, for the run folder)");
     }
     return Path.of(home, ".local", "state", "infini", "run");
   }
@@ -62,6 +66,22 @@ record RunFolder(Path path) {
   }
 
   void create() throws IOException {
+    try {
+      make();
+    } catch (FileSystemException e) {
+      String why = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
+      throw new IOException(
+          path
+              + ": cannot be made: "
+              + why
+              + " at "
+              + e.getFile()
+              + " (expected: a folder to write to; XDG_STATE_HOME names another)",
+          e);
+    }
+  }
+
+  private void make() throws IOException {
     if (Files.getFileStore(existing(path)).supportsFileAttributeView("posix")) {
       Files.createDirectories(
           path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -93,15 +113,15 @@ record RunFolder(Path path) {
     return lock;
   }
 
-  /// What the deployment wrote down. A damaged file is set aside with a word on standard error, and
-  /// what still lives is found by what its processes carry.
+  /// What the deployment wrote down. A damaged file is set aside with a word on standard error;
+  /// then, and where there is none, what still lives is found by what its processes carry.
   Optional<State> read() throws IOException {
     Path file = path.resolve(STATE);
     byte[] json;
     try {
       json = Files.readAllBytes(file);
     } catch (NoSuchFileException none) {
-      return Optional.empty();
+      return Survivors.of(this);
     } catch (IOException unreadable) {
       throw new IOException(file + ": cannot be read: " + unreadable, unreadable);
     }

@@ -25,7 +25,9 @@ final class Up {
   /// How this run behaves, beside what it starts.
   ///
   /// @param patience how long to wait for all instances to serve
-  record Manner(boolean detach, boolean demo, Duration patience) {}
+  /// @param env added to the environment of each part of a role
+  record Manner(
+      boolean detach, boolean demo, Duration patience, Map<State.Role, Map<String, String>> env) {}
 
   private static final Duration ENDING = Duration.ofSeconds(75);
 
@@ -91,7 +93,7 @@ final class Up {
 
   private int serve(Group group, Lifetime life) throws IOException, InterruptedException {
     for (Plan.Part p : plan.parts()) {
-      group.start(p);
+      group.start(p, manner.env().getOrDefault(p.role(), Map.of()));
     }
     try (Client client = Client.create()) {
       Readiness readiness = new Readiness(client, plan, group, ticker, this::tellReady);

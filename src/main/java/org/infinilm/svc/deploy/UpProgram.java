@@ -11,6 +11,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,10 @@ public final class UpProgram {
               THRESHOLD,
               SIMULATE,
               DEMO,
-              WAIT),
+              WAIT,
+              TokenKeys.TOKEN,
+              TokenKeys.READ_TOKEN,
+              TokenKeys.TOKEN_FILE),
           Map.of(
               "config",
               "Babysitter TOML file of an instance to start instead of the two (repeatable)."),
@@ -83,9 +87,17 @@ public final class UpProgram {
     boolean detach = config.get(DETACH);
     boolean demo =
         detach ? config.get(DEMO) && args.flags().containsKey(DEMO.name()) : config.get(DEMO);
-    Up.Manner manner = new Up.Manner(detach, demo, config.get(WAIT));
+    Up.Manner manner = new Up.Manner(detach, demo, config.get(WAIT), tokens(config));
     Plan plan = Plan.of(settings, folder.path());
     return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
+  }
+
+  /// What each part is told of the registry's tokens.
+  private static Map<State.Role, Map<String, String>> tokens(Config config) throws ConfigException {
+    return Map.of(
+        State.Role.REGISTRY, TokenKeys.ofRegistry(config),
+        State.Role.BABYSITTER, TokenKeys.ofClient(config, true),
+        State.Role.ROUTER, TokenKeys.ofClient(config, false));
   }
 
   private static Plan.Settings settings(Program.Args args) throws ConfigException {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -17,21 +18,29 @@ final class Validate {
   /// @param host as given by the user
   /// @param expect names of the instances that must be there; empty for the default
   /// @param model the model to ask, or null for one that is offered
+  /// @param token for reading the registry, or null
   record Target(
-      String host, URI registry, URI router, List<String> expect, @Nullable String model) {
+      String host,
+      URI registry,
+      URI router,
+      List<String> expect,
+      @Nullable String model,
+      @Nullable String token) {
     static Target of(
         String host,
         int registryPort,
         int routerPort,
         List<String> expect,
-        @Nullable String model) {
+        @Nullable String model,
+        @Nullable String token) {
       String h = host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
       return new Target(
           h,
           URI.create("http://" + h + ":" + registryPort),
           URI.create("http://" + h + ":" + routerPort),
           expect,
-          model);
+          model,
+          token);
     }
   }
 
@@ -105,7 +114,7 @@ final class Validate {
 
   private Probe.Seen discovery() throws InterruptedException {
     URI uri = target.registry().resolve("/services");
-    Probe.Seen seen = probe.quick(uri);
+    Probe.Seen seen = probe.quick(uri, authorization());
     if (seen.ok()) {
       List<Discovery.Entry> entries = Discovery.entries(seen.json());
       Discovery.check(entries, Discovery.expected(entries, target.expect())).forEach(report::add);
@@ -115,9 +124,18 @@ final class Validate {
               "discovery",
               false,
               "a list of entries from " + uri,
-              seen.describe() + " (--registry-port or REGISTRY_PORT names another port)"));
+              seen.describe()
+                  + (seen.status() == 401
+                      ? " (--read-token, --token-file or INFINI_REGISTRY_READ_TOKEN gives the"
+                          + " registry's token)"
+                      : " (--registry-port or REGISTRY_PORT names another port)")));
     }
     return seen;
+  }
+
+  private Headers authorization() {
+    String token = target.token();
+    return token == null ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
   }
 
   /// Both model lists of the router hold what the instances serve.

@@ -1,12 +1,14 @@
 package org.infinilm.svc.deploy;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// `infini validate [HOST]`: checks a running deployment; exit 0 only when every check passed.
@@ -27,7 +29,7 @@ public final class ValidateProgram {
           "validate",
           "Check a running deployment: health, discovery, models, chat, and where each request"
               + " went.",
-          List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON),
+          keys(),
           Map.of(
               "expect",
               "Name of an instance that must be there (repeatable; default: the two of infini up,"
@@ -37,6 +39,12 @@ public final class ValidateProgram {
           ValidateProgram::run);
 
   private ValidateProgram() {}
+
+  private static List<Key<?>> keys() {
+    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
+    out.addAll(TokenKeys.ALL);
+    return out;
+  }
 
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
     if (args.positionals().size() > 1) {
@@ -54,7 +62,8 @@ public final class ValidateProgram {
             args.config().get(REGISTRY_PORT),
             args.config().get(ROUTER_PORT),
             args.all("expect"),
-            args.config().find(MODEL).orElse(null));
+            args.config().find(MODEL).orElse(null),
+            TokenKeys.toRead(args.config()).orElse(null));
     Report report = new Report(Terminal.standard(System.getenv()), args.config().get(JSON));
     try (Client client = Client.create()) {
       Probe probe = new Probe(client, args.config().get(TIMEOUT));

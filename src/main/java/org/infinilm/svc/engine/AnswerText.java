@@ -45,10 +45,15 @@ final class AnswerText {
   ///
   /// @param bytes its bytes
   void add(byte[] bytes, @Nullable TokenLogprob token) {
+    add(bytes, token, true);
+  }
+
+  /// @param mayStop whether the answer is long enough for a stop string to end it
+  void add(byte[] bytes, @Nullable TokenLogprob token, boolean mayStop) {
     if (token != null) {
       held.add(new Held(token.at(codePoints), decoded));
     }
-    decode(characters.accept(bytes));
+    decode(characters.accept(bytes), mayStop);
   }
 
   /// The text ends here; the beginning of a character that is not complete is no part of it.
@@ -56,10 +61,10 @@ final class AnswerText {
     sure.append(stops.finish());
   }
 
-  private void decode(String text) {
+  private void decode(String text, boolean mayStop) {
     decoded += text.length();
     codePoints += text.codePointCount(0, text.length());
-    sure.append(stops.accept(text));
+    sure.append(stops.accept(text, mayStop));
   }
 
   /// What is sure and was not taken yet.

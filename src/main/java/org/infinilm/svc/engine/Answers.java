@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param chat whether it is a chat or a text completion
 /// @param created seconds since 1970
-record Answers(boolean chat, String id, long created, String model) {
+/// @param fingerprint names the process that answers
+record Answers(boolean chat, String id, long created, String model, String fingerprint) {
   /// The last event of a stream.
   static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.UTF_8);
 
@@ -39,34 +41,40 @@ record Answers(boolean chat, String id, long created, String model) {
         Map.of("cached_tokens", cached));
   }
 
+  /// One of the answers to a prompt, whole.
+  record Choice(String text, @Nullable Object logprobs, String finish) {}
+
   /// A whole answer.
-  Map<String, Object> whole(
-      String text, @Nullable Object logprobs, String finish, Map<String, Object> usage) {
+  Map<String, Object> whole(List<Choice> choices, Map<String, Object> usage) {
     Map<String, Object> body = head(chat ? "chat.completion" : "text_completion");
-    Map<String, @Nullable Object> choice = choice(finish, logprobs);
-    if (chat) {
-      choice.put("message", Map.of("role", "assistant", "content", text));
-    } else {
-      choice.put("text", text);
+    List<Object> all = new ArrayList<>();
+    for (Choice c : choices) {
+      Map<String, @Nullable Object> choice = choice(all.size(), c.finish(), c.logprobs());
+      if (chat) {
+        choice.put("message", Map.of("role", "assistant", "content", c.text()));
+      } else {
+        choice.put("text", c.text());
+      }
+      all.add(choice);
     }
-    body.put("choices", List.of(choice));
+    body.put("choices", all);
     body.put("usage", usage);
     return body;
   }
 
   /// The first chunk of a chat: who speaks.
-  Map<String, Object> role(@Nullable Map<String, Object> usage) {
-    return chunk(Map.of("role", "assistant", "content", ""), "", null, null, usage);
+  Map<String, Object> role(int index, @Nullable Map<String, Object> usage) {
+    return chunk(index, Map.of("role", "assistant", "content", ""), "", null, null, usage);
   }
 
   Map<String, Object> piece(
-      String text, @Nullable Object logprobs, @Nullable Map<String, Object> usage) {
-    return chunk(Map.of("content", text), text, logprobs, null, usage);
+      int index, String text, @Nullable Object logprobs, @Nullable Map<String, Object> usage) {
+    return chunk(index, Map.of("content", text), text, logprobs, null, usage);
   }
 
   /// The chunk that says why the answer ended.
-  Map<String, Object> finish(String reason, @Nullable Map<String, Object> usage) {
-    return chunk(Map.of(), "", null, reason, usage);
+  Map<String, Object> finish(int index, String reason, @Nullable Map<String, Object> usage) {
+    return chunk(index, Map.of(), "", null, reason, usage);
   }
 
   /// The chunk with the usage and no choices.
@@ -78,13 +86,14 @@ record Answers(boolean chat, String id, long created, String model) {
   }
 
   private Map<String, Object> chunk(
+      int index,
       Map<String, Object> delta,
       String text,
       @Nullable Object logprobs,
       @Nullable String finish,
       @Nullable Map<String, Object> usage) {
     Map<String, Object> body = head(chat ? "chat.completion.chunk" : "text_completion");
-    Map<String, @Nullable Object> choice = choice(finish, logprobs);
+    Map<String, @Nullable Object> choice = choice(index, finish, logprobs);
     if (chat) {
       choice.put("delta", delta);
     } else {
@@ -103,13 +112,14 @@ record Answers(boolean chat, String id, long created, String model) {
     body.put("object", object);
     body.put("created", created);
     body.put("model", model);
+    body.put("system_fingerprint", fingerprint);
     return body;
   }
 
   private static Map<String, @Nullable Object> choice(
-      @Nullable String finish, @Nullable Object logprobs) {
+      int index, @Nullable String finish, @Nullable Object logprobs) {
     Map<String, @Nullable Object> choice = new HashMap<>();
-    choice.put("index", 0);
+    choice.put("index", index);
     choice.put("finish_reason", finish);
     choice.put("logprobs", logprobs);
     return choice;

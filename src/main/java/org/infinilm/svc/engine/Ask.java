@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param ownStart whether the model's own first token is put in front of the prompt
 /// @param answerTurn whether a chat ends with the beginning of the answer's turn
 /// @param usageChunk whether a stream ends with a chunk of usage
+/// @param choices answers wanted of the one prompt
 /// @param usageAlways whether each chunk carries the usage so far
 record Ask(
     @Nullable String model,
@@ -25,4 +26,5 @@ record Ask(
     boolean stream,
     boolean usageChunk,
     boolean usageAlways,
+    int choices,
     Sampling sampling) {}

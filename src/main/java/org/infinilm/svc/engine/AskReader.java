@@ -17,7 +17,9 @@ final class AskReader {
 
   private static final Set<String> ROLES =
       Set.of("system", "developer", "user", "assistant", "tool", "function");
+  private static final int MAX_CHOICES = 16;
   private static final int MAX_STOPS = 16;
+  private static final int MAX_STOP_CHARS = 1024;
   private static final int MAX_CHAT_LOGPROBS = 20;
   private static final int MAX_COMPLETION_LOGPROBS = 5;
   private static final int MAX_BIASES = 1024;
@@ -94,6 +96,7 @@ final class AskReader {
         false,
         false,
         false,
+        1,
         NO_SAMPLING);
   }
 
@@ -130,6 +133,7 @@ final class AskReader {
         Fields.truth(root, "stream", false),
         usage,
         usage && Fields.truth(options, "continuous_usage_stats", false),
+        (int) Fields.whole(root, "n", 1, 1, MAX_CHOICES),
         sampling(root, logprobs, ResponseFormat.grammar(root)));
   }
 
@@ -299,7 +303,16 @@ final class AskReader {
         throw ApiError.value(
             "stop", Fields.kind(s), "a string that is not empty, or a list of them");
       }
-      out.add(s.textValue());
+      String text = s.textValue();
+      if (text.length() > MAX_STOP_CHARS) {
+        throw ApiError.value(
+            "stop", "a string of " + text.length() + " characters", "at most " + MAX_STOP_CHARS);
+      }
+      if (text.codePoints()
+          .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+        throw ApiError.value("stop", "half a character (a lone surrogate)", "whole characters");
+      }
+      out.add(text);
     }
     if (out.size() > MAX_STOPS) {
       throw ApiError.value("stop", out.size() + " strings", "at most " + MAX_STOPS);

@@ -291,11 +291,17 @@ final class Engine {
     return true;
   }
 
-  /// Picks the next token of a job from the logits of the batch just computed.
+  /// Picks the next token of a job from the logits of the batch just computed. What goes wrong here
+  /// is of this request alone.
   private void choose(Job job, int index) {
-    llama.logits(index, logits);
-    job.lastToken = job.sampler.next(logits);
-    job.produced++;
+    try {
+      llama.logits(index, logits);
+      job.lastToken = job.sampler.next(logits);
+      job.produced++;
+    } catch (RuntimeException e) {
+      LOG.error("the next token of a request cannot be chosen; the request is ended", e);
+      job.failed = true;
+    }
   }
 
   /// Sends what the step gave and ends the jobs that are complete, cancelled or broken.
@@ -314,10 +320,23 @@ final class Engine {
   }
 
   private void deliver(Job j) {
+    Job.Event last;
+    try {
+      last = j.failed ? new Job.Event.Broken(Job.Why.FAILED) : advance(j);
+    } catch (RuntimeException e) {
+      LOG.error("the text of a request cannot be made; the request is ended", e);
+      last = new Job.Event.Broken(Job.Why.FAILED);
+    }
+    if (last != null) {
+      end(j, last);
+    }
+  }
+
+  /// Takes the token that was chosen into the answer; its last event when it ends here.
+  private Job.@Nullable Event advance(Job j) {
     if (j.lastToken == Sampler.NOTHING_FITS) {
       LOG.error("no token of the model fits the form that a request asks for");
-      end(j, new Job.Event.Broken(Job.Why.FAILED));
-      return;
+      return new Job.Event.Broken(Job.Why.FAILED);
     }
     long now = ticker.nanos();
     metrics.token(j, now);
@@ -326,7 +345,8 @@ final class Engine {
     boolean ended = !j.sampling().ignoreEnd() && table.isEnd(j.lastToken);
     boolean full = j.produced >= j.maxTokens();
     if (!ended) {
-      j.text.add(table.piece(j.lastToken), j.sampler.report());
+      j.text.add(
+          table.piece(j.lastToken), j.sampler.report(), j.produced >= j.sampling().minTokens());
     }
     boolean stop = ended || j.text.stopped();
     if (stop || full) {
@@ -336,11 +356,12 @@ final class Engine {
     if (!more.isEmpty()) {
       j.tell(new Job.Event.Text(more.text(), j.produced, more.tokens()));
     }
-    if (stop || full) {
-      String reason = stop ? "stop" : "length";
-      metrics.ended(j, reason);
-      end(j, new Job.Event.End(reason, j.produced));
+    if (!stop && !full) {
+      return null;
     }
+    String reason = stop ? "stop" : "length";
+    metrics.ended(j, reason);
+    return new Job.Event.End(reason, j.produced);
   }
 
   private void end(Job j, Job.Event last) {

@@ -4,10 +4,12 @@ import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.datapoints.GaugeDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
 import org.infinilm.svc.telemetry.Metrics;
 
@@ -45,6 +47,12 @@ final class EngineMetrics {
   private static final String ENGINE = "0";
 
   private final Metrics metrics = new Metrics();
+
+  /// Names this process in its answers and in its metrics, and nowhere else: whoever has both knows
+  /// which instance answered, whatever a proxy between says.
+  private final String fingerprint =
+      "fp_" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+
   private final String model;
   private final Counter requests =
       metrics.counter("infini_engine_requests_total", "Finished generation requests.", "outcome");
@@ -145,6 +153,15 @@ final class EngineMetrics {
                 Integer.toString(blockTokens),
                 "num_gpu_blocks",
                 Integer.toString(blocks))));
+    metrics.info(
+        "infini_instance",
+        "The system_fingerprint of this process's answers.",
+        Map.of("fingerprint", fingerprint));
+  }
+
+  /// The `system_fingerprint` of every answer.
+  String fingerprint() {
+    return fingerprint;
   }
 
   private CounterDataPoint counter(String name, String help) {

@@ -1,5 +1,6 @@
 package org.infinilm.svc.engine;
 
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,7 @@ final class EngineRoutes implements Handler {
   private final Ticker ticker;
   private final Map<String, Route> routes;
   private final long created;
+  private final Reading reading = new Reading();
   private volatile @Nullable Loaded loaded;
 
   /// @param model the name it serves under
@@ -155,18 +157,20 @@ final class EngineRoutes implements Handler {
     return Response.json(200, Map.of("object", "list", "data", List.of(card)));
   }
 
-  private Response tokenize(Request request) throws ApiError {
+  private Response tokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
     l.checkBody(request.body().length);
-    int[] tokens = l.prompt(known(reader.tokenize(request.body())));
+    int[] tokens =
+        reading.read(request.body().length, () -> l.prompt(known(reader.tokenize(request.body()))));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
   }
 
-  private Response detokenize(Request request) throws ApiError {
+  private Response detokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
     l.checkBody(request.body().length);
-    List<Integer> ids = reader.detokenize(request.body());
+    List<Integer> ids =
+        reading.read(request.body().length, () -> reader.detokenize(request.body()));
     for (int id : ids) {
       if (id < 0 || id >= l.table().size()) {
         throw ApiError.value("tokens", id, "token ids 0.." + (l.table().size() - 1));
@@ -191,42 +195,93 @@ final class EngineRoutes implements Handler {
     return name.length() <= 100 ? name : name.substring(0, 100) + "...";
   }
 
+  /// A request that was read.
+  ///
+  /// @param most tokens of the answer
+  private record Prepared(Ask ask, int[] prompt, int most, List<Grammar> grammars) {}
+
+  /// One job a choice, all of them or none; each draws by a seed of its own.
+  private static List<Job> queued(Engine engine, Prepared p) throws ApiError {
+    List<Job> jobs = new ArrayList<>();
+    Sampling sampling = p.ask().sampling();
+    for (int i = 0; i < p.ask().choices(); i++) {
+      Grammar grammar = p.grammars().isEmpty() ? null : p.grammars().get(i);
+      Optional<Job> job =
+          engine.submit(p.prompt(), p.most(), sampling.seeded(sampling.seed() + i), grammar);
+      if (job.isEmpty()) {
+        jobs.forEach(engine::cancel);
+        p.grammars()
+            .subList(Math.min(i, p.grammars().size()), p.grammars().size())
+            .forEach(Grammar::close);
+        throw new ApiError(429, "queue_full", null, "too many requests wait");
+      }
+      jobs.add(job.get());
+    }
+    return jobs;
+  }
+
+  private Prepared prepared(Loaded l, Request request, boolean chat)
+      throws ApiError, InterruptedException {
+    byte[] body = request.body();
+    l.checkBody(body.length);
+    return reading.read(
+        body.length,
+        () -> {
+          if (request.gone().isGone()) {
+            throw new ApiError(499, "client_gone", null, "the client has gone");
+          }
+          Ask ask = known(chat ? reader.chat(body) : reader.completion(body));
+          int[] prompt = l.generationPrompt(ask);
+          int most = l.answerTokens(ask, prompt.length);
+          List<Grammar> grammars = new ArrayList<>();
+          for (int i = 0; i < ask.choices(); i++) {
+            Grammar grammar = l.grammar(ask);
+            if (grammar != null) {
+              grammars.add(grammar);
+            }
+          }
+          return new Prepared(ask, prompt, most, List.copyOf(grammars));
+        });
+  }
+
   /// Runs one generation; every way out counts exactly one outcome.
   private Response generation(Request request, String id, boolean chat)
       throws ApiError, InterruptedException {
     Ask ask;
-    Job job;
+    List<Job> jobs;
     Loaded l;
     try {
       l = model();
-      l.checkBody(request.body().length);
-      ask = known(chat ? reader.chat(request.body()) : reader.completion(request.body()));
-      int[] prompt = l.generationPrompt(ask);
-      int most = l.answerTokens(ask, prompt.length);
-      Grammar grammar = l.grammar(ask);
-      Optional<Job> queued = l.engine().submit(prompt, most, ask.sampling(), grammar);
-      if (queued.isEmpty() && grammar != null) {
-        grammar.close();
-      }
-      job =
-          queued.orElseThrow(() -> new ApiError(429, "queue_full", null, "too many requests wait"));
+      Prepared p = prepared(l, request, chat);
+      ask = p.ask();
+      jobs = queued(l.engine(), p);
     } catch (ApiError e) {
       metrics.finished(
           switch (e.status()) {
             case 429 -> Outcome.REJECTED;
+            case 499 -> Outcome.CLIENT_GONE;
             case 503 -> Outcome.INTERNAL;
             default -> Outcome.CLIENT_ERROR;
           });
       throw e;
     }
     Engine engine = l.engine();
-    request.gone().onGone(() -> engine.cancel(job));
+    request.gone().onGone(() -> jobs.forEach(engine::cancel));
     Answers answers =
         new Answers(
-            chat, (chat ? "chatcmpl-" : "cmpl-") + hex(), ticker.now().getEpochSecond(), model);
+            chat,
+            (chat ? "chatcmpl-" : "cmpl-") + hex(),
+            ticker.now().getEpochSecond(),
+            model,
+            metrics.fingerprint());
     Generation run =
-        new Generation(ask, job, engine, answers, new LogprobsJson(chat, l.table()), metrics);
-    LOG.debug("{}: {} prompt tokens, at most {} more", id, job.promptTokens(), job.maxTokens());
+        new Generation(ask, jobs, engine, answers, new LogprobsJson(chat, l.table()), metrics);
+    LOG.debug(
+        "{}: {} prompt tokens, {} answers of at most {} more",
+        id,
+        jobs.getFirst().promptTokens(),
+        jobs.size(),
+        jobs.getFirst().maxTokens());
     return ask.stream() ? run.stream() : run.whole();
   }
 

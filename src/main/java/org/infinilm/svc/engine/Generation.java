@@ -2,16 +2,20 @@ package org.infinilm.svc.engine;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;
 import org.jspecify.annotations.Nullable;
 
-/// Turns the events of one job into its answer, on the request's thread. The outcome is counted
-/// before the last bytes are sent, so that whoever has the answer finds it counted.
+/// Turns the events of a request's jobs, one for each choice, into its answer, on the request's
+/// thread. The outcome is counted before the last bytes are sent, so that whoever has the answer
+/// finds it counted.
 final class Generation {
   private static final Headers EVENT_STREAM =
       new Headers(
@@ -20,7 +24,7 @@ final class Generation {
               new Header("cache-control", "no-cache")));
 
   private final Ask ask;
-  private final Job job;
+  private final List<Job> jobs;
   private final Engine engine;
   private final Answers answers;
   private final LogprobsJson logprobs;
@@ -29,13 +33,13 @@ final class Generation {
 
   Generation(
       Ask ask,
-      Job job,
+      List<Job> jobs,
       Engine engine,
       Answers answers,
       LogprobsJson logprobs,
       EngineMetrics metrics) {
     this.ask = ask;
-    this.job = job;
+    this.jobs = List.copyOf(jobs);
     this.engine = engine;
     this.answers = answers;
     this.logprobs = logprobs;
@@ -44,30 +48,34 @@ final class Generation {
 
   /// Waits for the whole answer.
   Response whole() throws InterruptedException {
-    StringBuilder text = new StringBuilder();
-    List<TokenLogprob> tokens = new ArrayList<>();
-    while (true) {
-      switch (job.next()) {
-        case Job.Event.Text(var more, var _, var logprobs) -> {
-          text.append(more);
-          tokens.addAll(logprobs);
-        }
-        case Job.Event.End(var reason, var count) -> {
-          count(Outcome.OK);
-          return Response.json(
-              200, answers.whole(text.toString(), logprobs(tokens), reason, usage(count)));
-        }
-        case Job.Event.Broken(var why) -> {
-          count(outcome(why));
-          return broken(why).response();
-        }
+    List<Answers.Choice> choices = new ArrayList<>();
+    int produced = 0;
+    for (Job job : jobs) {
+      StringBuilder text = new StringBuilder();
+      List<TokenLogprob> tokens = new ArrayList<>();
+      Job.Event event = job.next();
+      while (event instanceof Job.Event.Text(var more, var _, var logprobs)) {
+        text.append(more);
+        tokens.addAll(logprobs);
+        event = job.next();
       }
+      if (event instanceof Job.Event.Broken(var why)) {
+        jobs.forEach(engine::cancel);
+        count(outcome(why));
+        return broken(why).response();
+      }
+      Job.Event.End end = (Job.Event.End) event;
+      produced += end.tokens();
+      choices.add(new Answers.Choice(text.toString(), logprobs(tokens), end.reason()));
     }
+    count(Outcome.OK);
+    return Response.json(200, answers.whole(choices, usage(produced)));
   }
 
   /// Sends the answer as it is made, once it has left the queue.
   Response stream() throws InterruptedException {
-    if (!job.awaitPlace()) {
+    if (!jobs.getFirst().awaitPlace()) {
+      jobs.forEach(engine::cancel);
       count(Outcome.REJECTED);
       return broken(Job.Why.EXPIRED).response();
     }
@@ -78,7 +86,7 @@ final class Generation {
           try {
             write(sink);
           } catch (IOException | InterruptedException e) {
-            engine.cancel(job);
+            jobs.forEach(engine::cancel);
             count(Outcome.CLIENT_GONE);
             throw e;
           }
@@ -93,32 +101,64 @@ final class Generation {
     }
   }
 
+  /// What one of the jobs says.
+  private record Told(int choice, Job.Event event) {}
+
+  /// The words of all jobs in one queue, in the order in which they come.
+  private BlockingQueue<Told> told() {
+    BlockingQueue<Told> all = new LinkedBlockingQueue<>();
+    for (int i = 0; i < jobs.size(); i++) {
+      int choice = i;
+      Job job = jobs.get(i);
+      Thread.ofVirtual()
+          .name("choice-" + i)
+          .start(() -> {
+            try {
+              Job.Event event;
+              do {
+                event = job.next();
+                all.add(new Told(choice, event));
+              } while (event instanceof Job.Event.Text);
+            } catch (InterruptedException e) {
+              Thread.currentThread().interrupt();
+            }
+          });
+    }
+    return all;
+  }
+
   private void write(Response.BodySink sink) throws IOException, InterruptedException {
-    boolean begun = false;
-    while (true) {
-      Job.Event event = job.next();
-      if (!begun && answers.chat() && !(event instanceof Job.Event.Broken)) {
-        sink.write(Answers.event(answers.role(soFar(0))));
-        begun = true;
+    BlockingQueue<Told> several = jobs.size() == 1 ? null : told();
+    BitSet begun = new BitSet();
+    int left = jobs.size();
+    int produced = 0;
+    while (left > 0) {
+      Told next = several == null ? new Told(0, jobs.getFirst().next()) : several.take();
+      int i = next.choice();
+      if (!begun.get(i) && answers.chat() && !(next.event() instanceof Job.Event.Broken)) {
+        sink.write(Answers.event(answers.role(i, soFar(0))));
+        begun.set(i);
       }
-      switch (event) {
+      switch (next.event()) {
         case Job.Event.Text(var more, var tokens, var logprobs) ->
-            sink.write(Answers.event(answers.piece(more, logprobs(logprobs), soFar(tokens))));
+            sink.write(Answers.event(answers.piece(i, more, logprobs(logprobs), soFar(tokens))));
         case Job.Event.End(var reason, var tokens) -> {
-          sink.write(Answers.event(answers.finish(reason, soFar(tokens))));
-          if (ask.usageChunk()) {
-            sink.write(Answers.event(answers.total(usage(tokens))));
-          }
-          end(sink);
-          return;
+          sink.write(Answers.event(answers.finish(i, reason, soFar(tokens))));
+          produced += tokens;
+          left--;
         }
         case Job.Event.Broken(var why) -> {
+          jobs.forEach(engine::cancel);
           count(outcome(why));
           cut(sink, broken(why));
           return;
         }
       }
     }
+    if (ask.usageChunk()) {
+      sink.write(Answers.event(answers.total(usage(produced))));
+    }
+    end(sink);
   }
 
   private void end(Response.BodySink sink) throws InterruptedException {
@@ -164,7 +204,7 @@ final class Generation {
   }
 
   private Map<String, Object> usage(int tokens) {
-    return Answers.usage(job.promptTokens(), job.cachedTokens(), tokens);
+    return Answers.usage(jobs.getFirst().promptTokens(), jobs.getFirst().cachedTokens(), tokens);
   }
 
   private @Nullable Map<String, Object> soFar(int tokens) {

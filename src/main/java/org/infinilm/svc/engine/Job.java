@@ -59,6 +59,9 @@ final class Job {
   int produced;
   int lastToken;
 
+  /// Engine's thread only: its token could not be chosen.
+  boolean failed;
+
   /// Engine's thread only: when it got its sequence, its first and its latest token.
   long admittedNanos;
 
@@ -148,10 +151,13 @@ final class Job {
   }
 
   void tell(Event event) {
-    if (!(event instanceof Event.Text)) {
-      sampler.close();
+    try {
+      if (!(event instanceof Event.Text)) {
+        sampler.close();
+      }
+    } finally {
+      events.add(event);
     }
-    events.add(event);
     if (event instanceof Event.Broken(var why)) {
       expired = why == Why.EXPIRED;
       decided.countDown();

@@ -1,16 +1,30 @@
 package org.infinilm.svc.engine;
 
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A model that serves.
 ///
 /// @param maxTokens longest answer when the client leaves it open
-record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
+record Loaded(
+    Vocabulary vocabulary, TokenTable table, PromptText text, Engine engine, int maxTokens) {
   /// One character written as a JSON escape.
   private static final int ESCAPED_BYTES = 6;
 
   private static final int OTHER_FIELDS_BYTES = 1 << 20;
+
+  /// Bytes a token of the longest prompt from which on a text is counted before it is tokenised.
+  private static final long FAR_TOO_LONG = 4;
+
+  private static final int PIECE_CHARS = 32 << 10;
+
+  /// Tokens that a cut through a text may make more.
+  private static final int LOST_AT_A_CUT = 16;
+
+  Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
+    this(vocabulary, table, new PromptText(vocabulary.controls()), engine, maxTokens);
+  }
 
   /// The longest prompt and answer together.
   int maxModelTokens() {
@@ -76,20 +90,73 @@ record Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTok
       return ids.stream().mapToInt(Integer::intValue).toArray();
     }
     String text = ask.text();
-    if (text == null) {
-      List<Vocabulary.Message> messages = ask.messages();
-      text = rendered(messages == null ? List.of() : messages, ask.answerTurn());
-    }
-    long fewest = table.fewestTokens(text.length());
+    List<Vocabulary.Message> messages = ask.messages();
+    List<PromptText.Part> parts =
+        text != null
+            ? List.of(new PromptText.Part(text, false))
+            : rendered(messages == null ? List.of() : messages, ask.answerTurn());
+    return tokens(ask, parts);
+  }
+
+  private int[] tokens(Ask ask, List<PromptText.Part> parts) throws ApiError {
+    long bytes = parts.stream().mapToLong(p -> p.text().length()).sum();
+    long fewest = table.fewestTokens(bytes);
     if (fewest > maxModelTokens()) {
       throw tooLong(ask, "at least " + fewest, 1);
     }
-    return vocabulary.tokenize(text, ask.ownStart());
+    if (bytes > FAR_TOO_LONG * maxModelTokens()) {
+      countFirst(ask, parts);
+    }
+    int[] out = new int[0];
+    for (int i = 0; i < parts.size(); i++) {
+      PromptText.Part p = parts.get(i);
+      if (i == 0 || !p.text().isEmpty()) {
+        int[] more = vocabulary.tokenize(p.text(), i == 0 && ask.ownStart(), !p.plain());
+        int before = out.length;
+        out = i == 0 ? more : Arrays.copyOf(out, before + more.length);
+        System.arraycopy(more, 0, out, out.length - more.length, more.length);
+      }
+    }
+    return out;
   }
 
-  private String rendered(List<Vocabulary.Message> messages, boolean answerTurn) throws ApiError {
+  /// Counts in pieces, so that a prompt which is far too long costs no more than one that fits.
+  private void countFirst(Ask ask, List<PromptText.Part> parts) throws ApiError {
+    long sure = 0;
+    for (PromptText.Part p : parts) {
+      String text = p.text();
+      for (int from = 0; from < text.length(); ) {
+        int to = pieceEnd(text, from);
+        sure +=
+            Math.max(
+                0,
+                vocabulary.tokenize(text.substring(from, to), false, !p.plain()).length
+                    - LOST_AT_A_CUT);
+        if (sure > maxModelTokens()) {
+          throw tooLong(ask, "more than " + sure, 1);
+        }
+        from = to;
+      }
+    }
+  }
+
+  /// Before a word where one begins in the second half of the piece.
+  private static int pieceEnd(String text, int from) {
+    int to = Math.min(text.length(), from + PIECE_CHARS);
+    if (to == text.length()) {
+      return to;
+    }
+    int space = text.lastIndexOf(' ', to);
+    if (space > from + PIECE_CHARS / 2) {
+      return space;
+    }
+    return Character.isLowSurrogate(text.charAt(to)) ? to - 1 : to;
+  }
+
+  private List<PromptText.Part> rendered(List<Vocabulary.Message> messages, boolean answerTurn)
+      throws ApiError {
     try {
-      return vocabulary.prompt(messages, answerTurn);
+      return text.of(messages, answerTurn, vocabulary);
     } catch (IllegalArgumentException e) {
       throw new ApiError(400, "invalid_value", "messages", "messages: " + e.getMessage());
     }

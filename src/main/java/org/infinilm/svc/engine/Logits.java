@@ -9,6 +9,11 @@ final class Logits {
   /// The logarithm of a probability that is zero, as OpenAI reports it; JSON has no infinity.
   static final double LEAST_LOGPROB = -9999;
 
+  private static final int BUCKET_BITS = 14;
+
+  /// Exponents from which on a weight is lost beside one of 1, however many there are.
+  private static final double NO_WEIGHT = -60;
+
   private Logits() {}
 
   /// The likeliest token; the first of equal ones.
@@ -23,25 +28,59 @@ final class Logits {
   }
 
   /* A logit and its id packed into one long sort as primitives: the float's bits, made to order
-  like the number, above the complement of the id. */
+  like the number, above the complement of the id. Only those that can be among the likeliest are
+  packed and sorted: a count by the upper bits of the number says from where on. */
 
   /// The `k` likeliest tokens, the likeliest first, equal ones by id.
   static int[] top(float[] logits, int k) {
-    if (k == 0) {
+    int wanted = Math.min(k, logits.length);
+    if (wanted <= 0) {
       return new int[0];
     }
-    long[] packed = new long[logits.length];
+    int[] counts = new int[1 << BUCKET_BITS];
+    for (float l : logits) {
+      counts[bucket(l)]++;
+    }
+    int least = counts.length;
+    int enough = 0;
+    while (enough < wanted) {
+      enough += counts[--least];
+    }
+    long[] packed = new long[enough];
+    int n = 0;
     for (int i = 0; i < logits.length; i++) {
-      int bits = Float.floatToIntBits(logits[i]);
-      int ordered = bits ^ ((bits >> 31) & 0x7fffffff);
-      packed[i] = ((long) ordered << 32) | (~i & 0xffffffffL);
+      if (bucket(logits[i]) >= least) {
+        packed[n++] = ((long) ordered(logits[i]) << 32) | (~i & 0xffffffffL);
+      }
     }
     Arrays.sort(packed);
-    int[] ids = new int[Math.min(k, logits.length)];
+    int[] ids = new int[wanted];
     for (int i = 0; i < ids.length; i++) {
       ids[i] = ~(int) packed[packed.length - 1 - i];
     }
     return ids;
+  }
+
+  private static int ordered(float logit) {
+    int bits = Float.floatToIntBits(logit);
+    return bits ^ ((bits >> 31) & 0x7fffffff);
+  }
+
+  /// Sign, exponent and the first bits of the fraction: larger logits have no smaller one.
+  private static int bucket(float logit) {
+    return (ordered(logit) ^ 0x80000000) >>> (Integer.SIZE - BUCKET_BITS);
+  }
+
+  /// The sum of the weights of all tokens, relative to the likeliest.
+  static double weights(float[] logits, float most, double temperature) {
+    double sum = 0;
+    for (float l : logits) {
+      double x = (l - most) / temperature;
+      if (x > NO_WEIGHT) {
+        sum += Math.exp(x);
+      }
+    }
+    return sum;
   }
 
   /// The logarithm of the sum of the exponentials: a token's log probability is its logit less

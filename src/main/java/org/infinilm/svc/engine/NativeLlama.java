@@ -77,7 +77,8 @@ final class NativeLlama implements Llama {
     return MemoryLayout.structLayout(MemoryLayout.sequenceLayout(count, JAVA_LONG));
   }
 
-  private NativeLlama(Arena arena, NativeCalls library, Path file) throws EngineException {
+  private NativeLlama(Arena arena, NativeCalls library, Path file, GgufHeader header)
+      throws EngineException {
     this.arena = arena;
     this.library = library;
     try {
@@ -96,7 +97,8 @@ final class NativeLlama implements Llama {
             file + ": llama.cpp cannot load it (expected: a whole GGUF model it knows)");
       }
       calls = Calls.of(library);
-      shape = readShape();
+      refuseOtherKinds(file);
+      shape = readShape(header);
       vocabulary = new NativeVocabulary(library, model, arena);
     } catch (EngineException | RuntimeException | Error e) {
       throw e;
@@ -109,17 +111,38 @@ final class NativeLlama implements Llama {
   ///
   /// @param library the shared library of this platform
   /// @param file a GGUF file
+  /// @throws EngineException when it is damaged, or of a kind that does not generate text
   static NativeLlama load(Path library, Path file) throws EngineException {
+    GgufHeader header = GgufHeader.read(file);
+    GgufCheck.of(file, header);
     Arena arena = Arena.ofShared();
     try {
-      return new NativeLlama(arena, new NativeCalls(library, arena), file);
+      return new NativeLlama(arena, new NativeCalls(library, arena), file, header);
     } catch (EngineException | RuntimeException | Error e) {
       arena.close();
       throw e;
     }
   }
 
-  private Shape readShape() throws Throwable {
+  /// Refuses models that make no next token, and those whose state cannot be cut back to a prefix.
+  private void refuseOtherKinds(Path file) throws Throwable {
+    if (modelIs("llama_model_has_encoder") || !modelIs("llama_model_has_decoder")) {
+      throw new EngineException(
+          file + ": a model with an encoder (expected: one that only generates text)");
+    }
+    if (modelIs("llama_model_is_recurrent")) {
+      throw new EngineException(
+          file
+              + ": a recurrent model, whose state cannot go back to a shared prefix (expected: one"
+              + " with a key-value cache)");
+    }
+  }
+
+  private boolean modelIs(String function) throws Throwable {
+    return (boolean) library.function(function, JAVA_BOOLEAN, ADDRESS).invoke(model);
+  }
+
+  private Shape readShape(GgufHeader header) throws Throwable {
     MemorySegment text = arena.allocate(256);
     int length =
         (int)
@@ -135,7 +158,7 @@ final class NativeLlama implements Llama {
         modelInt("llama_model_n_layer"),
         heads,
         width,
-        heads == 0 ? width : width / heads * keyHeads,
+        header.keyWidth().orElse(heads == 0 ? width : width / heads * keyHeads),
         modelInt("llama_model_n_ctx_train"));
   }
 
@@ -213,6 +236,10 @@ final class NativeLlama implements Llama {
   public void logits(int index, float[] into) {
     try {
       MemorySegment row = (MemorySegment) calls.logits().invokeExact(context, index);
+      if (row.equals(MemorySegment.NULL)) {
+        throw new IllegalStateException(
+            "llama.cpp has no logits for entry " + index + " of a batch");
+      }
       MemorySegment.copy(
           row.reinterpret((long) Float.BYTES * into.length), JAVA_FLOAT, 0, into, 0, into.length);
     } catch (Throwable e) {

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +22,12 @@ import org.slf4j.LoggerFactory;
 final class NativeVocabulary implements Vocabulary {
   private static final Logger LOG = LoggerFactory.getLogger(NativeVocabulary.class);
   private static final int GROWTH = 2;
+
+  /// Of `enum llama_token_attr`.
+  private static final int UNKNOWN = 1;
+
+  private static final int CONTROL = 1 << 3;
+  private static final long MOST_CONTROL_BYTES = 1 << 16;
   private static final StructLayout CHAT_MESSAGE = MemoryLayout.structLayout(ADDRESS, ADDRESS);
 
   private final MethodHandle tokenize;
@@ -31,6 +38,7 @@ final class NativeVocabulary implements Vocabulary {
   private final MemorySegment vocabulary;
   private final int size;
   private final MemorySegment template;
+  private final List<String> controls;
 
   /// @param arena lives as long as the model
   NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
@@ -76,6 +84,7 @@ final class NativeVocabulary implements Vocabulary {
                 .function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS)
                 .invoke(model, MemorySegment.NULL);
     template = known(own, arena);
+    controls = readControls(calls);
   }
 
   /// The model's own chat template when llama.cpp knows it (it compares, it does not interpret
@@ -113,7 +122,7 @@ final class NativeVocabulary implements Vocabulary {
   }
 
   @Override
-  public int[] tokenize(String text, boolean special) {
+  public int[] tokenize(String text, boolean special, boolean control) {
     try (Arena call = Arena.ofConfined()) {
       byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
       MemorySegment from = call.allocate(utf8.length + 1L);
@@ -122,7 +131,7 @@ final class NativeVocabulary implements Vocabulary {
       while (true) {
         MemorySegment into = call.allocate(JAVA_INT, room);
         int n =
-            (int) tokenize.invokeExact(vocabulary, from, utf8.length, into, room, special, true);
+            (int) tokenize.invokeExact(vocabulary, from, utf8.length, into, room, special, control);
         if (n >= 0) {
           return into.asSlice(0, (long) n * Integer.BYTES).toArray(JAVA_INT);
         }
@@ -131,6 +140,27 @@ final class NativeVocabulary implements Vocabulary {
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }
+  }
+
+  @Override
+  public List<String> controls() {
+    return controls;
+  }
+
+  private List<String> readControls(NativeCalls calls) throws Throwable {
+    MethodHandle attributes = calls.function("llama_vocab_get_attr", JAVA_INT, ADDRESS, JAVA_INT);
+    MethodHandle text = calls.function("llama_vocab_get_text", ADDRESS, ADDRESS, JAVA_INT);
+    List<String> out = new ArrayList<>();
+    for (int token = 0; token < size; token++) {
+      if (((int) attributes.invokeExact(vocabulary, token) & (UNKNOWN | CONTROL)) != 0) {
+        MemorySegment said = (MemorySegment) text.invokeExact(vocabulary, token);
+        String s = said.reinterpret(MOST_CONTROL_BYTES).getString(0);
+        if (!s.isEmpty()) {
+          out.add(s);
+        }
+      }
+    }
+    return List.copyOf(out);
   }
 
   @Override

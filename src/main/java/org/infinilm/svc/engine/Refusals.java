@@ -14,7 +14,6 @@ final class Refusals {
 
   private static final List<Refusal> ALL =
       List.of(
-          new Refusal("n", n -> n.isNumber() && n.doubleValue() == 1, "1"),
           new Refusal("best_of", n -> n.isNumber() && n.doubleValue() == 1, "1"),
           new Refusal("use_beam_search", Refusals::isOff, "false"),
           new Refusal("echo", Refusals::isOff, "false"),
@@ -50,11 +49,14 @@ final class Refusals {
     return n.isContainerNode() && n.isEmpty();
   }
 
-  /// Refuses a body that asks for what is not offered.
+  /// Refuses a body that asks for what is not offered. Tools beside `tool_choice` `none` ask for no
+  /// call, so they pass.
   static void check(JsonNode root) throws ApiError {
     for (Refusal r : ALL) {
       JsonNode seen = root.path(r.field());
-      if (Fields.given(seen) && !r.harmless().test(seen)) {
+      boolean unused =
+          r.field().equals("tools") && root.path("tool_choice").asText("").equals("none");
+      if (Fields.given(seen) && !unused && !r.harmless().test(seen)) {
         throw ApiError.value(r.field(), Fields.kind(seen), r.expected());
       }
     }

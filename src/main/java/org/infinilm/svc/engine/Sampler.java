@@ -13,6 +13,10 @@ final class Sampler implements AutoCloseable {
   /// What [#next] gives when no token fits the grammar.
   static final int NOTHING_FITS = -1;
 
+  private static final int NOT_AMONG_THESE = -2;
+  private static final int FIRST_LOOK = 64;
+  private static final int WIDER = 16;
+
   private final Sampling sampling;
   private final SplittableRandom random;
   private final int[] ends;
@@ -106,16 +110,41 @@ final class Sampler implements AutoCloseable {
     if (sampling.greedy()) {
       return Logits.likeliest(logits);
     }
-    int k = sampling.topK() <= 0 ? logits.length : sampling.topK();
-    return draw(Logits.top(logits, k), logits, random.nextDouble());
+    double uniform = random.nextDouble();
+    int k = sampling.topK();
+    if (k > 0 && k < logits.length) {
+      int[] ids = Logits.top(logits, k);
+      double total = 0;
+      for (int id : ids) {
+        total += weight(logits, id, ids[0]);
+      }
+      return draw(ids, logits, total, uniform);
+    }
+    /* Of all tokens a few usually carry the draw: the likeliest are looked at first, more only when
+    they do not suffice. */
+    int likeliest = Logits.likeliest(logits);
+    double total = Logits.weights(logits, logits[likeliest], sampling.temperature());
+    int token = NOT_AMONG_THESE;
+    for (int n = FIRST_LOOK; token == NOT_AMONG_THESE; n *= WIDER) {
+      token = draw(Logits.top(logits, n), logits, total, uniform);
+    }
+    return token;
   }
 
-  private int draw(int[] ids, float[] logits, double uniform) {
+  private double weight(float[] logits, int id, int likeliest) {
+    return Math.exp((logits[id] - logits[likeliest]) / sampling.temperature());
+  }
+
+  /// One of these tokens, or [#NOT_AMONG_THESE] when they are not all and the draw may be another.
+  ///
+  /// @param ids the likeliest tokens, in order
+  /// @param total the weight of all tokens that may be chosen from
+  private int draw(int[] ids, float[] logits, double total, double uniform) {
+    boolean all = ids.length == logits.length || ids.length == sampling.topK();
+    boolean narrowed = sampling.topP() < 1 || sampling.minP() > 0;
     double[] weight = new double[ids.length];
-    double total = 0;
     for (int i = 0; i < weight.length; i++) {
-      weight[i] = Math.exp((logits[ids[i]] - logits[ids[0]]) / sampling.temperature());
-      total += weight[i];
+      weight[i] = weight(logits, ids[i], ids[0]);
     }
     double kept = 0;
     int count = 0;
@@ -125,14 +154,18 @@ final class Sampler implements AutoCloseable {
         && weight[count] > 0
         && kept < sampling.topP() * total
         && weight[count] >= sampling.minP());
-    double target = uniform * kept;
+    boolean open = count == weight.length && !all && kept < sampling.topP() * total;
+    if (open && narrowed) {
+      return NOT_AMONG_THESE;
+    }
+    double target = uniform * (open ? total : kept);
     for (int i = 0; i < count; i++) {
       target -= weight[i];
       if (target < 0) {
         return ids[i];
       }
     }
-    return ids[count - 1];
+    return open ? NOT_AMONG_THESE : ids[count - 1];
   }
 
   @Override

@@ -57,6 +57,22 @@ record Sampling(
     this(temperature, topK, topP, minP, seed, stops, ignoreEnd, 0, Penalties.NONE, -1, null);
   }
 
+  /// The same with another seed.
+  Sampling seeded(long other) {
+    return new Sampling(
+        temperature,
+        topK,
+        topP,
+        minP,
+        other,
+        stops,
+        ignoreEnd,
+        minTokens,
+        penalties,
+        logprobs,
+        grammar);
+  }
+
   boolean greedy() {
     return temperature == 0 || topK == 1;
   }

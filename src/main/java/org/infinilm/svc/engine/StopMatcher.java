@@ -19,10 +19,19 @@ final class StopMatcher {
 
   /// Takes more text and returns what is sure to be part of the answer.
   String accept(String text) {
+    return accept(text, true);
+  }
+
+  /// @param mayStop whether the answer is long enough to end; otherwise the text is part of it
+  ///   whatever it says
+  String accept(String text, boolean mayStop) {
     if (stopped) {
       return "";
     }
     held.append(text);
+    if (!mayStop) {
+      return release(held.length());
+    }
     int at = firstStop();
     if (at >= 0) {
       stopped = true;

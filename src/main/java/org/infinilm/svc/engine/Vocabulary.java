@@ -14,7 +14,18 @@ interface Vocabulary {
   boolean isEnd(int token);
 
   /// @param special whether the model's own first token is put in front
-  int[] tokenize(String text, boolean special);
+  /// @param control whether the texts of control tokens become these tokens, or plain text
+  int[] tokenize(String text, boolean special, boolean control);
+
+  /// With control tokens.
+  default int[] tokenize(String text, boolean special) {
+    return tokenize(text, special, true);
+  }
+
+  /// The texts of the control tokens: those that begin and end turns, and their like.
+  default List<String> controls() {
+    return List.of();
+  }
 
   /// The bytes of every token, by id; a piece may be a part of a UTF-8 character, or empty for a
   /// control token.

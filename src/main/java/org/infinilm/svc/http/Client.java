@@ -21,6 +21,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.URI;
+import java.net.UnixDomainSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.List;
@@ -207,7 +208,11 @@ public final class Client implements AutoCloseable {
   private Connected connect(BaseUrl server, Duration limit, Supplier<ClientCall> calls)
       throws IOException, InterruptedException {
     if (socket != null) {
-      return connect(server, Loops.unixAddress(socket), limit, calls.get());
+      return connect(
+          server,
+          Loops.unixAddress(UnixDomainSocketAddress.of(socket), Loops.DEFAULT),
+          limit,
+          calls.get());
     }
     List<InetAddress> addresses = addresses(server.host(), limit);
     int tries = Math.min(addresses.size(), MOST_ADDRESSES);
@@ -232,7 +237,8 @@ public final class Client implements AutoCloseable {
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
-            .channel(socket == null ? Loops.channel() : Loops.unixChannel())
+            .channel(
+                socket == null ? Loops.channel(Loops.DEFAULT) : Loops.unixChannel(Loops.DEFAULT))
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) Math.max(1, limit.toMillis()))
             .handler(
                 new ChannelInitializer<Channel>() {

@@ -9,6 +9,8 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.ReflectiveChannelFactory;
 import io.netty.handler.ssl.SslHandler;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
 
 /// Makes the connection of one call. Event-loop confined.
@@ -24,9 +26,6 @@ final class Dial {
   /// A host that acknowledges nothing for so long is gone: what was sent to it, or that it is still
   /// there. It also bounds how long an instance may leave an upload unread.
   private static final Duration DEAD_PEER = Duration.ofMinutes(2);
-
-  private static final ChannelFactory<Channel> UNIX =
-      new ReflectiveChannelFactory<>(Loops.unixChannel());
 
   private final EventLoop eventLoop;
   private final LoopState loop;
@@ -51,7 +50,7 @@ final class Dial {
     ChannelFuture made =
         new Bootstrap()
             .group(eventLoop)
-            .channelFactory(origin.unix() ? UNIX : loop.sockets())
+            .channelFactory(origin.unix() ? unixSockets() : loop.sockets())
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 0)
             .handler(
                 new ChannelInitializer<Channel>() {
@@ -62,6 +61,16 @@ final class Dial {
                 })
             .register();
     made.addListener(f -> onLoop(() -> connect(made)));
+  }
+
+  private ChannelFactory<Channel> unixSockets() {
+    return new ReflectiveChannelFactory<>(Loops.unixChannel(Loops.of(eventLoop)));
+  }
+
+  private SocketAddress address() {
+    return origin.address() instanceof UnixDomainSocketAddress u
+        ? Loops.unixAddress(u, Loops.of(eventLoop))
+        : origin.address();
   }
 
   private void prepare(Channel c) {
@@ -89,7 +98,7 @@ final class Dial {
       return;
     }
     call.connecting((UpstreamConnection) c.pipeline().last());
-    ChannelFuture connected = c.connect(origin.address());
+    ChannelFuture connected = c.connect(address());
     boolean atOnce = connected.isDone();
     connected.addListener(f -> onLoop(() -> connected(connected, atOnce)));
   }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
@@ -58,6 +59,24 @@ public final class Json {
       throw e;
     } catch (IOException e) {
       throw new JsonParseException(null, "not in UTF-8, UTF-16 or UTF-32", e);
+    }
+  }
+
+  /// Whether a document has more than `limit` values, names and brackets, or is none: known without
+  /// building it.
+  public static boolean isLargerThan(int limit, byte[] document) {
+    if (document.length <= limit) {
+      return false;
+    }
+    try (JsonParser p = MAPPER.createParser(document)) {
+      for (int seen = 0; p.nextToken() != null; seen++) {
+        if (seen >= limit) {
+          return true;
+        }
+      }
+      return false;
+    } catch (IOException noJson) {
+      return false;
     }
   }
 

@@ -217,6 +217,26 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     return TOP;
   }
 
+  @Override
+  boolean repeats() {
+    return frame() == MESSAGE || frame() == PART;
+  }
+
+  @Override
+  boolean isIdle() {
+    return role == Role.SKIP;
+  }
+
+  @Override
+  Object mark() {
+    return role;
+  }
+
+  @Override
+  void mark(Object m) {
+    role = (Role) m;
+  }
+
   private static final Treatment[] OF_KEYS = new Treatment[EVERYTHING + 1];
 
   static {

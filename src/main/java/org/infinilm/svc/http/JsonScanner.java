@@ -38,6 +38,10 @@ abstract class JsonScanner {
   private static final int BROKEN = 12;
 
   private static final int MOST_DEPTH = 2000;
+
+  private static final int LEADS = 4;
+  private static final int MOST_LEAD = 64;
+  private static final int MOST_LEARNED = 64;
   private static final int OBJECT = 0x80;
 
   private int state = START;
@@ -58,6 +62,13 @@ abstract class JsonScanner {
   private int numberPart;
   private boolean negative;
   private long number;
+
+  /// What stood between the brace of an object and the text of its first counted string.
+  private final byte[][] leads = new byte[LEADS][];
+
+  private final int[] leadFrames = new int[LEADS];
+  private final Object[] leadMarks = new Object[LEADS];
+  private int learned;
 
   private byte[] literal = {};
   private int literalAt;
@@ -88,6 +99,25 @@ abstract class JsonScanner {
 
   /// An object or array begins; its frame, 0 to 127.
   abstract int begins(boolean object);
+
+  /// Whether objects of this frame begin alike, as messages do: one that begins with the same bytes
+  /// as another is read on behind them, with that one's [#mark].
+  boolean repeats() {
+    return false;
+  }
+
+  /// Whether the string value that was begun last is of no interest, and its key neither.
+  boolean isIdle() {
+    return false;
+  }
+
+  /// What there is to know at the first counted string of an object that repeats.
+  Object mark() {
+    return this;
+  }
+
+  /// Takes a mark over, as if what came before that string had been read.
+  void mark(Object m) {}
 
   /// The frame of the innermost open object or array.
   final int frame() {
@@ -216,7 +246,7 @@ abstract class JsonScanner {
 
   private int key(int c, byte[] b, int i, int to) {
     if (c == '"') {
-      return members(b, i, to);
+      return members(b, i, to, NO_LEAD);
     }
     broken("a key");
     return i;
@@ -225,8 +255,11 @@ abstract class JsonScanner {
   /// Reads members of an object, the first of them behind the quote of its key, as long as their
   /// values are strings: most of a chat is such, and a way without a choice among states for each
   /// token is twice as fast.
-  private int members(byte[] b, int from, int to) {
+  ///
+  /// @param leadFrom where the object's first key begins, at its quote; else [#NO_LEAD]
+  private int members(byte[] b, int from, int to, int leadFrom) {
     int i = from;
+    int lead = leadFrom;
     while (true) {
       i = stringBegins(b, i, to, true, key());
       if (state != COLON || i == to || b[i] != ':') {
@@ -237,17 +270,70 @@ abstract class JsonScanner {
       if (i == to || b[i] != '"') {
         return i;
       }
-      i = stringBegins(b, i + 1, to, false, string());
-      if (state != AFTER || i == to || b[i] != ',') {
-        return i;
+      Treatment t = string();
+      if (lead != NO_LEAD) {
+        if (t == Treatment.COUNT) {
+          learn(b, lead, i + 1);
+        }
+        lead = t == Treatment.SKIP && isIdle() ? lead : NO_LEAD;
       }
-      state = KEY;
-      i = blanks(b, i + 1, to);
-      if (i == to || b[i] != '"') {
-        return i;
+      i = stringBegins(b, i + 1, to, false, t);
+      if (!isAtKey(b, i, to)) {
+        return toKey;
       }
-      i++;
+      i = toKey + 1;
     }
+  }
+
+  private static final int NO_LEAD = -1;
+
+  /// Where [#isAtKey] has come to.
+  private int toKey;
+
+  /// Whether a value that has ended before `i` is followed by a key, up to whose quote it reads on.
+  private boolean isAtKey(byte[] b, int i, int to) {
+    toKey = i;
+    if (state != AFTER || i == to || b[i] != ',') {
+      return false;
+    }
+    state = KEY;
+    toKey = blanks(b, i + 1, to);
+    return toKey < to && b[toKey] == '"';
+  }
+
+  private void learn(byte[] b, int from, int to) {
+    if (to - from <= MOST_LEAD && learned < MOST_LEARNED && repeats()) {
+      int k = learned++ % LEADS;
+      leads[k] = Arrays.copyOfRange(b, from, to);
+      leadFrames[k] = frame();
+      leadMarks[k] = mark();
+    }
+  }
+
+  /// Which lead stands at `i`, where an object has just begun, or -1.
+  private int leadAt(byte[] b, int i, int to) {
+    for (int k = 0; k < LEADS && k < learned; k++) {
+      int n = leads[k].length;
+      if (n <= to - i && leadFrames[k] == frame() && Arrays.equals(b, i, i + n, leads[k], 0, n)) {
+        return k;
+      }
+    }
+    return -1;
+  }
+
+  /// An object begins; its first members are read here, where they are strings.
+  private int object(byte[] b, int i, int to) {
+    state = FIRST_KEY;
+    if (i == to || b[i] != '"') {
+      return i;
+    }
+    int k = learned == 0 ? -1 : leadAt(b, i, to);
+    if (k < 0) {
+      return members(b, i + 1, to, i);
+    }
+    mark(leadMarks[k]);
+    int next = stringBegins(b, i + leads[k].length, to, false, string());
+    return isAtKey(b, next, to) ? members(b, toKey + 1, to, NO_LEAD) : toKey;
   }
 
   private int value(int c, byte[] b, int i, int to) {
@@ -258,8 +344,7 @@ abstract class JsonScanner {
       case '{' -> {
         push(begins(true) | OBJECT);
         if (state != BROKEN) {
-          state = FIRST_KEY;
-          return i < to && b[i] == '"' ? members(b, i + 1, to) : i;
+          return object(b, i, to);
         }
       }
       case '[' -> {

@@ -52,7 +52,7 @@ final class LoopState {
   static LoopState of(EventLoop loop) {
     LoopState s = LOCAL.get();
     if (s == null) {
-      LoopState made = new LoopState(new ReflectiveChannelFactory<>(Loops.channel()));
+      LoopState made = new LoopState(new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))));
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;

@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpVersion;
 import org.jspecify.annotations.Nullable;
 
 /// A request's head as Netty's codec gives it.
@@ -8,6 +9,11 @@ record NettyRequestHead(HttpRequest request) implements RequestHead {
   @Override
   public String method() {
     return request.method().name();
+  }
+
+  @Override
+  public boolean isHttp10() {
+    return request.protocolVersion().equals(HttpVersion.HTTP_1_0);
   }
 
   @Override

@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /// Where requests of one instance go: a resolved address, and the authority for the Host field.
@@ -34,7 +35,7 @@ public record Origin(SocketAddress address, String authority, String prefix, @Nu
 
   /// A server that listens on a unix socket.
   public static Origin unix(String path) {
-    return new Origin(Loops.unixAddress(path), UNIX_AUTHORITY, "");
+    return new Origin(UnixDomainSocketAddress.of(path), UNIX_AUTHORITY, "");
   }
 
   /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`.

@@ -24,6 +24,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -40,7 +41,38 @@ public final class ProxyServer implements AutoCloseable {
   ///
   /// @param threads event loops
   public record Options(
-      String host, int port, int threads, Limits limits, Times times, Cors cors) {}
+      String host,
+      int port,
+      int threads,
+      Transport transport,
+      Limits limits,
+      Times times,
+      Cors cors) {}
+
+  /// How sockets are driven: by Linux's epoll or io_uring, or by Java's own selectors.
+  public enum Transport {
+    EPOLL,
+    IO_URING,
+    NIO;
+
+    /// What a setting names.
+    ///
+    /// @param name `auto`, or one of these in lower case
+    /// @throws IllegalArgumentException when this machine does not have it; the message says why
+    public static Transport named(String name) {
+      if (name.equals("auto")) {
+        return Loops.DEFAULT;
+      }
+      Transport t = valueOf(name.toUpperCase(Locale.ROOT));
+      Throwable why = Loops.unavailable(t);
+      if (why != null) {
+        Throwable first = why.getCause() == null ? why : why.getCause();
+        throw new IllegalArgumentException(
+            name + " (expected: one that works here; " + first.getMessage() + ")");
+      }
+      return t;
+    }
+  }
 
   /// @param maxBodyBytes larger bodies are refused with 413
   /// @param maxBufferedBytes bodies and unsent answers in memory over all connections; over it the
@@ -176,12 +208,12 @@ public final class ProxyServer implements AutoCloseable {
           options.limits().maxBufferedBytes(),
           direct);
     }
-    EventLoopGroup loops = Loops.group(options.threads(), "data");
-    EventLoopGroup acceptor = Loops.group(1, "accept");
+    EventLoopGroup loops = Loops.group(options.threads(), "data", options.transport());
+    EventLoopGroup acceptor = Loops.group(1, "accept", options.transport());
     ChannelFuture bound =
         new ServerBootstrap()
             .group(acceptor, loops)
-            .channel(Loops.serverChannel())
+            .channel(Loops.serverChannel(options.transport()))
             .option(ChannelOption.SO_BACKLOG, 4096)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)

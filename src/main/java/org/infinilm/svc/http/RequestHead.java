@@ -4,6 +4,9 @@ package org.infinilm.svc.http;
 public interface RequestHead extends HeadView {
   String method();
 
+  /// Whether it came in HTTP/1.0.
+  boolean isHttp10();
+
   /// The request target as received: path and query.
   String target();
 

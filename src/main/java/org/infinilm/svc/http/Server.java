@@ -34,11 +34,21 @@ public final class Server implements AutoCloseable {
   /// @param host address to listen on, `127.0.0.1` or `0.0.0.0`
   /// @param port 0 for any free port
   /// @param maxBodyBytes larger bodies are answered 413
-  /// @param maxConnections more are closed at once
+  /// @param maxConnections one more takes the place of the one that was idle for the longest time;
+  ///   it is closed at once where none is idle
   /// @param idle a connection without a request for so long is closed
+  /// @param stall a client that takes nothing of a streamed answer for so long is dropped
   /// @param refusal `{"error":"text"}` unless told otherwise
   public record Options(
-      String host, int port, int maxBodyBytes, int maxConnections, Duration idle, Refusal refusal) {
+      String host,
+      int port,
+      int maxBodyBytes,
+      int maxConnections,
+      Duration idle,
+      Duration stall,
+      Refusal refusal) {
+    private static final Duration NEVER = Duration.ofDays(365);
+
     public static Options at(String host, int port) {
       return new Options(
           host,
@@ -46,15 +56,24 @@ public final class Server implements AutoCloseable {
           2 << 20,
           1024,
           Duration.ofSeconds(75),
+          NEVER,
           (status, why) -> Response.json(status, Map.of("error", why)));
     }
 
     public Options maxBody(int bytes) {
-      return new Options(host, port, bytes, maxConnections, idle, refusal);
+      return new Options(host, port, bytes, maxConnections, idle, stall, refusal);
+    }
+
+    public Options maxConnections(int most) {
+      return new Options(host, port, maxBodyBytes, most, idle, stall, refusal);
+    }
+
+    public Options stall(Duration longest) {
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, longest, refusal);
     }
 
     public Options refusal(Refusal other) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, other);
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, other);
     }
   }
 
@@ -74,10 +93,11 @@ public final class Server implements AutoCloseable {
   ///   where it can be seen, the process that holds it
   public static Server start(Options options, Handler handler) throws IOException {
     ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    ServerLoad load = new ServerLoad(options.maxBodyBytes());
     ChannelFuture bound =
         new ServerBootstrap()
             .group(Loops.control())
-            .channel(Loops.serverChannel())
+            .channel(Loops.serverChannel(Loops.DEFAULT))
             .option(ChannelOption.SO_BACKLOG, 1024)
             .option(ChannelOption.SO_REUSEADDR, true)
             .childOption(ChannelOption.TCP_NODELAY, true)
@@ -85,18 +105,22 @@ public final class Server implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel c) {
-                    if (connections.size() >= options.maxConnections()) {
+                    if (connections.size() >= options.maxConnections()
+                        && !ServerLoad.closeOldestIdle(connections)) {
                       c.close();
                       return;
                     }
                     connections.add(c);
+                    if (options.stall().compareTo(Options.NEVER) < 0) {
+                      Sockets.watchPeer(c, options.stall());
+                    }
                     c.pipeline()
                         .addLast(new StrictRequestDecoder())
                         .addLast(new Encoder())
                         .addLast(
                             new IdleStateHandler(
                                 options.idle().toMillis(), 0, 0, TimeUnit.MILLISECONDS))
-                        .addLast("connection", new ServerConnection(handler, options));
+                        .addLast("connection", new ServerConnection(handler, options, load));
                   }
                 })
             .bind(options.host(), options.port())
@@ -122,8 +146,7 @@ public final class Server implements AutoCloseable {
   }
 
   private boolean anyBusy() {
-    return connections.stream()
-        .anyMatch(c -> c.pipeline().get("connection") instanceof ServerConnection s && s.busy());
+    return connections.stream().map(ServerLoad::connection).anyMatch(s -> s != null && s.busy());
   }
 
   /// Stops at once: closes the listener and every connection.

@@ -51,16 +51,28 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private final Handler handler;
   private final int maxBodyBytes;
   private final Server.Refusal refusal;
+  private final long stallNanos;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
   private ByteArrayOutputStream body = new ByteArrayOutputStream();
   private @Nullable Pending pending;
   private boolean closing;
+  private final ServerLoad load;
+  private long held;
+  private volatile long lastUse;
 
-  ServerConnection(Handler handler, Server.Options options) {
+  ServerConnection(Handler handler, Server.Options options, ServerLoad load) {
+    this.load = load;
+    this.lastUse = load.nextUse();
     this.handler = handler;
     this.maxBodyBytes = options.maxBodyBytes();
     this.refusal = options.refusal();
+    this.stallNanos = options.stall().toNanos();
+  }
+
+  /// Orders connections by their last request.
+  long lastUse() {
+    return lastUse;
   }
 
   boolean busy() {
@@ -123,6 +135,12 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       refuse(ctx, 413, tooLarge());
       return;
     }
+    long more = Math.max(0, body.size() + b.readableBytes() - ServerLoad.FREE_BYTES) - held;
+    if (more > 0 && !load.take(more)) {
+      refuse(ctx, 503, "too many large request bodies at once (expected: again in a moment)");
+      return;
+    }
+    held += Math.max(0, more);
     byte[] bytes = new byte[b.readableBytes()];
     b.readBytes(bytes);
     body.writeBytes(bytes);
@@ -141,6 +159,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     head = null;
+    lastUse = load.nextUse();
     Pending p = new Pending(ctx.channel(), h);
     pending = p;
     String uri = h.uri();
@@ -208,6 +227,8 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private void refuse(ChannelHandlerContext ctx, int status, String why) {
     closing = true;
     head = null;
+    body = new ByteArrayOutputStream();
+    giveBack();
     DefaultFullHttpResponse r = full(refusal.answer(status, why), HttpMethod.GET, false);
     ctx.writeAndFlush(r).addListener(ChannelFutureListener.CLOSE);
   }
@@ -215,6 +236,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   /// The answer is written; the next request may start.
   private void done(Channel channel, boolean keepAlive) {
     pending = null;
+    giveBack();
     if (!keepAlive) {
       closing = true;
       channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
@@ -245,10 +267,16 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     Pending p = pending;
     pending = null;
     closing = true;
+    giveBack();
     releaseQueued();
     if (p != null) {
       p.clientGone();
     }
+  }
+
+  private void giveBack() {
+    load.give(held);
+    held = 0;
   }
 
   private void releaseQueued() {
@@ -384,8 +412,18 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     void awaitWritable() throws IOException, InterruptedException {
       lock.lock();
       try {
+        long stuck = channel.bytesBeforeWritable();
+        long left = stallNanos;
         while (!gone && channel.isActive() && !channel.isWritable()) {
-          changed.await();
+          left = changed.awaitNanos(left);
+          long now = channel.bytesBeforeWritable();
+          if (left <= 0 && now >= stuck) {
+            throw new IOException("client reads nothing");
+          }
+          if (now < stuck) {
+            left = stallNanos;
+            stuck = now;
+          }
         }
         if (gone || !channel.isActive()) {
           throw new IOException("client went away");

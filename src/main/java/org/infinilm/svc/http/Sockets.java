@@ -5,7 +5,8 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
-import io.netty.channel.epoll.EpollTcpInfo;
+import io.netty.channel.uring.IoUringChannelOption;
+import io.netty.channel.uring.IoUringSocketChannel;
 import java.time.Duration;
 import java.util.Map;
 
@@ -28,6 +29,7 @@ final class Sockets {
   /// after `unacked` when something is (RFC 5482).
   static void watchPeer(Channel c, Duration unacked) {
     c.config().setOption(ChannelOption.SO_KEEPALIVE, true);
+    int userTimeout = Math.clamp(unacked.toMillis(), 1000, Integer.MAX_VALUE);
     if (c instanceof EpollSocketChannel) {
       c.config()
           .setOptions(
@@ -39,7 +41,19 @@ final class Sockets {
                   EpollChannelOption.TCP_KEEPCNT,
                   KEEPALIVE_PROBES,
                   EpollChannelOption.TCP_USER_TIMEOUT,
-                  Math.clamp(unacked.toMillis(), 1000, Integer.MAX_VALUE)));
+                  userTimeout));
+    } else if (c instanceof IoUringSocketChannel) {
+      c.config()
+          .setOptions(
+              Map.of(
+                  IoUringChannelOption.TCP_KEEPIDLE,
+                  KEEPALIVE_IDLE_SECONDS,
+                  IoUringChannelOption.TCP_KEEPINTVL,
+                  KEEPALIVE_INTERVAL_SECONDS,
+                  IoUringChannelOption.TCP_KEEPCNT,
+                  KEEPALIVE_PROBES,
+                  IoUringChannelOption.TCP_USER_TIMEOUT,
+                  userTimeout));
     }
   }
 
@@ -62,18 +76,20 @@ final class Sockets {
   /// Whether the peer has said that it sends no more, though that may not have been read. Told by
   /// Linux alone.
   static boolean peerHasEnded(Channel c) {
-    return c instanceof EpollSocketChannel e
-        && e.isActive()
-        && e.tcpInfo(new EpollTcpInfo()).state() == CLOSE_WAIT;
+    return switch (c) {
+      case EpollSocketChannel e -> e.isActive() && e.tcpInfo().state() == CLOSE_WAIT;
+      case IoUringSocketChannel u -> u.isActive() && u.tcpInfo().state() == CLOSE_WAIT;
+      default -> false;
+    };
   }
 
   /// Whether the kernel has sent data within `limit`, although it may have taken none: it takes
   /// more only when a third of its buffer is free.
   static boolean sentWithin(Channel c, Duration limit) {
-    if (!(c instanceof EpollSocketChannel e)) {
-      return false;
-    }
-    EpollTcpInfo info = e.tcpInfo(new EpollTcpInfo());
-    return info.lastDataSent() < limit.toMillis();
+    return switch (c) {
+      case EpollSocketChannel e -> e.tcpInfo().lastDataSent() < limit.toMillis();
+      case IoUringSocketChannel u -> u.tcpInfo().lastDataSent() < limit.toMillis();
+      default -> false;
+    };
   }
 }

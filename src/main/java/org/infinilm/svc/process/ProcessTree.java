@@ -8,10 +8,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 
 /// Every process that came from one supervised process, found and ended. Thread-safe.
 public final class ProcessTree {
@@ -30,21 +33,39 @@ public final class ProcessTree {
    */
   private static final Path PROC = Path.of("/proc");
   private static final Duration POLL = Duration.ofMillis(20);
+  private static final int LOOKS = 25;
   private static final Duration REST = Duration.ofSeconds(1);
   private static final Duration PATIENCE = Duration.ofSeconds(2);
 
-  private final ProcessHandle root;
+  private final @Nullable ProcessHandle root;
   private final byte[] mark;
   private final boolean ownSession;
   private final Map<Long, ProcessHandle> seen = new LinkedHashMap<>();
+  private final Set<Long> killed = new TreeSet<>();
   private volatile boolean hurried;
 
   /// @param mark `NAME=value` that is in the environment of the root and its children only
   /// @param ownSession whether the root leads its own session
   public ProcessTree(ProcessHandle root, String mark, boolean ownSession) {
+    this(mark, root, ownSession);
+  }
+
+  private ProcessTree(String mark, @Nullable ProcessHandle root, boolean ownSession) {
     this.root = root;
     this.mark = mark.getBytes(StandardCharsets.UTF_8);
-    this.ownSession = ownSession;
+    this.ownSession = ownSession && root != null;
+  }
+
+  /// The tree of a process that another one started; when that has ended, what still carries the
+  /// mark.
+  public static ProcessTree of(Proc root, String mark) {
+    ProcessHandle handle = root.alive() ? ProcessHandle.of(root.pid()).orElse(null) : null;
+    return new ProcessTree(mark, handle, Proc.session(root.pid()) == root.pid());
+  }
+
+  /// All that carries the mark.
+  public static ProcessTree marked(String mark) {
+    return new ProcessTree(mark, null, false);
   }
 
   /// SIGTERM to the root; to the others once it has ended or `grace` is over; then SIGKILL to what
@@ -58,7 +79,13 @@ public final class ProcessTree {
     boolean rest = false;
     long killAfter = grace.toNanos();
     int empty = 0;
-    while (true) {
+    for (int look = 0; ; look++) {
+      // While the root is waited for, the rest of the tree is looked at now and then alone.
+      boolean waiting = !rest && !hurried && root != null && root.isAlive();
+      if (waiting && look % LOOKS != 0 && ticker.nanos() - start < grace.toNanos()) {
+        Thread.sleep(POLL);
+        continue;
+      }
       Map<Long, ProcessHandle> living = living();
       // A process may be between two names in /proc while it is looked for: one look is none.
       empty = living.isEmpty() ? empty + 1 : 0;
@@ -66,7 +93,7 @@ public final class ProcessTree {
         return true;
       }
       long spent = ticker.nanos() - start;
-      if (!rest && (spent >= grace.toNanos() || hurried || !living.containsKey(root.pid()))) {
+      if (!rest && (spent >= grace.toNanos() || hurried || !living.containsKey(rootPid()))) {
         rest = true;
         killAfter = Math.max(killAfter, spent + REST.toNanos());
       }
@@ -77,19 +104,30 @@ public final class ProcessTree {
         if (ownSession) {
           signalGroup("KILL");
         }
+        killed.addAll(living.keySet());
         living.values().forEach(ProcessHandle::destroyForcibly);
       } else {
         for (Map.Entry<Long, ProcessHandle> e : living.entrySet()) {
-          if ((rest || e.getKey() == root.pid()) && asked.add(e.getKey())) {
+          if ((rest || e.getKey() == rootPid()) && asked.add(e.getKey())) {
             e.getValue().destroy();
           }
         }
-        if (spent >= grace.toNanos()) {
+        if (spent >= grace.toNanos() && root != null && root.isAlive()) {
+          killed.add(root.pid());
           root.destroyForcibly();
         }
       }
       Thread.sleep(POLL);
     }
+  }
+
+  /// The processes that [#end] had to kill.
+  public synchronized List<Long> killed() {
+    return List.copyOf(killed);
+  }
+
+  private long rootPid() {
+    return root == null ? -1 : root.pid();
   }
 
   /// Makes an [#end] under way, and every later one, kill at once.
@@ -99,9 +137,9 @@ public final class ProcessTree {
 
   /// Whether this process belongs to the tree.
   public boolean contains(long pid) {
-    return pid == root.pid()
+    return pid == rootPid()
         || isOurs(PROC.resolve(Long.toString(pid)))
-        || root.descendants().anyMatch(p -> p.pid() == pid)
+        || (root != null && root.descendants().anyMatch(p -> p.pid() == pid))
         || Subreaper.adopted().stream()
             .flatMap(p -> Stream.concat(Stream.of(p), p.descendants()))
             .anyMatch(p -> p.pid() == pid);
@@ -112,7 +150,7 @@ public final class ProcessTree {
     try {
       Subreaper.start(
               new ProcessBuilder(
-                      "sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, "" + root.pid())
+                      "sh", "-c", "kill -s \"$1\" -- \"-$2\"", "sh", signal, "" + rootPid())
                   .redirectErrorStream(true)
                   .redirectOutput(ProcessBuilder.Redirect.DISCARD))
           .waitFor();
@@ -122,10 +160,12 @@ public final class ProcessTree {
   }
 
   private Map<Long, ProcessHandle> living() {
-    if (root.isAlive()) {
-      seen.put(root.pid(), root);
+    if (root != null) {
+      if (root.isAlive()) {
+        seen.put(root.pid(), root);
+      }
+      root.descendants().forEach(p -> seen.put(p.pid(), p));
     }
-    root.descendants().forEach(p -> seen.put(p.pid(), p));
     for (ProcessHandle orphan : Subreaper.adopted()) {
       seen.put(orphan.pid(), orphan);
       orphan.descendants().forEach(p -> seen.put(p.pid(), p));
@@ -149,7 +189,7 @@ public final class ProcessTree {
   }
 
   private boolean isOurs(Path proc) {
-    return (ownSession && session(proc) == root.pid()) || hasMark(proc);
+    return (ownSession && session(proc) == rootPid()) || hasMark(proc);
   }
 
   private boolean hasMark(Path proc) {

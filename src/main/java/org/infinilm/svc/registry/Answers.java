@@ -54,10 +54,8 @@ final class Answers {
 
   /// Entries with commas between, and what stands around them.
   record Listing(String begin, Collection<Lease> leases, String end, Now now) {
-    private static final int PIECE_BYTES = 512 << 10;
-
-    /// Some ten megabytes; fewer go out at once, which most clients read faster.
-    private static final int FEW = 20_000;
+    /// More goes out piece by piece: who does not read must not hold it all.
+    private static final int SMALL_BYTES = 256 << 10;
 
     /// Where pieces go.
     @FunctionalInterface
@@ -66,7 +64,14 @@ final class Answers {
     }
 
     boolean isSmall() {
-      return leases.size() <= FEW;
+      int most = begin.length();
+      for (Lease l : leases) {
+        most += l.face().mostBytes() + 1;
+        if (most > SMALL_BYTES) {
+          return false;
+        }
+      }
+      return true;
     }
 
     /// All in one array of the right length.
@@ -91,9 +96,11 @@ final class Answers {
       return out;
     }
 
-    /// The same bytes in pieces of moderate size.
-    void writeTo(Sink sink) throws IOException, InterruptedException {
-      byte[] piece = new byte[PIECE_BYTES];
+    /// The same bytes in pieces.
+    ///
+    /// @param pieceBytes of a piece, unless one entry is larger
+    void writeTo(int pieceBytes, Sink sink) throws IOException, InterruptedException {
+      byte[] piece = new byte[pieceBytes];
       int at = 0;
       sink.write(utf8(begin));
       boolean first = true;

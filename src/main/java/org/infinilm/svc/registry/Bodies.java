@@ -1,16 +1,18 @@
 package org.infinilm.svc.registry;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.UncheckedIOException;
-import java.net.URI;
-import java.net.URISyntaxException;
+import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -19,11 +21,15 @@ import org.jspecify.annotations.Nullable;
 /// none.
 final class Bodies {
   private static final int MAX_DEPTH = 100;
+
+  /// A value costs fifty times as much in memory as in JSON.
+  private static final int MAX_VALUES = 20_000;
+
   private static final int MAX_NAME = 256;
   private static final int MAX_URL = 2048;
   private static final int MAX_INCARNATION = 64;
   private static final int MAX_WEIGHT = 1_000_000;
-  private static final Pattern HOST = Pattern.compile("[\\p{Alnum}._:%\\[\\]-]{1,255}");
+  private static final Pattern HOST_NAME = Pattern.compile("[\\p{Alnum}_][\\p{Alnum}._-]{0,254}");
 
   private Bodies() {}
 
@@ -63,7 +69,7 @@ final class Bodies {
   /// A heartbeat; status and incarnation are null where none is given, and for a body that is not
   /// understood.
   static Event.Heartbeat heartbeat(String name, byte[] body) {
-    if (body.length > 0) {
+    if (body.length > 0 && !Json.isLargerThan(MAX_VALUES, body)) {
       try {
         JsonNode n = Json.tree(body);
         return new Event.Heartbeat(name, word(n, "status"), word(n, "incarnation"));
@@ -80,12 +86,16 @@ final class Bodies {
 
   private static JsonNode object(byte[] body) throws Refused {
     JsonNode n;
+    if (Json.isLargerThan(MAX_VALUES, body)) {
+      throw new Refused(
+          413, "body: too many values (expected: at most " + MAX_VALUES + " names and values)");
+    }
     try {
       n = Json.tree(body);
     } catch (JsonProcessingException e) {
-      throw new Refused(400, "body: not JSON: " + e.getOriginalMessage());
+      throw new Refused(400, "body: not JSON" + place(e.getLocation()));
     } catch (UncheckedIOException e) {
-      throw new Refused(400, "body: not JSON: " + e.getMessage());
+      throw new Refused(400, "body: not JSON");
     }
     if (n.isMissingNode()) {
       throw new Refused(400, "body: empty (expected: a JSON object)");
@@ -94,6 +104,12 @@ final class Bodies {
       throw new Refused(422, "body: " + kind(n) + " (expected: a JSON object)");
     }
     return n;
+  }
+
+  private static String place(@Nullable JsonLocation at) {
+    return at == null || at.getLineNr() < 1
+        ? ""
+        : ", at line " + at.getLineNr() + ", column " + at.getColumnNr();
   }
 
   private static <T> T required(@Nullable T value, String field, String expected) throws Refused {
@@ -130,7 +146,7 @@ final class Bodies {
 
   private static @Nullable String host(JsonNode n) throws Refused {
     String s = text("host", n, MAX_NAME);
-    if (s != null && !HOST.matcher(s).matches()) {
+    if (s != null && !isHost(s)) {
       throw new Refused(422, "host: " + Json.text(s) + " (expected: a host name or address)");
     }
     return s;
@@ -145,15 +161,16 @@ final class Bodies {
   }
 
   private static boolean isHttp(String s) {
+    return s.equals(s.strip()) && BaseUrl.parse(s) != null;
+  }
+
+  private static boolean isHost(String s) {
+    if (HOST_NAME.matcher(s).matches()) {
+      return true;
+    }
     try {
-      URI u = new URI(s);
-      String scheme = u.getScheme();
-      return ("http".equalsIgnoreCase(scheme) || "https".equalsIgnoreCase(scheme))
-          && u.getRawAuthority() != null
-          && u.getRawAuthority().indexOf('@') < 0
-          && u.getRawQuery() == null
-          && u.getRawFragment() == null;
-    } catch (URISyntaxException e) {
+      return s.indexOf(':') >= 0 && InetAddress.ofLiteral(s) instanceof Inet6Address;
+    } catch (IllegalArgumentException noAddress) {
       return false;
     }
   }

@@ -3,6 +3,7 @@ package org.infinilm.svc.registry;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -31,7 +32,7 @@ final class Drain {
       new Program(
           "drain",
           "Take an instance out of service gently, through its babysitter or the registry.",
-          List.of(REGISTRY_URL, UNDO, RegistryProgram.TOKEN, ADMIN_TOKEN),
+          keys(),
           Map.of(),
           "NAME",
           false,
@@ -45,6 +46,12 @@ final class Drain {
 
   private Drain() {}
 
+  private static List<Key<?>> keys() {
+    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_URL, UNDO, ADMIN_TOKEN));
+    out.addAll(TokenKeys.ALL);
+    return out;
+  }
+
   private static int run(Program.Args args) throws Exception {
     Config c = args.config();
     if (args.positionals().size() != 1) {
@@ -53,8 +60,7 @@ final class Drain {
     }
     URI base = address(c.get(REGISTRY_URL));
     try (Client http = Client.create()) {
-      RegistryClient registry =
-          new RegistryClient(http, base, c.find(RegistryProgram.TOKEN).orElse(null));
+      RegistryClient registry = new RegistryClient(http, base, TokenKeys.toChange(c).orElse(null));
       String token = c.find(ADMIN_TOKEN).orElse("");
       Headers headers =
           token.isEmpty() ? Headers.NONE : Headers.of("authorization", "Bearer " + token);

@@ -41,10 +41,10 @@ record Entry(
     this(name, host, port, hostname, url, status, metadata, weight, null);
   }
 
-  /// Whether this registrant may be spoken for by one that says `other`; those that say nothing,
-  /// may.
+  /// Whether this entry may be spoken for by one that says `other`; those that say nothing, may.
+  /// Who says something speaks for no entry that was registered without.
   boolean isOf(@Nullable String other) {
-    return other == null || incarnation == null || incarnation.equals(other);
+    return other == null || other.equals(incarnation);
   }
 
   /// `metadata.type`, or `other`.

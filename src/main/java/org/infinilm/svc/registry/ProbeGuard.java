@@ -4,6 +4,7 @@ import java.net.InetAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -59,6 +60,7 @@ final class ProbeGuard {
           "169.254.0.0/16,fe80::/10,fd00:ec2::254,100.100.100.200,168.63.129.16,192.0.0.192,"
               + "224.0.0.0/4,ff00::/8,255.255.255.255");
 
+  private static final byte[] NAT64 = {0, 0x64, (byte) 0xff, (byte) 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
   private static final int LOOKUPS = 16;
 
   private final List<Range> allowed;
@@ -161,8 +163,26 @@ final class ProbeGuard {
 
   boolean isOpen(InetAddress a) {
     byte[] bytes = a.getAddress();
-    return allowed.stream().anyMatch(r -> r.contains(bytes))
-        || CLOSED.stream().noneMatch(r -> r.contains(bytes));
+    if (allowed.stream().anyMatch(r -> r.contains(bytes))) {
+      return true;
+    }
+    byte[] inside = embedded(bytes);
+    return CLOSED.stream()
+        .noneMatch(r -> r.contains(bytes) || (inside.length > 0 && r.contains(inside)));
+  }
+
+  /// The IPv4 address that an IPv6 address leads to: NAT64 (RFC 6052, the well-known prefix), 6to4
+  /// (RFC 3056), IPv4-compatible (RFC 4291); empty for another.
+  private static byte[] embedded(byte[] a) {
+    if (a.length != 16) {
+      return new byte[0];
+    }
+    if (a[0] == 0x20 && a[1] == 2) {
+      return Arrays.copyOfRange(a, 2, 6);
+    }
+    byte[] prefix = Arrays.copyOf(a, 12);
+    boolean known = Arrays.equals(prefix, NAT64) || Arrays.equals(prefix, new byte[12]);
+    return known ? Arrays.copyOfRange(a, 12, 16) : new byte[0];
   }
 
   private static boolean isNumeric(String host) {

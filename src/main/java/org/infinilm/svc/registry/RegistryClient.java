@@ -48,7 +48,10 @@ public final class RegistryClient {
   }
 
   /// Creates the entry, or replaces the one of the same name.
-  public void register(Registration r) throws IOException, InterruptedException {
+  ///
+  /// @return whether that was done, or another registrant serves under the name and this entry does
+  ///   not yet
+  public Outcome register(Registration r) throws IOException, InterruptedException {
     Map<String, Object> body = new HashMap<>();
     body.put("name", r.name());
     body.put("host", r.host());
@@ -63,7 +66,14 @@ public final class RegistryClient {
     if (r.incarnation() != null) {
       body.put("incarnation", r.incarnation());
     }
-    send("POST", "/services", body, false);
+    Client.Reply reply = ask("POST", "/services", body, TIMEOUT);
+    if (reply.status() == 409) {
+      return Outcome.TAKEN;
+    }
+    if (!reply.ok()) {
+      throw failure("POST", "/services", reply);
+    }
+    return Outcome.DONE;
   }
 
   /// How the registry took what one registrant said about its entry.

@@ -6,9 +6,7 @@ import java.net.UnknownHostException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -49,15 +47,6 @@ public final class RegistryProgram {
           "Folder of the journal; empty keeps everything in memory. Default:"
               + " $XDG_STATE_HOME/infini/registry-PORT, else"
               + " $HOME/.local/state/infini/registry-PORT.");
-  static final Key<String> TOKEN =
-      Key.text("token", null, "Changes need this token (Authorization: Bearer).")
-          .orEnv("INFINI_REGISTRY_TOKEN");
-  private static final Key<String> READ_TOKEN =
-      Key.text("read_token", null, "Reading needs this token, or the one for changes.")
-          .orEnv("INFINI_REGISTRY_READ_TOKEN");
-  private static final Key<String> TOKEN_FILE =
-      Key.text("token_file", null, "More tokens, a line each: write TOKEN, or read TOKEN.");
-
   private static final Key<String> ALLOW_PROBE =
       Key.text(
           "allow_probe",
@@ -76,9 +65,9 @@ public final class RegistryProgram {
               CLEANUP_INTERVAL,
               LEASE,
               DATA_DIR,
-              TOKEN,
-              READ_TOKEN,
-              TOKEN_FILE,
+              TokenKeys.TOKEN,
+              TokenKeys.READ_TOKEN,
+              TokenKeys.TOKEN_FILE,
               ALLOW_PROBE),
           RegistryProgram::run);
 
@@ -93,7 +82,7 @@ public final class RegistryProgram {
     if (!args.positionals().isEmpty()) {
       throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
     }
-    Tokens tokens = tokens(c);
+    Tokens tokens = TokenKeys.tokens(c);
     String host = c.get(HOST);
     String given = c.find(DATA_DIR).orElse(null);
     Path dir = given == null ? usable(defaultFolder(System.getenv(), c.get(PORT))) : folder(given);
@@ -125,39 +114,6 @@ public final class RegistryProgram {
           host);
     }
     return life.await();
-  }
-
-  private static Tokens tokens(Config c) throws ConfigException {
-    Tokens given = Tokens.of(c.find(TOKEN).orElse(null), c.find(READ_TOKEN).orElse(null));
-    String file = c.find(TOKEN_FILE).orElse("");
-    if (file.isEmpty()) {
-      return given;
-    }
-    String place = c.origin(TOKEN_FILE) + ": " + file + ": ";
-    try {
-      Path path = Path.of(file);
-      Tokens read = Tokens.parse(path);
-      if (isOpenToOthers(path)) {
-        log.warn("{}others may read it (chmod 600 closes it)", place);
-      }
-      return given.and(read);
-    } catch (NoSuchFileException e) {
-      throw new ConfigException(place + "no such file");
-    } catch (IOException e) {
-      throw new ConfigException(place + e);
-    } catch (IllegalArgumentException e) {
-      throw new ConfigException(place + e.getMessage());
-    }
-  }
-
-  private static boolean isOpenToOthers(Path file) throws IOException {
-    try {
-      return Files.getPosixFilePermissions(file).stream()
-          .anyMatch(
-              p -> p == PosixFilePermission.GROUP_READ || p == PosixFilePermission.OTHERS_READ);
-    } catch (UnsupportedOperationException notPosix) {
-      return false;
-    }
   }
 
   private static String ranges(Config c) throws ConfigException {

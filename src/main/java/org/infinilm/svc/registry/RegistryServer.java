@@ -91,6 +91,10 @@ public final class RegistryServer implements AutoCloseable {
   }
 
   private static final Logger log = LoggerFactory.getLogger(RegistryServer.class);
+
+  /// A watcher hears something every 15 s and so has to take something.
+  private static final Duration STALL = Duration.ofSeconds(15);
+
   private static final Duration LONGEST_NAP = Duration.ofSeconds(60);
   private static final Duration AFTER_FAILURE = Duration.ofSeconds(5);
 
@@ -116,7 +120,8 @@ public final class RegistryServer implements AutoCloseable {
       throws IOException {
     CompletableFuture<Handler> ready = new CompletableFuture<>();
     Server server =
-        Server.start(Server.Options.at(o.host(), o.port()), r -> routes(ready).handle(r));
+        Server.start(
+            Server.Options.at(o.host(), o.port()).stall(STALL), r -> routes(ready).handle(r));
     try {
       Path dir = o.dataDir();
       Journal journal =

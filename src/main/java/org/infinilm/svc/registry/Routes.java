@@ -38,6 +38,7 @@ final class Routes implements Handler {
   private final Tokens tokens;
   private final Now started;
   private final Conflicts conflicts = new Conflicts();
+  private final Pieces pieces = new Pieces();
   private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
 
   /// @param tokens wanted for every change, and for every read but `/health`
@@ -139,8 +140,8 @@ final class Routes implements Handler {
     Entry entry = Bodies.registration(r.body());
     guard.requireOpen(entry);
     requireRoom(entry);
-    Lease lease = store.apply(new Event.Register(entry)).lease();
-    return rendered(201, Answers.registered(known(lease, entry.name()), store.now()));
+    Lease lease = ours(store.apply(new Event.Register(entry)), entry.name());
+    return rendered(201, Answers.registered(lease, store.now()));
   }
 
   private Response update(Request r, String name) throws Refused {
@@ -210,23 +211,34 @@ final class Routes implements Handler {
         200,
         headers,
         sink -> {
+          pieces.begin();
           try {
             Thread self = Thread.currentThread();
             r.gone().onGone(self::interrupt);
-            new WatchStream(store).write(since, sink);
+            new WatchStream(store, pieces).write(since, sink);
           } finally {
+            pieces.end();
             watchers.release();
           }
         });
   }
 
   /// Large lists go out piece by piece: nobody needs megabytes at once.
-  private static Response listed(Request r, Answers.Listing list) {
+  private Response listed(Request r, Answers.Listing list) {
     if (list.isSmall() || r.method().equals("HEAD")) {
       return rendered(200, list.bytes());
     }
     return Response.stream(
-        200, Headers.of("content-type", "application/json"), sink -> list.writeTo(sink::write));
+        200,
+        Headers.of("content-type", "application/json"),
+        sink -> {
+          pieces.begin();
+          try {
+            list.writeTo(pieces.bytes(), sink::write);
+          } finally {
+            pieces.end();
+          }
+        });
   }
 
   private static Response rendered(int status, byte[] json) {

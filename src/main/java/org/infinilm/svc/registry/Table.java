@@ -89,7 +89,16 @@ record Table(
     return out;
   }
 
+  /// The newest registration counts; but one that does not serve yet takes no name away from
+  /// another registrant that does.
   private Step register(Event.Register e, Now now) {
+    Lease old = leases.get(e.entry().name());
+    if (old != null
+        && !e.entry().status().equals(Entry.RUNNING)
+        && !old.entry().isOf(e.entry().incarnation())
+        && old.isHealthy(now)) {
+      return others(old, now);
+    }
     Lease lease =
         new Lease(
             e.entry(), Probe.UNKNOWN, serial + 1, now.second(), now.second(), now.nanos(), true);
@@ -267,10 +276,13 @@ record Table(
         bytes - before + lease.sizeBytes() - (grave ? TOMBSTONE_BYTES : 0));
   }
 
-  /// What another registrant's event finds: the holder while that one lives, else nothing, so that
-  /// it registers and takes the name over.
+  /// What another registrant's event finds: the holder while that one lives and is not leaving,
+  /// else nothing, so that it registers and takes the name over.
   private Step others(Lease holder, Now now) {
-    boolean lives = holder.isFresh(now) && holder.probe() != Probe.UNHEALTHY;
+    boolean lives =
+        holder.isFresh(now)
+            && holder.probe() != Probe.UNHEALTHY
+            && !holder.entry().status().equals(Entry.DRAINING);
     return new Step(this, null, List.of(), List.of(), lives ? holder : null);
   }
 

@@ -20,9 +20,11 @@ final class WatchStream {
   private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
   private final LeaseStore store;
+  private final Pieces pieces;
 
-  WatchStream(LeaseStore store) {
+  WatchStream(LeaseStore store, Pieces pieces) {
     this.store = store;
+    this.pieces = pieces;
   }
 
   /// Writes until the client or the registry goes.
@@ -38,7 +40,7 @@ final class WatchStream {
         if (names == null) {
           snapshot(delta.table(), version, sink);
         } else {
-          sink.write(events(delta.table(), names, version));
+          events(delta.table(), names, version, sink);
         }
         seen = version;
         Thread.sleep(PACE);
@@ -52,11 +54,12 @@ final class WatchStream {
   private void snapshot(Table t, String version, Response.BodySink sink)
       throws IOException, InterruptedException {
     sink.write(utf8("event: snapshot\nid: " + version + "\ndata: "));
-    Answers.watch(t, version, store.now()).writeTo(sink::write);
+    Answers.watch(t, version, store.now()).writeTo(pieces.bytes(), sink::write);
     sink.write(utf8("\n\n"));
   }
 
-  private byte[] events(Table t, Set<String> names, String version) {
+  private void events(Table t, Set<String> names, String version, Response.BodySink sink)
+      throws IOException, InterruptedException {
     ByteArrayOutputStream out = new ByteArrayOutputStream(1024);
     Now now = store.now();
     int left = names.size();
@@ -64,6 +67,10 @@ final class WatchStream {
       put(out, "id: " + version + "\n\n");
     }
     for (String name : names) {
+      if (out.size() >= pieces.bytes()) {
+        sink.write(out.toByteArray());
+        out.reset();
+      }
       left--;
       Lease lease = t.leases().get(name);
       String id = left == 0 ? version : null;
@@ -74,7 +81,7 @@ final class WatchStream {
         event(out, "delete", id, Json.bytes(Map.of("name", name, "unregistered", unregistered)));
       }
     }
-    return out.toByteArray();
+    sink.write(out.toByteArray());
   }
 
   private static void event(

@@ -46,6 +46,7 @@ final class Attempt implements UpstreamEvents {
   private final Pool pool;
   private final Reason reason;
   private final boolean reuse;
+  private final boolean suspicious;
   private @Nullable UpstreamCall call;
   private @Nullable Origin origin;
   private @Nullable ResponseHead head;
@@ -59,6 +60,7 @@ final class Attempt implements UpstreamEvents {
   private @Nullable Sight speaks;
 
   /// @param reuse whether a kept connection will do
+  /// @param suspicious whether another instance has failed on this request
   Attempt(
       Plane plane,
       Owner owner,
@@ -67,7 +69,8 @@ final class Attempt implements UpstreamEvents {
       Target target,
       Pool pool,
       Reason reason,
-      boolean reuse) {
+      boolean reuse,
+      boolean suspicious) {
     this.plane = plane;
     this.owner = owner;
     this.question = question;
@@ -76,6 +79,7 @@ final class Attempt implements UpstreamEvents {
     this.pool = pool;
     this.reason = reason;
     this.reuse = reuse;
+    this.suspicious = suspicious;
   }
 
   Instance instance() {
@@ -128,7 +132,8 @@ final class Attempt implements UpstreamEvents {
 
   /// The same once more, in the seat of this one, over a connection of its own.
   Attempt overNewConnection() {
-    Attempt next = new Attempt(plane, owner, question, instance, target, pool, reason, false);
+    Attempt next =
+        new Attempt(plane, owner, question, instance, target, pool, reason, false, suspicious);
     seated = false;
     return next;
   }
@@ -172,7 +177,7 @@ final class Attempt implements UpstreamEvents {
       if (s == Sight.ANSWERED || s == Sight.DECLINED) {
         speaks = s;
       } else {
-        plane.instances().saw(instance, s);
+        saw(s);
         Origin o = origin;
         if (o != null && s == Sight.SERVER_ERROR) {
           target.failed(o, plane.ticker().nanos());
@@ -200,6 +205,10 @@ final class Attempt implements UpstreamEvents {
       vouch();
     }
     owner.body(slice);
+  }
+
+  private void saw(Sight s) {
+    plane.instances().saw(instance, suspicious ? s.ofSuspicious() : s);
   }
 
   /// It answers, and goes on or is done with it.
@@ -248,7 +257,7 @@ final class Attempt implements UpstreamEvents {
           };
       elsewhere = byAddress && o != null && target.failed(o, plane.ticker().nanos());
       if (s != null && !elsewhere) {
-        plane.instances().saw(instance, s);
+        saw(s);
       }
       owner.failed(f);
     }

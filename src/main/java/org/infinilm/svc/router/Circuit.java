@@ -5,7 +5,7 @@ package org.infinilm.svc.router;
 ///
 /// @param strikes failures of its own in a row that show that it serves wrongly; above 0 in one
 ///   that is out because it cannot be connected to, where a request has to show that it serves
-///   again
+///   again, and in one on trial that has failed a request
 /// @param refusals failed connections in a row
 /// @param level how often it was taken out lately
 /// @param hard whether it is out because it cannot be connected to
@@ -23,10 +23,11 @@ package org.infinilm.svc.router;
  *      time                 the trial was answered, or nobody asked for a while
  *
  * Soft evidence is what the instance answered: a client may have had a part in it, so it moves an
- * instance only by permission (at most half of those that serve a model, never the only one), and only
- * a request can show that it is over: a port that refuses meanwhile, as in a restart, does not change that.
- * Hard evidence is a port that does not answer: a connection shows that it is over, whoever makes it. A 5xx that no peer disproved is no event here: it counts in the
- * window of success rates alone (Outliers).
+ * instance only by permission (at most half of those that serve a model, never the only one), and
+ * only a request can show that it is over: a port that refuses meanwhile, as in a restart, does not
+ * change that. Hard evidence is a port that does not answer: a connection shows that it is over,
+ * whoever makes it. A failure that no peer disproved counts in the window of success rates alone
+ * (Outliers), and on trial the second time, since nobody else may be left to disprove it.
  */
 record Circuit(
     Phase phase,
@@ -48,6 +49,8 @@ record Circuit(
     ANSWERED,
     /// It failed a request, and the fault is its own.
     STRIKE,
+    /// It failed a request, which may be to blame.
+    FAILED,
     /// It could not be connected to.
     REFUSED,
     /// It was connected to outside a request.
@@ -88,8 +91,9 @@ record Circuit(
 
   private static final int MOST_LEVEL = 30;
 
-  /// A refused connection costs little, and one that stands is proof: the pause grows so far.
-  private static final double MOST_HARD_TIMES = 8;
+  /// A refused connection costs little, and one that stands is proof: the pause grows so far, and
+  /// that of what comes after it.
+  private static final int MOST_HARD_LEVEL = 3;
 
   /// A trial may have failed by its request, and costs one that is repeated.
   private static final double MOST_TRIAL_TIMES = 4;
@@ -126,7 +130,7 @@ record Circuit(
           phase == Phase.SLOW_START && now - untilNanos >= 0
               ? new Circuit(Phase.CLOSED, strikes, refusals, level, false, now, 0)
               : this;
-      case RESTARTED, UNASKED -> this;
+      case RESTARTED, UNASKED, FAILED -> this;
     };
   }
 
@@ -134,12 +138,12 @@ record Circuit(
     boolean over = now - untilNanos >= 0;
     return switch (e) {
       case TIME -> !hard && over ? tried(now) : this;
-      case RESTARTED -> hard ? this : tried(now);
+      case RESTARTED -> hard && strikes == 0 ? this : tried(now);
       case CONNECTED -> hard && over ? (strikes > 0 ? tried(now) : started(now, rules)) : this;
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->
           hard ? this : new Circuit(phase, 1, refusals, level, true, sinceNanos, untilNanos);
-      case STRIKE, OUTLIER, UNASKED -> this;
+      case STRIKE, FAILED, OUTLIER, UNASKED -> this;
     };
   }
 
@@ -147,6 +151,7 @@ record Circuit(
     return switch (e) {
       case ANSWERED -> started(now, rules);
       case STRIKE -> opened(false, now, jitter, rules);
+      case FAILED -> strikes == 0 ? counting(1, 0) : opened(false, now, jitter, rules);
       case REFUSED -> opened(true, now, jitter, rules).counting(1, 0);
       case UNASKED -> started(now, rules);
       case RESTARTED, TIME, CONNECTED, OUTLIER -> this;
@@ -174,15 +179,17 @@ record Circuit(
     int before = Math.max(0, level - calm);
     long first = byConnection ? rules.hardPauseNanos() : rules.softPauseNanos();
     double doubled = first * Math.pow(2, before);
+    int after = before + 1;
     if (byConnection) {
-      doubled = Math.min(doubled, MOST_HARD_TIMES * first);
+      doubled = Math.min(doubled, first * Math.pow(2, MOST_HARD_LEVEL));
+      after = Math.min(after, Math.max(before, MOST_HARD_LEVEL));
     } else if (phase == Phase.HALF_OPEN) {
       doubled = Math.min(doubled, MOST_TRIAL_TIMES * first);
     }
     double pause = Math.min((double) rules.mostPauseNanos(), doubled);
     long jittered = (long) (pause * (1 - JITTER + 2 * JITTER * jitter));
     return new Circuit(
-        Phase.OPEN, 0, 0, Math.min(MOST_LEVEL, before + 1), byConnection, now, now + jittered);
+        Phase.OPEN, 0, 0, Math.min(MOST_LEVEL, after), byConnection, now, now + jittered);
   }
 
   /// Whether it gets requests as they come.

@@ -141,7 +141,17 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       stage = Stage.CHOOSE;
     } else {
       Reason why = retries.any() ? Reason.RETRY : s.why();
-      attempt = new Attempt(plane, this, question, i, target, s.pool(), why, question.replayable());
+      attempt =
+          new Attempt(
+              plane,
+              this,
+              question,
+              i,
+              target,
+              s.pool(),
+              why,
+              question.replayable(),
+              retries.suspicious());
       stage = Stage.SEND;
     }
     advance();

@@ -234,10 +234,8 @@ final class FleetKeeper implements AutoCloseable {
           case ANSWERED, DECLINED -> Event.ANSWERED;
           case DISPROVED -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
-          case CLOSED, BAD_ANSWER, SERVER_ERROR ->
-              // on trial nobody else may be asked to disprove it
-              e.circuit.phase() == Circuit.Phase.HALF_OPEN ? Event.STRIKE : Event.TIME;
-          case BUSY -> Event.TIME;
+          case CLOSED, BAD_ANSWER, SERVER_ERROR -> Event.FAILED;
+          case FAILED_AGAIN, BUSY -> Event.TIME;
         };
     if (event == Event.REFUSED) {
       addresses.doubt(e.known);

@@ -299,6 +299,11 @@ final class Retries {
     }
   }
 
+  /// Whether an instance that was asked has failed on it in a way that may be the request's fault.
+  boolean suspicious() {
+    return !suspects.isEmpty();
+  }
+
   /// A peer answered what others had failed on.
   void answeredElsewhere() {
     for (Instance s : suspects) {

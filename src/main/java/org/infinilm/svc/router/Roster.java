@@ -1,5 +1,7 @@
 package org.infinilm.svc.router;
 
+import static java.lang.Boolean.FALSE;
+
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collection;
@@ -330,7 +332,7 @@ final class Roster {
     State before = e.state();
     boolean stood = e.stands();
     e.probeSeconds = seconds;
-    if (e.failuresInARow > 0 && !e.refusedService) {
+    if (e.failuresInARow > 0 && !e.refusedService && !FALSE.equals(connected)) {
       e.circuit = e.circuit.next(Event.RESTARTED, false, now, jitter, rules);
     }
     e.failuresInARow = 0;
@@ -415,7 +417,7 @@ final class Roster {
         }
       }
       case STRIKE, REFUSED -> e.errors++;
-      case CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
+      case FAILED, CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
     }
     return before != e.state() || stood != e.stands();
   }

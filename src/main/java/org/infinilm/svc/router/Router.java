@@ -103,6 +103,7 @@ final class Router implements AutoCloseable {
                 config.host(),
                 config.port(),
                 config.threads(),
+                config.transport(),
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors()),

@@ -14,6 +14,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,7 @@ record RouterConfig(
     Timeouts timeouts,
     Clients clients,
     int threads,
+    Transport transport,
     boolean decisionHeaders,
     boolean accessLog,
     int decisions,
@@ -53,7 +55,8 @@ record RouterConfig(
   static final Key<String> REGISTRY =
       Key.text("registry_url", null, "registry to follow, http://host:port");
   static final Key<String> REGISTRY_TOKEN =
-      Key.text("registry_token", null, "token of the registry");
+      Key.text("registry_token", null, "token for reading the registry")
+          .orEnv("INFINI_REGISTRY_READ_TOKEN");
   static final Key<String> STATIC =
       Key.text("static_services", null, "JSON file of services that run already");
   static final Key<Duration> HEALTH_INTERVAL =
@@ -93,6 +96,12 @@ record RouterConfig(
       Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
   static final Key<Long> THREADS =
       Key.whole("threads", null, 1, 256, "event loops; the number of cores when absent");
+  static final Key<String> TRANSPORT =
+      Key.oneOf(
+          "transport",
+          "auto",
+          List.of("auto", "epoll", "io_uring", "nio"),
+          "how sockets are driven; auto is epoll where the kernel has it, else nio");
   static final Key<Boolean> HEADERS =
       Key.flag("decision_headers", true, "send x-infini-* headers with answers");
   static final Key<Boolean> ACCESS_LOG =
@@ -153,6 +162,7 @@ record RouterConfig(
           THRESHOLD,
           THRESHOLDS,
           THREADS,
+          TRANSPORT,
           HEADERS,
           ACCESS_LOG,
           DECISIONS,
@@ -191,6 +201,7 @@ record RouterConfig(
         Timeouts.of(c),
         Clients.of(c),
         c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
+        transport(c),
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
@@ -199,6 +210,14 @@ record RouterConfig(
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
         names(c, aliasFlags));
+  }
+
+  private static Transport transport(Config c) throws ConfigException {
+    try {
+      return Transport.named(c.get(TRANSPORT));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(c.origin(TRANSPORT) + ": " + e.getMessage());
+    }
   }
 
   private static @Nullable String fieldName(Config c, Key<String> key) throws ConfigException {

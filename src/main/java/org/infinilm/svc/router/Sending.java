@@ -38,7 +38,9 @@ final class Sending {
       dropped.add("content-encoding");
     }
     set.add(new Header("x-request-id", requestId));
-    set.add(new Header("via", Via.appended(in.head().joined("via"), plane.via().own())));
+    Via via = plane.via();
+    String own = in.head().isHttp10() ? via.of10() : via.of11();
+    set.add(new Header("via", Via.appended(in.head().joined("via"), own)));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
     if (plane.config().sseComments().isPresent() && question.streamForm() != null) {
       // comments can be put into a plain stream only
@@ -51,8 +53,8 @@ final class Sending {
       dropped.add("api-key");
       set.add(new Header("authorization", authorization));
     }
-    ByteBuf own = b == null ? null : b.body().retainedDuplicate();
-    a.send(in, new HeadPatch(dropped, set), own, limits);
+    ByteBuf other = b == null ? null : b.body().retainedDuplicate();
+    a.send(in, new HeadPatch(dropped, set), other, limits);
   }
 
   /// No attempt follows.

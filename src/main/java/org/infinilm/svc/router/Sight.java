@@ -20,10 +20,21 @@ enum Sight {
   BAD_ANSWER,
   /// A 5xx answer; the request may be to blame.
   SERVER_ERROR,
+  /// It failed, in one of these ways, a request on which another had failed before: more likely the
+  /// request's fault, and told to whoever is asked last more than to others.
+  FAILED_AGAIN,
   /// A peer answered a request on which this instance had failed: the fault is its own.
   DISPROVED,
   /// 429, or 503 with Retry-After: not now.
   BUSY;
+
+  /// The same of a request on which another instance has failed.
+  Sight ofSuspicious() {
+    return switch (this) {
+      case CLOSED, BAD_ANSWER, SERVER_ERROR -> FAILED_AGAIN;
+      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, FAILED_AGAIN, DISPROVED, BUSY -> this;
+    };
+  }
 
   /// What a failed call says of its instance, or null when it says nothing.
   static @Nullable Sight of(Failure.Kind kind) {

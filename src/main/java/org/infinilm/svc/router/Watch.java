@@ -5,9 +5,11 @@ import org.infinilm.svc.fleet.Instance;
 /// Takes what exchanges see of instances: counts it, and tells the keeper of the fleet what may
 /// change an instance's state. Thread-safe; never blocks.
 /*
- * An answer of an instance that nothing is wrong with costs two additions and two reads. A 5xx, a close and a
- * broken answer may be the request's fault: they are counted, and become a strike when a peer answers the
- * same request (DISPROVED).
+ * An answer of an instance that nothing is wrong with costs two additions and two reads. A 5xx, a
+ * close and a broken answer may be the request's fault: they are counted, and become a strike when a
+ * peer answers the same request (DISPROVED). Those of a request on which another has failed before
+ * are not counted: an instance with a small share of the requests gets as many of these as the
+ * others, and would look worse for it.
  */
 final class Watch implements Plane.InstanceWatch {
   private static final long BUSY_NANOS = 1_000_000_000L;
@@ -46,6 +48,7 @@ final class Watch implements Plane.InstanceWatch {
           keeper.saw(i, sight);
         }
       }
+      case FAILED_AGAIN -> s.failed();
       case REFUSED, UNREACHABLE -> {
         s.bad();
         s.failed();

@@ -1,9 +1,11 @@
 package org.infinilm.svc.simulator;
 
 import io.prometheus.metrics.core.metrics.Counter;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.Header;
@@ -23,6 +25,11 @@ final class Book {
   }
 
   private final Metrics metrics = new Metrics();
+
+  /// Names this instance in its answers and in its metrics, and nowhere else.
+  private final String fingerprint =
+      "fp_" + HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+
   private final Counter finished =
       metrics.counter(
           "infini_engine_requests_total", "Finished generation requests by outcome.", "outcome");
@@ -48,6 +55,15 @@ final class Book {
         "vllm:kv_cache_usage_perc",
         "Share of the KV cache in use, 0..1.",
         c -> c.call(pump.cacheUsage()));
+    metrics.info(
+        "infini_instance",
+        "The system_fingerprint of this instance's answers.",
+        Map.of("fingerprint", fingerprint));
+  }
+
+  /// The `system_fingerprint` of every answer.
+  String fingerprint() {
+    return fingerprint;
   }
 
   private static String label(Outcome o) {

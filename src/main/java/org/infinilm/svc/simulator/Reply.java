@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param chat chat completion; otherwise a text completion
 /// @param created epoch seconds
-record Reply(boolean chat, String id, long created, String model) {
+/// @param fingerprint names the instance that answers
+record Reply(boolean chat, String id, long created, String model, String fingerprint) {
   static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.UTF_8);
 
   /// Token counts.
@@ -111,6 +112,7 @@ record Reply(boolean chat, String id, long created, String model) {
     root.put("id", id);
     root.put("model", model);
     root.put("object", object);
+    root.put("system_fingerprint", fingerprint);
     return root;
   }
 

@@ -218,7 +218,7 @@ final class Routes implements Handler {
     String id = (chat ? "chatcmpl-" : "cmpl-") + options.name() + "-" + answers.incrementAndGet();
     return new Generation(
             ask,
-            new Reply(chat, id, ticker.now().getEpochSecond(), model),
+            new Reply(chat, id, ticker.now().getEpochSecond(), model, book.fingerprint()),
             new Words(options.name(), model, seed),
             prompt.tokens(),
             ticket,

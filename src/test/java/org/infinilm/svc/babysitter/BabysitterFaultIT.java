@@ -345,6 +345,52 @@ class BabysitterFaultIT extends BabysitterHarness {
     }
   }
 
+  @Test
+  void aReplacementThatStillLoadsTakesNothingFromTheOneThatServes() throws Exception {
+    try (RegistryServer registry =
+        RegistryServer.start(
+            RegistryServer.Options.at(0).probes(Duration.ofMillis(200), Duration.ofSeconds(1)),
+            Ticker.SYSTEM,
+            new Random(1))) {
+      String url = "http://127.0.0.1:" + registry.port();
+      RegistryClient table = new RegistryClient(http, URI.create(url), null);
+      List<String> keys = List.of("drain_timeout = 1", "health_interval = 0.2");
+      final int first = port;
+      Process a = program(named(toml(url, List.of(), keys)), dir.resolve("a.log"));
+      await().until(() -> serves(table, first));
+      port = twoFreePorts();
+      final int second = port;
+      Path log = dir.resolve("b.log");
+      Process b = program(named(toml(url, List.of("loading"), keys)), log);
+      await().until(() -> phase().equals("loading"));
+      await()
+          .until(() -> {
+            String said = Files.readString(log);
+            return said.contains("t: another instance serves")
+                && said.contains("t-server: another instance serves");
+          });
+      assertThat(serves(table, first)).isTrue();
+      assertThat(table.services()).extracting(s -> s.port()).containsOnly(first, first + 1);
+      poke("/mend");
+      await()
+          .until(() -> {
+            assertThat(serves(table, first) || serves(table, second)).as("no gap").isTrue();
+            return serves(table, second);
+          });
+      a.destroy();
+      assertThat(a.waitFor(20, TimeUnit.SECONDS)).isTrue();
+      assertThat(serves(table, second)).isTrue();
+      assertThat(table.services()).extracting(s -> s.port()).containsOnly(second, second + 1);
+      b.destroy();
+      assertThat(b.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  /// The file, its models known beforehand.
+  private static Path named(Path file) throws IOException {
+    return Files.writeString(file, "models = [\"m1\"]\n" + Files.readString(file));
+  }
+
   private static boolean serves(RegistryClient table, int at)
       throws InterruptedException, IOException {
     return table.services().stream()

@@ -32,9 +32,14 @@ class EnrolmentTest {
     }
 
     @Override
-    public void register(Registration r) throws IOException {
+    public Outcome register(Registration r) throws IOException {
       call("register " + r.status());
+      if (takenByAnother && !r.status().equals("running")) {
+        return Outcome.TAKEN;
+      }
+      takenByAnother = false;
       entries.put(r.name(), r.status());
+      return Outcome.DONE;
     }
 
     private Outcome outcome(String name) {
@@ -134,6 +139,54 @@ class EnrolmentTest {
     enrolment.start();
     enrolment.wantStatus("restarting");
     await().during(Duration.ofMillis(60)).until(roll.calls::isEmpty);
+  }
+
+  @Test
+  void whoDoesNotServeYetTakesNoNameAwayAndWhoDoesTakesItAtOnce() {
+    roll.takenByAnother = true;
+    enrolment.want(entry("loading"));
+    enrolment.start();
+    await().until(() -> roll.calls.size() > 2);
+    assertThat(roll.calls).containsOnly("heartbeat");
+    enrolment.want(entry("running"));
+    await().until(() -> "running".equals(roll.entries.get("a")));
+  }
+
+  @Test
+  void whoYieldsTakesTheNameWhenItClaimsIt() {
+    roll.takenByAnother = true;
+    enrolment.yieldName();
+    enrolment.want(entry("running"));
+    enrolment.start();
+    await().until(() -> roll.calls.size() > 2);
+    assertThat(roll.calls).containsOnly("heartbeat");
+    enrolment.claim();
+    await().until(() -> "running".equals(roll.entries.get("a")));
+  }
+
+  @Test
+  void aFreeNameIsRegisteredBeforeTheServerServes() {
+    enrolment.yieldName();
+    enrolment.want(entry("loading"));
+    enrolment.start();
+    await().until(() -> "loading".equals(roll.entries.get("a")));
+  }
+
+  @Test
+  void whoLostItsNameLooksForItSoonerThanAHeartbeat() throws InterruptedException {
+    Enrolment slow =
+        new Enrolment("a", roll, Duration.ofHours(1), Ticker.SYSTEM, new Random(1), outcome -> {});
+    slow.want(entry("running"));
+    slow.start();
+    await().until(() -> roll.entries.containsKey("a"));
+    roll.takenByAnother = true;
+    slow.wantStatus("draining");
+    await().until(() -> roll.calls.contains("status draining"));
+    slow.want(entry("running"));
+    roll.takenByAnother = false;
+    roll.entries.clear();
+    await().until(() -> "running".equals(roll.entries.get("a")));
+    slow.leave(Duration.ofSeconds(2));
   }
 
   @Test

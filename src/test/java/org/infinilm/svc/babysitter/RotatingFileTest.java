@@ -1,9 +1,14 @@
 package org.infinilm.svc.babysitter;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,6 +29,39 @@ class RotatingFileTest {
     assertThat(dir.resolve("s.log.1")).hasContent("four\nfive");
     assertThat(dir.resolve("s.log.2")).hasContent("three");
     assertThat(dir.toFile().list()).hasSize(3);
+  }
+
+  @Test
+  void aNewFileIsItsOwnersAlone() throws Exception {
+    file().add("a prompt");
+    assertThat(Files.getPosixFilePermissions(dir.resolve("s.log")))
+        .containsExactlyInAnyOrder(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE);
+  }
+
+  @Test
+  void whatCannotTakeLinesHoldsNobodyUp() {
+    CountDownLatch stuck = new CountDownLatch(1);
+    List<String> taken = new CopyOnWriteArrayList<>();
+    LineQueue queue =
+        new LineQueue(
+            "fifo",
+            10,
+            line -> {
+              try {
+                stuck.await();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+              taken.add(line);
+            });
+    for (int k = 0; k < 1000; k++) {
+      queue.add("line " + k);
+    }
+    stuck.countDown();
+    await().until(() -> taken.size() >= 10);
+    queue.add("after");
+    await().until(() -> taken.contains("after"));
+    assertThat(taken).hasSizeLessThan(20).startsWith("line 0");
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SettingsTest {
   /// As the original's case files are written.
@@ -309,6 +311,30 @@ class SettingsTest {
         .containsEntry("max_cache_len", 512L);
   }
 
+  /// The files of other servers in docs/babysitter.md, as a user copies them.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "llama-server|llama-server,-m,/models/qwen3-8b.gguf,--alias,qwen3-8b,--host,127.0.0.1,--port,8100,-c,32768,--parallel,8,--metrics",
+        "sglang.launch_server|python3,-m,sglang.launch_server,--model-path,/models/Qwen3-8B,--served-model-name,qwen3-8b,--host,127.0.0.1,--port,8100,--enable-metrics",
+        "ollama serve|ollama,serve",
+      })
+  void theDocumentedFilesOfOtherServersRunTheirCommands(String command, String argv)
+      throws Exception {
+    String page = Files.readString(Path.of("docs", "babysitter.md"));
+    String file =
+        Arrays.stream(page.split("```"))
+            .filter(b -> b.startsWith("toml\n") && b.contains(command))
+            .findFirst()
+            .orElseThrow()
+            .substring("toml\n".length());
+    Settings s = read(file);
+    assertThat(s.backend().argv(s, null)).containsExactly(argv.split(","));
+    assertThat(s.metadata()).containsEntry("cache_type", "paged");
+    assertThat(s.warnings()).isEmpty();
+  }
+
   @Test
   void aMissingProgramIsNamedWithThePlacesLookedAt() throws Exception {
     Settings m = read("port = 8100\n[backend]\ntype = \"mock\"\nmodels = [\"a\", \"b\",]\n");
@@ -411,7 +437,7 @@ class SettingsTest {
         "`port = 8100\n[backend]\ntype = \"docker\"`|:3: backend.type: \"docker\" (expected: one of command, vllm",
         "`port = 8100\n[backend]\ntype = \"command\"`|backend.command: missing",
         "`port = 8100\n[backend]\ntype = \"command\"\ncommand = 5`|:4: backend.command: 5 (expected: a string)",
-        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nargs = \"y\"`|:5: backend.args: \"y\" (expected: an array of strings)",
+        "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nargs = \"y\"`|:5: backend.args: a string (expected: an array of strings)",
         "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nwork_dir = \"/no/such\"`|:5: work_dir: /no/such (expected: a folder)",
         "`port = 8100\n[babysitter]\nrestart_delay = \"soon\"\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:3: babysitter.restart_delay: \"soon\" (expected: seconds",
         "`port = 8100\nregistry_url = \"localhost:18000\"\n[backend]\ntype = \"mock\"`|:2: registry_url: localhost:18000 (expected: http://host:port)",
@@ -437,6 +463,24 @@ class SettingsTest {
     assertThatThrownBy(() -> read("", "port=1", "command=x", "env=hush"))
         .isInstanceOf(ConfigException.class)
         .hasMessageNotContaining("hush");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "command = \"x\"\nargs = [\"--api-key\", \"hush\", 8100]",
+        "command = \"x\"\nargs = [\"--api-key\", [\"hush\"]]",
+        "command = \"x\"\nargs = \"--api-key hush\"",
+        "command = [\"x\", \"--api-key\", \"hush\"]",
+        "command = \"x\"\nenv = [\"HF_TOKEN=hush\"]",
+        "command = \"x\"\nenv = \"HF_TOKEN=hush\"",
+      })
+  void aSlipBesideASecretShowsNone(String keys) {
+    assertThatThrownBy(() -> read("port = 8100\n[backend]\ntype = \"command\"\n" + keys + "\n"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("(expected: ")
+        .hasMessageNotContaining("hush")
+        .hasMessageNotContaining("\n");
   }
 
   @ParameterizedTest

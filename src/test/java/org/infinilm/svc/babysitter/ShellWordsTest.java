@@ -29,6 +29,21 @@ class ShellWordsTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"'", "\""})
+  void aWordMayBeLongerThanAStackIsDeep(String quote) {
+    String word = "a\\\\b c".repeat(50_000);
+    List<String> words = ShellWords.split("bash -c " + quote + word + quote + " end");
+    assertThat(words).hasSize(4).endsWith("end");
+    assertThat(words.get(2)).hasSizeGreaterThan(200_000);
+  }
+
+  @Test
+  void anAssignmentInFrontOfACommandShowsItsNameAlone() {
+    assertThat(Secrets.program("HF_TOKEN=S3CR3T")).isEqualTo("HF_TOKEN=...");
+    assertThat(Secrets.program("/a=b/python3")).isEqualTo("/a=b/python3");
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"a 'b", "a \"b", "it's"})
   void aQuoteThatIsNotClosedIsSaid(String command) {
     assertThatThrownBy(() -> ShellWords.split(command)).hasMessageContaining("not closed");

@@ -131,6 +131,15 @@ class SupervisionTest {
   }
 
   @Test
+  void aTreeThatDoesNotEndIsEndedAgainAndSaidOnce() throws InterruptedException {
+    int[] ends = {0};
+    int[] said = {0};
+    Babysitter.untilGone(() -> ++ends[0] == 4, () -> said[0]++, Duration.ofMillis(1));
+    assertThat(ends[0]).isEqualTo(4);
+    assertThat(said[0]).isEqualTo(1);
+  }
+
+  @Test
   void aRestartWaitsUntilTheOldTreeIsGone() {
     ready().at(70, new Event.Exited(1, "x")).at(75, new Event.Due()).expect(Phase.RESTARTING);
     at(78, new Event.Cleared(1));

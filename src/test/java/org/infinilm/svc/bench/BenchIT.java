@@ -244,6 +244,57 @@ class BenchIT {
     }
   }
 
+  /// InfiniLM's static engine ends an answer when its cache is full and calls it complete.
+  @Test
+  void answersThatTheCacheCutAreNoSuccesses() throws Exception {
+    SimulatedInstance server =
+        instance(Options.ofStatic("s", "m").maxCacheLen(100).overflow("truncate").speed(0));
+    Path file = folder.resolve("mixed.jsonl");
+    Files.write(
+        file,
+        IntStream.range(0, 8)
+            .mapToObj(k -> "{\"prompt\":\"q" + k + " " + "word ".repeat(k < 4 ? 1 : 60) + "\"}")
+            .toList());
+    int exit =
+        bench(
+            server.url().toString(),
+            "dataset_name=custom dataset_path="
+                + file
+                + " custom_output_len=64 ignore_eos=true max_concurrency=1 goodput=e2el:100000");
+    assertThat(exit).isZero();
+    JsonNode r = result();
+    assertThat(r.path("completed").asInt()).as(io.complained()).isEqualTo(4);
+    assertThat(r.path("failed").asInt()).isZero();
+    assertThat(r.path("truncated").asInt()).isEqualTo(4);
+    assertThat(r.path("total_output_tokens").asInt()).isEqualTo(4 * 64);
+    assertThat(r.path("requests").get(7).path("outcome").asText()).isEqualTo("truncated");
+    assertThat(r.path("requests").get(7).path("finish_reason").asText()).isEqualTo("length");
+    assertThat(r.path("requests").get(7).path("asked_tokens").asInt()).isEqualTo(64);
+    assertThat(io.printed()).containsPattern("Truncated answers: +4");
+    assertThat(io.complained()).contains("4 of 8 answers were cut off", " of 64 tokens");
+  }
+
+  @Test
+  void aStreamThatEndsWithoutAnEndIsNoSuccess() throws Exception {
+    String event = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
+    ServerSocket cut =
+        raw("HTTP/1.1 200 OK\r\nContent-Length: " + event.length() + "\r\n\r\n" + event, true);
+    int exit = bench("http://127.0.0.1:" + cut.getLocalPort(), "model=m ready_check_timeout_sec=0");
+    assertThat(exit).isEqualTo(1);
+    assertThat(result().path("truncated").asInt()).isEqualTo(12);
+    assertThat(io.complained()).contains("the stream ended without finish_reason and [DONE]");
+  }
+
+  @Test
+  void aRunWhoseGeneratorWasLateIsMarked() throws Exception {
+    SimulatedInstance server = instance(Options.paged("one", "m").speed(0));
+    assertThat(bench(server.url().toString(), "custom_output_len=3 late_bound_ms=0")).isZero();
+    assertThat(result().path("generator_late").asBoolean()).isTrue();
+    assertThat(io.complained()).contains("the run is marked and no comparison takes it");
+    assertThat(bench(server.url().toString(), "custom_output_len=3 late_bound_ms=100000")).isZero();
+    assertThat(result().path("generator_late").asBoolean()).isFalse();
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

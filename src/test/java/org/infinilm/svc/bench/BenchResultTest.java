@@ -194,15 +194,23 @@ class BenchResultTest {
     Routing routing =
         Routing.of(
             List.of(
-                new Routing.Answer(0, "a", 10, 10, 100, "paged", "p", "size", true),
-                new Routing.Answer(1, "b", 900, 900, 100, "paged", "p", "empty-pool", true)),
-            Map.of("p", new Routing.Member("p", "paged", 0.0, 2.0)),
-            "body");
+                new Routing.Answer(0, "a", 10, 10, 100, "paged", "p", "size", true, null, -1),
+                new Routing.Answer(
+                    1, "b", 900, 900, 100, "paged", "p", "empty-pool", true, null, -1)),
+            Map.of(
+                "p",
+                new Routing.Member(
+                    "p",
+                    "paged",
+                    new Routing.Own(0.0, null, null),
+                    new Routing.Own(2.0, null, null))),
+            "body",
+            null);
     JsonNode n = written(result(Map.of(), false, routing)).path("routing");
     assertThat(n)
         .isEqualTo(
             Json.tree(
-                ("{\"threshold\":100,\"metric\":\"body\",\"answered\":2,\"checked\":2,\"correct\":1,"
+                ("{\"threshold\":100,\"metric\":\"body\",\"sent\":2,\"answered\":2,\"checked\":2,\"correct\":1,\"proven\":0,\"misattributed\":0,"
                         + "\"accuracy\":0.5,\"size_mismatches\":0,\"pools\":{\"paged\":{\"requests\":2,"
                         + "\"min_bytes\":10,\"median_bytes\":455.0,\"max_bytes\":900}},"
                         + "\"instances\":{\"p\":{\"pool\":\"paged\",\"requests\":2,\"counted\":2}},"

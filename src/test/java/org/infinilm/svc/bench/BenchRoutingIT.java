@@ -17,7 +17,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
@@ -146,6 +149,8 @@ class BenchRoutingIT {
     assertThat(r.path("threshold").asInt()).isEqualTo(2000);
     assertThat(r.path("size_mismatches").asInt()).isZero();
     assertThat(r.path("counters_agree").asBoolean()).isTrue();
+    assertThat(r.path("proven").asInt()).isEqualTo(30);
+    assertThat(r.path("misattributed").asInt()).isZero();
     assertThat(r.path("exceptions")).isEmpty();
     assertThat(r.path("pools").path("static").path("requests").asInt()).isEqualTo(10);
     assertThat(r.path("pools").path("static").path("min_bytes").asInt()).isGreaterThan(2000);
@@ -167,6 +172,54 @@ class BenchRoutingIT {
         .allMatch(e -> e.path("expected").asText().equals("static"))
         .allMatch(e -> e.path("instance").asText().equals("paged-1"));
     assertThat(io.printed()).contains("Exceptions (10):", "empty-pool");
+  }
+
+  /// Sends each request to the other pool than it says.
+  private Server liar() throws IOException {
+    URI honest = url;
+    return Server.start(
+        Server.Options.at("127.0.0.1", 0),
+        request -> {
+          try {
+            if (request.method().equals("GET")) {
+              Client.Reply r = client.get(honest.resolve(request.path()), SOON);
+              return new Response(r.status(), Headers.NONE, r.body(), null);
+            }
+            boolean small = request.body().length <= 2000;
+            SimulatedInstance other = instances.get(small ? 1 : 0);
+            Client.Reply r =
+                client.send(
+                    "POST",
+                    other.url().resolve(request.path()),
+                    Headers.of("content-type", "application/json"),
+                    request.body(),
+                    SOON);
+            return new Response(
+                    r.status(), Headers.of("content-type", "text/event-stream"), r.body(), null)
+                .with("x-infini-pool", small ? "paged" : "static")
+                .with("x-infini-instance", small ? "paged-1" : "static-1")
+                .with("x-infini-reason", "size")
+                .with("x-infini-size", "" + request.body().length)
+                .with("x-infini-threshold", "2000");
+          } catch (IOException e) {
+            return Response.empty(502);
+          }
+        });
+  }
+
+  @Test
+  void aProxyThatSwapsThePoolsAndNamesTheRightOnesIsFound() throws Exception {
+    bench();
+    Server liar = liar();
+    url = URI.create("http://127.0.0.1:" + liar.port());
+    JsonNode r = bench();
+    liar.close();
+    assertThat(r.path("proven").asInt()).as("%s", r).isEqualTo(30);
+    assertThat(r.path("misattributed").asInt()).isEqualTo(30);
+    assertThat(r.path("accuracy").asDouble()).isZero();
+    assertThat(r.path("counters_agree").asBoolean(true)).isFalse();
+    assertThat(io.printed())
+        .contains("request 0 was answered by paged-1 (expected: static-1, which the router named)");
   }
 
   @Test

@@ -3,12 +3,13 @@ package org.infinilm.svc.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.bench.CompareStatistics.Estimate;
+import org.infinilm.svc.bench.CompareStatistics.Found;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 class CompareStatisticsTest {
   @Test
@@ -27,62 +28,62 @@ class CompareStatisticsTest {
     double[] b = {
       27.1, 22.0, 20.8, 23.4, 23.4, 23.5, 25.8, 22.0, 24.8, 20.2, 21.9, 22.1, 22.9, 30.5, 24.4
     };
-    Interval i = CompareStatistics.ofDifference(a, b).orElseThrow();
+    Found found = CompareStatistics.ofDifference(a, b).orElseThrow();
     // Standard error 0.9931 and 27.9 degrees of freedom, of these samples by hand.
-    assertThat((i.low() + i.high()) / 2).isCloseTo(2.8333, within(0.001));
-    assertThat(i.half()).isCloseTo(2.0488 * 0.9931, within(0.001));
+    assertThat(found.difference()).isCloseTo(2.8333, within(0.001));
+    assertThat(found.interval().half()).isCloseTo(2.0488 * 0.9931, within(0.001));
+    assertThat(found.p()).isCloseTo(0.0081, within(0.0005));
   }
 
   @Test
   void equalRunsHaveAnIntervalOfNoWidth() {
-    Interval i =
+    Found found =
         CompareStatistics.ofDifference(new double[] {5, 5}, new double[] {7, 7}).orElseThrow();
-    assertThat(i).isEqualTo(new Interval(2, 2));
-  }
-
-  /// Samples drawn from one distribution: at 95 % about one interval in twenty may miss zero.
-  @ParameterizedTest
-  @EnumSource(Estimate.class)
-  void noiseIsSeldomCalledADifference(Estimate estimate) {
-    RandomGenerator random = new SplittableRandom(3);
-    int missed = 0;
-    int rounds = 40;
-    for (int r = 0; r < rounds; r++) {
-      double[] a = random.doubles(300).map(u -> -Math.log(u)).toArray();
-      double[] b = random.doubles(300).map(u -> -Math.log(u)).toArray();
-      missed +=
-          CompareStatistics.ofChange(a, b, false, estimate, r).orElseThrow().excludesZero() ? 1 : 0;
-    }
-    assertThat(missed).isLessThanOrEqualTo(7);
-  }
-
-  @ParameterizedTest
-  @EnumSource(Estimate.class)
-  void largeSamplesAreDrawnWithoutResamplingEveryValue(Estimate estimate) {
-    RandomGenerator random = new SplittableRandom(4);
-    double[] a = random.doubles(40_000).map(u -> 1 + u).toArray();
-    double[] b = random.doubles(40_000).map(u -> 1.5 * (1 + u)).toArray();
-    Interval i = CompareStatistics.ofChange(a, b, true, estimate, 1).orElseThrow();
-    assertThat(i.low()).isBetween(45.0, 50.5);
-    assertThat(i.high()).isBetween(49.5, 55.0);
+    assertThat(found).isEqualTo(new Found(2, new Interval(2, 2), 0));
+    assertThat(CompareStatistics.ofPairs(new double[] {0, 0}).orElseThrow().p()).isEqualTo(1);
   }
 
   @Test
-  void pairingTakesTheSpreadOfSizesAway() {
+  void aPercentIsOfTheRatio() {
+    Found halved = new Found(-0.693, new Interval(Math.log(0.25), Math.log(2)), 0.5);
+    assertThat(halved.percent().low()).isCloseTo(-75, within(1e-9));
+    assertThat(halved.percent().high()).isCloseTo(100, within(1e-9));
+  }
+
+  /// The example of four tests at 5 %: bounds 0.0125, 0.0167, 0.025, 0.05, until one fails.
+  @Test
+  void holmStopsAtTheFirstTestThatDoesNotStand() {
+    assertThat(CompareStatistics.holm(List.of(0.01, 0.04, 0.03, 0.005)))
+        .containsExactly(true, false, false, true);
+    assertThat(CompareStatistics.holm(List.of(0.04, Double.NaN))).containsExactly(true, false);
+    assertThat(CompareStatistics.holm(List.of())).isEmpty();
+  }
+
+  @Test
+  void batchesAreOfTheWholeRunInItsOrder() {
+    double[] v = new double[100];
+    Arrays.setAll(v, i -> 1 + i / 20);
+    assertThat(CompareStatistics.batches(v, Estimate.MEAN))
+        .containsExactly(Math.log(1), Math.log(2), Math.log(3), Math.log(4), Math.log(5));
+    assertThat(CompareStatistics.batches(v, Estimate.P99)).isEmpty();
+    assertThat(CompareStatistics.batches(new double[39], Estimate.MEDIAN)).isEmpty();
+  }
+
+  @Test
+  void pairingTakesTheSpreadBetweenWorkloadsAway() {
     RandomGenerator random = new SplittableRandom(5);
-    double[] a = random.doubles(100).map(u -> Math.exp(5 * u)).toArray();
-    double[] b =
-        java.util.Arrays.stream(a).map(v -> v * (1.1 + 0.01 * random.nextGaussian())).toArray();
-    double paired = CompareStatistics.ofChange(a, b, true, Estimate.MEAN, 1).orElseThrow().half();
-    double apart = CompareStatistics.ofChange(a, b, false, Estimate.MEAN, 1).orElseThrow().half();
-    assertThat(paired).isLessThan(apart / 5);
+    double[] a = random.doubles(10).map(u -> 5 * u).toArray();
+    double[] b = Arrays.stream(a).map(v -> v + 0.1 + 0.01 * random.nextGaussian()).toArray();
+    double[] ratios = new double[10];
+    Arrays.setAll(ratios, i -> b[i] - a[i]);
+    assertThat(CompareStatistics.ofPairs(ratios).orElseThrow().interval().half())
+        .isLessThan(CompareStatistics.ofDifference(a, b).orElseThrow().interval().half() / 20);
   }
 
   @Test
-  void tooFewRequestsOrAZeroHaveNoInterval() {
-    double[] few = {1, 2, 3};
-    double[] zero = new double[30];
-    assertThat(CompareStatistics.ofChange(few, few, true, Estimate.MEAN, 1)).isEmpty();
-    assertThat(CompareStatistics.ofChange(zero, zero, true, Estimate.MEAN, 1)).isEmpty();
+  void tooFewRunsOrAZeroHaveNoInterval() {
+    assertThat(CompareStatistics.ofPairs(new double[] {1})).isEmpty();
+    assertThat(CompareStatistics.ofPairs(new double[] {Math.log(0), 1, 2})).isEmpty();
+    assertThat(CompareStatistics.ofDifference(new double[] {1, 2}, new double[] {1})).isEmpty();
   }
 }

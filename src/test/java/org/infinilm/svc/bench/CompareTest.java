@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongToDoubleFunction;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,7 +73,8 @@ class CompareTest {
     assertThat(io.printed())
         .contains("paged-3.json (newest of 4 runs)")
         .contains("Completed: 64 in 4 runs")
-        .contains("Paged Cache: better in 9 of 9:")
+        .contains("Paged Cache: better in 7 of 9:")
+        .contains("P99 has no interval below 368 answered requests a run.")
         .contains("Welch's t");
   }
 
@@ -87,18 +89,26 @@ class CompareTest {
     assertThat(run(Map.of(), Map.of(), folder + "/paged-*.json", folder + "/static-*.json"))
         .isZero();
     assertThat(io.printed())
-        .contains("Ties: 9, untested: 0")
+        .contains("Ties: 7, untested: 2")
         .contains("no difference beyond the noise");
+  }
+
+  /// Three runs a side.
+  private void runs(String side, int n, double noise, LongToDoubleFunction seconds)
+      throws Exception {
+    for (int k = 0; k < 3; k++) {
+      ResultBuilder.ours(n, side.hashCode() + k, noise, seconds)
+          .with("date", "2026010" + (k + 1) + "-000000")
+          .write(folder, side + "-" + k + ".json");
+    }
   }
 
   @Test
   void staticWinsAboveASizeThatIsFoundFromTheRequests() throws Exception {
-    String p =
-        ResultBuilder.ours(200, 1, 0.1, size -> size / 20_000.0).write(folder, "paged-1.json");
-    String s =
-        ResultBuilder.ours(200, 2, 0.1, size -> size / (size > 30_000 ? 40_000.0 : 20_000.0))
-            .write(folder, "static-1.json");
-    assertThat(run(Map.of("json", "true"), Map.of(), p, s)).isZero();
+    runs("paged", 200, 0.1, size -> size / 20_000.0);
+    runs("static", 200, 0.1, size -> size / (size > 30_000 ? 40_000.0 : 20_000.0));
+    assertThat(run(Map.of("json", "true"), Map.of(), folder + "/paged-*", folder + "/static-*"))
+        .isZero();
     JsonNode ttft = Json.tree(io.printed().getBytes(StandardCharsets.UTF_8)).at("/by_size/0");
     assertThat(ttft.get("verdict").asText()).contains("static wins above ").contains(" bytes by ");
     assertThat(ttft.get("cut").longValue()).isBetween(27_000L, 33_000L);
@@ -110,16 +120,101 @@ class CompareTest {
 
   @Test
   void aSideThatIsFasterThroughoutWinsAtEverySize() throws Exception {
+    runs("paged", 100, 0.05, size -> size / 20_000.0);
+    runs("static", 100, 0.05, size -> size / 10_000.0);
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-*")).isZero();
+    assertThat(io.printed())
+        .containsPattern("TTFT: paged wins at every size by (49|50|51)\\.\\d % \\+- ")
+        .contains("Cached tokens: ")
+        .contains("Routing accuracy: 99.0 % (99 of 100 checked); the instances' counters agree")
+        .contains("Intervals over paired runs");
+  }
+
+  @Test
+  void oneRunASideIsToldAndClaimsNothing() throws Exception {
     String p =
         ResultBuilder.ours(100, 1, 0.05, size -> size / 20_000.0).write(folder, "paged-1.json");
     String s =
         ResultBuilder.ours(100, 2, 0.05, size -> size / 10_000.0).write(folder, "static-1.json");
     assertThat(run(Map.of(), Map.of(), p, s)).isZero();
     assertThat(io.printed())
-        .containsPattern("TTFT: paged wins at every size by (49|50|51)\\.\\d % \\+- ")
-        .contains("Cached tokens: ")
-        .contains("Routing accuracy: 99.0 % (99 of 100 checked); the instances' counters agree")
-        .contains("bootstrap");
+        .contains("TTFT: one run a side, nothing is claimed (seen: static +")
+        .contains("Paged Cache: better in 0 of 9")
+        .contains("are weak")
+        .contains("nothing is claimed: that takes two runs a side or more, better five.");
+  }
+
+  @Test
+  void aLateRunIsLeftOutAndASideOfLateRunsClaimsNothing() throws Exception {
+    runs("paged", 100, 0.05, size -> size / 20_000.0);
+    runs("static", 100, 0.05, size -> size / 10_000.0);
+    ResultBuilder.ours(100, 9, 0.05, size -> size / 1_000.0)
+        .with("date", "20260109-000000")
+        .with("send_lag_ms", Map.of("mean", 4, "p99", 300, "max", 990))
+        .write(folder, "static-9.json");
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-*")).isZero();
+    assertThat(io.printed())
+        .contains("static-9.json: left out, its load generator was late by 300 ms (p99)")
+        .contains("TTFT: paged wins at every size by");
+    for (int k = 0; k < 3; k++) {
+      ResultBuilder.ours(100, k, 0.05, size -> size / 10_000.0)
+          .with("generator_late", true)
+          .write(folder, "static-" + k + ".json");
+    }
+    Arguments second = new Arguments();
+    assertThat(
+            Compare.run(
+                Arguments.of(
+                    Compare.PROGRAM,
+                    Map.of(),
+                    List.of(folder + "/paged-*", folder + "/static-*"),
+                    Map.of()),
+                second.out,
+                second.err))
+        .isZero();
+    assertThat(second.printed())
+        .contains("static-0.json: its load generator was late, so nothing is claimed of its side")
+        .contains("better in 0 of 9")
+        .contains("nothing is claimed: a run cannot be trusted, see the warnings.")
+        .doesNotContain(" wins ");
+  }
+
+  @Test
+  void aSideWithCutAnswersClaimsNothing() throws Exception {
+    runs("paged", 100, 0.05, size -> size / 20_000.0);
+    for (int k = 0; k < 3; k++) {
+      ResultBuilder.ours(100, k, 0.05, size -> size / 10_000.0)
+          .with("truncated", 40)
+          .write(folder, "static-" + k + ".json");
+    }
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-*")).isZero();
+    assertThat(io.printed())
+        .contains("static-0.json: 40 of 140 answers were cut off before the length asked for")
+        .contains("static-0.json: 28.6 % of its answers were cut off, so nothing is claimed")
+        .contains("better in 0 of 9")
+        .doesNotContain(" wins ");
+  }
+
+  @Test
+  void generatedWorkloadsDrawnAnewArePairedBySeed() throws Exception {
+    for (int seed = 1; seed <= 4; seed++) {
+      Map<String, Object> drawn =
+          Map.of("dataset", "random", "sha256", "ab".repeat(31) + seed + "0", "seed", seed);
+      ResultBuilder.old(100 * seed, 10.0 / seed)
+          .with("workload", drawn)
+          .with("date", "2026010" + seed + "-000000")
+          .write(folder, "paged-" + seed + ".json");
+      ResultBuilder.old(110 * seed + 0.1 * seed * seed, 10.0 / seed)
+          .with("workload", drawn)
+          .with("date", "2026010" + (9 - seed) + "-000000")
+          .write(folder, "static-" + seed + ".json");
+    }
+    assertThat(run(Map.of("json", "true"), Map.of(), folder + "/paged-*", folder + "/static-*"))
+        .isZero();
+    JsonNode out = Json.tree(io.printed().getBytes(StandardCharsets.UTF_8));
+    assertThat(out.at("/metrics/0/interval_over").asText()).isEqualTo("paired-runs");
+    assertThat(out.at("/metrics/0/better").asText()).isEqualTo("paged");
+    assertThat(out.at("/metrics/0/interval_percent/1").doubleValue()).isLessThan(11);
   }
 
   @Test

@@ -85,7 +85,16 @@ class ObservedTest {
             "{\"date\":\"x\",\"num_prompts\":2,\"completed\":2,\"input_lens\":[5,6],\"output_lens\":[3,1]}");
     Routing routing =
         Routing.of(
-            o.answers(), Map.of("p", new Routing.Member("p", "paged", 0.0, 2.0)), o.metric());
+            o.answers(),
+            Map.of(
+                "p",
+                new Routing.Member(
+                    "p",
+                    "paged",
+                    new Routing.Own(0.0, null, null),
+                    new Routing.Own(2.0, null, null))),
+            o.metric(),
+            null);
     ResultMerge.merge(
         file,
         o,

@@ -116,7 +116,7 @@ final class ResultBuilder {
     return out;
   }
 
-  private static void figures(ResultBuilder b, String name, double[] seconds) {
+  static void figures(ResultBuilder b, String name, double[] seconds) {
     double[] sorted = CompareStatistics.sorted(seconds);
     b.with("mean_" + name + "_ms", Arrays.stream(seconds).average().orElse(0) * 1000);
     b.with("median_" + name + "_ms", CompareStatistics.quantile(sorted, 0.5) * 1000);

@@ -38,7 +38,7 @@ class ResultFileFuzz {
       Side side = new Side("paged", "Paged", "Paged", List.of(f));
       CompareInputs inputs =
           new CompareInputs(CompareKind.CACHE_TYPES, List.of(side, side), List.of());
-      ComparisonReport report = ComparisonReport.of(inputs, 1);
+      ComparisonReport report = ComparisonReport.of(inputs);
       report.text();
       report.markdown();
       report.plain();

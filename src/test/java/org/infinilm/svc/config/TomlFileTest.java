@@ -44,6 +44,15 @@ class TomlFileTest {
   }
 
   @Test
+  void aHugeFileIsRefusedAndAMomentKeepsItsSeconds() throws Exception {
+    assertThatThrownBy(() -> toml("a = \"" + "x".repeat(70_000) + "\"\n"))
+        .hasMessageContaining("bytes (expected: at most 65536)");
+    assertThat(toml("a = 2026-01-01T00:00:00Z\nb = 2026-01-01T00:00:00\n").plain())
+        .containsEntry("a", "2026-01-01T00:00:00Z")
+        .containsEntry("b", "2026-01-01T00:00:00");
+  }
+
+  @Test
   void wrongTypesNameThePlaceTheKeyTheValueAndWhatWasExpected() throws Exception {
     TomlFile t = toml("[backend]\ncommand = 3\nargs = ['a', 1]\nport = 99\nenv = 'x'\n");
     TomlFile b = Objects.requireNonNull(t.table("backend"));
@@ -55,7 +64,7 @@ class TomlFileTest {
     assertThatThrownBy(() -> b.whole("port", 1, 98))
         .hasMessage(t.file() + ":4: backend.port: 99 (expected: a whole number 1..98)");
     assertThatThrownBy(() -> b.table("env"))
-        .hasMessage(t.file() + ":5: backend.env: \"x\" (expected: a table)");
+        .hasMessage(t.file() + ":5: backend.env: a string (expected: a table)");
   }
 
   @Test

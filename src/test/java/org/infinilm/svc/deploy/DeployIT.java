@@ -12,9 +12,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -93,6 +95,53 @@ class DeployIT {
     assertThat(down.exit()).as(down.out()).isZero();
     assertNothingIsLeft();
     assertThat(run("down").out()).contains("nothing runs");
+  }
+
+  @Test
+  void aRegistryWithTokensIsUsedByEveryPartAndShownValidatedAndDrained() throws Exception {
+    Path tokens = dir.resolve("tokens");
+    Files.writeString(tokens, "read spectator-9\nwrite operator-7\n");
+    Files.setPosixFilePermissions(tokens, PosixFilePermissions.fromString("rw-------"));
+    String file = tokens.toString();
+
+    Ran up = up("--detach", "--token-file", file);
+    assertThat(up.exit()).as(up.out()).isZero();
+    assertThat(run("status").exit()).isZero();
+    assertThat(validate("--token-file", file).exit()).isZero();
+    assertThat(validate("--read-token", "spectator-9").exit()).isZero();
+    assertThat(validate().out()).contains("HTTP 401").contains("--token-file");
+
+    String at = "http://127.0.0.1:" + registry;
+    String name = "paged-cache-9g_8b_thinking";
+    Ran refused = run("drain", "--registry-url", at, name);
+    assertThat(refused.exit()).isNotZero();
+    assertThat(refused.out()).contains("401");
+    Ran drained = run("drain", "--registry-url", at, "--token-file", file, name);
+    assertThat(drained.exit()).as(drained.out()).isZero();
+    for (Proc p : Proc.withEnvironment("XDG_STATE_HOME=" + dir)) {
+      assertThat(Proc.commandLine(p.pid()).toString()).doesNotContain("operator-7");
+    }
+  }
+
+  @Test
+  void aDeploymentWhoseRunFolderIsGoneIsShownAndEnded() throws Exception {
+    Ran up = up("--detach");
+    assertThat(up.exit()).as(up.out()).isZero();
+    try (Stream<Path> all = Files.walk(dir.resolve("infini"))) {
+      for (Path p : all.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(p);
+      }
+    }
+
+    Ran status = run("status");
+    assertThat(status.exit()).as(status.out()).isZero();
+    assertThat(status.out())
+        .contains("paged-cache-9g_8b_thinking")
+        .contains("" + paged)
+        .doesNotContainPattern("\\d{4}h");
+    Ran down = run("down", "--router-port", String.valueOf(router));
+    assertThat(down.exit()).as(down.out()).isZero();
+    assertNothingIsLeft();
   }
 
   @Test
@@ -190,16 +239,20 @@ class DeployIT {
     return Files.readString(dir.resolve("out.txt"));
   }
 
-  private Ran validate() throws Exception {
-    return run(
-        "validate",
-        "127.0.0.1",
-        "--registry-port",
-        String.valueOf(registry),
-        "--router-port",
-        String.valueOf(router),
-        "--timeout",
-        "20");
+  private Ran validate(String... more) throws Exception {
+    List<String> words =
+        new ArrayList<>(
+            List.of(
+                "validate",
+                "127.0.0.1",
+                "--registry-port",
+                String.valueOf(registry),
+                "--router-port",
+                String.valueOf(router),
+                "--timeout",
+                "20"));
+    words.addAll(Arrays.asList(more));
+    return run(words.toArray(String[]::new));
   }
 
   private Ran up(String... more) throws Exception {

@@ -28,6 +28,7 @@ final class FakeDeployment implements AutoCloseable {
   volatile boolean counts = true;
   volatile boolean everythingToPaged;
   volatile boolean headerLies;
+  volatile String token = "";
 
   FakeDeployment() throws IOException {
     registry = Server.start(any(), this::registry);
@@ -78,6 +79,10 @@ final class FakeDeployment implements AutoCloseable {
   private Response registry(Request r) {
     if (r.path().equals("/health")) {
       return Response.json(200, Map.of("status", "healthy", "healthy_services", 4));
+    }
+    String given = r.headers().get("authorization");
+    if (!token.isEmpty() && !("Bearer " + token).equals(given)) {
+      return Response.json(401, Map.of("error", "a token is needed"));
     }
     List<Object> entries = new ArrayList<>();
     for (Instance i : instances.values()) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -52,6 +54,41 @@ class ScriptsTest {
     Proc.withEnvironment("SCRIPTS_TEST=" + dir).forEach(p -> p.signal(true));
   }
 
+  /// dash and busybox are the `sh` of Debian and of Alpine.
+  @Test
+  void everyScriptIsReadByTheShellsThatItsFirstLineMeans() throws Exception {
+    int read = 0;
+    for (String folder : List.of("bin", "script", "docker", "benchmarks", "deployment")) {
+      List<Path> files;
+      try (Stream<Path> all = Files.walk(Path.of(folder))) {
+        files = all.filter(f -> Files.isRegularFile(f) && Files.isExecutable(f)).toList();
+      }
+      for (Path file : files) {
+        String first = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
+        List<List<String>> shells =
+            first.startsWith("#!/bin/sh\n")
+                ? List.of(List.of("sh"), List.of("dash"), List.of("busybox", "sh"))
+                : first.startsWith("#!/bin/bash\n") ? List.of(List.of("bash")) : List.of();
+        for (List<String> shell : shells) {
+          if (isThere(shell.getFirst())) {
+            List<String> command = new ArrayList<>(shell);
+            command.addAll(List.of("-n", file.toString()));
+            Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+            String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(p.waitFor()).as(command + ": " + said).isZero();
+            read++;
+          }
+        }
+      }
+    }
+    assertThat(read).isGreaterThan(15);
+  }
+
+  private static boolean isThere(String program) {
+    return Stream.of(System.getenv("PATH").split(":"))
+        .anyMatch(f -> Files.isExecutable(Path.of(f, program)));
+  }
+
   @Test
   void anIdleContainerEndsAtOnceWhenAsked() throws Exception {
     Process idle =
@@ -60,6 +97,78 @@ class ScriptsTest {
     idle.destroy();
     assertThat(idle.waitFor(5, TimeUnit.SECONDS)).isTrue();
     assertThat(idle.exitValue()).isZero();
+  }
+
+  private static void executable(Path file) throws IOException {
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  /// The real `infini`, from the compiled classes.
+  private Path infini() throws IOException {
+    Path file = dir.resolve("infini");
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    String classes =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    Files.writeString(
+        file,
+        "#!/bin/sh\nexec '%s' -XX:TieredStopAtLevel=1 -cp '%s' org.infinilm.svc.cli.Main \"$@\"\n"
+            .formatted(java, classes));
+    executable(file);
+    return file;
+  }
+
+  private Map<String, String> babysittersAlone(Path babysitter, String configs) throws IOException {
+    return Map.of(
+        "LAUNCH_REGISTRY",
+        "false",
+        "LAUNCH_ROUTER",
+        "false",
+        "BABYSITTER_BIN",
+        babysitter.toString(),
+        "INFINI_BIN",
+        infini().toString(),
+        "BABYSITTER_CONFIGS",
+        configs,
+        "LOG_DIR",
+        dir.resolve("logs of mine").toString());
+  }
+
+  @Test
+  void whatAKilledBabysitterLeftBehindIsEndedWithTheRest() throws Exception {
+    Path babysitter = dir.resolve("babysitter");
+    Files.writeString(
+        babysitter,
+        """
+        #!/bin/sh
+        setsid sh -c 'trap "" TERM; echo $$ >"$SCRIPTS_TEST/left"; while :; do sleep 0.1; done' &
+        exec sleep 600
+        """);
+    executable(babysitter);
+    Path one = Files.writeString(dir.resolve("one.toml"), "");
+    Path two = Files.writeString(dir.resolve("two.toml"), "");
+    Map<String, String> env = babysittersAlone(babysitter, one + " " + two);
+    Process launch = start(Path.of("script", "launch_all_rust.sh"), env);
+    assertThat(launch.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(launch.exitValue()).as(out()).isZero();
+    Path logs = dir.resolve("logs of mine");
+    long pid = Long.parseLong(Files.readString(logs.resolve("babysitter_one.pid")).strip());
+    ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+    await().until(() -> Proc.of(pid).isEmpty());
+    assertThat(Proc.withEnvironment("SCRIPTS_TEST=" + dir)).hasSizeGreaterThan(2);
+
+    Map<String, String> quick = new java.util.HashMap<>(env);
+    quick.put("STOP_TIMEOUT_SECONDS", "1");
+    Process stop = start(Path.of("script", "stop_all.sh"), quick);
+    assertThat(stop.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(stop.exitValue()).as(out()).isZero();
+    assertThat(out()).contains("babysitter_two: ending, PID").contains("killed process");
+    assertThat(Proc.withEnvironment("SCRIPTS_TEST=" + dir)).isEmpty();
+    assertThat(logs.resolve("babysitter_two.pid")).doesNotExist();
+
+    Process again = start(Path.of("script", "stop_all.sh"), quick);
+    assertThat(again.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(again.exitValue()).isEqualTo(1);
+    assertThat(out()).contains("nothing was running");
   }
 
   @Test
@@ -73,23 +182,13 @@ class ScriptsTest {
         trap 'exit 0' TERM
         while :; do sleep 0.1; done
         """);
-    Files.setPosixFilePermissions(babysitter, PosixFilePermissions.fromString("rwxr-xr-x"));
+    executable(babysitter);
     Path good = Files.writeString(dir.resolve("good.toml"), "");
     Path bad = Files.writeString(dir.resolve("bad.toml"), "");
     Process all =
         start(
             Path.of("script", "launch_all_rust.sh"),
-            Map.of(
-                "LAUNCH_REGISTRY",
-                "false",
-                "LAUNCH_ROUTER",
-                "false",
-                "BABYSITTER_BIN",
-                babysitter.toString(),
-                "BABYSITTER_CONFIGS",
-                good + " " + bad,
-                "LOG_DIR",
-                dir.resolve("logs").toString()),
+            babysittersAlone(babysitter, good + " " + bad),
             "--foreground");
     await()
         .atMost(Duration.ofSeconds(30))

@@ -113,6 +113,19 @@ class StateTest {
   }
 
   @Test
+  void aRelativeStateFolderIsIgnoredAndAHomeThatIsNoFolderIsSaid() throws Exception {
+    assertThat(RunFolder.base(Map.of("XDG_STATE_HOME", "rel", "HOME", "/h")))
+        .isEqualTo(Path.of("/h/.local/state/infini/run"));
+    assertThatThrownBy(() -> RunFolder.base(Map.of("HOME", "rel")))
+        .hasMessageContaining("HOME: rel (expected: an absolute path");
+    Path file = Files.writeString(base.resolve("file"), "");
+    assertThatThrownBy(() -> new RunFolder(file.resolve("infini/run/8000")).create())
+        .isInstanceOf(java.io.IOException.class)
+        .hasMessageContaining("cannot be made")
+        .hasMessageContaining("XDG_STATE_HOME");
+  }
+
+  @Test
   void theRunFolderIsNotThatOfOneLogin() throws ConfigException {
     assertThat(RunFolder.base(Map.of("XDG_RUNTIME_DIR", base.toString(), "HOME", "/h")))
         .isEqualTo(Path.of("/h/.local/state/infini/run"));

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,7 @@ class ValidateIT {
   private FakeDeployment fake;
   private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
   private int exit;
+  private @Nullable String token;
 
   @BeforeEach
   void start() throws IOException {
@@ -88,6 +90,17 @@ class ValidateIT {
   }
 
   @Test
+  void aRegistryThatWantsATokenIsReadWithItAndWithoutItsSaid() throws Exception {
+    fake.token = "reader";
+    assertThat(failures()).extracting(Check::name).containsExactly("discovery");
+    assertThat(said()).contains("HTTP 401").contains("INFINI_REGISTRY_READ_TOKEN");
+
+    token = "reader";
+    assertThat(failures()).isEmpty();
+    assertThat(exit).isZero();
+  }
+
+  @Test
   void anUnreachableRegistryIsOneClearFailure() throws Exception {
     fake.registry.close();
 
@@ -114,7 +127,8 @@ class ValidateIT {
         new Terminal(new PrintStream(printed, true, StandardCharsets.UTF_8), false, false);
     Report report = new Report(terminal, false);
     Validate.Target target =
-        Validate.Target.of("127.0.0.1", fake.registry.port(), fake.router.port(), List.of(), null);
+        Validate.Target.of(
+            "127.0.0.1", fake.registry.port(), fake.router.port(), List.of(), null, token);
     try (Client client = Client.create()) {
       Probe probe = new Probe(client, Duration.ofSeconds(10));
       new Validate(probe, target, report, Ticker.SYSTEM).run();

@@ -25,6 +25,16 @@ class AskReaderTest {
   }
 
   @Test
+  void toolsThatMayNotBeCalledAskForNothing() throws Exception {
+    String tools = "'tools':[{'type':'function','function':{'name':'f'}}]";
+    assertThat(reader.chat(json("{'prompt':'hi'," + tools + ",'tool_choice':'none'}")).messages())
+        .hasSize(1);
+    assertThatThrownBy(() -> reader.chat(json("{'prompt':'hi'," + tools + "}")))
+        .isInstanceOf(ApiError.class)
+        .hasMessageContaining("tools: a list (expected: none");
+  }
+
+  @Test
   void aChatInAllItsForms() throws ApiError {
     Ask ask =
         reader.chat(
@@ -75,7 +85,7 @@ class AskReaderTest {
       quoteCharacter = '`',
       textBlock =
           """
-          'n':2                              | n: 2 (expected: 1)
+          'n':17                             | n: 17 (expected: a whole number 1..16)
           'temperature':2.5                  | temperature: 2.5 (expected: a number 0.0..2.0)
           'temperature':'hot'                | temperature: a string (expected: a number 0.0..2.0)
           'top_p':-0.1                       | top_p: -0.1 (expected: a number 0.0..1.0)
@@ -86,6 +96,7 @@ class AskReaderTest {
           'max_completion_tokens':-1         | max_completion_tokens: -1 (expected: a whole number 1..2147483647)
           'seed':'x'                         | seed: a string (expected: a whole number)
           'stop':['']                        | stop: a string (expected: a string that is not empty, or a list of them)
+          'stop':'\\ud83d'                      | stop: half a character (a lone surrogate) (expected: whole characters)
           'stream':'yes'                     | stream: a string (expected: true or false)
           'model':5                          | model: 5 (expected: a string)
           'logprobs':3                       | logprobs: 3 (expected: true or false)
@@ -149,17 +160,18 @@ class AskReaderTest {
 
   @Test
   void anEventIsOneLineAndAnEmptyOne() {
-    Answers answers = new Answers(true, "id", 5, "m");
+    Answers answers = new Answers(true, "id", 5, "m", "fp");
     assertThat(
-            new String(Answers.event(answers.piece("a\n\"é", null, null)), StandardCharsets.UTF_8))
+            new String(
+                Answers.event(answers.piece(0, "a\n\"é", null, null)), StandardCharsets.UTF_8))
         .isEqualTo(
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\\n\\\"é\"},\"finish_reason\":null,"
                 + "\"index\":0,\"logprobs\":null}],\"created\":5,\"id\":\"id\",\"model\":\"m\","
-                + "\"object\":\"chat.completion.chunk\"}\n\n");
+                + "\"object\":\"chat.completion.chunk\",\"system_fingerprint\":\"fp\"}\n\n");
     assertThat(Json.text(answers.total(Answers.usage(7, 4, 2))))
         .isEqualTo(
             "{\"choices\":[],\"created\":5,\"id\":\"id\",\"model\":\"m\","
-                + "\"object\":\"chat.completion.chunk\",\"usage\":{\"completion_tokens\":2,"
+                + "\"object\":\"chat.completion.chunk\",\"system_fingerprint\":\"fp\",\"usage\":{\"completion_tokens\":2,"
                 + "\"prompt_tokens\":7,\"prompt_tokens_details\":{\"cached_tokens\":4},"
                 + "\"total_tokens\":9}}");
   }

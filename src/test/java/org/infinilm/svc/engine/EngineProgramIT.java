@@ -149,7 +149,9 @@ class EngineProgramIT {
     Path broken = Files.writeString(folder.resolve("b.gguf"), "GGUF and nothing");
     assertThat(code(engine(Map.of(), "--model_path", broken.toString(), "--port", "0")))
         .isEqualTo(1);
-    assertThat(log()).contains("b.gguf: llama.cpp cannot load it");
+    assertThat(log())
+        .contains(
+            "b.gguf: damaged or no GGUF model: version 1684955424 (expected: GGUF of version 2 or 3");
     Path text = Files.writeString(folder.resolve("b.txt"), "text");
     assertThat(code(engine(Map.of(), "--model_path", text.toString()))).isEqualTo(2);
     assertThat(log()).contains("b.txt is no GGUF file");

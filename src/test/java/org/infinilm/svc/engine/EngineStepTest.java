@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -102,6 +103,34 @@ class EngineStepTest {
     }
     assertThat(jobs).extracting(Job::cachedTokens).containsExactly(0, 80, 80, 80, 80, 80, 80, 80);
     assertThat(llama.computedTokens).isEqualTo(81 + 7);
+  }
+
+  /// A bias on a token that the model does not have makes the sampler fail.
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void whatGoesWrongWithOneRequestEndsThatRequestAlone(boolean pooled) throws Exception {
+    Engine e = engine(pooled, 4, 0);
+    Sampling broken =
+        new Sampling(
+            0,
+            1,
+            1,
+            0,
+            1,
+            List.of(),
+            true,
+            0,
+            new Sampling.Penalties(0, 0, 1, Map.of(100_000, 1.0)),
+            -1,
+            null);
+    Job good = submit(e, prompt(0, 10), 5);
+    Job bad = e.submit(prompt(20, 10), 5, broken).orElseThrow();
+    Job later = submit(e, prompt(40, 10), 5);
+    finish(e);
+    assertThat(last(good)).isEqualTo(new Job.Event.End("length", 5));
+    assertThat(last(bad)).isEqualTo(new Job.Event.Broken(Job.Why.FAILED));
+    assertThat(last(later)).isEqualTo(new Job.Event.End("length", 5));
+    assertThat(e.healthy()).isTrue();
   }
 
   @Test

@@ -12,6 +12,7 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// The engine's thread on cells without a model.
@@ -81,6 +82,21 @@ class EngineTest {
     List<Job.Event> short1 = all(submit(e, new int[] {96}, 50));
     assertThat(text(short1)).isEqualTo("tu");
     assertThat(short1.getLast()).isEqualTo(new Job.Event.End("stop", 3));
+  }
+
+  /// Letters follow each other: e, f, g, h, ...
+  @ParameterizedTest
+  @CsvSource({"0, e, stop", "2, e, stop", "3, efghij, length", "1, e, stop"})
+  void aStopTextEndsNoAnswerThatIsTooShort(int minTokens, String answer, String reason)
+      throws Exception {
+    Engine e = engine(new FakeLlama(256, VOCABULARY), true, 10);
+    e.start();
+    Sampling s =
+        new Sampling(
+            0, 1, 1, 0, 1, List.of("f"), true, minTokens, Sampling.Penalties.NONE, -1, null);
+    List<Job.Event> told = all(e.submit(new int[] {1, 2, 3}, 6, s).orElseThrow());
+    assertThat(text(told)).isEqualTo(answer);
+    assertThat(((Job.Event.End) told.getLast()).reason()).isEqualTo(reason);
   }
 
   @ParameterizedTest

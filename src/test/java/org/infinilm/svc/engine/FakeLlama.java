@@ -29,7 +29,7 @@ final class FakeLlama implements Llama {
         }
 
         @Override
-        public int[] tokenize(String text, boolean special) {
+        public int[] tokenize(String text, boolean special, boolean control) {
           return text.chars().map(c -> c - 'a').toArray();
         }
 

@@ -15,7 +15,7 @@ record FakeVocabulary(byte[][] pieces) implements Vocabulary {
   }
 
   @Override
-  public int[] tokenize(String text, boolean special) {
+  public int[] tokenize(String text, boolean special, boolean control) {
     return new int[0];
   }
 

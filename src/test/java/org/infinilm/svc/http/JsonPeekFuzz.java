@@ -181,6 +181,70 @@ class JsonPeekFuzz {
     }
   }
 
+  /// Objects that begin alike are read on behind what they have in common; byte by byte, where that
+  /// never happens, they say the same.
+  @Test
+  void objectsThatBeginAlikeSayWhatTheirBytesSay() {
+    String[] begins = {
+      "{\"role\":\"user\",\"content\":",
+      "{\"role\":\"assistant\",\"content\":",
+      "{\"role\": \"user\", \"content\": ",
+      "{\"content\":",
+      "{\"type\":\"text\",\"text\":",
+      "{\"type\":\"function_call_output\",\"output\":",
+      "{\"odd\":\"user\",\"content\":",
+      "{\"role\":\"r\\u006fle\",\"name\":",
+      "{\"role\":null,\"content\":",
+      "{\"role\":\"user\",\"tool_calls\":",
+      "{\"tool_call_id\":\"" + "x".repeat(60) + "\",\"content\":"
+    };
+    String[] values = {
+      "\"plain\"",
+      "\"\"",
+      "\"a\\n\\\"b\"",
+      "\"日本\"",
+      "\"data:image/png;base64,AA\"",
+      "null",
+      "[",
+      "{",
+      "1",
+      "\"open"
+    };
+    String[] ends = {
+      "},", "},", "}", "},{", ",\"content\":\"more\"},", ",\"name\":\"n\"}, ", "]", "]},"
+    };
+    String[] tops = {"messages", "input", "system", "tools", "prompt"};
+    for (int round = 0; round < 20_000; round++) {
+      StringBuilder b = new StringBuilder("{");
+      for (int top = random.nextInt(1, 4); top > 0; top--) {
+        b.append('"').append(tops[random.nextInt(tops.length)]).append("\":[");
+        int few = random.nextInt(1, begins.length);
+        for (int k = random.nextInt(8); k > 0; k--) {
+          boolean usual = random.nextInt(5) > 0;
+          b.append(begins[usual ? few : random.nextInt(begins.length)]);
+          b.append(values[usual ? 0 : random.nextInt(values.length)]);
+          b.append(ends[usual ? 0 : random.nextInt(ends.length)]);
+        }
+        b.append("{}],");
+      }
+      byte[] body = b.append("\"model\":\"m\"}").toString().getBytes(UTF_8);
+      if (random.nextInt(4) == 0) {
+        body[random.nextInt(body.length)] = (byte) random.nextInt(128);
+      }
+      for (Look look : Look.values()) {
+        JsonPeek whole = new JsonPeek(look, true);
+        whole.feed(body, 0, body.length);
+        JsonPeek bytes = new JsonPeek(look, true);
+        for (int k = 0; k < body.length; k++) {
+          bytes.feed(body, k, k + 1);
+        }
+        assertThat(whole.peeked(body.length))
+            .as(new String(body, UTF_8))
+            .isEqualTo(bytes.peeked(body.length));
+      }
+    }
+  }
+
   private Peeked at(byte[] body) {
     return BodyPeek.at(pieces(body), null, null, Long.MAX_VALUE, Look.CHAT, true);
   }

@@ -38,6 +38,7 @@ class ProxyServerIT {
                 "127.0.0.1",
                 0,
                 1,
+                ProxyServer.Transport.named("auto"),
                 new ProxyServer.Limits(1 << 20, 1 << 24, 100, 0),
                 new ProxyServer.Times(s, s, 0, s, s, 0),
                 Cors.NONE),

@@ -11,6 +11,7 @@ import java.net.Socket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -42,6 +43,110 @@ class ServerIT {
       assertThat(new String(reply.body(), UTF_8))
           .isEqualTo("{\"b\":\"hé\",\"m\":\"POST\",\"p\":\"/x\",\"q\":[\"1\",\"b c\"]}");
       assertThat(reply.headers().get("Content-Type")).isEqualTo("application/json");
+    }
+  }
+
+  /// Reads the status line of the answer to a request.
+  private static String asked(Socket s, String request) throws IOException {
+    s.setSoTimeout(10_000);
+    s.getOutputStream().write(request.getBytes(UTF_8));
+    s.getOutputStream().flush();
+    StringBuilder line = new StringBuilder();
+    for (int b = s.getInputStream().read(); b >= 0 && b != '\n'; b = s.getInputStream().read()) {
+      line.append((char) b);
+    }
+    return line.toString().strip();
+  }
+
+  @Test
+  void whoComesToAFullServerTakesThePlaceOfTheLongestIdle() throws Exception {
+    Server.Options few = Server.Options.at("127.0.0.1", 0).maxConnections(4);
+    List<Socket> idle = new ArrayList<>();
+    try (Server s = Server.start(few, r -> Response.empty(204));
+        Socket regular = new Socket("127.0.0.1", s.port())) {
+      String get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+      assertThat(asked(regular, get)).isEqualTo("HTTP/1.1 204 No Content");
+      for (int k = 0; k < 12; k++) {
+        idle.add(new Socket("127.0.0.1", s.port()));
+      }
+      try (Socket late = new Socket("127.0.0.1", s.port())) {
+        assertThat(asked(late, get)).isEqualTo("HTTP/1.1 204 No Content");
+      }
+    } finally {
+      for (Socket c : idle) {
+        c.close();
+      }
+    }
+  }
+
+  @Test
+  void largeBodiesAreBoundedTogetherAndSmallOnesGetThrough() throws Exception {
+    int large = 1 << 20;
+    List<Socket> open = new ArrayList<>();
+    try (Server s =
+        Server.start(Server.Options.at("127.0.0.1", 0).maxBody(large), r -> Response.empty(204))) {
+      String head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ";
+      List<String> refused = Collections.synchronizedList(new ArrayList<>());
+      for (int k = 0; k < 24; k++) {
+        Socket c = new Socket("127.0.0.1", s.port());
+        open.add(c);
+        c.getOutputStream().write((head + large + "\r\n\r\n").getBytes(UTF_8));
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                c.getOutputStream().write(new byte[large - 1]);
+                int first = c.getInputStream().read();
+                if (first >= 0) {
+                  refused.add(new String(c.getInputStream().readNBytes(11), UTF_8));
+                }
+              } catch (IOException reset) {
+                refused.add("TTP/1.1 503");
+              }
+            });
+      }
+      await().until(() -> refused.size() >= 7);
+      assertThat(refused).containsOnly("TTP/1.1 503");
+      try (Socket small = new Socket("127.0.0.1", s.port())) {
+        assertThat(asked(small, head + "3\r\n\r\nabc")).isEqualTo("HTTP/1.1 204 No Content");
+      }
+      for (Socket c : open) {
+        c.close();
+      }
+      await()
+          .until(() -> {
+            try (Socket again = new Socket("127.0.0.1", s.port())) {
+              String body = head + large + "\r\n\r\n" + "x".repeat(large);
+              return asked(again, body).equals("HTTP/1.1 204 No Content");
+            } catch (IOException refusedStill) {
+              return false;
+            }
+          });
+    }
+  }
+
+  @Test
+  void whoReadsNothingOfAStreamIsDropped() throws Exception {
+    AtomicBoolean dropped = new AtomicBoolean();
+    Handler endless =
+        r ->
+            Response.stream(
+                200,
+                Headers.NONE,
+                sink -> {
+                  try {
+                    while (true) {
+                      sink.write(new byte[1 << 20]);
+                    }
+                  } catch (IOException gone) {
+                    dropped.set(true);
+                    throw gone;
+                  }
+                });
+    Server.Options impatient = Server.Options.at("127.0.0.1", 0).stall(Duration.ofMillis(300));
+    try (Server s = Server.start(impatient, endless);
+        Socket deaf = new Socket("127.0.0.1", s.port())) {
+      deaf.getOutputStream().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n".getBytes(UTF_8));
+      await().untilTrue(dropped);
     }
   }
 

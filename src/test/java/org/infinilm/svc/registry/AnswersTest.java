@@ -183,7 +183,7 @@ class AnswersTest {
     Answers.Listing list = Answers.services(many, at(1));
     assertThat(list.isSmall()).isFalse();
     java.io.ByteArrayOutputStream pieces = new java.io.ByteArrayOutputStream();
-    list.writeTo(pieces::writeBytes);
+    list.writeTo(1000, pieces::writeBytes);
     assertThat(pieces.toByteArray()).isEqualTo(list.bytes());
     assertThat(Answers.services(List.of(), at(1)).isSmall()).isTrue();
   }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.math.BigInteger;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BodiesTest {
   private static final String GOOD =
@@ -84,6 +86,16 @@ class BodiesTest {
         Arguments.of(good("url", "\"file:///etc/passwd\""), 422, "url:"),
         Arguments.of(good("url", "\"http://u:p@h/\""), 422, "url:"),
         Arguments.of(good("url", "\"h:1\""), 422, "url:"),
+        Arguments.of(good("url", "\"http://x:99999\""), 422, "url:"),
+        Arguments.of(good("url", "\"http://x:-1\""), 422, "url:"),
+        Arguments.of(good("url", "\"http://x:80:80\""), 422, "url:"),
+        Arguments.of(good("host", "\"%\""), 422, "host:"),
+        Arguments.of(good("host", "\"[[\""), 422, "host:"),
+        Arguments.of(good("host", "\"[::1\""), 422, "host:"),
+        Arguments.of(good("host", "\"...\""), 422, "host:"),
+        Arguments.of(good("host", "\"-\""), 422, "host:"),
+        Arguments.of(good("host", "\"a%b\""), 422, "host:"),
+        Arguments.of(metadata("{\"x\":[" + "{},".repeat(30_000) + "{}]}"), 413, "too many values"),
         Arguments.of(good("status", "true"), 422, "status: true"),
         Arguments.of(metadata("null"), 422, "metadata: null (expected: an object)"),
         Arguments.of(metadata("[]"), 422, "metadata: an array"),
@@ -94,6 +106,27 @@ class BodiesTest {
         Arguments.of(metadata("{\"a\":1,\"a\":2}"), 400, "not JSON"),
         Arguments.of(with("weight", "-1"), 422, "weight: -1"),
         Arguments.of(with("weight", "\"2\""), 422, "weight: a string"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"::1", "[2001:db8::1]", "my_container", "10.0.0.1", "a.b-c"})
+  void hostsOfEveryKindAreTaken(String host) throws Refused {
+    byte[] body = bytes(good("host", "\"" + host + "\""));
+    assertThat(Bodies.registration(body).host()).isEqualTo(host);
+  }
+
+  @Test
+  void whatIsNoJsonIsSaidWithItsPlaceAndWithoutNamesOfOurs() {
+    assertThatThrownBy(() -> Bodies.registration(bytes("{\n} {}")))
+        .hasMessageContaining("line 2, column")
+        .hasMessageNotContaining("com.")
+        .hasMessageNotContaining("Jackson");
+  }
+
+  @Test
+  void aHeartbeatThatIsABombIsOneWithoutABody() {
+    String bomb = "{\"status\":\"draining\",\"x\":[" + "{},".repeat(30_000) + "{}]}";
+    assertThat(Bodies.heartbeat("a", bytes(bomb)).status()).isNull();
   }
 
   @ParameterizedTest

@@ -579,6 +579,39 @@ class RegistryIT {
   }
 
   @Test
+  void readersThatDoNotReadHoldUpNobody() throws Exception {
+    Map<String, Object> large = Map.of("type", "openai-api", "text", "x".repeat(3000));
+    for (int k = 0; k < 600; k++) {
+      client.register(
+          new Registration(
+              "n" + k, "127.0.0.1", 1, "h", "http://127.0.0.1:1", "running", large, 1));
+    }
+    List<java.net.Socket> readers = new java.util.ArrayList<>();
+    try {
+      for (int k = 0; k < 120; k++) {
+        java.net.Socket s = new java.net.Socket();
+        s.setReceiveBufferSize(4096);
+        s.connect(new java.net.InetSocketAddress("127.0.0.1", registry.port()));
+        String target = k % 2 == 0 ? "/watch?since=" : "/services";
+        s.getOutputStream()
+            .write(
+                ("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+                    .getBytes(StandardCharsets.UTF_8));
+        readers.add(s);
+      }
+      assertThat(client.heartbeat("n1", null)).isTrue();
+      assertThat(client.services()).hasSizeGreaterThanOrEqualTo(600);
+    } finally {
+      for (java.net.Socket s : readers) {
+        s.close();
+      }
+      for (int k = 0; k < 600; k++) {
+        client.unregister("n" + k);
+      }
+    }
+  }
+
+  @Test
   void drainTakesTheWholeInstanceOutWhereNoBabysitterAnswers() throws Exception {
     client.register(registration("x", 8101, "command"));
     client.register(registration("x-server", 8100, "openai-api"));

@@ -34,6 +34,6 @@ class RegistryProgramTest {
             "--health-timeout 5",
             "--cleanup-interval 60",
             "--host 0.0.0.0");
-    assertThat(RegistryProgram.TOKEN.env()).containsExactly("INFINI_REGISTRY_TOKEN");
+    assertThat(TokenKeys.TOKEN.env()).containsExactly("INFINI_REGISTRY_TOKEN");
   }
 }

@@ -39,7 +39,7 @@ class TableFuzz {
     }
 
     boolean isOf(@Nullable String other) {
-      return other == null || incarnation == null || incarnation.equals(other);
+      return other == null || other.equals(incarnation);
     }
   }
 
@@ -103,7 +103,14 @@ class TableFuzz {
   private void register(String name, String status, @Nullable String incarnation, double now) {
     Entry e =
         new Entry(name, "h", 1, "h", "http://h:1", status, Map.of("k", status), null, incarnation);
-    apply(new Event.Register(e), now);
+    Table.Step step = apply(new Event.Register(e), now);
+    Twin old = twins.get(name);
+    boolean refused =
+        old != null && !status.equals("running") && !old.isOf(incarnation) && old.healthy(now);
+    assertThat(step.holder() != null).isEqualTo(refused);
+    if (refused) {
+      return;
+    }
     Twin t = new Twin();
     t.status = status;
     t.incarnation = incarnation;
@@ -118,7 +125,11 @@ class TableFuzz {
     Twin t = twins.get(name);
     boolean mine = t != null && t.isOf(incarnation);
     assertThat(step.lease() != null).as(what).isEqualTo(mine);
-    boolean lives = t != null && t.fresh(now) && t.probe != Lease.Probe.UNHEALTHY;
+    boolean lives =
+        t != null
+            && t.fresh(now)
+            && t.probe != Lease.Probe.UNHEALTHY
+            && !t.status.equals("draining");
     assertThat(step.holder() != null).as(what).isEqualTo(t != null && !mine && lives);
     if (t != null && mine) {
       t.beat = now;

@@ -277,6 +277,41 @@ class TableTest {
   }
 
   @Test
+  void whoDoesNotServeYetTakesNoNameAwayFromWhoDoes() {
+    Table t = after(0, registerAs("A", 1));
+    Event loading =
+        new Event.Register(
+            new Entry("a", "h", 2, "h", "http://h:2", "loading", Map.of(), null, "B"));
+    Table.Step refused = t.apply(loading, at(1));
+    assertThat(refused.next()).isSameAs(t);
+    assertThat(refused.holder()).isNotNull();
+    assertThat(t.apply(loading, at(200)).holder()).as("the holder's lease is over").isNull();
+    Table ill = t.apply(new Event.Probed("a", lease(t, "a").serial(), false), at(2)).next();
+    assertThat(ill.apply(loading, at(3)).holder()).as("the holder is ill").isNull();
+    Table taken = t.apply(registerAs("B", 2), at(4)).next();
+    assertThat(lease(taken, "a").entry().port()).as("who serves takes it").isEqualTo(2);
+  }
+
+  @Test
+  void whoRegisteredWithoutAnIdentityIsAnotherForWhoHasOne() {
+    Table t = after(0, registerAs("A", 1), 1, register("a"));
+    assertThat(t.apply(new Event.Heartbeat("a", null, "A"), at(2)).holder()).isNotNull();
+    Table ill = t.apply(new Event.Probed("a", lease(t, "a").serial(), false), at(3)).next();
+    Table.Step asked = ill.apply(new Event.Heartbeat("a", null, "A"), at(4));
+    assertThat(asked.holder()).as("the dead entry is nobody's: register again").isNull();
+    assertThat(asked.lease()).isNull();
+    assertThat(t.apply(new Event.Heartbeat("a", null), at(5)).lease()).isNotNull();
+  }
+
+  @Test
+  void whoLeavesGivesItsNameToTheOther() {
+    Table t = after(0, registerAs("A", 1), 1, new Event.Heartbeat("a", "draining", "A"));
+    Table.Step other = t.apply(new Event.Heartbeat("a", null, "B"), at(2));
+    assertThat(other.lease()).isNull();
+    assertThat(other.holder()).isNull();
+  }
+
+  @Test
   void whenTheHolderIsDeadTheOtherIsToldToRegister() {
     Table t = after(0, registerAs("A", 1), 1, registerAs("B", 2));
     Table.Step stale = t.apply(new Event.Heartbeat("a", null, "A"), at(200));

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
@@ -95,6 +96,33 @@ class CircuitIT {
       assertThat(rig.chat().status()).isEqualTo(500);
     }
     assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  /// An instance with a small share of the requests, as one in slow start, gets each request that
+  /// fails everywhere all the same: it was out for minutes in a soak.
+  @Test
+  void whatFailsEverywhereTakesNobodyOutWhoGetsLittleElse() throws Exception {
+    ScriptedInstance.Reply reply = (r, n) -> r.contains("poison") ? BROKEN : Rig.OK;
+    ScriptedInstance few = new ScriptedInstance("few", ScriptedInstance.answering(reply));
+    ScriptedInstance most = new ScriptedInstance("most", ScriptedInstance.answering(reply));
+    rig.listed(few, Map.of("weight", 1));
+    rig.listed(most, Map.of("weight", 100));
+    rig.start();
+    String poison = Rig.post(Rig.CHAT, "", "{\"model\":\"m\",\"messages\":[],\"user\":\"poison\"}");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.send(poison).status()).isEqualTo(500);
+          for (int k = 0; k < 9; k++) {
+            assertThat(rig.chat().ok()).isTrue();
+          }
+          assertThat(state("few")).isEqualTo("routable");
+          return few.seen.stream().filter(r -> r.contains("poison")).count() > 2 * Outliers.LEAST;
+        });
+    await()
+        .during(Duration.ofSeconds(1))
+        .atMost(Rig.SOON)
+        .until(() -> state("few").equals("routable"));
   }
 
   /// C6: it went out and in once a second.

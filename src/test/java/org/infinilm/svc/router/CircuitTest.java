@@ -24,7 +24,7 @@ class CircuitTest {
   }
 
   /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier, `U` unasked, `N`
-  /// restarted; `+n` lets n seconds pass.
+  /// restarted, `F` failed; `+n` lets n seconds pass.
   private void play(String script) {
     for (String step : script.strip().split("\\s+")) {
       if (step.startsWith("+")) {
@@ -42,6 +42,7 @@ class CircuitTest {
               case 'O' -> Event.OUTLIER;
               case 'U' -> Event.UNASKED;
               case 'N' -> Event.RESTARTED;
+              case 'F' -> Event.FAILED;
               default -> throw new IllegalArgumentException(step);
             });
       }
@@ -106,7 +107,18 @@ class CircuitTest {
     "SSS N A, SLOW_START",
     "SSS N S, OPEN",
     "RRR N, OPEN",
+    "SSS R N, HALF_OPEN",
+    "SSS R N A, SLOW_START",
+    "SSS R N R, OPEN",
     "N, CLOSED",
+    // a failure that nobody disproved takes no one out, and on trial not the first time
+    "FFFFFF, CLOSED",
+    "SSS F +5, HALF_OPEN",
+    "SSS +5 F, HALF_OPEN",
+    "SSS +5 F A, SLOW_START",
+    "SSS +5 FF, OPEN",
+    "SSS +5 FS, OPEN",
+    "SSS +5 A FFF, SLOW_START",
     // slow start can fail
     "SSS +5 A SSS, OPEN",
     "SSS +5 A RRR, OPEN",
@@ -150,6 +162,23 @@ class CircuitTest {
     now = circuit.untilNanos();
     play("+0 A +10 +600 SSS");
     assertThat(pauseSeconds()).isEqualTo(5);
+  }
+
+  /// An instance that was killed time and again is not kept away for minutes for what its new
+  /// process answers.
+  @Test
+  void refusedConnectionsMakeALaterPauseLongerUpToACap() {
+    for (int k = 0; k < 10; k++) {
+      play("RRR");
+      assertThat(pauseSeconds()).isEqualTo(Math.min(8, 1 << k));
+      now = circuit.untilNanos();
+      see(Event.CONNECTED);
+    }
+    play("O");
+    assertThat(pauseSeconds()).isEqualTo(40);
+    now = circuit.untilNanos();
+    play("+0 A RRR");
+    assertThat(circuit.level()).as("what answers added is kept").isEqualTo(4);
   }
 
   @Test

@@ -26,6 +26,11 @@ class ForwardingTest {
     }
 
     @Override
+    public boolean isHttp10() {
+      return false;
+    }
+
+    @Override
     public String target() {
       return "/";
     }

@@ -94,6 +94,11 @@ class QuestionsTest {
           }
 
           @Override
+          public boolean isHttp10() {
+            return false;
+          }
+
+          @Override
           public String target() {
             return path;
           }

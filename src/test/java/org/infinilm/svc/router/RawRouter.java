@@ -39,6 +39,7 @@ final class RawRouter implements AutoCloseable {
     Map<String, String> all = new HashMap<>(flags);
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
+    all.put("transport", System.getProperty("infini.test.transport", "auto"));
     all.put("access_log", "false");
     router =
         new Router(

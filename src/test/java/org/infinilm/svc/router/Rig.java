@@ -94,6 +94,7 @@ final class Rig implements AutoCloseable {
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
     all.put("access_log", "false");
+    all.put("transport", System.getProperty("infini.test.transport", "auto"));
     all.put("health_interval", "0.5");
     all.put("registry_sync_interval", "0.1");
     if (fixed.isEmpty()) {

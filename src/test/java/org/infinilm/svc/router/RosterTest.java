@@ -356,6 +356,24 @@ class RosterTest {
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
   }
 
+  /// Killed with requests on it, whose second instances answered them: its new process sat out the
+  /// pause of the one that died, up to two minutes.
+  @Test
+  void whoDiedWithRequestsOnItIsTriedAsSoonAsItsPortAnswersAgain() {
+    table(0, ok("a"), ok("b"), ok("c"));
+    for (int k = 0; k < 6; k++) {
+      strike("a", 1 + k);
+      saw("a", Event.ANSWERED, 1 + k);
+    }
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    roster.down("a", "it refuses", false, false, 10 * SECOND, 0.5);
+    assertThat(roster.up("a", 0.01, false, 11 * SECOND, 0.5)).isFalse();
+    assertThat(state("a")).as("its babysitter alone answers").isEqualTo(State.EJECTED);
+    roster.down("a", "it refuses", false, false, 12 * SECOND, 0.5);
+    assertThat(roster.up("a", 0.01, true, 13 * SECOND, 0.5)).isTrue();
+    assertThat(state("a")).isEqualTo(State.TRIAL);
+  }
+
   @Test
   void refusalsThatTheProberSeesCountWithThoseOfRequests() {
     table(0, ok("a"));

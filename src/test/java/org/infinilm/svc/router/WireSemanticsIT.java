@@ -51,6 +51,16 @@ class WireSemanticsIT {
         .allSatisfy(r -> assertThat(r).doesNotContainIgnoringCase("\r\nte:"));
   }
 
+  /// RFC 9110 section 7.6.3: the version is that of the message that was received.
+  @Test
+  void viaSaysInWhichVersionTheRequestCame() throws Exception {
+    route("", (r, s) -> RawInstance.write(s, OK));
+    router.raw("GET /v1/x HTTP/1.0\r\nVia: 1.1 one\r\n\r\n");
+    router.raw("GET /v1/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assertThat(instance.seen.get(0)).containsPattern("\r\n(?i:via): 1\\.1 one, 1\\.0 infini-");
+    assertThat(instance.seen.get(1)).containsPattern("\r\n(?i:via): 1\\.1 infini-");
+  }
+
   /// Bytes from 0x80 on in values are opaque (RFC 9110 section 5.5): they pass as they came.
   @Test
   void valuesPassByteForByte() throws Exception {
