@@ -21,6 +21,9 @@ final class Attempt implements UpstreamEvents {
   /// What the exchange hears of its attempt; nothing comes after [#over] or [#failed], nor after
   /// [Attempt#giveUp].
   interface Owner {
+    /// What the instance showed, before the event that shows it.
+    void saw(Sight sight);
+
     void answered(ResponseHead head);
 
     void body(ByteBuf slice);
@@ -208,7 +211,9 @@ final class Attempt implements UpstreamEvents {
   }
 
   private void saw(Sight s) {
-    plane.instances().saw(instance, suspicious ? s.ofSuspicious() : s);
+    Sight seen = suspicious ? s.ofSuspicious() : s;
+    plane.instances().saw(instance, seen);
+    owner.saw(seen);
   }
 
   /// It answers, and goes on or is done with it.

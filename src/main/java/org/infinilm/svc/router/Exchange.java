@@ -164,6 +164,11 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   }
 
   @Override
+  public void saw(Sight sight) {
+    retries.saw(current().instance(), sight);
+  }
+
+  @Override
   public void answered(ResponseHead head) {
     Instance i = current().instance();
     if (retries.mayPutAside(question, head.status())

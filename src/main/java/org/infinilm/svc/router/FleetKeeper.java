@@ -235,7 +235,7 @@ final class FleetKeeper implements AutoCloseable {
           case DISPROVED -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
           case CLOSED, BAD_ANSWER, SERVER_ERROR -> Event.FAILED;
-          case FAILED_AGAIN, BUSY -> Event.TIME;
+          case FAILED_AGAIN, SHARED, BUSY -> Event.TIME;
         };
     if (event == Event.REFUSED) {
       addresses.doubt(e.known);

@@ -75,7 +75,8 @@ final class OutlierWatch {
                 e.known.cacheType() + "/" + Seating.tier(e.known.metadata()),
                 e.models(),
                 s.goodOnes() - m.goodBefore,
-                s.badOnes() - m.badBefore,
+                // some of an earlier window may have been taken back
+                Math.max(0, s.badOnes() - m.badBefore),
                 pace(s).since(m.paceBefore),
                 m.wasLate);
         m.late = sample.pace().late();

@@ -44,6 +44,10 @@ final class Retries {
   private final Account account;
   private List<Try> tried = List.of();
   private List<Instance> suspects = List.of();
+
+  /// The instance for which a failure of this request was counted.
+  private @Nullable Instance blamed;
+
   private @Nullable ApiError first;
   private int counted;
   private int vainConnects;
@@ -302,6 +306,21 @@ final class Retries {
   /// Whether an instance that was asked has failed on it in a way that may be the request's fault.
   boolean suspicious() {
     return !suspects.isEmpty();
+  }
+
+  /// What an instance showed: once the request has failed on a second one, nobody is to blame.
+  void saw(Instance i, Sight sight) {
+    switch (sight) {
+      case CLOSED, BAD_ANSWER, SERVER_ERROR -> blamed = i;
+      case FAILED_AGAIN -> {
+        Instance b = blamed;
+        if (b != null) {
+          blamed = null;
+          plane.instances().saw(b, Sight.SHARED);
+        }
+      }
+      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, SHARED, DISPROVED, BUSY -> {}
+    }
   }
 
   /// A peer answered what others had failed on.

@@ -23,6 +23,8 @@ enum Sight {
   /// It failed, in one of these ways, a request on which another had failed before: more likely the
   /// request's fault, and told to whoever is asked last more than to others.
   FAILED_AGAIN,
+  /// A request on which it failed has failed elsewhere too: what was counted is taken back.
+  SHARED,
   /// A peer answered a request on which this instance had failed: the fault is its own.
   DISPROVED,
   /// 429, or 503 with Retry-After: not now.
@@ -32,7 +34,7 @@ enum Sight {
   Sight ofSuspicious() {
     return switch (this) {
       case CLOSED, BAD_ANSWER, SERVER_ERROR -> FAILED_AGAIN;
-      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, FAILED_AGAIN, DISPROVED, BUSY -> this;
+      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, FAILED_AGAIN, SHARED, DISPROVED, BUSY -> this;
     };
   }
 

@@ -134,6 +134,11 @@ final class Slot {
     cells.incrementAndGet(BAD);
   }
 
+  /// Takes one back.
+  void notBad() {
+    cells.decrementAndGet(BAD);
+  }
+
   /// Adds the time to the first byte of a stream.
   ///
   /// @param work how much it was asked for, in any unit

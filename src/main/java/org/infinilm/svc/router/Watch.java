@@ -8,8 +8,9 @@ import org.infinilm.svc.fleet.Instance;
  * An answer of an instance that nothing is wrong with costs two additions and two reads. A 5xx, a
  * close and a broken answer may be the request's fault: they are counted, and become a strike when a
  * peer answers the same request (DISPROVED). Those of a request on which another has failed before
- * are not counted: an instance with a small share of the requests gets as many of these as the
- * others, and would look worse for it.
+ * are not counted, and what was counted for the first is taken back: an instance with a small share
+ * of the requests gets as many of these as the others, and the home of a key gets them first; both
+ * would look worse for it.
  */
 final class Watch implements Plane.InstanceWatch {
   private static final long BUSY_NANOS = 1_000_000_000L;
@@ -49,6 +50,7 @@ final class Watch implements Plane.InstanceWatch {
         }
       }
       case FAILED_AGAIN -> s.failed();
+      case SHARED -> s.notBad();
       case REFUSED, UNREACHABLE -> {
         s.bad();
         s.failed();

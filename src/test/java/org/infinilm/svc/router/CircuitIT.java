@@ -125,6 +125,32 @@ class CircuitIT {
         .until(() -> state("few").equals("routable"));
   }
 
+  /// The home of a session key is asked first with all that its client sends.
+  @Test
+  void whatFailsEverywhereDoesNotTakeTheHomeOfItsKeyOut() throws Exception {
+    ScriptedInstance.Reply reply = (r, n) -> r.contains("poison") ? BROKEN : Rig.OK;
+    rig.answering("a", reply);
+    rig.answering("b", reply);
+    rig.start();
+    String poison =
+        Rig.post(
+            Rig.CHAT,
+            "",
+            "{\"model\":\"m\",\"messages\":[],\"prompt_cache_key\":\"s\",\"user\":\"poison\"}");
+    for (int round = 0; round < 40; round++) {
+      assertThat(rig.send(poison).status()).isEqualTo(500);
+      for (int k = 0; k < 4; k++) {
+        assertThat(rig.chat().ok()).isTrue();
+      }
+    }
+    await().during(Duration.ofSeconds(1)).atMost(Rig.SOON).until(() -> rig.health().equals("2/2"));
+    long bad = 0;
+    for (ScriptedInstance i : rig.instances) {
+      bad += i.seen.stream().filter(r -> r.contains("poison")).count();
+    }
+    assertThat(bad).as("it was tried elsewhere").isGreaterThan(40 + Outliers.LEAST);
+  }
+
   /// C6: it went out and in once a second.
   @Test
   void aDeadPortBehindAHealthyBabysitterStaysOutAndComesBackByItself() throws Exception {
