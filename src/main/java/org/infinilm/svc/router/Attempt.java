@@ -221,7 +221,7 @@ final class Attempt implements UpstreamEvents {
     Sight s = speaks;
     if (s != null) {
       speaks = null;
-      plane.instances().saw(instance, s);
+      saw(s);
     }
   }
 

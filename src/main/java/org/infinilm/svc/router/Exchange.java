@@ -176,9 +176,6 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
             retries.besides(i, question, fleet()), who -> retries.pay(question, i, head, who))) {
       return;
     }
-    if (head.status() < 400) {
-      retries.answeredElsewhere();
-    }
     reply.hold(head);
   }
 

@@ -308,7 +308,8 @@ final class Retries {
     return !suspects.isEmpty();
   }
 
-  /// What an instance showed: once the request has failed on a second one, nobody is to blame.
+  /// What an instance showed: once the request has failed on a second one, nobody is to blame, and
+  /// once one has answered it, those that had failed.
   void saw(Instance i, Sight sight) {
     switch (sight) {
       case CLOSED, BAD_ANSWER, SERVER_ERROR -> blamed = i;
@@ -319,12 +320,12 @@ final class Retries {
           plane.instances().saw(b, Sight.SHARED);
         }
       }
-      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, SHARED, DISPROVED, BUSY -> {}
+      case ANSWERED -> answeredElsewhere();
+      case DECLINED, REFUSED, UNREACHABLE, SHARED, DISPROVED, BUSY -> {}
     }
   }
 
-  /// A peer answered what others had failed on.
-  void answeredElsewhere() {
+  private void answeredElsewhere() {
     for (Instance s : suspects) {
       plane.instances().saw(s, Sight.DISPROVED);
     }

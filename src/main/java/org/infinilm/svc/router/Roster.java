@@ -381,6 +381,7 @@ final class Roster {
       e.circuitFailure =
           switch (event) {
             case STRIKE -> "it failed requests that others answered";
+            case FAILED -> "it failed its trial";
             case OUTLIER -> "it serves far worse than its peers";
             default -> "connections failed";
           };

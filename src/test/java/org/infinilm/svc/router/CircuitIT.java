@@ -21,6 +21,9 @@ class CircuitIT {
   private static final String BROKEN =
       "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
 
+  private static final String STREAM_HEAD =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
   private Rig rig;
 
   @BeforeEach
@@ -149,6 +152,34 @@ class CircuitIT {
       bad += i.seen.stream().filter(r -> r.contains("poison")).count();
     }
     assertThat(bad).as("it was tried elsewhere").isGreaterThan(40 + Outliers.LEAST);
+  }
+
+  /// A head proves nothing: whoever breaks each of its answers made a good peer look broken, which
+  /// had refused what fails everywhere.
+  @Test
+  void anAnswerThatBreaksDisprovesNobody() throws Exception {
+    ScriptedInstance a =
+        rig.instance(
+            "a",
+            (self, t) -> {
+              self.take(t);
+              t.say(STREAM_HEAD);
+              t.say("9\r\ndata: 1\n\n\r\n");
+              t.reset();
+            });
+    rig.answering("b", (r, n) -> BROKEN);
+    rig.start();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.send(Rig.post(Rig.CHAT, "", Rig.STREAM));
+          return a.seen.size() > 20;
+        });
+    for (JsonNode s : rig.get("/services").path("services")) {
+      if (s.path("name").asText().equals("b")) {
+        assertThat(s.path("error_count").asInt()).isZero();
+      }
+    }
   }
 
   /// C6: it went out and in once a second.
