@@ -57,7 +57,8 @@ record Circuit(
     CONNECTED,
     /// It succeeds far less often than its peers.
     OUTLIER,
-    /// It was gone and is there again: what it answered before may be over.
+    /// Its probes failed and now do not: where its port refused meanwhile, it is another process,
+    /// and what it answered before may be over.
     RESTARTED,
     /// Its trial was offered for long, and nobody took it.
     UNASKED,
@@ -138,7 +139,7 @@ record Circuit(
     boolean over = now - untilNanos >= 0;
     return switch (e) {
       case TIME -> !hard && over ? tried(now) : this;
-      case RESTARTED -> hard && strikes == 0 ? this : tried(now);
+      case RESTARTED -> hard && strikes > 0 ? tried(now) : this;
       case CONNECTED -> hard && over ? (strikes > 0 ? tried(now) : started(now, rules)) : this;
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->

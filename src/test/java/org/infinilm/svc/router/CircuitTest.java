@@ -102,13 +102,14 @@ class CircuitTest {
     // a trial that failed says less than three requests that others answered: 20 s at most
     "SSS +5 S +10 S +20 S +19, OPEN",
     "SSS +5 S +10 S +20 S +20, HALF_OPEN",
-    // who was gone and is back is tried at once
-    "SSS N, HALF_OPEN",
-    "SSS N A, SLOW_START",
-    "SSS N S, OPEN",
+    // who was gone, port and all, and is back is tried at once; a probe that failed alone says
+    // little
+    "SSS N, OPEN",
+    "SSS +4 N, OPEN",
     "RRR N, OPEN",
     "SSS R N, HALF_OPEN",
     "SSS R N A, SLOW_START",
+    "SSS R N S, OPEN",
     "SSS R N R, OPEN",
     "N, CLOSED",
     // a failure that nobody disproved takes no one out, and on trial not the first time

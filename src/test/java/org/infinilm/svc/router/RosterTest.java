@@ -122,7 +122,12 @@ class RosterTest {
       saw("a", Event.STRIKE, 1);
     }
     down("a");
-    assertThat(state("a")).isEqualTo(State.EJECTED);
+    up("a", 0.1);
+    assertThat(state("a"))
+        .as("a probe that fails while the port answers shortens nothing")
+        .isEqualTo(State.EJECTED);
+    saw("a", Event.REFUSED, 1);
+    down("a");
     up("a", 0.1);
     assertThat(state("a")).isEqualTo(State.TRIAL);
   }
