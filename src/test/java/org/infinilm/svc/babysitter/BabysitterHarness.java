@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
 import org.awaitility.Awaitility;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Client;
@@ -27,6 +28,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A babysitter of [FakeBackend] on ports of its own, in this JVM or as a process.
 abstract class BabysitterHarness {
+  private static final int LEAST_PORT = 10_000;
+  private static final int MOST_PORT = 32_000;
+
   static final String JAVA = System.getProperty("java.home") + "/bin/java";
   private static final String CLASSES =
       System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
@@ -184,15 +188,15 @@ abstract class BabysitterHarness {
     return out;
   }
 
-  static int twoFreePorts() throws IOException {
-    while (true) {
-      try (ServerSocket first = new ServerSocket(0)) {
-        int p = first.getLocalPort();
-        if (p < Settings.MAX_PORT && isFree(p + 1)) {
-          return p;
-        }
-      }
+  /// Below the ports that systems hand out by themselves: a program that is started on them needs a
+  /// while, in which nobody else's connection may take one.
+  static int twoFreePorts() {
+    RandomGenerator random = RandomGenerator.getDefault();
+    int p = random.nextInt(LEAST_PORT, MOST_PORT);
+    while (!isFree(p) || !isFree(p + 1)) {
+      p = random.nextInt(LEAST_PORT, MOST_PORT);
     }
+    return p;
   }
 
   static boolean isFree(int p) {

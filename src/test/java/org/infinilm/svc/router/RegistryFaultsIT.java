@@ -91,7 +91,7 @@ class RegistryFaultsIT {
     await().atMost(Rig.SOON).until(() -> rig.health().equals("0/0"));
     Said said = rig.chat();
     assertThat(said.status()).isEqualTo(503);
-    assertThat(rig.decision().path("outcome").asText()).isEqualTo("rejected");
+    rig.outcome("rejected");
   }
 
   @Test
