@@ -26,7 +26,7 @@ public final class DownProgram {
       Key.text(
           "pid_folder",
           null,
-          "End what launch_all_rust.sh noted in this folder instead, as its" + " scripts do.");
+          "End what launch_all_rust.sh noted in this folder instead, as its scripts do.");
   private static final Key<Duration> GRACE =
       Key.seconds(
           "grace",

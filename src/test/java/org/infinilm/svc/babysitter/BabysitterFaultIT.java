@@ -301,13 +301,16 @@ class BabysitterFaultIT extends BabysitterHarness {
     assertThat(http.get(own, Duration.ofSeconds(5)).status()).isEqualTo(200);
   }
 
+  private static RegistryServer realRegistry() throws IOException {
+    return RegistryServer.start(
+        RegistryServer.Options.at(0).probes(Duration.ofMillis(200), Duration.ofSeconds(1)),
+        Ticker.SYSTEM,
+        new Random(1));
+  }
+
   @Test
   void aRollingReplacementUnderOneNameLeavesNoGapAndADeadOneIsReplaced() throws Exception {
-    try (RegistryServer registry =
-        RegistryServer.start(
-            RegistryServer.Options.at(0).probes(Duration.ofMillis(200), Duration.ofSeconds(1)),
-            Ticker.SYSTEM,
-            new Random(1))) {
+    try (RegistryServer registry = realRegistry()) {
       String url = "http://127.0.0.1:" + registry.port();
       RegistryClient table = new RegistryClient(http, URI.create(url), null);
       List<String> keys =
@@ -347,11 +350,7 @@ class BabysitterFaultIT extends BabysitterHarness {
 
   @Test
   void aReplacementThatStillLoadsTakesNothingFromTheOneThatServes() throws Exception {
-    try (RegistryServer registry =
-        RegistryServer.start(
-            RegistryServer.Options.at(0).probes(Duration.ofMillis(200), Duration.ofSeconds(1)),
-            Ticker.SYSTEM,
-            new Random(1))) {
+    try (RegistryServer registry = realRegistry()) {
       String url = "http://127.0.0.1:" + registry.port();
       RegistryClient table = new RegistryClient(http, URI.create(url), null);
       List<String> keys = List.of("drain_timeout = 1", "health_interval = 0.2");

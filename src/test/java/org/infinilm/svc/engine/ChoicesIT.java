@@ -3,10 +3,8 @@ package org.infinilm.svc.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -14,8 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import org.infinilm.svc.http.Client;
-import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -26,7 +22,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Several answers to one prompt.
 class ChoicesIT {
-  private static final Duration SOON = Duration.ofSeconds(60);
   private static final int TOKENS = 12;
 
   @TempDir Path folder;
@@ -104,24 +99,6 @@ class ChoicesIT {
   }
 
   private String streamed(Map<String, Object> body) throws Exception {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    engine.client().stream(
-        "POST",
-        engine.uri("/v1/chat/completions"),
-        Headers.NONE,
-        Json.bytes(body),
-        SOON,
-        new Client.Listener() {
-          @Override
-          public void head(int status, Headers headers) {
-            assertThat(status).isEqualTo(200);
-          }
-
-          @Override
-          public void piece(byte[] piece) {
-            out.writeBytes(piece);
-          }
-        });
-    return out.toString(StandardCharsets.UTF_8);
+    return ServedEngine.stream(engine.client(), engine.uri("/v1/chat/completions"), body);
   }
 }

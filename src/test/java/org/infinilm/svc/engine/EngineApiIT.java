@@ -96,27 +96,10 @@ class EngineApiIT {
   /// The events of a stream; the answer's text and tokens put together.
   private static JsonNode streamed(String path, Map<String, Object> body) throws Exception {
     body.put("stream", true);
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    CLIENT.stream(
-        "POST",
-        uri(path),
-        Headers.NONE,
-        Json.bytes(body),
-        SOON,
-        new Client.Listener() {
-          @Override
-          public void head(int status, Headers headers) {
-            assertThat(status).isEqualTo(200);
-          }
-
-          @Override
-          public void piece(byte[] piece) {
-            out.writeBytes(piece);
-          }
-        });
+    String events = ServedEngine.stream(CLIENT, uri(path), body);
     StringBuilder text = new StringBuilder();
     List<Object> content = new java.util.ArrayList<>();
-    for (String event : out.toString(StandardCharsets.UTF_8).split("\n\n")) {
+    for (String event : events.split("\n\n")) {
       if (event.startsWith("data: {")) {
         JsonNode c =
             Json.tree(event.substring(6).getBytes(StandardCharsets.UTF_8)).path("choices").path(0);

@@ -3,12 +3,14 @@ package org.infinilm.svc.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
@@ -36,6 +38,29 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
     Client.Reply reply = client.post(uri(path), body, SOON);
     assertThat(reply.status()).as(new String(reply.body(), StandardCharsets.UTF_8)).isEqualTo(200);
     return Json.tree(reply.body());
+  }
+
+  /// The whole text of an answer in events; anything but 200 fails.
+  static String stream(Client client, URI to, Map<String, ?> body) throws Exception {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    client.stream(
+        "POST",
+        to,
+        Headers.NONE,
+        Json.bytes(body),
+        SOON,
+        new Client.Listener() {
+          @Override
+          public void head(int status, Headers headers) {
+            assertThat(status).isEqualTo(200);
+          }
+
+          @Override
+          public void piece(byte[] piece) {
+            out.writeBytes(piece);
+          }
+        });
+    return out.toString(StandardCharsets.UTF_8);
   }
 
   int status(String path, Map<String, ?> body) throws Exception {
