@@ -168,7 +168,8 @@ final class InboundRequest implements Inbound {
         h.set(HttpHeaderNames.CONTENT_LENGTH, 0);
       }
     } else if (h.contains(HttpHeaderNames.TRANSFER_ENCODING)
-        || !h.contains(HttpHeaderNames.CONTENT_LENGTH)) {
+        || !h.contains(HttpHeaderNames.CONTENT_LENGTH)
+        || patch.dropped().contains("content-length")) {
       h.remove(HttpHeaderNames.CONTENT_LENGTH);
       if (http11) {
         h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);

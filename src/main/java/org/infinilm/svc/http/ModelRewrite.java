@@ -8,12 +8,13 @@ import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Puts another model into a body, for aliases: a JSON object's top-level `model`, or the field of
 /// multipart/form-data; every other byte stays as it came, and where it lay. Only what a coding hid
-/// takes memory of its own. Stateless; on any thread.
+/// takes memory of its own. Stateless but for [Passing]; on any thread.
 public final class ModelRewrite {
   private static final int WINDOW = 16 << 10;
   private static final int LEAST_CHUNK = 4 << 10;
@@ -33,6 +34,24 @@ public final class ModelRewrite {
       body.release();
       room.giveBack(roomBytes);
     }
+  }
+
+  /// An answer's body on its way through. Event-loop confined.
+  public interface Passing {
+    /// What goes on instead of a piece, which it takes over; less than that while the end of a
+    /// value is awaited.
+    ByteBuf pass(ByteBuf piece);
+
+    /// What is still held back when the answer ends or breaks off.
+    ByteBuf rest();
+  }
+
+  /// Puts `model` into an answer in no coding: a JSON object, or an event stream whose data are
+  /// such. All other bytes stay as they came.
+  ///
+  /// @param inside the top-level key whose object has a `model` of its own that counts too, or null
+  public static Passing answer(boolean events, @Nullable String inside, String model) {
+    return new AnswerModel(events, inside, model);
   }
 
   /// `body` with `model` wherever it named one, or null when there is no memory for it. A body that
@@ -134,9 +153,9 @@ public final class ModelRewrite {
   private static ByteBuf of(ByteBuf body, @Nullable String contentType, String model) {
     byte[] boundary = contentType == null ? null : MultipartModel.boundary(contentType);
     if (boundary == null) {
-      ModelSpots spots = new ModelSpots();
-      feed(body, spots);
-      return replaced(body, spots.values(), Json.bytes(model));
+      List<Range> values = new ArrayList<>(1);
+      feed(body, new ModelSpots((from, to) -> values.add(new Range((int) from, (int) to))));
+      return replaced(body, values, Json.bytes(model));
     }
     MultipartModel form = new MultipartModel(boundary);
     feed(body, form);

@@ -2,29 +2,44 @@ package org.infinilm.svc.http;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.infinilm.svc.http.JsonString.Treatment;
-import org.infinilm.svc.http.ModelRewrite.Range;
+import org.jspecify.annotations.Nullable;
 
-/// Finds where the strings stand that a JSON object's top-level `model` has, by the grammar by
-/// which [JsonPeek] reads it. Not thread-safe.
+/// Finds where the strings stand that a JSON object's top-level `model` has, and the `model` of one
+/// object inside where asked for, by the grammar by which [JsonPeek] reads it. Not thread-safe.
 final class ModelSpots extends JsonScanner implements BodyPeek.Sink {
   private static final int TOP = 0;
-  private static final int INSIDE = 1;
+  private static final int NAMED = 1;
+  private static final int INSIDE = 2;
   private static final byte[] MODEL = "model".getBytes(UTF_8);
 
-  private final List<Range> found = new ArrayList<>(1);
-  private boolean isModel;
-
-  ModelSpots() {
-    super(false);
+  /// Hears of each value as it ends: its first byte and the one behind it, quotes included, counted
+  /// from the first byte that was fed.
+  interface Found {
+    void at(long from, long to);
   }
 
-  /// The values, quotes included, from the first byte that was fed.
-  List<Range> values() {
-    return List.copyOf(found);
+  private final byte @Nullable [] named;
+  private final Found found;
+  private boolean isModel;
+  private boolean isNamed;
+  private boolean open;
+
+  ModelSpots(Found found) {
+    this(null, found);
+  }
+
+  /// @param named the top-level key whose object's own `model` counts too, or null
+  ModelSpots(@Nullable String named, Found found) {
+    super(false);
+    this.named = named == null ? null : named.getBytes(UTF_8);
+    this.found = found;
+  }
+
+  /// Where a value begins whose end has not come, -1 when there is none.
+  long openFrom() {
+    return open && wantsMore() ? stringFrom() : -1;
   }
 
   @Override
@@ -35,25 +50,33 @@ final class ModelSpots extends JsonScanner implements BodyPeek.Sink {
   @Override
   Treatment key() {
     isModel = false;
-    return frame() == TOP ? Treatment.KEEP : Treatment.SKIP;
+    isNamed = false;
+    return frame() == INSIDE ? Treatment.SKIP : Treatment.KEEP;
   }
 
   @Override
   void keyEnded() {
+    isModel = is(MODEL);
+    byte[] n = named;
+    isNamed = n != null && frame() == TOP && is(n);
+  }
+
+  private boolean is(byte[] key) {
     int from = text.keptFrom();
     int n = text.keptBytes();
-    isModel =
-        n == MODEL.length && Arrays.equals(text.kept(), from, from + n, MODEL, 0, MODEL.length);
+    return n == key.length && Arrays.equals(text.kept(), from, from + n, key, 0, n);
   }
 
   @Override
   Treatment string() {
-    return isModel && frame() == TOP ? Treatment.KEEP : Treatment.SKIP;
+    open = isModel && frame() != INSIDE;
+    return open ? Treatment.KEEP : Treatment.SKIP;
   }
 
   @Override
   void stringEnded() {
-    found.add(new Range((int) stringFrom(), (int) stringTo()));
+    open = false;
+    found.at(stringFrom(), stringTo());
   }
 
   @Override
@@ -61,7 +84,7 @@ final class ModelSpots extends JsonScanner implements BodyPeek.Sink {
 
   @Override
   int begins(boolean object) {
-    return INSIDE;
+    return object && isNamed && frame() == TOP ? NAMED : INSIDE;
   }
 
   @Override

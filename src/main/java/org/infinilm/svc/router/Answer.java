@@ -5,9 +5,12 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.ModelRewrite;
+import org.infinilm.svc.http.ModelRewrite.Passing;
 import org.infinilm.svc.http.ResponseHead;
 import org.jspecify.annotations.Nullable;
 
@@ -36,12 +39,20 @@ final class Answer {
   /// The one of them that is not set each time.
   private static final List<String> QUEUE_FIELD = List.of("x-infini-queue-ms");
 
+  /// What a head says of the very bytes of its body.
+  private static final List<String> OF_THE_BYTES =
+      List.of("content-length", "content-md5", "content-digest", "repr-digest", "digest", "etag");
+
   private final Inbound in;
   private final Question question;
   private final ResponseHead head;
   private final boolean sse;
   private final ResponseTap tap;
   private final @Nullable EventNames names;
+
+  /// Puts the name into it by which the client asked for its model.
+  private final @Nullable Passing renaming;
+
   private @Nullable ByteArrayOutputStream gathered;
   private boolean begun;
   private boolean doneRelayed;
@@ -55,6 +66,32 @@ final class Answer {
     this.tap = new ResponseTap(learned ? length(head.header("content-length")) : 0);
     StreamForm form = question.streamForm();
     this.names = sse && form != null && form.named() ? new EventNames() : null;
+    this.renaming = renaming();
+  }
+
+  private @Nullable Passing renaming() {
+    String name = question.answersAs();
+    if (name == null || !(sse || (isJson(head) && !coded(head)))) {
+      return null;
+    }
+    String inside =
+        switch (question.shape()) {
+          case OPENAI -> null;
+          case ANTHROPIC -> "message";
+          case RESPONSES -> "response";
+        };
+    return ModelRewrite.answer(sse, inside, name);
+  }
+
+  /// `application/json`, or a type of its syntax (RFC 6839).
+  private static boolean isJson(ResponseHead head) {
+    String type = head.header("content-type");
+    if (type == null) {
+      return false;
+    }
+    int end = type.indexOf(';');
+    String plain = (end < 0 ? type : type.substring(0, end)).strip().toLowerCase(Locale.ROOT);
+    return plain.equals("application/json") || plain.endsWith("+json");
   }
 
   private static boolean isEventStream(ResponseHead head) {
@@ -91,7 +128,12 @@ final class Answer {
   /// @param shown whether they tell of the decision
   void begin(List<Header> fields, boolean shown) {
     begun = true;
-    in.relayHead(head, new HeadPatch(shown ? QUEUE_FIELD : DECISION_FIELDS, fields));
+    List<String> dropped = shown ? QUEUE_FIELD : DECISION_FIELDS;
+    if (renaming != null) {
+      dropped = new ArrayList<>(dropped);
+      dropped.addAll(OF_THE_BYTES);
+    }
+    in.relayHead(head, new HeadPatch(dropped, fields));
   }
 
   void slice(ByteBuf slice) {
@@ -101,12 +143,27 @@ final class Answer {
     }
     ByteArrayOutputStream aside = gathered;
     if (aside == null) {
-      in.relayBody(slice);
+      relay(renaming == null ? slice : renaming.pass(slice));
     } else {
       byte[] b = new byte[Math.min(slice.readableBytes(), MOST_GATHERED_BYTES - aside.size())];
       slice.getBytes(slice.readerIndex(), b);
       aside.writeBytes(b);
       slice.release();
+    }
+  }
+
+  private void relay(ByteBuf b) {
+    if (b.isReadable()) {
+      in.relayBody(b);
+    } else {
+      b.release();
+    }
+  }
+
+  /// Sends what waited for the end of a value.
+  private void relayRest() {
+    if (renaming != null && gathered == null) {
+      relay(renaming.rest());
     }
   }
 
@@ -144,6 +201,7 @@ final class Answer {
   }
 
   void end() {
+    relayRest();
     ByteArrayOutputStream aside = gathered;
     if (aside == null) {
       in.relayEnd();
@@ -158,6 +216,7 @@ final class Answer {
 
   /// Ends it so that the client sees that it is not whole; a stream says why.
   void breakOff(ApiError e) {
+    relayRest();
     in.breakOff(sse ? lastEvent(e) : new byte[0]);
   }
 

@@ -12,8 +12,9 @@ import org.infinilm.svc.fleet.Fleet;
 /// Immutable.
 ///
 /// @param aliases name to model
+/// @param answersByAlias whether answers to a request under an alias name the model so too
 /// @param unknownStatus of the answer to a model that nobody offers, 404 or 503
-record ModelNames(Map<String, String> aliases, int unknownStatus) {
+record ModelNames(Map<String, String> aliases, boolean answersByAlias, int unknownStatus) {
   private static final int LONGEST_SHOWN = 100;
   private static final int MOST_SHOWN = 20;
   private static final int MOST_COMPARED = 64;

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param model null when the request named none and may go anywhere
 /// @param renamed whether the body names it by an alias
+/// @param answersAs the model that its answer is to name instead of the instance's, or null
 /// @param shape of errors that its client understands
 /// @param streamForm of the event stream that the client asked for, or null
 /// @param bodyBytes as they came, in their Content-Encoding
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 record Question(
     @Nullable String model,
     boolean renamed,
+    @Nullable String answersAs,
     ErrorShape shape,
     @Nullable StreamForm streamForm,
     long bodyBytes,

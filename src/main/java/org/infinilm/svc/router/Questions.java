@@ -136,6 +136,7 @@ final class Questions {
     return new Question(
         model,
         renamed,
+        renamed && config.names().answersByAlias() ? peeked.model() : null,
         route.errors(),
         peeked.stream() ? route.stream() : null,
         bodyBytes,

@@ -131,6 +131,12 @@ record RouterConfig(
 
   static final Key<String> ALIASES =
       Key.text("aliases", "", "other names of models, NAME=MODEL,...; also --alias NAME=MODEL");
+  static final Key<String> ALIAS_ANSWERS =
+      Key.oneOf(
+          "alias_answers",
+          "model",
+          List.of("model", "name"),
+          "what answers to a request under an alias call the model: by its own name as the instance wrote it, or by the name that the client asked for");
   static final Key<String> UNKNOWN_MODEL =
       Key.oneOf(
           "unknown_model_status",
@@ -171,6 +177,7 @@ record RouterConfig(
           TRUSTED_PROXIES,
           SSE_COMMENTS,
           ALIASES,
+          ALIAS_ANSWERS,
           UNKNOWN_MODEL);
 
   static final List<Key<?>> KEYS =
@@ -234,7 +241,7 @@ record RouterConfig(
     Map<String, String> all = new HashMap<>(aliases);
     all.putAll(ModelNames.aliases(aliasFlags, "--alias"));
     int unknown = c.find(UNKNOWN_MODEL).map(Integer::parseInt).orElse(UNKNOWN_MODEL_STATUS);
-    return new ModelNames(all, unknown);
+    return new ModelNames(all, c.get(ALIAS_ANSWERS).equals("name"), unknown);
   }
 
   long thresholdOf(@Nullable String model) {

@@ -42,8 +42,9 @@ final class Sending {
     String own = in.head().isHttp10() ? via.of10() : via.of11();
     set.add(new Header("via", Via.appended(in.head().joined("via"), own)));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
-    if (plane.config().sseComments().isPresent() && question.streamForm() != null) {
-      // comments can be put into a plain stream only
+    if (question.answersAs() != null
+        || (plane.config().sseComments().isPresent() && question.streamForm() != null)) {
+      // comments and another model can be put into a plain answer only
       set.add(new Header("accept-encoding", "identity"));
     }
     String authorization = a.authorization();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class ModelNamesTest {
   private static final int MOST_CHARACTERS = 4096;
 
-  private final ModelNames names = new ModelNames(Map.of(), 404);
+  private final ModelNames names = new ModelNames(Map.of(), false, 404);
 
   private static RoutingTable table(List<String> models, RoutingTable.Awaited awaited) {
     Instance i =
