@@ -33,6 +33,7 @@ final class OutlierWatch {
   private final Map<Roster.Entry, Counted> counted = new HashMap<>();
   private volatile boolean awake;
   private boolean windowOpen;
+  private boolean slept = true;
   private long windowNanos;
 
   OutlierWatch(Roster roster, Slots slots, RandomGenerator random) {
@@ -98,31 +99,40 @@ final class OutlierWatch {
       for (Roster.Entry e : roster.entries()) {
         Counted m = counted(e);
         m.badBefore = slots.at(e.slot).badOnes();
+        noteAnswers(e, m);
         m.wasLate = m.late;
       }
       windowOpen = false;
       awake = failures;
+      slept |= !failures;
     }
     return changed;
   }
 
-  /// What failed since the last window counts in this one: it is why this one begins.
+  /// What failed since the last window counts in this one: it is why this one begins. What was
+  /// answered meanwhile does too, unless nobody has looked for long.
   private void beginWindow(long now) {
     windowOpen = true;
     windowNanos = now;
-    for (Roster.Entry e : roster.entries()) {
-      Counted m = counted(e);
-      m.goodBefore = slots.at(e.slot).goodOnes();
-      m.paceBefore = pace(slots.at(e.slot));
+    if (slept) {
+      slept = false;
+      for (Roster.Entry e : roster.entries()) {
+        noteAnswers(e, counted(e));
+      }
     }
+  }
+
+  private void noteAnswers(Roster.Entry e, Counted m) {
+    Slot s = slots.at(e.slot);
+    m.goodBefore = s.goodOnes();
+    m.paceBefore = pace(s);
   }
 
   private void beginsAnew(Roster.Entry e) {
     Slot s = slots.at(e.slot);
     Counted m = counted(e);
-    m.goodBefore = s.goodOnes();
     m.badBefore = s.badOnes();
-    m.paceBefore = pace(s);
+    noteAnswers(e, m);
     m.late = false;
     m.wasLate = false;
   }

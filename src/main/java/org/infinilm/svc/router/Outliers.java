@@ -7,7 +7,8 @@ import java.util.List;
 /// less often, or its first bytes come far later. Pure.
 ///
 /// What clients send fails, or takes long, everywhere and changes everyone's rate; a broken
-/// instance stands out. Compared is one window with the mean of the peers'.
+/// instance stands out. Compared is one window with the mean of the peers', and rates by as much as
+/// chance alone hardly ever parts them (a test of two proportions).
 final class Outliers {
   /// Requests in a window below which an instance, or all its peers together, say nothing.
   static final int LEAST = 20;
@@ -17,6 +18,10 @@ final class Outliers {
 
   /// How far below the mean of its peers a success rate must be.
   static final double MARGIN = 0.3;
+
+  /// How far below in standard deviations of what chance makes of the difference: a window is
+  /// looked at many times, by many instances.
+  static final double SIGMAS = 4.5;
 
   /// How many times its peers' mean a time to first byte must be, for the same work: other requests
   /// alone can make it several times longer.
@@ -134,17 +139,23 @@ final class Outliers {
       alike |= !p.name().equals(s.name()) && p.all() > 0 && p.isLike(s) && p.peerOf(s);
     }
     long requests = 0;
+    long good = 0;
     double rates = 0;
+    double spread = 0;
     int peers = 0;
     for (Sample p : window) {
       if (!p.name().equals(s.name()) && p.all() > 0 && p.peerOf(s) && (!alike || p.isLike(s))) {
         requests += p.all();
+        good += p.good();
         rates += p.rate();
+        spread += 1.0 / p.all();
         peers++;
       }
     }
+    double together = (double) (s.good() + good) / (s.all() + requests);
+    double chance = Math.sqrt(together * (1 - together) * (1.0 / s.all() + spread / peers / peers));
     return requests >= LEAST
-        && s.rate() < rates / peers - MARGIN
+        && s.rate() < rates / peers - Math.max(MARGIN, SIGMAS * chance)
         && (alike || (s.good() == 0 && s.all() >= LEAST));
   }
 

@@ -52,6 +52,7 @@ final class Sending {
       // the client's own credentials are for nobody else
       dropped.add("x-api-key");
       dropped.add("api-key");
+      dropped.add("cookie");
       set.add(new Header("authorization", authorization));
     }
     ByteBuf other = b == null ? null : b.body().retainedDuplicate();

@@ -71,4 +71,23 @@ class OutlierWatchTest {
     watch.look(now + 2 * SECOND);
     assertThat(b.state()).as("and by that").isEqualTo(State.EJECTED);
   }
+
+  /// One window follows another: what comes between their looks counts on both sides.
+  @Test
+  void answersBetweenTwoWindowsCountAsTheFailuresDo() {
+    Roster.Entry a = listed("a", 1);
+    Roster.Entry b = listed("b", 2);
+    long now = SECOND;
+    watch.wake();
+    watch.look(now);
+    answers(a, 40, 5);
+    answers(b, 40, 5);
+    watch.look(now + 10 * SECOND);
+    answers(a, 40, 0);
+    answers(b, 40, 8);
+    watch.look(now + 11 * SECOND);
+    answers(a, 40, 0);
+    watch.look(now + 12 * SECOND);
+    assertThat(b.state()).isEqualTo(State.ROUTABLE);
+  }
 }

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.infinilm.svc.router.Outliers.Pace;
 import org.infinilm.svc.router.Outliers.Sample;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class OutliersTest {
   /// `name:models:good:bad[:mean first byte in ms[:kind[:bytes of a request]]]` by semicolons,
@@ -19,6 +21,12 @@ class OutliersTest {
       nullValues = "-",
       value = {
         "a:m:100:0; b:m:0:100 | b",
+        // as far as chance alone goes
+        "a:m:50:50; b:m:0:5 | -",
+        "a:m:50:50; b:m:2:18 | -",
+        "a:m:50:50; b:m:0:30 | b",
+        "a:m:80:20; b:m:0:5 | -",
+        "a:m:80:20; b:m:0:7 | b",
         "a:m:100:0; b:m:69:31 | b",
         "a:m:100:0; b:m:71:29 | -",
         // what fails everywhere is the clients'
@@ -73,6 +81,34 @@ class OutliersTest {
       samples.add(new Sample(f[0], kind, models, good, Long.parseLong(f[3]), pace, true));
     }
     assertThat(String.join(" ", Outliers.of(samples))).isEqualTo(expected == null ? "" : expected);
+  }
+
+  /// Half or more of what clients send fails everywhere; requests come to five instances by weights
+  /// of 1 and 10. Each window is looked at after each few requests.
+  @ParameterizedTest
+  @ValueSource(doubles = {0.2, 0.5, 0.7, 0.9})
+  void whatFailsEverywhereTakesNobodyOutByChance(double poison) {
+    SplittableRandom random = new SplittableRandom(7);
+    String byWeight = "abbbbbbbbbbccccccccccdeeeeeeeeee";
+    int verdicts = 0;
+    for (int window = 0; window < 2000; window++) {
+      long[] good = new long[5];
+      long[] bad = new long[5];
+      boolean out = false;
+      for (int k = 1; k <= 200; k++) {
+        int at = byWeight.charAt(random.nextInt(byWeight.length())) - 'a';
+        (random.nextDouble() < poison ? bad : good)[at]++;
+        if (k % 5 == 0) {
+          List<Sample> samples = new ArrayList<>();
+          for (int i = 0; i < good.length; i++) {
+            samples.add(new Sample("i" + i, "", List.of("m"), good[i], bad[i], Pace.NONE, false));
+          }
+          out |= !Outliers.of(samples).isEmpty();
+        }
+      }
+      verdicts += out ? 1 : 0;
+    }
+    assertThat(verdicts).as("windows of 2,000 in which somebody was an outlier").isLessThan(4);
   }
 
   @Test

@@ -60,7 +60,8 @@ class SecondAttemptIT {
         rig.untilRepeated(
             Rig.post(
                 "/v1/chat/completions?q=%2e",
-                "Authorization: Bearer mine\r\nX-Api-Key: mine-too\r\nX-Forwarded-For: 10.0.0.1\r\n"
+                "Authorization: Bearer mine\r\nX-Api-Key: mine-too\r\nApi-Key: mine-too\r\n"
+                    + "Cookie: session=mine-too\r\nX-Forwarded-For: 10.0.0.1\r\n"
                     + "X-Forwarded-For: 10.0.0.2\r\nVia: 1.0 one\r\nVia: 1.1 two\r\n"
                     + "Connection: X-Hop\r\nX-Hop: 1\r\nX-Request-Id: mine-1\r\n",
                 body));
@@ -75,6 +76,7 @@ class SecondAttemptIT {
         .startsWith("post /v1/chat/completions?q=%2e http/1.1\r\n")
         .contains("\r\nauthorization: bearer mine\r\n")
         .contains("\r\nx-api-key: mine-too\r\n")
+        .contains("\r\ncookie: session=mine-too\r\n")
         .contains("\r\nx-forwarded-for: 10.0.0.1, 10.0.0.2, 127.0.0.1\r\n")
         .containsPattern("\r\nvia: 1\\.0 one, 1\\.1 two, 1\\.1 infini[^\r,]*\r\n")
         .contains("\r\nhost: 127.0.0.1:" + open.port() + "\r\n")
