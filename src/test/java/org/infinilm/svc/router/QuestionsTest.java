@@ -105,7 +105,7 @@ class QuestionsTest {
 
           @Override
           public @Nullable String header(String name) {
-            return fields.get(name);
+            return fields.get(name.toLowerCase(Locale.ROOT));
           }
 
           @Override
@@ -492,6 +492,26 @@ class QuestionsTest {
       assertThat(asked(path, "{\"prompt_cache_key\":\"k\"}").affinity()).isEqualTo(key);
     }
     assertThat(asked("/v1/messages", "{\"metadata\":{\"user_id\":\"k\"}}").affinity()).isZero();
+  }
+
+  @Test
+  void aConfiguredHeaderKeepsRequestsTogetherWhereThereIsNoKey() throws Exception {
+    instance("paged-a", -1, "a");
+    Map<String, String> one = Map.of("x-session", "s");
+    assertThat(affinity(one, "{}")).as("no such setting").isZero();
+    flags.put("session_header", "X-Session");
+    assertThat(affinity(one, "{}")).isNotZero().isEqualTo(affinity(one, "{\"messages\":[]}"));
+    assertThat(affinity(Map.of("x-session", "t"), "{}")).isNotIn(0L, affinity(one, "{}"));
+    assertThat(affinity(Map.of("x-session", ""), "{}")).isZero();
+    assertThat(affinity(Map.of(), "{}")).isZero();
+    long key = asked(CHAT, "{\"prompt_cache_key\":\"k\"}").affinity();
+    assertThat(affinity(one, "{\"prompt_cache_key\":\"k\"}")).as("a key wins").isEqualTo(key);
+  }
+
+  private long affinity(Map<String, String> fields, String body) throws Exception {
+    return ((Question.Asked) read("POST", CHAT, fields, body.getBytes(UTF_8)))
+        .question()
+        .affinity();
   }
 
   @Test

@@ -1,15 +1,99 @@
 package org.infinilm.svc.router;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class RouterConfigTest {
+  /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
+  /// have CorsIT and ForwardingTest.
+  private static final String SETTINGS =
+      """
+      host | 127.0.0.9 | host=127.0.0.9
+      router_port | 8123 | port=8123
+      registry_url | http://h:1 | registry=http://h:1
+      registry_token | t0ken | registryToken=t0ken
+      static_services | /x/s.json | staticServices=/x/s.json
+      health_interval | 7 | healthInterval=PT7S
+      health_timeout | 3 | healthTimeout=PT3S
+      max_errors | 9 | maxErrors=9
+      registry_sync_interval | 4 | syncInterval=PT4S
+      service_removal_grace_period | 11 | grace=PT11S
+      policy | session | policy=session
+      size_metric | tokens | metric=TOKENS
+      threshold | 77 | threshold=77
+      model_thresholds | a=5 | thresholds={a=5}
+      threads | 3 | threads=3
+      transport | nio | transport=NIO
+      decision_headers | false | decisionHeaders=false
+      access_log | false | accessLog=false
+      decisions | 99 | decisions=99
+      session_header | x-s | sessionHeader=x-s
+      admin_token | t0ken | adminToken=t0ken
+      sse_comments | 15 | sseComments=Optional[PT15S]
+      aliases | a=b | aliases={a=b}
+      alias_answers | name | answersByAlias=true
+      unknown_model_status | 503 | unknownStatus=503
+      static_seats | 5 | staticSeats=5
+      paged_seats | any | publishedSeats=false
+      queue_limit | 6 | queueLimit=6
+      queue_timeout | 8 | queueTimeout=PT8S
+      queue_order | fifo | order=FIFO
+      queue_ageing | 10 | ageingBytes=10
+      spill | true | spill=true
+      proxy_timeout | 20 | proxy=PT20S
+      connect_timeout | 2 | connect=PT2S
+      first_byte_timeout | 12 | firstByte=Optional[PT12S]
+      first_byte_timeout_per_mb | 13 | firstBytePerMb=PT13S
+      idle_timeout | 14 | idle=PT14S
+      head_timeout | 16 | head=PT16S
+      body_timeout | 17 | bodyPause=PT17S
+      min_body_rate | 18 | minBodyRate=18
+      idle_connection | 19 | idle=PT19S
+      client_stall | 21 | clientStall=PT21S
+      min_client_rate | 22 | minClientRate=22
+      max_body_bytes | 23 | maxBodyBytes=23
+      max_buffered_bytes | 24 | maxBufferedBytes=24
+      max_connections | 25 | maxConnections=25
+      max_connections_per_peer | 26 | PerPeer=26
+      lame_duck | 27 | lameDuck=PT27S
+      drain_timeout | 28 | drainTimeout=PT28S
+      """;
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', textBlock = SETTINGS)
+  void aSettingArrivesFromTheFlagTheEnvironmentAndNowhereElse(
+      String key, String value, String arrives) throws Exception {
+    assertThat(config(Map.of(key, value), Map.of())).contains(arrives);
+    String variable = "INFINI_" + key.toUpperCase(Locale.ROOT);
+    assertThat(config(Map.of(), Map.of(variable, value))).contains(arrives);
+    assertThat(config(Map.of(), Map.of())).doesNotContain(arrives);
+  }
+
+  private static String config(Map<String, String> flags, Map<String, String> environment)
+      throws ConfigException {
+    return RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, environment, null)).toString();
+  }
+
+  @Test
+  void everySettingIsInTheTable() {
+    Set<String> listed =
+        SETTINGS.lines().map(l -> l.substring(0, l.indexOf(' '))).collect(Collectors.toSet());
+    assertThat(RouterConfig.KEYS.stream().map(Key::name))
+        .allMatch(
+            k -> listed.contains(k) || k.equals("cors_origins") || k.equals("trusted_proxies"));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
