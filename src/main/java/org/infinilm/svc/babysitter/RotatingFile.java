@@ -2,13 +2,13 @@ package org.infinilm.svc.babysitter;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermissions;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,10 +59,10 @@ final class RotatingFile {
       rotate();
     }
     if (to == null) {
-      if (!Files.exists(path)) {
-        create();
-      }
-      to = Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+      // Lines of a server may hold prompts.
+      to =
+          Channels.newOutputStream(
+              OwnFiles.open(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND));
       out = to;
       bytes = Files.size(path);
       if (bytes > 0 && bytes + more > maxBytes) {
@@ -70,18 +70,6 @@ final class RotatingFile {
       }
     }
     return to;
-  }
-
-  /// Lines of a server may hold prompts: a new file is its owner's alone.
-  private void create() throws IOException {
-    boolean posix = path.getFileSystem().supportedFileAttributeViews().contains("posix");
-    FileAttribute<?>[] only =
-        posix
-            ? new FileAttribute<?>[] {
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
-            }
-            : new FileAttribute<?>[0];
-    Files.createFile(path, only);
   }
 
   private void rotate() throws IOException {

@@ -1,6 +1,24 @@
 package org.infinilm.svc.config;
 
-/// Keys and tokens that go into an Authorization field. Messages name the place, never the value.
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/// What is not for everybody: keys and tokens that go into an Authorization field (messages name
+/// the place, never the value), and files that are their owner's alone.
 public final class Secrets {
   private Secrets() {}
 
@@ -31,5 +49,103 @@ public final class Secrets {
       }
     }
     return value.substring(0, end);
+  }
+
+  /// Folders (0700) and files (0600) that are their owner's alone, whatever the umask: narrower
+  /// from the first moment, and never so narrow that the owner is shut out. File systems that have
+  /// no such permissions are used as they are. Stateless.
+  public static final class OwnFiles {
+    private static final Set<PosixFilePermission> FOLDER =
+        PosixFilePermissions.fromString("rwx------");
+    private static final Set<PosixFilePermission> FILE =
+        PosixFilePermissions.fromString("rw-------");
+
+    private OwnFiles() {}
+
+    /// Makes a folder and those above it that are missing; existing ones stay as they are.
+    public static void makeFolder(Path dir) throws IOException {
+      Deque<Path> missing = new ArrayDeque<>();
+      for (Path at = dir.toAbsolutePath(); at != null && !Files.isDirectory(at); ) {
+        missing.push(at);
+        at = at.getParent();
+      }
+      for (Path p : missing) {
+        try {
+          Files.createDirectory(p, only(p, FOLDER));
+          widen(p, FOLDER);
+        } catch (FileAlreadyExistsException e) {
+          if (!Files.isDirectory(p)) {
+            throw e;
+          }
+        }
+      }
+    }
+
+    /// Opens a file for writing; one that exists keeps its permissions.
+    ///
+    /// @param how as for [FileChannel#open], `WRITE` is added
+    public static FileChannel open(Path file, OpenOption... how) throws IOException {
+      Set<OpenOption> options = new HashSet<>(List.of(how));
+      options.add(StandardOpenOption.WRITE);
+      boolean fresh = !Files.exists(file);
+      FileChannel opened = FileChannel.open(file, options, only(file, FILE));
+      try {
+        if (fresh) {
+          widen(file, FILE);
+        }
+        return opened;
+      } catch (IOException | RuntimeException e) {
+        opened.close();
+        throw e;
+      }
+    }
+
+    /// Writes a whole file, in place of what it held.
+    public static void write(Path file, byte[] bytes) throws IOException {
+      try (FileChannel out =
+          open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING)) {
+        ByteBuffer b = ByteBuffer.wrap(bytes);
+        while (b.hasRemaining()) {
+          out.write(b);
+        }
+      }
+    }
+
+    /// Takes from a folder what others may do there.
+    public static void narrowFolder(Path dir) throws IOException {
+      narrow(dir, FOLDER);
+    }
+
+    /// Takes from a file what others may do with it.
+    public static void narrowFile(Path file) throws IOException {
+      narrow(file, FILE);
+    }
+
+    private static void narrow(Path p, Set<PosixFilePermission> to) throws IOException {
+      if (isPosix(p) && !Files.getPosixFilePermissions(p).equals(to)) {
+        Files.setPosixFilePermissions(p, to);
+      }
+    }
+
+    /// Gives the owner back what the umask has taken.
+    private static void widen(Path p, Set<PosixFilePermission> least) throws IOException {
+      if (isPosix(p)) {
+        Set<PosixFilePermission> has = Files.getPosixFilePermissions(p);
+        if (!has.containsAll(least)) {
+          has.addAll(least);
+          Files.setPosixFilePermissions(p, has);
+        }
+      }
+    }
+
+    private static FileAttribute<?>[] only(Path p, Set<PosixFilePermission> permissions) {
+      return isPosix(p)
+          ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(permissions)}
+          : new FileAttribute<?>[0];
+    }
+
+    private static boolean isPosix(Path p) {
+      return p.getFileSystem().supportedFileAttributeViews().contains("posix");
+    }
   }
 }

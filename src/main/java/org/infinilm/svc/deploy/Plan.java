@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param parts in the order of starting: what takes longest first
 /// @param files generated configuration, path to text
 record Plan(List<Part> parts, Map<Path, String> files, String model, Settings settings) {
+  private static final String SERVER_LOG = ".server.log";
   private static final String MODEL = "9g_8b_thinking";
 
   /// What the user asked for.
@@ -102,7 +103,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
         env.put("INFINI_MODEL_PATH", s.model().toString());
       }
       for (Path file : s.configs()) {
-        parts.add(configured(s, file, env));
+        parts.add(configured(s, file, folder, env));
       }
     }
     parts.add(registry(s));
@@ -174,8 +175,9 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     return new Part(name, State.Role.BABYSITTER, arguments, env, port, flag, health, embedded);
   }
 
-  /// An instance that a babysitter's TOML file describes.
-  private static Part configured(Settings s, Path file, Map<String, String> env)
+  /// An instance that a babysitter's TOML file describes. Where it names no file for its server's
+  /// lines, they get one of bounded size in the run folder.
+  private static Part configured(Settings s, Path file, Path folder, Map<String, String> shared)
       throws ConfigException {
     TomlFile toml = TomlFile.read(file);
     Long port = toml.whole("port", 1, 65534);
@@ -187,6 +189,12 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     String name = toml.text("name");
     if (name == null) {
       name = (type == null ? "command" : type) + "-" + port;
+    }
+    TomlFile babysitter = toml.table("babysitter");
+    String log = babysitter == null ? null : babysitter.text("log_file");
+    Map<String, String> env = new TreeMap<>(shared);
+    if (log == null || log.isBlank()) {
+      env.put("INFINI_LOG_FILE", folder.resolve(name + SERVER_LOG).toString());
     }
     boolean embedded = "engine".equals(type) || "simulate".equals(type);
     return instance(
@@ -218,7 +226,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     t.append("port = ").append(port).append('\n');
     t.append("registry_url = ").append(Json.text(s.registry().toString())).append('\n');
     t.append("\n[babysitter]\n");
-    t.append("log_file = ").append(Json.text(name + ".server.log")).append('\n');
+    t.append("log_file = ").append(Json.text(name + SERVER_LOG)).append('\n');
     t.append("\n[backend]\n");
     t.append("type = ").append(s.simulate() ? "\"simulate\"" : "\"engine\"").append('\n');
     if (s.model() != null && !s.simulate()) {

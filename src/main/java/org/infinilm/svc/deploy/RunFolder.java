@@ -10,12 +10,12 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
 
 /// The folder of one deployment: its state, generated files and logs; only this user may enter.
@@ -67,7 +67,7 @@ record RunFolder(Path path) {
 
   void create() throws IOException {
     try {
-      make();
+      OwnFiles.makeFolder(path);
     } catch (FileSystemException e) {
       String why = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
       throw new IOException(
@@ -81,31 +81,9 @@ record RunFolder(Path path) {
     }
   }
 
-  private void make() throws IOException {
-    if (Files.getFileStore(existing(path)).supportsFileAttributeView("posix")) {
-      Files.createDirectories(
-          path, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    } else {
-      Files.createDirectories(path);
-    }
-  }
-
-  private static Path existing(Path p) {
-    Path at = p.toAbsolutePath();
-    while (!Files.exists(at)) {
-      Path up = at.getParent();
-      if (up == null) {
-        return at;
-      }
-      at = up;
-    }
-    return at;
-  }
-
   /// Held by one `infini up` for its life; null when another holds it.
   @Nullable FileLock lock() throws IOException {
-    FileChannel file =
-        FileChannel.open(path.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    FileChannel file = OwnFiles.open(path.resolve("lock"), StandardOpenOption.CREATE);
     FileLock lock = file.tryLock();
     if (lock == null) {
       file.close();
@@ -142,7 +120,7 @@ record RunFolder(Path path) {
   /// Replaces the state in one step: a reader sees the old or the new one.
   void write(State state) throws IOException {
     Path next = path.resolve(STATE + ".next");
-    Files.write(next, state.json());
+    OwnFiles.write(next, state.json());
     Files.move(
         next,
         path.resolve(STATE),
@@ -160,7 +138,7 @@ record RunFolder(Path path) {
     if (Files.exists(log)) {
       Files.move(log, path.resolve(part + ".log.1"), StandardCopyOption.REPLACE_EXISTING);
     }
-    Files.createFile(log);
+    OwnFiles.open(log, StandardOpenOption.CREATE_NEW).close();
     return log;
   }
 

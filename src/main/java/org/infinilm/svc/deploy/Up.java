@@ -3,7 +3,7 @@ package org.infinilm.svc.deploy;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.channels.FileLock;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.Lifetime;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.process.Proc;
@@ -66,7 +67,7 @@ final class Up {
 
   private int start() throws IOException, InterruptedException {
     for (Map.Entry<Path, String> file : plan.files().entrySet()) {
-      Files.writeString(file.getKey(), file.getValue());
+      OwnFiles.write(file.getKey(), file.getValue().getBytes(StandardCharsets.UTF_8));
     }
     Group group = new Group(home.resolve("bin/infini"), folder, emptyState(), ticker);
     folder.write(group.state());

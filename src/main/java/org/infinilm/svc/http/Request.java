@@ -1,6 +1,6 @@
 package org.infinilm.svc.http;
 
-import java.net.URLDecoder;
+import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,10 +50,31 @@ public record Request(
   }
 
   private static String decode(String s) {
-    try {
-      return URLDecoder.decode(s, StandardCharsets.UTF_8);
-    } catch (IllegalArgumentException badEscape) {
+    return unescape(s.replace('+', ' '));
+  }
+
+  /// Percent-decoded as UTF-8. What is no escape (`50%`, `%zz`) stays as it was sent, and `+` does.
+  public static String unescape(String s) {
+    int percent = s.indexOf('%');
+    if (percent < 0) {
       return s;
     }
+    ByteArrayOutputStream out = new ByteArrayOutputStream(s.length());
+    int from = 0;
+    for (; percent >= 0; percent = s.indexOf('%', percent + 1)) {
+      int high = digit(s, percent + 1);
+      int low = digit(s, percent + 2);
+      if (high >= 0 && low >= 0) {
+        out.writeBytes(s.substring(from, percent).getBytes(StandardCharsets.UTF_8));
+        out.write(high << 4 | low);
+        from = percent + 3;
+      }
+    }
+    out.writeBytes(s.substring(from).getBytes(StandardCharsets.UTF_8));
+    return out.toString(StandardCharsets.UTF_8);
+  }
+
+  private static int digit(String s, int at) {
+    return at < s.length() ? Character.digit(s.charAt(at), 16) : -1;
   }
 }

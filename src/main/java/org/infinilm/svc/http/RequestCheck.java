@@ -24,12 +24,23 @@ final class RequestCheck {
   /// Why a head is refused, or null. An absolute-form target is rewritten in place: origin-form,
   /// and its authority becomes the Host.
   static @Nullable Refusal refusal(HttpRequest r) {
+    return refusal(r, true);
+  }
+
+  /// The same for a server that forwards nothing: there a `%` that begins no escape is a character
+  /// as any other (the contract of the earlier registry), which nobody behind it can read
+  /// otherwise.
+  static @Nullable Refusal refusalAtTheEnd(HttpRequest r) {
+    return refusal(r, false);
+  }
+
+  private static @Nullable Refusal refusal(HttpRequest r, boolean escapes) {
     Refusal why = framing(r);
     if (why == null) {
       why = host(r.headers(), r.protocolVersion());
     }
     if (why == null) {
-      why = target(r);
+      why = target(r, escapes);
     }
     if (why == null) {
       why = expectation(r);
@@ -75,10 +86,10 @@ final class RequestCheck {
     return isAuthority(hosts.getFirst()) ? null : bad("Host header (expected: host or host:port)");
   }
 
-  private static @Nullable Refusal target(HttpRequest r) {
+  private static @Nullable Refusal target(HttpRequest r, boolean escapes) {
     String target = r.uri();
     if (target.startsWith("/")) {
-      return isOriginForm(target) ? null : badTarget();
+      return isOriginForm(target, escapes) ? null : badTarget();
     }
     boolean options = r.method().equals(HttpMethod.OPTIONS);
     if (target.equals("*")) {
@@ -98,7 +109,7 @@ final class RequestCheck {
     String authority = target.substring(start, end);
     String rest = target.substring(end);
     String origin = rest.startsWith("/") ? rest : options && rest.isEmpty() ? "*" : "/" + rest;
-    if (!isAuthority(authority) || !(origin.equals("*") || isOriginForm(origin))) {
+    if (!isAuthority(authority) || !(origin.equals("*") || isOriginForm(origin, escapes))) {
       return badTarget();
     }
     r.setUri(origin);
@@ -147,7 +158,9 @@ final class RequestCheck {
 
   /// Whether a request target is a path with an optional query (RFC 9112 section 3.2.1) in visible
   /// ASCII. Characters that browsers leave as they are (`|`, `^`, braces, brackets) pass.
-  static boolean isOriginForm(String target) {
+  ///
+  /// @param escapes whether every `%` must begin one
+  static boolean isOriginForm(String target, boolean escapes) {
     if (!target.startsWith("/")) {
       return false;
     }
@@ -156,7 +169,7 @@ final class RequestCheck {
       if (c <= ' ' || c > '~' || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\') {
         return false;
       }
-      if (c == '%' && !(isHex(target, k + 1) && isHex(target, k + 2))) {
+      if (escapes && c == '%' && !(isHex(target, k + 1) && isHex(target, k + 2))) {
         return false;
       }
     }

@@ -111,7 +111,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   }
 
   private void begin(ChannelHandlerContext ctx, HttpRequest request) {
-    RequestCheck.Refusal no = RequestCheck.refusal(request);
+    RequestCheck.Refusal no = RequestCheck.refusalAtTheEnd(request);
     if (no != null) {
       refuse(ctx, no.status(), "bad request: " + no.why());
       return;

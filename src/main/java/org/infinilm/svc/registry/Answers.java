@@ -163,12 +163,15 @@ final class Answers {
   }
 
   /// @param conflicts names that two registrants claim
+  /// @param journal `on`, `off` or `failing`
   static Map<String, Object> stats(
-      Table t, Now now, Duration uptime, Collection<String> conflicts) {
+      Table t, Now now, Duration uptime, Collection<String> conflicts, String journal) {
     long healthy = healthy(t, now);
     return Map.of(
         "conflicts",
         conflicts,
+        "journal",
+        journal,
         "type_distribution",
         types(t, now),
         "total_services",

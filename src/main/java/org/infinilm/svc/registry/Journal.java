@@ -49,70 +49,109 @@ final class Journal implements AutoCloseable {
 
   private final Path dir;
   private final String boot;
-  private final FileChannel lockFile;
   private final Event.Restore restored;
+  private final Instant started;
   private final BlockingQueue<Command> queue = new LinkedBlockingQueue<>(QUEUE);
   private final Thread writer;
+
+  /// Whether there was a file at the start.
+  private final boolean found;
+
+  /// Why the file that stands there must be kept before it is replaced.
+  private @Nullable String keepBecause;
+
+  private @Nullable JournalFolder folder;
   private @Nullable FileChannel file;
   private volatile long sizeBytes;
   private volatile long snapshotBytes;
   private volatile boolean broken;
   private volatile boolean lost;
 
-  private Journal(Path dir, FileChannel lockFile, String boot, Event.Restore restored) {
+  private Journal(
+      Path dir, @Nullable JournalFolder folder, String boot, Event.Restore restored, Found found) {
     this.dir = dir;
+    this.folder = folder;
     this.boot = boot;
-    this.lockFile = lockFile;
     this.restored = restored;
+    this.found = found.exists();
+    this.started = found.at();
+    this.keepBecause = found.problem();
     writer = Thread.ofPlatform().daemon().name("journal").unstarted(this::write);
   }
 
+  /// What the start found.
+  ///
+  /// @param problem of the file; null when all of it counts
+  private record Found(
+      JournalFormat.Replay replay, boolean exists, @Nullable String problem, Instant at) {}
+
   /// Takes the folder (made when missing), reads what it holds and starts a fresh file from it. A
   /// damaged file is kept under a new name; every good line of it counts. Where nothing can be
-  /// written (a full disk) the old file stays, and the journal is broken until something can.
+  /// written (a full or read-only disk) the old file stays, and the journal is broken until
+  /// something can.
   ///
   /// @param now for the name of a damaged file, and to see whether the wall clock was set meanwhile
   /// @param boot the machine's run that the monotonic clock belongs to; empty where it is not known
-  /// @throws IOException when the folder cannot be used, or another process holds it
-  static Journal open(Path dir, Now now, String boot) throws IOException {
-    JournalFolder folder = JournalFolder.take(dir);
+  /// @throws JournalFolder.Misused when the folder is none, not this user's, or another process's
+  static Journal open(Path dir, Now now, String boot) throws JournalFolder.Misused {
+    JournalFolder folder = null;
+    IOException notNow = null;
     try {
-      Path path = dir.resolve(FILE);
-      JournalFormat.Replay replay = read(path);
-      List<Event.Stored> entries = replay.entries(now, boot);
-      Journal journal =
-          new Journal(dir, folder.lock(), boot, new Event.Restore(entries, replay.deleted()));
-      String problem = replay.problem();
-      if (problem == null || journal.setAside(folder, path, problem, replay.lines(), now.wall())) {
-        List<JournalRecord> records = new ArrayList<>(journal.clock(now));
-        replay.deleted().forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
-        entries.forEach(s -> records.add(new JournalRecord.Put(s)));
-        journal.renew(records);
-      }
-      journal.writer.start();
-      return journal;
-    } catch (IOException | RuntimeException e) {
-      folder.lock().close();
+      folder = JournalFolder.take(dir);
+    } catch (JournalFolder.Misused e) {
       throw e;
+    } catch (IOException e) {
+      JournalFolder.requireFree(dir);
+      notNow = e;
     }
+    Found found = read(dir.resolve(FILE), now.wall());
+    List<Event.Stored> entries = found.replay().entries(now, boot);
+    Map<String, Instant> deleted = found.replay().deleted();
+    Journal journal = new Journal(dir, folder, boot, new Event.Restore(entries, deleted), found);
+    if (notNow == null) {
+      List<JournalRecord> records = new ArrayList<>(journal.clock(now));
+      deleted.forEach((name, at) -> records.add(new JournalRecord.Deleted(name, at)));
+      entries.forEach(s -> records.add(new JournalRecord.Put(s)));
+      journal.renew(records);
+    } else {
+      journal.fail(notNow.toString());
+    }
+    journal.writer.start();
+    return journal;
   }
 
-  /// @return whether the damaged file is safe under another name, so that it may be replaced
-  private boolean setAside(
-      JournalFolder folder, Path path, String problem, int lines, Instant now) {
-    try {
-      Path aside = folder.setAside(path, now);
-      log.warn(
-          "journal {}: {}; the other {} lines count, the file is kept as {}",
-          path,
-          problem,
-          lines,
-          aside);
-      return true;
-    } catch (IOException e) {
-      log.warn("journal {}: {}; the other {} lines count", path, problem, lines);
-      fail("the damaged file cannot be kept: " + e);
-      return false;
+  private static Found read(Path path, Instant at) {
+    JournalFormat.Replay replay = new JournalFormat.Replay(List.of(), Map.of(), 0, null, null);
+    String problem = null;
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
+      replay = JournalFormat.replay(in);
+      problem = replay.problem();
+    } catch (NoSuchFileException first) {
+      return new Found(replay, false, null, at);
+    } catch (IOException unreadable) {
+      problem = "cannot be read: " + unreadable;
+    }
+    if (problem != null) {
+      log.warn("journal {}: {}; the other {} lines count", path, problem, replay.lines());
+    }
+    return new Found(replay, true, problem, at);
+  }
+
+  /// The folder, ours and with nothing in the way of a new file: what was not read whole is kept
+  /// under another name first.
+  private void prepare() throws IOException {
+    Path path = dir.resolve(FILE);
+    JournalFolder ours = folder;
+    if (ours == null) {
+      ours = JournalFolder.take(dir);
+      folder = ours;
+      if (!found && Files.exists(path)) {
+        keepBecause = "was not there at the start";
+      }
+    }
+    if (keepBecause != null) {
+      log.warn("journal {}: {}; it is kept as {}", path, keepBecause, ours.setAside(path, started));
+      keepBecause = null;
     }
   }
 
@@ -175,7 +214,9 @@ final class Journal implements AutoCloseable {
     if (file != null) {
       file.close();
     }
-    lockFile.close();
+    if (folder != null) {
+      folder.lock().close();
+    }
   }
 
   private void write() {
@@ -246,6 +287,7 @@ final class Journal implements AutoCloseable {
 
   private boolean renew(List<JournalRecord> records) {
     try {
+      prepare();
       FileChannel fresh = replace(dir, records);
       if (file != null) {
         file.close();
@@ -282,14 +324,6 @@ final class Journal implements AutoCloseable {
               + " (free some space, or set --data-dir)",
           dir.resolve(FILE),
           why);
-    }
-  }
-
-  private static JournalFormat.Replay read(Path path) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
-      return JournalFormat.replay(in);
-    } catch (NoSuchFileException first) {
-      return new JournalFormat.Replay(List.of(), Map.of(), 0, null, null);
     }
   }
 

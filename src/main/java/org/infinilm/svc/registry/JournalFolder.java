@@ -2,64 +2,107 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.nio.file.OpenOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
+import org.infinilm.svc.config.Secrets.OwnFiles;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The journal's folder: held by one process, readable by its owner alone (0700, files 0600).
 ///
 /// @param lock open and locked as long as the folder is held
 record JournalFolder(Path path, FileChannel lock) {
+  private static final Logger log = LoggerFactory.getLogger(JournalFolder.class);
+  private static final String LOCK = "lock";
   private static final String DAMAGED = "journal.damaged-";
   private static final int DAMAGED_KEPT = 5;
   private static final int STICKY = 01000;
-  private static final Set<PosixFilePermission> FOLDER =
-      PosixFilePermissions.fromString("rwx------");
-  private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
   private static final DateTimeFormatter STAMP =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
 
-  /// Makes the folder where it is missing, and narrows one that holds nothing but a journal.
-  ///
-  /// @throws IOException when it cannot be used, or another process holds it
-  static JournalFolder take(Path dir) throws IOException {
-    make(dir);
-    FileChannel lock = open(dir.resolve("lock"), Set.of(StandardOpenOption.CREATE));
-    try {
-      if (!locked(lock)) {
-        throw new IOException(dir + ": held by another registry (expected: a folder of its own)");
-      }
-      narrow(dir);
-      return new JournalFolder(dir, lock);
-    } catch (IOException | RuntimeException e) {
-      lock.close();
-      throw e;
+  /// A folder that a start must not use: named by a slip, or another registry's. Anything else that
+  /// goes wrong is the disk's fault and may pass.
+  static final class Misused extends IOException {
+    private static final long serialVersionUID = 1;
+    private final boolean held;
+
+    private Misused(String message, boolean held, @Nullable Throwable cause) {
+      super(message, cause);
+      this.held = held;
+    }
+
+    /// Whether another process has it.
+    boolean held() {
+      return held;
     }
   }
 
-  /// Makes a folder and those above it that are missing.
-  static void make(Path dir) throws IOException {
-    if (!Files.isDirectory(dir)) {
-      Files.createDirectories(dir, isPosix(dir) ? only(FOLDER) : new FileAttribute<?>[0]);
+  /// Makes the folder where it is missing, and narrows one that holds nothing but a journal.
+  ///
+  /// @throws Misused when it is no folder, may not be written by this user, or another process
+  ///   holds it
+  /// @throws IOException when the disk does not take it now: full, without inodes, read-only
+  static JournalFolder take(Path dir) throws IOException {
+    try {
+      OwnFiles.makeFolder(dir);
+      FileChannel lock = OwnFiles.open(dir.resolve(LOCK), StandardOpenOption.CREATE);
+      try {
+        if (!isLocked(lock, false)) {
+          throw held(dir);
+        }
+        narrow(dir);
+        return new JournalFolder(dir, lock);
+      } catch (IOException | RuntimeException e) {
+        lock.close();
+        throw e;
+      }
+    } catch (AccessDeniedException | FileAlreadyExistsException | NoSuchFileException slip) {
+      String why =
+          slip instanceof AccessDeniedException
+              ? "may not be written by this user"
+              : slip instanceof FileAlreadyExistsException ? "is no folder" : "cannot be made";
+      throw new Misused(
+          dir + ": " + slip.getFile() + " " + why + " (expected: a folder to write to)",
+          false,
+          slip);
     }
+  }
+
+  /// For a folder that cannot be taken, as on a disk that is read-only: whether another process has
+  /// it all the same.
+  ///
+  /// @throws Misused when it does
+  static void requireFree(Path dir) throws Misused {
+    try (FileChannel lock = FileChannel.open(dir.resolve(LOCK), StandardOpenOption.READ)) {
+      if (!isLocked(lock, true)) {
+        throw held(dir);
+      }
+    } catch (Misused e) {
+      throw e;
+    } catch (IOException unknown) {
+      // no lock, nobody who holds it
+    }
+  }
+
+  private static Misused held(Path dir) {
+    return new Misused(
+        dir + ": held by another registry (expected: a folder of its own)", true, null);
   }
 
   /// A new file to write.
   static FileChannel create(Path file) throws IOException {
-    return open(file, Set.of(StandardOpenOption.CREATE_NEW));
+    return OwnFiles.open(file, StandardOpenOption.CREATE_NEW);
   }
 
   /// Keeps a damaged journal under another name, without a copy where the file system has links;
@@ -109,50 +152,32 @@ record JournalFolder(Path path, FileChannel lock) {
     }
   }
 
-  private static void narrow(Path dir) throws IOException {
-    if (!isPosix(dir)) {
-      return;
-    }
+  /// What somebody else made may stay as wide as it is where this user cannot change that.
+  private static void narrow(Path dir) {
     try (Stream<Path> all = Files.list(dir)) {
       List<Path> files = all.toList();
-      for (Path f : files) {
-        if (!isOurs(f)) {
-          return;
-        }
+      if (!files.stream().allMatch(JournalFolder::isOurs)) {
+        return;
       }
       for (Path f : files) {
-        Files.setPosixFilePermissions(f, FILE);
+        OwnFiles.narrowFile(f);
       }
-    }
-    boolean shared = ((int) Files.getAttribute(dir, "unix:mode") & STICKY) != 0;
-    if (!shared) {
-      Files.setPosixFilePermissions(dir, FOLDER);
+      if (((int) Files.getAttribute(dir, "unix:mode") & STICKY) == 0) {
+        OwnFiles.narrowFolder(dir);
+      }
+    } catch (IOException | UnsupportedOperationException | IllegalArgumentException notOurs) {
+      log.warn("journal {}: others may be able to read it: {}", dir, notOurs.toString());
     }
   }
 
   private static boolean isOurs(Path file) {
     String name = file.getFileName().toString();
-    return Files.isRegularFile(file) && (name.equals("lock") || name.startsWith("journal."));
+    return Files.isRegularFile(file) && (name.equals(LOCK) || name.startsWith("journal."));
   }
 
-  private static FileChannel open(Path file, Set<? extends OpenOption> how) throws IOException {
-    Set<OpenOption> options = new java.util.HashSet<>(how);
-    options.add(StandardOpenOption.WRITE);
-    return FileChannel.open(file, options, isPosix(file) ? only(FILE) : new FileAttribute<?>[0]);
-  }
-
-  private static FileAttribute<?>[] only(Set<PosixFilePermission> permissions) {
-    return new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(permissions)};
-  }
-
-  private static boolean isPosix(Path p) {
-    return p.getFileSystem().supportedFileAttributeViews().contains("posix");
-  }
-
-  private static boolean locked(FileChannel lockFile) throws IOException {
+  private static boolean isLocked(FileChannel file, boolean shared) throws IOException {
     try {
-      FileLock lock = lockFile.tryLock();
-      return lock != null;
+      return file.tryLock(0, Long.MAX_VALUE, shared) != null;
     } catch (OverlappingFileLockException sameProcess) {
       return false;
     }

@@ -113,6 +113,12 @@ final class LeaseStore {
     return step.removed();
   }
 
+  /// How changes are kept beyond this process: `off`, `on`, or `failing` while they are in memory
+  /// alone although a journal is wanted.
+  String journal() {
+    return journal == null ? "off" : journal.isBroken() ? "failing" : "on";
+  }
+
   private List<JournalRecord> records(Table t, Journal to) {
     List<JournalRecord> out = new ArrayList<>(to.clock(now()));
     out.addAll(t.records());

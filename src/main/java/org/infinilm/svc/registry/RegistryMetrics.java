@@ -46,6 +46,10 @@ final class RegistryMetrics {
           this::count,
           "type",
           "health");
+      m.gauge(
+          "infini_registry_journal_failing",
+          "1 while changes are in memory alone although a journal is wanted.",
+          out -> out.call(store.journal().equals("failing") ? 1 : 0));
       metrics = m;
     }
     return m.scrape();

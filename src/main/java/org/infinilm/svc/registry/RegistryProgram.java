@@ -3,8 +3,6 @@ package org.infinilm.svc.registry;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -85,7 +83,7 @@ public final class RegistryProgram {
     Tokens tokens = TokenKeys.tokens(c);
     String host = c.get(HOST);
     String given = c.find(DATA_DIR).orElse(null);
-    Path dir = given == null ? usable(defaultFolder(System.getenv(), c.get(PORT))) : folder(given);
+    Path dir = given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);
     RegistryServer.Options options =
         new RegistryServer.Options(
             host,
@@ -97,16 +95,16 @@ public final class RegistryProgram {
             dir,
             tokens,
             ranges(c));
-    RegistryServer registry =
-        RegistryServer.start(options, Ticker.SYSTEM, RandomGenerator.getDefault());
+    RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
     log.info(
-        "registry listens on {}:{}, {} entries restored, journal {}",
+        "registry listens on {}:{}, {} entries restored, journal {} ({})",
         host,
         registry.port(),
         registry.size(),
-        dir == null ? "off" : dir);
+        dir == null ? "in no folder" : dir,
+        registry.journal());
     if (tokens.write().isEmpty() && !isLoopback(host)) {
       log.warn(
           "open on {} without a token: anyone who reaches it can register services"
@@ -149,19 +147,17 @@ public final class RegistryProgram {
     return null;
   }
 
-  /// The folder if a journal can be written there; a default that cannot is no reason not to start.
-  private static @Nullable Path usable(@Nullable Path dir) {
+  /// A default folder that cannot be used is no reason not to start; one that was asked for is.
+  private static RegistryServer start(RegistryServer.Options o, boolean byDefault)
+      throws IOException {
     try {
-      if (dir != null) {
-        JournalFolder.make(dir);
-        if (!Files.isWritable(dir)) {
-          throw new AccessDeniedException(dir.toString());
-        }
+      return RegistryServer.start(o, Ticker.SYSTEM, RandomGenerator.getDefault());
+    } catch (JournalFolder.Misused e) {
+      if (!byDefault || e.held()) {
+        throw e;
       }
-      return dir;
-    } catch (IOException e) {
-      log.warn("journal off: {} cannot be used: {} (set --data-dir)", dir, e.toString());
-      return null;
+      log.warn("journal off: {} (set --data-dir)", e.getMessage());
+      return RegistryServer.start(o.dataDir(null), Ticker.SYSTEM, RandomGenerator.getDefault());
     }
   }
 

@@ -115,7 +115,8 @@ public final class RegistryServer implements AutoCloseable {
   /// Binds, restores the journal and serves.
   ///
   /// @param random for the name of this run in table versions
-  /// @throws IOException when the port or the data folder cannot be used
+  /// @throws IOException when the port cannot be used, or the data folder is none, another user's
+  ///   or another registry's; a disk that takes nothing stops no start
   public static RegistryServer start(Options o, Ticker ticker, RandomGenerator random)
       throws IOException {
     CompletableFuture<Handler> ready = new CompletableFuture<>();
@@ -154,6 +155,11 @@ public final class RegistryServer implements AutoCloseable {
   /// How many entries the table holds.
   public int size() {
     return store.table().all().size();
+  }
+
+  /// `on`, `off`, or `failing` while changes are in memory alone although a journal is wanted.
+  public String journal() {
+    return store.journal();
   }
 
   /// Stops serving (requests in flight get 2 s), then writes the journal out.

@@ -1,7 +1,5 @@
 package org.infinilm.svc.registry;
 
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
@@ -77,7 +75,7 @@ final class Routes implements Handler {
     if (!service) {
       return table(r);
     }
-    String name = decode(at.get(2));
+    String name = Request.unescape(at.get(2));
     if (at.size() == 3) {
       return one(r, name);
     }
@@ -173,7 +171,8 @@ final class Routes implements Handler {
   private Response stats() {
     Now now = store.now();
     Duration uptime = Duration.ofNanos(now.nanos() - started.nanos());
-    return Response.json(200, Answers.stats(store.table(), now, uptime, conflicts.names(now)));
+    return Response.json(
+        200, Answers.stats(store.table(), now, uptime, conflicts.names(now), store.journal()));
   }
 
   private Response watch(Request r) throws Refused, InterruptedException {
@@ -353,14 +352,5 @@ final class Routes implements Handler {
 
   private static Refused notFound(Request r) {
     return new Refused(404, r.path() + ": no such route");
-  }
-
-  /// A path segment, percent-decoded; `+` stays, and so does what is badly encoded.
-  private static String decode(String segment) {
-    try {
-      return URLDecoder.decode(segment.replace("+", "%2B"), StandardCharsets.UTF_8);
-    } catch (IllegalArgumentException asSent) {
-      return segment;
-    }
   }
 }

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -14,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// One deployment seen from cron, a login, a service without a home, and a second checkout.
 class EnvironmentsIT {
   private static final List<String> PLAIN = List.of();
+  private static final List<String> WIDE = List.of("sh", "-c", "umask 000; exec \"$@\"", "sh");
 
   @TempDir private Path dir;
 
@@ -34,8 +37,15 @@ class EnvironmentsIT {
     String mark = dir.toString();
 
     Map<String, String> cron = Map.of("HOME", home, "LC_ALL", "C", "ENVIRONMENTS_TEST", mark);
-    Checkout.Ran started = one.run(PLAIN, cron, up);
+    Checkout.Ran started = one.run(WIDE, cron, up);
     assertThat(started.exit()).as(started.out()).isZero();
+    try (Stream<Path> written = Files.walk(Path.of(home, ".local", "state", "infini"))) {
+      for (Path p : written.toList()) {
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(p)))
+            .as(p.toString())
+            .isEqualTo(Files.isDirectory(p) ? "rwx------" : "rw-------");
+      }
+    }
     assertThat(started.out()).contains("hôme of mine");
 
     Map<String, String> login =

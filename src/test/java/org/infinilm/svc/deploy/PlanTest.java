@@ -13,6 +13,8 @@ import org.infinilm.svc.config.TomlFile;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class PlanTest {
   @TempDir private Path folder;
@@ -93,6 +95,24 @@ class PlanTest {
     assertThat(plan.parts().getFirst().env()).containsEntry("INFINI_MODEL_PATH", "/m/a.gguf");
     assertThat(plan.parts().getFirst().embedded()).isFalse();
     assertThat(plan.parts().getFirst().ports()).containsExactly(9000, 9001);
+  }
+
+  @ParameterizedTest(name = "log_file {0}: {1}")
+  @CsvSource({
+    "'', true",
+    "'[babysitter]\nlog_file = \"\"\n', true",
+    "'[babysitter]\nlog_file = \"own.log\"\n', false",
+    "'[babysitter]\nrestart_delay = 5\n', true"
+  })
+  void theLinesOfAGivenFilesServerGoToAFileOfBoundedSize(String babysitter, boolean ours)
+      throws Exception {
+    Path file =
+        toml("name = \"mine\"\nport = 9000\n" + babysitter + "[backend]\ntype = \"command\"\n");
+
+    Plan plan = Plan.of(settings(8000, null, List.of(file)), folder);
+
+    assertThat(plan.parts().getFirst().env().get("INFINI_LOG_FILE"))
+        .isEqualTo(ours ? folder.resolve("mine.server.log").toString() : null);
   }
 
   @Test

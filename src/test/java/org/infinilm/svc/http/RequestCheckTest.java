@@ -15,7 +15,7 @@ class RequestCheckTest {
   @ParameterizedTest
   @ValueSource(strings = {"/", "/v1/x?y=%2e%2E&z", "//a/../b", "/a|b^{c}[d]`", "/a?b=c?d&e=/f:@"})
   void pathsWithAQueryAreTargets(String target) {
-    assertThat(RequestCheck.isOriginForm(target)).isTrue();
+    assertThat(RequestCheck.isOriginForm(target, true)).isTrue();
   }
 
   @ParameterizedTest
@@ -38,7 +38,7 @@ class RequestCheckTest {
         "/\u007f"
       })
   void otherTargetsAreNone(String target) {
-    assertThat(RequestCheck.isOriginForm(target)).isFalse();
+    assertThat(RequestCheck.isOriginForm(target, true)).isFalse();
   }
 
   @ParameterizedTest
@@ -147,6 +147,14 @@ class RequestCheckTest {
       })
   void otherTargetsAreRefused(String target) {
     assertThat(RequestCheck.refusal(get(target))).hasFieldOrPropertyWithValue("status", 400);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/%", "/%2", "/a?b=%zz", "http://a/50%%20off"})
+  void whoForwardsNothingTakesAPercentThatBeginsNoEscape(String target) {
+    assertThat(RequestCheck.refusal(get(target))).hasFieldOrPropertyWithValue("status", 400);
+    assertThat(RequestCheck.refusalAtTheEnd(get(target))).isNull();
+    assertThat(RequestCheck.refusalAtTheEnd(get(target + "<"))).isNotNull();
   }
 
   @Test

@@ -151,9 +151,9 @@ class AnswersTest {
 
   @Test
   void stats() {
-    assertThat(text(Answers.stats(table(), at(1), Duration.ofMillis(7900), List.of("x"))))
+    assertThat(text(Answers.stats(table(), at(1), Duration.ofMillis(7900), List.of("x"), "on")))
         .isEqualTo(
-            "{\"conflicts\":[\"x\"],\"healthy_services\":1,\"host_distribution\":{\"10.0.0.1\":2},"
+            "{\"conflicts\":[\"x\"],\"healthy_services\":1,\"host_distribution\":{\"10.0.0.1\":2},\"journal\":\"on\","
                 + "\"status_distribution\":{\"draining\":1,\"running\":1},"
                 + "\"timestamp\":\"2026-02-10T08:06:46+00:00\",\"total_services\":2,"
                 + "\"type_distribution\":{\"openai-api\":{\"healthy\":1,\"total\":1},"

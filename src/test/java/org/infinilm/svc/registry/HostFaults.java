@@ -22,6 +22,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Faults of the machine under a registry process: a clock that is set (Debian's faketime), a disk
 /// of 64 KiB (a tmpfs in a namespace of its own). Not part of the default tests: they need
@@ -138,6 +140,125 @@ class HostFaults {
     Files.writeString(offset, "-1h");
     start(registry(data), env, log);
     assertThat(client(log, 2).services()).singleElement().matches(Service::isHealthy);
+  }
+
+  /// @param words of a shell in a namespace of its own that mounts something at "$d" and runs "$@"
+  private Process onAFaultyDisk(Path data, Path log, String words, String... more)
+      throws IOException {
+    List<String> inside =
+        new ArrayList<>(
+            List.of("unshare", "-Urm", "sh", "-c", "d=$1; shift; " + words, "sh", data.toString()));
+    inside.addAll(registry(data.resolve("journal"), more));
+    return start(inside, Map.of(), log);
+  }
+
+  private static ProcessHandle java(Process inNamespace) {
+    return Stream.concat(Stream.of(inNamespace.toHandle()), inNamespace.descendants())
+        .filter(p -> p.info().command().orElse("").endsWith("java"))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /// Runs a shell's words where the registry sees its disk.
+  private void beside(Process registry, String words, Path data) throws Exception {
+    Process shell =
+        new ProcessBuilder(
+                "nsenter",
+                "-U",
+                "-m",
+                "--preserve-credentials",
+                "-t",
+                String.valueOf(java(registry).pid()),
+                "sh",
+                "-c",
+                words,
+                "sh",
+                data.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(dir.resolve("nsenter").toFile())
+            .start();
+    started.add(shell);
+    assertThat(shell.waitFor()).as(Files.readString(dir.resolve("nsenter"))).isZero();
+  }
+
+  private String stats() throws IOException, InterruptedException {
+    return Json.tree(http.get(address.resolve("/stats"), PATIENCE).body()).path("journal").asText();
+  }
+
+  private String metrics() throws IOException, InterruptedException {
+    byte[] all = http.get(address.resolve("/metrics"), PATIENCE).body();
+    return new String(all, StandardCharsets.UTF_8);
+  }
+
+  private static Registration registration(String name) {
+    return new Registration(
+        name, "127.0.0.1", 1, "h", "http://127.0.0.1:1", "running", Map.of(), 1);
+  }
+
+  /// The folder was asked for (`--data-dir`), cannot be made, and can be later.
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "no inode is free                 | nr_inodes=1 | mount -o remount,nr_inodes=0 $1",
+        "the disk is read-only            | ro          | mount -o remount,rw $1",
+        "another disk comes in its place  | ro          | mount -t tmpfs tmpfs $1"
+            + " && mkdir $1/journal && echo not read >$1/journal/journal.jsonl"
+      })
+  void aDiskThatTakesNoFolderStopsNoStartAndGetsTheJournalOnceItDoes(
+      String fault, String breaks, String heals) throws Exception {
+    Path data = Files.createDirectory(dir.resolve("data"));
+    Path log = dir.resolve("log");
+    Process running =
+        onAFaultyDisk(
+            data,
+            log,
+            "mount -t tmpfs -o " + breaks + " tmpfs \"$d\" && exec \"$@\"",
+            "--cleanup-interval",
+            "0.2");
+    RegistryClient c = client(log, 1);
+    c.register(registration("a"));
+    assertThat(c.heartbeat("a", null)).isTrue();
+    assertThat(c.services()).as(fault).hasSize(1);
+    assertThat(Files.readString(log))
+        .contains("cannot be written")
+        .contains("(failing)")
+        .contains(data.toString());
+    assertThat(stats()).isEqualTo("failing");
+    assertThat(metrics()).contains("infini_registry_journal_failing 1.0");
+    beside(running, heals, data);
+    await().atMost(PATIENCE).until(() -> stats().equals("on"));
+    assertThat(metrics()).contains("infini_registry_journal_failing 0.0");
+    c.register(registration("b"));
+    String look = "grep -q '\"name\":\"a\"' \"$1\"/journal/journal.jsonl";
+    beside(running, look + " && " + look.replace("\"a\"", "\"b\""), data);
+    if (heals.contains("not read")) {
+      beside(running, "grep -qx 'not read' $1/journal/journal.damaged-*", data);
+    }
+  }
+
+  /// As after a remount for errors: what stands in the journal is served.
+  @Test
+  void aJournalOnADiskThatBecameReadOnlyIsReadAndWrittenAgainLater() throws Exception {
+    Path data = Files.createDirectory(dir.resolve("data"));
+    Path log = dir.resolve("log");
+    Process shell =
+        onAFaultyDisk(
+            data,
+            log,
+            "mount -t tmpfs tmpfs \"$d\" && { \"$@\"; mount -o remount,ro \"$d\"; \"$@\"; }",
+            "--cleanup-interval",
+            "0.2");
+    client(log, 1).register(registration("a"));
+    java(shell).destroyForcibly();
+    RegistryClient again = client(log, 2);
+    assertThat(again.services()).singleElement().matches(s -> s.name().equals("a"));
+    again.register(registration("b"));
+    assertThat(again.services()).hasSize(2);
+    assertThat(stats()).isEqualTo("failing");
+    beside(shell, "mount -o remount,rw \"$1\"", data);
+    await().atMost(PATIENCE).until(() -> stats().equals("on"));
+    beside(shell, "grep -q '\"name\":\"b\"' \"$1\"/journal/journal.jsonl", data);
   }
 
   @Test

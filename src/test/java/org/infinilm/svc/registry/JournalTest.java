@@ -181,6 +181,38 @@ class JournalTest {
   }
 
   @Test
+  void aFolderThatWasNamedByASlipIsSaid(@TempDir Path parent) throws Exception {
+    Path file = Files.writeString(parent.resolve("file"), "");
+    for (Path slip : List.of(file, file.resolve("below"), Path.of("/proc/none/here"))) {
+      assertThatThrownBy(() -> Journal.open(slip, Samples.at(0), "boot"))
+          .isInstanceOf(JournalFolder.Misused.class)
+          .hasMessageContaining(slip.toString())
+          .hasMessageContaining("(expected: a folder to write to)");
+    }
+  }
+
+  @Test
+  void aDamagedFileThatCannotBeKeptNowIsKeptBeforeItIsReplaced() throws Exception {
+    Path file = Files.writeString(dir.resolve("journal.jsonl"), "nonsense");
+    // All names that a copy could have are taken.
+    for (int n = 0; n <= 1000; n++) {
+      String more = n == 0 ? "" : "-" + n;
+      Files.createDirectory(dir.resolve("journal.damaged-20260210T080645Z" + more + ".jsonl"));
+    }
+    try (Journal j = open()) {
+      assertThat(j.isBroken()).isTrue();
+      assertThat(j.snapshot(List.of(put("a"))).get()).isFalse();
+      assertThat(file).hasContent("nonsense");
+      for (Path taken : asideFiles()) {
+        Files.delete(taken);
+      }
+      assertThat(j.snapshot(List.of(put("a"))).get()).isTrue();
+    }
+    assertThat(asideFiles()).singleElement().satisfies(p -> assertThat(p).hasContent("nonsense"));
+    assertThat(names()).containsExactly("a");
+  }
+
+  @Test
   void aSnapshotReplacesWhatGrew() throws Exception {
     try (Journal j = open()) {
       List<JournalRecord> beats =

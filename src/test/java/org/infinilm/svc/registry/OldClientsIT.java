@@ -3,6 +3,7 @@ package org.infinilm.svc.registry;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -65,6 +66,29 @@ class OldClientsIT {
         headers,
         body.getBytes(StandardCharsets.UTF_8),
         LONG);
+  }
+
+  /// The status of a request whose target no URI class would let pass.
+  private int raw(String method, String target) throws IOException {
+    try (Socket s = new Socket("127.0.0.1", registry.port())) {
+      s.getOutputStream()
+          .write(
+              (method + " " + target + " HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                  .getBytes(StandardCharsets.UTF_8));
+      String answer = new String(s.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      return Integer.parseInt(answer.substring(9, 12));
+    }
+  }
+
+  /// The Rust babysitter's URLs keep a `%` of a name as it is and escape the blank behind it.
+  @Test
+  void aNameWithAPercentSignRenewsAndLeavesAsItsClientSendsIt() throws Exception {
+    String body = RUST_SERVER.replace("paged-cache-9g_8b_thinking-server", "50% off");
+    assertThat(send("POST", "/services", "application/json", body).status()).isEqualTo(201);
+    assertThat(raw("POST", "/services/50%%20off/heartbeat")).isEqualTo(200);
+    assertThat(raw("GET", "/services?healthy=%zz")).isEqualTo(200);
+    assertThat(raw("GET", "/services/100%")).isEqualTo(404);
+    assertThat(raw("DELETE", "/services/50%%20off")).isEqualTo(200);
   }
 
   private static String text(Client.Reply r) {

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// `infini-registry` as a process: signals, exit codes, what survives a kill.
 @Timeout(120)
@@ -48,16 +51,20 @@ class RegistryProcessIT {
   }
 
   private Running launch(String program, String... args) throws IOException {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC",
-                "-Dinfini.program=" + program,
-                "-jar",
-                System.getProperty("infini.jar", "target/infini.jar")));
+    return launch(List.of(), program, args);
+  }
+
+  private Running launch(List<String> before, String program, String... args) throws IOException {
+    List<String> command = new ArrayList<>(before);
+    command.addAll(
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx64m",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-Dinfini.program=" + program,
+            "-jar",
+            System.getProperty("infini.jar", "target/infini.jar")));
     command.addAll(List.of(args));
     Path log = dir.resolve("log-" + logs++);
     Process p =
@@ -112,6 +119,44 @@ class RegistryProcessIT {
         });
     second.process().destroy();
     assertThat(exit(second)).isZero();
+  }
+
+  @ParameterizedTest(name = "umask {0}")
+  @ValueSource(strings = {"000", "777"})
+  void theJournalIsItsOwnersAloneWhateverTheUmask(String umask) throws Exception {
+    Path data = dir.resolve("new/data");
+    Running r =
+        launch(
+            List.of("sh", "-c", "umask " + umask + "; exec \"$@\"", "sh"),
+            "registry",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--data-dir",
+            data.toString());
+    client(r)
+        .register(new Registration("a", "h", 1, "h", "http://h:1", "running", Map.of("k", "v"), 2));
+    assertThat(mode(data.getParent())).isEqualTo("rwx------");
+    assertThat(mode(data)).isEqualTo("rwx------");
+    assertThat(mode(data.resolve("lock"))).isEqualTo("rw-------");
+    assertThat(mode(data.resolve("journal.jsonl"))).isEqualTo("rw-------");
+    assertThat(data.resolve("journal.jsonl")).content().contains("\"name\":\"a\"");
+  }
+
+  private static String mode(Path p) throws IOException {
+    return PosixFilePermissions.toString(Files.getPosixFilePermissions(p));
+  }
+
+  @Test
+  void aFolderThatIsNoneStopsTheStartAndIsNamed() throws Exception {
+    Path file = Files.writeString(dir.resolve("file"), "");
+    Running slip =
+        launch("registry", "--host", "127.0.0.1", "--port", "0", "--data-dir", file + "/below");
+    assertThat(exit(slip)).isEqualTo(1);
+    assertThat(slip.said())
+        .contains(file + "/below: " + file + " is no folder (expected: a folder to write to)")
+        .doesNotContain("Exception");
   }
 
   @Test
