@@ -177,6 +177,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     if (desk != null) {
       desk.close();
     }
+    launcher.close();
     http.close();
   }
 

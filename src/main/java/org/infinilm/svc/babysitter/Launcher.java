@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
 /// Starts the supervised process, when its port is free, and keeps what it prints.
-final class Launcher {
+final class Launcher implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
 
   private final Settings settings;
@@ -27,6 +27,7 @@ final class Launcher {
 
   private final LogTail logs;
   private final @Nullable LineQueue file;
+  private final @Nullable RotatingFile written;
   private final String run = UUID.randomUUID().toString();
 
   Launcher(Settings settings, List<String> argv, LogTail logs) {
@@ -34,13 +35,18 @@ final class Launcher {
     this.argv = argv;
     this.logs = logs;
     Path path = settings.logFile();
-    this.file =
-        path == null
-            ? null
-            : new LineQueue(
-                path.toString(),
-                ROOM_LINES,
-                new RotatingFile(path, MAX_FILE_BYTES, KEPT_FILES)::add);
+    RotatingFile to = path == null ? null : new RotatingFile(path, MAX_FILE_BYTES, KEPT_FILES);
+    this.written = to;
+    this.file = to == null ? null : new LineQueue(String.valueOf(path), ROOM_LINES, to::add);
+  }
+
+  /// Lets the server's file go; what it says afterwards is lost.
+  @Override
+  public void close() {
+    if (file != null && written != null) {
+      file.close();
+      written.close();
+    }
   }
 
   /// @param generation number of the start

@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
 /// A log file of bounded size: when it is full it becomes `FILE.1`, that one `FILE.2` and so on.
 /// What cannot be written (a full disk) is dropped and counted; the next line is tried again.
 /// Thread-safe.
-final class RotatingFile {
+final class RotatingFile implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
 
   private final Path path;
@@ -85,7 +85,9 @@ final class RotatingFile {
     return path.resolveSibling(path.getFileName() + "." + i);
   }
 
-  private void close() {
+  /// The next line opens it again.
+  @Override
+  public synchronized void close() {
     OutputStream to = out;
     out = null;
     try {

@@ -60,6 +60,8 @@ record RunFolder(Path path) {
       }
     } catch (NoSuchFileException none) {
       return List.of();
+    } catch (FileSystemException e) {
+      throw cannot("be read", base(env), e);
     }
     out.sort((a, b) -> a.path().compareTo(b.path()));
     return out;
@@ -69,21 +71,33 @@ record RunFolder(Path path) {
     try {
       OwnFiles.makeFolder(path);
     } catch (FileSystemException e) {
-      String why = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
-      throw new IOException(
-          path
-              + ": cannot be made: "
-              + why
-              + " at "
-              + e.getFile()
-              + " (expected: a folder to write to; XDG_STATE_HOME names another)",
-          e);
+      throw cannot("be made", path, e);
     }
+  }
+
+  /// A folder may be another user's: root's, after a `sudo` that kept HOME.
+  private static IOException cannot(String what, Path folder, FileSystemException e) {
+    String why = e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
+    return new IOException(
+        folder
+            + ": cannot "
+            + what
+            + ": "
+            + why
+            + " at "
+            + e.getFile()
+            + " (expected: a folder of this user's; XDG_STATE_HOME names another)",
+        e);
   }
 
   /// Held by one `infini up` for its life; null when another holds it.
   @Nullable FileLock lock() throws IOException {
-    FileChannel file = OwnFiles.open(path.resolve("lock"), StandardOpenOption.CREATE);
+    FileChannel file;
+    try {
+      file = OwnFiles.open(path.resolve("lock"), StandardOpenOption.CREATE);
+    } catch (FileSystemException e) {
+      throw cannot("be locked", path, e);
+    }
     FileLock lock = file.tryLock();
     if (lock == null) {
       file.close();

@@ -18,6 +18,8 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,9 +27,9 @@ import org.slf4j.LoggerFactory;
 /// The table on disk: an append-only file in a folder of its own, held by one process.
 ///
 /// One thread writes. Changes of entries are on disk (fsync) before they are confirmed, in groups;
-/// heartbeats are written without fsync. When the file has grown to several times the table, it is
-/// replaced by a snapshot in one rename. A write error, also at the start, stops the journal, not
-/// the registry: it starts again with the next snapshot.
+/// heartbeats are written without fsync, within a twentieth of a second. When the file has grown to
+/// several times the table, it is replaced by a snapshot in one rename. A write error, also at the
+/// start, stops the journal, not the registry: it starts again with the next snapshot.
 final class Journal implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Journal.class);
   private static final String FILE = "journal.jsonl";
@@ -35,12 +37,25 @@ final class Journal implements AutoCloseable {
   private static final int BATCH = 512;
   private static final long SMALL_BYTES = 1 << 20;
 
+  /// What nobody waits for waits for more of its kind: many heartbeats are one write and one
+  /// wake-up of the writer.
+  private static final long PAUSE_MILLIS = 50;
+
   private sealed interface Command {
     CompletableFuture<Boolean> done();
+
+    default boolean isUrgent() {
+      return true;
+    }
   }
 
   private record Append(List<JournalRecord> records, CompletableFuture<Boolean> done)
-      implements Command {}
+      implements Command {
+    @Override
+    public boolean isUrgent() {
+      return records.stream().anyMatch(JournalRecord::durable);
+    }
+  }
 
   private record Snapshot(List<JournalRecord> records, CompletableFuture<Boolean> done)
       implements Command {}
@@ -52,6 +67,7 @@ final class Journal implements AutoCloseable {
   private final Event.Restore restored;
   private final Instant started;
   private final BlockingQueue<Command> queue = new LinkedBlockingQueue<>(QUEUE);
+  private final Semaphore urgent = new Semaphore(0);
   private final Thread writer;
 
   /// Whether there was a file at the start.
@@ -198,6 +214,9 @@ final class Journal implements AutoCloseable {
       lost = true;
       c.done().complete(false);
     }
+    if (c.isUrgent() || queue.size() == BATCH) {
+      urgent.release();
+    }
     return c.done();
   }
 
@@ -207,6 +226,7 @@ final class Journal implements AutoCloseable {
     Stop stop = new Stop(new CompletableFuture<>());
     try {
       queue.put(stop);
+      urgent.release();
       writer.join();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -224,7 +244,13 @@ final class Journal implements AutoCloseable {
     boolean stopped = false;
     while (!stopped) {
       try {
-        batch.add(queue.take());
+        Command first = queue.take();
+        batch.add(first);
+        if (first.isUrgent()
+            || queue.size() >= BATCH
+            || urgent.tryAcquire(PAUSE_MILLIS, TimeUnit.MILLISECONDS)) {
+          urgent.drainPermits();
+        }
       } catch (InterruptedException e) {
         return;
       }

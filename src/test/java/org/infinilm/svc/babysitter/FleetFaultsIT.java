@@ -219,6 +219,7 @@ class FleetFaultsIT extends BabysitterHarness {
       babysitter.destroy();
       assertThat(babysitter.waitFor(30, TimeUnit.SECONDS)).isTrue();
       assertThat(babysitter.exitValue()).isZero();
+      never.release(1000);
     }
   }
 
@@ -312,6 +313,28 @@ class FleetFaultsIT extends BabysitterHarness {
     assertThat(next).isNotEqualTo(child);
     kill(next.pid());
     assertThat(offered()).as("a helper that dies is the server's own affair").isTrue();
+  }
+
+  @Test
+  void aKilledGrandchildTouchesNeitherTheServerNorItsRegistrationAndLeavesNoZombie()
+      throws Exception {
+    Path helper = dir.resolve("helper");
+    Path stray = dir.resolve("stray");
+    registry("");
+    sitter(toml(url(), List.of("descendant=" + helper, "stray=" + stray), KEYS));
+    await().until(this::offered);
+    await().until(() -> Files.exists(stray) && Files.size(stray) > 1);
+    long server = server();
+    for (Path file : List.of(helper, stray)) {
+      long pid = Long.parseLong(Files.readString(file).strip());
+      kill(pid);
+      // The helper's parent is the server, whose affair it is to wait for it.
+      await()
+          .until(() -> file.equals(helper) || !Files.exists(Path.of("/proc", String.valueOf(pid))));
+      assertThat(offered()).isTrue();
+    }
+    assertThat(server()).isEqualTo(server);
+    assertThat(restarts()).isZero();
   }
 
   @Test

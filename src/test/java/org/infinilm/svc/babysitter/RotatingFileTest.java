@@ -19,11 +19,18 @@ class RotatingFileTest {
     return new RotatingFile(dir.resolve("s.log"), 10, 2);
   }
 
+  private void add(String line) {
+    try (RotatingFile f = file()) {
+      f.add(line);
+    }
+  }
+
   @Test
   void theNewestLinesStandInTheFileAndTheOlderInItsForebears() {
-    RotatingFile f = file();
-    for (String line : new String[] {"one", "two", "three", "four", "five", "six"}) {
-      f.add(line);
+    try (RotatingFile f = file()) {
+      for (String line : new String[] {"one", "two", "three", "four", "five", "six"}) {
+        f.add(line);
+      }
     }
     assertThat(dir.resolve("s.log")).hasContent("six");
     assertThat(dir.resolve("s.log.1")).hasContent("four\nfive");
@@ -33,7 +40,7 @@ class RotatingFileTest {
 
   @Test
   void aNewFileIsItsOwnersAlone() throws Exception {
-    file().add("a prompt");
+    add("a prompt");
     assertThat(Files.getPosixFilePermissions(dir.resolve("s.log")))
         .containsExactlyInAnyOrder(PosixFilePermission.OWNER_READ, PosixFilePermission.OWNER_WRITE);
   }
@@ -62,13 +69,15 @@ class RotatingFileTest {
     queue.add("after");
     await().until(() -> taken.contains("after"));
     assertThat(taken).hasSizeLessThan(20).startsWith("line 0");
+    queue.add("last");
+    queue.close();
+    assertThat(taken).endsWith("last");
   }
 
   @Test
   void anEarlierRunsFileIsGoneOnWith() {
-    file().add("ä long enough");
-    RotatingFile later = file();
-    later.add("x");
+    add("ä long enough");
+    add("x");
     assertThat(dir.resolve("s.log")).hasContent("x");
     assertThat(dir.resolve("s.log.1")).hasContent("ä long enough");
   }
@@ -76,11 +85,12 @@ class RotatingFileTest {
   @Test
   void whatCannotBeWrittenIsLostAndTheNextLineIsTriedAgain() throws Exception {
     Path folder = Files.createDirectory(dir.resolve("later"));
-    RotatingFile f = new RotatingFile(folder.resolve("s.log"), 100, 2);
-    Files.delete(folder);
-    f.add("lost");
-    Files.createDirectory(folder);
-    f.add("kept");
+    try (RotatingFile f = new RotatingFile(folder.resolve("s.log"), 100, 2)) {
+      Files.delete(folder);
+      f.add("lost");
+      Files.createDirectory(folder);
+      f.add("kept");
+    }
     assertThat(folder.resolve("s.log")).hasContent("kept");
   }
 }

@@ -9,6 +9,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
@@ -85,6 +86,39 @@ class UsersFaults {
       assertThat(ended.out()).contains("all ports free");
     }
     assertThat(Proc.withEnvironment("USERS_TEST=" + dir)).isEmpty();
+  }
+
+  /// `sudo` that keeps HOME: what root starts runs in the user's home and is root's.
+  @Test
+  void whatRootStartsInAUsersHomeIsRootsToEndAndTheUserIsToldSo() throws Exception {
+    Checkout shared = Checkout.in(dir.resolve("checkout"));
+    Map<String, String> home = of(ONE);
+    int router = Checkout.freePorts();
+    String[] up =
+        Checkout.up(Checkout.freePorts(), router, Checkout.freePorts(), Checkout.freePorts());
+    Checkout.Ran started = shared.run(List.of(), home, up);
+    assertThat(started.exit()).as(started.out()).isZero();
+    assertThat(shared.run(List.of(), home, "status").exit()).isZero();
+    String folder = home.get("HOME") + "/.local/state/infini/run";
+    for (String command : List.of("status", "down")) {
+      Checkout.Ran refused = shared.run(as(ONE), home, command);
+      assertThat(refused.exit()).as(refused.out()).isEqualTo(1);
+      assertThat(refused.out())
+          .contains(folder + ": cannot be read: AccessDenied")
+          .contains("(expected: a folder of this user's; XDG_STATE_HOME names another)");
+    }
+    Checkout.Ran ended = shared.run(List.of(), home, "down");
+    assertThat(ended.exit()).as(ended.out()).isZero();
+    assertThat(ended.out()).contains("all ports free");
+    Checkout.Ran later = shared.run(as(ONE), home, up);
+    assertThat(later.exit()).as(later.out()).isEqualTo(1);
+    assertThat(later.out()).contains(folder + "/" + router + ": cannot be ");
+
+    Map<String, String> other = new TreeMap<>(home);
+    other.put("XDG_STATE_HOME", home.get("HOME") + "/state");
+    Checkout.Ran own = shared.run(as(ONE), other, up);
+    assertThat(own.exit()).as(own.out()).isZero();
+    assertThat(shared.run(as(ONE), other, "down").exit()).isZero();
   }
 
   @Test

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -210,6 +211,25 @@ class JournalTest {
     }
     assertThat(asideFiles()).singleElement().satisfies(p -> assertThat(p).hasContent("nonsense"));
     assertThat(names()).containsExactly("a");
+  }
+
+  @Test
+  void heartbeatsWaitForOneAnotherAndForNothingThatIsDurable() throws Exception {
+    try (Journal j = open()) {
+      j.append(List.of(put("a"))).get();
+      List<CompletableFuture<Boolean>> beats = new ArrayList<>();
+      for (int n = 0; n < 20; n++) {
+        beats.add(j.append(List.of(new JournalRecord.Beat("a", START.plusSeconds(n)))));
+      }
+      assertThat(j.append(List.of(put("b"))).get()).isTrue();
+      assertThat(beats).allMatch(b -> b.getNow(false));
+      CompletableFuture<Boolean> last =
+          j.append(List.of(new JournalRecord.Beat("a", START.plusSeconds(60))));
+      assertThat(last.get()).as("nobody has to follow").isTrue();
+    }
+    try (Journal j = open()) {
+      assertThat(j.restored().entries().getFirst().heartbeatAt()).isEqualTo(START.plusSeconds(60));
+    }
   }
 
   @Test
