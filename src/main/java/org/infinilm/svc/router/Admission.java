@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * A trial is compared with the policy's own choice among those in service, by the policy: what it
  * prefers of the two it would most likely have chosen of all. So a decision costs no more for the
  * number of those that are tried. Of many instances policies look at two at random, and a request
- * looks at a trial as often as it would have been drawn.
+ * looks at a trial as often as it would have been drawn. One with a session's key comes to its home
+ * first with all that its client sends: for some time it is nobody's trial.
  */
 final class Admission {
   /// How often a choice is made anew because another request took the seat first.
@@ -40,7 +41,7 @@ final class Admission {
     Choice last = policy.choose(ask, among, seats, random);
     if (mayTry) {
       Choice.Send s = trial(ask, among, last, random);
-      if (s != null && seats.tryTrial(s.instance())) {
+      if (s != null && seats.tryTrial(s.instance(), ask.affinity() != 0)) {
         seats.take(s.instance());
         return s;
       }
@@ -61,7 +62,7 @@ final class Admission {
   /// The choice of an instance whose trial is offered, where the policy prefers it to `other`.
   private Choice.@Nullable Send trial(
       Ask ask, Candidates among, Choice other, RandomGenerator random) {
-    Instance t = among.trials().isEmpty() ? null : drawn(among, random);
+    Instance t = among.trials().isEmpty() ? null : drawn(among, ask.affinity() != 0, random);
     if (t == null) {
       return null;
     }
@@ -78,7 +79,7 @@ final class Admission {
   }
 
   /// One of those whose trial is offered, at random; of many instances perhaps none.
-  private @Nullable Instance drawn(Candidates among, RandomGenerator random) {
+  private @Nullable Instance drawn(Candidates among, boolean keyed, RandomGenerator random) {
     List<Instance> trials = among.trials();
     int n = trials.size();
     int all = among.in(Pool.ANY).size() + n;
@@ -87,7 +88,7 @@ final class Admission {
     int first = random.nextInt(many ? Math.max(n, all / 2) : n);
     for (int k = 0; first < n && k < (many ? 1 : n); k++) {
       Instance t = trials.get((first + k) % n);
-      if (seats.trialOffered(t.slot())) {
+      if (seats.trialOffered(t.slot(), keyed)) {
         return t;
       }
     }

@@ -202,7 +202,10 @@ final class Attempt implements UpstreamEvents {
     if (firstByteNanos == 0) {
       firstByteNanos = plane.ticker().nanos();
       if (question.streamForm() != null) {
-        plane.instances().firstByte(instance, firstByteNanos - dispatchNanos, question.bodyBytes());
+        plane
+            .instances()
+            .firstByte(
+                instance, firstByteNanos - dispatchNanos, question.bodyBytes(), question.part());
       }
     } else if (speaks != null && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
       vouch();
@@ -212,7 +215,7 @@ final class Attempt implements UpstreamEvents {
 
   private void saw(Sight s) {
     Sight seen = suspicious ? s.ofSuspicious() : s;
-    plane.instances().saw(instance, seen);
+    plane.instances().saw(instance, seen, question.part());
     owner.saw(seen);
   }
 

@@ -27,7 +27,8 @@ package org.infinilm.svc.router;
  * only a request can show that it is over: a port that refuses meanwhile, as in a restart, does not
  * change that. Hard evidence is a port that does not answer: a connection shows that it is over,
  * whoever makes it. A failure that no peer disproved counts in the window of success rates alone
- * (Outliers), and on trial the second time, since nobody else may be left to disprove it.
+ * (Outliers), and on trial the second time, since nobody else may be left to disprove it; not when it
+ * failed elsewhere too.
  */
 record Circuit(
     Phase phase,
@@ -51,6 +52,8 @@ record Circuit(
     STRIKE,
     /// It failed a request, which may be to blame.
     FAILED,
+    /// A request that it failed has failed elsewhere too.
+    TAKEN_BACK,
     /// It could not be connected to.
     REFUSED,
     /// It was connected to outside a request.
@@ -131,7 +134,7 @@ record Circuit(
           phase == Phase.SLOW_START && now - untilNanos >= 0
               ? new Circuit(Phase.CLOSED, strikes, refusals, level, false, now, 0)
               : this;
-      case RESTARTED, UNASKED, FAILED -> this;
+      case RESTARTED, UNASKED, FAILED, TAKEN_BACK -> this;
     };
   }
 
@@ -144,7 +147,7 @@ record Circuit(
       case ANSWERED -> hard && over ? started(now, rules) : this;
       case REFUSED ->
           hard ? this : new Circuit(phase, 1, refusals, level, true, sinceNanos, untilNanos);
-      case STRIKE, FAILED, OUTLIER, UNASKED -> this;
+      case STRIKE, FAILED, TAKEN_BACK, OUTLIER, UNASKED -> this;
     };
   }
 
@@ -153,6 +156,7 @@ record Circuit(
       case ANSWERED -> started(now, rules);
       case STRIKE -> opened(false, now, jitter, rules);
       case FAILED -> strikes == 0 ? counting(1, 0) : opened(false, now, jitter, rules);
+      case TAKEN_BACK -> strikes == 0 ? this : counting(0, 0);
       case REFUSED -> opened(true, now, jitter, rules).counting(1, 0);
       case UNASKED -> started(now, rules);
       case RESTARTED, TIME, CONNECTED, OUTLIER -> this;

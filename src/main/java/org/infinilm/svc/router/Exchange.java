@@ -165,7 +165,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void saw(Sight sight) {
-    retries.saw(current().instance(), sight);
+    retries.saw(current().instance(), sight, question.part());
   }
 
   @Override

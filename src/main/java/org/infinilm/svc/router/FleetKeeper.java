@@ -30,6 +30,8 @@ final class FleetKeeper implements AutoCloseable {
   /// Time in which a request that took a trial is counted in.
   private static final long LEAST_TRIAL_NANOS = Duration.ofSeconds(1).toNanos();
 
+  private static final long PLAIN_TRIAL_NANOS = 2_000_000_000L;
+
   /// What others tell the keeper.
   sealed interface Report {
     record Fixed(List<Known> entries) implements Report {}
@@ -235,7 +237,8 @@ final class FleetKeeper implements AutoCloseable {
           case DISPROVED -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
           case CLOSED, BAD_ANSWER, SERVER_ERROR -> Event.FAILED;
-          case FAILED_AGAIN, SHARED, BUSY -> Event.TIME;
+          case SHARED -> Event.TAKEN_BACK;
+          case FAILED_AGAIN, BUSY -> Event.TIME;
         };
     if (event == Event.REFUSED) {
       addresses.doubt(e.known);
@@ -287,13 +290,20 @@ final class FleetKeeper implements AutoCloseable {
       if (e.state() != State.TRIAL) {
         trialNanos.remove(e);
         if (s.trialOffered()) {
-          s.offerTrial(false);
+          s.endTrial();
         }
       } else if (since == 0 || (!s.trialOffered() && trialIsOver(s, now - since))) {
         trialNanos.put(e, now == 0 ? 1 : now);
-        s.offerTrial(true);
+        s.offerTrial(forAnyOne(e, now));
+      } else if (forAnyOne(e, now)) {
+        s.widenTrial();
       }
     }
+  }
+
+  /// Whether a trial may be a request's with a session's key: no other has come for some time.
+  private static boolean forAnyOne(Roster.Entry e, long now) {
+    return now - e.circuit.sinceNanos() >= PLAIN_TRIAL_NANOS;
   }
 
   /// Whether a trial that was taken has ended without deciding anything, or goes on for too long.

@@ -101,6 +101,7 @@ final class OutlierWatch {
         m.badBefore = slots.at(e.slot).badOnes();
         noteAnswers(e, m);
         m.wasLate = m.late;
+        slots.at(e.slot).beginWindow();
       }
       windowOpen = false;
       awake = failures;
@@ -118,6 +119,7 @@ final class OutlierWatch {
       slept = false;
       for (Roster.Entry e : roster.entries()) {
         noteAnswers(e, counted(e));
+        slots.at(e.slot).beginWindow();
       }
     }
   }

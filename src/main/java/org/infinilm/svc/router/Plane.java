@@ -27,14 +27,22 @@ record Plane(
 
   /// Hears what exchanges see of instances; called on event loops, never blocks.
   interface InstanceWatch {
-    void saw(Instance instance, Sight sight);
+    void saw(Instance instance, Sight sight, Part part);
 
     /// Failures in a row of which the request might have been the cause, and nothing else seen
-    /// between them.
-    int failuresInARow(Instance instance);
+    /// between them: of all its requests, or of those of this part.
+    int failuresInARow(Instance instance, Part part);
+
+    /// Whether an instance failed some part of the requests of late.
+    boolean troubled();
+
+    /// Whether others are to be asked first for this part, which it fails time after time.
+    ///
+    /// @param repeatable whether a request may be sent again when it fails
+    boolean passedOver(Instance instance, Part part, boolean repeatable);
 
     /// The first byte of a stream came so long after a request of so many bytes was sent.
-    void firstByte(Instance instance, long nanos, long bytes);
+    void firstByte(Instance instance, long nanos, long bytes, Part part);
 
     /// It asked to be left alone for so long; it is passed over while others can take requests.
     void busy(Instance instance, long nanos);

@@ -47,6 +47,11 @@ record Question(
 
   record Wrong(ApiError error, ErrorShape shape) implements Result {}
 
+  /// What part of all requests it belongs to.
+  Part part() {
+    return new Part(model, affinity);
+  }
+
   Ask ask() {
     return new Ask(size, threshold, needTokens, leastTokens, affinity);
   }

@@ -87,7 +87,7 @@ final class Retries {
 
   /// Who may be asked next.
   Candidates candidates(Question q, Fleet fleet) {
-    Candidates all = q.candidates(fleet);
+    Candidates all = offered(q, fleet);
     if (tried.isEmpty()) {
       return all;
     }
@@ -103,23 +103,35 @@ final class Retries {
     return left;
   }
 
+  /// The candidates of now without those that fail this part of the requests, while there are
+  /// others.
+  private Candidates offered(Question q, Fleet fleet) {
+    Candidates all = q.candidates(fleet);
+    if (plane.instances().troubled()) {
+      Part part = q.part();
+      Candidates well = all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
+      return well.isEmpty() ? all : well;
+    }
+    return all;
+  }
+
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.
   Candidates awaited(Candidates left, Question q, Fleet fleet) {
     if (tried.isEmpty() || counted + 1 >= MOST_ATTEMPTS) {
       return left;
     }
-    Candidates more = q.candidates(fleet).without(i -> wasTried(i) && !wellAgain(i));
+    Candidates more = offered(q, fleet).without(i -> wasTried(i) && !wellAgain(i, q.part()));
     return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 
   /// Whether an instance that failed this request may be asked by it once more while it waits: it
   /// has answered others since, or some time has passed.
-  private boolean wellAgain(Instance i) {
+  private boolean wellAgain(Instance i, Part part) {
     boolean well = true;
     for (Try t : tried) {
       if (t.instance().name().equals(i.name())) {
         long age = account.elapsedNanos() - t.atNanos();
-        boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i) == 0;
+        boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i, part) == 0;
         well &= t.why() != Why.TOO_SMALL && age >= (answers ? SOON_NANOS : LATER_NANOS);
       }
     }
@@ -247,7 +259,7 @@ final class Retries {
   ///
   /// @param next who would be asked instead, at once or when it has a place
   boolean pay(Question q, Instance i, ResponseHead answer, List<Instance> next) {
-    if (!isFree(i, next) && !plane.retryBudgets().of(q.model()).retry()) {
+    if (!isFree(i, next, q.part()) && !plane.retryBudgets().of(q.model()).retry()) {
       return false;
     }
     int status = answer.status();
@@ -268,11 +280,11 @@ final class Retries {
 
   /// Whether leaving this instance adds no load: it fails time after time, and another has done so
   /// less. Where all are broken the others catch up, and that ends.
-  private boolean isFree(Instance i, List<Instance> next) {
-    int failures = plane.instances().failuresInARow(i);
+  private boolean isFree(Instance i, List<Instance> next, Part part) {
+    int failures = plane.instances().failuresInARow(i, part);
     int most = Math.min(failures, FREE_BELOW_FAILURES);
     return failures >= FREE_AFTER_FAILURES
-        && next.stream().anyMatch(n -> plane.instances().failuresInARow(n) < most);
+        && next.stream().anyMatch(n -> plane.instances().failuresInARow(n, part) < most);
   }
 
   /// Instances that may hold what this one could not, once in a request's life.
@@ -310,24 +322,24 @@ final class Retries {
 
   /// What an instance showed: once the request has failed on a second one, nobody is to blame, and
   /// once one has answered it, those that had failed.
-  void saw(Instance i, Sight sight) {
+  void saw(Instance i, Sight sight, Part part) {
     switch (sight) {
       case CLOSED, BAD_ANSWER, SERVER_ERROR -> blamed = i;
       case FAILED_AGAIN -> {
         Instance b = blamed;
         if (b != null) {
           blamed = null;
-          plane.instances().saw(b, Sight.SHARED);
+          plane.instances().saw(b, Sight.SHARED, part);
         }
       }
-      case ANSWERED -> answeredElsewhere();
+      case ANSWERED -> answeredElsewhere(part);
       case DECLINED, REFUSED, UNREACHABLE, SHARED, DISPROVED, BUSY -> {}
     }
   }
 
-  private void answeredElsewhere() {
+  private void answeredElsewhere(Part part) {
     for (Instance s : suspects) {
-      plane.instances().saw(s, Sight.DISPROVED);
+      plane.instances().saw(s, Sight.DISPROVED, part);
     }
     suspects = List.of();
   }

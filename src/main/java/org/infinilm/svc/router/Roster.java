@@ -418,7 +418,7 @@ final class Roster {
         }
       }
       case STRIKE, REFUSED -> e.errors++;
-      case FAILED, CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
+      case FAILED, TAKEN_BACK, CONNECTED, RESTARTED, OUTLIER, UNASKED, TIME -> {}
     }
     return before != e.state() || stood != e.stands();
   }

@@ -63,7 +63,7 @@ final class Router implements AutoCloseable {
             new RetryBudgets(),
             metrics,
             decisions,
-            new Watch(slots, seats, keeper),
+            new Watch(slots, seats, keeper, new Troubles(ticker)),
             learner,
             new RequestIds(random),
             Via.random(random),

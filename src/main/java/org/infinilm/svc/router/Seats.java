@@ -196,13 +196,13 @@ final class Seats implements Load {
   }
 
   /// Whether the one trial of an instance that comes back is to be had.
-  boolean trialOffered(int slot) {
-    return slots.at(slot).trialOffered();
+  boolean trialOffered(int slot, boolean keyed) {
+    return slots.at(slot).trialOffered(keyed);
   }
 
   /// Takes that trial; false when another request has it.
-  boolean tryTrial(Instance i) {
-    return slots.at(i.slot()).tryTrial();
+  boolean tryTrial(Instance i, boolean keyed) {
+    return slots.at(i.slot()).tryTrial(keyed);
   }
 
   /// Takes a seat whatever the limit.

@@ -23,8 +23,12 @@ final class Slot {
   private static final int CELLS = 20;
 
   private static final long NO_TRIAL = 0;
-  private static final long OPEN_TRIAL = 1;
+  private static final long PLAIN_TRIAL = 1;
+  private static final long OPEN_TRIAL = 2;
 
+  private final Sessions good = new Sessions();
+  private final Sessions bad = new Sessions();
+  private final Sessions begun = new Sessions();
   private final AtomicLongArray cells = new AtomicLongArray(CELLS);
 
   /// Requests it takes at once, 0 for any number. Written by the keeper of the fleet.
@@ -126,12 +130,27 @@ final class Slot {
     cells.addAndGet(KEPT, more);
   }
 
-  void good() {
-    cells.incrementAndGet(GOOD);
+  /// Counts an answer, of each session the first in a window.
+  ///
+  /// @param key hash of the session's key; 0 for none
+  void good(long key) {
+    if (good.first(key)) {
+      cells.incrementAndGet(GOOD);
+    }
   }
 
-  void bad() {
-    cells.incrementAndGet(BAD);
+  /// Counts a failure likewise.
+  void bad(long key) {
+    if (bad.first(key)) {
+      cells.incrementAndGet(BAD);
+    }
+  }
+
+  /// Every session counts anew.
+  void beginWindow() {
+    good.clear();
+    bad.clear();
+    begun.clear();
   }
 
   /// Takes one back.
@@ -139,13 +158,15 @@ final class Slot {
     cells.decrementAndGet(BAD);
   }
 
-  /// Adds the time to the first byte of a stream.
+  /// Adds the time to the first byte of a stream, likewise.
   ///
   /// @param work how much it was asked for, in any unit
-  void firstByteAfter(long nanos, long work) {
-    cells.addAndGet(FIRST_BYTES, nanos);
-    cells.addAndGet(STREAM_WORK, work);
-    cells.incrementAndGet(STREAMS);
+  void firstByteAfter(long nanos, long work, long key) {
+    if (begun.first(key)) {
+      cells.addAndGet(FIRST_BYTES, nanos);
+      cells.addAndGet(STREAM_WORK, work);
+      cells.incrementAndGet(STREAMS);
+    }
   }
 
   /// Time to first bytes, of all streams together.
@@ -183,18 +204,35 @@ final class Slot {
     cells.set(FAILURES, 0);
   }
 
-  /// Lets one request through as a trial, or none.
-  void offerTrial(boolean on) {
-    cells.set(TRIAL, on ? OPEN_TRIAL : NO_TRIAL);
+  /// Lets one request through as a trial.
+  ///
+  /// @param anyOne whether it may carry a session's key
+  void offerTrial(boolean anyOne) {
+    cells.set(TRIAL, anyOne ? OPEN_TRIAL : PLAIN_TRIAL);
+  }
+
+  /// An offered trial is for requests with a key too from now on.
+  void widenTrial() {
+    cells.compareAndSet(TRIAL, PLAIN_TRIAL, OPEN_TRIAL);
+  }
+
+  void endTrial() {
+    cells.set(TRIAL, NO_TRIAL);
   }
 
   /// Takes the one trial; false when it is not offered or another has it.
-  boolean tryTrial() {
-    return cells.compareAndSet(TRIAL, OPEN_TRIAL, NO_TRIAL);
+  boolean tryTrial(boolean keyed) {
+    return cells.compareAndSet(TRIAL, OPEN_TRIAL, NO_TRIAL)
+        || (!keyed && cells.compareAndSet(TRIAL, PLAIN_TRIAL, NO_TRIAL));
   }
 
   boolean trialOffered() {
-    return cells.get(TRIAL) == OPEN_TRIAL;
+    return cells.get(TRIAL) != NO_TRIAL;
+  }
+
+  /// Whether a request may have it, with a session's key or without.
+  boolean trialOffered(boolean keyed) {
+    return cells.get(TRIAL) >= (keyed ? OPEN_TRIAL : PLAIN_TRIAL);
   }
 
   /// Clears everything for another instance; nothing is in flight then.
@@ -209,5 +247,6 @@ final class Slot {
     comeback = 1;
     doubted = false;
     releaseNanos = 0;
+    beginWindow();
   }
 }

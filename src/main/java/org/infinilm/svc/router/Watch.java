@@ -10,7 +10,8 @@ import org.infinilm.svc.fleet.Instance;
  * peer answers the same request (DISPROVED). Those of a request on which another has failed before
  * are not counted, and what was counted for the first is taken back: an instance with a small share
  * of the requests gets as many of these as the others, and the home of a key gets them first; both
- * would look worse for it.
+ * would look worse for it. What carries a session's key counts once a window and key: all of it comes
+ * to one instance, whatever is wrong or slow with it.
  */
 final class Watch implements Plane.InstanceWatch {
   private static final long BUSY_NANOS = 1_000_000_000L;
@@ -19,20 +20,23 @@ final class Watch implements Plane.InstanceWatch {
   private final Slots slots;
   private final Seats seats;
   private final FleetKeeper keeper;
+  private final Troubles troubles;
 
-  Watch(Slots slots, Seats seats, FleetKeeper keeper) {
+  Watch(Slots slots, Seats seats, FleetKeeper keeper, Troubles troubles) {
     this.slots = slots;
     this.seats = seats;
     this.keeper = keeper;
+    this.troubles = troubles;
   }
 
   @Override
-  public void saw(Instance i, Sight sight) {
+  public void saw(Instance i, Sight sight, Part part) {
     Slot s = slots.at(i.slot());
     switch (sight) {
       case ANSWERED, DECLINED -> {
         if (sight == Sight.ANSWERED) {
-          s.good();
+          s.good(part.key());
+          troubles.answered(i, part);
         }
         if (s.failuresInARow() != 0) {
           s.succeeded();
@@ -42,17 +46,29 @@ final class Watch implements Plane.InstanceWatch {
         }
       }
       case SERVER_ERROR, CLOSED, BAD_ANSWER -> {
-        s.bad();
+        s.bad(part.key());
         s.failed();
+        troubles.failed(i, part);
         keeper.mayHaveOutliers();
         if (s.doubted) {
           keeper.saw(i, sight);
         }
       }
-      case FAILED_AGAIN -> s.failed();
-      case SHARED -> s.notBad();
+      case FAILED_AGAIN -> {
+        s.failed();
+        troubles.failed(i, part);
+      }
+      case SHARED -> {
+        // the failures of a key count once, which need not have been this one
+        if (part.key() == 0) {
+          s.notBad();
+        }
+        if (s.doubted) {
+          keeper.saw(i, sight);
+        }
+      }
       case REFUSED, UNREACHABLE -> {
-        s.bad();
+        s.bad(0);
         s.failed();
         keeper.saw(i, sight);
       }
@@ -62,8 +78,8 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
-  public void firstByte(Instance i, long nanos, long bytes) {
-    slots.at(i.slot()).firstByteAfter(nanos, Outliers.work(bytes));
+  public void firstByte(Instance i, long nanos, long bytes, Part part) {
+    slots.at(i.slot()).firstByteAfter(nanos, Outliers.work(bytes), part.key());
     if (nanos >= Outliers.LEAST_SLOW_NANOS) {
       keeper.mayHaveOutliers();
     }
@@ -75,7 +91,17 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
-  public int failuresInARow(Instance i) {
-    return slots.at(i.slot()).failuresInARow();
+  public int failuresInARow(Instance i, Part part) {
+    return Math.max(slots.at(i.slot()).failuresInARow(), troubles.failuresInARow(i, part));
+  }
+
+  @Override
+  public boolean troubled() {
+    return troubles.some();
+  }
+
+  @Override
+  public boolean passedOver(Instance i, Part part, boolean repeatable) {
+    return troubles.passedOver(i, part, repeatable);
   }
 }

@@ -60,7 +60,11 @@ class AdmissionTest {
     Fleet fleet = new Fleet(1, instances);
     seats.follow(fleet);
     for (Instance i : instances) {
-      slots.at(i.slot()).offerTrial(i.state() == State.TRIAL);
+      if (i.state() == State.TRIAL) {
+        slots.at(i.slot()).offerTrial(false);
+      } else {
+        slots.at(i.slot()).endTrial();
+      }
     }
     return Objects.requireNonNull(fleet.forModel("m"));
   }
@@ -94,6 +98,25 @@ class AdmissionTest {
     assertThat(trial.instance().name()).isEqualTo("s");
     assertThat(trial.why()).isEqualTo(Reason.SIZE);
     assertThat(sent(a, LARGE, all)).as("another request has it").isEqualTo("p");
+  }
+
+  /// All that a client sends with its key comes to the key's home: where that fails everywhere,
+  /// each trial of the home failed.
+  @Test
+  void aRequestWithAKeyIsNoTrialWhileOthersMayBe() {
+    Admission a = new Admission(policy("cache-type"), seats);
+    Candidates all =
+        among(
+            instance("p", 0, State.ROUTABLE, CacheType.PAGED, 0),
+            instance("s", 1, State.TRIAL, CacheType.STATIC, 2));
+    Ask keyed = new Ask(2, 1, 0, 0, 7);
+    assertThat(sent(a, keyed, all)).isEqualTo("p");
+    slots.at(1).widenTrial();
+    assertThat(sent(a, keyed, all)).isEqualTo("s");
+    slots.at(1).widenTrial();
+    assertThat(sent(a, keyed, all)).as("a trial that was taken is not offered").isEqualTo("p");
+    slots.at(1).offerTrial(false);
+    assertThat(sent(a, LARGE, all)).isEqualTo("s");
   }
 
   @Test

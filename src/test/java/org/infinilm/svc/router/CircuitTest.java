@@ -24,7 +24,7 @@ class CircuitTest {
   }
 
   /// Plays `A` answered, `S` strike, `R` refused, `C` connected, `O` outlier, `U` unasked, `N`
-  /// restarted, `F` failed; `+n` lets n seconds pass.
+  /// restarted, `F` failed, `B` taken back; `+n` lets n seconds pass.
   private void play(String script) {
     for (String step : script.strip().split("\\s+")) {
       if (step.startsWith("+")) {
@@ -43,6 +43,7 @@ class CircuitTest {
               case 'U' -> Event.UNASKED;
               case 'N' -> Event.RESTARTED;
               case 'F' -> Event.FAILED;
+              case 'B' -> Event.TAKEN_BACK;
               default -> throw new IllegalArgumentException(step);
             });
       }
@@ -118,6 +119,8 @@ class CircuitTest {
     "SSS +5 F, HALF_OPEN",
     "SSS +5 F A, SLOW_START",
     "SSS +5 FF, OPEN",
+    "SSS +5 FBFBFB, HALF_OPEN",
+    "SSS +5 FBFF, OPEN",
     "SSS +5 FS, OPEN",
     "SSS +5 A FFF, SLOW_START",
     // slow start can fail

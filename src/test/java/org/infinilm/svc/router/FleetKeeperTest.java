@@ -59,7 +59,7 @@ class FleetKeeperTest {
   @BeforeEach
   void begin() throws Exception {
     keeper = keeper(Map.of());
-    watch = new Watch(slots, seats, keeper);
+    watch = new Watch(slots, seats, keeper, new Troubles(ticker));
     keeper.start();
   }
 
@@ -230,7 +230,7 @@ class FleetKeeperTest {
     names.put("h", List.of("10.0.0.2"));
     names.put("other", List.of("10.0.0.9"));
     skip(Duration.ofSeconds(2));
-    watch.saw(instance("a@10.0.0.1"), Sight.REFUSED);
+    watch.saw(instance("a@10.0.0.1"), Sight.REFUSED, Part.ANY);
     candidatesAre("a@10.0.0.2", "a@x@10.0.0.9");
   }
 
@@ -397,7 +397,7 @@ class FleetKeeperTest {
     candidatesAre("a", "b");
     await().atMost(SOON).until(() -> keeper.views().size() == 3);
     for (int k = 0; k < 3; k++) {
-      watch.saw(instance("b"), Sight.DISPROVED);
+      watch.saw(instance("b"), Sight.DISPROVED, Part.ANY);
     }
     candidatesAre("a");
     assertThat(keeper.views().getLast().why()).isEqualTo("it is b under another name");
@@ -429,12 +429,12 @@ class FleetKeeperTest {
     fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
     candidatesAre("a", "b");
     Instance a = instance("a");
-    assertThat(watch.failuresInARow(a)).isZero();
+    assertThat(watch.failuresInARow(a, Part.ANY)).isZero();
     for (int k = 0; k < 3; k++) {
-      watch.saw(a, Sight.REFUSED);
+      watch.saw(a, Sight.REFUSED, Part.ANY);
     }
     candidatesAre("b");
-    assertThat(watch.failuresInARow(a)).isEqualTo(3);
+    assertThat(watch.failuresInARow(a, Part.ANY)).isEqualTo(3);
     assertThat(keeper.views().getFirst().errors()).isEqualTo(3);
     keeper.tell(new Report.Up("a", 0.1, false));
     keeper.tell(new Report.Up("a", 0.1, null));
@@ -453,14 +453,14 @@ class FleetKeeperTest {
         .atMost(SOON)
         .untilAsserted(() -> {
           for (int k = 0; k < 10; k++) {
-            watch.saw(a, Sight.ANSWERED);
-            watch.saw(b, Sight.SERVER_ERROR);
+            watch.saw(a, Sight.ANSWERED, Part.ANY);
+            watch.saw(b, Sight.SERVER_ERROR, Part.ANY);
           }
           assertThat(candidates()).containsExactly("a");
         });
     for (int k = 0; k < 50; k++) {
-      watch.saw(a, Sight.SERVER_ERROR);
-      watch.saw(a, Sight.DISPROVED);
+      watch.saw(a, Sight.SERVER_ERROR, Part.ANY);
+      watch.saw(a, Sight.DISPROVED, Part.ANY);
     }
     keeper.tell(new Report.Up("a", 0.25, null));
     await().atMost(SOON).until(() -> keeper.views().getFirst().probeSeconds() == 0.25);
@@ -477,12 +477,46 @@ class FleetKeeperTest {
         .atMost(SOON)
         .untilAsserted(() -> {
           for (int k = 0; k < 10; k++) {
-            watch.saw(a, Sight.ANSWERED);
-            watch.firstByte(a, 100_000_000L, 50);
-            watch.saw(b, Sight.ANSWERED);
-            watch.firstByte(b, 3_000_000_000L, 50);
+            watch.saw(a, Sight.ANSWERED, Part.ANY);
+            watch.firstByte(a, 100_000_000L, 50, Part.ANY);
+            watch.saw(b, Sight.ANSWERED, Part.ANY);
+            watch.firstByte(b, 3_000_000_000L, 50, Part.ANY);
           }
           assertThat(candidates()).containsExactly("a");
+        });
+  }
+
+  /// All requests of a session come to one instance, however long its prompts are or however much
+  /// of another's is cached.
+  @Test
+  void oneSessionShowsNothingAboutItsHome() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    Instance a = instance("a");
+    Instance b = instance("b");
+    SplittableRandom keys = new SplittableRandom(1);
+    await()
+        .during(Duration.ofSeconds(1))
+        .atMost(SOON)
+        .until(() -> {
+          for (int k = 0; k < 10; k++) {
+            watch.saw(a, Sight.ANSWERED, Part.ANY);
+            watch.firstByte(a, 100_000_000L, 50, Part.ANY);
+            watch.saw(b, Sight.ANSWERED, new Part("m", 7));
+            watch.firstByte(b, 3_000_000_000L, 50, new Part("m", 7));
+            watch.saw(b, Sight.SERVER_ERROR, new Part("m", 8));
+          }
+          skip(Duration.ofMillis(200));
+          return candidates().size() == 2;
+        });
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          for (int k = 0; k < 10; k++) {
+            watch.saw(a, Sight.ANSWERED, Part.ANY);
+            watch.saw(b, Sight.SERVER_ERROR, new Part("m", keys.nextLong()));
+          }
+          assertThat(candidates()).as("many sessions do").containsExactly("a");
         });
   }
 

@@ -38,10 +38,10 @@ class OutlierWatchTest {
 
   private void answers(Roster.Entry e, int good, int bad) {
     for (int k = 0; k < good; k++) {
-      slots.at(e.slot).good();
+      slots.at(e.slot).good(0);
     }
     for (int k = 0; k < bad; k++) {
-      slots.at(e.slot).bad();
+      slots.at(e.slot).bad(0);
     }
   }
 

@@ -1,0 +1,112 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// Instances that fail one part of the requests, and clients whose every request fails.
+class PartsIT {
+  private static final String BROKEN =
+      "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
+
+  /// Never repeated, since the instance may have stored it.
+  private static final String RESPONSES = "/v1/responses";
+
+  private Rig rig;
+
+  @BeforeEach
+  void begin() throws IOException {
+    rig = new Rig();
+  }
+
+  @AfterEach
+  void end() throws IOException {
+    rig.quiet();
+    rig.close();
+  }
+
+  private ScriptedInstance serving(String name, List<String> models, ScriptedInstance.Reply reply)
+      throws IOException {
+    return rig.listed(
+        new ScriptedInstance(name, ScriptedInstance.answering(reply)), Map.of("models", models));
+  }
+
+  private static String chat(String model) {
+    return Rig.post(Rig.CHAT, "", "{\"model\":\"" + model + "\",\"messages\":[]}");
+  }
+
+  private static String keyed(String path, String key, String text) {
+    return Rig.post(
+        path,
+        "",
+        "{\"model\":\"m\",\"input\":\"%s\",\"prompt_cache_key\":\"%s\"}".formatted(text, key));
+  }
+
+  /// The retry budget ran out, since its answers to the other model showed the instance to be well.
+  @Test
+  void whoFailsOneModelOfTwoLosesNoneOfItsRequests() throws Exception {
+    List<String> models = List.of("m1", "m2");
+    ScriptedInstance a = serving("a", models, (r, n) -> r.contains("\"m1\"") ? BROKEN : Rig.OK);
+    serving("b", models, (r, n) -> Rig.OK);
+    rig.start();
+    int failed = 0;
+    for (int round = 0; round < 60; round++) {
+      failed += rig.send(chat("m1")).ok() ? 0 : 1;
+      for (int k = 0; k < 3; k++) {
+        assertThat(rig.send(chat("m2")).ok()).isTrue();
+      }
+    }
+    assertThat(failed).as("until it is known").isLessThanOrEqualTo(Troubles.FEW);
+    assertThat(rig.health()).as("it serves the other one").isEqualTo("2/2");
+    assertThat(a.seen.stream().filter(r -> r.contains("\"m1\"")).count())
+        .as("others are asked first")
+        .isLessThan(12);
+    assertThat(a.seen.stream().filter(r -> r.contains("\"m2\"")).count()).isGreaterThan(30);
+  }
+
+  /// What Codex sends: not repeated, with a key, so that one instance has all of it. It was out
+  /// half of the time.
+  @Test
+  void aSessionWhoseRequestsFailEverywhereTakesNobodyOut() throws Exception {
+    ScriptedInstance.Reply reply = (r, n) -> r.contains("poison") ? BROKEN : Rig.OK;
+    rig.answering("a", reply);
+    rig.answering("b", reply);
+    rig.start();
+    for (int round = 0; round < 4 * Outliers.LEAST; round++) {
+      assertThat(rig.send(keyed(RESPONSES, "s1", "poison")).status()).isEqualTo(500);
+      assertThat(rig.chat().ok()).isTrue();
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    await().during(Duration.ofSeconds(1)).atMost(Rig.SOON).until(() -> rig.health().equals("2/2"));
+  }
+
+  /// Each of them would meet its broken home for as long as that is in service.
+  @Test
+  void aSessionLeavesTheHomeThatFailsIt() throws Exception {
+    ScriptedInstance a = rig.answering("a", (r, n) -> r.contains(RESPONSES) ? BROKEN : Rig.OK);
+    rig.good("b");
+    rig.start();
+    int moved = 0;
+    for (int key = 0; key < 8; key++) {
+      int before = a.seen.size();
+      int failed = 0;
+      for (int k = 0; k < 4 * Troubles.FEW; k++) {
+        failed += rig.send(keyed(RESPONSES, "s" + key, "hello")).ok() ? 0 : 1;
+      }
+      assertThat(failed).as("of session %d", key).isLessThanOrEqualTo(Troubles.FEW);
+      moved += a.seen.size() > before ? 1 : 0;
+    }
+    assertThat(moved).as("keys whose home it was").isPositive();
+    for (JsonNode s : rig.get("/services").path("services")) {
+      assertThat(s.path("error_count").asInt()).as("no strike").isZero();
+    }
+  }
+}
