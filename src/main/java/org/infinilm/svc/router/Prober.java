@@ -123,6 +123,11 @@ final class Prober implements AutoCloseable {
     }
   }
 
+  /// An instance has shown that its model list is not what it was.
+  void listIsOutdated(String name) {
+    models.outdated(name);
+  }
+
   /// Starts the probes that are due.
   void round() {
     long now = ticker.nanos();
