@@ -106,6 +106,7 @@ class RefusalIT {
     Said said = rig.chat();
     assertThat(said.status()).isEqualTo(404);
     assertThat(said.body()).contains("does not exist");
+    rig.outcome("client_error");
     assertThat(rig.decision().path("attempts").asInt()).isEqualTo(2);
   }
 
@@ -116,13 +117,19 @@ class RefusalIT {
     ScriptedInstance a =
         new ScriptedInstance(
             "a",
-            ScriptedInstance.answering((r, n) -> {
-              String has = model.get();
-              if (r.startsWith("GET /v1/models")) {
-                return Rig.answer(200, "", "{\"data\":[{\"id\":\"" + has + "\"}]}");
+            (self, t) -> {
+              while (true) {
+                String head = t.anyHead();
+                String body = t.body(head);
+                String has = model.get();
+                t.say(
+                    head.startsWith("GET /v1/models")
+                        ? Rig.answer(200, "", "{\"data\":[{\"id\":\"" + has + "\"}]}")
+                        : head.startsWith("GET") || body.contains("\"" + has + "\"")
+                            ? Rig.OK
+                            : noModel("m"));
               }
-              return r.startsWith("GET") || r.contains("\"" + has + "\"") ? Rig.OK : noModel("m");
-            }));
+            });
     try (a) {
       Known known = StaticServices.instance("http://127.0.0.1:" + a.port() + ",name=a", Map.of());
       AtomicLong laterNanos = new AtomicLong();
@@ -158,6 +165,7 @@ class RefusalIT {
     holding("b", 16384, no);
     rig.start();
     assertThat(rig.chat().body()).isEqualTo(words);
+    rig.outcome("client_error");
     assertThat(rig.decision().path("attempts").asInt()).isEqualTo(1);
   }
 
