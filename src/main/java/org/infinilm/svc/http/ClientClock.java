@@ -9,6 +9,8 @@ final class ClientClock {
   /// A client counts as too slow when it falls short of its rate over this many stall limits.
   private static final int STALLS_A_WINDOW = 5;
 
+  private static final Duration HURRIED = Duration.ofSeconds(1);
+  private static final Duration HURRIED_STALL = Duration.ofSeconds(5);
   private static final Duration LINGER_PAUSE = Duration.ofSeconds(2);
   private static final Duration LINGER = Duration.ofSeconds(10);
 
@@ -51,6 +53,19 @@ final class ClientClock {
           LoopState.ticks(t.idle()),
           LoopState.ticks(t.clientStall()),
           t.minClientRate() * perTick);
+    }
+
+    /// Those of connections over the limit, whose places are for health checks: none is kept by one
+    /// that does nothing.
+    Limits hurried() {
+      long ask = LoopState.ticks(HURRIED);
+      return new Limits(
+          Math.min(head, ask),
+          Math.min(bodyPause, ask),
+          bodyRate,
+          Math.min(idle, ask),
+          Math.min(stall, LoopState.ticks(HURRIED_STALL)),
+          clientRate);
     }
   }
 

@@ -107,7 +107,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     this.channel = channel;
     this.peer = peer;
     this.place = place;
-    this.clock = new ClientClock(shared.limits, loop.now());
+    this.clock =
+        new ClientClock(
+            place == Places.Place.RESERVED ? shared.limits.hurried() : shared.limits, loop.now());
     this.bornTick = loop.now();
     this.memory = shared.memory.new Share(() -> channel.eventLoop().execute(this::giveUp));
   }
@@ -224,8 +226,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     clock.enter(Phase.BODY, loop.now());
     asking = request;
     RequestCheck.Refusal no = RequestCheck.refusal(request);
-    mostBodyBytes =
-        Math.min(shared.options.limits().maxBodyBytes(), shared.front.mostBodyBytes(request.uri()));
+    mostBodyBytes = Math.min(shared.mostBodyBytes(), shared.front.mostBodyBytes(request.uri()));
     long length = HttpUtil.getContentLength(request, 0L);
     if (no != null) {
       refuse(no.status(), no.why());
@@ -246,10 +247,13 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   private void collect(HttpContent content) {
     clock.read(content.content().readableBytes(), loop.now());
-    body.add(content.content(), channel.alloc());
-    if (body.bytes() > mostBodyBytes) {
+    if (body.bytes() + content.content().readableBytes() > mostBodyBytes) {
+      content.release();
       refuse(413, tooLarge());
-    } else if (!memory.body(body.held())) {
+      return;
+    }
+    body.add(content.content(), channel.alloc());
+    if (!memory.body(body.held())) {
       refuse(503, memoryFull());
     } else if (content instanceof LastHttpContent) {
       dispatch();
@@ -473,7 +477,12 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     long unsent = unsent();
     watchMemory(unsent);
-    switch (clock.tick(now, unsent, queuedBytes - unsent)) {
+    ClientClock.Verdict verdict = clock.tick(now, unsent, queuedBytes - unsent);
+    if (place == Places.Place.RESERVED && verdict != ClientClock.Verdict.GOES_ON) {
+      channel.close();
+      return;
+    }
+    switch (verdict) {
       case GOES_ON -> {
         if (shared.closeIdle && clock.phase() == Phase.IDLE && unsent == 0 && !justCame(now)) {
           channel.close();

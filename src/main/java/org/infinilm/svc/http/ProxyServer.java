@@ -170,6 +170,14 @@ public final class ProxyServer implements AutoCloseable {
       pool.allowCoreThreadTimeOut(true);
       this.readers = pool;
     }
+
+    /// The largest body that can ever be taken: what the budget never holds is too large, and not
+    /// to be sent again later.
+    long mostBodyBytes() {
+      Limits l = options.limits();
+      return Math.min(
+          l.maxBodyBytes(), Math.max(l.maxBufferedBytes(), MemoryBudget.SMALL_BODY_BYTES));
+    }
   }
 
   private ProxyServer(

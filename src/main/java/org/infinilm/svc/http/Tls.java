@@ -12,7 +12,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.regex.Pattern;
@@ -21,6 +24,8 @@ import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// How a server is spoken to over TLS 1.2 or 1.3: whose certificates are believed, and under which
 /// name it must show one (RFC 9110 section 4.3.4). Two that say the same share their connections.
@@ -35,13 +40,58 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
   private static final Pattern NAME =
       Pattern.compile("[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_-]+)*\\.?");
 
-  private static final ConcurrentMap<Path, SslContext> BY_FILE = new ConcurrentHashMap<>();
+  private static final Logger LOG = LoggerFactory.getLogger(Tls.class);
+  private static final ConcurrentMap<Path, Authorities> BY_FILE = new ConcurrentHashMap<>();
+
+  /// How one writing of a file is told from another.
+  private record Stamp(FileTime modified, long bytes, @Nullable Object file) {
+    static Stamp of(Path p) throws IOException {
+      BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
+      return new Stamp(a.lastModifiedTime(), a.size(), a.fileKey());
+    }
+  }
+
+  /// Those of one CA file, as it could be used last.
+  private static final class Authorities {
+    private final Path file;
+    private volatile SslContext context;
+    private @Nullable Stamp stamp;
+
+    Authorities(Path file) throws IOException {
+      this.file = file;
+      this.stamp = stamp();
+      this.context = read(file);
+    }
+
+    /// When it was written last, taken before it is read: what is written meanwhile is seen later.
+    private @Nullable Stamp stamp() {
+      try {
+        return Stamp.of(file);
+      } catch (IOException gone) {
+        return null;
+      }
+    }
+
+    synchronized void refresh() {
+      Stamp now = stamp();
+      if (Objects.equals(now, stamp)) {
+        return;
+      }
+      stamp = now;
+      try {
+        context = read(file);
+        LOG.info("CA file {} has changed and was read again", file);
+      } catch (IOException e) {
+        LOG.warn("CA file {} (expected: {}): what it said before stays", file, e.getMessage());
+      }
+    }
+  }
 
   private static final class OfTheJdk {
     static final SslContext CONTEXT = build(SslContextBuilder.forClient());
   }
 
-  /// Reads the CA file, once per process.
+  /// Reads the CA file, once per process; [#refresh] reads it again when it has changed.
   ///
   /// @throws IOException when it holds no certificate, or the name is none; the message says what
   ///   was expected
@@ -50,9 +100,19 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
       throw new IOException("a host name in tls_server_name");
     }
     if (caFile != null && !BY_FILE.containsKey(caFile)) {
-      BY_FILE.put(caFile, read(caFile));
+      BY_FILE.putIfAbsent(caFile, new Authorities(caFile));
     }
     return new Tls(caFile, serverName);
+  }
+
+  /// Takes over a CA file that has changed, for connections that are made from now on. One that
+  /// cannot be used changes nothing, and the log says so once. Looks at the file: not for event
+  /// loops.
+  public void refresh() {
+    Authorities a = caFile == null ? null : BY_FILE.get(caFile);
+    if (a != null) {
+      a.refresh();
+    }
   }
 
   private static SslContext read(Path caFile) throws IOException {
@@ -79,12 +139,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
   /// The handler of one connection to `host`, which may be an address in brackets. Its own limit is
   /// off: the handshake is part of the connect limit.
   SslHandler handler(ByteBufAllocator alloc, String host, int port) {
-    SslContext context = caFile == null ? OfTheJdk.CONTEXT : BY_FILE.get(caFile);
-    if (context == null) {
-      throw new IllegalStateException(caFile + " was not read");
-    }
     String name = serverName != null ? serverName : unbracketed(host);
-    SslHandler h = context.newHandler(alloc, name, port);
+    SslHandler h = context().newHandler(alloc, name, port);
     h.setHandshakeTimeoutMillis(0);
     SNIServerName asked = asked(name);
     if (asked != null) {
@@ -93,6 +149,17 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
       h.engine().setSSLParameters(p);
     }
     return h;
+  }
+
+  private SslContext context() {
+    if (caFile == null) {
+      return OfTheJdk.CONTEXT;
+    }
+    Authorities a = BY_FILE.get(caFile);
+    if (a == null) {
+      throw new IllegalStateException(caFile + " was not read");
+    }
+    return a.context;
   }
 
   /// The name as it is asked for, which the JDK leaves out by itself where it has no dot; null for

@@ -45,7 +45,7 @@ record Clients(
           1L << 30,
           "bytes a second that a client must take while an answer waits for it, over 5 client_stall");
   private static final Key<Long> MAX_BODY =
-      Key.whole("max_body_bytes", 64L << 20, 1, 1L << 31, "largest request body");
+      Key.whole("max_body_bytes", 64L << 20, 1, Integer.MAX_VALUE, "largest request body");
   private static final Key<Long> MAX_BUFFERED =
       Key.whole(
           "max_buffered_bytes",

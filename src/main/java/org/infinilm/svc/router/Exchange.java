@@ -199,11 +199,11 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void body(ByteBuf slice) {
-    ContextRefusal held = reply.refusal();
+    Refusal held = reply.refusal();
     if (held == null) {
       relay(slice);
     } else if (held.add(slice)) {
-      movedForLength();
+      leftAfterRefusal();
     }
   }
 
@@ -217,28 +217,30 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     }
   }
 
-  /// Asks a larger instance where a gathered answer says that this one cannot hold the prompt: the
-  /// estimate of its tokens was too low. Else relays what was gathered.
-  private boolean movedForLength() {
-    ContextRefusal held = reply.takeRefusal();
+  /// Asks another instance where a gathered answer says that this one cannot hold the prompt (the
+  /// estimate of its tokens was too low), or has not the model that it lists. Else relays what was
+  /// gathered.
+  private boolean leftAfterRefusal() {
+    Refusal held = reply.takeRefusal();
     if (held == null) {
       return false;
     }
     Instance i = current().instance();
     boolean moved =
         held.isForLength()
-            && leaveFor(
-                retries.larger(i, question, fleet()),
-                who -> {
-                  retries.couldNotHold(i);
-                  return true;
-                });
+            ? leaveFor(retries.larger(i, question, fleet()), who -> retries.couldNotHold(i))
+            : held.isForModel() && leftForModel(i);
     if (moved || !held.body().isReadable()) {
       held.release();
     } else {
       relay(held.body());
     }
     return moved;
+  }
+
+  private boolean leftForModel(Instance i) {
+    plane.instances().lacksModel(i);
+    return leaveFor(retries.withModel(i, question, fleet()), who -> retries.lacksModel(i));
   }
 
   @Override
@@ -256,7 +258,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
 
   @Override
   public void ended() {
-    if (movedForLength()) {
+    if (leftAfterRefusal()) {
       return;
     }
     Answer a = reply.relayed(current());

@@ -36,7 +36,7 @@ final class ModelLists {
   /// Largest list that is read; some thousand models with all that engines say of them.
   private static final int MOST_BYTES = 4 << 20;
 
-  /// A list that has to be read since its instance came back.
+  /// A list that has to be read since its instance came back, or has shown that it is another.
   ///
   /// @param hurried whether a probe was asked for, which may have failed
   private record Owed(long dueNanos, Duration pause, boolean hurried) {}
@@ -77,6 +77,16 @@ final class ModelLists {
     }
     Duration again = moving.contains(name) ? MOVING_AGAIN : AGAIN;
     return last == null || overdue(name) || now - last >= again.toNanos();
+  }
+
+  /// Has a list read again at once, unless it was read just now: its instance says that it has not
+  /// a model of it. Nothing for those whose list is not read here.
+  void outdated(String name) {
+    Long last = readNanos.get(name);
+    long now = ticker.nanos();
+    if (last != null && now - last >= MOVING_AGAIN.toNanos()) {
+      owed.putIfAbsent(name, new Owed(now, FIRST_PAUSE, false));
+    }
   }
 
   private boolean overdue(String name) {

@@ -44,6 +44,9 @@ record Plane(
     /// The first byte of a stream came so long after a request of so many bytes was sent.
     void firstByte(Instance instance, long nanos, long bytes, Part part);
 
+    /// It has not a model of its list.
+    void lacksModel(Instance instance);
+
     /// It asked to be left alone for so long; it is passed over while others can take requests.
     void busy(Instance instance, long nanos);
   }

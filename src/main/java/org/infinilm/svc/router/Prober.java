@@ -16,6 +16,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.router.FleetKeeper.View;
 import org.infinilm.svc.telemetry.Ticker;
@@ -123,6 +124,11 @@ final class Prober implements AutoCloseable {
     }
   }
 
+  /// An instance has shown that its model list is not what it was.
+  void listIsOutdated(String name) {
+    models.outdated(name);
+  }
+
   /// Starts the probes that are due.
   void round() {
     long now = ticker.nanos();
@@ -193,6 +199,10 @@ final class Prober implements AutoCloseable {
   private void probe(View v) {
     Known k = v.known();
     String name = k.name();
+    Tls tls = k.tls();
+    if (tls != null) {
+      tls.refresh();
+    }
     try {
       long before = ticker.nanos();
       Result r = result(v);

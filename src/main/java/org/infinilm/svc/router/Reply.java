@@ -15,7 +15,7 @@ final class Reply {
   private final Question question;
   private final @Nullable QuietStream quiet;
   private @Nullable Answer answer;
-  private @Nullable ContextRefusal refusal;
+  private @Nullable Refusal refusal;
 
   Reply(Plane plane, Inbound in, Account account, Question question) {
     this.plane = plane;
@@ -34,7 +34,7 @@ final class Reply {
   /// An instance has answered; the client hears nothing of it yet.
   void hold(ResponseHead head) {
     follow(new Answer(in, question, head));
-    refusal = ContextRefusal.of(head);
+    refusal = Refusal.of(head, question.model());
   }
 
   /// Forgets an answer of which the client has nothing.
@@ -44,20 +44,21 @@ final class Reply {
   }
 
   private void forgetRefusal() {
-    ContextRefusal r = takeRefusal();
+    Refusal r = takeRefusal();
     if (r != null) {
       r.release();
     }
   }
 
-  /// What gathers the held answer's body as long as it may be a refusal for length, or null.
-  @Nullable ContextRefusal refusal() {
+  /// What gathers the held answer's body as long as it may be a refusal for length or model, or
+  /// null.
+  @Nullable Refusal refusal() {
     return refusal;
   }
 
   /// The same, which is the caller's from now on.
-  @Nullable ContextRefusal takeRefusal() {
-    ContextRefusal r = refusal;
+  @Nullable Refusal takeRefusal() {
+    Refusal r = refusal;
     refusal = null;
     return r;
   }

@@ -61,7 +61,8 @@ final class Retries {
   private enum Why {
     FAILED,
     BUSY,
-    TOO_SMALL
+    TOO_SMALL,
+    LACKS_IT
   }
 
   private record Try(Instance instance, long atNanos, Why why) {}
@@ -132,7 +133,8 @@ final class Retries {
       if (t.instance().name().equals(i.name())) {
         long age = account.elapsedNanos() - t.atNanos();
         boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i, part) == 0;
-        well &= t.why() != Why.TOO_SMALL && age >= (answers ? SOON_NANOS : LATER_NANOS);
+        boolean never = t.why() == Why.TOO_SMALL || t.why() == Why.LACKS_IT;
+        well &= !never && age >= (answers ? SOON_NANOS : LATER_NANOS);
       }
     }
     return well;
@@ -302,7 +304,7 @@ final class Retries {
 
   /// Notes that an instance could not hold the prompt and said so: nobody's fault, and nothing was
   /// computed.
-  void couldNotHold(Instance i) {
+  boolean couldNotHold(Instance i) {
     moved = true;
     counted++;
     note(i, Why.TOO_SMALL);
@@ -313,6 +315,27 @@ final class Retries {
               "context_length_exceeded",
               "instance " + i.name() + " cannot hold the prompt, and no larger one answered");
     }
+    return true;
+  }
+
+  /// Instances that list the model as the one did that has it not.
+  Candidates withModel(Instance but, Question q, Fleet fleet) {
+    return counted + 1 < MOST_ATTEMPTS ? besides(but, q, fleet) : Candidates.of("", List.of());
+  }
+
+  /// Notes that an instance has not the model that it lists: nothing was computed, and it is asked
+  /// no more.
+  boolean lacksModel(Instance i) {
+    counted++;
+    note(i, Why.LACKS_IT);
+    plane.metrics().retry("model");
+    if (first == null) {
+      first =
+          ApiError.unavailable(
+              "model_not_available",
+              "instance " + i.name() + " lists the model and does not have it; no other answered");
+    }
+    return true;
   }
 
   /// Whether an instance that was asked has failed on it in a way that may be the request's fault.

@@ -54,22 +54,6 @@ final class Router implements AutoCloseable {
     accessLog = new AccessLog(decisions, System.out);
     Metrics all = new Metrics();
     RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
-    Plane plane =
-        new Plane(
-            config,
-            keeper::table,
-            new Admission(policy, seats),
-            seats,
-            new RetryBudgets(),
-            metrics,
-            decisions,
-            new Watch(slots, seats, keeper, new Troubles(ticker)),
-            learner,
-            new RequestIds(random),
-            Via.random(random),
-            ticker);
-    OwnRoutes own =
-        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
     Counter calibrations =
         all.counter(
             "infini_router_calibrations_total",
@@ -89,6 +73,22 @@ final class Router implements AutoCloseable {
             new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
             ticker,
             random);
+    Plane plane =
+        new Plane(
+            config,
+            keeper::table,
+            new Admission(policy, seats),
+            seats,
+            new RetryBudgets(),
+            metrics,
+            decisions,
+            new Watch(slots, seats, keeper, new Troubles(ticker), prober::listIsOutdated),
+            learner,
+            new RequestIds(random),
+            Via.random(random),
+            ticker);
+    OwnRoutes own =
+        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->

@@ -278,7 +278,11 @@ record RouterConfig(
       int eq = pair.lastIndexOf('=');
       try {
         String model = pair.substring(0, eq).strip();
-        if (out.put(model, Long.parseLong(pair.substring(eq + 1).strip())) != null) {
+        long threshold = Long.parseLong(pair.substring(eq + 1).strip());
+        if (threshold < 0) {
+          throw new NumberFormatException();
+        }
+        if (out.put(model, threshold) != null) {
           throw new ConfigException(
               c.origin(THRESHOLDS) + ": " + model + " given twice (expected: once)");
         }

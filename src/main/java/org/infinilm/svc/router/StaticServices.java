@@ -178,7 +178,11 @@ final class StaticServices {
 
     private @Nullable String authorization(Map<String, String> env) throws ConfigException {
       String variable = node.has("api_key_env") ? text("api_key_env") : null;
-      return StaticServices.authorization(place("/api_key_env") + ".", variable, env);
+      try {
+        return StaticServices.authorization(variable, env);
+      } catch (ConfigException e) {
+        throw new ConfigException(place("/api_key_env") + "." + e.getMessage());
+      }
     }
 
     private @Nullable String socket() throws ConfigException {
@@ -358,7 +362,7 @@ final class StaticServices {
         true,
         true,
         health,
-        authorization(place + ": ", options.get("api_key_env"), env),
+        authorization(place, options.get("api_key_env"), env),
         tls(place, url, options),
         null,
         dns != null);
@@ -422,14 +426,23 @@ final class StaticServices {
     return Integer.parseInt(w);
   }
 
-  /// @param place with the mark that stands between it and a key
   private static @Nullable String authorization(
       String place, @Nullable String variable, Map<String, String> env) throws ConfigException {
+    try {
+      return authorization(variable, env);
+    } catch (ConfigException e) {
+      throw new ConfigException(place + ": " + e.getMessage());
+    }
+  }
+
+  /// What to send as Authorization; errors name the variable and not where it was named.
+  private static @Nullable String authorization(@Nullable String variable, Map<String, String> env)
+      throws ConfigException {
     if (variable == null) {
       return null;
     }
     String key = env.get(variable);
-    String named = place + "api_key_env=" + variable;
+    String named = "api_key_env=" + variable;
     if (key == null || key.isEmpty()) {
       throw new ConfigException(named + ": the variable is not set (expected: the instance's key)");
     }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.function.Consumer;
 import org.infinilm.svc.fleet.Instance;
 
 /// Takes what exchanges see of instances: counts it, and tells the keeper of the fleet what may
@@ -21,8 +22,16 @@ final class Watch implements Plane.InstanceWatch {
   private final Seats seats;
   private final FleetKeeper keeper;
   private final Troubles troubles;
+  private final Consumer<String> outdatedList;
 
-  Watch(Slots slots, Seats seats, FleetKeeper keeper, Troubles troubles) {
+  /// @param outdatedList hears the name of an instance whose model list is not what it was
+  Watch(
+      Slots slots,
+      Seats seats,
+      FleetKeeper keeper,
+      Troubles troubles,
+      Consumer<String> outdatedList) {
+    this.outdatedList = outdatedList;
     this.slots = slots;
     this.seats = seats;
     this.keeper = keeper;
@@ -83,6 +92,11 @@ final class Watch implements Plane.InstanceWatch {
     if (nanos >= Outliers.LEAST_SLOW_NANOS) {
       keeper.mayHaveOutliers();
     }
+  }
+
+  @Override
+  public void lacksModel(Instance i) {
+    outdatedList.accept(i.name());
   }
 
   @Override

@@ -111,6 +111,28 @@ class SeatsAndTiersTest {
     assertThat(choose(spilling, size(2, 1), all)).isInstanceOf(Choice.Send.class);
   }
 
+  /// A pool of which all asked for a pause is out for that long, as a dead one is, and not full.
+  @Test
+  void whereAllOfThePoolAskedToBeLeftAloneTheOtherTakesItWithoutSpillToo() {
+    Candidates all = among(paged("p", 0), statics("s", 1), statics("t", 2));
+    Policy strict = Policies.create("cache-type");
+    pausing.add(1);
+    full.add(2);
+    assertThat(choose(strict, size(2, 1), all))
+        .as("one is only full")
+        .isEqualTo(new Choice.Wait(Pool.STATIC, Reason.SIZE, List.of(statics("t", 2))));
+    pausing.add(2);
+    Choice elsewhere = new Choice.Send(paged("p", 0), Pool.PAGED, Reason.SPILL);
+    assertThat(choose(strict, size(2, 1), all)).isEqualTo(elsewhere);
+    full.add(1);
+    assertThat(choose(strict, size(2, 1), all)).as("full besides").isEqualTo(elsewhere);
+    full.clear();
+    pausing.add(0);
+    assertThat(sent(strict, size(2, 1), all)).as("nobody is left").isIn("p", "s", "t");
+    pausing.clear();
+    assertThat(sent(strict, size(2, 1), all)).as("the pause is over").isIn("s", "t");
+  }
+
   @Test
   void anInstanceWithoutCacheTypeIsACandidateWhereTheRulesPoolCannot() {
     Policy p = Policies.create("cache-type");

@@ -12,10 +12,12 @@ import static org.infinilm.svc.policy.Samples.sequence;
 import static org.infinilm.svc.policy.Samples.size;
 import static org.infinilm.svc.policy.Samples.statics;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
 import org.junit.jupiter.api.Test;
 
 /// Turns as [RoundRobin] and [LeastLoaded] take them.
@@ -63,6 +65,48 @@ class TurnsTest {
     Candidates next = among(paged("a", 0), paged("d", 1), paged("c", 2));
     assertThat(counts(sequence(roundRobin, ASK, next, 9)))
         .isEqualTo(Map.of("a", 3, "c", 3, "d", 3));
+  }
+
+  /// Each model kept an array as long as the fleet.
+  @Test
+  void whatIsKeptGrowsWithAModelsOwnInstances() {
+    turns(100, 0);
+    long near = turns(1000, 0);
+    assertThat(turns(1000, 100_000)).as("slots of a large fleet").isLessThan(2 * near);
+  }
+
+  /// Bytes that turns between two instances of so many models allocate.
+  private static long turns(int models, int slot) {
+    Turns turns = new Turns();
+    List<Candidates> all = new ArrayList<>();
+    for (int k = 0; k < models; k++) {
+      all.add(Candidates.of("m" + k, List.of(paged("a", slot + k), paged("b", slot + k + 1))));
+    }
+    var threads =
+        (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    for (Candidates c : all) {
+      for (int k = 0; k < 4; k++) {
+        assertThat(turns.next(c, Pool.ANY, c.in(Pool.ANY), IDLE).name())
+            .isEqualTo(k % 2 == 0 ? "a" : "b");
+      }
+    }
+    return threads.getCurrentThreadAllocatedBytes() - before;
+  }
+
+  @Test
+  void manyInstancesComeAndGoInExactTurns() {
+    for (int from = 0; from < 600; from += 50) {
+      List<Instance> some = new ArrayList<>();
+      for (int k = from; k < from + 100; k++) {
+        some.add(paged("i%04d".formatted(k), (k * 37) % 1000));
+      }
+      Candidates c = among(some.toArray(Instance[]::new));
+      sequence(roundRobin, ASK, c, 100);
+      Map<String, Integer> turns = counts(sequence(roundRobin, ASK, c, 300));
+      assertThat(turns).hasSize(100);
+      assertThat(turns.values()).containsOnly(3);
+    }
   }
 
   @Test

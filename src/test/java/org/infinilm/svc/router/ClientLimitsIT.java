@@ -15,6 +15,8 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Clients that are slow, silent, greedy or many: whatever state their connection is in, a limit
 /// ends it, and the others are served.
@@ -258,6 +260,37 @@ class ClientLimitsIT {
       s.close();
     }
     await().atMost(Rig.SOON).until(() -> rig.chat().ok());
+  }
+
+  /// Connections that only stay open held the places that are kept for health checks for 75 s.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "GET /liv", "GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"})
+  void whoDoesNothingOverTheLimitDoesNotKeepHealthChecksOut(String begun) throws Exception {
+    start((r, n) -> Rig.OK, "max_connections=3");
+    await().atMost(Rig.SOON).until(() -> rig.router().server().connections() <= 1);
+    List<Socket> many = new ArrayList<>();
+    for (int k = 0; k < 3 + 64; k++) {
+      many.add(rig.connect());
+      write(many.getLast(), begun);
+    }
+    await().atMost(Rig.SOON).until(() -> rig.router().server().connectionsTurnedAway() >= 64);
+    await()
+        .atMost(Rig.SOON)
+        .ignoreExceptions()
+        .until(() -> rig.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").status() == 200);
+    for (Socket s : many) {
+      s.close();
+    }
+  }
+
+  /// It was 503 with Retry-After, for ever.
+  @Test
+  void aBodyThatTheBudgetCanNeverHoldIsTooLarge() throws Exception {
+    start((r, n) -> Rig.OK, "max_buffered_bytes=1000000");
+    Said said = rig.send("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n");
+    assertThat(said.status()).isEqualTo(413);
+    assertThat(said.body()).contains("at most 1000000 bytes");
   }
 
   @Test

@@ -59,7 +59,7 @@ class FleetKeeperTest {
   @BeforeEach
   void begin() throws Exception {
     keeper = keeper(Map.of());
-    watch = new Watch(slots, seats, keeper, new Troubles(ticker));
+    watch = new Watch(slots, seats, keeper, new Troubles(ticker), name -> {});
     keeper.start();
   }
 

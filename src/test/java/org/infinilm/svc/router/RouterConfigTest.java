@@ -101,6 +101,8 @@ class RouterConfigTest {
         "session_header | bad header | --session-header: bad header (expected: a header field's name)",
         "session_header | x: y | --session-header: x: y (expected: a header field's name)",
         "transport | kqueue | --transport: kqueue (expected: one of auto, epoll, io_uring, nio)",
+        "max_body_bytes | 2147483648 | --max-body-bytes: 2147483648 (expected: a whole number 1..2147483647)",
+        "model_thresholds | a=-1 | --model-thresholds: a=-1 (expected: MODEL=N)",
         "model_thresholds | a=1,a=2 | --model-thresholds: a given twice (expected: once)",
         "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port)",
       })

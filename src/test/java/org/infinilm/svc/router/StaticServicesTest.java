@@ -95,6 +95,30 @@ class StaticServicesTest {
         .hasMessage("s.json" + message);
   }
 
+  /// Each entry's place was worked out by reading the whole file, though nothing was wrong.
+  @ParameterizedTest
+  @ValueSource(strings = {"", ",\"api_key_env\":\"KEY\"", ",\"dns\":\"all\""})
+  void aFileIsReadOnceHoweverManyEntriesItHas(String more) throws Exception {
+    read(100, more);
+    long one = read(250, more);
+    assertThat(read(1000, more)).as("4 times as many entries").isLessThan(6 * one);
+  }
+
+  /// Bytes that reading so many entries allocates.
+  private static long read(int entries, String more) throws Exception {
+    StringBuilder list = new StringBuilder("[");
+    for (int k = 0; k < entries; k++) {
+      String name = "{\"name\":\"i%05d\",\"url\":\"http://h:%d\"".formatted(k, k + 1);
+      list.append(k == 0 ? "" : ",\n").append(name).append(more).append('}');
+    }
+    String document = list.append(']').toString();
+    var threads =
+        (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+    long before = threads.getCurrentThreadAllocatedBytes();
+    assertThat(parse(document)).hasSize(entries);
+    return threads.getCurrentThreadAllocatedBytes() - before;
+  }
+
   /// B29: a key named in the file was passed over in silence, and the clients' own keys were sent.
   @Test
   void anElementHasTheOptionsOfTheCommandLine() throws Exception {

@@ -366,6 +366,50 @@ class TlsInstancesIT {
   }
 
   @Test
+  void aCaFileThatChangesIsReadAgainAndOneThatCannotBeUsedChangesNothing() throws Exception {
+    Path file = Files.writeString(dir.resolve("changes.pem"), authority.getCertificatePEM());
+    RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
+    URI uri = URI.create("https://localhost:" + i.port() + "/x");
+    Tls tls = Tls.of(file, null);
+    Client client = Client.create().with(tls);
+    Files.writeString(file, "no certificate");
+    tls.refresh();
+    assertThat(client.get(uri, RawRouter.SOON).ok()).isTrue();
+    Files.writeString(file, ca("CN=another authority").getCertificatePEM());
+    tls.refresh();
+    org.assertj.core.api.Assertions.assertThatThrownBy(() -> client.get(uri, RawRouter.SOON))
+        .hasMessageContaining("unknown authority");
+    Files.delete(file);
+    tls.refresh();
+    org.assertj.core.api.Assertions.assertThatThrownBy(() -> client.get(uri, RawRouter.SOON))
+        .hasMessageContaining("unknown authority");
+    Files.writeString(file, authority.getCertificatePEM());
+    tls.refresh();
+    assertThat(client.get(uri, RawRouter.SOON).ok()).isTrue();
+  }
+
+  /// Certificates are renewed while a router runs, and so are those who sign them.
+  @Test
+  void anInstanceComesBackWhenTheCaFileNamesItsAuthority() throws Exception {
+    String other = ca("CN=another authority").getCertificatePEM();
+    Path file = Files.writeString(dir.resolve("renewed.pem"), other);
+    RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router =
+        RawRouter.of(
+            Map.of("health_interval", "0.2"),
+            List.of("https://localhost:" + i.port() + ",name=i,ca_file=" + file));
+    open.add(router);
+    await()
+        .atMost(RawRouter.SOON)
+        .untilAsserted(() ->
+            assertThat(router.services().path(0).path("why_out").asText())
+                .contains("unknown authority"));
+    Files.writeString(file, authority.getCertificatePEM());
+    router.ready();
+    assertThat(router.raw(ask("Connection: close\r\n"))).startsWith("HTTP/1.1 200");
+  }
+
+  @Test
   void theControlPlanesClientSpeaksItToo() throws Exception {
     RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
     Client client = Client.create();

@@ -1,16 +1,24 @@
 package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/// Prompts that an instance refuses as too long, after the estimate had let them through.
-class ContextRefusalIT {
+/// Prompts that an instance refuses as too long, after the estimate had let them through; models
+/// that it lists and has not.
+class RefusalIT {
   private static final String WORDS =
       "{\"error\":{\"message\":\"maximum context length is 4096 tokens\",\"code\":400}}";
   private static final String REFUSAL =
@@ -69,6 +77,86 @@ class ContextRefusalIT {
     assertThat(rig.health()).isEqualTo("2/2");
   }
 
+  private static String noModel(String model) {
+    return Rig.answer(
+        404,
+        "",
+        "{\"error\":{\"message\":\"The model `" + model + "` does not exist.\",\"code\":404}}");
+  }
+
+  /// The one that refuses at once is always idle, so that it drew requests on.
+  @Test
+  void oneThatHasNotTheModelThatItListsIsLeftForAnother() throws Exception {
+    ScriptedInstance a = rig.answering("a", (r, n) -> noModel("m"));
+    ScriptedInstance b = rig.good("b");
+    rig.start();
+    for (int k = 0; k < 30; k++) {
+      assertThat(rig.chat().status()).isEqualTo(200);
+    }
+    assertThat(a.seen).isNotEmpty();
+    assertThat(b.seen).hasSize(30);
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  @Test
+  void whereNobodyHasTheModelTheInstancesOwnWordsAreTheAnswer() throws Exception {
+    rig.answering("a", (r, n) -> noModel("m"));
+    rig.answering("b", (r, n) -> noModel("m"));
+    rig.start();
+    Said said = rig.chat();
+    assertThat(said.status()).isEqualTo(404);
+    assertThat(said.body()).contains("does not exist");
+    rig.outcome("client_error");
+    assertThat(rig.decision().path("attempts").asInt()).isEqualTo(2);
+  }
+
+  /// Another model under the same port, which was away for less than a probe takes to see.
+  @Test
+  void theListOfOneThatHasNotItsModelIsReadAtOnce() throws Exception {
+    AtomicReference<String> model = new AtomicReference<>("m");
+    ScriptedInstance a =
+        new ScriptedInstance(
+            "a",
+            (self, t) -> {
+              while (true) {
+                String head = t.anyHead();
+                String body = t.body(head);
+                String has = model.get();
+                t.say(
+                    head.startsWith("GET /v1/models")
+                        ? Rig.answer(200, "", "{\"data\":[{\"id\":\"" + has + "\"}]}")
+                        : head.startsWith("GET") || body.contains("\"" + has + "\"")
+                            ? Rig.OK
+                            : noModel("m"));
+              }
+            });
+    try (a) {
+      Known known = StaticServices.instance("http://127.0.0.1:" + a.port() + ",name=a", Map.of());
+      AtomicLong laterNanos = new AtomicLong();
+      rig.start(ticker(laterNanos), List.of(known), "health_interval=0.2");
+      assertThat(rig.chat().status()).isEqualTo(200);
+      model.set("other");
+      laterNanos.addAndGet(Duration.ofSeconds(30).toNanos());
+      assertThat(rig.chat().status()).as("its own words").isEqualTo(404);
+      String other = Rig.BODY.replace("\"m\"", "\"other\"");
+      await().atMost(Rig.SOON).until(() -> rig.send(Rig.post(Rig.CHAT, "", other)).status() == 200);
+    }
+  }
+
+  private static Ticker ticker(AtomicLong laterNanos) {
+    return new Ticker() {
+      @Override
+      public long nanos() {
+        return Ticker.SYSTEM.nanos() + laterNanos.get();
+      }
+
+      @Override
+      public Instant now() {
+        return Ticker.SYSTEM.now();
+      }
+    };
+  }
+
   @Test
   void otherRefusalsStay() throws Exception {
     String words = "{\"error\":{\"message\":\"temperature must be positive\"}}";
@@ -77,6 +165,7 @@ class ContextRefusalIT {
     holding("b", 16384, no);
     rig.start();
     assertThat(rig.chat().body()).isEqualTo(words);
+    rig.outcome("client_error");
     assertThat(rig.decision().path("attempts").asInt()).isEqualTo(1);
   }
 

@@ -9,13 +9,14 @@ import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.ResponseHead;
 import org.jspecify.annotations.Nullable;
 
-/// An answer that may be an engine's refusal of a prompt that is too long for it: its body is
-/// gathered, in however many pieces it comes, until that can be told by the words that engines use.
-/// Event-loop confined; whoever made it releases it or takes its body.
-final class ContextRefusal {
+/// An answer that may be an engine's refusal of a prompt that is too long for it, or of a model
+/// that it has not: its body is gathered, in however many pieces it comes, until that can be told
+/// by the words that engines use. Event-loop confined; whoever made it releases it or takes its
+/// body.
+final class Refusal {
   private static final int MOST_BYTES = 2048;
   private static final int MOST_DECODED_BYTES = 16 << 10;
-  private static final String[] WORDS = {
+  private static final String[] LENGTH = {
     "context_length_exceeded",
     "exceed_context_size",
     "context length",
@@ -23,19 +24,25 @@ final class ContextRefusal {
     "must have less than",
     "max_input_tokens"
   };
+  private static final String[] MODEL = {"not exist", "not found", "not_found", "unknown model"};
 
+  private final @Nullable String model;
   private final @Nullable String coding;
   private final CompositeByteBuf body = Unpooled.compositeBuffer(Integer.MAX_VALUE);
 
-  private ContextRefusal(@Nullable String coding) {
+  private Refusal(@Nullable String model, @Nullable String coding) {
+    this.model = model;
     this.coding = coding;
   }
 
   /// What gathers this answer's body, or null when its status says that it is something else.
-  static @Nullable ContextRefusal of(ResponseHead head) {
+  ///
+  /// @param model that was asked for, or null
+  static @Nullable Refusal of(ResponseHead head, @Nullable String model) {
     int status = head.status();
-    return status == 400 || status == 413 || status == 422
-        ? new ContextRefusal(head.header("content-encoding"))
+    boolean length = status == 400 || status == 413 || status == 422;
+    return length || (status == 404 && model != null)
+        ? new Refusal(length ? null : model, head.header("content-encoding"))
         : null;
   }
 
@@ -47,11 +54,31 @@ final class ContextRefusal {
 
   /// Whether what has come says that the prompt does not fit.
   boolean isForLength() {
+    return model == null && containsOne(said(), LENGTH);
+  }
+
+  /// Whether what has come says that there is no such model; both are named.
+  boolean isForModel() {
+    if (model == null) {
+      return false;
+    }
+    String said = said();
+    return said.contains(lower(model.getBytes(StandardCharsets.UTF_8))) && containsOne(said, MODEL);
+  }
+
+  private String said() {
     byte[] start = new byte[Math.min(body.readableBytes(), MOST_BYTES)];
     body.getBytes(body.readerIndex(), start);
     byte[] plain = BodyPeek.plain(start, coding, MOST_DECODED_BYTES);
-    String said = new String(plain, StandardCharsets.ISO_8859_1).toLowerCase(Locale.ROOT);
-    for (String w : WORDS) {
+    return lower(plain);
+  }
+
+  private static String lower(byte[] text) {
+    return new String(text, StandardCharsets.ISO_8859_1).toLowerCase(Locale.ROOT);
+  }
+
+  private static boolean containsOne(String said, String[] words) {
+    for (String w : words) {
       if (said.contains(w)) {
         return true;
       }

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ContextRefusalTest {
+class RefusalTest {
   private static final String WORDS =
       "{\"error\":{\"message\":\"maximum context length is 4096 tokens\"}}";
 
@@ -39,6 +39,31 @@ class ContextRefusalTest {
   void itIsKnownByTheWordsOfEngines(int status, String body, boolean expected) {
     assertThat(isForLength(status, Map.of(), body.getBytes(UTF_8), body.length()))
         .isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // vLLM, our engine, Ollama, llama.cpp
+        "404 | {\"error\":{\"message\":\"The model `Org/M-1` does not exist.\",\"type\":\"NotFoundError\",\"code\":404}} | true",
+        "404 | {\"error\":{\"message\":\"no org/m-1 here\",\"code\":\"model_not_found\"}} | true",
+        "404 | {\"error\":{\"message\":\"model 'org/m-1' not found\"}} | true",
+        "404 | {\"detail\":\"Not Found\"} | false",
+        "404 | {\"error\":{\"message\":\"response `resp_1` of org/m-1\"}} | false",
+        "400 | {\"error\":{\"message\":\"The model `org/m-1` does not exist.\"}} | false",
+      })
+  void aModelThatIsNotThereIsKnownByTheWordsOfEngines(int status, String body, boolean expected) {
+    Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1"));
+    r.add(Unpooled.copiedBuffer(body, UTF_8));
+    assertThat(r.isForModel()).isEqualTo(expected);
+    assertThat(r.isForLength()).isFalse();
+    r.release();
+  }
+
+  @Test
+  void withoutAModelNoneIsMissing() {
+    assertThat(Refusal.of(head(404, Map.of()), null)).isNull();
   }
 
   @ParameterizedTest
@@ -68,7 +93,7 @@ class ContextRefusalTest {
 
   @Test
   void aLongAnswerIsNotGathered() {
-    ContextRefusal r = Objects.requireNonNull(ContextRefusal.of(head(400, Map.of())));
+    Refusal r = Objects.requireNonNull(Refusal.of(head(400, Map.of()), "m"));
     assertThat(r.add(Unpooled.wrappedBuffer(new byte[2047]))).isFalse();
     assertThat(r.add(Unpooled.wrappedBuffer(new byte[1]))).isTrue();
     r.release();
@@ -76,7 +101,7 @@ class ContextRefusalTest {
 
   private static boolean isForLength(
       int status, Map<String, String> fields, byte[] body, int piece) {
-    ContextRefusal r = ContextRefusal.of(head(status, fields));
+    Refusal r = Refusal.of(head(status, fields), "m");
     if (r == null) {
       return false;
     }
