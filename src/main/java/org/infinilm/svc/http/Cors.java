@@ -46,6 +46,11 @@ public final class Cors {
     return all.isEmpty() ? NONE : new Cors(Set.copyOf(all));
   }
 
+  /// Whether no page may read answers.
+  boolean isNone() {
+    return origins.isEmpty();
+  }
+
   /// Lets the page that asked read the answer, if it may; what an instance says of it does not
   /// count then.
   void mark(@Nullable String origin, HttpHeaders answer) {

@@ -76,7 +76,10 @@ final class InboundRequest implements Inbound {
   private @Nullable Apart apart;
 
   /// The answer whose trailers the client is to get.
-  private @Nullable NettyResponseHead trailing;
+  private @Nullable AnswerHead trailing;
+
+  /// Words the answer under way, when it is a plain one.
+  private @Nullable ReplyWriter plain;
 
   private boolean headSent;
   private boolean endsByClose;
@@ -152,11 +155,33 @@ final class InboundRequest implements Inbound {
 
   @Override
   public void relayHead(ResponseHead from, HeadPatch patch) {
-    NettyResponseHead answer = (NettyResponseHead) from;
+    AnswerHead answer = (AnswerHead) from;
+    boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
+    if (answer instanceof PlainAnswer a
+        && http11
+        && !request.method().equals(HttpMethod.HEAD)
+        && connection.cors().isNone()) {
+      relay(a, patch);
+    } else {
+      decoded(answer, patch, http11);
+    }
+  }
+
+  /// An answer whose framing stays as it is.
+  private void relay(PlainAnswer a, HeadPatch patch) {
+    ReplyWriter to = new ReplyWriter(connection.encoder(), loop.writer(), a.chunked());
+    plain = to;
+    lengthTold = !a.chunked();
+    trailing = a.chunked() && Trailers.wanted(request) ? a : null;
+    headSent = true;
+    keepAlive = keepAlive && connection.keepsAlive();
+    to.head(a, patch, a.fields().has("date") ? null : connection.date().now(), !keepAlive);
+  }
+
+  private void decoded(AnswerHead answer, HeadPatch patch, boolean http11) {
     HttpResponse r = answer.response();
     HttpHeaders h = r.headers();
     int status = r.status().code();
-    boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
     HopByHop.strip(h);
     bodyless =
         request.method().equals(HttpMethod.HEAD) || status == 204 || status == 304 || status == 205;
@@ -229,8 +254,11 @@ final class InboundRequest implements Inbound {
 
   @Override
   public void relayBody(ByteBuf slice) {
+    ReplyWriter to = plain;
     if (ended || bodyless) {
       slice.release();
+    } else if (to != null) {
+      to.body(slice);
     } else {
       channel.write(new DefaultHttpContent(slice), channel.voidPromise());
     }
@@ -239,18 +267,29 @@ final class InboundRequest implements Inbound {
   @Override
   public void flush() {
     if (!ended) {
+      ReplyWriter to = plain;
+      if (to != null) {
+        to.write();
+      }
       channel.flush();
     }
   }
 
   @Override
   public void relayEnd() {
-    if (!ended) {
-      channel.writeAndFlush(
-          trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing),
-          channel.voidPromise());
-      end(ProxyConnection.Next.after(keepAlive));
+    if (ended) {
+      return;
     }
+    LastHttpContent last =
+        trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing);
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.end(last.trailingHeaders());
+      flush();
+    } else {
+      channel.writeAndFlush(last, channel.voidPromise());
+    }
+    end(ProxyConnection.Next.after(keepAlive));
   }
 
   @Override
@@ -259,8 +298,11 @@ final class InboundRequest implements Inbound {
       return;
     }
     if (lastPiece.length > 0 && takesOurs()) {
-      channel.write(
-          new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)), channel.voidPromise());
+      relayBody(Unpooled.wrappedBuffer(lastPiece));
+    }
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.write();
     }
     // The end of a body that ends with its connection must not look like one (RFC 9112 section 8).
     end(endsByClose ? ProxyConnection.Next.RESET : ProxyConnection.Next.CLOSE);
@@ -435,6 +477,10 @@ final class InboundRequest implements Inbound {
     Apart a = apart;
     if (a != null) {
       a.takeBack();
+    }
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.drop();
     }
     body.release();
     connection.done(this, next);

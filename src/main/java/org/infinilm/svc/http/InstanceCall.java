@@ -4,7 +4,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpResponse;
 import org.infinilm.svc.http.Failure.Kind;
 import org.jspecify.annotations.Nullable;
 
@@ -28,7 +27,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   private @Nullable FullHttpRequest request;
   private @Nullable UpstreamConnection connection;
   private boolean connected;
-  private @Nullable NettyResponseHead head;
+  private @Nullable AnswerHead head;
   private long lastProgress;
   private long unsentBytes = -1;
   private boolean kept;
@@ -110,8 +109,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
     return sent;
   }
 
-  void answered(HttpResponse r) {
-    NettyResponseHead h = new NettyResponseHead(r);
+  void answered(AnswerHead h) {
     head = h;
     events.answered(h);
   }
@@ -134,7 +132,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   }
 
   void ended(HttpHeaders trailers, boolean byClose) {
-    NettyResponseHead h = head;
+    AnswerHead h = head;
     if (!over && h != null) {
       end();
       h.trailers(trailers);

@@ -75,6 +75,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final MemoryBudget.Share memory;
   private final StrictRequestDecoder decoder = new StrictRequestDecoder(this::takesNext);
   private final BodyCollector body = new BodyCollector();
+  private @Nullable ChannelHandlerContext encoder;
   private @Nullable HttpRequest head;
 
   /// The request that is on its way or was last, as far as it is known.
@@ -110,6 +111,16 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     this.clock = new ClientClock(shared.limits, loop.now());
     this.bornTick = loop.now();
     this.memory = shared.memory.new Share(() -> channel.eventLoop().execute(this::giveUp));
+  }
+
+  /// Where answers leave the codec.
+  ChannelHandlerContext encoder() {
+    ChannelHandlerContext c = encoder;
+    if (c == null) {
+      c = channel.pipeline().context(ProxyServer.ENCODER);
+      encoder = c;
+    }
+    return c;
   }
 
   StrictRequestDecoder decoder() {
