@@ -1,7 +1,10 @@
 package org.infinilm.svc.http;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.netty.buffer.ByteBuf;
 import java.util.Arrays;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Reads heads that are plainly in order, in one pass over their bytes: where each field lies, what
@@ -17,9 +20,17 @@ final class HeadScan {
 
   private static final int FIRST_BYTES = 1 << 10;
   private static final int MOST_LENGTH_DIGITS = 15;
+  private static final int LAST_PORT = 65_535;
 
   private static final byte TOKEN = 1;
   private static final byte VALUE = 2;
+
+  /// Of a request target, but for `%`.
+  private static final byte TARGET = 4;
+
+  /// Of a host that is a name or an IPv4 address.
+  private static final byte NAME = 8;
+
   private static final byte[] CLASS = new byte[256];
 
   static {
@@ -30,6 +41,12 @@ final class HeadScan {
       if (Character.isLetterOrDigit(c) || "!#$%&'*+-.^_`|~".indexOf(c) >= 0) {
         CLASS[c] |= TOKEN;
       }
+      if ("#\"<>\\%".indexOf(c) < 0) {
+        CLASS[c] |= TARGET;
+      }
+      if (Character.isLetterOrDigit(c) || c == '.' || c == '-') {
+        CLASS[c] |= NAME;
+      }
     }
   }
 
@@ -39,15 +56,23 @@ final class HeadScan {
   private static final byte[] KEEP_ALIVE = Ascii.of("keep-alive");
   private static final byte[] CLOSE = Ascii.of("close");
   private static final byte[] CHUNKED = Ascii.of("chunked");
+  private static final byte[] HOST = Ascii.of("host");
   private static final byte[] STATUS_LINE = Ascii.of("HTTP/1.1 ");
+  private static final byte[] REQUEST_VERSION = Ascii.of(" HTTP/1.1\r\n");
+
+  private static final String[] METHOD_NAMES = {"POST", "GET", "PUT", "DELETE", "PATCH", "HEAD"};
+  private static final byte[][] METHODS =
+      Stream.of(METHOD_NAMES).map(m -> Ascii.of(m + " ")).toArray(byte[][]::new);
+
+  private static final byte[] EXPECT = Ascii.of("expect");
+
+  /// With these a request asks for more than an answer; they are of one connection.
+  private static final byte[][] OFFERS = {Ascii.of("te"), Ascii.of("trailer"), Ascii.of("upgrade")};
 
   /// Fields of one connection besides those above (RFC 9110 section 7.6.1).
   private static final byte[][] OF_CONNECTION = {
     KEEP_ALIVE,
     Ascii.of("proxy-connection"),
-    Ascii.of("te"),
-    Ascii.of("trailer"),
-    Ascii.of("upgrade"),
     Ascii.of("proxy-authenticate"),
     Ascii.of("proxy-authorization"),
     Ascii.of("http2-settings")
@@ -64,6 +89,8 @@ final class HeadScan {
   private boolean chunked;
   private boolean closes;
   private boolean connectionSeen;
+  private int hosts;
+  private boolean offers;
   private long length;
 
   /// An answer whose head lies whole in `in` and is plainly in order, or null. `in` stays as it is.
@@ -75,8 +102,8 @@ final class HeadScan {
         return null;
       }
       int line = run(12, VALUE);
-      if (ends(line) && fields(line + 2)) {
-        return chunked == (length >= 0)
+      if (ends(line) && fields(line + 2, false)) {
+        return chunked == (length >= 0) || hosts > 0
             ? null
             : new PlainAnswer(plainFields(line + 2), status, chunked, length, !closes);
       }
@@ -84,6 +111,53 @@ final class HeadScan {
         return null;
       }
     }
+  }
+
+  /// A request whose head lies whole in `in` and is plainly in order, or null. `in` stays as it is.
+  @Nullable PlainRequest request(ByteBuf in) {
+    for (int most = FIRST_BYTES; ; most = MOST_BYTES) {
+      load(in, most);
+      String method = method();
+      if (method == null) {
+        return null;
+      }
+      int from = method.length() + 1;
+      int to = target(from);
+      int line = to + REQUEST_VERSION.length;
+      boolean ours = to > from && line <= loaded && is(REQUEST_VERSION, to);
+      if (ours && fields(line, true) && !chunked && hosts == 1 && !offers) {
+        return new PlainRequest(plainFields(line), method, text(from, to), length, !closes);
+      }
+      if (loaded < most || most == MOST_BYTES) {
+        return null;
+      }
+    }
+  }
+
+  private @Nullable String method() {
+    for (int k = 0; k < METHODS.length; k++) {
+      byte[] m = METHODS[k];
+      if (loaded > m.length && is(m, 0)) {
+        return METHOD_NAMES[k];
+      }
+    }
+    return null;
+  }
+
+  /// Where an origin-form target that needs no second look ends.
+  private int target(int from) {
+    if (b[from] != '/') {
+      return from;
+    }
+    return run(from, TARGET);
+  }
+
+  private boolean is(byte[] exactly, int at) {
+    return Arrays.equals(b, at, at + exactly.length, exactly, 0, exactly.length);
+  }
+
+  private String text(int from, int to) {
+    return new String(b, from, to - from, ISO_8859_1);
   }
 
   private void load(ByteBuf in, int most) {
@@ -111,11 +185,15 @@ final class HeadScan {
   }
 
   /// Reads field lines up to the empty one; false when they do not end here or are not plain.
-  private boolean fields(int from) {
+  ///
+  /// @param ofRequest whose length is worded anew
+  private boolean fields(int from, boolean ofRequest) {
     count = 0;
     chunked = false;
     closes = false;
     connectionSeen = false;
+    hosts = 0;
+    offers = false;
     length = -1;
     int at = from;
     while (b[at] != '\r') {
@@ -131,7 +209,8 @@ final class HeadScan {
       if (known != Known.OTHER && !means(known, colon + 1, line)) {
         return false;
       }
-      fields[count++] = PlainFields.field(at, colon - at, known.stays);
+      boolean stays = known.stays && !(ofRequest && known == Known.LENGTH);
+      fields[count++] = PlainFields.field(at, colon - at, stays);
       at = line + 2;
     }
     if (!ends(at)) {
@@ -146,6 +225,9 @@ final class HeadScan {
     OTHER(true),
     LENGTH(true),
     CODING(true),
+    HOST(false),
+    EXPECT(true),
+    OFFER(false),
     CONNECTION(false),
     OF_CONNECTION(false);
 
@@ -158,6 +240,11 @@ final class HeadScan {
 
   private Known known(int at, int n) {
     switch (n) {
+      case 4 -> {
+        if (is(at, n, HOST)) {
+          return Known.HOST;
+        }
+      }
       case 14 -> {
         if (is(at, n, CONTENT_LENGTH)) {
           return Known.LENGTH;
@@ -178,6 +265,14 @@ final class HeadScan {
     for (byte[] name : OF_CONNECTION) {
       if (name.length == n && is(at, n, name)) {
         return Known.OF_CONNECTION;
+      }
+    }
+    if (is(at, n, EXPECT)) {
+      return Known.EXPECT;
+    }
+    for (byte[] name : OFFERS) {
+      if (name.length == n && is(at, n, name)) {
+        return Known.OFFER;
       }
     }
     return Known.OTHER;
@@ -206,8 +301,37 @@ final class HeadScan {
         connectionSeen = true;
         yield once;
       }
+      case HOST -> {
+        hosts++;
+        yield isHost(start, stop);
+      }
+      case EXPECT, OFFER -> {
+        offers = true;
+        yield true;
+      }
       case OF_CONNECTION, OTHER -> true;
     };
+  }
+
+  /// Whether it is a name or an IPv4 address, perhaps with a port.
+  private boolean isHost(int from, int to) {
+    int colon = run(from, NAME);
+    if (colon == from || colon == to) {
+      return colon == to && colon > from;
+    }
+    int digits = to - colon - 1;
+    if (b[colon] != ':' || digits < 1 || digits > 5) {
+      return false;
+    }
+    int port = 0;
+    for (int k = colon + 1; k < to; k++) {
+      int digit = b[k] - '0';
+      if (digit < 0 || digit > 9) {
+        return false;
+      }
+      port = port * 10 + digit;
+    }
+    return port <= LAST_PORT;
   }
 
   private boolean length(int from, int to) {

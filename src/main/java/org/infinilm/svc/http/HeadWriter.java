@@ -10,6 +10,8 @@ final class HeadWriter {
   /// A head that was larger is not kept.
   private static final int MOST_KEPT_BYTES = 64 << 10;
 
+  private static final int LONGEST_NUMBER = 19;
+
   private byte[] b = new byte[USUAL_BYTES];
   private int n;
 
@@ -27,6 +29,28 @@ final class HeadWriter {
 
   void bytes(byte[] from) {
     bytes(from, 0, from.length);
+  }
+
+  void text(String text) {
+    room(text.length());
+    ascii(text);
+  }
+
+  void field(String name, long value) {
+    room(name.length() + LONGEST_NUMBER + 4);
+    ascii(name);
+    b[n++] = ':';
+    b[n++] = ' ';
+    int from = n;
+    for (long left = value; left > 0 || n == from; left /= 10) {
+      b[n++] = (byte) ('0' + left % 10);
+    }
+    for (int k = from, j = n - 1; k < j; k++, j--) {
+      byte swapped = b[k];
+      b[k] = b[j];
+      b[j] = swapped;
+    }
+    crlf();
   }
 
   /// A field of ours; what no field can hold becomes a question mark.

@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -151,6 +152,14 @@ final class PlainFields implements HeadView {
     for (int k = 0; k < count(); k++) {
       h.add(name(k), value(k));
     }
+  }
+
+  List<Header> all() {
+    List<Header> out = new ArrayList<>(count());
+    for (int k = 0; k < count(); k++) {
+      out.add(new Header(name(k), value(k)));
+    }
+    return out;
   }
 
   /// Writes the start line.

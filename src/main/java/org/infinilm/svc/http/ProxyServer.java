@@ -274,7 +274,8 @@ public final class ProxyServer implements AutoCloseable {
             shared, LoopState.of(c.eventLoop(), shared.options.framing()), c, peer, place);
     c.pipeline()
         .addLast(connection.new SocketSide())
-        .addLast(connection.decoder())
+        .addLast(connection.reader())
+        .addLast(connection.reader().decoder())
         .addLast(ENCODER, new Encoder())
         .addLast(connection);
     return true;

@@ -41,6 +41,7 @@ final class ReplyWriter {
   ///
   /// @param date for an answer that has none, or null
   void head(PlainAnswer a, HeadPatch patch, @Nullable String date, boolean closes) {
+    words.clear();
     PlainFields fields = a.fields();
     fields.startLine(words);
     fields.patched(words, patch);
@@ -111,6 +112,7 @@ final class ReplyWriter {
   /// Ends it.
   void end(@Nullable HttpHeaders trailers) {
     if (chunked) {
+      words.clear();
       words.bytes(LAST_CHUNK);
       if (trailers != null) {
         for (Map.Entry<String, String> t : trailers) {

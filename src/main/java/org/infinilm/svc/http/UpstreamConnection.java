@@ -14,7 +14,6 @@ import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpChunkedInput;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpResponse;
@@ -45,6 +44,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   private final LoopState loop;
   private final Channel channel;
   private final AnswerReader answers;
+  private @Nullable ChannelHandlerContext encoder;
   private @Nullable InstanceCall call;
   private boolean resting;
   private boolean keepAlive;
@@ -63,7 +63,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       EventLoop eventLoop,
       LoopState loop,
       Outgoing outgoing,
-      FullHttpRequest request,
+      RequestToSend request,
       UpstreamEvents events) {
     InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), request, events);
     call.begin();
@@ -123,9 +123,31 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// Sends the request of `c`.
   void carry(InstanceCall c) {
     call = c;
-    FullHttpRequest request = c.over(this);
-    answers.expect(request.method().equals(HttpMethod.HEAD));
+    RequestToSend request = c.over(this);
+    answers.expect(request.toHead());
     c.quietly(() -> write(request).addListener((ChannelFuture f) -> written(f, c)));
+  }
+
+  private ChannelFuture write(RequestToSend request) {
+    FullHttpRequest decoded = request.decoded();
+    if (decoded != null) {
+      return write(decoded);
+    }
+    if (!request.body().isReadable()) {
+      return encoder().writeAndFlush(request.words());
+    }
+    encoder().write(request.words());
+    return encoder().writeAndFlush(request.body());
+  }
+
+  /// Where requests leave the codec.
+  private ChannelHandlerContext encoder() {
+    ChannelHandlerContext e = encoder;
+    if (e == null) {
+      e = channel.pipeline().context(HttpRequestEncoder.class);
+      encoder = e;
+    }
+    return e;
   }
 
   /// Writes it whole, or, where it is encrypted on the way, as the socket takes it: the encrypted

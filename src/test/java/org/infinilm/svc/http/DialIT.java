@@ -49,7 +49,11 @@ class DialIT {
         new Outgoing(new Origin(to, "i:1", ""), HeadPatch.setting(List.of()), null, LIMITS, true);
     return loop.submit(() ->
             UpstreamConnection.send(
-                loop, LoopState.of(loop, ProxyServer.Framing.AUTO), out, request, heard))
+                loop,
+                LoopState.of(loop, ProxyServer.Framing.AUTO),
+                out,
+                RequestToSend.of(request),
+                heard))
         .get();
   }
 

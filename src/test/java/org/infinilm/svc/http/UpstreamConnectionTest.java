@@ -104,7 +104,7 @@ class UpstreamConnectionTest {
         driver.eventLoop(),
         loop,
         new Outgoing(ORIGIN, HeadPatch.setting(List.of()), null, limits, true),
-        r,
+        RequestToSend.of(r),
         to);
   }
 
@@ -282,7 +282,7 @@ class UpstreamConnectionTest {
                   real,
                   new LoopState(none, ProxyServer.Framing.AUTO),
                   new Outgoing(ORIGIN, HeadPatch.setting(List.of()), null, LIMITS, true),
-                  request,
+                  RequestToSend.of(request),
                   heard))
           .get();
       org.awaitility.Awaitility.await().until(() -> heard.size() > 0);
