@@ -135,11 +135,16 @@ final class InboundRequest implements Inbound {
   public void relayHead(ResponseHead from, HeadPatch patch) {
     AnswerHead answer = (AnswerHead) from;
     boolean http11 = !head.isHttp10();
-    if (answer instanceof PlainAnswer a && http11 && !isHead() && connection.cors().isNone()) {
+    if (answer instanceof PlainAnswer a && http11 && !isHead() && staysAsFramed(a, patch)) {
       relay(a, patch);
     } else {
       decoded(answer, patch, http11);
     }
+  }
+
+  private boolean staysAsFramed(PlainAnswer a, HeadPatch patch) {
+    return connection.cors().isNone()
+        && (a.chunked() || !patch.dropped().contains("content-length"));
   }
 
   /// An answer whose framing stays as it is.

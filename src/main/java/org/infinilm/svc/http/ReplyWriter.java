@@ -76,9 +76,14 @@ final class ReplyWriter {
     return p.ensureWritable(bytes);
   }
 
-  /// Passes on a slice, which is not empty; takes ownership.
+  /// Passes on a slice; takes ownership.
   void body(ByteBuf slice) {
     int n = slice.readableBytes();
+    if (n == 0) {
+      // a chunk of nothing would be the last
+      slice.release();
+      return;
+    }
     boolean copied = n <= COPIED_BYTES;
     try {
       ByteBuf p = room((copied ? n : 0) + CHUNK_FRAMING_BYTES, 0);
