@@ -427,6 +427,11 @@ final class InboundRequest implements Inbound {
   }
 
   @Override
+  public boolean isHere() {
+    return channel.eventLoop().inEventLoop();
+  }
+
+  @Override
   public void execute(Runnable task) {
     channel.eventLoop().execute(task);
   }

@@ -13,6 +13,8 @@ final class ReplyWriter {
   private static final byte[] CLOSE = Ascii.of("connection: close\r\n");
   private static final byte[] LAST_CHUNK = Ascii.of("0\r\n");
 
+  private static final int CRLF = '\r' << 8 | '\n';
+
   /// Pieces up to this are copied: that costs less than a buffer of their own in a write.
   private static final int COPIED_BYTES = 8 << 10;
 
@@ -84,22 +86,26 @@ final class ReplyWriter {
       slice.release();
       return;
     }
-    boolean copied = n <= COPIED_BYTES;
+    int framing = chunked ? CHUNK_FRAMING_BYTES : 0;
+    if (n > COPIED_BYTES) {
+      if (chunked) {
+        size(room(framing, 0), n);
+      }
+      write();
+      encoder.write(slice, channel.voidPromise());
+      if (chunked) {
+        room(framing, 0).writeShort(CRLF);
+      }
+      return;
+    }
     try {
-      ByteBuf p = room((copied ? n : 0) + CHUNK_FRAMING_BYTES, 0);
+      ByteBuf p = room(n + framing, 0);
       if (chunked) {
         size(p, n);
       }
-      if (copied) {
-        p.writeBytes(slice);
-      } else {
-        write();
-        ByteBuf large = slice.retain();
-        encoder.write(large, channel.voidPromise());
-        p = room(CHUNK_FRAMING_BYTES, 0);
-      }
+      p.writeBytes(slice);
       if (chunked) {
-        p.writeShort('\r' << 8 | '\n');
+        p.writeShort(CRLF);
       }
     } finally {
       slice.release();
@@ -111,7 +117,7 @@ final class ReplyWriter {
     for (; shift >= 0; shift -= 4) {
       to.writeByte(Ascii.hex(n >>> shift));
     }
-    to.writeShort('\r' << 8 | '\n');
+    to.writeShort(CRLF);
   }
 
   /// Ends it.
