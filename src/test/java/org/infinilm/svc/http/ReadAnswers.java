@@ -76,7 +76,7 @@ final class ReadAnswers {
       if (o instanceof LastHttpContent l && l.decoderResult().isSuccess()) {
         l.trailingHeaders().forEach(t -> trailers.add(t.getKey() + ": " + t.getValue()));
       }
-      if (o == AnswerReader.END
+      if (AnswerReader.END.equals(o)
           || (o instanceof LastHttpContent l && l.decoderResult().isSuccess())) {
         verdict = reader.endedByClose() ? "end by close" : "end";
       }

@@ -89,7 +89,7 @@ final class ReadRequests {
           }
           if (head != null
               && refused == null
-              && (o == RequestReader.END || o instanceof LastHttpContent)) {
+              && (RequestReader.END.equals(o) || o instanceof LastHttpContent)) {
             out.add(new Asked(head, body.toString(), !(head instanceof NettyRequestHead)));
             head = null;
             body.setLength(0);
