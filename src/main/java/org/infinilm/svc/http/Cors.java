@@ -2,8 +2,6 @@ package org.infinilm.svc.http;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequest;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -46,6 +44,11 @@ public final class Cors {
     return all.isEmpty() ? NONE : new Cors(Set.copyOf(all));
   }
 
+  /// Whether no page may read answers.
+  boolean isNone() {
+    return origins.isEmpty();
+  }
+
   /// Lets the page that asked read the answer, if it may; what an instance says of it does not
   /// count then.
   void mark(@Nullable String origin, HttpHeaders answer) {
@@ -65,17 +68,17 @@ public final class Cors {
   }
 
   /// The answer to a preflight request of a page that may ask, or null for any other request.
-  @Nullable Response preflight(HttpRequest r) {
-    HttpHeaders h = r.headers();
-    String origin = h.get(HttpHeaderNames.ORIGIN);
-    String method = h.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_METHOD);
+  @Nullable Response preflight(RequestHead r) {
+    String origin = r.header("origin");
+    String method = r.header("access-control-request-method");
     if (origin == null
         || method == null
-        || !r.method().equals(HttpMethod.OPTIONS)
+        || !r.method().equals("OPTIONS")
         || !(origins.contains(ANY) || origins.contains(origin))) {
       return null;
     }
-    String fields = h.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_HEADERS, "");
+    String said = r.header("access-control-request-headers");
+    String fields = said == null ? "" : said;
     Response yes =
         Response.empty(204)
             .with("access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")

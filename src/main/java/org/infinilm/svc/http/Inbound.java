@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/// One request of a client, body complete, and the way back. Event-loop confined, except
-/// [#execute].
+/// One request of a client, body complete, and the way back. Event-loop confined, except [#execute]
+/// and [#isHere].
 ///
 /// An answer is either one [#answer], or [#relayHead], slices, [#relayEnd]; or it is broken off.
 /// The body stays readable until then.
@@ -67,6 +67,9 @@ public interface Inbound {
 
   /// Runs `task` on this event loop, after `delay`, unless what is returned is run before.
   Runnable later(Duration delay, Runnable task);
+
+  /// Whether the calling thread is this event loop's. Thread-safe.
+  boolean isHere();
 
   /// Runs `task` on this event loop soon. Thread-safe.
   void execute(Runnable task);

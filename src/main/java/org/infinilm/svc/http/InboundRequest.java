@@ -3,25 +3,18 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
-import io.netty.handler.codec.http.EmptyHttpHeaders;
-import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
-import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.concurrent.Future;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.RejectedExecutionException;
@@ -54,13 +47,9 @@ final class InboundRequest implements Inbound {
   private final ProxyConnection connection;
   private final Channel channel;
   private final LoopState loop;
-  private final HttpRequest request;
-  private final NettyRequestHead head;
+  private final ClientHead head;
   private final ByteBuf body;
   private final String peer;
-
-  /// Whether the client announced a body, if an empty one.
-  private final boolean framed;
 
   private InboundEvents events = NOBODY;
   private boolean keepAlive;
@@ -76,7 +65,10 @@ final class InboundRequest implements Inbound {
   private @Nullable Apart apart;
 
   /// The answer whose trailers the client is to get.
-  private @Nullable NettyResponseHead trailing;
+  private @Nullable AnswerHead trailing;
+
+  /// Words the answer under way, when it is a plain one.
+  private @Nullable ReplyWriter plain;
 
   private boolean headSent;
   private boolean endsByClose;
@@ -86,20 +78,16 @@ final class InboundRequest implements Inbound {
       ProxyConnection connection,
       Channel channel,
       LoopState loop,
-      HttpRequest request,
+      ClientHead head,
       ByteBuf body,
       String peer) {
     this.connection = connection;
     this.channel = channel;
     this.loop = loop;
-    this.request = request;
-    this.head = new NettyRequestHead(request);
+    this.head = head;
     this.body = body;
     this.peer = peer;
-    this.framed =
-        request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
-            || request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING);
-    this.keepAlive = HttpUtil.isKeepAlive(request);
+    this.keepAlive = head.keepAlive();
   }
 
   @Override
@@ -125,41 +113,57 @@ final class InboundRequest implements Inbound {
   @Override
   public UpstreamCall send(Outgoing call, UpstreamEvents upstream) {
     ByteBuf content = call.body() == null ? body.retainedDuplicate() : call.body();
-    HttpHeaders h = request.headers().copy();
-    HopByHop.strip(h);
-    h.remove(HttpHeaderNames.TRANSFER_ENCODING);
-    h.remove(HttpHeaderNames.EXPECT);
-    if (content.isReadable() || framed || anticipatesContent(request.method())) {
-      h.set(HttpHeaderNames.CONTENT_LENGTH, content.readableBytes());
-    }
-    h.set(HttpHeaderNames.HOST, call.origin().authority());
-    NettyFields.apply(h, call.patch());
-    FullHttpRequest out =
-        new DefaultFullHttpRequest(
-            HttpVersion.HTTP_1_1,
-            request.method(),
-            call.origin().target(request.uri()),
-            content,
-            h,
-            EmptyHttpHeaders.INSTANCE);
+    long length =
+        content.isReadable() || head.framed() || anticipatesContent()
+            ? content.readableBytes()
+            : -1;
+    // what goes through TLS is cut into pieces by handlers that know the codec's objects
+    RequestToSend out =
+        head instanceof PlainRequest p && call.origin().tls() == null
+            ? RequestToSend.plain(p, call, length, content, loop.writer(), channel.alloc())
+            : RequestToSend.decoded(head.copy(), call, length, content);
     return UpstreamConnection.send(channel.eventLoop(), loop, call, out, upstream);
   }
 
   /// Whether servers may insist on a length, if of nothing (RFC 9110 section 8.6).
-  private static boolean anticipatesContent(HttpMethod m) {
-    return m.equals(HttpMethod.POST) || m.equals(HttpMethod.PUT) || m.equals(HttpMethod.PATCH);
+  private boolean anticipatesContent() {
+    String m = head.method();
+    return m.equals("POST") || m.equals("PUT") || m.equals("PATCH");
   }
 
   @Override
   public void relayHead(ResponseHead from, HeadPatch patch) {
-    NettyResponseHead answer = (NettyResponseHead) from;
+    AnswerHead answer = (AnswerHead) from;
+    boolean http11 = !head.isHttp10();
+    if (answer instanceof PlainAnswer a && http11 && !isHead() && staysAsFramed(a, patch)) {
+      relay(a, patch);
+    } else {
+      decoded(answer, patch, http11);
+    }
+  }
+
+  private boolean staysAsFramed(PlainAnswer a, HeadPatch patch) {
+    return connection.cors().isNone()
+        && (a.chunked() || !patch.dropped().contains("content-length"));
+  }
+
+  /// An answer whose framing stays as it is.
+  private void relay(PlainAnswer a, HeadPatch patch) {
+    ReplyWriter to = new ReplyWriter(connection.encoder(), loop.writer(), a.chunked());
+    plain = to;
+    lengthTold = !a.chunked();
+    trailing = a.chunked() && head.takesTrailers() ? a : null;
+    headSent = true;
+    keepAlive = keepAlive && connection.keepsAlive();
+    to.head(a, patch, a.fields().has("date") ? null : connection.date().now(), !keepAlive);
+  }
+
+  private void decoded(AnswerHead answer, HeadPatch patch, boolean http11) {
     HttpResponse r = answer.response();
     HttpHeaders h = r.headers();
     int status = r.status().code();
-    boolean http11 = request.protocolVersion().equals(HttpVersion.HTTP_1_1);
     HopByHop.strip(h);
-    bodyless =
-        request.method().equals(HttpMethod.HEAD) || status == 204 || status == 304 || status == 205;
+    bodyless = isHead() || status == 204 || status == 304 || status == 205;
     if (bodyless) {
       h.remove(HttpHeaderNames.TRANSFER_ENCODING);
       if (status == 204) {
@@ -173,7 +177,7 @@ final class InboundRequest implements Inbound {
       h.remove(HttpHeaderNames.CONTENT_LENGTH);
       if (http11) {
         h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
-        trailing = Trailers.wanted(request) ? answer : null;
+        trailing = head.takesTrailers() ? answer : null;
       } else {
         h.remove(HttpHeaderNames.TRANSFER_ENCODING);
         keepAlive = false;
@@ -189,13 +193,17 @@ final class InboundRequest implements Inbound {
     channel.write(r, channel.voidPromise());
   }
 
+  private boolean isHead() {
+    return head.method().equals("HEAD");
+  }
+
   @Override
   public void startStream(List<Header> fields) {
     HttpResponse r = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
     HttpHeaders h = r.headers();
     h.set(HttpHeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8");
     h.set(HttpHeaderNames.CACHE_CONTROL, HttpHeaderValues.NO_CACHE);
-    if (request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
+    if (!head.isHttp10()) {
       h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
     } else {
       keepAlive = false;
@@ -213,11 +221,11 @@ final class InboundRequest implements Inbound {
     if (!h.contains(HttpHeaderNames.DATE)) {
       h.set(HttpHeaderNames.DATE, connection.date().now());
     }
-    connection.cors().mark(request.headers().get(HttpHeaderNames.ORIGIN), h);
+    connection.cors().mark(head.header("origin"), h);
     keepAlive = keepAlive && connection.keepsAlive();
     if (!keepAlive) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
-    } else if (request.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
+    } else if (head.isHttp10()) {
       h.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
     }
   }
@@ -229,8 +237,11 @@ final class InboundRequest implements Inbound {
 
   @Override
   public void relayBody(ByteBuf slice) {
+    ReplyWriter to = plain;
     if (ended || bodyless) {
       slice.release();
+    } else if (to != null) {
+      to.body(slice);
     } else {
       channel.write(new DefaultHttpContent(slice), channel.voidPromise());
     }
@@ -239,18 +250,29 @@ final class InboundRequest implements Inbound {
   @Override
   public void flush() {
     if (!ended) {
+      ReplyWriter to = plain;
+      if (to != null) {
+        to.write();
+      }
       channel.flush();
     }
   }
 
   @Override
   public void relayEnd() {
-    if (!ended) {
-      channel.writeAndFlush(
-          trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing),
-          channel.voidPromise());
-      end(ProxyConnection.Next.after(keepAlive));
+    if (ended) {
+      return;
     }
+    LastHttpContent last =
+        trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing);
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.end(last.trailingHeaders());
+      flush();
+    } else {
+      channel.writeAndFlush(last, channel.voidPromise());
+    }
+    end(ProxyConnection.Next.after(keepAlive));
   }
 
   @Override
@@ -259,8 +281,11 @@ final class InboundRequest implements Inbound {
       return;
     }
     if (lastPiece.length > 0 && takesOurs()) {
-      channel.write(
-          new DefaultHttpContent(Unpooled.wrappedBuffer(lastPiece)), channel.voidPromise());
+      relayBody(Unpooled.wrappedBuffer(lastPiece));
+    }
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.write();
     }
     // The end of a body that ends with its connection must not look like one (RFC 9112 section 8).
     end(endsByClose ? ProxyConnection.Next.RESET : ProxyConnection.Next.CLOSE);
@@ -269,7 +294,7 @@ final class InboundRequest implements Inbound {
   @Override
   public void answer(Response response) {
     if (!ended) {
-      DefaultFullHttpResponse full = full(response, request.method());
+      DefaultFullHttpResponse full = full(response, isHead());
       connectionField(full.headers());
       headSent = true;
       channel.writeAndFlush(full, channel.voidPromise());
@@ -297,7 +322,7 @@ final class InboundRequest implements Inbound {
       if (headSent) {
         breakOff(new byte[0]);
       } else {
-        answer(connection.failed(request));
+        answer(connection.failed(head));
       }
     } catch (RuntimeException e) {
       Faults.note("an answer about a fault", e);
@@ -311,18 +336,14 @@ final class InboundRequest implements Inbound {
   public void serve(Handler handler) {
     byte[] bytes = new byte[body.readableBytes()];
     body.getBytes(body.readerIndex(), bytes);
-    List<Header> fields = new ArrayList<>();
-    for (Map.Entry<String, String> e : request.headers()) {
-      fields.add(new Header(e.getKey(), e.getValue()));
-    }
-    String target = request.uri();
+    String target = head.target();
     int q = target.indexOf('?');
     Request r =
         new Request(
-            request.method().name(),
+            head.method(),
             head.path(),
             q < 0 ? null : target.substring(q + 1),
-            new Headers(fields),
+            new Headers(head.fields()),
             bytes,
             peer,
             new NeverGone());
@@ -352,7 +373,7 @@ final class InboundRequest implements Inbound {
     } catch (Throwable e) {
       // an Error too: a client must not wait for an answer that never comes
       LOG.error("{} {} failed", r.method(), r.path(), e);
-      return connection.failed(request);
+      return connection.failed(head);
     }
   }
 
@@ -406,6 +427,11 @@ final class InboundRequest implements Inbound {
   }
 
   @Override
+  public boolean isHere() {
+    return channel.eventLoop().inEventLoop();
+  }
+
+  @Override
   public void execute(Runnable task) {
     channel.eventLoop().execute(task);
   }
@@ -436,18 +462,20 @@ final class InboundRequest implements Inbound {
     if (a != null) {
       a.takeBack();
     }
+    ReplyWriter to = plain;
+    if (to != null) {
+      to.drop();
+    }
     body.release();
     connection.done(this, next);
   }
 
-  static DefaultFullHttpResponse full(Response r, HttpMethod method) {
+  static DefaultFullHttpResponse full(Response r, boolean toHead) {
     DefaultFullHttpResponse out =
         new DefaultFullHttpResponse(
             HttpVersion.HTTP_1_1,
             HttpResponseStatus.valueOf(r.status()),
-            method.equals(HttpMethod.HEAD)
-                ? Unpooled.EMPTY_BUFFER
-                : Unpooled.wrappedBuffer(r.body()));
+            toHead ? Unpooled.EMPTY_BUFFER : Unpooled.wrappedBuffer(r.body()));
     for (Header f : r.headers().fields()) {
       out.headers().add(f.name(), f.value());
     }

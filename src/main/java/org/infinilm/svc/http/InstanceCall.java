@@ -2,9 +2,7 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
-import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpResponse;
 import org.infinilm.svc.http.Failure.Kind;
 import org.jspecify.annotations.Nullable;
 
@@ -25,10 +23,10 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   private final long firstByteTicks;
   private final long idleTicks;
   private final UpstreamEvents events;
-  private @Nullable FullHttpRequest request;
+  private @Nullable RequestToSend request;
   private @Nullable UpstreamConnection connection;
   private boolean connected;
-  private @Nullable NettyResponseHead head;
+  private @Nullable AnswerHead head;
   private long lastProgress;
   private long unsentBytes = -1;
   private boolean kept;
@@ -42,7 +40,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
       EventLoop eventLoop,
       LoopState loop,
       TimeLimits limits,
-      FullHttpRequest request,
+      RequestToSend request,
       UpstreamEvents events) {
     this.eventLoop = eventLoop;
     this.loop = loop;
@@ -70,8 +68,8 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   }
 
   /// It goes over `c` from now on; returns the request, which the caller then owns.
-  FullHttpRequest over(UpstreamConnection c) {
-    FullHttpRequest r = request;
+  RequestToSend over(UpstreamConnection c) {
+    RequestToSend r = request;
     if (r == null) {
       throw new IllegalStateException("sent twice");
     }
@@ -110,8 +108,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
     return sent;
   }
 
-  void answered(HttpResponse r) {
-    NettyResponseHead h = new NettyResponseHead(r);
+  void answered(AnswerHead h) {
     head = h;
     events.answered(h);
   }
@@ -134,7 +131,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   }
 
   void ended(HttpHeaders trailers, boolean byClose) {
-    NettyResponseHead h = head;
+    AnswerHead h = head;
     if (!over && h != null) {
       end();
       h.trailers(trailers);
@@ -171,7 +168,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   private void end() {
     over = true;
     loop.unwatch(this);
-    FullHttpRequest r = request;
+    RequestToSend r = request;
     request = null;
     if (r != null) {
       r.release();

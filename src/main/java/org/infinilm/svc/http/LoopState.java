@@ -39,20 +39,26 @@ final class LoopState {
   private record Idle(UpstreamConnection connection, long since) {}
 
   private final ChannelFactory<? extends Channel> sockets;
+  private final HeadScan scan = new HeadScan();
+  private final HeadWriter writer = new HeadWriter();
+  private final boolean codecOnly;
   private final Map<Origin, Deque<Idle>> idle = new HashMap<>();
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
   private long now;
 
   /// @param sockets makes the sockets of new connections to instances
-  LoopState(ChannelFactory<? extends Channel> sockets) {
+  /// @param framing of all messages on this loop
+  LoopState(ChannelFactory<? extends Channel> sockets, ProxyServer.Framing framing) {
     this.sockets = sockets;
+    this.codecOnly = framing == ProxyServer.Framing.CODEC;
   }
 
-  /// The state of the calling event loop.
-  static LoopState of(EventLoop loop) {
+  /// The state of the calling event loop, which belongs to one server.
+  static LoopState of(EventLoop loop, ProxyServer.Framing framing) {
     LoopState s = LOCAL.get();
     if (s == null) {
-      LoopState made = new LoopState(new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))));
+      LoopState made =
+          new LoopState(new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing);
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;
@@ -62,6 +68,19 @@ final class LoopState {
 
   ChannelFactory<? extends Channel> sockets() {
     return sockets;
+  }
+
+  HeadScan scan() {
+    return scan;
+  }
+
+  HeadWriter writer() {
+    return writer;
+  }
+
+  /// Whether Netty's codec frames every message.
+  boolean codecOnly() {
+    return codecOnly;
   }
 
   /// Ticks since the loop started.

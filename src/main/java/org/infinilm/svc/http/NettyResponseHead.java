@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /// An answer's head as Netty's codec gives it, and its trailers once the answer has ended.
 /// Event-loop confined.
-final class NettyResponseHead implements ResponseHead {
+final class NettyResponseHead implements AnswerHead {
   private final HttpResponse response;
   private HttpHeaders trailers = EmptyHttpHeaders.INSTANCE;
 
@@ -15,15 +15,18 @@ final class NettyResponseHead implements ResponseHead {
     this.response = response;
   }
 
-  HttpResponse response() {
+  @Override
+  public HttpResponse response() {
     return response;
   }
 
-  HttpHeaders trailers() {
+  @Override
+  public HttpHeaders trailers() {
     return trailers;
   }
 
-  void trailers(HttpHeaders fields) {
+  @Override
+  public void trailers(HttpHeaders fields) {
     trailers = fields;
   }
 

@@ -15,11 +15,9 @@ import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
-import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponseStatus;
-import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
@@ -70,15 +68,18 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final LoopState loop;
   private final Channel channel;
   private final InetAddress peer;
+  private final String peerText;
   private final Places.Place place;
   private final ClientClock clock;
   private final MemoryBudget.Share memory;
-  private final StrictRequestDecoder decoder = new StrictRequestDecoder(this::takesNext);
+  private final RequestReader reader;
+  private final StrictRequestDecoder decoder;
   private final BodyCollector body = new BodyCollector();
-  private @Nullable HttpRequest head;
+  private @Nullable ChannelHandlerContext encoder;
+  private @Nullable ClientHead head;
 
   /// The request that is on its way or was last, as far as it is known.
-  private @Nullable HttpRequest asking;
+  private @Nullable ClientHead asking;
 
   private @Nullable InboundRequest current;
   private long mostBodyBytes;
@@ -112,10 +113,23 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
             place == Places.Place.RESERVED ? shared.limits.hurried() : shared.limits, loop.now());
     this.bornTick = loop.now();
     this.memory = shared.memory.new Share(() -> channel.eventLoop().execute(this::giveUp));
+    this.peerText = NetUtil.toAddressString(peer);
+    this.reader = new RequestReader(this::takesNext, loop.scan(), loop.codecOnly());
+    this.decoder = reader.decoder();
   }
 
-  StrictRequestDecoder decoder() {
-    return decoder;
+  /// Where answers leave the codec.
+  ChannelHandlerContext encoder() {
+    ChannelHandlerContext c = encoder;
+    if (c == null) {
+      c = channel.pipeline().context(ProxyServer.ENCODER);
+      encoder = c;
+    }
+    return c;
+  }
+
+  RequestReader reader() {
+    return reader;
   }
 
   private boolean takesNext() {
@@ -193,10 +207,15 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object message) {
-    if (closing || current != null || !(message instanceof HttpObject part)) {
+    if (closing || current != null) {
       ReferenceCountUtil.release(message);
-    } else {
-      take(part);
+      return;
+    }
+    switch (message) {
+      case PlainRequest r -> begin(r);
+      case ByteBuf piece -> collect(piece, false);
+      case HttpObject part -> take(part);
+      case Object end -> dispatch();
     }
   }
 
@@ -210,52 +229,61 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return;
     }
     if (part instanceof HttpRequest request) {
-      begin(request);
-    }
-    if (part instanceof HttpContent content) {
-      if (closing || head == null) {
-        content.release();
+      RequestCheck.Refusal no = RequestCheck.refusal(request);
+      if (no == null && RequestCheck.wantsWebSocket(request)) {
+        no = new RequestCheck.Refusal(501, "WebSocket upgrades are not supported");
+      }
+      ClientHead h = new NettyRequestHead(request);
+      if (no == null) {
+        begin(h);
+        continueDue = head != null && RequestCheck.awaitsContinue(request);
       } else {
-        collect(content);
+        came(h);
+        refuse(no.status(), no.why());
       }
     }
-  }
-
-  private void begin(HttpRequest request) {
-    asked = true;
-    clock.enter(Phase.BODY, loop.now());
-    asking = request;
-    RequestCheck.Refusal no = RequestCheck.refusal(request);
-    mostBodyBytes = Math.min(shared.mostBodyBytes(), shared.front.mostBodyBytes(request.uri()));
-    long length = HttpUtil.getContentLength(request, 0L);
-    if (no != null) {
-      refuse(no.status(), no.why());
-    } else if (RequestCheck.wantsWebSocket(request)) {
-      refuse(501, "WebSocket upgrades are not supported");
-    } else if (place == Places.Place.RESERVED && !shared.front.vital(request.uri())) {
-      refuse(503, "too many connections (expected: " + shared.places.limit(peer) + ")");
-    } else if (length > mostBodyBytes) {
-      refuse(413, tooLarge());
-    } else if (!shared.memory.admits(length)) {
-      refuse(503, memoryFull());
-    } else {
-      head = request;
-      memory.note(0, true);
-      continueDue = RequestCheck.awaitsContinue(request);
+    if (part instanceof HttpContent content) {
+      collect(content.content(), content instanceof LastHttpContent);
     }
   }
 
-  private void collect(HttpContent content) {
-    clock.read(content.content().readableBytes(), loop.now());
-    if (body.bytes() + content.content().readableBytes() > mostBodyBytes) {
-      content.release();
+  private void came(ClientHead h) {
+    asked = true;
+    clock.enter(Phase.BODY, loop.now());
+    asking = h;
+  }
+
+  private void begin(ClientHead h) {
+    came(h);
+    mostBodyBytes = Math.min(shared.mostBodyBytes(), shared.front.mostBodyBytes(h.target()));
+    if (place == Places.Place.RESERVED && !shared.front.vital(h.target())) {
+      refuse(503, "too many connections (expected: " + shared.places.limit(peer) + ")");
+    } else if (h.length() > mostBodyBytes) {
+      refuse(413, tooLarge());
+    } else if (!shared.memory.admits(h.length())) {
+      refuse(503, memoryFull());
+    } else {
+      head = h;
+      memory.note(0, true);
+    }
+  }
+
+  /// Takes ownership.
+  private void collect(ByteBuf piece, boolean last) {
+    if (closing || head == null) {
+      piece.release();
+      return;
+    }
+    clock.read(piece.readableBytes(), loop.now());
+    if (body.bytes() + piece.readableBytes() > mostBodyBytes) {
+      piece.release();
       refuse(413, tooLarge());
       return;
     }
-    body.add(content.content(), channel.alloc());
+    body.add(piece, channel.alloc());
     if (!memory.body(body.held())) {
       refuse(503, memoryFull());
-    } else if (content instanceof LastHttpContent) {
+    } else if (last) {
       dispatch();
     }
   }
@@ -271,14 +299,13 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private void dispatch() {
-    HttpRequest h = head;
-    if (h == null) {
+    ClientHead h = head;
+    if (h == null || closing) {
       return;
     }
     head = null;
     ByteBuf whole = body.take(channel.alloc());
-    InboundRequest r =
-        new InboundRequest(this, channel, loop, h, whole, NetUtil.toAddressString(peer));
+    InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peerText);
     current = r;
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);
@@ -296,8 +323,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
   }
 
-  private @Nullable Response answeredHere(HttpRequest h) {
-    return h.uri().equals("*")
+  private @Nullable Response answeredHere(ClientHead h) {
+    if (!h.method().equals("OPTIONS")) {
+      return null;
+    }
+    return h.target().equals("*")
         ? Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         : cors().preflight(h);
   }
@@ -319,14 +349,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   /// What the client of `r` is told after a fault of ours.
-  Response failed(HttpRequest r) {
+  Response failed(ClientHead r) {
     return shared.front.refusal(500, "internal error", asked(r));
   }
 
-  private static Front.Asked asked(@Nullable HttpRequest r) {
+  private static Front.Asked asked(@Nullable ClientHead r) {
     return r == null
         ? new Front.Asked(null, null, null)
-        : new Front.Asked(r.method().name(), r.uri(), r.headers().get("x-request-id"));
+        : new Front.Asked(r.method(), r.target(), r.header("x-request-id"));
   }
 
   /// The answer of `r` is written (or broken off); the next request may start.
@@ -435,16 +465,16 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private void refuse(Response said) {
-    HttpRequest r = asking;
+    ClientHead r = asking;
     closing = true;
     clock.enter(Phase.CLOSING, loop.now());
     head = null;
     releaseBody();
     DefaultFullHttpResponse full =
-        InboundRequest.full(said, r == null ? HttpMethod.GET : r.method());
+        InboundRequest.full(said, r != null && r.method().equals("HEAD"));
     full.headers().set(HttpHeaderNames.DATE, shared.date.now());
     full.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
-    cors().mark(r == null ? null : r.headers().get(HttpHeaderNames.ORIGIN), full.headers());
+    cors().mark(r == null ? null : r.header("origin"), full.headers());
     channel.writeAndFlush(full).addListener(f -> linger());
   }
 

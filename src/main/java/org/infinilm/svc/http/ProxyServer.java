@@ -45,9 +45,18 @@ public final class ProxyServer implements AutoCloseable {
       int port,
       int threads,
       Transport transport,
+      Framing framing,
       Limits limits,
       Times times,
       Cors cors) {}
+
+  /// How messages are told apart.
+  public enum Framing {
+    /// Ours where a message is plainly in order, Netty's codec where it is not.
+    AUTO,
+    /// Netty's codec for every message.
+    CODEC
+  }
 
   /// How sockets are driven: by Linux's epoll or io_uring, or by Java's own selectors.
   public enum Transport {
@@ -98,6 +107,9 @@ public final class ProxyServer implements AutoCloseable {
       Duration idle,
       Duration clientStall,
       long minClientRate) {}
+
+  /// The name of what encodes answers in a connection's pipeline.
+  static final String ENCODER = "encoder";
 
   private static final Logger LOG = LoggerFactory.getLogger(ProxyServer.class);
   private static final Duration LEAST_UNACKED = Duration.ofSeconds(40);
@@ -266,11 +278,13 @@ public final class ProxyServer implements AutoCloseable {
     Duration stall = shared.options.times().clientStall();
     Sockets.watchPeer(c, stall.compareTo(LEAST_UNACKED) < 0 ? LEAST_UNACKED : stall);
     ProxyConnection connection =
-        new ProxyConnection(shared, LoopState.of(c.eventLoop()), c, peer, place);
+        new ProxyConnection(
+            shared, LoopState.of(c.eventLoop(), shared.options.framing()), c, peer, place);
     c.pipeline()
         .addLast(connection.new SocketSide())
-        .addLast(connection.decoder())
-        .addLast(new Encoder())
+        .addLast(connection.reader())
+        .addLast(connection.reader().decoder())
+        .addLast(ENCODER, new Encoder())
         .addLast(connection);
     return true;
   }

@@ -67,6 +67,11 @@ final class RequestGrammar implements ByteProcessor {
     return state == State.START;
   }
 
+  /// Whether not even an empty line of a next message has come.
+  boolean isFresh() {
+    return state == State.START && !blankSeen && problem == null;
+  }
+
   /// What follows is chunked.
   void chunked() {
     state = State.SIZE_START;

@@ -62,6 +62,11 @@ final class StrictRequestDecoder extends HttpRequestDecoder {
     return waitingBytes() > 0 || !grammar.atStart();
   }
 
+  /// Whether a next request may begin with the next byte, and nothing came before it.
+  boolean isFresh() {
+    return part == Part.HEAD && !broken && grammar.isFresh() && waitingBytes() == 0;
+  }
+
   @Override
   protected void handleTransferEncodingChunkedWithContentLength(HttpMessage message) {
     throw new IllegalArgumentException("both Content-Length and Transfer-Encoding");

@@ -26,6 +26,8 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
   private static final int MAX_INFORMATIONAL = 16;
   private static final byte[] VERSION = {'H', 'T', 'T', 'P', '/', '1', '.'};
   private static final int STATUS_LINE_BYTES = 13;
+  private static final byte[] CHUNKED_HEAD =
+      Ascii.of("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 
   private boolean expecting;
   private boolean inHead;
@@ -34,7 +36,7 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
   private boolean bad;
   private boolean byClose;
   private boolean surplus;
-  private boolean begun;
+  private boolean resumes;
   private int informational;
 
   StrictResponseDecoder() {
@@ -56,13 +58,17 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
     inHead = true;
     atStatusLine = true;
     toHead = head;
-    begun = false;
+    resumes = false;
     informational = 0;
   }
 
-  /// Whether a byte has come since the request was sent.
-  boolean begun() {
-    return begun;
+  /// Goes on with a chunked answer that another has read up to the start of a chunk's size.
+  ///
+  /// @return what it must be given before the rest; no part comes of that
+  byte[] resume() {
+    expect(false);
+    resumes = true;
+    return CHUNKED_HEAD.clone();
   }
 
   /// Whether bytes came that belong to no answer; they were thrown away.
@@ -91,7 +97,6 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
       in.skipBytes(in.readableBytes());
       return;
     }
-    begun |= in.isReadable();
     if (inHead) {
       String why = wrong(in);
       if (why != null) {
@@ -123,6 +128,12 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
   private void head(List<Object> out, int at) {
     HttpResponse r = (HttpResponse) out.get(at);
     if (r.decoderResult().isFailure()) {
+      return;
+    }
+    if (resumes) {
+      resumes = false;
+      inHead = false;
+      out.remove(at);
       return;
     }
     boolean swallowed = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;

@@ -43,7 +43,7 @@ final class Trailers {
   }
 
   /// The last chunk of a copy of `answer`.
-  static LastHttpContent last(NettyResponseHead answer) {
+  static LastHttpContent last(AnswerHead answer) {
     HttpHeaders from = answer.trailers();
     if (from.isEmpty()) {
       return LastHttpContent.EMPTY_LAST_CONTENT;

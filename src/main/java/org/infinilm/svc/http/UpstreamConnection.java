@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -8,10 +9,11 @@ import io.netty.channel.EventLoop;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpChunkedInput;
 import io.netty.handler.codec.http.HttpContent;
-import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpResponse;
@@ -41,7 +43,8 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   private final Origin origin;
   private final LoopState loop;
   private final Channel channel;
-  private final StrictResponseDecoder decoder = new StrictResponseDecoder();
+  private final AnswerReader answers;
+  private @Nullable ChannelHandlerContext encoder;
   private @Nullable InstanceCall call;
   private boolean resting;
   private boolean keepAlive;
@@ -51,6 +54,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     this.channel = channel;
     this.origin = origin;
     this.loop = loop;
+    this.answers = new AnswerReader(loop.scan(), loop.codecOnly());
   }
 
   /// Sends `request` (ownership passes) over an idle or a new connection. No event comes before
@@ -59,7 +63,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       EventLoop eventLoop,
       LoopState loop,
       Outgoing outgoing,
-      FullHttpRequest request,
+      RequestToSend request,
       UpstreamEvents events) {
     InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), request, events);
     call.begin();
@@ -76,7 +80,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// Puts a connection's handlers on `channel`, which is new.
   static UpstreamConnection install(Channel channel, Origin origin, LoopState loop) {
     UpstreamConnection c = new UpstreamConnection(channel, origin, loop);
-    channel.pipeline().addLast(c.decoder, new HttpRequestEncoder());
+    channel.pipeline().addLast(c.answers, c.answers.decoder(), new HttpRequestEncoder());
     if (channel.pipeline().context(SslHandler.class) != null) {
       channel.pipeline().addLast(new ChunkedWriteHandler());
     }
@@ -109,7 +113,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
 
   /// Puts the connection, which carries no call, into the pool.
   void rest() {
-    if (isOpen() && decoder.isEmpty()) {
+    if (isOpen() && answers.isEmpty()) {
       loop.offer(origin, this);
     } else {
       close();
@@ -119,9 +123,31 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// Sends the request of `c`.
   void carry(InstanceCall c) {
     call = c;
-    FullHttpRequest request = c.over(this);
-    decoder.expect(request.method().equals(HttpMethod.HEAD));
+    RequestToSend request = c.over(this);
+    answers.expect(request.toHead());
     c.quietly(() -> write(request).addListener((ChannelFuture f) -> written(f, c)));
+  }
+
+  private ChannelFuture write(RequestToSend request) {
+    FullHttpRequest decoded = request.decoded();
+    if (decoded != null) {
+      return write(decoded);
+    }
+    if (!request.body().isReadable()) {
+      return encoder().writeAndFlush(request.words());
+    }
+    encoder().write(request.words());
+    return encoder().writeAndFlush(request.body());
+  }
+
+  /// Where requests leave the codec.
+  private ChannelHandlerContext encoder() {
+    ChannelHandlerContext e = encoder;
+    if (e == null) {
+      e = channel.pipeline().context(HttpRequestEncoder.class);
+      encoder = e;
+    }
+    return e;
   }
 
   /// Writes it whole, or, where it is encrypted on the way, as the socket takes it: the encrypted
@@ -149,7 +175,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         .eventLoop()
         .schedule(
             () -> {
-              if (!decoder.begun()) {
+              if (!answers.begun()) {
                 c.fail(c.closed(false), reason(f.cause()));
                 cut();
               }
@@ -165,36 +191,54 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       channel.eventLoop().execute(() -> channelRead(ctx, message));
       return;
     }
-    if (c == null || c.isOver() || !(message instanceof HttpObject part)) {
+    if (c == null || c.isOver()) {
       ReferenceCountUtil.release(message);
       if (c == null) {
         close();
       }
       return;
     }
+    switch (message) {
+      case ByteBuf slice -> c.body(slice);
+      case PlainAnswer a -> {
+        keepAlive = a.keepAlive();
+        c.answered(a);
+      }
+      case HttpObject part -> decoded(c, part);
+      case BadAnswer no -> bad(c, no);
+      case Object end -> end(c, EmptyHttpHeaders.INSTANCE);
+    }
+  }
+
+  private void bad(InstanceCall c, Throwable why) {
+    c.fail(Kind.BAD_ANSWER, BadAnswer.detail(why));
+    cut();
+  }
+
+  /// A part of an answer that the codec has read.
+  private void decoded(InstanceCall c, HttpObject part) {
     if (part.decoderResult().isFailure()) {
       ReferenceCountUtil.release(part);
       Throwable why = part.decoderResult().cause();
       if (!(why instanceof PrematureChannelClosureException)) {
-        c.fail(Kind.BAD_ANSWER, BadAnswer.detail(why));
-        cut();
+        bad(c, why);
       }
       return;
     }
     if (part instanceof HttpResponse r) {
       keepAlive = HttpUtil.isKeepAlive(r);
-      c.answered(r);
+      c.answered(new NettyResponseHead(r));
     }
     if (part instanceof HttpContent content) {
       c.body(content.content());
       if (content instanceof LastHttpContent last && !c.isOver()) {
-        end(c, last);
+        end(c, last.trailingHeaders());
       }
     }
   }
 
-  private void end(InstanceCall c, LastHttpContent last) {
-    boolean byClose = decoder.endedByClose();
+  private void end(InstanceCall c, HttpHeaders trailers) {
+    boolean byClose = answers.endedByClose();
     if (byClose && channel.pipeline().context(SslHandler.class) != null && !closeNotified) {
       c.fail(Kind.CLOSED_MID_ANSWER, "TLS connection closed without a goodbye");
       return;
@@ -207,7 +251,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       // an answer before the whole request was read: what is left of it has no reader
       close();
     }
-    c.ended(last.trailingHeaders(), byClose);
+    c.ended(trailers, byClose);
   }
 
   @Override
@@ -217,11 +261,11 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       c.paused();
     } else if (resting) {
       resting = false;
-      if (!decoder.isEmpty()) {
+      if (!answers.isEmpty()) {
         noteStray("bytes after the end of an answer");
       }
       rest();
-    } else if (decoder.surplus() && isOpen()) {
+    } else if (answers.surplus() && isOpen()) {
       noteStray("bytes over an idle connection");
       close();
     }
@@ -250,7 +294,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     InstanceCall c = call;
     call = null;
     if (c != null) {
-      c.fail(c.closed(decoder.begun()), "closed");
+      c.fail(c.closed(answers.begun()), "closed");
     }
   }
 
@@ -265,7 +309,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
             : thrown;
     Faults.note("an instance's connection", cause);
     if (c != null && cause instanceof IOException) {
-      c.fail(c.closed(decoder.begun()), reason(cause));
+      c.fail(c.closed(answers.begun()), reason(cause));
     } else if (c != null) {
       c.fail(Kind.LOCAL, cause instanceof OutOfMemoryError ? "out of memory" : "internal error");
     }

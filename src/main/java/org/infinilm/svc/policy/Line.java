@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// Who waits for a seat, and who is next. Pure: no threads, no clock; one caller at a time.
@@ -79,6 +80,11 @@ public final class Line<W> {
       this.key = key;
     }
   }
+
+  /// Who is near goes before others who came so much earlier.
+  static final double NEAR_SECONDS = 0.002;
+
+  private static final int MOST_LOOKED_AT = 16;
 
   private final Order order;
   private final double workPerSecond;
@@ -168,6 +174,14 @@ public final class Line<W> {
   /// Takes out and returns the place that a free seat of this slot belongs to, or null when nobody
   /// waits for one.
   public @Nullable Place next(int slot) {
+    return next(slot, w -> false);
+  }
+
+  /// The same, but a seat that is nobody's by right goes to one who is near, where that one stands
+  /// in the order within what [#NEAR_SECONDS] of waiting are worth of the first.
+  ///
+  /// @param near asked of a few
+  public @Nullable Place next(int slot, Predicate<W> near) {
     List<Lane> of = bySlot.get(slot);
     if (of == null) {
       return null;
@@ -184,7 +198,7 @@ public final class Line<W> {
         least = head;
       }
     }
-    Place next = owed != null ? owed : least;
+    Place next = owed != null ? owed : least == null ? null : near(of, least, near);
     if (next != null) {
       for (Lane lane : of) {
         for (Place p : lane.byAge) {
@@ -197,6 +211,27 @@ public final class Line<W> {
       remove(next);
     }
     return next;
+  }
+
+  private Place near(List<Lane> of, Place least, Predicate<W> near) {
+    if (order == Order.FIFO || near.test(least.waiter)) {
+      return least;
+    }
+    double most = least.rank + workPerSecond * NEAR_SECONDS;
+    Place best = null;
+    for (Lane lane : of) {
+      int looked = 0;
+      for (Place p : lane.byRank) {
+        if (p.rank > most || looked++ == MOST_LOOKED_AT) {
+          break;
+        }
+        if (near.test(p.waiter)) {
+          best = best == null || lane.byRank.comparator().compare(p, best) < 0 ? p : best;
+          break;
+        }
+      }
+    }
+    return best == null ? least : best;
   }
 
   /// The keys of all lanes.

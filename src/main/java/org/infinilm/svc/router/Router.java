@@ -104,6 +104,7 @@ final class Router implements AutoCloseable {
                 config.port(),
                 config.threads(),
                 config.transport(),
+                config.framing(),
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors()),

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -14,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +44,7 @@ record RouterConfig(
     Clients clients,
     int threads,
     Transport transport,
+    Framing framing,
     boolean decisionHeaders,
     boolean accessLog,
     int decisions,
@@ -102,6 +105,12 @@ record RouterConfig(
           "auto",
           List.of("auto", "epoll", "io_uring", "nio"),
           "how sockets are driven; auto is epoll where the kernel has it, else nio");
+  static final Key<String> FRAMING =
+      Key.oneOf(
+          "framing",
+          "auto",
+          List.of("auto", "codec"),
+          "how messages are read and worded; codec leaves all of it to Netty's codec");
   static final Key<Boolean> HEADERS =
       Key.flag("decision_headers", true, "send x-infini-* headers with answers");
   static final Key<Boolean> ACCESS_LOG =
@@ -169,6 +178,7 @@ record RouterConfig(
           THRESHOLDS,
           THREADS,
           TRANSPORT,
+          FRAMING,
           HEADERS,
           ACCESS_LOG,
           DECISIONS,
@@ -209,6 +219,7 @@ record RouterConfig(
         Clients.of(c),
         c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
         transport(c),
+        Framing.valueOf(c.get(FRAMING).toUpperCase(Locale.ROOT)),
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),

@@ -38,6 +38,11 @@ final class Seats implements Load {
     /// A seat of the instance of this slot is counted in for it: use or release it.
     void seated(int slot);
 
+    /// Whether it lives on the calling thread, so that a seat costs it no hop.
+    default boolean isHere() {
+      return false;
+    }
+
     /// Its candidates changed. It stands in line still, for those that are left, and must look
     /// anew: then it moves its place, or leaves.
     void lookAgain();
@@ -399,7 +404,7 @@ final class Seats implements Load {
 
   /// The next for a seat of this slot, out of the line, or null. Under the lock.
   private @Nullable Waiter called(int slot, List<Runnable> calls) {
-    Line<Standing>.Place p = line.next(slot);
+    Line<Standing>.Place p = line.next(slot, s -> s.waiter.isHere());
     if (p == null) {
       return null;
     }

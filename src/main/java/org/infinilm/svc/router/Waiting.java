@@ -137,6 +137,11 @@ final class Waiting implements Seats.Waiter {
   }
 
   @Override
+  public boolean isHere() {
+    return in.isHere();
+  }
+
+  @Override
   public void lookAgain() {
     in.execute(() -> {
       if (!over) {

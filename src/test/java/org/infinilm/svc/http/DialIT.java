@@ -47,7 +47,13 @@ class DialIT {
   private InstanceCall send(InetSocketAddress to) throws Exception {
     Outgoing out =
         new Outgoing(new Origin(to, "i:1", ""), HeadPatch.setting(List.of()), null, LIMITS, true);
-    return loop.submit(() -> UpstreamConnection.send(loop, LoopState.of(loop), out, request, heard))
+    return loop.submit(() ->
+            UpstreamConnection.send(
+                loop,
+                LoopState.of(loop, ProxyServer.Framing.AUTO),
+                out,
+                RequestToSend.of(request),
+                heard))
         .get();
   }
 
@@ -97,7 +103,9 @@ class DialIT {
       await().atMost(Duration.ofSeconds(20)).until(() -> heard.size() == 2);
       assertThat(heard.events).containsExactly("answered 204", "ended");
       UpstreamConnection kept =
-          loop.submit(() -> LoopState.of(loop).poll(new Origin(to, "i:1", ""))).get();
+          loop.submit(() ->
+                  LoopState.of(loop, ProxyServer.Framing.AUTO).poll(new Origin(to, "i:1", "")))
+              .get();
       assertThat(kept).isNotNull();
       ChannelConfig c = kept.channel().config();
       assertThat(c.getOption(ChannelOption.SO_KEEPALIVE)).isTrue();

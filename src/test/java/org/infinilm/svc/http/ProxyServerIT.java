@@ -39,6 +39,7 @@ class ProxyServerIT {
                 0,
                 1,
                 ProxyServer.Transport.named("auto"),
+                ProxyServer.Framing.AUTO,
                 new ProxyServer.Limits(1 << 20, 1 << 24, 100, 0),
                 new ProxyServer.Times(s, s, 0, s, s, 0),
                 Cors.NONE),

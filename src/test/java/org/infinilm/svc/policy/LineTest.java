@@ -3,11 +3,13 @@ package org.infinilm.svc.policy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.function.Predicate;
 import org.infinilm.svc.policy.Line.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -107,6 +109,21 @@ class LineTest {
     return out;
   }
 
+  @Test
+  void ofThoseWhoCameTogetherOneWhoIsNearGoesFirst() {
+    Line<String> line = new Line<>(Order.SHORTEST, 100, 3);
+    line.add("first", key(1), 5, 0);
+    line.add("near", key(1), 5, 1_900_000);
+    line.add("late", key(1), 5, 2_100_000);
+    assertThat(line.next(1, w -> w.equals("late"))).extracting(p -> p.waiter).isEqualTo("first");
+    line.add("again", key(1), 5, 2_200_000);
+    assertThat(line.next(1, w -> w.equals("late"))).extracting(p -> p.waiter).isEqualTo("late");
+    Line<String> fifo = new Line<>(Order.FIFO, 100, 3);
+    fifo.add("first", key(1), 5, 0);
+    fifo.add("near", key(1), 5, 1);
+    assertThat(fifo.next(1, w -> w.equals("near"))).extracting(p -> p.waiter).isEqualTo("first");
+  }
+
   /// A plain list in place of lanes and trees, which looks at everybody each time.
   private static final class Naive {
     private record Who(String name, List<Integer> slots, double work, long since, int number) {}
@@ -114,7 +131,8 @@ class LineTest {
     private final List<Who> waiting = new ArrayList<>();
     private final Map<String, Integer> overtaken = new HashMap<>();
 
-    String next(int slot, double perSecond, int most) {
+    /// @param near goes first where it stands within 2 ms of the first
+    String next(int slot, double perSecond, int most, Predicate<String> near) {
       Who best = null;
       Who owed = null;
       for (Who w : waiting) {
@@ -130,7 +148,7 @@ class LineTest {
           best = w;
         }
       }
-      Who next = owed != null ? owed : best;
+      Who next = owed != null ? owed : best == null ? null : near(slot, perSecond, best, near);
       if (next == null) {
         return "";
       }
@@ -141,6 +159,17 @@ class LineTest {
       }
       waiting.remove(next);
       return next.name();
+    }
+
+    private Who near(int slot, double perSecond, Who best, Predicate<String> near) {
+      return waiting.stream()
+          .filter(w -> w.slots().contains(slot) && near.test(w.name()))
+          .filter(w -> rank(w, perSecond) <= rank(best, perSecond) + perSecond * 0.002)
+          .min(
+              Comparator.<Who>comparingDouble(w -> rank(w, perSecond))
+                  .thenComparingLong(Who::since)
+                  .thenComparingInt(Who::number))
+          .orElse(best);
     }
 
     private static double rank(Who w, double perSecond) {
@@ -166,15 +195,17 @@ class LineTest {
                 random.nextBoolean()
                     ? List.of(random.nextInt(3))
                     : List.of(0, 1 + random.nextInt(2));
-            double work = random.nextInt(500);
+            double work = random.nextInt(500) / (random.nextBoolean() ? 1.0 : 1000.0);
             long since = k / 20 * SECOND;
             places.add(line.add("w" + k, new Line.Key("m", 1, slots), work, since));
             naive.waiting.add(new Naive.Who("w" + k, slots, work, since, k));
           }
           case 2 -> {
             int slot = random.nextInt(3);
-            Line<String>.Place p = line.next(slot);
-            assertThat(p == null ? "" : p.waiter).isEqualTo(naive.next(slot, 100, 4));
+            int odd = random.nextInt(2);
+            Predicate<String> near = w -> w.hashCode() % 2 == odd;
+            Line<String>.Place p = line.next(slot, near);
+            assertThat(p == null ? "" : p.waiter).isEqualTo(naive.next(slot, 100, 4, near));
           }
           default -> {
             if (!places.isEmpty()) {

@@ -96,9 +96,11 @@ final class RawInstance implements AutoCloseable {
       b.append((char) c);
     }
     String head = b.toString().toLowerCase(Locale.ROOT);
-    int at = head.indexOf("content-length: ");
+    String field = "\r\ncontent-length: ";
+    int at = head.indexOf(field);
     if (at >= 0) {
-      int n = Integer.parseInt(head.substring(at + 16, head.indexOf("\r\n", at)).strip());
+      int from = at + field.length();
+      int n = Integer.parseInt(head.substring(from, head.indexOf("\r\n", from)).strip());
       if (n < 1 << 20) {
         b.append(new String(in.readNBytes(n), ISO_8859_1));
       }

@@ -40,6 +40,7 @@ final class RawRouter implements AutoCloseable {
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
     all.put("transport", System.getProperty("infini.test.transport", "auto"));
+    all.put("framing", System.getProperty("infini.test.framing", "auto"));
     all.put("access_log", "false");
     router =
         new Router(

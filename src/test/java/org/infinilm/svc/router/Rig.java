@@ -95,6 +95,7 @@ final class Rig implements AutoCloseable {
     all.put("router_port", "0");
     all.put("access_log", "false");
     all.put("transport", System.getProperty("infini.test.transport", "auto"));
+    all.put("framing", System.getProperty("infini.test.framing", "auto"));
     all.put("health_interval", "0.5");
     all.put("registry_sync_interval", "0.1");
     if (fixed.isEmpty()) {

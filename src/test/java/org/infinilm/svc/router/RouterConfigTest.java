@@ -35,6 +35,7 @@ class RouterConfigTest {
       model_thresholds | a=5 | thresholds={a=5}
       threads | 3 | threads=3
       transport | nio | transport=NIO
+      framing | codec | framing=CODEC
       decision_headers | false | decisionHeaders=false
       access_log | false | accessLog=false
       decisions | 99 | decisions=99

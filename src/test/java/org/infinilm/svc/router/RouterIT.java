@@ -62,6 +62,7 @@ class RouterIT {
     all.putIfAbsent("host", "127.0.0.1");
     all.putIfAbsent("router_port", "0");
     all.put("transport", System.getProperty("infini.test.transport", "auto"));
+    all.put("framing", System.getProperty("infini.test.framing", "auto"));
     all.putIfAbsent("access_log", "false");
     all.putIfAbsent("health_interval", "0.5");
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));

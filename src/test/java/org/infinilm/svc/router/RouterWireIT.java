@@ -161,6 +161,7 @@ class RouterWireIT {
     all.put("host", "127.0.0.1");
     all.put("router_port", "0");
     all.put("transport", System.getProperty("infini.test.transport", "auto"));
+    all.put("framing", System.getProperty("infini.test.framing", "auto"));
     all.put("access_log", "false");
     RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
     List<Known> fixed = new ArrayList<>();
