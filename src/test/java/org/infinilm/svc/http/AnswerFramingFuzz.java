@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Answers with and without damage, in pieces of any size: our framing reads what Netty's codec
 /// reads, the same head, body, trailers and end, or leaves it to the codec.
+@SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
 class AnswerFramingFuzz {
   private static final int CASES = 20_000;
   private static final HeadPatch PATCH =

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Requests with and without damage, in pieces of any size: our framing reads what Netty's codec
 /// and our rules on top of it read, or leaves it to them; what goes on to an instance is one
 /// message to a strict reader, and the same one in both framings.
+@SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
 class RequestFramingFuzz {
   private static final int CASES = 20_000;
   private static final TimeLimits LIMITS =
