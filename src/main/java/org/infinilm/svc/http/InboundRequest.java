@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -408,6 +409,11 @@ final class InboundRequest implements Inbound {
   @Override
   public void execute(Runnable task) {
     channel.eventLoop().execute(task);
+  }
+
+  @Override
+  public Executor loop() {
+    return channel.eventLoop();
   }
 
   void writabilityChanged(boolean on) {
