@@ -41,6 +41,7 @@ class FloorPlanTest {
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("page", Set.of("http")),
+          Map.entry("top", Set.of("http", "config", "telemetry")),
           Map.entry(
               "router",
               Set.of("page", "policy", "registry", "fleet", "http", "config", "telemetry")),
@@ -62,6 +63,7 @@ class FloorPlanTest {
                   "evaluation",
                   "deploy",
                   "page",
+                  "top",
                   "policy",
                   "registry",
                   "fleet",

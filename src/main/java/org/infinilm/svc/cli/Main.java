@@ -20,6 +20,7 @@ import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
+import org.infinilm.svc.top.TopProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
@@ -33,6 +34,7 @@ public final class Main {
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
           RouterProgram.PROGRAM,
+          TopProgram.PROGRAM,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,

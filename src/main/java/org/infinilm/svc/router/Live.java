@@ -100,6 +100,12 @@ final class Live implements EventFeed.Source {
   @Override
   public Map<String, Object> snapshot() throws InterruptedException {
     Look look = new Look();
+    if (before == null) {
+      // the first after a rest: ticks go on from here
+      before = look.totals;
+      told = look.instances();
+      toldDecision = look.end;
+    }
     Map<String, Object> m = look.common();
     m.put("router", facts);
     m.put("instances", List.copyOf(look.instances().values()));
@@ -162,7 +168,6 @@ final class Live implements EventFeed.Source {
     told = Map.of();
     toldModels = List.of();
     toldErrors = List.of();
-    toldDecision = decisions.end();
     before = null;
     rates = Map.of();
   }

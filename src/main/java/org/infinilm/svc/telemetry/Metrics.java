@@ -36,7 +36,12 @@ public final class Metrics {
 
   /// A counter; `name` ends in `_total`.
   public Counter counter(String name, String help, String... labels) {
-    return Counter.builder().name(name).help(help).labelNames(labels).register(registry);
+    return Counter.builder()
+        .name(name)
+        .help(help)
+        .labelNames(labels)
+        .withoutExemplars()
+        .register(registry);
   }
 
   public Gauge gauge(String name, String help, String... labels) {
@@ -82,6 +87,7 @@ public final class Metrics {
         .help(help)
         .labelNames(labels)
         .classicOnly()
+        .withoutExemplars()
         .classicUpperBounds(bounds)
         .register(registry);
   }

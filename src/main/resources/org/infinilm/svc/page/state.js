@@ -2,7 +2,8 @@
 
 const MOST_ROWS = 2000;
 const MOST_EVENTS = 256;
-export const STEP = 2; // seconds between points of the trends
+const STEP = 2; // seconds between points of the trends
+const TTFT_WINDOW = 10; // seconds of requests that a point of TTFT is of
 const MOST_STEPS = 450; // 15 minutes
 
 export class State {
@@ -74,17 +75,27 @@ export class State {
     for (let t = Math.max(end - steps * STEP, Math.floor(first / STEP) * STEP); t < end; t += STEP) {
       const of = buckets.get(t) || [];
       const rates = {};
-      const ttft = {};
-      for (const p of ['paged', 'static', 'any']) {
-        const mine = of.filter((r) => r.pool === p);
-        rates[p] = mine.length / STEP;
-        const values = mine.map((r) => r.ttft_seconds).filter((x) => x).sort((a, b) => a - b);
-        ttft[p] = values.length ? values[Math.ceil(0.95 * values.length) - 1] : null;
-      }
+      for (const p of ['paged', 'static', 'any']) rates[p] = of.filter((r) => r.pool === p).length / STEP;
       const reasons = {};
       for (const r of of) if (r.reason) reasons[r.reason] = (reasons[r.reason] || 0) + 1;
-      this.#push(t, rates, ttft, reasons);
+      this.#push(t, rates, this.#ttft(rows, (t + STEP) * 1000), reasons);
     }
+  }
+
+  // p95 by pool of the requests that ended lately.
+  #ttft(rows, now) {
+    const out = {};
+    for (const p of ['paged', 'static', 'any']) {
+      const values = [];
+      for (const r of rows) {
+        const age = now - Date.parse(r.time);
+        if (age > TTFT_WINDOW * 1000 + 60000) break;
+        if (age >= 0 && age <= TTFT_WINDOW * 1000 && r.pool === p && r.outcome === 'ok' && r.ttft_seconds) values.push(r.ttft_seconds);
+      }
+      values.sort((a, b) => a - b);
+      out[p] = values.length ? values[Math.ceil(0.95 * values.length) - 1] : null;
+    }
+    return out;
   }
 
   #step(d) {
@@ -97,12 +108,8 @@ export class State {
     }
     this.#reasonsBefore = d.reasons;
     const rates = {};
-    const ttft = {};
-    for (const p of d.pools) {
-      rates[p.pool] = p.requests_per_second;
-      ttft[p.pool] = p.ttft_p95;
-    }
-    this.#push(t, rates, ttft, delta);
+    for (const p of d.pools) rates[p.pool] = p.requests_per_second;
+    this.#push(t, rates, this.#ttft(this.rows, d.epoch_ms), delta);
   }
 
   #push(t, rates, ttft, reasons) {
