@@ -91,7 +91,15 @@ public final class RegistryServer implements AutoCloseable {
 
     public Options probes(Duration interval, Duration timeout) {
       return new Options(
-          host, port, interval, timeout, cleanupInterval, lease, dataDir, tokens, allowProbe,
+          host,
+          port,
+          interval,
+          timeout,
+          cleanupInterval,
+          lease,
+          dataDir,
+          tokens,
+          allowProbe,
           router);
     }
   }
@@ -143,8 +151,8 @@ public final class RegistryServer implements AutoCloseable {
               store,
               new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
               ticker);
-      ready.complete(new Routes(
-              store, prober, guard, new RegistryMetrics(store), o.tokens(), o.router()));
+      ready.complete(
+          new Routes(store, prober, guard, new RegistryMetrics(store), o.tokens(), o.router()));
       RegistryServer registry = new RegistryServer(server, client, store, journal);
       registry.begin(o, prober);
       return registry;

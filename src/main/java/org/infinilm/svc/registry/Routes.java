@@ -108,8 +108,7 @@ final class Routes implements Handler {
       throw new Refused(
           404, "/ui: no router is known here (expected: --router-url http://host:port)");
     }
-    return Response.empty(307)
-        .with("location", router.toString().replaceFirst("/+$", "") + "/ui");
+    return Response.empty(307).with("location", router.toString().replaceFirst("/+$", "") + "/ui");
   }
 
   private Response table(Request r) throws Refused, InterruptedException {

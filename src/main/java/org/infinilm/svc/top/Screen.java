@@ -141,7 +141,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
   private Line pool(Board b, JsonNode p, int w) {
     String name = p.path("pool").asText();
     Style colour = colour(name);
-    int wide = Math.clamp(w - 66, 8, Board.HISTORY);
+    int wide = Math.clamp(w - 70, 8, Board.HISTORY);
     String places = p.path("seats").isNumber() ? "/" + p.path("seats").asLong() : "";
     return Line.of(
         pad(name.equals("any") ? "other" : Words.printable(name), 7),
@@ -150,18 +150,16 @@ record Screen(String address, boolean ascii, ZoneId zone) {
         colour,
         right(Words.rate(p.path("requests_per_second")) + "/s", 8)
             + "  ttft "
-            + Words.seconds(p.path("ttft_p50"))
+            + right(Words.seconds(p.path("ttft_p50")), 6)
             + " p95 "
-            + Words.seconds(p.path("ttft_p95"))
-            + "  "
+            + right(Words.seconds(p.path("ttft_p95")), 6)
+            + " tpot "
+            + right(Words.seconds(p.path("tpot_p50")), 6)
+            + right(Words.rate(p.path("tokens_per_second").path("completion")), 6)
+            + " tok/s  "
             + p.path("in_flight").asLong()
             + places
-            + " in flight"
-            + "  tpot "
-            + Words.seconds(p.path("tpot_p50"))
-            + "  "
-            + Words.rate(p.path("tokens_per_second").path("completion"))
-            + " tok/s",
+            + " in flight",
         Style.PLAIN);
   }
 
