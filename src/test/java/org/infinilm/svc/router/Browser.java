@@ -72,10 +72,14 @@ final class Browser implements AutoCloseable {
     try (Client c = Client.create()) {
       URI list = URI.create("http://127.0.0.1:" + port + "/json");
       for (JsonNode t : Json.tree(c.get(list, SOON).body())) {
-        page = t.path("type").asText().equals("page") ? t.path("webSocketDebuggerUrl").asText() : page;
+        page =
+            t.path("type").asText().equals("page") ? t.path("webSocketDebuggerUrl").asText() : page;
       }
     }
-    socket = http.newWebSocketBuilder().buildAsync(URI.create(page), new Hears()).get(60, TimeUnit.SECONDS);
+    socket =
+        http.newWebSocketBuilder()
+            .buildAsync(URI.create(page), new Hears())
+            .get(60, TimeUnit.SECONDS);
     call("Runtime.enable", Map.of());
     call("Log.enable", Map.of());
     call("Page.enable", Map.of());

@@ -27,9 +27,30 @@ class FiguresTest {
       @Nullable Usage usage,
       int events) {
     return new Decision(
-        0, "id-" + millis, millis, "POST", "/x", "m", 1, 2, 3, Pool.PAGED, instance, Reason.SIZE,
-        Roll.NONE, List.of(), outcome, outcome == Outcome.OK ? 200 : 502, 1, 0, ttftMillis * MS,
-        totalMillis * MS, 1, 1, usage, events);
+        0,
+        "id-" + millis,
+        millis,
+        "POST",
+        "/x",
+        "m",
+        1,
+        2,
+        3,
+        Pool.PAGED,
+        instance,
+        Reason.SIZE,
+        Roll.NONE,
+        List.of(),
+        outcome,
+        outcome == Outcome.OK ? 200 : 502,
+        1,
+        0,
+        ttftMillis * MS,
+        totalMillis * MS,
+        1,
+        1,
+        usage,
+        events);
   }
 
   @Test

@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Test;
 /// `./infini test --page`.
 class PageBrowser {
   private static final Duration SOON = Duration.ofSeconds(40);
-  private static final String HOSTILE = "<script>window.hacked=1</script><img src=x onerror=hacked=1>";
+  private static final String HOSTILE =
+      "<script>window.hacked=1</script><img src=x onerror=hacked=1>";
   private static final String EVENTS =
       "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\n"
           + "data: {\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":9,"
@@ -103,7 +104,11 @@ class PageBrowser {
     shows("#models", "m", "short", "3 of 3");
     shows("#facts", "127.0.0.1:" + rig.port() + "/v1");
     assertThat(browser.value("document.title").asText()).contains("InfiniLM router");
-    assertThat(browser.value("window.hacked === undefined && !document.querySelector('main script, main img')").asBoolean())
+    assertThat(
+            browser
+                .value(
+                    "window.hacked === undefined && !document.querySelector('main script, main img')")
+                .asBoolean())
         .as("a name is text")
         .isTrue();
     assertThat(browser.complaints).isEmpty();
@@ -124,14 +129,18 @@ class PageBrowser {
     browser.value("document.querySelector('#decisions .link').click()");
     shows("#drawer", "is above the threshold of 300 B: static", "other pool", "chosen", "In line");
     shows("#drawer pre", "curl -sS");
-    assertThat(browser.value("document.querySelector('#drawer .timebar').getAttribute('aria-label')").asText())
+    assertThat(
+            browser
+                .value("document.querySelector('#drawer .timebar').getAttribute('aria-label')")
+                .asText())
         .startsWith("In line ");
     String command = browser.text("#drawer pre");
     Process p = new ProcessBuilder("bash", "-c", command + " >/dev/null 2>&1").start();
     assertThat(p.waitFor()).isZero();
     assertThat(rig.decision().path("instance").asText()).isEqualTo("static-a");
     browser.press("Escape", "Escape", 27);
-    eventually(() -> assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
+    eventually(() ->
+        assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
   }
 
   @Test
@@ -144,10 +153,14 @@ class PageBrowser {
     shows("#ask", "Drain static-a?");
     browser.value("document.getElementById('ask-yes').click()");
     shows("#ask", "Admin token");
-    browser.value("document.getElementById('ask-input').value = 'secret'; document.getElementById('ask-yes').click()");
+    browser.value(
+        "document.getElementById('ask-input').value = 'secret'; document.getElementById('ask-yes').click()");
     shows(row, "draining", "drained at this router", "Undrain");
     shows("#events", "static-a gets nothing new");
-    assertThat(browser.value("sessionStorage.length + localStorage.length + document.cookie.length").asInt())
+    assertThat(
+            browser
+                .value("sessionStorage.length + localStorage.length + document.cookie.length")
+                .asInt())
         .as("the token in this tab alone")
         .isEqualTo(1);
     browser.value("document.querySelector('" + row + " button').click()");
@@ -184,7 +197,8 @@ class PageBrowser {
     shows("#age", "live");
     rig.router().close();
     eventually(() -> assertThat(browser.text("#age")).contains("data is").contains("old"));
-    Router again = rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of(), "router_port=" + port);
+    Router again =
+        rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of(), "router_port=" + port);
     assertThat(again.port()).isEqualTo(port);
     eventually(() -> assertThat(browser.text("#age")).isEqualTo("live"));
   }
@@ -194,10 +208,13 @@ class PageBrowser {
     startTwoPools();
     browser.open(page(), 390, 844, true);
     shows("#sentence", "Serving");
-    assertThat(browser.value("document.documentElement.scrollWidth <= innerWidth").asBoolean()).isTrue();
-    assertThat(browser.value(
-                "[...document.querySelectorAll('button, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.closest('label'))).length")
-            .asInt())
+    assertThat(browser.value("document.documentElement.scrollWidth <= innerWidth").asBoolean())
+        .isTrue();
+    assertThat(
+            browser
+                .value(
+                    "[...document.querySelectorAll('button, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.closest('label'))).length")
+                .asInt())
         .as("controls without a name")
         .isZero();
   }

@@ -130,7 +130,14 @@ class ScreenTest {
     }
     assertThat(keys)
         .containsExactly(
-            "q", Keys.UP, Keys.DOWN, Keys.UP, Keys.PAGE_DOWN, Keys.ENTER, Keys.BACK, null,
+            "q",
+            Keys.UP,
+            Keys.DOWN,
+            Keys.UP,
+            Keys.PAGE_DOWN,
+            Keys.ENTER,
+            Keys.BACK,
+            null,
             Keys.INTERRUPT);
   }
 }

@@ -65,8 +65,18 @@ final class Told {
     m.put(
         "summary",
         Map.of(
-            "status", "serving", "instances", instances.size(), "routable", 1, "in_flight", 2,
-            "queued", 3, "errors_last_minute", 0));
+            "status",
+            "serving",
+            "instances",
+            instances.size(),
+            "routable",
+            1,
+            "in_flight",
+            2,
+            "queued",
+            3,
+            "errors_last_minute",
+            0));
     m.put("pools", List.of(pool("paged", rate), pool("static", rate)));
     m.put("instances", instances);
     m.put(
@@ -82,7 +92,15 @@ final class Told {
           "events",
           List.of(
               Map.of(
-                  "sequence", 1, "epoch_ms", 1L, "instance", "a", "state", "ejected", "why",
+                  "sequence",
+                  1,
+                  "epoch_ms",
+                  1L,
+                  "instance",
+                  "a",
+                  "state",
+                  "ejected",
+                  "why",
                   "gone \u001b[31m")));
     }
     return Json.bytes(m);

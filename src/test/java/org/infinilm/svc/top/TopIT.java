@@ -155,8 +155,7 @@ class TopIT {
       type(t, "y");
       await()
           .atMost(SOON)
-          .untilAsserted(
-              () -> assertThat(actions).containsExactly("/admin/instances/a%20b/drain"));
+          .untilAsserted(() -> assertThat(actions).containsExactly("/admin/instances/a%20b/drain"));
       t.setSize(new Size(60, 12));
       type(t, "?");
       await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("forgets it"));
