@@ -20,6 +20,7 @@ import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
+import org.infinilm.svc.top.ExplainProgram;
 import org.infinilm.svc.top.TopProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
@@ -35,6 +36,7 @@ public final class Main {
           RegistryProgram.DRAIN,
           RouterProgram.PROGRAM,
           TopProgram.PROGRAM,
+          ExplainProgram.PROGRAM,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,

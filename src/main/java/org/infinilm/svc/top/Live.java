@@ -7,6 +7,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jline.terminal.Attributes;
 import org.jline.terminal.Size;
+import org.jline.terminal.Sized;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
 import org.jline.utils.AttributedString;
@@ -98,7 +99,7 @@ final class Live {
     Look look = Look.FIRST;
     Board shown = board.get();
     String said = "";
-    Size size = new Size(0, 0);
+    Size size = Size.of(0, 0);
     while (true) {
       IOException no = refused;
       if (no != null) {
@@ -109,8 +110,8 @@ final class Live {
       }
       Size now = t.getSize();
       if (!now.equals(size)) {
-        size = new Size(now.getColumns(), now.getRows());
-        display.resize(size.getRows(), size.getColumns());
+        size = Size.of(now);
+        display.resize((Sized) size);
         display.clear();
       }
       draw(display, shown, look, size, said);

@@ -211,7 +211,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
   }
 
   private static Comparator<JsonNode> most(String field) {
-    return Comparator.comparing((JsonNode i) -> i.path(field).asDouble(-1)).reversed();
+    return Comparator.comparingDouble((JsonNode i) -> i.path(field).asDouble(-1)).reversed();
   }
 
   /// The instance that is marked.

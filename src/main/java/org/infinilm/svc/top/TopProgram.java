@@ -24,10 +24,10 @@ public final class TopProgram {
   private static final Key<Boolean> JSON =
       Key.flag("json", false, "Print JSON, one document a line; with --once one document.");
   private static final Key<Boolean> ASCII = Key.flag("ascii", false, "Draw with ASCII alone.");
-  private static final Key<String> TOKEN =
+  static final Key<String> TOKEN =
       Key.text("admin_token", null, "The router's admin token, where it wants one.");
 
-  private static final String DEFAULT = "http://127.0.0.1:8000";
+  static final String DEFAULT = "http://127.0.0.1:8000";
 
   /// Of a report that nobody sees on a terminal.
   private static final int REPORT_WIDTH = 100;
@@ -48,7 +48,10 @@ public final class TopProgram {
 
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
     Config c = args.config();
-    URI router = address(args.positionals());
+    if (args.positionals().size() > 1) {
+      throw new ConfigException("top: " + args.positionals() + " (expected: one URL)");
+    }
+    URI router = address(args.positionals().isEmpty() ? DEFAULT : args.positionals().getFirst());
     try (Client client = Client.create()) {
       Feed feed = new Feed(client, router, c.find(TOKEN).orElse(null), Ticker.SYSTEM);
       Screen screen =
@@ -69,16 +72,13 @@ public final class TopProgram {
     }
   }
 
-  private static URI address(List<String> given) throws ConfigException {
-    if (given.size() > 1) {
-      throw new ConfigException("top: " + given + " (expected: one URL)");
-    }
-    String url = given.isEmpty() ? DEFAULT : given.getFirst();
+  /// @param url with or without its scheme, `/ui` or `/v1`
+  static URI address(String url) throws ConfigException {
     String whole = url.contains("://") ? url : "http://" + url;
     BaseUrl parsed = BaseUrl.parse(whole);
     if (parsed == null) {
       throw new ConfigException(
-          "top: " + BaseUrl.shown(url) + " (expected: the router's address, http://host:port)");
+          BaseUrl.shown(url) + " (expected: the router's address, http://host:port)");
     }
     return URI.create(whole.strip().replaceFirst("/+(ui/?|v1/?)?$", ""));
   }

@@ -1,10 +1,11 @@
 package org.infinilm.svc.top;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
-import java.util.Locale;
 
 /// Numbers of the event stream in few characters. What is not known is a dash, never zero.
 final class Words {
@@ -13,20 +14,20 @@ final class Words {
   private Words() {}
 
   static String seconds(JsonNode n) {
-    if (!n.isNumber()) {
-      return "-";
-    }
-    double s = n.asDouble();
+    return n.isNumber() ? seconds(n.asDouble()) : "-";
+  }
+
+  static String seconds(double s) {
     if (s == 0) {
       return "0 ms";
     }
     if (s < 0.01) {
-      return format("%.1f ms", s * 1e3);
+      return fixed(s * 1e3, 1) + " ms";
     }
     if (s < 1) {
-      return format("%.0f ms", s * 1e3);
+      return fixed(s * 1e3, 0) + " ms";
     }
-    return s < 100 ? format(s < 10 ? "%.2f s" : "%.1f s", s) : format("%.0f s", s);
+    return s < 100 ? (s < 10 ? fixed(s, 2) : fixed(s, 1)) + " s" : fixed(s, 0) + " s";
   }
 
   static String rate(JsonNode n) {
@@ -34,9 +35,7 @@ final class Words {
       return "-";
     }
     double r = n.asDouble();
-    return r >= 10_000
-        ? format("%.1fk", r / 1e3)
-        : r >= 100 ? format("%.0f", r) : format("%.1f", r);
+    return r >= 10_000 ? fixed(r / 1e3, 1) + "k" : r >= 100 ? fixed(r, 0) : fixed(r, 1);
   }
 
   static String count(JsonNode n) {
@@ -46,7 +45,7 @@ final class Words {
     long v = n.asLong();
     return v < 100_000
         ? Long.toString(v)
-        : v < 10_000_000 ? format("%.0fk", v / 1e3) : format("%.1fM", v / 1e6);
+        : v < 10_000_000 ? fixed(v / 1e3, 0) + "k" : fixed(v / 1e6, 1) + "M";
   }
 
   static String size(JsonNode n) {
@@ -56,9 +55,7 @@ final class Words {
     long b = n.asLong();
     return b < 1000
         ? b + " B"
-        : b < 1_000_000
-            ? format(b < 10_000 ? "%.1f kB" : "%.0f kB", b / 1e3)
-            : format("%.1f MB", b / 1e6);
+        : b < 1_000_000 ? fixed(b / 1e3, b < 10_000 ? 1 : 0) + " kB" : fixed(b / 1e6, 1) + " MB";
   }
 
   static String text(JsonNode n) {
@@ -82,7 +79,7 @@ final class Words {
     return CLOCK.format(Instant.ofEpochMilli(epochMillis).atZone(zone));
   }
 
-  private static String format(String f, Object... values) {
-    return String.format(Locale.ROOT, f, values);
+  private static String fixed(double v, int digits) {
+    return new BigDecimal(v).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
   }
 }

@@ -31,7 +31,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 
 /// A Chromium without a window, driven by its own protocol (CDP): one page.
-final class Browser implements AutoCloseable {
+final class Browser {
   private static final Duration SOON = Duration.ofSeconds(60);
 
   private final Process process;
@@ -164,8 +164,7 @@ final class Browser implements AutoCloseable {
     Files.write(to, Base64.getDecoder().decode(r.path("data").asText()));
   }
 
-  @Override
-  public void close() throws Exception {
+  void close() throws Exception {
     List<ProcessHandle> all = new ArrayList<>(process.descendants().toList());
     process.destroy();
     if (!process.waitFor(20, TimeUnit.SECONDS)) {

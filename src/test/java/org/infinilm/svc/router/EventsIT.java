@@ -23,8 +23,6 @@ import org.junit.jupiter.api.Test;
 
 /// The stream that the page and `top` read, and what the page may do.
 class EventsIT {
-  private static final String STREAMED =
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n%s";
   private static final String USAGE =
       "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\n"
           + "data: {\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":9,"
@@ -98,10 +96,11 @@ class EventsIT {
 
   @Test
   void aListenerIsToldEverythingAndThenWhatChanges() throws Exception {
-    String stream = USAGE;
     rig.listed(
         new ScriptedInstance(
-            "p", ScriptedInstance.answering((r, n) -> STREAMED.formatted(stream.length(), stream))),
+            "p",
+            ScriptedInstance.answering(
+                (r, n) -> Rig.answer(200, "Content-Type: text/event-stream\r\n", USAGE))),
         Map.of("cache_type", "paged"));
     rig.listed(
         new ScriptedInstance("s", ScriptedInstance.answering((r, n) -> Rig.OK)),
@@ -158,8 +157,8 @@ class EventsIT {
           t.hang();
         });
     rig.start();
-    try (Listener l = listen();
-        Socket client = rig.connect()) {
+    try (Listener l = listen()) {
+      Socket client = rig.connect();
       l.next("snapshot");
       client
           .getOutputStream()
@@ -286,8 +285,8 @@ class EventsIT {
     assertThat(action("a/drain", "Sec-Fetch-Site: cross-site\r\n").status()).isEqualTo(403);
     Said form =
         rig.send(
-            "POST /admin/instances/a/drain HTTP/1.1\r\nHost: localhost\r\n"
-                + "Content-Type: text/plain\r\nContent-Length: 0\r\n\r\n");
+            Rig.post("/admin/instances/a/drain", "Content-Type: text/plain\r\n", "")
+                .replace("router.example", "localhost"));
     assertThat(form.status()).as("what a form can send").isEqualTo(415);
     assertThat(get("/admin/instances/a/drain", "Host: localhost\r\n").status()).isEqualTo(405);
     assertThat(action("a/drain", "Origin: http://localhost\r\n").status()).isEqualTo(202);

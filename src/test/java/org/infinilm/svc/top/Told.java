@@ -59,6 +59,31 @@ final class Told {
     return m;
   }
 
+  static Map<String, Object> explained() {
+    Map<String, Object> m = decision(1, "s");
+    m.put("request_id", "mine");
+    m.put("method", "POST");
+    m.put("path", "/v1/chat/completions");
+    m.put("model", "m");
+    m.put("metric", "body");
+    m.put("size", 60_174);
+    m.put("threshold", 51_200);
+    m.put("pool", "static");
+    m.put("attempts", 2);
+    m.put("failed_instances", List.of("t"));
+    m.put("queue_seconds", 1.0);
+    m.put("ttft_seconds", 3.0);
+    m.put("total_seconds", 4.0);
+    m.put("prompt_tokens", 70);
+    m.put("completion_tokens", 9);
+    Map<String, Object> p =
+        new TreeMap<>(Map.of("instance", "p", "pool", "paged", "why", "other pool"));
+    p.put("capacity_tokens", 1000);
+    m.put("candidates", List.of(p));
+    m.put("candidates_total", 1);
+    return m;
+  }
+
   static byte[] data(boolean whole, Object rate, List<Map<String, Object>> instances) {
     Map<String, Object> m = new TreeMap<>();
     m.put("epoch_ms", 1_795_897_865_000L);

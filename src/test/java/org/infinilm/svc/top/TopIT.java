@@ -24,6 +24,7 @@ import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jline.terminal.Size;
+import org.jline.terminal.Sized;
 import org.jline.terminal.impl.LineDisciplineTerminal;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -34,7 +35,6 @@ class TopIT {
   private static final Duration SOON = Duration.ofSeconds(30);
 
   private final List<String> actions = new CopyOnWriteArrayList<>();
-  private final AtomicInteger streams = new AtomicInteger();
   private Server server;
   private volatile String token = "";
 
@@ -56,7 +56,15 @@ class TopIT {
       actions.add(r.path());
       return Response.json(202, Map.of());
     }
-    streams.incrementAndGet();
+    if (r.path().equals("/decisions")) {
+      return Response.json(
+          200,
+          Map.of(
+              "decisions",
+              r.query("request_id").equals(List.of("mine"))
+                  ? List.of(Told.explained())
+                  : List.of()));
+    }
     List<Map<String, Object>> two =
         List.of(
             Told.instance("a b", "paged", "routable", 0.5),
@@ -82,6 +90,10 @@ class TopIT {
   private record Ended(int code, String out, String err) {}
 
   private static Ended run(String url, Map<String, String> flags) throws Exception {
+    return run(TopProgram.PROGRAM, url, flags);
+  }
+
+  private static Ended run(Program p, String argument, Map<String, String> flags) throws Exception {
     PrintStream out = System.out;
     PrintStream err = System.err;
     ByteArrayOutputStream said = new ByteArrayOutputStream();
@@ -89,9 +101,8 @@ class TopIT {
     System.setOut(new PrintStream(said, true, UTF_8));
     System.setErr(new PrintStream(complained, true, UTF_8));
     try {
-      Program p = TopProgram.PROGRAM;
       Config config = Config.resolve(p.keys(), flags, Map.of(), null);
-      int code = p.run().run(new Program.Args(config, flags, List.of(url), Map.of()));
+      int code = p.run().run(new Program.Args(config, flags, List.of(argument), Map.of()));
       return new Ended(code, said.toString(UTF_8), complained.toString(UTF_8));
     } finally {
       System.setOut(out);
@@ -118,6 +129,22 @@ class TopIT {
   }
 
   @Test
+  void explainTellsOneDecisionInWords() throws Exception {
+    Ended e = run(ExplainProgram.PROGRAM, "mine", Map.of("url", url()));
+    assertThat(e.code()).isZero();
+    assertThat(e.out())
+        .contains("60174 (body), above the threshold of 51200")
+        .contains("s, pool static, reason size, attempt 2, after t")
+        .contains("in line 1.00 s, to the first token 2.00 s, answer 1.00 s, in all 4.00 s")
+        .contains("[............========================------------]")
+        .contains("p (paged, holds 1000 tokens): other pool")
+        .contains("prompt 70 (cached -), answer 9");
+    Ended none = run(ExplainProgram.PROGRAM, "other", Map.of("url", url()));
+    assertThat(none.code()).isEqualTo(1);
+    assertThat(none.err()).contains("does not remember other");
+  }
+
+  @Test
   void whoIsRefusedOrFindsNobodyIsToldWhyAndGetsOne() throws Exception {
     token = "secret";
     Ended refused = run(url(), Map.of("once", "true"));
@@ -134,7 +161,7 @@ class TopIT {
     ByteArrayOutputStream drawn = new ByteArrayOutputStream();
     try (Client client = Client.create();
         LineDisciplineTerminal t = new LineDisciplineTerminal("t", "xterm", drawn, UTF_8)) {
-      t.setSize(new Size(80, 24));
+      t.setSize((Sized) Size.of(80, 24));
       var before = t.getAttributes().toString();
       Feed feed = new Feed(client, java.net.URI.create(url()), null, Ticker.SYSTEM);
       Screen screen = new Screen(url(), true, ZoneOffset.UTC);
@@ -156,7 +183,7 @@ class TopIT {
       await()
           .atMost(SOON)
           .untilAsserted(() -> assertThat(actions).containsExactly("/admin/instances/a%20b/drain"));
-      t.setSize(new Size(60, 12));
+      t.setSize((Sized) Size.of(60, 12));
       type(t, "?");
       await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("forgets it"));
       type(t, "q");
