@@ -70,7 +70,7 @@ export class Trends {
       p = new uPlot({
         width: root.clientWidth,
         height: root.clientHeight,
-        padding: [8, 8, 0, 0],
+        padding: [8, 22, 0, 0],
         cursor: {drag: {x: false, y: false}, points: {size: 6}},
         legend: {show: false},
         scales: {x: {range: () => this.window}, y: {range: (u, min, max) => [0, max > 0 ? max * 1.15 : 1]}},

@@ -93,7 +93,7 @@ final class Told {
             "status",
             "serving",
             "instances",
-            instances.size(),
+            2,
             "routable",
             1,
             "in_flight",
