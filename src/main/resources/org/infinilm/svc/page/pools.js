@@ -2,14 +2,14 @@
 import {el, text, rate, seconds, percent, count, known, plural, mark, poolWord, DASH} from './words.js';
 
 const FIGURES = [
-  ['Requests a second', (p) => rate(p.requests_per_second)],
+  ['Requests a second', (p) => rate(p.shown?.requests)],
   ['TTFT p50', (p) => seconds(p.ttft_p50)],
   ['TTFT p95', (p) => seconds(p.ttft_p95)],
   ['Time per token', (p) => seconds(p.tpot_p50)],
   ['In flight', (p) => count(p.in_flight), (p) => (known(p.seats) ? ' of ' + count(p.seats) : '')],
   ['Waiting', (p) => count(p.queued), (p) => (p.queue_p95 > 0 ? ' p95 ' + seconds(p.queue_p95) : '')],
-  ['Prompt tokens/s', (p) => rate(p.tokens_per_second.prompt), (p) => (known(p.cached_share) ? ' ' + percent(p.cached_share) + ' cached' : '')],
-  ['Answer tokens/s', (p) => rate(p.tokens_per_second.completion)],
+  ['Prompt tokens/s', (p) => rate(p.shown?.prompt), (p) => (known(p.cached_share) ? ' ' + percent(p.cached_share) + ' cached' : '')],
+  ['Answer tokens/s', (p) => rate(p.shown?.completion)],
 ];
 
 export class Pools {
@@ -19,7 +19,7 @@ export class Pools {
   }
 
   show(state) {
-    const all = state.pools.reduce((n, p) => n + (p.requests_per_second || 0), 0);
+    const all = state.pools.reduce((n, p) => n + p.requests_last_minute, 0);
     const total = state.pools.reduce((n, p) => n + p.requests_total, 0);
     for (const p of state.pools) {
       const c = this.#card(p.pool);
@@ -29,7 +29,7 @@ export class Pools {
         text(c.values[k], value(p));
         text(c.more[k], more ? more(p) : '');
       });
-      const share = all > 0 ? p.requests_per_second / all : total > 0 ? p.requests_total / total : null;
+      const share = all > 0 ? p.requests_last_minute / all : total > 0 ? p.requests_total / total : null;
       c.bar.style.width = known(share) ? share * 100 + '%' : '0';
       c.share.setAttribute('aria-label', 'Share of the traffic: ' + percent(share));
       c.share.title = known(share) ? percent(share) + ' of the traffic' : DASH;

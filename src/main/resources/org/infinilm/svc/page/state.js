@@ -2,6 +2,7 @@
 
 const MOST_ROWS = 2000;
 const MOST_EVENTS = 256;
+const SMOOTH = 5; // ticks that a shown rate is the average of
 const STEP = 2; // seconds between points of the trends
 const TTFT_WINDOW = 10; // seconds of requests that a point of TTFT is of
 const MOST_STEPS = 450; // 15 minutes
@@ -18,6 +19,7 @@ export class State {
   events = []; // newest first
   models = [];
   epochMillis = 0;
+  #lately = new Map(); // the last rates of each pool
   trend = {t: [], paged: [], static: [], any: [], ttft: {paged: [], static: [], any: []}, reasons: new Map()};
   #reasonsBefore = null;
 
@@ -27,6 +29,7 @@ export class State {
     this.epochMillis = d.epoch_ms;
     this.summary = d.summary;
     this.pools = d.pools;
+    if (!whole) for (const p of d.pools) this.#smooth(p);
     this.flights = d.flights;
     if (whole) {
       this.router = d.router;
@@ -44,6 +47,19 @@ export class State {
     if (!whole) this.#step(d);
     this.reasons = d.reasons;
     if (whole) this.#reasonsBefore = d.reasons;
+  }
+
+  // Adds the averages of the last ticks, which a person can read.
+  #smooth(p) {
+    const list = this.#lately.get(p.pool) || [];
+    this.#lately.set(p.pool, list);
+    list.push({requests: p.requests_per_second, ...p.tokens_per_second});
+    if (list.length > SMOOTH) list.shift();
+    p.shown = {};
+    for (const k of ['requests', 'prompt', 'completion']) {
+      const known = list.map((r) => r[k]).filter((x) => x !== null && x !== undefined);
+      p.shown[k] = known.length ? known.reduce((a, b) => a + b) / known.length : null;
+    }
   }
 
   #rows(rows) {
