@@ -34,12 +34,13 @@ export class State {
     if (whole) {
       this.router = d.router;
       this.instances = new Map();
-      if (!this.trend.t.length) this.#prefill(d.decisions, d.epoch_ms);
       this.rows = [];
       this.events = [];
     }
     for (const i of d.instances) this.instances.set(i.name, i);
     for (const n of d.instances_gone || []) this.instances.delete(n);
+    for (const r of d.decisions) this.#place(r);
+    if (whole && !this.trend.t.length) this.#prefill(d.decisions, d.epoch_ms);
     this.#rows(d.decisions);
     if (d.errors) this.errors = d.errors;
     if (d.models) this.models = d.models;
@@ -62,11 +63,16 @@ export class State {
     }
   }
 
+  // Policies that choose from all say no pool; the instance has one.
+  #place(r) {
+    r.ms = Date.parse(r.time);
+    if (r.instance && (!r.pool || r.pool === 'any')) r.pool = this.instances.get(r.instance)?.pool || 'any';
+  }
+
   #rows(rows) {
     if (!rows.length) return;
     const seen = new Set(this.rows.slice(0, 1200).map((r) => r.sequence));
     const fresh = rows.filter((r) => !seen.has(r.sequence));
-    for (const r of fresh) r.ms = Date.parse(r.time);
     this.rows = fresh.concat(this.rows).slice(0, MOST_ROWS);
   }
 
@@ -81,10 +87,10 @@ export class State {
     const end = Math.floor(now / 1000 / STEP) * STEP;
     const steps = Math.min(MOST_STEPS, 150);
     if (!rows.length) return;
-    const first = Math.min(...rows.map((r) => Date.parse(r.time))) / 1000;
+    const first = Math.min(...rows.map((r) => r.ms)) / 1000;
     const buckets = new Map();
     for (const r of rows) {
-      const t = Math.floor(Date.parse(r.time) / 1000 / STEP) * STEP;
+      const t = Math.floor(r.ms / 1000 / STEP) * STEP;
       if (!buckets.has(t)) buckets.set(t, []);
       buckets.get(t).push(r);
     }
@@ -104,7 +110,7 @@ export class State {
     for (const p of ['paged', 'static', 'any']) {
       const values = [];
       for (const r of rows) {
-        const age = now - Date.parse(r.time);
+        const age = now - r.ms;
         if (age > TTFT_WINDOW * 1000 + 60000) break;
         if (age >= 0 && age <= TTFT_WINDOW * 1000 && r.pool === p && r.outcome === 'ok' && r.ttft_seconds) values.push(r.ttft_seconds);
       }
