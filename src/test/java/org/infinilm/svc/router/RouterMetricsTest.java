@@ -181,14 +181,16 @@ class RouterMetricsTest {
     Instance a = instance("a");
     Tape tape = Tape.take();
     tape.gap(3_000_000);
-    for (int k = 0; k < 300_000; k++) {
-      metrics.settled(d, a, tape);
-    }
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long before = threads.getCurrentThreadAllocatedBytes();
-    for (int k = 0; k < 10_000; k++) {
-      metrics.settled(d, a, tape);
+    // once compiled; when that is, is the JVM's to say
+    long allocated = Long.MAX_VALUE;
+    for (int round = 0; round < 500 && allocated > 10_000; round++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (int k = 0; k < 10_000; k++) {
+        metrics.settled(d, a, tape);
+      }
+      allocated = threads.getCurrentThreadAllocatedBytes() - before;
     }
-    assertThat(threads.getCurrentThreadAllocatedBytes() - before).isLessThan(10_000L);
+    assertThat(allocated).isLessThan(10_000L);
   }
 }

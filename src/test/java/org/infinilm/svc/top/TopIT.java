@@ -177,16 +177,18 @@ class TopIT {
               });
       await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("Serving: 1 of 2"));
       assertThat(drawn.toString(UTF_8)).as("NO_COLOR").doesNotContain("\u001b[32m");
-      type(t, "D");
-      await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("Drain a b at this router?"));
-      type(t, "y");
+      type(t, "Dn");
+      type(t, "jDy");
       await()
           .atMost(SOON)
-          .untilAsserted(() -> assertThat(actions).containsExactly("/admin/instances/a%20b/drain"));
+          .untilAsserted(() -> assertThat(actions).containsExactly("/admin/instances/b/drain"));
       t.setSize((Sized) Size.of(60, 12));
-      type(t, "?");
-      await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("forgets it"));
-      type(t, "q");
+      type(t, "/a b\rDy");
+      await()
+          .atMost(SOON)
+          .untilAsserted(
+              () -> assertThat(actions).last().isEqualTo("/admin/instances/a%20b/drain"));
+      type(t, "sq");
       view.join(SOON);
       assertThat(code).hasValue(0);
       assertThat(t.getAttributes()).hasToString(before);
