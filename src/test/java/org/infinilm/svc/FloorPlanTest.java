@@ -40,7 +40,11 @@ class FloorPlanTest {
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
-          Map.entry("router", Set.of("policy", "registry", "fleet", "http", "config", "telemetry")),
+          Map.entry("page", Set.of("http")),
+          Map.entry("top", Set.of("http", "config", "telemetry")),
+          Map.entry(
+              "router",
+              Set.of("page", "policy", "registry", "fleet", "http", "config", "telemetry")),
           Map.entry(
               "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
@@ -58,6 +62,8 @@ class FloorPlanTest {
                   "bench",
                   "evaluation",
                   "deploy",
+                  "page",
+                  "top",
                   "policy",
                   "registry",
                   "fleet",

@@ -20,6 +20,8 @@ import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
+import org.infinilm.svc.top.ExplainProgram;
+import org.infinilm.svc.top.TopProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
@@ -33,6 +35,8 @@ public final class Main {
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
           RouterProgram.PROGRAM,
+          TopProgram.PROGRAM,
+          ExplainProgram.PROGRAM,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,

@@ -58,6 +58,11 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     URI router() {
       return URI.create("http://" + local() + ":" + routerPort);
     }
+
+    /// The router's address as others are told it.
+    URI shown() {
+      return URI.create("http://" + bracketed(advertise) + ":" + routerPort);
+    }
   }
 
   /// One process to start.
@@ -115,7 +120,14 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
 
   private static Part registry(Settings s) {
     List<String> arguments =
-        List.of("registry", "--host", s.host(), "--port", String.valueOf(s.registryPort()));
+        List.of(
+            "registry",
+            "--host",
+            s.host(),
+            "--port",
+            String.valueOf(s.registryPort()),
+            "--router-url",
+            s.shown().toString());
     return new Part(
         "registry",
         State.Role.REGISTRY,

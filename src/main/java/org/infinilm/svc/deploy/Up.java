@@ -190,6 +190,7 @@ final class Up {
     Plan.Settings s = plan.settings();
     String base = "http://" + s.advertise() + ":" + s.routerPort();
     terminal.line("router    " + base + "/v1  (also /models, /decisions, /metrics)");
+    terminal.line("page      " + base + "/ui  (in the terminal: infini top " + base + ")");
     terminal.line("registry  http://" + s.advertise() + ":" + s.registryPort());
     terminal.line("logs      " + folder.path());
     terminal.line("");

@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -73,4 +74,7 @@ public interface Inbound {
 
   /// Runs `task` on this event loop soon. Thread-safe.
   void execute(Runnable task);
+
+  /// This event loop, for tasks that are not this request's. Thread-safe.
+  Executor loop();
 }

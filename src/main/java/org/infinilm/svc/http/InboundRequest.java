@@ -17,6 +17,7 @@ import io.netty.util.concurrent.Future;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -434,6 +435,11 @@ final class InboundRequest implements Inbound {
   @Override
   public void execute(Runnable task) {
     channel.eventLoop().execute(task);
+  }
+
+  @Override
+  public Executor loop() {
+    return channel.eventLoop();
   }
 
   void writabilityChanged(boolean on) {

@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.URI;
 import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,6 +53,9 @@ public final class RegistryProgram {
           "",
           "Ranges (ADDRESS/BITS,...) that may be registered although link-local or the like.");
 
+  private static final Key<String> ROUTER =
+      Key.text("router_url", null, "Router whose page /ui leads to, http://host:port.");
+
   public static final Program PROGRAM =
       Program.of(
           "registry",
@@ -66,7 +71,8 @@ public final class RegistryProgram {
               TokenKeys.TOKEN,
               TokenKeys.READ_TOKEN,
               TokenKeys.TOKEN_FILE,
-              ALLOW_PROBE),
+              ALLOW_PROBE,
+              ROUTER),
           RegistryProgram::run);
 
   /// `infini drain NAME`.
@@ -94,7 +100,8 @@ public final class RegistryProgram {
             c.get(LEASE),
             dir,
             tokens,
-            ranges(c));
+            ranges(c),
+            router(c));
     RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
@@ -112,6 +119,18 @@ public final class RegistryProgram {
           host);
     }
     return life.await();
+  }
+
+  private static @Nullable URI router(Config c) throws ConfigException {
+    String given = c.find(ROUTER).orElse("");
+    if (given.isBlank()) {
+      return null;
+    }
+    if (BaseUrl.parse(given) == null) {
+      throw new ConfigException(
+          c.origin(ROUTER) + ": " + BaseUrl.shown(given) + " (expected: http://host:port)");
+    }
+    return URI.create(given.strip());
   }
 
   private static String ranges(Config c) throws ConfigException {

@@ -29,6 +29,7 @@ public final class RegistryServer implements AutoCloseable {
   /// @param tokens wanted for changes and for reading
   /// @param allowProbe ranges, `ADDRESS/BITS` and commas between, that may be registered and probed
   ///   although they are link-local or the like
+  /// @param router whose page `/ui` leads to, or null
   public record Options(
       String host,
       int port,
@@ -38,7 +39,8 @@ public final class RegistryServer implements AutoCloseable {
       Duration lease,
       @Nullable Path dataDir,
       Tokens tokens,
-      String allowProbe) {
+      String allowProbe,
+      @Nullable URI router) {
     /// The defaults on loopback, in memory.
     public static Options at(int port) {
       return new Options(
@@ -50,7 +52,8 @@ public final class RegistryServer implements AutoCloseable {
           Lease.FRESH,
           null,
           Tokens.NONE,
-          "");
+          "",
+          null);
     }
 
     public Options dataDir(@Nullable Path dir) {
@@ -63,7 +66,8 @@ public final class RegistryServer implements AutoCloseable {
           lease,
           dir,
           tokens,
-          allowProbe);
+          allowProbe,
+          router);
     }
 
     /// @param wanted for changes
@@ -81,12 +85,22 @@ public final class RegistryServer implements AutoCloseable {
           lease,
           dataDir,
           wanted,
-          allowProbe);
+          allowProbe,
+          router);
     }
 
     public Options probes(Duration interval, Duration timeout) {
       return new Options(
-          host, port, interval, timeout, cleanupInterval, lease, dataDir, tokens, allowProbe);
+          host,
+          port,
+          interval,
+          timeout,
+          cleanupInterval,
+          lease,
+          dataDir,
+          tokens,
+          allowProbe,
+          router);
     }
   }
 
@@ -137,7 +151,8 @@ public final class RegistryServer implements AutoCloseable {
               store,
               new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
               ticker);
-      ready.complete(new Routes(store, prober, guard, new RegistryMetrics(store), o.tokens()));
+      ready.complete(
+          new Routes(store, prober, guard, new RegistryMetrics(store), o.tokens(), o.router()));
       RegistryServer registry = new RegistryServer(server, client, store, journal);
       registry.begin(o, prober);
       return registry;

@@ -1,5 +1,6 @@
 package org.infinilm.svc.registry;
 
+import java.net.URI;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
@@ -37,6 +38,7 @@ final class Routes implements Handler {
   private final ProbeGuard guard;
   private final RegistryMetrics metrics;
   private final Tokens tokens;
+  private final @Nullable URI router;
   private final Now started;
   private final Conflicts conflicts = new Conflicts();
   private final Pieces pieces = new Pieces();
@@ -44,13 +46,20 @@ final class Routes implements Handler {
   private volatile Said said = new Said(Long.MIN_VALUE, new byte[0]);
 
   /// @param tokens wanted for every change, and for every read but `/health`
+  /// @param router whose page `/ui` leads to, or null
   Routes(
-      LeaseStore store, Prober prober, ProbeGuard guard, RegistryMetrics metrics, Tokens tokens) {
+      LeaseStore store,
+      Prober prober,
+      ProbeGuard guard,
+      RegistryMetrics metrics,
+      Tokens tokens,
+      @Nullable URI router) {
     this.store = store;
     this.prober = prober;
     this.guard = guard;
     this.metrics = metrics;
     this.tokens = tokens;
+    this.router = router;
     this.started = store.now();
   }
 
@@ -69,6 +78,9 @@ final class Routes implements Handler {
   }
 
   private Response route(Request r) throws Refused, InterruptedException {
+    if (r.path().equals("/ui")) {
+      return only(READ, r, this::page);
+    }
     requireReader(r);
     List<String> at = Arrays.asList(r.path().split("/", -1));
     boolean service =
@@ -88,6 +100,15 @@ final class Routes implements Handler {
       case "heartbeat" -> only("POST", r, () -> heartbeat(r, name));
       default -> throw notFound(r);
     };
+  }
+
+  /// The page is the router's.
+  private Response page() throws Refused {
+    if (router == null) {
+      throw new Refused(
+          404, "/ui: no router is known here (expected: --router-url http://host:port)");
+    }
+    return Response.empty(307).with("location", router.toString().replaceFirst("/+$", "") + "/ui");
   }
 
   private Response table(Request r) throws Refused, InterruptedException {

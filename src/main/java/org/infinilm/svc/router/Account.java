@@ -66,6 +66,8 @@ final class Account {
                 0,
                 0,
                 0,
+                0,
+                null,
                 0));
   }
 
@@ -91,6 +93,16 @@ final class Account {
     }
   }
 
+  /// Whether it waits for a seat now.
+  boolean isWaiting() {
+    return waitsSinceNanos != 0;
+  }
+
+  /// The path, as far as it is kept.
+  String path() {
+    return path;
+  }
+
   /// How long it has waited for seats in all.
   long waitedNanos() {
     return queuedNanos + (waitsSinceNanos == 0 ? 0 : plane.ticker().nanos() - waitsSinceNanos);
@@ -102,7 +114,6 @@ final class Account {
       return;
     }
     long nanos = plane.ticker().nanos() - waitsSinceNanos;
-    plane.metrics().waited(nanos);
     queuedNanos += nanos;
     waitsSinceNanos = 0;
   }
@@ -135,7 +146,7 @@ final class Account {
   ///
   /// @param asked null when the request could not be read
   /// @param last the last attempt, or null when there was none
-  /// @param tap what was relayed of its answer, or null
+  /// @param answer what was relayed, or null
   void close(
       Outcome outcome,
       int status,
@@ -143,8 +154,9 @@ final class Account {
       @Nullable Candidates candidates,
       List<Instance> failed,
       @Nullable Attempt last,
-      @Nullable ResponseTap tap) {
+      @Nullable Answer answer) {
     waited();
+    ResponseTap tap = answer == null ? null : answer.tap();
     long now = plane.ticker().nanos();
     String model = asked == null || asked.model() == null ? "" : asked.model();
     long bytes = asked == null ? 0 : asked.bodyBytes();
@@ -152,43 +164,34 @@ final class Account {
     long dispatched = last == null ? 0 : last.dispatchNanos();
     long firstByte = last == null ? 0 : last.firstByteNanos();
     long ttft = firstByte == 0 ? 0 : firstByte - startNanos;
-    plane
-        .metrics()
-        .settled(
+    Decisions.Decision d =
+        new Decisions.Decision(
+            plane.decisions().claim(),
+            requestId,
+            plane.ticker().now().toEpochMilli(),
+            method,
+            path,
             model,
+            asked == null ? 0 : asked.size(),
+            asked == null ? 0 : asked.threshold(),
+            asked == null ? 0 : asked.needTokens(),
             last == null ? null : last.pool(),
-            i,
+            i == null ? null : i.name(),
             last == null ? null : last.reason(),
+            candidates == null ? Roll.NONE : candidates.roll(),
+            failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
             outcome,
-            bytes,
+            status,
+            sends,
+            queuedNanos,
             ttft,
-            now - startNanos);
-    plane
-        .decisions()
-        .put(
-            new Decisions.Decision(
-                plane.decisions().claim(),
-                requestId,
-                plane.ticker().now().toEpochMilli(),
-                method,
-                path,
-                model,
-                asked == null ? 0 : asked.size(),
-                asked == null ? 0 : asked.threshold(),
-                asked == null ? 0 : asked.needTokens(),
-                last == null ? null : last.pool(),
-                i == null ? null : i.name(),
-                last == null ? null : last.reason(),
-                candidates == null ? Roll.NONE : candidates.roll(),
-                failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
-                outcome,
-                status,
-                sends,
-                queuedNanos,
-                ttft,
-                now - startNanos,
-                bytes,
-                tap == null ? 0 : tap.bytes()));
+            now - startNanos,
+            bytes,
+            tap == null ? 0 : tap.bytes(),
+            answer == null ? null : answer.usage(),
+            tap == null ? 0 : tap.events());
+    plane.decisions().put(d);
+    plane.metrics().settled(d, i, tap == null ? null : tap.tape());
     if (i != null && tap != null) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =

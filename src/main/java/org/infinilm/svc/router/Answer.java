@@ -12,6 +12,7 @@ import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.ModelRewrite;
 import org.infinilm.svc.http.ModelRewrite.Passing;
 import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.jspecify.annotations.Nullable;
 
 /// An instance's answer on its way to the client: its head with the decision's fields, its slices,
@@ -62,8 +63,7 @@ final class Answer {
     this.question = question;
     this.head = head;
     this.sse = isEventStream(head) && !coded(head);
-    boolean learned = question.prompt() != null;
-    this.tap = new ResponseTap(learned ? length(head.header("content-length")) : 0);
+    this.tap = new ResponseTap();
     StreamForm form = question.streamForm();
     this.names = sse && form != null && form.named() ? new EventNames() : null;
     this.renaming = renaming();
@@ -119,6 +119,11 @@ final class Answer {
     return tap;
   }
 
+  /// What the instance says that it took; null when that cannot be read.
+  @Nullable Usage usage() {
+    return head.status() == 200 && !coded(head) ? tap.usage() : null;
+  }
+
   /// Whether the client has anything of it.
   boolean begun() {
     return begun;
@@ -134,6 +139,11 @@ final class Answer {
       dropped.addAll(OF_THE_BYTES);
     }
     in.relayHead(head, new HeadPatch(dropped, fields));
+  }
+
+  /// Whether it comes in pieces that each mean something.
+  boolean isStream() {
+    return sse;
   }
 
   void slice(ByteBuf slice) {
@@ -252,15 +262,5 @@ final class Answer {
       }
     }
     return name;
-  }
-
-  /// Bytes of a body, -1 when its head does not say.
-  private static long length(@Nullable String n) {
-    return n != null
-            && n.length() < 10
-            && n.chars().allMatch(c -> c >= '0' && c <= '9')
-            && !n.isEmpty()
-        ? Long.parseLong(n)
-        : -1;
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -28,6 +29,8 @@ final class Decisions {
   /// @param instance name of the instance that it came to, or null
   /// @param roll its candidates, shared with other decisions among the same
   /// @param failed names of the instances on which it had failed before
+  /// @param usage token counts that the answer gave, or null
+  /// @param events of a streamed answer
   record Decision(
       long sequence,
       String requestId,
@@ -50,7 +53,18 @@ final class Decisions {
       long ttftNanos,
       long totalNanos,
       long requestBytes,
-      long responseBytes) {}
+      long responseBytes,
+      @Nullable Usage usage,
+      int events) {
+
+    /// Time for each token of a streamed answer after its first, in nanoseconds; for each event
+    /// where the answer does not tell its tokens; 0 when there is none.
+    long tpotNanos() {
+      long told = usage == null ? 0 : usage.completionTokens();
+      long parts = events < 2 ? 0 : told > 1 ? told : events;
+      return parts == 0 || ttftNanos == 0 ? 0 : (totalNanos - ttftNanos) / (parts - 1);
+    }
+  }
 
   private static final class Slot {
     @Nullable Decision decision;

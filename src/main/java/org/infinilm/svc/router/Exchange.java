@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  *
  * Another attempt is made only while the client has nothing of an answer; Retries says when.
  */
-final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
+final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Owner, InboundEvents {
   private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
 
   private enum Stage {
@@ -78,6 +78,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     plane.retryBudgets().of(question.model()).request();
     Exchange x = new Exchange(plane, in, account, question, body);
     in.events(x);
+    plane.flights().enter(x, in.loop());
     x.advance();
   }
 
@@ -208,7 +209,11 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   }
 
   private void relay(ByteBuf slice) {
-    reply.relayed(current()).slice(slice);
+    Answer a = reply.relayed(current());
+    if (a.isStream()) {
+      a.tap().piece(plane.ticker().nanos());
+    }
+    a.slice(slice);
     if (!in.isWritable()) {
       in.flush();
       if (!in.isWritable()) {
@@ -228,7 +233,12 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
     Instance i = current().instance();
     boolean moved =
         held.isForLength()
-            ? leaveFor(retries.larger(i, question, fleet()), who -> retries.couldNotHold(i))
+            ? leaveFor(
+                retries.larger(i, question, fleet()),
+                who -> {
+                  plane.metrics().misrouted(i, question.model(), current().pool());
+                  return retries.couldNotHold(i);
+                })
             : held.isForModel() && leftForModel(i);
     if (moved || !held.body().isReadable()) {
       held.release();
@@ -349,12 +359,37 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   private void settle(Outcome outcome, int status) {
     if (stage != Stage.SETTLED) {
       stage = Stage.SETTLED;
+      plane.flights().leave(this);
       reply.end();
       sending.end();
       Answer a = reply.answer();
-      ResponseTap tap = a == null ? null : a.tap();
-      account.close(outcome, status, question, candidates, retries.tried(), attempt, tap);
+      account.close(outcome, status, question, candidates, retries.tried(), attempt, a);
+      if (a != null) {
+        a.tap().close();
+      }
     }
+  }
+
+  @Override
+  Flights.Flight flight() {
+    Attempt a = attempt;
+    Answer to = reply.answer();
+    Flights.Stage where =
+        account.isWaiting() || a == null
+            ? Flights.Stage.QUEUED
+            : a.firstByteNanos() == 0 ? Flights.Stage.PREFILL : Flights.Stage.DECODE;
+    return new Flights.Flight(
+        account.requestId(),
+        account.path(),
+        question.model() == null ? "" : question.model(),
+        question.size(),
+        where,
+        a == null ? null : a.pool(),
+        a == null ? null : a.instance().name(),
+        a == null ? null : a.reason(),
+        account.sends(),
+        account.elapsedNanos(),
+        to == null ? 0 : to.tap().events());
   }
 
   private Fleet fleet() {

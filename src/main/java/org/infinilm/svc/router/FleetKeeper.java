@@ -55,6 +55,8 @@ final class FleetKeeper implements AutoCloseable {
 
     record Resolved(String host) implements Report {}
 
+    record Drain(String name, boolean on) implements Report {}
+
     /// There is something to watch as time passes.
     record Wake() implements Report {}
   }
@@ -62,6 +64,7 @@ final class FleetKeeper implements AutoCloseable {
   /// One instance as `/services` shows it.
   ///
   /// @param doubted whether its own port must show that it answers
+  /// @param drained whether it was taken out of service at this router
   /// @param why what keeps it out of service, or an empty text
   record View(
       Instance instance,
@@ -69,6 +72,7 @@ final class FleetKeeper implements AutoCloseable {
       double probeSeconds,
       boolean suspect,
       boolean doubted,
+      boolean drained,
       Known known,
       @Nullable List<Map<String, Object>> modelsList,
       String why) {}
@@ -79,6 +83,7 @@ final class FleetKeeper implements AutoCloseable {
   private final Resolver resolver;
   private final Addresses addresses;
   private final OutlierWatch outliers;
+  private final Happenings happenings;
   private final Publisher publisher;
   private final Ticker ticker;
   private final RandomGenerator random;
@@ -105,8 +110,10 @@ final class FleetKeeper implements AutoCloseable {
     this.resolver = new Resolver(lookup, ticker, host -> tell(new Report.Resolved(host)));
     this.addresses = new Addresses(roster, resolver);
     this.outliers = new OutlierWatch(roster, slots, random);
+    this.happenings = new Happenings(ticker);
     this.publisher =
-        new Publisher(roster, addresses, config.seating(), seats, config.grace().toNanos());
+        new Publisher(
+            roster, addresses, config.seating(), seats, happenings, config.grace().toNanos());
     this.waitsForRegistry = config.registry() != null;
     this.ticker = ticker;
     this.random = random;
@@ -123,6 +130,11 @@ final class FleetKeeper implements AutoCloseable {
 
   List<View> views() {
     return publisher.views();
+  }
+
+  /// What changed, with its cause.
+  Happenings happenings() {
+    return happenings;
   }
 
   Resolver resolver() {
@@ -222,6 +234,7 @@ final class FleetKeeper implements AutoCloseable {
       case Report.Unlisted u -> roster.unlisted(u.name(), u.why());
       case Report.Seen s -> seen(s, now, jitter);
       case Report.Resolved r -> addresses.resolved(r.host());
+      case Report.Drain d -> roster.drain(d.name(), d.on());
       case Report.Wake w -> false;
     };
   }

@@ -1,11 +1,7 @@
 package org.infinilm.svc.router;
 
-import java.net.InetAddress;
 import java.net.URLDecoder;
-import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -13,21 +9,27 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
-import org.infinilm.svc.fleet.Pool;
-import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.page.Page;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What the router answers itself: health, services, models, metrics, decisions.
 final class OwnRoutes {
   private static final int DEFAULT_DECISIONS = 100;
-  private static final String BEARER = "Bearer ";
+  private static final Logger LOG = LoggerFactory.getLogger(OwnRoutes.class);
+  private static final Pattern INSTANCE_ACTION =
+      Pattern.compile("/admin/instances/([^/]+)/(drain|undrain)");
   private static final String NO_INSTANCE = "No healthy services available";
 
   private final RouterConfig config;
@@ -37,6 +39,9 @@ final class OwnRoutes {
   private final Decisions decisions;
   private final Ticker ticker;
   private final BooleanSupplier draining;
+  private final Access access;
+  private final EventFeed feed;
+  private final Page page = new Page();
 
   OwnRoutes(
       RouterConfig config,
@@ -45,7 +50,8 @@ final class OwnRoutes {
       RouterMetrics metrics,
       Decisions decisions,
       Ticker ticker,
-      BooleanSupplier draining) {
+      BooleanSupplier draining,
+      EventFeed feed) {
     this.config = config;
     this.keeper = keeper;
     this.seats = seats;
@@ -53,6 +59,8 @@ final class OwnRoutes {
     this.decisions = decisions;
     this.ticker = ticker;
     this.draining = draining;
+    this.access = new Access(config.adminToken(), config.uiHosts());
+    this.feed = feed;
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -66,11 +74,17 @@ final class OwnRoutes {
           "/v1/models",
           "/metrics",
           "/decisions",
+          "/events",
           "/livez",
           "/readyz" ->
           true;
-      default -> path.startsWith("/v1/models/");
+      default -> path.startsWith("/v1/models/") || path.startsWith("/admin/") || Page.owns(path);
     };
+  }
+
+  /// Whether a path answers POST alone.
+  private static boolean acts(String path) {
+    return path.startsWith("/admin/");
   }
 
   Response handle(Request r, String requestId) {
@@ -78,6 +92,9 @@ final class OwnRoutes {
   }
 
   private Response answer(Request r) {
+    if (acts(r.path())) {
+      return action(r);
+    }
     if (!allows(r.method())) {
       return notAllowed(r.method(), r.path());
     }
@@ -91,9 +108,13 @@ final class OwnRoutes {
           new Response(
               200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
       case "/decisions" -> decisions(r);
+      case "/events" -> eventsHead(r);
       case "/livez" -> Response.json(200, Map.of("status", "alive"));
       case "/readyz" -> ready();
-      default -> model(unescaped(r.path().substring("/v1/models/".length())));
+      default ->
+          Page.owns(r.path())
+              ? page(r)
+              : model(unescaped(r.path().substring("/v1/models/".length())));
     };
   }
 
@@ -102,8 +123,15 @@ final class OwnRoutes {
   }
 
   static Response notAllowed(String method, String path) {
-    return error(405, "method_not_allowed", method + " " + path + " (expected: GET or HEAD)")
-        .with("allow", "GET,HEAD");
+    String expected = acts(path) ? "POST" : "GET or HEAD";
+    return error(405, "method_not_allowed", method + " " + path + " (expected: " + expected + ")")
+        .with("allow", expected.replace(" or ", ","));
+  }
+
+  /// What a HEAD is told; a GET is listened to.
+  private Response eventsHead(Request r) {
+    Response no = access.refusal("/events", Access.Asker.of(r));
+    return no != null ? no : Response.text(200, "text/event-stream; charset=utf-8", "");
   }
 
   private Map<String, Object> health() {
@@ -167,7 +195,7 @@ final class OwnRoutes {
     return out;
   }
 
-  private static Map<String, String> notLoaded(Instance i) {
+  static Map<String, String> notLoaded(Instance i) {
     Map<String, String> out = new TreeMap<>();
     i.notLoaded().forEach((m, s) -> out.put(m, s.name().toLowerCase(Locale.ROOT)));
     return out;
@@ -236,13 +264,13 @@ final class OwnRoutes {
   }
 
   private Response decisions(Request r) {
-    if (!mayRead(r)) {
-      Response no =
-          error(
-              config.adminToken() == null ? 403 : 401,
-              "forbidden",
-              "/decisions outside loopback (expected: the admin token as Authorization: Bearer)");
-      return config.adminToken() == null ? no : no.with("www-authenticate", BEARER.strip());
+    Response no = access.refusal("/decisions", Access.Asker.of(r));
+    if (no != null) {
+      return no;
+    }
+    List<String> id = r.query("request_id");
+    if (!id.isEmpty()) {
+      return found(id.getFirst());
     }
     List<String> limits = r.query("limit");
     int limit = DEFAULT_DECISIONS;
@@ -253,92 +281,75 @@ final class OwnRoutes {
       }
       limit = Integer.parseInt(limits.getFirst());
     }
+    return told(decisions.last(limit));
+  }
+
+  /// Those of one request, of which a client may have sent several under one id.
+  private Response found(String requestId) {
+    return told(
+        decisions.last(decisions.size()).stream()
+            .filter(d -> d.requestId().equals(requestId))
+            .limit(DEFAULT_DECISIONS)
+            .toList());
+  }
+
+  private Response told(List<Decision> of) {
     List<Object> out = new ArrayList<>();
-    for (Decision d : decisions.last(limit)) {
-      out.add(decision(d));
-    }
+    of.forEach(d -> out.add(DecisionJson.whole(d, config.metric())));
     return Response.json(200, Map.of("decisions", out));
   }
 
-  private boolean mayRead(Request r) {
-    try {
-      if (InetAddress.getByName(r.peer()).isLoopbackAddress()) {
-        return true;
-      }
-    } catch (UnknownHostException notAnAddress) {
-      return false;
+  /// Starts telling a listener of `/events`, on its event loop.
+  void listen(Inbound in, String requestId) {
+    Response no = access.refusal("/events", Access.Asker.of(in.head(), in.peer()));
+    if (no != null) {
+      in.answer(no.with("x-request-id", requestId));
+    } else {
+      feed.open(in, requestId);
     }
-    String given = r.headers().get("authorization");
-    return config.adminToken() != null
-        && given != null
-        && MessageDigest.isEqual(
-            bearer(given).getBytes(StandardCharsets.UTF_8),
-            config.adminToken().getBytes(StandardCharsets.UTF_8));
   }
 
-  /// The token of an Authorization field whose scheme is Bearer, in any case (RFC 9110 section
-  /// 11.1).
-  private static String bearer(String field) {
-    return field.regionMatches(true, 0, BEARER, 0, BEARER.length())
-        ? field.substring(BEARER.length()).strip()
-        : "";
+  private Response page(Request r) {
+    Access.Asker a = Access.Asker.of(r);
+    String strange = Access.isHere(a) ? access.strangeHost(a) : null;
+    if (strange != null) {
+      return Page.refusal("This page is not shown " + strange + ".");
+    }
+    Response file = page.answer(r);
+    return file == null ? error(404, "not_found", r.path() + " (expected: /ui)") : file;
   }
 
-  private Map<String, Object> decision(Decision d) {
-    Map<String, Object> m = new HashMap<>();
-    m.put("attempts", d.attempts());
-    m.put("candidates", candidates(d));
-    m.put("candidates_total", d.roll().total());
-    m.put("instance", d.instance());
-    m.put("method", d.method());
-    m.put("metric", config.metric().label());
-    m.put("model", d.model().isEmpty() ? null : d.model());
-    m.put("outcome", d.outcome().label());
-    m.put("path", d.path());
-    m.put("pool", d.pool() == null ? null : d.pool().label());
-    m.put("queue_seconds", d.queueNanos() / 1e9);
-    m.put("reason", d.reason() == null ? null : d.reason().label());
-    m.put("request_bytes", d.requestBytes());
-    m.put("request_id", d.requestId());
-    m.put("response_bytes", d.responseBytes());
-    m.put("size", d.size());
-    m.put("status", d.status());
-    m.put("threshold", d.threshold());
-    m.put("time", Instant.ofEpochMilli(d.epochMillis()).toString());
-    m.put("total_seconds", d.totalNanos() / 1e9);
-    m.put("ttft_seconds", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e9);
-    return m;
+  /// `POST /admin/instances/NAME/drain` and `.../undrain`: at this router, until it is undone.
+  private Response action(Request r) {
+    Response no = access.actionRefusal(r.path(), Access.Asker.of(r));
+    if (no != null) {
+      return no;
+    }
+    if (!r.method().equals("POST")) {
+      return notAllowed(r.method(), r.path());
+    }
+    String type = r.headers().get("content-type");
+    if (type == null || !type.startsWith("application/json")) {
+      // a page of another origin cannot send this without being allowed to first
+      return error(
+          415, "unsupported_media_type", "content-type: " + type + " (expected: application/json)");
+    }
+    Matcher m = INSTANCE_ACTION.matcher(r.path());
+    if (!m.matches()) {
+      return error(
+          404, "not_found", r.path() + " (expected: /admin/instances/NAME/drain or .../undrain)");
+    }
+    String name = unescaped(m.group(1));
+    if (keeper.views().stream().noneMatch(v -> v.instance().name().equals(name))) {
+      return error(404, "not_found", "instance " + ModelNames.shown(name) + " is not known here");
+    }
+    boolean on = m.group(2).equals("drain");
+    LOG.info("instance {} is {} over HTTP", name, on ? "drained" : "no longer drained");
+    keeper.tell(new FleetKeeper.Report.Drain(name, on));
+    return Response.json(202, Map.of("instance", name, "drained", on));
   }
 
-  /// Each candidate with why it was passed over, worked out again from the facts of the decision.
-  private static List<Object> candidates(Decision d) {
-    List<Object> out = new ArrayList<>();
-    Roll roll = d.roll();
-    for (int k = 0; k < roll.size(); k++) {
-      out.add(Map.of("instance", roll.name(k), "why", why(d, roll, k)));
-    }
-    return out;
-  }
-
-  private static String why(Decision d, Roll roll, int k) {
-    String name = roll.name(k);
-    if (name.equals(d.instance())) {
-      return "chosen";
-    }
-    if (d.failed().contains(name)) {
-      return "an attempt on it failed";
-    }
-    long holds = roll.capacityTokens(k);
-    if (holds != Instance.UNKNOWN && d.needTokens() > holds) {
-      return "needs " + d.needTokens() + " tokens, holds " + holds;
-    }
-    if (d.pool() != null && d.pool() != Pool.ANY && roll.pool(k) != d.pool()) {
-      return "other pool";
-    }
-    return "not its turn, full or more in flight";
-  }
-
-  private static Response error(int status, String code, String message) {
+  static Response error(int status, String code, String message) {
     Map<String, Object> e = new HashMap<>();
     e.put("code", code);
     e.put("message", message);

@@ -19,6 +19,7 @@ record Plane(
     RetryBudgets retryBudgets,
     RouterMetrics metrics,
     Decisions decisions,
+    Flights flights,
     InstanceWatch instances,
     Learner learner,
     RequestIds ids,

@@ -44,6 +44,7 @@ final class Publisher {
   private final Addresses addresses;
   private final Seating seating;
   private final Seats seats;
+  private final Happenings happenings;
   private final long graceNanos;
   private final Map<Roster.Entry, Made> made = new HashMap<>();
 
@@ -55,11 +56,18 @@ final class Publisher {
   private volatile List<View> views = List.of();
 
   /// @param graceNanos how long a model may be without an instance before it counts as unknown
-  Publisher(Roster roster, Addresses addresses, Seating seating, Seats seats, long graceNanos) {
+  Publisher(
+      Roster roster,
+      Addresses addresses,
+      Seating seating,
+      Seats seats,
+      Happenings happenings,
+      long graceNanos) {
     this.roster = roster;
     this.addresses = addresses;
     this.seating = seating;
     this.seats = seats;
+    this.happenings = happenings;
     this.graceNanos = graceNanos;
   }
 
@@ -76,7 +84,7 @@ final class Publisher {
   /// @param waitsForRegistry whether there is a registry of which no table has come yet
   void publish(boolean changed, boolean waitsForRegistry, long now) {
     if (changed) {
-      made.keySet().removeIf(e -> !roster.has(e));
+      made.entrySet().removeIf(e -> !roster.has(e.getKey()) && left(e.getKey(), e.getValue()));
       List<Target> targets = new ArrayList<>();
       Servers servers = new Servers();
       List<Instance> instances = new ArrayList<>();
@@ -157,12 +165,22 @@ final class Publisher {
         && before.probeSeconds() == e.probeSeconds
         && before.suspect() == e.suspect()
         && before.doubted() == doubted
+        && before.drained() == e.drained
         && before.known().equals(e.known)
         && Objects.equals(before.modelsList(), e.modelsList())) {
       return before;
     }
     View now =
-        new View(i, e.errors, e.probeSeconds, e.suspect(), doubted, e.known, e.modelsList(), why);
+        new View(
+            i,
+            e.errors,
+            e.probeSeconds,
+            e.suspect(),
+            doubted,
+            e.drained,
+            e.known,
+            e.modelsList(),
+            why);
     if (i.state() == State.EJECTED && m.told.size() < MOST_TOLD && m.told.add(why)) {
       LOG.warn("instance {} is still out of service: {}", e.known.name(), why);
     }
@@ -170,11 +188,21 @@ final class Publisher {
     return now;
   }
 
+  /// Notes that an entry is no more, unless another has its name.
+  private boolean left(Roster.Entry e, Made m) {
+    if (m.seen && roster.entry(e.known.name()) == null) {
+      happenings.left(e.known.name(), m.state);
+    }
+    return true;
+  }
+
   private void say(Roster.Entry e, Made m) {
     State s = e.state();
     if (m.seen && s == m.state) {
       return;
     }
+    String why = s == State.ROUTABLE ? "" : e.why();
+    happenings.changed(e.known.name(), m.seen ? m.state : null, s, why);
     m.told.clear();
     m.told.add(e.why());
     switch (s) {

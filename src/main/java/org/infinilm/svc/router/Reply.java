@@ -39,6 +39,10 @@ final class Reply {
 
   /// Forgets an answer of which the client has nothing.
   void drop() {
+    Answer a = answer;
+    if (a != null) {
+      a.tap().close();
+    }
     follow(null);
     forgetRefusal();
   }

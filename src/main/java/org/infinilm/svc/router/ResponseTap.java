@@ -2,16 +2,21 @@ package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.util.ByteProcessor;
+import org.infinilm.svc.policy.Facts.Usage;
+import org.jspecify.annotations.Nullable;
 
-/// Watches an answer pass: bytes, SSE events, and the last 2 KiB, where `usage` stands. Event-loop
-/// confined.
+/// Watches an answer pass: bytes, SSE events, the times between its pieces, and the last 2 KiB,
+/// where `usage` stands. Event-loop confined; [#close] ends its use.
 final class ResponseTap implements ByteProcessor {
-  static final int TAIL_BYTES = 2048;
-  private static final int LEAST_BYTES = 64;
+  static final int TAIL_BYTES = Tape.TAIL_BYTES;
   private static final byte[] DONE = {'[', 'D', 'O', 'N', 'E', ']'};
   private static final byte[] DATA = {'d', 'a', 't', 'a', ':'};
 
-  private final byte[] tail;
+  private final Tape tape = Tape.take();
+  private final byte[] tail = tape.tail;
+  private boolean closed;
+  private boolean done;
+  private long lastNanos;
   private int tailAt;
   private long bytes;
   private int events;
@@ -20,12 +25,6 @@ final class ResponseTap implements ByteProcessor {
   private boolean emptyLine = true;
   private boolean afterCr;
   private boolean insideEvent;
-
-  /// @param length of the answer's body where it is known, else -1
-  ResponseTap(long length) {
-    int want = length < 0 ? TAIL_BYTES : Math.clamp(length, LEAST_BYTES, TAIL_BYTES);
-    tail = new byte[want <= LEAST_BYTES ? LEAST_BYTES : Integer.highestOneBit(want - 1) << 1];
-  }
 
   void slice(ByteBuf b, boolean sse) {
     int n = b.readableBytes();
@@ -61,6 +60,34 @@ final class ResponseTap implements ByteProcessor {
         lineEnds();
       }
       from = end + 1;
+    }
+  }
+
+  /// A piece of a stream came at this time.
+  void piece(long nanos) {
+    if (lastNanos != 0) {
+      tape.gap(nanos - lastNanos);
+    }
+    lastNanos = nanos;
+  }
+
+  /// The times between pieces, until it is closed.
+  Tape tape() {
+    return tape;
+  }
+
+  /// What its `usage` said, or null; until it is closed.
+  @Nullable Usage usage() {
+    byte[] scratch = Tape.scratch();
+    return UsageReader.read(scratch, tail(scratch));
+  }
+
+  /// Gives its memory back.
+  void close() {
+    if (!closed) {
+      done = endsWithDone();
+      closed = true;
+      tape.giveBack();
     }
   }
 
@@ -103,6 +130,9 @@ final class ResponseTap implements ByteProcessor {
   /// Whether the last event, complete or short of its empty line, is the `[DONE]` that ends an
   /// OpenAI stream.
   boolean endsWithDone() {
+    if (closed) {
+      return done;
+    }
     int end = 0;
     while (end < 4 && (at(end + 1) == '\n' || at(end + 1) == '\r')) {
       end++;
@@ -135,12 +165,17 @@ final class ResponseTap implements ByteProcessor {
 
   /// The last bytes of the answer, at most [#TAIL_BYTES].
   byte[] tail() {
+    byte[] out = new byte[(int) Math.min(bytes, tail.length)];
+    tail(out);
+    return out;
+  }
+
+  private int tail(byte[] out) {
     int n = (int) Math.min(bytes, tail.length);
-    byte[] out = new byte[n];
     int from = (tailAt - n) & (tail.length - 1);
     int run = Math.min(n, tail.length - from);
     System.arraycopy(tail, from, out, 0, run);
     System.arraycopy(tail, 0, out, run, n - run);
-    return out;
+    return n;
   }
 }

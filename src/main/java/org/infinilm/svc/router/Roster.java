@@ -63,6 +63,10 @@ final class Roster {
 
     private String circuitFailure = "";
     private String listFailure = "";
+
+    /// Whether it was taken out of service at this router.
+    boolean drained;
+
     private @Nullable Instance made;
     private @Nullable Known madeOf;
     private @Nullable List<Map<String, Object>> madeWith;
@@ -86,7 +90,7 @@ final class Roster {
     }
 
     State state() {
-      if (!known.running()) {
+      if (!known.running() || drained) {
         return State.DRAINING;
       }
       if (twinOf != null || !stands()) {
@@ -102,7 +106,7 @@ final class Roster {
     /// Whether it would be in service but for its circuit, whose verdict is about the server under
     /// every name that it has.
     boolean stands() {
-      return known.running() && !unread() && placed && up();
+      return known.running() && !drained && !unread() && placed && up();
     }
 
     private boolean up() {
@@ -122,6 +126,9 @@ final class Roster {
     String why() {
       if (!known.running()) {
         return "its own status is not running";
+      }
+      if (drained) {
+        return "it was drained at this router";
       }
       if (unread()) {
         String probe = failuresInARow > 0 ? probeFailure : "";
@@ -210,6 +217,9 @@ final class Roster {
   /// Slots of removed instances; they come back once nothing is in flight on them.
   private final BitSet retired = new BitSet();
 
+  /// Names that were taken out of service here, whether they are there or not.
+  private final Set<String> drained = new HashSet<>();
+
   Roster(int maxErrors, long graceNanos) {
     this.maxErrors = maxErrors;
     this.graceNanos = graceNanos;
@@ -237,6 +247,22 @@ final class Roster {
   /// Adds an entry that is there for good.
   void fixed(Known k) {
     put(k);
+  }
+
+  /// Takes an instance out of service, or back, until it is said otherwise, whatever its
+  /// incarnation.
+  boolean drain(String name, boolean on) {
+    Entry e = entries.get(name);
+    if (on && e != null) {
+      drained.add(name);
+    } else {
+      drained.remove(name);
+    }
+    if (e == null || e.drained == on) {
+      return false;
+    }
+    e.drained = on;
+    return true;
   }
 
   /// Removes an entry, whatever it is.
@@ -289,7 +315,9 @@ final class Roster {
       }
       int slot = usedSlots.nextClearBit(0);
       usedSlots.set(slot);
-      entries.put(k.name(), new Entry(k, slot));
+      Entry made = new Entry(k, slot);
+      made.drained = drained.contains(k.name());
+      entries.put(k.name(), made);
       return true;
     }
     if (e.known.fixed() && !k.fixed()) {

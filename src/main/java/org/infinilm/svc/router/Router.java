@@ -24,6 +24,7 @@ final class Router implements AutoCloseable {
   private final Client http;
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
+  private final EventFeed feed;
   private volatile boolean draining;
 
   /// Starts everything; the listener is open when this returns.
@@ -82,13 +83,19 @@ final class Router implements AutoCloseable {
             new RetryBudgets(),
             metrics,
             decisions,
+            new Flights(),
             new Watch(slots, seats, keeper, new Troubles(ticker), prober::listIsOutdated),
             learner,
             new RequestIds(random),
             Via.random(random),
             ticker);
+    feed =
+        new EventFeed(
+            new Live(
+                config, keeper, seats, metrics, decisions, plane.flights(), ticker, () -> draining),
+            ticker);
     OwnRoutes own =
-        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining);
+        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining, feed);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
@@ -111,6 +118,8 @@ final class Router implements AutoCloseable {
             new RouterFront(plane, own),
             ticker::now);
     metrics.follow(server);
+    metrics.follow(keeper.happenings());
+    metrics.follow(config);
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();
     learner.start();
@@ -133,6 +142,7 @@ final class Router implements AutoCloseable {
   /// Says so at `/readyz`, stops accepting, lets requests in flight end, within the drain limit.
   void drain() throws InterruptedException {
     draining = true;
+    feed.close();
     server.drain(config.clients().lameDuck(), config.clients().drainTimeout());
   }
 
@@ -140,6 +150,7 @@ final class Router implements AutoCloseable {
   public void close() {
     sync.ifPresent(RegistrySync::close);
     prober.close();
+    feed.close();
     server.close();
     keeper.close();
     learner.close();

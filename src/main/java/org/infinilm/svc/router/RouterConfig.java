@@ -8,7 +8,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -50,6 +52,7 @@ record RouterConfig(
     int decisions,
     @Nullable String sessionHeader,
     @Nullable String adminToken,
+    Set<String> uiHosts,
     Forwarding forwarding,
     Optional<Duration> sseComments,
     ModelNames names) {
@@ -123,7 +126,16 @@ record RouterConfig(
           null,
           "header whose value keeps requests together when there is no prompt_cache_key");
   static final Key<String> ADMIN_TOKEN =
-      Key.text("admin_token", null, "token for /decisions outside loopback");
+      Key.text(
+          "admin_token",
+          null,
+          "token for /decisions, /events and actions outside loopback; where it is set, for actions everywhere");
+
+  static final Key<String> UI_HOSTS =
+      Key.text(
+          "ui_hosts",
+          "",
+          "host names, NAME,..., under which this machine itself may open /ui, /events and /decisions without the token");
 
   static final Key<String> TRUSTED_PROXIES =
       Key.text(
@@ -184,6 +196,7 @@ record RouterConfig(
           DECISIONS,
           SESSION_HEADER,
           ADMIN_TOKEN,
+          UI_HOSTS,
           TRUSTED_PROXIES,
           SSE_COMMENTS,
           ALIASES,
@@ -225,6 +238,7 @@ record RouterConfig(
         c.get(DECISIONS).intValue(),
         fieldName(c, SESSION_HEADER),
         token(c, ADMIN_TOKEN),
+        uiHosts(c),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
         names(c, aliasFlags));
@@ -253,6 +267,13 @@ record RouterConfig(
     all.putAll(ModelNames.aliases(aliasFlags, "--alias"));
     int unknown = c.find(UNKNOWN_MODEL).map(Integer::parseInt).orElse(UNKNOWN_MODEL_STATUS);
     return new ModelNames(all, c.get(ALIAS_ANSWERS).equals("name"), unknown);
+  }
+
+  private static Set<String> uiHosts(Config c) throws ConfigException {
+    return Stream.of(c.get(UI_HOSTS).split(","))
+        .map(h -> h.strip().toLowerCase(Locale.ROOT))
+        .filter(h -> !h.isEmpty())
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   long thresholdOf(@Nullable String model) {

@@ -23,7 +23,11 @@ final class RouterFront implements Front {
   public void receive(Inbound request) {
     if (OwnRoutes.owns(request.head().path())) {
       String id = plane.ids().of(request.head().header("x-request-id"));
-      request.serve(r -> own.handle(r, id));
+      if (request.head().path().equals("/events") && request.head().method().equals("GET")) {
+        own.listen(request, id);
+      } else {
+        request.serve(r -> own.handle(r, id));
+      }
     } else {
       Reading.start(plane, request);
     }

@@ -1,30 +1,33 @@
 package org.infinilm.svc.router;
 
-import io.prometheus.metrics.core.datapoints.CounterDataPoint;
 import io.prometheus.metrics.core.datapoints.DistributionDataPoint;
 import io.prometheus.metrics.core.metrics.Counter;
-import io.prometheus.metrics.core.metrics.Histogram;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import java.util.stream.LongStream;
+import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Faults;
 import org.infinilm.svc.http.ProxyServer;
-import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// The router's metrics. A model that nobody offers is counted under an empty name; series of an
-/// instance that left are dropped after an hour. Thread-safe; data points are held, so that
-/// recording allocates one small key.
+/// instance or a model that left are dropped after an hour. Thread-safe; the [Series] of an
+/// instance are found by its slot, so that recording allocates nothing.
 final class RouterMetrics {
   private static final double[] SECONDS = {
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
@@ -32,10 +35,11 @@ final class RouterMetrics {
   private static final double[] BYTES = {
     256, 1024, 4096, 16384, 51200, 65536, 262144, 1048576, 4194304, 16777216, 67108864
   };
+  private static final double[] PER_TOKEN = {
+    0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5
+  };
+  private static final String[] WHERE = {"model", "pool", "instance"};
   private static final double[] DECISION = {1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2};
-
-  private record Labels(
-      String model, Pool pool, String instance, @Nullable Reason reason, Outcome outcome) {}
 
   private static final Duration KEPT = Duration.ofHours(1);
   private static final Duration SWEPT = Duration.ofMinutes(1);
@@ -43,15 +47,20 @@ final class RouterMetrics {
   private final Metrics metrics;
   private final Supplier<RoutingTable> table;
   private final Ticker ticker;
-  private final Map<String, Long> goneNanos = new HashMap<>();
+  private final Map<Series.Key, Long> goneNanos = new HashMap<>();
   private long sweptNanos;
-  private final Counter requests;
+  private final Series.Families families;
   private final Counter retries;
-  private final ConcurrentHashMap<Labels, CounterDataPoint> points = new ConcurrentHashMap<>();
-  private final DistributionDataPoint requestSeconds;
-  private final DistributionDataPoint ttftSeconds;
+  private final ConcurrentHashMap<Series.Key, Series> all = new ConcurrentHashMap<>();
+
+  /// Those of requests that came to no instance, by model.
+  private final ConcurrentHashMap<String, Series> nowhere = new ConcurrentHashMap<>();
+
+  /// Those of the others, by the slot of the instance; replaced as a whole when it grows or is
+  /// swept.
+  private volatile @Nullable Series[] bySlot = new Series[0];
+
   private final DistributionDataPoint requestBytes;
-  private final DistributionDataPoint queueSeconds;
   private final DistributionDataPoint decisionSeconds;
 
   RouterMetrics(Metrics metrics, Supplier<RoutingTable> table, Seats seats, Ticker ticker) {
@@ -59,24 +68,58 @@ final class RouterMetrics {
     this.table = table;
     this.ticker = ticker;
     this.sweptNanos = ticker.nanos();
-    requests =
-        metrics.counter(
-            "infini_router_requests_total",
-            "Requests by where they went, why, and how they ended.",
-            "model",
-            "pool",
-            "instance",
-            "reason",
-            "outcome");
+    families =
+        new Series.Families(
+            metrics.counter(
+                "infini_router_requests_total",
+                "Requests by where they went, why, and how they ended.",
+                "model",
+                "pool",
+                "instance",
+                "reason",
+                "outcome"),
+            metrics.histogram("infini_router_request_seconds", "Whole exchanges.", SECONDS, WHERE),
+            metrics.histogram(
+                "infini_router_ttft_seconds",
+                "Time to the first byte of an answer's body, from the complete request on.",
+                SECONDS,
+                WHERE),
+            metrics.histogram(
+                "infini_router_tpot_seconds",
+                "Time for each token of a streamed answer after its first; for each event where the answer does not tell its tokens.",
+                PER_TOKEN,
+                WHERE),
+            metrics.histogram(
+                "infini_router_queue_seconds",
+                "Waiting for a place at an instance, of requests that had to wait.",
+                SECONDS,
+                WHERE),
+            metrics.counter(
+                "infini_router_tokens_total",
+                "Tokens by kind, as the usage of answers tells them; cached ones are prompt tokens too.",
+                "model",
+                "pool",
+                "instance",
+                "kind"),
+            metrics.counter(
+                "infini_router_spills_total",
+                "Requests that another pool than the size rule's took, for load.",
+                WHERE),
+            metrics.counter(
+                "infini_router_misroutes_total",
+                "Requests whose prompt the instance could not hold although the estimate said so.",
+                WHERE));
+    metrics.histogram(
+        "infini_router_itl_seconds",
+        "Time between two pieces of a streamed answer.",
+        LongStream.of(Tape.GAP_NANOS).mapToDouble(n -> n / 1e9).toArray(),
+        () -> all.values().stream().map(Series::kept).filter(Objects::nonNull).toList(),
+        WHERE);
     retries =
         metrics.counter("infini_router_retries_total", "Further attempts, by cause.", "cause");
-    requestSeconds = plain("infini_router_request_seconds", "Whole exchanges.", SECONDS);
-    ttftSeconds =
-        plain("infini_router_ttft_seconds", "Time to the first byte of an answer's body.", SECONDS);
-    requestBytes = plain("infini_router_request_bytes", "Request bodies.", BYTES);
-    queueSeconds =
-        plain("infini_router_queue_seconds", "Waiting for a place at an instance.", SECONDS);
-    decisionSeconds = plain("infini_router_decision_seconds", "Choosing an instance.", DECISION);
+    requestBytes = metrics.histogram("infini_router_request_bytes", "Request bodies.", BYTES);
+    decisionSeconds =
+        metrics.histogram("infini_router_decision_seconds", "Choosing an instance.", DECISION);
     metrics.gauge(
         "infini_router_inflight",
         "Requests in flight at an instance.",
@@ -118,9 +161,35 @@ final class RouterMetrics {
         "state");
   }
 
-  private DistributionDataPoint plain(String name, String help, double[] bounds) {
-    Histogram h = metrics.histogram(name, help, bounds);
-    return h;
+  /// Shows how often instances came into each state.
+  void follow(Happenings happenings) {
+    metrics.counter(
+        "infini_router_instance_state_changes_total",
+        "How often an instance came into a state: its circuit, its probes, its own word.",
+        c ->
+            happenings.counts((name, n) -> {
+              for (Instance.State s : Instance.State.values()) {
+                c.call((double) n.getOrDefault(s, 0L), name, Happenings.word(s));
+              }
+            }),
+        "instance",
+        "state");
+  }
+
+  /// Shows the size rule's threshold of each model on offer.
+  void follow(RouterConfig config) {
+    boolean bytes = config.metric() != SizeMetric.TOKENS;
+    metrics.gauge(
+        bytes ? "infini_router_threshold_bytes" : "infini_router_threshold_tokens",
+        "The largest size that is small, as it is in force.",
+        c -> {
+          for (String model : table.get().fleet().models()) {
+            String source = config.thresholds().containsKey(model) ? "model" : "configured";
+            c.call((double) config.thresholdOf(model), model, source);
+          }
+        },
+        "model",
+        "source");
   }
 
   /// Shows what the listener counts.
@@ -147,61 +216,66 @@ final class RouterMetrics {
         c -> c.call((double) server.stalledClients()));
   }
 
-  void settled(
-      String model,
-      @Nullable Pool pool,
-      @Nullable Instance instance,
-      @Nullable Reason reason,
-      Outcome outcome,
-      long bytes,
-      long ttftNanos,
-      long totalNanos) {
-    Labels l =
-        new Labels(
-            model,
-            pool == null ? Pool.ANY : pool,
-            instance == null ? "" : instance.name(),
-            reason,
-            outcome);
-    count(l);
-    requestBytes.observe((double) bytes);
-    requestSeconds.observe(totalNanos / 1e9);
-    if (ttftNanos > 0) {
-      ttftSeconds.observe(ttftNanos / 1e9);
-    }
+  /// A request ended.
+  ///
+  /// @param i the instance that it came to, or null
+  /// @param tape what passed of its answer, or null
+  void settled(Decision d, @Nullable Instance i, @Nullable Tape tape) {
+    Pool pool = d.pool();
+    Series s = i == null ? nowhere(d.model()) : of(i, d.model(), pool == null ? Pool.ANY : pool);
+    s.settled(d, tape);
+    requestBytes.observe((double) d.requestBytes());
   }
 
   /// Counts a request that was answered before it became an exchange.
   void refused(Outcome outcome) {
-    count(new Labels("", Pool.ANY, "", null, outcome));
+    nowhere("").count(null, outcome);
   }
 
-  private void count(Labels l) {
-    CounterDataPoint p = points.get(l);
-    if (p == null) {
-      sweep();
-      p = points.computeIfAbsent(l, this::point);
+  /// An instance said that a prompt is too long for it.
+  void misrouted(Instance i, @Nullable String model, Pool pool) {
+    of(i, model == null ? "" : model, pool).misrouted();
+  }
+
+  private Series nowhere(String model) {
+    Series s = nowhere.get(model);
+    return s == null ? made(new Series.Key(model, Pool.ANY, "")) : s;
+  }
+
+  private Series of(Instance i, String model, Pool pool) {
+    @Nullable Series[] known = bySlot;
+    Series s = i.slot() < known.length ? known[i.slot()] : null;
+    while (s != null && !s.is(model, pool, i.name())) {
+      s = s.next;
     }
-    p.inc();
+    return s == null ? made(i.slot(), new Series.Key(model, pool, i.name())) : s;
   }
 
-  private CounterDataPoint point(Labels l) {
-    return requests.labelValues(values(l));
+  private synchronized Series made(Series.Key key) {
+    sweep();
+    Series s = all.computeIfAbsent(key, k -> new Series(k, families));
+    nowhere.put(key.model(), s);
+    return s;
   }
 
-  private static String[] values(Labels l) {
-    return new String[] {
-      l.model(),
-      l.pool().label(),
-      l.instance(),
-      l.reason() == null ? "" : l.reason().label(),
-      l.outcome().label()
-    };
-  }
-
-  /// A request had to wait for a place.
-  void waited(long nanos) {
-    queueSeconds.observe(nanos / 1e9);
+  private synchronized Series made(int slot, Series.Key key) {
+    sweep();
+    Series s = all.computeIfAbsent(key, k -> new Series(k, families));
+    @Nullable Series[] now = Arrays.copyOf(bySlot, Math.max(bySlot.length, slot + 1));
+    Series first = now[slot];
+    if (first != null && !first.key().instance().equals(key.instance())) {
+      // the slot is another instance's now
+      first = null;
+    }
+    for (Series known = first; known != null; known = known.next) {
+      if (known.key().equals(key)) {
+        return known;
+      }
+    }
+    s.next = first;
+    now[slot] = s;
+    bySlot = now;
+    return s;
   }
 
   void decided(long nanos) {
@@ -212,34 +286,41 @@ final class RouterMetrics {
     retries.labelValues(cause).inc();
   }
 
-  /// Drops the series of instances that have been away for an hour. Called when series are made or
-  /// read, so that they cannot pile up.
+  /// Drops the series of instances and models that have been away for an hour. Called when series
+  /// are made or read, so that they cannot pile up.
   private synchronized void sweep() {
     long now = ticker.nanos();
     if (now - sweptNanos < SWEPT.toNanos()) {
       return;
     }
     sweptNanos = now;
+    Fleet fleet = table.get().fleet();
     Set<String> here = new HashSet<>();
-    here.add("");
-    table.get().fleet().instances().forEach(i -> here.add(i.name()));
-    Set<String> counted = new HashSet<>();
-    points.keySet().forEach(l -> counted.add(l.instance()));
-    counted.removeAll(here);
-    goneNanos.keySet().retainAll(counted);
-    counted.forEach(name -> goneNanos.putIfAbsent(name, now));
-    for (Labels l : List.copyOf(points.keySet())) {
-      Long since = goneNanos.get(l.instance());
-      if (since != null && now - since >= KEPT.toNanos()) {
-        points.remove(l);
-        requests.remove(values(l));
+    fleet.instances().forEach(i -> here.add(i.name()));
+    boolean dropped = false;
+    for (Series s : List.copyOf(all.values())) {
+      Series.Key k = s.key();
+      boolean present =
+          (k.instance().isEmpty() || here.contains(k.instance()))
+              && (k.model().isEmpty() || fleet.forModel(k.model()) != null);
+      if (present) {
+        goneNanos.remove(k);
+      } else if (now - goneNanos.computeIfAbsent(k, x -> now) >= KEPT.toNanos()) {
+        goneNanos.remove(k);
+        all.remove(k);
+        s.drop();
+        dropped = true;
       }
+    }
+    if (dropped) {
+      bySlot = new Series[0];
+      nowhere.values().removeIf(s -> !all.containsKey(s.key()));
     }
   }
 
-  /// How many series of requests there are.
-  int series() {
-    return points.size();
+  /// Every series.
+  Collection<Series> series() {
+    return all.values();
   }
 
   byte[] scrape() {

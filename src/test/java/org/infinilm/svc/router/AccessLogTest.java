@@ -42,7 +42,9 @@ class AccessLogTest {
             ttftNanos,
             1_234_567_890L,
             0,
-            9_876_543_210L));
+            9_876_543_210L,
+            null,
+            0));
   }
 
   private List<String> lines() {

@@ -60,6 +60,8 @@ class DecisionsTest {
         0,
         0,
         0,
+        0,
+        null,
         0);
   }
 

@@ -30,6 +30,21 @@ class OwnRoutesTest {
         }
       };
 
+  private static final class Silent implements EventFeed.Source {
+    @Override
+    public Map<String, Object> snapshot() {
+      return Map.of();
+    }
+
+    @Override
+    public Map<String, Object> tick() {
+      return Map.of();
+    }
+
+    @Override
+    public void rest() {}
+  }
+
   private static Response decisions(String token, String peer, @Nullable String field)
       throws Exception {
     Map<String, String> flags = token.isEmpty() ? Map.of() : Map.of("admin_token", token);
@@ -52,7 +67,8 @@ class OwnRoutesTest {
               new RouterMetrics(new Metrics(), keeper::table, seats, Ticker.SYSTEM),
               new Decisions(16),
               Ticker.SYSTEM,
-              () -> false);
+              () -> false,
+              new EventFeed(new Silent(), Ticker.SYSTEM));
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");

@@ -78,6 +78,7 @@ class QuestionsTest {
         null,
         null,
         null,
+        null,
         learner,
         null,
         null,

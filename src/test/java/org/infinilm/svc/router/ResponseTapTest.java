@@ -23,7 +23,7 @@ class ResponseTapTest {
         b.append(random.nextInt(8) == 0 ? "" : ends[random.nextInt(ends.length)]);
       }
       byte[] text = b.toString().getBytes(UTF_8);
-      ResponseTap tap = new ResponseTap(0);
+      ResponseTap tap = new ResponseTap();
       for (int at = 0; at < text.length; ) {
         int n = Math.min(random.nextInt(1, 60), text.length - at);
         tap.slice(Unpooled.wrappedBuffer(text, at, n), true);

@@ -41,6 +41,7 @@ class RouterConfigTest {
       decisions | 99 | decisions=99
       session_header | x-s | sessionHeader=x-s
       admin_token | t0ken | adminToken=t0ken
+      ui_hosts | A.b | uiHosts=[a.b]
       sse_comments | 15 | sseComments=Optional[PT15S]
       aliases | a=b | aliases={a=b}
       alias_answers | name | answersByAlias=true

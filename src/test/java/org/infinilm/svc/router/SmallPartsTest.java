@@ -73,7 +73,7 @@ class SmallPartsTest {
 
   @Test
   void theTapKeepsTheEndAndCountsEvents() {
-    ResponseTap tap = new ResponseTap(-1);
+    ResponseTap tap = new ResponseTap();
     assertThat(tap.betweenEvents()).isTrue();
     tap.slice(Unpooled.copiedBuffer("data: a\n", UTF_8), true);
     assertThat(tap.betweenEvents()).isFalse();
@@ -91,7 +91,7 @@ class SmallPartsTest {
     String all =
         "data: a" + end + end + ": c" + end + end + "event: x" + end + "data: b" + end + end;
     for (int cut = 0; cut <= all.length(); cut++) {
-      ResponseTap tap = new ResponseTap(-1);
+      ResponseTap tap = new ResponseTap();
       tap.slice(Unpooled.copiedBuffer(all.substring(0, cut), UTF_8), true);
       tap.slice(Unpooled.copiedBuffer(all.substring(cut), UTF_8), true);
       assertThat(tap.events()).as("cut at " + cut).isEqualTo(3);
@@ -105,7 +105,7 @@ class SmallPartsTest {
   void theTapsTailIsTheLastTwoKibibytesHoweverTheyCome() {
     SplittableRandom random = new SplittableRandom(9);
     for (int round = 0; round < 100; round++) {
-      ResponseTap tap = new ResponseTap(-1);
+      ResponseTap tap = new ResponseTap();
       StringBuilder all = new StringBuilder();
       for (int k = random.nextInt(1, 12); k > 0; k--) {
         String piece = Integer.toString(random.nextInt(10)).repeat(random.nextInt(1, 5000));
@@ -141,7 +141,7 @@ class SmallPartsTest {
   void theTapKnowsTheEndOfAStreamHoweverItComes(String stream, boolean done) {
     String all = stream.replace('~', '\n').replace('^', '\r');
     for (int cut = 0; cut <= all.length(); cut++) {
-      ResponseTap tap = new ResponseTap(-1);
+      ResponseTap tap = new ResponseTap();
       for (String piece : List.of(all.substring(0, cut), all.substring(cut))) {
         tap.slice(Unpooled.copiedBuffer(piece, UTF_8), true);
       }
@@ -230,6 +230,8 @@ class SmallPartsTest {
         0,
         0,
         0,
+        0,
+        null,
         0);
   }
 

@@ -1,0 +1,165 @@
+package org.infinilm.svc.router;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Locale;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.RequestHead;
+import org.infinilm.svc.http.Response;
+import org.jspecify.annotations.Nullable;
+
+/// Who may see what the router knows of requests, and who may act. Stateless.
+/*
+ * With the admin token: everybody. Without it: who is on this machine and came directly, under a name that is
+ * this machine's. The last is against pages elsewhere that have their own host name resolved to 127.0.0.1 (DNS
+ * rebinding) and then count as the same origin to the browser; those that do not are told apart by Origin
+ * and Sec-Fetch-Site, whatever CORS allows. No cookie opens anything, so that no page can act in somebody's name.
+ */
+final class Access {
+  private static final String BEARER = "Bearer ";
+  private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|\\[[0-9A-Fa-f:.]+]");
+
+  private final @Nullable String token;
+  private final Set<String> hosts;
+
+  /// Who asks.
+  ///
+  /// @param forwarded whether a proxy stands between
+  record Asker(
+      String peer,
+      @Nullable String authorization,
+      @Nullable String host,
+      @Nullable String origin,
+      @Nullable String site,
+      boolean forwarded) {
+    static Asker of(Request r) {
+      return new Asker(
+          r.peer(),
+          r.headers().get("authorization"),
+          r.headers().get("host"),
+          r.headers().get("origin"),
+          r.headers().get("sec-fetch-site"),
+          r.headers().get("x-forwarded-for") != null || r.headers().get("forwarded") != null);
+    }
+
+    static Asker of(RequestHead h, String peer) {
+      return new Asker(
+          peer,
+          h.header("authorization"),
+          h.header("host"),
+          h.header("origin"),
+          h.header("sec-fetch-site"),
+          h.header("x-forwarded-for") != null || h.header("forwarded") != null);
+    }
+  }
+
+  /// @param token the admin token, or null when there is none
+  /// @param hosts names that are this machine's, beside its addresses and localhost
+  Access(@Nullable String token, Set<String> hosts) {
+    this.token = token;
+    this.hosts = hosts;
+  }
+
+  /// Whether the admin token is what opens actions here.
+  boolean wantsToken() {
+    return token != null;
+  }
+
+  /// Null when `a` may see `what`, else the answer.
+  @Nullable Response refusal(String what, Asker a) {
+    if (hasToken(a)) {
+      return null;
+    }
+    if (!isHere(a)) {
+      return noToken(what + " outside loopback");
+    }
+    String host = strangeHost(a);
+    if (host != null) {
+      return error(403, "host_not_allowed", what + " " + host);
+    }
+    return foreign(a)
+        ? error(
+            403,
+            "cross_origin",
+            what + " from a page of another origin (expected: the router's own page, or the token)")
+        : null;
+  }
+
+  /// Null when `a` may do `what`, else the answer: where there is a token, it is needed everywhere.
+  @Nullable Response actionRefusal(String what, Asker a) {
+    return token != null && !hasToken(a) ? noToken(what) : refusal(what, a);
+  }
+
+  private Response noToken(String what) {
+    Response no =
+        error(
+            token == null ? 403 : 401,
+            "forbidden",
+            what + " (expected: the admin token as Authorization: Bearer)");
+    return token == null ? no : no.with("www-authenticate", BEARER.strip());
+  }
+
+  private boolean hasToken(Asker a) {
+    return token != null
+        && a.authorization() != null
+        && MessageDigest.isEqual(
+            bearer(a.authorization()).getBytes(StandardCharsets.UTF_8),
+            token.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /// Whether somebody on this machine asks, and nobody through it.
+  static boolean isHere(Asker a) {
+    try {
+      return !a.forwarded() && InetAddress.getByName(a.peer()).isLoopbackAddress();
+    } catch (UnknownHostException notAnAddress) {
+      return false;
+    }
+  }
+
+  /// What is wrong with the name under which somebody on this machine asks, or null.
+  @Nullable String strangeHost(Asker a) {
+    String host = a.host() == null ? "" : name(a.host());
+    if (host.isEmpty()
+        || host.equals("localhost")
+        || host.endsWith(".localhost")
+        || ADDRESS.matcher(host).matches()
+        || hosts.contains(host)) {
+      return null;
+    }
+    return "under the host name '"
+        + ModelNames.shown(host)
+        + "' (expected: an address, localhost, a name that ui_hosts lists, or the admin token)";
+  }
+
+  private static boolean foreign(Asker a) {
+    String origin = a.origin();
+    return "cross-site".equals(a.site())
+        || "same-site".equals(a.site())
+        || (origin != null
+            && !origin
+                .substring(origin.indexOf("//") < 0 ? 0 : origin.indexOf("//") + 2)
+                .equalsIgnoreCase(a.host()));
+  }
+
+  /// A Host field's name, without its port.
+  private static String name(String field) {
+    int end = field.startsWith("[") ? field.indexOf(']') + 1 : field.indexOf(':');
+    return (end <= 0 ? field : field.substring(0, end)).toLowerCase(Locale.ROOT);
+  }
+
+  /// The token of an Authorization field whose scheme is Bearer, in any case (RFC 9110 section
+  /// 11.1).
+  private static String bearer(String field) {
+    return field.regionMatches(true, 0, BEARER, 0, BEARER.length())
+        ? field.substring(BEARER.length()).strip()
+        : "";
+  }
+
+  private static Response error(int status, String code, String message) {
+    return OwnRoutes.error(status, code, message);
+  }
+}

@@ -1,0 +1,417 @@
+package org.infinilm.svc.top;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+import org.infinilm.svc.top.Look.Panel;
+import org.jspecify.annotations.Nullable;
+
+/// Draws a board as lines of a width. Pure.
+///
+/// @param ascii whether only ASCII may be drawn
+/// @param zone of the times
+record Screen(String address, boolean ascii, ZoneId zone) {
+  private static final String BLOCKS = "▁▂▃▄▅▆▇█";
+  private static final String DOTS = "_.-:=+*#";
+  private static final int LEAST_WIDTH = 40;
+
+  /// How a part of a line looks, where there are colours.
+  enum Style {
+    PLAIN,
+    BOLD,
+    DIM,
+    PAGED,
+    STATIC,
+    GOOD,
+    WARNING,
+    BAD,
+    MARKED
+  }
+
+  record Part(String text, Style style) {}
+
+  /// A line; its text is never wider than the screen.
+  record Line(List<Part> parts) {
+    static Line of(Object... textsAndStyles) {
+      List<Part> out = new ArrayList<>();
+      for (int k = 0; k < textsAndStyles.length; k += 2) {
+        out.add(new Part((String) textsAndStyles[k], (Style) textsAndStyles[k + 1]));
+      }
+      return new Line(out);
+    }
+
+    String text() {
+      StringBuilder b = new StringBuilder();
+      parts.forEach(p -> b.append(p.text()));
+      return b.toString();
+    }
+
+    private Line within(int width) {
+      List<Part> out = new ArrayList<>();
+      int left = width;
+      for (Part p : parts) {
+        String t = p.text().length() > left ? p.text().substring(0, left) : p.text();
+        out.add(new Part(t, p.style()));
+        left -= t.length();
+      }
+      return new Line(out);
+    }
+  }
+
+  /// @param height lines; 0 for as many as there is to say
+  /// @param stale how old the data is in words, or empty
+  List<Line> draw(Board b, Look look, int width, int height, String stale) {
+    int w = Math.max(LEAST_WIDTH, width);
+    List<Line> out = new ArrayList<>();
+    header(b, look, w, stale, out);
+    for (JsonNode p : b.last().path("pools")) {
+      out.add(pool(b, p, w));
+    }
+    out.add(Line.of("", Style.PLAIN));
+    if (look.help()) {
+      help(out);
+    } else {
+      int left = height == 0 ? Integer.MAX_VALUE : height - out.size() - 1;
+      table(b, look, w, left, out);
+    }
+    Line foot = foot(look);
+    if (height > 0) {
+      while (out.size() < height - 1) {
+        out.add(Line.of("", Style.PLAIN));
+      }
+      out = new ArrayList<>(out.subList(0, Math.max(0, height - 1)));
+      out.add(foot);
+    }
+    return out.stream().map(l -> l.within(w)).toList();
+  }
+
+  private void header(Board b, Look look, int w, String stale, List<Line> out) {
+    JsonNode s = b.last().path("summary");
+    String right =
+        look.paused()
+            ? "paused"
+            : stale.isEmpty() ? Words.clock(b.last().path("epoch_ms").asLong(), zone) : stale;
+    String left = "InfiniLM router  " + address;
+    Style style = stale.isEmpty() ? Style.DIM : Style.BAD;
+    out.add(
+        Line.of(
+            pad(left, w - right.length() - 1),
+            Style.BOLD,
+            " " + right,
+            look.paused() ? Style.WARNING : style));
+    boolean none = s.path("instances").asInt() == 0;
+    String status = none ? "down" : s.path("status").asText();
+    String words =
+        none
+            ? "No instance is known"
+            : switch (status) {
+                  case "serving" -> "Serving";
+                  case "degraded" -> "Serving, with instances out";
+                  case "down" -> "Not serving";
+                  case "ending" -> "The router is ending";
+                  default -> Words.printable(status);
+                }
+                + ": "
+                + s.path("routable").asInt()
+                + " of "
+                + s.path("instances").asInt()
+                + " in service";
+    out.add(
+        Line.of(
+            words,
+            status.equals("serving")
+                ? Style.GOOD
+                : status.equals("down") ? Style.BAD : Style.WARNING,
+            ", "
+                + Words.rate(s.path("requests_per_second"))
+                + " req/s, "
+                + Words.count(s.path("in_flight"))
+                + " in flight, "
+                + Words.count(s.path("queued"))
+                + " waiting, "
+                + Words.count(s.path("errors_last_minute"))
+                + " err/min",
+            Style.PLAIN));
+  }
+
+  private Line pool(Board b, JsonNode p, int w) {
+    String name = p.path("pool").asText();
+    Style colour = colour(name);
+    int wide = Math.clamp(w - 70, 8, Board.HISTORY);
+    String places = p.path("seats").isNumber() ? "/" + p.path("seats").asLong() : "";
+    return Line.of(
+        pad(name.equals("any") ? "other" : Words.printable(name), 7),
+        colour,
+        spark(b.rates(name), wide),
+        colour,
+        right(Words.rate(p.path("requests_per_second")) + "/s", 8)
+            + "  ttft "
+            + right(Words.seconds(p.path("ttft_p50")), 6)
+            + " p95 "
+            + right(Words.seconds(p.path("ttft_p95")), 6)
+            + " tpot "
+            + right(Words.seconds(p.path("tpot_p50")), 6)
+            + right(Words.rate(p.path("tokens_per_second").path("completion")), 6)
+            + " tok/s  "
+            + p.path("in_flight").asLong()
+            + places
+            + " in flight",
+        Style.PLAIN);
+  }
+
+  /// The last values as bars, the newest at the right.
+  String spark(List<Double> values, int width) {
+    String bars = ascii ? DOTS : BLOCKS;
+    List<Double> shown = values.subList(Math.max(0, values.size() - width), values.size());
+    double most = shown.stream().mapToDouble(v -> v).max().orElse(0);
+    StringBuilder b = new StringBuilder(" ".repeat(width - shown.size()));
+    for (double v : shown) {
+      int k = most <= 0 ? 0 : (int) Math.round(v / most * (bars.length() - 1));
+      b.append(bars.charAt(Math.clamp(k, 0, bars.length() - 1)));
+    }
+    return b.toString();
+  }
+
+  private static Style colour(String pool) {
+    return pool.equals("paged") ? Style.PAGED : pool.equals("static") ? Style.STATIC : Style.PLAIN;
+  }
+
+  /// The instances that the filter leaves, sorted.
+  static List<JsonNode> rows(Board b, Look look) {
+    String filter = look.filter().toLowerCase(Locale.ROOT);
+    Comparator<JsonNode> by =
+        switch (look.sort()) {
+          case NAME -> Comparator.comparing(i -> i.path("name").asText());
+          case IN_FLIGHT -> most("in_flight");
+          case P95 -> most("ttft_p95");
+          case ERRORS -> most("errors_last_minute");
+          case REQUESTS -> most("requests_total");
+        };
+    Comparator<JsonNode> then =
+        (look.reversed() ? by.reversed() : by).thenComparing(i -> i.path("name").asText());
+    return b.instances().stream()
+        .filter(i -> Stream.of(filter.split("\\s+")).allMatch(word -> hay(i).contains(word)))
+        .sorted(then)
+        .toList();
+  }
+
+  private static String hay(JsonNode i) {
+    return (i.path("name").asText()
+            + " "
+            + i.path("pool").asText()
+            + " "
+            + Words.state(i.path("state"))
+            + " "
+            + i.path("models"))
+        .toLowerCase(Locale.ROOT);
+  }
+
+  private static Comparator<JsonNode> most(String field) {
+    return Comparator.comparingDouble((JsonNode i) -> i.path(field).asDouble(-1)).reversed();
+  }
+
+  /// The instance that is marked.
+  static Look.@Nullable Target target(Board b, Look look) {
+    List<JsonNode> rows = rows(b, look);
+    if (rows.isEmpty()) {
+      return null;
+    }
+    JsonNode i = rows.get(Math.clamp(look.marked(), 0, rows.size() - 1));
+    return new Look.Target(i.path("name").asText(), i.path("drained_here").asBoolean());
+  }
+
+  private void table(Board b, Look look, int w, int left, List<Line> out) {
+    List<JsonNode> rows = rows(b, look);
+    int name = Math.max(12, w - 56);
+    String sorted = ascii ? "*" : "↓";
+    out.add(
+        Line.of(
+            pad("  INSTANCE" + (look.sort() == Look.Sort.NAME ? sorted : ""), name)
+                + " "
+                + pad("POOL", 7)
+                + pad("STATE", 11)
+                + head("FLIGHT", 8, look.sort() == Look.Sort.IN_FLIGHT)
+                + head("P95", 9, look.sort() == Look.Sort.P95)
+                + head("ERR", 6, look.sort() == Look.Sort.ERRORS)
+                + head("REQUESTS", 12, look.sort() == Look.Sort.REQUESTS),
+            Style.DIM));
+    int room =
+        left == Integer.MAX_VALUE
+            ? rows.size()
+            : Math.clamp(rows.size(), 1, Math.max(1, (left - 1) / 2));
+    int marked = Math.clamp(look.marked(), 0, Math.max(0, rows.size() - 1));
+    int from = Math.clamp(marked - room + 1, 0, Math.max(0, rows.size() - room));
+    for (int k = from; k < Math.min(rows.size(), from + room); k++) {
+      out.add(row(rows.get(k), name, left != Integer.MAX_VALUE && k == marked));
+    }
+    if (rows.isEmpty()) {
+      out.add(
+          Line.of(
+              look.filter().isEmpty() ? "  none is known" : "  none fits " + look.filter(),
+              Style.DIM));
+    } else if (rows.size() > room) {
+      out.add(Line.of("  " + (rows.size() - room) + " more", Style.DIM));
+    }
+    out.add(Line.of("", Style.PLAIN));
+    panel(b, look.panel(), w, out);
+  }
+
+  private static String head(String word, int width, boolean sorted) {
+    return right(sorted ? word + "*" : word, width);
+  }
+
+  private Line row(JsonNode i, int name, boolean marked) {
+    String state = Words.state(i.path("state"));
+    String places = i.path("seats").isNumber() ? "/" + i.path("seats").asLong() : "";
+    long errors = i.path("errors_last_minute").asLong();
+    boolean any = i.path("requests_last_minute").asLong() > 0;
+    String pool = i.path("pool").asText();
+    return Line.of(
+        (marked ? "> " : "  ") + pad(Words.text(i.path("name")), name - 2) + " ",
+        marked ? Style.MARKED : Style.PLAIN,
+        pad(pool.equals("any") ? "-" : Words.printable(pool), 7),
+        colour(pool),
+        pad(state, 11),
+        state.equals("in service") ? Style.GOOD : state.equals("out") ? Style.BAD : Style.WARNING,
+        right(i.path("in_flight").asLong() + places, 8)
+            + right(Words.seconds(i.path("ttft_p95")), 9),
+        Style.PLAIN,
+        right(any ? Long.toString(errors) : "-", 6),
+        errors > 0 ? Style.BAD : Style.PLAIN,
+        right(Words.count(i.path("requests_total")), 12),
+        Style.PLAIN);
+  }
+
+  private void panel(Board b, Panel panel, int w, List<Line> out) {
+    switch (panel) {
+      case DECISIONS -> {
+        out.add(Line.of("  LAST DECISIONS", Style.DIM));
+        b.decisions().forEach(d -> out.add(decision(d, w)));
+      }
+      case REQUESTS -> {
+        JsonNode f = b.last().path("flights");
+        out.add(
+            Line.of(
+                "  IN FLIGHT: "
+                    + f.path("queued").asInt()
+                    + " wait for a place, "
+                    + f.path("prefill").asInt()
+                    + " for the first token, "
+                    + f.path("decode").asInt()
+                    + " get their answer",
+                Style.DIM));
+        f.path("oldest").forEach(r -> out.add(flight(r, w)));
+      }
+      case ERRORS -> {
+        out.add(Line.of("  WHAT DID NOT END WELL", Style.DIM));
+        b.errors().forEach(e -> out.add(error(e, w)));
+      }
+      case EVENTS -> {
+        out.add(Line.of("  EVENTS", Style.DIM));
+        b.events().forEach(e -> out.add(event(e)));
+      }
+    }
+  }
+
+  private Line decision(JsonNode d, int w) {
+    boolean ok = d.path("outcome").asText().equals("ok");
+    long millis = java.time.Instant.parse(d.path("time").asText()).toEpochMilli();
+    return Line.of(
+        "  " + Words.clock(millis, zone) + right(Words.size(d.path("size")), 9) + "  ",
+        Style.PLAIN,
+        pad(Words.text(d.path("instance")), Math.max(10, w - 64)) + " ",
+        colour(d.path("pool").asText()),
+        pad(Words.text(d.path("reason")), 10)
+            + right(Words.seconds(d.path("ttft_seconds")), 9)
+            + right(Words.seconds(d.path("total_seconds")), 9)
+            + "  ",
+        Style.PLAIN,
+        ok ? "ok" : Words.text(d.path("outcome")) + " " + d.path("status").asInt(),
+        ok ? Style.GOOD : Style.BAD);
+  }
+
+  private static Line flight(JsonNode r, int w) {
+    return Line.of(
+        "  "
+            + right(Words.seconds(r.path("age_seconds")), 8)
+            + "  "
+            + pad(Words.text(r.path("stage")), 8)
+            + right(Words.size(r.path("size")), 9)
+            + "  ",
+        Style.PLAIN,
+        pad(Words.text(r.path("instance")), Math.max(10, w - 64)) + " ",
+        colour(r.path("pool").asText()),
+        pad(Words.text(r.path("reason")), 10) + Words.text(r.path("model")),
+        Style.PLAIN);
+  }
+
+  private Line error(JsonNode e, int w) {
+    return Line.of(
+        "  "
+            + right(e.path("count").asText(), 6)
+            + "  "
+            + pad(Words.text(e.path("outcome")), 15)
+            + right(e.path("status").asText(), 4)
+            + "  "
+            + pad(Words.text(e.path("instance")), Math.max(10, w - 64))
+            + " last "
+            + Words.clock(e.path("last_ms").asLong(), zone),
+        Style.PLAIN);
+  }
+
+  private Line event(JsonNode e) {
+    String why = e.path("why").isTextual() ? ": " + Words.text(e.path("why")) : "";
+    return Line.of(
+        "  " + Words.clock(e.path("epoch_ms").asLong(), zone) + "  ",
+        Style.DIM,
+        Words.text(e.path("instance")) + " " + Words.state(e.path("state")) + why,
+        Style.PLAIN);
+  }
+
+  private static void help(List<Line> out) {
+    for (String s :
+        List.of(
+            "  s / S        sort by the next column / the other way round",
+            "  /            filter by name, pool, state or model; Esc forgets it",
+            "  up down j k  mark an instance; page up, page down",
+            "  D            drain the marked instance at this router, or put it back (asks)",
+            "  d r e v      below: last decisions, requests in flight, errors, events",
+            "  p            pause",
+            "  q            end",
+            "",
+            "  Percentiles are of the last minute. A dash means: not known.")) {
+      out.add(Line.of(s, Style.PLAIN));
+    }
+  }
+
+  private static Line foot(Look look) {
+    Look.Question q = look.question();
+    if (q != null) {
+      return Line.of(q.text(), Style.WARNING);
+    }
+    if (look.typing() != null) {
+      return Line.of("Filter: " + look.typing() + "_", Style.BOLD);
+    }
+    String filter = look.filter().isEmpty() ? "" : "  filter: " + look.filter();
+    return Line.of(
+        "q quit  s sort ("
+            + look.sort().word()
+            + ")  / filter  D drain  d r e v panels  ? help"
+            + filter,
+        Style.DIM);
+  }
+
+  private static String pad(String s, int width) {
+    return s.length() >= width
+        ? s.substring(0, Math.max(0, width))
+        : s + " ".repeat(width - s.length());
+  }
+
+  private static String right(String s, int width) {
+    return s.length() >= width ? s : " ".repeat(width - s.length()) + s;
+  }
+}

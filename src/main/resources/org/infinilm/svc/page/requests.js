@@ -1,0 +1,139 @@
+// Requests in flight, last decisions, errors, events, models, and what one copies.
+import {el, text, count, seconds, bytes, size, clock, span, known, plural, mark, poolWord, DASH} from './words.js';
+
+const MOST_SHOWN = 100;
+const OUTCOMES = {ok: 'ok', client_error: 'wrong request', client_gone: 'client left', upstream_error: 'instance error', upstream_gone: 'instance gone', timeout: 'time-out', rejected: 'rejected', internal: 'router fault'};
+
+export function outcome(word) {
+  return OUTCOMES[word] || word;
+}
+
+function table(root, heads, rows, empty) {
+  if (!rows.length) {
+    root.replaceChildren(el('tbody', {}, el('tr', {}, el('td', {class: 'empty'}, empty))));
+    return;
+  }
+  root.replaceChildren(
+    el('thead', {}, el('tr', {}, heads.map(([h, n]) => el('th', {scope: 'col', class: n ? 'n' : ''}, h)))),
+    el('tbody', {}, rows));
+}
+
+function where(pool, instance) {
+  return el('td', {title: instance || ''}, mark(pool), ' ', instance || DASH);
+}
+
+// Tables are not rebuilt under a hand that is in them.
+function busy(root) {
+  return root.matches(':hover') || root.contains(document.activeElement);
+}
+
+export class Requests {
+  #signatures = new Map();
+  constructor(page, open, copy) {
+    this.page = page;
+    this.open = open;
+    this.copy = copy;
+    page.decisionsFilter.addEventListener('input', () => this.#decisions(this.state));
+  }
+
+  show(state) {
+    this.state = state;
+    this.#flights(state);
+    if (!busy(this.page.decisions)) this.#decisions(state);
+    this.#errors(state);
+    this.#events(state);
+    this.#models(state);
+    this.#facts(state);
+  }
+
+  #flights(state) {
+    const f = state.flights;
+    const total = f.queued + f.prefill + f.decode;
+    text(this.page.flightsCount, f.whole ? count(total) : DASH);
+    if (!this.stages) {
+      const one = (key, label) => {
+        const b = el('b');
+        this.page.stages.append(el('div', {'data-stage': key}, b, el('span', {}, label)));
+        return b;
+      };
+      this.stages = {queued: one('queued', 'wait for a place'), prefill: one('prefill', 'wait for the first token'), decode: one('decode', 'get their answer')};
+    }
+    for (const [k, b] of Object.entries(this.stages)) text(b, f.whole ? count(f[k]) : DASH);
+    table(this.page.flights, [['Age', true], ['Stage'], ['Size', true], ['Instance'], ['Why'], ['Model']], f.oldest.map((r) =>
+      el('tr', {title: r.request_id},
+        el('td', {class: 'n'}, seconds(r.age_seconds)),
+        el('td', {}, r.stage + (r.events ? ', ' + plural(r.events, 'event') : '') + (r.attempts > 1 ? ', attempt ' + r.attempts : '')),
+        el('td', {class: 'n'}, size(r.size, state.router.metric)),
+        where(r.pool, r.instance), el('td', {}, r.reason || DASH), el('td', {}, r.model || DASH))), 'Nothing is in flight.');
+  }
+
+  #decisions(state) {
+    if (!state) return;
+    const words = this.page.decisionsFilter.value.toLowerCase().split(/\s+/).filter((w) => w);
+    const rows = [];
+    for (const r of state.rows) {
+      const hay = [r.instance, r.pool, r.reason, r.outcome, r.model, r.status, r.request_id, r.path].join(' ').toLowerCase();
+      if (words.every((w) => hay.includes(w))) rows.push(r);
+      if (rows.length === MOST_SHOWN) break;
+    }
+    table(this.page.decisions, [['Time'], ['Size', true], ['Instance'], ['Why'], ['TTFT', true], ['Total', true], ['Ended']], rows.map((r) =>
+      el('tr', {'data-request': r.request_id},
+        el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(r.request_id), 'aria-label': 'Open the decision of ' + clock(r.ms)}, clock(r.ms))),
+        el('td', {class: 'n'}, size(r.size, state.router.metric)),
+        where(r.pool, r.instance), el('td', {}, r.reason || DASH),
+        el('td', {class: 'n'}, seconds(r.ttft_seconds)), el('td', {class: 'n'}, seconds(r.total_seconds)),
+        el('td', {}, r.outcome === 'ok' ? 'ok' : outcome(r.outcome) + ' ' + r.status))), 'No request has come yet.');
+  }
+
+  #once(key, value, draw) {
+    const s = JSON.stringify(value);
+    if (this.#signatures.get(key) !== s) {
+      this.#signatures.set(key, s);
+      draw();
+    }
+  }
+
+  #errors(state) {
+    this.#once('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], ['']], state.errors.map((e) =>
+      el('tr', {},
+        el('td', {class: 'n'}, count(e.count)), el('td', {}, outcome(e.outcome)), el('td', {class: 'n'}, e.status),
+        where(state.instances.get(e.instance)?.pool, e.instance), el('td', {}, clock(e.first_ms)), el('td', {}, clock(e.last_ms)),
+        el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
+  }
+
+  #events(state) {
+    this.#once('events', state.events.map((e) => e.sequence), () => {
+      const words = {routable: 'is in service', ejected: 'is out of service', trial: 'is tried with one request', draining: 'gets nothing new', left: 'has left'};
+      this.page.events.replaceChildren(...(state.events.length ? state.events.map((e) =>
+        el('li', {}, el('time', {datetime: new Date(e.epoch_ms).toISOString()}, clock(e.epoch_ms)),
+          el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not in service yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))
+        : [el('li', {class: 'empty'}, 'Nothing has changed.')]));
+    });
+  }
+
+  #models(state) {
+    this.#once('models', state.models, () => table(this.page.models, [['Model'], ['Aliases'], ['In service', true], ['Holds', true], ['Threshold', true], ['Tiers']], state.models.map((m) =>
+      el('tr', {},
+        el('td', {title: m.model}, m.model), el('td', {}, m.aliases.join(', ') || DASH),
+        el('td', {class: 'n'}, m.routable + ' of ' + m.instances + (m.not_loaded ? ', ' + m.not_loaded + ' not loaded' : '')),
+        el('td', {class: 'n'}, known(m.capacity_tokens) ? count(m.capacity_tokens) + ' tok' : DASH),
+        el('td', {class: 'n'}, size(m.threshold, state.router.metric) + (m.threshold_source === 'model' ? ' (its own)' : '')),
+        el('td', {}, m.tiers.join(', ')))), 'No model is on offer.'));
+  }
+
+  #facts(state) {
+    this.#once('facts', [state.router, Math.floor(Date.now() / 60000)], () => {
+      const base = new URL('.', location.href).href.replace(/\/$/, '');
+      const r = state.router;
+      const fact = (label, value, copies = true) => [el('dt', {}, label), el('dd', {class: copies ? 'mono' : '', title: value}, value), copies ? el('button', {type: 'button', onclick: () => this.copy(value)}, 'Copy') : el('span')];
+      this.page.facts.replaceChildren(
+        ...fact('For clients', base + '/v1'),
+        ...fact('Metrics', base + '/metrics'),
+        ...fact('Decisions', base + '/decisions?limit=20'),
+        ...fact('Registry', r.registry_url || 'none', false),
+        ...fact('Policy', r.policy + ', size by ' + r.metric, false),
+        ...fact('Line', 'up to ' + count(r.queue_limit) + ' requests wait', false),
+        ...fact('Running for', span((state.epochMillis - r.started_ms) / 1000) + (r.version ? ', version ' + r.version : ''), false));
+    });
+  }
+}

@@ -1,0 +1,118 @@
+// The router's event stream, read with fetch so that a token can go along; reconnects by itself.
+
+const FIRST_PAUSE = 1000;
+const MOST_PAUSE = 15000;
+const HIDDEN_MILLIS = 60000;
+const KEY = 'infini-admin-token';
+
+export function token() {
+  return sessionStorage.getItem(KEY) || '';
+}
+
+export function setToken(t) {
+  if (t) sessionStorage.setItem(KEY, t);
+  else sessionStorage.removeItem(KEY);
+}
+
+export function fields() {
+  return token() ? {authorization: 'Bearer ' + token()} : {};
+}
+
+// What an error answer says.
+export async function said(response) {
+  const body = await response.text();
+  try {
+    const e = JSON.parse(body).error;
+    return typeof e === 'string' ? e : e.message;
+  } catch {
+    return body.slice(0, 300) || response.statusText;
+  }
+}
+
+// Cuts a text into events; keeps what is not whole yet.
+export class Cutter {
+  rest = '';
+  take(piece, each) {
+    this.rest += piece;
+    let end;
+    while ((end = this.rest.indexOf('\n\n')) >= 0) {
+      const block = this.rest.slice(0, end);
+      this.rest = this.rest.slice(end + 2);
+      let name = 'message';
+      const data = [];
+      for (const line of block.split('\n')) {
+        if (line.startsWith('event: ')) name = line.slice(7);
+        else if (line.startsWith('data: ')) data.push(line.slice(6));
+      }
+      if (data.length) each(name, JSON.parse(data.join('\n')));
+    }
+  }
+}
+
+// Follows the stream for ever.
+//   on.event(name, data), on.state('live' | 'lost' | 'refused' | 'asleep', why)
+export function follow(on) {
+  let abort = null;
+  let wake = null;
+  let pause = FIRST_PAUSE;
+  let asleep = false;
+  let timer = 0;
+
+  async function once() {
+    abort = new AbortController();
+    const r = await fetch('events', {headers: fields(), signal: abort.signal, cache: 'no-store'});
+    if (!r.ok) {
+      on.state(r.status === 401 || r.status === 403 ? 'refused' : 'lost', await said(r));
+      if (r.status === 401 || r.status === 403) pause = MOST_PAUSE;
+      return;
+    }
+    pause = FIRST_PAUSE;
+    const reader = r.body.pipeThrough(new TextDecoderStream()).getReader();
+    const cutter = new Cutter();
+    for (;;) {
+      const {done, value} = await reader.read();
+      if (done) break;
+      cutter.take(value, (name, data) => {
+        on.state('live', '');
+        on.event(name, data);
+      });
+    }
+    on.state('lost', 'the router ended the stream');
+  }
+
+  async function run() {
+    for (;;) {
+      if (asleep) {
+        on.state('asleep', '');
+        await new Promise((r) => { wake = r; });
+      }
+      try {
+        await once();
+      } catch (e) {
+        if (!asleep) on.state('lost', 'the router cannot be reached');
+      }
+      if (!asleep) {
+        await new Promise((r) => { wake = r; setTimeout(r, pause); });
+        pause = Math.min(MOST_PAUSE, pause * 2);
+      }
+    }
+  }
+
+  function again() {
+    pause = FIRST_PAUSE;
+    if (abort) abort.abort();
+    if (wake) wake();
+  }
+
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(timer);
+    if (document.hidden) {
+      timer = setTimeout(() => { asleep = true; if (abort) abort.abort(); }, HIDDEN_MILLIS);
+    } else if (asleep) {
+      asleep = false;
+      again();
+    }
+  });
+  run();
+  return {again};
+}

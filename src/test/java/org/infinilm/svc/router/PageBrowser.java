@@ -1,0 +1,221 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// The page in a real browser: each panel shows what the test caused. Needs Chromium; run by
+/// `./infini test --page`.
+class PageBrowser {
+  private static final Duration SOON = Duration.ofSeconds(40);
+  private static final String HOSTILE =
+      "<script>window.hacked=1</script><img src=x onerror=hacked=1>";
+  private static final String EVENTS =
+      "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\n"
+          + "data: {\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":9,"
+          + "\"prompt_tokens_details\":{\"cached_tokens\":30}}}\n\ndata: [DONE]\n\n";
+
+  private Rig rig;
+  private Browser browser;
+
+  @BeforeEach
+  void open() throws Exception {
+    rig = new Rig();
+    browser = new Browser();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    browser.close();
+    rig.close();
+  }
+
+  private static ScriptedInstance streaming(String name) throws Exception {
+    return new ScriptedInstance(
+        name,
+        ScriptedInstance.answering((r, n) ->
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: "
+                + EVENTS.length()
+                + "\r\n\r\n"
+                + EVENTS));
+  }
+
+  private void shows(String selector, String... words) {
+    eventually(() -> {
+      assertThat(browser.text(selector)).as(selector).contains(words);
+      return null;
+    });
+  }
+
+  private static void eventually(Callable<?> what) {
+    await().atMost(SOON).untilAsserted(what::call);
+  }
+
+  private void startTwoPools(String... settings) throws Exception {
+    rig.listed(streaming("paged-a"), Map.of("cache_type", "paged"));
+    rig.listed(streaming(HOSTILE), Map.of("cache_type", "paged"));
+    rig.listed(streaming("static-a"), Map.of("cache_type", "static"));
+    String[] all = java.util.Arrays.copyOf(settings, settings.length + 2);
+    all[settings.length] = "threshold=300";
+    all[settings.length + 1] = "aliases=short=m";
+    rig.start(all);
+  }
+
+  private String page() {
+    return "http://127.0.0.1:" + rig.port() + "/ui";
+  }
+
+  private void send(String id, int letters) throws Exception {
+    String body = Rig.STREAM.replace("[]", "[{\"content\":\"" + "x".repeat(letters) + "\"}]");
+    rig.send(Rig.post(Rig.CHAT, "X-Request-Id: " + id + "\r\n", body));
+  }
+
+  @Test
+  void eachPanelShowsWhatWasCaused() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving: 3 of 3 instances in service");
+    shows("#age", "live");
+    shows("[data-pool=static] .figures", "–");
+    for (int k = 0; k < 12; k++) {
+      send("small-" + k, 10 * k);
+    }
+    send("large-1", 2000);
+    rig.send(Rig.post(Rig.CHAT, "X-Request-Id: typo\r\n", Rig.BODY.replace("\"m\"", "\"nope\"")));
+    shows("[data-pool=paged] h2", "2 instances, 12 requests");
+    shows("[data-pool=static] h2", "1 instance, 1 request");
+    shows("[data-pool=paged] .figures", "43 % cached");
+    shows("#detail", "14 requests since the start");
+    shows("#scatter-hint", "the last 13 requests: 12 paged, 1 static");
+    shows("#threshold-line", "Threshold configured: 300 B", "0 % of these requests");
+    shows("#reasons-legend", "size", "13");
+    shows("#instances", "paged-a", "static-a", "in service");
+    shows("#decisions", "2.1 kB", "static-a", "size", "wrong request 404");
+    shows("#errors", "wrong request", "404");
+    shows("#events", "static-a is in service");
+    shows("#models", "m", "short", "3 of 3");
+    shows("#facts", "127.0.0.1:" + rig.port() + "/v1");
+    assertThat(browser.value("document.title").asText()).contains("InfiniLM router");
+    assertThat(
+            browser
+                .value(
+                    "window.hacked === undefined && !document.querySelector('main script, main img')")
+                .asBoolean())
+        .as("a name is text")
+        .isTrue();
+    assertThat(browser.complaints).isEmpty();
+    browser.picture(Path.of("target", "page", "light.png"));
+    browser.open(page(), 1440, 1000, true);
+    shows("#scatter-hint", "the last 13 requests");
+    browser.picture(Path.of("target", "page", "dark.png"));
+  }
+
+  @Test
+  void aDecisionOpensWithItsCandidatesAndACommandThatRepeatsIt() throws Exception {
+    startTwoPools();
+    send("mine", 2000);
+    browser.open(page(), 1440, 1000, false);
+    shows("#decisions", "static-a");
+    browser.value("document.querySelector('#decisions .link').focus()");
+    browser.press("Enter", "Enter", 13);
+    browser.value("document.querySelector('#decisions .link').click()");
+    shows("#drawer", "is above the threshold of 300 B: static", "other pool", "chosen", "In line");
+    shows("#drawer pre", "curl -sS");
+    assertThat(
+            browser
+                .value("document.querySelector('#drawer .timebar').getAttribute('aria-label')")
+                .asText())
+        .startsWith("In line ");
+    String command = browser.text("#drawer pre");
+    Process p = new ProcessBuilder("bash", "-c", command + " >/dev/null 2>&1").start();
+    assertThat(p.waitFor()).isZero();
+    assertThat(rig.decision().path("instance").asText()).isEqualTo("static-a");
+    browser.press("Escape", "Escape", 27);
+    eventually(() ->
+        assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
+  }
+
+  @Test
+  void drainingAsksForAYesAndForTheTokenWhereThereIsOne() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    shows("#instances", "static-a");
+    String row = "[data-instance=static-a]";
+    browser.value("document.querySelector('" + row + " button').click()");
+    shows("#ask", "Drain static-a?");
+    browser.value("document.getElementById('ask-yes').click()");
+    shows("#ask", "Admin token");
+    browser.value(
+        "document.getElementById('ask-input').value = 'secret'; document.getElementById('ask-yes').click()");
+    shows(row, "draining", "drained at this router", "Undrain");
+    shows("#events", "static-a gets nothing new");
+    assertThat(
+            browser
+                .value("sessionStorage.length + localStorage.length + document.cookie.length")
+                .asInt())
+        .as("the token in this tab alone")
+        .isEqualTo(1);
+    browser.value("document.querySelector('" + row + " button').click()");
+    shows("#ask", "back into service");
+    browser.value("document.getElementById('ask-yes').click()");
+    shows(row, "in service");
+  }
+
+  @Test
+  void aThousandInstancesAreAFewRowsAtATime() throws Exception {
+    ScriptedInstance one = rig.good("a");
+    for (int k = 0; k < 1000; k++) {
+      rig.registry.add("node-%04d".formatted(k), one.port(), Map.of("cache_type", "paged"));
+    }
+    rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of());
+    browser.open(page(), 1440, 1000, false);
+    shows("#instances-count", "1,001");
+    assertThat(browser.value("document.querySelectorAll('#instances .irow.body').length").asInt())
+        .isBetween(10, 60);
+    browser.value("document.getElementById('instances').scrollTop = 1e9");
+    shows("#instances", "node-0999");
+    browser.value(
+        "{const f = document.getElementById('instances-filter'); f.value = 'node-0500'; f.dispatchEvent(new Event('input'))}");
+    shows("#instances-count", "1 of 1,001");
+    shows("#instances", "node-0500");
+  }
+
+  @Test
+  void aRouterThatComesBackIsFollowedAgainAndOldDataSaysItsAge() throws Exception {
+    rig.good("a");
+    rig.start();
+    int port = rig.port();
+    browser.open(page(), 1440, 1000, false);
+    shows("#age", "live");
+    rig.router().close();
+    eventually(() -> assertThat(browser.text("#age")).contains("data is").contains("old"));
+    Router again =
+        rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of(), "router_port=" + port);
+    assertThat(again.port()).isEqualTo(port);
+    eventually(() -> assertThat(browser.text("#age")).isEqualTo("live"));
+  }
+
+  @Test
+  void aPhoneScrollsDownAndNeverSideways() throws Exception {
+    startTwoPools();
+    browser.open(page(), 390, 844, true);
+    shows("#sentence", "Serving");
+    assertThat(browser.value("document.documentElement.scrollWidth <= innerWidth").asBoolean())
+        .isTrue();
+    assertThat(
+            browser
+                .value(
+                    "[...document.querySelectorAll('button, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.closest('label'))).length")
+                .asInt())
+        .as("controls without a name")
+        .isZero();
+  }
+}
