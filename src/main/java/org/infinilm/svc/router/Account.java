@@ -7,6 +7,7 @@ import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Forecast;
 import org.jspecify.annotations.Nullable;
 
 /// The record of one request: who asked what and when, and, once, how it ended. Event-loop
@@ -66,6 +67,8 @@ final class Account {
                 0,
                 0,
                 0,
+                0,
+                Forecast.NONE,
                 0));
   }
 
@@ -163,39 +166,50 @@ final class Account {
             bytes,
             ttft,
             now - startNanos);
-    plane
-        .decisions()
-        .put(
-            new Decisions.Decision(
-                plane.decisions().claim(),
-                requestId,
-                plane.ticker().now().toEpochMilli(),
-                method,
-                path,
-                model,
-                asked == null ? 0 : asked.size(),
-                asked == null ? 0 : asked.threshold(),
-                asked == null ? 0 : asked.needTokens(),
-                last == null ? null : last.pool(),
-                i == null ? null : i.name(),
-                last == null ? null : last.reason(),
-                candidates == null ? Roll.NONE : candidates.roll(),
-                failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
-                outcome,
-                status,
-                sends,
-                queuedNanos,
-                ttft,
-                now - startNanos,
-                bytes,
-                tap == null ? 0 : tap.bytes()));
-    if (i != null && tap != null) {
+    Decisions.Decision decision =
+        new Decisions.Decision(
+            plane.decisions().claim(),
+            requestId,
+            plane.ticker().now().toEpochMilli(),
+            method,
+            path,
+            model,
+            asked == null ? 0 : asked.size(),
+            asked == null ? 0 : asked.threshold(),
+            asked == null ? 0 : asked.needTokens(),
+            last == null ? null : last.pool(),
+            i == null ? null : i.name(),
+            last == null ? null : last.reason(),
+            candidates == null ? Roll.NONE : candidates.roll(),
+            failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
+            outcome,
+            status,
+            sends,
+            queuedNanos,
+            ttft,
+            now - startNanos,
+            bytes,
+            tap == null ? 0 : tap.bytes(),
+            last == null ? Forecast.NONE : last.flight().forecast(),
+            last == null ? 0 : last.flight().sentToFirstNanos());
+    plane.decisions().put(decision);
+    if (last != null && i != null && tap != null) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =
           new Facts(
               i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
+      boolean logged = plane.config().learning().logFile() != null;
+      if (asked != null && (asked.affinity() != 0 || logged)) {
+        facts = facts.about(asked.ask());
+      }
       Prompt prompt = asked == null ? null : asked.prompt();
-      plane.learner().offer(facts, ok && prompt != null ? tap.tail() : null, prompt);
+      plane
+          .learner()
+          .offer(
+              last.flight().with(facts),
+              ok && prompt != null ? tap.tail() : null,
+              prompt,
+              logged ? decision : null);
     }
   }
 }

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -28,6 +29,9 @@ final class Decisions {
   /// @param instance name of the instance that it came to, or null
   /// @param roll its candidates, shared with other decisions among the same
   /// @param failed names of the instances on which it had failed before
+  /// @param forecast what a learned policy foretold of it
+  /// @param sentToFirstNanos from the last attempt's sending to its first token, 0 when it is not
+  ///   known
   record Decision(
       long sequence,
       String requestId,
@@ -50,7 +54,9 @@ final class Decisions {
       long ttftNanos,
       long totalNanos,
       long requestBytes,
-      long responseBytes) {}
+      long responseBytes,
+      Forecast forecast,
+      long sentToFirstNanos) {}
 
   private static final class Slot {
     @Nullable Decision decision;

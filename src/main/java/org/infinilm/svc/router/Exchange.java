@@ -143,15 +143,7 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
       Reason why = retries.any() ? Reason.RETRY : s.why();
       attempt =
           new Attempt(
-              plane,
-              this,
-              question,
-              i,
-              target,
-              s.pool(),
-              why,
-              question.replayable(),
-              retries.suspicious());
+              plane, this, question, s, target, why, question.replayable(), retries.suspicious());
       stage = Stage.SEND;
     }
     advance();
@@ -208,7 +200,9 @@ final class Exchange implements Attempt.Owner, Placement.Owner, InboundEvents {
   }
 
   private void relay(ByteBuf slice) {
-    reply.relayed(current()).slice(slice);
+    Answer a = reply.relayed(current());
+    a.slice(slice);
+    current().flight().came(a.tap().events());
     if (!in.isWritable()) {
       in.flush();
       if (!in.isWritable()) {

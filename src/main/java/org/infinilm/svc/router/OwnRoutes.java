@@ -20,6 +20,7 @@ import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -37,6 +38,7 @@ final class OwnRoutes {
   private final Decisions decisions;
   private final Ticker ticker;
   private final BooleanSupplier draining;
+  private final Policy policy;
 
   OwnRoutes(
       RouterConfig config,
@@ -45,7 +47,8 @@ final class OwnRoutes {
       RouterMetrics metrics,
       Decisions decisions,
       Ticker ticker,
-      BooleanSupplier draining) {
+      BooleanSupplier draining,
+      Policy policy) {
     this.config = config;
     this.keeper = keeper;
     this.seats = seats;
@@ -53,6 +56,7 @@ final class OwnRoutes {
     this.decisions = decisions;
     this.ticker = ticker;
     this.draining = draining;
+    this.policy = policy;
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -257,7 +261,12 @@ final class OwnRoutes {
     for (Decision d : decisions.last(limit)) {
       out.add(decision(d));
     }
-    return Response.json(200, Map.of("decisions", out));
+    Map<String, Object> all = new HashMap<>();
+    all.put("decisions", out);
+    if (policy.learns()) {
+      all.put("learned", LearnedView.of(policy.insights(ticker.nanos())));
+    }
+    return Response.json(200, all);
   }
 
   private boolean mayRead(Request r) {
@@ -307,6 +316,9 @@ final class OwnRoutes {
     m.put("time", Instant.ofEpochMilli(d.epochMillis()).toString());
     m.put("total_seconds", d.totalNanos() / 1e9);
     m.put("ttft_seconds", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e9);
+    if (!d.forecast().isNone()) {
+      m.put("learned", LearnedView.of(d));
+    }
     return m;
   }
 

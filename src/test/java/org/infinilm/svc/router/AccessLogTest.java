@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.junit.jupiter.api.Test;
 
@@ -42,7 +43,9 @@ class AccessLogTest {
             ttftNanos,
             1_234_567_890L,
             0,
-            9_876_543_210L));
+            9_876_543_210L,
+            Forecast.NONE,
+            0));
   }
 
   private List<String> lines() {
