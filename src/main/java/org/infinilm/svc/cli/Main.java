@@ -17,6 +17,7 @@ import org.infinilm.svc.deploy.UpProgram;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.evaluation.EvaluateProgram;
+import org.infinilm.svc.evaluation.ReplayProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
@@ -46,6 +47,7 @@ public final class Main {
           Compare.PROGRAM,
           Plot.PROGRAM,
           EvaluateProgram.PROGRAM,
+          ReplayProgram.PROGRAM,
           ConfigCheck.PROGRAM,
           StartCache.PROGRAM);
 

@@ -26,6 +26,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
   /// @param advertise address that instances register and that is printed
   /// @param model a GGUF file, or null for the bundled one
   /// @param threshold bytes, or null for the router's own default
+  /// @param policy the router's, or null for its default
   /// @param configs babysitter files to run instead of the two instances of the seed
   record Settings(
       String host,
@@ -36,6 +37,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       int staticPort,
       @Nullable Path model,
       @Nullable Long threshold,
+      @Nullable String policy,
       boolean simulate,
       List<Path> configs) {
     /// The address under which this machine reaches what listens on [#host].
@@ -149,10 +151,13 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
             String.valueOf(s.routerPort()),
             "--registry-url",
             s.registry().toString());
-    Map<String, String> env =
-        s.threshold() == null
-            ? Map.of()
-            : Map.of("CACHE_TYPE_ROUTING_THRESHOLD", s.threshold().toString());
+    Map<String, String> env = new TreeMap<>();
+    if (s.threshold() != null) {
+      env.put("CACHE_TYPE_ROUTING_THRESHOLD", s.threshold().toString());
+    }
+    if (s.policy() != null) {
+      env.put("INFINI_POLICY", s.policy());
+    }
     return new Part(
         "router",
         State.Role.ROUTER,

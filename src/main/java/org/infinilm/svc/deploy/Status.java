@@ -1,5 +1,6 @@
 package org.infinilm.svc.deploy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -8,7 +9,11 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /// How a deployment is at one moment.
-record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAnswers) {
+record Status(
+    List<PartRow> parts,
+    List<InstanceRow> instances,
+    List<ModelRow> learned,
+    boolean routerAnswers) {
 
   /// @param health `ok`, or why not
   record PartRow(String name, long pid, int port, boolean alive, String health, Duration uptime) {
@@ -19,6 +24,12 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
 
   /// @param served requests that the router sent to it and finished
   record InstanceRow(String name, String pool, boolean healthy, long inflight, long served) {}
+
+  /// What a learned policy knows of a model.
+  ///
+  /// @param decides who decides for it: cold, learned, fallback or shadow
+  /// @param threshold largest size that is better off on paged instances, `-` while it is not known
+  record ModelRow(String model, String decides, String threshold, long answers) {}
 
   static Status look(State state, Probe probe, Instant now) throws InterruptedException {
     List<PartRow> parts = new ArrayList<>();
@@ -35,7 +46,22 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
     return new Status(
         parts,
         instances(Fleet.of(services.json(), state.address()), page),
+        learned(probe.get(state.router().resolve("/decisions?limit=0"))),
         services.failure() == null);
+  }
+
+  private static List<ModelRow> learned(Probe.Seen decisions) {
+    List<ModelRow> out = new ArrayList<>();
+    for (JsonNode m : decisions.json().path("learned")) {
+      JsonNode size = m.path("effective_threshold");
+      out.add(
+          new ModelRow(
+              m.path("model").asText(),
+              m.path("decides").asText(),
+              size.isNumber() ? size.asText() : "-",
+              m.path("answers").asLong()));
+    }
+    return out;
   }
 
   /// `ok`, the word that the part says of itself, or why it does not answer.
@@ -93,6 +119,18 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
                     "inflight", i.inflight(),
                     "served", i.served()))
             .toList());
+    if (!learned.isEmpty()) {
+      out.put(
+          "learned",
+          learned.stream()
+              .map(m ->
+                  Map.of(
+                      "model", m.model(),
+                      "decides", m.decides(),
+                      "effective_threshold", m.threshold(),
+                      "answers", m.answers()))
+              .toList());
+    }
     return out;
   }
 
@@ -112,6 +150,10 @@ record Status(List<PartRow> parts, List<InstanceRow> instances, boolean routerAn
     for (InstanceRow i : instances) {
       String health = i.healthy() ? terminal.green("ok") : terminal.red("not healthy");
       out.append(row(i.name(), i.pool(), i.inflight(), i.served(), health));
+    }
+    if (!learned.isEmpty()) {
+      out.append('\n').append(row("MODEL", "DECIDES", "THRESHOLD", "ANSWERS"));
+      learned.forEach(m -> out.append(row(m.model(), m.decides(), m.threshold(), m.answers())));
     }
     return out.toString().stripTrailing();
   }

@@ -40,6 +40,8 @@ public final class UpProgram {
           0,
           Long.MAX_VALUE,
           "Requests above this size go to the static instance (default: the router's).");
+  private static final Key<String> POLICY =
+      Key.text("policy", null, "Policy of the router, as adaptive (default: the router's).");
   private static final Key<Boolean> SIMULATE =
       Key.flag("simulate", false, "Simulated instances instead of the engine: no model needed.");
   private static final Key<Boolean> DETACH =
@@ -63,6 +65,7 @@ public final class UpProgram {
               STATIC_PORT,
               MODEL,
               THRESHOLD,
+              POLICY,
               SIMULATE,
               DEMO,
               WAIT,
@@ -113,6 +116,7 @@ public final class UpProgram {
         config.get(STATIC_PORT),
         absolute(config.find(MODEL).orElse(null)),
         config.find(THRESHOLD).orElse(null),
+        config.find(POLICY).orElse(null),
         config.get(SIMULATE),
         args.all("config").stream().map(Path::of).toList());
   }

@@ -3,6 +3,7 @@ package org.infinilm.svc.evaluation;
 import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.policy.Objective;
+import org.infinilm.svc.policy.Part;
 import org.infinilm.svc.policy.Policies;
 
 /// The arms by name.
@@ -13,21 +14,26 @@ final class Arms {
 
   static final String BEST_CUT = "best-cut";
 
+  /// Ablations: `adaptive` without one of its parts, and without the router's seats and line.
+  static final String WITHOUT = "adaptive-no-";
+
+  static final String UNSEATED = WITHOUT + "queue";
+
   private Arms() {}
+
+  private static Objective objective(FleetPlan plan) {
+    return new Objective(plan.ttftNanos(), plan.tpotNanos());
+  }
 
   static List<String> names() {
     List<String> out =
         new ArrayList<>(
-            List.of(
-                "random",
-                "fixed",
-                BEST_CUT,
-                "lmetric",
-                "dynamo",
-                "least-wait",
-                "oracle",
-                "adaptive"));
+            List.of("random", "fixed", BEST_CUT, "lmetric", "dynamo", "least-wait", "oracle"));
     out.addAll(Policies.names());
+    for (Part p : Part.values()) {
+      out.add(WITHOUT + p.label());
+    }
+    out.add(UNSEATED);
     return out;
   }
 
@@ -39,14 +45,15 @@ final class Arms {
       case "lmetric" -> new Arm(name, plan -> new Rivals.LMetric(), true, -1);
       case "dynamo" -> new Arm(name, plan -> new Rivals.Dynamo(), true, -1);
       case "least-wait" -> new Arm(name, plan -> new Rivals.LeastWait(), true, -1);
-      case "adaptive" ->
-          new Arm(
-              name,
-              plan -> Policies.adaptive(new Objective(plan.ttftNanos(), plan.tpotNanos())),
-              true,
-              -1);
+      case "adaptive" -> new Arm(name, plan -> Policies.adaptive(objective(plan)), true, -1);
+      case UNSEATED -> new Arm(name, plan -> Policies.adaptive(objective(plan)), false, -1);
       case "oracle" -> new Arm(name, plan -> new Oracle(), false, -1);
       default -> {
+        for (Part p : Part.values()) {
+          if (name.equals(WITHOUT + p.label())) {
+            yield new Arm(name, plan -> Policies.adaptiveWithout(objective(plan), p), true, -1);
+          }
+        }
         if (!Policies.names().contains(name)) {
           throw new IllegalArgumentException(
               "policies: " + name + " (expected: some of " + String.join(", ", names()) + ")");

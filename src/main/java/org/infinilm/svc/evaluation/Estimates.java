@@ -32,7 +32,19 @@ final class Estimates {
     long need = prompt + (r.maxTokens() > 0 ? r.maxTokens() : (long) Math.ceil(output));
     need = Math.max(prompt, Math.min(need, mostCapacityTokens));
     return new Ask(
-        r.bodyBytes(), thresholdBytes, need, r.bodyBytes() / 12, r.key(), prompt, r.maxTokens());
+        r.bodyBytes(),
+        thresholdBytes,
+        need,
+        r.bodyBytes() / 12,
+        r.key(),
+        prompt,
+        r.maxTokens(),
+        switch (r.text()) {
+          case ENGLISH -> Ask.TextKind.PROSE;
+          case CODE -> Ask.TextKind.CODE;
+          case CJK -> Ask.TextKind.WIDE;
+        },
+        r.key());
   }
 
   void learn(Request r, int promptTokens, int outputTokens) {

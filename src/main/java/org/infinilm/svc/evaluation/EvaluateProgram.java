@@ -31,6 +31,9 @@ public final class EvaluateProgram {
           "what is compared, with commas between; the first is what others are compared with");
   private static final Key<Long> SEEDS =
       Key.whole("seeds", 10L, 1, 1000, "how many workloads, each for every policy");
+  private static final Key<Long> FROM_SEED =
+      Key.whole(
+          "from_seed", 1L, 1, 1_000_000, "the first of the seeds; others than 1 are held out");
   private static final Key<Long> REQUESTS =
       Key.whole("requests", 1000L, 300, 10_000_000, "requests a run");
   private static final Key<Double> RATE =
@@ -53,7 +56,7 @@ public final class EvaluateProgram {
       new Program(
           "evaluate",
           "Compare routing policies on recorded or made traffic, on a virtual clock.",
-          List.of(TRACE, FLEET, POLICIES, SEEDS, REQUESTS, RATE, TARGET, JSON),
+          List.of(TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, JSON),
           Map.of(),
           "",
           false,
@@ -85,7 +88,7 @@ public final class EvaluateProgram {
       throw new ConfigException("--" + e.getMessage());
     }
     FleetPlan plan = FleetPlan.of(c.get(FLEET));
-    Study study = new Study(traffic, plan, c.get(TARGET));
+    Study study = new Study(traffic, plan, c.get(TARGET), c.get(FROM_SEED));
     ThreadMXBean thread = ManagementFactory.getThreadMXBean();
     long began = thread.getCurrentThreadCpuTime();
     List<Study.Result> results = study.run(arms, Math.toIntExact(c.get(SEEDS)), c.get(RATE));

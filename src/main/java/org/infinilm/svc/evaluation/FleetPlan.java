@@ -29,6 +29,10 @@ record FleetPlan(
     nodes = List.copyOf(nodes);
   }
 
+  FleetPlan with(List<Node> others) {
+    return new FleetPlan(name, others, ttftNanos, tpotNanos, thresholdBytes);
+  }
+
   FleetPlan withThreshold(long bytes) {
     return new FleetPlan(name, nodes, ttftNanos, tpotNanos, bytes);
   }

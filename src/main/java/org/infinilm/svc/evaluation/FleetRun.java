@@ -168,8 +168,8 @@ final class FleetRun {
     Request r = requests.get(id);
     out.arrival[id] = now;
     Ask ask = estimates.ask(r);
-    if (policy instanceof Oracle o) {
-      o.asks(r);
+    if (policy instanceof Told t) {
+      t.asks(r);
     }
     Choice c = policy.choose(ask, candidates, ledger, random);
     for (int k = 1; c instanceof Choice.Send s && !ledger.hasSeat(s.instance().slot()); k++) {

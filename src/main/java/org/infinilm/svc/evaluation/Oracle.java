@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// A myopic oracle: it forks every engine, lets the request run there with its true lengths, and
 /// takes the instance where the requests in flight and this one lose least. It knows all of now and
 /// nothing of what comes, so it is no upper bound: a policy that holds requests back may beat it.
-final class Oracle implements Policy {
+final class Oracle implements Policy, Told {
   private static final double WITHIN = 0.05;
   private static final double MOST = 6;
 
@@ -36,8 +36,8 @@ final class Oracle implements Policy {
     clock = now;
   }
 
-  /// The request that the next choice is about.
-  void asks(Request r) {
+  @Override
+  public void asks(Request r) {
     asked = r;
   }
 

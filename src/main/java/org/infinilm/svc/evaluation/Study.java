@@ -48,11 +48,18 @@ final class Study {
   private final Traffic traffic;
   private final FleetPlan plan;
   private final double target;
+  private final long from;
   private long requests;
   private long runs;
 
   /// @param target share of requests within the limits that makes a rate bearable
   Study(Traffic traffic, FleetPlan plan, double target) {
+    this(traffic, plan, target, 1);
+  }
+
+  /// @param from the first seed
+  Study(Traffic traffic, FleetPlan plan, double target, long from) {
+    this.from = from;
     this.traffic = traffic;
     this.plan = plan;
     this.target = target;
@@ -152,7 +159,8 @@ final class Study {
     return once(arm, seed, rate).goodput() >= target;
   }
 
-  Figures once(Arm arm, long seed, double rate) {
+  Figures once(Arm arm, long nth, double rate) {
+    long seed = from + nth - 1;
     Workload w = traffic.at(seed, rate);
     requests += w.requests().size();
     runs++;

@@ -74,6 +74,8 @@ public final class BodyPeek {
   /// @param model the value of `model` when it is a string and not empty; of several equal ones the
   ///   one
   /// @param modelProblem why `model` cannot be used, or null
+  /// @param caller the session or the user that it names (`session_id`, `user`, the same in
+  ///   `metadata`), or null
   /// @param maxTokens the largest of `max_tokens`, `max_completion_tokens`, `max_output_tokens`; 0
   ///   when absent
   /// @param bytes of the body with its Content-Encoding undone
@@ -85,6 +87,7 @@ public final class BodyPeek {
       @Nullable String model,
       @Nullable String modelProblem,
       @Nullable String promptCacheKey,
+      @Nullable String caller,
       boolean stream,
       Store store,
       long maxTokens,
@@ -93,7 +96,8 @@ public final class BodyPeek {
       @Nullable Prompt prompt,
       @Nullable String problem) {
     static Peeked of(Form form, long bytes, @Nullable String problem) {
-      return new Peeked(form, null, null, null, false, Store.UNSAID, 0, bytes, null, null, problem);
+      return new Peeked(
+          form, null, null, null, null, false, Store.UNSAID, 0, bytes, null, null, problem);
     }
   }
 
@@ -258,6 +262,7 @@ public final class BodyPeek {
         p.model(),
         p.modelProblem(),
         p.promptCacheKey(),
+        p.caller(),
         p.stream(),
         p.store(),
         p.maxTokens(),

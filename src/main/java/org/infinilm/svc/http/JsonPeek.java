@@ -32,6 +32,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private static final int PROMPTS = 6;
   private static final int IDS = 7;
   private static final int EVERYTHING = 8;
+  private static final int IN_METADATA = 9;
 
   private enum Role {
     SKIP,
@@ -40,6 +41,10 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     MODEL,
     STREAM,
     CACHE_KEY,
+    /// Who asks, or in which session.
+    USER,
+    SESSION,
+    METADATA,
     STORE,
     CONVERSATION,
     MAX_TOKENS,
@@ -66,6 +71,9 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
           .with(Role.MODEL, "model")
           .with(Role.STREAM, "stream")
           .with(Role.CACHE_KEY, "prompt_cache_key")
+          .with(Role.USER, "user")
+          .with(Role.SESSION, "session_id")
+          .with(Role.METADATA, "metadata")
           .with(Role.STORE, "store")
           .with(Role.MAX_TOKENS, "max_tokens", "max_completion_tokens", "max_output_tokens")
           .with(Role.CONVERSATION, "conversation");
@@ -92,6 +100,8 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
           .with(Role.EXTRA, "name", "arguments")
           .with(Role.ALL, "tool_calls", "function_call")
           .with(Role.SKIP, "role", "type", "id", "call_id", "tool_call_id", "status");
+  private static final KeyTable<Role> METADATA_KEYS =
+      new KeyTable<Role>().with(Role.USER, "user_id").with(Role.SESSION, "session_id");
   private static final KeyTable<Role> IN_PART =
       new KeyTable<Role>()
           .with(Role.CONTENT, "text")
@@ -128,6 +138,8 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private @Nullable String model;
   private @Nullable String modelProblem;
   private @Nullable String promptCacheKey;
+  private @Nullable String user;
+  private @Nullable String session;
   private boolean stream;
   private Store store = Store.UNSAID;
   private boolean conversation;
@@ -171,6 +183,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
         modelProblem == null ? model : null,
         modelProblem,
         promptCacheKey,
+        session != null ? session : user,
         stream,
         conversation ? Store.YES : store,
         maxTokens,
@@ -237,11 +250,11 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     role = (Role) m;
   }
 
-  private static final Treatment[] OF_KEYS = new Treatment[EVERYTHING + 1];
+  private static final Treatment[] OF_KEYS = new Treatment[IN_METADATA + 1];
 
   static {
     Arrays.fill(OF_KEYS, Treatment.SKIP);
-    OF_KEYS[TOP] = OF_KEYS[MESSAGE] = OF_KEYS[PART] = Treatment.KEEP;
+    OF_KEYS[TOP] = OF_KEYS[MESSAGE] = OF_KEYS[PART] = OF_KEYS[IN_METADATA] = Treatment.KEEP;
     OF_KEYS[EVERYTHING] = Treatment.COUNT;
   }
 
@@ -256,6 +269,10 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
       case TOP -> topKey();
       case MESSAGE -> role = innerRole(IN_MESSAGE);
       case PART -> role = innerRole(IN_PART);
+      case IN_METADATA -> {
+        Role r = find(METADATA_KEYS);
+        role = r == null ? Role.SKIP : r;
+      }
       default -> add(false);
     }
   }
@@ -287,7 +304,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   /// What the value that begins is to us.
   private Role role() {
     return switch (frame()) {
-      case TOP, MESSAGE, PART -> role;
+      case TOP, MESSAGE, PART, IN_METADATA -> role;
       case MESSAGES, PARTS -> Role.ELEMENT;
       case PROMPTS -> Role.PROMPT;
       case EVERYTHING -> Role.ALL;
@@ -298,7 +315,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   @Override
   Treatment string() {
     return switch (role()) {
-      case MODEL, CACHE_KEY, TRUNCATION -> Treatment.KEEP;
+      case MODEL, CACHE_KEY, USER, SESSION, TRUNCATION -> Treatment.KEEP;
       case MESSAGES -> look == Look.RESPONSES ? Treatment.COUNT : Treatment.SKIP;
       case OUTPUT -> look == Look.RESPONSES ? Treatment.COUNT : Treatment.SKIP;
       case PROMPT, SYSTEM, CONTENT, NESTED_CONTENT, EXTRA, ALL -> Treatment.COUNT;
@@ -320,6 +337,8 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     switch (r) {
       case MODEL -> model();
       case CACHE_KEY -> promptCacheKey = text.keptBytes() < 0 ? null : kept();
+      case USER -> user = text.keptBytes() <= 0 ? null : kept();
+      case SESSION -> session = text.keptBytes() <= 0 ? null : kept();
       case TRUNCATION -> truncation = kept().equals("auto");
       default -> {
         if (text.isDataUrl()) {
@@ -442,6 +461,9 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
       case CACHE_KEY -> promptCacheKey = null;
       case STREAM -> stream = false;
       case CONVERSATION -> conversation = true;
+      case METADATA -> {
+        return object ? IN_METADATA : SKIPPED;
+      }
       case UNSEEN -> unseen();
       case MESSAGES -> {
         group.given = !object;

@@ -95,6 +95,7 @@ final class MultipartModel implements BodyPeek.Sink {
         modelProblem == null ? model : null,
         modelProblem,
         null,
+        null,
         false,
         Store.UNSAID,
         0,

@@ -1,12 +1,17 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.policy.Forecast.Mode;
 import org.jspecify.annotations.Nullable;
 
 /// Learned marginal loss: the instance where this request, and those that are there, miss least of
@@ -15,19 +20,25 @@ import org.jspecify.annotations.Nullable;
 /// Inputs: estimated tokens, the router's own requests in flight with what came of them, learned
 /// costs ([Costs]), lengths of answers ([AnswerLengths]), places of prefixes ([Prefixes]). Formula:
 /// [Estimate]. The size rule decides until costs are known, and while the [Shadow] finds that it
-/// would do better. Waits as the others do when all that fit are full. Tie-break: the earlier name.
-/// Cost: O(candidates + requests in flight).
+/// would do better; as `shadow:adaptive` it always decides, and what the costs would have chosen is
+/// recorded. Waits as the others do when all that fit are full. Tie-break: the earlier name. Cost:
+/// O(requests in flight) at up to [#LOOKED_AT] candidates, and a first look at the others.
 final class Adaptive implements Policy {
   /// Prompts and answers of a model before its costs count as known.
   private static final int ENOUGH = 30;
 
   private static final int MOST_MODELS = 1024;
 
-  /// First tokens so close come from one step.
-  private static final long TOGETHER_NANOS = 1_000_000;
+  /// So many candidates are all looked at closely.
+  private static final int LOOKED_AT = 8;
 
-  private final CacheTypePolicy rule = new CacheTypePolicy(false);
-  private final Objective objective;
+  /// What instances of weight 0 lose more: they are asked when there is no other.
+  private static final double NEVER = 1e6;
+
+  private final CacheTypePolicy rule;
+  private final Objectives objectives;
+  private final boolean onlyWatches;
+  private final Set<Part> without;
   private final ConcurrentHashMap<String, Model> models = new ConcurrentHashMap<>();
 
   /// What is known of one model.
@@ -36,7 +47,8 @@ final class Adaptive implements Policy {
     final Costs statics = new Costs();
     final Prefixes prefixes = new Prefixes();
     final Shadow shadow = new Shadow();
-    volatile Fit fit = Fit.FIRST;
+    final Crossing crossing = new Crossing();
+    volatile Fits fits = Fits.FIRST;
     volatile AnswerLengths lengths = AnswerLengths.NONE;
 
     /// The costs of a cache type; of the other one while nothing is known of it.
@@ -58,103 +70,229 @@ final class Adaptive implements Policy {
     }
   }
 
+  /// @param spill as [CacheTypePolicy] takes it, while that decides
+  /// @param onlyWatches whether the fixed rule always decides
+  /// @param without what an ablation leaves out
+  Adaptive(Objectives objectives, boolean spill, boolean onlyWatches, Set<Part> without) {
+    this.without = Set.copyOf(without);
+    this.objectives = objectives;
+    this.rule = new CacheTypePolicy(spill);
+    this.onlyWatches = onlyWatches;
+  }
+
+  Adaptive(Objectives objectives, boolean spill, boolean onlyWatches) {
+    this(objectives, spill, onlyWatches, Set.of());
+  }
+
   Adaptive(Objective objective) {
-    this.objective = objective;
+    this(Objectives.of(objective), false, false);
   }
 
   @Override
   public String name() {
-    return "adaptive";
+    return onlyWatches ? "shadow:adaptive" : "adaptive";
+  }
+
+  @Override
+  public boolean learns() {
+    return true;
   }
 
   private Model model(String name) {
     Model m = models.get(name);
     if (m == null) {
       if (models.size() >= MOST_MODELS) {
-        models.clear();
+        models.remove(models.keySet().iterator().next());
       }
       m = models.computeIfAbsent(name, n -> new Model());
     }
     return m;
   }
 
+  private Mode mode(Model m, long nowNanos) {
+    return !m.known()
+        ? Mode.COLD
+        : onlyWatches ? Mode.SHADOW : m.shadow.rules(nowNanos) ? Mode.FALLBACK : Mode.LEARNED;
+  }
+
+  private Estimate estimate(Ask ask, String model, Model m, Load load) {
+    return new Estimate(ask, m, objectives.of(model), load, without);
+  }
+
   @Override
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
-    Choice ruled = rule.choose(ask, candidates, load, random);
     if (ask.promptTokens() <= 0) {
-      return ruled;
+      return rule.choose(ask, candidates, load, random);
     }
     Model m = model(candidates.model());
-    Estimate e = new Estimate(ask, m, objective, load);
+    Estimate e = estimate(ask, candidates.model(), m, load);
+    Mode mode = mode(m, load.nowNanos());
+    Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
-    if (!m.known() || m.shadow.rules(load.nowNanos())) {
-      return ruled instanceof Choice.Send s
-          ? new Choice.Send(s.instance(), s.pool(), s.why(), e.forecast(s.instance(), byRule))
-          : ruled;
+    if (mode == Mode.COLD || mode == Mode.FALLBACK) {
+      return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, null, List.of()) : ruled;
     }
-    List<Instance> all = candidates.in(Pool.ANY);
-    List<Instance> fit = Shortlist.fitting(all, m.fit.need(ask, m.lengths));
-    fit = fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
-    if (fit.isEmpty()) {
-      return ruled;
-    }
-    List<Instance> now = Shortlist.now(fit, load, random);
+    List<Instance> fit = fitting(ask, m, candidates);
+    List<Instance> now = fit.isEmpty() ? fit : Shortlist.now(fit, load, random);
     if (now.isEmpty()) {
-      return new Choice.Wait(Pool.ANY, Reason.LEARNED, Shortlist.awaited(fit, load));
+      return fit.isEmpty() || mode == Mode.SHADOW
+          ? ruled
+          : new Choice.Wait(Pool.ANY, Reason.LEARNED, Shortlist.awaited(fit, load));
     }
-    Instance best = now.getFirst();
+    List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load);
+    List<Forecast.Part> parts = new ArrayList<>(closely.size());
+    Instance best = closely.getFirst();
     double least = Double.POSITIVE_INFINITY;
-    for (int k = 0; k < now.size(); k++) {
-      Instance i = now.get(k);
-      double loss = e.loss(i) + (i.weight() == 0 ? 1e6 : 0);
+    for (int k = 0; k < closely.size(); k++) {
+      Instance i = closely.get(k);
+      double loss = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
+      parts.add(e.part(i));
       if (loss < least) {
         least = loss;
         best = i;
       }
     }
-    return new Choice.Send(best, Pool.ANY, Reason.LEARNED, e.forecast(best, byRule));
+    if (mode == Mode.SHADOW) {
+      return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, best, parts) : ruled;
+    }
+    return new Choice.Send(
+        best, Pool.ANY, Reason.LEARNED, e.forecast(best, byRule, mode, best, parts));
+  }
+
+  private static Choice.Send as(
+      Choice.Send s,
+      Estimate e,
+      @Nullable Instance byRule,
+      Mode mode,
+      @Nullable Instance best,
+      List<Forecast.Part> parts) {
+    return new Choice.Send(
+        s.instance(), s.pool(), s.why(), e.forecast(s.instance(), byRule, mode, best, parts));
+  }
+
+  private List<Instance> fitting(Ask ask, Model m, Candidates candidates) {
+    List<Instance> all = candidates.in(Pool.ANY);
+    if (without.contains(Part.FIT)) {
+      return all;
+    }
+    List<Instance> fit = Shortlist.fitting(all, m.fits.of(ask.text()).need(ask, m.lengths));
+    return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
+  }
+
+  /// Of many the few of each kind that have least to do for their speed, and the home of the key,
+  /// in the order of the candidates.
+  private static List<Instance> nearest(List<Instance> of, Estimate e, Model m, Load load) {
+    int half = LOOKED_AT / 2;
+    Instance[] chosen = new Instance[LOOKED_AT];
+    double[] scores = new double[LOOKED_AT];
+    int[] counts = new int[2];
+    Instance home = null;
+    for (int k = 0; k < of.size(); k++) {
+      Instance i = of.get(k);
+      if (e.isHome(i)) {
+        home = i;
+      }
+      int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
+      double score =
+          (1 + load.inFlight(i.slot())) * m.own(i.cacheType()).roughFactor(i.slot())
+              + (i.weight() == 0 ? NEVER : 0);
+      int from = kind * half;
+      int n = counts[kind];
+      if (n == half && score >= scores[from + n - 1]) {
+        continue;
+      }
+      int at = from + Math.min(n, half - 1);
+      while (at > from && score < scores[at - 1]) {
+        scores[at] = scores[at - 1];
+        chosen[at] = chosen[at - 1];
+        at--;
+      }
+      scores[at] = score;
+      chosen[at] = i;
+      counts[kind] = Math.min(half, n + 1);
+    }
+    List<Instance> out = new ArrayList<>(LOOKED_AT + 1);
+    for (Instance i : chosen) {
+      if (i != null) {
+        out.add(i);
+      }
+    }
+    if (home != null && !out.contains(home)) {
+      out.add(home);
+    }
+    return out;
+  }
+
+  @Override
+  public Forecast foretell(Ask ask, String model, Instance to, Load load) {
+    if (ask.promptTokens() <= 0) {
+      return Forecast.NONE;
+    }
+    Model m = model(model);
+    return estimate(ask, model, m, load)
+        .forecast(to, null, mode(m, load.nowNanos()), null, List.of());
   }
 
   @Override
   public void settled(Facts f) {
     Ask ask = f.ask();
-    Facts.Usage usage = f.usage();
-    if (ask == null || usage == null || !f.complete() || f.firstByteNanos() == 0) {
+    if (ask == null || ask.promptTokens() <= 0 || !f.complete() || f.firstByteNanos() == 0) {
       return;
     }
-    Model m = model(f.model());
-    Instance i = f.instance();
-    Costs costs = m.own(i.cacheType());
-    Forecast forecast = f.forecast();
-    long prompt = usage.promptTokens() > 0 ? usage.promptTokens() : ask.promptTokens();
-    long tokens = usage.completionTokens();
-    double first = (double) (f.firstByteNanos() - f.dispatchNanos());
-    double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
-    long now = f.lastByteNanos();
-    long began = Math.max(f.dispatchNanos(), f.otherFirstNanos());
-    began = forecast.placed() ? began : Math.max(began, f.otherLastNanos());
-    double computed = Math.max(1, prompt - usage.cachedTokens());
-    if (f.firstByteNanos() - began > TOGETHER_NANOS) {
-      costs.prompt(i.name(), computed, (double) (f.firstByteNanos() - began), now);
-    }
-    m.fit = m.fit.after((double) prompt / Math.max(1, ask.promptTokens()));
-    if (tokens >= 8 && rest > 0) {
-      double clear = rest - f.stalledNanos();
-      if (clear > 0.3 * rest) {
-        costs.token(
-            i.name(),
-            Math.max(forecast.longestTokens(), (double) prompt),
-            Math.max(forecast.totalTokens(), (double) prompt),
-            clear / (tokens - 1),
-            now);
+    new Lesson(model(f.model()), objectives.of(f.model()), f, ask).learn();
+  }
+
+  @Override
+  public List<Insight> insights(long nowNanos) {
+    List<Insight> out = new ArrayList<>();
+    models.forEach((name, m) -> {
+      long size = m.crossing.size();
+      out.add(
+          new Insight(
+              name,
+              mode(m, nowNanos),
+              m.paged.prompts() + m.statics.prompts(),
+              m.paged.answers() + m.statics.answers(),
+              size < 0 ? null : size,
+              m.shadow.fallbacks()));
+    });
+    return out;
+  }
+
+  @Override
+  public Map<String, Object> remembered(long nowNanos) {
+    Map<String, Object> out = new HashMap<>();
+    models.forEach((name, m) -> {
+      if (m.known()) {
+        out.put(
+            name,
+            Map.of(
+                "paged", m.paged.remembered(nowNanos),
+                "static", m.statics.remembered(nowNanos),
+                "lengths", m.lengths.remembered(),
+                "fits", m.fits.remembered()));
       }
-      costs.stalled(i.name(), Math.clamp(f.stalledNanos() / rest, 0.0, 0.9));
+    });
+    return out;
+  }
+
+  @Override
+  public void recall(Map<String, Object> from, long nowNanos) {
+    Recalled all = Recalled.of(from);
+    Map<String, Model> read = new HashMap<>();
+    for (String name : all.names()) {
+      Recalled of = all.in(name);
+      Model m = new Model();
+      m.paged.recall(of.in("paged"), nowNanos);
+      m.statics.recall(of.in("static"), nowNanos);
+      m.lengths = AnswerLengths.recall(of.in("lengths"));
+      m.fits = Fits.recall(of.in("fits"));
+      read.put(name, m);
+      if (read.size() > MOST_MODELS) {
+        throw new IllegalArgumentException(
+            "models: more than " + MOST_MODELS + " (expected: at most that many)");
+      }
     }
-    m.lengths = m.lengths.after(prompt, tokens);
-    m.prefixes.settled(ask.affinity(), i, prompt, tokens, usage.cachedTokens());
-    if (!forecast.equals(Forecast.NONE) && m.known()) {
-      double each = tokens < 2 ? 0 : rest / (tokens - 1);
-      m.shadow.settled(forecast, objective.loss(first, each), now);
-    }
+    models.putAll(read);
   }
 }

@@ -1,5 +1,7 @@
 package org.infinilm.svc.policy;
 
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// How long answers are, by the length of the prompt: a histogram with forgetting, from which the
@@ -53,12 +55,22 @@ final class AnswerLengths {
 
   /// The middle of the `k`th of [#PARTS] parts of what may still come.
   double left(int k, long promptTokens, long came, long maxTokens) {
+    return left(k, stage(came), promptTokens, came, maxTokens);
+  }
+
+  /// How far an answer is of which so many tokens came, for [#left].
+  static int stage(long came) {
+    return bucket((double) came);
+  }
+
+  /// The same for a stage that was asked for before.
+  double left(int k, int stage, long promptTokens, long came, long maxTokens) {
     double[] of = parts[classOf(promptTokens)];
     of = of == null ? parts[CLASSES] : of;
     if (of == null) {
       return left(promptTokens, came, maxTokens);
     }
-    double l = of[bucket((double) came) * PARTS + k];
+    double l = of[stage * PARTS + k];
     if (maxTokens > 0) {
       l = Math.min(l, (double) (maxTokens - came));
     }
@@ -143,5 +155,33 @@ final class AnswerLengths {
       }
     }
     return out;
+  }
+
+  /// For a file.
+  Map<String, Object> remembered() {
+    Map<String, Object> m = new HashMap<>();
+    for (int k = 0; k <= CLASSES; k++) {
+      m.put("class" + k, counts[k]);
+    }
+    return m;
+  }
+
+  /// What a file says.
+  static AnswerLengths recall(Recalled from) {
+    double[][] c = new double[CLASSES + 1][];
+    double[] @Nullable [] l = new double[CLASSES + 1][];
+    double[] @Nullable [] p = new double[CLASSES + 1][];
+    for (int k = 0; k <= CLASSES; k++) {
+      double[] of = from.numbers("class" + k, BUCKETS);
+      double sum = 0;
+      for (int b = 0; b < BUCKETS; b++) {
+        of[b] = Math.max(0, of[b]);
+        sum += of[b];
+      }
+      c[k] = of;
+      l[k] = sum < ENOUGH ? null : residuals(of);
+      p[k] = sum < ENOUGH ? null : quantiles(of);
+    }
+    return new AnswerLengths(c, l, p);
   }
 }

@@ -9,6 +9,9 @@ package org.infinilm.svc.policy;
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
 /// @param promptTokens estimate of the prompt alone; 0 when it is not known
 /// @param maxTokens the most that the client allows for the answer; 0 when it did not say
+/// @param text of what kind most of it is
+/// @param prefix hash of what its requests most likely share a prefix by: the key, or else what was
+///   found without the client's help; 0 for nothing
 public record Ask(
     long size,
     long threshold,
@@ -16,16 +19,50 @@ public record Ask(
     long leastTokens,
     long affinity,
     long promptTokens,
-    long maxTokens) {
+    long maxTokens,
+    TextKind text,
+    long prefix) {
+  /// Kinds of text that estimates of tokens are wrong about by different factors.
+  public enum TextKind {
+    /// Letters, mostly.
+    PROSE,
+    /// Digits and marks, much more than prose has.
+    CODE,
+    /// Characters beyond ASCII.
+    WIDE
+  }
+
   /// One whose lengths are not known apart.
   public Ask(long size, long threshold, long needTokens, long leastTokens, long affinity) {
     this(size, threshold, needTokens, leastTokens, affinity, 0, 0);
+  }
+
+  /// One of prose.
+  public Ask(
+      long size,
+      long threshold,
+      long needTokens,
+      long leastTokens,
+      long affinity,
+      long promptTokens,
+      long maxTokens) {
+    this(
+        size,
+        threshold,
+        needTokens,
+        leastTokens,
+        affinity,
+        promptTokens,
+        maxTokens,
+        TextKind.PROSE,
+        affinity);
   }
 
   /// The same for a policy that does not keep keys together.
   Ask withoutKey() {
     return affinity == 0
         ? this
-        : new Ask(size, threshold, needTokens, leastTokens, 0, promptTokens, maxTokens);
+        : new Ask(
+            size, threshold, needTokens, leastTokens, 0, promptTokens, maxTokens, text, prefix);
   }
 }

@@ -1,6 +1,10 @@
 package org.infinilm.svc.policy;
 
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.infinilm.svc.fleet.Instance;
 
 /// What instances of one model and cache type cost, learned from answers, and how fast each of them
 /// is beside that. Written by the learner's thread, read by event loops; what is read at once
@@ -11,25 +15,34 @@ import java.util.concurrent.ConcurrentHashMap;
  * whole answers less what the prompts of others were foretold to take in that time. Both are of a
  * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
- * again.
+ * again. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
+ * was its prompt's.
  */
 final class Costs {
   private static final double BLOCK = 4096;
+  private static final double TOKENS = 100;
   private static final double STEP = 0.15;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
   private static final double BACK_NANOS = 30e9;
   private static final double LEAST_SECONDS = 1e-4;
 
+  /// Of more instances one that is heard of takes the place of another.
+  private static final int MOST_INSTANCES = 8192;
+
   /// What was learned so far; replaced as a whole.
-  private record Known(LeastSquares prompt, LeastSquares token) {}
+  private record Known(LeastSquares prompt, LeastSquares token, LeastSquares whole) {}
 
   private record Speed(double log, long atNanos) {}
 
   private volatile Known known =
-      new Known(LeastSquares.guess(0.01, 0.15, 0.02), LeastSquares.guess(0.008, 0.001, 0.0002));
+      new Known(
+          LeastSquares.guess(0.01, 0.15, 0.02),
+          LeastSquares.guess(0.008, 0.001, 0.0002),
+          LeastSquares.guess(0.01, 0.15, 0.008 * TOKENS));
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
+  private volatile double[] rough = new double[0];
 
   /// Prompts that it was learned from.
   int prompts() {
@@ -59,35 +72,64 @@ final class Costs {
         : Math.exp(s.log() * Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS));
   }
 
+  /// The same as it was when it was last heard of, for a first look at many.
+  double roughFactor(int slot) {
+    double[] r = rough;
+    return slot < r.length && r[slot] > 0 ? r[slot] : 1;
+  }
+
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
-  void prompt(String instance, double newTokens, double nanos, long nowNanos) {
+  void prompt(Instance i, double newTokens, double nanos, long nowNanos) {
     double u = newTokens / BLOCK;
     double expected = promptNanos(newTokens);
     int seen = known.prompt().seen();
-    double f = factor(instance, nowNanos);
+    double f = factor(i.name(), nowNanos);
     known =
         new Known(
             known.prompt().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, u * u),
-            known.token());
+            known.token(),
+            known.whole());
     if (seen >= 20) {
-      heard(instance, nanos / expected, 0.6, nowNanos);
+      heard(i, nanos / expected, 0.6, nowNanos);
     }
   }
 
   /// Tokens came in `nanos` each.
-  void token(String instance, double longest, double total, double nanos, long nowNanos) {
+  void token(Instance i, double longest, double total, double nanos, long nowNanos) {
     double expected = tokenNanos(longest, total);
     int seen = known.token().seen();
-    double f = factor(instance, nowNanos);
+    double f = factor(i.name(), nowNanos);
     known =
         new Known(
             known.prompt(),
             known
                 .token()
-                .after(
-                    Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK));
+                .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
+            known.whole());
     if (seen >= 20) {
-      heard(instance, nanos / expected, 1, nowNanos);
+      heard(i, nanos / expected, 1, nowNanos);
+    }
+  }
+
+  /// The part of the time of an answer that came whole that went to its prompt, from all that came
+  /// so before.
+  ///
+  /// @param tokens after the first
+  double promptShare(Instance i, double newTokens, double tokens, double nanos, long nowNanos) {
+    Known k = known;
+    double u = newTokens / BLOCK;
+    double n = tokens / TOKENS;
+    double f = factor(i.name(), nowNanos);
+    LeastSquares w = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
+    known = new Known(k.prompt(), k.token(), w);
+    double prompt = Math.max(LEAST_SECONDS, w.at(1, u, 0));
+    return prompt / Math.max(prompt, w.at(1, u, n));
+  }
+
+  /// A whole answer took so many times as long as was expected of this instance.
+  void whole(Instance i, double ratio, long nowNanos) {
+    if (known.token().seen() >= 20) {
+      heard(i, ratio * factor(i.name(), nowNanos), 0.6, nowNanos);
     }
   }
 
@@ -97,13 +139,67 @@ final class Costs {
   }
 
   /// So large a share of an answer's time went to the prompts of others.
-  void stalled(String instance, double share) {
-    stalls.merge(instance, share, (a, b) -> a + STALL_STEP * (b - a));
+  void stalled(Instance i, double share) {
+    bound(stalls, i.name());
+    stalls.merge(i.name(), share, (a, b) -> a + STALL_STEP * (b - a));
   }
 
-  private void heard(String instance, double ratio, double weight, long nowNanos) {
-    double before = Math.log(factor(instance, nowNanos));
+  private void heard(Instance i, double ratio, double weight, long nowNanos) {
+    double before = Math.log(factor(i.name(), nowNanos));
     double off = Math.clamp(Math.log(ratio) - before, -MOST_STEP, MOST_STEP);
-    speeds.put(instance, new Speed(before + STEP * weight * off, nowNanos));
+    bound(speeds, i.name());
+    Speed s = new Speed(before + STEP * weight * off, nowNanos);
+    speeds.put(i.name(), s);
+    double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
+    r[i.slot()] = Math.exp(s.log());
+    rough = r;
+  }
+
+  private static void bound(Map<String, ?> of, String name) {
+    if (of.size() >= MOST_INSTANCES && !of.containsKey(name)) {
+      of.remove(of.keySet().iterator().next());
+    }
+  }
+
+  /// For a file; times become ages.
+  Map<String, Object> remembered(long nowNanos) {
+    Map<String, Object> speed = new HashMap<>();
+    speeds.forEach(
+        (name, s) -> speed.put(name, new double[] {s.log(), (nowNanos - s.atNanos()) / 1e9}));
+    Known k = known;
+    return Map.of(
+        "prompt",
+        k.prompt().remembered(),
+        "token",
+        k.token().remembered(),
+        "whole",
+        k.whole().remembered(),
+        "speeds",
+        speed,
+        "stalls",
+        new HashMap<String, Object>(stalls));
+  }
+
+  /// What a file says.
+  ///
+  /// @throws IllegalArgumentException when it is not what [#remembered] gave
+  void recall(Recalled from, long nowNanos) {
+    LeastSquares prompt = LeastSquares.recall(from.in("prompt"));
+    LeastSquares token = LeastSquares.recall(from.in("token"));
+    LeastSquares whole = LeastSquares.recall(from.in("whole"));
+    Map<String, Speed> heard = new HashMap<>();
+    Recalled all = from.in("speeds");
+    for (String name : all.names()) {
+      double[] pair = all.numbers(name, 2);
+      heard.put(name, new Speed(pair[0], nowNanos - (long) (Math.max(0, pair[1]) * 1e9)));
+    }
+    Map<String, Double> stalled = new HashMap<>();
+    Recalled shares = from.in("stalls");
+    for (String name : shares.names()) {
+      stalled.put(name, shares.number(name));
+    }
+    known = new Known(prompt, token, whole);
+    speeds.putAll(heard);
+    stalls.putAll(stalled);
   }
 }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.List;
+import java.util.Set;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
@@ -26,28 +27,39 @@ final class Estimate {
 
   private static final double MOST_STALLED = 0.75;
 
+  /// Of more requests on an instance some stand for all.
+  private static final int MOST_OTHERS = 48;
+
+  private static final Costs FIRST_GUESS = new Costs();
+
   private final Ask ask;
   private final Adaptive.Model model;
   private final Objective objective;
   private final Load load;
+  private final Set<Part> without;
   private final long now;
   private final Prefixes.Hit hit;
   private final AnswerLengths lengths;
   private final double outputTokens;
 
-  Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load) {
+  /// @param without what an ablation leaves out
+  Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load, Set<Part> without) {
+    this.without = without;
     this.ask = ask;
     this.model = model;
     this.objective = objective;
     this.load = load;
     this.now = load.nowNanos();
-    this.hit = model.prefixes.of(ask.affinity());
-    this.lengths = model.lengths;
+    this.hit = model.prefixes.of(without.contains(Part.PREFIX) ? 0 : ask.prefix());
+    this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths;
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
+  private double waitNanos;
   private double firstNanos;
   private double tokenNanos;
+  private double ownLoss;
+  private double othersLoss;
   private double promptNanos;
   private double newTokens;
   private boolean placed;
@@ -56,17 +68,34 @@ final class Estimate {
 
   /// What sending it there would lose, others' losses included.
   double loss(Instance i) {
-    Costs costs = model.costs(i.cacheType());
-    double factor = model.own(i.cacheType()).factor(i.name(), now);
-    List<? extends Flight> flights = load.flights(i.slot());
+    Costs costs = without.contains(Part.COST) ? FIRST_GUESS : model.costs(i.cacheType());
+    double factor =
+        without.contains(Part.SPEED) ? 1 : model.own(i.cacheType()).factor(i.name(), now);
+    List<? extends Flight> flights =
+        without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     newTokens = Math.max(1, ask.promptTokens() - hit.at(i, ask.promptTokens()));
     promptNanos = costs.promptNanos(newTokens) * factor;
-    return i.cacheType() == CacheType.STATIC
-        ? serial(costs, factor, flights)
-        : batched(i, costs, factor, flights);
+    if (i.cacheType() == CacheType.STATIC) {
+      serial(costs, factor, flights);
+    } else {
+      batched(i, costs, factor, flights);
+    }
+    othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
+    return ownLoss + othersLoss;
   }
 
-  private double serial(Costs costs, double factor, List<? extends Flight> flights) {
+  /// Whether it may hold the text of the request's key.
+  boolean isHome(Instance i) {
+    return hit.slot() == i.slot();
+  }
+
+  /// What [#loss] was last asked about, for the record.
+  Forecast.Part part(Instance i) {
+    return new Forecast.Part(
+        i.name(), newTokens, waitNanos, promptNanos, firstNanos, tokenNanos, ownLoss, othersLoss);
+  }
+
+  private void serial(Costs costs, double factor, List<? extends Flight> flights) {
     double wait = 0;
     double[] answers = new double[AnswerLengths.PARTS];
     for (int k = 0; k < flights.size(); k++) {
@@ -79,8 +108,9 @@ final class Estimate {
         wait += Math.max(0.1 * whole, whole - done);
       }
       double each = costs.tokenNanos(context, context) * factor;
+      int stage = AnswerLengths.stage(came);
       for (int part = 0; part < AnswerLengths.PARTS; part++) {
-        answers[part] += each * lengths.left(part, f.promptTokens(), came, f.maxTokens());
+        answers[part] += each * lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
       }
     }
     placed = flights.isEmpty();
@@ -88,16 +118,17 @@ final class Estimate {
     total = longest;
     tokenNanos = costs.tokenNanos(longest, total) * factor;
     firstNanos = 0;
-    double loss = 0;
+    ownLoss = 0;
+    othersLoss = 0;
     for (double a : answers) {
       double first = wait + a + promptNanos;
       firstNanos += first / AnswerLengths.PARTS;
-      loss += objective.loss(first, tokenNanos) / AnswerLengths.PARTS;
+      ownLoss += objective.loss(first, tokenNanos, outputTokens) / AnswerLengths.PARTS;
     }
-    return loss;
+    waitNanos = firstNanos - promptNanos;
   }
 
-  private double batched(Instance i, Costs costs, double factor, List<? extends Flight> flights) {
+  private void batched(Instance i, Costs costs, double factor, List<? extends Flight> flights) {
     double queued = 0;
     int waiting = 0;
     int running = 0;
@@ -144,20 +175,25 @@ final class Estimate {
     placed = over <= 0;
     firstNanos = queued + places + promptNanos;
     tokenNanos = after;
-    double loss = objective.loss(firstNanos, tokenNanos);
+    waitNanos = queued + places;
+    ownLoss = objective.loss(firstNanos, tokenNanos, outputTokens);
+    othersLoss = 0;
+    int step = 1 + (flights.size() - 1) / MOST_OTHERS;
     double behind = queued;
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
-      if (f.firstNanos() == 0) {
+      boolean waits = f.firstNanos() == 0;
+      if (waits) {
         behind -= k == head ? headLeft : costs.promptNanos(newTokens(f)) * factor;
-        double first = now - f.dispatchNanos() + queued - behind;
-        loss += more(f, first, Math.max(0, behind), before, after);
-      } else {
-        double first = f.firstNanos() - f.dispatchNanos();
-        loss += more(f, first, now - f.firstNanos() + queued, before, after);
       }
+      if (k % step != 0) {
+        continue;
+      }
+      double first =
+          waits ? now - f.dispatchNanos() + queued - behind : f.firstNanos() - f.dispatchNanos();
+      double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
+      othersLoss += step * more(f, first, so, before, after);
     }
-    return loss;
   }
 
   /// What one that is there loses more, over the lengths that its answer may have.
@@ -167,12 +203,13 @@ final class Estimate {
   private double more(Flight f, double first, double so, double before, double after) {
     long came = f.tokens();
     double sum = 0;
+    int stage = AnswerLengths.stage(came);
     for (int k = 0; k < AnswerLengths.PARTS; k++) {
-      double left = lengths.left(k, f.promptTokens(), came, f.maxTokens());
+      double left = lengths.left(k, stage, f.promptTokens(), came, f.maxTokens());
       double n = Math.max(1, came + left - 1);
       sum +=
-          objective.loss(first, (so + promptNanos + left * after) / n)
-              - objective.loss(first, (so + left * before) / n);
+          objective.loss(first, (so + promptNanos + left * after) / n, n)
+              - objective.loss(first, (so + left * before) / n, n);
     }
     return sum / AnswerLengths.PARTS;
   }
@@ -187,8 +224,15 @@ final class Estimate {
   }
 
   /// What is foretold of sending it there.
-  Forecast forecast(Instance i, @Nullable Instance byRule) {
-    double ruleLoss = byRule == null ? 0 : loss(byRule);
+  ///
+  /// @param byRule the fixed rule's choice, or null
+  Forecast forecast(
+      Instance i,
+      @Nullable Instance byRule,
+      Forecast.Mode mode,
+      @Nullable Instance best,
+      List<Forecast.Part> parts) {
+    double ruleLoss = byRule == null || byRule.equals(i) ? 0 : loss(byRule);
     double loss = loss(i);
     return new Forecast(
         newTokens,
@@ -199,7 +243,11 @@ final class Estimate {
         longest,
         total,
         loss,
-        byRule == null ? loss : ruleLoss,
-        byRule == null || byRule.equals(i));
+        byRule == null || byRule.equals(i) ? loss : ruleLoss,
+        byRule == null || byRule.equals(i),
+        mode,
+        best == null ? null : best.name(),
+        best != null && best.cacheType() == CacheType.STATIC,
+        parts);
   }
 }

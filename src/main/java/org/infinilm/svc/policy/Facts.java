@@ -66,6 +66,60 @@ public record Facts(
         0);
   }
 
+  /// The same with the token counts that its answer gave.
+  public Facts counted(Usage counts) {
+    return new Facts(
+        instance,
+        model,
+        requestBytes,
+        dispatchNanos,
+        firstByteNanos,
+        lastByteNanos,
+        sseEvents,
+        responseBytes,
+        counts,
+        complete,
+        ask,
+        forecast,
+        stalledNanos,
+        otherFirstNanos,
+        otherLastNanos);
+  }
+
+  /// The same with what the decision was about.
+  public Facts about(Ask decided) {
+    return foretold(
+        decided, forecast, firstByteNanos, stalledNanos, otherFirstNanos, otherLastNanos);
+  }
+
+  /// The same with what was foretold of it.
+  ///
+  /// @param firstNanos when the first token came
+  public Facts foretold(
+      Ask about,
+      Forecast foretold,
+      long firstNanos,
+      double stalled,
+      long otherFirst,
+      long otherLast) {
+    return new Facts(
+        instance,
+        model,
+        requestBytes,
+        dispatchNanos,
+        firstNanos,
+        lastByteNanos,
+        sseEvents,
+        responseBytes,
+        usage,
+        complete,
+        about,
+        foretold,
+        stalled,
+        otherFirst,
+        otherLast);
+  }
+
   /// Token counts of an answer's `usage`.
   ///
   /// @param promptTokens 0 when it tells of the answer alone

@@ -1,5 +1,8 @@
 package org.infinilm.svc.policy;
 
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /// What a policy foretold of a request when it sent it, and what it took the instance for; it gets
 /// that back with the [Facts].
 ///
@@ -13,6 +16,11 @@ package org.infinilm.svc.policy;
 /// @param loss what this choice was expected to lose, others' losses included
 /// @param ruleLoss what the fixed rule's choice was
 /// @param byRule whether it is the fixed rule's choice
+/// @param mode who decided
+/// @param best name of the instance that was expected to lose least, or null when none was looked
+///   at
+/// @param bestStatic whether that one is static
+/// @param parts what was compared, in the order of the candidates
 public record Forecast(
     double newTokens,
     double prefillNanos,
@@ -23,7 +31,75 @@ public record Forecast(
     double totalTokens,
     double loss,
     double ruleLoss,
-    boolean byRule) {
+    boolean byRule,
+    Mode mode,
+    @Nullable String best,
+    boolean bestStatic,
+    List<Part> parts) {
+  /// Who decides for a model.
+  public enum Mode {
+    /// The fixed rule: too little is known.
+    COLD,
+    /// The learned costs.
+    LEARNED,
+    /// The fixed rule, for the learned costs have lost more than it would have.
+    FALLBACK,
+    /// The fixed rule; what the learned costs would have chosen is recorded.
+    SHADOW
+  }
+
+  /// What one candidate would come to.
+  ///
+  /// @param waitNanos before the prompt is begun
+  /// @param prefillNanos of its new tokens
+  /// @param firstNanos until the first token
+  /// @param tokenNanos between tokens
+  /// @param ownLoss what the request itself would lose
+  /// @param othersLoss what those that are there would lose more
+  public record Part(
+      String instance,
+      double newTokens,
+      double waitNanos,
+      double prefillNanos,
+      double firstNanos,
+      double tokenNanos,
+      double ownLoss,
+      double othersLoss) {}
+
   /// Nothing was foretold.
   public static final Forecast NONE = new Forecast(0, 0, 0, 0, false, 0, 0, 0, 0, true);
+
+  /// One that nothing was compared for.
+  public Forecast(
+      double newTokens,
+      double prefillNanos,
+      double firstNanos,
+      double tokenNanos,
+      boolean placed,
+      double longestTokens,
+      double totalTokens,
+      double loss,
+      double ruleLoss,
+      boolean byRule) {
+    this(
+        newTokens,
+        prefillNanos,
+        firstNanos,
+        tokenNanos,
+        placed,
+        longestTokens,
+        totalTokens,
+        loss,
+        ruleLoss,
+        byRule,
+        Mode.COLD,
+        null,
+        false,
+        List.of());
+  }
+
+  /// Whether nothing was foretold.
+  public boolean isNone() {
+    return newTokens == 0;
+  }
 }

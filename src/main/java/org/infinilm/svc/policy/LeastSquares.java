@@ -1,5 +1,8 @@
 package org.infinilm.svc.policy;
 
+import java.util.HashMap;
+import java.util.Map;
+
 /// Recursive least squares of the relative error with forgetting: what a cost depends on, learned
 /// one observation at a time. Immutable; [#after] is pure. Source: Ljung, System Identification,
 /// section 11.2.
@@ -78,5 +81,32 @@ final class LeastSquares {
     }
     double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
     return new LeastSquares(w, c, Math.max(0.02, d), seen + 1);
+  }
+
+  /// For a file.
+  Map<String, Object> remembered() {
+    Map<String, Object> m = new HashMap<>();
+    m.put("weights", weights);
+    for (int k = 0; k < covariance.length; k++) {
+      m.put("covariance" + k, covariance[k]);
+    }
+    m.put("deviation", deviation);
+    m.put("seen", seen);
+    return m;
+  }
+
+  /// What a file says of three features.
+  static LeastSquares recall(Recalled from) {
+    int n = 3;
+    double[][] c = new double[n][];
+    for (int k = 0; k < n; k++) {
+      c[k] = from.numbers("covariance" + k, n);
+      if (c[k][k] < 0) {
+        throw new IllegalArgumentException("a variance of " + c[k][k] + " (expected: 0 or more)");
+      }
+    }
+    double seen = Math.clamp(from.number("seen"), 0, Integer.MAX_VALUE);
+    double deviation = Math.clamp(from.number("deviation"), 0.02, 2);
+    return new LeastSquares(from.numbers("weights", n), c, deviation, (int) seen);
   }
 }

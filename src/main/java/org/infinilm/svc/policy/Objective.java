@@ -1,25 +1,55 @@
 package org.infinilm.svc.policy;
 
-/// What a learned policy strives for: first tokens and further tokens within limits.
+/// What a learned policy strives for.
 ///
 /// @param firstNanos an answer whose first token comes later has missed
 /// @param tokenNanos one whose further tokens take longer each, on average, has missed
-public record Objective(double firstNanos, double tokenNanos) {
+public record Objective(Kind kind, double firstNanos, double tokenNanos) {
+  /// What is made small.
+  public enum Kind {
+    /// The share of answers that miss one of the limits.
+    SLO("slo"),
+    /// Times to the first token.
+    TTFT("ttft"),
+    /// Times to the whole answer.
+    E2E("e2e");
+
+    private final String label;
+
+    Kind(String label) {
+      this.label = label;
+    }
+
+    public String label() {
+      return label;
+    }
+  }
+
   /// Two seconds, and 50 ms a token.
-  public static final Objective DEFAULT = new Objective(2e9, 50e6);
+  public static final Objective DEFAULT = new Objective(Kind.SLO, 2e9, 50e6);
 
   /// What nearness to a limit costs beside missing it.
   private static final double NEAR = 0.05;
 
   private static final double MOST = 6;
 
-  /// What is lost by an answer with such times: near 0 within the limits, near 1 beyond, and
-  /// something between where it is uncertain.
-  double loss(double first, double token) {
+  /// The share of answers within the limits.
+  public Objective(double firstNanos, double tokenNanos) {
+    this(Kind.SLO, firstNanos, tokenNanos);
+  }
+
+  /// What is lost by an answer of so many tokens with such times. Of the limits: near 0 within
+  /// them, near 1 beyond, and something between where it is uncertain; of times: in units of the
+  /// limit of the first token.
+  double loss(double first, double token, double tokens) {
     double f = first / firstNanos;
     double t = token / tokenNanos;
-    double within = (1 - missed(f)) * (1 - missed(t));
-    return 1 - within + NEAR * (Math.min(f, MOST) + Math.min(t, MOST));
+    return switch (kind) {
+      case SLO ->
+          1 - (1 - missed(f)) * (1 - missed(t)) + NEAR * (Math.min(f, MOST) + Math.min(t, MOST));
+      case TTFT -> f + NEAR * Math.min(t, MOST);
+      case E2E -> f + tokens * token / firstNanos;
+    };
   }
 
   /// How likely it is that what is expected at so many times the limit misses it.

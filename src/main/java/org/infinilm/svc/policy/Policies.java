@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import org.infinilm.svc.fleet.Hash;
 
@@ -13,13 +14,20 @@ public final class Policies {
           o -> new RoundRobin(),
           o -> new LeastLoaded(),
           o -> new PowerOfTwo(),
-          o -> new Session());
+          o -> new Session(),
+          o -> new Adaptive(o.objectives(), o.spill(), false),
+          o -> new Adaptive(o.objectives(), o.spill(), true));
 
   /// What settings change in policies.
   ///
   /// @param spill whether a full pool passes requests on to the other one
-  public record Options(boolean spill) {
+  /// @param objectives what a learned policy strives for
+  public record Options(boolean spill, Objectives objectives) {
     public static final Options DEFAULT = new Options(false);
+
+    public Options(boolean spill) {
+      this(spill, Objectives.DEFAULT);
+    }
   }
 
   private Policies() {}
@@ -46,10 +54,14 @@ public final class Policies {
                 "policy: " + name + " (expected: one of " + String.join(", ", names()) + ")"));
   }
 
-  /// A new learned policy. Not in the catalogue: it needs the lengths in [Ask], [Load#flights] and
-  /// what [Facts] say of the forecast, which evaluations give and the router does not yet.
+  /// A new learned policy.
   public static Policy adaptive(Objective objective) {
-    return new Tiered(new Adaptive(objective));
+    return create("adaptive", new Options(false, Objectives.of(objective)));
+  }
+
+  /// The learned policy without a part, to see what that is worth.
+  public static Policy adaptiveWithout(Objective objective, Part part) {
+    return new Tiered(new Adaptive(Objectives.of(objective), false, false, Set.of(part)));
   }
 
   /// The hash of an affinity key, as [Ask#affinity] wants it; never 0.

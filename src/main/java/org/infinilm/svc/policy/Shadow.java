@@ -21,10 +21,16 @@ final class Shadow {
   private double own;
   private long lastNanos;
   private volatile long pausedUntilNanos = Long.MIN_VALUE;
+  private volatile long fallbacks;
 
   /// Whether the fixed rule decides now.
   boolean rules(long nowNanos) {
     return nowNanos < pausedUntilNanos;
+  }
+
+  /// How often it took over.
+  long fallbacks() {
+    return fallbacks;
   }
 
   /// A request that was foretold so has lost so much.
@@ -51,6 +57,8 @@ final class Shadow {
     double noise = 2 * Math.sqrt(ownSquares);
     if (own >= ENOUGH && ownCame > MARGIN * factor * ownRule + noise) {
       pausedUntilNanos = nowNanos + PAUSE_NANOS;
+      long before = fallbacks;
+      fallbacks = before + 1;
       sharedCame = sharedExpected = ownCame = ownRule = ownSquares = own = 0;
     }
   }

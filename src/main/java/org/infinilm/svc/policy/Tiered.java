@@ -2,8 +2,10 @@ package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
 
 /// Tiers around another policy: it chooses within the first tier; the next is asked only when that
 /// one is out of service, full, asked to be left alone or cannot hold the request (`tier`).
@@ -23,8 +25,33 @@ final class Tiered implements Policy {
   }
 
   @Override
+  public boolean learns() {
+    return within.learns();
+  }
+
+  @Override
+  public Forecast foretell(Ask ask, String model, Instance to, Load load) {
+    return within.foretell(ask, model, to, load);
+  }
+
+  @Override
   public void settled(Facts facts) {
     within.settled(facts);
+  }
+
+  @Override
+  public List<Insight> insights(long nowNanos) {
+    return within.insights(nowNanos);
+  }
+
+  @Override
+  public Map<String, Object> remembered(long nowNanos) {
+    return within.remembered(nowNanos);
+  }
+
+  @Override
+  public void recall(Map<String, Object> from, long nowNanos) {
+    within.recall(from, nowNanos);
   }
 
   @Override

@@ -7,6 +7,7 @@ import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Forecast;
 import org.jspecify.annotations.Nullable;
 
 /// The record of one request: who asked what and when, and, once, how it ended. Event-loop
@@ -68,6 +69,8 @@ final class Account {
                 0,
                 0,
                 null,
+                0,
+                Forecast.NONE,
                 0));
   }
 
@@ -189,16 +192,28 @@ final class Account {
             bytes,
             tap == null ? 0 : tap.bytes(),
             answer == null ? null : answer.usage(),
-            tap == null ? 0 : tap.events());
+            tap == null ? 0 : tap.events(),
+            last == null ? Forecast.NONE : last.flight().forecast(),
+            last == null ? 0 : last.flight().sentToFirstNanos());
     plane.decisions().put(d);
     plane.metrics().settled(d, i, tap == null ? null : tap.tape());
-    if (i != null && tap != null) {
+    if (last != null && i != null && tap != null) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =
           new Facts(
               i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
+      boolean logged = plane.config().learning().logFile() != null;
+      if (asked != null && (asked.affinity() != 0 || logged)) {
+        facts = facts.about(asked.ask());
+      }
       Prompt prompt = asked == null ? null : asked.prompt();
-      plane.learner().offer(facts, ok && prompt != null ? tap.tail() : null, prompt);
+      plane
+          .learner()
+          .offer(
+              last.flight().with(facts),
+              ok && prompt != null ? tap.tail() : null,
+              prompt,
+              logged ? d : null);
     }
   }
 }

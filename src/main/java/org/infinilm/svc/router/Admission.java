@@ -34,6 +34,21 @@ final class Admission {
     this.seats = seats;
   }
 
+  /// Whether the policy wants lengths, requests in flight and every answer's `usage`.
+  boolean learns() {
+    return policy.learns();
+  }
+
+  /// The same with what comes of it, for a request that has waited and gets its seat now.
+  ///
+  /// @param model as candidates have it
+  Choice.Send foretold(Ask ask, String model, Choice.Send s) {
+    return policy.learns()
+        ? new Choice.Send(
+            s.instance(), s.pool(), s.why(), policy.foretell(ask, model, s.instance(), seats))
+        : s;
+  }
+
   /// A `Send` has its seat, to be released once.
   ///
   /// @param mayTry whether the request may be an instance's trial: only one that can be repeated

@@ -12,6 +12,7 @@ import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.http.TimeLimits;
 import org.infinilm.svc.http.UpstreamCall;
 import org.infinilm.svc.http.UpstreamEvents;
+import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 
@@ -44,15 +45,16 @@ final class Attempt implements UpstreamEvents {
   private final Plane plane;
   private final Owner owner;
   private final Question question;
+  private final Choice.Send send;
   private final Instance instance;
   private final Target target;
-  private final Pool pool;
   private final Reason reason;
   private final boolean reuse;
   private final boolean suspicious;
   private @Nullable UpstreamCall call;
   private @Nullable Origin origin;
   private @Nullable ResponseHead head;
+  private final InFlight flight;
   private boolean seated = true;
   private boolean over;
   private boolean elsewhere;
@@ -68,21 +70,26 @@ final class Attempt implements UpstreamEvents {
       Plane plane,
       Owner owner,
       Question question,
-      Instance instance,
+      Choice.Send send,
       Target target,
-      Pool pool,
       Reason reason,
       boolean reuse,
       boolean suspicious) {
     this.plane = plane;
     this.owner = owner;
     this.question = question;
-    this.instance = instance;
+    this.send = send;
+    this.instance = send.instance();
     this.target = target;
-    this.pool = pool;
     this.reason = reason;
     this.reuse = reuse;
     this.suspicious = suspicious;
+    this.flight = InFlight.of(plane, question, send);
+  }
+
+  /// The request as a learned policy sees it.
+  InFlight flight() {
+    return flight;
   }
 
   Instance instance() {
@@ -90,7 +97,7 @@ final class Attempt implements UpstreamEvents {
   }
 
   Pool pool() {
-    return pool;
+    return send.pool();
   }
 
   Reason reason() {
@@ -117,6 +124,7 @@ final class Attempt implements UpstreamEvents {
   /// @param body instead of the client's (ownership passes), or null
   void send(Inbound in, HeadPatch patch, @Nullable ByteBuf body, TimeLimits limits) {
     dispatchNanos = plane.ticker().nanos();
+    flight.sent(dispatchNanos);
     Origin to = target.origin(dispatchNanos);
     origin = to;
     call = in.send(new Outgoing(to, patch, body, limits, reuse), this);
@@ -135,8 +143,8 @@ final class Attempt implements UpstreamEvents {
 
   /// The same once more, in the seat of this one, over a connection of its own.
   Attempt overNewConnection() {
-    Attempt next =
-        new Attempt(plane, owner, question, instance, target, pool, reason, false, suspicious);
+    Attempt next = new Attempt(plane, owner, question, send, target, reason, false, suspicious);
+    flight.ended();
     seated = false;
     return next;
   }
@@ -160,6 +168,7 @@ final class Attempt implements UpstreamEvents {
   void countOut() {
     if (seated) {
       seated = false;
+      flight.ended();
       plane.seats().release(instance.slot());
     }
   }
@@ -210,6 +219,7 @@ final class Attempt implements UpstreamEvents {
     } else if (speaks != null && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
       vouch();
     }
+    flight.slice(slice);
     owner.body(slice);
   }
 

@@ -24,6 +24,9 @@ final class DecisionJson {
     m.put("method", d.method());
     m.put("metric", metric.label());
     m.put("needed_tokens", d.needTokens() == 0 ? null : d.needTokens());
+    if (!d.forecast().isNone()) {
+      m.put("learned", LearnedView.of(d));
+    }
     return m;
   }
 

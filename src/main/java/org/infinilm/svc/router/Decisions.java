@@ -6,6 +6,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -31,6 +32,9 @@ final class Decisions {
   /// @param failed names of the instances on which it had failed before
   /// @param usage token counts that the answer gave, or null
   /// @param events of a streamed answer
+  /// @param forecast what a learned policy foretold of it
+  /// @param sentToFirstNanos from the last attempt's sending to its first token, 0 when it is not
+  ///   known
   record Decision(
       long sequence,
       String requestId,
@@ -55,7 +59,9 @@ final class Decisions {
       long requestBytes,
       long responseBytes,
       @Nullable Usage usage,
-      int events) {
+      int events,
+      Forecast forecast,
+      long sentToFirstNanos) {
 
     /// Time for each token of a streamed answer after its first, in nanoseconds; for each event
     /// where the answer does not tell its tokens; 0 when there is none.

@@ -144,15 +144,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
       Reason why = retries.any() ? Reason.RETRY : s.why();
       attempt =
           new Attempt(
-              plane,
-              this,
-              question,
-              i,
-              target,
-              s.pool(),
-              why,
-              question.replayable(),
-              retries.suspicious());
+              plane, this, question, s, target, why, question.replayable(), retries.suspicious());
       stage = Stage.SEND;
     }
     advance();
@@ -214,6 +206,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
       a.tap().piece(plane.ticker().nanos());
     }
     a.slice(slice);
+    current().flight().came(a.tap().events());
     if (!in.isWritable()) {
       in.flush();
       if (!in.isWritable()) {

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -10,6 +11,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.policy.Recalled;
+import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
 
 /// One thread that takes the facts of finished exchanges from a bounded queue (full: the facts are
@@ -24,8 +27,12 @@ final class Learner implements AutoCloseable {
 
   private static final int SAMPLE = 16;
 
+  /// After so many facts without a pause it is as if there had been one.
+  private static final int EVERY = 256;
+
   /// Facts with the end of the answer, in which `usage` may stand.
-  private record Item(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {}
+  private record Item(
+      Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt, @Nullable Decision decision) {}
 
   /// Tokens that a tokenizer counted of a text alone.
   record Count(Prompt text, long tokens) {}
@@ -34,10 +41,39 @@ final class Learner implements AutoCloseable {
   private final Map<String, TokenRates> rates = new ConcurrentHashMap<>();
   private final Map<String, Integer> expected = new ConcurrentHashMap<>();
   private final Policy policy;
+  private final Keeping keeping;
   private final Thread thread;
+  private long settledFacts;
+
+  /// What else is done with facts, on this thread.
+  interface Keeping {
+    /// After the policy has been told.
+    ///
+    /// @param decision that led to it, or null
+    void settled(Facts facts, @Nullable Decision decision);
+
+    /// Nothing is to be done at the moment.
+    ///
+    /// @param facts how many there were so far
+    void idle(long facts);
+  }
+
+  private static final Keeping NOTHING =
+      new Keeping() {
+        @Override
+        public void settled(Facts facts, @Nullable Decision decision) {}
+
+        @Override
+        public void idle(long facts) {}
+      };
 
   Learner(Policy policy) {
+    this(policy, NOTHING);
+  }
+
+  Learner(Policy policy, Keeping keeping) {
     this.policy = policy;
+    this.keeping = keeping;
     this.thread = Thread.ofPlatform().daemon().name("learner").unstarted(this::run);
   }
 
@@ -48,7 +84,13 @@ final class Learner implements AutoCloseable {
   /// @param tail the end of a complete answer, or null
   /// @param prompt of a request that was one, or null
   void offer(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {
-    queue.offer(new Item(facts, tail, prompt));
+    offer(facts, tail, prompt, null);
+  }
+
+  /// @param decision that led to it, or null
+  void offer(
+      Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt, @Nullable Decision decision) {
+    queue.offer(new Item(facts, tail, prompt, decision));
   }
 
   /// What is known of a model; first guesses until answers have said.
@@ -87,13 +129,26 @@ final class Learner implements AutoCloseable {
       while (true) {
         Item i = queue.poll();
         if (i == null) {
+          Endless.step("keeping what was learned", () -> keeping.idle(settledFacts));
           Thread.sleep(PAUSE);
         } else {
           Endless.step("learning from an answer", () -> settled(i));
         }
       }
     } catch (InterruptedException e) {
+      lastOnes();
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /// What came before it was closed.
+  private void lastOnes() {
+    for (Item i = queue.poll(); i != null; i = queue.poll()) {
+      try {
+        settled(i);
+      } catch (RuntimeException e) {
+        Endless.note("learning from an answer", e);
+      }
     }
   }
 
@@ -105,20 +160,35 @@ final class Learner implements AutoCloseable {
     }
     if (usage != null) {
       learn(f.model(), usage, i.prompt());
-      f =
-          new Facts(
-              f.instance(),
-              f.model(),
-              f.requestBytes(),
-              f.dispatchNanos(),
-              f.firstByteNanos(),
-              f.lastByteNanos(),
-              f.sseEvents(),
-              f.responseBytes(),
-              usage,
-              f.complete());
+      f = f.counted(usage);
     }
     policy.settled(f);
+    keeping.settled(f, i.decision());
+    settledFacts++;
+    if (settledFacts % EVERY == 0) {
+      keeping.idle(settledFacts);
+    }
+  }
+
+  /// For a file.
+  Map<String, Object> remembered() {
+    Map<String, Object> out = new HashMap<>();
+    rates.forEach((model, r) -> out.put(model, r.remembered()));
+    return out;
+  }
+
+  /// Takes over what a file says; before it is started.
+  ///
+  /// @throws IllegalArgumentException when it is not what [#remembered] gave
+  void recall(Map<String, Object> from) {
+    Recalled all = Recalled.of(from);
+    Map<String, TokenRates> read = new HashMap<>();
+    for (String model : all.names()) {
+      if (read.size() < MOST_MODELS) {
+        read.put(model, TokenRates.recall(all.in(model)));
+      }
+    }
+    rates.putAll(read);
   }
 
   /// Counts answers that came as expected; one that says nothing to learn from is one of them.
@@ -156,5 +226,10 @@ final class Learner implements AutoCloseable {
   @Override
   public void close() {
     thread.interrupt();
+  }
+
+  /// Waits until its thread has ended, after [#close].
+  void join(Duration atMost) throws InterruptedException {
+    thread.join(atMost);
   }
 }

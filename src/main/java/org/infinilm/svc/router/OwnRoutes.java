@@ -18,6 +18,7 @@ import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.page.Page;
+import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -42,6 +43,7 @@ final class OwnRoutes {
   private final Access access;
   private final EventFeed feed;
   private final Page page = new Page();
+  private final Policy policy;
 
   OwnRoutes(
       RouterConfig config,
@@ -51,7 +53,8 @@ final class OwnRoutes {
       Decisions decisions,
       Ticker ticker,
       BooleanSupplier draining,
-      EventFeed feed) {
+      EventFeed feed,
+      Policy policy) {
     this.config = config;
     this.keeper = keeper;
     this.seats = seats;
@@ -61,6 +64,7 @@ final class OwnRoutes {
     this.draining = draining;
     this.access = new Access(config.adminToken(), config.uiHosts());
     this.feed = feed;
+    this.policy = policy;
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -296,7 +300,12 @@ final class OwnRoutes {
   private Response told(List<Decision> of) {
     List<Object> out = new ArrayList<>();
     of.forEach(d -> out.add(DecisionJson.whole(d, config.metric())));
-    return Response.json(200, Map.of("decisions", out));
+    Map<String, Object> all = new HashMap<>();
+    all.put("decisions", out);
+    if (policy.learns()) {
+      all.put("learned", LearnedView.of(policy.insights(ticker.nanos())));
+    }
+    return Response.json(200, all);
   }
 
   /// Starts telling a listener of `/events`, on its event loop.

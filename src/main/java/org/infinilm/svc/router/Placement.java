@@ -211,7 +211,8 @@ final class Placement implements Waiting.Owner {
   public void seated(Choice.Send s) {
     waiting = null;
     account.waited();
-    owner.placed(s);
+    String model = question.model() == null ? "" : question.model();
+    owner.placed(plane.admission().foretold(question.ask(), model, s));
   }
 
   @Override

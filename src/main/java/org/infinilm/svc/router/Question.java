@@ -5,6 +5,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Ask;
+import org.infinilm.svc.policy.Ask.TextKind;
 import org.jspecify.annotations.Nullable;
 
 /// What an exchange asks for, read from its request by [Questions].
@@ -20,6 +21,10 @@ import org.jspecify.annotations.Nullable;
 ///   same; 0 when it is not known
 /// @param leastTokens the fewest tokens that its text alone can come to; 0 when it is not known
 /// @param affinity hash of the key whose requests share a prefix; 0 for none
+/// @param prefix the same, or else of what was found without the client's help; 0 for nothing
+/// @param promptTokens estimate of its one prompt; 0 when it has none
+/// @param maxTokens the most that its client allows for the answer; 0 when it did not say
+/// @param text of what kind most of the prompt is
 /// @param generation a POST that may be sent again before an answer
 /// @param replayable generation, or a method that is safe to repeat
 /// @param prompt what its answer's token counts are about, or null when it is no single prompt or
@@ -36,6 +41,10 @@ record Question(
     long needTokens,
     long leastTokens,
     long affinity,
+    long prefix,
+    long promptTokens,
+    long maxTokens,
+    TextKind text,
     boolean generation,
     boolean replayable,
     @Nullable Prompt prompt) {
@@ -53,7 +62,8 @@ record Question(
   }
 
   Ask ask() {
-    return new Ask(size, threshold, needTokens, leastTokens, affinity);
+    return new Ask(
+        size, threshold, needTokens, leastTokens, affinity, promptTokens, maxTokens, text, prefix);
   }
 
   /// Who may take it in this fleet; a model that has left since has nobody.

@@ -13,6 +13,7 @@ import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.RequestHead;
+import org.infinilm.svc.policy.Ask.TextKind;
 import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,11 @@ final class Questions {
 
   /// Bytes per token of text that is all digits and marks, before anything is known of its model.
   private static final long DENSE_BYTES_PER_TOKEN = 2;
+
+  /// Shares of a text's bytes from which on it is of a kind.
+  private static final double WIDE_SHARE = 0.25;
+
+  private static final double CODE_SHARE = 0.2;
 
   private Questions() {}
 
@@ -89,6 +95,8 @@ final class Questions {
   /// where reading twice means decoding twice, and where it most likely fits nobody.
   private static boolean kindsAtOnce(Plane plane, Inbound in) {
     return plane.config().metric() == SizeMetric.TOKENS
+        || plane.admission().learns()
+        || plane.config().learning().logFile() != null
         || in.head().header("content-encoding") != null
         || in.body().readableBytes() / DENSE_BYTES_PER_TOKEN
             > plane.table().get().fleet().any().mostCapacityTokens();
@@ -132,6 +140,16 @@ final class Questions {
           case TOKENS -> promptTokens;
         };
     String session = config.sessionHeader() == null ? null : head.header(config.sessionHeader());
+    long key = affinity(model, peeked, session, config.learning().affinity());
+    long prefix = key;
+    boolean wanted =
+        plane.admission().learns()
+            || config.learning().logFile() != null
+            || config.learning().affinity() == Affinity.TEXT;
+    if (key == 0 && guarded && wanted) {
+      prefix = found(in, model, peeked);
+      key = config.learning().affinity() == Affinity.TEXT ? prefix : 0;
+    }
     boolean generation = post && route.repeatable(peeked.store());
     return new Question(
         model,
@@ -144,10 +162,24 @@ final class Questions {
         config.thresholdOf(model),
         guarded ? need(plane, model, promptTokens, output) : 0,
         guarded ? least(plane, in, model, extent) : 0,
-        affinity(model, peeked, session),
+        key,
+        prefix,
+        guarded ? promptTokens : 0,
+        peeked.maxTokens(),
+        textKind(prompt),
         generation,
         generation || (!post && safe(head.method())),
         prompt);
+  }
+
+  private static TextKind textKind(@Nullable Prompt p) {
+    if (p == null) {
+      return TextKind.PROSE;
+    }
+    double bytes = Math.max(1, p.bytes());
+    return p.multiByte() > WIDE_SHARE * bytes
+        ? TextKind.WIDE
+        : p.digits() + p.marks() > CODE_SHARE * bytes ? TextKind.CODE : TextKind.PROSE;
   }
 
   /// Tokens that the answer may come to: as many as were asked for, else what this model's answers
@@ -202,13 +234,31 @@ final class Questions {
     return e.tokenIds() + Math.max(0, e.textBytes() - light) / MOST_BYTES_PER_TOKEN;
   }
 
-  private static long affinity(@Nullable String model, Peeked peeked, @Nullable String session) {
+  private static long affinity(
+      @Nullable String model, Peeked peeked, @Nullable String session, Affinity by) {
     String of = model == null ? "default" : model;
     String key = peeked.promptCacheKey();
     if (key != null && !key.isEmpty()) {
       return Policies.affinity(of + ":prompt_cache:" + key);
     }
-    return session == null || session.isEmpty() ? 0 : Policies.affinity(of + ":session:" + session);
+    if (session != null && !session.isEmpty()) {
+      return Policies.affinity(of + ":session:" + session);
+    }
+    return by == Affinity.KEY ? 0 : caller(of, peeked);
+  }
+
+  private static long caller(String model, Peeked peeked) {
+    String caller = peeked.caller();
+    return caller == null ? 0 : Policies.affinity(model + ":caller:" + caller);
+  }
+
+  /// What requests of one conversation share without saying so: their caller, else the first words
+  /// of the user; 0 for nothing.
+  private static long found(Inbound in, @Nullable String model, Peeked peeked) {
+    String of = model == null ? "default" : model;
+    long caller = caller(of, peeked);
+    boolean plain = in.head().header("content-encoding") == null;
+    return caller != 0 || !plain ? caller : FirstWords.key(of, in.body());
   }
 
   private static boolean safe(String method) {

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
@@ -19,6 +20,7 @@ final class Router implements AutoCloseable {
   private final RouterConfig config;
   private final FleetKeeper keeper;
   private final Learner learner;
+  private final Kept kept;
   private final AccessLog accessLog;
   private final Prober prober;
   private final Client http;
@@ -49,11 +51,26 @@ final class Router implements AutoCloseable {
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
     http = Client.create(keeper.resolver()::awaitedAddresses);
     Policy policy =
-        Policies.create(config.policy(), new Policies.Options(config.seating().spill()));
-    learner = new Learner(policy);
+        Policies.create(
+            config.policy(),
+            new Policies.Options(config.seating().spill(), config.learning().objectives()));
+    Metrics all = new Metrics();
+    Path stateFile = config.learning().stateFile();
+    Path logFile = config.learning().logFile();
+    kept =
+        new Kept(
+            policy,
+            new LearnedMetrics(all, policy, keeper::table, ticker),
+            stateFile == null ? null : new LearnedState(stateFile),
+            logFile == null
+                ? null
+                : new DecisionLog(logFile, config.learning().logBytes(), random.nextLong()),
+            ticker,
+            this::learner);
+    learner = new Learner(policy, kept);
+    kept.load();
     Decisions decisions = new Decisions(config.decisions());
     accessLog = new AccessLog(decisions, System.out);
-    Metrics all = new Metrics();
     RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
         all.counter(
@@ -95,7 +112,8 @@ final class Router implements AutoCloseable {
                 config, keeper, seats, metrics, decisions, plane.flights(), ticker, () -> draining),
             ticker);
     OwnRoutes own =
-        new OwnRoutes(config, keeper, seats, metrics, decisions, ticker, () -> draining, feed);
+        new OwnRoutes(
+            config, keeper, seats, metrics, decisions, ticker, () -> draining, feed, policy);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
@@ -130,6 +148,10 @@ final class Router implements AutoCloseable {
     sync.ifPresent(RegistrySync::start);
   }
 
+  private Learner learner() {
+    return learner;
+  }
+
   int port() {
     return server.port();
   }
@@ -154,6 +176,7 @@ final class Router implements AutoCloseable {
     server.close();
     keeper.close();
     learner.close();
+    kept.close();
     if (config.accessLog()) {
       accessLog.close();
     }

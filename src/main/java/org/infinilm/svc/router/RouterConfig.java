@@ -38,6 +38,7 @@ record RouterConfig(
     Duration syncInterval,
     Duration grace,
     String policy,
+    Learning learning,
     Seating seating,
     SizeMetric metric,
     long threshold,
@@ -204,7 +205,9 @@ record RouterConfig(
           UNKNOWN_MODEL);
 
   static final List<Key<?>> KEYS =
-      Stream.of(OWN, Seating.KEYS, Timeouts.KEYS, Clients.KEYS).flatMap(List::stream).toList();
+      Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS)
+          .flatMap(List::stream)
+          .toList();
 
   static RouterConfig of(Config c) throws ConfigException {
     return of(c, List.of());
@@ -224,6 +227,7 @@ record RouterConfig(
         c.get(SYNC),
         c.get(GRACE),
         c.get(POLICY),
+        Learning.of(c),
         Seating.of(c),
         SizeMetric.of(c.get(METRIC)),
         c.get(THRESHOLD),

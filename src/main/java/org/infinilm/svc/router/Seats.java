@@ -12,6 +12,7 @@ import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.telemetry.Ticker;
@@ -134,6 +135,21 @@ final class Seats implements Load {
     Slot s = slots.at(slot);
     int failures = s.failuresInARow();
     return failures == 0 ? s.comeback : s.comeback / (1.0 + Math.min(failures, 9));
+  }
+
+  @Override
+  public List<? extends Flight> flights(int slot) {
+    return slots.at(slot).underway.all();
+  }
+
+  /// The same with what may be noted of it.
+  Underway noted(int slot) {
+    return slots.at(slot).underway;
+  }
+
+  @Override
+  public long nowNanos() {
+    return ticker.nanos();
   }
 
   /// Passes an instance over for so long while others can take requests.

@@ -31,6 +31,9 @@ final class Slot {
   private final Sessions begun = new Sessions();
   private final AtomicLongArray cells = new AtomicLongArray(CELLS);
 
+  /// For a learned policy.
+  final Underway underway = new Underway();
+
   /// Requests it takes at once, 0 for any number. Written by the keeper of the fleet.
   volatile int limit;
 
@@ -248,5 +251,6 @@ final class Slot {
     doubted = false;
     releaseNanos = 0;
     beginWindow();
+    underway.reuse();
   }
 }

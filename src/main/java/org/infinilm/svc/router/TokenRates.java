@@ -1,7 +1,10 @@
 package org.infinilm.svc.router;
 
+import java.util.HashMap;
+import java.util.Map;
 import org.infinilm.svc.http.BodyPeek.Extent;
 import org.infinilm.svc.http.BodyPeek.Prompt;
+import org.infinilm.svc.policy.Recalled;
 
 /// How many tokens the prompts of one model come to: a fixed number for the template and one a
 /// message, and a rate for each kind of byte. Immutable; [#learned] is pure.
@@ -114,6 +117,34 @@ final class TokenRates {
     x[OFFSET] = 0;
     x[MESSAGES] = 0;
     return updated(x, tokens, 1 + 0.1 * tokens, RATES, N, 0);
+  }
+
+  /// For a file.
+  Map<String, Object> remembered() {
+    Map<String, Object> m = new HashMap<>();
+    m.put("mean", mean);
+    for (int k = 0; k < N; k++) {
+      m.put("covariance" + k, covariance[k]);
+    }
+    m.put("output", output);
+    return m;
+  }
+
+  /// What a file says.
+  ///
+  /// @throws IllegalArgumentException when it is not what [#remembered] gave
+  static TokenRates recall(Recalled from) {
+    double[] mean = from.numbers("mean", N);
+    double[][] covariance = new double[N][];
+    for (int k = 0; k < N; k++) {
+      mean[k] = Math.clamp(mean[k], LEAST[k], MOST[k]);
+      covariance[k] = from.numbers("covariance" + k, N);
+      if (covariance[k][k] < 0) {
+        throw new IllegalArgumentException(
+            "a variance of " + covariance[k][k] + " (expected: 0 or more)");
+      }
+    }
+    return new TokenRates(mean, covariance, Math.clamp(from.number("output"), 0, MOST_OUTPUT));
   }
 
   /// One update, which moves the numbers of `from` to before `to`.

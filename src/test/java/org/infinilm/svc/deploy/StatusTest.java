@@ -16,7 +16,7 @@ class StatusTest {
 
   @Test
   void allWellIsOk() {
-    assertThat(new Status(List.of(ROUTER), List.of(PAGED), true).ok()).isTrue();
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), List.of(), true).ok()).isTrue();
   }
 
   @Test
@@ -24,17 +24,17 @@ class StatusTest {
     PartRow ended = new PartRow("p", 12, 8100, false, "ended", Duration.ZERO);
     InstanceRow sick = new InstanceRow("s-server", "static", false, 0, 0);
 
-    assertThat(new Status(List.of(ROUTER, ended), List.of(PAGED), true).ok()).isFalse();
-    assertThat(new Status(List.of(ROUTER), List.of(PAGED, sick), true).ok()).isFalse();
-    assertThat(new Status(List.of(ROUTER), List.of(), true).ok()).isFalse();
-    assertThat(new Status(List.of(ROUTER), List.of(PAGED), false).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER, ended), List.of(PAGED), List.of(), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED, sick), List.of(), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(), List.of(), true).ok()).isFalse();
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), List.of(), false).ok()).isFalse();
   }
 
   @Test
   void tablesHaveOneLineForEachPartAndInstance() {
     Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
 
-    assertThat(new Status(List.of(ROUTER), List.of(PAGED), true).tables(plain).lines())
+    assertThat(new Status(List.of(ROUTER), List.of(PAGED), List.of(), true).tables(plain).lines())
         .containsExactly(
             "PART                                    PID      PORT    UPTIME  HEALTH",
             "router                                   11      8000      1h2m  ok",

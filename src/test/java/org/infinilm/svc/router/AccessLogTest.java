@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.junit.jupiter.api.Test;
 
@@ -44,6 +45,8 @@ class AccessLogTest {
             0,
             9_876_543_210L,
             null,
+            0,
+            Forecast.NONE,
             0));
   }
 

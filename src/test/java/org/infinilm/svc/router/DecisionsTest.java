@@ -16,6 +16,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.junit.jupiter.api.Test;
@@ -62,6 +63,8 @@ class DecisionsTest {
         0,
         0,
         null,
+        0,
+        Forecast.NONE,
         0);
   }
 

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,9 @@ class FiguresTest {
         1,
         1,
         usage,
-        events);
+        events,
+        Forecast.NONE,
+        0);
   }
 
   @Test

@@ -8,6 +8,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -68,7 +69,8 @@ class OwnRoutesTest {
               new Decisions(16),
               Ticker.SYSTEM,
               () -> false,
-              new EventFeed(new Silent(), Ticker.SYSTEM));
+              new EventFeed(new Silent(), Ticker.SYSTEM),
+              Policies.create("cache-type"));
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");

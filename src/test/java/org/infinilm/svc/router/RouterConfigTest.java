@@ -46,6 +46,14 @@ class RouterConfigTest {
       aliases | a=b | aliases={a=b}
       alias_answers | name | answersByAlias=true
       unknown_model_status | 503 | unknownStatus=503
+      objective | e2e | kind=E2E
+      slo_ttft | 0.5 | firstNanos=5.0E8
+      slo_tpot | 0.025 | tokenNanos=2.5E7
+      model_limits | m=1/0.1 | ofModels={m=
+      learned_state | /x/l.json | stateFile=/x/l.json
+      decision_log | /x/d.jsonl | logFile=/x/d.jsonl
+      decision_log_bytes | 99999 | logBytes=99999
+      affinity | text | affinity=TEXT
       static_seats | 5 | staticSeats=5
       paged_seats | any | publishedSeats=false
       queue_limit | 6 | queueLimit=6
@@ -106,6 +114,9 @@ class RouterConfigTest {
         "max_body_bytes | 2147483648 | --max-body-bytes: 2147483648 (expected: a whole number 1..2147483647)",
         "model_thresholds | a=-1 | --model-thresholds: a=-1 (expected: MODEL=N)",
         "model_thresholds | a=1,a=2 | --model-thresholds: a given twice (expected: once)",
+        "model_limits | m=1 | --model-limits: m=1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
+        "model_limits | m=0/1 | --model-limits: m=0/1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
+        "model_limits | 'm=1/1,m=2/2' | --model-limits: m given twice (expected: once)",
         "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port)",
       })
   void aWrongValueIsNamed(String key, String value, String message) {

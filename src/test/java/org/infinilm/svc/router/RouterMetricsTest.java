@@ -14,6 +14,7 @@ import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
@@ -83,7 +84,9 @@ class RouterMetricsTest {
         1,
         1,
         usage,
-        events);
+        events,
+        Forecast.NONE,
+        0);
   }
 
   private String scrape() {

@@ -17,6 +17,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.policy.Facts.Usage;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -232,6 +233,8 @@ class SmallPartsTest {
         0,
         0,
         null,
+        0,
+        Forecast.NONE,
         0);
   }
 

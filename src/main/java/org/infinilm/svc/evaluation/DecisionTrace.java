@@ -1,0 +1,238 @@
+package org.infinilm.svc.evaluation;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.Hash;
+import org.infinilm.svc.simulator.LeapJob;
+import org.jspecify.annotations.Nullable;
+
+/// A router's decision log as traffic: the recorded times, each request with what it came to.
+final class DecisionTrace implements Traffic {
+  private static final int VERSION = 1;
+  private static final int MOST_REQUESTS = 2_000_000;
+  private static final int MOST_LINE = 1 << 16;
+  private static final int MOST_TOKENS = 1 << 24;
+  private static final int ENGINE_MAX_TOKENS = 2048;
+  private static final int MOST_NAMED = 3;
+
+  /// One answered request.
+  ///
+  /// @param firstSeconds from sending to the first token; of an answer that came whole, to its end
+  /// @param streamed whether `firstSeconds` is a first token's
+  /// @param answerSeconds from sending to the end
+  record Row(
+      double seconds,
+      int bytes,
+      int prompt,
+      int output,
+      int max,
+      int cached,
+      long key,
+      Text text,
+      String instance,
+      String cacheType,
+      boolean streamed,
+      double firstSeconds,
+      double answerSeconds) {}
+
+  private final String name;
+  private final List<Row> rows;
+  private final int left;
+  private final List<String> problems;
+
+  private DecisionTrace(String name, List<Row> rows, int left, List<String> problems) {
+    this.name = name;
+    this.rows = rows;
+    this.left = left;
+    this.problems = problems;
+  }
+
+  /// @throws ConfigException when it cannot be read or holds too few requests; a broken line is
+  ///   left out and named in [#problems]
+  static DecisionTrace read(Path file) throws ConfigException {
+    List<Row> rows = new ArrayList<>();
+    List<String> problems = new ArrayList<>();
+    int left = 0;
+    int broken = 0;
+    JsonMapper mapper = JsonMapper.builder().build();
+    try (BufferedReader in = Files.newBufferedReader(file)) {
+      int number = 0;
+      for (String line = in.readLine(); line != null; line = in.readLine()) {
+        number++;
+        if (line.isBlank()) {
+          continue;
+        }
+        if (rows.size() == MOST_REQUESTS) {
+          throw new ConfigException(
+              file + ": more than " + MOST_REQUESTS + " requests (expected: at most that many)");
+        }
+        try {
+          Row r = row(mapper, line);
+          if (r == null) {
+            left++;
+          } else {
+            rows.add(r);
+          }
+        } catch (IllegalArgumentException e) {
+          broken++;
+          if (broken <= MOST_NAMED) {
+            problems.add(file + ":" + number + ": " + e.getMessage());
+          }
+        }
+      }
+    } catch (CharacterCodingException e) {
+      throw new ConfigException(file + ": no UTF-8 (expected: a decision log)");
+    } catch (IOException e) {
+      throw new ConfigException(file + ": cannot be read (expected: a decision log)");
+    }
+    if (broken > MOST_NAMED) {
+      problems.add((broken - MOST_NAMED) + " more lines were broken");
+    }
+    if (rows.size() < 2) {
+      throw new ConfigException(
+          file
+              + ": "
+              + rows.size()
+              + " answered requests with token counts (expected: 2 or more)"
+              + (problems.isEmpty() ? "" : "; " + problems.getFirst()));
+    }
+    rows.sort(Comparator.comparingDouble(Row::seconds));
+    return new DecisionTrace(
+        String.valueOf(file.getFileName()), List.copyOf(rows), left, List.copyOf(problems));
+  }
+
+  /// Null for a request that was not answered in full or whose tokens are not known.
+  private static @Nullable Row row(JsonMapper mapper, String line) {
+    if (line.length() > MOST_LINE) {
+      throw new IllegalArgumentException("longer than 64 KiB (expected: a decision)");
+    }
+    JsonNode n;
+    try {
+      n = mapper.readTree(line);
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException("no JSON (expected: an object)", e);
+    }
+    if (n == null || !n.isObject()) {
+      throw new IllegalArgumentException("no JSON object (expected: a decision)");
+    }
+    int version = (int) number(n, "v", 0, 1e9);
+    if (version != VERSION) {
+      throw new IllegalArgumentException("v: " + version + " (expected: " + VERSION + ")");
+    }
+    double time = number(n, "time_ms", 0, 1e15) / 1e3;
+    int events = (int) number(n, "events", 0, 1e9);
+    int prompt = (int) number(n, "prompt_tokens", 0, MOST_TOKENS);
+    int estimate = (int) optional(n, "prompt_estimate", MOST_TOKENS);
+    int output = (int) number(n, "output_tokens", 0, MOST_TOKENS);
+    double first = number(n, "first_s", 0, 1e7);
+    double answer = number(n, "answer_s", 0, 1e7);
+    prompt = prompt > 0 ? prompt : estimate;
+    output = output > 0 ? output : Math.max(0, events - 3);
+    if (!n.path("outcome").asText().equals("ok") || prompt < 1 || output < 1 || answer <= 0) {
+      return null;
+    }
+    String key = n.path("key").asText();
+    return new Row(
+        time,
+        (int) Math.max(1, number(n, "body_bytes", 0, 1L << 31)),
+        prompt,
+        output,
+        (int) optional(n, "max_tokens", MOST_TOKENS),
+        (int) Math.min(prompt - 1, number(n, "cached_tokens", 0, MOST_TOKENS)),
+        key.isEmpty() ? 0 : Hash.of(key),
+        switch (n.path("text").asText()) {
+          case "code" -> Text.CODE;
+          case "wide" -> Text.CJK;
+          default -> Text.ENGLISH;
+        },
+        n.path("instance").asText(),
+        n.path("cache_type").asText(),
+        events > 0,
+        first,
+        answer);
+  }
+
+  private static double optional(JsonNode n, String field, double most) {
+    return n.path(field).isMissingNode() ? 0 : number(n, field, 0, most);
+  }
+
+  private static double number(JsonNode n, String field, double least, double most) {
+    JsonNode v = n.path(field);
+    if (v.isNumber() && v.asDouble() >= least && v.asDouble() <= most) {
+      return v.asDouble();
+    }
+    String shown = v.isMissingNode() ? "missing" : v.toString();
+    throw new IllegalArgumentException(
+        field
+            + ": "
+            + (shown.length() > 40 ? shown.substring(0, 40) + "..." : shown)
+            + " (expected: a number, "
+            + (long) least
+            + ".."
+            + (long) most
+            + ")");
+  }
+
+  /// Lines that could not be read, by number.
+  List<String> problems() {
+    return problems;
+  }
+
+  /// Requests that were left out: not answered in full, or without token counts.
+  int left() {
+    return left;
+  }
+
+  int size() {
+    return rows.size();
+  }
+
+  Row row(int id) {
+    return rows.get(id);
+  }
+
+  /// Requests a second, as they came.
+  double rate() {
+    double span = rows.getLast().seconds() - rows.getFirst().seconds();
+    return span <= 0 ? 1 : (rows.size() - 1) / span;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public Workload at(long seed, double perSecond) {
+    double scale = rate() / perSecond * 1e9;
+    double from = rows.getFirst().seconds();
+    Map<Long, Integer> said = new HashMap<>();
+    List<Request> out = new ArrayList<>(rows.size());
+    double at = 0;
+    for (int k = 0; k < rows.size(); k++) {
+      Row r = rows.get(k);
+      at = (r.seconds() - from) * scale;
+      long text = r.key() == 0 ? -1L - k : r.key() >>> 1;
+      int shared = r.key() == 0 ? 0 : Math.min(said.getOrDefault(text, 0), r.prompt() - 1);
+      if (r.key() != 0) {
+        said.put(text, r.prompt() + r.output());
+      }
+      int max = r.max() == 0 ? Math.max(r.output(), ENGINE_MAX_TOKENS) : r.max();
+      LeapJob job = new LeapJob(k, r.prompt(), Math.min(r.output(), max), max, 0, 0, text, shared);
+      out.add(new Request(k, at, -1, job, r.bytes(), r.text(), r.max(), r.key()));
+    }
+    return new Workload(name, out, at);
+  }
+}

@@ -1,0 +1,133 @@
+package org.infinilm.svc.evaluation;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/// How well a simulated fleet explains a recording: each instance's speed is fitted to it, and what
+/// is left of the difference is said.
+/*
+ * The recorded requests run where they ran. The speed of a node is the median of recorded over simulated
+ * time to the whole answer; a few rounds, for a slower node also queues longer.
+ */
+final class Fitting {
+  private static final int ROUNDS = 4;
+  private static final int ENOUGH = 5;
+
+  private final DecisionTrace trace;
+  private FleetPlan plan;
+  private double[] factors;
+  private Outcome last;
+
+  Fitting(DecisionTrace trace, FleetPlan plan, boolean speeds) {
+    this.trace = trace;
+    this.plan = plan;
+    this.factors = new double[plan.nodes().size()];
+    Arrays.fill(factors, 1);
+    this.last = run();
+    for (int k = 0; speeds && k < ROUNDS; k++) {
+      adjust();
+      last = run();
+    }
+  }
+
+  /// The fleet with the speeds that were found.
+  FleetPlan plan() {
+    return plan;
+  }
+
+  private Outcome run() {
+    Arm arm = new Arm("recorded", p -> new Recorded(trace), false, -1);
+    return new FleetRun(plan, trace.at(1, trace.rate()), arm, 1).run();
+  }
+
+  private void adjust() {
+    List<Node> nodes = new ArrayList<>();
+    for (int n = 0; n < factors.length; n++) {
+      double[] ratios = ratios(n);
+      if (ratios.length >= ENOUGH) {
+        factors[n] = Math.clamp(factors[n] * ratios[ratios.length / 2], 0.01, 1000);
+      }
+      nodes.add(plan.nodes().get(n).slow(factors[n], 0, 1));
+    }
+    plan = plan.with(nodes);
+  }
+
+  private double[] ratios(int node) {
+    double[] out = new double[trace.size()];
+    int n = 0;
+    for (int k = 0; k < out.length; k++) {
+      if (last.node[k] == node && last.last[k] > 0) {
+        out[n++] = trace.row(k).answerSeconds() * 1e9 / Math.max(1, last.whole(k));
+      }
+    }
+    double[] sorted = Arrays.copyOf(out, n);
+    Arrays.sort(sorted);
+    return sorted;
+  }
+
+  /// What to believe: medians and mean errors.
+  String report() {
+    double[] first = new double[trace.size()];
+    double[] firstSeen = new double[trace.size()];
+    double[] whole = new double[trace.size()];
+    double[] wholeSeen = new double[trace.size()];
+    int streams = 0;
+    int n = 0;
+    for (int k = 0; k < trace.size(); k++) {
+      if (last.last[k] <= 0) {
+        continue;
+      }
+      DecisionTrace.Row r = trace.row(k);
+      if (r.streamed() && r.firstSeconds() > 0) {
+        first[streams] = last.ttft(k) / 1e9;
+        firstSeen[streams++] = r.firstSeconds();
+      }
+      whole[n] = last.whole(k) / 1e9;
+      wholeSeen[n++] = r.answerSeconds();
+    }
+    StringBuilder b = new StringBuilder();
+    b.append("fit of the cost model to the recorded part, every request where it went:\n");
+    line(b, "time to first token", first, firstSeen, streams);
+    line(b, "time to whole answer", whole, wholeSeen, n);
+    for (int k = 0; k < factors.length; k++) {
+      b.append(
+          String.format(
+              Locale.ROOT,
+              "  %s: %.2f times the profile's step times%n",
+              plan.nodes().get(k).name(),
+              factors[k]));
+    }
+    return b.toString();
+  }
+
+  private static void line(StringBuilder b, String what, double[] made, double[] seen, int n) {
+    if (n == 0) {
+      b.append("  ").append(what).append(": nothing recorded\n");
+      return;
+    }
+    double error = 0;
+    double sum = 0;
+    for (int k = 0; k < n; k++) {
+      error += Math.abs(made[k] - seen[k]);
+      sum += seen[k];
+    }
+    b.append(
+        String.format(
+            Locale.ROOT,
+            "  %s: recorded median %.3g s, simulated %.3g s; mean error %.3g s, %.0f %% of the mean (%d requests)%n",
+            what,
+            median(seen, n),
+            median(made, n),
+            error / n,
+            100 * error / sum,
+            n));
+  }
+
+  private static double median(double[] of, int n) {
+    double[] sorted = Arrays.copyOf(of, n);
+    Arrays.sort(sorted);
+    return sorted[n / 2];
+  }
+}

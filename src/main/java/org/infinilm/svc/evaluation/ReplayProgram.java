@@ -1,0 +1,134 @@
+package org.infinilm.svc.evaluation;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
+import org.infinilm.svc.simulator.LeapSettings;
+
+/// `infini replay`: what a router's recorded traffic would have come to with another policy,
+/// another threshold or another fleet.
+public final class ReplayProgram {
+  private static final Key<String> FLEET =
+      Key.text("fleet", "2+2", "fleet: a file, or paged+static as in 2+2");
+  private static final Key<String> POLICY =
+      Key.text("policy", "adaptive", "what is tried, with commas between");
+  private static final Key<Long> THRESHOLD =
+      Key.whole(
+          "threshold", null, 0, 1L << 40, "of the size rule in bytes, instead of the fleet's");
+  private static final Key<Double> FASTER =
+      Key.number("faster", 1.0, 0.01, 100, "how many times as fast requests come as they did");
+  private static final Key<Boolean> SPEEDS =
+      Key.flag("fit_speeds", true, "fit each instance's speed to the recording first");
+  private static final Key<String> JSON = Key.text("json", null, "file for all figures");
+
+  public static final Program PROGRAM =
+      new Program(
+          "replay",
+          "Run a router's decision log through another policy, threshold or fleet.",
+          List.of(FLEET, POLICY, THRESHOLD, FASTER, SPEEDS, JSON),
+          Map.of(),
+          "FILE",
+          false,
+          args -> run(args, System.out, System.err));
+
+  private ReplayProgram() {}
+
+  static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
+    if (args.positionals().size() != 1) {
+      throw new ConfigException(
+          "replay: " + args.positionals().size() + " files given (expected: one FILE)");
+    }
+    Config c = args.config();
+    List<String> arms = new ArrayList<>();
+    for (String a : Arrays.stream(c.get(POLICY).split(",")).map(String::strip).toList()) {
+      try {
+        if (!a.equals(Arms.BEST_CUT)) {
+          Arms.of(a);
+        }
+      } catch (IllegalArgumentException e) {
+        throw new ConfigException(
+            "--policy: " + a + " (expected: some of " + String.join(", ", Arms.names()) + ")");
+      }
+      arms.add(a);
+    }
+    FleetPlan plan = FleetPlan.of(c.get(FLEET));
+    Optional<Long> threshold = c.find(THRESHOLD);
+    plan = threshold.isPresent() ? plan.withThreshold(threshold.get()) : plan;
+    DecisionTrace trace = DecisionTrace.read(Path.of(args.positionals().getFirst()));
+    trace.problems().forEach(err::println);
+    out.printf(
+        Locale.ROOT,
+        "%d requests at %.3g/s%s%n",
+        trace.size(),
+        trace.rate(),
+        trace.left() == 0
+            ? ""
+            : ", " + trace.left() + " left out: not answered in full, or without token counts");
+    Fitting fit = new Fitting(trace, plan, c.get(SPEEDS));
+    out.print(fit.report());
+    out.println();
+    Study study = new Study(trace, fit.plan(), 0.95);
+    double rate = trace.rate() * c.get(FASTER);
+    List<Study.Result> results = study.run(arms, 1, rate);
+    Report report = new Report(trace.name(), fit.plan(), 0.95, rate, results);
+    out.print(report.table());
+    out.println();
+    for (String a : arms) {
+      if (!a.equals(Arms.BEST_CUT)) {
+        out.print(pools(fit.plan(), trace, Arms.of(a), rate));
+      }
+    }
+    return json(c, report, err);
+  }
+
+  /// How much each instance would have had to do.
+  private static String pools(FleetPlan plan, DecisionTrace trace, Arm arm, double rate) {
+    Workload w = trace.at(1, rate);
+    Outcome o = new FleetRun(plan, w, arm, 1).run();
+    StringBuilder b = new StringBuilder("load with " + arm.label() + ":");
+    for (int n = 0; n < plan.nodes().size(); n++) {
+      int requests = 0;
+      double held = 0;
+      for (int k = 0; k < o.node.length; k++) {
+        if (o.node[k] == n && o.last[k] > 0) {
+          requests++;
+          held += o.whole(k);
+        }
+      }
+      boolean serial = plan.nodes().get(n).engine().kind() == LeapSettings.Kind.STATIC;
+      b.append(
+          String.format(
+              Locale.ROOT,
+              "%n  %s (%s): %d requests, %.2f at once on average",
+              plan.nodes().get(n).name(),
+              serial ? "static" : "paged",
+              requests,
+              held / Math.max(1, w.spanNanos())));
+    }
+    return b.append("\n").toString();
+  }
+
+  private static int json(Config c, Report report, PrintStream err) {
+    Optional<String> file = c.find(JSON);
+    try {
+      if (file.isPresent()) {
+        Files.writeString(Path.of(file.get()), report.json());
+      }
+      return 0;
+    } catch (IOException e) {
+      err.println("--json: " + file.get() + " cannot be written (expected: a file)");
+      return 1;
+    }
+  }
+}

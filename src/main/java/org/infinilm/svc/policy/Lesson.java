@@ -1,0 +1,147 @@
+package org.infinilm.svc.policy;
+
+import org.infinilm.svc.fleet.Instance;
+
+/// What one answer teaches. On the learner's thread.
+/*
+ * A streamed answer shows when its first token came: the time before it is the prompt's, less what was
+ * before it; the time after it the tokens', less what the prompts of others took. Any other answer comes
+ * whole: which part of it was its prompt's follows from answers of other lengths (Costs); when it had to
+ * wait for others, it tells of the instance's speed alone.
+ *
+ * Where `usage` is missing, events of the stream stand for tokens, and the estimate for the prompt.
+ */
+final class Lesson {
+  /// First tokens so close come from one step.
+  private static final long TOGETHER_NANOS = 1_000_000;
+
+  /// Events of a stream that hold no token: the role, the reason of the end, the mark of the end.
+  private static final int FRAMES = 3;
+
+  /// Fewer tokens say too little about the time of one.
+  private static final int LEAST_TOKENS = 8;
+
+  /// An answer that comes whole tells of its own costs when others took at most this part of it.
+  private static final double ALONE = 0.2;
+
+  /// Text that should have been in a cache, from which on times tell whether it was.
+  private static final double MUCH = 256;
+
+  private final Adaptive.Model m;
+  private final Objective objective;
+  private final Facts f;
+  private final Ask ask;
+  private final Instance i;
+  private final Costs costs;
+  private final Forecast forecast;
+  private final boolean streamed;
+  private final boolean counted;
+  private final long prompt;
+  private final long tokens;
+  private final long cached;
+  private final long now;
+
+  Lesson(Adaptive.Model m, Objective objective, Facts f, Ask ask) {
+    this.m = m;
+    this.objective = objective;
+    this.f = f;
+    this.ask = ask;
+    this.i = f.instance();
+    this.costs = m.own(i.cacheType());
+    this.forecast = f.forecast();
+    this.streamed = f.sseEvents() > 0;
+    Facts.Usage u = f.usage();
+    this.counted = u != null && u.promptTokens() > 0;
+    this.prompt = u != null && u.promptTokens() > 0 ? u.promptTokens() : ask.promptTokens();
+    this.tokens =
+        u != null && u.completionTokens() > 0
+            ? u.completionTokens()
+            : streamed ? Math.max(1, f.sseEvents() - FRAMES) : 0;
+    this.cached = u == null ? 0 : u.cachedTokens();
+    this.now = f.lastByteNanos();
+  }
+
+  void learn() {
+    if (tokens == 0) {
+      return;
+    }
+    double[] times = streamed ? stream() : whole();
+    if (counted) {
+      m.fits = m.fits.after(ask.text(), (double) prompt / Math.max(1, ask.promptTokens()));
+    }
+    m.lengths = m.lengths.after(prompt, tokens);
+    m.prefixes.settled(ask.prefix(), i, prompt, tokens, cached);
+    if (!forecast.isNone() && m.known()) {
+      m.shadow.settled(forecast, objective.loss(times[0], times[1], (double) tokens), now);
+    }
+    if (forecast.best() != null) {
+      m.crossing.decided(ask.size(), forecast.bestStatic());
+    }
+  }
+
+  /// Learns from first token and further ones; the times until the one and between the others.
+  private double[] stream() {
+    double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
+    long began = Math.max(f.dispatchNanos(), f.otherFirstNanos());
+    began = forecast.placed() ? began : Math.max(began, f.otherLastNanos());
+    if (f.firstByteNanos() - began > TOGETHER_NANOS) {
+      prompt((double) (f.firstByteNanos() - began));
+    }
+    if (tokens >= LEAST_TOKENS && rest > 0) {
+      double clear = rest - f.stalledNanos();
+      if (clear > 0.3 * rest) {
+        token(clear / (tokens - 1));
+      }
+      costs.stalled(i, Math.clamp(f.stalledNanos() / rest, 0.0, 0.9));
+    }
+    return new double[] {
+      (double) (f.firstByteNanos() - f.dispatchNanos()), tokens < 2 ? 0 : rest / (tokens - 1)
+    };
+  }
+
+  private void prompt(double nanos) {
+    double missing = forecast.isNone() ? 0 : ask.promptTokens() - forecast.newTokens();
+    if (missing > MUCH && cached == 0 && !m.prefixes.reported()) {
+      double factor = costs.factor(i.name(), now);
+      double full = costs.promptNanos((double) prompt) * factor;
+      double part = costs.promptNanos(Math.max(1, prompt - missing)) * factor;
+      m.prefixes.found((full - nanos) / Math.max(1, full - part));
+      return;
+    }
+    costs.prompt(i, Math.max(1, (double) (prompt - cached)), nanos, now);
+  }
+
+  private void token(double nanos) {
+    costs.token(
+        i,
+        Math.max(forecast.longestTokens(), (double) prompt),
+        Math.max(forecast.totalTokens(), (double) prompt),
+        nanos,
+        now);
+  }
+
+  /// Learns from the time of a whole answer; both times as they are expected to have been.
+  private double[] whole() {
+    double waited = forecast.isNone() ? 0 : forecast.firstNanos() - forecast.prefillNanos();
+    double all = (double) (f.lastByteNanos() - f.dispatchNanos());
+    double longest = Math.max(forecast.longestTokens(), (double) prompt);
+    double total = Math.max(forecast.totalTokens(), (double) prompt);
+    double factor = costs.factor(i.name(), now);
+    double first = costs.promptNanos(Math.max(1, (double) (prompt - cached))) * factor;
+    double each = costs.tokenNanos(longest, total) * factor;
+    double expected = first + (tokens - 1) * each;
+    double scale = all / (waited + expected);
+    double took = all - waited;
+    if (waited < ALONE * all && took > 0) {
+      double n = Math.max(1, (double) (tokens - 1));
+      double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);
+      prompt(took * share);
+      if (tokens >= LEAST_TOKENS) {
+        token(took * (1 - share) / n);
+      }
+    } else {
+      costs.whole(i, scale, now);
+    }
+    return new double[] {(waited + first) * scale, tokens < 2 ? 0 : each * scale};
+  }
+}

@@ -1,0 +1,95 @@
+package org.infinilm.svc.router;
+
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.router.Decisions.Decision;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+
+/// What the learner's thread does beside learning: figures, and the file that keeps what was
+/// learned.
+final class Kept implements Learner.Keeping {
+  private static final Duration EVERY = Duration.ofSeconds(30);
+  private static final Duration END = Duration.ofSeconds(5);
+
+  private final Policy policy;
+  private final LearnedMetrics metrics;
+  private final @Nullable LearnedState state;
+  private final @Nullable DecisionLog log;
+  private final Ticker ticker;
+  private final Supplier<Learner> learner;
+  private long savedNanos;
+  private long savedFacts;
+  private long flushedFacts;
+
+  Kept(
+      Policy policy,
+      LearnedMetrics metrics,
+      @Nullable LearnedState state,
+      @Nullable DecisionLog log,
+      Ticker ticker,
+      Supplier<Learner> learner) {
+    this.policy = policy;
+    this.metrics = metrics;
+    this.state = state;
+    this.log = log;
+    this.ticker = ticker;
+    this.learner = learner;
+    this.savedNanos = ticker.nanos();
+  }
+
+  @Override
+  public void settled(Facts facts, @Nullable Decision decision) {
+    metrics.settled(facts);
+    if (log != null && decision != null) {
+      log.write(facts, decision);
+    }
+  }
+
+  @Override
+  public void idle(long facts) {
+    if (log != null && facts != flushedFacts) {
+      flushedFacts = facts;
+      log.flush();
+    }
+    if (facts != savedFacts && ticker.nanos() - savedNanos >= EVERY.toNanos()) {
+      savedFacts = facts;
+      save();
+    }
+  }
+
+  private void save() {
+    savedNanos = ticker.nanos();
+    if (state != null) {
+      state.save(policy.remembered(ticker.nanos()), learner.get().remembered());
+    }
+  }
+
+  /// Takes over what an earlier router has learned, before anything is asked.
+  void load() {
+    if (state != null) {
+      state.load((learned, rates) -> {
+        learner.get().recall(rates);
+        policy.recall(learned, ticker.nanos());
+      });
+    }
+  }
+
+  /// Saves once more when the learner has ended.
+  void close() {
+    if (state == null && log == null) {
+      return;
+    }
+    try {
+      learner.get().join(END);
+      save();
+      if (log != null) {
+        log.close();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

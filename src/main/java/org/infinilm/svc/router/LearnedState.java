@@ -1,0 +1,95 @@
+package org.infinilm.svc.router;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+import org.infinilm.svc.http.Json;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The file that keeps what was learned over a restart: JSON with a version. What cannot be read is
+/// set aside and named, and the router begins anew. For one thread.
+final class LearnedState {
+  static final int VERSION = 1;
+  private static final long MOST_BYTES = 64L << 20;
+  private static final Logger LOG = LoggerFactory.getLogger(LearnedState.class);
+
+  private final Path file;
+  private boolean failed;
+
+  LearnedState(Path file) {
+    this.file = file;
+  }
+
+  /// Takes over parts of the file.
+  interface Reader {
+    /// @throws IllegalArgumentException when they are not what was written
+    void read(Map<String, Object> policy, Map<String, Object> rates);
+  }
+
+  /// Reads it, if there is one.
+  void load(Reader to) {
+    try {
+      if (Files.size(file) > MOST_BYTES) {
+        throw new IllegalArgumentException(
+            Files.size(file) + " bytes (expected: at most " + MOST_BYTES + ")");
+      }
+      JsonNode root = Json.tree(Files.readAllBytes(file));
+      int version = root.path("version").asInt(-1);
+      if (version != VERSION) {
+        throw new IllegalArgumentException("version: " + version + " (expected: " + VERSION + ")");
+      }
+      to.read(map(root.path("policy")), map(root.path("rates")));
+      LOG.info("learned state taken over from {}", file);
+    } catch (NoSuchFileException none) {
+      LOG.info("no learned state at {} yet", file);
+    } catch (IOException | IllegalArgumentException e) {
+      setAside(
+          e instanceof JsonProcessingException j
+              ? "no JSON: " + j.getOriginalMessage()
+              : String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static Map<String, Object> map(JsonNode n) {
+    if (!n.isObject()) {
+      throw new IllegalArgumentException("no object (expected: policy and rates)");
+    }
+    return Json.plain(n);
+  }
+
+  private void setAside(String why) {
+    Path aside = file.resolveSibling(file.getFileName() + ".corrupt");
+    try {
+      Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+      LOG.warn("learned_state: {}: {}; set aside as {}", file, why, aside);
+    } catch (IOException e) {
+      LOG.warn("learned_state: {}: {}; it cannot be set aside: {}", file, why, e.getMessage());
+    }
+  }
+
+  /// Replaces it.
+  void save(Map<String, Object> policy, Map<String, Object> rates) {
+    Path next = file.resolveSibling(file.getFileName() + ".next");
+    try {
+      Files.write(next, Json.bytes(Map.of("version", VERSION, "policy", policy, "rates", rates)));
+      try {
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      } catch (AtomicMoveNotSupportedException e) {
+        Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
+      }
+      failed = false;
+    } catch (IOException e) {
+      if (!failed) {
+        LOG.warn("learned_state: {} cannot be written: {}", file, e.getMessage());
+      }
+      failed = true;
+    }
+  }
+}

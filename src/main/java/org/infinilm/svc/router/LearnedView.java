@@ -1,0 +1,73 @@
+package org.infinilm.svc.router;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.infinilm.svc.policy.Forecast;
+import org.infinilm.svc.policy.Insight;
+import org.infinilm.svc.router.Decisions.Decision;
+
+/// What a learned policy knows and foretold, in the words of `/decisions`.
+final class LearnedView {
+  private LearnedView() {}
+
+  static String word(Forecast.Mode mode) {
+    return mode.name().toLowerCase(Locale.ROOT);
+  }
+
+  static List<Object> of(List<Insight> insights) {
+    List<Object> out = new ArrayList<>();
+    for (Insight i : insights) {
+      Map<String, Object> m = new HashMap<>();
+      m.put("model", i.model().isEmpty() ? null : i.model());
+      m.put("decides", word(i.mode()));
+      m.put("prompts", i.prompts());
+      m.put("answers", i.answers());
+      m.put("effective_threshold", i.threshold());
+      m.put("fallbacks", i.fallbacks());
+      out.add(m);
+    }
+    return out;
+  }
+
+  /// Foretold beside observed, and what each candidate would have come to.
+  static Map<String, Object> of(Decision d) {
+    Forecast f = d.forecast();
+    Map<String, Object> m = new HashMap<>();
+    m.put("decides", word(f.mode()));
+    m.put("best", f.best());
+    m.put("new_tokens", Math.round(f.newTokens()));
+    m.put("predicted_first_token_seconds", seconds(f.firstNanos()));
+    m.put(
+        "first_token_seconds",
+        d.sentToFirstNanos() == 0 ? null : seconds((double) d.sentToFirstNanos()));
+    m.put("predicted_token_seconds", seconds(f.tokenNanos()));
+    m.put("loss", rounded(f.loss()));
+    m.put("rule_loss", rounded(f.ruleLoss()));
+    List<Object> parts = new ArrayList<>();
+    for (Forecast.Part p : f.parts()) {
+      parts.add(
+          Map.of(
+              "instance", p.instance(),
+              "new_tokens", Math.round(p.newTokens()),
+              "wait_seconds", seconds(p.waitNanos()),
+              "prefill_seconds", seconds(p.prefillNanos()),
+              "first_token_seconds", seconds(p.firstNanos()),
+              "token_seconds", seconds(p.tokenNanos()),
+              "own_loss", rounded(p.ownLoss()),
+              "others_loss", rounded(p.othersLoss())));
+    }
+    m.put("costs", parts);
+    return m;
+  }
+
+  private static double seconds(double nanos) {
+    return Math.rint(nanos / 1e3) / 1e6;
+  }
+
+  private static double rounded(double v) {
+    return Math.rint(v * 1e6) / 1e6;
+  }
+}

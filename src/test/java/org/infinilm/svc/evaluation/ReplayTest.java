@@ -1,0 +1,161 @@
+package org.infinilm.svc.evaluation;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Program;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A router's decision log, run again.
+class ReplayTest {
+  @TempDir Path folder;
+
+  private static String line(
+      double seconds, Request r, Outcome o, Node node, double stretch, String outcome) {
+    int k = r.id();
+    boolean serial = node.name().startsWith("static");
+    return String.format(
+        Locale.ROOT,
+        "{\"v\":1,\"time_ms\":%d,\"model\":\"m\",\"body_bytes\":%d,\"size\":%d,\"threshold\":51200,\"prompt_tokens\":%d,"
+            + "\"output_tokens\":%d,\"cached_tokens\":0,\"max_tokens\":%d,\"key\":\"%s\",\"text\":\"prose\",\"events\":%d,"
+            + "\"instance\":\"%s\",\"cache_type\":\"%s\",\"outcome\":\"%s\",\"first_s\":%.6f,\"answer_s\":%.6f}",
+        (long) (1.7e12 + 1000 * seconds),
+        r.bodyBytes(),
+        r.bodyBytes(),
+        r.job().promptTokens(),
+        o.tokens[k],
+        r.maxTokens(),
+        r.key() == 0 ? "" : Long.toHexString(r.key()),
+        o.tokens[k] + 3,
+        node.name(),
+        serial ? "static" : "paged",
+        outcome,
+        stretch * o.ttft(k) / 1e9,
+        stretch * o.whole(k) / 1e9);
+  }
+
+  /// What a fleet of instances, so many times as slow as the profile says, would have logged.
+  private Path recorded(double slow) throws ConfigException, IOException {
+    FleetPlan plan = FleetPlan.of("1+1");
+    plan = plan.with(plan.nodes().stream().map(n -> n.slow(slow, 0, 1)).toList());
+    Workload w = Mix.CHAT.of(400).at(1, 0.3);
+    Outcome o = new FleetRun(plan, w, Arms.of("least-loaded"), 1).run();
+    List<String> lines = new ArrayList<>();
+    for (Request r : w.requests()) {
+      Node at = plan.nodes().get(o.node[r.id()]);
+      lines.add(line(r.atNanos() / 1e9, r, o, at, 1, "ok"));
+    }
+    Path file = folder.resolve("decisions.jsonl");
+    Files.write(file, lines);
+    return file;
+  }
+
+  private static String replay(Path file, String... settings) throws Exception {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Map<String, String> flags = new java.util.HashMap<>();
+    for (String s : settings) {
+      flags.put(s.substring(0, s.indexOf('=')), s.substring(s.indexOf('=') + 1));
+    }
+    Config c = Config.resolve(ReplayProgram.PROGRAM.keys(), flags, Map.of(), null);
+    Program.Args args = new Program.Args(c, flags, List.of(file.toString()), Map.of());
+    PrintStream to = new PrintStream(out, true, UTF_8);
+    assertThat(ReplayProgram.run(args, to, to)).isZero();
+    return out.toString(UTF_8);
+  }
+
+  @Test
+  void theSpeedOfTheRecordedFleetIsFound() throws Exception {
+    DecisionTrace trace = DecisionTrace.read(recorded(2.5));
+    Fitting fit = new Fitting(trace, FleetPlan.of("1+1"), true);
+    for (Node n : fit.plan().nodes()) {
+      assertThat(n.slowFactor()).isBetween(2.2, 2.8);
+    }
+    assertThat(fit.report()).contains("time to first token").contains("400 requests");
+    Fitting unfitted = new Fitting(trace, FleetPlan.of("1+1"), false);
+    assertThat(unfitted.plan().nodes()).allMatch(n -> n.slowFactor() == 1);
+  }
+
+  @Test
+  void whatWouldHaveBeenIsSaidBehindTheFit() throws Exception {
+    Path file = recorded(1);
+    String said = replay(file, "fleet=1+1", "policy=cache-type,adaptive", "threshold=8000");
+    assertThat(said.indexOf("fit of the cost model"))
+        .isPositive()
+        .isLessThan(said.indexOf("| cache-type |"));
+    assertThat(said).contains("| adaptive |").contains("load with adaptive:");
+    String more = replay(file, "fleet=1+2", "policy=cache-type");
+    assertThat(more).contains("static-2");
+  }
+
+  @Test
+  void brokenLinesAreNamedByNumberAndLeftOut() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(4, lines.get(4).substring(0, 50));
+    lines.set(7, lines.get(7).replace("\"v\":1", "\"v\":7"));
+    lines.set(9, lines.get(9).replaceAll("\"output_tokens\":\\d+", "\"output_tokens\":-4"));
+    lines.set(11, lines.get(11).replace("\"ok\"", "\"instance_failed\""));
+    Files.write(file, lines);
+    DecisionTrace t = DecisionTrace.read(file);
+    assertThat(t.size()).isEqualTo(396);
+    assertThat(t.left()).isEqualTo(1);
+    assertThat(t.problems()).hasSize(3);
+    assertThat(t.problems().get(0)).contains(":5: no JSON");
+    assertThat(t.problems().get(1)).contains(":8: v: 7 (expected: 1)");
+    assertThat(t.problems().get(2)).contains(":10: output_tokens: -4");
+  }
+
+  @Test
+  void noLineHoweverDamagedEndsTheReading() throws Exception {
+    List<String> good = Files.readAllLines(recorded(1)).subList(0, 20);
+    for (long seed = 1; seed <= 300; seed++) {
+      Random random = new Random(seed);
+      List<String> lines = new ArrayList<>(good);
+      for (int k = 0; k < 5; k++) {
+        int at = random.nextInt(lines.size() - 2) + 2;
+        StringBuilder b = new StringBuilder(lines.get(at));
+        for (int n = 1 + random.nextInt(4); n > 0 && !b.isEmpty(); n--) {
+          int where = random.nextInt(b.length());
+          switch (random.nextInt(3)) {
+            case 0 -> b.deleteCharAt(where);
+            case 1 -> b.insert(where, (char) (32 + random.nextInt(95)));
+            default -> b.setCharAt(where, "{}[]\",:-e9".charAt(random.nextInt(10)));
+          }
+        }
+        lines.set(at, b.toString());
+      }
+      Path file = folder.resolve("damaged");
+      Files.write(file, lines);
+      DecisionTrace t = DecisionTrace.read(file);
+      assertThat(t.size()).isBetween(15, 20);
+      for (Request r : t.at(1, 2).requests()) {
+        assertThat(r.job().promptTokens()).isPositive();
+      }
+    }
+  }
+
+  @Test
+  void aFileThatIsNoLogIsNamed() throws Exception {
+    Path file = folder.resolve("empty");
+    Files.writeString(file, "");
+    assertThatThrownBy(() -> DecisionTrace.read(file))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("expected: 2 or more");
+    assertThatThrownBy(() -> DecisionTrace.read(folder.resolve("none")))
+        .hasMessageContaining("cannot be read");
+  }
+}

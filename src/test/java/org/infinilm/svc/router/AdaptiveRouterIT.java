@@ -1,0 +1,234 @@
+package org.infinilm.svc.router;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.simulator.SimulatedInstance;
+import org.infinilm.svc.simulator.SimulatedInstance.Options;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The learned policy in the router, before simulated instances of unlike speeds on real sockets.
+class AdaptiveRouterIT {
+  /// Virtual seconds a real one of the fast instances.
+  private static final double FAST = 20;
+
+  private final List<SimulatedInstance> simulated = new ArrayList<>();
+  private Rig rig;
+
+  @BeforeEach
+  void open() throws IOException {
+    rig = new Rig();
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    rig.close();
+    simulated.forEach(SimulatedInstance::close);
+  }
+
+  private Known started(Options options) throws Exception {
+    SimulatedInstance i = SimulatedInstance.start(options);
+    simulated.add(i);
+    return StaticServices.instance(
+        i.url() + ",name=" + i.name() + ",cache_type=" + options.cacheType().label(), Map.of());
+  }
+
+  private void start(String policy, List<Known> instances, String... settings) throws Exception {
+    List<String> all = new ArrayList<>(List.of(settings));
+    all.add("policy=" + policy);
+    all.add("health_interval=0.1");
+    rig.start(Ticker.SYSTEM, instances, all.toArray(new String[0]));
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> rig.get("/v1/models").path("data").findValuesAsText("id").contains("m"));
+  }
+
+  private static String body(int promptBytes, int tokens, boolean stream, int k) {
+    String text = ("request " + k + " of the baker ").repeat(1 + promptBytes / 24);
+    return new String(
+        Json.bytes(
+            Map.of(
+                "model",
+                "m",
+                "max_tokens",
+                tokens,
+                "stream",
+                stream,
+                "messages",
+                List.of(Map.of("role", "user", "content", text)))),
+        UTF_8);
+  }
+
+  /// So many requests by eight clients; how many went where.
+  private Map<String, Integer> send(int requests, int promptBytes, int tokens, boolean stream)
+      throws Exception {
+    Map<String, Integer> went = new HashMap<>();
+    List<Future<Said>> answers = new ArrayList<>();
+    try (ExecutorService clients = Executors.newFixedThreadPool(8)) {
+      for (int k = 0; k < requests; k++) {
+        String b = body(promptBytes * (1 + k % 3), tokens + k % 40, stream, k);
+        answers.add(clients.submit(() -> rig.send(Rig.post(Rig.CHAT, "", b))));
+      }
+      for (Future<Said> a : answers) {
+        Said s = a.get();
+        assertThat(s.ok()).isTrue();
+        went.merge(s.field("x-infini-instance"), 1, Integer::sum);
+      }
+    }
+    return went;
+  }
+
+  private JsonNode learned() throws Exception {
+    return rig.get("/decisions?limit=1").path("learned").path(0);
+  }
+
+  private void decides(String mode) {
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(() -> assertThat(learned().path("decides").asText()).isEqualTo(mode));
+  }
+
+  @Test
+  void theSlowInstanceGetsLessOnceItsSpeedIsKnown() throws Exception {
+    start(
+        "adaptive",
+        List.of(
+            started(Options.paged("fast-1", "m").speed(FAST)),
+            started(Options.paged("slow", "m").speed(FAST / 6)),
+            started(Options.paged("fast-2", "m").speed(FAST))),
+        "slo_ttft=0.05",
+        "slo_tpot=0.002");
+    send(120, 900, 24, true);
+    decides("learned");
+    Map<String, Integer> went = send(120, 900, 24, true);
+    assertThat(went.getOrDefault("slow", 0)).as("of 120: " + went).isLessThan(24);
+    JsonNode d = rig.decision();
+    assertThat(d.path("reason").asText()).isEqualTo("learned");
+    assertThat(d.path("learned").path("costs")).hasSize(3);
+    assertThat(d.path("learned").path("predicted_first_token_seconds").asDouble()).isPositive();
+    assertThat(d.path("learned").path("first_token_seconds").asDouble()).isPositive();
+  }
+
+  @Test
+  void answersThatComeWholeTeachAsWell() throws Exception {
+    start(
+        "adaptive",
+        List.of(
+            started(Options.paged("fast", "m").speed(FAST)),
+            started(Options.paged("slow", "m").speed(FAST / 6))),
+        "slo_ttft=0.05",
+        "slo_tpot=0.002");
+    send(120, 900, 24, false);
+    decides("learned");
+    Map<String, Integer> went = send(120, 900, 24, false);
+    assertThat(went.getOrDefault("slow", 0)).as("of 120: " + went).isLessThan(45);
+  }
+
+  @Test
+  void whatDoesNotFitNeverGoesThere() throws Exception {
+    SimulatedInstance small =
+        SimulatedInstance.start(Options.ofStatic("small", "m").speed(FAST).maxCacheLen(1024));
+    simulated.add(small);
+    Known known = StaticServices.instance(small.url() + ",name=small,cache_type=static", Map.of());
+    start("adaptive", List.of(known, started(Options.paged("large", "m").speed(FAST / 4))));
+    send(100, 600, 24, true);
+    decides("learned");
+    long before = small.requests();
+    Map<String, Integer> went = send(40, 9000, 24, true);
+    assertThat(went).containsOnlyKeys("large");
+    assertThat(small.requests()).isEqualTo(before);
+  }
+
+  @Test
+  void theShadowRoutesByTheRuleAndSaysWhatItWouldHaveDone() throws Exception {
+    start(
+        "shadow:adaptive",
+        List.of(
+            started(Options.paged("paged", "m").speed(FAST / 10)),
+            started(Options.ofStatic("static", "m").speed(FAST))),
+        "slo_ttft=0.05",
+        "slo_tpot=0.002");
+    send(100, 600, 24, true);
+    decides("shadow");
+    Map<String, Integer> went = send(40, 600, 24, true);
+    assertThat(went).as("small ones go to paged").containsOnlyKeys("paged");
+    for (JsonNode d : rig.get("/decisions?limit=40").path("decisions")) {
+      assertThat(d.path("reason").asText()).isEqualTo("size");
+      assertThat(d.path("learned").path("best").asText()).isIn("paged", "static");
+      assertThat(d.path("learned").path("costs")).hasSize(2);
+    }
+  }
+
+  @Test
+  void aRestartKeepsWhatWasLearned(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("learned.json");
+    List<Known> two =
+        List.of(
+            started(Options.paged("fast", "m").speed(FAST)),
+            started(Options.paged("slow", "m").speed(FAST / 6)));
+    start("adaptive", two, "learned_state=" + file);
+    send(100, 900, 24, true);
+    decides("learned");
+    rig.close();
+    assertThat(file).exists();
+    rig = new Rig();
+    start("adaptive", two, "learned_state=" + file);
+    send(1, 900, 24, true);
+    assertThat(learned().path("decides").asText()).isEqualTo("learned");
+    assertThat(rig.decision().path("reason").asText()).isEqualTo("learned");
+  }
+
+  @Test
+  void aStateThatCannotBeReadIsSetAside(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("learned.json");
+    List<Known> one = List.of(started(Options.paged("a", "m").speed(FAST)));
+    for (String broken :
+        List.of(
+            "{\"version\":1,\"policy\":{\"m\":{}},\"rates\":{}}", "nonsense", "{\"version\":9}")) {
+      Files.writeString(file, broken);
+      start("adaptive", one, "learned_state=" + file);
+      assertThat(Files.readString(folder.resolve("learned.json.corrupt"))).isEqualTo(broken);
+      assertThat(send(3, 100, 8, true)).containsOnlyKeys("a");
+      rig.close();
+      rig = new Rig();
+      Files.deleteIfExists(file);
+    }
+  }
+
+  @Test
+  void theDecisionLogHasSizesAndTimesAndNoText(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("decisions.jsonl");
+    start(
+        "cache-type",
+        List.of(started(Options.paged("a", "m").speed(FAST))),
+        "decision_log=" + file);
+    send(30, 200, 20, true);
+    await().atMost(Rig.SOON).until(() -> Files.readAllLines(file).size() == 30);
+    List<String> lines = Files.readAllLines(file);
+    for (String line : lines) {
+      JsonNode n = Json.tree(line.getBytes(UTF_8));
+      assertThat(n.path("output_tokens").asInt() + n.path("events").asInt()).isPositive();
+      assertThat(n.path("instance").asText()).isEqualTo("a");
+      assertThat(n.path("key").asText()).isNotEmpty();
+      assertThat(n.path("first_s").asDouble()).isPositive();
+      assertThat(line).doesNotContain("baker");
+    }
+  }
+}
