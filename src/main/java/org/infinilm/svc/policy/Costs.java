@@ -21,6 +21,10 @@ import org.infinilm.svc.fleet.Instance;
 final class Costs {
   private static final double BLOCK = 4096;
   private static final double TOKENS = 100;
+
+  /// Whole answers after which it is known which part of one its prompt was.
+  private static final int MANY_WHOLE = 20;
+
   private static final double STEP = 0.15;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
@@ -112,7 +116,7 @@ final class Costs {
   }
 
   /// The part of the time of an answer that came whole that went to its prompt, from all that came
-  /// so before.
+  /// so before; negative while too few did.
   ///
   /// @param tokens after the first
   double promptShare(Instance i, double newTokens, double tokens, double nanos, long nowNanos) {
@@ -122,6 +126,9 @@ final class Costs {
     double f = factor(i.name(), nowNanos);
     LeastSquares w = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
     known = new Known(k.prompt(), k.token(), w);
+    if (w.seen() <= MANY_WHOLE) {
+      return -1;
+    }
     double prompt = Math.max(LEAST_SECONDS, w.at(1, u, 0));
     return prompt / Math.max(prompt, w.at(1, u, n));
   }

@@ -135,8 +135,10 @@ final class Lesson {
     if (waited < ALONE * all && took > 0) {
       double n = Math.max(1, (double) (tokens - 1));
       double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);
-      prompt(took * share);
-      if (tokens >= LEAST_TOKENS) {
+      if (share >= 0) {
+        prompt(took * share);
+      }
+      if (share >= 0 && tokens >= LEAST_TOKENS) {
         token(took * (1 - share) / n);
       }
     } else {
