@@ -196,7 +196,7 @@ final class Attempt implements UpstreamEvents {
         }
       }
       if (s == Sight.BUSY && retryAfter != null) {
-        plane.instances().busy(instance, Sight.pauseNanos(retryAfter));
+        plane.instances().busy(instance, Sight.pauseNanos(retryAfter), question.part());
       }
       owner.answered(h);
     }

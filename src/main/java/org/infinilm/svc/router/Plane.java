@@ -48,7 +48,8 @@ record Plane(
     /// It has not a model of its list.
     void lacksModel(Instance instance);
 
-    /// It asked to be left alone for so long; it is passed over while others can take requests.
-    void busy(Instance instance, long nanos);
+    /// It asked to be left alone for so long; it is passed over while others can take requests,
+    /// where it serves several models for this one.
+    void busy(Instance instance, long nanos, Part part);
   }
 }

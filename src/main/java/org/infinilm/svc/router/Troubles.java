@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +58,9 @@ final class Troubles {
   private final Map<Long, List<At>> parts = new ConcurrentHashMap<>();
 
   private final AtomicLong lookedNanos;
+
+  /// Until when an instance is left alone with a model, by both.
+  private final Map<Long, Long> pauses = new ConcurrentHashMap<>();
 
   /// Whether there are any. Written under the lock of `parts`' entry, read on every request.
   private volatile boolean some;
@@ -127,8 +131,35 @@ final class Troubles {
     if (some) {
       forget(i, part.ofModel());
       forget(i, part.ofKey());
-      some = !parts.isEmpty();
+      some = !parts.isEmpty() || !pauses.isEmpty();
     }
+  }
+
+  /// Leaves an instance alone with a model for so long: it asked for that, perhaps for this model
+  /// alone.
+  void pause(Instance i, Part part, long nanos) {
+    long now = ticker.nanos();
+    if (pauses.size() >= MOST) {
+      pauses.values().removeIf(until -> now - until >= 0);
+    }
+    if (pauses.size() < MOST) {
+      pauses.merge(pair(i, part), now + nanos, (a, b) -> a - b > 0 ? a : b);
+      some = true;
+    }
+  }
+
+  private boolean paused(Instance i, Part part, long now) {
+    long pair = pair(i, part);
+    Long until = pauses.get(pair);
+    if (until != null && now - until >= 0) {
+      pauses.remove(pair, until);
+      until = null;
+    }
+    return until != null;
+  }
+
+  private static long pair(Instance i, Part part) {
+    return Hash.mix(i.nameHash() ^ Long.rotateLeft(part.ofModel(), 1));
   }
 
   private void forget(Instance i, long part) {
@@ -151,7 +182,8 @@ final class Troubles {
     long now = ticker.nanos();
     At m = at(i, part.ofModel());
     At k = at(i, part.ofKey());
-    return (m != null && m.passedOver(now, repeatable))
+    return paused(i, part, now)
+        || (m != null && m.passedOver(now, repeatable))
         || (k != null && k.passedOver(now, repeatable));
   }
 

@@ -82,7 +82,7 @@ final class Watch implements Plane.InstanceWatch {
         keeper.saw(i, sight);
       }
       case DISPROVED -> keeper.saw(i, sight);
-      case BUSY -> seats.passOver(i.slot(), BUSY_NANOS);
+      case BUSY -> passOver(i, BUSY_NANOS, part);
     }
   }
 
@@ -100,8 +100,17 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
-  public void busy(Instance i, long nanos) {
-    seats.passOver(i.slot(), Math.clamp(nanos, BUSY_NANOS, MOST_BUSY_NANOS));
+  public void busy(Instance i, long nanos, Part part) {
+    passOver(i, Math.clamp(nanos, BUSY_NANOS, MOST_BUSY_NANOS), part);
+  }
+
+  /// One model's line may be full, or its quota spent, while the others are served.
+  private void passOver(Instance i, long nanos, Part part) {
+    if (part.model() != null && i.models().size() > 1) {
+      troubles.pause(i, part, nanos);
+    } else {
+      seats.passOver(i.slot(), nanos);
+    }
   }
 
   @Override

@@ -72,6 +72,28 @@ class PartsIT {
     assertThat(a.seen.stream().filter(r -> r.contains("\"m2\"")).count()).isGreaterThan(30);
   }
 
+  /// All other models of the instance waited beside it.
+  @Test
+  void whoAsksForAPauseForOneModelServesTheOthers() throws Exception {
+    List<String> models = List.of("m1", "m2");
+    ScriptedInstance a =
+        serving(
+            "a",
+            models,
+            (r, n) ->
+                r.contains("\"m1\"") ? Rig.answer(429, "Retry-After: 60\r\n", "full") : Rig.OK);
+    serving("b", models, (r, n) -> Rig.OK);
+    rig.start();
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.send(chat("m1")).ok()).isTrue();
+    }
+    assertThat(a.seen).as("of its one model").hasSize(1);
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.send(chat("m2")).ok()).isTrue();
+    }
+    assertThat(a.seen).hasSizeGreaterThan(5);
+  }
+
   /// What Codex sends: not repeated, with a key, so that one instance has all of it. It was out
   /// half of the time.
   @Test

@@ -107,6 +107,21 @@ class TroublesTest {
   }
 
   @Test
+  void aPauseIsForOneModelAndEnds() {
+    troubles.pause(a, ONE, 10 * SECOND);
+    troubles.pause(a, ONE, SECOND);
+    now += 9 * SECOND;
+    assertThat(troubles.passedOver(a, ONE, true)).isTrue();
+    assertThat(troubles.passedOver(a, TWO, true)).isFalse();
+    assertThat(troubles.passedOver(b, ONE, true)).isFalse();
+    assertThat(troubles.failuresInARow(a, ONE)).as("no failure").isZero();
+    now += SECOND;
+    assertThat(troubles.passedOver(a, ONE, true)).isFalse();
+    troubles.answered(a, TWO);
+    assertThat(troubles.some()).isFalse();
+  }
+
+  @Test
   void whatIsRememberedIsBoundedAndForgotten() {
     Instance alone = instance("c", "m1");
     for (int k = 1; k <= 2 * Troubles.MOST; k++) {
