@@ -13,6 +13,8 @@ import java.util.function.ToLongFunction;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.policy.Insight;
+import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.router.Flights.Flight;
@@ -36,6 +38,7 @@ final class Live implements EventFeed.Source {
   private final RouterMetrics metrics;
   private final Decisions decisions;
   private final Flights flights;
+  private final Policy policy;
   private final Map<String, Object> facts;
   private final Ticker ticker;
   private final BooleanSupplier draining;
@@ -70,6 +73,7 @@ final class Live implements EventFeed.Source {
       RouterMetrics metrics,
       Decisions decisions,
       Flights flights,
+      Policy policy,
       Ticker ticker,
       BooleanSupplier draining) {
     this.config = config;
@@ -78,6 +82,7 @@ final class Live implements EventFeed.Source {
     this.metrics = metrics;
     this.decisions = decisions;
     this.flights = flights;
+    this.policy = policy;
     this.ticker = ticker;
     this.draining = draining;
     this.facts = facts(config, ticker.now().toEpochMilli());
@@ -428,6 +433,10 @@ final class Live implements EventFeed.Source {
         .names()
         .aliases()
         .forEach((name, model) -> aliases.computeIfAbsent(model, k -> new ArrayList<>()).add(name));
+    Map<String, Insight> learned = new HashMap<>();
+    for (Insight i : policy.learns() ? policy.insights(ticker.nanos()) : List.<Insight>of()) {
+      learned.put(i.model(), i);
+    }
     List<Object> out = new ArrayList<>();
     List<Instance> all = keeper.views().stream().map(FleetKeeper.View::instance).toList();
     for (String model : keeper.table().fleet().models()) {
@@ -440,6 +449,9 @@ final class Live implements EventFeed.Source {
       m.put("not_loaded", by.stream().filter(i -> i.notLoaded().containsKey(model)).count());
       m.put("routable", by.stream().filter(i -> i.state() == State.ROUTABLE).count());
       m.put("threshold", config.thresholdOf(model));
+      Insight i = learned.get(model);
+      m.put("decides", i == null ? null : LearnedView.word(i.mode()));
+      m.put("threshold_learned", i == null ? null : i.threshold());
       m.put("threshold_source", config.thresholds().containsKey(model) ? "model" : "configured");
       m.put("tiers", by.stream().map(Instance::tier).distinct().sorted().toList());
       out.add(m);

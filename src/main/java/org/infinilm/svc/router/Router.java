@@ -109,7 +109,15 @@ final class Router implements AutoCloseable {
     feed =
         new EventFeed(
             new Live(
-                config, keeper, seats, metrics, decisions, plane.flights(), ticker, () -> draining),
+                config,
+                keeper,
+                seats,
+                metrics,
+                decisions,
+                plane.flights(),
+                policy,
+                ticker,
+                () -> draining),
             ticker);
     OwnRoutes own =
         new OwnRoutes(

@@ -56,7 +56,7 @@ export class Drawer {
         this.#foretold(d)),
       el('h3', {}, 'Candidates' + (d.candidates_total > d.candidates.length ? ' (' + d.candidates.length + ' of ' + d.candidates_total + ')' : '')),
       el('div', {class: 'scroll short'}, el('table', {}, el('tbody', {}, d.candidates.length ? d.candidates.map((c) =>
-        el('tr', {class: c.why === 'chosen' ? 'chosen' : ''}, el('td', {}, mark(c.pool), ' ', c.instance), el('td', {}, c.why), el('td', {class: 'n'}, known(c.capacity_tokens) ? 'holds ' + count(c.capacity_tokens) : ''))) : el('tr', {}, el('td', {class: 'empty'}, 'There was none.'))))),
+        el('tr', {class: c.why === 'chosen' ? 'chosen' : ''}, el('td', {}, mark(c.pool), ' ', c.instance), el('td', {}, c.why), el('td', {class: 'n'}, this.#cost(d, c.instance)), el('td', {class: 'n'}, known(c.capacity_tokens) ? 'holds ' + count(c.capacity_tokens) : ''))) : el('tr', {}, el('td', {class: 'empty'}, 'There was none.'))))),
     ];
     const command = repeat(d, base);
     parts.push(el('h3', {}, 'One of the same size again, with text of its own ', el('button', {type: 'button', onclick: () => this.copy(command)}, 'Copy')), el('pre', {}, command));
@@ -64,8 +64,14 @@ export class Drawer {
   }
 
   #foretold(d) {
-    const p = d.predicted_ttft_seconds ?? d.forecast?.ttft_seconds;
-    return known(p) ? el('div', {}, el('dt', {}, 'Foretold TTFT'), el('dd', {}, seconds(p))) : null;
+    const p = d.learned?.predicted_first_token_seconds;
+    const came = d.learned?.first_token_seconds;
+    return known(p) ? el('div', {}, el('dt', {}, 'Foretold first token'), el('dd', {}, seconds(p) + (known(came) ? ', came after ' + seconds(came) : ''))) : null;
+  }
+
+  #cost(d, name) {
+    const c = d.learned?.costs?.find((x) => x.instance === name);
+    return c ? 'first token ' + seconds(c.first_token_seconds) + ' (wait ' + seconds(c.wait_seconds) + ', prefill ' + seconds(c.prefill_seconds) + '), ' + seconds(c.token_seconds) + ' a token' : '';
   }
 
   #bar(d) {

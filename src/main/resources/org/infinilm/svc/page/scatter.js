@@ -2,6 +2,9 @@
 import uPlot from './uplot.js';
 import {el, size, seconds, known, text, mark, percent, count} from './words.js';
 
+// What a learned threshold is worth, by who decides.
+const IN_FORCE = {cold: 'not yet in force', learned: 'in force', fallback: 'the fixed rule has taken over', shadow: 'recorded only'};
+
 const MOST_POINTS = 1000;
 const POOLS = ['paged', 'static', 'any'];
 
@@ -61,8 +64,10 @@ export class Scatter {
       if ((r.pool === 'paged' && r.size > r.threshold) || (r.pool === 'static' && r.size <= r.threshold)) against++;
     }
     text(this.hint, rows.length ? 'the last ' + count(rows.length) + ' requests: ' + count(by.paged) + ' paged, ' + count(by.static) + ' static' + (by.any ? ', ' + count(by.any) + ' other' : '') : 'no request with an answer yet');
+    const one = of || (state.models.length === 1 ? state.models[0] : null);
+    const learned = one && known(one.threshold_learned) ? size(one.threshold_learned, this.#metric) + (IN_FORCE[one.decides] ? ', ' + IN_FORCE[one.decides] : '') : '–';
     const source = of && of.threshold_source === 'model' ? 'set for this model' : 'configured';
-    text(this.caption, 'Threshold ' + source + ': ' + size(this.#threshold, this.#metric) + ' (up to it paged, above it static); learned: –. '
+    text(this.caption, 'Threshold ' + source + ': ' + size(this.#threshold, this.#metric) + ' (up to it paged, above it static); learned: ' + learned + '. '
       + (rows.length ? percent(against / rows.length) + ' of these requests went against it.' : ''));
     this.#draw();
   }
