@@ -118,7 +118,9 @@ class SeatsIT {
     }
     assertThat(waited).isEqualTo(4);
     String metrics = new String(rig.client.get(metricsUri(), Rig.SOON).body(), ISO_8859_1);
-    assertThat(metrics).contains("infini_router_queue_seconds_count 4", "infini_router_queued{");
+    assertThat(metrics)
+        .containsPattern("infini_router_queue_seconds_count\\{instance=\"s\"[^}]*\\} 4\n")
+        .contains("infini_router_queued{");
   }
 
   @Test

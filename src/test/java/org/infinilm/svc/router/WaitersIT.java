@@ -167,7 +167,8 @@ class WaitersIT {
     assertThat(said.ok()).isTrue();
     assertThat(said.field("x-infini-queue-ms")).matches("[0-9]+");
     assertThat(rig.decision().path("queue_seconds").asDouble()).isPositive();
-    assertThat(rig.text("/metrics")).contains("infini_router_queue_seconds_count 1");
+    assertThat(rig.text("/metrics"))
+        .containsPattern("infini_router_queue_seconds_count\\{instance=\"b\"[^}]*\\} 1\n");
   }
 
   /// It asked to be left alone while another can take requests, and nobody can.
