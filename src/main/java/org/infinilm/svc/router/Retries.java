@@ -88,11 +88,17 @@ final class Retries {
 
   /// Who may be asked next.
   Candidates candidates(Question q, Fleet fleet) {
-    Candidates all = offered(q, fleet);
+    Candidates every = q.candidates(fleet);
+    Candidates all = offered(every, q);
     if (tried.isEmpty()) {
       return all;
     }
     Candidates left = all.without(this::wasTried);
+    if (left.isEmpty() && all != every) {
+      // better those that fail this part of the requests than those that are out of service
+      all = every;
+      left = every.without(this::wasTried);
+    }
     if (left.isEmpty()) {
       left = outOfService(left, null, q, fleet);
     }
@@ -104,10 +110,8 @@ final class Retries {
     return left;
   }
 
-  /// The candidates of now without those that fail this part of the requests, while there are
-  /// others.
-  private Candidates offered(Question q, Fleet fleet) {
-    Candidates all = q.candidates(fleet);
+  /// Candidates without those that fail this part of the requests, while there are others.
+  private Candidates offered(Candidates all, Question q) {
     if (plane.instances().troubled()) {
       Part part = q.part();
       Candidates well = all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
@@ -121,7 +125,8 @@ final class Retries {
     if (tried.isEmpty() || counted + 1 >= MOST_ATTEMPTS) {
       return left;
     }
-    Candidates more = offered(q, fleet).without(i -> wasTried(i) && !wellAgain(i, q.part()));
+    Candidates more =
+        offered(q.candidates(fleet), q).without(i -> wasTried(i) && !wellAgain(i, q.part()));
     return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 

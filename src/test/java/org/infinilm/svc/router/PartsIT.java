@@ -131,4 +131,29 @@ class PartsIT {
       assertThat(s.path("error_count").asInt()).as("no strike").isZero();
     }
   }
+
+  /// Seen in a soak: the only one that was not passed over had just been killed.
+  @Test
+  void whoIsPassedOverIsAskedWhenTheOthersAreDead() throws Exception {
+    ScriptedInstance a = rig.answering("a", (r, n) -> r.contains(RESPONSES) ? BROKEN : Rig.OK);
+    ScriptedInstance b = rig.good("b");
+    rig.start();
+    int key = 0;
+    while (a.seen.size() < Troubles.FEW) {
+      for (int k = 0; k < Troubles.FEW; k++) {
+        rig.send(keyed(RESPONSES, "s" + key, "hello"));
+      }
+      key += a.seen.size() < Troubles.FEW ? 1 : 0;
+    }
+    String chat =
+        Rig.post(
+            Rig.CHAT,
+            "",
+            "{\"model\":\"m\",\"messages\":[],\"prompt_cache_key\":\"s%d\"}".formatted(key));
+    assertThat(rig.send(chat).field("x-infini-instance")).isEqualTo("b");
+    b.dies();
+    Said said = rig.send(chat);
+    assertThat(said.field("x-infini-instance")).isEqualTo("a");
+    assertThat(said.ok()).isTrue();
+  }
 }
