@@ -34,8 +34,8 @@ record Plane(
     /// between them: of all its requests, or of those of this part.
     int failuresInARow(Instance instance, Part part);
 
-    /// Whether an instance failed some part of the requests of late.
-    boolean troubled();
+    /// Whether an instance may be one that others are to be asked before, for this part.
+    boolean troubled(Part part);
 
     /// Whether others are to be asked first for this part, which it fails time after time.
     ///

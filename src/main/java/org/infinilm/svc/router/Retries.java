@@ -112,12 +112,21 @@ final class Retries {
 
   /// Candidates without those that fail this part of the requests, while there are others.
   private Candidates offered(Candidates all, Question q) {
-    if (plane.instances().troubled()) {
-      Part part = q.part();
+    Part part = q.part();
+    if (plane.instances().troubled(part) && anyPassedOver(all, part, q.replayable())) {
       Candidates well = all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
       return well.isEmpty() ? all : well;
     }
     return all;
+  }
+
+  private boolean anyPassedOver(Candidates all, Part part, boolean repeatable) {
+    for (Instance i : all.in(Pool.ANY)) {
+      if (plane.instances().passedOver(i, part, repeatable)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.

@@ -75,6 +75,14 @@ final class Troubles {
     return some;
   }
 
+  /// Whether an instance has failed this part, or asked for a pause of any.
+  boolean concern(Part part) {
+    return some
+        && (!pauses.isEmpty()
+            || parts.containsKey(part.ofModel())
+            || parts.containsKey(part.ofKey()));
+  }
+
   /// Notes that a request failed on an instance, perhaps by the request's own fault.
   void failed(Instance i, Part part) {
     if (part.model() != null && i.models().size() > 1) {
@@ -93,11 +101,9 @@ final class Troubles {
 
   private int failed(Instance i, long part) {
     long now = ticker.nanos();
+    forgetOld(now);
     if (parts.size() >= MOST && !parts.containsKey(part)) {
-      forgetOld(now);
-      if (parts.size() >= MOST) {
-        return 0;
-      }
+      return 0;
     }
     some = true;
     List<At> all =

@@ -119,8 +119,8 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
-  public boolean troubled() {
-    return troubles.some();
+  public boolean troubled(Part part) {
+    return troubles.concern(part);
   }
 
   @Override

@@ -66,6 +66,8 @@ class TroublesTest {
     assertThat(troubles.passedOver(a, ONE, true)).isTrue();
     assertThat(troubles.failuresInARow(a, ONE)).isEqualTo(Troubles.FEW);
     assertThat(troubles.passedOver(a, TWO, true)).isFalse();
+    assertThat(troubles.concern(ONE)).isTrue();
+    assertThat(troubles.concern(TWO)).as("costs the others nothing").isFalse();
     assertThat(troubles.passedOver(b, ONE, true)).isFalse();
     assertThat(troubles.passedOver(a, new Part("m1", 5), true)).as("whatever its key").isTrue();
   }
