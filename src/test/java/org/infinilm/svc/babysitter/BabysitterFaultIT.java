@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
@@ -195,7 +196,7 @@ class BabysitterFaultIT extends BabysitterHarness {
       }
       assertThat(babysitter.waitFor(30, TimeUnit.SECONDS)).isTrue();
       await().untilAsserted(() -> assertThat(stray.isAlive()).as("killed " + killed).isFalse());
-      await().until(() -> isFree(port) && isFree(port + 1));
+      await().until(() -> LowPorts.isFree(port) && LowPorts.isFree(port + 1));
     }
   }
 
@@ -319,7 +320,7 @@ class BabysitterFaultIT extends BabysitterHarness {
       final int first = port;
       Process a = program(toml(url, List.of(), keys), log);
       await().until(() -> serves(table, first));
-      port = twoFreePorts();
+      port = LowPorts.two();
       final int second = port;
       Process b = program(toml(url, List.of(), keys), dir.resolve("b.log"));
       await().until(() -> serves(table, second));
@@ -335,7 +336,7 @@ class BabysitterFaultIT extends BabysitterHarness {
       b.destroyForcibly().waitFor();
       await().until(() -> serves(table, first));
 
-      port = twoFreePorts();
+      port = LowPorts.two();
       final int third = port;
       Process c = program(toml(url, List.of(), keys), dir.resolve("c.log"));
       await().until(() -> serves(table, third));
@@ -357,7 +358,7 @@ class BabysitterFaultIT extends BabysitterHarness {
       final int first = port;
       Process a = program(named(toml(url, List.of(), keys)), dir.resolve("a.log"));
       await().until(() -> serves(table, first));
-      port = twoFreePorts();
+      port = LowPorts.two();
       final int second = port;
       Path log = dir.resolve("b.log");
       Process b = program(named(toml(url, List.of("loading"), keys)), log);

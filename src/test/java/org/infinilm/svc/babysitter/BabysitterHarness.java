@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,8 +12,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.random.RandomGenerator;
 import org.awaitility.Awaitility;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
@@ -28,9 +26,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A babysitter of [FakeBackend] on ports of its own, in this JVM or as a process.
 abstract class BabysitterHarness {
-  private static final int LEAST_PORT = 10_000;
-  private static final int MOST_PORT = 32_000;
-
   static final String JAVA = System.getProperty("java.home") + "/bin/java";
   private static final String CLASSES =
       System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
@@ -48,7 +43,7 @@ abstract class BabysitterHarness {
 
   @BeforeEach
   void findPorts() throws IOException {
-    port = twoFreePorts();
+    port = LowPorts.two();
   }
 
   @AfterEach
@@ -57,8 +52,8 @@ abstract class BabysitterHarness {
       c.close();
     }
     http.close();
-    assertThat(isFree(port)).as("the server's port is free").isTrue();
-    assertThat(isFree(port + 1)).as("the babysitter's port is free").isTrue();
+    assertThat(LowPorts.isFree(port)).as("the server's port is free").isTrue();
+    assertThat(LowPorts.isFree(port + 1)).as("the babysitter's port is free").isTrue();
   }
 
   FakeRegistry registry(int at) throws IOException {
@@ -186,25 +181,5 @@ abstract class BabysitterHarness {
     List<String> out = new ArrayList<>();
     object.fieldNames().forEachRemaining(out::add);
     return out;
-  }
-
-  /// Below the ports that systems hand out by themselves: a program that is started on them needs a
-  /// while, in which nobody else's connection may take one.
-  static int twoFreePorts() {
-    RandomGenerator random = RandomGenerator.getDefault();
-    int p = random.nextInt(LEAST_PORT, MOST_PORT);
-    while (!isFree(p) || !isFree(p + 1)) {
-      p = random.nextInt(LEAST_PORT, MOST_PORT);
-    }
-    return p;
-  }
-
-  static boolean isFree(int p) {
-    try (ServerSocket s = new ServerSocket()) {
-      s.bind(new InetSocketAddress("127.0.0.1", p));
-      return true;
-    } catch (IOException taken) {
-      return false;
-    }
   }
 }

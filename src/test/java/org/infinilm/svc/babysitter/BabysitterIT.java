@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
@@ -173,7 +174,7 @@ class BabysitterIT extends BabysitterHarness {
 
   @Test
   void aRegistryThatStartsLastOrForgetsGetsBothEntries() throws Exception {
-    int registryPort = twoFreePorts();
+    int registryPort = LowPorts.two();
     start("http://127.0.0.1:" + registryPort, "heartbeat_interval = 0.2");
     await().until(() -> get("/health").status() == 200);
     FakeRegistry first = registry(registryPort);

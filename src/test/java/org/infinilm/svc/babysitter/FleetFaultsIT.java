@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
@@ -46,7 +47,7 @@ class FleetFaultsIT extends BabysitterHarness {
 
   @BeforeEach
   void findRegistryPort() throws IOException {
-    registryPort = twoFreePorts();
+    registryPort = LowPorts.two();
   }
 
   private String url() {

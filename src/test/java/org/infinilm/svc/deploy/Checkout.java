@@ -1,8 +1,6 @@
 package org.infinilm.svc.deploy;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,17 +71,5 @@ record Checkout(Path home) {
       "--static-port",
       "" + fixed
     };
-  }
-
-  /// A port that is free together with the next one.
-  static int freePorts() throws IOException {
-    for (int attempt = 0; attempt < 100; attempt++) {
-      try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-        if (Preflight.isFree("127.0.0.1", any.getLocalPort() + 1)) {
-          return any.getLocalPort();
-        }
-      }
-    }
-    throw new IOException("no two free ports in a row");
   }
 }

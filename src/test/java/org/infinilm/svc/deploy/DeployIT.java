@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,10 +55,10 @@ class DeployIT {
                     + " --sun-misc-unsafe-memory-access=allow",
                 System.getProperty("infini.jar")));
     Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwx------"));
-    registry = freePorts();
-    router = freePorts();
-    paged = freePorts();
-    fixed = freePorts();
+    registry = LowPorts.two();
+    router = LowPorts.two();
+    paged = LowPorts.two();
+    fixed = LowPorts.two();
   }
 
   @AfterEach
@@ -300,17 +301,5 @@ class DeployIT {
     Process p = b.start();
     started.add(p);
     return p;
-  }
-
-  /// A port that is free together with the next one.
-  private static int freePorts() throws IOException {
-    for (int attempt = 0; attempt < 100; attempt++) {
-      try (ServerSocket any = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-        if (Preflight.isFree("127.0.0.1", any.getLocalPort() + 1)) {
-          return any.getLocalPort();
-        }
-      }
-    }
-    throw new IOException("no two free ports in a row");
   }
 }

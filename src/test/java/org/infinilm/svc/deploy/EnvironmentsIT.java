@@ -8,6 +8,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -31,9 +32,8 @@ class EnvironmentsIT {
     Checkout one = Checkout.in(dir.resolve("a checkout ü"));
     Checkout two = Checkout.in(dir.resolve("another"));
     String home = Files.createDirectories(dir.resolve("hôme of mine")).toString();
-    int router = Checkout.freePorts();
-    String[] up =
-        Checkout.up(Checkout.freePorts(), router, Checkout.freePorts(), Checkout.freePorts());
+    int router = LowPorts.two();
+    String[] up = Checkout.up(LowPorts.two(), router, LowPorts.two(), LowPorts.two());
     String mark = dir.toString();
 
     Map<String, String> cron = Map.of("HOME", home, "LC_ALL", "C", "ENVIRONMENTS_TEST", mark);

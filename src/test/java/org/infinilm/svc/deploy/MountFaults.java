@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,8 +29,8 @@ class MountFaults {
   void aDeploymentStartsIsSeenAndEndsAgainThere(String name) throws Exception {
     Checkout checkout = Checkout.in(dir.resolve("checkout"));
     Path mounted = Files.createDirectory(dir.resolve("mounted"));
-    int registry = Checkout.freePorts();
-    int router = Checkout.freePorts();
+    int registry = LowPorts.two();
+    int router = LowPorts.two();
     Map<String, String> env =
         new TreeMap<>(Map.of("HOME", dir.toString(), "MOUNTED", "" + mounted));
     env.put(name, mounted.toString());
@@ -43,7 +44,7 @@ class MountFaults {
         checkout.run(
             List.of("unshare", "-Urm", "sh", "-c", words, "sh"),
             env,
-            Checkout.up(registry, router, Checkout.freePorts(), Checkout.freePorts()));
+            Checkout.up(registry, router, LowPorts.two(), LowPorts.two()));
     assertThat(ran.exit()).as(ran.out()).isZero();
     assertThat(ran.out())
         .contains("all ports free")

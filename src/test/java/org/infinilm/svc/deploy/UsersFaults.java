@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,9 +59,8 @@ class UsersFaults {
   @Test
   void aReadOnlyCheckoutServesTwoUsersNeitherEndsTheOthersAndRootEndsBoth() throws Exception {
     Checkout shared = Checkout.in(dir.resolve("checkout"));
-    int first = Checkout.freePorts();
-    String[] up =
-        Checkout.up(Checkout.freePorts(), first, Checkout.freePorts(), Checkout.freePorts());
+    int first = LowPorts.two();
+    String[] up = Checkout.up(LowPorts.two(), first, LowPorts.two(), LowPorts.two());
     Checkout.Ran one = shared.run(as(ONE), of(ONE), up);
     assertThat(one.exit()).as(one.out()).isZero();
 
@@ -71,12 +71,10 @@ class UsersFaults {
     assertThat(foreign.out()).contains("nothing runs");
     assertThat(shared.run(as(ONE), of(ONE), "status").exit()).isZero();
 
-    int second = Checkout.freePorts();
+    int second = LowPorts.two();
     Checkout.Ran two =
         shared.run(
-            as(TWO),
-            of(TWO),
-            Checkout.up(Checkout.freePorts(), second, Checkout.freePorts(), Checkout.freePorts()));
+            as(TWO), of(TWO), Checkout.up(LowPorts.two(), second, LowPorts.two(), LowPorts.two()));
     assertThat(two.exit()).as(two.out()).isZero();
 
     Map<String, String> root = Map.of("HOME", Files.createDirectory(dir.resolve("r")).toString());
@@ -93,9 +91,8 @@ class UsersFaults {
   void whatRootStartsInAUsersHomeIsRootsToEndAndTheUserIsToldSo() throws Exception {
     Checkout shared = Checkout.in(dir.resolve("checkout"));
     Map<String, String> home = of(ONE);
-    int router = Checkout.freePorts();
-    String[] up =
-        Checkout.up(Checkout.freePorts(), router, Checkout.freePorts(), Checkout.freePorts());
+    int router = LowPorts.two();
+    String[] up = Checkout.up(LowPorts.two(), router, LowPorts.two(), LowPorts.two());
     Checkout.Ran started = shared.run(List.of(), home, up);
     assertThat(started.exit()).as(started.out()).isZero();
     assertThat(shared.run(List.of(), home, "status").exit()).isZero();
@@ -130,11 +127,7 @@ class UsersFaults {
         shared.run(
             as(ONE),
             Map.of("HOME", closed.toString()),
-            Checkout.up(
-                Checkout.freePorts(),
-                Checkout.freePorts(),
-                Checkout.freePorts(),
-                Checkout.freePorts()));
+            Checkout.up(LowPorts.two(), LowPorts.two(), LowPorts.two(), LowPorts.two()));
     assertThat(up.exit()).isEqualTo(1);
     assertThat(up.out()).contains("cannot be made").contains("XDG_STATE_HOME");
   }

@@ -3,7 +3,6 @@ package org.infinilm.svc.router;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -11,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.infinilm.svc.LowPorts;
 
 /// Programs of the built jar as processes of their own, ended with the test.
 final class Programs implements AutoCloseable {
@@ -109,10 +109,8 @@ final class Programs implements AutoCloseable {
   }
 
   /// A port that nobody listens at for the moment.
-  static int freePort() throws IOException {
-    try (ServerSocket s = new ServerSocket(0)) {
-      return s.getLocalPort();
-    }
+  static int freePort() {
+    return LowPorts.two();
   }
 
   @Override
