@@ -45,10 +45,12 @@ public final class LeftOpenWatch implements BeforeAllCallback, AfterAllCallback 
   private static final Path DESCRIPTORS = Path.of("/proc/self/fd");
   private static final Pattern THREAD = Pattern.compile("^#(\\d+) \"([^\"]*)\"", Pattern.MULTILINE);
 
-  /// The machine's and the test tools' own, which come when they are first needed; and classes.
+  /// The machine's and the test tools' own, which come when they are first needed; those of routers
+  /// that another room's class has left in this process; and classes.
   private static final Pattern ELSEWHERES =
       Pattern.compile(
           "process reaper.*|ForkJoinPool.*|VirtualThread-unblocker|.*-unparker|(Read|Write)-Poller"
+              + "|resolver-\\d+|probe \\d+"
               + "|MasterPoller|awaitility.*|surefire.*|junit.*|prometheus-metrics-scheduler.*|Common-Cleaner|Attach Listener"
               + "|.*\\.(jar|so|jsa)( \\(deleted\\))?|.*/lib/modules|/proc/.*|/dev/.*");
 
