@@ -118,8 +118,8 @@ final class Publisher {
       noteLeft(table.fleet(), fleet, now);
       RoutingTable.Awaited awaited =
           new RoutingTable.Awaited(waitsForRegistry, Map.copyOf(leftUntilNanos));
-      table = new RoutingTable(fleet, targets, unread, awaited);
-      seats.follow(fleet);
+      RoutingTable next = new RoutingTable(fleet, targets, unread, awaited);
+      seats.follow(fleet, () -> table = next);
     }
     List<View> all = new ArrayList<>(roster.entries().size());
     for (Roster.Entry e : roster.entries()) {

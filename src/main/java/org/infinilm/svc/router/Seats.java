@@ -443,18 +443,22 @@ final class Seats implements Load {
     }
   }
 
-  /// Takes over limits of a new fleet, and calls those who wait among candidates that changed.
-  void follow(Fleet now) {
+  /// Takes over the limits of a new fleet, shows it, and calls those who wait among candidates that
+  /// changed. Nobody may choose among instances whose limits do not hold yet.
+  ///
+  /// @param show makes the fleet the one that is chosen from
+  void follow(Fleet now, Runnable show) {
     List<Runnable> calls = new ArrayList<>();
     synchronized (line) {
-      Fleet before = fleet;
-      fleet = now;
       for (Instance i : now.instances()) {
         Slot s = slots.at(i.slot());
         if (s.limit != i.seats()) {
           s.limit = i.seats();
         }
       }
+      show.run();
+      Fleet before = fleet;
+      fleet = now;
       Map<String, Move> moves = new HashMap<>();
       List<Move> overtaken = new ArrayList<>();
       for (Line.Key key : line.keys()) {

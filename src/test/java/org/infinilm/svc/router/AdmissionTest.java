@@ -58,7 +58,7 @@ class AdmissionTest {
 
   private Candidates among(List<Instance> instances) {
     Fleet fleet = new Fleet(1, instances);
-    seats.follow(fleet);
+    seats.follow(fleet, () -> {});
     for (Instance i : instances) {
       if (i.state() == State.TRIAL) {
         slots.at(i.slot()).offerTrial(false);

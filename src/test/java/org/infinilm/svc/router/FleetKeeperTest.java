@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.fleet.Candidates;
@@ -518,6 +519,35 @@ class FleetKeeperTest {
           }
           assertThat(candidates()).as("many sessions do").containsExactly("a");
         });
+  }
+
+  /// Whoever saw a new static instance first could fill it beyond its places.
+  @Test
+  void noInstanceCanBeChosenBeforeItsLimitHolds() throws Exception {
+    AtomicBoolean unlimited = new AtomicBoolean();
+    AtomicBoolean done = new AtomicBoolean();
+    Thread chooser =
+        Thread.ofPlatform()
+            .start(() -> {
+              while (!done.get()) {
+                for (Instance i : keeper.table().fleet().instances()) {
+                  if (slots.at(i.slot()).limit == 0) {
+                    unlimited.set(true);
+                  }
+                }
+              }
+            });
+    for (int k = 0; k < 300; k++) {
+      fixed(typed(known("s" + k, "10.0." + k / 250 + "." + (1 + k % 250), 80), "static"));
+      int n = k + 1;
+      await()
+          .pollInterval(Duration.ofMillis(1))
+          .atMost(SOON)
+          .until(() -> keeper.table().fleet().instances().size() == n);
+    }
+    done.set(true);
+    chooser.join();
+    assertThat(unlimited).isFalse();
   }
 
   @Test

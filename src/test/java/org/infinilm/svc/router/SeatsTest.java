@@ -73,7 +73,7 @@ class SeatsTest {
 
   private void follow(Instance... instances) {
     fleet = fleet.next(List.of(instances));
-    seats.follow(fleet);
+    seats.follow(fleet, () -> {});
   }
 
   private Candidates candidates() {
@@ -323,7 +323,7 @@ class SeatsTest {
     Instance one = instance("o", 3, 1);
     Fleet other = fleet.next(List.of(one));
     fleet = other;
-    seats.follow(other);
+    seats.follow(other, () -> {});
     seats.tryTake(one);
     stand("w", 1, one);
     slots.at(3).limit = 5;
@@ -442,7 +442,7 @@ class SeatsTest {
     Seats shared =
         new Seats(new Slots(), new Line<>(Order.SHORTEST, 100, 3), 10_000, Ticker.SYSTEM);
     Fleet of = new Fleet(1, List.of(only));
-    shared.follow(of);
+    shared.follow(of, () -> {});
     Candidates among = Objects.requireNonNull(of.forModel("m"));
     AtomicInteger sitting = new AtomicInteger();
     AtomicInteger most = new AtomicInteger();
@@ -526,7 +526,7 @@ class SeatsTest {
     Seats shared =
         new Seats(new Slots(), new Line<>(Order.SHORTEST, 100, 3), 10_000, Ticker.SYSTEM);
     AtomicReference<Fleet> of = new AtomicReference<>(new Fleet(1, List.of(stays)));
-    shared.follow(of.get());
+    shared.follow(of.get(), () -> {});
     AtomicInteger served = new AtomicInteger();
     AtomicInteger cancelled = new AtomicInteger();
     AtomicInteger looks = new AtomicInteger();
@@ -555,8 +555,7 @@ class SeatsTest {
                   if (id == 0 && k % 8 == 0) {
                     Fleet next =
                         of.get().next(k % 16 == 0 ? List.of(stays, comes) : List.of(stays));
-                    of.set(next);
-                    shared.follow(next);
+                    shared.follow(next, () -> of.set(next));
                   }
                   Candidates now = Objects.requireNonNull(of.get().forModel("m"));
                   Instance taken =
