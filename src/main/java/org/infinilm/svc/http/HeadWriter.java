@@ -11,6 +11,7 @@ final class HeadWriter {
   private static final int MOST_KEPT_BYTES = 64 << 10;
 
   private static final int LONGEST_NUMBER = 19;
+  private static final char DELETE = 0x7f;
 
   private byte[] b = new byte[USUAL_BYTES];
   private int n;
@@ -33,12 +34,12 @@ final class HeadWriter {
 
   void text(String text) {
     room(text.length());
-    ascii(text);
+    latin1(text);
   }
 
   void field(String name, long value) {
     room(name.length() + LONGEST_NUMBER + 4);
-    ascii(name);
+    latin1(name);
     b[n++] = ':';
     b[n++] = ' ';
     int from = n;
@@ -53,20 +54,21 @@ final class HeadWriter {
     crlf();
   }
 
-  /// A field of ours; what no field can hold becomes a question mark.
+  /// A field that is set, its characters one byte each, as a sender's value that it goes on from
+  /// was read (RFC 9110 section 5.5); what no field can hold becomes a question mark.
   void field(String name, String value) {
     room(name.length() + value.length() + 4);
-    ascii(name);
+    latin1(name);
     b[n++] = ':';
     b[n++] = ' ';
-    ascii(value);
+    latin1(value);
     crlf();
   }
 
-  private void ascii(String text) {
+  private void latin1(String text) {
     for (int k = 0; k < text.length(); k++) {
       char c = text.charAt(k);
-      b[n++] = (byte) ((c >= ' ' && c < 0x7f) || c == '\t' ? c : '?');
+      b[n++] = (byte) ((c >= ' ' && c <= 0xff && c != DELETE) || c == '\t' ? c : '?');
     }
   }
 

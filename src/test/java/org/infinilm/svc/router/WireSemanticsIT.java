@@ -73,8 +73,11 @@ class WireSemanticsIT {
     String answer =
         router.raw(
             RawRouter.post(
-                "/v1/completions", "m", "X-User: \u00e9\u00c3\u00a9\r\nConnection: close\r\n"));
+                "/v1/completions",
+                "m",
+                "X-User: \u00e9\u00c3\u00a9\r\nVia: 1.1 \u00e9\r\nConnection: close\r\n"));
     assertThat(instance.seen.getFirst()).contains("X-User: \u00e9\u00c3\u00a9\r\n");
+    assertThat(instance.seen.getFirst()).as("what is continued too").contains(": 1.1 \u00e9, 1.1 ");
     assertThat(answer).contains("X-Name: \u00e4\u00ff\u0080\tb\r\n");
   }
 
