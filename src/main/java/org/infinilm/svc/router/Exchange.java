@@ -103,7 +103,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   private void choose() {
     Candidates left = retries.candidates(question, fleet());
     if (candidates == null) {
-      candidates = left;
+      candidates = retries.avoided().isEmpty() ? left : question.candidates(fleet());
     }
     if (left.isEmpty()) {
       noPlace(question.nobody());
@@ -265,8 +265,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
       return;
     }
     Answer a = reply.relayed(current());
-    a.end();
-    settle(Outcome.ofStatus(a.status()), a.status());
+    settle(Outcome.ofStatus(a.status()), a.status(), a::end);
   }
 
   @Override
@@ -309,9 +308,9 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     letGo();
     Answer a = reply.answer();
     if (a != null && a.doneRelayed()) {
-      settle(Outcome.ofStatus(a.status()), a.status());
+      settle(Outcome.ofStatus(a.status()), a.status(), () -> {});
     } else {
-      settle(Outcome.CLIENT_GONE, 499);
+      settle(Outcome.CLIENT_GONE, 499, () -> {});
     }
   }
 
@@ -322,6 +321,9 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void fault() {
+    if (stage == Stage.SETTLED) {
+      in.breakOff(new byte[0]);
+    }
     stop(ApiError.internal());
   }
 
@@ -344,21 +346,27 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   private void end(ApiError e) {
     if (stage != Stage.SETTLED) {
-      settle(e.outcome(), reply.fail(e));
+      settle(e.outcome(), reply.status(e), () -> reply.fail(e));
     }
   }
 
   /// The one end of every exchange.
-  private void settle(Outcome outcome, int status) {
+  ///
+  /// @param last what the client still gets: it may ask for the decision as soon as it has it
+  private void settle(Outcome outcome, int status, Runnable last) {
     if (stage != Stage.SETTLED) {
       stage = Stage.SETTLED;
       plane.flights().leave(this);
-      reply.end();
-      sending.end();
       Answer a = reply.answer();
-      account.close(outcome, status, question, candidates, retries.tried(), attempt, a);
-      if (a != null) {
-        a.tap().close();
+      try {
+        account.close(outcome, status, question, candidates, retries, attempt, a);
+        last.run();
+      } finally {
+        reply.end();
+        sending.end();
+        if (a != null) {
+          a.tap().close();
+        }
       }
     }
   }

@@ -1,6 +1,5 @@
 package org.infinilm.svc.router;
 
-import java.util.List;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite;
@@ -110,8 +109,8 @@ final class Reading implements InboundEvents {
 
   private void tell(ApiError e, ErrorShape shape) {
     over = true;
-    in.answer(e.response(account.requestId(), shape));
     account.unread(e);
+    in.answer(e.response(account.requestId(), shape));
   }
 
   @Override
@@ -121,7 +120,7 @@ final class Reading implements InboundEvents {
   public void gone() {
     if (!over) {
       over = true;
-      account.close(Outcome.CLIENT_GONE, 499, null, null, List.of(), null, null);
+      account.close(Outcome.CLIENT_GONE, 499, null, null, null, null, null);
     }
   }
 

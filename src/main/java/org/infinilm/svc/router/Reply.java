@@ -107,21 +107,24 @@ final class Reply {
     return a;
   }
 
+  /// The status that the client sees when it is told of this error.
+  int status(ApiError e) {
+    Answer a = answer;
+    return a != null && a.begun() ? a.status() : e.status();
+  }
+
   /// Tells the client of an error in the way that is left: an answer, an error event, a break.
-  ///
-  /// @return the status that the client has seen
-  int fail(ApiError e) {
+  void fail(ApiError e) {
     Answer a = answer;
     if (a != null && a.begun()) {
       a.breakOff(e);
-      return a.status();
+      return;
     }
     if (quiet != null && quiet.started()) {
       in.breakOff(question.shape().event(e).getBytes(StandardCharsets.UTF_8));
     } else {
       in.answer(e.response(account.requestId(), question.shape()));
     }
-    return e.status();
   }
 
   void end() {

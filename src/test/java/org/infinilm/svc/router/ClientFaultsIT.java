@@ -241,7 +241,7 @@ class ClientFaultsIT {
             return before == last[0] && before > 0;
           });
       assertThat(sent.get()).as("requests taken in").isLessThan(many);
-      assertThat(rig.decision().isMissingNode()).as("answered").isTrue();
+      assertThat(rig.newest().isMissingNode()).as("answered").isTrue();
       held.set(false);
       for (int k = 0; k < 500; k++) {
         assertThat(Said.read(c.getInputStream()).ok()).isTrue();

@@ -107,6 +107,7 @@ class EventsIT {
         Map.of("cache_type", "static"));
     rig.start("threshold=200", "aliases=short=m");
     rig.send(Rig.post(Rig.CHAT, "X-Request-Id: before\r\n", Rig.BODY));
+    rig.decision("before");
     try (Listener l = listen()) {
       JsonNode first = l.next("snapshot");
       assertThat(first.path("summary").path("status").asText()).isEqualTo("serving");

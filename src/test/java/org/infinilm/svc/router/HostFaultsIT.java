@@ -113,7 +113,7 @@ class HostFaultsIT {
       assertThat(c.whole.get()).isEqualTo(1000);
     }
     rig.quiet();
-    assertThat(rig.decision().path("outcome").asText()).isEqualTo("ok");
+    rig.outcome("ok");
     assertThat(r.said()).doesNotContain("Exception");
   }
 

@@ -94,7 +94,7 @@ class InstanceFaultsIT {
       assertThat(said.body()).startsWith("data: a\n\n").contains("data: {\"error\":");
     }
     rig.outcome(expected.outcome());
-    JsonNode d = rig.decision();
+    JsonNode d = rig.newest();
     assertThat(d.path("attempts").asInt()).as("%s", d).isEqualTo(expected.attempts());
   }
 

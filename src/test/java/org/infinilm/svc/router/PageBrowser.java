@@ -137,7 +137,7 @@ class PageBrowser {
     String command = browser.text("#drawer pre");
     Process p = new ProcessBuilder("bash", "-c", command + " >/dev/null 2>&1").start();
     assertThat(p.waitFor()).isZero();
-    assertThat(rig.decision().path("instance").asText()).isEqualTo("static-a");
+    eventually(() -> assertThat(rig.newest().path("instance").asText()).isEqualTo("static-a"));
     browser.press("Escape", "Escape", 27);
     eventually(() ->
         assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());

@@ -36,6 +36,7 @@ final class Rig implements AutoCloseable {
   final Client client = Client.create();
   private final List<Router> routers = new ArrayList<>();
   private int external;
+  private volatile String lastId = "";
 
   /// The name server of routers that are started from now on.
   Resolver.Lookup names = InetAddress::getAllByName;
@@ -148,8 +149,28 @@ final class Rig implements AutoCloseable {
     return get("/health").path("healthy_services").asText();
   }
 
-  /// The newest decision of a request that is not the rig's own.
-  JsonNode decision() throws Exception {
+  /// The decision of the answer that was read last; awaited, since an answer of known length may be whole before the router sees its end.
+  JsonNode decision() {
+    return decision(lastId);
+  }
+
+  JsonNode decision(String requestId) {
+    JsonNode[] found = new JsonNode[1];
+    await()
+        .atMost(SOON)
+        .until(() -> {
+          for (JsonNode d : get("/decisions?limit=50").path("decisions")) {
+            if (d.path("request_id").asText().equals(requestId)) {
+              found[0] = d;
+            }
+          }
+          return found[0] != null;
+        });
+    return found[0];
+  }
+
+  /// The newest decision of a request that is not the rig's own; missing when there is none.
+  JsonNode newest() throws Exception {
     return get("/decisions?limit=1").path("decisions").path(0);
   }
 
@@ -157,7 +178,7 @@ final class Rig implements AutoCloseable {
   void outcome(String expected) {
     await()
         .atMost(SOON)
-        .untilAsserted(() -> assertThat(decision().path("outcome").asText()).isEqualTo(expected));
+        .untilAsserted(() -> assertThat(newest().path("outcome").asText()).isEqualTo(expected));
   }
 
   /// Waits until nothing is in flight anywhere.
@@ -237,7 +258,9 @@ final class Rig implements AutoCloseable {
   Said send(int port, String request) throws IOException {
     try (Socket s = connect(port)) {
       s.getOutputStream().write(request.getBytes(ISO_8859_1));
-      return Said.read(new BufferedInputStream(s.getInputStream()));
+      Said said = Said.read(new BufferedInputStream(s.getInputStream()));
+      lastId = said.field("x-request-id");
+      return said;
     }
   }
 
