@@ -27,11 +27,6 @@ public final class DecisionCost {
     public long maxTokens() {
       return 512;
     }
-
-    @Override
-    public long affinity() {
-      return 0;
-    }
   }
 
   public static void main(String[] args) {

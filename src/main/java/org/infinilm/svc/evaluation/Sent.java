@@ -53,11 +53,6 @@ final class Sent implements Flight {
   }
 
   @Override
-  public long affinity() {
-    return ask.affinity();
-  }
-
-  @Override
   public long dispatchNanos() {
     return dispatchNanos;
   }

@@ -3,8 +3,6 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import org.jspecify.annotations.Nullable;
 
 /// Reads one answer at a time from an instance's connection. An answer that is plainly in order
 /// goes on as its own bytes, without an object for each of its parts: a [PlainAnswer], slices of
@@ -15,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * chunks with nothing but a size; no trailers. Chunks that are read together go on together: their
  * framing is cut out where they lie.
  */
-final class AnswerReader extends ChannelInboundHandlerAdapter {
+final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
   /// A plain answer is over.
   static final Object END = new Object();
 
@@ -42,10 +40,8 @@ final class AnswerReader extends ChannelInboundHandlerAdapter {
     BAD
   }
 
-  private final StrictResponseDecoder decoder = new StrictResponseDecoder();
   private final HeadScan scan;
   private final boolean codecOnly;
-  private @Nullable ChannelHandlerContext behind;
   private State state = State.REST;
   private boolean begun;
 
@@ -59,13 +55,9 @@ final class AnswerReader extends ChannelInboundHandlerAdapter {
 
   /// @param codecOnly whether the decoder reads every answer
   AnswerReader(HeadScan scan, boolean codecOnly) {
+    super(new StrictResponseDecoder());
     this.scan = scan;
     this.codecOnly = codecOnly;
-  }
-
-  /// Takes what this reader leaves; to be added right behind it.
-  StrictResponseDecoder decoder() {
-    return decoder;
   }
 
   /// A request is sent: one answer may come.
@@ -132,16 +124,6 @@ final class AnswerReader extends ChannelInboundHandlerAdapter {
     } else {
       length(ctx, in);
     }
-  }
-
-  /// Past the decoder.
-  private void tell(ChannelHandlerContext ctx, Object part) {
-    ChannelHandlerContext b = behind;
-    if (b == null) {
-      b = ctx.pipeline().context(decoder);
-      behind = b;
-    }
-    b.fireChannelRead(part);
   }
 
   private void length(ChannelHandlerContext ctx, ByteBuf in) {

@@ -2,23 +2,19 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import java.util.function.BooleanSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// Reads a client's requests. One that is plainly in order goes on as its own bytes: a
 /// [PlainRequest], slices of its body, [#END]. All else is [StrictRequestDecoder]'s, which stands
 /// behind, and comes as its objects: heads that do not lie whole in what was read, chunks, and what
 /// was sent ahead of its turn, among others.
-final class RequestReader extends ChannelInboundHandlerAdapter {
+final class RequestReader extends BeforeCodec<StrictRequestDecoder> {
   /// A plain request is whole.
   static final Object END = new Object();
 
-  private final StrictRequestDecoder decoder;
   private final BooleanSupplier wanted;
   private final HeadScan scan;
   private final boolean codecOnly;
-  private @Nullable ChannelHandlerContext behind;
 
   /// Bytes that are left of a plain request's body; -1 between plain requests.
   private long left = -1;
@@ -26,15 +22,10 @@ final class RequestReader extends ChannelInboundHandlerAdapter {
   /// @param wanted whether a request may be read now; while it is false, bytes wait
   /// @param codecOnly whether the decoder reads every request
   RequestReader(BooleanSupplier wanted, HeadScan scan, boolean codecOnly) {
-    this.decoder = new StrictRequestDecoder(wanted);
+    super(new StrictRequestDecoder(wanted));
     this.wanted = wanted;
     this.scan = scan;
     this.codecOnly = codecOnly;
-  }
-
-  /// Takes what this reader leaves; to be added right behind it.
-  StrictRequestDecoder decoder() {
-    return decoder;
   }
 
   @Override
@@ -80,15 +71,5 @@ final class RequestReader extends ChannelInboundHandlerAdapter {
     } else {
       in.release();
     }
-  }
-
-  /// Past the decoder.
-  private void tell(ChannelHandlerContext ctx, Object part) {
-    ChannelHandlerContext b = behind;
-    if (b == null) {
-      b = ctx.pipeline().context(decoder);
-      behind = b;
-    }
-    b.fireChannelRead(part);
   }
 }

@@ -66,26 +66,6 @@ public record Facts(
         0);
   }
 
-  /// The same with the token counts that its answer gave.
-  public Facts counted(Usage counts) {
-    return new Facts(
-        instance,
-        model,
-        requestBytes,
-        dispatchNanos,
-        firstByteNanos,
-        lastByteNanos,
-        sseEvents,
-        responseBytes,
-        counts,
-        complete,
-        ask,
-        forecast,
-        stalledNanos,
-        otherFirstNanos,
-        otherLastNanos);
-  }
-
   /// The same with what the decision was about.
   public Facts about(Ask decided) {
     return foretold(

@@ -9,9 +9,6 @@ public interface Flight {
   /// The most tokens that its client allows for the answer; 0 when it did not say.
   long maxTokens();
 
-  /// Hash of the key whose requests share a prefix; 0 for none.
-  long affinity();
-
   long dispatchNanos();
 
   /// When the first of its answer came; 0 before.

@@ -60,6 +60,7 @@ final class Account {
                 null,
                 Roll.NONE,
                 List.of(),
+                List.of(),
                 e.outcome(),
                 e.status(),
                 0,
@@ -142,12 +143,13 @@ final class Account {
 
   /// Closes it for a request that asks for nothing that can be given.
   void unread(ApiError e) {
-    close(e.outcome(), e.status(), null, null, List.of(), null, null);
+    close(e.outcome(), e.status(), null, null, null, null, null);
   }
 
   /// Closes it: metrics, decision, facts.
   ///
   /// @param asked null when the request could not be read
+  /// @param retries what it has tried, or null when it had not begun
   /// @param last the last attempt, or null when there was none
   /// @param answer what was relayed, or null
   void close(
@@ -155,7 +157,7 @@ final class Account {
       int status,
       @Nullable Question asked,
       @Nullable Candidates candidates,
-      List<Instance> failed,
+      @Nullable Retries retries,
       @Nullable Attempt last,
       @Nullable Answer answer) {
     waited();
@@ -182,7 +184,8 @@ final class Account {
             i == null ? null : i.name(),
             last == null ? null : last.reason(),
             candidates == null ? Roll.NONE : candidates.roll(),
-            failed.isEmpty() ? List.of() : failed.stream().map(Instance::name).toList(),
+            names(retries == null ? List.of() : retries.tried()),
+            names(retries == null ? List.of() : retries.avoided()),
             outcome,
             status,
             sends,
@@ -201,19 +204,26 @@ final class Account {
       boolean ok = outcome == Outcome.OK;
       Facts facts =
           new Facts(
-              i, model, bytes, dispatched, firstByte, now, tap.events(), tap.bytes(), null, ok);
+              i,
+              model,
+              bytes,
+              dispatched,
+              firstByte,
+              now,
+              tap.events(),
+              tap.bytes(),
+              ok ? d.usage() : null,
+              ok);
       boolean logged = plane.config().learning().logFile() != null;
       if (asked != null && (asked.affinity() != 0 || logged)) {
         facts = facts.about(asked.ask());
       }
       Prompt prompt = asked == null ? null : asked.prompt();
-      plane
-          .learner()
-          .offer(
-              last.flight().with(facts),
-              ok && prompt != null ? tap.tail() : null,
-              prompt,
-              logged ? d : null);
+      plane.learner().offer(last.flight().with(facts), ok ? prompt : null, logged ? d : null);
     }
+  }
+
+  private static List<String> names(List<Instance> of) {
+    return of.isEmpty() ? List.of() : of.stream().map(Instance::name).toList();
   }
 }

@@ -83,6 +83,9 @@ final class DecisionJson {
     if (d.failed().contains(name)) {
       return "an attempt on it failed";
     }
+    if (d.avoided().contains(name)) {
+      return "passed over for this model or session: it fails it, or asked for a pause";
+    }
     long holds = roll.capacityTokens(k);
     if (holds != Instance.UNKNOWN && d.needTokens() > holds) {
       return "needs " + d.needTokens() + " tokens, holds " + holds;

@@ -30,6 +30,8 @@ final class Decisions {
   /// @param instance name of the instance that it came to, or null
   /// @param roll its candidates, shared with other decisions among the same
   /// @param failed names of the instances on which it had failed before
+  /// @param avoided names of those that were passed over for its model or session, which they fail
+  ///   or asked to be left alone with
   /// @param usage token counts that the answer gave, or null
   /// @param events of a streamed answer
   /// @param forecast what a learned policy foretold of it
@@ -50,6 +52,7 @@ final class Decisions {
       @Nullable Reason reason,
       Roll roll,
       List<String> failed,
+      List<String> avoided,
       Outcome outcome,
       int status,
       int attempts,

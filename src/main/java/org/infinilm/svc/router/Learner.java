@@ -30,9 +30,7 @@ final class Learner implements AutoCloseable {
   /// After so many facts without a pause it is as if there had been one.
   private static final int EVERY = 256;
 
-  /// Facts with the end of the answer, in which `usage` may stand.
-  private record Item(
-      Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt, @Nullable Decision decision) {}
+  private record Item(Facts facts, @Nullable Prompt prompt, @Nullable Decision decision) {}
 
   /// Tokens that a tokenizer counted of a text alone.
   record Count(Prompt text, long tokens) {}
@@ -81,16 +79,11 @@ final class Learner implements AutoCloseable {
     thread.start();
   }
 
-  /// @param tail the end of a complete answer, or null
-  /// @param prompt of a request that was one, or null
-  void offer(Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt) {
-    offer(facts, tail, prompt, null);
-  }
-
+  /// @param prompt that the token counts of a complete answer are about, or null when nothing is to
+  ///   be learned from it
   /// @param decision that led to it, or null
-  void offer(
-      Facts facts, byte @Nullable [] tail, @Nullable Prompt prompt, @Nullable Decision decision) {
-    queue.offer(new Item(facts, tail, prompt, decision));
+  void offer(Facts facts, @Nullable Prompt prompt, @Nullable Decision decision) {
+    queue.offer(new Item(facts, prompt, decision));
   }
 
   /// What is known of a model; first guesses until answers have said.
@@ -154,13 +147,10 @@ final class Learner implements AutoCloseable {
 
   private void settled(Item i) {
     Facts f = i.facts();
-    Facts.Usage usage = i.tail() == null ? null : UsageReader.read(i.tail());
-    if (i.tail() != null) {
-      expect(f.model(), usage, i.prompt());
-    }
-    if (usage != null) {
-      learn(f.model(), usage, i.prompt());
-      f = f.counted(usage);
+    Prompt p = i.prompt();
+    if (p != null) {
+      expect(f.model(), f.usage(), p);
+      learn(f.model(), f.usage(), p);
     }
     policy.settled(f);
     keeping.settled(f, i.decision());
@@ -192,11 +182,10 @@ final class Learner implements AutoCloseable {
   }
 
   /// Counts answers that came as expected; one that says nothing to learn from is one of them.
-  private void expect(String model, Facts.@Nullable Usage usage, @Nullable Prompt p) {
+  private void expect(String model, Facts.@Nullable Usage usage, Prompt p) {
     boolean off =
         usage != null
             && usage.promptTokens() > 0
-            && p != null
             && isLearnable(p)
             && Math.abs(usage.promptTokens() - rates(model).tokens(p))
                 > 8 + usage.promptTokens() / 5;
@@ -213,8 +202,8 @@ final class Learner implements AutoCloseable {
 
   /// Learns from prompts that were seen whole: images, sound and earlier answers have tokens that
   /// no text accounts for. Only models on offer come here.
-  private synchronized void learn(String model, Facts.Usage usage, @Nullable Prompt p) {
-    if (model.isEmpty() || p == null) {
+  private synchronized void learn(String model, Facts.@Nullable Usage usage, Prompt p) {
+    if (model.isEmpty() || usage == null) {
       return;
     }
     TokenRates known = room(model);

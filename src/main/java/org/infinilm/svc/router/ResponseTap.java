@@ -163,14 +163,10 @@ final class ResponseTap implements ByteProcessor {
     return tail[(tailAt - fromEnd) & (tail.length - 1)];
   }
 
-  /// The last bytes of the answer, at most [#TAIL_BYTES].
-  byte[] tail() {
-    byte[] out = new byte[(int) Math.min(bytes, tail.length)];
-    tail(out);
-    return out;
-  }
-
-  private int tail(byte[] out) {
+  /// Copies the last bytes of the answer, at most [#TAIL_BYTES].
+  ///
+  /// @return how many
+  int tail(byte[] out) {
     int n = (int) Math.min(bytes, tail.length);
     int from = (tailAt - n) & (tail.length - 1);
     int run = Math.min(n, tail.length - from);

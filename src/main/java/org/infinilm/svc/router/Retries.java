@@ -44,6 +44,7 @@ final class Retries {
   private final Account account;
   private List<Try> tried = List.of();
   private List<Instance> suspects = List.of();
+  private List<Instance> avoided = List.of();
 
   /// The instance for which a failure of this request was counted.
   private @Nullable Instance blamed;
@@ -75,6 +76,11 @@ final class Retries {
   /// Instances on which it has failed, in order.
   List<Instance> tried() {
     return tried.isEmpty() ? List.of() : tried.stream().map(Try::instance).toList();
+  }
+
+  /// Instances that were passed over for its model or session.
+  List<Instance> avoided() {
+    return avoided;
   }
 
   boolean any() {
@@ -113,20 +119,20 @@ final class Retries {
   /// Candidates without those that fail this part of the requests, while there are others.
   private Candidates offered(Candidates all, Question q) {
     Part part = q.part();
-    if (plane.instances().troubled(part) && anyPassedOver(all, part, q.replayable())) {
-      Candidates well = all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
-      return well.isEmpty() ? all : well;
+    if (!plane.instances().troubled(part)) {
+      return all;
     }
-    return all;
-  }
-
-  private boolean anyPassedOver(Candidates all, Part part, boolean repeatable) {
+    List<Instance> over = new ArrayList<>();
     for (Instance i : all.in(Pool.ANY)) {
-      if (plane.instances().passedOver(i, part, repeatable)) {
-        return true;
+      if (plane.instances().passedOver(i, part, q.replayable())) {
+        over.add(i);
       }
     }
-    return false;
+    if (over.isEmpty() || over.size() == all.in(Pool.ANY).size()) {
+      return all;
+    }
+    avoided = List.copyOf(over);
+    return all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
   }
 
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.

@@ -85,11 +85,6 @@ final class Sent implements Flight {
   }
 
   @Override
-  public long affinity() {
-    return ask.affinity();
-  }
-
-  @Override
   public long dispatchNanos() {
     return dispatchNanos;
   }

@@ -41,10 +41,6 @@ final class UsageReader {
     return s.getBytes(java.nio.charset.StandardCharsets.US_ASCII);
   }
 
-  static @Nullable Usage read(byte[] tail) {
-    return read(tail, tail.length);
-  }
-
   /// The last usage object in the first `length` bytes that can be read, or null. Where that one
   /// tells of the answer alone, as Anthropic's last event does, the prompt is that of one before
   /// it, or 0 when there is none.

@@ -54,11 +54,6 @@ class AdaptiveTest {
     public long maxTokens() {
       return 0;
     }
-
-    @Override
-    public long affinity() {
-      return 0;
-    }
   }
 
   private static Ask ask(long prompt, long max, long affinity) {

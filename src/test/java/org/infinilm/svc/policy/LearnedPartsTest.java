@@ -195,11 +195,6 @@ class LearnedPartsTest {
       }
 
       @Override
-      public long affinity() {
-        return 0;
-      }
-
-      @Override
       public long dispatchNanos() {
         return 19_000_000_000L;
       }

@@ -36,6 +36,7 @@ class AccessLogTest {
             ttftNanos == 0 ? null : Reason.RETRY,
             Roll.NONE,
             List.of(),
+            List.of(),
             Outcome.OK,
             200,
             2,

@@ -54,6 +54,7 @@ class DecisionsTest {
         Reason.SIZE,
         among.roll(),
         List.of(),
+        List.of(),
         Outcome.OK,
         200,
         1,

@@ -42,6 +42,7 @@ class FiguresTest {
         Reason.SIZE,
         Roll.NONE,
         List.of(),
+        List.of(),
         outcome,
         outcome == Outcome.OK ? 200 : 502,
         1,

@@ -15,6 +15,7 @@ import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.policy.Policy;
 import org.junit.jupiter.api.AfterEach;
@@ -61,8 +62,9 @@ class LearnerTest {
   }
 
   private void offer(String model, String tail, Prompt prompt) {
-    Facts f = new Facts(INSTANCE, model, 1000, 1, 2, 3, 0, 10, null, true);
-    learner.offer(f, tail.getBytes(UTF_8), prompt);
+    byte[] end = tail.getBytes(UTF_8);
+    Usage usage = UsageReader.read(end, end.length);
+    learner.offer(new Facts(INSTANCE, model, 1000, 1, 2, 3, 0, 10, usage, true), prompt, null);
   }
 
   private void awaitTold(int facts) {

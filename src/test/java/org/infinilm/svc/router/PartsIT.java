@@ -66,6 +66,11 @@ class PartsIT {
     }
     assertThat(failed).as("until it is known").isLessThanOrEqualTo(Troubles.FEW);
     assertThat(rig.health()).as("it serves the other one").isEqualTo("2/2");
+    rig.send(chat("m1"));
+    rig.outcome("ok");
+    JsonNode told = rig.decision().path("candidates");
+    assertThat(told.findValuesAsText("instance")).containsExactly("a", "b");
+    assertThat(told.path(0).path("why").asText()).startsWith("passed over for this model");
     assertThat(a.seen.stream().filter(r -> r.contains("\"m1\"")).count())
         .as("others are asked first")
         .isLessThan(12);

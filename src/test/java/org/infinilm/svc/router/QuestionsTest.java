@@ -564,9 +564,7 @@ class QuestionsTest {
     Prompt prompt = asked(CHAT, body).prompt();
     for (int k = 0; k < Learner.SETTLED; k++) {
       learner.offer(
-          new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true),
-          "{}".getBytes(UTF_8),
-          prompt);
+          new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true), prompt, null);
     }
     await().atMost(Duration.ofSeconds(20)).until(() -> !learner.wants("a"));
   }

@@ -75,6 +75,7 @@ class RouterMetricsTest {
         Reason.SPILL,
         Roll.NONE,
         List.of(),
+        List.of(),
         Outcome.OK,
         200,
         1,

@@ -19,6 +19,7 @@ import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -45,8 +46,7 @@ class SmallPartsTest {
         "{\"text\":\"\\\"usage\\\"\",\"usage\":{\"prompt_tokens\":2}} | 2 | 0 | 0",
       })
   void usageIsFoundInTheEndOfAnAnswer(String tail, long prompt, long completion, long cached) {
-    assertThat(UsageReader.read(tail.getBytes(UTF_8)))
-        .isEqualTo(new Usage(prompt, completion, cached));
+    assertThat(usage(tail)).isEqualTo(new Usage(prompt, completion, cached));
   }
 
   @ParameterizedTest
@@ -62,7 +62,7 @@ class SmallPartsTest {
         "_tokens\":5}}",
       })
   void whatIsNoUsageIsNone(String tail) {
-    assertThat(UsageReader.read(tail.getBytes(UTF_8))).isNull();
+    assertThat(usage(tail)).isNull();
   }
 
   @Test
@@ -83,7 +83,17 @@ class SmallPartsTest {
     tap.slice(Unpooled.copiedBuffer("\n\n", UTF_8), true);
     assertThat(tap.betweenEvents()).isTrue();
     assertThat(tap.events()).isEqualTo(2);
-    assertThat(new String(tap.tail(), UTF_8)).isEqualTo("data: a\n\ndata: b\n\n");
+    assertThat(tail(tap)).isEqualTo("data: a\n\ndata: b\n\n");
+  }
+
+  private static @Nullable Usage usage(String tail) {
+    byte[] end = tail.getBytes(UTF_8);
+    return UsageReader.read(end, end.length);
+  }
+
+  private static String tail(ResponseTap tap) {
+    byte[] end = new byte[ResponseTap.TAIL_BYTES];
+    return new String(end, 0, tap.tail(end), UTF_8);
   }
 
   @ParameterizedTest
@@ -114,7 +124,7 @@ class SmallPartsTest {
         tap.slice(Unpooled.copiedBuffer("xx" + piece, UTF_8).skipBytes(2), false);
       }
       String end = all.substring(Math.max(0, all.length() - ResponseTap.TAIL_BYTES));
-      assertThat(new String(tap.tail(), UTF_8)).isEqualTo(end);
+      assertThat(tail(tap)).isEqualTo(end);
       assertThat(tap.bytes()).isEqualTo(all.length());
       assertThat(tap.events()).isZero();
     }
@@ -223,6 +233,7 @@ class SmallPartsTest {
         null,
         null,
         Roll.NONE,
+        List.of(),
         List.of(),
         Outcome.OK,
         200,
