@@ -321,9 +321,6 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void fault() {
-    if (stage == Stage.SETTLED) {
-      in.breakOff(new byte[0]);
-    }
     stop(ApiError.internal());
   }
 

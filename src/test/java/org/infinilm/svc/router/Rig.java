@@ -149,7 +149,8 @@ final class Rig implements AutoCloseable {
     return get("/health").path("healthy_services").asText();
   }
 
-  /// The decision of the answer that was read last; awaited, since an answer of known length may be whole before the router sees its end.
+  /// The decision of the answer that was read last; awaited, since an answer of known length may be
+  /// whole before the router sees its end.
   JsonNode decision() {
     return decision(lastId);
   }
