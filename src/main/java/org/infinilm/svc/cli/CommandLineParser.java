@@ -30,6 +30,10 @@ final class CommandLineParser {
   private static final String FILE = "--config-file";
   private static final String MANY = "...";
 
+  /// First words of commands that have two.
+  private static final Map<String, String> GROUPS =
+      Map.of("config", "Look at configuration files.", "key", "Keys of clients.");
+
   private final List<Program> programs;
   private final Map<String, String> env;
   private final Map<CommandSpec, Program> bySpec = new HashMap<>();
@@ -152,7 +156,7 @@ final class CommandLineParser {
         CommandSpec next =
             existing == null
                 ? command(
-                    words[i], i == words.length - 1 ? p.doc() : "Look at configuration files.")
+                    words[i], i == words.length - 1 ? p.doc() : GROUPS.getOrDefault(words[i], ""))
                 : existing.getCommandSpec();
         if (existing == null) {
           parent.addSubcommand(words[i], next);
@@ -191,6 +195,9 @@ final class CommandLineParser {
               .build());
     }
     for (Key<?> k : p.keys()) {
+      if (k.isTables()) {
+        continue;
+      }
       OptionSpec.Builder o =
           k.flagName().contains("-") && k.name().contains("_")
               ? OptionSpec.builder(k.flagName(), "--" + k.name())

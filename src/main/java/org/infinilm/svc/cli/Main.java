@@ -48,6 +48,7 @@ public final class Main {
           Plot.PROGRAM,
           EvaluateProgram.PROGRAM,
           ReplayProgram.PROGRAM,
+          RouterProgram.KEY_NEW,
           ConfigCheck.PROGRAM,
           StartCache.PROGRAM);
 

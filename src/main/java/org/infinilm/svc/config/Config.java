@@ -32,12 +32,7 @@ public final class Config {
     TomlFile toml = file == null ? null : TomlFile.read(file);
     List<String> known = keys.stream().map(Key::name).toList();
     if (toml != null) {
-      for (String k : toml.keys()) {
-        if (!known.contains(k)) {
-          throw new ConfigException(
-              toml.place(k) + ": unknown key \"" + k + "\"" + Words.hint(k, known));
-        }
-      }
+      toml.allow(known);
     }
     Map<Key<?>, Value> values = new LinkedHashMap<>();
     List<String> warnings = new ArrayList<>();
@@ -54,6 +49,12 @@ public final class Config {
       @Nullable TomlFile toml,
       List<String> warnings)
       throws ConfigException {
+    if (key.isTables()) {
+      List<TomlFile> tables = toml == null ? List.of() : toml.tables(key.name());
+      return tables.isEmpty()
+          ? new Value(key.fallback(), "default")
+          : new Value(tables, tables.getFirst().place());
+    }
     String flag = flags.get(key.name());
     if (flag != null) {
       return parse(key, flag, key.flagName(), warnings);
@@ -129,7 +130,7 @@ public final class Config {
   }
 
   private static String shown(Key<?> k, Value v) {
-    if (v.value() == null) {
+    if (v.value() == null || v.value().equals(List.of())) {
       return "(none)";
     }
     return k.name().endsWith("token") ? "(secret)" : Key.typed(v.value());

@@ -24,6 +24,7 @@ public record Key<T>(
     boolean lenient,
     boolean addsUp,
     String doc) {
+  private static final String TABLES = "[[...]]";
 
   public Key(
       String name,
@@ -48,6 +49,20 @@ public record Key<T>(
   @FunctionalInterface
   public interface Parser<T> {
     T parse(String text);
+  }
+
+  /// Tables of the file, `[[name]]`: neither a flag nor a variable gives them.
+  public static Key<List<TomlFile>> tables(String name, String doc) {
+    return new Key<>(name, new Type<>(TABLES, Key::noTables), List.of(), List.of(), false, doc);
+  }
+
+  private static List<TomlFile> noTables(String text) {
+    throw new IllegalArgumentException("(expected: tables of a file)");
+  }
+
+  /// Whether a file alone gives it.
+  public boolean isTables() {
+    return type.label().equals(TABLES);
   }
 
   public static Key<String> text(String name, @Nullable String fallback, String doc) {
@@ -132,6 +147,7 @@ public record Key<T>(
   static String typed(Object value) {
     return switch (value) {
       case Duration d -> seconds(d);
+      case List<?> tables -> tables.isEmpty() ? "" : tables.size() + " of them";
       case Object o -> o.toString();
     };
   }

@@ -5,14 +5,19 @@ import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +32,7 @@ import org.tomlj.TomlTable;
 public final class TomlFile {
   private static final Pattern HIDDEN =
       Pattern.compile(
-          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?",
+          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?|keys\\[.*\\.hash",
           Pattern.CASE_INSENSITIVE);
 
   /// The parser keeps hundreds of bytes for a character.
@@ -110,6 +115,55 @@ public final class TomlFile {
       return new TomlFile(file, prefix + key + ".", t);
     }
     throw wrong(key, "a table");
+  }
+
+  /// The tables `[[key]]`, none when there are none.
+  public List<TomlFile> tables(String key) throws ConfigException {
+    Object v = table.get(List.of(key));
+    if (v == null) {
+      return List.of();
+    }
+    if (!(v instanceof TomlArray a)) {
+      throw wrong(key, "tables [[" + prefix + key + "]]");
+    }
+    List<TomlFile> out = new ArrayList<>();
+    for (int i = 0; i < a.size(); i++) {
+      if (!(a.get(i) instanceof TomlTable t)) {
+        throw wrong(key, "tables [[" + prefix + key + "]]");
+      }
+      out.add(new TomlFile(file, prefix + key + "[" + i + "].", t));
+    }
+    return List.copyOf(out);
+  }
+
+  /// Where the table begins to say something: the first line of its keys, or the file alone.
+  public String place() {
+    return table.keySet().stream()
+        .map(k -> table.inputPositionOf(List.of(k)))
+        .filter(Objects::nonNull)
+        .min(Comparator.comparingInt(TomlPosition::line))
+        .map(at -> file + ":" + at.line())
+        .orElse(file.toString());
+  }
+
+  /// Stops at a key that is none of `known`.
+  public void allow(List<String> known) throws ConfigException {
+    for (String k : keys()) {
+      if (!known.contains(k)) {
+        throw new ConfigException(
+            place(k) + ": unknown key \"" + prefix + k + "\"" + Words.hint(k, known));
+      }
+    }
+  }
+
+  /// A moment: a date and time with its offset, or a date, which begins at midnight UTC.
+  public @Nullable Instant moment(String key) throws ConfigException {
+    return switch (table.get(List.of(key))) {
+      case null -> null;
+      case OffsetDateTime t -> t.toInstant();
+      case LocalDate d -> d.atStartOfDay(ZoneOffset.UTC).toInstant();
+      default -> throw wrong(key, "a date, or a time such as 2027-01-31T12:00:00Z");
+    };
   }
 
   public @Nullable String text(String key) throws ConfigException {

@@ -18,7 +18,9 @@ public final class Cors {
   private static final String ANY = "*";
   private static final String EXPOSED =
       "x-request-id, retry-after, x-should-retry, x-infini-instance, x-infini-pool, x-infini-reason,"
-          + " x-infini-size, x-infini-threshold, x-infini-attempts, x-infini-queue-ms";
+          + " x-infini-size, x-infini-threshold, x-infini-attempts, x-infini-queue-ms,"
+          + " x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests,"
+          + " x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
   private static final int PREFLIGHT_SECONDS = 600;
 
   private final Set<String> origins;

@@ -23,6 +23,12 @@ public interface Front {
     return refusal(503, "the server ends; ask again", asked);
   }
 
+  /// The answer to a request whose body is large or of unknown length and need not come, or null to
+  /// have it read; the connection closes after it.
+  default @Nullable Response unwelcome(RequestHead head) {
+    return null;
+  }
+
   /// Bytes that the body of a request for `target` may have, where that is less than the server's
   /// own limit.
   default long mostBodyBytes(String target) {

@@ -45,6 +45,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   /// How long a connection without a request is not taken for an idle one.
   private static final long FIRST_REQUEST_TICKS = LoopState.ticks(Duration.ofSeconds(1));
 
+  /// Larger bodies are not read for nobody.
+  private static final int SMALL_BODY_BYTES = 64 << 10;
+
   /// By pressure on memory.
   private static final WriteBufferWaterMark[] MARKS = {
     new WriteBufferWaterMark(64 << 10, 256 << 10),
@@ -263,9 +266,18 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     } else if (!shared.memory.admits(h.length())) {
       refuse(503, memoryFull());
     } else {
+      Response no = h.framed() && !isSmall(h) ? shared.front.unwelcome(h) : null;
+      if (no != null) {
+        refuse(no);
+        return;
+      }
       head = h;
       memory.note(0, true);
     }
+  }
+
+  private static boolean isSmall(ClientHead h) {
+    return h.length() > 0 && h.length() <= SMALL_BODY_BYTES;
   }
 
   /// Takes ownership.

@@ -20,7 +20,6 @@ import org.jspecify.annotations.Nullable;
  * and Sec-Fetch-Site, whatever CORS allows. No cookie opens anything, so that no page can act in somebody's name.
  */
 final class Access {
-  private static final String BEARER = "Bearer ";
   private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|\\[[0-9A-Fa-f:.]+]");
 
   private final @Nullable String token;
@@ -100,14 +99,15 @@ final class Access {
             token == null ? 403 : 401,
             "forbidden",
             what + " (expected: the admin token as Authorization: Bearer)");
-    return token == null ? no : no.with("www-authenticate", BEARER.strip());
+    return token == null ? no : no.with("www-authenticate", KeyRing.SCHEME.strip());
   }
 
-  private boolean hasToken(Asker a) {
+  /// Whether the admin token was given.
+  boolean hasToken(Asker a) {
     return token != null
         && a.authorization() != null
         && MessageDigest.isEqual(
-            bearer(a.authorization()).getBytes(StandardCharsets.UTF_8),
+            KeyRing.bearer(a.authorization()).getBytes(StandardCharsets.UTF_8),
             token.getBytes(StandardCharsets.UTF_8));
   }
 
@@ -149,14 +149,6 @@ final class Access {
   private static String name(String field) {
     int end = field.startsWith("[") ? field.indexOf(']') + 1 : field.indexOf(':');
     return (end <= 0 ? field : field.substring(0, end)).toLowerCase(Locale.ROOT);
-  }
-
-  /// The token of an Authorization field whose scheme is Bearer, in any case (RFC 9110 section
-  /// 11.1).
-  private static String bearer(String field) {
-    return field.regionMatches(true, 0, BEARER, 0, BEARER.length())
-        ? field.substring(BEARER.length()).strip()
-        : "";
   }
 
   private static Response error(int status, String code, String message) {

@@ -112,6 +112,9 @@ final class AccessLog implements AutoCloseable {
     millis(" total_ms=", d.totalNanos());
     number(" in=", d.requestBytes());
     number(" out=", d.responseBytes());
+    if (d.key() != null) {
+      word(" key=", d.key());
+    }
     add("\n");
   }
 

@@ -5,8 +5,11 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.BodyPeek.Prompt;
+import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.Response;
 import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Forecast;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +27,13 @@ final class Account {
   private int sends;
   private long waitsSinceNanos;
   private long queuedNanos;
+  private @Nullable KeyHolder key;
+  private @Nullable String keyName;
+
+  /// Whether the key counts it in, and the tokens that were taken for it.
+  private boolean entered;
+
+  private long reserved;
 
   Account(Plane plane, Inbound in) {
     this.plane = plane;
@@ -72,11 +82,95 @@ final class Account {
                 null,
                 0,
                 Forecast.NONE,
-                0));
+                0,
+                null));
   }
 
   String requestId() {
     return requestId;
+  }
+
+  /// Notes whose key it came with.
+  void by(KeyHolder k) {
+    key = k;
+    keyName = k.name();
+  }
+
+  /// Notes that it came with no key that opens anything.
+  void by(KeyRing.Stranger s) {
+    keyName = s.key();
+  }
+
+  /// Whose key it came with; null where there are no keys.
+  @Nullable KeyHolder key() {
+    return key;
+  }
+
+  /// Counts it in with its key; what it is told when a limit is met, else null.
+  @Nullable ApiError enter(Question q) {
+    KeyHolder k = key;
+    if (k == null) {
+      return null;
+    }
+    return switch (k.enter(estimate(q))) {
+      case Allowance.Granted g -> {
+        entered = true;
+        reserved = g.reserved();
+        yield null;
+      }
+      case Allowance.Denied d -> {
+        k.refused(KeyRing.Cause.of(d.limit()));
+        yield k.denied(d);
+      }
+    };
+  }
+
+  /// Tokens of its prompt, and what this model's answers come to, as far as the client allows.
+  private long estimate(Question q) {
+    long usual = plane.learner().rates(q.model()).outputTokens();
+    long most = q.maxTokens();
+    return q.promptTokens() + (most == 0 || (usual > 0 && usual < most) ? usual : most);
+  }
+
+  /// An answer of ours, with what is left of its key's limits.
+  Response limits(Response r, ErrorShape shape) {
+    Response out = r;
+    KeyHolder k = key;
+    if (k != null) {
+      for (Header h : k.fields(shape == ErrorShape.ANTHROPIC)) {
+        out = out.with(h.name(), h.value());
+      }
+    }
+    return out;
+  }
+
+  /// Counts it out, with the tokens that it came to: as its `usage` says; else those of its prompt
+  /// and one for each event of a stream; else what was taken for it, where it was answered.
+  private void leave(Decisions.Decision d, @Nullable Question asked) {
+    KeyHolder k = key;
+    if (k == null) {
+      return;
+    }
+    k.ended(d.outcome(), d.usage());
+    if (entered) {
+      entered = false;
+      k.leave(reserved, tokens(d, asked == null ? 0 : asked.promptTokens()));
+    }
+  }
+
+  private long tokens(Decisions.Decision d, long prompt) {
+    Usage u = d.usage();
+    if (u != null) {
+      return u.promptTokens() + u.completionTokens();
+    }
+    if (d.events() > 0) {
+      return prompt + d.events();
+    }
+    return switch (d.outcome()) {
+      case OK -> reserved;
+      case CLIENT_GONE -> sends > 0 ? prompt : 0;
+      default -> 0;
+    };
   }
 
   /// Time since the request was complete.
@@ -197,7 +291,9 @@ final class Account {
             answer == null ? null : answer.usage(),
             tap == null ? 0 : tap.events(),
             last == null ? Forecast.NONE : last.flight().forecast(),
-            last == null ? 0 : last.flight().sentToFirstNanos());
+            last == null ? 0 : last.flight().sentToFirstNanos(),
+            keyName);
+    leave(d, asked);
     plane.decisions().put(d);
     plane.metrics().settled(d, i, tap == null ? null : tap.tape());
     if (last != null && i != null && tap != null) {

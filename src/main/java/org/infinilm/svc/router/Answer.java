@@ -251,6 +251,10 @@ final class Answer {
         set.add(new Header("x-infini-queue-ms", Long.toString(account.queuedNanos() / 1_000_000)));
       }
     }
+    KeyHolder key = account.key();
+    if (key != null) {
+      set.addAll(key.fields(q.shape() == ErrorShape.ANTHROPIC));
+    }
     return set;
   }
 

@@ -56,6 +56,32 @@ record ApiError(
             status, Outcome.REJECTED, "model_not_available", SERVER, message, null, false);
   }
 
+  /// Nobody that is known here asks.
+  static ApiError unauthorized(String code, String message) {
+    return new ApiError(
+        401, Outcome.CLIENT_ERROR, code, "invalid_request_error", message, null, false);
+  }
+
+  /// A key asks for what it may not.
+  static ApiError forbidden(String code, String message) {
+    return new ApiError(
+        403, Outcome.CLIENT_ERROR, code, "invalid_request_error", message, null, false);
+  }
+
+  /// A key has used up what it may.
+  ///
+  /// @param retryAfter seconds
+  static ApiError rateLimited(String message, String retryAfter) {
+    return new ApiError(
+        429,
+        Outcome.CLIENT_ERROR,
+        "rate_limit_exceeded",
+        "rate_limit_error",
+        message,
+        retryAfter,
+        true);
+  }
+
   /// A fault of ours.
   static ApiError internal() {
     return new ApiError(
@@ -218,6 +244,9 @@ record ApiError(
     Response r = Response.json(status, shape.body(this)).with("x-request-id", requestId);
     if (retryAfter != null) {
       r = r.with("retry-after", retryAfter);
+    }
+    if (status == 401) {
+      r = r.with("www-authenticate", "Bearer");
     }
     return again ? r : r.with("x-should-retry", "false");
   }

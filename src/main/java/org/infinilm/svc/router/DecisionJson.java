@@ -38,6 +38,9 @@ final class DecisionJson {
     m.put("cached_tokens", u == null ? null : u.cachedTokens());
     m.put("completion_tokens", u == null ? null : u.completionTokens());
     m.put("instance", d.instance());
+    if (d.key() != null) {
+      m.put("key", d.key());
+    }
     m.put("model", d.model().isEmpty() ? null : d.model());
     m.put("outcome", d.outcome().label());
     m.put("path", d.path());

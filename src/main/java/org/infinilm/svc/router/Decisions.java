@@ -35,6 +35,7 @@ final class Decisions {
   /// @param usage token counts that the answer gave, or null
   /// @param events of a streamed answer
   /// @param forecast what a learned policy foretold of it
+  /// @param key name of the client's key, or null
   /// @param sentToFirstNanos from the last attempt's sending to its first token, 0 when it is not
   ///   known
   record Decision(
@@ -64,7 +65,8 @@ final class Decisions {
       @Nullable Usage usage,
       int events,
       Forecast forecast,
-      long sentToFirstNanos) {
+      long sentToFirstNanos,
+      @Nullable String key) {
 
     /// Time for each token of a streamed answer after its first, in nanoseconds; for each event
     /// where the answer does not tell its tokens; 0 when there is none.

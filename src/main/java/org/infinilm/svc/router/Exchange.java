@@ -67,7 +67,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     this.reply = new Reply(plane, in, account, question);
     this.retries = new Retries(plane, account);
     this.placement = new Placement(plane, in, account, question, this);
-    this.sending = new Sending(plane, in, question, account.requestId(), body);
+    this.sending = new Sending(plane, in, question, account, body);
   }
 
   /// Takes over a request that [Reading] has read, on its event loop.

@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.fleet.Instance;
@@ -22,6 +23,7 @@ import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,6 +36,7 @@ final class OwnRoutes {
   private static final String NO_INSTANCE = "No healthy services available";
 
   private final RouterConfig config;
+  private final KeyRing keys;
   private final FleetKeeper keeper;
   private final Seats seats;
   private final RouterMetrics metrics;
@@ -47,6 +50,7 @@ final class OwnRoutes {
 
   OwnRoutes(
       RouterConfig config,
+      KeyRing keys,
       FleetKeeper keeper,
       Seats seats,
       RouterMetrics metrics,
@@ -56,6 +60,7 @@ final class OwnRoutes {
       EventFeed feed,
       Policy policy) {
     this.config = config;
+    this.keys = keys;
     this.keeper = keeper;
     this.seats = seats;
     this.metrics = metrics;
@@ -107,7 +112,7 @@ final class OwnRoutes {
       case "/services" -> Response.json(200, services());
       case "/stats" -> Response.json(200, stats());
       case "/models", "/v1/models" ->
-          Response.json(200, Map.of("data", models(), "object", "list"));
+          modelsFor(r, k -> Response.json(200, Map.of("data", models(k), "object", "list")));
       case "/metrics" ->
           new Response(
               200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
@@ -118,7 +123,7 @@ final class OwnRoutes {
       default ->
           Page.owns(r.path())
               ? page(r)
-              : model(unescaped(r.path().substring("/v1/models/".length())));
+              : modelsFor(r, k -> model(unescaped(r.path().substring("/v1/models/".length())), k));
     };
   }
 
@@ -205,6 +210,31 @@ final class OwnRoutes {
     return out;
   }
 
+  /// Where there are keys, the holder of one sees the models that it opens, and the admin all.
+  private Response modelsFor(Request r, Function<@Nullable ClientKey, Response> answer) {
+    if (keys.isEmpty() || access.hasToken(Access.Asker.of(r))) {
+      return answer.apply(null);
+    }
+    return switch (keys.who(r.headers()::get)) {
+      case KeyHolder k -> answer.apply(k.key());
+      case KeyRing.Stranger s ->
+          Response.json(s.error().status(), ErrorShape.OPENAI.body(s.error()))
+              .with("www-authenticate", KeyRing.SCHEME.strip());
+    };
+  }
+
+  /// What a key opens; all for null.
+  private List<Object> models(@Nullable ClientKey key) {
+    List<Object> all = models();
+    return key == null
+        ? all
+        : all.stream().filter(m -> m instanceof Map<?, ?> e && opens(key, e)).toList();
+  }
+
+  private static boolean opens(ClientKey key, Map<?, ?> entry) {
+    return key.opens(String.valueOf(entry.get("id")));
+  }
+
   /// The union of what healthy instances offer, sorted by id. Of several entries of an id the one
   /// with the largest capacity wins, then the first.
   private List<Object> models() {
@@ -244,8 +274,8 @@ final class OwnRoutes {
     return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
   }
 
-  private Response model(String id) {
-    for (Object e : models()) {
+  private Response model(String id, @Nullable ClientKey key) {
+    for (Object e : models(key)) {
       if (e instanceof Map<?, ?> m
           && (id.equals(m.get("id")) || Metadata.aliases(m).contains(id))) {
         return Response.json(200, e);
@@ -257,7 +287,10 @@ final class OwnRoutes {
         "model '"
             + ModelNames.shown(id)
             + "' (expected: one of "
-            + ModelNames.list(keeper.table().fleet().models())
+            + ModelNames.list(
+                keeper.table().fleet().models().stream()
+                    .filter(m -> key == null || key.opens(m))
+                    .toList())
             + ")");
   }
 

@@ -6,6 +6,7 @@ import org.infinilm.svc.telemetry.Ticker;
 
 /// What every exchange of one router shares; each part is thread-safe.
 ///
+/// @param keys who may ask
 /// @param table the routing table of this moment
 /// @param instances hears what exchanges see of instances
 /// @param admission who gets a request
@@ -13,6 +14,7 @@ import org.infinilm.svc.telemetry.Ticker;
 /// @param learner takes facts of finished exchanges and knows bytes per token
 record Plane(
     RouterConfig config,
+    KeyRing keys,
     Supplier<RoutingTable> table,
     Admission admission,
     Seats seats,

@@ -36,7 +36,8 @@ final class Questions {
 
   private Questions() {}
 
-  static Question.Result read(Plane plane, Inbound in) {
+  /// @param key who asks, or null where there are no keys
+  static Question.Result read(Plane plane, Inbound in, @Nullable ClientKey key) {
     RequestHead head = in.head();
     RouterConfig config = plane.config();
     Route route = Route.of(head.path());
@@ -56,6 +57,9 @@ final class Questions {
       String meant = config.names().meant(model, fleet);
       renamed = !meant.equals(model);
       model = meant;
+      if (key != null && !key.opens(String.valueOf(peeked.model())) && !key.opens(model)) {
+        return new Question.Wrong(notOpen(peeked.model(), key), route.errors());
+      }
       if (fleet.forModel(model) == null) {
         return new Question.Wrong(
             config
@@ -64,13 +68,35 @@ final class Questions {
             route.errors());
       }
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
-      List<String> offered = fleet.models();
+      List<String> offered = offered(fleet, key);
       if (offered.size() > 1) {
         return new Question.Wrong(noModel(peeked, offered), route.errors());
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
+    if (model == null && key != null && !key.models().isEmpty()) {
+      return new Question.Wrong(notOpen(null, key), route.errors());
+    }
     return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
+  }
+
+  private static List<String> offered(Fleet fleet, @Nullable ClientKey key) {
+    return key == null || key.models().isEmpty()
+        ? fleet.models()
+        : fleet.models().stream().filter(key::opens).toList();
+  }
+
+  /// Whether the model exists is nobody's to know who may not use it.
+  private static ApiError notOpen(@Nullable String model, ClientKey key) {
+    return ApiError.forbidden(
+        "model_not_allowed",
+        "model: "
+            + (model == null ? "none" : "'" + ModelNames.shown(model) + "'")
+            + " (expected: one of "
+            + ModelNames.list(key.models().stream().sorted().toList())
+            + ", which the key "
+            + key.name()
+            + " opens)");
   }
 
   private static ApiError noModel(Peeked peeked, List<String> offered) {

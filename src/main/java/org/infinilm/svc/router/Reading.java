@@ -46,11 +46,29 @@ final class Reading implements InboundEvents {
   static void start(Plane plane, Inbound in) {
     Reading r = new Reading(plane, in);
     in.events(r);
+    if (!plane.keys().isEmpty() && !r.known()) {
+      return;
+    }
     if (takesLong(in)) {
       in.apart(r::read, r::done);
     } else {
       r.done(r.read());
     }
+  }
+
+  /// Finds out who asks; false when he was told why not.
+  private boolean known() {
+    return switch (plane.keys().who(in.head()::header)) {
+      case KeyHolder k -> {
+        account.by(k);
+        yield true;
+      }
+      case KeyRing.Stranger s -> {
+        account.by(s);
+        tell(s.error(), route.errors());
+        yield false;
+      }
+    };
   }
 
   /// Any coding may hold a multiple of what was sent.
@@ -66,7 +84,8 @@ final class Reading implements InboundEvents {
       if (plane.via().loops(in.head().joined("via"))) {
         return wrong(ApiError.loop());
       }
-      Question.Result r = Questions.read(plane, in);
+      KeyHolder k = account.key();
+      Question.Result r = Questions.read(plane, in, k == null ? null : k.key());
       return r instanceof Question.Asked a && a.question().renamed()
           ? renamed(a)
           : new Read(r, null);
@@ -102,9 +121,30 @@ final class Reading implements InboundEvents {
     }
     over = true;
     switch (read.result()) {
-      case Question.Asked a -> Exchange.start(plane, in, account, a.question(), read.body());
-      case Question.Wrong w -> tell(w.error(), w.shape());
+      case Question.Asked a -> {
+        ApiError no = account.enter(a.question());
+        if (no == null) {
+          Exchange.start(plane, in, account, a.question(), read.body());
+        } else {
+          deny(no, a.question(), read.body());
+        }
+      }
+      case Question.Wrong w -> {
+        KeyHolder k = account.key();
+        if (k != null && w.error().status() == 403) {
+          k.refused(KeyRing.Cause.MODEL);
+        }
+        tell(w.error(), w.shape());
+      }
     }
+  }
+
+  private void deny(ApiError e, Question q, @Nullable Rewritten unused) {
+    if (unused != null) {
+      unused.release();
+    }
+    account.close(e.outcome(), e.status(), q, null, null, null, null);
+    in.answer(account.limits(e.response(account.requestId(), q.shape()), q.shape()));
   }
 
   private void tell(ApiError e, ErrorShape shape) {

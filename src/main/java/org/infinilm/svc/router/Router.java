@@ -91,9 +91,11 @@ final class Router implements AutoCloseable {
             new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
             ticker,
             random);
+    KeyRing keys = new KeyRing(config.keys(), ticker);
     Plane plane =
         new Plane(
             config,
+            keys,
             keeper::table,
             new Admission(policy, seats),
             seats,
@@ -121,7 +123,7 @@ final class Router implements AutoCloseable {
             ticker);
     OwnRoutes own =
         new OwnRoutes(
-            config, keeper, seats, metrics, decisions, ticker, () -> draining, feed, policy);
+            config, keys, keeper, seats, metrics, decisions, ticker, () -> draining, feed, policy);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
@@ -146,6 +148,7 @@ final class Router implements AutoCloseable {
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(config);
+    metrics.follow(keys);
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();
     learner.start();

@@ -16,6 +16,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
+import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
@@ -56,7 +57,8 @@ record RouterConfig(
     Set<String> uiHosts,
     Forwarding forwarding,
     Optional<Duration> sseComments,
-    ModelNames names) {
+    ModelNames names,
+    List<ClientKey> keys) {
   static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
   static final Key<String> REGISTRY =
@@ -166,6 +168,9 @@ record RouterConfig(
           List.of("404", "503"),
           "answer to a model that nobody offers; 404, and 503 under the drop-in name");
 
+  static final Key<List<TomlFile>> CLIENT_KEYS =
+      Key.tables("keys", "keys of clients; without any, everybody may ask");
+
   /// 503 where the earlier system's clients call it by its own name.
   private static final int UNKNOWN_MODEL_STATUS =
       System.getProperty("infini.program", "").isEmpty() ? 404 : 503;
@@ -202,7 +207,8 @@ record RouterConfig(
           SSE_COMMENTS,
           ALIASES,
           ALIAS_ANSWERS,
-          UNKNOWN_MODEL);
+          UNKNOWN_MODEL,
+          CLIENT_KEYS);
 
   static final List<Key<?>> KEYS =
       Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS)
@@ -245,7 +251,8 @@ record RouterConfig(
         uiHosts(c),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
-        names(c, aliasFlags));
+        names(c, aliasFlags),
+        ClientKey.of(c.get(CLIENT_KEYS)));
   }
 
   private static Transport transport(Config c) throws ConfigException {

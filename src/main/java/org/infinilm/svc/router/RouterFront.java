@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import org.infinilm.svc.http.Front;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.jspecify.annotations.Nullable;
 
@@ -42,6 +43,20 @@ final class RouterFront implements Front {
           .with("x-request-id", plane.ids().of(asked.requestId()));
     }
     return told(ApiError.refusal(status, why), path, asked);
+  }
+
+  /// Who sends much and is nobody is told so before it has come.
+  @Override
+  public @Nullable Response unwelcome(RequestHead head) {
+    if (plane.keys().isEmpty() || OwnRoutes.owns(head.path())) {
+      return null;
+    }
+    return plane.keys().who(head::header) instanceof KeyRing.Stranger s
+        ? told(
+            s.error(),
+            head.path(),
+            new Asked(head.method(), head.target(), head.header("x-request-id")))
+        : null;
   }
 
   @Override

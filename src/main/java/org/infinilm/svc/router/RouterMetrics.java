@@ -192,6 +192,55 @@ final class RouterMetrics {
         "source");
   }
 
+  /// Shows what clients' keys have used.
+  void follow(KeyRing keys) {
+    metrics.counter(
+        "infini_router_key_requests_total",
+        "Requests of a client's key by how they ended.",
+        c -> {
+          for (KeyHolder k : keys.holders()) {
+            for (Outcome o : Outcome.values()) {
+              c.call((double) k.requests(o), k.name(), o.label());
+            }
+          }
+        },
+        "key",
+        "outcome");
+    metrics.counter(
+        "infini_router_key_tokens_total",
+        "Tokens of a client's key by kind, as the usage of answers tells them.",
+        c -> {
+          for (KeyHolder k : keys.holders()) {
+            for (Series.Tokens t : Series.Tokens.values()) {
+              c.call((double) k.tokens(t), k.name(), t.label());
+            }
+          }
+        },
+        "key",
+        "kind");
+    metrics.gauge(
+        "infini_router_key_inflight",
+        "Requests in flight of a client's key.",
+        c -> keys.holders().forEach(k -> c.call((double) k.inFlight(), k.name())),
+        "key");
+    metrics.counter(
+        "infini_router_key_refusals_total",
+        "Requests that a client's key did not open, by why; those without a known key have an empty name.",
+        c -> {
+          for (KeyRing.Cause why : KeyRing.Cause.values()) {
+            String label = why.name().toLowerCase(Locale.ROOT);
+            if (!keys.isEmpty() && why.isOfNobody()) {
+              c.call((double) keys.strangers(why), "", label);
+            }
+            for (KeyHolder k : why.isOfNobody() ? List.<KeyHolder>of() : keys.holders()) {
+              c.call((double) k.refusals(why), k.name(), label);
+            }
+          }
+        },
+        "key",
+        "why");
+  }
+
   /// Shows what the listener counts.
   void follow(ProxyServer server) {
     metrics.gauge(

@@ -12,14 +12,18 @@ import java.util.Map;
 import java.util.Set;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// `infini router`: sends each OpenAI request to the instance that serves it best.
 public final class RouterProgram {
+  private static final Key<Boolean> KEY_JSON = Key.flag("json", false, "print JSON");
+
   public static final Program PROGRAM =
       new Program(
           "router",
@@ -34,6 +38,16 @@ public final class RouterProgram {
           true,
           RouterProgram::run);
 
+  public static final Program KEY_NEW =
+      new Program(
+          "key new",
+          "A client's key, and what the router's file says of it.",
+          List.of(KEY_JSON),
+          Map.of(),
+          "[NAME]",
+          false,
+          RouterProgram::newKey);
+
   private static final Logger LOG = LoggerFactory.getLogger(RouterProgram.class);
 
   /// For closing connections and ending threads, beside the times that are set.
@@ -47,6 +61,20 @@ public final class RouterProgram {
     if (c.staticServices() != null) {
       StaticServices.file(c.staticServices(), System.getenv());
     }
+  }
+
+  private static int newKey(Program.Args args) throws ConfigException {
+    List<String> names = args.positionals();
+    if (names.size() > 1) {
+      throw new ConfigException("key new: " + names.size() + " names (expected: at most one)");
+    }
+    String name = names.isEmpty() ? "NAME" : ClientKey.name(names.getFirst());
+    String key = ClientKey.fresh(new SecureRandom());
+    System.out.println(
+        args.config().get(KEY_JSON)
+            ? Json.text(Map.of("name", name, "key", key, "hash", ClientKey.hashLine(key)))
+            : ClientKey.printed(name, key));
+    return 0;
   }
 
   private static boolean isLoopback(String host) {
@@ -82,9 +110,9 @@ public final class RouterProgram {
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
-      if (!isLoopback(config.host()) && config.adminToken() == null) {
+      if (!isLoopback(config.host()) && config.adminToken() == null && config.keys().isEmpty()) {
         LOG.warn(
-            "listening on {} without a token: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",
+            "listening on {} without a token or keys: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",
             config.host());
       }
       LOG.info(

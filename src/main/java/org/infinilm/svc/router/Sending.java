@@ -13,20 +13,24 @@ import org.jspecify.annotations.Nullable;
 /// One request as instances get it: the client's own, with the fields of a proxy, and with the body
 /// that names the model as they know it. Event-loop confined.
 final class Sending {
+  private static final List<String> CREDENTIALS = List.of("x-api-key", "api-key");
+
   private final Plane plane;
   private final Inbound in;
   private final Question question;
   private final String requestId;
+  private final boolean consumed;
 
   /// The body to send when it is not the client's own.
   private @Nullable Rewritten body;
 
   /// @param body to send instead of the client's own, or null; released by [#end]
-  Sending(Plane plane, Inbound in, Question question, String requestId, @Nullable Rewritten body) {
+  Sending(Plane plane, Inbound in, Question question, Account account, @Nullable Rewritten body) {
     this.plane = plane;
     this.in = in;
     this.question = question;
-    this.requestId = requestId;
+    this.requestId = account.requestId();
+    this.consumed = account.key() != null;
     this.body = body;
   }
 
@@ -50,10 +54,12 @@ final class Sending {
     String authorization = a.authorization();
     if (authorization != null) {
       // the client's own credentials are for nobody else
-      dropped.add("x-api-key");
-      dropped.add("api-key");
+      dropped.addAll(CREDENTIALS);
       dropped.add("cookie");
       set.add(new Header("authorization", authorization));
+    } else if (consumed) {
+      dropped.addAll(CREDENTIALS);
+      dropped.add("authorization");
     }
     ByteBuf other = b == null ? null : b.body().retainedDuplicate();
     a.send(in, new HeadPatch(dropped, set), other, limits);

@@ -13,6 +13,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class AccessLogTest {
@@ -20,6 +21,10 @@ class AccessLogTest {
   private final ByteArrayOutputStream written = new ByteArrayOutputStream();
 
   private void put(long millis, String model, long ttftNanos) {
+    put(millis, model, ttftNanos, null);
+  }
+
+  private void put(long millis, String model, long ttftNanos, @Nullable String key) {
     decisions.put(
         new Decisions.Decision(
             decisions.claim(),
@@ -48,7 +53,8 @@ class AccessLogTest {
             null,
             0,
             Forecast.NONE,
-            0));
+            0,
+            key));
   }
 
   private List<String> lines() {
@@ -56,6 +62,14 @@ class AccessLogTest {
     log.start();
     log.close();
     return written.toString(UTF_8).lines().toList();
+  }
+
+  @Test
+  void aLineNamesTheKeyWhereThereAreKeys() {
+    put(1_764_332_461_000L, "m", 0, "team-a");
+    put(1_764_332_461_000L, "m", 0);
+    assertThat(lines().getFirst()).endsWith(" out=9876543210 key=team-a");
+    assertThat(lines().getLast()).endsWith(" out=9876543210");
   }
 
   @Test

@@ -66,7 +66,8 @@ class DecisionsTest {
         null,
         0,
         Forecast.NONE,
-        0);
+        0,
+        null);
   }
 
   @Test

@@ -54,7 +54,8 @@ class FiguresTest {
         usage,
         events,
         Forecast.NONE,
-        0);
+        0,
+        null);
   }
 
   @Test

@@ -63,6 +63,7 @@ class OwnRoutesTest {
       OwnRoutes own =
           new OwnRoutes(
               config,
+              new KeyRing(config.keys(), Ticker.SYSTEM),
               keeper,
               seats,
               new RouterMetrics(new Metrics(), keeper::table, seats, Ticker.SYSTEM),

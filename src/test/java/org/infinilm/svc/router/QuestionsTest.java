@@ -42,6 +42,7 @@ class QuestionsTest {
   private static final String CHAT = "/v1/chat/completions";
   private final List<Instance> instances = new ArrayList<>();
   private final Map<String, String> flags = new HashMap<>();
+  private @Nullable ClientKey key;
   private final Learner learner = new Learner(Policies.create("cache-type"));
 
   @AfterEach
@@ -71,6 +72,7 @@ class QuestionsTest {
     Seats seats = new Seats(new Slots(), config.seating().line(), 0, Ticker.SYSTEM);
     return new Plane(
         config,
+        new KeyRing(List.of(), Ticker.SYSTEM),
         () -> table,
         new Admission(Policies.create("cache-type"), seats),
         seats,
@@ -126,7 +128,7 @@ class QuestionsTest {
                       case "body" -> b;
                       default -> throw new UnsupportedOperationException(called.getName());
                     });
-    return Questions.read(plane(), in);
+    return Questions.read(plane(), in, key);
   }
 
   private Question.Result post(String path, String body) throws Exception {

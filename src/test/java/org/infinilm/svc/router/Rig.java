@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,6 +22,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 
 /// A router in this process, fed by a registry, with scripted instances behind it and raw clients
 /// before it.
@@ -37,6 +39,9 @@ final class Rig implements AutoCloseable {
   private final List<Router> routers = new ArrayList<>();
   private int external;
   private volatile String lastId = "";
+
+  /// The file of routers that are started from now on, or null.
+  @Nullable Path file;
 
   /// The name server of routers that are started from now on.
   Resolver.Lookup names = InetAddress::getAllByName;
@@ -106,7 +111,7 @@ final class Rig implements AutoCloseable {
       int eq = s.indexOf('=');
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
-    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), null));
+    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), file));
     Router r = new Router(config, fixed, names, ticker, new SplittableRandom(1));
     routers.add(r);
     return r;

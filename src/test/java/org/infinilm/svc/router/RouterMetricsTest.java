@@ -87,7 +87,8 @@ class RouterMetricsTest {
         usage,
         events,
         Forecast.NONE,
-        0);
+        0,
+        null);
   }
 
   private String scrape() {

@@ -246,7 +246,8 @@ class SmallPartsTest {
         null,
         0,
         Forecast.NONE,
-        0);
+        0,
+        null);
   }
 
   @Test

@@ -1,0 +1,108 @@
+package org.infinilm.svc.router;
+
+/// How much of its limits a key has used: requests in flight, requests and tokens of the last
+/// minute. Immutable and pure.
+/*
+ * Requests and tokens are leaky buckets as deep as a minute's worth (the meter of ITU-T I.371, Annex A): what
+ * is used drains at the rate of the limit, and what does not fit is denied. Tokens are known when an answer has
+ * come: an estimate is taken at the start, never more than the bucket holds, and set right at the end. What
+ * an answer took beyond its estimate may overfill the bucket, and time pays it back.
+ */
+record Allowance(long inFlight, double requests, double tokens, long nanos) {
+  private static final double MINUTE_NANOS = 60e9;
+
+  /// What one key may do at most.
+  ///
+  /// @param inFlight requests at once; 0 for no limit, as with the others
+  /// @param requests in a minute
+  /// @param tokens of prompts and answers in a minute
+  record Limits(long inFlight, long requests, long tokens) {
+    static final Limits NONE = new Limits(0, 0, 0);
+  }
+
+  /// Which limit was met.
+  enum Limit {
+    IN_FLIGHT,
+    REQUESTS,
+    TOKENS
+  }
+
+  sealed interface Verdict {}
+
+  /// @param reserved tokens, for [#settled]
+  record Granted(Allowance now, long reserved) implements Verdict {}
+
+  /// @param retryNanos when it may be granted; 0 when no time tells
+  record Denied(Allowance now, Limit limit, long retryNanos) implements Verdict {}
+
+  /// Nothing used.
+  static Allowance fresh(long nowNanos) {
+    return new Allowance(0, 0, 0, nowNanos);
+  }
+
+  /// The same at a later time.
+  Allowance at(Limits l, long nowNanos) {
+    long passed = nowNanos - nanos;
+    return passed <= 0
+        ? this
+        : new Allowance(
+            inFlight,
+            left(requests, passed, l.requests()),
+            left(tokens, passed, l.tokens()),
+            nowNanos);
+  }
+
+  private static double left(double used, long passedNanos, long limit) {
+    return limit == 0 ? 0 : Math.max(0, used - passedNanos * (limit / MINUTE_NANOS));
+  }
+
+  /// One more request, which comes to about so many tokens.
+  Verdict ask(Limits l, long estimate, long nowNanos) {
+    Allowance a = at(l, nowNanos);
+    long tokens = l.tokens() == 0 ? 0 : Math.min(estimate, l.tokens());
+    if (l.inFlight() > 0 && a.inFlight >= l.inFlight()) {
+      return new Denied(a, Limit.IN_FLIGHT, 0);
+    }
+    if (l.requests() > 0 && a.requests + 1 > l.requests()) {
+      return new Denied(a, Limit.REQUESTS, until(a.requests + 1 - l.requests(), l.requests()));
+    }
+    if (l.tokens() > 0 && (a.tokens + tokens > l.tokens() || a.tokens >= l.tokens())) {
+      return new Denied(
+          a, Limit.TOKENS, until(a.tokens + Math.max(1, tokens) - l.tokens(), l.tokens()));
+    }
+    return new Granted(
+        new Allowance(a.inFlight + 1, a.requests + 1, a.tokens + tokens, a.nanos), tokens);
+  }
+
+  /// A granted request is over.
+  ///
+  /// @param reserved what was taken for it
+  /// @param used what it came to
+  Allowance settled(Limits l, long reserved, long used, long nowNanos) {
+    Allowance a = at(l, nowNanos);
+    double tokens = l.tokens() == 0 ? 0 : Math.max(0, a.tokens + used - reserved);
+    return new Allowance(Math.max(0, a.inFlight - 1), a.requests, tokens, a.nanos);
+  }
+
+  private static long until(double over, long limit) {
+    return (long) Math.ceil(over * (MINUTE_NANOS / limit));
+  }
+
+  /// Requests that may still come now.
+  long requestsLeft(Limits l) {
+    return (long) Math.max(0, l.requests() - requests);
+  }
+
+  long tokensLeft(Limits l) {
+    return (long) Math.max(0, l.tokens() - tokens);
+  }
+
+  /// Time until all requests of a minute may come again.
+  long requestsResetNanos(Limits l) {
+    return until(requests, l.requests());
+  }
+
+  long tokensResetNanos(Limits l) {
+    return until(tokens, l.tokens());
+  }
+}

@@ -1,0 +1,130 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import org.infinilm.svc.router.Allowance.Denied;
+import org.infinilm.svc.router.Allowance.Granted;
+import org.infinilm.svc.router.Allowance.Limit;
+import org.infinilm.svc.router.Allowance.Limits;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// What a key may still do, as tables.
+class AllowanceTest {
+  private static final long START = -7_000_000_000L;
+
+  private static long seconds(double s) {
+    return (long) (s * 1e9);
+  }
+
+  /// Used before; limits; estimate; seconds that have passed; what is said; seconds to wait.
+  @ParameterizedTest
+  @CsvSource({
+    // in flight, requests, tokens used | limits | estimate, passed | verdict, wait
+    "0, 0, 0,      0, 0, 0,       50, 0,   GRANTED, 0",
+    "9, 9, 9,      0, 0, 0,       50, 0,   GRANTED, 0",
+    "1, 0, 0,      2, 0, 0,       50, 0,   GRANTED, 0",
+    "2, 0, 0,      2, 0, 0,       50, 0,   IN_FLIGHT, 0",
+    "2, 0, 0,      2, 0, 0,       50, 60,  IN_FLIGHT, 0",
+    "0, 59, 0,     0, 60, 0,      50, 0,   GRANTED, 0",
+    "0, 60, 0,     0, 60, 0,      50, 0,   REQUESTS, 1",
+    "0, 60, 0,     0, 60, 0,      50, 1,   GRANTED, 0",
+    "0, 60, 0,     0, 60, 0,      50, 0.5, REQUESTS, 0.5",
+    "0, 1, 0,      0, 1, 0,       50, 30,  REQUESTS, 30",
+    "0, 0, 900,    0, 0, 1000,    100, 0,  GRANTED, 0",
+    "0, 0, 901,    0, 0, 1000,    100, 0,  TOKENS, 0.06",
+    "0, 0, 1000,   0, 0, 1000,    0, 0,    TOKENS, 0.06",
+    "0, 0, 3000,   0, 0, 1000,    100, 0,  TOKENS, 126",
+    "0, 0, 3000,   0, 0, 1000,    100, 126.1, GRANTED, 0",
+    // more than a minute's worth waits for a whole minute's worth
+    "0, 0, 0,      0, 0, 1000,    5000, 0, GRANTED, 0",
+    "0, 0, 1,      0, 0, 1000,    5000, 0, TOKENS, 0.06",
+    // the first limit that is met is told
+    "2, 60, 1000,  2, 60, 1000,   1, 0,    IN_FLIGHT, 0",
+    "1, 60, 1000,  2, 60, 1000,   1, 0,    REQUESTS, 1",
+  })
+  void aRequestIsGrantedOrToldWhichLimitItMeets(
+      long inFlight,
+      double requests,
+      double tokens,
+      long mostInFlight,
+      long mostRequests,
+      long mostTokens,
+      long estimate,
+      double passed,
+      String verdict,
+      double wait) {
+    Limits l = new Limits(mostInFlight, mostRequests, mostTokens);
+    Allowance before = new Allowance(inFlight, requests, tokens, START);
+    Allowance.Verdict v = before.ask(l, estimate, START + seconds(passed));
+    if (v instanceof Denied d) {
+      assertThat(d.limit().name()).isEqualTo(verdict);
+      assertThat(d.retryNanos() / 1e9).isBetween(wait - 1e-6, wait + 1e-6);
+      Allowance.Verdict later = d.now().ask(l, estimate, d.now().nanos() + d.retryNanos());
+      assertThat(later instanceof Granted || d.limit() == Limit.IN_FLIGHT)
+          .as("granted when it was told")
+          .isTrue();
+    } else {
+      assertThat(verdict).isEqualTo("GRANTED");
+    }
+  }
+
+  @Test
+  void whatIsDeniedUsesNothing() {
+    Limits l = new Limits(0, 2, 100);
+    Allowance full = new Allowance(1, 2, 10, START);
+    Denied d = (Denied) full.ask(l, 10, START);
+    assertThat(d.now()).isEqualTo(full);
+  }
+
+  /// Estimate taken; what it came to; what is used afterwards.
+  @ParameterizedTest
+  @CsvSource({"100, 100, 100", "100, 30, 30", "100, 0, 0", "100, 700, 700", "5000, 20, 20"})
+  void theDifferenceToTheEstimateIsSettled(long estimate, long came, double used) {
+    Limits l = new Limits(3, 0, 1000);
+    Granted g = (Granted) Allowance.fresh(START).ask(l, estimate, START);
+    assertThat(g.now().inFlight()).isEqualTo(1);
+    assertThat(g.now().tokens()).isEqualTo(Math.min(estimate, 1000));
+    Allowance after = g.now().settled(l, g.reserved(), came, START);
+    assertThat(after.inFlight()).isZero();
+    assertThat(after.tokens()).isEqualTo(used);
+  }
+
+  @Test
+  void whatAnAnswerTookBeyondAMinutesWorthIsPaidBackByTime() {
+    Limits l = new Limits(0, 0, 60);
+    Granted g = (Granted) Allowance.fresh(START).ask(l, 1, START);
+    Allowance a = g.now().settled(l, g.reserved(), 240, START);
+    assertThat(a.tokensLeft(l)).isZero();
+    assertThat(a.ask(l, 1, START + seconds(180))).isInstanceOf(Denied.class);
+    assertThat(a.ask(l, 1, START + seconds(181.1))).isInstanceOf(Granted.class);
+  }
+
+  @Test
+  void aMinutesWorthComesBackInAMinuteAndNoMore() {
+    Limits l = new Limits(0, 30, 600);
+    Allowance used = new Allowance(0, 30, 600, START);
+    assertThat(used.requestsResetNanos(l)).isEqualTo(Duration.ofMinutes(1).toNanos());
+    assertThat(used.at(l, START + seconds(20)).requestsLeft(l)).isEqualTo(10);
+    assertThat(used.at(l, START + seconds(20)).tokensLeft(l)).isEqualTo(200);
+    assertThat(used.at(l, START + seconds(500)).requestsLeft(l)).isEqualTo(30);
+    assertThat(used.at(l, START + seconds(500)).tokensResetNanos(l)).isZero();
+  }
+
+  @Test
+  void aClockThatStandsBehindGivesNothingBack() {
+    Limits l = new Limits(0, 1, 0);
+    Allowance used = new Allowance(0, 1, 0, START);
+    assertThat(used.at(l, START - seconds(60))).isEqualTo(used);
+  }
+
+  @Test
+  void aLimitThatIsTakenAwayForgetsWhatWasUsed() {
+    Allowance used = new Allowance(1, 5, 5, START);
+    Allowance after = used.settled(Limits.NONE, 5, 100, START + 1);
+    assertThat(after.requests()).isZero();
+    assertThat(after.tokens()).isZero();
+  }
+}
