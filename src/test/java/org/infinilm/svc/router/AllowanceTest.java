@@ -86,7 +86,7 @@ class AllowanceTest {
     Limits l = new Limits(3, 0, 1000);
     Granted g = (Granted) Allowance.fresh(START).ask(l, estimate, START);
     assertThat(g.now().inFlight()).isEqualTo(1);
-    assertThat(g.now().tokens()).isEqualTo(Math.min(estimate, 1000));
+    assertThat(g.now().tokens()).isEqualTo((double) Math.min(estimate, 1000));
     Allowance after = g.now().settled(l, g.reserved(), came, START);
     assertThat(after.inFlight()).isZero();
     assertThat(after.tokens()).isEqualTo(used);
