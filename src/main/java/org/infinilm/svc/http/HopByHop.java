@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.util.AsciiString;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Fields that belong to one connection (RFC 9110 section 7.6.1), those that `Connection` names
@@ -17,15 +18,7 @@ final class HopByHop {
   /// Removes them in place; `Transfer-Encoding` stays (framing is the caller's).
   static void strip(HttpHeaders h) {
     if (h.contains(HttpHeaderNames.CONNECTION)) {
-      List<String> values = h.getAll(HttpHeaderNames.CONNECTION);
-      for (String value : values) {
-        for (String name : value.split(",")) {
-          String n = name.strip();
-          if (!n.isEmpty() && !protectedField(n)) {
-            h.remove(n);
-          }
-        }
-      }
+      named(h).forEach(h::remove);
       h.remove(HttpHeaderNames.CONNECTION);
     }
     h.remove(KEEP_ALIVE);
@@ -36,6 +29,20 @@ final class HopByHop {
     h.remove(HttpHeaderNames.PROXY_AUTHENTICATE);
     h.remove(HttpHeaderNames.PROXY_AUTHORIZATION);
     h.remove(HTTP2_SETTINGS);
+  }
+
+  /// The fields that `Connection` names and that may be removed.
+  static List<String> named(HttpHeaders h) {
+    List<String> out = new ArrayList<>();
+    for (String value : h.getAll(HttpHeaderNames.CONNECTION)) {
+      for (String name : value.split(",")) {
+        String n = name.strip();
+        if (!n.isEmpty() && !protectedField(n)) {
+          out.add(n);
+        }
+      }
+    }
+    return out;
   }
 
   /// Fields whose loss would change framing, address, credentials or how a body is read, whatever

@@ -6,6 +6,8 @@ import io.netty.channel.Channel;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
+import io.netty.handler.codec.http.DefaultLastHttpContent;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
@@ -50,6 +52,7 @@ final class InboundRequest implements Inbound {
   private final LoopState loop;
   private final ClientHead head;
   private final ByteBuf body;
+  private final HttpHeaders trailers;
   private final String peer;
 
   private InboundEvents events = NOBODY;
@@ -65,8 +68,8 @@ final class InboundRequest implements Inbound {
   /// What another thread does for this request.
   private @Nullable Apart apart;
 
-  /// The answer whose trailers the client is to get.
-  private @Nullable AnswerHead trailing;
+  /// What trailers the client is to get.
+  private @Nullable Trailing trailing;
 
   /// Words the answer under way, when it is a plain one.
   private @Nullable ReplyWriter plain;
@@ -75,18 +78,31 @@ final class InboundRequest implements Inbound {
   private boolean endsByClose;
   private boolean ended;
 
+  /// @param ofConnection fields that the answer's `Connection` names
+  private record Trailing(AnswerHead answer, List<String> ofConnection, HeadPatch patch) {
+    /// The last chunk.
+    LastHttpContent last() {
+      HttpHeaders those = Trailers.passing(answer.trailers(), ofConnection, patch);
+      return those.isEmpty()
+          ? LastHttpContent.EMPTY_LAST_CONTENT
+          : new DefaultLastHttpContent(Unpooled.EMPTY_BUFFER, those);
+    }
+  }
+
   InboundRequest(
       ProxyConnection connection,
       Channel channel,
       LoopState loop,
       ClientHead head,
       ByteBuf body,
+      HttpHeaders trailers,
       String peer) {
     this.connection = connection;
     this.channel = channel;
     this.loop = loop;
     this.head = head;
     this.body = body;
+    this.trailers = trailers;
     this.peer = peer;
     this.keepAlive = head.keepAlive();
   }
@@ -122,8 +138,12 @@ final class InboundRequest implements Inbound {
     RequestToSend out =
         head instanceof PlainRequest p && call.origin().tls() == null
             ? RequestToSend.plain(p, call, length, content, loop.writer(), channel.alloc())
-            : RequestToSend.decoded(head.copy(), call, length, content);
+            : RequestToSend.decoded(head.copy(), call, length, content, trailersFor(call.origin()));
     return UpstreamConnection.send(channel.eventLoop(), loop, call, out, upstream);
+  }
+
+  private HttpHeaders trailersFor(Origin to) {
+    return trailers.isEmpty() || loop.old().has(to) ? EmptyHttpHeaders.INSTANCE : trailers;
   }
 
   /// Whether servers may insist on a length, if of nothing (RFC 9110 section 8.6).
@@ -153,7 +173,7 @@ final class InboundRequest implements Inbound {
     ReplyWriter to = new ReplyWriter(connection.encoder(), loop.writer(), a.chunked());
     plain = to;
     lengthTold = !a.chunked();
-    trailing = a.chunked() && head.takesTrailers() ? a : null;
+    trailing = a.chunked() && head.takesTrailers() ? new Trailing(a, List.of(), patch) : null;
     headSent = true;
     keepAlive = keepAlive && connection.keepsAlive();
     to.head(a, patch, a.fields().has("date") ? null : connection.date().now(), !keepAlive);
@@ -163,6 +183,7 @@ final class InboundRequest implements Inbound {
     HttpResponse r = answer.response();
     HttpHeaders h = r.headers();
     int status = r.status().code();
+    List<String> ofConnection = head.takesTrailers() ? HopByHop.named(h) : List.of();
     HopByHop.strip(h);
     bodyless = isHead() || status == 204 || status == 304 || status == 205;
     if (bodyless) {
@@ -178,7 +199,7 @@ final class InboundRequest implements Inbound {
       h.remove(HttpHeaderNames.CONTENT_LENGTH);
       if (http11) {
         h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
-        trailing = head.takesTrailers() ? answer : null;
+        trailing = head.takesTrailers() ? new Trailing(answer, ofConnection, patch) : null;
       } else {
         h.remove(HttpHeaderNames.TRANSFER_ENCODING);
         keepAlive = false;
@@ -264,8 +285,7 @@ final class InboundRequest implements Inbound {
     if (ended) {
       return;
     }
-    LastHttpContent last =
-        trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : Trailers.last(trailing);
+    LastHttpContent last = trailing == null ? LastHttpContent.EMPTY_LAST_CONTENT : trailing.last();
     ReplyWriter to = plain;
     if (to != null) {
       to.end(last.trailingHeaders());

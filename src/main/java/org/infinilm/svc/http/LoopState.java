@@ -43,22 +43,27 @@ final class LoopState {
   private final HeadWriter writer = new HeadWriter();
   private final boolean codecOnly;
   private final Map<Origin, Deque<Idle>> idle = new HashMap<>();
+  private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
   private long now;
 
   /// @param sockets makes the sockets of new connections to instances
   /// @param framing of all messages on this loop
-  LoopState(ChannelFactory<? extends Channel> sockets, ProxyServer.Framing framing) {
+  /// @param old shared by the loops of one server
+  LoopState(
+      ChannelFactory<? extends Channel> sockets, ProxyServer.Framing framing, OldServers old) {
     this.sockets = sockets;
+    this.old = old;
     this.codecOnly = framing == ProxyServer.Framing.CODEC;
   }
 
   /// The state of the calling event loop, which belongs to one server.
-  static LoopState of(EventLoop loop, ProxyServer.Framing framing) {
+  static LoopState of(EventLoop loop, ProxyServer.Framing framing, OldServers old) {
     LoopState s = LOCAL.get();
     if (s == null) {
       LoopState made =
-          new LoopState(new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing);
+          new LoopState(
+              new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing, old);
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;
@@ -123,6 +128,10 @@ final class LoopState {
     } else {
       q.addLast(new Idle(c, now));
     }
+  }
+
+  OldServers old() {
+    return old;
   }
 
   /// One tick; an entry that throws takes nobody else's time limit away.

@@ -12,9 +12,11 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponseStatus;
@@ -78,6 +80,10 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final RequestReader reader;
   private final StrictRequestDecoder decoder;
   private final BodyCollector body = new BodyCollector();
+
+  /// Those of the request that has just come whole.
+  private HttpHeaders trailers = EmptyHttpHeaders.INSTANCE;
+
   private @Nullable ChannelHandlerContext encoder;
   private @Nullable ClientHead head;
 
@@ -245,6 +251,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         refuse(no.status(), no.why());
       }
     }
+    if (part instanceof LastHttpContent last && !closing) {
+      trailers = last.trailingHeaders();
+      if (trailers.size() > StrictRequestDecoder.MAX_FIELDS) {
+        last.release();
+        refuse(431, "more than " + StrictRequestDecoder.MAX_FIELDS + " trailer fields");
+        return;
+      }
+    }
     if (part instanceof HttpContent content) {
       collect(content.content(), content instanceof LastHttpContent);
     }
@@ -317,7 +331,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     head = null;
     ByteBuf whole = body.take(channel.alloc());
-    InboundRequest r = new InboundRequest(this, channel, loop, h, whole, peerText);
+    HttpHeaders last = trailers;
+    trailers = EmptyHttpHeaders.INSTANCE;
+    InboundRequest r = new InboundRequest(this, channel, loop, h, whole, last, peerText);
     current = r;
     clock.enter(Phase.ANSWERING, loop.now());
     memory.note(0, false);

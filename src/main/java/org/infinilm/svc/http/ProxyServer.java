@@ -144,6 +144,7 @@ public final class ProxyServer implements AutoCloseable {
     final MemoryBudget memory;
     final Places places;
     final HttpDate date;
+    final OldServers old = new OldServers();
 
     /// Read bodies that take long to read; idle ones end.
     final ExecutorService readers;
@@ -279,7 +280,11 @@ public final class ProxyServer implements AutoCloseable {
     Sockets.watchPeer(c, stall.compareTo(LEAST_UNACKED) < 0 ? LEAST_UNACKED : stall);
     ProxyConnection connection =
         new ProxyConnection(
-            shared, LoopState.of(c.eventLoop(), shared.options.framing()), c, peer, place);
+            shared,
+            LoopState.of(c.eventLoop(), shared.options.framing(), shared.old),
+            c,
+            peer,
+            place);
     c.pipeline()
         .addLast(connection.new SocketSide())
         .addLast(connection.reader())

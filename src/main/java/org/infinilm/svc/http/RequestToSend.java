@@ -4,9 +4,9 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
-import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
@@ -32,27 +32,32 @@ record RequestToSend(
         r, Unpooled.EMPTY_BUFFER, Unpooled.EMPTY_BUFFER, r.method().equals(HttpMethod.HEAD));
   }
 
+  /// One for the codec: with a length, or in chunks where trailers go on.
+  ///
   /// @param r changed
   /// @param length to announce, -1 for none
   /// @param content owned from now on
-  static RequestToSend decoded(HttpRequest r, Outgoing call, long length, ByteBuf content) {
+  /// @param trailers of the client's request
+  static RequestToSend decoded(
+      HttpRequest r, Outgoing call, long length, ByteBuf content, HttpHeaders trailers) {
     HttpHeaders h = r.headers();
+    HttpHeaders last =
+        trailers.isEmpty() ? trailers : Trailers.passing(trailers, HopByHop.named(h), call.patch());
     HopByHop.strip(h);
     h.remove(HttpHeaderNames.TRANSFER_ENCODING);
     h.remove(HttpHeaderNames.EXPECT);
-    if (length >= 0) {
+    if (!last.isEmpty()) {
+      h.remove(HttpHeaderNames.CONTENT_LENGTH);
+      h.set(HttpHeaderNames.TRANSFER_ENCODING, HttpHeaderValues.CHUNKED);
+      h.set(HttpHeaderNames.TRAILER, String.join(", ", last.names()));
+    } else if (length >= 0) {
       h.set(HttpHeaderNames.CONTENT_LENGTH, length);
     }
     h.set(HttpHeaderNames.HOST, call.origin().authority());
     NettyFields.apply(h, call.patch());
     return of(
         new DefaultFullHttpRequest(
-            HttpVersion.HTTP_1_1,
-            r.method(),
-            call.origin().target(r.uri()),
-            content,
-            h,
-            EmptyHttpHeaders.INSTANCE));
+            HttpVersion.HTTP_1_1, r.method(), call.origin().target(r.uri()), content, h, last));
   }
 
   /// @param length to announce, -1 for none

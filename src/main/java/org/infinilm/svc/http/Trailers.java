@@ -1,31 +1,51 @@
 package org.infinilm.svc.http;
 
-import io.netty.buffer.Unpooled;
-import io.netty.handler.codec.http.DefaultLastHttpContent;
+import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpRequest;
-import io.netty.handler.codec.http.LastHttpContent;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
-/// Trailer fields of chunked answers: passed on to a client that said that it takes them (RFC 9110
-/// section 6.5.1), dropped otherwise.
+/// Trailer fields of chunked messages (RFC 9110 section 6.5), which may go on as trailers only: a
+/// request's to instances, an answer's to a client that said that it takes them.
 final class Trailers {
-  /// Fields that a recipient could take for framing, routing, credentials or how to read the body.
-  private static final List<String> NEVER =
-      List.of(
+  /// Fields that a recipient could take for framing, routing, conditions, credentials or how to
+  /// read the body.
+  private static final Set<String> NEVER =
+      Set.of(
+          "age",
+          "api-key",
           "authorization",
           "cache-control",
           "content-encoding",
           "content-length",
           "content-range",
           "content-type",
+          "cookie",
+          "date",
+          "expect",
+          "expires",
+          "forwarded",
           "host",
+          "location",
+          "max-forwards",
+          "pragma",
+          "range",
+          "retry-after",
           "set-cookie",
           "trailer",
           "transfer-encoding",
-          "www-authenticate");
+          "vary",
+          "via",
+          "www-authenticate",
+          "x-api-key",
+          "x-real-ip");
+
+  private static final List<String> NEVER_BEGINS = List.of("if-", "x-forwarded-");
 
   private Trailers() {}
 
@@ -42,20 +62,27 @@ final class Trailers {
     return false;
   }
 
-  /// The last chunk of a copy of `answer`.
-  static LastHttpContent last(AnswerHead answer) {
-    HttpHeaders from = answer.trailers();
+  /// Those that may go on, in a copy. What the head's patch drops or sets passes as a trailer
+  /// neither.
+  ///
+  /// @param ofConnection names that the `Connection` of the same message lists
+  static HttpHeaders passing(HttpHeaders from, List<String> ofConnection, HeadPatch patch) {
     if (from.isEmpty()) {
-      return LastHttpContent.EMPTY_LAST_CONTENT;
+      return EmptyHttpHeaders.INSTANCE;
     }
-    LastHttpContent last = new DefaultLastHttpContent(Unpooled.EMPTY_BUFFER);
-    HttpHeaders to = last.trailingHeaders();
+    HttpHeaders to = DefaultHttpHeadersFactory.trailersFactory().newHeaders();
     for (Map.Entry<String, String> f : from) {
-      if (NEVER.stream().noneMatch(n -> n.equalsIgnoreCase(f.getKey()))) {
+      String name = f.getKey().toLowerCase(Locale.ROOT);
+      if (!NEVER.contains(name) && NEVER_BEGINS.stream().noneMatch(name::startsWith)) {
         to.add(f.getKey(), f.getValue());
       }
     }
     HopByHop.strip(to);
-    return last;
+    ofConnection.forEach(to::remove);
+    patch.dropped().forEach(to::remove);
+    for (Header set : patch.set()) {
+      to.remove(set.name());
+    }
+    return to;
   }
 }

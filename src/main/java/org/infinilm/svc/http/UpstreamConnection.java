@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -9,6 +10,7 @@ import io.netty.channel.EventLoop;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.PrematureChannelClosureException;
 import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.DefaultLastHttpContent;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpChunkedInput;
@@ -18,6 +20,7 @@ import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
@@ -160,7 +163,9 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     channel.write(
         new DefaultHttpRequest(
             request.protocolVersion(), request.method(), request.uri(), request.headers()));
-    return channel.writeAndFlush(new HttpChunkedInput(new Pieces(request.content())));
+    LastHttpContent last =
+        new DefaultLastHttpContent(Unpooled.EMPTY_BUFFER, request.trailingHeaders());
+    return channel.writeAndFlush(new HttpChunkedInput(new Pieces(request.content()), last));
   }
 
   /// A write may fail before the call that began it has returned, and before what the instance had
@@ -202,6 +207,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       case ByteBuf slice -> c.body(slice);
       case PlainAnswer a -> {
         keepAlive = a.keepAlive();
+        loop.old().answered(origin, false);
         c.answered(a);
       }
       case HttpObject part -> decoded(c, part);
@@ -227,6 +233,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
     if (part instanceof HttpResponse r) {
       keepAlive = HttpUtil.isKeepAlive(r);
+      loop.old().answered(origin, r.protocolVersion().equals(HttpVersion.HTTP_1_0));
       c.answered(new NettyResponseHead(r));
     }
     if (part instanceof HttpContent content) {

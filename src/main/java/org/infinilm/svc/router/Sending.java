@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
 final class Sending {
   private static final List<String> CREDENTIALS = List.of("x-api-key", "api-key");
 
+  /// What a request says of the very bytes of its body, in its head or behind it.
+  private static final List<String> OF_THE_BYTES =
+      List.of("content-md5", "content-digest", "repr-digest", "digest");
+
   private final Plane plane;
   private final Inbound in;
   private final Question question;
@@ -38,8 +42,11 @@ final class Sending {
     List<Header> set = new ArrayList<>(5);
     List<String> dropped = new ArrayList<>(0);
     Rewritten b = body;
-    if (b != null && b.decoded()) {
-      dropped.add("content-encoding");
+    if (b != null) {
+      dropped.addAll(OF_THE_BYTES);
+      if (b.decoded()) {
+        dropped.add("content-encoding");
+      }
     }
     set.add(new Header("x-request-id", requestId));
     Via via = plane.via();

@@ -50,7 +50,7 @@ class DialIT {
     return loop.submit(() ->
             UpstreamConnection.send(
                 loop,
-                LoopState.of(loop, ProxyServer.Framing.AUTO),
+                LoopState.of(loop, ProxyServer.Framing.AUTO, new OldServers()),
                 out,
                 RequestToSend.of(request),
                 heard))
@@ -104,7 +104,8 @@ class DialIT {
       assertThat(heard.events).containsExactly("answered 204", "ended");
       UpstreamConnection kept =
           loop.submit(() ->
-                  LoopState.of(loop, ProxyServer.Framing.AUTO).poll(new Origin(to, "i:1", "")))
+                  LoopState.of(loop, ProxyServer.Framing.AUTO, new OldServers())
+                      .poll(new Origin(to, "i:1", "")))
               .get();
       assertThat(kept).isNotNull();
       ChannelConfig c = kept.channel().config();

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 class LoopStateTest {
   @Test
   void anEntryThatThrowsTakesNobodysTimeLimitAway() {
-    LoopState loop = new LoopState(EmbeddedChannel::new, ProxyServer.Framing.AUTO);
+    LoopState loop =
+        new LoopState(EmbeddedChannel::new, ProxyServer.Framing.AUTO, new OldServers());
     List<Long> ticks = new ArrayList<>();
     for (int k = 0; k < 3; k++) {
       loop.watch(now -> {
@@ -41,7 +42,7 @@ class LoopStateTest {
     c.freezeTime();
     FastThreadLocal.removeAll();
     try {
-      LoopState loop = LoopState.of(c.eventLoop(), ProxyServer.Framing.AUTO);
+      LoopState loop = LoopState.of(c.eventLoop(), ProxyServer.Framing.AUTO, new OldServers());
       c.advanceTimeBy(LoopState.TICK_MILLIS, TimeUnit.MILLISECONDS);
       c.runScheduledPendingTasks();
       assertThat(loop.now()).isEqualTo(1);

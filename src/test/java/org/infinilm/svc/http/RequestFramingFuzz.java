@@ -7,7 +7,12 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.HttpObject;
+import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpRequestEncoder;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -205,7 +210,11 @@ class RequestFramingFuzz {
         String other =
             encoded(
                 RequestToSend.decoded(
-                    r.copy(), call, length, Unpooled.copiedBuffer(body, ISO_8859_1)));
+                    r.copy(),
+                    call,
+                    length,
+                    Unpooled.copiedBuffer(body, ISO_8859_1),
+                    EmptyHttpHeaders.INSTANCE));
         StrictReader.Message a = StrictReader.first(said.getBytes(ISO_8859_1));
         StrictReader.Message b = StrictReader.first(other.getBytes(ISO_8859_1));
         assertThat(a.end()).as(said).isEqualTo(said.length());
@@ -221,6 +230,87 @@ class RequestFramingFuzz {
       }
     }
     assertThat(sent).isGreaterThan(CASES / 8);
+  }
+
+  private static final List<String> TRAILERS =
+      List.of(
+          "x-sum: 7",
+          "X-Sum:",
+          "Content-Length: 3",
+          "transfer-encoding: gzip",
+          "Trailer: x",
+          "Host: evil",
+          "Connection: x-sum",
+          "X-One: 1",
+          "via: 1.1 me",
+          "Cookie: a",
+          "x-long: " + "y".repeat(300),
+          "X-\u00e9: \u00e9",
+          "x-text: \u00e9\t\u0080");
+
+  @ParameterizedTest
+  @ValueSource(longs = {6, 7})
+  void whateverTrailersComeTheNextHopReadsOneMessage(long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    int trailed = 0;
+    for (int k = 0; k < CASES / 4; k++) {
+      StringBuilder all =
+          new StringBuilder(
+              "POST /p HTTP/1.1\r\nHost: h\r\nConnection: X-One\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  + "5\r\nhello\r\n0\r\n");
+      int trailersAt = all.length();
+      for (int n = random.nextInt(4); n > 0; n--) {
+        all.append(one(TRAILERS, random)).append("\r\n");
+      }
+      all.append("\r\n");
+      if (random.nextInt(3) == 0) {
+        int where = trailersAt + random.nextInt(all.length() - trailersAt);
+        all.insert(where, one(DAMAGE, random));
+      }
+      StrictRequestDecoder decoder = new StrictRequestDecoder();
+      EmbeddedChannel c = new EmbeddedChannel(decoder);
+      cut(all.toString(), random)
+          .forEach(p -> c.writeInbound(Unpooled.copiedBuffer(p, ISO_8859_1)));
+      HttpRequest head = null;
+      LastHttpContent last = null;
+      boolean bad = false;
+      for (Object o = c.readInbound(); o != null; o = c.readInbound()) {
+        bad |= ((HttpObject) o).decoderResult().isFailure();
+        head = o instanceof HttpRequest r ? r : head;
+        last = o instanceof LastHttpContent l ? l : last;
+        ReferenceCountUtil.release(o);
+      }
+      c.finishAndReleaseAll();
+      if (bad || head == null || last == null) {
+        continue;
+      }
+      Origin to = new Origin(InetSocketAddress.createUnresolved("i", 1), "i:1", "");
+      String said =
+          encoded(
+              RequestToSend.decoded(
+                  head,
+                  new Outgoing(to, PATCH, null, LIMITS, true),
+                  5,
+                  Unpooled.copiedBuffer("hello", ISO_8859_1),
+                  last.trailingHeaders()));
+      StrictReader.Message m = StrictReader.one(said.getBytes(ISO_8859_1));
+      assertThat(m.body()).asString(ISO_8859_1).isEqualTo("hello");
+      assertThat(m.trailers())
+          .as(said)
+          .extracting(Header::name)
+          .doesNotContain(
+              "content-length",
+              "transfer-encoding",
+              "trailer",
+              "host",
+              "connection",
+              "x-one",
+              "via",
+              "cookie");
+      assertThat(m.all("transfer-encoding")).hasSize(m.trailers().isEmpty() ? 0 : 1);
+      trailed += m.trailers().isEmpty() ? 0 : 1;
+    }
+    assertThat(trailed).isGreaterThan(CASES / 16);
   }
 
   private static String encoded(RequestToSend r) {

@@ -11,7 +11,14 @@ import java.util.Locale;
 /// nothing. A second opinion on where a message ends.
 public final class StrictReader {
   /// @param fields names in lower case
-  public record Message(String method, String target, List<Header> fields, byte[] body, int end) {
+  /// @param trailers the same
+  public record Message(
+      String method,
+      String target,
+      List<Header> fields,
+      byte[] body,
+      List<Header> trailers,
+      int end) {
     public List<String> all(String name) {
       return fields.stream().filter(f -> f.name().equals(name)).map(Header::value).toList();
     }
@@ -25,6 +32,7 @@ public final class StrictReader {
   }
 
   private final String all;
+  private List<Header> trailers = List.of();
   private int at;
 
   private StrictReader(String all) {
@@ -52,9 +60,9 @@ public final class StrictReader {
     }
     String[] words = line.split(" ");
     List<Header> fields = r.fields();
-    Message head = new Message(words[0], words[1], fields, new byte[0], 0);
+    Message head = new Message(words[0], words[1], fields, new byte[0], List.of(), 0);
     byte[] body = r.body(head, words[2].endsWith("1"));
-    return new Message(words[0], words[1], fields, body, r.at);
+    return new Message(words[0], words[1], fields, body, r.trailers, r.at);
   }
 
   private List<Header> fields() {
@@ -101,7 +109,7 @@ public final class StrictReader {
       }
       long n = Long.parseLong(size.replaceFirst(";.*", ""), 16);
       if (n == 0) {
-        fields();
+        trailers = fields();
         return body.toByteArray();
       }
       body.writeBytes(take(n).getBytes(ISO_8859_1));

@@ -41,7 +41,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @EnumSource(ProxyServer.Framing.class)
 class UpstreamConnectionTest {
   UpstreamConnectionTest(ProxyServer.Framing framing) {
-    this.loop = new LoopState(this::channel, framing);
+    this.loop = new LoopState(this::channel, framing, new OldServers());
   }
 
   @BeforeAll
@@ -280,7 +280,7 @@ class UpstreamConnectionTest {
       real.submit(() ->
               UpstreamConnection.send(
                   real,
-                  new LoopState(none, ProxyServer.Framing.AUTO),
+                  new LoopState(none, ProxyServer.Framing.AUTO, new OldServers()),
                   new Outgoing(ORIGIN, HeadPatch.setting(List.of()), null, LIMITS, true),
                   RequestToSend.of(request),
                   heard))

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.infinilm.svc.router.FramingCorpusIT.Row.forwarded;
 import static org.infinilm.svc.router.FramingCorpusIT.Row.refused;
 import static org.infinilm.svc.router.FramingCorpusIT.Row.smuggled;
+import static org.infinilm.svc.router.FramingCorpusIT.Row.trailed;
 
 import java.net.Socket;
 import java.util.List;
@@ -35,18 +36,35 @@ class FramingCorpusIT {
   ///
   /// @param status of the refusal; 0 when it is forwarded
   /// @param line method and target that the instance reads
-  record Row(String name, String bytes, int status, String line, String body) {
+  /// @param trailers that it reads, `name: value`
+  record Row(
+      String name, String bytes, int status, String line, String body, List<String> trailers) {
     static Row refused(int status, String name, String bytes) {
-      return new Row(name, bytes, status, "", "");
+      return new Row(name, bytes, status, "", "", List.of());
     }
 
     /// Refused, with a request after it that must not be served.
     static Row smuggled(String name, String bytes) {
-      return new Row(name, bytes + TAIL, 400, "", "");
+      return new Row(name, bytes + TAIL, 400, "", "", List.of());
     }
 
     static Row forwarded(String name, String bytes, String line, String body) {
-      return new Row(name, bytes, 0, line, body);
+      return new Row(name, bytes, 0, line, body, List.of());
+    }
+
+    /// Forwarded in chunks, with these trailers.
+    static Row trailed(String name, String fields, String sent, String... trailers) {
+      return new Row(
+          name,
+          CHUNKED.substring(0, CHUNKED.length() - 2)
+              + fields
+              + "\r\n4\r\nabcd\r\n0\r\n"
+              + sent
+              + "\r\n",
+          0,
+          "POST /p",
+          "abcd",
+          List.of(trailers));
     }
 
     @Override
@@ -111,6 +129,8 @@ class FramingCorpusIT {
             "POST /p HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         refused(413, "length over the limit", POST + "Content-Length: 100000\r\n\r\n"),
         refused(413, "chunks over the limit", CHUNKED + "11000\r\n" + "a".repeat(0x11000)),
+        refused(431, "many trailers", CHUNKED + "0\r\n" + "X-T: v\r\n".repeat(201) + "\r\n" + TAIL),
+        refused(431, "large trailers", CHUNKED + "0\r\nX-T: " + "a".repeat(66_000) + "\r\n\r\n"),
         refused(417, "unknown expectation", GET + "Expect: 200-ok\r\n\r\n"));
   }
 
@@ -244,6 +264,10 @@ class FramingCorpusIT {
     wrong.put("folded trailer", "0\r\nT: a\r\n b\r\n");
     wrong.put("space before a trailer's colon", "0\r\nT : a\r\n");
     wrong.put("bare LF in the trailers", "0\r\nT: a\n");
+    wrong.put("bare CR in the trailers", "0\r\nT: a\rX: b\r\n");
+    wrong.put("NUL in a trailer", "0\r\nT: a\0b\r\n");
+    wrong.put("trailer without a name", "0\r\n: a\r\n");
+    wrong.put("trailer without a colon", "0\r\nTransfer\r\n");
     return wrong.entrySet().stream()
         .map(e -> smuggled("chunks: " + e.getKey(), CHUNKED + e.getValue() + "0\r\n\r\n"));
   }
@@ -280,11 +304,30 @@ class FramingCorpusIT {
         forwarded("a request as a chunk", CHUNKED + hex(TAIL) + "0\r\n\r\n", "POST /p", TAIL),
         forwarded("no chunk but the last", CHUNKED + "0\r\n\r\n", "POST /p", ""),
         forwarded("extensions", CHUNKED + "4;a;b=\"c\"\r\nabcd\r\n0;z\r\n\r\n", "POST /p", "abcd"),
-        forwarded(
+        trailed(
             "trailers, the forbidden among them",
-            CHUNKED + "4\r\nabcd\r\n0\r\nContent-Length: 9\r\nHost: y\r\nX-T: v\r\n\r\n",
-            "POST /p",
-            "abcd"),
+            "",
+            "Content-Length: 9\r\nHost: y\r\nTransfer-Encoding: gzip\r\nTrailer: X-U\r\nX-T: v\r\n",
+            "x-t: v"),
+        trailed(
+            "trailers that are credentials or say who asks",
+            "",
+            "Authorization: a\r\nX-Api-Key: b\r\napi-key: c\r\nCookie: d\r\nVia: e\r\nForwarded: f\r\n"
+                + "X-Forwarded-For: g\r\nX-Request-Id: h\r\nIf-Match: i\r\nExpect: 100-continue\r\nX-T: v\r\n",
+            "x-t: v"),
+        trailed(
+            "trailers of one connection",
+            "Connection: x-secret\r\nTrailer: X-Secret, X-T\r\n",
+            "X-Secret: a\r\nKeep-Alive: 5\r\nTE: gzip\r\nConnection: x-u\r\nX-U: b\r\nX-T: v\r\n",
+            "x-t: v"),
+        trailed(
+            "trailers of one name and others",
+            "",
+            "X-T: v\r\nx-t:\r\nX-U: \u00e4 b\r\n",
+            "x-t: v",
+            "x-t: ",
+            "x-u: \u00e4 b"),
+        trailed("forbidden trailers alone", "Trailer: Content-Length\r\n", "Content-Length: 9\r\n"),
         forwarded(
             "coding in capitals",
             POST + "transfer-encoding:CHUNKED \r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
@@ -378,18 +421,15 @@ class FramingCorpusIT {
     StrictReader.Message m = StrictReader.one(instance.seen.getFirst().getBytes(ISO_8859_1));
     assertThat(m.method() + " " + m.target()).isEqualTo(row.line());
     assertThat(new String(m.body(), ISO_8859_1)).isEqualTo(row.body());
+    assertThat(m.trailers().stream().map(t -> t.name() + ": " + t.value()))
+        .containsExactlyElementsOf(row.trailers());
+    boolean trailed = !row.trailers().isEmpty();
+    assertThat(m.all("transfer-encoding")).hasSize(trailed ? 1 : 0);
+    assertThat(m.all("content-length").size() + m.all("transfer-encoding").size()).isLessThan(2);
+    assertThat(m.all("trailer")).hasSize(trailed ? 1 : 0);
     assertThat(m.all("host")).containsExactly("127.0.0.1:" + instance.port());
     for (String gone :
-        List.of(
-            "transfer-encoding",
-            "trailer",
-            "upgrade",
-            "http2-settings",
-            "te",
-            "expect",
-            "x-secret",
-            "keep-alive",
-            "x-t")) {
+        List.of("upgrade", "http2-settings", "te", "expect", "x-secret", "keep-alive", "x-t")) {
       assertThat(m.all(gone)).as(gone).isEmpty();
     }
     assertThat(m.all("x-request-id")).singleElement().asString().doesNotContain("\"", " ");

@@ -85,7 +85,8 @@ final class RawInstance implements AutoCloseable {
     }
   }
 
-  /// One message: head, and body by its Content-Length; empty at the end.
+  /// One message: head, and body by its Content-Length, or its chunks as they came; empty at the
+  /// end.
   static String read(InputStream in) throws IOException {
     StringBuilder b = new StringBuilder();
     while (b.indexOf("\r\n\r\n") < 0) {
@@ -97,6 +98,9 @@ final class RawInstance implements AutoCloseable {
     }
     String head = b.toString().toLowerCase(Locale.ROOT);
     String field = "\r\ncontent-length: ";
+    if (head.contains("\r\ntransfer-encoding: chunked\r\n") && !head.startsWith("http/")) {
+      return b + Talk.chunks(in);
+    }
     int at = head.indexOf(field);
     if (at >= 0) {
       int from = at + field.length();

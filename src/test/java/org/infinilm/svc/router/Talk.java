@@ -57,10 +57,44 @@ final class Talk {
     return b.toString();
   }
 
-  /// The body that belongs to the head, by its Content-Length.
+  /// The body that belongs to the head: by its Content-Length, or its chunks as they came, trailers
+  /// and empty line included.
   String body(String head) throws IOException {
+    if (!field(head, "transfer-encoding", "").isEmpty()) {
+      return chunks(in);
+    }
     return new String(
         in.readNBytes(Integer.parseInt(field(head, "content-length", "0"))), ISO_8859_1);
+  }
+
+  static String chunks(InputStream in) throws IOException {
+    StringBuilder b = new StringBuilder();
+    while (true) {
+      String line = line(in);
+      b.append(line);
+      int size = Integer.parseInt(line.strip(), 16);
+      if (size == 0) {
+        break;
+      }
+      b.append(new String(in.readNBytes(size + 2), ISO_8859_1));
+    }
+    String line;
+    do {
+      line = line(in);
+      b.append(line);
+    } while (line.length() > 2);
+    return b.toString();
+  }
+
+  private static String line(InputStream in) throws IOException {
+    StringBuilder b = new StringBuilder();
+    for (int c = in.read(); c >= 0; c = in.read()) {
+      b.append((char) c);
+      if (c == '\n') {
+        return b.toString();
+      }
+    }
+    throw new EOFException();
   }
 
   /// The value of a field of a head, or `otherwise`.

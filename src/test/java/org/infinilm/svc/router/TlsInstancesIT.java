@@ -24,6 +24,7 @@ import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.StrictReader;
 import org.infinilm.svc.http.Tls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -146,6 +147,25 @@ class TlsInstancesIT {
                 + body);
     assertThat(all).startsWith("HTTP/1.1 200").endsWith("\r\n\r\n" + large);
     assertThat(i.seen.getFirst()).endsWith(body);
+  }
+
+  @Test
+  void aLargeRequestWithTrailersPassesWhole() throws Exception {
+    RawInstance i = instance(tls(localhost()), (r, s) -> RawInstance.write(s, OK));
+    RawRouter router = router("https://localhost:" + i.port() + ",ca_file=" + caFile);
+    String body = "{\"model\":\"m\",\"x\":\"" + "x".repeat(900_000) + "\"}";
+    String all =
+        router.raw(
+            "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n"
+                + Integer.toHexString(body.length())
+                + "\r\n"
+                + body
+                + "\r\n0\r\nX-Sum: 7\r\n\r\n");
+    assertThat(all).startsWith("HTTP/1.1 200").endsWith("ok");
+    StrictReader.Message m = StrictReader.one(i.seen.getFirst().getBytes(ISO_8859_1));
+    assertThat(new String(m.body(), ISO_8859_1)).isEqualTo(body);
+    assertThat(m.trailers()).extracting("value").containsExactly("7");
   }
 
   @Test

@@ -6,6 +6,7 @@ import java.net.Socket;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,6 +50,51 @@ class WireSemanticsIT {
     assertThat(instance.seen)
         .hasSize(2)
         .allSatisfy(r -> assertThat(r).doesNotContainIgnoringCase("\r\nte:"));
+  }
+
+  private static final String TRAILED =
+      "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close, x-one\r\n"
+          + "Transfer-Encoding: chunked\r\n\r\nd\r\n{\"model\":\"m\"}\r\n0\r\n"
+          + "X-Sum: 7\r\nX-One: 1\r\nCookie: a=b\r\nContent-Length: 9\r\nX-End: z\r\n\r\n";
+
+  /// RFC 9112 section 6.1: no chunks for a server that is not known to take them.
+  @Test
+  void anInstanceThatAnswersInHttp10GetsALengthAndNoTrailers() throws Exception {
+    AtomicBoolean newer = new AtomicBoolean();
+    route(
+        "",
+        (r, s) -> {
+          RawInstance.write(s, newer.get() ? OK : OK.replace("/1.1", "/1.0"));
+          if (!newer.get()) {
+            s.close();
+          }
+        });
+    String plain = RawRouter.post("/v1/completions", "m", "Connection: close\r\n");
+    router.raw(plain);
+    router.raw(TRAILED);
+    assertThat(instance.seen.getLast())
+        .containsIgnoringCase("\r\ncontent-length: 13\r\n")
+        .doesNotContainIgnoringCase("transfer-encoding", "trailer", "x-sum");
+    newer.set(true);
+    router.raw(plain);
+    router.raw(TRAILED);
+    assertThat(instance.seen.getLast()).endsWith("\r\n0\r\nX-Sum: 7\r\nX-End: z\r\n\r\n");
+  }
+
+  /// What an answer's Connection names, and what the router says itself, is no trailer either.
+  @Test
+  void trailersOfAnAnswerCannotSayWhatItsHeadMayNot() throws Exception {
+    route(
+        "",
+        (r, s) ->
+            RawInstance.write(
+                s,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: x-one\r\n\r\n"
+                    + "2\r\nok\r\n0\r\nX-One: 1\r\nx-infini-instance: no\r\nX-Request-Id: no\r\nX-Sum: 7\r\n\r\n"));
+    String te =
+        router.raw(
+            RawRouter.post("/v1/completions", "m", "TE: trailers\r\nConnection: close, TE\r\n"));
+    assertThat(te).endsWith("2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n");
   }
 
   /// RFC 9110 section 7.6.3: the version is that of the message that was received.
