@@ -27,6 +27,10 @@ public interface Inbound {
   /// often it is sent. No event comes before this returns, and all come on this event loop.
   UpstreamCall send(Outgoing call, UpstreamEvents events);
 
+  /// Passes on an instance's informational answer, which goes before the answer itself: to clients
+  /// of HTTP/1.1, as long as no answer has begun.
+  void relayInterim(ResponseHead head);
+
   /// Starts the answer with an instance's head: end-to-end fields as they are, hop-by-hop ones
   /// dropped.
   void relayHead(ResponseHead head, HeadPatch patch);

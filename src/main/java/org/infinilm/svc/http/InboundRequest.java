@@ -153,6 +153,22 @@ final class InboundRequest implements Inbound {
   }
 
   @Override
+  public void relayInterim(ResponseHead from) {
+    if (ended || headSent || head.isHttp10()) {
+      return;
+    }
+    HttpResponse r = ((AnswerHead) from).response();
+    HttpHeaders h = r.headers();
+    HopByHop.strip(h);
+    h.remove(HttpHeaderNames.TRANSFER_ENCODING);
+    h.remove(HttpHeaderNames.CONTENT_LENGTH);
+    channel.writeAndFlush(
+        new DefaultFullHttpResponse(
+            HttpVersion.HTTP_1_1, r.status(), Unpooled.EMPTY_BUFFER, h, EmptyHttpHeaders.INSTANCE),
+        channel.voidPromise());
+  }
+
+  @Override
   public void relayHead(ResponseHead from, HeadPatch patch) {
     AnswerHead answer = (AnswerHead) from;
     boolean http11 = !head.isHttp10();

@@ -108,6 +108,10 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
     return sent;
   }
 
+  void interim(AnswerHead h) {
+    events.interim(h);
+  }
+
   void answered(AnswerHead h) {
     head = h;
     events.answered(h);

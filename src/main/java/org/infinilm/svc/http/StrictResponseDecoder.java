@@ -17,10 +17,10 @@ import io.netty.handler.codec.http.LastHttpContent;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Netty's response decoder for one answer at a time: swallows informational answers, refuses what
-/// two readers could frame differently (RFC 9112 sections 4, 5.2, 6.1, 6.3, 7.1), and never reads
-/// bytes that nobody asked for as an answer. What is refused comes out as a part whose
-/// `decoderResult` has failed with a [BadAnswer].
+/// Netty's response decoder for one answer at a time: tells informational answers apart
+/// ([Interim]), refuses what two readers could frame differently (RFC 9112 sections 4, 5.2, 6.1,
+/// 6.3, 7.1), and never reads bytes that nobody asked for as an answer. What is refused comes out
+/// as a part whose `decoderResult` has failed with a [BadAnswer].
 final class StrictResponseDecoder extends HttpResponseDecoder {
   static final int MAX_HEAD_BYTES = 64 << 10;
   private static final int MAX_INFORMATIONAL = 16;
@@ -136,15 +136,16 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
       out.remove(at);
       return;
     }
-    boolean swallowed = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;
-    String why = swallowed ? wrongInformational(r) : wrong(r);
-    if (swallowed || why != null) {
+    boolean interim = r.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+    String why = interim ? wrongInformational(r) : wrong(r);
+    if (interim || why != null) {
       out.subList(at, out.size()).clear();
     }
     if (why != null) {
       out.add(refused(why));
-    } else if (swallowed) {
+    } else if (interim) {
       atStatusLine = true;
+      out.add(new Interim(new NettyResponseHead(r)));
     } else {
       inHead = false;
     }
@@ -152,10 +153,9 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
 
   private void look(List<Object> out, int before) {
     for (int k = before; k < out.size(); k++) {
-      HttpObject part = (HttpObject) out.get(k);
-      bad |= part.decoderResult().isFailure();
-      if (part instanceof LastHttpContent) {
-        expecting = false;
+      if (out.get(k) instanceof HttpObject part) {
+        bad |= part.decoderResult().isFailure();
+        expecting &= !(part instanceof LastHttpContent);
       }
     }
   }
@@ -173,13 +173,25 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
     }
     return ++informational > MAX_INFORMATIONAL
         ? "more than " + MAX_INFORMATIONAL + " informational answers"
-        : null;
+        : wrongReason(r);
   }
 
   private static @Nullable String wrong(HttpResponse r) {
     if (r.status().code() > 599) {
       return "status " + r.status().code() + " (expected: 100..599)";
     }
+    String why = wrongReason(r);
+    if (why != null) {
+      return why;
+    }
+    List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
+    return codings.isEmpty()
+            || (codings.size() == 1 && codings.getFirst().strip().equalsIgnoreCase("chunked"))
+        ? null
+        : "Transfer-Encoding other than one chunked";
+  }
+
+  private static @Nullable String wrongReason(HttpResponse r) {
     String reason = r.status().reasonPhrase();
     for (int k = 0; k < reason.length(); k++) {
       char c = reason.charAt(k);
@@ -187,11 +199,7 @@ final class StrictResponseDecoder extends HttpResponseDecoder {
         return "control character in the status line";
       }
     }
-    List<String> codings = r.headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
-    return codings.isEmpty()
-            || (codings.size() == 1 && codings.getFirst().strip().equalsIgnoreCase("chunked"))
-        ? null
-        : "Transfer-Encoding other than one chunked";
+    return null;
   }
 
   @Override

@@ -211,6 +211,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         c.answered(a);
       }
       case HttpObject part -> decoded(c, part);
+      case Interim i -> c.interim(i.head());
       case BadAnswer no -> bad(c, no);
       case Object end -> end(c, EmptyHttpHeaders.INSTANCE);
     }

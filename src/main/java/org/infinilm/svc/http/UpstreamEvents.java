@@ -5,6 +5,9 @@ import io.netty.buffer.ByteBuf;
 /// What one call to an instance tells its exchange, on the exchange's event loop and never inside a
 /// call that the exchange makes; after [#ended] or [#failed] nothing more comes.
 public interface UpstreamEvents {
+  /// An informational answer came (1xx, but for 101), before the answer itself.
+  void interim(ResponseHead head);
+
   void answered(ResponseHead head);
 
   /// A slice of the body, framing removed; the receiver owns it.

@@ -25,6 +25,8 @@ final class Attempt implements UpstreamEvents {
     /// What the instance showed, before the event that shows it.
     void saw(Sight sight);
 
+    void interim(ResponseHead head);
+
     void answered(ResponseHead head);
 
     void body(ByteBuf slice);
@@ -177,6 +179,13 @@ final class Attempt implements UpstreamEvents {
     UpstreamCall c = call;
     if (c != null) {
       c.reading(on);
+    }
+  }
+
+  @Override
+  public void interim(ResponseHead h) {
+    if (!over) {
+      owner.interim(h);
     }
   }
 

@@ -162,6 +162,11 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
+  public void interim(ResponseHead head) {
+    reply.interim(head);
+  }
+
+  @Override
   public void answered(ResponseHead head) {
     Instance i = current().instance();
     if (retries.mayPutAside(question, head.status())

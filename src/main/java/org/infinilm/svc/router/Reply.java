@@ -31,6 +31,14 @@ final class Reply {
             .orElse(null);
   }
 
+  /// An instance has said something before its answer: for the client where that was asked for, but
+  /// for the 100 of which the client knows already.
+  void interim(ResponseHead head) {
+    if (plane.config().relaysInformational() && head.status() != 100) {
+      in.relayInterim(head);
+    }
+  }
+
   /// An instance has answered; the client hears nothing of it yet.
   void hold(ResponseHead head) {
     follow(new Answer(in, question, head));

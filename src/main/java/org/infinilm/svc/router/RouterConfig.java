@@ -57,6 +57,7 @@ record RouterConfig(
     Set<String> uiHosts,
     Forwarding forwarding,
     Optional<Duration> sseComments,
+    boolean relaysInformational,
     ModelNames names,
     List<ClientKey> keys) {
   static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
@@ -153,6 +154,13 @@ record RouterConfig(
           0.25,
           "silence of a stream after which an SSE comment is sent, for clients behind proxies that cut silent connections; never when absent");
 
+  static final Key<String> INFORMATIONAL =
+      Key.oneOf(
+          "informational",
+          "drop",
+          List.of("drop", "relay"),
+          "what becomes of instances' 1xx answers; clients built on Python's http.client take one for the answer");
+
   static final Key<String> ALIASES =
       Key.text("aliases", "", "other names of models, NAME=MODEL,...; also --alias NAME=MODEL");
   static final Key<String> ALIAS_ANSWERS =
@@ -205,6 +213,7 @@ record RouterConfig(
           UI_HOSTS,
           TRUSTED_PROXIES,
           SSE_COMMENTS,
+          INFORMATIONAL,
           ALIASES,
           ALIAS_ANSWERS,
           UNKNOWN_MODEL,
@@ -251,6 +260,7 @@ record RouterConfig(
         uiHosts(c),
         Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
         c.find(SSE_COMMENTS),
+        c.get(INFORMATIONAL).equals("relay"),
         names(c, aliasFlags),
         ClientKey.of(c.get(CLIENT_KEYS)));
   }

@@ -22,6 +22,11 @@ class Heard implements UpstreamEvents {
   }
 
   @Override
+  public void interim(ResponseHead head) {
+    add("interim " + head.status());
+  }
+
+  @Override
   public void answered(ResponseHead head) {
     add("answered " + head.status());
   }

@@ -29,12 +29,13 @@ final class ReadAnswers {
       String verdict,
       boolean surplus,
       boolean empty,
-      boolean plain) {
+      boolean plain,
+      List<String> interims) {
     /// Without what tells one framing from the other.
     String shown() {
       boolean rests = empty || !verdict.startsWith("end");
-      return status + " " + fields + " " + body + " " + trailers + " " + verdict + " " + surplus
-          + " " + rests;
+      return interims + " " + status + " " + fields + " " + body + " " + trailers + " " + verdict
+          + " " + surplus + " " + rests;
     }
   }
 
@@ -56,6 +57,7 @@ final class ReadAnswers {
     StringBuilder body = new StringBuilder();
     List<String> fields = new ArrayList<>();
     List<String> trailers = new ArrayList<>();
+    List<String> interims = new ArrayList<>();
     String verdict = "open";
     boolean plain = false;
     for (Object o = c.readInbound(); o != null; o = c.readInbound()) {
@@ -66,6 +68,8 @@ final class ReadAnswers {
       } else if (o instanceof PlainAnswer a) {
         head = a.response();
         plain = true;
+      } else if (o instanceof Interim i) {
+        interims.add(i.head().status() + " " + i.head().response().headers().entries());
       } else if (o instanceof HttpResponse r) {
         head = r;
       } else if (o instanceof ByteBuf b) {
@@ -91,6 +95,6 @@ final class ReadAnswers {
       head.headers().forEach(f -> fields.add(f.getKey() + ": " + f.getValue()));
     }
     return new Read(
-        head, status, fields, body.toString(), trailers, verdict, surplus, empty, plain);
+        head, status, fields, body.toString(), trailers, verdict, surplus, empty, plain, interims);
   }
 }

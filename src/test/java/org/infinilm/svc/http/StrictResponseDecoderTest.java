@@ -27,7 +27,7 @@ class StrictResponseDecoderTest {
   }
 
   private static List<String> shown(ReadAnswers.Read r) {
-    List<String> out = new ArrayList<>();
+    List<String> out = new ArrayList<>(r.interims());
     if (r.head() != null) {
       out.add(String.valueOf(r.status()));
     }
@@ -67,7 +67,8 @@ class StrictResponseDecoderTest {
         "HTTP/1.1 200 OK~Content-Length: 0~~ | 200,,end",
         "HTTP/1.1 200 OK~Transfer-Encoding: Chunked~~2;x=1~ok~1~!~0~~ | 200,ok!,end",
         "HTTP/1.1 200 OK~Transfer-Encoding: chunked~~2~ok~0~X-T: 1~~ | 200,ok,X-T=1,end",
-        "HTTP/1.1 100 Continue~~HTTP/1.1 103 E~Link: x~~HTTP/1.1 200 OK~Content-Length: 2~~ok | 200,ok,end",
+        "HTTP/1.1 100 Continue~~HTTP/1.1 103 E~Link: x~~HTTP/1.1 200 OK~Content-Length: 2~~ok | 100 [],103 [Link=x],200,ok,end",
+        "HTTP/1.1 199 ~Content-Length: 5~~HTTP/1.1 204 No~~ | 199 [Content-Length=5],204,,end",
         "HTTP/1.1 200 OK~Content-Length: 2~~okHTTP/1.1 200 OK~~ | 200,ok,end,surplus",
         "HTTP/1.1 204 No~~body | 204,,end,surplus",
         "HTTP/1.1 200 OK~Transfer-Encoding: chunked~~0~~~ | 200,,end,surplus",

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -42,6 +43,7 @@ class RouterConfigTest {
       session_header | x-s | sessionHeader=x-s
       admin_token | t0ken | adminToken=t0ken
       ui_hosts | A.b | uiHosts=[a.b]
+      informational | relay | relaysInformational=true
       sse_comments | 15 | sseComments=Optional[PT15S]
       aliases | a=b | aliases={a=b}
       alias_answers | name | answersByAlias=true
@@ -84,10 +86,14 @@ class RouterConfigTest {
   @CsvSource(delimiter = '|', textBlock = SETTINGS)
   void aSettingArrivesFromTheFlagTheEnvironmentAndNowhereElse(
       String key, String value, String arrives) throws Exception {
-    assertThat(config(Map.of(key, value), Map.of())).contains(arrives);
+    Map<String, String> beside =
+        key.equals("first_byte_timeout_per_mb") ? Map.of("first_byte_timeout", "1") : Map.of();
+    Map<String, String> flags = new HashMap<>(beside);
+    flags.put(key, value);
+    assertThat(config(flags, Map.of())).contains(arrives);
     String variable = "INFINI_" + key.toUpperCase(Locale.ROOT);
-    assertThat(config(Map.of(), Map.of(variable, value))).contains(arrives);
-    assertThat(config(Map.of(), Map.of())).doesNotContain(arrives);
+    assertThat(config(beside, Map.of(variable, value))).contains(arrives);
+    assertThat(config(beside, Map.of())).doesNotContain(arrives);
   }
 
   private static String config(Map<String, String> flags, Map<String, String> environment)
