@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -33,6 +34,10 @@ final class CommandLineParser {
   /// First words of commands that have two.
   private static final Map<String, String> GROUPS =
       Map.of("config", "Look at configuration files.", "key", "Keys of clients.");
+
+  /// Programs whose flags are those of Python's argparse (InfiniLM's server, vLLM's bench): as
+  /// there, the last value of a flag counts. A babysitter adds a user's flags behind its own.
+  private static final Set<String> LAST_COUNTS = Set.of("engine", "simulate", "bench");
 
   private final List<Program> programs;
   private final Map<String, String> env;
@@ -235,7 +240,26 @@ final class CommandLineParser {
     }
   }
 
+  /// A flag that is given twice with different values: nobody can know which was meant.
+  private static void refuseContradictions(Program p, ParseResult r) throws ConfigException {
+    if (LAST_COUNTS.contains(p.name())) {
+      return;
+    }
+    for (OptionSpec o : r.matchedOptions()) {
+      List<String> values = o.originalStringValues().stream().distinct().toList();
+      if (o.type() != List.class && values.size() > 1) {
+        boolean secret = o.longestName().endsWith("token");
+        throw new ConfigException(
+            o.longestName()
+                + ": given twice, "
+                + (secret ? "with different values" : String.join(" and ", values))
+                + " (expected: once)");
+      }
+    }
+  }
+
   private Program.Args arguments(Program p, ParseResult r) throws ConfigException {
+    refuseContradictions(p, r);
     Map<String, String> flags = new HashMap<>();
     for (Key<?> k : p.keys()) {
       if (r.hasMatchedOption(k.flagName())) {

@@ -2,6 +2,7 @@ package org.infinilm.svc.cli;
 
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.babysitter.BabysitterProgram;
@@ -52,10 +53,11 @@ final class ConfigCheck {
     }
     Program p = programOf(toml, programs);
     Config config = Config.resolve(p.keys(), Map.of(), env, file);
+    List<String> warnings = new ArrayList<>(config.warnings());
     if (p.name().equals(RouterProgram.PROGRAM.name())) {
-      RouterProgram.check(config);
+      warnings.addAll(RouterProgram.check(config));
     }
-    config.warnings().forEach(w -> out.println("warning: " + w));
+    warnings.forEach(w -> out.println("warning: " + w));
     print(file, p.name(), config.describe(), out);
   }
 

@@ -56,11 +56,14 @@ public final class RouterProgram {
   private RouterProgram() {}
 
   /// What a start would refuse, without starting.
-  public static void check(Config config) throws ConfigException {
+  ///
+  /// @return what it would warn of besides the config's own warnings
+  public static List<String> check(Config config) throws ConfigException {
     RouterConfig c = RouterConfig.of(config);
     if (c.staticServices() != null) {
       StaticServices.file(c.staticServices(), System.getenv());
     }
+    return Timeouts.warnings(config);
   }
 
   private static int newKey(Program.Args args) throws ConfigException {
@@ -88,6 +91,7 @@ public final class RouterProgram {
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
     RouterConfig config = RouterConfig.of(args.config(), args.all("alias"));
     args.config().warnings().forEach(LOG::warn);
+    Timeouts.warnings(args.config()).forEach(LOG::warn);
     List<Known> fixed = new ArrayList<>();
     if (config.staticServices() != null) {
       fixed.addAll(StaticServices.file(config.staticServices(), System.getenv()));

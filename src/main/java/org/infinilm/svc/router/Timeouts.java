@@ -60,12 +60,35 @@ record Timeouts(
 
   static Timeouts of(Config c) throws ConfigException {
     Duration proxy = c.get(PROXY);
-    return new Timeouts(
-        proxy,
-        c.get(CONNECT),
-        c.find(FIRST_BYTE),
-        c.get(FIRST_BYTE_PER_MB),
-        c.find(IDLE).orElse(proxy));
+    Optional<Duration> first = c.find(FIRST_BYTE);
+    Duration perMb = c.get(FIRST_BYTE_PER_MB);
+    if (first.isEmpty() && perMb.isPositive()) {
+      throw new ConfigException(
+          said(c, FIRST_BYTE_PER_MB, perMb)
+              + " adds to first_byte_timeout, which is not set (expected: both)");
+    }
+    return new Timeouts(proxy, c.get(CONNECT), first, perMb, c.find(IDLE).orElse(proxy));
+  }
+
+  /// What is in order and may yet be meant otherwise, a line each.
+  static List<String> warnings(Config c) throws ConfigException {
+    Duration proxy = c.get(PROXY);
+    Optional<Duration> first = c.find(FIRST_BYTE);
+    if (first.isEmpty() || first.get().compareTo(proxy) <= 0) {
+      return List.of();
+    }
+    return List.of(
+        said(c, FIRST_BYTE, first.get())
+            + " is longer than "
+            + said(c, PROXY, proxy)
+            + ", which then limits the pauses of an answer alone");
+  }
+
+  /// A value with the place that it comes from.
+  private static String said(Config c, Key<Duration> key, Duration value) {
+    String from = c.origin(key);
+    String name = from.equals(key.flagName()) ? "" : key.name() + ": ";
+    return from + ": " + name + value.toMillis() / 1000.0 + " s";
   }
 
   /// The limits of one call.

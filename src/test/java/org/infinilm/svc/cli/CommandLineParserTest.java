@@ -24,6 +24,7 @@ class CommandLineParserTest {
   private static final Key<String> ARGS = Key.text("args", null, "Arguments of the command.");
   private static final Key<String> NAME = Key.text("name", null, "Name.");
   private static final Key<String> ENV = Key.text("env", null, "K=V.").addingUp();
+  private static final Key<String> TOKEN = Key.text("admin_token", null, "Token.");
   private static final Key<Boolean> HEADERS = Key.flag("decision_headers", true, "Send them.");
 
   @TempDir Path folder;
@@ -42,10 +43,18 @@ class CommandLineParserTest {
             new Program(
                 "router",
                 "Routes.",
-                List.of(PORT, ARGS, NAME, HEADERS, ENV),
+                List.of(PORT, ARGS, NAME, HEADERS, ENV, TOKEN),
                 Map.of("instance", "A server."),
                 "",
                 true,
+                a -> {
+                  ran.add(a);
+                  return 0;
+                }),
+            Program.of(
+                "engine",
+                "Serves.",
+                List.of(NAME),
                 a -> {
                   ran.add(a);
                   return 0;
@@ -145,7 +154,7 @@ class CommandLineParserTest {
           {"router", "--router_port", "7"},
           {"router", "--router-port=7"},
           {"router", "--router_port=7"},
-          {"router", "--router-port", "1", "--router_port", "7"}
+          {"router", "--router-port", "7", "--router_port", "7"}
         }) {
       assertThat(run(args)).isZero();
       assertThat(last().config().get(PORT)).isEqualTo(7);
@@ -187,8 +196,30 @@ class CommandLineParserTest {
   void aFlagThatAddsUpKeepsEveryValue() throws Exception {
     assertThat(run("router", "--env", "A=1 B=2", "--env", "C=3,4", "--env=D=5")).isZero();
     assertThat(last().config().find(ENV)).contains("A=1 B=2 C=3,4 D=5");
-    assertThat(run("router", "--name", "a", "--name", "b")).isZero();
-    assertThat(last().config().find(NAME)).as("any other: the last one").contains("b");
+  }
+
+  @Test
+  void aFlagThatIsGivenTwiceMustSayTheSame() throws Exception {
+    assertThat(run("router", "--name", "a", "--router-port", "1", "--name", "b")).isEqualTo(2);
+    assertThat(err).isEqualTo("--name: given twice, a and b (expected: once)\n");
+    assertThat(run("router", "--router-port", "1", "--router_port=7")).isEqualTo(2);
+    assertThat(err).isEqualTo("--router-port: given twice, 1 and 7 (expected: once)\n");
+    assertThat(run("router", "--decision-headers", "--no-decision-headers")).isEqualTo(2);
+    assertThat(err).startsWith("--decision-headers: given twice, ");
+    assertThat(run("router", "--config-file", "a", "--config-file", "b")).isEqualTo(2);
+    assertThat(err).isEqualTo("--config-file: given twice, a and b (expected: once)\n");
+    assertThat(run("router", "--admin-token", "s3cret", "--admin-token", "t")).isEqualTo(2);
+    assertThat(err).contains("--admin-token: given twice").doesNotContain("s3cret");
+    assertThat(ran).isEmpty();
+    assertThat(run("router", "--name", "a", "--name", "a")).isZero();
+    assertThat(last().config().find(NAME)).contains("a");
+  }
+
+  /// The flags of InfiniLM's server and of vLLM's bench; a babysitter puts a user's behind its own.
+  @Test
+  void whereTheFlagsAreThoseOfArgparseTheLastOneCounts() {
+    assertThat(run("engine", "--name", "a", "--name", "b")).isZero();
+    assertThat(last().config().find(NAME)).contains("b");
   }
 
   @Test
