@@ -49,7 +49,7 @@ record Seating(
   static final Key<Long> QUEUE_LIMIT =
       Key.whole("queue_limit", 1024L, 0, 1_000_000, "requests that may wait for a place in all");
   static final Key<Duration> QUEUE_TIMEOUT =
-      Key.seconds("queue_timeout", 600.0, 0, "how long a request may wait for a place");
+      Key.seconds("queue_timeout", 240.0, 0, "how long a request may wait for a place");
   static final Key<String> QUEUE_ORDER =
       Key.oneOf(
           "queue_order",
