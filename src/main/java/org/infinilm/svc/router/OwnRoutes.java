@@ -47,6 +47,7 @@ final class OwnRoutes {
   private final EventFeed feed;
   private final Page page = new Page();
   private final Policy policy;
+  private final Plane.InstanceWatch instances;
 
   OwnRoutes(
       RouterConfig config,
@@ -58,7 +59,8 @@ final class OwnRoutes {
       Ticker ticker,
       BooleanSupplier draining,
       EventFeed feed,
-      Policy policy) {
+      Policy policy,
+      Plane.InstanceWatch instances) {
     this.config = config;
     this.keys = keys;
     this.keeper = keeper;
@@ -70,6 +72,7 @@ final class OwnRoutes {
     this.access = new Access(config.adminToken(), config.uiHosts());
     this.feed = feed;
     this.policy = policy;
+    this.instances = instances;
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -188,6 +191,7 @@ final class OwnRoutes {
       m.put("metadata", i.metadata());
       m.put("models", i.models());
       m.put("models_not_loaded", notLoaded(i));
+      m.put("models_passed_over", passedOver(i));
       m.put("name", i.name());
       m.put("port", i.port());
       m.put("queued", seats.waitingFor(i.slot()));
@@ -202,6 +206,15 @@ final class OwnRoutes {
       out.add(m);
     }
     return out;
+  }
+
+  /// Models of an instance that fails them time after time, or asked for a pause of them: others
+  /// are asked first.
+  private List<String> passedOver(Instance i) {
+    return i.models().stream()
+        .filter(m -> instances.passedOver(i, new Part(m, 0), true))
+        .sorted()
+        .toList();
   }
 
   static Map<String, String> notLoaded(Instance i) {

@@ -123,7 +123,17 @@ final class Router implements AutoCloseable {
             ticker);
     OwnRoutes own =
         new OwnRoutes(
-            config, keys, keeper, seats, metrics, decisions, ticker, () -> draining, feed, policy);
+            config,
+            keys,
+            keeper,
+            seats,
+            metrics,
+            decisions,
+            ticker,
+            () -> draining,
+            feed,
+            policy,
+            plane.instances());
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->

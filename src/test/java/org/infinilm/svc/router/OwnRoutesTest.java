@@ -71,7 +71,8 @@ class OwnRoutesTest {
               Ticker.SYSTEM,
               () -> false,
               new EventFeed(new Silent(), Ticker.SYSTEM),
-              Policies.create("cache-type"));
+              Policies.create("cache-type"),
+              new Watch(slots, seats, keeper, new Troubles(Ticker.SYSTEM), i -> {}));
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");

@@ -68,6 +68,10 @@ class PartsIT {
     assertThat(rig.health()).as("it serves the other one").isEqualTo("2/2");
     rig.send(chat("m1"));
     rig.outcome("ok");
+    JsonNode shown = rig.get("/services").path("services");
+    assertThat(shown.findValuesAsText("name")).containsExactly("a", "b");
+    assertThat(shown.path(0).path("models_passed_over")).hasToString("[\"m1\"]");
+    assertThat(shown.path(1).path("models_passed_over")).isEmpty();
     JsonNode told = rig.decision().path("candidates");
     assertThat(told.findValuesAsText("instance")).containsExactly("a", "b");
     assertThat(told.path(0).path("why").asText()).startsWith("passed over for this model");
