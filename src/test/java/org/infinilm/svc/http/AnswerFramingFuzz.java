@@ -69,6 +69,7 @@ class AnswerFramingFuzz {
           "HTTP/1.1 204 No Content\r\n",
           "HTTP/1.1 304 Not Modified\r\n",
           "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+          "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n",
           "HTTP/1.1 600 What\r\n",
           "HTTP/1.0 200 OK\r\n",
           "http/1.1 200 OK\r\n");
