@@ -1,9 +1,7 @@
 package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
-import java.util.List;
 import java.util.Locale;
-import java.util.function.Predicate;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -28,7 +26,8 @@ import org.slf4j.LoggerFactory;
  *             and a seat, at once or after a wait in line (Placement)        -> placed | end
  *   placed    an attempt, counted in                                         -> send
  *   send      connect or reuse, write (Sending, Attempt)                     -> answered | failed
- *   answered  hold the head until the first byte of its body (Reply)         -> body | choose
+ *   answered  leave who is busy for another (Leaving), or hold the head until
+ *             the first byte of its body (Reply)                             -> body | placed
  *   body      pass slices through, watching them (Answer)                    -> ended | failed
  *   failed    note what failed, leave that instance out                      -> choose | end
  *   settle    count out, metrics, decision, facts (Account): once, whatever happened
@@ -53,6 +52,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   private final Retries retries;
   private final Placement placement;
   private final Sending sending;
+  private final Leaving leaving;
 
   private Stage stage = Stage.CHOOSE;
   private @Nullable Candidates candidates;
@@ -68,6 +68,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     this.retries = new Retries(plane, account);
     this.placement = new Placement(plane, in, account, question, this);
     this.sending = new Sending(plane, in, question, account, body);
+    this.leaving = new Leaving(plane, question, retries, placement, reply);
   }
 
   /// Takes over a request that [Reading] has read, on its event loop.
@@ -168,31 +169,9 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void answered(ResponseHead head) {
-    Instance i = current().instance();
-    if (retries.mayPutAside(question, head.status())
-        && leaveFor(
-            retries.besides(i, question, fleet()), who -> retries.pay(question, i, head, who))) {
-      return;
+    if (!leaving.putsAside(current(), head)) {
+      reply.hold(head);
     }
-    reply.hold(head);
-  }
-
-  /// Leaves an instance whose answer the client has not seen for one of `others`, which is asked at
-  /// once or when it has a place.
-  ///
-  /// @param allowed notes the answer that is left; false when it must stand
-  private boolean leaveFor(Candidates others, Predicate<List<Instance>> allowed) {
-    if (others.isEmpty()) {
-      return false;
-    }
-    List<Instance> who = placement.wouldGet(others);
-    if (who.isEmpty() || !allowed.test(who)) {
-      return false;
-    }
-    current().giveUp();
-    reply.drop();
-    placement.follow(placement.choose(others), others);
-    return true;
   }
 
   @Override
@@ -220,35 +199,19 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     }
   }
 
-  /// Asks another instance where a gathered answer says that this one cannot hold the prompt (the
-  /// estimate of its tokens was too low), or has not the model that it lists. Else relays what was
-  /// gathered.
+  /// A gathered answer has said what it is: the instance is left for it, or it is relayed.
   private boolean leftAfterRefusal() {
     Refusal held = reply.takeRefusal();
     if (held == null) {
       return false;
     }
-    Instance i = current().instance();
-    boolean moved =
-        held.isForLength()
-            ? leaveFor(
-                retries.larger(i, question, fleet()),
-                who -> {
-                  plane.metrics().misrouted(i, question.model(), current().pool());
-                  return retries.couldNotHold(i);
-                })
-            : held.isForModel() && leftForModel(i);
-    if (moved || !held.body().isReadable()) {
+    boolean left = leaving.afterRefusal(current(), held);
+    if (left || !held.body().isReadable()) {
       held.release();
     } else {
       relay(held.body());
     }
-    return moved;
-  }
-
-  private boolean leftForModel(Instance i) {
-    plane.instances().lacksModel(i);
-    return leaveFor(retries.withModel(i, question, fleet()), who -> retries.lacksModel(i));
+    return left;
   }
 
   @Override
@@ -375,24 +338,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   Flights.Flight flight() {
-    Attempt a = attempt;
-    Answer to = reply.answer();
-    Flights.Stage where =
-        account.isWaiting() || a == null
-            ? Flights.Stage.QUEUED
-            : a.firstByteNanos() == 0 ? Flights.Stage.PREFILL : Flights.Stage.DECODE;
-    return new Flights.Flight(
-        account.requestId(),
-        account.path(),
-        question.model() == null ? "" : question.model(),
-        question.size(),
-        where,
-        a == null ? null : a.pool(),
-        a == null ? null : a.instance().name(),
-        a == null ? null : a.reason(),
-        account.sends(),
-        account.elapsedNanos(),
-        to == null ? 0 : to.tap().events());
+    return Flights.Flight.of(account, question, attempt, reply.answer());
   }
 
   private Fleet fleet() {

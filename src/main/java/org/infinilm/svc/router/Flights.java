@@ -52,7 +52,27 @@ final class Flights {
       @Nullable Reason reason,
       int attempts,
       long ageNanos,
-      int events) {}
+      int events) {
+    static Flight of(
+        Account account, Question question, @Nullable Attempt attempt, @Nullable Answer answer) {
+      Stage where =
+          account.isWaiting() || attempt == null
+              ? Stage.QUEUED
+              : attempt.firstByteNanos() == 0 ? Stage.PREFILL : Stage.DECODE;
+      return new Flight(
+          account.requestId(),
+          account.path(),
+          question.model() == null ? "" : question.model(),
+          question.size(),
+          where,
+          attempt == null ? null : attempt.pool(),
+          attempt == null ? null : attempt.instance().name(),
+          attempt == null ? null : attempt.reason(),
+          account.sends(),
+          account.elapsedNanos(),
+          answer == null ? 0 : answer.tap().events());
+    }
+  }
 
   /// What can be seen of an exchange; a link of its loop's list.
   abstract static class Seen {
