@@ -56,6 +56,14 @@ class ConfigCheckTest {
   }
 
   @Test
+  void aFirstByteLaterThanTheProxysLimitIsAWarningAsAtAStart() throws Exception {
+    assertThat(check(file("proxy_timeout = 1\nfirst_byte_timeout = 10\n"), Map.of()))
+        .contains("warning: ")
+        .contains("f.toml:2: first_byte_timeout: 10")
+        .contains("f.toml:1: proxy_timeout: 1");
+  }
+
+  @Test
   void errorsAreThoseOfAStart() throws Exception {
     Path typo = file("router_port = 1\nrouter_prot = 2\nregistry_sync_interval = 1\n");
     assertThatThrownBy(() -> check(typo, Map.of()))
