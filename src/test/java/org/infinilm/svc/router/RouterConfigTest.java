@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -131,6 +132,14 @@ class RouterConfigTest {
             () -> RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, Map.of(), null)))
         .isInstanceOf(ConfigException.class)
         .hasMessage(message);
+  }
+
+  /// Node's fetch and Python's aiohttp give up after 300 s, the SDKs of OpenAI and Anthropic after
+  /// 600 s.
+  @Test
+  void whoWaitsInLineIsToldSoBeforeClientsGiveUp() throws Exception {
+    Config c = Config.resolve(RouterConfig.KEYS, Map.of(), Map.of(), null);
+    assertThat(Seating.of(c).queueTimeout()).isLessThan(Duration.ofMinutes(5));
   }
 
   @Test
