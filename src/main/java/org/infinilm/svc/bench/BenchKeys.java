@@ -19,7 +19,7 @@ final class BenchKeys {
           BACKENDS,
           "What is sent: openai sends prompt, openai-chat sends messages.");
   static final Key<String> URL =
-      Key.text("url", null, "Address of the router or server, http://host:port.");
+      Key.text("url", null, "Address of the router or server, http://host:port.").shownFirst();
   static final Key<String> BASE_URL = Key.text("base_url", null, "The same as --url.");
   static final Key<String> HOST = Key.text("host", "127.0.0.1", "Host, when no --url is given.");
   static final Key<Integer> PORT = Key.port("port", 8000, "Port, when no --url is given.");
@@ -30,30 +30,33 @@ final class BenchKeys {
           "Path of the requests. Default: /v1/chat/completions, of the openai backend"
               + " /v1/completions.");
   static final Key<String> MODEL =
-      Key.text("model", null, "Model name. Default: the first that the server offers.");
+      Key.text("model", null, "Model name. Default: the first that the server offers.")
+          .shownFirst();
   static final Key<String> SERVED_MODEL_NAME =
       Key.text("served_model_name", null, "Model name in requests, when not --model.");
   static final Key<String> TOKENIZER =
       Key.text("tokenizer", null, "Named in the result only: tokens are counted by the server.");
 
   static final Key<String> DATASET_NAME =
-      Key.oneOf("dataset_name", "random", DATASETS, "Where requests come from.");
+      Key.oneOf("dataset_name", "random", DATASETS, "Where requests come from.").shownFirst();
   static final Key<String> DATASET_PATH =
       Key.text(
-          "dataset_path",
-          null,
-          "File of the data set; for cdf also azure or agent-heavy, which are built in.");
+              "dataset_path",
+              null,
+              "File of the data set; for cdf also azure or agent-heavy, which are built in.")
+          .shownFirst();
   static final Key<Boolean> SHUFFLE =
       Key.flag("shuffle", false, "Shuffle a data set by --seed before it is cut to length.");
   static final Key<Boolean> DISABLE_SHUFFLE =
       Key.flag("disable_shuffle", false, "Accepted for vLLM's sake: file order is the default.");
   static final Key<Long> NUM_PROMPTS =
       Key.whole(
-          "num_prompts",
-          null,
-          1,
-          10_000_000,
-          "Requests to send. Default: all of a file, 1000 of random, cdf.");
+              "num_prompts",
+              null,
+              1,
+              10_000_000,
+              "Requests to send. Default: all of a file, 1000 of random, cdf.")
+          .shownFirst();
   static final Key<Long> SEED =
       Key.whole("seed", 0L, Long.MIN_VALUE, Long.MAX_VALUE, "Same seed, same workload.");
   static final Key<Long> CUSTOM_OUTPUT_LEN =
@@ -71,9 +74,11 @@ final class BenchKeys {
           1 << 20,
           "Most answer tokens of sharegpt. Default: as long as the recorded answer.");
   static final Key<Long> RANDOM_INPUT_LEN =
-      Key.whole("random_input_len", 1024L, 1, 1 << 22, "Prompt tokens of random, about.");
+      Key.whole("random_input_len", 1024L, 1, 1 << 22, "Prompt tokens of random, about.")
+          .shownFirst();
   static final Key<Long> RANDOM_OUTPUT_LEN =
-      Key.whole("random_output_len", 128L, 1, 1 << 20, "Answer tokens of random, cdf.");
+      Key.whole("random_output_len", 128L, 1, 1 << 20, "Answer tokens of random, cdf.")
+          .shownFirst();
   static final Key<Double> RANDOM_RANGE_RATIO =
       Key.number(
           "random_range_ratio",
@@ -110,12 +115,13 @@ final class BenchKeys {
 
   static final Key<Double> REQUEST_RATE =
       new Key<>(
-          "request_rate",
-          new Key.Type<>("R|inf", BenchKeys::rate),
-          null,
-          List.of(),
-          false,
-          "Requests a second; inf: no waiting. Default: inf.");
+              "request_rate",
+              new Key.Type<>("R|inf", BenchKeys::rate),
+              null,
+              List.of(),
+              false,
+              "Requests a second; inf: no waiting. Default: inf.")
+          .shownFirst();
   static final Key<Double> BURSTINESS =
       Key.number(
           "burstiness",

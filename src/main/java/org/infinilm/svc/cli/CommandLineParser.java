@@ -19,6 +19,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.config.Words;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -30,6 +31,8 @@ import picocli.CommandLine.ParseResult;
 final class CommandLineParser {
   private static final String FILE = "--config-file";
   private static final String MANY = "...";
+  private static final String NOTE =
+      "Names may be written with underscores as well, and as environment variables, INFINI_NAME.";
 
   /// First words of commands that have two.
   private static final Map<String, String> GROUPS =
@@ -60,6 +63,7 @@ final class CommandLineParser {
     PrintWriter err = new PrintWriter(stderr, true, StandardCharsets.UTF_8);
     PrintWriter out = new PrintWriter(stdout, true, StandardCharsets.UTF_8);
     try {
+      root.setUsageHelpAutoWidth(true);
       ParseResult parsed = root.parseArgs(spread(args).toArray(String[]::new));
       ParseResult last = parsed;
       while (last.hasSubcommand()) {
@@ -81,9 +85,9 @@ final class CommandLineParser {
       }
       return program.run().run(arguments(program, last));
     } catch (ParameterException e) {
-      e.getCommandLine().usage(err);
-      err.println(e.getMessage());
-      CommandLine.UnmatchedArgumentException.printSuggestions(e, err);
+      CommandSpec spec = e.getCommandLine().getCommandSpec();
+      err.println(e.getMessage() + nearest(e, spec));
+      err.println(Help.usage(spec) + "  (" + spec.qualifiedName() + " --help lists them)");
       return 2;
     } catch (ConfigException e) {
       err.println(e.getMessage());
@@ -98,6 +102,17 @@ final class CommandLineParser {
       err.println(e.getMessage() == null ? e.toString() : e.getMessage());
       return 1;
     }
+  }
+
+  /// The option or command that was most likely meant.
+  private static String nearest(ParameterException e, CommandSpec spec) {
+    if (!(e instanceof CommandLine.UnmatchedArgumentException u) || u.getUnmatched().isEmpty()) {
+      return "";
+    }
+    String wrong = u.getUnmatched().getFirst().replaceFirst("=.*", "");
+    return wrong.startsWith("-")
+        ? Words.hint(wrong, spec.optionsMap().keySet())
+        : Words.hint(wrong, spec.subcommands().keySet());
   }
 
   /// What such an exception says by its class alone, in words.
@@ -171,10 +186,23 @@ final class CommandLineParser {
       if (words[0].equals(called)) {
         options(p, parent);
       }
+      Help.shape(parent, neededFirst(p), p.keys().isEmpty() ? "" : NOTE);
       parent.usageMessage().hidden(p.name().equals(StartCache.PROGRAM.name()));
       bySpec.put(parent, p);
     }
     return root;
+  }
+
+  /// The options that a program's help shows first: some keys, with them the file and what may be
+  /// repeated.
+  private static Set<String> neededFirst(Program p) {
+    Set<String> first =
+        p.keys().stream().filter(Key::first).map(Key::flagName).collect(Collectors.toSet());
+    if (!first.isEmpty()) {
+      first.add(FILE);
+      p.repeatable().keySet().forEach(name -> first.add("--" + bare(name)));
+    }
+    return first;
   }
 
   private static CommandSpec command(String name, String doc) {
@@ -203,12 +231,13 @@ final class CommandLineParser {
       if (k.isTables()) {
         continue;
       }
-      OptionSpec.Builder o =
-          k.flagName().contains("-") && k.name().contains("_")
-              ? OptionSpec.builder(k.flagName(), "--" + k.name())
-              : OptionSpec.builder(k.flagName());
+      Set<String> names = new LinkedHashSet<>(List.of(k.flagName(), "--" + k.name()));
+      if (!k.alsoFlag().isEmpty()) {
+        names.add(k.alsoFlag());
+      }
+      OptionSpec.Builder o = OptionSpec.builder(names.toArray(String[]::new));
       String fallback =
-          Key.show(k).isEmpty() || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
+          Key.show(k).isBlank() || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
       o.description((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback);
       if (k.type().isSwitch()) {
         o.arity("0").negatable(true).type(boolean.class);
@@ -248,7 +277,8 @@ final class CommandLineParser {
     for (OptionSpec o : r.matchedOptions()) {
       List<String> values = o.originalStringValues().stream().distinct().toList();
       if (o.type() != List.class && values.size() > 1) {
-        boolean secret = o.longestName().endsWith("token");
+        // Arguments of a command may hold keys.
+        boolean secret = o.longestName().matches(".*(token|key|args|command)");
         throw new ConfigException(
             o.longestName()
                 + ": given twice, "

@@ -21,8 +21,8 @@ public final class Config {
     this.warnings = List.copyOf(warnings);
   }
 
-  /// Resolves every key; throws on the first value that cannot be used, or on a key of the file
-  /// that is not known.
+  /// Resolves every key; throws when a value cannot be used or a key of the file is not known, with
+  /// all that is wrong, a line each.
   ///
   /// @param flags values given on the command line, by key name
   /// @param file the TOML file, or null for none
@@ -30,14 +30,22 @@ public final class Config {
       List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file)
       throws ConfigException {
     TomlFile toml = file == null ? null : TomlFile.read(file);
+    List<String> wrong = new ArrayList<>();
     List<String> known = keys.stream().map(Key::name).toList();
     if (toml != null) {
-      toml.allow(known);
+      wrong.addAll(toml.unknown(known));
     }
     Map<Key<?>, Value> values = new LinkedHashMap<>();
     List<String> warnings = new ArrayList<>();
     for (Key<?> key : keys) {
-      values.put(key, resolve(key, flags, env, toml, warnings));
+      try {
+        values.put(key, resolve(key, flags, env, toml, warnings));
+      } catch (ConfigException e) {
+        wrong.add(e.getMessage());
+      }
+    }
+    if (!wrong.isEmpty()) {
+      throw new ConfigException(String.join("\n", wrong));
     }
     return new Config(values, warnings);
   }

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// @param env older environment names, in order of precedence, before `INFINI_<NAME>`
 /// @param lenient a value that cannot be parsed is a warning and the default, not an error
 /// @param addsUp a flag given several times means all its values, with spaces between
+/// @param first among the few that one needs first: `--help` shows them before the others
+/// @param alsoFlag a second name of its flag, as `--port`; empty for none
 /// @param doc one line for `--help`
 public record Key<T>(
     String name,
@@ -23,6 +25,8 @@ public record Key<T>(
     List<String> env,
     boolean lenient,
     boolean addsUp,
+    boolean first,
+    String alsoFlag,
     String doc) {
   private static final String TABLES = "[[...]]";
 
@@ -33,7 +37,7 @@ public record Key<T>(
       List<String> env,
       boolean lenient,
       String doc) {
-    this(name, type, fallback, env, lenient, false, doc);
+    this(name, type, fallback, env, lenient, false, false, "", doc);
   }
 
   /// Text to value; throws [IllegalArgumentException] with "(expected: ...)" wording.
@@ -117,17 +121,27 @@ public record Key<T>(
 
   /// The same key, also read from these older environment variables (first wins).
   public Key<T> orEnv(String... names) {
-    return new Key<>(name, type, fallback, List.of(names), lenient, addsUp, doc);
+    return new Key<>(name, type, fallback, List.of(names), lenient, addsUp, first, alsoFlag, doc);
   }
 
   /// The same key, whose unusable values are a warning and the default.
   public Key<T> orDefault() {
-    return new Key<>(name, type, fallback, env, true, addsUp, doc);
+    return new Key<>(name, type, fallback, env, true, addsUp, first, alsoFlag, doc);
   }
 
   /// The same key, whose flag may be given several times.
   public Key<T> addingUp() {
-    return new Key<>(name, type, fallback, env, lenient, true, doc);
+    return new Key<>(name, type, fallback, env, lenient, true, first, alsoFlag, doc);
+  }
+
+  /// The same key, shown among the first in `--help`.
+  public Key<T> shownFirst() {
+    return new Key<>(name, type, fallback, env, lenient, addsUp, true, alsoFlag, doc);
+  }
+
+  /// The same key, whose flag has a second name.
+  public Key<T> orFlag(String flag) {
+    return new Key<>(name, type, fallback, env, lenient, addsUp, first, flag, doc);
   }
 
   public String flagName() {

@@ -148,12 +148,21 @@ public final class TomlFile {
 
   /// Stops at a key that is none of `known`.
   public void allow(List<String> known) throws ConfigException {
+    List<String> wrong = unknown(known);
+    if (!wrong.isEmpty()) {
+      throw new ConfigException(String.join("\n", wrong));
+    }
+  }
+
+  /// What is to be said of keys that are none of `known`, a line each.
+  List<String> unknown(List<String> known) {
+    List<String> wrong = new ArrayList<>();
     for (String k : keys()) {
       if (!known.contains(k)) {
-        throw new ConfigException(
-            place(k) + ": unknown key \"" + prefix + k + "\"" + Words.hint(k, known));
+        wrong.add(place(k) + ": unknown key \"" + prefix + k + "\"" + Words.hint(k, known));
       }
     }
+    return wrong;
   }
 
   /// A moment: a date and time with its offset, or a date, which begins at midnight UTC.

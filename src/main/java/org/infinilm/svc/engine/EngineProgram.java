@@ -26,25 +26,31 @@ public final class EngineProgram {
 
   static final Key<String> MODEL_PATH =
       Key.text(
-          "model_path",
-          null,
-          "GGUF file, or folder with one (default: $INFINI_HOME/model/infini-tiny.gguf)");
+              "model_path",
+              null,
+              "GGUF file, or folder with one (default: $INFINI_HOME/model/infini-tiny.gguf)")
+          .shownFirst();
   static final Key<String> SERVED_MODEL_NAME =
-      Key.text("served_model_name", null, "model name of the API (default: the file's name)");
+      Key.text("served_model_name", null, "model name of the API (default: the file's name)")
+          .shownFirst();
   static final Key<String> CACHE_TYPE =
       Key.oneOf(
-          "cache_type",
-          "paged",
-          List.of("paged", "static"),
-          "paged: many sequences over a pool of blocks; static: one preallocated sequence");
-  static final Key<String> HOST = Key.text("host", "127.0.0.1", "address to listen on");
-  static final Key<Integer> PORT = Key.port("port", 8000, "port to listen on, 0 for any");
+              "cache_type",
+              "paged",
+              List.of("paged", "static"),
+              "paged: many sequences over a pool of blocks; static: one preallocated sequence")
+          .shownFirst();
+  static final Key<String> HOST =
+      Key.text("host", "127.0.0.1", "address to listen on").shownFirst();
+  static final Key<Integer> PORT =
+      Key.port("port", 8000, "port to listen on, 0 for any").shownFirst();
   static final Key<Long> MAX_BATCH_SIZE =
-      Key.whole("max_batch_size", 8L, 1, 64, "paged: sequences at a time");
+      Key.whole("max_batch_size", 8L, 1, 64, "paged: sequences at a time").shownFirst();
   static final Key<Long> MAX_CACHE_LEN =
-      Key.whole("max_cache_len", 4096L, 32, 1 << 24, "static: tokens of the one sequence");
+      Key.whole("max_cache_len", 4096L, 32, 1 << 24, "static: tokens of the one sequence")
+          .shownFirst();
   static final Key<Long> NUM_BLOCKS =
-      Key.whole("num_blocks", 8192L, 1, 1 << 20, "paged: blocks of the pool");
+      Key.whole("num_blocks", 8192L, 1, 1 << 20, "paged: blocks of the pool").shownFirst();
   static final Key<Long> BLOCK_SIZE = Key.whole("block_size", 16L, 1, 1024, "tokens of a block");
   static final Key<Long> MAX_TOKENS =
       Key.whole(

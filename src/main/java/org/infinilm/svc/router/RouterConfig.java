@@ -60,15 +60,16 @@ record RouterConfig(
     boolean relaysInformational,
     ModelNames names,
     List<ClientKey> keys) {
-  static final Key<Integer> PORT = Key.port("router_port", 8080, "port to listen on");
-  static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on");
+  static final Key<Integer> PORT =
+      Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
+  static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
-      Key.text("registry_url", null, "registry to follow, http://host:port");
+      Key.text("registry_url", null, "registry to follow, http://host:port").shownFirst();
   static final Key<String> REGISTRY_TOKEN =
       Key.text("registry_token", null, "token for reading the registry")
           .orEnv("INFINI_REGISTRY_READ_TOKEN");
   static final Key<String> STATIC =
-      Key.text("static_services", null, "JSON file of services that run already");
+      Key.text("static_services", null, "JSON file of services that run already").shownFirst();
   static final Key<Duration> HEALTH_INTERVAL =
       Key.seconds("health_interval", 30.0, 0.05, "pause between health checks");
   static final Key<Duration> HEALTH_TIMEOUT =
@@ -84,7 +85,7 @@ record RouterConfig(
           0,
           "how long an instance outlives its registry entry, unless it was deleted");
   static final Key<String> POLICY =
-      Key.oneOf("policy", "cache-type", Policies.names(), "how an instance is chosen");
+      Key.oneOf("policy", "cache-type", Policies.names(), "how an instance is chosen").shownFirst();
   static final Key<String> METRIC =
       Key.oneOf(
               "size_metric",
@@ -92,7 +93,8 @@ record RouterConfig(
               List.of("body", "text", "tokens"),
               "what the size rule measures")
           .orEnv("CACHE_TYPE_ROUTING_METRIC")
-          .orDefault();
+          .orDefault()
+          .shownFirst();
   static final Key<Long> THRESHOLD =
       Key.whole(
               "threshold",
@@ -101,7 +103,8 @@ record RouterConfig(
               Long.MAX_VALUE,
               "largest size that is small: up to it paged, above it static")
           .orEnv("CACHE_TYPE_ROUTING_THRESHOLD")
-          .orDefault();
+          .orDefault()
+          .shownFirst();
   static final Key<String> THRESHOLDS =
       Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
   static final Key<Long> THREADS =
@@ -131,9 +134,10 @@ record RouterConfig(
           "header whose value keeps requests together when there is no prompt_cache_key");
   static final Key<String> ADMIN_TOKEN =
       Key.text(
-          "admin_token",
-          null,
-          "token for /decisions, /events and actions outside loopback; where it is set, for actions everywhere");
+              "admin_token",
+              null,
+              "token for /decisions, /events and actions outside loopback; where it is set, for actions everywhere")
+          .shownFirst();
 
   static final Key<String> UI_HOSTS =
       Key.text(

@@ -106,6 +106,11 @@ public final class RouterProgram {
             "instance name " + k.name() + " given twice (expected: unique names)");
       }
     }
+    if (fixed.isEmpty() && config.registry() == null) {
+      LOG.warn(
+          "no instances: neither --registry-url nor --instance nor --static-services is given;"
+              + " every request will be answered 503");
+    }
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
       Endless.endWithThreads();
