@@ -1,5 +1,7 @@
 package org.infinilm.svc.deploy;
 
+import org.infinilm.svc.http.Header;
+
 /// Who answered a request, by the router's headers and by what the fleet says about that instance.
 ///
 /// @param pool the pool that the router names
@@ -10,7 +12,7 @@ record Answered(
     String instance, String pool, String reason, String cacheType, long size, long threshold) {
 
   static Answered of(Probe.Seen seen, Fleet fleet) {
-    String instance = seen.header("x-infini-instance");
+    String instance = Header.decode(seen.header("x-infini-instance"));
     return new Answered(
         instance,
         seen.header("x-infini-pool"),

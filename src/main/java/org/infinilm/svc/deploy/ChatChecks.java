@@ -2,6 +2,7 @@ package org.infinilm.svc.deploy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
+import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
 
 /// Judges answers to chat requests, plain and streamed. Pure.
@@ -77,7 +78,7 @@ final class ChatChecks {
   }
 
   private static String by(Probe.Seen seen) {
-    String name = seen.header("x-infini-instance");
+    String name = Header.decode(seen.header("x-infini-instance"));
     return name.isEmpty() ? "an unnamed instance" : name;
   }
 

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Locale;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
@@ -98,7 +99,7 @@ final class Demo {
             "%s request: %s, pool %s, reason %s (size %s, threshold %s); first token %.2f s, all"
                 + " %.2f s",
             terminal.bold(title),
-            seen.header("x-infini-instance"),
+            Header.decode(seen.header("x-infini-instance")),
             seen.header("x-infini-pool"),
             seen.header("x-infini-reason"),
             seen.header("x-infini-size"),

@@ -16,7 +16,16 @@ record Fleet(List<Member> instances) {
   /// One model server.
   ///
   /// @param cacheType `paged`, `static` or empty
-  record Member(String name, URI url, String cacheType, List<String> models, boolean healthy) {
+  /// @param state the router's word for it, as `routable` or `draining`; empty from a registry
+  /// @param why why it is out of service, or empty
+  record Member(
+      String name,
+      URI url,
+      String cacheType,
+      List<String> models,
+      boolean healthy,
+      String state,
+      String why) {
     URI babysitter() {
       return URI.create(url.getScheme() + "://" + url.getHost() + ":" + (url.getPort() + 1));
     }
@@ -44,7 +53,16 @@ record Fleet(List<Member> instances) {
       String name = s.path("name").asText();
       URI url = URI.create("http://" + reach(s.path("host").asText(), from) + ":" + port);
       boolean healthy = s.path("healthy").asBoolean(s.path("is_healthy").asBoolean());
-      out.put(name, new Member(name, url, meta.path("cache_type").asText(""), models, healthy));
+      out.put(
+          name,
+          new Member(
+              name,
+              url,
+              meta.path("cache_type").asText(""),
+              models,
+              healthy,
+              s.path("state").asText(""),
+              s.path("why_out").asText("")));
     }
     return new Fleet(List.copyOf(out.values()));
   }

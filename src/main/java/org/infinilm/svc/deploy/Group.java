@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
 
@@ -26,6 +27,19 @@ final class Group {
       return part.name() + " " + how + tail(part.log());
     }
   }
+
+  private static final Set<String> OF_ONE_INSTANCE =
+      Set.of(
+          "INFINI_NAME",
+          "INFINI_PORT",
+          "INFINI_HOST",
+          "INFINI_BIND_HOST",
+          "INFINI_ADVERTISE_HOST",
+          "INFINI_CONFIG_FILE",
+          "INFINI_SERVICE_TYPE",
+          "INFINI_COMMAND",
+          "INFINI_ARGS",
+          "INFINI_PATH");
 
   private final Path launcher;
   private final RunFolder folder;
@@ -61,6 +75,8 @@ final class Group {
             .redirectErrorStream(true)
             .redirectInput(new File("/dev/null"))
             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+    // Who and where an instance is, its file says; a variable would say the same of all.
+    builder.environment().keySet().removeAll(OF_ONE_INSTANCE);
     builder.environment().putAll(env);
     builder.environment().putAll(part.env());
     builder.environment().put(Ending.MARK, state.id());
@@ -87,6 +103,12 @@ final class Group {
       }
     }
     return List.of();
+  }
+
+  /// Writes down that all parts serve.
+  synchronized void serves() throws IOException {
+    state = state.inService();
+    folder.write(state);
   }
 
   /// The first part that has ended by itself, while the end has not begun.

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Predicate;
@@ -32,7 +33,16 @@ record PidFolder(Path path) {
       }
     }
     Proc nobody = new Proc(0, "unknown");
-    return new State(id(), Instant.EPOCH, nobody, "", 0, 0, List.copyOf(parts.values()));
+    return new State(
+        id(),
+        Instant.EPOCH,
+        nobody,
+        "",
+        0,
+        0,
+        new Asked(Map.of()),
+        true,
+        List.copyOf(parts.values()));
   }
 
   /// Removes the notes.
@@ -47,7 +57,7 @@ record PidFolder(Path path) {
 
   /// What the processes carry in [Ending#MARK]; the script says the same.
   private String id() throws IOException {
-    return "launched:" + path.toRealPath();
+    return "launched:" + Proc.mountNamespace() + ":" + path.toRealPath();
   }
 
   private List<Path> files() throws IOException {

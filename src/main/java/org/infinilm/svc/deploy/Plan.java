@@ -3,9 +3,11 @@ package org.infinilm.svc.deploy;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
@@ -63,7 +65,11 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
 
     /// The router's address as others are told it.
     URI shown() {
-      return URI.create("http://" + bracketed(advertise) + ":" + routerPort);
+      return shown(routerPort);
+    }
+
+    URI shown(int port) {
+      return URI.create("http://" + bracketed(advertise) + ":" + port);
     }
   }
 
@@ -116,6 +122,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     parts.add(registry(s));
     parts.add(router(s));
     Plan plan = new Plan(parts, files, model, s);
+    plan.refuseSharedNames();
     plan.refuseSharedPorts();
     return plan;
   }
@@ -207,6 +214,9 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     if (name == null) {
       name = (type == null ? "command" : type) + "-" + port;
     }
+    if (name.contains("/") || name.chars().anyMatch(Character::isISOControl)) {
+      throw toml.wrong("name", "a name without / and control characters");
+    }
     TomlFile babysitter = toml.table("babysitter");
     String log = babysitter == null ? null : babysitter.text("log_file");
     Map<String, String> env = new TreeMap<>(shared);
@@ -253,6 +263,16 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     t.append("args = ").append(Json.text(args)).append('\n');
     t.append("\n[metadata]\ncache_type = ").append(Json.text(cache)).append('\n');
     return t.toString();
+  }
+
+  private void refuseSharedNames() throws ConfigException {
+    Set<String> seen = new HashSet<>();
+    for (Part p : parts) {
+      if (!seen.add(p.name())) {
+        throw new ConfigException(
+            "name " + p.name() + ": given to two parts (expected: names of their own)");
+      }
+    }
   }
 
   private void refuseSharedPorts() throws ConfigException {

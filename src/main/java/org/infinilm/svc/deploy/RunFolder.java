@@ -2,7 +2,6 @@ package org.infinilm.svc.deploy;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -91,18 +90,22 @@ record RunFolder(Path path) {
   }
 
   /// Held by one `infini up` for its life; null when another holds it.
-  @Nullable FileLock lock() throws IOException {
+  @Nullable FileChannel lock() throws IOException {
     FileChannel file;
     try {
       file = OwnFiles.open(path.resolve("lock"), StandardOpenOption.CREATE);
     } catch (FileSystemException e) {
       throw cannot("be locked", path, e);
     }
-    FileLock lock = file.tryLock();
-    if (lock == null) {
-      file.close();
+    boolean ours = false;
+    try {
+      ours = file.tryLock() != null;
+    } finally {
+      if (!ours) {
+        file.close();
+      }
     }
-    return lock;
+    return ours ? file : null;
   }
 
   /// What the deployment wrote down. A damaged file is set aside with a word on standard error;

@@ -17,6 +17,8 @@ import org.infinilm.svc.process.Proc;
 /// @param id in the environment of all its processes, see [Ending#MARK]
 /// @param up the `infini up` that started it
 /// @param address under which clients reach registry and router
+/// @param asked the settings that it was started with; none of a deployment of an older version
+/// @param serving whether all parts have served; false while it starts
 /// @param parts in the order in which they were started
 record State(
     String id,
@@ -25,6 +27,8 @@ record State(
     String address,
     int registryPort,
     int routerPort,
+    Asked asked,
+    boolean serving,
     List<Part> parts) {
 
   /// What a part is, in the order in which parts end.
@@ -55,7 +59,11 @@ record State(
   State with(Part part) {
     List<Part> more = new ArrayList<>(parts);
     more.add(part);
-    return new State(id, started, up, address, registryPort, routerPort, more);
+    return new State(id, started, up, address, registryPort, routerPort, asked, serving, more);
+  }
+
+  State inService() {
+    return new State(id, started, up, address, registryPort, routerPort, asked, true, parts);
   }
 
   URI router() {
@@ -79,6 +87,8 @@ record State(
     out.put("address", address);
     out.put("registry_port", registryPort);
     out.put("router_port", routerPort);
+    out.put("settings", asked.values());
+    out.put("serving", serving);
     out.put("parts", parts.stream().map(State::part).toList());
     return Json.bytes(out);
   }
@@ -103,6 +113,8 @@ record State(
     try {
       JsonNode n = Json.tree(json);
       List<Part> parts = new ArrayList<>();
+      Map<String, String> settings = new TreeMap<>();
+      n.path("settings").properties().forEach(s -> settings.put(s.getKey(), s.getValue().asText()));
       for (JsonNode p : n.required("parts")) {
         parts.add(
             new Part(
@@ -121,6 +133,8 @@ record State(
           n.required("address").asText(),
           n.required("registry_port").asInt(),
           n.required("router_port").asInt(),
+          new Asked(settings),
+          n.path("serving").asBoolean(true),
           parts);
     } catch (RuntimeException e) {
       throw new IOException("not a state file: " + e.getMessage(), e);

@@ -22,8 +22,21 @@ record Status(
     }
   }
 
+  /// @param state the router's word for it, as everywhere: `routable`, `draining`, `ejected` ...
+  /// @param why why it is out of service, or empty
   /// @param served requests that the router sent to it and finished
-  record InstanceRow(String name, String pool, boolean healthy, long inflight, long served) {}
+  record InstanceRow(
+      String name,
+      String pool,
+      boolean healthy,
+      String state,
+      String why,
+      long inflight,
+      long served) {
+    String words() {
+      return why.isEmpty() ? state : state + ": " + why;
+    }
+  }
 
   /// What a learned policy knows of a model.
   ///
@@ -80,6 +93,8 @@ record Status(
                 i.name(),
                 i.cacheType().isEmpty() ? "any" : i.cacheType(),
                 i.healthy(),
+                i.state(),
+                i.why(),
                 Math.round(inflight.getOrDefault(i.name(), 0.0)),
                 Math.round(served.getOrDefault(i.name(), 0.0))))
         .toList();
@@ -116,6 +131,8 @@ record Status(
                     "name", i.name(),
                     "pool", i.pool(),
                     "healthy", i.healthy(),
+                    "state", i.state(),
+                    "why", i.why(),
                     "inflight", i.inflight(),
                     "served", i.served()))
             .toList());
@@ -146,9 +163,9 @@ record Status(
     if (!routerAnswers) {
       return out.append(terminal.red("the router does not answer")).toString();
     }
-    out.append(row("INSTANCE", "POOL", "IN-FLIGHT", "SERVED", "HEALTH"));
+    out.append(row("INSTANCE", "POOL", "IN-FLIGHT", "SERVED", "STATE"));
     for (InstanceRow i : instances) {
-      String health = i.healthy() ? terminal.green("ok") : terminal.red("not healthy");
+      String health = i.healthy() ? terminal.green(i.words()) : terminal.red(i.words());
       out.append(row(i.name(), i.pool(), i.inflight(), i.served(), health));
     }
     if (!learned.isEmpty()) {

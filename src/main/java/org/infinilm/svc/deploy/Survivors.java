@@ -22,6 +22,9 @@ final class Survivors {
     List<State.Part> parts = new ArrayList<>();
     String id = "";
     for (Proc p : Proc.withEnvironment(Ending.FOLDER + "=" + folder.path())) {
+      if (!Proc.sharesFiles(p.pid())) {
+        continue;
+      }
       id = Proc.environment(p.pid()).getOrDefault(Ending.MARK, id);
       List<String> words = Proc.commandLine(p.pid());
       for (State.Role role : State.Role.values()) {
@@ -38,7 +41,17 @@ final class Survivors {
     Proc unknown = new Proc(0, "unknown");
     Instant started =
         parts.stream().map(State.Part::started).min(Instant::compareTo).orElse(Instant.EPOCH);
-    return Optional.of(new State(id, started, unknown, address(parts), registry, router, parts));
+    return Optional.of(
+        new State(
+            id,
+            started,
+            unknown,
+            address(parts),
+            registry,
+            router,
+            new Asked(Map.of()),
+            true,
+            parts));
   }
 
   private static State.Part part(RunFolder folder, State.Role role, Proc p, List<String> words) {

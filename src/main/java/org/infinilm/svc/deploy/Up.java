@@ -2,7 +2,7 @@ package org.infinilm.svc.deploy;
 
 import java.io.IOException;
 import java.net.URI;
-import java.nio.channels.FileLock;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -27,8 +27,15 @@ final class Up {
   ///
   /// @param patience how long to wait for all instances to serve
   /// @param env added to the environment of each part of a role
+  /// @param running all settings, for those who come later
+  /// @param asked those that the user gave
   record Manner(
-      boolean detach, boolean demo, Duration patience, Map<State.Role, Map<String, String>> env) {}
+      boolean detach,
+      boolean demo,
+      Duration patience,
+      Map<State.Role, Map<String, String>> env,
+      Asked running,
+      Asked asked) {}
 
   private static final Duration ENDING = Duration.ofSeconds(75);
 
@@ -38,6 +45,7 @@ final class Up {
   private final Path home;
   private final Terminal terminal;
   private final Ticker ticker;
+  private long startedNanos;
 
   Up(Plan plan, Manner manner, RunFolder folder, Path home, Terminal terminal, Ticker ticker) {
     this.plan = plan;
@@ -51,9 +59,12 @@ final class Up {
   /// The exit code.
   int run() throws IOException, InterruptedException {
     folder.create();
-    try (FileLock lock = folder.lock()) {
+    try (FileChannel lock = folder.lock()) {
       Optional<State> earlier = folder.read().filter(State::living);
       if (lock == null || earlier.isPresent()) {
+        if (lock == null && manner.detach() && earlier.isPresent()) {
+          earlier = untilServing(earlier.get());
+        }
         return alreadyRuns(earlier);
       }
       List<String> problems = Preflight.problems(plan, home.resolve("model/infini-tiny.gguf"));
@@ -66,6 +77,7 @@ final class Up {
   }
 
   private int start() throws IOException, InterruptedException {
+    startedNanos = ticker.nanos();
     for (Map.Entry<Path, String> file : plan.files().entrySet()) {
       OwnFiles.write(file.getKey(), file.getValue().getBytes(StandardCharsets.UTF_8));
     }
@@ -73,6 +85,7 @@ final class Up {
     folder.write(group.state());
     Lifetime life = Lifetime.ofProcess(ENDING);
     life.onEnd(() -> end(group));
+    life.onHurry(() -> killAll(group));
     int code = 1;
     try {
       code = serve(group, life);
@@ -89,7 +102,15 @@ final class Up {
     Proc self = Proc.of(pid).orElse(new Proc(pid, "unknown"));
     Plan.Settings s = plan.settings();
     return new State(
-        id, ticker.now(), self, s.local(), s.registryPort(), s.routerPort(), List.of());
+        id,
+        ticker.now(),
+        self,
+        s.local(),
+        s.registryPort(),
+        s.routerPort(),
+        manner.running(),
+        false,
+        List.of());
   }
 
   private int serve(Group group, Lifetime life) throws IOException, InterruptedException {
@@ -106,6 +127,7 @@ final class Up {
       if (group.isEnding()) {
         return life.await();
       }
+      group.serves();
       terminal.line("serving after " + elapsed());
       if (manner.demo()) {
         new Demo(client, plan.settings().router(), plan.model(), terminal, ticker).run();
@@ -148,6 +170,30 @@ final class Up {
     folder.forget();
   }
 
+  /// Asked twice: nothing is waited for, and nothing is left.
+  private void killAll(Group group) throws IOException {
+    String id = group.beginEnd().id();
+    complain("asked again: killing all parts");
+    Proc.withEnvironment(Ending.MARK + "=" + id).forEach(p -> p.signal(true));
+    folder.forget();
+  }
+
+  /// Another one that starts now: its state once it serves or has ended.
+  private Optional<State> untilServing(State starting) throws IOException, InterruptedException {
+    long until = ticker.nanos() + manner.patience().toNanos();
+    State s = starting;
+    terminal.progress("another infini up is starting it; waiting");
+    while (!s.serving() && ticker.nanos() < until) {
+      Optional<State> now = folder.read().filter(State::living);
+      if (now.isEmpty()) {
+        return now;
+      }
+      s = now.get();
+      Thread.sleep(200);
+    }
+    return Optional.of(s);
+  }
+
   private int alreadyRuns(Optional<State> earlier) {
     if (earlier.isEmpty()) {
       complain("another infini up is starting in " + folder.path());
@@ -157,11 +203,23 @@ final class Up {
     List<String> gone =
         s.parts().stream().filter(p -> !p.process().alive()).map(State.Part::name).toList();
     String what = "a deployment with router port " + s.routerPort() + " runs since " + s.started();
+    if (!s.serving()) {
+      complain(what + " and does not serve yet (infini status shows it, infini down ends it)");
+      return 1;
+    }
     if (!manner.detach() || !gone.isEmpty()) {
       complain(
           what
               + (gone.isEmpty() ? "" : ", without " + String.join(", ", gone))
               + " (infini status shows it, infini down ends it, --router-port starts another)");
+      return 1;
+    }
+    List<String> other =
+        s.asked().values().isEmpty() ? List.of() : manner.asked().besides(s.asked());
+    if (!other.isEmpty()) {
+      complain(what);
+      other.forEach(Up::complain);
+      complain("nothing was changed (infini down ends it; then start it again)");
       return 1;
     }
     terminal.line(what);
@@ -188,10 +246,10 @@ final class Up {
 
   private void tellAddresses() {
     Plan.Settings s = plan.settings();
-    String base = "http://" + s.advertise() + ":" + s.routerPort();
+    String base = s.shown().toString();
     terminal.line("router    " + base + "/v1  (also /models, /decisions, /metrics)");
     terminal.line("page      " + base + "/ui  (in the terminal: infini top " + base + ")");
-    terminal.line("registry  http://" + s.advertise() + ":" + s.registryPort());
+    terminal.line("registry  " + s.shown(s.registryPort()));
     terminal.line("logs      " + folder.path());
     terminal.line("");
     String asked = s.configs().isEmpty() ? plan.model() : firstModel(base);
@@ -206,14 +264,9 @@ final class Up {
     terminal.line(manner.detach() ? "infini down" + port + " ends it." : "Ctrl-C ends it.");
   }
 
-  /// Time since this process began, in words.
+  /// Time since the parts were started, in words; the build of a first start is not in it.
   private String elapsed() {
-    return ProcessHandle.current()
-        .info()
-        .startInstant()
-        .map(i -> Duration.between(i, ticker.now()).toMillis() / 1000.0)
-        .map(t -> String.format(Locale.ROOT, "%.2f s", t))
-        .orElse("");
+    return String.format(Locale.ROOT, "%.2f s", (ticker.nanos() - startedNanos) / 1e9);
   }
 
   static void complain(@Nullable String text) {

@@ -7,6 +7,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -90,9 +92,55 @@ public final class UpProgram {
     boolean detach = config.get(DETACH);
     boolean demo =
         detach ? config.get(DEMO) && args.flags().containsKey(DEMO.name()) : config.get(DEMO);
-    Up.Manner manner = new Up.Manner(detach, demo, config.get(WAIT), tokens(config));
+    Up.Manner manner =
+        new Up.Manner(
+            detach,
+            demo,
+            config.get(WAIT),
+            tokens(config),
+            Asked.of(words(settings), env),
+            Asked.of(given(config, settings), env));
     Plan plan = Plan.of(settings, folder.path());
     return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
+  }
+
+  /// All settings by key, as a user would type them.
+  private static Map<String, String> words(Plan.Settings s) {
+    Map<String, String> out = new TreeMap<>();
+    out.put(HOST.name(), s.host());
+    out.put(ADVERTISE.name(), s.advertise());
+    out.put(REGISTRY_PORT.name(), String.valueOf(s.registryPort()));
+    out.put(PAGED_PORT.name(), String.valueOf(s.pagedPort()));
+    out.put(STATIC_PORT.name(), String.valueOf(s.staticPort()));
+    out.put(SIMULATE.name(), String.valueOf(s.simulate()));
+    if (s.model() != null) {
+      out.put(MODEL.name(), s.model().toString());
+    }
+    if (s.threshold() != null) {
+      out.put(THRESHOLD.name(), s.threshold().toString());
+    }
+    if (s.policy() != null) {
+      out.put(POLICY.name(), s.policy());
+    }
+    if (!s.configs().isEmpty()) {
+      out.put(
+          "config",
+          s.configs().stream()
+              .map(f -> f.toAbsolutePath().toString())
+              .collect(Collectors.joining(" ")));
+    }
+    return out;
+  }
+
+  /// Those of [#words] that were given, by flag or variable.
+  private static Map<String, String> given(Config config, Plan.Settings s) {
+    Map<String, String> out = words(s);
+    for (Key<?> k : PROGRAM.keys()) {
+      if (config.origin(k).equals("default")) {
+        out.remove(k.name());
+      }
+    }
+    return out;
   }
 
   /// What each part is told of the registry's tokens.

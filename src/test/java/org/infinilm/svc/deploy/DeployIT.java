@@ -74,6 +74,11 @@ class DeployIT {
     assertThat(up.out()).contains("curl http://127.0.0.1:" + router);
 
     assertThat(up("--detach").exit()).as("a second up finds the first").isZero();
+    Ran other = up("--detach", "--threshold", "10");
+    assertThat(other.exit()).as(other.out()).isEqualTo(1);
+    assertThat(other.out())
+        .contains("threshold: it runs with its default, you asked for 10")
+        .contains("nothing was changed");
     Ran status = run("status", "--json");
     assertThat(status.exit()).as(status.out()).isZero();
     Ran green = validate();
@@ -155,6 +160,17 @@ class DeployIT {
     assertThat(up.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(up.exitValue()).as(output()).isZero();
     assertThat(output()).contains("small request: paged-").contains("large request: static-");
+    assertNothingIsLeft();
+  }
+
+  @Test
+  void whoAsksTwiceWaitsForNothingAndLeavesNothing() throws Exception {
+    Process up = start(upCommand());
+    awaitServing(up);
+    ProcessBuilder twice =
+        new ProcessBuilder("sh", "-c", "kill -TERM $0; sleep 0.05; kill -TERM $0", "" + up.pid());
+    assertThat(twice.start().waitFor()).isZero();
+    assertThat(up.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertNothingIsLeft();
   }
 

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
@@ -63,6 +64,15 @@ class EndingTest {
 
   private static State state(List<State.Part> parts) {
     Proc nobody = new Proc(1, "another boot/1");
-    return new State("deployment-under-test", Instant.EPOCH, nobody, "127.0.0.1", 1, 2, parts);
+    return new State(
+        "deployment-under-test",
+        Instant.EPOCH,
+        nobody,
+        "127.0.0.1",
+        1,
+        2,
+        new Asked(Map.of()),
+        true,
+        parts);
   }
 }

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
@@ -28,7 +29,8 @@ class GracesTest {
                     Path.of("x"),
                     Instant.EPOCH))
             .toList();
-    return new State("id", Instant.EPOCH, new Proc(1, "x/1"), "", 0, 0, parts);
+    return new State(
+        "id", Instant.EPOCH, new Proc(1, "x/1"), "", 0, 0, new Asked(Map.of()), true, parts);
   }
 
   /// A clock that stands where it is set.

@@ -55,6 +55,20 @@ class PlanTest {
   }
 
   @Test
+  void namesAreTheInstancesOwnAndStayInTheFolder() throws Exception {
+    Path a = Files.writeString(folder.resolve("a.toml"), "name = \"same\"\nport = 8100\n");
+    Path b = Files.writeString(folder.resolve("b.toml"), "name = \"same\"\nport = 8200\n");
+    assertThatThrownBy(() -> Plan.of(settings(8000, null, List.of(a, b)), folder))
+        .isInstanceOf(ConfigException.class)
+        .hasMessage("name same: given to two parts (expected: names of their own)");
+    Path out = Files.writeString(folder.resolve("c.toml"), "name = \"../evil\"\nport = 8100\n");
+    assertThatThrownBy(() -> Plan.of(settings(8000, null, List.of(out)), folder))
+        .isInstanceOf(ConfigException.class)
+        .hasMessage(
+            out + ":1: name: \"../evil\" (expected: a name without / and control characters)");
+  }
+
+  @Test
   void aModelFileNamesModelAndInstances() throws Exception {
     Plan plan = Plan.of(settings(8000, Path.of("/m/Qwen 3 \"x\".GGUF"), List.of()), folder);
 

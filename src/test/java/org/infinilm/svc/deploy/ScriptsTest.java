@@ -204,4 +204,41 @@ class ScriptsTest {
         .atMost(Duration.ofSeconds(10))
         .untilAsserted(() -> assertThat(Proc.withEnvironment("SCRIPTS_TEST=" + dir)).isEmpty());
   }
+
+  /// The same file's name in two folders; and who stays watches what an earlier call has started.
+  @Test
+  void filesOfOneNameAreTwoBabysittersAndWhoStaysWatchesWhatRunsAlready() throws Exception {
+    Path babysitter = dir.resolve("babysitter");
+    Files.writeString(
+        babysitter,
+        """
+        #!/bin/sh
+        trap 'exit 0' TERM
+        while :; do sleep 0.1; done
+        """);
+    executable(babysitter);
+    List<String> files = new ArrayList<>();
+    for (String folder : List.of("a", "b")) {
+      Path in = Files.createDirectories(dir.resolve("toml").resolve(folder));
+      files.add(Files.writeString(in.resolve("inst.toml"), "").toString());
+    }
+    Map<String, String> env = babysittersAlone(babysitter, String.join(" ", files));
+    Path launch = Path.of("script", "launch_all_rust.sh");
+    Process first = start(launch, env);
+    assertThat(first.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(first.exitValue()).as(out()).isZero();
+    assertThat(out()).containsPattern("babysitter_inst_[0-9]+: started").doesNotContain("already");
+    assertThat(out().lines().filter(l -> l.contains(": started, PID"))).hasSize(2);
+    Process stays = start(launch, env, "--foreground");
+    await()
+        .atMost(Duration.ofSeconds(30))
+        .until(() -> out().contains("already running") || !stays.isAlive());
+    for (Proc p : Proc.withEnvironment("SCRIPTS_TEST=" + dir)) {
+      if (Proc.commandLine(p.pid()).contains(babysitter.toString())) {
+        p.signal(true);
+      }
+    }
+    assertThat(stays.waitFor(30, TimeUnit.SECONDS)).as(out()).isTrue();
+    assertThat(stays.exitValue()).as("nobody is left: " + out()).isEqualTo(1);
+  }
 }

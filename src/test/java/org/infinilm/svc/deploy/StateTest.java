@@ -28,6 +28,8 @@ class StateTest {
           "127.0.0.1",
           18000,
           8000,
+          new Asked(Map.of("threshold", "51200", "MODEL1_DIR", "/données/a b")),
+          true,
           List.of(
               new State.Part(
                   "router",

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 class StatusTest {
   private static final PartRow ROUTER =
       new PartRow("router", 11, 8000, true, "ok", Duration.ofSeconds(3725));
-  private static final InstanceRow PAGED = new InstanceRow("p-server", "paged", true, 1, 24);
+  private static final InstanceRow PAGED =
+      new InstanceRow("p-server", "paged", true, "routable", "", 1, 24);
 
   @Test
   void allWellIsOk() {
@@ -22,7 +23,8 @@ class StatusTest {
   @Test
   void anyEndedPartSickInstanceOrSilentRouterIsNot() {
     PartRow ended = new PartRow("p", 12, 8100, false, "ended", Duration.ZERO);
-    InstanceRow sick = new InstanceRow("s-server", "static", false, 0, 0);
+    InstanceRow sick =
+        new InstanceRow("s-server", "static", false, "ejected", "connections failed", 0, 0);
 
     assertThat(new Status(List.of(ROUTER, ended), List.of(PAGED), List.of(), true).ok()).isFalse();
     assertThat(new Status(List.of(ROUTER), List.of(PAGED, sick), List.of(), true).ok()).isFalse();
@@ -34,13 +36,18 @@ class StatusTest {
   void tablesHaveOneLineForEachPartAndInstance() {
     Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
 
-    assertThat(new Status(List.of(ROUTER), List.of(PAGED), List.of(), true).tables(plain).lines())
+    InstanceRow sick =
+        new InstanceRow("s-server", "static", false, "ejected", "connections failed", 0, 0);
+    Status all = new Status(List.of(ROUTER), List.of(PAGED, sick), List.of(), true);
+    assertThat(all.tables(plain).lines())
         .containsExactly(
             "PART                                    PID      PORT    UPTIME  HEALTH",
             "router                                   11      8000      1h2m  ok",
             "",
-            "INSTANCE                               POOL IN-FLIGHT    SERVED  HEALTH",
-            "p-server                              paged         1        24  ok");
+            "INSTANCE                               POOL IN-FLIGHT    SERVED  STATE",
+            "p-server                              paged         1        24  routable",
+            "s-server                             static         0         0  ejected: connections"
+                + " failed");
   }
 
   @Test
