@@ -12,7 +12,7 @@ rc=0
 check() { answers "$2" "$3" /health || { warn "$1: no 2xx from http://$2:$3/health"; rc=1; }; }
 
 host=${LISTEN_HOST:-127.0.0.1}
-[[ $host != 0.0.0.0 && $host != *:* ]] || host=127.0.0.1
+case $host in 0.0.0.0) host=127.0.0.1 ;; :: | '[::]') host=::1 ;; esac
 [[ $components != *,all,* && $components != *,registry,* ]] || check registry "$host" "${REGISTRY_PORT:-18000}"
 [[ $components != *,all,* && $components != *,router,* ]] || check router "$host" "${ROUTER_PORT:-8000}"
 if [[ $components == *,all,* || $components == *,babysitter,* ]]; then
@@ -22,7 +22,10 @@ if [[ $components == *,all,* || $components == *,babysitter,* ]]; then
     # The port of the file's top level; the babysitter's own is the next one.
     port=$(sed -n -e '/^[[:space:]]*\[/q' -e 's/^[[:space:]]*port[[:space:]]*=[[:space:]]*\([0-9]\{1,5\}\).*/\1/p' "$config" 2>/dev/null | head -n 1)
     if [[ -z $port ]]; then warn "$config (expected: a file with a port)"; rc=1; continue; fi
-    check "${config##*/}" 127.0.0.1 $((port + 1))
+    # Where the file has it listen on one IPv6 address, there.
+    at=$(sed -n -e '/^[[:space:]]*\[/q' -e 's/^[[:space:]]*host[[:space:]]*=[[:space:]]*"\([0-9a-fA-F:]*:[0-9a-fA-F:]*\)".*/\1/p' "$config" 2>/dev/null | head -n 1)
+    case $at in ::) at=::1 ;; esac
+    check "${config##*/}" "${at:-127.0.0.1}" $((port + 1))
   done
 fi
 exit $rc

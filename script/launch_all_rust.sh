@@ -48,6 +48,17 @@ case $probe in '' | 0.0.0.0 | :: | '[::]') probe=127.0.0.1 ;; esac
 { mkdir -p "$LOG_DIR" && LOG_DIR=$(CDPATH='' cd -- "$LOG_DIR" && pwd -P) && [[ -w $LOG_DIR ]]; } ||
   die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
 
+# One call at a time starts in a folder: each looks at what runs, then notes what it started. Held until everything is started.
+lock() {
+  command -v flock >/dev/null 2>&1 || return 0
+  exec 9>"$LOG_DIR/launch.lock"
+  flock -n 9 || { say "waiting for another launch in $LOG_DIR"; flock -w 300 9; } || die "another launch in $LOG_DIR does not end"
+}
+unlock() { exec 9>&-; }
+
+# Paths say little about whose a process is where a container has the same ones: the mark names the mount namespace as well.
+mark=launched:$(readlink /proc/self/ns/mnt 2>/dev/null || true):$LOG_DIR
+
 # program NAME OVERRIDE: where the executable infini-NAME is.
 program() {
   local path=${2:-$(command -v "infini-$1" || true)}
@@ -69,14 +80,16 @@ names=() pids=() logs=()
 # it is found at the end.
 start() {
   local name=$1 file=$LOG_DIR/$1.pid log pid
-  local -x INFINI_DEPLOYMENT=launched:$LOG_DIR INFINI_PART=launched:$LOG_DIR/$1
+  local -x INFINI_DEPLOYMENT=$mark INFINI_PART=$mark/$1
   shift
   log=$LOG_DIR/${name}_$(date +%y%m%d%H%M).log
+  # A server's lines may hold prompts.
+  $foreground || (umask 077 && : >>"$log")
   command -v setsid >/dev/null 2>&1 && set -- setsid "$@"
   if $foreground; then
-    "$@" </dev/null &
+    "$@" </dev/null 9>&- &
   else
-    "$@" </dev/null >>"$log" 2>&1 &
+    "$@" </dev/null >>"$log" 2>&1 9>&- &
   fi
   pid=$!
   names+=("$name") pids+=("$pid") logs+=("$log")
@@ -99,7 +112,12 @@ forget() { rm -f "$LOG_DIR/$1.pid" "$LOG_DIR/$1.pid.start"; }
 # already NAME: whether it runs since an earlier call.
 already() {
   local pid
-  if pid=$(running "$LOG_DIR/$1.pid"); then say "$1: already running, PID $pid"; return 0; fi
+  if pid=$(running "$LOG_DIR/$1.pid"); then
+    say "$1: already running, PID $pid"
+    # Who stays watches it like its own.
+    ! $foreground || { names+=("$1") pids+=("$pid") logs+=(''); }
+    return 0
+  fi
   forget "$1"
   return 1
 }
@@ -144,6 +162,15 @@ launch_router() {
   await router "$ROUTER_PORT" "$ROUTER_WAIT_TIMEOUT"
 }
 
+# babysitter_name FILE: by the file's name; where several files have the same one, by their paths as well.
+babysitter_name() {
+  local name=${1##*/} other same=0
+  for other in "${configs[@]}"; do [[ ${other##*/} != "$name" ]] || same=$((same + 1)); done
+  name=babysitter_${name%.toml}
+  ((same < 2)) || name=${name}_$(printf '%s' "$1" | cksum | cut -d ' ' -f 1)
+  printf '%s\n' "$name"
+}
+
 # All babysitters are given 2 seconds together to fall over.
 launch_babysitters() {
   local bin config file name more=() good=0 i first=${#pids[@]}
@@ -153,8 +180,7 @@ launch_babysitters() {
   [[ -z $BABYSITTER_ROUTER_URL ]] || more+=(--router-url "$BABYSITTER_ROUTER_URL")
   for config in "${configs[@]}"; do
     case $config in /*) file=$config ;; *) file=$root/config/$config ;; esac
-    name=${file##*/}
-    name=babysitter_${name%.toml}
+    name=$(babysitter_name "$file")
     [[ -f $file ]] || { warn "$name: $file (expected: a file; BABYSITTER_CONFIGS names files under $root/config)"; good=1; continue; }
     already "$name" || start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"}
   done
@@ -185,6 +211,7 @@ asked() {
 $foreground && trap asked TERM INT
 
 rc=0
+lock
 if is_true LAUNCH_REGISTRY && ! launch_registry; then
   ! $foreground || end_all
   die "the registry did not start; nothing else was started"
@@ -193,6 +220,7 @@ if is_true LAUNCH_ROUTER; then launch_router || rc=1; fi
 if is_true LAUNCH_BABYSITTER; then
   if ((${#configs[@]})); then launch_babysitters || rc=1; else say "no babysitter: BABYSITTER_CONFIGS is empty"; fi
 fi
+unlock
 if ! $foreground; then
   ((rc == 0)) || warn "not everything started; $root/script/stop_all.sh ends what did"
   exit $rc
@@ -224,8 +252,10 @@ lost() {
 while ((${#pids[@]})); do
   for ((i = 0; i < ${#pids[@]}; i++)); do
     [[ -z $(started_at "${pids[i]}") ]] || continue
-    wait "${pids[i]}"
-    lost "${names[i]}" $?
+    code=0
+    wait "${pids[i]}" 2>/dev/null || code=$?
+    # How one ended that an earlier call started is not known.
+    lost "${names[i]}" $((code == 127 ? 1 : code))
     break
   done
   sleep 1 &

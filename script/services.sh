@@ -38,14 +38,16 @@ ends() {
 # answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds.
 answers() {
   (
-    exec 3<>"/dev/tcp/$1/$2" || exit 1
-    printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$2" >&3
+    host=${1#[} host=${host%]}
+    exec 3<>"/dev/tcp/$host/$2" || exit 1
+    case $host in *:*) host="[$host]" ;; esac
+    printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$host" "$2" >&3
     IFS=' ' read -r -t 5 _ status _ <&3 && [[ $status == 2?? ]]
   ) 2>/dev/null
 }
 
 # listens HOST PORT: whether something accepts connections there.
-listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
+listens() { (host=${1#[} && exec 3<>"/dev/tcp/${host%]}/$2") 2>/dev/null; }
 
 # is_true NAME: whether this variable says true; another value than true or false ends the script.
 is_true() {

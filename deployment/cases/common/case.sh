@@ -5,7 +5,19 @@ common=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck disable=SC2034 # the program; used by the scripts that source this
 infini=$(CDPATH='' cd -- "$common/../../.." && pwd -P)/bin/infini
 
-# Settings from ./.env of the case, lines KEY=VALUE; what the environment has already wins.
+# expanded VALUE: $NAME and ${NAME} replaced by what they are now; nothing else of the shell is.
+expanded() {
+  local rest=$1 out='' name
+  while [[ $rest =~ ^([^$]*)\$(\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))(.*)$ ]]; do
+    name=${BASH_REMATCH[3]}${BASH_REMATCH[4]}
+    out+=${BASH_REMATCH[1]}${!name-}
+    rest=${BASH_REMATCH[5]}
+  done
+  printf '%s' "$out$rest"
+}
+
+# Settings from ./.env of the case, lines KEY=VALUE as a shell would read them: quotes, a comment behind a blank, $NAME of what was
+# set before; no commands. What the environment has already wins.
 read_settings() {
   local line key value
   [ -f "${case_dir:?}/.env" ] || return 0
@@ -16,10 +28,14 @@ read_settings() {
     key=${line%%=*}
     value=${line#*=}
     case $key in *[!A-Za-z0-9_]*) continue ;; esac
-    case $value in
-      \"*\") value=${value#\"} value=${value%\"} ;;
-      \'*\') value=${value#\'} value=${value%\'} ;;
-    esac
+    if [[ $value =~ ^\"([^\"]*)\"[[:space:]]*(#.*)?$ ]]; then
+      value=$(expanded "${BASH_REMATCH[1]}")
+    elif [[ $value =~ ^\'([^\']*)\'[[:space:]]*(#.*)?$ ]]; then
+      value=${BASH_REMATCH[1]}
+    else
+      [[ ! $value =~ ^(.*[^[:space:]])?[[:space:]]+#.*$ ]] || value=${value%%[[:space:]]#*}
+      value=$(expanded "${value%"${value##*[![:space:]]}"}")
+    fi
     [ -n "${!key+set}" ] || export "$key=$value"
   done <"$case_dir/.env"
 }

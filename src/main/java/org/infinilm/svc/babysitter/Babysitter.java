@@ -35,6 +35,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
   private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
 
+  /// How often it is seen that the models of a server need not be looked at any more.
+  private static final Duration LOOK = Duration.ofSeconds(1);
+
   private final Settings settings;
   private final Launcher launcher;
   private final First first;
@@ -322,7 +325,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
           inBackground(
               "probe",
               () -> {
-                Event.Probed found = ours(backend.probe(a.generation(), settings.healthTimeout()));
+                Event.Probed found = probed(a.generation());
                 instruments.probe(found.verdict());
                 supervisor.tell(found);
               });
@@ -330,6 +333,16 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       case Action.Serve a -> inBackground("publish", () -> publish(a.generation()));
       case Action.Withdraw a -> withdraw(a.status());
       case Action.GiveUp a -> exit.accept(1);
+    }
+  }
+
+  /// One look at the server. Whatever happens in it is an outcome: the next look waits for it.
+  private Event.Probed probed(int generation) throws InterruptedException {
+    try {
+      return ours(backend.probe(generation, settings.healthTimeout()));
+    } catch (RuntimeException | Error e) {
+      log.error("[{}] a probe failed", settings.name(), e);
+      return new Event.Probed(generation, Supervision.Verdict.SILENT, "the probe failed: " + e);
     }
   }
 
@@ -403,10 +416,12 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
   }
 
-  /// Reads the model list, until there is one, and registers `NAME-server`.
+  /// Reads the model list, until there is one, and registers `NAME-server`; then looks now and then
+  /// whether it has changed: adapters are loaded, models pulled, while a server runs.
   private void publish(int generation) throws InterruptedException {
     long delay = MODELS_FIRST_RETRY.toNanos();
     String told = "";
+    List<Map<String, Object>> registered = List.of();
     while (serves(generation)) {
       String why;
       List<Map<String, Object>> models = List.of();
@@ -415,13 +430,25 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         why = "it lists no model at /v1/models or /models; set models = [...] if it has no list";
       } catch (IOException e) {
         why = BackendClient.why(e);
+      } catch (RuntimeException | OutOfMemoryError e) {
+        why = "its model list cannot be read: " + e;
       }
-      if (models.isEmpty()) {
+      if (models.isEmpty() && registered.isEmpty()) {
         models = Entries.configured(settings.models());
       }
-      if (!models.isEmpty()) {
+      if (!models.isEmpty() && !Entries.brief(models).equals(registered)) {
+        if (!registered.isEmpty()) {
+          log.info("[{}] its models are now {}", settings.serverName(), ids(models));
+        }
+        registered = Entries.brief(models);
         register(generation, Entries.server(settings, models));
-        return;
+      }
+      if (!registered.isEmpty()) {
+        long next = ticker.nanos() + settings.heartbeatInterval().toNanos();
+        while (serves(generation) && ticker.nanos() < next) {
+          TimeUnit.NANOSECONDS.sleep(Math.min(LOOK.toNanos(), next - ticker.nanos()));
+        }
+        continue;
       }
       if (delay >= MODELS_SLOWEST_RETRY.toNanos() && !why.equals(told)) {
         log.warn("[{}] not registered yet: {}", settings.serverName(), why);
@@ -430,6 +457,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       TimeUnit.NANOSECONDS.sleep(Math.round(delay * (1 - random.nextDouble() / 4)));
       delay = Math.min(delay * 2, MODELS_SLOWEST_RETRY.toNanos());
     }
+  }
+
+  private static List<Object> ids(List<Map<String, Object>> models) {
+    return models.stream().limit(20).<Object>map(m -> m.get("id")).toList();
   }
 
   /// Models that are known beforehand are registered before they can be served, so that routers say
@@ -473,6 +504,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
             work.run();
           } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+          } catch (RuntimeException | Error e) {
+            log.error("{} ended by an error of this program", name, e);
           }
         });
   }

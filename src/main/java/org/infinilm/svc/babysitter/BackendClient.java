@@ -22,6 +22,9 @@ final class BackendClient {
   private static final List<String> MODEL_PATHS = List.of("/v1/models", "/models");
   private static final Duration MODELS_TIMEOUT = Duration.ofSeconds(2);
 
+  /// A model list larger than this is none.
+  private static final int MOST_LISTED_BYTES = 8 << 20;
+
   private final Client http;
   private final String base;
   private final boolean modelsKnown;
@@ -101,20 +104,20 @@ final class BackendClient {
   private Event.Probed health(int generation, Duration timeout) throws InterruptedException {
     String said = "";
     try {
-      Client.Reply health = get("/health", timeout);
-      if (health.ok()) {
+      int health = status("/health", timeout);
+      if (isOk(health)) {
         return new Event.Probed(generation, Verdict.OK, "");
       }
-      said = "GET /health: status " + health.status();
-      if (health.status() >= 500) {
+      said = "GET /health: status " + health;
+      if (health >= 500) {
         return new Event.Probed(generation, Verdict.REFUSES, said);
       }
       for (String path : MODEL_PATHS) {
-        Client.Reply models = get(path, timeout);
-        if (models.ok() || (modelsKnown && models.status() < 500)) {
+        int models = status(path, timeout);
+        if (isOk(models) || (modelsKnown && models < 500)) {
           return new Event.Probed(generation, Verdict.OK, "");
         }
-        said += ", GET " + path + ": status " + models.status();
+        said += ", GET " + path + ": status " + models;
       }
       return new Event.Probed(generation, Verdict.REFUSES, said);
     } catch (IOException e) {
@@ -183,7 +186,16 @@ final class BackendClient {
   }
 
   private Client.Reply get(String path, Duration timeout) throws IOException, InterruptedException {
-    return http.send("GET", URI.create(base + path), headers, new byte[0], timeout);
+    return http.send(
+        "GET", URI.create(base + path), headers, new byte[0], timeout, MOST_LISTED_BYTES);
+  }
+
+  private int status(String path, Duration timeout) throws IOException, InterruptedException {
+    return http.status(URI.create(base + path), headers, timeout);
+  }
+
+  private static boolean isOk(int status) {
+    return status >= 200 && status < 300;
   }
 
   static String why(IOException e) {

@@ -259,6 +259,13 @@ final class BackendReader {
                   + ": a value that is no string (expected: a string in quotes)");
         }
         checkName(env.place(e.getKey()) + ": backend.env", e.getKey());
+        if (v.indexOf('\0') >= 0) {
+          throw new ConfigException(
+              env.place(e.getKey())
+                  + ": backend.env."
+                  + e.getKey()
+                  + ": a value with a NUL character (expected: text that an environment can hold)");
+        }
         out.put(e.getKey(), v);
       }
     }

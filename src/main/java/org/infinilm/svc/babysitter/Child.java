@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import org.infinilm.svc.http.PortOwner;
 import org.infinilm.svc.process.Orphans;
 import org.infinilm.svc.process.ProcessTree;
 import org.infinilm.svc.process.Subreaper;
@@ -104,6 +105,8 @@ final class Child {
     Process process;
     try {
       process = Subreaper.start(builder);
+    } catch (IllegalArgumentException e) {
+      throw new IOException("command, arguments or environment hold a NUL character");
     } catch (IOException e) {
       throw new IOException(
           "command \"" + Secrets.program(argv.getFirst()) + "\" cannot be started: " + e, e);
@@ -123,6 +126,11 @@ final class Child {
   /// Completes with the exit status, 128 + signal when one ended it.
   CompletableFuture<Integer> exit() {
     return process.onExit().thenApply(Process::exitValue);
+  }
+
+  /// Whether the descriptors of all that came from this process can be looked at.
+  boolean isSeenWhole() {
+    return tree.pids().stream().allMatch(PortOwner::isSeen);
   }
 
   /// Whether a process came from this one.

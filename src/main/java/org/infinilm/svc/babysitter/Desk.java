@@ -168,15 +168,34 @@ final class Desk implements Handler {
         200, "text/plain; charset=utf-8", last.isEmpty() ? "" : String.join("\n", last) + "\n");
   }
 
-  /// Null for this machine, and for others with the admin token.
+  /// Null for this machine, and for others with the admin token. A web page on this machine is no
+  /// owner: browsers say where a request comes from, and under which name (DNS rebinding).
   private @Nullable Response refuseStranger(Request r) {
-    if (Addresses.isLoopback(r.peer()) || hasToken(r)) {
+    if (hasToken(r)) {
       return null;
+    }
+    if (Addresses.isLoopback(r.peer())) {
+      return ofPage(r)
+          ? error(403, r.path() + ": from a web page (expected: a program, or the admin token)")
+          : null;
     }
     return settings.adminToken() == null
         ? error(403, r.path() + ": only from this machine (INFINI_ADMIN_TOKEN is not set)")
         : error(401, r.path() + ": wrong or missing token (expected: Authorization: Bearer TOKEN)")
             .with("WWW-Authenticate", "Bearer");
+  }
+
+  private static boolean ofPage(Request r) {
+    String site = r.headers().get("sec-fetch-site");
+    String host = r.headers().get("host");
+    String name = host == null ? "" : host.replaceFirst(":[0-9]*$", "");
+    boolean here =
+        name.isEmpty()
+            || name.equalsIgnoreCase("localhost")
+            || name.matches("[0-9.]+|\\[[0-9A-Fa-f:.]+]");
+    return r.headers().get("origin") != null
+        || (site != null && !site.equals("none") && !site.equals("same-origin"))
+        || !here;
   }
 
   private boolean hasToken(Request r) {

@@ -237,6 +237,13 @@ final class Enrolment {
             log.warn("{}: {}; trying again until it answers", name, BackendClient.why(e));
           }
           await(r, retryNanos(failures));
+        } catch (RuntimeException | OutOfMemoryError e) {
+          // whatever a registry answers: who stops here is never heard of again
+          outcomes.count("failed");
+          if (failures++ == 0) {
+            log.error("{}: the registry's answer cannot be taken; trying again", name, e);
+          }
+          await(r, retryNanos(failures));
         }
       }
     } catch (InterruptedException e) {

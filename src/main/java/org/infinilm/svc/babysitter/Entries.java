@@ -17,6 +17,11 @@ final class Entries {
   /// This process, as a registrant.
   static final String INCARNATION = UUID.randomUUID().toString();
 
+  /// Of more models only ids and lengths are registered: vLLM says 20 things of each.
+  private static final int MANY_MODELS = 100;
+
+  private static final int MOST_DESCRIBED = 2000;
+
   private Entries() {}
 
   static Registration management(Settings s) {
@@ -31,7 +36,9 @@ final class Entries {
     Map<String, Object> metadata = new TreeMap<>();
     metadata.put("babysitter", BABYSITTER);
     metadata.put("models", models.stream().map(m -> m.get("id")).toList());
-    metadata.put("models_list", models);
+    if (models.size() <= MOST_DESCRIBED) {
+      metadata.put("models_list", listed(models));
+    }
     metadata.put("parent_service", s.name());
     metadata.put("type", "openai-api");
     CacheType cache = s.backend().cacheType();
@@ -45,6 +52,27 @@ final class Entries {
     metadata.putAll(capacity(s));
     metadata.putAll(s.metadata());
     return entry(s, s.serverName(), s.port(), metadata, s.weight());
+  }
+
+  /// What is told of the models beside their ids: all that the server says, or of many (adapters,
+  /// by the hundred) what a reader needs, so that the registry takes it.
+  static List<Map<String, Object>> listed(List<Map<String, Object>> models) {
+    return models.size() <= MANY_MODELS ? models : brief(models);
+  }
+
+  /// Of each model what tells it from others: servers word the rest anew with every answer.
+  static List<Map<String, Object>> brief(List<Map<String, Object>> models) {
+    return models.stream()
+        .<Map<String, Object>>map(m -> {
+          Map<String, Object> kept = new TreeMap<>();
+          for (String k : List.of("id", "max_model_len", "aliases")) {
+            if (m.get(k) != null) {
+              kept.put(k, m.get(k));
+            }
+          }
+          return kept;
+        })
+        .toList();
   }
 
   /// Model objects for configured ids.

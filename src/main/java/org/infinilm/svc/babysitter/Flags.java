@@ -7,31 +7,36 @@ import org.infinilm.svc.config.Key;
 /// The settings of the babysitter. Names equal the keys of the TOML file, where they have one.
 final class Flags {
   static final Key<String> CONFIG_FILE =
-      Key.text("config_file", null, "TOML file of this instance; flags win over it.");
+      Key.text("config_file", null, "TOML file of this instance; flags win over it.").shownFirst();
   static final Key<String> NAME =
-      Key.text("name", null, "Name in the registry (NAME and NAME-server); else TYPE-PORT.");
+      Key.text("name", null, "Name in the registry (NAME and NAME-server); else TYPE-PORT.")
+          .shownFirst();
   static final Key<String> HOST =
-      Key.text("host", null, "Address to register; 0.0.0.0 means: listen on all. Else localhost.");
+      Key.text("host", null, "Address to register; 0.0.0.0 means: listen on all. Else localhost.")
+          .shownFirst();
   static final Key<String> BIND_HOST =
       Key.text("bind_host", null, "Address to listen on, where it is not the one to register.");
   static final Key<String> ADVERTISE_HOST =
       Key.text("advertise_host", null, "Address to register, where host is the one to listen on.");
   static final Key<Integer> PORT =
-      Key.port("port", null, "Port of the server; the babysitter's own is the next one.");
+      Key.port("port", null, "Port of the server; the babysitter's own is the next one.")
+          .shownFirst();
   static final Key<String> SERVICE_TYPE =
-      Key.oneOf("service_type", "command", BackendType.words(), "What to run.");
+      Key.oneOf("service_type", "command", BackendType.words(), "What to run.").shownFirst();
   static final Key<String> PATH =
-      Key.text("path", null, "Model (vLLM, InfiniLM, engine) or config file (InfiniLM-Rust).");
+      Key.text("path", null, "Model (vLLM, InfiniLM, engine) or config file (InfiniLM-Rust).")
+          .shownFirst();
   static final Key<String> COMMAND =
-      Key.text("command", null, "Command to run, split at white space.");
+      Key.text("command", null, "Command to run, split at white space.").shownFirst();
   static final Key<String> ARGS =
-      Key.text("args", null, "Arguments of the command, split at white space.");
+      Key.text("args", null, "Arguments of the command, split at white space.").shownFirst();
   static final Key<String> WORK_DIR = Key.text("work_dir", null, "Folder to run it in.");
   static final Key<String> ENV =
       Key.text("env", null, "More environment for it: \"K=V K=V\", split at white space; adds up.")
           .addingUp();
   static final Key<String> REGISTRY_URL =
-      Key.text("registry_url", null, "Registry, http://host:port; none: registers nowhere.");
+      Key.text("registry_url", null, "Registry, http://host:port; none: registers nowhere.")
+          .shownFirst();
   static final Key<String> ROUTER_URL =
       Key.text("router_url", null, "Accepted for old scripts; routers read the registry.");
   static final Key<String> REGISTRY_TOKEN =

@@ -24,7 +24,13 @@ final class PortCheck {
     }
     List<Long> holders = PortOwner.holders(sockets);
     if (holders.isEmpty()) {
-      return null;
+      // Another user's, whose descriptors cannot be seen; unless such a one came from ours.
+      return child.isSeenWhole()
+          ? "port "
+              + port
+              + " is held by a process of another user, which did not come from the process started"
+              + " here (own_listener = false accepts it)"
+          : null;
     }
     if (holders.stream().noneMatch(child::contains)) {
       return "port "

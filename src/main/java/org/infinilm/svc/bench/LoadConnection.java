@@ -10,6 +10,7 @@ import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.bench.ResponseReader.Nonsense;
+import org.infinilm.svc.http.Header;
 import org.jspecify.annotations.Nullable;
 
 /// One keep-alive connection of a run: one request at a time, its answer read as it arrives. Only
@@ -169,7 +170,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     switch (name) {
       case "x-request-id" -> s.requestId = bounded(value, 200);
       case "x-infini-pool" -> s.pool = bounded(value, 40);
-      case "x-infini-instance" -> s.instance = bounded(value, 200);
+      case "x-infini-instance" -> s.instance = bounded(Header.decode(value), 200);
       case "x-infini-reason" -> s.reason = bounded(value, 40);
       case "x-infini-size" -> s.routerSize = number(value);
       case "x-infini-threshold" -> s.threshold = number(value);

@@ -137,13 +137,18 @@ public final class Client implements AutoCloseable {
     return collector.reply();
   }
 
-  /// The status of a `GET` whose answer is read to its end and not kept.
+  /// The status of a `GET` whose answer is not kept: it is read to its end, or as far as tells that
+  /// it is long, and then left.
   ///
   /// @throws IOException as for [#send]
   public int status(URI uri, Headers headers, Duration timeout)
       throws IOException, InterruptedException {
     Collector collector = new Collector(0);
-    run("GET", uri, headers, new byte[0], timeout, timeout, collector);
+    try {
+      run("GET", uri, headers, new byte[0], timeout, timeout, collector);
+    } catch (Collector.Enough long_) {
+      // the head has come before
+    }
     return collector.reply().status();
   }
 
@@ -341,7 +346,16 @@ public final class Client implements AutoCloseable {
 
   /// Gathers a whole answer; only its head when it is to have no bytes.
   private static final class Collector implements Listener {
+    /// More than tells anything.
+    private static final int LONG_BYTES = 64 << 10;
+
+    /// The rest is not wanted.
+    private static final class Enough extends IOException {
+      private static final long serialVersionUID = 1;
+    }
+
     private final int mostBytes;
+    private long seen;
     private final AtomicReference<Reply> head = new AtomicReference<>();
     private final ByteArrayOutputStream body = new ByteArrayOutputStream();
 
@@ -356,7 +370,11 @@ public final class Client implements AutoCloseable {
 
     @Override
     public void piece(byte[] piece) throws IOException {
+      seen += piece.length;
       if (mostBytes == 0) {
+        if (seen > LONG_BYTES) {
+          throw new Enough();
+        }
         return;
       }
       if (body.size() + piece.length > mostBytes) {

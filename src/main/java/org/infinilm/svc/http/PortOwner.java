@@ -40,6 +40,12 @@ public final class PortOwner {
     return inodes;
   }
 
+  /// Whether the descriptors of a process can be looked at; true for one that has ended.
+  public static boolean isSeen(long pid) {
+    Path process = PROC.resolve(Long.toString(pid));
+    return Files.isReadable(process.resolve("fd")) || !Files.exists(process);
+  }
+
   /// The processes that hold one of these sockets, as far as they can be seen.
   public static List<Long> holders(List<String> sockets) {
     List<Long> out = new ArrayList<>();

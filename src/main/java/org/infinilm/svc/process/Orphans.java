@@ -20,17 +20,22 @@ public final class Orphans {
   /// Unique to one start of one instance.
   public static final String START = "INFINI_SUPERVISED";
 
+  /// The namespace in which the supervisor's number means it.
+  public static final String NAMESPACE = "INFINI_SUPERVISOR_NS";
+
   private Orphans() {}
 
   /// What to put into the environment of a process that this one supervises.
   public static Map<String, String> marks(String instance, String start) {
     long self = ProcessHandle.current().pid();
     String supervisor = Proc.of(self).map(Proc::toString).orElse("");
-    return Map.of(INSTANCE, instance, SUPERVISOR, supervisor, START, start);
+    return Map.of(
+        INSTANCE, instance, SUPERVISOR, supervisor, NAMESPACE, Proc.pidNamespace(), START, start);
   }
 
   /// Ends what is left of earlier starts of this instance, as [ProcessTree#end] does; what a living
-  /// supervisor looks after stays.
+  /// supervisor looks after stays, and so does what one of another container started: its number
+  /// says nothing here.
   ///
   /// @return the processes that were found
   public static List<Long> end(String instance, Duration grace, Ticker ticker)
@@ -40,7 +45,9 @@ public final class Orphans {
       Map<String, String> env = Proc.environment(p.pid());
       String start = env.get(START);
       Optional<Proc> supervisor = Proc.parse(env.getOrDefault(SUPERVISOR, ""));
-      if (start != null && supervisor.isPresent() && !supervisor.get().alive()) {
+      String space = env.get(NAMESPACE);
+      boolean known = space == null ? Proc.sharesPids(p.pid()) : space.equals(Proc.pidNamespace());
+      if (known && start != null && supervisor.isPresent() && !supervisor.get().alive()) {
         starts.computeIfAbsent(start, _ -> new ArrayList<>()).add(p.pid());
       }
     }

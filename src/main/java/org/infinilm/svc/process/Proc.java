@@ -67,13 +67,15 @@ public record Proc(long pid, String start) {
     return words(PROC.resolve(pid + "/cmdline"));
   }
 
-  /// The values of a variable in the environments of living processes of this user.
+  /// The values of a variable in the environments of living processes of this user to which paths
+  /// mean what they mean to this one.
   public static Set<String> valuesOf(String variable) {
     Set<String> out = new TreeSet<>();
     try (DirectoryStream<Path> all = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : all) {
         for (String e : environment(p)) {
-          if (e.startsWith(variable + "=")) {
+          if (e.startsWith(variable + "=")
+              && sharesFiles(Long.parseLong(p.getFileName().toString()))) {
             out.add(e.substring(variable.length() + 1));
           }
         }
@@ -94,6 +96,40 @@ public record Proc(long pid, String start) {
       }
     }
     return out;
+  }
+
+  /// The namespace of process numbers that this process is in; empty where there are none.
+  public static String pidNamespace() {
+    return namespace("self", "pid");
+  }
+
+  /// The namespace of mounts that this process is in; empty where there are none.
+  public static String mountNamespace() {
+    return namespace("self", "mnt");
+  }
+
+  /// Whether process numbers mean the same to that process as to this one: false for one of a
+  /// container.
+  public static boolean sharesPids(long pid) {
+    return shares(pid, "pid");
+  }
+
+  /// Whether paths mean the same to that process as to this one: false for one of a container.
+  public static boolean sharesFiles(long pid) {
+    return shares(pid, "mnt");
+  }
+
+  private static boolean shares(long pid, String kind) {
+    String ours = namespace("self", kind);
+    return ours.isEmpty() || ours.equals(namespace(Long.toString(pid), kind));
+  }
+
+  private static String namespace(String process, String kind) {
+    try {
+      return Files.readSymbolicLink(PROC.resolve(process + "/ns/" + kind)).toString();
+    } catch (IOException | UnsupportedOperationException unseen) {
+      return "";
+    }
   }
 
   /// The session that a process is in, -1 where it cannot be seen.

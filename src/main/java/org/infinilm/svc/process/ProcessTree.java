@@ -121,6 +121,11 @@ public final class ProcessTree {
     }
   }
 
+  /// What of it lives now.
+  public synchronized Set<Long> pids() {
+    return living().keySet();
+  }
+
   /// The processes that [#end] had to kill.
   public synchronized List<Long> killed() {
     return List.copyOf(killed);

@@ -3,6 +3,8 @@ package org.infinilm.svc.registry;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.IntNode;
+import com.fasterxml.jackson.databind.node.LongNode;
 import java.io.UncheckedIOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -49,7 +51,7 @@ final class Bodies {
         required(text("status", n.path("status"), MAX_NAME), "status", "a string"),
         plain == null ? Map.of() : plain,
         weight(n.path("weight")),
-        text("incarnation", n.path("incarnation"), MAX_INCARNATION));
+        incarnation(n.path("incarnation")));
   }
 
   static Event.Update update(String name, byte[] body) throws Refused {
@@ -63,7 +65,7 @@ final class Bodies {
         text("status", n.path("status"), MAX_NAME),
         metadata(n.path("metadata")),
         weight(n.path("weight")),
-        text("incarnation", n.path("incarnation"), MAX_INCARNATION));
+        incarnation(n.path("incarnation")));
   }
 
   /// A heartbeat; status and incarnation are null where none is given, and for a body that is not
@@ -179,8 +181,20 @@ final class Bodies {
     return whole("port", n, 65535);
   }
 
+  /// Null for what is none: the original let unknown fields be.
+  private static @Nullable String incarnation(JsonNode n) throws Refused {
+    return n.isTextual() && !n.asText().isEmpty() ? text("incarnation", n, MAX_INCARNATION) : null;
+  }
+
   private static @Nullable Integer weight(JsonNode n) throws Refused {
-    return whole("weight", n, MAX_WEIGHT);
+    // Clients of the original send what they like here: it had no such field.
+    JsonNode said = n;
+    if (n.isTextual() && n.asText().strip().matches("[0-9]{1,9}")) {
+      said = IntNode.valueOf(Integer.parseInt(n.asText().strip()));
+    } else if (n.isFloatingPointNumber() && n.asDouble() == Math.rint(n.asDouble())) {
+      said = LongNode.valueOf((long) n.asDouble());
+    }
+    return whole("weight", said, MAX_WEIGHT);
   }
 
   private static @Nullable Integer whole(String field, JsonNode n, int max) throws Refused {

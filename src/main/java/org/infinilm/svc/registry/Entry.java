@@ -22,6 +22,9 @@ record Entry(
     Map<String, Object> metadata,
     @Nullable Integer weight,
     @Nullable String incarnation) {
+  /// In place of the incarnation of an entry that a client without one has changed.
+  static final String ALTERED = "";
+
   static final String RUNNING = "running";
   static final String DRAINING = "draining";
 
@@ -44,7 +47,13 @@ record Entry(
   /// Whether this entry may be spoken for by one that says `other`; those that say nothing, may.
   /// Who says something speaks for no entry that was registered without.
   boolean isOf(@Nullable String other) {
-    return other == null || other.equals(incarnation);
+    return other == null || other.equals(incarnation) || isAltered();
+  }
+
+  /// Whether somebody without identity has made another thing of it than its registrant wants: that
+  /// one's next heartbeat is told to register again.
+  boolean isAltered() {
+    return ALTERED.equals(incarnation);
   }
 
   /// `metadata.type`, or `other`.

@@ -44,7 +44,18 @@ sealed interface Event {
           status == null ? old.status() : status,
           metadata == null ? old.metadata() : metadata,
           weight == null ? old.weight() : weight,
-          old.incarnation());
+          incarnation == null && makesItAnother(old) ? altered(old) : old.incarnation());
+    }
+
+    private boolean makesItAnother(Entry old) {
+      return (host != null && !host.equals(old.host()))
+          || (port != null && port != old.port())
+          || (url != null && !url.equals(old.url()))
+          || (metadata != null && !metadata.equals(old.metadata()));
+    }
+
+    private static @Nullable String altered(Entry old) {
+      return old.incarnation() == null ? null : Entry.ALTERED;
     }
   }
 

@@ -11,10 +11,12 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -78,6 +80,11 @@ final class Journal implements AutoCloseable {
 
   private @Nullable JournalFolder folder;
   private @Nullable FileChannel file;
+
+  /// What tells file and folder from others that come under their names.
+  private @Nullable Object fileKey;
+
+  private @Nullable Object folderKey;
   private volatile long sizeBytes;
   private volatile long snapshotBytes;
   private volatile boolean broken;
@@ -287,6 +294,9 @@ final class Journal implements AutoCloseable {
       return;
     }
     FileChannel to = file;
+    if (!broken && to != null && !fileStands()) {
+      fail("it was removed, or another file took its place");
+    }
     if (!broken && to != null) {
       ByteArrayOutputStream out = new ByteArrayOutputStream();
       boolean durable = false;
@@ -319,6 +329,8 @@ final class Journal implements AutoCloseable {
         file.close();
       }
       file = fresh;
+      fileKey = key(dir.resolve(FILE));
+      folderKey = key(dir);
       sizeBytes = fresh.size();
       snapshotBytes = sizeBytes;
       if (broken) {
@@ -329,6 +341,28 @@ final class Journal implements AutoCloseable {
     } catch (IOException e) {
       fail(e.toString());
       return false;
+    }
+  }
+
+  /// Whether what is written can be found again; a folder that was removed is no longer ours.
+  private boolean fileStands() {
+    JournalFolder ours = folder;
+    if (ours != null && !Objects.equals(folderKey, key(dir))) {
+      try {
+        ours.lock().close();
+      } catch (IOException gone) {
+        log.debug("journal {}: {}", dir, gone.toString());
+      }
+      folder = null;
+    }
+    return Objects.equals(fileKey, key(dir.resolve(FILE)));
+  }
+
+  private static @Nullable Object key(Path path) {
+    try {
+      return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+    } catch (IOException gone) {
+      return path;
     }
   }
 

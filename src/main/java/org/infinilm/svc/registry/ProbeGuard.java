@@ -122,23 +122,29 @@ final class ProbeGuard {
     }
   }
 
-  /// Whether every address that the host of `uri` has now may be asked; false when it has none, or
-  /// none is known in time.
-  boolean mayAsk(URI uri, long timeoutNanos) throws InterruptedException {
+  enum Verdict {
+    OPEN,
+    CLOSED,
+    /// No address is known in time: that says nothing about the service.
+    UNKNOWN
+  }
+
+  /// Whether every address that the host of `uri` has now may be asked.
+  Verdict verdict(URI uri, long timeoutNanos) throws InterruptedException {
     BaseUrl base = BaseUrl.parse(uri.getScheme() + "://" + uri.getRawAuthority());
     if (base == null) {
-      return false;
+      return Verdict.CLOSED;
     }
     InetAddress[] addresses = lookUp(bare(base.host()), timeoutNanos);
     if (addresses == null) {
-      return false;
+      return Verdict.UNKNOWN;
     }
     for (InetAddress a : addresses) {
       if (!isOpen(a)) {
-        return false;
+        return Verdict.CLOSED;
       }
     }
-    return true;
+    return Verdict.OPEN;
   }
 
   private InetAddress @Nullable [] lookUp(String host, long timeoutNanos)

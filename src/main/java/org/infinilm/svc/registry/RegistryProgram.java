@@ -6,6 +6,7 @@ import java.net.URI;
 import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.security.Security;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -25,8 +26,10 @@ import org.slf4j.LoggerFactory;
 public final class RegistryProgram {
   private static final Logger log = LoggerFactory.getLogger(RegistryProgram.class);
 
-  private static final Key<String> HOST = Key.text("host", "0.0.0.0", "Address to listen on.");
-  private static final Key<Integer> PORT = Key.port("port", 8081, "Port to listen on.");
+  private static final Key<String> HOST =
+      Key.text("host", "0.0.0.0", "Address to listen on.").shownFirst();
+  private static final Key<Integer> PORT =
+      Key.port("port", 8081, "Port to listen on.").shownFirst();
   private static final Key<Duration> HEALTH_INTERVAL =
       Key.seconds("health_interval", 30.0, 0.05, "Seconds between probes of a service.");
   private static final Key<Duration> HEALTH_TIMEOUT =
@@ -35,18 +38,20 @@ public final class RegistryProgram {
       Key.seconds("cleanup_interval", 60.0, 0.05, "Seconds between removals of silent services.");
   private static final Key<Duration> LEASE =
       Key.seconds(
-          "lease",
-          120.0,
-          0.2,
-          "Seconds without a heartbeat until an entry is unhealthy; after 2.5 times that it is"
-              + " removed.");
+              "lease",
+              120.0,
+              0.2,
+              "Seconds without a heartbeat until an entry is unhealthy; after 2.5 times that it is"
+                  + " removed.")
+          .shownFirst();
   private static final Key<String> DATA_DIR =
       Key.text(
-          "data_dir",
-          null,
-          "Folder of the journal; empty keeps everything in memory. Default:"
-              + " $XDG_STATE_HOME/infini/registry-PORT, else"
-              + " $HOME/.local/state/infini/registry-PORT.");
+              "data_dir",
+              null,
+              "Folder of the journal; empty keeps everything in memory. Default:"
+                  + " $XDG_STATE_HOME/infini/registry-PORT, else"
+                  + " $HOME/.local/state/infini/registry-PORT.")
+          .shownFirst();
   private static final Key<String> ALLOW_PROBE =
       Key.text(
           "allow_probe",
@@ -87,6 +92,8 @@ public final class RegistryProgram {
       throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
     }
     Tokens tokens = TokenKeys.tokens(c);
+    // A name that could not be resolved is asked for again with the next probe, not 10 s later.
+    Security.setProperty("networkaddress.cache.negative.ttl", "1");
     String host = c.get(HOST);
     String given = c.find(DATA_DIR).orElse(null);
     Path dir = given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);

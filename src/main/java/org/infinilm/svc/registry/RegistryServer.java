@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Handler;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.registry.ProbeSchedule.Answer;
 import org.infinilm.svc.telemetry.Ticker;
@@ -217,8 +218,16 @@ public final class RegistryServer implements AutoCloseable {
       Client client, ProbeGuard guard, Ticker ticker, URI uri, Duration timeout)
       throws InterruptedException {
     long started = ticker.nanos();
-    if (!guard.mayAsk(uri, timeout.toNanos())) {
-      return Answer.NO;
+    switch (guard.verdict(uri, timeout.toNanos())) {
+      case CLOSED -> {
+        return Answer.NO;
+      }
+      case UNKNOWN -> {
+        return Answer.SILENT;
+      }
+      case OPEN -> {
+        // it is asked
+      }
     }
     for (int attempt = 1; ; attempt++) {
       Duration left = timeout.minusNanos(ticker.nanos() - started);
@@ -226,7 +235,8 @@ public final class RegistryServer implements AutoCloseable {
         return Answer.SILENT;
       }
       try {
-        return client.get(uri, left).ok() ? Answer.OK : Answer.NO;
+        int status = client.status(uri, Headers.NONE, left);
+        return status >= 200 && status < 300 ? Answer.OK : Answer.NO;
       } catch (IOException noAnswer) {
         boolean inTime = timeout.minusNanos(ticker.nanos() - started).isPositive();
         if (attempt == 2 || !inTime) {

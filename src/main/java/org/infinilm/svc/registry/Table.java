@@ -117,7 +117,7 @@ record Table(
 
   private Step heartbeat(Event.Heartbeat e, Now now) {
     Lease old = leases.get(e.name());
-    if (old == null) {
+    if (old == null || (old.entry().isAltered() && e.incarnation() != null)) {
       return unknown();
     }
     if (!old.entry().isOf(e.incarnation())) {

@@ -24,7 +24,8 @@ public final class TokenKeys {
 
   public static final Key<String> TOKEN =
       Key.text("token", null, "Token for changes (Authorization: Bearer).")
-          .orEnv("INFINI_REGISTRY_TOKEN");
+          .orEnv("INFINI_REGISTRY_TOKEN")
+          .shownFirst();
   public static final Key<String> READ_TOKEN =
       Key.text("read_token", null, "Token for reading; the one for changes reads as well.")
           .orEnv("INFINI_REGISTRY_READ_TOKEN");

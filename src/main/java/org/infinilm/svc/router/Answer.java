@@ -241,7 +241,7 @@ final class Answer {
     List<Header> set = new ArrayList<>(8);
     set.add(new Header("x-request-id", account.requestId()));
     if (shown) {
-      set.add(new Header("x-infini-instance", visible(a.instance().name())));
+      set.add(new Header("x-infini-instance", Header.encode(a.instance().name())));
       set.add(new Header("x-infini-pool", a.pool().label()));
       set.add(new Header("x-infini-reason", a.reason().label()));
       set.add(new Header("x-infini-size", Long.toString(q.size())));
@@ -256,15 +256,5 @@ final class Answer {
       set.addAll(key.fields(q.shape() == ErrorShape.ANTHROPIC));
     }
     return set;
-  }
-
-  /// A name as a header value may carry it.
-  private static String visible(String name) {
-    for (int k = 0; k < name.length(); k++) {
-      if (name.charAt(k) < ' ' || name.charAt(k) > '~') {
-        return name.replaceAll("[^ -~]", "?");
-      }
-    }
-    return name;
   }
 }

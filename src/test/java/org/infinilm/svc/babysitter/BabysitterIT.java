@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,6 +18,8 @@ import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class BabysitterIT extends BabysitterHarness {
   @Test
@@ -185,6 +189,19 @@ class BabysitterIT extends BabysitterHarness {
     assertThat(second.status("t-server")).isEqualTo("running");
   }
 
+  /// Adapters are loaded and models pulled while a server runs.
+  @Test
+  void aModelThatComesLaterIsRegisteredAsWell() throws Exception {
+    FakeRegistry registry = registry(0);
+    start(registry.url(), "heartbeat_interval = 0.2");
+    await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+    poke("/load");
+    await()
+        .untilAsserted(() ->
+            assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1", "m2")));
+  }
+
   @Test
   void configuredModelsServeABackendWithoutAList() throws Exception {
     FakeRegistry registry = registry(0);
@@ -213,6 +230,38 @@ class BabysitterIT extends BabysitterHarness {
     assertThat(babysitter.exitValue()).isZero();
     assertThat(registry.entries).isEmpty();
     await().untilAsserted(() -> assertThat(all).noneMatch(ProcessHandle::isAlive));
+  }
+
+  /// A page in a browser on this machine asks from this machine.
+  @ParameterizedTest
+  @CsvSource({"origin, http://evil.example", "sec-fetch-site, cross-site", "host, evil.example"})
+  void aWebPageNeitherDrainsNorReadsLogs(String field, String value) throws Exception {
+    start(registry(0).url());
+    await().until(() -> get("/health").status() == 200);
+    for (String path : List.of("POST /drain", "GET /logs")) {
+      String[] words = path.split(" ");
+      assertThat(raw(words[0], words[1], field, value)).as(path).startsWith("HTTP/1.1 403 ");
+      assertThat(raw(words[0], words[1], "accept", "*/*")).as(path).startsWith("HTTP/1.1 200 ");
+    }
+  }
+
+  private String raw(String method, String path, String field, String value) throws Exception {
+    try (Socket s = new Socket("127.0.0.1", port + 1)) {
+      String host = field.equals("host") ? "" : "Host: localhost\r\n";
+      s.getOutputStream()
+          .write(
+              (method
+                      + " "
+                      + path
+                      + " HTTP/1.1\r\n"
+                      + host
+                      + field
+                      + ": "
+                      + value
+                      + "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                  .getBytes(StandardCharsets.US_ASCII));
+      return new String(s.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
   }
 
   @Test

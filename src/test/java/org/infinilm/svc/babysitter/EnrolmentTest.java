@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
@@ -22,11 +23,18 @@ class EnrolmentTest {
     final Map<String, String> entries = new ConcurrentHashMap<>();
     final List<String> calls = new CopyOnWriteArrayList<>();
     volatile boolean down;
+    final AtomicInteger odd = new AtomicInteger();
     volatile boolean takenByAnother;
 
     private void call(String what) throws IOException {
       if (down) {
         throw new IOException("down");
+      }
+      if (odd.get() > 0 && what.equals("heartbeat")) {
+        if (odd.decrementAndGet() == 0) {
+          throw new OutOfMemoryError("an answer of 60 MB");
+        }
+        throw new IllegalStateException("an answer that cannot be taken");
       }
       calls.add(what);
     }
@@ -100,6 +108,17 @@ class EnrolmentTest {
     await().until(() -> roll.calls.contains("heartbeat"));
     assertThat(roll.calls.getFirst()).isEqualTo("register running");
     assertThat(enrolment.settled()).isTrue();
+  }
+
+  @Test
+  void anAnswerThatCannotBeTakenEndsNoHeartbeats() {
+    enrolment.start();
+    enrolment.want(entry("running"));
+    await().until(() -> roll.calls.contains("heartbeat"));
+    roll.odd.set(2);
+    await().until(() -> roll.odd.get() == 0);
+    roll.calls.clear();
+    await().until(() -> roll.calls.contains("heartbeat"));
   }
 
   @Test

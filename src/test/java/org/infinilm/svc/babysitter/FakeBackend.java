@@ -20,6 +20,7 @@ import java.util.List;
 /// the names of its environment.
 final class FakeBackend {
   private static volatile boolean broken;
+  private static volatile boolean loaded;
   private static volatile boolean hanging;
   private static volatile boolean frozen;
   private static ServerSocket listening;
@@ -114,6 +115,7 @@ final class FakeBackend {
       case "/health" -> status = broken ? 503 : 200;
       case "/break" -> broken = true;
       case "/mend" -> broken = false;
+      case "/load" -> loaded = true;
       case "/hang" -> hanging = true;
       case "/freeze" -> frozen = true;
       case "/close" -> listening.close();
@@ -133,7 +135,9 @@ final class FakeBackend {
       case "/exit" -> Runtime.getRuntime().halt(7);
       case "/v1/models" -> {
         status = options.contains("no-models") ? 404 : authorized(head, options) ? 200 : 401;
-        body = "{\"data\":[{\"id\":\"m1\",\"max_model_len\":4096}],\"object\":\"list\"}";
+        body = "{\"data\":[{\"id\":\"m1\",\"max_model_len\":4096}";
+        body += loaded ? ",{\"id\":\"m2\"}" : "";
+        body += "],\"object\":\"list\"}";
         if (options.contains("spaced")) {
           body = body.replace(":", " : ").replace(",", ", ").replace("m1", "\u00c3\u00bc");
         }

@@ -7,14 +7,18 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.registry.Registration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -452,6 +456,33 @@ class SettingsTest {
         .hasMessageContaining(message);
   }
 
+  /// A server with adapters by the hundred: the registry takes 20,000 names and values a body.
+  @ParameterizedTest
+  @CsvSource({"100, 20", "101, 2", "2000, 2", "2001, 0", "9000, 0"})
+  void ofManyModelsLessIsTold(int models, int said) throws Exception {
+    Map<String, Object> verbose = new HashMap<>();
+    for (int k = 0; k < 18; k++) {
+      verbose.put("field" + k, k);
+    }
+    verbose.put("max_model_len", 4096);
+    List<Map<String, Object>> listed = new ArrayList<>();
+    for (int k = 0; k < models; k++) {
+      Map<String, Object> m = new HashMap<>(verbose);
+      m.put("id", "adapter-" + k);
+      listed.add(m);
+    }
+    Registration r = Entries.server(read("", "port=1", "command=x"), listed);
+    assertThat((List<?>) r.metadata().get("models")).hasSize(models);
+    if (said == 0) {
+      assertThat(r.metadata()).doesNotContainKey("models_list");
+    } else {
+      List<?> told = (List<?>) Objects.requireNonNull(r.metadata().get("models_list"));
+      assertThat(told).hasSize(models);
+      assertThat(told).allSatisfy(m -> assertThat((Map<?, ?>) m).hasSize(said));
+    }
+    assertThat(Json.isLargerThan(20_000, Json.bytes(r.metadata()))).isFalse();
+  }
+
   @Test
   void environmentValuesAreNeverShown() throws Exception {
     String toml =
@@ -459,6 +490,9 @@ class SettingsTest {
     assertThatThrownBy(() -> read(toml + "12345"))
         .hasMessageContaining(":6: backend.env.TOKEN")
         .hasMessageNotContaining("12345");
+    assertThatThrownBy(() -> read(toml + "\"hu\\u0000sh\""))
+        .hasMessageContaining(":6: backend.env.TOKEN: a value with a NUL character")
+        .hasMessageNotContaining("sh\"");
     assertThat(read(toml + "\"hush\"").toString()).contains("TOKEN").doesNotContain("hush");
     assertThatThrownBy(() -> read("", "port=1", "command=x", "env=hush"))
         .isInstanceOf(ConfigException.class)

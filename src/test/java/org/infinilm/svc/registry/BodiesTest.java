@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -105,7 +106,8 @@ class BodiesTest {
         Arguments.of(metadata("{\"a\":" + "[".repeat(120) + "]".repeat(120) + "}"), 400, "nested"),
         Arguments.of(metadata("{\"a\":1,\"a\":2}"), 400, "not JSON"),
         Arguments.of(with("weight", "-1"), 422, "weight: -1"),
-        Arguments.of(with("weight", "\"2\""), 422, "weight: a string"));
+        Arguments.of(with("weight", "\"two\""), 422, "weight: a string"),
+        Arguments.of(with("weight", "1.5"), 422, "weight: 1.5"));
   }
 
   @ParameterizedTest
@@ -177,5 +179,16 @@ class BodiesTest {
   @MethodSource("heartbeats")
   void aHeartbeatBodyThatIsNotUnderstoodIsIgnored(String body, @Nullable String status) {
     assertThat(Bodies.heartbeat("x", bytes(body)).status()).isEqualTo(status);
+  }
+
+  /// The original knew neither field and let them be.
+  @ParameterizedTest
+  @CsvSource({"2, 2", "2.0, 2", "'\"2\"', 2", "null, "})
+  void whatClientsOfTheOriginalSayOfAWeightIsTaken(String said, @Nullable Integer weight)
+      throws Refused {
+    Entry e = Bodies.registration(bytes(with("weight", said)));
+    assertThat(e.weight()).isEqualTo(weight);
+    assertThat(Bodies.registration(bytes(with("incarnation", "5"))).incarnation()).isNull();
+    assertThat(Bodies.registration(bytes(with("incarnation", "\"\""))).incarnation()).isNull();
   }
 }

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class JournalTest {
   @TempDir private Path dir;
@@ -92,6 +93,31 @@ class JournalTest {
     Files.writeString(file, "nonsense");
     assertThat(names()).isEmpty();
     assertThat(asideFiles()).hasSize(2);
+  }
+
+  /// A cleaner of temporary folders, a volume that was mounted anew.
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aFileThatIsTakenAwayWhileItRunsIsNoticedAndWrittenAnew(boolean folderToo) throws Exception {
+    try (Journal j = open()) {
+      assertThat(j.append(List.of(put("a"))).get()).isTrue();
+      if (folderToo) {
+        try (Stream<Path> files = Files.list(dir)) {
+          for (Path f : files.toList()) {
+            Files.delete(f);
+          }
+        }
+        Files.delete(dir);
+      } else {
+        Files.delete(dir.resolve("journal.jsonl"));
+      }
+      assertThat(j.append(List.of(put("b"))).get()).isFalse();
+      assertThat(j.isBroken()).isTrue();
+      assertThat(j.snapshot(List.of(put("a"), put("b"))).get()).isTrue();
+      assertThat(j.isBroken()).isFalse();
+      assertThat(j.append(List.of(put("c"))).get()).isTrue();
+    }
+    assertThat(names()).containsExactly("a", "b", "c");
   }
 
   @Test

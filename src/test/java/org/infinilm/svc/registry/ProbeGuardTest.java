@@ -7,6 +7,7 @@ import java.net.InetAddress;
 import java.net.URI;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.registry.ProbeGuard.Verdict;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -62,9 +63,14 @@ class ProbeGuardTest {
   void namesAreLookedUpBeforeTheyAreAsked() throws Exception {
     ProbeGuard guard = new ProbeGuard(List.of());
     long second = TimeUnit.SECONDS.toNanos(10);
-    assertThat(guard.mayAsk(URI.create("http://localhost:1/health"), second)).isTrue();
-    assertThat(guard.mayAsk(URI.create("http://2852039166:1/health"), second)).isFalse();
-    assertThat(guard.mayAsk(URI.create("http://[fe80::1]:1/health"), second)).isFalse();
-    assertThat(guard.mayAsk(URI.create("http://no.such.name.invalid:1/"), second)).isFalse();
+    assertThat(guard.verdict(URI.create("http://localhost:1/health"), second))
+        .isEqualTo(Verdict.OPEN);
+    assertThat(guard.verdict(URI.create("http://2852039166:1/health"), second))
+        .isEqualTo(Verdict.CLOSED);
+    assertThat(guard.verdict(URI.create("http://[fe80::1]:1/health"), second))
+        .isEqualTo(Verdict.CLOSED);
+    assertThat(guard.verdict(URI.create("http://no.such.name.invalid:1/"), second))
+        .as("no verdict on a service")
+        .isEqualTo(Verdict.UNKNOWN);
   }
 }

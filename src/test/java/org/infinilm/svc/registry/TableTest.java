@@ -256,6 +256,33 @@ class TableTest {
         new Entry("a", "h", port, "h", "http://h:" + port, "running", Map.of(), null, incarnation));
   }
 
+  /// curl, or a client of the earlier system.
+  @Test
+  void whatSomebodyWithoutIdentityMakesOfAnEntryItsRegistrantSetsRight() {
+    Table own = after(0, registerAs("A", 1));
+    for (Event.Update u :
+        List.of(
+            new Event.Update("a", "other", null, null, null, null, null, null),
+            new Event.Update("a", null, 7, null, null, null, null, null),
+            new Event.Update("a", null, null, null, "http://x:1", null, null, null),
+            new Event.Update("a", null, null, null, null, null, Map.of("k", "v"), null))) {
+      Table altered = own.apply(u, at(1)).next();
+      Table.Step beat = altered.apply(new Event.Heartbeat("a", null, "A"), at(2));
+      assertThat(beat.lease()).as("404: it registers again").isNull();
+      assertThat(beat.holder()).isNull();
+      assertThat(altered.apply(new Event.Heartbeat("a", null), at(2)).lease())
+          .as("the one who changed it may go on with it")
+          .isNotNull();
+      Table again = altered.apply(registerAs("A", 1), at(2)).next();
+      assertThat(again.apply(new Event.Heartbeat("a", null, "A"), at(3)).lease()).isNotNull();
+    }
+    Table weighed =
+        own.apply(new Event.Update("a", null, null, null, null, "draining", null, 3), at(1)).next();
+    assertThat(weighed.apply(new Event.Heartbeat("a", null, "A"), at(2)).lease())
+        .as("status and weight are an operator's to set")
+        .isNotNull();
+  }
+
   @Test
   void whatAnotherRegistrantSaysChangesNothingWhileTheHolderLives() {
     Table t = after(0, registerAs("A", 1), 1, registerAs("B", 2));
