@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 /// rule's pool has no instance); inside a pool the home of the key (`affinity`, moved by `spill`
 /// when the home is full or over 1.25 of the mean load), else least in-flight per weight, ties in
 /// turn. When all of the pool that fit are full it waits for them, or, where that is allowed or all
-/// of them asked for a pause, takes a free one outside (`spill`) or waits for whichever is free
-/// first. Refused only when even the fewest tokens that the body can have fit nowhere. Cost:
-/// O(candidates), O(1) from 64 instances on for requests without a key. Source: the deployment
-/// case's own rule.
+/// of them are left alone or asked last, takes a free one outside (`spill`) or waits for whichever
+/// is free first. Refused only when even the fewest tokens that the body can have fit nowhere.
+/// Cost: O(candidates), O(1) from 64 instances on for requests without a key. Source: the
+/// deployment case's own rule.
 final class CacheTypePolicy implements Policy {
   private final Picker picker = new Picker();
   private final boolean spill;
@@ -58,15 +58,15 @@ final class CacheTypePolicy implements Policy {
 
   private static boolean reluctant(Choice c, Load load) {
     return c instanceof Choice.Wait
-        || (c instanceof Choice.Send s && load.passedOver(s.instance().slot()));
+        || (c instanceof Choice.Send s && load.othersFirst(s.instance().slot()));
   }
 
-  /// Whether all of the pool that could take it have asked for a pause: they are out for so long,
-  /// not full.
+  /// Whether others are to be asked before all of the pool that could take it: they are out for so
+  /// long, not full.
   private static boolean leftAlone(Choice c, Load load) {
     return switch (c) {
-      case Choice.Send s -> load.passedOver(s.instance().slot());
-      case Choice.Wait w -> w.accepted().stream().allMatch(i -> load.passedOver(i.slot()));
+      case Choice.Send s -> load.othersFirst(s.instance().slot());
+      case Choice.Wait w -> w.accepted().stream().allMatch(i -> load.othersFirst(i.slot()));
       case Choice.Refuse r -> false;
     };
   }

@@ -14,9 +14,21 @@ public interface Load {
     return true;
   }
 
-  /// Whether it asked to be left alone for a while (429 or 503 with Retry-After).
+  /// Whether it is left alone for a while: it asked for that (429 or 503 with Retry-After), or what
+  /// it fails of such requests is lost. A wait for another is better, and it better than nobody.
   default boolean passedOver(int slot) {
     return false;
+  }
+
+  /// Whether it fails requests like this one time after time, which costs them nothing but the try:
+  /// others are better, and it better than a wait.
+  default boolean askedLast(int slot) {
+    return false;
+  }
+
+  /// Whether others are asked first, for whichever reason.
+  default boolean othersFirst(int slot) {
+    return passedOver(slot) || askedLast(slot);
   }
 
   /// The part of its weight that counts, above 0 and up to 1: less while it comes back into service

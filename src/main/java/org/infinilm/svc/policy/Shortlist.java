@@ -11,6 +11,9 @@ final class Shortlist {
   /// Added to the load of an instance of weight 0: it is asked only when there is no other.
   private static final double NEVER = 1e12;
 
+  private static final int ASKED_LAST = 1;
+  private static final int LEFT_ALONE = 2;
+
   private Shortlist() {}
 
   /// Those that hold so many tokens.
@@ -26,8 +29,8 @@ final class Shortlist {
   }
 
   /// Those that take a request now and want one. Who comes back into service wants its share of
-  /// them, by lot. When nobody wants one: those that take it all the same; empty when all are full,
-  /// or when those that are not asked to be left alone.
+  /// them, by lot. When nobody wants one: those that take it all the same, first who lost that lot,
+  /// then who is asked last; empty when all are full, or when those that are not left alone.
   static List<Instance> now(List<Instance> among, Load load, RandomGenerator random) {
     int k = 0;
     while (k < among.size() && wants(among.get(k), load, random)) {
@@ -53,30 +56,37 @@ final class Shortlist {
     if (!wanting.isEmpty()) {
       return wanting;
     }
-    return free.size() < among.size() && allPassedOver(free, load) && !allPassedOver(among, load)
-        ? List.of()
-        : free;
+    int best = reluctance(free, load);
+    if (best == LEFT_ALONE && reluctance(among, load) < LEFT_ALONE) {
+      return List.of();
+    }
+    free.removeIf(i -> reluctance(i, load) > best);
+    return free;
   }
 
-  /// Whom to wait for: not those that asked to be left alone, while there are others.
+  /// Whom to wait for: not those that are left alone, while there are others.
   static List<Instance> awaited(List<Instance> fit, Load load) {
     List<Instance> out = new ArrayList<>(fit);
     out.removeIf(i -> load.passedOver(i.slot()));
     return out.isEmpty() ? List.copyOf(fit) : List.copyOf(out);
   }
 
-  private static boolean allPassedOver(List<Instance> among, Load load) {
-    for (int k = 0; k < among.size(); k++) {
-      if (!load.passedOver(among.get(k).slot())) {
-        return false;
-      }
+  private static int reluctance(Instance i, Load load) {
+    return load.passedOver(i.slot()) ? LEFT_ALONE : load.askedLast(i.slot()) ? ASKED_LAST : 0;
+  }
+
+  /// The least of some.
+  private static int reluctance(List<Instance> among, Load load) {
+    int least = LEFT_ALONE;
+    for (int k = 0; k < among.size() && least > 0; k++) {
+      least = Math.min(least, reluctance(among.get(k), load));
     }
-    return true;
+    return least;
   }
 
   static boolean wants(Instance i, Load load, RandomGenerator random) {
     int slot = i.slot();
-    if (!load.free(slot) || load.passedOver(slot)) {
+    if (!load.free(slot) || load.othersFirst(slot)) {
       return false;
     }
     double share = load.share(slot);

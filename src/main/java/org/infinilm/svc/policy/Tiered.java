@@ -8,7 +8,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 
 /// Tiers around another policy: it chooses within the first tier; the next is asked only when that
-/// one is out of service, full, asked to be left alone or cannot hold the request (`tier`).
+/// one is out of service, full, left alone, asked last or cannot hold the request (`tier`).
 ///
 /// When no tier takes it at once, it waits for a place in any tier whose pool it may go to. Without
 /// tiers it costs one comparison.
@@ -67,7 +67,7 @@ final class Tiered implements Policy {
       switch (within.choose(ask, tier, load, random)) {
         case Choice.Send s -> {
           if (s.instance().fits(ask.needTokens())) {
-            if (!load.passedOver(s.instance().slot())) {
+            if (!load.othersFirst(s.instance().slot())) {
               return named(s, lower);
             }
             reluctant = reluctant == null ? s : reluctant;

@@ -36,6 +36,7 @@ class SeatsAndTiersTest {
   private final SplittableRandom random = new SplittableRandom(5);
   private final Set<Integer> full = new HashSet<>();
   private final Set<Integer> pausing = new HashSet<>();
+  private final Set<Integer> last = new HashSet<>();
   private final Map<Integer, Double> shares = new HashMap<>();
   private final AtomicInteger looks = new AtomicInteger();
   private final Load load =
@@ -54,6 +55,11 @@ class SeatsAndTiersTest {
         @Override
         public boolean passedOver(int slot) {
           return pausing.contains(slot);
+        }
+
+        @Override
+        public boolean askedLast(int slot) {
+          return last.contains(slot);
         }
 
         @Override
@@ -131,6 +137,42 @@ class SeatsAndTiersTest {
     assertThat(sent(strict, size(2, 1), all)).as("nobody is left").isIn("p", "s", "t");
     pausing.clear();
     assertThat(sent(strict, size(2, 1), all)).as("the pause is over").isIn("s", "t");
+  }
+
+  /// Who fails such requests is better than a wait, and who is left alone is not.
+  @ParameterizedTest
+  @MethodSource("names")
+  void whoIsAskedLastIsAskedBeforeAnybodyWaits(String name) {
+    Policy p = Policies.create(name);
+    Candidates all = among(statics("s", 0), statics("t", 1), statics("u", 2));
+    last.add(1);
+    pausing.add(2);
+    for (int k = 0; k < 4; k++) {
+      assertThat(sent(p, size(2, 1), all)).isEqualTo("s");
+    }
+    full.add(0);
+    assertThat(sent(p, size(2, 1), all)).isEqualTo("t");
+    full.add(1);
+    assertThat(choose(p, size(2, 1), all))
+        .extracting(c -> ((Choice.Wait) c).accepted())
+        .isEqualTo(List.of(statics("s", 0), statics("t", 1)));
+    full.clear();
+    last.add(0);
+    last.add(2);
+    assertThat(sent(p, size(2, 1), all)).as("nobody else is left").isIn("s", "t");
+  }
+
+  @Test
+  void whereAllOfThePoolAreAskedLastTheOtherTakesIt() {
+    Candidates all = among(paged("p", 0), statics("s", 1));
+    Policy strict = Policies.create("cache-type");
+    last.add(1);
+    assertThat(sent(strict, size(2, 1), all)).isEqualTo("p");
+    full.add(0);
+    assertThat(sent(strict, size(2, 1), all)).as("and is full").isEqualTo("s");
+    full.clear();
+    pausing.add(0);
+    assertThat(sent(strict, size(2, 1), all)).as("and asked for a pause").isEqualTo("s");
   }
 
   @Test
