@@ -237,13 +237,14 @@ final class Account {
 
   /// Closes it for a request that asks for nothing that can be given.
   void unread(ApiError e) {
-    close(e.outcome(), e.status(), null, null, null, null, null);
+    close(e.outcome(), e.status(), null, null, List.of(), List.of(), null, null);
   }
 
   /// Closes it: metrics, decision, facts.
   ///
   /// @param asked null when the request could not be read
-  /// @param retries what it has tried, or null when it had not begun
+  /// @param tried instances on which it failed
+  /// @param avoided those that were passed over for its model or session
   /// @param last the last attempt, or null when there was none
   /// @param answer what was relayed, or null
   void close(
@@ -251,7 +252,8 @@ final class Account {
       int status,
       @Nullable Question asked,
       @Nullable Candidates candidates,
-      @Nullable Retries retries,
+      List<Instance> tried,
+      List<Instance> avoided,
       @Nullable Attempt last,
       @Nullable Answer answer) {
     waited();
@@ -278,8 +280,8 @@ final class Account {
             i == null ? null : i.name(),
             last == null ? null : last.reason(),
             candidates == null ? Roll.NONE : candidates.roll(),
-            names(retries == null ? List.of() : retries.tried()),
-            names(retries == null ? List.of() : retries.avoided()),
+            names(tried),
+            names(avoided),
             outcome,
             status,
             sends,

@@ -51,32 +51,33 @@ final class Admission {
 
   /// A `Send` has its seat, to be released once.
   ///
+  /// @param offer who may be asked for it
   /// @param mayTry whether the request may be an instance's trial: only one that can be repeated
-  Choice choose(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
-    Choice last = policy.choose(ask, among, seats, random);
+  Choice choose(Ask ask, Candidates among, Offer offer, boolean mayTry, RandomGenerator random) {
+    Choice last = policy.choose(ask, among, offer, random);
     if (mayTry) {
-      Choice.Send s = trial(ask, among, last, random);
+      Choice.Send s = trial(ask, among, offer, last, random);
       if (s != null && seats.tryTrial(s.instance(), ask.affinity() != 0)) {
         seats.take(s.instance());
         return s;
       }
     }
     for (int k = 1; last instanceof Choice.Send s && !seats.tryTake(s.instance()); k++) {
-      last = k < TRIES ? policy.choose(ask, among, seats, random) : new Choice.Wait(List.of(s));
+      last = k < TRIES ? policy.choose(ask, among, offer, random) : new Choice.Wait(List.of(s));
     }
     return last;
   }
 
   /// The choice as things are; nothing is taken.
-  Choice look(Ask ask, Candidates among, boolean mayTry, RandomGenerator random) {
-    Choice c = policy.choose(ask, among, seats, random);
-    Choice.Send s = mayTry ? trial(ask, among, c, random) : null;
+  Choice look(Ask ask, Candidates among, Offer offer, boolean mayTry, RandomGenerator random) {
+    Choice c = policy.choose(ask, among, offer, random);
+    Choice.Send s = mayTry ? trial(ask, among, offer, c, random) : null;
     return s != null ? s : c;
   }
 
   /// The choice of an instance whose trial is offered, where the policy prefers it to `other`.
   private Choice.@Nullable Send trial(
-      Ask ask, Candidates among, Choice other, RandomGenerator random) {
+      Ask ask, Candidates among, Offer offer, Choice other, RandomGenerator random) {
     Instance t = among.trials().isEmpty() ? null : drawn(among, ask.affinity() != 0, random);
     if (t == null) {
       return null;
@@ -87,7 +88,7 @@ final class Admission {
           case Choice.Wait w -> w.ways().getFirst().instance();
           case Choice.Refuse r -> among.in(Pool.ANY).getFirst();
         };
-    return policy.choose(ask, among.pair(one, t), seats, random) instanceof Choice.Send s
+    return policy.choose(ask, among.pair(one, t), offer, random) instanceof Choice.Send s
             && s.instance().equals(t)
         ? s
         : null;

@@ -47,6 +47,7 @@ final class Attempt implements UpstreamEvents {
   private final Plane plane;
   private final Owner owner;
   private final Question question;
+  private final Part part;
   private final Choice.Send send;
   private final Instance instance;
   private final Target target;
@@ -66,6 +67,9 @@ final class Attempt implements UpstreamEvents {
   /// What its answer, once it has gone on for a while or come to its end, says of its instance.
   private @Nullable Sight speaks;
 
+  /// Whether it has said that the instance answers.
+  private boolean vouched;
+
   /// @param reuse whether a kept connection will do
   /// @param suspicious whether another instance has failed on this request
   Attempt(
@@ -80,6 +84,7 @@ final class Attempt implements UpstreamEvents {
     this.plane = plane;
     this.owner = owner;
     this.question = question;
+    this.part = question.part();
     this.send = send;
     this.instance = send.instance();
     this.target = target;
@@ -205,7 +210,7 @@ final class Attempt implements UpstreamEvents {
         }
       }
       if (s == Sight.BUSY && retryAfter != null) {
-        plane.instances().busy(instance, Sight.pauseNanos(retryAfter), question.part());
+        plane.instances().busy(instance, Sight.pauseNanos(retryAfter), part);
       }
       owner.answered(h);
     }
@@ -223,7 +228,7 @@ final class Attempt implements UpstreamEvents {
         plane
             .instances()
             .firstByte(
-                instance, firstByteNanos - dispatchNanos, question.bodyBytes(), question.part());
+                instance, firstByteNanos - dispatchNanos, question.bodyBytes(), part);
       }
     } else if (speaks != null && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
       vouch();
@@ -234,7 +239,7 @@ final class Attempt implements UpstreamEvents {
 
   private void saw(Sight s) {
     Sight seen = suspicious ? s.ofSuspicious() : s;
-    plane.instances().saw(instance, seen, question.part());
+    plane.instances().saw(instance, seen, part);
     owner.saw(seen);
   }
 
@@ -243,6 +248,7 @@ final class Attempt implements UpstreamEvents {
     Sight s = speaks;
     if (s != null) {
       speaks = null;
+      vouched = s == Sight.ANSWERED;
       saw(s);
     }
   }
@@ -265,6 +271,9 @@ final class Attempt implements UpstreamEvents {
     }
     over = true;
     vouch();
+    if (vouched) {
+      plane.instances().answeredWhole(instance, part);
+    }
     // The client's next request may be read before this thread goes on: the seat is free by then.
     countOut();
     owner.ended();
@@ -275,6 +284,7 @@ final class Attempt implements UpstreamEvents {
     if (!over) {
       over = true;
       Sight s = Sight.of(f.kind());
+      s = vouched && (s == Sight.CLOSED || s == Sight.BAD_ANSWER) ? Sight.BROKE : s;
       Origin o = origin;
       boolean byAddress =
           switch (s) {

@@ -104,7 +104,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   private void choose() {
     Candidates left = retries.candidates(question, fleet());
     if (candidates == null) {
-      candidates = retries.avoided().isEmpty() ? left : question.candidates(fleet());
+      candidates = left;
     }
     if (left.isEmpty()) {
       noPlace(question.nobody());
@@ -324,7 +324,15 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
       plane.flights().leave(this);
       Answer a = reply.answer();
       try {
-        account.close(outcome, status, question, candidates, retries, attempt, a);
+        account.close(
+            outcome,
+            status,
+            question,
+            candidates,
+            retries.tried(),
+            placement.avoided(),
+            attempt,
+            a);
         last.run();
       } finally {
         reply.end();

@@ -247,9 +247,9 @@ final class FleetKeeper implements AutoCloseable {
     Event event =
         switch (s.sight()) {
           case ANSWERED, DECLINED -> Event.ANSWERED;
-          case DISPROVED -> Event.STRIKE;
+          case DISPROVED, HUNG -> Event.STRIKE;
           case REFUSED, UNREACHABLE -> Event.REFUSED;
-          case CLOSED, BAD_ANSWER, SERVER_ERROR -> Event.FAILED;
+          case CLOSED, BROKE, BAD_ANSWER, SERVER_ERROR -> Event.FAILED;
           case SHARED -> Event.TAKEN_BACK;
           case FAILED_AGAIN, BUSY -> Event.TIME;
         };
@@ -291,6 +291,9 @@ final class FleetKeeper implements AutoCloseable {
     trialNanos.keySet().removeIf(e -> !roster.has(e));
     for (Roster.Entry e : roster.entries()) {
       Slot s = slots.at(e.slot);
+      if (s.life != e.life) {
+        s.life = e.life;
+      }
       boolean doubted = e.doubted();
       if (s.doubted != doubted) {
         s.doubted = doubted;

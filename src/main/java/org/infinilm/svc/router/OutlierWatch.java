@@ -75,7 +75,7 @@ final class OutlierWatch {
                 e.known.name(),
                 e.known.cacheType() + "/" + Seating.tier(e.known.metadata()),
                 e.models(),
-                s.goodOnes() - m.goodBefore,
+                Math.max(0, s.goodOnes() - m.goodBefore),
                 // some of an earlier window may have been taken back
                 Math.max(0, s.badOnes() - m.badBefore),
                 pace(s).since(m.paceBefore),

@@ -212,7 +212,7 @@ final class OwnRoutes {
   /// are asked first.
   private List<String> passedOver(Instance i) {
     return i.models().stream()
-        .filter(m -> instances.passedOver(i, new Part(m, 0), true))
+        .filter(m -> instances.offer(new Part(m, 0), true).isForPart(i.slot()))
         .sorted()
         .toList();
   }

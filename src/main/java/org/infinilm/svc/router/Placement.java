@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
@@ -40,32 +41,63 @@ final class Placement implements Waiting.Owner {
   private final Account account;
   private final Question question;
   private final Owner owner;
+  private final Part part;
   private @Nullable Waiting waiting;
+  private List<Instance> avoided = List.of();
 
   Placement(Plane plane, Inbound in, Account account, Question question, Owner owner) {
     this.plane = plane;
     this.in = in;
     this.account = account;
     this.question = question;
+    this.part = question.part();
     this.owner = owner;
+  }
+
+  /// Instances that were passed over for its model or session.
+  List<Instance> avoided() {
+    return avoided;
+  }
+
+  /// Who may be asked for it now.
+  private Offer offer() {
+    return plane.instances().offer(part, question.replayable());
   }
 
   /// Whom a request would get now; nothing is taken.
   Choice look(Candidates among) {
+    boolean mayTry = question.replayable();
     return plane
         .admission()
-        .look(question.ask(), among, question.replayable(), ThreadLocalRandom.current());
+        .look(question.ask(), among, offer(), mayTry, ThreadLocalRandom.current());
   }
 
   /// Chooses; a `Send` has its seat, for [#follow] or [#giveBack].
   Choice choose(Candidates among) {
     long before = plane.ticker().nanos();
+    Offer offer = offer();
+    boolean mayTry = question.replayable();
     Choice c =
-        plane
-            .admission()
-            .choose(question.ask(), among, question.replayable(), ThreadLocalRandom.current());
+        plane.admission().choose(question.ask(), among, offer, mayTry, ThreadLocalRandom.current());
     plane.metrics().decided(plane.ticker().nanos() - before);
+    if (offer instanceof PartOffer && c instanceof Choice.Send s) {
+      avoided = avoidedFor(s.instance(), among, offer);
+      plane.instances().goes(s.instance(), part, question.replayable());
+    }
     return c;
+  }
+
+  /// Those that are left out for the one that is chosen.
+  private static List<Instance> avoidedFor(Instance chosen, Candidates among, Offer offer) {
+    List<Instance> out = new ArrayList<>();
+    if (!offer.isForPart(chosen.slot())) {
+      for (Instance i : among.in(Pool.ANY)) {
+        if (offer.isForPart(i.slot())) {
+          out.add(i);
+        }
+      }
+    }
+    return List.copyOf(out);
   }
 
   /// The instances of which one would get a request now, or later where the line has room; none
@@ -96,16 +128,33 @@ final class Placement implements Waiting.Owner {
         owner.placed(s);
       }
       case Choice.Wait w -> await(w, among);
-      case Choice.Refuse r ->
-          owner.noPlace(
-              ApiError.invalid(
-                  "context_length_exceeded",
-                  "the request needs at least "
-                      + r.leastTokens()
-                      + " tokens for its text alone (expected: at most "
-                      + r.capacityTokens()
-                      + ", the largest instance of this model)"));
+      case Choice.Refuse r -> owner.noPlace(refusal(r));
     }
+  }
+
+  /// A 400 is final to clients: it is only told when nobody would hold the request, in whatever
+  /// state they are.
+  private ApiError refusal(Choice.Refuse r) {
+    String model = question.model();
+    for (Instance i : plane.table().get().fleet().instances()) {
+      if ((model == null || i.serves(model)) && i.fits(r.leastTokens())) {
+        return ApiError.unavailable(
+            "no_healthy_instance",
+            "no instance in service holds the request's "
+                + r.leastTokens()
+                + " tokens or more; instance "
+                + i.name()
+                + ", which would, is "
+                + i.state().name().toLowerCase(Locale.ROOT));
+      }
+    }
+    return ApiError.invalid(
+        "context_length_exceeded",
+        "the request needs at least "
+            + r.leastTokens()
+            + " tokens for its text alone (expected: at most "
+            + r.capacityTokens()
+            + ", the largest instance of this model)");
   }
 
   /// Stands in line for a seat; a request that waited before keeps its time.
@@ -124,13 +173,13 @@ final class Placement implements Waiting.Owner {
     }
   }
 
-  /// Nobody is left but those that asked to be left alone, if they would take it, before it is
-  /// refused.
+  /// Nobody is left but those that are left alone, if they would take it, before it is refused.
   private void lastResort(Choice.Wait w) {
     Candidates now = owner.awaited();
+    Offer offer = offer();
     List<Instance> idle = new ArrayList<>();
     for (Instance i : now.in(Pool.ANY)) {
-      if (plane.seats().passedOver(i.slot()) && plane.seats().free(i.slot())) {
+      if (offer.passedOver(i.slot()) && offer.free(i.slot())) {
         idle.add(i);
       }
     }
@@ -142,12 +191,13 @@ final class Placement implements Waiting.Owner {
     }
   }
 
-  /// Looks again when that may help which no event tells: a pause that an instance asked for is
-  /// over, or one that failed this request is well again.
+  /// Looks again when that may help which no event tells: the pause of an instance is over, or one
+  /// that failed this request is well again.
   private void watch(Waiting w, Candidates among) {
     long nanos = account.sends() > 0 ? LOOK.toNanos() : Long.MAX_VALUE;
+    Offer offer = offer();
     for (Instance i : among.in(Pool.ANY)) {
-      long pause = plane.seats().passedOverNanos(i.slot());
+      long pause = offer.passedOverNanos(i.slot());
       nanos = pause > 0 ? Math.min(nanos, pause) : nanos;
     }
     if (nanos != Long.MAX_VALUE) {
@@ -210,6 +260,9 @@ final class Placement implements Waiting.Owner {
   @Override
   public void seated(Choice.Send s) {
     waiting = null;
+    if (offer() instanceof PartOffer) {
+      plane.instances().goes(s.instance(), part, question.replayable());
+    }
     account.waited();
     String model = question.model() == null ? "" : question.model();
     owner.placed(plane.admission().foretold(question.ask(), model, s));

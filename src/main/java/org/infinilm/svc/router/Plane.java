@@ -32,17 +32,20 @@ record Plane(
   interface InstanceWatch {
     void saw(Instance instance, Sight sight, Part part);
 
+    /// A request goes there.
+    void goes(Instance instance, Part part, boolean repeatable);
+
+    /// An answer below 400 came to its end.
+    void answeredWhole(Instance instance, Part part);
+
     /// Failures in a row of which the request might have been the cause, and nothing else seen
     /// between them: of all its requests, or of those of this part.
     int failuresInARow(Instance instance, Part part);
 
-    /// Whether an instance may be one that others are to be asked before, for this part.
-    boolean troubled(Part part);
-
-    /// Whether others are to be asked first for this part, which it fails time after time.
+    /// Who may be asked for a request of this part.
     ///
-    /// @param repeatable whether a request may be sent again when it fails
-    boolean passedOver(Instance instance, Part part, boolean repeatable);
+    /// @param repeatable whether it may be sent again when it fails
+    Offer offer(Part part, boolean repeatable);
 
     /// The first byte of a stream came so long after a request of so many bytes was sent.
     void firstByte(Instance instance, long nanos, long bytes, Part part);

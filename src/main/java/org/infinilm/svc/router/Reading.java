@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.List;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite;
@@ -143,7 +144,7 @@ final class Reading implements InboundEvents {
     if (unused != null) {
       unused.release();
     }
-    account.close(e.outcome(), e.status(), q, null, null, null, null);
+    account.close(e.outcome(), e.status(), q, null, List.of(), List.of(), null, null);
     in.answer(account.limits(e.response(account.requestId(), q.shape()), q.shape()));
   }
 
@@ -160,7 +161,7 @@ final class Reading implements InboundEvents {
   public void gone() {
     if (!over) {
       over = true;
-      account.close(Outcome.CLIENT_GONE, 499, null, null, null, null, null);
+      account.close(Outcome.CLIENT_GONE, 499, null, null, List.of(), List.of(), null, null);
     }
   }
 

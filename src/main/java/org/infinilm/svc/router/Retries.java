@@ -44,7 +44,9 @@ final class Retries {
   private final Account account;
   private List<Try> tried = List.of();
   private List<Instance> suspects = List.of();
-  private List<Instance> avoided = List.of();
+
+  /// The one of them that let the time for the first byte pass.
+  private @Nullable Instance late;
 
   /// The instance for which a failure of this request was counted.
   private @Nullable Instance blamed;
@@ -78,11 +80,6 @@ final class Retries {
     return tried.isEmpty() ? List.of() : tried.stream().map(Try::instance).toList();
   }
 
-  /// Instances that were passed over for its model or session.
-  List<Instance> avoided() {
-    return avoided;
-  }
-
   boolean any() {
     return first != null;
   }
@@ -94,17 +91,11 @@ final class Retries {
 
   /// Who may be asked next.
   Candidates candidates(Question q, Fleet fleet) {
-    Candidates every = q.candidates(fleet);
-    Candidates all = offered(every, q);
+    Candidates all = q.candidates(fleet);
     if (tried.isEmpty()) {
       return all;
     }
     Candidates left = all.without(this::wasTried);
-    if (left.isEmpty() && all != every) {
-      // better those that fail this part of the requests than those that are out of service
-      all = every;
-      left = every.without(this::wasTried);
-    }
     if (left.isEmpty()) {
       left = outOfService(left, null, q, fleet);
     }
@@ -116,32 +107,16 @@ final class Retries {
     return left;
   }
 
-  /// Candidates without those that fail this part of the requests, while there are others.
-  private Candidates offered(Candidates all, Question q) {
-    Part part = q.part();
-    if (!plane.instances().troubled(part)) {
-      return all;
-    }
-    List<Instance> over = new ArrayList<>();
-    for (Instance i : all.in(Pool.ANY)) {
-      if (plane.instances().passedOver(i, part, q.replayable())) {
-        over.add(i);
-      }
-    }
-    if (over.isEmpty() || over.size() == all.in(Pool.ANY).size()) {
-      return all;
-    }
-    avoided = List.copyOf(over);
-    return all.without(i -> plane.instances().passedOver(i, part, q.replayable()));
-  }
-
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.
   Candidates awaited(Candidates left, Question q, Fleet fleet) {
     if (tried.isEmpty() || counted + 1 >= MOST_ATTEMPTS) {
       return left;
     }
+    Part part = q.part();
+    Offer offer = plane.instances().offer(part, q.replayable());
     Candidates more =
-        offered(q.candidates(fleet), q).without(i -> wasTried(i) && !wellAgain(i, q.part()));
+        q.candidates(fleet)
+            .without(i -> wasTried(i) && (offer.isForPart(i.slot()) || !wellAgain(i, part)));
     return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 
@@ -236,8 +211,10 @@ final class Retries {
       note(i, Why.FAILED);
     }
     Sight s = Sight.of(f.kind());
-    if (s == Sight.CLOSED || s == Sight.BAD_ANSWER || f.kind() == Kind.TIMEOUT_FIRST_BYTE) {
+    boolean tooLate = f.kind() == Kind.TIMEOUT_FIRST_BYTE;
+    if (s == Sight.CLOSED || s == Sight.BAD_ANSWER || tooLate) {
       suspects = with(suspects, i);
+      late = tooLate ? i : late;
     }
   }
 
@@ -376,13 +353,14 @@ final class Retries {
         }
       }
       case ANSWERED -> answeredElsewhere(part);
-      case DECLINED, REFUSED, UNREACHABLE, SHARED, DISPROVED, BUSY -> {}
+      case DECLINED, BROKE, REFUSED, UNREACHABLE, SHARED, DISPROVED, HUNG, BUSY -> {}
     }
   }
 
   private void answeredElsewhere(Part part) {
     for (Instance s : suspects) {
-      plane.instances().saw(s, Sight.DISPROVED, part);
+      boolean tooLate = late != null && late.equals(s);
+      plane.instances().saw(s, tooLate ? Sight.HUNG : Sight.DISPROVED, part);
     }
     suspects = List.of();
   }

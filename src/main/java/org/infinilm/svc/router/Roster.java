@@ -44,6 +44,10 @@ final class Roster {
     boolean refusedService;
     Circuit circuit = Circuit.NEW;
     int failuresInARow;
+
+    /// As [Slot#life].
+    long life;
+
     long errors;
     double probeSeconds;
     @Nullable List<String> ownModels;
@@ -220,6 +224,8 @@ final class Roster {
   /// Names that were taken out of service here, whether they are there or not.
   private final Set<String> drained = new HashSet<>();
 
+  private long lives;
+
   Roster(int maxErrors, long graceNanos) {
     this.maxErrors = maxErrors;
     this.graceNanos = graceNanos;
@@ -316,6 +322,7 @@ final class Roster {
       int slot = usedSlots.nextClearBit(0);
       usedSlots.set(slot);
       Entry made = new Entry(k, slot);
+      made.life = ++lives;
       made.drained = drained.contains(k.name());
       entries.put(k.name(), made);
       return true;
@@ -361,6 +368,7 @@ final class Roster {
     boolean stood = e.stands();
     e.probeSeconds = seconds;
     if (e.failuresInARow > 0 && !e.refusedService && !FALSE.equals(connected)) {
+      e.life = ++lives;
       e.circuit = e.circuit.next(Event.RESTARTED, false, now, jitter, rules);
     }
     e.failuresInARow = 0;
@@ -403,6 +411,9 @@ final class Roster {
   }
 
   private void next(Entry e, Event event, boolean mayLeave, long now, double jitter) {
+    if (event == Event.REFUSED) {
+      e.life = ++lives;
+    }
     Circuit before = e.circuit;
     e.circuit = before.next(event, mayLeave, now, jitter, rules);
     if (e.circuit.phase() == Circuit.Phase.OPEN && before.phase() != Circuit.Phase.OPEN) {

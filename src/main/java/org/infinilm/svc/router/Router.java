@@ -103,7 +103,7 @@ final class Router implements AutoCloseable {
             metrics,
             decisions,
             new Flights(),
-            new Watch(slots, seats, keeper, new Troubles(ticker), prober::listIsOutdated),
+            new Watch(slots, seats, keeper, new Troubles(slots, ticker), prober::listIsOutdated),
             learner,
             new RequestIds(random),
             Via.random(random),

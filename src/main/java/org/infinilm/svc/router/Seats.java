@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntPredicate;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -14,7 +15,6 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
-import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  *    the place, with its age and rank. Instances that came with the change give no seat to anybody until
  *    the last who was called has looked: then they give their seats in the order of the line.
  */
-final class Seats implements Load {
+final class Seats implements Offer {
   /// One who waits. Called on any thread, once, and must only hop to its own.
   interface Waiter {
     /// A seat of the instance of this slot is counted in for it: use or release it.
@@ -125,8 +125,8 @@ final class Seats implements Load {
     return until != 0 && now - until < 0;
   }
 
-  /// How long it still is passed over, in nanoseconds; 0 when it is not.
-  long passedOverNanos(int slot) {
+  @Override
+  public long passedOverNanos(int slot) {
     return passedOver(slot) ? Math.max(1, slots.at(slot).passedOverUntilNanos - ticker.nanos()) : 0;
   }
 
@@ -156,15 +156,24 @@ final class Seats implements Load {
   void passOver(int slot, long nanos) {
     long until = ticker.nanos() + Math.max(1, nanos);
     until = until == 0 ? 1 : until;
-    Slot s = slots.at(slot);
-    s.passedOverUntilNanos = until;
+    slots.at(slot).passedOverUntilNanos = until;
     passedOverUntilNanos.accumulateAndGet(until, (a, b) -> a == 0 || a - b < 0 ? b : a);
-    if (s.waiting() > 0) {
+    callAway(slot, null, this::passedOver);
+  }
+
+  /// Has who waits for it stand for others alone, where it waits for others too, and look anew.
+  ///
+  /// @param model of those who wait; null for all
+  /// @param over whom they no longer stand for
+  void callAway(int slot, @Nullable String model, IntPredicate over) {
+    if (slots.at(slot).waiting() > 0) {
       List<Runnable> calls = new ArrayList<>();
       synchronized (line) {
         for (Line.Key key : line.keys()) {
-          List<Integer> others = notPassedOver(key.slots());
-          if (key.slots().contains(slot) && !others.isEmpty()) {
+          List<Integer> others = new ArrayList<>(key.slots());
+          others.removeIf(over::test);
+          boolean concerned = model == null || model.equals(key.model());
+          if (concerned && key.slots().contains(slot) && !others.isEmpty()) {
             Line.Key to = new Line.Key(key.model(), key.version(), others);
             call(key, to, null, List.of(), calls);
           }
@@ -174,10 +183,19 @@ final class Seats implements Load {
     }
   }
 
-  private List<Integer> notPassedOver(List<Integer> of) {
-    List<Integer> out = new ArrayList<>(of);
-    out.removeIf(this::passedOver);
-    return out;
+  /// Has all who wait with a model look anew: an instance has become another one for some of them.
+  void lookAgain(String model) {
+    if (waiting > 0) {
+      List<Runnable> calls = new ArrayList<>();
+      synchronized (line) {
+        for (Line.Key key : line.keys()) {
+          if (model.equals(key.model())) {
+            line.places(key).forEach(p -> calls.add(p.waiter.waiter::lookAgain));
+          }
+        }
+      }
+      calls.forEach(Runnable::run);
+    }
   }
 
   long sent(int slot) {

@@ -38,6 +38,18 @@ final class Sessions {
     return true;
   }
 
+  /// Takes one back that was the first; false when none was since it was cleared. Those without a
+  /// session always are.
+  boolean takeBack(long key) {
+    AtomicLongArray b = bits;
+    if (key == 0 || b == null) {
+      return key == 0;
+    }
+    int bit = (int) (key >>> 32) & (BITS - 1);
+    long mask = 1L << bit;
+    return (b.getAndAccumulate(bit / Long.SIZE, ~mask, (x, m) -> x & m) & mask) != 0;
+  }
+
   void clear() {
     if (bits != null) {
       bits = null;

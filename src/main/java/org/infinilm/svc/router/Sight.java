@@ -16,6 +16,8 @@ enum Sight {
   UNREACHABLE,
   /// Closed or reset without an answer, or in the middle of one; the request may be to blame.
   CLOSED,
+  /// Closed, or no HTTP any more, in the middle of an answer that had spoken for it.
+  BROKE,
   /// No HTTP answer; the request may be to blame.
   BAD_ANSWER,
   /// A 5xx answer; the request may be to blame.
@@ -27,14 +29,24 @@ enum Sight {
   SHARED,
   /// A peer answered a request on which this instance had failed: the fault is its own.
   DISPROVED,
+  /// A peer answered a request of which this instance had let the time for the first byte pass.
+  HUNG,
   /// 429, or 503 with Retry-After: not now.
   BUSY;
 
   /// The same of a request on which another instance has failed.
   Sight ofSuspicious() {
     return switch (this) {
-      case CLOSED, BAD_ANSWER, SERVER_ERROR -> FAILED_AGAIN;
-      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, FAILED_AGAIN, SHARED, DISPROVED, BUSY -> this;
+      case CLOSED, BROKE, BAD_ANSWER, SERVER_ERROR -> FAILED_AGAIN;
+      case ANSWERED,
+          DECLINED,
+          REFUSED,
+          UNREACHABLE,
+          FAILED_AGAIN,
+          SHARED,
+          DISPROVED,
+          HUNG,
+          BUSY -> this;
     };
   }
 

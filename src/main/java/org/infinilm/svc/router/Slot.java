@@ -43,6 +43,10 @@ final class Slot {
   /// The part of its weight that counts while it comes back into service.
   volatile float comeback = 1;
 
+  /// A number that is another one for whoever serves here next: another instance, or the process
+  /// that comes after one whose port refused. Written by the keeper of the fleet.
+  volatile long life;
+
   /// Whether the keeper wants to hear of answers: something is wrong with it, or was.
   volatile boolean doubted;
 
@@ -139,6 +143,13 @@ final class Slot {
   void good(long key) {
     if (good.first(key)) {
       cells.incrementAndGet(GOOD);
+    }
+  }
+
+  /// Takes an answer back that came to no good end.
+  void notGood(long key) {
+    if (good.takeBack(key)) {
+      cells.decrementAndGet(GOOD);
     }
   }
 
@@ -247,6 +258,7 @@ final class Slot {
     }
     limit = 0;
     passedOverUntilNanos = 0;
+    life = 0;
     comeback = 1;
     doubted = false;
     releaseNanos = 0;

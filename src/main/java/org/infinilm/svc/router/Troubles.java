@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
-import org.infinilm.svc.fleet.Hash;
+import java.util.function.UnaryOperator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -13,184 +13,324 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Which instance fails one part of the requests time after time, whatever it does with the others:
-/// one model of several (an adapter that did not load), or one session. For that part it is passed
-/// over while another instance is left; nothing is said of its health. Thread-safe, bounded; costs
-/// one read while there is no such trouble.
+/// one model of several (an adapter that did not load), or one session; and which one asked to be
+/// left alone with a model. For that part others are asked first; nothing is said of its health.
+/// Thread-safe, bounded; costs one read while there is no such trouble.
 ///
 /// A failed request of a session that may not be repeated shows nothing about its instance, and its
 /// key would lead every other there as well.
+/*
+ * A pause ends by itself, with the first answer, and with the instance: whatever comes back after its
+ * port refused is another process (Slot.life). When it is over one request goes there as a trial, and
+ * the others wait for as long again or for what comes of it. Pauses double with each failure after one
+ * is over. They are longer where a failure is lost: of requests that may not be repeated, and of
+ * streams that break, which their client has begun to read.
+ */
 final class Troubles {
   /// Failures in a row after which a part of the requests goes elsewhere.
   static final int FEW = 3;
 
-  /// The first pause, which doubles with each failure after one is over.
+  /// The first pause, where a failure costs a try.
   static final long PAUSE_NANOS = 5_000_000_000L;
 
   static final long MOST_PAUSE_NANOS = 60_000_000_000L;
 
-  /// What nobody has failed for so long is forgotten.
+  /// The first pause, where a failure is lost.
+  static final long LOSING_PAUSE_NANOS = 20_000_000_000L;
+
+  /// What nobody has failed for so long is forgotten: the longest pause.
   static final long FORGET_NANOS = 600_000_000_000L;
 
   private static final long LOOK_NANOS = 1_000_000_000L;
 
-  /// Parts of which failures are remembered.
+  /// Pauses double so often at most.
+  private static final int MOST_DOUBLINGS = 6;
+
+  /// Parts of which something is remembered.
   static final int MOST = 4096;
 
   private static final Logger LOG = LoggerFactory.getLogger(Troubles.class);
 
-  /// @param instance hash of its name
+  /// How it fails.
+  enum How {
+    /// Closed, or an answer of 500 and above.
+    FAILS,
+    /// No first byte in time, which another then had.
+    HANGS,
+    /// In the middle of an answer that had gone on for a while.
+    BREAKS
+  }
+
+  /// When one may be asked.
+  enum Turn {
+    AS_OTHERS,
+    /// After the others, and before anybody waits for them.
+    LAST,
+    /// Not while another can take the request, now or later.
+    LEFT_ALONE
+  }
+
+  /// One instance and one part.
+  ///
+  /// @param life of the instance, which takes all of this with it
   /// @param failures in a row, and no answer between them
-  private record At(long instance, int failures, long sinceNanos, long pauseNanos) {
-    At failedAgain(long now) {
-      int n = Math.min(failures + 1, Integer.MAX_VALUE - 1);
-      if (n < FEW || passedOver(now, true)) {
-        return new At(instance, n, sinceNanos, pauseNanos);
-      }
-      return new At(instance, n, now, Math.min(MOST_PAUSE_NANOS, 2 * pauseNanos));
+  /// @param sinceNanos when the pause began, or the trial after it
+  /// @param tried whether a request has gone there after the pause and nothing is known of it
+  /// @param breaks whether only a whole answer shows that it is well
+  /// @param aloneUntilNanos until when it asked to be left alone; 0 for never
+  private record At(
+      int slot,
+      long life,
+      int failures,
+      int doublings,
+      long sinceNanos,
+      boolean tried,
+      boolean hangs,
+      boolean breaks,
+      long aloneUntilNanos) {
+
+    static At fresh(int slot, long life, long now) {
+      return new At(slot, life, 0, -1, now, false, false, false, 0);
     }
 
-    boolean passedOver(long now, boolean repeatable) {
-      return failures >= FEW && now - sinceNanos < (repeatable ? pauseNanos : FORGET_NANOS);
+    At failed(How how, long now) {
+      int n = Math.min(failures + 1, Integer.MAX_VALUE - 1);
+      boolean again = n >= FEW && (tried || !pauses(now, false));
+      return new At(
+          slot,
+          life,
+          n,
+          again ? Math.min(doublings + 1, MOST_DOUBLINGS) : doublings,
+          again ? now : sinceNanos,
+          false,
+          how == How.HANGS,
+          breaks || how == How.BREAKS,
+          aloneUntilNanos);
+    }
+
+    At onTrial(long now) {
+      return new At(
+          slot, life, failures, doublings, now, true, hangs, breaks, aloneUntilNanos);
+    }
+
+    At leftAloneUntil(long until) {
+      boolean later = aloneUntilNanos == 0 || until - aloneUntilNanos > 0;
+      return later
+          ? new At(slot, life, failures, doublings, sinceNanos, tried, hangs, breaks, until)
+          : this;
+    }
+
+    /// Without its failures.
+    At well() {
+      return new At(slot, life, 0, -1, sinceNanos, false, false, false, aloneUntilNanos);
+    }
+
+    boolean isTrouble() {
+      return failures >= FEW;
+    }
+
+    long pauseNanos(boolean loses) {
+      return loses
+          ? Math.min(FORGET_NANOS, LOSING_PAUSE_NANOS << Math.max(0, doublings))
+          : Math.min(MOST_PAUSE_NANOS, PAUSE_NANOS << Math.max(0, doublings));
+    }
+
+    boolean pauses(long now, boolean loses) {
+      return isTrouble() && doublings >= 0 && now - sinceNanos < pauseNanos(loses);
+    }
+
+    boolean isAlone(long now) {
+      return aloneUntilNanos != 0 && now - aloneUntilNanos < 0;
+    }
+
+    Turn turn(long now, boolean repeatable) {
+      boolean loses = breaks || !repeatable;
+      if (isAlone(now)) {
+        return Turn.LEFT_ALONE;
+      }
+      return !pauses(now, loses) ? Turn.AS_OTHERS : loses || hangs ? Turn.LEFT_ALONE : Turn.LAST;
+    }
+
+    long leftAloneNanos(long now, boolean repeatable) {
+      boolean loses = breaks || !repeatable;
+      long pause =
+          pauses(now, loses) && (loses || hangs) ? pauseNanos(loses) - (now - sinceNanos) : 0;
+      return isAlone(now) ? Math.max(pause, aloneUntilNanos - now) : pause;
+    }
+
+    boolean isOver(long now) {
+      return !isAlone(now) && (failures == 0 || now - sinceNanos > FORGET_NANOS);
     }
   }
 
+  private final Slots slots;
   private final Ticker ticker;
   private final Map<Long, List<At>> parts = new ConcurrentHashMap<>();
-
   private final AtomicLong lookedNanos;
 
-  /// Until when an instance is left alone with a model, by both.
-  private final Map<Long, Long> pauses = new ConcurrentHashMap<>();
-
-  /// Whether there are any. Written under the lock of `parts`' entry, read on every request.
+  /// Whether there are any parts; read on every request.
   private volatile boolean some;
 
-  Troubles(Ticker ticker) {
+  Troubles(Slots slots, Ticker ticker) {
+    this.slots = slots;
     this.ticker = ticker;
     this.lookedNanos = new AtomicLong(ticker.nanos());
   }
 
-  /// Whether any instance has failed any part of late.
+  /// Whether anything is remembered.
   boolean some() {
     return some;
   }
 
-  /// Whether an instance has failed this part, or asked for a pause of any.
+  /// Whether something is remembered of this part.
   boolean concern(Part part) {
-    return some
-        && (!pauses.isEmpty()
-            || parts.containsKey(part.ofModel())
-            || parts.containsKey(part.ofKey()));
+    return some && (parts.containsKey(part.ofModel()) || parts.containsKey(part.ofKey()));
   }
 
   /// Notes that a request failed on an instance, perhaps by the request's own fault.
-  void failed(Instance i, Part part) {
+  ///
+  /// @return whether others are asked first from now on
+  boolean failed(Instance i, Part part, How how) {
+    boolean begins = false;
     if (part.model() != null && i.models().size() > 1) {
-      int n = failed(i, part.ofModel());
-      if (n == FEW) {
+      begins = failed(i, part.ofModel(), how) == FEW;
+      if (begins) {
         LOG.warn(
             "instance {} fails model {} time after time: others are asked first for it",
             i.name(),
             part.model());
       }
     }
-    if (part.key() != 0) {
-      failed(i, part.ofKey());
-    }
+    return part.key() != 0 ? failed(i, part.ofKey(), how) == FEW || begins : begins;
   }
 
-  private int failed(Instance i, long part) {
+  private int failed(Instance i, long part, How how) {
     long now = ticker.nanos();
-    forgetOld(now);
-    if (parts.size() >= MOST && !parts.containsKey(part)) {
-      return 0;
-    }
-    some = true;
-    List<At> all =
-        parts.compute(
-            part,
-            (p, before) -> {
-              List<At> after = new ArrayList<>();
-              At mine = new At(i.nameHash(), 0, now, PAUSE_NANOS / 2);
-              for (At a : before == null ? List.<At>of() : before) {
-                if (a.instance == i.nameHash()) {
-                  mine = a;
-                } else if (now - a.sinceNanos <= FORGET_NANOS) {
-                  after.add(a);
-                }
-              }
-              after.add(mine.failedAgain(now));
-              return List.copyOf(after);
-            });
-    return all.getLast().failures;
-  }
-
-  private void forgetOld(long now) {
-    long last = lookedNanos.get();
-    if (now - last >= LOOK_NANOS && lookedNanos.compareAndSet(last, now)) {
-      parts.values().removeIf(all -> all.stream().allMatch(a -> now - a.sinceNanos > FORGET_NANOS));
-    }
-  }
-
-  /// Notes that an instance answered a request.
-  void answered(Instance i, Part part) {
-    if (some) {
-      forget(i, part.ofModel());
-      forget(i, part.ofKey());
-      some = !parts.isEmpty() || !pauses.isEmpty();
-    }
+    At at = change(i.slot(), part, now, a -> a.failed(how, now));
+    return at == null ? 0 : at.failures;
   }
 
   /// Leaves an instance alone with a model for so long: it asked for that, perhaps for this model
   /// alone.
   void pause(Instance i, Part part, long nanos) {
     long now = ticker.nanos();
-    if (pauses.size() >= MOST) {
-      pauses.values().removeIf(until -> now - until >= 0);
+    long until = now + nanos == 0 ? 1 : now + nanos;
+    change(i.slot(), part.ofModel(), now, a -> a.leftAloneUntil(until));
+  }
+
+  /// Changes what is known of an instance and a part; null when there is no room for more.
+  private @Nullable At change(int slot, long part, long now, UnaryOperator<At> how) {
+    forgetOld(now);
+    if (parts.size() >= MOST && !parts.containsKey(part)) {
+      return null;
     }
-    if (pauses.size() < MOST) {
-      pauses.merge(pair(i, part), now + nanos, (a, b) -> a - b > 0 ? a : b);
-      some = true;
+    long life = slots.at(slot).life;
+    List<At> all =
+        parts.compute(
+            part,
+            (p, before) -> {
+              List<At> after = new ArrayList<>();
+              At mine = At.fresh(slot, life, now);
+              for (At a : before == null ? List.<At>of() : before) {
+                if (a.slot == slot) {
+                  mine = a.life == life ? a : mine;
+                } else if (!a.isOver(now)) {
+                  after.add(a);
+                }
+              }
+              after.add(how.apply(mine));
+              return List.copyOf(after);
+            });
+    some = true;
+    return all.getLast();
+  }
+
+  private void forgetOld(long now) {
+    long last = lookedNanos.get();
+    if (now - last >= LOOK_NANOS && lookedNanos.compareAndSet(last, now)) {
+      parts.values().removeIf(all -> all.stream().allMatch(a -> a.isOver(now)));
     }
   }
 
-  private boolean paused(Instance i, Part part, long now) {
-    long pair = pair(i, part);
-    Long until = pauses.get(pair);
-    if (until != null && now - until >= 0) {
-      pauses.remove(pair, until);
-      until = null;
-    }
-    return until != null;
-  }
-
-  private static long pair(Instance i, Part part) {
-    return Hash.mix(i.nameHash() ^ Long.rotateLeft(part.ofModel(), 1));
-  }
-
-  private void forget(Instance i, long part) {
-    if (part != 0) {
-      parts.computeIfPresent(
-          part,
-          (p, before) -> {
-            List<At> after = before.stream().filter(a -> a.instance != i.nameHash()).toList();
-            return after.isEmpty() ? null : after;
-          });
-    }
-  }
-
-  /// Whether others are to be asked first. After the pause only what can be repeated shows whether
-  /// it still fails, for that is lost to nobody.
-  boolean passedOver(Instance i, Part part, boolean repeatable) {
+  /// Notes that an instance answers a request.
+  ///
+  /// @param whole whether to the end
+  /// @return whether others were asked first until now
+  boolean answered(Instance i, Part part, boolean whole) {
     if (!some) {
       return false;
     }
     long now = ticker.nanos();
-    At m = at(i, part.ofModel());
-    At k = at(i, part.ofKey());
-    return paused(i, part, now)
-        || (m != null && m.passedOver(now, repeatable))
-        || (k != null && k.passedOver(now, repeatable));
+    boolean ends = isWell(i, part.ofModel(), whole, now);
+    ends |= isWell(i, part.ofKey(), whole, now);
+    forgetOld(now);
+    if (parts.isEmpty()) {
+      some = false;
+      // one that came between these two
+      some = !parts.isEmpty();
+    }
+    return ends;
+  }
+
+  private boolean isWell(Instance i, long part, boolean whole, long now) {
+    At at = at(i.slot(), part);
+    if (at == null || (at.breaks && !whole)) {
+      return false;
+    }
+    parts.computeIfPresent(
+        part,
+        (p, before) -> {
+          List<At> after =
+              before.stream()
+                  .map(a -> a.slot == i.slot() ? a.well() : a)
+                  .filter(a -> !a.isOver(now))
+                  .toList();
+          return after.isEmpty() ? null : after;
+        });
+    return at.isTrouble();
+  }
+
+  /// Notes that a request goes to an instance. After a pause it is its trial.
+  void goes(Instance i, Part part, boolean repeatable) {
+    if (some) {
+      goes(i.slot(), part.ofModel(), repeatable);
+      goes(i.slot(), part.ofKey(), repeatable);
+    }
+  }
+
+  private void goes(int slot, long part, boolean repeatable) {
+    long now = ticker.nanos();
+    At at = at(slot, part);
+    if (at != null && at.isTrouble() && !at.pauses(now, at.breaks || !repeatable)) {
+      change(slot, part, now, a -> a.isTrouble() ? a.onTrial(now) : a);
+    }
+  }
+
+  /// When it may be asked for a request of this part.
+  ///
+  /// @param repeatable whether the request may be sent again when it fails
+  Turn turn(int slot, Part part, boolean repeatable) {
+    if (!some) {
+      return Turn.AS_OTHERS;
+    }
+    long now = ticker.nanos();
+    Turn ofModel = turn(at(slot, part.ofModel()), now, repeatable);
+    Turn ofKey = turn(at(slot, part.ofKey()), now, repeatable);
+    return ofModel.compareTo(ofKey) > 0 ? ofModel : ofKey;
+  }
+
+  private static Turn turn(@Nullable At at, long now, boolean repeatable) {
+    return at == null ? Turn.AS_OTHERS : at.turn(now, repeatable);
+  }
+
+  /// How long it is left alone still, in nanoseconds; 0 when it is not.
+  long leftAloneNanos(int slot, Part part, boolean repeatable) {
+    long now = ticker.nanos();
+    At m = at(slot, part.ofModel());
+    At k = at(slot, part.ofKey());
+    return Math.max(
+        m == null ? 0 : m.leftAloneNanos(now, repeatable),
+        k == null ? 0 : k.leftAloneNanos(now, repeatable));
   }
 
   /// Failures in a row of requests of this part; 0 when there was none.
@@ -198,16 +338,18 @@ final class Troubles {
     if (!some) {
       return 0;
     }
-    At m = at(i, part.ofModel());
-    At k = at(i, part.ofKey());
+    At m = at(i.slot(), part.ofModel());
+    At k = at(i.slot(), part.ofKey());
     return Math.max(m == null ? 0 : m.failures, k == null ? 0 : k.failures);
   }
 
-  private @Nullable At at(Instance i, long part) {
+  private @Nullable At at(int slot, long part) {
     if (part != 0) {
-      for (At a : parts.getOrDefault(part, List.of())) {
-        if (a.instance == i.nameHash()) {
-          return a;
+      List<At> all = parts.getOrDefault(part, List.of());
+      for (int k = 0; k < all.size(); k++) {
+        At a = all.get(k);
+        if (a.slot == slot) {
+          return a.life == slots.at(slot).life ? a : null;
         }
       }
     }

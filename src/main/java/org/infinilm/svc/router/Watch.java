@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import java.util.function.Consumer;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.router.Troubles.How;
 
 /// Takes what exchanges see of instances: counts it, and tells the keeper of the fleet what may
 /// change an instance's state. Thread-safe; never blocks.
@@ -45,7 +46,7 @@ final class Watch implements Plane.InstanceWatch {
       case ANSWERED, DECLINED -> {
         if (sight == Sight.ANSWERED) {
           s.good(part.key());
-          troubles.answered(i, part);
+          answered(i, part, false);
         }
         if (s.failuresInARow() != 0) {
           s.succeeded();
@@ -54,10 +55,13 @@ final class Watch implements Plane.InstanceWatch {
           keeper.saw(i, sight);
         }
       }
-      case SERVER_ERROR, CLOSED, BAD_ANSWER -> {
+      case SERVER_ERROR, CLOSED, BROKE, BAD_ANSWER -> {
+        if (sight == Sight.BROKE) {
+          s.notGood(part.key());
+        }
         s.bad(part.key());
         s.failed();
-        troubles.failed(i, part);
+        failed(i, part, sight == Sight.BROKE ? How.BREAKS : How.FAILS);
         keeper.mayHaveOutliers();
         if (s.doubted) {
           keeper.saw(i, sight);
@@ -65,7 +69,7 @@ final class Watch implements Plane.InstanceWatch {
       }
       case FAILED_AGAIN -> {
         s.failed();
-        troubles.failed(i, part);
+        failed(i, part, How.FAILS);
       }
       case SHARED -> {
         // the failures of a key count once, which need not have been this one
@@ -82,6 +86,10 @@ final class Watch implements Plane.InstanceWatch {
         keeper.saw(i, sight);
       }
       case DISPROVED -> keeper.saw(i, sight);
+      case HUNG -> {
+        failed(i, part, How.HANGS);
+        keeper.saw(i, Sight.DISPROVED);
+      }
       case BUSY -> passOver(i, BUSY_NANOS, part);
     }
   }
@@ -108,6 +116,8 @@ final class Watch implements Plane.InstanceWatch {
   private void passOver(Instance i, long nanos, Part part) {
     if (part.model() != null && i.models().size() > 1) {
       troubles.pause(i, part, nanos);
+      Offer offer = offer(part, true);
+      seats.callAway(i.slot(), part.model(), offer::passedOver);
     } else {
       seats.passOver(i.slot(), nanos);
     }
@@ -118,13 +128,35 @@ final class Watch implements Plane.InstanceWatch {
     return Math.max(slots.at(i.slot()).failuresInARow(), troubles.failuresInARow(i, part));
   }
 
-  @Override
-  public boolean troubled(Part part) {
-    return troubles.concern(part);
+  /// Those who wait may stand for it, and not want to, or the other way round.
+  private void failed(Instance i, Part part, How how) {
+    if (troubles.failed(i, part, how)) {
+      lookAgain(part);
+    }
+  }
+
+  private void answered(Instance i, Part part, boolean whole) {
+    if (troubles.answered(i, part, whole)) {
+      lookAgain(part);
+    }
+  }
+
+  private void lookAgain(Part part) {
+    seats.lookAgain(part.model() == null ? "" : part.model());
   }
 
   @Override
-  public boolean passedOver(Instance i, Part part, boolean repeatable) {
-    return troubles.passedOver(i, part, repeatable);
+  public void goes(Instance i, Part part, boolean repeatable) {
+    troubles.goes(i, part, repeatable);
+  }
+
+  @Override
+  public void answeredWhole(Instance i, Part part) {
+    answered(i, part, true);
+  }
+
+  @Override
+  public Offer offer(Part part, boolean repeatable) {
+    return troubles.concern(part) ? new PartOffer(seats, troubles, part, repeatable) : seats;
   }
 }

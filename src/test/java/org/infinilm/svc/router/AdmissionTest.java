@@ -74,7 +74,7 @@ class AdmissionTest {
   }
 
   private String sent(Admission a, Ask ask, Candidates among) {
-    return ((Choice.Send) a.choose(ask, among, true, random)).instance().name();
+    return ((Choice.Send) a.choose(ask, among, seats, true, random)).instance().name();
   }
 
   @Test
@@ -86,15 +86,15 @@ class AdmissionTest {
             instance("s", 1, State.TRIAL, CacheType.STATIC, 2));
     for (int k = 0; k < 10; k++) {
       assertThat(sent(a, SMALL, all)).isEqualTo("p");
-      assertThat(a.choose(LARGE, all, false, random))
+      assertThat(a.choose(LARGE, all, seats, false, random))
           .as("what cannot be repeated tries nobody")
           .extracting(c -> ((Choice.Send) c).instance().name())
           .isEqualTo("p");
     }
-    assertThat(a.look(LARGE, all, true, random))
+    assertThat(a.look(LARGE, all, seats, true, random))
         .extracting(c -> ((Choice.Send) c).instance().name())
         .isEqualTo("s");
-    Choice.Send trial = (Choice.Send) a.choose(LARGE, all, true, random);
+    Choice.Send trial = (Choice.Send) a.choose(LARGE, all, seats, true, random);
     assertThat(trial.instance().name()).isEqualTo("s");
     assertThat(trial.why()).isEqualTo(Reason.SIZE);
     assertThat(sent(a, LARGE, all)).as("another request has it").isEqualTo("p");
@@ -130,7 +130,7 @@ class AdmissionTest {
     assertThat(seats.tryTake(all.in(Pool.ANY).getFirst())).isTrue();
     List<String> got = new ArrayList<>();
     for (int k = 0; k < 20; k++) {
-      if (a.choose(LARGE, all, true, random) instanceof Choice.Send s) {
+      if (a.choose(LARGE, all, seats, true, random) instanceof Choice.Send s) {
         got.add(s.instance().name());
       }
     }
@@ -193,7 +193,7 @@ class AdmissionTest {
     assertThat(all.trials()).hasSize(200);
     int n = all.in(Pool.ANY).size();
     for (int k = 0; k < 100; k++) {
-      a.look(SMALL, all, true, random);
+      a.look(SMALL, all, seats, true, random);
     }
     assertThat(policy.calls).isLessThanOrEqualTo(200);
     assertThat(policy.looked).isLessThanOrEqualTo(100L * (n + 2));
@@ -205,7 +205,7 @@ class AdmissionTest {
     Candidates all = many(1800, 200);
     int tried = 0;
     for (int k = 0; k < 5000; k++) {
-      if (a.look(SMALL, all, true, random) instanceof Choice.Send s
+      if (a.look(SMALL, all, seats, true, random) instanceof Choice.Send s
           && s.instance().state() == State.TRIAL) {
         tried++;
       }

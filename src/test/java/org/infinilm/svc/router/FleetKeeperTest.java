@@ -60,7 +60,7 @@ class FleetKeeperTest {
   @BeforeEach
   void begin() throws Exception {
     keeper = keeper(Map.of());
-    watch = new Watch(slots, seats, keeper, new Troubles(ticker), name -> {});
+    watch = new Watch(slots, seats, keeper, new Troubles(slots, ticker), name -> {});
     keeper.start();
   }
 

@@ -72,7 +72,7 @@ class OwnRoutesTest {
               () -> false,
               new EventFeed(new Silent(), Ticker.SYSTEM),
               Policies.create("cache-type"),
-              new Watch(slots, seats, keeper, new Troubles(Ticker.SYSTEM), i -> {}));
+              new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}));
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");

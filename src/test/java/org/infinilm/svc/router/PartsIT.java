@@ -8,6 +8,11 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -166,5 +171,183 @@ class PartsIT {
     Said said = rig.send(chat);
     assertThat(said.field("x-infini-instance")).isEqualTo("a");
     assertThat(said.ok()).isTrue();
+  }
+
+  private static final List<String> TWO = List.of("m1", "m2");
+
+  private static boolean isFirst(String request) {
+    return request.contains("\"m1\"");
+  }
+
+  private static long firsts(ScriptedInstance i) {
+    return i.seen.stream().filter(PartsIT::isFirst).count();
+  }
+
+  /// Its answers to the other model took the strikes back, and half of the requests waited for the
+  /// limit for ever.
+  @Test
+  void whoHangsWithOneModelOfTwoIsAskedLastForIt() throws Exception {
+    CountDownLatch done = new CountDownLatch(1);
+    ScriptedInstance a =
+        serving(
+            "a",
+            TWO,
+            (r, n) -> {
+              if (isFirst(r)) {
+                done.await();
+              }
+              return Rig.OK;
+            });
+    serving("b", TWO, (r, n) -> Rig.OK);
+    rig.start("first_byte_timeout=0.3");
+    for (int round = 0; round < 20; round++) {
+      assertThat(rig.send(chat("m1")).ok()).isTrue();
+      for (int k = 0; k < 3; k++) {
+        assertThat(rig.send(chat("m2")).ok()).isTrue();
+      }
+    }
+    done.countDown();
+    assertThat(rig.health()).isEqualTo("2/2");
+    assertThat(firsts(a)).isLessThanOrEqualTo(Troubles.FEW + 1);
+    assertThat(a.seen.size()).isGreaterThan(20);
+  }
+
+  private static final String EVENTS =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+  /// Goes on for longer than a second and breaks.
+  private static final ScriptedInstance.Script BREAKS =
+      (self, t) -> {
+        while (true) {
+          if (self.take(t).contains("\"stream\":true")) {
+            t.say(EVENTS + "40\r\n");
+            t.drip("data: and so on", 100);
+            t.reset();
+            return;
+          }
+          t.say(Rig.OK);
+        }
+      };
+
+  private static final ScriptedInstance.Script STREAMS =
+      (self, t) -> {
+        while (true) {
+          self.take(t);
+          t.say(EVENTS + "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+        }
+      };
+
+  private static String stream(String model, String key) {
+    return Rig.post(
+        Rig.CHAT,
+        "",
+        "{\"model\":\"%s\",\"stream\":true,\"messages\":[]%s}"
+            .formatted(model, key.isEmpty() ? "" : ",\"prompt_cache_key\":\"" + key + "\""));
+  }
+
+  /// The first second of each took the failure of the one before back.
+  @Test
+  void aSessionLeavesTheHomeThatBreaksItsStreams() throws Exception {
+    ScriptedInstance a = rig.instance("a", BREAKS);
+    rig.instance("b", STREAMS);
+    rig.start();
+    int key = 0;
+    while (a.seen.isEmpty()) {
+      key++;
+      rig.send(stream("m", "s" + key));
+    }
+    for (int k = 0; k < 3 * Troubles.FEW; k++) {
+      rig.send(stream("m", "s" + key));
+    }
+    assertThat(a.seen).hasSize(Troubles.FEW);
+    assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  @Test
+  void whoBreaksTheStreamsOfOneModelOfTwoIsAskedLastForIt() throws Exception {
+    ScriptedInstance a = rig.listed(new ScriptedInstance("a", BREAKS), Map.of("models", TWO));
+    rig.listed(new ScriptedInstance("b", STREAMS), Map.of("models", TWO));
+    rig.start();
+    for (int k = 0; k < 5 * Troubles.FEW; k++) {
+      rig.send(stream("m1", ""));
+      rig.send(chat("m2"));
+    }
+    assertThat(firsts(a)).isEqualTo(Troubles.FEW);
+  }
+
+  /// It was the least loaded: what was put aside by one went to the next that had asked for a pause.
+  @Test
+  void whatIsPutAsideGoesToNobodyWhoAskedForAPauseWithItsModel() throws Exception {
+    String busy = Rig.answer(429, "Retry-After: 60\r\n", "full");
+    CountDownLatch done = new CountDownLatch(1);
+    AtomicBoolean turns = new AtomicBoolean();
+    ScriptedInstance a = serving("a", TWO, (r, n) -> isFirst(r) ? busy : Rig.OK);
+    ScriptedInstance b =
+        serving("b", TWO, (r, n) -> isFirst(r) && turns.get() ? busy : Rig.OK);
+    ScriptedInstance c =
+        serving(
+            "c",
+            TWO,
+            (r, n) -> {
+              if (!isFirst(r)) {
+                done.await();
+              }
+              return Rig.OK;
+            });
+    rig.start();
+    while (firsts(a) == 0) {
+      assertThat(rig.send(chat("m1")).ok()).isTrue();
+    }
+    try (ExecutorService client = Executors.newVirtualThreadPerTaskExecutor()) {
+      while (c.seen.stream().allMatch(PartsIT::isFirst)) {
+        Future<Said> other = client.submit(() -> rig.send(chat("m2")));
+        await()
+            .atMost(Rig.SOON)
+            .until(() -> other.isDone() || !c.seen.stream().allMatch(PartsIT::isFirst));
+      }
+      turns.set(true);
+      long before = firsts(b);
+      while (firsts(b) == before) {
+        assertThat(rig.send(chat("m1")).ok()).isTrue();
+      }
+      assertThat(firsts(a)).isEqualTo(1);
+      done.countDown();
+    }
+  }
+
+  private static String image() {
+    return Rig.post("/v1/images/generations", "", "{\"model\":\"m1\",\"prompt\":\"x\"}");
+  }
+
+  /// What its process had failed was held against the next one, for ten minutes.
+  @Test
+  void aRestartedInstanceGetsAgainWhatMayNotBeRepeated() throws Exception {
+    AtomicBoolean broken = new AtomicBoolean(true);
+    ScriptedInstance a = serving("a", TWO, (r, n) -> broken.get() ? BROKEN : Rig.OK);
+    serving("b", TWO, (r, n) -> Rig.OK);
+    rig.start();
+    while (a.seen.size() < Troubles.FEW) {
+      rig.send(image());
+    }
+    for (int k = 0; k < 5; k++) {
+      assertThat(rig.send(image()).ok()).isTrue();
+    }
+    assertThat(a.seen).hasSize(Troubles.FEW);
+    broken.set(false);
+    a.dies();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          rig.send(chat("m2"));
+          return rig.health().equals("1/2");
+        });
+    a.returns();
+    await().atMost(Rig.SOON).until(() -> rig.health().equals("2/2"));
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.send(image()).ok()).isTrue();
+          return firsts(a) > Troubles.FEW;
+        });
   }
 }

@@ -150,6 +150,7 @@ class QuestionsTest {
         .choose(
             q.ask(),
             q.candidates(plane.table().get().fleet()),
+            plane.seats(),
             false,
             new java.util.SplittableRandom(1));
   }

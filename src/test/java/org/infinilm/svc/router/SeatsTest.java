@@ -423,6 +423,28 @@ class SeatsTest {
     assertThat(seats.passedOverNanos(1)).isZero();
   }
 
+  /// The same for one model: those who wait with another stand where they stood.
+  @Test
+  void whoIsLeftAloneWithAModelIsNotWaitedForWithThatOne() {
+    follow(a, b);
+    seats.tryTake(a);
+    seats.tryTake(a);
+    seats.tryTake(b);
+    stand("both", 1, a, b);
+    seats.callAway(1, "other", slot -> slot == 1);
+    assertThat(calls).isEmpty();
+    seats.callAway(1, "m", slot -> slot == 1);
+    assertThat(calls).containsExactly("both again");
+    seats.release(1);
+    assertThat(calls).containsExactly("both again");
+    seats.lookAgain("other");
+    assertThat(calls).hasSize(1);
+    seats.lookAgain("m");
+    assertThat(calls).containsExactly("both again", "both again");
+    seats.release(0);
+    assertThat(calls).endsWith("both 0");
+  }
+
   @Test
   void slotsGrowAndKeepWhatTheyCount() {
     slots.at(5).take();

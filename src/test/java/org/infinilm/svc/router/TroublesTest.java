@@ -8,6 +8,8 @@ import java.util.Map;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
+import org.infinilm.svc.router.Troubles.How;
+import org.infinilm.svc.router.Troubles.Turn;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 
@@ -17,8 +19,10 @@ class TroublesTest {
   private static final Part TWO = new Part("m2", 0);
 
   private long now = SECOND;
+  private final Slots slots = new Slots();
   private final Troubles troubles =
       new Troubles(
+          slots,
           new Ticker() {
             @Override
             public long nanos() {
@@ -30,10 +34,10 @@ class TroublesTest {
               return Instant.EPOCH;
             }
           });
-  private final Instance a = instance("a", "m1", "m2");
-  private final Instance b = instance("b", "m1", "m2");
+  private final Instance a = instance("a", 0, "m1", "m2");
+  private final Instance b = instance("b", 1, "m1", "m2");
 
-  private static Instance instance(String name, String... models) {
+  private static Instance instance(String name, int slot, String... models) {
     return new Instance(
         name,
         "h",
@@ -44,7 +48,7 @@ class TroublesTest {
         -1,
         1,
         State.ROUTABLE,
-        0,
+        slot,
         Map.of(),
         1,
         0,
@@ -53,34 +57,44 @@ class TroublesTest {
 
   private void fails(Instance i, Part part, int times) {
     for (int k = 0; k < times; k++) {
-      troubles.failed(i, part);
+      troubles.failed(i, part, How.FAILS);
+    }
+  }
+
+  private boolean passedOver(Instance i, Part part, boolean repeatable) {
+    return troubles.turn(i.slot(), part, repeatable) != Turn.AS_OTHERS;
+  }
+
+  private void fails(Instance i, Part part, How how, int times) {
+    for (int k = 0; k < times; k++) {
+      troubles.failed(i, part, how);
     }
   }
 
   @Test
   void whoFailsOneModelIsPassedOverForThatOneAlone() {
     fails(a, ONE, Troubles.FEW - 1);
-    assertThat(troubles.passedOver(a, ONE, true)).isFalse();
-    troubles.answered(a, TWO);
+    assertThat(passedOver(a, ONE, true)).isFalse();
+    troubles.answered(a, TWO, true);
     fails(a, ONE, 1);
-    assertThat(troubles.passedOver(a, ONE, true)).isTrue();
+    assertThat(passedOver(a, ONE, true)).isTrue();
     assertThat(troubles.failuresInARow(a, ONE)).isEqualTo(Troubles.FEW);
-    assertThat(troubles.passedOver(a, TWO, true)).isFalse();
+    assertThat(passedOver(a, TWO, true)).isFalse();
     assertThat(troubles.concern(ONE)).isTrue();
     assertThat(troubles.concern(TWO)).as("costs the others nothing").isFalse();
-    assertThat(troubles.passedOver(b, ONE, true)).isFalse();
-    assertThat(troubles.passedOver(a, new Part("m1", 5), true)).as("whatever its key").isTrue();
+    assertThat(passedOver(b, ONE, true)).isFalse();
+    assertThat(passedOver(a, new Part("m1", 5), true)).as("whatever its key").isTrue();
   }
 
   @Test
   void aModelAloneOnItsInstanceIsTheCircuitsBusiness() {
-    Instance alone = instance("c", "m1");
+    Instance alone = instance("c", 2, "m1");
     fails(alone, ONE, 10);
     assertThat(troubles.some()).isFalse();
     fails(alone, new Part("m1", 5), Troubles.FEW);
-    assertThat(troubles.passedOver(alone, new Part("m1", 5), true)).isTrue();
-    assertThat(troubles.passedOver(alone, new Part("m1", 6), true)).isFalse();
-    assertThat(troubles.passedOver(alone, new Part(null, 5), true)).as("another model").isFalse();
+    assertThat(passedOver(alone, new Part("m1", 5), true)).isTrue();
+    assertThat(passedOver(alone, new Part("m1", 6), true)).isFalse();
+    assertThat(passedOver(alone, new Part(null, 5), true)).as("another model").isFalse();
   }
 
   @Test
@@ -90,22 +104,22 @@ class TroublesTest {
     for (int k = 0; k < 6; k++) {
       fails(a, ONE, 4);
       now += pause - 1;
-      assertThat(troubles.passedOver(a, ONE, true)).isTrue();
+      assertThat(passedOver(a, ONE, true)).isTrue();
       now += 1;
-      assertThat(troubles.passedOver(a, ONE, true)).isFalse();
+      assertThat(passedOver(a, ONE, true)).isFalse();
       assertThat(troubles.failuresInARow(a, ONE)).as("still no answer").isPositive();
       fails(a, ONE, 1);
       pause = Math.min(Troubles.MOST_PAUSE_NANOS, 2 * pause);
     }
     assertThat(pause).isEqualTo(Troubles.MOST_PAUSE_NANOS);
     now += pause;
-    assertThat(troubles.passedOver(a, ONE, true)).isFalse();
-    assertThat(troubles.passedOver(a, ONE, false)).as("nobody's only try").isTrue();
+    assertThat(passedOver(a, ONE, true)).isFalse();
+    assertThat(passedOver(a, ONE, false)).as("nobody's only try").isTrue();
     now += Troubles.FORGET_NANOS;
-    assertThat(troubles.passedOver(a, ONE, false)).as("for ever").isFalse();
-    troubles.answered(a, ONE);
+    assertThat(passedOver(a, ONE, false)).as("for ever").isFalse();
+    troubles.answered(a, ONE, true);
     assertThat(troubles.some()).isFalse();
-    assertThat(troubles.passedOver(a, ONE, true)).isFalse();
+    assertThat(passedOver(a, ONE, true)).isFalse();
   }
 
   @Test
@@ -113,27 +127,90 @@ class TroublesTest {
     troubles.pause(a, ONE, 10 * SECOND);
     troubles.pause(a, ONE, SECOND);
     now += 9 * SECOND;
-    assertThat(troubles.passedOver(a, ONE, true)).isTrue();
-    assertThat(troubles.passedOver(a, TWO, true)).isFalse();
-    assertThat(troubles.passedOver(b, ONE, true)).isFalse();
+    assertThat(passedOver(a, ONE, true)).isTrue();
+    assertThat(passedOver(a, TWO, true)).isFalse();
+    assertThat(passedOver(b, ONE, true)).isFalse();
     assertThat(troubles.failuresInARow(a, ONE)).as("no failure").isZero();
     now += SECOND;
-    assertThat(troubles.passedOver(a, ONE, true)).isFalse();
-    troubles.answered(a, TWO);
+    assertThat(passedOver(a, ONE, true)).isFalse();
+    troubles.answered(a, TWO, true);
     assertThat(troubles.some()).isFalse();
   }
 
   @Test
   void whatIsRememberedIsBoundedAndForgotten() {
-    Instance alone = instance("c", "m1");
+    Instance alone = instance("c", 2, "m1");
     for (int k = 1; k <= 2 * Troubles.MOST; k++) {
       fails(alone, new Part("m1", k), Troubles.FEW);
     }
-    assertThat(troubles.passedOver(alone, new Part("m1", 1), true)).isTrue();
-    assertThat(troubles.passedOver(alone, new Part("m1", 2L * Troubles.MOST), true)).isFalse();
+    assertThat(passedOver(alone, new Part("m1", 1), true)).isTrue();
+    assertThat(passedOver(alone, new Part("m1", 2L * Troubles.MOST), true)).isFalse();
     now += Troubles.FORGET_NANOS + 1;
     fails(alone, new Part("m1", 2L * Troubles.MOST), Troubles.FEW);
-    assertThat(troubles.passedOver(alone, new Part("m1", 2L * Troubles.MOST), true)).isTrue();
+    assertThat(passedOver(alone, new Part("m1", 2L * Troubles.MOST), true)).isTrue();
     assertThat(troubles.failuresInARow(alone, new Part("m1", 1))).isZero();
+  }
+
+  @Test
+  void whatItCostsDecidesWhetherOneWaitsForTheOthers() {
+    fails(a, ONE, Troubles.FEW);
+    assertThat(troubles.turn(0, ONE, true)).as("nothing but the try").isEqualTo(Turn.LAST);
+    assertThat(troubles.leftAloneNanos(0, ONE, true)).isZero();
+    assertThat(troubles.turn(0, ONE, false)).as("the request").isEqualTo(Turn.LEFT_ALONE);
+    assertThat(troubles.leftAloneNanos(0, ONE, false)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
+    fails(b, ONE, How.HANGS, Troubles.FEW);
+    assertThat(troubles.turn(1, ONE, true)).as("the time").isEqualTo(Turn.LEFT_ALONE);
+    assertThat(troubles.leftAloneNanos(1, ONE, true)).isEqualTo(Troubles.PAUSE_NANOS);
+  }
+
+  /// Nobody's requests came back before ten minutes were over.
+  @Test
+  void afterThePauseOneRequestIsTheTrial() {
+    fails(a, ONE, Troubles.FEW);
+    long pause = Troubles.LOSING_PAUSE_NANOS;
+    for (int k = 0; k < 8; k++) {
+      now += pause - 1;
+      troubles.goes(a, ONE, false);
+      assertThat(passedOver(a, ONE, false)).isTrue();
+      now += 1;
+      assertThat(passedOver(a, ONE, false)).isFalse();
+      troubles.goes(a, ONE, false);
+      assertThat(passedOver(a, ONE, false)).as("one at a time").isTrue();
+      if (k % 2 == 0) {
+        fails(a, ONE, 1);
+        pause = Math.min(Troubles.FORGET_NANOS, 2 * pause);
+      }
+      assertThat(troubles.leftAloneNanos(0, ONE, false)).isEqualTo(pause);
+    }
+    assertThat(troubles.answered(a, ONE, true)).isTrue();
+    assertThat(passedOver(a, ONE, false)).isFalse();
+  }
+
+  /// The same stream's first second took its own failure back.
+  @Test
+  void whoBreaksStreamsIsNotWellByTheirBeginning() {
+    Part session = new Part("m1", 7);
+    for (int k = 0; k < Troubles.FEW; k++) {
+      assertThat(passedOver(a, session, true)).isFalse();
+      assertThat(troubles.answered(a, session, false)).isFalse();
+      fails(a, session, How.BREAKS, 1);
+    }
+    assertThat(troubles.turn(0, session, true)).isEqualTo(Turn.LEFT_ALONE);
+    assertThat(troubles.leftAloneNanos(0, session, true)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
+    troubles.answered(a, session, false);
+    assertThat(passedOver(a, session, true)).isTrue();
+    assertThat(troubles.answered(a, session, true)).isTrue();
+    assertThat(passedOver(a, session, true)).isFalse();
+  }
+
+  @Test
+  void itEndsWithTheProcess() {
+    fails(a, ONE, Troubles.FEW);
+    troubles.pause(a, TWO, 60 * SECOND);
+    slots.at(0).life++;
+    assertThat(passedOver(a, ONE, false)).isFalse();
+    assertThat(passedOver(a, TWO, true)).isFalse();
+    fails(a, ONE, 1);
+    assertThat(troubles.failuresInARow(a, ONE)).isEqualTo(1);
   }
 }

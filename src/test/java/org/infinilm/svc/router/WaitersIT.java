@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -17,6 +18,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What changes while a request stands in line: nobody waits for a busy instance beside one that
 /// would take it.
@@ -43,7 +46,15 @@ class WaitersIT {
   }
 
   private ScriptedInstance placed(String name, ScriptedInstance.Reply reply) throws IOException {
-    return rig.listed(new ScriptedInstance(name, ScriptedInstance.answering(reply)), ONE_PLACE);
+    return placed(name, 1, reply);
+  }
+
+  /// With one place, the model that is asked for and others.
+  private ScriptedInstance placed(String name, int models, ScriptedInstance.Reply reply)
+      throws IOException {
+    Map<String, Object> metadata = new HashMap<>(ONE_PLACE);
+    metadata.put("models", List.of("m", "m2", "m3").subList(0, models));
+    return rig.listed(new ScriptedInstance(name, ScriptedInstance.answering(reply)), metadata);
   }
 
   private Future<Said> asking() {
@@ -70,12 +81,14 @@ class WaitersIT {
     return Rig.OK;
   }
 
-  @Test
-  void anInstanceWhosePauseIsOverIsNoLongerPassedOver() throws Exception {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void anInstanceWhosePauseIsOverIsNoLongerPassedOver(int models) throws Exception {
     AtomicBoolean pauses = new AtomicBoolean(true);
-    ScriptedInstance a = placed("a", (r, n) -> busy(n));
+    ScriptedInstance a = placed("a", models, (r, n) -> busy(n));
     placed(
         "b",
+        models,
         (r, n) ->
             pauses.getAndSet(false) ? Rig.answer(429, "Retry-After: 2\r\n", "later") : Rig.OK);
     rig.start();
@@ -172,14 +185,16 @@ class WaitersIT {
   }
 
   /// It asked to be left alone while another can take requests, and nobody can.
-  @Test
-  void beforeARequestIsRefusedTheOneThatIsPassedOverIsAsked() throws Exception {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void beforeARequestIsRefusedTheOneThatIsPassedOverIsAsked(int models) throws Exception {
     AtomicBoolean pauses = new AtomicBoolean(true);
     placed(
         "a",
+        models,
         (r, n) ->
             pauses.getAndSet(false) ? Rig.answer(429, "Retry-After: 60\r\n", "later") : Rig.OK);
-    ScriptedInstance b = placed("b", (r, n) -> busy(n));
+    ScriptedInstance b = placed("b", models, (r, n) -> busy(n));
     rig.start("queue_timeout=7");
     Future<Said> first = asking();
     Future<Said> second = asking();
@@ -188,6 +203,86 @@ class WaitersIT {
     Said said = first.isDone() ? first.get() : second.get();
     assertThat(said.ok()).isTrue();
     assertThat(said.field("x-infini-instance")).isEqualTo("a");
+  }
+
+  private static final String BROKEN = Rig.answer(500, "", "no");
+
+  private static boolean isLong(String request) {
+    return request.contains("long");
+  }
+
+  /// `a` is busy for good; `b` has failed the model, and whatever `then` says.
+  private ScriptedInstance besideOneThatFailed(String path, ScriptedInstance.Reply then)
+      throws Exception {
+    ScriptedInstance a =
+        placed(
+            "a",
+            2,
+            (r, n) -> {
+              if (isLong(r)) {
+                done.await();
+              }
+              return Rig.OK;
+            });
+    ScriptedInstance b =
+        placed("b", 2, (r, n) -> n <= Troubles.FEW ? BROKEN : then.to(r, n));
+    rig.start("queue_timeout=7");
+    while (b.seen.size() < Troubles.FEW) {
+      rig.send(Rig.post(path, "", Rig.BODY));
+    }
+    clients.submit(
+        () -> rig.send(Rig.post(Rig.CHAT, "", "{\"model\":\"m\",\"messages\":\"long\"}")));
+    await().atMost(Rig.SOON).until(() -> a.seen.stream().anyMatch(WaitersIT::isLong));
+    return b;
+  }
+
+  @Test
+  void aFreePlaceAtOneThatFailedTheModelIsBetterThanAWait() throws Exception {
+    besideOneThatFailed(Rig.CHAT, (r, n) -> Rig.OK);
+    Said said = rig.chat();
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-instance")).isEqualTo("b");
+    assertThat(said.field("x-infini-queue-ms")).isEmpty();
+  }
+
+  /// It costs the request no more than the try: it waits for the other then, once.
+  @Test
+  void whoFailedTheModelAndStillDoesIsAskedOnce() throws Exception {
+    ScriptedInstance b = besideOneThatFailed(Rig.CHAT, (r, n) -> BROKEN);
+    int before = b.seen.size();
+    Future<Said> asked = asking();
+    waiting(1);
+    assertThat(b.seen).hasSize(before + 1);
+    done.countDown();
+    assertThat(asked.get().ok()).isTrue();
+    assertThat(asked.get().field("x-infini-instance")).isEqualTo("a");
+  }
+
+  private static final String IMAGES = "/v1/images/generations";
+
+  /// What fails is lost to the client: a wait is better, and it better than nothing.
+  @Test
+  void whatMayNotBeRepeatedWaitsForTheOtherWhileItMay() throws Exception {
+    ScriptedInstance b = besideOneThatFailed(IMAGES, (r, n) -> Rig.OK);
+    Future<Said> asked = clients.submit(() -> rig.send(Rig.post(IMAGES, "", Rig.BODY)));
+    waiting(1);
+    assertThat(b.seen).hasSize(Troubles.FEW);
+    Said said = asked.get();
+    assertThat(said.ok()).isTrue();
+    assertThat(said.field("x-infini-instance")).isEqualTo("b");
+    assertThat(Integer.parseInt(said.field("x-infini-queue-ms"))).isGreaterThan(6000);
+  }
+
+  /// An image that was let through shows that it is well: nobody waits on for the end of a pause.
+  @Test
+  void whoWaitsHearsThatItIsWellAgain() throws Exception {
+    besideOneThatFailed(IMAGES, (r, n) -> Rig.OK);
+    Future<Said> asked = clients.submit(() -> rig.send(Rig.post(IMAGES, "", Rig.BODY)));
+    waiting(1);
+    assertThat(rig.chat().field("x-infini-instance")).isEqualTo("b");
+    Said said = asked.get();
+    assertThat(said.field("x-infini-instance")).isEqualTo("b");
+    assertThat(Integer.parseInt(said.field("x-infini-queue-ms"))).isLessThan(6000);
   }
 
   /// Nobody could take it, not even later.
