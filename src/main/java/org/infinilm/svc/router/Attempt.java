@@ -227,8 +227,7 @@ final class Attempt implements UpstreamEvents {
       if (question.streamForm() != null) {
         plane
             .instances()
-            .firstByte(
-                instance, firstByteNanos - dispatchNanos, question.bodyBytes(), part);
+            .firstByte(instance, firstByteNanos - dispatchNanos, question.bodyBytes(), part);
       }
     } else if (speaks != null && plane.ticker().nanos() - firstByteNanos >= VOUCH_NANOS) {
       vouch();
@@ -284,7 +283,12 @@ final class Attempt implements UpstreamEvents {
     if (!over) {
       over = true;
       Sight s = Sight.of(f.kind());
-      s = vouched && (s == Sight.CLOSED || s == Sight.BAD_ANSWER) ? Sight.BROKE : s;
+      if (firstByteNanos != 0 && (s == Sight.CLOSED || s == Sight.BAD_ANSWER)) {
+        s = Sight.BROKE;
+        if (vouched) {
+          plane.instances().takesBack(instance, part);
+        }
+      }
       Origin o = origin;
       boolean byAddress =
           switch (s) {

@@ -35,9 +35,11 @@ final class Leaving {
   }
 
   /// Asks another instance where an answer says that this one cannot hold the prompt (the estimate
-  /// of its tokens was too low), or has not the model that it lists.
+  /// of its tokens was too low), or has not the model that it lists, or the route.
   boolean afterRefusal(Attempt a, Refusal why) {
-    return why.isForLength() ? forLarger(a) : why.isForModel() && forOneWithTheModel(a);
+    return why.isForLength()
+        ? forLarger(a)
+        : why.isForModel() ? forOneWithTheModel(a) : why.isForRoute() && forOneWithTheRoute(a, why);
   }
 
   private boolean forLarger(Attempt a) {
@@ -55,6 +57,13 @@ final class Leaving {
     Instance i = a.instance();
     plane.instances().lacksModel(i);
     return to(retries.withModel(i, question, fleet()), a, who -> retries.lacksModel(i));
+  }
+
+  private boolean forOneWithTheRoute(Attempt a, Refusal why) {
+    Instance i = a.instance();
+    plane.instances().lacksRoute(i, question.part());
+    return to(
+        retries.withRoute(i, question, fleet()), a, who -> retries.lacksRoute(i, why.status()));
   }
 
   /// One of `others` is asked at once or when it has a place.

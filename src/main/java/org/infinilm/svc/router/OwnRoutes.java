@@ -12,6 +12,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.http.Headers;
@@ -180,6 +181,7 @@ final class OwnRoutes {
 
   private List<Map<String, Object>> infos() {
     List<Map<String, Object>> out = new ArrayList<>();
+    Map<String, List<Offer>> offers = new HashMap<>();
     for (FleetKeeper.View v : keeper.views()) {
       Instance i = v.instance();
       Map<String, Object> m = new HashMap<>();
@@ -191,7 +193,7 @@ final class OwnRoutes {
       m.put("metadata", i.metadata());
       m.put("models", i.models());
       m.put("models_not_loaded", notLoaded(i));
-      m.put("models_passed_over", passedOver(i));
+      m.put("models_passed_over", passedOver(i, offers));
       m.put("name", i.name());
       m.put("port", i.port());
       m.put("queued", seats.waitingFor(i.slot()));
@@ -210,10 +212,21 @@ final class OwnRoutes {
 
   /// Models of an instance that fails them time after time, or asked for a pause of them: others
   /// are asked first.
-  private List<String> passedOver(Instance i) {
+  private List<String> passedOver(Instance i, Map<String, List<Offer>> offers) {
     return i.models().stream()
-        .filter(m -> instances.offer(new Part(m, 0), true).isForPart(i.slot()))
+        .filter(m -> {
+          List<Offer> of = offers.computeIfAbsent(m, this::offers);
+          return of.stream().anyMatch(o -> o.isForPart(i.slot()));
+        })
         .sorted()
+        .toList();
+  }
+
+  /// What is on offer of a model by routes with which an instance is in trouble.
+  private List<Offer> offers(String model) {
+    return Stream.of(Route.values())
+        .map(r -> instances.offer(new Part(model, 0, r), true))
+        .filter(PartOffer.class::isInstance)
         .toList();
   }
 

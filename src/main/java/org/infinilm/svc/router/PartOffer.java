@@ -5,21 +5,15 @@ import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.router.Troubles.Turn;
 
 /// What is on offer for one part of the requests, with which some instance is in trouble.
-///
-/// @param repeatable whether the request may be sent again when it fails
-record PartOffer(Seats seats, Troubles troubles, Part part, boolean repeatable) implements Offer {
-  private Turn turn(int slot) {
-    return troubles.turn(slot, part, repeatable);
-  }
-
+record PartOffer(Seats seats, Troubles.View part) implements Offer {
   @Override
   public boolean passedOver(int slot) {
-    return seats.passedOver(slot) || turn(slot) == Turn.LEFT_ALONE;
+    return seats.passedOver(slot) || part.turn(slot) == Turn.LEFT_ALONE;
   }
 
   @Override
   public boolean askedLast(int slot) {
-    return turn(slot) == Turn.LAST;
+    return part.turn(slot) == Turn.LAST;
   }
 
   @Override
@@ -29,13 +23,12 @@ record PartOffer(Seats seats, Troubles troubles, Part part, boolean repeatable) 
 
   @Override
   public boolean isForPart(int slot) {
-    return turn(slot) != Turn.AS_OTHERS;
+    return part.turn(slot) != Turn.AS_OTHERS;
   }
 
   @Override
   public long passedOverNanos(int slot) {
-    return Math.max(
-        seats.passedOverNanos(slot), troubles.leftAloneNanos(slot, part, repeatable));
+    return Math.max(seats.passedOverNanos(slot), part.leftAloneNanos(slot));
   }
 
   @Override

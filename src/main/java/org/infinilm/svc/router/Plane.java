@@ -35,6 +35,12 @@ record Plane(
     /// A request goes there.
     void goes(Instance instance, Part part, boolean repeatable);
 
+    /// An answer that was taken for a good one breaks.
+    void takesBack(Instance instance, Part part);
+
+    /// It has not the route.
+    void lacksRoute(Instance instance, Part part);
+
     /// An answer below 400 came to its end.
     void answeredWhole(Instance instance, Part part);
 

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param model null when the request named none and may go anywhere
 /// @param renamed whether the body names it by an alias
 /// @param answersAs the model that its answer is to name instead of the instance's, or null
+/// @param route by which it came; [Route#OTHER] for what is no POST
 /// @param shape of errors that its client understands
 /// @param streamForm of the event stream that the client asked for, or null
 /// @param bodyBytes as they came, in their Content-Encoding
@@ -33,6 +34,7 @@ record Question(
     @Nullable String model,
     boolean renamed,
     @Nullable String answersAs,
+    Route route,
     ErrorShape shape,
     @Nullable StreamForm streamForm,
     long bodyBytes,
@@ -58,7 +60,7 @@ record Question(
 
   /// What part of all requests it belongs to.
   Part part() {
-    return new Part(model, affinity);
+    return new Part(model, affinity, route);
   }
 
   Ask ask() {

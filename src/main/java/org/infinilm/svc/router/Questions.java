@@ -181,6 +181,7 @@ final class Questions {
         model,
         renamed,
         renamed && config.names().answersByAlias() ? peeked.model() : null,
+        post ? route : Route.OTHER,
         route.errors(),
         peeked.stream() ? route.stream() : null,
         bodyBytes,

@@ -42,7 +42,7 @@ final class Reply {
   /// An instance has answered; the client hears nothing of it yet.
   void hold(ResponseHead head) {
     follow(new Answer(in, question, head));
-    refusal = Refusal.of(head, question.model());
+    refusal = Refusal.of(head, question.model(), question.route());
   }
 
   /// Forgets an answer of which the client has nothing.

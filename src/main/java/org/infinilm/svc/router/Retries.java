@@ -116,7 +116,7 @@ final class Retries {
     Offer offer = plane.instances().offer(part, q.replayable());
     Candidates more =
         q.candidates(fleet)
-            .without(i -> wasTried(i) && (offer.isForPart(i.slot()) || !wellAgain(i, part)));
+            .without(i -> wasTried(i) && (offer.askedLast(i.slot()) || !wellAgain(i, part)));
     return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 
@@ -331,6 +331,23 @@ final class Retries {
           ApiError.unavailable(
               "model_not_available",
               "instance " + i.name() + " lists the model and does not have it; no other answered");
+    }
+    return true;
+  }
+
+  /// Instances that are not known to have not the route either.
+  Candidates withRoute(Instance but, Question q, Fleet fleet) {
+    Offer offer = plane.instances().offer(q.part(), q.replayable());
+    return withModel(but, q, fleet).without(i -> offer.isForPart(i.slot()));
+  }
+
+  /// Notes that an instance has not the route: nothing was computed.
+  boolean lacksRoute(Instance i, int status) {
+    counted++;
+    note(i, Why.LACKS_IT);
+    plane.metrics().retry("route");
+    if (first == null) {
+      first = ApiError.ofAnswer(status, null, i.name());
     }
     return true;
   }

@@ -3,12 +3,13 @@ package org.infinilm.svc.router;
 import org.infinilm.svc.http.Failure;
 import org.jspecify.annotations.Nullable;
 
-/// What an exchange saw of an instance, as its health hears it. Time-outs and clients that went
-/// away are not among them: nothing that a client does changes an instance's health.
+/// What an exchange saw of an instance, as its health hears it. Clients that went away are not
+/// among it, nor is a late first byte by itself: nothing that a client does changes an instance's
+/// health.
 enum Sight {
   /// An answer below 400.
   ANSWERED,
-  /// A 4xx answer, and not a "too busy": it is there, and nothing was computed.
+  /// A 4xx answer, and not a "too busy", or 501: it is there, and nothing was computed.
   DECLINED,
   /// The connection was refused, or reset while it was made.
   REFUSED,
@@ -16,7 +17,7 @@ enum Sight {
   UNREACHABLE,
   /// Closed or reset without an answer, or in the middle of one; the request may be to blame.
   CLOSED,
-  /// Closed, or no HTTP any more, in the middle of an answer that had spoken for it.
+  /// Closed, silent for too long or no HTTP any more, in the middle of an answer's body.
   BROKE,
   /// No HTTP answer; the request may be to blame.
   BAD_ANSWER,
@@ -38,15 +39,8 @@ enum Sight {
   Sight ofSuspicious() {
     return switch (this) {
       case CLOSED, BROKE, BAD_ANSWER, SERVER_ERROR -> FAILED_AGAIN;
-      case ANSWERED,
-          DECLINED,
-          REFUSED,
-          UNREACHABLE,
-          FAILED_AGAIN,
-          SHARED,
-          DISPROVED,
-          HUNG,
-          BUSY -> this;
+      case ANSWERED, DECLINED, REFUSED, UNREACHABLE, FAILED_AGAIN, SHARED, DISPROVED, HUNG, BUSY ->
+          this;
     };
   }
 
@@ -55,9 +49,9 @@ enum Sight {
     return switch (kind) {
       case CONNECT_REFUSED, TLS_FAILED -> REFUSED;
       case CONNECT_TIMEOUT -> UNREACHABLE;
-      case CLOSED_BEFORE_ANSWER, CLOSED_MID_ANSWER -> CLOSED;
+      case CLOSED_BEFORE_ANSWER, CLOSED_MID_ANSWER, TIMEOUT_STALLED -> CLOSED;
       case BAD_ANSWER -> BAD_ANSWER;
-      case CLOSED_STALE, LOCAL, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED -> null;
+      case CLOSED_STALE, LOCAL, TIMEOUT_FIRST_BYTE -> null;
     };
   }
 
@@ -68,6 +62,9 @@ enum Sight {
   static Sight of(int status, boolean retryAfter, boolean ourKey) {
     if (status == 429 || (status == 503 && retryAfter)) {
       return BUSY;
+    }
+    if (status == 501) {
+      return DECLINED;
     }
     boolean refused = ourKey && (status == 401 || status == 403);
     if (status >= 500 || status == 408 || refused) {

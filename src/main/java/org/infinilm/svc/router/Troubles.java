@@ -13,9 +13,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Which instance fails one part of the requests time after time, whatever it does with the others:
-/// one model of several (an adapter that did not load), or one session; and which one asked to be
-/// left alone with a model. For that part others are asked first; nothing is said of its health.
-/// Thread-safe, bounded; costs one read while there is no such trouble.
+/// one model of several (an adapter that did not load), one route, or one session; and which one
+/// asked to be left alone with a model or such a route. For that part others are asked first;
+/// nothing is said of its health. Thread-safe, bounded; costs one read while there is no such
+/// trouble.
 ///
 /// A failed request of a session that may not be repeated shows nothing about its instance, and its
 /// key would lead every other there as well.
@@ -109,8 +110,7 @@ final class Troubles {
     }
 
     At onTrial(long now) {
-      return new At(
-          slot, life, failures, doublings, now, true, hangs, breaks, aloneUntilNanos);
+      return new At(slot, life, failures, doublings, now, true, hangs, breaks, aloneUntilNanos);
     }
 
     At leftAloneUntil(long until) {
@@ -182,26 +182,31 @@ final class Troubles {
     return some;
   }
 
-  /// Whether something is remembered of this part.
-  boolean concern(Part part) {
-    return some && (parts.containsKey(part.ofModel()) || parts.containsKey(part.ofKey()));
-  }
-
   /// Notes that a request failed on an instance, perhaps by the request's own fault.
   ///
   /// @return whether others are asked first from now on
   boolean failed(Instance i, Part part, How how) {
     boolean begins = false;
-    if (part.model() != null && i.models().size() > 1) {
-      begins = failed(i, part.ofModel(), how) == FEW;
+    if (part.isOneOf(i.models().size())) {
+      begins = failed(i, part.alike(), how) == FEW;
       if (begins) {
         LOG.warn(
-            "instance {} fails model {} time after time: others are asked first for it",
+            "instance {} fails {} time after time: others are asked first for it",
             i.name(),
-            part.model());
+            part.words());
       }
     }
     return part.key() != 0 ? failed(i, part.ofKey(), how) == FEW || begins : begins;
+  }
+
+  /// Notes that an instance said that it has not the route.
+  void lacksRoute(Instance i, Part part) {
+    if (failed(i, part.ofRoute(), How.FAILS) == FEW) {
+      LOG.warn(
+          "instance {} has not the route {}: others are asked first for it",
+          i.name(),
+          part.route().paths());
+    }
   }
 
   private int failed(Instance i, long part, How how) {
@@ -210,12 +215,12 @@ final class Troubles {
     return at == null ? 0 : at.failures;
   }
 
-  /// Leaves an instance alone with a model for so long: it asked for that, perhaps for this model
-  /// alone.
+  /// Leaves an instance alone with a model, or with a route beside its prompts, for so long: it
+  /// asked for that, perhaps for these requests alone.
   void pause(Instance i, Part part, long nanos) {
     long now = ticker.nanos();
     long until = now + nanos == 0 ? 1 : now + nanos;
-    change(i.slot(), part.ofModel(), now, a -> a.leftAloneUntil(until));
+    change(i.slot(), part.alike(), now, a -> a.leftAloneUntil(until));
   }
 
   /// Changes what is known of an instance and a part; null when there is no room for more.
@@ -261,8 +266,9 @@ final class Troubles {
       return false;
     }
     long now = ticker.nanos();
-    boolean ends = isWell(i, part.ofModel(), whole, now);
+    boolean ends = isWell(i, part.alike(), whole, now);
     ends |= isWell(i, part.ofKey(), whole, now);
+    ends |= isWell(i, part.ofRoute(), whole, now);
     forgetOld(now);
     if (parts.isEmpty()) {
       some = false;
@@ -293,8 +299,9 @@ final class Troubles {
   /// Notes that a request goes to an instance. After a pause it is its trial.
   void goes(Instance i, Part part, boolean repeatable) {
     if (some) {
-      goes(i.slot(), part.ofModel(), repeatable);
+      goes(i.slot(), part.alike(), repeatable);
       goes(i.slot(), part.ofKey(), repeatable);
+      goes(i.slot(), part.ofRoute(), repeatable);
     }
   }
 
@@ -306,31 +313,58 @@ final class Troubles {
     }
   }
 
-  /// When it may be asked for a request of this part.
+  /// What is known of a part at this moment, for one decision; null when nothing is.
   ///
   /// @param repeatable whether the request may be sent again when it fails
-  Turn turn(int slot, Part part, boolean repeatable) {
+  @Nullable View view(Part part, boolean repeatable) {
     if (!some) {
-      return Turn.AS_OTHERS;
+      return null;
     }
-    long now = ticker.nanos();
-    Turn ofModel = turn(at(slot, part.ofModel()), now, repeatable);
-    Turn ofKey = turn(at(slot, part.ofKey()), now, repeatable);
-    return ofModel.compareTo(ofKey) > 0 ? ofModel : ofKey;
+    List<At> alike = parts.getOrDefault(part.alike(), List.of());
+    List<At> ofKey = parts.getOrDefault(part.ofKey(), List.of());
+    List<At> ofRoute = parts.getOrDefault(part.ofRoute(), List.of());
+    return alike.isEmpty() && ofKey.isEmpty() && ofRoute.isEmpty()
+        ? null
+        : new View(alike, ofKey, ofRoute, repeatable, ticker.nanos());
   }
 
-  private static Turn turn(@Nullable At at, long now, boolean repeatable) {
-    return at == null ? Turn.AS_OTHERS : at.turn(now, repeatable);
-  }
+  /// When instances may be asked for requests of one part.
+  final class View {
+    private final List<At> alike;
+    private final List<At> ofKey;
+    private final List<At> ofRoute;
+    private final boolean repeatable;
+    private final long now;
 
-  /// How long it is left alone still, in nanoseconds; 0 when it is not.
-  long leftAloneNanos(int slot, Part part, boolean repeatable) {
-    long now = ticker.nanos();
-    At m = at(slot, part.ofModel());
-    At k = at(slot, part.ofKey());
-    return Math.max(
-        m == null ? 0 : m.leftAloneNanos(now, repeatable),
-        k == null ? 0 : k.leftAloneNanos(now, repeatable));
+    private View(List<At> alike, List<At> ofKey, List<At> ofRoute, boolean repeatable, long now) {
+      this.alike = alike;
+      this.ofKey = ofKey;
+      this.ofRoute = ofRoute;
+      this.repeatable = repeatable;
+      this.now = now;
+    }
+
+    Turn turn(int slot) {
+      return latest(turn(at(slot, alike)), latest(turn(at(slot, ofKey)), turn(at(slot, ofRoute))));
+    }
+
+    private static Turn latest(Turn a, Turn b) {
+      return a.compareTo(b) > 0 ? a : b;
+    }
+
+    private Turn turn(@Nullable At at) {
+      return at == null ? Turn.AS_OTHERS : at.turn(now, repeatable);
+    }
+
+    /// How long it is left alone still, in nanoseconds; 0 when it is not.
+    long leftAloneNanos(int slot) {
+      long ofAll = Math.max(leftAloneNanos(at(slot, alike)), leftAloneNanos(at(slot, ofRoute)));
+      return Math.max(ofAll, leftAloneNanos(at(slot, ofKey)));
+    }
+
+    private long leftAloneNanos(@Nullable At at) {
+      return at == null ? 0 : at.leftAloneNanos(now, repeatable);
+    }
   }
 
   /// Failures in a row of requests of this part; 0 when there was none.
@@ -338,19 +372,20 @@ final class Troubles {
     if (!some) {
       return 0;
     }
-    At m = at(i.slot(), part.ofModel());
+    At m = at(i.slot(), part.alike());
     At k = at(i.slot(), part.ofKey());
     return Math.max(m == null ? 0 : m.failures, k == null ? 0 : k.failures);
   }
 
   private @Nullable At at(int slot, long part) {
-    if (part != 0) {
-      List<At> all = parts.getOrDefault(part, List.of());
-      for (int k = 0; k < all.size(); k++) {
-        At a = all.get(k);
-        if (a.slot == slot) {
-          return a.life == slots.at(slot).life ? a : null;
-        }
+    return at(slot, parts.getOrDefault(part, List.of()));
+  }
+
+  private @Nullable At at(int slot, List<At> all) {
+    for (int k = 0; k < all.size(); k++) {
+      At a = all.get(k);
+      if (a.slot == slot) {
+        return a.life == slots.at(slot).life ? a : null;
       }
     }
     return null;

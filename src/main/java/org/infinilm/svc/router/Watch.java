@@ -56,9 +56,6 @@ final class Watch implements Plane.InstanceWatch {
         }
       }
       case SERVER_ERROR, CLOSED, BROKE, BAD_ANSWER -> {
-        if (sight == Sight.BROKE) {
-          s.notGood(part.key());
-        }
         s.bad(part.key());
         s.failed();
         failed(i, part, sight == Sight.BROKE ? How.BREAKS : How.FAILS);
@@ -112,12 +109,13 @@ final class Watch implements Plane.InstanceWatch {
     passOver(i, Math.clamp(nanos, BUSY_NANOS, MOST_BUSY_NANOS), part);
   }
 
-  /// One model's line may be full, or its quota spent, while the others are served.
+  /// One model's line may be full, or its quota spent, while the others are served; and so with
+  /// what is no prompt: embeddings, files.
   private void passOver(Instance i, long nanos, Part part) {
-    if (part.model() != null && i.models().size() > 1) {
+    if (part.isOneOf(i.models().size())) {
       troubles.pause(i, part, nanos);
       Offer offer = offer(part, true);
-      seats.callAway(i.slot(), part.model(), offer::passedOver);
+      seats.callAway(i.slot(), part.model() == null ? "" : part.model(), offer::passedOver);
     } else {
       seats.passOver(i.slot(), nanos);
     }
@@ -151,12 +149,23 @@ final class Watch implements Plane.InstanceWatch {
   }
 
   @Override
+  public void takesBack(Instance i, Part part) {
+    slots.at(i.slot()).notGood(part.key());
+  }
+
+  @Override
+  public void lacksRoute(Instance i, Part part) {
+    troubles.lacksRoute(i, part);
+  }
+
+  @Override
   public void answeredWhole(Instance i, Part part) {
     answered(i, part, true);
   }
 
   @Override
   public Offer offer(Part part, boolean repeatable) {
-    return troubles.concern(part) ? new PartOffer(seats, troubles, part, repeatable) : seats;
+    Troubles.View of = troubles.view(part, repeatable);
+    return of == null ? seats : new PartOffer(seats, of);
   }
 }

@@ -339,10 +339,10 @@ final class InstanceFaults {
                 answers(plain(429, "Retry-After: 7\r\n")),
                 429,
                 "client_error"),
-            once("501 at once", answers(plain(501, "")), 501, End.WHOLE, "upstream_error"),
+            repeated("501 at once", answers(plain(501, "")), 501, "upstream_error"),
             once("504 at once", answers(plain(504, "")), 504, End.WHOLE, "upstream_error"),
             once("400 at once", answers(plain(400, "")), 400, End.WHOLE, "client_error"),
-            once("404 at once", answers(plain(404, "")), 404, End.WHOLE, "client_error"))
+            repeated("404 at once", answers(plain(404, "")), 404, "client_error"))
         .map(Cell::keeping);
   }
 

@@ -16,6 +16,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Instances that fail one part of the requests, and clients whose every request fails.
 class PartsIT {
@@ -256,10 +258,10 @@ class PartsIT {
       key++;
       rig.send(stream("m", "s" + key));
     }
-    for (int k = 0; k < 3 * Troubles.FEW; k++) {
+    for (int k = 0; k < 8 * Troubles.FEW; k++) {
       rig.send(stream("m", "s" + key));
     }
-    assertThat(a.seen).hasSize(Troubles.FEW);
+    assertThat(a.seen).hasSizeLessThanOrEqualTo(Troubles.FEW);
     assertThat(rig.health()).isEqualTo("2/2");
   }
 
@@ -275,15 +277,15 @@ class PartsIT {
     assertThat(firsts(a)).isEqualTo(Troubles.FEW);
   }
 
-  /// It was the least loaded: what was put aside by one went to the next that had asked for a pause.
+  /// It was the least loaded: what was put aside by one went to the next that had asked for a
+  /// pause.
   @Test
   void whatIsPutAsideGoesToNobodyWhoAskedForAPauseWithItsModel() throws Exception {
     String busy = Rig.answer(429, "Retry-After: 60\r\n", "full");
     CountDownLatch done = new CountDownLatch(1);
     AtomicBoolean turns = new AtomicBoolean();
     ScriptedInstance a = serving("a", TWO, (r, n) -> isFirst(r) ? busy : Rig.OK);
-    ScriptedInstance b =
-        serving("b", TWO, (r, n) -> isFirst(r) && turns.get() ? busy : Rig.OK);
+    ScriptedInstance b = serving("b", TWO, (r, n) -> isFirst(r) && turns.get() ? busy : Rig.OK);
     ScriptedInstance c =
         serving(
             "c",
@@ -349,5 +351,130 @@ class PartsIT {
           assertThat(rig.send(image()).ok()).isTrue();
           return firsts(a) > Troubles.FEW;
         });
+  }
+
+  /// Nobody heard of it: time-outs said nothing.
+  @Test
+  void whoStallsInTheMiddleOfOneModelsStreamsIsAskedLastForIt() throws Exception {
+    ScriptedInstance a =
+        rig.listed(
+            new ScriptedInstance(
+                "a",
+                (self, t) -> {
+                  while (true) {
+                    if (isFirst(self.take(t))) {
+                      t.say(EVENTS + "40\r\ndata: and");
+                      t.hang();
+                      return;
+                    }
+                    t.say(Rig.OK);
+                  }
+                }),
+            Map.of("models", TWO));
+    rig.listed(new ScriptedInstance("b", STREAMS), Map.of("models", TWO));
+    rig.start("idle_timeout=0.3");
+    for (int k = 0; k < 8 * Troubles.FEW; k++) {
+      rig.send(stream("m1", ""));
+      rig.send(chat("m2"));
+    }
+    assertThat(firsts(a)).isEqualTo(Troubles.FEW);
+  }
+
+  /// A quota of files took the instance from all chats.
+  @Test
+  void whoAsksForAPauseOfAnotherRouteServesPrompts() throws Exception {
+    ScriptedInstance a =
+        rig.answering(
+            "a",
+            (r, n) ->
+                r.startsWith("GET") || r.contains("embeddings")
+                    ? Rig.answer(429, "Retry-After: 60\r\n", "quota")
+                    : Rig.OK);
+    ScriptedInstance b = rig.good("b");
+    rig.start();
+    int asked = 0;
+    while (a.seen.size() < 2) {
+      rig.send("GET /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      rig.send(Rig.post("/v1/embeddings", "", "{\"model\":\"m\",\"input\":\"x\"}"));
+      asked += 2;
+    }
+    for (int k = 0; k < 10; k++) {
+      rig.send("GET /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      rig.send(Rig.post("/v1/embeddings", "", "{\"model\":\"m\",\"input\":\"x\"}"));
+    }
+    assertThat(a.seen).as("of its own routes").hasSize(2);
+    assertThat(b.seen).hasSizeGreaterThanOrEqualTo(20 + asked - 2);
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(a.seen).hasSizeGreaterThan(6);
+  }
+
+  /// It refuses at once and so is always idle.
+  @ParameterizedTest
+  @ValueSource(ints = {404, 405, 501})
+  void whatOneInstanceHasNoRouteForIsAnsweredByTheOther(int status) throws Exception {
+    String messages = "/v1/messages";
+    ScriptedInstance a =
+        rig.answering(
+            "a",
+            (r, n) ->
+                r.contains(messages) ? Rig.answer(status, "", "{\"detail\":\"no\"}") : Rig.OK);
+    rig.good("b");
+    rig.start();
+    for (int k = 0; k < 20; k++) {
+      assertThat(rig.send(Rig.post(messages, "", Rig.BODY)).ok()).isTrue();
+      assertThat(rig.chat().ok()).isTrue();
+    }
+    assertThat(rig.health()).isEqualTo("2/2");
+    assertThat(a.seen.stream().filter(r -> r.contains(messages)).count())
+        .isLessThanOrEqualTo(Troubles.FEW);
+    assertThat(a.seen).hasSizeGreaterThan(8);
+  }
+
+  @Test
+  void whatNobodyHasARouteForIsToldInTheirWords() throws Exception {
+    ScriptedInstance.Reply none = (r, n) -> Rig.answer(404, "", "{\"detail\":\"none\"}");
+    ScriptedInstance a = rig.answering("a", none);
+    ScriptedInstance b = rig.answering("b", none);
+    rig.start();
+    for (int k = 0; k < 20; k++) {
+      Said said = rig.send(Rig.post("/v1/rerank", "", Rig.BODY));
+      assertThat(said.status()).isEqualTo(404);
+      assertThat(said.body()).contains("none");
+    }
+    assertThat(a.seen.size() + b.seen.size()).as("once it is known").isLessThan(30);
+  }
+
+  /// A 400 is final to clients, and the instance only restarts.
+  @Test
+  void aPromptForAnInstanceThatIsOutIsNotTooLong() throws Exception {
+    rig.listed(
+        new ScriptedInstance("p", ScriptedInstance.answering((r, n) -> Rig.OK)),
+        Map.of("cache_type", "paged", "max_model_len", 1000));
+    ScriptedInstance s =
+        rig.listed(
+            new ScriptedInstance("s", ScriptedInstance.answering((r, n) -> Rig.OK)),
+            Map.of("cache_type", "static", "max_model_len", 100_000));
+    rig.start();
+    String text = "word ".repeat(12_000);
+    String large =
+        Rig.post(
+            Rig.CHAT,
+            "",
+            "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
+                .formatted(text));
+    assertThat(rig.send(large).field("x-infini-instance")).isEqualTo("s");
+    s.dies();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          assertThat(rig.send(large).status()).isEqualTo(503);
+          return rig.health().equals("1/2");
+        });
+    Said said = rig.send(large);
+    assertThat(said.status()).isEqualTo(503);
+    assertThat(said.body()).contains("no_healthy_instance", "instance s");
+    assertThat(said.field("retry-after")).isNotEmpty();
   }
 }

@@ -54,7 +54,7 @@ class RefusalTest {
         "400 | {\"error\":{\"message\":\"The model `org/m-1` does not exist.\"}} | false",
       })
   void aModelThatIsNotThereIsKnownByTheWordsOfEngines(int status, String body, boolean expected) {
-    Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1"));
+    Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1", Route.CHAT));
     r.add(Unpooled.copiedBuffer(body, UTF_8));
     assertThat(r.isForModel()).isEqualTo(expected);
     assertThat(r.isForLength()).isFalse();
@@ -63,7 +63,29 @@ class RefusalTest {
 
   @Test
   void withoutAModelNoneIsMissing() {
-    assertThat(Refusal.of(head(404, Map.of()), null)).isNull();
+    assertThat(Refusal.of(head(404, Map.of()), null, Route.OTHER)).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // FastAPI, Express, llama.cpp
+        "404 | MESSAGES | {\"detail\":\"Not Found\"} | true",
+        "405 | MESSAGES | '' | true",
+        "501 | EMBEDDINGS | {\"error\":{\"message\":\"does not support embeddings\"}} | true",
+        "404 | MESSAGES | {\"error\":{\"message\":\"model 'org/m-1' not found\"}} | false",
+        "404 | OTHER | {\"detail\":\"Not Found\"} | false",
+        "400 | MESSAGES | {\"detail\":\"Not Found\"} | false",
+      })
+  void aRouteThatIsNotThereIsKnownByItsStatus(
+      int status, Route route, String body, boolean expected) {
+    Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1", route));
+    r.add(Unpooled.copiedBuffer(body, UTF_8));
+    assertThat(r.isForRoute()).isEqualTo(expected);
+    assertThat(r.isForLength()).isFalse();
+    r.release();
+    assertThat(Refusal.of(head(501, Map.of()), "org/m-1", Route.OTHER)).isNull();
   }
 
   @ParameterizedTest
@@ -93,7 +115,7 @@ class RefusalTest {
 
   @Test
   void aLongAnswerIsNotGathered() {
-    Refusal r = Objects.requireNonNull(Refusal.of(head(400, Map.of()), "m"));
+    Refusal r = Objects.requireNonNull(Refusal.of(head(400, Map.of()), "m", Route.CHAT));
     assertThat(r.add(Unpooled.wrappedBuffer(new byte[2047]))).isFalse();
     assertThat(r.add(Unpooled.wrappedBuffer(new byte[1]))).isTrue();
     r.release();
@@ -101,7 +123,7 @@ class RefusalTest {
 
   private static boolean isForLength(
       int status, Map<String, String> fields, byte[] body, int piece) {
-    Refusal r = Refusal.of(head(status, fields), "m");
+    Refusal r = Refusal.of(head(status, fields), "m", Route.CHAT);
     if (r == null) {
       return false;
     }

@@ -62,7 +62,17 @@ class TroublesTest {
   }
 
   private boolean passedOver(Instance i, Part part, boolean repeatable) {
-    return troubles.turn(i.slot(), part, repeatable) != Turn.AS_OTHERS;
+    return turn(i, part, repeatable) != Turn.AS_OTHERS;
+  }
+
+  private Turn turn(Instance i, Part part, boolean repeatable) {
+    Troubles.View v = troubles.view(part, repeatable);
+    return v == null ? Turn.AS_OTHERS : v.turn(i.slot());
+  }
+
+  private long leftAloneNanos(Instance i, Part part, boolean repeatable) {
+    Troubles.View v = troubles.view(part, repeatable);
+    return v == null ? 0 : v.leftAloneNanos(i.slot());
   }
 
   private void fails(Instance i, Part part, How how, int times) {
@@ -80,8 +90,8 @@ class TroublesTest {
     assertThat(passedOver(a, ONE, true)).isTrue();
     assertThat(troubles.failuresInARow(a, ONE)).isEqualTo(Troubles.FEW);
     assertThat(passedOver(a, TWO, true)).isFalse();
-    assertThat(troubles.concern(ONE)).isTrue();
-    assertThat(troubles.concern(TWO)).as("costs the others nothing").isFalse();
+    assertThat(troubles.view(ONE, true)).isNotNull();
+    assertThat(troubles.view(TWO, true)).as("costs the others nothing").isNull();
     assertThat(passedOver(b, ONE, true)).isFalse();
     assertThat(passedOver(a, new Part("m1", 5), true)).as("whatever its key").isTrue();
   }
@@ -154,13 +164,13 @@ class TroublesTest {
   @Test
   void whatItCostsDecidesWhetherOneWaitsForTheOthers() {
     fails(a, ONE, Troubles.FEW);
-    assertThat(troubles.turn(0, ONE, true)).as("nothing but the try").isEqualTo(Turn.LAST);
-    assertThat(troubles.leftAloneNanos(0, ONE, true)).isZero();
-    assertThat(troubles.turn(0, ONE, false)).as("the request").isEqualTo(Turn.LEFT_ALONE);
-    assertThat(troubles.leftAloneNanos(0, ONE, false)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
+    assertThat(turn(a, ONE, true)).as("nothing but the try").isEqualTo(Turn.LAST);
+    assertThat(leftAloneNanos(a, ONE, true)).isZero();
+    assertThat(turn(a, ONE, false)).as("the request").isEqualTo(Turn.LEFT_ALONE);
+    assertThat(leftAloneNanos(a, ONE, false)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
     fails(b, ONE, How.HANGS, Troubles.FEW);
-    assertThat(troubles.turn(1, ONE, true)).as("the time").isEqualTo(Turn.LEFT_ALONE);
-    assertThat(troubles.leftAloneNanos(1, ONE, true)).isEqualTo(Troubles.PAUSE_NANOS);
+    assertThat(turn(b, ONE, true)).as("the time").isEqualTo(Turn.LEFT_ALONE);
+    assertThat(leftAloneNanos(b, ONE, true)).isEqualTo(Troubles.PAUSE_NANOS);
   }
 
   /// Nobody's requests came back before ten minutes were over.
@@ -180,7 +190,7 @@ class TroublesTest {
         fails(a, ONE, 1);
         pause = Math.min(Troubles.FORGET_NANOS, 2 * pause);
       }
-      assertThat(troubles.leftAloneNanos(0, ONE, false)).isEqualTo(pause);
+      assertThat(leftAloneNanos(a, ONE, false)).isEqualTo(pause);
     }
     assertThat(troubles.answered(a, ONE, true)).isTrue();
     assertThat(passedOver(a, ONE, false)).isFalse();
@@ -195,8 +205,8 @@ class TroublesTest {
       assertThat(troubles.answered(a, session, false)).isFalse();
       fails(a, session, How.BREAKS, 1);
     }
-    assertThat(troubles.turn(0, session, true)).isEqualTo(Turn.LEFT_ALONE);
-    assertThat(troubles.leftAloneNanos(0, session, true)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
+    assertThat(turn(a, session, true)).isEqualTo(Turn.LEFT_ALONE);
+    assertThat(leftAloneNanos(a, session, true)).isEqualTo(Troubles.LOSING_PAUSE_NANOS);
     troubles.answered(a, session, false);
     assertThat(passedOver(a, session, true)).isTrue();
     assertThat(troubles.answered(a, session, true)).isTrue();
@@ -207,10 +217,40 @@ class TroublesTest {
   void itEndsWithTheProcess() {
     fails(a, ONE, Troubles.FEW);
     troubles.pause(a, TWO, 60 * SECOND);
-    slots.at(0).life++;
+    slots.at(0).life = 7;
     assertThat(passedOver(a, ONE, false)).isFalse();
     assertThat(passedOver(a, TWO, true)).isFalse();
     fails(a, ONE, 1);
     assertThat(troubles.failuresInARow(a, ONE)).isEqualTo(1);
+  }
+
+  @Test
+  void whatIsNoPromptIsAPartOfItsOwn() {
+    Instance alone = instance("c", 2, "m1");
+    Part embeddings = new Part("m1", 0, Route.EMBEDDINGS);
+    Part files = new Part(null, 0, Route.OTHER);
+    Part messages = new Part("m1", 0, Route.MESSAGES);
+    fails(alone, embeddings, Troubles.FEW);
+    assertThat(turn(alone, embeddings, true)).isEqualTo(Turn.LAST);
+    assertThat(turn(alone, ONE, true)).isEqualTo(Turn.AS_OTHERS);
+    troubles.pause(alone, files, SECOND);
+    assertThat(turn(alone, files, true)).isEqualTo(Turn.LEFT_ALONE);
+    assertThat(turn(alone, new Part("m1", 0, Route.SCORE), true)).isEqualTo(Turn.AS_OTHERS);
+    troubles.pause(a, messages, SECOND);
+    assertThat(turn(a, ONE, true)).as("prompts are all the engine's").isEqualTo(Turn.LEFT_ALONE);
+  }
+
+  @Test
+  void whoHasNotARouteIsAskedLastForThatOneAlone() {
+    Part messages = new Part("m1", 0, Route.MESSAGES);
+    for (int k = 0; k < Troubles.FEW; k++) {
+      assertThat(turn(a, messages, true)).isEqualTo(Turn.AS_OTHERS);
+      troubles.lacksRoute(a, messages);
+      troubles.answered(a, ONE, true);
+    }
+    assertThat(turn(a, messages, true)).isEqualTo(Turn.LAST);
+    assertThat(turn(a, ONE, true)).isEqualTo(Turn.AS_OTHERS);
+    troubles.answered(a, messages, true);
+    assertThat(turn(a, messages, true)).isEqualTo(Turn.AS_OTHERS);
   }
 }
