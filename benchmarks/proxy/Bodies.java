@@ -1,18 +1,26 @@
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufInputStream;
 import io.netty.buffer.PooledByteBufAllocator;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.function.ToIntFunction;
 import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.BodyPeek.Look;
 
 /// CPU time of reading a request's body, by size and by what its text is: least of five measurements, with the sizes of
-/// its text alone, and with its kinds.
+/// its text alone and with its kinds, by words and then by vectors; and of Jackson's streaming parser passing over all of it.
 ///
-///     java -cp 'target/classes:target/lib/*' benchmarks/proxy/Bodies.java
+///     java --add-modules jdk.incubator.vector -cp 'target/classes:target/lib/*' benchmarks/proxy/Bodies.java
 public final class Bodies {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+  private static final JsonFactory JACKSON = new JsonFactory();
   private static final List<String> KINDS = List.of("chat", "prose", "short", "chinese", "code");
   private static final int[] SIZES = {900, 64_000, 1_000_000};
 
@@ -40,13 +48,13 @@ public final class Bodies {
     return b.toString().getBytes(StandardCharsets.UTF_8);
   }
 
-  private static double micros(byte[] body, boolean kinds, long nanos) {
+  private static double micros(byte[] body, long nanos, ToIntFunction<ByteBuf> read) {
     ByteBuf b = PooledByteBufAllocator.DEFAULT.directBuffer(body.length).writeBytes(body);
     long from = THREADS.getCurrentThreadCpuTime();
     long n = 0;
     for (long used = 0; used < nanos; used = THREADS.getCurrentThreadCpuTime() - from) {
       for (int k = 0; k < 10; k++, n++) {
-        if (BodyPeek.at(b, "application/json", null, Long.MAX_VALUE, Look.CHAT, kinds).model() == null) {
+        if (read.applyAsInt(b) == 0) {
           throw new IllegalStateException("no model");
         }
       }
@@ -56,21 +64,59 @@ public final class Bodies {
     return micros;
   }
 
-  public static void main(String[] args) {
-    for (int round = 0; round < 6; round++) {
-      for (String kind : KINDS) {
-        for (int size : SIZES) {
-          double sizes = Double.MAX_VALUE;
-          double kinds = Double.MAX_VALUE;
-          byte[] body = body(kind, size);
-          for (int k = 0; k < (round == 5 ? 5 : 1); k++) {
-            sizes = Math.min(sizes, micros(body, false, 50_000_000));
-            kinds = Math.min(kinds, micros(body, true, 50_000_000));
-          }
-          if (round == 5) {
-            System.out.printf("%-8s %8d bytes: %8.1f us, with kinds %8.1f us%n", kind, body.length, sizes, kinds);
+  private static int peek(ByteBuf b, boolean kinds) {
+    return BodyPeek.at(b, "application/json", null, Long.MAX_VALUE, Look.CHAT, kinds).model() == null ? 0 : 1;
+  }
+
+  private static int jackson(ByteBuf b) {
+    int tokens = 0;
+    try (JsonParser p = JACKSON.createParser((InputStream) new ByteBufInputStream(b.duplicate()))) {
+      while (p.nextToken() != null) {
+        tokens++;
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return tokens;
+  }
+
+  private static double[][][] measured(int rounds, List<ToIntFunction<ByteBuf>> readers) {
+    double[][][] least = new double[readers.size()][KINDS.size()][SIZES.length];
+    for (int round = 0; round < rounds; round++) {
+      for (int kind = 0; kind < KINDS.size(); kind++) {
+        for (int size = 0; size < SIZES.length; size++) {
+          byte[] body = body(KINDS.get(kind), SIZES[size]);
+          for (int r = 0; r < readers.size(); r++) {
+            double best = Double.MAX_VALUE;
+            for (int k = 0; k < (round == rounds - 1 ? 5 : 1); k++) {
+              best = Math.min(best, micros(body, 30_000_000, readers.get(r)));
+            }
+            least[r][kind][size] = best;
           }
         }
+      }
+    }
+    return least;
+  }
+
+  public static void main(String[] args) {
+    List<ToIntFunction<ByteBuf>> ours = List.of(b -> peek(b, false), b -> peek(b, true));
+    double[][][] other = measured(3, List.of(Bodies::jackson));
+    double[][][] words = measured(5, ours);
+    BodyPeek.warm(System::nanoTime);
+    double[][][] vectors = measured(5, ours);
+    System.out.println("us                       by words, kinds  |  by vectors, kinds  |  Jackson");
+    for (int kind = 0; kind < KINDS.size(); kind++) {
+      for (int size = 0; size < SIZES.length; size++) {
+        System.out.printf(
+            "%-8s %8d bytes  %8.1f %8.1f  %8.1f %8.1f  %8.1f%n",
+            KINDS.get(kind),
+            body(KINDS.get(kind), SIZES[size]).length,
+            words[0][kind][size],
+            words[1][kind][size],
+            vectors[0][kind][size],
+            vectors[1][kind][size],
+            other[0][kind][size]);
       }
     }
   }

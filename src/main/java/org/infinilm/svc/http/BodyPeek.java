@@ -7,6 +7,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Reads of a request's body what routing needs, whatever its form and its Content-Encoding, in one
@@ -142,6 +143,15 @@ public final class BodyPeek {
   }
 
   public static final Peeked NOTHING = Peeked.of(Form.EMPTY, 0, null);
+
+  /// From now on, bodies are read with vectors as soon as the JVM has compiled them to something faster than
+  /// what needs none; never where the JVM was started without `jdk.incubator.vector`, or the
+  /// CPU's vectors are narrow.
+  ///
+  /// @param nanos monotonic nanoseconds, read on any thread
+  public static void warm(LongSupplier nanos) {
+    Blocks.warm(nanos);
+  }
 
   /// Peeks at `body`, leaving its indexes as they are.
   ///

@@ -157,7 +157,11 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
 
   /// @param kinds whether a prompt's text is told by kind of byte
   JsonPeek(Look look, boolean kinds) {
-    super(kinds);
+    this(look, kinds, Blocks.By.FASTER);
+  }
+
+  JsonPeek(Look look, boolean kinds, Blocks.By by) {
+    super(kinds, by);
     this.kinds = kinds;
     this.look = look;
     this.top =

@@ -75,8 +75,8 @@ abstract class JsonScanner {
   private Scalar literalIs = Scalar.NULL;
 
   /// @param kinds whether the ASCII of strings is counted by kind
-  JsonScanner(boolean kinds) {
-    text = new JsonString(kinds);
+  JsonScanner(boolean kinds, Blocks.By by) {
+    text = new JsonString(kinds, by);
   }
 
   /// The frame of the document's object.
@@ -166,7 +166,18 @@ abstract class JsonScanner {
   }
 
   public final void feed(byte[] b, int from, int to) {
-    feedFrom = from;
+    for (int i = from; i < to && state < DONE; ) {
+      int end = text.piece(b, i, to, state == STRING);
+      feedFrom = i;
+      i = piece(b, i, end);
+      position += i - feedFrom;
+    }
+    if (state == BROKEN && problem == null) {
+      problem = "at byte " + (position - 1) + " (expected: " + expected + ")";
+    }
+  }
+
+  private int piece(byte[] b, int from, int to) {
     int i = from;
     while (i < to && state < DONE) {
       i =
@@ -177,10 +188,7 @@ abstract class JsonScanner {
             default -> between(b, i, to);
           };
     }
-    position += i - from;
-    if (state == BROKEN && problem == null) {
-      problem = "at byte " + (position - 1) + " (expected: " + expected + ")";
-    }
+    return i;
   }
 
   /// Ends the reading at the byte that was looked at last, which counts as read.

@@ -40,6 +40,8 @@ final class JsonString {
   private static final int ALL_DIGITS = 6;
 
   private final boolean kinds;
+  private final Blocks.By by;
+  private @Nullable Blocks blocks;
   private Treatment treatment = Treatment.SKIP;
   private boolean ended;
   private @Nullable String problem;
@@ -59,9 +61,21 @@ final class JsonString {
   private long marks;
   private long multiByte;
 
-  /// @param kinds whether ASCII is counted by kind; else all of it counts as marks
-  JsonString(boolean kinds) {
+  /// @param kinds whether text is counted by kind; else all of it counts as marks
+  JsonString(boolean kinds, Blocks.By by) {
     this.kinds = kinds;
+    this.by = by;
+  }
+
+  /// A piece begins, of which the bytes up to `to` are here; until the next one begins, strings are read
+  /// from no other array.
+  ///
+  /// @param inside whether a string that has begun goes on in it
+  /// @return where it ends, since what is read by blocks has a largest size
+  int piece(byte[] b, int from, int to, boolean inside) {
+    int end = Math.min(to, from + Blocks.PIECE_BYTES);
+    blocks = Blocks.of(b, from, end, inside && escape == BACKSLASH, kinds, by);
+    return blocks == null ? to : end;
   }
 
   /// Begins a string, behind its quote.
@@ -93,6 +107,10 @@ final class JsonString {
   /// @param from behind the opening quote
   /// @return index of the closing quote, -1 when the string has to be begun and read
   int inPlace(byte[] b, int from, int to, Treatment t) {
+    Blocks k = blocks;
+    if (k != null && t != Treatment.KEEP) {
+      return inBlocks(k, b, from, to, t);
+    }
     int end = plainEnd(b, from, Math.min(to, from + MOST_SHORT));
     if (end == to || b[end] != '"' || (t == Treatment.COUNT && b[from] == DATA_URL[0])) {
       return -1;
@@ -108,6 +126,35 @@ final class JsonString {
       words(b, from, end);
     }
     return end;
+  }
+
+  private int inBlocks(Blocks k, byte[] b, int from, int to, Treatment t) {
+    int end = k.stop(from);
+    if (end == to || b[end] != '"' || (t == Treatment.COUNT && b[from] == DATA_URL[0])) {
+      return -1;
+    }
+    treatment = t;
+    urlMatched = NO_URL;
+    if (t == Treatment.COUNT) {
+      clear();
+      count(k, from, end);
+    }
+    return end;
+  }
+
+  /// Counts text that has no stops.
+  private void count(Blocks k, int from, int to) {
+    int bytes = to - from - k.count(k.escapes, from, to);
+    if (kinds) {
+      int l = k.count(k.letters, from, to);
+      int d = k.count(k.digits, from, to);
+      int w = k.count(k.wide, from, to);
+      letters += l;
+      digits += d;
+      multiByte += w;
+      bytes -= l + d + w;
+    }
+    marks += bytes;
   }
 
   /// Whether the closing quote has come.
@@ -250,6 +297,14 @@ final class JsonString {
   /// of an escape that is not wholly here. The byte behind the backslash of a short escape is of
   /// the kind that the escape means, so that it is counted as it stands.
   private int words(byte[] b, int from, int to) {
+    Blocks k = blocks;
+    if (k != null) {
+      int end = k.stop(from);
+      if (treatment == Treatment.COUNT) {
+        count(k, from, end);
+      }
+      return end;
+    }
     boolean count = kinds && treatment == Treatment.COUNT;
     long many = 0;
     int escapes = 0;

@@ -32,7 +32,7 @@ final class ModelSpots extends JsonScanner implements BodyPeek.Sink {
 
   /// @param named the top-level key whose object's own `model` counts too, or null
   ModelSpots(@Nullable String named, Found found) {
-    super(false);
+    super(false, Blocks.By.FASTER);
     this.named = named == null ? null : named.getBytes(UTF_8);
     this.found = found;
   }

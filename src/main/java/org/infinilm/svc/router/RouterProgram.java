@@ -15,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
 import org.slf4j.Logger;
@@ -114,6 +115,7 @@ public final class RouterProgram {
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
       Endless.endWithThreads();
+      BodyPeek.warm(Ticker.SYSTEM::nanos);
       Lifetime life =
           Lifetime.ofProcess(
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));

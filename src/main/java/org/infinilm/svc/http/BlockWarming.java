@@ -1,0 +1,113 @@
+package org.infinilm.svc.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongSupplier;
+import org.infinilm.svc.http.BodyPeek.Look;
+
+/// Finds out when reading by blocks is faster than by words: vectors are slow until the JVM has
+/// compiled them. One thread of its own, of the lowest priority, with a bound on its time, from
+/// when enough has been read that it may pay. Thread-safe.
+final class BlockWarming {
+  /// Read by words before it begins: an idle program spends nothing.
+  private static final long FIRST_BYTES = 1 << 20;
+
+  private static final long MOST_BUSY_NANOS = 5_000_000_000L;
+  private static final int MOST_ROUNDS = 1000;
+  private static final long PAUSE_MILLIS = 20;
+  private static final int CALLS = 1000;
+  private static final int TRIES = 5;
+
+  /// A first try that takes so many times longer is not repeated.
+  private static final int HOPELESS = 4;
+
+  /// Everything that the sets tell apart: branches that were never taken are not compiled.
+  private static final byte[] SAMPLE =
+      ("{\"messages\":["
+              + "{\"role\":\"user\",\"content\":\"The lazy dog says: \\\"hello\\\".\\n\\t12 * 12 = 144; \\u00e4\\/\"},"
+                  .repeat(40)
+              + "{\"role\":\"user\",\"content\":\"今天天气很好 é 😀 한국어 हिन्दी\"},".repeat(5)
+              + "{\"role\":\"user\",\"content\":\"plain words that are neither short nor long, and some more of them, \"},"
+                  .repeat(40)
+              + "{}],\"model\":\"m\"}")
+          .getBytes(UTF_8);
+
+  /// Not well formed.
+  private static final byte[] WRONG =
+      "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001".repeat(8).getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
+
+  private final LongSupplier nanos;
+  private final AtomicBoolean started = new AtomicBoolean();
+  private long bytes;
+
+  private BlockWarming(LongSupplier nanos) {
+    this.nanos = nanos;
+  }
+
+  /// @return null where the JVM or the CPU has no vectors for it
+  static @org.jspecify.annotations.Nullable BlockWarming create(LongSupplier nanos) {
+    return Blocks.possible() ? new BlockWarming(nanos) : null;
+  }
+
+  /// So many bytes are being read by words. Threads may overlook each other's.
+  void seen(int n) {
+    bytes += n;
+    if (bytes > FIRST_BYTES && started.compareAndSet(false, true)) {
+      Thread t = Thread.ofPlatform().daemon().name("body-blocks").unstarted(this::run);
+      t.setPriority(Thread.MIN_PRIORITY);
+      t.start();
+    }
+  }
+
+  private void run() {
+    long busy = 0;
+    try {
+      for (int k = 0; k < MOST_ROUNDS && busy < MOST_BUSY_NANOS; k++) {
+        long from = nanos.getAsLong();
+        practise();
+        boolean faster = isFaster(false) && isFaster(true);
+        busy += nanos.getAsLong() - from; System.err.println(k + " busy ms " + busy/1000000);
+        if (faster) {
+          Blocks.fast = true;
+          return;
+        }
+        Thread.sleep(PAUSE_MILLIS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Short pieces: the compiler counts calls, and the fewer blocks until it has counted enough, the
+  /// better.
+  private static void practise() {
+    Blocks out = new Blocks();
+    for (int k = 0; k < CALLS; k++) {
+      byte[] b = k % 8 == 0 ? WRONG : SAMPLE;
+      int n = k % 16 == 0 ? 1 + k % 200 : k % 4 == 0 ? 1 + k % 63 : Blocks.BLOCK_BYTES;
+      BlockVectors.mark(b, k * 37 % (b.length - n), n, k % 3 == 0, k % 2 == 0, out);
+    }
+  }
+
+  private boolean isFaster(boolean kinds) {
+    long words = least(kinds, Blocks.By.WORDS, Long.MAX_VALUE);
+    return least(kinds, Blocks.By.BLOCKS, words * HOPELESS) < words;
+  }
+
+  /// The least time of a few, or of fewer when one is above `most`.
+  private long least(boolean kinds, Blocks.By by, long most) {
+    long least = Long.MAX_VALUE;
+    for (int k = 0; k < TRIES; k++) {
+      long from = nanos.getAsLong();
+      JsonPeek p = new JsonPeek(Look.CHAT, kinds, by);
+      p.feed(SAMPLE, 0, SAMPLE.length);
+      long took = nanos.getAsLong() - from;
+      least = Math.min(least, took);
+      if (took > most) {
+        break;
+      }
+    }
+    return least;
+  }
+}
