@@ -38,7 +38,7 @@ COPY script/launch_all_rust.sh script/stop_all.sh script/services.sh script/
 COPY docker/docker_entrypoint.sh docker/healthcheck.sh ./
 COPY --from=build /src/target/infini.jar target/
 # The first start makes the JVM's start-up cache for this very JRE and unpacks the engine's library; both stay in the image.
-RUN infini --version && ls target/*.aot && rm target/start-cache.log && which infini-registry infini-router infini-babysitter && chmod -R a+rX /app
+RUN infini --version && ls target/*.aot && rm -f target/start-cache.log target/router-archive.log && which infini-registry infini-router infini-babysitter && chmod -R a+rX /app
 
 USER 10001:10001
 VOLUME /var/lib/infini

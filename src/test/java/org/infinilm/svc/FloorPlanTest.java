@@ -120,6 +120,17 @@ class FloorPlanTest {
         .check(HOUSE);
   }
 
+  /// A JVM that was started without the module must not meet it.
+  @Test
+  void vectorsOnlyWhereBlocksAreMarked() {
+    noClasses()
+        .that()
+        .doNotHaveFullyQualifiedName(ROOT + "http.BlockVectors")
+        .should()
+        .dependOnClassesThat(resideInAPackage("jdk.incubator.."))
+        .check(HOUSE);
+  }
+
   @Test
   void clockAndRandomnessArePassedIn() {
     noClasses()

@@ -2,7 +2,6 @@ package org.infinilm.svc.http;
 
 import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tells what the bytes of a piece are, 64 at a time. Stateless. The only class that needs the module
@@ -22,26 +21,44 @@ final class BlockVectors {
 
   private BlockVectors() {}
 
-  /// @param escaped whether a backslash stands right before the piece
+  /// Fills the sets of a piece.
+  ///
+  /// @param escaped whether a backslash stands right before it
   static void mark(byte[] b, int from, int n, boolean escaped, boolean kinds, Blocks out) {
+    int whole = n / Blocks.BLOCK_BYTES;
+    int rest = n % Blocks.BLOCK_BYTES;
+    out.open = escaped ? 1 : 0;
+    out.due = 0;
+    out.leads = 0;
+    blocks(b, from, 0, whole, out);
+    if (kinds) {
+      kinds(b, from, 0, whole, out);
+    }
+    if (rest > 0) {
+      Arrays.fill(out.last, (byte) 0);
+      System.arraycopy(b, from + n - rest, out.last, 0, rest);
+      blocks(out.last, 0, whole, 1, out);
+      if (kinds) {
+        kinds(out.last, 0, whole, 1, out);
+      }
+    } else {
+      out.stops[whole] |= out.open << 63 | (out.due == 0 ? 0 : out.leads & LAST_THREE);
+      out.stops[whole + 1] = 1;
+    }
+  }
+
+  /// Fills the sets of `n` blocks that stand behind `before` others.
+  private static void blocks(byte[] b, int from, int before, int n, Blocks out) {
     long[] stops = out.stops;
     long[] escapes = out.escapes;
-    int blocks = (n + Blocks.BLOCK_BYTES - 1) / Blocks.BLOCK_BYTES;
-    byte[] source = b;
-    int at = from;
-    long open = escaped ? 1 : 0;
-    long due = 0;
-    long leads = 0;
-    for (int k = 1; k <= blocks; k++) {
-      if (from + n - at < Blocks.BLOCK_BYTES) {
-        Arrays.fill(out.last, (byte) 0);
-        System.arraycopy(b, at, out.last, 0, from + n - at);
-        source = out.last;
-        at = 0;
-      }
-      ByteVector lo = ByteVector.fromArray(SPECIES, source, at);
-      ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, source, at + 32);
-      at += Blocks.BLOCK_BYTES;
+    long open = out.open;
+    long due = out.due;
+    long leads = out.leads;
+    for (int k = 0; k < n; k++) {
+      int at = from + k * Blocks.BLOCK_BYTES;
+      int set = before + k + 1;
+      ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
+      ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
 
       long quote = equal(lo, hi, (byte) '"');
       long slash = equal(lo, hi, (byte) '\\');
@@ -49,7 +66,7 @@ final class BlockVectors {
       long low = below(lo, hi, (byte) 0x20);
       long wide = below(lo, hi, (byte) 0);
 
-      // escaped characters stand behind backslashes that begin at an even distance from the start of their run
+      // escaped are those behind backslashes at an even distance from where their run begins
       long starts = slash & ~open;
       long behind = starts << 1 | open;
       long odd = starts & ~EVEN & ~behind;
@@ -59,62 +76,77 @@ final class BlockVectors {
       long rare = character & ~known;
 
       long stop = quote & ~character | low & ~wide | rare >>> 1;
-      stops[k - 1] |= rare << 63;
-      escapes[k] = slash & ~character;
+      long before63 = rare << 63;
+      escapes[set] = slash & ~character;
 
+      long lead = 0;
       if ((wide | due) != 0) {
         long more = below(lo, hi, (byte) 0xc0);
-        long lead = wide & ~more;
+        lead = wide & ~more;
         long three = lead & ~below(lo, hi, (byte) 0xe0);
         long four = lead & ~below(lo, hi, (byte) 0xf0);
         long wrong = (lead << 1 | three << 2 | four << 3 | due) ^ more;
         due = lead >>> 63 | three >>> 62 | four >>> 61;
+        wrong |= lead & below(lo, hi, (byte) 0xc2);
         long e0 = equal(lo, hi, (byte) 0xe0);
         long ed = equal(lo, hi, (byte) 0xed);
-        long f0 = equal(lo, hi, (byte) 0xf0);
-        long f4 = equal(lo, hi, (byte) 0xf4);
-        long belowA0 = below(lo, hi, (byte) 0xa0);
-        long below90 = below(lo, hi, (byte) 0x90);
-        wrong |= (e0 << 1) & belowA0 | (ed << 1) & ~belowA0 | (f0 << 1) & below90 | (f4 << 1) & ~below90;
-        wrong |= lead & below(lo, hi, (byte) 0xc2) | lead & ~below(lo, hi, (byte) 0xf5);
-        stop |= (e0 | ed | f0 | f4) & LAST;
+        // the only characters whose second byte has bounds of its own
+        if ((e0 | ed | four) != 0) {
+          long belowA0 = below(lo, hi, (byte) 0xa0);
+          long below90 = below(lo, hi, (byte) 0x90);
+          long f0 = equal(lo, hi, (byte) 0xf0);
+          long f4 = equal(lo, hi, (byte) 0xf4);
+          wrong |= e0 << 1 & belowA0 | ed << 1 & ~belowA0 | f0 << 1 & below90 | f4 << 1 & ~below90;
+          wrong |= four & ~below(lo, hi, (byte) 0xf5);
+          stop |= (e0 | ed | f0 | f4) & LAST;
+        }
         if (wrong != 0) {
           stop |= wide;
-          stops[k - 1] |= leads & LAST_THREE;
+          before63 |= leads & LAST_THREE;
         }
-        leads = lead;
-      } else {
-        leads = 0;
       }
-      stops[k] = stop;
-      if (kinds) {
-        out.letters[k] = above(lo.or((byte) 0x20), hi.or((byte) 0x20), 'z', 26) | equal(lo, hi, (byte) ' ');
-        out.digits[k] = above(lo, hi, '9', 10);
-        out.wide[k] = wide;
-      }
+      leads = lead;
+      stops[set - 1] |= before63;
+      stops[set] = stop;
     }
-    if (n % Blocks.BLOCK_BYTES == 0) {
-      stops[blocks] |= open << 63 | (due == 0 ? 0 : leads & LAST_THREE);
-      stops[blocks + 1] = 1;
+    out.open = open;
+    out.due = due;
+    out.leads = leads;
+  }
+
+  /// A pass of its own: the constants of both together are more than there are registers.
+  private static void kinds(byte[] b, int from, int before, int n, Blocks out) {
+    long[] letters = out.letters;
+    long[] digits = out.digits;
+    long[] wide = out.wide;
+    for (int k = 0; k < n; k++) {
+      int at = from + k * Blocks.BLOCK_BYTES;
+      int set = before + k + 1;
+      ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
+      ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
+      letters[set] =
+          among(lo.or((byte) 0x20), WIDE ? lo : hi.or((byte) 0x20), 'a', 26) | equal(lo, hi, (byte) ' ');
+      digits[set] = among(lo, hi, '0', 10);
+      wide[set] = below(lo, hi, (byte) 0);
     }
   }
 
+  // No more than 35 bytes of code each: they have to be inlined, wherever they are called from.
+
   private static long equal(ByteVector lo, ByteVector hi, byte c) {
-    return WIDE ? lo.eq(c).toLong() : lo.eq(c).toLong() | hi.eq(c).toLong() << 32;
+    long set = lo.eq(c).toLong();
+    return WIDE ? set : set | hi.eq(c).toLong() << 32;
   }
 
   /// Signed: bytes beyond ASCII are below all of ASCII.
   private static long below(ByteVector lo, ByteVector hi, byte c) {
-    return WIDE ? lo.lt(c).toLong() : lo.lt(c).toLong() | hi.lt(c).toLong() << 32;
+    long set = lo.lt(c).toLong();
+    return WIDE ? set : set | hi.lt(c).toLong() << 32;
   }
 
-  /// The `n` characters up to `last`, which become the largest numbers that there are.
-  private static long above(ByteVector lo, ByteVector hi, char last, int n) {
-    byte shift = (byte) (Byte.MAX_VALUE - last);
-    byte limit = (byte) (Byte.MAX_VALUE - n);
-    return WIDE
-        ? lo.add(shift).compare(VectorOperators.GT, limit).toLong()
-        : lo.add(shift).compare(VectorOperators.GT, limit).toLong()
-            | hi.add(shift).compare(VectorOperators.GT, limit).toLong() << 32;
+  /// The `n` characters from `first` on, which an addition makes the smallest bytes that there are.
+  private static long among(ByteVector lo, ByteVector hi, char first, int n) {
+    byte shift = (byte) (Byte.MIN_VALUE - first);
+    return below(lo.add(shift), WIDE ? lo : hi.add(shift), (byte) (Byte.MIN_VALUE + n));
   }
 }

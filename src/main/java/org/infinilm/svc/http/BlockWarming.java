@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -35,20 +36,16 @@ final class BlockWarming {
 
   /// Not well formed.
   private static final byte[] WRONG =
-      "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001".repeat(8).getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
+      "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001".repeat(8).getBytes(ISO_8859_1);
 
   private final LongSupplier nanos;
   private final AtomicBoolean started = new AtomicBoolean();
   private long bytes;
 
-  private BlockWarming(LongSupplier nanos) {
+  BlockWarming(LongSupplier nanos) {
     this.nanos = nanos;
   }
 
-  /// @return null where the JVM or the CPU has no vectors for it
-  static @org.jspecify.annotations.Nullable BlockWarming create(LongSupplier nanos) {
-    return Blocks.possible() ? new BlockWarming(nanos) : null;
-  }
 
   /// So many bytes are being read by words. Threads may overlook each other's.
   void seen(int n) {
@@ -61,13 +58,16 @@ final class BlockWarming {
   }
 
   private void run() {
+    if (!Blocks.possible()) {
+      return;
+    }
     long busy = 0;
     try {
       for (int k = 0; k < MOST_ROUNDS && busy < MOST_BUSY_NANOS; k++) {
         long from = nanos.getAsLong();
         practise();
         boolean faster = isFaster(false) && isFaster(true);
-        busy += nanos.getAsLong() - from; System.err.println(k + " busy ms " + busy/1000000);
+        busy += nanos.getAsLong() - from;
         if (faster) {
           Blocks.fast = true;
           return;

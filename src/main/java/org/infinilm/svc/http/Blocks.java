@@ -58,6 +58,13 @@ final class Blocks {
   final long[] digits = new long[SETS];
   final long[] wide = new long[SETS];
 
+  /// What goes over from one block to the next: whether its first byte is escaped, which of its first bytes continue a
+  /// character, where characters of several bytes began.
+  long open;
+
+  long due;
+  long leads;
+
   /// The last block of a piece, filled up with zeros.
   final byte[] last = new byte[BLOCK_BYTES];
 
@@ -65,9 +72,9 @@ final class Blocks {
 
   Blocks() {}
 
-  /// From now on it is found out whether blocks are faster.
+  /// From now on it is found out whether blocks are possible and faster.
   static void warm(LongSupplier nanos) {
-    warming = BlockWarming.create(nanos);
+    warming = new BlockWarming(nanos);
   }
 
   /// Asked for only where it matters: to answer loads the vectors' classes.

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,8 +26,10 @@ class LauncherTest {
       #!/bin/sh
       for a in "$@"; do printf 'arg %s\\n' "$a"; done
       printf 'locale %s\\n' "$(locale charmap 2>/dev/null)"
-      for a in "$@"; do case $a in -XX:AOTCacheOutput=*) echo made >"${a#*=}" ;; esac; done
+      for a in "$@"; do case $a in -XX:AOTCacheOutput=* | -XX:SharedArchiveFile=*.new) echo made >"${a#*=}" ;; esac; done
       """;
+
+  private static final Pattern WIDE = Pattern.compile("(?m)^(flags|Features).* (avx2|sve)( |$)");
 
   @TempDir private Path dir;
   private Path home = Path.of("");
@@ -116,6 +119,34 @@ class LauncherTest {
     assertThat(second.arguments())
         .contains("-XX:AOTCache=" + caches().getFirst())
         .endsWith("-jar", home + "/target/infini.jar", "registry", "--host", "a b", "");
+  }
+
+  /// Where JDK and CPU have vectors; with them the others' cache cannot be used.
+  @Test
+  void theRouterAloneGetsVectors() throws Exception {
+    boolean wide = WIDE.matcher(Files.readString(Path.of("/proc/cpuinfo"))).find();
+    Files.writeString(
+        jdk.resolve("release"),
+        "JAVA_VERSION=\"25.0.1\"\nMODULES=\"java.base jdk.incubator.vector jdk.jfr\"\n");
+    run(Map.of(), "infini", "--version");
+    List<String> router = run(Map.of(), "infini", "router").arguments();
+    assertThat(router.contains("jdk.incubator.vector")).isEqualTo(wide);
+    assertThat(router.stream().filter(a -> a.matches("-XX:SharedArchiveFile=.*\\.jsa")).count())
+        .isEqualTo(wide ? 1 : 0);
+    assertThat(router.contains("-XX:AOTCache=" + caches().getFirst())).isNotEqualTo(wide);
+    for (List<String> others :
+        List.of(
+            run(Map.of(), "infini", "registry").arguments(),
+            run(Map.of("INFINI_VECTORS", "0"), "infini", "router").arguments())) {
+      assertThat(others)
+          .contains("-XX:AOTCache=" + caches().getFirst())
+          .noneMatch(a -> a.contains("vector") || a.contains("SharedArchiveFile"));
+    }
+    Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\nMODULES=\"java.base\"\n");
+    run(Map.of(), "infini", "--version");
+    assertThat(run(Map.of(), "infini", "router").arguments())
+        .as("a JDK without vectors")
+        .noneMatch(a -> a.contains("vector"));
   }
 
   @Test
