@@ -4,8 +4,8 @@ import java.util.Arrays;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/// Tells what the bytes of a piece are, 64 at a time. Stateless. The only class that needs the module
-/// `jdk.incubator.vector`; nothing may touch it where that is missing.
+/// Tells what the bytes of a piece are, 64 at a time. Stateless. The only class that needs the
+/// module `jdk.incubator.vector`; nothing may touch it where that is missing.
 final class BlockVectors {
   private static final VectorSpecies<Byte> SPECIES = ByteVector.SPECIES_PREFERRED;
 
@@ -18,6 +18,7 @@ final class BlockVectors {
   private static final long EVEN = 0x5555555555555555L;
   private static final long LAST = 1L << 63;
   private static final long LAST_THREE = 7L << 61;
+  private static final long LAST_FOUR = 15L << 60;
 
   private BlockVectors() {}
 
@@ -50,7 +51,8 @@ final class BlockVectors {
   /// Fills the sets of `n` blocks that stand behind `before` others.
   private static void blocks(byte[] b, int from, int before, int n, Blocks out) {
     long[] stops = out.stops;
-    long[] escapes = out.escapes;
+    long[] silent = out.silent;
+    long[] wides = out.wide;
     long open = out.open;
     long due = out.due;
     long leads = out.leads;
@@ -62,7 +64,12 @@ final class BlockVectors {
 
       long quote = equal(lo, hi, (byte) '"');
       long slash = equal(lo, hi, (byte) '\\');
-      long known = quote | slash | equal(lo, hi, (byte) 'n') | equal(lo, hi, (byte) 't') | equal(lo, hi, (byte) 'r');
+      long known =
+          quote
+              | slash
+              | equal(lo, hi, (byte) 'n')
+              | equal(lo, hi, (byte) 't')
+              | equal(lo, hi, (byte) 'r');
       long low = below(lo, hi, (byte) 0x20);
       long wide = below(lo, hi, (byte) 0);
 
@@ -74,10 +81,39 @@ final class BlockVectors {
       open = (odd & starts | (odd | starts) & ~sum) >>> 63;
       long character = (EVEN ^ sum << 1) & behind;
       long rare = character & ~known;
+      long none = slash & ~character;
+      long several = wide;
+      if (rare != 0) {
+        rare &= ~(equal(lo, hi, (byte) '/') | equal(lo, hi, (byte) 'b') | equal(lo, hi, (byte) 'f'));
+        long unicode = rare & equal(lo, hi, (byte) 'u') & ~LAST_FOUR;
+        if (unicode != 0) {
+          ByteVector lower = lo.or((byte) 0x20);
+          ByteVector higher = WIDE ? lower : hi.or((byte) 0x20);
+          long digit = among(lo, hi, '0', 10);
+          long octal = among(lo, hi, '0', 8);
+          long hex = digit | among(lower, higher, 'a', 6);
+          long zero = equal(lo, hi, (byte) '0');
+          long first = unicode << 1;
+          long second = unicode << 2;
+          long third = unicode << 3;
+          long fourth = unicode << 4;
+          // all of the block's are left to words when one is wrong
+          if (((first | second | third | fourth) & ~hex) == 0) {
+            long zeros = (first & zero) << 1;
+            long ascii = (zeros & zero) << 1 & octal;
+            long surrogate = (first & equal(lower, higher, (byte) 'd')) << 1 & ~octal;
+            long three = second & ~(zeros & octal) & ~surrogate;
+            rare &= ~unicode | ascii >>> 3;
+            none |= unicode >>> 1 | unicode | first | second & ~three;
+            several |= three | third | fourth;
+          }
+        }
+      }
+      silent[set] = none;
+      wides[set] = several;
 
       long stop = quote & ~character | low & ~wide | rare >>> 1;
       long before63 = rare << 63;
-      escapes[set] = slash & ~character;
 
       long lead = 0;
       if ((wide | due) != 0) {
@@ -118,16 +154,17 @@ final class BlockVectors {
   private static void kinds(byte[] b, int from, int before, int n, Blocks out) {
     long[] letters = out.letters;
     long[] digits = out.digits;
-    long[] wide = out.wide;
     for (int k = 0; k < n; k++) {
       int at = from + k * Blocks.BLOCK_BYTES;
       int set = before + k + 1;
       ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
       ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
+      long other = out.silent[set] | out.wide[set];
       letters[set] =
-          among(lo.or((byte) 0x20), WIDE ? lo : hi.or((byte) 0x20), 'a', 26) | equal(lo, hi, (byte) ' ');
-      digits[set] = among(lo, hi, '0', 10);
-      wide[set] = below(lo, hi, (byte) 0);
+          (among(lo.or((byte) 0x20), WIDE ? lo : hi.or((byte) 0x20), 'a', 26)
+                  | equal(lo, hi, (byte) ' '))
+              & ~other;
+      digits[set] = among(lo, hi, '0', 10) & ~other;
     }
   }
 

@@ -26,7 +26,7 @@ final class BlockWarming {
   /// Everything that the sets tell apart: branches that were never taken are not compiled.
   private static final byte[] SAMPLE =
       ("{\"messages\":["
-              + "{\"role\":\"user\",\"content\":\"The lazy dog says: \\\"hello\\\".\\n\\t12 * 12 = 144; \\u00e4\\/\"},"
+              + "{\"role\":\"user\",\"content\":\"The lazy dog says: \\\"hello\\\".\\n\\t12 * 12 = 144; \\u00e4\\u4eca\\ud83d\\ude00\\u0041\\/\"},"
                   .repeat(40)
               + "{\"role\":\"user\",\"content\":\"今天天气很好 é 😀 한국어 हिन्दी\"},".repeat(5)
               + "{\"role\":\"user\",\"content\":\"plain words that are neither short nor long, and some more of them, \"},"
@@ -36,7 +36,9 @@ final class BlockWarming {
 
   /// Not well formed.
   private static final byte[] WRONG =
-      "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001".repeat(8).getBytes(ISO_8859_1);
+      "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001"
+          .repeat(8)
+          .getBytes(ISO_8859_1);
 
   private final LongSupplier nanos;
   private final AtomicBoolean started = new AtomicBoolean();
@@ -45,7 +47,6 @@ final class BlockWarming {
   BlockWarming(LongSupplier nanos) {
     this.nanos = nanos;
   }
-
 
   /// So many bytes are being read by words. Threads may overlook each other's.
   void seen(int n) {

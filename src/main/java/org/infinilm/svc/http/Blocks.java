@@ -44,22 +44,24 @@ final class Blocks {
   static final int BLOCK_BYTES = 64;
   private static final int SETS = PIECE_BYTES / BLOCK_BYTES + 2;
 
-  /// Quotes that are not escaped, and all that is not counted by sets alone: control characters, backslashes of
-  /// escapes other than the common ones of one character, bytes that are not well formed or not
-  /// all here; the first bit behind the piece. The sets of a block stand behind an unused one.
+  /// Quotes that are not escaped, and all that the other sets say nothing of: control characters,
+  /// backslashes of rare or wrong escapes, bytes that are not well formed or not all here; the first
+  /// bit behind the piece. The sets of a block stand behind an unused one.
   final long[] stops = new long[SETS];
 
-  /// Backslashes that begin an escape.
-  final long[] escapes = new long[SETS];
+  /// Bytes of escapes that count nothing: one of an escape stands for each byte of what it means.
+  final long[] silent = new long[SETS];
 
-  /// ASCII letters and blanks, ASCII digits, bytes beyond ASCII: filled where kinds are told.
+  /// Bytes beyond ASCII, and those that stand for them.
+  final long[] wide = new long[SETS];
+
+  /// ASCII letters and blanks, ASCII digits: filled where kinds are told.
   final long[] letters = new long[SETS];
 
   final long[] digits = new long[SETS];
-  final long[] wide = new long[SETS];
 
-  /// What goes over from one block to the next: whether its first byte is escaped, which of its first bytes continue a
-  /// character, where characters of several bytes began.
+  /// What goes over from one block to the next: whether its first byte is escaped, which of its
+  /// first bytes continue a character, where characters of several bytes began.
   long open;
 
   long due;

@@ -144,9 +144,9 @@ public final class BodyPeek {
 
   public static final Peeked NOTHING = Peeked.of(Form.EMPTY, 0, null);
 
-  /// From now on, bodies are read with vectors as soon as the JVM has compiled them to something faster than
-  /// what needs none; never where the JVM was started without `jdk.incubator.vector`, or the
-  /// CPU's vectors are narrow.
+  /// From now on, bodies are read with vectors as soon as the JVM has compiled them to something
+  /// faster than what needs none; never where the JVM was started without `jdk.incubator.vector`,
+  /// or the CPU's vectors are narrow.
   ///
   /// @param nanos monotonic nanoseconds, read on any thread
   public static void warm(LongSupplier nanos) {

@@ -67,8 +67,8 @@ final class JsonString {
     this.by = by;
   }
 
-  /// A piece begins, of which the bytes up to `to` are here; until the next one begins, strings are read
-  /// from no other array.
+  /// A piece begins, of which the bytes up to `to` are here; until the next one begins, strings are
+  /// read from no other array.
   ///
   /// @param inside whether a string that has begun goes on in it
   /// @return where it ends, since what is read by blocks has a largest size
@@ -144,7 +144,7 @@ final class JsonString {
 
   /// Counts text that has no stops.
   private void count(Blocks k, int from, int to) {
-    int bytes = to - from - k.count(k.escapes, from, to);
+    int bytes = to - from - k.count(k.silent, from, to);
     if (kinds) {
       int l = k.count(k.letters, from, to);
       int d = k.count(k.digits, from, to);

@@ -7,18 +7,20 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.junit.jupiter.api.Test;
 
-/// Reading by blocks against reading by words, and both against Jackson's tree: strings that go over the ends of blocks and
-/// pieces, in any pieces, whole and damaged.
+/// Reading by blocks against reading by words, and both against Jackson's tree: strings that go
+/// over the ends of blocks and pieces, in any pieces, whole and damaged.
 ///
 /// A million documents: `mvn -B test -Dtest=BlocksFuzz -Dinfini.fuzz.documents=1000000`.
 class BlocksFuzz {
   private static final int DOCUMENTS = Integer.getInteger("infini.fuzz.documents", 30_000);
+  private static final List<Look> LOOKS = List.of(Look.values());
   private static final JsonMapper TREE = new JsonMapper();
 
   private static final String[] TEXTS = {
@@ -39,6 +41,9 @@ class BlocksFuzz {
     "\\u00e9",
     "\\u0041",
     "\\u4eca",
+    "\\u4eCa\\u5929\\u6c14",
+    "\\u07ff\\u0800\\u0080\\uD7FF\\uffFD",
+    "\\u003c",
     "\\ud83d\\ude00",
     "é",
     "日本",
@@ -53,7 +58,7 @@ class BlocksFuzz {
     "x".repeat(64)
   };
 
-  private static final String[] WRONG = {"\\q", "\u0001", "\\u12", "\\ud83d", "\n"};
+  private static final String[] WRONG = {"\\q", "\\u4g00", "\\u00/0", "\\u00:0", "\\u00`0", "\\udc00", "\u0001", "\\u12", "\\ud83d", "\n"};
 
   private static final int[] WRONG_BYTES = {
     0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff, '"', '\\', 0, 0x1f
@@ -88,19 +93,22 @@ class BlocksFuzz {
       }
       byte[] cut =
           random.nextInt(4) > 0 ? body : Arrays.copyOf(body, random.nextInt(body.length + 1));
-      same(cut, Look.values()[random.nextInt(Look.values().length)]);
+      same(cut, LOOKS.get(random.nextInt(LOOKS.size())));
     }
   }
 
   /// A stop at every place of a block and of the one behind it, with everything else plain.
   @Test
   void everyPlaceOfABlock() {
-    String[] stops = {"\\n", "\\\\", "\\u00e4", "\\/", "é", "日", "😀", "ก", "한", "\\q", "\u0001", "\\\\\\\"", ""};
+    String[] stops = {
+      "\\n", "\\\\", "\\u00e4", "\\/", "é", "日", "😀", "ก", "한", "\\q", "\u0001", "\\\\\\\"", ""
+    };
     for (int at = 0; at < 150; at++) {
       for (String s : stops) {
         for (int behind : new int[] {0, 1, 62, 63, 64, 130}) {
           String text = "x".repeat(at) + s + "y".repeat(behind);
-          byte[] whole = ("{\"messages\":[{\"content\":\"" + text + "\"}],\"model\":\"m\"}").getBytes(UTF_8);
+          byte[] whole =
+              ("{\"messages\":[{\"content\":\"" + text + "\"}],\"model\":\"m\"}").getBytes(UTF_8);
           same(whole, Look.CHAT);
           same(Arrays.copyOf(whole, 24 + at + 1 + at % 4), Look.CHAT);
         }
@@ -129,7 +137,8 @@ class BlocksFuzz {
     random.nextBytes(array);
     System.arraycopy(body, 0, array, before, body.length);
     for (int at = 0; at < body.length; ) {
-      int n = most >= body.length ? body.length : Math.min(random.nextInt(1, most), body.length - at);
+      int n =
+          most >= body.length ? body.length : Math.min(random.nextInt(1, most), body.length - at);
       p.feed(array, before + at, before + at + n);
       at += n;
     }
