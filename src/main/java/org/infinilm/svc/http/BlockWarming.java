@@ -3,18 +3,19 @@ package org.infinilm.svc.http;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import org.infinilm.svc.http.BodyPeek.Look;
+import org.jspecify.annotations.Nullable;
 
 /// Finds out when reading by blocks is faster than by words: vectors are slow until the JVM has
 /// compiled them. One thread of its own, of the lowest priority, with a bound on its time, from
 /// when enough has been read that it may pay. Thread-safe.
 final class BlockWarming {
   /// Read by words before it begins: an idle program spends nothing.
-  private static final long FIRST_BYTES = 1 << 20;
+  static final long FIRST_BYTES = 1 << 20;
 
-  private static final long MOST_BUSY_NANOS = 5_000_000_000L;
+  static final long MOST_BUSY_NANOS = 5_000_000_000L;
   private static final int MOST_ROUNDS = 1000;
   private static final long PAUSE_MILLIS = 20;
   private static final int CALLS = 1000;
@@ -41,7 +42,7 @@ final class BlockWarming {
           .getBytes(ISO_8859_1);
 
   private final LongSupplier nanos;
-  private final AtomicBoolean started = new AtomicBoolean();
+  private final AtomicReference<@Nullable Thread> thread = new AtomicReference<>();
   private long bytes;
 
   BlockWarming(LongSupplier nanos) {
@@ -51,11 +52,28 @@ final class BlockWarming {
   /// So many bytes are being read by words. Threads may overlook each other's.
   void seen(int n) {
     bytes += n;
-    if (bytes > FIRST_BYTES && started.compareAndSet(false, true)) {
-      Thread t = Thread.ofPlatform().daemon().name("body-blocks").unstarted(this::run);
-      t.setPriority(Thread.MIN_PRIORITY);
+    if (bytes <= FIRST_BYTES || hasStarted()) {
+      return;
+    }
+    Thread t =
+        Thread.ofPlatform()
+            .daemon()
+            .priority(Thread.MIN_PRIORITY)
+            .name("body-blocks")
+            .unstarted(this::run);
+    if (thread.compareAndSet(null, t)) {
       t.start();
     }
+  }
+
+  boolean hasStarted() {
+    return thread.get() != null;
+  }
+
+  /// Whether it has been found out, or given up.
+  boolean isOver() {
+    Thread t = thread.get();
+    return t != null && t.getState() == Thread.State.TERMINATED;
   }
 
   private void run() {
