@@ -84,7 +84,8 @@ final class BlockVectors {
       long none = slash & ~character;
       long several = wide;
       if (rare != 0) {
-        rare &= ~(equal(lo, hi, (byte) '/') | equal(lo, hi, (byte) 'b') | equal(lo, hi, (byte) 'f'));
+        rare &=
+            ~(equal(lo, hi, (byte) '/') | equal(lo, hi, (byte) 'b') | equal(lo, hi, (byte) 'f'));
         long unicode = rare & equal(lo, hi, (byte) 'u') & ~LAST_FOUR;
         if (unicode != 0) {
           ByteVector lower = lo.or((byte) 0x20);

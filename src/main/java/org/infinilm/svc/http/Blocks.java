@@ -45,8 +45,8 @@ final class Blocks {
   private static final int SETS = PIECE_BYTES / BLOCK_BYTES + 2;
 
   /// Quotes that are not escaped, and all that the other sets say nothing of: control characters,
-  /// backslashes of rare or wrong escapes, bytes that are not well formed or not all here; the first
-  /// bit behind the piece. The sets of a block stand behind an unused one.
+  /// backslashes of rare or wrong escapes, bytes that are not well formed or not all here; the
+  /// first bit behind the piece. The sets of a block stand behind an unused one.
   final long[] stops = new long[SETS];
 
   /// Bytes of escapes that count nothing: one of an escape stands for each byte of what it means.

@@ -58,7 +58,9 @@ class BlocksFuzz {
     "x".repeat(64)
   };
 
-  private static final String[] WRONG = {"\\q", "\\u4g00", "\\u00/0", "\\u00:0", "\\u00`0", "\\udc00", "\u0001", "\\u12", "\\ud83d", "\n"};
+  private static final String[] WRONG = {
+    "\\q", "\\u4g00", "\\u00/0", "\\u00:0", "\\u00`0", "\\udc00", "\u0001", "\\u12", "\\ud83d", "\n"
+  };
 
   private static final int[] WRONG_BYTES = {
     0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff, '"', '\\', 0, 0x1f
