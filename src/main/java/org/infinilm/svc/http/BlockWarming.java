@@ -18,7 +18,9 @@ final class BlockWarming {
   static final long MOST_BUSY_NANOS = 5_000_000_000L;
   private static final int MOST_ROUNDS = 1000;
   private static final long PAUSE_MILLIS = 20;
-  private static final int CALLS = 1000;
+  private static final int FIRST_CALLS = 300;
+  private static final int CALLS = 100;
+  private static final int LEAST_PRACTICE_BYTES = 1000;
   private static final int TRIES = 5;
 
   /// A first try that takes so many times longer is not repeated.
@@ -38,7 +40,7 @@ final class BlockWarming {
   /// Not well formed.
   private static final byte[] WRONG =
       "an end \\ and bytes that are none of UTF-8's: \u00e4\u00ff\u0001"
-          .repeat(8)
+          .repeat(40)
           .getBytes(ISO_8859_1);
 
   private final LongSupplier nanos;
@@ -84,7 +86,7 @@ final class BlockWarming {
     try {
       for (int k = 0; k < MOST_ROUNDS && busy < MOST_BUSY_NANOS; k++) {
         long from = nanos.getAsLong();
-        practise();
+        practise(k == 0);
         boolean faster = isFaster(false) && isFaster(true);
         busy += nanos.getAsLong() - from;
         if (faster) {
@@ -98,13 +100,13 @@ final class BlockWarming {
     }
   }
 
-  /// Short pieces: the compiler counts calls, and the fewer blocks until it has counted enough, the
-  /// better.
-  private static void practise() {
+  /// The first round is of short pieces, since nothing is compiled yet; those after it are long, so
+  /// that the compiler makes of its loop one that is for many blocks.
+  private static void practise(boolean first) {
     Blocks out = new Blocks();
-    for (int k = 0; k < CALLS; k++) {
+    for (int k = 0; k < (first ? FIRST_CALLS : CALLS); k++) {
       byte[] b = k % 8 == 0 ? WRONG : SAMPLE;
-      int n = k % 16 == 0 ? 1 + k % 200 : k % 4 == 0 ? 1 + k % 63 : Blocks.BLOCK_BYTES;
+      int n = first ? Blocks.BLOCK_BYTES : LEAST_PRACTICE_BYTES + k % Blocks.BLOCK_BYTES;
       BlockVectors.mark(b, k * 37 % (b.length - n), n, k % 3 == 0, k % 2 == 0, out);
     }
   }
