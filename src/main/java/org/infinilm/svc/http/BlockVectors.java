@@ -31,37 +31,49 @@ final class BlockVectors {
     out.open = escaped ? 1 : 0;
     out.due = 0;
     out.leads = 0;
-    blocks(b, from, 0, whole, out);
-    if (kinds) {
-      kinds(b, from, 0, whole, out);
-    }
+    passes(b, from, 0, whole, kinds, out);
     if (rest > 0) {
       Arrays.fill(out.last, (byte) 0);
       System.arraycopy(b, from + n - rest, out.last, 0, rest);
-      blocks(out.last, 0, whole, 1, out);
-      if (kinds) {
-        kinds(out.last, 0, whole, 1, out);
-      }
+      passes(out.last, 0, whole, 1, kinds, out);
     } else {
       out.stops[whole] |= out.open << 63 | (out.due == 0 ? 0 : out.leads & LAST_THREE);
       out.stops[whole + 1] = 1;
     }
   }
 
-  /// Fills the sets of `n` blocks that stand behind `before` others.
-  private static void blocks(byte[] b, int from, int before, int n, Blocks out) {
+  /// Fills the sets of `n` blocks that stand behind `before` others. A pass for each matter: the
+  /// compiler gives up on more of them together, and there are not enough registers for their
+  /// constants.
+  private static void passes(
+      byte[] b, int from, int before, int n, boolean kinds, Blocks out) {
+    out.anyRare = 0;
+    out.anyWide = 0;
+    all(b, from, before, n, out);
+    if ((out.anyWide | out.due) != 0) {
+      characters(b, from, before, n, out);
+    }
+    if (out.anyRare != 0) {
+      escapes(b, from, before, n, out);
+    }
+    if (kinds) {
+      kinds(b, from, before, n, out);
+    }
+  }
+
+  private static void all(byte[] b, int from, int before, int n, Blocks out) {
     long[] stops = out.stops;
     long[] silent = out.silent;
     long[] wides = out.wide;
+    long[] rares = out.rare;
     long open = out.open;
-    long due = out.due;
-    long leads = out.leads;
+    long anyRare = 0;
+    long anyWide = 0;
     for (int k = 0; k < n; k++) {
       int at = from + k * Blocks.BLOCK_BYTES;
       int set = before + k + 1;
       ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
       ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
-
       long quote = equal(lo, hi, (byte) '"');
       long slash = equal(lo, hi, (byte) '\\');
       long known =
@@ -72,6 +84,7 @@ final class BlockVectors {
               | equal(lo, hi, (byte) 'r');
       long low = below(lo, hi, (byte) 0x20);
       long wide = below(lo, hi, (byte) 0);
+      anyWide |= wide;
 
       // escaped are those behind backslashes at an even distance from where their run begins
       long starts = slash & ~open;
@@ -81,77 +94,106 @@ final class BlockVectors {
       open = (odd & starts | (odd | starts) & ~sum) >>> 63;
       long character = (EVEN ^ sum << 1) & behind;
       long rare = character & ~known;
-      long none = slash & ~character;
-      long several = wide;
-      if (rare != 0) {
-        rare &=
-            ~(equal(lo, hi, (byte) '/') | equal(lo, hi, (byte) 'b') | equal(lo, hi, (byte) 'f'));
-        long unicode = rare & equal(lo, hi, (byte) 'u') & ~LAST_FOUR;
-        if (unicode != 0) {
-          ByteVector lower = lo.or((byte) 0x20);
-          ByteVector higher = WIDE ? lower : hi.or((byte) 0x20);
-          long digit = among(lo, hi, '0', 10);
-          long octal = among(lo, hi, '0', 8);
-          long hex = digit | among(lower, higher, 'a', 6);
-          long zero = equal(lo, hi, (byte) '0');
-          long first = unicode << 1;
-          long second = unicode << 2;
-          long third = unicode << 3;
-          long fourth = unicode << 4;
-          // all of the block's are left to words when one is wrong
-          if (((first | second | third | fourth) & ~hex) == 0) {
-            long zeros = (first & zero) << 1;
-            long ascii = (zeros & zero) << 1 & octal;
-            long surrogate = (first & equal(lower, higher, (byte) 'd')) << 1 & ~octal;
-            long three = second & ~(zeros & octal) & ~surrogate;
-            rare &= ~unicode | ascii >>> 3;
-            none |= unicode >>> 1 | unicode | first | second & ~three;
-            several |= three | third | fourth;
-          }
-        }
-      }
-      silent[set] = none;
-      wides[set] = several;
+      anyRare |= rare;
 
-      long stop = quote & ~character | low & ~wide | rare >>> 1;
-      long before63 = rare << 63;
-
-      long lead = 0;
-      if ((wide | due) != 0) {
-        long more = below(lo, hi, (byte) 0xc0);
-        lead = wide & ~more;
-        long three = lead & ~below(lo, hi, (byte) 0xe0);
-        long four = lead & ~below(lo, hi, (byte) 0xf0);
-        long wrong = (lead << 1 | three << 2 | four << 3 | due) ^ more;
-        due = lead >>> 63 | three >>> 62 | four >>> 61;
-        wrong |= lead & below(lo, hi, (byte) 0xc2);
-        long e0 = equal(lo, hi, (byte) 0xe0);
-        long ed = equal(lo, hi, (byte) 0xed);
-        // the only characters whose second byte has bounds of its own
-        if ((e0 | ed | four) != 0) {
-          long belowA0 = below(lo, hi, (byte) 0xa0);
-          long below90 = below(lo, hi, (byte) 0x90);
-          long f0 = equal(lo, hi, (byte) 0xf0);
-          long f4 = equal(lo, hi, (byte) 0xf4);
-          wrong |= e0 << 1 & belowA0 | ed << 1 & ~belowA0 | f0 << 1 & below90 | f4 << 1 & ~below90;
-          wrong |= four & ~below(lo, hi, (byte) 0xf5);
-          stop |= (e0 | ed | f0 | f4) & LAST;
-        }
-        if (wrong != 0) {
-          stop |= wide;
-          before63 |= leads & LAST_THREE;
-        }
-      }
-      leads = lead;
-      stops[set - 1] |= before63;
-      stops[set] = stop;
+      rares[set] = rare;
+      silent[set] = slash & ~character;
+      wides[set] = wide;
+      stops[set - 1] |= rare << 63;
+      stops[set] = quote & ~character | low & ~wide | rare >>> 1;
     }
     out.open = open;
+    out.anyRare = anyRare;
+    out.anyWide = anyWide;
+  }
+
+  /// Stops at what is not well-formed UTF-8 (RFC 3629), or not all here.
+  private static void characters(byte[] b, int from, int before, int n, Blocks out) {
+    long[] stops = out.stops;
+    long due = out.due;
+    long leads = out.leads;
+    for (int k = 0; k < n; k++) {
+      int set = before + k + 1;
+      long wide = out.wide[set];
+      if ((wide | due) == 0) {
+        leads = 0;
+        continue;
+      }
+      int at = from + k * Blocks.BLOCK_BYTES;
+      ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
+      ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
+      long more = below(lo, hi, (byte) 0xc0);
+      long lead = wide & ~more;
+      long three = lead & ~below(lo, hi, (byte) 0xe0);
+      long four = lead & ~below(lo, hi, (byte) 0xf0);
+      long wrong = (lead << 1 | three << 2 | four << 3 | due) ^ more;
+      due = lead >>> 63 | three >>> 62 | four >>> 61;
+      wrong |= lead & below(lo, hi, (byte) 0xc2);
+      long e0 = equal(lo, hi, (byte) 0xe0);
+      long ed = equal(lo, hi, (byte) 0xed);
+      // the only characters whose second byte has bounds of its own
+      if ((e0 | ed | four) != 0) {
+        long belowA0 = below(lo, hi, (byte) 0xa0);
+        long below90 = below(lo, hi, (byte) 0x90);
+        long f0 = equal(lo, hi, (byte) 0xf0);
+        long f4 = equal(lo, hi, (byte) 0xf4);
+        wrong |= e0 << 1 & belowA0 | ed << 1 & ~belowA0 | f0 << 1 & below90 | f4 << 1 & ~below90;
+        wrong |= four & ~below(lo, hi, (byte) 0xf5);
+        stops[set] |= (e0 | ed | f0 | f4) & LAST;
+      }
+      if (wrong != 0) {
+        stops[set] |= wide;
+        stops[set - 1] |= leads & LAST_THREE;
+      }
+      leads = lead;
+    }
     out.due = due;
     out.leads = leads;
   }
 
-  /// A pass of its own: the constants of both together are more than there are registers.
+  /// Takes back the stops at escapes that are of one character, or of Unicode, all in one block and
+  /// beyond ASCII: the last digits stand for as many bytes as the character has.
+  private static void escapes(byte[] b, int from, int before, int n, Blocks out) {
+    long[] stops = out.stops;
+    for (int k = 0; k < n; k++) {
+      int set = before + k + 1;
+      long rare = out.rare[set];
+      if (rare == 0) {
+        continue;
+      }
+      int at = from + k * Blocks.BLOCK_BYTES;
+      ByteVector lo = ByteVector.fromArray(SPECIES, b, at);
+      ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
+      long plain =
+          rare
+              & (equal(lo, hi, (byte) '/')
+                  | equal(lo, hi, (byte) 'b')
+                  | equal(lo, hi, (byte) 'f'));
+      long unicode = rare & equal(lo, hi, (byte) 'u') & ~LAST_FOUR;
+      long first = unicode << 1;
+      long second = unicode << 2;
+      long third = unicode << 3;
+      long fourth = unicode << 4;
+      ByteVector lower = lo.or((byte) 0x20);
+      ByteVector higher = WIDE ? lower : hi.or((byte) 0x20);
+      long octal = among(lo, hi, '0', 8);
+      long hex = among(lo, hi, '0', 10) | among(lower, higher, 'a', 6);
+      // all of the block's are left to words when one is wrong
+      if (((first | second | third | fourth) & ~hex) == 0) {
+        long zero = equal(lo, hi, (byte) '0');
+        long zeros = (first & zero) << 1;
+        long ascii = (zeros & zero) << 1 & octal;
+        long surrogate = (first & equal(lower, higher, (byte) 'd')) << 1 & ~octal;
+        long three = second & ~(zeros & octal) & ~surrogate;
+        plain |= unicode & ~(ascii >>> 3);
+        out.silent[set] |= unicode >>> 1 | unicode | first | second & ~three;
+        out.wide[set] |= three | third | fourth;
+      }
+      stops[set] &= ~(plain >>> 1);
+      stops[set - 1] &= ~(plain << 63);
+    }
+  }
+
   private static void kinds(byte[] b, int from, int before, int n, Blocks out) {
     long[] letters = out.letters;
     long[] digits = out.digits;

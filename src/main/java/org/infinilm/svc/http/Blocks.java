@@ -60,6 +60,13 @@ final class Blocks {
 
   final long[] digits = new long[SETS];
 
+  /// What stands behind the backslash of an escape that is not one of the most common; only while the
+  /// other sets are filled.
+  final long[] rare = new long[SETS];
+
+  long anyRare;
+  long anyWide;
+
   /// What goes over from one block to the next: whether its first byte is escaped, which of its
   /// first bytes continue a character, where characters of several bytes began.
   long open;
