@@ -21,7 +21,7 @@ import org.infinilm.svc.http.BodyPeek.Look;
 public final class Bodies {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
   private static final JsonFactory JACKSON = new JsonFactory();
-  private static final List<String> KINDS = List.of("chat", "prose", "short", "chinese", "code");
+  private static final List<String> KINDS = List.of("chat", "prose", "short", "chinese", "escaped", "code");
   private static final int[] SIZES = {900, 64_000, 1_000_000};
 
   private static byte[] body(String kind, int size) {
@@ -32,6 +32,7 @@ public final class Bodies {
                   + " write in a chat, so that strings make up most of the body, as they do in practice. 12 * 12 = 144.";
           case "prose" -> "The old man walked to the river and looked at the boats that came home in the evening. ";
           case "short" -> "ok, and then?";
+          case "escaped" -> "\\u4eca\\u5929\\u5929\\u6c14\\u5f88\\u597d\\uff0c\\u6211\\u4eec\\u53bb\\u516c\\u56ed\\u6563\\u6b65\\u5427\\u3002";
           case "chinese" -> "今天天气很好，我们去公园散步吧。";
           default -> "x = \\\"a\\\";\\n\\tif (y) {\\n\\t\\treturn 12;\\n\\t}\\n";
         };
