@@ -45,8 +45,7 @@ final class BlockVectors {
   /// Fills the sets of `n` blocks that stand behind `before` others. A pass for each matter: the
   /// compiler gives up on more of them together, and there are not enough registers for their
   /// constants.
-  private static void passes(
-      byte[] b, int from, int before, int n, boolean kinds, Blocks out) {
+  private static void passes(byte[] b, int from, int before, int n, boolean kinds, Blocks out) {
     out.anyRare = 0;
     out.anyWide = 0;
     all(b, from, before, n, out);
@@ -166,9 +165,7 @@ final class BlockVectors {
       ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
       long plain =
           rare
-              & (equal(lo, hi, (byte) '/')
-                  | equal(lo, hi, (byte) 'b')
-                  | equal(lo, hi, (byte) 'f'));
+              & (equal(lo, hi, (byte) '/') | equal(lo, hi, (byte) 'b') | equal(lo, hi, (byte) 'f'));
       long unicode = rare & equal(lo, hi, (byte) 'u') & ~LAST_FOUR;
       long first = unicode << 1;
       long second = unicode << 2;

@@ -60,8 +60,8 @@ final class Blocks {
 
   final long[] digits = new long[SETS];
 
-  /// What stands behind the backslash of an escape that is not one of the most common; only while the
-  /// other sets are filled.
+  /// What stands behind the backslash of an escape that is not one of the most common; only while
+  /// the other sets are filled.
   final long[] rare = new long[SETS];
 
   long anyRare;
