@@ -3,6 +3,9 @@ package org.infinilm.svc.http;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.netty.buffer.ByteBuf;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +24,14 @@ final class HeadScan {
   private static final int FIRST_BYTES = 1 << 10;
   private static final int MOST_LENGTH_DIGITS = 15;
   private static final int LAST_PORT = 65_535;
+
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+  private static final long SPACES = 0x2020202020202020L;
+  private static final long DELETES = 0x7f7f7f7f7f7f7f7fL;
+  private static final long ONES = 0x0101010101010101L;
+  private static final long TOPS = 0x8080808080808080L;
 
   private static final byte TOKEN = 1;
   private static final byte VALUE = 2;
@@ -101,7 +112,7 @@ final class HeadScan {
       if (status == 0) {
         return null;
       }
-      int line = run(12, VALUE);
+      int line = value(12);
       if (ends(line) && fields(line + 2, false)) {
         return chunked == (length >= 0) || hosts > 0
             ? null
@@ -201,7 +212,7 @@ final class HeadScan {
       if (colon == at || b[colon] != ':' || count == MOST_FIELDS) {
         return false;
       }
-      int line = run(colon + 1, VALUE);
+      int line = value(colon + 1);
       if (!ends(line)) {
         return false;
       }
@@ -359,6 +370,25 @@ final class HeadScan {
       at++;
     }
     return at;
+  }
+
+  /// Where a run of [#VALUE] that begins at `from` ends. Eight bytes a step until one is a control
+  /// character: what was not loaded ends with one.
+  private int value(int from) {
+    byte[] bytes = b;
+    int at = from;
+    while (at <= bytes.length - Long.BYTES) {
+      long w = (long) LONGS.get(bytes, at);
+      long deletes = w ^ DELETES;
+      long controls = (((w - SPACES) & ~w) | ((deletes - ONES) & ~deletes)) & TOPS;
+      if (controls != 0) {
+        // the lowest that is marked is one; what is marked above it may be its borrow
+        at += Long.numberOfTrailingZeros(controls) >>> 3;
+        break;
+      }
+      at += Long.BYTES;
+    }
+    return run(at, VALUE);
   }
 
   /// Whether a line ends at `at`. The byte behind what was loaded is none that one ends with.

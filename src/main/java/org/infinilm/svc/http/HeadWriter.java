@@ -65,6 +65,15 @@ final class HeadWriter {
     crlf();
   }
 
+  void field(Header f) {
+    byte[] line = f.line();
+    if (line == null) {
+      field(f.name(), f.value());
+    } else {
+      bytes(line);
+    }
+  }
+
   private void latin1(String text) {
     for (int k = 0; k < text.length(); k++) {
       char c = text.charAt(k);
@@ -83,6 +92,11 @@ final class HeadWriter {
   void into(ByteBuf out) {
     out.writeBytes(b, 0, n);
     clear();
+  }
+
+  /// What was written, as a copy.
+  byte[] taken() {
+    return Arrays.copyOf(b, n);
   }
 
   int size() {

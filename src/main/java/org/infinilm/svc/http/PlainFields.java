@@ -18,12 +18,20 @@ final class PlainFields implements HeadView {
   /// One for each field ([#field]), and one for the empty line behind them.
   private final int[] at;
 
+  /// Of the names that there are ([HeadPatch#bit]).
+  private final long lengths;
+
   /// @param b the head, its start line and empty line included
   /// @param first where the fields begin
   PlainFields(byte[] b, int first, int[] at) {
     this.b = b;
     this.first = first;
     this.at = at;
+    long l = 0;
+    for (int k = 0; k < at.length - 1; k++) {
+      l |= HeadPatch.bit(nameLength(k));
+    }
+    this.lengths = l;
   }
 
   /// A field in one number.
@@ -115,6 +123,9 @@ final class PlainFields implements HeadView {
   }
 
   private int index(String name, int from) {
+    if ((lengths & HeadPatch.bit(name.length())) == 0) {
+      return -1;
+    }
     for (int k = from; k < count(); k++) {
       if (named(k, name)) {
         return k;
@@ -181,13 +192,17 @@ final class PlainFields implements HeadView {
       }
     }
     to.bytes(b, from, until - from);
-    for (Header f : patch.set()) {
-      to.field(f.name(), f.value());
+    List<Header> set = patch.set();
+    for (int k = 0; k < set.size(); k++) {
+      to.field(set.get(k));
     }
   }
 
   private boolean replaced(int k, HeadPatch patch) {
     int n = nameLength(k);
+    if (!patch.mayName(n)) {
+      return false;
+    }
     List<Header> set = patch.set();
     for (int j = 0; j < set.size(); j++) {
       String name = set.get(j).name();

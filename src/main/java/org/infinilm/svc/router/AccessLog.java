@@ -5,6 +5,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import java.io.PrintStream;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.router.Decisions.Decision;
 
@@ -15,6 +17,27 @@ final class AccessLog implements AutoCloseable {
   private static final int FLUSHED_BYTES = 16 << 10;
   private static final long GRACE_NANOS = 5_000_000_000L;
 
+  /// Of words that are kept as bytes; those with a path of some length are a few hundred bytes.
+  private static final int MOST_KNOWN = 512;
+
+  private static final byte[] SPACE = of(" ");
+  private static final byte[] MODEL = of(" model=");
+  private static final byte[] SIZE = of(" size=");
+  private static final byte[] THRESHOLD = of(" threshold=");
+  private static final byte[] POOL = of(" pool=");
+  private static final byte[] INSTANCE = of(" instance=");
+  private static final byte[] REASON = of(" reason=");
+  private static final byte[] OUTCOME = of(" outcome=");
+  private static final byte[] STATUS = of(" status=");
+  private static final byte[] ATTEMPTS = of(" attempts=");
+  private static final byte[] TTFT = of(" ttft_ms=");
+  private static final byte[] TOTAL = of(" total_ms=");
+  private static final byte[] POINT = of(".");
+  private static final byte[] IN = of(" in=");
+  private static final byte[] OUT = of(" out=");
+  private static final byte[] KEY = of(" key=");
+  private static final byte[] END = of("\n");
+
   private final Decisions decisions;
   private final PrintStream out;
   private final Thread thread;
@@ -24,7 +47,10 @@ final class AccessLog implements AutoCloseable {
   private byte[] buffer = new byte[FLUSHED_BYTES + 4096];
   private int bytes;
   private long knownSecond = Long.MIN_VALUE;
-  private String knownText = "";
+  private byte[] knownText = {};
+
+  /// Names, paths and the like as lines carry them.
+  private final Map<String, byte[]> known = new HashMap<>();
 
   AccessLog(Decisions decisions, PrintStream out) {
     this.decisions = decisions;
@@ -96,26 +122,31 @@ final class AccessLog implements AutoCloseable {
 
   private void line(Decision d) {
     time(d.epochMillis());
-    word(" ", d.requestId());
-    word(" ", d.method());
-    word(" ", d.path());
-    word(" model=", d.model().isEmpty() ? "-" : inLine(d.model()));
-    number(" size=", d.size());
-    number(" threshold=", d.threshold());
-    word(" pool=", d.pool() == null ? "-" : d.pool().label());
-    word(" instance=", d.instance() == null ? "-" : inLine(d.instance()));
-    word(" reason=", d.reason() == null ? "-" : d.reason().label());
-    word(" outcome=", d.outcome().label());
-    number(" status=", d.status());
-    number(" attempts=", d.attempts());
-    millis(" ttft_ms=", d.ttftNanos());
-    millis(" total_ms=", d.totalNanos());
-    number(" in=", d.requestBytes());
-    number(" out=", d.responseBytes());
+    text(" ");
+    text(d.requestId());
+    word(SPACE, d.method());
+    word(SPACE, d.path());
+    word(MODEL, d.model().isEmpty() ? "-" : d.model());
+    number(SIZE, d.size());
+    number(THRESHOLD, d.threshold());
+    word(POOL, d.pool() == null ? "-" : d.pool().label());
+    word(INSTANCE, d.instance() == null ? "-" : d.instance());
+    word(REASON, d.reason() == null ? "-" : d.reason().label());
+    word(OUTCOME, d.outcome().label());
+    number(STATUS, d.status());
+    number(ATTEMPTS, d.attempts());
+    millis(TTFT, d.ttftNanos());
+    millis(TOTAL, d.totalNanos());
+    number(IN, d.requestBytes());
+    number(OUT, d.responseBytes());
     if (d.key() != null) {
-      word(" key=", d.key());
+      word(KEY, d.key());
     }
-    add("\n");
+    bytes(END);
+  }
+
+  private static byte[] of(String text) {
+    return text.getBytes(UTF_8);
   }
 
   /// The time in UTC (ISO 8601); its seconds are worked out once a second.
@@ -124,20 +155,29 @@ final class AccessLog implements AutoCloseable {
     if (second != knownSecond) {
       String t = Instant.ofEpochSecond(second).toString();
       knownSecond = second;
-      knownText = t.substring(0, t.length() - 1);
+      knownText = t.substring(0, t.length() - 1).getBytes(UTF_8);
     }
-    add(knownText);
+    bytes(knownText);
     long millis = epochMillis - second * 1000;
     if (millis > 0) {
-      add(millis < 10 ? ".00" : millis < 100 ? ".0" : ".");
+      text(millis < 10 ? ".00" : millis < 100 ? ".0" : ".");
       digits(millis);
     }
-    add("Z");
+    text("Z");
   }
 
-  private void word(String before, String value) {
-    add(before);
-    add(value);
+  /// A word that many lines have.
+  private void word(byte[] before, String value) {
+    bytes(before);
+    byte[] w = known.get(value);
+    if (w == null) {
+      w = inLine(value).getBytes(UTF_8);
+      if (known.size() >= MOST_KNOWN) {
+        known.clear();
+      }
+      known.put(value, w);
+    }
+    bytes(w);
   }
 
   /// A name as one line can carry it.
@@ -150,20 +190,20 @@ final class AccessLog implements AutoCloseable {
     return name;
   }
 
-  private void number(String before, long value) {
-    add(before);
+  private void number(byte[] before, long value) {
+    bytes(before);
     digits(value);
   }
 
-  private void millis(String before, long nanos) {
+  private void millis(byte[] before, long nanos) {
     long tenths = nanos / 100_000;
     number(before, tenths / 10);
-    number(".", tenths % 10);
+    number(POINT, tenths % 10);
   }
 
   private void digits(long value) {
     if (value < 0) {
-      add(Long.toString(value));
+      text(Long.toString(value));
       return;
     }
     room(20);
@@ -181,8 +221,14 @@ final class AccessLog implements AutoCloseable {
     bytes = end;
   }
 
+  private void bytes(byte[] b) {
+    room(b.length);
+    System.arraycopy(b, 0, buffer, bytes, b.length);
+    bytes += b.length;
+  }
+
   /// Appends a text in UTF-8.
-  private void add(String text) {
+  private void text(String text) {
     int n = text.length();
     room(n);
     for (int k = 0; k < n; k++) {

@@ -4,8 +4,12 @@ import io.netty.buffer.ByteBuf;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
@@ -13,6 +17,7 @@ import org.infinilm.svc.http.ModelRewrite;
 import org.infinilm.svc.http.ModelRewrite.Passing;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Facts.Usage;
+import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 
 /// An instance's answer on its way to the client: its head with the decision's fields, its slices,
@@ -39,6 +44,20 @@ final class Answer {
 
   /// The one of them that is not set each time.
   private static final List<String> QUEUE_FIELD = List.of("x-infini-queue-ms");
+
+  private static final String ATTEMPTS = "x-infini-attempts";
+  private static final Header ONE_ATTEMPT = Header.prepared(ATTEMPTS, "1");
+  private static final Map<Pool, Header> POOLS = new EnumMap<>(Pool.class);
+  private static final Map<Reason, Header> REASONS = new EnumMap<>(Reason.class);
+
+  static {
+    for (Pool p : Pool.values()) {
+      POOLS.put(p, Header.prepared("x-infini-pool", p.label()));
+    }
+    for (Reason r : Reason.values()) {
+      REASONS.put(r, Header.prepared("x-infini-reason", r.label()));
+    }
+  }
 
   /// What a head says of the very bytes of its body.
   private static final List<String> OF_THE_BYTES =
@@ -241,12 +260,13 @@ final class Answer {
     List<Header> set = new ArrayList<>(8);
     set.add(new Header("x-request-id", account.requestId()));
     if (shown) {
-      set.add(new Header("x-infini-instance", Header.encode(a.instance().name())));
-      set.add(new Header("x-infini-pool", a.pool().label()));
-      set.add(new Header("x-infini-reason", a.reason().label()));
+      set.add(a.nameField());
+      set.add(Objects.requireNonNull(POOLS.get(a.pool())));
+      set.add(Objects.requireNonNull(REASONS.get(a.reason())));
       set.add(new Header("x-infini-size", Long.toString(q.size())));
       set.add(new Header("x-infini-threshold", Long.toString(q.threshold())));
-      set.add(new Header("x-infini-attempts", Integer.toString(account.sends())));
+      int sends = account.sends();
+      set.add(sends == 1 ? ONE_ATTEMPT : new Header(ATTEMPTS, Integer.toString(sends)));
       if (account.queuedNanos() > 0) {
         set.add(new Header("x-infini-queue-ms", Long.toString(account.queuedNanos() / 1_000_000)));
       }

@@ -5,6 +5,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.HeadPatch;
+import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
@@ -156,9 +157,14 @@ final class Attempt implements UpstreamEvents {
     return next;
   }
 
-  /// The value to send as Authorization, or null.
-  @Nullable String authorization() {
-    return target.authorization();
+  /// The Authorization field to send instead of the client's, or null.
+  @Nullable Header authorization() {
+    return target.authorizationField();
+  }
+
+  /// The field that tells a client which instance this is.
+  Header nameField() {
+    return target.nameField();
   }
 
   /// Ends it from our side: the instance stops working on it. No event follows.
@@ -199,7 +205,7 @@ final class Attempt implements UpstreamEvents {
     if (!over) {
       head = h;
       String retryAfter = h.header("retry-after");
-      Sight s = Sight.of(h.status(), retryAfter != null, target.authorization() != null);
+      Sight s = Sight.of(h.status(), retryAfter != null, target.authorizationField() != null);
       if (s == Sight.ANSWERED || s == Sight.DECLINED) {
         speaks = s;
       } else {

@@ -19,6 +19,8 @@ final class Sending {
   private static final List<String> OF_THE_BYTES =
       List.of("content-md5", "content-digest", "repr-digest", "digest");
 
+  private static final Header AS_IT_IS = Header.prepared("accept-encoding", "identity");
+
   private final Plane plane;
   private final Inbound in;
   private final Question question;
@@ -49,21 +51,19 @@ final class Sending {
       }
     }
     set.add(new Header("x-request-id", requestId));
-    Via via = plane.via();
-    String own = in.head().isHttp10() ? via.of10() : via.of11();
-    set.add(new Header("via", Via.appended(in.head().joined("via"), own)));
+    set.add(plane.via().after(in.head().joined("via"), in.head().isHttp10()));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
     if (question.answersAs() != null
         || (plane.config().sseComments().isPresent() && question.streamForm() != null)) {
       // comments and another model can be put into a plain answer only
-      set.add(new Header("accept-encoding", "identity"));
+      set.add(AS_IT_IS);
     }
-    String authorization = a.authorization();
+    Header authorization = a.authorization();
     if (authorization != null) {
       // the client's own credentials are for nobody else
       dropped.addAll(CREDENTIALS);
       dropped.add("cookie");
-      set.add(new Header("authorization", authorization));
+      set.add(authorization);
     } else if (consumed) {
       dropped.addAll(CREDENTIALS);
       dropped.add("authorization");

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Origin;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +15,8 @@ final class Target {
 
   private final Instance instance;
   private final List<Origin> origins;
-  private final @Nullable String authorization;
+  private final @Nullable Header authorization;
+  private final Header name;
   private final AtomicInteger turn = new AtomicInteger();
 
   /// Until when an address is not asked while there are others; 0 for now.
@@ -26,7 +28,9 @@ final class Target {
   Target(Instance instance, List<Origin> origins, @Nullable String authorization) {
     this.instance = instance;
     this.origins = List.copyOf(origins);
-    this.authorization = authorization;
+    this.authorization =
+        authorization == null ? null : Header.prepared("authorization", authorization);
+    this.name = Header.prepared("x-infini-instance", Header.encode(instance.name()));
     this.failedUntilNanos = new AtomicLongArray(origins.size());
   }
 
@@ -71,6 +75,16 @@ final class Target {
   }
 
   @Nullable String authorization() {
+    return authorization == null ? null : authorization.value();
+  }
+
+  /// The field to send instead of the client's, or null.
+  @Nullable Header authorizationField() {
     return authorization;
+  }
+
+  /// The field that tells a client who answered.
+  Header nameField() {
+    return name;
   }
 }
