@@ -92,6 +92,11 @@ final class HeadScan {
   /// The head, and behind it a byte that ends every run.
   private final byte[] b = new byte[MOST_BYTES + 1];
 
+  /// The target of the request before, which most often is that of the next.
+  private byte[] lastTarget = {};
+
+  private String lastText = "";
+
   private final int[] fields = new int[MOST_FIELDS + 1];
   private int loaded;
   private int count;
@@ -168,7 +173,11 @@ final class HeadScan {
   }
 
   private String text(int from, int to) {
-    return new String(b, from, to - from, ISO_8859_1);
+    if (!Arrays.equals(b, from, to, lastTarget, 0, lastTarget.length)) {
+      lastTarget = Arrays.copyOfRange(b, from, to);
+      lastText = new String(lastTarget, ISO_8859_1);
+    }
+    return lastText;
   }
 
   private void load(ByteBuf in, int most) {

@@ -1,5 +1,7 @@
 package org.infinilm.svc.router;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,6 +29,7 @@ final class Decisions {
 
   /// One decision and what became of it; the words are rebuilt when it is read.
   ///
+  /// @param requestId of ASCII characters
   /// @param instance name of the instance that it came to, or null
   /// @param roll its candidates, shared with other decisions among the same
   /// @param failed names of the instances on which it had failed before
@@ -77,8 +80,152 @@ final class Decisions {
     }
   }
 
+  /// A decision taken apart. What is written again and again lies in memory that stays: a decision
+  /// that was kept as an object would outlive collections only to be thrown away a moment later.
   private static final class Slot {
-    @Nullable Decision decision;
+    static final long EMPTY = -1;
+
+    long sequence = EMPTY;
+    byte[] requestId = {};
+    int requestIdLength;
+    long epochMillis;
+    String method = "";
+    String path = "";
+    String model = "";
+    long size;
+    long threshold;
+    long needTokens;
+    @Nullable Pool pool;
+    @Nullable String instance;
+    @Nullable Reason reason;
+    Roll roll = Roll.NONE;
+    List<String> failed = List.of();
+    List<String> avoided = List.of();
+    Outcome outcome = Outcome.OK;
+    int status;
+    int attempts;
+    long queueNanos;
+    long ttftNanos;
+    long totalNanos;
+    long requestBytes;
+    long responseBytes;
+    boolean told;
+    long promptTokens;
+    long completionTokens;
+    long cachedTokens;
+    int events;
+    Forecast forecast = Forecast.NONE;
+    long sentToFirstNanos;
+    @Nullable String key;
+
+    void set(Decision d) {
+      sequence = d.sequence;
+      id(d.requestId);
+      epochMillis = d.epochMillis;
+      size = d.size;
+      threshold = d.threshold;
+      needTokens = d.needTokens;
+      status = d.status;
+      attempts = d.attempts;
+      queueNanos = d.queueNanos;
+      ttftNanos = d.ttftNanos;
+      totalNanos = d.totalNanos;
+      requestBytes = d.requestBytes;
+      responseBytes = d.responseBytes;
+      Usage u = d.usage;
+      told = u != null;
+      promptTokens = u == null ? 0 : u.promptTokens();
+      completionTokens = u == null ? 0 : u.completionTokens();
+      cachedTokens = u == null ? 0 : u.cachedTokens();
+      events = d.events;
+      sentToFirstNanos = d.sentToFirstNanos;
+      words(d);
+    }
+
+    /// Words are most often those of the decision before: a collector has nothing to look at where
+    /// nothing was written.
+    @SuppressWarnings("ReferenceEquality") // only saves a write
+    private void words(Decision d) {
+      if (method != d.method) {
+        method = d.method;
+      }
+      if (path != d.path) {
+        path = d.path;
+      }
+      if (model != d.model) {
+        model = d.model;
+      }
+      if (pool != d.pool) {
+        pool = d.pool;
+      }
+      if (instance != d.instance) {
+        instance = d.instance;
+      }
+      if (reason != d.reason) {
+        reason = d.reason;
+      }
+      if (roll != d.roll) {
+        roll = d.roll;
+      }
+      if (failed != d.failed) {
+        failed = d.failed;
+      }
+      if (avoided != d.avoided) {
+        avoided = d.avoided;
+      }
+      if (outcome != d.outcome) {
+        outcome = d.outcome;
+      }
+      if (forecast != d.forecast) {
+        forecast = d.forecast;
+      }
+      if (key != d.key) {
+        key = d.key;
+      }
+    }
+
+    private void id(String text) {
+      int n = text.length();
+      if (requestId.length < n) {
+        requestId = new byte[n];
+      }
+      for (int k = 0; k < n; k++) {
+        requestId[k] = (byte) text.charAt(k);
+      }
+      requestIdLength = n;
+    }
+
+    Decision get() {
+      return new Decision(
+          sequence,
+          new String(requestId, 0, requestIdLength, ISO_8859_1),
+          epochMillis,
+          method,
+          path,
+          model,
+          size,
+          threshold,
+          needTokens,
+          pool,
+          instance,
+          reason,
+          roll,
+          failed,
+          avoided,
+          outcome,
+          status,
+          attempts,
+          queueNanos,
+          ttftNanos,
+          totalNanos,
+          requestBytes,
+          responseBytes,
+          told ? new Usage(promptTokens, completionTokens, cachedTokens) : null,
+          events,
+          forecast,
+          sentToFirstNanos,
+          key);
+    }
   }
 
   private final Slot[] slots;
@@ -121,8 +268,8 @@ final class Decisions {
   void put(Decision d) {
     Slot s = slots[(int) (d.sequence() & (slots.length - 1))];
     synchronized (s) {
-      if (s.decision == null || s.decision.sequence() < d.sequence()) {
-        s.decision = d;
+      if (s.sequence < d.sequence()) {
+        s.set(d);
       }
     }
   }
@@ -140,7 +287,7 @@ final class Decisions {
   @Nullable Decision at(long sequence) {
     Slot s = slots[(int) (sequence & (slots.length - 1))];
     synchronized (s) {
-      return s.decision != null && s.decision.sequence() == sequence ? s.decision : null;
+      return s.sequence == sequence ? s.get() : null;
     }
   }
 

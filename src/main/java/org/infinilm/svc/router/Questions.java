@@ -56,17 +56,19 @@ final class Questions {
     if (model != null) {
       String meant = config.names().meant(model, fleet);
       renamed = !meant.equals(model);
-      model = meant;
-      if (key != null && !key.opens(String.valueOf(peeked.model())) && !key.opens(model)) {
+      if (key != null && !key.opens(String.valueOf(peeked.model())) && !key.opens(meant)) {
         return new Question.Wrong(notOpen(peeked.model(), key), route.errors());
       }
-      if (fleet.forModel(model) == null) {
+      Candidates among = fleet.forModel(meant);
+      if (among == null) {
         return new Question.Wrong(
             config
                 .names()
-                .unknown(String.valueOf(peeked.model()), model, table, plane.ticker().nanos()),
+                .unknown(String.valueOf(peeked.model()), meant, table, plane.ticker().nanos()),
             route.errors());
       }
+      // the fleet's own copy of the word, which outlives the request's
+      model = among.model();
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = offered(fleet, key);
       if (offered.size() > 1) {
