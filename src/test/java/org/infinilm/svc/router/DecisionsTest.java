@@ -16,9 +16,11 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// C14: 1,292 decisions among 1,000 instances that changed all the time filled the heap.
@@ -113,6 +115,58 @@ class DecisionsTest {
     List<Decision> both = ring.last(2);
     assertThat(both.getFirst().roll()).isSameAs(both.getLast().roll());
     assertThat(both.getFirst().roll().name(0)).isEqualTo("instance-0");
+  }
+
+  private static Decision full(long sequence, String id, @Nullable Usage usage) {
+    return new Decision(
+        sequence,
+        id,
+        4,
+        "PUT",
+        "/p",
+        "other",
+        5,
+        6,
+        7,
+        Pool.STATIC,
+        "i",
+        Reason.TIER,
+        new Fleet(1, List.of(instance(0, State.ROUTABLE, Map.of()))).any().roll(),
+        List.of("f"),
+        List.of("g"),
+        Outcome.CLIENT_GONE,
+        499,
+        8,
+        9,
+        10,
+        11,
+        12,
+        13,
+        usage,
+        14,
+        Forecast.NONE,
+        15);
+  }
+
+  @Test
+  void aDecisionComesOutAsItWentInWhateverWasInItsPlace() {
+    Decisions ring = new Decisions(2);
+    Instance to = instance(1, State.ROUTABLE, Map.of());
+    Candidates among = Candidates.of("m", List.of(to));
+    List<Decision> in = new ArrayList<>();
+    for (int round = 0; round < 2; round++) {
+      in.add(full(ring.claim(), "a-long-id", new Usage(1, 2, 3)));
+      in.add(decision(ring, among, to));
+      in.add(decision(ring, among, to));
+      in.add(full(ring.claim(), "x", null));
+    }
+    for (Decision d : in) {
+      ring.put(d);
+      assertThat(ring.at(d.sequence())).isEqualTo(d);
+    }
+    ring.put(in.getFirst());
+    assertThat(ring.at(0)).as("one that came late").isNull();
+    assertThat(ring.last(9)).containsExactly(in.get(7), in.get(6));
   }
 
   /// B38: 60,000 were allowed in a heap of 192 MiB without a word.
