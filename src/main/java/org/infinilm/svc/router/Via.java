@@ -15,7 +15,8 @@ record Via(String name, Header of11, Header of10) {
 
   static Via random(RandomGenerator random) {
     String name = "infini-" + Integer.toHexString(random.nextInt() | 1 << 31);
-    return new Via(name, Header.prepared(FIELD, "1.1 " + name), Header.prepared(FIELD, "1.0 " + name));
+    return new Via(
+        name, Header.prepared(FIELD, "1.1 " + name), Header.prepared(FIELD, "1.0 " + name));
   }
 
   /// The field to send.

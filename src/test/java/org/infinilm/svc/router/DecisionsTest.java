@@ -145,7 +145,8 @@ class DecisionsTest {
         usage,
         14,
         Forecast.NONE,
-        15);
+        15,
+        "k");
   }
 
   @Test
