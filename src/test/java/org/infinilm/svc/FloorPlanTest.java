@@ -37,6 +37,7 @@ class FloorPlanTest {
           Map.entry("config", Set.of()),
           Map.entry("telemetry", Set.of()),
           Map.entry("http", Set.of()),
+          Map.entry("history", Set.of("config", "telemetry")),
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
@@ -44,14 +45,16 @@ class FloorPlanTest {
           Map.entry("top", Set.of("http", "config", "telemetry")),
           Map.entry(
               "router",
-              Set.of("page", "policy", "registry", "fleet", "http", "config", "telemetry")),
+              Set.of(
+                  "page", "history", "policy", "registry", "fleet", "http", "config", "telemetry")),
           Map.entry(
               "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
           Map.entry("bench", Set.of("http", "config", "telemetry")),
-          Map.entry("deploy", Set.of("registry", "http", "process", "config", "telemetry")),
+          Map.entry(
+              "deploy", Set.of("history", "registry", "http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(
@@ -63,6 +66,7 @@ class FloorPlanTest {
                   "evaluation",
                   "deploy",
                   "page",
+                  "history",
                   "top",
                   "policy",
                   "registry",
@@ -151,6 +155,15 @@ class FloorPlanTest {
         .should()
         .dependOnClassesThat(resideInAnyPackage("java.net.http..", "com.sun.net.httpserver.."))
         .because("Netty below is the one HTTP stack: http.Server and http.Client")
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyHistoryKnowsItsDatabase() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "history")))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("java.sql..", "org.sqlite.."))
         .check(HOUSE);
   }
 

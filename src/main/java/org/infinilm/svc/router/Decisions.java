@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
@@ -229,6 +230,7 @@ final class Decisions {
   }
 
   private final Slot[] slots;
+  private final Consumer<Decision> also;
   private final AtomicLong next = new AtomicLong();
 
   /// Warns where so many decisions would take much of the heap.
@@ -254,6 +256,12 @@ final class Decisions {
   }
 
   Decisions(int size) {
+    this(size, d -> {});
+  }
+
+  /// @param also takes each decision as well; called on event loops, never blocks
+  Decisions(int size, Consumer<Decision> also) {
+    this.also = also;
     slots = new Slot[Integer.highestOneBit(Math.max(2, size))];
     for (int k = 0; k < slots.length; k++) {
       slots[k] = new Slot();
@@ -272,6 +280,7 @@ final class Decisions {
         s.set(d);
       }
     }
+    also.accept(d);
   }
 
   /// One past the last claimed sequence number.

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -42,6 +43,7 @@ final class OwnRoutes {
   private final Seats seats;
   private final RouterMetrics metrics;
   private final Decisions decisions;
+  private final Past past;
   private final Ticker ticker;
   private final BooleanSupplier draining;
   private final Access access;
@@ -57,6 +59,7 @@ final class OwnRoutes {
       Seats seats,
       RouterMetrics metrics,
       Decisions decisions,
+      Past past,
       Ticker ticker,
       BooleanSupplier draining,
       EventFeed feed,
@@ -68,6 +71,7 @@ final class OwnRoutes {
     this.seats = seats;
     this.metrics = metrics;
     this.decisions = decisions;
+    this.past = past;
     this.ticker = ticker;
     this.draining = draining;
     this.access = new Access(config.adminToken(), config.uiHosts());
@@ -88,6 +92,8 @@ final class OwnRoutes {
           "/metrics",
           "/decisions",
           "/events",
+          "/history",
+          "/usage",
           "/livez",
           "/readyz" ->
           true;
@@ -121,6 +127,8 @@ final class OwnRoutes {
           new Response(
               200, Headers.of("content-type", Metrics.CONTENT_TYPE), metrics.scrape(), null);
       case "/decisions" -> decisions(r);
+      case "/history" -> known(r, past::course);
+      case "/usage" -> known(r, past::usage);
       case "/events" -> eventsHead(r);
       case "/livez" -> Response.json(200, Map.of("status", "alive"));
       case "/readyz" -> ready();
@@ -326,6 +334,12 @@ final class OwnRoutes {
     return Response.json(ready ? 200 : 503, Map.of("status", why));
   }
 
+  /// For whom requests are to be seen.
+  private Response known(Request r, Function<Request, Response> answer) {
+    Response no = access.refusal(r.path(), Access.Asker.of(r));
+    return no != null ? no : answer.apply(r);
+  }
+
   private Response decisions(Request r) {
     Response no = access.refusal("/decisions", Access.Asker.of(r));
     if (no != null) {
@@ -347,13 +361,21 @@ final class OwnRoutes {
     return told(decisions.last(limit));
   }
 
-  /// Those of one request, of which a client may have sent several under one id.
+  /// Those of one request, of which a client may have sent several under one id; from history when
+  /// the ring has forgotten it.
   private Response found(String requestId) {
-    return told(
+    List<Decision> lately =
         decisions.last(decisions.size()).stream()
             .filter(d -> d.requestId().equals(requestId))
             .limit(DEFAULT_DECISIONS)
-            .toList());
+            .toList();
+    if (lately.isEmpty()) {
+      List<JsonNode> before = past.decisions(requestId);
+      if (!before.isEmpty()) {
+        return Response.json(200, Map.of("decisions", before, "from_history", true));
+      }
+    }
+    return told(lately);
   }
 
   private Response told(List<Decision> of) {

@@ -7,13 +7,16 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.history.History;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 
 /// A running router: its listener and the threads around it.
 final class Router implements AutoCloseable {
@@ -27,6 +30,7 @@ final class Router implements AutoCloseable {
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
   private final EventFeed feed;
+  private final @Nullable History<Decision> history;
   private volatile boolean draining;
 
   /// Starts everything; the listener is open when this returns.
@@ -69,7 +73,12 @@ final class Router implements AutoCloseable {
             this::learner);
     learner = new Learner(policy, kept);
     kept.load();
-    Decisions decisions = new Decisions(config.decisions());
+    History<Decision> past = Past.of(config, ticker);
+    history = past;
+    Decisions decisions =
+        past == null
+            ? new Decisions(config.decisions())
+            : new Decisions(config.decisions(), past::offer);
     accessLog = new AccessLog(decisions, System.out);
     RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
@@ -129,6 +138,7 @@ final class Router implements AutoCloseable {
             seats,
             metrics,
             decisions,
+            new Past(past, ticker),
             ticker,
             () -> draining,
             feed,
@@ -162,6 +172,10 @@ final class Router implements AutoCloseable {
     keeper.tell(new FleetKeeper.Report.Fixed(fixed));
     keeper.start();
     learner.start();
+    if (past != null) {
+      Past.follow(all, past);
+      past.start();
+    }
     if (config.accessLog()) {
       accessLog.start();
     }
@@ -200,6 +214,9 @@ final class Router implements AutoCloseable {
     kept.close();
     if (config.accessLog()) {
       accessLog.close();
+    }
+    if (history != null) {
+      history.close();
     }
     http.close();
   }

@@ -17,6 +17,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
@@ -59,7 +60,8 @@ record RouterConfig(
     Optional<Duration> sseComments,
     boolean relaysInformational,
     ModelNames names,
-    List<ClientKey> keys) {
+    List<ClientKey> keys,
+    Optional<HistorySettings> history) {
   static final Key<Integer> PORT =
       Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
@@ -224,7 +226,13 @@ record RouterConfig(
           CLIENT_KEYS);
 
   static final List<Key<?>> KEYS =
-      Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS)
+      Stream.of(
+              OWN,
+              Learning.KEYS,
+              Seating.KEYS,
+              Timeouts.KEYS,
+              Clients.KEYS,
+              HistorySettings.KEYS)
           .flatMap(List::stream)
           .toList();
 
@@ -266,7 +274,8 @@ record RouterConfig(
         c.find(SSE_COMMENTS),
         c.get(INFORMATIONAL).equals("relay"),
         names(c, aliasFlags),
-        ClientKey.of(c.get(CLIENT_KEYS)));
+        ClientKey.of(c.get(CLIENT_KEYS)),
+        HistorySettings.of(c));
   }
 
   private static Transport transport(Config c) throws ConfigException {

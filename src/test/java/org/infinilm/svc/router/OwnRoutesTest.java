@@ -68,6 +68,7 @@ class OwnRoutesTest {
               seats,
               new RouterMetrics(new Metrics(), keeper::table, seats, Ticker.SYSTEM),
               new Decisions(16),
+              new Past(null, Ticker.SYSTEM),
               Ticker.SYSTEM,
               () -> false,
               new EventFeed(new Silent(), Ticker.SYSTEM),

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class RouterConfigTest {
   /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
-  /// have CorsIT and ForwardingTest.
+  /// have CorsIT and ForwardingTest, the others of history HistorySettingsTest.
   private static final String SETTINGS =
       """
       host | 127.0.0.9 | host=127.0.0.9
@@ -46,6 +46,7 @@ class RouterConfigTest {
       ui_hosts | A.b | uiHosts=[a.b]
       informational | relay | relaysInformational=true
       sse_comments | 15 | sseComments=Optional[PT15S]
+      history | /x/h.db | file=/x/h.db
       aliases | a=b | aliases={a=b}
       alias_answers | name | answersByAlias=true
       unknown_model_status | 503 | unknownStatus=503
@@ -108,7 +109,7 @@ class RouterConfigTest {
         SETTINGS.lines().map(l -> l.substring(0, l.indexOf(' '))).collect(Collectors.toSet());
     assertThat(RouterConfig.KEYS.stream().filter(k -> !k.isTables()).map(Key::name))
         .allMatch(
-            k -> listed.contains(k) || k.equals("cors_origins") || k.equals("trusted_proxies"));
+            k -> listed.contains(k) || k.equals("cors_origins") || k.equals("trusted_proxies") || k.startsWith("history_"));
   }
 
   @ParameterizedTest

@@ -1,0 +1,140 @@
+package org.infinilm.svc.history;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.infinilm.svc.history.Entry.End;
+import org.infinilm.svc.history.Entry.Tokens;
+import org.jspecify.annotations.Nullable;
+
+/// Sums of what has ended and is not in the file yet: by minute and pool, by day, key and model.
+/// What does not fit makes the oldest minutes go. For one thread.
+final class Tally {
+  static final long MINUTE_MILLIS = 60_000;
+  static final long DAY_MILLIS = 86_400_000;
+
+  /// Minutes that are kept while the file cannot be written.
+  static final int MOST_MINUTES = 1440;
+
+  /// Groups of a day; what is beyond is counted as one model.
+  static final int MOST_GROUPS = 4096;
+
+  static final String OTHERS = "(others)";
+  private static final int MOST_DAYS = 31;
+
+  /// What is summed of requests.
+  static final class Sums {
+    long requests;
+    long errors;
+
+    /// Of those with token counts.
+    long told;
+
+    long prompt;
+    long cached;
+    long completion;
+
+    private void add(Entry e) {
+      requests++;
+      errors += e.end() == End.ERROR ? 1 : 0;
+      Tokens t = e.tokens();
+      if (t != null) {
+        told++;
+        prompt += t.prompt();
+        cached += t.cached();
+        completion += t.completion();
+      }
+    }
+  }
+
+  /// One pool in one minute.
+  static final class PoolMinute {
+    final Sums sums = new Sums();
+
+    /// Of requests that ended well; null when none told it.
+    @Nullable Spread ttft;
+  }
+
+  /// One minute.
+  static final class Minute {
+    final Map<String, PoolMinute> pools = new HashMap<>();
+    final Map<String, Long> reasons = new HashMap<>();
+
+    /// How long the router ran in it.
+    long coveredMillis;
+  }
+
+  record Group(String key, String model) {}
+
+  private final TreeMap<Long, Minute> minutes = new TreeMap<>();
+  private final TreeMap<Long, Map<Group, Sums>> days = new TreeMap<>();
+
+  void add(Entry e) {
+    Minute m = minute(Math.floorDiv(e.epochMillis(), MINUTE_MILLIS));
+    PoolMinute p = m.pools.computeIfAbsent(e.pool(), k -> new PoolMinute());
+    p.sums.add(e);
+    if (e.end() == End.WELL && e.ttftNanos() > 0) {
+      Spread s = p.ttft;
+      if (s == null) {
+        s = new Spread();
+        p.ttft = s;
+      }
+      s.add(e.ttftNanos());
+    }
+    if (!e.reason().isEmpty()) {
+      m.reasons.merge(e.reason(), 1L, Long::sum);
+    }
+    Map<Group, Sums> day = day(Math.floorDiv(e.epochMillis(), DAY_MILLIS));
+    Group g = new Group(e.key(), e.model());
+    if (day.size() >= MOST_GROUPS && !day.containsKey(g)) {
+      g = new Group(e.key(), OTHERS);
+    }
+    day.computeIfAbsent(g, k -> new Sums()).add(e);
+  }
+
+  private Minute minute(long n) {
+    Minute m = minutes.computeIfAbsent(n, k -> new Minute());
+    if (minutes.size() > MOST_MINUTES) {
+      minutes.pollFirstEntry();
+    }
+    return m;
+  }
+
+  private Map<Group, Sums> day(long n) {
+    Map<Group, Sums> d = days.computeIfAbsent(n, k -> new HashMap<>());
+    if (days.size() > MOST_DAYS) {
+      days.pollFirstEntry();
+    }
+    return d;
+  }
+
+  /// The router ran from one moment to another; a clock that was set says nothing.
+  void alive(long fromMillis, long toMillis) {
+    if (toMillis <= fromMillis || toMillis - fromMillis > MOST_MINUTES * MINUTE_MILLIS) {
+      return;
+    }
+    for (long at = fromMillis; at < toMillis; ) {
+      long n = Math.floorDiv(at, MINUTE_MILLIS);
+      long end = Math.min(toMillis, (n + 1) * MINUTE_MILLIS);
+      minute(n).coveredMillis += end - at;
+      at = end;
+    }
+  }
+
+  Map<Long, Minute> minutes() {
+    return minutes;
+  }
+
+  Map<Long, Map<Group, Sums>> days() {
+    return days;
+  }
+
+  boolean isEmpty() {
+    return minutes.isEmpty() && days.isEmpty();
+  }
+
+  void clear() {
+    minutes.clear();
+    days.clear();
+  }
+}
