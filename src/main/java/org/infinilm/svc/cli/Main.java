@@ -14,6 +14,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.DownProgram;
 import org.infinilm.svc.deploy.StatusProgram;
 import org.infinilm.svc.deploy.UpProgram;
+import org.infinilm.svc.deploy.UsageProgram;
 import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.evaluation.EvaluateProgram;
@@ -38,6 +39,7 @@ public final class Main {
           RouterProgram.PROGRAM,
           TopProgram.PROGRAM,
           ExplainProgram.PROGRAM,
+          UsageProgram.PROGRAM,
           SimulateProgram.PROGRAM,
           EngineProgram.PROGRAM,
           BabysitterProgram.PROGRAM,

@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
   /// @param model a GGUF file, or null for the bundled one
   /// @param threshold bytes, or null for the router's own default
   /// @param policy the router's, or null for its default
+  /// @param history the router's file, `off`, or null for the one in the run folder
   /// @param configs babysitter files to run instead of the two instances of the seed
   record Settings(
       String host,
@@ -40,6 +42,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       @Nullable Path model,
       @Nullable Long threshold,
       @Nullable String policy,
+      @Nullable String history,
       boolean simulate,
       List<Path> configs) {
     /// The address under which this machine reaches what listens on [#host].
@@ -120,7 +123,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       }
     }
     parts.add(registry(s));
-    parts.add(router(s));
+    parts.add(router(s, folder));
     Plan plan = new Plan(parts, files, model, s);
     plan.refuseSharedNames();
     plan.refuseSharedPorts();
@@ -148,7 +151,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
         false);
   }
 
-  private static Part router(Settings s) {
+  private static Part router(Settings s, Path folder) {
     List<String> arguments =
         List.of(
             "router",
@@ -165,6 +168,9 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     if (s.policy() != null) {
       env.put("INFINI_POLICY", s.policy());
     }
+    env.put(
+        HistorySettings.FILE.envName(),
+        s.history() == null ? new RunFolder(folder).history().toString() : s.history());
     return new Part(
         "router",
         State.Role.ROUTER,

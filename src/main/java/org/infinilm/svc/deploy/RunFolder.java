@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// The folder of one deployment: its state, generated files and logs; only this user may enter.
 record RunFolder(Path path) {
   private static final String STATE = "state.json";
+  private static final String HISTORY = "history.db";
 
   /// The per-user folder that holds one folder a deployment: `$XDG_STATE_HOME/infini/run` (a
   /// relative one is ignored, as the XDG base directory specification wants), else
@@ -45,15 +46,50 @@ record RunFolder(Path path) {
     return new RunFolder(base(env).resolve(String.valueOf(routerPort)));
   }
 
+  /// Where its router keeps its history.
+  Path history() {
+    return path.resolve(HISTORY);
+  }
+
+  /// The history of the deployment whose router has this port, or of the only one; of several the
+  /// one that runs.
+  ///
+  /// @throws ConfigException when there is none, or no telling which
+  static Path history(Map<String, String> env, @Nullable Integer routerPort)
+      throws ConfigException, IOException {
+    List<RunFolder> kept = present(env, routerPort, HISTORY);
+    List<RunFolder> running =
+        kept.stream().filter(f -> Files.isRegularFile(f.path().resolve(STATE))).toList();
+    List<RunFolder> meant = kept.size() > 1 && running.size() == 1 ? running : kept;
+    if (meant.size() == 1) {
+      return meant.getFirst().history();
+    }
+    throw new ConfigException(
+        meant.isEmpty()
+            ? "no history of a deployment in "
+                + base(env)
+                + " (expected: infini up without --history off, or --file, or --url of a router)"
+            : "--router-port: missing (expected: one of "
+                + String.join(
+                    ", ", meant.stream().map(f -> String.valueOf(f.path().getFileName())).toList())
+                + ")");
+  }
+
   /// The folders that hold a state, or the one of `routerPort`.
   static List<RunFolder> present(Map<String, String> env, @Nullable Integer routerPort)
+      throws ConfigException, IOException {
+    return present(env, routerPort, STATE);
+  }
+
+  private static List<RunFolder> present(
+      Map<String, String> env, @Nullable Integer routerPort, String holding)
       throws ConfigException, IOException {
     List<RunFolder> out = new ArrayList<>();
     try (DirectoryStream<Path> all = Files.newDirectoryStream(base(env))) {
       for (Path p : all) {
         boolean asked =
             routerPort == null || p.getFileName().toString().equals(routerPort.toString());
-        if (asked && Files.isRegularFile(p.resolve(STATE))) {
+        if (asked && Files.isRegularFile(p.resolve(holding))) {
           out.add(new RunFolder(p));
         }
       }

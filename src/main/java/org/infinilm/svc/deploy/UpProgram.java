@@ -13,6 +13,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -44,6 +45,11 @@ public final class UpProgram {
           "Requests above this size go to the static instance (default: the router's).");
   private static final Key<String> POLICY =
       Key.text("policy", null, "Policy of the router, as adaptive (default: the router's).");
+  private static final Key<String> HISTORY =
+      Key.text(
+          "history",
+          null,
+          "File of the router's history, or off (default: history.db in the run folder).");
   private static final Key<Boolean> SIMULATE =
       Key.flag("simulate", false, "Simulated instances instead of the engine: no model needed.");
   private static final Key<Boolean> DETACH =
@@ -68,6 +74,7 @@ public final class UpProgram {
               MODEL,
               THRESHOLD,
               POLICY,
+              HISTORY,
               SIMULATE,
               DEMO,
               WAIT,
@@ -165,8 +172,15 @@ public final class UpProgram {
         absolute(config.find(MODEL).orElse(null)),
         config.find(THRESHOLD).orElse(null),
         config.find(POLICY).orElse(null),
+        config.find(HISTORY).map(UpProgram::history).orElse(null),
         config.get(SIMULATE),
         args.all("config").stream().map(Path::of).toList());
+  }
+
+  private static String history(String file) {
+    return HistorySettings.isOff(file)
+        ? HistorySettings.OFF
+        : Path.of(file.strip()).toAbsolutePath().toString();
   }
 
   private static @Nullable Path absolute(@Nullable String file) {

@@ -118,8 +118,7 @@ public final class Course {
   }
 
   /// While a router ran and nothing came, nothing came; while none ran, it is not known.
-  private List<@Nullable Object> rates(
-      @Nullable Step[] of, Function<Step, @Nullable Long> value) {
+  private List<@Nullable Object> rates(@Nullable Step[] of, Function<Step, @Nullable Long> value) {
     List<@Nullable Object> out = new ArrayList<>();
     for (int k = 0; k < steps; k++) {
       Step s = of[k];

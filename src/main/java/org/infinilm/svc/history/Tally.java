@@ -1,7 +1,9 @@
 package org.infinilm.svc.history;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.history.Entry.End;
 import org.infinilm.svc.history.Entry.Tokens;
@@ -16,7 +18,7 @@ final class Tally {
   /// Minutes that are kept while the file cannot be written.
   static final int MOST_MINUTES = 1440;
 
-  /// Groups of a day; what is beyond is counted as one model.
+  /// Groups of a day; what is beyond is counted as one.
   static final int MOST_GROUPS = 4096;
 
   static final String OTHERS = "(others)";
@@ -69,6 +71,11 @@ final class Tally {
   private final TreeMap<Long, Minute> minutes = new TreeMap<>();
   private final TreeMap<Long, Map<Group, Sums>> days = new TreeMap<>();
 
+  /// The groups of a day, also of those that are in the file already.
+  private final Set<Group> known = new HashSet<>();
+
+  private long knownDay;
+
   void add(Entry e) {
     Minute m = minute(Math.floorDiv(e.epochMillis(), MINUTE_MILLIS));
     PoolMinute p = m.pools.computeIfAbsent(e.pool(), k -> new PoolMinute());
@@ -85,11 +92,23 @@ final class Tally {
       m.reasons.merge(e.reason(), 1L, Long::sum);
     }
     Map<Group, Sums> day = day(Math.floorDiv(e.epochMillis(), DAY_MILLIS));
-    Group g = new Group(e.key(), e.model());
-    if (day.size() >= MOST_GROUPS && !day.containsKey(g)) {
-      g = new Group(e.key(), OTHERS);
+    day.computeIfAbsent(group(e), k -> new Sums()).add(e);
+  }
+
+  private Group group(Entry e) {
+    long day = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
+    if (day != knownDay) {
+      knownDay = day;
+      known.clear();
     }
-    day.computeIfAbsent(g, k -> new Sums()).add(e);
+    Group g = new Group(e.key(), e.model());
+    if (!known.contains(g)) {
+      if (known.size() >= MOST_GROUPS) {
+        return new Group("", OTHERS);
+      }
+      known.add(g);
+    }
+    return g;
   }
 
   private Minute minute(long n) {

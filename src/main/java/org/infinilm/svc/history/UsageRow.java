@@ -4,6 +4,7 @@ import java.time.DateTimeException;
 import java.time.LocalDate;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -57,6 +58,66 @@ public record UsageRow(
     }
   }
 
+  /// What [#json] gave; what is missing is null.
+  public static UsageRow of(Map<String, Object> m) {
+    String day = text(m, "day");
+    return new UsageRow(
+        day == null ? null : (Long) LocalDate.parse(day).toEpochDay(),
+        text(m, "key"),
+        text(m, "model"),
+        number(m, "requests"),
+        number(m, "errors"),
+        number(m, "requests_with_usage"),
+        tokens(m, "prompt_tokens"),
+        tokens(m, "cached_tokens"),
+        tokens(m, "completion_tokens"));
+  }
+
+  private static @Nullable String text(Map<String, Object> m, String name) {
+    return m.get(name) instanceof String s ? s : null;
+  }
+
+  private static @Nullable Long tokens(Map<String, Object> m, String name) {
+    return m.get(name) instanceof Number n ? (Long) n.longValue() : null;
+  }
+
+  private static long number(Map<String, Object> m, String name) {
+    Long n = tokens(m, name);
+    return n == null ? 0 : n;
+  }
+
+  /// All of them in one.
+  public static UsageRow sum(List<UsageRow> rows) {
+    UsageRow all = new UsageRow(null, null, null, 0, 0, 0, null, null, null);
+    for (UsageRow r : rows) {
+      all =
+          new UsageRow(
+              null,
+              null,
+              null,
+              all.requests + r.requests,
+              all.errors + r.errors,
+              all.told + r.told,
+              sum(all.promptTokens, r.promptTokens),
+              sum(all.cachedTokens, r.cachedTokens),
+              sum(all.completionTokens, r.completionTokens));
+    }
+    return all;
+  }
+
+  private static @Nullable Long sum(@Nullable Long a, @Nullable Long b) {
+    return a == null ? b : b == null ? a : (Long) (a + b);
+  }
+
+  /// What it is grouped by, in words; empty where that is not known.
+  public String group(By by) {
+    return switch (by) {
+      case DAY -> day == null ? "" : LocalDate.ofEpochDay(day).toString();
+      case KEY -> key == null ? "" : key;
+      case MODEL -> model == null ? "" : model;
+    };
+  }
+
   /// A day as people say it: `2026-11-01`, or `7d` for that many days before today.
   ///
   /// @throws IllegalArgumentException with "(expected: ...)" wording
@@ -80,7 +141,7 @@ public record UsageRow(
   public Map<String, Object> json() {
     Map<String, Object> m = new HashMap<>();
     if (day != null) {
-      m.put("day", LocalDate.ofEpochDay(day).toString());
+      m.put("day", group(By.DAY));
     }
     if (key != null) {
       m.put("key", key);

@@ -226,13 +226,7 @@ record RouterConfig(
           CLIENT_KEYS);
 
   static final List<Key<?>> KEYS =
-      Stream.of(
-              OWN,
-              Learning.KEYS,
-              Seating.KEYS,
-              Timeouts.KEYS,
-              Clients.KEYS,
-              HistorySettings.KEYS)
+      Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS, HistorySettings.KEYS)
           .flatMap(List::stream)
           .toList();
 

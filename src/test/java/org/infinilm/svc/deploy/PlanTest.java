@@ -145,6 +145,17 @@ class PlanTest {
 
   private static Plan.Settings settings(int routerPort, @Nullable Path model, List<Path> configs) {
     return new Plan.Settings(
-        "127.0.0.1", "127.0.0.1", 18000, routerPort, 8100, 8200, model, 100L, null, false, configs);
+        "127.0.0.1",
+        "127.0.0.1",
+        18000,
+        routerPort,
+        8100,
+        8200,
+        model,
+        100L,
+        null,
+        null,
+        false,
+        configs);
   }
 }

@@ -108,8 +108,11 @@ class RouterConfigTest {
     Set<String> listed =
         SETTINGS.lines().map(l -> l.substring(0, l.indexOf(' '))).collect(Collectors.toSet());
     assertThat(RouterConfig.KEYS.stream().filter(k -> !k.isTables()).map(Key::name))
-        .allMatch(
-            k -> listed.contains(k) || k.equals("cors_origins") || k.equals("trusted_proxies") || k.startsWith("history_"));
+        .allMatch(k ->
+            listed.contains(k)
+                || k.equals("cors_origins")
+                || k.equals("trusted_proxies")
+                || k.startsWith("history_"));
   }
 
   @ParameterizedTest
