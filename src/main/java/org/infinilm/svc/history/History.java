@@ -66,6 +66,10 @@ public final class History<D> implements AutoCloseable {
   private final BlockingQueue<D> queue;
   private final Thread thread;
   private final AtomicLong dropped = new AtomicLong();
+  private final AtomicLong counted = new AtomicLong();
+  private final AtomicLong kept = new AtomicLong();
+  private final AtomicLong passedOver = new AtomicLong();
+  private final AtomicLong lost = new AtomicLong();
   private volatile boolean stop;
   private volatile String trouble = "not open yet";
   private volatile long bytes;
@@ -82,10 +86,6 @@ public final class History<D> implements AutoCloseable {
   private long second;
   private int well;
   private int failed;
-  private volatile long counted;
-  private volatile long kept;
-  private volatile long passedOver;
-  private volatile long lost;
 
   public History(HistorySettings settings, Words<D> words, Ticker ticker) {
     this(settings, words, ticker, QUEUE);
@@ -129,7 +129,7 @@ public final class History<D> implements AutoCloseable {
   }
 
   public Counts counts() {
-    return new Counts(counted, dropped.get(), kept, passedOver, lost);
+    return new Counts(counted.get(), dropped.get(), kept.get(), passedOver.get(), lost.get());
   }
 
   /// What is in the file; what ended within the last second may not be.
@@ -173,14 +173,14 @@ public final class History<D> implements AutoCloseable {
       Entry e = words.entry(d);
       tally.add(e);
       if (!mayKeep(e)) {
-        passedOver++;
+        passedOver.incrementAndGet();
       } else if (rows.size() >= MOST_KEPT) {
-        lost++;
+        lost.incrementAndGet();
       } else {
         rows.add(new Kept(e, Packed.pack(words.whole(d))));
       }
     }
-    counted += taken.size();
+    counted.addAndGet(taken.size());
     taken.clear();
   }
 
@@ -219,7 +219,7 @@ public final class History<D> implements AutoCloseable {
   private void write(Store s, long now, long millis) {
     try {
       s.write(tally, rows);
-      kept += rows.size();
+      kept.addAndGet(rows.size());
       rows.clear();
       tally.clear();
       if (now - trimmedNanos >= TRIM_NANOS) {

@@ -5,6 +5,7 @@ import {State} from './state.js';
 import {Pools} from './pools.js';
 import {Scatter} from './scatter.js';
 import {Trends} from './trends.js';
+import {Past} from './past.js';
 import {Instances} from './instances.js';
 import {Requests} from './requests.js';
 import {Drawer} from './drawer.js';
@@ -24,6 +25,7 @@ const open = (id) => drawer.open(id);
 const pools = new Pools($('pools'));
 const scatter = new Scatter($('scatter'), $('threshold-line'), $('scatter-hint'), $('scatter-legend'), open);
 const trends = new Trends($('chart-rate'), $('chart-ttft'), $('chart-reasons'), $('reasons-legend'));
+const past = new Past($('ranges'), $('past-note'), draw);
 const instances = new Instances($('instances'), $('instances-filter'), $('instances-count'), drain, now);
 const requests = new Requests({
   stages: $('stages'), flights: $('flights'), flightsCount: $('flights-count'), decisions: $('decisions'), decisionsFilter: $('decisions-filter'),
@@ -59,7 +61,8 @@ function draw() {
     models();
     pools.show(state);
     scatter.show(state, $('model').value);
-    trends.show(state);
+    trends.show(past.of(state));
+    text($('h-ttft'), past.of(state).minutes ? 'Time to first token, p95 and p50' : 'Time to first token, p95');
     instances.show(state);
     requests.show(state);
   });

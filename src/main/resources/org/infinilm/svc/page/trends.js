@@ -1,4 +1,4 @@
-// Three courses over the last quarter of an hour.
+// Three courses over the last quarter of an hour, or over hours.
 import uPlot from './uplot.js';
 import {el, rate, seconds, text} from './words.js';
 import {colour} from './scatter.js';
@@ -25,20 +25,23 @@ export class Trends {
   show(state) {
     this.state = state;
     const T = state.trend;
+    const hours = !!state.minutes;
     const names = state.pools.map((p) => p.pool);
     const reasons = REASONS.filter((r) => T.reasons.has(r));
-    const key = names.join() + '|' + reasons.join() + '|' + dark();
+    const key = names.join() + '|' + reasons.join() + '|' + dark() + '|' + (state.minutes || 0);
     if (key !== this.#shown) {
       this.#destroy();
       this.#shown = key;
     }
     const since = T.t.length ? T.t[T.t.length - 1] - 900 : 0;
-    this.window = [Math.max(since, T.t.length ? Math.min(T.t[0], T.t[T.t.length - 1] - 60) : 0), T.t.length ? T.t[T.t.length - 1] : 1];
+    this.hours = hours;
+    this.window = hours ? [T.t[0], T.t[T.t.length - 1]] : [Math.max(since, T.t.length ? Math.min(T.t[0], T.t[T.t.length - 1] - 60) : 0), T.t.length ? T.t[T.t.length - 1] : 1];
     this.#set('rate', [T.t, ...names.map((n) => T[n])], () => names.map((n) => this.#line(n)), rate);
-    this.#set('ttft', [T.t, ...names.map((n) => T.ttft[n])], () => names.map((n) => this.#line(n)), seconds);
+    const medians = hours ? names.map((n) => T.p50[n]) : [];
+    this.#set('ttft', [T.t, ...names.map((n) => T.ttft[n]), ...medians], () => [...names.map((n) => this.#line(n)), ...(hours ? names.map((n) => this.#median(n)) : [])], seconds);
     // stacked from the first reason up, drawn from the whole down
     const sums = T.t.map(() => 0);
-    const layers = reasons.map((r) => T.reasons.get(r).map((n, k) => (sums[k] += n)));
+    const layers = reasons.map((r) => T.reasons.get(r).map((n, k) => (n === null ? null : (sums[k] += n))));
     this.#set('reasons', [T.t, ...layers.reverse()], () => [...reasons].reverse().map((r) => this.#area(r)), (v) => String(Math.round(v)));
     this.legend.replaceChildren(...reasons.map((r) => {
       const i = el('i');
@@ -54,6 +57,10 @@ export class Trends {
 
   #line(pool) {
     return {label: pool, stroke: colour(pool), width: 1.75, points: {show: false}, spanGaps: false, dash: pool === 'static' ? [7, 3] : undefined, fill: pool === 'paged' ? colour('paged') + '18' : undefined};
+  }
+
+  #median(pool) {
+    return {label: pool + ' p50', stroke: colour(pool), width: 1, points: {show: false}, spanGaps: false, dash: [2, 3]};
   }
 
   #area(reason) {
@@ -75,7 +82,7 @@ export class Trends {
         legend: {show: false},
         scales: {x: {range: () => this.window}, y: {range: (u, min, max) => [0, max > 0 ? max * 1.15 : 1]}},
         axes: [
-          {...axis, values: (u, s) => s.map((v) => new Date(v * 1000).toLocaleTimeString([], {hour12: false, hour: '2-digit', minute: '2-digit', second: '2-digit'})), space: 90, size: 30},
+          {...axis, values: (u, s) => s.map((v) => new Date(v * 1000).toLocaleTimeString([], {hour12: false, hour: '2-digit', minute: '2-digit', ...(this.hours ? {} : {second: '2-digit'})})), space: 90, size: 30},
           {...axis, size: 56, values: (u, s) => s.map(words), space: 34},
         ],
         series: [{}, ...series()],

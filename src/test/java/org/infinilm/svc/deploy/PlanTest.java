@@ -130,6 +130,20 @@ class PlanTest {
   }
 
   @Test
+  void theRouterKeepsItsHistoryInTheRunFolderUnlessItIsToldOtherwise() throws Exception {
+    assertThat(history(null)).isEqualTo(folder.resolve("history.db").toString());
+    assertThat(history("off")).isEqualTo("off");
+    assertThat(history("/x/h.db")).isEqualTo("/x/h.db");
+  }
+
+  private @Nullable String history(@Nullable String asked) throws Exception {
+    Plan.Settings s =
+        new Plan.Settings(
+            "h", "h", 18000, 8000, 8100, 8200, null, null, null, asked, true, List.of());
+    return Plan.of(s, folder).parts().getLast().env().get("INFINI_HISTORY");
+  }
+
+  @Test
   void aGivenFileWithoutAPortIsNamed() throws IOException {
     Path file = toml("name = \"mine\"\n[backend]\ntype = \"command\"\n");
 

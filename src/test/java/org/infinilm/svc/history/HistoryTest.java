@@ -192,7 +192,7 @@ class HistoryTest {
     Kept k = kept();
     History<Entry> h = k.history();
     for (int n = 1; n <= 10; n++) {
-      h.offer(k.entry("r", "", "m", "paged", End.WELL, n * 10, null));
+      h.offer(k.entry("r", "", "m", "paged", End.WELL, n * 10L, null));
       k.flush(h);
     }
     h.finish();

@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// The page in a real browser: each panel shows what the test caused. Needs Chromium; run by
 /// `./infini test --page`.
@@ -23,6 +24,7 @@ class PageBrowser {
           + "data: {\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":9,"
           + "\"prompt_tokens_details\":{\"cached_tokens\":30}}}\n\ndata: [DONE]\n\n";
 
+  @TempDir Path folder;
   private Rig rig;
   private Browser browser;
 
@@ -141,6 +143,53 @@ class PageBrowser {
     browser.press("Escape", "Escape", 27);
     eventually(() ->
         assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
+  }
+
+  private void choose(int minutes) throws Exception {
+    browser.value("document.querySelector('#ranges [data-minutes=\"" + minutes + "\"]').click()");
+  }
+
+  @Test
+  void theChartsShowHoursOutOfHistory() throws Exception {
+    startTwoPools("history=" + folder.resolve("h.db"));
+    for (int k = 0; k < 6; k++) {
+      send("small-" + k, 10);
+    }
+    send("large", 2000);
+    await().atMost(SOON).until(() -> rig.get("/usage").path("usage").size() == 1);
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    choose(360);
+    shows("#h-ttft", "p95 and p50");
+    shows("#reasons-legend", "size", "7");
+    assertThat(browser.value("document.getElementById('past-note').hidden").asBoolean()).isTrue();
+    assertThat(
+            browser
+                .value("document.querySelector('#ranges [data-minutes=\"360\"]').ariaPressed")
+                .asText())
+        .isEqualTo("true");
+    eventually(() ->
+        assertThat(browser.value("document.querySelectorAll('#chart-ttft canvas').length").asInt())
+            .isEqualTo(1));
+    assertThat(browser.complaints).isEmpty();
+    browser.picture(Path.of("target", "page", "hours.png"));
+    choose(1440);
+    shows("#h-ttft", "p95 and p50");
+    choose(0);
+    eventually(() -> assertThat(browser.text("#h-ttft")).isEqualTo("Time to first token, p95"));
+  }
+
+  @Test
+  void withoutHistoryThePageSaysHowToTurnItOn() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    choose(1440);
+    shows("#past-note", "history is off", "--history FILE", "the last 15 minutes");
+    choose(0);
+    eventually(() ->
+        assertThat(browser.value("document.getElementById('past-note').hidden").asBoolean())
+            .isTrue());
   }
 
   @Test
