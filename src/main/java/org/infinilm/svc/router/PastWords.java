@@ -23,7 +23,7 @@ final class PastWords implements History.Words<Decision> {
     return new Entry(
         d.epochMillis(),
         d.requestId(),
-        "",
+        d.key() == null ? "" : d.key(),
         d.model(),
         pool(d),
         d.instance() == null ? "" : d.instance(),
