@@ -73,7 +73,7 @@ public final class ExplainProgram {
       System.err.println(
           "infini explain: the router does not remember "
               + Words.printable(id)
-              + " (it keeps the last requests alone; --decisions says how many)");
+              + " (it keeps the last requests alone, --decisions says how many; with --history FILE also those before)");
       return 1;
     }
     for (JsonNode d : decisions) {
