@@ -63,7 +63,7 @@ class UsageProgramTest {
     assertThatThrownBy(() -> UsageRow.day("2026-13-01", today))
         .hasMessage("since: 2026-13-01 (expected: a day as 2026-11-28, or a number of days as 7d)");
     assertThat(By.of("model, DAY")).containsExactly(By.DAY, By.MODEL);
-    assertThatThrownBy(() -> By.of("model,"))
+    assertThatThrownBy(() -> By.of(",model"))
         .hasMessage("by:  (expected: key, model, day, or several with commas)");
   }
 
