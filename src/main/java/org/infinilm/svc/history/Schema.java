@@ -69,7 +69,7 @@ final class Schema {
 
   private Schema() {}
 
-  /// Makes the file one of the last of these versions, or leaves it as it was.
+  /// Makes the file one of the last of these versions, or leaves it as it was and is to be closed.
   ///
   /// @throws Refused when it is a later version's or another program's
   static void bring(Connection c, List<List<String>> versions) throws SQLException, Refused {
@@ -87,11 +87,10 @@ final class Schema {
       s.execute("pragma application_id = " + APPLICATION);
       s.execute("pragma user_version = " + versions.size());
       c.commit();
-    } catch (SQLException e) {
-      c.rollback();
-      throw e;
-    } finally {
       c.setAutoCommit(true);
+    } catch (SQLException e) {
+      Store.rollback(c, e);
+      throw e;
     }
   }
 

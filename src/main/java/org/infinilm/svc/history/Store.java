@@ -154,7 +154,7 @@ final class Store implements AutoCloseable {
     return pages * Schema.number(db, "pragma page_size");
   }
 
-  /// Writes all of it, or nothing.
+  /// Writes all of it, or nothing; it is to be closed after a failure.
   void write(Tally t, List<Kept> decisions) throws SQLException {
     db.setAutoCommit(false);
     try {
@@ -166,15 +166,15 @@ final class Store implements AutoCloseable {
       }
       decisions(decisions);
       db.commit();
-    } catch (SQLException | RuntimeException e) {
-      rollback(e);
-      throw e;
-    } finally {
       db.setAutoCommit(true);
+    } catch (SQLException | RuntimeException e) {
+      rollback(db, e);
+      throw e;
     }
   }
 
-  private void rollback(Exception why) {
+  /// A transaction that failed for want of room is over already; what is told is why.
+  static void rollback(Connection db, Exception why) {
     try {
       db.rollback();
     } catch (SQLException e) {

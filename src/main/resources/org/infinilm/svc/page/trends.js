@@ -26,6 +26,7 @@ export class Trends {
     this.state = state;
     const T = state.trend;
     const hours = !!state.minutes;
+    this.hours = hours;
     const names = state.pools.map((p) => p.pool);
     const reasons = REASONS.filter((r) => T.reasons.has(r));
     const key = names.join() + '|' + reasons.join() + '|' + dark() + '|' + (state.minutes || 0);
@@ -34,7 +35,6 @@ export class Trends {
       this.#shown = key;
     }
     const since = T.t.length ? T.t[T.t.length - 1] - 900 : 0;
-    this.hours = hours;
     this.window = hours ? [T.t[0], T.t[T.t.length - 1]] : [Math.max(since, T.t.length ? Math.min(T.t[0], T.t[T.t.length - 1] - 60) : 0), T.t.length ? T.t[T.t.length - 1] : 1];
     this.#set('rate', [T.t, ...names.map((n) => T[n])], () => names.map((n) => this.#line(n)), rate);
     const medians = hours ? names.map((n) => T.p50[n]) : [];
@@ -56,11 +56,16 @@ export class Trends {
   }
 
   #line(pool) {
-    return {label: pool, stroke: colour(pool), width: 1.75, points: {show: false}, spanGaps: false, dash: pool === 'static' ? [7, 3] : undefined, fill: pool === 'paged' ? colour('paged') + '18' : undefined};
+    return {label: pool, stroke: colour(pool), width: 1.75, points: this.#points(), spanGaps: false, dash: pool === 'static' ? [7, 3] : undefined, fill: pool === 'paged' ? colour('paged') + '18' : undefined};
+  }
+
+  // A minute between two of which nothing is known is a point.
+  #points() {
+    return this.hours ? {show: true, size: 3} : {show: false};
   }
 
   #median(pool) {
-    return {label: pool + ' p50', stroke: colour(pool), width: 1, points: {show: false}, spanGaps: false, dash: [2, 3]};
+    return {label: pool + ' p50', stroke: colour(pool), width: 1, points: this.#points(), spanGaps: false, dash: [2, 3]};
   }
 
   #area(reason) {
