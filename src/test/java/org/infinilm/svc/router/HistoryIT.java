@@ -141,6 +141,24 @@ class HistoryIT {
   }
 
   @Test
+  void usageIsByTheNameOfTheClientsKey() throws Exception {
+    rig.file = folder.resolve("router.toml");
+    Files.writeString(
+        rig.file,
+        "[[keys]]\nname = \"alice\"\nhash = \"" + ClientKey.hashLine("ik-alice") + "\"\n");
+    startPools(history());
+    for (int n = 0; n < 3; n++) {
+      rig.send(Rig.post(Rig.CHAT, "Authorization: Bearer ik-alice\r\n", Rig.BODY));
+    }
+    rig.send(Rig.post(Rig.CHAT, "", Rig.BODY));
+    int named = 0;
+    for (JsonNode r : usage("?by=key", 4)) {
+      named += r.path("key").asText().equals("alice") ? r.path("requests").asInt() : 0;
+    }
+    assertThat(named).isEqualTo(3);
+  }
+
+  @Test
   void noWordOfARequestIsInTheFile() throws Exception {
     startPools(history());
     send("mine", 1);
