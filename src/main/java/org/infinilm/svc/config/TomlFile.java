@@ -13,6 +13,8 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +25,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
 import org.tomlj.TomlArray;
+import org.tomlj.TomlParseError;
 import org.tomlj.TomlParseResult;
 import org.tomlj.TomlPosition;
 import org.tomlj.TomlTable;
@@ -34,6 +37,8 @@ public final class TomlFile {
       Pattern.compile(
           "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?|keys\\[.*\\.hash",
           Pattern.CASE_INSENSITIVE);
+
+  private static final String UNEXPECTED = "Unexpected ";
 
   /// The parser keeps hundreds of bytes for a character.
   private static final long MAX_BYTES = 64 << 10;
@@ -51,12 +56,13 @@ public final class TomlFile {
   /// Reads and parses `file`; a syntax error names the first bad place.
   public static TomlFile read(Path file) throws ConfigException {
     TomlParseResult parsed;
+    String text;
     try {
       if (Files.size(file) > MAX_BYTES) {
         throw new ConfigException(
             file + ": " + Files.size(file) + " bytes (expected: at most " + MAX_BYTES + ")");
       }
-      String text = Files.readString(file);
+      text = Files.readString(file);
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
     } catch (NoSuchFileException e) {
@@ -65,12 +71,40 @@ public final class TomlFile {
       throw new ConfigException(file + ": not UTF-8 text (expected: a TOML file)");
     } catch (IOException e) {
       throw new ConfigException(file + ": cannot be read: " + e.getMessage());
+    } catch (StackOverflowError e) {
+      throw new ConfigException(file + ": nested too deeply (expected: a TOML file)");
     }
     if (parsed.hasErrors()) {
-      var first = parsed.errors().getFirst();
-      throw new ConfigException(file + ":" + first.position().line() + ": " + first.getMessage());
+      TomlParseError first =
+          Collections.min(
+              parsed.errors(), Comparator.comparingInt((TomlParseError e) -> e.position().line()));
+      throw new ConfigException(file + ":" + syntax(first, text));
     }
     return new TomlFile(file, "", parsed);
+  }
+
+  /// A syntax error and its line. It names a place and never what stands there, which may be half a
+  /// secret; what is missing at the file's end is missing in its last line.
+  private static String syntax(TomlParseError e, String text) {
+    String said = String.valueOf(e.getMessage());
+    int line = e.position().line();
+    int expected = said.lastIndexOf(", expected ");
+    if (!said.startsWith(UNEXPECTED) || expected < 0) {
+      int quote = said.startsWith("Invalid") ? said.indexOf(" '") : -1;
+      return line + ": " + (quote < 0 ? said : said.substring(0, quote));
+    }
+    String what = said.substring(UNEXPECTED.length(), expected);
+    if (what.equals("end of input")) {
+      line = Math.min(line, (int) text.stripTrailing().lines().count());
+    } else if (!what.equals("end of line")) {
+      what = "text in column " + e.position().column();
+    }
+    return line
+        + ": unexpected "
+        + what
+        + " (expected: "
+        + said.substring(expected + ", expected ".length())
+        + ")";
   }
 
   public Path file() {
@@ -147,7 +181,7 @@ public final class TomlFile {
   }
 
   /// Stops at a key that is none of `known`.
-  public void allow(List<String> known) throws ConfigException {
+  public void allow(Collection<String> known) throws ConfigException {
     List<String> wrong = unknown(known);
     if (!wrong.isEmpty()) {
       throw new ConfigException(String.join("\n", wrong));
@@ -155,7 +189,7 @@ public final class TomlFile {
   }
 
   /// What is to be said of keys that are none of `known`, a line each.
-  List<String> unknown(List<String> known) {
+  List<String> unknown(Collection<String> known) {
     List<String> wrong = new ArrayList<>();
     for (String k : keys()) {
       if (!known.contains(k)) {
@@ -210,13 +244,35 @@ public final class TomlFile {
   }
 
   /// The scalar under `key` as the text a flag would carry, or null when absent.
-  @Nullable String scalar(String key) throws ConfigException {
+  public @Nullable String scalar(String key) throws ConfigException {
+    return scalar(key, false);
+  }
+
+  /// The same of a scalar or a table.
+  ///
+  /// @param pairs whether a table is one, `NAME=VALUE,...`
+  @Nullable String scalar(String key, boolean pairs) throws ConfigException {
     return switch (table.get(List.of(key))) {
       case null -> null;
+      case TomlTable t when pairs -> pairs(key, t);
       case TomlTable t -> throw wrong(key, "a single value");
       case TomlArray a -> String.join(",", requireTexts(key));
       case Object o -> String.valueOf(o);
     };
+  }
+
+  private String pairs(String key, TomlTable t) throws ConfigException {
+    TomlFile inner = new TomlFile(file, prefix + key + ".", t);
+    List<String> out = new ArrayList<>();
+    for (String name : t.keySet()) {
+      String value = inner.scalar(name, false);
+      if (name.indexOf(',') >= 0 || name.indexOf('=') >= 0) {
+        throw new ConfigException(
+            inner.place(name) + ": " + name + " (expected: a name without , and =)");
+      }
+      out.add(name + "=" + value);
+    }
+    return String.join(",", out);
   }
 
   private List<String> requireTexts(String key) throws ConfigException {

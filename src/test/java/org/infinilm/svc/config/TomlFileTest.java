@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TomlFileTest {
   @TempDir Path folder;
@@ -65,6 +66,39 @@ class TomlFileTest {
         .hasMessage(t.file() + ":4: backend.port: 99 (expected: a whole number 1..98)");
     assertThatThrownBy(() -> b.table("env"))
         .hasMessage(t.file() + ":5: backend.env: a string (expected: a table)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "token = s3cret\n",
+        "token = \"a\" s3cret\n",
+        "token = 'it's s3cret'\n",
+        "token = \"s3cret\n",
+        "token = \"\\s3cret\"\n",
+        "token = 12s3cret\n",
+        "token = 1e999s3cret\n",
+        "token = true, expected s3cret, expected x\n",
+        "token s3cret\n",
+        "[[instance]]\nurl = http://user:s3cret@h\n",
+      })
+  void aSyntaxErrorSaysWhereAndNothingOfWhatStandsThere(String text) {
+    assertThatThrownBy(() -> toml(text))
+        .message()
+        .startsWith(folder.resolve("a.toml") + ":" + text.lines().count() + ": ")
+        .doesNotContain("3cret")
+        .doesNotContain("'s'");
+  }
+
+  @Test
+  void whatIsMissingAtTheEndIsMissingInTheLastLine() {
+    assertThatThrownBy(() -> toml("a = 1\nb = [\n\n"))
+        .hasMessageContaining("a.toml:2: unexpected end of input (expected: ], ");
+    assertThatThrownBy(() -> toml("a = [\n\n\nb = 2\n"))
+        .hasMessageContaining("a.toml:4: unexpected text in column 1 (expected: ], ");
+    assertThatThrownBy(() -> toml("a = " + "[".repeat(60_000) + "\n"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining("a.toml");
   }
 
   @Test
