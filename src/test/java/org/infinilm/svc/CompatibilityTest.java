@@ -14,28 +14,31 @@ import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-/// docs/compatibility.md names tests; they exist.
+/// Documents name tests; they exist.
 class CompatibilityTest {
   private static final Pattern NAMED =
-      Pattern.compile("`([A-Z]\\w+(?:Test|IT|Fuzz|Faults))\\.(\\w+)`");
+      Pattern.compile("`([A-Z]\\w+(?:Test|IT|Fuzz|Faults|Browser))\\.(\\w+)`");
 
-  @Test
-  void everyTestThatTheDocumentNamesExists() throws IOException {
+  @ParameterizedTest
+  @CsvSource({"compatibility.md, 30", "operations.md, 12"})
+  void everyTestThatTheDocumentNamesExists(String document, int atLeast) throws IOException {
     Map<String, String> sources = new TreeMap<>();
     try (Stream<Path> all = Files.walk(Path.of("src", "test", "java"))) {
       for (Path p : all.filter(f -> f.toString().endsWith(".java")).toList()) {
         sources.put(p.getFileName().toString().replace(".java", ""), Files.readString(p));
       }
     }
-    Matcher m = NAMED.matcher(Files.readString(Path.of("docs", "compatibility.md")));
+    Matcher m = NAMED.matcher(Files.readString(Path.of("docs", document)));
     int named = 0;
     while (m.find()) {
       named++;
       assertThat(sources).as(m.group()).containsKey(m.group(1));
       assertThat(sources.get(m.group(1))).as(m.group()).contains("void " + m.group(2) + "(");
     }
-    assertThat(named).isGreaterThan(30);
+    assertThat(named).isGreaterThan(atLeast);
   }
 
   /// Every known defect of the earlier programs, and every numbered fault of the two reviews.

@@ -36,7 +36,13 @@ final class CommandLineParser {
 
   /// First words of commands that have two.
   private static final Map<String, String> GROUPS =
-      Map.of("config", "Look at configuration files.", "key", "Keys of clients.");
+      Map.of(
+          "config",
+          "Look at configuration files.",
+          "key",
+          "Keys of clients.",
+          "instance",
+          "A running router's servers.");
 
   /// Programs whose flags are those of Python's argparse (InfiniLM's server, vLLM's bench): as
   /// there, the last value of a flag counts. A babysitter adds a user's flags behind its own.

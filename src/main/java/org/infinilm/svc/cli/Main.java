@@ -3,6 +3,7 @@ package org.infinilm.svc.cli;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.bench.Compare;
@@ -23,13 +24,14 @@ import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
 import org.infinilm.svc.top.ExplainProgram;
+import org.infinilm.svc.top.InstancePrograms;
 import org.infinilm.svc.top.TopProgram;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
   static final List<Program> PROGRAMS =
-      List.of(
+      programs(
           UpProgram.PROGRAM,
           DownProgram.PROGRAM,
           StatusProgram.PROGRAM,
@@ -52,7 +54,12 @@ public final class Main {
           ReplayProgram.PROGRAM,
           RouterProgram.KEY_NEW,
           ConfigCheck.PROGRAM,
+          ConfigSchema.PROGRAM,
           StartCache.PROGRAM);
+
+  private static List<Program> programs(Program... ours) {
+    return Stream.concat(Stream.of(ours), InstancePrograms.PROGRAMS.stream()).toList();
+  }
 
   private Main() {}
 

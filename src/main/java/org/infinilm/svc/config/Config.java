@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -13,12 +14,44 @@ import org.jspecify.annotations.Nullable;
 public final class Config {
   private record Value(@Nullable Object value, String origin) {}
 
+  private final Given given;
   private final Map<Key<?>, Value> values;
   private final List<String> warnings;
 
-  private Config(Map<Key<?>, Value> values, List<String> warnings) {
+  /// What it was resolved from.
+  private record Given(
+      List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file) {}
+
+  private Config(Given given, Map<Key<?>, Value> values, List<String> warnings) {
+    this.given = given;
     this.values = values;
     this.warnings = List.copyOf(warnings);
+  }
+
+  /// The same with the file as it is now.
+  public Config again() throws ConfigException {
+    return resolve(given.keys(), given.flags(), given.env(), given.file());
+  }
+
+  /// The file, if there is one.
+  public Optional<Path> file() {
+    return Optional.ofNullable(given.file());
+  }
+
+  /// The keys whose values are others here, in their order.
+  public List<Key<?>> changedFrom(Config before) {
+    List<Key<?>> out = new ArrayList<>();
+    for (Key<?> k : given.keys()) {
+      if (!k.isTables() && !Objects.equals(value(k), before.value(k))) {
+        out.add(k);
+      }
+    }
+    return out;
+  }
+
+  private @Nullable Object value(Key<?> key) {
+    Value v = values.get(key);
+    return v == null ? null : v.value();
   }
 
   /// Resolves every key; throws when a value cannot be used or a key of the file is not known, with
@@ -47,7 +80,7 @@ public final class Config {
     if (!wrong.isEmpty()) {
       throw new ConfigException(String.join("\n", wrong));
     }
-    return new Config(values, warnings);
+    return new Config(new Given(keys, flags, env, file), values, warnings);
   }
 
   private static Value resolve(
@@ -76,7 +109,7 @@ public final class Config {
       }
     }
     if (toml != null) {
-      String v = toml.scalar(key.name());
+      String v = toml.scalar(key.name(), key.pairs());
       if (v != null) {
         return parse(key, v, toml.place(key.name()), warnings);
       }

@@ -3,6 +3,7 @@ package org.infinilm.svc.config;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// One setting of one program, declared once: its name in a TOML file (`router_port`), its flag
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param addsUp a flag given several times means all its values, with spaces between
 /// @param first among the few that one needs first: `--help` shows them before the others
 /// @param alsoFlag a second name of its flag, as `--port`; empty for none
+/// @param pairs a table of the file, `[name]`, means the text `NAME=VALUE,...`
 /// @param doc one line for `--help`
 public record Key<T>(
     String name,
@@ -27,6 +29,7 @@ public record Key<T>(
     boolean addsUp,
     boolean first,
     String alsoFlag,
+    boolean pairs,
     String doc) {
   private static final String TABLES = "[[...]]";
 
@@ -37,13 +40,19 @@ public record Key<T>(
       List<String> env,
       boolean lenient,
       String doc) {
-    this(name, type, fallback, env, lenient, false, false, "", doc);
+    this(name, type, fallback, env, lenient, false, false, "", false, doc);
   }
 
   /// Text to value; throws [IllegalArgumentException] with "(expected: ...)" wording.
   ///
   /// @param label the placeholder in `--help`; empty for a switch
-  public record Type<T>(String label, Parser<T> parser) {
+  /// @param schema what JSON Schema says of a value in a file
+  public record Type<T>(String label, Parser<T> parser, Map<String, Object> schema) {
+    /// One whose values are texts to a schema.
+    public Type(String label, Parser<T> parser) {
+      this(label, parser, Map.of("type", "string"));
+    }
+
     public boolean isSwitch() {
       return label.isEmpty();
     }
@@ -56,8 +65,31 @@ public record Key<T>(
   }
 
   /// Tables of the file, `[[name]]`: neither a flag nor a variable gives them.
-  public static Key<List<TomlFile>> tables(String name, String doc) {
-    return new Key<>(name, new Type<>(TABLES, Key::noTables), List.of(), List.of(), false, doc);
+  ///
+  /// @param properties what JSON Schema says of the keys of one
+  public static Key<List<TomlFile>> tables(
+      String name, String doc, Map<String, Object> properties, List<String> required) {
+    Map<String, Object> one =
+        Map.of(
+            "type",
+            "object",
+            "properties",
+            properties,
+            "required",
+            required,
+            "additionalProperties",
+            false);
+    return new Key<>(
+        name,
+        new Type<>(TABLES, Key::noTables, Map.of("type", "array", "items", one)),
+        List.of(),
+        List.of(),
+        false,
+        doc);
+  }
+
+  private static Map<String, Object> numbers(String type, Number min, Number max) {
+    return Map.of("type", type, "minimum", min, "maximum", max);
   }
 
   private static List<TomlFile> noTables(String text) {
@@ -76,18 +108,33 @@ public record Key<T>(
   public static Key<Long> whole(
       String name, @Nullable Long fallback, long min, long max, String doc) {
     return new Key<>(
-        name, new Type<>("N", s -> range(s, min, max)), fallback, List.of(), false, doc);
+        name,
+        new Type<>("N", s -> range(s, min, max), numbers("integer", min, max)),
+        fallback,
+        List.of(),
+        false,
+        doc);
   }
 
   public static Key<Integer> port(String name, @Nullable Integer fallback, String doc) {
     return new Key<>(
-        name, new Type<>("PORT", s -> (int) range(s, 0, 65535)), fallback, List.of(), false, doc);
+        name,
+        new Type<>("PORT", s -> (int) range(s, 0, 65535), numbers("integer", 0, 65535)),
+        fallback,
+        List.of(),
+        false,
+        doc);
   }
 
   public static Key<Double> number(
       String name, @Nullable Double fallback, double min, double max, String doc) {
     return new Key<>(
-        name, new Type<>("X", s -> decimal(s, min, max)), fallback, List.of(), false, doc);
+        name,
+        new Type<>("X", s -> decimal(s, min, max), numbers("number", min, max)),
+        fallback,
+        List.of(),
+        false,
+        doc);
   }
 
   /// A duration given in seconds, fractions allowed.
@@ -95,7 +142,7 @@ public record Key<T>(
       String name, @Nullable Double fallback, double min, String doc) {
     return new Key<>(
         name,
-        new Type<>("SECONDS", s -> ofSeconds(decimal(s, min, 1e9))),
+        new Type<>("SECONDS", s -> ofSeconds(decimal(s, min, 1e9)), numbers("number", min, 1e9)),
         fallback == null ? null : ofSeconds(fallback),
         List.of(),
         false,
@@ -104,7 +151,13 @@ public record Key<T>(
 
   /// A switch: `--name` alone is true; `name = false` in a file and `--no-name` turn it off.
   public static Key<Boolean> flag(String name, boolean fallback, String doc) {
-    return new Key<>(name, new Type<>("", Key::truth), fallback, List.of(), false, doc);
+    return new Key<>(
+        name,
+        new Type<>("", Key::truth, Map.of("type", "boolean")),
+        fallback,
+        List.of(),
+        false,
+        doc);
   }
 
   /// One word of a closed set, case-insensitive.
@@ -112,7 +165,7 @@ public record Key<T>(
       String name, @Nullable String fallback, List<String> words, String doc) {
     return new Key<>(
         name,
-        new Type<>(String.join("|", words), s -> word(s, words)),
+        new Type<>(String.join("|", words), s -> word(s, words), Map.of("enum", words)),
         fallback,
         List.of(),
         false,
@@ -121,27 +174,33 @@ public record Key<T>(
 
   /// The same key, also read from these older environment variables (first wins).
   public Key<T> orEnv(String... names) {
-    return new Key<>(name, type, fallback, List.of(names), lenient, addsUp, first, alsoFlag, doc);
+    return new Key<>(
+        name, type, fallback, List.of(names), lenient, addsUp, first, alsoFlag, pairs, doc);
   }
 
   /// The same key, whose unusable values are a warning and the default.
   public Key<T> orDefault() {
-    return new Key<>(name, type, fallback, env, true, addsUp, first, alsoFlag, doc);
+    return new Key<>(name, type, fallback, env, true, addsUp, first, alsoFlag, pairs, doc);
   }
 
   /// The same key, whose flag may be given several times.
   public Key<T> addingUp() {
-    return new Key<>(name, type, fallback, env, lenient, true, first, alsoFlag, doc);
+    return new Key<>(name, type, fallback, env, lenient, true, first, alsoFlag, pairs, doc);
   }
 
   /// The same key, shown among the first in `--help`.
   public Key<T> shownFirst() {
-    return new Key<>(name, type, fallback, env, lenient, addsUp, true, alsoFlag, doc);
+    return new Key<>(name, type, fallback, env, lenient, addsUp, true, alsoFlag, pairs, doc);
   }
 
   /// The same key, whose flag has a second name.
   public Key<T> orFlag(String flag) {
-    return new Key<>(name, type, fallback, env, lenient, addsUp, first, flag, doc);
+    return new Key<>(name, type, fallback, env, lenient, addsUp, first, flag, pairs, doc);
+  }
+
+  /// The same key, which a file may give as a table of its own.
+  public Key<T> orPairs() {
+    return new Key<>(name, type, fallback, env, lenient, addsUp, first, alsoFlag, true, doc);
   }
 
   public String flagName() {

@@ -51,6 +51,12 @@ public final class Lifetime {
     return life;
   }
 
+  /// Runs `action` at each SIGHUP, which ends this process no more, unless it was started with that
+  /// signal ignored, as nohup does.
+  public static void onHangUp(Runnable action) {
+    Signals.on("HUP", action);
+  }
+
   /// A signal came; the second one ends what the first one began, with 128 and its number.
   private void asked(int number) {
     if (!asked.getAndSet(true)) {

@@ -63,6 +63,10 @@ final class Access {
     this.hosts = hosts;
   }
 
+  static Access of(RouterConfig config) {
+    return new Access(config.adminToken(), config.uiHosts());
+  }
+
   /// Whether the admin token is what opens actions here.
   boolean wantsToken() {
     return token != null;

@@ -17,11 +17,23 @@ import org.slf4j.LoggerFactory;
 final class Addresses {
   private static final Logger LOG = LoggerFactory.getLogger(Addresses.class);
 
+  /// How long one that a list no longer has waits for those that come in its place.
+  private static final long MOST_OVERLAP_NANOS = 5_000_000_000L;
+
   private final Roster roster;
   private final Resolver resolver;
 
   /// Entries each of whose addresses is an instance, and the names of those instances.
   private final Map<String, Spread> eachAddress = new HashMap<>();
+
+  /// Names of the entries that are there for good.
+  private final Set<String> fixed = new HashSet<>();
+
+  /// Those of them whose models are not known yet, and those that are none any more, with the time
+  /// since when.
+  private final Set<String> arriving = new HashSet<>();
+
+  private final Map<String, Long> leavingNanos = new HashMap<>();
 
   /// Instances whose host was said to be unknown.
   private final Set<String> unknown = new HashSet<>();
@@ -45,15 +57,89 @@ final class Addresses {
     this.resolver = resolver;
   }
 
-  /// Takes over an entry that is there for good.
-  void fixed(Known k) {
-    BaseUrl url = BaseUrl.parse(k.url());
-    if (k.eachAddress() && url != null && Resolver.literal(url.host()) == null) {
-      Spread s = eachAddress.computeIfAbsent(k.name(), n -> new Spread(k, url));
-      spread(s);
-    } else {
-      roster.fixed(k);
+  /// Takes over the entries that are there for good. Others that were leave: as soon as those that
+  /// come with this list may be asked, so that a model that moves from one to another is never
+  /// without an instance, or after a while.
+  void fixed(List<Known> all, long now) {
+    Set<String> names = new HashSet<>();
+    all.forEach(k -> names.add(k.name()));
+    arriving.addAll(names);
+    arriving.removeAll(fixed);
+    arriving.retainAll(names);
+    leavingNanos.keySet().removeAll(names);
+    for (String name : fixed) {
+      if (!names.contains(name)) {
+        leavingNanos.putIfAbsent(name, now);
+      }
     }
+    all.forEach(this::fixed);
+    fixed.clear();
+    fixed.addAll(names);
+    part(now);
+  }
+
+  /// Whether somebody leaves as time passes.
+  boolean waitsForTime() {
+    return !leavingNanos.isEmpty();
+  }
+
+  /// Lets those leave that are not waited for any longer.
+  boolean part(long now) {
+    arriving.removeIf(name -> !isUnread(name));
+    return leavingNanos
+        .entrySet()
+        .removeIf(e -> {
+          boolean goes = arriving.isEmpty() || now - e.getValue() >= MOST_OVERLAP_NANOS;
+          if (goes) {
+            leave(e.getKey());
+          }
+          return goes;
+        });
+  }
+
+  /// Whether the models of an entry are not known yet.
+  private boolean isUnread(String name) {
+    Spread s = eachAddress.get(name);
+    Set<String> instances = s == null ? Set.of(name) : s.instances;
+    return instances.stream()
+        .allMatch(n -> {
+          Roster.Entry e = roster.entry(n);
+          return e != null && e.unread();
+        });
+  }
+
+  private void leave(String name) {
+    Spread s = eachAddress.remove(name);
+    if (s == null) {
+      roster.leave(name);
+    } else {
+      s.instances.forEach(roster::leave);
+    }
+  }
+
+  private void fixed(Known k) {
+    BaseUrl url = BaseUrl.parse(k.url());
+    Spread before = eachAddress.get(k.name());
+    if (!k.eachAddress() || url == null || Resolver.literal(url.host()) != null) {
+      if (before != null) {
+        leave(k.name());
+      }
+      roster.fixed(k);
+    } else if (before == null) {
+      if (fixed.contains(k.name())) {
+        roster.leave(k.name());
+      }
+      spread(k, url, Set.of());
+    } else if (!before.known.equals(k)) {
+      spread(k, url, before.instances);
+    }
+  }
+
+  private void spread(Known k, BaseUrl url, Set<String> instances) {
+    Spread s = new Spread(k, url);
+    s.instances = instances;
+    eachAddress.put(k.name(), s);
+    spread(s);
   }
 
   /// Whether names have to be asked for again as time passes: their instances have addresses alone.

@@ -38,15 +38,17 @@ record ClientKey(
   private static final String NAMES = "1 to 64 of A-Z, a-z, 0-9, dot, hyphen and underscore";
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,64}");
   private static final Pattern DIGEST = Pattern.compile(HASH + "[0-9a-f]{64}");
-  private static final List<String> FIELDS =
-      List.of(
-          "name",
-          "hash",
-          "models",
-          "max_in_flight",
-          "requests_per_minute",
-          "tokens_per_minute",
-          "expires");
+
+  /// What JSON Schema says of its fields.
+  static final Map<String, Object> SCHEMA =
+      Map.of(
+          "name", Map.of("type", "string", "pattern", "^" + NAME.pattern() + "$"),
+          "hash", Map.of("type", "string", "pattern", "^" + DIGEST.pattern() + "$"),
+          "models", Map.of("type", "array", "items", Map.of("type", "string"), "minItems", 1),
+          "max_in_flight", Map.of("type", "integer", "minimum", 1),
+          "requests_per_minute", Map.of("type", "integer", "minimum", 1),
+          "tokens_per_minute", Map.of("type", "integer", "minimum", 1),
+          "expires", Map.of("type", "string"));
 
   /// Reads the tables `[[keys]]`.
   ///
@@ -80,7 +82,7 @@ record ClientKey(
   }
 
   private static ClientKey of(TomlFile t) throws ConfigException {
-    t.allow(FIELDS);
+    t.allow(SCHEMA.keySet());
     String name = t.text("name");
     if (name == null || !NAME.matcher(name).matches()) {
       throw t.has("name") ? t.wrong("name", NAMES) : missing(t, "name", "name = \"...\"");

@@ -34,7 +34,10 @@ final class FleetKeeper implements AutoCloseable {
 
   /// What others tell the keeper.
   sealed interface Report {
+    /// All instances that are there for good; those of the last time that are not among them go.
     record Fixed(List<Known> entries) implements Report {}
+
+    record Seats(Seating seating) implements Report {}
 
     record Table(List<Known> entries, List<String> deleted) implements Report {}
 
@@ -56,6 +59,9 @@ final class FleetKeeper implements AutoCloseable {
     record Resolved(String host) implements Report {}
 
     record Drain(String name, boolean on) implements Report {}
+
+    /// @param weight null for its own
+    record Weight(String name, @Nullable Integer weight) implements Report {}
 
     /// There is something to watch as time passes.
     record Wake() implements Report {}
@@ -91,6 +97,9 @@ final class FleetKeeper implements AutoCloseable {
 
   /// Whether there is a registry of which no table has come yet.
   private boolean waitsForRegistry;
+
+  /// What the registry listed last.
+  private List<Known> lastTable = List.of();
 
   /// Whether something is not published yet.
   private boolean changed;
@@ -179,7 +188,7 @@ final class FleetKeeper implements AutoCloseable {
   }
 
   private boolean watchesTime() {
-    if (changed || outliers.awake()) {
+    if (changed || outliers.awake() || addresses.waitsForTime()) {
       return true;
     }
     for (Roster.Entry e : roster.entries()) {
@@ -220,13 +229,21 @@ final class FleetKeeper implements AutoCloseable {
     double jitter = random.nextDouble();
     return switch (report) {
       case Report.Fixed f -> {
-        f.entries().forEach(addresses::fixed);
+        addresses.fixed(f.entries(), now);
+        // the registry may list one that a file listed until now
+        roster.table(lastTable, List.of(), now);
+        yield true;
+      }
+      case Report.Seats s -> {
+        publisher.seating(s.seating());
         yield true;
       }
       case Report.Table t -> {
         boolean first = waitsForRegistry;
         waitsForRegistry = false;
-        yield roster.table(t.entries(), t.deleted(), now) || first;
+        boolean news = roster.table(t.entries(), t.deleted(), now);
+        lastTable = t.entries();
+        yield news || first;
       }
       case Report.Up u -> roster.up(u.name(), u.probeSeconds(), u.connected(), now, jitter);
       case Report.Down d -> roster.down(d.name(), d.why(), d.said(), d.connected(), now, jitter);
@@ -235,6 +252,7 @@ final class FleetKeeper implements AutoCloseable {
       case Report.Seen s -> seen(s, now, jitter);
       case Report.Resolved r -> addresses.resolved(r.host());
       case Report.Drain d -> roster.drain(d.name(), d.on());
+      case Report.Weight w -> roster.weight(w.name(), w.weight());
       case Report.Wake w -> false;
     };
   }
@@ -259,10 +277,19 @@ final class FleetKeeper implements AutoCloseable {
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }
 
+  /// Lets entries leave whose time has come; the registry may list one of their name.
+  private boolean leave(long now) {
+    boolean left = addresses.part(now);
+    if (left) {
+      roster.table(lastTable, List.of(), now);
+    }
+    return left;
+  }
+
   /// What time alone changes.
   private boolean tick() {
     long now = ticker.nanos();
-    boolean news = false;
+    boolean news = leave(now);
     for (Roster.Entry e : roster.entries()) {
       if (e.circuit.waitsForTime()) {
         news |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);

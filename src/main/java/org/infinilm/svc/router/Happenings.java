@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
 /// What changed in the fleet, with its cause: the last few, and how often instances have come into
 /// each state. Thread-safe.
 final class Happenings {
+  /// Stands for an instance where the router's files are meant.
+  static final String SETTINGS = "(settings)";
+
   private static final int MOST = 256;
 
   /// One change.
@@ -61,6 +64,11 @@ final class Happenings {
     changes.remove(instance);
     sinceMillis.remove(instance);
     add(instance, "left", word(before), "");
+  }
+
+  /// The router's files were read: `loaded` or `refused`.
+  synchronized void settings(String state, String why) {
+    add(SETTINGS, state, null, why);
   }
 
   private void add(String instance, String state, @Nullable String before, String why) {

@@ -61,9 +61,7 @@ final class LearnedMetrics {
             "infini_router_ttft_over_predicted",
             "Observed over foretold times to the first token, since sending.",
             RATIOS);
-    if (policy.learns()) {
-      register(metrics, policy, ticker);
-    }
+    register(metrics, policy, ticker);
   }
 
   private static void register(Metrics metrics, Policy policy, Ticker ticker) {

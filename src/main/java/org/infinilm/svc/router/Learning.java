@@ -36,7 +36,11 @@ record Learning(
   static final Key<Duration> TPOT =
       Key.seconds("slo_tpot", 0.05, 0.0001, "limit of the time of a further token, for adaptive");
   static final Key<String> OF_MODELS =
-      Key.text("model_limits", "", "limits of single models in seconds, MODEL=TTFT/TPOT,...");
+      Key.text(
+              "model_limits",
+              "",
+              "limits of single models in seconds, MODEL=TTFT/TPOT,..., or a table")
+          .orPairs();
   static final Key<String> STATE =
       Key.text(
           "learned_state",
@@ -84,6 +88,11 @@ record Learning(
         c.find(LOG).map(Path::of).orElse(null),
         c.get(LOG_BYTES),
         Affinity.of(c.get(AFFINITY)));
+  }
+
+  /// The same with what of `next` holds without a restart.
+  Learning live(Learning next) {
+    return new Learning(objectives, stateFile, logFile, logBytes, next.affinity);
   }
 
   private static void limits(Kind kind, String pair, String place, Map<String, Objective> to)

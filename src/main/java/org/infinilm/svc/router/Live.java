@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.function.ToLongFunction;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -32,20 +33,22 @@ final class Live implements EventFeed.Source {
   private static final int MOST_FLIGHTS = 100;
   private static final long LOOK_NANOS = 200_000_000;
 
-  private final RouterConfig config;
+  private final Supplier<RouterConfig> settings;
+  private final Supplier<Reloader.@Nullable Status> files;
   private final FleetKeeper keeper;
   private final Seats seats;
   private final RouterMetrics metrics;
   private final Decisions decisions;
   private final Flights flights;
   private final Policy policy;
-  private final Map<String, Object> facts;
+  private final long startMillis;
   private final Ticker ticker;
   private final BooleanSupplier draining;
 
   /// What the last tick told, against which the next tells changes.
   private Map<String, Map<String, Object>> told = Map.of();
 
+  private Map<String, Object> toldFacts = Map.of();
   private List<Object> toldModels = List.of();
   private List<Figures.Errors> toldErrors = List.of();
   private long toldDecision;
@@ -67,7 +70,8 @@ final class Live implements EventFeed.Source {
   }
 
   Live(
-      RouterConfig config,
+      Supplier<RouterConfig> settings,
+      Supplier<Reloader.@Nullable Status> files,
       FleetKeeper keeper,
       Seats seats,
       RouterMetrics metrics,
@@ -76,7 +80,8 @@ final class Live implements EventFeed.Source {
       Policy policy,
       Ticker ticker,
       BooleanSupplier draining) {
-    this.config = config;
+    this.settings = settings;
+    this.files = files;
     this.keeper = keeper;
     this.seats = seats;
     this.metrics = metrics;
@@ -85,10 +90,12 @@ final class Live implements EventFeed.Source {
     this.policy = policy;
     this.ticker = ticker;
     this.draining = draining;
-    this.facts = facts(config, ticker.now().toEpochMilli());
+    this.startMillis = ticker.now().toEpochMilli();
   }
 
-  private static Map<String, Object> facts(RouterConfig config, long startMillis) {
+  private Map<String, Object> facts() {
+    RouterConfig config = settings.get();
+    Reloader.Status read = files.get();
     Map<String, Object> m = new HashMap<>();
     m.put("actions_want_token", config.adminToken() != null);
     m.put("decisions_kept", config.decisions());
@@ -96,6 +103,9 @@ final class Live implements EventFeed.Source {
     m.put("policy", config.policy());
     m.put("queue_limit", config.seating().queueLimit());
     m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("settings_error", read == null ? null : read.error());
+    m.put("settings_loaded_ms", read == null ? null : read.loaded().toEpochMilli());
+    m.put("settings_need_restart", read == null ? List.of() : read.restart());
     m.put("started_ms", startMillis);
     m.put("threshold", config.threshold());
     m.put("version", Live.class.getPackage().getImplementationVersion());
@@ -110,9 +120,10 @@ final class Live implements EventFeed.Source {
       before = look.totals;
       told = look.instances();
       toldDecision = look.end;
+      toldFacts = facts();
     }
     Map<String, Object> m = look.common();
-    m.put("router", facts);
+    m.put("router", facts());
     m.put("instances", List.copyOf(look.instances().values()));
     m.put("decisions", rows(look.ring.subList(0, Math.min(MOST_ROWS, look.ring.size()))));
     m.put("errors", errors(Figures.errors(look.ring)));
@@ -160,6 +171,11 @@ final class Live implements EventFeed.Source {
     if (!events.isEmpty()) {
       m.put("events", events(events));
       toldHappening = events.getLast().sequence();
+    }
+    Map<String, Object> facts = facts();
+    if (!facts.equals(toldFacts)) {
+      m.put("router", facts);
+      toldFacts = facts;
     }
     List<Object> models = models();
     if (!models.equals(toldModels)) {
@@ -428,6 +444,7 @@ final class Live implements EventFeed.Source {
   }
 
   private List<Object> models() {
+    RouterConfig config = settings.get();
     Map<String, List<String>> aliases = new TreeMap<>();
     config
         .names()

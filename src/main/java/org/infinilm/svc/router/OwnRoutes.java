@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.net.URI;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -8,11 +9,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -26,18 +27,14 @@ import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// What the router answers itself: health, services, models, metrics, decisions.
 final class OwnRoutes {
   private static final int DEFAULT_DECISIONS = 100;
-  private static final Logger LOG = LoggerFactory.getLogger(OwnRoutes.class);
-  private static final Pattern INSTANCE_ACTION =
-      Pattern.compile("/admin/instances/([^/]+)/(drain|undrain)");
   private static final String NO_INSTANCE = "No healthy services available";
 
-  private final RouterConfig config;
+  private final Supplier<RouterConfig> settings;
+  private final Supplier<Reloader.@Nullable Status> files;
   private final KeyRing keys;
   private final FleetKeeper keeper;
   private final Seats seats;
@@ -46,14 +43,16 @@ final class OwnRoutes {
   private final Past past;
   private final Ticker ticker;
   private final BooleanSupplier draining;
-  private final Access access;
   private final EventFeed feed;
   private final Page page = new Page();
   private final Policy policy;
   private final Plane.InstanceWatch instances;
+  private final AdminRoutes admin;
+  private final Added added;
 
   OwnRoutes(
-      RouterConfig config,
+      Supplier<RouterConfig> settings,
+      Supplier<Reloader.@Nullable Status> files,
       KeyRing keys,
       FleetKeeper keeper,
       Seats seats,
@@ -64,8 +63,11 @@ final class OwnRoutes {
       BooleanSupplier draining,
       EventFeed feed,
       Policy policy,
+      AdminRoutes admin,
+      Added added,
       Plane.InstanceWatch instances) {
-    this.config = config;
+    this.settings = settings;
+    this.files = files;
     this.keys = keys;
     this.keeper = keeper;
     this.seats = seats;
@@ -74,10 +76,20 @@ final class OwnRoutes {
     this.past = past;
     this.ticker = ticker;
     this.draining = draining;
-    this.access = new Access(config.adminToken(), config.uiHosts());
     this.feed = feed;
     this.policy = policy;
     this.instances = instances;
+    this.admin = admin;
+    this.added = added;
+  }
+
+  private Access access() {
+    return Access.of(settings.get());
+  }
+
+  private @Nullable String registry() {
+    URI url = settings.get().registry();
+    return url == null ? null : url.toString();
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -97,13 +109,13 @@ final class OwnRoutes {
           "/livez",
           "/readyz" ->
           true;
-      default -> path.startsWith("/v1/models/") || path.startsWith("/admin/") || Page.owns(path);
+      default -> path.startsWith("/v1/models/") || acts(path) || Page.owns(path);
     };
   }
 
-  /// Whether a path answers POST alone.
-  private static boolean acts(String path) {
-    return path.startsWith("/admin/");
+  /// Whether something is done at a path.
+  static boolean acts(String path) {
+    return path.startsWith(AdminRoutes.ROOT);
   }
 
   Response handle(Request r, String requestId) {
@@ -112,7 +124,7 @@ final class OwnRoutes {
 
   private Response answer(Request r) {
     if (acts(r.path())) {
-      return action(r);
+      return admin.handle(r);
     }
     if (!allows(r.method())) {
       return notAllowed(r.method(), r.path());
@@ -131,7 +143,7 @@ final class OwnRoutes {
       case "/usage" -> known(r, past::usage);
       case "/events" -> eventsHead(r);
       case "/livez" -> Response.json(200, Map.of("status", "alive"));
-      case "/readyz" -> ready();
+      case "/readyz" -> ready(r);
       default ->
           Page.owns(r.path())
               ? page(r)
@@ -144,14 +156,14 @@ final class OwnRoutes {
   }
 
   static Response notAllowed(String method, String path) {
-    String expected = acts(path) ? "POST" : "GET or HEAD";
+    String expected = acts(path) ? AdminRoutes.method(path) : "GET or HEAD";
     return error(405, "method_not_allowed", method + " " + path + " (expected: " + expected + ")")
         .with("allow", expected.replace(" or ", ","));
   }
 
   /// What a HEAD is told; a GET is listened to.
   private Response eventsHead(Request r) {
-    Response no = access.refusal("/events", Access.Asker.of(r));
+    Response no = access().refusal("/events", Access.Asker.of(r));
     return no != null ? no : Response.text(200, "text/event-stream; charset=utf-8", "");
   }
 
@@ -161,7 +173,7 @@ final class OwnRoutes {
     Map<String, Object> m = new HashMap<>();
     m.put("healthy_services", healthy + "/" + all.size());
     m.put("message", healthy == 0 ? NO_INSTANCE : null);
-    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("registry_url", registry());
     m.put("router", "running");
     m.put("status", healthy > 0 ? "healthy" : "running");
     m.put("timestamp", ticker.now().getEpochSecond());
@@ -171,7 +183,7 @@ final class OwnRoutes {
   private Map<String, Object> services() {
     List<Map<String, Object>> infos = infos();
     Map<String, Object> m = new HashMap<>();
-    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("registry_url", registry());
     m.put("services", infos);
     m.put("total", infos.size());
     return m;
@@ -181,7 +193,7 @@ final class OwnRoutes {
     List<Map<String, Object>> infos = infos();
     Map<String, Object> m = new HashMap<>();
     m.put("healthy_services", keeper.table().fleet().routable());
-    m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("registry_url", registry());
     m.put("services", infos);
     m.put("total_services", infos.size());
     return m;
@@ -190,10 +202,13 @@ final class OwnRoutes {
   private List<Map<String, Object>> infos() {
     List<Map<String, Object>> out = new ArrayList<>();
     Map<String, List<Offer>> offers = new HashMap<>();
+    Set<String> byHttp = added.names();
     for (FleetKeeper.View v : keeper.views()) {
       Instance i = v.instance();
       Map<String, Object> m = new HashMap<>();
+      m.put("added", byHttp.contains(i.name()));
       m.put("babysitter_url", i.port() == 0 ? null : "http://" + i.host() + ":" + (i.port() + 1));
+      m.put("drained_here", v.drained());
       m.put("error_count", v.errors());
       m.put("healthy", i.state() == State.ROUTABLE);
       m.put("host", i.host());
@@ -246,7 +261,7 @@ final class OwnRoutes {
 
   /// Where there are keys, the holder of one sees the models that it opens, and the admin all.
   private Response modelsFor(Request r, Function<@Nullable ClientKey, Response> answer) {
-    if (keys.isEmpty() || access.hasToken(Access.Asker.of(r))) {
+    if (keys.isEmpty() || access().hasToken(Access.Asker.of(r))) {
       return answer.apply(null);
     }
     return switch (keys.who(r.headers()::get)) {
@@ -285,7 +300,8 @@ final class OwnRoutes {
         v.instance().models().forEach(id -> byId.putIfAbsent(id, Map.of("id", id)));
       }
     }
-    config
+    settings
+        .get()
         .names()
         .aliases()
         .forEach((name, model) -> {
@@ -304,7 +320,7 @@ final class OwnRoutes {
   }
 
   /// Model ids may hold slashes, which clients send as they are or escaped.
-  private static String unescaped(String path) {
+  static String unescaped(String path) {
     return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
   }
 
@@ -328,20 +344,35 @@ final class OwnRoutes {
             + ")");
   }
 
-  private Response ready() {
+  private Response ready(Request r) {
     boolean ready = keeper.table().fleet().routable() > 0 && !draining.getAsBoolean();
     String why = draining.getAsBoolean() ? "draining" : ready ? "ready" : NO_INSTANCE;
-    return Response.json(ready ? 200 : 503, Map.of("status", why));
+    Map<String, Object> m = new HashMap<>();
+    m.put("status", why);
+    Reloader.Status read = files.get();
+    if (read != null) {
+      m.put("settings", settings(read, access().refusal("/readyz", Access.Asker.of(r)) == null));
+    }
+    return Response.json(ready ? 200 : 503, m);
+  }
+
+  /// @param whole whether what the files say may be told
+  private static Map<String, Object> settings(Reloader.Status read, boolean whole) {
+    Map<String, Object> m = new HashMap<>();
+    m.put("error", read.error() == null || whole ? read.error() : "the router's log says which");
+    m.put("loaded", read.loaded().toString());
+    m.put("needs_restart", read.restart());
+    return m;
   }
 
   /// For whom requests are to be seen.
   private Response known(Request r, Function<Request, Response> answer) {
-    Response no = access.refusal(r.path(), Access.Asker.of(r));
+    Response no = access().refusal(r.path(), Access.Asker.of(r));
     return no != null ? no : answer.apply(r);
   }
 
   private Response decisions(Request r) {
-    Response no = access.refusal("/decisions", Access.Asker.of(r));
+    Response no = access().refusal("/decisions", Access.Asker.of(r));
     if (no != null) {
       return no;
     }
@@ -380,7 +411,7 @@ final class OwnRoutes {
 
   private Response told(List<Decision> of) {
     List<Object> out = new ArrayList<>();
-    of.forEach(d -> out.add(DecisionJson.whole(d, config.metric())));
+    of.forEach(d -> out.add(DecisionJson.whole(d, settings.get().metric())));
     Map<String, Object> all = new HashMap<>();
     all.put("decisions", out);
     if (policy.learns()) {
@@ -391,7 +422,7 @@ final class OwnRoutes {
 
   /// Starts telling a listener of `/events`, on its event loop.
   void listen(Inbound in, String requestId) {
-    Response no = access.refusal("/events", Access.Asker.of(in.head(), in.peer()));
+    Response no = access().refusal("/events", Access.Asker.of(in.head(), in.peer()));
     if (no != null) {
       in.answer(no.with("x-request-id", requestId));
     } else {
@@ -401,42 +432,12 @@ final class OwnRoutes {
 
   private Response page(Request r) {
     Access.Asker a = Access.Asker.of(r);
-    String strange = Access.isHere(a) ? access.strangeHost(a) : null;
+    String strange = Access.isHere(a) ? access().strangeHost(a) : null;
     if (strange != null) {
       return Page.refusal("This page is not shown " + strange + ".");
     }
     Response file = page.answer(r);
     return file == null ? error(404, "not_found", r.path() + " (expected: /ui)") : file;
-  }
-
-  /// `POST /admin/instances/NAME/drain` and `.../undrain`: at this router, until it is undone.
-  private Response action(Request r) {
-    Response no = access.actionRefusal(r.path(), Access.Asker.of(r));
-    if (no != null) {
-      return no;
-    }
-    if (!r.method().equals("POST")) {
-      return notAllowed(r.method(), r.path());
-    }
-    String type = r.headers().get("content-type");
-    if (type == null || !type.startsWith("application/json")) {
-      // a page of another origin cannot send this without being allowed to first
-      return error(
-          415, "unsupported_media_type", "content-type: " + type + " (expected: application/json)");
-    }
-    Matcher m = INSTANCE_ACTION.matcher(r.path());
-    if (!m.matches()) {
-      return error(
-          404, "not_found", r.path() + " (expected: /admin/instances/NAME/drain or .../undrain)");
-    }
-    String name = unescaped(m.group(1));
-    if (keeper.views().stream().noneMatch(v -> v.instance().name().equals(name))) {
-      return error(404, "not_found", "instance " + ModelNames.shown(name) + " is not known here");
-    }
-    boolean on = m.group(2).equals("drain");
-    LOG.info("instance {} is {} over HTTP", name, on ? "drained" : "no longer drained");
-    keeper.tell(new FleetKeeper.Report.Drain(name, on));
-    return Response.json(202, Map.of("instance", name, "drained", on));
   }
 
   static Response error(int status, String code, String message) {

@@ -6,6 +6,7 @@ import org.infinilm.svc.telemetry.Ticker;
 
 /// What every exchange of one router shares; each part is thread-safe.
 ///
+/// @param config the settings that were in force when a request came: it sees no others
 /// @param keys who may ask
 /// @param table the routing table of this moment
 /// @param instances hears what exchanges see of instances
@@ -27,6 +28,25 @@ record Plane(
     RequestIds ids,
     Via via,
     Ticker ticker) {
+
+  /// The same under other settings.
+  Plane with(RouterConfig now) {
+    return new Plane(
+        now,
+        keys,
+        table,
+        admission,
+        seats,
+        retryBudgets,
+        metrics,
+        decisions,
+        flights,
+        instances,
+        learner,
+        ids,
+        via,
+        ticker);
+  }
 
   /// Hears what exchanges see of instances; called on event loops, never blocks.
   interface InstanceWatch {

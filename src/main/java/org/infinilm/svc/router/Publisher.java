@@ -42,7 +42,7 @@ final class Publisher {
 
   private final Roster roster;
   private final Addresses addresses;
-  private final Seating seating;
+  private Seating seating;
   private final Seats seats;
   private final Happenings happenings;
   private final long graceNanos;
@@ -69,6 +69,11 @@ final class Publisher {
     this.seats = seats;
     this.happenings = happenings;
     this.graceNanos = graceNanos;
+  }
+
+  /// Instances have the places of these settings from the next table on.
+  void seating(Seating now) {
+    seating = now;
   }
 
   RoutingTable table() {

@@ -5,9 +5,11 @@ import static java.lang.Boolean.FALSE;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -71,8 +73,13 @@ final class Roster {
     /// Whether it was taken out of service at this router.
     boolean drained;
 
+    /// The weight that it was given at this router, or null.
+    @Nullable Integer weight;
+
     private @Nullable Instance made;
     private @Nullable Known madeOf;
+    private @Nullable Seating madeBy;
+    private @Nullable Integer madeWeight;
     private @Nullable List<Map<String, Object>> madeWith;
 
     Entry(Known known, int slot) {
@@ -180,6 +187,8 @@ final class Roster {
           && before.state() == state
           && before.twin() == (twinOf != null)
           && madeOf == known
+          && madeBy == seating
+          && Objects.equals(madeWeight, weight)
           && madeWith == ownModelsList) {
         return before;
       }
@@ -192,7 +201,7 @@ final class Roster {
               models(),
               known.cacheType(),
               Metadata.capacityTokens(known.metadata(), modelsList()),
-              known.weight(),
+              weight == null ? known.weight() : weight,
               state,
               slot,
               known.metadata(),
@@ -203,6 +212,8 @@ final class Roster {
         now = now.asTwin();
       }
       madeOf = known;
+      madeBy = seating;
+      madeWeight = weight;
       madeWith = ownModelsList;
       if (before != null && before.equals(now)) {
         return before;
@@ -225,6 +236,9 @@ final class Roster {
   private final Set<String> drained = new HashSet<>();
 
   private long lives;
+
+  /// Weights that were given here.
+  private final Map<String, Integer> weights = new HashMap<>();
 
   Roster(int maxErrors, long graceNanos) {
     this.maxErrors = maxErrors;
@@ -268,6 +282,22 @@ final class Roster {
       return false;
     }
     e.drained = on;
+    return true;
+  }
+
+  /// Gives an instance another weight than its own, or its own back for null, whatever its
+  /// incarnation.
+  boolean weight(String name, @Nullable Integer weight) {
+    Entry e = entries.get(name);
+    if (weight == null || e == null) {
+      weights.remove(name);
+    } else {
+      weights.put(name, weight);
+    }
+    if (e == null || Objects.equals(e.weight, weight)) {
+      return false;
+    }
+    e.weight = weight;
     return true;
   }
 
@@ -315,7 +345,7 @@ final class Roster {
 
   private boolean put(Known k) {
     Entry e = entries.get(k.name());
-    if (e == null || (!e.known.sameIncarnation(k) && !e.known.fixed())) {
+    if (e == null || (!e.known.sameIncarnation(k) && (k.fixed() || !e.known.fixed()))) {
       if (e != null) {
         remove(e);
       }
@@ -324,6 +354,7 @@ final class Roster {
       Entry made = new Entry(k, slot);
       made.life = ++lives;
       made.drained = drained.contains(k.name());
+      made.weight = weights.get(k.name());
       entries.put(k.name(), made);
       return true;
     }

@@ -6,12 +6,12 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.history.History;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.policy.Policies;
-import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
@@ -21,6 +21,13 @@ import org.jspecify.annotations.Nullable;
 /// A running router: its listener and the threads around it.
 final class Router implements AutoCloseable {
   private final RouterConfig config;
+  private final Settings settings;
+  private final KeyRing keys;
+  private final Added added;
+  private final PolicySwitch policy;
+  private final Seats seats;
+  private final Ticker ticker;
+  private final @Nullable Reloader files;
   private final FleetKeeper keeper;
   private final Learner learner;
   private final Kept kept;
@@ -41,6 +48,12 @@ final class Router implements AutoCloseable {
     this(config, fixed, InetAddress::getAllByName, ticker, random);
   }
 
+  /// The same with what files and flags say, following the files.
+  Router(Sources.Read from, Resolver.Lookup names, Ticker ticker, RandomGenerator random)
+      throws IOException {
+    this(from.config(), from.fixed(), from, names, ticker, random);
+  }
+
   /// The same with a name server of its own.
   Router(
       RouterConfig config,
@@ -49,13 +62,26 @@ final class Router implements AutoCloseable {
       Ticker ticker,
       RandomGenerator random)
       throws IOException {
+    this(config, fixed, null, names, ticker, random);
+  }
+
+  private Router(
+      RouterConfig config,
+      List<Known> fixed,
+      Sources.@Nullable Read from,
+      Resolver.Lookup names,
+      Ticker ticker,
+      RandomGenerator random)
+      throws IOException {
     this.config = config;
+    this.ticker = ticker;
+    this.settings = new Settings(config);
     Slots slots = new Slots();
-    Seats seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
+    seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
     http = Client.create(keeper.resolver()::awaitedAddresses);
-    Policy policy =
-        Policies.create(
+    policy =
+        new PolicySwitch(
             config.policy(),
             new Policies.Options(config.seating().spill(), config.learning().objectives()));
     Metrics all = new Metrics();
@@ -100,7 +126,12 @@ final class Router implements AutoCloseable {
             new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
             ticker,
             random);
-    KeyRing keys = new KeyRing(config.keys(), ticker);
+    keys = new KeyRing(config.keys(), ticker);
+    files =
+        from == null || from.of().files().isEmpty()
+            ? null
+            : new Reloader(from, this::take, keeper.happenings(), ticker);
+    Supplier<Reloader.@Nullable Status> read = () -> files == null ? null : files.status();
     Plane plane =
         new Plane(
             config,
@@ -120,7 +151,8 @@ final class Router implements AutoCloseable {
     feed =
         new EventFeed(
             new Live(
-                config,
+                settings,
+                read,
                 keeper,
                 seats,
                 metrics,
@@ -130,9 +162,15 @@ final class Router implements AutoCloseable {
                 ticker,
                 () -> draining),
             ticker);
+    added =
+        new Added(
+            config.addedInstances(),
+            fixed,
+            known -> keeper.tell(new FleetKeeper.Report.Fixed(known)));
     OwnRoutes own =
         new OwnRoutes(
-            config,
+            settings,
+            read,
             keys,
             keeper,
             seats,
@@ -143,6 +181,8 @@ final class Router implements AutoCloseable {
             () -> draining,
             feed,
             policy,
+            new AdminRoutes(settings, () -> Access.of(settings.get()), keeper, added),
+            added,
             plane.instances());
     sync =
         Optional.ofNullable(config.registry())
@@ -163,13 +203,16 @@ final class Router implements AutoCloseable {
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors()),
-            new RouterFront(plane, own),
+            new RouterFront(plane, settings, own),
             ticker::now);
     metrics.follow(server);
     metrics.follow(keeper.happenings());
-    metrics.follow(config);
+    metrics.follow(settings);
     metrics.follow(keys);
-    keeper.tell(new FleetKeeper.Report.Fixed(fixed));
+    if (files != null) {
+      metrics.follow(files);
+    }
+    added.load();
     keeper.start();
     learner.start();
     if (past != null) {
@@ -181,6 +224,27 @@ final class Router implements AutoCloseable {
     }
     prober.start();
     sync.ifPresent(RegistrySync::start);
+    if (files != null) {
+      files.start();
+    }
+  }
+
+  /// Puts into force what files say now; on the reloader's thread.
+  private void take(Sources.Read next) {
+    RouterConfig now = next.config();
+    policy.become(now.policy(), ticker.nanos());
+    keys.replace(now.keys());
+    settings.replace(now);
+    seats.most(now.seating().queueLimit());
+    keeper.tell(new FleetKeeper.Report.Seats(now.seating()));
+    added.told(next.fixed());
+  }
+
+  /// Has the files read again now, where there are any.
+  void reload() {
+    if (files != null) {
+      files.ask();
+    }
   }
 
   private Learner learner() {
@@ -205,6 +269,9 @@ final class Router implements AutoCloseable {
 
   @Override
   public void close() {
+    if (files != null) {
+      files.close();
+    }
     sync.ifPresent(RegistrySync::close);
     prober.close();
     feed.close();

@@ -34,6 +34,7 @@ record RouterConfig(
     @Nullable URI registry,
     @Nullable String registryToken,
     @Nullable Path staticServices,
+    @Nullable Path addedInstances,
     Duration healthInterval,
     Duration healthTimeout,
     int maxErrors,
@@ -72,6 +73,11 @@ record RouterConfig(
           .orEnv("INFINI_REGISTRY_READ_TOKEN");
   static final Key<String> STATIC =
       Key.text("static_services", null, "JSON file of services that run already").shownFirst();
+  static final Key<String> ADDED =
+      Key.text(
+          "added_instances",
+          null,
+          "file that keeps instances over a restart which were added over HTTP to be kept; none are when absent");
   static final Key<Duration> HEALTH_INTERVAL =
       Key.seconds("health_interval", 30.0, 0.05, "pause between health checks");
   static final Key<Duration> HEALTH_TIMEOUT =
@@ -108,7 +114,8 @@ record RouterConfig(
           .orDefault()
           .shownFirst();
   static final Key<String> THRESHOLDS =
-      Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,...");
+      Key.text("model_thresholds", "", "thresholds of single models, MODEL=N,..., or a table")
+          .orPairs();
   static final Key<Long> THREADS =
       Key.whole("threads", null, 1, 256, "event loops; the number of cores when absent");
   static final Key<String> TRANSPORT =
@@ -168,7 +175,11 @@ record RouterConfig(
           "what becomes of instances' 1xx answers; clients built on Python's http.client take one for the answer");
 
   static final Key<String> ALIASES =
-      Key.text("aliases", "", "other names of models, NAME=MODEL,...; also --alias NAME=MODEL");
+      Key.text(
+              "aliases",
+              "",
+              "other names of models, NAME=MODEL,..., or a table; also --alias NAME=MODEL")
+          .orPairs();
   static final Key<String> ALIAS_ANSWERS =
       Key.oneOf(
           "alias_answers",
@@ -183,7 +194,13 @@ record RouterConfig(
           "answer to a model that nobody offers; 404, and 503 under the drop-in name");
 
   static final Key<List<TomlFile>> CLIENT_KEYS =
-      Key.tables("keys", "keys of clients; without any, everybody may ask");
+      Key.tables(
+          "keys",
+          "keys of clients; without any, everybody may ask",
+          ClientKey.SCHEMA,
+          List.of("name", "hash"));
+  static final Key<List<TomlFile>> INSTANCES =
+      Key.tables("instance", "servers that run already", StaticServices.SCHEMA, List.of("url"));
 
   /// 503 where the earlier system's clients call it by its own name.
   private static final int UNKNOWN_MODEL_STATUS =
@@ -199,6 +216,7 @@ record RouterConfig(
           REGISTRY,
           REGISTRY_TOKEN,
           STATIC,
+          ADDED,
           HEALTH_INTERVAL,
           HEALTH_TIMEOUT,
           MAX_ERRORS,
@@ -223,7 +241,8 @@ record RouterConfig(
           ALIASES,
           ALIAS_ANSWERS,
           UNKNOWN_MODEL,
-          CLIENT_KEYS);
+          CLIENT_KEYS,
+          INSTANCES);
 
   static final List<Key<?>> KEYS =
       Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS, HistorySettings.KEYS)
@@ -242,6 +261,7 @@ record RouterConfig(
         uri(c, REGISTRY),
         token(c, REGISTRY_TOKEN),
         c.find(STATIC).map(Path::of).orElse(null),
+        c.find(ADDED).map(Path::of).orElse(null),
         c.get(HEALTH_INTERVAL),
         c.get(HEALTH_TIMEOUT),
         c.get(MAX_ERRORS).intValue(),
@@ -270,6 +290,88 @@ record RouterConfig(
         names(c, aliasFlags),
         ClientKey.of(c.get(CLIENT_KEYS)),
         HistorySettings.of(c));
+  }
+
+  /// These settings with what of `next` holds without a restart ([Settings#LIVE]).
+  RouterConfig live(RouterConfig next) {
+    return new RouterConfig(
+        host,
+        port,
+        registry,
+        registryToken,
+        next.staticServices,
+        addedInstances,
+        healthInterval,
+        healthTimeout,
+        maxErrors,
+        syncInterval,
+        grace,
+        next.policy,
+        learning.live(next.learning),
+        seating.live(next.seating),
+        metric,
+        next.threshold,
+        next.thresholds,
+        next.timeouts,
+        clients,
+        threads,
+        transport,
+        framing,
+        next.decisionHeaders,
+        accessLog,
+        decisions,
+        next.sessionHeader,
+        next.adminToken,
+        next.uiHosts,
+        next.forwarding,
+        next.sseComments,
+        next.relaysInformational,
+        next.names,
+        next.keys);
+  }
+
+  /// These settings with other thresholds of some models; that of an empty name is the usual one.
+  RouterConfig withThresholds(Map<String, Long> own) {
+    if (own.isEmpty()) {
+      return this;
+    }
+    Map<String, Long> all = new HashMap<>(thresholds);
+    all.putAll(own);
+    Long usual = all.remove("");
+    return new RouterConfig(
+        host,
+        port,
+        registry,
+        registryToken,
+        staticServices,
+        addedInstances,
+        healthInterval,
+        healthTimeout,
+        maxErrors,
+        syncInterval,
+        grace,
+        policy,
+        learning,
+        seating,
+        metric,
+        usual == null ? threshold : usual,
+        Map.copyOf(all),
+        timeouts,
+        clients,
+        threads,
+        transport,
+        framing,
+        decisionHeaders,
+        accessLog,
+        decisions,
+        sessionHeader,
+        adminToken,
+        uiHosts,
+        forwarding,
+        sseComments,
+        relaysInformational,
+        names,
+        keys);
   }
 
   private static Transport transport(Config c) throws ConfigException {

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.function.Supplier;
 import org.infinilm.svc.http.Front;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.RequestHead;
@@ -12,25 +13,39 @@ final class RouterFront implements Front {
   /// Own routes read no body; what some clients send along is passed over.
   private static final int OWN_BODY_BYTES = 64 << 10;
 
-  private final Plane plane;
+  private final Supplier<RouterConfig> settings;
   private final OwnRoutes own;
+  private volatile Plane last;
 
-  RouterFront(Plane plane, OwnRoutes own) {
-    this.plane = plane;
+  RouterFront(Plane plane, Supplier<RouterConfig> settings, OwnRoutes own) {
+    this.last = plane;
+    this.settings = settings;
     this.own = own;
+  }
+
+  /// What a request that comes now shares with the others.
+  @SuppressWarnings("ReferenceEquality") // settings in force are one object
+  private Plane plane() {
+    RouterConfig now = settings.get();
+    Plane p = last;
+    if (p.config() != now) {
+      p = p.with(now);
+      last = p;
+    }
+    return p;
   }
 
   @Override
   public void receive(Inbound request) {
     if (OwnRoutes.owns(request.head().path())) {
-      String id = plane.ids().of(request.head().header("x-request-id"));
+      String id = plane().ids().of(request.head().header("x-request-id"));
       if (request.head().path().equals("/events") && request.head().method().equals("GET")) {
         own.listen(request, id);
       } else {
         request.serve(r -> own.handle(r, id));
       }
     } else {
-      Reading.start(plane, request);
+      Reading.start(plane(), request);
     }
   }
 
@@ -38,9 +53,13 @@ final class RouterFront implements Front {
   public Response refusal(int status, String why, Asked asked) {
     String path = path(asked.target());
     String method = asked.method();
-    if (status == 413 && method != null && OwnRoutes.owns(path) && !OwnRoutes.allows(method)) {
+    if (status == 413
+        && method != null
+        && OwnRoutes.owns(path)
+        && !OwnRoutes.acts(path)
+        && !OwnRoutes.allows(method)) {
       return OwnRoutes.notAllowed(method, path)
-          .with("x-request-id", plane.ids().of(asked.requestId()));
+          .with("x-request-id", plane().ids().of(asked.requestId()));
     }
     return told(ApiError.refusal(status, why), path, asked);
   }
@@ -48,10 +67,10 @@ final class RouterFront implements Front {
   /// Who sends much and is nobody is told so before it has come.
   @Override
   public @Nullable Response unwelcome(RequestHead head) {
-    if (plane.keys().isEmpty() || OwnRoutes.owns(head.path())) {
+    if (plane().keys().isEmpty() || OwnRoutes.owns(head.path())) {
       return null;
     }
-    return plane.keys().who(head::header) instanceof KeyRing.Stranger s
+    return plane().keys().who(head::header) instanceof KeyRing.Stranger s
         ? told(
             s.error(),
             head.path(),
@@ -65,8 +84,8 @@ final class RouterFront implements Front {
   }
 
   private Response told(ApiError e, String path, Asked asked) {
-    String id = plane.ids().of(asked.requestId());
-    Account.refused(plane, id, asked.method(), path, e);
+    String id = plane().ids().of(asked.requestId());
+    Account.refused(plane(), id, asked.method(), path, e);
     return e.response(id, Route.of(path).errors());
   }
 

@@ -176,13 +176,26 @@ final class RouterMetrics {
         "state");
   }
 
+  /// Shows how it stands with the router's files.
+  void follow(Reloader files) {
+    metrics.gauge(
+        "infini_router_settings_refused",
+        "1 while the router's files cannot be used and what was in force stays.",
+        c -> c.call(files.status().error() == null ? 0 : 1));
+    metrics.gauge(
+        "infini_router_settings_need_restart",
+        "Settings of the router's file that need a restart.",
+        c -> c.call((double) files.status().restart().size()));
+  }
+
   /// Shows the size rule's threshold of each model on offer.
-  void follow(RouterConfig config) {
-    boolean bytes = config.metric() != SizeMetric.TOKENS;
+  void follow(Supplier<RouterConfig> settings) {
+    boolean bytes = settings.get().metric() != SizeMetric.TOKENS;
     metrics.gauge(
         bytes ? "infini_router_threshold_bytes" : "infini_router_threshold_tokens",
         "The largest size that is small, as it is in force.",
         c -> {
+          RouterConfig config = settings.get();
           for (String model : table.get().fleet().models()) {
             String source = config.thresholds().containsKey(model) ? "model" : "configured";
             c.call((double) config.thresholdOf(model), model, source);

@@ -5,11 +5,8 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -60,10 +57,7 @@ public final class RouterProgram {
   ///
   /// @return what it would warn of besides the config's own warnings
   public static List<String> check(Config config) throws ConfigException {
-    RouterConfig c = RouterConfig.of(config);
-    if (c.staticServices() != null) {
-      StaticServices.file(c.staticServices(), System.getenv());
-    }
+    Sources.of(config).read();
     return Timeouts.warnings(config);
   }
 
@@ -90,30 +84,19 @@ public final class RouterProgram {
   }
 
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
-    RouterConfig config = RouterConfig.of(args.config(), args.all("alias"));
+    Sources.Read read =
+        new Sources(args.config(), args.all("alias"), args.all("instance"), System.getenv()).read();
+    RouterConfig config = read.config();
     args.config().warnings().forEach(LOG::warn);
     Timeouts.warnings(args.config()).forEach(LOG::warn);
-    List<Known> fixed = new ArrayList<>();
-    if (config.staticServices() != null) {
-      fixed.addAll(StaticServices.file(config.staticServices(), System.getenv()));
-    }
-    for (String spec : args.all("instance")) {
-      fixed.add(StaticServices.instance(spec, System.getenv()));
-    }
-    Set<String> names = new HashSet<>();
-    for (Known k : fixed) {
-      if (!names.add(k.name())) {
-        throw new ConfigException(
-            "instance name " + k.name() + " given twice (expected: unique names)");
-      }
-    }
-    if (fixed.isEmpty() && config.registry() == null) {
+    if (read.fixed().isEmpty() && config.registry() == null && config.addedInstances() == null) {
       LOG.warn(
           "no instances: neither --registry-url nor --instance nor --static-services is given;"
               + " every request will be answered 503");
     }
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
-    try (Router router = new Router(config, fixed, Ticker.SYSTEM, new SecureRandom())) {
+    try (Router router =
+        new Router(read, InetAddress::getAllByName, Ticker.SYSTEM, new SecureRandom())) {
       Endless.endWithThreads();
       BodyPeek.warm(Ticker.SYSTEM::nanos);
       Lifetime life =
@@ -121,6 +104,9 @@ public final class RouterProgram {
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
+      if (!read.of().files().isEmpty()) {
+        Lifetime.onHangUp(router::reload);
+      }
       if (!isLoopback(config.host()) && config.adminToken() == null && config.keys().isEmpty()) {
         LOG.warn(
             "listening on {} without a token or keys: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",

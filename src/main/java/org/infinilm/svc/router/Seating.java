@@ -81,6 +81,18 @@ record Seating(
         c.get(SPILL));
   }
 
+  /// The same with what of `next` holds without a restart.
+  Seating live(Seating next) {
+    return new Seating(
+        next.staticSeats,
+        next.publishedSeats,
+        next.queueLimit,
+        next.queueTimeout,
+        order,
+        ageingBytes,
+        spill);
+  }
+
   <W> Line<W> line() {
     return new Line<>(order, (double) ageingBytes, MOST_OVERTAKES);
   }

@@ -83,7 +83,7 @@ final class Seats implements Offer {
 
   private final Slots slots;
   private final Ticker ticker;
-  private final int most;
+  private volatile int most;
   private final Line<Standing> line;
   private Fleet fleet = new Fleet(0, List.of());
   private volatile int waiting;
@@ -97,6 +97,11 @@ final class Seats implements Offer {
     this.line = line;
     this.most = most;
     this.ticker = ticker;
+  }
+
+  /// So many may wait in all from now on; those that wait stay.
+  void most(int waiting) {
+    most = waiting;
   }
 
   @Override

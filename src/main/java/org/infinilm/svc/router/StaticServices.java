@@ -14,8 +14,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Secrets;
+import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
@@ -38,6 +40,9 @@ final class StaticServices {
           "ca_file",
           "tls_server_name");
 
+  /// What JSON Schema says of the keys of `[[instance]]`.
+  static final Map<String, Object> SCHEMA = schema();
+
   /// What a unix socket stands for in Host fields.
   private static final BaseUrl LOCAL = new BaseUrl("localhost", 0, "");
 
@@ -47,6 +52,18 @@ final class StaticServices {
   private static final long MOST_NUMBER = 999_999;
 
   private StaticServices() {}
+
+  private static Map<String, Object> schema() {
+    Map<String, Object> out = new HashMap<>();
+    OPTIONS.forEach(o -> out.put(o, Map.of("type", "string")));
+    out.put("url", Map.of("type", "string"));
+    out.put("cache_type", Map.of("enum", List.of("paged", "static")));
+    out.put("dns", Map.of("enum", List.of("all")));
+    for (String number : List.of("weight", "tier", "max_concurrency")) {
+      out.put(number, Map.of("type", "integer", "minimum", 0));
+    }
+    return Map.copyOf(out);
+  }
 
   /// Reads a file in any of its three shapes: `[...]`, `{"services":[...]}`,
   /// `{"static_services":{"services":[...]}}`. Unknown keys are ignored.
@@ -291,19 +308,6 @@ final class StaticServices {
   static Known instance(String spec, Map<String, String> env) throws ConfigException {
     String[] parts = spec.split(",");
     String place = "--instance " + BaseUrl.shown(spec);
-    String wrongSocket = socketProblem(parts[0]);
-    if (wrongSocket != null) {
-      throw new ConfigException(place + ": " + parts[0] + " (expected: " + wrongSocket + ")");
-    }
-    String socket = socketPath(parts[0]);
-    BaseUrl url = socket == null ? BaseUrl.parse(parts[0]) : LOCAL;
-    if (url == null) {
-      throw new ConfigException(
-          place
-              + ": "
-              + BaseUrl.shown(parts[0])
-              + " (expected: http://host:port or https://host:port)");
-    }
     Map<String, String> options = new HashMap<>();
     for (int k = 1; k < parts.length; k++) {
       int eq = parts[k].indexOf('=');
@@ -320,81 +324,135 @@ final class StaticServices {
       }
       options.put(key, parts[k].substring(eq + 1));
     }
-    Map<String, Object> metadata = new HashMap<>();
-    metadata.put("type", "openai-api");
-    String type = options.get("cache_type");
-    if (type != null) {
-      if (CacheType.parse(type) == null) {
-        throw new ConfigException(place + ": cache_type=" + type + " (expected: paged or static)");
+    return new Spec(option -> place, parts[0], options, env).known();
+  }
+
+  /// Reads a table `[[instance]]`.
+  static Known table(TomlFile t, Map<String, String> env) throws ConfigException {
+    t.allow(SCHEMA.keySet());
+    String url = t.text("url");
+    if (url == null) {
+      throw new ConfigException(
+          t.place() + ": an instance without its url (expected: url = \"http://host:port\")");
+    }
+    Map<String, String> options = new HashMap<>();
+    for (String option : OPTIONS) {
+      String value = t.scalar(option);
+      if (value != null) {
+        options.put(option, value);
       }
-      metadata.put("cache_type", type);
     }
-    number(place, options, "tier", metadata);
-    number(place, options, "max_concurrency", metadata);
-    String dns = options.get("dns");
-    if (dns != null && !dns.equals("all")) {
-      throw new ConfigException(place + ": dns=" + dns + " (expected: all)");
-    }
-    if (dns != null && socket != null) {
-      throw new ConfigException(place + ": dns=" + dns + " (expected: none for a unix socket)");
-    }
-    String address = socket == null ? url.toString() : Known.UNIX + socket;
-    String name =
-        options.getOrDefault("name", socket == null ? url.host() + ":" + url.port() : address);
-    if (!isName(name)) {
-      throw new ConfigException(place + ": name=" + name + " (expected: a name)");
-    }
-    String health = options.get("health_url");
-    if (health != null && BaseUrl.parse(health) == null) {
-      throw new ConfigException(
-          place + ": health_url=" + BaseUrl.shown(health) + " (expected: http://host:port/path)");
-    }
-    return new Known(
-        name,
-        url.host(),
-        url.port(),
-        address,
-        null,
-        null,
-        metadata,
-        weight(place, options.get("weight")),
-        true,
-        true,
-        true,
-        health,
-        authorization(place, options.get("api_key_env"), env),
-        tls(place, url, options),
-        null,
-        dns != null);
+    return new Spec(t::place, url, options, env).known();
   }
 
-  private static void number(
-      String place, Map<String, String> options, String key, Map<String, Object> metadata)
-      throws ConfigException {
-    String n = options.get(key);
-    if (n == null) {
-      return;
-    }
-    if (!n.matches("[0-9]{1,6}")) {
-      throw new ConfigException(place + ": " + key + "=" + n + " (expected: 0..999999)");
-    }
-    metadata.put(key, Long.parseLong(n));
-  }
+  /// An instance as people write it.
+  ///
+  /// @param place where an option was given, for errors
+  record Spec(
+      UnaryOperator<String> place,
+      String url,
+      Map<String, String> options,
+      Map<String, String> env) {
 
-  private static @Nullable Tls tls(String place, BaseUrl url, Map<String, String> options)
-      throws ConfigException {
-    String caFile = options.get("ca_file");
-    String serverName = options.get("tls_server_name");
-    try {
-      return tls(url, caFile, serverName);
-    } catch (IOException e) {
-      throw new ConfigException(
-          place
-              + ": "
-              + (caFile == null ? "tls_server_name=" + serverName : "ca_file=" + caFile)
-              + " (expected: "
-              + reason(e)
-              + ")");
+    Known known() throws ConfigException {
+      String wrongSocket = socketProblem(url);
+      if (wrongSocket != null) {
+        throw wrong("url", url, wrongSocket);
+      }
+      String socket = socketPath(url);
+      BaseUrl base = socket == null ? BaseUrl.parse(url) : LOCAL;
+      if (base == null) {
+        throw wrong("url", BaseUrl.shown(url), "http://host:port or https://host:port");
+      }
+      Map<String, Object> metadata = new HashMap<>();
+      metadata.put("type", "openai-api");
+      String type = options.get("cache_type");
+      if (type != null) {
+        if (CacheType.parse(type) == null) {
+          throw wrong("cache_type", "cache_type=" + type, "paged or static");
+        }
+        metadata.put("cache_type", type);
+      }
+      number("tier", metadata);
+      number("max_concurrency", metadata);
+      String dns = options.get("dns");
+      if (dns != null && !dns.equals("all")) {
+        throw wrong("dns", "dns=" + dns, "all");
+      }
+      if (dns != null && socket != null) {
+        throw wrong("dns", "dns=" + dns, "none for a unix socket");
+      }
+      String address = socket == null ? base.toString() : Known.UNIX + socket;
+      String name =
+          options.getOrDefault("name", socket == null ? base.host() + ":" + base.port() : address);
+      if (!isName(name)) {
+        throw wrong("name", "name=" + name, "a name");
+      }
+      String health = options.get("health_url");
+      if (health != null && BaseUrl.parse(health) == null) {
+        throw wrong("health_url", "health_url=" + BaseUrl.shown(health), "http://host:port/path");
+      }
+      return new Known(
+          name,
+          base.host(),
+          base.port(),
+          address,
+          null,
+          null,
+          metadata,
+          weight(),
+          true,
+          true,
+          true,
+          health,
+          authorization(),
+          tls(base),
+          null,
+          dns != null);
+    }
+
+    private ConfigException wrong(String option, String said, String expected) {
+      return new ConfigException(
+          place.apply(option) + ": " + said + " (expected: " + expected + ")");
+    }
+
+    private void number(String key, Map<String, Object> metadata) throws ConfigException {
+      String n = options.get(key);
+      if (n == null) {
+        return;
+      }
+      if (!n.matches("[0-9]{1,6}")) {
+        throw wrong(key, key + "=" + n, "0..999999");
+      }
+      metadata.put(key, Long.parseLong(n));
+    }
+
+    private int weight() throws ConfigException {
+      String w = options.getOrDefault("weight", "1");
+      if (!w.matches("[0-9]{1,4}")) {
+        throw wrong("weight", "weight=" + w, "0..9999");
+      }
+      return Integer.parseInt(w);
+    }
+
+    private @Nullable String authorization() throws ConfigException {
+      try {
+        return StaticServices.authorization(options.get("api_key_env"), env);
+      } catch (ConfigException e) {
+        throw new ConfigException(place.apply("api_key_env") + ": " + e.getMessage());
+      }
+    }
+
+    private @Nullable Tls tls(BaseUrl base) throws ConfigException {
+      String caFile = options.get("ca_file");
+      String serverName = options.get("tls_server_name");
+      try {
+        return StaticServices.tls(base, caFile, serverName);
+      } catch (IOException e) {
+        throw caFile == null
+            ? wrong("tls_server_name", "tls_server_name=" + serverName, reason(e))
+            : wrong("ca_file", "ca_file=" + caFile, reason(e));
+      }
     }
   }
 
@@ -414,25 +472,6 @@ final class StaticServices {
 
   private static String reason(IOException e) {
     return String.valueOf(e.getMessage());
-  }
-
-  private static int weight(String place, @Nullable String w) throws ConfigException {
-    if (w == null) {
-      return 1;
-    }
-    if (!w.matches("[0-9]{1,4}")) {
-      throw new ConfigException(place + ": weight=" + w + " (expected: 0..9999)");
-    }
-    return Integer.parseInt(w);
-  }
-
-  private static @Nullable String authorization(
-      String place, @Nullable String variable, Map<String, String> env) throws ConfigException {
-    try {
-      return authorization(variable, env);
-    } catch (ConfigException e) {
-      throw new ConfigException(place + ": " + e.getMessage());
-    }
   }
 
   /// What to send as Authorization; errors name the variable and not where it was named.

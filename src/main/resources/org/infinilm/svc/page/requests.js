@@ -103,7 +103,7 @@ export class Requests {
 
   #events(state) {
     this.#once('events', state.events.map((e) => e.sequence), () => {
-      const words = {routable: 'is in service', ejected: 'is out of service', trial: 'is tried with one request', draining: 'gets nothing new', left: 'has left'};
+      const words = {routable: 'is in service', ejected: 'is out of service', trial: 'is tried with one request', draining: 'gets nothing new', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
       this.page.events.replaceChildren(...(state.events.length ? state.events.map((e) =>
         el('li', {}, el('time', {datetime: new Date(e.epoch_ms).toISOString()}, clock(e.epoch_ms)),
           el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not in service yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))

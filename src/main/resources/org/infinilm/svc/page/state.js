@@ -43,6 +43,7 @@ export class State {
     if (whole && !this.trend.t.length) this.#prefill(d.decisions, d.epoch_ms);
     this.#rows(d.decisions);
     if (d.errors) this.errors = d.errors;
+    if (d.router) this.router = d.router;
     if (d.models) this.models = d.models;
     if (d.events) this.#events(d.events);
     if (!whole) this.#step(d);

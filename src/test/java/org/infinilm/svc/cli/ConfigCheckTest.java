@@ -42,6 +42,21 @@ class ConfigCheckTest {
   }
 
   @Test
+  void tablesOfARoutersFileAreCheckedAsAtAStart() throws Exception {
+    assertThat(check(Path.of("docs/router.toml"), Map.of()).lines())
+        .startsWith("docs/router.toml: router")
+        .anyMatch(l -> l.startsWith("instance = 2 of them  # docs/router.toml:"))
+        .anyMatch(l -> l.startsWith("keys = 1 of them  # docs/router.toml:"))
+        .anyMatch(l -> l.startsWith("model_thresholds = qwen3-8b=20000  # docs/router.toml:"));
+    Path f = file("[[instance]]\nurl = \"http://h:1\"\nweight = -1\n");
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .hasMessage(f + ":3: weight=-1 (expected: 0..9999)");
+    Path k = file("[[keys]]\nname = \"a\"\nhash = \"ik-secret\"\n");
+    assertThatThrownBy(() -> check(k, Map.of()))
+        .hasMessageStartingWith(k + ":3: keys[0].hash: a string (expected: ");
+  }
+
+  @Test
   void aRegistrysFileIsKnownToo() throws Exception {
     Path f = file("port = 18000\ncleanup_interval = 5\n");
     assertThat(check(f, Map.of())).startsWith(f + ": registry").contains("cleanup_interval = 5");

@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -54,6 +55,7 @@ class FleetKeeperTest {
           return Ticker.SYSTEM.now();
         }
       };
+  private final Map<String, Known> there = new LinkedHashMap<>();
   private FleetKeeper keeper;
   private Watch watch;
 
@@ -135,8 +137,87 @@ class FleetKeeperTest {
         authorization);
   }
 
-  private void fixed(Known... all) {
-    keeper.tell(new Report.Fixed(List.of(all)));
+  /// Besides those that are there, or in their place.
+  private void fixed(Known... more) {
+    for (Known k : more) {
+      there.put(k.name(), k);
+    }
+    keeper.tell(new Report.Fixed(List.copyOf(there.values())));
+  }
+
+  private void onlyFixed(Known... all) {
+    there.clear();
+    fixed(all);
+  }
+
+  /// One whose models are not known yet.
+  private static Known unread(String name, String host) {
+    return new Known(
+        name,
+        host,
+        1,
+        "http://" + host + ":1",
+        null,
+        null,
+        Map.of(),
+        1,
+        true,
+        true,
+        true,
+        null,
+        null);
+  }
+
+  @Test
+  void whoIsNoLongerListedLeavesWhenThoseThatComeMayBeAsked() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    onlyFixed(known("a", "10.0.0.1", 1));
+    candidatesAre("a");
+    onlyFixed(unread("c", "10.0.0.3"));
+    await().atMost(SOON).until(() -> keeper.views().size() == 2);
+    assertThat(candidates()).as("c cannot be asked yet").containsExactly("a");
+    keeper.tell(new Report.Models("c", List.of("m"), List.of(Map.of("id", "m"))));
+    candidatesAre("c");
+    await().atMost(SOON).until(() -> keeper.views().size() == 1);
+  }
+
+  @Test
+  void whoIsNoLongerListedLeavesAfterFiveSecondsAtMostAndStaysWhereItComesBack() {
+    fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
+    candidatesAre("a", "b");
+    onlyFixed(unread("c", "10.0.0.3"), known("b", "10.0.0.2", 1));
+    await().atMost(SOON).until(() -> keeper.views().size() == 3);
+    onlyFixed(unread("c", "10.0.0.3"), known("a", "10.0.0.1", 1));
+    skippedNanos.addAndGet(5_000_000_000L);
+    candidatesAre("a");
+  }
+
+  @Test
+  void anEntryOfAFileGivesWayToTheRegistrysWhenItLeaves() {
+    fixed(known("a", "10.0.0.1", 1));
+    Known listed =
+        new Known(
+            "a",
+            "10.0.0.9",
+            1,
+            "http://10.0.0.9:1",
+            List.of("m"),
+            null,
+            Map.of(),
+            4,
+            true,
+            true,
+            false,
+            null,
+            null);
+    keeper.tell(new Report.Table(List.of(listed), List.of()));
+    candidatesAre("a");
+    assertThat(instance("a").url()).isEqualTo("http://10.0.0.1:1");
+    onlyFixed();
+    await().atMost(SOON).until(() -> instance("a").url().equals("http://10.0.0.9:1"));
+    fixed(known("a", "10.0.0.1", 1));
+    await().atMost(SOON).until(() -> instance("a").url().equals("http://10.0.0.1:1"));
   }
 
   private List<String> candidates() {
@@ -165,7 +246,7 @@ class FleetKeeperTest {
     names.put("good", List.of("10.0.0.2"));
     fixed(known("a", "hangs", 1), known("b", "10.0.0.1", 1), known("c", "good", 1));
     candidatesAre("b", "c");
-    keeper.tell(new Report.Fixed(List.of(known("d", "10.0.0.4", 1))));
+    fixed(known("d", "10.0.0.4", 1));
     candidatesAre("b", "c", "d");
     assertThat(instance("a").state()).isEqualTo(State.EJECTED);
     names.put("hangs", List.of("10.0.0.3"));
@@ -408,7 +489,7 @@ class FleetKeeperTest {
   @Test
   void anEntryWithoutKeyOrCacheTypeIsTheOneThatHasThem() {
     fixed(typed("mine", "paged", "Bearer k"));
-    keeper.tell(new Report.Fixed(List.of(known("reg-server", "10.0.0.1", 80))));
+    fixed(known("reg-server", "10.0.0.1", 80));
     await().atMost(SOON).until(() -> keeper.views().size() == 2);
     assertThat(candidates()).containsExactly("mine");
   }

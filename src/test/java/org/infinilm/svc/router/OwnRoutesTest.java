@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
@@ -62,7 +63,8 @@ class OwnRoutesTest {
             new SplittableRandom(1))) {
       OwnRoutes own =
           new OwnRoutes(
-              config,
+              () -> config,
+              () -> null,
               new KeyRing(config.keys(), Ticker.SYSTEM),
               keeper,
               seats,
@@ -73,6 +75,12 @@ class OwnRoutesTest {
               () -> false,
               new EventFeed(new Silent(), Ticker.SYSTEM),
               Policies.create("cache-type"),
+              new AdminRoutes(
+                  new Settings(config),
+                  () -> Access.of(config),
+                  keeper,
+                  new Added(null, List.of(), all -> {})),
+              new Added(null, List.of(), all -> {}),
               new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}));
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(

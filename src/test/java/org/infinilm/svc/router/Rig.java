@@ -111,8 +111,13 @@ final class Rig implements AutoCloseable {
       int eq = s.indexOf('=');
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
-    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, all, Map.of(), file));
-    Router r = new Router(config, fixed, names, ticker, new SplittableRandom(1));
+    Config config = Config.resolve(RouterConfig.KEYS, all, Map.of(), file);
+    SplittableRandom random = new SplittableRandom(1);
+    Router r =
+        fixed.isEmpty()
+            ? new Router(
+                new Sources(config, List.of(), List.of(), Map.of()).read(), names, ticker, random)
+            : new Router(RouterConfig.of(config), fixed, names, ticker, random);
     routers.add(r);
     return r;
   }

@@ -26,6 +26,7 @@ class RouterConfigTest {
       registry_url | http://h:1 | registry=http://h:1
       registry_token | t0ken | registryToken=t0ken
       static_services | /x/s.json | staticServices=/x/s.json
+      added_instances | /x/a.json | addedInstances=/x/a.json
       health_interval | 7 | healthInterval=PT7S
       health_timeout | 3 | healthTimeout=PT3S
       max_errors | 9 | maxErrors=9

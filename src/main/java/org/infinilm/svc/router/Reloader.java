@@ -1,0 +1,226 @@
+package org.infinilm.svc.router;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Watches the router's files, reads them again when they change or when it is told to, and hands
+/// on what they say, or says why it is not taken over. One thread of its own.
+/*
+ * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look:
+ * an editor that writes in place is not read in the middle, and one that renames a new file over it shows for
+ * a moment no file at all. What cannot be read changes nothing.
+ */
+final class Reloader implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Reloader.class);
+  static final Duration LOOK = Duration.ofMillis(250);
+
+  /// Looks for which a file may be away before that is said.
+  private static final int MOST_ABSENT = 8;
+
+  /// How it stands with the files.
+  ///
+  /// @param error why the files of now are not in force, or null
+  /// @param restart settings that differ from what is in force and need a restart
+  record Status(Instant loaded, @Nullable String error, List<String> restart) {}
+
+  /// What is known of a file without reading it.
+  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
+    static final Stamp ABSENT = new Stamp(0, -1, null);
+
+    static Stamp of(Path file) {
+      try {
+        BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
+        return new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey());
+      } catch (IOException absent) {
+        return ABSENT;
+      }
+    }
+  }
+
+  private final Sources.Read started;
+  private final Consumer<Sources.Read> taken;
+  private final Happenings happenings;
+  private final Ticker ticker;
+  private final Thread thread;
+  private volatile boolean stop;
+  private final AtomicBoolean asked = new AtomicBoolean();
+  private volatile Status status;
+
+  /// The files as they were when they were read, and as they were at the last look. Nothing was
+  /// read at first: they may have changed since the start read them.
+  private Map<Path, Stamp> read = Map.of();
+
+  private Map<Path, Stamp> seen = Map.of();
+  private int absent;
+  private Sources.Read current;
+
+  /// Names the files that count: also one that the last reading named and could not use.
+  private Sources wanted;
+
+  /// @param started what the router was started with
+  /// @param taken puts into force what was read
+  Reloader(
+      Sources.Read started, Consumer<Sources.Read> taken, Happenings happenings, Ticker ticker) {
+    this.started = started;
+    this.current = started;
+    this.wanted = started.of();
+    this.taken = taken;
+    this.happenings = happenings;
+    this.ticker = ticker;
+    this.status = new Status(ticker.now(), null, List.of());
+    this.thread = Thread.ofPlatform().daemon().name("settings").unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /// Has the files read now, changed or not. Thread-safe.
+  void ask() {
+    asked.set(true);
+    LockSupport.unpark(thread);
+  }
+
+  Status status() {
+    return status;
+  }
+
+  private Map<Path, Stamp> stamps() {
+    Map<Path, Stamp> out = new HashMap<>();
+    wanted.files().forEach(f -> out.put(f, Stamp.of(f)));
+    return out;
+  }
+
+  private void run() {
+    try {
+      while (!stop) {
+        LockSupport.parkNanos(LOOK.toNanos());
+        Endless.step("the settings", this::look);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void look() {
+    boolean now = asked.getAndSet(false);
+    Map<Path, Stamp> last = seen;
+    seen = stamps();
+    absent = seen.containsValue(Stamp.ABSENT) ? absent + 1 : 0;
+    boolean still = seen.equals(last) && (absent == 0 || absent >= MOST_ABSENT);
+    if (now || (still && !seen.equals(read))) {
+      boolean again = !now && read.isEmpty();
+      read = seen;
+      reload(again);
+    }
+  }
+
+  /// @param again whether the files are news only where they say something else than those in force
+  private void reload(boolean again) {
+    try {
+      for (Path file : seen.keySet()) {
+        check(file);
+      }
+      wanted = current.of().anew();
+      Sources.Read next = wanted.read();
+      refuseGuesses(next.of().config().warnings());
+      List<String> changed = changes(next);
+      List<String> restart =
+          Settings.restartFor(next.of().config().changedFrom(started.of().config()));
+      if (again && changed.isEmpty() && status.error() == null) {
+        return;
+      }
+      Timeouts.warnings(next.of().config()).forEach(LOG::warn);
+      taken.accept(next);
+      current = next;
+      status = new Status(ticker.now(), null, restart);
+      String said = said(changed, restart);
+      LOG.info("settings were read anew{}", said.isEmpty() ? "" : ": " + said);
+      happenings.settings("loaded", said);
+    } catch (ConfigException e) {
+      refuse(String.valueOf(e.getMessage()));
+    } catch (RuntimeException e) {
+      Endless.note("reading settings", e);
+      refuse("they cannot be read: " + e);
+    }
+    if (!seen.keySet().equals(wanted.files())) {
+      // another file than before, which may change between its reading and the next look
+      read = Map.of();
+    }
+  }
+
+  private void refuse(String why) {
+    status = new Status(status.loaded(), why, status.restart());
+    String line = why.replace("\n", "; ");
+    LOG.error("settings stay as they were: {}", line);
+    happenings.settings("refused", line);
+  }
+
+  /// A pipe says nothing the second time, and an empty file is what a full disk leaves: neither may
+  /// open a router that has keys.
+  private static void check(Path file) throws ConfigException {
+    Stamp now = Stamp.of(file);
+    if (!now.equals(Stamp.ABSENT) && !Files.isRegularFile(file)) {
+      throw new ConfigException(file + ": no regular file (expected: one that can be read again)");
+    }
+    if (now.bytes() == 0) {
+      throw new ConfigException(file + ": empty (expected: settings, or a comment)");
+    }
+  }
+
+  /// What is a warning and the default at a start would change what is in force here.
+  private void refuseGuesses(List<String> warnings) throws ConfigException {
+    List<String> before = current.of().config().warnings();
+    for (String w : warnings) {
+      if (!before.contains(w)) {
+        throw new ConfigException(w.replaceFirst("; using the default .*", ""));
+      }
+    }
+  }
+
+  private static String said(List<String> changed, List<String> restart) {
+    List<String> out = new ArrayList<>();
+    if (!changed.isEmpty()) {
+      out.add(String.join(", ", changed));
+    }
+    if (!restart.isEmpty()) {
+      out.add("needs a restart: " + String.join(", ", restart));
+    }
+    return String.join("; ", out);
+  }
+
+  private List<String> changes(Sources.Read next) {
+    List<String> out = new ArrayList<>();
+    next.of().config().changedFrom(current.of().config()).forEach(k -> out.add(k.name()));
+    if (!next.config().keys().equals(current.config().keys())) {
+      out.add("keys");
+    }
+    if (!next.fixed().equals(current.fixed())) {
+      out.add("instances");
+    }
+    return out;
+  }
+
+  @Override
+  public void close() {
+    stop = true;
+    LockSupport.unpark(thread);
+  }
+}
