@@ -327,7 +327,8 @@ record RouterConfig(
         next.sseComments,
         next.relaysInformational,
         next.names,
-        next.keys);
+        next.keys,
+        history);
   }
 
   /// These settings with other thresholds of some models; that of an empty name is the usual one.
@@ -371,7 +372,8 @@ record RouterConfig(
         sseComments,
         relaysInformational,
         names,
-        keys);
+        keys,
+        history);
   }
 
   private static Transport transport(Config c) throws ConfigException {
