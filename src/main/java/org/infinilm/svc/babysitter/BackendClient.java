@@ -44,7 +44,7 @@ final class BackendClient {
       @Nullable String apiKey,
       boolean completion) {
     this.completion = completion;
-    this.headers = apiKey == null ? Headers.NONE : Headers.of("authorization", "Bearer " + apiKey);
+    this.headers = Headers.bearer(apiKey);
     this.http = http;
     this.base = "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
     this.modelsKnown = modelsKnown;

@@ -3,6 +3,7 @@ package org.infinilm.svc.config;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.OpenOption;
@@ -16,6 +17,7 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// What is not for everybody: keys and tokens that go into an Authorization field (messages name
 /// the place, never the value), and files that are their owner's alone.
@@ -59,6 +61,8 @@ public final class Secrets {
         PosixFilePermissions.fromString("rwx------");
     private static final Set<PosixFilePermission> FILE =
         PosixFilePermissions.fromString("rw-------");
+
+    private static final int MOST_KEPT = 1000;
 
     private OwnFiles() {}
 
@@ -107,6 +111,39 @@ public final class Secrets {
         ByteBuffer b = ByteBuffer.wrap(bytes);
         while (b.hasRemaining()) {
           out.write(b);
+        }
+      }
+    }
+
+    /// Opens a file and locks it until it is closed; null when another process, or this one, has.
+    public static @Nullable FileChannel lock(Path file) throws IOException {
+      FileChannel channel = open(file, StandardOpenOption.CREATE);
+      boolean ours = false;
+      try {
+        ours = channel.tryLock() != null;
+      } catch (OverlappingFileLockException thisProcess) {
+        // as by another
+      } finally {
+        if (!ours) {
+          channel.close();
+        }
+      }
+      return ours ? channel : null;
+    }
+
+    /// Renames a file that cannot be used, to its name with this behind it, and a number where one
+    /// was kept before: nothing is lost.
+    ///
+    /// @return what it is called now
+    public static Path setAside(Path file, String behind) throws IOException {
+      for (int k = 1; ; k++) {
+        String name = file.getFileName() + behind + (k == 1 ? "" : "-" + k);
+        try {
+          return Files.move(file, file.resolveSibling(name));
+        } catch (FileAlreadyExistsException kept) {
+          if (k == MOST_KEPT) {
+            throw kept;
+          }
         }
       }
     }

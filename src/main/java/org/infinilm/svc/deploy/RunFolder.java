@@ -127,21 +127,11 @@ record RunFolder(Path path) {
 
   /// Held by one `infini up` for its life; null when another holds it.
   @Nullable FileChannel lock() throws IOException {
-    FileChannel file;
     try {
-      file = OwnFiles.open(path.resolve("lock"), StandardOpenOption.CREATE);
+      return OwnFiles.lock(path.resolve("lock"));
     } catch (FileSystemException e) {
       throw cannot("be locked", path, e);
     }
-    boolean ours = false;
-    try {
-      ours = file.tryLock() != null;
-    } finally {
-      if (!ours) {
-        file.close();
-      }
-    }
-    return ours ? file : null;
   }
 
   /// What the deployment wrote down. A damaged file is set aside with a word on standard error;
@@ -159,8 +149,7 @@ record RunFolder(Path path) {
     try {
       return Optional.of(State.parse(json));
     } catch (IOException damaged) {
-      Path aside = path.resolve(STATE + ".damaged");
-      Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+      Path aside = OwnFiles.setAside(file, ".damaged");
       System.err.println("infini: " + file + " is damaged; it is kept as " + aside);
       Optional<State> living = Survivors.of(this);
       if (living.isPresent()) {

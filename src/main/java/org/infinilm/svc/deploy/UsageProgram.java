@@ -110,8 +110,7 @@ public final class UsageProgram {
                 + "&by="
                 + URLEncoder.encode(c.get(BY), StandardCharsets.UTF_8));
     String token = c.find(TOKEN).orElse("");
-    Headers headers =
-        token.isEmpty() ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+    Headers headers = Headers.bearer(token);
     try (Client client = Client.create()) {
       Client.Reply r = client.send("GET", uri, headers, new byte[0], TIMEOUT);
       JsonNode said = Json.tree(r.body());

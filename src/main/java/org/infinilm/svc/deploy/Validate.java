@@ -134,8 +134,7 @@ final class Validate {
   }
 
   private Headers authorization() {
-    String token = target.token();
-    return token == null ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+    return Headers.bearer(target.token());
   }
 
   /// Both model lists of the router hold what the instances serve.

@@ -14,6 +14,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.history.Store.Kept;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -286,13 +287,9 @@ public final class History<D> implements AutoCloseable {
   /// Renames the file and what belongs to it, so that a new one can begin.
   private boolean setAside(long millis) {
     Path file = settings.file();
-    String name = file.getFileName() + ".corrupt-" + ASIDE.format(Instant.ofEpochMilli(millis));
-    Path aside = file.resolveSibling(name);
-    for (int k = 2; Files.exists(aside); k++) {
-      aside = file.resolveSibling(name + "-" + k);
-    }
     try {
-      Files.move(file, aside);
+      Path aside =
+          OwnFiles.setAside(file, ".corrupt-" + ASIDE.format(Instant.ofEpochMilli(millis)));
       for (String part : List.of("-wal", "-shm")) {
         Path from = file.resolveSibling(file.getFileName() + part);
         if (Files.exists(from)) {

@@ -2,8 +2,6 @@ package org.infinilm.svc.history;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -85,22 +83,11 @@ final class Store implements AutoCloseable {
   }
 
   private static FileChannel lock(Path file) throws IOException, Refused {
-    FileChannel channel =
-        OwnFiles.open(file.resolveSibling(file.getFileName() + ".lock"), StandardOpenOption.CREATE);
-    FileLock lock = null;
-    try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException thisProcess) {
-      // held, as by another process
-    } finally {
-      if (lock == null) {
-        channel.close();
-      }
-    }
-    if (lock == null) {
+    FileChannel held = OwnFiles.lock(file.resolveSibling(file.getFileName() + ".lock"));
+    if (held == null) {
       throw new Refused("another router writes it (expected: a file for each router)");
     }
-    return channel;
+    return held;
   }
 
   private static Connection connect(Path file, boolean fresh, List<List<String>> versions)

@@ -24,6 +24,8 @@ final class Blocks {
   /// Shorter pieces are read by words as fast.
   private static final int LEAST_BYTES = 128;
 
+  private static final int SAMPLES = 16;
+
   /// What strings are read by.
   enum By {
     /// Blocks where they have been found faster, else words.
@@ -112,6 +114,9 @@ final class Blocks {
         }
         return null;
       }
+      if (isMostlyWide(b, from, to)) {
+        return null;
+      }
     } else if (by == By.WORDS || !possible()) {
       return null;
     }
@@ -119,6 +124,16 @@ final class Blocks {
     k.from = from;
     BlockVectors.mark(b, from, to - from, escaped, kinds, k);
     return k;
+  }
+
+  /// Whether most of a few bytes of it are beyond ASCII: words read such text twice as fast, since
+  /// they need not tell its bytes apart.
+  static boolean isMostlyWide(byte[] b, int from, int to) {
+    int wide = 0;
+    for (int k = 0; k < SAMPLES; k++) {
+      wide += b[from + (int) ((long) (to - from) * k / SAMPLES)] < 0 ? 1 : 0;
+    }
+    return wide > SAMPLES / 2;
   }
 
   /// The first byte from `i` on that stops plain text, or the end of the piece.

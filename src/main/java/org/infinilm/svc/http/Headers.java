@@ -13,6 +13,11 @@ public record Headers(List<Header> fields) {
     fields = List.copyOf(fields);
   }
 
+  /// `Authorization: Bearer TOKEN` (RFC 6750 section 2.1), or none without a token.
+  public static Headers bearer(@Nullable String token) {
+    return token == null || token.isEmpty() ? NONE : of("authorization", "Bearer " + token);
+  }
+
   public static Headers of(String name, String value) {
     return new Headers(List.of(new Header(name, value)));
   }

@@ -62,8 +62,7 @@ final class Drain {
     try (Client http = Client.create()) {
       RegistryClient registry = new RegistryClient(http, base, TokenKeys.toChange(c).orElse(null));
       String token = c.find(ADMIN_TOKEN).orElse("");
-      Headers headers =
-          token.isEmpty() ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+      Headers headers = Headers.bearer(token);
       return run(
           registry, uri -> post(http, uri, headers), args.positionals().getFirst(), c.get(UNDO));
     }

@@ -267,7 +267,7 @@ public final class RegistryClient {
   }
 
   private Headers headers() {
-    return token == null ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+    return Headers.bearer(token);
   }
 
   private IOException failure(String method, String target, Client.Reply reply) {

@@ -110,14 +110,13 @@ final class Added {
   }
 
   private static void setAside(Path file, Exception why) {
-    Path aside = file.resolveSibling(file.getFileName() + ".damaged");
-    LOG.error(
-        "added_instances: {}: {}; it is set aside as {}",
-        file,
-        why.getMessage(),
-        aside.getFileName());
     try {
-      Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+      Path aside = Secrets.OwnFiles.setAside(file, ".damaged");
+      LOG.error(
+          "added_instances: {}: {}; it is set aside as {}",
+          file,
+          why.getMessage(),
+          aside.getFileName());
     } catch (IOException e) {
       LOG.error("added_instances: {} cannot be moved: {}", file, e.getMessage());
     }

@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Json;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,9 +66,8 @@ final class LearnedState {
   }
 
   private void setAside(String why) {
-    Path aside = file.resolveSibling(file.getFileName() + ".corrupt");
     try {
-      Files.move(file, aside, StandardCopyOption.REPLACE_EXISTING);
+      Path aside = OwnFiles.setAside(file, ".corrupt");
       LOG.warn("learned_state: {}: {}; set aside as {}", file, why, aside);
     } catch (IOException e) {
       LOG.warn("learned_state: {}: {}; it cannot be set aside: {}", file, why, e.getMessage());

@@ -292,8 +292,12 @@ record RouterConfig(
         HistorySettings.of(c));
   }
 
-  /// These settings with what of `next` holds without a restart ([Settings#LIVE]).
-  RouterConfig live(RouterConfig next) {
+  /// These settings with what of `next` holds without a restart ([Settings#LIVE]), and thresholds
+  /// over those of its own; that of an empty name is the usual one.
+  RouterConfig live(RouterConfig next, Map<String, Long> own) {
+    Map<String, Long> all = new HashMap<>(next.thresholds);
+    all.putAll(own);
+    Long usual = all.remove("");
     return new RouterConfig(
         host,
         port,
@@ -310,8 +314,8 @@ record RouterConfig(
         learning.live(next.learning),
         seating.live(next.seating),
         metric,
-        next.threshold,
-        next.thresholds,
+        usual == null ? next.threshold : usual,
+        Map.copyOf(all),
         next.timeouts,
         clients,
         threads,
@@ -328,51 +332,6 @@ record RouterConfig(
         next.relaysInformational,
         next.names,
         next.keys,
-        history);
-  }
-
-  /// These settings with other thresholds of some models; that of an empty name is the usual one.
-  RouterConfig withThresholds(Map<String, Long> own) {
-    if (own.isEmpty()) {
-      return this;
-    }
-    Map<String, Long> all = new HashMap<>(thresholds);
-    all.putAll(own);
-    Long usual = all.remove("");
-    return new RouterConfig(
-        host,
-        port,
-        registry,
-        registryToken,
-        staticServices,
-        addedInstances,
-        healthInterval,
-        healthTimeout,
-        maxErrors,
-        syncInterval,
-        grace,
-        policy,
-        learning,
-        seating,
-        metric,
-        usual == null ? threshold : usual,
-        Map.copyOf(all),
-        timeouts,
-        clients,
-        threads,
-        transport,
-        framing,
-        decisionHeaders,
-        accessLog,
-        decisions,
-        sessionHeader,
-        adminToken,
-        uiHosts,
-        forwarding,
-        sseComments,
-        relaysInformational,
-        names,
-        keys,
         history);
   }
 

@@ -58,8 +58,8 @@ final class Settings implements Supplier<RouterConfig> {
 
   /// Puts in what of `next` holds without a restart.
   synchronized void replace(RouterConfig next) {
-    told = told.live(next);
-    now = told.withThresholds(thresholds);
+    told = told.live(next, Map.of());
+    now = told.live(told, thresholds);
   }
 
   /// Sets a threshold here, over what files say, until it is taken back.
@@ -72,7 +72,7 @@ final class Settings implements Supplier<RouterConfig> {
     } else {
       thresholds.put(model, threshold);
     }
-    now = told.withThresholds(thresholds);
+    now = told.live(told, thresholds);
   }
 
   /// Thresholds that were set here, by model.

@@ -49,8 +49,7 @@ public final class ExplainProgram {
     URI router = TopProgram.address(c.get(URL));
     try (Client client = Client.create()) {
       String token = c.find(TopProgram.TOKEN).orElse("");
-      Headers headers =
-          token.isEmpty() ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+      Headers headers = Headers.bearer(token);
       URI uri =
           URI.create(
               router + "/decisions?request_id=" + URLEncoder.encode(id, StandardCharsets.UTF_8));

@@ -42,7 +42,7 @@ final class Feed {
   Feed(Client client, URI router, @Nullable String token, Ticker ticker) {
     this.client = client;
     this.router = router;
-    this.headers = token == null ? Headers.NONE : Headers.of("authorization", "Bearer " + token);
+    this.headers = Headers.bearer(token);
     this.ticker = ticker;
   }
 

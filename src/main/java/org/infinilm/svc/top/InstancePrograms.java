@@ -144,11 +144,8 @@ public final class InstancePrograms {
   private record Router(Client client, URI at, Config config) {
     JsonNode send(String method, String path, @Nullable Object body)
         throws ConfigException, IOException, InterruptedException {
-      Headers h = Headers.of("content-type", "application/json");
-      String token = config.find(TOKEN).orElse("");
-      if (!token.isEmpty()) {
-        h = h.with("authorization", "Bearer " + token);
-      }
+      Headers h =
+          Headers.bearer(config.find(TOKEN).orElse(null)).with("content-type", "application/json");
       byte[] bytes = body == null ? new byte[0] : Json.bytes(body);
       Client.Reply r = client.send(method, URI.create(at + path), h, bytes, TIMEOUT);
       JsonNode said = Json.tree(r.body());

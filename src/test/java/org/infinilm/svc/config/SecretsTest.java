@@ -3,7 +3,14 @@ package org.infinilm.svc.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -37,5 +44,33 @@ class SecretsTest {
     assertThatThrownBy(() -> Secrets.key("sk\n1", "KEY"))
         .hasMessageStartingWith("KEY: a control character at position 3");
     assertThatThrownBy(() -> Secrets.key("\n", "KEY")).hasMessage("KEY: empty (expected: a key)");
+  }
+
+  @Test
+  void whatIsSetAsideTwiceIsKeptTwice(@TempDir Path dir) throws IOException {
+    Path file = dir.resolve("state.json");
+    for (String text : List.of("first", "second", "third")) {
+      Files.writeString(file, text);
+      Path aside = Secrets.OwnFiles.setAside(file, ".damaged");
+      assertThat(aside).hasContent(text);
+      assertThat(file).doesNotExist();
+    }
+    try (Stream<Path> all = Files.list(dir)) {
+      assertThat(all.map(p -> p.getFileName().toString()))
+          .containsExactlyInAnyOrder(
+              "state.json.damaged", "state.json.damaged-2", "state.json.damaged-3");
+    }
+  }
+
+  @Test
+  void aLockIsHeldUntilItIsClosed(@TempDir Path dir) throws IOException {
+    Path file = dir.resolve("lock");
+    try (FileChannel held = Secrets.OwnFiles.lock(file)) {
+      assertThat(held).isNotNull();
+      assertThat(Secrets.OwnFiles.lock(file)).isNull();
+    }
+    try (FileChannel again = Secrets.OwnFiles.lock(file)) {
+      assertThat(again).isNotNull();
+    }
   }
 }

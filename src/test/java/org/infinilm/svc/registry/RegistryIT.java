@@ -6,10 +6,6 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -469,41 +465,6 @@ class RegistryIT {
     assertThat(client.watch(null, Duration.ZERO).services()).hasSize(1200);
     Client.Reply head = http.send("HEAD", URI.create(url), Headers.NONE, new byte[0], LONG);
     assertThat(head.headers().get("content-length")).isEqualTo("" + all.body().length);
-  }
-
-  /// A video, a log that is followed: sixteen of them filled the registry's memory.
-  @Test
-  void aHealthAnswerWithoutEndIsJudgedByItsStatusAndLeft() throws Exception {
-    CountDownLatch left = new CountDownLatch(2);
-    try (ServerSocket endless = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-        RegistryServer r =
-            start(
-                RegistryServer.Options.at(0)
-                    .probes(Duration.ofMillis(100), Duration.ofSeconds(20)))) {
-      byte[] chunk = ("4000\r\n" + "x".repeat(0x4000) + "\r\n").getBytes(StandardCharsets.US_ASCII);
-      Thread.ofPlatform()
-          .daemon()
-          .start(() -> {
-            while (!endless.isClosed()) {
-              try (Socket s = endless.accept()) {
-                s.getInputStream().read();
-                OutputStream out = s.getOutputStream();
-                out.write(
-                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                        .getBytes(StandardCharsets.US_ASCII));
-                while (true) {
-                  out.write(chunk);
-                }
-              } catch (IOException gone) {
-                left.countDown();
-              }
-            }
-          });
-      RegistryClient c = new RegistryClient(http, base(r), null);
-      c.register(registration("endless", endless.getLocalPort(), "command"));
-      left.await();
-      assertThat(c.services()).allSatisfy(s -> assertThat(s.healthStatus()).isEqualTo("healthy"));
-    }
   }
 
   @Test

@@ -202,12 +202,15 @@ class AdaptiveRouterIT {
   void aStateThatCannotBeReadIsSetAside(@TempDir Path folder) throws Exception {
     Path file = folder.resolve("learned.json");
     List<Known> one = List.of(started(Options.paged("a", "m").speed(FAST)));
-    for (String broken :
-        List.of(
-            "{\"version\":1,\"policy\":{\"m\":{}},\"rates\":{}}", "nonsense", "{\"version\":9}")) {
-      Files.writeString(file, broken);
+    Map<String, String> kept =
+        Map.of(
+            ".corrupt", "{\"version\":1,\"policy\":{\"m\":{}},\"rates\":{}}",
+            ".corrupt-2", "nonsense",
+            ".corrupt-3", "{\"version\":9}");
+    for (String behind : kept.keySet().stream().sorted().toList()) {
+      Files.writeString(file, kept.get(behind));
       start("adaptive", one, "learned_state=" + file);
-      assertThat(Files.readString(folder.resolve("learned.json.corrupt"))).isEqualTo(broken);
+      assertThat(folder.resolve(file.getFileName() + behind)).hasContent(kept.get(behind));
       assertThat(send(3, 100, 8, true)).containsOnlyKeys("a");
       rig.close();
       rig = new Rig();

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.util.HashMap;
@@ -73,19 +71,6 @@ class AdminCommandsIT {
     }
   }
 
-  private JsonNode service(String name) throws Exception {
-    for (JsonNode s : rig.get("/services").path("services")) {
-      if (s.path("name").asText().equals(name)) {
-        return s;
-      }
-    }
-    return MissingNode.getInstance();
-  }
-
-  private void awaitState(String name, String state) {
-    await().atMost(Rig.SOON).until(() -> service(name).path("state").asText("gone").equals(state));
-  }
-
   @Test
   void instanceAddAndRm() throws Exception {
     String spec =
@@ -93,15 +78,15 @@ class AdminCommandsIT {
             .formatted(more.port(), more.port() + 1);
     assertThat(run("instance add", Map.of(), spec)).isZero();
     assertThat(out).isEqualTo("instance more: kept false\n");
-    awaitState("more", "routable");
-    assertThat(service("more").path("weight").asInt()).isEqualTo(3);
+    rig.awaitState("more", "routable");
+    assertThat(rig.service("more").path("weight").asInt()).isEqualTo(3);
     assertThat(run("instance add", Map.of(), spec)).as("again").isEqualTo(1);
     assertThat(err).contains("name: more (expected: a name that no instance has here)");
     assertThat(run("instance add", Map.of("keep", "true"), "http://h:1")).isEqualTo(1);
     assertThat(err).contains("keep: true (expected: a router with added_instances = FILE)");
     assertThat(run("instance rm", Map.of(), "more")).isZero();
     assertThat(out).isEqualTo("instance more: removed true\n");
-    awaitState("more", "gone");
+    rig.awaitState("more", "gone");
     assertThat(run("instance rm", Map.of(), "a")).isEqualTo(1);
     assertThat(err).contains("instance a was not added over HTTP");
   }
@@ -110,9 +95,9 @@ class AdminCommandsIT {
   void instanceDrainAndUndrain() throws Exception {
     assertThat(run("instance drain", Map.of(), "a")).isZero();
     assertThat(out).isEqualTo("instance a: drained true\n");
-    awaitState("a", "draining");
+    rig.awaitState("a", "draining");
     assertThat(run("instance undrain", Map.of(), "a")).isZero();
-    awaitState("a", "routable");
+    rig.awaitState("a", "routable");
     assertThat(run("instance drain", Map.of(), "b")).isEqualTo(1);
     assertThat(err).contains("instance b is not known here");
   }
@@ -120,10 +105,10 @@ class AdminCommandsIT {
   @Test
   void instanceWeight() throws Exception {
     assertThat(run("instance weight", Map.of(), "a=7")).isZero();
-    await().atMost(Rig.SOON).until(() -> service("a").path("weight").asInt() == 7);
+    await().atMost(Rig.SOON).until(() -> rig.service("a").path("weight").asInt() == 7);
     assertThat(run("instance weight", Map.of(), "a=own")).isZero();
     assertThat(out).isEqualTo("instance a: weight its own again\n");
-    await().atMost(Rig.SOON).until(() -> service("a").path("weight").asInt() == 1);
+    await().atMost(Rig.SOON).until(() -> rig.service("a").path("weight").asInt() == 1);
     assertThatThrownBy(() -> run("instance weight", Map.of(), "a"))
         .isInstanceOf(ConfigException.class)
         .hasMessage("instance weight: a (expected: NAME=N)");

@@ -3,8 +3,6 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -71,19 +69,6 @@ class AdminIT {
             + "}");
   }
 
-  private JsonNode service(String name) throws Exception {
-    for (JsonNode s : rig.get("/services").path("services")) {
-      if (s.path("name").asText().equals(name)) {
-        return s;
-      }
-    }
-    return MissingNode.getInstance();
-  }
-
-  private void awaitState(String name, String state) {
-    await().atMost(Rig.SOON).until(() -> service(name).path("state").asText("gone").equals(state));
-  }
-
   @Test
   void anInstanceIsAddedServesAndIsRemoved() throws Exception {
     rig.good("a");
@@ -91,14 +76,14 @@ class AdminIT {
     Said added = act(INSTANCES, one(",\"weight\":3,\"tier\":0"));
     assertThat(added.status()).isEqualTo(201);
     assertThat(added.body()).contains("\"instance\":\"more\"", "\"kept\":false");
-    awaitState("more", "routable");
-    assertThat(service("more").path("weight").asInt()).isEqualTo(3);
-    assertThat(service("more").path("added").asBoolean()).isTrue();
-    assertThat(service("a").path("added").asBoolean()).isFalse();
+    rig.awaitState("more", "routable");
+    assertThat(rig.service("more").path("weight").asInt()).isEqualTo(3);
+    assertThat(rig.service("more").path("added").asBoolean()).isTrue();
+    assertThat(rig.service("a").path("added").asBoolean()).isFalse();
     assertThat(rig.chat().field("x-infini-instance")).as("tier 0 goes first").isEqualTo("more");
     assertThat(act(INSTANCES, one("")).status()).as("again").isEqualTo(409);
     assertThat(delete("more", ADMIN).status()).isEqualTo(200);
-    awaitState("more", "gone");
+    rig.awaitState("more", "gone");
     assertThat(rig.chat().field("x-infini-instance")).isEqualTo("a");
     assertThat(delete("more", ADMIN).status()).isEqualTo(404);
     Said others = delete("a", ADMIN);
@@ -180,9 +165,9 @@ class AdminIT {
     Files.writeString(rig.file, "threshold = 100\n");
     rig.start("admin_token=admin");
     assertThat(act(INSTANCES + "/a/weight", "{\"weight\":7}").status()).isEqualTo(202);
-    await().atMost(Rig.SOON).until(() -> service("a").path("weight").asInt() == 7);
+    await().atMost(Rig.SOON).until(() -> rig.service("a").path("weight").asInt() == 7);
     assertThat(act(INSTANCES + "/a/weight", "{\"weight\":null}").status()).isEqualTo(202);
-    await().atMost(Rig.SOON).until(() -> service("a").path("weight").asInt() == 1);
+    await().atMost(Rig.SOON).until(() -> rig.service("a").path("weight").asInt() == 1);
     assertThat(act(INSTANCES + "/b/weight", "{\"weight\":7}").status()).isEqualTo(404);
     assertThat(message(act(INSTANCES + "/a/weight", "{\"weight\":-1}")))
         .isEqualTo("weight: -1 (expected: 0..9999, or null for its own)");
@@ -253,25 +238,25 @@ class AdminIT {
     Files.writeString(rig.file, "threshold = 100\n");
     rig.start("admin_token=admin");
     act(INSTANCES, one(""));
-    awaitState("more", "routable");
+    rig.awaitState("more", "routable");
     Files.writeString(
         rig.file,
         "threshold = 200\n[[instance]]\nurl = \"http://127.0.0.1:"
             + more.port()
             + "\"\nname = \"n\"\n");
-    await().atMost(Rig.SOON).until(() -> !service("n").isMissingNode());
-    assertThat(service("more").isMissingNode()).isFalse();
+    await().atMost(Rig.SOON).until(() -> !rig.service("n").isMissingNode());
+    assertThat(rig.service("more").isMissingNode()).isFalse();
     Files.writeString(
         rig.file,
         "[[instance]]\nurl = \"http://127.0.0.1:"
             + more.port()
             + "\"\nname = \"more\"\nweight = 8\n");
-    awaitState("n", "gone");
-    await().atMost(Rig.SOON).until(() -> service("more").path("weight").asInt() == 8);
-    assertThat(service("more").path("added").asBoolean()).as("the file counts").isFalse();
+    rig.awaitState("n", "gone");
+    await().atMost(Rig.SOON).until(() -> rig.service("more").path("weight").asInt() == 8);
+    assertThat(rig.service("more").path("added").asBoolean()).as("the file counts").isFalse();
     assertThat(act(INSTANCES, one("")).status()).isEqualTo(409);
     Files.writeString(rig.file, "threshold = 300\n");
-    await().atMost(Rig.SOON).until(() -> service("more").path("weight").asInt() == 1);
-    assertThat(service("more").path("added").asBoolean()).isTrue();
+    await().atMost(Rig.SOON).until(() -> rig.service("more").path("weight").asInt() == 1);
+    assertThat(rig.service("more").path("added").asBoolean()).isTrue();
   }
 }

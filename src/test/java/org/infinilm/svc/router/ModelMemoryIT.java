@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
@@ -173,8 +174,10 @@ class ModelMemoryIT {
   /// What a babysitter registers of them is what there was when the server started.
   @Test
   void registeredInstancesAreReadAgainWhereModelsComeAndGo() throws Exception {
-    FakeEngine a = engine("a").lists("llamacpp", "m", UNLOADED);
-    try (FakeEngine babysitter = new FakeEngine("a", "127.0.0.1", a.port() + 1)) {
+    int port = LowPorts.two();
+    FakeEngine a = new FakeEngine("a", "127.0.0.1", port).lists("llamacpp", "m", UNLOADED);
+    engines.add(a);
+    try (FakeEngine babysitter = new FakeEngine("a", "127.0.0.1", port + 1)) {
       a.lists("llamacpp", "m", LOADED);
       Map<String, Object> entry =
           Map.of("id", "m", "owned_by", "llamacpp", "status", Map.of("value", "unloaded"));

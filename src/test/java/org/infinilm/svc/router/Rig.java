@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -157,6 +158,21 @@ final class Rig implements AutoCloseable {
 
   String health() throws Exception {
     return get("/health").path("healthy_services").asText();
+  }
+
+  /// What `/services` says of an instance; missing when it is not there.
+  JsonNode service(String name) throws Exception {
+    for (JsonNode s : get("/services").path("services")) {
+      if (s.path("name").asText().equals(name)) {
+        return s;
+      }
+    }
+    return MissingNode.getInstance();
+  }
+
+  /// Waits until an instance is in this state; `gone` when it is not there.
+  void awaitState(String name, String state) {
+    await().atMost(SOON).until(() -> service(name).path("state").asText("gone").equals(state));
   }
 
   /// The decision of the answer that was read last; awaited, since an answer of known length may be
