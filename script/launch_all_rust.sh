@@ -48,14 +48,6 @@ case $probe in '' | 0.0.0.0 | :: | '[::]') probe=127.0.0.1 ;; esac
 { mkdir -p "$LOG_DIR" && LOG_DIR=$(CDPATH='' cd -- "$LOG_DIR" && pwd -P) && [[ -w $LOG_DIR ]]; } ||
   die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
 
-# One call at a time starts in a folder: each looks at what runs, then notes what it started. Held until everything is started.
-lock() {
-  command -v flock >/dev/null 2>&1 || return 0
-  exec 9>"$LOG_DIR/launch.lock"
-  flock -n 9 || { say "waiting for another launch in $LOG_DIR"; flock -w 300 9; } || die "another launch in $LOG_DIR does not end"
-}
-unlock() { exec 9>&-; }
-
 # Paths say little about whose a process is where a container has the same ones: the mark names the mount namespace as well.
 mark=launched:$(readlink /proc/self/ns/mnt 2>/dev/null || true):$LOG_DIR
 
@@ -211,7 +203,7 @@ asked() {
 $foreground && trap asked TERM INT
 
 rc=0
-lock
+lock 300 || die "another launch in $LOG_DIR does not end"
 if is_true LAUNCH_REGISTRY && ! launch_registry; then
   ! $foreground || end_all
   die "the registry did not start; nothing else was started"

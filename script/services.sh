@@ -35,6 +35,15 @@ ends() {
   "$bin" down --pid-folder "$LOG_DIR" "$@"
 }
 
+# lock SECONDS: one call at a time starts or ends processes in LOG_DIR, since each looks at what runs and notes what it changed.
+# False when another holds it for longer than that.
+lock() {
+  command -v flock >/dev/null 2>&1 || return 0
+  exec 9>"$LOG_DIR/launch.lock"
+  flock -n 9 || { say "waiting for another launch in $LOG_DIR"; flock -w "$1" 9; }
+}
+unlock() { exec 9>&-; }
+
 # answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds.
 answers() {
   (

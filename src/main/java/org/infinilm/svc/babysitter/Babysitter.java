@@ -57,6 +57,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private volatile @Nullable Child child;
   private volatile @Nullable Thread finishing;
   private volatile boolean hurried;
+
+  /// Whom the log names as the one that answers at the server's port instead of it; empty when
+  /// none.
+  private volatile String stranger = "";
+
   private @Nullable Thread orphans;
 
   /// The first start, made before the classes of everything else are loaded.
@@ -354,9 +359,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
     String foreign = portCheck.foreign(c);
     if (foreign == null) {
+      stranger = "";
       return found;
     }
-    if (supervisor.state().probeFailures() == 0) {
+    if (!foreign.equals(stranger)) {
+      stranger = foreign;
       log.warn("[{}] {}", settings.name(), foreign);
     }
     return new Event.Probed(found.generation(), Supervision.Verdict.FOREIGN, foreign);

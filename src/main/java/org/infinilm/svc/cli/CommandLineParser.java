@@ -169,12 +169,17 @@ final class CommandLineParser {
         : repeatable;
   }
 
-  /// Only the command that is called gets its options: the others are named in the help alone.
+  /// Only the command that is called gets its options, and is there alone: the others are named in
+  /// the help of `infini` itself.
   private CommandSpec build(List<String> args) {
     CommandSpec root =
         command("infini", "One OpenAI-compatible address in front of several inference servers.");
     String called = args.isEmpty() ? "" : args.getFirst();
+    boolean known = programs.stream().anyMatch(p -> first(p).equals(called));
     for (Program p : programs) {
+      if (known && !first(p).equals(called)) {
+        continue;
+      }
       String[] words = p.name().split(" ");
       CommandSpec parent = root;
       for (int i = 0; i < words.length; i++) {
@@ -197,6 +202,10 @@ final class CommandLineParser {
       bySpec.put(parent, p);
     }
     return root;
+  }
+
+  private static String first(Program p) {
+    return p.name().split(" ")[0];
   }
 
   /// The options that a program's help shows first: some keys, with them the file and what may be

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Sends requests around the threshold and finds out, by the router's headers and by the instances'
@@ -21,6 +22,9 @@ final class RoutingChecks {
   private final String model;
   private final Ticker ticker;
   private final Map<String, Integer> answered = new TreeMap<>();
+
+  /// Pools that were too small for a request of theirs.
+  private final Set<String> tooSmall = new TreeSet<>();
 
   RoutingChecks(Probe probe, URI router, Fleet fleet, String model, Ticker ticker) {
     this.probe = probe;
@@ -68,6 +72,9 @@ final class RoutingChecks {
     Counted counted = settle(before, claimed);
     List<String> off = counted.disagree(claimed);
     boolean moved = who.reason().equals("fit") && !who.cacheType().equals(pool);
+    if (moved) {
+      tooSmall.add(pool);
+    }
     boolean rightPool = who.cacheType().equals(pool) && who.pool().equals(pool);
     boolean rightSize = c.size() < 0 || who.size() == c.size();
     return Check.of(
@@ -125,7 +132,12 @@ final class RoutingChecks {
         "traffic on both pools",
         byPool.containsKey("paged") && byPool.containsKey("static"),
         "answers from a paged and from a static instance",
-        answered.isEmpty() ? "no answers" : answered.toString());
+        (answered.isEmpty() ? "no answers" : answered.toString())
+            + (tooSmall.isEmpty()
+                ? ""
+                : "; the "
+                    + String.join(", ", tooSmall)
+                    + " pool cannot hold what is its own by the threshold"));
   }
 
   void count(Answered who) {

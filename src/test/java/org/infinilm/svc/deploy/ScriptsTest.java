@@ -241,4 +241,31 @@ class ScriptsTest {
     assertThat(stays.waitFor(30, TimeUnit.SECONDS)).as(out()).isTrue();
     assertThat(stays.exitValue()).as("nobody is left: " + out()).isEqualTo(1);
   }
+
+  /// It had looked before the launch started the rest, which ran on.
+  @Test
+  void whoEndsAllWaitsForALaunchThatIsUnderWay() throws Exception {
+    Path babysitter = dir.resolve("babysitter");
+    Files.writeString(babysitter, "#!/bin/sh\nexec sleep 600\n");
+    executable(babysitter);
+    Path one = Files.writeString(dir.resolve("one.toml"), "");
+    Map<String, String> env = babysittersAlone(babysitter, one.toString());
+    Process launch = start(Path.of("script", "launch_all_rust.sh"), env);
+    assertThat(launch.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(launch.exitValue()).as(out()).isZero();
+    Path lock = dir.resolve("logs of mine").resolve("launch.lock");
+    Path held = dir.resolve("held");
+    Process underWay =
+        new ProcessBuilder("flock", lock.toString(), "sh", "-c", "touch '" + held + "'; read end")
+            .start();
+    started.add(underWay);
+    await().until(() -> Files.exists(held));
+    Process stop = start(Path.of("script", "stop_all.sh"), env);
+    await().until(() -> out().contains("waiting for another launch in"));
+    assertThat(out()).doesNotContain("ending");
+    underWay.getOutputStream().close();
+    assertThat(stop.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(stop.exitValue()).as(out()).isZero();
+    assertThat(out()).contains("babysitter_one: ending, PID");
+  }
 }
