@@ -95,6 +95,8 @@ final class Child {
         new ProcessBuilder(command).redirectInput(ProcessBuilder.Redirect.from(devNull()));
     // Our own credentials are nothing to the server.
     builder.environment().keySet().removeIf(SECRET);
+    // Nor is the service manager's ear: that the server has started is not that we are ready.
+    builder.environment().remove("NOTIFY_SOCKET");
     builder.environment().putAll(env);
     builder.environment().put("INFINI_SUPERVISOR_PID", "" + ProcessHandle.current().pid());
     builder.environment().putAll(marks);

@@ -55,6 +55,8 @@ public final class Main {
           RouterProgram.KEY_NEW,
           ConfigCheck.PROGRAM,
           ConfigSchema.PROGRAM,
+          Completion.PROGRAM,
+          Manual.PROGRAM,
           StartCache.PROGRAM);
 
   private static List<Program> programs(Program... ours) {

@@ -101,7 +101,9 @@ public final class Lifetime {
   }
 
   /// Waits until [#end] is called and returns its exit code; a signal ends the process from here.
+  /// Everything is up: a service manager is told so.
   public int await() throws InterruptedException {
+    ServiceManager.ready(System.getenv());
     ended.await();
     return code;
   }

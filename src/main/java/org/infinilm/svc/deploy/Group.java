@@ -30,6 +30,7 @@ final class Group {
 
   private static final Set<String> OF_ONE_INSTANCE =
       Set.of(
+          "NOTIFY_SOCKET",
           "INFINI_NAME",
           "INFINI_PORT",
           "INFINI_HOST",

@@ -28,7 +28,7 @@ public final class UpProgram {
   private static final Key<Integer> REGISTRY_PORT =
       Key.port("registry_port", 18000, "Port of the registry.").orEnv("REGISTRY_PORT");
   static final Key<Integer> ROUTER_PORT =
-      Key.port("router_port", 8000, "Port of the router.").orEnv("ROUTER_PORT");
+      Key.port("router_port", 8000, "Port of the router.").orEnv("ROUTER_PORT").orFlag("--port");
   private static final Key<Integer> PAGED_PORT =
       Key.port("paged_port", 8100, "Port of the paged instance; its babysitter has the next one.");
   private static final Key<Integer> STATIC_PORT =

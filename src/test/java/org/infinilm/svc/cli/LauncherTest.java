@@ -121,6 +121,26 @@ class LauncherTest {
         .endsWith("-jar", home + "/target/infini.jar", "registry", "--host", "a b", "");
   }
 
+  /// Whatever JDK the user has besides.
+  @Test
+  void aPackageRunsOnTheRuntimeThatItBrings() throws Exception {
+    Files.delete(home.resolve("pom.xml"));
+    Files.createDirectories(home.resolve("program"));
+    Files.move(home.resolve("target/infini.jar"), home.resolve("program/infini.jar"));
+    Files.delete(home.resolve("target"));
+    executable(
+        home.resolve("runtime/bin/java"),
+        "#!/bin/sh\necho its own\nexec \"$JAVA_OF_JDK\" \"$@\"\n");
+    Files.copy(jdk.resolve("release"), home.resolve("runtime/release"));
+    Map<String, String> env = Map.of("JAVA_OF_JDK", jdk.resolve("bin/java").toString());
+    Ran ran = run(env, "infini-registry", "--port", "1");
+    assertThat(ran.out()).startsWith("its own\n");
+    assertThat(ran.arguments()).contains(home + "/program/infini.jar").endsWith("--port", "1");
+    Ran made = run(env, "infini", "package");
+    assertThat(made.exit()).isEqualTo(2);
+    assertThat(made.out()).contains("is one already (expected: a checkout)");
+  }
+
   /// Where JDK and CPU have vectors; with them the others' cache cannot be used.
   @Test
   void theRouterAloneGetsVectors() throws Exception {
@@ -137,6 +157,7 @@ class LauncherTest {
     for (List<String> others :
         List.of(
             run(Map.of(), "infini", "registry").arguments(),
+            run(Map.of(), "infini", "router", "--help").arguments(),
             run(Map.of("INFINI_VECTORS", "0"), "infini", "router").arguments())) {
       assertThat(others)
           .contains("-XX:AOTCache=" + caches().getFirst())
