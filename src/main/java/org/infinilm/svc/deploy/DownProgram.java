@@ -20,7 +20,10 @@ import org.jspecify.annotations.Nullable;
 public final class DownProgram {
   private static final Key<Integer> ROUTER_PORT =
       Key.port(
-          "router_port", null, "Router port of the deployment (default: the only one there is).").orFlag("--port");
+              "router_port",
+              null,
+              "Router port of the deployment (default: the only one there is).")
+          .orFlag("--port");
 
   private static final Key<String> PID_FOLDER =
       Key.text(

@@ -16,7 +16,10 @@ import org.infinilm.svc.telemetry.Ticker;
 public final class StatusProgram {
   private static final Key<Integer> ROUTER_PORT =
       Key.port(
-          "router_port", null, "Router port of the deployment (default: the only one there is).").orFlag("--port");
+              "router_port",
+              null,
+              "Router port of the deployment (default: the only one there is).")
+          .orFlag("--port");
   private static final Key<Boolean> JSON =
       Key.flag("json", false, "Print one JSON document instead of tables.");
 

@@ -45,7 +45,10 @@ public final class UsageProgram {
       Key.text("admin_token", null, "The router's admin token, where it wants one.");
   private static final Key<Integer> ROUTER_PORT =
       Key.port(
-          "router_port", null, "Router port of the deployment (default: the only one there is).").orFlag("--port");
+              "router_port",
+              null,
+              "Router port of the deployment (default: the only one there is).")
+          .orFlag("--port");
 
   private static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final String UNKNOWN = "-";

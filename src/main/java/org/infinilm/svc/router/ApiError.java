@@ -23,6 +23,8 @@ record ApiError(
     String message,
     @Nullable String retryAfter,
     boolean again) {
+  static final String NO_HEALTHY_INSTANCE = "no_healthy_instance";
+
   private static final String SOON = "1";
   private static final String SERVER = "server_error";
 

@@ -129,7 +129,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void noPlace(ApiError why) {
-    end(retries.firstCause(why));
+    end(retries.firstCause(why, question, fleet()));
   }
 
   @Override

@@ -73,19 +73,19 @@ record ModelNames(Map<String, String> aliases, boolean answersByAlias, int unkno
             + (offered.isEmpty() ? "none" : list(offered));
     if (table.unread() > 0) {
       return ApiError.unavailable(
-          "no_healthy_instance",
+          ApiError.NO_HEALTHY_INSTANCE,
           said + "; those of " + table.unread() + " instances are not known yet");
     }
     if (table.waitsForRegistry()) {
       return ApiError.unavailable(
-          "no_healthy_instance", said + "; the registry was not reached yet");
+          ApiError.NO_HEALTHY_INSTANCE, said + "; the registry was not reached yet");
     }
     if (table.leftLately(meant, nowNanos)) {
       return ApiError.unavailable(
-          "no_healthy_instance", said + "; its last instance has just left");
+          ApiError.NO_HEALTHY_INSTANCE, said + "; its last instance has just left");
     }
     return offered.isEmpty()
-        ? ApiError.unavailable("no_healthy_instance", said)
+        ? ApiError.unavailable(ApiError.NO_HEALTHY_INSTANCE, said)
         : ApiError.unknownModel(unknownStatus, said);
   }
 

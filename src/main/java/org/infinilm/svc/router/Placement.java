@@ -132,6 +132,12 @@ final class Placement implements Waiting.Owner {
     }
   }
 
+  /// There is no place for it.
+  void none(ApiError why) {
+    account.waited();
+    owner.noPlace(why);
+  }
+
   /// A 400 is final to clients: it is only told when nobody would hold the request, in whatever
   /// state they are.
   private ApiError refusal(Choice.Refuse r) {
@@ -139,7 +145,7 @@ final class Placement implements Waiting.Owner {
     for (Instance i : plane.table().get().fleet().instances()) {
       if ((model == null || i.serves(model)) && i.fits(r.leastTokens())) {
         return ApiError.unavailable(
-            "no_healthy_instance",
+            ApiError.NO_HEALTHY_INSTANCE,
             "no instance in service holds the request's "
                 + r.leastTokens()
                 + " tokens or more; instance "

@@ -80,7 +80,7 @@ record Question(
   /// What a client is told when every candidate is out of service.
   ApiError nobody() {
     return ApiError.unavailable(
-        "no_healthy_instance",
+        ApiError.NO_HEALTHY_INSTANCE,
         model == null
             ? "No healthy services available"
             : "No healthy services available for model '" + model + "'");

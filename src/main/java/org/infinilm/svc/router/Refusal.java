@@ -1,11 +1,16 @@
 package org.infinilm.svc.router;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.infinilm.svc.http.BodyPeek;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.ResponseHead;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +30,35 @@ final class Refusal {
     "max_input_tokens"
   };
   private static final String[] MODEL = {"not exist", "not found", "not_found", "unknown model"};
+
+  /// What frameworks say, and nothing else, where no route leads: FastAPI, aiohttp, llama.cpp, Go,
+  /// our own engine.
+  private static final Set<String> NO_ROUTE =
+      Set.of(
+          "",
+          "not found",
+          "404 not found",
+          "404: not found",
+          "404 page not found",
+          "file not found",
+          "no such route",
+          "route not found",
+          "method not allowed",
+          "405 method not allowed",
+          "405: method not allowed",
+          "not implemented");
+
+  /// What they say before the route: Express, LM Studio, OpenAI; and the pages of nginx and others.
+  private static final List<String> NO_ROUTE_AT =
+      List.of(
+          "cannot post /",
+          "cannot get /",
+          "unexpected endpoint",
+          "invalid url (",
+          "unrecognized request url",
+          "unknown endpoint",
+          "<html",
+          "<!doctype");
 
   private final int status;
   private final @Nullable String model;
@@ -74,12 +108,52 @@ final class Refusal {
       return false;
     }
     String said = said();
-    return said.contains(lower(model.getBytes(StandardCharsets.UTF_8))) && containsOne(said, MODEL);
+    return said.contains("model")
+        && containsOne(said, MODEL)
+        && containsWord(said, lower(model.getBytes(StandardCharsets.UTF_8)));
   }
 
-  /// Whether it says, of a route that is known, that there is none: no other word of a model.
-  boolean isForRoute() {
+  /// Whether it says that there is something else not: a route, or a thing that the request names,
+  /// as another answer of the instance, or an option.
+  boolean isForOther() {
     return known && !isForLength(status) && !isForModel();
+  }
+
+  /// Whether that is the route as such, and nothing that the client named: all that is said are the
+  /// words for it. An option of a prompt may be answered 501 as well, in other words.
+  ///
+  /// @param prompts whether the route takes prompts
+  boolean isForRoute(boolean prompts) {
+    if (!isForOther()) {
+      return false;
+    }
+    if (status == 405 || (status == 501 && !prompts)) {
+      return true;
+    }
+    String words = message();
+    return NO_ROUTE.contains(words) || NO_ROUTE_AT.stream().anyMatch(words::startsWith);
+  }
+
+  /// What is said to people: of the JSON forms that engines have, else all of it.
+  private String message() {
+    String said = said().strip();
+    if (said.startsWith("{")) {
+      try {
+        JsonNode root = Json.tree(said.getBytes(StandardCharsets.UTF_8));
+        JsonNode error = root.path("error");
+        for (JsonNode n :
+            List.of(root.path("detail"), error.path("message"), error, root.path("message"))) {
+          if (n.isTextual()) {
+            said = n.asText();
+            break;
+          }
+        }
+      } catch (IOException cutOrOther) {
+        return said;
+      }
+    }
+    String words = said.strip();
+    return words.endsWith(".") ? words.substring(0, words.length() - 1) : words;
   }
 
   int status() {
@@ -95,6 +169,22 @@ final class Refusal {
 
   private static String lower(byte[] text) {
     return new String(text, StandardCharsets.ISO_8859_1).toLowerCase(Locale.ROOT);
+  }
+
+  /// Whether `word` is there and is no part of a longer one.
+  private static boolean containsWord(String said, String word) {
+    for (int at = said.indexOf(word); at >= 0; at = said.indexOf(word, at + 1)) {
+      if (isEdge(said, at - 1) && isEdge(said, at + word.length())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean isEdge(String said, int at) {
+    return at < 0
+        || at >= said.length()
+        || !(Character.isLetterOrDigit(said.charAt(at)) || "_-".indexOf(said.charAt(at)) >= 0);
   }
 
   private static boolean containsOne(String said, String[] words) {

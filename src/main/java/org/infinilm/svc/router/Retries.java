@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -23,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  *   3. tried ones, but never the last twice in a row.
  *
  * Where only a wait is left, tried ones that are well again are waited for as well: what was right at
- * once need not be right minutes later.
+ * once need not be right minutes later. Who said that it cannot take the request (the prompt is too
+ * long for it, it has not the model or the route) is not asked again.
  *
  * What may be repeated is the failure's to say (Failure.Kind). Tries that sent nothing do not count
  * against the limit while untried instances remain. An answer of 429, 502 or 503, and once a 500, is
@@ -52,20 +54,30 @@ final class Retries {
   private @Nullable Instance blamed;
 
   private @Nullable ApiError first;
+
+  /// What instances said that cannot take it; what is told when nobody of the fleet can.
+  private @Nullable ApiError verdict;
+
   private int counted;
   private int vainConnects;
   private long connectingNanos;
   private long sentAtNanos;
   private boolean allTried;
   private boolean put500Aside;
-  private boolean moved;
   private boolean wasLate;
 
   private enum Why {
     FAILED,
     BUSY,
     TOO_SMALL,
-    LACKS_IT
+    LACKS_MODEL,
+    LACKS_ROUTE,
+    LACKS_THING;
+
+    /// Whether it will not do better the next time.
+    boolean isUnable() {
+      return this != FAILED && this != BUSY;
+    }
   }
 
   private record Try(Instance instance, long atNanos, Why why) {}
@@ -81,12 +93,68 @@ final class Retries {
   }
 
   boolean any() {
-    return first != null;
+    return first != null || verdict != null;
   }
 
-  /// What the client is told when nobody is left: the first failure, else `otherwise`.
-  ApiError firstCause(ApiError otherwise) {
-    return first == null ? otherwise : first;
+  /// What the client is told when nobody is left: the first failure; what those said that cannot
+  /// take it only when nobody of the fleet could, in whatever state, since that is final to
+  /// clients; else `otherwise`.
+  ApiError firstCause(ApiError otherwise, Question q, Fleet fleet) {
+    if (first != null) {
+      return first;
+    }
+    ApiError said = verdict;
+    if (said == null) {
+      return otherwise;
+    }
+    Instance other = couldTake(null, Why.FAILED, q, fleet);
+    if (other == null) {
+      return said;
+    }
+    return otherwise.code().equals(ApiError.NO_HEALTHY_INSTANCE)
+        ? ApiError.unavailable(
+            ApiError.NO_HEALTHY_INSTANCE,
+            said.message()
+                + "; instance "
+                + other.name()
+                + ", which may, is "
+                + other.state().name().toLowerCase(Locale.ROOT))
+        : otherwise;
+  }
+
+  /// An instance of the fleet, in whatever state, that is not known to be unable to take it; null
+  /// when all are.
+  ///
+  /// @param but one that has just said so, of this kind; or null
+  private @Nullable Instance couldTake(@Nullable Instance but, Why why, Question q, Fleet fleet) {
+    List<Try> said = but == null ? tried : with(tried, new Try(but, account.elapsedNanos(), why));
+    Offer offer = plane.instances().offer(q.part(), q.replayable());
+    String model = q.model();
+    for (Instance i : fleet.instances()) {
+      if (!i.twin()
+          && (model == null || i.serves(model))
+          && said.stream().noneMatch(t -> isUnable(i, t, offer))) {
+        return i;
+      }
+    }
+    return null;
+  }
+
+  /// Whether what one instance said of itself holds for this one as well.
+  private static boolean isUnable(Instance i, Try said, Offer offer) {
+    long held = said.instance().capacityTokens();
+    return switch (said.why()) {
+      case FAILED, BUSY -> false;
+      case TOO_SMALL -> i.name().equals(said.instance().name()) || !mayHoldMore(i, held);
+      case LACKS_MODEL, LACKS_THING -> i.name().equals(said.instance().name());
+      case LACKS_ROUTE -> i.name().equals(said.instance().name()) || offer.isForPart(i.slot());
+    };
+  }
+
+  private static boolean mayHoldMore(Instance i, long heldTokens) {
+    return heldTokens == Instance.UNKNOWN
+        || i.capacityTokens() == Instance.UNKNOWN
+        || i.capacityTokens() > heldTokens;
   }
 
   /// Who may be asked next.
@@ -102,7 +170,7 @@ final class Retries {
     if (left.isEmpty() && counted < MOST_ATTEMPTS) {
       allTried = true;
       String last = tried.getLast().instance().name();
-      left = all.without(i -> i.name().equals(last));
+      left = all.without(i -> i.name().equals(last) || saidUnable(i));
     }
     return left;
   }
@@ -128,8 +196,7 @@ final class Retries {
       if (t.instance().name().equals(i.name())) {
         long age = account.elapsedNanos() - t.atNanos();
         boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i, part) == 0;
-        boolean never = t.why() == Why.TOO_SMALL || t.why() == Why.LACKS_IT;
-        well &= !never && age >= (answers ? SOON_NANOS : LATER_NANOS);
+        well &= !t.why().isUnable() && age >= (answers ? SOON_NANOS : LATER_NANOS);
       }
     }
     return well;
@@ -157,6 +224,10 @@ final class Retries {
             .filter(i -> !wasTried(i) && (but == null || !but.name().equals(i.name())))
             .toList();
     return left.instead(out);
+  }
+
+  private boolean saidUnable(Instance i) {
+    return tried.stream().anyMatch(t -> t.why().isUnable() && t.instance().name().equals(i.name()));
   }
 
   /// Whether it has failed on this incarnation of it.
@@ -286,70 +357,81 @@ final class Retries {
         && next.stream().anyMatch(n -> plane.instances().failuresInARow(n, part) < most);
   }
 
-  /// Instances that may hold what this one could not, once in a request's life.
+  /// Whether one more instance may be asked after the one that answers now.
+  boolean mayAskMore() {
+    return counted + 1 < MOST_ATTEMPTS;
+  }
+
+  /// Instances that may hold what this one could not.
   Candidates larger(Instance than, Question q, Fleet fleet) {
-    if (moved || !q.generation() || counted + 1 >= MOST_ATTEMPTS) {
-      return Candidates.of("", List.of());
-    }
-    long held = than.capacityTokens();
-    return besides(than, q, fleet)
-        .without(i ->
-            held != Instance.UNKNOWN
-                && i.capacityTokens() != Instance.UNKNOWN
-                && i.capacityTokens() <= held);
+    return besides(than, q, fleet).without(i -> !mayHoldMore(i, than.capacityTokens()));
+  }
+
+  /// Whether there is one besides, in whatever state, that may hold what this one could not.
+  boolean hasLarger(Instance than, Question q, Fleet fleet) {
+    return couldTake(than, Why.TOO_SMALL, q, fleet) != null;
   }
 
   /// Notes that an instance could not hold the prompt and said so: nobody's fault, and nothing was
   /// computed.
-  boolean couldNotHold(Instance i) {
-    moved = true;
-    counted++;
-    note(i, Why.TOO_SMALL);
-    plane.metrics().retry("context_length");
-    if (first == null) {
-      first =
-          ApiError.invalid(
-              "context_length_exceeded",
-              "instance " + i.name() + " cannot hold the prompt, and no larger one answered");
-    }
-    return true;
+  void couldNotHold(Instance i) {
+    unable(i, Why.TOO_SMALL, "context_length");
+    says(
+        ApiError.invalid(
+            "context_length_exceeded",
+            "instance " + i.name() + " cannot hold the prompt, and no larger one answered"));
   }
 
-  /// Instances that list the model as the one did that has it not.
-  Candidates withModel(Instance but, Question q, Fleet fleet) {
-    return counted + 1 < MOST_ATTEMPTS ? besides(but, q, fleet) : Candidates.of("", List.of());
+  /// Whether there is one besides, in whatever state, that lists the model as the one did that has
+  /// it not.
+  boolean hasWithModel(Instance but, Question q, Fleet fleet) {
+    return couldTake(but, Why.LACKS_MODEL, q, fleet) != null;
   }
 
   /// Notes that an instance has not the model that it lists: nothing was computed, and it is asked
   /// no more.
-  boolean lacksModel(Instance i) {
-    counted++;
-    note(i, Why.LACKS_IT);
-    plane.metrics().retry("model");
-    if (first == null) {
-      first =
-          ApiError.unavailable(
-              "model_not_available",
-              "instance " + i.name() + " lists the model and does not have it; no other answered");
-    }
-    return true;
+  void lacksModel(Instance i) {
+    unable(i, Why.LACKS_MODEL, "model");
+    says(
+        ApiError.unavailable(
+            "model_not_available",
+            "instance " + i.name() + " lists the model and does not have it; no other answered"));
   }
 
   /// Instances that are not known to have not the route either.
   Candidates withRoute(Instance but, Question q, Fleet fleet) {
     Offer offer = plane.instances().offer(q.part(), q.replayable());
-    return withModel(but, q, fleet).without(i -> offer.isForPart(i.slot()));
+    return besides(but, q, fleet).without(i -> offer.isForPart(i.slot()));
+  }
+
+  /// Whether there is one besides, in whatever state, that is not known to have not the route.
+  boolean hasWithRoute(Instance but, Question q, Fleet fleet) {
+    return couldTake(but, Why.LACKS_ROUTE, q, fleet) != null;
   }
 
   /// Notes that an instance has not the route: nothing was computed.
-  boolean lacksRoute(Instance i, int status) {
-    counted++;
-    note(i, Why.LACKS_IT);
-    plane.metrics().retry("route");
-    if (first == null) {
-      first = ApiError.ofAnswer(status, null, i.name());
-    }
+  void lacksRoute(Instance i, int status) {
+    unable(i, Why.LACKS_ROUTE, "route");
+    says(ApiError.ofAnswer(status, null, i.name()));
+  }
+
+  /// Notes that an instance has not what the request names, whatever it is.
+  boolean lacksThing(Instance i, int status) {
+    unable(i, Why.LACKS_THING, "not_found");
+    says(ApiError.ofAnswer(status, null, i.name()));
     return true;
+  }
+
+  private void unable(Instance i, Why why, String what) {
+    counted++;
+    note(i, why);
+    plane.metrics().retry(what);
+  }
+
+  private void says(ApiError e) {
+    if (verdict == null) {
+      verdict = e;
+    }
   }
 
   /// Whether an instance that was asked has failed on it in a way that may be the request's fault.

@@ -6,8 +6,10 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,7 +19,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Instances that fail one part of the requests, and clients whose every request fails.
 class PartsIT {
@@ -412,14 +414,16 @@ class PartsIT {
 
   /// It refuses at once and so is always idle.
   @ParameterizedTest
-  @ValueSource(ints = {404, 405, 501})
-  void whatOneInstanceHasNoRouteForIsAnsweredByTheOther(int status) throws Exception {
+  @CsvSource({"404, Not Found", "405, no", "501, Not Implemented"})
+  void whatOneInstanceHasNoRouteForIsAnsweredByTheOther(int status, String words) throws Exception {
     String messages = "/v1/messages";
     ScriptedInstance a =
         rig.answering(
             "a",
             (r, n) ->
-                r.contains(messages) ? Rig.answer(status, "", "{\"detail\":\"no\"}") : Rig.OK);
+                r.contains(messages)
+                    ? Rig.answer(status, "", "{\"detail\":\"" + words + "\"}")
+                    : Rig.OK);
     rig.good("b");
     rig.start();
     for (int k = 0; k < 20; k++) {
@@ -432,16 +436,51 @@ class PartsIT {
     assertThat(a.seen).hasSizeGreaterThan(8);
   }
 
+  /// Each knows the answers that it gave itself. What it has not is not its route.
+  @ParameterizedTest
+  @CsvSource({"/v1/responses, 404", "/v1/chat/completions, 501", "/v1/chat/completions, 404"})
+  void whatOneHasNotThatTheClientNamesSaysNothingOfItsRoute(String path, int status)
+      throws Exception {
+    rig.answering(
+        "a", (r, n) -> r.contains("of_a") || r.contains("free") ? Rig.OK : notFound(status));
+    rig.answering(
+        "b", (r, n) -> r.contains("of_b") || r.contains("free") ? Rig.OK : notFound(status));
+    rig.start();
+    for (String whose : List.of("of_a", "of_b", "of_a", "bogus", "of_b")) {
+      for (int k = 0; k < 10; k++) {
+        String body =
+            "{\"model\":\"m\",\"input\":\"x\",\"previous_response_id\":\"" + whose + "\"}";
+        Said said = rig.send(Rig.post(path, "", body));
+        assertThat(said.status()).as(whose + k).isEqualTo(whose.equals("bogus") ? status : 200);
+      }
+    }
+    assertThat(rig.text("/services")).doesNotContain("others are asked first");
+    Set<String> served = new HashSet<>();
+    for (int k = 0; k < 20; k++) {
+      served.add(
+          rig.send(Rig.post(path, "", "{\"model\":\"m\",\"input\":\"free\"}"))
+              .field("x-infini-instance"));
+    }
+    assertThat(served).containsExactlyInAnyOrder("a", "b");
+  }
+
+  private static String notFound(int status) {
+    return Rig.answer(
+        status,
+        "",
+        "{\"error\":{\"message\":\"Response with id 'resp_m' not found.\",\"code\":404}}");
+  }
+
   @Test
   void whatNobodyHasARouteForIsToldInTheirWords() throws Exception {
-    ScriptedInstance.Reply none = (r, n) -> Rig.answer(404, "", "{\"detail\":\"none\"}");
+    ScriptedInstance.Reply none = (r, n) -> Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
     ScriptedInstance a = rig.answering("a", none);
     ScriptedInstance b = rig.answering("b", none);
     rig.start();
     for (int k = 0; k < 20; k++) {
       Said said = rig.send(Rig.post("/v1/rerank", "", Rig.BODY));
       assertThat(said.status()).isEqualTo(404);
-      assertThat(said.body()).contains("none");
+      assertThat(said.body()).contains("Not Found");
     }
     assertThat(a.seen.size() + b.seen.size()).as("once it is known").isLessThan(30);
   }

@@ -7,6 +7,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.infinilm.svc.telemetry.Ticker;
@@ -54,6 +57,65 @@ class RefusalIT {
     assertThat(small.seen).isNotEmpty();
     assertThat(large.seen).hasSize(4);
     assertThat(rig.health()).isEqualTo("2/2");
+  }
+
+  /// A 400 or a 404 is final to clients.
+  @ParameterizedTest
+  @CsvSource({
+    "length, full", "length, no line", "length, drains", "length, is dead",
+    "route, full", "route, no line", "route, drains", "route, is dead",
+    "model, full", "model, no line", "model, drains", "model, is dead"
+  })
+  void whatOneCannotIsNotSaidOfAllWhileAnotherIsBusyOrAway(String what, String how)
+      throws Exception {
+    String path = what.equals("route") ? "/v1/messages" : Rig.CHAT;
+    String no =
+        what.equals("length")
+            ? REFUSAL
+            : what.equals("model")
+                ? noModel("m")
+                : Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
+    rig.listed(
+        new ScriptedInstance("p", ScriptedInstance.answering((r, n) -> no)),
+        Map.of("max_model_len", 4096));
+    CountDownLatch end = new CountDownLatch(1);
+    ScriptedInstance s =
+        rig.listed(
+            new ScriptedInstance(
+                "s",
+                ScriptedInstance.answering((r, n) -> {
+                  if (r.contains("X-Blocks")) {
+                    end.await();
+                  }
+                  return Rig.OK;
+                })),
+            Map.of("max_model_len", 16384, "max_concurrency", 1));
+    rig.start("queue_timeout=1", how.equals("no line") ? "queue_limit=0" : "queue_limit=10");
+    try (ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
+      switch (how) {
+        case "drains" -> {
+          String drain =
+              Rig.post("/admin/instances/s/drain", "Content-Type: application/json\r\n", "{}");
+          assertThat(rig.send(drain.replace("router.example", "localhost")).status())
+              .isEqualTo(202);
+          rig.awaitState("s", "draining");
+        }
+        case "is dead" -> s.dies();
+        default -> {
+          clients.submit(() -> rig.send(Rig.post(path, "X-Blocks: 1\r\n", Rig.BODY)));
+          await().atMost(Rig.SOON).until(() -> s.seen.size() == 1);
+        }
+      }
+      for (int k = 0; k < 3; k++) {
+        Said said = rig.send(Rig.post(path, "", Rig.BODY));
+        assertThat(said.status()).as(said.head() + said.body()).isEqualTo(503);
+        assertThat(said.field("retry-after")).isNotEmpty();
+      }
+      end.countDown();
+    }
+    assertThat(rig.instances.getFirst().seen)
+        .as("asked once a request")
+        .hasSizeLessThanOrEqualTo(4);
   }
 
   @Test

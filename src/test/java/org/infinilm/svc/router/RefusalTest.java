@@ -70,19 +70,27 @@ class RefusalTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        // FastAPI, Express, llama.cpp
+        // FastAPI, Express, llama.cpp, Go, nginx
         "404 | MESSAGES | {\"detail\":\"Not Found\"} | true",
+        "404 | MESSAGES | <!DOCTYPE html><body><pre>Cannot POST /v1/messages</pre> | true",
+        "404 | MESSAGES | Cannot POST /v1/messages | true",
+        "404 | RESPONSES | {\"error\":{\"code\":404,\"message\":\"File Not Found\",\"type\":\"not_found_error\"}} | true",
+        "404 | RESPONSES | 404 page not found | true",
+        "404 | MESSAGES | '' | true",
         "405 | MESSAGES | '' | true",
         "501 | EMBEDDINGS | {\"error\":{\"message\":\"does not support embeddings\"}} | true",
+        "501 | CHAT | {\"error\":{\"message\":\"logprobs are not supported\"}} | false",
+        "404 | RESPONSES | {\"error\":{\"message\":\"Response with id 'resp_org/m-1' not found.\"}} | false",
+        "404 | RESPONSES | {\"error\":{\"message\":\"no answer 'page not found' here\"}} | false",
         "404 | MESSAGES | {\"error\":{\"message\":\"model 'org/m-1' not found\"}} | false",
         "404 | OTHER | {\"detail\":\"Not Found\"} | false",
         "400 | MESSAGES | {\"detail\":\"Not Found\"} | false",
       })
-  void aRouteThatIsNotThereIsKnownByItsStatus(
+  void aRouteThatIsNotThereIsKnownByTheWordsOfFrameworks(
       int status, Route route, String body, boolean expected) {
     Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1", route));
     r.add(Unpooled.copiedBuffer(body, UTF_8));
-    assertThat(r.isForRoute()).isEqualTo(expected);
+    assertThat(r.isForRoute(route == Route.CHAT)).isEqualTo(expected);
     assertThat(r.isForLength()).isFalse();
     r.release();
     assertThat(Refusal.of(head(501, Map.of()), "org/m-1", Route.OTHER)).isNull();
