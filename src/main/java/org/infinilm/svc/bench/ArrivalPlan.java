@@ -70,6 +70,17 @@ final class ArrivalPlan {
     return Arrays.stream(seconds).mapToLong(s -> Math.round((s - first) / speed * 1e9)).toArray();
   }
 
+  /// The same arrivals while the rate grows evenly from nothing to what it is: what came in the
+  /// first half of `rampNanos` comes in all of it, everything after is that half later.
+  ///
+  /// @param at times of a process of constant rate, sorted
+  static long[] rampedUp(long[] at, long rampNanos) {
+    long half = rampNanos / 2;
+    return Arrays.stream(at)
+        .map(t -> t < half ? Math.round(Math.sqrt(2.0 * rampNanos * t)) : t + rampNanos - half)
+        .toArray();
+  }
+
   /// One value of a gamma distribution with scale 1.
   ///
   /// Marsaglia and Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000).

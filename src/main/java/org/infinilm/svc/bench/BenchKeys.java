@@ -19,10 +19,24 @@ final class BenchKeys {
           BACKENDS,
           "What is sent: openai sends prompt, openai-chat sends messages.");
   static final Key<String> URL =
-      Key.text("url", null, "Address of the router or server, http://host:port.").shownFirst();
+      Key.text(
+              "url",
+              null,
+              "Address of the router or server, http://host:port or https://host:port.")
+          .shownFirst();
   static final Key<String> BASE_URL = Key.text("base_url", null, "The same as --url.");
   static final Key<String> HOST = Key.text("host", "127.0.0.1", "Host, when no --url is given.");
   static final Key<Integer> PORT = Key.port("port", 8000, "Port, when no --url is given.");
+  static final Key<String> API_KEY =
+      Key.text(
+          "api_key",
+          null,
+          "Sent as a bearer token to --url alone, shown nowhere. Default: OPENAI_API_KEY, which the"
+              + " list of processes does not show.");
+  static final Key<String> CA_FILE =
+      Key.text("ca_file", null, "PEM certificates to believe of an https --url. Default: Java's.");
+  static final Key<String> TLS_SERVER_NAME =
+      Key.text("tls_server_name", null, "Name in the certificate, when not the host of --url.");
   static final Key<String> ENDPOINT =
       Key.text(
           "endpoint",
@@ -143,6 +157,14 @@ final class BenchKeys {
   static final Key<Long> MAX_CONCURRENCY =
       Key.whole("max_concurrency", null, 1, 100_000, "Most requests at a time.");
 
+  static final Key<Duration> RAMP_UP =
+      Key.seconds(
+          "ramp_up",
+          0.0,
+          0,
+          "Time in which the rate, or the concurrency of a closed loop, grows to what was asked"
+              + " for; requests due meanwhile are sent, marked and in no figure.");
+
   static final Key<Boolean> STREAM =
       Key.flag("stream", true, "Ask for streamed answers; --no-stream for whole ones.");
   static final Key<Duration> REQUEST_TIMEOUT =
@@ -163,6 +185,14 @@ final class BenchKeys {
   static final Key<Double> LATE_BOUND_MS =
       Key.number(
           "late_bound_ms", 10.0, 0, 1e9, "Warn when the p99 of our own lateness is above this.");
+
+  static final Key<Duration> GAUGES_INTERVAL =
+      Key.seconds(
+          "gauges_interval",
+          1.0,
+          0,
+          "How often /metrics of the engines is read for running and waiting requests and KV cache"
+              + " usage; 0: never.");
 
   static final Key<String> LABEL =
       Key.text("label", null, "Begins the result's name. Default: the backend.");
@@ -190,6 +220,9 @@ final class BenchKeys {
           BASE_URL,
           HOST,
           PORT,
+          API_KEY,
+          CA_FILE,
+          TLS_SERVER_NAME,
           ENDPOINT,
           MODEL,
           SERVED_MODEL_NAME,
@@ -221,11 +254,13 @@ final class BenchKeys {
           REPLAY_SPEED,
           TIMESTAMP_UNIT,
           MAX_CONCURRENCY,
+          RAMP_UP,
           STREAM,
           REQUEST_TIMEOUT,
           READY_CHECK_TIMEOUT_SEC,
           EXPECT_THRESHOLD,
           LATE_BOUND_MS,
+          GAUGES_INTERVAL,
           LABEL,
           SAVE_RESULT,
           SAVE_DETAILED,

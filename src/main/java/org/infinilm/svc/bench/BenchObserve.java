@@ -3,7 +3,6 @@ package org.infinilm.svc.bench;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,7 +41,7 @@ final class BenchObserve {
   }
 
   /// @param result the file that the command writes, or the folder it writes it to
-  int run(Client client, URI router, Path result, List<String> command, Interrupts interrupts)
+  int run(Client client, Target router, Path result, List<String> command, Interrupts interrupts)
       throws ConfigException, InterruptedException {
     if (command.isEmpty()) {
       throw new ConfigException(

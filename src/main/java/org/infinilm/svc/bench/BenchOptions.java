@@ -11,26 +11,29 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
 /// What a run is to do, checked.
 ///
-/// @param url address of the router or server, without a path
+/// @param target address of the router or server
 /// @param endpoint path of generation requests
 /// @param headers of every request; the API key among them
 /// @param extraBody members added to every body; null for none
 /// @param rate requests a second; infinite for no plan
 /// @param maxConcurrency 0 for no bound
+/// @param rampUp how long the load grows; requests that are due meanwhile are in no figure
 /// @param goodput objectives in milliseconds by `ttft`, `tpot`, `e2el`
 record BenchOptions(
     boolean chat,
-    URI url,
+    Target target,
     String endpoint,
     List<Header> headers,
     boolean stream,
@@ -47,15 +50,21 @@ record BenchOptions(
     Duration requestTimeout,
     Duration readyTimeout,
     double lateBoundMs,
+    Duration rampUp,
     Map<String, Double> goodput) {
 
   private static final Pattern FIELD_NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
+  private static final String KEY_VARIABLE = "OPENAI_API_KEY";
   private static final List<String> OURS =
       List.of("host", "content-length", "transfer-encoding", "connection");
 
   BenchOptions {
     headers = List.copyOf(headers);
     goodput = Map.copyOf(goodput);
+  }
+
+  URI url() {
+    return target.url();
   }
 
   String backend() {
@@ -75,7 +84,7 @@ record BenchOptions(
   BenchOptions warmUp(URI server, int concurrency, Duration timeout) {
     return new BenchOptions(
         chat,
-        server,
+        Target.plain(server),
         endpoint,
         List.of(),
         stream,
@@ -92,6 +101,7 @@ record BenchOptions(
         timeout,
         timeout,
         lateBoundMs,
+        Duration.ZERO,
         goodput);
   }
 
@@ -105,18 +115,20 @@ record BenchOptions(
     if (!endpoint.startsWith("/") || endpoint.chars().anyMatch(x -> x <= ' ' || x > '~')) {
       throw new ConfigException("--endpoint: " + endpoint + " (expected: a path, /v1/...)");
     }
+    List<Header> headers = headers(args.all("header"), c, env);
+    ArrivalPlan.Kind arrival = arrival(c, rate, concurrency);
     return new BenchOptions(
         chat,
-        url(c),
+        Target.of(c, headers),
         endpoint,
-        headers(args.all("header"), env),
+        headers,
         c.get(BenchKeys.STREAM),
         c.get(BenchKeys.IGNORE_EOS),
         c.find(BenchKeys.TEMPERATURE).orElse(null),
         extraBody(c),
         rate,
         c.get(BenchKeys.BURSTINESS),
-        arrival(c, rate, concurrency),
+        arrival,
         c.get(BenchKeys.REPLAY_SPEED),
         concurrency,
         c.get(BenchKeys.SEED),
@@ -124,26 +136,24 @@ record BenchOptions(
         c.get(BenchKeys.REQUEST_TIMEOUT),
         c.get(BenchKeys.READY_CHECK_TIMEOUT_SEC),
         c.get(BenchKeys.LATE_BOUND_MS),
+        rampUp(c, rate, arrival),
         goodput(args));
   }
 
-  static URI url(Config c) throws ConfigException {
-    String text =
-        c.find(BenchKeys.URL)
-            .or(() -> c.find(BenchKeys.BASE_URL))
-            .orElse("http://" + c.get(BenchKeys.HOST) + ":" + c.get(BenchKeys.PORT));
-    String expected = " (expected: http://host:port)";
-    try {
-      URI u = URI.create(text.strip());
-      boolean bare = u.getRawPath() == null || u.getRawPath().matches("/*");
-      if (!"http".equals(u.getScheme()) || u.getHost() == null || !bare) {
-        throw new ConfigException("--url: " + text + expected);
-      }
-      int port = u.getPort() < 0 ? 80 : u.getPort();
-      return URI.create("http://" + u.getHost() + ":" + port);
-    } catch (IllegalArgumentException e) {
-      throw new ConfigException("--url: " + text + expected);
+  /// A load that grows needs a bound to grow to.
+  private static Duration rampUp(Config c, double rate, ArrivalPlan.Kind arrival)
+      throws ConfigException {
+    Duration d = c.get(BenchKeys.RAMP_UP);
+    boolean atOnce = Double.isInfinite(rate) && arrival == ArrivalPlan.Kind.POISSON;
+    if (d.isPositive() && (atOnce || arrival == ArrivalPlan.Kind.REPLAY)) {
+      throw new ConfigException(
+          "--ramp-up: "
+              + d.toNanos() / 1e9
+              + (atOnce
+                  ? " (expected: a --request-rate or --max-concurrency to grow to)"
+                  : " (expected: none with --arrival replay, which keeps recorded times)"));
     }
+    return d;
   }
 
   private static ArrivalPlan.Kind arrival(Config c, double rate, int concurrency)
@@ -188,7 +198,7 @@ record BenchOptions(
     throw new ConfigException("--extra-body: " + text + " (expected: a JSON object)");
   }
 
-  private static List<Header> headers(List<String> given, Map<String, String> env)
+  static List<Header> headers(List<String> given, Config c, Map<String, String> env)
       throws ConfigException {
     List<Header> out = new ArrayList<>();
     for (String h : given) {
@@ -205,13 +215,15 @@ record BenchOptions(
       }
       out.add(new Header(name, value));
     }
-    String key = env.getOrDefault("OPENAI_API_KEY", "").strip();
+    Optional<String> flag = c.find(BenchKeys.API_KEY);
+    String key = flag.orElse(env.getOrDefault(KEY_VARIABLE, "").strip());
     boolean own = out.stream().anyMatch(h -> h.name().equalsIgnoreCase("authorization"));
-    if (!key.isEmpty() && !own) {
-      if (!key.chars().allMatch(x -> x > ' ' && x <= '~')) {
-        throw new ConfigException("OPENAI_API_KEY: (a secret) (expected: printable ASCII)");
-      }
-      out.add(new Header("Authorization", "Bearer " + key));
+    if (flag.isPresent() && own) {
+      throw new ConfigException("--api-key with --header authorization (expected: one of both)");
+    }
+    if (!own && (flag.isPresent() || !key.isEmpty())) {
+      String place = flag.isPresent() ? BenchKeys.API_KEY.flagName() : KEY_VARIABLE;
+      out.add(new Header("Authorization", "Bearer " + Secrets.key(key, place)));
     }
     return out;
   }

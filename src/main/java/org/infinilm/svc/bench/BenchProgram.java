@@ -3,7 +3,7 @@ package org.infinilm.svc.bench;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,6 +13,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -44,6 +45,7 @@ public final class BenchProgram {
                   .run(args, System.getenv(), Interrupts.ofProcess()));
 
   private static final Duration QUICK = Duration.ofSeconds(5);
+  private static final String MODELS = "/v1/models";
   private static final long COUNTERS_SETTLE_MILLIS = 3000;
 
   private final PrintStream out;
@@ -65,7 +67,7 @@ public final class BenchProgram {
         return new BenchObserve(out, err, ticker, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null))
             .run(
                 client,
-                BenchOptions.url(c),
+                Target.of(c, BenchOptions.headers(args.all("header"), c, env)),
                 Path.of(observe.get()),
                 args.positionals(),
                 interrupts);
@@ -90,17 +92,21 @@ public final class BenchProgram {
               options.extraBody());
       IdentityHashMap<LoadItem, byte[]> made = Bodies.ahead(bodies, workload.items());
       warmUp(options, bodies, workload, plan);
-      FleetView view = new FleetView(client, options.url());
+      FleetView view = new FleetView(client, options.target());
       Map<String, FleetView.Seen> before = view.read();
       boolean texts = c.get(BenchKeys.SAVE_TEXTS);
-      try (LoadRun run =
-          new LoadRun(options, workload.items(), plan, bodies, made, texts, ticker)) {
+      try (LoadRun run = new LoadRun(options, workload.items(), plan, bodies, made, texts, ticker);
+          EngineGauges gauges = gauges(c, client, options, view, before)) {
         long begin = ticker.nanos();
         boolean complete = measure(run, workload.items().size(), c, env, interrupts);
         double seconds = (ticker.nanos() - begin) / 1e9;
+        gauges.close();
         List<LoadSample> samples = run.samples();
         LoadFigures figures =
-            LoadFigures.of(samples, duration(samples, seconds, complete), options.goodput());
+            LoadFigures.of(
+                BenchResult.measured(samples),
+                duration(samples, seconds, complete, options.rampUp().toNanos() / 1e9),
+                options.goodput());
         Routing routing =
             before == null
                 ? null
@@ -118,9 +124,10 @@ public final class BenchProgram {
                 c.get(BenchKeys.SAVE_DETAILED),
                 texts,
                 figures,
-                Intended.of(samples),
+                Intended.of(BenchResult.measured(samples)),
                 samples,
-                routing);
+                routing,
+                gauges.isEmpty() ? null : gauges);
         new BenchReport(result).lines().forEach(out::println);
         new BenchReport(result).warnings().forEach(err::println);
         boolean saved = folder == null || save(result, c, folder);
@@ -135,6 +142,29 @@ public final class BenchProgram {
     }
   }
 
+  /// The engines of the fleet, else the one that is measured itself.
+  private EngineGauges gauges(
+      Config c,
+      Client client,
+      BenchOptions o,
+      FleetView view,
+      @Nullable Map<String, FleetView.Seen> fleet)
+      throws ConfigException {
+    Duration interval = c.get(BenchKeys.GAUGES_INTERVAL);
+    Map<String, EngineGauges.Source> sources = new TreeMap<>();
+    if (interval.isPositive() && fleet != null) {
+      fleet.forEach((name, seen) -> sources.put(name, () -> view.exposition(seen.url())));
+    } else if (interval.isPositive()) {
+      sources.put(
+          o.target().base().authority(),
+          () -> {
+            Client.Reply r = o.target().get(client, "/metrics", QUICK);
+            return r.ok() ? new String(r.body(), StandardCharsets.UTF_8) : "";
+          });
+    }
+    return new EngineGauges(sources, interval, o.rampUp(), ticker);
+  }
+
   private void warmUp(
       BenchOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
       throws InterruptedException {
@@ -146,10 +176,12 @@ public final class BenchProgram {
     }
   }
 
-  /// To the end of the last answer; of an interrupted run to the interruption.
-  private static double duration(List<LoadSample> samples, double seconds, boolean complete) {
+  /// From the end of the ramp-up to that of the last answer; of an interrupted run to the
+  /// interruption.
+  private static double duration(
+      List<LoadSample> samples, double seconds, boolean complete, double rampUp) {
     long end = samples.stream().mapToLong(s -> s.end).max().orElse(-1);
-    return complete && end > 0 ? end / 1e9 : seconds;
+    return Math.max(0, (complete && end > 0 ? end / 1e9 : seconds) - rampUp);
   }
 
   /// Runs to the end, or until interrupted; true for the former.
@@ -223,12 +255,12 @@ public final class BenchProgram {
     if (bound == 0) {
       return true;
     }
-    URI at = o.url().resolve("/v1/models");
     long begin = ticker.nanos();
     String last = "";
     do {
       try {
-        client.get(at, o.readyTimeout().compareTo(QUICK) < 0 ? o.readyTimeout() : QUICK);
+        Duration limit = o.readyTimeout().compareTo(QUICK) < 0 ? o.readyTimeout() : QUICK;
+        o.target().get(client, MODELS, limit);
         return true;
       } catch (IOException e) {
         last = e.getMessage() == null ? e.toString() : e.getMessage();
@@ -254,7 +286,7 @@ public final class BenchProgram {
     }
     String why;
     try {
-      Client.Reply r = client.get(o.url().resolve("/v1/models"), QUICK);
+      Client.Reply r = o.target().get(client, MODELS, QUICK);
       String id = Json.tree(r.body()).path("data").path(0).path("id").asText("");
       if (!id.isEmpty()) {
         return id;

@@ -34,6 +34,10 @@ record BenchReport(BenchResult result) {
     if (o.maxConcurrency() > 0) {
       count(out, "Maximum request concurrency:", o.maxConcurrency());
     }
+    if (o.rampUp().isPositive()) {
+      figure(out, "Ramp-up (s):", o.rampUp().toNanos() / 1e9);
+      count(out, "Requests of the ramp-up, left out:", result.rampedUp());
+    }
     if (!Double.isInfinite(o.rate())) {
       figure(out, "Request rate configured (RPS):", o.rate());
     }
@@ -43,6 +47,7 @@ record BenchReport(BenchResult result) {
     figure(out, "Request throughput (req/s):", f.requestThroughput());
     if (Double.isFinite(f.goodput())) {
       figure(out, "Request goodput (req/s):", f.goodput());
+      figure(out, "Share within all objectives (%):", f.goodShare() * 100);
     }
     figure(out, "Output token throughput (tok/s):", f.outputThroughput());
     figure(out, "Peak output token throughput (tok/s):", f.mostTokensPerSecond());
@@ -55,6 +60,10 @@ record BenchReport(BenchResult result) {
     }
     stats(out, "End-to-end Latency", "E2EL", f.e2el());
     intended(out);
+    if (result.gauges() != null) {
+      out.add(title("Engines meanwhile", '-'));
+      out.addAll(result.gauges().lines());
+    }
     if (result.routing() != null) {
       out.addAll(routing(result.routing()));
     }
@@ -158,6 +167,14 @@ record BenchReport(BenchResult result) {
   /// Failures by kind, lateness, a rate that was not reached: what makes the figures doubtful.
   List<String> warnings() {
     List<String> out = new ArrayList<>();
+    if (result.measured().isEmpty()) {
+      out.add(
+          "error: all "
+              + result.rampedUp()
+              + " requests were due within --ramp-up (expected: more --num-prompts, or a shorter"
+              + " --ramp-up)");
+      return out;
+    }
     failures(out);
     truncated(out);
     lateness(out);
@@ -166,7 +183,7 @@ record BenchReport(BenchResult result) {
     if (chunks > LoadRun.MOST_GAPS) {
       out.add("warning: ITL is of the first " + LoadRun.MOST_GAPS + " chunks of " + chunks);
     }
-    long uncounted = result.samples().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
+    long uncounted = result.measured().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
     if (uncounted > 0) {
       out.add(
           "warning: "
@@ -179,7 +196,7 @@ record BenchReport(BenchResult result) {
   private void failures(List<String> out) {
     Map<String, Integer> kinds = new LinkedHashMap<>();
     Map<String, String> examples = new LinkedHashMap<>();
-    for (LoadSample s : result.samples()) {
+    for (LoadSample s : result.measured()) {
       if (s.finished() && !s.ok() && !s.truncated()) {
         String kind = s.failure == null ? "failed" : s.failure;
         kinds.merge(kind, 1, Integer::sum);
@@ -208,7 +225,7 @@ record BenchReport(BenchResult result) {
     int n = result.figures().truncated();
     if (n > 0) {
       String example =
-          result.samples().stream()
+          result.measured().stream()
               .filter(LoadSample::truncated)
               .map(s -> String.valueOf(s.detail))
               .findFirst()
@@ -246,8 +263,8 @@ record BenchReport(BenchResult result) {
     if (!planned || !result.complete() || last <= 0) {
       return;
     }
-    int n = result.samples().size();
-    double reached = n / Math.max(last / 1e9, 1e-9);
+    int n = result.measured().size();
+    double reached = n / Math.max((last - o.rampUp().toNanos()) / 1e9, 1e-9);
     if (n > 1 && reached < o.rate() * (1 - NOTABLE_SHARE)) {
       boolean slots = result.intended().late().mean() > 2 * lag.mean();
       out.add(
@@ -265,7 +282,7 @@ record BenchReport(BenchResult result) {
   /// Latencies that grow through the run and answers slower than the rate: the server's queue
   /// grows, and the figures depend on how long the run was.
   private void behind(List<String> out) {
-    List<LoadSample> good = result.samples().stream().filter(LoadSample::ok).toList();
+    List<LoadSample> good = result.measured().stream().filter(LoadSample::ok).toList();
     double rate = result.options().rate();
     double answered = result.figures().requestThroughput();
     int third = good.size() / 3;

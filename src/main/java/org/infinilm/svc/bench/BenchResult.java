@@ -12,6 +12,8 @@ import java.nio.file.StandardCopyOption;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /// A run as a result file: one JSON object on one line, vLLM's keys first and in vLLM's order, then
@@ -19,7 +21,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param late lateness of all requests: real send after the intended one
 /// @param lag the part of it that was the generator's own fault
+/// @param samples of all requests, those of the ramp-up too
 /// @param routing null without a router
+/// @param gauges what the engines said of themselves meanwhile; null when they were not asked
 record BenchResult(
     BenchOptions options,
     Workload workload,
@@ -34,7 +38,8 @@ record BenchResult(
     LoadFigures figures,
     Intended intended,
     List<LoadSample> samples,
-    @Nullable Routing routing) {
+    @Nullable Routing routing,
+    @Nullable EngineGauges gauges) {
 
   private static final JsonFactory FACTORY = new JsonFactory();
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
@@ -42,6 +47,19 @@ record BenchResult(
   /// Whether this generator was late beyond the bound: the figures may be of something else.
   boolean late() {
     return intended.lag().p99() * 1e3 > options.lateBoundMs();
+  }
+
+  /// The requests that the figures are of.
+  List<LoadSample> measured() {
+    return measured(samples);
+  }
+
+  static List<LoadSample> measured(List<LoadSample> samples) {
+    return samples.stream().filter(s -> !s.rampUp).toList();
+  }
+
+  long rampedUp() {
+    return samples.stream().filter(s -> s.rampUp && s.sent >= 0).count();
   }
 
   /// `<label or backend>-<rate>qps[-concurrency<C>]-<last part of model>-<date>.json`
@@ -122,7 +140,7 @@ record BenchResult(
     number(g, "request_goodput", f.goodput());
     g.writeNumberField("output_throughput", f.outputThroughput());
     g.writeNumberField("total_token_throughput", f.totalThroughput());
-    List<LoadSample> all = samples.stream().filter(LoadSample::finished).toList();
+    List<LoadSample> all = measured().stream().filter(LoadSample::finished).toList();
     if (detailed) {
       ResultArrays.lengths(g, all);
       ResultArrays.ttfts(g, all);
@@ -159,6 +177,17 @@ record BenchResult(
   private void ours(JsonGenerator g) throws IOException {
     g.writeBooleanField("complete", complete);
     g.writeNumberField("truncated", figures.truncated());
+    if (Double.isFinite(figures.goodShare())) {
+      g.writeNumberField("goodput_share", figures.goodShare());
+      g.writeObjectFieldStart("goodput_objectives_ms");
+      for (Map.Entry<String, Double> o : new TreeMap<>(options.goodput()).entrySet()) {
+        g.writeNumberField(o.getKey(), o.getValue());
+      }
+      g.writeEndObject();
+    }
+    if (options.rampUp().isPositive()) {
+      g.writeNumberField("ramp_up_requests", rampedUp());
+    }
     g.writeBooleanField("generator_late", late());
     lateness(g, "late_ms", intended.late());
     lateness(g, "send_lag_ms", intended.lag());
@@ -175,6 +204,7 @@ record BenchResult(
     g.writeNumberField("seed", options.seed());
     g.writeNumberField("num_prompts", asked);
     g.writeStringField("arrival", options.arrivalLabel());
+    g.writeNumberField("ramp_up_s", options.rampUp().toNanos() / 1e9);
     g.writeStringField("endpoint", options.endpoint());
     g.writeStringField("url", options.url().toString());
     g.writeBooleanField("stream", options.stream());
@@ -188,6 +218,10 @@ record BenchResult(
     g.writeEndArray();
     g.writeFieldName("routing");
     RoutingJson.write(g, routing);
+    if (gauges != null) {
+      g.writeFieldName("engines");
+      gauges.write(g);
+    }
   }
 
   private static void lateness(JsonGenerator g, String name, LoadFigures.Stats s)

@@ -8,7 +8,8 @@ import java.util.Objects;
 /// Whether two runs had the same load: the same prompts, rate, concurrency and number. Pure.
 final class CompareWorkload {
   private static final List<String> LOAD =
-      List.of("num_prompts", "request_rate", "max_concurrency", "burstiness", "model_id");
+      List.of(
+          "num_prompts", "request_rate", "max_concurrency", "burstiness", "ramp_up_s", "model_id");
 
   private CompareWorkload() {}
 

@@ -14,6 +14,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Tls;
 import org.jspecify.annotations.Nullable;
 
 /// The instances behind an address, looked at from outside: whether it is a router at all, who
@@ -35,9 +36,9 @@ final class FleetView {
   record Seen(String name, URI url, String cacheType, Routing.Own own) {}
 
   private final Client client;
-  private final URI router;
+  private final Target router;
 
-  FleetView(Client client, URI router) {
+  FleetView(Client client, Target router) {
     this.client = client;
     this.router = router;
   }
@@ -56,7 +57,8 @@ final class FleetView {
         continue;
       }
       String name = s.path("name").asText();
-      URI url = URI.create("http://" + reach(s.path("host").asText()) + ":" + port);
+      String scheme = s.path("url").asText().startsWith("https://") ? "https://" : "http://";
+      URI url = URI.create(scheme + reach(s.path("host").asText()) + ":" + port);
       out.put(name, new Seen(name, url, meta.path("cache_type").asText(""), own(url)));
     }
     return out;
@@ -66,7 +68,7 @@ final class FleetView {
   private String reach(String host) {
     return switch (host) {
       case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" ->
-          router.getHost();
+          router.base().host();
       default -> host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
     };
   }
@@ -84,7 +86,7 @@ final class FleetView {
 
   private JsonNode json(String path) throws InterruptedException {
     try {
-      Client.Reply r = client.get(router.resolve(path), QUICK);
+      Client.Reply r = router.get(client, path, QUICK);
       return r.ok() ? Json.tree(r.body()) : MissingNode.getInstance();
     } catch (JsonProcessingException noJson) {
       return MissingNode.getInstance();
@@ -95,11 +97,18 @@ final class FleetView {
 
   private Routing.Own own(URI instance) throws InterruptedException {
     try {
-      Client.Reply r = client.get(instance.resolve("/metrics"), QUICK);
-      return r.ok() ? own(new String(r.body(), StandardCharsets.UTF_8)) : Routing.Own.NOTHING;
+      return own(exposition(instance));
     } catch (IOException noAnswer) {
       return Routing.Own.NOTHING;
     }
+  }
+
+  /// The metrics of an instance; empty when it shows none. They are asked for without the
+  /// credentials of the router.
+  String exposition(URI instance) throws IOException, InterruptedException {
+    Client.Reply r =
+        client.with(new Tls(router.tls().caFile(), null)).get(instance.resolve("/metrics"), QUICK);
+    return r.ok() ? new String(r.body(), StandardCharsets.UTF_8) : "";
   }
 
   /// What an exposition says.

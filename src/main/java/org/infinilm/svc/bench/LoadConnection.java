@@ -4,10 +4,12 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.DecoderException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
+import javax.net.ssl.SSLException;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.bench.ResponseReader.Nonsense;
 import org.infinilm.svc.http.Header;
@@ -139,7 +141,10 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (cause instanceof RuntimeException e) {
+    SSLException tls = tls(cause);
+    if (tls != null) {
+      fail(Outcome.UPSTREAM_GONE, "TLS", "TLS: " + tls.getMessage());
+    } else if (cause instanceof RuntimeException e) {
       run.faulty(e);
     } else if (sample != null) {
       now = run.now();
@@ -151,6 +156,12 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       }
     }
     ctx.close();
+  }
+
+  /// What went wrong in TLS; null when it was something else.
+  private static @Nullable SSLException tls(Throwable cause) {
+    Throwable t = cause instanceof DecoderException d ? d.getCause() : cause;
+    return t instanceof SSLException e ? e : null;
   }
 
   @Override
@@ -401,7 +412,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     s.end = now;
     s.outcome = outcome;
     s.failure = kind;
-    s.detail = detail == null ? null : bounded(detail, 300);
+    s.detail = detail == null ? null : bounded(run.hidden(detail), 300);
     idleSince = now;
     boolean keep = reusable && usable() && !http.busy();
     if (!keep && channel != null) {

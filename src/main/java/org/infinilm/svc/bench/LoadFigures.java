@@ -13,6 +13,7 @@ import java.util.function.ToDoubleFunction;
 ///
 /// @param durationSeconds from the start of the run to its last answer
 /// @param goodput requests a second that met every objective; NaN without objectives
+/// @param goodShare requests that met every objective, of all that ended, well or not
 /// @param queue seconds that a request waited for a slot
 record LoadFigures(
     double durationSeconds,
@@ -22,6 +23,7 @@ record LoadFigures(
     long inputTokens,
     long outputTokens,
     double goodput,
+    double goodShare,
     double mostTokensPerSecond,
     int mostConcurrent,
     Stats ttft,
@@ -86,6 +88,7 @@ record LoadFigures(
     int truncated = (int) samples.stream().filter(LoadSample::truncated).count();
     List<LoadSample> streamed = good.stream().filter(s -> s.first >= 0).toList();
     long met = good.stream().filter(s -> meets(s, goodput)).count();
+    int ended = good.size() + failed + truncated;
     double[] seconds = peaks(good);
     return new LoadFigures(
         durationSeconds,
@@ -95,6 +98,7 @@ record LoadFigures(
         good.stream().mapToLong(s -> Math.max(0, s.promptTokens)).sum(),
         good.stream().mapToLong(LoadSample::answerTokens).sum(),
         goodput.isEmpty() ? Double.NaN : durationSeconds > 0 ? met / durationSeconds : 0,
+        goodput.isEmpty() ? Double.NaN : (double) met / Math.max(1, ended),
         seconds[0],
         (int) seconds[1],
         stats(streamed, LoadSample::ttftSeconds),

@@ -4,6 +4,7 @@ import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -105,9 +106,11 @@ final class LoadRun implements AutoCloseable {
   private final AtomicLong failed = new AtomicLong();
   private final AtomicLong chunks = new AtomicLong();
   private final SingleWriterRecorder ttfts = new SingleWriterRecorder(1, MOST_RECORDED_NANOS, 3);
+  private final long rampNanos;
   private long startNanos;
   private int nextStart;
   private int inFlight;
+  private int joined;
   private long slotFreed;
   private boolean pumping;
   private boolean again;
@@ -134,13 +137,14 @@ final class LoadRun implements AutoCloseable {
     this.ready = ready;
     this.ticker = ticker;
     this.plan = plan;
+    this.rampNanos = options.rampUp().toNanos();
     this.samples = new LoadSample[items.size()];
     this.starts = starts(items);
     this.saveTexts = saveTexts;
     this.keepText = saveTexts || !dialogues.isEmpty();
     this.address =
         new InetSocketAddress(
-            InetAddress.getByName(options.url().getHost()), options.url().getPort());
+            InetAddress.getByName(options.target().base().host()), options.target().base().port());
     this.runId = "bench-" + Long.toHexString(ticker.now().toEpochMilli()) + "-";
     this.headBytes = head(options).getBytes(StandardCharsets.US_ASCII);
     this.group =
@@ -183,7 +187,7 @@ final class LoadRun implements AutoCloseable {
   private static String head(BenchOptions o) {
     StringBuilder b = new StringBuilder();
     b.append("POST ").append(o.endpoint()).append(" HTTP/1.1\r\nHost: ");
-    b.append(o.url().getHost()).append(':').append(o.url().getPort());
+    b.append(o.target().base().authority());
     b.append("\r\nContent-Type: application/json\r\nAccept: */*\r\nUser-Agent: infini-bench\r\n");
     for (Header h : o.headers()) {
       b.append(h.name()).append(": ").append(h.value()).append("\r\n");
@@ -246,6 +250,11 @@ final class LoadRun implements AutoCloseable {
       return;
     }
     pumping = true;
+    int slots = slots();
+    if (slots > joined) {
+      joined = slots;
+      slotFreed = Math.max(slotFreed, joinedAt(slots));
+    }
     do {
       again = false;
       while (!stopped && slotFree()) {
@@ -268,7 +277,32 @@ final class LoadRun implements AutoCloseable {
   }
 
   private boolean slotFree() {
-    return options.maxConcurrency() == 0 || inFlight < options.maxConcurrency();
+    return options.maxConcurrency() == 0 || inFlight < slots();
+  }
+
+  /// Requests that may be under way now: in a closed loop one after the other joins in the time
+  /// that the load grows.
+  private int slots() {
+    int all = options.maxConcurrency();
+    long now = now();
+    return plan != null || now >= rampNanos
+        ? all
+        : 1 + (int) ((all - 1) * (double) now / rampNanos);
+  }
+
+  /// When so many slots have joined.
+  private long joinedAt(int slots) {
+    int others = options.maxConcurrency() - 1;
+    return plan != null || others < 1
+        ? 0
+        : (long) Math.ceil((double) (slots - 1) * rampNanos / others);
+  }
+
+  /// When the next slot joins; the end of time when all have, or there is one that is free.
+  private long nextSlot() {
+    int slots = slots();
+    int all = options.maxConcurrency();
+    return plan != null || slots >= all || slotFree() ? Long.MAX_VALUE : joinedAt(slots + 1);
   }
 
   private void arm() {
@@ -279,6 +313,8 @@ final class LoadRun implements AutoCloseable {
       if (nextStart < starts.length) {
         at = Math.min(at, plan == null ? 0 : plan[nextStart]);
       }
+    } else if (!stopped && (nextStart < starts.length || !later.isEmpty())) {
+      at = nextSlot();
     }
     if (at != timerAt) {
       if (timer != null) {
@@ -311,6 +347,7 @@ final class LoadRun implements AutoCloseable {
   private void send(LoadSample s, long due, boolean whenFree) {
     s.eligible = Math.max(due, slotFreed);
     s.intended = whenFree ? s.eligible : due;
+    s.rampUp = s.intended < rampNanos;
     inFlight++;
     sent.incrementAndGet();
     Dialogue d = dialogues.get(s.item.conversation());
@@ -358,6 +395,10 @@ final class LoadRun implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel channel) {
+                    ChannelHandler secured = options.target().secured(channel);
+                    if (secured != null) {
+                      channel.pipeline().addLast(secured);
+                    }
                     channel.pipeline().addLast(c);
                   }
                 })
@@ -391,6 +432,11 @@ final class LoadRun implements AutoCloseable {
     return bodies.ignoresEnd();
   }
 
+  /// A text of the server's without the secrets that it may repeat.
+  String hidden(String text) {
+    return options.target().hidden(text);
+  }
+
   /// A fault of our own.
   void faulty(RuntimeException e) {
     ended.completeExceptionally(e);
@@ -417,7 +463,7 @@ final class LoadRun implements AutoCloseable {
   /// A request has ended, well or not.
   void ended(LoadConnection c, LoadSample s, boolean reusable) {
     busy.remove(c);
-    if (options.maxConcurrency() > 0 && inFlight == options.maxConcurrency()) {
+    if (options.maxConcurrency() > 0 && inFlight >= slots()) {
       slotFreed = s.end;
     }
     inFlight--;

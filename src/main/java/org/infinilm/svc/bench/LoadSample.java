@@ -52,6 +52,9 @@ final class LoadSample {
   long last = -1;
   long end = -1;
 
+  /// Whether it was due while the load still grew: it is in no figure.
+  boolean rampUp;
+
   int status;
   @Nullable Outcome outcome;
 

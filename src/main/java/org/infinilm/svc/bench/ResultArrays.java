@@ -107,6 +107,9 @@ final class ResultArrays {
     g.writeNumberField("late_s", (s.sent - s.intended) / 1e9);
     count(g, "conversation", s.item.conversation());
     text(g, "request_id", s.requestId);
+    if (s.rampUp) {
+      g.writeBooleanField("ramp_up", true);
+    }
     if (!ok && s.failure != null) {
       g.writeStringField("error", s.failure);
     }

@@ -176,6 +176,9 @@ final class ResultReader {
       if (ours.path("seed").isNumber()) {
         out.put("seed", ours.path("seed").asText());
       }
+      if (ours.path("ramp_up_s").isNumber()) {
+        out.put("ramp_up_s", plain(ours.path("ramp_up_s").doubleValue()));
+      }
       if (!ours.path("path").isTextual() && ours.path("dataset").isTextual()) {
         out.put("generated", ours.path("dataset").textValue());
       }
@@ -202,13 +205,19 @@ final class ResultReader {
     return v == Math.rint(v) && Math.abs(v) < 1e15 ? Long.toString((long) v) : Double.toString(v);
   }
 
+  /// Without those that were sent while the load still grew.
   private List<ResultRequest> requests(JsonParser p) throws IOException, Unusable {
     if (p.currentToken() != JsonToken.START_ARRAY) {
       throw wrong("requests", p.readValueAsTree(), "a list");
     }
     List<ResultRequest> out = new ArrayList<>();
+    int place = 0;
     while (p.nextToken() != JsonToken.END_ARRAY) {
-      out.add(request(p.readValueAsTree(), "requests[" + out.size() + "]"));
+      JsonNode r = p.readValueAsTree();
+      ResultRequest read = request(r, "requests[" + place++ + "]");
+      if (!r.path("ramp_up").asBoolean()) {
+        out.add(read);
+      }
     }
     return out;
   }

@@ -62,15 +62,16 @@ record Workload(String dataset, @Nullable String path, String sha256, List<LoadI
       return ArrivalPlan.replay(at, o.replaySpeed());
     }
     double rate = o.rate() * n / items.size();
-    return switch (o.arrival()) {
-      case CLOSED -> null;
-      case CONSTANT -> ArrivalPlan.constant(n, rate);
-      case POISSON ->
-          Double.isInfinite(rate)
-              ? ArrivalPlan.atOnce(n)
-              : ArrivalPlan.gamma(n, rate, o.burstiness(), o.seed());
-      case REPLAY -> throw new IllegalStateException("replay was planned above");
-    };
+    if (o.arrival() == ArrivalPlan.Kind.CLOSED) {
+      return null;
+    }
+    long[] at =
+        o.arrival() == ArrivalPlan.Kind.CONSTANT
+            ? ArrivalPlan.constant(n, rate)
+            : Double.isInfinite(rate)
+                ? ArrivalPlan.atOnce(n)
+                : ArrivalPlan.gamma(n, rate, o.burstiness(), o.seed());
+    return ArrivalPlan.rampedUp(at, o.rampUp().toNanos());
   }
 
   private static List<LoadItem> starts(List<LoadItem> items) {

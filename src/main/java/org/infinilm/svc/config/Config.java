@@ -174,6 +174,8 @@ public final class Config {
     if (v.value() == null || v.value().equals(List.of())) {
       return "(none)";
     }
-    return k.name().endsWith("token") ? "(secret)" : Key.typed(v.value());
+    return k.name().endsWith("token") || k.name().endsWith("api_key")
+        ? "(secret)"
+        : Key.typed(v.value());
   }
 }

@@ -138,7 +138,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
 
   /// The handler of one connection to `host`, which may be an address in brackets. Its own limit is
   /// off: the handshake is part of the connect limit.
-  SslHandler handler(ByteBufAllocator alloc, String host, int port) {
+  public SslHandler handler(ByteBufAllocator alloc, String host, int port) {
     String name = serverName != null ? serverName : unbracketed(host);
     SslHandler h = context().newHandler(alloc, name, port);
     h.setHandshakeTimeoutMillis(0);

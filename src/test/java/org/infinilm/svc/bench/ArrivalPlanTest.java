@@ -11,6 +11,24 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ArrivalPlanTest {
+  @Test
+  void theRateGrowsEvenlyInTheRampUpAndStaysThen() {
+    long second = 1_000_000_000L;
+    long[] at = ArrivalPlan.rampedUp(ArrivalPlan.constant(2000, 100), 10 * second);
+    for (int s = 0; s < 10; s++) {
+      assertThat(between(at, s * second, (s + 1) * second))
+          .as("requests of second " + s)
+          .isCloseTo(10L * s + 5, within(1L));
+    }
+    assertThat(between(at, 10 * second, 20 * second)).isEqualTo(1000);
+    assertThat(at).isSorted();
+    assertThat(ArrivalPlan.rampedUp(new long[] {0, 7}, 0)).containsExactly(0, 7);
+  }
+
+  private static long between(long[] at, long from, long to) {
+    return java.util.Arrays.stream(at).filter(t -> t >= from && t < to).count();
+  }
+
   private static double[] gapSeconds(long[] plan) {
     double[] gaps = new double[plan.length];
     for (int k = 0; k < plan.length; k++) {

@@ -54,9 +54,20 @@ class BenchOptionsTest {
         "arrival=constant | constant (expected: a --request-rate with it)",
         "request_rate=-1 | --request-rate: -1 (expected: inf, or requests a second",
         "request_rate=fast | --request-rate: fast (expected: inf",
-        "url=https://x | --url: https://x (expected: http://host:port)",
-        "url=localhost:8000 | (expected: http://host:port)",
-        "url=http://h/v1 | (expected: http://host:port)",
+        "url=ftp://x | --url: ftp://x (expected: http://host:port or https://host:port)",
+        "url=http://me:pass@h | --url: http://...@h (expected: http://host:port",
+        "url=http://h:99999 | --url: http://h:99999 (expected:",
+        "ca_file=x.pem | --ca-file: x.pem (expected: an https --url with it)",
+        "tls_server_name=n | --tls-server-name: n (expected: an https --url with it)",
+        "url=https://h ca_file=/no/such.pem | --ca-file: /no/such.pem (expected: a file that exists)",
+        "url=https://h tls_server_name=a/b | --tls-server-name: a/b (expected: a host name",
+        "api_key=sk-\u00e4bc | --api-key: a character beyond ASCII at position 4 (expected: a key",
+        "ramp_up=5 | --ramp-up: 5.0 (expected: a --request-rate or --max-concurrency to grow to)",
+        "ramp_up=5 arrival=replay | --ramp-up: 5.0 (expected: none with --arrival replay",
+        "ramp_up=-1 request_rate=1 | --ramp-up: -1 (expected: a number 0.0..1.0E9",
+        "gauges_interval=often | --gauges-interval: often (expected: a number",
+        "url=localhost:8000 | (expected: http://host:port or https://host:port)",
+        "url=http://h/v1 | (expected: http://host:port or https://host:port)",
         "endpoint=v1/chat | --endpoint: v1/chat (expected: a path",
         "extra_body=[1] | --extra-body: [1] (expected: a JSON object)",
         "backend=vllm | --backend: vllm (expected: one of openai, openai-chat)",
@@ -73,6 +84,8 @@ class BenchOptionsTest {
     assertThat(options("").url()).hasToString("http://127.0.0.1:8000");
     assertThat(options("host=h port=81").url()).hasToString("http://h:81");
     assertThat(options("base_url=http://h:82/").url()).hasToString("http://h:82");
+    assertThat(options("url=https://h").url()).hasToString("https://h:443");
+    assertThat(options("url=http://a_container").url()).hasToString("http://a_container:80");
     assertThat(options("").endpoint()).isEqualTo("/v1/chat/completions");
     assertThat(options("backend=openai").endpoint()).isEqualTo("/v1/completions");
   }
@@ -84,6 +97,15 @@ class BenchOptionsTest {
         .extracting(h -> h.name() + ": " + h.value())
         .containsExactly("X-A: b=c", "Authorization: Bearer sk-1");
     assertThat(options("", List.of("authorization=Basic x"), List.of(), env).headers()).hasSize(1);
+    assertThat(options("api_key=sk-2", List.of(), List.of(), env).headers())
+        .as("the flag counts before the variable")
+        .extracting(h -> h.name() + ": " + h.value())
+        .containsExactly("Authorization: Bearer sk-2");
+    assertThatThrownBy(
+            () -> options("api_key=sk-2", List.of("authorization=x"), List.of(), Map.of()))
+        .hasMessage("--api-key with --header authorization (expected: one of both)");
+    assertThat(options("", List.of(), List.of(), env).target())
+        .hasToString("http://127.0.0.1:8000");
     assertThatThrownBy(
             () -> options("", List.of(), List.of(), Map.of("OPENAI_API_KEY", "sk-\u00e4")))
         .hasMessageContaining("OPENAI_API_KEY")

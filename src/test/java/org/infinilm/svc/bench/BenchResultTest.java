@@ -113,7 +113,8 @@ class BenchResultTest {
         LoadFigures.of(samples, 2.5, Map.of()),
         Intended.of(samples),
         samples,
-        routing);
+        routing,
+        null);
   }
 
   private JsonNode written(BenchResult r) throws Exception {

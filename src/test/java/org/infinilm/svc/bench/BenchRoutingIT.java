@@ -158,6 +158,12 @@ class BenchRoutingIT {
     assertThat(r.path("instances").path("paged-1").path("counted").asInt()).isEqualTo(20);
     assertThat(instances.get(1).completed()).isEqualTo(10);
     assertThat(io.printed()).contains("Routing accuracy:", "100.00 % (30 of 30)");
+    JsonNode engines = Json.tree(Files.readAllBytes(folder.resolve("r.json"))).path("engines");
+    assertThat(engines.path("instances").properties())
+        .extracting(Map.Entry::getKey)
+        .containsExactly("paged-1", "static-1");
+    assertThat(engines.path("instances").path("static-1").path("engine").asText())
+        .isEqualTo("vllm");
   }
 
   @Test

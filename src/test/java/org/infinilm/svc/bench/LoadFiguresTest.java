@@ -74,6 +74,16 @@ class LoadFiguresTest {
     assertThat(LoadFigures.of(all, 1, Map.of("ttft", 100.0, "tpot", 60.0)).goodput()).isEqualTo(1);
     assertThat(LoadFigures.of(all, 1, Map.of("e2el", 449.0)).goodput()).isEqualTo(2);
     assertThat(LoadFigures.of(all, 1, Map.of()).goodput()).isNaN();
+    assertThat(LoadFigures.of(all, 1, Map.of()).goodShare()).isNaN();
+    LoadSample refused = new LoadSample(3, all.get(0).item);
+    refused.outcome = Outcome.REJECTED;
+    LoadSample cut = new LoadSample(4, all.get(0).item);
+    cut.outcome = Outcome.TRUNCATED;
+    List<LoadSample> five = new ArrayList<>(all);
+    five.addAll(List.of(refused, cut));
+    assertThat(LoadFigures.of(five, 1, Map.of("ttft", 100.0)).goodShare())
+        .as("of all requests, failed and cut off ones too")
+        .isEqualTo(0.4);
   }
 
   @Test

@@ -167,5 +167,8 @@ class ConfigTest {
             "threshold = 51200  # default",
             "admin_token = (secret)  # --admin-token")
         .noneMatch(line -> line.contains("hush"));
+    Key<String> key = Key.text("api_key", null, "secret");
+    assertThat(Config.resolve(List.of(key), Map.of("api_key", "hush"), Map.of(), null).describe())
+        .containsExactly("api_key = (secret)  # --api-key");
   }
 }
