@@ -49,7 +49,12 @@ final class BenchKeys {
   static final Key<String> SERVED_MODEL_NAME =
       Key.text("served_model_name", null, "Model name in requests, when not --model.");
   static final Key<String> TOKENIZER =
-      Key.text("tokenizer", null, "Named in the result only: tokens are counted by the server.");
+      Key.text(
+          "tokenizer",
+          null,
+          "Hugging Face tokenizer.json, or a folder that holds one: generated prompts of random and"
+              + " cdf have exactly the tokens asked for, and answers without usage are counted by"
+              + " it. Nothing is fetched.");
 
   static final Key<String> DATASET_NAME =
       Key.oneOf("dataset_name", "random", DATASETS, "Where requests come from.").shownFirst();
@@ -101,7 +106,12 @@ final class BenchKeys {
           0.999999,
           "Lengths of random are drawn from length x (1 - ratio .. 1 + ratio).");
   static final Key<Double> BYTES_PER_TOKEN =
-      Key.number("bytes_per_token", 4.0, 0.1, 100, "Length of generated text for one token.");
+      Key.number(
+          "bytes_per_token",
+          4.0,
+          0.1,
+          100,
+          "Length of generated text for one token, without --tokenizer.");
   static final Key<Long> CDF_MAX_TOKENS =
       Key.whole("cdf_max_tokens", null, 2, 1 << 24, "Longer draws of cdf are cut to this.");
   static final Key<Long> NUM_CONVERSATIONS =

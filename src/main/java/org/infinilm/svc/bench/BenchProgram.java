@@ -74,7 +74,20 @@ public final class BenchProgram {
       }
     }
     BenchOptions options = BenchOptions.of(args, env);
-    Workload workload = Workload.of(c);
+    try (Tokenizer tokenizer = Tokenizer.of(c, env)) {
+      Workload workload = Workload.of(c, tokenizer);
+      return run(c, options, workload, tokenizer, env, interrupts);
+    }
+  }
+
+  private int run(
+      Config c,
+      BenchOptions options,
+      Workload workload,
+      @Nullable Tokenizer tokenizer,
+      Map<String, String> env,
+      Interrupts interrupts)
+      throws ConfigException, InterruptedException {
     long[] plan = Workload.plan(options, workload.items());
     try (Client client = Client.create()) {
       Path folder = folder(c);
@@ -95,13 +108,18 @@ public final class BenchProgram {
       FleetView view = new FleetView(client, options.target());
       Map<String, FleetView.Seen> before = view.read();
       boolean texts = c.get(BenchKeys.SAVE_TEXTS);
-      try (LoadRun run = new LoadRun(options, workload.items(), plan, bodies, made, texts, ticker);
+      try (LoadRun run =
+              new LoadRun(
+                  options, workload.items(), plan, bodies, made, texts, tokenizer != null, ticker);
           EngineGauges gauges = gauges(c, client, options, view, before)) {
         long begin = ticker.nanos();
         boolean complete = measure(run, workload.items().size(), c, env, interrupts);
         double seconds = (ticker.nanos() - begin) / 1e9;
-        gauges.close();
+        gauges.end();
         List<LoadSample> samples = run.samples();
+        if (tokenizer != null) {
+          samples.forEach(s -> count(s, tokenizer));
+        }
         LoadFigures figures =
             LoadFigures.of(
                 BenchResult.measured(samples),
@@ -139,6 +157,15 @@ public final class BenchProgram {
     } catch (IOException e) {
       err.println(options.url() + ": " + e.getMessage());
       return 1;
+    }
+  }
+
+  /// What a server without usage does not say.
+  private static void count(LoadSample s, Tokenizer tokenizer) {
+    if (s.outputTokens < 0 && s.text != null && (s.ok() || s.truncated())) {
+      s.outputTokens = tokenizer.count(s.text.toString());
+      s.promptTokens = s.item.prompt() == null ? -1 : tokenizer.count(s.item.prompt());
+      s.counted = true;
     }
   }
 

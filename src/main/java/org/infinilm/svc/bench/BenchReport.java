@@ -183,6 +183,14 @@ record BenchReport(BenchResult result) {
     if (chunks > LoadRun.MOST_GAPS) {
       out.add("warning: ITL is of the first " + LoadRun.MOST_GAPS + " chunks of " + chunks);
     }
+    long counted = result.measured().stream().filter(s -> s.ok() && s.counted).count();
+    if (counted > 0) {
+      out.add(
+          "warning: "
+              + counted
+              + " answers without usage; their tokens are counted by --tokenizer, their prompts"
+              + " without chat template");
+    }
     long uncounted = result.measured().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
     if (uncounted > 0) {
       out.add(

@@ -7,6 +7,7 @@ import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.jspecify.annotations.Nullable;
 
 /// Requests whose texts are filler and whose lengths are drawn. Deterministic for a seed.
 final class DatasetLengths {
@@ -15,10 +16,10 @@ final class DatasetLengths {
   private DatasetLengths() {}
 
   /// Prompt and answer lengths uniform around what is asked for.
-  static Workload random(Config c) throws ConfigException {
+  static Workload random(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
     int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
     SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
-    Filler filler = new Filler(c, n);
+    Filler filler = new Filler(c, n, tokenizer);
     double ratio = c.get(BenchKeys.RANDOM_RANGE_RATIO);
     List<LoadItem> items = new ArrayList<>();
     for (int k = 0; k < n; k++) {
@@ -31,7 +32,7 @@ final class DatasetLengths {
 
   /// Lengths of prompt and answer together by a [LengthCdf]: the answer gets `--random-output-len`,
   /// but at most half.
-  static Workload cdf(Config c) throws ConfigException {
+  static Workload cdf(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
     String from = c.find(BenchKeys.DATASET_PATH).orElse("azure");
     boolean builtIn = LengthCdf.BUILT_IN.containsKey(from);
     Path file = Path.of(from);
@@ -40,7 +41,7 @@ final class DatasetLengths {
     int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
     long most = c.find(BenchKeys.CDF_MAX_TOKENS).orElse(Long.MAX_VALUE);
     SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
-    Filler filler = new Filler(c, n);
+    Filler filler = new Filler(c, n, tokenizer);
     List<LoadItem> items = new ArrayList<>();
     for (int k = 0; k < n; k++) {
       long total = Math.min(most, cdf.draw(random.nextDouble()));
@@ -61,16 +62,30 @@ final class DatasetLengths {
     private final Random random;
     private final double bytesPerToken;
     private final int prompts;
+    private final @Nullable Tokenizer tokenizer;
     private double written;
 
-    Filler(Config c, int prompts) throws ConfigException {
+    Filler(Config c, int prompts, @Nullable Tokenizer tokenizer) throws ConfigException {
       this.random = new Random(c.get(BenchKeys.SEED));
       this.bytesPerToken = c.get(BenchKeys.BYTES_PER_TOKEN);
       this.prompts = prompts;
+      this.tokenizer = tokenizer;
     }
 
     String text(int index, long tokens) throws ConfigException {
-      double characters = Math.max(1, Math.rint(tokens * bytesPerToken));
+      if (tokenizer == null) {
+        return written(index, Math.max(1, Math.rint(tokens * bytesPerToken)));
+      }
+      double characters = 16 + tokens * bytesPerToken;
+      String text = written(index, characters);
+      while (tokenizer.count(text) < tokens) {
+        characters *= 2;
+        text = written(index, characters);
+      }
+      return tokenizer.cut(text, (int) tokens);
+    }
+
+    private String written(int index, double characters) throws ConfigException {
       written += characters;
       if (written > Bodies.mostText()) {
         throw new ConfigException(

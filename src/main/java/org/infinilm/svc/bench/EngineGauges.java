@@ -95,8 +95,13 @@ final class EngineGauges implements AutoCloseable {
     g.writeEndObject();
   }
 
+  /// Reads no more; what was read stays.
+  void end() {
+    threads.forEach(Thread::interrupt);
+  }
+
   @Override
   public void close() {
-    threads.forEach(Thread::interrupt);
+    end();
   }
 }

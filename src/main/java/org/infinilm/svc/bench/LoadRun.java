@@ -85,6 +85,7 @@ final class LoadRun implements AutoCloseable {
   private final String runId;
   private final boolean keepText;
   private final boolean saveTexts;
+  private final boolean countTexts;
   private final EventLoopGroup group;
   private final EventLoop loop;
   private final Bootstrap bootstrap;
@@ -123,6 +124,7 @@ final class LoadRun implements AutoCloseable {
   /// @param plan send times of the items that do not wait for an answer; null for a closed loop
   /// @param ready bodies made beforehand; what is missing is made when it is sent
   /// @param saveTexts whether the answers' texts are kept to the end
+  /// @param countTexts whether the texts of answers without usage are
   LoadRun(
       BenchOptions options,
       List<LoadItem> items,
@@ -130,6 +132,7 @@ final class LoadRun implements AutoCloseable {
       RequestBody bodies,
       IdentityHashMap<LoadItem, byte[]> ready,
       boolean saveTexts,
+      boolean countTexts,
       Ticker ticker)
       throws UnknownHostException {
     this.options = options;
@@ -141,7 +144,8 @@ final class LoadRun implements AutoCloseable {
     this.samples = new LoadSample[items.size()];
     this.starts = starts(items);
     this.saveTexts = saveTexts;
-    this.keepText = saveTexts || !dialogues.isEmpty();
+    this.countTexts = countTexts;
+    this.keepText = saveTexts || countTexts || !dialogues.isEmpty();
     this.address =
         new InetSocketAddress(
             InetAddress.getByName(options.target().base().host()), options.target().base().port());
@@ -477,6 +481,11 @@ final class LoadRun implements AutoCloseable {
     Dialogue d = dialogues.get(s.item.conversation());
     if (d != null) {
       remember(d, s);
+    }
+    if (!saveTexts && !(countTexts && s.outputTokens < 0)) {
+      s.text = null;
+    }
+    if (d != null) {
       Integer next = d.turns.peek();
       if (next != null && !stopped) {
         later.add(new Due(s.end + options.thinkTime().toNanos(), next));
@@ -491,9 +500,6 @@ final class LoadRun implements AutoCloseable {
     d.history.addAll(s.item.messages());
     if (s.ok() && s.text != null) {
       d.history.add(new Message("assistant", Json.text(s.text.toString())));
-    }
-    if (!saveTexts) {
-      s.text = null;
     }
   }
 

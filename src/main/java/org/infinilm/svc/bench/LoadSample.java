@@ -75,6 +75,10 @@ final class LoadSample {
   int promptTokens = -1;
   int outputTokens = -1;
   int cachedTokens = -1;
+
+  /// Whether the tokens were counted here, because the server did not.
+  boolean counted;
+
   int chunks;
 
   /// Seconds between chunks.

@@ -83,6 +83,7 @@ final class LoadWarmUp {
             bodies,
             new IdentityHashMap<>(),
             false,
+            false,
             ticker)) {
       try {
         run.start().get(limit.toNanos(), TimeUnit.NANOSECONDS);

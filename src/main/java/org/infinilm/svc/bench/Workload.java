@@ -19,11 +19,12 @@ record Workload(String dataset, @Nullable String path, String sha256, List<LoadI
     items = List.copyOf(items);
   }
 
-  static Workload of(Config c) throws ConfigException {
+  /// @param tokenizer what generated lengths are counted by; null for bytes
+  static Workload of(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
     return switch (c.get(BenchKeys.DATASET_NAME)) {
       case "custom" -> DatasetFile.custom(c);
-      case "random" -> DatasetLengths.random(c);
-      case "cdf" -> DatasetLengths.cdf(c);
+      case "random" -> DatasetLengths.random(c, tokenizer);
+      case "cdf" -> DatasetLengths.cdf(c, tokenizer);
       case "sharegpt" -> DatasetShareGpt.of(c);
       default -> DatasetConversation.of(c);
     };

@@ -244,6 +244,42 @@ class BenchTargetIT {
     assertThat(q.get(0).path("ramp_up").asBoolean()).isTrue();
   }
 
+  /// Three words and no usage.
+  private String wordsWithoutUsage() throws Exception {
+    String event =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one two three\"},"
+            + "\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    Server s =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r ->
+                new Response(
+                    200,
+                    Headers.of("content-type", "text/event-stream"),
+                    event.getBytes(UTF_8),
+                    null));
+    opened.add(s);
+    return "http://127.0.0.1:" + s.port();
+  }
+
+  @Test
+  void tokensThatAServerDoesNotCountAreCountedByTheTokenizer() throws Exception {
+    String url = wordsWithoutUsage();
+    try (Tokenizer t = Tokenizer.of("model/tokenizer", folder)) {
+      assertThat(bench(url, "model=m tokenizer=model/tokenizer", Map.of())).isZero();
+      JsonNode r = result();
+      int words = t.count("one two three");
+      assertThat(words).isGreaterThan(1);
+      assertThat(r.path("total_output_tokens").asInt()).isEqualTo(12 * words);
+      assertThat(r.path("requests").get(11).path("input_tokens").asInt()).isEqualTo(t.count("q11"));
+      assertThat(r.path("tokenizer_id").asText()).isEqualTo("model/tokenizer");
+      assertThat(io.complained())
+          .contains("12 answers without usage; their tokens are counted by --tokenizer");
+    }
+    assertThat(bench(url, "model=m", Map.of())).isZero();
+    assertThat(result().path("total_output_tokens").asInt()).as("one a chunk").isEqualTo(12);
+  }
+
   @Test
   void aRunThatIsNothingButRampUpSaysSo() throws Exception {
     SimulatedInstance server = instance(Options.paged("one", "m").speed(0));

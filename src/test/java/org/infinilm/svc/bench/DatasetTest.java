@@ -23,7 +23,7 @@ class DatasetTest {
   @TempDir Path folder;
 
   private static Workload workload(Map<String, String> flags) throws ConfigException {
-    return Workload.of(Config.resolve(BenchKeys.ALL, flags, Map.of(), null));
+    return Workload.of(Config.resolve(BenchKeys.ALL, flags, Map.of(), null), null);
   }
 
   private Workload of(String dataset, String text, Map<String, String> flags) throws Exception {
