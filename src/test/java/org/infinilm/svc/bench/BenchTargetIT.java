@@ -114,8 +114,12 @@ class BenchTargetIT {
   /// A server that repeats the key it was given, as some do.
   private Server guarded(List<String> unopened) throws Exception {
     String event =
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n"
-            + "data: [DONE]\n\n";
+        """
+        data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}
+
+        data: [DONE]
+
+        """;
     Server s =
         Server.start(
             Server.Options.at("127.0.0.1", 0),
@@ -247,8 +251,12 @@ class BenchTargetIT {
   /// Three words and no usage.
   private String wordsWithoutUsage() throws Exception {
     String event =
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one two three\"},"
-            + "\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+        """
+        data: {"choices":[{"index":0,"delta":{"content":"one two three"},"finish_reason":"stop"}]}
+
+        data: [DONE]
+
+        """;
     Server s =
         Server.start(
             Server.Options.at("127.0.0.1", 0),
