@@ -284,8 +284,12 @@ class BenchTargetIT {
       assertThat(io.complained())
           .contains("12 answers without usage; their tokens are counted by --tokenizer");
     }
-    assertThat(bench(url, "model=m", Map.of())).isZero();
-    assertThat(result().path("total_output_tokens").asInt()).as("one a chunk").isEqualTo(12);
+    for (String other : List.of("", " tokenizer=facebook/opt-125m")) {
+      assertThat(bench(url, "model=m" + other, Map.of())).as("as vLLM's bench is called").isZero();
+      assertThat(result().path("total_output_tokens").asInt()).as("one a chunk").isEqualTo(12);
+    }
+    assertThat(io.complained())
+        .contains("warning: tokens are not counted here: --tokenizer: facebook/opt-125m");
   }
 
   @Test
