@@ -38,23 +38,24 @@ class FloorPlanTest {
           Map.entry("telemetry", Set.of()),
           Map.entry("http", Set.of()),
           Map.entry("history", Set.of("config", "telemetry")),
+          Map.entry("tls", Set.of("http", "config", "telemetry")),
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
-          Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
+          Map.entry("registry", Set.of("fleet", "tls", "http", "config", "telemetry")),
           Map.entry("page", Set.of("http")),
-          Map.entry("top", Set.of("http", "config", "telemetry")),
+          Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
               "router",
               Set.of(
-                  "page", "history", "policy", "registry", "fleet", "http", "config", "telemetry")),
+                  "page", "history", "policy", "registry", "fleet", "tls", "http", "config", "telemetry")),
           Map.entry(
-              "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
+              "babysitter", Set.of("registry", "fleet", "tls", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
-          Map.entry("bench", Set.of("http", "config", "telemetry")),
+          Map.entry("bench", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
-              "deploy", Set.of("history", "registry", "http", "process", "config", "telemetry")),
+              "deploy", Set.of("history", "registry", "tls", "http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(
@@ -71,6 +72,7 @@ class FloorPlanTest {
                   "policy",
                   "registry",
                   "fleet",
+                  "tls",
                   "http",
                   "process",
                   "config",

@@ -11,14 +11,17 @@ import org.infinilm.svc.babysitter.Supervision.Action;
 import org.infinilm.svc.babysitter.Supervision.Event;
 import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.process.Subreaper;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,6 +57,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private final InFlight inFlight;
   private final RandomGenerator random = RandomGenerator.getDefault();
   private @Nullable Server desk;
+  private final Tls.@Nullable Listener tls;
   private volatile @Nullable Child child;
   private volatile @Nullable Thread finishing;
   private volatile boolean hurried;
@@ -82,15 +86,33 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
   }
 
+  /// TLS on both sides.
+  private record Secured(Tls.@Nullable Listener listener, Tls believed) {
+    static Secured of(Settings s, Ticker ticker) throws IOException {
+      try {
+        return new Secured(s.tls().listener(ticker::now), s.tls().client());
+      } catch (ConfigException e) {
+        throw new IOException(e.getMessage(), e);
+      }
+    }
+  }
+
   private Babysitter(
-      Settings s, Launcher launcher, First first, LogTail logs, Ticker ticker, IntConsumer exit) {
+      Settings s,
+      Launcher launcher,
+      First first,
+      Secured secured,
+      LogTail logs,
+      Ticker ticker,
+      IntConsumer exit) {
     this.settings = s;
     this.launcher = launcher;
     this.first = first;
     this.logs = logs;
     this.ticker = ticker;
     this.exit = exit;
-    this.http = Client.create();
+    this.tls = secured.listener();
+    this.http = Client.create().with(secured.believed());
     this.backend =
         new BackendClient(
             http,
@@ -123,9 +145,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       throws IOException, InterruptedException {
     Launcher.endOrphans(s, ticker);
     Launcher.requireFree(s.addresses().bind(), s.ownPort(), "the babysitter's own, port + 1");
+    Secured secured = Secured.of(s, ticker);
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
-    Babysitter b = new Babysitter(s, launcher, First.of(launcher), logs, ticker, exit);
+    Babysitter b = new Babysitter(s, launcher, First.of(launcher), secured, logs, ticker, exit);
     b.orphans = Thread.ofVirtual().name("orphans").start(b::lookAfterOrphans);
     b.supervisor.start();
     try {
@@ -148,7 +171,19 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     Desk routes =
         new Desk(
             settings, supervisor::state, this::drain, backend, logs, instruments.metrics(), ticker);
-    desk = Server.start(Server.Options.at(settings.addresses().bind(), settings.ownPort()), routes);
+    if (tls != null) {
+      TlsSettings.show(instruments.metrics(), tls);
+    }
+    desk =
+        Server.start(
+            Server.Options.at(settings.addresses().bind(), settings.ownPort()).tls(tls), routes);
+  }
+
+  /// Has the files of TLS read again now, where there are any.
+  void reload() {
+    if (tls != null) {
+      tls.refresh();
+    }
   }
 
   State state() {
@@ -184,6 +219,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
     if (desk != null) {
       desk.close();
+    }
+    if (tls != null) {
+      tls.close();
     }
     launcher.close();
     http.close();

@@ -44,6 +44,7 @@ public final class BabysitterProgram {
     Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
+    s.tls().check(Ticker.SYSTEM::now);
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
@@ -59,6 +60,9 @@ public final class BabysitterProgram {
     }
     life.onEnd(babysitter::close);
     life.onHurry(babysitter::hurry);
+    if (s.tls().listens()) {
+      Lifetime.onHangUp(babysitter::reload);
+    }
     log.info(
         "[{}] babysitter on {}:{}, server at {}, registry {}",
         s.name(),

@@ -28,7 +28,7 @@ final class Entries {
     Map<String, Object> metadata = new TreeMap<>();
     metadata.put("babysitter", BABYSITTER);
     metadata.put("type", s.backend().type().word());
-    return entry(s, s.name(), s.ownPort(), metadata, 1);
+    return entry(s, s.name(), url(s.tls().scheme(), host(s), s.ownPort()), s.ownPort(), metadata, 1);
   }
 
   /// @param models the server's own model objects; configured ids where it lists none
@@ -51,7 +51,10 @@ final class Entries {
     }
     metadata.putAll(capacity(s));
     metadata.putAll(s.metadata());
-    return entry(s, s.serverName(), s.port(), metadata, s.weight());
+    if (s.tls().listens()) {
+      metadata.put(Registration.BABYSITTER_SCHEME, s.tls().scheme());
+    }
+    return entry(s, s.serverName(), url(host(s), s.port()), s.port(), metadata, s.weight());
   }
 
   /// What is told of the models beside their ids: all that the server says, or of many (adapters,
@@ -114,13 +117,25 @@ final class Entries {
   }
 
   private static Registration entry(
-      Settings s, String name, int port, Map<String, Object> metadata, int weight) {
-    String host = s.addresses().advertise();
+      Settings s,
+      String name,
+      String url,
+      int port,
+      Map<String, Object> metadata,
+      int weight) {
     return new Registration(
-        name, host, port, host, url(host, port), Enrolment.RUNNING, metadata, weight, INCARNATION);
+        name, host(s), port, host(s), url, Enrolment.RUNNING, metadata, weight, INCARNATION);
+  }
+
+  private static String host(Settings s) {
+    return s.addresses().advertise();
   }
 
   static String url(String host, int port) {
-    return "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+    return url("http", host, port);
+  }
+
+  private static String url(String scheme, String host, int port) {
+    return scheme + "://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
   }
 }

@@ -10,6 +10,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// What a babysitter's file puts in force, with the place of each value, without starting anything.
@@ -23,6 +24,7 @@ final class FileCheck {
     Config flags =
         Config.resolve(Flags.ALL, Map.of(Flags.CONFIG_FILE.name(), path.toString()), env, null);
     Settings s = SettingsReader.read(flags, registry -> "127.0.0.1");
+    s.tls().check(Ticker.SYSTEM::now);
     s.backend().argv(s, env.get("INFINI_HOME"));
     List<String> out = new ArrayList<>();
     s.warnings().forEach(w -> out.add("warning: " + w));

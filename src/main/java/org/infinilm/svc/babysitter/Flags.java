@@ -2,7 +2,9 @@ package org.infinilm.svc.babysitter;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// The settings of the babysitter. Names equal the keys of the TOML file, where they have one.
 final class Flags {
@@ -106,8 +108,8 @@ final class Flags {
           OWN_LISTENER);
 
   static final List<Key<?>> ALL =
-      java.util.stream.Stream.concat(
-              java.util.stream.Stream.of(
+      Stream.of(
+              List.of(
                   CONFIG_FILE,
                   NAME,
                   HOST,
@@ -129,7 +131,9 @@ final class Flags {
                   DEV,
                   NDEV,
                   MAX_BATCH),
-              SUPERVISION.stream())
+              TlsSettings.KEYS,
+              SUPERVISION)
+          .<Key<?>>flatMap(List::stream)
           .toList();
 
   private Flags() {}

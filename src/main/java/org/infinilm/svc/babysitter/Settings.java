@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.babysitter.Supervision.Limits;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// Everything one babysitter was told, resolved.
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param probeCompletion whether a probe of a server that serves asks for a token as well
 /// @param logFile where the server's lines go; null: with the babysitter's own
 /// @param ownListener whether what listens on `port` must come from the process that was started
+/// @param tls of the babysitter's own port and of its connections to the registry
 /// @param warnings for the log, one line each
 record Settings(
     String name,
@@ -38,6 +40,7 @@ record Settings(
     boolean probeCompletion,
     @Nullable Path logFile,
     boolean ownListener,
+    TlsSettings tls,
     List<String> warnings) {
   static final int MAX_WEIGHT = 1_000_000;
   static final int MAX_PORT = 65534;

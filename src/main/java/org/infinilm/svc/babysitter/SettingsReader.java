@@ -16,6 +16,7 @@ import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// Settings from flags, environment and the TOML file in its old, nested layout: what was given
@@ -34,6 +35,11 @@ final class SettingsReader {
           "router_url",
           "weight",
           "models",
+          "tls_cert",
+          "tls_key",
+          "tls_client_ca",
+          "tls_client_auth",
+          "ca_file",
           "babysitter",
           "backend",
           "metadata");
@@ -108,6 +114,7 @@ final class SettingsReader {
         supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION),
         logFile(),
         truth(Flags.OWN_LISTENER),
+        tls(),
         List.copyOf(warnings));
   }
 
@@ -181,6 +188,22 @@ final class SettingsReader {
       }
     }
     return List.of();
+  }
+
+  private TlsSettings tls() throws ConfigException {
+    return TlsSettings.of(
+        new TlsSettings.Source() {
+          @Override
+          public Optional<String> text(Key<String> key) throws ConfigException {
+            Optional<String> said = SettingsReader.this.text(key, file);
+            return said.isPresent() ? said : flags.find(key);
+          }
+
+          @Override
+          public String place(Key<String> key) {
+            return SettingsReader.this.place(key);
+          }
+        });
   }
 
   private int weight(BackendReader reader) throws ConfigException {

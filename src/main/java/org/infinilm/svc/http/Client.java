@@ -186,6 +186,9 @@ public final class Client implements AutoCloseable {
     Duration timeout = total == null ? betweenBytes : total;
     Duration connect = timeout.compareTo(CONNECT) < 0 ? timeout : CONNECT;
     BaseUrl server = server(uri);
+    if (server.secure()) {
+      tls.refresh();
+    }
     Connected made =
         connect(
             server, connect, () -> new ClientCall(uri.getRawAuthority(), method.equals("HEAD")));

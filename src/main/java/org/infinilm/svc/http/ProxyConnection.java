@@ -6,7 +6,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.socket.SocketChannel;
@@ -85,6 +85,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private HttpHeaders trailers = EmptyHttpHeaders.INSTANCE;
 
   private @Nullable ChannelHandlerContext encoder;
+  private @Nullable ChannelHandlerContext socketSide;
   private @Nullable ClientHead head;
 
   /// The request that is on its way or was last, as far as it is known.
@@ -150,9 +151,14 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     return !shared.draining && place == Places.Place.USUAL;
   }
 
-  /// Stands between the socket and the decoder: counts bytes, notes when a head begins, throws away
-  /// what comes after the last request.
-  final class SocketSide extends ChannelDuplexHandler {
+  /// Stands before the decoder: counts what is read, notes when a head begins, throws away what
+  /// comes after the last request.
+  class SocketSide extends ChannelDuplexHandler {
+    @Override
+    public void handlerAdded(ChannelHandlerContext ctx) {
+      socketSide = ctx;
+    }
+
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object message) {
       int n = ((ByteBuf) message).readableBytes();
@@ -197,7 +203,21 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         ctx.read();
       }
     }
+  }
 
+  /// The same right behind the socket: counts what is sent as well.
+  final class PlainSide extends SocketSide {
+    @Override
+    public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
+      if (message instanceof ByteBuf b) {
+        queuedBytes += b.readableBytes();
+      }
+      ctx.write(message, promise);
+    }
+  }
+
+  /// Counts what is sent, where TLS stands between.
+  final class Sent extends ChannelOutboundHandlerAdapter {
     @Override
     public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
       if (message instanceof ByteBuf b) {
@@ -405,10 +425,18 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     clock.enter(Phase.IDLE, loop.now());
     if (!decoding) {
       if (decoder.holdsBytes()) {
-        channel.pipeline().fireChannelRead(Unpooled.EMPTY_BUFFER);
+        readOn();
       } else {
         holdBack();
       }
+    }
+  }
+
+  /// Has the decoder look at what waits.
+  private void readOn() {
+    ChannelHandlerContext side = socketSide;
+    if (side != null && side.handler() instanceof SocketSide s) {
+      s.channelRead(side, Unpooled.EMPTY_BUFFER);
     }
   }
 
@@ -459,8 +487,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private void reset() {
-    channel.config().setOption(ChannelOption.SO_LINGER, 0);
-    channel.close();
+    Sockets.reset(channel);
   }
 
   /// All is sent: says so, and throws away what still comes, for a while (RFC 9112 section 9.6).
@@ -472,7 +499,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     countOut();
     channel.config().setAutoRead(true);
     if (channel instanceof SocketChannel s) {
-      s.shutdownOutput();
+      TlsDoor.endOutput(s);
     }
   }
 

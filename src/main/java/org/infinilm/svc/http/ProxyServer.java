@@ -31,6 +31,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,6 +41,7 @@ public final class ProxyServer implements AutoCloseable {
   /// How the data plane listens, and its limits.
   ///
   /// @param threads event loops
+  /// @param tls what it shows over TLS; null for plain TCP
   public record Options(
       String host,
       int port,
@@ -48,7 +50,8 @@ public final class ProxyServer implements AutoCloseable {
       Framing framing,
       Limits limits,
       Times times,
-      Cors cors) {}
+      Cors cors,
+      Tls.@Nullable Listener tls) {}
 
   /// How messages are told apart.
   public enum Framing {
@@ -285,8 +288,13 @@ public final class ProxyServer implements AutoCloseable {
             c,
             peer,
             place);
+    Tls.Listener tls = shared.options.tls();
+    if (tls != null) {
+      c.pipeline().addLast(connection.new Sent());
+      TlsDoor.install(c, tls);
+    }
     c.pipeline()
-        .addLast(connection.new SocketSide())
+        .addLast(tls == null ? connection.new PlainSide() : connection.new SocketSide())
         .addLast(connection.reader())
         .addLast(connection.reader().decoder())
         .addLast(ENCODER, new Encoder())

@@ -17,6 +17,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// The HTTP/1.1 server of control planes, the engine and the simulator: Netty below, whole request
 /// bodies, one virtual thread a request. Thread-safe.
@@ -39,6 +40,7 @@ public final class Server implements AutoCloseable {
   /// @param idle a connection without a request for so long is closed
   /// @param stall a client that takes nothing of a streamed answer for so long is dropped
   /// @param refusal `{"error":"text"}` unless told otherwise
+  /// @param tls what it shows over TLS; null for plain TCP
   public record Options(
       String host,
       int port,
@@ -46,7 +48,8 @@ public final class Server implements AutoCloseable {
       int maxConnections,
       Duration idle,
       Duration stall,
-      Refusal refusal) {
+      Refusal refusal,
+      Tls.@Nullable Listener tls) {
     private static final Duration NEVER = Duration.ofDays(365);
 
     public static Options at(String host, int port) {
@@ -57,23 +60,28 @@ public final class Server implements AutoCloseable {
           1024,
           Duration.ofSeconds(75),
           NEVER,
-          (status, why) -> Response.json(status, Map.of("error", why)));
+          (status, why) -> Response.json(status, Map.of("error", why)),
+          null);
     }
 
     public Options maxBody(int bytes) {
-      return new Options(host, port, bytes, maxConnections, idle, stall, refusal);
+      return new Options(host, port, bytes, maxConnections, idle, stall, refusal, tls);
     }
 
     public Options maxConnections(int most) {
-      return new Options(host, port, maxBodyBytes, most, idle, stall, refusal);
+      return new Options(host, port, maxBodyBytes, most, idle, stall, refusal, tls);
     }
 
     public Options stall(Duration longest) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, longest, refusal);
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, longest, refusal, tls);
+    }
+
+    public Options tls(Tls.@Nullable Listener shown) {
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, refusal, shown);
     }
 
     public Options refusal(Refusal other) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, other);
+      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, other, tls);
     }
   }
 
@@ -113,6 +121,10 @@ public final class Server implements AutoCloseable {
                     connections.add(c);
                     if (options.stall().compareTo(Options.NEVER) < 0) {
                       Sockets.watchPeer(c, options.stall());
+                    }
+                    Tls.Listener tls = options.tls();
+                    if (tls != null) {
+                      TlsDoor.install(c, tls);
                     }
                     c.pipeline()
                         .addLast(new StrictRequestDecoder())

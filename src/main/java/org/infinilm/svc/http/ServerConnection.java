@@ -6,7 +6,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
@@ -470,10 +469,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     public void reset() {
       p.channel
           .eventLoop()
-          .execute(() -> {
-            p.channel.config().setOption(ChannelOption.SO_LINGER, 0);
-            p.channel.close();
-          });
+          .execute(() -> Sockets.reset(p.channel));
     }
 
     void finish() {

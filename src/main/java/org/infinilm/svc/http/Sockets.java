@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.epoll.EpollChannelOption;
@@ -54,6 +55,18 @@ final class Sockets {
                   KEEPALIVE_PROBES,
                   IoUringChannelOption.TCP_USER_TIMEOUT,
                   userTimeout));
+    }
+  }
+
+  /// Breaks a connection off so that its peer sees that; nothing goes before the reset, the end of
+  /// TLS neither.
+  static void reset(Channel c) {
+    c.config().setOption(ChannelOption.SO_LINGER, 0);
+    ChannelHandlerContext first = c.pipeline().firstContext();
+    if (first == null) {
+      c.close();
+    } else {
+      first.close();
     }
   }
 

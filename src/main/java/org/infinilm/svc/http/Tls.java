@@ -1,10 +1,16 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.ApplicationProtocolConfig;
+import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectedListenerFailureBehavior;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
+import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
+import io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import io.netty.util.NetUtil;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,7 +20,13 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.security.cert.X509Certificate;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -49,6 +61,14 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
       BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
       return new Stamp(a.lastModifiedTime(), a.size(), a.fileKey());
     }
+
+    static @Nullable Stamp orNull(Path p) {
+      try {
+        return of(p);
+      } catch (IOException gone) {
+        return null;
+      }
+    }
   }
 
   /// Those of one CA file, as it could be used last.
@@ -59,21 +79,13 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
 
     Authorities(Path file) throws IOException {
       this.file = file;
-      this.stamp = stamp();
+      // taken before it is read: what is written meanwhile is seen later
+      this.stamp = Stamp.orNull(file);
       this.context = read(file);
     }
 
-    /// When it was written last, taken before it is read: what is written meanwhile is seen later.
-    private @Nullable Stamp stamp() {
-      try {
-        return Stamp.of(file);
-      } catch (IOException gone) {
-        return null;
-      }
-    }
-
     synchronized void refresh() {
-      Stamp now = stamp();
+      Stamp now = Stamp.orNull(file);
       if (Objects.equals(now, stamp)) {
         return;
       }
@@ -133,6 +145,194 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
           .build();
     } catch (SSLException e) {
       throw new IllegalStateException(e);
+    }
+  }
+
+  /// A listener's files cannot be used; the message names each of them and what was expected, a line
+  /// each.
+  public static final class Unusable extends IOException {
+    private static final long serialVersionUID = 1;
+
+    Unusable(String message) {
+      super(message);
+    }
+  }
+
+  /// What a listener shows over TLS 1.2 or 1.3: a certificate and its key, and whose certificates
+  /// clients may or must show. Its files are followed: what is new and can be used holds for
+  /// connections that are made from then on; what cannot be used changes nothing, and the log says
+  /// why. Thread-safe.
+  public static final class Listener implements AutoCloseable {
+    private static final Duration LOOK = Duration.ofMillis(500);
+    private static final Duration SOON = Duration.ofDays(14);
+    private static final Duration AGAIN = Duration.ofDays(1);
+
+    /// Those with forward secrecy and authenticated encryption (RFC 9325 section 4.2).
+    private static final List<String> CIPHERS =
+        List.of(
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_256_GCM_SHA384",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
+
+    /// Of a certificate in force.
+    private record Shown(SslContext context, X509Certificate own) {}
+
+    private final TlsFiles.Paths files;
+    private final InstantSource clock;
+    private final TlsHandshakes handshakes = new TlsHandshakes();
+    private final Thread follower = Thread.ofVirtual().name("tls-files").unstarted(this::follow);
+    private volatile Shown shown;
+    private volatile @Nullable String refused;
+
+    /// As they were when they were read, and at the last look.
+    private List<@Nullable Stamp> read;
+
+    private List<@Nullable Stamp> seen;
+    private Instant warned = Instant.EPOCH;
+
+    private Listener(TlsFiles.Paths files, InstantSource clock) throws Unusable {
+      this.files = files;
+      this.clock = clock;
+      this.read = stamps();
+      this.seen = read;
+      this.shown = load();
+    }
+
+    /// Reads everything and begins to follow the files.
+    ///
+    /// @param clientCa authorities of clients' certificates; null: clients are asked for none
+    /// @param required whether a client without a certificate is turned away
+    public static Listener open(
+        Path cert, Path key, @Nullable Path clientCa, boolean required, InstantSource clock)
+        throws Unusable {
+      Listener l = new Listener(new TlsFiles.Paths(cert, key, clientCa, required), clock);
+      l.follower.start();
+      return l;
+    }
+
+    /// When the certificate in force ends.
+    public Instant expires() {
+      return shown.own().getNotAfter().toInstant();
+    }
+
+    /// Whom the certificate in force names.
+    public String subject() {
+      return shown.own().getSubjectX500Principal().getName();
+    }
+
+    /// Why the files of now are not in force, or null.
+    public @Nullable String refused() {
+      return refused;
+    }
+
+    /// How handshakes ended, since the start, by kind.
+    public Map<String, Long> endings() {
+      return handshakes.counts();
+    }
+
+    TlsHandshakes handshakes() {
+      return handshakes;
+    }
+
+    SslHandler handler(ByteBufAllocator alloc) {
+      SslHandler h = shown.context().newHandler(alloc, TlsHandshakes.workers());
+      h.setHandshakeTimeoutMillis(TlsHandshakes.LIMIT_MILLIS);
+      return h;
+    }
+
+    private void follow() {
+      try {
+        while (true) {
+          look();
+          Thread.sleep(LOOK);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    private synchronized void look() {
+      List<@Nullable Stamp> last = seen;
+      seen = stamps();
+      if (seen.equals(last) && !seen.equals(read)) {
+        refresh();
+      }
+      warnOfTheEnd();
+    }
+
+    private void warnOfTheEnd() {
+      Instant now = clock.instant();
+      Instant end = expires();
+      if (now.isAfter(end.minus(SOON)) && now.isAfter(warned.plus(AGAIN))) {
+        warned = now;
+        LOG.warn(
+            "the certificate {} {} at {} (expected: a new one in its place)",
+            files.cert(),
+            now.isAfter(end) ? "has expired" : "expires",
+            end);
+      }
+    }
+
+    /// Reads the files now, changed or not.
+    public synchronized void refresh() {
+      read = stamps();
+      try {
+        shown = load();
+        refused = null;
+        LOG.info("the certificate {} was read anew, it expires at {}", files.cert(), expires());
+      } catch (Unusable e) {
+        String why = String.valueOf(e.getMessage()).replace("\n", "; ");
+        refused = why;
+        LOG.error("the certificate stays as it was: {}", why);
+      }
+    }
+
+    private List<@Nullable Stamp> stamps() {
+      List<@Nullable Stamp> out = new ArrayList<>();
+      out.add(Stamp.orNull(files.cert()));
+      out.add(Stamp.orNull(files.key()));
+      Path ca = files.clientCa();
+      out.add(ca == null ? null : Stamp.orNull(ca));
+      return out;
+    }
+
+    private Shown load() throws Unusable {
+      TlsFiles.Pair p = TlsFiles.read(files, clock.instant());
+      boolean asks = !p.authorities().isEmpty();
+      try {
+        SslContext context =
+            SslContextBuilder.forServer(p.key(), p.chain())
+                .sslProvider(SslProvider.JDK)
+                .protocols("TLSv1.3", "TLSv1.2")
+                .ciphers(CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
+                .applicationProtocolConfig(
+                    new ApplicationProtocolConfig(
+                        Protocol.ALPN,
+                        SelectorFailureBehavior.NO_ADVERTISE,
+                        SelectedListenerFailureBehavior.ACCEPT,
+                        "http/1.1"))
+                .trustManager(p.authorities())
+                .clientAuth(
+                    !asks
+                        ? ClientAuth.NONE
+                        : files.required() ? ClientAuth.REQUIRE : ClientAuth.OPTIONAL)
+                .build();
+        return new Shown(context, p.own());
+      } catch (SSLException | IllegalArgumentException e) {
+        throw new Unusable("tls_cert: " + files.cert() + ": cannot be used: " + e.getMessage());
+      }
+    }
+
+    /// Follows the files no more.
+    @Override
+    public void close() {
+      follower.interrupt();
     }
   }
 

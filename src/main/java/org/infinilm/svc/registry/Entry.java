@@ -101,6 +101,10 @@ record Entry(
     return new Entry(name, host, port, hostname, url, s, metadata, weight, incarnation);
   }
 
+  private String scheme() {
+    return "https".equals(metadata.get(Registration.BABYSITTER_SCHEME)) ? "https" : "http";
+  }
+
   /// Where its health is asked: the babysitter on port + 1 for an `openai-api` entry, else below
   /// its own URL; null when that is no address.
   @Nullable URI healthUri() {
@@ -110,7 +114,7 @@ record Entry(
           return null;
         }
         String h = host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
-        return URI.create("http://" + h + ":" + (port + 1) + "/health");
+        return URI.create(scheme() + "://" + h + ":" + (port + 1) + "/health");
       }
       return URI.create((url.endsWith("/") ? url.substring(0, url.length() - 1) : url) + "/health");
     } catch (IllegalArgumentException notAnAddress) {

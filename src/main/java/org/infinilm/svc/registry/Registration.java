@@ -26,6 +26,10 @@ public record Registration(
     Map<String, Object> metadata,
     int weight,
     @Nullable String incarnation) {
+  /// The key of metadata under which a `-server` entry says how its babysitter at port + 1 is
+  /// spoken to: `https`; http when absent.
+  public static final String BABYSITTER_SCHEME = "babysitter_scheme";
+
   public Registration {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
   }

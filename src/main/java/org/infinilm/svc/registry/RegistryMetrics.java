@@ -5,7 +5,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// The registry's `/metrics`; built at the first scrape.
@@ -30,10 +32,12 @@ final class RegistryMetrics {
   }
 
   private final LeaseStore store;
+  private final Tls.@Nullable Listener tls;
   private @Nullable Metrics metrics;
 
-  RegistryMetrics(LeaseStore store) {
+  RegistryMetrics(LeaseStore store, Tls.@Nullable Listener tls) {
     this.store = store;
+    this.tls = tls;
   }
 
   synchronized byte[] scrape() {
@@ -50,6 +54,9 @@ final class RegistryMetrics {
           "infini_registry_journal_failing",
           "1 while changes are in memory alone although a journal is wanted.",
           out -> out.call(store.journal().equals("failing") ? 1 : 0));
+      if (tls != null) {
+        TlsSettings.show(m, tls);
+      }
       metrics = m;
     }
     return m.scrape();

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -18,6 +19,7 @@ import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,7 +67,7 @@ public final class RegistryProgram {
       Program.of(
           "registry",
           "Keep the list of services: who is there, who is alive.",
-          List.of(
+          keys(
               HOST,
               PORT,
               HEALTH_INTERVAL,
@@ -84,6 +86,10 @@ public final class RegistryProgram {
   public static final Program DRAIN = Drain.PROGRAM;
 
   private RegistryProgram() {}
+
+  private static List<Key<?>> keys(Key<?>... own) {
+    return Stream.of(List.of(own), TlsSettings.KEYS).<Key<?>>flatMap(List::stream).toList();
+  }
 
   private static int run(Program.Args args) throws Exception {
     Config c = args.config();
@@ -108,12 +114,18 @@ public final class RegistryProgram {
             dir,
             tokens,
             ranges(c),
-            router(c));
+            router(c),
+            TlsSettings.of(c));
+    options.tls().check(Ticker.SYSTEM::now);
     RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
+    if (options.tls().listens()) {
+      Lifetime.onHangUp(registry::reload);
+    }
     log.info(
-        "registry listens on {}:{}, {} entries restored, journal {} ({})",
+        "registry listens on {}://{}:{}, {} entries restored, journal {} ({})",
+        options.tls().scheme(),
         host,
         registry.port(),
         registry.size(),

@@ -10,12 +10,15 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.registry.ProbeSchedule.Answer;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +34,7 @@ public final class RegistryServer implements AutoCloseable {
   /// @param allowProbe ranges, `ADDRESS/BITS` and commas between, that may be registered and probed
   ///   although they are link-local or the like
   /// @param router whose page `/ui` leads to, or null
+  /// @param tls what the listener shows, and whom probes believe
   public record Options(
       String host,
       int port,
@@ -41,7 +45,8 @@ public final class RegistryServer implements AutoCloseable {
       @Nullable Path dataDir,
       Tokens tokens,
       String allowProbe,
-      @Nullable URI router) {
+      @Nullable URI router,
+      TlsSettings tls) {
     /// The defaults on loopback, in memory.
     public static Options at(int port) {
       return new Options(
@@ -54,7 +59,8 @@ public final class RegistryServer implements AutoCloseable {
           null,
           Tokens.NONE,
           "",
-          null);
+          null,
+          TlsSettings.NONE);
     }
 
     public Options dataDir(@Nullable Path dir) {
@@ -68,7 +74,8 @@ public final class RegistryServer implements AutoCloseable {
           dir,
           tokens,
           allowProbe,
-          router);
+          router,
+          tls);
     }
 
     /// @param wanted for changes
@@ -87,7 +94,23 @@ public final class RegistryServer implements AutoCloseable {
           dataDir,
           wanted,
           allowProbe,
-          router);
+          router,
+          tls);
+    }
+
+    public Options tls(TlsSettings shown) {
+      return new Options(
+          host,
+          port,
+          healthInterval,
+          healthTimeout,
+          cleanupInterval,
+          lease,
+          dataDir,
+          tokens,
+          allowProbe,
+          router,
+          shown);
     }
 
     public Options probes(Duration interval, Duration timeout) {
@@ -101,7 +124,8 @@ public final class RegistryServer implements AutoCloseable {
           dataDir,
           tokens,
           allowProbe,
-          router);
+          router,
+          tls);
     }
   }
 
@@ -114,14 +138,20 @@ public final class RegistryServer implements AutoCloseable {
   private static final Duration AFTER_FAILURE = Duration.ofSeconds(5);
 
   private final Server server;
+  private final Tls.@Nullable Listener tls;
   private final Client client;
   private final LeaseStore store;
   private final @Nullable Journal journal;
   private final List<Thread> loops = new ArrayList<>();
 
   private RegistryServer(
-      Server server, Client client, LeaseStore store, @Nullable Journal journal) {
+      Server server,
+      Tls.@Nullable Listener tls,
+      Client client,
+      LeaseStore store,
+      @Nullable Journal journal) {
     this.server = server;
+    this.tls = tls;
     this.client = client;
     this.store = store;
     this.journal = journal;
@@ -135,16 +165,15 @@ public final class RegistryServer implements AutoCloseable {
   public static RegistryServer start(Options o, Ticker ticker, RandomGenerator random)
       throws IOException {
     CompletableFuture<Handler> ready = new CompletableFuture<>();
-    Server server =
-        Server.start(
-            Server.Options.at(o.host(), o.port()).stall(STALL), r -> routes(ready).handle(r));
+    Client client = Client.create().with(believed(o));
+    Tls.Listener tls = o.tls().listener(ticker::now);
+    Server server = listen(o, tls, r -> routes(ready).handle(r));
     try {
       Path dir = o.dataDir();
       Journal journal =
           dir == null ? null : Journal.open(dir, Now.of(ticker, o.lease()), machineRun());
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = new LeaseStore(ticker, o.lease(), boot, journal);
-      Client client = Client.create();
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
       Prober prober =
           new Prober(
@@ -153,14 +182,44 @@ public final class RegistryServer implements AutoCloseable {
               new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
               ticker);
       ready.complete(
-          new Routes(store, prober, guard, new RegistryMetrics(store), o.tokens(), o.router()));
-      RegistryServer registry = new RegistryServer(server, client, store, journal);
+          new Routes(store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
+      RegistryServer registry = new RegistryServer(server, tls, client, store, journal);
       registry.begin(o, prober);
       return registry;
     } catch (IOException | RuntimeException e) {
       ready.completeExceptionally(e);
       server.close();
+      if (tls != null) {
+        tls.close();
+      }
       throw e;
+    }
+  }
+
+  private static Server listen(Options o, Tls.@Nullable Listener tls, Handler handler)
+      throws IOException {
+    try {
+      return Server.start(Server.Options.at(o.host(), o.port()).stall(STALL).tls(tls), handler);
+    } catch (IOException e) {
+      if (tls != null) {
+        tls.close();
+      }
+      throw e;
+    }
+  }
+
+  private static Tls believed(Options o) throws IOException {
+    try {
+      return o.tls().client();
+    } catch (ConfigException e) {
+      throw new IOException(e.getMessage(), e);
+    }
+  }
+
+  /// Has the files of TLS read again now, where there are any.
+  public void reload() {
+    if (tls != null) {
+      tls.refresh();
     }
   }
 
@@ -190,6 +249,9 @@ public final class RegistryServer implements AutoCloseable {
     }
     server.close();
     client.close();
+    if (tls != null) {
+      tls.close();
+    }
     if (journal != null) {
       journal.close();
     }

@@ -5,6 +5,7 @@ import java.util.Map;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Tls;
+import org.infinilm.svc.registry.Registration;
 import org.jspecify.annotations.Nullable;
 
 /// What is known of one instance from its registration, the static file or the command line, before
@@ -91,6 +92,13 @@ record Known(
 
   @Nullable CacheType cacheType() {
     return CacheType.parse(metadata.get("cache_type"));
+  }
+
+  /// The babysitter beside it, at port + 1.
+  String babysitter() {
+    String said = String.valueOf(metadata.get(Registration.BABYSITTER_SCHEME));
+    String scheme = said.equals("https") ? said : "http";
+    return scheme + "://" + BaseUrl.bracketed(host) + ":" + (port + 1);
   }
 
   /// The same place and process, as far as one can tell: counters and health carry over.

@@ -21,11 +21,13 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.page.Page;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// What the router answers itself: health, services, models, metrics, decisions.
@@ -49,6 +51,7 @@ final class OwnRoutes {
   private final Plane.InstanceWatch instances;
   private final AdminRoutes admin;
   private final Added added;
+  private final Tls.@Nullable Listener tls;
 
   OwnRoutes(
       Supplier<RouterConfig> settings,
@@ -65,7 +68,8 @@ final class OwnRoutes {
       Policy policy,
       AdminRoutes admin,
       Added added,
-      Plane.InstanceWatch instances) {
+      Plane.InstanceWatch instances,
+      Tls.@Nullable Listener tls) {
     this.settings = settings;
     this.files = files;
     this.keys = keys;
@@ -81,6 +85,7 @@ final class OwnRoutes {
     this.instances = instances;
     this.admin = admin;
     this.added = added;
+    this.tls = tls;
   }
 
   private Access access() {
@@ -195,6 +200,9 @@ final class OwnRoutes {
     m.put("healthy_services", keeper.table().fleet().routable());
     m.put("registry_url", registry());
     m.put("services", infos);
+    if (tls != null) {
+      m.put("tls", TlsSettings.told(tls));
+    }
     m.put("total_services", infos.size());
     return m;
   }
@@ -207,7 +215,7 @@ final class OwnRoutes {
       Instance i = v.instance();
       Map<String, Object> m = new HashMap<>();
       m.put("added", byHttp.contains(i.name()));
-      m.put("babysitter_url", i.port() == 0 ? null : "http://" + i.host() + ":" + (i.port() + 1));
+      m.put("babysitter_url", i.port() == 0 ? null : v.known().babysitter());
       m.put("drained_here", v.drained());
       m.put("error_count", v.errors());
       m.put("healthy", i.state() == State.ROUTABLE);
@@ -352,6 +360,9 @@ final class OwnRoutes {
     Reloader.Status read = files.get();
     if (read != null) {
       m.put("settings", settings(read, access().refusal("/readyz", Access.Asker.of(r)) == null));
+    }
+    if (tls != null) {
+      m.put("tls", TlsSettings.told(tls));
     }
     return Response.json(ready ? 200 : 503, m);
   }

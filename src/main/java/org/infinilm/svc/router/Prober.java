@@ -12,7 +12,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance.State;
-import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
@@ -251,7 +250,7 @@ final class Prober implements AutoCloseable {
       String failure = status / 100 == 2 ? null : k.healthUrl() + " does not answer 2xx";
       return status == OURS ? null : new Result(failure, status > 0, witness(v));
     }
-    String management = "http://" + BaseUrl.bracketed(k.host()) + ":" + (k.port() + 1) + "/health";
+    String management = k.babysitter() + "/health";
     boolean adjacent = k.socket() == null && k.port() < 65535;
     int babysitter = adjacent ? status(management, k) : NOTHING;
     if (!k.fixed()) {

@@ -8,14 +8,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.history.History;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// A running router: its listener and the threads around it.
@@ -37,6 +40,7 @@ final class Router implements AutoCloseable {
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
   private final EventFeed feed;
+  private final Tls.@Nullable Listener tls;
   private final @Nullable History<Decision> history;
   private volatile boolean draining;
 
@@ -75,11 +79,13 @@ final class Router implements AutoCloseable {
       throws IOException {
     this.config = config;
     this.ticker = ticker;
+    Tls believed = believed(config);
     this.settings = new Settings(config);
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
-    http = Client.create(keeper.resolver()::awaitedAddresses);
+    tls = config.tls().listener(ticker::now);
+    http = Client.create(keeper.resolver()::awaitedAddresses).with(believed);
     policy =
         new PolicySwitch(
             config.policy(),
@@ -183,12 +189,13 @@ final class Router implements AutoCloseable {
             policy,
             new AdminRoutes(settings, () -> Access.of(settings.get()), keeper, added),
             added,
-            plane.instances());
+            plane.instances(),
+            tls);
     sync =
         Optional.ofNullable(config.registry())
             .map(u ->
                 new RegistrySync(
-                    new RegistryClient(Client.create(), u, config.registryToken()),
+                    new RegistryClient(Client.create().with(believed), u, config.registryToken()),
                     config.syncInterval(),
                     keeper,
                     ticker));
@@ -202,7 +209,8 @@ final class Router implements AutoCloseable {
                 config.framing(),
                 config.clients().limits(),
                 config.clients().times(),
-                config.clients().cors()),
+                config.clients().cors(),
+                tls),
             new RouterFront(plane, settings, own),
             ticker::now);
     metrics.follow(server);
@@ -211,6 +219,9 @@ final class Router implements AutoCloseable {
     metrics.follow(keys);
     if (files != null) {
       metrics.follow(files);
+    }
+    if (tls != null) {
+      TlsSettings.show(all, tls);
     }
     added.load();
     keeper.start();
@@ -240,10 +251,21 @@ final class Router implements AutoCloseable {
     added.told(next.fixed());
   }
 
-  /// Has the files read again now, where there are any.
+  /// Has the files read again now, where there are any, those of TLS too.
   void reload() {
+    if (tls != null) {
+      tls.refresh();
+    }
     if (files != null) {
       files.ask();
+    }
+  }
+
+  private static Tls believed(RouterConfig config) throws IOException {
+    try {
+      return config.tls().client();
+    } catch (ConfigException e) {
+      throw new IOException(e.getMessage(), e);
     }
   }
 
@@ -269,6 +291,9 @@ final class Router implements AutoCloseable {
 
   @Override
   public void close() {
+    if (tls != null) {
+      tls.close();
+    }
     if (files != null) {
       files.close();
     }

@@ -57,7 +57,7 @@ public final class RouterProgram {
   ///
   /// @return what it would warn of besides the config's own warnings
   public static List<String> check(Config config) throws ConfigException {
-    Sources.of(config).read();
+    Sources.of(config).read().config().tls().check(Ticker.SYSTEM::now);
     return Timeouts.warnings(config);
   }
 
@@ -94,6 +94,7 @@ public final class RouterProgram {
           "no instances: neither --registry-url nor --instance nor --static-services is given;"
               + " every request will be answered 503");
     }
+    config.tls().check(Ticker.SYSTEM::now);
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router =
         new Router(read, InetAddress::getAllByName, Ticker.SYSTEM, new SecureRandom())) {
@@ -104,7 +105,7 @@ public final class RouterProgram {
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
-      if (!read.of().files().isEmpty()) {
+      if (!read.of().files().isEmpty() || config.tls().listens()) {
         Lifetime.onHangUp(router::reload);
       }
       if (!isLoopback(config.host()) && config.adminToken() == null && config.keys().isEmpty()) {
@@ -113,7 +114,8 @@ public final class RouterProgram {
             config.host());
       }
       LOG.info(
-          "router on {}:{}, policy {}, {} <= {} is small{}",
+          "router on {}://{}:{}, policy {}, {} <= {} is small{}",
+          config.tls().scheme(),
           config.host(),
           router.port(),
           config.policy(),

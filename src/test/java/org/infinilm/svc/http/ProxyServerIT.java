@@ -42,7 +42,8 @@ class ProxyServerIT {
                 ProxyServer.Framing.AUTO,
                 new ProxyServer.Limits(1 << 20, 1 << 24, 100, 0),
                 new ProxyServer.Times(s, s, 0, s, s, 0),
-                Cors.NONE),
+                Cors.NONE,
+                null),
             new Front() {
               @Override
               public void receive(Inbound request) {

@@ -25,7 +25,8 @@ class RouterPageIT {
             o.dataDir(),
             o.tokens(),
             o.allowProbe(),
-            router);
+            router,
+            o.tls());
     try (RegistryServer registry = start(with);
         Client http = Client.create()) {
       URI uri = URI.create("http://127.0.0.1:" + registry.port() + "/ui");

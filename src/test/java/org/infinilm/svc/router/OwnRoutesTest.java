@@ -81,7 +81,8 @@ class OwnRoutesTest {
                   keeper,
                   new Added(null, List.of(), all -> {})),
               new Added(null, List.of(), all -> {}),
-              new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}));
+              new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}),
+              null);
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");

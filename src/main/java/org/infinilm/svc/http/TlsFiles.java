@@ -1,0 +1,219 @@
+package org.infinilm.svc.http;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
+import org.bouncycastle.openssl.PEMEncryptedKeyPair;
+import org.bouncycastle.openssl.PEMKeyPair;
+import org.bouncycastle.openssl.PEMParser;
+import org.bouncycastle.pkcs.PKCS8EncryptedPrivateKeyInfo;
+import org.jspecify.annotations.Nullable;
+
+/// Reads what a listener shows over TLS and says what is wrong with it, all at once and nothing of
+/// a key. Stateless.
+final class TlsFiles {
+  private static final long MOST_BYTES = 1 << 20;
+
+  /// Where everything is.
+  ///
+  /// @param clientCa authorities of clients' certificates; null: clients show none
+  /// @param required whether a client without a certificate is turned away
+  record Paths(Path cert, Path key, @Nullable Path clientCa, boolean required) {}
+
+  /// What was read.
+  ///
+  /// @param chain the listener's own certificate first
+  record Pair(List<X509Certificate> chain, PrivateKey key, List<X509Certificate> authorities) {
+    X509Certificate own() {
+      return chain.getFirst();
+    }
+
+    Instant expires() {
+      return own().getNotAfter().toInstant();
+    }
+  }
+
+  private final List<String> wrong = new ArrayList<>();
+
+  private TlsFiles() {}
+
+  /// @throws Tls.Unusable with a line for each thing that is wrong
+  static Pair read(Paths at, Instant now) throws Tls.Unusable {
+    TlsFiles f = new TlsFiles();
+    List<X509Certificate> chain = f.certificates("tls_cert", at.cert(), "the listener's own first");
+    X509Certificate own = chain.isEmpty() ? null : chain.getFirst();
+    if (own != null) {
+      f.checkTime(at.cert(), own, now);
+    }
+    PrivateKey key = f.key(at.key(), own == null ? null : own.getPublicKey(), at.cert());
+    List<X509Certificate> authorities =
+        at.clientCa() == null
+            ? List.of()
+            : f.certificates("tls_client_ca", at.clientCa(), "those of authorities");
+    if (!f.wrong.isEmpty() || key == null) {
+      throw new Tls.Unusable(String.join("\n", f.wrong));
+    }
+    return new Pair(chain, key, authorities);
+  }
+
+  private void say(String setting, Path file, String what) {
+    wrong.add(setting + ": " + file + ": " + what);
+  }
+
+  private byte @Nullable [] bytes(String setting, Path file) {
+    try {
+      if (Files.exists(file) && !Files.isRegularFile(file)) {
+        say(setting, file, "no regular file (expected: a PEM file)");
+        return null;
+      }
+      if (Files.size(file) > MOST_BYTES) {
+        say(setting, file, "too large (expected: a PEM file of at most 1 MiB)");
+        return null;
+      }
+      return Files.readAllBytes(file);
+    } catch (NoSuchFileException e) {
+      say(setting, file, "no such file (expected: a PEM file)");
+    } catch (AccessDeniedException e) {
+      say(setting, file, "not readable by this user (expected: a PEM file that it may read)");
+    } catch (IOException e) {
+      say(setting, file, "cannot be read: " + e.getMessage());
+    }
+    return null;
+  }
+
+  private List<X509Certificate> certificates(String setting, Path file, String which) {
+    byte[] bytes = bytes(setting, file);
+    if (bytes == null) {
+      return List.of();
+    }
+    List<X509Certificate> out = new ArrayList<>();
+    try {
+      CertificateFactory.getInstance("X.509")
+          .generateCertificates(new ByteArrayInputStream(bytes))
+          .forEach(c -> out.add((X509Certificate) c));
+    } catch (CertificateException notCertificates) {
+      out.clear();
+    }
+    if (out.isEmpty()) {
+      say(setting, file, "no certificates (expected: PEM, BEGIN CERTIFICATE, " + which + ")");
+    }
+    return out;
+  }
+
+  private void checkTime(Path file, X509Certificate own, Instant now) {
+    Instant from = own.getNotBefore().toInstant();
+    Instant to = own.getNotAfter().toInstant();
+    if (now.isAfter(to)) {
+      say("tls_cert", file, "expired at " + to + " (expected: a certificate that is valid now)");
+    } else if (now.isBefore(from)) {
+      say("tls_cert", file, "valid from " + from + " on (expected: one that is valid now)");
+    }
+  }
+
+  private @Nullable PrivateKey key(Path file, @Nullable PublicKey of, Path cert) {
+    byte[] bytes = bytes("tls_key", file);
+    if (bytes == null) {
+      return null;
+    }
+    PrivateKeyInfo info = keyInfo(file, bytes);
+    if (info == null || of == null) {
+      return null;
+    }
+    String kind = of.getAlgorithm();
+    String signature = signature(kind);
+    if (signature == null) {
+      say("tls_cert", cert, "a key of kind " + kind + " (expected: RSA, EC or Ed25519)");
+      return null;
+    }
+    PrivateKey key;
+    try {
+      key =
+          KeyFactory.getInstance(kind)
+              .generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
+    } catch (GeneralSecurityException | IOException e) {
+      say("tls_key", file, "another kind of key than the certificate's (expected: " + kind + ")");
+      return null;
+    }
+    if (!fits(key, of, signature)) {
+      say("tls_key", file, "does not fit the certificate (expected: the key of " + cert + ")");
+      return null;
+    }
+    return key;
+  }
+
+  private @Nullable PrivateKeyInfo keyInfo(Path file, byte[] bytes) {
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+    try (PEMParser pem = new PEMParser(new StringReader(text))) {
+      for (Object o = pem.readObject(); o != null; o = pem.readObject()) {
+        switch (o) {
+          case PrivateKeyInfo k -> {
+            return k;
+          }
+          case PEMKeyPair k -> {
+            return k.getPrivateKeyInfo();
+          }
+          case PKCS8EncryptedPrivateKeyInfo k -> {
+            return locked(file);
+          }
+          case PEMEncryptedKeyPair k -> {
+            return locked(file);
+          }
+          default -> {
+            // parameters of a curve, or the certificate in the same file
+          }
+        }
+      }
+    } catch (IOException | RuntimeException notPem) {
+      // said below, without what stands there
+    }
+    say("tls_key", file, "no private key (expected: PEM, BEGIN PRIVATE KEY)");
+    return null;
+  }
+
+  private @Nullable PrivateKeyInfo locked(Path file) {
+    say("tls_key", file, "locked with a passphrase (expected: a key without one)");
+    return null;
+  }
+
+  private static @Nullable String signature(String kind) {
+    return switch (kind) {
+      case "RSA" -> "SHA256withRSA";
+      case "EC" -> "SHA256withECDSA";
+      case "EdDSA" -> "EdDSA";
+      default -> null;
+    };
+  }
+
+  private static boolean fits(PrivateKey key, PublicKey of, String signature) {
+    try {
+      byte[] said = "infini".getBytes(StandardCharsets.US_ASCII);
+      Signature s = Signature.getInstance(signature);
+      s.initSign(key);
+      s.update(said);
+      byte[] signed = s.sign();
+      s.initVerify(of);
+      s.update(said);
+      return s.verify(signed);
+    } catch (GeneralSecurityException e) {
+      return false;
+    }
+  }
+}

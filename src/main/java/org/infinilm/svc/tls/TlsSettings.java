@@ -1,0 +1,205 @@
+package org.infinilm.svc.tls;
+
+import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
+import org.infinilm.svc.http.Tls;
+import org.infinilm.svc.telemetry.Metrics;
+import org.jspecify.annotations.Nullable;
+
+/// What one program is told of TLS: what its listener shows, and whom it believes as a client.
+///
+/// @param cert of the listener, or null for plain HTTP
+/// @param key of the certificate; null only with it
+/// @param clientCa authorities of clients' certificates; null: clients are asked for none
+/// @param clientRequired whether a client without a certificate is turned away
+/// @param caFile authorities to believe at https addresses; null for the JDK's
+public record TlsSettings(
+    @Nullable Path cert,
+    @Nullable Path key,
+    @Nullable Path clientCa,
+    boolean clientRequired,
+    @Nullable Path caFile) {
+  private static final String REQUIRED = "required";
+
+  public static final Key<String> CERT =
+      Key.text(
+          "tls_cert",
+          null,
+          "PEM file of the certificate to listen with over TLS, with its chain; plain HTTP when absent");
+  public static final Key<String> KEY =
+      Key.text("tls_key", null, "PEM file of the private key of tls_cert");
+  public static final Key<String> CLIENT_CA =
+      Key.text(
+          "tls_client_ca",
+          null,
+          "PEM file of authorities: clients are asked for a certificate of theirs");
+  public static final Key<String> CLIENT_AUTH =
+      Key.oneOf(
+          "tls_client_auth",
+          REQUIRED,
+          List.of(REQUIRED, "optional"),
+          "with tls_client_ca, whether a client without a certificate is turned away");
+  public static final Key<String> CA_FILE =
+      Key.text(
+          "ca_file",
+          null,
+          "PEM file of the authorities to believe at https addresses of our own programs; the JDK's when absent");
+
+  /// All of them, in the order of `--help`.
+  public static final List<Key<?>> KEYS = List.of(CERT, KEY, CLIENT_CA, CLIENT_AUTH, CA_FILE);
+
+  /// Plain HTTP, and the JDK's authorities.
+  public static final TlsSettings NONE = new TlsSettings(null, null, null, true, null);
+
+  /// Where a program's settings come from.
+  public interface Source {
+    Optional<String> text(Key<String> key) throws ConfigException;
+
+    /// Where a setting was given, or its flag, for errors.
+    String place(Key<String> key);
+  }
+
+  public static TlsSettings of(Config c) throws ConfigException {
+    return of(
+        new Source() {
+          @Override
+          public Optional<String> text(Key<String> key) throws ConfigException {
+            return c.find(key);
+          }
+
+          @Override
+          public String place(Key<String> key) {
+            String origin = c.origin(key);
+            return origin.equals("default") ? key.flagName() : origin;
+          }
+        });
+  }
+
+  /// @throws ConfigException where one is given without what it needs; files are not read
+  public static TlsSettings of(Source from) throws ConfigException {
+    Path cert = path(from, CERT);
+    Path key = path(from, KEY);
+    Path clientCa = path(from, CLIENT_CA);
+    if (cert == null && key != null) {
+      throw missing(from, CERT, KEY);
+    }
+    if (cert != null && key == null) {
+      throw missing(from, KEY, CERT);
+    }
+    if (cert == null && clientCa != null) {
+      throw missing(from, CERT, CLIENT_CA);
+    }
+    String auth = from.text(CLIENT_AUTH).orElse(REQUIRED);
+    try {
+      boolean required = CLIENT_AUTH.type().parser().parse(auth).equals(REQUIRED);
+      return new TlsSettings(cert, key, clientCa, required, path(from, CA_FILE));
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(
+          from.place(CLIENT_AUTH) + ": " + CLIENT_AUTH.name() + ": " + auth + " " + e.getMessage());
+    }
+  }
+
+  private static ConfigException missing(Source from, Key<String> what, Key<String> given) {
+    return new ConfigException(
+        from.place(given)
+            + ": "
+            + given.name()
+            + " without "
+            + what.name()
+            + " (expected: both, "
+            + what.flagName()
+            + " "
+            + what.doc()
+            + ")");
+  }
+
+  private static @Nullable Path path(Source from, Key<String> key) throws ConfigException {
+    String said = from.text(key).orElse("");
+    try {
+      return said.isEmpty() ? null : Path.of(said);
+    } catch (InvalidPathException e) {
+      throw new ConfigException(
+          from.place(key) + ": " + key.name() + ": " + said + " (expected: a file's path)");
+    }
+  }
+
+  /// Whether the listener speaks TLS.
+  public boolean listens() {
+    return cert != null;
+  }
+
+  /// `https` or `http`, what the listener is reached by.
+  public String scheme() {
+    return listens() ? "https" : "http";
+  }
+
+  /// Reads what the listener shows and follows its files; null for plain HTTP.
+  ///
+  /// @throws Tls.Unusable naming the files that cannot be used
+  public Tls.@Nullable Listener listener(InstantSource clock) throws Tls.Unusable {
+    return cert == null || key == null
+        ? null
+        : Tls.Listener.open(cert, key, clientCa, clientRequired, clock);
+  }
+
+  /// How https addresses are spoken to.
+  ///
+  /// @throws ConfigException naming the file that cannot be used
+  public Tls client() throws ConfigException {
+    try {
+      return Tls.of(caFile, null);
+    } catch (IOException e) {
+      throw new ConfigException(
+          CA_FILE.name() + ": " + caFile + " (expected: " + e.getMessage() + ")");
+    }
+  }
+
+  /// How a program that only asks speaks to https addresses.
+  public static Tls client(Config c) throws ConfigException {
+    Path file = c.find(CA_FILE).filter(f -> !f.isEmpty()).map(Path::of).orElse(null);
+    return new TlsSettings(null, null, null, true, file).client();
+  }
+
+  /// What a start would refuse of the files, without starting.
+  public void check(InstantSource clock) throws ConfigException {
+    try (Tls.Listener l = listener(clock)) {
+      client();
+    } catch (Tls.Unusable e) {
+      throw new ConfigException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  /// What `/readyz` and `/stats` say of a listener.
+  public static Map<String, @Nullable Object> told(Tls.Listener l) {
+    Map<String, @Nullable Object> m = new LinkedHashMap<>();
+    m.put("certificate_expires", l.expires().toString());
+    m.put("refused", l.refused() == null ? null : "the log says which");
+    return m;
+  }
+
+  /// Shows how it stands with a listener.
+  public static void show(Metrics metrics, Tls.Listener l) {
+    metrics.gauge(
+        "infini_tls_certificate_expiry_timestamp_seconds",
+        "When the certificate in force ends.",
+        c -> c.call(l.expires().getEpochSecond()));
+    metrics.gauge(
+        "infini_tls_certificate_refused",
+        "1 while the files of certificate and key cannot be used and what was in force stays.",
+        c -> c.call(l.refused() == null ? 0 : 1));
+    metrics.counter(
+        "infini_tls_handshakes_total",
+        "Handshakes of clients by how they ended.",
+        c -> l.endings().forEach((result, n) -> c.call((double) n, result)),
+        "result");
+  }
+}
