@@ -13,6 +13,8 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.router.RouterProgram;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini config check FILE`: validates a file of any program and prints what is in force and from
 /// where.
@@ -56,6 +58,9 @@ final class ConfigCheck {
     List<String> warnings = new ArrayList<>(config.warnings());
     if (p.name().equals(RouterProgram.PROGRAM.name())) {
       warnings.addAll(RouterProgram.check(config));
+    }
+    if (p.keys().contains(TlsSettings.CERT) && !p.name().equals(RouterProgram.PROGRAM.name())) {
+      TlsSettings.of(config).check(Ticker.SYSTEM::now);
     }
     warnings.forEach(w -> out.println("warning: " + w));
     print(file, p.name(), config.describe(), out);

@@ -23,6 +23,7 @@ import org.infinilm.svc.evaluation.ReplayProgram;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
+import org.infinilm.svc.tls.CertDevProgram;
 import org.infinilm.svc.top.ExplainProgram;
 import org.infinilm.svc.top.InstancePrograms;
 import org.infinilm.svc.top.TopProgram;
@@ -53,6 +54,7 @@ public final class Main {
           EvaluateProgram.PROGRAM,
           ReplayProgram.PROGRAM,
           RouterProgram.KEY_NEW,
+          CertDevProgram.PROGRAM,
           ConfigCheck.PROGRAM,
           ConfigSchema.PROGRAM,
           Completion.PROGRAM,

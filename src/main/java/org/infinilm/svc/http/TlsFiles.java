@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
@@ -21,6 +22,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
+import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.openssl.PEMEncryptedKeyPair;
 import org.bouncycastle.openssl.PEMKeyPair;
 import org.bouncycastle.openssl.PEMParser;
@@ -105,11 +107,15 @@ final class TlsFiles {
       return List.of();
     }
     List<X509Certificate> out = new ArrayList<>();
-    try {
-      CertificateFactory.getInstance("X.509")
-          .generateCertificates(new ByteArrayInputStream(bytes))
-          .forEach(c -> out.add((X509Certificate) c));
-    } catch (CertificateException notCertificates) {
+    try (PEMParser pem = pem(bytes)) {
+      CertificateFactory x509 = CertificateFactory.getInstance("X.509");
+      for (Object o = pem.readObject(); o != null; o = pem.readObject()) {
+        if (o instanceof X509CertificateHolder c) {
+          InputStream der = new ByteArrayInputStream(c.getEncoded());
+          out.add((X509Certificate) x509.generateCertificate(der));
+        }
+      }
+    } catch (CertificateException | IOException | RuntimeException broken) {
       out.clear();
     }
     if (out.isEmpty()) {
@@ -160,8 +166,7 @@ final class TlsFiles {
   }
 
   private @Nullable PrivateKeyInfo keyInfo(Path file, byte[] bytes) {
-    String text = new String(bytes, StandardCharsets.ISO_8859_1);
-    try (PEMParser pem = new PEMParser(new StringReader(text))) {
+    try (PEMParser pem = pem(bytes)) {
       for (Object o = pem.readObject(); o != null; o = pem.readObject()) {
         switch (o) {
           case PrivateKeyInfo k -> {
@@ -186,6 +191,10 @@ final class TlsFiles {
     }
     say("tls_key", file, "no private key (expected: PEM, BEGIN PRIVATE KEY)");
     return null;
+  }
+
+  private static PEMParser pem(byte[] bytes) {
+    return new PEMParser(new StringReader(new String(bytes, StandardCharsets.ISO_8859_1)));
   }
 
   private @Nullable PrivateKeyInfo locked(Path file) {

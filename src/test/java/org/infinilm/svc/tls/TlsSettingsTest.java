@@ -1,0 +1,54 @@
+package org.infinilm.svc.tls;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.Map;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What is given without what it needs, and what cannot be used, by name.
+class TlsSettingsTest {
+  @TempDir private Path dir;
+
+  private static TlsSettings of(String... flags) throws ConfigException {
+    Map<String, String> given = new java.util.HashMap<>();
+    for (int k = 0; k < flags.length; k += 2) {
+      given.put(flags[k], flags[k + 1]);
+    }
+    return TlsSettings.of(Config.resolve(TlsSettings.KEYS, given, Map.of(), null));
+  }
+
+  @Test
+  void withoutAnythingItIsPlainHttp() throws Exception {
+    assertThat(of()).isEqualTo(TlsSettings.NONE);
+    assertThat(of().scheme()).isEqualTo("http");
+    assertThat(of().listener(InstantSource.system())).isNull();
+  }
+
+  @Test
+  void halfAPairIsNamed() {
+    assertThatThrownBy(() -> of("tls_cert", "c.pem"))
+        .hasMessageStartingWith("--tls-cert: tls_cert without tls_key (expected: both, --tls-key ");
+    assertThatThrownBy(() -> of("tls_key", "k.pem"))
+        .hasMessageStartingWith("--tls-key: tls_key without tls_cert (expected: both");
+    assertThatThrownBy(() -> of("tls_client_ca", "ca.pem"))
+        .hasMessageStartingWith("--tls-client-ca: tls_client_ca without tls_cert");
+  }
+
+  @Test
+  void authoritiesThatCannotBeUsedAreNamed() throws Exception {
+    Path text = Files.writeString(dir.resolve("text"), "hello");
+    assertThatThrownBy(() -> of("ca_file", text.toString()).client())
+        .isInstanceOf(ConfigException.class)
+        .hasMessage("ca_file: " + text + " (expected: a file of PEM certificates)");
+    Path none = dir.resolve("none");
+    assertThatThrownBy(() -> of("ca_file", none.toString()).check(InstantSource.system()))
+        .hasMessage("ca_file: " + none + " (expected: a file that exists)");
+  }
+}
