@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import org.infinilm.svc.registry.Registration;
 
 /// The model servers of a deployment as its router or registry lists them.
 ///
@@ -15,21 +16,19 @@ record Fleet(List<Member> instances) {
 
   /// One model server.
   ///
+  /// @param babysitter what watches it, at port + 1
   /// @param cacheType `paged`, `static` or empty
   /// @param state the router's word for it, as `routable` or `draining`; empty from a registry
   /// @param why why it is out of service, or empty
   record Member(
       String name,
       URI url,
+      URI babysitter,
       String cacheType,
       List<String> models,
       boolean healthy,
       String state,
-      String why) {
-    URI babysitter() {
-      return URI.create(url.getScheme() + "://" + url.getHost() + ":" + (url.getPort() + 1));
-    }
-  }
+      String why) {}
 
   Fleet {
     instances = List.copyOf(instances);
@@ -51,13 +50,15 @@ record Fleet(List<Member> instances) {
       JsonNode listed = s.path("models").isArray() ? s.path("models") : meta.path("models");
       listed.forEach(m -> models.add(m.asText()));
       String name = s.path("name").asText();
-      URI url = URI.create("http://" + reach(s.path("host").asText(), from) + ":" + port);
+      String host = reach(s.path("host").asText(), from);
+      boolean tls = meta.path(Registration.BABYSITTER_SCHEME).asText().equals("https");
       boolean healthy = s.path("healthy").asBoolean(s.path("is_healthy").asBoolean());
       out.put(
           name,
           new Member(
               name,
-              url,
+              URI.create("http://" + host + ":" + port),
+              URI.create((tls ? "https://" : "http://") + host + ":" + (port + 1)),
               meta.path("cache_type").asText(""),
               models,
               healthy,

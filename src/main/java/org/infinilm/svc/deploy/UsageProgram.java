@@ -27,6 +27,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini usage`: requests and tokens by key, model and day, out of history.
 public final class UsageProgram {
@@ -57,7 +58,7 @@ public final class UsageProgram {
       new Program(
           "usage",
           "Requests and tokens by key, model and day, from the history of a router.",
-          List.of(BY, SINCE, JSON, FILE, URL, TOKEN, ROUTER_PORT),
+          List.of(BY, SINCE, JSON, FILE, URL, TOKEN, ROUTER_PORT, TlsSettings.CA_FILE),
           Map.of(),
           "",
           false,
@@ -114,7 +115,7 @@ public final class UsageProgram {
                 + URLEncoder.encode(c.get(BY), StandardCharsets.UTF_8));
     String token = c.find(TOKEN).orElse("");
     Headers headers = Headers.bearer(token);
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(TlsSettings.client(c))) {
       Client.Reply r = client.send("GET", uri, headers, new byte[0], TIMEOUT);
       JsonNode said = Json.tree(r.body());
       if (!r.ok()) {

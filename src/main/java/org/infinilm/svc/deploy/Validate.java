@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -33,11 +34,12 @@ final class Validate {
         List<String> expect,
         @Nullable String model,
         @Nullable String token) {
-      String h = host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
+      String scheme = host.startsWith("https://") ? "https://" : "http://";
+      String h = BaseUrl.bracketed(host.replaceFirst("^https?://", ""));
       return new Target(
           h,
-          URI.create("http://" + h + ":" + registryPort),
-          URI.create("http://" + h + ":" + routerPort),
+          URI.create(scheme + h + ":" + registryPort),
+          URI.create(scheme + h + ":" + routerPort),
           expect,
           model,
           token);

@@ -10,6 +10,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini validate [HOST]`: checks a running deployment; exit 0 only when every check passed.
 public final class ValidateProgram {
@@ -41,7 +42,7 @@ public final class ValidateProgram {
   private ValidateProgram() {}
 
   private static List<Key<?>> keys() {
-    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
+    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON, TlsSettings.CA_FILE));
     out.addAll(TokenKeys.ALL);
     return out;
   }
@@ -52,9 +53,11 @@ public final class ValidateProgram {
           "validate: " + String.join(" ", args.positionals()) + " (expected: at most one HOST)");
     }
     String host = args.positionals().isEmpty() ? "localhost" : args.positionals().getFirst();
-    if (!host.matches("[A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?")) {
+    if (!host.matches("(https?://)?([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?)")) {
       throw new ConfigException(
-          "validate: " + host + " (expected: a host name or address, without port or path)");
+          "validate: "
+              + host
+              + " (expected: a host name or address, https:// before it where it speaks TLS, without port or path)");
     }
     Validate.Target target =
         Validate.Target.of(
@@ -65,7 +68,7 @@ public final class ValidateProgram {
             args.config().find(MODEL).orElse(null),
             TokenKeys.toRead(args.config()).orElse(null));
     Report report = new Report(Terminal.standard(System.getenv()), args.config().get(JSON));
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(TlsSettings.client(args.config()))) {
       Probe probe = new Probe(client, args.config().get(TIMEOUT));
       new Validate(probe, target, report, Ticker.SYSTEM).run();
     }

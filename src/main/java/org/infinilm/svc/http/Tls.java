@@ -216,6 +216,14 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
       return l;
     }
 
+    /// Reads everything and does nothing with it.
+    ///
+    /// @throws Unusable for what [#open] would refuse
+    public static void check(Path cert, Path key, @Nullable Path clientCa, InstantSource clock)
+        throws Unusable {
+      new Listener(new TlsFiles.Paths(cert, key, clientCa, true), clock).close();
+    }
+
     /// When the certificate in force ends.
     public Instant expires() {
       return shown.own().getNotAfter().toInstant();

@@ -14,6 +14,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini drain NAME`: takes an instance out of service gently. Its requests in flight go on; the
 /// router sends it no new ones. Its babysitter is told, which keeps it so; where that cannot be
@@ -47,7 +48,7 @@ final class Drain {
   private Drain() {}
 
   private static List<Key<?>> keys() {
-    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_URL, UNDO, ADMIN_TOKEN));
+    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_URL, UNDO, ADMIN_TOKEN, TlsSettings.CA_FILE));
     out.addAll(TokenKeys.ALL);
     return out;
   }
@@ -59,7 +60,7 @@ final class Drain {
           "drain: " + args.positionals().size() + " names given (expected: one NAME)");
     }
     URI base = address(c.get(REGISTRY_URL));
-    try (Client http = Client.create()) {
+    try (Client http = Client.create().with(TlsSettings.client(c))) {
       RegistryClient registry = new RegistryClient(http, base, TokenKeys.toChange(c).orElse(null));
       String token = c.find(ADMIN_TOKEN).orElse("");
       Headers headers = Headers.bearer(token);
@@ -139,14 +140,10 @@ final class Drain {
   }
 
   private static URI address(String text) throws ConfigException {
-    try {
-      URI u = URI.create(text);
-      if ("http".equalsIgnoreCase(u.getScheme()) && u.getRawAuthority() != null) {
-        return u;
-      }
-    } catch (IllegalArgumentException notAnAddress) {
-      // falls through to the one message
+    if (BaseUrl.parse(text) == null) {
+      throw new ConfigException(
+          "--registry-url: " + BaseUrl.shown(text) + " (expected: http://host:port)");
     }
-    throw new ConfigException("--registry-url: " + text + " (expected: http://host:port)");
+    return URI.create(text.strip());
   }
 }

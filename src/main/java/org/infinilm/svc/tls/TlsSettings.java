@@ -171,7 +171,10 @@ public record TlsSettings(
 
   /// What a start would refuse of the files, without starting.
   public void check(InstantSource clock) throws ConfigException {
-    try (Tls.Listener l = listener(clock)) {
+    try {
+      if (cert != null && key != null) {
+        Tls.Listener.check(cert, key, clientCa, clock);
+      }
       client();
     } catch (Tls.Unusable e) {
       throw new ConfigException(String.valueOf(e.getMessage()));

@@ -16,6 +16,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini explain REQUEST_ID`: one decision in words.
 public final class ExplainProgram {
@@ -29,7 +30,7 @@ public final class ExplainProgram {
       new Program(
           "explain",
           "Why a request went where it went: candidates, why each was passed over, where its time went.",
-          List.of(URL, TopProgram.TOKEN),
+          List.of(URL, TopProgram.TOKEN, TlsSettings.CA_FILE),
           Map.of(),
           "REQUEST_ID",
           false,
@@ -47,7 +48,7 @@ public final class ExplainProgram {
     Config c = args.config();
     String id = args.positionals().getFirst();
     URI router = TopProgram.address(c.get(URL));
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(TlsSettings.client(c))) {
       String token = c.find(TopProgram.TOKEN).orElse("");
       Headers headers = Headers.bearer(token);
       URI uri =

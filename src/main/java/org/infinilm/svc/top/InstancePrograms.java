@@ -19,6 +19,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// `infini instance ...` and `infini threshold`: a running router's actions, over HTTP.
@@ -83,7 +84,7 @@ public final class InstancePrograms {
           new Program(
               "instance list",
               "The router's servers, their states and why they are out.",
-              List.of(URL, TOKEN, JSON),
+              List.of(URL, TOKEN, JSON, TlsSettings.CA_FILE),
               Map.of(),
               "",
               false,
@@ -103,7 +104,7 @@ public final class InstancePrograms {
 
   private static Program one(
       String name, String doc, String positional, List<Key<?>> more, Ask ask) {
-    List<Key<?>> keys = new ArrayList<>(List.of(URL, TOKEN));
+    List<Key<?>> keys = new ArrayList<>(List.of(URL, TOKEN, TlsSettings.CA_FILE));
     keys.addAll(more);
     return new Program(
         name, doc, keys, Map.of(), positional, false, args -> run(name, positional, ask, args));
@@ -131,7 +132,7 @@ public final class InstancePrograms {
   private static int asked(String name, Config config, Talk talk)
       throws ConfigException, InterruptedException {
     URI at = TopProgram.address(config.get(URL));
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(TlsSettings.client(config))) {
       talk.with(new Router(client, at, config));
       return 0;
     } catch (IOException e) {

@@ -16,6 +16,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini top`: a router's state, live in the terminal, or once for scripts.
 public final class TopProgram {
@@ -38,7 +39,7 @@ public final class TopProgram {
       new Program(
           "top",
           "A router's state, live in the terminal; URL is its address, http://127.0.0.1:8000 when absent.",
-          List.of(ONCE, JSON, ASCII, TOKEN),
+          List.of(ONCE, JSON, ASCII, TOKEN, TlsSettings.CA_FILE),
           Map.of(),
           "[URL]",
           false,
@@ -52,7 +53,7 @@ public final class TopProgram {
       throw new ConfigException("top: " + args.positionals() + " (expected: one URL)");
     }
     URI router = address(args.positionals().isEmpty() ? DEFAULT : args.positionals().getFirst());
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(TlsSettings.client(c))) {
       Feed feed = new Feed(client, router, c.find(TOKEN).orElse(null), Ticker.SYSTEM);
       Screen screen =
           new Screen(
@@ -78,7 +79,7 @@ public final class TopProgram {
     BaseUrl parsed = BaseUrl.parse(whole);
     if (parsed == null) {
       throw new ConfigException(
-          BaseUrl.shown(url) + " (expected: the router's address, http://host:port)");
+          BaseUrl.shown(url) + " (expected: the router's address, http://host:port or https://host:port)");
     }
     return URI.create(whole.strip().replaceFirst("/+(ui/?|v1/?)?$", ""));
   }
