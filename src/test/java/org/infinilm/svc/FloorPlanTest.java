@@ -47,15 +47,25 @@ class FloorPlanTest {
           Map.entry(
               "router",
               Set.of(
-                  "page", "history", "policy", "registry", "fleet", "tls", "http", "config", "telemetry")),
+                  "page",
+                  "history",
+                  "policy",
+                  "registry",
+                  "fleet",
+                  "tls",
+                  "http",
+                  "config",
+                  "telemetry")),
           Map.entry(
-              "babysitter", Set.of("registry", "fleet", "tls", "http", "process", "config", "telemetry")),
+              "babysitter",
+              Set.of("registry", "fleet", "tls", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
           Map.entry("bench", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
-              "deploy", Set.of("history", "registry", "tls", "http", "process", "config", "telemetry")),
+              "deploy",
+              Set.of("history", "registry", "tls", "http", "process", "config", "telemetry")),
           Map.entry(
               "cli",
               Set.of(

@@ -28,7 +28,8 @@ final class Entries {
     Map<String, Object> metadata = new TreeMap<>();
     metadata.put("babysitter", BABYSITTER);
     metadata.put("type", s.backend().type().word());
-    return entry(s, s.name(), url(s.tls().scheme(), host(s), s.ownPort()), s.ownPort(), metadata, 1);
+    return entry(
+        s, s.name(), url(s.tls().scheme(), host(s), s.ownPort()), s.ownPort(), metadata, 1);
   }
 
   /// @param models the server's own model objects; configured ids where it lists none
@@ -117,12 +118,7 @@ final class Entries {
   }
 
   private static Registration entry(
-      Settings s,
-      String name,
-      String url,
-      int port,
-      Map<String, Object> metadata,
-      int weight) {
+      Settings s, String name, String url, int port, Map<String, Object> metadata, int weight) {
     return new Registration(
         name, host(s), port, host(s), url, Enrolment.RUNNING, metadata, weight, INCARNATION);
   }

@@ -40,6 +40,8 @@ final class SettingsReader {
           "tls_client_ca",
           "tls_client_auth",
           "ca_file",
+          "client_cert",
+          "client_key",
           "babysitter",
           "backend",
           "metadata");

@@ -58,7 +58,7 @@ public final class UsageProgram {
       new Program(
           "usage",
           "Requests and tokens by key, model and day, from the history of a router.",
-          List.of(BY, SINCE, JSON, FILE, URL, TOKEN, ROUTER_PORT, TlsSettings.CA_FILE),
+          TlsSettings.andClient(BY, SINCE, JSON, FILE, URL, TOKEN, ROUTER_PORT),
           Map.of(),
           "",
           false,

@@ -42,7 +42,9 @@ public final class ValidateProgram {
   private ValidateProgram() {}
 
   private static List<Key<?>> keys() {
-    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON, TlsSettings.CA_FILE));
+    List<Key<?>> out =
+        new ArrayList<>(
+            TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
     out.addAll(TokenKeys.ALL);
     return out;
   }

@@ -467,9 +467,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void reset() {
-      p.channel
-          .eventLoop()
-          .execute(() -> Sockets.reset(p.channel));
+      p.channel.eventLoop().execute(() -> Sockets.reset(p.channel));
     }
 
     void finish() {

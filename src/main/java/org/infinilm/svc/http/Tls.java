@@ -15,6 +15,7 @@ import io.netty.util.NetUtil;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -27,7 +28,6 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.regex.Pattern;
@@ -45,15 +45,23 @@ import org.slf4j.LoggerFactory;
 /// @param caFile PEM certificates of the authorities to believe, or null for those of the JDK
 /// @param serverName the name to ask for (SNI) and to find in the certificate, or null for the host
 ///   of the URL
-public record Tls(@Nullable Path caFile, @Nullable String serverName) {
+/// @param own what to show to a server that asks for a certificate, or null for none
+public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable Own own) {
+  /// PEM files of a certificate and its key.
+  public record Own(Path cert, Path key) {}
+
   /// The JDK's authorities, the URL's host.
   public static final Tls DEFAULT = new Tls(null, null);
+
+  public Tls(@Nullable Path caFile, @Nullable String serverName) {
+    this(caFile, serverName, null);
+  }
 
   private static final Pattern NAME =
       Pattern.compile("[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\\.[A-Za-z0-9_-]+)*\\.?");
 
   private static final Logger LOG = LoggerFactory.getLogger(Tls.class);
-  private static final ConcurrentMap<Path, Authorities> BY_FILE = new ConcurrentHashMap<>();
+  private static final ConcurrentMap<Sources, Credentials> BY_FILES = new ConcurrentHashMap<>();
 
   /// How one writing of a file is told from another.
   private record Stamp(FileTime modified, long bytes, @Nullable Object file) {
@@ -71,30 +79,54 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
     }
   }
 
-  /// Those of one CA file, as it could be used last.
-  private static final class Authorities {
-    private final Path file;
-    private volatile SslContext context;
-    private @Nullable Stamp stamp;
+  /// What a client's context is made of.
+  private record Sources(@Nullable Path caFile, @Nullable Own own) {
+    List<@Nullable Stamp> stamps() {
+      List<@Nullable Stamp> out = new ArrayList<>();
+      for (Path p : files()) {
+        out.add(Stamp.orNull(p));
+      }
+      return out;
+    }
 
-    Authorities(Path file) throws IOException {
-      this.file = file;
-      // taken before it is read: what is written meanwhile is seen later
-      this.stamp = Stamp.orNull(file);
-      this.context = read(file);
+    List<Path> files() {
+      List<Path> out = new ArrayList<>();
+      if (caFile != null) {
+        out.add(caFile);
+      }
+      if (own != null) {
+        out.add(own.cert());
+        out.add(own.key());
+      }
+      return out;
+    }
+  }
+
+  /// What clients go by, as it could be used last.
+  private static final class Credentials {
+    private final Sources from;
+    private volatile SslContext context;
+    private List<@Nullable Stamp> stamps;
+
+    Credentials(Sources from, @Nullable Instant now) throws IOException {
+      this.from = from;
+      // taken before they are read: what is written meanwhile is seen later
+      this.stamps = from.stamps();
+      this.context = read(from, now);
     }
 
     synchronized void refresh() {
-      Stamp now = Stamp.orNull(file);
-      if (Objects.equals(now, stamp)) {
+      List<@Nullable Stamp> now = from.stamps();
+      if (now.equals(stamps)) {
         return;
       }
-      stamp = now;
+      stamps = now;
       try {
-        context = read(file);
-        LOG.info("CA file {} has changed and was read again", file);
+        context = read(from, null);
+        LOG.info("CA file {} has changed and was read again", from.files());
       } catch (IOException e) {
-        LOG.warn("CA file {} (expected: {}): what it said before stays", file, e.getMessage());
+        String why = String.valueOf(e.getMessage()).replace("\n", "; ");
+        LOG.warn("CA file {} (expected: {}): what it said before stays", from.files(), why);
       }
     }
   }
@@ -108,30 +140,54 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
   /// @throws IOException when it holds no certificate, or the name is none; the message says what
   ///   was expected
   public static Tls of(@Nullable Path caFile, @Nullable String serverName) throws IOException {
+    return of(caFile, serverName, null, null);
+  }
+
+  /// The same with a certificate of ours.
+  ///
+  /// @param now when that is to be valid; null for whenever
+  /// @throws Unusable when certificate and key cannot be used
+  public static Tls of(
+      @Nullable Path caFile, @Nullable String serverName, @Nullable Own own, @Nullable Instant now)
+      throws IOException {
     if (serverName != null && !NAME.matcher(serverName).matches() && !isAddress(serverName)) {
       throw new IOException("a host name in tls_server_name");
     }
-    if (caFile != null && !BY_FILE.containsKey(caFile)) {
-      BY_FILE.putIfAbsent(caFile, new Authorities(caFile));
+    Sources from = new Sources(caFile, own);
+    if (!from.files().isEmpty() && !BY_FILES.containsKey(from)) {
+      BY_FILES.putIfAbsent(from, new Credentials(from, now));
     }
-    return new Tls(caFile, serverName);
+    return new Tls(caFile, serverName, own);
   }
 
   /// Takes over a CA file that has changed, for connections that are made from now on. One that
   /// cannot be used changes nothing, and the log says so once. Looks at the file: not for event
   /// loops.
   public void refresh() {
-    Authorities a = caFile == null ? null : BY_FILE.get(caFile);
-    if (a != null) {
-      a.refresh();
+    Credentials c = BY_FILES.get(new Sources(caFile, own));
+    if (c != null) {
+      c.refresh();
     }
   }
 
-  private static SslContext read(Path caFile) throws IOException {
+  private static SslContext read(Sources from, @Nullable Instant now) throws IOException {
+    SslContextBuilder b = SslContextBuilder.forClient();
+    Own own = from.own();
+    if (own != null) {
+      TlsFiles.Paths at = new TlsFiles.Paths("client_", own.cert(), own.key(), null, true);
+      TlsFiles.Pair p = TlsFiles.read(at, now);
+      b.keyManager(p.key(), p.chain());
+    }
+    return from.caFile() == null ? build(b) : believing(b, from.caFile());
+  }
+
+  private static SslContext believing(SslContextBuilder b, Path caFile) throws IOException {
     try (InputStream pem = Files.newInputStream(caFile)) {
-      return build(SslContextBuilder.forClient().trustManager(pem));
+      return build(b.trustManager(pem));
     } catch (NoSuchFileException e) {
       throw new IOException("a file that exists", e);
+    } catch (AccessDeniedException e) {
+      throw new IOException("a file that this user may read", e);
     } catch (IllegalArgumentException | IllegalStateException e) {
       throw new IOException("a file of PEM certificates", e);
     }
@@ -148,8 +204,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
     }
   }
 
-  /// A listener's files cannot be used; the message names each of them and what was expected, a line
-  /// each.
+  /// A listener's files cannot be used; the message names each of them and what was expected, a
+  /// line each.
   public static final class Unusable extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -211,7 +267,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
     public static Listener open(
         Path cert, Path key, @Nullable Path clientCa, boolean required, InstantSource clock)
         throws Unusable {
-      Listener l = new Listener(new TlsFiles.Paths(cert, key, clientCa, required), clock);
+      Listener l = new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, required), clock);
       l.follower.start();
       return l;
     }
@@ -221,7 +277,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
     /// @throws Unusable for what [#open] would refuse
     public static void check(Path cert, Path key, @Nullable Path clientCa, InstantSource clock)
         throws Unusable {
-      new Listener(new TlsFiles.Paths(cert, key, clientCa, true), clock).close();
+      new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, true), clock).close();
     }
 
     /// When the certificate in force ends.
@@ -360,14 +416,14 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName) {
   }
 
   private SslContext context() {
-    if (caFile == null) {
+    if (caFile == null && own == null) {
       return OfTheJdk.CONTEXT;
     }
-    Authorities a = BY_FILE.get(caFile);
-    if (a == null) {
+    Credentials c = BY_FILES.get(new Sources(caFile, own));
+    if (c == null) {
       throw new IllegalStateException(caFile + " was not read");
     }
-    return a.context;
+    return c.context;
   }
 
   /// The name as it is asked for, which the JDK leaves out by itself where it has no dot; null for

@@ -36,9 +36,11 @@ final class TlsFiles {
 
   /// Where everything is.
   ///
+  /// @param settings how the settings of certificate and key begin, for errors
   /// @param clientCa authorities of clients' certificates; null: clients show none
   /// @param required whether a client without a certificate is turned away
-  record Paths(Path cert, Path key, @Nullable Path clientCa, boolean required) {}
+  record Paths(
+      String settings, Path cert, Path key, @Nullable Path clientCa, boolean required) {}
 
   /// What was read.
   ///
@@ -54,15 +56,21 @@ final class TlsFiles {
   }
 
   private final List<String> wrong = new ArrayList<>();
+  private final String certName;
+  private final String keyName;
 
-  private TlsFiles() {}
+  private TlsFiles(String settings) {
+    this.certName = settings + "cert";
+    this.keyName = settings + "key";
+  }
 
+  /// @param now when the certificate is to be valid; null for whenever
   /// @throws Tls.Unusable with a line for each thing that is wrong
-  static Pair read(Paths at, Instant now) throws Tls.Unusable {
-    TlsFiles f = new TlsFiles();
-    List<X509Certificate> chain = f.certificates("tls_cert", at.cert(), "the listener's own first");
+  static Pair read(Paths at, @Nullable Instant now) throws Tls.Unusable {
+    TlsFiles f = new TlsFiles(at.settings());
+    List<X509Certificate> chain = f.certificates(f.certName, at.cert(), "its own first");
     X509Certificate own = chain.isEmpty() ? null : chain.getFirst();
-    if (own != null) {
+    if (own != null && now != null) {
       f.checkTime(at.cert(), own, now);
     }
     PrivateKey key = f.key(at.key(), own == null ? null : own.getPublicKey(), at.cert());
@@ -128,14 +136,14 @@ final class TlsFiles {
     Instant from = own.getNotBefore().toInstant();
     Instant to = own.getNotAfter().toInstant();
     if (now.isAfter(to)) {
-      say("tls_cert", file, "expired at " + to + " (expected: a certificate that is valid now)");
+      say(certName, file, "expired at " + to + " (expected: a certificate that is valid now)");
     } else if (now.isBefore(from)) {
-      say("tls_cert", file, "valid from " + from + " on (expected: one that is valid now)");
+      say(certName, file, "valid from " + from + " on (expected: one that is valid now)");
     }
   }
 
   private @Nullable PrivateKey key(Path file, @Nullable PublicKey of, Path cert) {
-    byte[] bytes = bytes("tls_key", file);
+    byte[] bytes = bytes(keyName, file);
     if (bytes == null) {
       return null;
     }
@@ -146,20 +154,19 @@ final class TlsFiles {
     String kind = of.getAlgorithm();
     String signature = signature(kind);
     if (signature == null) {
-      say("tls_cert", cert, "a key of kind " + kind + " (expected: RSA, EC or Ed25519)");
+      say(certName, cert, "a key of kind " + kind + " (expected: RSA, EC or Ed25519)");
       return null;
     }
     PrivateKey key;
     try {
       key =
-          KeyFactory.getInstance(kind)
-              .generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
+          KeyFactory.getInstance(kind).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
     } catch (GeneralSecurityException | IOException e) {
-      say("tls_key", file, "another kind of key than the certificate's (expected: " + kind + ")");
+      say(keyName, file, "another kind of key than the certificate's (expected: " + kind + ")");
       return null;
     }
     if (!fits(key, of, signature)) {
-      say("tls_key", file, "does not fit the certificate (expected: the key of " + cert + ")");
+      say(keyName, file, "does not fit the certificate (expected: the key of " + cert + ")");
       return null;
     }
     return key;
@@ -189,7 +196,7 @@ final class TlsFiles {
     } catch (IOException | RuntimeException notPem) {
       // said below, without what stands there
     }
-    say("tls_key", file, "no private key (expected: PEM, BEGIN PRIVATE KEY)");
+    say(keyName, file, "no private key (expected: PEM, BEGIN PRIVATE KEY)");
     return null;
   }
 
@@ -198,7 +205,7 @@ final class TlsFiles {
   }
 
   private @Nullable PrivateKeyInfo locked(Path file) {
-    say("tls_key", file, "locked with a passphrase (expected: a key without one)");
+    say(keyName, file, "locked with a passphrase (expected: a key without one)");
     return null;
   }
 

@@ -4,7 +4,9 @@ import io.netty.channel.Channel;
 import io.netty.handler.ssl.NotSslRecordException;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeTimeoutException;
+import io.netty.util.concurrent.DefaultThreadFactory;
 import java.nio.channels.ClosedChannelException;
+import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
@@ -14,8 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLongArray;
-import io.netty.util.concurrent.DefaultThreadFactory;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,8 +68,14 @@ final class TlsHandshakes {
   }
 
   private final Set<Channel> going = new LinkedHashSet<>();
-  private final AtomicLongArray counts = new AtomicLongArray(End.values().length);
+  private final Map<End, AtomicLong> counts = new EnumMap<>(End.class);
   private final Set<String> told = ConcurrentHashMap.newKeySet();
+
+  TlsHandshakes() {
+    for (End e : End.values()) {
+      counts.put(e, new AtomicLong());
+    }
+  }
 
   static ThreadPoolExecutor workers() {
     return Workers.POOL;
@@ -115,7 +122,7 @@ final class TlsHandshakes {
   }
 
   private void count(End end) {
-    counts.incrementAndGet(end.ordinal());
+    counts.getOrDefault(end, new AtomicLong()).incrementAndGet();
   }
 
   private void tell(String why) {
@@ -155,9 +162,7 @@ final class TlsHandshakes {
 
   Map<String, Long> counts() {
     Map<String, Long> out = new TreeMap<>();
-    for (End e : End.values()) {
-      out.put(e.name().toLowerCase(Locale.ROOT), counts.get(e.ordinal()));
-    }
+    counts.forEach((end, n) -> out.put(end.name().toLowerCase(Locale.ROOT), n.get()));
     return out;
   }
 }

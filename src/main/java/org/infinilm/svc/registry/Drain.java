@@ -48,7 +48,8 @@ final class Drain {
   private Drain() {}
 
   private static List<Key<?>> keys() {
-    List<Key<?>> out = new ArrayList<>(List.of(REGISTRY_URL, UNDO, ADMIN_TOKEN, TlsSettings.CA_FILE));
+    List<Key<?>> out =
+        new ArrayList<>(TlsSettings.andClient(REGISTRY_URL, UNDO, ADMIN_TOKEN));
     out.addAll(TokenKeys.ALL);
     return out;
   }

@@ -11,7 +11,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
-import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -67,7 +66,7 @@ public final class RegistryProgram {
       Program.of(
           "registry",
           "Keep the list of services: who is there, who is alive.",
-          keys(
+          TlsSettings.andAll(
               HOST,
               PORT,
               HEALTH_INTERVAL,
@@ -86,10 +85,6 @@ public final class RegistryProgram {
   public static final Program DRAIN = Drain.PROGRAM;
 
   private RegistryProgram() {}
-
-  private static List<Key<?>> keys(Key<?>... own) {
-    return Stream.of(List.of(own), TlsSettings.KEYS).<Key<?>>flatMap(List::stream).toList();
-  }
 
   private static int run(Program.Args args) throws Exception {
     Config c = args.config();

@@ -182,7 +182,8 @@ public final class RegistryServer implements AutoCloseable {
               new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
               ticker);
       ready.complete(
-          new Routes(store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
+          new Routes(
+              store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
       RegistryServer registry = new RegistryServer(server, tls, client, store, journal);
       registry.begin(o, prober);
       return registry;

@@ -247,8 +247,14 @@ record RouterConfig(
           INSTANCES);
 
   static final List<Key<?>> KEYS =
-      Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS, HistorySettings.KEYS,
-          TlsSettings.KEYS)
+      Stream.of(
+              OWN,
+              Learning.KEYS,
+              Seating.KEYS,
+              Timeouts.KEYS,
+              Clients.KEYS,
+              HistorySettings.KEYS,
+              TlsSettings.KEYS)
           .flatMap(List::stream)
           .toList();
 

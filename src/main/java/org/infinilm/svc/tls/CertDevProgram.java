@@ -36,8 +36,9 @@ public final class CertDevProgram {
 
   private static final List<String> ALWAYS = List.of("localhost", "127.0.0.1", "::1");
   private static final Pattern NAME =
-      Pattern.compile("(?=.{1,253}$)(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
-          + "(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*");
+      Pattern.compile(
+          "(?=.{1,253}$)(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+              + "(\\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*");
 
   public static final Program PROGRAM =
       new Program(
@@ -89,7 +90,8 @@ public final class CertDevProgram {
     }
     OwnFiles.makeFolder(dir);
     for (Map.Entry<String, String> f : files.entrySet()) {
-      try (FileChannel out = OwnFiles.open(dir.resolve(f.getKey()), StandardOpenOption.CREATE_NEW)) {
+      try (FileChannel out =
+          OwnFiles.open(dir.resolve(f.getKey()), StandardOpenOption.CREATE_NEW)) {
         ByteBuffer bytes = ByteBuffer.wrap(f.getValue().getBytes(StandardCharsets.US_ASCII));
         while (bytes.hasRemaining()) {
           out.write(bytes);

@@ -8,11 +8,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.telemetry.Metrics;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// What one program is told of TLS: what its listener shows, and whom it believes as a client.
@@ -22,12 +24,14 @@ import org.jspecify.annotations.Nullable;
 /// @param clientCa authorities of clients' certificates; null: clients are asked for none
 /// @param clientRequired whether a client without a certificate is turned away
 /// @param caFile authorities to believe at https addresses; null for the JDK's
+/// @param own what to show to servers that ask for a certificate, or null for none
 public record TlsSettings(
     @Nullable Path cert,
     @Nullable Path key,
     @Nullable Path clientCa,
     boolean clientRequired,
-    @Nullable Path caFile) {
+    @Nullable Path caFile,
+    Tls.@Nullable Own own) {
   private static final String REQUIRED = "required";
 
   public static final Key<String> CERT =
@@ -54,11 +58,33 @@ public record TlsSettings(
           null,
           "PEM file of the authorities to believe at https addresses of our own programs; the JDK's when absent");
 
+  public static final Key<String> CLIENT_CERT =
+      Key.text(
+          "client_cert",
+          null,
+          "PEM file of the certificate to show to those of our own programs that ask for one");
+  public static final Key<String> CLIENT_KEY =
+      Key.text("client_key", null, "PEM file of the private key of client_cert");
+
+  /// Those of a program that only asks.
+  private static final List<Key<?>> CLIENT = List.of(CA_FILE, CLIENT_CERT, CLIENT_KEY);
+
   /// All of them, in the order of `--help`.
-  public static final List<Key<?>> KEYS = List.of(CERT, KEY, CLIENT_CA, CLIENT_AUTH, CA_FILE);
+  public static final List<Key<?>> KEYS =
+      List.of(CERT, KEY, CLIENT_CA, CLIENT_AUTH, CA_FILE, CLIENT_CERT, CLIENT_KEY);
+
+  /// The settings of a program that only asks, behind its own.
+  public static List<Key<?>> andClient(Key<?>... own) {
+    return Stream.of(List.of(own), CLIENT).<Key<?>>flatMap(List::stream).toList();
+  }
+
+  /// The settings of a program that listens and asks, behind its own.
+  public static List<Key<?>> andAll(Key<?>... own) {
+    return Stream.of(List.of(own), KEYS).<Key<?>>flatMap(List::stream).toList();
+  }
 
   /// Plain HTTP, and the JDK's authorities.
-  public static final TlsSettings NONE = new TlsSettings(null, null, null, true, null);
+  public static final TlsSettings NONE = new TlsSettings(null, null, null, true, null, null);
 
   /// Where a program's settings come from.
   public interface Source {
@@ -68,44 +94,61 @@ public record TlsSettings(
     String place(Key<String> key);
   }
 
-  public static TlsSettings of(Config c) throws ConfigException {
-    return of(
-        new Source() {
-          @Override
-          public Optional<String> text(Key<String> key) throws ConfigException {
-            return c.find(key);
-          }
+  /// Where a command line, the environment and a file say it.
+  private record Told(Config c) implements Source {
+    @Override
+    public Optional<String> text(Key<String> key) throws ConfigException {
+      return c.find(key);
+    }
 
-          @Override
-          public String place(Key<String> key) {
-            String origin = c.origin(key);
-            return origin.equals("default") ? key.flagName() : origin;
-          }
-        });
+    @Override
+    public String place(Key<String> key) {
+      String origin = c.origin(key);
+      return origin.equals("default") ? key.flagName() : origin;
+    }
+  }
+
+  public static TlsSettings of(Config c) throws ConfigException {
+    return of(new Told(c));
   }
 
   /// @throws ConfigException where one is given without what it needs; files are not read
   public static TlsSettings of(Source from) throws ConfigException {
-    Path cert = path(from, CERT);
-    Path key = path(from, KEY);
+    Tls.Own listener = pair(from, CERT, KEY);
     Path clientCa = path(from, CLIENT_CA);
-    if (cert == null && key != null) {
-      throw missing(from, CERT, KEY);
-    }
-    if (cert != null && key == null) {
-      throw missing(from, KEY, CERT);
-    }
-    if (cert == null && clientCa != null) {
+    if (listener == null && clientCa != null) {
       throw missing(from, CERT, CLIENT_CA);
     }
     String auth = from.text(CLIENT_AUTH).orElse(REQUIRED);
     try {
       boolean required = CLIENT_AUTH.type().parser().parse(auth).equals(REQUIRED);
-      return new TlsSettings(cert, key, clientCa, required, path(from, CA_FILE));
+      return new TlsSettings(
+          listener == null ? null : listener.cert(),
+          listener == null ? null : listener.key(),
+          clientCa,
+          required,
+          path(from, CA_FILE),
+          pair(from, CLIENT_CERT, CLIENT_KEY));
     } catch (IllegalArgumentException e) {
       throw new ConfigException(
           from.place(CLIENT_AUTH) + ": " + CLIENT_AUTH.name() + ": " + auth + " " + e.getMessage());
     }
+  }
+
+  private static Tls.@Nullable Own pair(Source from, Key<String> cert, Key<String> key)
+      throws ConfigException {
+    Path c = path(from, cert);
+    Path k = path(from, key);
+    if (c == null && k == null) {
+      return null;
+    }
+    if (c == null) {
+      throw missing(from, cert, key);
+    }
+    if (k == null) {
+      throw missing(from, key, cert);
+    }
+    return new Tls.Own(c, k);
   }
 
   private static ConfigException missing(Source from, Key<String> what, Key<String> given) {
@@ -153,10 +196,12 @@ public record TlsSettings(
 
   /// How https addresses are spoken to.
   ///
-  /// @throws ConfigException naming the file that cannot be used
+  /// @throws ConfigException naming the files that cannot be used
   public Tls client() throws ConfigException {
     try {
-      return Tls.of(caFile, null);
+      return Tls.of(caFile, null, own, Ticker.SYSTEM.now());
+    } catch (Tls.Unusable e) {
+      throw new ConfigException(String.valueOf(e.getMessage()));
     } catch (IOException e) {
       throw new ConfigException(
           CA_FILE.name() + ": " + caFile + " (expected: " + e.getMessage() + ")");
@@ -165,8 +210,10 @@ public record TlsSettings(
 
   /// How a program that only asks speaks to https addresses.
   public static Tls client(Config c) throws ConfigException {
-    Path file = c.find(CA_FILE).filter(f -> !f.isEmpty()).map(Path::of).orElse(null);
-    return new TlsSettings(null, null, null, true, file).client();
+    Source from = new Told(c);
+    return new TlsSettings(
+            null, null, null, true, path(from, CA_FILE), pair(from, CLIENT_CERT, CLIENT_KEY))
+        .client();
   }
 
   /// What a start would refuse of the files, without starting.
@@ -194,7 +241,7 @@ public record TlsSettings(
     metrics.gauge(
         "infini_tls_certificate_expiry_timestamp_seconds",
         "When the certificate in force ends.",
-        c -> c.call(l.expires().getEpochSecond()));
+        c -> c.call((double) l.expires().getEpochSecond()));
     metrics.gauge(
         "infini_tls_certificate_refused",
         "1 while the files of certificate and key cannot be used and what was in force stays.",

@@ -30,7 +30,7 @@ public final class ExplainProgram {
       new Program(
           "explain",
           "Why a request went where it went: candidates, why each was passed over, where its time went.",
-          List.of(URL, TopProgram.TOKEN, TlsSettings.CA_FILE),
+          TlsSettings.andClient(URL, TopProgram.TOKEN),
           Map.of(),
           "REQUEST_ID",
           false,

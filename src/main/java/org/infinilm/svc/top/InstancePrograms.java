@@ -84,7 +84,7 @@ public final class InstancePrograms {
           new Program(
               "instance list",
               "The router's servers, their states and why they are out.",
-              List.of(URL, TOKEN, JSON, TlsSettings.CA_FILE),
+              TlsSettings.andClient(URL, TOKEN, JSON),
               Map.of(),
               "",
               false,
@@ -104,7 +104,7 @@ public final class InstancePrograms {
 
   private static Program one(
       String name, String doc, String positional, List<Key<?>> more, Ask ask) {
-    List<Key<?>> keys = new ArrayList<>(List.of(URL, TOKEN, TlsSettings.CA_FILE));
+    List<Key<?>> keys = new ArrayList<>(TlsSettings.andClient(URL, TOKEN));
     keys.addAll(more);
     return new Program(
         name, doc, keys, Map.of(), positional, false, args -> run(name, positional, ask, args));

@@ -39,7 +39,7 @@ public final class TopProgram {
       new Program(
           "top",
           "A router's state, live in the terminal; URL is its address, http://127.0.0.1:8000 when absent.",
-          List.of(ONCE, JSON, ASCII, TOKEN, TlsSettings.CA_FILE),
+          TlsSettings.andClient(ONCE, JSON, ASCII, TOKEN),
           Map.of(),
           "[URL]",
           false,
@@ -79,7 +79,8 @@ public final class TopProgram {
     BaseUrl parsed = BaseUrl.parse(whole);
     if (parsed == null) {
       throw new ConfigException(
-          BaseUrl.shown(url) + " (expected: the router's address, http://host:port or https://host:port)");
+          BaseUrl.shown(url)
+              + " (expected: the router's address, http://host:port or https://host:port)");
     }
     return URI.create(whole.strip().replaceFirst("/+(ui/?|v1/?)?$", ""));
   }

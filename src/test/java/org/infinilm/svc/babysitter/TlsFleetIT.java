@@ -2,12 +2,14 @@ package org.infinilm.svc.babysitter;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.net.URI;
 import java.nio.file.Files;
@@ -33,7 +35,8 @@ import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.top.InstancePrograms;
 import org.infinilm.svc.top.TopProgram;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Registry, babysitter, router and commands speak TLS with each other.
 class TlsFleetIT extends BabysitterHarness {
@@ -42,6 +45,7 @@ class TlsFleetIT extends BabysitterHarness {
   private Path ca;
   private Path cert;
   private Path key;
+  private Tls.Own own;
 
   @BeforeEach
   void certificates() throws Exception {
@@ -61,10 +65,16 @@ class TlsFleetIT extends BabysitterHarness {
     ca = Files.writeString(dir.resolve("ca.pem"), authority.getCertificatePEM());
     cert = Files.writeString(dir.resolve("cert.pem"), server.getCertificatePEM());
     key = Files.writeString(dir.resolve("key.pem"), server.getPrivateKeyPEM());
+    X509Bundle client =
+        new CertificateBuilder().ecp256().subject("CN=one of us").buildIssuedBy(authority);
+    own =
+        new Tls.Own(
+            Files.writeString(dir.resolve("client.pem"), client.getCertificatePEM()),
+            Files.writeString(dir.resolve("client-key.pem"), client.getPrivateKeyPEM()));
   }
 
-  private RegistryServer secureRegistry() throws Exception {
-    TlsSettings tls = new TlsSettings(cert, key, null, true, ca);
+  private RegistryServer secureRegistry(boolean mutual) throws Exception {
+    TlsSettings tls = new TlsSettings(cert, key, mutual ? ca : null, true, ca, mutual ? own : null);
     RegistryServer r =
         RegistryServer.start(
             RegistryServer.Options.at(0)
@@ -76,7 +86,7 @@ class TlsFleetIT extends BabysitterHarness {
     return r;
   }
 
-  private Path file(String registry) throws Exception {
+  private Path file(String registry, boolean mutual) throws Exception {
     Path f = toml(registry, List.of(), List.of());
     return Files.writeString(
         f,
@@ -86,11 +96,14 @@ class TlsFleetIT extends BabysitterHarness {
         ca_file = "%s"
         """
                 .formatted(cert, key, ca)
+            + (mutual ? "tls_client_ca = \"" + ca + "\"\n" : "")
+            + (mutual ? "client_cert = \"" + own.cert() + "\"\n" : "")
+            + (mutual ? "client_key = \"" + own.key() + "\"\n" : "")
             + Files.readString(f).replace("host = \"0.0.0.0\"", "host = \"127.0.0.1\""));
   }
 
   private JsonNode json(String uri) throws Exception {
-    try (Client c = Client.create().with(Tls.of(ca, null))) {
+    try (Client c = Client.create().with(Tls.of(ca, null, own, null))) {
       return Json.tree(c.send("GET", URI.create(uri), Headers.NONE, new byte[0], SOON).body());
     }
   }
@@ -108,6 +121,8 @@ class TlsFleetIT extends BabysitterHarness {
       throws Exception {
     Map<String, String> all = new HashMap<>(flags);
     all.put("ca_file", ca.toString());
+    all.put("client_cert", own.cert().toString());
+    all.put("client_key", own.key().toString());
     PrintStream out = System.out;
     ByteArrayOutputStream said = new ByteArrayOutputStream();
     System.setOut(new PrintStream(said, true, UTF_8));
@@ -127,7 +142,7 @@ class TlsFleetIT extends BabysitterHarness {
         .orElseThrow();
   }
 
-  private Process router(String registry, int at) throws Exception {
+  private Process router(String registry, int at, boolean mutual) throws Exception {
     List<String> line =
         new ArrayList<>(
             List.of(
@@ -147,16 +162,22 @@ class TlsFleetIT extends BabysitterHarness {
                 "--registry-url",
                 registry));
     line.addAll(List.of("--tls-cert", "" + cert, "--tls-key", "" + key, "--ca-file", "" + ca));
+    if (mutual) {
+      line.addAll(List.of("--tls-client-ca", "" + ca));
+      line.addAll(List.of("--client-cert", "" + own.cert(), "--client-key", "" + own.key()));
+    }
     Path log = dir.resolve("router.log");
-    Process p = new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    Process p =
+        new ProcessBuilder(line).redirectErrorStream(true).redirectOutput(log.toFile()).start();
     open.add(() -> p.destroyForcibly().waitFor());
     return p;
   }
 
-  @Test
-  void fromTheRegistryToTheCommandsEverythingIsSaidOverTls() throws Exception {
-    String registry = "https://127.0.0.1:" + secureRegistry().port();
-    start(file(registry));
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void fromTheRegistryToTheCommandsEverythingIsSaidOverTls(boolean mutual) throws Exception {
+    String registry = "https://127.0.0.1:" + secureRegistry(mutual).port();
+    start(file(registry, mutual));
     String sitter = "https://127.0.0.1:" + (port + 1);
     await().until(() -> entry(registry, "t-server").path("is_healthy").asBoolean());
     assertThat(entry(registry, "t").path("url").asText()).isEqualTo(sitter);
@@ -165,11 +186,19 @@ class TlsFleetIT extends BabysitterHarness {
     assertThat(json(sitter + "/health").path("status").asText()).isEqualTo("healthy");
 
     int at = LowPorts.two();
-    router(registry, at);
+    router(registry, at, mutual);
     String router = "https://127.0.0.1:" + at;
     await()
         .ignoreExceptions()
         .until(() -> json(router + "/readyz").path("status").asText().equals("ready"));
+    if (mutual) {
+      try (Client stranger = Client.create().with(Tls.of(ca, null))) {
+        for (String each : List.of(registry, sitter, router)) {
+          assertThatThrownBy(() -> stranger.get(URI.create(each + "/health"), SOON))
+              .isInstanceOf(IOException.class);
+        }
+      }
+    }
     assertThat(run(instanceProgram("instance list"), List.of(), Map.of("url", router)))
         .contains("t-server");
     assertThat(run(TopProgram.PROGRAM, List.of(router), Map.of("once", "true")))
@@ -179,9 +208,12 @@ class TlsFleetIT extends BabysitterHarness {
             ValidateProgram.PROGRAM,
             List.of("https://127.0.0.1"),
             Map.of(
-                "registry_port", registry.substring(registry.lastIndexOf(':') + 1),
-                "router_port", "" + at,
-                "json", "true"));
+                "registry_port",
+                registry.substring(registry.lastIndexOf(':') + 1),
+                "router_port",
+                "" + at,
+                "json",
+                "true"));
     for (JsonNode c : Json.tree(checks.getBytes(UTF_8)).path("checks")) {
       if (c.path("name").asText().contains("health")) {
         assertThat(c.path("ok").asBoolean()).as(c.toString()).isTrue();

@@ -51,7 +51,7 @@ class TlsFilesTest {
   }
 
   private TlsFiles.Pair read(Path c, Path k) throws Tls.Unusable {
-    return TlsFiles.read(new TlsFiles.Paths(c, k, null, true), now);
+    return TlsFiles.read(new TlsFiles.Paths("tls_", c, k, null, true), now);
   }
 
   private void wrong(Path c, Path k, String... words) {
@@ -92,7 +92,8 @@ class TlsFilesTest {
       w.writeObject(
           new PemObject(
               "EC PRIVATE KEY",
-              new org.bouncycastle.asn1.sec.ECPrivateKey(256, secret, X9ObjectIdentifiers.prime256v1)
+              new org.bouncycastle.asn1.sec.ECPrivateKey(
+                      256, secret, X9ObjectIdentifiers.prime256v1)
                   .getEncoded()));
     }
     return out.toString();
@@ -164,7 +165,7 @@ class TlsFilesTest {
   @Test
   void authoritiesThatAreNoneAreNamed() throws Exception {
     Path ca = write("ca.pem", "hello");
-    assertThatThrownBy(() -> TlsFiles.read(new TlsFiles.Paths(cert, key, ca, true), now))
+    assertThatThrownBy(() -> TlsFiles.read(new TlsFiles.Paths("tls_", cert, key, ca, true), now))
         .hasMessageContainingAll("tls_client_ca: ", "ca.pem: no certificates");
   }
 }

@@ -127,7 +127,8 @@ class RouterTlsIT {
     Router r = router(i, Map.of());
     await()
         .atMost(SOON)
-        .until(() -> get(r, "/services").findValues("models").stream().noneMatch(JsonNode::isEmpty));
+        .until(
+            () -> get(r, "/services").findValues("models").stream().noneMatch(JsonNode::isEmpty));
     return r;
   }
 
@@ -280,9 +281,7 @@ class RouterTlsIT {
     open.add(below);
     SSLSocket s =
         (SSLSocket)
-            believing(null)
-                .getSocketFactory()
-                .createSocket(below, "127.0.0.1", r.port(), false);
+            believing(null).getSocketFactory().createSocket(below, "127.0.0.1", r.port(), false);
     RawInstance.write(s, ask(""));
     until(s.getInputStream(), "data: one\n\n");
     switch (how) {
@@ -338,7 +337,8 @@ class RouterTlsIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "POST /v1/completions HTTP/1.1\r\n"})
+  @ValueSource(
+      strings = {"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "POST /v1/completions HTTP/1.1\r\n"})
   void plainHttpIsToldToSpeakTls(String sent) throws Exception {
     Router r = ready(instance((q, s) -> RawInstance.write(s, OK)));
     try (Socket s = new Socket("127.0.0.1", r.port())) {
@@ -369,7 +369,9 @@ class RouterTlsIT {
 
   @Test
   void clientsMustShowACertificateOfTheAuthorityWhereThatIsRequired() throws Exception {
-    Router r = router(instance((q, s) -> RawInstance.write(s, OK)), Map.of("tls_client_ca", ca.toString()));
+    Router r =
+        router(
+            instance((q, s) -> RawInstance.write(s, OK)), Map.of("tls_client_ca", ca.toString()));
     X509Bundle mine =
         new CertificateBuilder().ecp256().subject("CN=a client").buildIssuedBy(authority);
     X509Bundle strange =
@@ -459,9 +461,7 @@ class RouterTlsIT {
     X509Bundle next = bundle(Instant.now().plus(Duration.ofDays(50)));
     Files.writeString(cert, next.getCertificatePEM());
     Files.setLastModifiedTime(cert, FileTime.from(Instant.now().plusSeconds(2)));
-    await()
-        .atMost(SOON)
-        .until(() -> !get(r, "/readyz").path("tls").path("refused").isNull());
+    await().atMost(SOON).until(() -> !get(r, "/readyz").path("tls").path("refused").isNull());
     assertThat(shown(r)).isEqualTo(before);
     assertThat(metrics(r)).contains("infini_tls_certificate_refused 1.0");
     Files.writeString(key, next.getPrivateKeyPEM());

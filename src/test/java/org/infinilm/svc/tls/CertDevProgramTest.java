@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// Certificates for a try: what they say, who may read them, and that none is lost.
 class CertDevProgramTest {
-  private static final Instant NOW = Instant.now();
+  private final Instant now = Instant.now();
   private static final Duration DAYS = Duration.ofDays(90);
 
   @TempDir private Path top;
@@ -36,7 +36,7 @@ class CertDevProgramTest {
   @Test
   void theServersCertificateIsForTheNamesAndByTheAuthority() throws Exception {
     Path dir = top.resolve("a/b");
-    List<String> told = CertDevProgram.write(dir, List.of("gpu1.example", "10.0.0.7"), NOW, DAYS);
+    List<String> told = CertDevProgram.write(dir, List.of("gpu1.example", "10.0.0.7"), now, DAYS);
     X509Certificate server = certificate(dir.resolve("server.pem"));
     X509Certificate ca = certificate(dir.resolve("ca.pem"));
     server.verify(ca.getPublicKey());
@@ -55,26 +55,27 @@ class CertDevProgramTest {
 
   @Test
   void aListenerTakesThemAsTheyAre() throws Exception {
-    CertDevProgram.write(top, List.of(), NOW, DAYS);
+    CertDevProgram.write(top, List.of(), now, DAYS);
     try (Tls.Listener l =
         Tls.Listener.open(
             top.resolve("server.pem"),
             top.resolve("server-key.pem"),
             top.resolve("ca.pem"),
             true,
-            InstantSource.fixed(NOW))) {
-      assertThat(Duration.between(NOW, l.expires())).isCloseTo(DAYS, Duration.ofSeconds(2));
+            InstantSource.fixed(now))) {
+      assertThat(Duration.between(now, l.expires())).isCloseTo(DAYS, Duration.ofSeconds(2));
     }
   }
 
   @Test
   void theFilesAreTheirOwnersAloneAndTheAuthoritysKeyIsNowhere() throws Exception {
     Path dir = top.resolve("made");
-    CertDevProgram.write(dir, List.of(), NOW, DAYS);
+    CertDevProgram.write(dir, List.of(), now, DAYS);
     try (Stream<Path> files = Files.list(dir)) {
       List<Path> all = files.sorted().toList();
       assertThat(all.stream().map(p -> p.getFileName().toString()))
-          .containsExactly("ca.pem", "client-key.pem", "client.pem", "server-key.pem", "server.pem");
+          .containsExactly(
+              "ca.pem", "client-key.pem", "client.pem", "server-key.pem", "server.pem");
       for (Path p : all) {
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(p)))
             .isEqualTo("rw-------");
@@ -85,7 +86,7 @@ class CertDevProgramTest {
   @Test
   void whatIsThereIsNeverWrittenOver() throws Exception {
     Files.writeString(top.resolve("client-key.pem"), "mine");
-    assertThatThrownBy(() -> CertDevProgram.write(top, List.of(), NOW, DAYS))
+    assertThatThrownBy(() -> CertDevProgram.write(top, List.of(), now, DAYS))
         .isInstanceOf(IOException.class)
         .hasMessageContaining("client-key.pem is there already");
     assertThat(Files.readString(top.resolve("client-key.pem"))).isEqualTo("mine");
@@ -94,7 +95,7 @@ class CertDevProgramTest {
 
   @Test
   void aNameThatIsNoneIsNamed() {
-    assertThatThrownBy(() -> CertDevProgram.write(top, List.of("http://x"), NOW, DAYS))
+    assertThatThrownBy(() -> CertDevProgram.write(top, List.of("http://x"), now, DAYS))
         .isInstanceOf(ConfigException.class)
         .hasMessage("cert dev: http://x (expected: host names and addresses)");
   }
