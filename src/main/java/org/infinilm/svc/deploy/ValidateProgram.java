@@ -43,8 +43,7 @@ public final class ValidateProgram {
 
   private static List<Key<?>> keys() {
     List<Key<?>> out =
-        new ArrayList<>(
-            TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
+        new ArrayList<>(TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
     out.addAll(TokenKeys.ALL);
     return out;
   }

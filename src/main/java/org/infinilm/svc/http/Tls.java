@@ -53,6 +53,16 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   /// The JDK's authorities, the URL's host.
   public static final Tls DEFAULT = new Tls(null, null);
 
+  private static final String ONE_HANDSHAKE = "jdk.tls.rejectClientInitiatedRenegotiation";
+
+  static {
+    // A client of TLS 1.2 may not have a listener sign again and again on one connection. Read by the
+    // JDK's class when it is first used.
+    if (System.getProperty(ONE_HANDSHAKE) == null) {
+      System.setProperty(ONE_HANDSHAKE, "true");
+    }
+  }
+
   public Tls(@Nullable Path caFile, @Nullable String serverName) {
     this(caFile, serverName, null);
   }

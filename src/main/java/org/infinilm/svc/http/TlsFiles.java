@@ -39,8 +39,7 @@ final class TlsFiles {
   /// @param settings how the settings of certificate and key begin, for errors
   /// @param clientCa authorities of clients' certificates; null: clients show none
   /// @param required whether a client without a certificate is turned away
-  record Paths(
-      String settings, Path cert, Path key, @Nullable Path clientCa, boolean required) {}
+  record Paths(String settings, Path cert, Path key, @Nullable Path clientCa, boolean required) {}
 
   /// What was read.
   ///

@@ -37,7 +37,7 @@ final class TlsHandshakes {
   }
 
   /// At once; the one that waits for the longest time gives way to the next.
-  static final int MOST = 1024;
+  private static final int MOST = 1024;
 
   static final long LIMIT_MILLIS = 10_000;
 
@@ -71,7 +71,15 @@ final class TlsHandshakes {
   private final Map<End, AtomicLong> counts = new EnumMap<>(End.class);
   private final Set<String> told = ConcurrentHashMap.newKeySet();
 
+  private final int most;
+
   TlsHandshakes() {
+    this(MOST);
+  }
+
+  /// @param most that go on at once
+  TlsHandshakes(int most) {
+    this.most = most;
     for (End e : End.values()) {
       counts.put(e, new AtomicLong());
     }
@@ -86,7 +94,7 @@ final class TlsHandshakes {
     Channel oldest = null;
     synchronized (going) {
       going.add(c);
-      if (going.size() > MOST) {
+      if (going.size() > most) {
         oldest = going.iterator().next();
         going.remove(oldest);
       }

@@ -48,8 +48,7 @@ final class Drain {
   private Drain() {}
 
   private static List<Key<?>> keys() {
-    List<Key<?>> out =
-        new ArrayList<>(TlsSettings.andClient(REGISTRY_URL, UNDO, ADMIN_TOKEN));
+    List<Key<?>> out = new ArrayList<>(TlsSettings.andClient(REGISTRY_URL, UNDO, ADMIN_TOKEN));
     out.addAll(TokenKeys.ALL);
     return out;
   }

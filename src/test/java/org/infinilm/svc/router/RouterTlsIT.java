@@ -192,6 +192,13 @@ class RouterTlsIT {
   }
 
   @Test
+  void aConnectionHasOneHandshake() throws Exception {
+    Router r = router(instance((q, s) -> RawInstance.write(s, OK)), Map.of());
+    SSLSocket s = connect(r, believing(null), "TLSv1.2");
+    assertThatThrownBy(s::startHandshake).isInstanceOf(IOException.class);
+  }
+
+  @Test
   void oldVersionsAreRefused() throws Exception {
     Router r = router(instance((q, s) -> RawInstance.write(s, OK)), Map.of());
     SSLContext c = believing(null);
