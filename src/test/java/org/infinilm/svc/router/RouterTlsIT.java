@@ -195,7 +195,12 @@ class RouterTlsIT {
   void aConnectionHasOneHandshake() throws Exception {
     Router r = router(instance((q, s) -> RawInstance.write(s, OK)), Map.of());
     SSLSocket s = connect(r, believing(null), "TLSv1.2");
-    assertThatThrownBy(s::startHandshake).isInstanceOf(IOException.class);
+    assertThatThrownBy(() -> {
+          s.startHandshake();
+          RawInstance.write(s, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+          s.getInputStream().readAllBytes();
+        })
+        .isInstanceOf(IOException.class);
   }
 
   @Test
