@@ -275,6 +275,52 @@ class RouterTlsIT {
         .endsWith("0\r\n\r\n");
   }
 
+  private static final int PIECE = 64 << 10;
+  private static final int PIECES = 640;
+
+  /// An instance that sends 40 MiB as fast as it can, and counts its pieces.
+  private RawInstance generous(AtomicInteger sent) throws IOException {
+    String piece = "x".repeat(PIECE);
+    return instance((q, s) -> {
+      RawInstance.write(
+          s, "HTTP/1.1 200 OK\r\nContent-Length: " + (long) PIECE * PIECES + "\r\n\r\n");
+      for (int k = 0; k < PIECES; k++) {
+        RawInstance.write(s, piece);
+        sent.incrementAndGet();
+      }
+    });
+  }
+
+  @Test
+  void whoReadsNothingHoldsTheInstanceBackAndThenGetsEverything() throws Exception {
+    AtomicInteger sent = new AtomicInteger();
+    Router r = ready(generous(sent));
+    SSLSocket s = connect(r, believing(null));
+    RawInstance.write(s, ask("Connection: close\r\n"));
+    AtomicInteger before = new AtomicInteger(-1);
+    await()
+        .atMost(SOON)
+        .pollInterval(Duration.ofMillis(300))
+        .until(() -> before.getAndSet(sent.get()) == sent.get() && sent.get() > 0);
+    assertThat(sent.get()).isLessThan(PIECES);
+    assertThat(r.server().bufferedBytes()).isLessThan(2 << 20);
+    byte[] all = s.getInputStream().readAllBytes();
+    assertThat(all.length).isGreaterThan(PIECE * PIECES);
+    assertThat(sent.get()).isEqualTo(PIECES);
+  }
+
+  @Test
+  void whoReadsNothingForLongIsLetGo() throws Exception {
+    Router r = router(generous(new AtomicInteger()), Map.of("client_stall", "1"));
+    await()
+        .atMost(SOON)
+        .until(() -> get(r, "/services").findValues("models").stream().noneMatch(JsonNode::isEmpty));
+    SSLSocket s = connect(r, believing(null));
+    RawInstance.write(s, ask(""));
+    await().atMost(SOON.multipliedBy(3)).until(() -> r.server().stalledClients() == 1);
+    assertThatThrownBy(() -> s.getInputStream().readAllBytes()).isInstanceOf(IOException.class);
+  }
+
   /// By a goodbye of TLS alone, by both, and by an end of TCP.
   @ParameterizedTest
   @ValueSource(strings = {"goodbye", "close", "cut"})
