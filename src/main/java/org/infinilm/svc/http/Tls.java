@@ -56,7 +56,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   private static final String ONE_HANDSHAKE = "jdk.tls.rejectClientInitiatedRenegotiation";
 
   static {
-    // A client of TLS 1.2 may not have a listener sign again and again on one connection. Read by the
+    // A client of TLS 1.2 may not have a listener sign again and again on one connection. Read by
+    // the
     // JDK's class when it is first used.
     if (System.getProperty(ONE_HANDSHAKE) == null) {
       System.setProperty(ONE_HANDSHAKE, "true");

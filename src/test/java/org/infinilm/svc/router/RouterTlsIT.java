@@ -195,11 +195,12 @@ class RouterTlsIT {
   void aConnectionHasOneHandshake() throws Exception {
     Router r = router(instance((q, s) -> RawInstance.write(s, OK)), Map.of());
     SSLSocket s = connect(r, believing(null), "TLSv1.2");
-    assertThatThrownBy(() -> {
-          s.startHandshake();
-          RawInstance.write(s, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-          s.getInputStream().readAllBytes();
-        })
+    assertThatThrownBy(
+            () -> {
+              s.startHandshake();
+              RawInstance.write(s, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+              s.getInputStream().readAllBytes();
+            })
         .isInstanceOf(IOException.class);
   }
 
@@ -314,7 +315,8 @@ class RouterTlsIT {
     Router r = router(generous(new AtomicInteger()), Map.of("client_stall", "1"));
     await()
         .atMost(SOON)
-        .until(() -> get(r, "/services").findValues("models").stream().noneMatch(JsonNode::isEmpty));
+        .until(
+            () -> get(r, "/services").findValues("models").stream().noneMatch(JsonNode::isEmpty));
     SSLSocket s = connect(r, believing(null));
     RawInstance.write(s, ask(""));
     await().atMost(SOON.multipliedBy(3)).until(() -> r.server().stalledClients() == 1);
