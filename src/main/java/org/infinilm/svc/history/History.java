@@ -77,6 +77,7 @@ public final class History<D> implements AutoCloseable {
 
   private final List<D> taken = new ArrayList<>();
   private final Tally tally = new Tally();
+  private final Packed packed = new Packed();
   private final List<Kept> rows = new ArrayList<>();
   private @Nullable Store store;
   private String told = "";
@@ -145,6 +146,7 @@ public final class History<D> implements AutoCloseable {
     }
     guarded(true);
     closeStore();
+    packed.close();
   }
 
   /// A fault costs a step, not the thread.
@@ -178,7 +180,7 @@ public final class History<D> implements AutoCloseable {
       } else if (rows.size() >= MOST_KEPT) {
         lost.incrementAndGet();
       } else {
-        rows.add(new Kept(e, Packed.pack(words.whole(d))));
+        rows.add(new Kept(e, packed.pack(words.whole(d))));
       }
     }
     counted.addAndGet(taken.size());

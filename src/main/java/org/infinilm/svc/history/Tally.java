@@ -57,10 +57,14 @@ final class Tally {
     @Nullable Spread ttft;
   }
 
+  static final class Count {
+    long requests;
+  }
+
   /// One minute.
   static final class Minute {
     final Map<String, PoolMinute> pools = new HashMap<>();
-    final Map<String, Long> reasons = new HashMap<>();
+    final Map<String, Count> reasons = new HashMap<>();
 
     /// How long the router ran in it.
     long coveredMillis;
@@ -76,8 +80,22 @@ final class Tally {
 
   private long knownDay;
 
+  /// Where the request before went: most go there too.
+  private long lastMinute;
+
+  private @Nullable Minute last;
+  private long lastDay;
+  private @Nullable Group lastGroup;
+  private @Nullable Sums lastSums;
+
   void add(Entry e) {
-    Minute m = minute(Math.floorDiv(e.epochMillis(), MINUTE_MILLIS));
+    long n = Math.floorDiv(e.epochMillis(), MINUTE_MILLIS);
+    Minute m = last;
+    if (m == null || lastMinute != n) {
+      m = minute(n);
+      lastMinute = n;
+      last = m;
+    }
     PoolMinute p = m.pools.computeIfAbsent(e.pool(), k -> new PoolMinute());
     p.sums.add(e);
     if (e.end() == End.WELL && e.ttftNanos() > 0) {
@@ -89,10 +107,26 @@ final class Tally {
       s.add(e.ttftNanos());
     }
     if (!e.reason().isEmpty()) {
-      m.reasons.merge(e.reason(), 1L, Long::sum);
+      m.reasons.computeIfAbsent(e.reason(), k -> new Count()).requests++;
     }
-    Map<Group, Sums> day = day(Math.floorDiv(e.epochMillis(), DAY_MILLIS));
-    day.computeIfAbsent(group(e), k -> new Sums()).add(e);
+    ofDay(e).add(e);
+  }
+
+  private Sums ofDay(Entry e) {
+    long n = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
+    Group g = lastGroup;
+    Sums s = lastSums;
+    if (s == null
+        || g == null
+        || lastDay != n
+        || !g.key().equals(e.key())
+        || !g.model().equals(e.model())) {
+      s = day(n).computeIfAbsent(group(e), k -> new Sums());
+      lastDay = n;
+      lastGroup = new Group(e.key(), e.model());
+      lastSums = s;
+    }
+    return s;
   }
 
   private Group group(Entry e) {
@@ -115,6 +149,7 @@ final class Tally {
     Minute m = minutes.computeIfAbsent(n, k -> new Minute());
     if (minutes.size() > MOST_MINUTES) {
       minutes.pollFirstEntry();
+      last = null;
     }
     return m;
   }
@@ -123,6 +158,7 @@ final class Tally {
     Map<Group, Sums> d = days.computeIfAbsent(n, k -> new HashMap<>());
     if (days.size() > MOST_DAYS) {
       days.pollFirstEntry();
+      lastSums = null;
     }
     return d;
   }
@@ -153,6 +189,8 @@ final class Tally {
   }
 
   void clear() {
+    last = null;
+    lastSums = null;
     minutes.clear();
     days.clear();
   }

@@ -96,6 +96,14 @@ public final class ExplainProgram {
     out.add("  size       " + rule(d));
     out.add("  sent to    " + where(d));
     out.add("  ended      " + Words.text(d.path("outcome")) + ", " + d.path("status").asInt());
+    JsonNode error = d.path("error");
+    if (error.isObject()) {
+      out.add(
+          "  error      "
+              + Words.text(error.path("code"))
+              + ": "
+              + Words.text(error.path("message")));
+    }
     out.addAll(times(d));
     out.add(
         "  tokens     prompt "
@@ -135,10 +143,13 @@ public final class ExplainProgram {
   private static String rule(JsonNode d) {
     long size = d.path("size").asLong();
     long threshold = d.path("threshold").asLong();
-    return size
-        + " ("
-        + Words.text(d.path("metric"))
-        + "), "
+    String words = size + " (" + Words.text(d.path("metric")) + ")";
+    if (threshold == 0 && !d.path("instance").isTextual()) {
+      // it was refused before a rule was asked
+      return words;
+    }
+    return words
+        + ", "
         + (size <= threshold ? "at most" : "above")
         + " the threshold of "
         + threshold;

@@ -54,7 +54,8 @@ class AccessLogTest {
             0,
             Forecast.NONE,
             0,
-            key));
+            key,
+            null));
   }
 
   private List<String> lines() {

@@ -88,6 +88,7 @@ class RouterMetricsTest {
         events,
         Forecast.NONE,
         0,
+        null,
         null);
   }
 

@@ -247,6 +247,7 @@ class SmallPartsTest {
         0,
         Forecast.NONE,
         0,
+        null,
         null);
   }
 
