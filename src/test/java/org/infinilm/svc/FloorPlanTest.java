@@ -38,6 +38,7 @@ class FloorPlanTest {
           Map.entry("telemetry", Set.of()),
           Map.entry("http", Set.of()),
           Map.entry("history", Set.of("config", "telemetry")),
+          Map.entry("trace", Set.of("config", "telemetry")),
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "http", "config", "telemetry")),
@@ -46,7 +47,15 @@ class FloorPlanTest {
           Map.entry(
               "router",
               Set.of(
-                  "page", "history", "policy", "registry", "fleet", "http", "config", "telemetry")),
+                  "page",
+                  "history",
+                  "trace",
+                  "policy",
+                  "registry",
+                  "fleet",
+                  "http",
+                  "config",
+                  "telemetry")),
           Map.entry(
               "babysitter", Set.of("registry", "fleet", "http", "process", "config", "telemetry")),
           Map.entry("engine", Set.of("http", "config", "telemetry")),
@@ -67,6 +76,7 @@ class FloorPlanTest {
                   "deploy",
                   "page",
                   "history",
+                  "trace",
                   "top",
                   "policy",
                   "registry",
@@ -164,6 +174,16 @@ class FloorPlanTest {
         .that(not(resideInAPackage(ROOT + "history")))
         .should()
         .dependOnClassesThat(resideInAnyPackage("java.sql..", "org.sqlite.."))
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyTheRoomOfTracesKnowsOpenTelemetry() {
+    noClasses()
+        .that()
+        .haveNameNotMatching("org\\.infinilm\\.svc\\.trace\\.Sender(\\$.*)?")
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("io.opentelemetry.."))
         .check(HOUSE);
   }
 

@@ -43,7 +43,7 @@ public final class History<D> implements AutoCloseable {
   /// @param counted requests in the figures
   /// @param dropped requests that found the queue full, and are in no figure
   /// @param kept decisions in the file, one by one
-  /// @param passedOver decisions above the rate, which figures count alone
+  /// @param passedOver decisions above the rate ([Sample]), which figures count alone
   /// @param lost decisions that the file did not take
   public record Counts(long counted, long dropped, long kept, long passedOver, long lost) {}
 
@@ -78,6 +78,7 @@ public final class History<D> implements AutoCloseable {
   private final List<D> taken = new ArrayList<>();
   private final Tally tally = new Tally();
   private final Packed packed = new Packed();
+  private final Sample sample;
   private final List<Kept> rows = new ArrayList<>();
   private @Nullable Store store;
   private String told = "";
@@ -85,9 +86,6 @@ public final class History<D> implements AutoCloseable {
   private long flushedNanos;
   private long trimmedNanos;
   private long triedNanos;
-  private long second;
-  private int well;
-  private int failed;
 
   public History(HistorySettings settings, Words<D> words, Ticker ticker) {
     this(settings, words, ticker, QUEUE);
@@ -96,6 +94,7 @@ public final class History<D> implements AutoCloseable {
   History(HistorySettings settings, Words<D> words, Ticker ticker, int room) {
     this.settings = settings;
     this.words = words;
+    this.sample = new Sample(settings.rate());
     this.ticker = ticker;
     this.queue = new ArrayBlockingQueue<>(room);
     this.aliveMillis = ticker.now().toEpochMilli();
@@ -175,7 +174,7 @@ public final class History<D> implements AutoCloseable {
     for (D d : taken) {
       Entry e = words.entry(d);
       tally.add(e);
-      if (!mayKeep(e)) {
+      if (!sample.keeps(e)) {
         passedOver.incrementAndGet();
       } else if (rows.size() >= MOST_KEPT) {
         lost.incrementAndGet();
@@ -185,17 +184,6 @@ public final class History<D> implements AutoCloseable {
     }
     counted.addAndGet(taken.size());
     taken.clear();
-  }
-
-  /// So many a second, and as many that failed.
-  private boolean mayKeep(Entry e) {
-    long s = Math.floorDiv(e.epochMillis(), 1000L);
-    if (s != second) {
-      second = s;
-      well = 0;
-      failed = 0;
-    }
-    return (e.end() == Entry.End.ERROR ? failed++ : well++) < settings.rate();
   }
 
   private void flush(long now, boolean last) {

@@ -37,6 +37,7 @@ final class AccessLog implements AutoCloseable {
   private static final byte[] OUT = of(" out=");
   private static final byte[] KEY = of(" key=");
   private static final byte[] ERROR = of(" error=");
+  private static final byte[] TRACE = of(" trace=");
   private static final byte[] END = of("\n");
 
   private final Decisions decisions;
@@ -147,6 +148,11 @@ final class AccessLog implements AutoCloseable {
     }
     if (d.said() != null) {
       word(ERROR, d.said().code());
+    }
+    String trace = d.traceId();
+    if (trace != null) {
+      bytes(TRACE);
+      text(trace);
     }
     bytes(END);
   }

@@ -12,6 +12,7 @@ import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.router.Decisions.Said;
+import org.infinilm.svc.trace.Traces;
 import org.jspecify.annotations.Nullable;
 
 /// The record of one request: who asked what and when, and, once, how it ended. Event-loop
@@ -25,6 +26,7 @@ final class Account {
   private final String method;
   private final String path;
   private final long startNanos;
+  private final @Nullable Trace trace;
   private int sends;
   private long waitsSinceNanos;
   private long queuedNanos;
@@ -47,6 +49,8 @@ final class Account {
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
     this.path = shortened(in.head().path());
+    Traces<Trace> traces = plane.traces();
+    this.trace = traces == null ? null : Trace.begin(traces, in);
   }
 
   private static String shortened(String path) {
@@ -90,11 +94,17 @@ final class Account {
                 Forecast.NONE,
                 0,
                 null,
-                Said.of(e, null)));
+                Said.of(e, null),
+                null));
   }
 
   String requestId() {
     return requestId;
+  }
+
+  /// Its trace, or null where there are none.
+  @Nullable Trace trace() {
+    return trace;
   }
 
   /// Notes whose key it came with.
@@ -218,8 +228,11 @@ final class Account {
     if (waitsSinceNanos == 0) {
       return;
     }
-    long nanos = plane.ticker().nanos() - waitsSinceNanos;
-    queuedNanos += nanos;
+    long now = plane.ticker().nanos();
+    queuedNanos += now - waitsSinceNanos;
+    if (trace != null) {
+      trace.waited(waitsSinceNanos, now);
+    }
     waitsSinceNanos = 0;
   }
 
@@ -318,10 +331,16 @@ final class Account {
             last == null ? Forecast.NONE : last.flight().forecast(),
             last == null ? 0 : last.flight().sentToFirstNanos(),
             keyName,
-            said);
+            said,
+            trace == null ? null : trace.context().traceId());
     leave(d, asked);
     plane.decisions().put(d);
     plane.metrics().settled(d, i, tap == null ? null : tap.tape());
+    if (trace != null) {
+      boolean streamed = asked != null && asked.streamForm() != null;
+      long most = asked == null ? 0 : asked.maxTokens();
+      trace.ended(new Trace.End(d, startNanos, now, plane.ticker().now(), streamed, most));
+    }
     if (last != null && i != null && tap != null) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =

@@ -59,6 +59,9 @@ final class DecisionJson {
     m.put("threshold", d.threshold());
     m.put("time", Instant.ofEpochMilli(d.epochMillis()).toString());
     m.put("total_seconds", d.totalNanos() / 1e9);
+    if (d.traceId() != null) {
+      m.put("trace_id", d.traceId());
+    }
     m.put("tpot_seconds", d.tpotNanos() == 0 ? null : d.tpotNanos() / 1e9);
     m.put("ttft_seconds", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e9);
     return m;

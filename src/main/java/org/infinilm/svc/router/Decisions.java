@@ -43,6 +43,7 @@ final class Decisions {
   /// @param sentToFirstNanos from the last attempt's sending to its first token, 0 when it is not
   ///   known
   /// @param said what the client was told in place of an instance's answer, or null
+  /// @param traceId of the trace that it is part of, or null where there are none
   record Decision(
       long sequence,
       String requestId,
@@ -72,7 +73,8 @@ final class Decisions {
       Forecast forecast,
       long sentToFirstNanos,
       @Nullable String key,
-      @Nullable Said said) {
+      @Nullable Said said,
+      @Nullable String traceId) {
 
     /// The model on offer, else the one that the request names; null when it is not known.
     @Nullable String modelAsked() {
@@ -142,6 +144,7 @@ final class Decisions {
     long sentToFirstNanos;
     @Nullable String key;
     @Nullable Said said;
+    @Nullable String traceId;
 
     void set(Decision d) {
       sequence = d.sequence;
@@ -210,6 +213,9 @@ final class Decisions {
       if (said != d.said) {
         said = d.said;
       }
+      if (traceId != d.traceId) {
+        traceId = d.traceId;
+      }
     }
 
     private void id(String text) {
@@ -253,7 +259,8 @@ final class Decisions {
           forecast,
           sentToFirstNanos,
           key,
-          said);
+          said,
+          traceId);
     }
   }
 

@@ -16,6 +16,8 @@ import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.trace.TraceSettings;
+import org.infinilm.svc.trace.Traces;
 import org.jspecify.annotations.Nullable;
 
 /// A running router: its listener and the threads around it.
@@ -38,6 +40,7 @@ final class Router implements AutoCloseable {
   private final ProxyServer server;
   private final EventFeed feed;
   private final @Nullable History<Decision> history;
+  private final @Nullable Traces<Trace> traces;
   private volatile boolean draining;
 
   /// Starts everything; the listener is open when this returns.
@@ -105,6 +108,8 @@ final class Router implements AutoCloseable {
         past == null
             ? new Decisions(config.decisions())
             : new Decisions(config.decisions(), past::offer);
+    TraceSettings receiver = config.traces().orElse(null);
+    traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
     accessLog = new AccessLog(decisions, System.out);
     RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
@@ -145,6 +150,7 @@ final class Router implements AutoCloseable {
             new Flights(),
             new Watch(slots, seats, keeper, new Troubles(slots, ticker), prober::listIsOutdated),
             learner,
+            traces,
             new RequestIds(random),
             Via.random(random),
             ticker);
@@ -219,6 +225,10 @@ final class Router implements AutoCloseable {
       Past.follow(all, past);
       past.start();
     }
+    if (traces != null) {
+      TraceWords.follow(all, traces);
+      traces.start();
+    }
     if (config.accessLog()) {
       accessLog.start();
     }
@@ -284,6 +294,9 @@ final class Router implements AutoCloseable {
     }
     if (history != null) {
       history.close();
+    }
+    if (traces != null) {
+      traces.close();
     }
     http.close();
   }

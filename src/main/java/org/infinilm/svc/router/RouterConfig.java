@@ -22,6 +22,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.trace.TraceSettings;
 import org.jspecify.annotations.Nullable;
 
 /// The router's settings.
@@ -62,7 +63,8 @@ record RouterConfig(
     boolean relaysInformational,
     ModelNames names,
     List<ClientKey> keys,
-    Optional<HistorySettings> history) {
+    Optional<HistorySettings> history,
+    Optional<TraceSettings> traces) {
   static final Key<Integer> PORT =
       Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
@@ -245,7 +247,14 @@ record RouterConfig(
           INSTANCES);
 
   static final List<Key<?>> KEYS =
-      Stream.of(OWN, Learning.KEYS, Seating.KEYS, Timeouts.KEYS, Clients.KEYS, HistorySettings.KEYS)
+      Stream.of(
+              OWN,
+              Learning.KEYS,
+              Seating.KEYS,
+              Timeouts.KEYS,
+              Clients.KEYS,
+              HistorySettings.KEYS,
+              TraceSettings.KEYS)
           .flatMap(List::stream)
           .toList();
 
@@ -289,7 +298,8 @@ record RouterConfig(
         c.get(INFORMATIONAL).equals("relay"),
         names(c, aliasFlags),
         ClientKey.of(c.get(CLIENT_KEYS)),
-        HistorySettings.of(c));
+        HistorySettings.of(c),
+        TraceSettings.of(c));
   }
 
   /// These settings with what of `next` holds without a restart ([Settings#LIVE]), and thresholds
@@ -332,7 +342,8 @@ record RouterConfig(
         next.relaysInformational,
         next.names,
         next.keys,
-        history);
+        history,
+        traces);
   }
 
   private static Transport transport(Config c) throws ConfigException {

@@ -91,6 +91,7 @@ final class Kept implements Ticker {
         end == End.WELL ? "ok" : "upstream_error",
         end == End.WELL ? 200 : 500,
         end,
+        1,
         ttftMillis * 1_000_000,
         ttftMillis * 2_000_000,
         tokens);

@@ -55,6 +55,7 @@ class AccessLogTest {
             Forecast.NONE,
             0,
             key,
+            null,
             null));
   }
 

@@ -70,6 +70,7 @@ class DecisionsTest {
         Forecast.NONE,
         0,
         null,
+        null,
         null);
   }
 
@@ -148,7 +149,8 @@ class DecisionsTest {
         Forecast.NONE,
         15,
         "k",
-        new Decisions.Said("c", "a message", "asked"));
+        new Decisions.Said("c", "a message", "asked"),
+        "trace");
   }
 
   @Test

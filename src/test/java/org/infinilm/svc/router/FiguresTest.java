@@ -56,6 +56,7 @@ class FiguresTest {
         Forecast.NONE,
         0,
         null,
+        null,
         null);
   }
 

@@ -89,6 +89,7 @@ class RouterMetricsTest {
         Forecast.NONE,
         0,
         null,
+        null,
         null);
   }
 

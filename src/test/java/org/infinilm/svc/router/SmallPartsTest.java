@@ -248,6 +248,7 @@ class SmallPartsTest {
         Forecast.NONE,
         0,
         null,
+        null,
         null);
   }
 
