@@ -26,7 +26,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.logging.Level;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
@@ -38,12 +39,15 @@ import org.jspecify.annotations.Nullable;
 final class Sender implements AutoCloseable {
   private static final Duration CONNECT = Duration.ofSeconds(2);
 
-  /// The SDK's own words about a receiver that is down would come with each try; kept, since a
-  /// logger that nobody holds forgets its level.
+  private static final int LONGEST_WORDS = 300;
+
+  /// The SDK says itself what a receiver answers, with each try and to standard error: here it is
+  /// heard instead. Kept, since a logger that nobody holds forgets what was set.
   private static final Logger SDK = Logger.getLogger("io.opentelemetry");
 
   private final Ids ids = new Ids();
   private final Ended ended = new Ended();
+  private final Heard heard = new Heard();
   private final OtlpHttpSpanExporter exporter;
   private final SdkTracerProvider provider;
   private final Tracer tracer;
@@ -62,6 +66,22 @@ final class Sender implements AutoCloseable {
     public String generateSpanId() {
       return span;
     }
+  }
+
+  /// Keeps what the SDK said last, on whatever thread.
+  private static final class Heard extends Handler {
+    volatile @Nullable String last;
+
+    @Override
+    public void publish(LogRecord r) {
+      last = r.getMessage();
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() {}
   }
 
   /// Gathers spans until they are sent.
@@ -88,7 +108,8 @@ final class Sender implements AutoCloseable {
   }
 
   Sender(TraceSettings settings, Duration timeout) {
-    SDK.setLevel(Level.OFF);
+    SDK.setUseParentHandlers(false);
+    SDK.addHandler(heard);
     exporter =
         OtlpHttpSpanExporter.builder()
             .setEndpoint(settings.receiver().toString())
@@ -162,12 +183,22 @@ final class Sender implements AutoCloseable {
   @Nullable String send(Duration atMost) {
     List<SpanData> now = List.copyOf(ended.spans);
     ended.spans.clear();
+    heard.last = null;
     CompletableResultCode r = exporter.export(now).join(atMost.toMillis(), TimeUnit.MILLISECONDS);
     if (r.isSuccess()) {
       return null;
     }
     Throwable why = r.getFailureThrowable();
-    return !r.isDone() ? "no answer in time" : why == null ? "not taken" : said(why);
+    String words = heard.last;
+    return !r.isDone()
+        ? "no answer in time"
+        : words != null ? words(words) : why == null ? "not taken" : said(why);
+  }
+
+  /// In one line.
+  private static String words(String said) {
+    String line = said.replaceAll("\\p{Cntrl}+", " ").strip();
+    return line.length() > LONGEST_WORDS ? line.substring(0, LONGEST_WORDS) + "..." : line;
   }
 
   private static String said(Throwable why) {
@@ -182,5 +213,6 @@ final class Sender implements AutoCloseable {
   public void close() {
     provider.close();
     exporter.close();
+    SDK.removeHandler(heard);
   }
 }
