@@ -1,5 +1,7 @@
 package org.infinilm.svc.router;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -70,7 +72,8 @@ final class TraceWords implements Traces.Words<Trace> {
     m.put("infini.ttft_ms", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e6);
     m.put("infini.key", d.key());
     Decisions.Said said = d.said();
-    String type = said != null ? said.code() : d.status() >= 400 ? String.valueOf(d.status()) : null;
+    String type =
+        said != null ? said.code() : d.status() >= 400 ? String.valueOf(d.status()) : null;
     m.put("error.type", type);
     boolean failed = Figures.isError(d.outcome()) || d.status() >= 500;
     return new Span(
@@ -147,7 +150,7 @@ final class TraceWords implements Traces.Words<Trace> {
 
   /// Nanoseconds since 1970 at a time of the ticker.
   private static long epoch(Trace.End e, long nanos) {
-    return e.now().getEpochSecond() * 1_000_000_000L + e.now().getNano() - (e.nowNanos() - nanos);
+    return ChronoUnit.NANOS.between(Instant.EPOCH, e.now()) - (e.nowNanos() - nanos);
   }
 
   private static @Nullable String operation(Route route) {

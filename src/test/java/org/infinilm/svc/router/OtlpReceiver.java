@@ -70,7 +70,8 @@ final class OtlpReceiver implements AutoCloseable {
             () -> {
               Span root =
                   spans.stream()
-                      .filter(s -> attributes(s).getOrDefault("infini.request_id", "").equals(requestId))
+                      .filter(s ->
+                          attributes(s).getOrDefault("infini.request_id", "").equals(requestId))
                       .findFirst()
                       .orElse(null);
               return root == null

@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class RouterConfigTest {
   /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
-  /// have CorsIT and ForwardingTest, the others of history
-  /// HistorySettingsTest, those of traces TraceContextTest.
+  /// have CorsIT and ForwardingTest, the others of history HistorySettingsTest, those of traces
+  /// TraceContextTest.
   private static final String SETTINGS =
       """
       host | 127.0.0.9 | host=127.0.0.9

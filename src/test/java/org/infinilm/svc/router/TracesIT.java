@@ -134,7 +134,9 @@ class TracesIT {
     assertThat(told.group(2)).isEqualTo(id(attempt));
     assertThat(told.group(3)).isEqualTo("01");
     assertThat(seen).contains("tracestate: v=1,w=2\r\n");
-    assertThat(OtlpReceiver.attributes(receiver.resources.getFirst().getResource().getAttributesList()))
+    assertThat(
+            OtlpReceiver.attributes(
+                receiver.resources.getFirst().getResource().getAttributesList()))
         .containsEntry("service.name", "front");
     JsonNode d = rig.decision("one");
     assertThat(d.path("trace_id").asText()).isEqualTo(TRACE);
@@ -231,7 +233,8 @@ class TracesIT {
     assertThat(attributes(attempt))
         .containsEntry("gen_ai.request.stream", "true")
         .containsKey("gen_ai.response.time_to_first_chunk");
-    double first = Double.parseDouble(attributes(attempt).get("gen_ai.response.time_to_first_chunk"));
+    double first =
+        Double.parseDouble(attributes(attempt).get("gen_ai.response.time_to_first_chunk"));
     assertThat((stream.getStartTimeUnixNano() - attempt.getStartTimeUnixNano()) / 1e9)
         .isCloseTo(first, within(1e-6));
   }
