@@ -136,6 +136,9 @@ public final class ExplainProgram {
               + "): "
               + Words.text(c.path("why")));
     }
+    if (d.path("trace_id").isTextual()) {
+      out.add("  trace      " + Words.text(d.path("trace_id")));
+    }
     out.add("  more       " + router + "/ui");
     return out;
   }

@@ -108,8 +108,6 @@ final class Sender implements AutoCloseable {
   }
 
   Sender(TraceSettings settings, Duration timeout) {
-    SDK.setUseParentHandlers(false);
-    SDK.addHandler(heard);
     exporter =
         OtlpHttpSpanExporter.builder()
             .setEndpoint(settings.receiver().toString())
@@ -131,6 +129,8 @@ final class Sender implements AutoCloseable {
             .addSpanProcessor(ended)
             .build();
     tracer = provider.get("org.infinilm.svc");
+    SDK.setUseParentHandlers(false);
+    SDK.addHandler(heard);
   }
 
   /// Adds a span to those that go next.

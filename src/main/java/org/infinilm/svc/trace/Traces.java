@@ -33,7 +33,7 @@ public final class Traces<D> implements AutoCloseable {
   /// Traces of one message.
   private static final int MOST = 256;
 
-  private static final long PAUSE_NANOS = Duration.ofMillis(500).toNanos();
+  private static final long PAUSE_NANOS = Duration.ofMillis(200).toNanos();
 
   /// After a failure; who is offered meanwhile waits in the queue.
   private static final long AGAIN_NANOS = Duration.ofSeconds(5).toNanos();
@@ -116,7 +116,7 @@ public final class Traces<D> implements AutoCloseable {
     String why;
     try {
       why = send(some, atMost);
-    } catch (RuntimeException | LinkageError e) {
+    } catch (RuntimeException | Error e) {
       why = "fault: " + e;
     }
     (why == null ? sent : failed).addAndGet(some.size());
@@ -136,26 +136,27 @@ public final class Traces<D> implements AutoCloseable {
     return s.send(atMost);
   }
 
-  private void tell(@Nullable String why) {
+  /// Says what is wrong, once and then rarely, also where it comes and goes; whether it was said.
+  boolean tell(@Nullable String why) {
     if (why == null) {
       if (down) {
         LOG.info("traces: {} takes them again", settings.receiver());
       }
       down = false;
-      return;
+      return false;
     }
+    down = true;
     long now = ticker.nanos();
-    if (!down || now - saidNanos >= SAID_NANOS) {
-      if (now - saidNanos >= SAID_NANOS) {
-        LOG.warn(
-            "traces: {}: {} (requests go on, {} traces lost so far)",
-            settings.receiver(),
-            why,
-            failed.get() + dropped.get());
-        saidNanos = now;
-      }
-      down = true;
+    if (now - saidNanos < SAID_NANOS) {
+      return false;
     }
+    saidNanos = now;
+    LOG.warn(
+        "traces: {}: {} (requests go on, {} traces lost so far)",
+        settings.receiver(),
+        why,
+        failed.get() + dropped.get());
+    return true;
   }
 
   /// Sends what is left, for a few seconds at most.
