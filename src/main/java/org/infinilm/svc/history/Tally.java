@@ -36,6 +36,15 @@ final class Tally {
     long cached;
     long completion;
 
+    private void add(Sums s) {
+      requests += s.requests;
+      errors += s.errors;
+      told += s.told;
+      prompt += s.prompt;
+      cached += s.cached;
+      completion += s.completion;
+    }
+
     private void add(Entry e) {
       requests++;
       errors += e.end() == End.ERROR ? 1 : 0;
@@ -121,7 +130,7 @@ final class Tally {
         || lastDay != n
         || !g.key().equals(e.key())
         || !g.model().equals(e.model())) {
-      s = day(n).computeIfAbsent(group(e), k -> new Sums());
+      s = day(n).computeIfAbsent(group(n, new Group(e.key(), e.model())), k -> new Sums());
       lastDay = n;
       lastGroup = new Group(e.key(), e.model());
       lastSums = s;
@@ -129,13 +138,36 @@ final class Tally {
     return s;
   }
 
-  private Group group(Entry e) {
-    long day = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
+  /// Adds what another has, which is not used any more.
+  void add(Tally other) {
+    other.minutes.forEach((n, m) -> {
+      Minute mine = minute(n);
+      mine.coveredMillis += m.coveredMillis;
+      m.reasons.forEach((r, c) ->
+          mine.reasons.computeIfAbsent(r, k -> new Count()).requests += c.requests);
+      m.pools.forEach((name, p) -> {
+        PoolMinute to = mine.pools.computeIfAbsent(name, k -> new PoolMinute());
+        to.sums.add(p.sums);
+        Spread more = p.ttft;
+        Spread before = to.ttft;
+        if (before == null) {
+          to.ttft = more;
+        } else if (more != null) {
+          before.add(more);
+        }
+      });
+    });
+    other.days.forEach((n, groups) -> {
+      Map<Group, Sums> day = day(n);
+      groups.forEach((g, s) -> day.computeIfAbsent(group(n, g), k -> new Sums()).add(s));
+    });
+  }
+
+  private Group group(long day, Group g) {
     if (day != knownDay) {
       knownDay = day;
       known.clear();
     }
-    Group g = new Group(e.key(), e.model());
     if (!known.contains(g)) {
       if (known.size() >= MOST_GROUPS) {
         return new Group("", OTHERS);

@@ -55,7 +55,7 @@ final class Kept implements Ticker {
   }
 
   History<Entry> history(HistorySettings s) {
-    return new History<>(s, new AsTheyAre(), this, 4096);
+    return new History<>(s, new AsTheyAre(), this);
   }
 
   /// A step after a second.
