@@ -143,8 +143,8 @@ final class Tally {
     other.minutes.forEach((n, m) -> {
       Minute mine = minute(n);
       mine.coveredMillis += m.coveredMillis;
-      m.reasons.forEach((r, c) ->
-          mine.reasons.computeIfAbsent(r, k -> new Count()).requests += c.requests);
+      m.reasons.forEach(
+          (r, c) -> mine.reasons.computeIfAbsent(r, k -> new Count()).requests += c.requests);
       m.pools.forEach((name, p) -> {
         PoolMinute to = mine.pools.computeIfAbsent(name, k -> new PoolMinute());
         to.sums.add(p.sums);
