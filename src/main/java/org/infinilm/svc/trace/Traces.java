@@ -35,6 +35,9 @@ public final class Traces<D> implements AutoCloseable {
 
   private static final long PAUSE_NANOS = Duration.ofMillis(200).toNanos();
 
+  /// How long a few wait for others, so that one message carries them.
+  private static final long GATHER_NANOS = Duration.ofSeconds(1).toNanos();
+
   /// After a failure; who is offered meanwhile waits in the queue.
   private static final long AGAIN_NANOS = Duration.ofSeconds(5).toNanos();
 
@@ -57,12 +60,14 @@ public final class Traces<D> implements AutoCloseable {
   private volatile boolean down;
   private @Nullable Sender sender;
   private long saidNanos;
+  private long sentNanos;
 
   public Traces(TraceSettings settings, Words<D> words, Ticker ticker) {
     this.settings = settings;
     this.words = words;
     this.ticker = ticker;
     this.saidNanos = ticker.nanos() - SAID_NANOS;
+    this.sentNanos = ticker.nanos();
     this.thread = Thread.ofPlatform().daemon().name("traces").unstarted(this::run);
   }
 
@@ -93,7 +98,9 @@ public final class Traces<D> implements AutoCloseable {
 
   private void run() {
     while (!stop) {
-      if (!step(ANSWER)) {
+      boolean due =
+          queue.size() >= MOST || ticker.nanos() - sentNanos >= (down ? 0 : GATHER_NANOS);
+      if (!due || !step(ANSWER)) {
         LockSupport.parkNanos(this, down ? AGAIN_NANOS : PAUSE_NANOS);
       }
     }
@@ -110,6 +117,7 @@ public final class Traces<D> implements AutoCloseable {
   private boolean step(Duration atMost) {
     List<D> some = new ArrayList<>();
     queue.drainTo(some, MOST);
+    sentNanos = ticker.nanos();
     if (some.isEmpty()) {
       return false;
     }
