@@ -39,6 +39,7 @@ class FloorPlanTest {
           Map.entry("http", Set.of()),
           Map.entry("history", Set.of("config", "telemetry")),
           Map.entry("tls", Set.of("http", "config", "telemetry")),
+          Map.entry("trace", Set.of("config", "telemetry")),
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
           Map.entry("registry", Set.of("fleet", "tls", "http", "config", "telemetry")),
@@ -53,6 +54,7 @@ class FloorPlanTest {
                   "registry",
                   "fleet",
                   "tls",
+                  "trace",
                   "http",
                   "config",
                   "telemetry")),
@@ -78,6 +80,7 @@ class FloorPlanTest {
                   "deploy",
                   "page",
                   "history",
+                  "trace",
                   "top",
                   "policy",
                   "registry",
@@ -176,6 +179,16 @@ class FloorPlanTest {
         .that(not(resideInAPackage(ROOT + "history")))
         .should()
         .dependOnClassesThat(resideInAnyPackage("java.sql..", "org.sqlite.."))
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyTheRoomOfTracesKnowsOpenTelemetry() {
+    noClasses()
+        .that()
+        .haveNameNotMatching("org\\.infinilm\\.svc\\.trace\\.Sender(\\$.*)?")
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("io.opentelemetry.."))
         .check(HOUSE);
   }
 

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param instance empty when it came to none
 /// @param reason why it went there; empty when it went nowhere
 /// @param outcome the closed set of the metrics
+/// @param attempts that were sent to instances
 /// @param ttftNanos 0 when it is not known
 /// @param tokens null when the answer did not tell them
 public record Entry(
@@ -23,6 +24,7 @@ public record Entry(
     String outcome,
     int status,
     End end,
+    int attempts,
     long ttftNanos,
     long totalNanos,
     @Nullable Tokens tokens) {

@@ -10,8 +10,7 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.config.Secrets.OwnFiles;
@@ -21,8 +20,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Writes what has ended to the file, on a thread of its own. Whatever is wrong with the file is
-/// said and tried again; nobody waits for it. Thread-safe.
+/// Sums what has ended where it ends, each thread for itself, and writes it to the file on a thread
+/// of its own. Whatever is wrong with the file is said and tried again; nobody waits for it.
+/// Thread-safe.
 ///
 /// @param <D> what is offered
 /*
@@ -30,29 +30,27 @@ import org.slf4j.LoggerFactory;
  * not take stays in the tally, which is bounded, and comes with the next step that works.
  */
 public final class History<D> implements AutoCloseable {
-  /// Turns what was offered into what is kept; called on the thread of history.
+  /// Turns what was offered into what is kept.
   public interface Words<D> {
+    /// Called where it is offered.
     Entry entry(D of);
 
-    /// The whole of it in JSON.
+    /// The whole of it in JSON; called on the thread of history.
     byte[] whole(D of);
   }
 
   /// What became of what was offered, since the start.
   ///
   /// @param counted requests in the figures
-  /// @param dropped requests that found the queue full, and are in no figure
   /// @param kept decisions in the file, one by one
-  /// @param passedOver decisions above the rate, which figures count alone
+  /// @param passedOver decisions above the rate ([Sample]), which figures count alone
   /// @param lost decisions that the file did not take
-  public record Counts(long counted, long dropped, long kept, long passedOver, long lost) {}
-
-  static final int QUEUE = 16384;
+  public record Counts(long counted, long kept, long passedOver, long lost) {}
 
   /// Decisions that wait for the file.
   static final int MOST_KEPT = 4096;
 
-  private static final long PAUSE_NANOS = Duration.ofMillis(50).toNanos();
+  private static final long PAUSE_NANOS = Duration.ofMillis(200).toNanos();
   private static final long FLUSH_NANOS = Duration.ofSeconds(1).toNanos();
   private static final long TRIM_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long AGAIN_NANOS = Duration.ofSeconds(10).toNanos();
@@ -64,9 +62,9 @@ public final class History<D> implements AutoCloseable {
   private final HistorySettings settings;
   private final Words<D> words;
   private final Ticker ticker;
-  private final BlockingQueue<D> queue;
+  private final List<Gathered<D>> all = new CopyOnWriteArrayList<>();
+  private final ThreadLocal<Gathered<D>> mine = ThreadLocal.withInitial(this::gathered);
   private final Thread thread;
-  private final AtomicLong dropped = new AtomicLong();
   private final AtomicLong counted = new AtomicLong();
   private final AtomicLong kept = new AtomicLong();
   private final AtomicLong passedOver = new AtomicLong();
@@ -75,8 +73,9 @@ public final class History<D> implements AutoCloseable {
   private volatile String trouble = "not open yet";
   private volatile long bytes;
 
-  private final List<D> taken = new ArrayList<>();
   private final Tally tally = new Tally();
+  private final Packed packed = new Packed();
+  private final Sample sample;
   private final List<Kept> rows = new ArrayList<>();
   private @Nullable Store store;
   private String told = "";
@@ -84,19 +83,12 @@ public final class History<D> implements AutoCloseable {
   private long flushedNanos;
   private long trimmedNanos;
   private long triedNanos;
-  private long second;
-  private int well;
-  private int failed;
 
   public History(HistorySettings settings, Words<D> words, Ticker ticker) {
-    this(settings, words, ticker, QUEUE);
-  }
-
-  History(HistorySettings settings, Words<D> words, Ticker ticker, int room) {
     this.settings = settings;
     this.words = words;
+    this.sample = new Sample(settings.rate());
     this.ticker = ticker;
-    this.queue = new ArrayBlockingQueue<>(room);
     this.aliveMillis = ticker.now().toEpochMilli();
     this.flushedNanos = ticker.nanos() - FLUSH_NANOS;
     this.trimmedNanos = ticker.nanos() - TRIM_NANOS;
@@ -108,11 +100,15 @@ public final class History<D> implements AutoCloseable {
     thread.start();
   }
 
-  /// Takes what has ended, if there is room; never blocks.
+  private Gathered<D> gathered() {
+    Gathered<D> g = new Gathered<>(new Sample(settings.rate()), MOST_KEPT);
+    all.add(g);
+    return g;
+  }
+
+  /// Takes what has ended: it is summed here and now, and written later. Never waits for the file.
   public void offer(D of) {
-    if (!queue.offer(of)) {
-      dropped.incrementAndGet();
-    }
+    mine.get().add(words.entry(of), of);
   }
 
   public HistorySettings settings() {
@@ -130,7 +126,7 @@ public final class History<D> implements AutoCloseable {
   }
 
   public Counts counts() {
-    return new Counts(counted.get(), dropped.get(), kept.get(), passedOver.get(), lost.get());
+    return new Counts(counted.get(), kept.get(), passedOver.get(), lost.get());
   }
 
   /// What is in the file; what ended within the last second may not be.
@@ -145,6 +141,7 @@ public final class History<D> implements AutoCloseable {
     }
     guarded(true);
     closeStore();
+    packed.close();
   }
 
   /// A fault costs a step, not the thread.
@@ -156,44 +153,33 @@ public final class History<D> implements AutoCloseable {
     }
   }
 
-  /// Counts what is there, and brings it into the file when it is time.
+  /// Brings what is there into the file when it is time.
   ///
   /// @param last whether there is no other time
   void step(boolean last) {
-    take();
     long now = ticker.nanos();
     if (last || now - flushedNanos >= FLUSH_NANOS) {
       flushedNanos = now;
+      all.forEach(g -> take(g.take()));
       flush(now, last);
     }
   }
 
-  private void take() {
-    queue.drainTo(taken);
-    for (D d : taken) {
-      Entry e = words.entry(d);
-      tally.add(e);
-      if (!mayKeep(e)) {
+  /// Each thread's part was sampled for itself; here it is once more for all of them.
+  private void take(Gathered.Taken<D> t) {
+    tally.add(t.tally());
+    counted.addAndGet(t.counted());
+    passedOver.addAndGet(t.passedOver());
+    lost.addAndGet(t.lost());
+    for (Gathered.Row<D> r : t.rows()) {
+      if (!sample.keeps(r.entry())) {
         passedOver.incrementAndGet();
       } else if (rows.size() >= MOST_KEPT) {
         lost.incrementAndGet();
       } else {
-        rows.add(new Kept(e, Packed.pack(words.whole(d))));
+        rows.add(new Kept(r.entry(), packed.pack(words.whole(r.of()))));
       }
     }
-    counted.addAndGet(taken.size());
-    taken.clear();
-  }
-
-  /// So many a second, and as many that failed.
-  private boolean mayKeep(Entry e) {
-    long s = Math.floorDiv(e.epochMillis(), 1000L);
-    if (s != second) {
-      second = s;
-      well = 0;
-      failed = 0;
-    }
-    return (e.end() == Entry.End.ERROR ? failed++ : well++) < settings.rate();
   }
 
   private void flush(long now, boolean last) {

@@ -38,7 +38,7 @@ public record HistorySettings(Path file, int days, int usageDays, long bytes, in
           100L,
           0,
           100_000,
-          "decisions a second that are kept one by one, and as many that failed; figures and usage count all");
+          "decisions a second that are kept one by one, and as many that failed or were repeated; of more, a tenth of it and as many of the slowest; figures and usage count all");
 
   public static final List<Key<?>> KEYS = List.of(FILE, DAYS, USAGE_DAYS, MEGABYTES, RATE);
 

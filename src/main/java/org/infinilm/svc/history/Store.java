@@ -185,10 +185,10 @@ final class Store implements AutoCloseable {
     try (PreparedStatement p =
         db.prepareStatement(
             "insert into reasons values(?, ?, ?) on conflict do update set requests = requests + excluded.requests")) {
-      for (Map.Entry<String, Long> r : m.reasons.entrySet()) {
+      for (Map.Entry<String, Tally.Count> r : m.reasons.entrySet()) {
         p.setLong(1, n);
         p.setString(2, r.getKey());
-        p.setLong(3, r.getValue());
+        p.setLong(3, r.getValue().requests);
         p.executeUpdate();
       }
     }

@@ -36,6 +36,15 @@ final class Tally {
     long cached;
     long completion;
 
+    private void add(Sums s) {
+      requests += s.requests;
+      errors += s.errors;
+      told += s.told;
+      prompt += s.prompt;
+      cached += s.cached;
+      completion += s.completion;
+    }
+
     private void add(Entry e) {
       requests++;
       errors += e.end() == End.ERROR ? 1 : 0;
@@ -57,10 +66,14 @@ final class Tally {
     @Nullable Spread ttft;
   }
 
+  static final class Count {
+    long requests;
+  }
+
   /// One minute.
   static final class Minute {
     final Map<String, PoolMinute> pools = new HashMap<>();
-    final Map<String, Long> reasons = new HashMap<>();
+    final Map<String, Count> reasons = new HashMap<>();
 
     /// How long the router ran in it.
     long coveredMillis;
@@ -76,8 +89,22 @@ final class Tally {
 
   private long knownDay;
 
+  /// Where the request before went: most go there too.
+  private long lastMinute;
+
+  private @Nullable Minute last;
+  private long lastDay;
+  private @Nullable Group lastGroup;
+  private @Nullable Sums lastSums;
+
   void add(Entry e) {
-    Minute m = minute(Math.floorDiv(e.epochMillis(), MINUTE_MILLIS));
+    long n = Math.floorDiv(e.epochMillis(), MINUTE_MILLIS);
+    Minute m = last;
+    if (m == null || lastMinute != n) {
+      m = minute(n);
+      lastMinute = n;
+      last = m;
+    }
     PoolMinute p = m.pools.computeIfAbsent(e.pool(), k -> new PoolMinute());
     p.sums.add(e);
     if (e.end() == End.WELL && e.ttftNanos() > 0) {
@@ -89,19 +116,58 @@ final class Tally {
       s.add(e.ttftNanos());
     }
     if (!e.reason().isEmpty()) {
-      m.reasons.merge(e.reason(), 1L, Long::sum);
+      m.reasons.computeIfAbsent(e.reason(), k -> new Count()).requests++;
     }
-    Map<Group, Sums> day = day(Math.floorDiv(e.epochMillis(), DAY_MILLIS));
-    day.computeIfAbsent(group(e), k -> new Sums()).add(e);
+    ofDay(e).add(e);
   }
 
-  private Group group(Entry e) {
-    long day = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
+  private Sums ofDay(Entry e) {
+    long n = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
+    Group g = lastGroup;
+    Sums s = lastSums;
+    if (s == null
+        || g == null
+        || lastDay != n
+        || !g.key().equals(e.key())
+        || !g.model().equals(e.model())) {
+      s = day(n).computeIfAbsent(group(n, new Group(e.key(), e.model())), k -> new Sums());
+      lastDay = n;
+      lastGroup = new Group(e.key(), e.model());
+      lastSums = s;
+    }
+    return s;
+  }
+
+  /// Adds what another has, which is not used any more.
+  void add(Tally other) {
+    other.minutes.forEach((n, m) -> {
+      Minute mine = minute(n);
+      mine.coveredMillis += m.coveredMillis;
+      m.reasons.forEach(
+          (r, c) -> mine.reasons.computeIfAbsent(r, k -> new Count()).requests += c.requests);
+      m.pools.forEach((name, p) -> {
+        PoolMinute to = mine.pools.computeIfAbsent(name, k -> new PoolMinute());
+        to.sums.add(p.sums);
+        Spread more = p.ttft;
+        Spread before = to.ttft;
+        if (before == null) {
+          to.ttft = more;
+        } else if (more != null) {
+          before.add(more);
+        }
+      });
+    });
+    other.days.forEach((n, groups) -> {
+      Map<Group, Sums> day = day(n);
+      groups.forEach((g, s) -> day.computeIfAbsent(group(n, g), k -> new Sums()).add(s));
+    });
+  }
+
+  private Group group(long day, Group g) {
     if (day != knownDay) {
       knownDay = day;
       known.clear();
     }
-    Group g = new Group(e.key(), e.model());
     if (!known.contains(g)) {
       if (known.size() >= MOST_GROUPS) {
         return new Group("", OTHERS);
@@ -115,6 +181,7 @@ final class Tally {
     Minute m = minutes.computeIfAbsent(n, k -> new Minute());
     if (minutes.size() > MOST_MINUTES) {
       minutes.pollFirstEntry();
+      last = null;
     }
     return m;
   }
@@ -123,6 +190,7 @@ final class Tally {
     Map<Group, Sums> d = days.computeIfAbsent(n, k -> new HashMap<>());
     if (days.size() > MOST_DAYS) {
       days.pollFirstEntry();
+      lastSums = null;
     }
     return d;
   }
@@ -153,6 +221,8 @@ final class Tally {
   }
 
   void clear() {
+    last = null;
+    lastSums = null;
     minutes.clear();
     days.clear();
   }

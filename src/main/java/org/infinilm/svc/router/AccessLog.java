@@ -36,6 +36,8 @@ final class AccessLog implements AutoCloseable {
   private static final byte[] IN = of(" in=");
   private static final byte[] OUT = of(" out=");
   private static final byte[] KEY = of(" key=");
+  private static final byte[] ERROR = of(" error=");
+  private static final byte[] TRACE = of(" trace=");
   private static final byte[] END = of("\n");
 
   private final Decisions decisions;
@@ -126,7 +128,9 @@ final class AccessLog implements AutoCloseable {
     text(d.requestId());
     word(SPACE, d.method());
     word(SPACE, d.path());
-    word(MODEL, d.model().isEmpty() ? "-" : d.model());
+    String model = d.modelAsked();
+    // a name that a client made up must not look like the next field
+    word(MODEL, model == null ? "-" : d.model().isEmpty() ? model.replace(' ', '?') : model);
     number(SIZE, d.size());
     number(THRESHOLD, d.threshold());
     word(POOL, d.pool() == null ? "-" : d.pool().label());
@@ -141,6 +145,14 @@ final class AccessLog implements AutoCloseable {
     number(OUT, d.responseBytes());
     if (d.key() != null) {
       word(KEY, d.key());
+    }
+    if (d.said() != null) {
+      word(ERROR, d.said().code());
+    }
+    String trace = d.traceId();
+    if (trace != null) {
+      bytes(TRACE);
+      text(trace);
     }
     bytes(END);
   }

@@ -11,6 +11,8 @@ import org.infinilm.svc.http.Response;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Forecast;
+import org.infinilm.svc.router.Decisions.Said;
+import org.infinilm.svc.trace.Traces;
 import org.jspecify.annotations.Nullable;
 
 /// The record of one request: who asked what and when, and, once, how it ended. Event-loop
@@ -24,6 +26,7 @@ final class Account {
   private final String method;
   private final String path;
   private final long startNanos;
+  private final @Nullable Trace trace;
   private int sends;
   private long waitsSinceNanos;
   private long queuedNanos;
@@ -35,12 +38,19 @@ final class Account {
 
   private long reserved;
 
+  /// Of a request of which there is no question.
+  private long unreadSize;
+
+  private long unreadBytes;
+
   Account(Plane plane, Inbound in) {
     this.plane = plane;
     this.startNanos = plane.ticker().nanos();
     this.requestId = plane.ids().of(in.head().header("x-request-id"));
     this.method = in.head().method();
     this.path = shortened(in.head().path());
+    Traces<Trace> traces = plane.traces();
+    this.trace = traces == null ? null : Trace.begin(traces, in);
   }
 
   private static String shortened(String path) {
@@ -83,11 +93,18 @@ final class Account {
                 0,
                 Forecast.NONE,
                 0,
+                null,
+                Said.of(e, null),
                 null));
   }
 
   String requestId() {
     return requestId;
+  }
+
+  /// Its trace, or null where there are none.
+  @Nullable Trace trace() {
+    return trace;
   }
 
   /// Notes whose key it came with.
@@ -211,8 +228,11 @@ final class Account {
     if (waitsSinceNanos == 0) {
       return;
     }
-    long nanos = plane.ticker().nanos() - waitsSinceNanos;
-    queuedNanos += nanos;
+    long now = plane.ticker().nanos();
+    queuedNanos += now - waitsSinceNanos;
+    if (trace != null) {
+      trace.waited(waitsSinceNanos, now);
+    }
     waitsSinceNanos = 0;
   }
 
@@ -236,12 +256,27 @@ final class Account {
   }
 
   /// Closes it for a request that asks for nothing that can be given.
-  void unread(ApiError e) {
-    close(e.outcome(), e.status(), null, null, List.of(), List.of(), null, null);
+  ///
+  /// @param bytes of its body
+  void unread(Question.Wrong w, long bytes) {
+    ApiError e = w.error();
+    unreadSize = w.size();
+    unreadBytes = bytes;
+    Said said = Said.of(e, w.model());
+    close(e.outcome(), e.status(), said, null, null, List.of(), List.of(), null, null);
+  }
+
+  /// Closes it for a client that left before its request was read.
+  ///
+  /// @param bytes of its body
+  void left(long bytes) {
+    unreadBytes = bytes;
+    close(Outcome.CLIENT_GONE, 499, null, null, null, List.of(), List.of(), null, null);
   }
 
   /// Closes it: metrics, decision, facts.
   ///
+  /// @param said what the client is told in place of an instance's answer, or null
   /// @param asked null when the request could not be read
   /// @param tried instances on which it failed
   /// @param avoided those that were passed over for its model or session
@@ -250,6 +285,7 @@ final class Account {
   void close(
       Outcome outcome,
       int status,
+      @Nullable Said said,
       @Nullable Question asked,
       @Nullable Candidates candidates,
       List<Instance> tried,
@@ -260,7 +296,7 @@ final class Account {
     ResponseTap tap = answer == null ? null : answer.tap();
     long now = plane.ticker().nanos();
     String model = asked == null || asked.model() == null ? "" : asked.model();
-    long bytes = asked == null ? 0 : asked.bodyBytes();
+    long bytes = asked == null ? unreadBytes : asked.bodyBytes();
     Instance i = last == null ? null : last.instance();
     long dispatched = last == null ? 0 : last.dispatchNanos();
     long firstByte = last == null ? 0 : last.firstByteNanos();
@@ -273,7 +309,7 @@ final class Account {
             method,
             path,
             model,
-            asked == null ? 0 : asked.size(),
+            asked == null ? unreadSize : asked.size(),
             asked == null ? 0 : asked.threshold(),
             asked == null ? 0 : asked.needTokens(),
             last == null ? null : last.pool(),
@@ -294,10 +330,17 @@ final class Account {
             tap == null ? 0 : tap.events(),
             last == null ? Forecast.NONE : last.flight().forecast(),
             last == null ? 0 : last.flight().sentToFirstNanos(),
-            keyName);
+            keyName,
+            said,
+            trace == null ? null : trace.context().traceId());
     leave(d, asked);
     plane.decisions().put(d);
     plane.metrics().settled(d, i, tap == null ? null : tap.tape());
+    if (trace != null) {
+      boolean streamed = asked != null && asked.streamForm() != null;
+      long most = asked == null ? 0 : asked.maxTokens();
+      trace.ended(new Trace.End(d, startNanos, now, plane.ticker().now(), streamed, most));
+    }
     if (last != null && i != null && tap != null) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =

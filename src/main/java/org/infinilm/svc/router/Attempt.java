@@ -59,6 +59,7 @@ final class Attempt implements UpstreamEvents {
   private @Nullable Origin origin;
   private @Nullable ResponseHead head;
   private final InFlight flight;
+  private Trace.@Nullable Hop hop;
   private boolean seated = true;
   private boolean over;
   private boolean elsewhere;
@@ -98,6 +99,18 @@ final class Attempt implements UpstreamEvents {
   /// The request as a learned policy sees it.
   InFlight flight() {
     return flight;
+  }
+
+  /// It is recorded there.
+  void traced(Trace.Hop h) {
+    hop = h;
+  }
+
+  private void traceEnds(@Nullable Failure f) {
+    Trace.Hop h = hop;
+    if (h != null) {
+      h.ended(this, f, plane.ticker().nanos());
+    }
   }
 
   Instance instance() {
@@ -170,6 +183,7 @@ final class Attempt implements UpstreamEvents {
   /// Ends it from our side: the instance stops working on it. No event follows.
   void giveUp() {
     over = true;
+    traceEnds(null);
     UpstreamCall c = call;
     if (c != null) {
       c.cancel();
@@ -275,6 +289,7 @@ final class Attempt implements UpstreamEvents {
       return;
     }
     over = true;
+    traceEnds(null);
     vouch();
     if (vouched) {
       plane.instances().answeredWhole(instance, part);
@@ -288,6 +303,7 @@ final class Attempt implements UpstreamEvents {
   public void failed(Failure f) {
     if (!over) {
       over = true;
+      traceEnds(f);
       Sight s = Sight.of(f.kind());
       if (firstByteNanos != 0 && (s == Sight.CLOSED || s == Sight.BAD_ANSWER)) {
         s = Sight.BROKE;

@@ -36,12 +36,14 @@ final class DecisionJson {
     Usage u = d.usage();
     m.put("attempts", d.attempts());
     m.put("cached_tokens", u == null ? null : u.cachedTokens());
+    Decisions.Said said = d.said();
+    m.put("error", said == null ? null : Map.of("code", said.code(), "message", said.message()));
     m.put("completion_tokens", u == null ? null : u.completionTokens());
     m.put("instance", d.instance());
     if (d.key() != null) {
       m.put("key", d.key());
     }
-    m.put("model", d.model().isEmpty() ? null : d.model());
+    m.put("model", d.modelAsked());
     m.put("outcome", d.outcome().label());
     m.put("path", d.path());
     m.put("pool", d.pool() == null ? null : d.pool().label());
@@ -57,6 +59,9 @@ final class DecisionJson {
     m.put("threshold", d.threshold());
     m.put("time", Instant.ofEpochMilli(d.epochMillis()).toString());
     m.put("total_seconds", d.totalNanos() / 1e9);
+    if (d.traceId() != null) {
+      m.put("trace_id", d.traceId());
+    }
     m.put("tpot_seconds", d.tpotNanos() == 0 ? null : d.tpotNanos() / 1e9);
     m.put("ttft_seconds", d.ttftNanos() == 0 ? null : d.ttftNanos() / 1e9);
     return m;

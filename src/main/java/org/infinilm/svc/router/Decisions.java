@@ -42,6 +42,8 @@ final class Decisions {
   /// @param key name of the client's key, or null
   /// @param sentToFirstNanos from the last attempt's sending to its first token, 0 when it is not
   ///   known
+  /// @param said what the client was told in place of an instance's answer, or null
+  /// @param traceId of the trace that it is part of, or null where there are none
   record Decision(
       long sequence,
       String requestId,
@@ -70,7 +72,14 @@ final class Decisions {
       int events,
       Forecast forecast,
       long sentToFirstNanos,
-      @Nullable String key) {
+      @Nullable String key,
+      @Nullable Said said,
+      @Nullable String traceId) {
+
+    /// The model on offer, else the one that the request names; null when it is not known.
+    @Nullable String modelAsked() {
+      return !model.isEmpty() ? model : said == null ? null : said.model;
+    }
 
     /// Time for each token of a streamed answer after its first, in nanoseconds; for each event
     /// where the answer does not tell its tokens; 0 when there is none.
@@ -78,6 +87,22 @@ final class Decisions {
       long told = usage == null ? 0 : usage.completionTokens();
       long parts = events < 2 ? 0 : told > 1 ? told : events;
       return parts == 0 || ttftNanos == 0 ? 0 : (totalNanos - ttftNanos) / (parts - 1);
+    }
+  }
+
+  /// An error of the router's own: what it is and what the client was told, no longer than a line,
+  /// without text of the request.
+  ///
+  /// @param model that the request names where it is none that is on offer to it; never a label
+  record Said(String code, String message, @Nullable String model) {
+    private static final int LONGEST = 400;
+
+    static Said of(ApiError e, @Nullable String model) {
+      String m = e.message();
+      return new Said(
+          e.code(),
+          m.length() > LONGEST ? m.substring(0, LONGEST) + "..." : m,
+          model == null ? null : ModelNames.shown(model));
     }
   }
 
@@ -118,6 +143,8 @@ final class Decisions {
     Forecast forecast = Forecast.NONE;
     long sentToFirstNanos;
     @Nullable String key;
+    @Nullable Said said;
+    @Nullable String traceId;
 
     void set(Decision d) {
       sequence = d.sequence;
@@ -183,6 +210,12 @@ final class Decisions {
       if (key != d.key) {
         key = d.key;
       }
+      if (said != d.said) {
+        said = d.said;
+      }
+      if (traceId != d.traceId) {
+        traceId = d.traceId;
+      }
     }
 
     private void id(String text) {
@@ -225,7 +258,9 @@ final class Decisions {
           events,
           forecast,
           sentToFirstNanos,
-          key);
+          key,
+          said,
+          traceId);
     }
   }
 

@@ -12,6 +12,7 @@ import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.router.Decisions.Said;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -233,7 +234,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
       return;
     }
     Answer a = reply.relayed(current());
-    settle(Outcome.ofStatus(a.status()), a.status(), a::end);
+    settle(Outcome.ofStatus(a.status()), a.status(), null, a::end);
   }
 
   @Override
@@ -276,9 +277,9 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     letGo();
     Answer a = reply.answer();
     if (a != null && a.doneRelayed()) {
-      settle(Outcome.ofStatus(a.status()), a.status(), () -> {});
+      settle(Outcome.ofStatus(a.status()), a.status(), null, () -> {});
     } else {
-      settle(Outcome.CLIENT_GONE, 499, () -> {});
+      settle(Outcome.CLIENT_GONE, 499, null, () -> {});
     }
   }
 
@@ -311,14 +312,15 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   private void end(ApiError e) {
     if (stage != Stage.SETTLED) {
-      settle(e.outcome(), reply.status(e), () -> reply.fail(e));
+      settle(e.outcome(), reply.status(e), Said.of(e, null), () -> reply.fail(e));
     }
   }
 
   /// The one end of every exchange.
   ///
+  /// @param said what the client is told in place of an answer, or null
   /// @param last what the client still gets: it may ask for the decision as soon as it has it
-  private void settle(Outcome outcome, int status, Runnable last) {
+  private void settle(Outcome outcome, int status, @Nullable Said said, Runnable last) {
     if (stage != Stage.SETTLED) {
       stage = Stage.SETTLED;
       plane.flights().leave(this);
@@ -327,6 +329,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
         account.close(
             outcome,
             status,
+            said,
             question,
             candidates,
             retries.tried(),

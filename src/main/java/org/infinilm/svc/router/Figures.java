@@ -38,10 +38,13 @@ final class Figures {
   }
 
   /// Errors alike.
+  ///
+  /// @param code of the router's own; null where an instance answered so
   record Errors(
       @Nullable String instance,
       Outcome outcome,
       int status,
+      @Nullable String code,
       int count,
       long firstMillis,
       long lastMillis,
@@ -140,7 +143,13 @@ final class Figures {
       if (d.outcome() == Outcome.OK) {
         continue;
       }
-      List<Object> key = List.of(d.instance() == null ? "" : d.instance(), d.outcome(), d.status());
+      String code = d.said() == null ? null : d.said().code();
+      List<Object> key =
+          List.of(
+              d.instance() == null ? "" : d.instance(),
+              d.outcome(),
+              d.status(),
+              code == null ? "" : code);
       Errors e = groups.get(key);
       if (e != null) {
         groups.put(
@@ -149,6 +158,7 @@ final class Figures {
                 e.instance(),
                 e.outcome(),
                 e.status(),
+                code,
                 e.count() + 1,
                 d.epochMillis(),
                 e.lastMillis(),
@@ -160,6 +170,7 @@ final class Figures {
                 d.instance(),
                 d.outcome(),
                 d.status(),
+                code,
                 1,
                 d.epochMillis(),
                 d.epochMillis(),

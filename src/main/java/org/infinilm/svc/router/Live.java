@@ -507,6 +507,7 @@ final class Live implements EventFeed.Source {
     List<Object> out = new ArrayList<>();
     for (Figures.Errors e : of) {
       Map<String, Object> m = new HashMap<>();
+      m.put("code", e.code());
       m.put("count", e.count());
       m.put("first_ms", e.firstMillis());
       m.put("instance", e.instance());

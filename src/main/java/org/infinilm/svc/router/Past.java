@@ -147,11 +147,8 @@ final class Past {
   static void follow(Metrics metrics, History<Decision> h) {
     metrics.counter(
         "infini_router_history_requests_total",
-        "Requests that history counted, or dropped because its queue was full.",
-        c -> {
-          c.call((double) h.counts().counted(), "counted");
-          c.call((double) h.counts().dropped(), "dropped");
-        },
+        "Requests that history counted.",
+        c -> c.call((double) h.counts().counted(), "counted"),
         "result");
     metrics.counter(
         "infini_router_history_decisions_total",

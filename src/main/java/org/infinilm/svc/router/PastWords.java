@@ -31,6 +31,7 @@ final class PastWords implements History.Words<Decision> {
         d.outcome().label(),
         d.status(),
         end(d.outcome()),
+        d.attempts(),
         d.ttftNanos(),
         d.totalNanos(),
         tokens(u));

@@ -3,6 +3,8 @@ package org.infinilm.svc.router;
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.trace.Traces;
+import org.jspecify.annotations.Nullable;
 
 /// What every exchange of one router shares; each part is thread-safe.
 ///
@@ -12,6 +14,7 @@ import org.infinilm.svc.telemetry.Ticker;
 /// @param instances hears what exchanges see of instances
 /// @param admission who gets a request
 /// @param seats how many requests an instance has at once, and who waits
+/// @param traces takes those that have ended, or null where there are none
 /// @param learner takes facts of finished exchanges and knows bytes per token
 record Plane(
     RouterConfig config,
@@ -25,6 +28,7 @@ record Plane(
     Flights flights,
     InstanceWatch instances,
     Learner learner,
+    @Nullable Traces<Trace> traces,
     RequestIds ids,
     Via via,
     Ticker ticker) {
@@ -43,6 +47,7 @@ record Plane(
         flights,
         instances,
         learner,
+        traces,
         ids,
         via,
         ticker);

@@ -56,7 +56,15 @@ record Question(
 
   record Asked(Question question) implements Result {}
 
-  record Wrong(ApiError error, ErrorShape shape) implements Result {}
+  /// @param model that the request names, or null when that is not known
+  /// @param size in the unit of the size metric; 0 when it is not known
+  record Wrong(ApiError error, ErrorShape shape, @Nullable String model, long size)
+      implements Result {
+    /// Of a request of which nothing is known but its route.
+    static Wrong of(ApiError e, Route route) {
+      return new Wrong(e, route.errors(), null, 0);
+    }
+  }
 
   /// What part of all requests it belongs to.
   Part part() {

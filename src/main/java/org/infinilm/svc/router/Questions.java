@@ -47,7 +47,7 @@ final class Questions {
     Peeked peeked = post ? peek(plane, in, look, kindsAtOnce(plane, in)) : BodyPeek.NOTHING;
     ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;
     if (wrong != null) {
-      return new Question.Wrong(wrong, route.errors());
+      return wrong(wrong, route, peeked, config);
     }
     RoutingTable table = plane.table().get();
     Fleet fleet = table.fleet();
@@ -57,29 +57,40 @@ final class Questions {
       String meant = config.names().meant(model, fleet);
       renamed = !meant.equals(model);
       if (key != null && !key.opens(String.valueOf(peeked.model())) && !key.opens(meant)) {
-        return new Question.Wrong(notOpen(peeked.model(), key), route.errors());
+        return wrong(notOpen(peeked.model(), key), route, peeked, config);
       }
       Candidates among = fleet.forModel(meant);
       if (among == null) {
-        return new Question.Wrong(
+        ApiError unknown =
             config
                 .names()
-                .unknown(String.valueOf(peeked.model()), meant, table, plane.ticker().nanos()),
-            route.errors());
+                .unknown(String.valueOf(peeked.model()), meant, table, plane.ticker().nanos());
+        return wrong(unknown, route, peeked, config);
       }
       // the fleet's own copy of the word, which outlives the request's
       model = among.model();
     } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
       List<String> offered = offered(fleet, key);
       if (offered.size() > 1) {
-        return new Question.Wrong(noModel(peeked, offered), route.errors());
+        return wrong(noModel(peeked, offered), route, peeked, config);
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
     if (model == null && key != null && !key.models().isEmpty()) {
-      return new Question.Wrong(notOpen(null, key), route.errors());
+      return wrong(notOpen(null, key), route, peeked, config);
     }
     return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
+  }
+
+  private static Question.Wrong wrong(ApiError e, Route route, Peeked peeked, RouterConfig config) {
+    Extent extent = peeked.extent();
+    long size =
+        switch (config.metric()) {
+          case BODY -> peeked.bytes();
+          case TEXT -> extent == null ? 0 : extent.textBytes();
+          case TOKENS -> 0; // a model's tokens
+        };
+    return new Question.Wrong(e, route.errors(), peeked.model(), size);
   }
 
   private static List<String> offered(Fleet fleet, @Nullable ClientKey key) {

@@ -6,6 +6,7 @@ import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite;
 import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.RequestHead;
+import org.infinilm.svc.router.Decisions.Said;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +30,7 @@ final class Reading implements InboundEvents {
   private final Inbound in;
   private final Account account;
   private final Route route;
+  private final long bytes;
   private boolean over;
 
   /// What came of reading.
@@ -41,6 +43,7 @@ final class Reading implements InboundEvents {
     this.in = in;
     this.account = new Account(plane, in);
     this.route = Route.of(in.head().path());
+    this.bytes = in.body().readableBytes();
   }
 
   /// Takes a request over, on its event loop.
@@ -66,7 +69,7 @@ final class Reading implements InboundEvents {
       }
       case KeyRing.Stranger s -> {
         account.by(s);
-        tell(s.error(), route.errors());
+        tell(s.error());
         yield false;
       }
     };
@@ -109,7 +112,7 @@ final class Reading implements InboundEvents {
   }
 
   private Read wrong(ApiError e) {
-    return new Read(new Question.Wrong(e, route.errors()), null);
+    return new Read(Question.Wrong.of(e, route), null);
   }
 
   private void done(Read read) {
@@ -135,7 +138,7 @@ final class Reading implements InboundEvents {
         if (k != null && w.error().status() == 403) {
           k.refused(KeyRing.Cause.MODEL);
         }
-        tell(w.error(), w.shape());
+        tell(w);
       }
     }
   }
@@ -144,14 +147,19 @@ final class Reading implements InboundEvents {
     if (unused != null) {
       unused.release();
     }
-    account.close(e.outcome(), e.status(), q, null, List.of(), List.of(), null, null);
+    account.close(
+        e.outcome(), e.status(), Said.of(e, null), q, null, List.of(), List.of(), null, null);
     in.answer(account.limits(e.response(account.requestId(), q.shape()), q.shape()));
   }
 
-  private void tell(ApiError e, ErrorShape shape) {
+  private void tell(ApiError e) {
+    tell(Question.Wrong.of(e, route));
+  }
+
+  private void tell(Question.Wrong w) {
     over = true;
-    account.unread(e);
-    in.answer(e.response(account.requestId(), shape));
+    account.unread(w, bytes);
+    in.answer(w.error().response(account.requestId(), w.shape()));
   }
 
   @Override
@@ -161,21 +169,21 @@ final class Reading implements InboundEvents {
   public void gone() {
     if (!over) {
       over = true;
-      account.close(Outcome.CLIENT_GONE, 499, null, null, List.of(), List.of(), null, null);
+      account.left(bytes);
     }
   }
 
   @Override
   public void shutdown() {
     if (!over) {
-      tell(ApiError.shuttingDown(), route.errors());
+      tell(ApiError.shuttingDown());
     }
   }
 
   @Override
   public void fault() {
     if (!over) {
-      tell(ApiError.internal(), route.errors());
+      tell(ApiError.internal());
     }
   }
 }

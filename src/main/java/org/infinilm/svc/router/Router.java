@@ -19,6 +19,8 @@ import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
+import org.infinilm.svc.trace.TraceSettings;
+import org.infinilm.svc.trace.Traces;
 import org.jspecify.annotations.Nullable;
 
 /// A running router: its listener and the threads around it.
@@ -42,6 +44,7 @@ final class Router implements AutoCloseable {
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
   private final @Nullable History<Decision> history;
+  private final @Nullable Traces<Trace> traces;
   private volatile boolean draining;
 
   /// Starts everything; the listener is open when this returns.
@@ -111,6 +114,8 @@ final class Router implements AutoCloseable {
         past == null
             ? new Decisions(config.decisions())
             : new Decisions(config.decisions(), past::offer);
+    TraceSettings receiver = config.traces().orElse(null);
+    traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
     accessLog = new AccessLog(decisions, System.out);
     RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
@@ -151,6 +156,7 @@ final class Router implements AutoCloseable {
             new Flights(),
             new Watch(slots, seats, keeper, new Troubles(slots, ticker), prober::listIsOutdated),
             learner,
+            traces,
             new RequestIds(random),
             Via.random(random),
             ticker);
@@ -229,6 +235,10 @@ final class Router implements AutoCloseable {
     if (past != null) {
       Past.follow(all, past);
       past.start();
+    }
+    if (traces != null) {
+      TraceWords.follow(all, traces);
+      traces.start();
     }
     if (config.accessLog()) {
       accessLog.start();
@@ -309,6 +319,9 @@ final class Router implements AutoCloseable {
     }
     if (history != null) {
       history.close();
+    }
+    if (traces != null) {
+      traces.close();
     }
     http.close();
   }

@@ -23,6 +23,7 @@ import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.tls.TlsSettings;
+import org.infinilm.svc.trace.TraceSettings;
 import org.jspecify.annotations.Nullable;
 
 /// The router's settings.
@@ -64,7 +65,8 @@ record RouterConfig(
     ModelNames names,
     List<ClientKey> keys,
     Optional<HistorySettings> history,
-    TlsSettings tls) {
+    TlsSettings tls,
+    Optional<TraceSettings> traces) {
   static final Key<Integer> PORT =
       Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
@@ -254,7 +256,8 @@ record RouterConfig(
               Timeouts.KEYS,
               Clients.KEYS,
               HistorySettings.KEYS,
-              TlsSettings.KEYS)
+              TlsSettings.KEYS,
+              TraceSettings.KEYS)
           .flatMap(List::stream)
           .toList();
 
@@ -299,7 +302,8 @@ record RouterConfig(
         names(c, aliasFlags),
         ClientKey.of(c.get(CLIENT_KEYS)),
         HistorySettings.of(c),
-        TlsSettings.of(c));
+        TlsSettings.of(c),
+        TraceSettings.of(c));
   }
 
   /// These settings with what of `next` holds without a restart ([Settings#LIVE]), and thresholds
@@ -343,7 +347,8 @@ record RouterConfig(
         next.names,
         next.keys,
         history,
-        tls);
+        tls,
+        traces);
   }
 
   private static Transport transport(Config c) throws ConfigException {

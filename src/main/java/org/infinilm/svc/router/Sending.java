@@ -25,6 +25,7 @@ final class Sending {
   private final Inbound in;
   private final Question question;
   private final String requestId;
+  private final @Nullable Trace trace;
   private final boolean consumed;
 
   /// The body to send when it is not the client's own.
@@ -36,6 +37,7 @@ final class Sending {
     this.in = in;
     this.question = question;
     this.requestId = account.requestId();
+    this.trace = account.trace();
     this.consumed = account.key() != null;
     this.body = body;
   }
@@ -67,6 +69,10 @@ final class Sending {
     } else if (consumed) {
       dropped.addAll(CREDENTIALS);
       dropped.add("authorization");
+    }
+    Trace t = trace;
+    if (t != null) {
+      t.goes(a, set, dropped);
     }
     ByteBuf other = b == null ? null : b.body().retainedDuplicate();
     a.send(in, new HeadPatch(dropped, set), other, limits);

@@ -97,6 +97,14 @@ public final class ExplainProgram {
     out.add("  size       " + rule(d));
     out.add("  sent to    " + where(d));
     out.add("  ended      " + Words.text(d.path("outcome")) + ", " + d.path("status").asInt());
+    JsonNode error = d.path("error");
+    if (error.isObject()) {
+      out.add(
+          "  error      "
+              + Words.text(error.path("code"))
+              + ": "
+              + Words.text(error.path("message")));
+    }
     out.addAll(times(d));
     out.add(
         "  tokens     prompt "
@@ -129,6 +137,9 @@ public final class ExplainProgram {
               + "): "
               + Words.text(c.path("why")));
     }
+    if (d.path("trace_id").isTextual()) {
+      out.add("  trace      " + Words.text(d.path("trace_id")));
+    }
     out.add("  more       " + router + "/ui");
     return out;
   }
@@ -136,10 +147,13 @@ public final class ExplainProgram {
   private static String rule(JsonNode d) {
     long size = d.path("size").asLong();
     long threshold = d.path("threshold").asLong();
-    return size
-        + " ("
-        + Words.text(d.path("metric"))
-        + "), "
+    String words = size + " (" + Words.text(d.path("metric")) + ")";
+    if (threshold == 0 && !d.path("instance").isTextual()) {
+      // it was refused before a rule was asked
+      return words;
+    }
+    return words
+        + ", "
         + (size <= threshold ? "at most" : "above")
         + " the threshold of "
         + threshold;

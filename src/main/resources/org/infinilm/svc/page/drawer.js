@@ -47,6 +47,7 @@ export class Drawer {
       : 'It was sent to no instance: ' + outcome(d.outcome) + ', ' + d.status;
     const parts = [
       el('p', {}, mark(d.pool), ' ', el('b', {}, d.instance || outcome(d.outcome)), ' at ' + clock(Date.parse(d.time)) + '. ' + why + '.'),
+      d.error ? el('p', {class: 'told'}, el('b', {}, d.error.code), ': ' + d.error.message) : '',
       this.#bar(d),
       el('dl', {class: 'kv'},
         known2('Ended', outcome(d.outcome) + ', ' + d.status), known2('Model', d.model || DASH), known2('Size', size(d.size, d.metric) + ' (' + bytes(d.request_bytes) + ')'),

@@ -96,7 +96,7 @@ export class Requests {
   #errors(state) {
     this.#once('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], ['']], state.errors.map((e) =>
       el('tr', {},
-        el('td', {class: 'n'}, count(e.count)), el('td', {}, outcome(e.outcome)), el('td', {class: 'n'}, e.status),
+        el('td', {class: 'n'}, count(e.count)), el('td', {}, outcome(e.outcome) + (e.code ? ': ' + e.code : '')), el('td', {class: 'n'}, e.status),
         where(state.instances.get(e.instance)?.pool, e.instance), el('td', {}, clock(e.first_ms)), el('td', {}, clock(e.last_ms)),
         el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
   }

@@ -103,16 +103,28 @@ class HistoryTest {
   }
 
   @Test
-  void aFullQueueIsCountedAndNeverWaitedFor() {
+  void eachThreadSumsForItselfAndNothingIsLostOfIt() throws Exception {
     Kept k = kept();
-    History<Entry> h = k.history();
-    for (int n = 0; n < 5000; n++) {
-      h.offer(k.entry("r", "", "m", null));
+    History<Entry> h = k.history(new HistorySettings(k.file, 30, 400, 256L << 20, 10));
+    List<Thread> threads = new ArrayList<>();
+    for (int t = 0; t < 4; t++) {
+      String name = "t" + t;
+      threads.add(
+          Thread.ofPlatform()
+              .start(() -> {
+                for (int n = 0; n < 20_000; n++) {
+                  h.offer(k.entry(name + "-" + n, name, "m", new Tokens(3, 1, 2)));
+                }
+              }));
+    }
+    while (threads.stream().anyMatch(Thread::isAlive)) {
+      h.step(true);
     }
     h.finish();
-    assertThat(h.counts())
-        .extracting(History.Counts::counted, History.Counts::dropped)
-        .containsExactly(4096L, 904L);
+    assertThat(groups(k.reader().usage(Set.of(By.KEY), 0), By.KEY))
+        .containsExactly(
+            "t0 20000 0 60000", "t1 20000 0 60000", "t2 20000 0 60000", "t3 20000 0 60000");
+    assertThat(h.counts()).isEqualTo(new History.Counts(80_000, 10, 79_990, 0));
   }
 
   @Test
@@ -124,7 +136,7 @@ class HistoryTest {
       h.offer(k.entry("f" + n, "", "m", "paged", End.ERROR, 0, null));
     }
     k.flush(h);
-    assertThat(h.counts()).isEqualTo(new History.Counts(20, 0, 6, 14, 0));
+    assertThat(h.counts()).isEqualTo(new History.Counts(20, 6, 14, 0));
     assertThat(k.reader().decisions("f2", 9)).hasSize(1);
     assertThat(k.reader().decisions("f3", 9)).isEmpty();
     h.offer(k.entry("next second", "", "m", null));

@@ -55,7 +55,7 @@ final class Kept implements Ticker {
   }
 
   History<Entry> history(HistorySettings s) {
-    return new History<>(s, new AsTheyAre(), this, 4096);
+    return new History<>(s, new AsTheyAre(), this);
   }
 
   /// A step after a second.
@@ -91,6 +91,7 @@ final class Kept implements Ticker {
         end == End.WELL ? "ok" : "upstream_error",
         end == End.WELL ? 200 : 500,
         end,
+        1,
         ttftMillis * 1_000_000,
         ttftMillis * 2_000_000,
         tokens);

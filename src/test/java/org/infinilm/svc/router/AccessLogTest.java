@@ -54,7 +54,9 @@ class AccessLogTest {
             0,
             Forecast.NONE,
             0,
-            key));
+            key,
+            null,
+            null));
   }
 
   private List<String> lines() {

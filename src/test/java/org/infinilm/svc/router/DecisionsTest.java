@@ -69,6 +69,8 @@ class DecisionsTest {
         0,
         Forecast.NONE,
         0,
+        null,
+        null,
         null);
   }
 
@@ -146,7 +148,9 @@ class DecisionsTest {
         14,
         Forecast.NONE,
         15,
-        "k");
+        "k",
+        new Decisions.Said("c", "a message", "asked"),
+        "trace");
   }
 
   @Test

@@ -55,6 +55,8 @@ class FiguresTest {
         events,
         Forecast.NONE,
         0,
+        null,
+        null,
         null);
   }
 
@@ -108,8 +110,8 @@ class FiguresTest {
             at(NOW - 10, "a", Outcome.OK, 1, 1, null, 0));
     assertThat(Figures.errors(newestFirst))
         .containsExactly(
-            new Figures.Errors("a", Outcome.UPSTREAM_GONE, 502, 2, NOW - 9, NOW, "id-" + NOW),
+            new Figures.Errors("a", Outcome.UPSTREAM_GONE, 502, null, 2, NOW - 9, NOW, "id-" + NOW),
             new Figures.Errors(
-                null, Outcome.REJECTED, 502, 1, NOW - 5, NOW - 5, "id-" + (NOW - 5)));
+                null, Outcome.REJECTED, 502, null, 1, NOW - 5, NOW - 5, "id-" + (NOW - 5)));
   }
 }

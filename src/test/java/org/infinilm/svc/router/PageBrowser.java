@@ -101,7 +101,7 @@ class PageBrowser {
     shows("#reasons-legend", "size", "13");
     shows("#instances", "paged-a", "static-a", "in service");
     shows("#decisions", "2.1 kB", "static-a", "size", "wrong request 404");
-    shows("#errors", "wrong request", "404");
+    shows("#errors", "wrong request: model_not_found", "404");
     shows("#events", "static-a is in service");
     shows("#models", "m", "short", "3 of 3");
     shows("#facts", "127.0.0.1:" + rig.port() + "/v1");
@@ -143,6 +143,17 @@ class PageBrowser {
     browser.press("Escape", "Escape", 27);
     eventually(() ->
         assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
+  }
+
+  @Test
+  void aRefusedRequestOpensWithWhatItWasTold() throws Exception {
+    startTwoPools();
+    String body = "{\"model\":\"sohrt\",\"messages\":[]}";
+    rig.send(Rig.post(Rig.CHAT, "x-request-id: typo\r\n", body));
+    browser.open(page(), 1440, 1000, false);
+    shows("#decisions", "wrong request 404");
+    browser.value("document.querySelector('#decisions .link').click()");
+    shows("#drawer", "model_not_found", "for model 'sohrt'", body.length() + " B", "none");
   }
 
   private void choose(int minutes) throws Exception {

@@ -84,6 +84,7 @@ class QuestionsTest {
         learner,
         null,
         null,
+        null,
         Ticker.SYSTEM);
   }
 

@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class RouterConfigTest {
   /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
-  /// have CorsIT and ForwardingTest, the others of history HistorySettingsTest.
+  /// have CorsIT and ForwardingTest, the others of history HistorySettingsTest, those of traces
+  /// TraceContextTest.
   private static final String SETTINGS =
       """
       host | 127.0.0.9 | host=127.0.0.9
@@ -48,6 +49,7 @@ class RouterConfigTest {
       informational | relay | relaysInformational=true
       sse_comments | 15 | sseComments=Optional[PT15S]
       history | /x/h.db | file=/x/h.db
+      otlp_endpoint | http://h:4318 | receiver=http://h:4318/v1/traces
       aliases | a=b | aliases={a=b}
       alias_answers | name | answersByAlias=true
       unknown_model_status | 503 | unknownStatus=503
@@ -113,6 +115,8 @@ class RouterConfigTest {
             listed.contains(k)
                 || k.equals("cors_origins")
                 || k.equals("trusted_proxies")
+                || k.equals("otlp_service")
+                || k.equals("trace_sample")
                 || k.startsWith("history_"));
   }
 

@@ -88,6 +88,8 @@ class RouterMetricsTest {
         events,
         Forecast.NONE,
         0,
+        null,
+        null,
         null);
   }
 

@@ -247,6 +247,8 @@ class SmallPartsTest {
         0,
         Forecast.NONE,
         0,
+        null,
+        null,
         null);
   }
 

@@ -1,0 +1,96 @@
+package org.infinilm.svc.trace;
+
+import java.util.HexFormat;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/// The trace that a request belongs to, as `traceparent` says it (W3C Trace Context, Recommendation
+/// of 23 November 2021, section 3.2). Immutable.
+///
+/// @param high the first half of the trace's id
+/// @param low the second; not both are 0
+/// @param parentId of the span that sent it; 0 where there is none
+/// @param flags of which the lowest bit says that somebody records
+public record TraceContext(long high, long low, long parentId, int flags) {
+  public static final String FIELD = "traceparent";
+
+  /// The list that tracing systems keep beside it.
+  public static final String STATE = "tracestate";
+
+  private static final int SAMPLED = 1;
+  private static final int LENGTH = 55;
+  private static final int ID = 3;
+  private static final int PARENT = 36;
+  private static final int FLAGS = 53;
+  private static final HexFormat HEX = HexFormat.of();
+
+  /// A trace that begins here.
+  public static TraceContext root(boolean sampled, RandomGenerator random) {
+    return new TraceContext(id(random), random.nextLong(), 0, sampled ? SAMPLED : 0);
+  }
+
+  /// A span's id; never 0.
+  public static long id(RandomGenerator random) {
+    long id;
+    do {
+      id = random.nextLong();
+    } while (id == 0);
+    return id;
+  }
+
+  /// What a field says, or null when it says nothing that may be followed. Of a later version what
+  /// this one has is read (section 4.3).
+  public static @Nullable TraceContext parse(String field) {
+    int n = field.length();
+    boolean first = field.startsWith("00-");
+    if (n < LENGTH
+        || (first ? n > LENGTH : n > LENGTH && field.charAt(LENGTH) != '-')
+        || field.startsWith("ff")
+        || !isHex(field, 0, ID - 1)
+        || field.charAt(ID - 1) != '-'
+        || !isHex(field, ID, PARENT - 1)
+        || field.charAt(PARENT - 1) != '-'
+        || !isHex(field, PARENT, FLAGS - 1)
+        || field.charAt(FLAGS - 1) != '-'
+        || !isHex(field, FLAGS, LENGTH)) {
+      return null;
+    }
+    long high = HexFormat.fromHexDigitsToLong(field, ID, ID + 16);
+    long low = HexFormat.fromHexDigitsToLong(field, ID + 16, ID + 32);
+    long parent = HexFormat.fromHexDigitsToLong(field, PARENT, PARENT + 16);
+    return (high | low) == 0 || parent == 0
+        ? null
+        : new TraceContext(high, low, parent, HexFormat.fromHexDigits(field, FLAGS, LENGTH));
+  }
+
+  /// Lower-case digits alone.
+  private static boolean isHex(String s, int from, int to) {
+    for (int k = from; k < to; k++) {
+      char c = s.charAt(k);
+      if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// Whether it is recorded where it comes from.
+  public boolean sampled() {
+    return (flags & SAMPLED) != 0;
+  }
+
+  /// The trace's id, 32 hexadecimal digits.
+  public String traceId() {
+    return HEX.toHexDigits(high) + HEX.toHexDigits(low);
+  }
+
+  /// A span's id, 16 hexadecimal digits.
+  public static String spanId(long id) {
+    return HEX.toHexDigits(id);
+  }
+
+  /// The field for a request that a span of this trace sends.
+  public String field(long spanId) {
+    return "00-" + traceId() + "-" + spanId(spanId) + "-" + HEX.toHexDigits((byte) flags);
+  }
+}

@@ -1,0 +1,31 @@
+package org.infinilm.svc.top;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.URI;
+import org.infinilm.svc.http.Json;
+import org.junit.jupiter.api.Test;
+
+class ExplainTest {
+  @Test
+  void aRefusedRequestIsToldWithItsErrorAndWithoutARuleThatNobodyAsked() throws Exception {
+    String d =
+        """
+        {"request_id":"typo","method":"POST","path":"/v1/chat/completions","time":"2026-11-28T20:31:05Z",
+         "model":"sohrt","size":31,"metric":"body","threshold":0,"instance":null,"outcome":"client_error","status":404,
+         "error":{"code":"model_not_found","message":"did you mean \\"short\\"?\\u001b[31m"},"total_seconds":0.001,
+         "queue_seconds":0,"ttft_seconds":null,"candidates":[],"candidates_total":0,"trace_id":"0af7"}
+        """;
+    assertThat(ExplainProgram.lines(Json.tree(d.getBytes(UTF_8)), URI.create("http://r:1")))
+        .contains(
+            "  model      sohrt",
+            "  size       31 (body)",
+            "  sent to    nobody",
+            "  ended      client_error, 404",
+            "  candidates none",
+            "  trace      0af7")
+        .anyMatch(l -> l.startsWith("  error      model_not_found: did you mean \"short\"?"))
+        .noneMatch(l -> l.contains("\u001b"));
+  }
+}
