@@ -1,5 +1,7 @@
 package org.infinilm.svc.http;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufInputStream;
 import io.netty.util.concurrent.FastThreadLocal;
@@ -48,12 +50,14 @@ public final class BodyPeek {
   /// The kind of a body.
   public enum Form {
     EMPTY,
-    /// Neither an object nor multipart.
+    /// Neither an object nor a form.
     OTHER,
     OBJECT,
     /// Begins as an object and breaks off or goes wrong.
     BROKEN,
     MULTIPART,
+    /// A form of names and values.
+    URLENCODED,
     /// Its Content-Encoding is none that can be undone here.
     UNKNOWN_CODING,
     /// It is not in the coding that its Content-Encoding names.
@@ -99,6 +103,23 @@ public final class BodyPeek {
     static Peeked of(Form form, long bytes, @Nullable String problem) {
       return new Peeked(
           form, null, null, null, null, false, Store.UNSAID, 0, bytes, null, null, problem);
+    }
+
+    /// The same with something wrong with its model.
+    Peeked with(String problemOfModel) {
+      return new Peeked(
+          form,
+          null,
+          problemOfModel,
+          promptCacheKey,
+          caller,
+          stream,
+          store,
+          maxTokens,
+          bytes,
+          extent,
+          prompt,
+          problem);
     }
   }
 
@@ -155,7 +176,7 @@ public final class BodyPeek {
 
   /// Peeks at `body`, leaving its indexes as they are.
   ///
-  /// @param contentType the field's value or null; only multipart/form-data is told by it
+  /// @param contentType the field's value or null; forms are told by it
   /// @param contentEncoding the field's value or null
   /// @param mostBytes limit of the body with its Content-Encoding undone
   /// @param kinds whether a prompt's text is to be told by kind of byte, which takes longer
@@ -211,7 +232,29 @@ public final class BodyPeek {
 
   private static Sink sink(@Nullable String contentType, Look look, boolean kinds) {
     byte[] boundary = contentType == null ? null : MultipartModel.boundary(contentType);
-    return boundary == null ? new JsonPeek(look, kinds) : new MultipartModel(boundary);
+    if (boundary != null && contentType != null) {
+      return new MultipartModel(boundary, FormHeader.problem(contentType));
+    }
+    JsonPeek json = new JsonPeek(look, kinds);
+    return UrlencodedModel.is(contentType) ? new UrlencodedModel.OrJson(json) : json;
+  }
+
+  /// Whether a content type says that a body is a form of names and values, as clients also say of
+  /// JSON when they are told nothing.
+  public static boolean isUrlencoded(@Nullable String contentType) {
+    return UrlencodedModel.is(contentType);
+  }
+
+  /// What the query of a target says of `model`.
+  public static Peeked query(String target) {
+    int at = target.indexOf('?');
+    if (at < 0) {
+      return NOTHING;
+    }
+    byte[] b = target.substring(at + 1).getBytes(UTF_8);
+    UrlencodedModel m = new UrlencodedModel();
+    m.feed(b, 0, b.length);
+    return m.peeked(b.length);
   }
 
   private static void plain(ByteBuf body, Sink sink) {

@@ -39,6 +39,8 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     /// Not read, and not known to be outside the prompt.
     UNSEEN,
     MODEL,
+    /// `model` with capitals: to readers that take names in any case (Go's) the same.
+    MODEL_IN_CAPITALS,
     STREAM,
     CACHE_KEY,
     /// Who asks, or in which session.
@@ -69,6 +71,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private static final KeyTable<Role> ANY_TOP =
       new KeyTable<Role>()
           .with(Role.MODEL, "model")
+          .with(Role.MODEL_IN_CAPITALS, inCapitals("model"))
           .with(Role.STREAM, "stream")
           .with(Role.CACHE_KEY, "prompt_cache_key")
           .with(Role.USER, "user")
@@ -110,6 +113,21 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
           .with(Role.ALL, "input")
           .with(Role.SKIP, "type", "id", "tool_use_id", "is_error", "cache_control")
           .with(Role.SKIP, "annotations");
+
+  /// A name with each choice of its letters in capitals but none.
+  private static String[] inCapitals(String name) {
+    String[] out = new String[(1 << name.length()) - 1];
+    for (int which = 1; which <= out.length; which++) {
+      StringBuilder b = new StringBuilder(name);
+      for (int k = 0; k < name.length(); k++) {
+        if ((which >> k & 1) == 1) {
+          b.setCharAt(k, Character.toUpperCase(name.charAt(k)));
+        }
+      }
+      out[which - 1] = b.toString();
+    }
+    return out;
+  }
 
   /// The text of one top-level key.
   private static final class Group {
@@ -291,6 +309,10 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
       case PROMPT -> group = prompt = new Group();
       case SYSTEM -> group = system = new Group();
       case EXTRA, ALL -> group = tools = tools == NO_TEXT ? new Group() : tools;
+      case MODEL_IN_CAPITALS -> {
+        modelProblem = "model: spelled \"" + kept() + "\" (expected: model)";
+        role = Role.SKIP;
+      }
       default -> {}
     }
   }

@@ -7,13 +7,14 @@ import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Puts another model into a body, for aliases: a JSON object's top-level `model`, or the field of
-/// multipart/form-data; every other byte stays as it came, and where it lay. Only what a coding hid
+/// Puts another model into a body, for aliases: a JSON object's top-level `model`, or the field of a
+/// form; every other byte stays as it came, and where it lay. Only what a coding hid
 /// takes memory of its own. Stateless but for [Passing]; on any thread.
 public final class ModelRewrite {
   private static final int WINDOW = 16 << 10;
@@ -155,6 +156,12 @@ public final class ModelRewrite {
     if (boundary == null) {
       List<Range> values = new ArrayList<>(1);
       feed(body, new ModelSpots((from, to) -> values.add(new Range((int) from, (int) to))));
+      if (values.isEmpty() && UrlencodedModel.is(contentType)) {
+        UrlencodedModel form = new UrlencodedModel();
+        feed(body, form);
+        return replaced(
+            body, form.values(), URLEncoder.encode(model, StandardCharsets.UTF_8).getBytes(StandardCharsets.US_ASCII));
+      }
       return replaced(body, values, Json.bytes(model));
     }
     MultipartModel form = new MultipartModel(boundary);

@@ -9,6 +9,7 @@ import java.util.Locale;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Peeked;
 import org.infinilm.svc.http.BodyPeek.Store;
+import org.infinilm.svc.http.FormHeader.Part;
 import org.infinilm.svc.http.ModelRewrite.Range;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +27,9 @@ final class MultipartModel implements BodyPeek.Sink {
   private static final int MOST_LINE_BYTES = 8 << 10;
   private static final int MOST_BOUNDARY = 200;
 
+  private static final String UNCLEAR =
+      "model: in a part whose Content-Disposition is read in two ways (expected: form-data; name=\"model\")";
+
   private enum State {
     DATA,
     VALUE,
@@ -42,11 +46,19 @@ final class MultipartModel implements BodyPeek.Sink {
   /// Bytes of the delimiter that have come; the first one needs no line before it.
   private int matched = 2;
 
+  /// Whether no delimiter has come yet; then also whether anything but line ends has, and how many
+  /// such bytes may be the first delimiter's own.
+  private boolean opens = true;
+
+  private boolean preamble;
+  private int begun;
+  private final int own;
+
   private int behindBytes;
   private byte behind;
   private byte[] line = new byte[128];
   private int lineBytes;
-  private boolean isModel;
+  private @Nullable Part part;
   private boolean inModel;
   private boolean tooLong;
   private boolean modelGiven;
@@ -57,6 +69,12 @@ final class MultipartModel implements BodyPeek.Sink {
   private final List<Range> values = new ArrayList<>(1);
 
   MultipartModel(byte[] boundary) {
+    this(boundary, null);
+  }
+
+  /// @param problem with its content type, or null
+  MultipartModel(byte[] boundary, @Nullable String problem) {
+    modelProblem = problem;
     delimiter = new byte[boundary.length + 4];
     delimiter[0] = '\r';
     delimiter[1] = '\n';
@@ -71,6 +89,15 @@ final class MultipartModel implements BodyPeek.Sink {
       m += delimiter[k] == delimiter[m] ? 1 : 0;
       fallback[k] = m;
     }
+    int others = 0;
+    for (byte c : delimiter) {
+      others += isLineEnd(c) ? 0 : 1;
+    }
+    own = others;
+  }
+
+  private static boolean isLineEnd(byte c) {
+    return c == '\r' || c == '\n';
   }
 
   /// The boundary of a multipart/form-data content type, or null when it is none or names none.
@@ -91,7 +118,7 @@ final class MultipartModel implements BodyPeek.Sink {
   @Override
   public Peeked peeked(long bytes) {
     return new Peeked(
-        bytes == 0 ? Form.EMPTY : Form.MULTIPART,
+        bytes == 0 ? Form.EMPTY : opens ? Form.OTHER : Form.MULTIPART,
         modelProblem == null ? model : null,
         modelProblem,
         null,
@@ -112,6 +139,7 @@ final class MultipartModel implements BodyPeek.Sink {
     while (i < to && state != State.END) {
       if (state == State.DATA && matched == 0) {
         while (i < to && b[i] != '\r') {
+          preamble |= opens && b[i] != '\n';
           i++;
         }
         if (i == to) {
@@ -136,6 +164,7 @@ final class MultipartModel implements BodyPeek.Sink {
   }
 
   private void data(byte c) {
+    begun += opens && !isLineEnd(c) ? 1 : 0;
     while (matched > 0 && c != delimiter[matched]) {
       matched = fallback[matched - 1];
     }
@@ -155,13 +184,13 @@ final class MultipartModel implements BodyPeek.Sink {
   /// What does not make a delimiter is data, and its carriage return may begin one.
   private void behind(byte c) {
     if (behind == '\r' && c == '\n') {
-      valueEnds();
+      delimited();
       state = State.HEADER;
       lineBytes = 0;
       tooLong = false;
-      isModel = false;
+      part = null;
     } else if (behind == '-' && c == '-') {
-      valueEnds();
+      delimited();
       state = State.END;
     } else if (behind != '\r' && behind != '-' && (c == '\r' || c == ' ' || c == '\t')
         || behind == 0 && c == '-') {
@@ -172,9 +201,20 @@ final class MultipartModel implements BodyPeek.Sink {
       }
     } else {
       matched = behind == '\r' ? 1 : 0;
+      preamble |= opens;
       state = inModel ? State.VALUE : State.DATA;
       data(c);
     }
+  }
+
+  /// What stands before the first delimiter is passed over by some readers and refused by others,
+  /// who may find the first delimiter elsewhere.
+  private void delimited() {
+    if (opens && (preamble || begun > own)) {
+      modelProblem = "model: text before the form's first boundary (expected: none)";
+    }
+    opens = false;
+    valueEnds();
   }
 
   /// Takes the value of `model`, without the delimiter behind it, which was gathered with it.
@@ -211,29 +251,30 @@ final class MultipartModel implements BodyPeek.Sink {
     int end = lineBytes - 1;
     lineBytes = 0;
     if (end == 0 && !tooLong) {
-      state = isModel ? State.VALUE : State.DATA;
+      state = part == Part.MODEL ? State.VALUE : State.DATA;
+      if (part == Part.UNCLEAR) {
+        modelProblem = UNCLEAR;
+      }
       valueFrom = position;
       return;
     }
-    if (!tooLong) {
-      disposition(new String(line, 0, end, UTF_8));
-    }
+    disposition(new String(line, 0, end, UTF_8), tooLong);
     tooLong = false;
   }
 
-  /// Of several Content-Disposition fields of a part the last one counts, as in the form parsers of
-  /// the instances.
-  private void disposition(String field) {
+  /// Of several Content-Disposition fields of a part some readers take the first one and some the
+  /// last; some join a line that begins with a blank to the one before.
+  private void disposition(String field, boolean cut) {
     int colon = field.indexOf(':');
-    if (colon < 0 || !field.substring(0, colon).equalsIgnoreCase("content-disposition")) {
-      return;
+    boolean folded = field.charAt(0) == ' ' || field.charAt(0) == '\t';
+    String name = colon < 0 ? "" : field.substring(0, colon);
+    if (folded && FormHeader.mayName(field)) {
+      part = Part.UNCLEAR;
+    } else if (!folded && name.strip().equalsIgnoreCase("content-disposition")) {
+      Part now = FormHeader.part(field.substring(colon + 1));
+      boolean odd = cut || (now == Part.MODEL && !name.equals(name.strip()));
+      part = odd || (part != null && part != now) ? Part.UNCLEAR : now;
     }
-    int end = field.indexOf(';', colon);
-    isModel =
-        end >= 0
-            && field.substring(colon + 1, end).strip().equalsIgnoreCase("form-data")
-            && "model".equals(parameter(field, end, "name"))
-            && parameter(field, end, "filename") == null;
   }
 
   private void append(byte c) {

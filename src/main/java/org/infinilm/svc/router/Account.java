@@ -161,8 +161,7 @@ final class Account {
     return out;
   }
 
-  /// Counts it out, with the tokens that it came to: as its `usage` says; else those of its prompt
-  /// and one for each event of a stream; else what was taken for it, where it was answered.
+  /// Counts it out, with the tokens that it came to.
   private void leave(Decisions.Decision d, @Nullable Question asked) {
     KeyHolder k = key;
     if (k == null) {
@@ -171,21 +170,22 @@ final class Account {
     k.ended(d.outcome(), d.usage());
     if (entered) {
       entered = false;
-      k.leave(reserved, tokens(d, asked == null ? 0 : asked.promptTokens()));
+      k.leave(reserved, cost(d, asked == null ? 0 : asked.promptTokens(), reserved));
     }
   }
 
-  private long tokens(Decisions.Decision d, long prompt) {
+  /// What a request costs its key: nothing when it failed, however far its answer came; of a whole
+  /// answer what its `usage` says, else its prompt and one for each event of a stream, else what
+  /// was taken for it. A client that leaves pays for what had come until then, whatever `usage` had
+  /// said so far.
+  static long cost(Decisions.Decision d, long prompt, long reserved) {
     Usage u = d.usage();
-    if (u != null) {
-      return u.promptTokens() + u.completionTokens();
-    }
-    if (d.events() > 0) {
-      return prompt + d.events();
-    }
+    long told = u == null ? 0 : u.promptTokens() + u.completionTokens();
+    long came = d.events() > 0 ? prompt + d.events() : reserved;
+    long started = d.events() > 0 || d.responseBytes() > 0 ? came : prompt;
     return switch (d.outcome()) {
-      case OK -> reserved;
-      case CLIENT_GONE -> sends > 0 ? prompt : 0;
+      case OK -> u == null ? came : told;
+      case CLIENT_GONE -> d.attempts() == 0 ? 0 : Math.max(told, started);
       default -> 0;
     };
   }

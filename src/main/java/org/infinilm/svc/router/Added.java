@@ -157,13 +157,22 @@ final class Added {
     return name;
   }
 
-  /// Removes one that was added; false when there is none of that name.
+  /// What became of one that was to be removed.
+  enum Removal {
+    /// None of that name was added.
+    NONE,
+    REMOVED,
+    /// It was added, and had given way to one of that name in a file or flag, which stays.
+    TOLD_STAYS
+  }
+
+  /// Removes one that was added.
   ///
   /// @throws IOException when it would come back with the next start
-  synchronized boolean remove(String name) throws IOException {
+  synchronized Removal remove(String name) throws IOException {
     One one = added.remove(name);
     if (one == null) {
-      return false;
+      return Removal.NONE;
     }
     try {
       if (one.kept()) {
@@ -174,7 +183,9 @@ final class Added {
       throw e;
     }
     tellAll();
-    return true;
+    return told.stream().anyMatch(k -> k.name().equals(name))
+        ? Removal.TOLD_STAYS
+        : Removal.REMOVED;
   }
 
   /// Names of those that are here because they were added over HTTP; never waits for a disk.

@@ -111,9 +111,9 @@ final class Addresses {
   private void leave(String name) {
     Spread s = eachAddress.remove(name);
     if (s == null) {
-      roster.leave(name);
+      roster.dismiss(name);
     } else {
-      s.instances.forEach(roster::leave);
+      s.instances.forEach(roster::dismiss);
     }
   }
 
@@ -127,7 +127,7 @@ final class Addresses {
       roster.fixed(k);
     } else if (before == null) {
       if (fixed.contains(k.name())) {
-        roster.leave(k.name());
+        roster.dismiss(k.name());
       }
       spread(k, url, Set.of());
     } else if (!before.known.equals(k)) {

@@ -117,19 +117,46 @@ final class AdminRoutes {
     return Response.json(201, Map.of("instance", name, "kept", body.path("keep").asBoolean(false)));
   }
 
+  /// Says what goes on where a file or the registry has one of that name too.
   private Response remove(String name) throws IOException {
-    if (!added.remove(name)) {
-      return names().contains(name)
-          ? OwnRoutes.error(
-              409,
-              "conflict",
-              "instance "
-                  + ModelNames.shown(name)
-                  + " was not added over HTTP (expected: one that was; draining takes others out)")
-          : notKnown(name);
+    String shown = ModelNames.shown(name);
+    return switch (added.remove(name)) {
+      case NONE ->
+          names().contains(name)
+              ? OwnRoutes.error(
+                  409,
+                  "conflict",
+                  "instance "
+                      + shown
+                      + " was not added over HTTP (expected: one that was; draining takes others out)")
+              : notKnown(name);
+      case TOLD_STAYS -> {
+        LOG.info("instance {} is forgotten over HTTP; that of a file or flag stays", name);
+        yield removal(
+            name,
+            false,
+            "instance "
+                + shown
+                + " of a file or flag goes on serving; what was added over HTTP under its name is forgotten (draining takes it out)");
+      }
+      case REMOVED -> {
+        LOG.info("instance {} was removed over HTTP", name);
+        yield removal(
+            name,
+            true,
+            keeper.registryLists(name)
+                ? "the registry lists an instance " + shown + ", which takes its place"
+                : null);
+      }
+    };
+  }
+
+  private static Response removal(String name, boolean removed, @Nullable String message) {
+    Map<String, Object> m = new HashMap<>(Map.of("instance", name, "removed", removed));
+    if (message != null) {
+      m.put("message", message);
     }
-    LOG.info("instance {} was removed over HTTP", name);
-    return Response.json(200, Map.of("instance", name, "removed", true));
+    return Response.json(200, m);
   }
 
   private static Response notKnown(String name) {

@@ -1,14 +1,19 @@
 package org.infinilm.svc.router;
 
-/// How much of its limits a key has used: requests in flight, requests and tokens of the last
-/// minute. Immutable and pure.
+/// How much of its limits a key has used: requests in flight, which count without limits too, and
+/// requests and tokens of the last minute. Immutable and pure.
+///
+/// @param drains the limits that requests and tokens had last, at whose rates what was used drains
+///   while they have none
 /*
  * Requests and tokens are leaky buckets as deep as a minute's worth (the meter of ITU-T I.371, Annex A): what
  * is used drains at the rate of the limit, and what does not fit is denied. Tokens are known when an answer has
  * come: an estimate is taken at the start, never more than the bucket holds, and set right at the end. What
- * an answer took beyond its estimate may overfill the bucket, and time pays it back.
+ * an answer took beyond its estimate may overfill the bucket, and time pays it back. What is used while there is
+ * no limit is not metered; what was used before stays and drains as it did.
  */
-record Allowance(long inFlight, double requests, double tokens, long nanos) {
+record Allowance(
+    long inFlight, double requests, double tokens, long nanos, Allowance.Limits drains) {
   private static final double MINUTE_NANOS = 60e9;
 
   /// What one key may do at most.
@@ -18,6 +23,12 @@ record Allowance(long inFlight, double requests, double tokens, long nanos) {
   /// @param tokens of prompts and answers in a minute
   record Limits(long inFlight, long requests, long tokens) {
     static final Limits NONE = new Limits(0, 0, 0);
+
+    /// The same, with the rates of others where it has none.
+    private Limits orElse(Limits o) {
+      return new Limits(
+          inFlight, requests == 0 ? o.requests : requests, tokens == 0 ? o.tokens : tokens);
+    }
   }
 
   /// Which limit was met.
@@ -35,21 +46,32 @@ record Allowance(long inFlight, double requests, double tokens, long nanos) {
   /// @param retryNanos when it may be granted; 0 when no time tells
   record Denied(Allowance now, Limit limit, long retryNanos) implements Verdict {}
 
+  Allowance(long inFlight, double requests, double tokens, long nanos) {
+    this(inFlight, requests, tokens, nanos, Limits.NONE);
+  }
+
   /// Nothing used.
   static Allowance fresh(long nowNanos) {
     return new Allowance(0, 0, 0, nowNanos);
   }
 
-  /// The same at a later time.
+  /// The same at a later time, under limits that have been in force since.
   Allowance at(Limits l, long nowNanos) {
-    long passed = nowNanos - nanos;
-    return passed <= 0
+    Limits by = l.requests() > 0 && l.tokens() > 0 ? l : l.orElse(drains);
+    long passed = Math.max(0, nowNanos - nanos);
+    return passed == 0 && by.equals(drains)
         ? this
         : new Allowance(
             inFlight,
-            left(requests, passed, l.requests()),
-            left(tokens, passed, l.tokens()),
-            nowNanos);
+            left(requests, passed, by.requests()),
+            left(tokens, passed, by.tokens()),
+            nanos + passed,
+            by);
+  }
+
+  /// Whether nothing is used.
+  boolean isUnused() {
+    return inFlight == 0 && requests == 0 && tokens == 0;
   }
 
   private static double left(double used, long passedNanos, long limit) {
@@ -70,8 +92,9 @@ record Allowance(long inFlight, double requests, double tokens, long nanos) {
       return new Denied(
           a, Limit.TOKENS, until(a.tokens + Math.max(1, tokens) - l.tokens(), l.tokens()));
     }
+    double requests = l.requests() == 0 ? a.requests : a.requests + 1;
     return new Granted(
-        new Allowance(a.inFlight + 1, a.requests + 1, a.tokens + tokens, a.nanos), tokens);
+        new Allowance(a.inFlight + 1, requests, a.tokens + tokens, a.nanos, a.drains), tokens);
   }
 
   /// A granted request is over.
@@ -80,8 +103,9 @@ record Allowance(long inFlight, double requests, double tokens, long nanos) {
   /// @param used what it came to
   Allowance settled(Limits l, long reserved, long used, long nowNanos) {
     Allowance a = at(l, nowNanos);
-    double tokens = l.tokens() == 0 ? 0 : Math.max(0, a.tokens + used - reserved);
-    return new Allowance(Math.max(0, a.inFlight - 1), a.requests, tokens, a.nanos);
+    long counts = l.tokens() == 0 ? Math.min(used, reserved) : used;
+    double tokens = Math.max(0, a.tokens + counts - reserved);
+    return new Allowance(Math.max(0, a.inFlight - 1), a.requests, tokens, a.nanos, a.drains);
   }
 
   private static long until(double over, long limit) {

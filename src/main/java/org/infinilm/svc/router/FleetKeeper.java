@@ -99,7 +99,7 @@ final class FleetKeeper implements AutoCloseable {
   private boolean waitsForRegistry;
 
   /// What the registry listed last.
-  private List<Known> lastTable = List.of();
+  private volatile List<Known> lastTable = List.of();
 
   /// Whether something is not published yet.
   private boolean changed;
@@ -148,6 +148,11 @@ final class FleetKeeper implements AutoCloseable {
 
   Resolver resolver() {
     return resolver;
+  }
+
+  /// Whether the registry listed one of this name last. On any thread.
+  boolean registryLists(String name) {
+    return lastTable.stream().anyMatch(k -> k.name().equals(name));
   }
 
   void tell(Report r) {

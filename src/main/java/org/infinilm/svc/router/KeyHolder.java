@@ -41,13 +41,23 @@ final class KeyHolder implements KeyRing.Who {
   private final Counts<KeyRing.Cause> refused = new Counts<>(KeyRing.Cause.class);
   private final Counts<Outcome> ended = new Counts<>(Outcome.class);
   private final Counts<Series.Tokens> tokens = new Counts<>(Series.Tokens.class);
-  private final LongAdder inFlight = new LongAdder();
   private volatile ClientKey key;
 
   KeyHolder(ClientKey key, Ticker ticker) {
+    this(key, ticker, new AtomicReference<>(Allowance.fresh(ticker.nanos())));
+  }
+
+  private KeyHolder(ClientKey key, Ticker ticker, AtomicReference<Allowance> used) {
     this.key = key;
     this.ticker = ticker;
-    this.used = new AtomicReference<>(Allowance.fresh(ticker.nanos()));
+    this.used = used;
+  }
+
+  /// The same key under another name: what it has used is one, what is counted by name is not.
+  KeyHolder renamed(ClientKey other) {
+    KeyHolder h = new KeyHolder(key, ticker, used);
+    h.is(other);
+    return h;
   }
 
   String name() {
@@ -61,16 +71,20 @@ final class KeyHolder implements KeyRing.Who {
 
   /// The file says something else of it now.
   void is(ClientKey other) {
+    Allowance.Limits until = key.limits();
+    long now = ticker.nanos();
+    used.updateAndGet(a -> a.at(until, now));
     key = other;
+  }
+
+  /// Whether nothing would be lost if it were forgotten.
+  boolean isUnused() {
+    return used.get().at(key.limits(), ticker.nanos()).isUnused();
   }
 
   /// Counts a request in, or says which limit it meets.
   Allowance.Verdict enter(long estimate) {
     Allowance.Limits l = key.limits();
-    if (l.equals(Allowance.Limits.NONE)) {
-      inFlight.increment();
-      return new Allowance.Granted(used.get(), 0);
-    }
     long now = ticker.nanos();
     while (true) {
       Allowance before = used.get();
@@ -81,7 +95,6 @@ final class KeyHolder implements KeyRing.Who {
         }
         case Allowance.Granted g -> {
           if (used.compareAndSet(before, g.now())) {
-            inFlight.increment();
             return g;
           }
         }
@@ -94,7 +107,6 @@ final class KeyHolder implements KeyRing.Who {
   /// @param reserved tokens that were taken for it
   /// @param came tokens that it came to
   void leave(long reserved, long came) {
-    inFlight.decrement();
     Allowance.Limits l = key.limits();
     long now = ticker.nanos();
     used.updateAndGet(a -> a.settled(l, reserved, came, now));
@@ -127,7 +139,7 @@ final class KeyHolder implements KeyRing.Who {
   }
 
   long inFlight() {
-    return inFlight.sum();
+    return used.get().inFlight();
   }
 
   /// What is said of its limits with an answer; nothing of those that it has not.

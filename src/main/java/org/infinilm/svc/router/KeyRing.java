@@ -26,6 +26,10 @@ import org.jspecify.annotations.Nullable;
 final class KeyRing {
   static final String SCHEME = "Bearer ";
   private static final int LONGEST_KEY = 4096;
+
+  /// Keys that are remembered though nothing of theirs is in flight.
+  private static final int MOST_GONE = 10_000;
+
   private static final ThreadLocal<MessageDigest> SHA256 =
       ThreadLocal.withInitial(ClientKey::sha256);
 
@@ -78,6 +82,10 @@ final class KeyRing {
   private final LongAdder unknown = new LongAdder();
   private volatile Map<Long, Entry> byHash = Map.of();
 
+  /// Those that are not in force any more and have used something that counts when they come back,
+  /// by name.
+  private Map<String, KeyHolder> gone = Map.of();
+
   KeyRing(List<ClientKey> keys, Ticker ticker) {
     this.ticker = ticker;
     replace(keys);
@@ -88,21 +96,32 @@ final class KeyRing {
     return byHash.isEmpty();
   }
 
-  /// Puts other keys into force. One that keeps its name keeps what it has used.
+  /// Puts other keys into force. One that keeps its name, or its hash under a name that is new,
+  /// keeps what it has used; one that comes back too.
   synchronized void replace(List<ClientKey> keys) {
-    Map<String, KeyHolder> before = new HashMap<>();
+    Map<String, KeyHolder> before = new HashMap<>(gone);
     byHash.values().forEach(e -> before.put(e.holder().name(), e.holder()));
+    Map<String, KeyHolder> named = new HashMap<>(before);
+    Map<String, KeyHolder> hashed = new HashMap<>();
+    keys.forEach(k -> before.remove(k.name()));
+    before.values().forEach(h -> hashed.put(h.key().hash(), h));
     Map<Long, Entry> next = new HashMap<>();
     for (ClientKey k : keys) {
-      KeyHolder h = before.get(k.name());
-      if (h == null) {
-        h = new KeyHolder(k, ticker);
-      } else {
+      KeyHolder h = named.get(k.name());
+      KeyHolder same = hashed.get(k.hash());
+      if (h != null) {
         h.is(k);
+      } else {
+        h = same == null ? new KeyHolder(k, ticker) : same.renamed(k);
       }
       byte[] digest = HexFormat.of().parseHex(k.hash());
       next.put(first(digest), new Entry(digest, h));
     }
+    before.values().removeIf(KeyHolder::isUnused);
+    if (before.size() > MOST_GONE) {
+      before.values().removeIf(h -> h.inFlight() == 0);
+    }
+    gone = Map.copyOf(before);
     byHash = Map.copyOf(next);
   }
 

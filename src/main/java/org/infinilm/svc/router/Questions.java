@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.util.List;
+import java.util.Objects;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -45,7 +46,11 @@ final class Questions {
     Look look =
         route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
     Peeked peeked = post ? peek(plane, in, look, kindsAtOnce(plane, in)) : BodyPeek.NOTHING;
-    ApiError wrong = post && route != Route.OTHER ? wrong(peeked, route) : null;
+    boolean bound = key != null && !key.models().isEmpty();
+    ApiError wrong = post && (route != Route.OTHER || bound) ? wrong(peeked, route, bound) : null;
+    if (wrong == null && bound) {
+      wrong = elsewhere(BodyPeek.query(head.target()), peeked);
+    }
     if (wrong != null) {
       return wrong(wrong, route, peeked, config);
     }
@@ -69,14 +74,15 @@ final class Questions {
       }
       // the fleet's own copy of the word, which outlives the request's
       model = among.model();
-    } else if (post && (route != Route.OTHER || readable(peeked.form()))) {
+    } else if (post
+        && (route == Route.OTHER ? readable(peeked.form()) : !bound || namesNone(peeked.form()))) {
       List<String> offered = offered(fleet, key);
       if (offered.size() > 1) {
         return wrong(noModel(peeked, offered), route, peeked, config);
       }
       model = offered.isEmpty() ? null : offered.getFirst();
     }
-    if (model == null && key != null && !key.models().isEmpty()) {
+    if (model == null && bound && key != null) {
       return wrong(notOpen(null, key), route, peeked, config);
     }
     return new Question.Asked(question(plane, in, peeked, model, renamed, route, post));
@@ -112,6 +118,16 @@ final class Questions {
             + " opens)");
   }
 
+  /// A model in the query counts for no route here, and may for an instance.
+  private static @Nullable ApiError elsewhere(Peeked query, Peeked body) {
+    boolean same = query.modelProblem() == null && query.model() != null;
+    same = same && Objects.equals(query.model(), body.model());
+    boolean none = query.modelProblem() == null && query.model() == null;
+    return same || none
+        ? null
+        : ApiError.invalid("invalid_model", "model: in the query (expected: in the body alone)");
+  }
+
   private static ApiError noModel(Peeked peeked, List<String> offered) {
     return peeked.modelProblem() != null
         ? ApiError.invalid("invalid_model", peeked.modelProblem())
@@ -123,11 +139,19 @@ final class Questions {
     RequestHead head = in.head();
     return BodyPeek.at(
         in.body(),
-        head.header("content-type"),
+        contentType(head),
         head.joined("content-encoding"),
         plane.config().clients().limits().maxBodyBytes(),
         look,
         kinds);
+  }
+
+  /// The content type by which a body is read: JSON routes take an object under any, and what
+  /// clients say of one when they are told nothing makes it no form there.
+  static @Nullable String contentType(RequestHead head) {
+    String type = head.header("content-type");
+    boolean json = Route.of(head.path()).body() == Route.Body.JSON;
+    return json && BodyPeek.isUrlencoded(type) ? null : type;
   }
 
   /// Whether a prompt's text is told by kind in the first reading: where its size is in tokens,
@@ -144,6 +168,11 @@ final class Questions {
   /// Whether a body of this form could have named a model.
   private static boolean readable(Form form) {
     return form == Form.OBJECT || form == Form.MULTIPART;
+  }
+
+  /// Whether a body of this form, in which no model was found, has none to anybody.
+  private static boolean namesNone(Form form) {
+    return readable(form) || form == Form.URLENCODED || form == Form.EMPTY;
   }
 
   private static Question question(
@@ -306,8 +335,9 @@ final class Questions {
   }
 
   /// What is wrong with the body of a known route, or null. A body that breaks after its model is
-  /// the instance's to judge.
-  private static @Nullable ApiError wrong(Peeked p, Route route) {
+  /// the instance's to judge, unless the key opens some models alone: the instance may read on
+  /// (Python's `json` takes NaN) and find another.
+  private static @Nullable ApiError wrong(Peeked p, Route route, boolean bound) {
     if (p.modelProblem() != null) {
       return ApiError.invalid("invalid_model", p.modelProblem());
     }
@@ -318,16 +348,18 @@ final class Questions {
           json
               ? ApiError.invalid("invalid_json", "the body is empty (expected: a JSON object)")
               : null;
-      case OTHER, MULTIPART ->
+      case OTHER, MULTIPART, URLENCODED ->
           json
               ? ApiError.invalid("invalid_json", "the body is no JSON object (expected: {...})")
               : null;
       case BROKEN ->
-          p.model() == null
+          p.model() == null || bound
               ? ApiError.invalid("invalid_json", "the body is no JSON object: " + problem)
               : null;
       case BAD_CODING ->
-          p.model() == null ? ApiError.invalid("invalid_content_encoding", problem) : null;
+          p.model() == null || bound
+              ? ApiError.invalid("invalid_content_encoding", problem)
+              : null;
       case UNKNOWN_CODING -> ApiError.refusal(415, problem);
       case TOO_LARGE -> ApiError.refusal(413, problem);
       case OBJECT -> null;

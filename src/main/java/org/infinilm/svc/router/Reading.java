@@ -104,7 +104,7 @@ final class Reading implements InboundEvents {
     Rewritten body =
         ModelRewrite.of(
             in.body(),
-            h.header("content-type"),
+            Questions.contentType(h),
             h.joined("content-encoding"),
             String.valueOf(asked.question().model()),
             in.room());

@@ -36,6 +36,9 @@ final class Roster {
   private static final int UP = 1;
   private static final int DOWN = 2;
 
+  /// Instances of which something stays said while they are away.
+  private static final int MOST_SAID = 10_000;
+
   /// One instance and what was seen of it.
   static final class Entry {
     Known known;
@@ -223,6 +226,11 @@ final class Roster {
     }
   }
 
+  /// @param url of the instance, by which it is known again
+  /// @param drained whether it was taken out of service
+  /// @param weight that it was given, or null
+  private record Said(String url, boolean drained, @Nullable Integer weight) {}
+
   private final int maxErrors;
   private final long graceNanos;
   private final Circuit.Rules rules;
@@ -232,13 +240,13 @@ final class Roster {
   /// Slots of removed instances; they come back once nothing is in flight on them.
   private final BitSet retired = new BitSet();
 
-  /// Names that were taken out of service here, whether they are there or not.
-  private final Set<String> drained = new HashSet<>();
+  /// What was said here of an instance, by its name; of nobody else who has that name later.
+  private final Map<String, Said> said = new HashMap<>();
+
+  /// Names of entries that were removed on purpose since the last table.
+  private final Set<String> dismissed = new HashSet<>();
 
   private long lives;
-
-  /// Weights that were given here.
-  private final Map<String, Integer> weights = new HashMap<>();
 
   Roster(int maxErrors, long graceNanos) {
     this.maxErrors = maxErrors;
@@ -269,42 +277,45 @@ final class Roster {
     put(k);
   }
 
-  /// Takes an instance out of service, or back, until it is said otherwise, whatever its
-  /// incarnation.
+  /// Takes an instance out of service, or back, until it is said otherwise or the instance is
+  /// removed: one that comes back at its URL is the same.
   boolean drain(String name, boolean on) {
     Entry e = entries.get(name);
-    if (on && e != null) {
-      drained.add(name);
-    } else {
-      drained.remove(name);
-    }
-    if (e == null || e.drained == on) {
-      return false;
-    }
-    e.drained = on;
-    return true;
+    return e != null && says(e, on, e.weight);
   }
 
-  /// Gives an instance another weight than its own, or its own back for null, whatever its
-  /// incarnation.
+  /// Gives an instance another weight than its own, or its own back for null, for as long.
   boolean weight(String name, @Nullable Integer weight) {
     Entry e = entries.get(name);
-    if (weight == null || e == null) {
-      weights.remove(name);
-    } else {
-      weights.put(name, weight);
-    }
-    if (e == null || Objects.equals(e.weight, weight)) {
-      return false;
-    }
-    e.weight = weight;
-    return true;
+    return e != null && says(e, e.drained, weight);
   }
 
-  /// Removes an entry, whatever it is.
+  private boolean says(Entry e, boolean drained, @Nullable Integer weight) {
+    if (drained || weight != null) {
+      said.put(e.known.name(), new Said(e.known.url(), drained, weight));
+      if (said.size() > MOST_SAID) {
+        said.keySet().retainAll(entries.keySet());
+      }
+    } else {
+      said.remove(e.known.name());
+    }
+    boolean changed = e.drained != drained || !Objects.equals(e.weight, weight);
+    e.drained = drained;
+    e.weight = weight;
+    return changed;
+  }
+
+  /// Removes an entry whose address is gone.
   boolean leave(String name) {
     Entry e = entries.get(name);
     return e != null && remove(e);
+  }
+
+  /// Removes an entry that is wanted no more, with what was said of it, unless the next table puts
+  /// it there again.
+  boolean dismiss(String name) {
+    dismissed.add(name);
+    return leave(name);
   }
 
   /// Takes over a table of the registry.
@@ -329,6 +340,9 @@ final class Roster {
         changed |= absent(e, now);
       }
     }
+    dismissed.removeAll(entries.keySet());
+    said.keySet().removeAll(dismissed);
+    dismissed.clear();
     return changed;
   }
 
@@ -353,8 +367,13 @@ final class Roster {
       usedSlots.set(slot);
       Entry made = new Entry(k, slot);
       made.life = ++lives;
-      made.drained = drained.contains(k.name());
-      made.weight = weights.get(k.name());
+      Said of = said.get(k.name());
+      if (of != null && of.url().equals(k.url())) {
+        made.drained = of.drained();
+        made.weight = of.weight();
+      } else {
+        said.remove(k.name());
+      }
       entries.put(k.name(), made);
       return true;
     }

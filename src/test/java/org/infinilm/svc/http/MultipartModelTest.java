@@ -46,12 +46,10 @@ class MultipartModelTest {
         "--b-1~Content-Disposition: form-data; name=\"model\"~~m~" + FILE + "--b-1--~",
         FILE + "--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
         "--b-1~content-disposition:form-data;name=model~~m~--b-1--",
-        "--b-1~CONTENT-DISPOSITION:  Form-Data ; Name = \"model\" ; x=y~Content-Type: text/plain~~m~--b-1--",
+        "--b-1~CONTENT-DISPOSITION:  Form-Data ; Name=\"model\" ; x=y~Content-Type: text/plain~~m~--b-1--",
         "--b-1~Content-Type: text/plain; name=\"x\"~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
-        "--b-1~Content-Disposition: form-data; name=\"m\\odel\"~~m~--b-1--",
-        "preamble~--b-1 \t~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
+        "~~--b-1 \t~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
-        "--b-1~Content-Disposition: form-data; name=\"x\"~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1~Content-Disposition: form-data; name=\"file\"~~cut off",
         "--b-1~Content-Disposition: form-data; name=\"file\"~~~~--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
       })
@@ -71,23 +69,108 @@ class MultipartModelTest {
         FILE + "--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"model\"~~~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"model\"~~m",
-        "--b-1~Content-Disposition: form-data; name=\"model\"; filename=\"m\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"Model\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"xmodel\"~~m~--b-1--",
-        "--b-1~Content-Disposition: form-data; filename=\"; name=\\\"model\\\"\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; x=\"; name=model\"~~m~--b-1--",
-        "--b-1~Content-Disposition: attachment; name=\"model\"~~m~--b-1--",
         "--b-1~X-Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
-        "--b-1~Content-Disposition: form-data; name=\"model\"~Content-Disposition: form-data; name=\"x\"~~m~--b-1--",
         "--b-1--~--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
         "--b-1\nContent-Disposition: form-data; name=\"model\"\n\nm\n--b-1--\n",
-        "x--b-1~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
         "--b-1~Content-Disposition: form-data; name=\"file\"~~Content-Disposition: form-data; name=\"model\"~~m~--b-1--",
       })
   void whatIsNoModelIsNone(String body) {
     Peeked p = peek(body);
     assertThat(p.model()).isNull();
     assertThat(p.modelProblem()).isNull();
+  }
+
+  /// What stands as a second part behind one that names `m`, or before all.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "attachment; name=\"model\"",
+        ";name=\"model\"",
+        "x; name=model",
+        "form-data; name=\"x\"; name=\"model\"",
+        "form-data; name=\"model\"; name=\"x\"",
+        "form-data; name =model",
+        "form-data; name= model",
+        "form-data; name=\"m\\odel\"",
+        "form-data; name='model'",
+        "form-data; name=\"model ",
+        "form-data; name=\"model\"x",
+        "form-data; \u00a0name=\"model\"",
+        "form-data; x=\\\"; name=\"model\"",
+        "form-data; filename=\"; name=\\\"model\\\"\"",
+        "form-data; name*=utf-8''model",
+        "form-data; name=\"x\"; name*=utf-8''%6Dodel",
+        "form-data; name*0=mo; name*1=del",
+        "form-data; name=\"model\"; filename=\"m\"",
+        "form-data; name=\"model\"; filename=\"\"",
+        "form-data; name=\"model\"; filename",
+        "form-data; name=\"model\"; filename*=utf-8''m",
+        "form-data; name=\"model\"~Content-Disposition: form-data; name=\"x\"",
+        "form-data; name=\"x\"~Content-Disposition: form-data; name=\"model\"",
+        "form-data;~ name=\"model\"",
+        "form-data; name=\"x\"~Content-Disposition : form-data; name=\"model\"",
+      })
+  void aPartThatIsTheModelToSomeReadersAloneIsAProblem(String disposition) {
+    String first = "--b-1~Content-Disposition: form-data; name=\"model\"~~m~";
+    String odd = "--b-1~Content-Disposition: " + disposition + "~~m2~";
+    for (String body : new String[] {first + odd, odd + first, odd}) {
+      Peeked p = peek(body + "--b-1--");
+      assertThat(p.model()).as(body).isNull();
+      assertThat(p.modelProblem()).as(body).isNotNull();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "form-data; name=\"file\"; filename=\"model.wav\"",
+        "form-data; name=\"file\"; filename=\"my \\\"model\\\".wav\"",
+        "form-data; name=\"file\"; filename=\"a; name=model\"",
+        "form-data; name=\"file\"; filename*=utf-8''model%20x.wav",
+        "form-data; name*=utf-8''%E5%90%8D",
+        "form-data; name=\"\u6a21\u578b\"",
+        "form-data; name=\"models\";",
+        "attachment; name=\"file\"",
+        "form-data",
+      })
+  void otherPartsAreNone(String disposition) {
+    String odd = "--b-1~Content-Disposition: " + disposition + "~~m2~";
+    Peeked p =
+        peek(odd + "--b-1~Content-Disposition: form-data; name=\"model\"~~m~" + odd + "--b-1--");
+    assertThat(p.modelProblem()).isNull();
+    assertThat(p.model()).isEqualTo("m");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"preamble~", "x", "\n", "-~", "--b-1\n~", "--b-1x~", "--b-1-~"})
+  void textBeforeTheFirstBoundaryIsAProblem(String preamble) {
+    String part = "--b-1~Content-Disposition: form-data; name=\"model\"~~m~";
+    Peeked p = peek(preamble + part + part + "--b-1--");
+    assertThat(p.model()).isNull();
+    assertThat(p.modelProblem()).contains("first boundary");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "multipart/form-data; boundary=b | true",
+        "Multipart/Form-Data;charset=UTF-8;BOUNDARY=\"a b;c\"; | true",
+        "multipart/form-data; charset=iso-8859-1; boundary=b | true",
+        "multipart/form-data; boundary=b; boundary=c | false",
+        "multipart/form-data; boundary=b; boundary*=utf-8''c | false",
+        "multipart/form-data; boundary = b | false",
+        "multipart/form-data; boundary=b c | false",
+        "multipart/form-data; x=\"; boundary=c\\\"\"; boundary=b | false",
+        "multipart/form-data; boundary=b, multipart/form-data; boundary=c | false",
+        "multipart/form-data; charset=utf-7; boundary=b | false",
+        "multipart/form-data; charset=utf-16; boundary=b | false",
+      })
+  void aContentTypeThatReadsInTwoWaysIsAProblem(String type, boolean clear) {
+    assertThat(FormHeader.problem(type) == null).isEqualTo(clear);
   }
 
   @Test

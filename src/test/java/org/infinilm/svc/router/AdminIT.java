@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Map;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
@@ -258,5 +259,78 @@ class AdminIT {
     Files.writeString(rig.file, "threshold = 300\n");
     await().atMost(Rig.SOON).until(() -> rig.service("more").path("weight").asInt() == 1);
     assertThat(rig.service("more").path("added").asBoolean()).isTrue();
+  }
+
+  /// G3: a rolling replacement under one name came up drained, with the weight of the one before.
+  @Test
+  void whatIsAddedAgainUnderANameBeginsAnew() throws Exception {
+    rig.good("a");
+    Path kept = dir.resolve("added.json");
+    rig.start("admin_token=admin", "added_instances=" + kept);
+    try (ScriptedInstance next =
+        new ScriptedInstance(
+            "next",
+            ScriptedInstance.answering(
+                (r, n) -> r.startsWith("POST") ? Rig.OK : Rig.answer(200, "", MODELS)))) {
+      String other = one(",\"keep\":true,\"weight\":3").replace("" + more.port(), "" + next.port());
+      String healthy = other.replace("" + (more.port() + 1), "" + (next.port() + 1));
+      for (String again : List.of(healthy, one(",\"keep\":true,\"weight\":3"))) {
+        assertThat(act(INSTANCES, one(",\"keep\":true")).status()).isEqualTo(201);
+        rig.awaitState("more", "routable");
+        act(INSTANCES + "/more/weight", "{\"weight\":0}");
+        act(INSTANCES + "/more/drain", "{}");
+        rig.awaitState("more", "draining");
+        assertThat(delete("more", ADMIN).status()).isEqualTo(200);
+        rig.awaitState("more", "gone");
+        assertThat(act(INSTANCES, again).status()).isEqualTo(201);
+        rig.awaitState("more", "routable");
+        assertThat(rig.service("more").path("weight").asInt()).isEqualTo(3);
+        assertThat(delete("more", ADMIN).status()).isEqualTo(200);
+        rig.awaitState("more", "gone");
+      }
+    }
+  }
+
+  @Test
+  void whatAFileNamesTooIsSaidToStay() throws Exception {
+    rig.good("a");
+    rig.file = dir.resolve("router.toml");
+    Files.writeString(rig.file, "threshold = 100\n");
+    rig.start("admin_token=admin");
+    act(INSTANCES, one(""));
+    rig.awaitState("more", "routable");
+    Files.writeString(
+        rig.file,
+        "[[instance]]\nurl = \"http://127.0.0.1:" + more.port() + "\"\nname = \"more\"\n");
+    await().atMost(Rig.SOON).until(() -> !rig.service("more").path("added").asBoolean());
+    Said said = delete("more", ADMIN);
+    assertThat(said.status()).isEqualTo(200);
+    assertThat(said.body()).contains("\"removed\":false", "of a file or flag goes on serving");
+    assertThat(delete("more", ADMIN).status()).isEqualTo(409);
+    assertThat(rig.service("more").path("state").asText()).isNotEqualTo("gone");
+    Files.writeString(rig.file, "threshold = 100\n");
+    rig.awaitState("more", "gone");
+  }
+
+  @Test
+  void whatTheRegistryListsTooIsSaidToTakeItsPlace() throws Exception {
+    rig.good("a");
+    rig.start("admin_token=admin");
+    act(INSTANCES, one(""));
+    rig.awaitState("more", "routable");
+    assertThat(delete("more", ADMIN).body()).contains("\"removed\":true").doesNotContain("message");
+    rig.awaitState("more", "gone");
+    act(INSTANCES, one(""));
+    rig.awaitState("more", "routable");
+    ScriptedInstance listed =
+        new ScriptedInstance("more", ScriptedInstance.answering((r, n) -> Rig.OK));
+    rig.listed(listed, Map.of("models", List.of("m"), "weight", 5));
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(() -> {
+          Said said = delete("more", ADMIN);
+          assertThat(said.body()).contains("the registry lists an instance more, which takes");
+        });
+    await().atMost(Rig.SOON).until(() -> rig.service("more").path("weight").asInt() == 5);
   }
 }

@@ -76,7 +76,9 @@ class AllowanceTest {
     Limits l = new Limits(0, 2, 100);
     Allowance full = new Allowance(1, 2, 10, START);
     Denied d = (Denied) full.ask(l, 10, START);
-    assertThat(d.now()).isEqualTo(full);
+    assertThat(d.now().inFlight()).isEqualTo(1);
+    assertThat(d.now().requests()).isEqualTo(2);
+    assertThat(d.now().tokens()).isEqualTo(10);
   }
 
   /// Estimate taken; what it came to; what is used afterwards.
@@ -117,14 +119,47 @@ class AllowanceTest {
   void aClockThatStandsBehindGivesNothingBack() {
     Limits l = new Limits(0, 1, 0);
     Allowance used = new Allowance(0, 1, 0, START);
-    assertThat(used.at(l, START - seconds(60))).isEqualTo(used);
+    assertThat(used.at(l, START - seconds(60)).requests()).isEqualTo(1);
+    assertThat(used.at(l, START - seconds(60)).nanos()).isEqualTo(START);
+  }
+
+  /// What was used drains as before; what is used meanwhile is not metered.
+  @Test
+  void aLimitThatIsTakenAwayAndPutBackKeepsWhatWasUsed() {
+    Limits l = new Limits(0, 60, 600);
+    Allowance full = new Allowance(0, 60, 600, START).at(l, START + seconds(20));
+    Granted free = (Granted) full.ask(Limits.NONE, 500, START + seconds(30));
+    assertThat(free.reserved()).isZero();
+    Allowance after = free.now().settled(Limits.NONE, 0, 9000, START + seconds(40));
+    assertThat(after.requests()).isEqualTo(20);
+    assertThat(after.tokens()).isEqualTo(200);
+    assertThat(after.at(l, START + seconds(50)).tokens()).isEqualTo(100);
+    assertThat(after.at(Limits.NONE, START + seconds(60)).isUnused()).isTrue();
+  }
+
+  /// Estimate that was taken while there was a limit, what it came to when there was none any more,
+  /// what is used then.
+  @ParameterizedTest
+  @CsvSource({"100, 30, 30", "100, 100, 100", "100, 900, 100", "100, 0, 0"})
+  void whatWasTakenIsGivenBackWhenTheLimitIsGone(long estimate, long came, double used) {
+    Granted g = (Granted) Allowance.fresh(START).ask(new Limits(0, 0, 1000), estimate, START);
+    Allowance after = g.now().settled(Limits.NONE, g.reserved(), came, START);
+    assertThat(after.tokens()).isEqualTo(used);
   }
 
   @Test
-  void aLimitThatIsTakenAwayForgetsWhatWasUsed() {
-    Allowance used = new Allowance(1, 5, 5, START);
-    Allowance after = used.settled(Limits.NONE, 5, 100, START + 1);
-    assertThat(after.requests()).isZero();
-    assertThat(after.tokens()).isZero();
+  void requestsWithoutALimitAreInFlightWhenOneIsPutOn() {
+    Allowance a = Allowance.fresh(START);
+    for (int k = 0; k < 4; k++) {
+      a = ((Granted) a.ask(Limits.NONE, 10, START)).now();
+    }
+    Limits two = new Limits(2, 0, 0);
+    assertThat(a.inFlight()).isEqualTo(4);
+    assertThat(a.ask(two, 10, START)).isInstanceOf(Denied.class);
+    for (int k = 0; k < 3; k++) {
+      a = a.settled(two, 0, 10, START);
+    }
+    a = ((Granted) a.ask(two, 10, START)).now();
+    assertThat(a.ask(two, 10, START)).isInstanceOf(Denied.class);
   }
 }

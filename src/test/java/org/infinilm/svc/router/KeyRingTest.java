@@ -127,6 +127,87 @@ class KeyRingTest {
     assertThat(ring.isEmpty()).isTrue();
   }
 
+  private static final Allowance.Limits TWO = new Allowance.Limits(2, 0, 0);
+
+  private static boolean lets(KeyHolder h) {
+    return h.enter(0) instanceof Allowance.Granted;
+  }
+
+  @Test
+  void aLimitThatIsPutOnCountsWhatIsInFlightAlready() {
+    KeyHolder a = holder("ik-a");
+    for (int k = 0; k < 4; k++) {
+      assertThat(lets(a)).isTrue();
+    }
+    ring.replace(List.of(key("a", "ik-a", TWO, null)));
+    assertThat(lets(a)).as("four beside a limit of two").isFalse();
+    for (int k = 0; k < 3; k++) {
+      a.leave(0, 0);
+    }
+    assertThat(a.inFlight()).isEqualTo(1);
+    assertThat(lets(a)).isTrue();
+    assertThat(lets(a)).isFalse();
+    ring.replace(List.of(key("a", "ik-a", Allowance.Limits.NONE, null)));
+    assertThat(lets(a)).isTrue();
+    assertThat(a.inFlight()).isEqualTo(3);
+  }
+
+  @Test
+  void aKeyThatComesBackHasInFlightWhatItHad() {
+    KeyHolder b = holder("ik-b");
+    assertThat(lets(b)).isTrue();
+    assertThat(lets(b)).isTrue();
+    ring.replace(List.of(key("a", "ik-a", TWO, null)));
+    ring.replace(List.of());
+    assertThat(who("x-api-key=ik-b")).isInstanceOf(Stranger.class);
+    ring.replace(List.of(key("b", "ik-b", TWO, null)));
+    KeyHolder back = holder("ik-b");
+    assertThat(back.inFlight()).isEqualTo(2);
+    assertThat(lets(back)).isFalse();
+    b.leave(0, 0);
+    assertThat(back.inFlight()).isEqualTo(1);
+    assertThat(lets(back)).isTrue();
+  }
+
+  @Test
+  void aKeyThatComesBackHasUsedWhatItHad() {
+    KeyHolder b = holder("ik-b");
+    for (int k = 0; k < 60; k++) {
+      assertThat(lets(b)).isTrue();
+      b.leave(0, 0);
+    }
+    ring.replace(List.of());
+    nanos += Duration.ofSeconds(1).toNanos();
+    ring.replace(List.of(key("b", "ik-b", new Allowance.Limits(2, 60, 0), null)));
+    assertThat(lets(holder("ik-b"))).isTrue();
+    assertThat(lets(holder("ik-b"))).isFalse();
+  }
+
+  @Test
+  void aKeyUnderAnotherNameHasUsedWhatItHad() {
+    KeyHolder b = holder("ik-b");
+    assertThat(lets(b)).isTrue();
+    assertThat(lets(b)).isTrue();
+    b.ended(Outcome.OK, null);
+    ring.replace(List.of(key("e", "ik-b", TWO, null), key("d", "ik-d", TWO, null)));
+    KeyHolder c = holder("ik-b");
+    assertThat(c.name()).isEqualTo("e");
+    assertThat(c.inFlight()).isEqualTo(2);
+    assertThat(c.requests(Outcome.OK)).as("counted by name").isZero();
+    assertThat(lets(c)).isFalse();
+    b.leave(0, 0);
+    assertThat(lets(c)).isTrue();
+    assertThat(holder("ik-d").inFlight()).isZero();
+  }
+
+  @Test
+  void keysThatChangeNamesKeepThoseOfTheirNames() {
+    assertThat(lets(holder("ik-a"))).isTrue();
+    ring.replace(List.of(key("a", "ik-b", TWO, null), key("b", "ik-a", TWO, null)));
+    assertThat(holder("ik-b").inFlight()).as("a").isEqualTo(1);
+    assertThat(holder("ik-a").inFlight()).as("b").isZero();
+  }
+
   @Test
   void limitsHoldOverThreads() throws Exception {
     KeyHolder b = holder("ik-b");

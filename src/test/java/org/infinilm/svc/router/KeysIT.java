@@ -327,6 +327,65 @@ class KeysIT {
   }
 
   @Test
+  void aStreamThatItsInstanceBreaksOffCostsNothing() throws Exception {
+    String event = "data: {\"usage\":{\"prompt_tokens\":9000,\"completion_tokens\":9}}\n\n";
+    ScriptedInstance breaks =
+        new ScriptedInstance(
+            "a",
+            (self, t) -> {
+              self.take(t);
+              t.say(
+                  "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999999\r\n\r\n"
+                      + event.repeat(50));
+              t.close();
+            });
+    rig.listed(breaks, Map.of("models", List.of("m")));
+    keys("one tokens_per_minute = 100000");
+    rig.start();
+    rig.send(Rig.post(Rig.CHAT, bearer("one"), Rig.STREAM));
+    rig.outcome("upstream_gone");
+    Said second = ask(Rig.CHAT, bearer("one"), Rig.STREAM);
+    assertThat(Integer.parseInt(second.field("x-ratelimit-remaining-tokens"))).isGreaterThan(99000);
+  }
+
+  /// G5: those that came without a limit were counted out of those that came under one.
+  @Test
+  void aLimitThatIsPutOnWhileRequestsRunCountsThem() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    rig.answering(
+        "a",
+        (r, n) -> {
+          go.await();
+          return Rig.OK;
+        });
+    keys("one");
+    rig.start();
+    byte[] request = Rig.post(Rig.CHAT, bearer("one"), Rig.BODY).getBytes(UTF_8);
+    try (Socket first = rig.connect();
+        Socket second = rig.connect()) {
+      first.getOutputStream().write(request);
+      second.getOutputStream().write(request);
+      await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 2);
+      for (String now : List.of("one max_in_flight = 2", "other", "one max_in_flight = 1")) {
+        keys(now);
+        rig.router().reload();
+        int status = now.equals("other") ? 401 : 429;
+        await().atMost(Rig.SOON).until(() -> chat(bearer("one")).status() == status);
+      }
+      assertThat(metric("infini_router_key_inflight{key=\"one\"}")).endsWith(" 2.0");
+      go.countDown();
+      assertThat(Said.read(new BufferedInputStream(first.getInputStream())).status())
+          .isEqualTo(200);
+      assertThat(Said.read(new BufferedInputStream(second.getInputStream())).status())
+          .isEqualTo(200);
+    }
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> metric("infini_router_key_inflight{key=\"one\"}").endsWith(" 0.0"));
+    assertThat(chat(bearer("one")).status()).isEqualTo(200);
+  }
+
+  @Test
   void requestsInFlightAreLimitedAndTheirEndsMakeRoom() throws Exception {
     CountDownLatch go = new CountDownLatch(1);
     rig.answering(

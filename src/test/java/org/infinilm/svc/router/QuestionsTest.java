@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.fleet.CacheType;
@@ -571,5 +572,73 @@ class QuestionsTest {
           new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true), prompt, null);
     }
     await().atMost(Duration.ofSeconds(20)).until(() -> !learner.wants("a"));
+  }
+
+  private static final String FORM = "multipart/form-data; boundary=B";
+  private static final String PART =
+      "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm1\r\n";
+
+  /// G4: what an engine would read as a model that the key does not open, and the router as another
+  /// or none. Route; content type; body, in which `P` stands for the part that names m1 and `~` for
+  /// CR LF; what is told where the key opens m1 alone, and where it opens all.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "/v1/audio/transcriptions | F | P--B-- | m1 | m1",
+        "/v1/audio/transcriptions | F | P--B~Content-Disposition: attachment; name=model~~m2~--B-- | invalid_model | invalid_model",
+        "/v1/audio/translations | F | P--B~Content-Disposition: ;name=model~~m2~--B-- | invalid_model | invalid_model",
+        "/v1/images/edits | F | --B~Content-Disposition: x;name=model~~m2~--B-- | invalid_model | invalid_model",
+        "/v1/audio/transcriptions | U | model=m1 | m1 | m1",
+        "/v1/audio/transcriptions | U | model=m2 | model_not_allowed | m2",
+        "/v1/audio/transcriptions | U | model=m1&model=m2 | invalid_model | invalid_model",
+        "/v1/audio/transcriptions | U | x=1 | m1 | model_required",
+        "/v1/audio/transcriptions | multipart/mixed; boundary=B | P--B-- | model_not_allowed | model_required",
+        "/v1/audio/transcriptions | multipart/form-data | P--B-- | model_not_allowed | model_required",
+        "/v1/audio/transcriptions | multipart/form-data; boundary*=utf-8''B | P--B-- | model_not_allowed | model_required",
+        "/v1/audio/transcriptions | multipart/form-data; boundary=C | P--B-- | model_not_allowed | model_required",
+        "/v1/audio/transcriptions | multipart/form-data; boundary=B; charset=utf-7 | P--B-- | invalid_model | invalid_model",
+        "/v1/audio/transcriptions | text/plain | model=m2 | model_not_allowed | model_required",
+        "/v1/audio/transcriptions?model=m2 | F | P--B-- | invalid_model | m1",
+        "/v1/audio/transcriptions?model=m1&x=y | F | P--B-- | m1 | m1",
+        "/v1/chat/completions?%6dodel=m2 | J | {\"messages\":[]} | invalid_model | model_required",
+        "/v1/chat/completions | text/plain | {\"model\":\"m1\"} | m1 | m1",
+        "/v1/chat/completions | text/plain | {\"model\":\"m2\"} | model_not_allowed | m2",
+        "/v1/chat/completions | U | {\"model\":\"m1\",\"x\":\"&model=m2\"} | m1 | m1",
+        "/v1/chat/completions | U | {\"model\":\"m2\"} | model_not_allowed | m2",
+        "/v1/chat/completions | J | {\"model\":\"m1\",\"x\":NaN,\"model\":\"m2\"} | invalid_json | m1",
+        "/v1/chat/completions | J | {\"model\":\"m1\",\"Model\":\"m2\"} | invalid_model | invalid_model",
+        "/v1/chat/completions | J | {\"MODEL\":\"m2\"} | invalid_model | invalid_model",
+        "/v1/other | J | {\"model\":\"m1\",\"model\":\"m2\"} | invalid_model | invalid_model",
+        "/v1/other | J | {\"model\":\"m1\",\"x\":NaN,\"model\":\"m2\"} | invalid_json | m1",
+        "/v1/other | F | P--B~Content-Disposition: x;name=model~~m2~--B-- | invalid_model | invalid_model",
+        "/v1/other | U | model=m2 | model_not_allowed | m2",
+        "/v1/other | U | x=1 | model_not_allowed | -",
+        "/v1/other | U | {\"model\":\"m1\",\"x\":\"&model=m2\"} | invalid_model | invalid_model",
+      })
+  void aModelIsReadAsEnginesReadItOrRefused(
+      String path, String type, String body, String bound, String free) throws Exception {
+    instance("a", 0, "m1", "m2");
+    String is =
+        switch (type) {
+          case "F" -> FORM;
+          case "U" -> "application/x-www-form-urlencoded";
+          case "J" -> "application/json";
+          default -> type;
+        };
+    byte[] sent = body.replace("P", PART).replace("~", "\r\n").getBytes(UTF_8);
+    for (boolean limited : new boolean[] {true, false}) {
+      key =
+          limited
+              ? new ClientKey("k", "", Set.of("m1"), Allowance.Limits.NONE, null)
+              : null;
+      Question.Result r = read("POST", path, Map.of("content-type", is), sent);
+      String said =
+          switch (r) {
+            case Question.Asked a -> String.valueOf(a.question().model());
+            case Question.Wrong w -> String.valueOf(w.error().code());
+          };
+      assertThat(said).as("limited: " + limited).isEqualTo(limited ? bound : free.replace("-", "null"));
+    }
   }
 }

@@ -114,6 +114,73 @@ class RosterTest {
     assertThat(entry("d").why()).isEqualTo("the registry calls it unhealthy");
   }
 
+  private static Known fixed(int port) {
+    return known("x", port, true, true, true, Map.of());
+  }
+
+  private void drainAndWeigh() {
+    assertThat(roster.drain("x", true)).isTrue();
+    assertThat(roster.weight("x", 0)).isTrue();
+  }
+
+  private void assertSaid(boolean still) {
+    assertThat(entry("x").drained).isEqualTo(still);
+    assertThat(entry("x").weight).isEqualTo(still ? 0 : null);
+  }
+
+  @Test
+  void whatWasSaidOfAnInstanceEndsWhenItIsRemoved() {
+    roster.fixed(fixed(1));
+    drainAndWeigh();
+    roster.dismiss("x");
+    table(0);
+    roster.fixed(fixed(1));
+    assertSaid(false);
+  }
+
+  @Test
+  void whatWasSaidOfAnInstanceIsNotSaidOfAnotherUnderItsName() {
+    roster.fixed(fixed(1));
+    drainAndWeigh();
+    roster.fixed(fixed(2));
+    assertSaid(false);
+    drainAndWeigh();
+    roster.dismiss("x");
+    table(1, known("x", 3, true, true));
+    assertSaid(false);
+    drainAndWeigh();
+    table(2, known("x", 4, true, true));
+    assertSaid(false);
+    drainAndWeigh();
+    roster.table(List.of(), List.of("x"), 3 * SECOND);
+    table(4, known("x", 5, true, true));
+    assertSaid(false);
+    roster.drain("x", true);
+    roster.fixed(fixed(6));
+    assertSaid(false);
+  }
+
+  /// A flap, a restart, an address that a name server forgot, another source: the same server.
+  @Test
+  void whatWasSaidOfAnInstanceHoldsWhenItComesBackAtItsUrl() {
+    roster.fixed(fixed(1));
+    drainAndWeigh();
+    roster.leave("x");
+    roster.fixed(fixed(1));
+    assertSaid(true);
+    roster.dismiss("x");
+    table(1, known("x", 1, true, true));
+    assertSaid(true);
+    roster.table(List.of(), List.of("x"), 2 * SECOND);
+    table(3, known("x", 1, true, true));
+    assertSaid(true);
+    assertThat(roster.drain("x", false)).isTrue();
+    assertThat(roster.weight("x", null)).isTrue();
+    roster.leave("x");
+    roster.fixed(fixed(1));
+    assertSaid(false);
+  }
+
   /// A new process need not sit out the pause of the one that died.
   @Test
   void whoWasGoneAndIsThereAgainIsTriedAtOnce() {
