@@ -95,7 +95,8 @@ record FormHeader(String type, Map<String, String> parameters) {
     for (Map.Entry<String, String> p : h.parameters.entrySet()) {
       String of = p.getKey();
       if (of.startsWith(NAME + "*")
-          && (!of.equals(NAME + "*") || bare(UrlencodedModel.decoded(p.getValue())).contains(MODEL))) {
+          && (!of.equals(NAME + "*")
+              || bare(UrlencodedModel.decoded(p.getValue())).contains(MODEL))) {
         return Part.UNCLEAR;
       }
     }

@@ -13,9 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Puts another model into a body, for aliases: a JSON object's top-level `model`, or the field of a
-/// form; every other byte stays as it came, and where it lay. Only what a coding hid
-/// takes memory of its own. Stateless but for [Passing]; on any thread.
+/// Puts another model into a body, for aliases: a JSON object's top-level `model`, or the field of
+/// a form; every other byte stays as it came, and where it lay. Only what a coding hid takes memory
+/// of its own. Stateless but for [Passing]; on any thread.
 public final class ModelRewrite {
   private static final int WINDOW = 16 << 10;
   private static final int LEAST_CHUNK = 4 << 10;
@@ -160,7 +160,9 @@ public final class ModelRewrite {
         UrlencodedModel form = new UrlencodedModel();
         feed(body, form);
         return replaced(
-            body, form.values(), URLEncoder.encode(model, StandardCharsets.UTF_8).getBytes(StandardCharsets.US_ASCII));
+            body,
+            form.values(),
+            URLEncoder.encode(model, StandardCharsets.UTF_8).getBytes(StandardCharsets.US_ASCII));
       }
       return replaced(body, values, Json.bytes(model));
     }

@@ -357,9 +357,7 @@ final class Questions {
               ? ApiError.invalid("invalid_json", "the body is no JSON object: " + problem)
               : null;
       case BAD_CODING ->
-          p.model() == null || bound
-              ? ApiError.invalid("invalid_content_encoding", problem)
-              : null;
+          p.model() == null || bound ? ApiError.invalid("invalid_content_encoding", problem) : null;
       case UNKNOWN_CODING -> ApiError.refusal(415, problem);
       case TOO_LARGE -> ApiError.refusal(413, problem);
       case OBJECT -> null;

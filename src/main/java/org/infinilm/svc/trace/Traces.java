@@ -98,8 +98,7 @@ public final class Traces<D> implements AutoCloseable {
 
   private void run() {
     while (!stop) {
-      boolean due =
-          queue.size() >= MOST || ticker.nanos() - sentNanos >= (down ? 0 : GATHER_NANOS);
+      boolean due = queue.size() >= MOST || ticker.nanos() - sentNanos >= (down ? 0 : GATHER_NANOS);
       if (!due || !step(ANSWER)) {
         LockSupport.parkNanos(this, down ? AGAIN_NANOS : PAUSE_NANOS);
       }

@@ -83,8 +83,7 @@ class UrlencodedModelTest {
       })
   void anAliasIsReplaced(String body, String sent) {
     ByteBuf b = Unpooled.copiedBuffer(body, UTF_8);
-    ModelRewrite.Rewritten r =
-        Objects.requireNonNull(ModelRewrite.of(b, TYPE, null, "b &", NONE));
+    ModelRewrite.Rewritten r = Objects.requireNonNull(ModelRewrite.of(b, TYPE, null, "b &", NONE));
     assertThat(r.body().toString(UTF_8)).isEqualTo(sent);
     r.release();
   }

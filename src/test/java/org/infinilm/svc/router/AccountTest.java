@@ -45,6 +45,8 @@ class AccountTest {
         events,
         Forecast.NONE,
         0,
+        null,
+        null,
         null);
   }
 

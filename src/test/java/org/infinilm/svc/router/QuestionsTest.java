@@ -628,17 +628,16 @@ class QuestionsTest {
         };
     byte[] sent = body.replace("P", PART).replace("~", "\r\n").getBytes(UTF_8);
     for (boolean limited : new boolean[] {true, false}) {
-      key =
-          limited
-              ? new ClientKey("k", "", Set.of("m1"), Allowance.Limits.NONE, null)
-              : null;
+      key = limited ? new ClientKey("k", "", Set.of("m1"), Allowance.Limits.NONE, null) : null;
       Question.Result r = read("POST", path, Map.of("content-type", is), sent);
       String said =
           switch (r) {
             case Question.Asked a -> String.valueOf(a.question().model());
             case Question.Wrong w -> String.valueOf(w.error().code());
           };
-      assertThat(said).as("limited: " + limited).isEqualTo(limited ? bound : free.replace("-", "null"));
+      assertThat(said)
+          .as("limited: " + limited)
+          .isEqualTo(limited ? bound : free.replace("-", "null"));
     }
   }
 }
