@@ -121,13 +121,13 @@ final class Up {
     try (Client client = Client.create()) {
       Readiness readiness = new Readiness(client, plan, group, ticker, this::tellReady);
       Optional<String> failure = readiness.await(manner.patience());
+      if (group.isEnding()) {
+        return life.await();
+      }
       if (failure.isPresent()) {
         settled = true;
         complain(failure.get());
         return 1;
-      }
-      if (group.isEnding()) {
-        return life.await();
       }
       group.serves();
       terminal.line("serving after " + elapsed());

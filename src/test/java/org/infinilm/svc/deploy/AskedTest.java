@@ -49,7 +49,6 @@ class AskedTest {
     assertThat(kept.values()).containsOnlyKeys("INFINI_ADMIN_TOKEN", "INFINI_TRANSPORT", "token");
     assertThat(kept.values().get("token")).matches("sealed:5a17:[0-9a-f]{64}");
     assertThat(kept.toString() + kept.secrets()).doesNotContain("s3cret");
-    assertThat(kept).isNotEqualTo(kept.sealed("other"));
   }
 
   @Test
