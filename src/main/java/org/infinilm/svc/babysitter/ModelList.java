@@ -3,7 +3,6 @@ package org.infinilm.svc.babysitter;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonParser;
-
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -45,10 +44,7 @@ final class ModelList {
           .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .streamReadConstraints(
-              StreamReadConstraints.builder()
-                  .maxStringLength(1 << 20)
-                  .maxNestingDepth(100)
-                  .build())
+              StreamReadConstraints.builder().maxStringLength(1 << 20).maxNestingDepth(100).build())
           .build();
 
   private final JsonParser in;
@@ -221,7 +217,8 @@ final class ModelList {
     String s = in.getText();
     letters += s.length();
     if (letters > MOST_LETTERS) {
-      throw new IOException("names and texts of more than " + MOST_LETTERS + " letters in one list");
+      throw new IOException(
+          "names and texts of more than " + MOST_LETTERS + " letters in one list");
     }
     return s;
   }

@@ -55,16 +55,13 @@ final class PortCheck {
     List<Listener> ours =
         listeners.stream()
             .filter(
-                l ->
-                    holders.getOrDefault(l.socket(), List.of()).stream()
-                        .anyMatch(isOurs::test))
+                l -> holders.getOrDefault(l.socket(), List.of()).stream().anyMatch(isOurs::test))
             .toList();
     return listeners.stream()
         .filter(l -> !ours.contains(l))
-        .filter(
-            l ->
-                ours.isEmpty()
-                    || ours.stream().anyMatch(o -> o.onAll() || o.address().equals(l.address())))
+        .filter(l ->
+            ours.isEmpty()
+                || ours.stream().anyMatch(o -> o.onAll() || o.address().equals(l.address())))
         .findFirst();
   }
 }

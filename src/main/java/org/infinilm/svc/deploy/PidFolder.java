@@ -24,7 +24,6 @@ record PidFolder(Path path) {
   /// What it was started with, for the script.
   private static final String ARGUMENTS = ".args";
 
-
   /// What of it lives, as a deployment.
   ///
   /// @param wanted the names to look at

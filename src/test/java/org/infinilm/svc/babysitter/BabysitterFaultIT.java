@@ -69,12 +69,11 @@ class BabysitterFaultIT extends BabysitterHarness {
     int before = lists();
     registry.calls.clear();
     await()
-        .until(
-            () ->
-                registry.calls.stream()
-                        .filter(c -> c.equals("POST /services/t-server/heartbeat"))
-                        .count()
-                    >= 20);
+        .until(() ->
+            registry.calls.stream()
+                    .filter(c -> c.equals("POST /services/t-server/heartbeat"))
+                    .count()
+                >= 20);
     assertThat(lists() - before).as("looks in 20 heartbeats").isLessThan(60);
   }
 

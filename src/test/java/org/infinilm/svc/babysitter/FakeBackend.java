@@ -18,8 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 /// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE]`. `/exit` ends it, `/break`
 /// turns its health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything,
 /// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists
-/// the names of its environment, `/lists` says how often the model list
-/// was asked for.
+/// the names of its environment, `/lists` says how often the model list was asked for.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean loaded;

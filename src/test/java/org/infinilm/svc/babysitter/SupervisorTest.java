@@ -56,8 +56,7 @@ class SupervisorTest {
             Duration.ofSeconds(40),
             Duration.ofSeconds(60));
     Failing effects = new Failing();
-    Supervisor s =
-        new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
+    Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
     s.start();
     await().until(() -> effects.done.containsAll(List.of("Spawn", "Probe")));
     s.tell(new Event.Probed(1, Verdict.OK, ""));

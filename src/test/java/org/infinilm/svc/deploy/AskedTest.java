@@ -15,7 +15,9 @@ class AskedTest {
   @Test
   void whoAsksForNothingElseIsToldNothing() {
     assertThat(Asked.of(Map.of(), Map.of(), Map.of()).besides(RUNNING)).isEmpty();
-    assertThat(Asked.of(Map.of("threshold", "51200"), Map.of(), Map.of("PATH", "/other")).besides(RUNNING))
+    assertThat(
+            Asked.of(Map.of("threshold", "51200"), Map.of(), Map.of("PATH", "/other"))
+                .besides(RUNNING))
         .isEmpty();
   }
 

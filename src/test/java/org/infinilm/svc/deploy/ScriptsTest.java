@@ -313,7 +313,8 @@ class ScriptsTest {
         babysitter, "#!/bin/sh\nkill $(cat \"$LOG_DIR/registry.pid\")\nexec sleep 600\n");
     executable(babysitter);
     Path registry = dir.resolve("registry");
-    Files.writeString(registry, "#!/bin/sh\nexec '" + infini() + "' registry --data-dir '' \"$@\"\n");
+    Files.writeString(
+        registry, "#!/bin/sh\nexec '" + infini() + "' registry --data-dir '' \"$@\"\n");
     executable(registry);
     Path one = Files.writeString(dir.resolve("one.toml"), "");
     Map<String, String> env = new HashMap<>(babysittersAlone(babysitter, one.toString()));
