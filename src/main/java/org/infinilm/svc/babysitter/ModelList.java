@@ -204,8 +204,8 @@ final class ModelList {
     return switch (t) {
       case VALUE_STRING -> text();
       case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> in.getNumberValue();
-      case VALUE_TRUE -> Boolean.TRUE;
-      case VALUE_FALSE -> Boolean.FALSE;
+      case VALUE_TRUE -> true;
+      case VALUE_FALSE -> false;
       case null, default -> {
         in.skipChildren();
         yield null;
