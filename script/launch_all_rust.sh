@@ -12,7 +12,7 @@
 #   STOP_TIMEOUT_SECONDS (9: all that --foreground takes to end)
 # Programs: REGISTRY_BIN, ROUTER_BIN, BABYSITTER_BIN (infini-registry ... on PATH, else in bin/), INFINI_BIN (in bin/, else on PATH; it
 #   ends the others). LOG_DIR (logs/): logs and PID files.
-# Exit code: 0 all started; 1 one did not; 2 a wrong value.
+# Exit code: 0 all started, or run already with the same settings; 1 one did not, or runs with others (which are named); 2 a wrong value.
 set -uo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 # shellcheck source=script/services.sh
@@ -66,7 +66,7 @@ prepare() {
   [[ ! -d ${real%/bin/*}/src/main ]] || "$1" --help >/dev/null
 }
 
-names=() pids=() logs=()
+names=() pids=() logs=() asked_for=()
 
 # start NAME COMMAND...: runs it in a session of its own and notes its PID. What comes from it carries the two marks, by which
 # it is found at the end.
@@ -87,6 +87,7 @@ start() {
   names+=("$name") pids+=("$pid") logs+=("$log")
   printf '%s\n' "$pid" >"$file"
   started_at "$pid" >"$file.start"
+  printf '%s\n' "${asked_for[@]}" >"$file.args"
   if $foreground; then say "$name: started, PID $pid"; else say "$name: started, PID $pid, log $log"; fi
 }
 
@@ -99,19 +100,25 @@ failed() {
   done
   forget "$1"
 }
-forget() { rm -f "$LOG_DIR/$1.pid" "$LOG_DIR/$1.pid.start"; }
+forget() { rm -f "$LOG_DIR/$1.pid" "$LOG_DIR/$1.pid.start" "$LOG_DIR/$1.pid.args"; }
 
-# already NAME: whether it runs since an earlier call.
+# already NAME ARGUMENT...: whether it runs since an earlier call: 0 with these arguments, 2 with others, 1 not at all.
 already() {
-  local pid
-  if pid=$(running "$LOG_DIR/$1.pid"); then
-    say "$1: already running, PID $pid"
-    # Who stays watches it like its own.
-    ! $foreground || { names+=("$1") pids+=("$pid") logs+=(''); }
-    return 0
+  local name=$1 pid noted=$LOG_DIR/$1.pid.args
+  shift
+  asked_for=("$@")
+  if ! pid=$(running "$LOG_DIR/$name.pid"); then
+    forget "$name"
+    return 1
   fi
-  forget "$1"
-  return 1
+  # Of one that an earlier version started nothing is noted.
+  if [[ -f $noted ]] && [[ "$(cat "$noted")" != "$(printf '%s\n' "$@")" ]]; then
+    warn "$name: runs since an earlier launch, PID $pid, with other settings: $(tr '\n' ' ' <"$noted")(you asked for: $*); nothing was changed ($root/script/stop_all.sh ends it)"
+    return 2
+  fi
+  say "$name: already running, PID $pid"
+  # Who stays watches it like its own.
+  ! $foreground || { names+=("$name") pids+=("$pid") logs+=(''); }
 }
 
 # await NAME PORT SECONDS: until its /health answers.
@@ -132,25 +139,29 @@ await() {
 }
 
 launch_registry() {
-  local bin listen=()
-  already registry && return 0
+  local bin args=() runs=0
+  [[ -z $LISTEN_HOST ]] || args=(--host "$LISTEN_HOST")
+  args+=(--port "$REGISTRY_PORT" --health-interval "$REGISTRY_HEALTH_INTERVAL" --health-timeout "$REGISTRY_HEALTH_TIMEOUT"
+    --cleanup-interval "$REGISTRY_CLEANUP_INTERVAL")
+  already registry "${args[@]}" || runs=$?
+  ((runs == 1)) || return $((runs != 0))
   listens "$probe" "$REGISTRY_PORT" && { warn "registry: port $REGISTRY_PORT is in use by another program (REGISTRY_PORT names another port)"; return 1; }
   bin=$(program registry "${REGISTRY_BIN:-}") && prepare "$bin" || return 1
-  [[ -z $LISTEN_HOST ]] || listen=(--host "$LISTEN_HOST")
-  start registry "$bin" ${listen[@]+"${listen[@]}"} --port "$REGISTRY_PORT" --health-interval "$REGISTRY_HEALTH_INTERVAL" \
-    --health-timeout "$REGISTRY_HEALTH_TIMEOUT" --cleanup-interval "$REGISTRY_CLEANUP_INTERVAL"
+  start registry "$bin" "${args[@]}"
   await registry "$REGISTRY_PORT" "$REGISTRY_WAIT_TIMEOUT"
 }
 
 launch_router() {
-  local bin more=()
-  already router && return 0
+  local bin args=() runs=0
+  [[ -z $LISTEN_HOST ]] || args=(--host "$LISTEN_HOST")
+  [[ -z $ROUTER_REGISTRY_URL ]] || args+=(--registry-url "$ROUTER_REGISTRY_URL")
+  args+=(--router-port "$ROUTER_PORT" --health-interval "$ROUTER_HEALTH_INTERVAL" --health-timeout "$ROUTER_HEALTH_TIMEOUT"
+    --registry-sync-interval "$ROUTER_REGISTRY_SYNC_INTERVAL")
+  already router "${args[@]}" || runs=$?
+  ((runs == 1)) || return $((runs != 0))
   listens "$probe" "$ROUTER_PORT" && { warn "router: port $ROUTER_PORT is in use by another program (ROUTER_PORT names another port)"; return 1; }
   bin=$(program router "${ROUTER_BIN:-}") && prepare "$bin" || return 1
-  [[ -z $LISTEN_HOST ]] || more=(--host "$LISTEN_HOST")
-  [[ -z $ROUTER_REGISTRY_URL ]] || more+=(--registry-url "$ROUTER_REGISTRY_URL")
-  start router "$bin" ${more[@]+"${more[@]}"} --router-port "$ROUTER_PORT" --health-interval "$ROUTER_HEALTH_INTERVAL" \
-    --health-timeout "$ROUTER_HEALTH_TIMEOUT" --registry-sync-interval "$ROUTER_REGISTRY_SYNC_INTERVAL"
+  start router "$bin" "${args[@]}"
   await router "$ROUTER_PORT" "$ROUTER_WAIT_TIMEOUT"
 }
 
@@ -165,7 +176,7 @@ babysitter_name() {
 
 # All babysitters are given 2 seconds together to fall over.
 launch_babysitters() {
-  local bin config file name more=() good=0 i first=${#pids[@]}
+  local bin config file name more=() good=0 runs i first=${#pids[@]}
   bin=$(program babysitter "${BABYSITTER_BIN:-}") && prepare "$bin" || return 1
   [[ -z $BABYSITTER_HOST ]] || more+=(--host "$BABYSITTER_HOST")
   [[ -z $BABYSITTER_REGISTRY_URL ]] || more+=(--registry-url "$BABYSITTER_REGISTRY_URL")
@@ -174,7 +185,12 @@ launch_babysitters() {
     case $config in /*) file=$config ;; *) file=$root/config/$config ;; esac
     name=$(babysitter_name "$file")
     [[ -f $file ]] || { warn "$name: $file (expected: a file; BABYSITTER_CONFIGS names files under $root/config)"; good=1; continue; }
-    already "$name" || start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"}
+    runs=0
+    already "$name" --config-file "$file" ${more[@]+"${more[@]}"} "(content $(cksum <"$file"))" || runs=$?
+    case $runs in
+      1) start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"} ;;
+      2) good=1 ;;
+    esac
   done
   ((${#pids[@]} == first)) || sleep 2
   for ((i = first; i < ${#pids[@]}; i++)); do
@@ -214,6 +230,12 @@ if is_true LAUNCH_BABYSITTER; then
 fi
 unlock
 if ! $foreground; then
+  # Whatever ended the first of them while the last were started.
+  for ((i = 0; i < ${#pids[@]}; i++)); do
+    [[ -z $(started_at "${pids[i]}") ]] || continue
+    ((rc)) || failed "${names[i]}" "ended again while the others were started"
+    rc=1
+  done
   ((rc == 0)) || warn "not everything started; $root/script/stop_all.sh ends what did"
   exit $rc
 fi

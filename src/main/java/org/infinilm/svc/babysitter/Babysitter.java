@@ -5,6 +5,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Supervision.Action;
@@ -59,6 +61,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private @Nullable Server desk;
   private final Tls.@Nullable Listener tls;
   private volatile @Nullable Child child;
+
+  /// The generation that `child` is; of the supervisor's thread.
+  private int started;
+
+  /// Counts those that publish: the newest one does, the others end.
+  private final AtomicInteger publishers = new AtomicInteger();
+
   private volatile @Nullable Thread finishing;
   private volatile boolean hurried;
 
@@ -149,7 +158,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
     Babysitter b = new Babysitter(s, launcher, First.of(launcher), secured, logs, ticker, exit);
-    b.orphans = Thread.ofVirtual().name("orphans").start(b::lookAfterOrphans);
+    b.orphans = Background.start("orphans", b::lookAfterOrphans);
     b.supervisor.start();
     try {
       b.open();
@@ -204,16 +213,14 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   /// most the drain timeout, the grace and nine seconds.
   @Override
   public void close() {
-    try {
-      finishRequests();
-      leave();
+    ending(this::finishRequests);
+    ending(this::leave);
+    ending(() -> {
       Duration most = settings.stopGrace().plus(Duration.ofSeconds(6));
       if (!supervisor.stop(most.toNanos())) {
         log.error("{}: processes are left that do not end", settings.name());
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+    });
     if (orphans != null) {
       orphans.interrupt();
     }
@@ -227,36 +234,43 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     http.close();
   }
 
-  /// Clears the remains of what fell to this process, and lets the guard know of those that live.
-  private void lookAfterOrphans() {
-    List<String> told = List.of();
-    int named = 0;
+  /// One step of the end; the next one comes whatever happens in it.
+  private void ending(Background.Work step) {
     try {
-      while (true) {
-        List<String> living =
-            Subreaper.adopted().stream()
-                .flatMap(p -> Proc.of(p.pid()).stream())
-                .map(p -> p.pid() + "/" + p.tick())
-                .sorted()
-                .toList();
-        Child c = child;
-        if (!living.equals(told) && c != null) {
-          c.tellStrays(living);
-          for (String p : living) {
-            if (!told.contains(p) && named < MAX_NAMED_ORPHANS) {
-              log.info(
-                  "[{}] a process lost its parents: {}; it ends with the server{}",
-                  settings.name(),
-                  p.substring(0, p.indexOf('/')),
-                  ++named == MAX_NAMED_ORPHANS ? "; further ones are not named" : "");
-            }
-          }
-          told = living;
-        }
-        Thread.sleep(ORPHANS_LOOK);
-      }
+      step.run();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (RuntimeException | Error e) {
+      Background.say(() -> settings.name() + ": a step of the end failed", e);
+    }
+  }
+
+  /// Clears the remains of what fell to this process, and lets the guard know of those that live.
+  private void lookAfterOrphans() throws InterruptedException {
+    List<String> told = List.of();
+    int named = 0;
+    while (true) {
+      List<String> living =
+          Subreaper.adopted().stream()
+              .flatMap(p -> Proc.of(p.pid()).stream())
+              .map(p -> p.pid() + "/" + p.tick())
+              .sorted()
+              .toList();
+      Child c = child;
+      if (!living.equals(told) && c != null) {
+        c.tellStrays(living);
+        for (String p : living) {
+          if (!told.contains(p) && named < MAX_NAMED_ORPHANS) {
+            log.info(
+                "[{}] a process lost its parents: {}; it ends with the server{}",
+                settings.name(),
+                p.substring(0, p.indexOf('/')),
+                ++named == MAX_NAMED_ORPHANS ? "; further ones are not named" : "");
+          }
+        }
+        told = living;
+      }
+      Thread.sleep(ORPHANS_LOOK);
     }
   }
 
@@ -365,7 +379,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     switch (action) {
       case Action.Spawn a -> spawn(a.generation());
       case Action.Probe a ->
-          inBackground(
+          Background.start(
               "probe",
               () -> {
                 Event.Probed found = probed(a.generation());
@@ -373,7 +387,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
                 supervisor.tell(found);
               });
       case Action.Kill a -> kill(a.why());
-      case Action.Serve a -> inBackground("publish", () -> publish(a.generation()));
+      case Action.Serve a -> {
+        int me = publishers.incrementAndGet();
+        Background.start("publish", () -> publish(a.generation(), me));
+      }
       case Action.Withdraw a -> withdraw(a.status());
       case Action.GiveUp a -> exit.accept(1);
     }
@@ -384,7 +401,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     try {
       return ours(backend.probe(generation, settings.healthTimeout()));
     } catch (RuntimeException | Error e) {
-      log.error("[{}] a probe failed", settings.name(), e);
+      Background.say(() -> "[" + settings.name() + "] a probe failed", e);
       return new Event.Probed(generation, Supervision.Verdict.SILENT, "the probe failed: " + e);
     }
   }
@@ -409,24 +426,30 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
 
   private void spawn(int generation) {
     try {
-      Child c;
-      if (generation == 1) {
-        c = first.get();
-      } else {
-        instruments.restart();
-        c = launcher.start(generation);
+      Child c = child;
+      if (c == null || started != generation) {
+        c = generation == 1 ? first.get() : launcher.start(generation);
+        child = c;
+        started = generation;
+        if (generation > 1) {
+          instruments.restart();
+        }
       }
-      child = c;
-      inBackground("reaper", () -> reap(generation, c));
+      Child reaped = c;
+      AtomicBoolean told = new AtomicBoolean();
+      Background.start("reaper", () -> reap(generation, reaped, told));
     } catch (IOException e) {
       supervisor.tell(new Event.SpawnFailed(generation, BackendClient.why(e)));
     }
   }
 
   /// Waits for the end of the process, then ends what it left behind.
-  private void reap(int generation, Child c) throws InterruptedException {
+  private void reap(int generation, Child c, AtomicBoolean told) throws InterruptedException {
     int code = c.exit().join();
-    supervisor.tell(new Event.Exited(generation, ended(code)));
+    if (!told.get()) {
+      supervisor.tell(new Event.Exited(generation, ended(code)));
+      told.set(true);
+    }
     untilGone(
         () -> c.end(settings.stopGrace(), ticker),
         () ->
@@ -457,17 +480,17 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     Child c = child;
     if (c != null) {
       log.info("[{}] ending pid {}: {}", settings.name(), c.pid(), why);
-      inBackground("kill", () -> c.end(settings.stopGrace(), ticker));
+      Background.start("kill", () -> c.end(settings.stopGrace(), ticker));
     }
   }
 
   /// Reads the model list, until there is one, and registers `NAME-server`; then looks now and then
   /// whether it has changed: adapters are loaded, models pulled, while a server runs.
-  private void publish(int generation) throws InterruptedException {
+  private void publish(int generation, int me) throws InterruptedException {
     long delay = MODELS_FIRST_RETRY.toNanos();
     String told = "";
     List<Map<String, Object>> registered = List.of();
-    while (serves(generation)) {
+    while (publishes(generation, me)) {
       String why;
       List<Map<String, Object>> models = List.of();
       try {
@@ -475,8 +498,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         why = "it lists no model at /v1/models or /models; set models = [...] if it has no list";
       } catch (IOException e) {
         why = BackendClient.why(e);
-      } catch (RuntimeException | OutOfMemoryError e) {
+      } catch (RuntimeException | Error e) {
         why = "its model list cannot be read: " + e;
+      }
+      Child c = child;
+      if (!registered.isEmpty() && c != null && isShared(c)) {
+        // a stranger's list; the next probe says so
+        models = List.of();
       }
       if (models.isEmpty() && registered.isEmpty()) {
         models = Entries.configured(settings.models());
@@ -486,11 +514,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
           log.info("[{}] its models are now {}", settings.serverName(), ids(models));
         }
         registered = Entries.brief(models);
-        register(generation, Entries.server(settings, models));
+        register(generation, me, Entries.server(settings, models));
       }
       if (!registered.isEmpty()) {
         long next = ticker.nanos() + settings.heartbeatInterval().toNanos();
-        while (serves(generation) && ticker.nanos() < next) {
+        while (publishes(generation, me) && ticker.nanos() < next) {
           TimeUnit.NANOSECONDS.sleep(Math.min(LOOK.toNanos(), next - ticker.nanos()));
         }
         continue;
@@ -502,6 +530,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       TimeUnit.NANOSECONDS.sleep(Math.round(delay * (1 - random.nextDouble() / 4)));
       delay = Math.min(delay * 2, MODELS_SLOWEST_RETRY.toNanos());
     }
+  }
+
+  private boolean isShared(Child c) {
+    return settings.ownListener() && portCheck.foreign(c) != null;
   }
 
   private static List<Object> ids(List<Map<String, Object>> models) {
@@ -519,8 +551,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
   }
 
-  private synchronized void register(int generation, Registration r) {
-    if (management != null && server != null && serves(generation)) {
+  private synchronized void register(int generation, int me, Registration r) {
+    if (management != null && server != null && publishes(generation, me)) {
       management.claim();
       server.want(supervisor.state().draining() ? r.withStatus(Supervision.DRAINING) : r);
     }
@@ -532,27 +564,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
   }
 
+  private boolean publishes(int generation, int me) {
+    return serves(generation) && publishers.get() == me;
+  }
+
   private boolean serves(int generation) {
     State s = supervisor.state();
     return s.generation() == generation && s.phase() == Phase.READY;
-  }
-
-  private interface Work {
-    void run() throws InterruptedException;
-  }
-
-  private static void inBackground(String name, Work work) {
-    Thread.ofVirtual()
-        .name(name)
-        .start(() -> {
-          try {
-            work.run();
-          } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-          } catch (RuntimeException | Error e) {
-            log.error("{} ended by an error of this program", name, e);
-          }
-        });
   }
 
   private static String ended(int code) {

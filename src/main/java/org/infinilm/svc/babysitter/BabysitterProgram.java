@@ -48,6 +48,15 @@ public final class BabysitterProgram {
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
+    // A thread that is not ours to begin again (of the HTTP library) is missed by everybody: what
+    // is
+    // left ends in good order, and whoever started this process starts it again.
+    Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
+      if (e instanceof Error && !thread.isVirtual()) {
+        life.end(1);
+      }
+      Background.say(() -> "thread " + thread.getName() + " ended by an error", e);
+    });
     if (!s.backend().type().isOurs()) {
       reaper.join();
     }

@@ -1,14 +1,15 @@
 package org.infinilm.svc.babysitter;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.babysitter.Supervision.Event;
 import org.infinilm.svc.babysitter.Supervision.Verdict;
 import org.infinilm.svc.http.Client;
@@ -22,6 +23,11 @@ final class BackendClient {
   private static final List<String> MODEL_PATHS = List.of("/v1/models", "/models");
   private static final Duration MODELS_TIMEOUT = Duration.ofSeconds(2);
 
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
+
+  /// An answer of one token.
+  private static final int MOST_ANSWERED_BYTES = 1 << 20;
+
   /// A model list larger than this is none.
   private static final int MOST_LISTED_BYTES = 8 << 20;
 
@@ -30,6 +36,8 @@ final class BackendClient {
   private final boolean modelsKnown;
   private final Headers headers;
   private final boolean completion;
+  private final Semaphore lists = new Semaphore(1, true);
+  private byte[] listed = new byte[0];
   private volatile @Nullable String model;
 
   /// @param modelsKnown the models are configured, so a server without `/health` and without a
@@ -75,7 +83,8 @@ final class BackendClient {
               URI.create(base + e.getKey()),
               headers.with("content-type", "application/json"),
               Json.bytes(e.getValue()),
-              timeout);
+              timeout,
+              MOST_ANSWERED_BYTES);
       said = "POST " + e.getKey() + ": status " + reply.status();
       if (reply.status() != 404 && reply.status() != 405) {
         return new Event.Probed(
@@ -129,6 +138,10 @@ final class BackendClient {
   ///
   /// @throws IOException when it does not answer, answers no JSON or wants another key
   List<Map<String, Object>> models() throws IOException, InterruptedException {
+    return one(PATIENCE, this::readModels);
+  }
+
+  private List<Map<String, Object>> readModels() throws IOException, InterruptedException {
     for (String path : MODEL_PATHS) {
       Client.Reply reply = get(path, MODELS_TIMEOUT);
       if (reply.status() == 401 || reply.status() == 403) {
@@ -152,29 +165,55 @@ final class BackendClient {
     return List.of();
   }
 
-  /// The model list as the server sends it.
-  Client.Reply modelList() throws IOException, InterruptedException {
-    Client.Reply reply = get("/models", MODELS_TIMEOUT);
-    return reply.ok() ? reply : get("/v1/models", MODELS_TIMEOUT);
+  /// The model list for others, see [ModelList#compact]; the same array as last time while it is
+  /// the same list, so that many slow readers hold it once.
+  ///
+  /// @throws JsonProcessingException when the server answers no JSON
+  /// @throws IOException when it does not answer, or has no list
+  byte[] modelList() throws IOException, InterruptedException {
+    return one(
+        MODELS_TIMEOUT,
+        () -> {
+          Client.Reply reply = get("/models", MODELS_TIMEOUT);
+          reply = reply.ok() ? reply : get("/v1/models", MODELS_TIMEOUT);
+          if (!reply.ok()) {
+            throw new IOException("status " + reply.status());
+          }
+          byte[] now = ModelList.compact(reply.body());
+          if (!Arrays.equals(now, listed)) {
+            listed = now;
+          }
+          return listed;
+        });
   }
 
-  /// `{"data":[...]}` or a bare array, of objects with an `id` or of plain ids.
-  static List<Map<String, Object>> parseModels(String path, byte[] body) throws IOException {
-    JsonNode root;
+  private interface Reading<T> {
+    T read() throws IOException, InterruptedException;
+  }
+
+  /// One list at a time: that much has its place in memory. Who reads it for others waits less long
+  /// than who needs it.
+  private <T> T one(Duration patience, Reading<T> reading)
+      throws IOException, InterruptedException {
+    if (!lists.tryAcquire(patience.toNanos(), TimeUnit.NANOSECONDS)) {
+      throw new IOException("its model list is being read by others");
+    }
     try {
-      root = Json.tree(body);
+      return reading.read();
+    } finally {
+      lists.release();
+    }
+  }
+
+  /// See [ModelList#parse].
+  static List<Map<String, Object>> parseModels(String path, byte[] body) throws IOException {
+    try {
+      return ModelList.parse(body);
     } catch (JsonProcessingException e) {
       throw new IOException("GET " + path + ": no JSON: " + e.getOriginalMessage(), e);
+    } catch (IOException e) {
+      throw new IOException("GET " + path + ": " + e.getMessage(), e);
     }
-    List<Map<String, Object>> out = new ArrayList<>();
-    for (JsonNode n : root.isArray() ? root : root.path("data")) {
-      if (n.isTextual()) {
-        out.add(model(n.asText()));
-      } else if (n.isObject() && n.path("id").isTextual()) {
-        out.add(Json.plain(n));
-      }
-    }
-    return out;
   }
 
   /// A model object for an id of which nothing else is known.

@@ -1,7 +1,6 @@
 package org.infinilm.svc.babysitter;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -12,10 +11,8 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.babysitter.Supervision.Tree;
-import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
-import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.telemetry.Metrics;
@@ -117,21 +114,13 @@ final class Desk implements Handler {
     if (state.get().tree() != Tree.RUNNING) {
       return error(503, "the server is not running: " + state.get().reason());
     }
-    Client.Reply reply;
     try {
-      reply = backend.modelList();
-    } catch (IOException e) {
-      return error(503, "the server does not answer: " + BackendClient.why(e));
-    }
-    if (!reply.ok()) {
-      return error(503, "the server has no model list: status " + reply.status());
-    }
-    try {
-      // Readers of the original compare bytes: compact, whatever the server's style is.
-      JsonNode list = Json.tree(reply.body());
-      return Response.json(200, list.isObject() ? Json.plain(list) : list);
+      return new Response(
+          200, Headers.of("content-type", "application/json"), backend.modelList(), null);
     } catch (JsonProcessingException e) {
       return error(500, "the server's model list is no JSON: " + e.getOriginalMessage());
+    } catch (IOException e) {
+      return error(503, "the server gives no model list: " + BackendClient.why(e));
     }
   }
 

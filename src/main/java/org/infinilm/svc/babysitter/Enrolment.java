@@ -125,7 +125,7 @@ final class Enrolment {
   }
 
   void start() {
-    thread = Thread.ofVirtual().name("enrolment-" + name).start(this::run);
+    thread = Background.start("enrolment-" + name, this::run);
   }
 
   /// A living holder of the name keeps it until [#claim].
@@ -215,39 +215,35 @@ final class Enrolment {
     }
   }
 
-  private void run() {
-    try {
-      int failures = 0;
-      while (!hasLeft()) {
-        Registration r = wanted();
-        if (r == null) {
-          await(r, FOREVER);
-          continue;
-        }
-        try {
-          tell(r);
-          if (failures > 0) {
-            log.info("{}: the registry answers again", name);
-          }
-          failures = 0;
-          await(r, pauseNanos());
-        } catch (IOException e) {
-          outcomes.count("failed");
-          if (failures++ == 0) {
-            log.warn("{}: {}; trying again until it answers", name, BackendClient.why(e));
-          }
-          await(r, retryNanos(failures));
-        } catch (RuntimeException | OutOfMemoryError e) {
-          // whatever a registry answers: who stops here is never heard of again
-          outcomes.count("failed");
-          if (failures++ == 0) {
-            log.error("{}: the registry's answer cannot be taken; trying again", name, e);
-          }
-          await(r, retryNanos(failures));
-        }
+  private void run() throws InterruptedException {
+    int failures = 0;
+    while (!hasLeft()) {
+      Registration r = wanted();
+      if (r == null) {
+        await(r, FOREVER);
+        continue;
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      try {
+        tell(r);
+        if (failures > 0) {
+          log.info("{}: the registry answers again", name);
+        }
+        failures = 0;
+        await(r, pauseNanos());
+      } catch (IOException e) {
+        outcomes.count("failed");
+        if (failures++ == 0) {
+          log.warn("{}: {}; trying again until it answers", name, BackendClient.why(e));
+        }
+        await(r, retryNanos(failures));
+      } catch (RuntimeException | Error e) {
+        // whatever a registry answers: who stops here is never heard of again
+        outcomes.count("failed");
+        if (failures++ == 0) {
+          Background.say(() -> name + ": the registry's answer cannot be taken; trying again", e);
+        }
+        await(r, retryNanos(failures));
+      }
     }
   }
 

@@ -69,7 +69,7 @@ final class Entries {
     return models.stream()
         .<Map<String, Object>>map(m -> {
           Map<String, Object> kept = new TreeMap<>();
-          for (String k : List.of("id", "max_model_len", "aliases")) {
+          for (String k : ModelList.BRIEF) {
             if (m.get(k) != null) {
               kept.put(k, m.get(k));
             }

@@ -49,6 +49,8 @@ final class FileCheck {
         table.keys().stream().sorted().forEach(k -> out.add(line(table, name + ".", k)));
       }
     }
+    String own = Entries.url(s.addresses().probe(), s.ownPort()) + "/health";
+    out.add("own_health = " + own + "  # the babysitter's own, as this machine reaches it");
     return List.copyOf(out);
   }
 

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.OptionalDouble;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.PortOwner;
 import org.infinilm.svc.telemetry.Ticker;
 
@@ -25,6 +26,10 @@ final class InFlight {
           "sglang:num_queue_reqs");
 
   private static final Duration TIMEOUT = Duration.ofSeconds(1);
+
+  /// A page of metrics larger than this says nothing.
+  private static final int MOST_METRICS_BYTES = 2 << 20;
+
   private static final Duration STEP = Duration.ofMillis(100);
   private static final int CALM_STEPS = 3;
 
@@ -55,7 +60,8 @@ final class InFlight {
 
   private long count() throws InterruptedException {
     try {
-      Client.Reply reply = http.get(metrics, TIMEOUT);
+      Client.Reply reply =
+          http.send("GET", metrics, Headers.NONE, new byte[0], TIMEOUT, MOST_METRICS_BYTES);
       OptionalDouble said =
           reply.ok()
               ? sum(new String(reply.body(), StandardCharsets.UTF_8))
@@ -73,7 +79,7 @@ final class InFlight {
   static OptionalDouble sum(String page) {
     double sum = 0;
     boolean any = false;
-    for (String line : page.lines().toList()) {
+    for (String line : (Iterable<String>) page.lines()::iterator) {
       String name = line.split("[{ ]", 2)[0];
       if (GAUGES.contains(name)) {
         try {

@@ -54,20 +54,20 @@ final class LineQueue implements AutoCloseable {
   }
 
   private void pump() {
-    try {
-      while (true) {
-        Optional<String> line = lines.take();
-        if (line.isEmpty()) {
-          return;
-        }
-        to.accept(line.get());
-        long lost = dropped.getAndSet(0);
-        if (lost > 0) {
-          log.warn("{}: takes lines again; {} were lost", where, lost);
-        }
+    Background.untilDone("lines", this::move, Duration.ofSeconds(1));
+  }
+
+  private void move() throws InterruptedException {
+    while (true) {
+      Optional<String> line = lines.take();
+      if (line.isEmpty()) {
+        return;
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      to.accept(line.get());
+      long lost = dropped.getAndSet(0);
+      if (lost > 0) {
+        log.warn("{}: takes lines again; {} were lost", where, lost);
+      }
     }
   }
 }

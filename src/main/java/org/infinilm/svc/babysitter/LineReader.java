@@ -60,11 +60,16 @@ final class LineReader {
     stood = length > 0;
   }
 
-  /// Hands over what is left as a line.
+  /// Hands over what is left as a line. One that cannot be taken is lost: who stops to read holds
+  /// up the server.
   synchronized void end() {
-    if (length > 0) {
-      String text = new String(line, 0, length, StandardCharsets.UTF_8);
-      sink.accept(printable(text) + (dropped > 0 ? " ... (" + dropped + " bytes cut)" : ""));
+    try {
+      if (length > 0) {
+        String text = new String(line, 0, length, StandardCharsets.UTF_8);
+        sink.accept(printable(text) + (dropped > 0 ? " ... (" + dropped + " bytes cut)" : ""));
+      }
+    } catch (RuntimeException | Error e) {
+      Background.say(() -> "a line of the server is lost", e);
     }
     length = 0;
     dropped = 0;

@@ -23,6 +23,10 @@ import org.jspecify.annotations.Nullable;
 /// explicitly on the command line or in the environment wins over the file, the file over the
 /// defaults.
 final class SettingsReader {
+  /// What a probe asks at most, each with the time limit of one question, and what else it does.
+  private static final int PROBE_STEPS = 5;
+
+  private static final Duration PROBE_REST = Duration.ofSeconds(30);
   private static final Duration STABLE = Duration.ofSeconds(60);
   private static final List<String> TOP =
       List.of(
@@ -230,6 +234,7 @@ final class SettingsReader {
         seconds(Flags.STARTUP_TIMEOUT),
         seconds(Flags.HEALTH_INTERVAL),
         (int) whole(Flags.HEALTH_FAILURES, 1_000_000),
+        seconds(Flags.HEALTH_TIMEOUT).multipliedBy(PROBE_STEPS).plus(PROBE_REST),
         STABLE);
   }
 

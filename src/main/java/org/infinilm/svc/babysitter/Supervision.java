@@ -75,6 +75,7 @@ final class Supervision {
   /// @param startupTimeout a start that is not ready by then is killed
   /// @param healthInterval between probes of a ready process
   /// @param healthFailures failed probes in a row until the process is killed
+  /// @param probeLimit a probe without an outcome by then is a silent one
   /// @param stable a process ready for so long is no part of a crash loop
   record Limits(
       long maxRestarts,
@@ -84,6 +85,7 @@ final class Supervision {
       Duration startupTimeout,
       Duration healthInterval,
       int healthFailures,
+      Duration probeLimit,
       Duration stable) {}
 
   /// @param restarts starts after the first one
@@ -316,20 +318,24 @@ final class Supervision {
                   + ")";
           yield kill(s, why);
         }
-        yield probe(s, limits);
+        yield probe(s, now, limits);
       }
-      case READY, UNHEALTHY -> probe(s, limits);
+      case READY, UNHEALTHY -> probe(s, now, limits);
       case RESTARTING ->
           s.tree() == Tree.NONE ? spawn(s, now, s.restarts() + 1) : Decision.of(s.due(NEVER));
       case STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
     };
   }
 
-  /// One probe at a time; while it is under way only a start's time limit is still due.
-  private static Decision probe(State s, Limits limits) {
-    long next = s.phase().isStart() ? s.startedNanos() + limits.startupTimeout().toNanos() : NEVER;
+  /// One probe at a time; while it is under way only its time limit and a start's are due.
+  private static Decision probe(State s, long now, Limits limits) {
     if (s.probing()) {
-      return Decision.of(s.due(next));
+      String said = "no outcome within " + seconds(limits.probeLimit()) + " s";
+      return probed(s, new Event.Probed(s.generation(), Verdict.SILENT, said), now, limits);
+    }
+    long next = now + limits.probeLimit().toNanos();
+    if (s.phase().isStart()) {
+      next = Math.min(next, s.startedNanos() + limits.startupTimeout().toNanos());
     }
     return Decision.of(
         s.probes(true, s.probeFailures()).due(next), new Action.Probe(s.generation()));

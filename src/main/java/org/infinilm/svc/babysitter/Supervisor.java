@@ -1,5 +1,8 @@
 package org.infinilm.svc.babysitter;
 
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -12,8 +15,7 @@ import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.babysitter.Supervision.Tree;
 import org.infinilm.svc.telemetry.Ticker;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /// Owns the life of one process: a virtual thread that drains a queue of events through
 /// [Supervision] and carries out its actions. [#tell] and [#state] are thread-safe.
@@ -27,7 +29,7 @@ final class Supervisor {
     void changed(State before, State after);
   }
 
-  private static final Logger log = LoggerFactory.getLogger(Supervisor.class);
+  private static final Duration RETRY = Duration.ofSeconds(1);
 
   private final Limits limits;
   private final Effects effects;
@@ -36,6 +38,13 @@ final class Supervisor {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final RandomGenerator random;
   private volatile State state = State.INITIAL;
+
+  /// What was decided and is not carried out yet; of the one thread, as the next two.
+  private List<Action> owed = new ArrayList<>();
+
+  private @Nullable Event current;
+
+  private boolean told;
 
   Supervisor(Limits limits, Effects effects, Ticker ticker, RandomGenerator random) {
     this.random = random;
@@ -46,11 +55,19 @@ final class Supervisor {
 
   void start() {
     tell(new Event.Begin());
-    Thread.ofVirtual().name("supervisor").start(this::run);
+    Background.start("supervisor", this::run);
   }
 
+  /// Returns when it is in the queue: no event is lost to a shortage of memory.
   void tell(Event event) {
-    events.add(event);
+    while (true) {
+      try {
+        events.add(event);
+        return;
+      } catch (OutOfMemoryError e) {
+        Thread.onSpinWait();
+      }
+    }
   }
 
   State state() {
@@ -65,40 +82,68 @@ final class Supervisor {
     return ended.await(timeoutNanos, TimeUnit.NANOSECONDS);
   }
 
-  private void run() {
-    try {
-      while (!(state.phase() == Phase.STOPPING && state.tree() == Tree.NONE)) {
-        step(next());
+  /// Begun again where an error breaks it off; what it was about to do is in fields.
+  private void run() throws InterruptedException {
+    while (!(state.phase() == Phase.STOPPING && state.tree() == Tree.NONE && owed.isEmpty())) {
+      if (current == null) {
+        current = next();
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } finally {
-      ended.countDown();
+      Event event = current;
+      if (event != null) {
+        try {
+          step(event);
+        } catch (RuntimeException e) {
+          Background.say(() -> "supervision of " + event + " failed", e);
+        }
+        current = null;
+      }
+      settle();
     }
+    ended.countDown();
   }
 
-  private Event next() throws InterruptedException {
+  /// Null when it is time to try again what failed.
+  private @Nullable Event next() throws InterruptedException {
     long due = state.dueNanos();
-    if (due == Supervision.NEVER) {
+    if (due == Supervision.NEVER && owed.isEmpty()) {
       return events.take();
     }
-    Event e = events.poll(due - ticker.nanos(), TimeUnit.NANOSECONDS);
-    return e == null ? new Event.Due() : e;
+    long left = due == Supervision.NEVER ? Long.MAX_VALUE : due - ticker.nanos();
+    boolean retries = !owed.isEmpty() && left > RETRY.toNanos();
+    Event e = events.poll(retries ? RETRY.toNanos() : left, TimeUnit.NANOSECONDS);
+    return e == null && !retries ? new Event.Due() : e;
   }
 
   private void step(Event event) {
     State before = state;
     Decision d = Supervision.decide(before, event, ticker.nanos(), limits, random.nextDouble());
+    List<Action> all = new ArrayList<>(owed);
+    all.addAll(d.actions());
+    owed = all;
     state = d.state();
-    try {
-      if (before.phase() != state.phase()) {
-        effects.changed(before, state);
+    if (before.phase() != d.state().phase()) {
+      try {
+        effects.changed(before, d.state());
+      } catch (RuntimeException | Error e) {
+        Background.say(() -> "supervision: " + event + " is not told", e);
       }
-      for (Action a : d.actions()) {
-        effects.carryOut(a);
-      }
-    } catch (RuntimeException e) {
-      log.error("supervision of {} failed", event, e);
     }
+  }
+
+  /// Carries out what is owed; what fails is tried again until it does not.
+  private void settle() {
+    owed.removeIf(a -> {
+      try {
+        effects.carryOut(a);
+        told = false;
+        return true;
+      } catch (RuntimeException | Error e) {
+        if (!told) {
+          Background.say(() -> "supervision: " + a + " failed; trying again", e);
+        }
+        told = true;
+        return false;
+      }
+    });
   }
 }

@@ -139,7 +139,7 @@ public final class Lifetime {
       step.run();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } catch (Exception e) {
+    } catch (Exception | Error e) {
       System.err.println("shutdown: " + e);
     }
   }

@@ -212,7 +212,7 @@ public final class TomlFile {
   public @Nullable String text(String key) throws ConfigException {
     return switch (table.get(List.of(key))) {
       case null -> null;
-      case String s -> s;
+      case String s -> withoutNul(key, s);
       default -> throw wrong(key, "a string");
     };
   }
@@ -238,9 +238,18 @@ public final class TomlFile {
       if (!(a.get(i) instanceof String s)) {
         throw wrong(key, "an array of strings; element " + i + " is " + show(a.get(i)));
       }
-      out.add(s);
+      out.add(withoutNul(key, s));
     }
     return List.copyOf(out);
+  }
+
+  /// No path, command, name or address has one.
+  private String withoutNul(String key, String s) throws ConfigException {
+    if (s.indexOf('\0') >= 0) {
+      throw new ConfigException(
+          place(key) + ": " + prefix + key + ": has a NUL character (expected: text without)");
+    }
+    return s;
   }
 
   /// The scalar under `key` as the text a flag would carry, or null when absent.
@@ -257,6 +266,7 @@ public final class TomlFile {
       case TomlTable t when pairs -> pairs(key, t);
       case TomlTable t -> throw wrong(key, "a single value");
       case TomlArray a -> String.join(",", requireTexts(key));
+      case String s -> withoutNul(key, s);
       case Object o -> String.valueOf(o);
     };
   }

@@ -1,6 +1,10 @@
 package org.infinilm.svc.deploy;
 
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -8,10 +12,14 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 
 /// The settings that a deployment was started with, kept beside it, so that another `infini up` can
-/// tell that it was asked for something else. Secrets are left out.
+/// tell that it was asked for something else. Of secrets only a salted hash is kept, in a file of
+/// this user's alone.
 ///
 /// @param values by the names under which a user gave them: a flag's key, or a variable
-record Asked(Map<String, String> values) {
+/// @param secrets of this process alone, by their names, never shown; contents of files as well
+record Asked(Map<String, String> values, Map<String, String> secrets) {
+  private static final String SEALED = "sealed:";
+
   /// Variables of the seed that the parts read.
   private static final Set<String> READ =
       Set.of(
@@ -20,6 +28,15 @@ record Asked(Map<String, String> values) {
           "PROXY_TIMEOUT_SECONDS",
           "MODEL1_DIR",
           "INSTANCE_HOST");
+
+  /// Variables of the registry's tokens, which are settings of [UpProgram] as well.
+  private static final Set<String> TOKENS =
+      Set.of(
+          "INFINI_REGISTRY_TOKEN",
+          "INFINI_REGISTRY_READ_TOKEN",
+          "INFINI_TOKEN",
+          "INFINI_READ_TOKEN",
+          "INFINI_TOKEN_FILE");
 
   /// Variables that say how this command runs, not what it starts.
   private static final Pattern OF_THE_LAUNCHER =
@@ -30,18 +47,60 @@ record Asked(Map<String, String> values) {
 
   Asked {
     values = Map.copyOf(values);
+    secrets = Map.copyOf(secrets);
+  }
+
+  Asked(Map<String, String> values) {
+    this(values, Map.of());
   }
 
   /// These settings, and those of the environment that the parts inherit.
-  static Asked of(Map<String, String> settings, Map<String, String> env) {
+  ///
+  /// @param secrets among the settings; they are told apart by value and named without
+  static Asked of(
+      Map<String, String> settings, Map<String, String> secrets, Map<String, String> env) {
     Map<String, String> all = new TreeMap<>(settings);
+    Map<String, String> hidden = new TreeMap<>(secrets);
     env.forEach((name, value) -> {
       boolean read = name.startsWith("INFINI_") || READ.contains(name);
-      if (read && !OF_THE_LAUNCHER.matcher(name).matches() && !SECRET.matcher(name).matches()) {
-        all.put(name, value);
+      if (read && !OF_THE_LAUNCHER.matcher(name).matches() && !TOKENS.contains(name)) {
+        (SECRET.matcher(name).matches() ? hidden : all).put(name, value);
       }
     });
+    return new Asked(all, hidden);
+  }
+
+  /// What may be written down.
+  ///
+  /// @param salt another one for each deployment
+  Asked sealed(String salt) {
+    Map<String, String> all = new TreeMap<>(values);
+    secrets.forEach((name, secret) -> all.put(name, seal(salt, name, secret)));
     return new Asked(all);
+  }
+
+  private static String seal(String salt, String name, String secret) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      digest.update((salt + "\0" + name + "\0").getBytes(StandardCharsets.UTF_8));
+      byte[] hash = digest.digest(secret.getBytes(StandardCharsets.UTF_8));
+      return SEALED + salt + ":" + HexFormat.of().formatHex(hash);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static boolean isSealed(String name, String secret, String seal) {
+    String[] parts = seal.split(":", 3);
+    return seal.startsWith(SEALED)
+        && parts.length == 3
+        && seal(parts[1], name, secret).equals(seal);
+  }
+
+  /// Without the secrets.
+  @Override
+  public String toString() {
+    return "Asked" + values;
   }
 
   /// What is asked for now and is not what runs, a line each; what is not asked for now may be as
@@ -56,6 +115,15 @@ record Asked(Map<String, String> values) {
           if (!value.equals(has)) {
             String runs = has == null ? "its default" : has;
             out.add(name + ": it runs with " + runs + ", you asked for " + value);
+          }
+        });
+    new TreeMap<>(secrets)
+        .forEach((name, secret) -> {
+          String has = running.values.get(name);
+          if (has == null) {
+            out.add(name + ": it runs without, you asked for one");
+          } else if (!isSealed(name, secret, has)) {
+            out.add(name + ": it runs with another than you asked for");
           }
         });
     return out;

@@ -21,6 +21,9 @@ record PidFolder(Path path) {
   private static final String PID = ".pid";
   private static final String START = ".start";
 
+  /// What it was started with, for the script.
+  private static final String ARGUMENTS = ".args";
+
   /// What of it lives, as a deployment.
   ///
   /// @param wanted the names to look at
@@ -51,6 +54,7 @@ record PidFolder(Path path) {
       if (wanted.test(name(file))) {
         Files.deleteIfExists(file);
         Files.deleteIfExists(start(file));
+        Files.deleteIfExists(file.resolveSibling(file.getFileName() + ARGUMENTS));
       }
     }
   }

@@ -84,12 +84,13 @@ final class Up {
     Group group = new Group(home.resolve("bin/infini"), folder, emptyState(), ticker);
     folder.write(group.state());
     Lifetime life = Lifetime.ofProcess(ENDING);
-    life.onEnd(() -> end(group));
+    life.onEnd(() -> end(group, life));
     life.onHurry(() -> killAll(group));
     int code = 1;
     try {
       code = serve(group, life);
     } catch (IOException e) {
+      settled = true;
       complain(String.valueOf(e.getMessage()));
     }
     life.end(code);
@@ -120,12 +121,13 @@ final class Up {
     try (Client client = Client.create()) {
       Readiness readiness = new Readiness(client, plan, group, ticker, this::tellReady);
       Optional<String> failure = readiness.await(manner.patience());
-      if (failure.isPresent()) {
-        complain(failure.get());
-        return 1;
-      }
       if (group.isEnding()) {
         return life.await();
+      }
+      if (failure.isPresent()) {
+        settled = true;
+        complain(failure.get());
+        return 1;
       }
       group.serves();
       terminal.line("serving after " + elapsed());
@@ -136,6 +138,7 @@ final class Up {
     tellAddresses();
     if (manner.detach()) {
       group.beginEnd();
+      settled = true;
       detached = true;
       return 0;
     }
@@ -143,6 +146,9 @@ final class Up {
   }
 
   private volatile boolean detached;
+
+  /// What came of it was said, or is said by the exit code.
+  private volatile boolean settled;
 
   /// Stays until a signal; a router that ends by itself ends everything, any other part is said.
   private int watch(Group group, Lifetime life) throws InterruptedException {
@@ -161,9 +167,14 @@ final class Up {
     return life.await();
   }
 
-  private void end(Group group) throws IOException, InterruptedException {
+  private void end(Group group, Lifetime life) throws IOException, InterruptedException {
     if (detached) {
       return;
+    }
+    if (manner.detach() && !settled) {
+      // Who waits for a deployment that serves has none.
+      complain("was asked to end before everything served (infini down, or a signal); ending");
+      life.end(1);
     }
     State state = group.beginEnd();
     new Ending(ticker, terminal::progress).end(state);

@@ -1,13 +1,16 @@
 package org.infinilm.svc.deploy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -99,20 +102,22 @@ public final class UpProgram {
     boolean detach = config.get(DETACH);
     boolean demo =
         detach ? config.get(DEMO) && args.flags().containsKey(DEMO.name()) : config.get(DEMO);
+    Map<String, String> secrets = secrets(config, settings);
+    String salt = HexFormat.of().toHexDigits(RandomGenerator.getDefault().nextLong());
     Up.Manner manner =
         new Up.Manner(
             detach,
             demo,
             config.get(WAIT),
             tokens(config),
-            Asked.of(words(settings), env),
-            Asked.of(given(config, settings), env));
+            Asked.of(words(config, settings), secrets, env).sealed(salt),
+            Asked.of(given(config, settings), secrets, env));
     Plan plan = Plan.of(settings, folder.path());
     return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
   }
 
   /// All settings by key, as a user would type them.
-  private static Map<String, String> words(Plan.Settings s) {
+  private static Map<String, String> words(Config config, Plan.Settings s) {
     Map<String, String> out = new TreeMap<>();
     out.put(HOST.name(), s.host());
     out.put(ADVERTISE.name(), s.advertise());
@@ -129,6 +134,13 @@ public final class UpProgram {
     if (s.policy() != null) {
       out.put(POLICY.name(), s.policy());
     }
+    if (s.history() != null) {
+      out.put(HISTORY.name(), s.history());
+    }
+    config
+        .find(TokenKeys.TOKEN_FILE)
+        .filter(f -> !f.isEmpty())
+        .ifPresent(f -> out.put(TokenKeys.TOKEN_FILE.name(), absolutePath(f)));
     if (!s.configs().isEmpty()) {
       out.put(
           "config",
@@ -139,9 +151,39 @@ public final class UpProgram {
     return out;
   }
 
+  /// What is compared and never shown: tokens, and what the given files hold.
+  private static Map<String, String> secrets(Config config, Plan.Settings s) {
+    Map<String, String> out = new TreeMap<>();
+    for (Key<String> key : List.of(TokenKeys.TOKEN, TokenKeys.READ_TOKEN)) {
+      config.find(key).filter(t -> !t.isEmpty()).ifPresent(t -> out.put(key.name(), t));
+    }
+    config
+        .find(TokenKeys.TOKEN_FILE)
+        .filter(f -> !f.isEmpty())
+        .ifPresent(f -> putContent(TokenKeys.TOKEN_FILE.name(), Path.of(f), out));
+    s.configs().forEach(f -> putContent("config", f, out));
+    return out;
+  }
+
+  /// Whoever needs a file that cannot be read says so.
+  private static void putContent(String key, Path file, Map<String, String> out) {
+    try {
+      byte[] content = Files.readAllBytes(file);
+      out.put(
+          "content of " + key + " " + file.toAbsolutePath(),
+          new String(content, StandardCharsets.ISO_8859_1));
+    } catch (IOException unreadable) {
+      out.put("content of " + key + " " + file.toAbsolutePath(), "");
+    }
+  }
+
+  private static String absolutePath(String file) {
+    return Path.of(file).toAbsolutePath().toString();
+  }
+
   /// Those of [#words] that were given, by flag or variable.
   private static Map<String, String> given(Config config, Plan.Settings s) {
-    Map<String, String> out = words(s);
+    Map<String, String> out = words(config, s);
     for (Key<?> k : PROGRAM.keys()) {
       if (config.origin(k).equals("default")) {
         out.remove(k.name());

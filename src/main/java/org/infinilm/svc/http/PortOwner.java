@@ -8,8 +8,12 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,11 +23,17 @@ import org.slf4j.LoggerFactory;
 public final class PortOwner {
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
+  private static final String V4_IN_V6 = "0000000000000000FFFF0000";
   private static final String LISTEN = "0A";
   private static final int MOST_NAME = 120;
   private static final String ESTABLISHED = "01";
 
   private PortOwner() {}
+
+  /// `pid 123 (/usr/bin/java)`.
+  public static String name(long pid) {
+    return "pid " + pid + program(PROC.resolve(Long.toString(pid)));
+  }
 
   /// `pid 123 (/usr/bin/java)` of the listener on `port`, when it can be seen.
   public static Optional<String> find(int port) {
@@ -31,13 +41,28 @@ public final class PortOwner {
     return inodes.isEmpty() ? Optional.empty() : holder(inodes);
   }
 
-  /// The listening sockets on `port`, as the names that processes hold them by; empty where none
-  /// can be seen.
-  public static List<String> sockets(int port) {
-    List<String> inodes = new ArrayList<>();
-    addInodes(PROC.resolve("net/tcp"), port, inodes);
-    addInodes(PROC.resolve("net/tcp6"), port, inodes);
-    return inodes;
+  /// One listening socket.
+  ///
+  /// @param address as `/proc/net/tcp` and `tcp6` write it, an IPv4 address in IPv6 as itself
+  /// @param socket the name that processes hold it by
+  public record Listener(String address, String socket) {
+    /// Whether it listens on all addresses.
+    public boolean onAll() {
+      return address.chars().allMatch(c -> c == '0');
+    }
+  }
+
+  /// The listening sockets on `port`; empty where none can be seen. Several may share it
+  /// (`SO_REUSEPORT`).
+  public static List<Listener> listeners(int port) {
+    List<Listener> out = new ArrayList<>();
+    addListeners(PROC.resolve("net/tcp"), port, out);
+    addListeners(PROC.resolve("net/tcp6"), port, out);
+    return out;
+  }
+
+  private static List<String> sockets(int port) {
+    return listeners(port).stream().map(Listener::socket).toList();
   }
 
   /// Whether the descriptors of a process can be looked at; true for one that has ended.
@@ -46,13 +71,15 @@ public final class PortOwner {
     return Files.isReadable(process.resolve("fd")) || !Files.exists(process);
   }
 
-  /// The processes that hold one of these sockets, as far as they can be seen.
-  public static List<Long> holders(List<String> sockets) {
-    List<Long> out = new ArrayList<>();
+  /// The processes that hold each of these sockets, as far as they can be seen; a socket without
+  /// any is left out.
+  public static Map<String, List<Long>> holders(List<String> sockets) {
+    Map<String, List<Long>> out = new HashMap<>();
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : processes) {
-        if (holds(p, sockets)) {
-          out.add(Long.parseLong(p.getFileName().toString()));
+        long pid = Long.parseLong(p.getFileName().toString());
+        for (String socket : held(p, sockets)) {
+          out.computeIfAbsent(socket, _ -> new ArrayList<>()).add(pid);
         }
       }
     } catch (IOException unreadable) {
@@ -79,16 +106,21 @@ public final class PortOwner {
     }
   }
 
-  private static void addInodes(Path table, int port, List<String> inodes) {
+  private static void addListeners(Path table, int port, List<Listener> out) {
     String local = String.format(":%04X", port);
     try (Stream<String> lines = Files.lines(table)) {
       lines
           .map(line -> line.strip().split("\\s+"))
           .filter(f -> f.length > 9 && f[3].equals(LISTEN) && f[1].endsWith(local))
-          .forEach(f -> inodes.add("socket:[" + f[9] + "]"));
+          .forEach(f -> out.add(new Listener(address(f[1]), "socket:[" + f[9] + "]")));
     } catch (IOException | UncheckedIOException e) {
       LOG.debug("{} cannot be read", table, e);
     }
+  }
+
+  private static String address(String local) {
+    String hex = local.substring(0, local.indexOf(':'));
+    return hex.startsWith(V4_IN_V6) ? hex.substring(V4_IN_V6.length()) : hex;
   }
 
   /// The message for a port that cannot be bound.
@@ -111,7 +143,7 @@ public final class PortOwner {
   private static Optional<String> holder(List<String> inodes) {
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : processes) {
-        if (holds(p, inodes)) {
+        if (!held(p, inodes).isEmpty()) {
           return Optional.of("pid " + p.getFileName() + program(p));
         }
       }
@@ -121,17 +153,28 @@ public final class PortOwner {
     return Optional.empty();
   }
 
-  private static boolean holds(Path process, List<String> inodes) {
+  private static Set<String> held(Path process, List<String> sockets) {
+    Set<String> out = new HashSet<>();
     try (DirectoryStream<Path> fds = Files.newDirectoryStream(process.resolve("fd"))) {
       for (Path fd : fds) {
-        if (inodes.contains(Files.readSymbolicLink(fd).toString())) {
-          return true;
+        String held = held(fd);
+        if (sockets.contains(held)) {
+          out.add(held);
         }
       }
     } catch (IOException notOurs) {
-      return false;
+      return out;
     }
-    return false;
+    return out;
+  }
+
+  /// A descriptor may be closed while it is looked at.
+  private static String held(Path fd) {
+    try {
+      return Files.readSymbolicLink(fd).toString();
+    } catch (IOException closed) {
+      return "";
+    }
   }
 
   private static String program(Path process) {

@@ -115,8 +115,10 @@ final class Journal implements AutoCloseable {
   ///
   /// @param now for the name of a damaged file, and to see whether the wall clock was set meanwhile
   /// @param boot the machine's run that the monotonic clock belongs to; empty where it is not known
-  /// @throws JournalFolder.Misused when the folder is none, not this user's, or another process's
+  /// @throws JournalFolder.Misused when the folder is none, not this user's, or another process's,
+  ///   or what is in the journal's place is no file
   static Journal open(Path dir, Now now, String boot) throws JournalFolder.Misused {
+    JournalFolder.requireFile(dir.resolve(FILE));
     JournalFolder folder = null;
     IOException notNow = null;
     try {

@@ -95,6 +95,15 @@ record JournalFolder(Path path, FileChannel lock) {
     }
   }
 
+  /// Who reads a pipe waits for ever, and a folder is no disk that may have room later.
+  ///
+  /// @throws Misused when something else than a file is there
+  static void requireFile(Path journal) throws Misused {
+    if (Files.exists(journal) && !Files.isRegularFile(journal)) {
+      throw new Misused(journal + ": is no regular file (expected: a file, or none)", false, null);
+    }
+  }
+
   private static Misused held(Path dir) {
     return new Misused(
         dir + ": held by another registry (expected: a folder of its own)", true, null);

@@ -21,6 +21,7 @@ final class LeaseStore {
   private static final Duration DISK_PATIENCE = Duration.ofSeconds(2);
 
   private final Ticker ticker;
+  private final LeaseClock clock;
   private final Duration lease;
   private final String boot;
   private final @Nullable Journal journal;
@@ -43,6 +44,7 @@ final class LeaseStore {
   /// @param boot tells this run from others in versions
   LeaseStore(Ticker ticker, Duration lease, String boot, @Nullable Journal journal) {
     this.ticker = ticker;
+    this.clock = new LeaseClock(ticker);
     this.lease = lease;
     this.boot = boot;
     this.journal = journal;
@@ -55,8 +57,18 @@ final class LeaseStore {
     return table;
   }
 
+  /// By the clock of the leases.
   Now now() {
-    return Now.of(ticker, lease);
+    return new Now(ticker.now(), clock.nanos(), lease.toNanos());
+  }
+
+  LeaseClock clock() {
+    return clock;
+  }
+
+  /// By the machine's clocks alone: the next process reads them.
+  private List<JournalRecord> clockRecord(Journal to) {
+    return to.clock(Now.of(ticker, lease));
   }
 
   String version(Table t) {
@@ -97,7 +109,7 @@ final class LeaseStore {
     if (journal != null && !journal.isBroken()) {
       lock.lock();
       try {
-        journal.append(journal.clock(now()));
+        journal.append(clockRecord(journal));
       } finally {
         lock.unlock();
       }
@@ -120,7 +132,7 @@ final class LeaseStore {
   }
 
   private List<JournalRecord> records(Table t, Journal to) {
-    List<JournalRecord> out = new ArrayList<>(to.clock(now()));
+    List<JournalRecord> out = new ArrayList<>(clockRecord(to));
     out.addAll(t.records());
     return out;
   }

@@ -33,6 +33,9 @@ public final class RegistryClient {
   /// The whole table; of 50,000 entries it has 25 MB.
   private static final int MOST_LISTED_BYTES = 64 << 20;
 
+  /// An error that is repeated in a message.
+  private static final int MOST_SAID_BYTES = 16 << 10;
+
   /// A confirmation, a refusal.
   private static final int MOST_ANSWERED_BYTES = 1 << 20;
 
@@ -284,6 +287,9 @@ public final class RegistryClient {
   }
 
   private static String said(byte[] body) {
+    if (body.length > MOST_SAID_BYTES) {
+      return "";
+    }
     try {
       String error = Json.tree(body).path("error").asText();
       return error.isEmpty() ? "" : ": " + error;

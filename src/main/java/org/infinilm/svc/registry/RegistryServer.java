@@ -310,6 +310,17 @@ public final class RegistryServer implements AutoCloseable {
   }
 
   private void begin(Options o, Prober prober) {
+    loop(
+        "clock",
+        () -> {
+          while (true) {
+            Duration pause = store.clock().beat();
+            if (pause.isPositive()) {
+              log.warn("this process stood still for {} s; no lease ran meanwhile", seconds(pause));
+            }
+            Thread.sleep(LeaseClock.BEAT);
+          }
+        });
     loop("probes", prober::run);
     loop(
         "clean-up",
@@ -333,6 +344,10 @@ public final class RegistryServer implements AutoCloseable {
             store.apply(new Event.Aged());
           }
         });
+  }
+
+  private static String seconds(Duration d) {
+    return String.valueOf(d.toMillis() / 1000.0);
   }
 
   private interface Loop {

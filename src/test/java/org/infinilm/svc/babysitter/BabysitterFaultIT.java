@@ -57,6 +57,33 @@ class BabysitterFaultIT extends BabysitterHarness {
   }
 
   @Test
+  void howeverOftenItDrainsOneReaderLooksAtItsModels() throws Exception {
+    FakeRegistry registry = registry(0);
+    start(registry.url(), "heartbeat_interval = 0.1");
+    await().until(() -> registry.status("t-server").equals("running"));
+    for (int n = 0; n < 10; n++) {
+      assertThat(post("/drain").status()).isEqualTo(200);
+      assertThat(post("/undrain").status()).isEqualTo(200);
+    }
+    await().until(() -> registry.status("t-server").equals("running"));
+    int before = lists();
+    registry.calls.clear();
+    await()
+        .until(() ->
+            registry.calls.stream()
+                    .filter(c -> c.equals("POST /services/t-server/heartbeat"))
+                    .count()
+                >= 20);
+    assertThat(lists() - before).as("looks in 20 heartbeats").isLessThan(60);
+  }
+
+  private int lists() throws Exception {
+    URI uri = URI.create("http://127.0.0.1:" + port + "/lists");
+    return Integer.parseInt(
+        new String(http.get(uri, Duration.ofSeconds(5)).body(), StandardCharsets.UTF_8));
+  }
+
+  @Test
   void aRequestInFlightEndsBeforeTheServerIsAskedTo() throws Exception {
     FakeRegistry registry = registry(0);
     Process babysitter = program(toml(registry.url(), List.of(), List.of()));

@@ -12,17 +12,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
 /// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE]`. `/exit` ends it, `/break`
 /// turns its health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything,
 /// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists
-/// the names of its environment.
+/// the names of its environment, `/lists` says how often the model list was asked for.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean loaded;
   private static volatile boolean hanging;
   private static volatile boolean frozen;
+  private static final AtomicInteger LISTS = new AtomicInteger();
   private static ServerSocket listening;
 
   private FakeBackend() {}
@@ -133,7 +135,9 @@ final class FakeBackend {
       }
       case "/env" -> body = String.join("\n", System.getenv().keySet());
       case "/exit" -> Runtime.getRuntime().halt(7);
+      case "/lists" -> body = "" + LISTS.get();
       case "/v1/models" -> {
+        LISTS.incrementAndGet();
         status = options.contains("no-models") ? 404 : authorized(head, options) ? 200 : 401;
         body = "{\"data\":[{\"id\":\"m1\",\"max_model_len\":4096}";
         body += loaded ? ",{\"id\":\"m2\"}" : "";

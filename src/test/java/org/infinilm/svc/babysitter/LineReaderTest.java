@@ -36,6 +36,20 @@ class LineReaderTest {
   }
 
   @Test
+  void aLineThatCannotBeTakenHoldsUpNoOther() throws IOException {
+    List<String> out = new ArrayList<>();
+    LineReader.drain(
+        new ByteArrayInputStream("a\nb\nc\n".getBytes(StandardCharsets.UTF_8)),
+        line -> {
+          if (line.equals("b")) {
+            throw new OutOfMemoryError();
+          }
+          out.add(line);
+        });
+    assertThat(out).containsExactly("a", "c");
+  }
+
+  @Test
   void theTailKeepsTheNewestLines() {
     LogTail tail = new LogTail();
     for (int i = 0; i < LogTail.MAX_LINES + 5; i++) {

@@ -25,6 +25,7 @@ class SupervisionTest {
           Duration.ofSeconds(100),
           Duration.ofSeconds(5),
           4,
+          Duration.ofSeconds(40),
           Duration.ofSeconds(60));
 
   private double luck;
@@ -240,7 +241,20 @@ class SupervisionTest {
   void onlyOneProbeIsUnderWay() {
     ready().at(6, new Event.Due()).at(20, new Event.Due());
     assertThat(actions).isEmpty();
-    assertThat(state.dueNanos()).isEqualTo(Supervision.NEVER);
+    assertThat(state.probing()).isTrue();
+  }
+
+  @Test
+  void aProbeWithoutAnOutcomeIsASilentOneAndTheNextIsAsked() {
+    ready().at(6, new Event.Due());
+    expect(Phase.READY, new Action.Probe(1));
+    at(47, new Event.Due());
+    assertThat(state.probing()).isFalse();
+    assertThat(state.probeFailures()).isEqualTo(1);
+    at(53, new Event.Due()).expect(Phase.READY, new Action.Probe(1));
+    at(94, new Event.Due());
+    expect(Phase.UNHEALTHY, new Action.Withdraw("unhealthy"));
+    assertThat(state.reason()).isEqualTo("no outcome within 40 s");
   }
 
   @Test

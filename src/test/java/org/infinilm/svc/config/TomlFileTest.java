@@ -30,6 +30,16 @@ class TomlFileTest {
   }
 
   @Test
+  void aNulIsRefusedWhereverTextIsRead() throws Exception {
+    TomlFile t = toml("name = \"a\\u0000b\"\nargs = [\"x\", \"\\u0000\"]\n");
+    assertThatThrownBy(() -> t.text("name"))
+        .hasMessageEndingWith("a.toml:1: name: has a NUL character (expected: text without)");
+    assertThatThrownBy(() -> t.texts("args")).hasMessageContaining("a.toml:2: args: has a NUL");
+    assertThatThrownBy(() -> t.scalar("name")).hasMessageContaining("has a NUL");
+    assertThatThrownBy(() -> t.scalar("args")).hasMessageContaining("has a NUL");
+  }
+
+  @Test
   void valuesKnowTheirLine() throws Exception {
     TomlFile t = toml("name = \"x\"\n\n[backend]\n# c\nargs = [\n 'a', 'b',\n]\n");
     TomlFile backend = Objects.requireNonNull(t.table("backend"));

@@ -9,12 +9,15 @@ class AskedTest {
   private static final Asked RUNNING =
       Asked.of(
           Map.of("host", "127.0.0.1", "registry_port", "18000", "threshold", "51200"),
+          Map.of(),
           Map.of("PROXY_TIMEOUT_SECONDS", "60", "PATH", "/bin"));
 
   @Test
   void whoAsksForNothingElseIsToldNothing() {
-    assertThat(Asked.of(Map.of(), Map.of()).besides(RUNNING)).isEmpty();
-    assertThat(Asked.of(Map.of("threshold", "51200"), Map.of("PATH", "/other")).besides(RUNNING))
+    assertThat(Asked.of(Map.of(), Map.of(), Map.of()).besides(RUNNING)).isEmpty();
+    assertThat(
+            Asked.of(Map.of("threshold", "51200"), Map.of(), Map.of("PATH", "/other"))
+                .besides(RUNNING))
         .isEmpty();
   }
 
@@ -23,6 +26,7 @@ class AskedTest {
     Asked now =
         Asked.of(
             Map.of("threshold", "10240", "policy", "adaptive"),
+            Map.of(),
             Map.of("PROXY_TIMEOUT_SECONDS", "5", "CACHE_TYPE_ROUTING_THRESHOLD", "7"));
     assertThat(now.besides(RUNNING))
         .containsExactly(
@@ -33,16 +37,45 @@ class AskedTest {
   }
 
   @Test
-  void secretsAndTheLaunchersOwnVariablesAreNotKept() {
+  void ofSecretsAHashAloneIsKeptAndOfTheLaunchersOwnVariablesNothing() {
     Asked kept =
         Asked.of(
-            Map.of(),
-            Map.of(
-                "INFINI_ADMIN_TOKEN", "s3cret",
-                "INFINI_API_KEY", "s3cret",
-                "INFINI_HOME", "/checkout",
-                "INFINI_NO_BUILD", "1",
-                "INFINI_TRANSPORT", "nio"));
-    assertThat(kept.values()).isEqualTo(Map.of("INFINI_TRANSPORT", "nio"));
+                Map.of(),
+                Map.of("token", "s3cret-9"),
+                Map.of(
+                    "INFINI_ADMIN_TOKEN", "s3cret",
+                    "INFINI_HOME", "/checkout",
+                    "INFINI_NO_BUILD", "1",
+                    "INFINI_TRANSPORT", "nio"))
+            .sealed("5a17");
+    assertThat(kept.values()).containsOnlyKeys("INFINI_ADMIN_TOKEN", "INFINI_TRANSPORT", "token");
+    assertThat(kept.values().get("token")).matches("sealed:5a17:[0-9a-f]{64}");
+    assertThat(kept.toString() + kept.secrets()).doesNotContain("s3cret");
+  }
+
+  @Test
+  void secretsThatDifferAreNamedWithoutTheirValues() {
+    Map<String, String> env = Map.of("INFINI_ADMIN_TOKEN", "adm-1");
+    Asked running =
+        Asked.of(Map.of("host", "h"), Map.of("token", "tok-1", "content of config x", "a=1"), env)
+            .sealed("5a17");
+    assertThat(
+            Asked.of(Map.of(), Map.of("token", "tok-1", "content of config x", "a=1"), env)
+                .besides(running))
+        .isEmpty();
+    assertThat(Asked.of(Map.of(), Map.of(), Map.of()).besides(running))
+        .as("not asked for now")
+        .isEmpty();
+    assertThat(
+            Asked.of(
+                    Map.of(),
+                    Map.of("token", "tok-2", "content of config x", "a=2", "read_token", "r"),
+                    Map.of("INFINI_ADMIN_TOKEN", "adm-2"))
+                .besides(running))
+        .containsExactly(
+            "INFINI_ADMIN_TOKEN: it runs with another than you asked for",
+            "content of config x: it runs with another than you asked for",
+            "read_token: it runs without, you asked for one",
+            "token: it runs with another than you asked for");
   }
 }

@@ -79,6 +79,11 @@ class DeployIT {
     assertThat(other.out())
         .contains("threshold: it runs with its default, you asked for 10")
         .contains("nothing was changed");
+    Ran secret = up("--detach", "--token", "s3cret-77");
+    assertThat(secret.exit()).as(secret.out()).isEqualTo(1);
+    assertThat(secret.out())
+        .contains("token: it runs without, you asked for one")
+        .doesNotContain("s3cret-77");
     Ran status = run("status", "--json");
     assertThat(status.exit()).as(status.out()).isZero();
     Ran green = validate();
@@ -160,6 +165,31 @@ class DeployIT {
     assertThat(up.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(up.exitValue()).as(output()).isZero();
     assertThat(output()).contains("small request: paged-").contains("large request: static-");
+    assertNothingIsLeft();
+  }
+
+  @Test
+  void whoIsEndedBeforeItServesSaysSoToWhoWaitsForIt() throws Exception {
+    Path never =
+        Files.writeString(
+            dir.resolve("never.toml"),
+            """
+            name = "never"
+            host = "127.0.0.1"
+            port = %d
+            [backend]
+            type = "command"
+            command = "sleep 600"
+            """
+                .formatted(paged));
+    Process up = start(upCommand("--detach", "--config", never.toString()));
+    await().atMost(Duration.ofSeconds(60)).until(() -> run("status").out().contains("never"));
+
+    assertThat(run("down").exit()).isZero();
+
+    assertThat(up.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(output()).contains("was asked to end before everything served");
+    assertThat(up.exitValue()).isEqualTo(1);
     assertNothingIsLeft();
   }
 

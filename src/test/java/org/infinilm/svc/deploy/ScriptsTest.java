@@ -10,10 +10,14 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.infinilm.svc.LowPorts;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -267,5 +271,108 @@ class ScriptsTest {
     assertThat(stop.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(stop.exitValue()).as(out()).isZero();
     assertThat(out()).contains("babysitter_one: ending, PID");
+  }
+
+  /// What runs is named, and nothing is changed, where something else is asked for.
+  @Test
+  void aSecondLaunchWithOtherSettingsIsToldWhatRuns() throws Exception {
+    Path babysitter = dir.resolve("babysitter");
+    Files.writeString(babysitter, "#!/bin/sh\nexec sleep 600\n");
+    executable(babysitter);
+    Path one = Files.writeString(dir.resolve("one.toml"), "port = 1\n");
+    Map<String, String> env = babysittersAlone(babysitter, one.toString());
+    Path launch = Path.of("script", "launch_all_rust.sh");
+    assertThat(ended(start(launch, env))).as(out()).isZero();
+    assertThat(ended(start(launch, env))).as(out()).isZero();
+    assertThat(out()).contains("babysitter_one: already running");
+    Map<String, String> other = new HashMap<>(env);
+    other.put("BABYSITTER_REGISTRY_URL", "http://127.0.0.1:9");
+    assertThat(ended(start(launch, other))).isEqualTo(1);
+    assertThat(out())
+        .contains("babysitter_one: runs since an earlier launch, PID ")
+        .contains("you asked for: --config-file " + one + " --registry-url http://127.0.0.1:9")
+        .contains("nothing was changed");
+    Files.writeString(one, "port = 2\n");
+    assertThat(ended(start(launch, env))).as("another content: " + out()).isEqualTo(1);
+    assertThat(out()).contains("with other settings");
+    assertThat(ended(start(Path.of("script", "stop_all.sh"), env))).as(out()).isZero();
+    try (Stream<Path> left = Files.list(dir.resolve("logs of mine"))) {
+      assertThat(left.map(f -> f.getFileName().toString())).noneMatch(f -> f.contains(".pid"));
+    }
+  }
+
+  private static int ended(Process p) throws InterruptedException {
+    assertThat(p.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    return p.exitValue();
+  }
+
+  @Test
+  void aLaunchWhoseFirstPartsEndUnderItDoesNotSayThatAllStarted() throws Exception {
+    Path babysitter = dir.resolve("babysitter");
+    Files.writeString(
+        babysitter, "#!/bin/sh\nkill $(cat \"$LOG_DIR/registry.pid\")\nexec sleep 600\n");
+    executable(babysitter);
+    Path registry = dir.resolve("registry");
+    Files.writeString(
+        registry, "#!/bin/sh\nexec '" + infini() + "' registry --data-dir '' \"$@\"\n");
+    executable(registry);
+    Path one = Files.writeString(dir.resolve("one.toml"), "");
+    Map<String, String> env = new HashMap<>(babysittersAlone(babysitter, one.toString()));
+    env.put("LAUNCH_REGISTRY", "true");
+    env.put("REGISTRY_BIN", registry.toString());
+    env.put("REGISTRY_PORT", "" + LowPorts.two());
+    env.put("LISTEN_HOST", "127.0.0.1");
+    assertThat(ended(start(Path.of("script", "launch_all_rust.sh"), env))).isEqualTo(1);
+    assertThat(out())
+        .contains("babysitter_one: started")
+        .contains("registry: ended again while the others were started")
+        .contains("not everything started");
+    assertThat(ended(start(Path.of("script", "stop_all.sh"), env))).as(out()).isZero();
+  }
+
+  private String health(Map<String, String> env) throws Exception {
+    int code = ended(start(Path.of("docker", "healthcheck.sh"), env));
+    return code + " " + out();
+  }
+
+  @Test
+  void aSlipInTheListOfComponentsIsNotHealthy() throws Exception {
+    assertThat(health(Map.of("LAUNCH_COMPONENTS", "None"))).isEqualTo("0 ");
+    for (String slip : List.of("registri", "registry;router", " ", ",")) {
+      assertThat(health(Map.of("LAUNCH_COMPONENTS", slip)))
+          .startsWith("1 ")
+          .contains("(expected: all, none, registry, router or babysitter)");
+    }
+  }
+
+  /// The file is read by the babysitter's own reader, whatever TOML allows.
+  @Test
+  void theHealthcheckAsksWhereTheBabysitterListens() throws Exception {
+    Map<String, String> env =
+        Map.of(
+            "LAUNCH_COMPONENTS",
+            "babysitter",
+            "INFINI_BIN",
+            infini().toString(),
+            "BABYSITTER_CONFIGS",
+            dir.resolve("b.toml").toString(),
+            "LOG_DIR",
+            dir.toString());
+    try (Server own =
+        Server.start(Server.Options.at("127.0.0.1", 0), _ -> Response.json(200, Map.of()))) {
+      int port = own.port() - 1;
+      String rest = "\n[backend]\ntype = \"command\"\ncommand = \"true\"\n";
+      for (String line :
+          List.of(
+              "\ufeffport = " + port,
+              "port = " + port / 1000 + "_" + String.format("%03d", port % 1000) + "\r",
+              "\"port\" = " + port,
+              "port = 0x" + Integer.toHexString(port))) {
+        Files.writeString(dir.resolve("b.toml"), line + rest);
+        assertThat(health(env)).as(line).isEqualTo("0 ");
+      }
+      Files.writeString(dir.resolve("b.toml"), "port = 0" + rest);
+      assertThat(health(env)).startsWith("1 ").contains("b.toml").contains("port");
+    }
   }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -215,6 +216,20 @@ class JournalTest {
           .isInstanceOf(JournalFolder.Misused.class)
           .hasMessageContaining(slip.toString())
           .hasMessageContaining("(expected: a folder to write to)");
+    }
+  }
+
+  @Test
+  @Timeout(20)
+  void whatIsNoFileInTheJournalsPlaceIsSaidAndNotWaitedFor(@TempDir Path parent) throws Exception {
+    Path pipe = parent.resolve("journal.jsonl");
+    assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+    for (int round = 0; round < 2; round++) {
+      assertThatThrownBy(() -> Journal.open(parent, Samples.at(0), "boot"))
+          .isInstanceOf(JournalFolder.Misused.class)
+          .hasMessage(pipe + ": is no regular file (expected: a file, or none)");
+      Files.delete(pipe);
+      Files.createDirectory(pipe);
     }
   }
 

@@ -1,0 +1,86 @@
+package org.infinilm.svc.babysitter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.babysitter.Supervision.Action;
+import org.infinilm.svc.babysitter.Supervision.Event;
+import org.infinilm.svc.babysitter.Supervision.Limits;
+import org.infinilm.svc.babysitter.Supervision.State;
+import org.infinilm.svc.babysitter.Supervision.Verdict;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class SupervisorTest {
+  private static final Duration SHORT = Duration.ofMillis(50);
+
+  /// Effects that fail with an error the first time that each kind is asked for.
+  private static final class Failing implements Supervisor.Effects {
+    private final List<String> done = new CopyOnWriteArrayList<>();
+    private final List<String> failed = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void carryOut(Action action) {
+      String kind = action.getClass().getSimpleName();
+      if (!failed.contains(kind)) {
+        failed.add(kind);
+        throw new OutOfMemoryError("unable to create native thread");
+      }
+      done.add(kind);
+    }
+
+    @Override
+    public void changed(State before, State after) {
+      throw new StackOverflowError();
+    }
+  }
+
+  @Test
+  void whatFailsWithAnErrorIsDoneLaterAndSupervisionGoesOn() throws InterruptedException {
+    Limits limits =
+        new Limits(
+            10,
+            SHORT,
+            SHORT,
+            5,
+            Duration.ofSeconds(100),
+            SHORT,
+            4,
+            Duration.ofSeconds(40),
+            Duration.ofSeconds(60));
+    Failing effects = new Failing();
+    Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
+    s.start();
+    await().until(() -> effects.done.containsAll(List.of("Spawn", "Probe")));
+    s.tell(new Event.Probed(1, Verdict.OK, ""));
+    await().until(() -> effects.done.contains("Serve"));
+    s.tell(new Event.Exited(1, "ended"));
+    await().until(() -> effects.done.contains("Withdraw"));
+    s.tell(new Event.Cleared(1));
+    assertThat(s.stop(Duration.ofSeconds(30).toNanos())).isTrue();
+  }
+
+  @Test
+  void workIsDoneHoweverOftenItFails() {
+    AtomicInteger tries = new AtomicInteger();
+    Background.untilDone(
+        "test",
+        () -> {
+          switch (tries.incrementAndGet()) {
+            case 1 -> throw new OutOfMemoryError();
+            case 2 -> throw new StackOverflowError();
+            case 3 -> throw new IllegalStateException();
+            default -> {}
+          }
+        },
+        Duration.ZERO);
+    assertThat(tries).hasValue(4);
+  }
+}
