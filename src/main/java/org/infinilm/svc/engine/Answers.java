@@ -52,12 +52,7 @@ record Answers(boolean chat, String id, long created, String model, String finge
   record Call(String id, String name, String arguments) {
     private Map<String, Object> json() {
       return Map.of(
-          "id",
-          id,
-          "type",
-          "function",
-          "function",
-          Map.of("name", name, "arguments", arguments));
+          "id", id, "type", "function", "function", Map.of("name", name, "arguments", arguments));
     }
   }
 
@@ -126,10 +121,7 @@ record Answers(boolean chat, String id, long created, String model, String finge
 
   /// The chunk that says why the answer ended.
   Map<String, Object> finish(
-      int index,
-      String reason,
-      @Nullable Object logprobs,
-      @Nullable Map<String, Object> usage) {
+      int index, String reason, @Nullable Object logprobs, @Nullable Map<String, Object> usage) {
     return chunk(index, Map.of(), "", logprobs, reason, usage);
   }
 

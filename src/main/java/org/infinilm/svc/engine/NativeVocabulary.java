@@ -81,8 +81,7 @@ final class NativeVocabulary implements Vocabulary {
     vocabulary =
         (MemorySegment) calls.function("llama_model_get_vocab", ADDRESS, ADDRESS).invoke(model);
     size = (int) calls.function("llama_vocab_n_tokens", JAVA_INT, ADDRESS).invoke(vocabulary);
-    MethodHandle templates =
-        calls.function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS);
+    MethodHandle templates = calls.function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS);
     MemorySegment own = (MemorySegment) templates.invoke(model, MemorySegment.NULL);
     MemorySegment forTools =
         (MemorySegment) templates.invoke(model, arena.allocateFrom("tool_use"));

@@ -66,8 +66,7 @@ final class PromptText {
     char mark = clean ? 0 : unused(all);
     List<Vocabulary.Message> marked =
         clean ? messages : messages.stream().map(m -> marked(m, mark)).toList();
-    List<String> markedTools =
-        clean ? tools : tools.stream().map(t -> marked(t, mark)).toList();
+    List<String> markedTools = clean ? tools : tools.stream().map(t -> marked(t, mark)).toList();
     String prompt =
         vocabulary.prompt(form == null ? marked : form.written(marked, markedTools), answerTurn);
     if (clean) {

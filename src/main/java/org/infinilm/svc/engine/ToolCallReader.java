@@ -164,6 +164,7 @@ final class ToolCallReader {
     return 0;
   }
 
+  @SuppressWarnings("JdkObsolete") // hitEnd: text streams in
   private boolean llamaStart() {
     Matcher m = LLAMA_START.matcher(held);
     if (m.lookingAt()) {
@@ -178,6 +179,7 @@ final class ToolCallReader {
     return true;
   }
 
+  @SuppressWarnings("JdkObsolete") // hitEnd: text streams in
   private boolean head() {
     Matcher m = HEAD.matcher(held);
     if (m.lookingAt()) {
@@ -229,8 +231,7 @@ final class ToolCallReader {
       return;
     }
     sure.add(new Part.Begin(calls, call.path("name").asText()));
-    sure.add(
-        new Part.Arguments(calls++, arguments.isObject() ? Tools.json(arguments, 0) : "{}"));
+    sure.add(new Part.Arguments(calls++, arguments.isObject() ? Tools.json(arguments, 0) : "{}"));
   }
 
   private static @Nullable JsonNode tree(String json) {
@@ -291,7 +292,8 @@ final class ToolCallReader {
       at++;
     }
     String rest = held.substring(at);
-    if (rest.isEmpty() || (rest.length() < form.close().length() && form.close().startsWith(rest))) {
+    if (rest.isEmpty()
+        || (rest.length() < form.close().length() && form.close().startsWith(rest))) {
       return tailSoFar(bracket);
     }
     int close = form.close().isEmpty() ? -1 : held.indexOf(form.close(), at);

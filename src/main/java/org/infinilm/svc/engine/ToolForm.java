@@ -23,7 +23,8 @@ enum ToolForm {
       You may call one or more functions to assist with the user query.
 
       You are provided with function signatures within <tools></tools> XML tags:
-      <tools>""";
+      <tools>\
+      """;
   private static final String HERMES_AFTER =
       """
 
@@ -33,7 +34,8 @@ enum ToolForm {
       <tool_call></tool_call> XML tags:
       <tool_call>
       {"name": <function-name>, "arguments": <args-json-object>}
-      </tool_call>""";
+      </tool_call>\
+      """;
   private static final String LLAMA_BEFORE =
       """
       Given the following functions, please respond with a JSON for a function call with its \
@@ -117,7 +119,8 @@ enum ToolForm {
   }
 
   private String written(Vocabulary.Call c) {
-    String json = "{\"name\": \"" + c.name() + "\", \"" + argumentsKey + "\": " + c.arguments() + "}";
+    String json =
+        "{\"name\": \"" + c.name() + "\", \"" + argumentsKey + "\": " + c.arguments() + "}";
     return this == LLAMA ? json : open + "\n" + json + "\n" + close;
   }
 
@@ -150,8 +153,7 @@ enum ToolForm {
       List<Vocabulary.Message> messages, java.util.function.UnaryOperator<String> text) {
     boolean own = !messages.isEmpty() && messages.getFirst().role().equals("system");
     List<Vocabulary.Message> out = new ArrayList<>();
-    out.add(
-        new Vocabulary.Message("system", text.apply(own ? messages.getFirst().content() : "")));
+    out.add(new Vocabulary.Message("system", text.apply(own ? messages.getFirst().content() : "")));
     out.addAll(own ? messages.subList(1, messages.size()) : messages);
     return out;
   }

@@ -94,7 +94,9 @@ record Tools(List<Tool> all, boolean required, Set<String> callable, int most) {
     String type = t.path("type").asText("");
     if (!type.equals("function")) {
       throw ApiError.value(
-          at + ".type", type.isEmpty() ? Fields.kind(t.path("type")) : Fields.shown(type), "function");
+          at + ".type",
+          type.isEmpty() ? Fields.kind(t.path("type")) : Fields.shown(type),
+          "function");
     }
     JsonNode f = t.path("function");
     if (!f.isObject()) {

@@ -146,8 +146,19 @@ class ToolCallReaderTest {
   void whateverAModelWritesNothingIsLostOutsideOfCalls() {
     Random random = new Random(7);
     List<String> words =
-        List.of("<tool_call>", "</tool_call>", "{", "}", "\"name\": \"f\"", ",", "<", " ", "x", "\"",
-            "\"arguments\": {", "\\");
+        List.of(
+            "<tool_call>",
+            "</tool_call>",
+            "{",
+            "}",
+            "\"name\": \"f\"",
+            ",",
+            "<",
+            " ",
+            "x",
+            "\"",
+            "\"arguments\": {",
+            "\\");
     for (int i = 0; i < 20_000; i++) {
       List<String> pieces = new ArrayList<>();
       for (int n = random.nextInt(12); n >= 0; n--) {

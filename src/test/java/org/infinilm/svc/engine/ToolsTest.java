@@ -115,8 +115,7 @@ class ToolsTest {
             new Message(
                 "assistant",
                 "Let me see.",
-                List.of(
-                    new Vocabulary.Call("g", "{\"n\": 1}"), new Vocabulary.Call("f", "{}"))),
+                List.of(new Vocabulary.Call("g", "{\"n\": 1}"), new Vocabulary.Call("f", "{}"))),
             new Message("tool", "one"),
             new Message("tool", "two"),
             new Message("user", "and?"));
@@ -143,7 +142,8 @@ class ToolsTest {
                 within <tool_call></tool_call> XML tags:
                 <tool_call>
                 {"name": <function-name>, "arguments": <args-json-object>}
-                </tool_call>"""),
+                </tool_call>\
+                """),
             new Message("user", "n?"),
             new Message(
                 "assistant",
@@ -154,7 +154,8 @@ class ToolsTest {
                 </tool_call>
                 <tool_call>
                 {"name": "f", "arguments": {}}
-                </tool_call>"""),
+                </tool_call>\
+                """),
             new Message(
                 "user",
                 """
@@ -163,7 +164,8 @@ class ToolsTest {
                 </tool_response>
                 <tool_response>
                 two
-                </tool_response>"""),
+                </tool_response>\
+                """),
             new Message("user", "and?"));
     assertThat(ToolForm.HERMES.written(List.of(new Message("user", "hi")), List.of("{}")))
         .satisfies(m -> assertThat(m.getFirst().content()).startsWith("# Tools\n\nYou may"));
@@ -196,7 +198,8 @@ class ToolsTest {
                     }
                 }
 
-                n?"""),
+                n?\
+                """),
             new Message("assistant", "{\"name\": \"f\", \"parameters\": {}}"),
             new Message("ipython", "one"));
   }
@@ -225,8 +228,7 @@ class ToolsTest {
             new Vocabulary.Call("f", "{\"a\": [1, 2], \"b\": \"ü\"}"),
             new Vocabulary.Call("g", "{}"),
             new Vocabulary.Call("g", "\"{\\\"a\""));
-    assertThatThrownBy(
-            () -> Tools.calls(json("{'role':'user','tool_calls':[{}]}"), "messages[3]"))
+    assertThatThrownBy(() -> Tools.calls(json("{'role':'user','tool_calls':[{}]}"), "messages[3]"))
         .hasMessage("messages[3].tool_calls: a list (expected: only in a message of assistant)");
     assertThatThrownBy(
             () -> Tools.calls(json("{'role':'assistant','tool_calls':[{}]}"), "messages[3]"))
@@ -242,8 +244,7 @@ class ToolsTest {
             + "'tool_choice':'required'";
     assertThat(ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "false"))))
         .contains("tool0 ::= any-object");
-    assertThatThrownBy(
-            () -> ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "true"))))
+    assertThatThrownBy(() -> ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "true"))))
         .hasMessageStartingWith(
             "tools[0].function.parameters/properties/a: keyword minimum (expected: ");
   }
