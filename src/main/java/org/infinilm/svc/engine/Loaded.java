@@ -84,15 +84,17 @@ record Loaded(
   @Nullable Grammar grammar(Ask ask) throws ApiError {
     Tools tools = ask.tools();
     ToolForm form = vocabulary.toolForm();
-    boolean call = tools != null && form != null && tools.required();
-    String gbnf = call ? ToolGrammar.of(form, tools) : ask.sampling().grammar();
+    String gbnf =
+        tools != null && form != null && tools.required()
+            ? ToolGrammar.of(form, tools)
+            : ask.sampling().grammar();
     if (gbnf == null) {
       return null;
     }
     try {
       return vocabulary.grammar(gbnf);
     } catch (IllegalArgumentException e) {
-      String param = call ? "tools" : "response_format";
+      String param = ask.sampling().grammar() == null ? "tools" : "response_format";
       throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
     }
   }

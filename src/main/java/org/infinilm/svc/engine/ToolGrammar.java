@@ -57,7 +57,7 @@ final class ToolGrammar {
       }
     } catch (ApiError e) {
       if (tool.strict()) {
-        String why = e.getMessage();
+        String why = String.valueOf(e.getMessage());
         throw new ApiError(
             400, "invalid_value", at, why.replace("response_format.json_schema.schema", at));
       }
