@@ -42,7 +42,19 @@ record Answers(boolean chat, String id, long created, String model, String finge
   }
 
   /// One of the answers to a prompt, whole.
-  record Choice(String text, @Nullable Object logprobs, String finish) {}
+  ///
+  /// @param calls functions that it calls
+  record Choice(String text, List<Call> calls, @Nullable Object logprobs, String finish) {}
+
+  /// A call of a function.
+  ///
+  /// @param arguments JSON, as the model wrote it
+  record Call(String id, String name, String arguments) {
+    private Map<String, Object> json() {
+      return Map.of(
+          "id", id, "type", "function", "function", Map.of("name", name, "arguments", arguments));
+    }
+  }
 
   /// A whole answer.
   Map<String, Object> whole(List<Choice> choices, Map<String, Object> usage) {
@@ -51,7 +63,7 @@ record Answers(boolean chat, String id, long created, String model, String finge
     for (Choice c : choices) {
       Map<String, @Nullable Object> choice = choice(all.size(), c.finish(), c.logprobs());
       if (chat) {
-        choice.put("message", Map.of("role", "assistant", "content", c.text()));
+        choice.put("message", message(c));
       } else {
         choice.put("text", c.text());
       }
@@ -60,6 +72,41 @@ record Answers(boolean chat, String id, long created, String model, String finge
     body.put("choices", all);
     body.put("usage", usage);
     return body;
+  }
+
+  private static Map<String, @Nullable Object> message(Choice c) {
+    Map<String, @Nullable Object> message = new HashMap<>();
+    message.put("role", "assistant");
+    message.put("content", c.text().isEmpty() && !c.calls().isEmpty() ? null : c.text());
+    if (!c.calls().isEmpty()) {
+      message.put("tool_calls", c.calls().stream().map(Call::json).toList());
+    }
+    return message;
+  }
+
+  /// A call begins: its id and its name.
+  ///
+  /// @param number of the call in its answer
+  Map<String, Object> call(
+      int index,
+      int number,
+      Call call,
+      @Nullable Object logprobs,
+      @Nullable Map<String, Object> usage) {
+    Map<String, Object> begun = new HashMap<>(call.json());
+    begun.put("index", number);
+    return chunk(index, Map.of("tool_calls", List.of(begun)), "", logprobs, null, usage);
+  }
+
+  /// More of the arguments of a call.
+  Map<String, Object> arguments(
+      int index,
+      int number,
+      String json,
+      @Nullable Object logprobs,
+      @Nullable Map<String, Object> usage) {
+    Map<String, Object> more = Map.of("index", number, "function", Map.of("arguments", json));
+    return chunk(index, Map.of("tool_calls", List.of(more)), "", logprobs, null, usage);
   }
 
   /// The first chunk of a chat: who speaks.
@@ -73,8 +120,9 @@ record Answers(boolean chat, String id, long created, String model, String finge
   }
 
   /// The chunk that says why the answer ended.
-  Map<String, Object> finish(int index, String reason, @Nullable Map<String, Object> usage) {
-    return chunk(index, Map.of(), "", null, reason, usage);
+  Map<String, Object> finish(
+      int index, String reason, @Nullable Object logprobs, @Nullable Map<String, Object> usage) {
+    return chunk(index, Map.of(), "", logprobs, reason, usage);
   }
 
   /// The chunk with the usage and no choices.

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param usageChunk whether a stream ends with a chunk of usage
 /// @param choices answers wanted of the one prompt
 /// @param usageAlways whether each chunk carries the usage so far
+/// @param tools the functions that the model may call, or null for none
 record Ask(
     @Nullable String model,
     @Nullable List<Vocabulary.Message> messages,
@@ -27,4 +28,5 @@ record Ask(
     boolean usageChunk,
     boolean usageAlways,
     int choices,
-    Sampling sampling) {}
+    Sampling sampling,
+    @Nullable Tools tools) {}

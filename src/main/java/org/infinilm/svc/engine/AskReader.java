@@ -42,13 +42,14 @@ final class AskReader {
     JsonNode messages = root.path("messages");
     int logprobs = chatLogprobs(root);
     if (Fields.given(messages)) {
-      return ask(root, messages(messages), null, null, logprobs);
+      return ask(root, messages(messages), null, null, logprobs, Tools.of(root));
     }
     JsonNode prompt = root.path("prompt");
     if (!Fields.given(prompt)) {
       throw ApiError.value("messages", "missing", "a list of messages, or prompt: a string");
     }
-    return ask(root, List.of(new Vocabulary.Message("user", text(prompt))), null, null, logprobs);
+    List<Vocabulary.Message> one = List.of(new Vocabulary.Message("user", text(prompt)));
+    return ask(root, one, null, null, logprobs, Tools.of(root));
   }
 
   /// The body of a completion request.
@@ -56,16 +57,21 @@ final class AskReader {
     JsonNode root = Fields.object(body);
     JsonNode prompt = root.path("prompt");
     int logprobs = completionLogprobs(root);
+    Tools tools = Tools.of(root);
+    if (tools != null) {
+      throw ApiError.value(
+          "tools", "a list of " + tools.all().size(), "none; chats take tools, completions do not");
+    }
     if (prompt.isArray() && !prompt.isEmpty() && prompt.get(0).isNumber()) {
-      return ask(root, null, null, ids("prompt", prompt), logprobs);
+      return ask(root, null, null, ids("prompt", prompt), logprobs, null);
     }
     if (prompt.isArray() && prompt.size() == 1 && prompt.get(0).isArray()) {
-      return ask(root, null, null, ids("prompt", prompt.get(0)), logprobs);
+      return ask(root, null, null, ids("prompt", prompt.get(0)), logprobs, null);
     }
     if (!Fields.given(prompt)) {
       throw ApiError.value("prompt", "missing", "a string or a list of token ids");
     }
-    return ask(root, null, text(prompt), null, logprobs);
+    return ask(root, null, text(prompt), null, logprobs, null);
   }
 
   /// The body of a tokenize request: `messages`, or `prompt` or `content`.
@@ -97,7 +103,8 @@ final class AskReader {
         false,
         false,
         1,
-        NO_SAMPLING);
+        NO_SAMPLING,
+        messages == null ? null : Tools.of(root));
   }
 
   /// The token ids of a detokenize request.
@@ -110,7 +117,8 @@ final class AskReader {
       @Nullable List<Vocabulary.Message> messages,
       @Nullable String text,
       @Nullable List<Integer> tokens,
-      int logprobs)
+      int logprobs,
+      @Nullable Tools tools)
       throws ApiError {
     Refusals.check(root);
     String limit =
@@ -120,6 +128,11 @@ final class AskReader {
       throw ApiError.value("stream_options", Fields.kind(options), "an object");
     }
     boolean usage = Fields.truth(options, "include_usage", false);
+    String grammar = ResponseFormat.grammar(root);
+    if (grammar != null && tools != null) {
+      throw ApiError.value(
+          "response_format", "a form of JSON", "text beside tools, or tool_choice none");
+    }
     return new Ask(
         model(root),
         messages,
@@ -134,7 +147,8 @@ final class AskReader {
         usage,
         usage && Fields.truth(options, "continuous_usage_stats", false),
         (int) Fields.whole(root, "n", 1, 1, MAX_CHOICES),
-        sampling(root, logprobs, ResponseFormat.grammar(root)));
+        sampling(root, logprobs, grammar, tools),
+        tools);
   }
 
   private static @Nullable String model(JsonNode root) throws ApiError {
@@ -145,14 +159,20 @@ final class AskReader {
     return Fields.given(model) ? model.textValue() : null;
   }
 
-  private Sampling sampling(JsonNode root, int logprobs, @Nullable String grammar) throws ApiError {
+  private Sampling sampling(
+      JsonNode root, int logprobs, @Nullable String grammar, @Nullable Tools tools)
+      throws ApiError {
     boolean ignoreEnd = Fields.truth(root, "ignore_eos", false);
     int minTokens = (int) Fields.whole(root, "min_tokens", 0, 0, Integer.MAX_VALUE);
-    if (grammar != null && (ignoreEnd || minTokens > 0)) {
+    boolean called = tools != null && tools.required();
+    if ((grammar != null || called) && (ignoreEnd || minTokens > 0)) {
       throw ApiError.value(
           ignoreEnd ? "ignore_eos" : "min_tokens",
           ignoreEnd ? true : minTokens,
-          (ignoreEnd ? "false" : "0") + " beside a response_format, which says where it ends");
+          (ignoreEnd ? "false" : "0")
+              + " beside a "
+              + (called ? "tool_choice" : "response_format")
+              + ", which says where it ends");
     }
     return new Sampling(
         Fields.number(root, "temperature", defaults.temperature(), 0, 2),
@@ -232,14 +252,11 @@ final class AskReader {
             role.isEmpty() ? "missing" : Fields.shown(role),
             String.join(", ", ROLES.stream().sorted().toList()));
       }
-      JsonNode calls = m.path("tool_calls");
-      if (Fields.given(calls) && !calls.isEmpty()) {
-        throw ApiError.value(
-            at + ".tool_calls", Fields.kind(calls), "none; models here call no functions");
-      }
       out.add(
           new Vocabulary.Message(
-              role.equals("developer") ? "system" : role, content(at, m.path("content"))));
+              role.equals("developer") ? "system" : role,
+              content(at, m.path("content")),
+              Tools.calls(m, at)));
     }
     return out;
   }

@@ -50,16 +50,17 @@ final class EngineRoutes implements Handler {
     Route chat = new Route("POST", (r, id) -> generation(r, id, true));
     Route models = new Route("GET", (r, id) -> models());
     this.routes =
-        Map.of(
-            "/health", new Route("GET", (r, id) -> health()),
-            "/metrics", new Route("GET", (r, id) -> scrape()),
-            "/v1/models", models,
-            "/models", models,
-            "/v1/chat/completions", chat,
-            "/chat/completions", chat,
-            "/v1/completions", new Route("POST", (r, id) -> generation(r, id, false)),
-            "/tokenize", new Route("POST", (r, id) -> tokenize(r)),
-            "/detokenize", new Route("POST", (r, id) -> detokenize(r)));
+        Map.ofEntries(
+            Map.entry("/health", new Route("GET", (r, id) -> health())),
+            Map.entry("/metrics", new Route("GET", (r, id) -> scrape())),
+            Map.entry("/v1/models", models),
+            Map.entry("/models", models),
+            Map.entry("/v1/chat/completions", chat),
+            Map.entry("/chat/completions", chat),
+            Map.entry("/v1/completions", new Route("POST", (r, id) -> generation(r, id, false))),
+            Map.entry("/v1/embeddings", new Route("POST", (r, id) -> embeddings())),
+            Map.entry("/tokenize", new Route("POST", (r, id) -> tokenize(r))),
+            Map.entry("/detokenize", new Route("POST", (r, id) -> detokenize(r))));
   }
 
   /// What the HTTP server itself refuses, in OpenAI's shape.
@@ -180,6 +181,14 @@ final class EngineRoutes implements Handler {
     return Response.json(200, Map.of("prompt", text, "content", text));
   }
 
+  private static Response embeddings() throws ApiError {
+    throw new ApiError(
+        501,
+        "not_implemented",
+        null,
+        "this engine makes no embeddings (expected: a server whose model is made for them)");
+  }
+
   private Ask known(Ask ask) throws ApiError {
     if (ask.model() != null && !ask.model().equals(model)) {
       throw new ApiError(
@@ -247,13 +256,12 @@ final class EngineRoutes implements Handler {
   /// Runs one generation; every way out counts exactly one outcome.
   private Response generation(Request request, String id, boolean chat)
       throws ApiError, InterruptedException {
-    Ask ask;
+    Prepared p;
     List<Job> jobs;
     Loaded l;
     try {
       l = model();
-      Prepared p = prepared(l, request, chat);
-      ask = p.ask();
+      p = prepared(l, request, chat);
       jobs = queued(l.engine(), p);
     } catch (ApiError e) {
       metrics.finished(
@@ -265,6 +273,7 @@ final class EngineRoutes implements Handler {
           });
       throw e;
     }
+    Ask ask = p.ask();
     Engine engine = l.engine();
     request.gone().onGone(() -> jobs.forEach(engine::cancel));
     Answers answers =
@@ -275,7 +284,14 @@ final class EngineRoutes implements Handler {
             model,
             metrics.fingerprint());
     Generation run =
-        new Generation(ask, jobs, engine, answers, new LogprobsJson(chat, l.table()), metrics);
+        new Generation(
+            ask,
+            jobs,
+            engine,
+            answers,
+            new LogprobsJson(chat, l.table()),
+            () -> l.callReader(ask),
+            metrics);
     LOG.debug(
         "{}: {} prompt tokens, {} answers of at most {} more",
         id,

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
@@ -27,22 +29,26 @@ final class Generation {
   private final List<Job> jobs;
   private final Engine engine;
   private final Answers answers;
-  private final LogprobsJson logprobs;
+  private final @Nullable LogprobsJson logprobs;
+  private final Supplier<@Nullable ToolCallReader> readers;
   private final EngineMetrics metrics;
   private boolean counted;
 
+  /// @param readers what finds the calls in an answer, one each; null when it may have none
   Generation(
       Ask ask,
       List<Job> jobs,
       Engine engine,
       Answers answers,
       LogprobsJson logprobs,
+      Supplier<@Nullable ToolCallReader> readers,
       EngineMetrics metrics) {
     this.ask = ask;
     this.jobs = List.copyOf(jobs);
     this.engine = engine;
     this.answers = answers;
-    this.logprobs = logprobs;
+    this.logprobs = ask.sampling().logprobs() < 0 ? null : logprobs;
+    this.readers = readers;
     this.metrics = metrics;
   }
 
@@ -51,12 +57,10 @@ final class Generation {
     List<Answers.Choice> choices = new ArrayList<>();
     int produced = 0;
     for (Job job : jobs) {
-      StringBuilder text = new StringBuilder();
-      List<TokenLogprob> tokens = new ArrayList<>();
+      AnswerParts parts = parts(choices.size());
       Job.Event event = job.next();
       while (event instanceof Job.Event.Text(var more, var _, var logprobs)) {
-        text.append(more);
-        tokens.addAll(logprobs);
+        parts.add(more, logprobs);
         event = job.next();
       }
       if (event instanceof Job.Event.Broken(var why)) {
@@ -66,7 +70,7 @@ final class Generation {
       }
       Job.Event.End end = (Job.Event.End) event;
       produced += end.tokens();
-      choices.add(new Answers.Choice(text.toString(), logprobs(tokens), end.reason()));
+      choices.add(parts.whole(end.reason()));
     }
     count(Outcome.OK);
     return Response.json(200, answers.whole(choices, usage(produced)));
@@ -129,6 +133,7 @@ final class Generation {
 
   private void write(Response.BodySink sink) throws IOException, InterruptedException {
     BlockingQueue<Told> several = jobs.size() == 1 ? null : told();
+    List<AnswerParts> parts = IntStream.range(0, jobs.size()).mapToObj(this::parts).toList();
     BitSet begun = new BitSet();
     int left = jobs.size();
     int produced = 0;
@@ -141,9 +146,9 @@ final class Generation {
       }
       switch (next.event()) {
         case Job.Event.Text(var more, var tokens, var logprobs) ->
-            sink.write(Answers.event(answers.piece(i, more, logprobs(logprobs), soFar(tokens))));
+            send(sink, parts.get(i).accept(more, logprobs, soFar(tokens)));
         case Job.Event.End(var reason, var tokens) -> {
-          sink.write(Answers.event(answers.finish(i, reason, soFar(tokens))));
+          send(sink, parts.get(i).finish(reason, soFar(tokens)));
           produced += tokens;
           left--;
         }
@@ -159,6 +164,17 @@ final class Generation {
       sink.write(Answers.event(answers.total(usage(produced))));
     }
     end(sink);
+  }
+
+  private AnswerParts parts(int choice) {
+    return new AnswerParts(choice, answers, logprobs, readers.get());
+  }
+
+  private static void send(Response.BodySink sink, List<Map<String, Object>> chunks)
+      throws IOException, InterruptedException {
+    for (Map<String, Object> chunk : chunks) {
+      sink.write(Answers.event(chunk));
+    }
   }
 
   private void end(Response.BodySink sink) throws InterruptedException {
@@ -197,10 +213,6 @@ final class Generation {
           new ApiError(
               500, "generation_failed", null, "the engine ended before the answer was complete");
     };
-  }
-
-  private @Nullable Object logprobs(List<TokenLogprob> tokens) {
-    return ask.sampling().logprobs() < 0 ? null : logprobs.of(tokens);
   }
 
   private Map<String, Object> usage(int tokens) {

@@ -17,13 +17,30 @@ record Loaded(
   /// Bytes a token of the longest prompt from which on a text is counted before it is tokenised.
   private static final long FAR_TOO_LONG = 4;
 
+  private static final int LLAMA_INDENT = 4;
+  private static final String NO_CALLS =
+      "none; this model's chat template knows no tool calls that this engine can write";
+
   private static final int PIECE_CHARS = 32 << 10;
 
   /// Tokens that a cut through a text may make more.
   private static final int LOST_AT_A_CUT = 16;
 
   Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
-    this(vocabulary, table, new PromptText(vocabulary.controls()), engine, maxTokens);
+    this(
+        vocabulary,
+        table,
+        new PromptText(vocabulary.controls(), tags(vocabulary)),
+        engine,
+        maxTokens);
+  }
+
+  /// The tags of the model's form of tool calls that are tokens.
+  private static List<String> tags(Vocabulary vocabulary) {
+    ToolForm form = vocabulary.toolForm();
+    return form == null
+        ? List.of()
+        : form.tags().stream().filter(t -> vocabulary.tokenize(t, false).length == 1).toList();
   }
 
   /// The longest prompt and answer together.
@@ -65,16 +82,28 @@ record Loaded(
 
   /// The form that a request wants its answer in, at its beginning.
   @Nullable Grammar grammar(Ask ask) throws ApiError {
-    String gbnf = ask.sampling().grammar();
+    Tools tools = ask.tools();
+    ToolForm form = vocabulary.toolForm();
+    String gbnf =
+        tools != null && form != null && tools.required()
+            ? ToolGrammar.of(form, tools)
+            : ask.sampling().grammar();
     if (gbnf == null) {
       return null;
     }
     try {
       return vocabulary.grammar(gbnf);
     } catch (IllegalArgumentException e) {
-      throw new ApiError(
-          400, "invalid_value", "response_format", "response_format: " + e.getMessage());
+      String param = ask.sampling().grammar() == null ? "tools" : "response_format";
+      throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
     }
+  }
+
+  /// What finds the calls in an answer, or null when it may have none.
+  @Nullable ToolCallReader callReader(Ask ask) {
+    Tools tools = ask.tools();
+    ToolForm form = vocabulary.toolForm();
+    return tools == null || form == null ? null : new ToolCallReader(form, tools.callable());
   }
 
   /// The prompt of a request as tokens.
@@ -94,7 +123,7 @@ record Loaded(
     List<PromptText.Part> parts =
         text != null
             ? List.of(new PromptText.Part(text, false))
-            : rendered(messages == null ? List.of() : messages, ask.answerTurn());
+            : rendered(messages == null ? List.of() : messages, ask);
     return tokens(ask, parts);
   }
 
@@ -153,12 +182,34 @@ record Loaded(
     return Character.isLowSurrogate(text.charAt(to)) ? to - 1 : to;
   }
 
-  private List<PromptText.Part> rendered(List<Vocabulary.Message> messages, boolean answerTurn)
+  private List<PromptText.Part> rendered(List<Vocabulary.Message> messages, Ask ask)
       throws ApiError {
+    Tools offered = ask.tools();
+    ToolForm form = vocabulary.toolForm();
+    List<String> tools = List.of();
+    if (form == null) {
+      refuseCalls(messages, offered);
+    } else if (offered != null) {
+      int indent = form == ToolForm.LLAMA ? LLAMA_INDENT : 0;
+      tools = offered.all().stream().map(t -> Tools.json(t.text(), indent)).toList();
+    }
     try {
-      return text.of(messages, answerTurn, vocabulary);
+      return text.of(messages, tools, ask.answerTurn(), vocabulary);
     } catch (IllegalArgumentException e) {
       throw new ApiError(400, "invalid_value", "messages", "messages: " + e.getMessage());
+    }
+  }
+
+  /// For a model whose template knows no calls.
+  private static void refuseCalls(List<Vocabulary.Message> messages, @Nullable Tools offered)
+      throws ApiError {
+    if (offered != null) {
+      throw ApiError.value("tools", "a list of " + offered.all().size(), NO_CALLS);
+    }
+    for (int i = 0; i < messages.size(); i++) {
+      if (!messages.get(i).calls().isEmpty()) {
+        throw ApiError.value("messages[" + i + "].tool_calls", "a list", NO_CALLS);
+      }
     }
   }
 

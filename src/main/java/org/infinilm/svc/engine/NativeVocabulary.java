@@ -14,6 +14,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +29,7 @@ final class NativeVocabulary implements Vocabulary {
 
   private static final int CONTROL = 1 << 3;
   private static final long MOST_CONTROL_BYTES = 1 << 16;
+  private static final long MOST_TEMPLATE_BYTES = 1 << 24;
   private static final StructLayout CHAT_MESSAGE = MemoryLayout.structLayout(ADDRESS, ADDRESS);
 
   private final MethodHandle tokenize;
@@ -39,6 +41,7 @@ final class NativeVocabulary implements Vocabulary {
   private final int size;
   private final MemorySegment template;
   private final List<String> controls;
+  private final @Nullable ToolForm toolForm;
 
   /// @param arena lives as long as the model
   NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
@@ -78,13 +81,18 @@ final class NativeVocabulary implements Vocabulary {
     vocabulary =
         (MemorySegment) calls.function("llama_model_get_vocab", ADDRESS, ADDRESS).invoke(model);
     size = (int) calls.function("llama_vocab_n_tokens", JAVA_INT, ADDRESS).invoke(vocabulary);
-    MemorySegment own =
-        (MemorySegment)
-            calls
-                .function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS)
-                .invoke(model, MemorySegment.NULL);
+    MethodHandle templates = calls.function("llama_model_chat_template", ADDRESS, ADDRESS, ADDRESS);
+    MemorySegment own = (MemorySegment) templates.invoke(model, MemorySegment.NULL);
+    MemorySegment forTools =
+        (MemorySegment) templates.invoke(model, arena.allocateFrom("tool_use"));
     template = known(own, arena);
     controls = readControls(calls);
+    ToolForm form = ToolForm.of(text(own));
+    toolForm = form == null ? ToolForm.of(text(forTools)) : form;
+  }
+
+  private static String text(MemorySegment s) {
+    return s.equals(MemorySegment.NULL) ? "" : s.reinterpret(MOST_TEMPLATE_BYTES).getString(0);
   }
 
   /// The model's own chat template when llama.cpp knows it (it compares, it does not interpret
@@ -105,6 +113,11 @@ final class NativeVocabulary implements Vocabulary {
   @Override
   public Grammar grammar(String gbnf) {
     return NativeGrammar.of(grammar, vocabulary, size, gbnf);
+  }
+
+  @Override
+  public @Nullable ToolForm toolForm() {
+    return toolForm;
   }
 
   @Override

@@ -21,12 +21,21 @@ final class PromptText {
   private static final char LAST_MARK = '\uF8FF';
 
   private final Set<String> controls;
+  private final List<String> tags;
 
   /// Lengths of the control texts that begin with a character, the longest first.
   private final Map<Character, List<Integer>> lengths = new HashMap<>();
 
   PromptText(List<String> controls) {
-    this.controls = Set.copyOf(new HashSet<>(controls));
+    this(controls, List.of());
+  }
+
+  /// @param tags texts of tokens that a vocabulary finds in plain text as well
+  PromptText(List<String> controls, List<String> tags) {
+    Set<String> every = new HashSet<>(controls);
+    every.addAll(tags);
+    this.controls = Set.copyOf(every);
+    this.tags = List.copyOf(tags);
     Map<Character, Set<Integer>> sizes = new HashMap<>();
     this.controls.forEach(
         c -> sizes.computeIfAbsent(c.charAt(0), k -> new TreeSet<>()).add(c.length()));
@@ -38,21 +47,45 @@ final class PromptText {
   ///
   /// @throws IllegalArgumentException when the template cannot render them
   List<Part> of(List<Vocabulary.Message> messages, boolean answerTurn, Vocabulary vocabulary) {
-    List<List<int[]>> found = messages.stream().map(m -> controlsIn(m.content())).toList();
-    if (found.stream().allMatch(List::isEmpty)) {
-      return List.of(new Part(vocabulary.prompt(messages, answerTurn), false));
+    return of(messages, List.of(), answerTurn, vocabulary);
+  }
+
+  /// @param tools JSON, one each; only with a vocabulary that has a form for them
+  List<Part> of(
+      List<Vocabulary.Message> messages,
+      List<String> tools,
+      boolean answerTurn,
+      Vocabulary vocabulary) {
+    ToolForm form = vocabulary.toolForm();
+    List<String> all = new ArrayList<>(tools);
+    for (Vocabulary.Message m : messages) {
+      all.add(m.content());
+      m.calls().forEach(c -> all.add(c.arguments()));
     }
-    char mark = unused(messages);
-    List<Vocabulary.Message> marked = new ArrayList<>();
-    for (int i = 0; i < messages.size(); i++) {
-      Vocabulary.Message m = messages.get(i);
-      marked.add(new Vocabulary.Message(m.role(), marked(m.content(), found.get(i), mark)));
+    boolean clean = all.stream().allMatch(s -> controlsIn(s).isEmpty());
+    char mark = clean ? 0 : unused(all);
+    List<Vocabulary.Message> marked =
+        clean ? messages : messages.stream().map(m -> marked(m, mark)).toList();
+    List<String> markedTools = clean ? tools : tools.stream().map(t -> marked(t, mark)).toList();
+    String prompt =
+        vocabulary.prompt(form == null ? marked : form.written(marked, markedTools), answerTurn);
+    if (clean) {
+      return List.of(new Part(prompt, false));
     }
     List<Part> out = new ArrayList<>();
-    for (String part : vocabulary.prompt(marked, answerTurn).split(String.valueOf(mark), -1)) {
+    for (String part : prompt.split(String.valueOf(mark), -1)) {
       out.add(new Part(part, out.size() % 2 == 1));
     }
     return out;
+  }
+
+  private Vocabulary.Message marked(Vocabulary.Message m, char mark) {
+    return new Vocabulary.Message(
+        m.role(),
+        marked(m.content(), mark),
+        m.calls().stream()
+            .map(c -> new Vocabulary.Call(c.name(), marked(c.arguments(), mark)))
+            .toList());
   }
 
   /// Begin and end of the stretches of control texts, those that overlap as one.
@@ -74,21 +107,32 @@ final class PromptText {
     return out;
   }
 
-  private static String marked(String text, List<int[]> stretches, char mark) {
+  private String marked(String text, char mark) {
+    List<int[]> stretches = controlsIn(text);
     StringBuilder out = new StringBuilder(text.length() + 2 * stretches.size());
     int at = 0;
     for (int[] s : stretches) {
-      out.append(text, at, s[0]).append(mark).append(text, s[0], s[1]).append(mark);
+      String plain = cut(text.substring(s[0], s[1]), mark);
+      out.append(text, at, s[0]).append(mark).append(plain).append(mark);
       at = s[1];
     }
     return out.append(text, at, text.length()).toString();
   }
 
+  /// Takes tags apart, with nothing between.
+  private String cut(String text, char mark) {
+    String out = text;
+    for (String tag : tags) {
+      out = out.replace(tag, tag.charAt(0) + "" + mark + mark + tag.substring(1));
+    }
+    return out;
+  }
+
   /// A character for private use that no message has.
-  private static char unused(List<Vocabulary.Message> messages) {
+  private static char unused(List<String> texts) {
     for (char c = LAST_MARK; c >= FIRST_MARK; c--) {
       char mark = c;
-      if (messages.stream().allMatch(m -> m.content().indexOf(mark) < 0)) {
+      if (texts.stream().allMatch(t -> t.indexOf(mark) < 0)) {
         return mark;
       }
     }

@@ -9,7 +9,7 @@ import java.util.function.Predicate;
 final class Refusals {
   private record Refusal(String field, Predicate<JsonNode> harmless, String expected) {}
 
-  private static final String NO_FUNCTIONS = "none; models here call no functions";
+  private static final String NO_FUNCTIONS = "none; chats take tools";
   private static final String OTHER_FORMS = "none; response_format describes the form of an answer";
 
   private static final List<Refusal> ALL =
@@ -21,11 +21,7 @@ final class Refusals {
           new Refusal("prompt_logprobs", n -> false, "none"),
           new Refusal("stop_token_ids", Refusals::isEmpty, "none; stop takes texts"),
           new Refusal("functions", Refusals::isEmpty, NO_FUNCTIONS),
-          new Refusal("tools", Refusals::isEmpty, NO_FUNCTIONS),
-          new Refusal(
-              "tool_choice",
-              n -> n.isTextual() && (n.textValue().equals("none") || n.textValue().equals("auto")),
-              NO_FUNCTIONS),
+          new Refusal("function_call", n -> n.asText("").equals("none"), NO_FUNCTIONS),
           new Refusal(
               "modalities",
               n -> n.isArray() && n.size() == 1 && n.get(0).asText("").equals("text"),
@@ -49,14 +45,11 @@ final class Refusals {
     return n.isContainerNode() && n.isEmpty();
   }
 
-  /// Refuses a body that asks for what is not offered. Tools beside `tool_choice` `none` ask for no
-  /// call, so they pass.
+  /// Refuses a body that asks for what is not offered.
   static void check(JsonNode root) throws ApiError {
     for (Refusal r : ALL) {
       JsonNode seen = root.path(r.field());
-      boolean unused =
-          r.field().equals("tools") && root.path("tool_choice").asText("").equals("none");
-      if (Fields.given(seen) && !unused && !r.harmless().test(seen)) {
+      if (Fields.given(seen) && !r.harmless().test(seen)) {
         throw ApiError.value(r.field(), Fields.kind(seen), r.expected());
       }
     }

@@ -67,12 +67,13 @@ final class SchemaGrammar {
           "string", List.of("minLength", "maxLength", "format"));
 
   private final JsonNode document;
-  private final JsonRules rules = new JsonRules();
+  private final JsonRules rules;
   private final Map<String, String> references = new HashMap<>();
   private int repeats;
 
-  private SchemaGrammar(JsonNode document) {
+  private SchemaGrammar(JsonNode document, JsonRules rules) {
     this.document = document;
+    this.rules = rules;
   }
 
   /// The grammar of any JSON object.
@@ -84,12 +85,27 @@ final class SchemaGrammar {
 
   /// @throws ApiError naming the place and the keyword that cannot be honoured
   static String of(JsonNode schema) throws ApiError {
+    JsonRules rules = new JsonRules();
+    add(rules, "root", schema);
+    return text(rules);
+  }
+
+  /// Adds the rules of a schema to others.
+  ///
+  /// @param name of the rule for the whole of it
+  static void add(JsonRules rules, String name, JsonNode schema) throws ApiError {
     SchemaLimits.check(schema);
-    SchemaGrammar g = new SchemaGrammar(schema);
-    g.rules.add("root", "");
-    g.references.put("", "root");
-    g.rules.add("root", g.expression(schema, ""));
-    String text = g.rules.text();
+    SchemaGrammar g = new SchemaGrammar(schema, rules);
+    rules.add(name, "");
+    g.references.put("", name);
+    rules.add(name, g.expression(schema, ""));
+  }
+
+  /// The whole grammar.
+  ///
+  /// @throws ApiError when it is too large
+  static String text(JsonRules rules) throws ApiError {
+    String text = rules.text();
     if (text.length() > MAX_TEXT_CHARACTERS) {
       throw refused("", "too large", "a smaller schema");
     }
@@ -177,7 +193,7 @@ final class SchemaGrammar {
     if (target.isMissingNode()) {
       throw refused(at + "/$ref", Fields.shown(text), "a place that is there");
     }
-    String name = "r" + references.size();
+    String name = "r" + rules.count();
     references.put(pointer, name);
     rules.add(name, "");
     rules.add(name, expression(target, pointer));

@@ -3,6 +3,7 @@ package org.infinilm.svc.engine;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /// The bytes of every token, read once, and what follows from them. Immutable.
@@ -13,8 +14,21 @@ final class TokenTable {
 
   TokenTable(Vocabulary vocabulary) {
     pieces = vocabulary.pieces();
+    showTags(vocabulary);
     ends = IntStream.range(0, pieces.length).filter(vocabulary::isEnd).toArray();
     longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).max().orElse(1);
+  }
+
+  /// Gives the tags of tool calls their text where they are control tokens, which have none: a call
+  /// could not be told from content.
+  private void showTags(Vocabulary vocabulary) {
+    ToolForm form = vocabulary.toolForm();
+    for (String tag : form == null ? List.<String>of() : form.tags()) {
+      int[] token = vocabulary.tokenize(tag, false);
+      if (token.length == 1 && pieces[token[0]].length == 0) {
+        pieces[token[0]] = tag.getBytes(StandardCharsets.UTF_8);
+      }
+    }
   }
 
   int size() {

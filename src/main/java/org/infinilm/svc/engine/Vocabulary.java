@@ -1,11 +1,27 @@
 package org.infinilm.svc.engine;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The text side of a model: tokens and the chat template. Thread-safe.
 interface Vocabulary {
   /// One message of a chat.
-  record Message(String role, String content) {}
+  ///
+  /// @param calls what an assistant called
+  record Message(String role, String content, List<Call> calls) {
+    public Message {
+      calls = List.copyOf(calls);
+    }
+
+    Message(String role, String content) {
+      this(role, content, List.of());
+    }
+  }
+
+  /// One call of a function.
+  ///
+  /// @param arguments JSON
+  record Call(String name, String arguments) {}
 
   /// The number of token ids; valid ids are 0 up to it.
   int size();
@@ -25,6 +41,11 @@ interface Vocabulary {
   /// The texts of the control tokens: those that begin and end turns, and their like.
   default List<String> controls() {
     return List.of();
+  }
+
+  /// How the model is told of tools and calls them, or null when its template knows none.
+  default @Nullable ToolForm toolForm() {
+    return null;
   }
 
   /// The bytes of every token, by id; a piece may be a part of a UTF-8 character, or empty for a

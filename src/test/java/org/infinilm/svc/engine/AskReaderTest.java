@@ -29,9 +29,11 @@ class AskReaderTest {
     String tools = "'tools':[{'type':'function','function':{'name':'f'}}]";
     assertThat(reader.chat(json("{'prompt':'hi'," + tools + ",'tool_choice':'none'}")).messages())
         .hasSize(1);
-    assertThatThrownBy(() -> reader.chat(json("{'prompt':'hi'," + tools + "}")))
+    assertThat(reader.chat(json("{'prompt':'hi'," + tools + ",'tool_choice':'none'}")).tools())
+        .isNull();
+    assertThatThrownBy(() -> reader.completion(json("{'prompt':'hi'," + tools + "}")))
         .isInstanceOf(ApiError.class)
-        .hasMessageContaining("tools: a list (expected: none");
+        .hasMessage("tools: a list of 1 (expected: none; chats take tools, completions do not)");
   }
 
   @Test
@@ -110,8 +112,12 @@ class AskReaderTest {
           'logit_bias':[1]                   | logit_bias: a list (expected: an object of at most 1024 token ids with a number -100..100 each)
           'min_tokens':-1                    | min_tokens: -1 (expected: a whole number 0..2147483647)
           'stream_options':true              | stream_options: true (expected: an object)
-          'tools':[{'type':'function'}]      | tools: a list (expected: none; models here call no functions)
-          'tool_choice':'required'           | tool_choice: a string (expected: none; models here call no functions)
+          'functions':[{'name':'f'}]         | functions: a list (expected: none; chats take tools)
+          'function_call':'auto'             | function_call: a string (expected: none; chats take tools)
+          'tools':[{'type':'function'}]      | tools[0].function: missing (expected: an object)
+          'tool_choice':'required'           | tool_choice: a string (expected: none or auto without tools)
+          'response_format':{'type':'json_object'},'tools':[{'type':'function','function':{'name':'f'}}] | response_format: a form of JSON (expected: text beside tools, or tool_choice none)
+          'min_tokens':3,'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'required' | min_tokens: 3 (expected: 0 beside a tool_choice, which says where it ends)
           'best_of':2                        | best_of: 2 (expected: 1)
           'guided_regex':'a+'                | guided_regex: a string (expected: none; response_format describes the form of an answer)
           'response_format':{'type':'json_object'},'ignore_eos':true | ignore_eos: true (expected: false beside a response_format, which says where it ends)

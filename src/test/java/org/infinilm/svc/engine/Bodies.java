@@ -53,6 +53,8 @@ final class Bodies {
           "{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"properties\":{\"\\ud800\":{}}}}}",
           "{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"array\",\"maxItems\":0}}}",
           "[{\"role\":\"user\"}]",
+          "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"$ref\":\"#\"}}}]",
+          "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"\ud800[\"}}]}]",
           "[{\"role\":\"user\",\"content\":{\"type\":\"text\"}}]",
           "[{\"role\":\"user\",\"content\":[[]]}]",
           "[".repeat(900) + "]".repeat(900),

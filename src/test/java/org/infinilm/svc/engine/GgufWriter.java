@@ -46,10 +46,16 @@ final class GgufWriter {
 
   /// Writes a model of the other kind.
   static Path writeQwen(Path file, Size size, long seed) throws IOException {
-    return new GgufWriter().qwen(file, size, seed);
+    return new GgufWriter().qwen(file, size, seed, null);
   }
 
-  private Path qwen(Path file, Size z, long seed) throws IOException {
+  /// Writes a model of the other kind with a chat template and the tags of tool calls as tokens.
+  static Path writeQwenWithTools(Path file, Size size, long seed, String template)
+      throws IOException {
+    return new GgufWriter().qwen(file, size, seed, template);
+  }
+
+  private Path qwen(Path file, Size z, long seed, @Nullable String template) throws IOException {
     List<String> pieces = new ArrayList<>();
     for (int b = 0; b < 256; b++) {
       pieces.add(Character.toString(byteLevel(b)));
@@ -60,12 +66,17 @@ final class GgufWriter {
     pieces.add("<|im_start|>");
     pieces.add("<|im_end|>");
     int specials = pieces.size() - 3;
+    int tags = pieces.size();
+    if (template != null) {
+      pieces.addAll(List.of("<tool_call>", "</tool_call>"));
+      text("tokenizer.chat_template", template);
+    }
     shape("qwen2", z, pieces.size());
     real("qwen2.rope.freq_base", 10000f);
     text("tokenizer.ggml.model", "gpt2");
     text("tokenizer.ggml.pre", "qwen2");
     strings("tokenizer.ggml.tokens", pieces);
-    types(pieces.size(), i -> i < specials ? 1 : 3);
+    types(pieces.size(), i -> i < specials ? 1 : i < tags ? 3 : 4);
     strings("tokenizer.ggml.merges", merges);
     whole("tokenizer.ggml.bos_token_id", specials);
     whole("tokenizer.ggml.eos_token_id", specials + 2);

@@ -1,0 +1,67 @@
+package org.infinilm.svc.engine;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Writes the calls that an answer must be as a grammar: the form of the model around the schemas
+/// of the functions' arguments.
+final class ToolGrammar {
+  private ToolGrammar() {}
+
+  /// @throws ApiError naming the function that is strict and whose schema a grammar cannot follow
+  static String of(ToolForm form, Tools tools) throws ApiError {
+    JsonRules rules = new JsonRules();
+    boolean tagged = !form.open().isEmpty();
+    int more = tools.most() - 1;
+    boolean several = tagged && more > 0;
+    rules.add("root", several ? "call (\"\\n\" call){0," + more + "}" : "call");
+    rules.add("call", "");
+    List<String> functions = new ArrayList<>();
+    for (int i = 0; i < tools.all().size(); i++) {
+      Tools.Tool tool = tools.all().get(i);
+      if (tools.callable().contains(tool.name())) {
+        String name = "tool" + i;
+        arguments(rules, name, tool, "tools[" + i + "].function.parameters");
+        String head = tool.name() + "\", \"" + form.argumentsKey() + "\": ";
+        functions.add(JsonRules.literal(head) + " " + name);
+      }
+    }
+    String before = tagged ? JsonRules.literal(form.open()) + " \"\\n\" " : "";
+    String after = tagged ? " \"\\n\" " + JsonRules.literal(form.close()) : "";
+    rules.add(
+        "call",
+        before
+            + JsonRules.literal("{\"name\": \"")
+            + " ("
+            + String.join(" | ", functions)
+            + ") \"}\""
+            + after);
+    return SchemaGrammar.text(rules);
+  }
+
+  /// What a grammar cannot follow is any object, unless the client wants it strict.
+  private static void arguments(JsonRules rules, String name, Tools.Tool tool, String at)
+      throws ApiError {
+    JsonNode schema = tool.parameters();
+    if (!Fields.given(schema)) {
+      rules.add(name, "\"{\" ws \"}\"");
+      return;
+    }
+    boolean object = schema.has("type") || schema.has("properties");
+    try {
+      if (object) {
+        SchemaGrammar.add(new JsonRules(), name, schema);
+        SchemaGrammar.add(rules, name, schema);
+        return;
+      }
+    } catch (ApiError e) {
+      if (tool.strict()) {
+        String why = String.valueOf(e.getMessage());
+        throw new ApiError(
+            400, "invalid_value", at, why.replace("response_format.json_schema.schema", at));
+      }
+    }
+    rules.add(name, "any-object");
+  }
+}
