@@ -31,14 +31,19 @@ public final class HistoryReader {
     T ask(Connection c) throws SQLException, IOException;
   }
 
+  private Connection connect() throws SQLException {
+    Library.load();
+    SQLiteConfig config = new SQLiteConfig();
+    config.setReadOnly(true);
+    config.setBusyTimeout(2000);
+    return config.createConnection("jdbc:sqlite:" + file.toAbsolutePath());
+  }
+
   private <T> T with(Question<T> q) throws IOException {
     if (!Files.exists(file)) {
       throw new NoSuchFileException(file.toString(), null, "no such file");
     }
-    SQLiteConfig config = new SQLiteConfig();
-    config.setReadOnly(true);
-    config.setBusyTimeout(2000);
-    try (Connection c = config.createConnection("jdbc:sqlite:" + file.toAbsolutePath())) {
+    try (Connection c = connect()) {
       if (Schema.check(c, Schema.VERSIONS.size()) < Schema.VERSIONS.size()) {
         throw new IOException(
             file + ": an earlier version's (expected: a router with --history has opened it)");

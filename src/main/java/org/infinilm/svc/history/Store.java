@@ -92,6 +92,7 @@ final class Store implements AutoCloseable {
 
   private static Connection connect(Path file, boolean fresh, List<List<String>> versions)
       throws SQLException, Refused {
+    Library.load();
     SQLiteConfig config = new SQLiteConfig();
     config.setBusyTimeout(5000);
     Connection db = config.createConnection("jdbc:sqlite:" + file.toAbsolutePath());
