@@ -83,13 +83,7 @@ class JsonPeekTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {
-        "{}",
-        "{\"model\":null}",
-        "{\"model\":\"\"}",
-        "{\"Model\":\"m\"}",
-        "{\"a\":{\"model\":\"m\"}}"
-      })
+      strings = {"{}", "{\"model\":null}", "{\"model\":\"\"}", "{\"a\":{\"model\":\"m\"}}"})
   void withoutAModelThereIsNone(String json) {
     assertThat(peek(json).model()).isNull();
     assertThat(peek(json).modelProblem()).isNull();

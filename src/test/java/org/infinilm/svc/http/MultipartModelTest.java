@@ -95,7 +95,6 @@ class MultipartModelTest {
         "form-data; name =model",
         "form-data; name= model",
         "form-data; name=\"m\\odel\"",
-        "form-data; name='model'",
         "form-data; name=\"model ",
         "form-data; name=\"model\"x",
         "form-data; \u00a0name=\"model\"",

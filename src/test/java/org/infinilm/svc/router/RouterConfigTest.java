@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.tls.TlsSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,7 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RouterConfigTest {
   /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
   /// have CorsIT and ForwardingTest, the others of history HistorySettingsTest, those of traces
-  /// TraceContextTest.
+  /// TraceContextTest, those of TLS TlsSettingsTest and RouterTlsIT.
   private static final String SETTINGS =
       """
       host | 127.0.0.9 | host=127.0.0.9
@@ -117,6 +118,7 @@ class RouterConfigTest {
                 || k.equals("trusted_proxies")
                 || k.equals("otlp_service")
                 || k.equals("trace_sample")
+                || TlsSettings.KEYS.stream().anyMatch(t -> t.name().equals(k))
                 || k.startsWith("history_"));
   }
 

@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.http.ProxyServer;
+import org.infinilm.svc.tls.TlsSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -59,7 +60,12 @@ class RouterSettingsTest {
     Map<String, String> least = Map.of("first_byte_timeout", "5");
     RouterConfig before = with(least);
     for (Key<?> k : RouterConfig.KEYS) {
-      if (k.isTables()) {
+      if (TlsSettings.KEYS.contains(k)) {
+        assertThat(Settings.LIVE)
+            .as("its files are followed, not where they are")
+            .doesNotContain(k);
+      }
+      if (k.isTables() || TlsSettings.KEYS.contains(k)) {
         continue;
       }
       Map<String, String> flags = new HashMap<>(least);
