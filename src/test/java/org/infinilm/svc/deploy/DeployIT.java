@@ -329,18 +329,25 @@ class DeployIT {
   }
 
   private Ran run(String... arguments) throws Exception {
-    Process p = start(arguments);
-    assertThat(p.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).as(output()).isTrue();
-    return new Ran(p.exitValue(), output());
+    Path said = dir.resolve("ran.txt");
+    Process p = start(said, arguments);
+    boolean ended = p.waitFor(LONG.toSeconds(), TimeUnit.SECONDS);
+    assertThat(ended).as(Files.readString(said)).isTrue();
+    return new Ran(p.exitValue(), Files.readString(said));
   }
 
   private Process start(String... arguments) throws IOException {
+    return start(dir.resolve("out.txt"), arguments);
+  }
+
+  /// @param said where its output goes
+  private Process start(Path said, String... arguments) throws IOException {
     List<String> command = new ArrayList<>(List.of(launcher.toString()));
     command.addAll(Arrays.asList(arguments));
     ProcessBuilder b =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
-            .redirectOutput(dir.resolve("out.txt").toFile());
+            .redirectOutput(said.toFile());
     Map<String, String> env = b.environment();
     env.keySet().removeIf(k -> k.startsWith("INFINI_") || k.startsWith("XDG_"));
     env.put("XDG_STATE_HOME", dir.toString());
