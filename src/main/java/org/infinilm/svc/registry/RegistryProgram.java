@@ -118,10 +118,10 @@ public final class RegistryProgram {
       Lifetime.onHangUp(registry::reload);
     }
     log.info(
-        "registry listens on {}://{}:{}, {} entries restored, journal {} ({})",
-        options.tls().scheme(),
+        "registry listens on {}:{}{}, {} entries restored, journal {} ({})",
         host,
         registry.port(),
+        options.tls().listens() ? " over TLS" : "",
         registry.size(),
         dir == null ? "in no folder" : dir,
         registry.journal());

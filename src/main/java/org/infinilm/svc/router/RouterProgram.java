@@ -114,10 +114,10 @@ public final class RouterProgram {
             config.host());
       }
       LOG.info(
-          "router on {}://{}:{}, policy {}, {} <= {} is small{}",
-          config.tls().scheme(),
+          "router on {}:{}{}, policy {}, {} <= {} is small{}",
           config.host(),
           router.port(),
+          config.tls().listens() ? " over TLS" : "",
           config.policy(),
           config.metric().label(),
           config.threshold(),

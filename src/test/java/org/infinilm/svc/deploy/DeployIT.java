@@ -345,9 +345,7 @@ class DeployIT {
     List<String> command = new ArrayList<>(List.of(launcher.toString()));
     command.addAll(Arrays.asList(arguments));
     ProcessBuilder b =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(said.toFile());
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(said.toFile());
     Map<String, String> env = b.environment();
     env.keySet().removeIf(k -> k.startsWith("INFINI_") || k.startsWith("XDG_"));
     env.put("XDG_STATE_HOME", dir.toString());
