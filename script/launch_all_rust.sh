@@ -102,7 +102,11 @@ failed() {
 }
 forget() { rm -f "$LOG_DIR/$1.pid" "$LOG_DIR/$1.pid.start" "$LOG_DIR/$1.pid.args"; }
 
-# already NAME ARGUMENT...: whether it runs since an earlier call: 0 with these arguments, 2 with others, 1 not at all.
+# port_of: the port among the arguments of a program, a line each.
+port_of() { sed -n '/^--\(router-\)\{0,1\}port$/{n;p;}'; }
+
+# already NAME ARGUMENT...: whether it runs since an earlier call: 0 where it was asked for, 2 at another port, 1 not at all.
+# Other arguments than those are told; those of before hold.
 already() {
   local name=$1 pid noted=$LOG_DIR/$1.pid.args
   shift
@@ -113,10 +117,12 @@ already() {
   fi
   # Of one that an earlier version started nothing is noted.
   if [[ -f $noted ]] && [[ "$(cat "$noted")" != "$(printf '%s\n' "$@")" ]]; then
-    warn "$name: runs since an earlier launch, PID $pid, with other settings: $(tr '\n' ' ' <"$noted")(you asked for: $*); nothing was changed ($root/script/stop_all.sh ends it)"
-    return 2
+    warn "$name: already running, PID $pid, with other settings: $(tr '\n' ' ' <"$noted")(you asked for: $*); nothing was changed ($root/script/stop_all.sh ends it)"
+    # Where it was asked for, nobody answers.
+    [[ "$(port_of <"$noted")" == "$(printf '%s\n' "$@" | port_of)" ]] || return 2
+  else
+    say "$name: already running, PID $pid"
   fi
-  say "$name: already running, PID $pid"
   # Who stays watches it like its own.
   ! $foreground || { names+=("$name") pids+=("$pid") logs+=(''); }
 }

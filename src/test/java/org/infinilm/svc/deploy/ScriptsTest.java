@@ -287,18 +287,38 @@ class ScriptsTest {
     assertThat(out()).contains("babysitter_one: already running");
     Map<String, String> other = new HashMap<>(env);
     other.put("BABYSITTER_REGISTRY_URL", "http://127.0.0.1:9");
-    assertThat(ended(start(launch, other))).isEqualTo(1);
+    assertThat(ended(start(launch, other))).as("it runs where it was asked for").isZero();
     assertThat(out())
-        .contains("babysitter_one: runs since an earlier launch, PID ")
+        .contains("babysitter_one: already running, PID ")
         .contains("you asked for: --config-file " + one + " --registry-url http://127.0.0.1:9")
         .contains("nothing was changed");
     Files.writeString(one, "port = 2\n");
-    assertThat(ended(start(launch, env))).as("another content: " + out()).isEqualTo(1);
+    assertThat(ended(start(launch, env))).as("another content: " + out()).isZero();
     assertThat(out()).contains("with other settings");
     assertThat(ended(start(Path.of("script", "stop_all.sh"), env))).as(out()).isZero();
     try (Stream<Path> left = Files.list(dir.resolve("logs of mine"))) {
       assertThat(left.map(f -> f.getFileName().toString())).noneMatch(f -> f.contains(".pid"));
     }
+  }
+
+  @Test
+  void aSecondLaunchAtAnotherPortIsNoSuccess() throws Exception {
+    Path router = dir.resolve("router");
+    Files.writeString(router, "#!/bin/sh\nexec '" + infini() + "' router \"$@\"\n");
+    executable(router);
+    Map<String, String> env = new HashMap<>(babysittersAlone(router, ""));
+    env.putAll(
+        Map.of(
+            "LAUNCH_ROUTER", "true", "ROUTER_BIN", router.toString(), "LISTEN_HOST", "127.0.0.1"));
+    env.put("ROUTER_REGISTRY_URL", "");
+    env.put("ROUTER_PORT", "" + LowPorts.two());
+    Path launch = Path.of("script", "launch_all_rust.sh");
+    assertThat(ended(start(launch, env))).as(out()).isZero();
+    Map<String, String> elsewhere = new HashMap<>(env);
+    elsewhere.put("ROUTER_PORT", "" + LowPorts.two());
+    assertThat(ended(start(launch, elsewhere))).as(out()).isEqualTo(1);
+    assertThat(out()).contains("router: already running, PID ").contains("nothing was changed");
+    assertThat(ended(start(Path.of("script", "stop_all.sh"), env))).as(out()).isZero();
   }
 
   private static int ended(Process p) throws InterruptedException {
