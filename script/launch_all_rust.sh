@@ -120,9 +120,8 @@ already() {
     warn "$name: already running, PID $pid, with other settings: $(tr '\n' ' ' <"$noted")(you asked for: $*); nothing was changed ($root/script/stop_all.sh ends it)"
     # Where it was asked for, nobody answers.
     [[ "$(port_of <"$noted")" == "$(printf '%s\n' "$@" | port_of)" ]] || return 2
-  else
-    say "$name: already running, PID $pid"
   fi
+  say "$name: already running, PID $pid"
   # Who stays watches it like its own.
   ! $foreground || { names+=("$name") pids+=("$pid") logs+=(''); }
 }
