@@ -7,6 +7,8 @@ import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.router.Retries.Why;
+import org.jspecify.annotations.Nullable;
 
 /// Leaves the instance that answers one request for another that may do better, as long as the
 /// client has nothing of the answer. Event-loop confined.
@@ -37,54 +39,60 @@ final class Leaving {
   }
 
   /// Asks another instance where an answer says that this one cannot hold the prompt (the estimate
-  /// of its tokens was too low), or has not the model that it lists, or the route.
-  boolean afterRefusal(Attempt a, Refusal why) {
+  /// of its tokens was too low), or has not the model that it lists, or the route, or something
+  /// else that the request names.
+  boolean afterRefusal(Attempt a, Refusal said) {
+    Why lack = lack(said);
+    if (lack == null) {
+      return false;
+    }
     Instance i = a.instance();
-    if (why.isForLength() && question.generation()) {
-      return instead(
+    if (lack == Why.LACKS_MODEL) {
+      plane.instances().lacksModel(i);
+    } else if (lack == Why.LACKS_ROUTE) {
+      plane.instances().lacksRoute(i, question.part());
+    }
+    if (!retries.mayAskMore()) {
+      return false;
+    }
+    Candidates others = retries.able(i, lack, question, fleet());
+    if (lack == Why.LACKS_THING) {
+      // that there is no such thing may be true, and is its answer
+      return to(
+          others,
           a,
-          retries.larger(i, question, fleet()),
-          retries.hasLarger(i, question, fleet()),
-          () -> {
-            plane.metrics().misrouted(i, question.model(), a.pool());
-            retries.couldNotHold(i);
+          who -> {
+            retries.lacks(i, lack, said.status());
+            return true;
           });
     }
-    if (why.isForModel()) {
-      plane.instances().lacksModel(i);
-      return instead(
-          a,
-          retries.besides(i, question, fleet()),
-          retries.hasWithModel(i, question, fleet()),
-          () -> retries.lacksModel(i));
+    return retries.isElsewhere(i, lack, question, fleet()) && instead(a, others, lack, said);
+  }
+
+  private @Nullable Why lack(Refusal said) {
+    if (said.isForLength()) {
+      return question.generation() ? Why.TOO_SMALL : null;
     }
-    if (why.isForRoute(question.generation())) {
-      plane.instances().lacksRoute(i, question.part());
-      return instead(
-          a,
-          retries.withRoute(i, question, fleet()),
-          retries.hasWithRoute(i, question, fleet()),
-          () -> retries.lacksRoute(i, why.status()));
+    if (said.isForModel()) {
+      return Why.LACKS_MODEL;
     }
-    // Another may have what this one has not; that it has it not may be true, and is its answer.
-    return why.isForOther()
-        && retries.mayAskMore()
-        && to(retries.besides(i, question, fleet()), a, who -> retries.lacksThing(i, why.status()));
+    if (said.isForRoute(question.generation())) {
+      return Why.LACKS_ROUTE;
+    }
+    return said.isForOther() ? Why.LACKS_THING : null;
   }
 
   /// One of `others` is asked at once or when it has a place. Where there is no place for it among
   /// them, or they are out of service, the client is told that: the answer would be final to it.
-  ///
-  /// @param elsewhere whether there is one that may take it, in whatever state
-  /// @param note notes the answer that is left
-  private boolean instead(Attempt from, Candidates others, boolean elsewhere, Runnable note) {
-    if (!retries.mayAskMore() || !elsewhere) {
-      return false;
-    }
+  private boolean instead(Attempt from, Candidates others, Why lack, Refusal said) {
     if (!others.isEmpty() && placement.look(others) instanceof Choice.Refuse) {
       return false;
     }
-    note.run();
+    Instance i = from.instance();
+    if (lack == Why.TOO_SMALL) {
+      plane.metrics().misrouted(i, question.model(), from.pool());
+    }
+    retries.lacks(i, lack, said.status());
     leave(from);
     if (others.isEmpty()) {
       placement.none(question.nobody());

@@ -66,17 +66,25 @@ final class Retries {
   private boolean put500Aside;
   private boolean wasLate;
 
-  private enum Why {
-    FAILED,
-    BUSY,
-    TOO_SMALL,
-    LACKS_MODEL,
-    LACKS_ROUTE,
-    LACKS_THING;
+  /// Why an instance that was asked is left.
+  enum Why {
+    FAILED(""),
+    BUSY(""),
+    TOO_SMALL("context_length"),
+    LACKS_MODEL("model"),
+    LACKS_ROUTE("route"),
+    LACKS_THING("not_found");
 
-    /// Whether it will not do better the next time.
+    /// The metric's word.
+    private final String cause;
+
+    Why(String cause) {
+      this.cause = cause;
+    }
+
+    /// Whether it said itself that it cannot take the request: it will not do better the next time.
     boolean isUnable() {
-      return this != FAILED && this != BUSY;
+      return !cause.isEmpty();
     }
   }
 
@@ -362,75 +370,42 @@ final class Retries {
     return counted + 1 < MOST_ATTEMPTS;
   }
 
-  /// Instances that may hold what this one could not.
-  Candidates larger(Instance than, Question q, Fleet fleet) {
-    return besides(than, q, fleet).without(i -> !mayHoldMore(i, than.capacityTokens()));
-  }
-
-  /// Whether there is one besides, in whatever state, that may hold what this one could not.
-  boolean hasLarger(Instance than, Question q, Fleet fleet) {
-    return couldTake(than, Why.TOO_SMALL, q, fleet) != null;
-  }
-
-  /// Notes that an instance could not hold the prompt and said so: nobody's fault, and nothing was
-  /// computed.
-  void couldNotHold(Instance i) {
-    unable(i, Why.TOO_SMALL, "context_length");
-    says(
-        ApiError.invalid(
-            "context_length_exceeded",
-            "instance " + i.name() + " cannot hold the prompt, and no larger one answered"));
-  }
-
-  /// Whether there is one besides, in whatever state, that lists the model as the one did that has
-  /// it not.
-  boolean hasWithModel(Instance but, Question q, Fleet fleet) {
-    return couldTake(but, Why.LACKS_MODEL, q, fleet) != null;
-  }
-
-  /// Notes that an instance has not the model that it lists: nothing was computed, and it is asked
-  /// no more.
-  void lacksModel(Instance i) {
-    unable(i, Why.LACKS_MODEL, "model");
-    says(
-        ApiError.unavailable(
-            "model_not_available",
-            "instance " + i.name() + " lists the model and does not have it; no other answered"));
-  }
-
-  /// Instances that are not known to have not the route either.
-  Candidates withRoute(Instance but, Question q, Fleet fleet) {
+  /// Who else may be asked where one lacks what the request needs; without those that are known to
+  /// lack it as well.
+  Candidates able(Instance but, Why lack, Question q, Fleet fleet) {
     Offer offer = plane.instances().offer(q.part(), q.replayable());
-    return besides(but, q, fleet).without(i -> offer.isForPart(i.slot()));
+    Try said = new Try(but, account.elapsedNanos(), lack);
+    return besides(but, q, fleet).without(i -> isUnable(i, said, offer));
   }
 
-  /// Whether there is one besides, in whatever state, that is not known to have not the route.
-  boolean hasWithRoute(Instance but, Question q, Fleet fleet) {
-    return couldTake(but, Why.LACKS_ROUTE, q, fleet) != null;
+  /// Whether there is one besides, in whatever state, that is not known to lack it.
+  boolean isElsewhere(Instance but, Why lack, Question q, Fleet fleet) {
+    return couldTake(but, lack, q, fleet) != null;
   }
 
-  /// Notes that an instance has not the route: nothing was computed.
-  void lacksRoute(Instance i, int status) {
-    unable(i, Why.LACKS_ROUTE, "route");
-    says(ApiError.ofAnswer(status, null, i.name()));
-  }
-
-  /// Notes that an instance has not what the request names, whatever it is.
-  boolean lacksThing(Instance i, int status) {
-    unable(i, Why.LACKS_THING, "not_found");
-    says(ApiError.ofAnswer(status, null, i.name()));
-    return true;
-  }
-
-  private void unable(Instance i, Why why, String what) {
+  /// Notes that an instance said that it lacks what the request needs: nobody's fault, and nothing
+  /// was computed.
+  ///
+  /// @param status of its answer
+  void lacks(Instance i, Why lack, int status) {
     counted++;
-    note(i, why);
-    plane.metrics().retry(what);
-  }
-
-  private void says(ApiError e) {
+    note(i, lack);
+    plane.metrics().retry(lack.cause);
     if (verdict == null) {
-      verdict = e;
+      verdict =
+          switch (lack) {
+            case TOO_SMALL ->
+                ApiError.invalid(
+                    "context_length_exceeded",
+                    "instance " + i.name() + " cannot hold the prompt, and no larger one answered");
+            case LACKS_MODEL ->
+                ApiError.unavailable(
+                    "model_not_available",
+                    "instance "
+                        + i.name()
+                        + " lists the model and does not have it; no other answered");
+            default -> ApiError.ofAnswer(status, null, i.name());
+          };
     }
   }
 
