@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -101,6 +102,37 @@ class RouterProcessIT {
     p.destroy();
     assertThat(p.waitFor(20, TimeUnit.SECONDS)).as("ends").isTrue();
     assertThat(p.exitValue()).isZero();
+  }
+
+  /// systemd's own program, which sends what it is told to the socket that NOTIFY_SOCKET names.
+  @Test
+  void whoStartedItAsAServiceIsToldOnceItListens() throws Exception {
+    Path told = dir.resolve("told");
+    Path notify = dir.resolve("systemd-notify");
+    Files.writeString(notify, "#!/bin/sh\necho \"$@ at $NOTIFY_SOCKET\" >'" + told + "'\n");
+    assertThat(notify.toFile().setExecutable(true)).isTrue();
+    router("export PATH='" + dir + "':$PATH NOTIFY_SOCKET=/run/x; ");
+    await().atMost(SOON).until(() -> Files.exists(told) && Files.size(told) > 0);
+    assertThat(Files.readString(told)).isEqualTo("--ready at /run/x\n");
+    Files.delete(told);
+    Process plain = router("export PATH='" + dir + "':$PATH; unset NOTIFY_SOCKET; ");
+    plain.destroy();
+    assertThat(plain.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(told).doesNotExist();
+  }
+
+  /// SQLite's driver unpacks its native part, and removes it only when a process ends by itself.
+  @Test
+  void aHistoryLeavesNothingInTheTemporaryFolder() throws Exception {
+    Path temporary = Files.createDirectory(dir.resolve("tmp"));
+    String into = "export JAVA_TOOL_OPTIONS='-Djava.io.tmpdir=" + temporary + "'; ";
+    Process p = router(into, "--history", dir.resolve("h.db").toString());
+    await().atMost(SOON).until(() -> said(p).contains("history: "));
+    p.destroyForcibly();
+    assertThat(p.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    try (Stream<Path> left = Files.list(temporary)) {
+      assertThat(left.map(f -> f.getFileName().toString())).noneMatch(f -> f.contains("sqlite"));
+    }
   }
 
   @Test
