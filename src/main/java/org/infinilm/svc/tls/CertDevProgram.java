@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.bouncycastle.asn1.x509.GeneralName;
-import org.bouncycastle.operator.OperatorCreationException;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
@@ -79,7 +78,7 @@ public final class CertDevProgram {
     Map<String, String> files;
     try {
       files = DevCertificates.make(general, now, valid, new SecureRandom());
-    } catch (GeneralSecurityException | OperatorCreationException e) {
+    } catch (GeneralSecurityException e) {
       throw new IOException("this JDK makes no certificates: " + e.getMessage(), e);
     }
     for (String f : files.keySet()) {

@@ -54,7 +54,7 @@ final class DevCertificates {
   private final X509Certificate authority;
 
   private DevCertificates(Instant now, Duration valid, SecureRandom random)
-      throws GeneralSecurityException, IOException, OperatorCreationException {
+      throws GeneralSecurityException, IOException {
     this.from = now.minus(SLACK);
     this.to = now.plus(valid);
     this.random = random;
@@ -71,7 +71,7 @@ final class DevCertificates {
   /// @param names of the server, host names and addresses
   static Map<String, String> make(
       List<GeneralName> names, Instant now, Duration valid, SecureRandom random)
-      throws GeneralSecurityException, IOException, OperatorCreationException {
+      throws GeneralSecurityException, IOException {
     DevCertificates d = new DevCertificates(now, valid, random);
     Map<String, String> out = new LinkedHashMap<>();
     out.put(CA, pem(d.authority));
@@ -124,11 +124,14 @@ final class DevCertificates {
             ids.createAuthorityKeyIdentifier(authorityKeys.getPublic()));
   }
 
-  private X509Certificate signed(X509v3CertificateBuilder b)
-      throws GeneralSecurityException, OperatorCreationException {
+  private X509Certificate signed(X509v3CertificateBuilder b) throws GeneralSecurityException {
     PrivateKey by = authorityKeys.getPrivate();
-    return new JcaX509CertificateConverter()
-        .getCertificate(b.build(new JcaContentSignerBuilder(SIGNED).build(by)));
+    try {
+      return new JcaX509CertificateConverter()
+          .getCertificate(b.build(new JcaContentSignerBuilder(SIGNED).build(by)));
+    } catch (OperatorCreationException e) {
+      throw new GeneralSecurityException(e.getMessage(), e);
+    }
   }
 
   private static String pem(Object o) throws IOException {

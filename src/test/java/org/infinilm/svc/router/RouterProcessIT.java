@@ -25,6 +25,9 @@ import org.junit.jupiter.api.io.TempDir;
 @SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
 class RouterProcessIT {
   private static final Pattern LISTENS = Pattern.compile("router on 127\\.0\\.0\\.1:([0-9]+)");
+  private static final Pattern OTHERS =
+      Pattern.compile(
+          " (org\\.bouncycastle|io\\.opentelemetry|org\\.sqlite|ai\\.djl|de\\.kherud|org\\.jfree|org\\.apache)\\.");
   private static final Duration SOON = Duration.ofSeconds(60);
   private static final String UNFINISHED =
       "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{";
@@ -119,6 +122,16 @@ class RouterProcessIT {
     plain.destroy();
     assertThat(plain.waitFor(20, TimeUnit.SECONDS)).isTrue();
     assertThat(told).doesNotExist();
+  }
+
+  /// One class of a signed jar costs the start a third of its time.
+  @Test
+  void aStartLoadsNothingOfLibrariesThatItDoesNotUse() throws Exception {
+    Path log = dir.resolve("classes");
+    router("export JAVA_TOOL_OPTIONS='-Xlog:class+load:file=" + log + "'; ");
+    try (Stream<String> lines = Files.lines(log)) {
+      assertThat(lines.filter(l -> OTHERS.matcher(l).find())).isEmpty();
+    }
   }
 
   /// SQLite's driver unpacks its native part, and removes it only when a process ends by itself.
