@@ -49,7 +49,7 @@ if [[ $components == *,all,* || $components == *,babysitter,* ]]; then
   for config in ${configs[@]+"${configs[@]}"}; do
     [[ $config == /* ]] || config=$root/config/$config
     own=$(own_health "$config") || { warn "$config (expected: a file that a babysitter can be started with): $own"; rc=1; continue; }
-    own=${own#http://}
+    own=${own#*://}
     own=${own%/health}
     check "${config##*/}" "${own%:*}" "${own##*:}"
   done

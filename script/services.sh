@@ -44,14 +44,23 @@ lock() {
 }
 unlock() { exec 9>&-; }
 
-# answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds.
+# answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds. bash speaks no TLS: of one of ours that listens over TLS
+# it is enough that it says so.
 answers() {
   (
     host=${1#[} host=${host%]}
     exec 3<>"/dev/tcp/$host/$2" || exit 1
     case $host in *:*) host="[$host]" ;; esac
     printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$host" "$2" >&3
-    IFS=' ' read -r -t 5 _ status _ <&3 && [[ $status == 2?? ]]
+    IFS=' ' read -r -t 5 _ status _ <&3 || exit 1
+    [[ $status != 2?? ]] || exit 0
+    [[ $status == 400 ]] || exit 1
+    # Behind the head.
+    for _ in 1 2 3 4 5 6; do
+      IFS='' read -r -t 5 line <&3 || exit 1
+      [[ $line != 'This port speaks TLS: '* ]] || exit 0
+    done
+    exit 1
   ) 2>/dev/null
 }
 

@@ -134,7 +134,7 @@ final class Desk implements Handler {
     out.put("restart_count", s.restarts());
     out.put("service_type", settings.backend().type().word());
     out.put("uptime", Duration.ofNanos(ticker.nanos() - startNanos).toSeconds());
-    out.put("url", Entries.url(settings.addresses().advertise(), settings.ownPort()));
+    out.put("url", Entries.ownUrl(settings, settings.addresses().advertise()));
     return out;
   }
 

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.Registration;
 
 /// The two entries of an instance in the registry: `NAME`, the babysitter at port + 1, and
@@ -28,8 +29,7 @@ final class Entries {
     Map<String, Object> metadata = new TreeMap<>();
     metadata.put("babysitter", BABYSITTER);
     metadata.put("type", s.backend().type().word());
-    return entry(
-        s, s.name(), url(s.tls().scheme(), host(s), s.ownPort()), s.ownPort(), metadata, 1);
+    return entry(s, s.name(), ownUrl(s, host(s)), s.ownPort(), metadata, 1);
   }
 
   /// @param models the server's own model objects; configured ids where it lists none
@@ -127,11 +127,16 @@ final class Entries {
     return s.addresses().advertise();
   }
 
+  /// Where the babysitter itself answers.
+  static String ownUrl(Settings s, String host) {
+    return url(s.tls().scheme(), host, s.ownPort());
+  }
+
   static String url(String host, int port) {
     return url("http", host, port);
   }
 
   private static String url(String scheme, String host, int port) {
-    return scheme + "://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+    return scheme + "://" + BaseUrl.bracketed(host) + ":" + port;
   }
 }

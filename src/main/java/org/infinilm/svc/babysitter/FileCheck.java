@@ -49,7 +49,7 @@ final class FileCheck {
         table.keys().stream().sorted().forEach(k -> out.add(line(table, name + ".", k)));
       }
     }
-    String own = Entries.url(s.addresses().probe(), s.ownPort()) + "/health";
+    String own = Entries.ownUrl(s, s.addresses().probe()) + "/health";
     out.add("own_health = " + own + "  # the babysitter's own, as this machine reaches it");
     return List.copyOf(out);
   }

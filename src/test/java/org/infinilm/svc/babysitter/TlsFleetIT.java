@@ -184,6 +184,7 @@ class TlsFleetIT extends BabysitterHarness {
     assertThat(entry(registry, "t-server").path("url").asText())
         .isEqualTo("http://127.0.0.1:" + port);
     assertThat(json(sitter + "/health").path("status").asText()).isEqualTo("healthy");
+    assertThat(json(sitter + "/info").path("url").asText()).isEqualTo(sitter);
 
     int at = LowPorts.two();
     router(registry, at, mutual);

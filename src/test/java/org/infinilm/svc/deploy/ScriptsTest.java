@@ -3,6 +3,8 @@ package org.infinilm.svc.deploy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,7 +20,10 @@ import java.util.stream.Stream;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.process.Proc;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -393,6 +398,48 @@ class ScriptsTest {
       }
       Files.writeString(dir.resolve("b.toml"), "port = 0" + rest);
       assertThat(health(env)).startsWith("1 ").contains("b.toml").contains("port");
+    }
+  }
+
+  @Test
+  void whatListensOverTlsIsNotTakenForDead() throws Exception {
+    X509Bundle pair =
+        new CertificateBuilder()
+            .ecp256()
+            .subject("CN=a")
+            .addSanDnsName("a")
+            .setIsCertificateAuthority(true)
+            .buildSelfSigned();
+    Path cert = Files.writeString(dir.resolve("cert.pem"), pair.getCertificatePEM());
+    Path key = Files.writeString(dir.resolve("key.pem"), pair.getPrivateKeyPEM());
+    TlsSettings tls = new TlsSettings(cert, key, null, true, null, null);
+    try (Tls.Listener shown = tls.listener(Ticker.SYSTEM::now);
+        Server own =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0).tls(shown), _ -> Response.json(200, Map.of()));
+        Server refuses =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0), _ -> Response.json(400, Map.of("a", "b")))) {
+      Files.writeString(
+          dir.resolve("b.toml"),
+          """
+          port = %d
+          tls_cert = "%s"
+          tls_key = "%s"
+          [backend]
+          type = "command"
+          command = "true"
+          """
+              .formatted(own.port() - 1, cert, key));
+      Map<String, String> env = new HashMap<>();
+      env.put("LAUNCH_COMPONENTS", "registry,babysitter");
+      env.put("INFINI_BIN", infini().toString());
+      env.put("BABYSITTER_CONFIGS", dir.resolve("b.toml").toString());
+      env.put("LOG_DIR", dir.toString());
+      env.put("REGISTRY_PORT", "" + own.port());
+      assertThat(health(env)).isEqualTo("0 ");
+      env.put("REGISTRY_PORT", "" + refuses.port());
+      assertThat(health(env)).startsWith("1 ").contains("registry").doesNotContain("b.toml");
     }
   }
 }
