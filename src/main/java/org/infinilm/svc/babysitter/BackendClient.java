@@ -54,7 +54,7 @@ final class BackendClient {
     this.completion = completion;
     this.headers = Headers.bearer(apiKey);
     this.http = http;
-    this.base = "http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;
+    this.base = Entries.url(host, port);
     this.modelsKnown = modelsKnown;
   }
 

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Tls;
@@ -69,7 +70,7 @@ final class FleetView {
     return switch (host) {
       case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" ->
           router.base().host();
-      default -> host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
+      default -> BaseUrl.bracketed(host);
     };
   }
 

@@ -7,10 +7,18 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.process.Proc;
 
 /// Finds the deployment that a command means.
 final class Deployments {
+  static final Key<Integer> ROUTER_PORT =
+      Key.port(
+              "router_port",
+              null,
+              "Router port of the deployment (default: the only one there is).")
+          .orFlag("--port");
+
   private Deployments() {}
 
   /// The one whose router has the port, or the only one; empty when there is none. One that was

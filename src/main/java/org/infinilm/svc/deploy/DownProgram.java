@@ -18,13 +18,6 @@ import org.jspecify.annotations.Nullable;
 
 /// `infini down`: ends what `infini up` left running.
 public final class DownProgram {
-  private static final Key<Integer> ROUTER_PORT =
-      Key.port(
-              "router_port",
-              null,
-              "Router port of the deployment (default: the only one there is).")
-          .orFlag("--port");
-
   private static final Key<String> PID_FOLDER =
       Key.text(
           "pid_folder",
@@ -43,7 +36,7 @@ public final class DownProgram {
       new Program(
           "down",
           "End what infini up started, router first.",
-          List.of(ROUTER_PORT, PID_FOLDER, GRACE, WITHIN),
+          List.of(Deployments.ROUTER_PORT, PID_FOLDER, GRACE, WITHIN),
           Map.of("part", "With --pid-folder: end this one alone (repeatable)."),
           "",
           false,
@@ -63,7 +56,7 @@ public final class DownProgram {
           args.config().get(GRACE),
           args.config().find(WITHIN).orElse(null));
     }
-    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(ROUTER_PORT));
+    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
     if (folder.isEmpty()) {
       return Deployments.nothing(env, terminal) ? 0 : 1;
     }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.Registration;
 
 /// The model servers of a deployment as its router or registry lists them.
@@ -51,13 +52,14 @@ record Fleet(List<Member> instances) {
       listed.forEach(m -> models.add(m.asText()));
       String name = s.path("name").asText();
       String host = reach(s.path("host").asText(), from);
+      boolean secure = s.path("url").asText().startsWith("https://");
       boolean tls = meta.path(Registration.BABYSITTER_SCHEME).asText().equals("https");
       boolean healthy = s.path("healthy").asBoolean(s.path("is_healthy").asBoolean());
       out.put(
           name,
           new Member(
               name,
-              URI.create("http://" + host + ":" + port),
+              URI.create((secure ? "https://" : "http://") + host + ":" + port),
               URI.create((tls ? "https://" : "http://") + host + ":" + (port + 1)),
               meta.path("cache_type").asText(""),
               models,
@@ -72,7 +74,7 @@ record Fleet(List<Member> instances) {
   static String reach(String host, String from) {
     return switch (host) {
       case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" -> from;
-      default -> host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
+      default -> BaseUrl.bracketed(host);
     };
   }
 

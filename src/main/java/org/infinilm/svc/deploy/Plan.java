@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.history.HistorySettings;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -47,15 +48,11 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       List<Path> configs) {
     /// The address under which this machine reaches what listens on [#host].
     String local() {
-      return isAny(host) ? "127.0.0.1" : bracketed(host);
+      return isAny(host) ? "127.0.0.1" : BaseUrl.bracketed(host);
     }
 
     static boolean isAny(String host) {
       return host.equals("0.0.0.0") || host.equals("::") || host.equals("[::]");
-    }
-
-    private static String bracketed(String h) {
-      return h.contains(":") && !h.startsWith("[") ? "[" + h + "]" : h;
     }
 
     URI registry() {
@@ -72,7 +69,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     }
 
     URI shown(int port) {
-      return URI.create("http://" + bracketed(advertise) + ":" + port);
+      return URI.create("http://" + BaseUrl.bracketed(advertise) + ":" + port);
     }
   }
 

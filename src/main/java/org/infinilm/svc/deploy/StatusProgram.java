@@ -14,12 +14,6 @@ import org.infinilm.svc.telemetry.Ticker;
 
 /// `infini status`: what `infini up` started and how it is; exit 0 when all is well.
 public final class StatusProgram {
-  private static final Key<Integer> ROUTER_PORT =
-      Key.port(
-              "router_port",
-              null,
-              "Router port of the deployment (default: the only one there is).")
-          .orFlag("--port");
   private static final Key<Boolean> JSON =
       Key.flag("json", false, "Print one JSON document instead of tables.");
 
@@ -27,7 +21,7 @@ public final class StatusProgram {
       new Program(
           "status",
           "Show what infini up started: parts, instances, requests.",
-          List.of(ROUTER_PORT, JSON),
+          List.of(Deployments.ROUTER_PORT, JSON),
           Map.of(),
           "",
           false,
@@ -39,7 +33,7 @@ public final class StatusProgram {
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
     Terminal terminal = Terminal.standard(env);
-    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(ROUTER_PORT));
+    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
     Optional<State> state = folder.isEmpty() ? Optional.empty() : folder.get().read();
     boolean json = args.config().get(JSON);
     if (state.isEmpty()) {

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.process.Proc;
 
 /// The parts of a deployment whose state is lost, by what their processes carry and were called
@@ -96,7 +97,7 @@ final class Survivors {
   private static String local(String host) {
     return host.isEmpty() || Plan.Settings.isAny(host)
         ? "127.0.0.1"
-        : host.contains(":") && !host.startsWith("[") ? "[" + host + "]" : host;
+        : BaseUrl.bracketed(host);
   }
 
   private static String address(List<State.Part> parts) {

@@ -44,12 +44,6 @@ public final class UsageProgram {
       Key.text("url", null, "Ask this router instead, http://host:port.");
   private static final Key<String> TOKEN =
       Key.text("admin_token", null, "The router's admin token, where it wants one.");
-  private static final Key<Integer> ROUTER_PORT =
-      Key.port(
-              "router_port",
-              null,
-              "Router port of the deployment (default: the only one there is).")
-          .orFlag("--port");
 
   private static final Duration TIMEOUT = Duration.ofSeconds(15);
   private static final String UNKNOWN = "-";
@@ -58,7 +52,7 @@ public final class UsageProgram {
       new Program(
           "usage",
           "Requests and tokens by key, model and day, from the history of a router.",
-          TlsSettings.andClient(BY, SINCE, JSON, FILE, URL, TOKEN, ROUTER_PORT),
+          TlsSettings.andClient(BY, SINCE, JSON, FILE, URL, TOKEN, Deployments.ROUTER_PORT),
           Map.of(),
           "",
           false,
@@ -96,7 +90,7 @@ public final class UsageProgram {
   private static Path file(Config c) throws ConfigException, IOException {
     return c.find(FILE).isPresent()
         ? Path.of(c.get(FILE))
-        : RunFolder.history(System.getenv(), c.find(ROUTER_PORT).orElse(null));
+        : RunFolder.history(System.getenv(), c.find(Deployments.ROUTER_PORT).orElse(null));
   }
 
   private static List<UsageRow> asked(Config c, LocalDate since)

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.http.BaseUrl;
 import org.jspecify.annotations.Nullable;
 
 /// What a service said of itself; immutable.
@@ -113,8 +114,8 @@ record Entry(
         if (port <= 0 || port >= 65535) {
           return null;
         }
-        String h = host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host;
-        return URI.create(scheme() + "://" + h + ":" + (port + 1) + "/health");
+        return URI.create(
+            scheme() + "://" + BaseUrl.bracketed(host) + ":" + (port + 1) + "/health");
       }
       return URI.create((url.endsWith("/") ? url.substring(0, url.length() - 1) : url) + "/health");
     } catch (IllegalArgumentException notAnAddress) {
