@@ -63,7 +63,7 @@ final class DatasetLengths {
     private final double bytesPerToken;
     private final int prompts;
     private final @Nullable Tokenizer tokenizer;
-    private double written;
+    private long written;
 
     Filler(Config c, int prompts, @Nullable Tokenizer tokenizer) throws ConfigException {
       this.random = new Random(c.get(BenchKeys.SEED));
@@ -73,21 +73,26 @@ final class DatasetLengths {
     }
 
     String text(int index, long tokens) throws ConfigException {
-      if (tokenizer == null) {
-        return written(index, Math.max(1, Math.rint(tokens * bytesPerToken)));
-      }
-      double characters = 16 + tokens * bytesPerToken;
-      String text = written(index, characters);
-      while (tokenizer.count(text) < tokens) {
-        characters *= 2;
-        text = written(index, characters);
-      }
-      return tokenizer.cut(text, (int) tokens);
+      String text =
+          tokenizer == null
+              ? filler(index, Math.max(1, Math.rint(tokens * bytesPerToken)))
+              : cut(tokenizer, index, tokens);
+      written += text.length();
+      return text;
     }
 
-    private String written(int index, double characters) throws ConfigException {
-      written += characters;
-      if (written > Bodies.mostText()) {
+    private String cut(Tokenizer by, int index, long tokens) throws ConfigException {
+      double characters = 16 + tokens * bytesPerToken;
+      String text = filler(index, characters);
+      while (by.count(text) < tokens) {
+        characters *= 2;
+        text = filler(index, characters);
+      }
+      return by.cut(text, (int) tokens);
+    }
+
+    private String filler(int index, double characters) throws ConfigException {
+      if (written + characters > Bodies.mostText()) {
         throw new ConfigException(
             prompts
                 + " requests of these lengths"

@@ -22,10 +22,6 @@ final class GaugeSeries {
     this.name = name;
   }
 
-  String name() {
-    return name;
-  }
-
   /// @param at seconds after the start of the run
   synchronized void add(double at, GaugeReading r) {
     if (offered++ % every != 0) {

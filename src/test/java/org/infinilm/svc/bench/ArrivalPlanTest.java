@@ -26,7 +26,7 @@ class ArrivalPlanTest {
   }
 
   private static long between(long[] at, long from, long to) {
-    return java.util.Arrays.stream(at).filter(t -> t >= from && t < to).count();
+    return Arrays.stream(at).filter(t -> t >= from && t < to).count();
   }
 
   private static double[] gapSeconds(long[] plan) {

@@ -111,15 +111,22 @@ class BenchTargetIT {
     assertThat(io.complained()).contains("12 x TLS: TLS: ");
   }
 
-  /// A server that repeats the key it was given, as some do.
-  private Server guarded(List<String> unopened) throws Exception {
-    String event =
+  /// An answer of one chunk, without usage.
+  private static Response streamed(String text) {
+    String events =
         """
-        data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}
+        data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":"stop"}]}
 
         data: [DONE]
 
-        """;
+        """
+            .formatted(text);
+    return new Response(
+        200, Headers.of("content-type", "text/event-stream"), events.getBytes(UTF_8), null);
+  }
+
+  /// A server that repeats the key it was given, as some do.
+  private Server guarded(List<String> unopened) throws Exception {
     Server s =
         Server.start(
             Server.Options.at("127.0.0.1", 0),
@@ -134,11 +141,7 @@ class BenchTargetIT {
                 return Response.json(200, Map.of("data", List.of(Map.of("id", "m"))));
               }
               return r.path().startsWith("/v1/chat")
-                  ? new Response(
-                      200,
-                      Headers.of("content-type", "text/event-stream"),
-                      event.getBytes(UTF_8),
-                      null)
+                  ? streamed("x")
                   : Response.json(404, Map.of());
             });
     opened.add(s);
@@ -248,31 +251,12 @@ class BenchTargetIT {
     assertThat(q.get(0).path("ramp_up").asBoolean()).isTrue();
   }
 
-  /// Three words and no usage.
-  private String wordsWithoutUsage() throws Exception {
-    String event =
-        """
-        data: {"choices":[{"index":0,"delta":{"content":"one two three"},"finish_reason":"stop"}]}
-
-        data: [DONE]
-
-        """;
-    Server s =
-        Server.start(
-            Server.Options.at("127.0.0.1", 0),
-            r ->
-                new Response(
-                    200,
-                    Headers.of("content-type", "text/event-stream"),
-                    event.getBytes(UTF_8),
-                    null));
-    opened.add(s);
-    return "http://127.0.0.1:" + s.port();
-  }
-
   @Test
   void tokensThatAServerDoesNotCountAreCountedByTheTokenizer() throws Exception {
-    String url = wordsWithoutUsage();
+    Server server =
+        Server.start(Server.Options.at("127.0.0.1", 0), _ -> streamed("one two three"));
+    opened.add(server);
+    String url = "http://127.0.0.1:" + server.port();
     try (Tokenizer t = Tokenizer.of("model/tokenizer", folder)) {
       assertThat(bench(url, "model=m tokenizer=model/tokenizer", Map.of())).isZero();
       JsonNode r = result();

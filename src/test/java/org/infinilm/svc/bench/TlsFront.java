@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLContext;
 
 /// Speaks TLS as `localhost` in front of a server that does not.
@@ -18,7 +17,6 @@ final class TlsFront implements AutoCloseable {
   private final ServerSocket listener;
   private final int behind;
   private final List<Socket> open = new CopyOnWriteArrayList<>();
-  final AtomicInteger connections = new AtomicInteger();
   final Path caFile;
 
   TlsFront(int behind, Path folder) throws Exception {
@@ -55,7 +53,6 @@ final class TlsFront implements AutoCloseable {
       try {
         Socket front = listener.accept();
         Socket back = new Socket("127.0.0.1", behind);
-        connections.incrementAndGet();
         open.addAll(List.of(front, back));
         Thread.ofVirtual().start(() -> pipe(front, back));
         Thread.ofVirtual().start(() -> pipe(back, front));
