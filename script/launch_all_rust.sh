@@ -12,7 +12,7 @@
 #   STOP_TIMEOUT_SECONDS (9: all that --foreground takes to end)
 # Programs: REGISTRY_BIN, ROUTER_BIN, BABYSITTER_BIN (infini-registry ... on PATH, else in bin/), INFINI_BIN (in bin/, else on PATH; it
 #   ends the others). LOG_DIR (logs/): logs and PID files.
-# Exit code: 0 all started, or run already with the same settings; 1 one did not, or runs with others (which are named); 2 a wrong value.
+# Exit code: 0 all started, or run already (with other settings: which are named); 1 one did not, or runs at another port; 2 a wrong value.
 set -uo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 # shellcheck source=script/services.sh
