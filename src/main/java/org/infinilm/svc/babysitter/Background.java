@@ -9,7 +9,7 @@ import org.slf4j.LoggerFactory;
 /// well, is told, and it is begun again after a pause. Thread-safe.
 final class Background {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
-  private static final Duration PAUSE = Duration.ofSeconds(1);
+  static final Duration PAUSE = Duration.ofSeconds(1);
 
   private Background() {}
 

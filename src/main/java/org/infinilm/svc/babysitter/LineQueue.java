@@ -54,7 +54,7 @@ final class LineQueue implements AutoCloseable {
   }
 
   private void pump() {
-    Background.untilDone("lines", this::move, Duration.ofSeconds(1));
+    Background.untilDone("lines", this::move, Background.PAUSE);
   }
 
   private void move() throws InterruptedException {

@@ -6,11 +6,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.Reader;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -61,16 +57,7 @@ final class ModelList {
   ///
   /// @throws IOException when it is no JSON, or holds more than can be kept
   static List<Map<String, Object>> parse(byte[] json) throws IOException {
-    boolean marked =
-        json.length >= 3
-            && json[0] == (byte) 0xEF
-            && json[1] == (byte) 0xBB
-            && json[2] == (byte) 0xBF;
-    int from = marked ? 3 : 0;
-    try (Reader text =
-            new InputStreamReader(
-                new ByteArrayInputStream(json, from, json.length - from), StandardCharsets.UTF_8);
-        JsonParser p = FACTORY.createParser(text)) {
+    try (JsonParser p = FACTORY.createParser(json)) {
       ModelList list = new ModelList(p);
       list.document();
       return list.models;

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
@@ -115,10 +116,7 @@ final class Completion {
             case $word in -*) break ;; esac
             case "$command $word" in
         """);
-    programs.forEach(p -> b.append("      '").append(spaced(p.name())).append("') ;;\n"));
-    commands().keySet().stream()
-        .filter(k -> !k.isEmpty() && programs.stream().noneMatch(p -> p.name().equals(k)))
-        .forEach(k -> b.append("      '").append(spaced(k)).append("') ;;\n"));
+    b.append(ways());
     b.append(
         """
               *) break ;;
@@ -173,6 +171,15 @@ final class Completion {
     return b.append('\n').toString();
   }
 
+  /// The cases (bash, zsh) of the words that lead to a command or are one.
+  private String ways() {
+    return Stream.concat(programs.stream().map(Program::name), commands().keySet().stream())
+        .filter(k -> !k.isEmpty())
+        .distinct()
+        .map(k -> "      '" + spaced(k) + "') ;;\n")
+        .collect(Collectors.joining());
+  }
+
   /// The way of the words of a command: what stands before the last word, a space, the last word.
   private static String spaced(String command) {
     return command.contains(" ") ? command : " " + command;
@@ -192,10 +199,7 @@ final class Completion {
           while ((k < CURRENT)); do
             case "$command ${words[k]}" in
         """);
-    programs.forEach(p -> b.append("      '").append(spaced(p.name())).append("') ;;\n"));
-    commands().keySet().stream()
-        .filter(k -> !k.isEmpty() && programs.stream().noneMatch(p -> p.name().equals(k)))
-        .forEach(k -> b.append("      '").append(spaced(k)).append("') ;;\n"));
+    b.append(ways());
     b.append(
         """
               *) break ;;

@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -150,7 +151,7 @@ enum ToolForm {
   }
 
   private static List<Vocabulary.Message> withSystem(
-      List<Vocabulary.Message> messages, java.util.function.UnaryOperator<String> text) {
+      List<Vocabulary.Message> messages, UnaryOperator<String> text) {
     boolean own = !messages.isEmpty() && messages.getFirst().role().equals("system");
     List<Vocabulary.Message> out = new ArrayList<>();
     out.add(new Vocabulary.Message("system", text.apply(own ? messages.getFirst().content() : "")));

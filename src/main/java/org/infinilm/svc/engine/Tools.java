@@ -1,6 +1,8 @@
 package org.infinilm.svc.engine;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -184,9 +186,9 @@ record Tools(List<Tool> all, boolean required, Set<String> callable, int most) {
       return "{}";
     }
     try {
-      JsonNode n = Json.tree(arguments.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+      JsonNode n = Json.tree(arguments.getBytes(StandardCharsets.UTF_8));
       return json(n, 0);
-    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+    } catch (JsonProcessingException e) {
       return Json.text(arguments);
     }
   }

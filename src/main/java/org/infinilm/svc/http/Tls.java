@@ -57,8 +57,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
 
   static {
     // A client of TLS 1.2 may not have a listener sign again and again on one connection. Read by
-    // the
-    // JDK's class when it is first used.
+    // the JDK's class when it is first used.
     if (System.getProperty(ONE_HANDSHAKE) == null) {
       System.setProperty(ONE_HANDSHAKE, "true");
     }

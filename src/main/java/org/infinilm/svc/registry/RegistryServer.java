@@ -64,18 +64,7 @@ public final class RegistryServer implements AutoCloseable {
     }
 
     public Options dataDir(@Nullable Path dir) {
-      return new Options(
-          host,
-          port,
-          healthInterval,
-          healthTimeout,
-          cleanupInterval,
-          lease,
-          dir,
-          tokens,
-          allowProbe,
-          router,
-          tls);
+      return with(healthInterval, healthTimeout, dir, tokens, tls);
     }
 
     /// @param wanted for changes
@@ -84,36 +73,23 @@ public final class RegistryServer implements AutoCloseable {
     }
 
     public Options tokens(Tokens wanted) {
-      return new Options(
-          host,
-          port,
-          healthInterval,
-          healthTimeout,
-          cleanupInterval,
-          lease,
-          dataDir,
-          wanted,
-          allowProbe,
-          router,
-          tls);
+      return with(healthInterval, healthTimeout, dataDir, wanted, tls);
     }
 
     public Options tls(TlsSettings shown) {
-      return new Options(
-          host,
-          port,
-          healthInterval,
-          healthTimeout,
-          cleanupInterval,
-          lease,
-          dataDir,
-          tokens,
-          allowProbe,
-          router,
-          shown);
+      return with(healthInterval, healthTimeout, dataDir, tokens, shown);
     }
 
     public Options probes(Duration interval, Duration timeout) {
+      return with(interval, timeout, dataDir, tokens, tls);
+    }
+
+    private Options with(
+        Duration interval,
+        Duration timeout,
+        @Nullable Path dir,
+        Tokens wanted,
+        TlsSettings shown) {
       return new Options(
           host,
           port,
@@ -121,11 +97,11 @@ public final class RegistryServer implements AutoCloseable {
           timeout,
           cleanupInterval,
           lease,
-          dataDir,
-          tokens,
+          dir,
+          wanted,
           allowProbe,
           router,
-          tls);
+          shown);
     }
   }
 
