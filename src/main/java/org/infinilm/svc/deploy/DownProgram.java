@@ -56,7 +56,8 @@ public final class DownProgram {
           args.config().get(GRACE),
           args.config().find(WITHIN).orElse(null));
     }
-    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
+    Optional<RunFolder> folder =
+        Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
     if (folder.isEmpty()) {
       return Deployments.nothing(env, terminal) ? 0 : 1;
     }

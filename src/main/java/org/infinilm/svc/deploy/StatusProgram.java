@@ -33,7 +33,8 @@ public final class StatusProgram {
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
     Terminal terminal = Terminal.standard(env);
-    Optional<RunFolder> folder = Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
+    Optional<RunFolder> folder =
+        Deployments.choose(env, args.config().find(Deployments.ROUTER_PORT));
     Optional<State> state = folder.isEmpty() ? Optional.empty() : folder.get().read();
     boolean json = args.config().get(JSON);
     if (state.isEmpty()) {

@@ -95,9 +95,7 @@ final class Survivors {
 
   /// Where this machine reaches what listens on a host.
   private static String local(String host) {
-    return host.isEmpty() || Plan.Settings.isAny(host)
-        ? "127.0.0.1"
-        : BaseUrl.bracketed(host);
+    return host.isEmpty() || Plan.Settings.isAny(host) ? "127.0.0.1" : BaseUrl.bracketed(host);
   }
 
   private static String address(List<State.Part> parts) {

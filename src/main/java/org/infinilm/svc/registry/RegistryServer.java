@@ -85,11 +85,7 @@ public final class RegistryServer implements AutoCloseable {
     }
 
     private Options with(
-        Duration interval,
-        Duration timeout,
-        @Nullable Path dir,
-        Tokens wanted,
-        TlsSettings shown) {
+        Duration interval, Duration timeout, @Nullable Path dir, Tokens wanted, TlsSettings shown) {
       return new Options(
           host,
           port,

@@ -140,9 +140,7 @@ class BenchTargetIT {
               if (r.path().startsWith("/v1/models")) {
                 return Response.json(200, Map.of("data", List.of(Map.of("id", "m"))));
               }
-              return r.path().startsWith("/v1/chat")
-                  ? streamed("x")
-                  : Response.json(404, Map.of());
+              return r.path().startsWith("/v1/chat") ? streamed("x") : Response.json(404, Map.of());
             });
     opened.add(s);
     return s;
@@ -253,8 +251,7 @@ class BenchTargetIT {
 
   @Test
   void tokensThatAServerDoesNotCountAreCountedByTheTokenizer() throws Exception {
-    Server server =
-        Server.start(Server.Options.at("127.0.0.1", 0), _ -> streamed("one two three"));
+    Server server = Server.start(Server.Options.at("127.0.0.1", 0), _ -> streamed("one two three"));
     opened.add(server);
     String url = "http://127.0.0.1:" + server.port();
     try (Tokenizer t = Tokenizer.of("model/tokenizer", folder)) {
