@@ -39,8 +39,7 @@ public final class BabysitterProgram {
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {
     // What the server leaves behind at once is to fall to us, so it is started after that; the
-    // files
-    // are read meanwhile. Our own engine leaves nothing behind and need not wait.
+    // files are read meanwhile. Our own engine leaves nothing behind and need not wait.
     Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
@@ -49,8 +48,7 @@ public final class BabysitterProgram {
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));
     // A thread that is not ours to begin again (of the HTTP library) is missed by everybody: what
-    // is
-    // left ends in good order, and whoever started this process starts it again.
+    // is left ends in good order, and whoever started this process starts it again.
     Thread.setDefaultUncaughtExceptionHandler((thread, e) -> {
       if (e instanceof Error && !thread.isVirtual()) {
         life.end(1);
