@@ -362,9 +362,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     private List<@Nullable Stamp> stamps() {
       Path ca = files.clientCa();
       return Stamp.of(
-          ca == null
-              ? List.of(files.cert(), files.key())
-              : List.of(files.cert(), files.key(), ca));
+          ca == null ? List.of(files.cert(), files.key()) : List.of(files.cert(), files.key(), ca));
     }
 
     private Shown load() throws Unusable {

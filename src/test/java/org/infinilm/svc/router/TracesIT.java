@@ -385,7 +385,15 @@ class TracesIT {
     int traces = 700;
     var span =
         new org.infinilm.svc.trace.Span(
-            TRACE, PARENT, null, org.infinilm.svc.trace.Span.Kind.SERVER, "s", 0, 1, Map.of(), null);
+            TRACE,
+            PARENT,
+            null,
+            org.infinilm.svc.trace.Span.Kind.SERVER,
+            "s",
+            0,
+            1,
+            Map.of(),
+            null);
     CountDownLatch go = new CountDownLatch(1);
     Traces.Words<String> words =
         of -> {
