@@ -130,10 +130,10 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
       stamps = now;
       try {
         context = read(from, null);
-        LOG.info("CA file {} has changed and was read again", from.files());
+        LOG.info("TLS files {} have changed and were read again", from.files());
       } catch (IOException e) {
         String why = String.valueOf(e.getMessage()).replace("\n", "; ");
-        LOG.warn("CA file {} (expected: {}): what it said before stays", from.files(), why);
+        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), why);
       }
     }
   }
