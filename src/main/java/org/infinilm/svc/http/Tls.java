@@ -75,28 +75,25 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
 
   /// How one writing of a file is told from another.
   private record Stamp(FileTime modified, long bytes, @Nullable Object file) {
-    static Stamp of(Path p) throws IOException {
-      BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
-      return new Stamp(a.lastModifiedTime(), a.size(), a.fileKey());
-    }
-
-    static @Nullable Stamp orNull(Path p) {
-      try {
-        return of(p);
-      } catch (IOException gone) {
-        return null;
+    /// Null for a file that is not there.
+    static List<@Nullable Stamp> of(List<Path> files) {
+      List<@Nullable Stamp> out = new ArrayList<>();
+      for (Path p : files) {
+        try {
+          BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
+          out.add(new Stamp(a.lastModifiedTime(), a.size(), a.fileKey()));
+        } catch (IOException gone) {
+          out.add(null);
+        }
       }
+      return out;
     }
   }
 
   /// What a client's context is made of.
   private record Sources(@Nullable Path caFile, @Nullable Own own) {
     List<@Nullable Stamp> stamps() {
-      List<@Nullable Stamp> out = new ArrayList<>();
-      for (Path p : files()) {
-        out.add(Stamp.orNull(p));
-      }
-      return out;
+      return Stamp.of(files());
     }
 
     List<Path> files() {
@@ -133,10 +130,10 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
       stamps = now;
       try {
         context = read(from, null);
-        LOG.info("CA file {} has changed and was read again", from.files());
+        LOG.info("TLS files {} have changed and were read again", from.files());
       } catch (IOException e) {
         String why = String.valueOf(e.getMessage()).replace("\n", "; ");
-        LOG.warn("CA file {} (expected: {}): what it said before stays", from.files(), why);
+        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), why);
       }
     }
   }
@@ -295,11 +292,6 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
       return shown.own().getNotAfter().toInstant();
     }
 
-    /// Whom the certificate in force names.
-    public String subject() {
-      return shown.own().getSubjectX500Principal().getName();
-    }
-
     /// Why the files of now are not in force, or null.
     public @Nullable String refused() {
       return refused;
@@ -368,12 +360,9 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     }
 
     private List<@Nullable Stamp> stamps() {
-      List<@Nullable Stamp> out = new ArrayList<>();
-      out.add(Stamp.orNull(files.cert()));
-      out.add(Stamp.orNull(files.key()));
       Path ca = files.clientCa();
-      out.add(ca == null ? null : Stamp.orNull(ca));
-      return out;
+      return Stamp.of(
+          ca == null ? List.of(files.cert(), files.key()) : List.of(files.cert(), files.key(), ca));
     }
 
     private Shown load() throws Unusable {

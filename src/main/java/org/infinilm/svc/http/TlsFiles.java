@@ -48,10 +48,6 @@ final class TlsFiles {
     X509Certificate own() {
       return chain.getFirst();
     }
-
-    Instant expires() {
-      return own().getNotAfter().toInstant();
-    }
   }
 
   private final List<String> wrong = new ArrayList<>();

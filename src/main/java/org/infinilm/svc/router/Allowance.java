@@ -57,7 +57,7 @@ record Allowance(
 
   /// The same at a later time, under limits that have been in force since.
   Allowance at(Limits l, long nowNanos) {
-    Limits by = l.requests() > 0 && l.tokens() > 0 ? l : l.orElse(drains);
+    Limits by = l.equals(drains) ? drains : l.orElse(drains);
     long passed = Math.max(0, nowNanos - nanos);
     return passed == 0 && by.equals(drains)
         ? this

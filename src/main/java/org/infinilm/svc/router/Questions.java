@@ -45,7 +45,7 @@ final class Questions {
     boolean post = head.method().equals("POST");
     Look look =
         route.onePrompt() || config.metric() != SizeMetric.BODY ? route.look() : Look.NOTHING;
-    Peeked peeked = post ? peek(plane, in, look, kindsAtOnce(plane, in)) : BodyPeek.NOTHING;
+    Peeked peeked = post ? peek(plane, in, route, look, kindsAtOnce(plane, in)) : BodyPeek.NOTHING;
     boolean bound = key != null && !key.models().isEmpty();
     ApiError wrong = post && (route != Route.OTHER || bound) ? wrong(peeked, route, bound) : null;
     if (wrong == null && bound) {
@@ -135,11 +135,11 @@ final class Questions {
             "model_required", "model: missing (expected: one of " + ModelNames.list(offered) + ")");
   }
 
-  private static Peeked peek(Plane plane, Inbound in, Look look, boolean kinds) {
+  private static Peeked peek(Plane plane, Inbound in, Route route, Look look, boolean kinds) {
     RequestHead head = in.head();
     return BodyPeek.at(
         in.body(),
-        contentType(head),
+        contentType(head, route),
         head.joined("content-encoding"),
         plane.config().clients().limits().maxBodyBytes(),
         look,
@@ -148,10 +148,9 @@ final class Questions {
 
   /// The content type by which a body is read: JSON routes take an object under any, and what
   /// clients say of one when they are told nothing makes it no form there.
-  static @Nullable String contentType(RequestHead head) {
+  static @Nullable String contentType(RequestHead head, Route route) {
     String type = head.header("content-type");
-    boolean json = Route.of(head.path()).body() == Route.Body.JSON;
-    return json && BodyPeek.isUrlencoded(type) ? null : type;
+    return route.body() == Route.Body.JSON && BodyPeek.isUrlencoded(type) ? null : type;
   }
 
   /// Whether a prompt's text is told by kind in the first reading: where its size is in tokens,
@@ -195,7 +194,7 @@ final class Questions {
     long most = extent == null ? 0 : extent.tokenIds() + rates.mostTokens(extent);
     boolean easy = !guarded || most + output <= leastCapacity(plane, model);
     if (extent != null && prompt == null && !(easy && !plane.learner().wants(model))) {
-      prompt = peek(plane, in, route.look(), true).prompt();
+      prompt = peek(plane, in, route, route.look(), true).prompt();
     }
     long promptTokens =
         extent == null

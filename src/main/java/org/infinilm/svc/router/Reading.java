@@ -104,7 +104,7 @@ final class Reading implements InboundEvents {
     Rewritten body =
         ModelRewrite.of(
             in.body(),
-            Questions.contentType(h),
+            Questions.contentType(h, route),
             h.joined("content-encoding"),
             String.valueOf(asked.question().model()),
             in.room());

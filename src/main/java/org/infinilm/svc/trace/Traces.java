@@ -99,7 +99,7 @@ public final class Traces<D> implements AutoCloseable {
   private void run() {
     while (!stop) {
       boolean due = queue.size() >= MOST || ticker.nanos() - sentNanos >= (down ? 0 : GATHER_NANOS);
-      if (!due || !step(ANSWER)) {
+      if (!due || !step(ANSWER) || queue.size() < MOST) {
         LockSupport.parkNanos(this, down ? AGAIN_NANOS : PAUSE_NANOS);
       }
     }
@@ -112,7 +112,7 @@ public final class Traces<D> implements AutoCloseable {
     }
   }
 
-  /// Sends a message's worth; false when nothing more should be sent now.
+  /// Sends a message's worth; false when there is nothing, or the receiver did not take it.
   private boolean step(Duration atMost) {
     List<D> some = new ArrayList<>();
     queue.drainTo(some, MOST);
@@ -128,7 +128,7 @@ public final class Traces<D> implements AutoCloseable {
     }
     (why == null ? sent : failed).addAndGet(some.size());
     tell(why);
-    return why == null && queue.size() >= MOST;
+    return why == null;
   }
 
   private @Nullable String send(List<D> some, Duration atMost) {

@@ -10,8 +10,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.fleet.Pool;
-import org.infinilm.svc.fleet.Roll;
-import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -25,38 +23,23 @@ class AccessLogTest {
   }
 
   private void put(long millis, String model, long ttftNanos, @Nullable String key) {
-    decisions.put(
-        new Decisions.Decision(
-            decisions.claim(),
-            "id-1",
-            millis,
-            "POST",
-            "/v1/chat/completions",
-            model,
-            1234,
-            51200,
-            400,
-            ttftNanos == 0 ? null : Pool.PAGED,
-            ttftNanos == 0 ? null : "a-server",
-            ttftNanos == 0 ? null : Reason.RETRY,
-            Roll.NONE,
-            List.of(),
-            List.of(),
-            Outcome.OK,
-            200,
-            2,
-            0,
-            ttftNanos,
-            1_234_567_890L,
-            0,
-            9_876_543_210L,
-            null,
-            0,
-            Forecast.NONE,
-            0,
-            key,
-            null,
-            null));
+    SampleDecision d = new SampleDecision();
+    d.sequence = decisions.claim();
+    d.requestId = "id-1";
+    d.epochMillis = millis;
+    d.path = "/v1/chat/completions";
+    d.model = model;
+    d.size = 1234;
+    d.threshold = 51200;
+    d.pool = ttftNanos == 0 ? null : Pool.PAGED;
+    d.instance = ttftNanos == 0 ? null : "a-server";
+    d.reason = ttftNanos == 0 ? null : Reason.RETRY;
+    d.attempts = 2;
+    d.ttftNanos = ttftNanos;
+    d.totalNanos = 1_234_567_890L;
+    d.responseBytes = 9_876_543_210L;
+    d.key = key;
+    decisions.put(d.make());
   }
 
   private List<String> lines() {

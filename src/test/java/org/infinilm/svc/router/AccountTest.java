@@ -2,10 +2,7 @@ package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.List;
-import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
-import org.infinilm.svc.policy.Forecast;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -17,37 +14,13 @@ class AccountTest {
 
   private static Decisions.Decision ended(
       Outcome how, int attempts, int events, long bytes, @Nullable Usage usage) {
-    return new Decisions.Decision(
-        1,
-        "id",
-        0,
-        "POST",
-        "/v1/x",
-        "m",
-        1,
-        2,
-        3,
-        null,
-        null,
-        null,
-        Roll.NONE,
-        List.of(),
-        List.of(),
-        how,
-        200,
-        attempts,
-        0,
-        0,
-        0,
-        0,
-        bytes,
-        usage,
-        events,
-        Forecast.NONE,
-        0,
-        null,
-        null,
-        null);
+    SampleDecision d = new SampleDecision();
+    d.outcome = how;
+    d.attempts = attempts;
+    d.events = events;
+    d.responseBytes = bytes;
+    d.usage = usage;
+    return d.make();
   }
 
   /// How it ended; attempts; events and bytes that were relayed; tokens of prompt and answer in a

@@ -70,6 +70,23 @@ class AdminIT {
             + "}");
   }
 
+  /// The same instance in a file, under a name.
+  private String table(String name) {
+    return "[[instance]]\nurl = \"http://127.0.0.1:"
+        + more.port()
+        + "\"\nname = \""
+        + name
+        + "\"\n";
+  }
+
+  private void startWithFileAndOneAdded() throws Exception {
+    rig.file = dir.resolve("router.toml");
+    Files.writeString(rig.file, "threshold = 100\n");
+    rig.start("admin_token=admin");
+    act(INSTANCES, one(""));
+    rig.awaitState("more", "routable");
+  }
+
   @Test
   void anInstanceIsAddedServesAndIsRemoved() throws Exception {
     rig.good("a");
@@ -235,23 +252,11 @@ class AdminIT {
   @Test
   void filesAreReadAgainBesideWhatWasAdded() throws Exception {
     rig.good("a");
-    rig.file = dir.resolve("router.toml");
-    Files.writeString(rig.file, "threshold = 100\n");
-    rig.start("admin_token=admin");
-    act(INSTANCES, one(""));
-    rig.awaitState("more", "routable");
-    Files.writeString(
-        rig.file,
-        "threshold = 200\n[[instance]]\nurl = \"http://127.0.0.1:"
-            + more.port()
-            + "\"\nname = \"n\"\n");
+    startWithFileAndOneAdded();
+    Files.writeString(rig.file, "threshold = 200\n" + table("n"));
     await().atMost(Rig.SOON).until(() -> !rig.service("n").isMissingNode());
     assertThat(rig.service("more").isMissingNode()).isFalse();
-    Files.writeString(
-        rig.file,
-        "[[instance]]\nurl = \"http://127.0.0.1:"
-            + more.port()
-            + "\"\nname = \"more\"\nweight = 8\n");
+    Files.writeString(rig.file, table("more") + "weight = 8\n");
     rig.awaitState("n", "gone");
     await().atMost(Rig.SOON).until(() -> rig.service("more").path("weight").asInt() == 8);
     assertThat(rig.service("more").path("added").asBoolean()).as("the file counts").isFalse();
@@ -294,14 +299,8 @@ class AdminIT {
   @Test
   void whatAFileNamesTooIsSaidToStay() throws Exception {
     rig.good("a");
-    rig.file = dir.resolve("router.toml");
-    Files.writeString(rig.file, "threshold = 100\n");
-    rig.start("admin_token=admin");
-    act(INSTANCES, one(""));
-    rig.awaitState("more", "routable");
-    Files.writeString(
-        rig.file,
-        "[[instance]]\nurl = \"http://127.0.0.1:" + more.port() + "\"\nname = \"more\"\n");
+    startWithFileAndOneAdded();
+    Files.writeString(rig.file, table("more"));
     await().atMost(Rig.SOON).until(() -> !rig.service("more").path("added").asBoolean());
     Said said = delete("more", ADMIN);
     assertThat(said.status()).isEqualTo(200);

@@ -41,37 +41,13 @@ class DecisionsTest {
   }
 
   private static Decision decision(Decisions ring, Candidates among, Instance to) {
-    return new Decision(
-        ring.claim(),
-        "id",
-        0,
-        "POST",
-        "/v1/x",
-        "m",
-        1,
-        2,
-        3,
-        Pool.PAGED,
-        to.name(),
-        Reason.SIZE,
-        among.roll(),
-        List.of(),
-        List.of(),
-        Outcome.OK,
-        200,
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        null,
-        0,
-        Forecast.NONE,
-        0,
-        null,
-        null,
-        null);
+    SampleDecision d = new SampleDecision();
+    d.sequence = ring.claim();
+    d.pool = Pool.PAGED;
+    d.instance = to.name();
+    d.reason = Reason.SIZE;
+    d.roll = among.roll();
+    return d.make();
   }
 
   @Test

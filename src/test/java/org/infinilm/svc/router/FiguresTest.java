@@ -6,9 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.fleet.Pool;
-import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
-import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
@@ -27,37 +25,19 @@ class FiguresTest {
       long totalMillis,
       @Nullable Usage usage,
       int events) {
-    return new Decision(
-        0,
-        "id-" + millis,
-        millis,
-        "POST",
-        "/x",
-        "m",
-        1,
-        2,
-        3,
-        Pool.PAGED,
-        instance,
-        Reason.SIZE,
-        Roll.NONE,
-        List.of(),
-        List.of(),
-        outcome,
-        outcome == Outcome.OK ? 200 : 502,
-        1,
-        0,
-        ttftMillis * MS,
-        totalMillis * MS,
-        1,
-        1,
-        usage,
-        events,
-        Forecast.NONE,
-        0,
-        null,
-        null,
-        null);
+    SampleDecision d = new SampleDecision();
+    d.requestId = "id-" + millis;
+    d.epochMillis = millis;
+    d.pool = Pool.PAGED;
+    d.instance = instance;
+    d.reason = Reason.SIZE;
+    d.outcome = outcome;
+    d.status = outcome == Outcome.OK ? 200 : 502;
+    d.ttftNanos = ttftMillis * MS;
+    d.totalNanos = totalMillis * MS;
+    d.usage = usage;
+    d.events = events;
+    return d.make();
   }
 
   @Test

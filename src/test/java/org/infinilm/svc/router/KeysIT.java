@@ -352,12 +352,7 @@ class KeysIT {
   @Test
   void aLimitThatIsPutOnWhileRequestsRunCountsThem() throws Exception {
     CountDownLatch go = new CountDownLatch(1);
-    rig.answering(
-        "a",
-        (r, n) -> {
-          go.await();
-          return Rig.OK;
-        });
+    rig.holding("a", go);
     keys("one");
     rig.start();
     byte[] request = Rig.post(Rig.CHAT, bearer("one"), Rig.BODY).getBytes(UTF_8);
@@ -388,12 +383,7 @@ class KeysIT {
   @Test
   void requestsInFlightAreLimitedAndTheirEndsMakeRoom() throws Exception {
     CountDownLatch go = new CountDownLatch(1);
-    rig.answering(
-        "a",
-        (r, n) -> {
-          go.await();
-          return Rig.OK;
-        });
+    rig.holding("a", go);
     keys("one max_in_flight = 1");
     rig.start();
     byte[] request = Rig.post(Rig.CHAT, bearer("one"), Rig.BODY).getBytes(UTF_8);

@@ -312,13 +312,7 @@ class ReloadIT {
   @Test
   void aRequestSeesTheSettingsThatWereInForceWhenItCame() throws Exception {
     CountDownLatch go = new CountDownLatch(1);
-    ScriptedInstance a =
-        rig.answering(
-            "a",
-            (r, n) -> {
-              go.await();
-              return Rig.OK;
-            });
+    ScriptedInstance a = rig.holding("a", go);
     write("threshold = 100\ndecision_headers = true\n");
     rig.start();
     try (Socket s = rig.connect()) {

@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
@@ -63,6 +64,16 @@ final class Rig implements AutoCloseable {
 
   ScriptedInstance good(String name) throws IOException {
     return answering(name, (r, n) -> OK);
+  }
+
+  /// An instance that answers each request well once it may.
+  ScriptedInstance holding(String name, CountDownLatch go) throws IOException {
+    return answering(
+        name,
+        (r, n) -> {
+          go.await();
+          return OK;
+        });
   }
 
   /// Registers it with this metadata.

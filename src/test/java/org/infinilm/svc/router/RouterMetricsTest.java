@@ -12,9 +12,7 @@ import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
-import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.policy.Facts.Usage;
-import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
@@ -60,37 +58,18 @@ class RouterMetricsTest {
   }
 
   private static Decision decision(String name, @Nullable Usage usage, int events) {
-    return new Decision(
-        0,
-        "id",
-        0,
-        "POST",
-        "/v1/x",
-        "m",
-        1,
-        2,
-        3,
-        Pool.ANY,
-        name,
-        Reason.SPILL,
-        Roll.NONE,
-        List.of(),
-        List.of(),
-        Outcome.OK,
-        200,
-        1,
-        500_000_000,
-        1_000_000_000,
-        2_000_000_000,
-        1,
-        1,
-        usage,
-        events,
-        Forecast.NONE,
-        0,
-        null,
-        null,
-        null);
+    SampleDecision d = new SampleDecision();
+    d.pool = Pool.ANY;
+    d.instance = name;
+    d.reason = Reason.SPILL;
+    d.queueNanos = 500_000_000;
+    d.ttftNanos = 1_000_000_000;
+    d.totalNanos = 2_000_000_000;
+    d.requestBytes = 1;
+    d.responseBytes = 1;
+    d.usage = usage;
+    d.events = events;
+    return d.make();
   }
 
   private String scrape() {

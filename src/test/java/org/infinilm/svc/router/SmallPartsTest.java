@@ -12,12 +12,10 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
-import org.infinilm.svc.fleet.Roll;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.policy.Facts.Usage;
-import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -219,37 +217,9 @@ class SmallPartsTest {
   }
 
   private static Decision decision(long sequence) {
-    return new Decision(
-        sequence,
-        "id",
-        0,
-        "POST",
-        "/v1/x",
-        "m",
-        1,
-        2,
-        3,
-        null,
-        null,
-        null,
-        Roll.NONE,
-        List.of(),
-        List.of(),
-        Outcome.OK,
-        200,
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        null,
-        0,
-        Forecast.NONE,
-        0,
-        null,
-        null,
-        null);
+    SampleDecision d = new SampleDecision();
+    d.sequence = sequence;
+    return d.make();
   }
 
   @Test

@@ -10,11 +10,15 @@ import io.opentelemetry.proto.trace.v1.Span.SpanKind;
 import io.opentelemetry.proto.trace.v1.Status.StatusCode;
 import java.io.BufferedInputStream;
 import java.net.Socket;
+import java.net.URI;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.trace.TraceSettings;
+import org.infinilm.svc.trace.Traces;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -374,5 +378,42 @@ class TracesIT {
     rig.decision("last");
     rig.router().close();
     assertThat(receiver.of("last")).hasSize(2);
+  }
+
+  @Test
+  void whatIsLeftOfSeveralMessagesIsAllSentAtTheEnd() throws Exception {
+    int traces = 700;
+    var span =
+        new org.infinilm.svc.trace.Span(
+            TRACE,
+            PARENT,
+            null,
+            org.infinilm.svc.trace.Span.Kind.SERVER,
+            "s",
+            0,
+            1,
+            Map.of(),
+            null);
+    CountDownLatch go = new CountDownLatch(1);
+    Traces.Words<String> words =
+        of -> {
+          try {
+            go.await();
+          } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+          return List.of(span);
+        };
+    TraceSettings to = new TraceSettings(URI.create(receiver.url() + "/v1/traces"), "s", 1);
+    Traces<String> t = new Traces<>(to, words, Ticker.SYSTEM);
+    for (int k = 0; k < traces; k++) {
+      t.offer("x");
+    }
+    t.start();
+    Thread end = Thread.ofPlatform().start(t::close);
+    await().atMost(Rig.SOON).until(() -> end.getState() == Thread.State.TIMED_WAITING);
+    go.countDown();
+    await().atMost(Rig.SOON).until(() -> !end.isAlive());
+    assertThat(receiver.spans).hasSize(traces);
   }
 }
