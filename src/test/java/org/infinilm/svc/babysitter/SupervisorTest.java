@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
@@ -14,6 +15,7 @@ import org.infinilm.svc.babysitter.Supervision.Limits;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.babysitter.Supervision.Verdict;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -21,8 +23,10 @@ import org.junit.jupiter.api.Timeout;
 class SupervisorTest {
   private static final Duration SHORT = Duration.ofMillis(50);
 
-  /// Effects that fail with an error the first time that each kind is asked for.
+  /// Effects that fail with an error the first time that each kind is asked for. What is killed
+  /// ends.
   private static final class Failing implements Supervisor.Effects {
+    private volatile @Nullable Supervisor supervisor;
     private final List<String> done = new CopyOnWriteArrayList<>();
     private final List<String> failed = new CopyOnWriteArrayList<>();
 
@@ -34,6 +38,11 @@ class SupervisorTest {
         throw new OutOfMemoryError("unable to create native thread");
       }
       done.add(kind);
+      if (action instanceof Action.Kill kill) {
+        Supervisor s = Objects.requireNonNull(supervisor);
+        s.tell(new Event.Exited(kill.generation(), "killed"));
+        s.tell(new Event.Cleared(kill.generation()));
+      }
     }
 
     @Override
@@ -57,6 +66,7 @@ class SupervisorTest {
             Duration.ofSeconds(60));
     Failing effects = new Failing();
     Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
+    effects.supervisor = s;
     s.start();
     await().until(() -> effects.done.containsAll(List.of("Spawn", "Probe")));
     s.tell(new Event.Probed(1, Verdict.OK, ""));
@@ -64,7 +74,9 @@ class SupervisorTest {
     s.tell(new Event.Exited(1, "ended"));
     await().until(() -> effects.done.contains("Withdraw"));
     s.tell(new Event.Cleared(1));
+    await().until(() -> s.state().generation() == 2);
     assertThat(s.stop(Duration.ofSeconds(30).toNanos())).isTrue();
+    assertThat(effects.done).contains("Kill");
   }
 
   @Test
