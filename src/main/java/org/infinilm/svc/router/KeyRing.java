@@ -96,23 +96,33 @@ final class KeyRing {
     return byHash.isEmpty();
   }
 
-  /// Puts other keys into force. One that keeps its name, or its hash under a name that is new,
-  /// keeps what it has used; one that comes back too.
+  /// Puts other keys into force. One that keeps its hash, under whatever name, keeps what it has
+  /// used, else one that keeps its name; one that comes back too.
   synchronized void replace(List<ClientKey> keys) {
     Map<String, KeyHolder> before = new HashMap<>(gone);
     byHash.values().forEach(e -> before.put(e.holder().name(), e.holder()));
-    Map<String, KeyHolder> named = new HashMap<>(before);
     Map<String, KeyHolder> hashed = new HashMap<>();
-    keys.forEach(k -> before.remove(k.name()));
     before.values().forEach(h -> hashed.put(h.key().hash(), h));
+    // whose requests run is told by what opens them; a name may go on to another key
+    Map<String, KeyHolder> kept = new HashMap<>();
+    for (ClientKey k : keys) {
+      KeyHolder same = hashed.get(k.hash());
+      if (same != null && before.remove(same.name(), same)) {
+        kept.put(k.hash(), same);
+      }
+    }
     Map<Long, Entry> next = new HashMap<>();
     for (ClientKey k : keys) {
-      KeyHolder h = named.get(k.name());
-      KeyHolder same = hashed.get(k.hash());
-      if (h != null) {
+      KeyHolder h = kept.get(k.hash());
+      if (h == null) {
+        h = before.remove(k.name());
+      }
+      if (h == null) {
+        h = new KeyHolder(k, ticker);
+      } else if (h.name().equals(k.name())) {
         h.is(k);
       } else {
-        h = same == null ? new KeyHolder(k, ticker) : same.renamed(k);
+        h = h.renamed(k);
       }
       byte[] digest = HexFormat.of().parseHex(k.hash());
       next.put(first(digest), new Entry(digest, h));

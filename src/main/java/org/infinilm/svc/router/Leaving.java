@@ -66,17 +66,18 @@ final class Leaving {
             return true;
           });
     }
-    return retries.isElsewhere(i, lack, question, fleet()) && instead(a, others, lack, said);
+    return retries.isElsewhere(i, lack, question, fleet())
+        && instead(a, others, lack, said.status());
   }
 
   private @Nullable Why lack(Refusal said) {
     if (said.isForLength()) {
-      return question.generation() ? Why.TOO_SMALL : null;
+      return question.route() == Route.OTHER ? null : Why.TOO_SMALL;
     }
     if (said.isForModel()) {
       return Why.LACKS_MODEL;
     }
-    if (said.isForRoute(question.generation())) {
+    if (said.isForRoute(question.route().onePrompt())) {
       return Why.LACKS_ROUTE;
     }
     return said.isForOther() ? Why.LACKS_THING : null;
@@ -84,17 +85,14 @@ final class Leaving {
 
   /// One of `others` is asked at once or when it has a place. Where there is no place for it among
   /// them, or they are out of service, the client is told that: the answer would be final to it.
-  private boolean instead(Attempt from, Candidates others, Why lack, Refusal said) {
-    if (!others.isEmpty() && placement.look(others) instanceof Choice.Refuse) {
-      return false;
-    }
+  private boolean instead(Attempt from, Candidates others, Why lack, int status) {
     Instance i = from.instance();
     if (lack == Why.TOO_SMALL) {
       plane.metrics().misrouted(i, question.model(), from.pool());
     }
-    retries.lacks(i, lack, said.status());
+    retries.lacks(i, lack, status);
     leave(from);
-    if (others.isEmpty()) {
+    if (others.isEmpty() || placement.look(others) instanceof Choice.Refuse) {
       placement.none(question.nobody());
     } else {
       placement.follow(placement.choose(others), others);

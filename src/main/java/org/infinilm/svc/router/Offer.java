@@ -13,4 +13,9 @@ interface Offer extends Load {
   default boolean isForPart(int slot) {
     return false;
   }
+
+  /// Whether it is known to have not the route of these requests.
+  default boolean lacksRoute(int slot) {
+    return false;
+  }
 }

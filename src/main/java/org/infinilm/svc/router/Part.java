@@ -29,9 +29,14 @@ record Part(@Nullable String model, long key, Route route) {
     return route.onePrompt() ? ofModel() : ofRoute();
   }
 
-  /// The requests of its route for its model, as a number.
-  long ofRoute() {
+  private long ofRoute() {
     return Hash.mix(ofModel() ^ Hash.of(route.name()));
+  }
+
+  /// That an instance has its route for its model, as a number; other than [#alike], since who
+  /// fails these requests has their route.
+  long ofHaving() {
+    return Hash.mix(ofRoute());
   }
 
   /// Whether an instance that serves so many models has others that are not like it.

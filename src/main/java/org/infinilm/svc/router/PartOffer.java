@@ -27,6 +27,11 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public boolean lacksRoute(int slot) {
+    return part.lacksRoute(slot);
+  }
+
+  @Override
   public long passedOverNanos(int slot) {
     return Math.max(seats.passedOverNanos(slot), part.leftAloneNanos(slot));
   }

@@ -37,6 +37,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class Retries {
   private static final int MOST_ATTEMPTS = 3;
+
+  /// Answers of instances that they lack what the request needs; each is asked once.
+  private static final int MOST_UNABLE = 8;
+
   private static final int FREE_AFTER_FAILURES = 3;
   private static final int FREE_BELOW_FAILURES = 5;
   private static final long SOON_NANOS = 1_000_000_000L;
@@ -59,6 +63,7 @@ final class Retries {
   private @Nullable ApiError verdict;
 
   private int counted;
+  private int unable;
   private int vainConnects;
   private long connectingNanos;
   private long sentAtNanos;
@@ -130,8 +135,8 @@ final class Retries {
         : otherwise;
   }
 
-  /// An instance of the fleet, in whatever state, that is not known to be unable to take it; null
-  /// when all are.
+  /// An instance of the fleet, in whatever state, that is not known to be unable to take it, by
+  /// what it said or by its size; null when all are.
   ///
   /// @param but one that has just said so, of this kind; or null
   private @Nullable Instance couldTake(@Nullable Instance but, Why why, Question q, Fleet fleet) {
@@ -141,6 +146,7 @@ final class Retries {
     for (Instance i : fleet.instances()) {
       if (!i.twin()
           && (model == null || i.serves(model))
+          && i.fits(q.leastTokens())
           && said.stream().noneMatch(t -> isUnable(i, t, offer))) {
         return i;
       }
@@ -155,7 +161,7 @@ final class Retries {
       case FAILED, BUSY -> false;
       case TOO_SMALL -> i.name().equals(said.instance().name()) || !mayHoldMore(i, held);
       case LACKS_MODEL, LACKS_THING -> i.name().equals(said.instance().name());
-      case LACKS_ROUTE -> i.name().equals(said.instance().name()) || offer.isForPart(i.slot());
+      case LACKS_ROUTE -> i.name().equals(said.instance().name()) || offer.lacksRoute(i.slot());
     };
   }
 
@@ -365,9 +371,10 @@ final class Retries {
         && next.stream().anyMatch(n -> plane.instances().failuresInARow(n, part) < most);
   }
 
-  /// Whether one more instance may be asked after the one that answers now.
+  /// Whether one more instance may be asked after the one that says now what it lacks: nothing was
+  /// computed, so that this is no attempt that counts.
   boolean mayAskMore() {
-    return counted + 1 < MOST_ATTEMPTS;
+    return counted < MOST_ATTEMPTS && unable < MOST_UNABLE;
   }
 
   /// Who else may be asked where one lacks what the request needs; without those that are known to
@@ -388,7 +395,7 @@ final class Retries {
   ///
   /// @param status of its answer
   void lacks(Instance i, Why lack, int status) {
-    counted++;
+    unable++;
     note(i, lack);
     plane.metrics().retry(lack.cause);
     if (verdict == null) {

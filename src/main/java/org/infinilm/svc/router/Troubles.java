@@ -201,7 +201,7 @@ final class Troubles {
 
   /// Notes that an instance said that it has not the route.
   void lacksRoute(Instance i, Part part) {
-    if (failed(i, part.ofRoute(), How.FAILS) == FEW) {
+    if (failed(i, part.ofHaving(), How.FAILS) == FEW) {
       LOG.warn(
           "instance {} has not the route {}: others are asked first for it",
           i.name(),
@@ -268,7 +268,7 @@ final class Troubles {
     long now = ticker.nanos();
     boolean ends = isWell(i, part.alike(), whole, now);
     ends |= isWell(i, part.ofKey(), whole, now);
-    ends |= isWell(i, part.ofRoute(), whole, now);
+    ends |= isWell(i, part.ofHaving(), whole, now);
     forgetOld(now);
     if (parts.isEmpty()) {
       some = false;
@@ -301,7 +301,7 @@ final class Troubles {
     if (some) {
       goes(i.slot(), part.alike(), repeatable);
       goes(i.slot(), part.ofKey(), repeatable);
-      goes(i.slot(), part.ofRoute(), repeatable);
+      goes(i.slot(), part.ofHaving(), repeatable);
     }
   }
 
@@ -322,30 +322,35 @@ final class Troubles {
     }
     List<At> alike = parts.getOrDefault(part.alike(), List.of());
     List<At> ofKey = parts.getOrDefault(part.ofKey(), List.of());
-    List<At> ofRoute = parts.getOrDefault(part.ofRoute(), List.of());
-    return alike.isEmpty() && ofKey.isEmpty() && ofRoute.isEmpty()
+    List<At> having = parts.getOrDefault(part.ofHaving(), List.of());
+    return alike.isEmpty() && ofKey.isEmpty() && having.isEmpty()
         ? null
-        : new View(alike, ofKey, ofRoute, repeatable, ticker.nanos());
+        : new View(alike, ofKey, having, repeatable, ticker.nanos());
   }
 
   /// When instances may be asked for requests of one part.
   final class View {
     private final List<At> alike;
     private final List<At> ofKey;
-    private final List<At> ofRoute;
+    private final List<At> having;
     private final boolean repeatable;
     private final long now;
 
-    private View(List<At> alike, List<At> ofKey, List<At> ofRoute, boolean repeatable, long now) {
+    private View(List<At> alike, List<At> ofKey, List<At> having, boolean repeatable, long now) {
       this.alike = alike;
       this.ofKey = ofKey;
-      this.ofRoute = ofRoute;
+      this.having = having;
       this.repeatable = repeatable;
       this.now = now;
     }
 
     Turn turn(int slot) {
-      return latest(turn(at(slot, alike)), latest(turn(at(slot, ofKey)), turn(at(slot, ofRoute))));
+      return latest(turn(at(slot, alike)), latest(turn(at(slot, ofKey)), turn(at(slot, having))));
+    }
+
+    /// Whether it said time after time that it has not the route.
+    boolean lacksRoute(int slot) {
+      return turn(at(slot, having)) != Turn.AS_OTHERS;
     }
 
     private static Turn latest(Turn a, Turn b) {
@@ -358,7 +363,7 @@ final class Troubles {
 
     /// How long it is left alone still, in nanoseconds; 0 when it is not.
     long leftAloneNanos(int slot) {
-      long ofAll = Math.max(leftAloneNanos(at(slot, alike)), leftAloneNanos(at(slot, ofRoute)));
+      long ofAll = Math.max(leftAloneNanos(at(slot, alike)), leftAloneNanos(at(slot, having)));
       return Math.max(ofAll, leftAloneNanos(at(slot, ofKey)));
     }
 

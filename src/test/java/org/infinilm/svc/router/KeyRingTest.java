@@ -200,12 +200,17 @@ class KeyRingTest {
     assertThat(holder("ik-d").inFlight()).isZero();
   }
 
+  /// Two that change names, and one whose name goes on to a new key while the old one stays.
   @Test
-  void keysThatChangeNamesKeepThoseOfTheirNames() {
+  void whatRunsStaysWithTheKeyThatOpenedItWhateverTheNames() {
     assertThat(lets(holder("ik-a"))).isTrue();
     ring.replace(List.of(key("a", "ik-b", TWO, null), key("b", "ik-a", TWO, null)));
-    assertThat(holder("ik-b").inFlight()).as("a").isEqualTo(1);
-    assertThat(holder("ik-a").inFlight()).as("b").isZero();
+    assertThat(holder("ik-b").inFlight()).as("a").isZero();
+    assertThat(holder("ik-a").inFlight()).as("b").isEqualTo(1);
+    assertThat(lets(holder("ik-a"))).isTrue();
+    ring.replace(List.of(key("b", "ik-new", TWO, null), key("old", "ik-a", TWO, null)));
+    assertThat(lets(holder("ik-a"))).as("its two run still").isFalse();
+    assertThat(holder("ik-new").inFlight()).isZero();
   }
 
   @Test

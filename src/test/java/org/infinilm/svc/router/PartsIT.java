@@ -15,11 +15,13 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Instances that fail one part of the requests, and clients whose every request fails.
 class PartsIT {
@@ -434,6 +436,33 @@ class PartsIT {
     assertThat(a.seen.stream().filter(r -> r.contains(messages)).count())
         .isLessThanOrEqualTo(Troubles.FEW);
     assertThat(a.seen).hasSizeGreaterThan(8);
+  }
+
+  /// That an instance is busy or fails is not that it has not the route.
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void theOneThatHasTheRouteIsAskedThoughItPausesOrFails(boolean pauses) throws Exception {
+    rig.answering(
+        "a",
+        (r, n) -> r.contains("embed") ? Rig.answer(404, "", "{\"detail\":\"Not Found\"}") : Rig.OK);
+    AtomicInteger left = new AtomicInteger(pauses ? 1 : Troubles.FEW);
+    rig.answering(
+        "b",
+        (r, n) -> {
+          boolean no = r.contains("embed") && left.getAndUpdate(k -> Math.max(0, k - 1)) > 0;
+          return !no ? Rig.OK : pauses ? Rig.answer(429, "Retry-After: 3\r\n", "busy") : BROKEN;
+        });
+    rig.start();
+    String request = Rig.post("/v1/embeddings", "", "{\"model\":\"m\",\"input\":\"x\"}");
+    for (int k = 0; left.get() > 0; k++) {
+      assertThat(k).isLessThan(20);
+      rig.send(request);
+    }
+    for (int k = 0; k < 6; k++) {
+      Said said = rig.send(request);
+      assertThat(said.status()).as(said.body()).isEqualTo(200);
+      assertThat(said.field("x-infini-instance")).isEqualTo("b");
+    }
   }
 
   /// Each knows the answers that it gave itself. What it has not is not its route.

@@ -118,6 +118,54 @@ class RefusalIT {
         .hasSizeLessThanOrEqualTo(4);
   }
 
+  /// Nothing is computed for a refusal: three of them are no three attempts.
+  @ParameterizedTest
+  @CsvSource({"length", "model"})
+  void theOneOfManyThatCanIsFound(String what) throws Exception {
+    String no = what.equals("length") ? REFUSAL : noModel("m");
+    for (int k = 0; k < 5; k++) {
+      rig.answering("small" + k, (r, n) -> no);
+    }
+    rig.good("large");
+    rig.start();
+    for (int k = 0; k < 6; k++) {
+      Said said = rig.chat();
+      assertThat(said.status()).as(said.body()).isEqualTo(200);
+      assertThat(said.field("x-infini-instance")).isEqualTo("large");
+    }
+  }
+
+  /// A request that may not be sent twice may be sent where it was refused.
+  @ParameterizedTest
+  @CsvSource({"/v1/responses, ''", "/v1/chat/completions, '\"store\":true,'"})
+  void whatMayNotBeRepeatedIsAskedOfALargerOneAsWell(String path, String more) throws Exception {
+    holding("a", 4096, REFUSAL);
+    holding("b", 16384, Rig.OK);
+    rig.start();
+    String body = "{" + more + "\"model\":\"m\",\"input\":\"x\",\"messages\":[]}";
+    for (int k = 0; k < 6; k++) {
+      assertThat(rig.send(Rig.post(path, "", body)).status()).isEqualTo(200);
+    }
+  }
+
+  /// One says no, one is known to be too small, and the one that would do drains.
+  @Test
+  void whoIsKnownToBeTooSmallIsNoReasonToSayThatAllAre() throws Exception {
+    rig.answering("a", (r, n) -> REFUSAL);
+    holding("b", 100, Rig.OK);
+    holding("c", 100_000, Rig.OK);
+    rig.start();
+    String drain = Rig.post("/admin/instances/c/drain", "Content-Type: application/json\r\n", "{}");
+    rig.send(drain.replace("router.example", "localhost"));
+    rig.awaitState("c", "draining");
+    String body =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}"
+            .formatted("word ".repeat(2000));
+    Said said = rig.send(Rig.post(Rig.CHAT, "", body));
+    assertThat(said.status()).as(said.body()).isEqualTo(503);
+    assertThat(said.body()).contains("instance c, which may, is draining");
+  }
+
   @Test
   void whereNoneIsLargerTheInstancesOwnWordsAreTheAnswer() throws Exception {
     holding("a", 4096, REFUSAL);
