@@ -10,6 +10,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
@@ -82,9 +83,8 @@ final class KeyRing {
   private final LongAdder unknown = new LongAdder();
   private volatile Map<Long, Entry> byHash = Map.of();
 
-  /// Those that are not in force any more and have used something that counts when they come back,
-  /// by name.
-  private Map<String, KeyHolder> gone = Map.of();
+  /// Those that are not in force any more and have used something that counts when they come back.
+  private List<KeyHolder> gone = List.of();
 
   KeyRing(List<ClientKey> keys, Ticker ticker) {
     this.ticker = ticker;
@@ -99,23 +99,28 @@ final class KeyRing {
   /// Puts other keys into force. One that keeps its hash, under whatever name, keeps what it has
   /// used, else one that keeps its name; one that comes back too.
   synchronized void replace(List<ClientKey> keys) {
-    Map<String, KeyHolder> before = new HashMap<>(gone);
-    byHash.values().forEach(e -> before.put(e.holder().name(), e.holder()));
-    Map<String, KeyHolder> hashed = new HashMap<>();
-    before.values().forEach(h -> hashed.put(h.key().hash(), h));
-    // whose requests run is told by what opens them; a name may go on to another key
+    // whose requests run is told by what opens them: a name may go on to another key
+    Map<String, KeyHolder> left = new LinkedHashMap<>();
+    gone.forEach(h -> left.put(h.key().hash(), h));
+    byHash.values().forEach(e -> left.put(e.holder().key().hash(), e.holder()));
     Map<String, KeyHolder> kept = new HashMap<>();
     for (ClientKey k : keys) {
-      KeyHolder same = hashed.get(k.hash());
-      if (same != null && before.remove(same.name(), same)) {
+      KeyHolder same = left.remove(k.hash());
+      if (same != null) {
         kept.put(k.hash(), same);
       }
     }
+    // of those of one name the last one: in force until now, else gone last
+    Map<String, KeyHolder> named = new HashMap<>();
+    left.values().forEach(h -> named.put(h.name(), h));
     Map<Long, Entry> next = new HashMap<>();
     for (ClientKey k : keys) {
       KeyHolder h = kept.get(k.hash());
       if (h == null) {
-        h = before.remove(k.name());
+        h = named.remove(k.name());
+        if (h != null) {
+          left.remove(h.key().hash());
+        }
       }
       if (h == null) {
         h = new KeyHolder(k, ticker);
@@ -127,11 +132,11 @@ final class KeyRing {
       byte[] digest = HexFormat.of().parseHex(k.hash());
       next.put(first(digest), new Entry(digest, h));
     }
-    before.values().removeIf(KeyHolder::isUnused);
-    if (before.size() > MOST_GONE) {
-      before.values().removeIf(h -> h.inFlight() == 0);
+    left.values().removeIf(KeyHolder::isUnused);
+    if (left.size() > MOST_GONE) {
+      left.values().removeIf(h -> h.inFlight() == 0);
     }
-    gone = Map.copyOf(before);
+    gone = List.copyOf(left.values());
     byHash = Map.copyOf(next);
   }
 

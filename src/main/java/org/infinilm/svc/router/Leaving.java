@@ -77,7 +77,7 @@ final class Leaving {
     if (said.isForModel()) {
       return Why.LACKS_MODEL;
     }
-    if (said.isForRoute(question.route().onePrompt())) {
+    if (said.isForRoute()) {
       return Why.LACKS_ROUTE;
     }
     return said.isForOther() ? Why.LACKS_THING : null;

@@ -48,7 +48,8 @@ final class Refusal {
           "405: method not allowed",
           "not implemented");
 
-  /// What they say before the route: Express, LM Studio, OpenAI; and the pages of nginx and others.
+  /// What they say before the route: Express, LM Studio, OpenAI; the pages of nginx and others; and
+  /// what llama.cpp and our own engine say of a route that the model is not made for.
   private static final List<String> NO_ROUTE_AT =
       List.of(
           "cannot post /",
@@ -58,7 +59,11 @@ final class Refusal {
           "unrecognized request url",
           "unknown endpoint",
           "<html",
-          "<!doctype");
+          "<!doctype",
+          "this server does not support embeddings",
+          "this server does not support reranking",
+          "this server does not support completions",
+          "this engine makes no embeddings");
 
   private final int status;
   private final @Nullable String model;
@@ -120,15 +125,10 @@ final class Refusal {
   }
 
   /// Whether that is the route as such, and nothing that the client named: all that is said are the
-  /// words for it. An option of a prompt may be answered 501 as well, in other words.
-  ///
-  /// @param prompts whether the route takes prompts
-  boolean isForRoute(boolean prompts) {
+  /// words for it. An option may be answered 501 as well, in other words.
+  boolean isForRoute() {
     if (!isForOther()) {
       return false;
-    }
-    if (status == 405 || (status == 501 && !prompts)) {
-      return true;
     }
     String words = message();
     return NO_ROUTE.contains(words) || NO_ROUTE_AT.stream().anyMatch(words::startsWith);

@@ -213,6 +213,17 @@ class KeyRingTest {
     assertThat(holder("ik-new").inFlight()).isZero();
   }
 
+  /// Its name has gone to a key that was there already, and both are there again.
+  @Test
+  void aKeyThatIsAwayWhileItsNameIsAnothersHasUsedWhatItHad() {
+    assertThat(lets(holder("ik-a"))).isTrue();
+    assertThat(lets(holder("ik-a"))).isTrue();
+    ring.replace(List.of(key("a", "ik-b", TWO, null)));
+    ring.replace(List.of(key("a", "ik-b", TWO, null), key("old", "ik-a", TWO, null)));
+    assertThat(lets(holder("ik-a"))).isFalse();
+    assertThat(holder("ik-b").inFlight()).isZero();
+  }
+
   @Test
   void limitsHoldOverThreads() throws Exception {
     KeyHolder b = holder("ik-b");

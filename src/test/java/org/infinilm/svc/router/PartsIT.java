@@ -416,7 +416,7 @@ class PartsIT {
 
   /// It refuses at once and so is always idle.
   @ParameterizedTest
-  @CsvSource({"404, Not Found", "405, no", "501, Not Implemented"})
+  @CsvSource({"404, Not Found", "405, Method Not Allowed", "501, Not Implemented"})
   void whatOneInstanceHasNoRouteForIsAnsweredByTheOther(int status, String words) throws Exception {
     String messages = "/v1/messages";
     ScriptedInstance a =
@@ -467,7 +467,13 @@ class PartsIT {
 
   /// Each knows the answers that it gave itself. What it has not is not its route.
   @ParameterizedTest
-  @CsvSource({"/v1/responses, 404", "/v1/chat/completions, 501", "/v1/chat/completions, 404"})
+  @CsvSource({
+    "/v1/responses, 404",
+    "/v1/chat/completions, 501",
+    "/v1/chat/completions, 404",
+    "/v1/embeddings, 501",
+    "/v1/images/generations, 405"
+  })
   void whatOneHasNotThatTheClientNamesSaysNothingOfItsRoute(String path, int status)
       throws Exception {
     rig.answering(

@@ -78,7 +78,10 @@ class RefusalTest {
         "404 | RESPONSES | 404 page not found | true",
         "404 | MESSAGES | '' | true",
         "405 | MESSAGES | '' | true",
-        "501 | EMBEDDINGS | {\"error\":{\"message\":\"does not support embeddings\"}} | true",
+        "405 | IMAGES | {\"detail\":\"Method Not Allowed\"} | true",
+        "501 | EMBEDDINGS | {\"error\":{\"message\":\"This server does not support embeddings. Start it with `--embeddings`\"}} | true",
+        "501 | EMBEDDINGS | {\"error\":{\"message\":\"dimensions is not supported for this model\"}} | false",
+        "405 | EMBEDDINGS | {\"error\":\"no dimensions here\"} | false",
         "501 | CHAT | {\"error\":{\"message\":\"logprobs are not supported\"}} | false",
         "404 | RESPONSES | {\"error\":{\"message\":\"Response with id 'resp_org/m-1' not found.\"}} | false",
         "404 | RESPONSES | {\"error\":{\"message\":\"no answer 'page not found' here\"}} | false",
@@ -90,7 +93,7 @@ class RefusalTest {
       int status, Route route, String body, boolean expected) {
     Refusal r = Objects.requireNonNull(Refusal.of(head(status, Map.of()), "org/m-1", route));
     r.add(Unpooled.copiedBuffer(body, UTF_8));
-    assertThat(r.isForRoute(route == Route.CHAT)).isEqualTo(expected);
+    assertThat(r.isForRoute()).isEqualTo(expected);
     assertThat(r.isForLength()).isFalse();
     r.release();
     assertThat(Refusal.of(head(501, Map.of()), "org/m-1", Route.OTHER)).isNull();
