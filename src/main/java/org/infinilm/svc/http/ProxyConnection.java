@@ -418,7 +418,8 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (!channel.isActive() || closing) {
       return;
     }
-    if (next != Next.KEEP || !keepsAlive()) {
+    // an answer whose head has promised that another may follow keeps that, at an end too
+    if (next != Next.KEEP) {
       closeAfterAnswer(next);
       return;
     }

@@ -378,11 +378,22 @@ final class Retries {
   }
 
   /// Who else may be asked where one lacks what the request needs; without those that are known to
-  /// lack it as well.
+  /// lack it as well. Where nobody is left who was not asked, those that failed once more.
   Candidates able(Instance but, Why lack, Question q, Fleet fleet) {
     Offer offer = plane.instances().offer(q.part(), q.replayable());
     Try said = new Try(but, account.elapsedNanos(), lack);
-    return besides(but, q, fleet).without(i -> isUnable(i, said, offer));
+    Candidates left = besides(but, q, fleet).without(i -> isUnable(i, said, offer));
+    return left.isEmpty()
+        ? q.candidates(fleet).without(i -> !onlyFailed(i) || isUnable(i, said, offer))
+        : left;
+  }
+
+  /// Whether it was asked, and failed each time.
+  private boolean onlyFailed(Instance i) {
+    return wasTried(i)
+        && tried.stream()
+            .filter(t -> t.instance().name().equals(i.name()))
+            .allMatch(t -> t.why() == Why.FAILED);
   }
 
   /// Whether there is one besides, in whatever state, that is not known to lack it.

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.SequenceInputStream;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
@@ -100,6 +102,34 @@ class DrainIT {
       assertThat(last.field("connection")).isEqualTo("close");
       assertThat(kept.getInputStream().read()).isEqualTo(-1);
       assertThat(rig.send(ID).ok()).as("new connections are served").isTrue();
+    }
+    drain.interrupt();
+  }
+
+  /// Its head went out before, and promised that.
+  @Test
+  void anAnswerThatEndsInTheLameDuckMayBeFollowedByAnother() throws Exception {
+    rig.start("lame_duck=60");
+    try (Socket kept = rig.connect()) {
+      write(kept, ID.replace("/g", "/stream"));
+      await().atMost(Rig.SOON).until(() -> rig.instances.getFirst().seen.size() == 1);
+      assertThat(kept.getInputStream().read()).isEqualTo('H');
+      drain();
+      await()
+          .atMost(Rig.SOON)
+          .until(() -> rig.send("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").status() == 503);
+      goOn.countDown();
+      Said stream =
+          Said.read(
+              new SequenceInputStream(
+                  new ByteArrayInputStream(new byte[] {'H'}), kept.getInputStream()));
+      assertThat(stream.body()).isEqualTo("ab");
+      assertThat(stream.field("connection")).isEmpty();
+      write(kept, ID);
+      Said next = Said.read(kept.getInputStream());
+      assertThat(next.ok()).as(next.toString()).isTrue();
+      assertThat(next.field("connection")).isEqualTo("close");
+      assertThat(kept.getInputStream().read()).isEqualTo(-1);
     }
     drain.interrupt();
   }

@@ -7,6 +7,8 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -116,6 +118,36 @@ class RefusalIT {
     assertThat(rig.instances.getFirst().seen)
         .as("asked once a request")
         .hasSizeLessThanOrEqualTo(4);
+  }
+
+  /// As it would be after a failure of the other.
+  @ParameterizedTest
+  @CsvSource({"length", "model", "route"})
+  void theOneThatCanAndFailedIsAskedOnceMoreWhereTheOtherRefuses(String what) throws Exception {
+    String no =
+        what.equals("length")
+            ? REFUSAL
+            : what.equals("model")
+                ? noModel("m")
+                : Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
+    rig.listed(
+        new ScriptedInstance("p", ScriptedInstance.answering((r, n) -> no)), Map.of("tier", 2));
+    Set<String> seen = ConcurrentHashMap.newKeySet();
+    rig.instance(
+        "s",
+        (self, t) -> {
+          String request = self.take(t);
+          if (seen.add(request.replaceAll("(?s).*(Name: \\d+).*", "$1"))) {
+            t.close();
+          } else {
+            t.say(Rig.OK);
+          }
+        });
+    rig.start();
+    for (int k = 0; k < 4; k++) {
+      Said said = rig.send(Rig.post("/v1/embeddings", "Name: " + k + "\r\n", Rig.BODY));
+      assertThat(said.status()).as(said.head() + said.body()).isEqualTo(200);
+    }
   }
 
   /// Nothing is computed for a refusal: three of them are no three attempts.
