@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -256,7 +257,10 @@ final class OwnRoutes {
   /// What is on offer of a model by routes with which an instance is in trouble.
   private List<Offer> offers(String model) {
     return Stream.of(Route.values())
-        .map(r -> instances.offer(new Part(model, 0, r), true))
+        .flatMap(r ->
+            IntStream.range(0, Math.max(1, r.paths().size()))
+                .mapToObj(path -> new Part(model, 0, r, path)))
+        .map(part -> instances.offer(part, true))
         .filter(PartOffer.class::isInstance)
         .toList();
   }

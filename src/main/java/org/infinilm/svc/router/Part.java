@@ -11,13 +11,19 @@ import org.jspecify.annotations.Nullable;
 /// @param model null when the request named none
 /// @param key hash of its session's key; 0 for none
 /// @param route [Route#OTHER] for all but POST
-record Part(@Nullable String model, long key, Route route) {
+/// @param path its place among the route's paths: an instance may have one of them
+record Part(@Nullable String model, long key, Route route, int path) {
   /// Of a request that is like any other.
   static final Part ANY = new Part(null, 0);
 
   /// Of a prompt.
   Part(@Nullable String model, long key) {
     this(model, key, Route.CHAT);
+  }
+
+  /// By the route's usual path.
+  Part(@Nullable String model, long key, Route route) {
+    this(model, key, route, 0);
   }
 
   private long ofModel() {
@@ -33,10 +39,15 @@ record Part(@Nullable String model, long key, Route route) {
     return Hash.mix(ofModel() ^ Hash.of(route.name()));
   }
 
-  /// That an instance has its route for its model, as a number; other than [#alike], since who
-  /// fails these requests has their route.
+  /// That an instance has its path for its model, as a number; other than [#alike], since who fails
+  /// these requests has their path.
   long ofHaving() {
-    return Hash.mix(ofRoute());
+    return Hash.mix(ofRoute() + path + 1);
+  }
+
+  /// The path that an instance may lack.
+  String at() {
+    return route.paths().isEmpty() ? route.name() : route.paths().get(path);
   }
 
   /// Whether an instance that serves so many models has others that are not like it.

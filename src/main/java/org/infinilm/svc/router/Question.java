@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param renamed whether the body names it by an alias
 /// @param answersAs the model that its answer is to name instead of the instance's, or null
 /// @param route by which it came; [Route#OTHER] for what is no POST
+/// @param path its place among the route's paths
 /// @param shape of errors that its client understands
 /// @param streamForm of the event stream that the client asked for, or null
 /// @param bodyBytes as they came, in their Content-Encoding
@@ -35,6 +36,7 @@ record Question(
     boolean renamed,
     @Nullable String answersAs,
     Route route,
+    int path,
     ErrorShape shape,
     @Nullable StreamForm streamForm,
     long bodyBytes,
@@ -68,7 +70,7 @@ record Question(
 
   /// What part of all requests it belongs to.
   Part part() {
-    return new Part(model, affinity, route);
+    return new Part(model, affinity, route, path);
   }
 
   Ask ask() {

@@ -223,6 +223,7 @@ final class Questions {
         renamed,
         renamed && config.names().answersByAlias() ? peeked.model() : null,
         post ? route : Route.OTHER,
+        post ? route.place(head.path()) : 0,
         route.errors(),
         peeked.stream() ? route.stream() : null,
         bodyBytes,

@@ -125,6 +125,11 @@ enum Route {
     return paths;
   }
 
+  /// The place of a path of its own among them; 0 for those of [#OTHER].
+  int place(String path) {
+    return Math.max(0, paths.indexOf(path));
+  }
+
   Body body() {
     return body;
   }

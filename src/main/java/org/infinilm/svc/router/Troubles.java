@@ -203,9 +203,7 @@ final class Troubles {
   void lacksRoute(Instance i, Part part) {
     if (failed(i, part.ofHaving(), How.FAILS) == FEW) {
       LOG.warn(
-          "instance {} has not the route {}: others are asked first for it",
-          i.name(),
-          part.route().paths());
+          "instance {} has not the route {}: others are asked first for it", i.name(), part.at());
     }
   }
 

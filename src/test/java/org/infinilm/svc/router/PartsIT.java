@@ -465,6 +465,34 @@ class PartsIT {
     }
   }
 
+  /// As vLLM and SGLang have one of two, and llama.cpp both.
+  @Test
+  void whatOneLacksByOnePathIsAskedOfItByTheOther() throws Exception {
+    ScriptedInstance a =
+        rig.answering(
+            "a",
+            (r, n) ->
+                r.contains("embed") ? Rig.answer(404, "", "{\"detail\":\"Not Found\"}") : Rig.OK);
+    rig.answering(
+        "b",
+        (r, n) ->
+            r.startsWith("POST /v1/") ? Rig.OK : Rig.answer(404, "", "{\"detail\":\"Not Found\"}"));
+    rig.start();
+    for (int k = 0; k < 12; k++) {
+      rig.send(Rig.post("/embeddings", "", "{\"model\":\"m\",\"input\":\"x\"}"));
+      assertThat(rig.send(Rig.post("/chat/completions", "", Rig.BODY)).ok()).isTrue();
+    }
+    Set<String> served = new HashSet<>();
+    for (int k = 0; k < 12; k++) {
+      Said said = rig.send(Rig.post("/v1/embeddings", "", "{\"model\":\"m\",\"input\":\"x\"}"));
+      assertThat(said.status()).as(said.body()).isEqualTo(200);
+    }
+    for (int k = 0; k < 12; k++) {
+      served.add(rig.chat().field("x-infini-instance"));
+    }
+    assertThat(served).containsExactlyInAnyOrder("a", "b");
+  }
+
   /// Each knows the answers that it gave itself. What it has not is not its route.
   @ParameterizedTest
   @CsvSource({
