@@ -30,6 +30,9 @@ final class FakeDeployment implements AutoCloseable {
   volatile boolean headerLies;
   volatile String token = "";
 
+  volatile boolean withoutHealth;
+  volatile boolean listsModels = true;
+
   /// That the router wants of clients, or empty.
   volatile String key = "";
 
@@ -78,6 +81,12 @@ final class FakeDeployment implements AutoCloseable {
     if (r.path().equals("/metrics")) {
       String n = counts ? "infini_engine_requests_total{outcome=\"ok\"} " + finished.get() : "x 1";
       return Response.text(200, "text/plain", n + "\n");
+    }
+    if (withoutHealth && r.path().equals("/health")) {
+      return Response.json(404, Map.of("error", "not found"));
+    }
+    if (r.path().equals("/v1/models") && !listsModels) {
+      return Response.json(404, Map.of("error", "not found"));
     }
     return Response.json(200, Map.of("status", "healthy"));
   }

@@ -91,6 +91,20 @@ class ValidateIT {
   }
 
   @Test
+  void anInstanceWithoutAHealthPathIsWellWhereItListsItsModels() throws Exception {
+    fake.withoutHealth = true;
+    assertThat(failures()).isEmpty();
+    assertThat(said()).contains("which has no /health and lists its models");
+
+    fake.listsModels = false;
+    assertThat(failures())
+        .extracting(Check::name)
+        .containsExactly(
+            "health of paged-cache-9g_8b_thinking-server",
+            "health of static-cache-9g_8b_thinking-server");
+  }
+
+  @Test
   void aRegistryThatWantsATokenIsReadWithItAndWithoutItsSaid() throws Exception {
     fake.token = "reader";
     assertThat(failures()).extracting(Check::name).containsExactly("discovery");
