@@ -30,6 +30,11 @@ final class Words {
     return s < 100 ? (s < 10 ? fixed(s, 2) : fixed(s, 1)) + " s" : fixed(s, 0) + " s";
   }
 
+  static String percent(JsonNode n) {
+    double p = n.asDouble() * 100;
+    return n.isNumber() ? fixed(p, p > 0 && p < 10 ? 1 : 0) + " %" : "-";
+  }
+
   static String rate(JsonNode n) {
     if (!n.isNumber()) {
       return "-";

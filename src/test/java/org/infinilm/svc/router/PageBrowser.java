@@ -229,6 +229,77 @@ class PageBrowser {
     shows(row, "in service");
   }
 
+  private void answer(String value) throws Exception {
+    browser.value(
+        "document.getElementById('ask-input').value = '"
+            + value
+            + "'; document.getElementById('ask-yes').click()");
+  }
+
+  @Test
+  void weightAndThresholdAreSetWithTheTokenAndTakenBack() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    String row = "[data-instance=static-a]";
+    shows(row, "in service");
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    shows("#ask", "Weight of static-a", "0 to 9999");
+    answer("7");
+    shows("#ask", "Admin token");
+    answer("secret");
+    eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7));
+    eventually(() ->
+        assertThat(browser.text(row + " [aria-label^=Weight]")).isEqualTo("7"));
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    answer("");
+    eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(1));
+
+    browser.value("document.getElementById('threshold-set').click()");
+    shows("#ask", "all models that have none of their own");
+    assertThat(browser.value("document.getElementById('ask-input').value").asText())
+        .isEqualTo("300");
+    answer("12x");
+    shows("#toast", "12x (expected: a whole number, or nothing)");
+    browser.value("document.getElementById('threshold-set').click()");
+    answer("1234");
+    shows("#threshold-line", "1.2 kB");
+    assertThat(rig.chat().field("x-infini-threshold")).isEqualTo("1234");
+    browser.value("document.getElementById('threshold-set').click()");
+    answer("");
+    shows("#threshold-line", "300 B");
+    assertThat(browser.complaints).allMatch(c -> c.contains("401"));
+  }
+
+  @Test
+  void otherThresholdsAreWorkedOutWhenAskedFor() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    browser.value("document.getElementById('whatif-ask').click()");
+    shows("#whatif-say", "Nothing can be said: no request has been answered yet.");
+    for (int k = 0; k < 24; k++) {
+      send("r-" + k, k % 4 == 0 ? 2000 : 20 * k);
+    }
+    browser.value("document.getElementById('whatif-field').value = '1800'");
+    browser.value("document.getElementById('whatif-ask').click()");
+    shows("#whatif", "as recorded", "300 B in force", "1.8 kB asked");
+    shows("#whatif-say", "the last 24 answered requests of m", "on average", "median recorded");
+    assertThat(
+            browser
+                .value(
+                    "document.querySelector('#whatif [data-threshold=\"1800\"] td:nth-child(2)').innerText")
+                .asText())
+        .isEqualTo("25 %");
+    browser.picture(Path.of("target", "page", "whatif.png"));
+    browser.value("document.querySelector('#whatif [data-threshold=\"1800\"] button').click()");
+    shows("#ask", "Threshold");
+    answer("1800");
+    shows("#ask", "Admin token");
+    answer("secret");
+    shows("#threshold-line", "1.8 kB");
+    assertThat(browser.complaints).allMatch(c -> c.contains("401"));
+  }
+
   @Test
   void aThousandInstancesAreAFewRowsAtATime() throws Exception {
     ScriptedInstance one = rig.good("a");
@@ -261,6 +332,31 @@ class PageBrowser {
         rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of(), "router_port=" + port);
     assertThat(again.port()).isEqualTo(port);
     eventually(() -> assertThat(browser.text("#age")).isEqualTo("live"));
+  }
+
+  @Test
+  void whoComesBackAfterAnHourSeesNoLineThroughIt() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    String script =
+        """
+        (async () => {
+          const {State} = await import('/ui/state.js');
+          const s = new State();
+          const at = (t) => ({epoch_ms: t * 1000, summary: {}, pools: [{pool: 'paged', requests_per_second: 1, tokens_per_second: {}}],
+            flights: {}, reasons: {size: t}, router: {}, instances: [], decisions: []});
+          s.take('snapshot', at(1000));
+          for (let t = 1002; t < 1020; t += 2) s.take('tick', at(t));
+          s.take('snapshot', at(1100));
+          s.take('tick', at(1102));
+          const soon = [...s.trend.t], gap = s.trend.paged[s.trend.t.indexOf(1020)];
+          s.take('snapshot', at(5000));
+          s.take('tick', at(5002));
+          return [soon.length, gap, s.trend.t, s.trend.paged.length, s.trend.reasons.get('size')];
+        })()
+        """;
+    assertThat(browser.value(script).toString()).isEqualTo("[11,null,[5002],1,[2]]");
   }
 
   @Test
