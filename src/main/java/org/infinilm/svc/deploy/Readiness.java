@@ -16,6 +16,7 @@ import org.infinilm.svc.telemetry.Ticker;
 /// Waits until every part answers and every instance is routable through the router.
 final class Readiness {
   private static final Duration POLL = Duration.ofMillis(50);
+
   /// What a client says where a handshake failed.
   private static final String TLS = "TLS with ";
 
@@ -149,7 +150,10 @@ final class Readiness {
             .append(" does not serve through the router after ")
             .append(limit.toSeconds())
             .append(" s")
-            .append(why.getOrDefault(name, "").isEmpty() ? "" : ", of which the router says: " + why.get(name))
+            .append(
+                why.getOrDefault(name, "").isEmpty()
+                    ? ""
+                    : ", of which the router says: " + why.get(name))
             .append(log(part).orElse(""))
             .append('\n');
       }

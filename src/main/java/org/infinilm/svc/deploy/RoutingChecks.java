@@ -29,8 +29,7 @@ final class RoutingChecks {
   private final Set<String> tooSmall = new TreeSet<>();
 
   /// @param key of a client, as the router wants it
-  RoutingChecks(
-      Probe probe, URI router, Headers key, Fleet fleet, String model, Ticker ticker) {
+  RoutingChecks(Probe probe, URI router, Headers key, Fleet fleet, String model, Ticker ticker) {
     this.probe = probe;
     this.key = key;
     this.chat = router.resolve("/v1/chat/completions");

@@ -245,7 +245,7 @@ final class Up {
   }
 
   private void tellReady(String name, URI address) {
-    terminal.progress(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
+    terminal.line(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
   }
 
   /// The first model on offer, for deployments whose files name their own.
@@ -272,6 +272,11 @@ final class Up {
             + base
             + flags("--ca-file", "--client-cert", "--client-key")
             + ")");
+    terminal.line(
+        "threshold infini whatif --url "
+            + base
+            + flags("--ca-file", "--client-cert", "--client-key")
+            + "  (what another would have come to, once 20 requests were answered)");
     terminal.line("registry  " + s.shown(s.registryPort()));
     terminal.line("logs      " + folder.path());
     terminal.line("");

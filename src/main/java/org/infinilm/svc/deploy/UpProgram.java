@@ -248,8 +248,7 @@ public final class UpProgram {
     return tls;
   }
 
-  private static Plan.Settings settings(Program.Args args, TlsSettings tls)
-      throws ConfigException {
+  private static Plan.Settings settings(Program.Args args, TlsSettings tls) throws ConfigException {
     Config config = args.config();
     String host = config.get(HOST);
     Optional<String> advertise = config.find(ADVERTISE);

@@ -85,8 +85,7 @@ final class Validate {
     }
     String model =
         Optional.ofNullable(target.model()).or(fleet::commonModel).orElse("9g_8b_thinking");
-    RoutingChecks routing =
-        new RoutingChecks(probe, target.router(), key(), fleet, model, ticker);
+    RoutingChecks routing = new RoutingChecks(probe, target.router(), key(), fleet, model, ticker);
     Optional<SizeRule> rule = chat(routing, model, fleet);
     if (rule.isEmpty()) {
       report.add(
@@ -183,9 +182,7 @@ final class Validate {
                   ok,
                   "a list with "
                       + (served.isEmpty() ? "at least one model" : String.join(", ", served)),
-                  seen.ok()
-                      ? ids.isEmpty() ? "an empty list" : String.join(", ", ids)
-                      : seen(seen))
+                  seen.ok() ? ids.isEmpty() ? "an empty list" : String.join(", ", ids) : seen(seen))
               .took(since(start)));
     }
   }

@@ -54,7 +54,8 @@ public final class ValidateProgram {
 
   private static List<Key<?>> keys() {
     List<Key<?>> out =
-        new ArrayList<>(TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, API_KEY, TIMEOUT, JSON));
+        new ArrayList<>(
+            TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, API_KEY, TIMEOUT, JSON));
     out.addAll(TokenKeys.ALL);
     return out;
   }

@@ -290,10 +290,7 @@ public final class WhatIf {
     Policies.Options options = new Policies.Options(spill);
     Arm arm =
         new Arm(
-            "cut",
-            p -> new Sized(Policies.create("cache-type", options), rows),
-            true,
-            threshold);
+            "cut", p -> new Sized(Policies.create("cache-type", options), rows), true, threshold);
     Outcome o = new FleetRun(plan, work, arm, 1).run();
     int notHeld = 0;
     List<Double> first = new ArrayList<>();

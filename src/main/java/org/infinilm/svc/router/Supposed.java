@@ -24,8 +24,9 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// `/whatif`: what other thresholds would have come to, over the decisions that the router
-/// remembers, by the model of `infini replay`. Worked out when it is asked for, by one thread beside
-/// the event loops, one question at a time and for a few seconds at most. Blocks. Thread-safe.
+/// remembers, by the model of `infini replay`. Worked out when it is asked for, by one thread
+/// beside the event loops, one question at a time and for a few seconds at most. Blocks.
+/// Thread-safe.
 final class Supposed {
   /// Decisions that are looked through.
   private static final int MOST_SEEN = 65_536;
@@ -101,9 +102,7 @@ final class Supposed {
     try {
       String question = model + "\0" + threshold;
       Told t = last;
-      if (t == null
-          || !t.question.equals(question)
-          || ticker.nanos() - t.nanos > FRESH_NANOS) {
+      if (t == null || !t.question.equals(question) || ticker.nanos() - t.nanos > FRESH_NANOS) {
         t = new Told(question, ticker.nanos(), aside(() -> answer(model, threshold, ring)));
         last = t;
       }
@@ -140,7 +139,8 @@ final class Supposed {
       }
     }
     return by.entrySet().stream()
-        .max(Map.Entry.<String, Integer>comparingByValue().thenComparing(Map.Entry.comparingByKey()))
+        .max(
+            Map.Entry.<String, Integer>comparingByValue().thenComparing(Map.Entry.comparingByKey()))
         .map(Map.Entry::getKey)
         .orElse(null);
   }
@@ -152,8 +152,7 @@ final class Supposed {
     return m;
   }
 
-  private Map<String, Object> answer(
-      String model, @Nullable Long threshold, List<Decision> ring) {
+  private Map<String, Object> answer(String model, @Nullable Long threshold, List<Decision> ring) {
     RouterConfig config = settings.get();
     long now = config.thresholdOf(model);
     Long learned = learned(model);

@@ -162,7 +162,8 @@ final class Live {
       String small =
           "%d x %d is too small (expected: %d x %d or more), q quit"
               .formatted(size.getColumns(), rows, LEAST_COLUMNS, LEAST_ROWS);
-      display.update(List.of(new AttributedString(small).columnSubSequence(0, size.getColumns())), -1);
+      display.update(
+          List.of(new AttributedString(small).columnSubSequence(0, size.getColumns())), -1);
       return;
     }
     List<Screen.Line> lines =

@@ -33,8 +33,16 @@ final class WhatIfTable {
     List<String[]> rows = new ArrayList<>();
     rows.add(
         new String[] {
-          "THRESHOLD", "TO STATIC", "TTFT P50", "TTFT P95", "PAGED P95", "AT ONCE", "STATIC P95",
-          "AT ONCE", "TOTAL P95", ""
+          "THRESHOLD",
+          "TO STATIC",
+          "TTFT P50",
+          "TTFT P95",
+          "PAGED P95",
+          "AT ONCE",
+          "STATIC P95",
+          "AT ONCE",
+          "TOTAL P95",
+          ""
         });
     JsonNode was = said.path("recorded");
     rows.add(

@@ -72,14 +72,6 @@ final class Words {
     return s.replaceAll("[\\p{Cntrl}\\x{80}-\\x{9f}\\x{2028}\\x{2029}\\x{202a}-\\x{202e}]", "?");
   }
 
-  static String state(JsonNode n) {
-    return switch (n.asText()) {
-      case "routable" -> "in service";
-      case "ejected" -> "out";
-      default -> text(n);
-    };
-  }
-
   static String clock(long epochMillis, ZoneId zone) {
     return CLOCK.format(Instant.ofEpochMilli(epochMillis).atZone(zone));
   }

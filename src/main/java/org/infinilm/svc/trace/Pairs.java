@@ -18,7 +18,12 @@ final class Pairs {
 
   /// What the exporter sets itself.
   private static final Set<String> OURS =
-      Set.of("host", "content-type", "content-length", "content-encoding", "transfer-encoding",
+      Set.of(
+          "host",
+          "content-type",
+          "content-length",
+          "content-encoding",
+          "transfer-encoding",
           "connection");
 
   private Pairs() {}
@@ -57,7 +62,10 @@ final class Pairs {
       String name = e.getKey();
       if (!TOKEN.matcher(name).matches() || OURS.contains(name.toLowerCase(Locale.ROOT))) {
         throw new ConfigException(
-            place + ": " + name + " (expected: a field's name that the exporter does not set itself)");
+            place
+                + ": "
+                + name
+                + " (expected: a field's name that the exporter does not set itself)");
       }
       if (!VISIBLE.matcher(e.getValue()).matches()) {
         throw new ConfigException(

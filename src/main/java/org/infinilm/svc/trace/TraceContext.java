@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// @param high the first half of the trace's id
 /// @param low the second; not both are 0
 /// @param parentId of the span that sent it; 0 where there is none
-/// @param flags the lowest bit says that somebody records, the next that the id is random; no others
+/// @param flags the lowest bit says that somebody records, the next that the id is random; no
+///   others
 public record TraceContext(long high, long low, long parentId, int flags) {
   public static final String FIELD = "traceparent";
 
@@ -21,7 +22,8 @@ public record TraceContext(long high, long low, long parentId, int flags) {
   private static final int SAMPLED = 1;
   private static final int RANDOM = 2;
 
-  /// What a receiver may keep of the flags; others are to be sent as 0 (level 2, section 3.2.2.5.3).
+  /// What a receiver may keep of the flags; others are to be sent as 0 (level 2, section
+  /// 3.2.2.5.3).
   private static final int KNOWN = SAMPLED | RANDOM;
 
   /// The bits of an id that are random where it says so (level 2, section 3.2.2.3).

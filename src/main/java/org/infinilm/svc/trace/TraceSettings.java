@@ -84,15 +84,7 @@ public record TraceSettings(
           .orEnv("OTEL_TRACES_SAMPLER");
 
   public static final List<Key<?>> KEYS =
-      List.of(
-          ENDPOINT,
-          TRACES_ENDPOINT,
-          PROTOCOL,
-          HEADERS,
-          SERVICE,
-          RESOURCE,
-          SAMPLE,
-          SAMPLER);
+      List.of(ENDPOINT, TRACES_ENDPOINT, PROTOCOL, HEADERS, SERVICE, RESOURCE, SAMPLE, SAMPLER);
 
   /// Without the values of headers.
   @Override
@@ -139,10 +131,7 @@ public record TraceSettings(
     }
     return Optional.of(
         new TraceSettings(
-            receiver,
-            resource(c),
-            Pairs.headers(c.get(HEADERS), c.origin(HEADERS)),
-            sampling(c)));
+            receiver, resource(c), Pairs.headers(c.get(HEADERS), c.origin(HEADERS)), sampling(c)));
   }
 
   /// The nearer to the command line, the less.

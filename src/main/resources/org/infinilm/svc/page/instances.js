@@ -121,7 +121,7 @@ export class Instances {
     r.i = i;
     r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
     r.state.className = 'state ' + i.state;
-    text(r.state, i.state === 'routable' ? 'in service' : i.state === 'ejected' ? 'out' : i.state);
+    text(r.state, i.state);
     r.state.title = known(i.since_ms) ? 'for ' + span((this.now() - i.since_ms) / 1000) : '';
     const idle = known(i.last_request_ms) ? 'last request ' + span((this.now() - i.last_request_ms) / 1000) + ' ago' : '';
     text(r.why, i.why_out || idle || DASH);

@@ -19,6 +19,7 @@ export class State {
   errors = [];
   events = []; // newest first
   models = [];
+  keys = []; // of clients, those of most requests
   epochMillis = 0;
   #lately = new Map(); // the last rates of each pool
   trend = {t: [], paged: [], static: [], any: [], ttft: {paged: [], static: [], any: []}, reasons: new Map()};
@@ -47,6 +48,7 @@ export class State {
     if (d.errors) this.errors = d.errors;
     if (d.router) this.router = d.router;
     if (d.models) this.models = d.models;
+    if (d.keys) this.keys = d.keys;
     if (d.events) this.#events(d.events);
     if (!whole) this.#step(d);
     this.reasons = d.reasons;

@@ -139,15 +139,11 @@ class DeployIT {
     Path tls = dir.resolve("tls");
     assertThat(run("cert", "dev", "--dir", tls.toString()).exit()).isZero();
     String ca = tls.resolve("ca.pem").toString();
-    String[] listens = {
-      "--tls-cert", tls + "/server.pem", "--tls-key", tls + "/server-key.pem"
-    };
+    String[] listens = {"--tls-cert", tls + "/server.pem", "--tls-key", tls + "/server-key.pem"};
 
     Ran alone = up(listens);
     assertThat(alone.exit()).as(alone.out()).isEqualTo(1);
-    assertThat(alone.out())
-        .contains("certificate of an unknown authority")
-        .contains("--ca-file");
+    assertThat(alone.out()).contains("certificate of an unknown authority").contains("--ca-file");
     Ran asking = up(with(listens, "--tls-client-ca", ca));
     assertThat(asking.exit()).as(asking.out()).isEqualTo(2);
     assertThat(asking.out()).contains("--client-cert");
@@ -182,6 +178,17 @@ class DeployIT {
     Ran top = run(with(asks, "top", "--once", "https://127.0.0.1:" + router));
     assertThat(top.exit()).as(top.out()).isZero();
     assertThat(top.out()).contains("2 of 2 in service");
+
+    String at = "https://127.0.0.1:" + router;
+    Ran bench =
+        run(with(asks, "bench", "--url", at, "--num-prompts", "4", "--random-input-len", "20"));
+    assertThat(bench.exit()).as(bench.out()).isZero();
+    Ran list = run(with(asks, "instance", "list", "--url", at));
+    assertThat(list.out()).contains("static-cache-9g_8b_thinking-server").contains("routable");
+    Ran stranger = run("top", "--once", "--ca-file", ca, at);
+    assertThat(stranger.exit()).isEqualTo(1);
+    assertThat(stranger.out()).contains("it asks for a certificate of ours");
+    assertThat(run("usage").exit()).isZero();
 
     Ran down = run("down");
     assertThat(down.exit()).as(down.out()).isZero();

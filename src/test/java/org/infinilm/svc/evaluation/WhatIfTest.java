@@ -35,8 +35,7 @@ class WhatIfTest {
   }
 
   private static final List<Instance> TWO =
-      List.of(
-          instance("paged-1", CacheType.PAGED, 0), instance("static-1", CacheType.STATIC, 2));
+      List.of(instance("paged-1", CacheType.PAGED, 0), instance("static-1", CacheType.STATIC, 2));
 
   private static FleetPlan slowed(double times) throws Exception {
     FleetPlan plan = FleetPlan.parse("f", "paged-1 paged tokens=131072\nstatic-1 static\n");
@@ -98,8 +97,7 @@ class WhatIfTest {
       w = Mix.CODE.of(300).at(1, 0.02);
     }
     List<WhatIf.Past> past = past(plan, w, run(plan, w, THRESHOLD), 1);
-    WhatIf.Answer a =
-        WhatIf.of(TWO, past, List.of(THRESHOLD, 40_000L), false, () -> true);
+    WhatIf.Answer a = WhatIf.of(TWO, past, List.of(THRESHOLD, 40_000L), false, () -> true);
     assertThat(a.firstFit().errorShare()).as("it is the model itself").isLessThan(0.15);
     assertThat(a.speeds()).allMatch(s -> s.slowness() > slow / 1.3 && s.slowness() < slow * 1.3);
     double really = medianTtft(run(plan, w, 40_000));
@@ -114,7 +112,9 @@ class WhatIfTest {
     Workload w = traffic();
     WhatIf.Answer a =
         WhatIf.of(TWO, past(plan, w, run(plan, w, THRESHOLD), 1), List.of(0L), false, () -> true);
-    assertThat(a.cuts()).hasSize(8).isSortedAccordingTo((x, y) -> Long.compare(x.threshold(), y.threshold()));
+    assertThat(a.cuts())
+        .hasSize(8)
+        .isSortedAccordingTo((x, y) -> Long.compare(x.threshold(), y.threshold()));
     assertThat(a.cuts().getLast().pools().get(CacheType.STATIC.ordinal()).requests()).isZero();
     assertThat(a.cuts().getFirst().threshold()).isZero();
     assertThat(a.cuts().getFirst().pools().get(CacheType.STATIC.ordinal()).atOnce())
@@ -152,6 +152,7 @@ class WhatIfTest {
     for (int k = 0; k < 3 * WhatIf.MOST; k++) {
       many.add(new WhatIf.Past(k, 100 + k % 7, 400, 100, 20, 0, "paged-1", 0.05, 0.3));
     }
-    assertThat(WhatIf.of(TWO, many, List.of(), false, () -> true).requests()).isEqualTo(WhatIf.MOST);
+    assertThat(WhatIf.of(TWO, many, List.of(), false, () -> true).requests())
+        .isEqualTo(WhatIf.MOST);
   }
 }

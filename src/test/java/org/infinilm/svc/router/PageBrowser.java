@@ -99,10 +99,10 @@ class PageBrowser {
     shows("#scatter-hint", "the last 13 requests: 12 paged, 1 static");
     shows("#threshold-line", "Threshold configured: 300 B", "0 % of these requests");
     shows("#reasons-legend", "size", "13");
-    shows("#instances", "paged-a", "static-a", "in service");
+    shows("#instances", "paged-a", "static-a", "routable");
     shows("#decisions", "2.1 kB", "static-a", "size", "wrong request 404");
     shows("#errors", "wrong request: model_not_found", "404");
-    shows("#events", "static-a is in service");
+    shows("#events", "static-a is routable");
     shows("#models", "m", "short", "3 of 3");
     shows("#facts", "127.0.0.1:" + rig.port() + "/v1");
     assertThat(browser.value("document.title").asText()).contains("InfiniLM router");
@@ -216,7 +216,7 @@ class PageBrowser {
     browser.value(
         "document.getElementById('ask-input').value = 'secret'; document.getElementById('ask-yes').click()");
     shows(row, "draining", "drained at this router", "Undrain");
-    shows("#events", "static-a gets nothing new");
+    shows("#events", "static-a is draining");
     assertThat(
             browser
                 .value("sessionStorage.length + localStorage.length + document.cookie.length")
@@ -226,7 +226,7 @@ class PageBrowser {
     browser.value("document.querySelector('" + row + " button').click()");
     shows("#ask", "back into service");
     browser.value("document.getElementById('ask-yes').click()");
-    shows(row, "in service");
+    shows(row, "routable");
   }
 
   private void answer(String value) throws Exception {
@@ -241,15 +241,14 @@ class PageBrowser {
     startTwoPools("admin_token=secret");
     browser.open(page(), 1440, 1000, false);
     String row = "[data-instance=static-a]";
-    shows(row, "in service");
+    shows(row, "routable");
     browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
     shows("#ask", "Weight of static-a", "0 to 9999");
     answer("7");
     shows("#ask", "Admin token");
     answer("secret");
     eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7));
-    eventually(() ->
-        assertThat(browser.text(row + " [aria-label^=Weight]")).isEqualTo("7"));
+    eventually(() -> assertThat(browser.text(row + " [aria-label^=Weight]")).isEqualTo("7"));
     browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
     answer("");
     eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(1));
@@ -268,6 +267,33 @@ class PageBrowser {
     answer("");
     shows("#threshold-line", "300 B");
     assertThat(browser.complaints).allMatch(c -> c.contains("401"));
+  }
+
+  @Test
+  void clientsKeysAreShownWithTheirUseAndNothingOfTheKeys() throws Exception {
+    rig.file = folder.resolve("router.toml");
+    java.nio.file.Files.writeString(
+        rig.file,
+        "[[keys]]\nname = \"one\"\nhash = \""
+            + ClientKey.hashLine("ik-one")
+            + "\"\nrequests_per_minute = 3\nmodels = [\"m\"]\n[[keys]]\nname = \"two\"\nhash = \""
+            + ClientKey.hashLine("ik-two")
+            + "\"\n");
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#keys", "one", "two", "never");
+    for (int k = 0; k < 4; k++) {
+      rig.send(Rig.post(Rig.CHAT, "Authorization: Bearer ik-one\r\n", Rig.STREAM));
+    }
+    shows("#keys [data-key=one]", "3 requests", "210");
+    eventually(() ->
+        assertThat(
+                browser
+                    .value(
+                        "[...document.querySelectorAll('#keys [data-key=one] td')].map(t => t.innerText).slice(1, 9).join('|')")
+                    .asText())
+            .isEqualTo("m|0|3|0|1|210|90|27"));
+    assertThat(browser.text("body")).doesNotContain("ik-one").doesNotContain("sha256");
   }
 
   @Test

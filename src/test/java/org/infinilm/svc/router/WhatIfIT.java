@@ -46,7 +46,9 @@ class WhatIfIT {
       String body = Rig.STREAM.replace("[]", "[{\"content\":\"" + "x".repeat(letters) + "\"}]");
       assertThat(rig.send(Rig.post(Rig.CHAT, "", body)).status()).isEqualTo(200);
     }
-    await().atMost(Rig.SOON).until(() -> rig.get("/decisions").path("decisions").size() == requests);
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> rig.get("/decisions").path("decisions").size() == requests);
   }
 
   private JsonNode at(JsonNode answer, long threshold) {

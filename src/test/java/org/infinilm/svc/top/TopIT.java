@@ -209,7 +209,10 @@ class TopIT {
       Feed feed = new Feed(client, java.net.URI.create(url()), null, Ticker.SYSTEM);
       Live live =
           new Live(
-              feed, new Screen(url(), true, ZoneOffset.UTC), Map.of("NO_COLOR", "1"), Ticker.SYSTEM);
+              feed,
+              new Screen(url(), true, ZoneOffset.UTC),
+              Map.of("NO_COLOR", "1"),
+              Ticker.SYSTEM);
       AtomicInteger code = new AtomicInteger(-1);
       Thread view =
           Thread.ofPlatform()

@@ -126,8 +126,7 @@ class TraceContextTest {
             "http/protobuf");
     TraceSettings of = settings(Map.of(), env);
     assertThat(of.receiver()).as("taken as it is").hasToString("http://traces:4318/own/path");
-    assertThat(of.headers())
-        .isEqualTo(Map.of("api-key", "secret one=", "x-tenant", "a+b"));
+    assertThat(of.headers()).isEqualTo(Map.of("api-key", "secret one=", "x-tenant", "a+b"));
     assertThat(of.resource())
         .isEqualTo(
             Map.of("service.name", "of-attributes", "deployment.environment.name", "caf\u00e9"));
