@@ -50,6 +50,7 @@ class FloorPlanTest {
               Set.of(
                   "page",
                   "history",
+                  "evaluation",
                   "policy",
                   "registry",
                   "fleet",

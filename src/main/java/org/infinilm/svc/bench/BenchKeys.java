@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// The settings of `infini bench`, named as vLLM's bench names them where it has them.
 final class BenchKeys {
@@ -232,6 +233,8 @@ final class BenchKeys {
           PORT,
           API_KEY,
           CA_FILE,
+          TlsSettings.CLIENT_CERT,
+          TlsSettings.CLIENT_KEY,
           TLS_SERVER_NAME,
           ENDPOINT,
           MODEL,

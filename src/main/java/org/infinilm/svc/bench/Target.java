@@ -12,11 +12,14 @@ import java.util.Locale;
 import java.util.Set;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Tls;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// The router or server that is measured: its address, how it is reached over TLS, and what opens
@@ -31,6 +34,12 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
   private static final String HIDDEN = "(a secret)";
   private static final String SCHEME = "Bearer ";
   private static final int SHORTEST_HIDDEN = 4;
+  private static final List<Key<String>> TLS =
+      List.of(
+          BenchKeys.CA_FILE,
+          BenchKeys.TLS_SERVER_NAME,
+          TlsSettings.CLIENT_CERT,
+          TlsSettings.CLIENT_KEY);
 
   /// @param headers of every request; those that are secret are kept
   static Target of(Config c, List<Header> headers) throws ConfigException {
@@ -64,13 +73,20 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
   private static Tls tls(Config c, BaseUrl base) throws ConfigException {
     String file = c.find(BenchKeys.CA_FILE).orElse(null);
     String name = c.find(BenchKeys.TLS_SERVER_NAME).orElse(null);
-    if (!base.secure() && (file != null || name != null)) {
-      throw new ConfigException(
-          (file != null ? "--ca-file: " + file : "--tls-server-name: " + name)
-              + " (expected: an https --url with it)");
+    if (!base.secure()) {
+      // a variable is for whatever is asked over TLS
+      for (Key<String> k : TLS) {
+        if (c.find(k).isPresent() && c.origin(k).equals(k.flagName())) {
+          throw new ConfigException(
+              k.flagName() + ": " + c.get(k) + " (expected: an https --url with it)");
+        }
+      }
+      return Tls.DEFAULT;
     }
     try {
-      return Tls.of(file == null ? null : Path.of(file), name);
+      return Tls.of(file == null ? null : Path.of(file), name, own(c), Ticker.SYSTEM.now());
+    } catch (Tls.Unusable e) {
+      throw new ConfigException(String.valueOf(e.getMessage()));
     } catch (IOException e) {
       throw new ConfigException(
           (file == null ? "--tls-server-name: " + name : "--ca-file: " + file)
@@ -78,6 +94,21 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
               + e.getMessage()
               + ")");
     }
+  }
+
+  /// What is shown to a server that asks for a certificate, or null for none.
+  private static Tls.@Nullable Own own(Config c) throws ConfigException {
+    String cert = c.find(TlsSettings.CLIENT_CERT).filter(f -> !f.isEmpty()).orElse(null);
+    String key = c.find(TlsSettings.CLIENT_KEY).filter(f -> !f.isEmpty()).orElse(null);
+    if (cert == null && key == null) {
+      return null;
+    }
+    if (cert == null || key == null) {
+      throw new ConfigException(
+          (cert == null ? "--client-key: " + key : "--client-cert: " + cert)
+              + " (expected: both --client-cert and --client-key)");
+    }
+    return new Tls.Own(Path.of(cert), Path.of(key));
   }
 
   URI url() {

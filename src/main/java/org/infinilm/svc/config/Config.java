@@ -174,7 +174,9 @@ public final class Config {
     if (v.value() == null || v.value().equals(List.of())) {
       return "(none)";
     }
-    return k.name().endsWith("token") || k.name().endsWith("api_key")
+    return k.name().endsWith("token")
+            || k.name().endsWith("api_key")
+            || k.name().endsWith("otlp_headers")
         ? "(secret)"
         : Key.typed(v.value());
   }

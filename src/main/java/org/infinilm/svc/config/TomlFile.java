@@ -35,7 +35,7 @@ import org.tomlj.TomlTable;
 public final class TomlFile {
   private static final Pattern HIDDEN =
       Pattern.compile(
-          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key)s?|keys\\[.*\\.hash",
+          "backend\\.env(\\..*)?|.*(token|secret|password|passwd|credential|key|otlp_header)s?|keys\\[.*\\.hash",
           Pattern.CASE_INSENSITIVE);
 
   private static final String UNEXPECTED = "Unexpected ";

@@ -43,7 +43,8 @@ record Asked(Map<String, String> values, Map<String, String> secrets) {
       Pattern.compile(
           "INFINI_(HOME|NO_BUILD|DEPLOYMENT|JAVA_OPTS|LOG_FILE|RUN_FOLDER|SUPERVIS.*|PART.*|INSTANCE)");
 
-  private static final Pattern SECRET = Pattern.compile(".*(TOKEN|KEY|SECRET|PASSWORD).*");
+  private static final Pattern SECRET =
+      Pattern.compile(".*(TOKEN|KEY|SECRET|PASSWORD|OTLP.*HEADERS).*");
 
   Asked {
     values = Map.copyOf(values);
@@ -62,7 +63,7 @@ record Asked(Map<String, String> values, Map<String, String> secrets) {
     Map<String, String> all = new TreeMap<>(settings);
     Map<String, String> hidden = new TreeMap<>(secrets);
     env.forEach((name, value) -> {
-      boolean read = name.startsWith("INFINI_") || READ.contains(name);
+      boolean read = name.startsWith("INFINI_") || name.startsWith("OTEL_") || READ.contains(name);
       if (read && !OF_THE_LAUNCHER.matcher(name).matches() && !TOKENS.contains(name)) {
         (SECRET.matcher(name).matches() ? hidden : all).put(name, value);
       }

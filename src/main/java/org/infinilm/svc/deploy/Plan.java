@@ -14,6 +14,7 @@ import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// What `infini up` will start and write: decided before anything happens. Pure.
@@ -33,6 +34,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
   /// @param policy the router's, or null for its default
   /// @param history the router's file, `off`, or null for the one in the run folder
   /// @param configs babysitter files to run instead of the two instances of the seed
+  /// @param scheme `https` where the parts listen over TLS, else `http`
   record Settings(
       String host,
       String advertise,
@@ -45,7 +47,8 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       @Nullable String policy,
       @Nullable String history,
       boolean simulate,
-      List<Path> configs) {
+      List<Path> configs,
+      String scheme) {
     /// The address under which this machine reaches what listens on [#host].
     String local() {
       return isAny(host) ? "127.0.0.1" : BaseUrl.bracketed(host);
@@ -56,11 +59,11 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     }
 
     URI registry() {
-      return URI.create("http://" + local() + ":" + registryPort);
+      return URI.create(scheme + "://" + local() + ":" + registryPort);
     }
 
     URI router() {
-      return URI.create("http://" + local() + ":" + routerPort);
+      return URI.create(scheme + "://" + local() + ":" + routerPort);
     }
 
     /// The router's address as others are told it.
@@ -69,7 +72,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     }
 
     URI shown(int port) {
-      return URI.create("http://" + BaseUrl.bracketed(advertise) + ":" + port);
+      return URI.create(scheme + "://" + BaseUrl.bracketed(advertise) + ":" + port);
     }
   }
 
@@ -109,7 +112,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
         String name = cache + "-cache-" + model;
         Path file = folder.resolve(name + ".toml");
         files.put(file, toml(s, name, port, cache, model));
-        parts.add(instance(s, name, port, "--" + cache + "-port", file, env, true));
+        parts.add(instance(s, name, port, "--" + cache + "-port", file, env, true, s.scheme()));
       }
     } else {
       if (s.model() != null) {
@@ -186,7 +189,8 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       String flag,
       Path file,
       Map<String, String> env,
-      boolean embedded) {
+      boolean embedded,
+      String scheme) {
     List<String> arguments =
         List.of(
             "babysitter",
@@ -198,7 +202,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
             s.host(),
             "--advertise-host",
             s.advertise());
-    URI health = URI.create("http://" + s.local() + ":" + (port + 1) + "/health");
+    URI health = URI.create(scheme + "://" + s.local() + ":" + (port + 1) + "/health");
     return new Part(name, State.Role.BABYSITTER, arguments, env, port, flag, health, embedded);
   }
 
@@ -228,7 +232,14 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     }
     boolean embedded = "engine".equals(type) || "simulate".equals(type);
     return instance(
-        s, name, port.intValue(), "port in " + file, file.toAbsolutePath(), env, embedded);
+        s,
+        name,
+        port.intValue(),
+        "port in " + file,
+        file.toAbsolutePath(),
+        env,
+        embedded,
+        toml.text(TlsSettings.CERT.name()) == null ? s.scheme() : "https");
   }
 
   /// A model's and its instances' name from its file.

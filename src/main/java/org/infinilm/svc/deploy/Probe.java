@@ -66,8 +66,8 @@ record Probe(Client client, Duration timeout) {
     return patient.send("GET", uri, headers, new byte[0]);
   }
 
-  Seen post(URI uri, byte[] json) throws InterruptedException {
-    return send("POST", uri, Headers.of("content-type", "application/json"), json);
+  Seen post(URI uri, Headers headers, byte[] json) throws InterruptedException {
+    return send("POST", uri, headers.with("content-type", "application/json"), json);
   }
 
   private Seen send(String method, URI uri, Headers headers, byte[] body)

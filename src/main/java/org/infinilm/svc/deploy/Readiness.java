@@ -3,8 +3,10 @@ package org.infinilm.svc.deploy;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.URI;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiConsumer;
@@ -14,6 +16,13 @@ import org.infinilm.svc.telemetry.Ticker;
 /// Waits until every part answers and every instance is routable through the router.
 final class Readiness {
   private static final Duration POLL = Duration.ofMillis(50);
+
+  /// What a client says where a handshake failed.
+  private static final String TLS = "TLS with ";
+
+  /// Such failures in a row that are more than an accident of the start.
+  private static final int MOST_REFUSED = 5;
+
   private static final Duration PROBE = Duration.ofSeconds(1);
 
   /// What a babysitter says of itself when its server has ended.
@@ -25,6 +34,8 @@ final class Readiness {
   private final Ticker ticker;
   private final BiConsumer<String, URI> ready;
   private final Set<String> done = new LinkedHashSet<>();
+  private final Map<String, String> why = new HashMap<>();
+  private int refused;
 
   /// @param ready told once a part (or an instance) serves, with its address
   Readiness(Client client, Plan plan, Group group, Ticker ticker, BiConsumer<String, URI> ready) {
@@ -45,7 +56,11 @@ final class Readiness {
       if (dead.isPresent()) {
         return Optional.of(dead.get().describe());
       }
-      look(servers);
+      Optional<String> untrusted = look(servers);
+      refused = untrusted.isPresent() ? refused + 1 : 0;
+      if (refused > MOST_REFUSED) {
+        return untrusted;
+      }
       if (done.containsAll(servers)) {
         return Optional.empty();
       }
@@ -63,23 +78,46 @@ final class Readiness {
     return Optional.empty();
   }
 
-  private void look(List<String> servers) throws InterruptedException {
+  /// Returns what no waiting mends.
+  private Optional<String> look(List<String> servers) throws InterruptedException {
     Plan.Settings s = plan.settings();
-    if (!done.contains("registry") && probe.get(s.registry().resolve("/health")).ok()) {
-      report("registry", s.registry());
+    Optional<String> untrusted = part("registry", s.registry());
+    if (untrusted.isEmpty()) {
+      untrusted = part("router", s.router());
     }
-    if (!done.contains("router") && probe.get(s.router().resolve("/health")).ok()) {
-      report("router", s.router());
-    }
-    if (!done.contains("router")) {
-      return;
+    if (untrusted.isPresent() || !done.contains("router")) {
+      return untrusted;
     }
     for (JsonNode i : probe.get(s.router().resolve("/services")).json().path("services")) {
       String name = i.path("name").asText();
+      why.put(name, i.path("why_out").asText());
       if (servers.contains(name) && !done.contains(name) && i.path("healthy").asBoolean()) {
         report(name, URI.create(i.path("url").asText("http://unknown")));
       }
     }
+    return Optional.empty();
+  }
+
+  /// Looks whether a part answers; what is wrong with its certificate, if that is why it does not.
+  private Optional<String> part(String name, URI at) throws InterruptedException {
+    if (done.contains(name)) {
+      return Optional.empty();
+    }
+    Probe.Seen seen = probe.get(at.resolve("/health"));
+    if (seen.ok()) {
+      report(name, at);
+    }
+    String failure = seen.failure();
+    return failure == null || !failure.contains(TLS)
+        ? Optional.empty()
+        : Optional.of(
+            "the "
+                + name
+                + " runs, but nobody here can speak to it: "
+                + failure
+                + " (expected: a --tls-cert for "
+                + at.getHost()
+                + " by an authority of --ca-file; infini cert dev makes both)");
   }
 
   private void report(String name, URI address) {
@@ -112,6 +150,10 @@ final class Readiness {
             .append(" does not serve through the router after ")
             .append(limit.toSeconds())
             .append(" s")
+            .append(
+                why.getOrDefault(name, "").isEmpty()
+                    ? ""
+                    : ", of which the router says: " + why.get(name))
             .append(log(part).orElse(""))
             .append('\n');
       }

@@ -8,6 +8,7 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Sends requests around the threshold and finds out, by the router's headers and by the instances'
@@ -17,6 +18,7 @@ final class RoutingChecks {
   private static final long SETTLE_MILLIS = 2_000;
 
   private final Probe probe;
+  private final Headers key;
   private final URI chat;
   private final Fleet fleet;
   private final String model;
@@ -26,8 +28,10 @@ final class RoutingChecks {
   /// Pools that were too small for a request of theirs.
   private final Set<String> tooSmall = new TreeSet<>();
 
-  RoutingChecks(Probe probe, URI router, Fleet fleet, String model, Ticker ticker) {
+  /// @param key of a client, as the router wants it
+  RoutingChecks(Probe probe, URI router, Headers key, Fleet fleet, String model, Ticker ticker) {
     this.probe = probe;
+    this.key = key;
     this.chat = router.resolve("/v1/chat/completions");
     this.fleet = fleet;
     this.model = model;
@@ -57,7 +61,7 @@ final class RoutingChecks {
   private Check size(SizeRule rule, SizeRule.Case c) throws InterruptedException {
     String name = "size routing of " + c.title();
     Map<String, OptionalDouble> before = counters();
-    Probe.Seen seen = probe.post(chat, c.body().json());
+    Probe.Seen seen = probe.post(chat, key, c.body().json());
     Answered who = Answered.of(seen, fleet);
     long size = c.size() >= 0 ? c.size() : who.size();
     String pool = rule.pool(size);
@@ -99,7 +103,7 @@ final class RoutingChecks {
         return Check.of(
             name, true, "one pool", "no chat request is as small as " + rule.threshold());
       }
-      Probe.Seen seen = probe.post(chat, body.get().json());
+      Probe.Seen seen = probe.post(chat, key, body.get().json());
       if (!seen.ok()) {
         return Check.of(
             name, false, "HTTP 200 for each", "request " + (i + 1) + ": " + seen.describe());

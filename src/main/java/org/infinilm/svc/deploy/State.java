@@ -67,11 +67,20 @@ record State(
   }
 
   URI router() {
-    return URI.create("http://" + address + ":" + routerPort);
+    return URI.create(scheme(Role.ROUTER) + "://" + address + ":" + routerPort);
   }
 
   URI registry() {
-    return URI.create("http://" + address + ":" + registryPort);
+    return URI.create(scheme(Role.REGISTRY) + "://" + address + ":" + registryPort);
+  }
+
+  /// What the part of a role is spoken to by.
+  private String scheme(Role role) {
+    return parts.stream()
+        .filter(p -> p.role() == role)
+        .map(p -> p.health().getScheme())
+        .findFirst()
+        .orElse("http");
   }
 
   /// Whether any process of it lives.

@@ -5,12 +5,15 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini status`: what `infini up` started and how it is; exit 0 when all is well.
 public final class StatusProgram {
@@ -21,13 +24,27 @@ public final class StatusProgram {
       new Program(
           "status",
           "Show what infini up started: parts, instances, requests.",
-          List.of(Deployments.ROUTER_PORT, JSON),
+          TlsSettings.andClient(Deployments.ROUTER_PORT, JSON),
           Map.of(),
           "",
           false,
           StatusProgram::run);
 
   private StatusProgram() {}
+
+  /// What is not given is as `up` was given it.
+  private record Known(Config c, State s) implements TlsSettings.Source {
+    @Override
+    public Optional<String> text(Key<String> key) throws ConfigException {
+      Optional<String> given = c.find(key);
+      return given.isPresent() ? given : Optional.ofNullable(s.asked().values().get(key.name()));
+    }
+
+    @Override
+    public String place(Key<String> key) {
+      return key.flagName();
+    }
+  }
 
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {
@@ -45,7 +62,8 @@ public final class StatusProgram {
       }
       return 1;
     }
-    try (Client client = Client.create()) {
+    Tls tls = TlsSettings.client(new Known(args.config(), state.get()));
+    try (Client client = Client.create().with(tls)) {
       Probe probe = new Probe(client, Duration.ofSeconds(2));
       Status status = Status.look(state.get(), probe, Ticker.SYSTEM.now());
       terminal.line(json ? Json.text(status.json()) : status.tables(terminal));

@@ -12,6 +12,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.process.Proc;
+import org.infinilm.svc.tls.TlsSettings;
 
 /// The parts of a deployment whose state is lost, by what their processes carry and were called
 /// with.
@@ -72,13 +73,14 @@ final class Survivors {
             ? Integer.parseInt(said)
             : config.isEmpty() ? 0 : configured(Path.of(config));
     String host = local(after(words, role == State.Role.BABYSITTER ? "--bind-host" : "--host"));
+    boolean secure = !env.getOrDefault(TlsSettings.CERT.envName(), "").isEmpty();
     int own = role == State.Role.BABYSITTER ? port + 1 : port;
     return new State.Part(
         name,
         role,
         p,
         port,
-        URI.create("http://" + host + ":" + own + "/health"),
+        URI.create((secure ? "https://" : "http://") + host + ":" + own + "/health"),
         folder.path().resolve(name + ".log"),
         ProcessHandle.of(p.pid()).flatMap(h -> h.info().startInstant()).orElse(Instant.EPOCH));
   }

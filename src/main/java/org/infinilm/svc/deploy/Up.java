@@ -16,8 +16,10 @@ import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.process.Proc;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// `infini up`: starts all parts at once, waits until the instances are routable, shows two answers
@@ -26,6 +28,8 @@ final class Up {
   /// How this run behaves, beside what it starts.
   ///
   /// @param patience how long to wait for all instances to serve
+  /// @param tls what the parts listen with
+  /// @param asks how they are spoken to
   /// @param env added to the environment of each part of a role
   /// @param running all settings, for those who come later
   /// @param asked those that the user gave
@@ -33,6 +37,8 @@ final class Up {
       boolean detach,
       boolean demo,
       Duration patience,
+      TlsSettings tls,
+      Tls asks,
       Map<State.Role, Map<String, String>> env,
       Asked running,
       Asked asked) {}
@@ -118,7 +124,7 @@ final class Up {
     for (Plan.Part p : plan.parts()) {
       group.start(p, manner.env().getOrDefault(p.role(), Map.of()));
     }
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(manner.asks())) {
       Readiness readiness = new Readiness(client, plan, group, ticker, this::tellReady);
       Optional<String> failure = readiness.await(manner.patience());
       if (group.isEnding()) {
@@ -239,12 +245,12 @@ final class Up {
   }
 
   private void tellReady(String name, URI address) {
-    terminal.progress(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
+    terminal.line(String.format(Locale.ROOT, "  %-42s %-28s %s", name, address, elapsed()));
   }
 
   /// The first model on offer, for deployments whose files name their own.
   private String firstModel(String base) {
-    try (Client client = Client.create()) {
+    try (Client client = Client.create().with(manner.asks())) {
       byte[] models = client.get(URI.create(base + "/models"), Duration.ofSeconds(5)).body();
       return Json.tree(models).path("data").path(0).path("id").asText(plan.model());
     } catch (IOException e) {
@@ -259,13 +265,26 @@ final class Up {
     Plan.Settings s = plan.settings();
     String base = s.shown().toString();
     terminal.line("router    " + base + "/v1  (also /models, /decisions, /metrics)");
-    terminal.line("page      " + base + "/ui  (in the terminal: infini top " + base + ")");
+    terminal.line(
+        "page      "
+            + base
+            + "/ui  (in the terminal: infini top "
+            + base
+            + flags("--ca-file", "--client-cert", "--client-key")
+            + ")");
+    terminal.line(
+        "threshold infini whatif --url "
+            + base
+            + flags("--ca-file", "--client-cert", "--client-key")
+            + "  (what another would have come to, once 20 requests were answered)");
     terminal.line("registry  " + s.shown(s.registryPort()));
     terminal.line("logs      " + folder.path());
     terminal.line("");
     String asked = s.configs().isEmpty() ? plan.model() : firstModel(base);
     terminal.line(
-        "  curl "
+        "  curl"
+            + flags("--cacert", "--cert", "--key")
+            + " "
             + base
             + "/v1/chat/completions -H 'content-type: application/json' -d '{\"model\":\""
             + asked
@@ -273,6 +292,21 @@ final class Up {
     terminal.line("");
     String port = s.routerPort() == 8000 ? "" : " --router-port " + s.routerPort();
     terminal.line(manner.detach() ? "infini down" + port + " ends it." : "Ctrl-C ends it.");
+  }
+
+  /// What a client on this machine needs to be told of TLS, by a program's names for it.
+  private String flags(String authorities, String cert, String key) {
+    TlsSettings tls = manner.tls();
+    StringBuilder out = new StringBuilder();
+    if (tls.listens() && tls.caFile() != null) {
+      out.append(' ').append(authorities).append(' ').append(tls.caFile());
+    }
+    Tls.Own own = tls.own();
+    if (tls.listens() && tls.clientCa() != null && own != null) {
+      out.append(' ').append(cert).append(' ').append(own.cert());
+      out.append(' ').append(key).append(' ').append(own.key());
+    }
+    return out.toString();
   }
 
   /// Time since the parts were started, in words; the build of a first start is not in it.

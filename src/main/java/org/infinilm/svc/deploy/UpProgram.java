@@ -19,6 +19,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
 /// `infini up`: registry, router and two instances on this machine, each its own process.
@@ -66,7 +67,7 @@ public final class UpProgram {
       new Program(
           "up",
           "Start registry, router and two instances on this machine; show where two requests go.",
-          List.of(
+          TlsSettings.andAll(
               DETACH,
               HOST,
               ADVERTISE,
@@ -96,7 +97,8 @@ public final class UpProgram {
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
-    Plan.Settings settings = settings(args);
+    TlsSettings tls = tls(args.config());
+    Plan.Settings settings = settings(args, tls);
     RunFolder folder = RunFolder.of(env, settings.routerPort());
     Config config = args.config();
     boolean detach = config.get(DETACH);
@@ -109,7 +111,9 @@ public final class UpProgram {
             detach,
             demo,
             config.get(WAIT),
-            tokens(config),
+            tls,
+            tls.client(),
+            told(config),
             Asked.of(words(config, settings), secrets, env).sealed(salt),
             Asked.of(given(config, settings), secrets, env));
     Plan plan = Plan.of(settings, folder.path());
@@ -117,8 +121,8 @@ public final class UpProgram {
   }
 
   /// All settings by key, as a user would type them.
-  private static Map<String, String> words(Config config, Plan.Settings s) {
-    Map<String, String> out = new TreeMap<>();
+  private static Map<String, String> words(Config config, Plan.Settings s) throws ConfigException {
+    Map<String, String> out = new TreeMap<>(tlsWords(config));
     out.put(HOST.name(), s.host());
     out.put(ADVERTISE.name(), s.advertise());
     out.put(REGISTRY_PORT.name(), String.valueOf(s.registryPort()));
@@ -182,7 +186,7 @@ public final class UpProgram {
   }
 
   /// Those of [#words] that were given, by flag or variable.
-  private static Map<String, String> given(Config config, Plan.Settings s) {
+  private static Map<String, String> given(Config config, Plan.Settings s) throws ConfigException {
     Map<String, String> out = words(config, s);
     for (Key<?> k : PROGRAM.keys()) {
       if (config.origin(k).equals("default")) {
@@ -192,15 +196,59 @@ public final class UpProgram {
     return out;
   }
 
-  /// What each part is told of the registry's tokens.
-  private static Map<State.Role, Map<String, String>> tokens(Config config) throws ConfigException {
-    return Map.of(
-        State.Role.REGISTRY, TokenKeys.ofRegistry(config),
-        State.Role.BABYSITTER, TokenKeys.ofClient(config, true),
-        State.Role.ROUTER, TokenKeys.ofClient(config, false));
+  /// What each part is told of the registry's tokens, and all of TLS.
+  private static Map<State.Role, Map<String, String>> told(Config config) throws ConfigException {
+    Map<State.Role, Map<String, String>> out =
+        Map.of(
+            State.Role.REGISTRY, new TreeMap<>(TokenKeys.ofRegistry(config)),
+            State.Role.BABYSITTER, new TreeMap<>(TokenKeys.ofClient(config, true)),
+            State.Role.ROUTER, new TreeMap<>(TokenKeys.ofClient(config, false)));
+    Map<String, String> tls = tlsWords(config);
+    for (Key<?> key : TlsSettings.KEYS) {
+      String said = tls.get(key.name());
+      if (said != null) {
+        out.values().forEach(env -> env.put(key.envName(), said));
+      }
+    }
+    return out;
   }
 
-  private static Plan.Settings settings(Program.Args args) throws ConfigException {
+  /// What is said of TLS by key, files as absolute paths.
+  private static Map<String, String> tlsWords(Config config) throws ConfigException {
+    Map<String, String> out = new TreeMap<>();
+    for (Key<?> key : TlsSettings.KEYS) {
+      Optional<?> said = config.origin(key).equals("default") ? Optional.empty() : config.find(key);
+      if (said.isPresent() && !said.get().toString().isEmpty()) {
+        String word = said.get().toString();
+        out.put(key.name(), key.equals(TlsSettings.CLIENT_AUTH) ? word : absolutePath(word));
+      }
+    }
+    return out;
+  }
+
+  /// What the parts listen with, and how they and this program speak to each other.
+  ///
+  /// @throws ConfigException naming what they would refuse
+  private static TlsSettings tls(Config config) throws ConfigException {
+    TlsSettings tls = TlsSettings.of(config);
+    tls.check(Ticker.SYSTEM::now);
+    if (tls.clientCa() != null && tls.clientRequired() && tls.own() == null) {
+      throw new ConfigException(
+          TlsSettings.CLIENT_CA.flagName()
+              + ": "
+              + tls.clientCa()
+              + " (expected: "
+              + TlsSettings.CLIENT_CERT.flagName()
+              + " and "
+              + TlsSettings.CLIENT_KEY.flagName()
+              + " as well, which the parts show to each other, or "
+              + TlsSettings.CLIENT_AUTH.flagName()
+              + " optional)");
+    }
+    return tls;
+  }
+
+  private static Plan.Settings settings(Program.Args args, TlsSettings tls) throws ConfigException {
     Config config = args.config();
     String host = config.get(HOST);
     Optional<String> advertise = config.find(ADVERTISE);
@@ -216,7 +264,8 @@ public final class UpProgram {
         config.find(POLICY).orElse(null),
         config.find(HISTORY).map(UpProgram::history).orElse(null),
         config.get(SIMULATE),
-        args.all("config").stream().map(Path::of).toList());
+        args.all("config").stream().map(Path::of).toList(),
+        tls.scheme());
   }
 
   private static String history(String file) {

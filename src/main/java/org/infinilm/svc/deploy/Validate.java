@@ -20,20 +20,23 @@ final class Validate {
   /// @param expect names of the instances that must be there; empty for the default
   /// @param model the model to ask, or null for one that is offered
   /// @param token for reading the registry, or null
+  /// @param key of a client, for the router alone, or null
   record Target(
       String host,
       URI registry,
       URI router,
       List<String> expect,
       @Nullable String model,
-      @Nullable String token) {
+      @Nullable String token,
+      @Nullable String key) {
     static Target of(
         String host,
         int registryPort,
         int routerPort,
         List<String> expect,
         @Nullable String model,
-        @Nullable String token) {
+        @Nullable String token,
+        @Nullable String key) {
       String scheme = host.startsWith("https://") ? "https://" : "http://";
       String h = BaseUrl.bracketed(host.replaceFirst("^https?://", ""));
       return new Target(
@@ -42,7 +45,8 @@ final class Validate {
           URI.create(scheme + h + ":" + routerPort),
           expect,
           model,
-          token);
+          token,
+          key);
     }
   }
 
@@ -50,6 +54,7 @@ final class Validate {
   private final Target target;
   private final Report report;
   private final Ticker ticker;
+  private boolean chatAnswered;
 
   Validate(Probe probe, Target target, Report report, Ticker ticker) {
     this.probe = probe;
@@ -80,7 +85,7 @@ final class Validate {
     }
     String model =
         Optional.ofNullable(target.model()).or(fleet::commonModel).orElse("9g_8b_thinking");
-    RoutingChecks routing = new RoutingChecks(probe, target.router(), fleet, model, ticker);
+    RoutingChecks routing = new RoutingChecks(probe, target.router(), key(), fleet, model, ticker);
     Optional<SizeRule> rule = chat(routing, model, fleet);
     if (rule.isEmpty()) {
       report.add(
@@ -88,7 +93,7 @@ final class Validate {
               "size routing",
               false,
               "x-infini-size and x-infini-threshold on answers (decision_headers on)",
-              "none, so it was not checked"));
+              chatAnswered ? "none, so it was not checked" : "no answer, so it was not checked"));
       return;
     }
     routing.sizes(rule.get(), report);
@@ -135,6 +140,21 @@ final class Validate {
     return seen;
   }
 
+  /// What a client shows to the router.
+  private Headers key() {
+    return Headers.bearer(target.key());
+  }
+
+  /// What was seen, and where a key was wanted how to give one.
+  private String seen(Probe.Seen seen) {
+    return seen.describe()
+        + (seen.status() != 401
+            ? ""
+            : target.key() == null
+                ? " (--api-key or OPENAI_API_KEY gives a client's key)"
+                : " (the key is that of --api-key, else of OPENAI_API_KEY)");
+  }
+
   private Headers authorization() {
     return Headers.bearer(target.token());
   }
@@ -147,7 +167,7 @@ final class Validate {
         .forEach(i -> served.addAll(i.models()));
     for (String path : List.of("/models", "/v1/models")) {
       long start = ticker.nanos();
-      Probe.Seen seen = probe.quick(target.router().resolve(path));
+      Probe.Seen seen = probe.quick(target.router().resolve(path), key());
       JsonNode answer = seen.json();
       List<String> ids = new ArrayList<>();
       answer.path("data").forEach(m -> ids.add(m.path("id").asText()));
@@ -162,9 +182,7 @@ final class Validate {
                   ok,
                   "a list with "
                       + (served.isEmpty() ? "at least one model" : String.join(", ", served)),
-                  seen.ok()
-                      ? ids.isEmpty() ? "an empty list" : String.join(", ", ids)
-                      : seen.describe())
+                  seen.ok() ? ids.isEmpty() ? "an empty list" : String.join(", ", ids) : seen(seen))
               .took(since(start)));
     }
   }
@@ -183,13 +201,22 @@ final class Validate {
       for (URI server : List.of(m.url(), m.babysitter())) {
         long start = ticker.nanos();
         Probe.Seen seen = probe.quick(server.resolve("/health"));
+        // as a babysitter has it: who knows no such path and lists models serves
+        boolean lists =
+            seen.status() == 404
+                && server.equals(m.url())
+                && probe.quick(server.resolve("/v1/models")).ok();
         String who = server.equals(m.url()) ? m.name() : "the babysitter of " + m.name();
         report.add(
             Check.of(
                     "health of " + who,
-                    seen.ok(),
+                    seen.ok() || lists,
                     "HTTP 200 from " + server.resolve("/health"),
-                    seen.ok() ? server.toString() : seen.describe())
+                    seen.ok()
+                        ? server.toString()
+                        : lists
+                            ? server + ", which has no /health and lists its models"
+                            : seen.describe())
                 .took(since(start)));
       }
     }
@@ -201,18 +228,23 @@ final class Validate {
     URI uri = target.router().resolve("/v1/chat/completions");
     long start = ticker.nanos();
     ChatBody hello = ChatBody.of(model, "Hello! Who are you?", 16, false);
-    Probe.Seen plain = probe.post(uri, hello.json());
-    report.add(ChatChecks.plain(plain).took(since(start)));
+    Probe.Seen plain = probe.post(uri, key(), hello.json());
+    report.add(told(ChatChecks.plain(plain), plain).took(since(start)));
     start = ticker.nanos();
     Probe.Seen streamed =
-        probe.post(uri, ChatBody.of(model, "Hello! Who are you?", 16, true).json());
-    report.add(ChatChecks.streamed(streamed).took(since(start)));
+        probe.post(uri, key(), ChatBody.of(model, "Hello! Who are you?", 16, true).json());
+    report.add(told(ChatChecks.streamed(streamed), streamed).took(since(start)));
+    chatAnswered = plain.ok() || streamed.ok();
     for (Probe.Seen seen : List.of(plain, streamed)) {
       if (seen.ok()) {
         routing.count(Answered.of(seen, fleet));
       }
     }
     return routing.rule(hello, plain);
+  }
+
+  private Check told(Check c, Probe.Seen seen) {
+    return seen.status() == 401 ? Check.of(c.name(), c.ok(), c.expected(), seen(seen)) : c;
   }
 
   private double since(long start) {

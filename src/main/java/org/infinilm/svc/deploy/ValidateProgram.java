@@ -4,13 +4,17 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
+import org.jspecify.annotations.Nullable;
 
 /// `infini validate [HOST]`: checks a running deployment; exit 0 only when every check passed.
 public final class ValidateProgram {
@@ -22,6 +26,13 @@ public final class ValidateProgram {
       Key.seconds("timeout", 60.0, 0.1, "Longest wait for one request, in seconds.");
   private static final Key<String> MODEL =
       Key.text("model", null, "Model to ask (default: one that both pools offer).");
+  private static final String KEY_VARIABLE = "OPENAI_API_KEY";
+  private static final Key<String> API_KEY =
+      Key.text(
+          "api_key",
+          null,
+          "A client's key, sent to the router alone and shown nowhere (default: OPENAI_API_KEY,"
+              + " which the list of processes does not show).");
   private static final Key<Boolean> JSON =
       Key.flag("json", false, "Print one JSON document instead of lines.");
 
@@ -43,7 +54,8 @@ public final class ValidateProgram {
 
   private static List<Key<?>> keys() {
     List<Key<?>> out =
-        new ArrayList<>(TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, TIMEOUT, JSON));
+        new ArrayList<>(
+            TlsSettings.andClient(REGISTRY_PORT, ROUTER_PORT, MODEL, API_KEY, TIMEOUT, JSON));
     out.addAll(TokenKeys.ALL);
     return out;
   }
@@ -67,12 +79,22 @@ public final class ValidateProgram {
             args.config().get(ROUTER_PORT),
             args.all("expect"),
             args.config().find(MODEL).orElse(null),
-            TokenKeys.toRead(args.config()).orElse(null));
+            TokenKeys.toRead(args.config()).orElse(null),
+            key(args.config(), System.getenv()));
     Report report = new Report(Terminal.standard(System.getenv()), args.config().get(JSON));
     try (Client client = Client.create().with(TlsSettings.client(args.config()))) {
       Probe probe = new Probe(client, args.config().get(TIMEOUT));
       new Validate(probe, target, report, Ticker.SYSTEM).run();
     }
     return report.finish();
+  }
+
+  /// As `infini bench` has it.
+  static @Nullable String key(Config c, Map<String, String> env) throws ConfigException {
+    Optional<String> flag = c.find(API_KEY);
+    String key = flag.orElse(env.getOrDefault(KEY_VARIABLE, "").strip());
+    return flag.isEmpty() && key.isEmpty()
+        ? null
+        : Secrets.key(key, flag.isPresent() ? API_KEY.flagName() : KEY_VARIABLE);
   }
 }

@@ -59,6 +59,11 @@ final class DecisionTrace implements Traffic {
     this.problems = problems;
   }
 
+  /// Of requests in the order of their coming.
+  static DecisionTrace of(String name, List<Row> rows) {
+    return new DecisionTrace(name, List.copyOf(rows), 0, List.of());
+  }
+
   /// @throws ConfigException when it cannot be read or holds too few requests; a broken line is
   ///   left out and named in [#problems]
   static DecisionTrace read(Path file) throws ConfigException {

@@ -15,6 +15,9 @@ final class Fitting {
   private static final int ROUNDS = 4;
   private static final int ENOUGH = 5;
 
+  /// As a multiple of the time in which requests come: what is left then is as slow.
+  private static final double ALWAYS = 1e6;
+
   private final DecisionTrace trace;
   private FleetPlan plan;
   private double[] factors;
@@ -49,7 +52,7 @@ final class Fitting {
       if (ratios.length >= ENOUGH) {
         factors[n] = Math.clamp(factors[n] * ratios[ratios.length / 2], 0.01, 1000);
       }
-      nodes.add(plan.nodes().get(n).slow(factors[n], 0, 1));
+      nodes.add(plan.nodes().get(n).slow(factors[n], 0, ALWAYS));
     }
     plan = plan.with(nodes);
   }
@@ -67,30 +70,41 @@ final class Fitting {
     return sorted;
   }
 
-  /// What to believe: medians and mean errors.
-  String report() {
-    double[] first = new double[trace.size()];
-    double[] firstSeen = new double[trace.size()];
-    double[] whole = new double[trace.size()];
-    double[] wholeSeen = new double[trace.size()];
-    int streams = 0;
+  /// What to believe of times to the first token of streamed answers.
+  WhatIf.Fit first() {
+    double[] made = new double[trace.size()];
+    double[] seen = new double[trace.size()];
     int n = 0;
     for (int k = 0; k < trace.size(); k++) {
-      if (last.last[k] <= 0) {
-        continue;
-      }
       DecisionTrace.Row r = trace.row(k);
-      if (r.streamed() && r.firstSeconds() > 0) {
-        first[streams] = last.ttft(k) / 1e9;
-        firstSeen[streams++] = r.firstSeconds();
+      if (last.last[k] > 0 && r.streamed() && r.firstSeconds() > 0) {
+        made[n] = last.ttft(k) / 1e9;
+        seen[n++] = r.firstSeconds();
       }
-      whole[n] = last.whole(k) / 1e9;
-      wholeSeen[n++] = r.answerSeconds();
     }
+    return WhatIf.fit(made, seen, n);
+  }
+
+  /// What to believe of times to the end of the answer.
+  WhatIf.Fit whole() {
+    double[] made = new double[trace.size()];
+    double[] seen = new double[trace.size()];
+    int n = 0;
+    for (int k = 0; k < trace.size(); k++) {
+      if (last.last[k] > 0) {
+        made[n] = last.whole(k) / 1e9;
+        seen[n++] = trace.row(k).answerSeconds();
+      }
+    }
+    return WhatIf.fit(made, seen, n);
+  }
+
+  /// What to believe: medians and mean errors.
+  String report() {
     StringBuilder b = new StringBuilder();
     b.append("fit of the cost model to the recorded part, every request where it went:\n");
-    line(b, "time to first token", first, firstSeen, streams);
-    line(b, "time to whole answer", whole, wholeSeen, n);
+    line(b, "time to first token", first());
+    line(b, "time to whole answer", whole());
     for (int k = 0; k < factors.length; k++) {
       b.append(
           String.format(
@@ -102,32 +116,20 @@ final class Fitting {
     return b.toString();
   }
 
-  private static void line(StringBuilder b, String what, double[] made, double[] seen, int n) {
-    if (n == 0) {
+  private static void line(StringBuilder b, String what, WhatIf.Fit f) {
+    if (f.requests() == 0) {
       b.append("  ").append(what).append(": nothing recorded\n");
       return;
-    }
-    double error = 0;
-    double sum = 0;
-    for (int k = 0; k < n; k++) {
-      error += Math.abs(made[k] - seen[k]);
-      sum += seen[k];
     }
     b.append(
         String.format(
             Locale.ROOT,
             "  %s: recorded median %.3g s, simulated %.3g s; mean error %.3g s, %.0f %% of the mean (%d requests)%n",
             what,
-            median(seen, n),
-            median(made, n),
-            error / n,
-            100 * error / sum,
-            n));
-  }
-
-  private static double median(double[] of, int n) {
-    double[] sorted = Arrays.copyOf(of, n);
-    Arrays.sort(sorted);
-    return sorted[n / 2];
+            f.recordedP50Seconds(),
+            f.simulatedP50Seconds(),
+            f.errorSeconds(),
+            100 * f.errorShare(),
+            f.requests()));
   }
 }

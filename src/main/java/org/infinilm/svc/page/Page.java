@@ -46,6 +46,7 @@ public final class Page {
           Map.entry("/ui/state.js", File.own("state.js", SCRIPT)),
           Map.entry("/ui/pools.js", File.own("pools.js", SCRIPT)),
           Map.entry("/ui/scatter.js", File.own("scatter.js", SCRIPT)),
+          Map.entry("/ui/whatif.js", File.own("whatif.js", SCRIPT)),
           Map.entry("/ui/trends.js", File.own("trends.js", SCRIPT)),
           Map.entry("/ui/past.js", File.own("past.js", SCRIPT)),
           Map.entry("/ui/instances.js", File.own("instances.js", SCRIPT)),

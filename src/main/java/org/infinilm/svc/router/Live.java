@@ -40,6 +40,7 @@ final class Live implements EventFeed.Source {
   private final RouterMetrics metrics;
   private final Decisions decisions;
   private final Flights flights;
+  private final KeyRing keys;
   private final Policy policy;
   private final long startMillis;
   private final Ticker ticker;
@@ -50,6 +51,7 @@ final class Live implements EventFeed.Source {
 
   private Map<String, Object> toldFacts = Map.of();
   private List<Object> toldModels = List.of();
+  private List<Object> toldKeys = List.of();
   private List<Figures.Errors> toldErrors = List.of();
   private long toldDecision;
   private long toldHappening;
@@ -77,6 +79,7 @@ final class Live implements EventFeed.Source {
       RouterMetrics metrics,
       Decisions decisions,
       Flights flights,
+      KeyRing keys,
       Policy policy,
       Ticker ticker,
       BooleanSupplier draining) {
@@ -87,6 +90,7 @@ final class Live implements EventFeed.Source {
     this.metrics = metrics;
     this.decisions = decisions;
     this.flights = flights;
+    this.keys = keys;
     this.policy = policy;
     this.ticker = ticker;
     this.draining = draining;
@@ -129,6 +133,7 @@ final class Live implements EventFeed.Source {
     m.put("errors", errors(Figures.errors(look.ring)));
     m.put("events", events(keeper.happenings().since(0)));
     m.put("models", models());
+    m.put("keys", KeyWords.of(keys));
     return m;
   }
 
@@ -177,6 +182,11 @@ final class Live implements EventFeed.Source {
       m.put("router", facts);
       toldFacts = facts;
     }
+    List<Object> now = KeyWords.of(keys);
+    if (!now.equals(toldKeys)) {
+      m.put("keys", now);
+      toldKeys = now;
+    }
     List<Object> models = models();
     if (!models.equals(toldModels)) {
       m.put("models", models);
@@ -188,6 +198,7 @@ final class Live implements EventFeed.Source {
   public void rest() {
     told = Map.of();
     toldModels = List.of();
+    toldKeys = List.of();
     toldErrors = List.of();
     before = null;
     rates = Map.of();

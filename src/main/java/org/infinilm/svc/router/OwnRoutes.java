@@ -50,6 +50,7 @@ final class OwnRoutes {
   private final Page page = new Page();
   private final Policy policy;
   private final Plane.InstanceWatch instances;
+  private final Supposed supposed;
   private final AdminRoutes admin;
   private final Added added;
   private final Tls.@Nullable Listener tls;
@@ -87,6 +88,7 @@ final class OwnRoutes {
     this.admin = admin;
     this.added = added;
     this.tls = tls;
+    this.supposed = new Supposed(settings, keeper, decisions, policy, ticker);
   }
 
   private Access access() {
@@ -112,6 +114,7 @@ final class OwnRoutes {
           "/events",
           "/history",
           "/usage",
+          "/whatif",
           "/livez",
           "/readyz" ->
           true;
@@ -147,6 +150,7 @@ final class OwnRoutes {
       case "/decisions" -> decisions(r);
       case "/history" -> known(r, past::course);
       case "/usage" -> known(r, past::usage);
+      case "/whatif" -> known(r, supposed::handle);
       case "/events" -> eventsHead(r);
       case "/livez" -> Response.json(200, Map.of("status", "alive"));
       case "/readyz" -> ready(r);

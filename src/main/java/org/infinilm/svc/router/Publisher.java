@@ -187,7 +187,7 @@ final class Publisher {
             e.modelsList(),
             why);
     if (i.state() == State.EJECTED && m.told.size() < MOST_TOLD && m.told.add(why)) {
-      LOG.warn("instance {} is still out of service: {}", e.known.name(), why);
+      LOG.warn("instance {} is still ejected: {}", e.known.name(), why);
     }
     m.view = now;
     return now;
@@ -211,14 +211,14 @@ final class Publisher {
     m.told.clear();
     m.told.add(e.why());
     switch (s) {
-      case ROUTABLE -> LOG.info("instance {} is in service", e.known.name());
+      case ROUTABLE -> LOG.info("instance {} is routable", e.known.name());
       case EJECTED -> {
         if (m.seen) {
-          LOG.warn("instance {} is out of service: {}", e.known.name(), e.why());
+          LOG.warn("instance {} is ejected: {}", e.known.name(), e.why());
         }
       }
-      case TRIAL -> LOG.info("instance {} is tried with one request", e.known.name());
-      case DRAINING -> LOG.info("instance {} gets nothing new: {}", e.known.name(), e.why());
+      case TRIAL -> LOG.info("instance {} is on trial, with one request", e.known.name());
+      case DRAINING -> LOG.info("instance {} is draining: {}", e.known.name(), e.why());
     }
     m.seen = true;
     m.state = s;

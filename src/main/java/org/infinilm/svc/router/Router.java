@@ -170,6 +170,7 @@ final class Router implements AutoCloseable {
                 metrics,
                 decisions,
                 plane.flights(),
+                keys,
                 policy,
                 ticker,
                 () -> draining),

@@ -13,6 +13,7 @@ import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.trace.TraceContext;
+import org.infinilm.svc.trace.TraceSettings;
 import org.infinilm.svc.trace.Traces;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// recorded, when it waited and for whom it worked. Event-loop confined until it has ended, then
 /// the thread's of [Traces].
 /*
- * A client's decision is followed: what it does not record passes as it came. Where none came, or none that
+ * A client's decision is followed, unless told otherwise: what is not recorded passes as it came. Where none came, or none that
  * can be read, a trace begins here, and is told to instances also when it is not recorded, so that they do
  * not begin others.
  */
@@ -110,11 +111,12 @@ final class Trace {
   static Trace begin(Traces<Trace> to, Inbound in) {
     String said = in.head().joined(TraceContext.FIELD);
     TraceContext of = said == null ? null : TraceContext.parse(said.strip());
+    TraceSettings.Sampling sampling = to.sampling();
     if (of != null) {
-      return new Trace(to, of, !of.sampled(), false, in.peer());
+      TraceContext here = sampling.follows() ? of : of.drawn(sampling.share());
+      return new Trace(to, here, !here.sampled(), false, in.peer());
     }
-    ThreadLocalRandom random = ThreadLocalRandom.current();
-    TraceContext root = TraceContext.root(random.nextDouble() < to.share(), random);
+    TraceContext root = TraceContext.root(sampling.share(), ThreadLocalRandom.current());
     return new Trace(to, root, false, said != null, in.peer());
   }
 

@@ -171,13 +171,17 @@ final class TraceWords implements Traces.Words<Trace> {
   static void follow(Metrics metrics, Traces<Trace> t) {
     metrics.counter(
         "infini_router_traces_total",
-        "Traces that were sent, dropped because their queue was full, or not taken by the receiver.",
+        "Traces that were sent, dropped because their queue was full or the receiver rejected their spans, or not taken by the receiver.",
         c -> {
           c.call((double) t.counts().sent(), "sent");
           c.call((double) t.counts().dropped(), "dropped");
           c.call((double) t.counts().failed(), "failed");
         },
         "result");
+    metrics.counter(
+        "infini_router_trace_spans_rejected_total",
+        "Spans that the receiver rejected in messages that it took.",
+        c -> c.call((double) t.counts().rejectedSpans()));
     metrics.gauge(
         "infini_router_traces_up",
         "1 while the receiver of traces takes them.",

@@ -210,7 +210,11 @@ public record TlsSettings(
 
   /// How a program that only asks speaks to https addresses.
   public static Tls client(Config c) throws ConfigException {
-    Source from = new Told(c);
+    return client(new Told(c));
+  }
+
+  /// The same, wherever it is said.
+  public static Tls client(Source from) throws ConfigException {
     return new TlsSettings(
             null, null, null, true, path(from, CA_FILE), pair(from, CLIENT_CERT, CLIENT_KEY))
         .client();

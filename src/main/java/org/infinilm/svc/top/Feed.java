@@ -60,7 +60,12 @@ final class Feed {
       String said = lines.said();
       throw lines.status == 401 || lines.status == 403
           ? new Refused(said)
-          : new IOException(router + "/events: " + lines.status + " " + said);
+          : new IOException(
+              "/events: "
+                  + lines.status
+                  + " "
+                  + said
+                  + (lines.status == 404 ? " (expected: the address of a router)" : ""));
     }
   }
 

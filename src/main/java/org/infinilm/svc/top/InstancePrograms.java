@@ -36,6 +36,9 @@ public final class InstancePrograms {
   private static final Key<String> MODEL =
       Key.text("model", null, "The model; all that have none of their own when absent.");
 
+  private static final Key<String> MODEL_ASKED =
+      Key.text("model", null, "The model; the one of most requests when absent.");
+
   /// What one of the commands asks the router for.
   private interface Ask {
     JsonNode of(Router router, String argument)
@@ -98,7 +101,15 @@ public final class InstancePrograms {
                 Map<String, Object> m = one("threshold", number("threshold", n, "own"));
                 r.config.find(MODEL).ifPresent(model -> m.put("model", model));
                 return r.send("POST", "/admin/threshold", m);
-              }));
+              }),
+          new Program(
+              "whatif",
+              "What the last requests would have come to at other thresholds, at N too when it is given; changes nothing.",
+              TlsSettings.andClient(URL, TOKEN, MODEL_ASKED, JSON),
+              Map.of(),
+              "[N]",
+              false,
+              InstancePrograms::whatIf));
 
   private InstancePrograms() {}
 
@@ -226,6 +237,33 @@ public final class InstancePrograms {
         });
   }
 
+  private static int whatIf(Program.Args args) throws ConfigException, InterruptedException {
+    List<String> numbers = args.positionals();
+    if (numbers.size() > 1 || (numbers.size() == 1 && !numbers.getFirst().matches("[0-9]{1,18}"))) {
+      throw new ConfigException(
+          "whatif: " + String.join(" ", numbers) + " (expected: one whole number, or none)");
+    }
+    String threshold = numbers.isEmpty() ? "" : "threshold=" + numbers.getFirst();
+    String model =
+        args.config()
+            .find(MODEL_ASKED)
+            .map(m -> "&model=" + URLEncoder.encode(m, StandardCharsets.UTF_8))
+            .orElse("");
+    return asked(
+        "whatif",
+        args.config(),
+        router -> {
+          JsonNode said = router.send("GET", "/whatif?" + threshold + model, null);
+          if (args.config().get(JSON)) {
+            System.out.println(Json.text(said));
+          } else if (!said.path("on").asBoolean()) {
+            throw new IOException(Words.printable(said.path("message").asText()));
+          } else {
+            WhatIfTable.print(said, System.out);
+          }
+        });
+  }
+
   static void print(JsonNode services, PrintStream out) {
     List<String[]> rows = new ArrayList<>();
     rows.add(new String[] {"NAME", "STATE", "IN FLIGHT", "QUEUED", "WEIGHT", "TIER", "URL", ""});
@@ -242,6 +280,11 @@ public final class InstancePrograms {
             Words.printable(s.path("why_out").asText("").replace("null", ""))
           });
     }
+    table(rows, out);
+  }
+
+  /// In columns as wide as their widest.
+  static void table(List<String[]> rows, PrintStream out) {
     int[] width = new int[rows.getFirst().length];
     for (String[] row : rows) {
       for (int k = 0; k < width.length; k++) {

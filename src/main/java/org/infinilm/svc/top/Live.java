@@ -24,6 +24,11 @@ final class Live {
   private static final long WAIT_MILLIS = 200;
   private static final long RETRY_MILLIS = 2000;
   private static final long OLD_NANOS = 3_000_000_000L;
+  private static final int LEAST_COLUMNS = 40;
+  private static final int LEAST_ROWS = 8;
+
+  /// Of a terminal that does not know its size.
+  private static final Size USUAL = Size.of(80, 24);
 
   private final Feed feed;
   private final Screen screen;
@@ -31,7 +36,7 @@ final class Live {
   private final Ticker ticker;
   private final AtomicReference<Board> board = new AtomicReference<>(new Board());
   private final AtomicReference<String> trouble = new AtomicReference<>("");
-  private volatile @Nullable IOException refused;
+  private volatile @Nullable IOException over;
 
   Live(Feed feed, Screen screen, Map<String, String> env, Ticker ticker) {
     this.feed = feed;
@@ -40,7 +45,8 @@ final class Live {
     this.ticker = ticker;
   }
 
-  /// @throws IOException when there is no terminal, or the router refuses to be read
+  /// @throws IOException when there is no terminal that can be drawn on, the router refuses to be
+  ///   read, or it was never reached; one that goes away later is waited for
   int run() throws IOException, InterruptedException {
     try (Terminal t = TerminalBuilder.builder().system(true).dumb(false).build()) {
       return run(t);
@@ -50,6 +56,12 @@ final class Live {
   }
 
   int run(Terminal t) throws IOException, InterruptedException {
+    if (t.getStringCapability(Capability.cursor_address) == null) {
+      throw new IOException(
+          "the terminal '"
+              + t.getType()
+              + "' cannot be drawn on (expected: another TERM, as xterm-256color, or --once)");
+    }
     Thread reader = Thread.ofVirtual().name("stream").start(this::follow);
     Attributes before = t.enterRawMode();
     t.puts(Capability.enter_ca_mode);
@@ -81,9 +93,13 @@ final class Live {
               });
           trouble.set("the router ended the stream");
         } catch (Feed.Refused e) {
-          refused = e;
+          over = e;
           return;
         } catch (IOException e) {
+          if (board.get().heardNanos() == null) {
+            over = e;
+            return;
+          }
           trouble.set(Words.printable(String.valueOf(e.getMessage())));
         }
         Thread.sleep(RETRY_MILLIS);
@@ -101,14 +117,14 @@ final class Live {
     String said = "";
     Size size = Size.of(0, 0);
     while (true) {
-      IOException no = refused;
+      IOException no = over;
       if (no != null) {
         throw no;
       }
       if (!look.paused()) {
         shown = board.get();
       }
-      Size now = t.getSize();
+      Size now = size(t);
       if (!now.equals(size)) {
         size = Size.of(now);
         display.resize((Sized) size);
@@ -135,8 +151,21 @@ final class Live {
     }
   }
 
+  private static Size size(Terminal t) {
+    Size s = t.getSize();
+    return s.getColumns() > 0 && s.getRows() > 0 ? s : USUAL;
+  }
+
   private void draw(Display display, Board b, Look look, Size size, String said) {
-    int rows = Math.max(4, size.getRows());
+    int rows = size.getRows();
+    if (size.getColumns() < LEAST_COLUMNS || rows < LEAST_ROWS) {
+      String small =
+          "%d x %d is too small (expected: %d x %d or more), q quit"
+              .formatted(size.getColumns(), rows, LEAST_COLUMNS, LEAST_ROWS);
+      display.update(
+          List.of(new AttributedString(small).columnSubSequence(0, size.getColumns())), -1);
+      return;
+    }
     List<Screen.Line> lines =
         b.heardNanos() == null
             ? List.of(

@@ -204,7 +204,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
             + " "
             + i.path("pool").asText()
             + " "
-            + Words.state(i.path("state"))
+            + Words.text(i.path("state"))
             + " "
             + i.path("models"))
         .toLowerCase(Locale.ROOT);
@@ -276,7 +276,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
         pad(pool.equals("any") ? "-" : Words.printable(pool), 7),
         colour(pool),
         pad(state, 11),
-        state.equals("in service") ? Style.GOOD : state.equals("out") ? Style.BAD : Style.WARNING,
+        state.equals("routable") ? Style.GOOD : state.equals("ejected") ? Style.BAD : Style.WARNING,
         right(i.path("in_flight").asLong() + places, 8)
             + right(Words.seconds(i.path("ttft_p95")), 9),
         Style.PLAIN,
@@ -368,7 +368,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     return Line.of(
         "  " + Words.clock(e.path("epoch_ms").asLong(), zone) + "  ",
         Style.DIM,
-        Words.text(e.path("instance")) + " " + Words.state(e.path("state")) + why,
+        Words.text(e.path("instance")) + " " + Words.text(e.path("state")) + why,
         Style.PLAIN);
   }
 

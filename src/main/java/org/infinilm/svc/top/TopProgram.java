@@ -28,6 +28,8 @@ public final class TopProgram {
   static final Key<String> TOKEN =
       Key.text("admin_token", null, "The router's admin token, where it wants one.");
 
+  static final String ENDED = "the router ended its stream";
+
   static final String DEFAULT = "http://127.0.0.1:8000";
 
   /// Of a report that nobody sees on a terminal.
@@ -91,7 +93,7 @@ public final class TopProgram {
     Board board = new Board();
     feed.follow(board, () -> board.ticks() < 1);
     if (board.heardNanos() == null) {
-      throw new IOException("the router ended its stream");
+      throw new IOException(ENDED);
     }
     if (json) {
       out.println(board.json());
@@ -106,12 +108,17 @@ public final class TopProgram {
 
   private static int lines(Feed feed, PrintStream out) throws IOException, InterruptedException {
     Board board = new Board();
+    boolean[] read = {true};
     feed.follow(
         board,
         () -> {
           out.println(Json.text(board.json()));
-          return !out.checkError();
+          read[0] = !out.checkError();
+          return read[0];
         });
+    if (read[0]) {
+      throw new IOException(ENDED);
+    }
     return 0;
   }
 }

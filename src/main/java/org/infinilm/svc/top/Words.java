@@ -30,6 +30,11 @@ final class Words {
     return s < 100 ? (s < 10 ? fixed(s, 2) : fixed(s, 1)) + " s" : fixed(s, 0) + " s";
   }
 
+  static String percent(JsonNode n) {
+    double p = n.asDouble() * 100;
+    return n.isNumber() ? fixed(p, p > 0 && p < 10 ? 1 : 0) + " %" : "-";
+  }
+
   static String rate(JsonNode n) {
     if (!n.isNumber()) {
       return "-";
@@ -65,14 +70,6 @@ final class Words {
   /// Control characters would be commands to the terminal.
   static String printable(String s) {
     return s.replaceAll("[\\p{Cntrl}\\x{80}-\\x{9f}\\x{2028}\\x{2029}\\x{202a}-\\x{202e}]", "?");
-  }
-
-  static String state(JsonNode n) {
-    return switch (n.asText()) {
-      case "routable" -> "in service";
-      case "ejected" -> "out";
-      default -> text(n);
-    };
   }
 
   static String clock(long epochMillis, ZoneId zone) {

@@ -1,7 +1,7 @@
 package org.infinilm.svc.trace;
 
-import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
+import io.opentelemetry.api.common.AttributesBuilder;
 import io.opentelemetry.api.metrics.MeterProvider;
 import io.opentelemetry.api.trace.SpanBuilder;
 import io.opentelemetry.api.trace.SpanContext;
@@ -10,9 +10,14 @@ import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.TraceFlags;
 import io.opentelemetry.api.trace.TraceState;
 import io.opentelemetry.api.trace.Tracer;
+import io.opentelemetry.common.ComponentLoader;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporter;
 import io.opentelemetry.sdk.common.CompletableResultCode;
+import io.opentelemetry.sdk.common.export.HttpResponse;
+import io.opentelemetry.sdk.common.export.HttpSender;
+import io.opentelemetry.sdk.common.export.HttpSenderProvider;
+import io.opentelemetry.sdk.common.export.MessageWriter;
 import io.opentelemetry.sdk.resources.Resource;
 import io.opentelemetry.sdk.trace.IdGenerator;
 import io.opentelemetry.sdk.trace.ReadWriteSpan;
@@ -26,6 +31,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -48,6 +54,10 @@ final class Sender implements AutoCloseable {
   private final Ids ids = new Ids();
   private final Ended ended = new Ended();
   private final Heard heard = new Heard();
+
+  /// What the receiver said of the last message that it took; the SDK reads the answer of none.
+  private volatile Taken taken = Taken.ALL;
+
   private final OtlpHttpSpanExporter exporter;
   private final SdkTracerProvider provider;
   private final Tracer tracer;
@@ -107,9 +117,17 @@ final class Sender implements AutoCloseable {
     }
   }
 
+  /// What became of a message.
+  ///
+  /// @param failure why it was not taken, or null when it was
+  /// @param taken what of it was, when it was
+  record Outcome(@Nullable String failure, Taken taken) {}
+
   Sender(TraceSettings settings, Duration timeout) {
     exporter =
         OtlpHttpSpanExporter.builder()
+            .setComponentLoader(new Listening())
+            .setHeaders(settings::headers)
             .setEndpoint(settings.receiver().toString())
             .setTimeout(timeout)
             .setConnectTimeout(CONNECT)
@@ -120,17 +138,65 @@ final class Sender implements AutoCloseable {
         SdkTracerProvider.builder()
             .setIdGenerator(ids)
             .setSampler(Sampler.alwaysOn())
-            .setResource(
-                Resource.getDefault()
-                    .merge(
-                        Resource.create(
-                            Attributes.of(
-                                AttributeKey.stringKey("service.name"), settings.service()))))
+            .setResource(Resource.getDefault().merge(Resource.create(attributes(settings))))
             .addSpanProcessor(ended)
             .build();
     tracer = provider.get("org.infinilm.svc");
     SDK.setUseParentHandlers(false);
     SDK.addHandler(heard);
+  }
+
+  private static Attributes attributes(TraceSettings settings) {
+    AttributesBuilder b = Attributes.builder();
+    settings.resource().forEach(b::put);
+    return b.build();
+  }
+
+  /// Finds what the SDK looks for, its HTTP client with an ear at the answers.
+  private final class Listening implements ComponentLoader {
+    private final ComponentLoader all =
+        ComponentLoader.forClassLoader(Sender.class.getClassLoader());
+
+    @Override
+    public <T> Iterable<T> load(Class<T> of) {
+      if (!of.equals(HttpSenderProvider.class)) {
+        return all.load(of);
+      }
+      List<T> out = new ArrayList<>();
+      for (HttpSenderProvider p : all.load(HttpSenderProvider.class)) {
+        HttpSenderProvider heard = config -> new Ear(p.createSender(config));
+        out.add(of.cast(heard));
+      }
+      return out;
+    }
+  }
+
+  /// Hears what a receiver answers; on threads of the client.
+  private final class Ear implements HttpSender {
+    private final HttpSender to;
+
+    Ear(HttpSender to) {
+      this.to = to;
+    }
+
+    @Override
+    public void send(
+        MessageWriter message, Consumer<HttpResponse> answer, Consumer<Throwable> error) {
+      to.send(
+          message,
+          r -> {
+            if (r.getStatusCode() / 100 == 2) {
+              taken = Taken.of(r.getResponseBody());
+            }
+            answer.accept(r);
+          },
+          error);
+    }
+
+    @Override
+    public CompletableResultCode shutdown() {
+      return to.shutdown();
+    }
   }
 
   /// Adds a span to those that go next.
@@ -179,20 +245,24 @@ final class Sender implements AutoCloseable {
     }
   }
 
-  /// Sends what was added; waits for the receiver's answer. Why it failed, or null when it did not.
-  @Nullable String send(Duration atMost) {
+  /// Sends what was added; waits for the receiver's answer.
+  Outcome send(Duration atMost) {
     List<SpanData> now = List.copyOf(ended.spans);
     ended.spans.clear();
     heard.last = null;
+    taken = Taken.ALL;
     CompletableResultCode r = exporter.export(now).join(atMost.toMillis(), TimeUnit.MILLISECONDS);
     if (r.isSuccess()) {
-      return null;
+      Taken t = taken;
+      return new Outcome(null, new Taken(Math.min(t.rejected(), now.size()), words(t.words())));
     }
     Throwable why = r.getFailureThrowable();
     String words = heard.last;
-    return !r.isDone()
-        ? "no answer in time"
-        : words != null ? words(words) : why == null ? "not taken" : said(why);
+    return new Outcome(
+        !r.isDone()
+            ? "no answer in time"
+            : words != null ? words(words) : why == null ? "not taken" : said(why),
+        Taken.ALL);
   }
 
   /// In one line.

@@ -3,19 +3,33 @@ package org.infinilm.svc.trace;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 
-/// Where spans go, and of how many requests.
+/// Where spans go, and of how many requests. Variables of OpenTelemetry's SDKs say the same as our
+/// own settings; flags win.
 ///
 /// @param receiver of spans, `http://host:4318/v1/traces`
-/// @param service name of the router there
-/// @param share of the traces that begin here, 0..1
-public record TraceSettings(URI receiver, String service, double share) {
+/// @param resource what the router is called there, `service.name` among it
+/// @param headers sent with each message; secrets, shown nowhere
+/// @param sampling of which requests
+public record TraceSettings(
+    URI receiver, Map<String, String> resource, Map<String, String> headers, Sampling sampling) {
+  /// Which requests are traced.
+  ///
+  /// @param share of the traces that begin here, 0..1
+  /// @param follows whether a client's own decision is followed, whatever the share
+  public record Sampling(double share, boolean follows) {}
+
   /// Where a receiver takes spans (OTLP 1.x, section OTLP/HTTP request).
   private static final String PATH = "v1/traces";
+
+  private static final String PROTOBUF = "http/protobuf";
+  private static final String SERVICE_NAME = "service.name";
+  private static final String SHARE_VARIABLE = "OTEL_TRACES_SAMPLER_ARG";
 
   static final Key<String> ENDPOINT =
       Key.text(
@@ -23,30 +37,135 @@ public record TraceSettings(URI receiver, String service, double share) {
               "",
               "receiver of traces that speaks OTLP over HTTP, http://host:4318; no traces when empty")
           .orEnv("OTEL_EXPORTER_OTLP_ENDPOINT");
+  static final Key<String> TRACES_ENDPOINT =
+      Key.text(
+              "otlp_traces_endpoint",
+              "",
+              "the same with its path, http://host:4318/v1/traces, instead of otlp_endpoint")
+          .orEnv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  static final Key<String> PROTOCOL =
+      Key.text("otlp_protocol", PROTOBUF, "how the receiver is spoken to: " + PROTOBUF + " alone")
+          .orEnv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL");
+  static final Key<String> HEADERS =
+      Key.text(
+              "otlp_headers",
+              "",
+              "fields for the receiver, NAME=VALUE,... with %-escapes; shown nowhere")
+          .orEnv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
   static final Key<String> SERVICE =
       Key.text("otlp_service", "infini-router", "the router's name in traces")
           .orEnv("OTEL_SERVICE_NAME");
+  static final Key<String> RESOURCE =
+      Key.text(
+              "otlp_resource",
+              "",
+              "what else the router is called in traces, NAME=VALUE,... with %-escapes")
+          .orEnv("OTEL_RESOURCE_ATTRIBUTES");
   static final Key<Double> SAMPLE =
       Key.number(
-          "trace_sample",
-          1.0,
-          0,
-          1,
-          "share of requests that are traced, of those whose client has not decided it");
+              "trace_sample",
+              1.0,
+              0,
+              1,
+              "share of requests that are traced, of those whose client has not decided it")
+          .orEnv(SHARE_VARIABLE);
+  static final Key<String> SAMPLER =
+      Key.oneOf(
+              "trace_sampler",
+              "parentbased_traceidratio",
+              List.of(
+                  "parentbased_traceidratio",
+                  "parentbased_always_on",
+                  "parentbased_always_off",
+                  "traceidratio",
+                  "always_on",
+                  "always_off"),
+              "which requests are traced: traceidratio a share of them, parentbased_ as the client decided")
+          .orEnv("OTEL_TRACES_SAMPLER");
 
-  public static final List<Key<?>> KEYS = List.of(ENDPOINT, SERVICE, SAMPLE);
+  public static final List<Key<?>> KEYS =
+      List.of(ENDPOINT, TRACES_ENDPOINT, PROTOCOL, HEADERS, SERVICE, RESOURCE, SAMPLE, SAMPLER);
 
-  /// Empty when there are no traces.
-  public static Optional<TraceSettings> of(Config c) throws ConfigException {
-    String at = c.get(ENDPOINT).strip();
-    return at.isEmpty()
-        ? Optional.empty()
-        : Optional.of(
-            new TraceSettings(
-                receiver(at, c.origin(ENDPOINT)), c.get(SERVICE).strip(), c.get(SAMPLE)));
+  /// Without the values of headers.
+  @Override
+  public String toString() {
+    return "TraceSettings[receiver="
+        + receiver
+        + ", resource="
+        + resource
+        + ", headers="
+        + headers.keySet()
+        + ", sampling="
+        + sampling
+        + "]";
   }
 
-  private static URI receiver(String at, String place) throws ConfigException {
+  /// To this receiver, everything else at its default.
+  public static TraceSettings to(URI receiver) {
+    return new TraceSettings(
+        receiver, Map.of(SERVICE_NAME, "infini-router"), Map.of(), new Sampling(1, true));
+  }
+
+  /// Empty when there are no traces.
+  ///
+  /// @throws ConfigException naming what cannot be used, never a field's value
+  public static Optional<TraceSettings> of(Config c) throws ConfigException {
+    boolean whole =
+        !c.get(TRACES_ENDPOINT).isBlank()
+            && (c.get(ENDPOINT).isBlank() || rank(c, TRACES_ENDPOINT) <= rank(c, ENDPOINT));
+    Key<String> from = whole ? TRACES_ENDPOINT : ENDPOINT;
+    String at = c.get(from).strip();
+    if (at.isEmpty()) {
+      return Optional.empty();
+    }
+    URI receiver = receiver(at, c.origin(from), whole);
+    String protocol = c.get(PROTOCOL).strip();
+    if (!protocol.isEmpty() && !protocol.equalsIgnoreCase(PROTOBUF)) {
+      throw new ConfigException(
+          c.origin(PROTOCOL)
+              + ": "
+              + protocol
+              + " (expected: "
+              + PROTOBUF
+              + ", and the receiver's port for it, most often 4318)");
+    }
+    return Optional.of(
+        new TraceSettings(
+            receiver, resource(c), Pairs.headers(c.get(HEADERS), c.origin(HEADERS)), sampling(c)));
+  }
+
+  /// The nearer to the command line, the less.
+  private static int rank(Config c, Key<?> key) {
+    String origin = c.origin(key);
+    return origin.startsWith("--")
+        ? 0
+        : origin.equals("default") ? 3 : origin.matches("[A-Z][A-Z0-9_]*") ? 1 : 2;
+  }
+
+  /// A service that is named wins over the name among the attributes.
+  private static Map<String, String> resource(Config c) throws ConfigException {
+    Map<String, String> out = Pairs.of(c.get(RESOURCE), c.origin(RESOURCE));
+    String service = c.get(SERVICE).strip();
+    if (!service.isEmpty() && !c.origin(SERVICE).equals("default")) {
+      out.put(SERVICE_NAME, service);
+    }
+    out.putIfAbsent(SERVICE_NAME, service.isEmpty() ? "infini-router" : service);
+    return Map.copyOf(out);
+  }
+
+  /// A share that is given as such counts for every sampler; the SDKs' argument for the ratio's
+  /// alone, as with them.
+  private static Sampling sampling(Config c) throws ConfigException {
+    String sampler = c.get(SAMPLER);
+    boolean follows = sampler.startsWith("parentbased_");
+    String origin = c.origin(SAMPLE);
+    boolean own = !origin.equals("default") && !origin.equals(SHARE_VARIABLE);
+    double share =
+        own || sampler.endsWith("ratio") ? c.get(SAMPLE) : sampler.endsWith("_on") ? 1.0 : 0.0;
+    return new Sampling(share, follows);
+  }
+
+  private static URI receiver(String at, String place, boolean whole) throws ConfigException {
     try {
       URI u = new URI(at);
       boolean http = "http".equalsIgnoreCase(u.getScheme());
@@ -55,7 +174,7 @@ public record TraceSettings(URI receiver, String service, double share) {
           && u.getUserInfo() == null
           && u.getQuery() == null
           && u.getFragment() == null) {
-        return new URI(at.endsWith("/") ? at + PATH : at + "/" + PATH);
+        return whole ? u : new URI(at.endsWith("/") ? at + PATH : at + "/" + PATH);
       }
     } catch (URISyntaxException e) {
       // said below
@@ -64,8 +183,8 @@ public record TraceSettings(URI receiver, String service, double share) {
         place
             + ": "
             + at.replaceAll("//[^/@]*@", "//...@")
-            + " (expected: http://host:4318, without user, query and /"
-            + PATH
-            + ")");
+            + (whole
+                ? " (expected: http://host:4318/" + PATH + ", without user and query)"
+                : " (expected: http://host:4318, without user, query and /" + PATH + ")"));
   }
 }

@@ -24,9 +24,11 @@ public final class Traces<D> implements AutoCloseable {
 
   /// What became of what was offered, since the start.
   ///
-  /// @param dropped that found the queue full
-  /// @param failed that the receiver did not take
-  public record Counts(long sent, long dropped, long failed) {}
+  /// @param dropped that found the queue full, and as many as spans that the receiver rejected in
+  ///   messages that it took (of a trace with several at most one is counted)
+  /// @param failed in messages that the receiver did not take
+  /// @param rejectedSpans spans that it rejected in messages that it took
+  public record Counts(long sent, long dropped, long failed, long rejectedSpans) {}
 
   static final int QUEUE = 4096;
 
@@ -56,10 +58,12 @@ public final class Traces<D> implements AutoCloseable {
   private final AtomicLong sent = new AtomicLong();
   private final AtomicLong dropped = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
+  private final AtomicLong rejected = new AtomicLong();
   private volatile boolean stop;
   private volatile boolean down;
   private @Nullable Sender sender;
   private long saidNanos;
+  private long saidRejectedNanos;
   private long sentNanos;
 
   public Traces(TraceSettings settings, Words<D> words, Ticker ticker) {
@@ -67,6 +71,7 @@ public final class Traces<D> implements AutoCloseable {
     this.words = words;
     this.ticker = ticker;
     this.saidNanos = ticker.nanos() - SAID_NANOS;
+    this.saidRejectedNanos = saidNanos;
     this.sentNanos = ticker.nanos();
     this.thread = Thread.ofPlatform().daemon().name("traces").unstarted(this::run);
   }
@@ -75,9 +80,9 @@ public final class Traces<D> implements AutoCloseable {
     thread.start();
   }
 
-  /// Share of the traces that begin here.
-  public double share() {
-    return settings.share();
+  /// Which requests are traced.
+  public TraceSettings.Sampling sampling() {
+    return settings.sampling();
   }
 
   /// Takes what has ended, if there is room; never blocks.
@@ -88,7 +93,7 @@ public final class Traces<D> implements AutoCloseable {
   }
 
   public Counts counts() {
-    return new Counts(sent.get(), dropped.get(), failed.get());
+    return new Counts(sent.get(), dropped.get(), failed.get(), rejected.get());
   }
 
   /// Whether the receiver took what was last sent.
@@ -120,18 +125,47 @@ public final class Traces<D> implements AutoCloseable {
     if (some.isEmpty()) {
       return false;
     }
-    String why;
+    Sender.Outcome of;
     try {
-      why = send(some, atMost);
+      of = send(some, atMost);
     } catch (RuntimeException | Error e) {
-      why = "fault: " + e;
+      of = new Sender.Outcome("fault: " + e, Taken.ALL);
     }
-    (why == null ? sent : failed).addAndGet(some.size());
-    tell(why);
-    return why == null;
+    count(some.size(), of);
+    tell(of.failure());
+    tellRejected(of.taken());
+    return of.failure() == null;
   }
 
-  private @Nullable String send(List<D> some, Duration atMost) {
+  private void count(int traces, Sender.Outcome of) {
+    if (of.failure() != null) {
+      failed.addAndGet(traces);
+      return;
+    }
+    long lost = Math.min(traces, of.taken().rejected());
+    rejected.addAndGet(of.taken().rejected());
+    dropped.addAndGet(lost);
+    sent.addAndGet(traces - lost);
+  }
+
+  /// Says that a receiver took only a part, or has something to say of what it took, once and then
+  /// rarely; whether it was said.
+  boolean tellRejected(Taken t) {
+    long now = ticker.nanos();
+    if (t.equals(Taken.ALL) || now - saidRejectedNanos < SAID_NANOS) {
+      return false;
+    }
+    saidRejectedNanos = now;
+    LOG.warn(
+        "traces: {} rejected {} spans of a message: {} ({} spans rejected so far)",
+        settings.receiver(),
+        t.rejected(),
+        t.words().isEmpty() ? "it says no more" : t.words(),
+        rejected.get());
+    return true;
+  }
+
+  private Sender.Outcome send(List<D> some, Duration atMost) {
     Sender s = sender;
     if (s == null) {
       s = new Sender(settings, ANSWER);

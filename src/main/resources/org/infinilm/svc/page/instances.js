@@ -13,6 +13,7 @@ const COLUMNS = [
   ['p95', 'TTFT p95', (i) => i.ttft_p95 ?? -1, true],
   ['requests', 'Requests', (i) => i.requests_total, true],
   ['errors', 'Err 1 min', (i) => i.errors_last_minute, true],
+  ['weight', 'Weight', (i) => i.weight, true],
   ['action', '', null, false],
 ];
 
@@ -21,11 +22,13 @@ export class Instances {
   #down = false;
   #rows = [];
   #made = new Map();
-  constructor(root, filter, counter, act, now) {
+  // drain(i), weigh(i): ask before they act.
+  constructor(root, filter, counter, drain, weigh, now) {
     this.root = root;
     this.filter = filter;
     this.counter = counter;
-    this.act = act;
+    this.drain = drain;
+    this.weigh = weigh;
     this.now = now;
     this.heads = COLUMNS.map(([key, label, value, num]) => {
       const cell = el('div', {role: 'columnheader', class: num ? 'n' : '', 'aria-sort': 'none'});
@@ -104,12 +107,13 @@ export class Instances {
     const since = el('span', {class: 'why'});
     const bar = el('b');
     const load = el('div', {role: 'cell', class: 'load ' + i.pool}, el('span', {class: 'n'}), el('i', {}, bar));
-    const button = el('button', {type: 'button', onclick: () => this.act(r.i)});
+    const button = el('button', {type: 'button', onclick: () => this.drain(r.i)});
+    const weight = el('button', {type: 'button', class: 'link', onclick: () => this.weigh(r.i)});
     const r = {
-      i, name, state, bar, load, button,
+      i, name, state, bar, load, button, weight,
       stateCell: el('div', {role: 'cell'}, state), why: cell(false), queued: cell(true), p50: cell(true), p95: cell(true), requests: cell(true), errors: cell(true), since,
     };
-    r.row = el('div', {class: 'irow body', role: 'row', 'data-instance': i.name}, name, r.stateCell, r.why, load, r.queued, r.p50, r.p95, r.requests, r.errors, el('div', {role: 'cell'}, button));
+    r.row = el('div', {class: 'irow body', role: 'row', 'data-instance': i.name}, name, r.stateCell, r.why, load, r.queued, r.p50, r.p95, r.requests, r.errors, el('div', {role: 'cell', class: 'n'}, weight), el('div', {role: 'cell'}, button));
     return r;
   }
 
@@ -117,7 +121,7 @@ export class Instances {
     r.i = i;
     r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
     r.state.className = 'state ' + i.state;
-    text(r.state, i.state === 'routable' ? 'in service' : i.state === 'ejected' ? 'out' : i.state);
+    text(r.state, i.state);
     r.state.title = known(i.since_ms) ? 'for ' + span((this.now() - i.since_ms) / 1000) : '';
     const idle = known(i.last_request_ms) ? 'last request ' + span((this.now() - i.last_request_ms) / 1000) + ' ago' : '';
     text(r.why, i.why_out || idle || DASH);
@@ -130,6 +134,8 @@ export class Instances {
     text(r.p95, seconds(i.ttft_p95));
     text(r.requests, count(i.requests_total));
     text(r.errors, i.requests_last_minute ? count(i.errors_last_minute) : DASH);
+    text(r.weight, count(i.weight));
+    r.weight.setAttribute('aria-label', 'Weight ' + i.weight + ' of ' + i.name + ', change it');
     text(r.button, i.drained_here ? 'Undrain' : 'Drain');
     r.button.setAttribute('aria-label', (i.drained_here ? 'Undrain ' : 'Drain ') + i.name);
     r.button.disabled = i.state === 'draining' && !i.drained_here;

@@ -1,9 +1,10 @@
 // Wires the page: one stream in, panels drawn at most twice a second.
-import {text, count, rate, plural, known, span, el} from './words.js';
+import {text, count, rate, plural, known, size, span, el} from './words.js';
 import {follow, token, setToken, fields, said} from './stream.js';
 import {State} from './state.js';
 import {Pools} from './pools.js';
 import {Scatter} from './scatter.js';
+import {WhatIf} from './whatif.js';
 import {Trends} from './trends.js';
 import {Past} from './past.js';
 import {Instances} from './instances.js';
@@ -24,12 +25,13 @@ const drawer = new Drawer($('drawer'), $('drawer-body'), copy);
 const open = (id) => drawer.open(id);
 const pools = new Pools($('pools'));
 const scatter = new Scatter($('scatter'), $('threshold-line'), $('scatter-hint'), $('scatter-legend'), open);
+const whatIf = new WhatIf({form: $('whatif-form'), field: $('whatif-field'), unit: $('whatif-unit'), button: $('whatif-ask'), say: $('whatif-say'), table: $('whatif')}, setThreshold);
 const trends = new Trends($('chart-rate'), $('chart-ttft'), $('chart-reasons'), $('reasons-legend'));
 const past = new Past($('ranges'), $('past-note'), draw);
-const instances = new Instances($('instances'), $('instances-filter'), $('instances-count'), drain, now);
+const instances = new Instances($('instances'), $('instances-filter'), $('instances-count'), drain, weigh, now);
 const requests = new Requests({
   stages: $('stages'), flights: $('flights'), flightsCount: $('flights-count'), decisions: $('decisions'), decisionsFilter: $('decisions-filter'),
-  errors: $('errors'), events: $('events'), models: $('models'), facts: $('facts'),
+  errors: $('errors'), events: $('events'), keys: $('keys'), keysPanel: $('keys-panel'), keysCount: $('keys-count'), models: $('models'), facts: $('facts'),
 }, open, copy);
 
 const stream = follow({
@@ -61,6 +63,7 @@ function draw() {
     models();
     pools.show(state);
     scatter.show(state, $('model').value);
+    whatIf.show(state, $('model').value);
     trends.show(past.of(state));
     text($('h-ttft'), past.of(state).minutes ? 'Time to first token, p95 and p50' : 'Time to first token, p95');
     instances.show(state);
@@ -126,13 +129,16 @@ async function copy(words) {
 }
 
 // Asks a question; answers what was typed, '' for a plain yes, null for no.
+//   field: {label, type, value} of what is to be typed, or nothing
 function ask(title, words, yes, field) {
   const d = $('ask');
   text($('ask-title'), title);
   text($('ask-text'), words);
   text($('ask-yes'), yes);
   $('ask-field').hidden = !field;
-  $('ask-input').value = '';
+  text($('ask-label'), field ? field.label : '');
+  $('ask-input').type = field ? field.type : 'text';
+  $('ask-input').value = field ? field.value : '';
   d.returnValue = 'no';
   d.showModal();
   if (field) $('ask-input').focus();
@@ -144,31 +150,63 @@ function ask(title, words, yes, field) {
 }
 
 async function askToken(why) {
-  const t = await ask('Admin token', (why ? why + '. ' : '') + 'It is kept in this tab until it is closed.', 'Use', true);
+  const t = await ask('Admin token', (why ? why + '. ' : '') + 'It is kept in this tab until it is closed.', 'Use', {label: 'Admin token', type: 'password', value: ''});
   if (t !== null) {
     setToken(t.trim());
     stream.again();
   }
 }
 
-async function drain(i) {
-  const on = !i.drained_here;
-  const yes = await ask(on ? 'Drain ' + i.name + '?' : 'Put ' + i.name + ' back into service?',
-    on ? 'This router sends it nothing new until it is undrained; ' + plural(i.in_flight, 'request') + ' in flight may end. Other routers are not told.' : 'This router sends it requests again.', on ? 'Drain' : 'Undrain', false);
-  if (yes === null) return;
-  const act = () => fetch('admin/instances/' + encodeURIComponent(i.name) + (on ? '/drain' : '/undrain'), {method: 'POST', headers: {...fields(), 'content-type': 'application/json'}, body: '{}'});
+// Has the router do something, with the admin token where it wants one.
+async function act(path, body, done) {
+  const post = () => fetch('admin/' + path, {method: 'POST', headers: {...fields(), 'content-type': 'application/json'}, body: JSON.stringify(body)});
   try {
-    let r = await act();
+    let r = await post();
     if (r.status === 401) {
       await askToken(await said(r));
       if (!token()) return;
-      r = await act();
+      r = await post();
     }
-    toast(r.ok ? i.name + (on ? ' is drained.' : ' is back.') : await said(r));
+    toast(r.ok ? done : await said(r));
   } catch {
     toast('The router cannot be reached.');
   }
 }
+
+async function drain(i) {
+  const on = !i.drained_here;
+  const yes = await ask(on ? 'Drain ' + i.name + '?' : 'Put ' + i.name + ' back into service?',
+    on ? 'This router sends it nothing new until it is undrained; ' + plural(i.in_flight, 'request') + ' in flight may end. Other routers are not told.' : 'This router sends it requests again.', on ? 'Drain' : 'Undrain');
+  if (yes !== null) await act('instances/' + encodeURIComponent(i.name) + (on ? '/drain' : '/undrain'), {}, i.name + (on ? ' is drained.' : ' is back.'));
+}
+
+// What was typed as a number, null for nothing, undefined for no answer or none that can be one.
+function number(typed) {
+  if (typed === null) return undefined;
+  const t = typed.trim();
+  if (!t) return null;
+  if (/^\d{1,15}$/.test(t)) return Number(t);
+  toast(t + ' (expected: a whole number, or nothing)');
+  return undefined;
+}
+
+async function weigh(i) {
+  const n = number(await ask('Weight of ' + i.name, 'Its share of the requests beside others of its pool; nothing gives it back its own.', 'Set', {label: 'Weight, 0 to 9999', type: 'text', value: String(i.weight)}));
+  if (n !== undefined) await act('instances/' + encodeURIComponent(i.name) + '/weight', {weight: n}, n === null ? i.name + ' has its own weight again.' : i.name + ' has the weight ' + n + '.');
+}
+
+// For the chosen model, else for all that have none of their own.
+async function setThreshold(value, model) {
+  const metric = state.router.metric;
+  const n = number(await ask('Threshold', (model ? 'Of ' + model : 'Of all models that have none of their own') + ': requests up to it go to the paged pool, larger ones to the static pool. It holds until it is taken back or the router ends; nothing gives back what the settings say.',
+    'Set', {label: metric === 'tokens' ? 'Tokens' : 'Bytes', type: 'text', value: String(value)}));
+  if (n !== undefined) await act('threshold', model ? {threshold: n, model} : {threshold: n}, n === null ? 'The threshold of the settings is in force.' : 'The threshold is ' + size(n, metric) + '.');
+}
+$('threshold-set').addEventListener('click', () => {
+  const model = $('model').value;
+  const of = model ? state.models.find((m) => m.model === model) : null;
+  setThreshold(of ? of.threshold : state.router.threshold, model);
+});
 
 $('pause').addEventListener('click', () => {
   paused = !paused;

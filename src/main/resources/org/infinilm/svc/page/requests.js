@@ -42,6 +42,7 @@ export class Requests {
     if (!busy(this.page.decisions)) this.#decisions(state);
     this.#errors(state);
     this.#events(state);
+    this.#keys(state);
     this.#models(state);
     this.#facts(state);
   }
@@ -101,12 +102,27 @@ export class Requests {
         el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
   }
 
+  #keys(state) {
+    this.page.keysPanel.hidden = !state.keys.length;
+    this.#once('keys', state.keys, () => {
+      text(this.page.keysCount, count(state.keys.length));
+      const of = (limit) => (known(limit) ? ' of ' + count(limit) : '');
+      table(this.page.keys, [['Key'], ['Models'], ['In flight', true], ['Requests', true], ['Errors', true], ['Refused', true], ['Prompt tokens', true], ['Cached', true], ['Answer tokens', true], ['A minute at most'], ['Expires']], state.keys.map((k) =>
+        el('tr', {'data-key': k.name},
+          el('td', {}, k.name), el('td', {title: k.models.join(', ')}, k.models.join(', ') || 'all'),
+          el('td', {class: 'n'}, count(k.in_flight) + of(k.in_flight_limit)), el('td', {class: 'n'}, count(k.requests_total)), el('td', {class: 'n'}, count(k.errors_total)), el('td', {class: 'n'}, count(k.refusals_total)),
+          el('td', {class: 'n'}, count(k.tokens_total.prompt)), el('td', {class: 'n'}, count(k.tokens_total.cached)), el('td', {class: 'n'}, count(k.tokens_total.completion)),
+          el('td', {}, [known(k.requests_per_minute_limit) ? plural(k.requests_per_minute_limit, 'request') : '', known(k.tokens_per_minute_limit) ? plural(k.tokens_per_minute_limit, 'token') : ''].filter((w) => w).join(', ') || DASH),
+          el('td', {}, known(k.expires_ms) ? new Date(k.expires_ms).toLocaleString([], {dateStyle: 'medium', timeStyle: 'short'}) : 'never'))), '');
+    });
+  }
+
   #events(state) {
     this.#once('events', state.events.map((e) => e.sequence), () => {
-      const words = {routable: 'is in service', ejected: 'is out of service', trial: 'is tried with one request', draining: 'gets nothing new', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
+      const words = {routable: 'is routable', ejected: 'is ejected', trial: 'is on trial, with one request', draining: 'is draining', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
       this.page.events.replaceChildren(...(state.events.length ? state.events.map((e) =>
         el('li', {}, el('time', {datetime: new Date(e.epoch_ms).toISOString()}, clock(e.epoch_ms)),
-          el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not in service yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))
+          el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not routable yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))
         : [el('li', {class: 'empty'}, 'Nothing has changed.')]));
     });
   }

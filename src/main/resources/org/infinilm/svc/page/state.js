@@ -6,6 +6,7 @@ const SMOOTH = 5; // ticks that a shown rate is the average of
 const STEP = 2; // seconds between points of the trends
 const TTFT_WINDOW = 10; // seconds of requests that a point of TTFT is of
 const MOST_STEPS = 450; // 15 minutes
+const MOST_AWAY = 10; // seconds without data that are no gap
 
 export class State {
   router = {};
@@ -18,6 +19,7 @@ export class State {
   errors = [];
   events = []; // newest first
   models = [];
+  keys = []; // of clients, those of most requests
   epochMillis = 0;
   #lately = new Map(); // the last rates of each pool
   trend = {t: [], paged: [], static: [], any: [], ttft: {paged: [], static: [], any: []}, reasons: new Map()};
@@ -40,11 +42,13 @@ export class State {
     for (const i of d.instances) this.instances.set(i.name, i);
     for (const n of d.instances_gone || []) this.instances.delete(n);
     for (const r of d.decisions) this.#place(r);
+    if (whole) this.#forget(d.epoch_ms);
     if (whole && !this.trend.t.length) this.#prefill(d.decisions, d.epoch_ms);
     this.#rows(d.decisions);
     if (d.errors) this.errors = d.errors;
     if (d.router) this.router = d.router;
     if (d.models) this.models = d.models;
+    if (d.keys) this.keys = d.keys;
     if (d.events) this.#events(d.events);
     if (!whole) this.#step(d);
     this.reasons = d.reasons;
@@ -81,6 +85,16 @@ export class State {
     const last = this.events.length ? this.events[0].sequence : 0;
     const fresh = events.filter((e) => e.sequence > last).reverse();
     this.events = fresh.concat(this.events).slice(0, MOST_EVENTS);
+  }
+
+  // After a time without data: what is too old goes, and between what stays and what comes is a gap.
+  #forget(now) {
+    const T = this.trend;
+    const n = T.t.length;
+    if (!n || now / 1000 - T.t[n - 1] <= MOST_AWAY) return;
+    const old = T.t.filter((t) => t < now / 1000 - MOST_STEPS * STEP).length;
+    for (const list of [T.t, T.paged, T.static, T.any, ...Object.values(T.ttft), ...T.reasons.values()]) list.splice(0, old);
+    if (T.t.length) this.#push(T.t[T.t.length - 1] + STEP, {}, {}, {});
   }
 
   // The trends so far, from the rows that the router still has.

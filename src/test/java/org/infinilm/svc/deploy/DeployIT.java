@@ -135,6 +135,71 @@ class DeployIT {
   }
 
   @Test
+  void aDeploymentOverTlsIsStartedShownValidatedAndEnded() throws Exception {
+    Path tls = dir.resolve("tls");
+    assertThat(run("cert", "dev", "--dir", tls.toString()).exit()).isZero();
+    String ca = tls.resolve("ca.pem").toString();
+    String[] listens = {"--tls-cert", tls + "/server.pem", "--tls-key", tls + "/server-key.pem"};
+
+    Ran alone = up(listens);
+    assertThat(alone.exit()).as(alone.out()).isEqualTo(1);
+    assertThat(alone.out()).contains("certificate of an unknown authority").contains("--ca-file");
+    Ran asking = up(with(listens, "--tls-client-ca", ca));
+    assertThat(asking.exit()).as(asking.out()).isEqualTo(2);
+    assertThat(asking.out()).contains("--client-cert");
+
+    Ran up =
+        up(
+            with(
+                listens,
+                "--detach",
+                "--ca-file",
+                ca,
+                "--tls-client-ca",
+                ca,
+                "--client-cert",
+                tls + "/client.pem",
+                "--client-key",
+                tls + "/client-key.pem"));
+    assertThat(up.exit()).as(up.out()).isZero();
+    assertThat(up.out())
+        .contains("page      https://127.0.0.1:" + router + "/ui")
+        .contains("infini top https://127.0.0.1:" + router + " --ca-file " + ca)
+        .contains("curl --cacert " + ca + " --cert " + tls + "/client.pem")
+        .doesNotContain("http://");
+
+    Ran status = run("status");
+    assertThat(status.exit()).as("it knows what up was told: " + status.out()).isZero();
+    String[] asks = {
+      "--ca-file", ca, "--client-cert", tls + "/client.pem", "--client-key", tls + "/client-key.pem"
+    };
+    Ran validated = run(with(asks, validateCommand("https://127.0.0.1")));
+    assertThat(validated.exit()).as(validated.out()).isZero();
+    Ran top = run(with(asks, "top", "--once", "https://127.0.0.1:" + router));
+    assertThat(top.exit()).as(top.out()).isZero();
+    assertThat(top.out()).contains("2 of 2 in service");
+
+    String at = "https://127.0.0.1:" + router;
+    Ran bench =
+        run(with(asks, "bench", "--url", at, "--num-prompts", "4", "--random-input-len", "20"));
+    assertThat(bench.exit()).as(bench.out()).isZero();
+    Ran list = run(with(asks, "instance", "list", "--url", at));
+    assertThat(list.out()).contains("static-cache-9g_8b_thinking-server").contains("routable");
+    Ran stranger = run("top", "--once", "--ca-file", ca, at);
+    assertThat(stranger.exit()).isEqualTo(1);
+    assertThat(stranger.out()).contains("it asks for a certificate of ours");
+    assertThat(run("usage").exit()).isZero();
+
+    Ran down = run("down");
+    assertThat(down.exit()).as(down.out()).isZero();
+    assertNothingIsLeft();
+  }
+
+  private static String[] with(String[] flags, String... words) {
+    return Stream.concat(Arrays.stream(words), Arrays.stream(flags)).toArray(String[]::new);
+  }
+
+  @Test
   void aDeploymentWhoseRunFolderIsGoneIsShownAndEnded() throws Exception {
     Ran up = up("--detach");
     assertThat(up.exit()).as(up.out()).isZero();
@@ -287,19 +352,20 @@ class DeployIT {
   }
 
   private Ran validate(String... more) throws Exception {
-    List<String> words =
-        new ArrayList<>(
-            List.of(
-                "validate",
-                "127.0.0.1",
-                "--registry-port",
-                String.valueOf(registry),
-                "--router-port",
-                String.valueOf(router),
-                "--timeout",
-                "20"));
-    words.addAll(Arrays.asList(more));
-    return run(words.toArray(String[]::new));
+    return run(with(more, validateCommand("127.0.0.1")));
+  }
+
+  private String[] validateCommand(String host) {
+    return new String[] {
+      "validate",
+      host,
+      "--registry-port",
+      String.valueOf(registry),
+      "--router-port",
+      String.valueOf(router),
+      "--timeout",
+      "20"
+    };
   }
 
   private Ran up(String... more) throws Exception {

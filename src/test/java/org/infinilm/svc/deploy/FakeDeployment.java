@@ -30,6 +30,12 @@ final class FakeDeployment implements AutoCloseable {
   volatile boolean headerLies;
   volatile String token = "";
 
+  volatile boolean withoutHealth;
+  volatile boolean listsModels = true;
+
+  /// That the router wants of clients, or empty.
+  volatile String key = "";
+
   FakeDeployment() throws IOException {
     registry = Server.start(any(), this::registry);
     router = Server.start(any(), this::router);
@@ -69,9 +75,18 @@ final class FakeDeployment implements AutoCloseable {
   }
 
   private Response instance(Request r, AtomicInteger finished) {
+    if (r.headers().get("authorization") != null) {
+      return Response.json(500, Map.of("error", "a key that is none of an instance's business"));
+    }
     if (r.path().equals("/metrics")) {
       String n = counts ? "infini_engine_requests_total{outcome=\"ok\"} " + finished.get() : "x 1";
       return Response.text(200, "text/plain", n + "\n");
+    }
+    if (withoutHealth && r.path().equals("/health")) {
+      return Response.json(404, Map.of("error", "not found"));
+    }
+    if (r.path().equals("/v1/models") && !listsModels) {
+      return Response.json(404, Map.of("error", "not found"));
     }
     return Response.json(200, Map.of("status", "healthy"));
   }
@@ -117,6 +132,10 @@ final class FakeDeployment implements AutoCloseable {
   }
 
   private Response router(Request r) {
+    boolean shown = ("Bearer " + key).equals(r.headers().get("authorization"));
+    if (!key.isEmpty() && !shown && r.path().matches("/models|/v1/.*")) {
+      return Response.json(401, Map.of("error", Map.of("code", "missing_api_key")));
+    }
     return switch (r.path()) {
       case "/health" -> Response.json(200, Map.of("status", "healthy", "healthy_services", "2/2"));
       case "/services" ->

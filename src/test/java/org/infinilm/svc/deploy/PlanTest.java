@@ -139,7 +139,7 @@ class PlanTest {
   private @Nullable String history(@Nullable String asked) throws Exception {
     Plan.Settings s =
         new Plan.Settings(
-            "h", "h", 18000, 8000, 8100, 8200, null, null, null, asked, true, List.of());
+            "h", "h", 18000, 8000, 8100, 8200, null, null, null, asked, true, List.of(), "http");
     return Plan.of(s, folder).parts().getLast().env().get("INFINI_HISTORY");
   }
 
@@ -170,6 +170,7 @@ class PlanTest {
         null,
         null,
         false,
-        configs);
+        configs,
+        "http");
   }
 }

@@ -22,6 +22,7 @@ class ValidateIT {
   private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
   private int exit;
   private @Nullable String token;
+  private @Nullable String key;
 
   @BeforeEach
   void start() throws IOException {
@@ -90,6 +91,20 @@ class ValidateIT {
   }
 
   @Test
+  void anInstanceWithoutAHealthPathIsWellWhereItListsItsModels() throws Exception {
+    fake.withoutHealth = true;
+    assertThat(failures()).isEmpty();
+    assertThat(said()).contains("which has no /health and lists its models");
+
+    fake.listsModels = false;
+    assertThat(failures())
+        .extracting(Check::name)
+        .containsExactly(
+            "health of paged-cache-9g_8b_thinking-server",
+            "health of static-cache-9g_8b_thinking-server");
+  }
+
+  @Test
   void aRegistryThatWantsATokenIsReadWithItAndWithoutItsSaid() throws Exception {
     fake.token = "reader";
     assertThat(failures()).extracting(Check::name).containsExactly("discovery");
@@ -98,6 +113,29 @@ class ValidateIT {
     token = "reader";
     assertThat(failures()).isEmpty();
     assertThat(exit).isZero();
+  }
+
+  @Test
+  void aRouterThatWantsAClientsKeyIsAskedWithItAndWithoutItsSaidHowToGiveOne() throws Exception {
+    fake.key = "sk-client";
+    assertThat(failures())
+        .extracting(Check::name)
+        .containsExactly(
+            "models at /models", "models at /v1/models", "chat", "chat, streamed", "size routing");
+    assertThat(said())
+        .contains("HTTP 401")
+        .contains("--api-key or OPENAI_API_KEY gives a client's key")
+        .contains("no answer, so it was not checked");
+    assertThat(exit).isEqualTo(1);
+
+    key = "sk-client";
+    assertThat(failures()).isEmpty();
+    assertThat(exit).isZero();
+
+    key = "sk-other";
+    printed.reset();
+    assertThat(failures()).isNotEmpty();
+    assertThat(said()).contains("the key is that of --api-key").doesNotContain("sk-other");
   }
 
   @Test
@@ -128,7 +166,7 @@ class ValidateIT {
     Report report = new Report(terminal, false);
     Validate.Target target =
         Validate.Target.of(
-            "127.0.0.1", fake.registry.port(), fake.router.port(), List.of(), null, token);
+            "127.0.0.1", fake.registry.port(), fake.router.port(), List.of(), null, token, key);
     try (Client client = Client.create()) {
       Probe probe = new Probe(client, Duration.ofSeconds(10));
       new Validate(probe, target, report, Ticker.SYSTEM).run();

@@ -129,6 +129,20 @@ class AdminCommandsIT {
   }
 
   @Test
+  void whatIf() throws Exception {
+    assertThat(run("whatif", Map.of())).isEqualTo(1);
+    assertThat(err).contains("no request has been answered yet");
+    rig.chat();
+    assertThat(run("whatif", Map.of(), "700")).isEqualTo(1);
+    assertThat(err).contains("instance of the model (expected: paged and static ones");
+    assertThatThrownBy(() -> run("whatif", Map.of(), "many"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessage("whatif: many (expected: one whole number, or none)");
+    assertThat(run("whatif", Map.of("model", "no"))).isEqualTo(1);
+    assertThat(err).contains("model 'no'");
+  }
+
+  @Test
   void instanceList() throws Exception {
     assertThat(run("instance list", Map.of())).isZero();
     assertThat(out.lines().skip(1)).singleElement().asString().matches("a +routable .*");

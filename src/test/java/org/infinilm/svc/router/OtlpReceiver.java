@@ -3,7 +3,9 @@ package org.infinilm.svc.router;
 import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
+import io.opentelemetry.proto.collector.trace.v1.ExportTracePartialSuccess;
 import io.opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest;
+import io.opentelemetry.proto.collector.trace.v1.ExportTraceServiceResponse;
 import io.opentelemetry.proto.common.v1.AnyValue;
 import io.opentelemetry.proto.common.v1.KeyValue;
 import io.opentelemetry.proto.trace.v1.ResourceSpans;
@@ -31,6 +33,12 @@ final class OtlpReceiver implements AutoCloseable {
   /// Its answers' status.
   volatile int status = 200;
 
+  /// Spans of each message that it says it did not take.
+  volatile long rejected;
+
+  /// Of the last message.
+  volatile Map<String, List<String>> headers = Map.of();
+
   OtlpReceiver() throws IOException {
     this(0);
   }
@@ -42,16 +50,30 @@ final class OtlpReceiver implements AutoCloseable {
         x -> {
           ExportTraceServiceRequest r = ExportTraceServiceRequest.parseFrom(x.getRequestBody());
           asked.incrementAndGet();
+          headers = Map.copyOf(x.getRequestHeaders());
           if (status == 200) {
             for (ResourceSpans of : r.getResourceSpansList()) {
               resources.add(of);
               of.getScopeSpansList().forEach(s -> spans.addAll(s.getSpansList()));
             }
           }
-          x.sendResponseHeaders(status, -1);
+          byte[] body = rejected == 0 ? new byte[0] : partial(rejected);
+          x.getResponseHeaders().set("Content-Type", "application/x-protobuf");
+          x.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
+          x.getResponseBody().write(body);
           x.close();
         });
     server.start();
+  }
+
+  private static byte[] partial(long rejected) {
+    return ExportTraceServiceResponse.newBuilder()
+        .setPartialSuccess(
+            ExportTracePartialSuccess.newBuilder()
+                .setRejectedSpans(rejected)
+                .setErrorMessage("too old"))
+        .build()
+        .toByteArray();
   }
 
   String url() {

@@ -99,10 +99,10 @@ class PageBrowser {
     shows("#scatter-hint", "the last 13 requests: 12 paged, 1 static");
     shows("#threshold-line", "Threshold configured: 300 B", "0 % of these requests");
     shows("#reasons-legend", "size", "13");
-    shows("#instances", "paged-a", "static-a", "in service");
+    shows("#instances", "paged-a", "static-a", "routable");
     shows("#decisions", "2.1 kB", "static-a", "size", "wrong request 404");
     shows("#errors", "wrong request: model_not_found", "404");
-    shows("#events", "static-a is in service");
+    shows("#events", "static-a is routable");
     shows("#models", "m", "short", "3 of 3");
     shows("#facts", "127.0.0.1:" + rig.port() + "/v1");
     assertThat(browser.value("document.title").asText()).contains("InfiniLM router");
@@ -216,7 +216,7 @@ class PageBrowser {
     browser.value(
         "document.getElementById('ask-input').value = 'secret'; document.getElementById('ask-yes').click()");
     shows(row, "draining", "drained at this router", "Undrain");
-    shows("#events", "static-a gets nothing new");
+    shows("#events", "static-a is draining");
     assertThat(
             browser
                 .value("sessionStorage.length + localStorage.length + document.cookie.length")
@@ -226,7 +226,104 @@ class PageBrowser {
     browser.value("document.querySelector('" + row + " button').click()");
     shows("#ask", "back into service");
     browser.value("document.getElementById('ask-yes').click()");
-    shows(row, "in service");
+    shows(row, "routable");
+  }
+
+  private void answer(String value) throws Exception {
+    browser.value(
+        "document.getElementById('ask-input').value = '"
+            + value
+            + "'; document.getElementById('ask-yes').click()");
+  }
+
+  @Test
+  void weightAndThresholdAreSetWithTheTokenAndTakenBack() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    String row = "[data-instance=static-a]";
+    shows(row, "routable");
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    shows("#ask", "Weight of static-a", "0 to 9999");
+    answer("7");
+    shows("#ask", "Admin token");
+    answer("secret");
+    eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7));
+    eventually(() -> assertThat(browser.text(row + " [aria-label^=Weight]")).isEqualTo("7"));
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    answer("");
+    eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(1));
+
+    browser.value("document.getElementById('threshold-set').click()");
+    shows("#ask", "all models that have none of their own");
+    assertThat(browser.value("document.getElementById('ask-input').value").asText())
+        .isEqualTo("300");
+    answer("12x");
+    shows("#toast", "12x (expected: a whole number, or nothing)");
+    browser.value("document.getElementById('threshold-set').click()");
+    answer("1234");
+    shows("#threshold-line", "1.2 kB");
+    assertThat(rig.chat().field("x-infini-threshold")).isEqualTo("1234");
+    browser.value("document.getElementById('threshold-set').click()");
+    answer("");
+    shows("#threshold-line", "300 B");
+    assertThat(browser.complaints).allMatch(c -> c.contains("401"));
+  }
+
+  @Test
+  void clientsKeysAreShownWithTheirUseAndNothingOfTheKeys() throws Exception {
+    rig.file = folder.resolve("router.toml");
+    java.nio.file.Files.writeString(
+        rig.file,
+        "[[keys]]\nname = \"one\"\nhash = \""
+            + ClientKey.hashLine("ik-one")
+            + "\"\nrequests_per_minute = 3\nmodels = [\"m\"]\n[[keys]]\nname = \"two\"\nhash = \""
+            + ClientKey.hashLine("ik-two")
+            + "\"\n");
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#keys", "one", "two", "never");
+    for (int k = 0; k < 4; k++) {
+      rig.send(Rig.post(Rig.CHAT, "Authorization: Bearer ik-one\r\n", Rig.STREAM));
+    }
+    shows("#keys [data-key=one]", "3 requests", "210");
+    eventually(() ->
+        assertThat(
+                browser
+                    .value(
+                        "[...document.querySelectorAll('#keys [data-key=one] td')].map(t => t.innerText).slice(1, 9).join('|')")
+                    .asText())
+            .isEqualTo("m|0|3|0|1|210|90|27"));
+    assertThat(browser.text("body")).doesNotContain("ik-one").doesNotContain("sha256");
+  }
+
+  @Test
+  void otherThresholdsAreWorkedOutWhenAskedFor() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    browser.value("document.getElementById('whatif-ask').click()");
+    shows("#whatif-say", "Nothing can be said: no request has been answered yet.");
+    for (int k = 0; k < 24; k++) {
+      send("r-" + k, k % 4 == 0 ? 2000 : 20 * k);
+    }
+    browser.value("document.getElementById('whatif-field').value = '1800'");
+    browser.value("document.getElementById('whatif-ask').click()");
+    shows("#whatif", "as recorded", "300 B in force", "1.8 kB asked");
+    shows("#whatif-say", "the last 24 answered requests of m", "on average", "median recorded");
+    assertThat(
+            browser
+                .value(
+                    "document.querySelector('#whatif [data-threshold=\"1800\"] td:nth-child(2)').innerText")
+                .asText())
+        .isEqualTo("25 %");
+    browser.picture(Path.of("target", "page", "whatif.png"));
+    browser.value("document.querySelector('#whatif [data-threshold=\"1800\"] button').click()");
+    shows("#ask", "Threshold");
+    answer("1800");
+    shows("#ask", "Admin token");
+    answer("secret");
+    shows("#threshold-line", "1.8 kB");
+    assertThat(browser.complaints).allMatch(c -> c.contains("401"));
   }
 
   @Test
@@ -261,6 +358,31 @@ class PageBrowser {
         rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of(), "router_port=" + port);
     assertThat(again.port()).isEqualTo(port);
     eventually(() -> assertThat(browser.text("#age")).isEqualTo("live"));
+  }
+
+  @Test
+  void whoComesBackAfterAnHourSeesNoLineThroughIt() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    String script =
+        """
+        (async () => {
+          const {State} = await import('/ui/state.js');
+          const s = new State();
+          const at = (t) => ({epoch_ms: t * 1000, summary: {}, pools: [{pool: 'paged', requests_per_second: 1, tokens_per_second: {}}],
+            flights: {}, reasons: {size: t}, router: {}, instances: [], decisions: []});
+          s.take('snapshot', at(1000));
+          for (let t = 1002; t < 1020; t += 2) s.take('tick', at(t));
+          s.take('snapshot', at(1100));
+          s.take('tick', at(1102));
+          const soon = [...s.trend.t], gap = s.trend.paged[s.trend.t.indexOf(1020)];
+          s.take('snapshot', at(5000));
+          s.take('tick', at(5002));
+          return [soon.length, gap, s.trend.t, s.trend.paged.length, s.trend.reasons.get('size')];
+        })()
+        """;
+    assertThat(browser.value(script).toString()).isEqualTo("[11,null,[5002],1,[2]]");
   }
 
   @Test

@@ -13,6 +13,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.tls.TlsSettings;
+import org.infinilm.svc.trace.TraceSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -116,8 +117,7 @@ class RouterConfigTest {
             listed.contains(k)
                 || k.equals("cors_origins")
                 || k.equals("trusted_proxies")
-                || k.equals("otlp_service")
-                || k.equals("trace_sample")
+                || TraceSettings.KEYS.stream().anyMatch(t -> t.name().equals(k))
                 || TlsSettings.KEYS.stream().anyMatch(t -> t.name().equals(k))
                 || k.startsWith("history_"));
   }

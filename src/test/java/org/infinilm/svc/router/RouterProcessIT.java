@@ -149,6 +149,14 @@ class RouterProcessIT {
   }
 
   @Test
+  void aRouterOfNobodyNamesTheFlagsThatWouldGiveItInstances() throws Exception {
+    Process p = router("");
+    assertThat(said(p))
+        .contains("no instances: neither --registry-url nor --instance nor --static-services");
+    assertThat(ask("/readyz").status()).isEqualTo(503);
+  }
+
+  @Test
   void aSecondSignalEndsItAtOnce() throws Exception {
     Process p = router("", "--lame-duck", "0", "--drain-timeout", "300");
     try (Socket s = connect()) {

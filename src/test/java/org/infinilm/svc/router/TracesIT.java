@@ -330,8 +330,51 @@ class TracesIT {
     receiver.of("client's");
     assertThat(receiver.spans).hasSize(2);
     Matcher told = told(rig.instances.getFirst().seen.getFirst());
-    assertThat(told.group(3)).isEqualTo("00");
+    assertThat(told.group(3)).as("not recorded, and its id is random").isEqualTo("02");
     assertThat(rig.decision("root").path("trace_id").asText()).isEqualTo(told.group(1));
+  }
+
+  @Test
+  void aSamplerThatFollowsNobodyRecordsAlsoWhatAClientDoesNot() throws Exception {
+    rig.good("a");
+    start("trace_sampler=always_on");
+    ask("quiet", parent(SAMPLED.replace("-01", "-00")), Rig.BODY);
+    assertThat(receiver.of("quiet")).hasSize(2);
+    Matcher told = told(rig.instances.getFirst().seen.getFirst());
+    assertThat(told.group(1)).isEqualTo(TRACE);
+    assertThat(told.group(3)).isEqualTo("01");
+  }
+
+  @Test
+  void fieldsAndNamesOfTheOperatorReachTheReceiver() throws Exception {
+    rig.good("a");
+    start("otlp_headers=api-key=hush%2Chush", "otlp_resource=deployment.environment.name=test");
+    ask("one", "", Rig.BODY);
+    receiver.of("one");
+    assertThat(receiver.headers.get("Api-key")).isEqualTo(List.of("hush,hush"));
+    assertThat(
+            OtlpReceiver.attributes(
+                receiver.resources.getFirst().getResource().getAttributesList()))
+        .containsEntry("service.name", "infini-router")
+        .containsEntry("deployment.environment.name", "test");
+  }
+
+  @Test
+  void whatAReceiverRejectsOfAMessageIsDroppedAndNotSent() throws Exception {
+    rig.good("a");
+    receiver.rejected = 1;
+    start();
+    ask("one", "", Rig.BODY);
+    receiver.of("one");
+    String total = "infini_router_traces_total{result=";
+    await()
+        .atMost(Rig.SOON)
+        .untilAsserted(() ->
+            assertThat(rig.text("/metrics"))
+                .contains(total + "\"dropped\"} 1.0")
+                .contains(total + "\"sent\"} 0.0")
+                .contains("infini_router_trace_spans_rejected_total 1.0")
+                .contains("infini_router_traces_up 1.0"));
   }
 
   @Test
@@ -404,7 +447,7 @@ class TracesIT {
           }
           return List.of(span);
         };
-    TraceSettings to = new TraceSettings(URI.create(receiver.url() + "/v1/traces"), "s", 1);
+    TraceSettings to = TraceSettings.to(URI.create(receiver.url() + "/v1/traces"));
     Traces<String> t = new Traces<>(to, words, Ticker.SYSTEM);
     for (int k = 0; k < traces; k++) {
       t.offer("x");

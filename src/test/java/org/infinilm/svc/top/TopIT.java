@@ -153,7 +153,86 @@ class TopIT {
     assertThat(run(url(), Map.of("once", "true", "admin_token", "secret")).code()).isZero();
     String nobody = url();
     server.close();
-    assertThat(run(nobody, Map.of("once", "true")).code()).isEqualTo(1);
+    for (Map<String, String> how : List.of(Map.of("once", "true"), Map.of("json", "true"))) {
+      Ended gone = run(nobody, how);
+      assertThat(gone.code()).isEqualTo(1);
+      assertThat(gone.err()).startsWith("infini top: " + nobody + ": ").contains("refused");
+      assertThat(gone.out()).isEmpty();
+    }
+  }
+
+  @Test
+  void whatIsNoRouterOrSpeaksNoTlsIsNamed() throws Exception {
+    try (Server other =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r -> Response.json(404, Map.of("error", Map.of("message", "no such path"))))) {
+      Ended e = run("http://127.0.0.1:" + other.port(), Map.of("once", "true"));
+      assertThat(e.code()).isEqualTo(1);
+      assertThat(e.err()).contains("/events: 404 no such path (expected: the address of a router)");
+    }
+    Ended tls = run(url().replace("http:", "https:"), Map.of("once", "true"));
+    assertThat(tls.code()).isEqualTo(1);
+    assertThat(tls.err()).contains("no TLS there (its URL says https)");
+  }
+
+  private IOException failure(String type, Size size, String at) throws Exception {
+    ByteArrayOutputStream drawn = new ByteArrayOutputStream();
+    try (Client client = Client.create();
+        LineDisciplineTerminal t = new LineDisciplineTerminal("t", type, drawn, UTF_8)) {
+      t.setSize((Sized) size);
+      Feed feed = new Feed(client, java.net.URI.create(at), null, Ticker.SYSTEM);
+      Screen screen = new Screen(at, true, ZoneOffset.UTC);
+      Live live = new Live(feed, screen, Map.of("NO_COLOR", "1"), Ticker.SYSTEM);
+      return org.junit.jupiter.api.Assertions.assertThrows(IOException.class, () -> live.run(t));
+    }
+  }
+
+  @Test
+  void aTerminalThatCannotBeDrawnOnAndARouterThatNeverWasThereEndIt() throws Exception {
+    assertThat(failure("dumb", Size.of(80, 24), url()))
+        .hasMessage(
+            "the terminal 'dumb' cannot be drawn on (expected: another TERM, as xterm-256color, or --once)");
+    token = "secret";
+    assertThat(failure("xterm", Size.of(80, 24), url())).hasMessage("the admin token is wanted");
+    String nobody = url();
+    server.close();
+    assertThat(failure("xterm", Size.of(80, 24), nobody)).hasMessageContaining("refused");
+  }
+
+  @Test
+  void aTerminalThatIsTooSmallSaysSoUntilItIsLarger() throws Exception {
+    ByteArrayOutputStream drawn = new ByteArrayOutputStream();
+    try (Client client = Client.create();
+        LineDisciplineTerminal t = new LineDisciplineTerminal("t", "xterm", drawn, UTF_8)) {
+      t.setSize((Sized) Size.of(70, 5));
+      Feed feed = new Feed(client, java.net.URI.create(url()), null, Ticker.SYSTEM);
+      Live live =
+          new Live(
+              feed,
+              new Screen(url(), true, ZoneOffset.UTC),
+              Map.of("NO_COLOR", "1"),
+              Ticker.SYSTEM);
+      AtomicInteger code = new AtomicInteger(-1);
+      Thread view =
+          Thread.ofPlatform()
+              .start(() -> {
+                try {
+                  code.set(live.run(t));
+                } catch (IOException | InterruptedException e) {
+                  code.set(-2);
+                }
+              });
+      await()
+          .atMost(SOON)
+          .until(() ->
+              drawn.toString(UTF_8).contains("70 x 5 is too small (expected: 40 x 8 or more)"));
+      t.setSize((Sized) Size.of(80, 24));
+      await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("Serving: 1 of 2"));
+      type(t, "q");
+      view.join(SOON);
+      assertThat(code).hasValue(0);
+    }
   }
 
   @Test
