@@ -157,8 +157,8 @@ def running_case(folder: Path, **extra: str) -> Iterator[Deployment]:
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One program in the foreground, ended with SIGTERM."""
+def running(command: list[str], log: Path, grace_seconds: float = 15) -> Iterator[subprocess.Popen[bytes]]:
+    """One program in the foreground, ended with SIGTERM; killed when it stays for longer than the grace."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
@@ -166,7 +166,7 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
