@@ -34,7 +34,7 @@ COPY model/infini-tiny.gguf model/
 COPY --from=build /src/target/lib target/lib
 COPY deployment/cases/cache-type-routing-validation/config config
 COPY bin bin
-COPY script/launch_all_rust.sh script/stop_all.sh script/services.sh script/
+COPY script/launch_all_rust.sh script/stop_all.sh script/services.sh script/llama_cpp_server.py script/
 COPY docker/docker_entrypoint.sh docker/healthcheck.sh ./
 COPY --from=build /src/target/infini.jar target/
 # The first start makes the JVM's start-up cache for this very JRE and unpacks the engine's library; both stay in the image.

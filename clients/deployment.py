@@ -22,6 +22,7 @@ HOME = Path(__file__).resolve().parent.parent
 INFINI = HOME / "bin" / "infini"
 CASE = HOME / "deployment" / "cases" / "cache-type-routing-validation"
 BUNDLED_MODEL = HOME / "model" / "infini-tiny.gguf"
+LLAMA_CPP_SERVER = HOME / "script" / "llama_cpp_server.py"
 MODEL = "9g_8b_thinking"
 PAGED = "paged-cache-9g_8b_thinking"
 STATIC = "static-cache-9g_8b_thinking"
@@ -173,7 +174,8 @@ def running(command: list[str], log: Path, grace_seconds: float = 15) -> Iterato
 
 
 def llama_cpp_server(port: int) -> list[str]:
-    return [sys.executable, str(Path(__file__).with_name("llama_cpp_server.py")), str(BUNDLED_MODEL), str(port), MODEL]
+    words = [sys.executable, str(LLAMA_CPP_SERVER), "-m", str(BUNDLED_MODEL), "--alias", MODEL, "--port", str(port)]
+    return [*words, "-c", "4096", "--parallel", "2", "--threads", "1"]
 
 
 def english(length: int) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deployment import BUNDLED_MODEL, HOME, INFINI, free_ports, get, running, wait_for
+from deployment import BUNDLED_MODEL, HOME, INFINI, LLAMA_CPP_SERVER, free_ports, get, running, wait_for
 
 MODEL = "tiny"
 VLLM_VARIABLE = "INFINI_ENGINES_VLLM"
@@ -37,9 +37,9 @@ class Kind:
     def command(self, port: int, cache_type: str, key: str = "") -> list[str]:
         if self.name == "llama.cpp":
             slots, context = (4, LLAMA_PAGED_CONTEXT) if cache_type == "paged" else (1, LLAMA_STATIC_CONTEXT)
-            script = str(Path(__file__).with_name("llama_cpp.py"))
-            words = [sys.executable, script, str(BUNDLED_MODEL), str(port), MODEL, str(slots), str(context)]
-            return [*words, *([key] if key else [])]
+            words = [sys.executable, str(LLAMA_CPP_SERVER), "-m", str(BUNDLED_MODEL), "--alias", MODEL, "--port", str(port)]
+            words += ["-c", str(slots * context), "--parallel", str(slots), "--threads", "1", "--metrics"]
+            return [*words, *(["--api-key", key] if key else [])]
         words = [str(vllm_folder() / "bin" / "vllm"), "serve", str(vllm_model()), "--host", "127.0.0.1", "--port", str(port)]
         words += ["--served-model-name", MODEL, "--dtype", "float32", "--enforce-eager", "--max-model-len", str(VLLM_CONTEXT)]
         words += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--shutdown-timeout", "30"]

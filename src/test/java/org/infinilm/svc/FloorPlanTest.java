@@ -68,7 +68,15 @@ class FloorPlanTest {
           Map.entry("bench", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
               "deploy",
-              Set.of("history", "registry", "tls", "http", "process", "config", "telemetry")),
+              Set.of(
+                  "engine",
+                  "history",
+                  "registry",
+                  "tls",
+                  "http",
+                  "process",
+                  "config",
+                  "telemetry")),
           Map.entry(
               "cli",
               Set.of(

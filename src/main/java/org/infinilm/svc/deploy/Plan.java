@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
@@ -30,6 +31,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
   /// @param host what everything listens on
   /// @param advertise address that instances register and that is printed
   /// @param model a GGUF file, or null for the bundled one
+  /// @param server llama.cpp's own server for it, or null for the embedded engine
   /// @param threshold bytes, or null for the router's own default
   /// @param policy the router's, or null for its default
   /// @param history the router's file, `off`, or null for the one in the run folder
@@ -43,6 +45,7 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
       int pagedPort,
       int staticPort,
       @Nullable Path model,
+      @Nullable LlamaServer server,
       @Nullable Long threshold,
       @Nullable String policy,
       @Nullable String history,
@@ -112,7 +115,9 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
         String name = cache + "-cache-" + model;
         Path file = folder.resolve(name + ".toml");
         files.put(file, toml(s, name, port, cache, model));
-        parts.add(instance(s, name, port, "--" + cache + "-port", file, env, true, s.scheme()));
+        boolean embedded = s.server() == null;
+        String flag = "--" + cache + "-port";
+        parts.add(instance(s, name, port, flag, file, env, embedded, s.scheme()));
       }
     } else {
       if (s.model() != null) {
@@ -251,6 +256,28 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
 
   /// The babysitter's file of one of the seed's two instances.
   private static String toml(Settings s, String name, int port, String cache, String model) {
+    StringBuilder t = new StringBuilder("# Written by infini up.\n");
+    t.append("name = ").append(Json.text(name)).append('\n');
+    t.append("host = ").append(Json.text(s.advertise())).append('\n');
+    t.append("port = ").append(port).append('\n');
+    t.append("registry_url = ").append(Json.text(s.registry().toString())).append('\n');
+    if (s.server() != null) {
+      // known while it loads
+      t.append("models = ").append(Json.text(List.of(model))).append('\n');
+    }
+    t.append("\n[babysitter]\n");
+    t.append("log_file = ").append(Json.text(name + SERVER_LOG)).append('\n');
+    LlamaServer server = s.server();
+    t.append("\n[backend]\n");
+    t.append(server == null ? own(s, name, cache, model) : of(server, s, port, cache, model));
+    t.append("\n[metadata]\ncache_type = ").append(Json.text(cache)).append('\n');
+    if (server != null) {
+      t.append("max_concurrency = ").append(LlamaServer.slots(cache)).append('\n');
+    }
+    return t.toString();
+  }
+
+  private static String own(Settings s, String name, String cache, String model) {
     List<String> args =
         new ArrayList<>(
             s.simulate()
@@ -261,22 +288,30 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     } else {
       args.addAll(List.of("--num_blocks", "8192", "--block_size", "16", "--max_batch_size", "8"));
     }
-    StringBuilder t = new StringBuilder("# Written by infini up.\n");
-    t.append("name = ").append(Json.text(name)).append('\n');
-    t.append("host = ").append(Json.text(s.advertise())).append('\n');
-    t.append("port = ").append(port).append('\n');
-    t.append("registry_url = ").append(Json.text(s.registry().toString())).append('\n');
-    t.append("\n[babysitter]\n");
-    t.append("log_file = ").append(Json.text(name + SERVER_LOG)).append('\n');
-    t.append("\n[backend]\n");
+    StringBuilder t = new StringBuilder();
     t.append("type = ").append(s.simulate() ? "\"simulate\"" : "\"engine\"").append('\n');
     if (s.model() != null && !s.simulate()) {
       t.append("model_path = ").append(Json.text(s.model().toString())).append('\n');
     }
     t.append("cache_type = ").append(Json.text(cache)).append('\n');
     t.append("args = ").append(Json.text(args)).append('\n');
-    t.append("\n[metadata]\ncache_type = ").append(Json.text(cache)).append('\n');
     return t.toString();
+  }
+
+  private static String of(LlamaServer server, Settings s, int port, String cache, String model) {
+    Path file = Objects.requireNonNull(s.model());
+    List<String> args = new ArrayList<>(server.command().subList(1, server.command().size()));
+    args.addAll(server.arguments(file, model, s.host(), port, cache));
+    return "type = \"command\"\ncommand = "
+        + Json.text(quoted(server.command().getFirst()))
+        + "\nargs = "
+        + Json.text(args)
+        + "\n";
+  }
+
+  /// One word of a command as a shell reads it.
+  private static String quoted(String word) {
+    return word.matches("[A-Za-z0-9_./+-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
   }
 
   private void refuseSharedNames() throws ConfigException {

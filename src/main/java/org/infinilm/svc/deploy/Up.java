@@ -84,6 +84,10 @@ final class Up {
 
   private int start() throws IOException, InterruptedException {
     startedNanos = ticker.nanos();
+    LlamaServer server = plan.settings().server();
+    if (server != null) {
+      terminal.line("engine    llama.cpp's own server: " + String.join(" ", server.command()));
+    }
     for (Map.Entry<Path, String> file : plan.files().entrySet()) {
       OwnFiles.write(file.getKey(), file.getValue().getBytes(StandardCharsets.UTF_8));
     }

@@ -16,6 +16,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.engine.KnownModels;
 import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
@@ -24,6 +25,11 @@ import org.jspecify.annotations.Nullable;
 
 /// `infini up`: registry, router and two instances on this machine, each its own process.
 public final class UpProgram {
+  private static final String BUNDLED_MODEL = "model/infini-tiny.gguf";
+  private static final String AUTO = "auto";
+  private static final String EMBEDDED = "embedded";
+  private static final String LLAMA_CPP = "llama.cpp";
+
   private static final Key<String> HOST =
       Key.text("host", "127.0.0.1", "Address that everything listens on.");
   private static final Key<String> ADVERTISE =
@@ -40,6 +46,13 @@ public final class UpProgram {
           "static_port", 8200, "Port of the static instance; its babysitter has the next one.");
   private static final Key<String> MODEL =
       Key.text("model", null, "GGUF file to serve (default: the bundled model).");
+  private static final Key<String> ENGINE =
+      Key.oneOf(
+          "engine",
+          AUTO,
+          List.of(AUTO, EMBEDDED, LLAMA_CPP),
+          "Who serves the model; auto: the embedded engine where it knows the model, else"
+              + " llama.cpp's own server (of the PATH, or of Python's xllamacpp).");
   private static final Key<Long> THRESHOLD =
       Key.whole(
           "threshold",
@@ -76,6 +89,7 @@ public final class UpProgram {
               PAGED_PORT,
               STATIC_PORT,
               MODEL,
+              ENGINE,
               THRESHOLD,
               POLICY,
               HISTORY,
@@ -98,7 +112,7 @@ public final class UpProgram {
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
     TlsSettings tls = tls(args.config());
-    Plan.Settings settings = settings(args, tls);
+    Plan.Settings settings = settings(args, tls, env);
     RunFolder folder = RunFolder.of(env, settings.routerPort());
     Config config = args.config();
     boolean detach = config.get(DETACH);
@@ -129,6 +143,7 @@ public final class UpProgram {
     out.put(PAGED_PORT.name(), String.valueOf(s.pagedPort()));
     out.put(STATIC_PORT.name(), String.valueOf(s.staticPort()));
     out.put(SIMULATE.name(), String.valueOf(s.simulate()));
+    out.put(ENGINE.name(), config.get(ENGINE));
     if (s.model() != null) {
       out.put(MODEL.name(), s.model().toString());
     }
@@ -248,8 +263,12 @@ public final class UpProgram {
     return tls;
   }
 
-  private static Plan.Settings settings(Program.Args args, TlsSettings tls) throws ConfigException {
+  private static Plan.Settings settings(
+      Program.Args args, TlsSettings tls, Map<String, String> env)
+      throws ConfigException, InterruptedException {
     Config config = args.config();
+    Path given = absolute(config.find(MODEL).orElse(null));
+    LlamaServer server = server(config, given, env);
     String host = config.get(HOST);
     Optional<String> advertise = config.find(ADVERTISE);
     return new Plan.Settings(
@@ -259,13 +278,43 @@ public final class UpProgram {
         config.get(ROUTER_PORT),
         config.get(PAGED_PORT),
         config.get(STATIC_PORT),
-        absolute(config.find(MODEL).orElse(null)),
+        given == null && server != null ? home(env).resolve(BUNDLED_MODEL) : given,
+        server,
         config.find(THRESHOLD).orElse(null),
         config.find(POLICY).orElse(null),
         config.find(HISTORY).map(UpProgram::history).orElse(null),
         config.get(SIMULATE),
         args.all("config").stream().map(Path::of).toList(),
         tls.scheme());
+  }
+
+  /// llama.cpp's own server where it was asked for, or the embedded engine does not know the model;
+  /// else null.
+  private static @Nullable LlamaServer server(
+      Config config, @Nullable Path model, Map<String, String> env)
+      throws ConfigException, InterruptedException {
+    String engine = config.get(ENGINE);
+    String unknown = model == null ? null : KnownModels.unknownArchitecture(model);
+    boolean wanted = engine.equals(LLAMA_CPP) || (engine.equals(AUTO) && unknown != null);
+    if (!wanted || config.get(SIMULATE)) {
+      return null;
+    }
+    Optional<LlamaServer> found = LlamaServer.find(env, home(env));
+    if (found.isEmpty()) {
+      throw new ConfigException(
+          (unknown == null
+                  ? "--engine: llama.cpp: its server is not on this machine"
+                  : "--model: "
+                      + model
+                      + ": architecture "
+                      + unknown
+                      + ", which is newer than the embedded engine, and llama.cpp's own server is not"
+                      + " on this machine")
+              + " (expected: llama-server on the PATH or named by "
+              + LlamaServer.VARIABLE
+              + ", or the package for python3: pip install xllamacpp)");
+    }
+    return found.get();
   }
 
   private static String history(String file) {

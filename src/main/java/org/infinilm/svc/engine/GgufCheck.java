@@ -17,8 +17,8 @@ final class GgufCheck {
   private static final long MOST_WIDTH = 1 << 20;
   private static final int MOST_TOKENS = 4_000_000;
 
-  /// Models that make vectors, not text, or that carry a state instead of keys and values.
-  private static final Set<String> OTHER_KINDS =
+  /// Models that make vectors or sounds, not text.
+  static final Set<String> ENCODERS =
       Set.of(
           "bert",
           "nomic-bert",
@@ -27,12 +27,11 @@ final class GgufCheck {
           "t5",
           "t5encoder",
           "clip",
-          "wavtokenizer-dec",
-          "mamba",
-          "rwkv6",
-          "rwkv6qwen2",
-          "rwkv7",
-          "arwkv7");
+          "wavtokenizer-dec");
+
+  /// Recurrent ones, which have no key-value cache.
+  private static final Set<String> RECURRENT =
+      Set.of("mamba", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7");
 
   /// Architectures whose heads are rotated whole and are as wide for keys as for values.
   private static final Set<String> WHOLE_HEADS =
@@ -109,12 +108,16 @@ final class GgufCheck {
     }
   }
 
+  static boolean isName(String architecture) {
+    return architecture.matches("[a-z0-9_-]{1,40}");
+  }
+
   private void kind() throws EngineException {
     String architecture = header.architecture();
-    if (!architecture.matches("[a-z0-9_-]{1,40}")) {
+    if (!isName(architecture)) {
       throw wrong("general.architecture", "missing or no name", "a name like llama");
     }
-    if (OTHER_KINDS.contains(architecture)) {
+    if (ENCODERS.contains(architecture) || RECURRENT.contains(architecture)) {
       throw wrong(
           "general.architecture",
           architecture,

@@ -1,11 +1,14 @@
 package org.infinilm.svc.deploy;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -13,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -31,6 +35,7 @@ class DeployIT {
   @TempDir private Path dir;
   private Path launcher = Path.of("");
   private final List<Process> started = new ArrayList<>();
+  private final Map<String, String> environment = new HashMap<>();
   private int registry;
   private int router;
   private int paged;
@@ -351,6 +356,72 @@ class DeployIT {
     return Files.readString(dir.resolve("out.txt"));
   }
 
+  /// Its header alone is read here; what stands for llama-server serves the name of `--alias`.
+  @Test
+  void aModelThatIsNewerThanTheEngineIsServedByLlamaCppsOwnServer() throws Exception {
+    Path model = dir.resolve("qwen3-0.6b.gguf");
+    Files.write(model, header("qwen3"));
+    String[] command = without(upCommand("--detach", "--model", model.toString()), "--simulate");
+    environment.put("PYTHON", "no-such-python");
+    environment.put("PATH", "/usr/bin:/bin");
+    Ran none = run(command);
+    assertThat(none.exit()).as(none.out()).isEqualTo(2);
+    assertThat(none.out())
+        .contains(model + ": architecture qwen3, which is newer than the embedded engine")
+        .contains("llama-server")
+        .contains("pip install xllamacpp");
+
+    Path server = Files.createDirectories(dir.resolve("own server")).resolve("llama-server");
+    Files.writeString(
+        server,
+        """
+        #!/bin/sh
+        while [ $# -gt 0 ]; do
+          case $1 in
+            --alias) name=$2; shift ;;
+            --host) host=$2; shift ;;
+            --port) port=$2; shift ;;
+            -m) [ -f "$2" ] || exit 3; shift ;;
+          esac
+          shift
+        done
+        exec '%s' simulate --host "$host" --port "$port" --model "$name" --name "own-$port"
+        """
+            .formatted(launcher));
+    Files.setPosixFilePermissions(server, PosixFilePermissions.fromString("rwx------"));
+    environment.put("PATH", server.getParent() + ":/usr/bin:/bin");
+    Ran up = run(command);
+    assertThat(up.exit()).as(up.out()).isZero();
+    assertThat(up.out())
+        .contains("llama.cpp's own server: " + server)
+        .contains("\"model\":\"qwen3-0.6b\"");
+    Ran green = validate();
+    assertThat(green.exit()).as(green.out()).isZero();
+    Ran other = run(with(command, "--engine", "llama.cpp"));
+    assertThat(other.out()).contains("engine: it runs with auto, you asked for llama.cpp");
+  }
+
+  private static byte[] header(String architecture) {
+    String key = "general.architecture";
+    int bytes = 24 + 8 + key.length() + 4 + 8 + architecture.length();
+    return ByteBuffer.allocate(bytes)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .put("GGUF".getBytes(US_ASCII))
+        .putInt(3)
+        .putLong(0)
+        .putLong(1)
+        .putLong(key.length())
+        .put(key.getBytes(US_ASCII))
+        .putInt(8)
+        .putLong(architecture.length())
+        .put(architecture.getBytes(US_ASCII))
+        .array();
+  }
+
+  private static String[] with(String[] command, String... more) {
+    return Stream.concat(Arrays.stream(command), Arrays.stream(more)).toArray(String[]::new);
+  }
+
   private Ran validate(String... more) throws Exception {
     return run(with(more, validateCommand("127.0.0.1")));
   }
@@ -415,6 +486,7 @@ class DeployIT {
     Map<String, String> env = b.environment();
     env.keySet().removeIf(k -> k.startsWith("INFINI_") || k.startsWith("XDG_"));
     env.put("XDG_STATE_HOME", dir.toString());
+    env.putAll(environment);
     Process p = b.start();
     started.add(p);
     return p;

@@ -139,7 +139,7 @@ class PlanTest {
   private @Nullable String history(@Nullable String asked) throws Exception {
     Plan.Settings s =
         new Plan.Settings(
-            "h", "h", 18000, 8000, 8100, 8200, null, null, null, asked, true, List.of(), "http");
+            "h", "h", 18000, 8000, 8100, 8200, null, null, null, null, asked, true, List.of(), "http");
     return Plan.of(s, folder).parts().getLast().env().get("INFINI_HISTORY");
   }
 
@@ -157,6 +157,39 @@ class PlanTest {
     return Files.writeString(folder.resolve("given.toml"), text);
   }
 
+  /// A model that the embedded engine does not know.
+  @Test
+  void llamaCppsOwnServerRunsUnderBothBabysitters() throws Exception {
+    LlamaServer server = new LlamaServer(List.of("/opt/my server", "x.py"));
+    Path model = folder.resolve("qwen3-0.6b.gguf");
+    Plan.Settings s =
+        new Plan.Settings(
+            "h", "h", 18000, 8000, 8100, 8200, model, server, null, null, "off", false, List.of(), "http");
+    Plan plan = Plan.of(s, folder);
+    for (var file : plan.files().entrySet()) {
+      Files.writeString(file.getKey(), file.getValue());
+    }
+    for (String cache : List.of("paged", "static")) {
+      TomlFile toml = TomlFile.read(folder.resolve(cache + "-cache-qwen3-0.6b.toml"));
+      TomlFile backend = Objects.requireNonNull(toml.table("backend"));
+      assertThat(backend.text("type")).isEqualTo("command");
+      assertThat(backend.text("command")).isEqualTo("'/opt/my server'");
+      assertThat(toml.texts("models")).containsExactly("qwen3-0.6b");
+      assertThat(backend.texts("args"))
+          .startsWith("x.py", "-m", model.toString(), "--alias", "qwen3-0.6b")
+          .containsSequence("--host", "h", "--port", cache.equals("paged") ? "8100" : "8200")
+          .containsSequence("--parallel", cache.equals("paged") ? "4" : "1");
+      assertThat(toml.plain())
+          .extractingByKey("metadata")
+          .hasToString(
+              "{cache_type="
+                  + cache
+                  + ", max_concurrency="
+                  + (cache.equals("paged") ? 4 : 1)
+                  + "}");
+    }
+  }
+
   private static Plan.Settings settings(int routerPort, @Nullable Path model, List<Path> configs) {
     return new Plan.Settings(
         "127.0.0.1",
@@ -166,6 +199,7 @@ class PlanTest {
         8100,
         8200,
         model,
+        null,
         100L,
         null,
         null,

@@ -55,6 +55,14 @@ final class GgufWriter {
     return new GgufWriter().qwen(file, size, seed, template);
   }
 
+  /// Writes a header that names an architecture, and nothing else.
+  static Path writeHeader(Path file, String architecture) throws IOException {
+    GgufWriter w = new GgufWriter();
+    w.text("general.architecture", architecture);
+    Files.write(file, w.bytes(new Random(1)));
+    return file;
+  }
+
   private Path qwen(Path file, Size z, long seed, @Nullable String template) throws IOException {
     List<String> pieces = new ArrayList<>();
     for (int b = 0; b < 256; b++) {

@@ -1,0 +1,58 @@
+package org.infinilm.svc.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class KnownModelsTest {
+  @TempDir private Path folder;
+
+  /// Read in the library itself.
+  @Test
+  void theNamesAreThoseOfTheLibrary() throws IOException {
+    String library;
+    try (InputStream in =
+        KnownModels.class.getResourceAsStream("/de/kherud/llama/Linux/x86_64/libjllama.so")) {
+      library = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+    for (String name : KnownModels.ARCHITECTURES) {
+      assertThat(library.contains(name + "\0")).as(name).isTrue();
+    }
+    for (String newer :
+        new String[] {"qwen3", "qwen3moe", "gemma3n", "llama4", "gpt-oss", "smollm3"}) {
+      assertThat(library.contains(newer + "\0")).as(newer).isFalse();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "llama,",
+    "qwen2,",
+    "gemma3,",
+    "qwen3, qwen3",
+    "gpt-oss, gpt-oss",
+    "mamba, mamba",
+    "bert,",
+    "Not A Name,"
+  })
+  void aModelIsKnownByItsArchitecture(String architecture, String unknown) throws IOException {
+    Path file = GgufWriter.writeHeader(folder.resolve("m.gguf"), architecture);
+    assertThat(KnownModels.unknownArchitecture(file)).isEqualTo(unknown);
+  }
+
+  @Test
+  void whatIsNoModelIsLeftToTheEngine() throws IOException {
+    Path file = Files.writeString(folder.resolve("m.gguf"), "GGUFnot");
+    assertThat(KnownModels.unknownArchitecture(file)).isNull();
+    assertThat(KnownModels.unknownArchitecture(folder.resolve("none.gguf"))).isNull();
+  }
+}
