@@ -263,8 +263,7 @@ public final class UpProgram {
     return tls;
   }
 
-  private static Plan.Settings settings(
-      Program.Args args, TlsSettings tls, Map<String, String> env)
+  private static Plan.Settings settings(Program.Args args, TlsSettings tls, Map<String, String> env)
       throws ConfigException, InterruptedException {
     Config config = args.config();
     Path given = absolute(config.find(MODEL).orElse(null));

@@ -139,7 +139,8 @@ class PlanTest {
   private @Nullable String history(@Nullable String asked) throws Exception {
     Plan.Settings s =
         new Plan.Settings(
-            "h", "h", 18000, 8000, 8100, 8200, null, null, null, null, asked, true, List.of(), "http");
+            "h", "h", 18000, 8000, 8100, 8200, null, null, null, null, asked, true, List.of(),
+            "http");
     return Plan.of(s, folder).parts().getLast().env().get("INFINI_HISTORY");
   }
 
@@ -164,7 +165,8 @@ class PlanTest {
     Path model = folder.resolve("qwen3-0.6b.gguf");
     Plan.Settings s =
         new Plan.Settings(
-            "h", "h", 18000, 8000, 8100, 8200, model, server, null, null, "off", false, List.of(), "http");
+            "h", "h", 18000, 8000, 8100, 8200, model, server, null, null, "off", false, List.of(),
+            "http");
     Plan plan = Plan.of(s, folder);
     for (var file : plan.files().entrySet()) {
       Files.writeString(file.getKey(), file.getValue());
