@@ -3,6 +3,7 @@ package org.infinilm.svc.evaluation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,10 @@ public final class WhatIf {
   public static final int MOST = 2000;
 
   private static final double[] PARTS = {0.1, 0.25, 0.5, 0.75, 0.9, 0.95};
+
+  /// As a share of the larger one: two thresholds that say the same.
+  private static final double NEAR = 0.08;
+
   private static final String PROFILE = "9b";
   private static final int DYNAMIC_BATCH = 8;
   private static final int MOST_BATCH = 512;
@@ -193,7 +198,7 @@ public final class WhatIf {
     int tokens =
         i.capacityTokens() == Instance.UNKNOWN
             ? usual.capacityTokens()
-            : (int) Math.clamp(i.capacityTokens(), usual.blockTokens(), 1 << 26);
+            : Math.clamp(i.capacityTokens(), usual.blockTokens(), 1 << 26);
     LeapSettings engine =
         new LeapSettings(
             usual.kind(),
@@ -234,7 +239,10 @@ public final class WhatIf {
     long[] sizes = rows.stream().mapToLong(Past::size).sorted().toArray();
     TreeSet<Long> out = new TreeSet<>(asked);
     for (double part : PARTS) {
-      out.add(sizes[rank(part, sizes.length)]);
+      long size = sizes[rank(part, sizes.length)];
+      if (asked.stream().noneMatch(a -> Math.abs(a - size) < NEAR * Math.max(a, size))) {
+        out.add(size);
+      }
     }
     out.add(sizes[sizes.length - 1]);
     return List.copyOf(out);
@@ -295,9 +303,8 @@ public final class WhatIf {
     int notHeld = 0;
     List<Double> first = new ArrayList<>();
     List<Double> whole = new ArrayList<>();
-    Map<CacheType, List<Double>> firsts = new HashMap<>();
-    double[] held = new double[CacheType.values().length];
-    int[] requests = new int[held.length];
+    Map<CacheType, List<Double>> firsts = new EnumMap<>(CacheType.class);
+    Map<CacheType, Double> heldNanos = new EnumMap<>(CacheType.class);
     for (int k = 0; k < o.last.length; k++) {
       if (o.last[k] <= 0 || o.cut[k] || o.tokens[k] == 0) {
         notHeld++;
@@ -307,17 +314,13 @@ public final class WhatIf {
       first.add(o.ttft(k) / 1e9);
       whole.add(o.whole(k) / 1e9);
       firsts.computeIfAbsent(type, t -> new ArrayList<>()).add(o.ttft(k) / 1e9);
-      held[type.ordinal()] += o.whole(k);
-      requests[type.ordinal()]++;
+      heldNanos.merge(type, o.whole(k), Double::sum);
     }
     List<Share> pools = new ArrayList<>();
     for (CacheType t : CacheType.values()) {
-      pools.add(
-          new Share(
-              t,
-              requests[t.ordinal()],
-              Times.of(firsts.getOrDefault(t, List.of())),
-              held[t.ordinal()] / Math.max(1, work.spanNanos())));
+      List<Double> own = firsts.getOrDefault(t, List.of());
+      double held = heldNanos.getOrDefault(t, 0.0);
+      pools.add(new Share(t, own.size(), Times.of(own), held / Math.max(1, work.spanNanos())));
     }
     return new Cut(threshold, Times.of(first), Times.of(whole), pools, notHeld);
   }

@@ -1,6 +1,5 @@
 package org.infinilm.svc.router;
 
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -16,13 +15,20 @@ final class KeyWords {
   private KeyWords() {}
 
   static List<Object> of(KeyRing keys) {
-    List<Map<String, Object>> all = new ArrayList<>();
-    for (KeyHolder h : keys.holders()) {
-      all.add(of(h));
-    }
     // in the order of their names before
-    all.sort(Comparator.comparingLong((Map<String, Object> m) -> -(Long) m.get("requests_total")));
-    return List.copyOf(all.subList(0, Math.min(MOST, all.size())));
+    return keys.holders().stream()
+        .sorted(Comparator.comparingLong(h -> -requests(h)))
+        .limit(MOST)
+        .<Object>map(KeyWords::of)
+        .toList();
+  }
+
+  private static long requests(KeyHolder h) {
+    long all = 0;
+    for (Outcome o : Outcome.values()) {
+      all += h.requests(o);
+    }
+    return all;
   }
 
   private static Map<String, Object> of(KeyHolder h) {
