@@ -36,6 +36,9 @@ public final class WhatIf {
   public static final int MOST = 2000;
 
   private static final double[] PARTS = {0.1, 0.25, 0.5, 0.75, 0.9, 0.95};
+  /// As a share of the larger one: two thresholds that say the same.
+  private static final double NEAR = 0.08;
+
   private static final String PROFILE = "9b";
   private static final int DYNAMIC_BATCH = 8;
   private static final int MOST_BATCH = 512;
@@ -234,7 +237,10 @@ public final class WhatIf {
     long[] sizes = rows.stream().mapToLong(Past::size).sorted().toArray();
     TreeSet<Long> out = new TreeSet<>(asked);
     for (double part : PARTS) {
-      out.add(sizes[rank(part, sizes.length)]);
+      long size = sizes[rank(part, sizes.length)];
+      if (asked.stream().noneMatch(a -> Math.abs(a - size) < NEAR * Math.max(a, size))) {
+        out.add(size);
+      }
     }
     out.add(sizes[sizes.length - 1]);
     return List.copyOf(out);

@@ -265,7 +265,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
   }
 
   private Line row(JsonNode i, int name, boolean marked) {
-    String state = Words.state(i.path("state"));
+    String state = Words.text(i.path("state"));
     String places = i.path("seats").isNumber() ? "/" + i.path("seats").asLong() : "";
     long errors = i.path("errors_last_minute").asLong();
     boolean any = i.path("requests_last_minute").asLong() > 0;
