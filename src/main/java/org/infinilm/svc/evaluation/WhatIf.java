@@ -36,6 +36,7 @@ public final class WhatIf {
   public static final int MOST = 2000;
 
   private static final double[] PARTS = {0.1, 0.25, 0.5, 0.75, 0.9, 0.95};
+
   /// As a share of the larger one: two thresholds that say the same.
   private static final double NEAR = 0.08;
 

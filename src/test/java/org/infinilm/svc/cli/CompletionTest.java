@@ -70,7 +70,9 @@ class CompletionTest {
       System.setOut(stdout);
     }
     assertThat(err.toString(StandardCharsets.UTF_8)).isEmpty();
-    assertThat(out.toString(StandardCharsets.UTF_8)).contains("with %-escapes").doesNotContain("%%");
+    assertThat(out.toString(StandardCharsets.UTF_8))
+        .contains("with %-escapes")
+        .doesNotContain("%%");
   }
 
   @Test
