@@ -220,9 +220,14 @@ final class CommandLineParser {
     return first;
   }
 
+  /// A text that picocli takes as it is, and not for a format.
+  private static String plain(String text) {
+    return text.replace("%", "%%");
+  }
+
   private static CommandSpec command(String name, String doc) {
     CommandSpec spec = CommandSpec.create().name(name);
-    spec.usageMessage().description(doc);
+    spec.usageMessage().description(plain(doc));
     spec.addOption(
         OptionSpec.builder("-h", "--help").usageHelp(true).description("Print this help.").build());
     spec.addOption(
@@ -253,7 +258,7 @@ final class CommandLineParser {
       OptionSpec.Builder o = OptionSpec.builder(names.toArray(String[]::new));
       String fallback =
           Key.show(k).isBlank() || k.type().isSwitch() ? "" : " Default: " + Key.show(k) + ".";
-      o.description((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback);
+      o.description(plain((k.doc().endsWith(".") ? k.doc() : k.doc() + ".") + fallback));
       if (k.type().isSwitch()) {
         o.arity("0").negatable(true).type(boolean.class);
       } else if (k.addsUp()) {
@@ -270,7 +275,7 @@ final class CommandLineParser {
                     .paramLabel(name.endsWith(MANY) ? "FILE" + MANY : "VALUE")
                     .type(List.class)
                     .auxiliaryTypes(String.class)
-                    .description(doc)
+                    .description(plain(doc))
                     .build()));
     if (!p.positionals().isEmpty()) {
       spec.addPositional(

@@ -3,10 +3,13 @@ package org.infinilm.svc.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -44,6 +47,32 @@ class CompletionTest {
     assertThat(offered("infini", "router", "--router-port", "")).isEmpty();
     assertThat(offered("infini", "key", "new", "--js")).containsExactly("--json");
     assertThat(offered("infini", "start-c")).as("no command of users").isEmpty();
+  }
+
+  /// A sign that is a format's to picocli would leave a warning and an option without its words.
+  @Test
+  void theHelpOfEveryCommandIsWordedWhole() {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    PrintStream stderr = System.err;
+    PrintStream stdout = System.out;
+    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+    try {
+      for (Program p : Main.PROGRAMS) {
+        Main.run(
+            Stream.concat(Stream.of(p.name().split(" ")), Stream.of("--help"))
+                .toArray(String[]::new),
+            Map.of());
+      }
+    } finally {
+      System.setErr(stderr);
+      System.setOut(stdout);
+    }
+    assertThat(err.toString(StandardCharsets.UTF_8)).isEmpty();
+    assertThat(out.toString(StandardCharsets.UTF_8))
+        .contains("with %-escapes")
+        .doesNotContain("%%");
   }
 
   @Test

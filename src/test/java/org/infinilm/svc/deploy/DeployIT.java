@@ -171,7 +171,8 @@ class DeployIT {
         .contains("page      https://127.0.0.1:" + router + "/ui")
         .contains("infini top https://127.0.0.1:" + router + " --ca-file " + ca)
         .contains("curl --cacert " + ca + " --cert " + tls + "/client.pem")
-        .doesNotContain("http://");
+        .doesNotContain("http://127.0.0.1:" + router)
+        .doesNotContain("http://127.0.0.1:" + registry);
 
     Ran status = run("status");
     assertThat(status.exit()).as("it knows what up was told: " + status.out()).isZero();

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.telemetry.Ticker;
@@ -35,7 +36,8 @@ class KeyWordsTest {
     busy.refused(KeyRing.Cause.REQUESTS);
     List<Object> told = KeyWords.of(ring);
     assertThat(told).hasSize(KeyWords.MOST);
-    assertThat((Map<?, ?>) told.getFirst())
+    assertThat(told.getFirst())
+        .asInstanceOf(InstanceOfAssertFactories.map(String.class, Object.class))
         .containsEntry("name", "key-249")
         .containsEntry("requests_total", 2L)
         .containsEntry("errors_total", 1L)

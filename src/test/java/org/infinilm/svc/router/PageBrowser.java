@@ -209,7 +209,7 @@ class PageBrowser {
     browser.open(page(), 1440, 1000, false);
     shows("#instances", "static-a");
     String row = "[data-instance=static-a]";
-    browser.value("document.querySelector('" + row + " button').click()");
+    browser.value("document.querySelector('" + row + " [aria-label^=Drain]').click()");
     shows("#ask", "Drain static-a?");
     browser.value("document.getElementById('ask-yes').click()");
     shows("#ask", "Admin token");
@@ -223,7 +223,7 @@ class PageBrowser {
                 .asInt())
         .as("the token in this tab alone")
         .isEqualTo(1);
-    browser.value("document.querySelector('" + row + " button').click()");
+    browser.value("document.querySelector('" + row + " [aria-label^=Undrain]').click()");
     shows("#ask", "back into service");
     browser.value("document.getElementById('ask-yes').click()");
     shows(row, "routable");
@@ -292,7 +292,7 @@ class PageBrowser {
                     .value(
                         "[...document.querySelectorAll('#keys [data-key=one] td')].map(t => t.innerText).slice(1, 9).join('|')")
                     .asText())
-            .isEqualTo("m|0|3|0|1|210|90|27"));
+            .isEqualTo("m|0|4|0|1|210|90|27"));
     assertThat(browser.text("body")).doesNotContain("ik-one").doesNotContain("sha256");
   }
 

@@ -100,7 +100,7 @@ class TopTerminal {
     tmux("resize-window", "-x", "60", "-y", "6");
     shows("60 x 6 is too small (expected: 40 x 8 or more)");
     tmux("resize-window", "-x", "100", "-y", "30");
-    shows("Serving: 1 of 2 in service", "last request");
+    shows("Serving: 1 of 2 in service", "static routable");
     tmux("send-keys", "q");
     shows("code 0");
     assertThat(tmux("capture-pane", "-p")).doesNotContain("Serving");
