@@ -119,6 +119,7 @@ def test_a_worker_is_killed_and_the_instance_comes_back(mortal: Fleet) -> None:
     for worker in workers[:1]:
         os.kill(worker, signal.SIGKILL)
         wait_for("the end of all of it", lambda: not alive(main), 90)
+        wait_for("another one", lambda: answers(mortal.paged), START_SECONDS[mortal.kind.name])
     mortal.whole()
     assert ask(mortal.paged, CHAT, chat("Hello", max_tokens=2)).status == 200
 

@@ -398,7 +398,7 @@ class DeployIT {
         .contains("\"model\":\"qwen3-0.6b\"");
     Ran green = validate();
     assertThat(green.exit()).as(green.out()).isZero();
-    Ran other = run(with(command, "--engine", "llama.cpp"));
+    Ran other = run(with(new String[] {"--engine", "llama.cpp"}, command));
     assertThat(other.out()).contains("engine: it runs with auto, you asked for llama.cpp");
   }
 
@@ -417,10 +417,6 @@ class DeployIT {
         .putLong(architecture.length())
         .put(architecture.getBytes(US_ASCII))
         .array();
-  }
-
-  private static String[] with(String[] command, String... more) {
-    return Stream.concat(Arrays.stream(command), Arrays.stream(more)).toArray(String[]::new);
   }
 
   private Ran validate(String... more) throws Exception {

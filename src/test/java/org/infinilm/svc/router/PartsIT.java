@@ -468,11 +468,9 @@ class PartsIT {
   /// As vLLM and SGLang have one of two, and llama.cpp both.
   @Test
   void whatOneLacksByOnePathIsAskedOfItByTheOther() throws Exception {
-    ScriptedInstance a =
-        rig.answering(
-            "a",
-            (r, n) ->
-                r.contains("embed") ? Rig.answer(404, "", "{\"detail\":\"Not Found\"}") : Rig.OK);
+    rig.answering(
+        "a",
+        (r, n) -> r.contains("embed") ? Rig.answer(404, "", "{\"detail\":\"Not Found\"}") : Rig.OK);
     rig.answering(
         "b",
         (r, n) ->
