@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// `/whatif`: other thresholds over what the router remembers.
+@SuppressWarnings("StringConcatToTextBlock") // line ends are CR LF
 class WhatIfIT {
   private static final String EVENTS =
       "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\n"
