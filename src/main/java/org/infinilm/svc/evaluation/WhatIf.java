@@ -3,6 +3,7 @@ package org.infinilm.svc.evaluation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -197,7 +198,7 @@ public final class WhatIf {
     int tokens =
         i.capacityTokens() == Instance.UNKNOWN
             ? usual.capacityTokens()
-            : (int) Math.clamp(i.capacityTokens(), usual.blockTokens(), 1 << 26);
+            : Math.clamp(i.capacityTokens(), usual.blockTokens(), 1 << 26);
     LeapSettings engine =
         new LeapSettings(
             usual.kind(),
@@ -302,9 +303,8 @@ public final class WhatIf {
     int notHeld = 0;
     List<Double> first = new ArrayList<>();
     List<Double> whole = new ArrayList<>();
-    Map<CacheType, List<Double>> firsts = new HashMap<>();
-    double[] held = new double[CacheType.values().length];
-    int[] requests = new int[held.length];
+    Map<CacheType, List<Double>> firsts = new EnumMap<>(CacheType.class);
+    Map<CacheType, Double> held = new EnumMap<>(CacheType.class);
     for (int k = 0; k < o.last.length; k++) {
       if (o.last[k] <= 0 || o.cut[k] || o.tokens[k] == 0) {
         notHeld++;
@@ -314,17 +314,17 @@ public final class WhatIf {
       first.add(o.ttft(k) / 1e9);
       whole.add(o.whole(k) / 1e9);
       firsts.computeIfAbsent(type, t -> new ArrayList<>()).add(o.ttft(k) / 1e9);
-      held[type.ordinal()] += o.whole(k);
-      requests[type.ordinal()]++;
+      held.merge(type, o.whole(k), Double::sum);
     }
     List<Share> pools = new ArrayList<>();
     for (CacheType t : CacheType.values()) {
+      List<Double> of = firsts.getOrDefault(t, List.of());
       pools.add(
           new Share(
               t,
-              requests[t.ordinal()],
-              Times.of(firsts.getOrDefault(t, List.of())),
-              held[t.ordinal()] / Math.max(1, work.spanNanos())));
+              of.size(),
+              Times.of(of),
+              held.getOrDefault(t, 0.0) / Math.max(1, work.spanNanos())));
     }
     return new Cut(threshold, Times.of(first), Times.of(whole), pools, notHeld);
   }

@@ -238,7 +238,7 @@ final class Supposed {
     return new WhatIf.Past(
         d.epochMillis() / 1e3 - d.totalNanos() / 1e9,
         d.size(),
-        (int) Math.clamp(d.requestBytes(), 1, Integer.MAX_VALUE),
+        Math.clamp(d.requestBytes(), 1, Integer.MAX_VALUE),
         (int) Math.min(Integer.MAX_VALUE / 2, u.promptTokens()),
         (int) Math.min(Integer.MAX_VALUE / 2, u.completionTokens()),
         (int) Math.min(Integer.MAX_VALUE / 2, u.cachedTokens()),
