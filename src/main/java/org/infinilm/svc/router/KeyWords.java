@@ -16,22 +16,31 @@ final class KeyWords {
   private KeyWords() {}
 
   static List<Object> of(KeyRing keys) {
-    List<Map<String, Object>> all = new ArrayList<>();
+    List<Used> all = new ArrayList<>();
     for (KeyHolder h : keys.holders()) {
-      all.add(of(h));
+      all.add(new Used(h, requests(h)));
     }
     // in the order of their names before
-    all.sort(Comparator.comparingLong((Map<String, Object> m) -> -(Long) m.get("requests_total")));
-    return List.copyOf(all.subList(0, Math.min(MOST, all.size())));
+    all.sort(Comparator.comparingLong(Used::requests).reversed());
+    return all.stream().limit(MOST).<Object>map(KeyWords::of).toList();
   }
 
-  private static Map<String, Object> of(KeyHolder h) {
+  private record Used(KeyHolder holder, long requests) {}
+
+  private static long requests(KeyHolder h) {
+    long n = 0;
+    for (Outcome o : Outcome.values()) {
+      n += h.requests(o);
+    }
+    return n;
+  }
+
+  private static Map<String, Object> of(Used u) {
+    KeyHolder h = u.holder();
     ClientKey k = h.key();
     Allowance.Limits l = k.limits();
-    long requests = 0;
     long errors = 0;
     for (Outcome o : Outcome.values()) {
-      requests += h.requests(o);
       errors += Figures.isError(o) ? h.requests(o) : 0;
     }
     long refusals = 0;
@@ -47,7 +56,7 @@ final class KeyWords {
     m.put("name", h.name());
     m.put("refusals_total", refusals);
     m.put("requests_per_minute_limit", limit(l.requests()));
-    m.put("requests_total", requests);
+    m.put("requests_total", u.requests());
     m.put("tokens_per_minute_limit", limit(l.tokens()));
     Map<String, Object> tokens = new HashMap<>();
     for (Series.Tokens t : Series.Tokens.values()) {
