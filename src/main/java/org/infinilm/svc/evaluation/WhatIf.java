@@ -304,7 +304,7 @@ public final class WhatIf {
     List<Double> first = new ArrayList<>();
     List<Double> whole = new ArrayList<>();
     Map<CacheType, List<Double>> firsts = new EnumMap<>(CacheType.class);
-    Map<CacheType, Double> heldNanos = new EnumMap<>(CacheType.class);
+    Map<CacheType, Double> held = new EnumMap<>(CacheType.class);
     for (int k = 0; k < o.last.length; k++) {
       if (o.last[k] <= 0 || o.cut[k] || o.tokens[k] == 0) {
         notHeld++;
@@ -314,13 +314,17 @@ public final class WhatIf {
       first.add(o.ttft(k) / 1e9);
       whole.add(o.whole(k) / 1e9);
       firsts.computeIfAbsent(type, t -> new ArrayList<>()).add(o.ttft(k) / 1e9);
-      heldNanos.merge(type, o.whole(k), Double::sum);
+      held.merge(type, o.whole(k), Double::sum);
     }
     List<Share> pools = new ArrayList<>();
     for (CacheType t : CacheType.values()) {
-      List<Double> own = firsts.getOrDefault(t, List.of());
-      double held = heldNanos.getOrDefault(t, 0.0);
-      pools.add(new Share(t, own.size(), Times.of(own), held / Math.max(1, work.spanNanos())));
+      List<Double> of = firsts.getOrDefault(t, List.of());
+      pools.add(
+          new Share(
+              t,
+              of.size(),
+              Times.of(of),
+              held.getOrDefault(t, 0.0) / Math.max(1, work.spanNanos())));
     }
     return new Cut(threshold, Times.of(first), Times.of(whole), pools, notHeld);
   }

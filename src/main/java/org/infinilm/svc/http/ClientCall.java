@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /// One call of [Client]: the event loop puts what arrives into a bounded queue (reading stops while
@@ -119,9 +120,24 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
     }
   }
 
+  private static @Nullable SSLException tls(Throwable cause) {
+    for (Throwable t = cause; t != null; t = t.getCause()) {
+      if (t instanceof SSLException e) {
+        return e;
+      }
+    }
+    return null;
+  }
+
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    fail("connection to " + peer + " broke: " + cause.getMessage(), cause);
+    // with TLS 1.3 a server says what it thinks of our certificate after the handshake
+    SSLException tls = tls(cause);
+    fail(
+        tls == null
+            ? "connection to " + peer + " broke: " + cause.getMessage()
+            : "TLS with " + peer + ": " + TlsTrouble.detail(tls),
+        cause);
     ctx.close();
   }
 

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -15,29 +16,31 @@ final class KeyWords {
   private KeyWords() {}
 
   static List<Object> of(KeyRing keys) {
+    List<Used> all = new ArrayList<>();
+    for (KeyHolder h : keys.holders()) {
+      all.add(new Used(h, requests(h)));
+    }
     // in the order of their names before
-    return keys.holders().stream()
-        .sorted(Comparator.comparingLong(h -> -requests(h)))
-        .limit(MOST)
-        .<Object>map(KeyWords::of)
-        .toList();
+    all.sort(Comparator.comparingLong(Used::requests).reversed());
+    return all.stream().limit(MOST).<Object>map(KeyWords::of).toList();
   }
+
+  private record Used(KeyHolder holder, long requests) {}
 
   private static long requests(KeyHolder h) {
-    long all = 0;
+    long n = 0;
     for (Outcome o : Outcome.values()) {
-      all += h.requests(o);
+      n += h.requests(o);
     }
-    return all;
+    return n;
   }
 
-  private static Map<String, Object> of(KeyHolder h) {
+  private static Map<String, Object> of(Used u) {
+    KeyHolder h = u.holder();
     ClientKey k = h.key();
     Allowance.Limits l = k.limits();
-    long requests = 0;
     long errors = 0;
     for (Outcome o : Outcome.values()) {
-      requests += h.requests(o);
       errors += Figures.isError(o) ? h.requests(o) : 0;
     }
     long refusals = 0;
@@ -53,7 +56,7 @@ final class KeyWords {
     m.put("name", h.name());
     m.put("refusals_total", refusals);
     m.put("requests_per_minute_limit", limit(l.requests()));
-    m.put("requests_total", requests);
+    m.put("requests_total", u.requests());
     m.put("tokens_per_minute_limit", limit(l.tokens()));
     Map<String, Object> tokens = new HashMap<>();
     for (Series.Tokens t : Series.Tokens.values()) {

@@ -14,7 +14,7 @@ export class Past {
     this.buttons = buttons;
     this.note = note;
     this.draw = draw;
-    for (const [words, minutes] of RANGES) buttons.append(el('button', {type: 'button', 'data-minutes': minutes, 'aria-pressed': minutes === 0, onclick: () => this.choose(minutes)}, words));
+    for (const [words, minutes] of RANGES) buttons.append(el('button', {type: 'button', 'data-minutes': minutes, 'aria-pressed': String(minutes === 0), onclick: () => this.choose(minutes)}, words));
   }
 
   async choose(minutes) {

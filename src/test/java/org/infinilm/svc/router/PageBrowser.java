@@ -170,6 +170,11 @@ class PageBrowser {
     await().atMost(SOON).until(() -> rig.get("/usage").path("usage").size() == 1);
     browser.open(page(), 1440, 1000, false);
     shows("#sentence", "Serving");
+    assertThat(
+            browser
+                .value("document.querySelector('#ranges [aria-pressed=true]').innerText")
+                .asText())
+        .isEqualTo("15 min");
     choose(360);
     shows("#h-ttft", "p95 and p50");
     shows("#reasons-legend", "size", "7");
