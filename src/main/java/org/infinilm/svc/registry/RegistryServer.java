@@ -113,20 +113,17 @@ public final class RegistryServer implements AutoCloseable {
   private final Tls.@Nullable Listener tls;
   private final Client client;
   private final LeaseStore store;
-  private final @Nullable Journal journal;
   private final List<Thread> loops = new ArrayList<>();
 
   private RegistryServer(
       Server server,
       Tls.@Nullable Listener tls,
       Client client,
-      LeaseStore store,
-      @Nullable Journal journal) {
+      LeaseStore store) {
     this.server = server;
     this.tls = tls;
     this.client = client;
     this.store = store;
-    this.journal = journal;
   }
 
   /// Binds, restores the journal and serves.
@@ -145,7 +142,7 @@ public final class RegistryServer implements AutoCloseable {
       Journal journal =
           dir == null ? null : Journal.open(dir, Now.of(ticker, o.lease()), machineRun());
       String boot = String.format("%08x", random.nextInt());
-      LeaseStore store = new LeaseStore(ticker, o.lease(), boot, journal);
+      LeaseStore store = new JournalStore(ticker, o.lease(), boot, journal);
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
       Prober prober =
           new Prober(
@@ -156,7 +153,7 @@ public final class RegistryServer implements AutoCloseable {
       ready.complete(
           new Routes(
               store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
-      RegistryServer registry = new RegistryServer(server, tls, client, store, journal);
+      RegistryServer registry = new RegistryServer(server, tls, client, store);
       registry.begin(o, prober);
       return registry;
     } catch (IOException | RuntimeException e) {
@@ -225,9 +222,7 @@ public final class RegistryServer implements AutoCloseable {
     if (tls != null) {
       tls.close();
     }
-    if (journal != null) {
-      journal.close();
-    }
+    store.finish();
   }
 
   private static Handler routes(CompletableFuture<Handler> ready) throws InterruptedException {
@@ -313,7 +308,7 @@ public final class RegistryServer implements AutoCloseable {
             Duration left = store.table().untilStale(store.now());
             Duration nap = left == null || left.compareTo(LONGEST_NAP) > 0 ? LONGEST_NAP : left;
             Thread.sleep(nap.isNegative() ? Duration.ZERO : nap);
-            store.apply(new Event.Aged());
+            store.note(new Event.Aged());
           }
         });
   }

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class LeaseClockTest {
   private final Samples.Clock hand = new Samples.Clock();
-  private final LeaseStore store = new LeaseStore(hand, "boot", null);
+  private final JournalStore store = new JournalStore(hand, "boot", null);
 
   private void beatFor(Duration d) {
     for (long left = d.toMillis(); left > 0; left -= LeaseClock.BEAT.toMillis()) {
