@@ -13,8 +13,8 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// The one owner of the table in this process; where its leases live beyond it is said by the
-/// subclass ([JournalStore]). Thread-safe: reads take no lock, changes a short one without I/O under
-/// it.
+/// subclasses: in a journal ([JournalStore]) or in etcd ([EtcdStore]). Thread-safe: reads take no
+/// lock, changes a short one without I/O under it.
 abstract class LeaseStore {
   private final Ticker ticker;
   private final LeaseClock clock;
@@ -71,6 +71,11 @@ abstract class LeaseStore {
 
   LeaseClock clock() {
     return clock;
+  }
+
+  /// The entry of this name, looked for where the store has it when this process does not know it.
+  @Nullable Lease find(String name) throws InterruptedException {
+    return table.leases().get(name);
   }
 
   Ticker ticker() {
@@ -157,6 +162,16 @@ abstract class LeaseStore {
       case Event.Heartbeat e -> List.of(e.name());
       case Event.Delete e -> List.of(e.name());
       case Event.Probed e -> List.of(e.name());
+      case Event.Learned e -> List.of(e.entry().name());
+      case Event.Lost e -> List.of(e.name());
+      case Event.Buried e -> List.of(e.name());
+      case Event.Forgotten e -> List.of(e.name());
+      case Event.Heard e -> e.names().stream().filter(n -> isStale(before, n)).toList();
+      case Event.Together e -> {
+        Set<String> names = new HashSet<>();
+        e.events().forEach(each -> names.addAll(names(each, before, after)));
+        yield names;
+      }
       case Event.Aged _, Event.CleanUp _, Event.Restore _ -> {
         Set<String> names = new HashSet<>();
         for (Lease l : before.all()) {
@@ -171,6 +186,11 @@ abstract class LeaseStore {
         yield names;
       }
     };
+  }
+
+  private static boolean isStale(Table t, String name) {
+    Lease l = t.leases().get(name);
+    return l != null && !l.fresh();
   }
 
   boolean isClosed() {

@@ -54,4 +54,19 @@ class LeaseClockTest {
     assertThat(clock.beat()).isEqualTo(Duration.ofSeconds(10));
     assertThat(clock.beat()).isZero();
   }
+
+  @Test
+  void aClockThatIsHeldStandsStillAndTellsOfNoPause() {
+    LeaseClock clock = store.clock();
+    clock.beat();
+    long before = clock.nanos();
+    clock.hold();
+    clock.hold();
+    beatFor(Duration.ofSeconds(500));
+    assertThat(clock.nanos()).isEqualTo(before);
+    clock.release();
+    beatFor(Duration.ofSeconds(2));
+    assertThat(Duration.ofNanos(clock.nanos() - before)).isEqualTo(Duration.ofSeconds(2));
+    assertThat(clock.beat()).isZero();
+  }
 }
