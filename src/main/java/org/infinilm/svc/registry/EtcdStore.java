@@ -53,10 +53,14 @@ final class EtcdStore extends LeaseStore {
 
   private static final Duration AGAIN = Duration.ofMillis(250);
   private static final Duration OWN_LEASE = Duration.ofSeconds(30);
+
+  /// Every so many pulses the own lease is kept alive.
+  private static final int PULSES = 5;
+
   private static final int TRIES = 16;
   private static final int PAGE = 50;
   private static final int ASKED_AT_ONCE = 16;
-  private static final int FORGOTTEN_AT_ONCE = 100;
+  private static final int FORGOTTEN_AT_ONCE = 1000;
 
   /// Of the names in one pulse: etcd takes values of 1.5 MiB.
   private static final int PULSE_BYTES = 512 << 10;
@@ -72,6 +76,10 @@ final class EtcdStore extends LeaseStore {
   private final RandomGenerator random;
   private final KeepAlives keepAlives;
   private final Set<String> heard = ConcurrentHashMap.newKeySet();
+
+  /// Whose leases ended since the last clean-up.
+  private final Set<String> removed = ConcurrentHashMap.newKeySet();
+
   private final List<Thread> loops = new ArrayList<>();
   private final AtomicLong toldNanos;
   private volatile boolean current;
@@ -274,10 +282,10 @@ final class EtcdStore extends LeaseStore {
   private Table.@Nullable Step put(Event event, String name, Event.Stored s, Decided d)
       throws EtcdFailure, InterruptedException {
     Known known = d.known();
-    boolean anew = event instanceof Event.Register || known == null;
+    String registration =
+        known == null || event instanceof Event.Register ? registration() : known.registration();
     long lease = known != null && keepAlives.alive(known.lease()) ? known.lease() : grant();
-    Stored stored =
-        new Stored(s.entry(), s.registeredAt(), anew ? registration() : known.registration());
+    Stored stored = new Stored(s.entry(), s.registeredAt(), registration);
     List<Op> ops = new ArrayList<>();
     ops.add(new Op.Put(keys.entry(name), stored.json(), lease));
     if (d.before().deleted().containsKey(name)) {
@@ -340,7 +348,7 @@ final class EtcdStore extends LeaseStore {
     List<String> tooMany = new ArrayList<>(d.before().deleted().keySet());
     tooMany.removeAll(d.step().next().deleted().keySet());
     try {
-      for (String name : tooMany.subList(0, Math.min(tooMany.size(), FORGOTTEN_AT_ONCE * 10))) {
+      for (String name : tooMany.subList(0, Math.min(tooMany.size(), FORGOTTEN_AT_ONCE))) {
         etcd.delete(keys.gone(name), READ_PATIENCE);
       }
     } catch (EtcdFailure e) {
@@ -425,7 +433,9 @@ final class EtcdStore extends LeaseStore {
   @Override
   List<String> cleanUp() {
     note(new Event.Aged());
-    return List.of();
+    List<String> out = removed.stream().sorted().toList();
+    removed.removeAll(out);
+    return out;
   }
 
   @Override
@@ -462,11 +472,7 @@ final class EtcdStore extends LeaseStore {
   private void heard(long revision, List<Etcd.Change> changes) {
     AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
     locked(() -> lost.set(decide(view.heard(revision, changes), _ -> {}).removed()));
-    List<String> silent =
-        lost.get().stream().filter(n -> !table().deleted().containsKey(n)).toList();
-    if (!silent.isEmpty()) {
-      log.info("removed with its lease, after {} s in silence: {}", kept().toSeconds(), silent);
-    }
+    lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
     if (!current && revision > 0) {
       log.info("{} is followed again", etcd.address());
       current = true;
@@ -476,11 +482,13 @@ final class EtcdStore extends LeaseStore {
 
   /// Tells the others who was heard, and itself that the way to etcd and back is open.
   private void pulse() throws InterruptedException {
-    while (true) {
+    for (int n = 0; ; n++) {
       Set<String> names = someHeard();
       try {
-        if (ownLease == 0 || etcd.keepAlive(List.of(ownLease), PATIENCE).isEmpty()) {
+        if (ownLease == 0) {
           ownLease = etcd.grant(OWN_LEASE, PATIENCE);
+        } else if (n % PULSES == 0) {
+          etcd.keepAlive(List.of(ownLease), PATIENCE);
         }
         etcd.put(new Op.Put(keys.registry(boot()), EtcdKeys.heard(names), ownLease), PATIENCE);
       } catch (EtcdFailure e) {

@@ -73,12 +73,20 @@ final class EtcdView {
     List<Event> out = new ArrayList<>();
     Set<String> entries = new HashSet<>();
     Set<String> graves = new HashSet<>();
-    ahead.clear();
+    if (revision < watched) {
+      // An older copy of etcd: what was written to the other is not there.
+      ahead.clear();
+    } else {
+      ahead.values().removeIf(r -> r <= revision);
+    }
     strange.clear();
     Map<String, Known> before = new HashMap<>(known);
-    known.clear();
+    known.keySet().retainAll(ahead.keySet());
     for (KeyValue kv : all) {
       Named n = keys.named(kv.key());
+      if (ahead.containsKey(n.name())) {
+        continue;
+      }
       switch (n.kind()) {
         case ENTRY -> {
           Known k = read(kv, n.name());
@@ -100,10 +108,10 @@ final class EtcdView {
     }
     List<Event> first = new ArrayList<>();
     table.leases().keySet().stream()
-        .filter(name -> !entries.contains(name))
+        .filter(name -> !entries.contains(name) && !ahead.containsKey(name))
         .forEach(name -> first.add(new Event.Lost(name)));
     table.deleted().keySet().stream()
-        .filter(name -> !graves.contains(name))
+        .filter(name -> !graves.contains(name) && !ahead.containsKey(name))
         .forEach(name -> first.add(new Event.Forgotten(name)));
     first.addAll(out);
     watched = revision;
@@ -118,9 +126,10 @@ final class EtcdView {
       switch (n.kind()) {
         case ENTRY -> entry(c, n.name(), out);
         case GONE -> {
-          if (c.deleted()) {
+          boolean old = c.key().revision() <= ahead.getOrDefault(n.name(), 0L);
+          if (!old && c.deleted()) {
             out.add(new Event.Forgotten(n.name()));
-          } else {
+          } else if (!old) {
             bury(c.key(), n.name(), out);
           }
         }

@@ -225,6 +225,7 @@ public final class RegistryClient {
       f = TableFeed.start(this::stream, before);
       feed = f;
     }
+    String from = base();
     try {
       return f.await(before.version(), wait);
     } catch (TableFeed.NoStream e) {
@@ -233,7 +234,7 @@ public final class RegistryClient {
       return asked(before.version(), wait);
     } catch (IOException e) {
       feed = null;
-      throw new IOException("registry " + base() + ": " + e.getMessage(), e);
+      throw new IOException("registry " + from + ": " + e.getMessage(), e);
     }
   }
 

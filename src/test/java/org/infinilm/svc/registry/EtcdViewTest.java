@@ -133,6 +133,34 @@ class EtcdViewTest {
   }
 
   @Test
+  void aListThatIsOlderThanAnOwnChangeDoesNotUndoIt() {
+    heard(3, put(entry("a", 1, 2)), put(entry("b", 1, 3)));
+    take(view.wrote("n", 6, 7, stored("n", 6, "r6")));
+    take(view.wrote("a", 7, 7, stored("a", 7, "r7")));
+    take(view.removed("b", 8, new Event.Buried("b", NOW.second())));
+    take(view.listed(5, List.of(entry("a", 1, 2), entry("b", 1, 3)), table, _ -> Duration.ZERO));
+    assertThat(table.leases()).containsOnlyKeys("a", "n");
+    assertThat(port("a")).isEqualTo(7);
+    assertThat(table.deleted()).containsOnlyKeys("b");
+    assertThat(view.expected("a")).isEqualTo(7);
+    heard(6, gone(keys.gone("b"), 6));
+    assertThat(table.deleted()).as("that was before").containsOnlyKeys("b");
+    heard(9, put(entry("n", 6, 6)), put(entry("a", 7, 7)), gone(keys.entry("b"), 8));
+    assertThat(table.leases()).containsOnlyKeys("a", "n");
+  }
+
+  @Test
+  void anOlderCopyOfEtcdIsTheTruthFromThenOn() {
+    heard(30, put(entry("a", 1, 20)));
+    take(view.wrote("n", 31, 7, stored("n", 6, "r6")));
+    take(view.listed(5, List.of(entry("a", 2, 4)), table, _ -> Duration.ZERO));
+    assertThat(table.leases()).containsOnlyKeys("a");
+    assertThat(port("a")).isEqualTo(2);
+    heard(6, put(entry("a", 3, 6)));
+    assertThat(port("a")).isEqualTo(3);
+  }
+
+  @Test
   void heartbeatsAtOthersCountAndOwnOnesAreNoNews() {
     take(view.listed(2, List.of(entry("a", 1, 2)), table, _ -> Duration.ofSeconds(500)));
     assertThat(table.leases().get("a").fresh()).isFalse();
