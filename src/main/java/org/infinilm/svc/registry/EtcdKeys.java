@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// - `settings`: what all registries of the deployment have to agree on;
 /// - `entries/NAME`: an entry, bound to a lease that the heartbeats of its instance keep alive;
 /// - `gone/NAME`: that NAME was removed by DELETE, bound to a lease of ten minutes;
-/// - `registries/RUN`: what one registry heard since it last wrote, bound to its own lease.
+/// - `registries/RUN`: whom one registry heard in the last second, bound to its own lease;
+/// - `heard/RUN/N`: whom it heard in a longer while, for those that start later; bound to a lease a
+///   little longer than `--lease`.
 ///
 /// All values are JSON.
 record EtcdKeys(String prefix) {
@@ -27,6 +29,7 @@ record EtcdKeys(String prefix) {
     ENTRY("entries/"),
     GONE("gone/"),
     REGISTRY("registries/"),
+    HEARD("heard/"),
     OTHER("");
 
     private final String folder;
@@ -87,6 +90,10 @@ record EtcdKeys(String prefix) {
 
   String registry(String run) {
     return prefix + Kind.REGISTRY.folder + run;
+  }
+
+  String heard(String run, long n) {
+    return prefix + Kind.HEARD.folder + run + "/" + n;
   }
 
   Named named(String key) {

@@ -75,7 +75,11 @@ final class EtcdStore extends LeaseStore {
   private final EtcdView view;
   private final RandomGenerator random;
   private final KeepAlives keepAlives;
+
+  /// Who gave a sign of life since the last pulse, and in the running window.
   private final Set<String> heard = ConcurrentHashMap.newKeySet();
+
+  private final Set<String> lately = ConcurrentHashMap.newKeySet();
 
   /// Whose leases ended since the last clean-up.
   private final Set<String> removed = ConcurrentHashMap.newKeySet();
@@ -84,6 +88,7 @@ final class EtcdStore extends LeaseStore {
   private final AtomicLong toldNanos;
   private volatile boolean current;
   private long ownLease;
+  private long windows;
 
   /// What was last said of etcd in the log.
   private @Nullable Kind told;
@@ -161,28 +166,66 @@ final class EtcdStore extends LeaseStore {
     return lease().multipliedBy(5).dividedBy(2);
   }
 
-  /// How long ago the entries gave a sign of life: by our own clock where we know them, else by
-  /// what is left of their leases.
+  /// How long ago the entries gave a sign of life at most: by our own clock where we know them,
+  /// else by who wrote that they were heard, else by what is left of their leases.
   private Map<String, Duration> ages(List<KeyValue> all) throws EtcdFailure, InterruptedException {
     Map<String, Duration> out = new ConcurrentHashMap<>();
+    List<KeyValue> unknown = new ArrayList<>();
+    inParallel(
+        ofKind(EtcdKeys.Kind.HEARD, all),
+        kv -> {
+          Duration age = sinceSign(kv).plus(window()).plusSeconds(1);
+          if (age.compareTo(lease()) < 0) {
+            named(kv).forEach(name -> out.merge(name, age, (x, y) -> x.compareTo(y) < 0 ? x : y));
+          }
+        });
+    for (KeyValue kv : ofKind(EtcdKeys.Kind.ENTRY, all)) {
+      String name = keys.named(kv.key()).name();
+      Lease known = table().leases().get(name);
+      if (known != null) {
+        out.put(name, known.age(now()));
+      } else if (!out.containsKey(name)) {
+        unknown.add(kv);
+      }
+    }
+    inParallel(unknown, kv -> out.put(keys.named(kv.key()).name(), sinceSign(kv)));
+    return out;
+  }
+
+  private List<KeyValue> ofKind(EtcdKeys.Kind kind, List<KeyValue> all) {
+    return all.stream()
+        .filter(kv -> keys.named(kv.key()).kind() == kind && kv.lease() != 0)
+        .toList();
+  }
+
+  private static Set<String> named(KeyValue kv) {
+    try {
+      return EtcdKeys.heard(kv.value());
+    } catch (EtcdKeys.NoSuchThing e) {
+      log.warn("etcd key {} is ignored: {}", kv.key(), e.getMessage());
+      return Set.of();
+    }
+  }
+
+  private Duration sinceSign(KeyValue kv) throws EtcdFailure, InterruptedException {
+    Etcd.Remaining r = etcd.remaining(kv.lease(), START_PATIENCE);
+    return Duration.ofSeconds(Math.max(0, r.granted() - r.left()));
+  }
+
+  private interface Question {
+    void ask(KeyValue kv) throws EtcdFailure, InterruptedException;
+  }
+
+  private static void inParallel(List<KeyValue> all, Question question)
+      throws EtcdFailure, InterruptedException {
     Semaphore places = new Semaphore(ASKED_AT_ONCE);
     List<Future<?>> asked = new ArrayList<>();
     for (KeyValue kv : all) {
-      EtcdKeys.Named n = keys.named(kv.key());
-      if (n.kind() != EtcdKeys.Kind.ENTRY || kv.lease() == 0) {
-        continue;
-      }
-      Lease known = table().leases().get(n.name());
-      if (known != null) {
-        out.put(n.name(), known.age(now()));
-        continue;
-      }
       places.acquire();
       FutureTask<Void> ask =
           new FutureTask<>(() -> {
             try {
-              Etcd.Remaining r = etcd.remaining(kv.lease(), START_PATIENCE);
-              out.put(n.name(), Duration.ofSeconds(Math.max(0, r.granted() - r.left())));
+              question.ask(kv);
               return null;
             } finally {
               places.release();
@@ -200,7 +243,11 @@ final class EtcdStore extends LeaseStore {
             : new EtcdFailure(Kind.OTHER, "etcd: " + e.getCause());
       }
     }
-    return out;
+  }
+
+  /// How often it is written who was heard for those that start later.
+  private Duration window() {
+    return lease().dividedBy(8);
   }
 
   @Override
@@ -268,6 +315,7 @@ final class EtcdStore extends LeaseStore {
     try {
       if (known != null && keepAlives.alive(known.lease())) {
         heard.add(name);
+        lately.add(name);
         return decide(event, _ -> {});
       }
     } catch (EtcdFailure e) {
@@ -314,6 +362,7 @@ final class EtcdStore extends LeaseStore {
     // Where the first try was made and not answered for, it stands there.
     long revision = w.done() || there == null ? w.revision() : there.revision();
     decideLocked(() -> view.wrote(name, revision, lease, stored));
+    lately.add(name);
     Lease now = table().leases().get(name);
     return now == null ? d.step() : new Table.Step(table(), now, List.of(), List.of());
   }
@@ -482,17 +531,23 @@ final class EtcdStore extends LeaseStore {
 
   /// Tells the others who was heard, and itself that the way to etcd and back is open.
   private void pulse() throws InterruptedException {
+    long windowEnds = ticker().nanos() + window().toNanos();
     for (int n = 0; ; n++) {
-      Set<String> names = someHeard();
       try {
         if (ownLease == 0) {
           ownLease = etcd.grant(OWN_LEASE, PATIENCE);
         } else if (n % PULSES == 0) {
           etcd.keepAlive(List.of(ownLease), PATIENCE);
         }
-        etcd.put(new Op.Put(keys.registry(boot()), EtcdKeys.heard(names), ownLease), PATIENCE);
+        write(heard, keys.registry(boot()), ownLease);
+        if (ticker().nanos() - windowEnds >= 0) {
+          windowEnds = ticker().nanos() + window().toNanos();
+          for (int left = lately.size(); left > 0; ) {
+            long lease = etcd.grant(lease().plus(window()), PATIENCE);
+            left -= Math.max(1, write(lately, keys.heard(boot(), windows++), lease));
+          }
+        }
       } catch (EtcdFailure e) {
-        heard.addAll(names);
         if (e.kind() == Kind.NO_SUCH_LEASE) {
           ownLease = 0;
         }
@@ -504,19 +559,28 @@ final class EtcdStore extends LeaseStore {
     }
   }
 
-  /// As many as go into one value.
-  private Set<String> someHeard() {
+  /// Writes as many names as go into one value; they stay where that fails.
+  ///
+  /// @return how many
+  private int write(Set<String> from, String key, long lease)
+      throws EtcdFailure, InterruptedException {
     Set<String> names = new LinkedHashSet<>();
     int bytes = 0;
-    for (String name : heard) {
+    for (String name : from) {
       bytes += 3 * name.length() + 3;
       if (bytes > PULSE_BYTES) {
         break;
       }
       names.add(name);
     }
-    heard.removeAll(names);
-    return names;
+    from.removeAll(names);
+    try {
+      etcd.put(new Op.Put(key, EtcdKeys.heard(names), lease), PATIENCE);
+      return names.size();
+    } catch (EtcdFailure e) {
+      from.addAll(names);
+      throw e;
+    }
   }
 
   private interface Loop {

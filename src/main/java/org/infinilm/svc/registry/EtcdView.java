@@ -101,7 +101,7 @@ final class EtcdView {
           graves.add(n.name());
           bury(kv, n.name(), out);
         }
-        case REGISTRY, OTHER -> {
+        case REGISTRY, HEARD, OTHER -> {
           // no state of the table
         }
       }
@@ -138,8 +138,8 @@ final class EtcdView {
             beats(c.key(), out);
           }
         }
-        case OTHER -> {
-          // settings do not change; what else is there is nobody's
+        case HEARD, OTHER -> {
+          // told before by the second; settings do not change; what else is there is nobody's
         }
       }
     }

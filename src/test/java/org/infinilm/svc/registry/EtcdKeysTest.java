@@ -35,6 +35,7 @@ class EtcdKeysTest {
       assertThat(keys.named(keys.gone(name))).isEqualTo(new Named(Kind.GONE, name));
       assertThat(keys.named(keys.registry(name))).isEqualTo(new Named(Kind.REGISTRY, name));
     }
+    assertThat(keys.named(keys.heard("run", 3)).kind()).isEqualTo(Kind.HEARD);
     assertThat(keys.named(keys.settings()).kind()).isEqualTo(Kind.OTHER);
   }
 
