@@ -80,9 +80,9 @@ class EtcdKeysTest {
 
   @Test
   void anotherDeploymentsSettingsAreToldApart() {
-    Duration lease = Duration.ofSeconds(120);
+    Duration lease = Duration.ofMinutes(2);
     assertThat(EtcdKeys.difference(EtcdKeys.agreed(lease), lease)).isNull();
-    assertThat(EtcdKeys.difference(EtcdKeys.agreed(Duration.ofSeconds(60)), lease))
+    assertThat(EtcdKeys.difference(EtcdKeys.agreed(Duration.ofMinutes(1)), lease))
         .contains("--lease 60.0 (expected: --lease 120.0");
     for (String other : List.of("hello", "{}", "{\"lease_ms\":120000}")) {
       assertThat(EtcdKeys.difference(other.getBytes(StandardCharsets.UTF_8), lease))
