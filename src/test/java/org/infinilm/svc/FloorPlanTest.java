@@ -42,7 +42,8 @@ class FloorPlanTest {
           Map.entry("trace", Set.of("config", "telemetry")),
           Map.entry("process", Set.of("telemetry")),
           Map.entry("policy", Set.of("fleet")),
-          Map.entry("registry", Set.of("fleet", "tls", "http", "config", "telemetry")),
+          Map.entry("etcd", Set.of("http", "telemetry")),
+          Map.entry("registry", Set.of("etcd", "fleet", "tls", "http", "config", "telemetry")),
           Map.entry("page", Set.of("http")),
           Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(

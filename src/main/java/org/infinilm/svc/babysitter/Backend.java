@@ -65,7 +65,7 @@ record Backend(
         out.addAll(List.of("python3", mockScript(), "--name", s.name(), "--port", port));
         out.addAll(List.of("--models", String.join(",", s.models())));
         if (s.registry() != null) {
-          out.addAll(List.of("--registry-url", s.registry().toString()));
+          out.addAll(List.of("--registry-url", s.registry().first().toString()));
         }
       }
       case INFINILM -> {

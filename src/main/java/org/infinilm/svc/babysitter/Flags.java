@@ -37,7 +37,10 @@ final class Flags {
       Key.text("env", null, "More environment for it: \"K=V K=V\", split at white space; adds up.")
           .addingUp();
   static final Key<String> REGISTRY_URL =
-      Key.text("registry_url", null, "Registry, http://host:port; none: registers nowhere.")
+      Key.text(
+              "registry_url",
+              null,
+              "Registry, http://host:port, several over one store with commas between; none: registers nowhere.")
           .shownFirst();
   static final Key<String> ROUTER_URL =
       Key.text("router_url", null, "Accepted for old scripts; routers read the registry.");

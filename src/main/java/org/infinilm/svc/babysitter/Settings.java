@@ -1,11 +1,11 @@
 package org.infinilm.svc.babysitter;
 
-import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.babysitter.Supervision.Limits;
+import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +25,7 @@ record Settings(
     String name,
     int port,
     Addresses addresses,
-    @Nullable URI registry,
+    RegistryClient.@Nullable Urls registry,
     @Nullable String registryToken,
     @Nullable String adminToken,
     Backend backend,

@@ -15,7 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
-import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
@@ -83,8 +83,8 @@ final class SettingsReader {
           babysitter, Flags.SUPERVISION.stream().<String>map(Key::name).toList(), "babysitter.");
     }
     int port = port();
-    URI registry = registry();
-    Addresses addresses = addresses(registry);
+    RegistryClient.Urls registry = registry();
+    Addresses addresses = addresses(registry == null ? null : registry.first());
     BackendReader reader = new BackendReader(flags, file, warnings);
     Backend backend = reader.backend();
     String name = name(backend.type(), port);
@@ -94,7 +94,7 @@ final class SettingsReader {
     }
     if (addresses.advertise().equals("localhost")
         && registry != null
-        && !Addresses.isLoopback(String.valueOf(registry.getHost()))) {
+        && !Addresses.isLoopback(String.valueOf(registry.first().getHost()))) {
       warnings.add(
           "the registry "
               + registry
@@ -156,18 +156,15 @@ final class SettingsReader {
     return port.intValue();
   }
 
-  private @Nullable URI registry() throws ConfigException {
+  private RegistryClient.@Nullable Urls registry() throws ConfigException {
     String url = text(Flags.REGISTRY_URL, file).orElse("");
     text(Flags.ROUTER_URL, file);
     if (url.isBlank()) {
       return null;
     }
-    try {
-      if (BaseUrl.parse(url) != null) {
-        return URI.create(url.strip());
-      }
-    } catch (IllegalArgumentException notAUri) {
-      // falls through to the one message
+    RegistryClient.Urls urls = RegistryClient.Urls.parse(url);
+    if (urls != null) {
+      return urls;
     }
     throw new ConfigException(
         place(Flags.REGISTRY_URL) + ": registry_url: " + url + " (expected: http://host:port)");

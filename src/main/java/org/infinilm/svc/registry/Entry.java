@@ -66,6 +66,11 @@ record Entry(
     return "openai-api".equals(metadata.get("type"));
   }
 
+  /// Whether it differs from `other` in its status at most.
+  boolean isAtSamePlaceAs(Entry other) {
+    return equals(other.withStatus(status));
+  }
+
   /// Roughly what it costs in memory.
   long sizeBytes() {
     return 256L
@@ -100,6 +105,10 @@ record Entry(
 
   Entry withStatus(String s) {
     return new Entry(name, host, port, hostname, url, s, metadata, weight, incarnation);
+  }
+
+  Entry withIncarnation(String i) {
+    return new Entry(name, host, port, hostname, url, status, metadata, weight, i);
   }
 
   private String scheme() {

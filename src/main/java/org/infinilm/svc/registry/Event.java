@@ -1,8 +1,10 @@
 package org.infinilm.svc.registry;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Everything that can change the table.
@@ -81,6 +83,27 @@ sealed interface Event {
 
   /// The clean-up tick: removes entries without a heartbeat for 300 s and old tombstones.
   record CleanUp() implements Event {}
+
+  /// An entry as it stands in a store that several registries share.
+  ///
+  /// @param anew whether it was registered since it was last heard of, not only changed
+  /// @param age of its last sign of life
+  record Learned(Entry entry, Instant registeredAt, boolean anew, Duration age) implements Event {}
+
+  /// An entry is gone from a shared store.
+  record Lost(String name) implements Event {}
+
+  /// A shared store says that a name was removed by DELETE.
+  record Buried(String name, Instant at) implements Event {}
+
+  /// A shared store has forgotten such a name.
+  record Forgotten(String name) implements Event {}
+
+  /// Heartbeats that another registry of a shared store got.
+  record Heard(Set<String> names) implements Event {}
+
+  /// Several at once: no reader sees what is between them.
+  record Together(List<Event> events) implements Event {}
 
   /// What the journal held when the registry started.
   record Restore(List<Stored> entries, Map<String, Instant> deleted) implements Event {}

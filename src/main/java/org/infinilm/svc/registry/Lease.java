@@ -105,6 +105,19 @@ record Lease(
     return new Lease(entry, probe, serial, registeredAt, now.second(), now.nanos(), true, traits);
   }
 
+  /// The same entry with the sign of life of `other`.
+  Lease heardAs(Lease other) {
+    return new Lease(
+        entry,
+        probe,
+        serial,
+        registeredAt,
+        other.heartbeatAt,
+        other.heartbeatNanos,
+        other.fresh,
+        traits);
+  }
+
   Lease with(Entry e) {
     return new Lease(e, probe, serial, registeredAt, heartbeatAt, heartbeatNanos, fresh);
   }

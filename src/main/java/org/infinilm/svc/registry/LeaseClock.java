@@ -22,6 +22,7 @@ final class LeaseClock {
   private long lastNanos;
   private long pausedNanos;
   private long toldNanos;
+  private boolean held;
 
   LeaseClock(Ticker ticker) {
     this.ticker = ticker;
@@ -57,9 +58,37 @@ final class LeaseClock {
     }
   }
 
+  /// Stands still until [#release]: nobody can be heard who speaks to others.
+  void hold() {
+    lock.lock();
+    try {
+      if (!held) {
+        read();
+        held = true;
+        lastNanos = ticker.nanos();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void release() {
+    lock.lock();
+    try {
+      read();
+      held = false;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private long read() {
     long now = ticker.nanos();
-    if (beats) {
+    if (held) {
+      pausedNanos += now - lastNanos;
+      toldNanos += now - lastNanos;
+      lastNanos = now;
+    } else if (beats) {
       long since = now - lastNanos;
       if (since > MOST_NANOS) {
         pausedNanos += since - BEAT.toNanos();

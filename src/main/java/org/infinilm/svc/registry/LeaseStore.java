@@ -1,30 +1,25 @@
 package org.infinilm.svc.registry;
 
+import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
-/// The one owner of the table. Thread-safe: reads take no lock, changes a short one without I/O
-/// under it; the journal gets the records in the order of the changes.
-final class LeaseStore {
-  private static final Duration DISK_PATIENCE = Duration.ofSeconds(2);
-
+/// The one owner of the table in this process; where its leases live beyond it is said by the
+/// subclasses: in a journal ([JournalStore]) or in etcd ([EtcdStore]). Thread-safe: reads take no
+/// lock, changes a short one without I/O under it.
+abstract class LeaseStore {
   private final Ticker ticker;
   private final LeaseClock clock;
   private final Duration lease;
   private final String boot;
-  private final @Nullable Journal journal;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private volatile Table table = Table.EMPTY;
@@ -36,22 +31,34 @@ final class LeaseStore {
   /// @param names null when that is not known any more
   record Delta(Table table, @Nullable Set<String> names) {}
 
-  LeaseStore(Ticker ticker, String boot, @Nullable Journal journal) {
-    this(ticker, Lease.FRESH, boot, journal);
-  }
-
   /// @param lease how old a heartbeat may be to count
   /// @param boot tells this run from others in versions
-  LeaseStore(Ticker ticker, Duration lease, String boot, @Nullable Journal journal) {
+  LeaseStore(Ticker ticker, Duration lease, String boot) {
     this.ticker = ticker;
     this.clock = new LeaseClock(ticker);
     this.lease = lease;
     this.boot = boot;
-    this.journal = journal;
-    if (journal != null) {
-      apply(journal.restored());
-    }
   }
+
+  /// What a client says; returns once it will outlive this process, as far as the store can.
+  ///
+  /// @throws Refused with 503 when the store cannot be reached in time: nothing is confirmed, and
+  ///   the client asks again
+  abstract Table.Step apply(Event event) throws Refused, InterruptedException;
+
+  /// What this process found by itself: the verdict of a probe, time that passed.
+  void note(Event event) {
+    decide(event, _ -> {});
+  }
+
+  /// The clean-up tick.
+  ///
+  /// @return the names that it removed
+  abstract List<String> cleanUp();
+
+  /// How changes are kept beyond this process: `off`, `on`, or `failing` while they are in memory
+  /// alone although more is wanted.
+  abstract String journal();
 
   Table table() {
     return table;
@@ -66,75 +73,55 @@ final class LeaseStore {
     return clock;
   }
 
-  /// By the machine's clocks alone: the next process reads them.
-  private List<JournalRecord> clockRecord(Journal to) {
-    return to.clock(Now.of(ticker, lease));
+  /// The entry of this name, looked for where the store has it when this process does not know it.
+  @Nullable Lease find(String name) throws InterruptedException {
+    return table.leases().get(name);
+  }
+
+  Ticker ticker() {
+    return ticker;
+  }
+
+  Duration lease() {
+    return lease;
+  }
+
+  String boot() {
+    return boot;
   }
 
   String version(Table t) {
     return boot + "-" + t.version();
   }
 
-  /// Applies one event; returns once its durable records are on disk, or after 2 s without.
-  Table.Step apply(Event event) {
-    Table.Step step;
-    CompletableFuture<Boolean> written = null;
+  /// Decides one event and takes its table over.
+  ///
+  /// @param taken gets the step before another event can come
+  final Table.Step decide(Event event, Consumer<Table.Step> taken) {
     lock.lock();
     try {
       Table before = table;
-      step = before.apply(event, now());
+      Table.Step step = before.apply(event, now());
       table = step.next();
-      if (journal != null && !step.records().isEmpty()) {
-        written = journal.append(step.records());
-        if (journal.wantsSnapshot() && !journal.isBroken()) {
-          journal.snapshot(records(step.next(), journal));
-        }
-      }
+      taken.accept(step);
       if (before.version() != step.next().version()) {
         changes.note(step.next().version(), names(event, before, step.next()));
         changed.signalAll();
       }
+      return step;
     } finally {
       lock.unlock();
     }
-    if (written != null && step.records().stream().anyMatch(JournalRecord::durable)) {
-      await(written);
-    }
-    return step;
   }
 
-  /// The clean-up tick; also revives a journal that stopped after an error.
-  List<String> cleanUp() {
-    Table.Step step = apply(new Event.CleanUp());
-    if (journal != null && !journal.isBroken()) {
-      lock.lock();
-      try {
-        journal.append(clockRecord(journal));
-      } finally {
-        lock.unlock();
-      }
+  /// Runs while no event can come.
+  final void locked(Runnable body) {
+    lock.lock();
+    try {
+      body.run();
+    } finally {
+      lock.unlock();
     }
-    if (journal != null && journal.isBroken()) {
-      lock.lock();
-      try {
-        journal.snapshot(records(table, journal));
-      } finally {
-        lock.unlock();
-      }
-    }
-    return step.removed();
-  }
-
-  /// How changes are kept beyond this process: `off`, `on`, or `failing` while they are in memory
-  /// alone although a journal is wanted.
-  String journal() {
-    return journal == null ? "off" : journal.isBroken() ? "failing" : "on";
-  }
-
-  private List<JournalRecord> records(Table t, Journal to) {
-    List<JournalRecord> out = new ArrayList<>(clockRecord(to));
-    out.addAll(t.records());
-    return out;
   }
 
   /// The table as soon as its version is not `version`, else after `wait`.
@@ -175,6 +162,16 @@ final class LeaseStore {
       case Event.Heartbeat e -> List.of(e.name());
       case Event.Delete e -> List.of(e.name());
       case Event.Probed e -> List.of(e.name());
+      case Event.Learned e -> List.of(e.entry().name());
+      case Event.Lost e -> List.of(e.name());
+      case Event.Buried e -> List.of(e.name());
+      case Event.Forgotten e -> List.of(e.name());
+      case Event.Heard e -> e.names().stream().filter(n -> isStale(before, n)).toList();
+      case Event.Together e -> {
+        Set<String> names = new HashSet<>();
+        e.events().forEach(each -> names.addAll(names(each, before, after)));
+        yield names;
+      }
       case Event.Aged _, Event.CleanUp _, Event.Restore _ -> {
         Set<String> names = new HashSet<>();
         for (Lease l : before.all()) {
@@ -191,9 +188,17 @@ final class LeaseStore {
     };
   }
 
+  private static boolean isStale(Table t, String name) {
+    Lease l = t.leases().get(name);
+    return l != null && !l.fresh();
+  }
+
   boolean isClosed() {
     return closed;
   }
+
+  /// Writes out what is not written yet and lets the store go; behind the last event.
+  abstract void finish() throws IOException;
 
   /// Lets every waiting reader go.
   void close() {
@@ -203,16 +208,6 @@ final class LeaseStore {
       changed.signalAll();
     } finally {
       lock.unlock();
-    }
-  }
-
-  private static void await(CompletableFuture<Boolean> written) {
-    try {
-      written.get(DISK_PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-    } catch (TimeoutException | ExecutionException slow) {
-      // The entry counts although it is not on disk: whoever registered heartbeats anyway.
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 }

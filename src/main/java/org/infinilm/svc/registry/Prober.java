@@ -87,7 +87,7 @@ final class Prober {
       if (uri != null) {
         byAddress.computeIfAbsent(uri, _ -> new ArrayList<>()).add(l);
       } else if (l.probe() != Lease.Probe.UNHEALTHY) {
-        store.apply(new Event.Probed(l.name(), l.serial(), false));
+        store.note(new Event.Probed(l.name(), l.serial(), false));
       }
     }
     synchronized (schedule) {
@@ -126,7 +126,7 @@ final class Prober {
       verdict = schedule.answered(slot, answer, ticker.nanos());
     }
     if (verdict && !Thread.currentThread().isInterrupted()) {
-      leases.forEach(l -> store.apply(new Event.Probed(l.name(), l.serial(), answer == Answer.OK)));
+      leases.forEach(l -> store.note(new Event.Probed(l.name(), l.serial(), answer == Answer.OK)));
     }
     wake.release();
   }

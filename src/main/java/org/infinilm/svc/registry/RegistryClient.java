@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
@@ -39,8 +41,43 @@ public final class RegistryClient {
   /// A confirmation, a refusal.
   private static final int MOST_ANSWERED_BYTES = 1 << 20;
 
+  /// Registries that answer the same: the first is asked until it does not answer, then the next.
+  ///
+  /// @param all `http://host:port` each, at least one
+  public record Urls(List<URI> all) {
+    public Urls {
+      all = List.copyOf(all);
+    }
+
+    /// Null when one of the addresses, with commas between, is none.
+    public static @Nullable Urls parse(String text) {
+      List<URI> out = new ArrayList<>();
+      for (String url : text.split(",", -1)) {
+        if (BaseUrl.parse(url) == null) {
+          return null;
+        }
+        try {
+          out.add(URI.create(url.strip()));
+        } catch (IllegalArgumentException notAUri) {
+          return null;
+        }
+      }
+      return new Urls(out);
+    }
+
+    public URI first() {
+      return all.getFirst();
+    }
+
+    @Override
+    public String toString() {
+      return String.join(",", all.stream().map(URI::toString).toList());
+    }
+  }
+
   private final Client http;
-  private final String base;
+  private final List<String> bases;
+  private final AtomicInteger current = new AtomicInteger();
   private final @Nullable String token;
   private volatile int leftOut;
   private volatile @Nullable Watch last;
@@ -50,9 +87,14 @@ public final class RegistryClient {
   /// @param base `http://host:port`, with or without a path
   /// @param token sent as `Authorization: Bearer`, or null
   public RegistryClient(Client http, URI base, @Nullable String token) {
+    this(http, new Urls(List.of(base)), token);
+  }
+
+  /// @param urls registries over one store
+  /// @param token sent as `Authorization: Bearer`, or null
+  public RegistryClient(Client http, Urls urls, @Nullable String token) {
     this.http = http;
-    String b = base.toString();
-    this.base = b.endsWith("/") ? b.substring(0, b.length() - 1) : b;
+    this.bases = urls.all().stream().map(u -> u.toString().replaceFirst("/$", "")).toList();
     this.token = token == null || token.isEmpty() ? null : token;
   }
 
@@ -183,6 +225,7 @@ public final class RegistryClient {
       f = TableFeed.start(this::stream, before);
       feed = f;
     }
+    String from = base();
     try {
       return f.await(before.version(), wait);
     } catch (TableFeed.NoStream e) {
@@ -191,19 +234,27 @@ public final class RegistryClient {
       return asked(before.version(), wait);
     } catch (IOException e) {
       feed = null;
-      throw new IOException("registry " + base + ": " + e.getMessage(), e);
+      throw new IOException("registry " + from + ": " + e.getMessage(), e);
     }
   }
 
   private void stream(String since, Client.Listener listener)
       throws IOException, InterruptedException {
-    http.stream(
-        "GET",
-        URI.create(base + "/watch?since=" + encode(since)),
-        headers(),
-        new byte[0],
-        STREAM_SILENCE,
-        listener);
+    int at = current.get();
+    try {
+      http.stream(
+          "GET",
+          URI.create(base(at) + "/watch?since=" + encode(since)),
+          headers(),
+          new byte[0],
+          STREAM_SILENCE,
+          listener);
+    } catch (TableFeed.NoStream e) {
+      throw e;
+    } catch (IOException e) {
+      current.compareAndSet(at, at + 1);
+      throw e;
+    }
   }
 
   private Watch asked(@Nullable String version, Duration wait)
@@ -266,7 +317,31 @@ public final class RegistryClient {
       body = Json.bytes(json);
     }
     int most = method.equals("GET") ? MOST_LISTED_BYTES : MOST_ANSWERED_BYTES;
-    return http.send(method, URI.create(base + target), headers, body, timeout, most);
+    for (int left = bases.size() - 1; ; left--) {
+      int at = current.get();
+      try {
+        URI uri = URI.create(base(at) + target);
+        Client.Reply reply = http.send(method, uri, headers, body, timeout, most);
+        if (reply.status() != 503 || left == 0) {
+          return reply;
+        }
+      } catch (IOException e) {
+        if (left == 0) {
+          current.compareAndSet(at, at + 1);
+          throw e;
+        }
+      }
+      current.compareAndSet(at, at + 1);
+    }
+  }
+
+  private String base(int at) {
+    return bases.get(Math.floorMod(at, bases.size()));
+  }
+
+  /// The one that is asked now.
+  private String base() {
+    return base(current.get());
   }
 
   private Headers headers() {
@@ -276,7 +351,7 @@ public final class RegistryClient {
   private IOException failure(String method, String target, Client.Reply reply) {
     return new IOException(
         "registry "
-            + base
+            + base()
             + ": "
             + method
             + " "
@@ -300,19 +375,19 @@ public final class RegistryClient {
 
   private JsonNode tree(byte @Nullable [] body) throws IOException {
     if (body == null) {
-      throw new IOException("registry " + base + ": no body");
+      throw new IOException("registry " + base() + ": no body");
     }
     try {
       return Json.tree(body);
     } catch (JsonProcessingException e) {
-      throw new IOException("registry " + base + ": no JSON: " + e.getOriginalMessage(), e);
+      throw new IOException("registry " + base() + ": no JSON: " + e.getOriginalMessage(), e);
     }
   }
 
   private List<Service> services(JsonNode answer) throws IOException {
     JsonNode list = answer.path("services");
     if (!list.isArray()) {
-      throw new IOException("registry " + base + ": no \"services\" array in its answer");
+      throw new IOException("registry " + base() + ": no \"services\" array in its answer");
     }
     List<Service> out = new ArrayList<>();
     int unreadable = 0;
@@ -325,7 +400,8 @@ public final class RegistryClient {
       }
     }
     if (unreadable > leftOut) {
-      log.warn("registry {}: {} entries without name, host or port are left out", base, unreadable);
+      log.warn(
+          "registry {}: {} entries without name, host or port are left out", base(), unreadable);
     }
     leftOut = unreadable;
     return out;

@@ -73,6 +73,9 @@ public final class RegistryProgram {
               CLEANUP_INTERVAL,
               LEASE,
               DATA_DIR,
+              EtcdHome.STORE,
+              EtcdHome.USER,
+              EtcdHome.PASSWORD,
               TokenKeys.TOKEN,
               TokenKeys.READ_TOKEN,
               TokenKeys.TOKEN_FILE,
@@ -95,8 +98,13 @@ public final class RegistryProgram {
     // A name that could not be resolved is asked for again with the next probe, not 10 s later.
     Security.setProperty("networkaddress.cache.negative.ttl", "1");
     String host = c.get(HOST);
+    EtcdHome etcd = EtcdHome.of(c);
     String given = c.find(DATA_DIR).orElse(null);
-    Path dir = given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);
+    Path dir = etcd == null ? journalFolder(c, given) : null;
+    if (etcd != null && given != null && !given.isBlank()) {
+      throw new ConfigException(
+          c.origin(DATA_DIR) + ": given with --store (expected: one of them)");
+    }
     RegistryServer.Options options =
         new RegistryServer.Options(
             host,
@@ -106,6 +114,7 @@ public final class RegistryProgram {
             c.get(CLEANUP_INTERVAL),
             c.get(LEASE),
             dir,
+            etcd,
             tokens,
             ranges(c),
             router(c),
@@ -118,12 +127,12 @@ public final class RegistryProgram {
       Lifetime.onHangUp(registry::reload);
     }
     log.info(
-        "registry listens on {}:{}{}, {} entries restored, journal {} ({})",
+        "registry listens on {}:{}{}, {} entries restored, {} ({})",
         host,
         registry.port(),
         options.tls().listens() ? " over TLS" : "",
         registry.size(),
-        dir == null ? "in no folder" : dir,
+        etcd != null ? etcd.address() : "journal " + (dir == null ? "in no folder" : dir),
         registry.journal());
     if (tokens.write().isEmpty() && !isLoopback(host)) {
       log.warn(
@@ -191,6 +200,11 @@ public final class RegistryProgram {
       log.warn("journal off: {} (set --data-dir)", e.getMessage());
       return RegistryServer.start(o.dataDir(null), Ticker.SYSTEM, RandomGenerator.getDefault());
     }
+  }
+
+  private static @Nullable Path journalFolder(Config c, @Nullable String given)
+      throws ConfigException {
+    return given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);
   }
 
   private static @Nullable Path folder(String given) throws ConfigException {

@@ -30,6 +30,7 @@ public final class RegistryServer implements AutoCloseable {
   /// @param healthTimeout of one probe
   /// @param lease how old a heartbeat may be to count
   /// @param dataDir folder of the journal; null keeps everything in memory
+  /// @param etcd where the table lives instead, or null
   /// @param tokens wanted for changes and for reading
   /// @param allowProbe ranges, `ADDRESS/BITS` and commas between, that may be registered and probed
   ///   although they are link-local or the like
@@ -43,6 +44,7 @@ public final class RegistryServer implements AutoCloseable {
       Duration cleanupInterval,
       Duration lease,
       @Nullable Path dataDir,
+      @Nullable EtcdHome etcd,
       Tokens tokens,
       String allowProbe,
       @Nullable URI router,
@@ -57,6 +59,7 @@ public final class RegistryServer implements AutoCloseable {
           Duration.ofSeconds(60),
           Lease.FRESH,
           null,
+          null,
           Tokens.NONE,
           "",
           null,
@@ -64,7 +67,7 @@ public final class RegistryServer implements AutoCloseable {
     }
 
     public Options dataDir(@Nullable Path dir) {
-      return with(healthInterval, healthTimeout, dir, tokens, tls);
+      return with(healthInterval, healthTimeout, lease, dir, etcd, tokens, tls);
     }
 
     /// @param wanted for changes
@@ -73,27 +76,43 @@ public final class RegistryServer implements AutoCloseable {
     }
 
     public Options tokens(Tokens wanted) {
-      return with(healthInterval, healthTimeout, dataDir, wanted, tls);
+      return with(healthInterval, healthTimeout, lease, dataDir, etcd, wanted, tls);
     }
 
     public Options tls(TlsSettings shown) {
-      return with(healthInterval, healthTimeout, dataDir, tokens, shown);
+      return with(healthInterval, healthTimeout, lease, dataDir, etcd, tokens, shown);
     }
 
     public Options probes(Duration interval, Duration timeout) {
-      return with(interval, timeout, dataDir, tokens, tls);
+      return with(interval, timeout, lease, dataDir, etcd, tokens, tls);
+    }
+
+    /// Where the table lives instead of a journal.
+    Options etcd(@Nullable EtcdHome home) {
+      return with(healthInterval, healthTimeout, lease, dataDir, home, tokens, tls);
+    }
+
+    Options lease(Duration length) {
+      return with(healthInterval, healthTimeout, length, dataDir, etcd, tokens, tls);
     }
 
     private Options with(
-        Duration interval, Duration timeout, @Nullable Path dir, Tokens wanted, TlsSettings shown) {
+        Duration interval,
+        Duration timeout,
+        Duration length,
+        @Nullable Path dir,
+        @Nullable EtcdHome home,
+        Tokens wanted,
+        TlsSettings shown) {
       return new Options(
           host,
           port,
           interval,
           timeout,
           cleanupInterval,
-          lease,
+          length,
           dir,
+          home,
           wanted,
           allowProbe,
           router,
@@ -113,20 +132,14 @@ public final class RegistryServer implements AutoCloseable {
   private final Tls.@Nullable Listener tls;
   private final Client client;
   private final LeaseStore store;
-  private final @Nullable Journal journal;
   private final List<Thread> loops = new ArrayList<>();
 
   private RegistryServer(
-      Server server,
-      Tls.@Nullable Listener tls,
-      Client client,
-      LeaseStore store,
-      @Nullable Journal journal) {
+      Server server, Tls.@Nullable Listener tls, Client client, LeaseStore store) {
     this.server = server;
     this.tls = tls;
     this.client = client;
     this.store = store;
-    this.journal = journal;
   }
 
   /// Binds, restores the journal and serves.
@@ -141,11 +154,8 @@ public final class RegistryServer implements AutoCloseable {
     Tls.Listener tls = o.tls().listener(ticker::now);
     Server server = listen(o, tls, r -> routes(ready).handle(r));
     try {
-      Path dir = o.dataDir();
-      Journal journal =
-          dir == null ? null : Journal.open(dir, Now.of(ticker, o.lease()), machineRun());
       String boot = String.format("%08x", random.nextInt());
-      LeaseStore store = new LeaseStore(ticker, o.lease(), boot, journal);
+      LeaseStore store = store(o, client, ticker, boot, random);
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
       Prober prober =
           new Prober(
@@ -156,7 +166,7 @@ public final class RegistryServer implements AutoCloseable {
       ready.complete(
           new Routes(
               store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
-      RegistryServer registry = new RegistryServer(server, tls, client, store, journal);
+      RegistryServer registry = new RegistryServer(server, tls, client, store);
       registry.begin(o, prober);
       return registry;
     } catch (IOException | RuntimeException e) {
@@ -167,6 +177,19 @@ public final class RegistryServer implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  private static LeaseStore store(
+      Options o, Client client, Ticker ticker, String boot, RandomGenerator random)
+      throws IOException {
+    EtcdHome home = o.etcd();
+    if (home != null) {
+      return home.open(client, ticker, o.lease(), boot, random);
+    }
+    Path dir = o.dataDir();
+    Journal journal =
+        dir == null ? null : Journal.open(dir, Now.of(ticker, o.lease()), machineRun());
+    return new JournalStore(ticker, o.lease(), boot, journal);
   }
 
   private static Server listen(Options o, Tls.@Nullable Listener tls, Handler handler)
@@ -225,9 +248,7 @@ public final class RegistryServer implements AutoCloseable {
     if (tls != null) {
       tls.close();
     }
-    if (journal != null) {
-      journal.close();
-    }
+    store.finish();
   }
 
   private static Handler routes(CompletableFuture<Handler> ready) throws InterruptedException {
@@ -313,7 +334,7 @@ public final class RegistryServer implements AutoCloseable {
             Duration left = store.table().untilStale(store.now());
             Duration nap = left == null || left.compareTo(LONGEST_NAP) > 0 ? LONGEST_NAP : left;
             Thread.sleep(nap.isNegative() ? Duration.ZERO : nap);
-            store.apply(new Event.Aged());
+            store.note(new Event.Aged());
           }
         });
   }

@@ -157,7 +157,7 @@ final class Routes implements Handler {
     return listed(r, Answers.services(found, now));
   }
 
-  private Response register(Request r) throws Refused {
+  private Response register(Request r) throws Refused, InterruptedException {
     requireToken(r);
     requireJson(r);
     Entry entry = Bodies.registration(r.body());
@@ -167,7 +167,7 @@ final class Routes implements Handler {
     return rendered(201, Answers.registered(lease, store.now()));
   }
 
-  private Response update(Request r, String name) throws Refused {
+  private Response update(Request r, String name) throws Refused, InterruptedException {
     requireToken(r);
     requireJson(r);
     Event.Update update = Bodies.update(name, r.body());
@@ -177,13 +177,13 @@ final class Routes implements Handler {
     return rendered(200, Answers.updated(ours(store.apply(update), name), store.now()));
   }
 
-  private Response delete(Request r, String name) throws Refused {
+  private Response delete(Request r, String name) throws Refused, InterruptedException {
     requireToken(r);
     ours(store.apply(new Event.Delete(name, single(r, "incarnation"))), name);
     return Response.json(200, Answers.unregistered(name));
   }
 
-  private Response heartbeat(Request r, String name) throws Refused {
+  private Response heartbeat(Request r, String name) throws Refused, InterruptedException {
     requireToken(r);
     ours(store.apply(Bodies.heartbeat(name, r.body())), name);
     return rendered(200, beaten(store.now()));
@@ -312,8 +312,8 @@ final class Routes implements Handler {
     return known(step.lease(), name);
   }
 
-  private Lease find(String name) throws Refused {
-    return known(store.table().leases().get(name), name);
+  private Lease find(String name) throws Refused, InterruptedException {
+    return known(store.find(name), name);
   }
 
   private static Lease known(@Nullable Lease lease, String name) throws Refused {

@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -64,6 +65,12 @@ record Table(
       case Event.Aged() -> new Step(aged(now), null, List.of(), List.of());
       case Event.CleanUp() -> cleanUp(now);
       case Event.Restore e -> restore(e, now);
+      case Event.Learned e -> learned(e, now);
+      case Event.Lost(String name) -> lost(name);
+      case Event.Buried e -> buried(e);
+      case Event.Forgotten(String name) -> forgotten(name);
+      case Event.Heard e -> heard(e, now);
+      case Event.Together e -> together(e, now);
     };
   }
 
@@ -227,6 +234,90 @@ record Table(
     }
     TreePMap<String, Instant> graves = bounded(deleted.plusAll(e.deleted())).minusAll(out.keySet());
     return new Step(of(out, graves, version + 1, s), null, List.of(), List.of());
+  }
+
+  /// A change keeps the verdict of the last probe, a registration does not; the newer sign of life
+  /// counts.
+  private Step learned(Event.Learned e, Now now) {
+    Lease old = leases.get(e.entry().name());
+    long beat = now.nanos() - boundedNanos(e.age());
+    Instant beatAt = now.wall().minus(e.age()).truncatedTo(ChronoUnit.SECONDS);
+    if (e.registeredAt().isAfter(beatAt) && !e.registeredAt().isAfter(now.wall())) {
+      // The age is known to the second.
+      beatAt = e.registeredAt();
+    }
+    Lease lease =
+        new Lease(
+            e.entry(),
+            old == null || e.anew() ? Probe.UNKNOWN : old.probe(),
+            old == null || e.anew() || !old.entry().isAtSamePlaceAs(e.entry())
+                ? serial + 1
+                : old.serial(),
+            e.registeredAt(),
+            beatAt,
+            beat,
+            now.nanos() - beat < now.leaseNanos());
+    if (old != null && old.heartbeatNanos() - beat > 0) {
+      lease = lease.heardAs(old);
+    }
+    boolean visible =
+        old == null
+            || e.anew()
+            || old.fresh() != lease.fresh()
+            || !old.registeredAt().equals(e.registeredAt())
+            || !old.entry().equals(e.entry());
+    return new Step(with(lease, visible), lease, List.of(), List.of());
+  }
+
+  private Step lost(String name) {
+    Lease old = leases.get(name);
+    if (old == null) {
+      return unknown();
+    }
+    Table left =
+        new Table(leases.minus(name), deleted, version + 1, serial, bytes - old.sizeBytes());
+    return new Step(left, old, List.of(name), List.of());
+  }
+
+  private Step buried(Event.Buried e) {
+    if (leases.containsKey(e.name()) || e.at().equals(deleted.get(e.name()))) {
+      return unknown();
+    }
+    TreePMap<String, Instant> graves = bounded(deleted.plus(e.name(), e.at()));
+    return new Step(graves(graves), null, List.of(), List.of());
+  }
+
+  private Step forgotten(String name) {
+    return deleted.containsKey(name)
+        ? new Step(graves(deleted.minus(name)), null, List.of(), List.of())
+        : unknown();
+  }
+
+  private Table graves(TreePMap<String, Instant> graves) {
+    long more = (graves.size() - deleted.size()) * TOMBSTONE_BYTES;
+    return new Table(leases, graves, version + 1, serial, bytes + more);
+  }
+
+  private Step heard(Event.Heard e, Now now) {
+    Table t = this;
+    for (String name : e.names()) {
+      Lease old = t.leases.get(name);
+      if (old != null) {
+        t = t.with(old.beat(now), !old.fresh());
+      }
+    }
+    return new Step(t, null, List.of(), List.of());
+  }
+
+  private Step together(Event.Together e, Now now) {
+    Table t = this;
+    List<String> removed = new ArrayList<>();
+    for (Event each : e.events()) {
+      Step step = t.apply(each, now);
+      t = step.next();
+      removed.addAll(step.removed());
+    }
+    return new Step(t, null, removed, List.of());
   }
 
   /// The table of these maps, its size counted anew.

@@ -1,7 +1,6 @@
 package org.infinilm.svc.router;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.net.URI;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -25,6 +24,7 @@ import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.page.Page;
 import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -96,8 +96,8 @@ final class OwnRoutes {
   }
 
   private @Nullable String registry() {
-    URI url = settings.get().registry();
-    return url == null ? null : url.toString();
+    RegistryClient.Urls urls = settings.get().registry();
+    return urls == null ? null : urls.toString();
   }
 
   /// Whether a path is answered here, whatever the method.

@@ -22,6 +22,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.trace.TraceSettings;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 record RouterConfig(
     String host,
     int port,
-    @Nullable URI registry,
+    RegistryClient.@Nullable Urls registry,
     @Nullable String registryToken,
     @Nullable Path staticServices,
     @Nullable Path addedInstances,
@@ -71,7 +72,11 @@ record RouterConfig(
       Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
-      Key.text("registry_url", null, "registry to follow, http://host:port").shownFirst();
+      Key.text(
+              "registry_url",
+              null,
+              "registry to follow, http://host:port; several over one store with commas between")
+          .shownFirst();
   static final Key<String> REGISTRY_TOKEN =
       Key.text("registry_token", null, "token for reading the registry")
           .orEnv("INFINI_REGISTRY_READ_TOKEN");
@@ -270,7 +275,7 @@ record RouterConfig(
     return new RouterConfig(
         c.get(HOST),
         c.get(PORT),
-        uri(c, REGISTRY),
+        registries(c),
         token(c, REGISTRY_TOKEN),
         c.find(STATIC).map(Path::of).orElse(null),
         c.find(ADDED).map(Path::of).orElse(null),
@@ -392,12 +397,16 @@ record RouterConfig(
     return s.isEmpty() ? null : Secrets.key(s, c.origin(key));
   }
 
-  private static @Nullable URI uri(Config c, Key<String> key) throws ConfigException {
-    String s = c.find(key).orElse("");
+  private static RegistryClient.@Nullable Urls registries(Config c) throws ConfigException {
+    String s = c.find(REGISTRY).orElse("");
     if (s.isBlank()) {
       return null;
     }
-    return httpUri(s, c.origin(key));
+    RegistryClient.Urls urls = RegistryClient.Urls.parse(s);
+    if (urls == null) {
+      throw notHttp(s, c.origin(REGISTRY));
+    }
+    return urls;
   }
 
   /// A base URL, or an error that names the place.
@@ -405,7 +414,11 @@ record RouterConfig(
     if (BaseUrl.parse(s) != null) {
       return URI.create(s.strip());
     }
-    throw new ConfigException(place + ": " + BaseUrl.shown(s) + " (expected: http://host:port)");
+    throw notHttp(s, place);
+  }
+
+  private static ConfigException notHttp(String s, String place) {
+    return new ConfigException(place + ": " + BaseUrl.shown(s) + " (expected: http://host:port)");
   }
 
   private static Map<String, Long> thresholds(Config c) throws ConfigException {

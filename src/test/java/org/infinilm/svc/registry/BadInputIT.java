@@ -39,14 +39,17 @@ class BadInputIT {
     }
   }
 
+  /// A registry with an empty table, wherever that lives.
+  RegistryServer.Options options() {
+    return RegistryServer.Options.at(0);
+  }
+
   @BeforeEach
   void begin() throws IOException {
     file = Files.writeString(dir.resolve("secret"), CANARY);
     registry =
         RegistryServer.start(
-            RegistryServer.Options.at(0).dataDir(dir.resolve("journal")),
-            Ticker.SYSTEM,
-            new Random(1));
+            options().dataDir(dir.resolve("journal")), Ticker.SYSTEM, new Random(1));
     assertThat(ask("POST", "/services", KEPT)).startsWith("HTTP/1.1 201 ");
   }
 

@@ -294,7 +294,7 @@ class JournalTest {
   void aStoreWritesSnapshotsByItself() throws Exception {
     Samples.Clock clock = new Samples.Clock();
     try (Journal j = open()) {
-      LeaseStore store = new LeaseStore(clock, "boot", j);
+      JournalStore store = new JournalStore(clock, "boot", j);
       store.apply(new Event.Register(entry("a")));
       for (int i = 0; i < 30_000; i++) {
         store.apply(new Event.Heartbeat("a", i % 1000 == 0 ? "s" + i : null));
@@ -314,7 +314,7 @@ class JournalTest {
     Samples.Clock clock = new Samples.Clock();
     Path file = dir.resolve("journal.jsonl");
     try (Journal j = open()) {
-      LeaseStore store = new LeaseStore(clock, "boot", j);
+      JournalStore store = new JournalStore(clock, "boot", j);
       store.apply(new Event.Register(entry("a")));
       // A folder in the way of the next snapshot is an error that a test can make and undo.
       Files.delete(file);
@@ -335,7 +335,7 @@ class JournalTest {
   void aRestoredStoreKeepsAgesAndTombstones() throws Exception {
     Samples.Clock clock = new Samples.Clock();
     try (Journal j = open()) {
-      LeaseStore store = new LeaseStore(clock, "one", j);
+      JournalStore store = new JournalStore(clock, "one", j);
       store.apply(new Event.Register(entry("a")));
       store.apply(new Event.Register(entry("b")));
       clock.advance(Duration.ofSeconds(10));
@@ -344,7 +344,7 @@ class JournalTest {
     }
     clock.advance(Duration.ofSeconds(100));
     try (Journal j = open()) {
-      LeaseStore store = new LeaseStore(clock, "two", j);
+      JournalStore store = new JournalStore(clock, "two", j);
       assertThat(store.table().all())
           .singleElement()
           .satisfies(a -> {

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class LeaseClockTest {
   private final Samples.Clock hand = new Samples.Clock();
-  private final LeaseStore store = new LeaseStore(hand, "boot", null);
+  private final JournalStore store = new JournalStore(hand, "boot", null);
 
   private void beatFor(Duration d) {
     for (long left = d.toMillis(); left > 0; left -= LeaseClock.BEAT.toMillis()) {
@@ -52,6 +52,21 @@ class LeaseClockTest {
     assertThat(clock.beat()).as("late, not asleep").isZero();
     hand.advance(Duration.ofSeconds(10).plus(LeaseClock.BEAT));
     assertThat(clock.beat()).isEqualTo(Duration.ofSeconds(10));
+    assertThat(clock.beat()).isZero();
+  }
+
+  @Test
+  void aClockThatIsHeldStandsStillAndTellsOfNoPause() {
+    LeaseClock clock = store.clock();
+    clock.beat();
+    long before = clock.nanos();
+    clock.hold();
+    clock.hold();
+    beatFor(Duration.ofSeconds(500));
+    assertThat(clock.nanos()).isEqualTo(before);
+    clock.release();
+    beatFor(Duration.ofSeconds(2));
+    assertThat(Duration.ofNanos(clock.nanos() - before)).isEqualTo(Duration.ofSeconds(2));
     assertThat(clock.beat()).isZero();
   }
 }

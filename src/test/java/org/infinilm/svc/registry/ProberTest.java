@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class ProberTest {
-  private final LeaseStore store = new LeaseStore(new Samples.Clock(), "boot", null);
+  private final JournalStore store = new JournalStore(new Samples.Clock(), "boot", null);
 
   private Lease register(String name, int port, Map<String, Object> metadata) {
     Entry e = new Entry(name, "h", port, "h", "http://h:" + port, "running", metadata, null);

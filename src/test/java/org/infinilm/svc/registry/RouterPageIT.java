@@ -23,6 +23,7 @@ class RouterPageIT {
             o.cleanupInterval(),
             o.lease(),
             o.dataDir(),
+            null,
             o.tokens(),
             o.allowProbe(),
             router,

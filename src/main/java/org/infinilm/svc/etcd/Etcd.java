@@ -1,0 +1,520 @@
+package org.infinilm.svc.etcd;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.infinilm.svc.etcd.EtcdFailure.Kind;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A cluster of etcd 3.4 or newer, over the JSON gateway that its members serve beside gRPC. Calls
+/// block; a member that does not answer is left for the next. Thread-safe.
+///
+/// Every method throws [EtcdFailure] when no member did what was asked.
+public final class Etcd {
+  /* How it works: etcd's documentation "gRPC gateway". Numbers of 64 bits are strings there, keys and
+   * values base64. A stream is lines of JSON. What a stream reads must fit into the gateway's first read
+   * of the body (512 bytes): with HTTP/1.1 it drops the rest once it has begun to answer. */
+
+  private static final Logger log = LoggerFactory.getLogger(Etcd.class);
+
+  /// One member may take so long, then the next is asked.
+  private static final Duration ATTEMPT = Duration.ofSeconds(2);
+
+  private static final Duration BETWEEN_ROUNDS = Duration.ofMillis(250);
+  private static final int MOST_BYTES = 128 << 20;
+  private static final int MOST_SAID = 300;
+  private static final int AT_ONCE = 64;
+
+  /// Leases that one call keeps alive: 30 bytes each.
+  private static final int KEPT_AT_ONCE = 16;
+
+  /// Who to be.
+  public record Login(String user, String password) {
+    @Override
+    public String toString() {
+      return user;
+    }
+  }
+
+  /// Keys at one revision.
+  ///
+  /// @param more whether there are further ones
+  public record Page(long revision, List<KeyValue> keys, boolean more) {}
+
+  /// One part of a change.
+  public sealed interface Op {
+    record Put(String key, byte[] value, long lease) implements Op {}
+
+    record Delete(String key) implements Op {}
+  }
+
+  /// What became of a change.
+  ///
+  /// @param revision of etcd afterwards
+  /// @param present the key as it stands when it was not as expected; null when there is none
+  public record Written(boolean done, long revision, @Nullable KeyValue present) {}
+
+  /// @param granted seconds that the lease lasts after each sign of life
+  /// @param left seconds; negative when there is no such lease
+  public record Remaining(long granted, long left) {}
+
+  private final Client http;
+  private final EtcdAddress address;
+  private final @Nullable Login login;
+  private final Ticker ticker;
+  private final Semaphore places = new Semaphore(AT_ONCE);
+  private final AtomicInteger current = new AtomicInteger();
+  private final AtomicReference<@Nullable String> token = new AtomicReference<>();
+
+  /// The cluster that answered first, and which member that was.
+  private final AtomicReference<@Nullable Cluster> cluster = new AtomicReference<>();
+
+  private record Cluster(String id, String member) {}
+
+  public Etcd(Client http, EtcdAddress address, @Nullable Login login, Ticker ticker) {
+    this.http = http;
+    this.address = address;
+    this.login = login;
+    this.ticker = ticker;
+  }
+
+  public EtcdAddress address() {
+    return address;
+  }
+
+  /// Keys from `from` on that begin with `prefix`, in order.
+  ///
+  /// @param revision to read at; 0 for the newest
+  public Page list(String prefix, String from, long revision, int limit, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    JsonNode n =
+        call(
+            "/v3/kv/range",
+            Map.of(
+                "key", KeyValue.base64(from),
+                "range_end", KeyValue.behind(prefix),
+                "revision", String.valueOf(revision),
+                "limit", String.valueOf(limit)),
+            patience);
+    return new Page(revision(n), keys(n.path("kvs")), n.path("more").asBoolean());
+  }
+
+  /// One key as it is now; null when there is none.
+  public @Nullable KeyValue get(String key, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    JsonNode n = call("/v3/kv/range", Map.of("key", KeyValue.base64(key)), patience);
+    List<KeyValue> found = keys(n.path("kvs"));
+    return found.isEmpty() ? null : found.getFirst();
+  }
+
+  /// Makes all of the change if the last one of `key` was at `expected`, else nothing.
+  ///
+  /// @param expected 0 when there is to be no such key
+  public Written change(String key, long expected, List<Op> ops, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    Map<String, Object> asExpected =
+        Map.of(
+            "key",
+            KeyValue.base64(key),
+            "target",
+            "MOD",
+            "result",
+            "EQUAL",
+            "mod_revision",
+            String.valueOf(expected));
+    Map<String, Object> look = Map.of("request_range", Map.of("key", KeyValue.base64(key)));
+    JsonNode n =
+        call(
+            "/v3/kv/txn",
+            Map.of(
+                "compare",
+                List.of(asExpected),
+                "success",
+                ops.stream().map(Etcd::json).toList(),
+                "failure",
+                List.of(look)),
+            patience);
+    if (n.path("succeeded").asBoolean()) {
+      return new Written(true, revision(n), null);
+    }
+    List<KeyValue> present = keys(n.path("responses").path(0).path("response_range").path("kvs"));
+    return new Written(false, revision(n), present.isEmpty() ? null : present.getFirst());
+  }
+
+  /// Sets one key whatever it was.
+  public void put(Op.Put put, Duration patience) throws EtcdFailure, InterruptedException {
+    call("/v3/kv/put", put(put), patience);
+  }
+
+  /// Removes one key, if there is one.
+  public void delete(String key, Duration patience) throws EtcdFailure, InterruptedException {
+    call("/v3/kv/deleterange", Map.of("key", KeyValue.base64(key)), patience);
+  }
+
+  /// A new lease.
+  ///
+  /// @param ttl in whole seconds; etcd may make it longer
+  public long grant(Duration ttl, Duration patience) throws EtcdFailure, InterruptedException {
+    long seconds = Math.max(1, ttl.plusMillis(999).toSeconds());
+    return call("/v3/lease/grant", Map.of("TTL", String.valueOf(seconds)), patience)
+        .path("ID")
+        .asLong();
+  }
+
+  /// Ends a lease with its keys; none is fine.
+  public void revoke(long lease, Duration patience) throws EtcdFailure, InterruptedException {
+    try {
+      call("/v3/lease/revoke", id(lease), patience);
+    } catch (EtcdFailure e) {
+      if (e.kind() != Kind.NO_SUCH_LEASE) {
+        throw e;
+      }
+    }
+  }
+
+  public Remaining remaining(long lease, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    JsonNode n = call("/v3/lease/timetolive", id(lease), patience);
+    return new Remaining(n.path("grantedTTL").asLong(), n.path("TTL").asLong());
+  }
+
+  /// Gives leases their whole time again.
+  ///
+  /// @return those that live; the others are gone
+  public List<Long> keepAlive(List<Long> leases, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    List<Long> alive = new ArrayList<>();
+    for (int at = 0; at < leases.size(); at += KEPT_AT_ONCE) {
+      List<Long> some = leases.subList(at, Math.min(leases.size(), at + KEPT_AT_ONCE));
+      Map<Long, Boolean> told = keep(some, patience);
+      for (long lease : some) {
+        Boolean lives = told.get(lease);
+        if (lives == null) {
+          // The gateway left it out; alone it cannot.
+          lives = keep(List.of(lease), patience).get(lease);
+        }
+        if (lives == null) {
+          throw new EtcdFailure(Kind.AWAY, "etcd: a lease was not answered for");
+        }
+        if (lives) {
+          alive.add(lease);
+        }
+      }
+    }
+    return alive;
+  }
+
+  private Map<Long, Boolean> keep(List<Long> leases, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    StringBuilder lines = new StringBuilder();
+    for (long lease : leases) {
+      lines.append(Json.text(id(lease)));
+    }
+    byte[] body = lines.toString().getBytes(StandardCharsets.UTF_8);
+    Map<Long, Boolean> out = new HashMap<>();
+    for (JsonNode n : ask("/v3/lease/keepalive", body, patience)) {
+      out.put(n.path("ID").asLong(), n.path("TTL").asLong() > 0);
+    }
+    return out;
+  }
+
+  /// What a watcher hears, on the calling thread.
+  public interface Watcher {
+    /// All changes up to `revision` have come now.
+    void heard(long revision, List<Change> changes);
+  }
+
+  /// @param deleted whether the key is gone; its value is then empty
+  public record Change(boolean deleted, KeyValue key) {}
+
+  /// Follows all keys below the prefix of the address; never returns. The next call goes to the
+  /// next member.
+  ///
+  /// @param from the first revision to hear of
+  /// @param silence after which the member is taken for hung
+  /// @throws EtcdFailure of kind [Kind#COMPACTED] when `from` is forgotten; any other when the
+  ///   stream ends
+  public void watch(long from, Duration silence, Watcher watcher)
+      throws EtcdFailure, InterruptedException {
+    Map<String, Object> create =
+        Map.of(
+            "create_request",
+            Map.of(
+                "key", KeyValue.base64(address.prefix()),
+                "range_end", KeyValue.behind(address.prefix()),
+                "start_revision", String.valueOf(from)));
+    int at = current.get();
+    String member = member(at);
+    WatchLines lines =
+        new WatchLines(
+            n -> {
+              requireOurs(member, n);
+              if (n.path("created").asBoolean() && revision(n) < from - 1) {
+                throw new EtcdFailure(
+                    Kind.COMPACTED,
+                    "etcd " + member + ": at revision " + revision(n) + ", after " + (from - 1));
+              }
+            },
+            watcher);
+    try {
+      http.stream("POST", uri(member, "/v3/watch"), headers(), Json.bytes(create), silence, lines);
+      throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": the watch ended");
+    } catch (EtcdFailure e) {
+      if (e.kind() == Kind.CREDENTIALS) {
+        token.set(null);
+      }
+      current.compareAndSet(at, at + 1);
+      throw e;
+    } catch (IOException e) {
+      current.compareAndSet(at, at + 1);
+      throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
+    }
+  }
+
+  private JsonNode call(String path, Object body, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    return ask(path, Json.bytes(body), patience).getFirst();
+  }
+
+  private List<JsonNode> ask(String path, byte[] body, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    long end = ticker.nanos() + patience.toNanos();
+    if (!places.tryAcquire(patience.toNanos(), TimeUnit.NANOSECONDS)) {
+      throw new EtcdFailure(Kind.AWAY, "etcd: " + AT_ONCE + " calls wait for it already");
+    }
+    try {
+      return ask(path, body, end);
+    } finally {
+      places.release();
+    }
+  }
+
+  /// Asks one member after the other until one has an answer.
+  private List<JsonNode> ask(String path, byte[] body, long end)
+      throws EtcdFailure, InterruptedException {
+    EtcdFailure last = new EtcdFailure(Kind.AWAY, "etcd: not asked");
+    boolean loggedInAgain = false;
+    for (int tries = 0; ; tries++) {
+      long left = end - ticker.nanos();
+      if (left <= 0) {
+        throw last;
+      }
+      int at = current.get();
+      Duration attempt = Duration.ofNanos(Math.min(left, ATTEMPT.toNanos()));
+      try {
+        return once(member(at), path, body, attempt);
+      } catch (EtcdFailure e) {
+        last = e;
+        boolean tokenEnded =
+            e.kind() == Kind.CREDENTIALS && !loggedInAgain && token.getAndSet(null) != null;
+        if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
+          current.compareAndSet(at, at + 1);
+        } else if (tokenEnded) {
+          loggedInAgain = true;
+        } else {
+          throw e;
+        }
+      }
+      if ((tries + 1) % address.members().size() == 0) {
+        long pause = Math.clamp(end - ticker.nanos(), 0, BETWEEN_ROUNDS.toNanos());
+        Thread.sleep(Duration.ofNanos(pause));
+      }
+    }
+  }
+
+  private List<JsonNode> once(String member, String path, byte[] body, Duration limit)
+      throws EtcdFailure, InterruptedException {
+    Client.Reply reply;
+    try {
+      reply = http.send("POST", uri(member, path), headers(), body, limit, MOST_BYTES);
+    } catch (EtcdFailure e) {
+      throw e;
+    } catch (IOException e) {
+      throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
+    }
+    if (!reply.ok()) {
+      throw refused(member, reply.status(), reply.body());
+    }
+    List<JsonNode> answers = new ArrayList<>();
+    for (byte[] line : lines(reply.body())) {
+      JsonNode n = WatchLines.result(tree(line, path));
+      requireOurs(member, n);
+      answers.add(n);
+    }
+    if (answers.isEmpty()) {
+      throw new EtcdFailure(Kind.ANOTHER, "etcd " + member + ": " + path + ": no answer in it");
+    }
+    return answers;
+  }
+
+  /// A stream that has ended: a document a line.
+  private static List<byte[]> lines(byte[] body) {
+    List<byte[]> out = new ArrayList<>();
+    int from = 0;
+    for (int at = 0; at <= body.length; at++) {
+      if (at == body.length || body[at] == '\n') {
+        if (at > from) {
+          out.add(Arrays.copyOfRange(body, from, at));
+        }
+        from = at + 1;
+      }
+    }
+    return out;
+  }
+
+  static EtcdFailure refused(String member, int status, byte[] body) {
+    try {
+      JsonNode n = Json.tree(body);
+      String said =
+          n.path("error").isTextual() ? n.path("error").asText() : n.path("message").asText();
+      if (n.path("code").isInt()) {
+        return new EtcdFailure(
+            EtcdFailure.kind(n.path("code").asInt(), said),
+            "etcd " + member + ": " + shortened(said));
+      }
+    } catch (JsonProcessingException noEtcd) {
+      // falls through
+    }
+    return new EtcdFailure(
+        Kind.ANOTHER,
+        "etcd " + member + ": status " + status + " (expected: an etcd with its JSON gateway)");
+  }
+
+  static String shortened(String said) {
+    return said.length() <= MOST_SAID ? said : said.substring(0, MOST_SAID) + "...";
+  }
+
+  /// All members have to be of one cluster, also after a restart of one of them.
+  private void requireOurs(String member, JsonNode answer) throws EtcdFailure {
+    String id = answer.path("header").path("cluster_id").asText();
+    if (id.isEmpty()) {
+      throw new EtcdFailure(
+          Kind.ANOTHER, "etcd " + member + ": names no cluster (expected: an etcd)");
+    }
+    Cluster first = cluster.get();
+    if (first == null) {
+      first = new Cluster(id, member);
+      if (!cluster.compareAndSet(null, first)) {
+        first = cluster.get();
+      }
+    }
+    if (first != null && !first.id().equals(id)) {
+      throw new EtcdFailure(
+          Kind.ANOTHER,
+          "etcd "
+              + member
+              + ": cluster "
+              + hex(id)
+              + " (expected: "
+              + hex(first.id())
+              + ", that of "
+              + first.member()
+              + ")");
+    }
+  }
+
+  private static String hex(String id) {
+    try {
+      return Long.toHexString(Long.parseUnsignedLong(id));
+    } catch (NumberFormatException e) {
+      return shortened(id);
+    }
+  }
+
+  private Headers headers() throws EtcdFailure, InterruptedException {
+    if (login == null) {
+      return Headers.NONE;
+    }
+    String t = token.get();
+    if (t == null) {
+      t = logIn(login);
+      token.set(t);
+    }
+    return Headers.of("authorization", t);
+  }
+
+  private String logIn(Login as) throws EtcdFailure, InterruptedException {
+    String member = member(current.get());
+    byte[] body = Json.bytes(Map.of("name", as.user(), "password", as.password()));
+    Client.Reply reply;
+    try {
+      reply =
+          http.send(
+              "POST", uri(member, "/v3/auth/authenticate"), Headers.NONE, body, ATTEMPT, 1 << 20);
+    } catch (IOException e) {
+      throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
+    }
+    if (!reply.ok()) {
+      EtcdFailure e = refused(member, reply.status(), reply.body());
+      throw new EtcdFailure(
+          e.kind() == Kind.OTHER ? Kind.CREDENTIALS : e.kind(),
+          e.getMessage() + " (user " + as.user() + ")");
+    }
+    log.debug("logged in at etcd {} as {}", member, as.user());
+    return tree(reply.body(), "authenticate").path("token").asText();
+  }
+
+  private String member(int at) {
+    return address.members().get(Math.floorMod(at, address.members().size()));
+  }
+
+  private URI uri(String member, String path) {
+    return URI.create(address.url(member) + path);
+  }
+
+  private static JsonNode tree(byte[] json, String what) throws EtcdFailure {
+    try {
+      return Json.tree(json);
+    } catch (JsonProcessingException e) {
+      throw new EtcdFailure(
+          Kind.ANOTHER, "etcd: " + what + ": no JSON: " + e.getOriginalMessage(), e);
+    }
+  }
+
+  private static long revision(JsonNode n) {
+    return n.path("header").path("revision").asLong();
+  }
+
+  private static List<KeyValue> keys(JsonNode kvs) {
+    List<KeyValue> out = new ArrayList<>(kvs.size());
+    kvs.forEach(n -> out.add(KeyValue.read(n)));
+    return out;
+  }
+
+  private static Map<String, Object> json(Op op) {
+    return switch (op) {
+      case Op.Put p -> Map.of("request_put", put(p));
+      case Op.Delete(String key) ->
+          Map.of("request_delete_range", Map.of("key", KeyValue.base64(key)));
+    };
+  }
+
+  private static Map<String, Object> put(Op.Put p) {
+    return Map.of(
+        "key", KeyValue.base64(p.key()),
+        "value", KeyValue.base64(p.value()),
+        "lease", String.valueOf(p.lease()));
+  }
+
+  private static Map<String, Object> id(long lease) {
+    return Map.of("ID", String.valueOf(lease));
+  }
+}

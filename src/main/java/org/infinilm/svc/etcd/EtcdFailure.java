@@ -1,0 +1,64 @@
+package org.infinilm.svc.etcd;
+
+import java.io.IOException;
+
+/// Why etcd did not do something; the message names the member and what it said.
+public final class EtcdFailure extends IOException {
+  private static final long serialVersionUID = 1;
+
+  /// What follows from a failure.
+  public enum Kind {
+    /// No member answered in time, or there is no leader: ask again later. A change may have been
+    /// made all the same.
+    AWAY,
+    /// User, password, or the right to a key.
+    CREDENTIALS,
+    /// The lease ran out or was revoked.
+    NO_SUCH_LEASE,
+    /// The value is larger than etcd takes.
+    TOO_LARGE,
+    /// Its quota is used up.
+    FULL,
+    /// The revision to read from is forgotten: read the whole again.
+    COMPACTED,
+    /// A member belongs to another cluster than the others, or is no etcd.
+    ANOTHER,
+    OTHER
+  }
+
+  private final Kind kind;
+
+  public EtcdFailure(Kind kind, String message) {
+    super(message);
+    this.kind = kind;
+  }
+
+  EtcdFailure(Kind kind, String message, IOException cause) {
+    super(message, cause);
+    this.kind = kind;
+  }
+
+  public Kind kind() {
+    return kind;
+  }
+
+  /// @param code of gRPC, as the gateway repeats it
+  static Kind kind(int code, String message) {
+    if (message.contains("too large") || message.contains("larger than max")) {
+      return Kind.TOO_LARGE;
+    }
+    if (message.contains("lease not found")) {
+      return Kind.NO_SUCH_LEASE;
+    }
+    if (message.contains("authentication failed") || message.contains("user name is empty")) {
+      return Kind.CREDENTIALS;
+    }
+    return switch (code) {
+      case 4, 14 -> Kind.AWAY;
+      case 7, 16 -> Kind.CREDENTIALS;
+      case 8 -> Kind.FULL;
+      case 11 -> Kind.COMPACTED;
+      default -> Kind.OTHER;
+    };
+  }
+}

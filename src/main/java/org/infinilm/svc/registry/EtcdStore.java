@@ -1,0 +1,611 @@
+package org.infinilm.svc.registry;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.etcd.Etcd;
+import org.infinilm.svc.etcd.Etcd.Op;
+import org.infinilm.svc.etcd.EtcdFailure;
+import org.infinilm.svc.etcd.EtcdFailure.Kind;
+import org.infinilm.svc.etcd.KeyValue;
+import org.infinilm.svc.registry.EtcdKeys.Stored;
+import org.infinilm.svc.registry.EtcdView.Known;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Leases of etcd: what one registry confirms every other one answers. Each decides by the rules of
+/// [Table] over what it knows, writes only if the key is still as it knew it, and hears of the
+/// others by a watch.
+final class EtcdStore extends LeaseStore {
+  /* How it works: docs/registry.md, "On etcd", and decision 120. An entry is bound to an etcd lease of 2.5
+   * times --lease, which each heartbeat keeps alive; how old a heartbeat is, each registry counts by its own
+   * clock from when it got it or heard of it (registries/RUN, every second). Own changes go into the table when
+   * etcd has confirmed them, without waiting for the watch; EtcdView keeps them in order. */
+
+  private static final Logger log = LoggerFactory.getLogger(EtcdStore.class);
+
+  /// How long a client waits at most.
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+  private static final Duration KEEP_PATIENCE = Duration.ofSeconds(3);
+  private static final Duration READ_PATIENCE = Duration.ofSeconds(1);
+  private static final Duration START_PATIENCE = Duration.ofSeconds(10);
+  private static final Duration PULSE = Duration.ofSeconds(1);
+
+  /// Own pulses come back by the watch; three that do not are too many.
+  private static final Duration SILENCE = Duration.ofSeconds(3);
+
+  private static final Duration AGAIN = Duration.ofMillis(250);
+  private static final Duration OWN_LEASE = Duration.ofSeconds(30);
+
+  /// Every so many pulses the own lease is kept alive.
+  private static final int PULSES = 5;
+
+  private static final int TRIES = 16;
+  private static final int PAGE = 50;
+  private static final int ASKED_AT_ONCE = 16;
+  private static final int FORGOTTEN_AT_ONCE = 1000;
+
+  /// Of the names in one pulse: etcd takes values of 1.5 MiB.
+  private static final int PULSE_BYTES = 512 << 10;
+
+  /// So many heartbeats do not wait for the next second.
+  private static final int MANY = 10_000;
+
+  private static final Duration BETWEEN_WARNINGS = Duration.ofSeconds(5);
+
+  private final Etcd etcd;
+  private final EtcdKeys keys;
+  private final EtcdView view;
+  private final RandomGenerator random;
+  private final KeepAlives keepAlives;
+
+  /// Who gave a sign of life since the last pulse, and in the running window.
+  private final Set<String> heard = ConcurrentHashMap.newKeySet();
+
+  private final Set<String> lately = ConcurrentHashMap.newKeySet();
+
+  /// Whose leases ended since the last clean-up.
+  private final Set<String> removed = ConcurrentHashMap.newKeySet();
+
+  private final List<Thread> loops = new ArrayList<>();
+  private final AtomicLong toldNanos;
+  private volatile boolean current;
+  private long ownLease;
+  private long windows;
+
+  /// What was last said of etcd in the log.
+  private @Nullable Kind told;
+
+  private EtcdStore(Etcd etcd, Ticker ticker, Duration lease, String boot, RandomGenerator random) {
+    super(ticker, lease, boot);
+    this.etcd = etcd;
+    this.random = random;
+    this.toldNanos = new AtomicLong(ticker.nanos() - BETWEEN_WARNINGS.toNanos());
+    this.keys = new EtcdKeys(etcd.address().prefix());
+    this.view = new EtcdView(keys, boot);
+    this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
+  }
+
+  /// Reads the table and follows it.
+  ///
+  /// @param random for the names of registrations
+  /// @throws IOException when etcd does not answer, refuses, or the prefix is another deployment's
+  static LeaseStore open(
+      Etcd etcd, Ticker ticker, Duration lease, String boot, RandomGenerator random)
+      throws IOException {
+    EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random);
+    try {
+      store.agree();
+      store.list();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("etcd: interrupted", e);
+    }
+    store.current = true;
+    store.loop("watch", store::follow);
+    store.loop("heartbeats", store.keepAlives::run);
+    store.loop("pulse", store::pulse);
+    return store;
+  }
+
+  /// One deployment has one prefix, and one length of leases.
+  private void agree() throws EtcdFailure, InterruptedException {
+    Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease()), 0);
+    Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), START_PATIENCE);
+    KeyValue there = w.present();
+    if (!w.done() && there != null) {
+      String wrong = EtcdKeys.difference(there.value(), lease());
+      if (wrong != null) {
+        throw new EtcdFailure(
+            Kind.OTHER, etcd.address() + ": key " + keys.settings() + " " + wrong);
+      }
+    }
+  }
+
+  private void list() throws EtcdFailure, InterruptedException {
+    List<KeyValue> all = new ArrayList<>();
+    String from = etcd.address().prefix();
+    long revision = 0;
+    boolean more = true;
+    while (more) {
+      Etcd.Page page = etcd.list(etcd.address().prefix(), from, revision, PAGE, START_PATIENCE);
+      all.addAll(page.keys());
+      revision = revision == 0 ? page.revision() : revision;
+      more = page.more() && !page.keys().isEmpty();
+      if (more) {
+        from = page.keys().getLast().key() + "\0";
+      }
+    }
+    Map<String, Duration> ages = ages(all);
+    long at = revision;
+    locked(() ->
+        decide(
+            view.listed(
+                at, all, table(), k -> ages.getOrDefault(k.stored().entry().name(), kept())),
+            _ -> {}));
+  }
+
+  private Duration kept() {
+    return lease().multipliedBy(5).dividedBy(2);
+  }
+
+  /// How long ago the entries gave a sign of life at most: by our own clock where we know them,
+  /// else by who wrote that they were heard, else by what is left of their leases.
+  private Map<String, Duration> ages(List<KeyValue> all) throws EtcdFailure, InterruptedException {
+    Map<String, Duration> out = new ConcurrentHashMap<>();
+    List<KeyValue> unknown = new ArrayList<>();
+    inParallel(
+        ofKind(EtcdKeys.Kind.HEARD, all),
+        kv -> {
+          Duration age = sinceSign(kv).plus(window()).plusSeconds(1);
+          if (age.compareTo(lease()) < 0) {
+            named(kv).forEach(name -> out.merge(name, age, (x, y) -> x.compareTo(y) < 0 ? x : y));
+          }
+        });
+    for (KeyValue kv : ofKind(EtcdKeys.Kind.ENTRY, all)) {
+      String name = keys.named(kv.key()).name();
+      Lease known = table().leases().get(name);
+      if (known != null) {
+        out.put(name, known.age(now()));
+      } else if (!out.containsKey(name)) {
+        unknown.add(kv);
+      }
+    }
+    inParallel(unknown, kv -> out.put(keys.named(kv.key()).name(), sinceSign(kv)));
+    return out;
+  }
+
+  private List<KeyValue> ofKind(EtcdKeys.Kind kind, List<KeyValue> all) {
+    return all.stream()
+        .filter(kv -> keys.named(kv.key()).kind() == kind && kv.lease() != 0)
+        .toList();
+  }
+
+  private static Set<String> named(KeyValue kv) {
+    try {
+      return EtcdKeys.heard(kv.value());
+    } catch (EtcdKeys.NoSuchThing e) {
+      log.warn("etcd key {} is ignored: {}", kv.key(), e.getMessage());
+      return Set.of();
+    }
+  }
+
+  private Duration sinceSign(KeyValue kv) throws EtcdFailure, InterruptedException {
+    Etcd.Remaining r = etcd.remaining(kv.lease(), START_PATIENCE);
+    return Duration.ofSeconds(Math.max(0, r.granted() - r.left()));
+  }
+
+  private interface Question {
+    void ask(KeyValue kv) throws EtcdFailure, InterruptedException;
+  }
+
+  private static void inParallel(List<KeyValue> all, Question question)
+      throws EtcdFailure, InterruptedException {
+    Semaphore places = new Semaphore(ASKED_AT_ONCE);
+    List<Future<?>> asked = new ArrayList<>();
+    for (KeyValue kv : all) {
+      places.acquire();
+      FutureTask<Void> ask =
+          new FutureTask<>(() -> {
+            try {
+              question.ask(kv);
+              return null;
+            } finally {
+              places.release();
+            }
+          });
+      asked.add(ask);
+      Thread.ofVirtual().name("lease-age").start(ask);
+    }
+    for (Future<?> a : asked) {
+      try {
+        a.get();
+      } catch (ExecutionException e) {
+        throw e.getCause() instanceof EtcdFailure f
+            ? f
+            : new EtcdFailure(Kind.OTHER, "etcd: " + e.getCause());
+      }
+    }
+  }
+
+  /// How often it is written who was heard for those that start later.
+  private Duration window() {
+    return lease().dividedBy(8);
+  }
+
+  @Override
+  Table.Step apply(Event event) throws Refused, InterruptedException {
+    String name = name(event);
+    try {
+      boolean asked = false;
+      for (int tries = 0; tries < TRIES; tries++) {
+        Decided d = decided(event, name);
+        if (d.step().records().isEmpty()) {
+          // Nobody of that name, or another's: etcd may know better.
+          if (asked) {
+            return d.step();
+          }
+          asked = true;
+          look(name, PATIENCE);
+        } else {
+          Table.Step done = write(event, name, d);
+          if (done != null) {
+            return done;
+          }
+        }
+      }
+      throw new EtcdFailure(Kind.AWAY, "etcd: " + name + " changes all the time");
+    } catch (EtcdFailure e) {
+      throw refused(name, e);
+    }
+  }
+
+  /// What an event comes to by what is known now.
+  ///
+  /// @param revision that its key has to have still
+  private record Decided(Table.Step step, Table before, @Nullable Known known, long revision) {}
+
+  private Decided decided(Event event, String name) {
+    return supplied(() -> {
+      Table before = table();
+      return new Decided(before.apply(event, now()), before, view.known(name), view.expected(name));
+    });
+  }
+
+  private <T> T supplied(Supplier<T> body) {
+    AtomicReference<@Nullable T> out = new AtomicReference<>();
+    locked(() -> out.set(body.get()));
+    T value = out.get();
+    if (value == null) {
+      throw new IllegalStateException();
+    }
+    return value;
+  }
+
+  /// @return null when etcd has it otherwise; it is known by then
+  private Table.@Nullable Step write(Event event, String name, Decided d)
+      throws EtcdFailure, InterruptedException {
+    return switch (d.step().records().getFirst()) {
+      case JournalRecord.Beat _ -> beat(event, name, d.known());
+      case JournalRecord.Put put -> put(event, name, put.stored(), d);
+      case JournalRecord.Deleted dead -> delete(name, dead, d);
+      default -> throw new IllegalStateException(event.toString());
+    };
+  }
+
+  private Table.@Nullable Step beat(Event event, String name, @Nullable Known known)
+      throws EtcdFailure, InterruptedException {
+    try {
+      if (known != null && keepAlives.alive(known.lease())) {
+        heard.add(name);
+        lately.add(name);
+        return decide(event, _ -> {});
+      }
+    } catch (EtcdFailure e) {
+      // It lives, whatever can be said of it to others.
+      decide(new Event.Heard(Set.of(name)), _ -> {});
+      throw e;
+    }
+    look(name, PATIENCE);
+    return null;
+  }
+
+  private Table.@Nullable Step put(Event event, String name, Event.Stored s, Decided d)
+      throws EtcdFailure, InterruptedException {
+    Known known = d.known();
+    String registration =
+        known == null || event instanceof Event.Register ? registration() : known.registration();
+    long lease = known != null && keepAlives.alive(known.lease()) ? known.lease() : grant();
+    Stored stored = new Stored(s.entry(), s.registeredAt(), registration);
+    List<Op> ops = new ArrayList<>();
+    ops.add(new Op.Put(keys.entry(name), stored.json(), lease));
+    if (d.before().deleted().containsKey(name)) {
+      ops.add(new Op.Delete(keys.gone(name)));
+    }
+    Etcd.Written w;
+    try {
+      w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+    } catch (EtcdFailure e) {
+      if (e.kind() == Kind.NO_SUCH_LEASE) {
+        look(name, PATIENCE);
+        return null;
+      }
+      throw e;
+    }
+    KeyValue there = w.present();
+    boolean ours =
+        there != null && there.lease() == lease && Arrays.equals(there.value(), stored.json());
+    if (!w.done() && !ours) {
+      found(name, there, w.revision());
+      if (known == null || lease != known.lease()) {
+        letGo(lease);
+      }
+      return null;
+    }
+    // Where the first try was made and not answered for, it stands there.
+    long revision = w.done() || there == null ? w.revision() : there.revision();
+    decideLocked(() -> view.wrote(name, revision, lease, stored));
+    lately.add(name);
+    Lease now = table().leases().get(name);
+    return now == null ? d.step() : new Table.Step(table(), now, List.of(), List.of());
+  }
+
+  private Table.@Nullable Step delete(String name, JournalRecord.Deleted dead, Decided d)
+      throws EtcdFailure, InterruptedException {
+    Known known = d.known();
+    if (known == null) {
+      look(name, PATIENCE);
+      return null;
+    }
+    long lease = etcd.grant(Table.TOMBSTONE_KEPT, PATIENCE);
+    List<Op> ops =
+        List.of(
+            new Op.Delete(keys.entry(name)),
+            new Op.Put(keys.gone(name), EtcdKeys.grave(dead.at()), lease));
+    Etcd.Written w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+    if (!w.done() && w.present() != null) {
+      found(name, w.present(), w.revision());
+      letGo(lease);
+      return null;
+    }
+    // Gone already: by another, or by a first try that was not answered for.
+    decideLocked(() -> view.removed(name, w.revision(), new Event.Buried(name, dead.at())));
+    letGo(known.lease());
+    forget(d);
+    return d.step();
+  }
+
+  /// Of too many tombstones the oldest go, here as there.
+  private void forget(Decided d) {
+    List<String> tooMany = new ArrayList<>(d.before().deleted().keySet());
+    tooMany.removeAll(d.step().next().deleted().keySet());
+    try {
+      for (String name : tooMany.subList(0, Math.min(tooMany.size(), FORGOTTEN_AT_ONCE))) {
+        etcd.delete(keys.gone(name), READ_PATIENCE);
+      }
+    } catch (EtcdFailure e) {
+      log.debug("tombstones stay until their leases end: {}", e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void letGo(long lease) throws InterruptedException {
+    try {
+      etcd.revoke(lease, READ_PATIENCE);
+    } catch (EtcdFailure e) {
+      log.debug("a lease ends by itself: {}", e.getMessage());
+    }
+  }
+
+  private long grant() throws EtcdFailure, InterruptedException {
+    return etcd.grant(kept(), PATIENCE);
+  }
+
+  private String registration() {
+    synchronized (random) {
+      return String.format("%016x", random.nextLong());
+    }
+  }
+
+  @Override
+  @Nullable Lease find(String name) throws InterruptedException {
+    Lease here = table().leases().get(name);
+    if (here == null && current) {
+      try {
+        look(name, READ_PATIENCE);
+        here = table().leases().get(name);
+      } catch (EtcdFailure e) {
+        log.debug("etcd is not asked for {}: {}", name, e.getMessage());
+      }
+    }
+    return here;
+  }
+
+  /// Reads one entry anew.
+  private void look(String name, Duration patience) throws EtcdFailure, InterruptedException {
+    Etcd.Page page = etcd.list(keys.entry(name), keys.entry(name), 0, 1, patience);
+    KeyValue kv = page.keys().isEmpty() ? null : page.keys().getFirst();
+    found(name, kv != null && kv.key().equals(keys.entry(name)) ? kv : null, page.revision());
+  }
+
+  private void found(String name, @Nullable KeyValue kv, long revision) {
+    decideLocked(() -> view.found(name, kv, revision));
+  }
+
+  private void decideLocked(Supplier<Event> event) {
+    locked(() -> decide(event.get(), _ -> {}));
+  }
+
+  private Refused refused(String name, EtcdFailure e) {
+    long now = ticker().nanos();
+    long last = toldNanos.get();
+    if (now - last > BETWEEN_WARNINGS.toNanos() && toldNanos.compareAndSet(last, now)) {
+      log.warn("{} is not written: {}", name, e.getMessage());
+    }
+    return switch (e.kind()) {
+      case TOO_LARGE ->
+          new Refused(413, "body: more than etcd takes in one value (1.5 MiB by default)");
+      case FULL -> new Refused(507, "services: etcd has no room left");
+      default -> new Refused(503, "etcd does not take it now; ask again");
+    };
+  }
+
+  private static String name(Event event) {
+    return switch (event) {
+      case Event.Register e -> e.entry().name();
+      case Event.Update e -> e.name();
+      case Event.Heartbeat e -> e.name();
+      case Event.Delete e -> e.name();
+      default -> throw new IllegalArgumentException(event.toString());
+    };
+  }
+
+  /// Entries go with their leases, at etcd.
+  @Override
+  List<String> cleanUp() {
+    note(new Event.Aged());
+    List<String> out = removed.stream().sorted().toList();
+    removed.removeAll(out);
+    return out;
+  }
+
+  @Override
+  String journal() {
+    return current ? "on" : "failing";
+  }
+
+  /// Follows the watch; a leader that is lost, a member that hangs, a compaction end one and begin
+  /// another.
+  private void follow() throws InterruptedException {
+    boolean whole = false;
+    while (true) {
+      try {
+        if (whole) {
+          list();
+          whole = false;
+        }
+        etcd.watch(view.watched() + 1, SILENCE, this::heard);
+      } catch (EtcdFailure e) {
+        if (e.kind() == Kind.COMPACTED && !whole) {
+          log.info("{}; the table is read anew", e.getMessage());
+          whole = true;
+        } else if (current || e.kind() != told) {
+          log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
+          told = e.kind();
+        }
+        current = false;
+        clock().hold();
+        Thread.sleep(AGAIN);
+      }
+    }
+  }
+
+  private void heard(long revision, List<Etcd.Change> changes) {
+    AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
+    locked(() -> lost.set(decide(view.heard(revision, changes), _ -> {}).removed()));
+    lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
+    if (!current && revision > 0) {
+      log.info("{} is followed again", etcd.address());
+      current = true;
+      clock().release();
+    }
+  }
+
+  /// Tells the others who was heard, and itself that the way to etcd and back is open.
+  private void pulse() throws InterruptedException {
+    long windowEnds = ticker().nanos() + window().toNanos();
+    for (int n = 0; ; n++) {
+      try {
+        if (ownLease == 0) {
+          ownLease = etcd.grant(OWN_LEASE, PATIENCE);
+        } else if (n % PULSES == 0) {
+          etcd.keepAlive(List.of(ownLease), PATIENCE);
+        }
+        write(heard, keys.registry(boot()), ownLease);
+        if (ticker().nanos() - windowEnds >= 0) {
+          windowEnds = ticker().nanos() + window().toNanos();
+          for (int left = lately.size(); left > 0; ) {
+            long lease = etcd.grant(lease().plus(window()), PATIENCE);
+            left -= Math.max(1, write(lately, keys.heard(boot(), windows++), lease));
+          }
+        }
+      } catch (EtcdFailure e) {
+        if (e.kind() == Kind.NO_SUCH_LEASE) {
+          ownLease = 0;
+        }
+        log.debug("pulse: {}", e.getMessage());
+      }
+      if (heard.size() < MANY) {
+        Thread.sleep(PULSE);
+      }
+    }
+  }
+
+  /// Writes as many names as go into one value; they stay where that fails.
+  ///
+  /// @return how many
+  private int write(Set<String> from, String key, long lease)
+      throws EtcdFailure, InterruptedException {
+    Set<String> names = new LinkedHashSet<>();
+    int bytes = 0;
+    for (String name : from) {
+      bytes += 3 * name.length() + 3;
+      if (bytes > PULSE_BYTES) {
+        break;
+      }
+      names.add(name);
+    }
+    from.removeAll(names);
+    try {
+      etcd.put(new Op.Put(key, EtcdKeys.heard(names), lease), PATIENCE);
+      return names.size();
+    } catch (EtcdFailure e) {
+      from.addAll(names);
+      throw e;
+    }
+  }
+
+  private interface Loop {
+    void run() throws InterruptedException;
+  }
+
+  private void loop(String name, Loop body) {
+    loops.add(
+        Thread.ofVirtual()
+            .name("etcd-" + name)
+            .start(() -> {
+              while (!isClosed()) {
+                try {
+                  body.run();
+                } catch (InterruptedException stopping) {
+                  return;
+                } catch (RuntimeException | Error e) {
+                  log.error("{}: failed; going on", name, e);
+                }
+              }
+            }));
+  }
+
+  @Override
+  void finish() {
+    loops.forEach(Thread::interrupt);
+  }
+}

@@ -1,0 +1,98 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.URI;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// A client of several registries that answer the same.
+@Timeout(60)
+class RegistryClientIT {
+  private final Client http = Client.create();
+  private final AtomicInteger asked = new AtomicInteger();
+
+  @AfterEach
+  void end() {
+    http.close();
+  }
+
+  private Server server(int status) throws IOException {
+    return Server.start(
+        Server.Options.at("127.0.0.1", 0),
+        _ -> {
+          asked.incrementAndGet();
+          return Response.json(status, Map.of("error", "status " + status));
+        });
+  }
+
+  private RegistryClient client(Server... servers) {
+    return new RegistryClient(
+        http,
+        new RegistryClient.Urls(
+            List.of(servers).stream()
+                .map(s -> URI.create("http://127.0.0.1:" + s.port()))
+                .toList()),
+        null);
+  }
+
+  @Test
+  void theNextIsAskedWhenOneDoesNotAnswerAndKeptThen() throws Exception {
+    Server gone = server(200);
+    gone.close();
+    try (Server there = server(200)) {
+      RegistryClient c = client(gone, there);
+      assertThat(c.heartbeat("x", null)).isTrue();
+      assertThat(c.heartbeat("x", null)).isTrue();
+      assertThat(asked).hasValue(2);
+    }
+  }
+
+  @Test
+  void oneThatCannotNowIsLeftForTheNextAndAnErrorIsAnAnswer() throws Exception {
+    try (Server cannot = server(503);
+        Server knowsNot = server(404)) {
+      RegistryClient c = client(cannot, knowsNot);
+      assertThat(c.heartbeat("x", null)).as("404").isFalse();
+      assertThat(asked).hasValue(2);
+      assertThat(c.heartbeat("x", null)).isFalse();
+      assertThat(asked).as("asked first now").hasValue(3);
+    }
+  }
+
+  @Test
+  void eachIsAskedOnceAndTheLastFailureTold() throws Exception {
+    try (Server a = server(503);
+        Server b = server(503)) {
+      assertThatThrownBy(() -> client(a, b).heartbeat("x", null))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("status 503");
+      assertThat(asked).hasValue(2);
+    }
+  }
+
+  @Test
+  void addressesStandWithCommasBetween() {
+    assertThat(RegistryClient.Urls.parse("http://a:1, https://b:2"))
+        .isEqualTo(
+            new RegistryClient.Urls(List.of(URI.create("http://a:1"), URI.create("https://b:2"))))
+        .hasToString("http://a:1,https://b:2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "a:1", "http://a:1,", "http://a:1,b", "http://a:1 http://b:1"})
+  void whatIsNoAddressIsNone(String text) {
+    assertThat(RegistryClient.Urls.parse(text)).isNull();
+  }
+}
