@@ -402,7 +402,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
         }
       }
       case DOZING -> log.info("[{}] {}; stopping it", name, after.reason());
-      case ASLEEP -> log.info("[{}] asleep {}", name, after.reason());
+      case ASLEEP -> log.info("[{}] {}", name, after.reason());
       case WAKING -> log.info("[{}] a request asks for it; {}", name, after.reason());
       case LOADING -> log.info("[{}] loading: {}", name, after.reason());
       case READY ->

@@ -378,7 +378,7 @@ final class Supervision {
   }
 
   private static Decision asleep(State s) {
-    State asleep = s.phase(Phase.ASLEEP, "until a request asks for it").due(NEVER);
+    State asleep = s.phase(Phase.ASLEEP, "it sleeps until a request asks for it").due(NEVER);
     return Decision.of(asleep, new Action.Withdraw(asleep.word()));
   }
 

@@ -155,6 +155,10 @@ final class FakeBackend {
         }
         body = "{\"choices\":[]}";
       }
+      case "/v1/chat/completions" -> {
+        work(() -> {});
+        body = "{\"choices\":[]}";
+      }
       case "/slow" -> {
         work(() -> Thread.sleep(1000));
         body = "\"finished\"";
