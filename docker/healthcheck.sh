@@ -12,6 +12,20 @@ rc=0
 # check NAME HOST PORT
 check() { answers "$2" "$3" /health || { warn "$1: no 2xx from http://$2:$3/health"; rc=1; }; }
 
+# sleeps HOST PORT: the babysitter there says that its server is started when a request comes.
+sleeps() {
+  (
+    host=${1#[} host=${host%]}
+    exec 3<>"/dev/tcp/$host/$2" || exit 1
+    case $host in *:*) host="[$host]" ;; esac
+    printf 'GET /health HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$host" "$2" >&3
+    while IFS='' read -r -t 5 line <&3 || [[ -n $line ]]; do
+      [[ $line != *'"status":"asleep"'* && $line != *'"status":"dozing"'* ]] || exit 0
+    done
+    exit 1
+  ) 2>/dev/null
+}
+
 # own_health FILE: where the babysitter that is started with it answers, as its own reader says; else what is wrong with the file.
 # To ask it costs half a second of a core, so what it said is kept as long as file and environment are the same.
 own_health() {
@@ -51,7 +65,7 @@ if [[ $components == *,all,* || $components == *,babysitter,* ]]; then
     own=$(own_health "$config") || { warn "$config (expected: a file that a babysitter can be started with): $own"; rc=1; continue; }
     own=${own#*://}
     own=${own%/health}
-    check "${config##*/}" "${own%:*}" "${own##*:}"
+    sleeps "${own%:*}" "${own##*:}" || check "${config##*/}" "${own%:*}" "${own##*:}"
   done
 fi
 exit $rc

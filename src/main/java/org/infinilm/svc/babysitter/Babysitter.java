@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
 
 /// One babysitter at work: a supervised process, its entries in the registry, the HTTP at port + 1.
 /// Thread-safe.
-final class Babysitter implements AutoCloseable, Supervisor.Effects {
+final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
   private static final Duration LEAVE_TIMEOUT = Duration.ofMillis(1500);
   private static final Duration ENDING_RETRY = Duration.ofSeconds(5);
@@ -45,7 +45,16 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
 
   private final Settings settings;
   private final Launcher launcher;
-  private final First first;
+  private final @Nullable First first;
+
+  /// What the server listed when it ran last, where it runs on demand.
+  private final SeenModels seen;
+
+  /// Models to register before it runs; empty when they are not known.
+  private final List<Map<String, Object>> known;
+
+  private volatile @Nullable IdleWatch idle;
+  private @Nullable Thread looking;
   private final Ticker ticker;
   private final IntConsumer exit;
   private final Client http;
@@ -62,8 +71,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private final Tls.@Nullable Listener tls;
   private volatile @Nullable Child child;
 
-  /// The generation that `child` is; of the supervisor's thread.
+  /// The generation that `child` is; of the supervisor's thread, as the next.
   private int started;
+
+  private long restarts;
 
   /// Counts those that publish: the newest one does, the others end.
   private final AtomicInteger publishers = new AtomicInteger();
@@ -109,14 +120,17 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   private Babysitter(
       Settings s,
       Launcher launcher,
-      First first,
+      SeenModels seen,
       Secured secured,
       LogTail logs,
       Ticker ticker,
       IntConsumer exit) {
     this.settings = s;
     this.launcher = launcher;
-    this.first = first;
+    this.seen = seen;
+    List<Map<String, Object>> configured = Entries.configured(s.models());
+    this.known = s.demand() == null || !configured.isEmpty() ? configured : seen.read();
+    this.first = startsAsleep() ? null : First.of(launcher);
     this.logs = logs;
     this.ticker = ticker;
     this.exit = exit;
@@ -157,9 +171,12 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     Secured secured = Secured.of(s, ticker);
     LogTail logs = new LogTail();
     Launcher launcher = new Launcher(s, argv, logs);
-    Babysitter b = new Babysitter(s, launcher, First.of(launcher), secured, logs, ticker, exit);
+    Settings.Demand demand = s.demand();
+    SeenModels seen =
+        new SeenModels(demand == null ? null : demand.stateFile(), s.instance(), argv);
+    Babysitter b = new Babysitter(s, launcher, seen, secured, logs, ticker, exit);
     b.orphans = Background.start("orphans", b::lookAfterOrphans);
-    b.supervisor.start();
+    b.supervisor.start(b.startsAsleep());
     try {
       b.open();
     } catch (IOException | RuntimeException e) {
@@ -177,9 +194,21 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
       server.start();
       announce();
     }
+    Settings.Demand demand = settings.demand();
+    if (demand != null && server != null && !demand.idleStop().isZero()) {
+      IdleWatch watch =
+          new IdleWatch(
+              demand.idleStop(),
+              inFlight,
+              supervisor::state,
+              supervisor::tell,
+              server::settled,
+              ticker);
+      idle = watch;
+      looking = Background.start("idle", watch::run);
+    }
     Desk routes =
-        new Desk(
-            settings, supervisor::state, this::drain, backend, logs, instruments.metrics(), ticker);
+        new Desk(settings, supervisor::state, this, backend, logs, instruments.metrics(), ticker);
     if (tls != null) {
       TlsSettings.show(instruments.metrics(), tls);
     }
@@ -201,12 +230,23 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
 
   /// Takes the instance out of service for new requests, or puts it back; lasts over restarts of
   /// the server and of the registry.
-  void drain(boolean on) {
+  @Override
+  public void drain(boolean on) {
     log.info("[{}] {}", settings.name(), on ? "draining" : "no longer draining");
     supervisor.tell(new Event.Drain(on));
     if (management != null) {
       management.wantStatus(on ? Supervision.DRAINING : Enrolment.RUNNING);
     }
+  }
+
+  @Override
+  public void wake() {
+    supervisor.tell(new Event.Wake());
+  }
+
+  /// Whether nothing runs until it is asked for: what it serves is known without.
+  private boolean startsAsleep() {
+    return settings.demand() != null && !known.isEmpty();
   }
 
   /// Drains, deregisters both entries, then ends the process tree. Blocks until nothing is left, at
@@ -223,6 +263,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     });
     if (orphans != null) {
       orphans.interrupt();
+    }
+    if (looking != null) {
+      looking.interrupt();
     }
     if (desk != null) {
       desk.close();
@@ -292,7 +335,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     State s = supervisor.state();
     if (settings.drainTimeout().isZero()
         || hurried
-        || (s.phase() != Phase.READY && s.phase() != Phase.UNHEALTHY)) {
+        || (s.phase() != Phase.READY
+            && s.phase() != Phase.DOZING
+            && s.phase() != Phase.UNHEALTHY)) {
       return;
     }
     drain(true);
@@ -350,9 +395,22 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   public void changed(State before, State after) {
     String name = settings.name();
     switch (after.phase()) {
-      case STARTING -> {}
+      case STARTING -> {
+        if (before.phase() == Phase.ASLEEP || before.phase() == Phase.WAKING) {
+          instruments.wake();
+          log.info("[{}] starting: a request asks for it", name);
+        }
+      }
+      case DOZING -> log.info("[{}] {}; stopping it", name, after.reason());
+      case ASLEEP -> log.info("[{}] {}", name, after.reason());
+      case WAKING -> log.info("[{}] a request asks for it; {}", name, after.reason());
       case LOADING -> log.info("[{}] loading: {}", name, after.reason());
-      case READY -> log.info("[{}] ready on port {}", name, settings.port());
+      case READY ->
+          log.info(
+              "[{}] {} on port {}",
+              name,
+              before.phase() == Phase.DOZING ? "stays" : "ready",
+              settings.port());
       case UNHEALTHY -> log.warn("[{}] unhealthy: {}", name, after.reason());
       case RESTARTING -> {
         boolean early = before.phase().isStart() && settings.logFile() != null;
@@ -386,7 +444,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
                 instruments.probe(found.verdict());
                 supervisor.tell(found);
               });
-      case Action.Kill a -> kill(a.why());
+      case Action.Kill a -> kill(a.generation(), a.why());
+      case Action.Doze a -> Background.start("doze", () -> doze(a.generation(), a.usedNanos()));
       case Action.Serve a -> {
         int me = publishers.incrementAndGet();
         Background.start("publish", () -> publish(a.generation(), me));
@@ -428,10 +487,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     try {
       Child c = child;
       if (c == null || started != generation) {
-        c = generation == 1 ? first.get() : launcher.start(generation);
+        c = generation == 1 && first != null ? first.get() : launcher.start(generation);
         child = c;
         started = generation;
-        if (generation > 1) {
+        if (supervisor.state().restarts() > restarts) {
+          restarts = supervisor.state().restarts();
           instruments.restart();
         }
       }
@@ -476,9 +536,20 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
     }
   }
 
-  private void kill(String why) {
+  private void doze(int generation, long usedNanos) throws InterruptedException {
+    IdleWatch watch = idle;
+    if (watch != null) {
+      Event.Dozed end = watch.doze(generation, usedNanos);
+      if (!end.calm()) {
+        log.info("[{}] not stopped: {}", settings.name(), end.why());
+      }
+      supervisor.tell(end);
+    }
+  }
+
+  private void kill(int generation, String why) {
     Child c = child;
-    if (c != null) {
+    if (c != null && started == generation) {
       log.info("[{}] ending pid {}: {}", settings.name(), c.pid(), why);
       Background.start("kill", () -> c.end(settings.stopGrace(), ticker));
     }
@@ -515,6 +586,9 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
         }
         registered = Entries.brief(models);
         register(generation, me, Entries.server(settings, models));
+        if (settings.demand() != null) {
+          seen.write(Entries.listed(models));
+        }
       }
       if (!registered.isEmpty()) {
         long next = ticker.nanos() + settings.heartbeatInterval().toNanos();
@@ -543,11 +617,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects {
   /// Models that are known beforehand are registered before they can be served, so that routers say
   /// "later" and not "no such model".
   private synchronized void announce() {
-    if (server != null
-        && !settings.models().isEmpty()
-        && !serves(supervisor.state().generation())) {
-      List<Map<String, Object>> models = Entries.configured(settings.models());
-      server.want(Entries.server(settings, models).withStatus(Phase.LOADING.word()));
+    State s = supervisor.state();
+    if (server != null && !known.isEmpty() && !serves(s.generation())) {
+      String word = s.phase() == Phase.ASLEEP ? s.word() : Phase.LOADING.word();
+      server.want(Entries.server(settings, known).withStatus(word));
     }
   }
 

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.babysitter.Supervision.Tree;
 import org.infinilm.svc.http.Handler;
@@ -22,20 +23,23 @@ import org.jspecify.annotations.Nullable;
 /// The babysitter's own HTTP at port + 1. Thread-safe.
 final class Desk implements Handler {
   private static final List<String> PATHS =
-      List.of("/health", "/models", "/info", "/logs", "/metrics", "/drain", "/undrain");
-  private static final List<String> POSTED = List.of("/drain", "/undrain");
+      List.of("/health", "/models", "/info", "/logs", "/metrics", "/drain", "/undrain", "/wake");
+  private static final List<String> POSTED = List.of("/drain", "/undrain", "/wake");
 
-  /// Puts the instance out of service for new requests, or back.
-  @FunctionalInterface
-  interface Drains {
+  /// What others may have done with the instance.
+  interface Acts {
+    /// Puts it out of service for new requests, or back.
     void drain(boolean on);
+
+    /// Has its server started, if it sleeps.
+    void wake();
   }
 
   private static final int DEFAULT_LOG_LINES = 100;
 
   private final Settings settings;
   private final Supplier<State> state;
-  private final Drains drains;
+  private final Acts acts;
   private final BackendClient backend;
   private final LogTail logs;
   private final Metrics metrics;
@@ -45,14 +49,14 @@ final class Desk implements Handler {
   Desk(
       Settings settings,
       Supplier<State> state,
-      Drains drains,
+      Acts acts,
       BackendClient backend,
       LogTail logs,
       Metrics metrics,
       Ticker ticker) {
     this.settings = settings;
     this.state = state;
-    this.drains = drains;
+    this.acts = acts;
     this.backend = backend;
     this.logs = logs;
     this.metrics = metrics;
@@ -67,7 +71,7 @@ final class Desk implements Handler {
     }
     if (POSTED.contains(r.path())) {
       return r.method().equals("POST")
-          ? drain(r)
+          ? r.path().equals("/wake") ? wake(r) : drain(r)
           : error(405, r.method() + ": method not allowed (expected: POST)").with("Allow", "POST");
     }
     if (!r.method().equals("GET") && !r.method().equals("HEAD")) {
@@ -106,8 +110,33 @@ final class Desk implements Handler {
       return refusal;
     }
     boolean on = r.path().equals("/drain");
-    drains.drain(on);
+    acts.drain(on);
     return Response.json(200, Map.of("draining", on, "service", settings.name()));
+  }
+
+  /// Idempotent: whoever has a request says so, once or each second, and hears how far it is.
+  private Response wake(Request r) {
+    Response refusal = isBearer(r, Entries.WAKE_KEY) ? null : refuseStranger(r);
+    if (refusal != null) {
+      return refusal;
+    }
+    State s = state.get();
+    if (s.draining()) {
+      return error(409, settings.name() + " is draining (expected: POST /undrain first)");
+    }
+    if (s.phase() == Phase.STOPPING || s.phase() == Phase.GAVE_UP) {
+      return error(503, settings.name() + " is " + s.word() + ": " + s.reason());
+    }
+    acts.wake();
+    Map<String, Object> out = new TreeMap<>();
+    out.put("reason", s.reason());
+    out.put("service", settings.name());
+    out.put("status", isAsleep(s) ? Phase.WAKING.word() : s.word());
+    return Response.json(200, out);
+  }
+
+  private static boolean isAsleep(State s) {
+    return s.phase() == Phase.ASLEEP || s.phase() == Phase.DOZING;
   }
 
   private Response models() throws InterruptedException {
@@ -188,7 +217,10 @@ final class Desk implements Handler {
   }
 
   private boolean hasToken(Request r) {
-    String expected = settings.adminToken();
+    return isBearer(r, settings.adminToken());
+  }
+
+  private static boolean isBearer(Request r, @Nullable String expected) {
     @Nullable String given = r.headers().get("authorization");
     return expected != null
         && !expected.isEmpty()

@@ -18,6 +18,9 @@ final class Entries {
   /// This process, as a registrant.
   static final String INCARNATION = UUID.randomUUID().toString();
 
+  /// By which a router shows that it has read this process's entry.
+  static final String WAKE_KEY = UUID.randomUUID().toString();
+
   /// Of more models only ids and lengths are registered: vLLM says 20 things of each.
   private static final int MANY_MODELS = 100;
 
@@ -52,6 +55,10 @@ final class Entries {
     }
     metadata.putAll(capacity(s));
     metadata.putAll(s.metadata());
+    if (s.demand() != null) {
+      metadata.put(Registration.ON_DEMAND, true);
+      metadata.put(Registration.WAKE_KEY, WAKE_KEY);
+    }
     if (s.tls().listens()) {
       metadata.put(Registration.BABYSITTER_SCHEME, s.tls().scheme());
     }

@@ -86,6 +86,13 @@ final class Flags {
   static final Key<String> LOG_FILE =
       Key.text("log_file", null, "Where the server's lines go, 16 MiB and three older files.");
 
+  static final Key<Boolean> ON_DEMAND =
+      Key.flag("on_demand", false, "Start the server when a request comes, stop it when idle.");
+  static final Key<Duration> IDLE_STOP =
+      Key.seconds("idle_stop", 300.0, 0, "On demand: stopped after so long unused; 0: never.");
+  static final Key<String> STATE_FILE =
+      Key.text("state_file", null, "On demand: keeps the models seen last; else in the user's.");
+
   static final Key<String> DEV = Key.text("dev", null, "InfiniLM: device, for example nvidia.");
   static final Key<Long> NDEV =
       Key.whole("ndev", null, 1, 4096, "InfiniLM, vLLM: devices (tensor parallel).");
@@ -108,7 +115,10 @@ final class Flags {
           DRAIN_TIMEOUT,
           PROBE,
           LOG_FILE,
-          OWN_LISTENER);
+          OWN_LISTENER,
+          ON_DEMAND,
+          IDLE_STOP,
+          STATE_FILE);
 
   static final List<Key<?>> ALL =
       Stream.of(

@@ -25,6 +25,19 @@ final class InFlight {
           "sglang:num_running_reqs",
           "sglang:num_queue_reqs");
 
+  /// What grows with finished work; a request that begins and ends between two looks shows here.
+  private static final List<String> COUNTERS =
+      List.of(
+          "infini_engine_requests_total",
+          "vllm:request_success_total",
+          "vllm:prompt_tokens_total",
+          "vllm:generation_tokens_total",
+          "llamacpp:prompt_tokens_total",
+          "llamacpp:tokens_predicted_total",
+          "sglang:num_requests_total",
+          "sglang:prompt_tokens_total",
+          "sglang:generation_tokens_total");
+
   private static final Duration TIMEOUT = Duration.ofSeconds(1);
 
   /// A page of metrics larger than this says nothing.
@@ -51,37 +64,46 @@ final class InFlight {
     int calm = 0;
     long now = 0;
     while (calm < CALM_STEPS && ticker.nanos() - end < 0) {
-      now = count();
+      now = look().underWay();
       calm = now == 0 ? calm + 1 : 0;
       Thread.sleep(STEP);
     }
     return now;
   }
 
-  private long count() throws InterruptedException {
+  /// The server's work at one moment.
+  ///
+  /// @param underWay requests that it works on, or connections to its port
+  /// @param done what its counters of finished work come to; 0 where it has none
+  record Seen(long underWay, double done) {}
+
+  /// Looks once.
+  Seen look() throws InterruptedException {
     try {
       Client.Reply reply =
           http.send("GET", metrics, Headers.NONE, new byte[0], TIMEOUT, MOST_METRICS_BYTES);
-      OptionalDouble said =
-          reply.ok()
-              ? sum(new String(reply.body(), StandardCharsets.UTF_8))
-              : OptionalDouble.empty();
+      String page = reply.ok() ? new String(reply.body(), StandardCharsets.UTF_8) : "";
+      OptionalDouble said = sum(page);
       if (said.isPresent()) {
-        return Math.round(said.getAsDouble());
+        return new Seen(Math.round(said.getAsDouble()), sum(page, COUNTERS).orElse(0));
       }
     } catch (IOException silent) {
       // its connections tell
     }
-    return PortOwner.connections(port);
+    return new Seen(PortOwner.connections(port), 0);
   }
 
   /// The sum of the known gauges of a Prometheus page; empty when it has none.
   static OptionalDouble sum(String page) {
+    return sum(page, GAUGES);
+  }
+
+  private static OptionalDouble sum(String page, List<String> of) {
     double sum = 0;
     boolean any = false;
     for (String line : (Iterable<String>) page.lines()::iterator) {
       String name = line.split("[{ ]", 2)[0];
-      if (GAUGES.contains(name)) {
+      if (of.contains(name)) {
         try {
           sum += Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1));
           any = true;

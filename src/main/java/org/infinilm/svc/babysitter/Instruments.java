@@ -12,6 +12,7 @@ import org.infinilm.svc.telemetry.Metrics;
 final class Instruments {
   private final Metrics metrics;
   private final Counter restarts;
+  private final Counter wakes;
   private final Counter probes;
   private final Counter calls;
 
@@ -19,6 +20,9 @@ final class Instruments {
     this.metrics = metrics;
     this.restarts =
         metrics.counter("infini_babysitter_restarts_total", "Starts after the first one.");
+    this.wakes =
+        metrics.counter(
+            "infini_babysitter_wakes_total", "Starts of a server on demand for a request.");
     this.probes =
         metrics.counter(
             "infini_babysitter_probes_total",
@@ -47,6 +51,10 @@ final class Instruments {
 
   void restart() {
     restarts.inc();
+  }
+
+  void wake() {
+    wakes.inc();
   }
 
   void probe(Verdict v) {

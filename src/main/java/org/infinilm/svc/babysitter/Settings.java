@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param probeCompletion whether a probe of a server that serves asks for a token as well
 /// @param logFile where the server's lines go; null: with the babysitter's own
 /// @param ownListener whether what listens on `port` must come from the process that was started
+/// @param demand how it runs on demand; null: it runs always
 /// @param tls of the babysitter's own port and of its connections to the registry
 /// @param warnings for the log, one line each
 record Settings(
@@ -40,10 +41,15 @@ record Settings(
     boolean probeCompletion,
     @Nullable Path logFile,
     boolean ownListener,
+    @Nullable Demand demand,
     TlsSettings tls,
     List<String> warnings) {
   static final int MAX_WEIGHT = 1_000_000;
   static final int MAX_PORT = 65534;
+
+  /// @param idleStop the server is stopped when nobody has used it for so long; zero: never
+  /// @param stateFile keeps the models that it listed last; null: nowhere
+  record Demand(Duration idleStop, @Nullable Path stateFile) {}
 
   int ownPort() {
     return port + 1;

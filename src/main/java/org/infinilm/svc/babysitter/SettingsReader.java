@@ -118,8 +118,9 @@ final class SettingsReader {
         seconds(Flags.STOP_GRACE),
         seconds(Flags.DRAIN_TIMEOUT),
         supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION),
-        logFile(),
+        file(Flags.LOG_FILE),
         truth(Flags.OWN_LISTENER),
+        demand(registry, port),
         tls(),
         List.copyOf(warnings));
   }
@@ -232,7 +233,60 @@ final class SettingsReader {
         seconds(Flags.HEALTH_INTERVAL),
         (int) whole(Flags.HEALTH_FAILURES, 1_000_000),
         seconds(Flags.HEALTH_TIMEOUT).multipliedBy(PROBE_STEPS).plus(PROBE_REST),
-        STABLE);
+        STABLE,
+        truth(Flags.ON_DEMAND) ? seconds(Flags.IDLE_STOP) : Duration.ZERO);
+  }
+
+  /// What goes with `on_demand`; what goes only with it and stands alone is an error.
+  private Settings.@Nullable Demand demand(@Nullable URI registry, int port)
+      throws ConfigException {
+    if (!truth(Flags.ON_DEMAND)) {
+      for (Key<?> key : List.<Key<?>>of(Flags.IDLE_STOP, Flags.STATE_FILE)) {
+        if (isSaid(key) && !isSaid(Flags.ON_DEMAND)) {
+          throw wrong(key, "on_demand = true with it: without that the server runs always");
+        }
+      }
+      return null;
+    }
+    if (registry == null) {
+      throw wrong(
+          Flags.ON_DEMAND,
+          "registry_url with it: routers learn from the registry whom to wake for a request");
+    }
+    Duration idle = seconds(Flags.IDLE_STOP);
+    if (!idle.isZero() && supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION)) {
+      throw wrong(
+          Flags.PROBE,
+          "\"health\" with on_demand, or idle_stop = 0: probes that ask for a token keep the"
+              + " server in use");
+    }
+    Path kept =
+        isSaid(Flags.STATE_FILE) ? file(Flags.STATE_FILE) : SeenModels.usual(System.getenv(), port);
+    return new Settings.Demand(idle, kept);
+  }
+
+  private boolean isSaid(Key<?> key) {
+    return isGiven(key) || (babysitter != null && babysitter.has(key.name()));
+  }
+
+  private ConfigException wrong(Key<?> key, String expected) throws ConfigException {
+    return isGiven(key) || babysitter == null
+        ? new ConfigException(
+            flags.origin(key)
+                + ": "
+                + key.name()
+                + ": "
+                + flags.find(key).map(SettingsReader::shown).orElse("missing")
+                + " (expected: "
+                + expected
+                + ")")
+        : babysitter.wrong(key.name(), expected);
+  }
+
+  private static String shown(Object value) {
+    return value instanceof Duration d
+        ? Double.toString(d.toMillis() / 1000.0).replaceFirst("\\.0$", "")
+        : String.valueOf(value);
   }
 
   private long whole(Key<Long> key, long max) throws ConfigException {
@@ -256,6 +310,7 @@ final class SettingsReader {
       boolean mayBeZero =
           key.name().endsWith("_delay")
               || key.equals(Flags.STOP_GRACE)
+              || key.equals(Flags.IDLE_STOP)
               || key.equals(Flags.DRAIN_TIMEOUT);
       if (v instanceof Number n
           && n.doubleValue() <= 1e9
@@ -280,20 +335,22 @@ final class SettingsReader {
   }
 
   /// A relative one is beside the file that names it.
-  private @Nullable Path logFile() throws ConfigException {
-    String said = text(Flags.LOG_FILE, babysitter).orElse("");
+  private @Nullable Path file(Key<String> key) throws ConfigException {
+    String said = text(key, babysitter).orElse("");
     if (said.isEmpty()) {
       return null;
     }
-    TomlFile from = isGiven(Flags.LOG_FILE) ? null : babysitter;
+    TomlFile from = isGiven(key) ? null : babysitter;
     Path all = (from == null ? Path.of(said) : from.file().resolveSibling(said)).toAbsolutePath();
     Path parent = all.getParent();
     if (parent == null
         || !Files.isDirectory(parent)
         || (Files.exists(all) && !Files.isRegularFile(all))) {
       throw new ConfigException(
-          (from == null ? flags.origin(Flags.LOG_FILE) : from.place("log_file"))
-              + ": log_file: "
+          (from == null ? flags.origin(key) : from.place(key.name()))
+              + ": "
+              + key.name()
+              + ": "
               + said
               + " (expected: a file in a folder that exists)");
     }

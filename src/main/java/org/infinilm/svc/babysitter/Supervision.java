@@ -20,6 +20,16 @@ final class Supervision {
    *                    |
    *                    +--> GAVE_UP (no start succeeded several times in a row, or max_restarts)
    *
+   * On demand, two more ways lead out of READY and back to STARTING:
+   *
+   *           idle for long             nothing came meanwhile        its tree is gone
+   *   READY ----------------> DOZING -----------------------> ASLEEP ------------------> ASLEEP (none)
+   *     ^                       |        (it is killed)          | Wake                     | Wake
+   *     +-----------------------+                                v                          v
+   *       Wake, or in use again                                WAKING -------------------> STARTING
+   *                                                                   its tree is gone
+   *
+   * DOZING tells the registry that it sleeps while it still runs: who asks for it from then on wakes it.
    * LOADING is a start that answers, and says that it does not serve yet. Draining is beside the phases: it lasts over flaps and restarts. Stop leads from everywhere to
    * STOPPING. A generation is one start of the process; events of an
    * older one are ignored. A new start waits until the whole process tree of the last is gone.
@@ -39,6 +49,12 @@ final class Supervision {
     STARTING("starting"),
     LOADING("loading"),
     READY("healthy"),
+    /// Nobody uses it: it is stopped unless somebody does now.
+    DOZING("dozing"),
+    /// Stopped until it is asked for.
+    ASLEEP("asleep"),
+    /// Asked for; what is left of the last process is being ended.
+    WAKING("waking"),
     UNHEALTHY("unhealthy"),
     RESTARTING("restarting"),
     STOPPING("stopping"),
@@ -77,6 +93,7 @@ final class Supervision {
   /// @param healthFailures failed probes in a row until the process is killed
   /// @param probeLimit a probe without an outcome by then is a silent one
   /// @param stable a process ready for so long is no part of a crash loop
+  /// @param idleStop a process that nobody has used for so long is put to sleep; zero for never
   record Limits(
       long maxRestarts,
       Duration restartDelay,
@@ -86,7 +103,8 @@ final class Supervision {
       Duration healthInterval,
       int healthFailures,
       Duration probeLimit,
-      Duration stable) {}
+      Duration stable,
+      Duration idleStop) {}
 
   /// @param restarts starts after the first one
   /// @param failedStarts starts in a row that never became ready
@@ -100,9 +118,14 @@ final class Supervision {
 
   /// @param readyNanos when this generation became ready, or [#NEVER]
   /// @param dueNanos when [Event.Due] should come, or [#NEVER]
-  record Times(long startedNanos, long readyNanos, long dueNanos) {
+  /// @param usedNanos when it was in use, or asked for, last
+  record Times(long startedNanos, long readyNanos, long dueNanos, long usedNanos) {
     Times due(long nanos) {
-      return new Times(startedNanos, readyNanos, nanos);
+      return new Times(startedNanos, readyNanos, nanos, usedNanos);
+    }
+
+    Times used(long nanos) {
+      return new Times(startedNanos, readyNanos, dueNanos, nanos);
     }
   }
 
@@ -127,7 +150,7 @@ final class Supervision {
             false,
             false,
             new Counts(0, 0, 0, 0),
-            new Times(0, NEVER, NEVER),
+            new Times(0, NEVER, NEVER, 0),
             "not started yet");
 
     long restarts() {
@@ -158,6 +181,10 @@ final class Supervision {
       return times.dueNanos();
     }
 
+    long usedNanos() {
+      return times.usedNanos();
+    }
+
     /// Whether the process that runs was ready at some time.
     boolean wasReady() {
       return tree == Tree.RUNNING && readyNanos() != NEVER;
@@ -170,7 +197,7 @@ final class Supervision {
 
     /// The word in `/health`.
     String word() {
-      return phase == Phase.READY && draining ? DRAINING : phase.word();
+      return draining && (phase == Phase.READY || phase == Phase.ASLEEP) ? DRAINING : phase.word();
     }
 
     State phase(Phase p, String why) {
@@ -190,6 +217,10 @@ final class Supervision {
           phase, generation, tree, probing, draining, counts, times.due(nanos), reason);
     }
 
+    State used(long now) {
+      return new State(phase, generation, tree, probing, draining, counts, times.used(now), reason);
+    }
+
     State probes(boolean underWay, int failures) {
       return new State(
           phase, generation, tree, underWay, draining, counts.probes(failures), times, reason);
@@ -197,13 +228,15 @@ final class Supervision {
 
     State exits(int failed, int quick) {
       Counts c = new Counts(restarts(), failed, quick, 0);
-      Times t = new Times(startedNanos(), NEVER, dueNanos());
+      Times t = new Times(startedNanos(), NEVER, dueNanos(), usedNanos());
       return new State(phase, generation, tree, false, draining, c, t, reason);
     }
 
     State ready(long now, long next) {
       Counts c = new Counts(restarts(), 0, quickExits(), 0);
-      Times t = new Times(startedNanos(), readyNanos() == NEVER ? now : readyNanos(), next);
+      boolean first = readyNanos() == NEVER;
+      Times t =
+          new Times(startedNanos(), first ? now : readyNanos(), next, first ? now : usedNanos());
       return new State(Phase.READY, generation, tree, false, draining, c, t, "");
     }
 
@@ -216,7 +249,7 @@ final class Supervision {
           false,
           draining,
           new Counts(restartsNow, failedStarts(), quickExits(), 0),
-          new Times(now, NEVER, now + FIRST_POLL_NANOS),
+          new Times(now, NEVER, now + FIRST_POLL_NANOS, usedNanos()),
           "not ready yet");
     }
   }
@@ -234,7 +267,8 @@ final class Supervision {
   }
 
   sealed interface Event {
-    record Begin() implements Event {}
+    /// @param asleep whether it waits until it is asked for
+    record Begin(boolean asleep) implements Event {}
 
     /// The time that [State#dueNanos] named has come.
     record Due() implements Event {}
@@ -252,10 +286,40 @@ final class Supervision {
     /// New requests become unwelcome, or welcome again.
     record Drain(boolean on) implements Event {}
 
+    /// Somebody has a request for it.
+    record Wake() implements Event {}
+
+    /// Somebody has looked whether it is in use.
+    record Looked(int generation, boolean used) implements Event {}
+
+    /// The end of an [Action.Doze].
+    ///
+    /// @param usedNanos as there
+    /// @param calm whether all know that it sleeps and nobody has used it since
+    record Dozed(int generation, long usedNanos, boolean calm, String why) implements Event {}
+
     record Stop() implements Event {}
   }
 
   sealed interface Action {
+    /// Whether it is about this start, or about none.
+    default boolean isOf(int generation) {
+      return switch (this) {
+        case Spawn a -> a.generation() == generation;
+        case Probe a -> a.generation() == generation;
+        case Kill a -> a.generation() == generation;
+        case Serve a -> a.generation() == generation;
+        case Doze a -> a.generation() == generation;
+        case Withdraw a -> true;
+        case GiveUp a -> true;
+      };
+    }
+
+    /// Whether it says what the registry is to hold: a later one takes its place.
+    default boolean publishes() {
+      return this instanceof Serve || this instanceof Withdraw;
+    }
+
     record Spawn(int generation) implements Action {}
 
     record Probe(int generation) implements Action {}
@@ -265,6 +329,11 @@ final class Supervision {
 
     /// Publishes the instance: it takes requests, or finishes those it has when it drains.
     record Serve(int generation) implements Action {}
+
+    /// Watches whether a process that is said to sleep is left alone; ends with [Event.Dozed].
+    ///
+    /// @param usedNanos tells this doze from others of the generation
+    record Doze(int generation, long usedNanos) implements Action {}
 
     /// Takes the instance out of service under this status word.
     record Withdraw(String status) implements Action {}
@@ -282,7 +351,7 @@ final class Supervision {
   /// @param luck 0..1, spreads what would else be tried again by many at the same moment
   static Decision decide(State s, Event event, long now, Limits limits, double luck) {
     return switch (event) {
-      case Event.Begin b -> spawn(s, now, 0);
+      case Event.Begin b -> b.asleep() ? asleep(s) : spawn(s, now, 0);
       case Event.Due d -> due(s, now, limits);
       case Event.SpawnFailed f ->
           f.generation() == s.generation()
@@ -293,7 +362,12 @@ final class Supervision {
       case Event.Exited e ->
           e.generation() == s.generation() ? exited(s, e, now, limits, luck) : Decision.of(s);
       case Event.Cleared c -> c.generation() == s.generation() ? cleared(s, now) : Decision.of(s);
-      case Event.Drain d -> drain(s, d.on());
+      case Event.Drain d -> drain(s, d.on(), now, limits);
+      case Event.Wake w -> wake(s, now, limits);
+      case Event.Looked l ->
+          l.generation() == s.generation() ? looked(s, l.used(), now, limits) : Decision.of(s);
+      case Event.Dozed d ->
+          d.generation() == s.generation() ? dozed(s, d, now, limits) : Decision.of(s);
       case Event.Stop stop -> stop(s);
     };
   }
@@ -301,6 +375,68 @@ final class Supervision {
   private static Decision spawn(State s, long now, long restarts) {
     State next = s.started(now, restarts);
     return Decision.of(next, new Action.Spawn(next.generation()));
+  }
+
+  private static Decision asleep(State s) {
+    State asleep = s.phase(Phase.ASLEEP, "it sleeps until a request asks for it").due(NEVER);
+    return Decision.of(asleep, new Action.Withdraw(asleep.word()));
+  }
+
+  private static Decision wake(State before, long now, Limits limits) {
+    State s = before.draining() ? before : before.used(now);
+    return switch (s.phase()) {
+      case DOZING -> awake(s, now, limits);
+      case ASLEEP -> {
+        if (s.draining()) {
+          yield Decision.of(s);
+        }
+        if (s.tree() == Tree.NONE) {
+          Decision d = spawn(s, now, s.restarts());
+          yield Decision.of(
+              d.state(), new Action.Withdraw(d.state().word()), d.actions().getFirst());
+        }
+        State waking = s.phase(Phase.WAKING, "its last process is being ended");
+        yield Decision.of(waking, new Action.Withdraw(waking.word()));
+      }
+      case STARTING, LOADING, READY, WAKING, UNHEALTHY, RESTARTING, STOPPING, GAVE_UP ->
+          Decision.of(s);
+    };
+  }
+
+  /// Back in service before it slept.
+  private static Decision awake(State s, long now, Limits limits) {
+    State ready = s.used(now).ready(now, now + limits.healthInterval().toNanos());
+    return Decision.of(ready, new Action.Serve(s.generation()));
+  }
+
+  private static Decision looked(State s, boolean used, long now, Limits limits) {
+    if (used) {
+      return s.phase() == Phase.DOZING ? awake(s, now, limits) : Decision.of(s.used(now));
+    }
+    boolean idle =
+        s.phase() == Phase.READY
+            && !s.draining()
+            && !limits.idleStop().isZero()
+            && now - s.usedNanos() >= limits.idleStop().toNanos();
+    if (!idle) {
+      return Decision.of(s);
+    }
+    State dozing =
+        s.phase(Phase.DOZING, "nobody used it for " + seconds(limits.idleStop()) + " s").due(NEVER);
+    return Decision.of(
+        dozing,
+        new Action.Withdraw(Phase.ASLEEP.word()),
+        new Action.Doze(s.generation(), s.usedNanos()));
+  }
+
+  private static Decision dozed(State s, Event.Dozed d, long now, Limits limits) {
+    if (s.phase() != Phase.DOZING || s.usedNanos() != d.usedNanos()) {
+      return Decision.of(s);
+    }
+    return d.calm()
+        ? Decision.of(
+            asleep(s).state().probes(false, 0), new Action.Kill(s.generation(), s.reason()))
+        : awake(s, now, limits);
   }
 
   private static Decision due(State s, long now, Limits limits) {
@@ -323,7 +459,7 @@ final class Supervision {
       case READY, UNHEALTHY -> probe(s, now, limits);
       case RESTARTING ->
           s.tree() == Tree.NONE ? spawn(s, now, s.restarts() + 1) : Decision.of(s.due(NEVER));
-      case STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
+      case DOZING, ASLEEP, WAKING, STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
     };
   }
 
@@ -376,7 +512,7 @@ final class Supervision {
             ? failing(s, p, false)
             : Decision.of(s.phase(Phase.UNHEALTHY, p.said()).due(next));
       }
-      case RESTARTING, STOPPING, GAVE_UP -> Decision.of(s);
+      case DOZING, ASLEEP, WAKING, RESTARTING, STOPPING, GAVE_UP -> Decision.of(s);
     };
   }
 
@@ -399,6 +535,9 @@ final class Supervision {
     State gone = s.tree(Tree.ENDING);
     return switch (s.phase()) {
       case STOPPING, GAVE_UP -> Decision.of(gone);
+      // it was to end
+      case DOZING -> Decision.of(asleep(gone.exits(0, 0)).state());
+      case ASLEEP, WAKING -> Decision.of(gone.exits(0, 0));
       case RESTARTING -> ended(gone, s.reason() + ", " + e.how(), now, limits, luck);
       case STARTING, LOADING, READY, UNHEALTHY -> ended(gone, e.how(), now, limits, luck);
     };
@@ -436,18 +575,25 @@ final class Supervision {
     return switch (s.phase()) {
       case RESTARTING -> Decision.of(s.dueNanos() == NEVER ? s.due(now) : s);
       case GAVE_UP -> Decision.of(s, new Action.GiveUp(s.reason()));
-      case STARTING, LOADING, READY, UNHEALTHY, STOPPING -> Decision.of(s);
+      case WAKING -> spawn(s, now, s.restarts());
+      case STARTING, LOADING, READY, DOZING, ASLEEP, UNHEALTHY, STOPPING -> Decision.of(s);
     };
   }
 
-  private static Decision drain(State s, boolean on) {
+  private static Decision drain(State s, boolean on, long now, Limits limits) {
     State next = s.draining(on);
-    if (s.phase() != Phase.READY || s.draining() == on) {
+    if (s.draining() == on) {
       return Decision.of(next);
     }
-    return on
-        ? Decision.of(next, new Action.Withdraw(DRAINING))
-        : Decision.of(next, new Action.Serve(s.generation()));
+    return switch (s.phase()) {
+      case READY ->
+          on
+              ? Decision.of(next, new Action.Withdraw(DRAINING))
+              : Decision.of(next, new Action.Serve(s.generation()));
+      case DOZING -> Decision.of(awake(next, now, limits).state(), new Action.Withdraw(DRAINING));
+      case ASLEEP -> Decision.of(next, new Action.Withdraw(next.word()));
+      case STARTING, LOADING, WAKING, UNHEALTHY, RESTARTING, STOPPING, GAVE_UP -> Decision.of(next);
+    };
   }
 
   private static Decision stop(State s) {

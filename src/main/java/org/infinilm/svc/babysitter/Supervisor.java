@@ -53,8 +53,9 @@ final class Supervisor {
     this.ticker = ticker;
   }
 
-  void start() {
-    tell(new Event.Begin());
+  /// @param asleep whether nothing is to run until it is asked for
+  void start(boolean asleep) {
+    tell(new Event.Begin(asleep));
     Background.start("supervisor", this::run);
   }
 
@@ -117,9 +118,7 @@ final class Supervisor {
   private void step(Event event) {
     State before = state;
     Decision d = Supervision.decide(before, event, ticker.nanos(), limits, random.nextDouble());
-    List<Action> all = new ArrayList<>(owed);
-    all.addAll(d.actions());
-    owed = all;
+    owed = owed(d);
     state = d.state();
     if (before.phase() != d.state().phase()) {
       try {
@@ -128,6 +127,16 @@ final class Supervisor {
         Background.say(() -> "supervision: " + event + " is not told", e);
       }
     }
+  }
+
+  /// What is owed after a decision. What was owed of an earlier start is not owed any more: its
+  /// process is gone, and another one has its place.
+  private List<Action> owed(Decision d) {
+    List<Action> all = new ArrayList<>(owed);
+    boolean publishes = d.actions().stream().anyMatch(Action::publishes);
+    all.removeIf(a -> !a.isOf(d.state().generation()) || (publishes && a.publishes()));
+    all.addAll(d.actions());
+    return all;
   }
 
   /// Carries out what is owed; what fails is tried again until it does not.

@@ -18,6 +18,9 @@ final class EngineGauges implements AutoCloseable {
   /// One that has shown no gauges so often is not asked any more.
   private static final int IN_VAIN = 3;
 
+  /// What one reading may take to notice the end.
+  private static final Duration MOST_ENDING = Duration.ofSeconds(2);
+
   /// Where the metrics of one engine come from.
   @FunctionalInterface
   interface Source {
@@ -30,6 +33,7 @@ final class EngineGauges implements AutoCloseable {
   private final double fromSeconds;
   private final Ticker ticker;
   private final long startNanos;
+  private volatile boolean ended;
 
   /// @param sources by the name of the engine, at most 64 of them
   /// @param interval between two readings of one engine, above 0
@@ -53,6 +57,9 @@ final class EngineGauges implements AutoCloseable {
     try {
       while (vain < IN_VAIN) {
         GaugeReading r = read(source);
+        if (ended) {
+          return;
+        }
         if (r != null) {
           into.add((ticker.nanos() - startNanos) / 1e9, r);
         } else if (into.count() == 0) {
@@ -95,9 +102,18 @@ final class EngineGauges implements AutoCloseable {
     g.writeEndObject();
   }
 
-  /// Reads no more; what was read stays.
+  /// Reads no more; what was read stays. When this returns, at the latest after some seconds,
+  /// nothing is added any more.
   void end() {
+    ended = true;
     threads.forEach(Thread::interrupt);
+    try {
+      for (Thread t : threads) {
+        t.join(MOST_ENDING);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   @Override

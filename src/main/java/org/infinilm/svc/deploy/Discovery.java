@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.infinilm.svc.registry.Registration;
 import org.jspecify.annotations.Nullable;
 
 /// Judges what the registry lists: every instance has two entries, `NAME` (babysitter, port + 1)
@@ -17,6 +18,8 @@ final class Discovery {
       List.of("paged-cache-9g_8b_thinking", "static-cache-9g_8b_thinking");
 
   /// One entry as the registry shows it.
+  ///
+  /// @param asleep whether its server is started for a request, and does not run now
   record Entry(
       String name,
       int port,
@@ -24,7 +27,19 @@ final class Discovery {
       boolean healthy,
       String health,
       @Nullable String cacheType,
-      @Nullable String parent) {
+      @Nullable String parent,
+      boolean asleep) {
+    Entry(
+        String name,
+        int port,
+        boolean openAi,
+        boolean healthy,
+        String health,
+        @Nullable String cacheType,
+        @Nullable String parent) {
+      this(name, port, openAi, healthy, health, cacheType, parent, false);
+    }
+
     static Entry of(JsonNode service) {
       JsonNode meta = service.path("metadata");
       return new Entry(
@@ -34,7 +49,9 @@ final class Discovery {
           service.path("is_healthy").asBoolean(),
           service.path("health_status").asText("unknown"),
           text(meta, "cache_type"),
-          text(meta, "parent_service"));
+          text(meta, "parent_service"),
+          meta.path(Registration.ON_DEMAND).asBoolean()
+              && service.path("status").asText().equals("asleep"));
     }
 
     private static @Nullable String text(JsonNode meta, String key) {
@@ -80,8 +97,9 @@ final class Discovery {
 
   private static Check babysitter(List<Entry> entries, String name) {
     String expected = "registered and healthy";
+    boolean sleeps = find(entries, name + SERVER).filter(Entry::asleep).isPresent();
     return find(entries, name)
-        .map(e -> entry(e, expected, ""))
+        .map(e -> entry(e, expected, "", sleeps))
         .orElseGet(() -> missing(entries, name, expected));
   }
 
@@ -104,15 +122,19 @@ final class Discovery {
               .map(b -> "port " + e.port() + ", its babysitter at port " + b.port())
               .orElse("");
     }
-    return entry(e, expected, wrong);
+    return entry(e, expected, wrong, e.asleep());
   }
 
-  private static Check entry(Entry e, String expected, String wrong) {
-    boolean ok = e.healthy() && !e.health().equals("unhealthy") && wrong.isEmpty();
+  /// @param sleeps whether it is well without being healthy
+  private static Check entry(Entry e, String expected, String wrong, boolean sleeps) {
+    boolean well = sleeps || (e.healthy() && !e.health().equals("unhealthy"));
+    boolean ok = well && wrong.isEmpty();
     String state =
-        e.healthy()
-            ? e.health().equals("unhealthy") ? "registered, its probe fails" : "registered"
-            : "registered but not healthy (no heartbeat, or its status is not running)";
+        sleeps
+            ? "registered, asleep until a request comes"
+            : e.healthy()
+                ? e.health().equals("unhealthy") ? "registered, its probe fails" : "registered"
+                : "registered but not healthy (no heartbeat, or its status is not running)";
     String cache = e.cacheType() == null ? "" : ", cache_type " + e.cacheType();
     String seen = state + ", port " + e.port() + ", probe " + e.health() + cache;
     return Check.of(title(e.name()), ok, expected, wrong.isEmpty() ? seen : seen + "; " + wrong);
@@ -142,7 +164,7 @@ final class Discovery {
 
   private static long count(List<Entry> entries, String cacheType) {
     return entries.stream()
-        .filter(e -> e.openAi() && e.healthy() && cacheType.equals(e.cacheType()))
+        .filter(e -> e.openAi() && (e.healthy() || e.asleep()) && cacheType.equals(e.cacheType()))
         .count();
   }
 

@@ -29,7 +29,15 @@ record Fleet(List<Member> instances) {
       List<String> models,
       boolean healthy,
       String state,
-      String why) {}
+      String why) {
+    /// Whether it is well and does not run: a request has it started.
+    boolean asleep() {
+      return state.equals(ASLEEP);
+    }
+  }
+
+  /// The router's word for who sleeps.
+  static final String ASLEEP = "asleep";
 
   Fleet {
     instances = List.copyOf(instances);

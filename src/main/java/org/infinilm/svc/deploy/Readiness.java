@@ -91,7 +91,9 @@ final class Readiness {
     for (JsonNode i : probe.get(s.router().resolve("/services")).json().path("services")) {
       String name = i.path("name").asText();
       why.put(name, i.path("why_out").asText());
-      if (servers.contains(name) && !done.contains(name) && i.path("healthy").asBoolean()) {
+      boolean serves =
+          i.path("healthy").asBoolean() || i.path("state").asText().equals(Fleet.ASLEEP);
+      if (servers.contains(name) && !done.contains(name) && serves) {
         report(name, URI.create(i.path("url").asText("http://unknown")));
       }
     }

@@ -18,7 +18,7 @@ record Status(
   /// @param health `ok`, or why not
   record PartRow(String name, long pid, int port, boolean alive, String health, Duration uptime) {
     boolean ok() {
-      return alive && health.equals("ok");
+      return alive && (health.equals("ok") || health.equals(Fleet.ASLEEP));
     }
   }
 
@@ -33,6 +33,11 @@ record Status(
       String why,
       long inflight,
       long served) {
+    /// In service, or started for a request.
+    boolean ok() {
+      return healthy || state.equals(Fleet.ASLEEP);
+    }
+
     String words() {
       return why.isEmpty() ? state : state + ": " + why;
     }
@@ -100,12 +105,12 @@ record Status(
         .toList();
   }
 
-  /// Every part is well and every babysitter's instance is there and healthy.
+  /// Every part is well and every babysitter's instance is there and healthy, or asleep.
   boolean ok() {
     return routerAnswers
         && parts.stream().allMatch(PartRow::ok)
         && !instances.isEmpty()
-        && instances.stream().allMatch(InstanceRow::healthy);
+        && instances.stream().allMatch(InstanceRow::ok);
   }
 
   Map<String, Object> json() {
@@ -155,7 +160,7 @@ record Status(
     StringBuilder out = new StringBuilder();
     out.append(row("PART", "PID", "PORT", "UPTIME", "HEALTH"));
     for (PartRow p : parts) {
-      String health = p.ok() ? terminal.green("ok") : terminal.red(p.health());
+      String health = p.ok() ? terminal.green(p.health()) : terminal.red(p.health());
       String pid = p.alive() ? String.valueOf(p.pid()) : "-";
       out.append(row(p.name(), pid, p.port(), words(p.uptime()), health));
     }
@@ -165,7 +170,7 @@ record Status(
     }
     out.append(row("INSTANCE", "POOL", "IN-FLIGHT", "SERVED", "STATE"));
     for (InstanceRow i : instances) {
-      String health = i.healthy() ? terminal.green(i.words()) : terminal.red(i.words());
+      String health = i.ok() ? terminal.green(i.words()) : terminal.red(i.words());
       out.append(row(i.name(), i.pool(), i.inflight(), i.served(), health));
     }
     if (!learned.isEmpty()) {

@@ -107,7 +107,7 @@ final class Validate {
     URI uri = server.resolve("/health");
     Probe.Seen seen = probe.quick(uri);
     String status = seen.json().path("status").asText();
-    boolean ok = seen.ok() && status.equals("healthy");
+    boolean ok = seen.ok() && (status.equals("healthy") || isReady(server, status));
     String healthy = seen.json().path("healthy_services").asText();
     report.add(
         Check.of(
@@ -117,6 +117,13 @@ final class Validate {
                 ok ? uri + ", " + healthy + " services healthy" : seen.describe())
             .took(since(start)));
     return seen.failure() == null;
+  }
+
+  /// Whether a router of which nobody is in service takes requests all the same: all sleep.
+  private boolean isReady(URI server, String status) throws InterruptedException {
+    return status.equals("running")
+        && server.equals(target.router())
+        && probe.quick(server.resolve("/readyz")).ok();
   }
 
   private Probe.Seen discovery() throws InterruptedException {
@@ -198,6 +205,10 @@ final class Validate {
               "neither router nor registry lists any"));
     }
     for (Fleet.Member m : fleet.instances()) {
+      if (m.asleep()) {
+        report.add(asleep(m));
+        continue;
+      }
       for (URI server : List.of(m.url(), m.babysitter())) {
         long start = ticker.nanos();
         Probe.Seen seen = probe.quick(server.resolve("/health"));
@@ -220,6 +231,20 @@ final class Validate {
                 .took(since(start)));
       }
     }
+  }
+
+  /// Of one that sleeps its babysitter alone answers.
+  private Check asleep(Fleet.Member m) throws InterruptedException {
+    long start = ticker.nanos();
+    URI uri = m.babysitter().resolve("/health");
+    Probe.Seen seen = probe.quick(uri);
+    String status = seen.json().path("status").asText();
+    return Check.of(
+            "health of the babysitter of " + m.name(),
+            status.equals(Fleet.ASLEEP),
+            "status asleep from " + uri,
+            status.isEmpty() ? seen.describe() : "status " + status)
+        .took(since(start));
   }
 
   /// One plain and one streamed request; the first one's headers say which rule is in force.

@@ -26,6 +26,7 @@ public final class Candidates {
   private final List<Instance> paged;
   private final List<Instance> statics;
   private final List<Instance> trials;
+  private final List<Instance> asleep;
   private final List<Candidates> tiers;
   private volatile @Nullable Roll roll;
   private final Map<Pool, Weights> weights = new ConcurrentHashMap<>();
@@ -37,14 +38,16 @@ public final class Candidates {
   /// @param version of the fleet in which they changed last
   /// @param lowered whether a tier above all of these exists and is out
   /// @param trials those that are tried one request at a time; not among `all`
+  /// @param asleep those that run on demand and do not run now; not among `all`
   Candidates(
       String model,
       long version,
       boolean panic,
       boolean lowered,
       List<Instance> all,
-      List<Instance> trials) {
-    this(model, version, panic, lowered, all, trials, true);
+      List<Instance> trials,
+      List<Instance> asleep) {
+    this(model, version, panic, lowered, all, trials, asleep, true);
   }
 
   private Candidates(
@@ -54,6 +57,7 @@ public final class Candidates {
       boolean lowered,
       List<Instance> all,
       List<Instance> trials,
+      List<Instance> asleep,
       boolean split) {
     this.model = model;
     this.version = version;
@@ -61,6 +65,7 @@ public final class Candidates {
     this.lowered = lowered;
     this.all = List.copyOf(all);
     this.trials = List.copyOf(trials);
+    this.asleep = List.copyOf(asleep);
     this.paged = ofType(this.all, CacheType.PAGED);
     this.statics = ofType(this.all, CacheType.STATIC);
     boolean even = true;
@@ -103,7 +108,7 @@ public final class Candidates {
   }
 
   private Candidates tier(List<Instance> members) {
-    return new Candidates(model, version, panic, lowered, members, List.of(), false);
+    return new Candidates(model, version, panic, lowered, members, List.of(), List.of(), false);
   }
 
   /// Who is asked to load the model: one instance, the same at every router, and another only when
@@ -129,7 +134,7 @@ public final class Candidates {
 
   /// Candidates of one model for tests and tools.
   public static Candidates of(String model, List<Instance> instances) {
-    return new Candidates(model, 0, false, false, instances, List.of());
+    return new Candidates(model, 0, false, false, instances, List.of(), List.of());
   }
 
   /// The model, or an empty text when the request named none.
@@ -175,6 +180,11 @@ public final class Candidates {
     return trials;
   }
 
+  /// Those that run on demand and do not run now. Not among the others.
+  public List<Instance> asleep() {
+    return asleep;
+  }
+
   /// Candidates of each tier, the first tier first: of each tier of the instances those that have
   /// the model in memory, those that are loading it, and those that can load it, one by one. Empty
   /// when there is one tier and all have it.
@@ -186,7 +196,8 @@ public final class Candidates {
     return all.isEmpty();
   }
 
-  /// Those left when some have failed for this request already.
+  /// Those left when some have failed for this request already; who sleeps is a new process when it
+  /// is awake.
   public Candidates without(Predicate<Instance> failed) {
     return new Candidates(
         model,
@@ -194,12 +205,13 @@ public final class Candidates {
         panic,
         lowered,
         all.stream().filter(failed.negate()).toList(),
-        trials.stream().filter(failed.negate()).toList());
+        trials.stream().filter(failed.negate()).toList(),
+        asleep);
   }
 
   /// Others for the same model in the same fleet.
   public Candidates instead(List<Instance> others) {
-    return new Candidates(model, version, panic, lowered, others, List.of());
+    return new Candidates(model, version, panic, lowered, others, List.of(), asleep);
   }
 
   /// One of these and one that is tried, as if it were in service.
@@ -207,7 +219,7 @@ public final class Candidates {
     boolean first = one.name().compareTo(trial.name()) < 0;
     List<Instance> two = first ? List.of(one, trial) : List.of(trial, one);
     boolean below = lowered && trial.tier() >= one.tier();
-    return new Candidates(model, version, panic, below, two, List.of());
+    return new Candidates(model, version, panic, below, two, List.of(), List.of());
   }
 
   /// What a decision among these keeps of them.
@@ -255,6 +267,7 @@ public final class Candidates {
         && lowered == o.lowered
         && same(all, o.all)
         && same(trials, o.trials)
+        && same(asleep, o.asleep)
         && model.equals(o.model);
   }
 

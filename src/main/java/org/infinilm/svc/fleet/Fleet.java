@@ -21,6 +21,7 @@ public final class Fleet {
   private final Candidates any;
   private final List<String> models;
   private final long routable;
+  private final long asleep;
 
   public Fleet(long version, List<Instance> instances) {
     this(version, instances, null);
@@ -38,7 +39,7 @@ public final class Fleet {
       everybody.add(i);
       for (String m : i.models()) {
         serving.computeIfAbsent(m, k -> new Serving()).add(i);
-        if (i.state() == State.ROUTABLE) {
+        if (i.state() == State.ROUTABLE || i.state().sleeps()) {
           offered.add(m);
         }
       }
@@ -49,6 +50,7 @@ public final class Fleet {
     any = everybody.candidates("", version, before == null ? null : before.any);
     models = List.copyOf(offered);
     routable = this.instances.stream().filter(i -> i.state() == State.ROUTABLE).count();
+    asleep = this.instances.stream().filter(i -> i.state().sleeps()).count();
   }
 
   /// The fleet after this one.
@@ -61,6 +63,7 @@ public final class Fleet {
     private final List<Instance> routable = new ArrayList<>();
     private final List<Instance> trials = new ArrayList<>();
     private final List<Instance> out = new ArrayList<>();
+    private final List<Instance> asleep = new ArrayList<>();
     private int firstTier = Integer.MAX_VALUE;
     private @Nullable Instance last;
 
@@ -74,6 +77,7 @@ public final class Fleet {
         case ROUTABLE -> routable.add(i);
         case TRIAL -> trials.add(i);
         case EJECTED -> out.add(i);
+        case ASLEEP, WAKING -> asleep.add(i);
         case DRAINING -> {
           return;
         }
@@ -94,7 +98,7 @@ public final class Fleet {
         lowered &= i.tier() > firstTier;
       }
       Candidates now =
-          new Candidates(model, version, panic, lowered, all, panic ? List.of() : trials);
+          new Candidates(model, version, panic, lowered, all, panic ? List.of() : trials, asleep);
       return before != null && before.sameAs(now) ? before : now;
     }
   }
@@ -123,12 +127,17 @@ public final class Fleet {
     return Collections.unmodifiableSet(byModel.keySet());
   }
 
-  /// Models on offer by routable instances, sorted.
+  /// Models on offer by routable instances, and by those that are started for a request, sorted.
   public List<String> models() {
     return models;
   }
 
   public long routable() {
     return routable;
+  }
+
+  /// Instances that are started for a request, or are being started.
+  public long asleep() {
+    return asleep;
   }
 }

@@ -21,7 +21,16 @@ public final class Instance {
     /// Taken out of service on purpose: gets nothing new.
     DRAINING,
     /// Was out; the next request that would go to it decides whether it is back.
-    TRIAL
+    TRIAL,
+    /// Runs on demand, and not now: a request has it started.
+    ASLEEP,
+    /// Runs on demand, and is being started.
+    WAKING;
+
+    /// Whether it serves once it has been started.
+    public boolean sleeps() {
+      return this == ASLEEP || this == WAKING;
+    }
   }
 
   private final String name;

@@ -28,6 +28,7 @@ record Entry(
 
   static final String RUNNING = "running";
   static final String DRAINING = "draining";
+  static final String ASLEEP = "asleep";
 
   Entry {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));

@@ -30,6 +30,13 @@ public record Registration(
   /// spoken to: `https`; http when absent.
   public static final String BABYSITTER_SCHEME = "babysitter_scheme";
 
+  /// The key of metadata under which a `-server` entry says that its server is started when a
+  /// request comes, by `POST /wake` to its babysitter.
+  public static final String ON_DEMAND = "on_demand";
+
+  /// The key of metadata under which it says the bearer token of that.
+  public static final String WAKE_KEY = "wake_key";
+
   public Registration {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
   }

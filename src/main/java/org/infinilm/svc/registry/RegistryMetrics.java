@@ -46,7 +46,7 @@ final class RegistryMetrics {
       m = new Metrics();
       m.gauge(
           "infini_registry_services",
-          "Entries by metadata.type; health is healthy, unhealthy or draining.",
+          "Entries by metadata.type; health is healthy, unhealthy, draining or asleep.",
           this::count,
           "type",
           "health");
@@ -81,6 +81,9 @@ final class RegistryMetrics {
   private static String health(Lease l, Now now) {
     if (l.entry().status().equals(Entry.DRAINING)) {
       return "draining";
+    }
+    if (l.entry().status().equals(Entry.ASLEEP)) {
+      return "asleep";
     }
     return l.isHealthy(now) ? "healthy" : "unhealthy";
   }

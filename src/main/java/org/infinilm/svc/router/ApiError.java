@@ -26,6 +26,10 @@ record ApiError(
   static final String NO_HEALTHY_INSTANCE = "no_healthy_instance";
 
   private static final String SOON = "1";
+
+  /// The one that could take the request sleeps, and does not serve in time.
+  static final String INSTANCE_STARTING = "instance_starting";
+
   private static final String SERVER = "server_error";
 
   static ApiError invalid(String code, String message) {

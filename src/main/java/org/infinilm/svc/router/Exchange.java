@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import io.netty.buffer.ByteBuf;
+import java.util.List;
 import java.util.Locale;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
@@ -24,7 +25,8 @@ import org.slf4j.LoggerFactory;
  *
  *   read      what the body says (Reading, Questions), before there is one   -> choose | end
  *   choose    who may take it in the fleet of now (Retries), then the policy
- *             and a seat, at once or after a wait in line (Placement)        -> placed | end
+ *             and a seat, at once or after a wait in line, for who sleeps
+ *             too (Placement)                                                -> placed | end
  *   placed    an attempt, counted in                                         -> send
  *   send      connect or reuse, write (Sending, Attempt)                     -> answered | failed
  *   answered  leave who is busy for another (Leaving), or hold the head until
@@ -70,6 +72,9 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     this.placement = new Placement(plane, in, account, question, this);
     this.sending = new Sending(plane, in, question, account, body);
     this.leaving = new Leaving(plane, question, retries, placement, reply);
+    if (plane.config().sseComments().isPresent()) {
+      reply.tells(placement::progress);
+    }
   }
 
   /// Takes over a request that [Reading] has read, on its event loop.
@@ -107,10 +112,13 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     if (candidates == null) {
       candidates = left;
     }
+    stage = Stage.ELSEWHERE;
+    if (placement.holds(left)) {
+      return;
+    }
     if (left.isEmpty()) {
-      noPlace(question.nobody());
+      noPlace(placement.nobody());
     } else {
-      stage = Stage.ELSEWHERE;
       Choice c = placement.choose(left);
       Candidates more = c instanceof Choice.Wait ? retries.awaited(left, question, fleet()) : left;
       placement.follow(more == left ? c : placement.choose(more), more);
@@ -123,6 +131,11 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
+  public List<Instance> sleepers() {
+    return retries.sleepers(question, fleet());
+  }
+
+  @Override
   public void chooseAgain() {
     stage = Stage.CHOOSE;
     advance();
@@ -130,7 +143,8 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void noPlace(ApiError why) {
-    end(retries.firstCause(why, question, fleet()));
+    boolean told = why.code().equals(ApiError.INSTANCE_STARTING);
+    end(told ? why : retries.firstCause(why, question, fleet()));
   }
 
   @Override

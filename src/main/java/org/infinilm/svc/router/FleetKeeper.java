@@ -63,6 +63,9 @@ final class FleetKeeper implements AutoCloseable {
     /// @param weight null for its own
     record Weight(String name, @Nullable Integer weight) implements Report {}
 
+    /// The babysitter of one that sleeps says that it serves now.
+    record Awake(String name) implements Report {}
+
     /// There is something to watch as time passes.
     record Wake() implements Report {}
   }
@@ -258,6 +261,7 @@ final class FleetKeeper implements AutoCloseable {
       case Report.Resolved r -> addresses.resolved(r.host());
       case Report.Drain d -> roster.drain(d.name(), d.on());
       case Report.Weight w -> roster.weight(w.name(), w.weight());
+      case Report.Awake a -> roster.awake(a.name());
       case Report.Wake w -> false;
     };
   }

@@ -2,7 +2,9 @@ package org.infinilm.svc.router;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.registry.Registration;
@@ -22,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// @param tls how to reach an https URL, null for the usual way
 /// @param authority `host:port` to send as Host where it is not that of `url`, or null
 /// @param eachAddress whether each address of its host is an instance of its own
+/// @param demand how it runs on demand; null: it runs always
 record Known(
     String name,
     String host,
@@ -38,7 +41,29 @@ record Known(
     @Nullable String authorization,
     @Nullable Tls tls,
     @Nullable String authority,
-    boolean eachAddress) {
+    boolean eachAddress,
+    @Nullable Demand demand) {
+
+  /// What an instance that runs on demand says of itself.
+  ///
+  /// @param status its own word
+  /// @param wakeKey what its babysitter wants to be shown, or null
+  record Demand(String status, @Nullable String wakeKey) {
+    private static final Set<String> WAKING = Set.of("waking", "starting", "loading", "restarting");
+
+    /// Its state while it does not run.
+    State state() {
+      return status.equals("asleep")
+          ? State.ASLEEP
+          : WAKING.contains(status) ? State.WAKING : State.DRAINING;
+    }
+
+    /// What the key is, is nobody's business.
+    @Override
+    public String toString() {
+      return "Demand[" + status + "]";
+    }
+  }
 
   static final String UNIX = "unix:";
 
@@ -73,7 +98,8 @@ record Known(
         authorization,
         null,
         null,
-        false);
+        false,
+        null);
   }
 
   /// The unix socket on which it listens, or null.
@@ -132,6 +158,7 @@ record Known(
         authorization,
         by,
         named.authority(),
-        false);
+        false,
+        demand);
   }
 }

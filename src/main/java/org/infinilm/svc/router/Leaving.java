@@ -92,8 +92,13 @@ final class Leaving {
     }
     retries.lacks(i, lack, status);
     leave(from);
+    if (placement.holds(others)) {
+      return true;
+    }
     if (others.isEmpty() || placement.look(others) instanceof Choice.Refuse) {
-      placement.none(question.nobody());
+      if (!placement.waitsForWhoSleeps(others)) {
+        placement.none(question.nobody());
+      }
     } else {
       placement.follow(placement.choose(others), others);
     }

@@ -286,9 +286,12 @@ final class Live implements EventFeed.Source {
     private Map<String, Object> summary() {
       int routable = 0;
       int expected = 0;
+      boolean sleeps = false;
       for (FleetKeeper.View v : views) {
         routable += v.instance().state() == State.ROUTABLE ? 1 : 0;
-        expected += v.instance().state() == State.DRAINING ? 0 : 1;
+        boolean out = v.instance().state() == State.DRAINING;
+        expected += out || v.instance().state().sleeps() ? 0 : 1;
+        sleeps |= v.instance().state().sleeps();
       }
       int errors = 0;
       int ended = 0;
@@ -307,14 +310,19 @@ final class Live implements EventFeed.Source {
       m.put("requests_per_second", total(rates, "requests"));
       m.put("requests_total", totals.pools().values().stream().mapToLong(c -> c.requests).sum());
       m.put("routable", routable);
-      m.put("status", status(routable, expected));
+      m.put("status", status(routable, expected, sleeps));
       return m;
     }
 
-    private String status(int routable, int expected) {
-      return draining.getAsBoolean()
-          ? "ending"
-          : routable == 0 ? "down" : routable < expected ? "degraded" : "serving";
+    /// @param sleeps whether one is started for a request
+    private String status(int routable, int expected, boolean sleeps) {
+      if (draining.getAsBoolean()) {
+        return "ending";
+      }
+      if (routable == 0) {
+        return sleeps ? "asleep" : "down";
+      }
+      return routable < expected ? "degraded" : "serving";
     }
 
     private Map<String, Object> flights() {

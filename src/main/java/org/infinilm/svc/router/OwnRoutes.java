@@ -15,6 +15,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.http.Headers;
@@ -300,14 +301,13 @@ final class OwnRoutes {
     return key.opens(String.valueOf(entry.get("id")));
   }
 
-  /// The union of what healthy instances offer, sorted by id. Of several entries of an id the one
-  /// with the largest capacity wins, then the first.
+  /// The union of what healthy instances offer, and those that sleep, sorted by id. Of several
+  /// entries of an id the one with the largest capacity wins, then the first.
   private List<Object> models() {
     Map<String, Map<String, Object>> byId = new TreeMap<>();
     for (FleetKeeper.View v : keeper.views()) {
       Object type = v.instance().metadata().get("type");
-      if (v.instance().state() != State.ROUTABLE
-          || (!"openai-api".equals(type) && !v.known().fixed())) {
+      if (!offers(v.instance().state()) || (!"openai-api".equals(type) && !v.known().fixed())) {
         continue;
       }
       if (v.modelsList() != null) {
@@ -329,6 +329,11 @@ final class OwnRoutes {
           }
         });
     return List.copyOf(byId.values());
+  }
+
+  /// Who serves, and who is started for a request.
+  private static boolean offers(State s) {
+    return s == State.ROUTABLE || s.sleeps();
   }
 
   private static Map<String, Object> larger(Map<String, Object> a, Map<String, Object> b) {
@@ -361,7 +366,8 @@ final class OwnRoutes {
   }
 
   private Response ready(Request r) {
-    boolean ready = keeper.table().fleet().routable() > 0 && !draining.getAsBoolean();
+    Fleet fleet = keeper.table().fleet();
+    boolean ready = fleet.routable() + fleet.asleep() > 0 && !draining.getAsBoolean();
     String why = draining.getAsBoolean() ? "draining" : ready ? "ready" : NO_INSTANCE;
     Map<String, Object> m = new HashMap<>();
     m.put("status", why);

@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Choice;
@@ -29,12 +30,18 @@ final class Placement implements Waiting.Owner {
 
     /// Whom it may wait for as things are now.
     Candidates awaited();
+
+    /// Whom to wake for it, the best first.
+    List<Instance> sleepers();
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(Placement.class);
 
   /// How often one that has failed somewhere looks whether that instance is well again.
   private static final Duration LOOK = Duration.ofSeconds(1);
+
+  /// A wait for the fleet to change.
+  private static final Choice.Wait FOR_WHO_SLEEPS = new Choice.Wait(List.of());
 
   private final Plane plane;
   private final Inbound in;
@@ -43,6 +50,10 @@ final class Placement implements Waiting.Owner {
   private final Owner owner;
   private final Part part;
   private @Nullable Waiting waiting;
+
+  /// What it waits for while it waits for one that sleeps.
+  private Wakes.@Nullable Want want;
+
   private List<Instance> avoided = List.of();
 
   Placement(Plane plane, Inbound in, Account account, Question question, Owner owner) {
@@ -120,20 +131,113 @@ final class Placement implements Waiting.Owner {
     plane.admission().giveBack(s);
   }
 
+  /// Waits for one that sleeps, where nobody in service can be asked; false when there is none.
+  ///
+  /// @param among who may be asked now
+  boolean holds(Candidates among) {
+    return isNobody(among) && waitsForWhoSleeps(among);
+  }
+
+  /// The same whoever may be asked now.
+  boolean waitsForWhoSleeps(Candidates among) {
+    return hold(among, null);
+  }
+
+  private static boolean isNobody(Candidates among) {
+    return among.isEmpty() || among.panic();
+  }
+
+  /// Waits for one that sleeps; false when there is none.
+  ///
+  /// @param in its place in the line, which it keeps, or null
+  private boolean hold(Candidates among, @Nullable Waiting in) {
+    List<Instance> sleepers = owner.sleepers();
+    String model = question.model();
+    if (sleepers.isEmpty() || model == null) {
+      return false;
+    }
+    Instance first = sleepers.getFirst();
+    Wakes.Want now = want;
+    if (now == null || !now.isFor(first)) {
+      want = plane.wakes().want(first, model);
+      if (now != null) {
+        now.close();
+      }
+    }
+    if (in == null) {
+      await(FOR_WHO_SLEEPS, among);
+    } else {
+      in.move(among, FOR_WHO_SLEEPS);
+      watch(in, among);
+    }
+    if (plane.wakes().refused(first.name()) != null) {
+      // before it stood in line, so that nobody calls it
+      lookAgain();
+    }
+    return true;
+  }
+
+  private void heldNoMore() {
+    Wakes.Want w = want;
+    want = null;
+    if (w != null) {
+      w.close();
+    }
+  }
+
+  /// What is waited for, or null.
+  @Nullable String progress() {
+    Wakes.Want w = want;
+    return w == null ? null : w.progress();
+  }
+
+  /// What a client is told when nobody is in service.
+  ApiError nobody() {
+    for (Instance i : question.candidates(plane.table().get().fleet()).asleep()) {
+      ApiError no = plane.wakes().refused(i.name());
+      if (no != null) {
+        return no;
+      }
+    }
+    return question.nobody();
+  }
+
+  /// Has one woken for later requests that this one would rather have gone to.
+  private void wakeBeside(Choice c, Candidates among) {
+    if (!among.asleep().isEmpty() && Sleepers.mayHaveBetter(c)) {
+      Instance better = Sleepers.better(c, owner.sleepers(), question);
+      if (better != null && better.state() == State.ASLEEP) {
+        plane.wakes().nudge(better);
+      }
+    }
+  }
+
   /// Does as was chosen; the owner may hear of it before this returns.
   void follow(Choice c, Candidates among) {
     switch (c) {
       case Choice.Send s -> {
+        heldNoMore();
         account.waited();
+        wakeBeside(s, among);
         owner.placed(s);
       }
-      case Choice.Wait w -> await(w, among);
-      case Choice.Refuse r -> owner.noPlace(refusal(r));
+      case Choice.Wait w -> {
+        heldNoMore();
+        wakeBeside(w, among);
+        await(w, among);
+      }
+      case Choice.Refuse r -> {
+        if (!waitsForWhoSleeps(among)) {
+          heldNoMore();
+          owner.noPlace(refusal(r));
+        }
+      }
     }
   }
 
   /// There is no place for it.
   void none(ApiError why) {
+    heldNoMore();
     account.waited();
     owner.noPlace(why);
   }
@@ -175,12 +279,16 @@ final class Placement implements Waiting.Owner {
       watch(next, among);
     } else {
       waiting = null;
-      lastResort(w);
+      lastResort(w, "too many requests wait");
     }
   }
 
   /// Nobody is left but those that are left alone, if they would take it, before it is refused.
-  private void lastResort(Choice.Wait w) {
+  ///
+  /// @param why it cannot wait for one that sleeps
+  private void lastResort(Choice.Wait w, String why) {
+    Wakes.Want held = want;
+    heldNoMore();
     Candidates now = owner.awaited();
     Offer offer = offer();
     List<Instance> idle = new ArrayList<>();
@@ -193,7 +301,7 @@ final class Placement implements Waiting.Owner {
     if (!idle.isEmpty() && choose(now.instead(idle)) instanceof Choice.Send s) {
       owner.placed(s);
     } else {
-      owner.noPlace(overloaded(w));
+      owner.noPlace(held == null ? overloaded(w) : held.tooLong(why));
     }
   }
 
@@ -220,10 +328,14 @@ final class Placement implements Waiting.Owner {
     }
     try {
       Candidates now = owner.awaited();
+      if (isNobody(now) && hold(now, w)) {
+        return;
+      }
       if (!now.isEmpty()) {
         look(w, now);
       } else if (w.leaveUnlessCalled()) {
         waiting = null;
+        heldNoMore();
         owner.chooseAgain();
       }
     } catch (RuntimeException e) {
@@ -236,8 +348,12 @@ final class Placement implements Waiting.Owner {
   private void look(Waiting w, Candidates now) {
     Choice c = choose(now);
     if (c instanceof Choice.Wait to) {
+      heldNoMore();
+      wakeBeside(to, now);
       w.move(now, to);
       watch(w, now);
+    } else if (c instanceof Choice.Refuse && hold(now, w)) {
+      return;
     } else if (w.leaveUnlessCalled()) {
       waiting = null;
       follow(c, now);
@@ -257,6 +373,7 @@ final class Placement implements Waiting.Owner {
   void leave() {
     Waiting w = waiting;
     waiting = null;
+    heldNoMore();
     if (w != null) {
       w.leave();
       account.waited();
@@ -266,6 +383,7 @@ final class Placement implements Waiting.Owner {
   @Override
   public void seated(Choice.Send s) {
     waiting = null;
+    heldNoMore();
     if (offer() instanceof PartOffer) {
       plane.instances().goes(s.instance(), part, question.replayable());
     }
@@ -277,6 +395,6 @@ final class Placement implements Waiting.Owner {
   @Override
   public void waitedTooLong(Choice.Wait w) {
     waiting = null;
-    lastResort(w);
+    lastResort(w, "it did not serve in time (queue_timeout)");
   }
 }

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param admission who gets a request
 /// @param seats how many requests an instance has at once, and who waits
 /// @param traces takes those that have ended, or null where there are none
+/// @param wakes has instances woken that sleep
 /// @param learner takes facts of finished exchanges and knows bytes per token
 record Plane(
     RouterConfig config,
@@ -27,6 +28,7 @@ record Plane(
     Decisions decisions,
     Flights flights,
     InstanceWatch instances,
+    Wakes wakes,
     Learner learner,
     @Nullable Traces<Trace> traces,
     RequestIds ids,
@@ -46,6 +48,7 @@ record Plane(
         decisions,
         flights,
         instances,
+        wakes,
         learner,
         traces,
         ids,

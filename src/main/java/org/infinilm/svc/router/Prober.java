@@ -144,7 +144,8 @@ final class Prober implements AutoCloseable {
       }
     }
     for (View v : times.due(views, now)) {
-      if (start(v)) {
+      // who sleeps has nothing to answer; its babysitter tells the registry when it serves
+      if (!v.instance().state().sleeps() && start(v)) {
         times.started(v, now);
       }
     }

@@ -219,6 +219,8 @@ final class Publisher {
       }
       case TRIAL -> LOG.info("instance {} is on trial, with one request", e.known.name());
       case DRAINING -> LOG.info("instance {} is draining: {}", e.known.name(), e.why());
+      case ASLEEP -> LOG.info("instance {} is asleep until a request comes", e.known.name());
+      case WAKING -> LOG.info("instance {} is waking: {}", e.known.name(), e.why());
     }
     m.seen = true;
     m.state = s;

@@ -4,6 +4,7 @@ import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Supplier;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.telemetry.Ticker;
@@ -14,11 +15,13 @@ import org.jspecify.annotations.Nullable;
 /// goes out then). Event-loop confined.
 final class QuietStream {
   private static final byte[] COMMENT = ": waiting\n\n".getBytes(StandardCharsets.US_ASCII);
+  private static final int MOST_SAID = 300;
 
   private final Inbound in;
   private final String requestId;
   private final Duration pause;
   private final Ticker ticker;
+  private @Nullable Supplier<@Nullable String> progress;
   private @Nullable Runnable timer;
   private @Nullable Answer answer;
   private boolean started;
@@ -34,6 +37,11 @@ final class QuietStream {
     this.ticker = ticker;
     heard();
     next(pause.toNanos());
+  }
+
+  /// Comments say so much of what is waited for; nothing for null.
+  void tells(Supplier<@Nullable String> what) {
+    progress = what;
   }
 
   private void next(long nanos) {
@@ -90,9 +98,18 @@ final class QuietStream {
 
   private void comment() {
     if (in.isWritable() && in.takesOurs()) {
-      in.relayBody(Unpooled.wrappedBuffer(COMMENT));
+      Supplier<@Nullable String> of = progress;
+      String said = answer != null || of == null ? null : of.get();
+      in.relayBody(Unpooled.wrappedBuffer(said == null ? COMMENT : comment(said)));
       in.flush();
     }
+  }
+
+  /// One line: what begins another one would be no comment.
+  static byte[] comment(String said) {
+    String line = said.replaceAll("[\\p{Cntrl}\\u0085\\u2028\\u2029]+", " ");
+    String most = line.length() > MOST_SAID ? line.substring(0, MOST_SAID) : line;
+    return (": waiting, " + most + "\n\n").getBytes(StandardCharsets.UTF_8);
   }
 
   void end() {

@@ -3,8 +3,11 @@ package org.infinilm.svc.router;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.Service;
 import org.infinilm.svc.registry.Watch;
@@ -101,15 +104,37 @@ final class RegistrySync implements AutoCloseable {
               url.toString(),
               Metadata.models(s.metadata()),
               Metadata.modelsList(s.metadata().get("models_list")),
-              s.metadata(),
+              shown(s.metadata()),
               Metadata.weight(s.metadata().get("weight"), s.weight()),
               "running".equals(s.status()),
               s.isHealthy(),
               false,
               null,
-              null));
+              null,
+              null,
+              null,
+              false,
+              demand(s)));
     }
     return out;
+  }
+
+  /// Metadata as anybody may see them: a key is for the babysitter alone.
+  private static Map<String, Object> shown(Map<String, Object> metadata) {
+    if (!metadata.containsKey(Registration.WAKE_KEY)) {
+      return metadata;
+    }
+    Map<String, Object> out = new HashMap<>(metadata);
+    out.remove(Registration.WAKE_KEY);
+    return out;
+  }
+
+  private static Known.@Nullable Demand demand(Service s) {
+    Object said = s.metadata().get(Registration.WAKE_KEY);
+    String key = said instanceof String k && k.matches("[\\w.-]{1,200}") ? k : null;
+    return Boolean.TRUE.equals(s.metadata().get(Registration.ON_DEMAND))
+        ? new Known.Demand(s.status(), key)
+        : null;
   }
 
   /// The registered url when it is one that can be reached, else `http://host:port`.

@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.nio.charset.StandardCharsets;
+import java.util.function.Supplier;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.ResponseHead;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,13 @@ final class Reply {
             .filter(pause -> question.streamForm() != null)
             .map(pause -> new QuietStream(in, account.requestId(), pause, plane.ticker()))
             .orElse(null);
+  }
+
+  /// A stream that is kept alive says so much of what is waited for.
+  void tells(Supplier<@Nullable String> progress) {
+    if (quiet != null) {
+      quiet.tells(progress);
+    }
   }
 
   /// An instance has said something before its answer: for the client where that was asked for, but

@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  *   2. untried ones on trial, then untried ejected ones: a verdict may be late, a refusal is sure,
  *   3. tried ones, but never the last twice in a row.
  *
+ * Before 2 those that sleep are waited for: they are no doubtful ones, and a new process when they are awake.
+ * One on demand that failed this request may just have been stopped: it is waited for after 3, once.
+ *
  * Where only a wait is left, tried ones that are well again are waited for as well: what was right at
  * once need not be right minutes later. Who said that it cannot take the request (the prompt is too
  * long for it, it has not the model or the route) is not asked again.
@@ -74,6 +77,8 @@ final class Retries {
   /// Why an instance that was asked is left.
   enum Why {
     FAILED(""),
+    /// It failed, and has slept since: it is another process.
+    SLEPT(""),
     BUSY(""),
     TOO_SMALL("context_length"),
     LACKS_MODEL("model"),
@@ -93,7 +98,11 @@ final class Retries {
     }
   }
 
-  private record Try(Instance instance, long atNanos, Why why) {}
+  private record Try(Instance instance, long atNanos, Why why) {
+    boolean isFailureOf(Instance i) {
+      return why == Why.FAILED && instance.name().equals(i.name());
+    }
+  }
 
   Retries(Plane plane, Account account) {
     this.plane = plane;
@@ -158,7 +167,7 @@ final class Retries {
   private static boolean isUnable(Instance i, Try said, Offer offer) {
     long held = said.instance().capacityTokens();
     return switch (said.why()) {
-      case FAILED, BUSY -> false;
+      case FAILED, SLEPT, BUSY -> false;
       case TOO_SMALL -> i.name().equals(said.instance().name()) || !mayHoldMore(i, held);
       case LACKS_MODEL, LACKS_THING -> i.name().equals(said.instance().name());
       case LACKS_ROUTE -> i.name().equals(said.instance().name()) || offer.lacksRoute(i.slot());
@@ -178,6 +187,9 @@ final class Retries {
       return all;
     }
     Candidates left = all.without(this::wasTried);
+    if (left.isEmpty() && !asleep(q, all).isEmpty()) {
+      return left;
+    }
     if (left.isEmpty()) {
       left = outOfService(left, null, q, fleet);
     }
@@ -187,6 +199,54 @@ final class Retries {
       left = all.without(i -> i.name().equals(last) || saidUnable(i));
     }
     return left;
+  }
+
+  /// Whom to wake for it where nobody else is left, the first one first; none when it has had all
+  /// its attempts.
+  List<Instance> sleepers(Question q, Fleet fleet) {
+    List<Instance> out = asleep(q, q.candidates(fleet));
+    return out.isEmpty() ? stopped(q, fleet) : out;
+  }
+
+  private List<Instance> asleep(Question q, Candidates all) {
+    if (all.asleep().isEmpty() || q.model() == null || counted >= MOST_ATTEMPTS) {
+      return List.of();
+    }
+    Offer offer = plane.instances().offer(q.part(), q.replayable());
+    List<Instance> out = new ArrayList<>();
+    for (Instance i : all.asleep()) {
+      if (i.fits(q.leastTokens())
+          && plane.wakes().refused(i.name()) == null
+          && tried.stream().noneMatch(t -> isUnable(i, t, offer))) {
+        out.add(i);
+      }
+    }
+    forgive(out);
+    return Sleepers.ordered(out, q);
+  }
+
+  /// Those that are on demand and failed it once while they were in service, as it seemed.
+  private List<Instance> stopped(Question q, Fleet fleet) {
+    if (tried.isEmpty() || q.model() == null || counted >= MOST_ATTEMPTS) {
+      return List.of();
+    }
+    return fleet.instances().stream()
+        .filter(i -> Sleepers.isOnDemand(i) && i.state() != State.DRAINING && wasTried(i))
+        .filter(i -> tried.stream().filter(t -> t.isFailureOf(i)).count() == 1)
+        .filter(i -> plane.wakes().refused(i.name()) == null)
+        .toList();
+  }
+
+  private void forgive(List<Instance> sleep) {
+    if (!tried.isEmpty()) {
+      tried =
+          tried.stream()
+              .map(t ->
+                  sleep.stream().anyMatch(t::isFailureOf)
+                      ? new Try(t.instance(), t.atNanos(), Why.SLEPT)
+                      : t)
+              .toList();
+    }
   }
 
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.
@@ -247,7 +307,9 @@ final class Retries {
   /// Whether it has failed on this incarnation of it.
   private boolean wasTried(Instance i) {
     for (Try t : tried) {
-      if (t.instance().slot() == i.slot() && t.instance().name().equals(i.name())) {
+      if (t.instance().slot() == i.slot()
+          && t.why() != Why.SLEPT
+          && t.instance().name().equals(i.name())) {
         return true;
       }
     }

@@ -73,6 +73,9 @@ final class Roster {
     private String circuitFailure = "";
     private String listFailure = "";
 
+    /// Whether its babysitter has said that it serves, of which the registry does not know yet.
+    private boolean awake;
+
     /// Whether it was taken out of service at this router.
     boolean drained;
 
@@ -104,8 +107,11 @@ final class Roster {
     }
 
     State state() {
-      if (!known.running() || drained) {
+      if (drained) {
         return State.DRAINING;
+      }
+      if (!running()) {
+        return asItSleeps();
       }
       if (twinOf != null || !stands()) {
         return State.EJECTED;
@@ -117,10 +123,29 @@ final class Roster {
       };
     }
 
+    private boolean running() {
+      return known.running() || awake;
+    }
+
+    /// Its state by its own word, which is not "running".
+    private State asItSleeps() {
+      Known.Demand d = known.demand();
+      return d == null ? State.DRAINING : d.state();
+    }
+
+    /// Another process serves from now on, or will: what was seen of the last one says nothing.
+    private void renewed(long nextLife) {
+      life = nextLife;
+      circuit = Circuit.NEW;
+      verdict = UNPROBED;
+      failuresInARow = 0;
+      refusedService = false;
+    }
+
     /// Whether it would be in service but for its circuit, whose verdict is about the server under
     /// every name that it has.
     boolean stands() {
-      return known.running() && !drained && !unread() && placed && up();
+      return running() && !drained && !unread() && placed && up();
     }
 
     private boolean up() {
@@ -138,11 +163,16 @@ final class Roster {
 
     /// What keeps it out of service now, or an empty text.
     String why() {
-      if (!known.running()) {
-        return "its own status is not running";
-      }
       if (drained) {
         return "it was drained at this router";
+      }
+      if (!running()) {
+        Known.Demand d = known.demand();
+        return switch (asItSleeps()) {
+          case ASLEEP -> "it sleeps until a request comes";
+          case WAKING -> "its own status is " + (d == null ? "" : d.status());
+          default -> "its own status is not running";
+        };
       }
       if (unread()) {
         String probe = failuresInARow > 0 ? probeFailure : "";
@@ -384,7 +414,23 @@ final class Roster {
     if (e.known.equals(k)) {
       return false;
     }
+    if (e.running() != k.running() && k.demand() != null) {
+      e.renewed(++lives);
+    }
     e.known = k;
+    e.awake = false;
+    return true;
+  }
+
+  /// The babysitter of one that sleeps by the last table says that it serves.
+  boolean awake(String name) {
+    Entry e = entries.get(name);
+    if (e == null || e.running() || !e.asItSleeps().sleeps()) {
+      return false;
+    }
+    e.renewed(++lives);
+    e.awake = true;
+    e.verdict = UP;
     return true;
   }
 

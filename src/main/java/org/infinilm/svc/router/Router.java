@@ -38,6 +38,7 @@ final class Router implements AutoCloseable {
   private final Kept kept;
   private final AccessLog accessLog;
   private final Prober prober;
+  private final Wakes wakes;
   private final Client http;
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
@@ -137,6 +138,17 @@ final class Router implements AutoCloseable {
             new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
             ticker,
             random);
+    wakes =
+        new Wakes(
+            http,
+            config.healthTimeout(),
+            keeper,
+            seats::lookAgain,
+            all.counter(
+                "infini_router_wakes_total",
+                "Instances on demand whose babysitter was asked to start them, by result: woken, refused.",
+                "result"),
+            ticker);
     keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
@@ -155,6 +167,7 @@ final class Router implements AutoCloseable {
             decisions,
             new Flights(),
             new Watch(slots, seats, keeper, new Troubles(slots, ticker), prober::listIsOutdated),
+            wakes,
             learner,
             traces,
             new RequestIds(random),
@@ -310,6 +323,7 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::close);
     prober.close();
+    wakes.close();
     feed.close();
     server.close();
     keeper.close();

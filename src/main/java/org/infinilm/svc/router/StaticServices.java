@@ -179,7 +179,8 @@ final class StaticServices {
           authorization(env),
           secure(url),
           null,
-          !dns.isMissingNode());
+          !dns.isMissingNode(),
+          null);
     }
 
     private void number(String key, Map<String, Object> metadata) throws ConfigException {
@@ -408,7 +409,8 @@ final class StaticServices {
           authorization(),
           tls(base),
           null,
-          dns != null);
+          dns != null,
+          null);
     }
 
     private ConfigException wrong(String option, String said, String expected) {

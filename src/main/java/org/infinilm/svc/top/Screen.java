@@ -112,6 +112,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
                   case "serving" -> "Serving";
                   case "degraded" -> "Serving, with instances out";
                   case "down" -> "Not serving";
+                  case "asleep" -> "Asleep until a request comes";
                   case "ending" -> "The router is ending";
                   default -> Words.printable(status);
                 }

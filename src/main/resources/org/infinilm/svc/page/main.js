@@ -74,7 +74,7 @@ function draw() {
 // One sentence of state.
 function sentence() {
   const s = state.summary;
-  const words = {serving: 'Serving', degraded: 'Serving, with instances out', down: 'Not serving', ending: 'The router is ending'};
+  const words = {serving: 'Serving', degraded: 'Serving, with instances out', down: 'Not serving', asleep: 'Asleep until a request comes', ending: 'The router is ending'};
   const lead = s.instances === 0 ? 'No instance is known' : words[s.status] || s.status;
   $('sentence').dataset.status = s.instances === 0 ? 'down' : s.status;
   text($('sentence'), lead + (s.instances ? ': ' + count(s.routable) + ' of ' + plural(s.instances, 'instance') + ' in service' : ''));

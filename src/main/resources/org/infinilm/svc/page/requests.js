@@ -119,7 +119,7 @@ export class Requests {
 
   #events(state) {
     this.#once('events', state.events.map((e) => e.sequence), () => {
-      const words = {routable: 'is routable', ejected: 'is ejected', trial: 'is on trial, with one request', draining: 'is draining', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
+      const words = {routable: 'is routable', ejected: 'is ejected', trial: 'is on trial, with one request', draining: 'is draining', asleep: 'is asleep', waking: 'is waking', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
       this.page.events.replaceChildren(...(state.events.length ? state.events.map((e) =>
         el('li', {}, el('time', {datetime: new Date(e.epoch_ms).toISOString()}, clock(e.epoch_ms)),
           el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not routable yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))

@@ -12,19 +12,25 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
-/// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE]`. `/exit` ends it, `/break`
-/// turns its health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything,
-/// `/close` closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists
-/// the names of its environment, `/lists` says how often the model list was asked for.
+/// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE] [metrics] [late=MILLIS]
+/// [needs=FILE]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back; `/hang` makes
+/// completions hang, `/freeze` everything, `/close` closes its port, `/exit0` ends it well; `/pid`,
+/// `/slow` takes a second, `/env` lists the names of its environment, `/hold` answers when
+/// `/release` comes; `/metrics` counts these two kinds of work; `late` listens late, `needs` ends
+/// where the file is missing; `/lists` says how often the model list was asked for.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean loaded;
   private static volatile boolean hanging;
   private static volatile boolean frozen;
   private static final AtomicInteger LISTS = new AtomicInteger();
+  private static final AtomicInteger WORKING = new AtomicInteger();
+  private static final AtomicInteger DONE = new AtomicInteger();
+  private static final CountDownLatch RELEASED = new CountDownLatch(1);
   private static ServerSocket listening;
 
   private FakeBackend() {}
@@ -36,6 +42,12 @@ final class FakeBackend {
       Runtime.getRuntime().addShutdownHook(new Thread(FakeBackend::hang));
     }
     for (String o : options) {
+      if (o.startsWith("needs=") && !Files.exists(Path.of(o.substring("needs=".length())))) {
+        System.exit(3);
+      }
+      if (o.startsWith("late=")) {
+        Thread.sleep(Long.parseLong(o.substring("late=".length())));
+      }
       if (o.startsWith("stray=")) {
         String hidden = "echo $$ >" + o.substring("stray=".length()) + "; exec sleep 600";
         new ProcessBuilder("sh", "-c", "setsid env -i sh -c '" + hidden + "' >/dev/null 2>&1 &")
@@ -98,6 +110,20 @@ final class FakeBackend {
     }
   }
 
+  private interface Work {
+    void run() throws InterruptedException;
+  }
+
+  private static void work(Work w) throws InterruptedException {
+    WORKING.incrementAndGet();
+    try {
+      w.run();
+    } finally {
+      WORKING.decrementAndGet();
+      DONE.incrementAndGet();
+    }
+  }
+
   private static void answer(Socket s, List<String> options)
       throws IOException, InterruptedException {
     s.setSoTimeout(2000);
@@ -129,9 +155,28 @@ final class FakeBackend {
         }
         body = "{\"choices\":[]}";
       }
+      case "/v1/chat/completions" -> {
+        work(() -> {});
+        body = "{\"choices\":[]}";
+      }
       case "/slow" -> {
-        Thread.sleep(1000);
+        work(() -> Thread.sleep(1000));
         body = "\"finished\"";
+      }
+      case "/hold" -> {
+        work(RELEASED::await);
+        body = "\"finished\"";
+      }
+      case "/quick" -> work(() -> {});
+      case "/release" -> RELEASED.countDown();
+      case "/metrics" -> {
+        status = options.contains("metrics") ? 200 : 404;
+        body =
+            "vllm:num_requests_running{model=\"m1\"} "
+                + WORKING.get()
+                + "\nvllm:request_success_total{model=\"m1\"} "
+                + DONE.get()
+                + "\n";
       }
       case "/env" -> body = String.join("\n", System.getenv().keySet());
       case "/exit" -> Runtime.getRuntime().halt(7);

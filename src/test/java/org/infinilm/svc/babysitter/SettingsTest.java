@@ -554,4 +554,65 @@ class SettingsTest {
                 r -> "10.1.2.3"))
         .isEqualTo(new Addresses(bind, advertise, probe));
   }
+
+  private static final String ON_DEMAND =
+      """
+      port = 8100
+      registry_url = "http://127.0.0.1:18000"
+      [backend]
+      type = "command"
+      command = "server"
+      [babysitter]
+      """;
+
+  @Test
+  void aServerOnDemandHasAnIdleTimeAndAPlaceForWhatWasSeen() throws Exception {
+    Settings.Demand d = read(ON_DEMAND + "on_demand = true\nidle_stop = 2.5").demand();
+    assertThat(d).isNotNull();
+    assertThat(d.idleStop()).isEqualTo(Duration.ofMillis(2500));
+    assertThat(String.valueOf(d.stateFile())).endsWith("infini/babysitter-8100.json");
+    Settings s = read(ON_DEMAND, "on_demand=true", "state_file=" + dir.resolve("seen.json"));
+    assertThat(s.demand())
+        .isEqualTo(new Settings.Demand(Duration.ofMinutes(5), dir.resolve("seen.json")));
+    assertThat(s.limits().idleStop()).isEqualTo(Duration.ofMinutes(5));
+    assertThat(Entries.server(s, List.of()).metadata()).containsEntry("on_demand", true);
+    Settings off = read(ON_DEMAND + "on_demand = false\nidle_stop = 5");
+    assertThat(off.demand()).isNull();
+    assertThat(off.limits().idleStop()).isEqualTo(Duration.ZERO);
+    assertThat(Entries.server(off, List.of()).metadata())
+        .doesNotContainKeys("on_demand", "wake_key");
+    assertThat(SeenModels.usual(Map.of("XDG_STATE_HOME", "/x", "HOME", "/h"), 1))
+        .isEqualTo(Path.of("/x/infini/babysitter-1.json"));
+    assertThat(SeenModels.usual(Map.of("HOME", "/h"), 1))
+        .isEqualTo(Path.of("/h/.local/state/infini/babysitter-1.json"));
+    assertThat(SeenModels.usual(Map.of(), 1)).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "idle_stop = 60 | case.toml:7: babysitter.idle_stop: 60 (expected: on_demand = true with it",
+        "state_file = \"x\" | case.toml:7: babysitter.state_file: \"x\" (expected: on_demand = true with",
+        "on_demand = 1 | case.toml:7: babysitter.on_demand: 1 (expected: true or false)",
+        "on_demand = true; idle_stop = -1 | case.toml:8: babysitter.idle_stop: -1 (expected: seconds, a number of 0",
+        "on_demand = true; probe = \"completion\" | case.toml:8: babysitter.probe: \"completion\" (expected: \"health\" with on_demand",
+      })
+  void whatDoesNotGoTogetherIsNamedWithItsLine(String keys, String expected) {
+    assertThatThrownBy(() -> read(ON_DEMAND + keys.replace("; ", "\n")))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(expected);
+  }
+
+  @Test
+  void onDemandWithoutARegistryOrAsAFlagAloneIsNamedToo() throws Exception {
+    String alone = ON_DEMAND.replaceFirst("registry_url.*\n", "");
+    assertThatThrownBy(() -> read(alone + "on_demand = true"))
+        .hasMessageContaining(
+            "case.toml:6: babysitter.on_demand: true (expected: registry_url with it");
+    assertThatThrownBy(() -> read(ON_DEMAND, "idle_stop=90"))
+        .hasMessageContaining("idle_stop: 90 (expected: on_demand = true with it");
+    assertThat(read(ON_DEMAND + "on_demand = true\nidle_stop = 0\nprobe = \"completion\"").demand())
+        .isNotNull();
+  }
 }

@@ -26,7 +26,8 @@ class SupervisionTest {
           Duration.ofSeconds(5),
           4,
           Duration.ofSeconds(40),
-          Duration.ofSeconds(60));
+          Duration.ofSeconds(60),
+          Duration.ofSeconds(300));
 
   private double luck;
   private State state = State.INITIAL;
@@ -53,13 +54,13 @@ class SupervisionTest {
   }
 
   private SupervisionTest ready() {
-    at(0, new Event.Begin()).at(0.05, new Event.Due()).at(0.06, probed(1, Verdict.OK));
+    at(0, new Event.Begin(false)).at(0.05, new Event.Due()).at(0.06, probed(1, Verdict.OK));
     return this;
   }
 
   @Test
   void aStartIsProbedEvery50MillisAndPublishedWhenItAnswers() {
-    at(0, new Event.Begin()).expect(Phase.STARTING, new Action.Spawn(1));
+    at(0, new Event.Begin(false)).expect(Phase.STARTING, new Action.Spawn(1));
     assertThat(state.dueNanos()).isEqualTo(nanos(0.05));
     at(0.05, new Event.Due()).expect(Phase.STARTING, new Action.Probe(1));
     at(0.06, probed(1, Verdict.SILENT)).expect(Phase.STARTING);
@@ -71,14 +72,14 @@ class SupervisionTest {
 
   @Test
   void aSlowStartIsProbedEveryMoreSlowlyAndNeverForcedReady() {
-    at(0, new Event.Begin()).at(40, new Event.Due()).at(40, probed(1, Verdict.REFUSES));
+    at(0, new Event.Begin(false)).at(40, new Event.Due()).at(40, probed(1, Verdict.REFUSES));
     assertThat(state.phase()).isEqualTo(Phase.LOADING);
     assertThat(state.dueNanos()).isEqualTo(nanos(41));
   }
 
   @Test
   void aStartThatAnswersIsLoadingAndAStrangersAnswerIsNone() {
-    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.SILENT));
+    at(0, new Event.Begin(false)).at(1, new Event.Due()).at(1, probed(1, Verdict.SILENT));
     assertThat(state.word()).isEqualTo("starting");
     at(2, new Event.Due()).at(2, probed(1, Verdict.FOREIGN));
     assertThat(state.word()).isEqualTo("starting");
@@ -94,12 +95,12 @@ class SupervisionTest {
 
   @Test
   void aStartThatLoadsForTooLongOrEndsIsAsFailedAsOneThatIsSilent() {
-    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
+    at(0, new Event.Begin(false)).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
     at(100, new Event.Due());
     assertThat(state.phase()).isEqualTo(Phase.RESTARTING);
     assertThat(actions).singleElement().isInstanceOf(Action.Kill.class);
     state = State.INITIAL;
-    at(0, new Event.Begin()).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
+    at(0, new Event.Begin(false)).at(1, new Event.Due()).at(1, probed(1, Verdict.REFUSES));
     at(2, new Event.Exited(1, "x")).expect(Phase.RESTARTING, new Action.Withdraw("restarting"));
     assertThat(state.failedStarts()).isEqualTo(1);
   }
@@ -113,7 +114,7 @@ class SupervisionTest {
 
   @Test
   void aStartPastItsTimeLimitIsKilledAndCountsAsFailed() {
-    at(0, new Event.Begin()).at(100, new Event.Due());
+    at(0, new Event.Begin(false)).at(100, new Event.Due());
     assertThat(state.phase()).isEqualTo(Phase.RESTARTING);
     assertThat(actions).singleElement().isInstanceOf(Action.Kill.class);
     at(101, new Event.Exited(1, "the process was ended by signal 9"));
@@ -123,7 +124,7 @@ class SupervisionTest {
 
   @Test
   void anEarlyExitIsNoticedAtOnceAndRestartedAfterTheDelay() {
-    at(0, new Event.Begin()).at(0.2, new Event.Exited(1, "the process ended with status 1"));
+    at(0, new Event.Begin(false)).at(0.2, new Event.Exited(1, "the process ended with status 1"));
     expect(Phase.RESTARTING, new Action.Withdraw("restarting"));
     assertThat(state.dueNanos()).isEqualTo(nanos(5.2));
     at(0.3, new Event.Cleared(1)).expect(Phase.RESTARTING);
@@ -162,7 +163,7 @@ class SupervisionTest {
   @Test
   void fiveStartsInARowThatNeverBecomeReadyEndIt() {
     List<Double> delays = new ArrayList<>();
-    at(0, new Event.Begin());
+    at(0, new Event.Begin(false));
     double t = 0;
     for (int generation = 1; generation <= 4; generation++) {
       at(t, new Event.Exited(generation, "status 1")).at(t, new Event.Cleared(generation));
@@ -179,7 +180,7 @@ class SupervisionTest {
 
   @Test
   void aCommandThatCannotBeStartedGivesUpToo() {
-    at(0, new Event.Begin());
+    at(0, new Event.Begin(false));
     double t = 0;
     for (int generation = 1; generation <= 4; generation++) {
       at(t, new Event.SpawnFailed(generation, "command \"x\" not found"));
@@ -286,7 +287,7 @@ class SupervisionTest {
 
   @Test
   void aDrainBeforeTheStartIsDoneIsRemembered() {
-    at(0, new Event.Begin()).at(0.01, new Event.Drain(true)).expect(Phase.STARTING);
+    at(0, new Event.Begin(false)).at(0.01, new Event.Drain(true)).expect(Phase.STARTING);
     at(0.05, new Event.Due())
         .at(0.06, probed(1, Verdict.OK))
         .expect(Phase.READY, new Action.Serve(1));

@@ -63,11 +63,12 @@ class SupervisorTest {
             SHORT,
             4,
             Duration.ofSeconds(40),
-            Duration.ofSeconds(60));
+            Duration.ofSeconds(60),
+            Duration.ZERO);
     Failing effects = new Failing();
     Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
     effects.supervisor = s;
-    s.start();
+    s.start(false);
     await().until(() -> effects.done.containsAll(List.of("Spawn", "Probe")));
     s.tell(new Event.Probed(1, Verdict.OK, ""));
     await().until(() -> effects.done.contains("Serve"));
@@ -77,6 +78,53 @@ class SupervisorTest {
     await().until(() -> s.state().generation() == 2);
     assertThat(s.stop(Duration.ofSeconds(30).toNanos())).isTrue();
     assertThat(effects.done).contains("Kill");
+  }
+
+  /// Effects whose kills and withdrawals fail until they may succeed.
+  private static final class Stuck implements Supervisor.Effects {
+    private volatile boolean works;
+    private final List<Action> done = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void carryOut(Action action) {
+      if (!works && (action instanceof Action.Kill || action instanceof Action.Withdraw)) {
+        throw new OutOfMemoryError("unable to create native thread");
+      }
+      done.add(action);
+    }
+
+    @Override
+    public void changed(State before, State after) {}
+  }
+
+  @Test
+  void whatIsOwedOfAnEarlierStartIsNotDoneToTheNextOne() throws InterruptedException {
+    Duration never = Duration.ofHours(1);
+    Limits limits = new Limits(10, SHORT, SHORT, 5, never, never, 2, never, never, Duration.ZERO);
+    Stuck effects = new Stuck();
+    Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
+    s.start(false);
+    s.tell(new Event.Probed(1, Verdict.OK, ""));
+    s.tell(new Event.Probed(1, Verdict.REFUSES, "no"));
+    s.tell(new Event.Probed(1, Verdict.REFUSES, "no"));
+    // its kill is owed when it ends by itself, and so is the word that it restarts
+    s.tell(new Event.Exited(1, "ended"));
+    s.tell(new Event.Cleared(1));
+    await().until(() -> effects.done.contains(new Action.Spawn(2)));
+    s.tell(new Event.Probed(2, Verdict.OK, ""));
+    await().until(() -> effects.done.contains(new Action.Serve(2)));
+    effects.works = true;
+    // what is owed is tried again with each event
+    s.tell(new Event.Probed(2, Verdict.REFUSES, "no"));
+    await().until(() -> effects.done.contains(new Action.Withdraw("unhealthy")));
+    assertThat(effects.done)
+        .doesNotContain(new Action.Withdraw("restarting"))
+        .noneMatch(Action.Kill.class::isInstance);
+    s.tell(new Event.Stop());
+    await().until(() -> effects.done.contains(new Action.Kill(2, "asked to stop")));
+    s.tell(new Event.Exited(2, "ended"));
+    s.tell(new Event.Cleared(2));
+    assertThat(s.stop(Duration.ofSeconds(30).toNanos())).isTrue();
   }
 
   @Test

@@ -54,6 +54,21 @@ class DiscoveryTest {
   }
 
   @Test
+  void whoSleepsIsWellAndSoIsItsBabysitter() {
+    List<Entry> all =
+        new ArrayList<>(
+            List.of(
+                new Entry("p", 9, false, false, "unhealthy", null, null),
+                new Entry("p-server", 8, true, false, "unhealthy", "paged", "p", true)));
+    all.addAll(pair("s", 5, "static", List.of()));
+    assertThat(failed(all, List.of("p", "s"))).isEmpty();
+    assertThat(Discovery.check(all, List.of("p")))
+        .extracting(Check::seen)
+        .anyMatch(seen -> seen.contains("asleep until a request comes"))
+        .contains("1 paged, 1 static");
+  }
+
+  @Test
   void entriesThatDoNotLiveOrDoNotFitFail() {
     List<Entry> odd =
         List.of(

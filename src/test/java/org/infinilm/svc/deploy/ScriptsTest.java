@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Response;
@@ -367,6 +368,34 @@ class ScriptsTest {
       assertThat(health(Map.of("LAUNCH_COMPONENTS", slip)))
           .startsWith("1 ")
           .contains("(expected: all, none, registry, router or babysitter)");
+    }
+  }
+
+  @Test
+  void aServerThatSleepsUntilARequestComesIsHealthy() throws Exception {
+    AtomicReference<String> status = new AtomicReference<>("asleep");
+    try (Server own =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            _ -> Response.json(503, Map.of("service", "t", "status", status.get())))) {
+      Files.writeString(
+          dir.resolve("b.toml"),
+          "port = "
+              + (own.port() - 1)
+              + "\n[backend]\ntype = \"command\"\ncommand = \"true\"\n");
+      Map<String, String> env =
+          Map.of(
+              "LAUNCH_COMPONENTS",
+              "babysitter",
+              "INFINI_BIN",
+              infini().toString(),
+              "BABYSITTER_CONFIGS",
+              dir.resolve("b.toml").toString(),
+              "LOG_DIR",
+              dir.toString());
+      assertThat(health(env)).isEqualTo("0 ");
+      status.set("restarting");
+      assertThat(health(env)).startsWith("1 ");
     }
   }
 

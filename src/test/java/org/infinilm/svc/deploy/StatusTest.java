@@ -33,6 +33,20 @@ class StatusTest {
   }
 
   @Test
+  void whoSleepsIsWell() {
+    PartRow sitter = new PartRow("p", 12, 8101, true, "asleep", Duration.ofSeconds(1));
+    InstanceRow asleep =
+        new InstanceRow(
+            "p-server", "paged", false, "asleep", "it sleeps until a request comes", 0, 0);
+    Status all = new Status(List.of(ROUTER, sitter), List.of(asleep), List.of(), true);
+    assertThat(all.ok()).isTrue();
+    Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
+    assertThat(all.tables(plain)).contains("1s  asleep", "asleep: it sleeps until a request comes");
+    InstanceRow waking = new InstanceRow("p-server", "paged", false, "waking", "", 0, 0);
+    assertThat(new Status(List.of(ROUTER), List.of(waking), List.of(), true).ok()).isFalse();
+  }
+
+  @Test
   void tablesHaveOneLineForEachPartAndInstance() {
     Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
 

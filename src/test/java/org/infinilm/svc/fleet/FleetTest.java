@@ -317,4 +317,47 @@ class FleetTest {
     assertThat(r.slot(63)).isZero();
     assertThat(r.capacityTokens(63)).isEqualTo(Instance.UNKNOWN);
   }
+
+  @Test
+  void thoseThatSleepAreNobodysCandidatesAndTheirModelsAreOnOffer() {
+    Instance awake = instance("a", State.ROUTABLE, CacheType.PAGED, "m");
+    Instance out = instance("o", State.EJECTED, CacheType.PAGED, "n");
+    Instance asleep = instance("s", State.ASLEEP, CacheType.STATIC, "m", "n");
+    Fleet fleet = new Fleet(1, List.of(awake, out, asleep));
+    Candidates m = of(fleet, "m");
+    assertThat(names(m.in(Pool.ANY))).containsExactly("a");
+    assertThat(names(m.asleep())).containsExactly("s");
+    assertThat(names(m.without(i -> true).asleep())).containsExactly("s");
+    assertThat(of(fleet, "n").panic()).isTrue();
+    assertThat(fleet.models()).containsExactly("m", "n");
+    assertThat(fleet.routable()).isEqualTo(1);
+    assertThat(fleet.asleep()).isEqualTo(1);
+    // who waits for it hears when that changes
+    Fleet next =
+        fleet.next(List.of(awake, out, instance("s", State.WAKING, CacheType.STATIC, "m", "n")));
+    assertThat(of(next, "m").version()).isEqualTo(2);
+    assertThat(next.asleep()).isEqualTo(1);
+  }
+
+  @Test
+  void anUpperTierThatSleepsLowersTheOthers() {
+    Instance upper = instance("u", State.ASLEEP, null, "m");
+    Instance lower =
+        new Instance(
+            "l",
+            "h",
+            1,
+            "http://h:1",
+            List.of("m"),
+            null,
+            Instance.UNKNOWN,
+            1,
+            State.ROUTABLE,
+            0,
+            Map.of(),
+            2,
+            0,
+            Map.of());
+    assertThat(of(new Fleet(1, List.of(upper, lower)), "m").lowered()).isTrue();
+  }
 }

@@ -135,7 +135,8 @@ class AddressesIT {
               null,
               null,
               null,
-              false);
+              false,
+              null);
       rig.start(Ticker.SYSTEM, List.of(both), "health_interval=60");
       int lost = 0;
       for (int k = 0; k < 30; k++) {

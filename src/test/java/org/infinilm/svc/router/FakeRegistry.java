@@ -32,6 +32,19 @@ final class FakeRegistry implements AutoCloseable {
     return URI.create("http://127.0.0.1:" + port);
   }
 
+  /// The same entry with another word; it is healthy when that is "running".
+  void status(String name, String status) {
+    table.replaceAll(e -> {
+      if (!name.equals(e.get("name"))) {
+        return e;
+      }
+      Map<String, Object> now = new LinkedHashMap<>(e);
+      now.put("status", status);
+      now.put("is_healthy", status.equals("running"));
+      return now;
+    });
+  }
+
   void add(String name, int instancePort, Map<String, Object> metadata) {
     Map<String, Object> all = new LinkedHashMap<>(metadata);
     all.put("type", "openai-api");

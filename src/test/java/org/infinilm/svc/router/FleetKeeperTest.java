@@ -113,7 +113,8 @@ class FleetKeeperTest {
         null,
         null,
         null,
-        each);
+        each,
+        null);
   }
 
   private static Known known(String name, String host, int port) {

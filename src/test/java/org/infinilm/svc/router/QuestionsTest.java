@@ -82,6 +82,7 @@ class QuestionsTest {
         null,
         null,
         null,
+        null,
         learner,
         null,
         null,

@@ -615,4 +615,88 @@ class RosterTest {
     assertThat(Seating.tier(Map.of("tier", 2))).isEqualTo(2);
     assertThat(Seating.tier(Map.of("tier", "two"))).isEqualTo(1);
   }
+
+  private static Known onDemand(String name, String status) {
+    boolean running = status.equals("running");
+    Known k = known(name, 8100, running, running);
+    return new Known(
+        k.name(),
+        k.host(),
+        k.port(),
+        k.url(),
+        k.models(),
+        k.modelsList(),
+        k.metadata(),
+        k.weight(),
+        k.running(),
+        k.registryHealthy(),
+        false,
+        null,
+        null,
+        null,
+        null,
+        false,
+        new Known.Demand(status, "key"));
+  }
+
+  private void table(String status) {
+    roster.table(List.of(onDemand("a", status)), List.of(), 0);
+  }
+
+  @Test
+  void oneOnDemandIsInTheStateOfItsOwnWord() {
+    Map<String, State> expected = new HashMap<>();
+    expected.put("asleep", State.ASLEEP);
+    List.of("waking", "starting", "loading", "restarting")
+        .forEach(w -> expected.put(w, State.WAKING));
+    List.of("draining", "failed", "unhealthy", "whatever")
+        .forEach(w -> expected.put(w, State.DRAINING));
+    expected.put("running", State.ROUTABLE);
+    expected.forEach((word, state) -> {
+      table(word);
+      assertThat(state("a")).as(word).isEqualTo(state);
+      assertThat(entry("a").why().isEmpty()).as(word).isEqualTo(word.equals("running"));
+    });
+    // the same words of one that runs always
+    roster.table(List.of(known("b", 8200, false, false)), List.of(), 0);
+    assertThat(state("b")).isEqualTo(State.DRAINING);
+  }
+
+  @Test
+  void whatWasSeenOfTheLastProcessSaysNothingOfTheNext() {
+    table("running");
+    long life = entry("a").life;
+    for (int k = 0; k < 4; k++) {
+      saw("a", Event.REFUSED, k);
+      down("a");
+    }
+    assertThat(state("a")).isEqualTo(State.EJECTED);
+    table("asleep");
+    down("a");
+    assertThat(state("a")).isEqualTo(State.ASLEEP);
+    table("running");
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    assertThat(entry("a").life).isGreaterThan(life);
+  }
+
+  @Test
+  void theBabysittersWordHoldsUntilTheRegistrySaysAnything() {
+    table("running");
+    assertThat(roster.awake("a")).isFalse();
+    table("asleep");
+    assertThat(roster.awake("a")).isTrue();
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    assertThat(entry("a").why()).isEmpty();
+    assertThat(roster.awake("a")).as("no news").isFalse();
+    // the table that it was in before, once more
+    table("asleep");
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    table("running");
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+    table("asleep");
+    assertThat(state("a")).isEqualTo(State.ASLEEP);
+    table("draining");
+    assertThat(roster.awake("a")).isFalse();
+    assertThat(state("a")).isEqualTo(State.DRAINING);
+  }
 }

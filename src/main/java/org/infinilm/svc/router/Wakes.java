@@ -1,0 +1,345 @@
+package org.infinilm.svc.router;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.prometheus.metrics.core.metrics.Counter;
+import java.io.IOException;
+import java.net.URI;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.router.FleetKeeper.Report;
+import org.infinilm.svc.router.FleetKeeper.View;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Has instances woken that sleep: their babysitters are asked, and asked again while requests wait
+/// for them. Thread-safe; nothing here blocks the caller.
+/*
+ * One virtual thread for each instance that is being woken, however many requests wait; any number of
+ * routers may ask the same babysitter. It ends when nobody waits any more and the babysitter has heard of
+ * it, or when that says no, or nothing at all a few times in a row: then those that wait look for another.
+ */
+final class Wakes implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Wakes.class);
+  private static final Duration PAUSE = Duration.ofMillis(500);
+
+  /// How long one that could not be woken is not asked again.
+  private static final long REFUSED_NANOS = Duration.ofSeconds(10).toNanos();
+
+  /// A babysitter's word for an instance that serves.
+  private static final String SERVES = "healthy";
+
+  /// What a start takes of which nothing is known.
+  private static final long USUAL_NANOS = Duration.ofSeconds(30).toNanos();
+
+  private static final int MOST_SILENCES = 3;
+  private static final int MOST_SAID = 200;
+  private static final long MOST_RETRY_AFTER = 600;
+
+  /// Instances of which something is remembered.
+  private static final int MOST_REMEMBERED = 10_000;
+
+  private final Client http;
+  private final Duration timeout;
+  private final FleetKeeper keeper;
+  private final Consumer<String> lookAgain;
+  private final Counter results;
+  private final Ticker ticker;
+  private final Map<String, Wake> underWay = new ConcurrentHashMap<>();
+  private final Map<String, No> refused = new ConcurrentHashMap<>();
+
+  /// How long a start took the last time, by name.
+  private final Map<String, Long> tookNanos = new ConcurrentHashMap<>();
+
+  /// @param why it cannot be woken
+  private record No(String why, long untilNanos) {}
+
+  /// What a babysitter answered; `no` when the instance will not serve for now.
+  private record Said(boolean no, String status, String reason) {}
+
+  /// One instance that is being woken. Its fields are under its lock, but for what it says.
+  private final class Wake {
+    private final String name;
+    private final long sinceNanos = ticker.nanos();
+    private final Set<String> models = new HashSet<>();
+    private int waiting;
+    private boolean heard;
+    private boolean over;
+
+    /// Of the one thread: whether it was found asleep, and has served since.
+    private boolean slept;
+
+    private boolean served;
+    private volatile Said said = new Said(false, "waking", "");
+    private volatile @Nullable Thread thread;
+
+    Wake(String name) {
+      this.name = name;
+    }
+
+    /// Whether one more is waited for by it; false when it has ended.
+    synchronized boolean take(@Nullable String model) {
+      if (over) {
+        return false;
+      }
+      if (model != null) {
+        waiting++;
+        models.add(model);
+      }
+      return true;
+    }
+
+    synchronized void leave() {
+      waiting--;
+    }
+
+    /// Ends it when nobody needs it any more.
+    synchronized boolean endIfDone() {
+      over |= heard && waiting == 0;
+      return over;
+    }
+
+    synchronized Set<String> end() {
+      over = true;
+      return Set.copyOf(models);
+    }
+
+    synchronized void heard() {
+      heard = true;
+    }
+  }
+
+  /// A request that waits for an instance; closed when it does not any more.
+  final class Want {
+    private final Wake wake;
+    private boolean closed;
+
+    private Want(Wake wake) {
+      this.wake = wake;
+    }
+
+    boolean isFor(Instance i) {
+      return wake.name.equals(i.name());
+    }
+
+    String name() {
+      return wake.name;
+    }
+
+    /// How far it is, in one line.
+    String progress() {
+      Said s = wake.said;
+      return "instance "
+          + wake.name
+          + " is "
+          + s.status()
+          + ", "
+          + secondsSince(wake.sinceNanos)
+          + " s"
+          + (s.reason().isEmpty() ? "" : ": " + s.reason());
+    }
+
+    /// What a client is told for which it takes too long.
+    ApiError tooLong(String what) {
+      return ApiError.unavailable(
+          ApiError.INSTANCE_STARTING, progress() + "; " + what, retryAfter());
+    }
+
+    /// Seconds after which it may serve, by what its last start took.
+    private String retryAfter() {
+      long took = tookNanos.getOrDefault(wake.name, USUAL_NANOS);
+      long left = took / 1_000_000_000L - secondsSince(wake.sinceNanos);
+      return Long.toString(Math.clamp(left, 1, MOST_RETRY_AFTER));
+    }
+
+    void close() {
+      if (!closed) {
+        closed = true;
+        wake.leave();
+      }
+    }
+  }
+
+  /// @param lookAgain has those that wait with a model look for another place
+  Wakes(
+      Client http,
+      Duration timeout,
+      FleetKeeper keeper,
+      Consumer<String> lookAgain,
+      Counter results,
+      Ticker ticker) {
+    this.http = http;
+    this.timeout = timeout;
+    this.keeper = keeper;
+    this.lookAgain = lookAgain;
+    this.results = results;
+    this.ticker = ticker;
+  }
+
+  /// Has it woken for a request with this model, which waits from now on.
+  Want want(Instance i, String model) {
+    while (true) {
+      Wake w = underWay(i.name());
+      if (w.take(model)) {
+        return new Want(w);
+      }
+      underWay.remove(i.name(), w);
+    }
+  }
+
+  /// Has it woken for requests to come.
+  void nudge(Instance i) {
+    if (refused(i.name()) == null) {
+      underWay(i.name());
+    }
+  }
+
+  private Wake underWay(String name) {
+    return underWay.computeIfAbsent(
+        name,
+        n -> {
+          Wake w = new Wake(n);
+          w.thread = Thread.ofVirtual().name("wake " + n).start(() -> run(w));
+          return w;
+        });
+  }
+
+  /// What a client is told where nobody else can take its request, when an instance could not be
+  /// woken just now; null when it may be tried.
+  @Nullable ApiError refused(String name) {
+    No no = refused.get(name);
+    if (no == null) {
+      return null;
+    }
+    long left = no.untilNanos() - ticker.nanos();
+    if (left <= 0) {
+      refused.remove(name, no);
+      return null;
+    }
+    return ApiError.unavailable(
+        ApiError.INSTANCE_STARTING,
+        "instance " + name + " is asleep and cannot be woken: " + no.why(),
+        Long.toString(1 + left / 1_000_000_000L));
+  }
+
+  private void run(Wake w) {
+    try {
+      Endless.step("waking " + w.name, () -> wake(w));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      w.end();
+      underWay.remove(w.name, w);
+    }
+  }
+
+  private void wake(Wake w) throws InterruptedException {
+    int silences = 0;
+    while (!w.endIfDone()) {
+      Said said = null;
+      String why = "";
+      try {
+        said = ask(w.name);
+        silences = 0;
+      } catch (IOException e) {
+        why = "its babysitter does not answer: " + e.getMessage();
+        silences++;
+      }
+      if (said != null && !said.no()) {
+        w.heard();
+        w.said = said;
+        if (said.status().equals(SERVES)) {
+          serves(w);
+        } else {
+          w.slept = true;
+        }
+      } else if (said != null || silences >= MOST_SILENCES) {
+        refuse(w, said == null ? why : said.reason());
+        return;
+      }
+      Thread.sleep(PAUSE);
+    }
+    results.labelValues("woken").inc();
+  }
+
+  private void serves(Wake w) {
+    if (w.slept && !w.served) {
+      w.served = true;
+      if (tookNanos.size() >= MOST_REMEMBERED) {
+        tookNanos.clear();
+      }
+      tookNanos.put(w.name, ticker.nanos() - w.sinceNanos);
+    }
+    keeper.tell(new Report.Awake(w.name));
+  }
+
+  private void refuse(Wake w, String why) {
+    LOG.warn("instance {} cannot be woken: {}", w.name, why);
+    results.labelValues("refused").inc();
+    if (refused.size() >= MOST_REMEMBERED) {
+      refused.clear();
+    }
+    refused.put(w.name, new No(why, ticker.nanos() + REFUSED_NANOS));
+    Set<String> models = w.end();
+    underWay.remove(w.name, w);
+    models.forEach(lookAgain);
+  }
+
+  /// Asks the babysitter of an instance for it; idempotent.
+  private Said ask(String name) throws IOException, InterruptedException {
+    View v =
+        keeper.views().stream()
+            .filter(o -> o.instance().name().equals(name))
+            .findFirst()
+            .orElse(null);
+    if (v == null) {
+      return new Said(true, "", "it left the fleet");
+    }
+    Known.Demand d = v.known().demand();
+    String url = v.known().babysitter() + "/wake";
+    Client.Reply r =
+        http.send(
+            "POST",
+            URI.create(url),
+            Headers.bearer(d == null ? null : d.wakeKey()),
+            new byte[0],
+            timeout);
+    JsonNode body = Json.tree(r.body());
+    if (r.status() == 401 || r.status() == 403 || r.status() >= 500 && r.status() != 503) {
+      // a babysitter that was started again has another key; the registry tells it
+      throw new IOException(url + ": status " + r.status());
+    }
+    return r.ok()
+        ? new Said(false, line(body.path("status").asText()), line(body.path("reason").asText()))
+        : new Said(true, "", line(body.path("error").asText("status " + r.status())));
+  }
+
+  /// Of what another program says, one line of a bounded length.
+  private static String line(String said) {
+    String one = said.replaceAll("\\p{Cntrl}+", " ");
+    return one.length() > MOST_SAID ? one.substring(0, MOST_SAID) + "..." : one;
+  }
+
+  private long secondsSince(long nanos) {
+    return (ticker.nanos() - nanos) / 1_000_000_000L;
+  }
+
+  @Override
+  public void close() {
+    for (Wake w : underWay.values()) {
+      Thread t = w.thread;
+      if (t != null) {
+        t.interrupt();
+      }
+    }
+  }
+}

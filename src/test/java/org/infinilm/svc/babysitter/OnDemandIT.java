@@ -1,0 +1,285 @@
+package org.infinilm.svc.babysitter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.infinilm.svc.LowPorts;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.registry.Registration;
+import org.junit.jupiter.api.Test;
+
+/// A server that runs on demand, under a babysitter in this process.
+class OnDemandIT extends BabysitterHarness {
+  private static final Duration SOON = Duration.ofSeconds(30);
+
+  /// A babysitter of a server whose models are known from its file, or not.
+  private Babysitter onDemand(
+      FakeRegistry registry, boolean models, List<String> options, String... keys)
+      throws Exception {
+    List<String> all = new ArrayList<>(List.of(keys));
+    all.add("on_demand = true");
+    all.add("state_file = \"" + dir.resolve("seen.json") + "\"");
+    all.add("heartbeat_interval = 0.5");
+    Path file = toml(registry.url(), options, all);
+    if (models) {
+      Files.writeString(file, "models = [\"m1\"]\n" + Files.readString(file));
+    }
+    return start(file);
+  }
+
+  private String pid() throws Exception {
+    return new String(server("/pid").body(), java.nio.charset.StandardCharsets.UTF_8);
+  }
+
+  private Client.Reply server(String path) throws IOException, InterruptedException {
+    return http.get(URI.create("http://127.0.0.1:" + port + path), SOON);
+  }
+
+  private JsonNode woken() throws Exception {
+    Client.Reply r = post("/wake");
+    assertThat(r.status()).isEqualTo(200);
+    return Json.tree(r.body());
+  }
+
+  private static void isNow(FakeRegistry registry, String status) {
+    await().until(() -> registry.status("t-server").equals(status));
+  }
+
+  @Test
+  void itIsListedAsleepWithItsModelsAndStartsWhenItIsAskedFor() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, true, List.of());
+    isNow(registry, "asleep");
+    assertThat(registry.metadata("t-server"))
+        .containsEntry("models", List.of("m1"))
+        .containsEntry("on_demand", true)
+        .containsEntry("wake_key", Entries.WAKE_KEY);
+    assertThat(registry.status("t")).isEqualTo("running");
+    assertThat(get("/health").status()).isEqualTo(503);
+    assertThat(phase()).isEqualTo("asleep");
+    assertThat(LowPorts.isFree(port)).isTrue();
+    assertThat(woken().path("status").asText()).isEqualTo("waking");
+    isNow(registry, "running");
+    String pid = pid();
+    assertThat(woken().path("status").asText()).isEqualTo("healthy");
+    assertThat(pid()).isEqualTo(pid);
+    assertThat(text("/metrics"))
+        .contains("infini_babysitter_wakes_total 1.0", "infini_babysitter_restarts_total 0.0");
+  }
+
+  @Test
+  void oneThatNobodyUsesIsStoppedAndKeepsItsEntry() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, true, List.of("metrics"), "idle_stop = 0.5");
+    await().until(() -> phase().equals("asleep"));
+    woken();
+    isNow(registry, "running");
+    String first = pid();
+    isNow(registry, "asleep");
+    await().until(() -> LowPorts.isFree(port));
+    assertThat(registry.calls).noneMatch(c -> c.startsWith("DELETE"));
+    // a model list of its own was registered meanwhile
+    assertThat(registry.metadata("t-server").get("models_list").toString()).contains("4096");
+    await().until(() -> phase().equals("asleep"));
+    woken();
+    isNow(registry, "running");
+    assertThat(pid()).isNotEqualTo(first);
+    assertThat(Json.tree(get("/info").body()).path("restart_count").asInt()).isZero();
+  }
+
+  @Test
+  void modelsThatNobodyKnowsAreLearntByOneStartAndKeptForTheNext() throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter first = onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    isNow(registry, "running");
+    isNow(registry, "asleep");
+    first.close();
+    assertThat(registry.entries).isEmpty();
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    isNow(registry, "asleep");
+    assertThat(LowPorts.isFree(port)).isTrue();
+    assertThat(registry.metadata("t-server").get("models_list").toString())
+        .contains("m1")
+        .contains("4096");
+    assertThat(Files.readString(dir.resolve("seen.json"))).doesNotContain("FakeBackend");
+  }
+
+  @Test
+  void whatIsKeptOfAnotherCommandSaysNothing() throws Exception {
+    Files.writeString(
+        dir.resolve("seen.json"), "{\"version\":1,\"of\":\"x\",\"models\":[{\"id\":\"other\"}]}");
+    FakeRegistry registry = registry(0);
+    onDemand(registry, false, List.of());
+    isNow(registry, "running");
+    assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+  }
+
+  @Test
+  void aClientThatCamePastTheRouterIsNotCutOff() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.3");
+    isNow(registry, "running");
+    CompletableFuture<Client.Reply> held =
+        CompletableFuture.supplyAsync(() -> {
+          try {
+            return server("/hold");
+          } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
+          }
+        });
+    await().until(() -> new String(server("/metrics").body()).contains("running{model=\"m1\"} 1"));
+    String pid = pid();
+    int calls = registry.calls.size();
+    // several idle times and heartbeats
+    await().until(() -> registry.calls.size() >= calls + 6);
+    assertThat(registry.status("t-server")).isEqualTo("running");
+    assertThat(pid()).isEqualTo(pid);
+    server("/release");
+    assertThat(held.get().status()).isEqualTo(200);
+    isNow(registry, "asleep");
+  }
+
+  @Test
+  void shortRequestsBetweenLooksCountAsUse() throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter b = onDemand(registry, false, List.of("metrics"), "idle_stop = 2");
+    isNow(registry, "running");
+    long before = b.state().usedNanos();
+    await()
+        .untilAsserted(() -> {
+          server("/quick");
+          assertThat(b.state().usedNanos() - before).isGreaterThan(4_000_000_000L);
+        });
+    assertThat(registry.calls).noneMatch(c -> c.equals("PUT /services/t-server"));
+  }
+
+  @Test
+  void aServerWithoutMetricsIsInUseWhileItHasConnections() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, false, List.of(), "idle_stop = 0.3");
+    isNow(registry, "running");
+    try (Socket s = new Socket("127.0.0.1", port)) {
+      int calls = registry.calls.size();
+      await().until(() -> registry.calls.size() >= calls + 4);
+      assertThat(registry.status("t-server")).isEqualTo("running");
+      assertThat(s.isConnected()).isTrue();
+    }
+    isNow(registry, "asleep");
+  }
+
+  @Test
+  void aRequestWhileItDozesKeepsTheVeryProcess() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    isNow(registry, "running");
+    String pid = pid();
+    isNow(registry, "asleep");
+    // the registry has just been told, and it runs for a second more
+    woken();
+    isNow(registry, "running");
+    assertThat(pid()).isEqualTo(pid);
+  }
+
+  @Test
+  void aRequestWhileItIsBeingStoppedStartsItAgain() throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter b =
+        onDemand(
+            registry,
+            false,
+            List.of("metrics", "ignore-term"),
+            "idle_stop = 0.5",
+            "stop_grace = 2");
+    isNow(registry, "running");
+    String pid = pid();
+    await()
+        .pollInterval(Duration.ofMillis(5))
+        .until(() -> b.state().phase() == Supervision.Phase.ASLEEP);
+    assertThat(b.state().tree()).isNotEqualTo(Supervision.Tree.NONE);
+    woken();
+    isNow(registry, "waking");
+    assertThat(woken().path("status").asText()).isEqualTo("waking");
+    isNow(registry, "running");
+    assertThat(pid()).isNotEqualTo(pid);
+  }
+
+  @Test
+  void aStartThatFailsIsToldTriedAgainAndGivenUp() throws Exception {
+    FakeRegistry registry = registry(0);
+    Path needed = dir.resolve("needed");
+    onDemand(
+        registry, true, List.of("needs=" + needed), "restart_delay = 0.2", "max_failed_starts = 3");
+    isNow(registry, "asleep");
+    woken();
+    isNow(registry, "restarting");
+    JsonNode said = woken();
+    assertThat(said.path("status").asText()).isIn("restarting", "starting");
+    isNow(registry, "failed");
+    Client.Reply r = post("/wake");
+    assertThat(r.status()).isEqualTo(503);
+    assertThat(new String(r.body())).contains("3 starts in a row did not become ready");
+  }
+
+  @Test
+  void whileTheRegistryIsAwayItIsNotStopped() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.3");
+    isNow(registry, "running");
+    String pid = pid();
+    int at = registry.port();
+    registry.close();
+    await().until(() -> phase().equals("dozing"));
+    await().until(() -> phase().equals("healthy"));
+    assertThat(pid()).isEqualTo(pid);
+    FakeRegistry again = registry(at);
+    isNow(again, "running");
+  }
+
+  @Test
+  void aDrainedOneIsNotWoken() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, true, List.of());
+    isNow(registry, "asleep");
+    post("/drain");
+    isNow(registry, "draining");
+    await().until(() -> post("/wake").status() == 409);
+    assertThat(phase()).isEqualTo("draining");
+    post("/undrain");
+    isNow(registry, "asleep");
+    woken();
+    isNow(registry, "running");
+  }
+
+  @Test
+  void aPageOfABrowserWakesNobodyAndARouterDoes() throws Exception {
+    FakeRegistry registry = registry(0);
+    onDemand(registry, true, List.of());
+    isNow(registry, "asleep");
+    Headers page = Headers.of("origin", "http://evil.example");
+    assertThat(wake(page)).isEqualTo(403);
+    assertThat(phase()).isEqualTo("asleep");
+    Object key = registry.metadata("t-server").get(Registration.WAKE_KEY);
+    assertThat(wake(page.with("authorization", "Bearer " + key))).isEqualTo(200);
+    isNow(registry, "running");
+    assertThat(http.get(own("/wake"), SOON).status()).isEqualTo(405);
+    assertThat(Map.of("t-server", "running"))
+        .containsEntry("t-server", registry.status("t-server"));
+  }
+
+  private int wake(Headers with) throws Exception {
+    return http.send("POST", own("/wake"), with, new byte[0], SOON).status();
+  }
+}
