@@ -238,7 +238,7 @@ final class SettingsReader {
   }
 
   /// What goes with `on_demand`; what goes only with it and stands alone is an error.
-  private Settings.@Nullable Demand demand(@Nullable URI registry, int port)
+  private Settings.@Nullable Demand demand(RegistryClient.@Nullable Urls registry, int port)
       throws ConfigException {
     if (!truth(Flags.ON_DEMAND)) {
       for (Key<?> key : List.<Key<?>>of(Flags.IDLE_STOP, Flags.STATE_FILE)) {
