@@ -1,18 +1,18 @@
-"""Shared fixtures, and the closing line `N passed, N failed`."""
+"""Shared fixtures."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 
 import openai
 import pytest
 
+from closing import pytest_configure, pytest_unconfigure
 from deployment import Deployment, running_case
 from mortal import instance, mortal
 
-__all__ = ["instance", "mortal"]
+__all__ = ["instance", "mortal", "pytest_configure", "pytest_unconfigure"]
 
 ROUTER_VARIABLE = "INFINI_CLIENTS_ROUTER"
 
@@ -34,17 +34,3 @@ def router(request: pytest.FixtureRequest) -> str:
 def client(router: str) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{router}/v1", api_key="none", timeout=60) as made:
         yield made
-
-
-def pytest_configure() -> None:
-    """SIGTERM ends the tests as Ctrl-C does, with all that they started."""
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", returncode=143))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:
-        return
-    passed = len(reporter.stats.get("passed", []))
-    failed = sum(len(reporter.stats.get(kind, [])) for kind in ("failed", "error", "skipped"))
-    reporter.write_line(f"{passed} passed, {failed} failed")

@@ -1,14 +1,16 @@
-"""One fleet a kind of engine, and the closing line `N passed, N failed`."""
+"""One fleet a kind of engine."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 
 import pytest
 
 import fleet as fleets
+from closing import pytest_configure, pytest_unconfigure
+
+__all__ = ["fleet", "pytest_configure", "pytest_unconfigure"]
 
 
 def wanted() -> list[str]:
@@ -29,17 +31,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def fleet(kind: fleets.Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[fleets.Fleet]:
     with fleets.fleet(kind, tmp_path_factory.mktemp(kind.name)) as running:
         yield running
-
-
-def pytest_configure() -> None:
-    """SIGTERM ends the tests as Ctrl-C does, with all that they started."""
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", returncode=143))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:
-        return
-    passed = len(reporter.stats.get("passed", []))
-    failed = sum(len(reporter.stats.get(kind, [])) for kind in ("failed", "error", "skipped"))
-    reporter.write_line(f"{passed} passed, {failed} failed")

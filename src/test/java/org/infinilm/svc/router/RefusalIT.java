@@ -61,6 +61,14 @@ class RefusalIT {
     assertThat(rig.health()).isEqualTo("2/2");
   }
 
+  private static String no(String what) {
+    return switch (what) {
+      case "length" -> REFUSAL;
+      case "model" -> noModel("m");
+      default -> Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
+    };
+  }
+
   /// A 400 or a 404 is final to clients.
   @ParameterizedTest
   @CsvSource({
@@ -71,12 +79,7 @@ class RefusalIT {
   void whatOneCannotIsNotSaidOfAllWhileAnotherIsBusyOrAway(String what, String how)
       throws Exception {
     String path = what.equals("route") ? "/v1/messages" : Rig.CHAT;
-    String no =
-        what.equals("length")
-            ? REFUSAL
-            : what.equals("model")
-                ? noModel("m")
-                : Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
+    String no = no(what);
     rig.listed(
         new ScriptedInstance("p", ScriptedInstance.answering((r, n) -> no)),
         Map.of("max_model_len", 4096));
@@ -124,12 +127,7 @@ class RefusalIT {
   @ParameterizedTest
   @CsvSource({"length", "model", "route"})
   void theOneThatCanAndFailedIsAskedOnceMoreWhereTheOtherRefuses(String what) throws Exception {
-    String no =
-        what.equals("length")
-            ? REFUSAL
-            : what.equals("model")
-                ? noModel("m")
-                : Rig.answer(404, "", "{\"detail\":\"Not Found\"}");
+    String no = no(what);
     rig.listed(
         new ScriptedInstance("p", ScriptedInstance.answering((r, n) -> no)), Map.of("tier", 2));
     Set<String> seen = ConcurrentHashMap.newKeySet();
@@ -154,7 +152,7 @@ class RefusalIT {
   @ParameterizedTest
   @CsvSource({"length", "model"})
   void theOneOfManyThatCanIsFound(String what) throws Exception {
-    String no = what.equals("length") ? REFUSAL : noModel("m");
+    String no = no(what);
     for (int k = 0; k < 5; k++) {
       rig.answering("small" + k, (r, n) -> no);
     }
