@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
 /// [Table] over what it knows, writes only if the key is still as it knew it, and hears of the
 /// others by a watch.
 final class EtcdStore extends LeaseStore {
-  /* How it works: docs/registry.md, "On etcd", and decision 120. An entry is bound to an etcd lease of 2.5
+  /* How it works: docs/registry.md, "On etcd", and decision 121. An entry is bound to an etcd lease of 2.5
    * times --lease, which each heartbeat keeps alive; how old a heartbeat is, each registry counts by its own
    * clock from when it got it or heard of it (registries/RUN, every second). Own changes go into the table when
    * etcd has confirmed them, without waiting for the watch; EtcdView keeps them in order. */
