@@ -380,9 +380,7 @@ class ScriptsTest {
             _ -> Response.json(503, Map.of("service", "t", "status", status.get())))) {
       Files.writeString(
           dir.resolve("b.toml"),
-          "port = "
-              + (own.port() - 1)
-              + "\n[backend]\ntype = \"command\"\ncommand = \"true\"\n");
+          "port = " + (own.port() - 1) + "\n[backend]\ntype = \"command\"\ncommand = \"true\"\n");
       Map<String, String> env =
           Map.of(
               "LAUNCH_COMPONENTS",
