@@ -47,6 +47,7 @@ class SleepersTest {
         false,
         null,
         Route.of("/v1/chat/completions"),
+        0,
         ErrorShape.OPENAI,
         null,
         size,
