@@ -37,7 +37,7 @@ final class Sleepers {
                 .thenComparing(i -> !isOfPool(i, q))
                 .thenComparing(i -> i.state() != State.WAKING)
                 .thenComparing(i -> i.weight() == 0)
-                .thenComparing(Instance::tier)
+                .thenComparingInt(Instance::tier)
                 .thenComparing(i -> Hash.mix(model ^ i.nameHash()), Long::compareUnsigned))
         .toList();
   }
