@@ -120,7 +120,7 @@ final class SettingsReader {
         supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION),
         file(Flags.LOG_FILE),
         truth(Flags.OWN_LISTENER),
-        demand(registry, port),
+        demand(registry != null, port),
         tls(),
         List.copyOf(warnings));
   }
@@ -238,8 +238,7 @@ final class SettingsReader {
   }
 
   /// What goes with `on_demand`; what goes only with it and stands alone is an error.
-  private Settings.@Nullable Demand demand(RegistryClient.@Nullable Urls registry, int port)
-      throws ConfigException {
+  private Settings.@Nullable Demand demand(boolean registered, int port) throws ConfigException {
     if (!truth(Flags.ON_DEMAND)) {
       for (Key<?> key : List.<Key<?>>of(Flags.IDLE_STOP, Flags.STATE_FILE)) {
         if (isSaid(key) && !isSaid(Flags.ON_DEMAND)) {
@@ -248,7 +247,7 @@ final class SettingsReader {
       }
       return null;
     }
-    if (registry == null) {
+    if (!registered) {
       throw wrong(
           Flags.ON_DEMAND,
           "registry_url with it: routers learn from the registry whom to wake for a request");
