@@ -141,7 +141,9 @@ class OnDemandIT extends BabysitterHarness {
             throw new AssertionError(e);
           }
         });
-    await().until(() -> new String(server("/metrics").body(), UTF_8).contains("running{model=\"m1\"} 1"));
+    await()
+        .until(
+            () -> new String(server("/metrics").body(), UTF_8).contains("running{model=\"m1\"} 1"));
     String pid = pid();
     int calls = registry.calls.size();
     // several idle times and heartbeats
