@@ -1,5 +1,6 @@
 package org.infinilm.svc.babysitter;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -140,7 +141,9 @@ class OnDemandIT extends BabysitterHarness {
             throw new AssertionError(e);
           }
         });
-    await().until(() -> new String(server("/metrics").body()).contains("running{model=\"m1\"} 1"));
+    await()
+        .until(
+            () -> new String(server("/metrics").body(), UTF_8).contains("running{model=\"m1\"} 1"));
     String pid = pid();
     int calls = registry.calls.size();
     // several idle times and heartbeats
@@ -230,7 +233,7 @@ class OnDemandIT extends BabysitterHarness {
     isNow(registry, "failed");
     Client.Reply r = post("/wake");
     assertThat(r.status()).isEqualTo(503);
-    assertThat(new String(r.body())).contains("3 starts in a row did not become ready");
+    assertThat(new String(r.body(), UTF_8)).contains("3 starts in a row did not become ready");
   }
 
   @Test
