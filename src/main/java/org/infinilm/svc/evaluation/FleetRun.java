@@ -235,6 +235,7 @@ final class FleetRun {
             tokens * 200L,
             new Facts.Usage(job.promptTokens(), tokens, cached[r.id()]),
             true,
+            true,
             s.ask,
             s.forecast(),
             stalled,

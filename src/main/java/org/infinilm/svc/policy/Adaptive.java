@@ -49,6 +49,10 @@ final class Adaptive implements Policy {
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
     volatile Fits fits = Fits.FIRST;
+
+    /// Tokens of a prompt, a moving average; 0 before the first.
+    volatile double usualPrompt;
+
     volatile AnswerLengths lengths = AnswerLengths.NONE;
 
     /// The costs of a cache type; of the other one while nothing is known of it.
@@ -236,10 +240,15 @@ final class Adaptive implements Policy {
   @Override
   public void settled(Facts f) {
     Ask ask = f.ask();
-    if (ask == null || ask.promptTokens() <= 0 || !f.complete() || f.firstByteNanos() == 0) {
+    if (ask == null || ask.promptTokens() <= 0) {
       return;
     }
-    new Lesson(model(f.model()), objectives.of(f.model()), f, ask).learn();
+    Lesson lesson = new Lesson(model(f.model()), objectives.of(f.model()), f, ask);
+    if (!f.complete()) {
+      lesson.givenUp();
+    } else if (f.firstByteNanos() != 0) {
+      lesson.learn();
+    }
   }
 
   @Override

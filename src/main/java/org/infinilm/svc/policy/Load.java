@@ -43,6 +43,12 @@ public interface Load {
     return List.of();
   }
 
+  /// What others have there, beside [#flights]; [Others#NONE] where its gauges do not tell or are
+  /// stale.
+  default Others others(int slot) {
+    return Others.NONE;
+  }
+
   /// Now, on the clock of the flights' times.
   default long nowNanos() {
     return 0;

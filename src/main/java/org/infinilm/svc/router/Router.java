@@ -38,6 +38,7 @@ final class Router implements AutoCloseable {
   private final Kept kept;
   private final AccessLog accessLog;
   private final Prober prober;
+  private final @Nullable GaugeWatch gauges;
   private final Client http;
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
@@ -137,6 +138,10 @@ final class Router implements AutoCloseable {
             new Calibrator(http, config.healthTimeout(), learner, calibrations, ticker),
             ticker,
             random);
+    gauges =
+        config.learning().gauges()
+            ? new GaugeWatch(http, keeper, slots, policy::learns, ticker)
+            : null;
     keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
@@ -244,6 +249,10 @@ final class Router implements AutoCloseable {
       accessLog.start();
     }
     prober.start();
+    if (gauges != null) {
+      gauges.follow(all);
+      gauges.start();
+    }
     sync.ifPresent(RegistrySync::start);
     if (files != null) {
       files.start();
@@ -309,6 +318,9 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::close);
     prober.close();
+    if (gauges != null) {
+      gauges.close();
+    }
     feed.close();
     server.close();
     keeper.close();
