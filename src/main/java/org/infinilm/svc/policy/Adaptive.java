@@ -48,6 +48,7 @@ final class Adaptive implements Policy {
     final Prefixes prefixes = new Prefixes();
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
+    final Trials trials = new Trials();
     volatile Fits fits = Fits.FIRST;
 
     /// Tokens of a prompt, a moving average; 0 before the first.
@@ -145,22 +146,40 @@ final class Adaptive implements Policy {
     }
     List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load);
     List<Forecast.Part> parts = new ArrayList<>(closely.size());
-    Instance best = closely.getFirst();
-    double least = Double.POSITIVE_INFINITY;
+    double[] losses = new double[closely.size()];
+    int at = 0;
     for (int k = 0; k < closely.size(); k++) {
       Instance i = closely.get(k);
-      double loss = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
+      losses[k] = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
       parts.add(e.part(i));
-      if (loss < least) {
-        least = loss;
-        best = i;
-      }
+      at = losses[k] < losses[at] ? k : at;
     }
+    Instance best = closely.get(at);
     if (mode == Mode.SHADOW) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, best, parts) : ruled;
     }
-    return new Choice.Send(
-        best, Pool.ANY, Reason.LEARNED, e.forecast(best, byRule, mode, best, parts));
+    Instance to = closely.get(tried(m, closely, losses, at, load.nowNanos()));
+    return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
+  }
+
+  /// The best one, or now and then one that was not heard of for long and is hardly worse.
+  private int tried(Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
+    m.trials.decided();
+    int longest = best;
+    long unheard = 0;
+    for (int k = 0; k < losses.length; k++) {
+      Instance i = of.get(k);
+      long since = m.own(i.cacheType()).unheardNanos(i.name(), nowNanos);
+      if (k != best && since > unheard && losses[k] - losses[best] <= Trials.MOST) {
+        unheard = since;
+        longest = k;
+      }
+    }
+    return longest != best
+            && !without.contains(Part.TRIALS)
+            && m.trials.worth(losses[longest] - losses[best], unheard)
+        ? longest
+        : best;
   }
 
   private static Choice.Send as(

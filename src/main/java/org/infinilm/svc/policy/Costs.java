@@ -89,6 +89,12 @@ final class Costs {
         : Math.exp(s.log() * Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS));
   }
 
+  /// How long nothing was heard of an instance; [Long#MAX_VALUE] of one that never was.
+  long unheardNanos(String instance, long nowNanos) {
+    Speed s = speeds.get(instance);
+    return s == null ? Long.MAX_VALUE : nowNanos - s.atNanos();
+  }
+
   /// The same as it was when it was last heard of, for a first look at many.
   double roughFactor(int slot) {
     double[] r = rough;

@@ -228,4 +228,40 @@ class HardTimesTest {
       assertThat(f.placed()).isFalse();
     }
   }
+
+  @Test
+  void whoWasNotHeardOfForLongIsTriedAtABoundedCost() {
+    Random random = new Random(3);
+    for (int round = 0; round < 30; round++) {
+      Trials t = new Trials();
+      int decisions = 1000 + random.nextInt(5000);
+      double spent = 0;
+      int trials = 0;
+      for (int k = 0; k < decisions; k++) {
+        t.decided();
+        double more = 0.1 * random.nextDouble();
+        boolean worth = t.worth(more, 2 * Trials.UNHEARD_NANOS);
+        spent += worth ? more : 0;
+        trials += worth ? 1 : 0;
+        assertThat(worth && more > Trials.MOST).isFalse();
+        assertThat(t.worth(more, Trials.UNHEARD_NANOS / 2)).isFalse();
+      }
+      assertThat(trials).isPositive();
+      assertThat(spent).isLessThanOrEqualTo(Trials.EACH * decisions);
+    }
+  }
+
+  @Test
+  void trialsGoToTheOneThatWasNotHeardOf() {
+    Adaptive p = taught(FIRST);
+    int tried = 0;
+    for (int k = 0; k < 1000; k++) {
+      Choice.Send s = chosen(p, ask(1000), TWO, new Desk());
+      tried += s.instance().name().equals(s.forecast().best()) ? 0 : 1;
+      if (!s.instance().name().equals(s.forecast().best())) {
+        assertThat(s.instance()).isEqualTo(OTHER);
+      }
+    }
+    assertThat(tried).isBetween(1, 120);
+  }
 }
