@@ -60,6 +60,11 @@ final class Ledger implements Load {
   }
 
   @Override
+  public int waiting(int slot) {
+    return waiting[slot];
+  }
+
+  @Override
   public long nowNanos() {
     return (long) clock.nanos();
   }

@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
 /// costs ([Costs]), lengths of answers ([AnswerLengths]), places of prefixes ([Prefixes]). Formula:
 /// [Estimate]. The size rule decides until costs are known, and while the [Shadow] finds that it
 /// would do better; as `shadow:adaptive` it always decides, and what the costs would have chosen is
-/// recorded. Waits as the others do when all that fit are full. Tie-break: the earlier name. Cost:
-/// O(requests in flight) at up to [#LOOKED_AT] candidates, and a first look at the others.
+/// recorded. Waits as the others do when all that fit are full, and for static instances where the
+/// wait is expected to lose less than a free place. Tie-break: the earlier name. Cost: O(requests
+/// in flight) at up to [#LOOKED_AT] candidates, and a first look at the others.
 final class Adaptive implements Policy {
   /// Prompts and answers of a model before its costs count as known.
   private static final int ENOUGH = 30;
@@ -31,6 +32,9 @@ final class Adaptive implements Policy {
 
   /// So many candidates are all looked at closely.
   private static final int LOOKED_AT = 8;
+
+  /// A full instance must be expected to lose so much less that it is worth a wait.
+  private static final double WORTH_WAITING = 0.02;
 
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
@@ -155,11 +159,39 @@ final class Adaptive implements Policy {
       at = losses[k] < losses[at] ? k : at;
     }
     Instance best = closely.get(at);
+    if (mode == Mode.LEARNED && now.size() < fit.size()) {
+      List<Instance> worth = worthWaiting(fit, e, losses[at], load, random);
+      if (!worth.isEmpty()) {
+        return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth);
+      }
+    }
     if (mode == Mode.SHADOW) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, best, parts) : ruled;
     }
     Instance to = closely.get(tried(m, closely, losses, at, load.nowNanos()));
     return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
+  }
+
+  /// Static instances whose next place is worth more than a free place elsewhere, when none of
+  /// those that fit is free; a few of many, from a place drawn at random on.
+  private static List<Instance> worthWaiting(
+      List<Instance> fit, Estimate e, double free, Load load, RandomGenerator random) {
+    List<Instance> worth = new ArrayList<>();
+    int from = fit.size() > LOOKED_AT ? random.nextInt(fit.size()) : 0;
+    int looked = 0;
+    for (int k = 0; k < fit.size(); k++) {
+      Instance i = fit.get((from + k) % fit.size());
+      if (i.cacheType() != CacheType.STATIC || load.othersFirst(i.slot()) || i.weight() == 0) {
+        continue;
+      }
+      if (load.free(i.slot())) {
+        return List.of();
+      }
+      if (looked++ < LOOKED_AT / 2 && e.loss(i) < free - WORTH_WAITING) {
+        worth.add(i);
+      }
+    }
+    return worth;
   }
 
   /// The best one, or now and then one that was not heard of for long and is hardly worse.

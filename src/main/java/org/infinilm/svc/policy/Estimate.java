@@ -83,7 +83,7 @@ final class Estimate {
     promptNanos = costs.promptNanos(newTokens) * factor;
     strangers = without.contains(Part.LOAD) ? Others.NONE : load.others(i.slot());
     if (i.cacheType() == CacheType.STATIC) {
-      serial(costs, factor, flights);
+      serial(i, costs, factor, flights);
     } else {
       batched(i, costs, factor, flights);
     }
@@ -102,7 +102,7 @@ final class Estimate {
         i.name(), newTokens, waitNanos, promptNanos, firstNanos, tokenNanos, ownLoss, othersLoss);
   }
 
-  private void serial(Costs costs, double factor, List<? extends Flight> flights) {
+  private void serial(Instance i, Costs costs, double factor, List<? extends Flight> flights) {
     double wait = 0;
     double[] answers = new double[AnswerLengths.PARTS];
     for (int k = 0; k < flights.size(); k++) {
@@ -124,6 +124,12 @@ final class Estimate {
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
       wait += strangers.waiting() * (costs.promptNanos(usual) * factor + answer);
       wait += strangers.running() * answer / 2;
+    }
+    int line = load.waiting(i.slot());
+    if (line > 0) {
+      double usual = usualPrompt();
+      double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
+      wait += line * (costs.promptNanos(usual) * factor + answer);
     }
     placed = flights.isEmpty() && !strangers.any();
     longest = ask.promptTokens() + outputTokens / 2;

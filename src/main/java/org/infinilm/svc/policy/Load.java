@@ -49,6 +49,11 @@ public interface Load {
     return Others.NONE;
   }
 
+  /// How many wait for a place there, among others perhaps.
+  default int waiting(int slot) {
+    return 0;
+  }
+
   /// Now, on the clock of the flights' times.
   default long nowNanos() {
     return 0;

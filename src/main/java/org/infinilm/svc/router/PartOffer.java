@@ -58,6 +58,11 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public int waiting(int slot) {
+    return seats.waiting(slot);
+  }
+
+  @Override
   public Others others(int slot) {
     return seats.others(slot);
   }

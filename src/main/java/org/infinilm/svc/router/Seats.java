@@ -154,6 +154,11 @@ final class Seats implements Offer {
   }
 
   @Override
+  public int waiting(int slot) {
+    return slots.at(slot).waiting();
+  }
+
+  @Override
   public Others others(int slot) {
     return slots.at(slot).others(ticker.nanos());
   }

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Candidates;
@@ -45,6 +47,18 @@ class HardTimesTest {
   private static final class Desk implements Load {
     final Map<Integer, List<Flight>> flights = new HashMap<>();
     final Map<Integer, Others> others = new HashMap<>();
+    final Map<Integer, Integer> line = new HashMap<>();
+    final Set<Integer> full = new HashSet<>();
+
+    @Override
+    public boolean free(int slot) {
+      return !full.contains(slot);
+    }
+
+    @Override
+    public int waiting(int slot) {
+      return line.getOrDefault(slot, 0);
+    }
 
     @Override
     public int inFlight(int slot) {
@@ -263,5 +277,50 @@ class HardTimesTest {
       }
     }
     assertThat(tried).isBetween(1, 120);
+  }
+
+  /// A static instance that is about to be free, beside a paged one with a long queue.
+  @Test
+  void aPlaceThatComesFreeSoonIsWorthMoreThanALongQueue() {
+    Adaptive p = taught(FIRST, OTHER, STATIC);
+    Candidates among = Samples.among(FIRST, STATIC);
+    Desk desk = new Desk().waits(0, 12, 8000, 1_000_000).waits(2, 2, 1000, 1_000_000);
+    desk.full.add(2);
+    Choice c = p.choose(ask(1000), among, desk, new SplittableRandom(1));
+    assertThat(c).isInstanceOf(Choice.Wait.class);
+    assertThat(((Choice.Wait) c).accepted()).containsExactly(STATIC);
+    assertThat(((Choice.Wait) c).ways().getFirst().why()).isEqualTo(Reason.LEARNED);
+    desk.line.put(2, 50);
+    assertThat(chosen(p, ask(1000), among, desk).instance())
+        .as("a long line is no better")
+        .isEqualTo(FIRST);
+    desk.line.clear();
+    assertThat(chosen(p, ask(1000), among, new Desk().waits(0, 1, 200, 1_000_000)).instance())
+        .as("nothing to wait for")
+        .isIn(FIRST, STATIC);
+    Instance free = Samples.instance("d", CacheType.STATIC, 16_384, 1, 3);
+    assertThat(chosen(p, ask(1000), Samples.among(FIRST, STATIC, free), desk).instance())
+        .as("no wait while a static one is free")
+        .isEqualTo(free);
+    Instance lower =
+        new Instance(
+            "z",
+            "h",
+            1,
+            "http://z:1",
+            List.of("m"),
+            CacheType.PAGED,
+            131_072,
+            1,
+            Instance.State.ROUTABLE,
+            4,
+            Map.of(),
+            2,
+            0,
+            Map.of());
+    Choice tiered =
+        new Tiered(p)
+            .choose(ask(1000), Samples.among(FIRST, STATIC, lower), desk, new SplittableRandom(1));
+    assertThat(tiered).as("the next tier is for a tier that is full").isEqualTo(c);
   }
 }
