@@ -19,11 +19,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Inputs: estimated tokens, the router's own requests in flight with what came of them, learned
 /// costs ([Costs]), lengths of answers ([AnswerLengths]), places of prefixes ([Prefixes]). Formula:
-/// [Estimate]. The size rule decides until costs are known, and while the [Shadow] finds that it
-/// would do better; as `shadow:adaptive` it always decides, and what the costs would have chosen is
-/// recorded. Waits as the others do when all that fit are full, and for static instances where the
-/// wait is expected to lose less than a free place. Tie-break: the earlier name. Cost: O(requests
-/// in flight) at up to [#LOOKED_AT] candidates, and a first look at the others.
+/// [Estimate]. The size rule decides until costs are known, where it does not swamp an instance,
+/// and while the [Shadow] finds that it would do better; as `shadow:adaptive` it always decides,
+/// and what the costs would have chosen is recorded. Waits as the others do when all that fit are
+/// full, and for static instances where the wait is expected to lose less than a free place.
+/// Tie-break: the earlier name. Cost: O(requests in flight) at up to [#LOOKED_AT] candidates, and a
+/// first look at the others.
 final class Adaptive implements Policy {
   /// Prompts and answers of a model before its costs count as known.
   private static final int ENOUGH = 30;
@@ -138,6 +139,9 @@ final class Adaptive implements Policy {
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
+    if (mode == Mode.COLD && !onlyWatches && byRule != null && isSwamped(byRule, load)) {
+      mode = Mode.LEARNED;
+    }
     if (mode == Mode.COLD || mode == Mode.FALLBACK) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, null, List.of()) : ruled;
     }
@@ -223,6 +227,18 @@ final class Adaptive implements Policy {
       List<Forecast.Part> parts) {
     return new Choice.Send(
         s.instance(), s.pool(), s.why(), e.forecast(s.instance(), byRule, mode, best, parts));
+  }
+
+  /// Whether so much is before an instance that no first token will come soon: then little is
+  /// learned of it either, and a first guess with what is in flight is better than the rule.
+  private static boolean isSwamped(Instance i, Load load) {
+    List<? extends Flight> flights = load.flights(i.slot());
+    int batch = Estimate.batch(i);
+    int waiting = 0;
+    for (int k = 0; k < flights.size(); k++) {
+      waiting += flights.get(k).firstNanos() == 0 ? 1 : 0;
+    }
+    return waiting >= batch || flights.size() >= 2 * batch;
   }
 
   private List<Instance> fitting(Ask ask, Model m, Candidates candidates) {

@@ -262,7 +262,7 @@ final class Estimate {
     return Math.max(Math.max(least, over), whole - Math.max(0, done));
   }
 
-  private static int batch(Instance i) {
+  static int batch(Instance i) {
     return i.seats() > 0 ? i.seats() : USUAL_BATCH;
   }
 

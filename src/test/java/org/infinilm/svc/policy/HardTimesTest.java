@@ -323,4 +323,20 @@ class HardTimesTest {
             .choose(ask(1000), Samples.among(FIRST, STATIC, lower), desk, new SplittableRandom(1));
     assertThat(tiered).as("the next tier is for a tier that is full").isEqualTo(c);
   }
+
+  /// No answer has come, and none will soon where all queue at one.
+  @Test
+  void theRuleOfTheColdStartSwampsNobodyWhileAnotherIsIdle() {
+    Candidates among = Samples.among(FIRST, STATIC);
+    for (int waiting : new int[] {0, 7}) {
+      Adaptive p = new Adaptive(new Objective(2e9, 20e6));
+      Desk desk = new Desk().waits(0, waiting, 1000, 1_000_000);
+      assertThat(chosen(p, ask(1000), among, desk).why()).isEqualTo(Reason.SIZE);
+    }
+    Adaptive p = new Adaptive(new Objective(2e9, 20e6));
+    Desk desk = new Desk().waits(0, 8, 1000, 1_000_000);
+    assertThat(chosen(p, ask(1000), among, desk).instance()).isEqualTo(STATIC);
+    Adaptive shadow = new Adaptive(Objectives.of(new Objective(2e9, 20e6)), false, true);
+    assertThat(chosen(shadow, ask(1000), among, desk).instance()).isEqualTo(FIRST);
+  }
 }
