@@ -110,7 +110,7 @@ public final class DecisionCost {
       long last = first + (tokens - 1) * 7_000_000;
       policy.settled(
           new Facts(
-              i, "m", 4 * prompt, sent, first, last, (int) tokens, 1000, new Facts.Usage(prompt, tokens, 0), true,
+              i, "m", 4 * prompt, sent, first, last, (int) tokens, 1000, new Facts.Usage(prompt, tokens, 0), true, true,
               new Ask(4 * prompt, 51_200, prompt, prompt / 3, 1 + k % 10_000, prompt, 0),
               new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true), 0, 0, 0));
     }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.telemetry.GaugeReading;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import org.infinilm.svc.telemetry.GaugeReading;
 
 /// The readings of one engine through a run, in memory that is bounded: when it is full, every
 /// second reading goes and half as many are taken. Thread-safe.

@@ -10,7 +10,18 @@ import org.infinilm.svc.config.Program;
 public final class Plot {
   /// Which figures there are.
   static final List<String> WORDS =
-      List.of("ttft", "ttft-cdf", "tpot", "tpot-cdf", "e2e", "e2e-cdf", "timeline");
+      List.of(
+          "ttft",
+          "ttft-cdf",
+          "tpot",
+          "tpot-cdf",
+          "e2e",
+          "e2e-cdf",
+          "timeline",
+          "capacity",
+          "goodput",
+          "load",
+          "course");
 
   static final Key<String> OUTPUT =
       Key.text(
@@ -31,12 +42,12 @@ public final class Plot {
           String.join(",", WORDS),
           List.of(),
           false,
-          "Charts to draw, separated by commas.");
+          "Charts to draw, separated by commas; the last four are of evaluations and replays.");
 
   public static final Program PROGRAM =
       new Program(
           "plot",
-          "Draw benchmark results: one HTML page, SVG or PNG.",
+          "Draw results of benchmarks, evaluations or replays: one HTML page, SVG or PNG.",
           List.of(OUTPUT, SVG, PNG, CHARTS, THEME),
           Map.of(),
           "FILE",

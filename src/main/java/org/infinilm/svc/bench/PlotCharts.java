@@ -54,6 +54,10 @@ final class PlotCharts {
     this.theme = theme;
   }
 
+  PlotTheme theme() {
+    return theme;
+  }
+
   /// Milliseconds for TPOT, seconds for the others.
   private static double unit(TimeKind time) {
     return time == TimeKind.TPOT ? 1000 : 1;
@@ -187,7 +191,7 @@ final class PlotCharts {
     return axis;
   }
 
-  private <A extends ValueAxis> A style(A axis) {
+  <A extends ValueAxis> A style(A axis) {
     axis.setLabelFont(TEXT);
     axis.setTickLabelFont(SMALL);
     axis.setLabelPaint(theme.color("soft"));
@@ -213,7 +217,7 @@ final class PlotCharts {
     return marker;
   }
 
-  private XYPlot plot(XYDataset data, ValueAxis x, ValueAxis y, XYItemRenderer renderer) {
+  XYPlot plot(XYDataset data, ValueAxis x, ValueAxis y, XYItemRenderer renderer) {
     XYPlot plot = new XYPlot(data, x, y, renderer);
     plot.setBackgroundPaint(null);
     plot.setOutlineVisible(false);
@@ -225,7 +229,7 @@ final class PlotCharts {
     return plot;
   }
 
-  private JFreeChart chart(String title, XYPlot plot, LegendItemCollection items) {
+  JFreeChart chart(String title, XYPlot plot, LegendItemCollection items) {
     plot.setFixedLegendItems(items);
     JFreeChart chart = new JFreeChart(title.isEmpty() ? null : title, BOLD, plot, false);
     chart.setBackgroundPaint(null);
@@ -259,14 +263,14 @@ final class PlotCharts {
     return out;
   }
 
-  private LegendItem item(String name, Shape shape, Color color) {
+  LegendItem item(String name, Shape shape, Color color) {
     LegendItem item = new LegendItem(name, null, null, null, shape, color);
     item.setLabelFont(TEXT);
     item.setLabelPaint(theme.color("ink"));
     return item;
   }
 
-  private static BasicStroke line(int color) {
+  static BasicStroke line(int color) {
     float[] dash = DASHES[color % DASHES.length];
     return new BasicStroke(2.2f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, dash, 0);
   }

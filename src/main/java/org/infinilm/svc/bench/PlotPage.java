@@ -49,7 +49,31 @@ final class PlotPage {
   static String of(
       List<ResultFile> files, List<PlotFigures.Figure> figures, Optional<ComparisonReport> report) {
     StringBuilder out = new StringBuilder(1 << 20);
-    String title = title(files);
+    List<String> lines = files.stream().map(f -> f.name() + ", " + f.date()).toList();
+    head(out, title(files), lines);
+    warnings(out, files, report);
+    out.append("<div class=\"tables\">\n<section>");
+    summary(out, files);
+    report.ifPresent(r -> verdicts(out, r));
+    out.append("</section>\n");
+    if (files.size() == 1) {
+      routing(out, files);
+    }
+    out.append("</div>\n");
+    figures(out, files.size() == 1 ? "By pool" : "Side by side", figures);
+    if (files.size() > 1) {
+      out.append("<div class=\"tables\">\n");
+      routing(out, files);
+      out.append("</div>\n");
+    }
+    foot(out, "All from the intended send time.");
+    return out.toString();
+  }
+
+  /// Up to the begin of its main part.
+  ///
+  /// @param lines below the title
+  static void head(StringBuilder out, String title, List<String> lines) {
     out.append("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
         .append("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n")
         .append("<meta name=\"color-scheme\" content=\"light dark\">\n<title>")
@@ -63,32 +87,18 @@ final class PlotPage {
         .append("</style>\n</head>\n<body>\n<header><h1>")
         .append(escape(title))
         .append("</h1>\n");
-    for (ResultFile f : files) {
-      out.append("<p class=\"soft\">")
-          .append(escape(f.name()))
-          .append(", ")
-          .append(escape(f.date()))
-          .append("</p>\n");
+    for (String line : lines) {
+      out.append("<p class=\"soft\">").append(escape(line)).append("</p>\n");
     }
     out.append("</header>\n<main>\n");
-    warnings(out, files, report);
-    out.append("<div class=\"tables\">\n<section>");
-    summary(out, files);
-    report.ifPresent(r -> verdicts(out, r));
-    out.append("</section>\n");
-    if (files.size() == 1) {
-      routing(out, files);
-    }
-    out.append("</div>\n");
-    figures(out, figures, files);
-    if (files.size() > 1) {
-      out.append("<div class=\"tables\">\n");
-      routing(out, files);
-      out.append("</div>\n");
-    }
+  }
+
+  /// From the end of its main part on.
+  static void foot(StringBuilder out, String more) {
     out.append(
-        "</main>\n<footer>Made by <code>infini plot</code>. TTFT: time to the first token. TPOT: time per output token after it. E2E: time to the last token. All from the intended send time.</footer>\n</body>\n</html>\n");
-    return out.toString();
+            "</main>\n<footer>Made by <code>infini plot</code>. TTFT: time to the first token. TPOT: time per output token after it. E2E: time to the last token. ")
+        .append(escape(more))
+        .append("</footer>\n</body>\n</html>\n");
   }
 
   private static String title(List<ResultFile> files) {
@@ -180,14 +190,11 @@ final class PlotPage {
     }
   }
 
-  private static void figures(
-      StringBuilder out, List<PlotFigures.Figure> figures, List<ResultFile> files) {
+  static void figures(StringBuilder out, String heading, List<PlotFigures.Figure> figures) {
     if (figures.isEmpty()) {
       return;
     }
-    out.append("<h2>")
-        .append(files.size() == 1 ? "By pool" : "Side by side")
-        .append("</h2>\n<div class=\"figures\">\n");
+    out.append("<h2>").append(escape(heading)).append("</h2>\n<div class=\"figures\">\n");
     int n = 0;
     for (PlotFigures.Figure f : figures) {
       boolean wide = f.wide();

@@ -26,22 +26,34 @@ final class PlotRun {
 
   static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
     List<ResultFile> files = new ArrayList<>();
+    List<PlotStudy> studies = new ArrayList<>();
     if (args.positionals().isEmpty()) {
       throw new ConfigException("FILE: none given (expected: one or more result files)");
     }
     try {
       for (String f : args.positionals()) {
         for (Path p : CompareInputs.expand(f)) {
-          files.add(ResultFile.read(p));
+          Optional<PlotStudy> study = PlotStudy.read(p);
+          if (study.isPresent()) {
+            studies.add(study.get());
+          } else {
+            files.add(ResultFile.read(p));
+          }
         }
       }
     } catch (ResultFile.Unusable | CompareInputs.Nothing e) {
       err.println(e.getMessage());
       return 1;
     }
-    if (files.size() > MOST_FILES) {
+    if (!studies.isEmpty() && !files.isEmpty()) {
       err.println(
-          files.size() + " result files (expected: at most " + MOST_FILES + " in one picture)");
+          files.getFirst().path()
+              + ": a benchmark's result beside an evaluation (expected: files of one kind)");
+      return 1;
+    }
+    int given = files.size() + studies.size();
+    if (given > MOST_FILES) {
+      err.println(given + " result files (expected: at most " + MOST_FILES + " in one picture)");
       return 1;
     }
     Optional<String> svg = args.config().find(Plot.SVG);
@@ -56,10 +68,11 @@ final class PlotRun {
     System.setProperty("java.awt.headless", "true");
     try {
       if (page.isPresent()) {
-        write(Path.of(page.get()), page(files, charts).getBytes(StandardCharsets.UTF_8), out);
+        String html = studies.isEmpty() ? page(files, charts) : pageOf(studies, charts);
+        write(Path.of(page.get()), html.getBytes(StandardCharsets.UTF_8), out);
       }
       if (svg.isPresent() || png.isPresent()) {
-        pictures(files, svg, png, charts, theme, out);
+        pictures(files, studies, svg, png, charts, theme, out);
       }
     } catch (NoRequests e) {
       err.println(e.getMessage());
@@ -101,6 +114,11 @@ final class PlotRun {
         files, new PlotFigures(PlotTheme.LIGHT, false, charts).of(files), comparison(files));
   }
 
+  private static String pageOf(List<PlotStudy> studies, Set<String> charts) {
+    return PlotStudyPage.of(
+        studies, new PlotStudyFigures(PlotTheme.LIGHT, false, charts).of(studies));
+  }
+
   /// The verdicts, when the files are sides of one comparison.
   private static Optional<ComparisonReport> comparison(List<ResultFile> files) {
     try {
@@ -114,6 +132,7 @@ final class PlotRun {
 
   private static void pictures(
       List<ResultFile> files,
+      List<PlotStudy> studies,
       Optional<String> svg,
       Optional<String> png,
       Set<String> charts,
@@ -122,13 +141,16 @@ final class PlotRun {
       throws IOException, NoRequests {
     int[] size = new int[2];
     if (svg.isPresent()) {
-      List<PlotSvg.Placed> placed = sheet(files, PlotTheme.LIGHT, charts, size);
-      String alt = "Benchmark: " + String.join(", ", files.stream().map(ResultFile::name).toList());
+      List<PlotSvg.Placed> placed = sheet(files, studies, PlotTheme.LIGHT, charts, size);
+      String alt =
+          studies.isEmpty()
+              ? "Benchmark: " + String.join(", ", files.stream().map(ResultFile::name).toList())
+              : "Policies: " + String.join(", ", studies.stream().map(PlotStudy::name).toList());
       String text = PlotSvg.draw("p", alt, size[0], size[1], true, placed);
       write(Path.of(svg.get()), text.getBytes(StandardCharsets.UTF_8), out);
     }
     if (png.isPresent()) {
-      List<PlotSvg.Placed> placed = sheet(files, theme, charts, size);
+      List<PlotSvg.Placed> placed = sheet(files, studies, theme, charts, size);
       BufferedImage image =
           new BufferedImage(PNG_SCALE * size[0], PNG_SCALE * size[1], BufferedImage.TYPE_INT_RGB);
       Graphics2D g = image.createGraphics();
@@ -147,8 +169,16 @@ final class PlotRun {
   }
 
   private static List<PlotSvg.Placed> sheet(
-      List<ResultFile> files, PlotTheme theme, Set<String> charts, int[] size) throws NoRequests {
-    List<PlotFigures.Figure> figures = new PlotFigures(theme, true, charts).of(files);
+      List<ResultFile> files,
+      List<PlotStudy> studies,
+      PlotTheme theme,
+      Set<String> charts,
+      int[] size)
+      throws NoRequests {
+    List<PlotFigures.Figure> figures =
+        studies.isEmpty()
+            ? new PlotFigures(theme, true, charts).of(files)
+            : new PlotStudyFigures(theme, true, charts).of(studies);
     if (figures.isEmpty()) {
       throw new NoRequests(files);
     }

@@ -50,13 +50,18 @@ public final class EvaluateProgram {
           0.01,
           1,
           "share of requests within the limits that makes a rate bearable");
+  private static final Key<Boolean> COURSE =
+      Key.flag(
+          "course",
+          false,
+          "whether to tell how goodput comes about from the start on, and from a slow-down");
   private static final Key<String> JSON = Key.text("json", null, "file for all figures");
 
   public static final Program PROGRAM =
       new Program(
           "evaluate",
           "Compare routing policies on recorded or made traffic, on a virtual clock.",
-          List.of(TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, JSON),
+          List.of(TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, COURSE, JSON),
           Map.of(),
           "",
           false,
@@ -91,9 +96,15 @@ public final class EvaluateProgram {
     Study study = new Study(traffic, plan, c.get(TARGET), c.get(FROM_SEED));
     ThreadMXBean thread = ManagementFactory.getThreadMXBean();
     long began = thread.getCurrentThreadCpuTime();
-    List<Study.Result> results = study.run(arms, Math.toIntExact(c.get(SEEDS)), c.get(RATE));
+    int seeds = Math.toIntExact(c.get(SEEDS));
+    List<Study.Result> results = study.run(arms, seeds, c.get(RATE));
+    List<String> named = arms.stream().filter(a -> !a.equals(Arms.BEST_CUT)).toList();
+    List<Course> courses =
+        c.get(COURSE) ? study.courses(named, seeds, study.commonRate()) : List.of();
     double seconds = Math.max(1, thread.getCurrentThreadCpuTime() - began) / 1e9;
-    Report report = new Report(traffic.name(), plan, c.get(TARGET), study.commonRate(), results);
+    Report report =
+        new Report(
+            traffic.name(), plan, c.get(TARGET), study.commonRate(), results, courses, Map.of());
     out.print(report.table());
     out.printf(
         "%d runs of %d requests, %.0f requests a second of one core's time%n",

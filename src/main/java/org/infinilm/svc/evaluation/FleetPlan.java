@@ -25,6 +25,8 @@ record FleetPlan(
   private static final Pattern SLOW =
       Pattern.compile("([0-9.]+)@(0|1|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
 
+  private static final Pattern DOWN = Pattern.compile("(0|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
+
   FleetPlan {
     nodes = List.copyOf(nodes);
   }
@@ -137,11 +139,14 @@ record FleetPlan(
                 0,
                 1_000_000);
     LeapSettings engine = new LeapSettings(kind, cost, batch, tokens / block, block, step, true);
-    Node node = new Node(w.first(), engine, seats, 1, 0, 0);
+    Node node = new Node(w.first(), engine, seats, 1, 0, 0, 1, 1);
     String slow = w.word("slow", "");
-    if (slow.isEmpty()) {
-      return node;
-    }
+    String down = w.word("down", "");
+    node = down.isEmpty() ? node : down(w, node, down);
+    return slow.isEmpty() ? node : slow(w, node, slow);
+  }
+
+  private static Node slow(Words w, Node node, String slow) throws ConfigException {
     Matcher m = SLOW.matcher(slow);
     if (!m.matches()) {
       throw w.wrong("slow=" + slow, "FACTOR@FROM..TO, as in 3@.3..0.7");
@@ -153,6 +158,19 @@ record FleetPlan(
       throw w.wrong("slow=" + slow, "a factor of 0.01..1000, and FROM below TO");
     }
     return node.slow(factor, from, to);
+  }
+
+  private static Node down(Words w, Node node, String down) throws ConfigException {
+    Matcher m = DOWN.matcher(down);
+    if (!m.matches()) {
+      throw w.wrong("down=" + down, "FROM..TO, as in .3..0.7");
+    }
+    double from = Double.parseDouble(m.group(1));
+    double to = Double.parseDouble(m.group(2));
+    if (from >= to) {
+      throw w.wrong("down=" + down, "FROM below TO");
+    }
+    return node.down(from, to);
   }
 
   /// The words of one line.
@@ -215,7 +233,7 @@ record FleetPlan(
             settings.keySet().iterator().next(),
             first().equals("limits")
                 ? "ttft, tpot or threshold"
-                : "profile, tokens, batch, step, seats or slow");
+                : "profile, tokens, batch, step, seats, slow or down");
       }
     }
 

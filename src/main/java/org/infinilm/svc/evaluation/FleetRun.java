@@ -41,14 +41,20 @@ final class FleetRun {
   private final LeapCore[] cores;
   private final double[] next;
   private final LeapCore.Sink[] sinks;
-  private final Candidates candidates;
+  private final List<Instance> all;
+  private final boolean[] down;
+  private @Nullable Candidates candidates;
   private final int[] followers;
   private final int[] cached;
   private double now;
 
   private record Arrival(double atNanos, int id) {}
 
+  /// @param factor of a node's steps; [#DOWN] and [#BACK] for a crash and its end
   private record Change(double atNanos, int node, double factor) {}
+
+  private static final double DOWN = Double.POSITIVE_INFINITY;
+  private static final double BACK = 0;
 
   private final PriorityQueue<Arrival> later =
       new PriorityQueue<>(
@@ -68,7 +74,9 @@ final class FleetRun {
     Arrays.setAll(sinks, this::sink);
     this.next = new double[cores.length];
     Arrays.fill(next, Double.POSITIVE_INFINITY);
-    this.candidates = Candidates.of(MODEL, instances(plan.nodes()));
+    this.all = instances(plan.nodes());
+    this.down = new boolean[all.size()];
+    this.candidates = Candidates.of(MODEL, all);
     this.cached = new int[requests.size()];
     this.followers = new int[requests.size()];
     Arrays.fill(followers, -1);
@@ -127,9 +135,7 @@ final class FleetRun {
         cores[core].advance(now, sinks[core]);
         next[core] = cores[core].nextNanos();
       } else if (t == c) {
-        Change x = changes.get(change++);
-        cores[x.node()].slow(x.factor(), now);
-        next[x.node()] = cores[x.node()].nextNanos();
+        change(changes.get(change++));
       } else if (t == a) {
         arrives(arrivals.get(arrival++).id());
       } else {
@@ -139,8 +145,55 @@ final class FleetRun {
     }
   }
 
-  private static boolean noneLeft(@Nullable Arrival l, double e) {
-    return l == null && e == Double.POSITIVE_INFINITY;
+  private boolean noneLeft(@Nullable Arrival l, double e) {
+    return l == null && e == Double.POSITIVE_INFINITY && ledger.waiting() == 0;
+  }
+
+  private void change(Change x) {
+    int k = x.node();
+    if (x.factor() == DOWN) {
+      crash(k);
+    } else if (x.factor() == BACK) {
+      down[k] = false;
+      ledger.back(k);
+      anew(ledger.leave());
+    } else {
+      cores[k].slow(x.factor(), now);
+      next[k] = cores[k].nextNanos();
+    }
+  }
+
+  /// What it had is lost; requests of whose answer nothing has come are sent elsewhere, as the
+  /// router does, and who waits looks again.
+  private void crash(int k) {
+    cores[k] = LeapCore.of(plan.nodes().get(k).engine());
+    next[k] = Double.POSITIVE_INFINITY;
+    down[k] = true;
+    List<Integer> again = new ArrayList<>();
+    for (Sent s : ledger.crashed(k)) {
+      Request r = requests.get(s.id);
+      policy.settled(facts(r, s, 0, 0, false));
+      if (s.firstNanos() == 0) {
+        again.add(r.id());
+      } else {
+        out.broken++;
+        follow(r);
+      }
+    }
+    again.addAll(ledger.leave());
+    anew(again);
+  }
+
+  /// Has these choose again among who is there now.
+  private void anew(List<Integer> ids) {
+    List<Instance> up = new ArrayList<>();
+    for (Instance i : all) {
+      if (!down[i.slot()]) {
+        up.add(i);
+      }
+    }
+    candidates = up.isEmpty() ? null : Candidates.of(MODEL, up);
+    ids.forEach(id -> place(requests.get(id)));
   }
 
   private int earliest() {
@@ -159,6 +212,10 @@ final class FleetRun {
         out.add(new Change(n.slowFrom() * spanNanos, k, n.slowFactor()));
         out.add(new Change(n.slowTo() * spanNanos, k, 1));
       }
+      if (n.crashes()) {
+        out.add(new Change(n.downFrom() * spanNanos, k, DOWN));
+        out.add(new Change(n.downTo() * spanNanos, k, BACK));
+      }
     }
     out.sort(Comparator.comparingDouble(Change::atNanos));
     return out;
@@ -167,17 +224,27 @@ final class FleetRun {
   private void arrives(int id) {
     Request r = requests.get(id);
     out.arrival[id] = now;
+    place(r);
+  }
+
+  private void place(Request r) {
+    Candidates among = candidates;
+    if (among == null) {
+      out.refused++;
+      follow(r);
+      return;
+    }
     Ask ask = estimates.ask(r);
     if (policy instanceof Told t) {
       t.asks(r);
     }
-    Choice c = policy.choose(ask, candidates, ledger, random);
+    Choice c = policy.choose(ask, among, ledger, random);
     for (int k = 1; c instanceof Choice.Send s && !ledger.hasSeat(s.instance().slot()); k++) {
-      c = k < TRIES ? policy.choose(ask, candidates, ledger, random) : new Choice.Wait(List.of(s));
+      c = k < TRIES ? policy.choose(ask, among, ledger, random) : new Choice.Wait(List.of(s));
     }
     switch (c) {
       case Choice.Send s -> send(r, ask, s);
-      case Choice.Wait w -> ledger.await(id, w, r.bodyBytes());
+      case Choice.Wait w -> ledger.await(r.id(), w, r.bodyBytes());
       case Choice.Refuse x -> {
         out.refused++;
         follow(r);
@@ -223,23 +290,7 @@ final class FleetRun {
     double stalled = ledger.stalled(slot, s);
     Ledger.Waiter w = ledger.ended(slot, s);
     estimates.learn(r, job.promptTokens(), tokens);
-    policy.settled(
-        new Facts(
-            s.send.instance(),
-            MODEL,
-            r.bodyBytes(),
-            s.dispatchNanos(),
-            s.firstNanos(),
-            (long) now,
-            tokens,
-            tokens * 200L,
-            new Facts.Usage(job.promptTokens(), tokens, cached[r.id()]),
-            true,
-            s.ask,
-            s.forecast(),
-            stalled,
-            s.otherFirstNanos,
-            s.otherLastNanos));
+    policy.settled(facts(r, s, tokens, stalled, true));
     if (w != null) {
       Choice.Send way =
           w.until().ways().stream()
@@ -250,6 +301,26 @@ final class FleetRun {
       send(waited, estimates.ask(waited), way);
     }
     follow(r);
+  }
+
+  private Facts facts(Request r, Sent s, int tokens, double stalled, boolean complete) {
+    return new Facts(
+        s.send.instance(),
+        MODEL,
+        r.bodyBytes(),
+        s.dispatchNanos(),
+        s.firstNanos(),
+        (long) now,
+        tokens,
+        tokens * 200L,
+        complete ? new Facts.Usage(r.job().promptTokens(), tokens, cached[r.id()]) : null,
+        complete,
+        true,
+        s.ask,
+        s.forecast(),
+        stalled,
+        s.otherFirstNanos,
+        s.otherLastNanos);
   }
 
   private void follow(Request r) {

@@ -23,6 +23,7 @@ final class Ledger implements Load {
   private final List<List<Sent>> flights = new ArrayList<>();
   private final int[] limits;
   private final int[] waiting;
+  private final boolean[] down;
   private final double[] stalled;
   private final long[] lastFirst;
   private final long[] lastEnd;
@@ -33,6 +34,7 @@ final class Ledger implements Load {
   Ledger(List<Node> nodes, boolean seated, Sent.Clock clock) {
     this.limits = nodes.stream().mapToInt(n -> seated ? n.seats() : 0).toArray();
     this.waiting = new int[nodes.size()];
+    this.down = new boolean[nodes.size()];
     this.stalled = new double[nodes.size()];
     this.lastFirst = new long[nodes.size()];
     this.lastEnd = new long[nodes.size()];
@@ -48,12 +50,18 @@ final class Ledger implements Load {
 
   @Override
   public boolean free(int slot) {
-    return limits[slot] == 0 || (waiting[slot] == 0 && inFlight(slot) < limits[slot]);
+    return !down[slot]
+        && (limits[slot] == 0 || (waiting[slot] == 0 && inFlight(slot) < limits[slot]));
   }
 
   @Override
   public List<? extends Flight> flights(int slot) {
     return flights.get(slot);
+  }
+
+  @Override
+  public int waiting(int slot) {
+    return waiting[slot];
   }
 
   @Override
@@ -63,7 +71,34 @@ final class Ledger implements Load {
 
   /// Whether there is a seat for one more.
   boolean hasSeat(int slot) {
-    return limits[slot] == 0 || inFlight(slot) < limits[slot];
+    return !down[slot] && (limits[slot] == 0 || inFlight(slot) < limits[slot]);
+  }
+
+  /// The instance is gone: what it had in flight, and no longer has.
+  List<Sent> crashed(int slot) {
+    down[slot] = true;
+    List<Sent> had = List.copyOf(flights.get(slot));
+    flights.get(slot).clear();
+    return had;
+  }
+
+  /// It takes requests again.
+  void back(int slot) {
+    down[slot] = false;
+  }
+
+  /// Takes all who wait out of the line, in its order of age.
+  List<Integer> leave() {
+    List<Line<Waiter>.Place> places = new ArrayList<>();
+    line.keys().forEach(k -> places.addAll(line.places(k)));
+    places.sort((a, b) -> Long.compare(a.number, b.number));
+    List<Integer> ids = new ArrayList<>();
+    for (Line<Waiter>.Place p : places) {
+      p.slots().forEach(k -> waiting[k]--);
+      line.remove(p);
+      ids.add(p.waiter.id());
+    }
+    return ids;
   }
 
   void sent(int slot, Sent s) {

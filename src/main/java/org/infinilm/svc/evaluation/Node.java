@@ -8,14 +8,26 @@ import org.infinilm.svc.simulator.LeapSettings;
 /// @param slowFactor how many times as long its steps take while it is slow; 1 for never
 /// @param slowFrom when that begins, as a share of the run's arrivals
 /// @param slowTo when it ends
+/// @param downFrom when it crashes, as a share of the run's arrivals; 1 for never
+/// @param downTo when it is back, with nothing in its cache
 record Node(
     String name,
     LeapSettings engine,
     int seats,
     double slowFactor,
     double slowFrom,
-    double slowTo) {
+    double slowTo,
+    double downFrom,
+    double downTo) {
   Node slow(double factor, double from, double to) {
-    return new Node(name, engine, seats, factor, from, to);
+    return new Node(name, engine, seats, factor, from, to, downFrom, downTo);
+  }
+
+  Node down(double from, double to) {
+    return new Node(name, engine, seats, slowFactor, slowFrom, slowTo, from, to);
+  }
+
+  boolean crashes() {
+    return downFrom < 1;
   }
 }

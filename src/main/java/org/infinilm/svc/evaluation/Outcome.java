@@ -11,6 +11,10 @@ final class Outcome {
   final boolean[] cut;
   final int[] node;
   int refused;
+
+  /// Answers that broke off.
+  int broken;
+
   int answered;
 
   Outcome(int requests) {

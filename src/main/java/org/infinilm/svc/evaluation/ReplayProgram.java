@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -14,7 +15,6 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
-import org.infinilm.svc.simulator.LeapSettings;
 
 /// `infini replay`: what a router's recorded traffic would have come to with another policy,
 /// another threshold or another fleet.
@@ -81,40 +81,33 @@ public final class ReplayProgram {
     Study study = new Study(trace, fit.plan(), 0.95);
     double rate = trace.rate() * c.get(FASTER);
     List<Study.Result> results = study.run(arms, 1, rate);
-    Report report = new Report(trace.name(), fit.plan(), 0.95, rate, results);
-    out.print(report.table());
-    out.println();
+    Map<String, List<Share>> shares = new LinkedHashMap<>();
+    Workload w = trace.at(1, rate);
     for (String a : arms) {
       if (!a.equals(Arms.BEST_CUT)) {
-        out.print(pools(fit.plan(), trace, Arms.of(a), rate));
+        Outcome o = new FleetRun(fit.plan(), w, Arms.of(a), 1).run();
+        shares.put(a, Share.of(o, fit.plan(), w.spanNanos()));
       }
     }
+    Report report = new Report(trace.name(), fit.plan(), 0.95, rate, results, List.of(), shares);
+    out.print(report.table());
+    out.println();
+    shares.forEach((a, of) -> out.print(text(a, of)));
     return json(c, report, err);
   }
 
   /// How much each instance would have had to do.
-  private static String pools(FleetPlan plan, DecisionTrace trace, Arm arm, double rate) {
-    Workload w = trace.at(1, rate);
-    Outcome o = new FleetRun(plan, w, arm, 1).run();
-    StringBuilder b = new StringBuilder("load with " + arm.label() + ":");
-    for (int n = 0; n < plan.nodes().size(); n++) {
-      int requests = 0;
-      double held = 0;
-      for (int k = 0; k < o.node.length; k++) {
-        if (o.node[k] == n && o.last[k] > 0) {
-          requests++;
-          held += o.whole(k);
-        }
-      }
-      boolean serial = plan.nodes().get(n).engine().kind() == LeapSettings.Kind.STATIC;
+  private static String text(String policy, List<Share> shares) {
+    StringBuilder b = new StringBuilder("load with " + policy + ":");
+    for (Share s : shares) {
       b.append(
           String.format(
               Locale.ROOT,
               "%n  %s (%s): %d requests, %.2f at once on average",
-              plan.nodes().get(n).name(),
-              serial ? "static" : "paged",
-              requests,
-              held / Math.max(1, w.spanNanos())));
+              s.instance(),
+              s.isStatic() ? "static" : "paged",
+              s.requests(),
+              s.atOnce()));
     }
     return b.append("\n").toString();
   }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.infinilm.svc.evaluation.Figures.Interval;
 
@@ -12,9 +13,17 @@ import org.infinilm.svc.evaluation.Figures.Interval;
 ///
 /// @param rate the common one, requests a second
 record Report(
-    String traffic, FleetPlan plan, double target, double rate, List<Study.Result> results) {
+    String traffic,
+    FleetPlan plan,
+    double target,
+    double rate,
+    List<Study.Result> results,
+    List<Course> courses,
+    Map<String, List<Share>> shares) {
   Report {
     results = List.copyOf(results);
+    courses = List.copyOf(courses);
+    shares = Map.copyOf(shares);
   }
 
   String table() {
@@ -69,7 +78,28 @@ record Report(
               100 * mean(r, Figures::toStatic),
               r.atRate().stream().mapToInt(f -> f.cut() + f.refused()).sum() * 1.0));
     }
+    for (Course c : courses) {
+      b.append(line(c));
+    }
     return b.append('\n').toString();
+  }
+
+  /// When it is as good as it gets.
+  private String line(Course c) {
+    int after = c.settledAfter();
+    String from = c.what() == Course.What.RUN ? "the start" : "the slow-down";
+    String when =
+        after == 0
+            ? "within 5 % of that from the first " + Course.WINDOW + " requests on"
+            : after < 0
+                ? "does not stay within 5 % of that in its first half"
+                : String.format(
+                    Locale.ROOT,
+                    "within 5 %% of that after %d requests (%.0f s)",
+                    after,
+                    after / rate);
+    return String.format(
+        Locale.ROOT, "%n%s from %s on: finally %.1f %%, %s", c.label(), from, 100 * c.last(), when);
   }
 
   private static double mean(Study.Result r, ToDoubleFunction<Figures> what) {
@@ -79,6 +109,7 @@ record Report(
   String json() {
     JsonMapper mapper = JsonMapper.builder().build();
     ObjectNode root = mapper.createObjectNode();
+    root.put("kind", "infini evaluation");
     root.put("traffic", traffic);
     root.put("fleet", plan.name());
     root.put("ttft_limit_seconds", plan.ttftNanos() / 1e9);
@@ -107,6 +138,31 @@ record Report(
       each(a, "static_share", r, Figures::toStatic);
       each(a, "cut", r, Figures::cut);
       each(a, "refused", r, Figures::refused);
+      List<Share> of = shares.getOrDefault(r.label(), List.of());
+      if (!of.isEmpty()) {
+        ArrayNode load = a.putArray("load");
+        for (Share s : of) {
+          ObjectNode i = load.addObject();
+          i.put("instance", s.instance());
+          i.put("cache_type", s.isStatic() ? "static" : "paged");
+          i.put("requests", s.requests());
+          i.put("at_once", s.atOnce());
+        }
+      }
+    }
+    if (!courses.isEmpty()) {
+      ObjectNode by = root.putObject("course");
+      by.put("window_requests", Course.WINDOW);
+      ArrayNode of = by.putArray("courses");
+      for (Course c : courses) {
+        ObjectNode one = of.addObject();
+        one.put("policy", c.label());
+        one.put("from", c.what().label());
+        one.put("final", c.last());
+        one.put("settled_after_requests", c.settledAfter());
+        ArrayNode w = one.putArray("goodput");
+        c.windows().forEach(w::add);
+      }
     }
     return root.toPrettyString() + "\n";
   }

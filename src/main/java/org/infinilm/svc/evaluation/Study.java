@@ -160,11 +160,32 @@ final class Study {
   }
 
   Figures once(Arm arm, long nth, double rate) {
+    return Figures.of(outcome(arm, nth, rate, new ArrayList<>()), plan);
+  }
+
+  private Outcome outcome(Arm arm, long nth, double rate, List<Double> spans) {
     long seed = from + nth - 1;
     Workload w = traffic.at(seed, rate);
     requests += w.requests().size();
     runs++;
-    return Figures.of(new FleetRun(plan, w, arm, seed).run(), plan);
+    spans.add(w.spanNanos());
+    return new FleetRun(plan, w, arm, seed).run();
+  }
+
+  /// How each of them fares from the beginning on, at one rate.
+  ///
+  /// @param arms names, but for the best cut
+  List<Course> courses(List<String> arms, int seeds, double rate) {
+    List<Course> out = new ArrayList<>();
+    for (String name : arms) {
+      List<Outcome> outcomes = new ArrayList<>();
+      List<Double> spans = new ArrayList<>();
+      for (int seed = 1; seed <= seeds; seed++) {
+        outcomes.add(outcome(Arms.of(name), seed, rate, spans));
+      }
+      out.addAll(Course.of(name, outcomes, spans, plan));
+    }
+    return out;
   }
 
   /// Requests that were simulated in all.

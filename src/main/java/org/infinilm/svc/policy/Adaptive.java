@@ -19,10 +19,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Inputs: estimated tokens, the router's own requests in flight with what came of them, learned
 /// costs ([Costs]), lengths of answers ([AnswerLengths]), places of prefixes ([Prefixes]). Formula:
-/// [Estimate]. The size rule decides until costs are known, and while the [Shadow] finds that it
-/// would do better; as `shadow:adaptive` it always decides, and what the costs would have chosen is
-/// recorded. Waits as the others do when all that fit are full. Tie-break: the earlier name. Cost:
-/// O(requests in flight) at up to [#LOOKED_AT] candidates, and a first look at the others.
+/// [Estimate]. The size rule decides until costs are known, where it does not swamp an instance,
+/// and while the [Shadow] finds that it would do better; as `shadow:adaptive` it always decides,
+/// and what the costs would have chosen is recorded. Waits as the others do when all that fit are
+/// full, and for static instances where the wait is expected to lose less than a free place.
+/// Tie-break: the earlier name. Cost: O(requests in flight) at up to [#LOOKED_AT] candidates, and a
+/// first look at the others.
 final class Adaptive implements Policy {
   /// Prompts and answers of a model before its costs count as known.
   private static final int ENOUGH = 30;
@@ -31,6 +33,9 @@ final class Adaptive implements Policy {
 
   /// So many candidates are all looked at closely.
   private static final int LOOKED_AT = 8;
+
+  /// A full instance must be expected to lose so much less that it is worth a wait.
+  private static final double WORTH_WAITING = 0.02;
 
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
@@ -48,7 +53,12 @@ final class Adaptive implements Policy {
     final Prefixes prefixes = new Prefixes();
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
+    final Trials trials = new Trials();
     volatile Fits fits = Fits.FIRST;
+
+    /// Tokens of a prompt, a moving average; 0 before the first.
+    volatile double usualPrompt;
+
     volatile AnswerLengths lengths = AnswerLengths.NONE;
 
     /// The costs of a cache type; of the other one while nothing is known of it.
@@ -129,6 +139,9 @@ final class Adaptive implements Policy {
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
+    if (mode == Mode.COLD && !onlyWatches && byRule != null && isSwamped(byRule, load)) {
+      mode = Mode.LEARNED;
+    }
     if (mode == Mode.COLD || mode == Mode.FALLBACK) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, null, List.of()) : ruled;
     }
@@ -141,22 +154,68 @@ final class Adaptive implements Policy {
     }
     List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load);
     List<Forecast.Part> parts = new ArrayList<>(closely.size());
-    Instance best = closely.getFirst();
-    double least = Double.POSITIVE_INFINITY;
+    double[] losses = new double[closely.size()];
+    int at = 0;
     for (int k = 0; k < closely.size(); k++) {
       Instance i = closely.get(k);
-      double loss = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
+      losses[k] = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
       parts.add(e.part(i));
-      if (loss < least) {
-        least = loss;
-        best = i;
+      at = losses[k] < losses[at] ? k : at;
+    }
+    Instance best = closely.get(at);
+    if (mode == Mode.LEARNED && now.size() < fit.size()) {
+      List<Instance> worth = worthWaiting(fit, e, losses[at], load, random);
+      if (!worth.isEmpty()) {
+        return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth);
       }
     }
     if (mode == Mode.SHADOW) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, best, parts) : ruled;
     }
-    return new Choice.Send(
-        best, Pool.ANY, Reason.LEARNED, e.forecast(best, byRule, mode, best, parts));
+    Instance to = closely.get(tried(m, closely, losses, at, load.nowNanos()));
+    return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
+  }
+
+  /// Static instances whose next place is worth more than a free place elsewhere, when none of
+  /// those that fit is free; a few of many, from a place drawn at random on.
+  private static List<Instance> worthWaiting(
+      List<Instance> fit, Estimate e, double free, Load load, RandomGenerator random) {
+    List<Instance> worth = new ArrayList<>();
+    int from = fit.size() > LOOKED_AT ? random.nextInt(fit.size()) : 0;
+    int looked = 0;
+    for (int k = 0; k < fit.size(); k++) {
+      Instance i = fit.get((from + k) % fit.size());
+      if (i.cacheType() != CacheType.STATIC || load.othersFirst(i.slot()) || i.weight() == 0) {
+        continue;
+      }
+      if (load.free(i.slot())) {
+        return List.of();
+      }
+      if (looked++ < LOOKED_AT / 2 && e.loss(i) < free - WORTH_WAITING) {
+        worth.add(i);
+      }
+    }
+    return worth;
+  }
+
+  /// The best one, or now and then one that was not heard of for long and is hardly worse.
+  private int tried(Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
+    m.trials.decided();
+    int longest = best;
+    long unheard = 0;
+    for (int k = 0; k < losses.length; k++) {
+      Instance i = of.get(k);
+      long since = m.own(i.cacheType()).unheardNanos(i.name(), nowNanos);
+      if (k != best && since > unheard && losses[k] - losses[best] <= Trials.MOST) {
+        unheard = since;
+        longest = k;
+      }
+    }
+    return longest != best
+            && !without.contains(Part.TRIALS)
+            && m.trials.worth(losses[longest] - losses[best], unheard)
+        ? longest
+        : best;
   }
 
   private static Choice.Send as(
@@ -168,6 +227,18 @@ final class Adaptive implements Policy {
       List<Forecast.Part> parts) {
     return new Choice.Send(
         s.instance(), s.pool(), s.why(), e.forecast(s.instance(), byRule, mode, best, parts));
+  }
+
+  /// Whether so much is before an instance that no first token will come soon: then little is
+  /// learned of it either, and a first guess with what is in flight is better than the rule.
+  private static boolean isSwamped(Instance i, Load load) {
+    List<? extends Flight> flights = load.flights(i.slot());
+    int batch = Estimate.batch(i);
+    int waiting = 0;
+    for (int k = 0; k < flights.size(); k++) {
+      waiting += flights.get(k).firstNanos() == 0 ? 1 : 0;
+    }
+    return waiting >= batch || flights.size() >= 2 * batch;
   }
 
   private List<Instance> fitting(Ask ask, Model m, Candidates candidates) {
@@ -236,10 +307,15 @@ final class Adaptive implements Policy {
   @Override
   public void settled(Facts f) {
     Ask ask = f.ask();
-    if (ask == null || ask.promptTokens() <= 0 || !f.complete() || f.firstByteNanos() == 0) {
+    if (ask == null || ask.promptTokens() <= 0) {
       return;
     }
-    new Lesson(model(f.model()), objectives.of(f.model()), f, ask).learn();
+    Lesson lesson = new Lesson(model(f.model()), objectives.of(f.model()), f, ask);
+    if (!f.complete()) {
+      lesson.givenUp();
+    } else if (f.firstByteNanos() != 0) {
+      lesson.learn();
+    }
   }
 
   @Override

@@ -28,6 +28,8 @@ final class Costs {
   private static final double STEP = 0.15;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
+  private static final double MOST_LOG = 7;
+  private static final String BRIEF = "brief";
   private static final double BACK_NANOS = 30e9;
   private static final double LEAST_SECONDS = 1e-4;
 
@@ -44,6 +46,10 @@ final class Costs {
           LeastSquares.guess(0.01, 0.15, 0.02),
           LeastSquares.guess(0.008, 0.001, 0.0002),
           LeastSquares.guess(0.01, 0.15, 0.008 * TOKENS));
+
+  /// Answers that were too short to tell what a token costs.
+  private volatile int brief;
+
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
@@ -53,8 +59,15 @@ final class Costs {
     return known.prompt().seen();
   }
 
+  /// Answers that it was learned from, or that were too short to teach more than their prompt.
   int answers() {
-    return known.token().seen();
+    return known.token().seen() + brief;
+  }
+
+  /// An answer was too short to tell what a token costs.
+  @SuppressWarnings("NonAtomicVolatileUpdate") // one thread writes
+  void brief() {
+    brief = Math.min(brief + 1, 1 << 20);
   }
 
   /// Nanoseconds that a typical instance needs for so many new tokens of a prompt.
@@ -74,6 +87,12 @@ final class Costs {
     return s == null
         ? 1
         : Math.exp(s.log() * Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS));
+  }
+
+  /// How long nothing was heard of an instance; [Long#MAX_VALUE] of one that never was.
+  long unheardNanos(String instance, long nowNanos) {
+    Speed s = speeds.get(instance);
+    return s == null ? Long.MAX_VALUE : nowNanos - s.atNanos();
   }
 
   /// The same as it was when it was last heard of, for a first look at many.
@@ -140,6 +159,14 @@ final class Costs {
     }
   }
 
+  /// A request was given up after it had waited so many times as long as a typical instance would
+  /// have let it: at least so slow is this one.
+  void atLeast(Instance i, double factor, long nowNanos) {
+    if (known.prompt().seen() >= 20 && factor > factor(i.name(), nowNanos)) {
+      heard(i, factor, 1, nowNanos);
+    }
+  }
+
   /// Share of the time of its answers that an instance spends on the prompts of others.
   double stalledShare(String instance) {
     return stalls.getOrDefault(instance, 0.0);
@@ -155,7 +182,8 @@ final class Costs {
     double before = Math.log(factor(i.name(), nowNanos));
     double off = Math.clamp(Math.log(ratio) - before, -MOST_STEP, MOST_STEP);
     bound(speeds, i.name());
-    Speed s = new Speed(before + STEP * weight * off, nowNanos);
+    double after = Math.clamp(before + STEP * weight * off, -MOST_LOG, MOST_LOG);
+    Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
     double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
     r[i.slot()] = Math.exp(s.log());
@@ -184,7 +212,9 @@ final class Costs {
         "speeds",
         speed,
         "stalls",
-        new HashMap<String, Object>(stalls));
+        new HashMap<String, Object>(stalls),
+        BRIEF,
+        brief);
   }
 
   /// What a file says.
@@ -198,13 +228,15 @@ final class Costs {
     Recalled all = from.in("speeds");
     for (String name : all.names()) {
       double[] pair = all.numbers(name, 2);
-      heard.put(name, new Speed(pair[0], nowNanos - (long) (Math.max(0, pair[1]) * 1e9)));
+      double log = Math.clamp(pair[0], -MOST_LOG, MOST_LOG);
+      heard.put(name, new Speed(log, nowNanos - (long) (Math.max(0, pair[1]) * 1e9)));
     }
     Map<String, Double> stalled = new HashMap<>();
     Recalled shares = from.in("stalls");
     for (String name : shares.names()) {
-      stalled.put(name, shares.number(name));
+      stalled.put(name, Math.clamp(shares.number(name), 0.0, 1.0));
     }
+    brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
     known = new Known(prompt, token, whole);
     speeds.putAll(heard);
     stalls.putAll(stalled);

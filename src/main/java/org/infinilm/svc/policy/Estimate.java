@@ -27,6 +27,11 @@ final class Estimate {
 
   private static final double MOST_STALLED = 0.75;
 
+  /// Of a prompt that should be computed by now at least this part is left.
+  private static final double LEAST_LEFT = 0.1;
+
+  private static final double OVERDUE = 0.5;
+
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
@@ -55,6 +60,7 @@ final class Estimate {
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
+  private Others strangers = Others.NONE;
   private double waitNanos;
   private double firstNanos;
   private double tokenNanos;
@@ -75,8 +81,9 @@ final class Estimate {
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     newTokens = Math.max(1, ask.promptTokens() - hit.at(i, ask.promptTokens()));
     promptNanos = costs.promptNanos(newTokens) * factor;
+    strangers = without.contains(Part.LOAD) ? Others.NONE : load.others(i.slot());
     if (i.cacheType() == CacheType.STATIC) {
-      serial(costs, factor, flights);
+      serial(i, costs, factor, flights);
     } else {
       batched(i, costs, factor, flights);
     }
@@ -95,7 +102,7 @@ final class Estimate {
         i.name(), newTokens, waitNanos, promptNanos, firstNanos, tokenNanos, ownLoss, othersLoss);
   }
 
-  private void serial(Costs costs, double factor, List<? extends Flight> flights) {
+  private void serial(Instance i, Costs costs, double factor, List<? extends Flight> flights) {
     double wait = 0;
     double[] answers = new double[AnswerLengths.PARTS];
     for (int k = 0; k < flights.size(); k++) {
@@ -104,8 +111,7 @@ final class Estimate {
       double context = f.promptTokens() + came;
       if (f.firstNanos() == 0) {
         double whole = costs.promptNanos(newTokens(f)) * factor;
-        double done = k == 0 ? now - f.dispatchNanos() : 0;
-        wait += Math.max(0.1 * whole, whole - done);
+        wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
       double each = costs.tokenNanos(context, context) * factor;
       int stage = AnswerLengths.stage(came);
@@ -113,7 +119,19 @@ final class Estimate {
         answers[part] += each * lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
       }
     }
-    placed = flights.isEmpty();
+    if (strangers.any()) {
+      double usual = usualPrompt();
+      double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
+      wait += strangers.waiting() * (costs.promptNanos(usual) * factor + answer);
+      wait += strangers.running() * answer / 2;
+    }
+    int line = load.waiting(i.slot());
+    if (line > 0) {
+      double usual = usualPrompt();
+      double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
+      wait += line * (costs.promptNanos(usual) * factor + answer);
+    }
+    placed = flights.isEmpty() && !strangers.any();
     longest = ask.promptTokens() + outputTokens / 2;
     total = longest;
     tokenNanos = costs.tokenNanos(longest, total) * factor;
@@ -158,8 +176,17 @@ final class Estimate {
     if (head >= 0) {
       double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
-      headLeft = whole - Math.clamp(done, 0, 0.9 * whole);
+      headLeft = left(whole, done, running + waiting <= batch(i));
       queued -= whole - headLeft;
+    }
+    if (strangers.any()) {
+      double usual = usualPrompt();
+      waiting += strangers.waiting();
+      running += strangers.running();
+      queued += strangers.waiting() * costs.promptNanos(usual) * factor;
+      lefts += strangers.running() * usualLeft() / 2;
+      most = Math.max(most, usual);
+      sum += (strangers.waiting() + strangers.running()) * usual;
     }
     double own = ask.promptTokens() + outputTokens / 2;
     longest = Math.max(most, own);
@@ -214,7 +241,28 @@ final class Estimate {
     return sum / AnswerLengths.PARTS;
   }
 
-  private static int batch(Instance i) {
+  /// Tokens of a prompt that nothing is known of.
+  private double usualPrompt() {
+    double usual = model.usualPrompt;
+    return usual > 0 ? usual : (double) ask.promptTokens();
+  }
+
+  /// Tokens of an answer that nothing is known of.
+  private double usualLeft() {
+    return lengths.left((long) usualPrompt(), 0, 0);
+  }
+
+  /// What is left of a prompt that has been under way for so long. One that is overdue takes long,
+  /// whatever was expected of it: as long again as half of what it is over.
+  ///
+  /// @param begun whether nothing but prompts can have kept it
+  private static double left(double whole, double done, boolean begun) {
+    double least = LEAST_LEFT * whole;
+    double over = begun ? OVERDUE * (done - whole) : 0;
+    return Math.max(Math.max(least, over), whole - Math.max(0, done));
+  }
+
+  static int batch(Instance i) {
     return i.seats() > 0 ? i.seats() : USUAL_BATCH;
   }
 
@@ -240,6 +288,7 @@ final class Estimate {
         firstNanos,
         tokenNanos,
         placed,
+        strangers.any(),
         longest,
         total,
         loss,

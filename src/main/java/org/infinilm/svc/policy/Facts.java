@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param responseBytes of the body
 /// @param usage token counts that the answer gave, or null
 /// @param complete whether the answer came to its end
+/// @param streamed whether a stream was asked for
 /// @param ask what the decision was about, or null
 /// @param forecast what the policy foretold
 /// @param stalledNanos between its first and its last byte, what the prompts of others whose first
@@ -31,6 +32,7 @@ public record Facts(
     long responseBytes,
     @Nullable Usage usage,
     boolean complete,
+    boolean streamed,
     @Nullable Ask ask,
     Forecast forecast,
     double stalledNanos,
@@ -59,6 +61,7 @@ public record Facts(
         responseBytes,
         usage,
         complete,
+        sseEvents > 0,
         null,
         Forecast.NONE,
         0,
@@ -69,14 +72,16 @@ public record Facts(
   /// The same with what the decision was about.
   public Facts about(Ask decided) {
     return foretold(
-        decided, forecast, firstByteNanos, stalledNanos, otherFirstNanos, otherLastNanos);
+        decided, streamed, forecast, firstByteNanos, stalledNanos, otherFirstNanos, otherLastNanos);
   }
 
   /// The same with what was foretold of it.
   ///
-  /// @param firstNanos when the first token came
+  /// @param asStream whether a stream was asked for
+  /// @param firstNanos when the first token came, 0 while none has
   public Facts foretold(
       Ask about,
+      boolean asStream,
       Forecast foretold,
       long firstNanos,
       double stalled,
@@ -93,6 +98,7 @@ public record Facts(
         responseBytes,
         usage,
         complete,
+        asStream,
         about,
         foretold,
         stalled,

@@ -10,6 +10,7 @@ final class LeastSquares {
   private static final double FORGET = 0.995;
   private static final double VAGUE = 100;
   private static final double MOST_COVARIANCE = 1e4;
+  private static final double MOST_WEIGHT = 1e6;
 
   /// Observations further off than so many deviations count as so far off.
   private static final double MOST_SURPRISE = 2.5;
@@ -101,12 +102,19 @@ final class LeastSquares {
     double[][] c = new double[n][];
     for (int k = 0; k < n; k++) {
       c[k] = from.numbers("covariance" + k, n);
+      for (int j = 0; j < n; j++) {
+        c[k][j] = Math.clamp(c[k][j], -MOST_COVARIANCE, MOST_COVARIANCE);
+      }
       if (c[k][k] < 0) {
         throw new IllegalArgumentException("a variance of " + c[k][k] + " (expected: 0 or more)");
       }
     }
     double seen = Math.clamp(from.number("seen"), 0, Integer.MAX_VALUE);
     double deviation = Math.clamp(from.number("deviation"), 0.02, 2);
-    return new LeastSquares(from.numbers("weights", n), c, deviation, (int) seen);
+    double[] weights = from.numbers("weights", n);
+    for (int k = 0; k < n; k++) {
+      weights[k] = Math.clamp(weights[k], -MOST_WEIGHT, MOST_WEIGHT);
+    }
+    return new LeastSquares(weights, c, deviation, (int) seen);
   }
 }

@@ -24,6 +24,12 @@ final class Lesson {
   /// An answer that comes whole tells of its own costs when others took at most this part of it.
   private static final double ALONE = 0.2;
 
+  private static final double USUAL_STEP = 0.02;
+
+  /// A request that has waited so many times as long as was foretold, and then was given up, waited
+  /// for a slow instance.
+  private static final double LATE = 1.5;
+
   /// Text that should have been in a cache, from which on times tell whether it was.
   private static final double MUCH = 256;
 
@@ -66,10 +72,15 @@ final class Lesson {
       return;
     }
     double[] times = streamed ? stream() : whole();
+    if (tokens < LEAST_TOKENS) {
+      costs.brief();
+    }
     if (counted) {
       m.fits = m.fits.after(ask.text(), (double) prompt / Math.max(1, ask.promptTokens()));
     }
     m.lengths = m.lengths.after(prompt, tokens);
+    double usual = m.usualPrompt;
+    m.usualPrompt = usual == 0 ? (double) prompt : usual + USUAL_STEP * (prompt - usual);
     m.prefixes.settled(ask.prefix(), i, prompt, tokens, cached);
     if (!forecast.isNone() && m.known()) {
       m.shadow.settled(forecast, objective.loss(times[0], times[1], (double) tokens), now);
@@ -79,14 +90,32 @@ final class Lesson {
     }
   }
 
+  /// Learns from a request whose client left, or that was given up, before its answer's end: when
+  /// its first token came, or how long it did not. How long answers are it does not tell.
+  void givenUp() {
+    if (forecast.isNone() || !m.known()) {
+      return;
+    }
+    if (f.streamed() && f.firstByteNanos() != 0 && f.sseEvents() > 0) {
+      promptOfStream();
+      return;
+    }
+    double foretold = forecast.firstNanos();
+    if (!f.streamed()) {
+      double most = ask.maxTokens() > 0 ? ask.maxTokens() : m.lengths.most();
+      foretold += most * forecast.tokenNanos();
+    }
+    double waited = (double) (f.lastByteNanos() - f.dispatchNanos());
+    double then = forecast.prefillNanos() / costs.promptNanos(forecast.newTokens());
+    if (waited > LATE * foretold) {
+      costs.atLeast(i, waited / foretold * then, now);
+    }
+  }
+
   /// Learns from first token and further ones; the times until the one and between the others.
   private double[] stream() {
     double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
-    long began = Math.max(f.dispatchNanos(), f.otherFirstNanos());
-    began = forecast.placed() ? began : Math.max(began, f.otherLastNanos());
-    if (f.firstByteNanos() - began > TOGETHER_NANOS) {
-      prompt((double) (f.firstByteNanos() - began));
-    }
+    promptOfStream();
     if (tokens >= LEAST_TOKENS && rest > 0) {
       double clear = rest - f.stalledNanos();
       if (clear > 0.3 * rest) {
@@ -97,6 +126,18 @@ final class Lesson {
     return new double[] {
       (double) (f.firstByteNanos() - f.dispatchNanos()), tokens < 2 ? 0 : rest / (tokens - 1)
     };
+  }
+
+  /// Where others' requests were before it, nobody knows for how long.
+  private void promptOfStream() {
+    if (forecast.others()) {
+      return;
+    }
+    long began = Math.max(f.dispatchNanos(), f.otherFirstNanos());
+    began = forecast.placed() ? began : Math.max(began, f.otherLastNanos());
+    if (f.firstByteNanos() - began > TOGETHER_NANOS) {
+      prompt((double) (f.firstByteNanos() - began));
+    }
   }
 
   private void prompt(double nanos) {

@@ -43,6 +43,17 @@ public interface Load {
     return List.of();
   }
 
+  /// What others have there, beside [#flights]; [Others#NONE] where its gauges do not tell or are
+  /// stale.
+  default Others others(int slot) {
+    return Others.NONE;
+  }
+
+  /// How many wait for a place there, among others perhaps.
+  default int waiting(int slot) {
+    return 0;
+  }
+
   /// Now, on the clock of the flights' times.
   default long nowNanos() {
     return 0;

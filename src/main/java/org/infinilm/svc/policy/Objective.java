@@ -31,7 +31,10 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
   /// What nearness to a limit costs beside missing it.
   private static final double NEAR = 0.05;
 
+  /// So many times a limit, beyond which more of it hardly counts.
   private static final double MOST = 6;
+
+  private static final double TAIL = 0.05;
 
   /// The share of answers within the limits.
   public Objective(double firstNanos, double tokenNanos) {
@@ -45,15 +48,23 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
     double f = first / firstNanos;
     double t = token / tokenNanos;
     return switch (kind) {
-      case SLO ->
-          1 - (1 - missed(f)) * (1 - missed(t)) + NEAR * (Math.min(f, MOST) + Math.min(t, MOST));
-      case TTFT -> f + NEAR * Math.min(t, MOST);
+      case SLO -> 1 - (1 - missed(f)) * (1 - missed(t)) + NEAR * (nearness(f) + nearness(t));
+      case TTFT -> f + NEAR * nearness(t);
       case E2E -> f + tokens * token / firstNanos;
     };
   }
 
+  /// Grows without end, so that of two that are far beyond it the nearer one is told apart, but
+  /// hardly any more where all is lost.
+  private static double nearness(double v) {
+    return v <= MOST ? v : MOST + TAIL * Math.log1p(v - MOST);
+  }
+
   /// How likely it is that what is expected at so many times the limit misses it.
   private static double missed(double v) {
+    if (v > 100) {
+      return 1;
+    }
     double v3 = v * v * v;
     double v12 = v3 * v3 * v3 * v3;
     return v12 / (1 + v12);

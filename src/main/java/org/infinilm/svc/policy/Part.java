@@ -17,7 +17,9 @@ public enum Part {
   /// Prefixes are found where they were.
   PREFIX,
   /// Lengths of answers are learned, not the first guess.
-  LENGTH;
+  LENGTH,
+  /// Who was not heard of for long is tried.
+  TRIALS;
 
   public String label() {
     return name().toLowerCase(Locale.ROOT);

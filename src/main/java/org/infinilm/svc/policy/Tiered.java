@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
 
 /// Tiers around another policy: it chooses within the first tier; the next is asked only when that
 /// one is out of service, full, left alone, asked last or cannot hold the request (`tier`).
@@ -74,6 +75,9 @@ final class Tiered implements Policy {
           }
         }
         case Choice.Wait w -> {
+          if (isByChoice(w, tier, ask, load)) {
+            return named(w, lower);
+          }
           for (Choice.Send s : w.ways()) {
             if (s.instance().fits(ask.needTokens())) {
               ways.add(named(s, lower));
@@ -87,6 +91,19 @@ final class Tiered implements Policy {
       return reluctant;
     }
     return ways.isEmpty() ? Largest.choose(ask, candidates, load, random) : new Choice.Wait(ways);
+  }
+
+  /// Whether the wait is worth more than what is free in this tier.
+  private static boolean isByChoice(Choice.Wait w, Candidates tier, Ask ask, Load load) {
+    if (w.ways().getFirst().why() != Reason.LEARNED) {
+      return false;
+    }
+    for (Instance i : tier.in(Pool.ANY)) {
+      if (i.fits(ask.needTokens()) && load.free(i.slot()) && !load.othersFirst(i.slot())) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static Choice named(Choice c, boolean lower) {

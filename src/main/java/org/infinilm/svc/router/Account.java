@@ -341,7 +341,7 @@ final class Account {
       long most = asked == null ? 0 : asked.maxTokens();
       trace.ended(new Trace.End(d, startNanos, now, plane.ticker().now(), streamed, most));
     }
-    if (last != null && i != null && tap != null) {
+    if (last != null && i != null && (tap != null || last.dispatchNanos() != 0)) {
       boolean ok = outcome == Outcome.OK;
       Facts facts =
           new Facts(
@@ -351,8 +351,8 @@ final class Account {
               dispatched,
               firstByte,
               now,
-              tap.events(),
-              tap.bytes(),
+              tap == null ? 0 : tap.events(),
+              tap == null ? 0 : tap.bytes(),
               ok ? d.usage() : null,
               ok);
       boolean logged = plane.config().learning().logFile() != null;
@@ -360,7 +360,8 @@ final class Account {
         facts = facts.about(asked.ask());
       }
       Prompt prompt = asked == null ? null : asked.prompt();
-      plane.learner().offer(last.flight().with(facts), ok ? prompt : null, logged ? d : null);
+      boolean line = logged && tap != null;
+      plane.learner().offer(last.flight().with(facts), ok ? prompt : null, line ? d : null);
     }
   }
 

@@ -127,8 +127,11 @@ class InFlight {
       }
       return f.foretold(
           s.ask(),
+          s.streamed(),
           forecast(),
-          s.streamed() && s.seenFirstNanos() != 0 ? s.seenFirstNanos() : f.firstByteNanos(),
+          !s.streamed() || (s.seenFirstNanos() == 0 && f.complete())
+              ? f.firstByteNanos()
+              : s.seenFirstNanos(),
           (double) (ended ? stalledNanos : flights.stalledNanos(s)),
           s.otherFirstNanos(),
           s.otherLastNanos());

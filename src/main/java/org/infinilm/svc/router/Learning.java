@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param logFile null when no decision log is written
 /// @param logBytes at which it is rotated
+/// @param gauges whether engines are asked for theirs
 /// @param affinity what keeps requests together
 /// @param stateFile null when nothing outlives the router
 record Learning(
@@ -24,7 +25,8 @@ record Learning(
     @Nullable Path stateFile,
     @Nullable Path logFile,
     long logBytes,
-    Affinity affinity) {
+    Affinity affinity,
+    boolean gauges) {
   static final Key<String> OBJECTIVE =
       Key.oneOf(
           "objective",
@@ -66,8 +68,14 @@ record Learning(
           List.of("key", "caller", "text"),
           "what keeps requests together: prompt_cache_key and session_header; also session_id, user and metadata.user_id; also the first words of the user");
 
+  static final Key<Boolean> GAUGES =
+      Key.flag(
+          "engine_gauges",
+          true,
+          "whether adaptive reads the gauges of engines that have some, to see what others send them");
+
   static final List<Key<?>> KEYS =
-      List.of(OBJECTIVE, TTFT, TPOT, OF_MODELS, STATE, LOG, LOG_BYTES, AFFINITY);
+      List.of(OBJECTIVE, TTFT, TPOT, OF_MODELS, STATE, LOG, LOG_BYTES, AFFINITY, GAUGES);
 
   static Learning of(Config c) throws ConfigException {
     Kind kind = Kind.SLO;
@@ -87,12 +95,13 @@ record Learning(
         c.find(STATE).map(Path::of).orElse(null),
         c.find(LOG).map(Path::of).orElse(null),
         c.get(LOG_BYTES),
-        Affinity.of(c.get(AFFINITY)));
+        Affinity.of(c.get(AFFINITY)),
+        c.get(GAUGES));
   }
 
   /// The same with what of `next` holds without a restart.
   Learning live(Learning next) {
-    return new Learning(objectives, stateFile, logFile, logBytes, next.affinity);
+    return new Learning(objectives, stateFile, logFile, logBytes, next.affinity, gauges);
   }
 
   private static void limits(Kind kind, String pair, String place, Map<String, Objective> to)

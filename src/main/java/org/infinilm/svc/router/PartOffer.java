@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import java.util.List;
 import org.infinilm.svc.policy.Flight;
+import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.router.Troubles.Turn;
 
 /// What is on offer for one part of the requests, with which some instance is in trouble.
@@ -54,6 +55,16 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   @Override
   public List<? extends Flight> flights(int slot) {
     return seats.flights(slot);
+  }
+
+  @Override
+  public int waiting(int slot) {
+    return seats.waiting(slot);
+  }
+
+  @Override
+  public Others others(int slot) {
+    return seats.others(slot);
   }
 
   @Override

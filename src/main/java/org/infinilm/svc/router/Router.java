@@ -39,6 +39,7 @@ final class Router implements AutoCloseable {
   private final AccessLog accessLog;
   private final Prober prober;
   private final Wakes wakes;
+  private final @Nullable GaugeWatch gauges;
   private final Client http;
   private final Optional<RegistrySync> sync;
   private final ProxyServer server;
@@ -149,6 +150,10 @@ final class Router implements AutoCloseable {
                 "Instances on demand whose babysitter was asked to start them, by result: woken, refused.",
                 "result"),
             ticker);
+    gauges =
+        config.learning().gauges()
+            ? new GaugeWatch(http, keeper, slots, policy::learns, ticker)
+            : null;
     keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
@@ -258,6 +263,10 @@ final class Router implements AutoCloseable {
       accessLog.start();
     }
     prober.start();
+    if (gauges != null) {
+      gauges.follow(all);
+      gauges.start();
+    }
     sync.ifPresent(RegistrySync::start);
     if (files != null) {
       files.start();
@@ -324,6 +333,9 @@ final class Router implements AutoCloseable {
     sync.ifPresent(RegistrySync::close);
     prober.close();
     wakes.close();
+    if (gauges != null) {
+      gauges.close();
+    }
     feed.close();
     server.close();
     keeper.close();

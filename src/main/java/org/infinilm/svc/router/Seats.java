@@ -15,6 +15,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
+import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -150,6 +151,16 @@ final class Seats implements Offer {
   /// The same with what may be noted of it.
   Underway noted(int slot) {
     return slots.at(slot).underway;
+  }
+
+  @Override
+  public int waiting(int slot) {
+    return slots.at(slot).waiting();
+  }
+
+  @Override
+  public Others others(int slot) {
+    return slots.at(slot).others(ticker.nanos());
   }
 
   @Override

@@ -1,6 +1,8 @@
 package org.infinilm.svc.router;
 
 import java.util.concurrent.atomic.AtomicLongArray;
+import org.infinilm.svc.policy.Others;
+import org.jspecify.annotations.Nullable;
 
 /// The counters of one instance, which survive fleet snapshots. Lock-free; written by event loops.
 /*
@@ -33,6 +35,11 @@ final class Slot {
 
   /// For a learned policy.
   final Underway underway = new Underway();
+
+  /// What its gauges told of others, and until when that counts.
+  private record Told(Others others, long untilNanos) {}
+
+  private volatile @Nullable Told told;
 
   /// Requests it takes at once, 0 for any number. Written by the keeper of the fleet.
   volatile int limit;
@@ -93,6 +100,17 @@ final class Slot {
   /// Takes back that a request was sent.
   void unsent() {
     cells.decrementAndGet(SENT);
+  }
+
+  /// Requests that others have there, as its gauges told of late.
+  Others others(long nowNanos) {
+    Told t = told;
+    return t == null || nowNanos - t.untilNanos >= 0 ? Others.NONE : t.others;
+  }
+
+  /// Its gauges tell so, which counts so long.
+  void tell(Others others, long untilNanos) {
+    told = new Told(others, untilNanos);
   }
 
   boolean full() {
@@ -264,5 +282,6 @@ final class Slot {
     releaseNanos = 0;
     beginWindow();
     underway.reuse();
+    told = null;
   }
 }

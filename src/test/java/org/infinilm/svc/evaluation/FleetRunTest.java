@@ -188,6 +188,41 @@ class FleetRunTest {
     assertThat(slow.whole(150)).isCloseTo(3 * even.whole(150), within(0.1 * even.whole(150)));
   }
 
+  /// What a crash leaves: nothing goes to the one that is down, what had not begun is answered
+  /// elsewhere, and each request ends once.
+  @Test
+  void aCrashBreaksWhatHadBegunAndNothingElse() throws ConfigException {
+    FleetPlan plan = fleet("a paged down=0.3..0.6\nb paged\nc static");
+    for (Mix mix : List.of(Mix.CHAT, Mix.CONVERSATIONS)) {
+      Workload w = mix.of(600).at(2, 4);
+      for (String name : Arms.names()) {
+        Arm arm = name.equals(Arms.BEST_CUT) ? Arms.cut(8000) : Arms.of(name);
+        Outcome o = new FleetRun(plan, w, arm, 3).run();
+        assertThat(o.answered + o.refused + o.broken).as(mix + " " + name).isEqualTo(600);
+        assertThat(o.refused).isZero();
+        int back = 0;
+        for (int k = 0; k < 600; k++) {
+          boolean whileDown =
+              o.arrival[k] > 0.3 * w.spanNanos() && o.arrival[k] < 0.6 * w.spanNanos() - 1e9;
+          if (whileDown && o.last[k] > 0 && o.last[k] < 0.6 * w.spanNanos()) {
+            assertThat(plan.nodes().get(o.node[k]).name()).isNotEqualTo("a");
+          }
+          back += o.arrival[k] > 0.6 * w.spanNanos() && o.node[k] == 0 ? 1 : 0;
+        }
+        assertThat(back).as(mix + " " + name + " after it").isPositive();
+      }
+    }
+  }
+
+  @Test
+  void whereNobodyIsLeftRequestsAreRefusedAndLaterOnesAnswered() throws ConfigException {
+    Workload w = Mix.CHAT.of(300).at(1, 0.2);
+    Outcome o = new FleetRun(fleet("a paged down=0.4..0.6"), w, Arms.of("adaptive"), 1).run();
+    assertThat(o.refused).isBetween(40, 80);
+    assertThat(o.answered + o.refused + o.broken).isEqualTo(300);
+    assertThat(o.last[290]).isPositive();
+  }
+
   @Test
   void theOracleIsAboveTheLot() throws ConfigException {
     Study s = new Study(Mix.CHAT.of(400), FleetPlan.of("2+2"), 0.95);

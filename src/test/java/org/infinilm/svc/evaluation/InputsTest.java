@@ -30,7 +30,7 @@ class InputsTest {
             "f",
             """
             # two of them
-            b static tokens=4096 seats=1
+            b static tokens=4096 seats=1 down=0..1
             a chunked profile=8b batch=16 slow=3@0.2..0.5   # slow for a while
             limits ttft=1.5 tpot=0.03 threshold=1000
             """);
@@ -40,6 +40,8 @@ class InputsTest {
     assertThat(p.nodes().get(0).slowTo()).isEqualTo(0.5);
     assertThat(p.nodes().get(1).engine().capacityTokens()).isEqualTo(4096);
     assertThat(p.nodes().get(1).seats()).isEqualTo(1);
+    assertThat(p.nodes().get(1).crashes()).isTrue();
+    assertThat(p.nodes().get(0).crashes()).isFalse();
     assertThat(p.ttftNanos()).isEqualTo(1.5e9);
     assertThat(p.thresholdBytes()).isEqualTo(1000);
     assertThat(FleetPlan.of("4+1").nodes()).hasSize(5);
@@ -54,7 +56,9 @@ class InputsTest {
         "a paged tokens=12 | f:1: tokens=12 (expected: 256..67108864)",
         "a paged tokens=many | f:1: tokens=many (expected: 256..67108864)",
         "a paged profile=70b | f:1: profile=70b (expected: one of 9b, 8b, 32b)",
-        "a paged colour=red | f:1: colour (expected: profile, tokens, batch, step, seats or slow)",
+        "a paged colour=red | f:1: colour (expected: profile, tokens, batch, step, seats, slow or down)",
+        "a paged down=.5 | f:1: down=.5 (expected: FROM..TO, as in .3..0.7)",
+        "a paged down=.5...2 | f:1: down=.5...2 (expected: FROM below TO)",
         "a paged slow=3 | f:1: slow=3 (expected: FACTOR@FROM..TO, as in 3@.3..0.7)",
         "a paged seats | f:1: seats (expected: setting=value, each once)",
         "limits ttft=0 | f:1: ttft=0 (expected: 0.001..3600)",

@@ -6,8 +6,10 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -15,6 +17,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
@@ -28,6 +32,9 @@ import org.junit.jupiter.api.io.TempDir;
 class AdaptiveRouterIT {
   /// Virtual seconds a real one of the fast instances.
   private static final double FAST = 20;
+
+  /// Clients that speak to an instance past the router: three times its batch.
+  private static final int OTHERS = 24;
 
   private final List<SimulatedInstance> simulated = new ArrayList<>();
   private Rig rig;
@@ -235,6 +242,92 @@ class AdaptiveRouterIT {
       assertThat(n.path("key").asText()).isNotEmpty();
       assertThat(n.path("first_s").asDouble()).isPositive();
       assertThat(line).doesNotContain("baker");
+    }
+  }
+
+  @Test
+  void whatOthersSendToAnInstanceIsSeenByItsGauges() throws Exception {
+    List<Known> two =
+        List.of(
+            started(Options.paged("a", "m").speed(FAST)),
+            started(Options.paged("b", "m").speed(FAST)));
+    start("adaptive", two, "slo_ttft=0.05", "slo_tpot=0.002");
+    sendUntil("learned", 80, 900, 24, true);
+    AtomicBoolean over = new AtomicBoolean();
+    URI direct = URI.create(two.getFirst().at(Rig.CHAT));
+    try (ExecutorService others = Executors.newFixedThreadPool(OTHERS)) {
+      for (int k = 0; k < OTHERS; k++) {
+        byte[] more = body(2000, 400, false, k).getBytes(UTF_8);
+        others.submit(() -> {
+          while (!over.get()) {
+            rig.client.send("POST", direct, Headers.NONE, more, Rig.SOON, 1 << 24);
+          }
+          return null;
+        });
+      }
+      try {
+        await()
+            .atMost(Rig.SOON)
+            .until(() ->
+                rig.text("/metrics")
+                    .lines()
+                    .anyMatch(l ->
+                        l.startsWith("infini_router_others_in_flight{instance=\"a\"}")
+                            && !l.endsWith(" 0.0")));
+        int toOther = 0;
+        for (int k = 0; k < 20; k++) {
+          toOther += send(1, 900, 24, true).getOrDefault("b", 0);
+        }
+        assertThat(toOther).isGreaterThanOrEqualTo(15);
+      } finally {
+        over.set(true);
+      }
+    }
+  }
+
+  /// One client that is never patient: what it gives up on is all that is heard of the instance.
+  @Test
+  void anInstanceThatClientsGiveUpOnIsLeftAlone() throws Exception {
+    start(
+        "adaptive",
+        List.of(
+            started(Options.paged("a", "m").speed(FAST)),
+            started(Options.paged("b", "m").speed(FAST))),
+        "slo_ttft=0.05",
+        "slo_tpot=0.002");
+    sendUntil("learned", 80, 900, 24, true);
+    String chosen = send(1, 900, 24, true).keySet().iterator().next();
+    for (SimulatedInstance i : simulated) {
+      if (i.name().equals(chosen)) {
+        byte[] hangs = "[\"hang-before-head\"]".getBytes(UTF_8);
+        assertThat(
+                rig.client
+                    .send(
+                        "POST", URI.create(i.url() + "/faults"), Headers.NONE, hangs, Rig.SOON, 999)
+                    .ok())
+            .isTrue();
+      }
+    }
+    int answered = 0;
+    for (int k = 0; k < 20; k++) {
+      answered += isAnsweredWithin(Duration.ofSeconds(1), body(900, 24, true, k)) ? 1 : 0;
+    }
+    assertThat(answered).isGreaterThanOrEqualTo(12);
+  }
+
+  private boolean isAnsweredWithin(Duration patience, String body) throws Exception {
+    try {
+      return rig.client
+          .send(
+              "POST",
+              URI.create("http://127.0.0.1:" + rig.port() + Rig.CHAT),
+              Headers.NONE,
+              body.getBytes(UTF_8),
+              patience,
+              1 << 20)
+          .ok();
+    } catch (IOException left) {
+      return false;
     }
   }
 }

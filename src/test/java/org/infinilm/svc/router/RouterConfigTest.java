@@ -62,6 +62,7 @@ class RouterConfigTest {
       learned_state | /x/l.json | stateFile=/x/l.json
       decision_log | /x/d.jsonl | logFile=/x/d.jsonl
       decision_log_bytes | 99999 | logBytes=99999
+      engine_gauges | false | gauges=false
       affinity | text | affinity=TEXT
       static_seats | 5 | staticSeats=5
       paged_seats | any | publishedSeats=false

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.telemetry;
 
 import java.util.HashMap;
 import java.util.List;
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param running requests in the batch; NaN when not said, like the others
 /// @param waiting requests in its queue
 /// @param cacheUsage share of the KV cache in use, 0..1
-record GaugeReading(String engine, double running, double waiting, double cacheUsage) {
+public record GaugeReading(String engine, double running, double waiting, double cacheUsage) {
 
   /// Names of one engine; the first of a list that is there counts.
   private record Names(
@@ -62,7 +62,7 @@ record GaugeReading(String engine, double running, double waiting, double cacheU
   /// the cache the fullest counts.
   ///
   /// @return null when it has the gauges of no engine that is known
-  static @Nullable GaugeReading of(String exposition) {
+  public static @Nullable GaugeReading of(String exposition) {
     Map<String, Total> found = new HashMap<>();
     exposition
         .lines()

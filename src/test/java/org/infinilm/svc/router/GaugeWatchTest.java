@@ -1,0 +1,64 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import org.infinilm.svc.policy.Others;
+import org.infinilm.svc.router.GaugeWatch.OwnPeak;
+import org.infinilm.svc.telemetry.GaugeReading;
+import org.junit.jupiter.api.Test;
+
+/// What of an engine's gauges is taken for others' requests.
+class GaugeWatchTest {
+  private static final long SECOND = 1_000_000_000L;
+
+  private static GaugeReading reading(double running, double waiting) {
+    return new GaugeReading("vllm", running, waiting, 0.5);
+  }
+
+  @Test
+  void whatTheRouterMayHaveSentIsNobodyElses() {
+    assertThat(GaugeWatch.others(reading(3, 2), 5, 2)).isEqualTo(Others.NONE);
+    assertThat(GaugeWatch.others(reading(3, 2), 9, 0)).isEqualTo(Others.NONE);
+    assertThat(GaugeWatch.others(reading(0, 0), 0, 0)).isEqualTo(Others.NONE);
+  }
+
+  @Test
+  void theRestIsOthersWaitingOnesFirst() {
+    assertThat(GaugeWatch.others(reading(8, 6), 0, 0)).isEqualTo(new Others(8, 6));
+    assertThat(GaugeWatch.others(reading(8, 6), 4, 1)).isEqualTo(new Others(5, 5));
+    assertThat(GaugeWatch.others(reading(8, 6), 12, 6)).isEqualTo(new Others(2, 0));
+    assertThat(GaugeWatch.others(reading(2, 6), 7, 0)).isEqualTo(new Others(0, 1));
+  }
+
+  @Test
+  void theMostOfTheLastSecondsCountsAndNoOlderOne() {
+    Random random = new Random(1);
+    for (int round = 0; round < 50; round++) {
+      OwnPeak peak = new OwnPeak();
+      int[] seen = new int[200];
+      long window = OwnPeak.WINDOW.toNanos() / SECOND;
+      for (int t = 0; t < seen.length; t++) {
+        seen[t] = random.nextInt(20);
+        peak.look(seen[t], t * SECOND);
+        int most = 0;
+        for (int k = (int) Math.max(0, t - window); k <= t; k++) {
+          most = Math.max(most, seen[k]);
+        }
+        assertThat(peak.most()).isEqualTo(most);
+      }
+    }
+  }
+
+  @Test
+  void whatWasToldCountsForAWhileAlone() {
+    Slot slot = new Slot();
+    assertThat(slot.others(SECOND)).isEqualTo(Others.NONE);
+    slot.tell(new Others(3, 1), 5 * SECOND);
+    assertThat(slot.others(4 * SECOND)).isEqualTo(new Others(3, 1));
+    assertThat(slot.others(5 * SECOND)).isEqualTo(Others.NONE);
+    slot.tell(new Others(3, 1), 9 * SECOND);
+    slot.reuse();
+    assertThat(slot.others(6 * SECOND)).isEqualTo(Others.NONE);
+  }
+}
