@@ -235,7 +235,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     log.info("[{}] {}", settings.name(), on ? "draining" : "no longer draining");
     supervisor.tell(new Event.Drain(on));
     if (management != null) {
-      management.wantStatus(on ? Supervision.DRAINING : Enrolment.RUNNING);
+      management.wantStatus(on ? Supervision.DRAINING : Standing.RUNNING);
     }
   }
 
