@@ -144,7 +144,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
             !s.models().isEmpty(),
             s.backend().apiKey(System.getenv()),
             s.probeCompletion());
-    this.portCheck = new PortCheck(s.port());
+    this.portCheck = new PortCheck(s.port(), s.addresses());
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker, random);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
