@@ -15,10 +15,10 @@ COPY src src
 RUN mvn -B -ntp -Pquick package
 
 FROM eclipse-temurin:25-jre-noble
-# libgomp1: threads of the embedded engine's native library; the base image decides its version.
+# curl: the health check of what listens over TLS. libgomp1: threads of the embedded engine's native library; the base image decides their versions.
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libgomp1 \
+  && apt-get install -y --no-install-recommends curl libgomp1 \
   && rm -rf /var/lib/apt/lists/*
 ENV PATH=/app/bin:$PATH \
   XDG_CACHE_HOME=/app/cache \

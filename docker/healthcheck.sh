@@ -14,6 +14,15 @@ check() { answers "$2" "$3" /health || { warn "$1: no 2xx from http://$2:$3/heal
 
 # sleeps HOST PORT: the babysitter there says that its server is started when a request comes.
 sleeps() {
+  local over=0
+  sleeps_plain "$@" || over=$?
+  ((over == 3)) || return $over
+  case $(over_tls "$1" "$2" /health) in *'"status":"asleep"'* | *'"status":"dozing"'*) return 0 ;; esac
+  return 1
+}
+
+# sleeps_plain HOST PORT: 3 where it listens over TLS.
+sleeps_plain() {
   (
     host=${1#[} host=${host%]}
     exec 3<>"/dev/tcp/$host/$2" || exit 1
@@ -21,6 +30,7 @@ sleeps() {
     printf 'GET /health HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$host" "$2" >&3
     while IFS='' read -r -t 5 line <&3 || [[ -n $line ]]; do
       [[ $line != *'"status":"asleep"'* && $line != *'"status":"dozing"'* ]] || exit 0
+      [[ $line != 'This port speaks TLS: '* ]] || exit 3
     done
     exit 1
   ) 2>/dev/null

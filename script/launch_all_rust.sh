@@ -45,8 +45,11 @@ else
 fi
 probe=$LISTEN_HOST
 case $probe in '' | 0.0.0.0 | :: | '[::]') probe=127.0.0.1 ;; esac
-{ mkdir -p "$LOG_DIR" && LOG_DIR=$(CDPATH='' cd -- "$LOG_DIR" && pwd -P) && [[ -w $LOG_DIR ]]; } ||
-  die "LOG_DIR: $LOG_DIR (expected: a folder to write to)" 2
+# A full disk takes a file without its content.
+{ mkdir -p "$LOG_DIR" && LOG_DIR=$(CDPATH='' cd -- "$LOG_DIR" && pwd -P) && [[ -w $LOG_DIR ]] &&
+  (umask 077 && printf '%4096s' '' >"$LOG_DIR/.space") 2>/dev/null; } ||
+  { rm -f "$LOG_DIR/.space"; die "LOG_DIR: $LOG_DIR (expected: a folder to write to, on a disk that is not full)" 2; }
+rm -f "$LOG_DIR/.space"
 
 # Paths say little about whose a process is where a container has the same ones: the mark names the mount namespace as well.
 mark=launched:$(readlink /proc/self/ns/mnt 2>/dev/null || true):$LOG_DIR
@@ -85,9 +88,12 @@ start() {
   fi
   pid=$!
   names+=("$name") pids+=("$pid") logs+=("$log")
-  printf '%s\n' "$pid" >"$file"
-  started_at "$pid" >"$file.start"
-  printf '%s\n' "${asked_for[@]}" >"$file.args"
+  # What is not noted is not found by the next launch.
+  { printf '%s\n' "$pid" >"$file" && started_at "$pid" >"$file.start" && printf '%s\n' "${asked_for[@]}" >"$file.args"; } 2>/dev/null || {
+    ends --grace 5 --part "$name"
+    failed "$name" "$file cannot be written (expected: a disk that is not full); ended again"
+    return 1
+  }
   if $foreground; then say "$name: started, PID $pid"; else say "$name: started, PID $pid, log $log"; fi
 }
 
@@ -152,7 +158,7 @@ launch_registry() {
   ((runs == 1)) || return $((runs != 0))
   listens "$probe" "$REGISTRY_PORT" && { warn "registry: port $REGISTRY_PORT is in use by another program (REGISTRY_PORT names another port)"; return 1; }
   bin=$(program registry "${REGISTRY_BIN:-}") && prepare "$bin" || return 1
-  start registry "$bin" "${args[@]}"
+  start registry "$bin" "${args[@]}" || return 1
   await registry "$REGISTRY_PORT" "$REGISTRY_WAIT_TIMEOUT"
 }
 
@@ -166,7 +172,7 @@ launch_router() {
   ((runs == 1)) || return $((runs != 0))
   listens "$probe" "$ROUTER_PORT" && { warn "router: port $ROUTER_PORT is in use by another program (ROUTER_PORT names another port)"; return 1; }
   bin=$(program router "${ROUTER_BIN:-}") && prepare "$bin" || return 1
-  start router "$bin" "${args[@]}"
+  start router "$bin" "${args[@]}" || return 1
   await router "$ROUTER_PORT" "$ROUTER_WAIT_TIMEOUT"
 }
 
@@ -193,7 +199,7 @@ launch_babysitters() {
     runs=0
     already "$name" --config-file "$file" ${more[@]+"${more[@]}"} "(content $(cksum <"$file"))" || runs=$?
     case $runs in
-      1) start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"} ;;
+      1) start "$name" "$bin" --config-file "$file" ${more[@]+"${more[@]}"} || good=1 ;;
       2) good=1 ;;
     esac
   done

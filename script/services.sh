@@ -44,9 +44,16 @@ lock() {
 }
 unlock() { exec 9>&-; }
 
-# answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds. bash speaks no TLS: of one of ours that listens over TLS
-# it is enough that it says so.
+# answers HOST PORT PATH: whether an HTTP server there says 2xx within 5 seconds; over TLS where one of ours says that it listens so.
 answers() {
+  local over=0
+  answers_plain "$@" || over=$?
+  ((over == 3)) || return $over
+  answers_tls "$@"
+}
+
+# answers_plain HOST PORT PATH: 3 where one of ours listens there over TLS.
+answers_plain() {
   (
     host=${1#[} host=${host%]}
     exec 3<>"/dev/tcp/$host/$2" || exit 1
@@ -58,10 +65,42 @@ answers() {
     # Behind the head.
     for _ in 1 2 3 4 5 6; do
       IFS='' read -r -t 5 line <&3 || exit 1
-      [[ $line != 'This port speaks TLS: '* ]] || exit 0
+      [[ $line != 'This port speaks TLS: '* ]] || exit 3
     done
     exit 1
   ) 2>/dev/null
+}
+
+# answers_tls HOST PORT PATH: 2xx as well; where no more can be told, it is enough that it speaks TLS.
+answers_tls() {
+  local said
+  said=$(over_tls "$@") || return 0
+  case $said in
+    *$'\nstatus 2'*) return 0 ;;
+    *'certificate required'* | *'bad certificate'* | *'handshake failure'*) return 0 ;;
+  esac
+  return 1
+}
+
+# over_tls HOST PORT PATH: prints what is answered there, and a line "status CODE" before or behind it, or what went wrong; false where no
+# program is there to ask. By curl, or by openssl; whose certificate it is, is not asked: this is for this machine's own servers. With
+# INFINI_CLIENT_CERT and INFINI_CLIENT_KEY where they are set.
+over_tls() {
+  local host=${1#[} mine=()
+  host=${host%]}
+  case $host in *:*) host="[$host]" ;; esac
+  if command -v curl >/dev/null 2>&1; then
+    [[ -z ${INFINI_CLIENT_CERT:-} ]] || mine=(--cert "$INFINI_CLIENT_CERT" --key "${INFINI_CLIENT_KEY:-}")
+    curl -gkqsS --noproxy '*' -m 5 --max-filesize 1000000 -w '\nstatus %{http_code}\n' ${mine[@]+"${mine[@]}"} "https://$host:$2$3" 2>&1
+  elif command -v openssl >/dev/null 2>&1; then
+    [[ -z ${INFINI_CLIENT_CERT:-} ]] || mine=(-cert "$INFINI_CLIENT_CERT" -key "${INFINI_CLIENT_KEY:-}")
+    printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$host" "$2" |
+      timeout 5 openssl s_client -connect "$host:$2" -quiet ${mine[@]+"${mine[@]}"} 2>&1 |
+      sed 's/^HTTP\/1\.1 /status /'
+  else
+    return 1
+  fi
+  return 0
 }
 
 # listens HOST PORT: whether something accepts connections there.

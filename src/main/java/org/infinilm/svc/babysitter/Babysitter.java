@@ -13,6 +13,7 @@ import org.infinilm.svc.babysitter.Supervision.Action;
 import org.infinilm.svc.babysitter.Supervision.Event;
 import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
+import org.infinilm.svc.babysitter.Supervision.Verdict;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Server;
@@ -37,6 +38,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   private static final int MAX_NAMED_ORPHANS = 20;
   private static final Duration ORPHANS_LOOK = Duration.ofSeconds(2);
   private static final int LAST_LINES = 50;
+
+  /// Its routes need no body, and its heap is small.
+  private static final int MOST_BODY_BYTES = 4 << 10;
+
+  private static final int MOST_UNFINISHED_BYTES = 1 << 20;
   private static final Duration MODELS_FIRST_RETRY = Duration.ofMillis(50);
   private static final Duration MODELS_SLOWEST_RETRY = Duration.ofSeconds(2);
 
@@ -85,6 +91,12 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   /// Whom the log names as the one that answers at the server's port instead of it; empty when
   /// none.
   private volatile String stranger = "";
+
+  /// Whether the last probe could not be made.
+  private volatile boolean lacking;
+
+  /// What the last probe failed with, by a fault of this program; empty when it did not.
+  private volatile String failedProbe = "";
 
   private @Nullable Thread orphans;
 
@@ -144,7 +156,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
             !s.models().isEmpty(),
             s.backend().apiKey(System.getenv()),
             s.probeCompletion());
-    this.portCheck = new PortCheck(s.port());
+    this.portCheck = new PortCheck(s.port(), s.addresses());
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker, random);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
@@ -214,7 +226,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     }
     desk =
         Server.start(
-            Server.Options.at(settings.addresses().bind(), settings.ownPort()).tls(tls), routes);
+            Server.Options.at(settings.addresses().bind(), settings.ownPort())
+                .maxBody(MOST_BODY_BYTES)
+                .maxUnfinished(MOST_UNFINISHED_BYTES)
+                .tls(tls),
+            routes);
   }
 
   /// Has the files of TLS read again now, where there are any.
@@ -235,7 +251,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     log.info("[{}] {}", settings.name(), on ? "draining" : "no longer draining");
     supervisor.tell(new Event.Drain(on));
     if (management != null) {
-      management.wantStatus(on ? Supervision.DRAINING : Enrolment.RUNNING);
+      management.wantStatus(on ? Supervision.DRAINING : Standing.RUNNING);
     }
   }
 
@@ -458,17 +474,28 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   /// One look at the server. Whatever happens in it is an outcome: the next look waits for it.
   private Event.Probed probed(int generation) throws InterruptedException {
     try {
-      return ours(backend.probe(generation, settings.healthTimeout()));
+      Event.Probed found = ours(backend.probe(generation, settings.healthTimeout()));
+      boolean lacks = found.verdict() == Verdict.UNASKED;
+      if (lacks && !lacking) {
+        log.warn("[{}] the server cannot be asked: {}", settings.name(), found.said());
+      }
+      lacking = lacks;
+      failedProbe = "";
+      return found;
     } catch (RuntimeException | Error e) {
-      Background.say(() -> "[" + settings.name() + "] a probe failed", e);
-      return new Event.Probed(generation, Supervision.Verdict.SILENT, "the probe failed: " + e);
+      if (!failedProbe.equals(e.toString())) {
+        Background.say(() -> "[" + settings.name() + "] a probe failed", e);
+        failedProbe = e.toString();
+      }
+      Verdict v = e instanceof Error ? Verdict.UNASKED : Verdict.SILENT;
+      return new Event.Probed(generation, v, "the probe failed: " + e);
     }
   }
 
   /// An answer counts only when it comes from what was started here.
   private Event.Probed ours(Event.Probed found) {
     Child c = child;
-    if (found.verdict() != Supervision.Verdict.OK || c == null || !settings.ownListener()) {
+    if (found.verdict() != Verdict.OK || c == null || !settings.ownListener()) {
       return found;
     }
     String foreign = portCheck.foreign(c);
@@ -480,7 +507,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
       stranger = foreign;
       log.warn("[{}] {}", settings.name(), foreign);
     }
-    return new Event.Probed(found.generation(), Supervision.Verdict.FOREIGN, foreign);
+    return new Event.Probed(found.generation(), Verdict.FOREIGN, foreign);
   }
 
   private void spawn(int generation) {

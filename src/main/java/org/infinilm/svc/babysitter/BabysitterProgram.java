@@ -43,6 +43,7 @@ public final class BabysitterProgram {
     Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
     Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
+    s.backend().checkKey(System.getenv());
     s.tls().check(Ticker.SYSTEM::now);
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =

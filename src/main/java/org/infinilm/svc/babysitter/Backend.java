@@ -103,10 +103,27 @@ record Backend(
   ///
   /// @param outer the babysitter's environment, where `env` does not have the variable
   @Nullable String apiKey(Map<String, String> outer) {
-    if (apiKeyEnv == null) {
-      return blankToNull(env.get("VLLM_API_KEY"));
+    String key =
+        apiKeyEnv == null
+            ? env.get("VLLM_API_KEY")
+            : env.getOrDefault(apiKeyEnv, outer.getOrDefault(apiKeyEnv, ""));
+    // Files and mounted secrets end with a line break.
+    return key == null ? null : blankToNull(key.replaceFirst("[\r\n]+$", ""));
+  }
+
+  /// @throws ConfigException when the key has a character that no request can carry; names the
+  ///   variable and the position
+  void checkKey(Map<String, String> outer) throws ConfigException {
+    String key = apiKey(outer);
+    for (int k = 0; key != null && k < key.length(); k++) {
+      if (Character.isISOControl(key.charAt(k))) {
+        throw new ConfigException(
+            (apiKeyEnv == null ? "VLLM_API_KEY" : apiKeyEnv)
+                + ": a control character at position "
+                + (k + 1)
+                + " (expected: a key of visible ASCII characters)");
+      }
     }
-    return blankToNull(env.getOrDefault(apiKeyEnv, outer.getOrDefault(apiKeyEnv, "")));
   }
 
   private static @Nullable String blankToNull(@Nullable String s) {

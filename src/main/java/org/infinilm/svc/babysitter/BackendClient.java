@@ -68,7 +68,7 @@ final class BackendClient {
     try {
       return completes(generation, timeout);
     } catch (IOException e) {
-      return new Event.Probed(generation, Verdict.SILENT, "one token: " + why(e));
+      return unanswered(generation, "one token: ", e);
     }
   }
 
@@ -110,6 +110,11 @@ final class BackendClient {
     return out;
   }
 
+  private static Event.Probed unanswered(int generation, String what, IOException e) {
+    boolean ours = e instanceof Client.NotConnected n && n.ours();
+    return new Event.Probed(generation, ours ? Verdict.UNASKED : Verdict.SILENT, what + why(e));
+  }
+
   private Event.Probed health(int generation, Duration timeout) throws InterruptedException {
     String said = "";
     try {
@@ -130,7 +135,7 @@ final class BackendClient {
       }
       return new Event.Probed(generation, Verdict.REFUSES, said);
     } catch (IOException e) {
-      return new Event.Probed(generation, Verdict.SILENT, "GET " + base + "/health: " + why(e));
+      return unanswered(generation, "GET " + base + "/health: ", e);
     }
   }
 

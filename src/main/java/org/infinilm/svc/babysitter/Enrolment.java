@@ -6,6 +6,8 @@ import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.babysitter.Standing.Call;
+import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.RegistryClient.Outcome;
@@ -32,8 +34,18 @@ final class Enrolment {
     Outcome unregister(String name, @Nullable String incarnation)
         throws IOException, InterruptedException;
 
+    /// See [RegistryClient#lost].
+    default long lost() {
+      return 0;
+    }
+
     static Roll of(RegistryClient client) {
       return new Roll() {
+        @Override
+        public long lost() {
+          return client.lost();
+        }
+
         @Override
         public Outcome register(Registration r) throws IOException, InterruptedException {
           return client.register(r);
@@ -67,7 +79,6 @@ final class Enrolment {
     void count(String outcome);
   }
 
-  static final String RUNNING = "running";
   private static final long FOREVER = Long.MAX_VALUE / 2;
   private static final Logger log = LoggerFactory.getLogger(Enrolment.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(200);
@@ -86,22 +97,16 @@ final class Enrolment {
   private final Condition changed = lock.newCondition();
   private @Nullable Registration wanted;
 
-  /// What the registry was last told, or null when it does not know the entry.
-  private volatile @Nullable Registration told;
-
-  /// Another registrant has the name; written by the one thread, as the next two.
-  private boolean taken;
-
-  /// The entry was in the registry once.
-  private boolean known;
-
-  /// It has had the name while it served; from then on whoever takes it keeps it.
-  private boolean claimed;
+  /// Written by the one thread.
+  private volatile Standing standing = Standing.INITIAL;
 
   /// Whether an entry that serves takes the name away from a living holder.
   private volatile boolean claims = true;
 
   private boolean nudged;
+
+  /// What the log last said is registered; of the one thread.
+  private @Nullable Registration said;
 
   private volatile @Nullable String incarnation;
   private boolean left;
@@ -173,8 +178,8 @@ final class Enrolment {
 
   /// Whether the registry knows the entry as it is wanted.
   boolean settled() {
-    Registration t = told;
-    return t != null && t.equals(wanted());
+    Registration told = standing.told();
+    return told != null && told.equals(wanted());
   }
 
   /// Ends the renewals and removes the entry; returns when that is done or failed, or after
@@ -203,9 +208,13 @@ final class Enrolment {
     }
   }
 
+  /// Once more where a registration may come late: it would stand for a whole lease.
   private void unregister() {
     try {
       Outcome o = roll.unregister(name, incarnation);
+      if (standing.doubts() > 0 && o != Outcome.TAKEN) {
+        roll.unregister(name, incarnation);
+      }
       log.info(
           "{}: {}", name, o == Outcome.TAKEN ? "another has it; left as it is" : "deregistered");
     } catch (IOException e) {
@@ -225,10 +234,13 @@ final class Enrolment {
       }
       try {
         tell(r);
-        if (failures > 0) {
-          log.info("{}: the registry answers again", name);
+        // An answer to a question is none yet to what follows it.
+        if (standing.pace() != Standing.Pace.NOW) {
+          if (failures > 0) {
+            log.info("{}: the registry answers again", name);
+          }
+          failures = 0;
         }
-        failures = 0;
         await(r, pauseNanos());
       } catch (IOException e) {
         outcomes.count("failed");
@@ -249,79 +261,82 @@ final class Enrolment {
 
   /// One call that brings the registry nearer to what is wanted, or renews the lease.
   private void tell(Registration r) throws IOException, InterruptedException {
-    Registration before = told;
+    Standing before = standing;
+    Call call = before.next(r, claims);
     everTried = true;
     incarnation = r.incarnation();
-    if (claims && !claimed && r.status().equals(RUNNING)) {
-      claimed = register(r);
-    } else if (before == null && (taken || !known)) {
-      // Who does not serve yet asks first whose the name is.
-      if (roll.renew(name, null, r.incarnation()) == Outcome.TAKEN) {
-        take(Outcome.TAKEN, r, "");
-      } else {
-        register(r);
+    long lost = roll.lost();
+    standing = before.sent(call);
+    try {
+      Outcome o = make(call);
+      Standing after = before.answered(call, o);
+      standing = roll.lost() == lost ? after : after.doubting(call);
+      say(before, call, o);
+    } catch (Client.NotConnected e) {
+      if (roll.lost() == lost) {
+        standing = before.unsent();
       }
-    } else if (before == null || (needsPost(before, r) && !taken)) {
-      register(r);
-    } else if (!before.status().equals(r.status()) && !taken) {
-      take(roll.setStatus(name, r.status(), r.incarnation()), r, "status");
-      log.info("{}: status {}", name, r.status());
-    } else {
-      String status = r.status().equals(RUNNING) ? null : r.status();
-      take(roll.renew(name, status, r.incarnation()), r, "renewed");
+      throw e;
     }
   }
 
-  private boolean register(Registration r) throws IOException, InterruptedException {
-    Outcome o = roll.register(r);
-    take(o, r, "registered");
-    if (o != Outcome.DONE) {
-      return false;
-    }
-    known = true;
-    log.info("{}: registered as {} ({})", name, r.url(), r.status());
-    return true;
+  private Outcome make(Call call) throws IOException, InterruptedException {
+    return switch (call) {
+      case Call.Register c -> roll.register(c.entry());
+      case Call.Status c -> roll.setStatus(name, c.entry().status(), c.entry().incarnation());
+      case Call.Renew c -> roll.renew(name, c.status(), c.entry().incarnation());
+      case Call.Ask c -> roll.renew(name, null, c.entry().incarnation());
+    };
   }
 
-  private void take(Outcome o, Registration r, String done) {
+  private void say(Standing before, Call call, Outcome o) {
     switch (o) {
       case DONE -> {
-        outcomes.count(done);
-        told = r;
-        taken = false;
+        Registration r = call.entry();
+        switch (call) {
+          case Call.Register _ -> {
+            outcomes.count("registered");
+            if (before.doubts() == 0 || !r.equals(said)) {
+              log.info("{}: registered as {} ({})", name, r.url(), r.status());
+            }
+            said = r;
+          }
+          case Call.Status _ -> {
+            outcomes.count("status");
+            log.info("{}: status {}", name, r.status());
+          }
+          case Call.Renew _ -> outcomes.count("renewed");
+          case Call.Ask _ -> {}
+        }
       }
       case UNKNOWN -> {
-        outcomes.count("forgotten");
-        log.warn("{}: the registry does not know this entry any more; registering again", name);
-        told = null;
-        taken = false;
+        if (!(call instanceof Call.Ask)) {
+          outcomes.count("forgotten");
+          log.warn("{}: the registry does not know this entry any more; registering again", name);
+        }
       }
       case TAKEN -> {
         outcomes.count("taken");
-        if (!taken) {
-          if (!claimed) {
-            log.warn(
-                "{}: another instance serves under this name; {} takes it over when it serves",
-                name,
-                r.url());
-          } else {
-            log.error(
-                "{}: ANOTHER BABYSITTER HAS REGISTERED THIS NAME: {} is out of service until that one"
-                    + " is gone; give one of them another name",
-                name,
-                r.url());
-          }
+        if (!before.taken()) {
+          sayTaken(before.claimed(), call.entry());
         }
-        taken = true;
       }
     }
   }
 
-  /// Coming back to service is a registration, not a new status: it also makes the registry forget
-  /// what its probes found meanwhile.
-  private static boolean needsPost(Registration before, Registration r) {
-    return !before.equals(r)
-        && (r.status().equals(RUNNING) || !before.equals(r.withStatus(before.status())));
+  private void sayTaken(boolean claimed, Registration r) {
+    if (!claimed) {
+      log.warn(
+          "{}: another instance serves under this name; {} takes it over when it serves",
+          name,
+          r.url());
+    } else {
+      log.error(
+          "{}: ANOTHER BABYSITTER HAS REGISTERED THIS NAME: {} is out of service until that one"
+              + " is gone; give one of them another name",
+          name,
+          r.url());
+    }
   }
 
   /// Waits until something else is wanted than `r`, or the time is over.
@@ -338,14 +353,14 @@ final class Enrolment {
     }
   }
 
-  /// Until the next call when the last one was answered: who lost the name looks for it sooner than
-  /// a heartbeat, so that it is not without an instance for long.
+  /// Until the next call when the last one was answered.
   private long pauseNanos() {
     long beat = heartbeat.toNanos();
-    if (taken) {
-      return Math.min(beat, retryNanos(FAILURES_TO_SLOWEST));
-    }
-    return told == null ? 0 : beat;
+    return switch (standing.pace()) {
+      case NOW -> 0;
+      case SOON -> Math.min(beat, retryNanos(FAILURES_TO_SLOWEST));
+      case HEARTBEAT -> beat;
+    };
   }
 
   private long retryNanos(int failures) {

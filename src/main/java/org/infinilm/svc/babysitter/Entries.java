@@ -127,7 +127,7 @@ final class Entries {
   private static Registration entry(
       Settings s, String name, String url, int port, Map<String, Object> metadata, int weight) {
     return new Registration(
-        name, host(s), port, host(s), url, Enrolment.RUNNING, metadata, weight, INCARNATION);
+        name, host(s), port, host(s), url, Standing.RUNNING, metadata, weight, INCARNATION);
   }
 
   private static String host(Settings s) {

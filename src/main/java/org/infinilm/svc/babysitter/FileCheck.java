@@ -24,6 +24,7 @@ final class FileCheck {
     Config flags =
         Config.resolve(Flags.ALL, Map.of(Flags.CONFIG_FILE.name(), path.toString()), env, null);
     Settings s = SettingsReader.read(flags, registry -> "127.0.0.1");
+    s.backend().checkKey(env);
     s.tls().check(Ticker.SYSTEM::now);
     s.backend().argv(s, env.get("INFINI_HOME"));
     List<String> out = new ArrayList<>();

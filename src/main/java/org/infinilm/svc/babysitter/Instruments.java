@@ -26,7 +26,7 @@ final class Instruments {
     this.probes =
         metrics.counter(
             "infini_babysitter_probes_total",
-            "Health probes of the server by result: ok, refuses, foreign, silent.",
+            "Health probes of the server by result: ok, refuses, foreign, silent, unasked.",
             "result");
     this.calls =
         metrics.counter(

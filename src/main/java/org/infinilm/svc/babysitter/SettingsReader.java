@@ -15,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
@@ -168,7 +169,10 @@ final class SettingsReader {
       return urls;
     }
     throw new ConfigException(
-        place(Flags.REGISTRY_URL) + ": registry_url: " + url + " (expected: http://host:port)");
+        place(Flags.REGISTRY_URL)
+            + ": registry_url: "
+            + BaseUrl.shown(url)
+            + " (expected: http://host:port)");
   }
 
   /// `--host` is the address that scripts inject: it wins over the file's advertise_host too.

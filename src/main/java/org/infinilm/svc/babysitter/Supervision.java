@@ -263,7 +263,10 @@ final class Supervision {
     /// Another program answered.
     FOREIGN,
     /// Nothing answered in time.
-    SILENT
+    SILENT,
+    /// It could not be asked: this process lacked what that takes, which says nothing of the
+    /// server.
+    UNASKED
   }
 
   sealed interface Event {
@@ -478,6 +481,9 @@ final class Supervision {
   }
 
   private static Decision probed(State before, Event.Probed p, long now, Limits limits) {
+    if (p.verdict() == Verdict.UNASKED) {
+      return unasked(before, now, limits);
+    }
     boolean ok = p.verdict() == Verdict.OK;
     State s = before.probes(false, ok ? 0 : before.probeFailures() + 1);
     long next = now + limits.healthInterval().toNanos();
@@ -512,6 +518,15 @@ final class Supervision {
             ? failing(s, p, false)
             : Decision.of(s.phase(Phase.UNHEALTHY, p.said()).due(next));
       }
+      case DOZING, ASLEEP, WAKING, RESTARTING, STOPPING, GAVE_UP -> Decision.of(s);
+    };
+  }
+
+  private static Decision unasked(State before, long now, Limits limits) {
+    State s = before.probes(false, before.probeFailures());
+    return switch (s.phase()) {
+      case STARTING, LOADING -> Decision.of(s.due(now + pollNanos(now - s.startedNanos())));
+      case READY, UNHEALTHY -> Decision.of(s.due(now + limits.healthInterval().toNanos()));
       case DOZING, ASLEEP, WAKING, RESTARTING, STOPPING, GAVE_UP -> Decision.of(s);
     };
   }

@@ -33,7 +33,12 @@ public final class Main {
   /// Every command, in the order of `--help`. A room adds its program here.
   static final List<Program> PROGRAMS =
       programs(
-          UpProgram.PROGRAM,
+          UpProgram.of(
+              RegistryProgram.PROGRAM,
+              RouterProgram.PROGRAM,
+              BabysitterProgram.PROGRAM,
+              EngineProgram.PROGRAM,
+              SimulateProgram.PROGRAM),
           DownProgram.PROGRAM,
           StatusProgram.PROGRAM,
           ValidateProgram.PROGRAM,

@@ -217,7 +217,7 @@ public record Key<T>(
   }
 
   /// A value as a user would type it.
-  static String typed(Object value) {
+  public static String typed(Object value) {
     return switch (value) {
       case Duration d -> seconds(d);
       case List<?> tables -> tables.isEmpty() ? "" : tables.size() + " of them";

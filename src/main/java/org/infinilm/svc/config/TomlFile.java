@@ -236,7 +236,7 @@ public final class TomlFile {
     List<String> out = new ArrayList<>();
     for (int i = 0; i < a.size(); i++) {
       if (!(a.get(i) instanceof String s)) {
-        throw wrong(key, "an array of strings; element " + i + " is " + show(a.get(i)));
+        throw wrong(key, "an array of strings; element " + i + " is " + kind(a.get(i)));
       }
       out.add(withoutNul(key, s));
     }
@@ -353,6 +353,7 @@ public final class TomlFile {
     };
   }
 
+  /// In place of a value that may be a secret.
   private static String kind(Object v) {
     return switch (v) {
       case String s -> "a string";

@@ -10,65 +10,47 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import org.infinilm.svc.deploy.Inherited.Setting;
 
 /// The settings that a deployment was started with, kept beside it, so that another `infini up` can
 /// tell that it was asked for something else. Of secrets only a salted hash is kept, in a file of
 /// this user's alone.
 ///
-/// @param values by the names under which a user gave them: a flag's key, or a variable
+/// @param values by the names of settings
 /// @param secrets of this process alone, by their names, never shown; contents of files as well
-record Asked(Map<String, String> values, Map<String, String> secrets) {
+/// @param inherited those of the values that come from variables which the parts read
+record Asked(
+    Map<String, String> values, Map<String, String> secrets, Map<String, Setting> inherited) {
   private static final String SEALED = "sealed:";
-
-  /// Variables of the seed that the parts read.
-  private static final Set<String> READ =
-      Set.of(
-          "CACHE_TYPE_ROUTING_THRESHOLD",
-          "CACHE_TYPE_ROUTING_METRIC",
-          "PROXY_TIMEOUT_SECONDS",
-          "MODEL1_DIR",
-          "INSTANCE_HOST");
-
-  /// Variables of the registry's tokens, which are settings of [UpProgram] as well.
-  private static final Set<String> TOKENS =
-      Set.of(
-          "INFINI_REGISTRY_TOKEN",
-          "INFINI_REGISTRY_READ_TOKEN",
-          "INFINI_TOKEN",
-          "INFINI_READ_TOKEN",
-          "INFINI_TOKEN_FILE");
-
-  /// Variables that say how this command runs, not what it starts.
-  private static final Pattern OF_THE_LAUNCHER =
-      Pattern.compile(
-          "INFINI_(HOME|NO_BUILD|DEPLOYMENT|JAVA_OPTS|LOG_FILE|RUN_FOLDER|SUPERVIS.*|PART.*|INSTANCE)");
-
   private static final Pattern SECRET =
       Pattern.compile(".*(TOKEN|KEY|SECRET|PASSWORD|OTLP.*HEADERS).*");
 
   Asked {
     values = Map.copyOf(values);
     secrets = Map.copyOf(secrets);
+    inherited = Map.copyOf(inherited);
   }
 
   Asked(Map<String, String> values) {
-    this(values, Map.of());
+    this(values, Map.of(), Map.of());
   }
 
-  /// These settings, and those of the environment that the parts inherit.
+  /// These settings, and those that the parts read of the environment where these say nothing.
   ///
   /// @param secrets among the settings; they are told apart by value and named without
   static Asked of(
-      Map<String, String> settings, Map<String, String> secrets, Map<String, String> env) {
+      Map<String, String> settings, Map<String, String> secrets, List<Setting> inherited) {
     Map<String, String> all = new TreeMap<>(settings);
     Map<String, String> hidden = new TreeMap<>(secrets);
-    env.forEach((name, value) -> {
-      boolean read = name.startsWith("INFINI_") || name.startsWith("OTEL_") || READ.contains(name);
-      if (read && !OF_THE_LAUNCHER.matcher(name).matches() && !TOKENS.contains(name)) {
-        (SECRET.matcher(name).matches() ? hidden : all).put(name, value);
+    Map<String, Setting> kept = new TreeMap<>();
+    for (Setting s : inherited) {
+      if (SECRET.matcher(s.variable()).matches()) {
+        hidden.put(s.variable(), s.value());
+      } else if (all.putIfAbsent(s.name(), s.value()) == null) {
+        kept.put(s.name(), s);
       }
-    });
-    return new Asked(all, hidden);
+    }
+    return new Asked(all, hidden, kept);
   }
 
   /// What may be written down.
@@ -113,9 +95,15 @@ record Asked(Map<String, String> values, Map<String, String> secrets) {
     new TreeMap<>(values)
         .forEach((name, value) -> {
           String has = running.values.get(name);
-          if (!value.equals(has)) {
+          Setting from = inherited.get(name);
+          boolean same =
+              has == null
+                  ? from != null && from.defaults().equals(Set.of(value))
+                  : has.equals(value);
+          if (!same) {
+            String said = from == null ? name : from.variable();
             String runs = has == null ? "its default" : has;
-            out.add(name + ": it runs with " + runs + ", you asked for " + value);
+            out.add(said + ": it runs with " + runs + ", you asked for " + value);
           }
         });
     new TreeMap<>(secrets)

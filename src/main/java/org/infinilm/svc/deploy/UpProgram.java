@@ -104,11 +104,25 @@ public final class UpProgram {
               "Babysitter TOML file of an instance to start instead of the two (repeatable)."),
           "",
           false,
-          UpProgram::run);
+          args -> run(args, List.of()));
 
   private UpProgram() {}
 
-  private static int run(Program.Args args)
+  /// The same, which knows what its parts read of the environment.
+  ///
+  /// @param parts the programs that it starts, directly or through babysitters
+  public static Program of(Program... parts) {
+    return new Program(
+        PROGRAM.name(),
+        PROGRAM.doc(),
+        PROGRAM.keys(),
+        PROGRAM.repeatable(),
+        PROGRAM.positionals(),
+        PROGRAM.takesFile(),
+        args -> run(args, List.of(parts)));
+  }
+
+  private static int run(Program.Args args, List<Program> parts)
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
     TlsSettings tls = tls(args.config());
@@ -119,6 +133,7 @@ public final class UpProgram {
     boolean demo =
         detach ? config.get(DEMO) && args.flags().containsKey(DEMO.name()) : config.get(DEMO);
     Map<String, String> secrets = secrets(config, settings);
+    List<Inherited.Setting> inherited = new Inherited(parts, PROGRAM).of(env);
     String salt = HexFormat.of().toHexDigits(RandomGenerator.getDefault().nextLong());
     Up.Manner manner =
         new Up.Manner(
@@ -128,8 +143,8 @@ public final class UpProgram {
             tls,
             tls.client(),
             told(config),
-            Asked.of(words(config, settings), secrets, env).sealed(salt),
-            Asked.of(given(config, settings), secrets, env));
+            Asked.of(words(config, settings), secrets, inherited).sealed(salt),
+            Asked.of(given(config, settings), secrets, inherited));
     Plan plan = Plan.of(settings, folder.path());
     return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
   }
@@ -164,7 +179,7 @@ public final class UpProgram {
       out.put(
           "config",
           s.configs().stream()
-              .map(f -> f.toAbsolutePath().toString())
+              .map(f -> f.toAbsolutePath().normalize().toString())
               .collect(Collectors.joining(" ")));
     }
     return out;

@@ -15,6 +15,7 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
       Pattern.compile(
           "(?i)(https?)://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
 
+  private static final Pattern QUERY = Pattern.compile("(//[^?,\"\\s]*)\\?[^,\"\\s]*");
   private static final Pattern USER = Pattern.compile("//[^/@,\"\\s]*@");
 
   /// A plain one.
@@ -41,9 +42,9 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
     return new BaseUrl(secure, m.group(2), port, path.substring(0, end));
   }
 
-  /// A text with URLs as messages may show it: without users and passwords.
+  /// A text with URLs as messages may show it: without users, passwords and queries.
   public static String shown(String text) {
-    return USER.matcher(text).replaceAll("//...@");
+    return QUERY.matcher(USER.matcher(text).replaceAll("//...@")).replaceAll("$1?...");
   }
 
   /// `host` as it stands in a URL.

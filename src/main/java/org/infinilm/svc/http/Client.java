@@ -319,7 +319,7 @@ public final class Client implements AutoCloseable {
   private static BaseUrl server(URI uri) throws IOException {
     BaseUrl url = BaseUrl.parse(uri.getScheme() + "://" + uri.getRawAuthority());
     if (url == null) {
-      throw new IOException(uri + " (expected: http://host:port/path)");
+      throw new IOException(BaseUrl.shown(uri.toString()) + " (expected: http://host:port/path)");
     }
     return url;
   }

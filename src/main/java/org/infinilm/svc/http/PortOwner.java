@@ -2,6 +2,9 @@ package org.infinilm.svc.http;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
@@ -24,6 +27,7 @@ public final class PortOwner {
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
   private static final String V4_IN_V6 = "0000000000000000FFFF0000";
+  private static final String ALL_V6 = "0".repeat(32);
   private static final String LISTEN = "0A";
   private static final int MOST_NAME = 120;
   private static final String ESTABLISHED = "01";
@@ -52,6 +56,30 @@ public final class PortOwner {
     }
   }
 
+  /// Those that the kernel gives connections to `asked`: who listens on this very address, else who
+  /// listens on all of its family, else (IPv4) on all of IPv6. Empty when nobody does.
+  public static List<Listener> reached(List<Listener> listeners, InetAddress asked) {
+    String address = address(asked);
+    String all = "0".repeat(address.length());
+    for (String level : List.of(address, all, ALL_V6)) {
+      List<Listener> there = listeners.stream().filter(l -> l.address().equals(level)).toList();
+      if (!there.isEmpty()) {
+        return there;
+      }
+    }
+    return List.of();
+  }
+
+  /// As `/proc/net/tcp` writes it: words of this machine's byte order.
+  private static String address(InetAddress a) {
+    ByteBuffer bytes = ByteBuffer.wrap(a.getAddress()).order(ByteOrder.nativeOrder());
+    StringBuilder out = new StringBuilder();
+    while (bytes.hasRemaining()) {
+      out.append(String.format("%08X", bytes.getInt()));
+    }
+    return out.toString();
+  }
+
   /// The listening sockets on `port`; empty where none can be seen. Several may share it
   /// (`SO_REUSEPORT`).
   public static List<Listener> listeners(int port) {
@@ -72,8 +100,8 @@ public final class PortOwner {
   }
 
   /// The processes that hold each of these sockets, as far as they can be seen; a socket without
-  /// any is left out.
-  public static Map<String, List<Long>> holders(List<String> sockets) {
+  /// any is left out. Empty when this process has no descriptor left to look with.
+  public static Optional<Map<String, List<Long>>> holders(List<String> sockets) {
     Map<String, List<Long>> out = new HashMap<>();
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path p : processes) {
@@ -82,10 +110,10 @@ public final class PortOwner {
           out.computeIfAbsent(socket, _ -> new ArrayList<>()).add(pid);
         }
       }
-    } catch (IOException unreadable) {
-      return out;
+    } catch (IOException | UncheckedIOException e) {
+      return isLack(e) ? Optional.empty() : Optional.of(out);
     }
-    return out;
+    return Optional.of(out);
   }
 
   /// How many connections to `port` of this machine are established.
@@ -147,10 +175,14 @@ public final class PortOwner {
           return Optional.of("pid " + p.getFileName() + program(p));
         }
       }
-    } catch (IOException unreadable) {
+    } catch (IOException | UncheckedIOException unreadable) {
       return Optional.empty();
     }
     return Optional.empty();
+  }
+
+  private static boolean isLack(Exception e) {
+    return String.valueOf(e.getMessage()).contains("Too many open files");
   }
 
   private static Set<String> held(Path process, List<String> sockets) {
@@ -162,8 +194,11 @@ public final class PortOwner {
           out.add(held);
         }
       }
-    } catch (IOException notOurs) {
-      return out;
+    } catch (IOException e) {
+      if (isLack(e)) {
+        throw new UncheckedIOException(e);
+      }
+      // another user's
     }
     return out;
   }

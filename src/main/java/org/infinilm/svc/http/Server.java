@@ -35,8 +35,12 @@ public final class Server implements AutoCloseable {
   /// @param host address to listen on, `127.0.0.1` or `0.0.0.0`
   /// @param port 0 for any free port
   /// @param maxBodyBytes larger bodies are answered 413
-  /// @param maxConnections one more takes the place of the one that was idle for the longest time;
-  ///   it is closed at once where none is idle
+  /// @param maxConnections one more takes the place of the one that was idle, or sends an
+  ///   unfinished request, for the longest time; it is closed at once where all wait for answers.
+  ///   Fewer where there are few file descriptors
+  /// @param maxUnfinishedBytes what requests of up to 64 KiB may hold together before they are
+  ///   whole; one more takes the room of the oldest, whose connection is closed
+  /// @param keptDescriptors that connections leave for the program's own calls
   /// @param idle a connection without a request for so long is closed
   /// @param stall a client that takes nothing of a streamed answer for so long is dropped
   /// @param refusal `{"error":"text"}` unless told otherwise
@@ -46,6 +50,8 @@ public final class Server implements AutoCloseable {
       int port,
       int maxBodyBytes,
       int maxConnections,
+      long maxUnfinishedBytes,
+      int keptDescriptors,
       Duration idle,
       Duration stall,
       Refusal refusal,
@@ -58,6 +64,8 @@ public final class Server implements AutoCloseable {
           port,
           2 << 20,
           1024,
+          Runtime.getRuntime().maxMemory() / 8,
+          Descriptors.RESERVE,
           Duration.ofSeconds(75),
           NEVER,
           (status, why) -> Response.json(status, Map.of("error", why)),
@@ -65,23 +73,49 @@ public final class Server implements AutoCloseable {
     }
 
     public Options maxBody(int bytes) {
-      return new Options(host, port, bytes, maxConnections, idle, stall, refusal, tls);
+      return with(bytes, maxConnections, maxUnfinishedBytes, keptDescriptors);
     }
 
     public Options maxConnections(int most) {
-      return new Options(host, port, maxBodyBytes, most, idle, stall, refusal, tls);
+      return with(maxBodyBytes, most, maxUnfinishedBytes, keptDescriptors);
+    }
+
+    public Options maxUnfinished(long bytes) {
+      return with(maxBodyBytes, maxConnections, bytes, keptDescriptors);
+    }
+
+    public Options keepDescriptors(int kept) {
+      return with(maxBodyBytes, maxConnections, maxUnfinishedBytes, kept);
     }
 
     public Options stall(Duration longest) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, longest, refusal, tls);
+      return with(longest, refusal, tls);
     }
 
     public Options tls(Tls.@Nullable Listener shown) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, refusal, shown);
+      return with(stall, refusal, shown);
     }
 
     public Options refusal(Refusal other) {
-      return new Options(host, port, maxBodyBytes, maxConnections, idle, stall, other, tls);
+      return with(stall, other, tls);
+    }
+
+    private Options with(int body, int most, long unfinished, int kept) {
+      return new Options(host, port, body, most, unfinished, kept, idle, stall, refusal, tls);
+    }
+
+    private Options with(Duration longest, Refusal other, Tls.@Nullable Listener shown) {
+      return new Options(
+          host,
+          port,
+          maxBodyBytes,
+          maxConnections,
+          maxUnfinishedBytes,
+          keptDescriptors,
+          idle,
+          longest,
+          other,
+          shown);
     }
   }
 
@@ -101,7 +135,9 @@ public final class Server implements AutoCloseable {
   ///   where it can be seen, the process that holds it
   public static Server start(Options options, Handler handler) throws IOException {
     ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
-    ServerLoad load = new ServerLoad(options.maxBodyBytes());
+    ServerLoad load =
+        new ServerLoad(connections, options.maxBodyBytes(), options.maxUnfinishedBytes());
+    int places = Descriptors.served(options.maxConnections(), options.keptDescriptors());
     ChannelFuture bound =
         new ServerBootstrap()
             .group(Loops.control())
@@ -113,8 +149,7 @@ public final class Server implements AutoCloseable {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel c) {
-                    if (connections.size() >= options.maxConnections()
-                        && !ServerLoad.closeOldestIdle(connections)) {
+                    if (connections.size() >= places && !load.closeOldest(false)) {
                       c.close();
                       return;
                     }
@@ -126,13 +161,15 @@ public final class Server implements AutoCloseable {
                     if (tls != null) {
                       TlsDoor.install(c, tls);
                     }
+                    ServerConnection served = new ServerConnection(handler, options, load);
                     c.pipeline()
-                        .addLast(new StrictRequestDecoder())
+                        .addLast(served.meter())
+                        .addLast(served.decoder())
                         .addLast(new Encoder())
                         .addLast(
                             new IdleStateHandler(
                                 options.idle().toMillis(), 0, 0, TimeUnit.MILLISECONDS))
-                        .addLast("connection", new ServerConnection(handler, options, load));
+                        .addLast("connection", served);
                   }
                 })
             .bind(options.host(), options.port())

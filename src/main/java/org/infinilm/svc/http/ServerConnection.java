@@ -4,6 +4,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
@@ -34,6 +35,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +62,14 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private long held;
   private volatile long lastUse;
 
+  private final StrictRequestDecoder decoder = new StrictRequestDecoder();
+
+  /// Those that were whole.
+  private long requests;
+
+  /// Bytes of a request that is not whole, as long as it is a small one.
+  private final AtomicLong unfinished = new AtomicLong();
+
   ServerConnection(Handler handler, Server.Options options, ServerLoad load) {
     this.load = load;
     this.lastUse = load.nextUse();
@@ -69,13 +79,56 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     this.stallNanos = options.stall().toNanos();
   }
 
-  /// Orders connections by their last request.
+  /// Orders connections by when their last request began.
   long lastUse() {
     return lastUse;
   }
 
   boolean busy() {
     return pending != null || head != null;
+  }
+
+  /// Whether a request is whole and has no answer yet.
+  boolean answering() {
+    return pending != null;
+  }
+
+  boolean isUnfinished() {
+    return unfinished.get() > 0;
+  }
+
+  void forgetUnfinished() {
+    load.unfinished(-unfinished.getAndSet(0));
+  }
+
+  StrictRequestDecoder decoder() {
+    return decoder;
+  }
+
+  /// Stands before the decoder and counts what comes.
+  ChannelHandler meter() {
+    return new ChannelInboundHandlerAdapter() {
+      @Override
+      public void channelRead(ChannelHandlerContext ctx, Object message) {
+        int bytes = message instanceof ByteBuf b ? b.readableBytes() : 0;
+        if (!isUnfinished() && head == null) {
+          lastUse = load.nextUse();
+        }
+        count(bytes);
+        long before = requests;
+        ctx.fireChannelRead(message);
+        if (requests != before && (!queued.isEmpty() || head != null || decoder.holdsBytes())) {
+          count(bytes);
+        }
+      }
+    };
+  }
+
+  private void count(int bytes) {
+    if (held == 0 && !closing) {
+      unfinished.addAndGet(bytes);
+      load.unfinished(bytes);
+    }
   }
 
   @Override
@@ -134,12 +187,15 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       refuse(ctx, 413, tooLarge());
       return;
     }
-    long more = Math.max(0, body.size() + b.readableBytes() - ServerLoad.FREE_BYTES) - held;
-    if (more > 0 && !load.take(more)) {
-      refuse(ctx, 503, "too many large request bodies at once (expected: again in a moment)");
-      return;
+    long size = (long) body.size() + b.readableBytes();
+    if (size > ServerLoad.SMALL_BYTES) {
+      if (!load.take(size - held)) {
+        refuse(ctx, 503, "too many large request bodies at once (expected: again in a moment)");
+        return;
+      }
+      held = size;
+      forgetUnfinished();
     }
-    held += Math.max(0, more);
     byte[] bytes = new byte[b.readableBytes()];
     b.readBytes(bytes);
     body.writeBytes(bytes);
@@ -158,7 +214,8 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     head = null;
-    lastUse = load.nextUse();
+    requests++;
+    forgetUnfinished();
     Pending p = new Pending(ctx.channel(), h);
     pending = p;
     String uri = h.uri();
@@ -228,6 +285,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     head = null;
     body = new ByteArrayOutputStream();
     giveBack();
+    forgetUnfinished();
     DefaultFullHttpResponse r = full(refusal.answer(status, why), HttpMethod.GET, false);
     ctx.writeAndFlush(r).addListener(ChannelFutureListener.CLOSE);
   }
@@ -267,6 +325,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     pending = null;
     closing = true;
     giveBack();
+    forgetUnfinished();
     releaseQueued();
     if (p != null) {
       p.clientGone();

@@ -7,21 +7,27 @@ import org.jspecify.annotations.Nullable;
 
 /// What the connections of one server hold together. Thread-safe.
 final class ServerLoad {
-  /// Of a body, not counted: what everybody may send however busy it is.
-  static final int FREE_BYTES = 64 << 10;
+  /// A request whose body is larger is bounded apart from all smaller ones: what everybody may send
+  /// however busy it is.
+  static final int SMALL_BYTES = 64 << 10;
 
   /// Of the largest bodies, how many may be held at once.
   private static final int LARGE_BODIES = 16;
 
+  private final ChannelGroup connections;
   private final long mostBytes;
+  private final long mostUnfinished;
   private final AtomicLong bytes = new AtomicLong();
+  private final AtomicLong unfinished = new AtomicLong();
   private final AtomicLong uses = new AtomicLong();
 
-  ServerLoad(int maxBodyBytes) {
+  ServerLoad(ChannelGroup connections, int maxBodyBytes, long maxUnfinishedBytes) {
+    this.connections = connections;
     this.mostBytes = (long) LARGE_BODIES * maxBodyBytes;
+    this.mostUnfinished = maxUnfinishedBytes;
   }
 
-  /// Whether so many more bytes of bodies may be held; they are counted then.
+  /// Whether so many more bytes of large bodies may be held; they are counted then.
   boolean take(long more) {
     if (bytes.addAndGet(more) <= mostBytes) {
       return true;
@@ -34,28 +40,41 @@ final class ServerLoad {
     bytes.addAndGet(-less);
   }
 
+  /// Counts bytes of small requests that are not whole; the oldest such request makes room where
+  /// there are too many.
+  void unfinished(long more) {
+    if (unfinished.addAndGet(more) > mostUnfinished && more > 0) {
+      closeOldest(true);
+    }
+  }
+
   /// A number above those before.
   long nextUse() {
     return uses.incrementAndGet();
   }
 
-  /// Closes the connection that has had no request for the longest time.
+  /// Closes the connection that has begun no request for the longest time.
   ///
-  /// @return whether there was one without a request under way
-  static boolean closeOldestIdle(ChannelGroup connections) {
+  /// @param unfinishedOnly of those with a request that is not whole; else of those that wait for
+  ///   no answer
+  /// @return whether there was one
+  boolean closeOldest(boolean unfinishedOnly) {
     Channel oldest = null;
-    long least = Long.MAX_VALUE;
+    ServerConnection its = null;
     for (Channel c : connections) {
       ServerConnection s = connection(c);
-      if (s != null && !s.busy() && s.lastUse() < least) {
+      if (s != null
+          && (unfinishedOnly ? s.isUnfinished() : !s.answering())
+          && (its == null || s.lastUse() < its.lastUse())) {
         oldest = c;
-        least = s.lastUse();
+        its = s;
       }
     }
-    if (oldest == null) {
+    if (oldest == null || its == null) {
       return false;
     }
     connections.remove(oldest);
+    its.forgetUnfinished();
     oldest.close();
     return true;
   }

@@ -29,7 +29,9 @@ final class ProbeSchedule {
     /// It answered that it does not serve, or nothing listens there.
     NO,
     /// Nothing came in time.
-    SILENT
+    SILENT,
+    /// It could not be asked: this process lacked what a connection takes.
+    UNASKED
   }
 
   /// Addresses of one kind: those that wait, by due time, and how many of them are asked now.
@@ -163,10 +165,17 @@ final class ProbeSchedule {
 
   /// Notes what was found and when to ask again.
   ///
-  /// @return whether it is a verdict; a first silence of one that served is none
+  /// @return whether it is a verdict; a first silence of one that served is none, nor is a probe
+  ///   that could not be made
   boolean answered(Slot slot, Answer answer, long nowNanos) {
     slot.lane.busy--;
     slot.underWay = false;
+    if (answer == Answer.UNASKED) {
+      if (slots.get(slot.uri) == slot) {
+        await(slot, nowNanos + Math.min(SECOND_TRY.toNanos(), intervalNanos));
+      }
+      return false;
+    }
     slot.silences = answer == Answer.SILENT ? slot.silences + 1 : 0;
     boolean verdict = slot.silences != 1 || slot.failures > 0 || slot.lane != answers;
     if (verdict) {

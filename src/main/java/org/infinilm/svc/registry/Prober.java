@@ -136,15 +136,19 @@ final class Prober {
   /// @return the entry as the probe found it
   Lease live(Lease lease) throws InterruptedException {
     URI uri = lease.healthUri();
-    boolean healthy = false;
+    Answer answer = Answer.NO;
     if (uri != null) {
       livePlaces.acquire();
       try {
-        healthy = ask.ask(uri) == Answer.OK;
+        answer = ask.ask(uri);
       } finally {
         livePlaces.release();
       }
     }
-    return lease.with(healthy ? Lease.Probe.HEALTHY : Lease.Probe.UNHEALTHY);
+    return switch (answer) {
+      case OK -> lease.with(Lease.Probe.HEALTHY);
+      case NO, SILENT -> lease.with(Lease.Probe.UNHEALTHY);
+      case UNASKED -> lease;
+    };
   }
 }

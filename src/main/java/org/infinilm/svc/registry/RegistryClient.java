@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
@@ -78,6 +79,7 @@ public final class RegistryClient {
   private final Client http;
   private final List<String> bases;
   private final AtomicInteger current = new AtomicInteger();
+  private final AtomicLong lost = new AtomicLong();
   private final @Nullable String token;
   private volatile int leftOut;
   private volatile @Nullable Watch last;
@@ -325,7 +327,11 @@ public final class RegistryClient {
         if (reply.status() != 503 || left == 0) {
           return reply;
         }
+        lost.incrementAndGet();
       } catch (IOException e) {
+        if (!(e instanceof Client.NotConnected)) {
+          lost.incrementAndGet();
+        }
         if (left == 0) {
           current.compareAndSet(at, at + 1);
           throw e;
@@ -333,6 +339,12 @@ public final class RegistryClient {
       }
       current.compareAndSet(at, at + 1);
     }
+  }
+
+  /// How many calls a registry may have carried out without a word, whatever another one answered
+  /// then; grows.
+  public long lost() {
+    return lost.get();
   }
 
   private String base(int at) {

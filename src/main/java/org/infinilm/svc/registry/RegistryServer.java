@@ -125,6 +125,12 @@ public final class RegistryServer implements AutoCloseable {
   /// A watcher hears something every 15 s and so has to take something.
   private static final Duration STALL = Duration.ofSeconds(15);
 
+  /// Registrations and heartbeats that are not whole yet.
+  private static final int MOST_UNFINISHED_BYTES = 8 << 20;
+
+  /// For its probes, of which hundreds may be under way.
+  private static final int KEPT_DESCRIPTORS = 384;
+
   private static final Duration LONGEST_NAP = Duration.ofSeconds(60);
   private static final Duration AFTER_FAILURE = Duration.ofSeconds(5);
 
@@ -195,7 +201,13 @@ public final class RegistryServer implements AutoCloseable {
   private static Server listen(Options o, Tls.@Nullable Listener tls, Handler handler)
       throws IOException {
     try {
-      return Server.start(Server.Options.at(o.host(), o.port()).stall(STALL).tls(tls), handler);
+      return Server.start(
+          Server.Options.at(o.host(), o.port())
+              .maxUnfinished(MOST_UNFINISHED_BYTES)
+              .keepDescriptors(KEPT_DESCRIPTORS)
+              .stall(STALL)
+              .tls(tls),
+          handler);
     } catch (IOException e) {
       if (tls != null) {
         tls.close();
@@ -294,6 +306,9 @@ public final class RegistryServer implements AutoCloseable {
         int status = client.status(uri, Headers.NONE, left);
         return status >= 200 && status < 300 ? Answer.OK : Answer.NO;
       } catch (IOException noAnswer) {
+        if (noAnswer instanceof Client.NotConnected n && n.ours()) {
+          return Answer.UNASKED;
+        }
         boolean inTime = timeout.minusNanos(ticker.nanos() - started).isPositive();
         if (attempt == 2 || !inTime) {
           return inTime ? Answer.NO : Answer.SILENT;

@@ -11,12 +11,15 @@ import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class EnrolmentTest {
   private static final class FakeRoll implements Enrolment.Roll {
@@ -25,6 +28,29 @@ class EnrolmentTest {
     volatile boolean down;
     final AtomicInteger odd = new AtomicInteger();
     volatile boolean takenByAnother;
+
+    /// Calls that say a status are carried out, and nobody hears of it.
+    volatile boolean losesAnswers;
+
+    final AtomicLong lost = new AtomicLong();
+
+    /// The first of two registries does not answer; the other does.
+    volatile boolean losesElsewhere;
+
+    @Override
+    public long lost() {
+      return lost.get();
+    }
+
+    private void answer() throws IOException {
+      if (losesElsewhere) {
+        lost.incrementAndGet();
+      }
+
+      if (losesAnswers) {
+        throw new IOException("connection reset");
+      }
+    }
 
     private void call(String what) throws IOException {
       if (down) {
@@ -47,6 +73,7 @@ class EnrolmentTest {
       }
       takenByAnother = false;
       entries.put(r.name(), r.status());
+      answer();
       return Outcome.DONE;
     }
 
@@ -60,7 +87,12 @@ class EnrolmentTest {
     public Outcome renew(String name, @Nullable String status, @Nullable String incarnation)
         throws IOException {
       call("heartbeat");
-      return outcome(name);
+      Outcome o = outcome(name);
+      if (o == Outcome.DONE && status != null) {
+        entries.put(name, status);
+        answer();
+      }
+      return o;
     }
 
     @Override
@@ -71,6 +103,7 @@ class EnrolmentTest {
       if (o == Outcome.DONE) {
         entries.put(name, status);
       }
+      answer();
       return o;
     }
 
@@ -151,6 +184,45 @@ class EnrolmentTest {
     await().until(() -> "running".equals(roll.entries.get("a")));
     assertThat(roll.calls.stream().filter(c -> !c.equals("heartbeat")))
         .containsExactly("register running", "status restarting", "register running");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"unhealthy", "restarting", "draining"})
+  void aChangeWhoseAnswerIsLostIsTakenBack(String status) {
+    enrolment.start();
+    enrolment.want(entry("running"));
+    await().until(() -> roll.calls.contains("heartbeat"));
+    roll.losesAnswers = true;
+    enrolment.wantStatus(status);
+    await().until(() -> status.equals(roll.entries.get("a")));
+    enrolment.want(entry("running"));
+    roll.losesAnswers = false;
+    await().until(() -> "running".equals(roll.entries.get("a")));
+    await().until(enrolment::settled);
+  }
+
+  @Test
+  void whatOneRegistryDidNotAnswerIsSaidAgainThoughAnotherDid() {
+    enrolment.start();
+    enrolment.want(entry("running"));
+    await().until(() -> roll.calls.contains("heartbeat"));
+    roll.losesElsewhere = true;
+    enrolment.wantStatus("draining");
+    await().until(() -> "draining".equals(roll.entries.get("a")));
+    roll.losesElsewhere = false;
+    roll.calls.clear();
+    await().until(() -> roll.calls.contains("register draining"));
+    assertThat(roll.calls.getFirst()).isEqualTo("heartbeat");
+  }
+
+  @Test
+  void whoLeavesInDoubtSaysSoTwice() throws InterruptedException {
+    roll.losesAnswers = true;
+    enrolment.want(entry("running"));
+    enrolment.start();
+    await().until(() -> roll.entries.containsKey("a"));
+    enrolment.leave(Duration.ofSeconds(2));
+    assertThat(roll.calls.stream().filter("unregister"::equals)).hasSize(2);
   }
 
   @Test

@@ -352,6 +352,45 @@ class SettingsTest {
         .hasMessageContaining("INFINI_HOME");
   }
 
+  /// A secret that is mounted, or made with `echo`, ends with a line break.
+  @Test
+  void aKeyIsSentWithoutItsLineBreakAndRefusedWithAnotherControlCharacter() throws Exception {
+    String file =
+        "port = 8100\n[backend]\ntype = \"command\"\ncommand = \"true\"\napi_key_env = \"K\"\n"
+            + "[backend.env]\nK = \"s3cret%s\"\n";
+    for (String end : List.of("", "\\n", "\\r\\n")) {
+      Settings s = read(file.formatted(end));
+      s.backend().checkKey(Map.of());
+      assertThat(s.backend().apiKey(Map.of())).isEqualTo("s3cret");
+    }
+    for (String within : List.of("\\nx", "\\u0001", "\\u007f")) {
+      Settings s = read(file.formatted(within));
+      assertThatThrownBy(() -> s.backend().checkKey(Map.of()))
+          .isInstanceOf(ConfigException.class)
+          .hasMessage(
+              "K: a control character at position 7 (expected: a key of visible ASCII characters)");
+    }
+    Settings outer = read(file.substring(0, file.indexOf("[backend.env]")));
+    assertThat(outer.backend().apiKey(Map.of("K", "o\n"))).isEqualTo("o");
+    assertThatThrownBy(() -> outer.backend().checkKey(Map.of("K", "\u0000")))
+        .isInstanceOf(ConfigException.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "registry_url = \"http://user:s3cret@127.0.0.1:9\"\n[backend]\n",
+        "registry_url = \"http://127.0.0.1:9/?token=s3cret\"\n[backend]\n",
+        "[backend]\nargs = [\"--api-key\", 53]\n",
+      })
+  void whatIsWrongBesideASecretIsSaidWithoutIt(String lines) {
+    assertThatThrownBy(
+            () -> read("port = 8100\n" + lines + "type = \"command\"\ncommand = \"true\"\n"))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageNotContaining("s3cret")
+        .hasMessageNotContaining("53");
+  }
+
   @Test
   void anArgumentWithASpaceStaysOneAndIsWarnedOf() throws Exception {
     Settings s =

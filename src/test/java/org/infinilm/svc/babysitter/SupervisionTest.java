@@ -59,6 +59,31 @@ class SupervisionTest {
   }
 
   @Test
+  void aProbeThatCouldNotBeMadeSaysNothingOfTheServer() {
+    ready();
+    double now = 6;
+    for (int n = 0; n < 3 * LIMITS.healthFailures(); n++, now += 6) {
+      at(now, new Event.Due()).expect(Phase.READY, new Action.Probe(1));
+      at(now + 0.1, probed(1, Verdict.UNASKED)).expect(Phase.READY);
+      assertThat(state.dueNanos()).isEqualTo(nanos(now + 5.1));
+    }
+    at(now, new Event.Due()).at(now, probed(1, Verdict.REFUSES));
+    assertThat(state.phase()).isEqualTo(Phase.UNHEALTHY);
+    at(now + 6, new Event.Due()).at(now + 6, probed(1, Verdict.UNASKED)).expect(Phase.UNHEALTHY);
+    assertThat(state.probeFailures()).isOne();
+    at(now + 12, new Event.Due()).at(now + 12, probed(1, Verdict.OK));
+    assertThat(state.phase()).isEqualTo(Phase.READY);
+  }
+
+  @Test
+  void aStartThatCannotBeAskedIsAskedOn() {
+    at(0, new Event.Begin(false)).at(0.05, new Event.Due()).at(0.06, probed(1, Verdict.UNASKED));
+    expect(Phase.STARTING);
+    assertThat(state.dueNanos()).isEqualTo(nanos(0.11));
+    at(0.11, new Event.Due()).expect(Phase.STARTING, new Action.Probe(1));
+  }
+
+  @Test
   void aStartIsProbedEvery50MillisAndPublishedWhenItAnswers() {
     at(0, new Event.Begin(false)).expect(Phase.STARTING, new Action.Spawn(1));
     assertThat(state.dueNanos()).isEqualTo(nanos(0.05));

@@ -71,7 +71,7 @@ class TomlFileTest {
         .hasMessage(t.file() + ":2: backend.command: 3 (expected: a string)");
     assertThatThrownBy(() -> b.texts("args"))
         .hasMessageContaining(":3: backend.args: ")
-        .hasMessageEndingWith("(expected: an array of strings; element 1 is 1)");
+        .hasMessageEndingWith("(expected: an array of strings; element 1 is a number)");
     assertThatThrownBy(() -> b.whole("port", 1, 98))
         .hasMessage(t.file() + ":4: backend.port: 99 (expected: a whole number 1..98)");
     assertThatThrownBy(() -> b.table("env"))

@@ -2,21 +2,48 @@ package org.infinilm.svc.deploy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.babysitter.BabysitterProgram;
+import org.infinilm.svc.engine.EngineProgram;
+import org.infinilm.svc.registry.RegistryProgram;
+import org.infinilm.svc.router.RouterProgram;
+import org.infinilm.svc.simulator.SimulateProgram;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class AskedTest {
+  private static final Inherited READ =
+      new Inherited(
+          List.of(
+              RegistryProgram.PROGRAM,
+              RouterProgram.PROGRAM,
+              BabysitterProgram.PROGRAM,
+              EngineProgram.PROGRAM,
+              SimulateProgram.PROGRAM),
+          UpProgram.PROGRAM);
+
   private static final Asked RUNNING =
-      Asked.of(
-          Map.of("host", "127.0.0.1", "registry_port", "18000", "threshold", "51200"),
+      asked(
+          Map.of("host", "127.0.0.1", "registry_port", "18000", "threshold", "40000"),
           Map.of(),
           Map.of("PROXY_TIMEOUT_SECONDS", "60", "PATH", "/bin"));
 
+  private static Asked asked(
+      Map<String, String> settings, Map<String, String> secrets, Map<String, String> env) {
+    return Asked.of(settings, secrets, READ.of(env));
+  }
+
+  private static Asked asked(Map<String, String> env) {
+    return asked(Map.of(), Map.of(), env);
+  }
+
   @Test
   void whoAsksForNothingElseIsToldNothing() {
-    assertThat(Asked.of(Map.of(), Map.of(), Map.of()).besides(RUNNING)).isEmpty();
+    assertThat(asked(Map.of()).besides(RUNNING)).isEmpty();
     assertThat(
-            Asked.of(Map.of("threshold", "51200"), Map.of(), Map.of("PATH", "/other"))
+            asked(Map.of("threshold", "40000"), Map.of(), Map.of("PATH", "/other"))
                 .besides(RUNNING))
         .isEmpty();
   }
@@ -24,22 +51,68 @@ class AskedTest {
   @Test
   void whatDiffersIsNamedWithBothValues() {
     Asked now =
-        Asked.of(
-            Map.of("threshold", "10240", "policy", "adaptive"),
+        asked(
+            Map.of("registry_port", "18001", "policy", "adaptive"),
             Map.of(),
             Map.of("PROXY_TIMEOUT_SECONDS", "5", "CACHE_TYPE_ROUTING_THRESHOLD", "7"));
     assertThat(now.besides(RUNNING))
         .containsExactly(
-            "CACHE_TYPE_ROUTING_THRESHOLD: it runs with its default, you asked for 7",
-            "PROXY_TIMEOUT_SECONDS: it runs with 60, you asked for 5",
             "policy: it runs with its default, you asked for adaptive",
-            "threshold: it runs with 51200, you asked for 10240");
+            "PROXY_TIMEOUT_SECONDS: it runs with 60, you asked for 5",
+            "registry_port: it runs with 18000, you asked for 18001",
+            "CACHE_TYPE_ROUTING_THRESHOLD: it runs with 40000, you asked for 7");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318",
+        "OTEL_SERVICE_NAME=other",
+        "INFINI_TRACE_SAMPLE=0.5",
+        "INFINI_HEALTH_INTERVAL=7",
+        "MODEL1_DIR=/models/a",
+        "INFINI_HISTORY_DAYS=3",
+        "INFINI_LLAMA_SERVER=/opt/llama-server",
+        "CACHE_TYPE_ROUTING_METRIC=tokens",
+        "INFINI_VECTORS=0"
+      })
+  void whateverAPartReadsIsNamed(String variable) {
+    String[] v = variable.split("=", 2);
+    assertThat(asked(Map.of(v[0], v[1])).besides(RUNNING))
+        .containsExactly(v[0] + ": it runs with its default, you asked for " + v[1]);
+    assertThat(asked(Map.of(v[0], v[1])).besides(asked(Map.of(v[0], v[1])))).isEmpty();
+  }
+
+  /// The same by another name, another spelling or as the default; and what no part reads, or what
+  /// `infini up` reads itself and has among its settings.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "CACHE_TYPE_ROUTING_THRESHOLD=40000",
+        "INFINI_PROXY_TIMEOUT=60",
+        "PROXY_TIMEOUT_SECONDS=60.0",
+        "INFINI_TRACE_SAMPLE=1",
+        "OTEL_SERVICE_NAME=infini-router",
+        "INFINI_ROUTER_PORT=8000",
+        "INFINI_SIMULATE=true",
+        "INFINI_HOST=127.0.0.1",
+        "INFINI_TLS_CERT=/tls/cert.pem",
+        "INFINI_DETACH=true",
+        "INFINI_URL=http://127.0.0.1:8000",
+        "INFINI_HOME=/checkout",
+        "INFINI_NO_BUILD=1",
+        "INFINI_LOG_FILE=/x",
+        "INFINI_REGISTRY_TOKEN=t"
+      })
+  void whatIsTheSameOrReadByNoPartIsNotNamed(String variable) {
+    String[] v = variable.split("=", 2);
+    assertThat(asked(Map.of(v[0], v[1])).besides(RUNNING)).isEmpty();
   }
 
   @Test
   void ofSecretsAHashAloneIsKeptAndOfTheLaunchersOwnVariablesNothing() {
     Asked kept =
-        Asked.of(
+        asked(
                 Map.of(),
                 Map.of("token", "s3cret-9"),
                 Map.of(
@@ -48,7 +121,7 @@ class AskedTest {
                     "INFINI_NO_BUILD", "1",
                     "INFINI_TRANSPORT", "nio"))
             .sealed("5a17");
-    assertThat(kept.values()).containsOnlyKeys("INFINI_ADMIN_TOKEN", "INFINI_TRANSPORT", "token");
+    assertThat(kept.values()).containsOnlyKeys("INFINI_ADMIN_TOKEN", "transport", "token");
     assertThat(kept.values().get("token")).matches("sealed:5a17:[0-9a-f]{64}");
     assertThat(kept.toString() + kept.secrets()).doesNotContain("s3cret");
   }
@@ -74,17 +147,15 @@ class AskedTest {
   void secretsThatDifferAreNamedWithoutTheirValues() {
     Map<String, String> env = Map.of("INFINI_ADMIN_TOKEN", "adm-1");
     Asked running =
-        Asked.of(Map.of("host", "h"), Map.of("token", "tok-1", "content of config x", "a=1"), env)
+        asked(Map.of("host", "h"), Map.of("token", "tok-1", "content of config x", "a=1"), env)
             .sealed("5a17");
     assertThat(
-            Asked.of(Map.of(), Map.of("token", "tok-1", "content of config x", "a=1"), env)
+            asked(Map.of(), Map.of("token", "tok-1", "content of config x", "a=1"), env)
                 .besides(running))
         .isEmpty();
-    assertThat(Asked.of(Map.of(), Map.of(), Map.of()).besides(running))
-        .as("not asked for now")
-        .isEmpty();
+    assertThat(asked(Map.of()).besides(running)).as("not asked for now").isEmpty();
     assertThat(
-            Asked.of(
+            asked(
                     Map.of(),
                     Map.of("token", "tok-2", "content of config x", "a=2", "read_token", "r"),
                     Map.of("INFINI_ADMIN_TOKEN", "adm-2"))

@@ -2,6 +2,7 @@ package org.infinilm.svc.deploy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -10,6 +11,7 @@ import java.util.TreeMap;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.process.Proc;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -50,5 +52,30 @@ class MountFaults {
         .contains("all ports free")
         .contains("/registry-" + registry + "/journal.jsonl")
         .contains("/run/" + router + "/router.log.1");
+  }
+
+  @Test
+  void aFullDiskInTheLogFolderIsSaidAndNothingIsStarted() throws Exception {
+    Path mounted = Files.createDirectory(dir.resolve("mounted"));
+    String words =
+        "mount -t tmpfs -o size=64k tmpfs \"$LOG_DIR\" || exit 99;"
+            + " head -c 64k /dev/zero >\"$LOG_DIR\"/filler; bash script/launch_all_rust.sh;"
+            + " code=$?; ls -A \"$LOG_DIR\"; exit $code";
+    ProcessBuilder b =
+        new ProcessBuilder("unshare", "-Urm", "sh", "-c", words).redirectErrorStream(true);
+    b.environment()
+        .putAll(
+            Map.of(
+                "LOG_DIR", "" + mounted,
+                "MOUNT_TEST", "" + dir,
+                "REGISTRY_PORT", "" + LowPorts.two(),
+                "LAUNCH_ROUTER", "false",
+                "LAUNCH_BABYSITTER", "false"));
+    Process p = b.start();
+    String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(p.waitFor()).as(said).isEqualTo(2);
+    assertThat(said)
+        .contains("LOG_DIR: " + mounted + " (expected: a folder to write to, on a disk that is not")
+        .endsWith("\nfiller\n");
   }
 }

@@ -12,10 +12,12 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.infinilm.svc.LowPorts;
@@ -29,6 +31,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// The container's scripts, with stand-ins for the programs.
 @Timeout(90)
@@ -428,15 +432,99 @@ class ScriptsTest {
     }
   }
 
+  /// By curl, by openssl, and by neither, which is told no more than that it speaks TLS.
+  @ParameterizedTest
+  @CsvSource({"curl, 1", "openssl, 1", "none, 0"})
+  void whatListensOverTlsMayBeUnhealthy(String by, int code) throws Exception {
+    Path bin = Files.createDirectory(dir.resolve("bin"));
+    for (String tool :
+        List.of(
+            "bash", "cat", "sed", "tr", "cksum", "env", "grep", "sort", "timeout", "dirname", by)) {
+      for (String folder : List.of("/usr/bin/", "/bin/")) {
+        if (Files.exists(Path.of(folder + tool)) && !Files.exists(bin.resolve(tool))) {
+          String exec = "#!/bin/sh\nexec " + folder + tool + " \"$@\"\n";
+          executable(Files.writeString(bin.resolve(tool), exec));
+        }
+      }
+    }
+    AtomicInteger status = new AtomicInteger(200);
+    X509Bundle pair = selfSigned();
+    Path cert = Files.writeString(dir.resolve("cert.pem"), pair.getCertificatePEM());
+    Path key = Files.writeString(dir.resolve("key.pem"), pair.getPrivateKeyPEM());
+    Map<String, String> env = new HashMap<>();
+    env.put("LAUNCH_COMPONENTS", "registry");
+    env.put("LOG_DIR", dir.toString());
+    env.put("PATH", bin.toString());
+    for (Path clientCa : Arrays.asList(null, cert)) {
+      TlsSettings tls = new TlsSettings(cert, key, clientCa, true, null, null);
+      try (Tls.Listener shown = tls.listener(Ticker.SYSTEM::now);
+          Server own =
+              Server.start(
+                  Server.Options.at("127.0.0.1", 0).tls(shown),
+                  _ -> Response.json(status.get(), Map.of()))) {
+        env.put("REGISTRY_PORT", "" + own.port());
+        status.set(200);
+        assertThat(health(env)).isEqualTo("0 ");
+        status.set(503);
+        if (clientCa == null) {
+          assertThat(health(env)).startsWith(code + " ");
+        } else {
+          assertThat(health(env)).as("whom it lets in, is not us").isEqualTo("0 ");
+          Map<String, String> withOwn = new HashMap<>(env);
+          withOwn.put("INFINI_CLIENT_CERT", cert.toString());
+          withOwn.put("INFINI_CLIENT_KEY", key.toString());
+          assertThat(health(withOwn)).startsWith(code + " ");
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatSleepsBehindTlsIsNotTakenForIll() throws Exception {
+    X509Bundle pair = selfSigned();
+    Path cert = Files.writeString(dir.resolve("cert.pem"), pair.getCertificatePEM());
+    Path key = Files.writeString(dir.resolve("key.pem"), pair.getPrivateKeyPEM());
+    AtomicReference<String> word = new AtomicReference<>("asleep");
+    TlsSettings tls = new TlsSettings(cert, key, null, true, null, null);
+    try (Tls.Listener shown = tls.listener(Ticker.SYSTEM::now);
+        Server own =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0).tls(shown),
+                _ -> Response.json(503, Map.of("status", word.get())))) {
+      Files.writeString(
+          dir.resolve("b.toml"),
+          """
+          port = %d
+          tls_cert = "%s"
+          tls_key = "%s"
+          [backend]
+          type = "command"
+          command = "true"
+          """
+              .formatted(own.port() - 1, cert, key));
+      Map<String, String> env = new HashMap<>();
+      env.put("LAUNCH_COMPONENTS", "babysitter");
+      env.put("INFINI_BIN", infini().toString());
+      env.put("BABYSITTER_CONFIGS", dir.resolve("b.toml").toString());
+      env.put("LOG_DIR", dir.toString());
+      assertThat(health(env)).isEqualTo("0 ");
+      word.set("unhealthy");
+      assertThat(health(env)).startsWith("1 ").contains("b.toml");
+    }
+  }
+
+  private static X509Bundle selfSigned() throws Exception {
+    return new CertificateBuilder()
+        .ecp256()
+        .subject("CN=a")
+        .addSanDnsName("a")
+        .setIsCertificateAuthority(true)
+        .buildSelfSigned();
+  }
+
   @Test
   void whatListensOverTlsIsNotTakenForDead() throws Exception {
-    X509Bundle pair =
-        new CertificateBuilder()
-            .ecp256()
-            .subject("CN=a")
-            .addSanDnsName("a")
-            .setIsCertificateAuthority(true)
-            .buildSelfSigned();
+    X509Bundle pair = selfSigned();
     Path cert = Files.writeString(dir.resolve("cert.pem"), pair.getCertificatePEM());
     Path key = Files.writeString(dir.resolve("key.pem"), pair.getPrivateKeyPEM());
     TlsSettings tls = new TlsSettings(cert, key, null, true, null, null);

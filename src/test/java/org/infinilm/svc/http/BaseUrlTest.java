@@ -35,6 +35,19 @@ class BaseUrlTest {
     assertThat(Origin.of(b, InetAddress.getLoopbackAddress(), null).target(target)).isEqualTo(sent);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "http://user:s3cret@h:1/v1, http://...@h:1/v1",
+    "http://h:1/?token=s3cret, http://h:1/?...",
+    "http://u:s3cret@h:1?a=s3cret&b, http://...@h:1?...",
+    "h:1/v1?x, h:1/v1?x",
+    "http://h:1/v1, http://h:1/v1",
+  })
+  void messagesShowNoUsersPasswordsAndQueries(String url, String shown) {
+    assertThat(BaseUrl.shown(url)).isEqualTo(shown);
+    assertThat(BaseUrl.shown("\"" + url + "\" and more")).isEqualTo("\"" + shown + "\" and more");
+  }
+
   @Test
   void aUrlReadsBackAsItWasGiven() {
     assertThat(parse("https://h:8443/a/v1/")).hasToString("https://h:8443/a/v1");

@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,6 +18,8 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ServerIT {
   private static final Duration SOON = Duration.ofSeconds(10);
@@ -74,6 +77,74 @@ class ServerIT {
       }
     } finally {
       for (Socket c : idle) {
+        c.close();
+      }
+    }
+  }
+
+  /// Neither unfinished heads nor unfinished bodies keep a place from those who come later.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Slow",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{"
+      })
+  void unfinishedRequestsKeepNobodyOut(String unfinished) throws Exception {
+    Server.Options few = Server.Options.at("127.0.0.1", 0).maxConnections(4);
+    List<Socket> slow = new ArrayList<>();
+    try (Server s = Server.start(few, r -> Response.empty(204))) {
+      for (int k = 0; k < 12; k++) {
+        Socket c = new Socket("127.0.0.1", s.port());
+        slow.add(c);
+        c.getOutputStream().write(unfinished.getBytes(UTF_8));
+      }
+      try (Socket late = new Socket("127.0.0.1", s.port())) {
+        assertThat(asked(late, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+            .isEqualTo("HTTP/1.1 204 No Content");
+      }
+    } finally {
+      for (Socket c : slow) {
+        c.close();
+      }
+    }
+  }
+
+  /// Small bodies, heads, and either behind a request that is whole: the oldest make room.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Large: ",
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nX-Large: "
+      })
+  void whatIsUnfinishedIsBoundedTogether(String begin) throws Exception {
+    int most = 200_000;
+    Server.Options options = Server.Options.at("127.0.0.1", 0).maxUnfinished(most);
+    List<Socket> slow = new ArrayList<>();
+    try (Server s = Server.start(options, r -> Response.empty(204))) {
+      String get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+      for (int k = 0; k < 12; k++) {
+        Socket c = new Socket("127.0.0.1", s.port());
+        slow.add(c);
+        c.setSoTimeout(20_000);
+        try {
+          c.getOutputStream().write((begin + "x".repeat(40_000)).getBytes(UTF_8));
+        } catch (SocketException madeRoom) {
+          // for a younger one
+        }
+        try (Socket regular = new Socket("127.0.0.1", s.port())) {
+          assertThat(asked(regular, get)).isEqualTo("HTTP/1.1 204 No Content");
+        }
+      }
+      for (Socket c : slow.subList(0, 6)) {
+        try {
+          c.getInputStream().readAllBytes();
+        } catch (SocketException reset) {
+          // closed as well
+        }
+      }
+    } finally {
+      for (Socket c : slow) {
         c.close();
       }
     }

@@ -94,6 +94,24 @@ class ProbeScheduleTest {
   }
 
   @Test
+  void anAddressThatCouldNotBeAskedIsAskedASecondLaterAndNotJudged() {
+    add("a", 1);
+    set(true, 0);
+    Slot a = only(0);
+    assertThat(schedule.answered(a, Answer.OK, nanos(0))).isTrue();
+    double at = next(0.02);
+    for (int n = 0; n < 5; n++) {
+      only(at);
+      assertThat(schedule.answered(a, Answer.UNASKED, nanos(at))).isFalse();
+      double then = next(at);
+      assertThat(then - at).isBetween(0.99, 1.02);
+      at = then;
+    }
+    only(at);
+    assertThat(schedule.answered(a, Answer.SILENT, nanos(at))).as("the first silence").isFalse();
+  }
+
+  @Test
   void aSilentAddressThatNeverServedIsJudgedAtOnce() {
     add("a", 1);
     set(true, 0);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +17,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -99,6 +102,40 @@ class RegistryProcessIT {
   private static int exit(Running r) throws InterruptedException {
     assertThat(r.process().waitFor(60, TimeUnit.SECONDS)).isTrue();
     return r.process().exitValue();
+  }
+
+  @Test
+  void idleConnectionsLeaveDescriptorsForOthers() throws Exception {
+    List<String> limited = List.of("bash", "-c", "ulimit -n 256 && exec \"$@\"", "bash");
+    Running r =
+        launch(
+            limited,
+            "registry",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--data-dir",
+            "",
+            "--health-interval",
+            "0.2");
+    RegistryClient c = client(r);
+    Matcher at = LISTENS.matcher(r.said());
+    assertThat(at.find()).isTrue();
+    int port = Integer.parseInt(at.group(1));
+    List<Socket> idle = new ArrayList<>();
+    try (Server own = Server.start(Server.Options.at("127.0.0.1", 0), _ -> Response.empty(204))) {
+      for (int n = 0; n < 300; n++) {
+        idle.add(new Socket("127.0.0.1", port));
+      }
+      String url = "http://127.0.0.1:" + own.port();
+      c.register(new Registration("a", "127.0.0.1", own.port(), "h", url, "running", Map.of(), 1));
+      await().until(() -> c.services().stream().anyMatch(s -> "healthy".equals(s.healthStatus())));
+    } finally {
+      for (Socket s : idle) {
+        s.close();
+      }
+    }
   }
 
   @Test

@@ -42,7 +42,7 @@ class HistoryFaults {
     String shell =
         "d="
             + disk
-            + "; unshare -Urm sh -c 'mount -t tmpfs -o size=16m tmpfs \"$0\" || exit 99;"
+            + "; exec unshare -Urm sh -c 'mount -t tmpfs -o size=16m tmpfs \"$0\" || exit 99;"
             + " head -c 16300k /dev/zero >\"$0\"/filler;"
             + " (k=0; while [ $k -lt 900 ] && [ ! -e "
             + room
