@@ -139,7 +139,7 @@ record FleetPlan(
                 0,
                 1_000_000);
     LeapSettings engine = new LeapSettings(kind, cost, batch, tokens / block, block, step, true);
-    Node node = new Node(w.first(), engine, seats, 1, 0, 0, 1, 1);
+    Node node = new Node(w.first(), engine, seats);
     String slow = w.word("slow", "");
     String down = w.word("down", "");
     node = down.isEmpty() ? node : down(w, node, down);

@@ -19,6 +19,11 @@ record Node(
     double slowTo,
     double downFrom,
     double downTo) {
+  /// One that is neither slow nor down.
+  Node(String name, LeapSettings engine, int seats) {
+    this(name, engine, seats, 1, 0, 0, 1, 1);
+  }
+
   Node slow(double factor, double from, double to) {
     return new Node(name, engine, seats, factor, from, to, downFrom, downTo);
   }

@@ -208,7 +208,7 @@ public final class WhatIf {
             usual.blockTokens(),
             usual.stepTokens(),
             usual.keepsAnswers());
-    return new Node(i.name(), engine, i.seats(), 1, 0, 0);
+    return new Node(i.name(), engine, i.seats());
   }
 
   private static DecisionTrace trace(List<Past> rows, Map<String, CacheType> types) {

@@ -42,7 +42,7 @@ class OnDemandIT extends BabysitterHarness {
   }
 
   private String pid() throws Exception {
-    return new String(server("/pid").body(), java.nio.charset.StandardCharsets.UTF_8);
+    return new String(server("/pid").body(), UTF_8);
   }
 
   private Client.Reply server(String path) throws IOException, InterruptedException {

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class OnDemandSupervisionTest {
-  private static final Limits LIMITS = limits(Duration.ofSeconds(300));
+  private static final Limits LIMITS = limits(Duration.ofMinutes(5));
 
   private Limits limits = LIMITS;
   private State state = State.INITIAL;

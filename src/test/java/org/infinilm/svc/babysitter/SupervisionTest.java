@@ -27,7 +27,7 @@ class SupervisionTest {
           4,
           Duration.ofSeconds(40),
           Duration.ofSeconds(60),
-          Duration.ofSeconds(300));
+          Duration.ofMinutes(5));
 
   private double luck;
   private State state = State.INITIAL;

@@ -128,17 +128,15 @@ class AskedTest {
 
   @Test
   void theVariablesOfTracesCountAndTheirFieldsAreSecrets() {
-    Map<String, String> env =
-        Map.of(
-            "OTEL_SERVICE_NAME", "front",
-            "OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret",
-            "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=s3cret",
-            "INFINI_OTLP_HEADERS", "api-key=s3cret");
-    Asked kept = Asked.of(Map.of(), Map.of(), env).sealed("5a17");
-    assertThat(kept.values()).containsEntry("OTEL_SERVICE_NAME", "front").hasSize(4);
+    Asked kept =
+        asked(
+                Map.of(
+                    "OTEL_SERVICE_NAME", "front",
+                    "OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret"))
+            .sealed("5a17");
+    assertThat(kept.values()).containsValue("front").hasSize(2);
     assertThat(kept.toString()).doesNotContain("s3cret");
-    Asked other =
-        Asked.of(Map.of(), Map.of(), Map.of("OTEL_EXPORTER_OTLP_HEADERS", "api-key=other"));
+    Asked other = asked(Map.of("OTEL_EXPORTER_OTLP_HEADERS", "api-key=other"));
     assertThat(other.besides(kept))
         .containsExactly("OTEL_EXPORTER_OTLP_HEADERS: it runs with another than you asked for");
   }
