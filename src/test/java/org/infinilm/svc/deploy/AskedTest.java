@@ -126,19 +126,20 @@ class AskedTest {
     assertThat(kept.toString() + kept.secrets()).doesNotContain("s3cret");
   }
 
-  @Test
-  void theVariablesOfTracesCountAndTheirFieldsAreSecrets() {
-    Asked kept =
-        asked(
-                Map.of(
-                    "OTEL_SERVICE_NAME", "front",
-                    "OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret"))
-            .sealed("5a17");
-    assertThat(kept.values()).containsValue("front").hasSize(2);
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "INFINI_OTLP_HEADERS"
+      })
+  void fieldsForAReceiverOfTracesAreSecrets(String variable) {
+    Asked kept = asked(Map.of(variable, "api-key=s3cret")).sealed("5a17");
+    assertThat(kept.values().get(variable)).startsWith("sealed:");
     assertThat(kept.toString()).doesNotContain("s3cret");
-    Asked other = asked(Map.of("OTEL_EXPORTER_OTLP_HEADERS", "api-key=other"));
-    assertThat(other.besides(kept))
-        .containsExactly("OTEL_EXPORTER_OTLP_HEADERS: it runs with another than you asked for");
+    assertThat(asked(Map.of(variable, "api-key=s3cret")).besides(kept)).isEmpty();
+    assertThat(asked(Map.of(variable, "api-key=other")).besides(kept))
+        .containsExactly(variable + ": it runs with another than you asked for");
   }
 
   @Test
