@@ -356,8 +356,15 @@ class SettingsTest {
   @Test
   void aKeyIsSentWithoutItsLineBreakAndRefusedWithAnotherControlCharacter() throws Exception {
     String file =
-        "port = 8100\n[backend]\ntype = \"command\"\ncommand = \"true\"\napi_key_env = \"K\"\n"
-            + "[backend.env]\nK = \"s3cret%s\"\n";
+        """
+        port = 8100
+        [backend]
+        type = "command"
+        command = "true"
+        api_key_env = "K"
+        [backend.env]
+        K = "s3cret%s"
+        """;
     for (String end : List.of("", "\\n", "\\r\\n")) {
       Settings s = read(file.formatted(end));
       s.backend().checkKey(Map.of());
