@@ -84,7 +84,7 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void oneThatNobodyUsesIsStoppedAndKeepsItsEntry() throws Exception {
     FakeRegistry registry = registry(0);
-    onDemand(registry, true, List.of("metrics"), "idle_stop = 0.5");
+    onDemand(registry, true, List.of("metrics"), "idle_stop = 1");
     await().until(() -> phase().equals("asleep"));
     woken();
     isNow(registry, "running");
@@ -104,12 +104,12 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void modelsThatNobodyKnowsAreLearntByOneStartAndKeptForTheNext() throws Exception {
     FakeRegistry registry = registry(0);
-    Babysitter first = onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    Babysitter first = onDemand(registry, false, List.of("metrics"), "idle_stop = 1");
     isNow(registry, "running");
     isNow(registry, "asleep");
     first.close();
     assertThat(registry.entries).isEmpty();
-    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 1");
     isNow(registry, "asleep");
     assertThat(LowPorts.isFree(port)).isTrue();
     assertThat(registry.metadata("t-server").get("models_list").toString())
@@ -131,7 +131,7 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void aClientThatCamePastTheRouterIsNotCutOff() throws Exception {
     FakeRegistry registry = registry(0);
-    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.3");
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 1");
     isNow(registry, "running");
     CompletableFuture<Client.Reply> held =
         CompletableFuture.supplyAsync(() -> {
@@ -172,7 +172,7 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void aServerWithoutMetricsIsInUseWhileItHasConnections() throws Exception {
     FakeRegistry registry = registry(0);
-    onDemand(registry, false, List.of(), "idle_stop = 0.3");
+    onDemand(registry, false, List.of(), "idle_stop = 1");
     isNow(registry, "running");
     try (Socket s = new Socket("127.0.0.1", port)) {
       int calls = registry.calls.size();
@@ -186,7 +186,7 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void aRequestWhileItDozesKeepsTheVeryProcess() throws Exception {
     FakeRegistry registry = registry(0);
-    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.5");
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 1");
     isNow(registry, "running");
     String pid = pid();
     isNow(registry, "asleep");
@@ -204,7 +204,7 @@ class OnDemandIT extends BabysitterHarness {
             registry,
             false,
             List.of("metrics", "ignore-term"),
-            "idle_stop = 0.5",
+            "idle_stop = 1",
             "stop_grace = 2");
     isNow(registry, "running");
     String pid = pid();
@@ -239,7 +239,7 @@ class OnDemandIT extends BabysitterHarness {
   @Test
   void whileTheRegistryIsAwayItIsNotStopped() throws Exception {
     FakeRegistry registry = registry(0);
-    onDemand(registry, false, List.of("metrics"), "idle_stop = 0.3");
+    onDemand(registry, false, List.of("metrics"), "idle_stop = 1");
     isNow(registry, "running");
     String pid = pid();
     int at = registry.port();
@@ -247,8 +247,9 @@ class OnDemandIT extends BabysitterHarness {
     await().until(() -> phase().equals("dozing"));
     await().until(() -> phase().equals("healthy"));
     assertThat(pid()).isEqualTo(pid);
+    // it is told again, and then nothing keeps it
     FakeRegistry again = registry(at);
-    isNow(again, "running");
+    isNow(again, "asleep");
   }
 
   @Test
