@@ -91,10 +91,10 @@ final class Estimate {
     return ownLoss + othersLoss;
   }
 
-  /// Whether the first token is expected within its limit, or sooner than that: of what [#loss] was
-  /// last asked about.
+  /// Whether the first token is expected within twice its limit, or sooner than that: of what
+  /// [#loss] was last asked about.
   boolean firstIsSooner(double nanos) {
-    return firstNanos <= Math.max(objective.firstNanos(), nanos);
+    return firstNanos <= Math.max(2 * objective.firstNanos(), nanos);
   }
 
   /// Whether it may hold the text of the request's key.
