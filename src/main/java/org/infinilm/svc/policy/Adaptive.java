@@ -164,7 +164,8 @@ final class Adaptive implements Policy {
     }
     Instance best = closely.get(at);
     if (mode == Mode.LEARNED && now.size() < fit.size()) {
-      List<Instance> worth = worthWaiting(fit, e, losses[at], load, random);
+      List<Instance> worth =
+          worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random);
       if (!worth.isEmpty()) {
         return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth);
       }
@@ -177,9 +178,15 @@ final class Adaptive implements Policy {
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of
-  /// those that fit is free; a few of many, from a place drawn at random on.
+  /// those that fit is free; a few of many, from a place drawn at random on. No wait is worth it
+  /// that is beyond twice the limit of the first token and longer than that of the free place.
   private static List<Instance> worthWaiting(
-      List<Instance> fit, Estimate e, double free, Load load, RandomGenerator random) {
+      List<Instance> fit,
+      Estimate e,
+      double free,
+      double freeFirstNanos,
+      Load load,
+      RandomGenerator random) {
     List<Instance> worth = new ArrayList<>();
     int from = fit.size() > LOOKED_AT ? random.nextInt(fit.size()) : 0;
     int looked = 0;
@@ -191,7 +198,9 @@ final class Adaptive implements Policy {
       if (load.free(i.slot())) {
         return List.of();
       }
-      if (looked++ < LOOKED_AT / 2 && e.loss(i) < free - WORTH_WAITING) {
+      if (looked++ < LOOKED_AT / 2
+          && e.loss(i) < free - WORTH_WAITING
+          && e.firstIsSooner(freeFirstNanos)) {
         worth.add(i);
       }
     }

@@ -91,6 +91,12 @@ final class Estimate {
     return ownLoss + othersLoss;
   }
 
+  /// Whether the first token is expected within twice its limit, or sooner than that: of what
+  /// [#loss] was last asked about.
+  boolean firstIsSooner(double nanos) {
+    return firstNanos <= Math.max(2 * objective.firstNanos(), nanos);
+  }
+
   /// Whether it may hold the text of the request's key.
   boolean isHome(Instance i) {
     return hit.slot() == i.slot();

@@ -284,7 +284,7 @@ class HardTimesTest {
   void aPlaceThatComesFreeSoonIsWorthMoreThanALongQueue() {
     Adaptive p = taught(FIRST, OTHER, STATIC);
     Candidates among = Samples.among(FIRST, STATIC);
-    Desk desk = new Desk().waits(0, 12, 8000, 1_000_000).waits(2, 2, 1000, 1_000_000);
+    Desk desk = new Desk().waits(0, 24, 8000, 1_000_000).waits(2, 2, 1000, 1_000_000);
     desk.full.add(2);
     Choice c = p.choose(ask(1000), among, desk, new SplittableRandom(1));
     assertThat(c).isInstanceOf(Choice.Wait.class);
@@ -338,5 +338,20 @@ class HardTimesTest {
     assertThat(chosen(p, ask(1000), among, desk).instance()).isEqualTo(STATIC);
     Adaptive shadow = new Adaptive(Objectives.of(new Objective(2e9, 20e6)), false, true);
     assertThat(chosen(shadow, ask(1000), among, desk).instance()).isEqualTo(FIRST);
+  }
+
+  /// Times between tokens that miss their limit anyhow are no reason to stand in a line for
+  /// minutes.
+  @Test
+  void nobodyWaitsForLongWhereAnAnswerWouldBeginAtOnce() {
+    Adaptive p = taught(new Objective(2e9, 5e6), FIRST, STATIC);
+    Candidates among = Samples.among(FIRST, STATIC);
+    Desk desk = new Desk().waits(2, 2, 1000, 1_000_000);
+    desk.full.add(2);
+    desk.others.put(0, new Others(6, 0));
+    for (int line : new int[] {20, 60, 200}) {
+      desk.line.put(2, line);
+      assertThat(chosen(p, ask(1000), among, desk).instance()).isEqualTo(FIRST);
+    }
   }
 }
