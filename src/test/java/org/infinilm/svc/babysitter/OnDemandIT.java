@@ -201,11 +201,7 @@ class OnDemandIT extends BabysitterHarness {
     FakeRegistry registry = registry(0);
     Babysitter b =
         onDemand(
-            registry,
-            false,
-            List.of("metrics", "ignore-term"),
-            "idle_stop = 1",
-            "stop_grace = 2");
+            registry, false, List.of("metrics", "ignore-term"), "idle_stop = 1", "stop_grace = 2");
     isNow(registry, "running");
     String pid = pid();
     await()
