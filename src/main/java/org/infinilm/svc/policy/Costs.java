@@ -28,6 +28,7 @@ final class Costs {
   private static final double STEP = 0.15;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
+  private static final double GIVEN_UP_WEIGHT = 3;
   private static final double MOST_LOG = 7;
   private static final String BRIEF = "brief";
   private static final double BACK_NANOS = 30e9;
@@ -160,10 +161,11 @@ final class Costs {
   }
 
   /// A request was given up after it had waited so many times as long as a typical instance would
-  /// have let it: at least so slow is this one.
+  /// have let it: at least so slow is this one. It counts for more than an answer, since each costs
+  /// a client.
   void atLeast(Instance i, double factor, long nowNanos) {
     if (known.prompt().seen() >= 20 && factor > factor(i.name(), nowNanos)) {
-      heard(i, factor, 1, nowNanos);
+      heard(i, factor, GIVEN_UP_WEIGHT, nowNanos);
     }
   }
 
