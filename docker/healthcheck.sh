@@ -24,10 +24,11 @@ sleeps() {
 # sleeps_plain HOST PORT: 3 where it listens over TLS.
 sleeps_plain() {
   (
-    host=${1#[} host=${host%]}
-    exec 3<>"/dev/tcp/$host/$2" || exit 1
-    case $host in *:*) host="[$host]" ;; esac
-    printf 'GET /health HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$host" "$2" >&3
+    at=${1#[}
+    at=${at%]}
+    exec 3<>"/dev/tcp/$at/$2" || exit 1
+    case $at in *:*) at="[$at]" ;; esac
+    printf 'GET /health HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$at" "$2" >&3
     while IFS='' read -r -t 5 line <&3 || [[ -n $line ]]; do
       [[ $line != *'"status":"asleep"'* && $line != *'"status":"dozing"'* ]] || exit 0
       [[ $line != 'This port speaks TLS: '* ]] || exit 3
