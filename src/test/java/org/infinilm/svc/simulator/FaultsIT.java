@@ -199,8 +199,9 @@ class FaultsIT {
     assertThatThrownBy(() -> new Socket("127.0.0.1", instance.port()).close())
         .isInstanceOf(IOException.class);
     instance.startListening();
-    client.post(instance.url().resolve("/faults"), List.of("refuse:delay=0.2"), SOON);
-    await().until(() -> !listens());
+    client.post(instance.url().resolve("/faults"), List.of("refuse:delay=2"), SOON);
+    // a look each 20 ms cannot miss two seconds
+    await().pollInterval(Duration.ofMillis(20)).until(() -> !listens());
     await().until(this::listens);
     assertThat(Wiretap.post(instance, CHAT, PLAIN, PATIENT).bytes()).startsWith("HTTP/1.1 200");
   }
