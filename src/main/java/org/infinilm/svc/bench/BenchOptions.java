@@ -27,9 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// @param endpoint path of generation requests
 /// @param headers of every request; the API key among them
 /// @param extraBody members added to every body; null for none
-/// @param rate requests a second; infinite for no plan
 /// @param maxConcurrency 0 for no bound
-/// @param rampUp how long the load grows; requests that are due meanwhile are in no figure
 /// @param goodput objectives in milliseconds by `ttft`, `tpot`, `e2el`
 record BenchOptions(
     boolean chat,
@@ -40,17 +38,12 @@ record BenchOptions(
     boolean ignoreEos,
     @Nullable Double temperature,
     @Nullable ObjectNode extraBody,
-    double rate,
-    double burstiness,
-    ArrivalPlan.Kind arrival,
-    double replaySpeed,
+    Arrivals arrivals,
     int maxConcurrency,
-    long seed,
     Duration thinkTime,
     Duration requestTimeout,
     Duration readyTimeout,
     double lateBoundMs,
-    Duration rampUp,
     Map<String, Double> goodput) {
 
   private static final Pattern FIELD_NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
@@ -71,15 +64,6 @@ record BenchOptions(
     return chat ? "openai-chat" : "openai";
   }
 
-  /// `poisson`, `gamma`, `constant`, `replay`, `all-at-once` or `closed`.
-  String arrivalLabel() {
-    return switch (arrival) {
-      case POISSON ->
-          Double.isInfinite(rate) ? "all-at-once" : burstiness == 1 ? "poisson" : "gamma";
-      case CONSTANT, REPLAY, CLOSED -> arrival.name().toLowerCase(Locale.ROOT);
-    };
-  }
-
   /// The same kind of requests for a warm-up: without headers, as many at a time as given.
   BenchOptions warmUp(URI server, int concurrency, Duration timeout) {
     return new BenchOptions(
@@ -91,99 +75,46 @@ record BenchOptions(
         ignoreEos,
         temperature,
         extraBody,
-        rate,
-        burstiness,
-        arrival,
-        replaySpeed,
+        arrivals.atFullLoad(),
         concurrency,
-        seed,
         Duration.ZERO,
         timeout,
         timeout,
         lateBoundMs,
-        Duration.ZERO,
         goodput);
   }
 
   static BenchOptions of(Program.Args args, Map<String, String> env) throws ConfigException {
     Config c = args.config();
-    boolean chat = c.get(BenchKeys.BACKEND).equals("openai-chat");
-    double rate = c.find(BenchKeys.REQUEST_RATE).orElse(Double.POSITIVE_INFINITY);
-    int concurrency = c.find(BenchKeys.MAX_CONCURRENCY).orElse(0L).intValue();
+    boolean chat = c.get(LoadKeys.BACKEND).equals("openai-chat");
+    int concurrency = c.find(LoadKeys.MAX_CONCURRENCY).orElse(0L).intValue();
     String endpoint =
-        c.find(BenchKeys.ENDPOINT).orElse(chat ? "/v1/chat/completions" : "/v1/completions");
+        c.find(LoadKeys.ENDPOINT).orElse(chat ? "/v1/chat/completions" : "/v1/completions");
     if (!endpoint.startsWith("/") || endpoint.chars().anyMatch(x -> x <= ' ' || x > '~')) {
       throw new ConfigException("--endpoint: " + endpoint + " (expected: a path, /v1/...)");
     }
     List<Header> headers = headers(args.all("header"), c, env);
-    ArrivalPlan.Kind arrival = arrival(c, rate, concurrency);
+    Arrivals arrivals = Arrivals.of(c, concurrency);
     return new BenchOptions(
         chat,
         Target.of(c, headers),
         endpoint,
         headers,
-        c.get(BenchKeys.STREAM),
-        c.get(BenchKeys.IGNORE_EOS),
-        c.find(BenchKeys.TEMPERATURE).orElse(null),
+        c.get(LoadKeys.STREAM),
+        c.get(LoadKeys.IGNORE_EOS),
+        c.find(LoadKeys.TEMPERATURE).orElse(null),
         extraBody(c),
-        rate,
-        c.get(BenchKeys.BURSTINESS),
-        arrival,
-        c.get(BenchKeys.REPLAY_SPEED),
+        arrivals,
         concurrency,
-        c.get(BenchKeys.SEED),
-        c.get(BenchKeys.THINK_TIME),
-        c.get(BenchKeys.REQUEST_TIMEOUT),
-        c.get(BenchKeys.READY_CHECK_TIMEOUT_SEC),
-        c.get(BenchKeys.LATE_BOUND_MS),
-        rampUp(c, rate, arrival),
+        c.get(LoadKeys.THINK_TIME),
+        c.get(LoadKeys.REQUEST_TIMEOUT),
+        c.get(LoadKeys.READY_CHECK_TIMEOUT_SEC),
+        c.get(LoadKeys.LATE_BOUND_MS),
         goodput(args));
   }
 
-  /// A load that grows needs a bound to grow to.
-  private static Duration rampUp(Config c, double rate, ArrivalPlan.Kind arrival)
-      throws ConfigException {
-    Duration d = c.get(BenchKeys.RAMP_UP);
-    boolean atOnce = Double.isInfinite(rate) && arrival == ArrivalPlan.Kind.POISSON;
-    if (d.isPositive() && (atOnce || arrival == ArrivalPlan.Kind.REPLAY)) {
-      throw new ConfigException(
-          "--ramp-up: "
-              + d.toNanos() / 1e9
-              + (atOnce
-                  ? " (expected: a --request-rate or --max-concurrency to grow to)"
-                  : " (expected: none with --arrival replay, which keeps recorded times)"));
-    }
-    return d;
-  }
-
-  private static ArrivalPlan.Kind arrival(Config c, double rate, int concurrency)
-      throws ConfigException {
-    String word = c.find(BenchKeys.ARRIVAL).orElse("");
-    boolean unlimited = Double.isInfinite(rate);
-    ArrivalPlan.Kind kind =
-        !word.isEmpty()
-            ? ArrivalPlan.Kind.valueOf(word.toUpperCase(Locale.ROOT))
-            : unlimited && concurrency > 0 ? ArrivalPlan.Kind.CLOSED : ArrivalPlan.Kind.POISSON;
-    if (kind == ArrivalPlan.Kind.CLOSED) {
-      if (concurrency == 0) {
-        throw new ConfigException(
-            "--arrival: closed without --max-concurrency (expected: how many requests at a time)");
-      }
-      if (!unlimited) {
-        throw new ConfigException(
-            "--arrival: closed with --request-rate "
-                + rate
-                + " (expected: no rate; a closed loop sends when an answer has come)");
-      }
-    }
-    if (kind == ArrivalPlan.Kind.CONSTANT && unlimited) {
-      throw new ConfigException("--arrival: constant (expected: a --request-rate with it)");
-    }
-    return kind;
-  }
-
   private static @Nullable ObjectNode extraBody(Config c) throws ConfigException {
-    String text = c.find(BenchKeys.EXTRA_BODY).orElse(null);
+    String text = c.find(LoadKeys.EXTRA_BODY).orElse(null);
     if (text == null) {
       return null;
     }
@@ -215,14 +146,14 @@ record BenchOptions(
       }
       out.add(new Header(name, value));
     }
-    Optional<String> flag = c.find(BenchKeys.API_KEY);
+    Optional<String> flag = c.find(LoadKeys.API_KEY);
     String key = flag.orElse(env.getOrDefault(KEY_VARIABLE, "").strip());
     boolean own = out.stream().anyMatch(h -> h.name().equalsIgnoreCase("authorization"));
     if (flag.isPresent() && own) {
       throw new ConfigException("--api-key with --header authorization (expected: one of both)");
     }
     if (!own && (flag.isPresent() || !key.isEmpty())) {
-      String place = flag.isPresent() ? BenchKeys.API_KEY.flagName() : KEY_VARIABLE;
+      String place = flag.isPresent() ? LoadKeys.API_KEY.flagName() : KEY_VARIABLE;
       out.add(new Header("Authorization", "Bearer " + Secrets.key(key, place)));
     }
     return out;

@@ -91,7 +91,7 @@ public final class BenchProgram {
     try {
       return Tokenizer.of(c, env);
     } catch (ConfigException e) {
-      if (MADE.contains(c.get(BenchKeys.DATASET_NAME))) {
+      if (MADE.contains(c.get(WorkloadKeys.DATASET_NAME))) {
         throw e;
       }
       err.println("warning: tokens are not counted here: " + e.getMessage());
@@ -107,7 +107,7 @@ public final class BenchProgram {
       Map<String, String> env,
       Interrupts interrupts)
       throws ConfigException, InterruptedException {
-    long[] plan = Workload.plan(options, workload.items());
+    long[] plan = options.arrivals().plan(workload.items());
     try (Client client = Client.create()) {
       Path folder = folder(c);
       if (!ready(client, options)) {
@@ -122,7 +122,7 @@ public final class BenchProgram {
               options.ignoreEos(),
               options.temperature(),
               options.extraBody());
-      IdentityHashMap<LoadItem, byte[]> made = Bodies.ahead(bodies, workload.items());
+      IdentityHashMap<LoadItem, byte[]> made = bodies.ahead(workload.items());
       warmUp(options, bodies, workload, plan);
       FleetView view = new FleetView(client, options.target());
       Map<String, FleetView.Seen> before = view.read();
@@ -142,7 +142,7 @@ public final class BenchProgram {
         LoadFigures figures =
             LoadFigures.of(
                 BenchResult.measured(samples),
-                duration(samples, seconds, complete, options.rampUp().toNanos() / 1e9),
+                duration(samples, seconds, complete, options.arrivals().rampUp().toNanos() / 1e9),
                 options.goodput());
         Routing routing =
             before == null
@@ -154,7 +154,7 @@ public final class BenchProgram {
                 workload,
                 c.find(BenchKeys.LABEL).orElse(""),
                 model,
-                c.find(BenchKeys.TOKENIZER).orElse(model),
+                c.find(WorkloadKeys.TOKENIZER).orElse(model),
                 LocalDateTime.ofInstant(ticker.now(), ZoneId.systemDefault()),
                 workload.items().size(),
                 complete,
@@ -196,7 +196,7 @@ public final class BenchProgram {
       FleetView view,
       @Nullable Map<String, FleetView.Seen> fleet)
       throws ConfigException {
-    Duration interval = c.get(BenchKeys.GAUGES_INTERVAL);
+    Duration interval = c.get(LoadKeys.GAUGES_INTERVAL);
     Map<String, EngineGauges.Source> sources = new TreeMap<>();
     if (interval.isPositive() && fleet != null) {
       fleet.forEach((name, seen) -> sources.put(name, () -> view.exposition(seen.url())));
@@ -208,7 +208,7 @@ public final class BenchProgram {
             return r.ok() ? new String(r.body(), StandardCharsets.UTF_8) : "";
           });
     }
-    return new EngineGauges(sources, interval, o.rampUp(), ticker);
+    return new EngineGauges(sources, interval, o.arrivals().rampUp(), ticker);
   }
 
   private void warmUp(
@@ -273,7 +273,7 @@ public final class BenchProgram {
           "--result-dir: "
               + folder
               + " (expected: a folder that can be made): "
-              + GenContext.reason(e));
+              + ConfigException.reason(e));
     }
     if (!Files.isWritable(folder)) {
       throw new ConfigException(
@@ -290,7 +290,7 @@ public final class BenchProgram {
       out.println((result.complete() ? "Result: " : "Partial result: ") + file);
       return true;
     } catch (IOException e) {
-      err.println(file + " cannot be written: " + GenContext.reason(e));
+      err.println(file + " cannot be written: " + ConfigException.reason(e));
       return false;
     }
   }

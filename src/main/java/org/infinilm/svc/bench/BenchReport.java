@@ -34,12 +34,12 @@ record BenchReport(BenchResult result) {
     if (o.maxConcurrency() > 0) {
       count(out, "Maximum request concurrency:", o.maxConcurrency());
     }
-    if (o.rampUp().isPositive()) {
-      figure(out, "Ramp-up (s):", o.rampUp().toNanos() / 1e9);
+    if (o.arrivals().rampUp().isPositive()) {
+      figure(out, "Ramp-up (s):", o.arrivals().rampUp().toNanos() / 1e9);
       count(out, "Requests of the ramp-up, left out:", result.rampedUp());
     }
-    if (!Double.isInfinite(o.rate())) {
-      figure(out, "Request rate configured (RPS):", o.rate());
+    if (!Double.isInfinite(o.arrivals().rate())) {
+      figure(out, "Request rate configured (RPS):", o.arrivals().rate());
     }
     figure(out, "Benchmark duration (s):", f.durationSeconds());
     count(out, "Total input tokens:", f.inputTokens());
@@ -251,7 +251,7 @@ record BenchReport(BenchResult result) {
 
   private void lateness(List<String> out) {
     BenchOptions o = result.options();
-    LoadFigures.Stats lag = result.intended().lag();
+    Summary lag = result.intended().lag();
     if (result.late()) {
       out.add(
           String.format(
@@ -265,21 +265,21 @@ record BenchReport(BenchResult result) {
               o.lateBoundMs()));
     }
     boolean planned =
-        !Double.isInfinite(o.rate())
+        !Double.isInfinite(o.arrivals().rate())
             && result.samples().stream().allMatch(s -> s.item.conversation() < 0);
     long last = result.samples().stream().mapToLong(s -> s.sent).max().orElse(-1);
     if (!planned || !result.complete() || last <= 0) {
       return;
     }
     int n = result.measured().size();
-    double reached = n / Math.max((last - o.rampUp().toNanos()) / 1e9, 1e-9);
-    if (n > 1 && reached < o.rate() * (1 - NOTABLE_SHARE)) {
+    double reached = n / Math.max((last - o.arrivals().rampUp().toNanos()) / 1e9, 1e-9);
+    if (n > 1 && reached < o.arrivals().rate() * (1 - NOTABLE_SHARE)) {
       boolean slots = result.intended().late().mean() > 2 * lag.mean();
       out.add(
           String.format(
               Locale.ROOT,
               "warning: the rate was not reached: %.2f requests/s asked, %.2f sent, because %s",
-              o.rate(),
+              o.arrivals().rate(),
               reached,
               slots
                   ? "--max-concurrency " + o.maxConcurrency() + " kept requests waiting for a slot"
@@ -291,7 +291,7 @@ record BenchReport(BenchResult result) {
   /// grows, and the figures depend on how long the run was.
   private void behind(List<String> out) {
     List<LoadSample> good = result.measured().stream().filter(LoadSample::ok).toList();
-    double rate = result.options().rate();
+    double rate = result.options().arrivals().rate();
     double answered = result.figures().requestThroughput();
     int third = good.size() / 3;
     if (Double.isInfinite(rate) || third < LEAST_THIRD || answered >= rate * KEEPS_UP_SHARE) {
@@ -323,7 +323,7 @@ record BenchReport(BenchResult result) {
     return begin + f.repeat(Math.max(0, WIDTH - begin.length()));
   }
 
-  private static void stats(List<String> out, String title, String name, LoadFigures.Stats s) {
+  private static void stats(List<String> out, String title, String name, Summary s) {
     out.add(title(title, '-'));
     figure(out, "Mean " + name + " (ms):", s.mean() * 1e3);
     figure(out, "Median " + name + " (ms):", s.median() * 1e3);

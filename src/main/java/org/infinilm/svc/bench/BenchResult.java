@@ -67,7 +67,7 @@ record BenchResult(
     String m = model.substring(model.lastIndexOf('/') + 1);
     return (label.isEmpty() ? options.backend() : label).replace('/', '-')
         + "-"
-        + rate(options.rate())
+        + rate(options.arrivals().rate())
         + "qps"
         + (options.maxConcurrency() > 0 ? "-concurrency" + options.maxConcurrency() : "")
         + "-"
@@ -113,12 +113,12 @@ record BenchResult(
     g.writeStringField("model_id", model);
     g.writeStringField("tokenizer_id", tokenizer);
     g.writeNumberField("num_prompts", asked);
-    if (Double.isInfinite(options.rate())) {
+    if (Double.isInfinite(options.arrivals().rate())) {
       g.writeStringField("request_rate", "inf");
     } else {
-      g.writeNumberField("request_rate", options.rate());
+      g.writeNumberField("request_rate", options.arrivals().rate());
     }
-    g.writeNumberField("burstiness", options.burstiness());
+    g.writeNumberField("burstiness", options.arrivals().burstiness());
     if (options.maxConcurrency() > 0) {
       g.writeNumberField("max_concurrency", options.maxConcurrency());
     } else {
@@ -167,7 +167,7 @@ record BenchResult(
     }
   }
 
-  private static void stats(JsonGenerator g, String name, LoadFigures.Stats s) throws IOException {
+  private static void stats(JsonGenerator g, String name, Summary s) throws IOException {
     g.writeNumberField("mean_" + name + "_ms", s.mean() * 1e3);
     g.writeNumberField("median_" + name + "_ms", s.median() * 1e3);
     g.writeNumberField("std_" + name + "_ms", s.std() * 1e3);
@@ -185,7 +185,7 @@ record BenchResult(
       }
       g.writeEndObject();
     }
-    if (options.rampUp().isPositive()) {
+    if (options.arrivals().rampUp().isPositive()) {
       g.writeNumberField("ramp_up_requests", rampedUp());
     }
     g.writeBooleanField("generator_late", late());
@@ -201,10 +201,10 @@ record BenchResult(
       g.writeStringField("path", workload.path());
     }
     g.writeStringField("sha256", workload.sha256());
-    g.writeNumberField("seed", options.seed());
+    g.writeNumberField("seed", options.arrivals().seed());
     g.writeNumberField("num_prompts", asked);
-    g.writeStringField("arrival", options.arrivalLabel());
-    g.writeNumberField("ramp_up_s", options.rampUp().toNanos() / 1e9);
+    g.writeStringField("arrival", options.arrivals().label());
+    g.writeNumberField("ramp_up_s", options.arrivals().rampUp().toNanos() / 1e9);
     g.writeStringField("endpoint", options.endpoint());
     g.writeStringField("url", options.url().toString());
     g.writeBooleanField("stream", options.stream());
@@ -224,7 +224,7 @@ record BenchResult(
     }
   }
 
-  private static void lateness(JsonGenerator g, String name, LoadFigures.Stats s)
+  private static void lateness(JsonGenerator g, String name, Summary s)
       throws IOException {
     g.writeObjectFieldStart(name);
     g.writeNumberField("mean", s.mean() * 1e3);

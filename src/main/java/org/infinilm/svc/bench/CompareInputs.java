@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.infinilm.svc.bench.CompareKind.Seat;
 import org.infinilm.svc.bench.ResultFile.Unusable;
+import org.infinilm.svc.config.ConfigException;
 
 /// Reads the files of a comparison and puts each on its side.
 ///
@@ -309,7 +310,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
     } catch (InvalidPathException e) {
       throw new Nothing(e.getInput() + ": " + e.getReason() + " (expected: a path)");
     } catch (IOException e) {
-      throw new Nothing(pattern + ": no such file: " + GenContext.reason(e));
+      throw new Nothing(pattern + ": no such file: " + ConfigException.reason(e));
     }
   }
 
@@ -336,7 +337,7 @@ record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) 
           "--results-dir: "
               + folder
               + " (expected: a folder with result files): "
-              + GenContext.reason(e));
+              + ConfigException.reason(e));
     }
     for (Path p : found) {
       if (kind.seatOf(String.valueOf(p.getFileName())).isEmpty()) {

@@ -28,38 +28,38 @@ final class DatasetConversation {
   private DatasetConversation() {}
 
   static Workload of(Config c) throws ConfigException {
-    Optional<String> given = c.find(BenchKeys.DATASET_PATH);
+    Optional<String> given = c.find(WorkloadKeys.DATASET_PATH);
     if (given.isPresent()) {
       Path file = DatasetFile.path(c);
       byte[] bytes = DatasetFile.read(file);
-      int length = Math.max(0, c.get(BenchKeys.CUSTOM_OUTPUT_LEN).intValue());
+      int length = Math.max(0, c.get(WorkloadKeys.CUSTOM_OUTPUT_LEN).intValue());
       List<LoadItem> items = items(talks(DatasetFile.lines(file, bytes)), length, wanted(c));
       return new Workload("conversation", file.toString(), Digest.of(bytes), items);
     }
-    int turns = c.get(BenchKeys.MESSAGES_PER_CONV).intValue();
-    int conversations = c.get(BenchKeys.NUM_CONVERSATIONS).intValue();
+    int turns = c.get(WorkloadKeys.MESSAGES_PER_CONV).intValue();
+    int conversations = c.get(WorkloadKeys.NUM_CONVERSATIONS).intValue();
     int wanted = wanted(c);
     if (wanted < Integer.MAX_VALUE) {
       conversations = Math.max(conversations, (wanted + turns - 1) / turns);
     }
     List<LoadItem> items =
-        items(made(c, conversations, turns), c.get(BenchKeys.RANDOM_OUTPUT_LEN).intValue(), wanted);
+        items(made(c, conversations, turns), c.get(WorkloadKeys.RANDOM_OUTPUT_LEN).intValue(), wanted);
     return new Workload("conversation", null, Digest.of(items), items);
   }
 
   private static int wanted(Config c) {
-    return c.find(BenchKeys.NUM_PROMPTS).map(Long::intValue).orElse(Integer.MAX_VALUE);
+    return c.find(WorkloadKeys.NUM_PROMPTS).map(Long::intValue).orElse(Integer.MAX_VALUE);
   }
 
   private static List<Talk> made(Config c, int conversations, int turns) throws ConfigException {
-    Random random = new Random(c.get(BenchKeys.SEED));
-    int first = c.get(BenchKeys.CONTEXT_LEN).intValue();
-    int later = c.get(BenchKeys.NEW_MSG_LEN).intValue();
-    if ((double) conversations * (first + (double) turns * later) > Bodies.mostText()) {
+    Random random = new Random(c.get(WorkloadKeys.SEED));
+    int first = c.get(WorkloadKeys.CONTEXT_LEN).intValue();
+    int later = c.get(WorkloadKeys.NEW_MSG_LEN).intValue();
+    if ((double) conversations * (first + (double) turns * later) > RequestBody.mostText()) {
       throw new ConfigException(
           conversations
               + " conversations of these lengths"
-              + Bodies.tooMuch()
+              + RequestBody.tooMuch()
               + "; lower --num-conversations, --context-len or --new-msg-len");
     }
     List<Talk> out = new ArrayList<>();

@@ -24,10 +24,10 @@ final class DatasetFile {
   static Workload custom(Config c) throws ConfigException {
     Path file = path(c);
     byte[] bytes = read(file);
-    int length = c.get(BenchKeys.CUSTOM_OUTPUT_LEN).intValue();
+    int length = c.get(WorkloadKeys.CUSTOM_OUTPUT_LEN).intValue();
     List<LoadItem> items = new ArrayList<>();
     for (Line l : lines(file, bytes)) {
-      items.add(item(l, length, c.get(BenchKeys.TIMESTAMP_UNIT).equals("ms") ? 1e-3 : 1));
+      items.add(item(l, length, c.get(WorkloadKeys.TIMESTAMP_UNIT).equals("ms") ? 1e-3 : 1));
     }
     return new Workload("custom", file.toString(), Digest.of(bytes), Workload.sized(c, items));
   }
@@ -153,7 +153,7 @@ final class DatasetFile {
 
   static Path path(Config c) throws ConfigException {
     return Path.of(
-        c.find(BenchKeys.DATASET_PATH)
+        c.find(WorkloadKeys.DATASET_PATH)
             .orElseThrow(() ->
                 new ConfigException("--dataset-path: missing (expected: the data set's file)")));
   }
@@ -161,16 +161,16 @@ final class DatasetFile {
   static byte[] read(Path file) throws ConfigException {
     try {
       long size = Files.size(file);
-      if (size > Bodies.mostText()) {
+      if (size > RequestBody.mostText()) {
         throw new ConfigException(
-            "--dataset-path: " + file + ": " + size + " bytes" + Bodies.tooMuch());
+            "--dataset-path: " + file + ": " + size + " bytes" + RequestBody.tooMuch());
       }
       return Files.readAllBytes(file);
     } catch (NoSuchFileException e) {
       throw new ConfigException("--dataset-path: " + file + " (expected: a file that exists)");
     } catch (IOException e) {
       throw new ConfigException(
-          "--dataset-path: " + file + " cannot be read: " + GenContext.reason(e));
+          "--dataset-path: " + file + " cannot be read: " + ConfigException.reason(e));
     }
   }
 }

@@ -17,14 +17,14 @@ final class DatasetLengths {
 
   /// Prompt and answer lengths uniform around what is asked for.
   static Workload random(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
-    int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
-    SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
+    int n = c.find(WorkloadKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
+    SplittableRandom random = new SplittableRandom(c.get(WorkloadKeys.SEED));
     Filler filler = new Filler(c, n, tokenizer);
-    double ratio = c.get(BenchKeys.RANDOM_RANGE_RATIO);
+    double ratio = c.get(WorkloadKeys.RANDOM_RANGE_RATIO);
     List<LoadItem> items = new ArrayList<>();
     for (int k = 0; k < n; k++) {
-      long in = around(random, c.get(BenchKeys.RANDOM_INPUT_LEN), ratio);
-      long out = around(random, c.get(BenchKeys.RANDOM_OUTPUT_LEN), ratio);
+      long in = around(random, c.get(WorkloadKeys.RANDOM_INPUT_LEN), ratio);
+      long out = around(random, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN), ratio);
       items.add(LoadItem.of(filler.text(k, in), (int) out));
     }
     return new Workload("random", null, Digest.of(items), items);
@@ -33,19 +33,19 @@ final class DatasetLengths {
   /// Lengths of prompt and answer together by a [LengthCdf]: the answer gets `--random-output-len`,
   /// but at most half.
   static Workload cdf(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
-    String from = c.find(BenchKeys.DATASET_PATH).orElse("azure");
+    String from = c.find(WorkloadKeys.DATASET_PATH).orElse("azure");
     boolean builtIn = LengthCdf.BUILT_IN.containsKey(from);
     Path file = Path.of(from);
     LengthCdf cdf =
         builtIn ? LengthCdf.builtIn(from) : LengthCdf.parse(file, DatasetFile.read(file));
-    int n = c.find(BenchKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
-    long most = c.find(BenchKeys.CDF_MAX_TOKENS).orElse(Long.MAX_VALUE);
-    SplittableRandom random = new SplittableRandom(c.get(BenchKeys.SEED));
+    int n = c.find(WorkloadKeys.NUM_PROMPTS).orElse((long) DEFAULT_PROMPTS).intValue();
+    long most = c.find(WorkloadKeys.CDF_MAX_TOKENS).orElse(Long.MAX_VALUE);
+    SplittableRandom random = new SplittableRandom(c.get(WorkloadKeys.SEED));
     Filler filler = new Filler(c, n, tokenizer);
     List<LoadItem> items = new ArrayList<>();
     for (int k = 0; k < n; k++) {
       long total = Math.min(most, cdf.draw(random.nextDouble()));
-      long out = Math.clamp(total / 2, 1, c.get(BenchKeys.RANDOM_OUTPUT_LEN));
+      long out = Math.clamp(total / 2, 1, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN));
       items.add(LoadItem.of(filler.text(k, Math.max(1, total - out)), (int) out));
     }
     return new Workload("cdf", from, Digest.of(items), items);
@@ -66,8 +66,8 @@ final class DatasetLengths {
     private long written;
 
     Filler(Config c, int prompts, @Nullable Tokenizer tokenizer) throws ConfigException {
-      this.random = new Random(c.get(BenchKeys.SEED));
-      this.bytesPerToken = c.get(BenchKeys.BYTES_PER_TOKEN);
+      this.random = new Random(c.get(WorkloadKeys.SEED));
+      this.bytesPerToken = c.get(WorkloadKeys.BYTES_PER_TOKEN);
       this.prompts = prompts;
       this.tokenizer = tokenizer;
     }
@@ -92,11 +92,11 @@ final class DatasetLengths {
     }
 
     private String filler(int index, double characters) throws ConfigException {
-      if (written + characters > Bodies.mostText()) {
+      if (written + characters > RequestBody.mostText()) {
         throw new ConfigException(
             prompts
                 + " requests of these lengths"
-                + Bodies.tooMuch()
+                + RequestBody.tooMuch()
                 + "; lower --num-prompts or the lengths");
       }
       String begin = "Request " + index + ". ";

@@ -29,8 +29,8 @@ final class DatasetShareGpt {
 
   static Workload of(Config c) throws ConfigException {
     Path file = DatasetFile.path(c);
-    double bytesPerToken = c.get(BenchKeys.BYTES_PER_TOKEN);
-    int fixed = c.find(BenchKeys.SHAREGPT_OUTPUT_LEN).orElse(0L).intValue();
+    double bytesPerToken = c.get(WorkloadKeys.BYTES_PER_TOKEN);
+    int fixed = c.find(WorkloadKeys.SHAREGPT_OUTPUT_LEN).orElse(0L).intValue();
     List<LoadItem> items = new ArrayList<>();
     int index = 0;
     try (InputStream in = Files.newInputStream(file);
@@ -58,7 +58,7 @@ final class DatasetShareGpt {
               + " (expected: a list of conversations)");
     } catch (IOException e) {
       throw new ConfigException(
-          "--dataset-path: " + file + " cannot be read: " + GenContext.reason(e));
+          "--dataset-path: " + file + " cannot be read: " + ConfigException.reason(e));
     }
     if (items.isEmpty()) {
       throw new ConfigException(
@@ -91,7 +91,7 @@ final class DatasetShareGpt {
       return Digest.of(file);
     } catch (IOException e) {
       throw new ConfigException(
-          "--dataset-path: " + file + " cannot be read: " + GenContext.reason(e));
+          "--dataset-path: " + file + " cannot be read: " + ConfigException.reason(e));
     }
   }
 }

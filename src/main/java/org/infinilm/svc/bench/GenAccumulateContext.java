@@ -65,7 +65,7 @@ public final class GenAccumulateContext {
       err.println(e.getMessage());
       return 1;
     } catch (IOException e) {
-      err.println("--output: " + output + " cannot be written: " + GenContext.reason(e));
+      err.println("--output: " + output + " cannot be written: " + ConfigException.reason(e));
       return 1;
     }
   }

@@ -121,12 +121,4 @@ final class GenContext {
       Files.deleteIfExists(partial);
     }
   }
-
-  /// What went wrong with a file, in words.
-  static String reason(IOException e) {
-    String name = e.getClass().getSimpleName().replace("Exception", "");
-    return e instanceof FileSystemException fse && fse.getReason() != null
-        ? fse.getReason()
-        : name.equals("IO") ? String.valueOf(e.getMessage()) : name + " " + e.getMessage();
-  }
 }

@@ -90,7 +90,7 @@ public final class GenLargeContext {
       report(plan, output, threshold, count, out, err);
       return 0;
     } catch (IOException e) {
-      err.println("--output: " + output + " cannot be written: " + GenContext.reason(e));
+      err.println("--output: " + output + " cannot be written: " + ConfigException.reason(e));
       return 1;
     }
   }

@@ -10,7 +10,7 @@ import org.HdrHistogram.Histogram;
 /// @param late real send after the intended one
 /// @param lag the part of it that was the generator's own fault
 record Intended(
-    LoadFigures.Stats late, LoadFigures.Stats lag, LoadFigures.Stats ttft, LoadFigures.Stats e2el) {
+    Summary late, Summary lag, Summary ttft, Summary e2el) {
   private static final long MOST_NANOS = 24L * 3600 * 1_000_000_000;
 
   static Intended of(List<LoadSample> samples) {
@@ -24,13 +24,13 @@ record Intended(
         stats(good, s -> s.last - s.intended));
   }
 
-  private static LoadFigures.Stats stats(List<LoadSample> of, ToLongFunction<LoadSample> nanos) {
+  private static Summary stats(List<LoadSample> of, ToLongFunction<LoadSample> nanos) {
     if (of.isEmpty()) {
-      return LoadFigures.Stats.of(new double[0]);
+      return Summary.of(new double[0]);
     }
     Histogram h = new Histogram(1, MOST_NANOS, 3);
     of.forEach(s -> h.recordValue(Math.clamp(nanos.applyAsLong(s), 0, MOST_NANOS)));
-    return new LoadFigures.Stats(
+    return new Summary(
         h.getMean() / 1e9,
         h.getValueAtPercentile(50) / 1e9,
         h.getStdDeviation() / 1e9,

@@ -26,42 +26,11 @@ record LoadFigures(
     double goodShare,
     double mostTokensPerSecond,
     int mostConcurrent,
-    Stats ttft,
-    Stats tpot,
-    Stats itl,
-    Stats e2el,
-    Stats queue) {
-
-  /// Mean, median, standard deviation of the population, and percentiles by linear interpolation
-  /// between the two nearest values, of values in seconds; all 0 without values.
-  record Stats(double mean, double median, double std, double p99, double most, int count) {
-    static Stats of(double[] values) {
-      if (values.length == 0) {
-        return new Stats(0, 0, 0, 0, 0, 0);
-      }
-      double[] sorted = values.clone();
-      Arrays.sort(sorted);
-      double mean = Arrays.stream(sorted).sum() / sorted.length;
-      double squares = 0;
-      for (double v : sorted) {
-        squares += (v - mean) * (v - mean);
-      }
-      return new Stats(
-          mean,
-          percentile(sorted, 50),
-          Math.sqrt(squares / sorted.length),
-          percentile(sorted, 99),
-          sorted[sorted.length - 1],
-          sorted.length);
-    }
-
-    static double percentile(double[] sorted, double percent) {
-      double rank = percent / 100 * (sorted.length - 1);
-      int below = (int) Math.floor(rank);
-      int above = Math.min(below + 1, sorted.length - 1);
-      return sorted[below] + (sorted[above] - sorted[below]) * (rank - below);
-    }
-  }
+    Summary ttft,
+    Summary tpot,
+    Summary itl,
+    Summary e2el,
+    Summary queue) {
 
   double requestThroughput() {
     return perSecond(completed);
@@ -104,13 +73,13 @@ record LoadFigures(
         stats(streamed, LoadSample::ttftSeconds),
         stats(
             streamed.stream().filter(s -> s.answerTokens() > 1).toList(), LoadFigures::tpotSeconds),
-        Stats.of(gaps(streamed)),
+        Summary.of(gaps(streamed)),
         stats(good, LoadSample::latencySeconds),
         stats(good, LoadSample::queueSeconds));
   }
 
-  private static Stats stats(List<LoadSample> of, ToDoubleFunction<LoadSample> value) {
-    return Stats.of(of.stream().mapToDouble(value).toArray());
+  private static Summary stats(List<LoadSample> of, ToDoubleFunction<LoadSample> value) {
+    return Summary.of(of.stream().mapToDouble(value).toArray());
   }
 
   /// Seconds an answer token after the first; 0 for an answer of one.

@@ -140,7 +140,7 @@ final class LoadRun implements AutoCloseable {
     this.ready = ready;
     this.ticker = ticker;
     this.plan = plan;
-    this.rampNanos = options.rampUp().toNanos();
+    this.rampNanos = options.arrivals().rampUp().toNanos();
     this.samples = new LoadSample[items.size()];
     this.starts = starts(items);
     this.saveTexts = saveTexts;

@@ -189,7 +189,7 @@ final class PlotRun {
     try {
       Files.write(path, bytes);
     } catch (IOException e) {
-      throw new IOException(path + " cannot be written: " + GenContext.reason(e), e);
+      throw new IOException(path + " cannot be written: " + ConfigException.reason(e), e);
     }
     out.println(path);
   }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.bench.ResultFile.Unusable;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
 
 /// What `infini evaluate --json` or `infini replay --json` wrote: policies on one traffic before
@@ -85,7 +86,7 @@ record PlotStudy(
     } catch (JsonProcessingException e) {
       return Optional.empty();
     } catch (IOException e) {
-      throw new Unusable(path, "cannot be read: " + GenContext.reason(e));
+      throw new Unusable(path, "cannot be read: " + ConfigException.reason(e));
     }
   }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
+import java.util.IdentityHashMap;
 import java.util.List;
 import org.infinilm.svc.bench.LoadItem.Message;
 import org.infinilm.svc.http.Json;
@@ -138,5 +139,36 @@ record RequestBody(
     } catch (JsonProcessingException e) {
       return "";
     }
+  }
+
+  /// Bytes of text that a workload may have in this process.
+  static long mostText() {
+    return Runtime.getRuntime().maxMemory() / 4;
+  }
+
+  /// The end of a message about more than that.
+  static String tooMuch() {
+    return " are more text than this process holds (expected: at most "
+        + (mostText() >> 20)
+        + " MiB; INFINI_JAVA_OPTS=-Xmx8g gives more)";
+  }
+
+  /// The bodies of requests whose text is known, as far as a third of the heap holds them; the rest
+  /// is made when it is sent.
+  IdentityHashMap<LoadItem, byte[]> ahead(List<LoadItem> items) {
+    long room = Runtime.getRuntime().maxMemory() / 3;
+    IdentityHashMap<LoadItem, byte[]> out = new IdentityHashMap<>();
+    for (LoadItem i : items) {
+      if (i.conversation() >= 0 || out.containsKey(i)) {
+        continue;
+      }
+      byte[] b = of(i, List.of());
+      room -= b.length;
+      if (room < 0) {
+        return out;
+      }
+      out.put(i, b);
+    }
+    return out;
   }
 }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.infinilm.svc.config.ConfigException;
 
 /// One result file of vLLM's `bench serve --save-result`, or of ours.
 ///
@@ -63,7 +64,7 @@ record ResultFile(
     } catch (NoSuchFileException e) {
       throw new Unusable(path, "no such file (expected: a result JSON of a benchmark)");
     } catch (IOException e) {
-      throw new Unusable(path, "cannot be read: " + GenContext.reason(e));
+      throw new Unusable(path, "cannot be read: " + ConfigException.reason(e));
     }
   }
 
@@ -71,7 +72,7 @@ record ResultFile(
     try {
       return new ResultReader(path).read(new ByteArrayInputStream(bytes));
     } catch (IOException e) {
-      throw new Unusable(path, "cannot be read: " + GenContext.reason(e));
+      throw new Unusable(path, "cannot be read: " + ConfigException.reason(e));
     }
   }
 

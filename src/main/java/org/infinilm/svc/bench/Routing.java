@@ -252,7 +252,7 @@ record Routing(
           new PoolShare(
               sorted.length,
               (long) sorted[0],
-              LoadFigures.Stats.percentile(sorted, 50),
+              Summary.percentile(sorted, 50),
               (long) sorted[sorted.length - 1]));
     });
     return out;

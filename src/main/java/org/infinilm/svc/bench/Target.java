@@ -36,17 +36,17 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
   private static final int SHORTEST_HIDDEN = 4;
   private static final List<Key<String>> TLS =
       List.of(
-          BenchKeys.CA_FILE,
-          BenchKeys.TLS_SERVER_NAME,
+          LoadKeys.CA_FILE,
+          LoadKeys.TLS_SERVER_NAME,
           TlsSettings.CLIENT_CERT,
           TlsSettings.CLIENT_KEY);
 
   /// @param headers of every request; those that are secret are kept
   static Target of(Config c, List<Header> headers) throws ConfigException {
     String text =
-        c.find(BenchKeys.URL)
-            .or(() -> c.find(BenchKeys.BASE_URL))
-            .orElse("http://" + c.get(BenchKeys.HOST) + ":" + c.get(BenchKeys.PORT));
+        c.find(LoadKeys.URL)
+            .or(() -> c.find(LoadKeys.BASE_URL))
+            .orElse("http://" + c.get(LoadKeys.HOST) + ":" + c.get(LoadKeys.PORT));
     BaseUrl base = BaseUrl.parse(text);
     if (base == null || !base.prefix().isEmpty()) {
       throw new ConfigException(
@@ -71,8 +71,8 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
   }
 
   private static Tls tls(Config c, BaseUrl base) throws ConfigException {
-    String file = c.find(BenchKeys.CA_FILE).orElse(null);
-    String name = c.find(BenchKeys.TLS_SERVER_NAME).orElse(null);
+    String file = c.find(LoadKeys.CA_FILE).orElse(null);
+    String name = c.find(LoadKeys.TLS_SERVER_NAME).orElse(null);
     if (!base.secure()) {
       // a variable is for whatever is asked over TLS
       for (Key<String> k : TLS) {

@@ -27,7 +27,7 @@ final class Tokenizer implements AutoCloseable {
 
   /// Null when none is named.
   static @Nullable Tokenizer of(Config c, Map<String, String> env) throws ConfigException {
-    String named = c.find(BenchKeys.TOKENIZER).orElse(null);
+    String named = c.find(WorkloadKeys.TOKENIZER).orElse(null);
     return named == null ? null : of(named, cacheFolder(env));
   }
 

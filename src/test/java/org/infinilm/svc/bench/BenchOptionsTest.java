@@ -42,7 +42,7 @@ class BenchOptionsTest {
     "arrival=replay, replay"
   })
   void theArrivalFollowsFromRateAndConcurrency(String flags, String arrival) throws Exception {
-    assertThat(options(flags).arrivalLabel()).isEqualTo(arrival);
+    assertThat(options(flags).arrivals().label()).isEqualTo(arrival);
   }
 
   @ParameterizedTest

@@ -8,7 +8,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import org.infinilm.svc.bench.LoadFigures.Stats;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.junit.jupiter.api.Test;
 
@@ -58,12 +57,12 @@ class LoadFiguresTest {
 
   @Test
   void percentilesInterpolateLinearly() {
-    Stats s = Stats.of(new double[] {4, 1, 3, 2});
+    Summary s = Summary.of(new double[] {4, 1, 3, 2});
     assertThat(s.median()).isEqualTo(2.5);
     assertThat(s.p99()).isEqualTo(3.97, within(1e-12));
     assertThat(s.std()).isEqualTo(Math.sqrt(1.25), within(1e-12));
-    assertThat(Stats.of(new double[] {5}).p99()).isEqualTo(5);
-    assertThat(Stats.of(new double[0]).mean()).isZero();
+    assertThat(Summary.of(new double[] {5}).p99()).isEqualTo(5);
+    assertThat(Summary.of(new double[0]).mean()).isZero();
   }
 
   @Test
@@ -100,8 +99,8 @@ class LoadFiguresTest {
       ttft[k] = (first - k) / 1e3;
     }
     Intended i = Intended.of(all);
-    Stats lateRaw = Stats.of(late);
-    Stats ttftRaw = Stats.of(ttft);
+    Summary lateRaw = Summary.of(late);
+    Summary ttftRaw = Summary.of(ttft);
     assertThat(i.late().mean()).isEqualTo(lateRaw.mean(), within(lateRaw.mean() * 0.002));
     assertThat(i.late().most()).isEqualTo(lateRaw.most(), within(lateRaw.most() * 0.002));
     assertThat(i.ttft().mean()).isEqualTo(ttftRaw.mean(), within(ttftRaw.mean() * 0.002));
