@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.infinilm.svc.statistics.Summary;
 
 /// What is printed at the end of a run: lines as vLLM's bench prints them, then lateness and
 /// routing. Pure.

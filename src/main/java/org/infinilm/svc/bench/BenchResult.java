@@ -14,6 +14,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.statistics.Summary;
 import org.jspecify.annotations.Nullable;
 
 /// A run as a result file: one JSON object on one line, vLLM's keys first and in vLLM's order, then

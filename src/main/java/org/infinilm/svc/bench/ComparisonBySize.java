@@ -9,7 +9,9 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Predicate;
 import org.hipparchus.stat.StatUtils;
-import org.infinilm.svc.bench.CompareStatistics.Found;
+import org.infinilm.svc.statistics.CompareStatistics;
+import org.infinilm.svc.statistics.CompareStatistics.Found;
+import org.infinilm.svc.statistics.Interval;
 
 /// Which side is faster for which size of request.
 ///

@@ -8,6 +8,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.bench.ComparisonRow.Method;
 import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.statistics.CompareStatistics;
+import org.infinilm.svc.statistics.Interval;
 
 /// A comparison in words: plain text for a terminal, Markdown, or plain values for JSON. Pure.
 record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {

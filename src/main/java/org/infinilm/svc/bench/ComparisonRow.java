@@ -2,8 +2,10 @@ package org.infinilm.svc.bench;
 
 import java.util.Optional;
 import java.util.OptionalDouble;
-import org.infinilm.svc.bench.CompareStatistics.Estimate;
-import org.infinilm.svc.bench.CompareStatistics.Found;
+import org.infinilm.svc.statistics.CompareStatistics;
+import org.infinilm.svc.statistics.CompareStatistics.Estimate;
+import org.infinilm.svc.statistics.CompareStatistics.Found;
+import org.infinilm.svc.statistics.Interval;
 
 /// One metric on two sides.
 ///

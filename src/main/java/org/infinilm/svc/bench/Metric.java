@@ -1,7 +1,7 @@
 package org.infinilm.svc.bench;
 
 import java.util.Optional;
-import org.infinilm.svc.bench.CompareStatistics.Estimate;
+import org.infinilm.svc.statistics.CompareStatistics.Estimate;
 import org.jspecify.annotations.Nullable;
 
 /// The nine figures that are compared, by their names in a result file.

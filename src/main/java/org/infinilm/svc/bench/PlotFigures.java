@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.infinilm.svc.bench.PlotSvg.Placed;
+import org.infinilm.svc.statistics.CompareStatistics;
 import org.jfree.chart.JFreeChart;
 
 /// The figures of a page or picture: each a chart with its caption.

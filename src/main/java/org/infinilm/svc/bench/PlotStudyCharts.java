@@ -5,6 +5,8 @@ import java.awt.Color;
 import java.awt.geom.Rectangle2D;
 import java.util.Arrays;
 import java.util.List;
+import org.infinilm.svc.statistics.CompareStatistics;
+import org.infinilm.svc.statistics.Interval;
 import org.jfree.chart.JFreeChart;
 import org.jfree.chart.LegendItemCollection;
 import org.jfree.chart.axis.NumberAxis;

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.statistics.Summary;
 import org.jspecify.annotations.Nullable;
 
 /// Where a router sent the requests of a run, and whether that is where its size rule sends them.

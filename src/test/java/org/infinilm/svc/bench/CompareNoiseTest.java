@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.infinilm.svc.bench.ComparisonRow.Method;
 import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.statistics.CompareStatistics;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

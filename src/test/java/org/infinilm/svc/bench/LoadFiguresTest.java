@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.infinilm.svc.bench.LoadSample.Outcome;
+import org.infinilm.svc.statistics.Summary;
 import org.junit.jupiter.api.Test;
 
 class LoadFiguresTest {

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.function.LongToDoubleFunction;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.statistics.CompareStatistics;
 
 /// Writes result files: old ones (a dozen keys) and new ones (with requests and routing).
 final class ResultBuilder {

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.statistics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
-import org.infinilm.svc.bench.CompareStatistics.Estimate;
-import org.infinilm.svc.bench.CompareStatistics.Found;
+import org.infinilm.svc.statistics.CompareStatistics.Estimate;
+import org.infinilm.svc.statistics.CompareStatistics.Found;
 import org.junit.jupiter.api.Test;
 
 class CompareStatisticsTest {

@@ -1,11 +1,11 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.statistics;
 
 import java.util.Arrays;
 
 /// Mean, median, standard deviation of the population, and percentiles by linear interpolation
 /// between the two nearest values, of values in seconds; all 0 without values.
-record Summary(double mean, double median, double std, double p99, double most, int count) {
-  static Summary of(double[] values) {
+public record Summary(double mean, double median, double std, double p99, double most, int count) {
+  public static Summary of(double[] values) {
     if (values.length == 0) {
       return new Summary(0, 0, 0, 0, 0, 0);
     }
@@ -25,7 +25,7 @@ record Summary(double mean, double median, double std, double p99, double most, 
         sorted.length);
   }
 
-  static double percentile(double[] sorted, double percent) {
+  public static double percentile(double[] sorted, double percent) {
     double rank = percent / 100 * (sorted.length - 1);
     int below = (int) Math.floor(rank);
     int above = Math.min(below + 1, sorted.length - 1);

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.statistics;
 
 import java.util.Arrays;
 import java.util.Comparator;
@@ -16,7 +16,7 @@ import org.hipparchus.stat.StatUtils;
 /// 34, 1947). Several tests at once: S. Holm, Scandinavian Journal of Statistics 6, 1979. Within a
 /// run, requests wait behind each other and are not independent: batch means (J. S. Carson, A. M.
 /// Law, Operations Research 27, 1979), a few long batches, because short ones are correlated still.
-final class CompareStatistics {
+public final class CompareStatistics {
   static final double LEVEL = 0.95;
 
   private static final double TAIL = (1 - LEVEL) / 2;
@@ -30,10 +30,10 @@ final class CompareStatistics {
   /// Requests below which a p99 is not compared: with fewer, the largest value of the sample lies
   /// below the true p99 in more than 2.5 % of the samples (0.99^368), and no two-sided 95 %
   /// interval exists.
-  static final int LEAST_P99 = 368;
+  public static final int LEAST_P99 = 368;
 
   /// What is estimated from the requests of a run.
-  enum Estimate {
+  public enum Estimate {
     MEAN,
     MEDIAN,
     P99;
@@ -51,9 +51,9 @@ final class CompareStatistics {
   ///
   /// @param interval of the difference, 95 %
   /// @param p probability of a difference as large when there is none
-  record Found(double difference, Interval interval, double p) {
+  public record Found(double difference, Interval interval, double p) {
     /// The interval of the ratio less one, in percent.
-    Interval percent() {
+    public Interval percent() {
       return new Interval(
           CompareStatistics.percent(interval.low()), CompareStatistics.percent(interval.high()));
     }
@@ -62,17 +62,17 @@ final class CompareStatistics {
   private CompareStatistics() {}
 
   /// A difference of logarithms as a change in percent.
-  static double percent(double log) {
+  public static double percent(double log) {
     return Math.expm1(log) * 100;
   }
 
   /// Of a mean over repeated runs; empty for fewer than two.
-  static Optional<Interval> ofMean(double[] v) {
+  public static Optional<Interval> ofMean(double[] v) {
     return ofPairs(v).map(Found::interval);
   }
 
   /// Of log ratios, one a pair of runs; empty for fewer than two, or where one is not finite.
-  static Optional<Found> ofPairs(double[] logRatios) {
+  public static Optional<Found> ofPairs(double[] logRatios) {
     if (logRatios.length < 2 || !finite(logRatios)) {
       return Optional.empty();
     }
@@ -82,7 +82,7 @@ final class CompareStatistics {
 
   /// Of mean(b) - mean(a), the runs being independent; empty when a side has fewer than two, or
   /// where one is not finite.
-  static Optional<Found> ofDifference(double[] a, double[] b) {
+  public static Optional<Found> ofDifference(double[] a, double[] b) {
     if (a.length < 2 || b.length < 2 || !finite(a) || !finite(b)) {
       return Optional.empty();
     }
@@ -111,7 +111,7 @@ final class CompareStatistics {
 
   /// Which of several tests may be called findings when all of them together shall be wrong in at
   /// most 5 % of the cases. NaN is a test that was not made.
-  static boolean[] holm(List<Double> p) {
+  public static boolean[] holm(List<Double> p) {
     List<Integer> order =
         IntStream.range(0, p.size())
             .boxed()
@@ -131,7 +131,7 @@ final class CompareStatistics {
   /// The logarithm of the estimate in each of a few batches of one run; empty for too few requests.
   ///
   /// @param inOrder a time of each request, by when it was sent
-  static double[] batches(double[] inOrder, Estimate estimate) {
+  public static double[] batches(double[] inOrder, Estimate estimate) {
     int n = inOrder.length / BATCHES;
     if (n < (estimate == Estimate.P99 ? LEAST_P99 : LEAST_BATCH)) {
       return new double[0];
@@ -143,14 +143,14 @@ final class CompareStatistics {
     return out;
   }
 
-  static double[] sorted(double[] v) {
+  public static double[] sorted(double[] v) {
     double[] out = v.clone();
     Arrays.sort(out);
     return out;
   }
 
   /// Linear between the two nearest ranks, as NumPy does.
-  static double quantile(double[] sorted, double q) {
+  public static double quantile(double[] sorted, double q) {
     double place = q * (sorted.length - 1);
     int low = (int) Math.floor(place);
     int high = Math.min(low + 1, sorted.length - 1);
