@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.tls.TlsSettings;
+import org.infinilm.svc.workload.WorkloadKeys;
 
 /// The settings of `infini bench`: those of the workload and of the load, and what becomes of the
 /// measurement.

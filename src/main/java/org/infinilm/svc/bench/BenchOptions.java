@@ -19,6 +19,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.Arrivals;
 import org.jspecify.annotations.Nullable;
 
 /// What a run is to do, checked.

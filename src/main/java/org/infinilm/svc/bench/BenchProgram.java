@@ -26,6 +26,11 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.workload.RequestBody;
+import org.infinilm.svc.workload.Tokenizer;
+import org.infinilm.svc.workload.Workload;
+import org.infinilm.svc.workload.WorkloadKeys;
 import org.jspecify.annotations.Nullable;
 
 /// `infini bench`: sends a workload to a router or a server and measures the answers.

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.infinilm.svc.statistics.Summary;
+import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
 
 /// A run as a result file: one JSON object on one line, vLLM's keys first and in vLLM's order, then

@@ -37,11 +37,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.SingleWriterRecorder;
-import org.infinilm.svc.bench.LoadItem.Message;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.workload.LoadItem.Message;
+import org.infinilm.svc.workload.RequestBody;
 import org.jspecify.annotations.Nullable;
 
 /// One run: sends a workload by its plan and measures every answer. All of it happens on one event

@@ -1,6 +1,7 @@
 package org.infinilm.svc.bench;
 
 import java.util.Arrays;
+import org.infinilm.svc.workload.LoadItem;
 import org.jspecify.annotations.Nullable;
 
 /// One request of a run and what was measured of it. Written by the event loop of the run; readable

@@ -11,11 +11,13 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.infinilm.svc.bench.LoadItem.Message;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.workload.LoadItem.Message;
+import org.infinilm.svc.workload.RequestBody;
 
 /// Runs the measuring path before it measures: requests of the same kind to a server on loopback
 /// inside this process, so that the JVM has loaded and compiled what sends, reads and records. They

@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
 
 /// Adds what was observed to a result file of another load generator; its own keys stay as they
@@ -117,7 +118,7 @@ final class ResultMerge {
     String sha = null;
     if (path != null) {
       try {
-        sha = Digest.of(Path.of(path));
+        sha = Workload.sha256(Path.of(path));
       } catch (IOException gone) {
         sha = null;
       }

@@ -26,6 +26,7 @@ import org.infinilm.svc.http.Json;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.RequestBody;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

@@ -13,6 +13,8 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

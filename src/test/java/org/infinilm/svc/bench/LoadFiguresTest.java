@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.statistics.Summary;
+import org.infinilm.svc.workload.LoadItem;
 import org.junit.jupiter.api.Test;
 
 class LoadFiguresTest {

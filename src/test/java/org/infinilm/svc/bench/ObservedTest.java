@@ -13,6 +13,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.Workload;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -106,7 +107,7 @@ class ObservedTest {
     assertThat(n.path("date").asText()).isEqualTo("x");
     assertThat(n.path("complete").asBoolean()).isTrue();
     assertThat(n.path("routing").path("accuracy").asDouble()).isEqualTo(1.0);
-    assertThat(n.path("workload").path("sha256").asText()).isEqualTo(Digest.of(data));
+    assertThat(n.path("workload").path("sha256").asText()).isEqualTo(Workload.sha256(data));
     assertThat(n.path("workload").path("seed").asInt()).isEqualTo(3);
     JsonNode first = n.path("requests").get(0);
     assertThat(first.path("input_tokens").asInt()).isEqualTo(5);

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param burstiness shape of the gamma distributed gaps
 /// @param replaySpeed recorded seconds a second
 /// @param rampUp how long the load grows; requests that are due meanwhile are in no figure
-record Arrivals(
+public record Arrivals(
     ArrivalPlan.Kind kind,
     double rate,
     double burstiness,
@@ -25,7 +25,7 @@ record Arrivals(
     Duration rampUp) {
 
   /// @param concurrency most requests at a time; 0 for no bound
-  static Arrivals of(Config c, int concurrency) throws ConfigException {
+  public static Arrivals of(Config c, int concurrency) throws ConfigException {
     double rate = c.find(WorkloadKeys.REQUEST_RATE).orElse(Double.POSITIVE_INFINITY);
     ArrivalPlan.Kind kind = kind(c, rate, concurrency);
     return new Arrivals(
@@ -38,12 +38,12 @@ record Arrivals(
   }
 
   /// The same without a load that grows.
-  Arrivals atFullLoad() {
+  public Arrivals atFullLoad() {
     return new Arrivals(kind, rate, burstiness, replaySpeed, seed, Duration.ZERO);
   }
 
   /// `poisson`, `gamma`, `constant`, `replay`, `all-at-once` or `closed`.
-  String label() {
+  public String label() {
     return switch (kind) {
       case POISSON ->
           Double.isInfinite(rate) ? "all-at-once" : burstiness == 1 ? "poisson" : "gamma";
@@ -52,7 +52,7 @@ record Arrivals(
   }
 
   /// Send times of the items that wait for no answer; null for a closed loop.
-  long @Nullable [] plan(List<LoadItem> items) throws ConfigException {
+  public long @Nullable [] plan(List<LoadItem> items) throws ConfigException {
     List<LoadItem> starts = starts(items);
     int n = starts.size();
     if (kind == ArrivalPlan.Kind.REPLAY) {

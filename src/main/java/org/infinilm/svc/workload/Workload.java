@@ -1,5 +1,7 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -13,14 +15,14 @@ import org.jspecify.annotations.Nullable;
 /// @param dataset its name
 /// @param path the file it came from; null for none
 /// @param sha256 of the file, or of what was generated; the same hash is the same workload
-record Workload(String dataset, @Nullable String path, String sha256, List<LoadItem> items) {
+public record Workload(String dataset, @Nullable String path, String sha256, List<LoadItem> items) {
 
-  Workload {
+  public Workload {
     items = List.copyOf(items);
   }
 
   /// @param tokenizer what generated lengths are counted by; null for bytes
-  static Workload of(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
+  public static Workload of(Config c, @Nullable Tokenizer tokenizer) throws ConfigException {
     return switch (c.get(WorkloadKeys.DATASET_NAME)) {
       case "custom" -> DatasetFile.custom(c);
       case "random" -> DatasetLengths.random(c, tokenizer);
@@ -43,5 +45,10 @@ record Workload(String dataset, @Nullable String path, String sha256, List<LoadI
       out.add(from.get(k % from.size()));
     }
     return out;
+  }
+
+  /// The hash of a data set's file, of any size.
+  public static String sha256(Path file) throws IOException {
+    return Digest.of(file);
   }
 }

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
-import org.infinilm.svc.bench.LargeContext.Message;
-import org.infinilm.svc.bench.LargeContext.Sample;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.LargeContext.Message;
+import org.infinilm.svc.workload.LargeContext.Sample;
 import org.junit.jupiter.api.Test;
 
 class LargeContextTest {

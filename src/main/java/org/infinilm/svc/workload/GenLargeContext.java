@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.io.IOException;
 import java.io.PrintStream;
@@ -7,11 +7,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.StringJoiner;
-import org.infinilm.svc.bench.GenContext.Count;
-import org.infinilm.svc.bench.LargeContext.Sample;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.workload.GenContext.Count;
+import org.infinilm.svc.workload.LargeContext.Sample;
 
 /// `infini gen-large-context`: writes a JSONL dataset of conversations of which some begin with a
 /// large context, and says how many requests lie above the router's threshold.

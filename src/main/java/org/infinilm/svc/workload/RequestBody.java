@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -6,8 +6,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.util.IdentityHashMap;
 import java.util.List;
-import org.infinilm.svc.bench.LoadItem.Message;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.LoadItem.Message;
 import org.jspecify.annotations.Nullable;
 
 /// The JSON bodies of requests. Pure.
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// The `openai` backend sends what vLLM's bench sends under that name, to whatever path it is told:
 /// `prompt`, `repetition_penalty`, `max_tokens`, `logprobs`. The `openai-chat` backend sends
 /// `messages` and `max_completion_tokens`.
-record RequestBody(
+public record RequestBody(
     String model,
     boolean chat,
     boolean stream,
@@ -26,7 +26,7 @@ record RequestBody(
   /// The body of one request.
   ///
   /// @param history messages before those of the item, in order
-  byte[] of(LoadItem item, List<Message> history) {
+  public byte[] of(LoadItem item, List<Message> history) {
     StringBuilder b = new StringBuilder(512);
     b.append("{\"model\":").append(Json.text(model));
     if (chat) {
@@ -61,7 +61,7 @@ record RequestBody(
   }
 
   /// Answer tokens that a request asks for; 0 when it does not say.
-  int asked(LoadItem item) {
+  public int asked(LoadItem item) {
     if (extra != null) {
       for (String name : List.of("max_completion_tokens", "max_tokens")) {
         if (extra.path(name).isInt()) {
@@ -73,7 +73,7 @@ record RequestBody(
   }
 
   /// Whether the model cannot end an answer by itself.
-  boolean ignoresEnd() {
+  public boolean ignoresEnd() {
     return extra != null && extra.path("ignore_eos").isBoolean()
         ? extra.path("ignore_eos").booleanValue()
         : ignoreEos;
@@ -155,7 +155,7 @@ record RequestBody(
 
   /// The bodies of requests whose text is known, as far as a third of the heap holds them; the rest
   /// is made when it is sent.
-  IdentityHashMap<LoadItem, byte[]> ahead(List<LoadItem> items) {
+  public IdentityHashMap<LoadItem, byte[]> ahead(List<LoadItem> items) {
     long room = Runtime.getRuntime().maxMemory() / 3;
     IdentityHashMap<LoadItem, byte[]> out = new IdentityHashMap<>();
     for (LoadItem i : items) {

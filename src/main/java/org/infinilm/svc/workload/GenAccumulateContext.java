@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.io.IOException;
 import java.io.PrintStream;
@@ -6,11 +6,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import org.infinilm.svc.bench.GenContext.Count;
-import org.infinilm.svc.bench.LargeContext.Sample;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.workload.GenContext.Count;
+import org.infinilm.svc.workload.LargeContext.Sample;
 
 /// `infini gen-accumulate-context`: writes a JSONL dataset of conversations whose context grows
 /// with each message and whose `prompt_cache_key` names the conversation, for routing by affinity.

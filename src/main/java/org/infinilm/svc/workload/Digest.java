@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.io.IOException;
 import java.io.InputStream;

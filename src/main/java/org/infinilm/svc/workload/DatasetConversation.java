@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
-import org.infinilm.svc.bench.DatasetFile.Line;
-import org.infinilm.svc.bench.LoadItem.Message;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.workload.DatasetFile.Line;
+import org.infinilm.svc.workload.LoadItem.Message;
 import org.jspecify.annotations.Nullable;
 
 /// Conversations whose context grows: the next turn is sent after the answer to the one before it

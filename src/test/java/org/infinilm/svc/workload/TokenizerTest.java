@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
@@ -59,7 +60,7 @@ class TokenizerTest {
                 "5"));
     flags.put("bytes_per_token", "1.5");
     flags.put("cdf_max_tokens", "310");
-    Config c = Config.resolve(BenchKeys.ALL, flags, Map.of(), null);
+    Config c = Config.resolve(BenchProgram.PROGRAM.keys(), flags, Map.of(), null);
     try (Tokenizer t = ours()) {
       for (LoadItem i : Workload.of(c, t).items()) {
         int n = t.count(String.valueOf(i.prompt()));

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// A model's tokenizer from its `tokenizer.json`, by Hugging Face's library: counts the tokens of a
 /// text, and cuts a text to a number of them. Without special tokens and chat template.
 /// Thread-safe; nothing is fetched from anywhere.
-final class Tokenizer implements AutoCloseable {
+public final class Tokenizer implements AutoCloseable {
   private static final String FILE = "tokenizer.json";
   private static final long MOST_BYTES = 256L << 20;
   private static final int MOST_TRIES = 8;
@@ -26,14 +26,14 @@ final class Tokenizer implements AutoCloseable {
   }
 
   /// Null when none is named.
-  static @Nullable Tokenizer of(Config c, Map<String, String> env) throws ConfigException {
+  public static @Nullable Tokenizer of(Config c, Map<String, String> env) throws ConfigException {
     String named = c.find(WorkloadKeys.TOKENIZER).orElse(null);
     return named == null ? null : of(named, cacheFolder(env));
   }
 
   /// @param named a `tokenizer.json`, or a folder that holds one
   /// @param cache where the library unpacks its native part
-  static Tokenizer of(String named, Path cache) throws ConfigException {
+  public static Tokenizer of(String named, Path cache) throws ConfigException {
     Path given = Path.of(named);
     Path file = Files.isDirectory(given) ? given.resolve(FILE) : given;
     String expected =
@@ -77,7 +77,7 @@ final class Tokenizer implements AutoCloseable {
     return base.resolve("infini");
   }
 
-  int count(String text) {
+  public int count(String text) {
     return encode(text).getIds().length;
   }
 

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -10,10 +10,10 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
-import org.infinilm.svc.bench.LargeContext.Sample;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.workload.LargeContext.Sample;
 import org.jspecify.annotations.Nullable;
 
 /// What the dataset generators share: their numbers, the file they write, the sizes they count.

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// @param timestampSeconds when it was recorded, for replay; NaN when not said
 /// @param conversation number of the conversation that runs turn by turn; -1 for a single request
 /// @param cacheKey sent as `prompt_cache_key`; null for none
-record LoadItem(
+public record LoadItem(
     @Nullable String prompt,
     List<Message> messages,
     int outputTokens,
@@ -22,14 +22,14 @@ record LoadItem(
   /// One message.
   ///
   /// @param content a JSON document: a string, or a list of parts
-  record Message(String role, String content) {}
+  public record Message(String role, String content) {}
 
-  LoadItem {
+  public LoadItem {
     messages = List.copyOf(messages);
   }
 
   /// A single request of plain text.
-  static LoadItem of(String prompt, int outputTokens) {
+  public static LoadItem of(String prompt, int outputTokens) {
     return new LoadItem(prompt, List.of(), outputTokens, Double.NaN, -1, null);
   }
 }

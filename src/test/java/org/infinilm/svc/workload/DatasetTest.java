@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.workload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -10,9 +10,10 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.infinilm.svc.bench.LoadItem.Message;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.workload.LoadItem.Message;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,7 +24,7 @@ class DatasetTest {
   @TempDir Path folder;
 
   private static Workload workload(Map<String, String> flags) throws ConfigException {
-    return Workload.of(Config.resolve(BenchKeys.ALL, flags, Map.of(), null), null);
+    return Workload.of(Config.resolve(BenchProgram.PROGRAM.keys(), flags, Map.of(), null), null);
   }
 
   private Workload of(String dataset, String text, Map<String, String> flags) throws Exception {
