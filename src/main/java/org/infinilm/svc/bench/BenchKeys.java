@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.load.LoadKeys;
 import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.workload.WorkloadKeys;
 

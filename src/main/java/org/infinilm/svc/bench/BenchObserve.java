@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.load.Target;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 

@@ -25,6 +25,13 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.load.EngineGauges;
+import org.infinilm.svc.load.LoadKeys;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadRun;
+import org.infinilm.svc.load.LoadSample;
+import org.infinilm.svc.load.LoadWarmUp;
+import org.infinilm.svc.load.Target;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.workload.LoadItem;
 import org.infinilm.svc.workload.RequestBody;
@@ -77,13 +84,13 @@ public final class BenchProgram {
         return new BenchObserve(out, err, ticker, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null))
             .run(
                 client,
-                Target.of(c, BenchOptions.headers(args.all("header"), c, env)),
+                Target.of(c, LoadOptions.headers(args.all("header"), c, env)),
                 Path.of(observe.get()),
                 args.positionals(),
                 interrupts);
       }
     }
-    BenchOptions options = BenchOptions.of(args, env);
+    LoadOptions options = LoadOptions.of(args, env);
     try (Tokenizer tokenizer = tokenizer(c, env)) {
       Workload workload = Workload.of(c, tokenizer);
       return run(c, options, workload, tokenizer, env, interrupts);
@@ -106,7 +113,7 @@ public final class BenchProgram {
 
   private int run(
       Config c,
-      BenchOptions options,
+      LoadOptions options,
       Workload workload,
       @Nullable Tokenizer tokenizer,
       Map<String, String> env,
@@ -197,7 +204,7 @@ public final class BenchProgram {
   private EngineGauges gauges(
       Config c,
       Client client,
-      BenchOptions o,
+      LoadOptions o,
       FleetView view,
       @Nullable Map<String, FleetView.Seen> fleet)
       throws ConfigException {
@@ -217,7 +224,7 @@ public final class BenchProgram {
   }
 
   private void warmUp(
-      BenchOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
+      LoadOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
       throws InterruptedException {
     boolean talks = workload.items().stream().anyMatch(i -> i.conversation() >= 0);
     try {
@@ -301,7 +308,7 @@ public final class BenchProgram {
   }
 
   /// Waits until something at the address speaks HTTP.
-  private boolean ready(Client client, BenchOptions o) throws InterruptedException {
+  private boolean ready(Client client, LoadOptions o) throws InterruptedException {
     long bound = o.readyTimeout().toNanos();
     if (bound == 0) {
       return true;
@@ -329,7 +336,7 @@ public final class BenchProgram {
     return false;
   }
 
-  private static String model(Config c, Client client, BenchOptions o)
+  private static String model(Config c, Client client, LoadOptions o)
       throws ConfigException, InterruptedException {
     String given = c.find(BenchKeys.SERVED_MODEL_NAME).or(() -> c.find(BenchKeys.MODEL)).orElse("");
     if (!given.isEmpty()) {

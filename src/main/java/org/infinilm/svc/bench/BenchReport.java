@@ -5,6 +5,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadRun;
+import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.statistics.Summary;
 
 /// What is printed at the end of a run: lines as vLLM's bench prints them, then lateness and
@@ -21,7 +24,7 @@ record BenchReport(BenchResult result) {
   List<String> lines() {
     List<String> out = new ArrayList<>();
     LoadFigures f = result.figures();
-    BenchOptions o = result.options();
+    LoadOptions o = result.options();
     out.add(
         title(result.complete() ? "Serving Benchmark Result" : "Partial Benchmark Result", '='));
     count(out, "Successful requests:", f.completed());
@@ -251,7 +254,7 @@ record BenchReport(BenchResult result) {
   }
 
   private void lateness(List<String> out) {
-    BenchOptions o = result.options();
+    LoadOptions o = result.options();
     Summary lag = result.intended().lag();
     if (result.late()) {
       out.add(

@@ -14,6 +14,9 @@ import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.load.EngineGauges;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.statistics.Summary;
 import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// @param routing null without a router
 /// @param gauges what the engines said of themselves meanwhile; null when they were not asked
 record BenchResult(
-    BenchOptions options,
+    LoadOptions options,
     Workload workload,
     String label,
     String model,

@@ -16,6 +16,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Tls;
+import org.infinilm.svc.load.Target;
 import org.jspecify.annotations.Nullable;
 
 /// The instances behind an address, looked at from outside: whether it is a router at all, who

@@ -3,6 +3,7 @@ package org.infinilm.svc.bench;
 import java.util.List;
 import java.util.function.ToLongFunction;
 import org.HdrHistogram.Histogram;
+import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.statistics.Summary;
 
 /// What users would have waited: times from the intended send, so that a request which had to wait

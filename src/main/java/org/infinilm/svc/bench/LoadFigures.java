@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.statistics.Summary;
 
 /// The figures of a run as vLLM's bench defines them, from the raw samples. Pure.

@@ -3,6 +3,7 @@ package org.infinilm.svc.bench;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.util.List;
+import org.infinilm.svc.load.LoadSample;
 import org.jspecify.annotations.Nullable;
 
 /// The arrays of a result file, one element a request.

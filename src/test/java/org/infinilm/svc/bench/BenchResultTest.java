@@ -11,8 +11,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadSample;
+import org.infinilm.svc.load.LoadSample.Outcome;
 import org.infinilm.svc.workload.LoadItem;
 import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
@@ -98,8 +100,8 @@ class BenchResultTest {
 
   private static BenchResult result(
       Map<String, String> flags, boolean detailed, @Nullable Routing routing) throws Exception {
-    BenchOptions o =
-        BenchOptions.of(Arguments.of(BenchProgram.PROGRAM, flags, List.of(), Map.of()), Map.of());
+    LoadOptions o =
+        LoadOptions.of(Arguments.of(BenchProgram.PROGRAM, flags, List.of(), Map.of()), Map.of());
     List<LoadSample> samples = List.of(sample(0, true), sample(1, false), sample(2, true));
     return new BenchResult(
         o,

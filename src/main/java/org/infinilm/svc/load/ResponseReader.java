@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

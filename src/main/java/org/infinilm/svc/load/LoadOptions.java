@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// @param extraBody members added to every body; null for none
 /// @param maxConcurrency 0 for no bound
 /// @param goodput objectives in milliseconds by `ttft`, `tpot`, `e2el`
-record BenchOptions(
+public record LoadOptions(
     boolean chat,
     Target target,
     String endpoint,
@@ -52,22 +52,22 @@ record BenchOptions(
   private static final List<String> OURS =
       List.of("host", "content-length", "transfer-encoding", "connection");
 
-  BenchOptions {
+  public LoadOptions {
     headers = List.copyOf(headers);
     goodput = Map.copyOf(goodput);
   }
 
-  URI url() {
+  public URI url() {
     return target.url();
   }
 
-  String backend() {
+  public String backend() {
     return chat ? "openai-chat" : "openai";
   }
 
   /// The same kind of requests for a warm-up: without headers, as many at a time as given.
-  BenchOptions warmUp(URI server, int concurrency, Duration timeout) {
-    return new BenchOptions(
+  LoadOptions warmUp(URI server, int concurrency, Duration timeout) {
+    return new LoadOptions(
         chat,
         Target.plain(server),
         endpoint,
@@ -85,7 +85,7 @@ record BenchOptions(
         goodput);
   }
 
-  static BenchOptions of(Program.Args args, Map<String, String> env) throws ConfigException {
+  public static LoadOptions of(Program.Args args, Map<String, String> env) throws ConfigException {
     Config c = args.config();
     boolean chat = c.get(LoadKeys.BACKEND).equals("openai-chat");
     int concurrency = c.find(LoadKeys.MAX_CONCURRENCY).orElse(0L).intValue();
@@ -96,7 +96,7 @@ record BenchOptions(
     }
     List<Header> headers = headers(args.all("header"), c, env);
     Arrivals arrivals = Arrivals.of(c, concurrency);
-    return new BenchOptions(
+    return new LoadOptions(
         chat,
         Target.of(c, headers),
         endpoint,
@@ -130,7 +130,7 @@ record BenchOptions(
     throw new ConfigException("--extra-body: " + text + " (expected: a JSON object)");
   }
 
-  static List<Header> headers(List<String> given, Config c, Map<String, String> env)
+  public static List<Header> headers(List<String> given, Config c, Map<String, String> env)
       throws ConfigException {
     List<Header> out = new ArrayList<>();
     for (String h : given) {

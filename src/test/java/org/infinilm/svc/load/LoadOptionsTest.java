@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -6,26 +6,28 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.bench.Arguments;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.config.ConfigException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class BenchOptionsTest {
-  private static BenchOptions options(
+class LoadOptionsTest {
+  private static LoadOptions options(
       String flags, List<String> headers, List<String> goodput, Map<String, String> env)
       throws ConfigException {
     Map<String, String> all = new HashMap<>();
     for (String f : flags.isBlank() ? new String[0] : flags.strip().split(" ")) {
       all.put(f.substring(0, f.indexOf('=')), f.substring(f.indexOf('=') + 1));
     }
-    return BenchOptions.of(
+    return LoadOptions.of(
         Arguments.of(
             BenchProgram.PROGRAM, all, List.of(), Map.of("header", headers, "goodput", goodput)),
         env);
   }
 
-  private static BenchOptions options(String flags) throws ConfigException {
+  private static LoadOptions options(String flags) throws ConfigException {
     return options(flags, List.of(), List.of(), Map.of());
   }
 
@@ -124,7 +126,7 @@ class BenchOptionsTest {
     assertThat(options("", List.of(), List.of("ttft:500", "tpot:50"), Map.of()).goodput())
         .isEqualTo(Map.of("ttft", 500.0, "tpot", 50.0));
     assertThat(
-            BenchOptions.of(
+            LoadOptions.of(
                     Arguments.of(
                         BenchProgram.PROGRAM,
                         Map.of(),
@@ -136,7 +138,7 @@ class BenchOptionsTest {
     assertThatThrownBy(() -> options("", List.of(), List.of("ttft"), Map.of()))
         .hasMessageContaining("--goodput: ttft (expected: ttft:MS");
     assertThatThrownBy(() ->
-            BenchOptions.of(
+            LoadOptions.of(
                 Arguments.of(BenchProgram.PROGRAM, Map.of(), List.of("stray"), Map.of()), Map.of()))
         .hasMessageContaining("stray (expected: flags only");
   }

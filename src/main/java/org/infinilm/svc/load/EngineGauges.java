@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads the gauges of the engines beside a run, each on a virtual thread of its own, until it is
 /// closed.
-final class EngineGauges implements AutoCloseable {
+public final class EngineGauges implements AutoCloseable {
   private static final int MOST_ENGINES = 64;
 
   /// One that has shown no gauges so often is not asked any more.
@@ -24,7 +24,7 @@ final class EngineGauges implements AutoCloseable {
 
   /// Where the metrics of one engine come from.
   @FunctionalInterface
-  interface Source {
+  public interface Source {
     String exposition() throws IOException, InterruptedException;
   }
 
@@ -39,7 +39,7 @@ final class EngineGauges implements AutoCloseable {
   /// @param sources by the name of the engine, at most 64 of them
   /// @param interval between two readings of one engine, above 0
   /// @param from readings after the start that are in no figure
-  EngineGauges(Map<String, Source> sources, Duration interval, Duration from, Ticker ticker) {
+  public EngineGauges(Map<String, Source> sources, Duration interval, Duration from, Ticker ticker) {
     this.interval = interval;
     this.fromSeconds = from.toNanos() / 1e9;
     this.ticker = ticker;
@@ -82,17 +82,17 @@ final class EngineGauges implements AutoCloseable {
   }
 
   /// One line an engine.
-  List<String> lines() {
+  public List<String> lines() {
     return series.stream().map(s -> s.line(fromSeconds)).toList();
   }
 
-  boolean isEmpty() {
+  public boolean isEmpty() {
     return series.stream().allMatch(s -> s.count() == 0);
   }
 
   /// `{"interval_s":1,"instances":{NAME:{"engine":...,"t_s":[...],"running":[...],...}}}`; times
   /// are seconds after the start of the run.
-  void write(JsonGenerator g) throws IOException {
+  public void write(JsonGenerator g) throws IOException {
     g.writeStartObject();
     g.writeNumberField("interval_s", interval.toNanos() / 1e9);
     g.writeObjectFieldStart("instances");
@@ -105,7 +105,7 @@ final class EngineGauges implements AutoCloseable {
 
   /// Reads no more; what was read stays. When this returns, at the latest after some seconds,
   /// nothing is added any more.
-  void end() {
+  public void end() {
     ended = true;
     threads.forEach(Thread::interrupt);
     try {

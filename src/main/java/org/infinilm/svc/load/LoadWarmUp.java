@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -22,11 +22,11 @@ import org.infinilm.svc.workload.RequestBody;
 /// Runs the measuring path before it measures: requests of the same kind to a server on loopback
 /// inside this process, so that the JVM has loaded and compiled what sends, reads and records. They
 /// reach nobody else and are in no result.
-final class LoadWarmUp {
+public final class LoadWarmUp {
   /// Most time before a run.
-  static final Duration LIMIT = Duration.ofMillis(600);
+  public static final Duration LIMIT = Duration.ofMillis(600);
 
-  static final int REQUESTS = 400;
+  public static final int REQUESTS = 400;
   private static final int CONCURRENCY = 8;
   private static final int TURNS = 4;
   private static final int EVENTS = 16;
@@ -41,8 +41,8 @@ final class LoadWarmUp {
   /// @param planned whether it has a plan of send times
   /// @param limit from now; what is unanswered then is given up
   /// @return answers that were read, at most [#REQUESTS]
-  static long run(
-      BenchOptions options,
+  public static long run(
+      LoadOptions options,
       RequestBody bodies,
       boolean talks,
       boolean planned,
@@ -60,9 +60,9 @@ final class LoadWarmUp {
 
   /// @param url where [#REQUESTS] requests are sent
   /// @param limit what is unanswered then is given up
-  static long against(
+  public static long against(
       URI url,
-      BenchOptions options,
+      LoadOptions options,
       RequestBody bodies,
       boolean talks,
       boolean planned,

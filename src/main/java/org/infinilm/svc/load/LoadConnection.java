@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -10,9 +10,9 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.SSLException;
-import org.infinilm.svc.bench.LoadSample.Outcome;
-import org.infinilm.svc.bench.ResponseReader.Nonsense;
 import org.infinilm.svc.http.Header;
+import org.infinilm.svc.load.LoadSample.Outcome;
+import org.infinilm.svc.load.ResponseReader.Nonsense;
 import org.jspecify.annotations.Nullable;
 
 /// One keep-alive connection of a run: one request at a time, its answer read as it arrives. Only

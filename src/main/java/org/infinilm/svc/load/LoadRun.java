@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
@@ -37,9 +37,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.SingleWriterRecorder;
-import org.infinilm.svc.bench.LoadSample.Outcome;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.load.LoadSample.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.workload.LoadItem;
 import org.infinilm.svc.workload.LoadItem.Message;
@@ -52,19 +52,19 @@ import org.jspecify.annotations.Nullable;
 /// A request is due by the plan, or, for the next turn of a conversation, when the answer before it
 /// has come. Under a bound on concurrency a due request waits for a slot. Times are measured from
 /// both ends: when it was due (no coordinated omission) and when it was really sent (vLLM's way).
-final class LoadRun implements AutoCloseable {
+public final class LoadRun implements AutoCloseable {
   /// Idle connections are not used again after this: common servers close theirs after 5 s.
   private static final long MOST_IDLE_NANOS = TimeUnit.SECONDS.toNanos(4);
 
   private static final int CONNECT_MILLIS = 10_000;
 
   /// Times between chunks that are kept for ITL.
-  static final int MOST_GAPS = 20_000_000;
+  public static final int MOST_GAPS = 20_000_000;
 
   private static final long MOST_RECORDED_NANOS = TimeUnit.HOURS.toNanos(24);
 
   /// Counts so far.
-  record Progress(long sent, long done, long failed, long inFlight, long chunks) {}
+  public record Progress(long sent, long done, long failed, long inFlight, long chunks) {}
 
   private record Due(long at, int index) implements Comparable<Due> {
     @Override
@@ -79,7 +79,7 @@ final class LoadRun implements AutoCloseable {
     final ArrayDeque<Integer> turns = new ArrayDeque<>();
   }
 
-  private final BenchOptions options;
+  private final LoadOptions options;
   private final RequestBody bodies;
   private final Ticker ticker;
   private final InetSocketAddress address;
@@ -127,8 +127,8 @@ final class LoadRun implements AutoCloseable {
   /// @param ready bodies made beforehand; what is missing is made when it is sent
   /// @param saveTexts whether the answers' texts are kept to the end
   /// @param countTexts whether the texts of answers without usage are
-  LoadRun(
-      BenchOptions options,
+  public LoadRun(
+      LoadOptions options,
       List<LoadItem> items,
       long @Nullable [] plan,
       RequestBody bodies,
@@ -190,7 +190,7 @@ final class LoadRun implements AutoCloseable {
     return Arrays.copyOf(first, n);
   }
 
-  private static String head(BenchOptions o) {
+  private static String head(LoadOptions o) {
     StringBuilder b = new StringBuilder();
     b.append("POST ").append(o.endpoint()).append(" HTTP/1.1\r\nHost: ");
     b.append(o.target().base().authority());
@@ -203,7 +203,7 @@ final class LoadRun implements AutoCloseable {
   }
 
   /// Begins to send; the future completes when every request has ended, or after [#stop].
-  CompletableFuture<Void> start() {
+  public CompletableFuture<Void> start() {
     startNanos = ticker.nanos();
     loop.execute(() -> {
       long sweep = Math.clamp(options.requestTimeout().toNanos() / 4, 1_000_000, 500_000_000);
@@ -215,7 +215,7 @@ final class LoadRun implements AutoCloseable {
   }
 
   /// Sends nothing more and gives up what is in flight.
-  void stop() {
+  public void stop() {
     loop.execute(() -> {
       stopped = true;
       for (LoadConnection c : List.copyOf(busy)) {
@@ -226,18 +226,18 @@ final class LoadRun implements AutoCloseable {
   }
 
   /// The requests in order; call it after the end.
-  List<LoadSample> samples() {
+  public List<LoadSample> samples() {
     return List.of(samples);
   }
 
-  Progress progress() {
+  public Progress progress() {
     long s = sent.get();
     long d = done.get();
     return new Progress(s, d, failed.get(), s - d, chunks.get());
   }
 
   /// Time to first chunk since the last call, in nanoseconds from the send.
-  Histogram recentTtft() {
+  public Histogram recentTtft() {
     return ttfts.getIntervalHistogram();
   }
 

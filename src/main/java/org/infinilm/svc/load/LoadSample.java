@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import java.util.Arrays;
 import org.infinilm.svc.workload.LoadItem;
@@ -7,11 +7,11 @@ import org.jspecify.annotations.Nullable;
 /// One request of a run and what was measured of it. Written by the event loop of the run; readable
 /// elsewhere once the run has ended. Times are nanoseconds after the start of the run, -1 for
 /// never.
-final class LoadSample {
+public final class LoadSample {
   private static final float[] NONE = new float[0];
 
   /// How a request ended; the words of the router's outcomes, seen from the client.
-  enum Outcome {
+  public enum Outcome {
     OK("ok"),
     /// Answered, but cut off before the length that was asked for.
     TRUNCATED("truncated"),
@@ -33,94 +33,94 @@ final class LoadSample {
       this.label = label;
     }
 
-    String label() {
+    public String label() {
       return label;
     }
   }
 
-  final int index;
-  final LoadItem item;
-  int bodyBytes;
+  public final int index;
+  public final LoadItem item;
+  public int bodyBytes;
 
   /// When it was planned to be sent; in a closed loop, when it could be.
-  long intended = -1;
+  public long intended = -1;
 
   /// When nothing but the generator itself kept it from being sent.
-  long eligible = -1;
+  public long eligible = -1;
 
-  long sent = -1;
-  long first = -1;
-  long last = -1;
-  long end = -1;
+  public long sent = -1;
+  public long first = -1;
+  public long last = -1;
+  public long end = -1;
 
   /// Whether it was due while the load still grew: it is in no figure.
-  boolean rampUp;
+  public boolean rampUp;
 
-  int status;
-  @Nullable Outcome outcome;
+  public int status;
+  public @Nullable Outcome outcome;
 
   /// The kind of failure, for counting; null when there was none.
-  @Nullable String failure;
+  public @Nullable String failure;
 
   /// The failure in full.
-  @Nullable String detail;
+  public @Nullable String detail;
 
   /// Answer tokens asked for; 0 when not said.
-  int askedTokens;
+  public int askedTokens;
 
-  @Nullable String finishReason;
+  public @Nullable String finishReason;
 
   /// The answer's own word on who answered.
-  @Nullable String fingerprint;
+  public @Nullable String fingerprint;
 
-  int promptTokens = -1;
-  int outputTokens = -1;
-  int cachedTokens = -1;
+  public int promptTokens = -1;
+  public int outputTokens = -1;
+  public int cachedTokens = -1;
 
   /// Whether the tokens were counted here, because the server did not.
-  boolean counted;
+  public boolean counted;
 
-  int chunks;
+  public int chunks;
 
   /// Seconds between chunks.
-  float[] gaps = NONE;
+  public float[] gaps = NONE;
 
-  int gapCount;
+  public int gapCount;
 
-  @Nullable String requestId;
-  @Nullable String pool;
-  @Nullable String instance;
-  @Nullable String reason;
-  int attempts = -1;
-  long routerSize = -1;
-  long threshold = -1;
+  public @Nullable String requestId;
+  public @Nullable String pool;
+  public @Nullable String instance;
+  public @Nullable String reason;
+  public int attempts = -1;
+  public long routerSize = -1;
+  public long threshold = -1;
 
-  @Nullable StringBuilder text;
+  public @Nullable StringBuilder text;
 
-  LoadSample(int index, LoadItem item) {
+  public LoadSample(int index, LoadItem item) {
     this.index = index;
     this.item = item;
   }
 
-  boolean ok() {
+  public boolean ok() {
     return outcome == Outcome.OK;
   }
 
-  boolean truncated() {
+  public boolean truncated() {
     return outcome == Outcome.TRUNCATED;
   }
 
   /// Ended by itself, well or not.
-  boolean finished() {
+  public boolean finished() {
     return outcome != null && outcome != Outcome.CLIENT_GONE;
   }
 
-  void chunk(long now) {
+  public void chunk(long now) {
     chunk(now, true);
   }
 
   /// @param keepGap whether the time since the chunk before is kept
-  void chunk(long now, boolean keepGap) {
+  public void chunk(long now, boolean keepGap) {
     chunks++;
     if (first < 0) {
       first = now;
@@ -134,21 +134,21 @@ final class LoadSample {
   }
 
   /// Tokens of the answer: by usage, else one a chunk.
-  int answerTokens() {
+  public int answerTokens() {
     return outputTokens >= 0 ? outputTokens : chunks;
   }
 
   /// From the real send to the last chunk, as vLLM measures it.
-  double latencySeconds() {
+  public double latencySeconds() {
     return ((last >= 0 ? last : end) - sent) / 1e9;
   }
 
-  double ttftSeconds() {
+  public double ttftSeconds() {
     return (first - sent) / 1e9;
   }
 
   /// How long a slot was waited for, under a bound on concurrency.
-  double queueSeconds() {
+  public double queueSeconds() {
     return Math.max(0, sent - intended) / 1e9;
   }
 }

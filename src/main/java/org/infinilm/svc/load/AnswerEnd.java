@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import java.util.Set;
 import org.jspecify.annotations.Nullable;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.load;
 
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.socket.SocketChannel;
@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 /// @param base without a path
 /// @param tls whose certificates are believed
 /// @param credentials headers of every request to it that are secret
-record Target(BaseUrl base, Tls tls, Headers credentials) {
+public record Target(BaseUrl base, Tls tls, Headers credentials) {
   private static final Set<String> SECRET =
       Set.of("authorization", "x-api-key", "api-key", "cookie", "proxy-authorization");
   private static final String HIDDEN = "(a secret)";
@@ -42,7 +42,7 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
           TlsSettings.CLIENT_KEY);
 
   /// @param headers of every request; those that are secret are kept
-  static Target of(Config c, List<Header> headers) throws ConfigException {
+  public static Target of(Config c, List<Header> headers) throws ConfigException {
     String text =
         c.find(LoadKeys.URL)
             .or(() -> c.find(LoadKeys.BASE_URL))
@@ -120,7 +120,7 @@ record Target(BaseUrl base, Tls tls, Headers credentials) {
   }
 
   /// `GET` of a path of it.
-  Client.Reply get(Client client, String path, Duration timeout)
+  public Client.Reply get(Client client, String path, Duration timeout)
       throws IOException, InterruptedException {
     return client.with(tls).send("GET", at(path), credentials, new byte[0], timeout);
   }
