@@ -149,7 +149,7 @@ public final class BenchProgram {
         gauges.end();
         List<LoadSample> samples = run.samples();
         if (tokenizer != null) {
-          samples.forEach(s -> count(s, tokenizer));
+          samples.forEach(s -> s.count(tokenizer::count));
         }
         LoadFigures figures =
             LoadFigures.of(
@@ -191,15 +191,6 @@ public final class BenchProgram {
     }
   }
 
-  /// What a server without usage does not say.
-  private static void count(LoadSample s, Tokenizer tokenizer) {
-    if (s.outputTokens < 0 && s.text != null && (s.ok() || s.truncated())) {
-      s.outputTokens = tokenizer.count(s.text.toString());
-      s.promptTokens = s.item.prompt() == null ? -1 : tokenizer.count(s.item.prompt());
-      s.counted = true;
-    }
-  }
-
   /// The engines of the fleet, else the one that is measured itself.
   private EngineGauges gauges(
       Config c,
@@ -238,7 +229,7 @@ public final class BenchProgram {
   /// interruption.
   private static double duration(
       List<LoadSample> samples, double seconds, boolean complete, double rampUp) {
-    long end = samples.stream().mapToLong(s -> s.end).max().orElse(-1);
+    long end = samples.stream().mapToLong(s -> s.end()).max().orElse(-1);
     return Math.max(0, (complete && end > 0 ? end / 1e9 : seconds) - rampUp);
   }
 
@@ -370,17 +361,17 @@ public final class BenchProgram {
             .filter(LoadSample::finished)
             .map(s ->
                 new Routing.Answer(
-                    s.index,
-                    s.requestId,
-                    s.bodyBytes,
-                    s.routerSize,
-                    s.threshold,
-                    s.pool,
-                    s.instance,
-                    s.reason,
+                    s.index(),
+                    s.requestId(),
+                    s.bodyBytes(),
+                    s.routerSize(),
+                    s.threshold(),
+                    s.pool(),
+                    s.instance(),
+                    s.reason(),
                     s.ok() || s.truncated(),
-                    s.fingerprint,
-                    s.promptTokens))
+                    s.fingerprint(),
+                    s.promptTokens()))
             .toList();
     String metric = view.metric();
     long begin = ticker.nanos();

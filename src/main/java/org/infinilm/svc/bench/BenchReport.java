@@ -183,11 +183,11 @@ record BenchReport(BenchResult result) {
     truncated(out);
     lateness(out);
     behind(out);
-    long chunks = result.samples().stream().mapToLong(s -> s.chunks).sum();
+    long chunks = result.samples().stream().mapToLong(s -> s.chunks()).sum();
     if (chunks > LoadRun.MOST_GAPS) {
       out.add("warning: ITL is of the first " + LoadRun.MOST_GAPS + " chunks of " + chunks);
     }
-    long counted = result.measured().stream().filter(s -> s.ok() && s.counted).count();
+    long counted = result.measured().stream().filter(s -> s.ok() && s.counted()).count();
     if (counted > 0) {
       out.add(
           "warning: "
@@ -195,7 +195,7 @@ record BenchReport(BenchResult result) {
               + " answers without usage; their tokens are counted by --tokenizer, their prompts"
               + " without chat template");
     }
-    long uncounted = result.measured().stream().filter(s -> s.ok() && s.outputTokens < 0).count();
+    long uncounted = result.measured().stream().filter(s -> s.ok() && s.outputTokens() < 0).count();
     if (uncounted > 0) {
       out.add(
           "warning: "
@@ -210,9 +210,9 @@ record BenchReport(BenchResult result) {
     Map<String, String> examples = new LinkedHashMap<>();
     for (LoadSample s : result.measured()) {
       if (s.finished() && !s.ok() && !s.truncated()) {
-        String kind = s.failure == null ? "failed" : s.failure;
+        String kind = s.failure() == null ? "failed" : s.failure();
         kinds.merge(kind, 1, Integer::sum);
-        examples.putIfAbsent(kind, s.detail == null ? "" : s.detail);
+        examples.putIfAbsent(kind, s.detail() == null ? "" : s.detail());
       }
     }
     if (kinds.isEmpty()) {
@@ -239,7 +239,7 @@ record BenchReport(BenchResult result) {
       String example =
           result.measured().stream()
               .filter(LoadSample::truncated)
-              .map(s -> String.valueOf(s.detail))
+              .map(s -> String.valueOf(s.detail()))
               .findFirst()
               .orElse("");
       out.add(
@@ -270,8 +270,8 @@ record BenchReport(BenchResult result) {
     }
     boolean planned =
         !Double.isInfinite(o.arrivals().rate())
-            && result.samples().stream().allMatch(s -> s.item.conversation() < 0);
-    long last = result.samples().stream().mapToLong(s -> s.sent).max().orElse(-1);
+            && result.samples().stream().allMatch(s -> s.item().conversation() < 0);
+    long last = result.samples().stream().mapToLong(s -> s.sent()).max().orElse(-1);
     if (!planned || !result.complete() || last <= 0) {
       return;
     }
@@ -317,7 +317,7 @@ record BenchReport(BenchResult result) {
   }
 
   private static double meanFromIntended(List<LoadSample> of) {
-    return of.stream().mapToDouble(s -> (s.last - s.intended) / 1e9).average().orElse(0);
+    return of.stream().mapToDouble(s -> (s.last() - s.intended()) / 1e9).average().orElse(0);
   }
 
   private static String title(String text, char fill) {

@@ -60,11 +60,11 @@ record BenchResult(
   }
 
   static List<LoadSample> measured(List<LoadSample> samples) {
-    return samples.stream().filter(s -> !s.rampUp).toList();
+    return samples.stream().filter(s -> !s.rampUp()).toList();
   }
 
   long rampedUp() {
-    return samples.stream().filter(s -> s.rampUp && s.sent >= 0).count();
+    return samples.stream().filter(s -> s.rampUp() && s.sent() >= 0).count();
   }
 
   /// `<label or backend>-<rate>qps[-concurrency<C>]-<last part of model>-<date>.json`
@@ -216,7 +216,7 @@ record BenchResult(
     g.writeEndObject();
     g.writeArrayFieldStart("requests");
     for (LoadSample s : samples) {
-      if (s.sent >= 0) {
+      if (s.sent() >= 0) {
         ResultArrays.request(g, s);
       }
     }

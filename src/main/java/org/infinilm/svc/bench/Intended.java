@@ -16,14 +16,14 @@ record Intended(
   private static final long MOST_NANOS = 24L * 3600 * 1_000_000_000;
 
   static Intended of(List<LoadSample> samples) {
-    List<LoadSample> sent = samples.stream().filter(s -> s.sent >= 0).toList();
+    List<LoadSample> sent = samples.stream().filter(s -> s.sent() >= 0).toList();
     List<LoadSample> good = samples.stream().filter(LoadSample::ok).toList();
-    List<LoadSample> streamed = good.stream().filter(s -> s.first >= 0).toList();
+    List<LoadSample> streamed = good.stream().filter(s -> s.first() >= 0).toList();
     return new Intended(
-        stats(sent, s -> s.sent - s.intended),
-        stats(sent, s -> s.sent - s.eligible),
-        stats(streamed, s -> s.first - s.intended),
-        stats(good, s -> s.last - s.intended));
+        stats(sent, s -> s.sent() - s.intended()),
+        stats(sent, s -> s.sent() - s.eligible()),
+        stats(streamed, s -> s.first() - s.intended()),
+        stats(good, s -> s.last() - s.intended()));
   }
 
   private static Summary stats(List<LoadSample> of, ToLongFunction<LoadSample> nanos) {

@@ -57,7 +57,7 @@ record LoadFigures(
     int failed =
         (int) samples.stream().filter(s -> s.finished() && !s.ok() && !s.truncated()).count();
     int truncated = (int) samples.stream().filter(LoadSample::truncated).count();
-    List<LoadSample> streamed = good.stream().filter(s -> s.first >= 0).toList();
+    List<LoadSample> streamed = good.stream().filter(s -> s.first() >= 0).toList();
     long met = good.stream().filter(s -> meets(s, goodput)).count();
     int ended = good.size() + failed + truncated;
     double[] seconds = peaks(good);
@@ -66,7 +66,7 @@ record LoadFigures(
         good.size(),
         failed,
         truncated,
-        good.stream().mapToLong(s -> Math.max(0, s.promptTokens)).sum(),
+        good.stream().mapToLong(s -> Math.max(0, s.promptTokens())).sum(),
         good.stream().mapToLong(LoadSample::answerTokens).sum(),
         goodput.isEmpty() ? Double.NaN : durationSeconds > 0 ? met / durationSeconds : 0,
         goodput.isEmpty() ? Double.NaN : (double) met / Math.max(1, ended),
@@ -87,7 +87,7 @@ record LoadFigures(
   /// Seconds an answer token after the first; 0 for an answer of one.
   static double tpotSeconds(LoadSample s) {
     int tokens = s.answerTokens();
-    return tokens > 1 && s.first >= 0 ? (s.latencySeconds() - s.ttftSeconds()) / (tokens - 1) : 0;
+    return tokens > 1 && s.first() >= 0 ? (s.latencySeconds() - s.ttftSeconds()) / (tokens - 1) : 0;
   }
 
   private static boolean meets(LoadSample s, Map<String, Double> goodput) {
@@ -97,11 +97,11 @@ record LoadFigures(
   }
 
   private static double[] gaps(List<LoadSample> of) {
-    double[] all = new double[of.stream().mapToInt(s -> s.gapCount).sum()];
+    double[] all = new double[of.stream().mapToInt(s -> s.gapCount()).sum()];
     int n = 0;
     for (LoadSample s : of) {
-      for (int k = 0; k < s.gapCount; k++) {
-        all[n++] = s.gaps[k];
+      for (int k = 0; k < s.gapCount(); k++) {
+        all[n++] = s.gap(k);
       }
     }
     return all;
@@ -112,22 +112,22 @@ record LoadFigures(
     if (good.isEmpty()) {
       return new double[] {0, 0};
     }
-    long begin = good.stream().mapToLong(s -> s.sent).min().orElse(0);
-    long end = good.stream().mapToLong(s -> s.last).max().orElse(begin);
+    long begin = good.stream().mapToLong(s -> s.sent()).min().orElse(0);
+    long end = good.stream().mapToLong(s -> s.last()).max().orElse(begin);
     int seconds = (int) ((end - begin) / 1_000_000_000L) + 2;
     double[] chunks = new double[seconds];
     int[] change = new int[seconds + 1];
     for (LoadSample s : good) {
-      if (s.first >= 0) {
-        double at = (s.first - begin) / 1e9;
+      if (s.first() >= 0) {
+        double at = (s.first() - begin) / 1e9;
         chunks[Math.min(seconds - 1, (int) at)]++;
-        for (int k = 0; k < s.gapCount; k++) {
-          at += s.gaps[k];
+        for (int k = 0; k < s.gapCount(); k++) {
+          at += s.gap(k);
           chunks[Math.min(seconds - 1, (int) at)]++;
         }
       }
-      change[(int) ((s.sent - begin) / 1_000_000_000L)]++;
-      change[(int) ((s.last - begin) / 1_000_000_000L) + 1]--;
+      change[(int) ((s.sent() - begin) / 1_000_000_000L)]++;
+      change[(int) ((s.last() - begin) / 1_000_000_000L) + 1]--;
     }
     int now = 0;
     int most = 0;

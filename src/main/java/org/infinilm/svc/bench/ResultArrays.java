@@ -13,7 +13,7 @@ final class ResultArrays {
   static void lengths(JsonGenerator g, List<LoadSample> all) throws IOException {
     g.writeArrayFieldStart("input_lens");
     for (LoadSample s : all) {
-      g.writeNumber(Math.max(0, s.promptTokens));
+      g.writeNumber(Math.max(0, s.promptTokens()));
     }
     g.writeEndArray();
     g.writeArrayFieldStart("output_lens");
@@ -26,7 +26,7 @@ final class ResultArrays {
   static void ttfts(JsonGenerator g, List<LoadSample> all) throws IOException {
     g.writeArrayFieldStart("ttfts");
     for (LoadSample s : all) {
-      g.writeNumber(s.first < 0 ? 0.0 : s.ttftSeconds());
+      g.writeNumber(s.first() < 0 ? 0.0 : s.ttftSeconds());
     }
     g.writeEndArray();
   }
@@ -35,8 +35,8 @@ final class ResultArrays {
     g.writeArrayFieldStart("itls");
     for (LoadSample s : all) {
       g.writeStartArray();
-      for (int k = 0; k < s.gapCount; k++) {
-        g.writeNumber(s.gaps[k]);
+      for (int k = 0; k < s.gapCount(); k++) {
+        g.writeNumber(s.gap(k));
       }
       g.writeEndArray();
     }
@@ -54,7 +54,7 @@ final class ResultArrays {
   static void starts(JsonGenerator g, List<LoadSample> all) throws IOException {
     g.writeArrayFieldStart("start_times");
     for (LoadSample s : all) {
-      g.writeNumber(s.sent / 1e9);
+      g.writeNumber(s.sent() / 1e9);
     }
     g.writeEndArray();
   }
@@ -70,7 +70,7 @@ final class ResultArrays {
   static void texts(JsonGenerator g, List<LoadSample> all, boolean texts) throws IOException {
     g.writeArrayFieldStart("generated_texts");
     for (LoadSample s : all) {
-      g.writeString(texts && s.text != null ? s.text.toString() : "");
+      g.writeString(texts && s.text() != null ? s.text() : "");
     }
     g.writeEndArray();
   }
@@ -78,7 +78,7 @@ final class ResultArrays {
   static void errors(JsonGenerator g, List<LoadSample> all) throws IOException {
     g.writeArrayFieldStart("errors");
     for (LoadSample s : all) {
-      g.writeString(s.ok() || s.detail == null ? "" : s.detail);
+      g.writeString(s.ok() || s.detail() == null ? "" : s.detail());
     }
     g.writeEndArray();
   }
@@ -86,33 +86,33 @@ final class ResultArrays {
   static void request(JsonGenerator g, LoadSample s) throws IOException {
     boolean ok = s.ok();
     g.writeStartObject();
-    g.writeNumberField("index", s.index);
-    g.writeNumberField("start_s", s.intended / 1e9);
-    g.writeNumberField("size_bytes", s.bodyBytes);
-    g.writeNumberField("status", s.status);
-    g.writeStringField("outcome", s.outcome == null ? "client_gone" : s.outcome.label());
-    text(g, "pool", s.pool);
-    text(g, "instance", s.instance);
-    text(g, "reason", s.reason);
-    count(g, "attempts", s.attempts);
-    count(g, "input_tokens", s.promptTokens);
+    g.writeNumberField("index", s.index());
+    g.writeNumberField("start_s", s.intended() / 1e9);
+    g.writeNumberField("size_bytes", s.bodyBytes());
+    g.writeNumberField("status", s.status());
+    g.writeStringField("outcome", s.outcome() == null ? "client_gone" : s.outcome().label());
+    text(g, "pool", s.pool());
+    text(g, "instance", s.instance());
+    text(g, "reason", s.reason());
+    count(g, "attempts", s.attempts());
+    count(g, "input_tokens", s.promptTokens());
     count(g, "output_tokens", ok || s.truncated() ? s.answerTokens() : -1);
-    count(g, "cached_tokens", s.cachedTokens);
-    count(g, "asked_tokens", s.askedTokens > 0 ? s.askedTokens : -1);
-    text(g, "finish_reason", s.finishReason);
-    BenchResult.number(g, "ttft_s", s.first < 0 ? Double.NaN : (s.first - s.intended) / 1e9);
+    count(g, "cached_tokens", s.cachedTokens());
+    count(g, "asked_tokens", s.askedTokens() > 0 ? s.askedTokens() : -1);
+    text(g, "finish_reason", s.finishReason());
+    BenchResult.number(g, "ttft_s", s.first() < 0 ? Double.NaN : (s.first() - s.intended()) / 1e9);
     BenchResult.number(
         g, "tpot_s", ok && s.answerTokens() > 1 ? LoadFigures.tpotSeconds(s) : Double.NaN);
-    long last = s.last >= 0 ? s.last : s.end;
-    BenchResult.number(g, "e2e_s", last < 0 ? Double.NaN : (last - s.intended) / 1e9);
-    g.writeNumberField("late_s", (s.sent - s.intended) / 1e9);
-    count(g, "conversation", s.item.conversation());
-    text(g, "request_id", s.requestId);
-    if (s.rampUp) {
+    long last = s.last() >= 0 ? s.last() : s.end();
+    BenchResult.number(g, "e2e_s", last < 0 ? Double.NaN : (last - s.intended()) / 1e9);
+    g.writeNumberField("late_s", (s.sent() - s.intended()) / 1e9);
+    count(g, "conversation", s.item().conversation());
+    text(g, "request_id", s.requestId());
+    if (s.rampUp()) {
       g.writeBooleanField("ramp_up", true);
     }
-    if (!ok && s.failure != null) {
-      g.writeStringField("error", s.failure);
+    if (!ok && s.failure() != null) {
+      g.writeStringField("error", s.failure());
     }
     g.writeEndObject();
   }

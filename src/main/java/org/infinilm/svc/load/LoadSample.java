@@ -1,11 +1,12 @@
 package org.infinilm.svc.load;
 
 import java.util.Arrays;
+import java.util.function.ToIntFunction;
 import org.infinilm.svc.workload.LoadItem;
 import org.jspecify.annotations.Nullable;
 
-/// One request of a run and what was measured of it. Written by the event loop of the run; readable
-/// elsewhere once the run has ended. Times are nanoseconds after the start of the run, -1 for
+/// One request of a run and what was measured of it. Written by the event loop of the run; elsewhere
+/// it is read, once the run has ended. Times are nanoseconds after the start of the run, -1 for
 /// never.
 public final class LoadSample {
   private static final float[] NONE = new float[0];
@@ -38,66 +39,42 @@ public final class LoadSample {
     }
   }
 
-  public final int index;
-  public final LoadItem item;
-  public int bodyBytes;
-
-  /// When it was planned to be sent; in a closed loop, when it could be.
-  public long intended = -1;
-
-  /// When nothing but the generator itself kept it from being sent.
-  public long eligible = -1;
-
-  public long sent = -1;
-  public long first = -1;
-  public long last = -1;
-  public long end = -1;
-
-  /// Whether it was due while the load still grew: it is in no figure.
-  public boolean rampUp;
-
-  public int status;
-  public @Nullable Outcome outcome;
-
-  /// The kind of failure, for counting; null when there was none.
-  public @Nullable String failure;
-
-  /// The failure in full.
-  public @Nullable String detail;
-
-  /// Answer tokens asked for; 0 when not said.
-  public int askedTokens;
-
-  public @Nullable String finishReason;
-
-  /// The answer's own word on who answered.
-  public @Nullable String fingerprint;
-
-  public int promptTokens = -1;
-  public int outputTokens = -1;
-  public int cachedTokens = -1;
-
-  /// Whether the tokens were counted here, because the server did not.
-  public boolean counted;
-
-  public int chunks;
+  final int index;
+  final LoadItem item;
+  int bodyBytes;
+  long intended = -1;
+  long eligible = -1;
+  long sent = -1;
+  long first = -1;
+  long last = -1;
+  long end = -1;
+  boolean rampUp;
+  int status;
+  @Nullable Outcome outcome;
+  @Nullable String failure;
+  @Nullable String detail;
+  int askedTokens;
+  @Nullable String finishReason;
+  @Nullable String fingerprint;
+  int promptTokens = -1;
+  int outputTokens = -1;
+  int cachedTokens = -1;
+  boolean counted;
+  int chunks;
 
   /// Seconds between chunks.
-  public float[] gaps = NONE;
+  float[] gaps = NONE;
+  int gapCount;
+  @Nullable String requestId;
+  @Nullable String pool;
+  @Nullable String instance;
+  @Nullable String reason;
+  int attempts = -1;
+  long routerSize = -1;
+  long threshold = -1;
+  @Nullable StringBuilder text;
 
-  public int gapCount;
-
-  public @Nullable String requestId;
-  public @Nullable String pool;
-  public @Nullable String instance;
-  public @Nullable String reason;
-  public int attempts = -1;
-  public long routerSize = -1;
-  public long threshold = -1;
-
-  public @Nullable StringBuilder text;
-
-  public LoadSample(int index, LoadItem item) {
+  LoadSample(int index, LoadItem item) {
     this.index = index;
     this.item = item;
   }
@@ -115,12 +92,12 @@ public final class LoadSample {
     return outcome != null && outcome != Outcome.CLIENT_GONE;
   }
 
-  public void chunk(long now) {
+  void chunk(long now) {
     chunk(now, true);
   }
 
   /// @param keepGap whether the time since the chunk before is kept
-  public void chunk(long now, boolean keepGap) {
+  void chunk(long now, boolean keepGap) {
     chunks++;
     if (first < 0) {
       first = now;
@@ -131,6 +108,17 @@ public final class LoadSample {
       gaps[gapCount++] = (now - last) / 1e9f;
     }
     last = now;
+  }
+
+  /// Counts the tokens that a server without `usage` does not say; needs the answer's text.
+  ///
+  /// @param tokens of a text
+  public void count(ToIntFunction<String> tokens) {
+    if (outputTokens < 0 && text != null && (ok() || truncated())) {
+      outputTokens = tokens.applyAsInt(text.toString());
+      promptTokens = item.prompt() == null ? -1 : tokens.applyAsInt(item.prompt());
+      counted = true;
+    }
   }
 
   /// Tokens of the answer: by usage, else one a chunk.
@@ -150,5 +138,144 @@ public final class LoadSample {
   /// How long a slot was waited for, under a bound on concurrency.
   public double queueSeconds() {
     return Math.max(0, sent - intended) / 1e9;
+  }
+
+  public int index() {
+    return index;
+  }
+
+  public LoadItem item() {
+    return item;
+  }
+
+  public int bodyBytes() {
+    return bodyBytes;
+  }
+
+  /// When it was planned to be sent; in a closed loop, when it could be.
+  public long intended() {
+    return intended;
+  }
+
+  /// When nothing but the generator itself kept it from being sent.
+  public long eligible() {
+    return eligible;
+  }
+
+  public long sent() {
+    return sent;
+  }
+
+  public long first() {
+    return first;
+  }
+
+  public long last() {
+    return last;
+  }
+
+  public long end() {
+    return end;
+  }
+
+  /// Whether it was due while the load still grew: it is in no figure.
+  public boolean rampUp() {
+    return rampUp;
+  }
+
+  public int status() {
+    return status;
+  }
+
+  public @Nullable Outcome outcome() {
+    return outcome;
+  }
+
+  /// The kind of failure, for counting; null when there was none.
+  public @Nullable String failure() {
+    return failure;
+  }
+
+  /// The failure in full.
+  public @Nullable String detail() {
+    return detail;
+  }
+
+  /// Answer tokens asked for; 0 when not said.
+  public int askedTokens() {
+    return askedTokens;
+  }
+
+  public @Nullable String finishReason() {
+    return finishReason;
+  }
+
+  /// The answer's own word on who answered.
+  public @Nullable String fingerprint() {
+    return fingerprint;
+  }
+
+  public int promptTokens() {
+    return promptTokens;
+  }
+
+  public int outputTokens() {
+    return outputTokens;
+  }
+
+  public int cachedTokens() {
+    return cachedTokens;
+  }
+
+  /// Whether the tokens were counted here, because the server did not.
+  public boolean counted() {
+    return counted;
+  }
+
+  public int chunks() {
+    return chunks;
+  }
+
+  public int gapCount() {
+    return gapCount;
+  }
+
+  public @Nullable String requestId() {
+    return requestId;
+  }
+
+  public @Nullable String pool() {
+    return pool;
+  }
+
+  public @Nullable String instance() {
+    return instance;
+  }
+
+  public @Nullable String reason() {
+    return reason;
+  }
+
+  public int attempts() {
+    return attempts;
+  }
+
+  public long routerSize() {
+    return routerSize;
+  }
+
+  public long threshold() {
+    return threshold;
+  }
+
+  public @Nullable String text() {
+    return text == null ? null : text.toString();
+  }
+
+  /// Seconds between chunk k + 1 and the one before it.
+  ///
+  /// @param k from 0, below [#gapCount]
+  public float gap(int k) {
+    return gaps[k];
   }
 }

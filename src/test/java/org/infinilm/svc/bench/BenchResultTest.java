@@ -14,8 +14,7 @@ import java.util.Map;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadSample;
-import org.infinilm.svc.load.LoadSample.Outcome;
-import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.load.Samples;
 import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -78,24 +77,11 @@ class BenchResultTest {
   @TempDir Path folder;
 
   private static LoadSample sample(int index, boolean ok) {
-    LoadSample s = new LoadSample(index, LoadItem.of("x", 4));
-    s.intended = 1_000_000_000L * index;
-    s.eligible = s.intended;
-    s.sent = s.intended + 5_000_000;
-    s.status = ok ? 200 : 503;
-    s.outcome = ok ? Outcome.OK : Outcome.REJECTED;
-    if (ok) {
-      s.chunk(s.sent + 20_000_000);
-      s.chunk(s.sent + 30_000_000);
-      s.promptTokens = 3;
-      s.outputTokens = 2;
-    } else {
-      s.failure = "HTTP 503";
-      s.detail = "HTTP 503: busy";
-    }
-    s.end = s.sent + 31_000_000;
-    s.bodyBytes = 100;
-    return s;
+    long intended = 1_000_000_000L * index;
+    long sent = intended + 5_000_000;
+    return ok
+        ? Samples.answered(index, intended, sent, 3, 2, sent + 20_000_000, sent + 30_000_000)
+        : Samples.refused(index, intended, sent, 503, "HTTP 503: busy");
   }
 
   private static BenchResult result(

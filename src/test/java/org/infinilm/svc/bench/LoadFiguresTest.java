@@ -8,10 +8,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.load.LoadSample.Outcome;
+import org.infinilm.svc.load.Samples;
 import org.infinilm.svc.statistics.Summary;
-import org.infinilm.svc.workload.LoadItem;
 import org.junit.jupiter.api.Test;
 
 class LoadFiguresTest {
@@ -19,27 +20,20 @@ class LoadFiguresTest {
 
   private static LoadSample sample(
       int index, long intendedMs, long sentMs, int outputTokens, long... chunksMs) {
-    LoadSample s = new LoadSample(index, LoadItem.of("x", 10));
-    s.intended = intendedMs * MS;
-    s.eligible = s.intended;
-    s.sent = sentMs * MS;
-    for (long c : chunksMs) {
-      s.chunk(c * MS);
-    }
-    s.end = s.last;
-    s.status = 200;
-    s.outcome = Outcome.OK;
-    s.promptTokens = 7;
-    s.outputTokens = outputTokens;
-    return s;
+    return Samples.answered(
+        index,
+        intendedMs * MS,
+        sentMs * MS,
+        7,
+        outputTokens,
+        LongStream.of(chunksMs).map(c -> c * MS).toArray());
   }
 
   @Test
   void definitionsAreThoseOfVllmsBench() {
     LoadSample a = sample(0, 0, 0, 5, 100, 110, 130, 140);
     LoadSample b = sample(1, 0, 50, 1, 250);
-    LoadSample failed = sample(2, 0, 0, 9, 10);
-    failed.outcome = Outcome.REJECTED;
+    LoadSample failed = Samples.ended(sample(2, 0, 0, 9, 10), Outcome.REJECTED);
     LoadFigures f = LoadFigures.of(List.of(a, b, failed), 2, Map.of());
     assertThat(f.completed()).isEqualTo(2);
     assertThat(f.failed()).isEqualTo(1);
@@ -77,10 +71,8 @@ class LoadFiguresTest {
     assertThat(LoadFigures.of(all, 1, Map.of("e2el", 449.0)).goodput()).isEqualTo(2);
     assertThat(LoadFigures.of(all, 1, Map.of()).goodput()).isNaN();
     assertThat(LoadFigures.of(all, 1, Map.of()).goodShare()).isNaN();
-    LoadSample refused = new LoadSample(3, all.get(0).item);
-    refused.outcome = Outcome.REJECTED;
-    LoadSample cut = new LoadSample(4, all.get(0).item);
-    cut.outcome = Outcome.TRUNCATED;
+    LoadSample refused = Samples.ended(sample(3, 0, 0, 0), Outcome.REJECTED);
+    LoadSample cut = Samples.ended(sample(4, 0, 0, 0), Outcome.TRUNCATED);
     List<LoadSample> five = new ArrayList<>(all);
     five.addAll(List.of(refused, cut));
     assertThat(LoadFigures.of(five, 1, Map.of("ttft", 100.0)).goodShare())
