@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadRun;
 import org.infinilm.svc.load.LoadSample;

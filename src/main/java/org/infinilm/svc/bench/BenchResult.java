@@ -14,6 +14,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.load.EngineGauges;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadSample;

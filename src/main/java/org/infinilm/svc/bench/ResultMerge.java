@@ -19,19 +19,21 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.infinilm.svc.accuracy.Observed;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
 
 /// Adds what was observed to a result file of another load generator; its own keys stay as they
 /// are.
-final class ResultMerge {
+public final class ResultMerge {
   private static final Pattern INDEX = Pattern.compile("(?:^|.*-)([0-9]{1,9})");
 
   private ResultMerge() {}
 
   /// The result files that are there, with their times.
-  static Map<Path, Long> times(Path result) {
+  public static Map<Path, Long> times(Path result) {
     Map<Path, Long> out = new HashMap<>();
     if (Files.isDirectory(result)) {
       try (DirectoryStream<Path> entries = Files.newDirectoryStream(result, "*.json")) {
@@ -56,14 +58,14 @@ final class ResultMerge {
   }
 
   /// The newest result file that was not there before, or has changed.
-  static Optional<Path> newest(Path result, Map<Path, Long> before) {
+  public static Optional<Path> newest(Path result, Map<Path, Long> before) {
     return times(result).entrySet().stream()
         .filter(e -> !e.getValue().equals(before.get(e.getKey())))
         .max(Map.Entry.<Path, Long>comparingByValue().thenComparing(Map.Entry.comparingByKey()))
         .map(Map.Entry::getKey);
   }
 
-  static void merge(
+  public static void merge(
       Path file,
       Observed observed,
       List<String> command,

@@ -3,6 +3,7 @@ package org.infinilm.svc.bench;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.util.Map;
+import org.infinilm.svc.accuracy.Routing;
 import org.jspecify.annotations.Nullable;
 
 /// The `routing` member of a result file.

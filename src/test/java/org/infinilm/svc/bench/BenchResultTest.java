@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadSample;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.accuracy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// @param accuracy NaN when nothing could be checked
 /// @param countersAgree null when a counter could not be read
 /// @param exceptionsTotal how many there were; only the first are kept
-record Routing(
+public record Routing(
     @Nullable Long threshold,
     @Nullable String metric,
     int sent,
@@ -56,7 +56,7 @@ record Routing(
   /// @param instance by the router
   /// @param fingerprint by the answer; null when not said
   /// @param promptTokens by the answer; -1 when not said
-  record Answer(
+  public record Answer(
       int index,
       @Nullable String requestId,
       long sentBytes,
@@ -72,7 +72,7 @@ record Routing(
   /// What an instance says of itself.
   ///
   /// @param requests finished ones; null when not readable, like promptTokens and fingerprint
-  record Own(
+  public record Own(
       @Nullable Double requests, @Nullable Double promptTokens, @Nullable String fingerprint) {
     static final Own NOTHING = new Own(null, null, null);
   }
@@ -81,7 +81,7 @@ record Routing(
   ///
   /// @param cacheType `paged`, `static` or empty
   /// @param before what it said at the start, `after` at the end
-  record Member(String name, String cacheType, Own before, Own after) {
+  public record Member(String name, String cacheType, Own before, Own after) {
     /// By how much its counter moved; null when not known.
     @Nullable Long counted() {
       return moved(before.requests(), after.requests());
@@ -105,14 +105,14 @@ record Routing(
     }
   }
 
-  record PoolShare(int requests, long minBytes, double medianBytes, long maxBytes) {}
+  public record PoolShare(int requests, long minBytes, double medianBytes, long maxBytes) {}
 
   /// @param counted by the instance itself; null when not readable
-  record InstanceShare(String pool, int requests, @Nullable Long counted) {}
+  public record InstanceShare(String pool, int requests, @Nullable Long counted) {}
 
   /// A request that another pool has answered than the rule names, or whose size the router took
   /// wrongly.
-  record Astray(
+  public record Astray(
       int index,
       @Nullable String requestId,
       long size,
@@ -123,7 +123,7 @@ record Routing(
 
   /// @param fleet every instance known before or after the run, by name
   /// @param expected the threshold as it should be; null: the router's own is taken
-  static Routing of(
+  public static Routing of(
       List<Answer> all,
       Map<String, Member> fleet,
       @Nullable String metric,

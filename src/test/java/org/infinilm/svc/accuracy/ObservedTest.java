@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.accuracy;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.bench.ResultMerge;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.workload.Workload;
 import org.junit.jupiter.api.Test;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.accuracy;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The instances behind an address, looked at from outside: whether it is a router at all, who
 /// serves, and how many requests each has finished by its own count. Blocking.
-final class FleetView {
+public final class FleetView {
   private static final Duration QUICK = Duration.ofSeconds(3);
 
   /// Names under which an instance counts finished requests, and tokens of prompts; the first found
@@ -35,18 +35,18 @@ final class FleetView {
       Pattern.compile("(?m)^infini_instance_info\\{[^\n]*\\bfingerprint=\"([^\"\n]{1,200})\"");
 
   /// One instance.
-  record Seen(String name, URI url, String cacheType, Routing.Own own) {}
+  public record Seen(String name, URI url, String cacheType, Routing.Own own) {}
 
   private final Client client;
   private final Target router;
 
-  FleetView(Client client, Target router) {
+  public FleetView(Client client, Target router) {
     this.client = client;
     this.router = router;
   }
 
   /// The instances that the router lists, with their counters; null when the address is no router.
-  @Nullable Map<String, Seen> read() throws InterruptedException {
+  public @Nullable Map<String, Seen> read() throws InterruptedException {
     JsonNode services = json("/services").path("services");
     if (!services.isArray()) {
       return null;
@@ -76,13 +76,13 @@ final class FleetView {
   }
 
   /// What the router measures; null when it does not say.
-  @Nullable String metric() throws InterruptedException {
+  public @Nullable String metric() throws InterruptedException {
     JsonNode m = json("/decisions?limit=1").path("decisions").path(0).path("metric");
     return m.isTextual() ? m.textValue() : null;
   }
 
   /// `/decisions`, or a missing node.
-  JsonNode decisions(int limit) throws InterruptedException {
+  public JsonNode decisions(int limit) throws InterruptedException {
     return json("/decisions?limit=" + limit).path("decisions");
   }
 
@@ -107,7 +107,7 @@ final class FleetView {
 
   /// The metrics of an instance; empty when it shows none. They are asked for without the
   /// credentials of the router.
-  String exposition(URI instance) throws IOException, InterruptedException {
+  public String exposition(URI instance) throws IOException, InterruptedException {
     Client.Reply r =
         client.with(new Tls(router.tls().caFile(), null)).get(instance.resolve("/metrics"), QUICK);
     return r.ok() ? new String(r.body(), StandardCharsets.UTF_8) : "";
@@ -151,7 +151,7 @@ final class FleetView {
   }
 
   /// Both looks at the fleet as one.
-  static Map<String, Routing.Member> between(
+  public static Map<String, Routing.Member> between(
       Map<String, Seen> before, @Nullable Map<String, Seen> after) {
     Map<String, Seen> later = after == null ? Map.of() : after;
     Map<String, Routing.Member> out = new TreeMap<>();

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.accuracy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Instant;
@@ -14,12 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /// The decisions of a router on generation requests, collected from overlapping readings; each
 /// counts once, by request id and time. Not thread-safe.
-final class Observed {
+public final class Observed {
   /// One decision.
   ///
   /// @param startSeconds wall clock
   /// @param ttftSeconds NaN when there was no byte
-  record Decision(
+  public record Decision(
       String requestId,
       double startSeconds,
       double totalSeconds,
@@ -40,7 +40,7 @@ final class Observed {
   private boolean begun;
 
   /// What was decided before the run.
-  void ignore(JsonNode decisions) {
+  public void ignore(JsonNode decisions) {
     decisions.forEach(d -> ignored.add(key(d)));
     begun = !decisions.isEmpty();
   }
@@ -48,7 +48,7 @@ final class Observed {
   /// Adds one reading, newest first.
   ///
   /// @return whether its oldest was new, so that older ones may be unread
-  boolean add(JsonNode decisions) {
+  public boolean add(JsonNode decisions) {
     boolean isNew = false;
     for (JsonNode d : decisions) {
       String key = key(d);
@@ -66,7 +66,7 @@ final class Observed {
   }
 
   /// Whether any decision was read, before the run or in it.
-  boolean begun() {
+  public boolean begun() {
     return begun;
   }
 
@@ -113,22 +113,22 @@ final class Observed {
     }
   }
 
-  int count() {
+  public int count() {
     return all.size();
   }
 
-  @Nullable String metric() {
+  public @Nullable String metric() {
     return metric;
   }
 
   /// In order of their start.
-  List<Decision> decisions() {
+  public List<Decision> decisions() {
     List<Decision> out = new ArrayList<>(all.values());
     out.sort(Comparator.comparingDouble(Decision::startSeconds));
     return out;
   }
 
-  List<Routing.Answer> answers() {
+  public List<Routing.Answer> answers() {
     List<Routing.Answer> out = new ArrayList<>();
     for (Decision d : decisions()) {
       out.add(

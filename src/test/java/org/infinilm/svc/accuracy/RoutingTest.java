@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.accuracy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.infinilm.svc.bench.Routing.Answer;
-import org.infinilm.svc.bench.Routing.Member;
-import org.infinilm.svc.bench.Routing.Own;
+import org.infinilm.svc.accuracy.Routing.Answer;
+import org.infinilm.svc.accuracy.Routing.Member;
+import org.infinilm.svc.accuracy.Routing.Own;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
