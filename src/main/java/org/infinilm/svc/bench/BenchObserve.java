@@ -16,6 +16,8 @@ import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.load.Target;
+import org.infinilm.svc.results.BenchReport;
+import org.infinilm.svc.results.ResultMerge;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 

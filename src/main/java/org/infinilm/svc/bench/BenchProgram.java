@@ -34,6 +34,8 @@ import org.infinilm.svc.load.LoadRun;
 import org.infinilm.svc.load.LoadSample;
 import org.infinilm.svc.load.LoadWarmUp;
 import org.infinilm.svc.load.Target;
+import org.infinilm.svc.results.BenchReport;
+import org.infinilm.svc.results.BenchResult;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.workload.LoadItem;
 import org.infinilm.svc.workload.RequestBody;
@@ -153,29 +155,22 @@ public final class BenchProgram {
         if (tokenizer != null) {
           samples.forEach(s -> s.count(tokenizer::count));
         }
-        LoadFigures figures =
-            LoadFigures.of(
-                BenchResult.measured(samples),
-                duration(samples, seconds, complete, options.arrivals().rampUp().toNanos() / 1e9),
-                options.goodput());
         Routing routing =
             before == null
                 ? null
                 : routing(view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
         BenchResult result =
-            new BenchResult(
+            BenchResult.of(
                 options,
                 workload,
                 c.find(BenchKeys.LABEL).orElse(""),
                 model,
                 c.find(WorkloadKeys.TOKENIZER).orElse(model),
                 LocalDateTime.ofInstant(ticker.now(), ZoneId.systemDefault()),
-                workload.items().size(),
                 complete,
                 c.get(BenchKeys.SAVE_DETAILED),
                 texts,
-                figures,
-                Intended.of(BenchResult.measured(samples)),
+                seconds,
                 samples,
                 routing,
                 gauges.isEmpty() ? null : gauges);
@@ -185,7 +180,7 @@ public final class BenchProgram {
         if (!complete) {
           return interrupts.code();
         }
-        return saved && figures.completed() > 0 ? 0 : 1;
+        return saved && result.completed() > 0 ? 0 : 1;
       }
     } catch (IOException e) {
       err.println(options.url() + ": " + e.getMessage());
@@ -225,14 +220,6 @@ public final class BenchProgram {
     } catch (IOException e) {
       err.println("warm-up left out: " + e.getMessage());
     }
-  }
-
-  /// From the end of the ramp-up to that of the last answer; of an interrupted run to the
-  /// interruption.
-  private static double duration(
-      List<LoadSample> samples, double seconds, boolean complete, double rampUp) {
-    long end = samples.stream().mapToLong(s -> s.end()).max().orElse(-1);
-    return Math.max(0, (complete && end > 0 ? end / 1e9 : seconds) - rampUp);
   }
 
   /// Runs to the end, or until interrupted; true for the former.

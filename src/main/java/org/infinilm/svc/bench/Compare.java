@@ -11,6 +11,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.results.ResultFile;
 
 /// `infini compare`: result files side by side, with intervals; differences within the noise are
 /// not called differences.

@@ -14,14 +14,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.infinilm.svc.bench.CompareKind.Seat;
-import org.infinilm.svc.bench.ResultFile.Unusable;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultFile.Unusable;
 
 /// Reads the files of a comparison and puts each on its side.
 ///
 /// @param sides in the order of the kind, the baseline first
 /// @param warnings what a reader of the report must know about the files
-record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) {
+public record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) {
 
   /// The files cannot be compared; the message says what was expected.
   static final class Nothing extends Exception {

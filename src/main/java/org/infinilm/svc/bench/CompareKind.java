@@ -3,9 +3,10 @@ package org.infinilm.svc.bench;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.infinilm.svc.results.ResultFile;
 
 /// What can be compared: the sides, the words in a file name or label that tell them, the titles.
-enum CompareKind {
+public enum CompareKind {
   CACHE_TYPES("cache-types", "Cache Type Comparison: Paged vs Static"),
   STRATEGIES("strategies", "Routing Strategy Comparison: Size-Based vs 2-Paged Round-Robin"),
   CACHE_ROUTING("cache-routing", "Comprehensive Benchmark Comparison"),

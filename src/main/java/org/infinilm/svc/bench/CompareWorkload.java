@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.infinilm.svc.results.ResultFile;
 
 /// Whether two runs had the same load: the same prompts, rate, concurrency and number. Pure.
 final class CompareWorkload {

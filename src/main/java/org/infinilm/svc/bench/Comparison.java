@@ -3,6 +3,8 @@ package org.infinilm.svc.bench;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.infinilm.svc.results.Metric;
+import org.infinilm.svc.results.TimeKind;
 import org.infinilm.svc.statistics.CompareStatistics;
 
 /// Two sides, metric by metric and by size of request. Pure.

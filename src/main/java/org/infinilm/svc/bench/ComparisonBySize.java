@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Predicate;
 import org.hipparchus.stat.StatUtils;
+import org.infinilm.svc.results.TimeKind;
 import org.infinilm.svc.statistics.CompareStatistics;
 import org.infinilm.svc.statistics.CompareStatistics.Found;
 import org.infinilm.svc.statistics.Interval;

@@ -8,16 +8,19 @@ import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.bench.ComparisonRow.Method;
 import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.results.Metric;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultRouting;
 import org.infinilm.svc.statistics.CompareStatistics;
 import org.infinilm.svc.statistics.Interval;
 
 /// A comparison in words: plain text for a terminal, Markdown, or plain values for JSON. Pure.
-record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
+public record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   private static final int WIDTH = 100;
   private static final String RULE = "-".repeat(WIDTH);
 
   /// Every later side against every earlier one.
-  static ComparisonReport of(CompareInputs inputs) {
+  public static ComparisonReport of(CompareInputs inputs) {
     List<List<Side>> pairs = new ArrayList<>();
     List<Side> sides = inputs.sides();
     for (int later = 1; later < sides.size(); later++) {
@@ -28,7 +31,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     return new ComparisonReport(inputs, Comparison.of(pairs));
   }
 
-  List<String> text() {
+  public List<String> text() {
     List<String> out = new ArrayList<>();
     out.add("=".repeat(WIDTH));
     out.add(title());
@@ -92,7 +95,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     return out;
   }
 
-  List<String> markdown() {
+  public List<String> markdown() {
     List<String> out = new ArrayList<>();
     out.add("# " + title());
     out.add("");
@@ -139,7 +142,7 @@ record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   }
 
   /// Keys: each side by its name, `pairs`, `warnings`, `kind`; with two sides also `metrics`.
-  Map<String, Object> plain() {
+  public Map<String, Object> plain() {
     Map<String, Object> out = new LinkedHashMap<>();
     out.put("kind", inputs.kind().word);
     out.put("warnings", inputs.warnings());

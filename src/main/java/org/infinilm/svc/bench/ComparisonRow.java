@@ -2,6 +2,7 @@ package org.infinilm.svc.bench;
 
 import java.util.Optional;
 import java.util.OptionalDouble;
+import org.infinilm.svc.results.Metric;
 import org.infinilm.svc.statistics.CompareStatistics;
 import org.infinilm.svc.statistics.CompareStatistics.Estimate;
 import org.infinilm.svc.statistics.CompareStatistics.Found;

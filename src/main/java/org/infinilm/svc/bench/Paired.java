@@ -3,6 +3,7 @@ package org.infinilm.svc.bench;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.results.TimeKind;
 
 /// Times of the same requests on two sides, from their real send: base[i], other[i] and index[i]
 /// belong together. Empty when the sizes say that equal indexes are not the same requests.

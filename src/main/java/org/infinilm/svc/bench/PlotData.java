@@ -8,6 +8,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.ToDoubleFunction;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultRequest;
+import org.infinilm.svc.results.ResultRouting;
+import org.infinilm.svc.results.TimeKind;
 
 /// What the charts show, taken from the requests of one or several results. Pure.
 ///

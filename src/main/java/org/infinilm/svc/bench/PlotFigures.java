@@ -6,6 +6,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import org.infinilm.svc.bench.PlotSvg.Placed;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultRequest;
+import org.infinilm.svc.results.TimeKind;
 import org.infinilm.svc.statistics.CompareStatistics;
 import org.jfree.chart.JFreeChart;
 

@@ -6,6 +6,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.infinilm.svc.results.Metric;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultRouting;
 
 /// The HTML page: figures as numbers, charts, where requests went. Loads nothing from outside.
 /// Pure.

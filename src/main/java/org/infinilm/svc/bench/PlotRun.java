@@ -16,6 +16,7 @@ import java.util.Set;
 import javax.imageio.ImageIO;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
+import org.infinilm.svc.results.ResultFile;
 
 /// Reads the files, draws, writes.
 final class PlotRun {

@@ -10,9 +10,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.infinilm.svc.bench.ResultFile.Unusable;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.results.ResultFile.Unusable;
 
 /// What `infini evaluate --json` or `infini replay --json` wrote: policies on one traffic before
 /// one simulated fleet. Pure but for [#read].

@@ -8,13 +8,16 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
+import org.infinilm.svc.results.Metric;
+import org.infinilm.svc.results.ResultFile;
+import org.infinilm.svc.results.ResultRequest;
 
 /// One side of a comparison: repeated runs of one workload, by seed, then by date.
 ///
 /// @param key its flag and its name in JSON, `paged`
 /// @param title its name in the report, `Paged Cache`
 /// @param column its name above a column, `Paged`
-record Side(String key, String title, String column, List<ResultFile> runs) {
+public record Side(String key, String title, String column, List<ResultFile> runs) {
 
   /// Share of cut answers above which a side is not compared: what is left over are the requests
   /// that happened to fit.

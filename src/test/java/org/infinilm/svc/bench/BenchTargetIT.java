@@ -15,6 +15,7 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;

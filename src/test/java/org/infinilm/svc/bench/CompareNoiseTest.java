@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.infinilm.svc.bench.ComparisonRow.Method;
 import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.results.Metric;
+import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.statistics.CompareStatistics;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

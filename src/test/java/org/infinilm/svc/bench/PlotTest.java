@@ -13,6 +13,8 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.results.ResultBuilder;
+import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.workload.GenAccumulateContext;
 import org.infinilm.svc.workload.GenLargeContext;
 import org.junit.jupiter.api.Test;

@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.results.ResultBuilder;
+import org.infinilm.svc.results.ResultFile;
 
 /// Result files of a server with one queue: what a comparison has to tell from noise. The arrivals
 /// follow from the workload, the service times from the run.

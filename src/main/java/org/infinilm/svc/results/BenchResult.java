@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// @param samples of all requests, those of the ramp-up too
 /// @param routing null without a router
 /// @param gauges what the engines said of themselves meanwhile; null when they were not asked
-record BenchResult(
+public record BenchResult(
     LoadOptions options,
     Workload workload,
     String label,
@@ -49,6 +49,57 @@ record BenchResult(
 
   private static final JsonFactory FACTORY = new JsonFactory();
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
+
+  /// The figures are taken of the samples.
+  ///
+  /// @param seconds from the start of the run to now
+  /// @param complete whether it was not interrupted
+  public static BenchResult of(
+      LoadOptions options,
+      Workload workload,
+      String label,
+      String model,
+      String tokenizer,
+      LocalDateTime date,
+      boolean complete,
+      boolean detailed,
+      boolean texts,
+      double seconds,
+      List<LoadSample> samples,
+      @Nullable Routing routing,
+      @Nullable EngineGauges gauges) {
+    double rampUp = options.arrivals().rampUp().toNanos() / 1e9;
+    List<LoadSample> measured = measured(samples);
+    return new BenchResult(
+        options,
+        workload,
+        label,
+        model,
+        tokenizer,
+        date,
+        workload.items().size(),
+        complete,
+        detailed,
+        texts,
+        LoadFigures.of(measured, duration(samples, seconds, complete, rampUp), options.goodput()),
+        Intended.of(measured),
+        samples,
+        routing,
+        gauges);
+  }
+
+  /// From the end of the ramp-up to that of the last answer; of an interrupted run to the
+  /// interruption.
+  private static double duration(
+      List<LoadSample> samples, double seconds, boolean complete, double rampUp) {
+    long end = samples.stream().mapToLong(s -> s.end()).max().orElse(-1);
+    return Math.max(0, (complete && end > 0 ? end / 1e9 : seconds) - rampUp);
+  }
+
+  /// Requests that were answered well.
+  public int completed() {
+    return figures.completed();
+  }
 
   /// Whether this generator was late beyond the bound: the figures may be of something else.
   boolean late() {
@@ -69,7 +120,7 @@ record BenchResult(
   }
 
   /// `<label or backend>-<rate>qps[-concurrency<C>]-<last part of model>-<date>.json`
-  String fileName() {
+  public String fileName() {
     String m = model.substring(model.lastIndexOf('/') + 1);
     return (label.isEmpty() ? options.backend() : label).replace('/', '-')
         + "-"
@@ -92,7 +143,7 @@ record BenchResult(
     return plain.contains(".") ? plain : plain + ".0";
   }
 
-  void write(Path file) throws IOException {
+  public void write(Path file) throws IOException {
     Path name = file.getFileName();
     Path part = file.resolveSibling("." + name + ".part");
     try {
@@ -106,7 +157,7 @@ record BenchResult(
     }
   }
 
-  void write(JsonGenerator g) throws IOException {
+  public void write(JsonGenerator g) throws IOException {
     g.writeStartObject();
     g.writeStringField("date", DATE.format(date));
     g.writeStringField("endpoint_type", options.backend());

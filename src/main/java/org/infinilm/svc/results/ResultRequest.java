@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 /// One request of a run. Numbers that the file does not have are -1 (counts) or NaN (times).
 ///
@@ -10,7 +10,7 @@ package org.infinilm.svc.bench;
 /// @param ttftS, e2eS from the intended send time
 /// @param tpotS seconds per output token after the first
 /// @param lateS real send after the intended one
-record ResultRequest(
+public record ResultRequest(
     int index,
     double startS,
     long sizeBytes,

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
-import org.infinilm.svc.bench.ResultFile.Unusable;
+import org.infinilm.svc.results.ResultFile.Unusable;
 import org.jspecify.annotations.Nullable;
 
 /// Reads a result file as a stream: requests one by one, long arrays that nobody needs skipped.

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;

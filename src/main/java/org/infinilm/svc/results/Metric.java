@@ -1,11 +1,11 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.util.Optional;
 import org.infinilm.svc.statistics.CompareStatistics.Estimate;
 import org.jspecify.annotations.Nullable;
 
 /// The nine figures that are compared, by their names in a result file.
-enum Metric {
+public enum Metric {
   MEAN_TTFT_MS("mean_ttft_ms", "Mean TTFT (ms)", TimeKind.TTFT, Estimate.MEAN),
   MEDIAN_TTFT_MS("median_ttft_ms", "Median TTFT (ms)", TimeKind.TTFT, Estimate.MEDIAN),
   P99_TTFT_MS("p99_ttft_ms", "P99 TTFT (ms)", TimeKind.TTFT, Estimate.P99),
@@ -17,7 +17,7 @@ enum Metric {
   REQUEST_THROUGHPUT("request_throughput", "Requests (1/s)");
 
   /// How a latency figure follows from the requests.
-  record Time(TimeKind kind, Estimate estimate) {}
+  public record Time(TimeKind kind, Estimate estimate) {}
 
   private final String key;
   private final String label;
@@ -48,25 +48,25 @@ enum Metric {
     return Optional.empty();
   }
 
-  String key() {
+  public String key() {
     return key;
   }
 
-  String label() {
+  public String label() {
     return label;
   }
 
-  Optional<Time> time() {
+  public Optional<Time> time() {
     return kind == null || estimate == null
         ? Optional.empty()
         : Optional.of(new Time(kind, estimate));
   }
 
-  boolean isP99() {
+  public boolean isP99() {
     return estimate == Estimate.P99;
   }
 
-  boolean higherIsBetter() {
+  public boolean higherIsBetter() {
     return kind == null;
   }
 }

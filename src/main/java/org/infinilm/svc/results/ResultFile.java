@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -25,7 +25,7 @@ import org.infinilm.svc.config.ConfigException;
 /// @param sendLagP99Ms how late the load generator itself was; 0 when the file does not say
 /// @param late whether that was beyond the run's bound
 /// @param truncated answers that were cut off before the length that was asked for
-record ResultFile(
+public record ResultFile(
     Path path,
     String label,
     String date,
@@ -43,13 +43,13 @@ record ResultFile(
   private static final long MOST_BYTES = 1L << 30;
 
   /// A file that is no result; the message names it and what is wrong.
-  static final class Unusable extends Exception {
-    Unusable(Path path, String what) {
+  public static final class Unusable extends Exception {
+    public Unusable(Path path, String what) {
       super(path + ": " + what);
     }
   }
 
-  static ResultFile read(Path path) throws Unusable {
+  public static ResultFile read(Path path) throws Unusable {
     try {
       if (Files.isDirectory(path)) {
         throw new Unusable(path, "is a folder (expected: a result JSON of a benchmark)");
@@ -68,7 +68,7 @@ record ResultFile(
     }
   }
 
-  static ResultFile parse(Path path, byte[] bytes) throws Unusable {
+  public static ResultFile parse(Path path, byte[] bytes) throws Unusable {
     try {
       return new ResultReader(path).read(new ByteArrayInputStream(bytes));
     } catch (IOException e) {
@@ -76,7 +76,7 @@ record ResultFile(
     }
   }
 
-  double figure(Metric m) {
+  public double figure(Metric m) {
     Double v = figures.get(m);
     if (v == null) {
       throw new IllegalArgumentException(path + " has no " + m.key());
@@ -85,18 +85,18 @@ record ResultFile(
   }
 
   /// Of all requests that ended.
-  double cutShare() {
+  public double cutShare() {
     return truncated == 0 ? 0 : (double) truncated / (completed + failed + truncated);
   }
 
-  String name() {
+  public String name() {
     Path name = path.getFileName();
     return name == null ? "" : name.toString();
   }
 
   /// Prompt tokens and how many of them came from a cache, over the requests that tell; both zero
   /// when none does.
-  CachedTokens cached() {
+  public CachedTokens cached() {
     long prompt = 0;
     long cached = 0;
     for (ResultRequest r : requests) {
@@ -109,12 +109,12 @@ record ResultFile(
   }
 
   /// @param cached at most `prompt`
-  record CachedTokens(long prompt, long cached) {
-    CachedTokens plus(CachedTokens other) {
+  public record CachedTokens(long prompt, long cached) {
+    public CachedTokens plus(CachedTokens other) {
       return new CachedTokens(prompt + other.prompt, cached + other.cached);
     }
 
-    Optional<String> text() {
+    public Optional<String> text() {
       return prompt == 0
           ? Optional.empty()
           : Optional.of(

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
@@ -8,6 +8,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.bench.CompareInputs;
+import org.infinilm.svc.bench.CompareKind;
+import org.infinilm.svc.bench.ComparisonReport;
+import org.infinilm.svc.bench.Side;
 import org.junit.jupiter.api.Test;
 
 class ResultFileFuzz {

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.util.List;
 import java.util.Locale;
@@ -13,7 +13,7 @@ import java.util.Optional;
 /// @param accuracy share of the requests sent that the pool named by the rule answered; NaN when
 ///   none was checked
 /// @param countersAgree whether the instances' own counters say the same; empty when not looked at
-record ResultRouting(
+public record ResultRouting(
     long threshold,
     String metric,
     long sent,
@@ -29,7 +29,7 @@ record ResultRouting(
 
   /// `99.9 % (49,998 of 50,000)`: rounded down, so that 100 % means every one; empty when none was
   /// checked.
-  Optional<String> accuracyText() {
+  public Optional<String> accuracyText() {
     return checked <= 0
         ? Optional.empty()
         : Optional.of(
@@ -42,13 +42,13 @@ record ResultRouting(
                 proven < 0 ? " checked" : String.format(Locale.ROOT, " sent, %,d proven", proven)));
   }
 
-  record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}
+  public record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}
 
   /// @param counted difference of the instance's own request counter over the run
-  record Instance(String name, String pool, long requests, long counted) {}
+  public record Instance(String name, String pool, long requests, long counted) {}
 
   /// A request that another pool than the expected one answered.
-  record Misrouted(
+  public record Misrouted(
       long index,
       String requestId,
       long size,

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -13,7 +13,7 @@ import org.infinilm.svc.statistics.Summary;
 
 /// What is printed at the end of a run: lines as vLLM's bench prints them, then lateness and
 /// routing. Pure.
-record BenchReport(BenchResult result) {
+public record BenchReport(BenchResult result) {
   private static final int WIDTH = 50;
   private static final int MOST_KINDS = 8;
   private static final int MOST_EXCEPTIONS = 10;
@@ -22,7 +22,7 @@ record BenchReport(BenchResult result) {
   private static final double GROWTH = 2;
   private static final int LEAST_THIRD = 5;
 
-  List<String> lines() {
+  public List<String> lines() {
     List<String> out = new ArrayList<>();
     LoadFigures f = result.figures();
     LoadOptions o = result.options();
@@ -92,7 +92,7 @@ record BenchReport(BenchResult result) {
   }
 
   /// The lines on routing.
-  static List<String> routing(Routing r) {
+  public static List<String> routing(Routing r) {
     List<String> out = new ArrayList<>();
     out.add(title("Routing", '-'));
     text(
@@ -170,7 +170,7 @@ record BenchReport(BenchResult result) {
   }
 
   /// Failures by kind, lateness, a rate that was not reached: what makes the figures doubtful.
-  List<String> warnings() {
+  public List<String> warnings() {
     List<String> out = new ArrayList<>();
     if (result.measured().isEmpty()) {
       out.add(

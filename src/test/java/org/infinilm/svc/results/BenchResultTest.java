@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.accuracy.Routing;
+import org.infinilm.svc.bench.Arguments;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadSample;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,11 +14,11 @@ import org.infinilm.svc.http.Json;
 import org.infinilm.svc.statistics.CompareStatistics;
 
 /// Writes result files: old ones (a dozen keys) and new ones (with requests and routing).
-final class ResultBuilder {
+public final class ResultBuilder {
   private final Map<String, Object> top = new LinkedHashMap<>();
 
   /// Latencies `ms`, throughputs `rate`, and nothing that an old file does not have.
-  static ResultBuilder old(double ms, double rate) {
+  public static ResultBuilder old(double ms, double rate) {
     ResultBuilder b = new ResultBuilder();
     b.with("date", "20260101-000000").with("completed", 16).with("failed", 0);
     for (Metric m : Metric.values()) {
@@ -29,7 +29,7 @@ final class ResultBuilder {
 
   /// `n` requests of 1 to 60 KB; the time to the first token is `seconds(size)`, jittered by
   /// `noise`; the sizes are the same for every seed.
-  static ResultBuilder ours(int n, long seed, double noise, LongToDoubleFunction seconds) {
+  public static ResultBuilder ours(int n, long seed, double noise, LongToDoubleFunction seconds) {
     RandomGenerator random = new java.util.SplittableRandom(seed);
     List<Object> requests = new ArrayList<>();
     double[] ttft = new double[n];
@@ -117,23 +117,23 @@ final class ResultBuilder {
     return out;
   }
 
-  static void figures(ResultBuilder b, String name, double[] seconds) {
+  public static void figures(ResultBuilder b, String name, double[] seconds) {
     double[] sorted = CompareStatistics.sorted(seconds);
     b.with("mean_" + name + "_ms", Arrays.stream(seconds).average().orElse(0) * 1000);
     b.with("median_" + name + "_ms", CompareStatistics.quantile(sorted, 0.5) * 1000);
     b.with("p99_" + name + "_ms", CompareStatistics.quantile(sorted, 0.99) * 1000);
   }
 
-  ResultBuilder with(String key, Object value) {
+  public ResultBuilder with(String key, Object value) {
     top.put(key, value);
     return this;
   }
 
-  byte[] bytes() {
+  public byte[] bytes() {
     return Json.bytes(top);
   }
 
-  String write(Path folder, String name) throws IOException {
+  public String write(Path folder, String name) throws IOException {
     return Files.write(folder.resolve(name), bytes()).toString();
   }
 }

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.results;
 
 import java.util.List;
 import java.util.function.ToLongFunction;
