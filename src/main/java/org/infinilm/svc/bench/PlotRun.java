@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import javax.imageio.ImageIO;
+import org.infinilm.svc.comparison.CompareInputs;
+import org.infinilm.svc.comparison.ComparisonReport;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.results.ResultFile;

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
+import org.infinilm.svc.comparison.Compare;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.results.ResultBuilder;
 import org.infinilm.svc.results.ResultFile;

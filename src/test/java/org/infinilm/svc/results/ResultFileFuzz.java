@@ -8,10 +8,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
-import org.infinilm.svc.bench.CompareInputs;
-import org.infinilm.svc.bench.CompareKind;
-import org.infinilm.svc.bench.ComparisonReport;
-import org.infinilm.svc.bench.Side;
+import org.infinilm.svc.comparison.CompareInputs;
+import org.infinilm.svc.comparison.CompareKind;
+import org.infinilm.svc.comparison.ComparisonReport;
+import org.infinilm.svc.comparison.Side;
 import org.junit.jupiter.api.Test;
 
 class ResultFileFuzz {

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.comparison;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import org.infinilm.svc.bench.ComparisonRow.Method;
-import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.comparison.ComparisonRow.Method;
+import org.infinilm.svc.comparison.ComparisonRow.Verdict;
 import org.infinilm.svc.results.Metric;
 import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.results.ResultRouting;
@@ -239,7 +239,7 @@ public record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
   }
 
   /// The three sentences, or one when none says anything.
-  static List<String> bySize(Comparison c) {
+  public static List<String> bySize(Comparison c) {
     List<Optional<String>> why =
         c.bySize().stream().map(ComparisonBySize::nothing).distinct().toList();
     if (why.size() == 1 && why.getFirst().isPresent()) {
@@ -288,7 +288,7 @@ public record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
         .toList();
   }
 
-  static String conclusion(Comparison c) {
+  public static String conclusion(Comparison c) {
     int base = c.with(Verdict.BASE).size();
     int other = c.with(Verdict.OTHER).size();
     String versus = c.other().title() + " against " + c.base().title() + ": ";

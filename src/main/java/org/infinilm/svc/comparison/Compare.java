@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.comparison;
 
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.infinilm.svc.bench.CompareKind.Seat;
+import org.infinilm.svc.comparison.CompareKind.Seat;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.comparison;
 
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -13,7 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.infinilm.svc.bench.CompareKind.Seat;
+import org.infinilm.svc.comparison.CompareKind.Seat;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.results.ResultFile.Unusable;
@@ -25,7 +25,7 @@ import org.infinilm.svc.results.ResultFile.Unusable;
 public record CompareInputs(CompareKind kind, List<Side> sides, List<String> warnings) {
 
   /// The files cannot be compared; the message says what was expected.
-  static final class Nothing extends Exception {
+  public static final class Nothing extends Exception {
     Nothing(String message) {
       super(message);
     }
@@ -67,7 +67,7 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
   }
 
   /// Files that were read already, each told by its name or label.
-  static CompareInputs of(List<ResultFile> files, boolean force) throws Nothing {
+  public static CompareInputs of(List<ResultFile> files, boolean force) throws Nothing {
     Wish wish = new Wish(Optional.empty(), Map.of(), List.of(), Optional.empty(), force);
     return assemble(wish, Map.of(), files, new ArrayList<>());
   }
@@ -229,7 +229,7 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
     return out;
   }
 
-  static List<String> remarks(ResultFile f) {
+  public static List<String> remarks(ResultFile f) {
     List<String> out = new ArrayList<>();
     if (!f.complete()) {
       out.add(
@@ -295,7 +295,7 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
   }
 
   /// The files that a pattern names; a plain path stands for itself.
-  static List<Path> expand(String pattern) throws Nothing {
+  public static List<Path> expand(String pattern) throws Nothing {
     try {
       Path path = Path.of(pattern);
       Path last = path.getFileName();

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.comparison;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
+import org.infinilm.svc.bench.Arguments;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.results.ResultBuilder;
 import org.infinilm.svc.results.ResultRequest;

@@ -1,10 +1,10 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.comparison;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import org.infinilm.svc.bench.ComparisonRow.Method;
-import org.infinilm.svc.bench.ComparisonRow.Verdict;
+import org.infinilm.svc.comparison.ComparisonRow.Method;
+import org.infinilm.svc.comparison.ComparisonRow.Verdict;
 import org.infinilm.svc.results.Metric;
 import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.statistics.CompareStatistics;
