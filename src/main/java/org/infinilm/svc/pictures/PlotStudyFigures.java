@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.infinilm.svc.bench.PlotFigures.Figure;
-import org.infinilm.svc.bench.PlotStudyCharts.Bar;
-import org.infinilm.svc.bench.PlotStudyCharts.Line;
+import org.infinilm.svc.pictures.PlotFigures.Figure;
+import org.infinilm.svc.pictures.PlotStudyCharts.Bar;
+import org.infinilm.svc.pictures.PlotStudyCharts.Line;
 
 /// The figures of evaluations and what-ifs, with their captions.
 final class PlotStudyFigures {

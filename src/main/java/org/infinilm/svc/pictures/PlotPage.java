@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import java.awt.geom.Rectangle2D;
 import java.util.ArrayList;

@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import java.util.ArrayList;
 import java.util.Comparator;

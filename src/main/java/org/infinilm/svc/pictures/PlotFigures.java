@@ -1,11 +1,11 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import java.awt.geom.Rectangle2D;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import org.infinilm.svc.bench.PlotSvg.Placed;
+import org.infinilm.svc.pictures.PlotSvg.Placed;
 import org.infinilm.svc.results.ResultFile;
 import org.infinilm.svc.results.ResultRequest;
 import org.infinilm.svc.results.TimeKind;

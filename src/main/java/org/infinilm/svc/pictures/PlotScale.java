@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import java.awt.Graphics2D;
 import java.awt.geom.Rectangle2D;

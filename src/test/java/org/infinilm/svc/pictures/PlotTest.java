@@ -1,4 +1,4 @@
-package org.infinilm.svc.bench;
+package org.infinilm.svc.pictures;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -12,6 +12,8 @@ import java.util.Map;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
+import org.infinilm.svc.bench.Arguments;
+import org.infinilm.svc.bench.BenchProgram;
 import org.infinilm.svc.comparison.Compare;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.results.ResultBuilder;
