@@ -8,7 +8,8 @@ import org.infinilm.svc.results.TimeKind;
 import org.infinilm.svc.statistics.CompareStatistics;
 
 /// Two sides, metric by metric and by size of request. Pure.
-public record Comparison(Side base, Side other, List<ComparisonRow> rows, List<ComparisonBySize> bySize) {
+public record Comparison(
+    Side base, Side other, List<ComparisonRow> rows, List<ComparisonBySize> bySize) {
 
   /// These pairs of sides, with verdicts: all rows together shall be wrong in at most 5 % of the
   /// cases, and so shall all verdicts by size.

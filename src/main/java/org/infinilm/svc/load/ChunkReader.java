@@ -1,15 +1,14 @@
 package org.infinilm.svc.load;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
 /// What one chunk of a streamed answer, or a whole answer, says: whether it carries output, and
 /// usage. Reused from chunk to chunk; not thread-safe.
 final class ChunkReader {
-  private static final JsonFactory FACTORY = new JsonFactory();
   private static final int MOST_FINGERPRINT_CHARS = 200;
 
   private final boolean keepText;
@@ -43,7 +42,7 @@ final class ChunkReader {
     error = null;
     finishReason = null;
     text.setLength(0);
-    try (JsonParser p = FACTORY.createParser(b, 0, length)) {
+    try (JsonParser p = Json.tokens(b, 0, length)) {
       if (p.nextToken() != JsonToken.START_OBJECT) {
         return false;
       }

@@ -39,7 +39,8 @@ public final class EngineGauges implements AutoCloseable {
   /// @param sources by the name of the engine, at most 64 of them
   /// @param interval between two readings of one engine, above 0
   /// @param from readings after the start that are in no figure
-  public EngineGauges(Map<String, Source> sources, Duration interval, Duration from, Ticker ticker) {
+  public EngineGauges(
+      Map<String, Source> sources, Duration interval, Duration from, Ticker ticker) {
     this.interval = interval;
     this.fromSeconds = from.toNanos() / 1e9;
     this.ticker = ticker;

@@ -11,6 +11,7 @@ import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.SSLException;
 import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.SseReader;
 import org.infinilm.svc.load.LoadSample.Outcome;
 import org.infinilm.svc.load.ResponseReader.Nonsense;
 import org.jspecify.annotations.Nullable;
@@ -21,13 +22,14 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
   private static final int MOST_ERROR_BYTES = 8 << 10;
   private static final int MOST_ANSWER_BYTES = 64 << 20;
   private static final int MOST_TEXT_CHARS = 16 << 20;
+  private static final int MOST_EVENT_BYTES = 16 << 20;
 
   private final LoadRun run;
   private final boolean chat;
   private final boolean stream;
   private final boolean keepText;
   private final ResponseReader http = new ResponseReader(this);
-  private final SseReader sse = new SseReader(this::event);
+  private final SseReader sse = new SseReader(MOST_EVENT_BYTES, this::event);
   private final ChunkReader chunk;
   private final ByteArrayOutputStream whole = new ByteArrayOutputStream(0);
   private @Nullable Channel channel;
@@ -213,8 +215,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     if (good() && stream) {
       try {
         sse.feed(b, from, to);
-      } catch (Nonsense e) {
-        nonsense = e.said();
+      } catch (IOException e) {
+        nonsense = e.getMessage();
       }
       if (sse.strange() && whole.size() < MOST_ERROR_BYTES) {
         whole.write(b, from, Math.min(to - from, MOST_ERROR_BYTES - whole.size()));
@@ -231,7 +233,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     keepAlive = mayReuse;
   }
 
-  private void event(byte[] data, int length) {
+  private void event(String name, byte[] data, int length) {
     LoadSample s = sample;
     if (s == null) {
       return;
@@ -300,8 +302,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     } else if (stream) {
       try {
         sse.end();
-      } catch (Nonsense e) {
-        streamError = e.said();
+      } catch (IOException e) {
+        streamError = e.getMessage();
       }
       if (streamError != null) {
         finish(s, Outcome.UPSTREAM_ERROR, "error in the stream", streamError, reusable);

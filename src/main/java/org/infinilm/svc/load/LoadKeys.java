@@ -22,7 +22,8 @@ public final class LoadKeys {
               "Address of the router or server, http://host:port or https://host:port.")
           .shownFirst();
   public static final Key<String> BASE_URL = Key.text("base_url", null, "The same as --url.");
-  public static final Key<String> HOST = Key.text("host", "127.0.0.1", "Host, when no --url is given.");
+  public static final Key<String> HOST =
+      Key.text("host", "127.0.0.1", "Host, when no --url is given.");
   public static final Key<Integer> PORT = Key.port("port", 8000, "Port, when no --url is given.");
   public static final Key<String> API_KEY =
       Key.text(

@@ -5,9 +5,9 @@ import java.util.function.ToIntFunction;
 import org.infinilm.svc.workload.LoadItem;
 import org.jspecify.annotations.Nullable;
 
-/// One request of a run and what was measured of it. Written by the event loop of the run; elsewhere
-/// it is read, once the run has ended. Times are nanoseconds after the start of the run, -1 for
-/// never.
+/// One request of a run and what was measured of it. Written by the event loop of the run;
+/// elsewhere it is read, once the run has ended. Times are nanoseconds after the start of the run,
+/// -1 for never.
 public final class LoadSample {
   private static final float[] NONE = new float[0];
 
@@ -64,6 +64,7 @@ public final class LoadSample {
 
   /// Seconds between chunks.
   float[] gaps = NONE;
+
   int gapCount;
   @Nullable String requestId;
   @Nullable String pool;

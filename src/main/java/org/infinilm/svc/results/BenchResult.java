@@ -1,6 +1,5 @@
 package org.infinilm.svc.results;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -15,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.infinilm.svc.accuracy.Routing;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.EngineGauges;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadSample;
@@ -47,7 +47,6 @@ public record BenchResult(
     @Nullable Routing routing,
     @Nullable EngineGauges gauges) {
 
-  private static final JsonFactory FACTORY = new JsonFactory();
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
 
   /// The figures are taken of the samples.
@@ -148,7 +147,7 @@ public record BenchResult(
     Path part = file.resolveSibling("." + name + ".part");
     try {
       try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part));
-          JsonGenerator g = FACTORY.createGenerator(out)) {
+          JsonGenerator g = Json.generator(out)) {
         write(g);
       }
       Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
@@ -281,8 +280,7 @@ public record BenchResult(
     }
   }
 
-  private static void lateness(JsonGenerator g, String name, Summary s)
-      throws IOException {
+  private static void lateness(JsonGenerator g, String name, Summary s) throws IOException {
     g.writeObjectFieldStart(name);
     g.writeNumberField("mean", s.mean() * 1e3);
     g.writeNumberField("p99", s.p99() * 1e3);

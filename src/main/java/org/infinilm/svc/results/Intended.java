@@ -11,8 +11,7 @@ import org.infinilm.svc.statistics.Summary;
 ///
 /// @param late real send after the intended one
 /// @param lag the part of it that was the generator's own fault
-record Intended(
-    Summary late, Summary lag, Summary ttft, Summary e2el) {
+record Intended(Summary late, Summary lag, Summary ttft, Summary e2el) {
   private static final long MOST_NANOS = 24L * 3600 * 1_000_000_000;
 
   static Intended of(List<LoadSample> samples) {

@@ -1,10 +1,8 @@
 package org.infinilm.svc.results;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayOutputStream;
@@ -102,10 +100,10 @@ public final class ResultMerge {
 
   private static JsonNode tree(@Nullable Routing routing) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (JsonGenerator g = new JsonFactory().createGenerator(bytes)) {
+    try (JsonGenerator g = Json.generator(bytes)) {
       RoutingJson.write(g, routing);
     }
-    return new ObjectMapper().readTree(bytes.toByteArray());
+    return Json.tree(bytes.toByteArray());
   }
 
   /// What the command was told to send, so that results of one workload can be told from others.

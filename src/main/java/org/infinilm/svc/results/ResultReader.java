@@ -3,11 +3,9 @@ package org.infinilm.svc.results;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.CharConversionException;
 import java.io.IOException;
@@ -23,16 +21,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.results.ResultFile.Unusable;
 import org.jspecify.annotations.Nullable;
 
 /// Reads a result file as a stream: requests one by one, long arrays that nobody needs skipped.
 final class ResultReader {
-  private static final ObjectMapper MAPPER =
-      JsonMapper.builder()
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-          .build();
   private static final Set<String> TEXTS = Set.of("date", "label", "model_id");
   private static final Set<String> WORKLOAD =
       Set.of("num_prompts", "request_rate", "max_concurrency", "burstiness", "total_input_tokens");
@@ -61,10 +55,12 @@ final class ResultReader {
   }
 
   ResultFile read(InputStream in) throws Unusable, IOException {
-    ObjectNode top = MAPPER.createObjectNode();
+    ObjectNode top = JsonNodeFactory.instance.objectNode();
     List<ResultRequest> requests = null;
     Detailed arrays = new Detailed();
-    try (JsonParser p = MAPPER.createParser(in)) {
+    try (JsonParser p = Json.tokens(in)) {
+      p.enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
+      p.enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS.mappedFeature());
       JsonToken first = p.nextToken();
       if (first != JsonToken.START_OBJECT) {
         throw new Unusable(path, (first == null ? "empty" : "not a JSON object") + EXPECTED);

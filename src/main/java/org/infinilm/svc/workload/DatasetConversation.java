@@ -43,7 +43,10 @@ final class DatasetConversation {
       conversations = Math.max(conversations, (wanted + turns - 1) / turns);
     }
     List<LoadItem> items =
-        items(made(c, conversations, turns), c.get(WorkloadKeys.RANDOM_OUTPUT_LEN).intValue(), wanted);
+        items(
+            made(c, conversations, turns),
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN).intValue(),
+            wanted);
     return new Workload("conversation", null, Digest.of(items), items);
   }
 

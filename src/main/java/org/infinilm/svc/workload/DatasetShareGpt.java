@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -13,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.http.Json;
 
 /// The ShareGPT file: a JSON list of conversations, `conversations` a list of `value`s. The first
 /// message is the prompt, the second says how long the answer was.
@@ -20,7 +20,6 @@ import org.infinilm.svc.config.ConfigException;
 /// Like vLLM's bench it leaves out what is shorter than 4 tokens, prompts over 1024 and both
 /// together over 2048; tokens are estimated by `--bytes-per-token`.
 final class DatasetShareGpt {
-  private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final int LEAST = 4;
   private static final int MOST_PROMPT = 1024;
   private static final int MOST_TOGETHER = 2048;
@@ -34,12 +33,12 @@ final class DatasetShareGpt {
     List<LoadItem> items = new ArrayList<>();
     int index = 0;
     try (InputStream in = Files.newInputStream(file);
-        JsonParser p = MAPPER.createParser(in)) {
+        JsonParser p = Json.tokens(in)) {
       if (p.nextToken() != JsonToken.START_ARRAY) {
         throw new ConfigException("--dataset-path: " + file + " (expected: a JSON list)");
       }
       while (p.nextToken() == JsonToken.START_OBJECT) {
-        JsonNode entry = MAPPER.readTree(p);
+        JsonNode entry = p.readValueAsTree();
         JsonNode said = entry.path("conversations");
         if (!said.isArray()) {
           throw new ConfigException(

@@ -1,9 +1,10 @@
-package org.infinilm.svc.load;
+package org.infinilm.svc.http;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -29,7 +30,8 @@ class SseReaderFuzz {
 
   private static List<String> read(byte[] bytes, SplittableRandom random) throws Exception {
     List<String> out = new ArrayList<>();
-    SseReader reader = new SseReader((data, n) -> out.add(new String(data, 0, n, UTF_8)));
+    SseReader reader =
+        new SseReader(16 << 20, (name, data, n) -> out.add(new String(data, 0, n, UTF_8)));
     reader.begin();
     int at = 0;
     while (at < bytes.length) {
@@ -76,8 +78,37 @@ class SseReaderFuzz {
   }
 
   @Test
+  void namesAndIdsBelongToTheirEventAndAnIdNeedsNoData() throws Exception {
+    List<String> out = new ArrayList<>();
+    SseReader reader =
+        new SseReader(
+            1000,
+            new SseReader.Sink() {
+              @Override
+              public void event(String name, byte[] data, int length) {
+                out.add(name + "=" + new String(data, 0, length, UTF_8));
+              }
+
+              @Override
+              public void position(String id) {
+                out.add("at " + id);
+              }
+
+              @Override
+              public void comment() {
+                out.add("comment");
+              }
+            });
+    byte[] text = "event: put\ndata: a\n\n:\nid:7\ndata: b\n\nid: 8\n\n\n".getBytes(UTF_8);
+    for (byte b : text) {
+      reader.feed(new byte[] {b}, 0, 1);
+    }
+    assertThat(out).containsExactly("put=a", "comment", "=b", "at 7", "at 8");
+  }
+
+  @Test
   void somethingElseThanAnEventStreamIsStrange() throws Exception {
-    SseReader reader = new SseReader((data, n) -> {});
+    SseReader reader = new SseReader(16 << 20, (name, data, n) -> {});
     reader.begin();
     byte[] json = "{\"choices\":[]}".getBytes(UTF_8);
     reader.feed(json, 0, json.length);
@@ -87,7 +118,7 @@ class SseReaderFuzz {
 
   @Test
   void anEventWithoutEndIsRefusedBeforeItFillsTheMemory() {
-    SseReader reader = new SseReader((data, n) -> {});
+    SseReader reader = new SseReader(16 << 20, (name, data, n) -> {});
     reader.begin();
     byte[] piece = "x".repeat(1 << 20).getBytes(UTF_8);
     assertThatThrownBy(
@@ -96,7 +127,7 @@ class SseReaderFuzz {
                 reader.feed(piece, 0, piece.length);
               }
             })
-        .isInstanceOf(ResponseReader.Nonsense.class)
+        .isInstanceOf(IOException.class)
         .hasMessageContaining("16777216");
   }
 }
