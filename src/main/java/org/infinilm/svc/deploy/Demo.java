@@ -11,6 +11,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.SseReader;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Sends a small and a large chat request through the router and says where each went and how long
@@ -113,7 +114,7 @@ final class Demo {
   /// The text of a stream, as far as it has come.
   private static String text(Probe.Seen seen) {
     StringBuilder out = new StringBuilder();
-    for (String event : Sse.data(seen.text())) {
+    for (String event : SseReader.data(seen.text())) {
       byte[] json = event.getBytes(StandardCharsets.UTF_8);
       JsonNode delta =
           new Probe.Seen(200, Headers.NONE, json, null)
