@@ -136,6 +136,11 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
+  public void woken(String name) {
+    retries.woken(name);
+  }
+
+  @Override
   public void chooseAgain() {
     stage = Stage.CHOOSE;
     advance();

@@ -33,6 +33,9 @@ final class Placement implements Waiting.Owner {
 
     /// Whom to wake for it, the best first.
     List<Instance> sleepers();
+
+    /// One of them is awake, and another process than any that it has tried.
+    void woken(String name);
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(Placement.class);
@@ -346,6 +349,10 @@ final class Placement implements Waiting.Owner {
       return;
     }
     try {
+      Wakes.Want awake = want;
+      if (awake != null && awake.served()) {
+        owner.woken(awake.name());
+      }
       Candidates now = owner.awaited();
       if (isNobody(now) && hold(now, w)) {
         return;

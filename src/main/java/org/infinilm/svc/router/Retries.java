@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Predicate;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -247,16 +248,22 @@ final class Retries {
         .toList();
   }
 
+  /// One that failed it has been started since.
+  void woken(String name) {
+    forgive(t -> t.why() == Why.FAILED && t.instance().name().equals(name));
+  }
+
   private void forgive(List<Instance> sleep) {
-    if (!tried.isEmpty()) {
-      tried =
-          tried.stream()
-              .map(t ->
-                  sleep.stream().anyMatch(t::isFailureOf)
-                      ? new Try(t.instance(), t.atNanos(), Why.SLEPT)
-                      : t)
-              .toList();
+    if (!tried.isEmpty() && !sleep.isEmpty()) {
+      forgive(t -> sleep.stream().anyMatch(t::isFailureOf));
     }
+  }
+
+  private void forgive(Predicate<Try> which) {
+    tried =
+        tried.stream()
+            .map(t -> which.test(t) ? new Try(t.instance(), t.atNanos(), Why.SLEPT) : t)
+            .toList();
   }
 
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.

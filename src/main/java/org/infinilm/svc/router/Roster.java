@@ -498,6 +498,13 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    if (said && e.awake) {
+      // its babysitter has taken back what it said; the registry may have called it asleep all
+      // along
+      e.awake = false;
+      e.renewed(++lives);
+      return before != e.state();
+    }
     boolean stood = e.stands();
     e.errors++;
     e.probeFailure = why;

@@ -238,6 +238,7 @@ final class Router implements AutoCloseable {
                 tls),
             new RouterFront(plane, settings, own),
             ticker::now);
+    feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(settings);

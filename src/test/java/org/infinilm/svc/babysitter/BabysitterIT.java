@@ -11,8 +11,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
@@ -98,6 +100,40 @@ class BabysitterIT extends BabysitterHarness {
     await().until(() -> get("/health").status() == 200);
     assertThat(text("/models"))
         .isEqualTo("{\"data\":[{\"id\":\"ü\",\"max_model_len\":4096}],\"object\":\"list\"}");
+  }
+
+  /// Each of them holds a connection: there have to be some for `/health` and `/wake`.
+  @Test
+  void fewWaitForTheModelListOfAServerThatHangs() throws Exception {
+    start("");
+    await().until(() -> get("/health").status() == 200);
+    poke("/freeze");
+    List<CompletableFuture<Client.Reply>> all = new ArrayList<>();
+    for (int k = 0; k < 40; k++) {
+      all.add(
+          CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  return get("/models");
+                } catch (InterruptedException e) {
+                  throw new IllegalStateException(e);
+                }
+              },
+              r -> Thread.ofVirtual().start(r)));
+    }
+    int told = 0;
+    for (CompletableFuture<Client.Reply> one : all) {
+      Client.Reply r = one.get();
+      boolean full =
+          new String(r.body(), StandardCharsets.UTF_8)
+              .contains("16 requests wait for the model list");
+      if (full) {
+        assertThat(r.status()).isEqualTo(503);
+        assertThat(r.headers().get("retry-after")).isEqualTo("1");
+        told++;
+      }
+    }
+    assertThat(told).isPositive();
   }
 
   @Test

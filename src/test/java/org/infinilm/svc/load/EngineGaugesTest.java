@@ -21,7 +21,7 @@ class EngineGaugesTest {
         () -> {
           asked.countDown();
           try {
-            Thread.sleep(Duration.ofMinutes(1));
+            new CountDownLatch(1).await();
           } catch (InterruptedException ends) {
             // an answer that was on its way comes once nobody but the end waits for it
             while (caller.getState() == Thread.State.RUNNABLE) {

@@ -95,6 +95,20 @@ class RosterDemandTest extends RosterHarness {
     assertThat(state("a")).isEqualTo(State.DRAINING);
   }
 
+  /// Woken and stopped while the registry was away, it slept by the registry's word all along, and
+  /// was in service here until that word changed.
+  @Test
+  void theBabysittersWordEndsWhenItSaysOtherwise() {
+    table("asleep");
+    assertThat(roster.awake("a")).isTrue();
+    down("a");
+    assertThat(state("a")).as("no answer says nothing of it").isEqualTo(State.ROUTABLE);
+    assertThat(roster.down("a", "answers 503", true, null, 0, 0.5)).isTrue();
+    assertThat(state("a")).isEqualTo(State.ASLEEP);
+    assertThat(roster.awake("a")).as("it may be woken again").isTrue();
+    assertThat(state("a")).isEqualTo(State.ROUTABLE);
+  }
+
   /// J1: where one that sleeps can take over, it is not the last one.
   @Test
   void whoFailsMayLeaveForOneThatSleeps() {

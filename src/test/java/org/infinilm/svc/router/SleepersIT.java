@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -324,6 +325,58 @@ class SleepersIT {
     s.says("healthy", "");
     assertThat(said.get().ok()).as(said.get().body()).isTrue();
     assertThat(s.asked).hasSize(2);
+  }
+
+  /// The registry's word is the same all the while: the babysitter's is enough to be asked again at
+  /// once, and not when five seconds have passed.
+  @Test
+  void whoWasStoppedUnseenIsAskedAgainAsSoonAsItServes() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route("queue_timeout=4");
+    s.serves();
+    rig.awaitState("s", "routable");
+    s.says("waking", "its last process is being ended");
+    s.stops();
+    CompletableFuture<Said> said = ask();
+    woken(s);
+    held(1);
+    s.listens();
+    s.says("healthy", "");
+    assertThat(said.get().ok()).as(said.get().body()).isTrue();
+    assertThat(s.asked).hasSize(1);
+  }
+
+  @Test
+  void aRefusalIsForgottenWhenTheRegistryHasNewsOfTheInstance() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    s.refuses("s is draining");
+    assertThat(rig.chat().body()).contains("cannot be woken: s is draining");
+    rig.registry.status("s", "draining");
+    rig.awaitState("s", "draining");
+    s.refuses(null);
+    rig.registry.status("s", "asleep");
+    rig.awaitState("s", "asleep");
+    int calls = s.wakes.size();
+    CompletableFuture<Said> said = ask();
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > calls || said.isDone());
+    assertThat(said).as("it is asked at once").isNotDone();
+    s.serves();
+    assertThat(said.get().ok()).isTrue();
+  }
+
+  @Test
+  void aBabysitterThatIsStartedAgainIsWaitedFor() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    s.deserted();
+    CompletableFuture<Said> said = ask();
+    // as long as a program takes to start
+    await().during(Duration.ofSeconds(2)).atMost(Rig.SOON).until(() -> !said.isDone());
+    s.returns();
+    woken(s);
+    s.serves();
+    assertThat(said.get().ok()).as(said.get().body()).isTrue();
   }
 
   @Test
