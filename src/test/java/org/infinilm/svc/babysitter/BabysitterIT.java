@@ -151,6 +151,7 @@ class BabysitterIT extends BabysitterHarness {
     FakeRegistry registry = registry(0);
     start(registry.url(), "restart_delay = 1");
     await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(registry.metadata("t-server")).containsEntry("restarts", 0);
     poke("/exit");
     await().until(() -> registry.status("t-server").equals("restarting"));
     Client.Reply health = get("/health");
@@ -162,6 +163,7 @@ class BabysitterIT extends BabysitterHarness {
         .isTrue();
     await().until(() -> registry.status("t-server").equals("running"));
     assertThat(Json.tree(get("/info").body()).path("restart_count").asInt()).isEqualTo(1);
+    assertThat(registry.metadata("t-server")).containsEntry("restarts", 1);
     assertThat(get("/health").status()).isEqualTo(200);
   }
 
