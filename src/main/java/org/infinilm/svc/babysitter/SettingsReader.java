@@ -29,7 +29,8 @@ final class SettingsReader {
 
   private static final Duration PROBE_REST = Duration.ofSeconds(30);
   private static final Duration STABLE = Duration.ofSeconds(60);
-  private static final List<String> TOP =
+  /// Keys of the file outside its tables, and its tables.
+  static final List<String> TOP =
       List.of(
           "name",
           "host",

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// One setting of one program, declared once: its name in a TOML file (`router_port`), its flag
@@ -214,6 +215,21 @@ public record Key<T>(
   /// The default as a user would type it; empty when there is none.
   public static String show(Key<?> key) {
     return key.fallback() == null ? "" : typed(key.fallback());
+  }
+
+  /// The default as JSON has it; empty when there is none.
+  public Optional<Object> defaultInJson() {
+    String shown = show(this);
+    if (shown.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        switch (String.valueOf(type.schema().get("type"))) {
+          case "boolean" -> Boolean.valueOf(shown);
+          case "integer" -> Long.valueOf(shown);
+          case "number" -> Double.valueOf(shown);
+          default -> shown;
+        });
   }
 
   /// A value as a user would type it.
