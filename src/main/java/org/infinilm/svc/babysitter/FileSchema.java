@@ -20,8 +20,7 @@ final class FileSchema {
 
   /// An object of these keys, as JSON Schema has it, without title and description.
   static Map<String, Object> schema() {
-    Map<String, Key<?>> flags =
-        Flags.ALL.stream().collect(Collectors.toMap(Key::name, k -> k));
+    Map<String, Key<?>> flags = Flags.ALL.stream().collect(Collectors.toMap(Key::name, k -> k));
     Map<String, Object> properties = new TreeMap<>();
     for (String name : SettingsReader.TOP) {
       Key<?> flag = flags.get(name);
@@ -60,7 +59,8 @@ final class FileSchema {
       }
       if (subject != null && t.subjectRequired()) {
         Map<String, Object> is =
-            Map.of("properties", Map.of("type", Map.of("enum", words)), "required", List.of("type"));
+            Map.of(
+                "properties", Map.of("type", Map.of("enum", words)), "required", List.of("type"));
         rules.add(Map.of("if", is, "then", Map.of("required", List.of(subject))));
       }
     }

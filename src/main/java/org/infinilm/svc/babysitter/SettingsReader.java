@@ -29,6 +29,7 @@ final class SettingsReader {
 
   private static final Duration PROBE_REST = Duration.ofSeconds(30);
   private static final Duration STABLE = Duration.ofSeconds(60);
+
   /// Keys of the file outside its tables, and its tables.
   static final List<String> TOP =
       List.of(

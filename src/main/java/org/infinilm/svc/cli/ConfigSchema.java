@@ -39,8 +39,7 @@ final class ConfigSchema {
   }
 
   static Map<String, Object> of(String name, List<Program> programs) throws ConfigException {
-    List<Program> takers =
-        programs.stream().filter(p -> p.takesFile() || isBabysitter(p)).toList();
+    List<Program> takers = programs.stream().filter(p -> p.takesFile() || isBabysitter(p)).toList();
     List<String> names = takers.stream().map(Program::name).toList();
     Program p =
         takers.stream()
