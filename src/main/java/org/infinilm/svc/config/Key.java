@@ -48,7 +48,12 @@ public record Key<T>(
   ///
   /// @param label the placeholder in `--help`; empty for a switch
   /// @param schema what JSON Schema says of a value in a file
-  public record Type<T>(String label, Parser<T> parser, Map<String, Object> schema) {
+  /// @param tables what must hold of tables, for a key that is some
+  public record Type<T>(String label, Parser<T> parser, Map<String, Object> schema, Tables tables) {
+    public Type(String label, Parser<T> parser, Map<String, Object> schema) {
+      this(label, parser, schema, (t, env) -> {});
+    }
+
     /// One whose values are texts to a schema.
     public Type(String label, Parser<T> parser) {
       this(label, parser, Map.of("type", "string"));
@@ -65,11 +70,23 @@ public record Key<T>(
     T parse(String text);
   }
 
+  /// Says what is wrong with tables of a file.
+  @FunctionalInterface
+  public interface Tables {
+    /// @param env the environment, whose variables tables may name
+    void check(List<TomlFile> tables, Map<String, String> env) throws ConfigException;
+  }
+
   /// Tables of the file, `[[name]]`: neither a flag nor a variable gives them.
   ///
   /// @param properties what JSON Schema says of the keys of one
+  /// @param check throws for those that cannot be used
   public static Key<List<TomlFile>> tables(
-      String name, String doc, Map<String, Object> properties, List<String> required) {
+      String name,
+      String doc,
+      Map<String, Object> properties,
+      List<String> required,
+      Tables check) {
     Map<String, Object> one =
         Map.of(
             "type",
@@ -82,7 +99,7 @@ public record Key<T>(
             false);
     return new Key<>(
         name,
-        new Type<>(TABLES, Key::noTables, Map.of("type", "array", "items", one)),
+        new Type<>(TABLES, Key::noTables, Map.of("type", "array", "items", one), check),
         List.of(),
         List.of(),
         false,
