@@ -213,7 +213,7 @@ final class GaugeWatch implements AutoCloseable {
     if (r != null && s.tells) {
       slot.tell(others(r, s.peak.most(), waitingNow(slot)), now + FRESH.toNanos());
     }
-    if (s.tells || s.cache != Cache.UNKNOWN) {
+    if (s.tells || !Double.isNaN(s.cache.share())) {
       s.vain = 0;
       return;
     }

@@ -288,6 +288,7 @@ class KeysIT {
     rig.start();
     assertThat(chat(bearer("one")).status()).isEqualTo(200);
     assertThat(chat(bearer("one")).status()).as("50 are left").isEqualTo(200);
+    rig.decision();
     Said no = chat(bearer("one"));
     assertThat(no.status()).isEqualTo(429);
     assertThat(error(no).path("message").asText())
