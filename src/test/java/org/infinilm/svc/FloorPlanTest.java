@@ -44,6 +44,7 @@ class FloorPlanTest {
           Map.entry("policy", Set.of("fleet")),
           Map.entry("etcd", Set.of("http", "telemetry")),
           Map.entry("registry", Set.of("etcd", "fleet", "tls", "http", "config", "telemetry")),
+          Map.entry("discovery", Set.of("http", "config", "telemetry")),
           Map.entry("page", Set.of("http")),
           Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
@@ -53,6 +54,7 @@ class FloorPlanTest {
                   "history",
                   "evaluation",
                   "policy",
+                  "discovery",
                   "registry",
                   "fleet",
                   "tls",

@@ -460,6 +460,7 @@ final class Live implements EventFeed.Source {
     m.put("restarts", restarts(i));
     m.put("seats", i.seats() == 0 ? null : i.seats());
     m.put("since_ms", keeper.happenings().sinceMillis(i.name()));
+    m.put("source", v.known().sourceKind());
     m.put("state", Happenings.word(i.state()));
     m.put("tier", i.tier());
     m.put("url", i.url());

@@ -121,7 +121,7 @@ export class Instances {
 
   #fill(r, i) {
     r.i = i;
-    r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
+    r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (i.source ? ', from ' + i.source : '') + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
     r.state.className = 'state ' + i.state;
     text(r.state, i.state);
     r.state.title = known(i.since_ms) ? 'for ' + span((this.now() - i.since_ms) / 1000) : '';

@@ -12,11 +12,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Requests for instances that sleep, before a router in this process.
 @Timeout(120)
@@ -390,6 +394,118 @@ class SleepersIT {
     woken(s);
     s.serves();
     assertThat(said.get().ok()).isTrue();
+  }
+
+  /// One that serves by its babysitter's word, and answers every request with this status.
+  private ScriptedInstance failing(String name, int status) throws IOException {
+    return rig.answering(name, (r, n) -> Rig.answer(status, "", "no"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {429, 500, 502, 503})
+  void whoAnswersThatItFailsIsLeftForOneThatSleeps(int status) throws Exception {
+    ScriptedInstance a = failing("a", status);
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> first = ask();
+    woken(s);
+    held(1);
+    s.serves();
+    assertThat(first.get().ok()).as(first.get().body()).isTrue();
+    assertThat(first.get().field("x-infini-instance")).isEqualTo("s");
+    assertThat(first.get().field("x-infini-attempts")).isEqualTo("2");
+    for (int k = 0; k < 19; k++) {
+      Said said = rig.chat();
+      assertThat(said.ok()).as("request %d: %s", k, said.body()).isTrue();
+    }
+    assertThat(s.asked).hasSize(20);
+    assertThat(a.seen.size()).as("it is left alone before long").isLessThan(12);
+  }
+
+  @Test
+  void whoseConnectionsAreClosedAndWhoIsOutIsLeftForOneThatSleeps() throws Exception {
+    ScriptedInstance a = rig.instance("a", ScriptedInstance.CLOSES);
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> first = ask();
+    woken(s);
+    held(1);
+    s.serves();
+    assertThat(first.get().ok()).as(first.get().body()).isTrue();
+    a.close();
+    rig.awaitState("a", "ejected");
+    assertThat(rig.chat().ok()).isTrue();
+    s.stops();
+    s.says("asleep", "");
+    rig.registry.status("s", "asleep");
+    rig.awaitState("s", "asleep");
+    int calls = s.wakes.size();
+    CompletableFuture<Said> second = ask();
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > calls);
+    s.serves();
+    assertThat(second.get().ok()).as(second.get().body()).isTrue();
+  }
+
+  @Test
+  void whereOneThatSleepsCannotBeWokenTheClientHearsBothAndItIsNotAskedAgain() throws Exception {
+    failing("a", 503);
+    SleepingInstance s = sleeper("s");
+    s.refuses("no GPU");
+    route();
+    Said said = rig.chat();
+    assertThat(said.status()).isEqualTo(503);
+    assertThat(said.body())
+        .contains("instance_starting", "cannot be woken: no GPU", "instance a answered 503");
+    int calls = s.wakes.size();
+    Said next = rig.chat();
+    assertThat(next.status()).isEqualTo(503);
+    assertThat(next.field("x-infini-instance")).as("the instance's own answer").isEqualTo("a");
+    assertThat(s.wakes).hasSize(calls);
+  }
+
+  @Test
+  void whoFailsIsNotAskedAgainWhileAnotherStartsAndIsWhenItIsWell() throws Exception {
+    AtomicBoolean well = new AtomicBoolean();
+    AtomicInteger asked = new AtomicInteger();
+    rig.answering(
+        "a",
+        (r, n) -> {
+          asked.incrementAndGet();
+          return well.get() || r.contains("\"good\"") ? Rig.OK : Rig.answer(500, "", "no");
+        });
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> said = ask();
+    woken(s);
+    held(1);
+    // several of the looks that it has each second, and longer than time alone needs
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > 13);
+    assertThat(asked).hasValue(1);
+    well.set(true);
+    assertThat(
+            rig.send(Rig.post(Rig.CHAT, "", Rig.BODY.replace("[]", "[],\"user\":\"good\""))).ok())
+        .isTrue();
+    assertThat(said.get().field("x-infini-instance")).isEqualTo("a");
+    assertThat(s.asked).isEmpty();
+  }
+
+  @Test
+  void aRequestThatHasHadAllItsAttemptsHasOneWokenForTheNext() throws Exception {
+    // three of them are all the attempts that a request has
+    for (String name : List.of("a", "b", "c")) {
+      failing(name, 503);
+    }
+    SleepingInstance s = sleeper("s");
+    route();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          Said said = rig.chat();
+          return said.status() == 503 && !s.wakes.isEmpty();
+        });
+    s.serves();
+    rig.awaitState("s", "routable");
+    await().atMost(Rig.SOON).until(() -> rig.chat().ok());
   }
 
   @Test
