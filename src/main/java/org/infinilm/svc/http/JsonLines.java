@@ -1,4 +1,4 @@
-package org.infinilm.svc.router;
+package org.infinilm.svc.http;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
