@@ -13,6 +13,7 @@ import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.discovery.Source;
 import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.discovery.Sources;
+import org.infinilm.svc.kubernetes.KubernetesSource;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -151,7 +152,7 @@ final class Discoveries implements AutoCloseable {
     return switch (spec) {
       case SourceSpec.Folder folder -> Sources.open(folder, f::known);
       case SourceSpec.Dns dns -> Sources.open(dns);
-      case SourceSpec.Kubernetes pods -> throw new IllegalStateException(pods.text());
+      case SourceSpec.Kubernetes pods -> KubernetesSource.open(pods, f::known);
     };
   }
 
