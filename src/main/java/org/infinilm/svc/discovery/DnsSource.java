@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class DnsSource extends Follower {
   static final Duration LEAST = Duration.ofSeconds(1);
-  static final Duration MOST_TTL = Duration.ofSeconds(300);
+  static final Duration MOST_TTL = Duration.ofMinutes(5);
   static final Duration AGAIN = Duration.ofSeconds(5);
   private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
   private static final int MOST_ADDRESSES = 1000;
@@ -48,8 +48,7 @@ final class DnsSource extends Follower {
   DnsSource(SourceSpec.Dns spec) {
     super(spec.text());
     this.spec = spec;
-    this.servers =
-        new NameServers(spec.server(), ResolvConf.of(Path.of("/etc/resolv.conf")));
+    this.servers = new NameServers(spec.server(), ResolvConf.of(Path.of("/etc/resolv.conf")));
   }
 
   /// One round of questions.
@@ -85,8 +84,7 @@ final class DnsSource extends Follower {
       if (!a.records().isEmpty()) {
         ttlSeconds = Math.min(ttlSeconds, a.ttlSeconds());
       }
-      List<String> out =
-          a.records().stream().map(Answered::target).distinct().sorted().toList();
+      List<String> out = a.records().stream().map(Answered::target).distinct().sorted().toList();
       addresses.put(host, out);
       return out;
     }
@@ -110,7 +108,13 @@ final class DnsSource extends Follower {
       for (Answered s : services.records()) {
         String host = s.target().replaceFirst("\\.$", "");
         if (host.isEmpty() || s.port() == 0) {
-          trouble(spec.name() + ": a record with the target '" + s.target() + "' and port " + s.port() + " (expected: a host and a port)");
+          trouble(
+              spec.name()
+                  + ": a record with the target '"
+                  + s.target()
+                  + "' and port "
+                  + s.port()
+                  + " (expected: a host and a port)");
           continue;
         }
         List<String> at = addresses(s.target());
@@ -178,8 +182,7 @@ final class DnsSource extends Follower {
     lastAddresses = r.addresses;
     to.found(List.copyOf(r.found.values()));
     to.troubles(r.troubles);
-    return Duration.ofSeconds(
-        Math.clamp(r.ttlSeconds, LEAST.toSeconds(), MOST_TTL.toSeconds()));
+    return Duration.ofSeconds(Math.clamp(r.ttlSeconds, LEAST.toSeconds(), MOST_TTL.toSeconds()));
   }
 
   @Override

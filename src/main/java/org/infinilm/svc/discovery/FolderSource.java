@@ -75,7 +75,9 @@ final class FolderSource extends Follower {
     } catch (IOException e) {
       troubles.add(
           folder
-              + (Files.exists(folder) ? ": cannot be read: " + e.getMessage() : ": no such folder"));
+              + (Files.exists(folder)
+                  ? ": cannot be read: " + e.getMessage()
+                  : ": no such folder"));
       news = false;
     }
     List<Found> all = new ArrayList<>();
@@ -87,7 +89,12 @@ final class FolderSource extends Follower {
     }
     if (all.size() > MOST) {
       troubles.add(
-          folder + ": " + all.size() + " instances (expected: at most " + MOST + "); the rest is left out");
+          folder
+              + ": "
+              + all.size()
+              + " instances (expected: at most "
+              + MOST
+              + "); the rest is left out");
       all = all.subList(0, MOST);
     }
     if (news) {
@@ -107,7 +114,12 @@ final class FolderSource extends Follower {
     }
     if (there.size() > MOST_FILES) {
       troubles.add(
-          folder + ": " + there.size() + " files (expected: at most " + MOST_FILES + "); the rest is left out");
+          folder
+              + ": "
+              + there.size()
+              + " files (expected: at most "
+              + MOST_FILES
+              + "); the rest is left out");
       there = there.subList(0, MOST_FILES);
     }
     boolean news = false;
@@ -152,7 +164,8 @@ final class FolderSource extends Follower {
       throw new ConfigException(path + ":1: empty (expected: instances, or a comment)");
     }
     if (bytes > MOST_BYTES) {
-      throw new ConfigException(path + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
+      throw new ConfigException(
+          path + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
     }
     List<Found> all = path.toString().endsWith(".toml") ? toml(path) : json(path);
     List<Found> out = new ArrayList<>();
@@ -202,7 +215,8 @@ final class FolderSource extends Follower {
       String here = pointer + "/" + k;
       JsonNode one = list.get(k);
       if (!one.isObject()) {
-        throw new ConfigException(place(path, document, here) + ": " + shown(one) + " (expected: an object)");
+        throw new ConfigException(
+            place(path, document, here) + ": " + shown(one) + " (expected: an object)");
       }
       Map<String, String> options = new HashMap<>();
       for (Map.Entry<String, JsonNode> e : one.properties()) {
@@ -229,8 +243,7 @@ final class FolderSource extends Follower {
 
   private static JsonNode tree(Path path, byte[] document) throws ConfigException {
     if (Json.isLargerThan(MOST_VALUES, document)) {
-      throw new ConfigException(
-          path + ": more than " + MOST_VALUES + " values (expected: fewer)");
+      throw new ConfigException(path + ": more than " + MOST_VALUES + " values (expected: fewer)");
     }
     try {
       return Json.tree(document);

@@ -158,7 +158,8 @@ final class NameServers implements AutoCloseable {
         }
         asked = c.end;
       } catch (RuntimeException e) {
-        return Answer.failed(asked + ": name server " + shown(server) + " says what cannot be read");
+        return Answer.failed(
+            asked + ": name server " + shown(server) + " says what cannot be read");
       } finally {
         envelope.release();
       }
@@ -203,7 +204,9 @@ final class NameServers implements AutoCloseable {
       }
       for (int k = 0; k < n; k++) {
         DnsRecord r = response.recordAt(DnsSection.ANSWER, k);
-        if (r.type().equals(type) && canonical(r.name()).equals(end) && r instanceof DnsRawRecord raw) {
+        if (r.type().equals(type)
+            && canonical(r.name()).equals(end)
+            && r instanceof DnsRawRecord raw) {
           records.add(answered(raw, type));
           ttlSeconds = Math.min(ttlSeconds, r.timeToLive());
         }

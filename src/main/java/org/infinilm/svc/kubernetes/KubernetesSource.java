@@ -17,8 +17,8 @@ import org.infinilm.svc.http.Faults;
 import org.jspecify.annotations.Nullable;
 
 /// Pods of a cluster, by a label selector. Address and credentials of the cluster are found as its
-/// tools find them: the service account of the pod that this runs in, or a kubeconfig. The client is
-/// loaded when the source begins. One thread for each namespace.
+/// tools find them: the service account of the pod that this runs in, or a kubeconfig. The client
+/// is loaded when the source begins. One thread for each namespace.
 public final class KubernetesSource implements Source {
   /// An API server that says nothing for so long is asked for everything again.
   private static final Duration QUIET = Duration.ofMinutes(2);
@@ -54,8 +54,8 @@ public final class KubernetesSource implements Source {
     return new KubernetesSource(spec, check, () -> watched(new ConfigBuilder()), QUIET);
   }
 
-  /// The settings of a cluster with which it is followed. A connection for each watch, over HTTP/1.1:
-  /// one that is cut takes no other with it. What is tried again is [PodWatch]'s to say.
+  /// The settings of a cluster with which it is followed. A connection for each watch, over
+  /// HTTP/1.1: one that is cut takes no other with it. What is tried again is [PodWatch]'s to say.
   static Config watched(ConfigBuilder of) {
     return of.withConnectionTimeout(CONNECT_MILLIS)
         .withRequestTimeout(REQUEST_MILLIS)
@@ -67,8 +67,7 @@ public final class KubernetesSource implements Source {
   }
 
   /// The same against a cluster of tests.
-  static Source open(
-      SourceSpec.Kubernetes spec, Check check, Config cluster, Duration quiet) {
+  static Source open(SourceSpec.Kubernetes spec, Check check, Config cluster, Duration quiet) {
     return new KubernetesSource(spec, check, () -> cluster, quiet);
   }
 

@@ -137,7 +137,8 @@ final class PodReader {
     }
     String url = scheme + "://" + BaseUrl.bracketed(address) + ":" + port(pod, key);
     Map<String, String> options = new TreeMap<>();
-    options.put("name", severalNamespaces ? meta.getNamespace() + "." + meta.getName() : meta.getName());
+    options.put(
+        "name", severalNamespaces ? meta.getNamespace() + "." + meta.getName() : meta.getName());
     OPTIONS.forEach((word, option) -> {
       String said = said(meta, word);
       if (said != null) {
@@ -165,7 +166,8 @@ final class PodReader {
     if (said == null) {
       return null;
     }
-    List<String> out = Stream.of(said.split(",")).map(String::strip).filter(m -> !m.isEmpty()).toList();
+    List<String> out =
+        Stream.of(said.split(",")).map(String::strip).filter(m -> !m.isEmpty()).toList();
     if (out.isEmpty()) {
       throw wrong(key, "models", said, "names with commas between");
     }
@@ -218,7 +220,8 @@ final class PodReader {
 
   private static TreeSet<String> words(ObjectMeta meta) {
     TreeSet<String> out = new TreeSet<>();
-    for (Map<String, String> m : Stream.of(meta.getLabels(), meta.getAnnotations()).filter(Objects::nonNull).toList()) {
+    for (Map<String, String> m :
+        Stream.of(meta.getLabels(), meta.getAnnotations()).filter(Objects::nonNull).toList()) {
       for (String k : m.keySet()) {
         if (k.startsWith(PREFIX)) {
           out.add(k.substring(PREFIX.length()));

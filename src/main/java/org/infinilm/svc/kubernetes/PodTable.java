@@ -59,14 +59,14 @@ final class PodTable {
     Found now = r.found();
     if (now == null) {
       // what it was holds, but for whether it is asked
-      return new Known(r, last.stream().map(f -> asked(f, r.ready() && r.trouble() != null)).toList());
+      return new Known(
+          r, last.stream().map(f -> asked(f, r.ready() && r.trouble() != null)).toList());
     }
     return new Known(r, r.ready() || !last.isEmpty() ? List.of(now) : List.of());
   }
 
   private static Found asked(Found f, boolean ready) {
-    return new Found(
-        f.url(), f.options(), f.address(), ready, f.models(), f.metadata(), f.place());
+    return new Found(f.url(), f.options(), f.address(), ready, f.models(), f.metadata(), f.place());
   }
 
   /// A pod that came or changed.

@@ -35,6 +35,11 @@ final class PodWatch {
   private static final long WATCH_SECONDS = 300;
   private static final int GONE = 410;
 
+  /// A watch that has not ended for so long is open.
+  private static final Duration OPEN = Duration.ofSeconds(2);
+
+  private static final int MOST_UNOPENED = 2;
+
   /// What a watch says.
   private sealed interface Event {
     record Changed(Watcher.Action action, @Nullable Pod pod) implements Event {}
@@ -60,6 +65,9 @@ final class PodWatch {
   private @Nullable String version;
 
   private Duration pause = FIRST_PAUSE;
+
+  /// Watches in a row that ended before they had said anything.
+  private int unopened;
 
   /// @param namespace null for all
   /// @param quiet how long a watch may say nothing
@@ -185,17 +193,19 @@ final class PodWatch {
             .withAllowWatchBookmarks(true)
             .withTimeoutSeconds(WATCH_SECONDS)
             .build();
-    try (Watch watch = pods().watch(from, new Hears(events))) {
-      pause = FIRST_PAUSE;
-      if (away != null) {
-        away = null;
-        changed.run();
-      }
+    boolean open = false;
+    Watch watch = pods().watch(from, new Hears(events));
+    try {
       while (true) {
-        Event e = events.poll(quiet.toMillis(), TimeUnit.MILLISECONDS);
-        if (e == null) {
+        Duration longest = open ? quiet : OPEN.compareTo(quiet) < 0 ? OPEN : quiet;
+        Event e = events.poll(longest.toMillis(), TimeUnit.MILLISECONDS);
+        if (e == null && open) {
           version = null;
           return;
+        }
+        if (!open && !(e instanceof Event.Ended)) {
+          open = true;
+          opened();
         }
         boolean news = false;
         Event.Ended end = null;
@@ -209,19 +219,33 @@ final class PodWatch {
           publish();
         }
         if (end != null) {
-          ended(end);
+          ended(end, open);
           return;
         }
       }
+    } finally {
+      watch.close();
     }
   }
 
-  private void ended(Event.Ended e) throws InterruptedException {
+  /// A watch has said something, or has not ended for a while.
+  private void opened() {
+    pause = FIRST_PAUSE;
+    unopened = 0;
+    if (away != null) {
+      away = null;
+      changed.run();
+    }
+  }
+
+  private void ended(Event.Ended e, boolean open) throws InterruptedException {
     if (e.gone()) {
       version = null;
     }
-    if (e.why() != null) {
-      // nobody's trouble, unless it cannot be opened again
+    if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
+      failed("watches end before they say anything: " + e.why(), false);
+    } else {
+      // nobody's trouble yet; and not at once again
       Thread.sleep(pause);
     }
   }

@@ -134,8 +134,7 @@ final class Discoveries implements AutoCloseable {
   private final List<Source> open = new ArrayList<>();
 
   /// @param env where `api_key_env` looks
-  Discoveries(
-      List<SourceSpec> specs, Map<String, String> env, FleetKeeper keeper, Ticker ticker) {
+  Discoveries(List<SourceSpec> specs, Map<String, String> env, FleetKeeper keeper, Ticker ticker) {
     specs.forEach(s -> all.put(s, new Following(s, env, keeper, ticker)));
   }
 

@@ -116,7 +116,9 @@ class DnsSourceIT {
     for (int k = 0; k < pauses.length; k++) {
       pauses[k] = look();
     }
-    assertThat(pauses).extracting(Duration::toSeconds).containsExactly(1L, 2L, 4L, 8L, 16L, 30L, 30L, 30L);
+    assertThat(pauses)
+        .extracting(Duration::toSeconds)
+        .containsExactly(1L, 2L, 4L, 8L, 16L, 30L, 30L, 30L);
     assertThat(heard.times()).as("no answer is no word").isZero();
   }
 
@@ -151,7 +153,12 @@ class DnsSourceIT {
     server.addresses("llm.example", 60, "2001:db8::1", "2001:db8::2");
     open("dns:llm.example");
     look();
-    assertThat(heard.last()).hasSize(2).first().extracting(Found::address).asString().contains("2001:db8:");
+    assertThat(heard.last())
+        .hasSize(2)
+        .first()
+        .extracting(Found::address)
+        .asString()
+        .contains("2001:db8:");
     server.addresses("llm.example", 60, "2001:db8::1", "10.0.0.1");
     look();
     assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
@@ -162,18 +169,28 @@ class DnsSourceIT {
     server.addresses(
         "llm.example",
         60,
-        IntStream.range(0, 1200).mapToObj(k -> "10.0." + k / 250 + "." + (k % 250 + 1)).toArray(String[]::new));
+        IntStream.range(0, 1200)
+            .mapToObj(k -> "10.0." + k / 250 + "." + (k % 250 + 1))
+            .toArray(String[]::new));
     open("dns:llm.example");
     look();
     assertThat(server.asked()).contains("tcp llm.example. A");
     assertThat(heard.last()).hasSize(1000);
-    assertThat(heard.troubles()).isNotEmpty().first().asString().contains("more than 1000 addresses");
+    assertThat(heard.troubles())
+        .isNotEmpty()
+        .first()
+        .asString()
+        .contains("more than 1000 addresses");
   }
 
   @Test
   void serviceRecordsSayPortWeightAndTier() throws Exception {
     server.services(
-        "_http._tcp.llm.example", 30, "0 5 8100 a.example", "10 0 8200 b.example", "0 1 8300 c.example");
+        "_http._tcp.llm.example",
+        30,
+        "0 5 8100 a.example",
+        "10 0 8200 b.example",
+        "0 1 8300 c.example");
     server.addresses("a.example", 20, "10.0.0.1", "10.0.0.2");
     server.addresses("b.example", 60, "10.0.0.3");
     open("dns+srv:_http._tcp.llm.example,cache_type=static");
@@ -188,7 +205,9 @@ class DnsSourceIT {
         .containsEntry("weight", "1")
         .containsEntry("tier", "10")
         .containsEntry("cache_type", "static");
-    assertThat(heard.last().getFirst().options()).containsEntry("weight", "5").containsEntry("tier", "0");
+    assertThat(heard.last().getFirst().options())
+        .containsEntry("weight", "5")
+        .containsEntry("tier", "0");
     assertThat(heard.troubles())
         .containsExactly(
             "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");

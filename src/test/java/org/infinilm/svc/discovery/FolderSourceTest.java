@@ -38,7 +38,11 @@ class FolderSourceTest {
   private void renamed(String name, String text) throws IOException {
     Path next = folder.resolve("." + name + ".new");
     Files.writeString(next, text);
-    Files.move(next, folder.resolve(name), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    Files.move(
+        next,
+        folder.resolve(name),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
   }
 
   private void looks(int n) {
@@ -52,23 +56,34 @@ class FolderSourceTest {
     write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
     try (Source s = open()) {
       s.start(heard);
-      await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().equals(List.of("http://h:1")));
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> heard.urls().equals(List.of("http://h:1")));
       renamed("b.json", "[{\"url\": \"http://h:2\"}]");
-      await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().equals(List.of("http://h:1", "http://h:2")));
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> heard.urls().equals(List.of("http://h:1", "http://h:2")));
     }
   }
 
   @Test
   void bothFormsSayTheSame() throws Exception {
-    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\nname = \"x\"\nweight = 3\n\n[[instance]]\nurl = \"http://h:2\"\n");
-    write("b.json", "{\"instance\": [{\"url\": \"http://h:3\", \"weight\": 3}, {\"url\": \"http://h:4\"}]}");
+    write(
+        "a.toml",
+        "[[instance]]\nurl = \"http://h:1\"\nname = \"x\"\nweight = 3\n\n[[instance]]\nurl = \"http://h:2\"\n");
+    write(
+        "b.json",
+        "{\"instance\": [{\"url\": \"http://h:3\", \"weight\": 3}, {\"url\": \"http://h:4\"}]}");
     write("c.json", "[]");
     write("notes.txt", "not a listing");
     write(".hidden.toml", "[[");
     open();
     looks(1);
-    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2", "http://h:3", "http://h:4");
-    assertThat(heard.last().getFirst().options()).containsEntry("name", "x").containsEntry("weight", "3");
+    assertThat(heard.urls())
+        .containsExactly("http://h:1", "http://h:2", "http://h:3", "http://h:4");
+    assertThat(heard.last().getFirst().options())
+        .containsEntry("name", "x")
+        .containsEntry("weight", "3");
     assertThat(heard.last().get(2).options()).containsEntry("weight", "3");
     assertThat(heard.troubles()).isEmpty();
   }
@@ -86,7 +101,11 @@ class FolderSourceTest {
     write("b.toml", "[[instance]\n");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
-    assertThat(heard.troubles()).hasSize(2).last().asString().startsWith(folder.resolve("b.toml") + ":1: ");
+    assertThat(heard.troubles())
+        .hasSize(2)
+        .last()
+        .asString()
+        .startsWith(folder.resolve("b.toml") + ":1: ");
     renamed("a.toml", "[[instance]]\nurl = \"http://h:9\"\n");
     Files.delete(folder.resolve("b.toml"));
     looks(2);
@@ -96,7 +115,9 @@ class FolderSourceTest {
 
   @Test
   void whatIsWrongInJsonIsNamedWithItsLine() throws Exception {
-    write("a.json", "[\n {\"url\": \"http://h:1\"},\n {\"url\": \"http://h:2\",\n  \"wrong\": \"1\"}\n]");
+    write(
+        "a.json",
+        "[\n {\"url\": \"http://h:1\"},\n {\"url\": \"http://h:2\",\n  \"wrong\": \"1\"}\n]");
     write("b.json", "[\n {\"name\": \"x\"}\n]");
     write("c.json", "{\n \"instance\": [}");
     write("d.json", "{\"services\": []}");
@@ -107,10 +128,14 @@ class FolderSourceTest {
     assertThat(heard.urls()).isEmpty();
     assertThat(heard.troubles()).hasSize(5);
     assertThat(heard.troubles().get(0)).isEqualTo(folder.resolve("a.json") + ":4: wrong");
-    assertThat(heard.troubles().get(1)).startsWith(folder.resolve("b.json") + ":2: an instance without its url");
+    assertThat(heard.troubles().get(1))
+        .startsWith(folder.resolve("b.json") + ":2: an instance without its url");
     assertThat(heard.troubles().get(2)).startsWith(folder.resolve("c.json") + ":2: ");
-    assertThat(heard.troubles().get(3)).startsWith(folder.resolve("d.json") + ":1: no list of instances");
-    assertThat(heard.troubles().get(4)).startsWith(folder.resolve("e.json") + ":2: weight: true (expected: a text or a whole number)");
+    assertThat(heard.troubles().get(3))
+        .startsWith(folder.resolve("d.json") + ":1: no list of instances");
+    assertThat(heard.troubles().get(4))
+        .startsWith(
+            folder.resolve("e.json") + ":2: weight: true (expected: a text or a whole number)");
   }
 
   @Test
@@ -138,7 +163,11 @@ class FolderSourceTest {
     write("a.toml", "");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
-    assertThat(heard.troubles()).hasSize(1).first().asString().contains("a.toml:1: empty (expected: instances, or a comment)");
+    assertThat(heard.troubles())
+        .hasSize(1)
+        .first()
+        .asString()
+        .contains("a.toml:1: empty (expected: instances, or a comment)");
     Files.delete(folder.resolve("b.toml"));
     looks(1);
     write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
@@ -180,7 +209,10 @@ class FolderSourceTest {
     Files.write(folder.resolve("a.json"), large);
     StringBuilder many = new StringBuilder("[");
     for (int k = 0; k <= Source.MOST; k++) {
-      many.append(k == 0 ? "" : ",").append("{\"url\":\"http://h:").append(k % 60000 + 1).append("\"}");
+      many.append(k == 0 ? "" : ",")
+          .append("{\"url\":\"http://h:")
+          .append(k % 60000 + 1)
+          .append("\"}");
     }
     write("b.json", many.append("]").toString());
     open();
@@ -188,6 +220,7 @@ class FolderSourceTest {
     assertThat(heard.last()).hasSize(Source.MOST);
     assertThat(heard.troubles()).hasSize(2);
     assertThat(heard.troubles().get(1)).contains("10001 instances (expected: at most 10000)");
-    assertThat(heard.troubles().get(0)).contains("a.json: 1048577 bytes (expected: at most 1048576)");
+    assertThat(heard.troubles().get(0))
+        .contains("a.json: 1048577 bytes (expected: at most 1048576)");
   }
 }

@@ -22,8 +22,8 @@ import io.netty.handler.codec.dns.DatagramDnsResponseEncoder;
 import io.netty.handler.codec.dns.DefaultDnsQuestion;
 import io.netty.handler.codec.dns.DefaultDnsRawRecord;
 import io.netty.handler.codec.dns.DefaultDnsResponse;
-import io.netty.handler.codec.dns.DnsQuestion;
 import io.netty.handler.codec.dns.DnsQuery;
+import io.netty.handler.codec.dns.DnsQuestion;
 import io.netty.handler.codec.dns.DnsRecordType;
 import io.netty.handler.codec.dns.DnsResponse;
 import io.netty.handler.codec.dns.DnsResponseCode;
@@ -43,8 +43,7 @@ import java.util.concurrent.TimeUnit;
 public final class NameServer implements AutoCloseable {
   private record Held(String name, DnsRecordType type, long ttlSeconds, byte[] content) {}
 
-  private final EventLoopGroup loop =
-      new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+  private final EventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
   private final Map<String, List<Held>> names = new ConcurrentHashMap<>();
   private final List<String> asked = new CopyOnWriteArrayList<>();
   private final Channel udp;
@@ -62,7 +61,9 @@ public final class NameServer implements AutoCloseable {
                 new ChannelInitializer<Channel>() {
                   @Override
                   protected void initChannel(Channel c) {
-                    c.pipeline().addLast(new TcpDnsQueryDecoder(), new TcpDnsResponseEncoder(), new OverTcp());
+                    c.pipeline()
+                        .addLast(
+                            new TcpDnsQueryDecoder(), new TcpDnsResponseEncoder(), new OverTcp());
                   }
                 })
             .bind(InetAddress.getLoopbackAddress(), 0)
@@ -77,10 +78,15 @@ public final class NameServer implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel c) {
                     c.pipeline()
-                        .addLast(new DatagramDnsQueryDecoder(), new DatagramDnsResponseEncoder(), new OverUdp());
+                        .addLast(
+                            new DatagramDnsQueryDecoder(),
+                            new DatagramDnsResponseEncoder(),
+                            new OverUdp());
                   }
                 })
-            .bind(InetAddress.getLoopbackAddress(), ((InetSocketAddress) tcp.localAddress()).getPort())
+            .bind(
+                InetAddress.getLoopbackAddress(),
+                ((InetSocketAddress) tcp.localAddress()).getPort())
             .sync()
             .channel();
   }
@@ -95,7 +101,12 @@ public final class NameServer implements AutoCloseable {
     List<Held> all = new ArrayList<>();
     for (String l : literals) {
       InetAddress a = InetAddress.ofLiteral(l);
-      all.add(new Held(name, l.contains(":") ? DnsRecordType.AAAA : DnsRecordType.A, ttlSeconds, a.getAddress()));
+      all.add(
+          new Held(
+              name,
+              l.contains(":") ? DnsRecordType.AAAA : DnsRecordType.A,
+              ttlSeconds,
+              a.getAddress()));
     }
     put(name, all);
   }
@@ -161,7 +172,8 @@ public final class NameServer implements AutoCloseable {
     to.setRecursionAvailable(true);
     List<Held> held = names.get(NameServers.canonical(q.name()));
     if (!code.equals(DnsResponseCode.NOERROR) || held == null) {
-      to.setCode(held == null && code.equals(DnsResponseCode.NOERROR) ? DnsResponseCode.NXDOMAIN : code);
+      to.setCode(
+          held == null && code.equals(DnsResponseCode.NOERROR) ? DnsResponseCode.NXDOMAIN : code);
       return;
     }
     int n = 0;
@@ -173,7 +185,8 @@ public final class NameServer implements AutoCloseable {
         }
         to.addRecord(
             DnsSection.ANSWER,
-            new DefaultDnsRawRecord(q.name(), h.type(), h.ttlSeconds(), Unpooled.wrappedBuffer(h.content())));
+            new DefaultDnsRawRecord(
+                q.name(), h.type(), h.ttlSeconds(), Unpooled.wrappedBuffer(h.content())));
       }
     }
   }

@@ -16,7 +16,8 @@ class ResolvConfTest {
         file,
         "# comment\nnameserver 10.0.0.10\nsearch llm.svc.cluster.local svc.cluster.local .\noptions timeout:1 ndots:5\n");
     ResolvConf c = ResolvConf.of(file);
-    assertThat(c).isEqualTo(new ResolvConf(List.of("llm.svc.cluster.local", "svc.cluster.local", "."), 5));
+    assertThat(c)
+        .isEqualTo(new ResolvConf(List.of("llm.svc.cluster.local", "svc.cluster.local", "."), 5));
     assertThat(c.candidates("paged"))
         .containsExactly("paged.llm.svc.cluster.local.", "paged.svc.cluster.local.", "paged.");
     assertThat(c.candidates("a.b.c.d.e.f").getFirst()).isEqualTo("a.b.c.d.e.f.");

@@ -22,8 +22,8 @@ class SourceSpecTest {
   void aCommaBelongsToASourceUnlessAWordThatIsOneFollows() throws Exception {
     assertThat(
             SourceSpec.list(
-                    "folder:/a,b,dns:x:1,weight=2 dns+srv:_http._tcp.y,kubernetes:n1,n2/app=z,tier!=w,kubernetes",
-                    "here"))
+                "folder:/a,b,dns:x:1,weight=2 dns+srv:_http._tcp.y,kubernetes:n1,n2/app=z,tier!=w,kubernetes",
+                "here"))
         .extracting(SourceSpec::text)
         .containsExactly(
             "folder:/a,b",
@@ -36,7 +36,8 @@ class SourceSpecTest {
 
   @Test
   void whatEachSays() throws Exception {
-    assertThat(one("folder:/etc/i")).isEqualTo(new SourceSpec.Folder("folder:/etc/i", Path.of("/etc/i")));
+    assertThat(one("folder:/etc/i"))
+        .isEqualTo(new SourceSpec.Folder("folder:/etc/i", Path.of("/etc/i")));
     assertThat(one("dns:llm.example:8100,cache_type=paged,server=127.0.0.1:5353"))
         .isEqualTo(
             new SourceSpec.Dns(

@@ -42,7 +42,17 @@ class PodReaderTest {
     assertThat(f.url()).isEqualTo("http://10.1.0.7:8000");
     assertThat(f.options())
         .isEqualTo(
-            Map.of("name", "paged-0", "cache_type", "paged", "weight", "3", "tier", "1", "max_concurrency", "16"));
+            Map.of(
+                "name",
+                "paged-0",
+                "cache_type",
+                "paged",
+                "weight",
+                "3",
+                "tier",
+                "1",
+                "max_concurrency",
+                "16"));
     assertThat(f.models()).isEqualTo(List.of("org/a", "b"));
     assertThat(f.metadata()).containsEntry("num_blocks", 1024L).containsEntry("block_size", 16L);
     assertThat(f.ready()).isTrue();
@@ -58,7 +68,9 @@ class PodReaderTest {
             .addToLabels("infinilm.org/weight", "2")
             .endMetadata()
             .build();
-    assertThat(found(p).options()).containsEntry("cache_type", "static").containsEntry("weight", "2");
+    assertThat(found(p).options())
+        .containsEntry("cache_type", "static")
+        .containsEntry("weight", "2");
   }
 
   @Test
@@ -69,15 +81,20 @@ class PodReaderTest {
 
   @Test
   void portsByNameAndAlone() {
-    assertThat(found(port(Map.of("metrics", 9, "http", 8, "openai", 7), Map.of())).url()).endsWith(":7");
+    assertThat(found(port(Map.of("metrics", 9, "http", 8, "openai", 7), Map.of())).url())
+        .endsWith(":7");
     assertThat(found(port(Map.of("metrics", 9, "http", 8), Map.of())).url()).endsWith(":8");
     assertThat(found(port(Map.of("", 9), Map.of())).url()).endsWith(":9");
-    assertThat(found(port(Map.of("metrics", 9, "http", 8), Map.of("port", "metrics"))).url()).endsWith(":9");
-    assertThat(found(port(Map.of("http", 8), Map.of("scheme", "https"))).url()).isEqualTo("https://10.0.0.1:8");
+    assertThat(found(port(Map.of("metrics", 9, "http", 8), Map.of("port", "metrics"))).url())
+        .endsWith(":9");
+    assertThat(found(port(Map.of("http", 8), Map.of("scheme", "https"))).url())
+        .isEqualTo("https://10.0.0.1:8");
     assertThat(reader.read(port(Map.of(), Map.of())).trouble())
         .isEqualTo(
             "pod llm/a: no port (expected: infinilm.org/port, a container's port named openai or http, or one port alone)");
-    assertThat(reader.read(port(Map.of("a", 1, "b", 2), Map.of())).trouble()).contains("ports [").contains("one port alone");
+    assertThat(reader.read(port(Map.of("a", 1, "b", 2), Map.of())).trouble())
+        .contains("ports [")
+        .contains("one port alone");
   }
 
   private static Pod port(Map<String, Integer> ports, Map<String, String> said) {
@@ -123,7 +140,12 @@ class PodReaderTest {
     Read none = reader.read(Pods.ready("a", "", 1));
     assertThat(none.found()).isNull();
     assertThat(none.trouble()).as("it is only starting").isNull();
-    Pod done = new PodBuilder(Pods.ready("a", "10.0.0.1", 1)).editStatus().withPhase("Succeeded").endStatus().build();
+    Pod done =
+        new PodBuilder(Pods.ready("a", "10.0.0.1", 1))
+            .editStatus()
+            .withPhase("Succeeded")
+            .endStatus()
+            .build();
     assertThat(reader.read(done).ended()).isTrue();
   }
 }

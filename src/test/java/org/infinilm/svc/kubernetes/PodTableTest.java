@@ -27,7 +27,11 @@ class PodTableTest {
 
   private List<String> found() {
     return table.found().stream()
-        .map(f -> f.options().get("name") + " " + f.url().replaceAll("http://|:8100", "") + (f.ready() ? "" : " out"))
+        .map(f ->
+            f.options().get("name")
+                + " "
+                + f.url().replaceAll("http://|:8100", "")
+                + (f.ready() ? "" : " out"))
         .toList();
   }
 
@@ -100,7 +104,12 @@ class PodTableTest {
   @Test
   void aPodThatHasEndedIsNoInstance() {
     put(Pods.ready("a", "10.0.0.1", 1));
-    put(new PodBuilder(Pods.ready("a", "10.0.0.1", 2)).editStatus().withPhase("Failed").endStatus().build());
+    put(
+        new PodBuilder(Pods.ready("a", "10.0.0.1", 2))
+            .editStatus()
+            .withPhase("Failed")
+            .endStatus()
+            .build());
     assertThat(found()).isEmpty();
   }
 

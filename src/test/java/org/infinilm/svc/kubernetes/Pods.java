@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /// Pods for tests.
-final class Pods {
+public final class Pods {
   private Pods() {}
 
   /// A pod that serves at port 8100 of an address.
@@ -21,11 +21,7 @@ final class Pods {
   }
 
   static Pod leaving(String name, String address, long version) {
-    return new PodBuilder(ready(name, address, version))
-        .editMetadata()
-        .withDeletionTimestamp("2026-11-29T10:00:00Z")
-        .endMetadata()
-        .build();
+    return leaving(ready(name, address, version));
   }
 
   /// @param said `infinilm.org/...`, without the prefix
@@ -33,7 +29,7 @@ final class Pods {
     return pod(name, "uid-" + name, address, version, true, said, Map.of("openai", 8100));
   }
 
-  static Pod pod(
+  public static Pod pod(
       String name,
       String uid,
       String address,
@@ -74,6 +70,15 @@ final class Pods {
         .withStatus(ready ? "True" : "False")
         .endCondition()
         .endStatus()
+        .build();
+  }
+
+  /// The same, on its way out.
+  public static Pod leaving(Pod p) {
+    return new PodBuilder(p)
+        .editMetadata()
+        .withDeletionTimestamp("2026-11-29T10:00:00Z")
+        .endMetadata()
         .build();
   }
 

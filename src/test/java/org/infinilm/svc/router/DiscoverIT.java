@@ -108,8 +108,7 @@ class DiscoverIT {
   @Test
   void theRegistrysInstanceOfANameCountsAndAllSourcesAreThere() throws Exception {
     write("a.toml", instance("a", one.port(), "") + instance("b", two.port(), ""));
-    rig.listed(
-        new ScriptedInstance("a", ScriptedInstance.answering((r, n) -> Rig.OK)), Map.of());
+    rig.listed(new ScriptedInstance("a", ScriptedInstance.answering((r, n) -> Rig.OK)), Map.of());
     rig.launch(Ticker.SYSTEM, List.of(), "discover=folder:" + folder);
     rig.awaitState("a", "routable");
     rig.awaitState("b", "routable");
