@@ -178,6 +178,25 @@ class FolderSourceTest {
     assertThat(heard.urls()).containsExactly("http://h:2");
   }
 
+  /// As Kubernetes mounts a ConfigMap.
+  @Test
+  void whatALinkLeadsToIsFollowed() throws Exception {
+    for (int k = 1; k <= 2; k++) {
+      Path data = Files.createDirectory(folder.resolve("..data-" + k));
+      Files.writeString(data.resolve("a.toml"), "[[instance]]\nurl = \"http://h:" + k + "\"\n");
+    }
+    Path link = folder.resolve("..data");
+    Files.createSymbolicLink(link, Path.of("..data-1"));
+    Files.createSymbolicLink(folder.resolve("a.toml"), Path.of("..data/a.toml"));
+    open();
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    Files.createSymbolicLink(folder.resolve("..next"), Path.of("..data-2"));
+    Files.move(folder.resolve("..next"), link, StandardCopyOption.ATOMIC_MOVE);
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:2");
+  }
+
   @Test
   void aFolderThatIsAwayKeepsWhatItListed() throws Exception {
     Path sub = Files.createDirectory(folder.resolve("sub"));
