@@ -498,6 +498,13 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    if (said && e.awake) {
+      // its babysitter has taken back what it said; the registry may have called it asleep all
+      // along
+      e.awake = false;
+      e.renewed(++lives);
+      return before != e.state();
+    }
     boolean stood = e.stands();
     e.errors++;
     e.probeFailure = why;
@@ -570,7 +577,8 @@ final class Roster {
   }
 
   /// Whether soft evidence may take one more out: at most half of the servers that serve a model
-  /// are out by it, and never the last one in service. Several names of a server count once.
+  /// are out by it, and never the last one that is in service or is started for a request. Several
+  /// names of a server count once.
   private boolean mayLeave(Entry e) {
     List<String> models = e.models();
     if (models.isEmpty()) {
@@ -592,14 +600,14 @@ final class Roster {
       if (model != null && !o.models().contains(model)) {
         continue;
       }
-      boolean routable = o.state() == State.ROUTABLE;
+      boolean serves = o.state() == State.ROUTABLE || o.state().sleeps();
       if (o.circuit.softlyOut()) {
         all.add(o.server());
         softlyOut.add(o.server());
-      } else if (routable) {
+      } else if (serves) {
         all.add(o.server());
       }
-      another |= routable && !o.server().equals(e.server());
+      another |= serves && !o.server().equals(e.server());
     }
     // a server that is out under another name takes no further share
     return another && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());

@@ -72,7 +72,9 @@ record RouterConfig(
     Optional<TraceSettings> traces,
     List<SourceSpec> discover) {
   static final Key<Integer> PORT =
-      Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
+      Key.port("router_port", 8080, "port to listen on (infini up gives it 8000)")
+          .shownFirst()
+          .orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
       Key.text(
@@ -217,9 +219,15 @@ record RouterConfig(
           "keys",
           "keys of clients; without any, everybody may ask",
           ClientKey.SCHEMA,
-          List.of("name", "hash"));
+          List.of("name", "hash"),
+          (tables, env) -> ClientKey.of(tables));
   static final Key<List<TomlFile>> INSTANCES =
-      Key.tables("instance", "servers that run already", StaticServices.SCHEMA, List.of("url"));
+      Key.tables(
+          "instance",
+          "servers that run already",
+          StaticServices.SCHEMA,
+          List.of("url"),
+          StaticServices::check);
 
   /// 503 where the earlier system's clients call it by its own name.
   private static final int UNKNOWN_MODEL_STATUS =
