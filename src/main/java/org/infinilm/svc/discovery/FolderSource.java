@@ -127,10 +127,11 @@ final class FolderSource extends Follower {
       news |= look(file, files.computeIfAbsent(file, f -> new Listing()));
     }
     List<Path> present = there;
-    return news
-        | files
+    boolean left =
+        files
             .entrySet()
             .removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
+    return news || left;
   }
 
   private static boolean isListing(Path file) {

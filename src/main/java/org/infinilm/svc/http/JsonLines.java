@@ -2,7 +2,6 @@ package org.infinilm.svc.http;
 
 import com.fasterxml.jackson.core.JsonParser;
 import java.io.IOException;
-import org.infinilm.svc.http.Json;
 
 /// Finds the line of a value in a JSON document, for error messages.
 final class JsonLines {

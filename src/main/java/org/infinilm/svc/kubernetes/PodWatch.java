@@ -57,6 +57,7 @@ final class PodWatch {
   private final Thread thread;
   private final PodTable table = new PodTable();
   private volatile boolean heard;
+  private volatile boolean closed;
   private volatile List<Found> found = List.of();
   private volatile List<String> podTroubles = List.of();
   private volatile @Nullable String away;
@@ -115,7 +116,7 @@ final class PodWatch {
 
   private void run() {
     try {
-      while (true) {
+      while (!closed) {
         try {
           follow();
         } catch (KubernetesClientException e) {
@@ -284,7 +285,9 @@ final class PodWatch {
     }
   }
 
+  /// The client wraps an interruption into failures of its own.
   void close() {
+    closed = true;
     thread.interrupt();
   }
 }

@@ -266,7 +266,8 @@ public final class InstancePrograms {
 
   static void print(JsonNode services, PrintStream out) {
     List<String[]> rows = new ArrayList<>();
-    rows.add(new String[] {"NAME", "STATE", "IN FLIGHT", "QUEUED", "WEIGHT", "TIER", "FROM", "URL", ""});
+    rows.add(
+        new String[] {"NAME", "STATE", "IN FLIGHT", "QUEUED", "WEIGHT", "TIER", "FROM", "URL", ""});
     for (JsonNode s : services) {
       rows.add(
           new String[] {

@@ -74,7 +74,10 @@ class ManifestsTest {
       }
     } else if (o != null && o.getClass().getName().startsWith("io.fabric8.kubernetes.api.model")) {
       for (Method m : o.getClass().getMethods()) {
-        boolean reads = m.getName().startsWith("get") && m.getParameterCount() == 0 && !m.getName().equals("getClass");
+        boolean reads =
+            m.getName().startsWith("get")
+                && m.getParameterCount() == 0
+                && !m.getName().equals("getClass");
         if (m.getName().equals("getAdditionalProperties")) {
           ((Map<?, ?>) m.invoke(o)).keySet().forEach(k -> out.add(path + "." + k));
         } else if (reads && !m.getReturnType().isPrimitive()) {
@@ -128,16 +131,22 @@ class ManifestsTest {
       PodTemplateSpec of = find(templates, p.getSpec().getPodSelector().getMatchLabels());
       p.getSpec()
           .getIngress()
-          .forEach(i -> i.getPorts().forEach(port -> assertThat(ports(of)).contains(port.getPort().getStrVal())));
+          .forEach(i ->
+              i.getPorts()
+                  .forEach(port -> assertThat(ports(of)).contains(port.getPort().getStrVal())));
     }
     for (Service s : all(objects, Service.class)) {
       PodTemplateSpec of = find(templates, s.getSpec().getSelector());
-      s.getSpec().getPorts().forEach(p -> assertThat(ports(of)).contains(p.getTargetPort().getStrVal()));
+      s.getSpec()
+          .getPorts()
+          .forEach(p -> assertThat(ports(of)).contains(p.getTargetPort().getStrVal()));
     }
     List<String> scaled =
         Stream.concat(
-                all(objects, Deployment.class).stream().map(d -> "Deployment " + d.getMetadata().getName()),
-                all(objects, StatefulSet.class).stream().map(d -> "StatefulSet " + d.getMetadata().getName()))
+                all(objects, Deployment.class).stream()
+                    .map(d -> "Deployment " + d.getMetadata().getName()),
+                all(objects, StatefulSet.class).stream()
+                    .map(d -> "StatefulSet " + d.getMetadata().getName()))
             .toList();
     for (HorizontalPodAutoscaler h : all(objects, HorizontalPodAutoscaler.class)) {
       var target = h.getSpec().getScaleTargetRef();
@@ -161,7 +170,9 @@ class ManifestsTest {
   }
 
   private static List<String> ports(PodTemplateSpec t) {
-    return t.getSpec().getContainers().getFirst().getPorts().stream().map(ContainerPort::getName).toList();
+    return t.getSpec().getContainers().getFirst().getPorts().stream()
+        .map(ContainerPort::getName)
+        .toList();
   }
 
   @ParameterizedTest
@@ -179,9 +190,9 @@ class ManifestsTest {
     List<String> names = RouterProgram.PROGRAM.keys().stream().<String>map(k -> k.name()).toList();
     assertThat(names).containsAll(flags.keySet());
     RouterProgram.check(Config.resolve(RouterProgram.PROGRAM.keys(), flags, Map.of(), null));
-    long ends =
-        Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
-    assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds()).isGreaterThan(ends + 5);
+    long ends = Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
+    assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds())
+        .isGreaterThan(ends + 5);
     assertThat(d.getSpec().getTemplate().getSpec().getEnableServiceLinks())
         .as("a service's variables would be settings")
         .isFalse();
@@ -204,10 +215,12 @@ class ManifestsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
-  void eachPodOfAPoolIsAnInstanceAndItsFileIsOne(String example, @TempDir Path dir) throws Exception {
+  void eachPodOfAPoolIsAnInstanceAndItsFileIsOne(String example, @TempDir Path dir)
+      throws Exception {
     List<HasMetadata> objects = read(example);
     Map<String, String> files = new HashMap<>();
-    all(objects, ConfigMap.class).forEach(m -> files.put(m.getMetadata().getName(), m.getData().get("instance.toml")));
+    all(objects, ConfigMap.class)
+        .forEach(m -> files.put(m.getMetadata().getName(), m.getData().get("instance.toml")));
     for (StatefulSet s : all(objects, StatefulSet.class)) {
       PodTemplateSpec t = s.getSpec().getTemplate();
       Pod pod =
@@ -235,7 +248,9 @@ class ManifestsTest {
       assertThat(found.options().get("cache_type")).isIn("paged", "static");
       Path file = dir.resolve(s.getMetadata().getName() + ".toml");
       Files.writeString(file, files.get(s.getMetadata().getName()));
-      assertThat(BabysitterProgram.check(file, Map.of("INFINI_HOME", Path.of("").toAbsolutePath().toString())))
+      assertThat(
+              BabysitterProgram.check(
+                  file, Map.of("INFINI_HOME", Path.of("").toAbsolutePath().toString())))
           .anyMatch(l -> l.contains("port") && l.contains("8100"));
       assertThat(t.getSpec().getEnableServiceLinks()).isFalse();
       assertThat(t.getSpec().getAutomountServiceAccountToken()).isFalse();

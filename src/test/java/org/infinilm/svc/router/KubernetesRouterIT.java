@@ -109,7 +109,8 @@ class KubernetesRouterIT {
     await()
         .atMost(SOON)
         .untilAsserted(() ->
-            assertThat(rig.get("/readyz").path("discovery").path(0).path("troubles").path(0).asText())
+            assertThat(
+                    rig.get("/readyz").path("discovery").path(0).path("troubles").path(0).asText())
                 .isEqualTo(
                     "pod llm/b: infinilm.org/cache-type: cache_type=pagde (expected: paged or static)"));
     assertThat(rig.service("b").isMissingNode()).isTrue();
