@@ -45,6 +45,7 @@ class FloorPlanTest {
           Map.entry("etcd", Set.of("http", "telemetry")),
           Map.entry("registry", Set.of("etcd", "fleet", "tls", "http", "config", "telemetry")),
           Map.entry("discovery", Set.of("http", "config", "telemetry")),
+          Map.entry("kubernetes", Set.of("discovery", "http", "config")),
           Map.entry("page", Set.of("http")),
           Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
@@ -55,6 +56,7 @@ class FloorPlanTest {
                   "evaluation",
                   "policy",
                   "discovery",
+                  "kubernetes",
                   "registry",
                   "fleet",
                   "tls",
@@ -215,6 +217,16 @@ class FloorPlanTest {
         .haveNameNotMatching("org\\.infinilm\\.svc\\.trace\\.Sender(\\$.*)?")
         .should()
         .dependOnClassesThat(resideInAnyPackage("io.opentelemetry.."))
+        .check(HOUSE);
+  }
+
+  /// Its jars are opened only where pods are asked for.
+  @Test
+  void onlyTheRoomOfKubernetesKnowsItsClient() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "kubernetes")))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("io.fabric8.."))
         .check(HOUSE);
   }
 

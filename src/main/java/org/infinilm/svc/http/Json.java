@@ -69,6 +69,12 @@ public final class Json {
     }
   }
 
+  /// The line, from 1, where the value of `pointer` (RFC 6901) stands in a document, or that of the
+  /// nearest value around it when it is absent.
+  public static int line(byte[] document, String pointer) {
+    return JsonLines.of(document, pointer);
+  }
+
   /// Whether a document has more than `limit` values, names and brackets, or is none: known without
   /// building it.
   public static boolean isLargerThan(int limit, byte[] document) {

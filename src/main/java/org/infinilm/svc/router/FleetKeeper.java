@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -119,6 +120,8 @@ final class FleetKeeper implements AutoCloseable {
   /// What all sources listed last.
   private volatile List<Known> lastTable = List.of();
 
+  private volatile Supplier<List<Discoveries.Status>> sources = List::of;
+
   /// Whether something is not published yet.
   private boolean changed;
 
@@ -158,6 +161,16 @@ final class FleetKeeper implements AutoCloseable {
 
   List<View> views() {
     return publisher.views();
+  }
+
+  /// How it stands with the sources beside the registry; on any thread.
+  List<Discoveries.Status> sources() {
+    return sources.get();
+  }
+
+  /// Whom to ask for that.
+  void follow(Discoveries discoveries) {
+    sources = discoveries::statuses;
   }
 
   /// What changed, with its cause.

@@ -111,6 +111,7 @@ final class Live implements EventFeed.Source {
     m.put("policy", config.policy());
     m.put("queue_limit", config.seating().queueLimit());
     m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("discovery", keeper.sources().stream().map(s -> s.told(true)).toList());
     m.put("settings_error", read == null ? null : read.error());
     m.put("settings_loaded_ms", read == null ? null : read.loaded().toEpochMilli());
     m.put("settings_need_restart", read == null ? List.of() : read.restart());

@@ -377,9 +377,13 @@ final class OwnRoutes {
             : ready ? "ready" : awaited.isEmpty() ? NO_INSTANCE : Tables.unheard(awaited);
     Map<String, Object> m = new HashMap<>();
     m.put("status", why);
+    boolean whole = access().refusal("/readyz", Access.Asker.of(r)) == null;
     Reloader.Status read = files.get();
     if (read != null) {
-      m.put("settings", settings(read, access().refusal("/readyz", Access.Asker.of(r)) == null));
+      m.put("settings", settings(read, whole));
+    }
+    if (!keeper.sources().isEmpty()) {
+      m.put("discovery", keeper.sources().stream().map(s -> s.told(whole)).toList());
     }
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
@@ -42,6 +43,7 @@ final class Router implements AutoCloseable {
   private final @Nullable GaugeWatch gauges;
   private final Client http;
   private final Optional<RegistrySync> sync;
+  private final Discoveries discoveries;
   private final ProxyServer server;
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
@@ -194,6 +196,10 @@ final class Router implements AutoCloseable {
                 ticker,
                 () -> draining),
             ticker);
+    discoveries =
+        new Discoveries(
+            config.discover(), from == null ? Map.of() : from.of().env(), keeper, ticker);
+    keeper.follow(discoveries);
     added =
         new Added(
             config.addedInstances(),
@@ -270,6 +276,7 @@ final class Router implements AutoCloseable {
       gauges.start();
     }
     sync.ifPresent(RegistrySync::start);
+    discoveries.start();
     if (files != null) {
       files.start();
     }
@@ -337,6 +344,7 @@ final class Router implements AutoCloseable {
       files.close();
     }
     sync.ifPresent(RegistrySync::close);
+    discoveries.close();
     prober.close();
     wakes.close();
     if (gauges != null) {

@@ -21,6 +21,7 @@ import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.config.Wrongs;
+import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
@@ -255,7 +256,7 @@ final class StaticServices {
 
     /// `file:line: services[index]`.
     private String place(String key) {
-      String line = file + ":" + JsonLines.of(document, list + "/" + index + key);
+      String line = file + ":" + Json.line(document, list + "/" + index + key);
       return line + ": services[" + index + "]";
     }
 
@@ -366,6 +367,57 @@ final class StaticServices {
       wrong.in(() -> table(t, env));
     }
     wrong.end();
+  }
+
+  /// One that a source lists.
+  ///
+  /// @param source as [Known#source]
+  static Known found(Found f, String source, Map<String, String> env) throws ConfigException {
+    for (String option : f.options().keySet()) {
+      if (!OPTIONS.contains(option)) {
+        throw new ConfigException(
+            f.place().apply(option)
+                + ": unknown key \""
+                + option
+                + "\""
+                + Words.hint(option, OPTIONS)
+                + " (expected: url, "
+                + String.join(", ", OPTIONS)
+                + ")");
+      }
+    }
+    if (f.options().containsKey("dns")) {
+      throw new ConfigException(
+          f.place().apply("dns") + ": dns (expected: none here; --discover dns:NAME does that)");
+    }
+    Known k = new Spec(f.place(), f.url(), f.options(), env).known();
+    BaseUrl named = BaseUrl.parse(f.url());
+    String address = f.address();
+    if (address != null && named != null) {
+      String literal = BaseUrl.bracketed(address);
+      k = k.one(address, k.url().replace("//" + named.host() + ":", "//" + literal + ":"), named);
+    }
+    Map<String, Object> metadata = new HashMap<>(k.metadata());
+    metadata.putAll(f.metadata());
+    return new Known(
+        k.name(),
+        k.host(),
+        k.port(),
+        k.url(),
+        f.models(),
+        null,
+        metadata,
+        k.weight(),
+        f.ready(),
+        true,
+        false,
+        k.healthUrl(),
+        k.authorization(),
+        k.tls(),
+        k.authority(),
+        false,
+        null,
+        source);
   }
 
   /// An instance as people write it.

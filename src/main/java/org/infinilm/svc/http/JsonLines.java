@@ -1,8 +1,7 @@
-package org.infinilm.svc.router;
+package org.infinilm.svc.http;
 
 import com.fasterxml.jackson.core.JsonParser;
 import java.io.IOException;
-import org.infinilm.svc.http.Json;
 
 /// Finds the line of a value in a JSON document, for error messages.
 final class JsonLines {
