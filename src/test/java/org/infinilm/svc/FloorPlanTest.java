@@ -60,6 +60,7 @@ class FloorPlanTest {
                   "http",
                   "config",
                   "telemetry")),
+          Map.entry("picker", Set.of("router", "tls", "http", "config", "telemetry")),
           Map.entry(
               "babysitter",
               Set.of("registry", "fleet", "tls", "http", "process", "config", "telemetry")),
@@ -81,6 +82,7 @@ class FloorPlanTest {
           Map.entry(
               "cli",
               Set.of(
+                  "picker",
                   "router",
                   "babysitter",
                   "engine",
@@ -199,6 +201,17 @@ class FloorPlanTest {
         .haveNameNotMatching("org\\.infinilm\\.svc\\.trace\\.Sender(\\$.*)?")
         .should()
         .dependOnClassesThat(resideInAnyPackage("io.opentelemetry.."))
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyThePickerKnowsGrpc() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "picker")))
+        .should()
+        .dependOnClassesThat(
+            resideInAnyPackage("io.grpc..", "io.envoyproxy..", "com.google.protobuf.."))
+        .because("other programs do not pay for it")
         .check(HOUSE);
   }
 
