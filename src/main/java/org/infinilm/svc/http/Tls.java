@@ -292,8 +292,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
         InstantSource clock)
         throws Unusable {
       Listener l =
-          new Listener(
-              new TlsFiles.Paths("tls_", cert, key, clientCa, required), protocol, clock);
+          new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, required), protocol, clock);
       l.follower.start();
       return l;
     }

@@ -13,20 +13,30 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.router.Carried;
-import org.infinilm.svc.router.Choosing;
 
 /// `envoy.service.ext_proc.v3.ExternalProcessor`: a [Processing] for each stream, on the event loop
 /// that its connection has. Thread-safe.
 final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
-  private final Choosing choosing;
+  /// Who is asked.
+  interface Chooser {
+    /// Takes over a request, on its event loop.
+    void choose(Carried request);
+
+    /// The answer to one that cannot be chosen for; on any thread.
+    Response refusal(int status, String why, RequestHead asked);
+  }
+
+  private final Chooser chooser;
+  private final long mostBodyBytes;
   private final EventLoopGroup loops;
   private final Memory memory;
   private final int fallbacks;
   private final Set<Processing> streams = ConcurrentHashMap.newKeySet();
 
   /// @param fallbacks endpoints that are told beside the chosen one
-  ExtProc(Choosing choosing, EventLoopGroup loops, Memory memory, int fallbacks) {
-    this.choosing = choosing;
+  ExtProc(Chooser chooser, long mostBodyBytes, EventLoopGroup loops, Memory memory, int fallbacks) {
+    this.chooser = chooser;
+    this.mostBodyBytes = mostBodyBytes;
     this.loops = loops;
     this.memory = memory;
     this.fallbacks = fallbacks;
@@ -34,8 +44,7 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
 
   @Override
   public StreamObserver<ProcessingRequest> process(StreamObserver<ProcessingResponse> to) {
-    Processing p =
-        new Processing(this, loop(), (ServerCallStreamObserver<ProcessingResponse>) to);
+    Processing p = new Processing(this, loop(), (ServerCallStreamObserver<ProcessingResponse>) to);
     streams.add(p);
     return p;
   }
@@ -51,15 +60,15 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
   }
 
   void choose(Carried request) {
-    choosing.choose(request);
+    chooser.choose(request);
   }
 
   Response refusal(int status, String why, RequestHead asked) {
-    return choosing.refusal(status, why, asked);
+    return chooser.refusal(status, why, asked);
   }
 
   long mostBodyBytes() {
-    return choosing.mostBodyBytes();
+    return mostBodyBytes;
   }
 
   int fallbacks() {

@@ -47,7 +47,8 @@ final class Gateway {
 
   /// The endpoints that one may be chosen of, a list or a text with commas; null for all.
   static @Nullable Set<String> subset(Metadata m) {
-    Value v = m.getFilterMetadataOrDefault(HINT, Struct.getDefaultInstance()).getFieldsMap().get(SUBSET);
+    Value v =
+        m.getFilterMetadataOrDefault(HINT, Struct.getDefaultInstance()).getFieldsMap().get(SUBSET);
     if (v == null) {
       return null;
     }
@@ -66,7 +67,8 @@ final class Gateway {
   /// Which endpoint has answered: what the metadata says, else Envoy's own attribute, where it is
   /// configured; null when neither does.
   static @Nullable String served(Metadata m, Map<String, Struct> attributes) {
-    Value v = m.getFilterMetadataOrDefault(LB, Struct.getDefaultInstance()).getFieldsMap().get(SERVED);
+    Value v =
+        m.getFilterMetadataOrDefault(LB, Struct.getDefaultInstance()).getFieldsMap().get(SERVED);
     String told = v == null ? "" : v.getStringValue().strip();
     return told.isEmpty() ? attribute(attributes, UPSTREAM) : told;
   }

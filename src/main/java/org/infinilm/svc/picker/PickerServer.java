@@ -13,7 +13,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.RequestHead;
+import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Tls;
+import org.infinilm.svc.router.Carried;
 import org.infinilm.svc.router.Choosing;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -22,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A running picker: the listener for Envoy, the one for health checks, and the router's room behind
-/// them. Thread-safe.
+/// A running picker: the listener for Envoy, the one for health checks, and the router's room
+/// behind them. Thread-safe.
 final class PickerServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PickerServer.class);
 
@@ -32,7 +35,10 @@ final class PickerServer implements AutoCloseable {
   private static final String LIVENESS = "liveness";
 
   private static final List<String> READINESS =
-      List.of("readiness", ExternalProcessorGrpc.SERVICE_NAME, HealthStatusManager.SERVICE_NAME_ALL_SERVICES);
+      List.of(
+          "readiness",
+          ExternalProcessorGrpc.SERVICE_NAME,
+          HealthStatusManager.SERVICE_NAME_ALL_SERVICES);
 
   private static final long LOOK_MILLIS = 100;
   private static final long LEAST_PING_SECONDS = 5;
@@ -60,7 +66,7 @@ final class PickerServer implements AutoCloseable {
     this.choosing = choosing;
     memory = new Memory(choosing.mostBufferedBytes(), choosing.threads());
     loops = choosing.transport().loops(choosing.threads(), "picker");
-    extProc = new ExtProc(choosing, loops, memory, fallbacks);
+    extProc = new ExtProc(chooser(choosing), choosing.mostBodyBytes(), loops, memory, fallbacks);
     tls = choosing.tls().http2Listener(Ticker.SYSTEM::now);
     NettyServerBuilder b =
         builder(port)
@@ -74,10 +80,23 @@ final class PickerServer implements AutoCloseable {
     health.setStatus(LIVENESS, ServingStatus.SERVING);
     READINESS.forEach(s -> health.setStatus(s, ServingStatus.NOT_SERVING));
     server = started(b, port);
-    healthServer =
-        started(builder(healthPort).addService(health.getHealthService()), healthPort);
+    healthServer = started(builder(healthPort).addService(health.getHealthService()), healthPort);
     loops.next().scheduleAtFixedRate(this::look, 0, LOOK_MILLIS, TimeUnit.MILLISECONDS);
     show(choosing.metrics());
+  }
+
+  private static ExtProc.Chooser chooser(Choosing c) {
+    return new ExtProc.Chooser() {
+      @Override
+      public void choose(Carried request) {
+        c.choose(request);
+      }
+
+      @Override
+      public Response refusal(int status, String why, RequestHead asked) {
+        return c.refusal(status, why, asked);
+      }
+    };
   }
 
   private NettyServerBuilder builder(int port) {
@@ -121,8 +140,8 @@ final class PickerServer implements AutoCloseable {
     boolean now = choosing.ready() && !ends;
     if (now != ready) {
       ready = now;
-      READINESS.forEach(s ->
-          health.setStatus(s, now ? ServingStatus.SERVING : ServingStatus.NOT_SERVING));
+      READINESS.forEach(
+          s -> health.setStatus(s, now ? ServingStatus.SERVING : ServingStatus.NOT_SERVING));
     }
   }
 
@@ -166,7 +185,8 @@ final class PickerServer implements AutoCloseable {
     server.shutdown();
     long limit = choosing.drainTimeout().toMillis();
     if (!server.awaitTermination(limit, TimeUnit.MILLISECONDS)) {
-      LOG.warn("{} requests were still under way after {} ms and are cut", extProc.underWay(), limit);
+      LOG.warn(
+          "{} requests were still under way after {} ms and are cut", extProc.underWay(), limit);
       extProc.cut();
     }
   }

@@ -13,27 +13,16 @@ import io.grpc.stub.StreamObserver;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
-import java.util.function.Supplier;
 import org.infinilm.svc.http.Failure;
-import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.HeadPatch;
-import org.infinilm.svc.http.Header;
-import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
-import org.infinilm.svc.http.Request;
-import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.ResponseHead;
-import org.infinilm.svc.http.Room;
 import org.infinilm.svc.http.UpstreamCall;
 import org.infinilm.svc.http.UpstreamEvents;
 import org.infinilm.svc.router.Carried;
@@ -52,7 +41,7 @@ import org.slf4j.LoggerFactory;
  *   PASSING   what comes passes as it is: Envoy answers itself, or nobody watches any more
  *   OVER
  */
-final class Processing implements StreamObserver<ProcessingRequest>, Carried, UpstreamCall {
+final class Processing extends OnLoop implements StreamObserver<ProcessingRequest>, UpstreamCall {
   private static final Logger LOG = LoggerFactory.getLogger(Processing.class);
 
   private enum Phase {
@@ -65,29 +54,7 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     OVER
   }
 
-  private static final InboundEvents NOBODY =
-      new InboundEvents() {
-        @Override
-        public void writable(boolean on) {}
-
-        @Override
-        public void gone() {}
-
-        @Override
-        public void shutdown() {}
-
-        @Override
-        public void fault() {}
-      };
-
-  /// Fields of a proxy, which Envoy sets as it is told to.
-  private static final Set<String> OF_PROXIES = Set.of("via", "x-forwarded-for", "forwarded");
-
-  /// The client's address is Envoy's to know, and to tell instances.
-  private static final String NOT_KNOWN = "0.0.0.0";
-
   private final ExtProc service;
-  private final EventLoop loop;
   private final ServerCallStreamObserver<ProcessingResponse> to;
 
   private Phase phase = Phase.HEADERS;
@@ -114,21 +81,13 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
   private boolean owesRequest;
 
   Processing(ExtProc service, EventLoop loop, ServerCallStreamObserver<ProcessingResponse> to) {
+    super(service, loop);
     this.service = service;
-    this.loop = loop;
     this.to = to;
     to.disableAutoRequest();
     to.setOnReadyHandler(() -> here(this::ready));
     to.setOnCancelHandler(() -> here(this::left));
     to.request(1);
-  }
-
-  private void here(Runnable task) {
-    if (loop.inEventLoop()) {
-      task.run();
-    } else {
-      loop.execute(task);
-    }
   }
 
   private void ready() {
@@ -166,7 +125,8 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
         case RESPONSE_BODY -> answerBody(m.getResponseBody());
         case RESPONSE_TRAILERS -> answerTrailers();
         case REQUEST_NOT_SET ->
-            refuse(Status.INVALID_ARGUMENT, "request: none (expected: headers, a body or trailers)");
+            refuse(
+                Status.INVALID_ARGUMENT, "request: none (expected: headers, a body or trailers)");
       }
     } catch (RuntimeException e) {
       LOG.error("a stream of Envoy's failed", e);
@@ -196,7 +156,8 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     }
     if (m.getObservabilityMode()) {
       refuse(
-          Status.FAILED_PRECONDITION, "observability_mode: true (expected: false, replies are heard)");
+          Status.FAILED_PRECONDITION,
+          "observability_mode: true (expected: false, replies are heard)");
     } else if (!head.isRequest()) {
       refuse(Status.INVALID_ARGUMENT, "request_headers: without :method or :path (expected: both)");
     } else if (mode != BodySendMode.FULL_DUPLEX_STREAMED && !h.getEndOfStream()) {
@@ -261,7 +222,8 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     } else if (phase == Phase.BODY) {
       refuse(Status.INVALID_ARGUMENT, what + ": before the end of the request");
     } else if (phase != Phase.PASSING) {
-      refuse(Status.INVALID_ARGUMENT, what + ": after the end of the request (expected: its answer)");
+      refuse(
+          Status.INVALID_ARGUMENT, what + ": after the end of the request (expected: its answer)");
     }
   }
 
@@ -274,18 +236,13 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
   // What the router's room asks of a request.
 
   @Override
-  public RequestHead head() {
+  public Fields head() {
     return head;
   }
 
   @Override
   public ByteBuf body() {
     return body;
-  }
-
-  @Override
-  public String peer() {
-    return NOT_KNOWN;
   }
 
   @Override
@@ -296,11 +253,6 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
   @Override
   public @Nullable Set<String> subset() {
     return subset;
-  }
-
-  @Override
-  public int mostOthers() {
-    return service.fallbacks();
   }
 
   @Override
@@ -321,7 +273,7 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
       sent = ByteString.copyFrom(other.nioBuffer());
       other.release();
     }
-    to.onNext(Replies.destination(endpoints(call.origin()), set(call), removed(call.patch())));
+    to.onNext(Destination.of(call, others, head));
     if (hasBody) {
       for (ProcessingResponse r : Replies.pieces(sent, true, !hasTrailers)) {
         to.onNext(r);
@@ -332,38 +284,6 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     }
     releaseBody();
     return this;
-  }
-
-  private String endpoints(Origin first) {
-    StringBuilder out = new StringBuilder(String.valueOf(Carried.endpoint(first)));
-    for (Origin o : others) {
-      out.append(',').append(Carried.endpoint(o));
-    }
-    return out.toString();
-  }
-
-  private List<Header> set(Outgoing call) {
-    List<Header> out = new ArrayList<>();
-    for (Header h : call.patch().set()) {
-      if (!OF_PROXIES.contains(h.name())) {
-        out.add(h);
-      }
-    }
-    String prefix = call.origin().prefix();
-    if (!prefix.isEmpty()) {
-      out.add(new Header(":path", prefix + head.target()));
-    }
-    return out;
-  }
-
-  private List<String> removed(HeadPatch patch) {
-    List<String> out = new ArrayList<>(patch.dropped());
-    for (String name : Gateway.CONTROL) {
-      if (head.has(name)) {
-        out.add(name);
-      }
-    }
-    return out;
   }
 
   private void releaseBody() {
@@ -401,8 +321,9 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     if (phase == Phase.TOLD && u != null) {
       Failure own = Gateway.ownAnswer(m.getAttributesMap());
       if (own != null) {
-        phase = Phase.PASSING;
         upstream = null;
+        // what is no call's failure (no route, no cluster) is told in Envoy's words
+        phase = own.kind() == Failure.Kind.LOCAL ? Phase.PASSING : phase;
         u.failed(own);
       } else {
         phase = Phase.ANSWER;
@@ -487,9 +408,6 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
   }
 
   @Override
-  public void relayInterim(ResponseHead from) {}
-
-  @Override
   public void relayHead(ResponseHead from, HeadPatch patch) {
     headReplied = true;
     List<String> removed = new ArrayList<>(0);
@@ -502,24 +420,11 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
   }
 
   @Override
-  public void startStream(List<Header> fields) {
-    throw new IllegalStateException("Envoy begins answers");
-  }
-
-  @Override
-  public boolean takesOurs() {
-    return false;
-  }
-
-  @Override
   @SuppressWarnings("ReferenceEquality") // the very piece that came
   public void relayBody(ByteBuf slice) {
     goes = goes.concat(slice == atHand ? atHandBytes : ByteString.copyFrom(slice.nioBuffer()));
     slice.release();
   }
-
-  @Override
-  public void flush() {}
 
   @Override
   public void relayEnd() {
@@ -536,110 +441,10 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
 
   @Override
   public void answer(Response r) {
-    if (phase != Phase.OVER) {
+    if (phase != Phase.OVER && phase != Phase.PASSING) {
       to.onNext(Replies.immediate(r));
       completed();
     }
-  }
-
-  @Override
-  public void serve(Handler handler) {
-    Request r =
-        new Request(
-            head.method(),
-            head.path(),
-            head.target().indexOf('?') < 0
-                ? null
-                : head.target().substring(head.target().indexOf('?') + 1),
-            new Headers(head.plain()),
-            sent.toByteArray(),
-            peer(),
-            new Stays());
-    Thread.ofVirtual()
-        .name("picker-route ", 0)
-        .start(() -> {
-          Response answer = handled(handler, r);
-          loop.execute(() -> answer(answer));
-        });
-  }
-
-  private Response handled(Handler handler, Request r) {
-    try {
-      return handler.handle(r);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return service.refusal(503, "the picker ends; ask again", head);
-    } catch (Exception e) {
-      LOG.error("{} {} failed", r.method(), r.path(), e);
-      return service.refusal(500, "Internal server error", head);
-    }
-  }
-
-  /// Routes that Envoy is answered at are short.
-  private static final class Stays implements Request.Gone {
-    @Override
-    public void onGone(Runnable callback) {}
-
-    @Override
-    public boolean isGone() {
-      return false;
-    }
-  }
-
-  @Override
-  public <T> void apart(Supplier<T> work, Consumer<T> then) {
-    service
-        .memory()
-        .readers()
-        .execute(() -> {
-          try {
-            T made = work.get();
-            loop.execute(() -> goOn(then, made));
-          } catch (RuntimeException e) {
-            LOG.error("a request could not be read", e);
-            loop.execute(this::failed);
-          }
-        });
-  }
-
-  private <T> void goOn(Consumer<T> then, T made) {
-    try {
-      then.accept(made);
-    } catch (RuntimeException e) {
-      LOG.error("a request could not be begun", e);
-      failed();
-    }
-  }
-
-  @Override
-  public Room room() {
-    return service.memory();
-  }
-
-  @Override
-  public boolean isWritable() {
-    return true;
-  }
-
-  @Override
-  public Runnable later(Duration delay, Runnable task) {
-    var due = loop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
-    return () -> due.cancel(false);
-  }
-
-  @Override
-  public boolean isHere() {
-    return loop.inEventLoop();
-  }
-
-  @Override
-  public void execute(Runnable task) {
-    loop.execute(task);
-  }
-
-  @Override
-  public Executor loop() {
-    return loop;
   }
 
   // Ends.
@@ -667,8 +472,8 @@ final class Processing implements StreamObserver<ProcessingRequest>, Carried, Up
     }
   }
 
-  /// Code of ours failed.
-  private void failed() {
+  @Override
+  void failed() {
     if (phase == Phase.OVER) {
       return;
     }

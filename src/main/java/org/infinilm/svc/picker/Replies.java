@@ -41,7 +41,9 @@ final class Replies {
           .setResponseTrailers(TrailersResponse.getDefaultInstance())
           .build();
   static final ProcessingResponse SAME_RESPONSE_HEADERS =
-      ProcessingResponse.newBuilder().setResponseHeaders(HeadersResponse.getDefaultInstance()).build();
+      ProcessingResponse.newBuilder()
+          .setResponseHeaders(HeadersResponse.getDefaultInstance())
+          .build();
   private static final ProcessingResponse SAME_RESPONSE_BODY =
       ProcessingResponse.newBuilder().setResponseBody(BodyResponse.getDefaultInstance()).build();
 
@@ -52,8 +54,7 @@ final class Replies {
   /// @param endpoints whom to ask, in this order, with commas between
   /// @param set fields that replace the client's
   /// @param removed names of fields that do not go on
-  static ProcessingResponse destination(
-      String endpoints, List<Header> set, List<String> removed) {
+  static ProcessingResponse destination(String endpoints, List<Header> set, List<String> removed) {
     HeaderMutation.Builder m = mutation(set, removed);
     m.addSetHeaders(option(Gateway.DESTINATION, endpoints));
     return ProcessingResponse.newBuilder()

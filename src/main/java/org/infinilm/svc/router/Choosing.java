@@ -20,13 +20,14 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
 
 /// A router without its data plane: the same fleet, policies, places, keys and decisions, asked who
-/// gets a request that somebody else carries. Its listener has the router's own routes. Thread-safe.
+/// gets a request that somebody else carries. Its listener has the router's own routes.
+/// Thread-safe.
 public final class Choosing implements AutoCloseable {
   /// Its settings: the router's, with a port for its own routes in place of the data plane's.
   public static final List<Key<?>> KEYS =
       Stream.concat(
               Stream.<Key<?>>of(RouterConfig.ADMIN_PORT),
-              RouterConfig.KEYS.stream().filter(k -> k != RouterConfig.PORT))
+              RouterConfig.KEYS.stream().filter(k -> !k.name().equals(RouterConfig.PORT.name())))
           .toList();
 
   /// Its repeatable flags: the router's.
@@ -59,8 +60,8 @@ public final class Choosing implements AutoCloseable {
     Sources.of(config).read().config().tls().check(Ticker.SYSTEM::now);
   }
 
-  /// Chooses for one request, on its event loop; it ends in exactly one answer, or one call and what
-  /// becomes of it.
+  /// Chooses for one request, on its event loop; it ends in exactly one answer, or one call and
+  /// what becomes of it.
   public void choose(Carried request) {
     router.front().pick(request);
   }

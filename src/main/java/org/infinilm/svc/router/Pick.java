@@ -54,7 +54,7 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
   private boolean settled;
 
   /// One that may answer.
-  private record Way(Instance instance, Target target, Origin origin) {}
+  private record Way(Instance instance, Pool pool, Target target, Origin origin) {}
 
   private Pick(
       Plane plane, Carried in, Account account, Question question, @Nullable Rewritten body) {
@@ -179,7 +179,7 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
     List<Way> out = new ArrayList<>(most);
     for (Pool p : s.pool() == Pool.ANY ? List.of(Pool.ANY) : List.of(s.pool(), Pool.ANY)) {
       while (out.size() < most) {
-        Way next = next(all.in(p), s.instance(), out);
+        Way next = next(all, p, s.instance(), out);
         if (next == null) {
           break;
         }
@@ -189,11 +189,11 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
     return out;
   }
 
-  private @Nullable Way next(List<Instance> of, Instance chosen, List<Way> taken) {
+  private @Nullable Way next(Candidates of, Pool pool, Instance chosen, List<Way> taken) {
     Offer offer = plane.instances().offer(question.part(), question.replayable());
     Instance best = null;
     double least = Double.MAX_VALUE;
-    for (Instance i : of) {
+    for (Instance i : of.in(pool)) {
       if (i.slot() != chosen.slot()
           && i.weight() > 0
           && !offer.othersFirst(i.slot())
@@ -207,7 +207,7 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
       }
     }
     Target t = best == null ? null : reachable(best);
-    return best == null || t == null ? null : new Way(best, t, t.origins().getFirst());
+    return best == null || t == null ? null : new Way(best, pool, t, t.origins().getFirst());
   }
 
   /// Another one answers than the first.
@@ -236,7 +236,7 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
             plane,
             this,
             question,
-            new Choice.Send(to.instance(), from.pool(), Reason.RETRY),
+            new Choice.Send(to.instance(), to.pool(), Reason.RETRY),
             to.target(),
             Reason.RETRY,
             false,
@@ -338,17 +338,15 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
     }
   }
 
-  /// The client gets our words while nothing was told to who carries the request, else what comes
-  /// of it there.
+  /// The client gets our words as long as it has nothing of an instance's.
   private void end(ApiError e) {
     Answer a = answer;
-    boolean ours = attempt == null;
     settle(
         e.outcome(),
         a == null ? e.status() : a.status(),
         Said.of(e, null),
         () -> {
-          if (ours) {
+          if (a == null) {
             in.answer(e.response(account.requestId(), question.shape()));
           } else {
             in.breakOff(new byte[0]);

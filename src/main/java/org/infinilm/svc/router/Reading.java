@@ -12,7 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A complete request until it is known what it asks for: reads its body, puts the instances' name
-/// of the model into it, and hands it on (to an [Exchange], a [Pick]), or answers what cannot be given.
+/// of the model into it, and hands it on (to an [Exchange], a [Pick]), or answers what cannot be
+/// given.
 ///
 /// Bodies that take long to read (large, or in a content coding) are read apart from the event
 /// loop; all else here is confined to it.

@@ -52,8 +52,10 @@ final class RouterFront implements Front {
       Reading.start(plane(), request, Exchange::start);
     } else {
       String path = request.head().path();
-      Response no = OwnRoutes.error(404, "not_found", path + " (expected: a route of the picker's)");
-      request.answer(no.with("x-request-id", plane().ids().of(request.head().header("x-request-id"))));
+      Response no =
+          OwnRoutes.error(404, "not_found", path + " (expected: a route of the picker's)");
+      request.answer(
+          no.with("x-request-id", plane().ids().of(request.head().header("x-request-id"))));
     }
   }
 
@@ -65,7 +67,9 @@ final class RouterFront implements Front {
       request.serve(r -> own.handle(r, id));
     } else {
       Reading.start(
-          plane(), request, (p, in, account, asked, body) -> Pick.start(p, request, account, asked, body));
+          plane(),
+          request,
+          (p, in, account, asked, body) -> Pick.start(p, request, account, asked, body));
     }
   }
 
