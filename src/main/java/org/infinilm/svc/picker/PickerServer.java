@@ -20,7 +20,6 @@ import org.infinilm.svc.router.Carried;
 import org.infinilm.svc.router.Choosing;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
-import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -130,9 +129,6 @@ final class PickerServer implements AutoCloseable {
         "infini_picker_body_bytes",
         "Bytes of bodies that are held until they are chosen for.",
         c -> c.call((double) memory.held()));
-    if (tls != null) {
-      TlsSettings.show(metrics, tls);
-    }
   }
 
   /// Tells those who ask for health what is true now; on one loop.

@@ -180,7 +180,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     }
     hasBody = true;
     int n = b.getBody().size();
-    if (body.readableBytes() + (long) n > service.mostBodyBytes()) {
+    if ((long) sent.size() + n > service.mostBodyBytes()) {
       answer(
           service.refusal(
               413,
