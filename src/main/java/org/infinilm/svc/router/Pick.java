@@ -121,6 +121,11 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
     return in.subset() == null ? retries.sleepers(question, fleet()) : List.of();
   }
 
+  @Override
+  public void woken(String name) {
+    retries.woken(name);
+  }
+
   /// How it is reached by who carries the request, or null when it is not.
   private @Nullable Target reachable(Instance i) {
     Target t = plane.table().get().target(i);
