@@ -218,7 +218,9 @@ class PickerIT {
       more.end();
     }
     // time after time it is the instance that is wrong, until a probe says otherwise
-    assertThat(text("/metrics")).contains("infini_router_instance_state_changes_total{instance=\"a\",state=\"ejected\"} 1.0");
+    assertThat(text("/metrics"))
+        .contains(
+            "infini_router_instance_state_changes_total{instance=\"a\",state=\"ejected\"} 1.0");
     assertThat(text("/metrics")).contains("infini_router_retries_total{cause=\"fallback\"}");
   }
 
