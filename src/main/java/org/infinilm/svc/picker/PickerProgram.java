@@ -71,6 +71,7 @@ public final class PickerProgram {
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
     args.config().warnings().forEach(LOG::warn);
     try (PickerServer picker = start(args)) {
+      Choosing.endWithThreads();
       Lifetime life = Lifetime.ofProcess(END.plus(picker.longestEnd()));
       life.onEnd(picker::close);
       life.onEnd(picker::drain);

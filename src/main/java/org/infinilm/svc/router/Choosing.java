@@ -60,6 +60,11 @@ public final class Choosing implements AutoCloseable {
     Sources.of(config).read().config().tls().check(Ticker.SYSTEM::now);
   }
 
+  /// From here on a thread of it that ends before it should ends the process, with 70.
+  public static void endWithThreads() {
+    Endless.endWithThreads();
+  }
+
   /// Chooses for one request, on its event loop; it ends in exactly one answer, or one call and
   /// what becomes of it.
   public void choose(Carried request) {

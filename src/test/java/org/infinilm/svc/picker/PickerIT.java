@@ -297,6 +297,8 @@ class PickerIT {
     assertThat(error(unknown)).isEqualTo("model_not_found");
     assertThat(status(stage().post(CHAT).body(body(2000, ""), true).reply(0))).isEqualTo(413);
     assertThat(decision(0).path("status").asInt()).isEqualTo(413);
+    URI proxied = URI.create("http://127.0.0.1:" + picker.adminPort() + CHAT);
+    assertThat(client.post(proxied, Map.of("model", "m"), Stage.SOON).status()).isEqualTo(404);
     ProcessingResponse models = stage().get("/v1/models").reply(0);
     assertThat(models.getImmediateResponse().getBody().toStringUtf8()).contains("\"m\"");
   }
