@@ -123,6 +123,11 @@ final class OwnRoutes {
     };
   }
 
+  /// Whether a path is about the models that there are.
+  static boolean listsModels(String path) {
+    return path.equals("/v1/models") || path.equals("/models") || path.startsWith("/v1/models/");
+  }
+
   /// Whether something is done at a path.
   static boolean acts(String path) {
     return path.startsWith(AdminRoutes.ROOT);

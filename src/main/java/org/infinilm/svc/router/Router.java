@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.history.History;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
@@ -45,6 +46,8 @@ final class Router implements AutoCloseable {
   private final Optional<RegistrySync> sync;
   private final Discoveries discoveries;
   private final ProxyServer server;
+  private final RouterFront front;
+  private final RouterMetrics metrics;
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
   private final @Nullable History<Decision> history;
@@ -59,10 +62,18 @@ final class Router implements AutoCloseable {
     this(config, fixed, InetAddress::getAllByName, ticker, random);
   }
 
+  /// One whose listener carries nothing and has its own routes alone; [#front] is asked who gets a
+  /// request.
+  static Router thatPicks(Sources.Read from, Ticker ticker, RandomGenerator random)
+      throws IOException {
+    return new Router(
+        from.config(), from.fixed(), from, false, InetAddress::getAllByName, ticker, random);
+  }
+
   /// The same with what files and flags say, following the files.
   Router(Sources.Read from, Resolver.Lookup names, Ticker ticker, RandomGenerator random)
       throws IOException {
-    this(from.config(), from.fixed(), from, names, ticker, random);
+    this(from.config(), from.fixed(), from, true, names, ticker, random);
   }
 
   /// The same with a name server of its own.
@@ -73,13 +84,14 @@ final class Router implements AutoCloseable {
       Ticker ticker,
       RandomGenerator random)
       throws IOException {
-    this(config, fixed, null, names, ticker, random);
+    this(config, fixed, null, true, names, ticker, random);
   }
 
   private Router(
       RouterConfig config,
       List<Known> fixed,
       Sources.@Nullable Read from,
+      boolean carries,
       Resolver.Lookup names,
       Ticker ticker,
       RandomGenerator random)
@@ -121,7 +133,7 @@ final class Router implements AutoCloseable {
     TraceSettings receiver = config.traces().orElse(null);
     traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
     accessLog = new AccessLog(decisions, System.out);
-    RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
+    metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
         all.counter(
             "infini_router_calibrations_total",
@@ -231,19 +243,20 @@ final class Router implements AutoCloseable {
                     config.syncInterval(),
                     keeper,
                     ticker));
+    front = new RouterFront(plane, settings, own, carries);
     server =
         ProxyServer.start(
             new ProxyServer.Options(
                 config.host(),
                 config.port(),
-                config.threads(),
+                carries ? config.threads() : 1,
                 config.transport(),
                 config.framing(),
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors(),
                 tls),
-            new RouterFront(plane, settings, own),
+            front,
             ticker::now);
     feed.places(server.places());
     metrics.follow(server);
@@ -321,6 +334,27 @@ final class Router implements AutoCloseable {
 
   int port() {
     return server.port();
+  }
+
+  /// Where requests enter.
+  RouterFront front() {
+    return front;
+  }
+
+  /// Its metrics, for more of them.
+  Metrics metrics() {
+    return metrics.all();
+  }
+
+  /// Whether there is an instance for requests, and the end has not begun.
+  boolean ready() {
+    Fleet fleet = keeper.table().fleet();
+    return fleet.routable() + fleet.asleep() > 0 && !draining;
+  }
+
+  /// Says at `/readyz` that the end has begun.
+  void endBegins() {
+    draining = true;
   }
 
   /// The data plane's counts.

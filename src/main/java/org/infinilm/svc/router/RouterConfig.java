@@ -75,6 +75,8 @@ record RouterConfig(
       Key.port("router_port", 8080, "port to listen on (infini up gives it 8000)")
           .shownFirst()
           .orFlag("--port");
+  static final Key<Integer> ADMIN_PORT =
+      Key.port("admin_port", 9090, "port of /metrics, /decisions and the like").shownFirst();
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
       Key.text(
@@ -293,7 +295,7 @@ record RouterConfig(
   static RouterConfig of(Config c, List<String> aliasFlags) throws ConfigException {
     return new RouterConfig(
         c.get(HOST),
-        c.get(PORT),
+        c.get(c.knows(ADMIN_PORT) ? ADMIN_PORT : PORT),
         registries(c),
         token(c, REGISTRY_TOKEN),
         c.find(STATIC).map(Path::of).orElse(null),

@@ -344,6 +344,11 @@ final class RouterMetrics {
     decisionSeconds.observe(nanos / 1e9);
   }
 
+  /// The registry of all these.
+  Metrics all() {
+    return metrics;
+  }
+
   void retry(String cause) {
     retries.labelValues(cause).inc();
   }
