@@ -15,9 +15,9 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Takes the pictures of the page that the documents show, in two minutes: run by hand, as
-/// `mvn verify -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false -Dit.test=PagePictures`, which
-/// writes them to `target/page`; `docs/pictures` has those that were looked at.
+/// Takes the pictures of the page that the documents show, in two minutes: run by hand, as `mvn
+/// verify -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false -Dit.test=PagePictures`, which writes
+/// them to `target/page`; `docs/pictures` has those that were looked at.
 class PagePictures {
   private static final String MODEL = "9g_8b_thinking";
   private static final Duration RUN = Duration.ofSeconds(150);
@@ -42,8 +42,18 @@ class PagePictures {
             "max_concurrency",
             options.cacheType().label().equals("static") ? 2 : 0);
     return Map.of(
-        "name", i.name(), "host", "127.0.0.1", "port", i.port(), "url", i.url().toString(),
-        "status", "running", "metadata", metadata);
+        "name",
+        i.name(),
+        "host",
+        "127.0.0.1",
+        "port",
+        i.port(),
+        "url",
+        i.url().toString(),
+        "status",
+        "running",
+        "metadata",
+        metadata);
   }
 
   private void bench(int port, String... given) throws Exception {
@@ -76,9 +86,7 @@ class PagePictures {
       }
       Path file = Files.write(folder.resolve("services.json"), Json.bytes(services));
       rig.launch(Ticker.SYSTEM, List.of(), "static_services=" + file);
-      await()
-          .atMost(Rig.SOON)
-          .until(() -> rig.health().equals("4/4"));
+      await().atMost(Rig.SOON).until(() -> rig.health().equals("4/4"));
       bench(rig.port(), "--dataset-path=azure", "--request-rate=4", "--num-prompts=520");
       bench(rig.port(), "--dataset-path=agent-heavy", "--request-rate=2", "--num-prompts=260");
       Browser browser = new Browser();
