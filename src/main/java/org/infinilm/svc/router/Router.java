@@ -152,7 +152,7 @@ final class Router implements AutoCloseable {
             ticker);
     gauges =
         config.learning().gauges()
-            ? new GaugeWatch(http, keeper, slots, policy::learns, ticker)
+            ? new GaugeWatch(http, keeper, slots, policy::learns, this::isWatched, ticker)
             : null;
     keys = new KeyRing(config.keys(), ticker);
     files =
@@ -190,6 +190,7 @@ final class Router implements AutoCloseable {
                 plane.flights(),
                 keys,
                 policy,
+                name -> gauges == null ? null : gauges.cacheUse(name),
                 ticker,
                 () -> draining),
             ticker);
@@ -238,6 +239,7 @@ final class Router implements AutoCloseable {
                 tls),
             new RouterFront(plane, settings, own),
             ticker::now);
+    feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
@@ -300,6 +302,10 @@ final class Router implements AutoCloseable {
     } catch (ConfigException e) {
       throw new IOException(e.getMessage(), e);
     }
+  }
+
+  private boolean isWatched() {
+    return feed.listeners() > 0;
   }
 
   private Learner learner() {
