@@ -27,7 +27,8 @@ public interface Policy {
     return Forecast.NONE;
   }
 
-  /// What became of a request it placed; on the learner's thread.
+  /// What became of a request it placed; on the learner's thread. One that does not learn is told
+  /// of some requests at most.
   default void settled(Facts facts) {}
 
   /// What it has learned, for humans.
