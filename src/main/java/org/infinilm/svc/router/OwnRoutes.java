@@ -25,7 +25,7 @@ import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.page.Page;
 import org.infinilm.svc.policy.Policy;
-import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -97,8 +97,8 @@ final class OwnRoutes {
   }
 
   private @Nullable String registry() {
-    RegistryClient.Urls urls = settings.get().registry();
-    return urls == null ? null : urls.toString();
+    TableHome home = settings.get().registry();
+    return home == null ? null : home.toString();
   }
 
   /// Whether a path is answered here, whatever the method.

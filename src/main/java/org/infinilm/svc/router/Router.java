@@ -14,7 +14,6 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
-import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -86,6 +85,7 @@ final class Router implements AutoCloseable {
     this.ticker = ticker;
     Tls believed = believed(config);
     this.settings = new Settings(config);
+    String run = String.format("%016x", random.nextLong());
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
@@ -220,7 +220,12 @@ final class Router implements AutoCloseable {
         Optional.ofNullable(config.registry())
             .map(u ->
                 new RegistrySync(
-                    new RegistryClient(Client.create().with(believed), u, config.registryToken()),
+                    u.open(
+                        Client.create().with(believed),
+                        config.registryToken(),
+                        run,
+                        ticker,
+                        random),
                     config.syncInterval(),
                     keeper,
                     ticker));
