@@ -56,7 +56,7 @@ final class Estimate {
     this.load = load;
     this.now = load.nowNanos();
     this.hit = model.prefixes.of(without.contains(Part.PREFIX) ? 0 : ask.prefix());
-    this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths;
+    this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths();
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 

@@ -40,6 +40,28 @@ final class LeastSquares {
     return seen;
   }
 
+  /// What the first guess still weighs beside the observations.
+  double prior() {
+    return Math.pow(FORGET, seen) / VAGUE;
+  }
+
+  double[] weights() {
+    return weights;
+  }
+
+  double[][] covariance() {
+    return covariance;
+  }
+
+  double deviation() {
+    return deviation;
+  }
+
+  /// The same kind of knowledge with other numbers.
+  LeastSquares like(double[] w, double[][] c, double off, int observations) {
+    return new LeastSquares(w, c, Math.clamp(off, 0.02, 2), observations);
+  }
+
   /// The cost of these features; grows with each of them, whatever was observed.
   double at(double a, double b, double c) {
     return Math.max(weights[0], 0) * a + Math.max(weights[1], 0) * b + Math.max(weights[2], 0) * c;

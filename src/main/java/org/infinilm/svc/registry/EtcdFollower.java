@@ -118,6 +118,11 @@ final class EtcdFollower implements TableSource {
   }
 
   @Override
+  public boolean isNear() {
+    return true;
+  }
+
+  @Override
   public void leave(String as) throws IOException, InterruptedException {
     EtcdStore s = store;
     if (s != null) {

@@ -48,6 +48,11 @@ public interface PeerBoard {
   Answer exchange(String run, Map<String, Map<String, Object>> notes, String since)
       throws IOException, InterruptedException;
 
+  /// Whether what others left is known here already, so that asking costs no round trip.
+  default boolean isNear() {
+    return false;
+  }
+
   /// Takes the run and its notes away at once.
   void leave(String run) throws IOException, InterruptedException;
 }

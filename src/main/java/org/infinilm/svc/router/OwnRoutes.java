@@ -55,6 +55,7 @@ final class OwnRoutes {
   private final AdminRoutes admin;
   private final Added added;
   private final Tls.@Nullable Listener tls;
+  private final @Nullable Siblings siblings;
 
   OwnRoutes(
       Supplier<RouterConfig> settings,
@@ -72,7 +73,8 @@ final class OwnRoutes {
       AdminRoutes admin,
       Added added,
       Plane.InstanceWatch instances,
-      Tls.@Nullable Listener tls) {
+      Tls.@Nullable Listener tls,
+      @Nullable Siblings siblings) {
     this.settings = settings;
     this.files = files;
     this.keys = keys;
@@ -89,6 +91,7 @@ final class OwnRoutes {
     this.admin = admin;
     this.added = added;
     this.tls = tls;
+    this.siblings = siblings;
     this.supposed = new Supposed(settings, keeper, decisions, policy, ticker);
   }
 
@@ -205,6 +208,7 @@ final class OwnRoutes {
     Map<String, Object> m = new HashMap<>();
     m.put("healthy_services", keeper.table().fleet().routable());
     m.put("registry_url", registry());
+    m.put("routers", siblings == null ? null : siblings.status().told());
     m.put("services", infos);
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));
@@ -237,6 +241,7 @@ final class OwnRoutes {
       m.put("request_count", seats.sent(i.slot()));
       m.put("response_time", v.probeSeconds());
       m.put("seats", i.seats() == 0 ? null : i.seats());
+      m.put("seats_here", i.seats() == 0 ? null : seats.limit(i));
       m.put("state", i.state().name().toLowerCase(Locale.ROOT));
       m.put("tier", i.tier());
       m.put("url", i.url());

@@ -14,6 +14,8 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.registry.TableHome;
+import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -40,7 +42,9 @@ final class Router implements AutoCloseable {
   private final Wakes wakes;
   private final @Nullable GaugeWatch gauges;
   private final Client http;
+  private final @Nullable TableSource source;
   private final Optional<RegistrySync> sync;
+  private final @Nullable Siblings siblings;
   private final ProxyServer server;
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
@@ -150,11 +154,36 @@ final class Router implements AutoCloseable {
                 "Instances on demand whose babysitter was asked to start them, by result: woken, refused.",
                 "result"),
             ticker);
+    keys = new KeyRing(config.keys(), ticker);
+    TableHome home = config.registry();
+    TableSource table =
+        home == null
+            ? null
+            : home.open(
+                Client.create().with(believed), config.registryToken(), run, ticker, random);
+    source = table;
+    Siblings beside =
+        table == null
+            ? null
+            : new Siblings(
+                table,
+                run,
+                new SharedParts(keeper::table, seats, slots, keys, ticker),
+                new SharedLearning(policy, learner, ticker),
+                ticker);
+    siblings = beside;
+    if (beside != null) {
+      seats.onShortage(beside::wanted);
+    }
     gauges =
         config.learning().gauges()
-            ? new GaugeWatch(http, keeper, slots, policy::learns, ticker)
+            ? new GaugeWatch(
+                http,
+                keeper,
+                slots,
+                () -> policy.learns() || (beside != null && beside.any()),
+                ticker)
             : null;
-    keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
             ? null
@@ -215,20 +244,11 @@ final class Router implements AutoCloseable {
             new AdminRoutes(settings, () -> Access.of(settings.get()), keeper, added),
             added,
             plane.instances(),
-            tls);
+            tls,
+            beside);
     sync =
-        Optional.ofNullable(config.registry())
-            .map(u ->
-                new RegistrySync(
-                    u.open(
-                        Client.create().with(believed),
-                        config.registryToken(),
-                        run,
-                        ticker,
-                        random),
-                    config.syncInterval(),
-                    keeper,
-                    ticker));
+        Optional.ofNullable(table)
+            .map(t -> new RegistrySync(t, config.syncInterval(), keeper, ticker));
     server =
         ProxyServer.start(
             new ProxyServer.Options(
@@ -247,6 +267,9 @@ final class Router implements AutoCloseable {
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
     metrics.follow(keys);
+    if (beside != null) {
+      metrics.follow(beside, seats);
+    }
     if (files != null) {
       metrics.follow(files);
     }
@@ -273,6 +296,9 @@ final class Router implements AutoCloseable {
       gauges.start();
     }
     sync.ifPresent(RegistrySync::start);
+    if (beside != null) {
+      beside.start();
+    }
     if (files != null) {
       files.start();
     }
@@ -323,6 +349,9 @@ final class Router implements AutoCloseable {
   /// Says so at `/readyz`, stops accepting, lets requests in flight end, within the drain limit.
   void drain() throws InterruptedException {
     draining = true;
+    if (siblings != null) {
+      siblings.leaving();
+    }
     feed.close();
     server.drain(config.clients().lameDuck(), config.clients().drainTimeout());
   }
@@ -336,6 +365,12 @@ final class Router implements AutoCloseable {
       files.close();
     }
     sync.ifPresent(RegistrySync::close);
+    if (siblings != null) {
+      siblings.close();
+    }
+    if (source != null) {
+      source.close();
+    }
     prober.close();
     wakes.close();
     if (gauges != null) {
