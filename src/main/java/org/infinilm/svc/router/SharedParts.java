@@ -31,6 +31,11 @@ final class SharedParts implements Siblings.Parts {
   private final KeyRing keys;
   private final Ticker ticker;
   private volatile Map<String, Claim> claimed = Map.of();
+
+  /// What was said with the last word and with the one before. What was said counts with the next
+  /// word: whoever wants the same has said so by then.
+  private volatile Map<String, Claim> saidLast = Map.of();
+
   private volatile Map<String, Claim> said = Map.of();
   private volatile Map<String, Ask> asked = Map.of();
   private boolean wasAlone = true;
@@ -84,7 +89,8 @@ final class SharedParts implements Siblings.Parts {
 
   @Override
   public void said() {
-    said = claimed;
+    said = saidLast;
+    saidLast = claimed;
   }
 
   @Override
