@@ -339,8 +339,7 @@ final class Costs {
     for (String name : shares.names()) {
       stalled.put(name, Math.clamp(shares.number(name), 0.0, 1.0));
     }
-    int brief =
-        from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
+    int brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
     return new Memory(new Known(prompt, token, whole), heard, stalled, brief);
   }
 }

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What several routers have learned of one cost, as if one had seen all of it: the inverse of a
-/// covariance is the sum of what observations said, so that sums of several are one
-/// (information form; Anderson and Moore, Optimal Filtering, section 6.3). Pure.
+/// What several routers have learned of one cost, as if one had seen all of it: sums of what
+/// observations said are added, and solved as one (the normal equations of least squares, weighed
+/// by forgetting; Ljung, System Identification, section 11.2). Pure.
 ///
 /// Each router's own part is weighed by its observations, which forgetting bounds. One that is far
 /// off from what is known better counts for nothing, one that claims to be surer than so many
@@ -21,7 +21,7 @@ final class Pooling {
   private static final int ENOUGH = 30;
   private static final double MEMORY = 200;
   private static final double MOST_OFF = 4;
-  private static final double MOST_SURER = 4;
+  private static final double MOST_SURER = 2;
   private static final double LEAST = 1e-6;
   private static final double MOST = 1e4;
   private static final double[][] PROBES = {{1, 0.25, 0.1}, {1, 1, 1}};
@@ -37,34 +37,30 @@ final class Pooling {
         good.add(p);
       }
     }
-    double[][] sum = inverse(own.covariance());
-    if (good.isEmpty() || sum == null) {
+    if (good.isEmpty()) {
       return own;
     }
+    int n = own.weights().length;
+    double[][] sum = new double[n][n];
+    double[] pull = new double[n];
+    add(own.sums(), 1, sum, pull);
     double surest = surest(own, good);
-    double[] pull = times(sum, own.weights());
     double seen = own.seen();
     double count = Math.min(own.seen(), MEMORY);
     double deviation = own.deviation() * count;
     for (Part p : good) {
-      double[][] told = said(p.of());
-      if (told == null) {
-        continue;
-      }
-      double n = Math.min(p.of().seen(), MEMORY);
-      double most = surest * n;
-      double trace = trace(told);
-      double scale = p.weight() * (trace > most ? most / trace : 1);
-      double[] toward = said(p.of(), told, guess);
-      for (int i = 0; i < sum.length; i++) {
-        pull[i] += scale * toward[i];
-        for (int j = 0; j < sum.length; j++) {
-          sum[i][j] += scale * told[i][j];
-        }
-      }
+      double of = Math.min(p.of().seen(), MEMORY);
+      double trace = p.of().sums().trace();
+      double most = surest * of;
+      add(p.of().sums(), p.weight() * (trace > most ? most / trace : 1), sum, pull);
       seen += p.weight() * p.of().seen();
-      count += p.weight() * n;
-      deviation += p.weight() * n * p.of().deviation();
+      count += p.weight() * of;
+      deviation += p.weight() * of * p.of().deviation();
+    }
+    double prior = own.like(pull, own.sums(), 0, (int) Math.min(seen, 1 << 30)).prior();
+    for (int k = 0; k < n; k++) {
+      sum[k][k] += prior;
+      pull[k] += prior * guess.weights()[k];
     }
     double[][] covariance = inverse(sum);
     if (covariance == null) {
@@ -72,33 +68,22 @@ final class Pooling {
     }
     return own.like(
         times(covariance, pull),
-        covariance,
+        own.sums(),
         count > 0 ? deviation / count : own.deviation(),
-        (int) Math.min(seen, 1 << 30));
+        (int) Math.min(Math.round(seen), 1 << 30));
   }
 
-  /// What its observations alone said, without the guess that it began with.
-  private static double @Nullable [][] said(LeastSquares l) {
-    double[][] all = inverse(l.covariance());
-    if (all != null) {
-      for (int k = 0; k < all.length; k++) {
-        all[k][k] = Math.max(0, all[k][k] - l.prior());
+  private static void add(LeastSquares.Sums s, double scale, double[][] sum, double[] pull) {
+    for (int i = 0; i < pull.length; i++) {
+      pull[i] += scale * s.pull()[i];
+      for (int j = 0; j < pull.length; j++) {
+        sum[i][j] += scale * s.products()[i][j];
       }
     }
-    return all;
   }
 
-  private static double[] said(LeastSquares l, double[][] told, LeastSquares guess) {
-    double[] out = times(told, l.weights());
-    for (int k = 0; k < out.length; k++) {
-      // the pull of the guess is no observation
-      out[k] += l.prior() * (l.weights()[k] - guess.weights()[k]);
-    }
-    return out;
-  }
-
-  /// What it costs usually, as far as that is known: by our own observations, else by most of
-  /// three and more others.
+  /// What it costs usually, as far as that is known: by our own observations, else by most of three
+  /// and more others.
   private static double @Nullable [] usual(LeastSquares own, List<Part> others) {
     if (own.seen() >= ENOUGH) {
       return costs(own);
@@ -138,26 +123,16 @@ final class Pooling {
 
   /// How sure one observation makes anybody: some times our own, else the middle of others.
   private static double surest(LeastSquares own, List<Part> others) {
-    double[][] ours = own.seen() >= ENOUGH ? said(own) : null;
-    if (ours != null) {
-      return MOST_SURER * trace(ours) / Math.min(own.seen(), MEMORY);
+    if (own.seen() >= ENOUGH) {
+      return MOST_SURER * own.sums().trace() / Math.min(own.seen(), MEMORY);
     }
     double[] all = new double[others.size()];
     for (int k = 0; k < all.length; k++) {
       LeastSquares l = others.get(k).of();
-      double[][] told = said(l);
-      all[k] = told == null ? 0 : trace(told) / Math.min(l.seen(), MEMORY);
+      all[k] = l.sums().trace() / Math.min(l.seen(), MEMORY);
     }
     Arrays.sort(all);
     return MOST_SURER * all[all.length / 2];
-  }
-
-  private static double trace(double[][] m) {
-    double sum = 0;
-    for (int k = 0; k < m.length; k++) {
-      sum += m[k][k];
-    }
-    return sum;
   }
 
   private static double[] times(double[][] m, double[] v) {

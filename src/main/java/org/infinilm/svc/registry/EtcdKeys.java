@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// - `registries/RUN`: whom one registry heard in the last second, bound to its own lease;
 /// - `heard/RUN/N`: whom it heard in a longer while, for those that start later; bound to a lease a
 ///   little longer than `--lease`;
-/// - `routers/RUN/KIND`: a note that one router leaves for the others ([PeerBoard]), bound to its lease.
+/// - `routers/RUN/KIND`: a note that one router leaves for the others ([PeerBoard]), bound to its
+///   lease.
 ///
 /// All values are JSON.
 record EtcdKeys(String prefix) {

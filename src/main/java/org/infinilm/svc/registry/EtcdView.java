@@ -139,7 +139,8 @@ final class EtcdView {
           }
         }
         case HEARD, ROUTER, OTHER -> {
-          // told before by the second; not of the table; settings do not change; what else is there is nobody's
+          // told before by the second; not of the table; settings do not change; what else is there
+          // is nobody's
         }
       }
     }

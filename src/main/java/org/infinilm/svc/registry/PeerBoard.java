@@ -22,8 +22,8 @@ public interface PeerBoard {
   ///
   /// @param version to hand back with the next call
   /// @param live the runs that live, the asking one among them
-  /// @param notes those that changed since the version that was handed in; all when that is
-  ///   another board's
+  /// @param notes those that changed since the version that was handed in; all when that is another
+  ///   board's
   record Answer(String version, Set<String> live, List<Note> notes) {
     public Answer {
       live = Set.copyOf(live);

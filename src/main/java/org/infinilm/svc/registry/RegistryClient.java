@@ -340,7 +340,9 @@ public final class RegistryClient implements TableSource {
       body = Json.bytes(json);
     }
     int most =
-        method.equals("GET") || target.startsWith("/routers/") ? MOST_LISTED_BYTES : MOST_ANSWERED_BYTES;
+        method.equals("GET") || target.startsWith("/routers/")
+            ? MOST_LISTED_BYTES
+            : MOST_ANSWERED_BYTES;
     for (int left = bases.size() - 1; ; left--) {
       int at = current.get();
       try {

@@ -1,7 +1,8 @@
 package org.infinilm.svc.router;
 
 /// How much is asked for in a minute, as an average over the last seconds. Immutable and pure.
-record AskRate(long requests, long tokens, double requestsAMinute, double tokensAMinute, long nanos) {
+record AskRate(
+    long requests, long tokens, double requestsAMinute, double tokensAMinute, long nanos) {
   static final AskRate NONE = new AskRate(0, 0, 0, 0, 0);
 
   /// Older than this counts for about a third.

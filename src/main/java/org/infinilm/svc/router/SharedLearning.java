@@ -69,15 +69,14 @@ final class SharedLearning implements Siblings.Known {
   public void told(Map<String, Siblings.Lesson> lessons) {
     long now = ticker.nanos();
     List<Told> all = new ArrayList<>();
-    lessons.forEach(
-        (run, l) -> {
-          Map<String, Object> learned = l.learned();
-          if (learned.get("version") instanceof Number n && n.intValue() == LearnedState.VERSION) {
-            double weight = Math.exp(-Math.max(0, now - l.heardNanos()) / MEMORY_NANOS);
-            all.add(new Told(run, object(learned.get("policy")), weight, l.heardNanos()));
-            learner.told(object(learned.get("rates")));
-          }
-        });
+    lessons.forEach((run, l) -> {
+      Map<String, Object> learned = l.learned();
+      if (learned.get("version") instanceof Number n && n.intValue() == LearnedState.VERSION) {
+        double weight = Math.exp(-Math.max(0, now - l.heardNanos()) / MEMORY_NANOS);
+        all.add(new Told(run, object(learned.get("policy")), weight, l.heardNanos()));
+        learner.told(object(learned.get("rates")));
+      }
+    });
     policy.told(all, now);
   }
 

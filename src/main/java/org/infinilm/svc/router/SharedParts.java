@@ -60,8 +60,7 @@ final class SharedParts implements Siblings.Parts {
     }
   }
 
-  SharedParts(
-      Supplier<RoutingTable> table, Seats seats, Slots slots, KeyRing keys, Ticker ticker) {
+  SharedParts(Supplier<RoutingTable> table, Seats seats, Slots slots, KeyRing keys, Ticker ticker) {
     this.table = table;
     this.seats = seats;
     this.slots = slots;

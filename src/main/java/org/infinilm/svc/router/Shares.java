@@ -43,8 +43,7 @@ record Shares(String self, List<Sibling> others, long turn, long nowNanos, long 
   /// Names of those that share, in the order that all have them in.
   private List<String> order() {
     List<String> out = new ArrayList<>();
-    Stream.concat(
-            Stream.of(self), others.stream().filter(o -> !o.leaving()).map(Sibling::run))
+    Stream.concat(Stream.of(self), others.stream().filter(o -> !o.leaving()).map(Sibling::run))
         .sorted()
         .forEach(out::add);
     return out;

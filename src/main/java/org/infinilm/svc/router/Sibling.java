@@ -109,6 +109,8 @@ record Sibling(
   }
 
   private static long whole(List<?> l, int at) {
-    return at < l.size() && l.get(at) instanceof Number n ? Math.clamp(n.longValue(), 0, 1L << 40) : 0;
+    return at < l.size() && l.get(at) instanceof Number n
+        ? Math.clamp(n.longValue(), 0, 1L << 40)
+        : 0;
   }
 }

@@ -133,8 +133,7 @@ final class Siblings implements AutoCloseable {
     for (Sibling o : s.others()) {
       heard += !o.leaving() && s.isFresh(o) ? 1 : 0;
     }
-    return new Status(
-        s.routers(), heard, answered ? (ticker.nanos() - answeredNanos) / 1e9 : -1);
+    return new Status(s.routers(), heard, answered ? (ticker.nanos() - answeredNanos) / 1e9 : -1);
   }
 
   /// Takes no new requests from now on: others may have its part.
@@ -144,8 +143,7 @@ final class Siblings implements AutoCloseable {
   }
 
   private Shares shares() {
-    return new Shares(
-        run, List.copyOf(others.values()), turn, ticker.nanos(), FRESH.toNanos());
+    return new Shares(run, List.copyOf(others.values()), turn, ticker.nanos(), FRESH.toNanos());
   }
 
   private void set() {

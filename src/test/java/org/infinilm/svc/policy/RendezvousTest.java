@@ -91,7 +91,9 @@ class RendezvousTest {
         if (home.equals(out)) {
           assertThat(where).isNotEqualTo(out);
         } else {
-          assertThat(where).as("a circuit that is open for another moves no other key").isEqualTo(home);
+          assertThat(where)
+              .as("a circuit that is open for another moves no other key")
+              .isEqualTo(home);
         }
         homes.add(home);
       }

@@ -44,17 +44,15 @@ class BesideIT {
   void begin() throws IOException {
     rig = new Rig();
     registry =
-        RegistryServer.start(
-            RegistryServer.Options.at(0), Ticker.SYSTEM, new SplittableRandom(1));
+        RegistryServer.start(RegistryServer.Options.at(0), Ticker.SYSTEM, new SplittableRandom(1));
   }
 
   @AfterEach
   void end() throws IOException {
     answers.release(1000);
     clients.close();
-    routers.forEach(Router::close);
-    registry.close();
     rig.close();
+    registry.close();
   }
 
   private String url() {
@@ -66,16 +64,15 @@ class BesideIT {
     ScriptedInstance i =
         new ScriptedInstance(
             name,
-            ScriptedInstance.answering(
-                (r, n) -> {
-                  if (!r.startsWith("POST")) {
-                    return Rig.OK;
-                  }
-                  most.accumulateAndGet(now.incrementAndGet(), Math::max);
-                  answers.acquire();
-                  now.decrementAndGet();
-                  return Rig.OK;
-                }));
+            ScriptedInstance.answering((r, n) -> {
+              if (!r.startsWith("POST")) {
+                return Rig.OK;
+              }
+              most.accumulateAndGet(now.incrementAndGet(), Math::max);
+              answers.acquire();
+              now.decrementAndGet();
+              return Rig.OK;
+            }));
     rig.instances.add(i);
     Map<String, Object> metadata = new HashMap<>();
     metadata.put("type", "openai-api");
@@ -111,11 +108,10 @@ class BesideIT {
     for (Router r : routers) {
       await()
           .atMost(Rig.SOON)
-          .untilAsserted(
-              () -> {
-                assertThat(stats(r).at("/routers/known").asInt()).isEqualTo(n);
-                assertThat(stats(r).at("/routers/heard_of").asInt()).isEqualTo(n - 1);
-              });
+          .untilAsserted(() -> {
+            assertThat(stats(r).at("/routers/known").asInt()).isEqualTo(n);
+            assertThat(stats(r).at("/routers/heard_of").asInt()).isEqualTo(n - 1);
+          });
     }
   }
 
@@ -155,9 +151,7 @@ class BesideIT {
     await().atMost(Rig.SOON).until(() -> now.get() == 6);
     // each has its part, and says so
     for (Router r : routers) {
-      await()
-          .atMost(Rig.SOON)
-          .until(() -> stats(r).at("/services/0/seats_here").asInt() == 2);
+      await().atMost(Rig.SOON).until(() -> stats(r).at("/services/0/seats_here").asInt() == 2);
     }
     answers.release(1000);
     allAnswered(asked);
@@ -211,9 +205,7 @@ class BesideIT {
     registry.close();
     // nobody hears of anybody now: each goes on with an even part
     for (Router r : routers) {
-      await()
-          .atMost(Rig.SOON)
-          .until(() -> stats(r).at("/routers/heard_of").asInt() == 0);
+      await().atMost(Rig.SOON).until(() -> stats(r).at("/routers/heard_of").asInt() == 0);
       assertThat(stats(r).at("/routers/known").asInt()).isEqualTo(2);
     }
     List<Future<Boolean>> asked = new ArrayList<>();

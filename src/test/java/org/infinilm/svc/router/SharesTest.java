@@ -18,12 +18,7 @@ class SharesTest {
 
   private static Sibling sibling(String run, long held, long waiting, long heardNanos) {
     return new Sibling(
-        run,
-        false,
-        0,
-        Map.of(Sibling.id(HASH), new Claim(held, waiting)),
-        Map.of(),
-        heardNanos);
+        run, false, 0, Map.of(Sibling.id(HASH), new Claim(held, waiting)), Map.of(), heardNanos);
   }
 
   private static Shares shares(String self, long turn, Sibling... others) {
@@ -45,7 +40,9 @@ class SharesTest {
         for (int j = 0; j < wants.length; j++) {
           // max-min: who is short of what it wants is at most one behind anybody
           if (parts[i] < wants[i]) {
-            assertThat(parts[j]).as("%s of %s", whole, Arrays.toString(wants)).isLessThanOrEqualTo(parts[i] + 1);
+            assertThat(parts[j])
+                .as("%s of %s", whole, Arrays.toString(wants))
+                .isLessThanOrEqualTo(parts[i] + 1);
           }
         }
       }
@@ -75,7 +72,8 @@ class SharesTest {
       for (Sibling s : all) {
         List<Sibling> others = all.stream().filter(o -> o != s).toList();
         Claim own = s.at(Sibling.id(HASH));
-        int limit = new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
+        int limit =
+            new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
         sum += Math.max(own.held(), limit);
       }
       // nobody takes one while others hold what they wait for
@@ -84,7 +82,8 @@ class SharesTest {
       for (Sibling s : all) {
         List<Sibling> others = all.stream().filter(o -> o != s).toList();
         Claim own = s.at(Sibling.id(HASH));
-        int limit = new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
+        int limit =
+            new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
         granted += Math.max(0, limit);
       }
       assertThat(granted).isLessThanOrEqualTo(seats);
@@ -181,9 +180,7 @@ class SharesTest {
         }
         f.publish();
       }
-      assertThat(f.most)
-          .as("%s routers, %s seats", n, seats)
-          .isLessThanOrEqualTo(2 * seats + n);
+      assertThat(f.most).as("%s routers, %s seats", n, seats).isLessThanOrEqualTo(2 * seats + n);
     }
   }
 
@@ -214,15 +211,16 @@ class SharesTest {
   void whoIsNotHeardOfKeepsAnEvenPartAndStopsNobody() {
     Sibling silent = sibling("b", 12, 0, -10 * SECOND);
     assertThat(shares("a", 0, silent).seats(HASH, 12, new Claim(0, 40), 40)).isEqualTo(6);
-    assertThat(shares("a", 0, silent, sibling("c", 0, 0, -10 * SECOND)).seats(HASH, 1, new Claim(0, 1), 1))
+    assertThat(
+            shares("a", 0, silent, sibling("c", 0, 0, -10 * SECOND))
+                .seats(HASH, 1, new Claim(0, 1), 1))
         .isEqualTo(1);
   }
 
   @Test
   void whoLeavesHoldsWhatItHasAndWantsNothing() {
     Sibling leaving =
-        new Sibling(
-            "b", true, 0, Map.of(Sibling.id(HASH), new Claim(3, 9)), Map.of(), 0);
+        new Sibling("b", true, 0, Map.of(Sibling.id(HASH), new Claim(3, 9)), Map.of(), 0);
     Shares s = shares("a", 0, leaving);
     assertThat(s.routers()).isEqualTo(1);
     assertThat(s.seats(HASH, 4, new Claim(0, 9), 9)).isEqualTo(1);
