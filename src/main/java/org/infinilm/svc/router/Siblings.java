@@ -191,7 +191,6 @@ final class Siblings implements AutoCloseable {
     long saidNanos;
     long nextNanos;
     long learnedNanos;
-    long keysNanos;
     Map<String, Object> keys = Map.of();
     long words;
   }
