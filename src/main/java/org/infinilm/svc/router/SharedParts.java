@@ -23,6 +23,8 @@ final class SharedParts implements Siblings.Parts {
   /// Gauges lag behind: so long back siblings may have had what an instance shows now.
   private static final long GAUGES_NANOS = 7_000_000_000L;
 
+  private static final int FEW = 100;
+
   private static final long OTHERS_NANOS = 3_000_000_000L;
 
   private final Supplier<RoutingTable> table;
@@ -143,6 +145,9 @@ final class SharedParts implements Siblings.Parts {
     if (alone) {
       drySince.clear();
       peaks.clear();
+    } else if (peaks.size() > 2 * limits.size() + FEW) {
+      drySince.keySet().retainAll(limits.keySet());
+      peaks.keySet().retainAll(limits.keySet());
     }
     seats.share(alone ? Seats.Part.ALL : new Seats.Part(limits, shares.routers()));
     for (KeyHolder k : keys.holders()) {

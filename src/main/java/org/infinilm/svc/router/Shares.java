@@ -11,6 +11,7 @@ import org.infinilm.svc.router.Sibling.Claim;
 ///
 /// @param self the name of this router
 /// @param others that are known; those that leave hold what they have and want nothing
+/// @param order names of those that share, in the order that all have them in
 /// @param turn who is first where there is not enough for all
 /*
  * Each computes its own part from what all said they want, by the same rule, so that the parts come to the
@@ -19,17 +20,29 @@ import org.infinilm.svc.router.Sibling.Claim;
  * routers at once finds each at its even part. Who has not been heard of lately gets an even part, whatever
  * it said last.
  */
-record Shares(String self, List<Sibling> others, long turn, long nowNanos, long freshNanos) {
+record Shares(
+    String self,
+    List<Sibling> others,
+    List<String> order,
+    long turn,
+    long nowNanos,
+    long freshNanos) {
   /// Seats of an instance of which none is ours now: [Slot#limit] has 0 for any number.
   static final int NONE_NOW = -1;
 
   Shares {
     others = List.copyOf(others);
+    order = List.copyOf(order);
+  }
+
+  /// @param freshNanos how long what a router said counts
+  Shares(String self, List<Sibling> others, long turn, long nowNanos, long freshNanos) {
+    this(self, others, order(self, others), turn, nowNanos, freshNanos);
   }
 
   /// How many routers share.
   int routers() {
-    return 1 + (int) others.stream().filter(o -> !o.leaving()).count();
+    return order.size();
   }
 
   boolean isFresh(Sibling o) {
@@ -40,8 +53,7 @@ record Shares(String self, List<Sibling> others, long turn, long nowNanos, long 
     return others.stream().allMatch(this::isFresh);
   }
 
-  /// Names of those that share, in the order that all have them in.
-  private List<String> order() {
+  private static List<String> order(String self, List<Sibling> others) {
     List<String> out = new ArrayList<>();
     Stream.concat(Stream.of(self), others.stream().filter(o -> !o.leaving()).map(Sibling::run))
         .sorted()
@@ -66,7 +78,6 @@ record Shares(String self, List<Sibling> others, long turn, long nowNanos, long 
       return (int) seats;
     }
     String id = Sibling.id(hash);
-    List<String> order = order();
     int n = order.size();
     long even = even(seats, n);
     long[] wants = new long[n];
@@ -119,7 +130,6 @@ record Shares(String self, List<Sibling> others, long turn, long nowNanos, long 
     if (limit == 0 || others.isEmpty()) {
       return limit;
     }
-    List<String> order = order();
     int n = order.size();
     long[] wants = new long[n];
     int me = order.indexOf(self);

@@ -42,6 +42,9 @@ final class Siblings implements AutoCloseable {
   /// How long the same router is first where there is not enough for all.
   private static final Duration TURN = Duration.ofSeconds(2);
 
+  /// How often what others learned counts a little less.
+  private static final Duration FADE = Duration.ofSeconds(30);
+
   private static final Duration NO_BOARD = Duration.ofSeconds(30);
   private static final Duration LEAVING = Duration.ofSeconds(1);
 
@@ -193,11 +196,19 @@ final class Siblings implements AutoCloseable {
     long learnedNanos;
     Map<String, Object> keys = Map.of();
     long words;
+
+    /// Until when those that a board does not name may not have spoken there yet.
+    long lenientNanos;
+
+    long taughtNanos;
+    boolean taught;
   }
 
   private void talk() {
     Due due = new Due();
     due.learnedNanos = ticker.nanos();
+    due.taughtNanos = ticker.nanos();
+    due.lenientNanos = ticker.nanos();
     due.nextNanos = ticker.nanos();
     due.saidNanos = ticker.nanos() - EVERY.toNanos();
     String since = "";
@@ -219,6 +230,7 @@ final class Siblings implements AutoCloseable {
           since = "";
           pause = EVERY;
         }
+        Endless.step("learning from other routers", () -> fade(due));
         words.tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS);
         words.drainPermits();
       }
@@ -264,8 +276,16 @@ final class Siblings implements AutoCloseable {
     }
     answeredNanos = ticker.nanos();
     answered = true;
-    take(a);
+    boolean another = !board(a.version()).equals(board(since));
+    if (another) {
+      due.lenientNanos = answeredNanos + PeerBoard.LEASE.toNanos();
+    }
+    take(a, answeredNanos - due.lenientNanos >= 0, due);
     return a.version();
+  }
+
+  private static String board(String version) {
+    return version.substring(0, Math.max(0, version.lastIndexOf('-')));
   }
 
   /// However much there is to say, so much is written in a second.
@@ -286,9 +306,10 @@ final class Siblings implements AutoCloseable {
     due.nextNanos = now + Math.max(EVERY.toNanos(), pause);
   }
 
-  private void take(PeerBoard.Answer a) {
+  /// @param whole whether who is not named is gone
+  private void take(PeerBoard.Answer a, boolean whole, Due due) {
     long now = ticker.nanos();
-    boolean news = others.keySet().retainAll(a.live());
+    boolean news = whole && others.keySet().retainAll(a.live());
     for (String live : a.live()) {
       if (!live.equals(run) && !others.containsKey(live)) {
         others.put(live, Sibling.unknown(live, now));
@@ -309,13 +330,24 @@ final class Siblings implements AutoCloseable {
         news = true;
       }
     }
-    // of who is gone it is kept for a while, and counts less and less
-    lessons.values().removeIf(l -> now - l.heardNanos() > KEPT.toNanos());
     if (learned) {
-      known.told(Map.copyOf(lessons));
+      due.taughtNanos = now - FADE.toNanos();
     }
     if (news) {
       kicks.release();
+    }
+  }
+
+  /// What others learned is kept for a while when they are gone, and counts less and less.
+  private void fade(Due due) {
+    long now = ticker.nanos();
+    if (now - due.taughtNanos >= FADE.toNanos()) {
+      lessons.values().removeIf(l -> now - l.heardNanos() > KEPT.toNanos());
+      if (!lessons.isEmpty() || due.taught) {
+        known.told(Map.copyOf(lessons));
+      }
+      due.taught = !lessons.isEmpty();
+      due.taughtNanos = now;
     }
   }
 

@@ -95,8 +95,7 @@ class EtcdRouterFaults {
   }
 
   private void instance(String name) throws Exception {
-    ScriptedInstance i =
-        new ScriptedInstance(name, ScriptedInstance.answering((r, n) -> Rig.OK));
+    ScriptedInstance i = new ScriptedInstance(name, ScriptedInstance.answering((r, n) -> Rig.OK));
     registry.register(entry(name, i.port()));
     instances.add(i);
   }
@@ -126,7 +125,14 @@ class EtcdRouterFaults {
   private Programs.Running router(String from) throws Exception {
     Programs.Running r =
         programs.router(
-            "--registry-url", from, "--health-interval", "1", "--lame-duck", "1", "--access-log", "false");
+            "--registry-url",
+            from,
+            "--health-interval",
+            "1",
+            "--lame-duck",
+            "1",
+            "--access-log",
+            "false");
     awaitServices(r, instances.size());
     return r;
   }
@@ -164,12 +170,11 @@ class EtcdRouterFaults {
       routers.addAll(List.of(at));
       for (int k = 0; k < n; k++) {
         asking.add(
-            thread(
-                () -> {
-                  while (!over.get() && !ended.get()) {
-                    ask();
-                  }
-                }));
+            thread(() -> {
+              while (!over.get() && !ended.get()) {
+                ask();
+              }
+            }));
       }
     }
 
@@ -206,7 +211,14 @@ class EtcdRouterFaults {
         t.join();
       }
       System.out.println(
-          "asked " + good + ", asked again elsewhere " + again + ", cut " + cut + ", failed " + failed.size());
+          "asked "
+              + good
+              + ", asked again elsewhere "
+              + again
+              + ", cut "
+              + cut
+              + ", failed "
+              + failed.size());
     }
   }
 
@@ -235,18 +247,17 @@ class EtcdRouterFaults {
         await()
             .atMost(SOON)
             .pollInterval(Duration.ofMillis(50))
-            .until(
-                () -> {
-                  try {
-                    return http.get(
-                                URI.create("http://127.0.0.1:" + old.port() + "/readyz"),
-                                Duration.ofSeconds(5))
-                            .status()
-                        != 200;
-                  } catch (IOException gone) {
-                    return true;
-                  }
-                });
+            .until(() -> {
+              try {
+                return http.get(
+                            URI.create("http://127.0.0.1:" + old.port() + "/readyz"),
+                            Duration.ofSeconds(5))
+                        .status()
+                    != 200;
+              } catch (IOException gone) {
+                return true;
+              }
+            });
         clients.routers.remove(old);
         old.process().waitFor();
       }
@@ -277,11 +288,10 @@ class EtcdRouterFaults {
     await()
         .atMost(SOON)
         .ignoreExceptions()
-        .until(
-            () -> {
-              instance("later");
-              return true;
-            });
+        .until(() -> {
+          instance("later");
+          return true;
+        });
     awaitServices(a, 4);
     awaitServices(b, 4);
     await().atMost(SOON).until(() -> get(a, "/stats").at("/routers/heard_of").asInt() == 1);
@@ -337,26 +347,25 @@ class EtcdRouterFaults {
     for (int k = 0; k < 64; k++) {
       registering.add(
           Thread.ofVirtual()
-              .start(
-                  () -> {
-                    for (int i = next.getAndIncrement(); i < 1000; i = next.getAndIncrement()) {
-                      try {
-                        // nobody has this model, so that no client is sent there
-                        registry.register(
-                            new Registration(
-                                "many-" + i,
-                                "127.0.0.1",
-                                1,
-                                "h",
-                                "http://127.0.0.1:1",
-                                "running",
-                                Map.of("type", "openai-api", "models", List.of("other")),
-                                1));
-                      } catch (IOException | InterruptedException e) {
-                        wrong.add(e);
-                      }
-                    }
-                  }));
+              .start(() -> {
+                for (int i = next.getAndIncrement(); i < 1000; i = next.getAndIncrement()) {
+                  try {
+                    // nobody has this model, so that no client is sent there
+                    registry.register(
+                        new Registration(
+                            "many-" + i,
+                            "127.0.0.1",
+                            1,
+                            "h",
+                            "http://127.0.0.1:1",
+                            "running",
+                            Map.of("type", "openai-api", "models", List.of("other")),
+                            1));
+                  } catch (IOException | InterruptedException e) {
+                    wrong.add(e);
+                  }
+                }
+              }));
     }
     for (Thread t : registering) {
       t.join();

@@ -59,7 +59,7 @@ class SharesTest {
     SplittableRandom random = new SplittableRandom(2);
     for (int k = 0; k < 20_000; k++) {
       int n = 2 + random.nextInt(9);
-      long seats = 1 + random.nextInt(20);
+      long seats = 1 + random.nextLong(20);
       List<Sibling> all = new ArrayList<>();
       long room = seats;
       for (int i = 0; i < n; i++) {
@@ -70,7 +70,7 @@ class SharesTest {
       long turn = random.nextInt(100);
       long sum = 0;
       for (Sibling s : all) {
-        List<Sibling> others = all.stream().filter(o -> o != s).toList();
+        List<Sibling> others = all.stream().filter(o -> !o.run().equals(s.run())).toList();
         Claim own = s.at(Sibling.id(HASH));
         int limit =
             new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
@@ -80,7 +80,7 @@ class SharesTest {
       assertThat(sum).isLessThanOrEqualTo(seats);
       long granted = 0;
       for (Sibling s : all) {
-        List<Sibling> others = all.stream().filter(o -> o != s).toList();
+        List<Sibling> others = all.stream().filter(o -> !o.run().equals(s.run())).toList();
         Claim own = s.at(Sibling.id(HASH));
         int limit =
             new Shares(s.run(), others, turn, 0, SECOND).seats(HASH, seats, own, own.wants());
@@ -166,7 +166,7 @@ class SharesTest {
     for (long seed = 0; seed < 300; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       int n = 2 + random.nextInt(9);
-      long seats = 1 + random.nextInt(30);
+      long seats = 1 + random.nextLong(30);
       Fleet f = new Fleet(n, seats, seed);
       for (int k = 0; k < 100; k++) {
         for (int i = 0; i < n; i++) {
