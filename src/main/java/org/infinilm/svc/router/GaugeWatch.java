@@ -23,7 +23,8 @@ import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the gauges of engines that have some, about once a second while the policy learns: what is
+/// Reads the gauges of engines that have some, about once a second while the policy learns or
+/// routers share seats: what is
 /// there that this router did not send.
 /*
  * Gauges lag behind, those of vLLM by 3 to 6 s. As much of them as the router itself had in flight at any
@@ -44,6 +45,7 @@ final class GaugeWatch implements AutoCloseable {
   private final FleetKeeper keeper;
   private final Slots slots;
   private final BooleanSupplier wanted;
+  private final BooleanSupplier shared;
   private final Ticker ticker;
   private final Map<String, Seen> seen = new ConcurrentHashMap<>();
   private final Semaphore places = new Semaphore(AT_ONCE);
@@ -89,7 +91,15 @@ final class GaugeWatch implements AutoCloseable {
   static final Duration FRESH = Duration.ofSeconds(3);
 
   /// @param wanted whether the policy looks at them
-  GaugeWatch(Client http, FleetKeeper keeper, Slots slots, BooleanSupplier wanted, Ticker ticker) {
+  /// @param shared whether routers share seats: then those of instances that have a number of them
+  GaugeWatch(
+      Client http,
+      FleetKeeper keeper,
+      Slots slots,
+      BooleanSupplier wanted,
+      BooleanSupplier shared,
+      Ticker ticker) {
+    this.shared = shared;
     this.http = http;
     this.keeper = keeper;
     this.slots = slots;
@@ -122,7 +132,7 @@ final class GaugeWatch implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        if (wanted.getAsBoolean()) {
+        if (wanted.getAsBoolean() || shared.getAsBoolean()) {
           Endless.step("a look at gauges", this::round);
         }
         Thread.sleep(ROUND);
@@ -142,7 +152,7 @@ final class GaugeWatch implements AutoCloseable {
     }
     for (View v : views) {
       Instance i = v.instance();
-      if (i.state() != State.ROUTABLE) {
+      if (i.state() != State.ROUTABLE || (i.seats() == 0 && !wanted.getAsBoolean())) {
         continue;
       }
       Seen s = seen.computeIfAbsent(i.name(), n -> new Seen(now));

@@ -181,7 +181,8 @@ final class Router implements AutoCloseable {
                 http,
                 keeper,
                 slots,
-                () -> policy.learns() || (beside != null && beside.any()),
+                policy::learns,
+                () -> beside != null && beside.any(),
                 ticker)
             : null;
     files =

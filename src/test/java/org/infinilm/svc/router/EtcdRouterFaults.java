@@ -131,8 +131,7 @@ class EtcdRouterFaults {
             "1",
             "--lame-duck",
             "1",
-            "--access-log",
-            "false");
+            "--no-access-log");
     awaitServices(r, instances.size());
     return r;
   }
