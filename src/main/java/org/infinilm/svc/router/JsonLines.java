@@ -1,13 +1,11 @@
 package org.infinilm.svc.router;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import java.io.IOException;
+import org.infinilm.svc.http.Json;
 
 /// Finds the line of a value in a JSON document, for error messages.
 final class JsonLines {
-  private static final JsonFactory FACTORY = new JsonFactory();
-
   private JsonLines() {}
 
   /// The line (from 1) where the value of `pointer` (RFC 6901) stands, or that of the nearest
@@ -15,7 +13,7 @@ final class JsonLines {
   static int of(byte[] document, String pointer) {
     int line = 1;
     int depth = -1;
-    try (JsonParser p = FACTORY.createParser(document)) {
+    try (JsonParser p = Json.tokens(document, 0, document.length)) {
       while (p.nextToken() != null) {
         String here = p.getParsingContext().pathAsPointer().toString();
         boolean encloses = pointer.equals(here) || pointer.startsWith(here + "/");

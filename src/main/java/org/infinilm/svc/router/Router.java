@@ -182,7 +182,7 @@ final class Router implements AutoCloseable {
                 keeper,
                 slots,
                 policy::learns,
-                () -> beside != null && beside.any(),
+                () -> isWatched() || (beside != null && beside.any()),
                 ticker)
             : null;
     files =
@@ -220,6 +220,7 @@ final class Router implements AutoCloseable {
                 plane.flights(),
                 keys,
                 policy,
+                name -> gauges == null ? null : gauges.cacheUse(name),
                 ticker,
                 () -> draining),
             ticker);
@@ -264,6 +265,7 @@ final class Router implements AutoCloseable {
                 tls),
             new RouterFront(plane, settings, own),
             ticker::now);
+    feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
@@ -332,6 +334,10 @@ final class Router implements AutoCloseable {
     } catch (ConfigException e) {
       throw new IOException(e.getMessage(), e);
     }
+  }
+
+  private boolean isWatched() {
+    return feed.listeners() > 0;
   }
 
   private Learner learner() {
