@@ -165,7 +165,7 @@ final class SharedParts implements Siblings.Parts {
       held += o.at(id).held();
     }
     long most = peaks.computeIfAbsent(i.name(), n -> new Peak()).after(held, now);
-    Others gauged = s.gauged(now);
+    Others gauged = s.others(now);
     long strangers = Math.max(0, gauged.running() + gauged.waiting() - most);
     double comeback = Math.ceil(i.seats() * (double) s.comeback);
     return Math.max(1, Math.min(i.seats() - strangers, (long) comeback));

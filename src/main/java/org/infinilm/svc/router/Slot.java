@@ -106,16 +106,15 @@ final class Slot {
     cells.decrementAndGet(SENT);
   }
 
-  /// Requests that others have there, as its gauges told of late; as other routers told where it
-  /// shows none.
+  /// Requests that others have there, as its gauges told of late.
   Others others(long nowNanos) {
-    Told t = told;
-    return valid(t != null && nowNanos - t.untilNanos < 0 ? t : siblings, nowNanos);
+    return valid(told, nowNanos);
   }
 
-  /// The same as its gauges alone tell.
-  Others gauged(long nowNanos) {
-    return valid(told, nowNanos);
+  /// Requests that other routers have there as they told of late, where its gauges do not tell.
+  Others siblings(long nowNanos) {
+    Told t = told;
+    return t != null && nowNanos - t.untilNanos < 0 ? Others.NONE : valid(siblings, nowNanos);
   }
 
   private static Others valid(@Nullable Told t, long nowNanos) {

@@ -124,8 +124,8 @@ class RegistryIT {
     client.leave("r-2");
     await()
         .atMost(TIMEOUT)
-        .untilAsserted(() ->
-            assertThat(client.exchange("r-1", Map.of(), "").live()).containsExactly("r-1"));
+        .untilAsserted(
+            () -> assertThat(client.exchange("r-1", Map.of(), "").live()).containsExactly("r-1"));
     assertThat(get("/services").path("total").asInt()).as("no entries").isZero();
   }
 

@@ -124,12 +124,12 @@ class SharedPartsTest {
   @Test
   void policiesThatLookAtOthersSeeWhatSiblingsHave() {
     set(sibling("b", 3, 5));
-    Others o = slots.at(0).others(nanos);
+    Others o = seats.siblings(0);
     assertThat(o.running() + o.waiting()).isEqualTo(3);
     slots.at(0).tell(new Others(1, 1), nanos + SECOND);
-    assertThat(slots.at(0).others(nanos)).as("gauges know better").isEqualTo(new Others(1, 1));
+    assertThat(seats.siblings(0)).as("gauges know better").isEqualTo(Others.NONE);
     nanos += 4 * SECOND;
-    assertThat(slots.at(0).others(nanos)).isEqualTo(Others.NONE);
+    assertThat(seats.siblings(0)).as("that was long ago").isEqualTo(Others.NONE);
   }
 
   @Test
