@@ -1,6 +1,7 @@
 package org.infinilm.svc.registry;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
@@ -71,5 +72,17 @@ public final class TableHome {
   @Override
   public String toString() {
     return etcd != null ? etcd.address().toString() : String.valueOf(urls);
+  }
+
+  @Override
+  public boolean equals(@Nullable Object o) {
+    return o instanceof TableHome t
+        && Objects.equals(urls, t.urls)
+        && Objects.equals(etcd, t.etcd);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(urls, etcd);
   }
 }
