@@ -87,8 +87,7 @@ final class Estimate {
     newTokens = Math.max(1, ask.promptTokens() - hit.at(i, ask.promptTokens()));
     promptNanos = costs.promptNanos(newTokens) * factor;
     strangers = without.contains(Part.LOAD) ? Others.NONE : load.others(i.slot());
-    others =
-        without.contains(Part.LOAD) ? Others.NONE : strangers.plus(load.siblings(i.slot()));
+    others = without.contains(Part.LOAD) ? Others.NONE : strangers.plus(load.siblings(i.slot()));
     if (i.cacheType() == CacheType.STATIC) {
       serial(i, costs, factor, flights);
     } else {

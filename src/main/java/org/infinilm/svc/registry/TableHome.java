@@ -76,9 +76,7 @@ public final class TableHome {
 
   @Override
   public boolean equals(@Nullable Object o) {
-    return o instanceof TableHome t
-        && Objects.equals(urls, t.urls)
-        && Objects.equals(etcd, t.etcd);
+    return o instanceof TableHome t && Objects.equals(urls, t.urls) && Objects.equals(etcd, t.etcd);
   }
 
   @Override
