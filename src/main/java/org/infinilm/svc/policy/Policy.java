@@ -46,4 +46,9 @@ public interface Policy {
   /// @throws IllegalArgumentException when it is nothing that [#remembered] gave; nothing is taken
   ///   over then
   default void recall(Map<String, Object> from, long nowNanos) {}
+
+  /// Takes over what all other routers that are known have told of what they learned, beside its
+  /// own: what is not among it any more counts no more. What is no use is left out. On any thread,
+  /// one at a time.
+  default void told(List<Told> others, long nowNanos) {}
 }

@@ -68,6 +68,11 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public Others siblings(int slot) {
+    return seats.siblings(slot);
+  }
+
+  @Override
   public long nowNanos() {
     return seats.nowNanos();
   }

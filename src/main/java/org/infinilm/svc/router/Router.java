@@ -16,7 +16,8 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
-import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.TableHome;
+import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -43,8 +44,10 @@ final class Router implements AutoCloseable {
   private final Wakes wakes;
   private final @Nullable GaugeWatch gauges;
   private final Client http;
+  private final @Nullable TableSource source;
   private final Optional<RegistrySync> sync;
   private final Discoveries discoveries;
+  private final @Nullable Siblings siblings;
   private final ProxyServer server;
   private final RouterFront front;
   private final RouterMetrics metrics;
@@ -100,6 +103,7 @@ final class Router implements AutoCloseable {
     this.ticker = ticker;
     Tls believed = believed(config);
     this.settings = new Settings(config);
+    String run = String.format("%016x", random.nextLong());
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
@@ -164,11 +168,37 @@ final class Router implements AutoCloseable {
                 "Instances on demand whose babysitter was asked to start them, by result: woken, refused.",
                 "result"),
             ticker);
+    keys = new KeyRing(config.keys(), ticker);
+    TableHome home = config.registry();
+    TableSource table =
+        home == null
+            ? null
+            : home.open(
+                Client.create().with(believed), config.registryToken(), run, ticker, random);
+    source = table;
+    Siblings beside =
+        table == null
+            ? null
+            : new Siblings(
+                table,
+                run,
+                new SharedParts(keeper::table, seats, slots, keys, ticker),
+                new SharedLearning(policy, learner, ticker),
+                ticker);
+    siblings = beside;
+    if (beside != null) {
+      seats.onShortage(beside::wanted);
+    }
     gauges =
         config.learning().gauges()
-            ? new GaugeWatch(http, keeper, slots, policy::learns, this::isWatched, ticker)
+            ? new GaugeWatch(
+                http,
+                keeper,
+                slots,
+                policy::learns,
+                () -> isWatched() || (beside != null && beside.any()),
+                ticker)
             : null;
-    keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
             ? null
@@ -234,15 +264,11 @@ final class Router implements AutoCloseable {
             new AdminRoutes(settings, () -> Access.of(settings.get()), keeper, added),
             added,
             plane.instances(),
-            tls);
+            tls,
+            beside);
     sync =
-        Optional.ofNullable(config.registry())
-            .map(u ->
-                new RegistrySync(
-                    new RegistryClient(Client.create().with(believed), u, config.registryToken()),
-                    config.syncInterval(),
-                    keeper,
-                    ticker));
+        Optional.ofNullable(table)
+            .map(t -> new RegistrySync(t, config.syncInterval(), keeper, ticker));
     front = new RouterFront(plane, settings, own, carries);
     server =
         ProxyServer.start(
@@ -263,6 +289,9 @@ final class Router implements AutoCloseable {
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
     metrics.follow(keys);
+    if (beside != null) {
+      metrics.follow(beside, seats);
+    }
     if (files != null) {
       metrics.follow(files);
     }
@@ -290,6 +319,9 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::start);
     discoveries.start();
+    if (beside != null) {
+      beside.start();
+    }
     if (files != null) {
       files.start();
     }
@@ -365,6 +397,9 @@ final class Router implements AutoCloseable {
   /// Says so at `/readyz`, stops accepting, lets requests in flight end, within the drain limit.
   void drain() throws InterruptedException {
     draining = true;
+    if (siblings != null) {
+      siblings.leaving();
+    }
     feed.close();
     server.drain(config.clients().lameDuck(), config.clients().drainTimeout());
   }
@@ -379,6 +414,12 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::close);
     discoveries.close();
+    if (siblings != null) {
+      siblings.close();
+    }
+    if (source != null) {
+      source.close();
+    }
     prober.close();
     wakes.close();
     if (gauges != null) {
