@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,8 +21,8 @@ import org.infinilm.svc.simulator.LeapSettings;
 /// @param thresholdBytes of the size rule
 record FleetPlan(
     String name, List<Node> nodes, double ttftNanos, double tpotNanos, long thresholdBytes) {
-  static final int MOST_NODES = 64;
-  private static final Pattern SHORT = Pattern.compile("(\\d{1,2})\\+(\\d{1,2})");
+  static final int MOST_NODES = 1000;
+  private static final Pattern SHORT = Pattern.compile("(\\d{1,3})\\+(\\d{1,3})");
   private static final Pattern SLOW =
       Pattern.compile("([0-9.]+)@(0|1|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
 
@@ -62,7 +63,7 @@ record FleetPlan(
   }
 
   /// Lines of words: `NAME paged|static|chunked [setting=value]...` for an instance, and `limits
-  /// ttft=2 tpot=0.02 threshold=51200`. `#` begins a comment.
+  /// ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a comment.
   static FleetPlan parse(String name, String text) throws ConfigException {
     List<Node> nodes = new ArrayList<>();
     Map<String, Integer> names = new HashMap<>();
@@ -83,10 +84,15 @@ record FleetPlan(
         tpot = w.number("tpot", tpot, 1e-5, 60);
         threshold = (long) w.number("threshold", (double) threshold, 0, 1e12);
       } else {
-        if (names.putIfAbsent(w.first(), number) != null || nodes.size() == MOST_NODES) {
+        int count = (int) w.number("count", 1, 1, MOST_NODES);
+        if (names.putIfAbsent(w.first(), number) != null || nodes.size() + count > MOST_NODES) {
           throw w.wrong(w.first(), "a new name, at most " + MOST_NODES + " instances");
         }
-        nodes.add(node(w));
+        Node node = node(w);
+        for (int k = 1; k <= count; k++) {
+          String one = String.format(Locale.ROOT, "%s-%04d", w.first(), k);
+          nodes.add(count == 1 ? node : node.named(one));
+        }
       }
       w.done();
     }
@@ -233,7 +239,7 @@ record FleetPlan(
             settings.keySet().iterator().next(),
             first().equals("limits")
                 ? "ttft, tpot or threshold"
-                : "profile, tokens, batch, step, seats, slow or down");
+                : "profile, tokens, batch, step, seats, count, slow or down");
       }
     }
 

@@ -49,6 +49,11 @@ public interface Load {
     return Others.NONE;
   }
 
+  /// How many routers, this one among them, send requests to these instances, as far as is known.
+  default int routers() {
+    return 1;
+  }
+
   /// How many wait for a place there, among others perhaps.
   default int waiting(int slot) {
     return 0;
