@@ -62,7 +62,7 @@ record FleetPlan(
     }
   }
 
-  /// Lines of words: `NAME paged|static|chunked [setting=value]...` for an instance, and `limits
+  /// Lines of words: `NAME paged|static|chunked|slots [setting=value]...` for an instance, and `limits
   /// ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a comment.
   static FleetPlan parse(String name, String text) throws ConfigException {
     List<Node> nodes = new ArrayList<>();
@@ -98,7 +98,7 @@ record FleetPlan(
     }
     if (nodes.isEmpty()) {
       throw new ConfigException(
-          name + ": no instance (expected: lines of NAME paged|static|chunked)");
+          name + ": no instance (expected: lines of NAME paged|static|chunked|slots)");
     }
     nodes.sort((a, b) -> a.name().compareTo(b.name()));
     return new FleetPlan(name, nodes, ttft * 1e9, tpot * 1e9, threshold);
@@ -110,7 +110,8 @@ record FleetPlan(
           case "paged" -> LeapSettings.Kind.PAGED;
           case "static" -> LeapSettings.Kind.STATIC;
           case "chunked" -> LeapSettings.Kind.CHUNKED;
-          default -> throw w.wrong(w.second(), "paged, static or chunked");
+          case "slots" -> LeapSettings.Kind.SLOTS;
+          default -> throw w.wrong(w.second(), "paged, static, chunked or slots");
         };
     String profile = w.word("profile", "9b");
     if (!CostProfile.NAMES.contains(profile)) {
@@ -118,8 +119,21 @@ record FleetPlan(
     }
     CostProfile cost = CostProfile.of(profile, kind.cacheType());
     int tokens =
-        (int) w.number("tokens", kind == LeapSettings.Kind.STATIC ? 16_384 : 131_072, 256, 1 << 26);
-    int block = kind == LeapSettings.Kind.PAGED ? 256 : kind == LeapSettings.Kind.STATIC ? 1 : 16;
+        (int)
+            w.number(
+                "tokens",
+                switch (kind) {
+                  case PAGED, CHUNKED -> 131_072;
+                  case STATIC, SLOTS -> 16_384;
+                },
+                256,
+                1 << 26);
+    int block =
+        switch (kind) {
+          case PAGED -> 256;
+          case CHUNKED -> 16;
+          case STATIC, SLOTS -> 1;
+        };
     int batch =
         (int)
             w.number(
@@ -127,6 +141,7 @@ record FleetPlan(
                 switch (kind) {
                   case PAGED -> 8;
                   case STATIC -> 1;
+                  case SLOTS -> 4;
                   case CHUNKED -> 32;
                 },
                 1,
@@ -140,7 +155,7 @@ record FleetPlan(
                 switch (kind) {
                   case PAGED -> 0;
                   case STATIC -> 2;
-                  case CHUNKED -> batch;
+                  case CHUNKED, SLOTS -> batch;
                 },
                 0,
                 1_000_000);
@@ -202,7 +217,7 @@ record FleetPlan(
 
     String second() throws ConfigException {
       if (words.length < 2) {
-        throw wrong(words[0], "NAME paged|static|chunked");
+        throw wrong(words[0], "NAME paged|static|chunked|slots");
       }
       return words[1];
     }

@@ -71,7 +71,8 @@ final class Publications {
   private void read(int k, int nth) {
     Ledger to = routers.get(k).ledger();
     for (int slot = 0; slot < nodes.size(); slot++) {
-      if (nodes.get(slot).engine().kind() != LeapSettings.Kind.CHUNKED) {
+      LeapSettings.Kind kind = nodes.get(slot).engine().kind();
+      if (kind != LeapSettings.Kind.CHUNKED && kind != LeapSettings.Kind.SLOTS) {
         continue;
       }
       int all = cores[slot].running() + cores[slot].waiting();
