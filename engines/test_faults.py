@@ -8,13 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployment import INFINI, free_ports, get, running, wait_for
-from fleet import START_SECONDS, Fleet, Kind, ask, chat
+from fleet import START_SECONDS, Fleet, Kind, ask, chat, gauge
 from fleet import fleet as fleet_of
 
 CHAT = "/v1/chat/completions"
@@ -152,8 +153,6 @@ def test_a_stream_that_has_begun_ends_whole_when_the_babysitter_is_ended(kind: K
 
 
 def busy(base: str, kind: Kind) -> bool:
-    from fleet import gauge
-
     return gauge(base, kind.running) >= 1
 
 
@@ -187,7 +186,9 @@ def test_while_it_starts_it_is_not_offered(mortal: Fleet) -> None:
     mortal.whole()
 
 
-def test_an_engine_with_a_key_is_registered_and_asked_with_it(kind: Kind, tmp_path: Path) -> None:
+def test_an_engine_with_a_key_is_registered_and_asked_with_it(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_ports(6)
     base, registry, router, direct = (f"http://127.0.0.1:{p}" for p in (port, port + 2, port + 3, port + 4))
     file = tmp_path / "keyed.toml"
@@ -195,14 +196,16 @@ def test_an_engine_with_a_key_is_registered_and_asked_with_it(kind: Kind, tmp_pa
     text = text.replace("[backend]\n", '[backend]\napi_key_env = "ENGINE_KEY"\n').replace("[backend.env]\n", f'[backend.env]\nENGINE_KEY = "{KEY}"\n')
     file.write_text(text)
     file.chmod(0o600)
-    os.environ["ENGINES_TEST_KEY"] = KEY
+    monkeypatch.setenv("ENGINES_TEST_KEY", KEY)
     commands = {
         "registry": ["registry", "--host", "127.0.0.1", "--port", str(port + 2), "--data-dir", ""],
         "keyed": ["babysitter", "--config-file", str(file)],
         "router": ["router", "--host", "127.0.0.1", "--router-port", str(port + 3), "--registry-url", registry],
         "direct": ["router", "--host", "127.0.0.1", "--router-port", str(port + 4), "--instance", f"{base},name=one,api_key_env=ENGINES_TEST_KEY"],
     }
-    with nested(tmp_path, commands):
+    with ExitStack() as programs:
+        for name, command in commands.items():
+            programs.enter_context(running([str(INFINI), *command], tmp_path / f"{name}.log", 90))
         wait_for("the entry", lambda: '"keyed-server"' in get(f"{registry}/services")[1].decode(), START_SECONDS[kind.name])
         listed: Callable[[str], bool] = lambda at: len(ask(at, "/v1/models").json()["data"]) == 1
         wait_for("the routers", lambda: listed(router) and listed(direct), 60)
@@ -214,12 +217,3 @@ def test_an_engine_with_a_key_is_registered_and_asked_with_it(kind: Kind, tmp_pa
     for log in tmp_path.glob("*.log"):
         if log.name != "keyed.log" or kind.name != "vllm":
             assert KEY not in log.read_text(), log.name
-
-
-def nested(folder: Path, commands: dict[str, list[str]]) -> Any:
-    from contextlib import ExitStack
-
-    stack = ExitStack()
-    for name, command in commands.items():
-        stack.enter_context(running([str(INFINI), *command], folder / f"{name}.log", 90))
-    return stack

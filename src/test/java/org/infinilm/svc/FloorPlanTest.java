@@ -44,6 +44,8 @@ class FloorPlanTest {
           Map.entry("policy", Set.of("fleet")),
           Map.entry("etcd", Set.of("http", "telemetry")),
           Map.entry("registry", Set.of("etcd", "fleet", "tls", "http", "config", "telemetry")),
+          Map.entry("discovery", Set.of("http", "config", "telemetry")),
+          Map.entry("kubernetes", Set.of("discovery", "http", "config")),
           Map.entry("page", Set.of("http")),
           Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
           Map.entry(
@@ -53,6 +55,8 @@ class FloorPlanTest {
                   "history",
                   "evaluation",
                   "policy",
+                  "discovery",
+                  "kubernetes",
                   "registry",
                   "fleet",
                   "tls",
@@ -66,7 +70,18 @@ class FloorPlanTest {
           Map.entry("engine", Set.of("http", "config", "telemetry")),
           Map.entry("simulator", Set.of("fleet", "http", "config", "telemetry")),
           Map.entry("evaluation", Set.of("policy", "simulator", "fleet", "config", "telemetry")),
-          Map.entry("bench", Set.of("tls", "http", "config", "telemetry")),
+          Map.entry("statistics", Set.of()),
+          Map.entry("workload", Set.of("http", "config")),
+          Map.entry("load", Set.of("workload", "tls", "http", "config", "telemetry")),
+          Map.entry("accuracy", Set.of("load", "statistics", "http")),
+          Map.entry(
+              "results", Set.of("accuracy", "load", "workload", "statistics", "http", "config")),
+          Map.entry("comparison", Set.of("results", "statistics", "http", "config")),
+          Map.entry("pictures", Set.of("comparison", "results", "statistics", "http", "config")),
+          Map.entry(
+              "bench",
+              Set.of(
+                  "results", "accuracy", "load", "workload", "tls", "http", "config", "telemetry")),
           Map.entry(
               "deploy",
               Set.of(
@@ -86,6 +101,9 @@ class FloorPlanTest {
                   "engine",
                   "simulator",
                   "bench",
+                  "workload",
+                  "comparison",
+                  "pictures",
                   "evaluation",
                   "deploy",
                   "page",
@@ -202,6 +220,16 @@ class FloorPlanTest {
         .check(HOUSE);
   }
 
+  /// Its jars are opened only where pods are asked for.
+  @Test
+  void onlyTheRoomOfKubernetesKnowsItsClient() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "kubernetes")))
+        .should()
+        .dependOnClassesThat(resideInAnyPackage("io.fabric8.."))
+        .check(HOUSE);
+  }
+
   @Test
   void theRoofExportsNothing() {
     classes()
@@ -222,7 +250,8 @@ class FloorPlanTest {
             .filter(JavaClass::isTopLevelClass)
             .filter(c -> c.getModifiers().contains(JavaModifier.PUBLIC))
             .collect(Collectors.groupingBy(JavaClass::getPackageName, Collectors.counting()));
-    Map<String, Integer> wide = Map.of(ROOT + "http", 30, ROOT + "fleet", 24, ROOT + "policy", 24);
+    Map<String, Integer> wide =
+        Map.of(ROOT + "http", 32, ROOT + "fleet", 24, ROOT + "policy", 24, ROOT + "config", 9);
     faces.forEach((room, n) ->
         assertThat(n)
             .as("public types of " + room)

@@ -612,7 +612,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
           log.info("[{}] its models are now {}", settings.serverName(), ids(models));
         }
         registered = Entries.brief(models);
-        register(generation, me, Entries.server(settings, models));
+        register(generation, me, Entries.server(settings, models, supervisor.state().restarts()));
         if (settings.demand() != null) {
           seen.write(Entries.listed(models));
         }
@@ -647,7 +647,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     State s = supervisor.state();
     if (server != null && !known.isEmpty() && !serves(s.generation())) {
       String word = s.phase() == Phase.ASLEEP ? s.word() : Phase.LOADING.word();
-      server.want(Entries.server(settings, known).withStatus(word));
+      server.want(Entries.server(settings, known, s.restarts()).withStatus(word));
     }
   }
 

@@ -36,6 +36,11 @@ public final class BabysitterProgram {
     return FileCheck.lines(file, env);
   }
 
+  /// What JSON Schema says of a babysitter's file, without title and description.
+  public static Map<String, Object> fileSchema() {
+    return FileSchema.schema();
+  }
+
   private static int run(Program.Args args)
       throws ConfigException, IOException, InterruptedException {
     // What the server leaves behind at once is to fall to us, so it is started after that; the

@@ -39,6 +39,10 @@ final class BackendClient {
   private final Semaphore lists = new Semaphore(1, true);
   private byte[] listed = new byte[0];
   private volatile @Nullable String model;
+  private volatile @Nullable Healthless healthless;
+
+  /// A process that has no `/health`, and the path that shows that it serves.
+  private record Healthless(int generation, String path) {}
 
   /// @param modelsKnown the models are configured, so a server without `/health` and without a
   ///   model list counts as serving when it answers anything below 500
@@ -118,6 +122,11 @@ final class BackendClient {
   private Event.Probed health(int generation, Duration timeout) throws InterruptedException {
     String said = "";
     try {
+      Healthless known = healthless;
+      if (known != null && known.generation == generation && serves(status(known.path, timeout))) {
+        return new Event.Probed(generation, Verdict.OK, "");
+      }
+      healthless = null;
       int health = status("/health", timeout);
       if (isOk(health)) {
         return new Event.Probed(generation, Verdict.OK, "");
@@ -128,7 +137,8 @@ final class BackendClient {
       }
       for (String path : MODEL_PATHS) {
         int models = status(path, timeout);
-        if (isOk(models) || (modelsKnown && models < 500)) {
+        if (serves(models)) {
+          healthless = health == 404 ? new Healthless(generation, path) : null;
           return new Event.Probed(generation, Verdict.OK, "");
         }
         said += ", GET " + path + ": status " + models;
@@ -236,6 +246,11 @@ final class BackendClient {
 
   private int status(String path, Duration timeout) throws IOException, InterruptedException {
     return http.status(URI.create(base + path), headers, timeout);
+  }
+
+  /// Whether a model list's status is that of a server that serves.
+  private boolean serves(int status) {
+    return isOk(status) || (modelsKnown && status < 500);
   }
 
   private static boolean isOk(int status) {

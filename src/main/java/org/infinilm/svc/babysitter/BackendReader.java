@@ -12,6 +12,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.config.Wrongs;
 import org.infinilm.svc.fleet.CacheType;
 import org.jspecify.annotations.Nullable;
 
@@ -36,19 +37,27 @@ final class BackendReader {
     this.warnings = warnings;
   }
 
-  Backend backend() throws ConfigException {
+  /// @param wrong what is wrong besides that without which nothing more can be told
+  Backend backend(Wrongs wrong) throws ConfigException {
     BackendType type = type();
     if (table != null) {
       SettingsReader.warnUnknown(table, type.keys(), "backend.", warnings);
     }
-    java.nio.file.Path workDir = workDir();
+    java.nio.file.Path workDir = wrong.<java.nio.file.@Nullable Path>of(this::workDir, null);
     boolean old = type == BackendType.INFINILM && Backend.hasOldInfiniLm(workDir);
-    List<String> args = args(type, old);
-    CacheType cache = cacheType(type);
+    List<String> args = wrong.of(() -> args(type, old), List.of());
+    CacheType cache = wrong.<@Nullable CacheType>of(() -> cacheType(type), null);
     if (type == BackendType.INFINILM && !old && cache == null) {
       cache = cacheOfInfiniLm(args);
     }
-    return new Backend(type, subject(type), cache, args, workDir, environment(), apiKeyEnv());
+    return new Backend(
+        type,
+        wrong.<@Nullable String>of(() -> subject(type), null),
+        cache,
+        args,
+        workDir,
+        wrong.of(this::environment, Map.of()),
+        wrong.<@Nullable String>of(this::apiKeyEnv, null));
   }
 
   /// Tables that may hold `weight` and `models`, the first wins.

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.Semaphore;
 import java.util.function.Supplier;
 import org.infinilm.svc.babysitter.Supervision.Phase;
 import org.infinilm.svc.babysitter.Supervision.State;
@@ -37,6 +38,10 @@ final class Desk implements Handler {
 
   private static final int DEFAULT_LOG_LINES = 100;
 
+  /// Requests that may wait for the server's model list, each with a connection of its own: so few
+  /// that `/health` and `/wake` find a place.
+  private static final int MOST_READERS = 16;
+
   private final Settings settings;
   private final Supplier<State> state;
   private final Acts acts;
@@ -45,6 +50,7 @@ final class Desk implements Handler {
   private final Metrics metrics;
   private final Ticker ticker;
   private final long startNanos;
+  private final Semaphore readers = new Semaphore(MOST_READERS);
 
   Desk(
       Settings settings,
@@ -80,7 +86,7 @@ final class Desk implements Handler {
     }
     return switch (r.path()) {
       case "/health" -> health();
-      case "/models" -> models();
+      case "/models" -> models(r);
       case "/info" -> Response.json(200, info());
       case "/logs" -> logs(r);
       default ->
@@ -139,17 +145,25 @@ final class Desk implements Handler {
     return s.phase() == Phase.ASLEEP || s.phase() == Phase.DOZING;
   }
 
-  private Response models() throws InterruptedException {
+  private Response models(Request r) throws InterruptedException {
     if (state.get().tree() != Tree.RUNNING) {
       return error(503, "the server is not running: " + state.get().reason());
     }
+    if (!readers.tryAcquire()) {
+      return error(
+              503, MOST_READERS + " requests wait for the model list (expected: fewer than that)")
+          .with("Retry-After", "1");
+    }
     try {
+      r.gone().onGone(Thread.currentThread()::interrupt);
       return new Response(
           200, Headers.of("content-type", "application/json"), backend.modelList(), null);
     } catch (JsonProcessingException e) {
       return error(500, "the server's model list is no JSON: " + e.getOriginalMessage());
     } catch (IOException e) {
       return error(503, "the server gives no model list: " + BackendClient.why(e));
+    } finally {
+      readers.release();
     }
   }
 

@@ -11,6 +11,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.RegistryClient.Outcome;
+import org.infinilm.svc.registry.Service;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -34,6 +35,11 @@ final class Enrolment {
     Outcome unregister(String name, @Nullable String incarnation)
         throws IOException, InterruptedException;
 
+    /// Whether the entry of this name is at this address.
+    default boolean isAt(String name, String url) throws IOException, InterruptedException {
+      return false;
+    }
+
     /// See [RegistryClient#lost].
     default long lost() {
       return 0;
@@ -41,6 +47,12 @@ final class Enrolment {
 
     static Roll of(RegistryClient client) {
       return new Roll() {
+        @Override
+        public boolean isAt(String name, String url) throws IOException, InterruptedException {
+          Service s = client.service(name);
+          return s != null && s.url().equals(url);
+        }
+
         @Override
         public long lost() {
           return client.lost();
@@ -285,8 +297,16 @@ final class Enrolment {
       case Call.Register c -> roll.register(c.entry());
       case Call.Status c -> roll.setStatus(name, c.entry().status(), c.entry().incarnation());
       case Call.Renew c -> roll.renew(name, c.status(), c.entry().incarnation());
-      case Call.Ask c -> roll.renew(name, null, c.entry().incarnation());
+      case Call.Ask c -> ask(c.entry());
     };
+  }
+
+  /// Whose the name is. Who had it at our address before we had it is there no more, however fresh
+  /// its lease is: it was killed, and this is its next process.
+  private Outcome ask(Registration r) throws IOException, InterruptedException {
+    Outcome o = roll.renew(name, null, r.incarnation());
+    boolean gone = o == Outcome.TAKEN && !standing.known() && roll.isAt(name, r.url());
+    return gone ? Outcome.UNKNOWN : o;
   }
 
   private void say(Standing before, Call call, Outcome o) {

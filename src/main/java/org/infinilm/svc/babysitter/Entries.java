@@ -36,7 +36,8 @@ final class Entries {
   }
 
   /// @param models the server's own model objects; configured ids where it lists none
-  static Registration server(Settings s, List<Map<String, Object>> models) {
+  /// @param restarts starts of the server after the first one
+  static Registration server(Settings s, List<Map<String, Object>> models, long restarts) {
     Map<String, Object> metadata = new TreeMap<>();
     metadata.put("babysitter", BABYSITTER);
     metadata.put("models", models.stream().map(m -> m.get("id")).toList());
@@ -55,6 +56,7 @@ final class Entries {
     }
     metadata.putAll(capacity(s));
     metadata.putAll(s.metadata());
+    metadata.put(Registration.RESTARTS, restarts);
     if (s.demand() != null) {
       metadata.put(Registration.ON_DEMAND, true);
       metadata.put(Registration.WAKE_KEY, WAKE_KEY);

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.infinilm.svc.babysitter.Supervision.Limits;
@@ -15,6 +16,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
+import org.infinilm.svc.config.Wrongs;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.tls.TlsSettings;
@@ -29,7 +31,9 @@ final class SettingsReader {
 
   private static final Duration PROBE_REST = Duration.ofSeconds(30);
   private static final Duration STABLE = Duration.ofSeconds(60);
-  private static final List<String> TOP =
+
+  /// Keys of the file outside its tables, and its tables.
+  static final List<String> TOP =
       List.of(
           "name",
           "host",
@@ -57,6 +61,7 @@ final class SettingsReader {
   private final @Nullable TomlFile metadata;
   private final Function<URI, String> toward;
   private final List<String> warnings = new ArrayList<>();
+  private final Wrongs wrong = new Wrongs();
 
   private SettingsReader(Config flags, @Nullable TomlFile file, Function<URI, String> toward)
       throws ConfigException {
@@ -83,16 +88,40 @@ final class SettingsReader {
       warnUnknown(
           babysitter, Flags.SUPERVISION.stream().<String>map(Key::name).toList(), "babysitter.");
     }
-    int port = port();
-    RegistryClient.Urls registry = registry();
-    Addresses addresses = addresses(registry == null ? null : registry.first());
+    int port = wrong.of(this::port, 1);
+    RegistryClient.Urls registry = wrong.<RegistryClient.@Nullable Urls>of(this::registry, null);
+    Addresses found =
+        wrong.<@Nullable Addresses>of(
+            () -> addresses(registry == null ? null : registry.first()), null);
     BackendReader reader = new BackendReader(flags, file, warnings);
-    Backend backend = reader.backend();
-    String name = name(backend.type(), port);
-    List<String> models = models(reader);
-    if (backend.type() == BackendType.MOCK && models.isEmpty()) {
-      throw reader.missing("models", "an array of model ids; the mock serves them");
+    Backend read = wrong.<@Nullable Backend>of(() -> reader.backend(wrong), null);
+    BackendType type = read == null ? BackendType.COMMAND : read.type();
+    String name = wrong.of(() -> name(type, port), "");
+    List<String> models = wrong.of(() -> models(reader), List.of());
+    if (type == BackendType.MOCK && models.isEmpty()) {
+      wrong.add(
+          reader.missing("models", "an array of model ids; the mock serves them").getMessage());
     }
+    String registryToken = wrong.<@Nullable String>of(() -> token(Flags.REGISTRY_TOKEN), null);
+    String adminToken = wrong.<@Nullable String>of(() -> token(Flags.ADMIN_TOKEN), null);
+    int weight = wrong.of(() -> weight(reader), 1);
+    Limits limits = limits();
+    Duration heartbeat = seconds(Flags.HEARTBEAT_INTERVAL);
+    Duration healthTimeout = seconds(Flags.HEALTH_TIMEOUT);
+    Duration stopGrace = seconds(Flags.STOP_GRACE);
+    Duration drainTimeout = seconds(Flags.DRAIN_TIMEOUT);
+    boolean completion = supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION);
+    Path log = wrong.<@Nullable Path>of(() -> file(Flags.LOG_FILE), null);
+    boolean ownListener = truth(Flags.OWN_LISTENER);
+    Settings.Demand demand =
+        wrong.<Settings.@Nullable Demand>of(() -> demand(registry != null, port), null);
+    TlsSettings tls = wrong.<@Nullable TlsSettings>of(this::tls, null);
+    if (!wrong.none()) {
+      warnings.forEach(w -> wrong.add("warning: " + w));
+    }
+    wrong.end();
+    Backend backend = Objects.requireNonNull(read);
+    Addresses addresses = Objects.requireNonNull(found);
     if (addresses.advertise().equals("localhost")
         && registry != null
         && !Addresses.isLoopback(String.valueOf(registry.first().getHost()))) {
@@ -107,22 +136,22 @@ final class SettingsReader {
         port,
         addresses,
         registry,
-        token(Flags.REGISTRY_TOKEN),
-        token(Flags.ADMIN_TOKEN),
+        registryToken,
+        adminToken,
         backend,
         metadata == null ? Map.of() : metadata.plain(),
         models,
-        weight(reader),
-        limits(),
-        seconds(Flags.HEARTBEAT_INTERVAL),
-        seconds(Flags.HEALTH_TIMEOUT),
-        seconds(Flags.STOP_GRACE),
-        seconds(Flags.DRAIN_TIMEOUT),
-        supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION),
-        file(Flags.LOG_FILE),
-        truth(Flags.OWN_LISTENER),
-        demand(registry != null, port),
-        tls(),
+        weight,
+        limits,
+        heartbeat,
+        healthTimeout,
+        stopGrace,
+        drainTimeout,
+        completion,
+        log,
+        ownListener,
+        demand,
+        Objects.requireNonNull(tls),
         List.copyOf(warnings));
   }
 
@@ -227,7 +256,7 @@ final class SettingsReader {
     return 1;
   }
 
-  private Limits limits() throws ConfigException {
+  private Limits limits() {
     return new Limits(
         whole(Flags.MAX_RESTARTS, Integer.MAX_VALUE),
         seconds(Flags.RESTART_DELAY),
@@ -246,19 +275,19 @@ final class SettingsReader {
     if (!truth(Flags.ON_DEMAND)) {
       for (Key<?> key : List.<Key<?>>of(Flags.IDLE_STOP, Flags.STATE_FILE)) {
         if (isSaid(key) && !isSaid(Flags.ON_DEMAND)) {
-          throw wrong(key, "on_demand = true with it: without that the server runs always");
+          throw unfit(key, "on_demand = true with it: without that the server runs always");
         }
       }
       return null;
     }
     if (!registered) {
-      throw wrong(
+      throw unfit(
           Flags.ON_DEMAND,
           "registry_url with it: routers learn from the registry whom to wake for a request");
     }
     Duration idle = seconds(Flags.IDLE_STOP);
     if (!idle.isZero() && supervisionWord(Flags.PROBE, Flags.PROBES).equals(Flags.COMPLETION)) {
-      throw wrong(
+      throw unfit(
           Flags.PROBE,
           "\"health\" with on_demand, or idle_stop = 0: probes that ask for a token keep the"
               + " server in use");
@@ -272,7 +301,7 @@ final class SettingsReader {
     return isGiven(key) || (babysitter != null && babysitter.has(key.name()));
   }
 
-  private ConfigException wrong(Key<?> key, String expected) throws ConfigException {
+  private ConfigException unfit(Key<?> key, String expected) throws ConfigException {
     return isGiven(key) || babysitter == null
         ? new ConfigException(
             flags.origin(key)
@@ -292,7 +321,11 @@ final class SettingsReader {
         : String.valueOf(value);
   }
 
-  private long whole(Key<Long> key, long max) throws ConfigException {
+  private long whole(Key<Long> key, long max) {
+    return wrong.of(() -> wholeOf(key, max), 1L);
+  }
+
+  private long wholeOf(Key<Long> key, long max) throws ConfigException {
     if (!isGiven(key) && babysitter != null) {
       Long v = babysitter.whole(key.name(), key.equals(Flags.MAX_RESTARTS) ? 0 : 1, max);
       if (v != null) {
@@ -307,7 +340,11 @@ final class SettingsReader {
     return given.isEmpty() ? null : org.infinilm.svc.config.Secrets.key(given, flags.origin(key));
   }
 
-  private Duration seconds(Key<Duration> key) throws ConfigException {
+  private Duration seconds(Key<Duration> key) {
+    return wrong.of(() -> secondsOf(key), Duration.ofSeconds(1));
+  }
+
+  private Duration secondsOf(Key<Duration> key) throws ConfigException {
     if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
       Object v = babysitter.plain().get(key.name());
       boolean mayBeZero =
@@ -326,7 +363,11 @@ final class SettingsReader {
     return flags.get(key);
   }
 
-  private String supervisionWord(Key<String> key, List<String> words) throws ConfigException {
+  private String supervisionWord(Key<String> key, List<String> words) {
+    return wrong.of(() -> supervisionWordOf(key, words), words.getFirst());
+  }
+
+  private String supervisionWordOf(Key<String> key, List<String> words) throws ConfigException {
     if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
       String said = babysitter.text(key.name());
       if (said != null && words.contains(said)) {
@@ -360,7 +401,11 @@ final class SettingsReader {
     return all;
   }
 
-  private boolean truth(Key<Boolean> key) throws ConfigException {
+  private boolean truth(Key<Boolean> key) {
+    return wrong.of(() -> truthOf(key), false);
+  }
+
+  private boolean truthOf(Key<Boolean> key) throws ConfigException {
     if (!isGiven(key) && babysitter != null && babysitter.has(key.name())) {
       if (babysitter.plain().get(key.name()) instanceof Boolean b) {
         return b;

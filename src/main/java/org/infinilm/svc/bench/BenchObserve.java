@@ -10,8 +10,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.infinilm.svc.accuracy.FleetView;
+import org.infinilm.svc.accuracy.Observed;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.load.Target;
+import org.infinilm.svc.results.BenchReport;
+import org.infinilm.svc.results.ResultMerge;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 

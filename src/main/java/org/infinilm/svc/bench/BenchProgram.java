@@ -20,12 +20,28 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.infinilm.svc.accuracy.FleetView;
+import org.infinilm.svc.accuracy.Routing;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.load.EngineGauges;
+import org.infinilm.svc.load.LoadKeys;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadRun;
+import org.infinilm.svc.load.LoadSample;
+import org.infinilm.svc.load.LoadWarmUp;
+import org.infinilm.svc.load.Target;
+import org.infinilm.svc.results.BenchReport;
+import org.infinilm.svc.results.BenchResult;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.LoadItem;
+import org.infinilm.svc.workload.RequestBody;
+import org.infinilm.svc.workload.Tokenizer;
+import org.infinilm.svc.workload.Workload;
+import org.infinilm.svc.workload.WorkloadKeys;
 import org.jspecify.annotations.Nullable;
 
 /// `infini bench`: sends a workload to a router or a server and measures the answers.
@@ -72,13 +88,13 @@ public final class BenchProgram {
         return new BenchObserve(out, err, ticker, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null))
             .run(
                 client,
-                Target.of(c, BenchOptions.headers(args.all("header"), c, env)),
+                Target.of(c, LoadOptions.headers(args.all("header"), c, env)),
                 Path.of(observe.get()),
                 args.positionals(),
                 interrupts);
       }
     }
-    BenchOptions options = BenchOptions.of(args, env);
+    LoadOptions options = LoadOptions.of(args, env);
     try (Tokenizer tokenizer = tokenizer(c, env)) {
       Workload workload = Workload.of(c, tokenizer);
       return run(c, options, workload, tokenizer, env, interrupts);
@@ -91,7 +107,7 @@ public final class BenchProgram {
     try {
       return Tokenizer.of(c, env);
     } catch (ConfigException e) {
-      if (MADE.contains(c.get(BenchKeys.DATASET_NAME))) {
+      if (MADE.contains(c.get(WorkloadKeys.DATASET_NAME))) {
         throw e;
       }
       err.println("warning: tokens are not counted here: " + e.getMessage());
@@ -101,13 +117,13 @@ public final class BenchProgram {
 
   private int run(
       Config c,
-      BenchOptions options,
+      LoadOptions options,
       Workload workload,
       @Nullable Tokenizer tokenizer,
       Map<String, String> env,
       Interrupts interrupts)
       throws ConfigException, InterruptedException {
-    long[] plan = Workload.plan(options, workload.items());
+    long[] plan = options.arrivals().plan(workload.items());
     try (Client client = Client.create()) {
       Path folder = folder(c);
       if (!ready(client, options)) {
@@ -122,7 +138,7 @@ public final class BenchProgram {
               options.ignoreEos(),
               options.temperature(),
               options.extraBody());
-      IdentityHashMap<LoadItem, byte[]> made = Bodies.ahead(bodies, workload.items());
+      IdentityHashMap<LoadItem, byte[]> made = bodies.ahead(workload.items());
       warmUp(options, bodies, workload, plan);
       FleetView view = new FleetView(client, options.target());
       Map<String, FleetView.Seen> before = view.read();
@@ -137,31 +153,24 @@ public final class BenchProgram {
         gauges.end();
         List<LoadSample> samples = run.samples();
         if (tokenizer != null) {
-          samples.forEach(s -> count(s, tokenizer));
+          samples.forEach(s -> s.count(tokenizer::count));
         }
-        LoadFigures figures =
-            LoadFigures.of(
-                BenchResult.measured(samples),
-                duration(samples, seconds, complete, options.rampUp().toNanos() / 1e9),
-                options.goodput());
         Routing routing =
             before == null
                 ? null
                 : routing(view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
         BenchResult result =
-            new BenchResult(
+            BenchResult.of(
                 options,
                 workload,
                 c.find(BenchKeys.LABEL).orElse(""),
                 model,
-                c.find(BenchKeys.TOKENIZER).orElse(model),
+                c.find(WorkloadKeys.TOKENIZER).orElse(model),
                 LocalDateTime.ofInstant(ticker.now(), ZoneId.systemDefault()),
-                workload.items().size(),
                 complete,
                 c.get(BenchKeys.SAVE_DETAILED),
                 texts,
-                figures,
-                Intended.of(BenchResult.measured(samples)),
+                seconds,
                 samples,
                 routing,
                 gauges.isEmpty() ? null : gauges);
@@ -171,7 +180,7 @@ public final class BenchProgram {
         if (!complete) {
           return interrupts.code();
         }
-        return saved && figures.completed() > 0 ? 0 : 1;
+        return saved && result.completed() > 0 ? 0 : 1;
       }
     } catch (IOException e) {
       err.println(options.url() + ": " + e.getMessage());
@@ -179,24 +188,15 @@ public final class BenchProgram {
     }
   }
 
-  /// What a server without usage does not say.
-  private static void count(LoadSample s, Tokenizer tokenizer) {
-    if (s.outputTokens < 0 && s.text != null && (s.ok() || s.truncated())) {
-      s.outputTokens = tokenizer.count(s.text.toString());
-      s.promptTokens = s.item.prompt() == null ? -1 : tokenizer.count(s.item.prompt());
-      s.counted = true;
-    }
-  }
-
   /// The engines of the fleet, else the one that is measured itself.
   private EngineGauges gauges(
       Config c,
       Client client,
-      BenchOptions o,
+      LoadOptions o,
       FleetView view,
       @Nullable Map<String, FleetView.Seen> fleet)
       throws ConfigException {
-    Duration interval = c.get(BenchKeys.GAUGES_INTERVAL);
+    Duration interval = c.get(LoadKeys.GAUGES_INTERVAL);
     Map<String, EngineGauges.Source> sources = new TreeMap<>();
     if (interval.isPositive() && fleet != null) {
       fleet.forEach((name, seen) -> sources.put(name, () -> view.exposition(seen.url())));
@@ -208,11 +208,11 @@ public final class BenchProgram {
             return r.ok() ? new String(r.body(), StandardCharsets.UTF_8) : "";
           });
     }
-    return new EngineGauges(sources, interval, o.rampUp(), ticker);
+    return new EngineGauges(sources, interval, o.arrivals().rampUp(), ticker);
   }
 
   private void warmUp(
-      BenchOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
+      LoadOptions options, RequestBody bodies, Workload workload, long @Nullable [] plan)
       throws InterruptedException {
     boolean talks = workload.items().stream().anyMatch(i -> i.conversation() >= 0);
     try {
@@ -220,14 +220,6 @@ public final class BenchProgram {
     } catch (IOException e) {
       err.println("warm-up left out: " + e.getMessage());
     }
-  }
-
-  /// From the end of the ramp-up to that of the last answer; of an interrupted run to the
-  /// interruption.
-  private static double duration(
-      List<LoadSample> samples, double seconds, boolean complete, double rampUp) {
-    long end = samples.stream().mapToLong(s -> s.end).max().orElse(-1);
-    return Math.max(0, (complete && end > 0 ? end / 1e9 : seconds) - rampUp);
   }
 
   /// Runs to the end, or until interrupted; true for the former.
@@ -273,7 +265,7 @@ public final class BenchProgram {
           "--result-dir: "
               + folder
               + " (expected: a folder that can be made): "
-              + GenContext.reason(e));
+              + ConfigException.reason(e));
     }
     if (!Files.isWritable(folder)) {
       throw new ConfigException(
@@ -290,13 +282,13 @@ public final class BenchProgram {
       out.println((result.complete() ? "Result: " : "Partial result: ") + file);
       return true;
     } catch (IOException e) {
-      err.println(file + " cannot be written: " + GenContext.reason(e));
+      err.println(file + " cannot be written: " + ConfigException.reason(e));
       return false;
     }
   }
 
   /// Waits until something at the address speaks HTTP.
-  private boolean ready(Client client, BenchOptions o) throws InterruptedException {
+  private boolean ready(Client client, LoadOptions o) throws InterruptedException {
     long bound = o.readyTimeout().toNanos();
     if (bound == 0) {
       return true;
@@ -324,7 +316,7 @@ public final class BenchProgram {
     return false;
   }
 
-  private static String model(Config c, Client client, BenchOptions o)
+  private static String model(Config c, Client client, LoadOptions o)
       throws ConfigException, InterruptedException {
     String given = c.find(BenchKeys.SERVED_MODEL_NAME).or(() -> c.find(BenchKeys.MODEL)).orElse("");
     if (!given.isEmpty()) {
@@ -358,17 +350,17 @@ public final class BenchProgram {
             .filter(LoadSample::finished)
             .map(s ->
                 new Routing.Answer(
-                    s.index,
-                    s.requestId,
-                    s.bodyBytes,
-                    s.routerSize,
-                    s.threshold,
-                    s.pool,
-                    s.instance,
-                    s.reason,
+                    s.index(),
+                    s.requestId(),
+                    s.bodyBytes(),
+                    s.routerSize(),
+                    s.threshold(),
+                    s.pool(),
+                    s.instance(),
+                    s.reason(),
                     s.ok() || s.truncated(),
-                    s.fingerprint,
-                    s.promptTokens))
+                    s.fingerprint(),
+                    s.promptTokens()))
             .toList();
     String metric = view.metric();
     long begin = ticker.nanos();

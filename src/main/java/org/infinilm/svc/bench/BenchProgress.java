@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.HdrHistogram.Histogram;
+import org.infinilm.svc.load.LoadRun;
 
 /// One line that follows a run, on a terminal only; plain text without colours. Not thread-safe.
 final class BenchProgress {

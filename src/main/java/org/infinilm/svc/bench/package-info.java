@@ -1,3 +1,3 @@
-/// Datasets, comparisons of result files; load later. Looks at a deployment over sockets only.
+/// `infini bench`: a run wired together, or another load generator watched.
 @org.jspecify.annotations.NullMarked
 package org.infinilm.svc.bench;

@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
@@ -38,7 +39,7 @@ final class ConfigSchema {
   }
 
   static Map<String, Object> of(String name, List<Program> programs) throws ConfigException {
-    List<Program> takers = programs.stream().filter(Program::takesFile).toList();
+    List<Program> takers = programs.stream().filter(p -> p.takesFile() || isBabysitter(p)).toList();
     List<String> names = takers.stream().map(Program::name).toList();
     Program p =
         takers.stream()
@@ -52,21 +53,23 @@ final class ConfigSchema {
                         + " (expected: one of "
                         + String.join(", ", names)
                         + ")"));
+    Map<String, Object> out =
+        new TreeMap<>(isBabysitter(p) ? BabysitterProgram.fileSchema() : flat(p));
+    out.put("$schema", "https://json-schema.org/draft/2020-12/schema");
+    out.put("title", "infini " + p.name());
+    out.put("description", p.doc());
+    return out;
+  }
+
+  /// Its file has tables of its own layout.
+  private static boolean isBabysitter(Program p) {
+    return p.name().equals(BabysitterProgram.PROGRAM.name());
+  }
+
+  private static Map<String, Object> flat(Program p) {
     Map<String, Object> properties = new TreeMap<>();
     p.keys().forEach(k -> properties.put(k.name(), property(k)));
-    return Map.of(
-        "$schema",
-        "https://json-schema.org/draft/2020-12/schema",
-        "title",
-        "infini " + p.name(),
-        "description",
-        p.doc(),
-        "type",
-        "object",
-        "properties",
-        properties,
-        "additionalProperties",
-        false);
+    return Map.of("type", "object", "properties", properties, "additionalProperties", false);
   }
 
   private static Map<String, Object> property(Key<?> k) {
@@ -88,22 +91,7 @@ final class ConfigSchema {
     } else {
       m.putAll(k.type().schema());
     }
-    if (!Key.show(k).isEmpty()) {
-      m.put("default", value(k));
-    }
+    k.defaultInJson().ifPresent(d -> m.put("default", d));
     return m;
-  }
-
-  /// The default as JSON has it.
-  private static Object value(Key<?> k) {
-    String shown = Key.show(k);
-    Object type = k.type().schema().get("type");
-    if ("boolean".equals(type)) {
-      return Boolean.valueOf(shown);
-    }
-    if ("integer".equals(type)) {
-      return Long.valueOf(shown);
-    }
-    return "number".equals(type) ? (Object) Double.valueOf(shown) : shown;
   }
 }

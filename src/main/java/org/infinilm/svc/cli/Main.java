@@ -6,10 +6,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.bench.BenchProgram;
-import org.infinilm.svc.bench.Compare;
-import org.infinilm.svc.bench.GenAccumulateContext;
-import org.infinilm.svc.bench.GenLargeContext;
-import org.infinilm.svc.bench.Plot;
+import org.infinilm.svc.comparison.Compare;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.deploy.DownProgram;
@@ -20,6 +17,7 @@ import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.evaluation.ReplayProgram;
+import org.infinilm.svc.pictures.Plot;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.simulator.SimulateProgram;
@@ -27,6 +25,8 @@ import org.infinilm.svc.tls.CertDevProgram;
 import org.infinilm.svc.top.ExplainProgram;
 import org.infinilm.svc.top.InstancePrograms;
 import org.infinilm.svc.top.TopProgram;
+import org.infinilm.svc.workload.GenAccumulateContext;
+import org.infinilm.svc.workload.GenLargeContext;
 
 /// `infini`: finds the program that the arguments name and runs it.
 public final class Main {

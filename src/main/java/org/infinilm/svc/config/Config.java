@@ -63,7 +63,7 @@ public final class Config {
       List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file)
       throws ConfigException {
     TomlFile toml = file == null ? null : TomlFile.read(file);
-    List<String> wrong = new ArrayList<>();
+    Wrongs wrong = new Wrongs();
     List<String> known = keys.stream().map(Key::name).toList();
     if (toml != null) {
       wrong.addAll(toml.unknown(known));
@@ -71,15 +71,9 @@ public final class Config {
     Map<Key<?>, Value> values = new LinkedHashMap<>();
     List<String> warnings = new ArrayList<>();
     for (Key<?> key : keys) {
-      try {
-        values.put(key, resolve(key, flags, env, toml, warnings));
-      } catch (ConfigException e) {
-        wrong.add(e.getMessage());
-      }
+      wrong.in(() -> values.put(key, resolve(key, flags, env, toml, warnings)));
     }
-    if (!wrong.isEmpty()) {
-      throw new ConfigException(String.join("\n", wrong));
-    }
+    wrong.end();
     return new Config(new Given(keys, flags, env, file), values, warnings);
   }
 
@@ -92,6 +86,7 @@ public final class Config {
       throws ConfigException {
     if (key.isTables()) {
       List<TomlFile> tables = toml == null ? List.of() : toml.tables(key.name());
+      key.type().tables().check(tables, env);
       return tables.isEmpty()
           ? new Value(key.fallback(), "default")
           : new Value(tables, tables.getFirst().place());

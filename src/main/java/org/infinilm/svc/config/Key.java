@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// One setting of one program, declared once: its name in a TOML file (`router_port`), its flag
@@ -47,7 +48,12 @@ public record Key<T>(
   ///
   /// @param label the placeholder in `--help`; empty for a switch
   /// @param schema what JSON Schema says of a value in a file
-  public record Type<T>(String label, Parser<T> parser, Map<String, Object> schema) {
+  /// @param tables what must hold of tables, for a key that is some
+  public record Type<T>(String label, Parser<T> parser, Map<String, Object> schema, Tables tables) {
+    public Type(String label, Parser<T> parser, Map<String, Object> schema) {
+      this(label, parser, schema, (t, env) -> {});
+    }
+
     /// One whose values are texts to a schema.
     public Type(String label, Parser<T> parser) {
       this(label, parser, Map.of("type", "string"));
@@ -64,11 +70,23 @@ public record Key<T>(
     T parse(String text);
   }
 
+  /// Says what is wrong with tables of a file.
+  @FunctionalInterface
+  public interface Tables {
+    /// @param env the environment, whose variables tables may name
+    void check(List<TomlFile> tables, Map<String, String> env) throws ConfigException;
+  }
+
   /// Tables of the file, `[[name]]`: neither a flag nor a variable gives them.
   ///
   /// @param properties what JSON Schema says of the keys of one
+  /// @param check throws for those that cannot be used
   public static Key<List<TomlFile>> tables(
-      String name, String doc, Map<String, Object> properties, List<String> required) {
+      String name,
+      String doc,
+      Map<String, Object> properties,
+      List<String> required,
+      Tables check) {
     Map<String, Object> one =
         Map.of(
             "type",
@@ -81,7 +99,7 @@ public record Key<T>(
             false);
     return new Key<>(
         name,
-        new Type<>(TABLES, Key::noTables, Map.of("type", "array", "items", one)),
+        new Type<>(TABLES, Key::noTables, Map.of("type", "array", "items", one), check),
         List.of(),
         List.of(),
         false,
@@ -214,6 +232,21 @@ public record Key<T>(
   /// The default as a user would type it; empty when there is none.
   public static String show(Key<?> key) {
     return key.fallback() == null ? "" : typed(key.fallback());
+  }
+
+  /// The default as JSON has it; empty when there is none.
+  public Optional<Object> defaultInJson() {
+    String shown = show(this);
+    if (shown.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        switch (String.valueOf(type.schema().get("type"))) {
+          case "boolean" -> Boolean.valueOf(shown);
+          case "integer" -> Long.valueOf(shown);
+          case "number" -> Double.valueOf(shown);
+          default -> shown;
+        });
   }
 
   /// A value as a user would type it.

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.SseReader;
 
 /// Judges answers to chat requests, plain and streamed. Pure.
 final class ChatChecks {
@@ -46,7 +47,7 @@ final class ChatChecks {
     if (!type.startsWith("text/event-stream")) {
       return Check.of(name, false, expected, "content-type " + type);
     }
-    List<String> events = Sse.data(seen.text());
+    List<String> events = SseReader.data(seen.text());
     if (events.isEmpty() || !events.getLast().equals("[DONE]")) {
       return Check.of(
           name,

@@ -11,12 +11,18 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.SseReader;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// Sends a small and a large chat request through the router and says where each went and how long
 /// it took.
 final class Demo {
+  /// A prompt on the paged instance that takes longer is worth a word.
+  private static final double LONG_SECONDS = 1;
+
   private static final Duration BETWEEN_BYTES = Duration.ofMinutes(2);
+
+  private static final String LARGE = "large";
 
   private final Client client;
   private final URI chat;
@@ -36,7 +42,7 @@ final class Demo {
   boolean run() throws InterruptedException {
     boolean small = ask("small", ChatBody.of(model, "What is a paged cache?", 96, true));
     String text = EnglishText.of(60_000) + "Tell me more about the old ferryman.";
-    return ask("large", ChatBody.of(model, text, 32, true)) && small;
+    return ask(LARGE, ChatBody.of(model, text, 32, true)) && small;
   }
 
   /// What arrived, and when.
@@ -107,13 +113,48 @@ final class Demo {
             (first - start) / 1e9,
             (end - start) / 1e9));
     terminal.line("  " + Json.text(Probe.shorten(text(seen).strip(), 300)));
+    String word =
+        ofThreshold(
+            number(seen, "x-infini-size"),
+            number(seen, "x-infini-threshold"),
+            (first - start) / 1e9);
+    if (title.equals(LARGE) && !word.isEmpty()) {
+      terminal.line(word);
+    }
     return true;
+  }
+
+  private static long number(Probe.Seen seen, String field) {
+    String said = seen.header(field);
+    return said.matches("[0-9]{1,15}") ? Long.parseLong(said) : 0;
+  }
+
+  /// What a large prompt's time says of the threshold: how long one of that size keeps the paged
+  /// instance busy, and which size takes a second; empty when that is no longer than one.
+  ///
+  /// @param size of the prompt, in the threshold's unit
+  /// @param firstSeconds until its first token
+  static String ofThreshold(long size, long threshold, double firstSeconds) {
+    double most = firstSeconds * threshold / Math.max(1, size);
+    if (size <= 0 || most <= LONG_SECONDS) {
+      return "";
+    }
+    long fits = (long) (size * LONG_SECONDS / firstSeconds);
+    long unit = (long) Math.pow(10, Math.max(0, String.valueOf(fits).length() - 2));
+    return String.format(
+        Locale.ROOT,
+        "threshold: a prompt of %d takes about %.1f s here and delays the small ones beside it; up to"
+            + " %d it is a second (infini up --threshold %d, or infini whatif once there is traffic)",
+        threshold,
+        most,
+        fits / unit * unit,
+        fits / unit * unit);
   }
 
   /// The text of a stream, as far as it has come.
   private static String text(Probe.Seen seen) {
     StringBuilder out = new StringBuilder();
-    for (String event : Sse.data(seen.text())) {
+    for (String event : SseReader.data(seen.text())) {
       byte[] json = event.getBytes(StandardCharsets.UTF_8);
       JsonNode delta =
           new Probe.Seen(200, Headers.NONE, json, null)

@@ -13,13 +13,16 @@ import org.jspecify.annotations.Nullable;
 final class Discovery {
   static final String SERVER = "-server";
 
+  private static final String RUNNING = "running";
+  private static final String ASLEEP = "asleep";
+
   /// The pair of the seed's deployment.
   static final List<String> SEED =
       List.of("paged-cache-9g_8b_thinking", "static-cache-9g_8b_thinking");
 
   /// One entry as the registry shows it.
   ///
-  /// @param asleep whether its server is started for a request, and does not run now
+  /// @param status its babysitter's word: `running`, `draining`, `asleep` ...
   record Entry(
       String name,
       int port,
@@ -28,7 +31,7 @@ final class Discovery {
       String health,
       @Nullable String cacheType,
       @Nullable String parent,
-      boolean asleep) {
+      String status) {
     Entry(
         String name,
         int port,
@@ -37,7 +40,7 @@ final class Discovery {
         String health,
         @Nullable String cacheType,
         @Nullable String parent) {
-      this(name, port, openAi, healthy, health, cacheType, parent, false);
+      this(name, port, openAi, healthy, health, cacheType, parent, RUNNING);
     }
 
     static Entry of(JsonNode service) {
@@ -50,8 +53,17 @@ final class Discovery {
           service.path("health_status").asText("unknown"),
           text(meta, "cache_type"),
           text(meta, "parent_service"),
-          meta.path(Registration.ON_DEMAND).asBoolean()
-              && service.path("status").asText().equals("asleep"));
+          status(meta, service.path("status").asText(RUNNING)));
+    }
+
+    /// One that does not say that it runs on demand cannot be woken.
+    private static String status(JsonNode meta, String said) {
+      boolean asleep = said.equals(ASLEEP) && !meta.path(Registration.ON_DEMAND).asBoolean();
+      return asleep ? "stopped" : said;
+    }
+
+    boolean asleep() {
+      return status.equals(ASLEEP);
     }
 
     private static @Nullable String text(JsonNode meta, String key) {
@@ -134,7 +146,9 @@ final class Discovery {
             ? "registered, asleep until a request comes"
             : e.healthy()
                 ? e.health().equals("unhealthy") ? "registered, its probe fails" : "registered"
-                : "registered but not healthy (no heartbeat, or its status is not running)";
+                : e.status().equals("running")
+                    ? "registered, without a heartbeat of late"
+                    : "registered, " + e.status();
     String cache = e.cacheType() == null ? "" : ", cache_type " + e.cacheType();
     String seen = state + ", port " + e.port() + ", probe " + e.health() + cache;
     return Check.of(title(e.name()), ok, expected, wrong.isEmpty() ? seen : seen + "; " + wrong);

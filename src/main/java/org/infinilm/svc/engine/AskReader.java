@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.LongSupplier;
+import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the bodies of the generation routes. Unknown fields are ignored; a known one that cannot

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;

@@ -3,6 +3,7 @@ package org.infinilm.svc.engine;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 
 /// Reads single fields of a JSON body; what does not fit is refused with its name, its value and

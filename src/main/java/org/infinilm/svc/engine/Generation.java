@@ -10,6 +10,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;

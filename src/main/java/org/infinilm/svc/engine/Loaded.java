@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import java.util.Arrays;
 import java.util.List;
+import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
 /// A model that serves.

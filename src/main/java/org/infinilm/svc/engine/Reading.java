@@ -7,6 +7,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.ApiError;
 
 /// Where requests are read and their prompts tokenised: two threads of its own. A native call holds
 /// the carrier of a virtual thread, so that two long prompts would stop all other requests,

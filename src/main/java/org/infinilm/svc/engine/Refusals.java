@@ -3,6 +3,7 @@ package org.infinilm.svc.engine;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.function.Predicate;
+import org.infinilm.svc.http.ApiError;
 
 /// The fields of other servers and of OpenAI that would change an answer and that this engine does
 /// not offer: it says so instead of answering something else. Values that ask for nothing pass.

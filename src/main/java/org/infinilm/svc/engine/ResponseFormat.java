@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
 /// The form that a request wants its answer in.

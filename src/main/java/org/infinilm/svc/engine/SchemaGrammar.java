@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 
 /// Writes a JSON schema (a useful part of draft 2020-12) as a grammar; what the grammar lets

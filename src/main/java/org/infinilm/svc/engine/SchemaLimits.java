@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
 /// Keeps a schema so small that following an answer through its grammar stays cheap. One schema

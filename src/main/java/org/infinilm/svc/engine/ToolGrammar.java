@@ -3,6 +3,7 @@ package org.infinilm.svc.engine;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.http.ApiError;
 
 /// Writes the calls that an answer must be as a grammar: the form of the model around the schemas
 /// of the functions' arguments.

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 

@@ -22,7 +22,7 @@ final class Lengths {
   }
 
   private static Lengths read(String file) {
-    try (InputStream in = Lengths.class.getResourceAsStream("/org/infinilm/svc/bench/" + file)) {
+    try (InputStream in = Lengths.class.getResourceAsStream("/org/infinilm/svc/workload/" + file)) {
       if (in == null) {
         throw new IllegalStateException(file + " is missing in the program");
       }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -12,6 +13,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.Map;
 
@@ -26,6 +29,10 @@ public final class Json {
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8)
           .build();
+
+  /// For documents read in parts, of whoever: what follows a part is no error.
+  private static final ObjectMapper PARTS = JsonMapper.builder().build();
+
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
 
   private Json() {}
@@ -62,6 +69,12 @@ public final class Json {
     }
   }
 
+  /// The line, from 1, where the value of `pointer` (RFC 6901) stands in a document, or that of the
+  /// nearest value around it when it is absent.
+  public static int line(byte[] document, String pointer) {
+    return JsonLines.of(document, pointer);
+  }
+
   /// Whether a document has more than `limit` values, names and brackets, or is none: known without
   /// building it.
   public static boolean isLargerThan(int limit, byte[] document) {
@@ -78,6 +91,22 @@ public final class Json {
     } catch (IOException noJson) {
       return false;
     }
+  }
+
+  /// The tokens of a document, with [JsonParser#readValueAsTree] for the trees in it; duplicate
+  /// keys are seen only when the parser is told so. The caller closes it.
+  public static JsonParser tokens(InputStream document) throws IOException {
+    return PARTS.createParser(document);
+  }
+
+  /// The same of bytes `from` to `from + length`.
+  public static JsonParser tokens(byte[] document, int from, int length) throws IOException {
+    return PARTS.createParser(document, from, length);
+  }
+
+  /// Writes a document piece by piece, compact, in UTF-8; closing it closes `to`.
+  public static JsonGenerator generator(OutputStream to) throws IOException {
+    return PARTS.createGenerator(to);
   }
 
   /// A tree as plain maps and lists.

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +25,8 @@ import org.slf4j.LoggerFactory;
 /// Names the process that listens on a TCP port of this machine, for error messages (Linux
 /// `/proc`).
 public final class PortOwner {
+  private static final Pattern NATIVE =
+      Pattern.compile("^\\w+\\(\\.\\.\\) failed with error\\(-\\d+\\): ");
   private static final Logger LOG = LoggerFactory.getLogger(PortOwner.class);
   private static final Path PROC = Path.of("/proc");
   private static final String V4_IN_V6 = "0000000000000000FFFF0000";
@@ -156,7 +159,7 @@ public final class PortOwner {
     String why =
         cause instanceof UnresolvedAddressException
             ? "the name has no address (expected: an address of this machine)"
-            : String.valueOf(cause.getMessage());
+            : inWords(String.valueOf(cause.getMessage()));
     if (why.contains("in use") || cause instanceof java.net.BindException) {
       return "cannot listen on "
           + host
@@ -166,6 +169,17 @@ public final class PortOwner {
           + find(port).map(o -> "the port is held by " + o).orElse(why);
     }
     return "cannot listen on " + host + ":" + port + ": " + why;
+  }
+
+  /// What the kernel says without the name of its call.
+  private static String inWords(String said) {
+    String why = NATIVE.matcher(said).replaceFirst("");
+    if (why.contains("Cannot assign requested address")) {
+      return "no address of this machine (expected: one of its own, 127.0.0.1, or 0.0.0.0 for all)";
+    }
+    return why.contains("Permission denied")
+        ? "not permitted (expected: a port above 1023, or the right to listen below)"
+        : why;
   }
 
   private static Optional<String> holder(List<String> inodes) {

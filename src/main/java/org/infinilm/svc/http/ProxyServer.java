@@ -337,6 +337,11 @@ public final class ProxyServer implements AutoCloseable {
     return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
+  /// Client connections that it has at once, at most, but for health checks.
+  public int places() {
+    return shared.places.most();
+  }
+
   /// Open client connections.
   public int connections() {
     return shared.places.open();

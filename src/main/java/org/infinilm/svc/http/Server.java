@@ -123,10 +123,12 @@ public final class Server implements AutoCloseable {
 
   private final Channel listener;
   private final ChannelGroup connections;
+  private final int places;
 
-  private Server(Channel listener, ChannelGroup connections) {
+  private Server(Channel listener, ChannelGroup connections, int places) {
     this.listener = listener;
     this.connections = connections;
+    this.places = places;
   }
 
   /// Binds and serves.
@@ -178,12 +180,18 @@ public final class Server implements AutoCloseable {
       throw new IOException(
           PortOwner.cannotListen(options.host(), options.port(), bound.cause()), bound.cause());
     }
-    return new Server(bound.channel(), connections);
+    return new Server(bound.channel(), connections, places);
   }
 
   /// The port it listens on.
   public int port() {
     return ((InetSocketAddress) listener.localAddress()).getPort();
+  }
+
+  /// Connections that it has at once, at most. A handler that keeps requests waiting for long keeps
+  /// fewer than that: who waits for an answer gives no newcomer his place.
+  public int places() {
+    return places;
   }
 
   /// Stops accepting and waits for requests in flight, at most `grace`.

@@ -32,7 +32,8 @@ final class Drain {
   static final Program PROGRAM =
       new Program(
           "drain",
-          "Take an instance out of service gently, through its babysitter or the registry.",
+          "Take instance NAME (as infini status lists it) out of service gently, through its"
+              + " babysitter or the registry.",
           keys(),
           Map.of(),
           "NAME",

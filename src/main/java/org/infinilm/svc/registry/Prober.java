@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Asks services for their health, each address on its own schedule ([ProbeSchedule]). Nothing is
-/// locked while it waits. [#run] is for one thread, [#live] for any.
+/// locked while it waits. For one thread.
 final class Prober {
   /// One health request. Follows no redirect.
   @FunctionalInterface
@@ -25,7 +25,6 @@ final class Prober {
   }
 
   private static final Logger log = LoggerFactory.getLogger(Prober.class);
-  private static final int LIVE_AT_ONCE = 32;
 
   /// A look at a large table takes its time; it takes no more of a core than one part in so many.
   private static final int LOOK_SHARE = 50;
@@ -37,7 +36,6 @@ final class Prober {
   private final ProbeSchedule schedule;
   private final Ticker ticker;
   private final Semaphore wake = new Semaphore(0);
-  private final Semaphore livePlaces = new Semaphore(LIVE_AT_ONCE);
   private final Set<Thread> probes = ConcurrentHashMap.newKeySet();
   private long seenVersion = -1;
   private long nextLookNanos;
@@ -129,26 +127,5 @@ final class Prober {
       leases.forEach(l -> store.note(new Event.Probed(l.name(), l.serial(), answer == Answer.OK)));
     }
     wake.release();
-  }
-
-  /// Probes one entry now; neither its lease nor its entry changes.
-  ///
-  /// @return the entry as the probe found it
-  Lease live(Lease lease) throws InterruptedException {
-    URI uri = lease.healthUri();
-    Answer answer = Answer.NO;
-    if (uri != null) {
-      livePlaces.acquire();
-      try {
-        answer = ask.ask(uri);
-      } finally {
-        livePlaces.release();
-      }
-    }
-    return switch (answer) {
-      case OK -> lease.with(Lease.Probe.HEALTHY);
-      case NO, SILENT -> lease.with(Lease.Probe.UNHEALTHY);
-      case UNASKED -> lease;
-    };
   }
 }

@@ -34,6 +34,10 @@ public record Registration(
   /// request comes, by `POST /wake` to its babysitter.
   public static final String ON_DEMAND = "on_demand";
 
+  /// The key of metadata under which a `-server` entry says how often its babysitter has started it
+  /// again.
+  public static final String RESTARTS = "restarts";
+
   /// The key of metadata under which it says the bearer token of that.
   public static final String WAKE_KEY = "wake_key";
 

@@ -201,6 +201,12 @@ public final class RegistryClient {
     return services(tree(send("GET", "/services", null, false)));
   }
 
+  /// One entry; null when the registry does not know the name, or the entry cannot be read.
+  public @Nullable Service service(String name) throws IOException, InterruptedException {
+    byte[] answer = send("GET", path(name), null, true);
+    return answer == null ? null : Service.read(tree(answer));
+  }
+
   /// Waits for a version other than `version`, at most `wait`; null answers at once.
   ///
   /// An original registry has no such route: the answer is then the table of now with an empty

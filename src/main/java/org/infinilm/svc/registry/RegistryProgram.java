@@ -29,7 +29,7 @@ public final class RegistryProgram {
   private static final Key<String> HOST =
       Key.text("host", "0.0.0.0", "Address to listen on.").shownFirst();
   private static final Key<Integer> PORT =
-      Key.port("port", 8081, "Port to listen on.").shownFirst();
+      Key.port("port", 8081, "Port to listen on (infini up gives it 18000).").shownFirst();
   private static final Key<Duration> HEALTH_INTERVAL =
       Key.seconds("health_interval", 30.0, 0.05, "Seconds between probes of a service.");
   private static final Key<Duration> HEALTH_TIMEOUT =

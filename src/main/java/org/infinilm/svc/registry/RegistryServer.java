@@ -163,15 +163,19 @@ public final class RegistryServer implements AutoCloseable {
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = store(o, client, ticker, boot, random);
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
+      Prober.Ask ask = uri -> ask(client, guard, ticker, uri, o.healthTimeout());
       Prober prober =
           new Prober(
-              uri -> ask(client, guard, ticker, uri, o.healthTimeout()),
-              store,
-              new ProbeSchedule(o.healthInterval(), random, ticker.nanos()),
-              ticker);
+              ask, store, new ProbeSchedule(o.healthInterval(), random, ticker.nanos()), ticker);
       ready.complete(
           new Routes(
-              store, prober, guard, new RegistryMetrics(store, tls), o.tokens(), o.router()));
+              store,
+              ask,
+              Routes.Waits.of(server.places()),
+              guard,
+              new RegistryMetrics(store, tls),
+              o.tokens(),
+              o.router()));
       RegistryServer registry = new RegistryServer(server, tls, client, store);
       registry.begin(o, prober);
       return registry;

@@ -20,7 +20,23 @@ final class Routes implements Handler {
   /// Of [Table#bytes]; 50,000 ordinary entries are 100 MiB.
   static final long MAX_TABLE_BYTES = 192 << 20;
 
-  private static final int MAX_WATCHERS = 512;
+  /// How many requests may wait on behalf of their clients, each with a connection of its own:
+  /// never so many that a heartbeat finds no place.
+  ///
+  /// @param watchers that wait for a change
+  /// @param probes requests that wait for one
+  /// @param lists large ones that are being read
+  record Waits(int watchers, int probes, int lists) {
+    /// @param places connections that the server has
+    static Waits of(int places) {
+      return new Waits(part(places, 2, 512), part(places, 8, 128), part(places, 4, 256));
+    }
+
+    private static int part(int places, int parts, int most) {
+      return Math.clamp(places / parts, 1, most);
+    }
+  }
+
   private static final int DEFAULT_WAIT_SECONDS = 30;
   private static final int MAX_WAIT_SECONDS = 300;
   private static final String READ = "GET, HEAD";
@@ -34,7 +50,7 @@ final class Routes implements Handler {
   }
 
   private final LeaseStore store;
-  private final Prober prober;
+  private final LiveProbes probes;
   private final ProbeGuard guard;
   private final RegistryMetrics metrics;
   private final Tokens tokens;
@@ -42,20 +58,26 @@ final class Routes implements Handler {
   private final Now started;
   private final Conflicts conflicts = new Conflicts();
   private final Pieces pieces = new Pieces();
-  private final Semaphore watchers = new Semaphore(MAX_WATCHERS);
+  private final Waits most;
+  private final Semaphore watchers;
+  private final Semaphore lists;
   private volatile Said said = new Said(Long.MIN_VALUE, new byte[0]);
 
   /// @param tokens wanted for every change, and for every read but `/health`
   /// @param router whose page `/ui` leads to, or null
   Routes(
       LeaseStore store,
-      Prober prober,
+      Prober.Ask ask,
+      Waits most,
       ProbeGuard guard,
       RegistryMetrics metrics,
       Tokens tokens,
       @Nullable URI router) {
     this.store = store;
-    this.prober = prober;
+    this.most = most;
+    this.probes = new LiveProbes(ask, most.probes());
+    this.watchers = new Semaphore(most.watchers());
+    this.lists = new Semaphore(most.lists());
     this.guard = guard;
     this.metrics = metrics;
     this.tokens = tokens;
@@ -96,7 +118,7 @@ final class Routes implements Handler {
       return one(r, name);
     }
     return switch (at.size() == 4 ? at.get(3) : "") {
-      case "health" -> only(READ, r, () -> probe(name));
+      case "health" -> only(READ, r, () -> probe(r, name));
       case "heartbeat" -> only("POST", r, () -> heartbeat(r, name));
       default -> throw notFound(r);
     };
@@ -199,8 +221,9 @@ final class Routes implements Handler {
     return last.json();
   }
 
-  private Response probe(String name) throws Refused, InterruptedException {
-    return Response.json(200, Answers.probed(prober.live(find(name)), store.now()));
+  private Response probe(Request r, String name) throws Refused, InterruptedException {
+    r.gone().onGone(Thread.currentThread()::interrupt);
+    return Response.json(200, Answers.probed(probes.of(find(name)), store.now()));
   }
 
   private Response stats() {
@@ -220,7 +243,7 @@ final class Routes implements Handler {
     Table t = store.table();
     if (version != null && version.equals(store.version(t)) && !r.method().equals("HEAD")) {
       if (!watchers.tryAcquire()) {
-        throw new Refused(503, "watchers: " + MAX_WATCHERS + " wait already");
+        throw tooMany(most.watchers(), "watchers");
       }
       try {
         r.gone().onGone(Thread.currentThread()::interrupt);
@@ -239,7 +262,7 @@ final class Routes implements Handler {
       return new Response(200, headers, new byte[0], null);
     }
     if (!watchers.tryAcquire()) {
-      throw new Refused(503, "watchers: " + MAX_WATCHERS + " wait already");
+      throw tooMany(most.watchers(), "watchers");
     }
     return Response.stream(
         200,
@@ -258,9 +281,12 @@ final class Routes implements Handler {
   }
 
   /// Large lists go out piece by piece: nobody needs megabytes at once.
-  private Response listed(Request r, Answers.Listing list) {
+  private Response listed(Request r, Answers.Listing list) throws Refused {
     if (list.isSmall() || r.method().equals("HEAD")) {
       return rendered(200, list.bytes());
+    }
+    if (!lists.tryAcquire()) {
+      throw tooMany(most.lists(), "readers of large lists");
     }
     return Response.stream(
         200,
@@ -271,6 +297,7 @@ final class Routes implements Handler {
             list.writeTo(pieces.bytes(), sink::write);
           } finally {
             pieces.end();
+            lists.release();
           }
         });
   }
@@ -383,6 +410,10 @@ final class Routes implements Handler {
           .with("allow", allow);
     }
     return action.run();
+  }
+
+  private static Refused tooMany(int most, String whom) {
+    return new Refused(503, most + " " + whom + " are here already (expected: fewer than that)");
   }
 
   private static Refused notFound(Request r) {

@@ -97,12 +97,13 @@ record Table(
   }
 
   /// The newest registration counts; but one that does not serve yet takes no name away from
-  /// another registrant that does.
+  /// another registrant that does, unless it is at its address: who was there is there no more.
   private Step register(Event.Register e, Now now) {
     Lease old = leases.get(e.entry().name());
     if (old != null
         && !e.entry().status().equals(Entry.RUNNING)
         && !old.entry().isOf(e.entry().incarnation())
+        && !old.entry().url().equals(e.entry().url())
         && old.isHealthy(now)) {
       return others(old, now);
     }

@@ -1,11 +1,10 @@
 package org.infinilm.svc.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -17,12 +16,13 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.SseReader;
 import org.jspecify.annotations.Nullable;
 
 /// The registry's table kept up to date from its stream of changes ([WatchStream]). One virtual
 /// thread reads; [#await] is thread-safe. It ends with the stream, or when nobody has asked for two
 /// minutes.
-final class TableFeed implements Client.Listener {
+final class TableFeed implements Client.Listener, SseReader.Sink {
   /// How to read the stream; returns or throws when it ends.
   interface Stream {
     void read(String since, Client.Listener listener) throws IOException, InterruptedException;
@@ -50,11 +50,9 @@ final class TableFeed implements Client.Listener {
   private @Nullable IOException failure;
   private int commentsSinceAsked;
 
-  private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+  private final SseReader events = new SseReader(MAX_EVENT_BYTES, this);
   private final List<Change> pending = new ArrayList<>();
-  private String event = "";
-  private String id = "";
-  private byte[] data = new byte[0];
+  private boolean refused;
 
   private TableFeed(Stream stream, Watch from) {
     this.stream = stream;
@@ -120,51 +118,20 @@ final class TableFeed implements Client.Listener {
   public void head(int status, Headers headers) {
     String type = headers.get("content-type");
     if (status != 200 || type == null || !type.startsWith("text/event-stream")) {
-      event = "refused";
+      refused = true;
     }
   }
 
   @Override
   public void piece(byte[] piece) throws IOException {
-    if (event.equals("refused")) {
+    if (refused) {
       throw new NoStream();
     }
-    for (byte b : piece) {
-      if (b != '\n') {
-        line.write(b);
-        if (line.size() > MAX_EVENT_BYTES) {
-          throw new IOException("an event of more than " + MAX_EVENT_BYTES + " bytes");
-        }
-      } else {
-        endOfLine();
-        line.reset();
-      }
-    }
+    events.feed(piece, 0, piece.length);
   }
 
-  private void endOfLine() throws IOException {
-    if (line.size() == 0) {
-      dispatch();
-      return;
-    }
-    byte[] all = line.toByteArray();
-    if (begins(all, "data: ")) {
-      data = java.util.Arrays.copyOfRange(all, 6, all.length);
-    } else if (begins(all, "event: ")) {
-      event = new String(all, 7, all.length - 7, StandardCharsets.UTF_8);
-    } else if (begins(all, "id: ")) {
-      id = new String(all, 4, all.length - 4, StandardCharsets.UTF_8);
-    } else if (all[0] == ':') {
-      comment();
-    }
-  }
-
-  private static boolean begins(byte[] line, String with) {
-    byte[] w = with.getBytes(StandardCharsets.US_ASCII);
-    return line.length >= w.length && java.util.Arrays.equals(line, 0, w.length, w, 0, w.length);
-  }
-
-  private void comment() throws IOException {
+  @Override
+  public void comment() throws IOException {
     lock.lock();
     try {
       if (++commentsSinceAsked > IDLE_COMMENTS) {
@@ -175,26 +142,24 @@ final class TableFeed implements Client.Listener {
     }
   }
 
-  private void dispatch() throws IOException {
-    JsonNode n = data.length == 0 ? null : Json.tree(data);
-    if (n != null) {
-      pending.add(new Change(event, n));
+  @Override
+  public void event(String name, byte[] data, int length) throws IOException {
+    pending.add(new Change(name, Json.tree(Arrays.copyOf(data, length))));
+  }
+
+  /// Changes count together, when the last has come.
+  @Override
+  public void position(String id) {
+    lock.lock();
+    try {
+      pending.forEach(this::take);
+      version = id;
+      published = null;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
     }
-    if (!id.isEmpty()) {
-      lock.lock();
-      try {
-        pending.forEach(this::take);
-        version = id;
-        published = null;
-        changed.signalAll();
-      } finally {
-        lock.unlock();
-      }
-      pending.clear();
-    }
-    event = "";
-    id = "";
-    data = new byte[0];
+    pending.clear();
   }
 
   private void take(Change c) {

@@ -243,7 +243,8 @@ final class Added {
     }
     Map<String, String> rest = new TreeMap<>(options);
     rest.remove("url");
-    Known known = new StaticServices.Spec(option -> option, url, rest, Map.of()).known();
+    Known known =
+        new StaticServices.Spec(option -> option, url, rest, Map.of()).known().from(Known.ADMIN);
     return new One(known, options, keep);
   }
 }

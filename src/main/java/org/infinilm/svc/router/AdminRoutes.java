@@ -120,6 +120,7 @@ final class AdminRoutes {
   /// Says what goes on where a file or the registry has one of that name too.
   private Response remove(String name) throws IOException {
     String shown = ModelNames.shown(name);
+    String by = keeper.listedBy(name);
     return switch (added.remove(name)) {
       case NONE ->
           names().contains(name)
@@ -144,9 +145,12 @@ final class AdminRoutes {
         yield removal(
             name,
             true,
-            keeper.registryLists(name)
-                ? "the registry lists an instance " + shown + ", which takes its place"
-                : null);
+            by == null
+                ? null
+                : (by.equals(Known.REGISTRY) ? "the registry" : by)
+                    + " lists an instance "
+                    + shown
+                    + ", which takes its place");
       }
     };
   }

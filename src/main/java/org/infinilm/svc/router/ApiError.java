@@ -179,6 +179,18 @@ record ApiError(
         true);
   }
 
+  /// The same of a request that has failed before.
+  ApiError after(ApiError before) {
+    return new ApiError(
+        status,
+        outcome,
+        code,
+        type,
+        message + "; before that: " + before.message,
+        retryAfter,
+        again);
+  }
+
   /// The event by which an answer that is no event stream is told inside one: the instance's own
   /// words when they are a JSON document, in one line.
   static byte[] toldInside(int status, String said, ErrorShape shape) {

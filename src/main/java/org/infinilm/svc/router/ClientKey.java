@@ -16,6 +16,7 @@ import java.util.random.RandomGenerator;
 import java.util.regex.Pattern;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.config.Wrongs;
 import org.jspecify.annotations.Nullable;
 
 /// What the router's file says of one client's key: never the key itself. Immutable.
@@ -66,27 +67,51 @@ record ClientKey(
     List<ClientKey> out = new ArrayList<>();
     Map<String, String> names = new HashMap<>();
     Map<String, String> hashes = new HashMap<>();
+    Wrongs wrong = new Wrongs();
     for (TomlFile t : tables) {
-      ClientKey k = of(t);
+      ClientKey k = wrong.<@Nullable ClientKey>of(() -> of(t), null);
+      if (k == null) {
+        continue;
+      }
       String before = names.put(k.name(), t.place("name"));
       if (before != null) {
-        throw t.wrong("name", "a name of its own; " + before + " has the same");
+        wrong.add(t.wrong("name", "a name of its own; " + before + " has the same").getMessage());
       }
       before = hashes.put(k.hash(), k.name());
       if (before != null) {
-        throw t.wrong("hash", "a key of its own; " + before + " has the same");
+        wrong.add(t.wrong("hash", "a key of its own; " + before + " has the same").getMessage());
       }
       out.add(k);
     }
+    wrong.end();
     return List.copyOf(out);
   }
 
   private static ClientKey of(TomlFile t) throws ConfigException {
-    t.allow(SCHEMA.keySet());
+    Wrongs wrong = new Wrongs();
+    wrong.in(() -> t.allow(SCHEMA.keySet()));
+    String name = wrong.of(() -> nameOf(t), "");
+    String digest = wrong.of(() -> digestOf(t), "");
+    Set<String> models = wrong.of(() -> modelsOf(t), Set.of());
+    Allowance.Limits limits =
+        new Allowance.Limits(
+            wrong.of(() -> limit(t, "max_in_flight", 1_000_000), 0L),
+            wrong.of(() -> limit(t, "requests_per_minute", 1_000_000_000), 0L),
+            wrong.of(() -> limit(t, "tokens_per_minute", MOST_TOKENS), 0L));
+    Instant expires = wrong.<@Nullable Instant>of(() -> t.moment("expires"), null);
+    wrong.end();
+    return new ClientKey(name, digest, models, limits, expires);
+  }
+
+  private static String nameOf(TomlFile t) throws ConfigException {
     String name = t.text("name");
     if (name == null || !NAME.matcher(name).matches()) {
       throw t.has("name") ? t.wrong("name", NAMES) : missing(t, "name", "name = \"...\"");
     }
+    return name;
+  }
+
+  private static String digestOf(TomlFile t) throws ConfigException {
     String hash = t.text("hash");
     if (hash == null) {
       throw missing(t, "hash", "hash = \"" + HASH + "...\", as \"infini key new\" prints it");
@@ -94,19 +119,15 @@ record ClientKey(
     if (!DIGEST.matcher(hash).matches()) {
       throw t.wrong("hash", HASH + " and 64 hexadecimal digits, as \"infini key new\" prints them");
     }
+    return hash.substring(HASH.length());
+  }
+
+  private static Set<String> modelsOf(TomlFile t) throws ConfigException {
     List<String> models = t.texts("models");
     if (models != null && (models.isEmpty() || models.contains(""))) {
       throw t.wrong("models", "names of models, or no such line for all of them");
     }
-    return new ClientKey(
-        name,
-        hash.substring(HASH.length()),
-        models == null ? Set.of() : Set.copyOf(models),
-        new Allowance.Limits(
-            limit(t, "max_in_flight", 1_000_000),
-            limit(t, "requests_per_minute", 1_000_000_000),
-            limit(t, "tokens_per_minute", MOST_TOKENS)),
-        t.moment("expires"));
+    return models == null ? Set.of() : Set.copyOf(models);
   }
 
   private static ConfigException missing(TomlFile t, String what, String expected) {

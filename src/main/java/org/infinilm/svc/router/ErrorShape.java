@@ -10,12 +10,7 @@ enum ErrorShape {
   OPENAI {
     @Override
     Map<String, Object> body(ApiError e) {
-      Map<String, Object> m = new HashMap<>();
-      m.put("code", e.code());
-      m.put("message", e.message());
-      m.put("param", null);
-      m.put("type", e.type());
-      return Map.of("error", m);
+      return org.infinilm.svc.http.ApiError.body(e.code(), e.message(), null, e.type());
     }
 
     @Override

@@ -50,6 +50,7 @@ final class EventFeed implements AutoCloseable {
   private final Ticker ticker;
   private final Object lock = new Object();
   private final List<Listener> listeners = new ArrayList<>();
+  private volatile int mostListeners = MOST_LISTENERS;
   private boolean running;
   private boolean closed;
 
@@ -64,11 +65,16 @@ final class EventFeed implements AutoCloseable {
     this.snapshotNanos = ticker.nanos() - SNAPSHOT_NANOS;
   }
 
+  /// The router has so many connections: at most half of them listen.
+  void places(int connections) {
+    mostListeners = Math.clamp(connections / 2, 1, MOST_LISTENERS);
+  }
+
   /// Takes a listener on, on its event loop.
   void open(Inbound in, String requestId) {
     Listener l = new Listener(in);
     synchronized (lock) {
-      if (closed || listeners.size() >= MOST_LISTENERS) {
+      if (closed || listeners.size() >= mostListeners) {
         in.answer(
             OwnRoutes.error(
                     503,

@@ -136,6 +136,11 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
+  public void woken(String name) {
+    retries.woken(name);
+  }
+
+  @Override
   public void chooseAgain() {
     stage = Stage.CHOOSE;
     advance();
@@ -143,8 +148,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
 
   @Override
   public void noPlace(ApiError why) {
-    boolean told = why.code().equals(ApiError.INSTANCE_STARTING);
-    end(told ? why : retries.firstCause(why, question, fleet()));
+    end(retries.firstCause(why, question, fleet()));
   }
 
   @Override

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -15,11 +16,14 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Owns the [Roster]: one thread takes what the registry, probes and exchanges report, and
-/// publishes a new [RoutingTable] when routing changes. Reading the table never waits.
+/// Owns the [Roster]: one thread takes what the registry and other sources, probes and exchanges
+/// report, and publishes a new [RoutingTable] when routing changes. Reading the table never waits.
 final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
+
+  /// No source has said something new.
+  private static final String NOBODY = "";
 
   /// How often names are looked at whose addresses are instances.
   private static final long NAMES_MILLIS = 1000;
@@ -32,6 +36,9 @@ final class FleetKeeper implements AutoCloseable {
 
   private static final long PLAIN_TRIAL_NANOS = 2_000_000_000L;
 
+  /// How long after its start a router waits for the first word of each source.
+  private static final long FIRST_TABLES_NANOS = Duration.ofSeconds(5).toNanos();
+
   /// What others tell the keeper.
   sealed interface Report {
     /// All instances that are there for good; those of the last time that are not among them go.
@@ -39,7 +46,16 @@ final class FleetKeeper implements AutoCloseable {
 
     record Seats(Seating seating) implements Report {}
 
-    record Table(List<Known> entries, List<String> deleted) implements Report {}
+    /// What a source lists now, in place of what it listed before.
+    ///
+    /// @param source as [Known#source]
+    /// @param deleted names that it removed on purpose; those that another source than the registry
+    ///   lists no more are removed so too
+    record Table(String source, List<Known> entries, List<String> deleted) implements Report {
+      Table(List<Known> entries, List<String> deleted) {
+        this(Known.REGISTRY, entries, deleted);
+      }
+    }
 
     /// @param connected whether a connection to the instance itself stood; null when none was tried
     record Up(String name, double probeSeconds, @Nullable Boolean connected) implements Report {}
@@ -98,11 +114,13 @@ final class FleetKeeper implements AutoCloseable {
   private final RandomGenerator random;
   private final Thread thread;
 
-  /// Whether there is a registry of which no table has come yet.
-  private boolean waitsForRegistry;
+  private final Tables tables;
+  private final long startNanos;
 
-  /// What the registry listed last.
+  /// What all sources listed last.
   private volatile List<Known> lastTable = List.of();
+
+  private volatile Supplier<List<Discoveries.Status>> sources = List::of;
 
   /// Whether something is not published yet.
   private boolean changed;
@@ -126,7 +144,8 @@ final class FleetKeeper implements AutoCloseable {
     this.publisher =
         new Publisher(
             roster, addresses, config.seating(), seats, happenings, config.grace().toNanos());
-    this.waitsForRegistry = config.registry() != null;
+    this.tables = new Tables(config.sources());
+    this.startNanos = ticker.nanos();
     this.ticker = ticker;
     this.random = random;
     this.thread = Thread.ofPlatform().daemon().name("fleet").unstarted(this::run);
@@ -144,6 +163,16 @@ final class FleetKeeper implements AutoCloseable {
     return publisher.views();
   }
 
+  /// How it stands with the sources beside the registry; on any thread.
+  List<Discoveries.Status> sources() {
+    return sources.get();
+  }
+
+  /// Whom to ask for that.
+  void follow(Discoveries discoveries) {
+    sources = discoveries::statuses;
+  }
+
   /// What changed, with its cause.
   Happenings happenings() {
     return happenings;
@@ -153,9 +182,19 @@ final class FleetKeeper implements AutoCloseable {
     return resolver;
   }
 
-  /// Whether the registry listed one of this name last. On any thread.
-  boolean registryLists(String name) {
-    return lastTable.stream().anyMatch(k -> k.name().equals(name));
+  /// The kind of source that listed one of this name last, or null. On any thread.
+  @Nullable String listedBy(String name) {
+    return lastTable.stream()
+        .filter(k -> k.name().equals(name))
+        .map(Known::sourceKind)
+        .findFirst()
+        .orElse(null);
+  }
+
+  /// Sources that a router which is not ready yet waits for: those that have listed nothing, as
+  /// long as the start is not far behind. On any thread.
+  List<String> awaited() {
+    return ticker.nanos() - startNanos < FIRST_TABLES_NANOS ? table().awaited() : List.of();
   }
 
   void tell(Report r) {
@@ -226,7 +265,7 @@ final class FleetKeeper implements AutoCloseable {
         "publishing the fleet",
         () -> {
           mirror();
-          publisher.publish(changed, waitsForRegistry, ticker.nanos());
+          publisher.publish(changed, tables.awaited(), ticker.nanos());
           changed = false;
           roster.reclaim(slots);
         });
@@ -238,8 +277,8 @@ final class FleetKeeper implements AutoCloseable {
     return switch (report) {
       case Report.Fixed f -> {
         addresses.fixed(f.entries(), now);
-        // the registry may list one that a file listed until now
-        roster.table(lastTable, List.of(), now);
+        // a source may list one that a file listed until now
+        roster.table(NOBODY, lastTable, List.of(), now);
         yield true;
       }
       case Report.Seats s -> {
@@ -247,11 +286,10 @@ final class FleetKeeper implements AutoCloseable {
         yield true;
       }
       case Report.Table t -> {
-        boolean first = waitsForRegistry;
-        waitsForRegistry = false;
-        boolean news = roster.table(t.entries(), t.deleted(), now);
-        lastTable = t.entries();
-        yield news || first;
+        boolean first = tables.awaited().contains(t.source());
+        List<String> gone = tables.take(t);
+        lastTable = tables.merged();
+        yield roster.table(t.source(), lastTable, gone, now) || first;
       }
       case Report.Up u -> roster.up(u.name(), u.probeSeconds(), u.connected(), now, jitter);
       case Report.Down d -> roster.down(d.name(), d.why(), d.said(), d.connected(), now, jitter);
@@ -286,11 +324,11 @@ final class FleetKeeper implements AutoCloseable {
     return roster.saw(s.name(), s.slot(), event, now, jitter);
   }
 
-  /// Lets entries leave whose time has come; the registry may list one of their name.
+  /// Lets entries leave whose time has come; a source may list one of their name.
   private boolean leave(long now) {
     boolean left = addresses.part(now);
     if (left) {
-      roster.table(lastTable, List.of(), now);
+      roster.table(NOBODY, lastTable, List.of(), now);
     }
     return left;
   }

@@ -23,17 +23,19 @@ import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the gauges of engines that have some, about once a second while the policy learns: what is
-/// there that this router did not send.
+/// Reads the gauges of engines that have some: about once a second while the policy learns, for
+/// what is there that this router did not send; and while somebody looks, for the share of their KV
+/// caches in use.
 /*
  * Gauges lag behind, those of vLLM by 3 to 6 s. As much of them as the router itself had in flight at any
  * time in the last seconds is taken for its own; the rest is others'. So they add to what the router knows
  * and take nothing away from it, and what was told counts for a few seconds alone. Who shows none a
- * few times is asked once a minute.
+ * few times is asked once a minute. For those who look alone, at most fifty are read a second.
  */
 final class GaugeWatch implements AutoCloseable {
   private static final Duration ROUND = Duration.ofMillis(200);
   private static final Duration EVERY = Duration.ofSeconds(1);
+  private static final Duration EACH_SHOWN = Duration.ofMillis(20);
   private static final Duration SELDOM = Duration.ofMinutes(1);
   private static final Duration TIMEOUT = Duration.ofSeconds(1);
   private static final int IN_VAIN = 3;
@@ -43,7 +45,8 @@ final class GaugeWatch implements AutoCloseable {
   private final Client http;
   private final FleetKeeper keeper;
   private final Slots slots;
-  private final BooleanSupplier wanted;
+  private final BooleanSupplier learns;
+  private final BooleanSupplier shown;
   private final Ticker ticker;
   private final Map<String, Seen> seen = new ConcurrentHashMap<>();
   private final Semaphore places = new Semaphore(AT_ONCE);
@@ -55,11 +58,17 @@ final class GaugeWatch implements AutoCloseable {
     volatile boolean underWay;
     volatile long dueNanos;
     volatile boolean tells;
+    volatile Cache cache = Cache.UNKNOWN;
     int vain;
 
     Seen(long dueNanos) {
       this.dueNanos = dueNanos;
     }
+  }
+
+  /// Share of a KV cache in use, NaN when not told, and until when that counts.
+  private record Cache(double share, long untilNanos) {
+    static final Cache UNKNOWN = new Cache(Double.NaN, 0);
   }
 
   /// The most that the router had in flight of late, by looks at it.
@@ -88,18 +97,34 @@ final class GaugeWatch implements AutoCloseable {
   /// How long a reading counts.
   static final Duration FRESH = Duration.ofSeconds(3);
 
-  /// @param wanted whether the policy looks at them
-  GaugeWatch(Client http, FleetKeeper keeper, Slots slots, BooleanSupplier wanted, Ticker ticker) {
+  /// @param learns whether the policy looks at them
+  /// @param shown whether somebody else does
+  GaugeWatch(
+      Client http,
+      FleetKeeper keeper,
+      Slots slots,
+      BooleanSupplier learns,
+      BooleanSupplier shown,
+      Ticker ticker) {
     this.http = http;
     this.keeper = keeper;
     this.slots = slots;
-    this.wanted = wanted;
+    this.learns = learns;
+    this.shown = shown;
     this.ticker = ticker;
     this.thread = Thread.ofVirtual().name("gauges").unstarted(this::run);
   }
 
   void start() {
     thread.start();
+  }
+
+  /// Share of an instance's KV cache that is in use, 0..1, as it told of late; null when it did
+  /// not. Thread-safe.
+  @Nullable Double cacheUse(String instance) {
+    Seen s = seen.get(instance);
+    Cache c = s == null ? Cache.UNKNOWN : s.cache;
+    return Double.isNaN(c.share) || ticker.nanos() - c.untilNanos >= 0 ? null : (Double) c.share;
   }
 
   /// Shows what they come to.
@@ -122,8 +147,9 @@ final class GaugeWatch implements AutoCloseable {
   private void run() {
     try {
       while (true) {
-        if (wanted.getAsBoolean()) {
-          Endless.step("a look at gauges", this::round);
+        boolean learning = learns.getAsBoolean();
+        if (learning || shown.getAsBoolean()) {
+          Endless.step("a look at gauges", () -> round(learning));
         }
         Thread.sleep(ROUND);
       }
@@ -132,7 +158,7 @@ final class GaugeWatch implements AutoCloseable {
     }
   }
 
-  private void round() {
+  private void round(boolean learning) {
     long now = ticker.nanos();
     List<View> views = keeper.views();
     if (seen.size() > views.size()) {
@@ -140,6 +166,7 @@ final class GaugeWatch implements AutoCloseable {
       views.forEach(v -> names.add(v.instance().name()));
       seen.keySet().retainAll(names);
     }
+    Duration every = learning ? EVERY : pace(views.size());
     for (View v : views) {
       Instance i = v.instance();
       if (i.state() != State.ROUTABLE) {
@@ -148,15 +175,21 @@ final class GaugeWatch implements AutoCloseable {
       Seen s = seen.computeIfAbsent(i.name(), n -> new Seen(now));
       if (!s.underWay && now - s.dueNanos >= 0 && places.tryAcquire()) {
         s.underWay = true;
-        s.dueNanos = now + EVERY.toNanos();
-        Thread.ofVirtual().name("gauges of ", 0).start(() -> read(v, s));
+        s.dueNanos = now + every.toNanos();
+        Thread.ofVirtual().name("gauges of ", 0).start(() -> read(v, s, every));
       }
     }
   }
 
-  private void read(View v, Seen s) {
+  /// Between two readings of one of so many that are shown alone.
+  static Duration pace(int instances) {
+    Duration all = EACH_SHOWN.multipliedBy(instances);
+    return all.compareTo(EVERY) > 0 ? all : EVERY;
+  }
+
+  private void read(View v, Seen s, Duration every) {
     try {
-      Endless.step("reading gauges", () -> look(v, s));
+      Endless.step("reading gauges", () -> look(v, s, every));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
@@ -165,23 +198,29 @@ final class GaugeWatch implements AutoCloseable {
     }
   }
 
-  private void look(View v, Seen s) throws InterruptedException {
+  private void look(View v, Seen s, Duration every) throws InterruptedException {
     Slot slot = slots.at(v.instance().slot());
     s.peak.look(slot.inFlight(), ticker.nanos());
     GaugeReading r = reading(v.known());
     long now = ticker.nanos();
     s.peak.look(slot.inFlight(), now);
-    if (r == null || !(r.running() + r.waiting() >= 0)) {
-      s.vain++;
-      s.tells = false;
-      if (s.vain >= IN_VAIN) {
-        s.dueNanos = now + SELDOM.toNanos();
-      }
+    s.tells = r != null && r.running() + r.waiting() >= 0;
+    s.cache =
+        r != null && r.cacheUsage() >= 0
+            ? new Cache(
+                Math.min(1, r.cacheUsage()), now + every.multipliedBy(2).plus(FRESH).toNanos())
+            : Cache.UNKNOWN;
+    if (r != null && s.tells) {
+      slot.tell(others(r, s.peak.most(), waitingNow(slot)), now + FRESH.toNanos());
+    }
+    if (s.tells || !Double.isNaN(s.cache.share())) {
+      s.vain = 0;
       return;
     }
-    s.vain = 0;
-    s.tells = true;
-    slot.tell(others(r, s.peak.most(), waitingNow(slot)), now + FRESH.toNanos());
+    s.vain++;
+    if (s.vain >= IN_VAIN) {
+      s.dueNanos = now + SELDOM.toNanos();
+    }
   }
 
   private static int waitingNow(Slot slot) {

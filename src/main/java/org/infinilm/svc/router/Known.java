@@ -10,8 +10,8 @@ import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.registry.Registration;
 import org.jspecify.annotations.Nullable;
 
-/// What is known of one instance from its registration, the static file or the command line, before
-/// any probe.
+/// What is known of one instance from its registration, the static file, the command line or
+/// another source, before any probe.
 ///
 /// @param url base URL without a trailing slash, or `unix:/path` with host `localhost` and port 0
 /// @param models null when it did not say: they are read from its `/v1/models`
@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// @param authority `host:port` to send as Host where it is not that of `url`, or null
 /// @param eachAddress whether each address of its host is an instance of its own
 /// @param demand how it runs on demand; null: it runs always
+/// @param source who lists it: [#REGISTRY], [#SETTINGS], [#ADMIN], or what `--discover` was given
 record Known(
     String name,
     String host,
@@ -42,7 +43,8 @@ record Known(
     @Nullable Tls tls,
     @Nullable String authority,
     boolean eachAddress,
-    @Nullable Demand demand) {
+    @Nullable Demand demand,
+    String source) {
 
   /// What an instance that runs on demand says of itself.
   ///
@@ -66,6 +68,49 @@ record Known(
   }
 
   static final String UNIX = "unix:";
+  static final String REGISTRY = "registry";
+  static final String SETTINGS = "settings";
+  static final String ADMIN = "admin";
+
+  /// One of the settings, or of the registry.
+  Known(
+      String name,
+      String host,
+      int port,
+      String url,
+      @Nullable List<String> models,
+      @Nullable List<Map<String, Object>> modelsList,
+      Map<String, Object> metadata,
+      int weight,
+      boolean running,
+      boolean registryHealthy,
+      boolean fixed,
+      @Nullable String healthUrl,
+      @Nullable String authorization,
+      @Nullable Tls tls,
+      @Nullable String authority,
+      boolean eachAddress,
+      @Nullable Demand demand) {
+    this(
+        name,
+        host,
+        port,
+        url,
+        models,
+        modelsList,
+        metadata,
+        weight,
+        running,
+        registryHealthy,
+        fixed,
+        healthUrl,
+        authorization,
+        tls,
+        authority,
+        eachAddress,
+        demand,
+        fixed ? SETTINGS : REGISTRY);
+  }
 
   /// One that is one instance, reached by its URL in the usual way.
   Known(
@@ -159,6 +204,40 @@ record Known(
         by,
         named.authority(),
         false,
-        demand);
+        demand,
+        source);
+  }
+
+  /// The same, listed by another.
+  Known from(String other) {
+    return new Known(
+        name,
+        host,
+        port,
+        url,
+        models,
+        modelsList,
+        metadata,
+        weight,
+        running,
+        registryHealthy,
+        fixed,
+        healthUrl,
+        authorization,
+        tls,
+        authority,
+        eachAddress,
+        demand,
+        other);
+  }
+
+  /// The kind of who lists it: `registry`, `settings`, `admin`, `folder`, `dns`, `kubernetes`.
+  String sourceKind() {
+    return Tables.kind(source);
+  }
+
+  /// Whether its babysitter registered it, which then answers at port + 1.
+  boolean isRegistered() {
+    return source.equals(REGISTRY);
   }
 }

@@ -34,8 +34,17 @@ final class Leaving {
   /// take the request.
   boolean putsAside(Attempt a, ResponseHead head) {
     Instance i = a.instance();
-    return retries.mayPutAside(question, head.status())
-        && to(retries.besides(i, question, fleet()), a, who -> retries.pay(question, i, head, who));
+    Predicate<List<Instance>> pays = who -> retries.pay(question, i, head, who);
+    Candidates others = retries.inService(i, question, fleet());
+    boolean left =
+        retries.mayPutAside(question, head.status())
+            && (to(others, a, pays)
+                || toWhoSleeps(a, pays)
+                || to(retries.besides(i, question, fleet()), a, pays));
+    if (!left && retries.wantsAnother(i, question, head)) {
+      placement.wakes(retries.asleep(question, fleet()));
+    }
+    return left;
   }
 
   /// Asks another instance where an answer says that this one cannot hold the prompt (the estimate
@@ -118,6 +127,19 @@ final class Leaving {
     }
     leave(from);
     placement.follow(placement.choose(others), others);
+    return true;
+  }
+
+  /// One that sleeps is waited for, where nobody in service is left to ask.
+  ///
+  /// @param allowed as above
+  private boolean toWhoSleeps(Attempt from, Predicate<List<Instance>> allowed) {
+    List<Instance> who = placement.mayWait() ? retries.asleep(question, fleet()) : List.of();
+    if (who.isEmpty() || !allowed.test(who)) {
+      return false;
+    }
+    leave(from);
+    placement.chooseAgain();
     return true;
   }
 

@@ -17,6 +17,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Insight;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.router.Flights.Flight;
 import org.infinilm.svc.router.Happenings.Happening;
@@ -42,6 +43,7 @@ final class Live implements EventFeed.Source {
   private final Flights flights;
   private final KeyRing keys;
   private final Policy policy;
+  private final Function<String, @Nullable Double> cacheUse;
   private final long startMillis;
   private final Ticker ticker;
   private final BooleanSupplier draining;
@@ -81,6 +83,7 @@ final class Live implements EventFeed.Source {
       Flights flights,
       KeyRing keys,
       Policy policy,
+      Function<String, @Nullable Double> cacheUse,
       Ticker ticker,
       BooleanSupplier draining) {
     this.settings = settings;
@@ -92,6 +95,7 @@ final class Live implements EventFeed.Source {
     this.flights = flights;
     this.keys = keys;
     this.policy = policy;
+    this.cacheUse = cacheUse;
     this.ticker = ticker;
     this.draining = draining;
     this.startMillis = ticker.now().toEpochMilli();
@@ -107,6 +111,7 @@ final class Live implements EventFeed.Source {
     m.put("policy", config.policy());
     m.put("queue_limit", config.seating().queueLimit());
     m.put("registry_url", config.registry() == null ? null : config.registry().toString());
+    m.put("discovery", keeper.sources().stream().map(s -> s.told(true)).toList());
     m.put("settings_error", read == null ? null : read.error());
     m.put("settings_loaded_ms", read == null ? null : read.loaded().toEpochMilli());
     m.put("settings_need_restart", read == null ? List.of() : read.restart());
@@ -446,20 +451,29 @@ final class Live implements EventFeed.Source {
     m.put("capacity_tokens", i.capacityTokens() == Instance.UNKNOWN ? null : i.capacityTokens());
     m.put("drained_here", v.drained());
     m.put("in_flight", seats.inFlight(i.slot()));
+    m.put("kv_cache_usage", cacheUse.apply(i.name()));
     m.put("models", i.models());
     m.put("models_not_loaded", OwnRoutes.notLoaded(i));
     m.put("name", i.name());
     m.put("pool", Pool.of(i.cacheType()).label());
     m.put("queued", seats.waitingFor(i.slot()));
     m.put("requests_total", seats.sent(i.slot()));
+    m.put("restarts", restarts(i));
     m.put("seats", i.seats() == 0 ? null : i.seats());
     m.put("since_ms", keeper.happenings().sinceMillis(i.name()));
+    m.put("source", v.known().sourceKind());
     m.put("state", Happenings.word(i.state()));
     m.put("tier", i.tier());
     m.put("url", i.url());
     m.put("weight", i.weight());
     m.put("why_out", v.why().isEmpty() ? null : v.why());
     return m;
+  }
+
+  /// As its babysitter told when it registered the server; null when none did.
+  private static @Nullable Long restarts(Instance i) {
+    long n = Metadata.whole(i.metadata().get(Registration.RESTARTS));
+    return n < 0 ? null : (Long) n;
   }
 
   private List<Object> models() {

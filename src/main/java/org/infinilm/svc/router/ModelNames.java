@@ -76,9 +76,9 @@ record ModelNames(Map<String, String> aliases, boolean answersByAlias, int unkno
           ApiError.NO_HEALTHY_INSTANCE,
           said + "; those of " + table.unread() + " instances are not known yet");
     }
-    if (table.waitsForRegistry()) {
+    if (!table.awaited().isEmpty()) {
       return ApiError.unavailable(
-          ApiError.NO_HEALTHY_INSTANCE, said + "; the registry was not reached yet");
+          ApiError.NO_HEALTHY_INSTANCE, said + "; " + Tables.unheard(table.awaited()));
     }
     if (table.leftLately(meant, nowNanos)) {
       return ApiError.unavailable(

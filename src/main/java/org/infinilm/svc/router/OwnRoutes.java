@@ -237,6 +237,7 @@ final class OwnRoutes {
       m.put("request_count", seats.sent(i.slot()));
       m.put("response_time", v.probeSeconds());
       m.put("seats", i.seats() == 0 ? null : i.seats());
+      m.put("source", v.known().sourceKind());
       m.put("state", i.state().name().toLowerCase(Locale.ROOT));
       m.put("tier", i.tier());
       m.put("url", i.url());
@@ -367,13 +368,22 @@ final class OwnRoutes {
 
   private Response ready(Request r) {
     Fleet fleet = keeper.table().fleet();
-    boolean ready = fleet.routable() + fleet.asleep() > 0 && !draining.getAsBoolean();
-    String why = draining.getAsBoolean() ? "draining" : ready ? "ready" : NO_INSTANCE;
+    boolean ends = draining.getAsBoolean();
+    List<String> awaited = keeper.awaited();
+    boolean ready = fleet.routable() + fleet.asleep() > 0 && awaited.isEmpty() && !ends;
+    String why =
+        ends
+            ? "draining"
+            : ready ? "ready" : awaited.isEmpty() ? NO_INSTANCE : Tables.unheard(awaited);
     Map<String, Object> m = new HashMap<>();
     m.put("status", why);
+    boolean whole = access().refusal("/readyz", Access.Asker.of(r)) == null;
     Reloader.Status read = files.get();
     if (read != null) {
-      m.put("settings", settings(read, access().refusal("/readyz", Access.Asker.of(r)) == null));
+      m.put("settings", settings(read, whole));
+    }
+    if (!keeper.sources().isEmpty()) {
+      m.put("discovery", keeper.sources().stream().map(s -> s.told(whole)).toList());
     }
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));
@@ -436,7 +446,13 @@ final class OwnRoutes {
 
   private Response told(List<Decision> of) {
     List<Object> out = new ArrayList<>();
-    of.forEach(d -> out.add(DecisionJson.whole(d, settings.get().metric())));
+    Map<String, String> sources = new HashMap<>();
+    keeper.views().forEach(v -> sources.put(v.instance().name(), v.known().sourceKind()));
+    for (Decision d : of) {
+      Map<String, Object> m = DecisionJson.whole(d, settings.get().metric());
+      m.put("instance_source", d.instance() == null ? null : sources.get(d.instance()));
+      out.add(m);
+    }
     Map<String, Object> all = new HashMap<>();
     all.put("decisions", out);
     if (policy.learns()) {

@@ -33,6 +33,9 @@ final class Placement implements Waiting.Owner {
 
     /// Whom to wake for it, the best first.
     List<Instance> sleepers();
+
+    /// One of them is awake, and another process than any that it has tried.
+    void woken(String name);
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(Placement.class);
@@ -126,6 +129,20 @@ final class Placement implements Waiting.Owner {
     };
   }
 
+  /// Whether there is room in the line for it, and time left to stand there.
+  boolean mayWait() {
+    return leftToWait().isPositive() && !plane.seats().lineIsFull();
+  }
+
+  private Duration leftToWait() {
+    return plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
+  }
+
+  /// Finds it a place anew among those of now.
+  void chooseAgain() {
+    owner.chooseAgain();
+  }
+
   /// Gives back the seat of a choice that is not made use of.
   void giveBack(Choice.Send s) {
     plane.admission().giveBack(s);
@@ -206,9 +223,14 @@ final class Placement implements Waiting.Owner {
   private void wakeBeside(Choice c, Candidates among) {
     if (!among.asleep().isEmpty() && Sleepers.mayHaveBetter(c)) {
       Instance better = Sleepers.better(c, owner.sleepers(), question);
-      if (better != null && better.state() == State.ASLEEP) {
-        plane.wakes().nudge(better);
-      }
+      wakes(better == null ? List.of() : List.of(better));
+    }
+  }
+
+  /// Has the first of them woken for later requests, where it sleeps.
+  void wakes(List<Instance> sleepers) {
+    if (!sleepers.isEmpty() && sleepers.getFirst().state() == State.ASLEEP) {
+      plane.wakes().nudge(sleepers.getFirst());
     }
   }
 
@@ -269,7 +291,7 @@ final class Placement implements Waiting.Owner {
 
   /// Stands in line for a seat; a request that waited before keeps its time.
   private void await(Choice.Wait w, Candidates among) {
-    Duration left = plane.config().seating().queueTimeout().minusNanos(account.waitedNanos());
+    Duration left = leftToWait();
     Waiting next = new Waiting(plane.seats(), in, this, w);
     boolean takenIn = account.takenIn();
     waiting = next;
@@ -327,6 +349,10 @@ final class Placement implements Waiting.Owner {
       return;
     }
     try {
+      Wakes.Want awake = want;
+      if (awake != null && awake.served()) {
+        owner.woken(awake.name());
+      }
       Candidates now = owner.awaited();
       if (isNobody(now) && hold(now, w)) {
         return;

@@ -254,7 +254,7 @@ final class Prober implements AutoCloseable {
     String management = k.babysitter() + "/health";
     boolean adjacent = k.socket() == null && k.port() < 65535;
     int babysitter = adjacent ? status(management, k) : NOTHING;
-    if (!k.fixed()) {
+    if (k.isRegistered()) {
       String failure =
           babysitter / 100 == 2
               ? null

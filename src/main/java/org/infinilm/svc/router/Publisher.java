@@ -86,8 +86,8 @@ final class Publisher {
 
   /// Publishes the views, and a new table when routing changed.
   ///
-  /// @param waitsForRegistry whether there is a registry of which no table has come yet
-  void publish(boolean changed, boolean waitsForRegistry, long now) {
+  /// @param awaited sources of which no table has come yet
+  void publish(boolean changed, List<String> awaited, long now) {
     if (changed) {
       made.entrySet().removeIf(e -> !roster.has(e.getKey()) && left(e.getKey(), e.getValue()));
       List<Target> targets = new ArrayList<>();
@@ -121,9 +121,12 @@ final class Publisher {
       addresses.forgetOthers();
       Fleet fleet = table.fleet().next(instances);
       noteLeft(table.fleet(), fleet, now);
-      RoutingTable.Awaited awaited =
-          new RoutingTable.Awaited(waitsForRegistry, Map.copyOf(leftUntilNanos));
-      RoutingTable next = new RoutingTable(fleet, targets, unread, awaited);
+      RoutingTable next =
+          new RoutingTable(
+              fleet,
+              targets,
+              unread,
+              new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
       seats.follow(fleet, () -> table = next);
     }
     List<View> all = new ArrayList<>(roster.entries().size());

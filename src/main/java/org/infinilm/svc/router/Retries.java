@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Predicate;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
@@ -23,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  *   2. untried ones on trial, then untried ejected ones: a verdict may be late, a refusal is sure,
  *   3. tried ones, but never the last twice in a row.
  *
- * Before 2 those that sleep are waited for: they are no doubtful ones, and a new process when they are awake.
+ * Before 2 those that sleep are waited for: they are no doubtful ones, and a new process when they are awake. Those
+ * that failed are no alternative while one starts, unless they have answered others since.
  * One on demand that failed this request may just have been stopped: it is waited for after 3, once.
  *
  * Where only a wait is left, tried ones that are well again are waited for as well: what was right at
@@ -118,12 +120,16 @@ final class Retries {
     return first != null || verdict != null;
   }
 
-  /// What the client is told when nobody is left: the first failure; what those said that cannot
-  /// take it only when nobody of the fleet could, in whatever state, since that is final to
-  /// clients; else `otherwise`.
+  /// What the client is told when nobody is left: what is the matter with one that sleeps, and what
+  /// failed before; else the first failure; what those said that cannot take it only when nobody of
+  /// the fleet could, in whatever state, since that is final to clients; else `otherwise`.
   ApiError firstCause(ApiError otherwise, Question q, Fleet fleet) {
-    if (first != null) {
-      return first;
+    ApiError failed = first;
+    if (otherwise.code().equals(ApiError.INSTANCE_STARTING)) {
+      return failed == null ? otherwise : otherwise.after(failed);
+    }
+    if (failed != null) {
+      return failed;
     }
     ApiError said = verdict;
     if (said == null) {
@@ -208,6 +214,11 @@ final class Retries {
     return out.isEmpty() ? stopped(q, fleet) : out;
   }
 
+  /// The same of those that sleep now, who are new processes when they are awake.
+  List<Instance> asleep(Question q, Fleet fleet) {
+    return asleep(q, q.candidates(fleet));
+  }
+
   private List<Instance> asleep(Question q, Candidates all) {
     if (all.asleep().isEmpty() || q.model() == null || counted >= MOST_ATTEMPTS) {
       return List.of();
@@ -237,16 +248,22 @@ final class Retries {
         .toList();
   }
 
+  /// One that failed it has been started since.
+  void woken(String name) {
+    forgive(t -> t.why() == Why.FAILED && t.instance().name().equals(name));
+  }
+
   private void forgive(List<Instance> sleep) {
-    if (!tried.isEmpty()) {
-      tried =
-          tried.stream()
-              .map(t ->
-                  sleep.stream().anyMatch(t::isFailureOf)
-                      ? new Try(t.instance(), t.atNanos(), Why.SLEPT)
-                      : t)
-              .toList();
+    if (!tried.isEmpty() && !sleep.isEmpty()) {
+      forgive(t -> sleep.stream().anyMatch(t::isFailureOf));
     }
+  }
+
+  private void forgive(Predicate<Try> which) {
+    tried =
+        tried.stream()
+            .map(t -> which.test(t) ? new Try(t.instance(), t.atNanos(), Why.SLEPT) : t)
+            .toList();
   }
 
   /// Who may be waited for, besides those of whom none has a place: tried ones that are well again.
@@ -256,21 +273,27 @@ final class Retries {
     }
     Part part = q.part();
     Offer offer = plane.instances().offer(part, q.replayable());
+    Candidates all = q.candidates(fleet);
+    boolean another = !asleep(q, all).isEmpty();
     Candidates more =
-        q.candidates(fleet)
-            .without(i -> wasTried(i) && (offer.askedLast(i.slot()) || !wellAgain(i, part)));
+        all.without(
+            i -> wasTried(i) && (offer.askedLast(i.slot()) || !wellAgain(i, part, another)));
     return more.in(Pool.ANY).size() > left.in(Pool.ANY).size() ? more : left;
   }
 
   /// Whether an instance that failed this request may be asked by it once more while it waits: it
   /// has answered others since, or some time has passed.
-  private boolean wellAgain(Instance i, Part part) {
+  ///
+  /// @param another whether one that has not failed it is being started: time alone is no reason
+  ///   then
+  private boolean wellAgain(Instance i, Part part, boolean another) {
     boolean well = true;
     for (Try t : tried) {
       if (t.instance().name().equals(i.name())) {
         long age = account.elapsedNanos() - t.atNanos();
         boolean answers = t.why() == Why.FAILED && plane.instances().failuresInARow(i, part) == 0;
-        well &= !t.why().isUnable() && age >= (answers ? SOON_NANOS : LATER_NANOS);
+        boolean failing = another && t.why() == Why.FAILED && !answers;
+        well &= !t.why().isUnable() && !failing && age >= (answers ? SOON_NANOS : LATER_NANOS);
       }
     }
     return well;
@@ -278,9 +301,18 @@ final class Retries {
 
   /// Who else may be asked than the instance that has just answered.
   Candidates besides(Instance answered, Question q, Fleet fleet) {
-    Candidates left =
-        q.candidates(fleet).without(i -> i.name().equals(answered.name()) || wasTried(i));
+    Candidates left = untried(answered, q.candidates(fleet));
     return left.isEmpty() ? outOfService(left, answered, q, fleet) : left;
+  }
+
+  /// The same of those in service alone.
+  Candidates inService(Instance answered, Question q, Fleet fleet) {
+    Candidates all = q.candidates(fleet);
+    return all.panic() ? all.instead(List.of()) : untried(answered, all);
+  }
+
+  private Candidates untried(Instance answered, Candidates all) {
+    return all.without(i -> i.name().equals(answered.name()) || wasTried(i));
   }
 
   /// Untried ones that get no requests as they come: better those than nobody. One whose trial is
@@ -431,6 +463,16 @@ final class Retries {
     int most = Math.min(failures, FREE_BELOW_FAILURES);
     return failures >= FREE_AFTER_FAILURES
         && next.stream().anyMatch(n -> plane.instances().failuresInARow(n, part) < most);
+  }
+
+  /// Whether later requests are better off with one instance more, by an answer that stands: it is
+  /// busy, or fails time after time.
+  boolean wantsAnother(Instance i, Question q, ResponseHead answer) {
+    Sight s = Sight.of(answer.status(), answer.header("retry-after") != null, false);
+    return q.generation()
+        && (s == Sight.BUSY
+            || (s == Sight.SERVER_ERROR
+                && plane.instances().failuresInARow(i, q.part()) >= FREE_AFTER_FAILURES));
   }
 
   /// Whether one more instance may be asked after the one that says now what it lacks: nothing was

@@ -19,9 +19,9 @@ import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.router.Circuit.Event;
 import org.jspecify.annotations.Nullable;
 
-/// Who is in the fleet and in which state, from three sources: the registry's table, fixed entries,
-/// and what was seen here: our own probes, and what exchanges saw. Pure state and decisions: time
-/// and chance come in, nothing goes out. One thread at a time.
+/// Who is in the fleet and in which state: from tables of the registry and of other sources, fixed
+/// entries, and what was seen here: our own probes, and what exchanges saw. Pure state and
+/// decisions: time and chance come in, nothing goes out. One thread at a time.
 /*
  * The registry adds knowledge and never takes away what was seen here: an instance whose probes fail stays ejected
  * however healthy its lease is; one whose probes succeed stays in service while the registry is away. Absence from the
@@ -348,11 +348,18 @@ final class Roster {
     return leave(name);
   }
 
-  /// Takes over a table of the registry.
-  ///
-  /// @param deleted names removed on purpose
-  /// @return whether anything that routing sees may have changed
+  /// The same of a table of all that there is.
   boolean table(List<Known> table, List<String> deleted, long now) {
+    return table(null, table, deleted, now);
+  }
+
+  /// Takes over what all sources list.
+  ///
+  /// @param source the one whose table is new, null for all: entries of others are as absent as
+  ///   they were
+  /// @param deleted names that the source removed on purpose
+  /// @return whether anything that routing sees may have changed
+  boolean table(@Nullable String source, List<Known> table, List<String> deleted, long now) {
     boolean changed = false;
     Set<String> listed = new HashSet<>();
     for (Known k : table) {
@@ -361,12 +368,12 @@ final class Roster {
     }
     for (String name : deleted) {
       Entry e = entries.get(name);
-      if (e != null && !e.known.fixed() && !listed.contains(name)) {
+      if (e != null && !e.known.fixed() && isOf(e, source) && !listed.contains(name)) {
         changed |= remove(e);
       }
     }
     for (Entry e : new ArrayList<>(entries.values())) {
-      if (!listed.contains(e.known.name())) {
+      if (isOf(e, source) && !listed.contains(e.known.name())) {
         changed |= absent(e, now);
       }
     }
@@ -374,6 +381,10 @@ final class Roster {
     said.keySet().removeAll(dismissed);
     dismissed.clear();
     return changed;
+  }
+
+  private static boolean isOf(Entry e, @Nullable String source) {
+    return source == null || e.known.source().equals(source);
   }
 
   /// Removes an entry that tables have not listed for the grace period. Time without a table does
@@ -487,6 +498,13 @@ final class Roster {
       return false;
     }
     State before = e.state();
+    if (said && e.awake) {
+      // its babysitter has taken back what it said; the registry may have called it asleep all
+      // along
+      e.awake = false;
+      e.renewed(++lives);
+      return before != e.state();
+    }
     boolean stood = e.stands();
     e.errors++;
     e.probeFailure = why;
@@ -559,7 +577,8 @@ final class Roster {
   }
 
   /// Whether soft evidence may take one more out: at most half of the servers that serve a model
-  /// are out by it, and never the last one in service. Several names of a server count once.
+  /// are out by it, and never the last one that is in service or is started for a request. Several
+  /// names of a server count once.
   private boolean mayLeave(Entry e) {
     List<String> models = e.models();
     if (models.isEmpty()) {
@@ -581,14 +600,14 @@ final class Roster {
       if (model != null && !o.models().contains(model)) {
         continue;
       }
-      boolean routable = o.state() == State.ROUTABLE;
+      boolean serves = o.state() == State.ROUTABLE || o.state().sleeps();
       if (o.circuit.softlyOut()) {
         all.add(o.server());
         softlyOut.add(o.server());
-      } else if (routable) {
+      } else if (serves) {
         all.add(o.server());
       }
-      another |= routable && !o.server().equals(e.server());
+      another |= serves && !o.server().equals(e.server());
     }
     // a server that is out under another name takes no further share
     return another && (softlyOut.contains(e.server()) || 2 * (softlyOut.size() + 1) <= all.size());

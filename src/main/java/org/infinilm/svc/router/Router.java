@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
@@ -42,6 +43,7 @@ final class Router implements AutoCloseable {
   private final @Nullable GaugeWatch gauges;
   private final Client http;
   private final Optional<RegistrySync> sync;
+  private final Discoveries discoveries;
   private final ProxyServer server;
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
@@ -152,7 +154,7 @@ final class Router implements AutoCloseable {
             ticker);
     gauges =
         config.learning().gauges()
-            ? new GaugeWatch(http, keeper, slots, policy::learns, ticker)
+            ? new GaugeWatch(http, keeper, slots, policy::learns, this::isWatched, ticker)
             : null;
     keys = new KeyRing(config.keys(), ticker);
     files =
@@ -190,9 +192,14 @@ final class Router implements AutoCloseable {
                 plane.flights(),
                 keys,
                 policy,
+                name -> gauges == null ? null : gauges.cacheUse(name),
                 ticker,
                 () -> draining),
             ticker);
+    discoveries =
+        new Discoveries(
+            config.discover(), from == null ? Map.of() : from.of().env(), keeper, ticker);
+    keeper.follow(discoveries);
     added =
         new Added(
             config.addedInstances(),
@@ -238,6 +245,7 @@ final class Router implements AutoCloseable {
                 tls),
             new RouterFront(plane, settings, own),
             ticker::now);
+    feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
@@ -268,6 +276,7 @@ final class Router implements AutoCloseable {
       gauges.start();
     }
     sync.ifPresent(RegistrySync::start);
+    discoveries.start();
     if (files != null) {
       files.start();
     }
@@ -302,6 +311,10 @@ final class Router implements AutoCloseable {
     }
   }
 
+  private boolean isWatched() {
+    return feed.listeners() > 0;
+  }
+
   private Learner learner() {
     return learner;
   }
@@ -331,6 +344,7 @@ final class Router implements AutoCloseable {
       files.close();
     }
     sync.ifPresent(RegistrySync::close);
+    discoveries.close();
     prober.close();
     wakes.close();
     if (gauges != null) {

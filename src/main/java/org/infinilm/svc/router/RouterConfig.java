@@ -17,6 +17,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// The router's settings.
 ///
 /// @param thresholds per model, where they differ from `threshold`
+/// @param discover sources of instances beside the registry
 /// @param maxErrors failed connections and probes in a row that take an instance out
 record RouterConfig(
     String host,
@@ -67,9 +69,12 @@ record RouterConfig(
     List<ClientKey> keys,
     Optional<HistorySettings> history,
     TlsSettings tls,
-    Optional<TraceSettings> traces) {
+    Optional<TraceSettings> traces,
+    List<SourceSpec> discover) {
   static final Key<Integer> PORT =
-      Key.port("router_port", 8080, "port to listen on").shownFirst().orFlag("--port");
+      Key.port("router_port", 8080, "port to listen on (infini up gives it 8000)")
+          .shownFirst()
+          .orFlag("--port");
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
       Key.text(
@@ -80,6 +85,13 @@ record RouterConfig(
   static final Key<String> REGISTRY_TOKEN =
       Key.text("registry_token", null, "token for reading the registry")
           .orEnv("INFINI_REGISTRY_READ_TOKEN");
+  static final Key<String> DISCOVER =
+      Key.text(
+              "discover",
+              "",
+              "sources of instances beside the registry: folder:/path, dns:NAME[:PORT], dns+srv:_SERVICE._tcp.NAME, kubernetes[:NAMESPACE,...][/SELECTOR]; several with commas between")
+          .addingUp()
+          .shownFirst();
   static final Key<String> STATIC =
       Key.text("static_services", null, "JSON file of services that run already").shownFirst();
   static final Key<String> ADDED =
@@ -207,9 +219,15 @@ record RouterConfig(
           "keys",
           "keys of clients; without any, everybody may ask",
           ClientKey.SCHEMA,
-          List.of("name", "hash"));
+          List.of("name", "hash"),
+          (tables, env) -> ClientKey.of(tables));
   static final Key<List<TomlFile>> INSTANCES =
-      Key.tables("instance", "servers that run already", StaticServices.SCHEMA, List.of("url"));
+      Key.tables(
+          "instance",
+          "servers that run already",
+          StaticServices.SCHEMA,
+          List.of("url"),
+          StaticServices::check);
 
   /// 503 where the earlier system's clients call it by its own name.
   private static final int UNKNOWN_MODEL_STATUS =
@@ -224,6 +242,7 @@ record RouterConfig(
           HOST,
           REGISTRY,
           REGISTRY_TOKEN,
+          DISCOVER,
           STATIC,
           ADDED,
           HEALTH_INTERVAL,
@@ -308,7 +327,8 @@ record RouterConfig(
         ClientKey.of(c.get(CLIENT_KEYS)),
         HistorySettings.of(c),
         TlsSettings.of(c),
-        TraceSettings.of(c));
+        TraceSettings.of(c),
+        SourceSpec.list(c.get(DISCOVER), c.origin(DISCOVER)));
   }
 
   /// These settings with what of `next` holds without a restart ([Settings#LIVE]), and thresholds
@@ -353,7 +373,8 @@ record RouterConfig(
         next.keys,
         history,
         tls,
-        traces);
+        traces,
+        discover);
   }
 
   private static Transport transport(Config c) throws ConfigException {
@@ -386,6 +407,15 @@ record RouterConfig(
         .map(h -> h.strip().toLowerCase(Locale.ROOT))
         .filter(h -> !h.isEmpty())
         .collect(Collectors.toUnmodifiableSet());
+  }
+
+  /// Those that list instances, as [Known#source] calls them: the first one counts where several
+  /// list the same name.
+  List<String> sources() {
+    return Stream.concat(
+            registry == null ? Stream.empty() : Stream.of(Known.REGISTRY),
+            discover.stream().map(SourceSpec::text))
+        .toList();
   }
 
   long thresholdOf(@Nullable String model) {

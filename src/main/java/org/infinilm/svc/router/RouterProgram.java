@@ -89,9 +89,9 @@ public final class RouterProgram {
     RouterConfig config = read.config();
     args.config().warnings().forEach(LOG::warn);
     Timeouts.warnings(args.config()).forEach(LOG::warn);
-    if (read.fixed().isEmpty() && config.registry() == null && config.addedInstances() == null) {
+    if (read.fixed().isEmpty() && config.sources().isEmpty() && config.addedInstances() == null) {
       LOG.warn(
-          "no instances: neither --registry-url nor --instance nor --static-services is given;"
+          "no instances: none of --registry-url, --discover, --instance and --static-services is given;"
               + " every request will be answered 503");
     }
     config.tls().check(Ticker.SYSTEM::now);

@@ -18,10 +18,10 @@ final class RoutingTable {
 
   /// What may be heard of models that nobody offers now.
   ///
-  /// @param registry whether there is a registry of which no table has come yet
+  /// @param sources those of which no table has come yet
   /// @param leftUntilNanos models whose last instance has left, and until when it may come back
-  record Awaited(boolean registry, Map<String, Long> leftUntilNanos) {
-    static final Awaited NOTHING = new Awaited(false, Map.of());
+  record Awaited(List<String> sources, Map<String, Long> leftUntilNanos) {
+    static final Awaited NOTHING = new Awaited(List.of(), Map.of());
   }
 
   /// @param unread instances whose models are not known yet
@@ -51,8 +51,9 @@ final class RoutingTable {
     return unread;
   }
 
-  boolean waitsForRegistry() {
-    return awaited.registry();
+  /// Sources that have listed nothing yet.
+  List<String> awaited() {
+    return awaited.sources();
   }
 
   /// Whether the last instance of a model has left so lately that it may be restarting.

@@ -13,12 +13,15 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
+import org.infinilm.svc.config.Wrongs;
+import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Json;
@@ -253,7 +256,7 @@ final class StaticServices {
 
     /// `file:line: services[index]`.
     private String place(String key) {
-      String line = file + ":" + JsonLines.of(document, list + "/" + index + key);
+      String line = file + ":" + Json.line(document, list + "/" + index + key);
       return line + ": services[" + index + "]";
     }
 
@@ -330,20 +333,91 @@ final class StaticServices {
 
   /// Reads a table `[[instance]]`.
   static Known table(TomlFile t, Map<String, String> env) throws ConfigException {
-    t.allow(SCHEMA.keySet());
+    Wrongs wrong = new Wrongs();
+    wrong.in(() -> t.allow(SCHEMA.keySet()));
+    String url = wrong.of(() -> urlOf(t), "");
+    Map<String, String> options = new HashMap<>();
+    for (String option : OPTIONS) {
+      wrong.in(() -> {
+        String value = t.scalar(option);
+        if (value != null) {
+          options.put(option, value);
+        }
+      });
+    }
+    Spec spec = new Spec(t::place, url, options, env);
+    Known known = url.isEmpty() ? null : wrong.<@Nullable Known>of(spec::known, null);
+    wrong.end();
+    return Objects.requireNonNull(known);
+  }
+
+  private static String urlOf(TomlFile t) throws ConfigException {
     String url = t.text("url");
-    if (url == null) {
+    if (url == null || url.isEmpty()) {
       throw new ConfigException(
           t.place() + ": an instance without its url (expected: url = \"http://host:port\")");
     }
-    Map<String, String> options = new HashMap<>();
-    for (String option : OPTIONS) {
-      String value = t.scalar(option);
-      if (value != null) {
-        options.put(option, value);
+    return url;
+  }
+
+  /// Throws with all that is wrong with tables `[[instance]]`.
+  static void check(List<TomlFile> tables, Map<String, String> env) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    for (TomlFile t : tables) {
+      wrong.in(() -> table(t, env));
+    }
+    wrong.end();
+  }
+
+  /// One that a source lists.
+  ///
+  /// @param source as [Known#source]
+  static Known found(Found f, String source, Map<String, String> env) throws ConfigException {
+    for (String option : f.options().keySet()) {
+      if (!OPTIONS.contains(option)) {
+        throw new ConfigException(
+            f.place().apply(option)
+                + ": unknown key \""
+                + option
+                + "\""
+                + Words.hint(option, OPTIONS)
+                + " (expected: url, "
+                + String.join(", ", OPTIONS)
+                + ")");
       }
     }
-    return new Spec(t::place, url, options, env).known();
+    if (f.options().containsKey("dns")) {
+      throw new ConfigException(
+          f.place().apply("dns") + ": dns (expected: none here; --discover dns:NAME does that)");
+    }
+    Known k = new Spec(f.place(), f.url(), f.options(), env).known();
+    BaseUrl named = BaseUrl.parse(f.url());
+    String address = f.address();
+    if (address != null && named != null) {
+      String literal = BaseUrl.bracketed(address);
+      k = k.one(address, k.url().replace("//" + named.host() + ":", "//" + literal + ":"), named);
+    }
+    Map<String, Object> metadata = new HashMap<>(k.metadata());
+    metadata.putAll(f.metadata());
+    return new Known(
+        k.name(),
+        k.host(),
+        k.port(),
+        k.url(),
+        f.models(),
+        null,
+        metadata,
+        k.weight(),
+        f.ready(),
+        true,
+        false,
+        k.healthUrl(),
+        k.authorization(),
+        k.tls(),
+        k.authority(),
+        false,
+        null,
+        source);
   }
 
   /// An instance as people write it.
@@ -356,43 +430,37 @@ final class StaticServices {
       Map<String, String> env) {
 
     Known known() throws ConfigException {
-      String wrongSocket = socketProblem(url);
-      if (wrongSocket != null) {
-        throw wrong("url", url, wrongSocket);
-      }
-      String socket = socketPath(url);
-      BaseUrl base = socket == null ? BaseUrl.parse(url) : LOCAL;
-      if (base == null) {
-        throw wrong("url", BaseUrl.shown(url), "http://host:port or https://host:port");
-      }
+      Wrongs wrong = new Wrongs();
+      String socket = wrong.<@Nullable String>of(this::socket, null);
+      BaseUrl read = wrong.<@Nullable BaseUrl>of(this::base, null);
+      BaseUrl base = read == null ? LOCAL : read;
       Map<String, Object> metadata = new HashMap<>();
       metadata.put("type", "openai-api");
-      String type = options.get("cache_type");
-      if (type != null) {
-        if (CacheType.parse(type) == null) {
-          throw wrong("cache_type", "cache_type=" + type, "paged or static");
-        }
-        metadata.put("cache_type", type);
-      }
-      number("tier", metadata);
-      number("max_concurrency", metadata);
+      wrong.in(() -> cacheType(metadata));
+      wrong.in(() -> number("tier", metadata));
+      wrong.in(() -> number("max_concurrency", metadata));
       String dns = options.get("dns");
       if (dns != null && !dns.equals("all")) {
-        throw wrong("dns", "dns=" + dns, "all");
-      }
-      if (dns != null && socket != null) {
-        throw wrong("dns", "dns=" + dns, "none for a unix socket");
+        wrong.add(wrong("dns", "dns=" + dns, "all").getMessage());
+      } else if (dns != null && socket != null) {
+        wrong.add(wrong("dns", "dns=" + dns, "none for a unix socket").getMessage());
       }
       String address = socket == null ? base.toString() : Known.UNIX + socket;
       String name =
           options.getOrDefault("name", socket == null ? base.host() + ":" + base.port() : address);
       if (!isName(name)) {
-        throw wrong("name", "name=" + name, "a name");
+        wrong.add(wrong("name", "name=" + name, "a name").getMessage());
       }
       String health = options.get("health_url");
       if (health != null && BaseUrl.parse(health) == null) {
-        throw wrong("health_url", "health_url=" + BaseUrl.shown(health), "http://host:port/path");
+        wrong.add(
+            wrong("health_url", "health_url=" + BaseUrl.shown(health), "http://host:port/path")
+                .getMessage());
       }
+      int weight = wrong.of(this::weight, 1);
+      String authorization = wrong.<@Nullable String>of(this::authorization, null);
+      Tls tls = read == null ? null : wrong.<@Nullable Tls>of(() -> tls(read), null);
+      wrong.end();
       return new Known(
           name,
           base.host(),
@@ -401,16 +469,42 @@ final class StaticServices {
           null,
           null,
           metadata,
-          weight(),
+          weight,
           true,
           true,
           true,
           health,
-          authorization(),
-          tls(base),
+          authorization,
+          tls,
           null,
           dns != null,
           null);
+    }
+
+    private @Nullable String socket() throws ConfigException {
+      String problem = socketProblem(url);
+      if (problem != null) {
+        throw wrong("url", url, problem);
+      }
+      return socketPath(url);
+    }
+
+    private BaseUrl base() throws ConfigException {
+      BaseUrl base = socketPath(url) == null ? BaseUrl.parse(url) : LOCAL;
+      if (base == null) {
+        throw wrong("url", BaseUrl.shown(url), "http://host:port or https://host:port");
+      }
+      return base;
+    }
+
+    private void cacheType(Map<String, Object> metadata) throws ConfigException {
+      String type = options.get("cache_type");
+      if (type != null && CacheType.parse(type) == null) {
+        throw wrong("cache_type", "cache_type=" + type, "paged or static");
+      }
+      if (type != null) {
+        metadata.put("cache_type", type);
+      }
     }
 
     private ConfigException wrong(String option, String said, String expected) {

@@ -32,7 +32,7 @@ final class Wakes implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Wakes.class);
   private static final Duration PAUSE = Duration.ofMillis(500);
 
-  /// How long one that could not be woken is not asked again.
+  /// How long one that could not be woken is not asked again, unless the registry has news of it.
   private static final long REFUSED_NANOS = Duration.ofSeconds(10).toNanos();
 
   /// A babysitter's word for an instance that serves.
@@ -42,6 +42,10 @@ final class Wakes implements AutoCloseable {
   private static final long USUAL_NANOS = Duration.ofSeconds(30).toNanos();
 
   private static final int MOST_SILENCES = 3;
+
+  /// A babysitter that is started again is away for less.
+  private static final long SILENT_NANOS = Duration.ofSeconds(5).toNanos();
+
   private static final int MOST_SAID = 200;
   private static final long MOST_RETRY_AFTER = 600;
 
@@ -61,7 +65,8 @@ final class Wakes implements AutoCloseable {
   private final Map<String, Long> tookNanos = new ConcurrentHashMap<>();
 
   /// @param why it cannot be woken
-  private record No(String why, long untilNanos) {}
+  /// @param known what the registry said of it then, or null
+  private record No(String why, long untilNanos, @Nullable Known known) {}
 
   /// What a babysitter answered; `no` when the instance will not serve for now.
   private record Said(boolean no, String status, String reason) {}
@@ -78,7 +83,7 @@ final class Wakes implements AutoCloseable {
     /// Of the one thread: whether it was found asleep, and has served since.
     private boolean slept;
 
-    private boolean served;
+    private volatile boolean served;
     private volatile Said said = new Said(false, "waking", "");
     private volatile @Nullable Thread thread;
 
@@ -113,6 +118,10 @@ final class Wakes implements AutoCloseable {
       return Set.copyOf(models);
     }
 
+    synchronized Set<String> models() {
+      return Set.copyOf(models);
+    }
+
     synchronized void heard() {
       heard = true;
     }
@@ -121,10 +130,12 @@ final class Wakes implements AutoCloseable {
   /// A request that waits for an instance; closed when it does not any more.
   final class Want {
     private final Wake wake;
+    private final boolean servedBefore;
     private boolean closed;
 
     private Want(Wake wake) {
       this.wake = wake;
+      this.servedBefore = wake.served;
     }
 
     boolean isFor(Instance i) {
@@ -133,6 +144,11 @@ final class Wakes implements AutoCloseable {
 
     String name() {
       return wake.name;
+    }
+
+    /// Whether it has begun to serve since this was wanted: another process.
+    boolean served() {
+      return wake.served && !servedBefore;
     }
 
     /// How far it is, in one line.
@@ -221,7 +237,7 @@ final class Wakes implements AutoCloseable {
       return null;
     }
     long left = no.untilNanos() - ticker.nanos();
-    if (left <= 0) {
+    if (left <= 0 || isNews(name, no)) {
       refused.remove(name, no);
       return null;
     }
@@ -229,6 +245,21 @@ final class Wakes implements AutoCloseable {
         ApiError.INSTANCE_STARTING,
         "instance " + name + " is asleep and cannot be woken: " + no.why(),
         Long.toString(1 + left / 1_000_000_000L));
+  }
+
+  /// Whether the registry has said something of it since: its babysitter was started again, it is
+  /// drained no more.
+  @SuppressWarnings("ReferenceEquality") // what did not change is the same object
+  private boolean isNews(String name, No no) {
+    View v = view(name);
+    return v != null && no.known() != null && v.known() != no.known();
+  }
+
+  private @Nullable View view(String name) {
+    return keeper.views().stream()
+        .filter(o -> o.instance().name().equals(name))
+        .findFirst()
+        .orElse(null);
   }
 
   private void run(Wake w) {
@@ -244,12 +275,14 @@ final class Wakes implements AutoCloseable {
 
   private void wake(Wake w) throws InterruptedException {
     int silences = 0;
+    long heardNanos = ticker.nanos();
     while (!w.endIfDone()) {
       Said said = null;
       String why = "";
       try {
         said = ask(w.name);
         silences = 0;
+        heardNanos = ticker.nanos();
       } catch (IOException e) {
         why = "its babysitter does not answer: " + e.getMessage();
         silences++;
@@ -262,7 +295,8 @@ final class Wakes implements AutoCloseable {
         } else {
           w.slept = true;
         }
-      } else if (said != null || silences >= MOST_SILENCES) {
+      } else if (said != null
+          || (silences >= MOST_SILENCES && ticker.nanos() - heardNanos >= SILENT_NANOS)) {
         refuse(w, said == null ? why : said.reason());
         return;
       }
@@ -278,8 +312,12 @@ final class Wakes implements AutoCloseable {
         tookNanos.clear();
       }
       tookNanos.put(w.name, ticker.nanos() - w.sinceNanos);
+      keeper.tell(new Report.Awake(w.name));
+      // where it never was asleep by the registry's word, nothing of the fleet changes
+      w.models().forEach(lookAgain);
+    } else {
+      keeper.tell(new Report.Awake(w.name));
     }
-    keeper.tell(new Report.Awake(w.name));
   }
 
   private void refuse(Wake w, String why) {
@@ -288,7 +326,8 @@ final class Wakes implements AutoCloseable {
     if (refused.size() >= MOST_REMEMBERED) {
       refused.clear();
     }
-    refused.put(w.name, new No(why, ticker.nanos() + REFUSED_NANOS));
+    View v = view(w.name);
+    refused.put(w.name, new No(why, ticker.nanos() + REFUSED_NANOS, v == null ? null : v.known()));
     Set<String> models = w.end();
     underWay.remove(w.name, w);
     models.forEach(lookAgain);
@@ -296,11 +335,7 @@ final class Wakes implements AutoCloseable {
 
   /// Asks the babysitter of an instance for it; idempotent.
   private Said ask(String name) throws IOException, InterruptedException {
-    View v =
-        keeper.views().stream()
-            .filter(o -> o.instance().name().equals(name))
-            .findFirst()
-            .orElse(null);
+    View v = view(name);
     if (v == null) {
       return new Said(true, "", "it left the fleet");
     }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.OptionalInt;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -31,10 +32,10 @@ record Ask(
     try {
       root = Json.tree(body);
     } catch (JsonProcessingException e) {
-      throw ApiError.invalid(null, "body is no JSON: " + e.getOriginalMessage());
+      throw invalid(null, "body is no JSON: " + e.getOriginalMessage());
     }
     if (!root.isObject()) {
-      throw ApiError.invalid(null, "body: " + root.getNodeType() + " (expected: a JSON object)");
+      throw invalid(null, "body: " + root.getNodeType() + " (expected: a JSON object)");
     }
     JsonNode options = root.path("stream_options");
     return new Ask(
@@ -52,7 +53,7 @@ record Ask(
       return null;
     }
     if (!n.isTextual()) {
-      throw ApiError.invalid(field, field + ": " + n.getNodeType() + " (expected: a string)");
+      throw invalid(field, field + ": " + n.getNodeType() + " (expected: a string)");
     }
     return n.asText();
   }
@@ -62,7 +63,7 @@ record Ask(
       JsonNode n = root.path(field);
       if (!n.isMissingNode() && !n.isNull()) {
         if (!n.canConvertToInt() || !n.isIntegralNumber() || n.asInt() < 1) {
-          throw ApiError.invalid(field, field + ": " + n + " (expected: a whole number from 1)");
+          throw invalid(field, field + ": " + n + " (expected: a whole number from 1)");
         }
         return OptionalInt.of(n.asInt());
       }
@@ -84,7 +85,7 @@ record Ask(
         return out;
       }
     }
-    throw ApiError.invalid("messages", "messages: none (expected: messages or a prompt)");
+    throw invalid("messages", "messages: none (expected: messages or a prompt)");
   }
 
   private static void content(JsonNode n, ByteArrayOutputStream out) {
@@ -99,5 +100,9 @@ record Ask(
         out.write(n.asInt() >> (8 * i));
       }
     }
+  }
+
+  private static ApiError invalid(@Nullable String param, String message) {
+    return new ApiError(400, "invalid_request", param, message);
   }
 }

@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
@@ -67,12 +68,7 @@ final class Routes implements Handler {
       case "/v1/embeddings" -> post(r, Route.EMBEDDINGS);
       case "/tokenize" -> post(r, Route.TOKENIZE);
       default ->
-          new ApiError(
-                  404,
-                  "invalid_request_error",
-                  "not_found",
-                  null,
-                  "no route " + r.method() + " " + r.path())
+          new ApiError(404, "not_found", null, "no route " + r.method() + " " + r.path())
               .response();
     };
   }
@@ -185,7 +181,8 @@ final class Routes implements Handler {
     try {
       return asked == null ? faults.next() : Fault.parse(asked).forOneRequest();
     } catch (IllegalArgumentException e) {
-      throw ApiError.invalid("x-simulate-fault", String.valueOf(e.getMessage()));
+      throw new ApiError(
+          400, "invalid_request", "x-simulate-fault", String.valueOf(e.getMessage()));
     }
   }
 
@@ -202,7 +199,6 @@ final class Routes implements Handler {
     if (ticket == null) {
       throw new ApiError(
           400,
-          "invalid_request_error",
           "context_length_exceeded",
           "messages",
           "This model's maximum context length is "
@@ -262,7 +258,6 @@ final class Routes implements Handler {
     if (!options.models().contains(model)) {
       throw new ApiError(
           404,
-          "invalid_request_error",
           "model_not_found",
           "model",
           "model " + model + " (expected: one of " + String.join(", ", options.models()) + ")");

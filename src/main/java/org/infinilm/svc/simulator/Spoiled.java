@@ -2,6 +2,7 @@ package org.infinilm.svc.simulator;
 
 import java.util.Arrays;
 import java.util.Map;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Response.BodySink;
@@ -50,13 +51,8 @@ final class Spoiled {
             ? Book.Outcome.REJECTED
             : fault.code() < 500 ? Book.Outcome.CLIENT_ERROR : Book.Outcome.INTERNAL);
     ApiError error =
-        new ApiError(
-            fault.code(),
-            fault.code() < 500 ? "invalid_request_error" : "server_error",
-            "simulated_fault",
-            null,
-            "simulated status " + fault.code());
-    Response r = error.response();
+        new ApiError(fault.code(), "simulated_fault", null, "simulated status " + fault.code());
+    Response r = Response.json(error.status(), error.body());
     return fault.retryAfter() == null ? r : r.with("retry-after", fault.retryAfter());
   }
 

@@ -1,14 +1,15 @@
 package org.infinilm.svc.top;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.SseReader;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class Feed {
   private static final Duration SILENCE = Duration.ofSeconds(10);
   private static final Duration ACTION = Duration.ofSeconds(10);
-  private static final int MOST_LINE_BYTES = 64 << 20;
+  private static final int MOST_EVENT_BYTES = 64 << 20;
   private static final int MOST_SAID = 2048;
 
   /// The router does not let this be read.
@@ -101,12 +102,12 @@ final class Feed {
     private static final long serialVersionUID = 1;
   }
 
-  /// Cuts the stream into events.
+  /// Cuts the stream into events, and keeps what a refusal says.
   private final class Lines implements Client.Listener {
     private final Board board;
     private final Heard heard;
-    private final ByteArrayOutputStream line = new ByteArrayOutputStream();
-    private String event = "";
+    private final ByteArrayOutputStream refusal = new ByteArrayOutputStream();
+    private final SseReader events = new SseReader(MOST_EVENT_BYTES, this::event);
     int status;
 
     Lines(Board board, Heard heard) {
@@ -121,39 +122,22 @@ final class Feed {
 
     @Override
     public void piece(byte[] piece) throws IOException {
-      if (status != 200) {
-        if (line.size() < MOST_SAID) {
-          line.writeBytes(piece);
-        }
-        return;
-      }
-      for (byte b : piece) {
-        if (b != '\n') {
-          line.write(b);
-          if (line.size() > MOST_LINE_BYTES) {
-            throw new IOException("an event of more than " + MOST_LINE_BYTES + " bytes");
-          }
-        } else {
-          ends(line.toString(StandardCharsets.UTF_8));
-          line.reset();
-        }
+      if (status == 200) {
+        events.feed(piece, 0, piece.length);
+      } else if (refusal.size() < MOST_SAID) {
+        refusal.writeBytes(piece);
       }
     }
 
-    private void ends(String s) throws IOException {
-      if (s.startsWith("event: ")) {
-        event = s.substring(7);
-      } else if (s.startsWith("data: ")) {
-        JsonNode data = Json.tree(s.substring(6).getBytes(StandardCharsets.UTF_8));
-        board.take(event, data, ticker.nanos());
-        if (!heard.heard()) {
-          throw new Enough();
-        }
+    private void event(String name, byte[] data, int length) throws IOException {
+      board.take(name, Json.tree(Arrays.copyOf(data, length)), ticker.nanos());
+      if (!heard.heard()) {
+        throw new Enough();
       }
     }
 
     private String said() {
-      return message(line.toByteArray());
+      return message(refusal.toByteArray());
     }
   }
 }

@@ -266,7 +266,8 @@ public final class InstancePrograms {
 
   static void print(JsonNode services, PrintStream out) {
     List<String[]> rows = new ArrayList<>();
-    rows.add(new String[] {"NAME", "STATE", "IN FLIGHT", "QUEUED", "WEIGHT", "TIER", "URL", ""});
+    rows.add(
+        new String[] {"NAME", "STATE", "IN FLIGHT", "QUEUED", "WEIGHT", "TIER", "FROM", "URL", ""});
     for (JsonNode s : services) {
       rows.add(
           new String[] {
@@ -276,6 +277,7 @@ public final class InstancePrograms {
             s.path("queued").asText(),
             s.path("weight").asText(),
             s.path("tier").asText(),
+            s.path("source").asText(),
             Words.printable(s.path("url").asText()),
             Words.printable(s.path("why_out").asText("").replace("null", ""))
           });

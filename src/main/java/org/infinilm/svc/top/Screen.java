@@ -19,6 +19,11 @@ record Screen(String address, boolean ascii, ZoneId zone) {
   private static final String DOTS = "_.-:=+*#";
   private static final int LEAST_WIDTH = 40;
 
+  /// From here on there is room for what else is known of instances.
+  private static final int WIDE = 96;
+
+  private static final int WIDE_COLUMNS = 20;
+
   /// How a part of a line looks, where there are colours.
   enum Style {
     PLAIN,
@@ -227,7 +232,8 @@ record Screen(String address, boolean ascii, ZoneId zone) {
 
   private void table(Board b, Look look, int w, int left, List<Line> out) {
     List<JsonNode> rows = rows(b, look);
-    int name = Math.max(12, w - 56);
+    boolean wide = w >= WIDE;
+    int name = Math.max(12, w - 56 - (wide ? WIDE_COLUMNS : 0));
     String sorted = ascii ? "*" : "↓";
     out.add(
         Line.of(
@@ -237,6 +243,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
                 + pad("STATE", 11)
                 + head("FLIGHT", 8, look.sort() == Look.Sort.IN_FLIGHT)
                 + head("P95", 9, look.sort() == Look.Sort.P95)
+                + (wide ? right("KV USE", 9) + right("RESTARTS", 11) : "")
                 + head("ERR", 6, look.sort() == Look.Sort.ERRORS)
                 + head("REQUESTS", 12, look.sort() == Look.Sort.REQUESTS),
             Style.DIM));
@@ -247,7 +254,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     int marked = Math.clamp(look.marked(), 0, Math.max(0, rows.size() - 1));
     int from = Math.clamp(marked - room + 1, 0, Math.max(0, rows.size() - room));
     for (int k = from; k < Math.min(rows.size(), from + room); k++) {
-      out.add(row(rows.get(k), name, left != Integer.MAX_VALUE && k == marked));
+      out.add(row(rows.get(k), name, wide, left != Integer.MAX_VALUE && k == marked));
     }
     if (rows.isEmpty()) {
       out.add(
@@ -265,7 +272,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     return right(sorted ? word + "*" : word, width);
   }
 
-  private Line row(JsonNode i, int name, boolean marked) {
+  private Line row(JsonNode i, int name, boolean wide, boolean marked) {
     String state = Words.text(i.path("state"));
     String places = i.path("seats").isNumber() ? "/" + i.path("seats").asLong() : "";
     long errors = i.path("errors_last_minute").asLong();
@@ -279,12 +286,18 @@ record Screen(String address, boolean ascii, ZoneId zone) {
         pad(state, 11),
         state.equals("routable") ? Style.GOOD : state.equals("ejected") ? Style.BAD : Style.WARNING,
         right(i.path("in_flight").asLong() + places, 8)
-            + right(Words.seconds(i.path("ttft_p95")), 9),
+            + right(Words.seconds(i.path("ttft_p95")), 9)
+            + (wide ? more(i) : ""),
         Style.PLAIN,
         right(any ? Long.toString(errors) : "-", 6),
         errors > 0 ? Style.BAD : Style.PLAIN,
         right(Words.count(i.path("requests_total")), 12),
         Style.PLAIN);
+  }
+
+  private static String more(JsonNode i) {
+    return right(Words.percent(i.path("kv_cache_usage")), 9)
+        + right(Words.count(i.path("restarts")), 11);
   }
 
   private void panel(Board b, Panel panel, int w, List<Line> out) {

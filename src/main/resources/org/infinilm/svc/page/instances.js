@@ -1,5 +1,5 @@
 // The table of instances. Only the rows in sight are in the page: it holds a thousand as well as two.
-import {el, text, count, seconds, rate, known, span, mark, poolWord, DASH} from './words.js';
+import {el, text, count, percent, seconds, rate, known, span, mark, poolWord, DASH} from './words.js';
 
 const ROW = 34;
 const MORE = 6;
@@ -11,8 +11,10 @@ const COLUMNS = [
   ['queued', 'Waiting', (i) => i.queued, true],
   ['p50', 'TTFT p50', (i) => i.ttft_p50 ?? -1, true],
   ['p95', 'TTFT p95', (i) => i.ttft_p95 ?? -1, true],
+  ['kv', 'KV use', (i) => i.kv_cache_usage ?? -1, true],
   ['requests', 'Requests', (i) => i.requests_total, true],
   ['errors', 'Err 1 min', (i) => i.errors_last_minute, true],
+  ['restarts', 'Restarts', (i) => i.restarts ?? -1, true],
   ['weight', 'Weight', (i) => i.weight, true],
   ['action', '', null, false],
 ];
@@ -111,15 +113,15 @@ export class Instances {
     const weight = el('button', {type: 'button', class: 'link', onclick: () => this.weigh(r.i)});
     const r = {
       i, name, state, bar, load, button, weight,
-      stateCell: el('div', {role: 'cell'}, state), why: cell(false), queued: cell(true), p50: cell(true), p95: cell(true), requests: cell(true), errors: cell(true), since,
+      stateCell: el('div', {role: 'cell'}, state), why: cell(false), queued: cell(true), p50: cell(true), p95: cell(true), kv: cell(true), restarts: cell(true), requests: cell(true), errors: cell(true), since,
     };
-    r.row = el('div', {class: 'irow body', role: 'row', 'data-instance': i.name}, name, r.stateCell, r.why, load, r.queued, r.p50, r.p95, r.requests, r.errors, el('div', {role: 'cell', class: 'n'}, weight), el('div', {role: 'cell'}, button));
+    r.row = el('div', {class: 'irow body', role: 'row', 'data-instance': i.name}, name, r.stateCell, r.why, load, r.queued, r.p50, r.p95, r.kv, r.requests, r.errors, r.restarts, el('div', {role: 'cell', class: 'n'}, weight), el('div', {role: 'cell'}, button));
     return r;
   }
 
   #fill(r, i) {
     r.i = i;
-    r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
+    r.name.title = i.name + ' (' + poolWord(i.pool) + ')\n' + i.url + '\n' + i.models.join(', ') + '\nweight ' + i.weight + ', tier ' + i.tier + (i.source ? ', from ' + i.source : '') + (known(i.capacity_tokens) ? ', holds ' + count(i.capacity_tokens) + ' tokens' : '');
     r.state.className = 'state ' + i.state;
     text(r.state, i.state);
     r.state.title = known(i.since_ms) ? 'for ' + span((this.now() - i.since_ms) / 1000) : '';
@@ -132,6 +134,8 @@ export class Instances {
     text(r.queued, count(i.queued));
     text(r.p50, seconds(i.ttft_p50));
     text(r.p95, seconds(i.ttft_p95));
+    text(r.kv, percent(i.kv_cache_usage));
+    text(r.restarts, count(i.restarts));
     text(r.requests, count(i.requests_total));
     text(r.errors, i.requests_last_minute ? count(i.errors_last_minute) : DASH);
     text(r.weight, count(i.weight));

@@ -147,6 +147,7 @@ export class Requests {
         ...fact('Metrics', base + '/metrics'),
         ...fact('Decisions', base + '/decisions?limit=20'),
         ...fact('Registry', r.registry_url || 'none', false),
+        ...(r.discovery || []).flatMap((d) => fact('From', d.source + ': ' + (known(d.instances) ? count(d.instances) + ' instances' : 'nothing yet') + (d.troubles.length ? '; ' + d.troubles.join('; ') : ''), false)),
         ...fact('Policy', r.policy + ', size by ' + r.metric, false),
         ...fact('Line', 'up to ' + count(r.queue_limit) + ' requests wait', false),
         ...fact('Running for', span((state.epochMillis - r.started_ms) / 1000) + (r.version ? ', version ' + r.version : ''), false));

@@ -7,12 +7,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
@@ -100,6 +103,40 @@ class BabysitterIT extends BabysitterHarness {
         .isEqualTo("{\"data\":[{\"id\":\"ü\",\"max_model_len\":4096}],\"object\":\"list\"}");
   }
 
+  /// Each of them holds a connection: there have to be some for `/health` and `/wake`.
+  @Test
+  void fewWaitForTheModelListOfAServerThatHangs() throws Exception {
+    start("");
+    await().until(() -> get("/health").status() == 200);
+    poke("/freeze");
+    List<CompletableFuture<Client.Reply>> all = new ArrayList<>();
+    for (int k = 0; k < 40; k++) {
+      all.add(
+          CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  return get("/models");
+                } catch (InterruptedException e) {
+                  throw new IllegalStateException(e);
+                }
+              },
+              r -> Thread.ofVirtual().start(r)));
+    }
+    int told = 0;
+    for (CompletableFuture<Client.Reply> one : all) {
+      Client.Reply r = one.get();
+      boolean full =
+          new String(r.body(), StandardCharsets.UTF_8)
+              .contains("16 requests wait for the model list");
+      if (full) {
+        assertThat(r.status()).isEqualTo(503);
+        assertThat(r.headers().get("retry-after")).isEqualTo("1");
+        told++;
+      }
+    }
+    assertThat(told).isPositive();
+  }
+
   @Test
   void anEngineThatHangsBehindAHealthyServerIsRestartedWhereCompletionsAreProbed()
       throws Exception {
@@ -151,6 +188,7 @@ class BabysitterIT extends BabysitterHarness {
     FakeRegistry registry = registry(0);
     start(registry.url(), "restart_delay = 1");
     await().until(() -> registry.status("t-server").equals("running"));
+    assertThat(registry.metadata("t-server")).containsEntry("restarts", 0);
     poke("/exit");
     await().until(() -> registry.status("t-server").equals("restarting"));
     Client.Reply health = get("/health");
@@ -162,6 +200,7 @@ class BabysitterIT extends BabysitterHarness {
         .isTrue();
     await().until(() -> registry.status("t-server").equals("running"));
     assertThat(Json.tree(get("/info").body()).path("restart_count").asInt()).isEqualTo(1);
+    assertThat(registry.metadata("t-server")).containsEntry("restarts", 1);
     assertThat(get("/health").status()).isEqualTo(200);
   }
 
@@ -213,6 +252,22 @@ class BabysitterIT extends BabysitterHarness {
         .containsEntry("models", List.of("given"))
         .containsEntry("models_list", List.of(Map.of("id", "given", "object", "model")));
     assertThat(registry.entries.get("t-server")).containsEntry("weight", 4);
+  }
+
+  @Test
+  void aHealthThatIsNotThereIsAskedForOnce() throws Exception {
+    FakeRegistry registry = registry(0);
+    start(toml(registry.url(), List.of("no-health"), List.of("health_interval = 0.05")));
+    await().until(() -> registry.status("t-server").equals("running"));
+    int asked = asked("/healths");
+    int lists = asked("/lists");
+    await().until(() -> asked("/lists") > lists + 5);
+    assertThat(asked("/healths")).isEqualTo(asked);
+  }
+
+  private int asked(String path) throws Exception {
+    URI address = URI.create("http://127.0.0.1:" + port + path);
+    return Json.tree(http.get(address, Duration.ofSeconds(5)).body()).asInt();
   }
 
   @Test

@@ -29,6 +29,9 @@ class EnrolmentTest {
     final AtomicInteger odd = new AtomicInteger();
     volatile boolean takenByAnother;
 
+    /// Where that one is.
+    volatile String place = "http://elsewhere:1";
+
     /// Calls that say a status are carried out, and nobody hears of it.
     volatile boolean losesAnswers;
 
@@ -36,6 +39,11 @@ class EnrolmentTest {
 
     /// The first of two registries does not answer; the other does.
     volatile boolean losesElsewhere;
+
+    @Override
+    public boolean isAt(String name, String url) {
+      return takenByAnother && place.equals(url);
+    }
 
     @Override
     public long lost() {
@@ -68,7 +76,7 @@ class EnrolmentTest {
     @Override
     public Outcome register(Registration r) throws IOException {
       call("register " + r.status());
-      if (takenByAnother && !r.status().equals("running")) {
+      if (takenByAnother && !r.status().equals("running") && !place.equals(r.url())) {
         return Outcome.TAKEN;
       }
       takenByAnother = false;
@@ -241,6 +249,24 @@ class EnrolmentTest {
     assertThat(roll.calls).containsOnly("heartbeat");
     enrolment.want(entry("running"));
     await().until(() -> "running".equals(roll.entries.get("a")));
+  }
+
+  /// A babysitter that was killed, and whose next process sleeps until it is asked for: by the key
+  /// of the last one nobody could wake it until that one's lease was over.
+  @Test
+  void theNameOfWhoWasAtTheSameAddressIsTakenOnceWithoutServing() {
+    roll.takenByAnother = true;
+    roll.place = "http://h:1";
+    enrolment.start();
+    enrolment.want(entry("asleep"));
+    await().until(() -> "asleep".equals(roll.entries.get("a")));
+    await().until(() -> roll.calls.stream().filter("heartbeat"::equals).count() > 2);
+    // whoever takes it now keeps it
+    roll.takenByAnother = true;
+    long before = roll.calls.stream().filter("register asleep"::equals).count();
+    int calls = roll.calls.size();
+    await().until(() -> roll.calls.size() > calls + 3);
+    assertThat(roll.calls.stream().filter("register asleep"::equals)).hasSize((int) before);
   }
 
   @Test

@@ -10,24 +10,25 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
 /// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE] [metrics] [late=MILLIS]
-/// [needs=FILE]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back; `/hang` makes
-/// completions hang, `/freeze` everything, `/close` closes its port, `/exit0` ends it well; `/pid`,
-/// `/slow` takes a second, `/env` lists the names of its environment, `/hold` answers when
-/// `/release` comes; `/metrics` counts these two kinds of work; `late` listens late, `needs` ends
-/// where the file is missing; `/lists` says how often the model list was asked for.
+/// [needs=FILE] [no-health]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back;
+/// `/hang` makes completions hang, `/freeze` everything, `/close` closes its port, `/exit0` ends it
+/// well; `/pid`, `/slow` takes a second, `/env` lists the names of its environment, `/hold` answers
+/// when `/release` comes; `/metrics` counts these two kinds of work; `late` listens late, `needs`
+/// ends where the file is missing; `/lists` and `/healths` say how often the model list and the
+/// health were asked for; `no-health` has none.
 final class FakeBackend {
   private static volatile boolean broken;
   private static volatile boolean loaded;
   private static volatile boolean hanging;
   private static volatile boolean frozen;
   private static final AtomicInteger LISTS = new AtomicInteger();
+  private static final AtomicInteger HEALTHS = new AtomicInteger();
   private static final AtomicInteger WORKING = new AtomicInteger();
   private static final AtomicInteger DONE = new AtomicInteger();
   private static final CountDownLatch RELEASED = new CountDownLatch(1);
@@ -104,7 +105,7 @@ final class FakeBackend {
 
   private static void hang() {
     try {
-      Thread.sleep(Duration.ofMinutes(10));
+      new CountDownLatch(1).await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -140,7 +141,10 @@ final class FakeBackend {
     int status = 200;
     String body = "{\"status\":\"healthy\"}";
     switch (path) {
-      case "/health" -> status = broken ? 503 : 200;
+      case "/health" -> {
+        status = broken ? 503 : options.contains("no-health") ? 404 : 200;
+        HEALTHS.incrementAndGet();
+      }
       case "/break" -> broken = true;
       case "/mend" -> broken = false;
       case "/load" -> loaded = true;
@@ -180,6 +184,7 @@ final class FakeBackend {
       }
       case "/env" -> body = String.join("\n", System.getenv().keySet());
       case "/exit" -> Runtime.getRuntime().halt(7);
+      case "/healths" -> body = "" + HEALTHS.get();
       case "/lists" -> body = "" + LISTS.get();
       case "/v1/models" -> {
         LISTS.incrementAndGet();

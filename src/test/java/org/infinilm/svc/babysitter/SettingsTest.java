@@ -98,7 +98,7 @@ class SettingsTest {
     assertThat(s.limits().maxRestarts()).isEqualTo(10_000);
     assertThat(s.limits().restartDelay()).isEqualTo(Duration.ofSeconds(5));
     assertThat(s.heartbeatInterval()).isEqualTo(Duration.ofSeconds(30));
-    assertThat(Entries.server(s, Entries.configured(List.of("m"))).metadata())
+    assertThat(Entries.server(s, Entries.configured(List.of("m")), 0).metadata())
         .containsEntry("num_blocks", 8192L)
         .containsEntry("block_size", 16L)
         .containsEntry("models", List.of("m"))
@@ -167,7 +167,8 @@ class SettingsTest {
     assertThat(s.backend().env()).containsExactly(Map.entry("HPCC_VISIBLE_DEVICES", gpus));
     List<String> argv = s.backend().argv(s, null);
     assertThat(argv).startsWith("/opt/conda/bin/python").endsWith(more).contains("--tp", "" + tp);
-    Map<String, Object> metadata = Entries.server(s, Entries.configured(List.of("m"))).metadata();
+    Map<String, Object> metadata =
+        Entries.server(s, Entries.configured(List.of("m")), 0).metadata();
     if (cache.isEmpty()) {
       assertThat(metadata).doesNotContainKey("cache_type").doesNotContainKey("static");
     } else {
@@ -310,7 +311,7 @@ class SettingsTest {
             "--max_cache_len",
             "512");
     assertThat(e.backend().cacheType()).isEqualTo(CacheType.STATIC);
-    assertThat(Entries.server(e, List.of()).metadata())
+    assertThat(Entries.server(e, List.of(), 0).metadata())
         .containsEntry("cache_type", "static")
         .containsEntry("max_cache_len", 512L);
   }
@@ -517,7 +518,7 @@ class SettingsTest {
       m.put("id", "adapter-" + k);
       listed.add(m);
     }
-    Registration r = Entries.server(read("", "port=1", "command=x"), listed);
+    Registration r = Entries.server(read("", "port=1", "command=x"), listed, 0);
     assertThat((List<?>) r.metadata().get("models")).hasSize(models);
     if (said == 0) {
       assertThat(r.metadata()).doesNotContainKey("models_list");
@@ -621,11 +622,11 @@ class SettingsTest {
     assertThat(s.demand())
         .isEqualTo(new Settings.Demand(Duration.ofMinutes(5), dir.resolve("seen.json")));
     assertThat(s.limits().idleStop()).isEqualTo(Duration.ofMinutes(5));
-    assertThat(Entries.server(s, List.of()).metadata()).containsEntry("on_demand", true);
+    assertThat(Entries.server(s, List.of(), 0).metadata()).containsEntry("on_demand", true);
     Settings off = read(ON_DEMAND + "on_demand = false\nidle_stop = 5");
     assertThat(off.demand()).isNull();
     assertThat(off.limits().idleStop()).isEqualTo(Duration.ZERO);
-    assertThat(Entries.server(off, List.of()).metadata())
+    assertThat(Entries.server(off, List.of(), 0).metadata())
         .doesNotContainKeys("on_demand", "wake_key");
     assertThat(SeenModels.usual(Map.of("XDG_STATE_HOME", "/x", "HOME", "/h"), 1))
         .isEqualTo(Path.of("/x/infini/babysitter-1.json"));

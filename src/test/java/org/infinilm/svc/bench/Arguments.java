@@ -10,13 +10,13 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
 
 /// What a program prints, and arguments without a command line.
-final class Arguments {
+public final class Arguments {
   final ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
   final ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-  final PrintStream out = new PrintStream(outBytes, true, StandardCharsets.UTF_8);
-  final PrintStream err = new PrintStream(errBytes, true, StandardCharsets.UTF_8);
+  public final PrintStream out = new PrintStream(outBytes, true, StandardCharsets.UTF_8);
+  public final PrintStream err = new PrintStream(errBytes, true, StandardCharsets.UTF_8);
 
-  static Program.Args of(
+  public static Program.Args of(
       Program program,
       Map<String, String> flags,
       List<String> positionals,
@@ -26,11 +26,11 @@ final class Arguments {
     return new Program.Args(config, flags, positionals, repeated);
   }
 
-  String printed() {
+  public String printed() {
     return outBytes.toString(StandardCharsets.UTF_8);
   }
 
-  String complained() {
+  public String complained() {
     return errBytes.toString(StandardCharsets.UTF_8);
   }
 }

@@ -23,9 +23,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.load.LoadOptions;
+import org.infinilm.svc.load.LoadWarmUp;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.workload.RequestBody;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -130,7 +133,7 @@ class BenchIT {
   })
   void theWarmUpReadsEveryKindOfAnswer(boolean chat, boolean talks, boolean planned, boolean stream)
       throws Exception {
-    BenchOptions options =
+    LoadOptions options =
         options(
             "stream=" + stream + " backend=" + (chat ? "openai-chat" : "openai"),
             "http://127.0.0.1:1");
@@ -159,7 +162,7 @@ class BenchIT {
   @Test
   void theWarmUpEndsAtItsBoundWhateverHappens() throws Exception {
     ServerSocket silent = raw("", false);
-    BenchOptions options = options("request_timeout=3600", "http://127.0.0.1:1");
+    LoadOptions options = options("request_timeout=3600", "http://127.0.0.1:1");
     RequestBody bodies = new RequestBody("m", true, true, false, null, null);
     CompletableFuture<Long> answers =
         CompletableFuture.supplyAsync(() -> {
@@ -179,12 +182,12 @@ class BenchIT {
     assertThat(answers.get(30, TimeUnit.SECONDS)).isZero();
   }
 
-  private static BenchOptions options(String flags, String url) throws ConfigException {
+  private static LoadOptions options(String flags, String url) throws ConfigException {
     Map<String, String> all = new HashMap<>(Map.of("url", url));
     for (String f : flags.split(" ")) {
       all.put(f.substring(0, f.indexOf('=')), f.substring(f.indexOf('=') + 1));
     }
-    return BenchOptions.of(Arguments.of(BenchProgram.PROGRAM, all, List.of(), Map.of()), Map.of());
+    return LoadOptions.of(Arguments.of(BenchProgram.PROGRAM, all, List.of(), Map.of()), Map.of());
   }
 
   @Test

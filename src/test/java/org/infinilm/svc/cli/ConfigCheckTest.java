@@ -10,6 +10,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.infinilm.svc.config.ConfigException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,6 +100,53 @@ class ConfigCheckTest {
         .hasMessageContaining("(did you mean \"router_port\"?)");
     assertThatThrownBy(() -> check(folder.resolve("none.toml"), Map.of()))
         .hasMessageEndingWith("none.toml: no such file");
+  }
+
+  @Test
+  void allThatIsWrongWithARoutersFileIsSaidAtOnce() throws Exception {
+    String hash = "sha256:" + "0".repeat(64);
+    Path f =
+        file(
+            "router_prt = 1\npolicy = \"adaptiv\"\nrouter_port = 1\n[[instance]]\nurl = \"foo\"\nweigth = 3\n"
+                + "tier = -1\n[[keys]]\nname = \"a b\"\nhash = \"sha256:zz\"\nmax_in_flight = 0\n"
+                + "[[keys]]\nname = \"c\"\nhash = \"%1$s\"\n[[keys]]\nname = \"c\"\nhash = \"%1$s\"\n"
+                    .formatted(hash));
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .extracting(e -> e.getMessage().lines().map(l -> l.replace(f.toString(), "")).toList())
+        .asInstanceOf(InstanceOfAssertFactories.list(String.class))
+        .satisfiesExactly(
+            l -> assertThat(l).startsWith(":1: unknown key \"router_prt\" (did you mean"),
+            l -> assertThat(l).startsWith(":2: policy: adaptiv (expected: one of cache-type"),
+            l -> assertThat(l).startsWith(":9: keys[0].name: \"a b\" (expected:"),
+            l -> assertThat(l).startsWith(":10: keys[0].hash: a").doesNotContain("zz"),
+            l -> assertThat(l).startsWith(":11: keys[0].max_in_flight: 0 (expected:"),
+            l -> assertThat(l).startsWith(":16: keys[2].name: \"c\" (expected: a name of its own"),
+            l ->
+                assertThat(l)
+                    .startsWith(":17: keys[2].hash:")
+                    .contains("expected: a key of its own"),
+            l -> assertThat(l).startsWith(":6: unknown key \"instance[0].weigth\" (did you mean"),
+            l -> assertThat(l).startsWith(":5: foo (expected: http://host:port"),
+            l -> assertThat(l).startsWith(":7: tier=-1 (expected:"));
+  }
+
+  @Test
+  void allThatIsWrongWithABabysittersFileIsSaidAtOnceBesideWhatIsIgnored() throws Exception {
+    Path f =
+        file(
+            "prt = 3\nport = 70000\nname = \"a/b\"\nregistry_url = \"nowhere\"\n[babysitter]\nrestart_delay = -1\n"
+                + "max_restarts = \"x\"\nprobe = \"helth\"\n[backend]\ntype = \"command\"\nwork_dir = \"none\"\n");
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .hasMessageContainingAll(
+            f + ":2: port: 70000",
+            f + ":3: \"a/b\" (expected: a name",
+            f + ":4: registry_url: nowhere",
+            f + ":6: babysitter.restart_delay: -1",
+            f + ":7: babysitter.max_restarts: \"x\"",
+            f + ":8: babysitter.probe: \"helth\"",
+            "backend.command: missing",
+            "none (expected: a folder)",
+            "warning: " + f + ":1: unknown key \"prt\", ignored (did you mean \"port\"?)");
   }
 
   @Test

@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
@@ -78,7 +81,12 @@ class ConfigSchemaTest {
       value
           .properties()
           .forEach(e -> {
-            JsonNode inner = schema.path("properties").path(e.getKey());
+            JsonNode others = schema.path("additionalProperties");
+            JsonNode named = schema.path("properties").path(e.getKey());
+            JsonNode inner = named.isMissingNode() && others.isObject() ? others : named;
+            if (inner.isMissingNode() && !schema.has("additionalProperties")) {
+              return;
+            }
             assertThat(inner.isMissingNode()).as(at + "." + e.getKey()).isFalse();
             fits(e.getValue(), inner, at + "." + e.getKey());
           });
@@ -89,6 +97,43 @@ class ConfigSchemaTest {
     for (JsonNode e : value.isArray() ? value : List.<JsonNode>of()) {
       fits(e, schema.path("items"), at + "[]");
     }
+  }
+
+  @Test
+  void theShippedFilesOfBabysittersFitTheirSchema() throws Exception {
+    JsonNode schema = schema("babysitter");
+    List<Path> files = new ArrayList<>(List.of(Path.of("deployment/debian/example.toml")));
+    try (Stream<Path> cases = Files.walk(Path.of("deployment", "cases"))) {
+      cases.filter(f -> f.toString().endsWith(".toml")).forEach(files::add);
+    }
+    assertThat(files).hasSizeGreaterThan(5);
+    for (Path f : files) {
+      fits(Json.tree(Json.bytes(TomlFile.read(f).plain())), schema, f.toString());
+    }
+  }
+
+  @Test
+  void aBabysittersFileHasItsTablesAndTheirKeysWithRangeAndDefault() throws Exception {
+    JsonNode schema = schema("babysitter");
+    JsonNode top = schema.path("properties");
+    assertThat(schema.path("required").toString()).isEqualTo("[\"port\",\"backend\"]");
+    assertThat(top.path("port").path("maximum").asInt()).isEqualTo(65534);
+    JsonNode supervision = top.path("babysitter").path("properties");
+    assertThat(supervision.path("restart_delay").path("default").asDouble()).isEqualTo(5);
+    assertThat(supervision.path("on_demand").path("default").isBoolean()).isTrue();
+    assertThat(supervision.path("probe").path("enum").toString()).contains("completion");
+    JsonNode backend = top.path("backend");
+    assertThat(backend.path("properties").path("type").path("enum").toString())
+        .contains("\"vllm\"", "\"command\"", "\"engine\"");
+    assertThat(backend.path("allOf").toString())
+        .contains("\"required\":[\"command\"]", "\"required\":[\"model_path\"]");
+    assertThat(top.has("metadata")).isTrue();
+    for (JsonNode p : top) {
+      assertThat(p.path("description").asText()).isNotEmpty();
+    }
+    Map<String, Object> wrong = Map.of("port", 1, "backend", Map.of("type", "comand"));
+    assertThatThrownBy(() -> fits(Json.tree(Json.bytes(wrong)), schema, ""))
+        .isInstanceOf(AssertionError.class);
   }
 
   @Test

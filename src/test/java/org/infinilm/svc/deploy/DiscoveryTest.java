@@ -59,13 +59,29 @@ class DiscoveryTest {
         new ArrayList<>(
             List.of(
                 new Entry("p", 9, false, false, "unhealthy", null, null),
-                new Entry("p-server", 8, true, false, "unhealthy", "paged", "p", true)));
+                new Entry("p-server", 8, true, false, "unhealthy", "paged", "p", "asleep")));
     all.addAll(pair("s", 5, "static", List.of()));
     assertThat(failed(all, List.of("p", "s"))).isEmpty();
     assertThat(Discovery.check(all, List.of("p")))
         .extracting(Check::seen)
         .anyMatch(seen -> seen.contains("asleep until a request comes"))
         .contains("1 paged, 1 static");
+  }
+
+  @Test
+  void whoIsOutHasItsBabysittersWordForIt() {
+    List<Entry> all =
+        List.of(
+            new Entry("p", 9, false, true, "healthy", null, null),
+            new Entry("p-server", 8, true, false, "healthy", "paged", "p", "draining"),
+            new Entry("s", 6, false, true, "healthy", null, null),
+            new Entry("s-server", 5, true, false, "healthy", "static", "s"));
+    assertThat(failed(all, List.of("p", "s")))
+        .extracting(Check::seen)
+        .satisfiesExactly(
+            s -> assertThat(s).startsWith("registered, draining, port 8"),
+            s -> assertThat(s).startsWith("registered, without a heartbeat of late, port 5"),
+            s -> assertThat(s).isEqualTo("0 paged, 0 static"));
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.infinilm.svc.engine.Vocabulary.Message;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

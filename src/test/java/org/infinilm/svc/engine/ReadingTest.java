@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 

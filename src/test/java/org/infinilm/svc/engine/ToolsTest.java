@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.infinilm.svc.engine.Vocabulary.Message;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -1,5 +1,8 @@
 package org.infinilm.svc.etcd;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.ServerSocket;
@@ -11,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
@@ -24,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 /// frozen and started again from its disk.
 public final class EtcdCluster implements AutoCloseable {
   private static final Duration SOON = Duration.ofSeconds(30);
+  private static final Duration LOOK = Duration.ofMillis(50);
 
   private final String binary = System.getProperty("infini.etcd", "etcd");
   private final Path dir;
@@ -120,20 +125,20 @@ public final class EtcdCluster implements AutoCloseable {
 
   /// Waits until a member answers with a leader.
   public void awaitServing(int i) throws Exception {
-    long end = System.nanoTime() + SOON.toNanos();
-    while (true) {
-      try {
-        if (!status(i).path("leader").asText().isEmpty()) {
-          return;
-        }
-      } catch (IOException notYet) {
-        if (!members[i].isAlive() || System.nanoTime() > end) {
-          throw new AssertionError(
-              "member " + i + ": " + Files.readString(dir.resolve("m" + i + ".log")), notYet);
-        }
-      }
-      Thread.sleep(50);
-    }
+    await()
+        .atMost(SOON)
+        .pollInterval(LOOK)
+        .untilAsserted(() -> {
+          try {
+            assertThat(status(i).path("leader").asText()).isNotEmpty();
+          } catch (IOException notYet) {
+            String log = "member " + i + ": " + Files.readString(dir.resolve("m" + i + ".log"));
+            if (!members[i].isAlive()) {
+              throw new IllegalStateException(log, notYet);
+            }
+            throw new AssertionError(log, notYet);
+          }
+        });
   }
 
   private JsonNode status(int i) throws Exception {
@@ -150,21 +155,25 @@ public final class EtcdCluster implements AutoCloseable {
 
   /// The member that leads now.
   public int leader() throws Exception {
-    long end = System.nanoTime() + SOON.toNanos();
-    while (System.nanoTime() < end) {
-      for (int i = 0; i < members.length; i++) {
-        try {
-          var s = status(i);
-          if (s.path("leader").asText().equals(s.path("header").path("member_id").asText())) {
-            return i;
-          }
-        } catch (IOException down) {
-          // the next one
+    return await()
+        .atMost(SOON)
+        .pollInterval(LOOK)
+        .until(this::leaderOfNow, OptionalInt::isPresent)
+        .getAsInt();
+  }
+
+  private OptionalInt leaderOfNow() throws Exception {
+    for (int i = 0; i < members.length; i++) {
+      try {
+        var s = status(i);
+        if (s.path("leader").asText().equals(s.path("header").path("member_id").asText())) {
+          return OptionalInt.of(i);
         }
+      } catch (IOException down) {
+        // the next one
       }
-      Thread.sleep(50);
     }
-    throw new AssertionError("no leader");
+    return OptionalInt.empty();
   }
 
   public String member(int i) {

@@ -24,6 +24,7 @@ import java.util.concurrent.Semaphore;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.awaitility.core.ConditionTimeoutException;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.EtcdCluster;
@@ -202,8 +203,9 @@ class EtcdFaults {
     await().atMost(SOON).untilAsserted(() -> assertThat(healthy(r)).contains(names));
   }
 
-  private static void pass(Duration d) throws InterruptedException {
-    Thread.sleep(d);
+  /// What is not to happen has this time to happen in.
+  private static void pass(Duration d) {
+    await().pollDelay(d).timeout(d.plus(SOON)).until(() -> true);
   }
 
   @Test
@@ -349,16 +351,19 @@ class EtcdFaults {
 
   /// Registers until it is confirmed or the time is over.
   private static boolean registers(RegistryClient at, String name) throws InterruptedException {
-    long end = System.nanoTime() + SOON.toNanos();
-    while (System.nanoTime() < end) {
-      try {
-        at.register(entry(name));
-        return true;
-      } catch (IOException notNow) {
-        Thread.sleep(100);
-      }
+    try {
+      await()
+          .atMost(SOON)
+          .pollDelay(Duration.ZERO)
+          .ignoreException(IOException.class)
+          .until(() -> {
+            at.register(entry(name));
+            return true;
+          });
+      return true;
+    } catch (ConditionTimeoutException never) {
+      return false;
     }
-    return false;
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import java.net.URI;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -109,40 +108,6 @@ class ProberTest {
             List.of(probe("a-server"), probe("a"), probe("odd")).stream()
                 .allMatch(p -> p == Lease.Probe.UNHEALTHY));
     assertThat(asked).isNotEmpty().containsOnly(URI.create("http://h:8101/health"));
-  }
-
-  @Test
-  void aHangingProbeHoldsUpNoRegistration() throws Exception {
-    Lease slow = register("slow", 1, Map.of());
-    CountDownLatch asked = new CountDownLatch(1);
-    CountDownLatch answer = new CountDownLatch(1);
-    List<Lease> found = new ArrayList<>();
-    Prober prober =
-        prober(_ -> {
-          asked.countDown();
-          answer.await();
-          return Answer.OK;
-        });
-    Thread live =
-        Thread.ofVirtual()
-            .start(() -> {
-              try {
-                found.add(prober.live(slow));
-              } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-              }
-            });
-    asked.await();
-    register("other", 2, Map.of());
-    answer.countDown();
-    live.join();
-    assertThat(found)
-        .singleElement()
-        .satisfies(l -> {
-          assertThat(l.probe()).isEqualTo(Lease.Probe.HEALTHY);
-          assertThat(l.heartbeatNanos()).isEqualTo(slow.heartbeatNanos());
-        });
-    assertThat(probe("slow")).isEqualTo(Lease.Probe.UNKNOWN);
   }
 
   @Test

@@ -3,9 +3,14 @@ package org.infinilm.svc.registry;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -16,6 +21,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
@@ -133,6 +139,70 @@ class RegistryProcessIT {
       await().until(() -> c.services().stream().anyMatch(s -> "healthy".equals(s.healthStatus())));
     } finally {
       for (Socket s : idle) {
+        s.close();
+      }
+    }
+  }
+
+  private static String answer(int port, String request) throws IOException {
+    try (Socket s = new Socket("127.0.0.1", port)) {
+      s.setSoTimeout(20_000);
+      s.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+      BufferedReader in =
+          new BufferedReader(
+              new InputStreamReader(s.getInputStream(), StandardCharsets.ISO_8859_1));
+      return in.lines().takeWhile(l -> !l.isEmpty()).collect(Collectors.joining("\n"));
+    }
+  }
+
+  /// They took all places, heartbeats found none, and the fleet was removed.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"/services/a/health", "/watch?version=VERSION&wait=60", "/watch?since=VERSION"})
+  void whoeverWaitsThereIsAPlaceForHeartbeats(String target) throws Exception {
+    Running r =
+        launch(
+            List.of("bash", "-c", "ulimit -n 256 && exec \"$@\"", "bash"),
+            "registry",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--data-dir",
+            "",
+            "--health-timeout",
+            "60");
+    RegistryClient c = client(r);
+    Matcher at = LISTENS.matcher(r.said());
+    assertThat(at.find()).isTrue();
+    int port = Integer.parseInt(at.group(1));
+    List<Socket> waiting = new ArrayList<>();
+    // connections are taken by the kernel, and nobody answers
+    try (ServerSocket hangs = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      String url = "http://127.0.0.1:" + hangs.getLocalPort();
+      int its = hangs.getLocalPort();
+      c.register(new Registration("a", "127.0.0.1", its, "h", url, "running", Map.of(), 1));
+      String version = c.watch("", Duration.ZERO).version();
+      String ask = "GET " + target.replace("VERSION", version) + " HTTP/1.1\r\nHost: r\r\n\r\n";
+      for (int n = 0; n < 200; n++) {
+        Socket s = new Socket("127.0.0.1", port);
+        waiting.add(s);
+        try {
+          s.getOutputStream().write(ask.getBytes(StandardCharsets.ISO_8859_1));
+        } catch (IOException closed) {
+          // it made room for the next
+        }
+      }
+      await()
+          .ignoreExceptions()
+          .untilAsserted(() ->
+              assertThat(answer(port, ask)).startsWith("HTTP/1.1 503").contains("retry-after: 1"));
+      String beat = "POST /services/a/heartbeat HTTP/1.1\r\nHost: r\r\nContent-Length: 0\r\n\r\n";
+      for (int n = 0; n < 20; n++) {
+        assertThat(answer(port, beat)).startsWith("HTTP/1.1 200");
+      }
+    } finally {
+      for (Socket s : waiting) {
         s.close();
       }
     }

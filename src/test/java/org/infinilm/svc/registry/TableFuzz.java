@@ -26,6 +26,7 @@ class TableFuzz {
   /// One entry as the rules have it, in plain fields.
   private static final class Twin {
     String status = "running";
+    String url = "";
     @Nullable String incarnation;
     double beat;
     Lease.Probe probe = Lease.Probe.UNKNOWN;
@@ -71,7 +72,10 @@ class TableFuzz {
       Twin twin = twins.get(name);
       String what = "seed " + seed + " step " + step;
       switch (random.nextInt(10)) {
-        case 0, 1 -> register(name, status, incarnation, now);
+        case 0, 1 -> {
+          String url = "http://h:" + (1 + random.nextInt(2));
+          register(name, status, url, incarnation, now);
+        }
         case 2, 3, 4 -> beat(name, random.nextBoolean() ? status : null, incarnation, now, what);
         case 5 -> delete(name, incarnation, now, what);
         case 6, 7 -> {
@@ -100,13 +104,17 @@ class TableFuzz {
     }
   }
 
-  private void register(String name, String status, @Nullable String incarnation, double now) {
-    Entry e =
-        new Entry(name, "h", 1, "h", "http://h:1", status, Map.of("k", status), null, incarnation);
+  private void register(
+      String name, String status, String url, @Nullable String incarnation, double now) {
+    Entry e = new Entry(name, "h", 1, "h", url, status, Map.of("k", status), null, incarnation);
     Table.Step step = apply(new Event.Register(e), now);
     Twin old = twins.get(name);
     boolean refused =
-        old != null && !status.equals("running") && !old.isOf(incarnation) && old.healthy(now);
+        old != null
+            && !status.equals("running")
+            && !old.isOf(incarnation)
+            && !old.url.equals(url)
+            && old.healthy(now);
     assertThat(step.holder() != null).isEqualTo(refused);
     if (refused) {
       return;
@@ -114,6 +122,7 @@ class TableFuzz {
     Twin t = new Twin();
     t.status = status;
     t.incarnation = incarnation;
+    t.url = url;
     t.beat = now;
     twins.put(name, t);
     graves.remove(name);

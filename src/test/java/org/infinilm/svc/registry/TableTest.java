@@ -319,6 +319,19 @@ class TableTest {
     assertThat(lease(taken, "a").entry().port()).as("who serves takes it").isEqualTo(2);
   }
 
+  /// A babysitter that was killed and started again: its server loads, or sleeps until a request
+  /// comes.
+  @Test
+  void whoDoesNotServeYetTakesTheNameOfWhoWasAtItsAddress() {
+    Table t = after(0, registerAs("A", 1));
+    for (String word : List.of("loading", "asleep")) {
+      Entry next = new Entry("a", "h", 1, "h", "http://h:1", word, Map.of(), null, "B");
+      Table.Step taken = t.apply(new Event.Register(next), at(1));
+      assertThat(taken.holder()).as(word).isNull();
+      assertThat(lease(taken.next(), "a").entry().status()).isEqualTo(word);
+    }
+  }
+
   @Test
   void whoRegisteredWithoutAnIdentityIsAnotherForWhoHasOne() {
     Table t = after(0, registerAs("A", 1), 1, register("a"));

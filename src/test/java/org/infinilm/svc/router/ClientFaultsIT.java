@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
@@ -205,15 +206,8 @@ class ClientFaultsIT {
 
   @Test
   void aFloodOfRequestsSentAheadWaitsAtTheClient() throws Exception {
-    AtomicBoolean held = new AtomicBoolean(true);
-    rig.answering(
-        "a",
-        (r, n) -> {
-          while (held.get()) {
-            Thread.sleep(10);
-          }
-          return Rig.OK;
-        });
+    CountDownLatch go = new CountDownLatch(1);
+    rig.holding("a", go);
     rig.start();
     int many = 200_000;
     String long2k = "{\"model\":\"m\",\"user\":\"" + "u".repeat(2000) + "\",\"messages\":[]}";
@@ -242,7 +236,7 @@ class ClientFaultsIT {
           });
       assertThat(sent.get()).as("requests taken in").isLessThan(many);
       assertThat(rig.newest().isMissingNode()).as("answered").isTrue();
-      held.set(false);
+      go.countDown();
       for (int k = 0; k < 500; k++) {
         assertThat(Said.read(c.getInputStream()).ok()).isTrue();
       }

@@ -8,6 +8,7 @@ import io.netty.buffer.ByteBuf;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -62,6 +63,7 @@ class EventFeedTest {
     final List<String> got = new CopyOnWriteArrayList<>();
     volatile boolean reads = true;
     volatile String end = "";
+    volatile boolean refused;
     volatile InboundEvents events;
 
     final Inbound in =
@@ -82,6 +84,7 @@ class EventFeedTest {
                       got.add(b.toString(UTF_8).lines().findFirst().orElse(""));
                       b.release();
                     }
+                    case "answer" -> refused = true;
                     case "relayEnd", "breakOff" -> end = method.getName();
                     case "isWritable" -> {
                       return reads;
@@ -132,6 +135,25 @@ class EventFeedTest {
     assertThat(feed.listeners()).isEqualTo(1);
     feed.close();
     assertThat(quick.end).isEqualTo("relayEnd");
+  }
+
+  @Test
+  void atMostHalfOfTheConnectionsListen() {
+    feed.places(6);
+    List<Reader> all = new ArrayList<>();
+    for (int k = 0; k < 5; k++) {
+      Reader r = new Reader();
+      all.add(r);
+      feed.open(r.in, "id" + k);
+    }
+    assertThat(feed.listeners()).isEqualTo(3);
+    assertThat(all).extracting(r -> r.refused).containsExactly(false, false, false, true, true);
+    feed.places(100_000);
+    for (int k = 0; k < 40; k++) {
+      feed.open(new Reader().in, "more");
+    }
+    assertThat(feed.listeners()).isEqualTo(EventFeed.MOST_LISTENERS);
+    feed.close();
   }
 
   @Test

@@ -150,6 +150,35 @@ class EventsIT {
   }
 
   @Test
+  void kvUseAndRestartsOfInstancesAreToldWhereTheyAreKnown() throws Exception {
+    String gauges = "vllm:num_requests_running 1\nvllm:kv_cache_usage_perc{engine=\"0\"} 0.425\n";
+    rig.listed(
+        new ScriptedInstance(
+            "p",
+            ScriptedInstance.answering(
+                (r, n) -> r.startsWith("GET /metrics ") ? Rig.answer(200, "", gauges) : Rig.OK)),
+        Map.of("restarts", 3));
+    rig.good("unknown");
+    rig.start();
+    assertThat(rig.instances.getFirst().seen)
+        .as("nobody looks")
+        .noneMatch(r -> r.contains("/metrics"));
+    try (Listener l = listen()) {
+      assertThat(named(l.next("snapshot").path("instances"), "name", "p").path("restarts").asInt())
+          .isEqualTo(3);
+      JsonNode now =
+          l.next("tick", n -> named(n.path("instances"), "name", "p").has("kv_cache_usage"));
+      assertThat(named(now.path("instances"), "name", "p").path("kv_cache_usage").asDouble())
+          .isEqualTo(0.425);
+    }
+    try (Listener l = listen()) {
+      JsonNode other = named(l.next("snapshot").path("instances"), "name", "unknown");
+      assertThat(other.path("kv_cache_usage").isNull()).isTrue();
+      assertThat(other.path("restarts").isNull()).isTrue();
+    }
+  }
+
+  @Test
   void requestsInFlightAreToldByStage() throws Exception {
     rig.instance(
         "a",

@@ -337,9 +337,9 @@ class FleetKeeperTest {
     keeper.start();
     fixed(known("a", "10.0.0.1", 1));
     candidatesAre("a");
-    assertThat(keeper.table().waitsForRegistry()).isTrue();
+    assertThat(keeper.table().awaited()).containsExactly("registry");
     keeper.tell(new Report.Table(List.of(), List.of()));
-    await().atMost(SOON).until(() -> !keeper.table().waitsForRegistry());
+    await().atMost(SOON).until(() -> keeper.table().awaited().isEmpty());
   }
 
   private static Known registered(String name, String host, int port, String... models) {
@@ -641,5 +641,59 @@ class FleetKeeperTest {
     keeper.tell(new Report.Fixed(many));
     await().atMost(SOON).until(() -> candidates().size() == 5000);
     assertThat(keeper.table().target(instance("i4999"))).isNotNull();
+  }
+
+  private FleetKeeper follows(String... flags) throws Exception {
+    keeper.close();
+    keeper = keeper(Map.of(flags[0], flags[1], flags[2], flags[3]));
+    keeper.start();
+    return keeper;
+  }
+
+  @Test
+  void aSourceThatSaysNothingKeepsItsOwnWhateverOthersSay() throws Exception {
+    follows("registry_url", "http://127.0.0.1:1", "discover", "dns:a:1");
+    keeper.tell(
+        new Report.Table(List.of(TablesTest.listed("registry", "r", "10.0.0.1")), List.of()));
+    keeper.tell(
+        new Report.Table(
+            "dns:a:1", List.of(TablesTest.listed("dns:a:1", "d", "10.0.0.2")), List.of()));
+    candidatesAre("d", "r");
+    keeper.tell(new Report.Table(List.of(), List.of()));
+    await().atMost(SOON).until(() -> keeper.listedBy("r") == null);
+    skippedNanos.addAndGet(Duration.ofMinutes(10).toNanos());
+    keeper.tell(
+        new Report.Table(
+            "dns:a:1", List.of(TablesTest.listed("dns:a:1", "e", "10.0.0.3")), List.of()));
+    candidatesAre("e", "r");
+    assertThat(keeper.listedBy("e")).isEqualTo("dns");
+    keeper.tell(new Report.Table(List.of(), List.of()));
+    candidatesAre("e");
+  }
+
+  @Test
+  void aNameOfTwoSourcesIsTheFirstOnesAndTheSecondsWhenThatGoes() throws Exception {
+    follows("discover", "folder:/f,dns:a:1", "policy", "round-robin");
+    keeper.tell(
+        new Report.Table(
+            "dns:a:1", List.of(TablesTest.listed("dns:a:1", "x", "10.0.0.2")), List.of()));
+    candidatesAre("x");
+    keeper.tell(
+        new Report.Table(
+            "folder:/f", List.of(TablesTest.listed("folder:/f", "x", "10.0.0.1")), List.of()));
+    await().atMost(SOON).until(() -> instance("x").url().equals("http://10.0.0.1:1"));
+    keeper.tell(new Report.Table("folder:/f", List.of(), List.of()));
+    await().atMost(SOON).until(() -> instance("x").url().equals("http://10.0.0.2:1"));
+    candidatesAre("x");
+  }
+
+  @Test
+  void aStartWaitsForEachSourcesFirstWordAndNotForEver() throws Exception {
+    follows("registry_url", "http://127.0.0.1:1", "discover", "dns:a:1");
+    keeper.tell(new Report.Table("dns:a:1", List.of(), List.of()));
+    await().atMost(SOON).until(() -> keeper.awaited().equals(List.of("registry")));
+    skippedNanos.addAndGet(Duration.ofSeconds(6).toNanos());
+    assertThat(keeper.awaited()).isEmpty();
+    assertThat(keeper.table().awaited()).containsExactly("registry");
   }
 }

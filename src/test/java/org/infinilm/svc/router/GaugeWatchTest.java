@@ -2,6 +2,7 @@ package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Duration;
 import java.util.Random;
 import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.router.GaugeWatch.OwnPeak;
@@ -48,6 +49,12 @@ class GaugeWatchTest {
         assertThat(peak.most()).isEqualTo(most);
       }
     }
+  }
+
+  @Test
+  void manyThatAreOnlyShownAreReadAtAPaceThatCostsLittle() {
+    assertThat(GaugeWatch.pace(2)).isEqualTo(Duration.ofSeconds(1));
+    assertThat(GaugeWatch.pace(1000)).isEqualTo(Duration.ofSeconds(20));
   }
 
   @Test

@@ -64,7 +64,7 @@ class ModelNamesTest {
   /// A43: clients were told not to retry before the first table of the registry had come.
   @Test
   void beforeTheRegistryHasSpokenNobodyCanTell() {
-    RoutingTable t = table(List.of("m"), new RoutingTable.Awaited(true, Map.of()));
+    RoutingTable t = table(List.of("m"), new RoutingTable.Awaited(List.of("registry"), Map.of()));
     ApiError e = names.unknown("x", "x", t, 0);
     assertThat(e.status()).isEqualTo(503);
     assertThat(e.again()).isTrue();
@@ -74,7 +74,7 @@ class ModelNamesTest {
   /// A43: and while the only instance of a model restarts.
   @Test
   void aModelWhoseLastInstanceHasJustLeftMayComeBack() {
-    RoutingTable t = table(List.of("m"), new RoutingTable.Awaited(false, Map.of("x", 100L)));
+    RoutingTable t = table(List.of("m"), new RoutingTable.Awaited(List.of(), Map.of("x", 100L)));
     assertThat(names.unknown("alias", "x", t, 99).again()).isTrue();
     assertThat(names.unknown("x", "x", t, 100).status()).as("not for ever").isEqualTo(404);
     assertThat(names.unknown("y", "y", t, 99).status()).as("another model").isEqualTo(404);

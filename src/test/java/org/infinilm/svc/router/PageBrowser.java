@@ -3,11 +3,17 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -329,6 +335,167 @@ class PageBrowser {
     answer("secret");
     shows("#threshold-line", "1.8 kB");
     assertThat(browser.complaints).allMatch(c -> c.contains("401"));
+  }
+
+  private static String row(String name) {
+    return "[data-instance=" + name + "]";
+  }
+
+  @Test
+  void whoSleepsIsAsleepThenWakingThenInService() throws Exception {
+    try (SleepingInstance sleeper = new SleepingInstance("sleeper", rig.registry, Map.of())) {
+      rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of());
+      rig.awaitState("sleeper", "asleep");
+      browser.open(page(), 1440, 1000, false);
+      shows("#sentence", "Asleep until a request comes: 0 of 1 instance in service");
+      shows(row("sleeper"), "asleep");
+      shows("#events", "sleeper is asleep");
+      CompletableFuture<Said> asked = new CompletableFuture<>();
+      Thread.ofVirtual()
+          .start(() -> {
+            try {
+              asked.complete(rig.chat());
+            } catch (Exception | AssertionError e) {
+              asked.completeExceptionally(e);
+            }
+          });
+      await().atMost(SOON).until(() -> !sleeper.wakes.isEmpty());
+      sleeper.says("starting", "");
+      rig.registry.status("sleeper", "starting");
+      shows(row("sleeper"), "waking");
+      shows("#events", "sleeper is waking");
+      shows("#flights-count", "1");
+      sleeper.serves();
+      assertThat(asked.get(60, TimeUnit.SECONDS).ok()).isTrue();
+      shows("#sentence", "Serving: 1 of 1 instance in service");
+      shows(row("sleeper"), "routable");
+    }
+  }
+
+  /// The cells of an instance's row, by their column's name.
+  private void cell(String instance, String column, String value) {
+    String script =
+        "(() => {const heads = [...document.querySelectorAll('#instances [role=columnheader]')].map(h => h.innerText.replace(/ [↑↓]$/, '')); "
+            + "const cells = [...document.querySelectorAll('"
+            + row(instance)
+            + " [role=cell]')].map(c => c.innerText); return cells[heads.indexOf('"
+            + column
+            + "')] ?? ''})()";
+    eventually(() -> {
+      assertThat(browser.value(script).asText().strip())
+          .as(instance + ", " + column)
+          .isEqualTo(value);
+      return null;
+    });
+  }
+
+  @Test
+  void whatIsInFlightIsShownByStageAndByInstance() throws Exception {
+    CountDownLatch go = new CountDownLatch(1);
+    String gauges = "vllm:num_requests_running 1\nvllm:kv_cache_usage_perc 0.425\n";
+    ScriptedInstance slow =
+        new ScriptedInstance(
+            "static-b",
+            ScriptedInstance.answering((r, n) -> {
+              if (r.startsWith("GET /metrics ")) {
+                return Rig.answer(200, "", gauges);
+              }
+              go.await();
+              return Rig.OK;
+            }));
+    rig.listed(
+        slow, Map.of("cache_type", "static", "max_concurrency", 1, "restarts", 3, "tier", 2));
+    rig.start();
+    browser.open(page(), 1440, 1000, false);
+    shows("#models", "m");
+    cell("static-b", "KV use", "43 %");
+    cell("static-b", "Restarts", "3");
+    cell("static-b", "TTFT p50", "–");
+    assertThat(browser.text("#models td:last-child")).isEqualTo("2");
+    List<Socket> clients = new ArrayList<>();
+    for (int k = 0; k < 3; k++) {
+      Socket c = rig.connect();
+      c.getOutputStream()
+          .write(Rig.post(Rig.CHAT, "", Rig.BODY).getBytes(StandardCharsets.ISO_8859_1));
+      clients.add(c);
+    }
+    shows("#flights-count", "3");
+    shows("[data-stage=queued]", "2");
+    shows("[data-stage=prefill]", "1");
+    shows("#flights", "static-b", "prefill", "queued");
+    cell("static-b", "In flight", "1 of 1");
+    cell("static-b", "Waiting", "2");
+    shows("[data-pool=static] .figures", "1 of 1", "2");
+    go.countDown();
+    shows("#flights", "Nothing is in flight.");
+    cell("static-b", "In flight", "0 of 1");
+    cell("static-b", "Requests", "3");
+    eventually(() -> {
+      assertThat(browser.text("[data-pool=static] .figures div:nth-child(2) dd")).endsWith("s");
+      assertThat(browser.text("[data-pool=static] .figures div:nth-child(6)")).contains("p95");
+      return null;
+    });
+    for (Socket c : clients) {
+      c.close();
+    }
+  }
+
+  @Test
+  void requestsOfOneKeyStayTogetherAndTheirReasonIsCounted() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sentence", "Serving");
+    String body = Rig.STREAM.replace("{\"model\"", "{\"prompt_cache_key\":\"k\",\"model\"");
+    for (int k = 0; k < 5; k++) {
+      rig.send(Rig.post(Rig.CHAT, "", body));
+    }
+    shows("#reasons-legend", "affinity", "5");
+    shows("#decisions", "affinity");
+    shows("[data-pool=paged] .figures", "43 % cached");
+    eventually(() -> {
+      assertThat(browser.text("[data-pool=paged] .figures div:nth-child(4) dd"))
+          .as("time per token")
+          .endsWith("s");
+      return null;
+    });
+  }
+
+  @Test
+  void aLearnedThresholdStandsBesideTheConfiguredOne() throws Exception {
+    startTwoPools();
+    browser.open(page(), 1440, 1000, false);
+    shows("#threshold-line", "Threshold configured: 300 B", "learned: –");
+    String script =
+        """
+        (async () => {
+          const {Scatter} = await import('/ui/scatter.js');
+          const [root, caption, hint, legend] = [0, 1, 2, 3].map(() => document.createElement('div'));
+          const s = new Scatter(root, caption, hint, legend, () => {});
+          s.show({rows: [], router: {metric: 'bytes', threshold: 300},
+            models: [{model: 'm', threshold: 300, threshold_learned: 4321, decides: 'learned'}]}, '');
+          return caption.textContent;
+        })()
+        """;
+    assertThat(browser.value(script).asText())
+        .contains("configured: 300 B", "learned: 4.3 kB, in force");
+  }
+
+  @Test
+  void behindAProxyOfAnotherHostAndPathItAsksForTheTokenAndThenShowsAll() throws Exception {
+    startTwoPools("admin_token=secret");
+    try (PathProxy proxy = new PathProxy("/gate", "router.example", rig.port())) {
+      browser.open("http://127.0.0.1:" + proxy.port() + "/gate/ui", 1440, 1000, false);
+      shows("#ask", "Admin token", "outside loopback");
+      assertThat(browser.text("#sentence")).isEqualTo("Waiting for the router");
+      answer("secret");
+      shows("#sentence", "Serving: 3 of 3 instances in service");
+      shows("#facts", "/gate/v1");
+      browser.value(
+          "document.querySelector('" + row("static-a") + " [aria-label^=Drain]').click()");
+      shows("#ask", "Drain static-a?");
+      browser.value("document.getElementById('ask-yes').click()");
+      shows(row("static-a"), "draining");
+    }
   }
 
   @Test

@@ -28,6 +28,7 @@ class RouterConfigTest {
       router_port | 8123 | port=8123
       registry_url | http://h:1 | registry=http://h:1
       registry_token | t0ken | registryToken=t0ken
+      discover | dns:a:5 | text=dns:a:5
       static_services | /x/s.json | staticServices=/x/s.json
       added_instances | /x/a.json | addedInstances=/x/a.json
       health_interval | 7 | healthInterval=PT7S
@@ -136,6 +137,7 @@ class RouterConfigTest {
         "model_limits | m=1 | --model-limits: m=1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
         "model_limits | m=0/1 | --model-limits: m=0/1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
         "model_limits | 'm=1/1,m=2/2' | --model-limits: m given twice (expected: once)",
+        "discover | dns:a:0 | --discover: dns:a:0 (expected: a port 1..65535)",
         "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port)",
       })
   void aWrongValueIsNamed(String key, String value, String message) {

@@ -136,7 +136,7 @@ class RouterSettingsTest {
         [aliases]
         fast = "tiny"
         """);
-    Config c = Config.resolve(RouterConfig.KEYS, Map.of(), Map.of(), file);
+    Config c = Config.resolve(RouterConfig.KEYS, Map.of(), Map.of("BIG_KEY", "k"), file);
     Sources.Read read =
         new Sources(c, List.of("slow=big"), List.of("http://h:1"), Map.of("BIG_KEY", "k")).read();
     assertThat(read.fixed())

@@ -7,16 +7,21 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Requests for instances that sleep, before a router in this process.
 @Timeout(120)
@@ -322,6 +327,58 @@ class SleepersIT {
     assertThat(s.asked).hasSize(2);
   }
 
+  /// The registry's word is the same all the while: the babysitter's is enough to be asked again at
+  /// once, and not when five seconds have passed.
+  @Test
+  void whoWasStoppedUnseenIsAskedAgainAsSoonAsItServes() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route("queue_timeout=4");
+    s.serves();
+    rig.awaitState("s", "routable");
+    s.says("waking", "its last process is being ended");
+    s.stops();
+    CompletableFuture<Said> said = ask();
+    woken(s);
+    held(1);
+    s.listens();
+    s.says("healthy", "");
+    assertThat(said.get().ok()).as(said.get().body()).isTrue();
+    assertThat(s.asked).hasSize(1);
+  }
+
+  @Test
+  void aRefusalIsForgottenWhenTheRegistryHasNewsOfTheInstance() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    s.refuses("s is draining");
+    assertThat(rig.chat().body()).contains("cannot be woken: s is draining");
+    rig.registry.status("s", "draining");
+    rig.awaitState("s", "draining");
+    s.refuses(null);
+    rig.registry.status("s", "asleep");
+    rig.awaitState("s", "asleep");
+    int calls = s.wakes.size();
+    CompletableFuture<Said> said = ask();
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > calls || said.isDone());
+    assertThat(said).as("it is asked at once").isNotDone();
+    s.serves();
+    assertThat(said.get().ok()).isTrue();
+  }
+
+  @Test
+  void aBabysitterThatIsStartedAgainIsWaitedFor() throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    s.deserted();
+    CompletableFuture<Said> said = ask();
+    // as long as a program takes to start
+    await().during(Duration.ofSeconds(2)).atMost(Rig.SOON).until(() -> !said.isDone());
+    s.returns();
+    woken(s);
+    s.serves();
+    assertThat(said.get().ok()).as(said.get().body()).isTrue();
+  }
+
   @Test
   void theSameWhereTheRouterHearsOfItMeanwhile() throws Exception {
     SleepingInstance s = sleeper("s");
@@ -390,6 +447,118 @@ class SleepersIT {
     woken(s);
     s.serves();
     assertThat(said.get().ok()).isTrue();
+  }
+
+  /// One that serves by its babysitter's word, and answers every request with this status.
+  private ScriptedInstance failing(String name, int status) throws IOException {
+    return rig.answering(name, (r, n) -> Rig.answer(status, "", "no"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {429, 500, 502, 503})
+  void whoAnswersThatItFailsIsLeftForOneThatSleeps(int status) throws Exception {
+    ScriptedInstance a = failing("a", status);
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> first = ask();
+    woken(s);
+    held(1);
+    s.serves();
+    assertThat(first.get().ok()).as(first.get().body()).isTrue();
+    assertThat(first.get().field("x-infini-instance")).isEqualTo("s");
+    assertThat(first.get().field("x-infini-attempts")).isEqualTo("2");
+    for (int k = 0; k < 19; k++) {
+      Said said = rig.chat();
+      assertThat(said.ok()).as("request %d: %s", k, said.body()).isTrue();
+    }
+    assertThat(s.asked).hasSize(20);
+    assertThat(a.seen.size()).as("it is left alone before long").isLessThan(12);
+  }
+
+  @Test
+  void whoseConnectionsAreClosedAndWhoIsOutIsLeftForOneThatSleeps() throws Exception {
+    ScriptedInstance a = rig.instance("a", ScriptedInstance.CLOSES);
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> first = ask();
+    woken(s);
+    held(1);
+    s.serves();
+    assertThat(first.get().ok()).as(first.get().body()).isTrue();
+    a.close();
+    rig.awaitState("a", "ejected");
+    assertThat(rig.chat().ok()).isTrue();
+    s.stops();
+    s.says("asleep", "");
+    rig.registry.status("s", "asleep");
+    rig.awaitState("s", "asleep");
+    int calls = s.wakes.size();
+    CompletableFuture<Said> second = ask();
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > calls);
+    s.serves();
+    assertThat(second.get().ok()).as(second.get().body()).isTrue();
+  }
+
+  @Test
+  void whereOneThatSleepsCannotBeWokenTheClientHearsBothAndItIsNotAskedAgain() throws Exception {
+    failing("a", 503);
+    SleepingInstance s = sleeper("s");
+    s.refuses("no GPU");
+    route();
+    Said said = rig.chat();
+    assertThat(said.status()).isEqualTo(503);
+    assertThat(said.body())
+        .contains("instance_starting", "cannot be woken: no GPU", "instance a answered 503");
+    int calls = s.wakes.size();
+    Said next = rig.chat();
+    assertThat(next.status()).isEqualTo(503);
+    assertThat(next.field("x-infini-instance")).as("the instance's own answer").isEqualTo("a");
+    assertThat(s.wakes).hasSize(calls);
+  }
+
+  @Test
+  void whoFailsIsNotAskedAgainWhileAnotherStartsAndIsWhenItIsWell() throws Exception {
+    AtomicBoolean well = new AtomicBoolean();
+    AtomicInteger asked = new AtomicInteger();
+    rig.answering(
+        "a",
+        (r, n) -> {
+          asked.incrementAndGet();
+          return well.get() || r.contains("\"good\"") ? Rig.OK : Rig.answer(500, "", "no");
+        });
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> said = ask();
+    woken(s);
+    held(1);
+    // several of the looks that it has each second, and longer than time alone needs
+    await().atMost(Rig.SOON).until(() -> s.wakes.size() > 13);
+    assertThat(asked).hasValue(1);
+    well.set(true);
+    assertThat(
+            rig.send(Rig.post(Rig.CHAT, "", Rig.BODY.replace("[]", "[],\"user\":\"good\""))).ok())
+        .isTrue();
+    assertThat(said.get().field("x-infini-instance")).isEqualTo("a");
+    assertThat(s.asked).isEmpty();
+  }
+
+  @Test
+  void aRequestThatHasHadAllItsAttemptsHasOneWokenForTheNext() throws Exception {
+    // three of them are all the attempts that a request has
+    for (String name : List.of("a", "b", "c")) {
+      failing(name, 503);
+    }
+    SleepingInstance s = sleeper("s");
+    route();
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> {
+          Said said = rig.chat();
+          return said.status() == 503 && !s.wakes.isEmpty();
+        });
+    s.serves();
+    rig.awaitState("s", "routable");
+    await().atMost(Rig.SOON).until(() -> rig.chat().ok());
   }
 
   @Test

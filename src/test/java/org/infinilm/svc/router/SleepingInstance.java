@@ -27,7 +27,7 @@ final class SleepingInstance implements AutoCloseable {
   final List<String> wakes = new CopyOnWriteArrayList<>();
 
   private final FakeRegistry registry;
-  private final Server babysitter;
+  private volatile Server babysitter;
   private @Nullable Server engine;
   private volatile String status = "asleep";
   private volatile String reason = "";
@@ -63,8 +63,8 @@ final class SleepingInstance implements AutoCloseable {
     reason = why;
   }
 
-  /// What its babysitter says of every call from now on.
-  void refuses(String why) {
+  /// What its babysitter says of every call from now on; null when it is willing again.
+  void refuses(@Nullable String why) {
     refusal = why;
   }
 
@@ -101,6 +101,11 @@ final class SleepingInstance implements AutoCloseable {
   /// Its babysitter is gone.
   void deserted() {
     babysitter.close();
+  }
+
+  /// It was started again.
+  void returns() throws IOException {
+    babysitter = Server.start(Server.Options.at("127.0.0.1", port + 1), this::manage);
   }
 
   @Override

@@ -23,15 +23,15 @@ class InstanceProgramsTest {
   void aListIsAlignedAndSaysWhatKeepsWhomOut() throws Exception {
     String services =
         """
-        [{"name":"long-name","state":"routable","in_flight":2,"queued":0,"weight":1,"tier":1,"url":"http://h:1","why_out":null},
-         {"name":"b","state":"draining","in_flight":0,"queued":0,"weight":3,"tier":2,"url":"http://h:2","why_out":"it was drained at this router"}]
+        [{"name":"long-name","state":"routable","in_flight":2,"queued":0,"weight":1,"tier":1,"source":"registry","url":"http://h:1","why_out":null},
+         {"name":"b","state":"draining","in_flight":0,"queued":0,"weight":3,"tier":2,"source":"dns","url":"http://h:2","why_out":"it was drained at this router"}]
         """;
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     InstancePrograms.print(Json.tree(services.getBytes(UTF_8)), new PrintStream(out, true, UTF_8));
     assertThat(out.toString(UTF_8).lines())
         .containsExactly(
-            "NAME       STATE     IN FLIGHT  QUEUED  WEIGHT  TIER  URL",
-            "long-name  routable  2          0       1       1     http://h:1",
-            "b          draining  0          0       3       2     http://h:2  it was drained at this router");
+            "NAME       STATE     IN FLIGHT  QUEUED  WEIGHT  TIER  FROM      URL",
+            "long-name  routable  2          0       1       1     registry  http://h:1",
+            "b          draining  0          0       3       2     dns       http://h:2  it was drained at this router");
   }
 }

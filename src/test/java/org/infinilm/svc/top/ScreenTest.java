@@ -33,9 +33,19 @@ class ScreenTest {
     assertThat(all)
         .contains("Serving: 1 of 2 in service, - req/s, 2 in flight, 3 waiting")
         .containsPattern("paged .*▅█ +8\\.0/s +ttft +24 ms p95 +- tpot 6\\.6 ms +57\\.2 tok/s")
-        .containsPattern("a +paged +routable +1 +500 ms +0 +12")
-        .containsPattern("b +static draining +1/2 +- +- +12")
+        .containsPattern("a +paged +routable +1 +500 ms +42 % +3 +0 +12")
+        .containsPattern("b +static draining +1/2 +- +- +- +- +12")
         .containsPattern("20:31:05 +51 kB +a +size +500 ms +- +ok");
+  }
+
+  @Test
+  void kvUseAndRestartsAreDrawnWhereThereIsRoom() {
+    String wide = String.join("\n", text(Told.board(TWO), Look.FIRST, 96, 24));
+    assertThat(wide)
+        .containsPattern("P95 +KV USE +RESTARTS +ERR")
+        .containsPattern("500 ms +42 % +3 +0");
+    String narrow = String.join("\n", text(Told.board(TWO), Look.FIRST, 80, 24));
+    assertThat(narrow).doesNotContain("KV USE").containsPattern("500 ms +0 +12");
   }
 
   @ParameterizedTest

@@ -24,6 +24,8 @@ final class Told {
     m.put("errors_last_minute", 0);
     m.put("requests_last_minute", p95 < 0 ? 0 : 5);
     m.put("requests_total", 12);
+    m.put("kv_cache_usage", p95 < 0 ? null : 0.425);
+    m.put("restarts", p95 < 0 ? null : 3);
     m.put("models", List.of("m"));
     m.put("drained_here", state.equals("draining"));
     return m;

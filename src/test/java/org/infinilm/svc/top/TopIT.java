@@ -13,6 +13,8 @@ import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.Program;
@@ -35,6 +37,7 @@ class TopIT {
   private static final Duration SOON = Duration.ofSeconds(30);
 
   private final List<String> actions = new CopyOnWriteArrayList<>();
+  private final CountDownLatch over = new CountDownLatch(1);
   private Server server;
   private volatile String token = "";
 
@@ -45,6 +48,7 @@ class TopIT {
 
   @AfterEach
   void close() {
+    over.countDown();
     server.close();
   }
 
@@ -78,7 +82,9 @@ class TopIT {
           sink.write(java.util.Arrays.copyOfRange(first, 100, first.length));
           for (int k = 0; k < 2000; k++) {
             sink.write(Told.event("tick", Told.data(false, 2.0 + k, List.of())));
-            Thread.sleep(20);
+            if (over.await(20, TimeUnit.MILLISECONDS)) {
+              return;
+            }
           }
         });
   }

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
@@ -24,21 +25,23 @@ import org.junit.jupiter.api.io.TempDir;
 class TopTerminal {
   private static final Duration SOON = Duration.ofSeconds(60);
 
+  private final CountDownLatch over = new CountDownLatch(1);
   @TempDir Path folder;
   private Server server;
 
   @BeforeEach
   void open() throws Exception {
-    server = Server.start(Server.Options.at("127.0.0.1", 0), TopTerminal::answer);
+    server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
   }
 
   @AfterEach
   void close() throws Exception {
+    over.countDown();
     server.close();
     tmux("kill-server");
   }
 
-  private static Response answer(Request r) {
+  private Response answer(Request r) {
     if ("Bearer wrong".equals(r.headers().get("authorization"))) {
       return Response.json(401, Map.of("error", Map.of("message", "the admin token is wanted")));
     }
@@ -53,7 +56,9 @@ class TopTerminal {
           sink.write(Told.event("snapshot", Told.data(true, null, two)));
           for (int k = 0; k < 600; k++) {
             sink.write(Told.event("tick", Told.data(false, 2.0 + k, List.of())));
-            Thread.sleep(100);
+            if (over.await(100, TimeUnit.MILLISECONDS)) {
+              return;
+            }
           }
         });
   }

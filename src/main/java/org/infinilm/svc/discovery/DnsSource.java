@@ -1,0 +1,193 @@
+package org.infinilm.svc.discovery;
+
+import io.netty.handler.codec.dns.DnsRecordType;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.infinilm.svc.discovery.NameServers.Answer;
+import org.infinilm.svc.discovery.NameServers.Answered;
+import org.infinilm.svc.http.BaseUrl;
+import org.jspecify.annotations.Nullable;
+
+/// Each address of a name is an instance; or each address of each host that SRV records of a name
+/// say. Asked for again when the answer's time is over.
+/*
+ * Answers hold as long as they say, within bounds: 1 s, so that a time of 0 is no load, and 300 s. What a server
+ * fails to say changes nothing, and is asked for again after 1, 2, 4, ... 30 s. That a name has no address is
+ * believed when it is said twice, five seconds apart: one wrong word would empty the fleet, and a name whose last
+ * address went has nobody to send requests to in either case.
+ */
+final class DnsSource extends Follower {
+  static final Duration LEAST = Duration.ofSeconds(1);
+  static final Duration MOST_TTL = Duration.ofMinutes(5);
+  static final Duration AGAIN = Duration.ofSeconds(5);
+  private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
+  private static final int MOST_ADDRESSES = 1000;
+  private static final int MOST_WEIGHT = 9999;
+  private static final int MOST_TROUBLES = 20;
+
+  private final SourceSpec.Dns spec;
+  private final NameServers servers;
+
+  /// The addresses that a host of an SRV record had last.
+  private Map<String, List<String>> lastAddresses = new HashMap<>();
+
+  private int failures;
+
+  /// Whether something was listed last.
+  private boolean listed;
+
+  /// Whether it was said that nothing is there any more, once.
+  private boolean doubted;
+
+  DnsSource(SourceSpec.Dns spec) {
+    super(spec.text());
+    this.spec = spec;
+    this.servers = new NameServers(spec.server(), ResolvConf.of(Path.of("/etc/resolv.conf")));
+  }
+
+  /// One round of questions.
+  private final class Round {
+    final List<String> troubles = new ArrayList<>();
+    final Map<String, List<String>> addresses = new HashMap<>();
+    final Map<String, Found> found = new LinkedHashMap<>();
+    long ttlSeconds = MOST_TTL.toSeconds();
+    @Nullable String failure;
+
+    void trouble(String what) {
+      if (troubles.size() < MOST_TROUBLES) {
+        troubles.add(what);
+      }
+    }
+
+    /// The literals of a host, IPv4 where it has any: a server often listens on one of both.
+    ///
+    /// @return null when no server says
+    @Nullable List<String> addresses(String host) throws InterruptedException {
+      List<String> known = addresses.get(host);
+      if (known != null) {
+        return known;
+      }
+      Answer a = servers.ask(host, DnsRecordType.A);
+      if (a.failure() == null && a.records().isEmpty()) {
+        a = servers.ask(host, DnsRecordType.AAAA);
+      }
+      if (a.failure() != null) {
+        failure = a.failure();
+        return null;
+      }
+      if (!a.records().isEmpty()) {
+        ttlSeconds = Math.min(ttlSeconds, a.ttlSeconds());
+      }
+      List<String> out = a.records().stream().map(Answered::target).distinct().sorted().toList();
+      addresses.put(host, out);
+      return out;
+    }
+
+    void byAddress() throws InterruptedException {
+      List<String> all = addresses(spec.name());
+      for (String a : all == null ? List.<String>of() : all) {
+        add(spec.name(), spec.port(), a, spec.options());
+      }
+    }
+
+    void byService() throws InterruptedException {
+      Answer services = servers.ask(spec.name(), DnsRecordType.SRV);
+      failure = services.failure();
+      if (failure != null) {
+        return;
+      }
+      if (!services.records().isEmpty()) {
+        ttlSeconds = Math.min(ttlSeconds, services.ttlSeconds());
+      }
+      for (Answered s : services.records()) {
+        String host = s.target().replaceFirst("\\.$", "");
+        if (host.isEmpty() || s.port() == 0) {
+          trouble(
+              spec.name()
+                  + ": a record with the target '"
+                  + s.target()
+                  + "' and port "
+                  + s.port()
+                  + " (expected: a host and a port)");
+          continue;
+        }
+        List<String> at = addresses(s.target());
+        if (at == null) {
+          trouble(String.valueOf(failure));
+          failure = null;
+          ttlSeconds = Math.min(ttlSeconds, AGAIN.toSeconds());
+          at = lastAddresses.getOrDefault(s.target(), List.of());
+          addresses.put(s.target(), at);
+        } else if (at.isEmpty()) {
+          trouble(host + ": has no address (expected: one, as " + spec.name() + " names it)");
+        }
+        for (String a : at) {
+          add(host, s.port(), a, serviceOptions(s));
+        }
+      }
+    }
+
+    private Map<String, String> serviceOptions(Answered s) {
+      Map<String, String> options = new TreeMap<>(spec.options());
+      options.putIfAbsent("weight", String.valueOf(Math.clamp(s.weight(), 1, MOST_WEIGHT)));
+      options.putIfAbsent("tier", String.valueOf(s.priority()));
+      return options;
+    }
+
+    private void add(String host, int port, String address, Map<String, String> options) {
+      if (found.size() >= MOST_ADDRESSES) {
+        trouble(spec.name() + ": more than " + MOST_ADDRESSES + " addresses; the rest is left out");
+        return;
+      }
+      String url = spec.scheme() + "://" + host + ":" + port;
+      found.putIfAbsent(
+          BaseUrl.bracketed(address) + ":" + port,
+          new Found(url, options, address, true, null, Map.of(), o -> spec.text()));
+    }
+  }
+
+  @Override
+  Duration step(Listener to) throws InterruptedException {
+    Round r = new Round();
+    if (spec.srv()) {
+      r.byService();
+    } else {
+      r.byAddress();
+    }
+    if (r.failure != null) {
+      r.trouble(r.failure);
+      to.troubles(r.troubles);
+      Duration pause = LEAST.multipliedBy(1L << Math.min(failures++, 5));
+      return pause.compareTo(MOST_PAUSE) < 0 ? pause : MOST_PAUSE;
+    }
+    failures = 0;
+    if (r.found.isEmpty()) {
+      r.trouble(spec.name() + ": has no " + (spec.srv() ? "service with an address" : "address"));
+      to.troubles(r.troubles);
+      if (doubted || !listed) {
+        listed = false;
+        to.found(List.of());
+      }
+      doubted = true;
+      return AGAIN;
+    }
+    doubted = false;
+    listed = true;
+    lastAddresses = r.addresses;
+    to.found(List.copyOf(r.found.values()));
+    to.troubles(r.troubles);
+    return Duration.ofSeconds(Math.clamp(r.ttlSeconds, LEAST.toSeconds(), MOST_TTL.toSeconds()));
+  }
+
+  @Override
+  public void close() {
+    super.close();
+    servers.close();
+  }
+}

@@ -1,0 +1,270 @@
+package org.infinilm.svc.discovery;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
+
+/// Instances of the files `*.toml` and `*.json` of a folder, each in the words of `[[instance]]` of
+/// the router's file; followed by looking.
+/*
+ * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, so
+ * that one that is written in place is not read in the middle; one that is gone is so at two looks. Looking, and no
+ * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
+ * such folders are mounted into containers. A file that cannot be used says what it said before.
+ */
+final class FolderSource extends Follower {
+  static final Duration LOOK = Duration.ofMillis(250);
+  static final int MOST_FILES = 1000;
+  static final int MOST_BYTES = 1 << 20;
+  private static final int MOST_VALUES = 100_000;
+
+  /// What is known of a file without reading it.
+  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
+    static @Nullable Stamp of(Path file) {
+      try {
+        BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
+        return new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey());
+      } catch (IOException absent) {
+        return null;
+      }
+    }
+  }
+
+  /// One file of the folder.
+  private static final class Listing {
+    @Nullable Stamp seen;
+    @Nullable Stamp read;
+    List<Found> found = List.of();
+    @Nullable String trouble;
+    int absent;
+  }
+
+  private final Path folder;
+  private final Check check;
+  private final Map<Path, Listing> files = new TreeMap<>();
+  private boolean heard;
+
+  FolderSource(SourceSpec.Folder spec, Check check) {
+    super(spec.text());
+    this.folder = spec.path();
+    this.check = check;
+  }
+
+  @Override
+  Duration step(Listener listener) {
+    List<String> troubles = new ArrayList<>();
+    boolean news = !heard;
+    try {
+      news |= look(troubles);
+      heard = true;
+    } catch (IOException e) {
+      troubles.add(
+          folder
+              + (Files.exists(folder)
+                  ? ": cannot be read: " + e.getMessage()
+                  : ": no such folder"));
+      news = false;
+    }
+    List<Found> all = new ArrayList<>();
+    for (Listing f : files.values()) {
+      if (f.trouble != null) {
+        troubles.add(f.trouble);
+      }
+      all.addAll(f.found);
+    }
+    if (all.size() > MOST) {
+      troubles.add(
+          folder
+              + ": "
+              + all.size()
+              + " instances (expected: at most "
+              + MOST
+              + "); the rest is left out");
+      all = all.subList(0, MOST);
+    }
+    if (news) {
+      listener.found(all);
+    }
+    listener.troubles(troubles);
+    return LOOK;
+  }
+
+  /// Looks at all files.
+  ///
+  /// @return whether what they list may be something else
+  private boolean look(List<String> troubles) throws IOException {
+    List<Path> there;
+    try (Stream<Path> all = Files.list(folder)) {
+      there = all.filter(FolderSource::isListing).sorted().toList();
+    }
+    if (there.size() > MOST_FILES) {
+      troubles.add(
+          folder
+              + ": "
+              + there.size()
+              + " files (expected: at most "
+              + MOST_FILES
+              + "); the rest is left out");
+      there = there.subList(0, MOST_FILES);
+    }
+    boolean news = false;
+    for (Path file : there) {
+      news |= look(file, files.computeIfAbsent(file, f -> new Listing()));
+    }
+    List<Path> present = there;
+    boolean left =
+        files
+            .entrySet()
+            .removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
+    return news || left;
+  }
+
+  private static boolean isListing(Path file) {
+    String name = String.valueOf(file.getFileName());
+    return !name.startsWith(".")
+        && (name.endsWith(".toml") || name.endsWith(".json"))
+        && Files.isRegularFile(file);
+  }
+
+  private boolean look(Path path, Listing f) {
+    Stamp now = Stamp.of(path);
+    boolean still = now != null && (now.equals(f.seen) || f.read == null && !heard);
+    f.seen = now;
+    f.absent = 0;
+    if (!still || now == null || now.equals(f.read)) {
+      return false;
+    }
+    f.read = now;
+    try {
+      f.found = read(path, now.bytes());
+      f.trouble = null;
+    } catch (ConfigException e) {
+      f.trouble = String.valueOf(e.getMessage()).replace("\n", "; ");
+      return false;
+    }
+    return true;
+  }
+
+  private List<Found> read(Path path, long bytes) throws ConfigException {
+    if (bytes == 0) {
+      throw new ConfigException(path + ":1: empty (expected: instances, or a comment)");
+    }
+    if (bytes > MOST_BYTES) {
+      throw new ConfigException(
+          path + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
+    }
+    List<Found> all = path.toString().endsWith(".toml") ? toml(path) : json(path);
+    List<Found> out = new ArrayList<>();
+    for (Found f : all) {
+      check.check(f);
+      // without the document, which its place is looked for in
+      out.add(new Found(f.url(), f.options(), option -> path.toString()));
+    }
+    return List.copyOf(out);
+  }
+
+  private static List<Found> toml(Path path) throws ConfigException {
+    TomlFile file = TomlFile.read(path);
+    file.allow(List.of("instance"));
+    List<Found> out = new ArrayList<>();
+    for (TomlFile t : file.tables("instance")) {
+      Map<String, String> options = new HashMap<>();
+      for (String key : t.keys()) {
+        String value = t.scalar(key);
+        options.put(key, value == null ? "" : value);
+      }
+      String url = options.remove("url");
+      if (url == null) {
+        throw noUrl(t.place());
+      }
+      out.add(new Found(url, options, t::place));
+    }
+    return out;
+  }
+
+  private static List<Found> json(Path path) throws ConfigException {
+    byte[] document;
+    try {
+      document = Files.readAllBytes(path);
+    } catch (IOException e) {
+      throw new ConfigException(path + ": cannot be read: " + e.getMessage());
+    }
+    JsonNode root = tree(path, document);
+    String pointer = root.isObject() ? "/instance" : "";
+    JsonNode list = root.at(pointer);
+    if (!list.isArray() || (root.isObject() && root.size() != 1)) {
+      throw new ConfigException(
+          path + ":1: no list of instances (expected: {\"instance\": [...]} or [...])");
+    }
+    List<Found> out = new ArrayList<>();
+    for (int k = 0; k < list.size(); k++) {
+      String here = pointer + "/" + k;
+      JsonNode one = list.get(k);
+      if (!one.isObject()) {
+        throw new ConfigException(
+            place(path, document, here) + ": " + shown(one) + " (expected: an object)");
+      }
+      Map<String, String> options = new HashMap<>();
+      for (Map.Entry<String, JsonNode> e : one.properties()) {
+        JsonNode v = e.getValue();
+        if (!v.isTextual() && !v.isIntegralNumber()) {
+          throw new ConfigException(
+              place(path, document, here + "/" + e.getKey())
+                  + ": "
+                  + e.getKey()
+                  + ": "
+                  + shown(v)
+                  + " (expected: a text or a whole number)");
+        }
+        options.put(e.getKey(), v.asText());
+      }
+      String url = options.remove("url");
+      if (url == null) {
+        throw noUrl(place(path, document, here));
+      }
+      out.add(new Found(url, options, option -> place(path, document, here + "/" + option)));
+    }
+    return out;
+  }
+
+  private static JsonNode tree(Path path, byte[] document) throws ConfigException {
+    if (Json.isLargerThan(MOST_VALUES, document)) {
+      throw new ConfigException(path + ": more than " + MOST_VALUES + " values (expected: fewer)");
+    }
+    try {
+      return Json.tree(document);
+    } catch (JsonProcessingException e) {
+      int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+      throw new ConfigException(path + ":" + line + ": " + e.getOriginalMessage());
+    }
+  }
+
+  private static ConfigException noUrl(String place) {
+    return new ConfigException(
+        place + ": an instance without its url (expected: url = \"http://host:port\")");
+  }
+
+  private static String place(Path path, byte[] document, String pointer) {
+    return path + ":" + Json.line(document, pointer);
+  }
+
+  private static String shown(JsonNode n) {
+    String s = n.toString();
+    return s.length() > 80 ? s.substring(0, 80) + "..." : s;
+  }
+}

@@ -1,0 +1,246 @@
+package org.infinilm.svc.discovery;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.AddressedEnvelope;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioDatagramChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.handler.codec.dns.DefaultDnsQuestion;
+import io.netty.handler.codec.dns.DefaultDnsRecordDecoder;
+import io.netty.handler.codec.dns.DnsRawRecord;
+import io.netty.handler.codec.dns.DnsRecord;
+import io.netty.handler.codec.dns.DnsRecordType;
+import io.netty.handler.codec.dns.DnsResponse;
+import io.netty.handler.codec.dns.DnsResponseCode;
+import io.netty.handler.codec.dns.DnsSection;
+import io.netty.resolver.dns.DnsNameResolver;
+import io.netty.resolver.dns.DnsNameResolverBuilder;
+import io.netty.resolver.dns.DnsServerAddressStream;
+import io.netty.resolver.dns.DnsServerAddressStreamProviders;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// Asks name servers and tells their answers with the time that they hold. Nothing is kept. Callers
+/// wait; a thread of its own speaks. An answer that was cut off is asked for again over TCP.
+/*
+ * RFC 1035: the time of an answer is the least of all records that lead to it, aliases (CNAME) included. RFC 2308:
+ * a name that does not exist (NXDOMAIN), or has no record of a type, is an answer; a server that fails, refuses or
+ * says nothing has given none, and the next one is asked.
+ */
+final class NameServers implements AutoCloseable {
+  private static final long TIMEOUT_MILLIS = 2000;
+  private static final int MOST_PAYLOAD_BYTES = 1232;
+  private static final int MOST_ALIASES = 8;
+  private static final int MOST_SERVERS = 4;
+  private static final int SRV_HEAD_BYTES = 6;
+
+  /// @param weight and priority of SRV records, else 0
+  /// @param target an address, or the host's name of an SRV record
+  record Answered(String target, int port, int priority, int weight) {}
+
+  /// What came of a question.
+  ///
+  /// @param failure why there was no answer, or null
+  /// @param records none for a name that has none
+  /// @param ttlSeconds how long the answer holds, 0 where it has no records
+  record Answer(@Nullable String failure, List<Answered> records, long ttlSeconds) {
+    static Answer failed(String why) {
+      return new Answer(why, List.of(), 0);
+    }
+  }
+
+  private final EventLoopGroup loop;
+  private final DnsNameResolver resolver;
+  private final @Nullable InetSocketAddress only;
+  private final ResolvConf conf;
+
+  /// @param server the one to ask, `address:port`; null for those of the system
+  NameServers(@Nullable String server, ResolvConf conf) {
+    this.conf = server == null ? conf : ResolvConf.NONE;
+    only = server == null ? null : address(server);
+    loop =
+        new MultiThreadIoEventLoopGroup(
+            1, new DefaultThreadFactory("name-servers", true), NioIoHandler.newFactory());
+    resolver =
+        new DnsNameResolverBuilder(loop.next())
+            .datagramChannelType(NioDatagramChannel.class)
+            .socketChannelType(NioSocketChannel.class)
+            .queryTimeoutMillis(TIMEOUT_MILLIS)
+            .maxPayloadSize(MOST_PAYLOAD_BYTES)
+            .build();
+  }
+
+  private static InetSocketAddress address(String server) {
+    int colon = server.lastIndexOf(':');
+    String host = server.substring(0, colon).replaceAll("[\\[\\]]", "");
+    return new InetSocketAddress(
+        InetAddress.ofLiteral(host), Integer.parseInt(server.substring(colon + 1)));
+  }
+
+  /// Asks for a name, in the domains in which the system would look for it.
+  Answer ask(String name, DnsRecordType type) throws InterruptedException {
+    Answer last = Answer.failed(name + ": no name server");
+    for (String full : conf.candidates(name)) {
+      last = askFully(full, type);
+      if (last.failure() != null || !last.records().isEmpty()) {
+        return last;
+      }
+    }
+    return last;
+  }
+
+  private Answer askFully(String name, DnsRecordType type) throws InterruptedException {
+    Answer failed = Answer.failed(name + ": no name server");
+    for (InetSocketAddress server : servers()) {
+      Answer a = askOne(server, name, type);
+      if (a.failure() == null) {
+        return a;
+      }
+      failed = a;
+    }
+    return failed;
+  }
+
+  private List<InetSocketAddress> servers() {
+    if (only != null) {
+      return List.of(only);
+    }
+    DnsServerAddressStream all =
+        DnsServerAddressStreamProviders.platformDefault().nameServerAddressStream("");
+    Set<InetSocketAddress> out = new LinkedHashSet<>();
+    for (int k = 0; k < Math.min(all.size(), MOST_SERVERS); k++) {
+      out.add(all.next());
+    }
+    return List.copyOf(out);
+  }
+
+  /// Follows aliases, where the server leaves that to who asks.
+  private Answer askOne(InetSocketAddress server, String name, DnsRecordType type)
+      throws InterruptedException {
+    long ttl = Long.MAX_VALUE;
+    String asked = name;
+    for (int k = 0; k <= MOST_ALIASES; k++) {
+      Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> f =
+          resolver.query(server, new DefaultDnsQuestion(asked, type));
+      f.await();
+      if (!f.isSuccess()) {
+        return Answer.failed(asked + ": name server " + shown(server) + " does not answer");
+      }
+      AddressedEnvelope<DnsResponse, InetSocketAddress> envelope = f.getNow();
+      try {
+        DnsResponse response = envelope.content();
+        DnsResponseCode code = response.code();
+        if (!code.equals(DnsResponseCode.NOERROR) && !code.equals(DnsResponseCode.NXDOMAIN)) {
+          return Answer.failed(asked + ": name server " + shown(server) + " says " + word(code));
+        }
+        Chain c = new Chain(response, asked, type);
+        ttl = Math.min(ttl, c.ttlSeconds);
+        if (!c.records.isEmpty()) {
+          return new Answer(null, c.records, ttl);
+        }
+        if (c.end.equals(canonical(asked)) || code.equals(DnsResponseCode.NXDOMAIN)) {
+          return new Answer(null, List.of(), 0);
+        }
+        asked = c.end;
+      } catch (RuntimeException e) {
+        return Answer.failed(
+            asked + ": name server " + shown(server) + " says what cannot be read");
+      } finally {
+        envelope.release();
+      }
+    }
+    return Answer.failed(name + ": more than " + MOST_ALIASES + " aliases");
+  }
+
+  private static String word(DnsResponseCode code) {
+    return code.equals(DnsResponseCode.SERVFAIL) ? "SERVFAIL" : code.toString();
+  }
+
+  private static String shown(InetSocketAddress a) {
+    return a.getAddress().getHostAddress() + ":" + a.getPort();
+  }
+
+  static String canonical(String name) {
+    String n = name.toLowerCase(Locale.ROOT);
+    return n.endsWith(".") ? n : n + ".";
+  }
+
+  /// What a response says of a name, through its aliases.
+  private static final class Chain {
+    final List<Answered> records = new ArrayList<>();
+    String end;
+    long ttlSeconds = Long.MAX_VALUE;
+
+    Chain(DnsResponse response, String asked, DnsRecordType type) {
+      Map<String, DnsRawRecord> aliases = new HashMap<>();
+      int n = response.count(DnsSection.ANSWER);
+      for (int k = 0; k < n; k++) {
+        DnsRecord r = response.recordAt(DnsSection.ANSWER, k);
+        if (r.type().equals(DnsRecordType.CNAME) && r instanceof DnsRawRecord raw) {
+          aliases.putIfAbsent(canonical(r.name()), raw);
+        }
+      }
+      end = canonical(asked);
+      Set<String> been = new HashSet<>();
+      while (aliases.containsKey(end) && been.add(end)) {
+        DnsRawRecord alias = aliases.get(end);
+        ttlSeconds = Math.min(ttlSeconds, alias.timeToLive());
+        end = canonical(name(alias.content()));
+      }
+      for (int k = 0; k < n; k++) {
+        DnsRecord r = response.recordAt(DnsSection.ANSWER, k);
+        if (r.type().equals(type)
+            && canonical(r.name()).equals(end)
+            && r instanceof DnsRawRecord raw) {
+          records.add(answered(raw, type));
+          ttlSeconds = Math.min(ttlSeconds, r.timeToLive());
+        }
+      }
+    }
+
+    private static String name(ByteBuf content) {
+      return DefaultDnsRecordDecoder.decodeName(content.duplicate());
+    }
+
+    private static Answered answered(DnsRawRecord r, DnsRecordType type) {
+      ByteBuf content = r.content();
+      int at = content.readerIndex();
+      if (type.equals(DnsRecordType.SRV)) {
+        String target = name(content.duplicate().skipBytes(SRV_HEAD_BYTES));
+        return new Answered(
+            target,
+            content.getUnsignedShort(at + 4),
+            content.getUnsignedShort(at),
+            content.getUnsignedShort(at + 2));
+      }
+      byte[] address = new byte[content.readableBytes()];
+      content.getBytes(at, address);
+      try {
+        return new Answered(InetAddress.getByAddress(address).getHostAddress(), 0, 0, 0);
+      } catch (UnknownHostException e) {
+        throw new IllegalArgumentException("an address of " + address.length + " bytes", e);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    resolver.close();
+    loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+  }
+}

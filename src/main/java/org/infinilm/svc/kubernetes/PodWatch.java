@@ -1,0 +1,293 @@
+package org.infinilm.svc.kubernetes;
+
+import io.fabric8.kubernetes.api.model.ListMeta;
+import io.fabric8.kubernetes.api.model.ListOptions;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodList;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.Watch;
+import io.fabric8.kubernetes.client.Watcher;
+import io.fabric8.kubernetes.client.WatcherException;
+import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
+import io.fabric8.kubernetes.client.dsl.PodResource;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.discovery.Found;
+import org.infinilm.svc.http.Faults;
+import org.jspecify.annotations.Nullable;
+
+/// Lists the pods of a namespace and follows what changes, on a thread of its own.
+/*
+ * A list, then a watch from the list's version on. A watch that ends, as each does after some minutes, is opened
+ * anew where it has got to; when the API server has forgotten so far back (410 Gone), or it was quiet for too long
+ * (a connection may be cut and nobody says so; a server that is well sends a bookmark each minute), all is listed
+ * again. An API server that is away changes nothing of what was listed.
+ */
+final class PodWatch {
+  private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
+  private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
+  private static final long PAGE = 500;
+  private static final long WATCH_SECONDS = 300;
+  private static final int GONE = 410;
+
+  /// A watch that has not ended for so long is open.
+  private static final Duration OPEN = Duration.ofSeconds(2);
+
+  private static final int MOST_UNOPENED = 2;
+
+  /// What a watch says.
+  private sealed interface Event {
+    record Changed(Watcher.Action action, @Nullable Pod pod) implements Event {}
+
+    /// @param gone whether it cannot go on where it was
+    record Ended(boolean gone, @Nullable String why) implements Event {}
+  }
+
+  private final KubernetesClient client;
+  private final @Nullable String namespace;
+  private final String selector;
+  private final PodReader reader;
+  private final Duration quiet;
+  private final Runnable changed;
+  private final Thread thread;
+  private final PodTable table = new PodTable();
+  private volatile boolean heard;
+  private volatile boolean closed;
+  private volatile List<Found> found = List.of();
+  private volatile List<String> podTroubles = List.of();
+  private volatile @Nullable String away;
+
+  /// Where the watch has got to; null when all has to be listed.
+  private @Nullable String version;
+
+  private Duration pause = FIRST_PAUSE;
+
+  /// Watches in a row that ended before they had said anything.
+  private int unopened;
+
+  /// @param namespace null for all
+  /// @param quiet how long a watch may say nothing
+  /// @param changed hears that something else is found or wrong
+  PodWatch(
+      KubernetesClient client,
+      @Nullable String namespace,
+      String selector,
+      PodReader reader,
+      Duration quiet,
+      Runnable changed) {
+    this.client = client;
+    this.namespace = namespace;
+    this.selector = selector;
+    this.reader = reader;
+    this.quiet = quiet;
+    this.changed = changed;
+    this.thread =
+        Thread.ofVirtual()
+            .name("pods of " + (namespace == null ? "all" : namespace))
+            .unstarted(this::run);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /// Whether it has listed something.
+  boolean isHeard() {
+    return heard;
+  }
+
+  List<Found> found() {
+    return found;
+  }
+
+  List<String> troubles() {
+    String a = away;
+    List<String> out = new ArrayList<>(podTroubles);
+    if (a != null) {
+      out.addFirst(a);
+    }
+    return out;
+  }
+
+  private void run() {
+    try {
+      while (!closed) {
+        try {
+          follow();
+        } catch (KubernetesClientException e) {
+          failed(said(e), e.getCode() == GONE);
+        } catch (RuntimeException | Error e) {
+          Faults.note("following pods", e);
+          failed(String.valueOf(e), false);
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// @param gone whether the API server is there and has only forgotten
+  private void failed(String why, boolean gone) throws InterruptedException {
+    version = null;
+    if (gone) {
+      Thread.sleep(pause);
+      return;
+    }
+    away = "pods" + (namespace == null ? "" : " of " + namespace) + ": " + why;
+    changed.run();
+    Thread.sleep(pause);
+    pause = pause.multipliedBy(2).compareTo(MOST_PAUSE) < 0 ? pause.multipliedBy(2) : MOST_PAUSE;
+  }
+
+  private static String said(KubernetesClientException e) {
+    String status = e.getStatus() == null ? null : e.getStatus().getMessage();
+    String own = status == null ? e.getMessage() : status;
+    Throwable cause = e.getCause();
+    return status == null && cause != null && cause.getMessage() != null
+        ? own + ": " + cause.getMessage()
+        : String.valueOf(own);
+  }
+
+  private FilterWatchListDeletable<Pod, PodList, PodResource> pods() {
+    return namespace == null
+        ? client.pods().inAnyNamespace().withLabelSelector(selector)
+        : client.pods().inNamespace(namespace).withLabelSelector(selector);
+  }
+
+  private void list() {
+    List<Read> all = new ArrayList<>();
+    String next = null;
+    ListMeta meta;
+    do {
+      ListOptions options = new ListOptionsBuilder().withLimit(PAGE).withContinue(next).build();
+      PodList page = pods().list(options);
+      page.getItems().forEach(p -> all.add(reader.read(p)));
+      meta = page.getMetadata();
+      next = meta == null ? null : meta.getContinue();
+    } while (next != null && !next.isEmpty());
+    version = meta == null ? null : meta.getResourceVersion();
+    table.list(all, PodReader.version(version));
+    publish();
+  }
+
+  private void publish() {
+    found = table.found();
+    podTroubles = table.troubles();
+    heard = true;
+    changed.run();
+  }
+
+  /// Lists where that is needed, and follows one watch to its end.
+  private void follow() throws InterruptedException {
+    if (version == null) {
+      list();
+    }
+    LinkedBlockingQueue<Event> events = new LinkedBlockingQueue<>();
+    ListOptions from =
+        new ListOptionsBuilder()
+            .withResourceVersion(version)
+            .withAllowWatchBookmarks(true)
+            .withTimeoutSeconds(WATCH_SECONDS)
+            .build();
+    boolean open = false;
+    Watch watch = pods().watch(from, new Hears(events));
+    try {
+      while (true) {
+        Duration longest = open ? quiet : OPEN.compareTo(quiet) < 0 ? OPEN : quiet;
+        Event e = events.poll(longest.toMillis(), TimeUnit.MILLISECONDS);
+        if (e == null && open) {
+          version = null;
+          return;
+        }
+        if (!open && !(e instanceof Event.Ended)) {
+          open = true;
+          opened();
+        }
+        boolean news = false;
+        Event.Ended end = null;
+        for (Event next = e; next != null && end == null; next = events.poll()) {
+          switch (next) {
+            case Event.Changed c -> news |= apply(c);
+            case Event.Ended ended -> end = ended;
+          }
+        }
+        if (news) {
+          publish();
+        }
+        if (end != null) {
+          ended(end, open);
+          return;
+        }
+      }
+    } finally {
+      watch.close();
+    }
+  }
+
+  /// A watch has said something, or has not ended for a while.
+  private void opened() {
+    pause = FIRST_PAUSE;
+    unopened = 0;
+    if (away != null) {
+      away = null;
+      changed.run();
+    }
+  }
+
+  private void ended(Event.Ended e, boolean open) throws InterruptedException {
+    if (e.gone()) {
+      version = null;
+    }
+    if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
+      failed("watches end before they say anything: " + e.why(), false);
+    } else {
+      // nobody's trouble yet; and not at once again
+      Thread.sleep(pause);
+    }
+  }
+
+  private boolean apply(Event.Changed c) {
+    Pod pod = c.pod();
+    if (pod == null || pod.getMetadata() == null) {
+      return false;
+    }
+    String at = pod.getMetadata().getResourceVersion();
+    if (at != null && PodReader.version(at) >= PodReader.version(version)) {
+      version = at;
+    }
+    return switch (c.action()) {
+      case ADDED, MODIFIED -> table.put(reader.read(pod));
+      case DELETED -> table.remove(reader.read(pod));
+      case BOOKMARK, ERROR -> false;
+    };
+  }
+
+  /// Puts what a watch says in line; on threads of the client.
+  private record Hears(LinkedBlockingQueue<Event> events) implements Watcher<Pod> {
+    @Override
+    public void eventReceived(Action action, Pod pod) {
+      events.add(new Event.Changed(action, pod));
+    }
+
+    @Override
+    public void onClose() {
+      events.add(new Event.Ended(false, null));
+    }
+
+    @Override
+    public void onClose(WatcherException e) {
+      events.add(new Event.Ended(e.isHttpGone(), String.valueOf(e.getMessage())));
+    }
+  }
+
+  /// The client wraps an interruption into failures of its own.
+  void close() {
+    closed = true;
+    thread.interrupt();
+  }
+}

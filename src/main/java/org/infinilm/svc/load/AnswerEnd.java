@@ -1,0 +1,36 @@
+package org.infinilm.svc.load;
+
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Whether an answer that came without an error is a whole one. Pure.
+///
+/// A server whose cache is full may end an answer early and call it complete; counted as a success,
+/// it would make times and throughput look better than they are.
+final class AnswerEnd {
+  /// Reasons that no whole answer has.
+  private static final Set<String> BROKEN = Set.of("abort", "error", "cancelled");
+
+  private AnswerEnd() {}
+
+  /// What is missing; null for a whole answer.
+  ///
+  /// @param reason finish_reason; null when none came
+  /// @param closed whether the end was marked: `[DONE]`, or the end of a JSON document
+  /// @param tokens of the answer by its usage; -1 when not said
+  /// @param asked for; 0 when not said
+  /// @param ignoreEnd whether the model could not end by itself
+  static @Nullable String missing(
+      @Nullable String reason, boolean closed, int tokens, int asked, boolean ignoreEnd) {
+    if (reason == null && !closed) {
+      return "the stream ended without finish_reason and [DONE]";
+    }
+    if (reason != null && BROKEN.contains(reason)) {
+      return "finish_reason " + reason;
+    }
+    boolean mustBeFull = ignoreEnd || "length".equals(reason);
+    return mustBeFull && tokens >= 0 && tokens < asked
+        ? tokens + " of " + asked + " tokens (finish_reason " + reason + ")"
+        : null;
+  }
+}

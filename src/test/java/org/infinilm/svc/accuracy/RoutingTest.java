@@ -1,0 +1,243 @@
+package org.infinilm.svc.accuracy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.accuracy.Routing.Answer;
+import org.infinilm.svc.accuracy.Routing.Member;
+import org.infinilm.svc.accuracy.Routing.Own;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class RoutingTest {
+  private static final Map<String, Member> FLEET =
+      Map.of("p", member("p", "paged", 10.0, 12.0), "s", member("s", "static", 0.0, 2.0));
+
+  private final List<Answer> answers = new ArrayList<>();
+
+  private static Member member(
+      String name, String cacheType, @Nullable Double before, @Nullable Double after) {
+    return new Member(name, cacheType, new Own(before, null, null), new Own(after, null, null));
+  }
+
+  private static Answer answer(
+      int index,
+      long sentBytes,
+      long size,
+      @Nullable String pool,
+      @Nullable String instance,
+      @Nullable String reason,
+      boolean ok) {
+    return new Answer(
+        index, "id", sentBytes, size, size < 0 ? -1 : 100, pool, instance, reason, ok, null, -1);
+  }
+
+  private RoutingTest answered(long size, String pool, String instance, String reason) {
+    answers.add(answer(answers.size(), size, size, pool, instance, reason, true));
+    return this;
+  }
+
+  private Routing routing() {
+    return Routing.of(answers, FLEET, "body", null);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "100, paged, p, true",
+    "101, static, s, true",
+    "101, paged, p, false",
+    "100, static, s, false",
+    "1, any, p, true",
+    "1, static, p, true",
+    "1, paged, s, false",
+    "101, any, unknown, false"
+  })
+  void theInstancesOwnCacheTypeDecidesWhichPoolAnswered(
+      long size, String pool, String instance, boolean correct) {
+    Routing r = answered(size, pool, instance, "size").routing();
+    assertThat(r.checked()).isEqualTo(1);
+    assertThat(r.accuracy()).isEqualTo(correct ? 1.0 : 0.0);
+    assertThat(r.exceptions()).hasSize(correct ? 0 : 1);
+  }
+
+  @Test
+  void everyExceptionIsListedWithItsReason() {
+    Routing r =
+        answered(50, "paged", "p", "size")
+            .answered(500, "paged", "p", "empty-pool")
+            .answered(600, "static", "s", "size")
+            .answered(700, "paged", "p", "fit")
+            .routing();
+    assertThat(r.accuracy()).isEqualTo(0.5, within(1e-12));
+    assertThat(r.exceptions())
+        .extracting(Routing.Astray::reason)
+        .containsExactly("empty-pool", "fit");
+    assertThat(r.exceptions().getFirst().expected()).isEqualTo("static");
+    assertThat(r.exceptions().getFirst().pool()).isEqualTo("paged");
+    assertThat(r.reasons())
+        .containsOnly(Map.entry("size", 2), Map.entry("empty-pool", 1), Map.entry("fit", 1));
+    assertThat(r.pools().get("paged")).isEqualTo(new Routing.PoolShare(3, 50, 500, 700));
+    assertThat(r.threshold()).isEqualTo(100);
+  }
+
+  @Test
+  void aRouterThatTakesTheBodySizeWronglyIsNotBelieved() {
+    answers.add(answer(0, 5000, 50, "paged", "p", "size", true));
+    Routing r = routing();
+    assertThat(r.sizeMismatches()).isEqualTo(1);
+    assertThat(r.accuracy()).isZero();
+    assertThat(r.exceptions().getFirst().size()).isEqualTo(5000);
+    assertThat(Routing.of(answers, FLEET, "text", null).accuracy()).isEqualTo(1.0);
+  }
+
+  @Test
+  void countersThatCountLessContradictTheHeaders() {
+    answered(1, "paged", "p", "size").answered(1, "paged", "p", "size");
+    assertThat(routing().countersAgree()).isTrue();
+    answered(1, "paged", "p", "size");
+    Routing r = routing();
+    assertThat(r.countersAgree()).isFalse();
+    assertThat(r.disagreements()).containsExactly("p counted 2 requests (expected: 3)");
+  }
+
+  @Test
+  void aCounterThatCannotBeReadLeavesItOpen() {
+    Map<String, Member> fleet = new HashMap<>(FLEET);
+    fleet.put("p", member("p", "paged", null, 3.0));
+    answered(1, "paged", "p", "size");
+    assertThat(Routing.of(answers, fleet, "body", null).countersAgree()).isNull();
+  }
+
+  @Test
+  void aCounterThatWentDownBeganAgainAtZero() {
+    assertThat(member("p", "paged", 10.0, 4.0).counted()).isEqualTo(4);
+    assertThat(member("p", "paged", 10.0, 14.0).counted()).isEqualTo(4);
+  }
+
+  @Test
+  void withoutCacheTypesThereIsNothingToCheck() {
+    Map<String, Member> plain = Map.of("a", member("a", "", 0.0, 1.0));
+    answers.add(answer(0, 5, 5, "any", "a", "affinity", true));
+    Routing r = Routing.of(answers, plain, "body", null);
+    assertThat(r.checked()).isZero();
+    assertThat(r.accuracy()).isNaN();
+    assertThat(r.instances().get("a")).isEqualTo(new Routing.InstanceShare("any", 1, 1L));
+  }
+
+  /// A rule that fails every large request is not accurate.
+  @Test
+  void accuracyIsOfAllRequestsThatWereSent() {
+    answers.add(answer(0, 500, 500, "static", "s", "size", false));
+    answers.add(answer(1, 5, -1, null, null, null, false));
+    Routing r = answered(5, "paged", "p", "size").routing();
+    assertThat(r.sent()).isEqualTo(3);
+    assertThat(r.answered()).isEqualTo(1);
+    assertThat(r.checked()).isEqualTo(1);
+    assertThat(r.accuracy()).isEqualTo(1 / 3.0);
+    assertThat(r.instances().get("s").requests()).isEqualTo(1);
+  }
+
+  private static Map<String, Member> marked(
+      double pagedTokens, double staticTokens, @Nullable String both) {
+    return Map.of(
+        "p",
+        new Member(
+            "p", "paged", new Own(0.0, 0.0, both), new Own(2.0, pagedTokens, or(both, "fp_p"))),
+        "s",
+        new Member(
+            "s", "static", new Own(0.0, 0.0, both), new Own(2.0, staticTokens, or(both, "fp_s"))));
+  }
+
+  private static String or(@Nullable String one, String other) {
+    return one == null ? other : one;
+  }
+
+  /// Two small and two large requests, which the router says went where they belong.
+  private static List<Answer> claimed(String markOfSmall, String markOfLarge) {
+    List<Answer> out = new ArrayList<>();
+    for (int k = 0; k < 4; k++) {
+      boolean large = k % 2 == 1;
+      out.add(
+          new Answer(
+              k,
+              "id",
+              large ? 500 : 50,
+              large ? 500 : 50,
+              100,
+              large ? "static" : "paged",
+              large ? "s" : "p",
+              "size",
+              true,
+              large ? markOfLarge : markOfSmall,
+              large ? 100 : 10));
+    }
+    return out;
+  }
+
+  @Test
+  void anAnswerThatNamesItsInstanceProvesIt() {
+    Routing r = Routing.of(claimed("fp_p", "fp_s"), marked(20, 200, null), "body", null);
+    assertThat(r.proven()).isEqualTo(4);
+    assertThat(r.misattributed()).isZero();
+    assertThat(r.accuracy()).isEqualTo(1.0);
+    assertThat(r.countersAgree()).isTrue();
+  }
+
+  @Test
+  void aProxyThatSwapsThePoolsIsFoundByTheAnswers() {
+    Routing r = Routing.of(claimed("fp_s", "fp_p"), marked(200, 200, null), "body", null);
+    assertThat(r.accuracy()).isZero();
+    assertThat(r.misattributed()).isEqualTo(4);
+    assertThat(r.countersAgree()).isFalse();
+    assertThat(r.disagreements())
+        .contains("request 0 was answered by s (expected: p, which the router named)")
+        .contains("... and 1 more such answers");
+  }
+
+  /// Counts of requests are equal; those of prompt tokens are not.
+  @Test
+  void aProxyThatSwapsThePoolsOfInstancesWithoutAMarkIsFoundByTheirTokens() {
+    Routing r = Routing.of(claimed("b4916", "b4916"), marked(200, 20, "b4916"), "body", null);
+    assertThat(r.proven()).isZero();
+    assertThat(r.countersAgree()).isFalse();
+    assertThat(r.disagreements()).containsExactly("s counted 20 prompt tokens (expected: 200)");
+  }
+
+  @Test
+  void theThresholdThatIsExpectedIsHeldAgainstTheRouters() {
+    Routing r = Routing.of(claimed("fp_p", "fp_s"), marked(20, 200, null), "body", 1000L);
+    assertThat(r.threshold()).isEqualTo(1000);
+    assertThat(r.accuracy()).isEqualTo(0.5);
+    assertThat(r.disagreements()).containsExactly("the router's threshold is 100 (expected: 1000)");
+  }
+
+  @Test
+  void anInstancesMarkIsReadFromItsMetrics() {
+    Own own =
+        FleetView.own(
+            """
+            # TYPE infini_instance info
+            infini_instance_info{fingerprint="fp_1"} 1
+            vllm:prompt_tokens_total{engine="0",model_name="m"} 7.0
+            vllm:request_success_total{finished_reason="stop"} 2
+            vllm:request_success_total{finished_reason="length"} 3
+            """);
+    assertThat(own).isEqualTo(new Own(5.0, 7.0, "fp_1"));
+    assertThat(FleetView.own("")).isEqualTo(Own.NOTHING);
+  }
+
+  @Test
+  void aThousandExceptionsAreKeptAndAllAreCounted() {
+    for (int k = 0; k < 1500; k++) {
+      answered(500, "paged", "p", "empty-pool");
+    }
+    assertThat(routing().exceptions()).hasSize(1000);
+    assertThat(routing().exceptionsTotal()).isEqualTo(1500);
+  }
+}

@@ -1,0 +1,224 @@
+package org.infinilm.svc.discovery;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.netty.handler.codec.dns.DnsResponseCode;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// Against a name server on loopback. Looks are made by hand: what a look says to wait is what is
+/// asserted of time.
+class DnsSourceIT {
+  private final Heard heard = new Heard();
+  private NameServer server;
+  private DnsSource source;
+
+  @BeforeEach
+  void begin() throws Exception {
+    server = new NameServer();
+  }
+
+  @AfterEach
+  void end() {
+    if (source != null) {
+      source.close();
+    }
+    server.close();
+  }
+
+  private void open(String spec) throws Exception {
+    source =
+        new DnsSource(
+            (SourceSpec.Dns) SourceSpec.list(spec + ",server=" + server.at(), "x").getFirst());
+  }
+
+  private Duration look() throws InterruptedException {
+    return source.step(heard);
+  }
+
+  @Test
+  void eachAddressIsAnInstanceAndTheAnswersTimeIsKept() throws Exception {
+    server.addresses("llm.example", 7, "10.0.0.2", "10.0.0.1");
+    open("dns:llm.example:8100,cache_type=paged");
+    assertThat(look()).isEqualTo(Duration.ofSeconds(7));
+    assertThat(heard.urls())
+        .containsExactly(
+            "http://llm.example:8100 at 10.0.0.1", "http://llm.example:8100 at 10.0.0.2");
+    assertThat(heard.last().getFirst().options()).containsOnlyKeys("cache_type");
+    server.addresses("llm.example", 0, "10.0.0.3");
+    assertThat(look()).as("0 would be a load").isEqualTo(DnsSource.LEAST);
+    assertThat(heard.urls()).containsExactly("http://llm.example:8100 at 10.0.0.3");
+    server.addresses("llm.example", 86_400, "10.0.0.3");
+    assertThat(look()).isEqualTo(DnsSource.MOST_TTL);
+  }
+
+  @Test
+  void followsByItself() throws Exception {
+    server.addresses("llm.example", 1, "10.0.0.1");
+    open("dns:llm.example");
+    source.start(heard);
+    await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().size() == 1);
+    server.addresses("llm.example", 1, "10.0.0.1", "10.0.0.2");
+    await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().size() == 2);
+  }
+
+  @Test
+  void anAliasHoldsNoLongerThanItSays() throws Exception {
+    server.alias("llm.example", 3, "one.example");
+    server.alias("one.example", 200, "two.example");
+    server.addresses("two.example", 100, "10.0.0.1");
+    open("dns:llm.example");
+    assertThat(look()).isEqualTo(Duration.ofSeconds(3));
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+  }
+
+  @Test
+  void aliasesInACircleEnd() throws Exception {
+    server.alias("llm.example", 3, "one.example");
+    server.alias("one.example", 3, "llm.example");
+    open("dns:llm.example");
+    assertThat(look()).isEqualTo(DnsSource.LEAST);
+    assertThat(heard.troubles()).hasSize(1).first().asString().contains("more than 8 aliases");
+  }
+
+  @Test
+  void whatAServerFailsToSayChangesNothing() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    for (DnsResponseCode code : List.of(DnsResponseCode.SERVFAIL, DnsResponseCode.REFUSED)) {
+      server.says(code);
+      look();
+      look();
+      assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+      assertThat(heard.troubles()).hasSize(1);
+    }
+    server.silent(true);
+    look();
+    assertThat(heard.urls()).hasSize(1);
+    assertThat(heard.troubles().getFirst()).contains("llm.example", server.at(), "does not answer");
+    server.silent(false);
+    server.says(DnsResponseCode.NOERROR);
+    assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void failuresAreAskedForLessAndLessOften() throws Exception {
+    server.says(DnsResponseCode.SERVFAIL);
+    open("dns:llm.example");
+    Duration[] pauses = new Duration[8];
+    for (int k = 0; k < pauses.length; k++) {
+      pauses[k] = look();
+    }
+    assertThat(pauses)
+        .extracting(Duration::toSeconds)
+        .containsExactly(1L, 2L, 4L, 8L, 16L, 30L, 30L, 30L);
+    assertThat(heard.times()).as("no answer is no word").isZero();
+  }
+
+  @Test
+  void thatANameIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    server.addresses("llm.example", 60);
+    assertThat(look()).isEqualTo(DnsSource.AGAIN);
+    assertThat(heard.urls()).hasSize(1);
+    server.addresses("llm.example", 60, "10.0.0.1");
+    look();
+    server.addresses("llm.example", 60);
+    look();
+    assertThat(heard.urls()).as("the first of two again").hasSize(1);
+    look();
+    assertThat(heard.urls()).isEmpty();
+    assertThat(heard.troubles()).containsExactly("llm.example: has no address");
+  }
+
+  @Test
+  void aNameThatNeverWasIsSaidAtOnce() throws Exception {
+    open("dns:llm.example");
+    look();
+    assertThat(heard.times()).isEqualTo(1);
+    assertThat(heard.last()).isEmpty();
+  }
+
+  @Test
+  void sixIsAskedForWhereThereIsNoFour() throws Exception {
+    server.addresses("llm.example", 60, "2001:db8::1", "2001:db8::2");
+    open("dns:llm.example");
+    look();
+    assertThat(heard.last())
+        .hasSize(2)
+        .first()
+        .extracting(Found::address)
+        .asString()
+        .contains("2001:db8:");
+    server.addresses("llm.example", 60, "2001:db8::1", "10.0.0.1");
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+  }
+
+  @Test
+  void anAnswerThatWasCutOffIsAskedForOverTcpAndManyAddressesAreFew() throws Exception {
+    server.addresses(
+        "llm.example",
+        60,
+        IntStream.range(0, 1200)
+            .mapToObj(k -> "10.0." + k / 250 + "." + (k % 250 + 1))
+            .toArray(String[]::new));
+    open("dns:llm.example");
+    look();
+    assertThat(server.asked()).contains("tcp llm.example. A");
+    assertThat(heard.last()).hasSize(1000);
+    assertThat(heard.troubles())
+        .isNotEmpty()
+        .first()
+        .asString()
+        .contains("more than 1000 addresses");
+  }
+
+  @Test
+  void serviceRecordsSayPortWeightAndTier() throws Exception {
+    server.services(
+        "_http._tcp.llm.example",
+        30,
+        "0 5 8100 a.example",
+        "10 0 8200 b.example",
+        "0 1 8300 c.example");
+    server.addresses("a.example", 20, "10.0.0.1", "10.0.0.2");
+    server.addresses("b.example", 60, "10.0.0.3");
+    open("dns+srv:_http._tcp.llm.example,cache_type=static");
+    assertThat(look()).isEqualTo(Duration.ofSeconds(20));
+    assertThat(heard.urls())
+        .containsExactly(
+            "http://a.example:8100 at 10.0.0.1",
+            "http://a.example:8100 at 10.0.0.2",
+            "http://b.example:8200 at 10.0.0.3");
+    Found b = heard.last().stream().filter(f -> f.url().contains("b.")).findFirst().orElseThrow();
+    assertThat(b.options())
+        .containsEntry("weight", "1")
+        .containsEntry("tier", "10")
+        .containsEntry("cache_type", "static");
+    assertThat(heard.last().getFirst().options())
+        .containsEntry("weight", "5")
+        .containsEntry("tier", "0");
+    assertThat(heard.troubles())
+        .containsExactly(
+            "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");
+  }
+
+  @Test
+  void whatCannotBeReadIsNoAnswer() throws Exception {
+    server.services("_http._tcp.llm.example", 30, "0 5 0 a.example", "0 5 80 .");
+    open("dns+srv:_http._tcp.llm.example");
+    look();
+    assertThat(heard.last()).isEmpty();
+    assertThat(heard.troubles()).hasSize(3);
+  }
+}

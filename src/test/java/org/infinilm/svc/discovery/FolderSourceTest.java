@@ -1,0 +1,245 @@
+package org.infinilm.svc.discovery;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.List;
+import org.infinilm.svc.config.ConfigException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Looks are made by hand but for the first test: a look more or less shows nothing by chance.
+class FolderSourceTest {
+  @TempDir Path folder;
+  private final Heard heard = new Heard();
+  private FolderSource source;
+
+  private FolderSource open() {
+    source =
+        new FolderSource(
+            new SourceSpec.Folder("folder:" + folder, folder),
+            f -> {
+              if (f.options().containsKey("wrong")) {
+                throw new ConfigException(f.place().apply("wrong") + ": wrong");
+              }
+            });
+    return source;
+  }
+
+  private void write(String name, String text) throws IOException {
+    Files.writeString(folder.resolve(name), text);
+  }
+
+  private void renamed(String name, String text) throws IOException {
+    Path next = folder.resolve("." + name + ".new");
+    Files.writeString(next, text);
+    Files.move(
+        next,
+        folder.resolve(name),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private void looks(int n) {
+    for (int k = 0; k < n; k++) {
+      source.step(heard);
+    }
+  }
+
+  @Test
+  void followsByItself() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    try (Source s = open()) {
+      s.start(heard);
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> heard.urls().equals(List.of("http://h:1")));
+      renamed("b.json", "[{\"url\": \"http://h:2\"}]");
+      await()
+          .atMost(Duration.ofSeconds(20))
+          .until(() -> heard.urls().equals(List.of("http://h:1", "http://h:2")));
+    }
+  }
+
+  @Test
+  void bothFormsSayTheSame() throws Exception {
+    write(
+        "a.toml",
+        "[[instance]]\nurl = \"http://h:1\"\nname = \"x\"\nweight = 3\n\n[[instance]]\nurl = \"http://h:2\"\n");
+    write(
+        "b.json",
+        "{\"instance\": [{\"url\": \"http://h:3\", \"weight\": 3}, {\"url\": \"http://h:4\"}]}");
+    write("c.json", "[]");
+    write("notes.txt", "not a listing");
+    write(".hidden.toml", "[[");
+    open();
+    looks(1);
+    assertThat(heard.urls())
+        .containsExactly("http://h:1", "http://h:2", "http://h:3", "http://h:4");
+    assertThat(heard.last().getFirst().options())
+        .containsEntry("name", "x")
+        .containsEntry("weight", "3");
+    assertThat(heard.last().get(2).options()).containsEntry("weight", "3");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void aBadFileSaysWhatItSaidBeforeAndIsNamedWithItsLine() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
+    open();
+    looks(1);
+    write("a.toml", "[[instance]]\nurl = \"http://h:9\"\nwrong = 1\n");
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.troubles()).containsExactly(folder.resolve("a.toml") + ":3: wrong");
+    write("b.toml", "[[instance]\n");
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.troubles())
+        .hasSize(2)
+        .last()
+        .asString()
+        .startsWith(folder.resolve("b.toml") + ":1: ");
+    renamed("a.toml", "[[instance]]\nurl = \"http://h:9\"\n");
+    Files.delete(folder.resolve("b.toml"));
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:9");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void whatIsWrongInJsonIsNamedWithItsLine() throws Exception {
+    write(
+        "a.json",
+        "[\n {\"url\": \"http://h:1\"},\n {\"url\": \"http://h:2\",\n  \"wrong\": \"1\"}\n]");
+    write("b.json", "[\n {\"name\": \"x\"}\n]");
+    write("c.json", "{\n \"instance\": [}");
+    write("d.json", "{\"services\": []}");
+    write("e.json", "[\n{\"url\": \"http://h:2\", \"weight\": true}]");
+    open();
+    looks(1);
+    assertThat(heard.times()).isEqualTo(1);
+    assertThat(heard.urls()).isEmpty();
+    assertThat(heard.troubles()).hasSize(5);
+    assertThat(heard.troubles().get(0)).isEqualTo(folder.resolve("a.json") + ":4: wrong");
+    assertThat(heard.troubles().get(1))
+        .startsWith(folder.resolve("b.json") + ":2: an instance without its url");
+    assertThat(heard.troubles().get(2)).startsWith(folder.resolve("c.json") + ":2: ");
+    assertThat(heard.troubles().get(3))
+        .startsWith(folder.resolve("d.json") + ":1: no list of instances");
+    assertThat(heard.troubles().get(4))
+        .startsWith(
+            folder.resolve("e.json") + ":2: weight: true (expected: a text or a whole number)");
+  }
+
+  @Test
+  void aFileThatIsStillBeingWrittenIsLeftAlone() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    open();
+    looks(2);
+    // half of it is a whole document that lists less
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n#");
+    looks(1);
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n#\n[[instance]]\nurl = \"http://h:2\"\n");
+    int before = heard.times();
+    looks(1);
+    assertThat(heard.times()).isEqualTo(before);
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+  }
+
+  @Test
+  void anEmptiedFileAndAFileThatIsAwayForALookChangeNothing() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
+    open();
+    looks(1);
+    write("a.toml", "");
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.troubles())
+        .hasSize(1)
+        .first()
+        .asString()
+        .contains("a.toml:1: empty (expected: instances, or a comment)");
+    Files.delete(folder.resolve("b.toml"));
+    looks(1);
+    write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
+    looks(3);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    write("a.toml", "# nothing any more\n");
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:2");
+  }
+
+  /// As Kubernetes mounts a ConfigMap.
+  @Test
+  void whatALinkLeadsToIsFollowed() throws Exception {
+    for (int k = 1; k <= 2; k++) {
+      Path data = Files.createDirectory(folder.resolve("..data-" + k));
+      Files.writeString(data.resolve("a.toml"), "[[instance]]\nurl = \"http://h:" + k + "\"\n");
+    }
+    Path link = folder.resolve("..data");
+    Files.createSymbolicLink(link, Path.of("..data-1"));
+    Files.createSymbolicLink(folder.resolve("a.toml"), Path.of("..data/a.toml"));
+    open();
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    Files.createSymbolicLink(folder.resolve("..next"), Path.of("..data-2"));
+    Files.move(folder.resolve("..next"), link, StandardCopyOption.ATOMIC_MOVE);
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:2");
+  }
+
+  @Test
+  void aFolderThatIsAwayKeepsWhatItListed() throws Exception {
+    Path sub = Files.createDirectory(folder.resolve("sub"));
+    Files.writeString(sub.resolve("a.toml"), "[[instance]]\nurl = \"http://h:1\"\n");
+    source = new FolderSource(new SourceSpec.Folder("folder:" + sub, sub), f -> {});
+    looks(1);
+    Files.move(sub, folder.resolve("elsewhere"));
+    looks(3);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    assertThat(heard.troubles()).containsExactly(sub + ": no such folder");
+    assertThat(heard.times()).isEqualTo(1);
+  }
+
+  @Test
+  void aFolderThatComesLaterIsHeardThen() throws Exception {
+    Path sub = folder.resolve("sub");
+    source = new FolderSource(new SourceSpec.Folder("folder:" + sub, sub), f -> {});
+    looks(2);
+    assertThat(heard.times()).as("nothing is known, which is not nothing there").isZero();
+    Files.createDirectory(sub);
+    looks(1);
+    assertThat(heard.times()).isEqualTo(1);
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void thereAreBounds() throws Exception {
+    byte[] large = new byte[FolderSource.MOST_BYTES + 1];
+    Files.write(folder.resolve("a.json"), large);
+    StringBuilder many = new StringBuilder("[");
+    for (int k = 0; k <= Source.MOST; k++) {
+      many.append(k == 0 ? "" : ",")
+          .append("{\"url\":\"http://h:")
+          .append(k % 60000 + 1)
+          .append("\"}");
+    }
+    write("b.json", many.append("]").toString());
+    open();
+    looks(1);
+    assertThat(heard.last()).hasSize(Source.MOST);
+    assertThat(heard.troubles()).hasSize(2);
+    assertThat(heard.troubles().get(1)).contains("10001 instances (expected: at most 10000)");
+    assertThat(heard.troubles().get(0))
+        .contains("a.json: 1048577 bytes (expected: at most 1048576)");
+  }
+}

@@ -1,0 +1,208 @@
+package org.infinilm.svc.kubernetes;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.ConfigBuilder;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.discovery.Heard;
+import org.infinilm.svc.discovery.Source;
+import org.infinilm.svc.discovery.SourceSpec;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/// The real client over HTTP against an API server that does what real ones do when things go
+/// wrong.
+class KubernetesFaultsIT {
+  private static final Duration SOON = Duration.ofSeconds(30);
+  private final Heard heard = new Heard();
+  private ApiServer api;
+  private Source source;
+
+  @BeforeEach
+  void begin() throws Exception {
+    api = new ApiServer();
+    api.put(Pods.ready("a", "10.0.0.1", 0));
+    api.put(Pods.ready("b", "10.0.0.2", 0));
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    source.close();
+    api.close();
+  }
+
+  private void open(Duration quiet) throws Exception {
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder()
+                    .withAutoConfigure(false)
+                    .withMasterUrl(api.url())
+                    .withNamespace("llm")),
+            quiet);
+    source.start(heard);
+    found("a", "b");
+    await().atMost(SOON).until(() -> !api.watches().isEmpty());
+  }
+
+  private void open() throws Exception {
+    open(Duration.ofMinutes(2));
+  }
+
+  /// Waits until these are what was listed last; `x out` is one that gets no requests.
+  private void found(String... names) {
+    await().atMost(SOON).untilAsserted(() -> assertThat(names()).containsExactly(names));
+  }
+
+  private List<String> names() {
+    return heard.last().stream()
+        .map(f -> f.options().get("name") + (f.ready() ? "" : " out"))
+        .toList();
+  }
+
+  @Test
+  void podsComeChangeDrainAndGo() throws Exception {
+    open();
+    assertThat(api.lists().getFirst())
+        .contains("/api/v1/namespaces/llm/pods", "labelSelector=infinilm.org%2Finstance%3Dtrue");
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a", "b", "c");
+    api.put(Pods.unready("b", "10.0.0.2", 0));
+    found("a", "b out", "c");
+    api.put(Pods.leaving("a", "10.0.0.1", 0));
+    found("a out", "b out", "c");
+    api.remove("a");
+    found("b out", "c");
+    assertThat(api.lists()).as("one list is enough").hasSize(1);
+  }
+
+  @Test
+  void aWatchThatIsCutGoesOnWhereItWas() throws Exception {
+    open();
+    long at = api.version();
+    api.cut();
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a", "b", "c");
+    assertThat(api.watches().getLast()).contains("resourceVersion=" + at);
+    api.end();
+    api.put(Pods.ready("d", "10.0.0.4", 0));
+    found("a", "b", "c", "d");
+    assertThat(api.lists()).as("nothing was listed again").hasSize(1);
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void aServerThatHasForgottenIsAskedForAllAgain() throws Exception {
+    open();
+    for (boolean asStatus : List.of(true, false)) {
+      int lists = api.lists().size();
+      api.cut();
+      api.put(Pods.ready("c", "10.0.0.3", 0));
+      api.remove("c");
+      api.put(Pods.ready(asStatus ? "d" : "e", "10.0.0.4", 0));
+      api.forgets(asStatus);
+      await().atMost(SOON).until(() -> names().contains(asStatus ? "d" : "e"));
+      assertThat(api.lists()).hasSizeGreaterThan(lists);
+      assertThat(names()).as("what came and went meanwhile is not there").doesNotContain("c");
+    }
+  }
+
+  @Test
+  void whatIsSaidTwiceOrOutOfOrderChangesNothing() throws Exception {
+    open();
+    long v = api.version();
+    api.put(Pods.leaving("a", "10.0.0.1", 0));
+    found("a out", "b");
+    int times = heard.times();
+    api.say("MODIFIED", Pods.ready("a", "10.0.0.1", v));
+    api.say("ADDED", Pods.ready("a", "10.0.0.1", v - 1));
+    api.say("MODIFIED", Pods.leaving("a", "10.0.0.1", api.version()));
+    api.say("MODIFIED", Pods.ready("zombie", "10.0.0.9", v - 1));
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a out", "b", "c");
+    assertThat(heard.times()).isEqualTo(times + 1);
+  }
+
+  @Test
+  void aWatchThatSaysNothingIsNotBelievedForEver() throws Exception {
+    open(Duration.ofMillis(500));
+    api.stalls(true);
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    api.remove("a");
+    found("b", "c");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void anApiServerThatIsAwayChangesNothingAndIsNamed() throws Exception {
+    open();
+    api.away();
+    await().atMost(SOON).until(() -> heard.troubles().size() == 1);
+    assertThat(heard.troubles().getFirst()).startsWith("pods of llm: ");
+    assertThat(names()).containsExactly("a", "b");
+    api.back();
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a", "b", "c");
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+  }
+
+  @Test
+  void whoMayNotListIsToldSo() throws Exception {
+    api.refuses(403);
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder()
+                    .withAutoConfigure(false)
+                    .withMasterUrl(api.url())
+                    .withNamespace("llm")),
+            Duration.ofMinutes(2));
+    source.start(heard);
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    assertThat(heard.troubles()).containsExactly("pods of llm: pods is forbidden");
+    assertThat(heard.times()).as("that is no list of nothing").isZero();
+    api.refuses(0);
+    found("a", "b");
+  }
+
+  @Test
+  void whoMayListAndNotWatchFollowsByListing() throws Exception {
+    api.refusesWatches(true);
+    open();
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a", "b", "c");
+    assertThat(heard.troubles())
+        .hasSize(1)
+        .first()
+        .asString()
+        .startsWith("pods of llm: watches end before they say anything: ");
+  }
+
+  @Test
+  void aPodWithBadLabelsIsNamedAndNothingElseIsDisturbed() throws Exception {
+    open();
+    api.put(Pods.saying("c", "10.0.0.3", 0, Map.of("cache-tpye", "paged")));
+    api.put(
+        new PodBuilder(Pods.ready("d", "10.0.0.4", 0))
+            .editSpec()
+            .withContainers()
+            .endSpec()
+            .build());
+    api.put(Pods.ready("e", "10.0.0.5", 0));
+    found("a", "b", "e");
+    assertThat(heard.troubles()).hasSize(2);
+    assertThat(heard.troubles().get(0)).startsWith("pod llm/c: unknown infinilm.org/cache-tpye");
+    assertThat(heard.troubles().get(1)).startsWith("pod llm/d: no port");
+    api.put(Pods.saying("c", "10.0.0.3", 0, Map.of("cache-type", "paged")));
+    found("a", "b", "c", "e");
+  }
+}

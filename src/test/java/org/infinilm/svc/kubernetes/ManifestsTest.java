@@ -1,0 +1,259 @@
+package org.infinilm.svc.kubernetes;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.StatefulSet;
+import io.fabric8.kubernetes.api.model.autoscaling.v2.HorizontalPodAutoscaler;
+import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.rbac.PolicyRule;
+import io.fabric8.kubernetes.api.model.rbac.Role;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.infinilm.svc.babysitter.BabysitterProgram;
+import org.infinilm.svc.config.Config;
+import org.infinilm.svc.discovery.Found;
+import org.infinilm.svc.discovery.SourceSpec;
+import org.infinilm.svc.router.RouterProgram;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// The manifests that the chart makes, against the models of the API's objects and against what our
+/// programs take. `./infini test --chart` shows that the chart makes them.
+class ManifestsTest {
+  private static final KubernetesSerialization YAML = new KubernetesSerialization();
+  private static final Set<String> FOREIGN = Set.of("monitoring.coreos.com/v1");
+
+  private static List<HasMetadata> read(String example) throws Exception {
+    List<HasMetadata> out = new ArrayList<>();
+    String text = Files.readString(Path.of("deployment/kubernetes/examples", example));
+    for (String one : text.split("(?m)^---\\s*$")) {
+      if (one.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))) {
+        HasMetadata object = YAML.unmarshal(one);
+        out.add(object);
+      }
+    }
+    assertThat(out).hasSizeGreaterThan(10);
+    return out;
+  }
+
+  private static <T> List<T> all(List<HasMetadata> of, Class<T> type) {
+    return of.stream().filter(type::isInstance).map(type::cast).toList();
+  }
+
+  /// Fields that are none of the API's, by their paths.
+  private static void strange(Object o, String path, List<String> out) throws Exception {
+    if (o instanceof Collection<?> c) {
+      for (Object e : c) {
+        strange(e, path + "[]", out);
+      }
+    } else if (o instanceof Map<?, ?> m) {
+      for (Map.Entry<?, ?> e : m.entrySet()) {
+        strange(e.getValue(), path + "." + e.getKey(), out);
+      }
+    } else if (o != null && o.getClass().getName().startsWith("io.fabric8.kubernetes.api.model")) {
+      for (Method m : o.getClass().getMethods()) {
+        boolean reads =
+            m.getName().startsWith("get")
+                && m.getParameterCount() == 0
+                && !m.getName().equals("getClass");
+        if (m.getName().equals("getAdditionalProperties")) {
+          ((Map<?, ?>) m.invoke(o)).keySet().forEach(k -> out.add(path + "." + k));
+        } else if (reads && !m.getReturnType().isPrimitive()) {
+          strange(m.invoke(o), path + "." + m.getName().substring(3), out);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  void eachObjectIsOneOfTheApi(String example) throws Exception {
+    for (HasMetadata o : read(example)) {
+      String name = o.getKind() + " " + o.getMetadata().getName();
+      if (o instanceof GenericKubernetesResource) {
+        assertThat(FOREIGN).as(name).contains(o.getApiVersion());
+        continue;
+      }
+      List<String> strange = new ArrayList<>();
+      strange(o, "", strange);
+      assertThat(strange).as(name).isEmpty();
+      assertThat(o.getMetadata().getNamespace()).as(name).isEqualTo("llm");
+    }
+  }
+
+  @Test
+  void aMisspelledFieldIsSeen() throws Exception {
+    HasMetadata o =
+        YAML.unmarshal(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{nmae: x}]}}}");
+    List<String> strange = new ArrayList<>();
+    strange(o, "", strange);
+    assertThat(strange).containsExactly(".Spec.Template.Spec.Containers[].nmae");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  void whatSelectsFindsSomething(String example) throws Exception {
+    List<HasMetadata> objects = read(example);
+    List<PodTemplateSpec> templates = templates(objects);
+    List<Map<String, String>> selectors = new ArrayList<>();
+    all(objects, Service.class).forEach(s -> selectors.add(s.getSpec().getSelector()));
+    all(objects, PodDisruptionBudget.class)
+        .forEach(p -> selectors.add(p.getSpec().getSelector().getMatchLabels()));
+    all(objects, NetworkPolicy.class)
+        .forEach(p -> selectors.add(p.getSpec().getPodSelector().getMatchLabels()));
+    for (Map<String, String> s : selectors) {
+      assertThat(templates.stream().filter(t -> has(t, s)).count()).as(s.toString()).isEqualTo(1);
+    }
+    for (NetworkPolicy p : all(objects, NetworkPolicy.class)) {
+      PodTemplateSpec of = find(templates, p.getSpec().getPodSelector().getMatchLabels());
+      p.getSpec()
+          .getIngress()
+          .forEach(i ->
+              i.getPorts()
+                  .forEach(port -> assertThat(ports(of)).contains(port.getPort().getStrVal())));
+    }
+    for (Service s : all(objects, Service.class)) {
+      PodTemplateSpec of = find(templates, s.getSpec().getSelector());
+      s.getSpec()
+          .getPorts()
+          .forEach(p -> assertThat(ports(of)).contains(p.getTargetPort().getStrVal()));
+    }
+    List<String> scaled =
+        Stream.concat(
+                all(objects, Deployment.class).stream()
+                    .map(d -> "Deployment " + d.getMetadata().getName()),
+                all(objects, StatefulSet.class).stream()
+                    .map(d -> "StatefulSet " + d.getMetadata().getName()))
+            .toList();
+    for (HorizontalPodAutoscaler h : all(objects, HorizontalPodAutoscaler.class)) {
+      var target = h.getSpec().getScaleTargetRef();
+      assertThat(scaled).contains(target.getKind() + " " + target.getName());
+    }
+  }
+
+  private static List<PodTemplateSpec> templates(List<HasMetadata> objects) {
+    List<PodTemplateSpec> out = new ArrayList<>();
+    all(objects, Deployment.class).forEach(d -> out.add(d.getSpec().getTemplate()));
+    all(objects, StatefulSet.class).forEach(s -> out.add(s.getSpec().getTemplate()));
+    return out;
+  }
+
+  private static boolean has(PodTemplateSpec t, Map<String, String> labels) {
+    return t.getMetadata().getLabels().entrySet().containsAll(labels.entrySet());
+  }
+
+  private static PodTemplateSpec find(List<PodTemplateSpec> all, Map<String, String> labels) {
+    return all.stream().filter(t -> has(t, labels)).findFirst().orElseThrow();
+  }
+
+  private static List<String> ports(PodTemplateSpec t) {
+    return t.getSpec().getContainers().getFirst().getPorts().stream()
+        .map(ContainerPort::getName)
+        .toList();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  void theRouterTakesItsFlagsFindsTheInstancesAndMayDoNothingElse(String example) throws Exception {
+    List<HasMetadata> objects = read(example);
+    Deployment d = all(objects, Deployment.class).getFirst();
+    Container c = d.getSpec().getTemplate().getSpec().getContainers().getFirst();
+    List<String> args = c.getArgs();
+    assertThat(args.subList(0, 2)).containsExactly("infini", "router");
+    Map<String, String> flags = new HashMap<>();
+    for (int k = 2; k < args.size(); k += 2) {
+      flags.put(args.get(k).substring(2).replace('-', '_'), args.get(k + 1));
+    }
+    List<String> names = RouterProgram.PROGRAM.keys().stream().<String>map(k -> k.name()).toList();
+    assertThat(names).containsAll(flags.keySet());
+    RouterProgram.check(Config.resolve(RouterProgram.PROGRAM.keys(), flags, Map.of(), null));
+    long ends = Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
+    assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds())
+        .isGreaterThan(ends + 5);
+    assertThat(d.getSpec().getTemplate().getSpec().getEnableServiceLinks())
+        .as("a service's variables would be settings")
+        .isFalse();
+    SourceSpec.Kubernetes spec =
+        (SourceSpec.Kubernetes) SourceSpec.list(flags.get("discover"), "x").getFirst();
+    Map<String, String> selector = new HashMap<>();
+    for (String pair : spec.selector().split(",")) {
+      selector.put(pair.split("=")[0], pair.split("=")[1]);
+    }
+    List<StatefulSet> instances = all(objects, StatefulSet.class);
+    assertThat(instances).isNotEmpty();
+    for (StatefulSet s : instances) {
+      assertThat(has(s.getSpec().getTemplate(), selector)).isTrue();
+    }
+    List<PolicyRule> rules = all(objects, Role.class).getFirst().getRules();
+    assertThat(rules).hasSize(1);
+    assertThat(rules.getFirst().getResources()).containsExactly("pods");
+    assertThat(rules.getFirst().getVerbs()).containsExactly("list", "watch");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  void eachPodOfAPoolIsAnInstanceAndItsFileIsOne(String example, @TempDir Path dir)
+      throws Exception {
+    List<HasMetadata> objects = read(example);
+    Map<String, String> files = new HashMap<>();
+    all(objects, ConfigMap.class)
+        .forEach(m -> files.put(m.getMetadata().getName(), m.getData().get("instance.toml")));
+    for (StatefulSet s : all(objects, StatefulSet.class)) {
+      PodTemplateSpec t = s.getSpec().getTemplate();
+      Pod pod =
+          new PodBuilder()
+              .withMetadata(t.getMetadata())
+              .editMetadata()
+              .withNamespace("llm")
+              .withName(s.getMetadata().getName() + "-0")
+              .withResourceVersion("1")
+              .endMetadata()
+              .withSpec(t.getSpec())
+              .withNewStatus()
+              .withPhase("Running")
+              .withPodIP("10.0.0.1")
+              .addNewCondition()
+              .withType("Ready")
+              .withStatus("True")
+              .endCondition()
+              .endStatus()
+              .build();
+      Read r = new PodReader(false, f -> {}).read(pod);
+      assertThat(r.trouble()).isNull();
+      Found found = r.found();
+      assertThat(found.url()).isEqualTo("http://10.0.0.1:8100");
+      assertThat(found.options().get("cache_type")).isIn("paged", "static");
+      Path file = dir.resolve(s.getMetadata().getName() + ".toml");
+      Files.writeString(file, files.get(s.getMetadata().getName()));
+      assertThat(
+              BabysitterProgram.check(
+                  file, Map.of("INFINI_HOME", Path.of("").toAbsolutePath().toString())))
+          .anyMatch(l -> l.contains("port") && l.contains("8100"));
+      assertThat(t.getSpec().getEnableServiceLinks()).isFalse();
+      assertThat(t.getSpec().getAutomountServiceAccountToken()).isFalse();
+    }
+  }
+}

@@ -1,0 +1,133 @@
+package org.infinilm.svc.router;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.infinilm.svc.router.Rig.SOON;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.discovery.NameServer;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A router whose instances stand in a folder and in the DNS, beside those of a registry.
+class DiscoverIT {
+  @TempDir Path folder;
+  private Rig rig;
+  private FakeEngine one;
+  private FakeEngine two;
+  private NameServer names;
+
+  @BeforeEach
+  void begin() throws Exception {
+    rig = new Rig();
+    one = new FakeEngine("one").lists("x", "m", "");
+    two = new FakeEngine("two").lists("x", "m", "");
+    names = new NameServer();
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    rig.close();
+    one.close();
+    two.close();
+    names.close();
+  }
+
+  private void write(String name, String text) throws Exception {
+    Files.writeString(folder.resolve(name), text);
+  }
+
+  private static String instance(String name, int port, String more) {
+    return "[[instance]]\nname = \""
+        + name
+        + "\"\nurl = \"http://127.0.0.1:"
+        + port
+        + "\"\n"
+        + more
+        + "\n";
+  }
+
+  private String source(String name) throws Exception {
+    return rig.service(name).path("source").asText();
+  }
+
+  @Test
+  void instancesOfAFolderComeServeAndGo() throws Exception {
+    write("a.toml", instance("a", one.port(), "cache_type = \"paged\""));
+    rig.launch(Ticker.SYSTEM, List.of(), "discover=folder:" + folder);
+    rig.awaitState("a", "routable");
+    assertThat(source("a")).isEqualTo("folder");
+    assertThat(rig.chat().status()).isEqualTo(200);
+    JsonNode d = rig.newest();
+    assertThat(d.path("instance").asText()).isEqualTo("a");
+    assertThat(d.path("instance_source").asText()).isEqualTo("folder");
+    write("b.toml", instance("b", two.port(), "weight = 7"));
+    rig.awaitState("b", "routable");
+    assertThat(rig.service("b").path("weight").asInt()).isEqualTo(7);
+    write("a.toml", instance("a", one.port(), "cache_type = \"pagde\""));
+    await().atMost(SOON).until(() -> troubles().size() == 1);
+    assertThat(troubles().path(0).asText())
+        .startsWith(folder.resolve("a.toml") + ":4: cache_type=pagde (expected: paged or static)");
+    assertThat(rig.service("a").path("state").asText()).isEqualTo("routable");
+    Files.delete(folder.resolve("b.toml"));
+    rig.awaitState("b", "gone");
+    assertThat(rig.service("a").path("state").asText()).isEqualTo("routable");
+  }
+
+  private JsonNode troubles() throws Exception {
+    return rig.get("/readyz").path("discovery").path(0).path("troubles");
+  }
+
+  @Test
+  void addressesOfANameAreInstances() throws Exception {
+    FakeEngine other = new FakeEngine("other", "127.0.0.2", one.port());
+    try (other) {
+      other.lists("x", "m", "");
+      names.addresses("llm.example", 1, "127.0.0.1", "127.0.0.2");
+      String spec = "dns:llm.example:" + one.port() + ",cache_type=paged,server=" + names.at();
+      rig.launch(Ticker.SYSTEM, List.of(), "discover=" + spec);
+      String name = "llm.example:" + one.port() + "@127.0.0.";
+      rig.awaitState(name + "1", "routable");
+      rig.awaitState(name + "2", "routable");
+      assertThat(source(name + "1")).isEqualTo("dns");
+      assertThat(rig.service(name + "1").path("metadata").path("cache_type").asText())
+          .isEqualTo("paged");
+      names.addresses("llm.example", 1, "127.0.0.2");
+      rig.awaitState(name + "1", "gone");
+      assertThat(rig.chat().status()).isEqualTo(200);
+    }
+  }
+
+  @Test
+  void theRegistrysInstanceOfANameCountsAndAllSourcesAreThere() throws Exception {
+    write("a.toml", instance("a", one.port(), "") + instance("b", two.port(), ""));
+    rig.listed(new ScriptedInstance("a", ScriptedInstance.answering((r, n) -> Rig.OK)), Map.of());
+    rig.launch(Ticker.SYSTEM, List.of(), "discover=folder:" + folder);
+    rig.awaitState("a", "routable");
+    rig.awaitState("b", "routable");
+    assertThat(source("a")).isEqualTo("registry");
+    assertThat(source("b")).isEqualTo("folder");
+  }
+
+  @Test
+  void aRouterIsReadyWhenEachSourceHasSpokenOrAfterAWhile() throws Exception {
+    write("a.toml", instance("a", one.port(), ""));
+    names.silent(true);
+    rig.launch(
+        Ticker.SYSTEM,
+        List.of(),
+        "discover=folder:" + folder + ",dns:llm.example,server=" + names.at());
+    rig.awaitState("a", "routable");
+    JsonNode early = rig.get("/readyz");
+    assertThat(early.path("status").asText()).isEqualTo("dns has listed nothing yet");
+    await().atMost(SOON).until(() -> rig.get("/readyz").path("status").asText().equals("ready"));
+    assertThat(rig.get("/readyz").path("discovery").path(1).path("instances").isNull()).isTrue();
+  }
+}
