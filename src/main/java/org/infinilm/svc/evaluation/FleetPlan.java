@@ -62,8 +62,9 @@ record FleetPlan(
     }
   }
 
-  /// Lines of words: `NAME paged|static|chunked|slots [setting=value]...` for an instance, and `limits
-  /// ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a comment.
+  /// Lines of words: `NAME paged|static|chunked|slots [setting=value]...` for an instance, and
+  /// `limits ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a
+  /// comment.
   static FleetPlan parse(String name, String text) throws ConfigException {
     List<Node> nodes = new ArrayList<>();
     Map<String, Integer> names = new HashMap<>();

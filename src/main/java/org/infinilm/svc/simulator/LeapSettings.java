@@ -7,8 +7,8 @@ import org.infinilm.svc.fleet.CacheType;
 /// @param batch sequences at once; 1 for static
 /// @param numBlocks of the pool; static and slots: tokens of a sequence
 /// @param blockTokens tokens a block; static and slots: 1
-/// @param stepTokens prompt tokens a step; paged: a longer prompt goes alone, chunked and slots: the
-///   budget, decoding sequences included
+/// @param stepTokens prompt tokens a step; paged: a longer prompt goes alone, chunked and slots:
+///   the budget, decoding sequences included
 /// @param keepsAnswers whether answers can be reused as part of the next prompt
 public record LeapSettings(
     Kind kind,
