@@ -23,7 +23,7 @@ class CompatibilityTest {
       Pattern.compile("`([A-Z]\\w+(?:Test|IT|Fuzz|Faults|Browser))\\.(\\w+)`");
 
   @ParameterizedTest
-  @CsvSource({"compatibility.md, 30", "operations.md, 12"})
+  @CsvSource({"compatibility.md, 30", "operations.md, 12", "newcomer.md, 30"})
   void everyTestThatTheDocumentNamesExists(String document, int atLeast) throws IOException {
     Map<String, String> sources = new TreeMap<>();
     try (Stream<Path> all = Files.walk(Path.of("src", "test", "java"))) {
@@ -61,6 +61,17 @@ class CompatibilityTest {
         .filteredOn(l -> l.matches("\\| ([CL]?\\d+b?) \\|.*"))
         .filteredOn(l -> !l.contains("`") && !l.contains("not changed"))
         .isEmpty();
+  }
+
+  @Test
+  void everyPointOfTheNewcomerHasItsRow() throws IOException {
+    String all = Files.readString(Path.of("docs", "newcomer.md"));
+    assertThat(
+            Pattern.compile("(?m)^\\| (\\d+) \\|.*`\\w+")
+                .matcher(all)
+                .results()
+                .map(r -> r.group(1)))
+        .containsExactlyElementsOf(range("", 1, 18));
   }
 
   private static List<String> range(String letter, int from, int to) {

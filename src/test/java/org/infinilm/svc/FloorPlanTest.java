@@ -64,6 +64,7 @@ class FloorPlanTest {
                   "http",
                   "config",
                   "telemetry")),
+          Map.entry("picker", Set.of("router", "tls", "http", "config", "telemetry")),
           Map.entry(
               "babysitter",
               Set.of("registry", "fleet", "tls", "http", "process", "config", "telemetry")),
@@ -96,6 +97,7 @@ class FloorPlanTest {
           Map.entry(
               "cli",
               Set.of(
+                  "picker",
                   "router",
                   "babysitter",
                   "engine",
@@ -227,6 +229,17 @@ class FloorPlanTest {
         .that(not(resideInAPackage(ROOT + "kubernetes")))
         .should()
         .dependOnClassesThat(resideInAnyPackage("io.fabric8.."))
+        .check(HOUSE);
+  }
+
+  @Test
+  void onlyThePickerKnowsGrpc() {
+    noClasses()
+        .that(not(resideInAPackage(ROOT + "picker")))
+        .should()
+        .dependOnClassesThat(
+            resideInAnyPackage("io.grpc..", "io.envoyproxy..", "com.google.protobuf.."))
+        .because("other programs do not pay for it")
         .check(HOUSE);
   }
 

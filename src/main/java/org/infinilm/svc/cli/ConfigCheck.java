@@ -12,6 +12,7 @@ import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
+import org.infinilm.svc.picker.PickerProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
@@ -58,6 +59,9 @@ final class ConfigCheck {
     List<String> warnings = new ArrayList<>(config.warnings());
     if (p.name().equals(RouterProgram.PROGRAM.name())) {
       warnings.addAll(RouterProgram.check(config));
+    }
+    if (p.name().equals(PickerProgram.PROGRAM.name())) {
+      PickerProgram.check(config);
     }
     if (p.keys().contains(TlsSettings.CERT) && !p.name().equals(RouterProgram.PROGRAM.name())) {
       TlsSettings.of(config).check(Ticker.SYSTEM::now);

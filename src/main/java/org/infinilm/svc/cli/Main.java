@@ -17,6 +17,7 @@ import org.infinilm.svc.deploy.ValidateProgram;
 import org.infinilm.svc.engine.EngineProgram;
 import org.infinilm.svc.evaluation.EvaluateProgram;
 import org.infinilm.svc.evaluation.ReplayProgram;
+import org.infinilm.svc.picker.PickerProgram;
 import org.infinilm.svc.pictures.Plot;
 import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
@@ -45,6 +46,7 @@ public final class Main {
           RegistryProgram.PROGRAM,
           RegistryProgram.DRAIN,
           RouterProgram.PROGRAM,
+          PickerProgram.PROGRAM,
           TopProgram.PROGRAM,
           ExplainProgram.PROGRAM,
           UsageProgram.PROGRAM,

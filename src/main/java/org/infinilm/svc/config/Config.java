@@ -147,6 +147,11 @@ public final class Config {
     return Optional.ofNullable((T) v.value());
   }
 
+  /// Whether a key is one of the program's.
+  public boolean knows(Key<?> key) {
+    return values.containsKey(key);
+  }
+
   /// `default`, `file:line`, the variable's name or the flag.
   public String origin(Key<?> key) {
     Value v = values.get(key);

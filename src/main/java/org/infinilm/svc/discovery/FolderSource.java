@@ -128,9 +128,7 @@ final class FolderSource extends Follower {
     }
     List<Path> present = there;
     boolean left =
-        files
-            .entrySet()
-            .removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
+        files.entrySet().removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
     return news || left;
   }
 

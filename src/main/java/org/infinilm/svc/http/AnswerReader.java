@@ -98,7 +98,7 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
     ByteBuf in = (ByteBuf) message;
     begun |= in.isReadable();
     switch (state) {
-      case REST, CODEC -> ctx.fireChannelRead(in);
+      case REST, CODEC -> leave(ctx, in);
       case BAD -> in.release();
       case HEAD -> head(ctx, in);
       case LENGTH -> length(ctx, in);
@@ -111,7 +111,7 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
     if (a == null) {
       state = State.CODEC;
       decoder.expect(false);
-      ctx.fireChannelRead(in);
+      leave(ctx, in);
       return;
     }
     in.skipBytes(a.fields().headBytes());
@@ -152,7 +152,7 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
     state = State.REST;
     tell(ctx, END);
     if (in.isReadable()) {
-      ctx.fireChannelRead(in);
+      leave(ctx, in);
     } else {
       in.release();
     }
@@ -258,7 +258,7 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
     if (from < to) {
       tell(ctx, in.retainedSlice(from, to - from));
     }
-    ctx.fireChannelRead(line);
-    ctx.fireChannelRead(in);
+    leave(ctx, line);
+    leave(ctx, in);
   }
 }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandlerAdapter {
   final D decoder;
   private @Nullable ChannelHandlerContext behind;
+  private boolean left;
 
   BeforeCodec(D decoder) {
     this.decoder = decoder;
@@ -20,13 +22,34 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
     return decoder;
   }
 
+  /// Leaves bytes to the decoder.
+  final void leave(ChannelHandlerContext ctx, ByteBuf in) {
+    left = true;
+    ctx.fireChannelRead(in);
+  }
+
   /// Passes on what was read here, past the decoder.
   final void tell(ChannelHandlerContext ctx, Object part) {
+    behind(ctx).fireChannelRead(part);
+  }
+
+  private ChannelHandlerContext behind(ChannelHandlerContext ctx) {
     ChannelHandlerContext b = behind;
     if (b == null) {
       b = ctx.pipeline().context(decoder);
       behind = b;
     }
-    b.fireChannelRead(part);
+    return b;
+  }
+
+  /// Past a decoder that got nothing.
+  @Override
+  public void channelReadComplete(ChannelHandlerContext ctx) {
+    if (left) {
+      left = false;
+      ctx.fireChannelReadComplete();
+    } else {
+      behind(ctx).fireChannelReadComplete();
+    }
   }
 }

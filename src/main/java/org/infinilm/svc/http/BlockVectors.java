@@ -75,15 +75,23 @@ final class BlockVectors {
       ByteVector hi = WIDE ? lo : ByteVector.fromArray(SPECIES, b, at + Blocks.BLOCK_BYTES / 2);
       long quote = equal(lo, hi, (byte) '"');
       long slash = equal(lo, hi, (byte) '\\');
+      long low = below(lo, hi, (byte) 0x20);
+      long wide = below(lo, hi, (byte) 0);
+      anyWide |= wide;
+      wides[set] = wide;
+      if ((slash | open) == 0) {
+        // no escapes, as in most of what people write
+        rares[set] = 0;
+        silent[set] = 0;
+        stops[set] = quote | low & ~wide;
+        continue;
+      }
       long known =
           quote
               | slash
               | equal(lo, hi, (byte) 'n')
               | equal(lo, hi, (byte) 't')
               | equal(lo, hi, (byte) 'r');
-      long low = below(lo, hi, (byte) 0x20);
-      long wide = below(lo, hi, (byte) 0);
-      anyWide |= wide;
 
       // escaped are those behind backslashes at an even distance from where their run begins
       long starts = slash & ~open;
@@ -97,7 +105,6 @@ final class BlockVectors {
 
       rares[set] = rare;
       silent[set] = slash & ~character;
-      wides[set] = wide;
       stops[set - 1] |= rare << 63;
       stops[set] = quote & ~character | low & ~wide | rare >>> 1;
     }

@@ -81,6 +81,9 @@ final class Blocks {
 
   private int from;
 
+  /// Of what [#stopCounting] passed over.
+  int silentBefore;
+
   Blocks() {}
 
   /// From now on it is found out whether blocks are possible and faster.
@@ -145,6 +148,25 @@ final class Blocks {
       s = stops[++k];
     }
     return from + (k - 1 << 6) + Long.numberOfTrailingZeros(s);
+  }
+
+  /// The same, with [#silentBefore] of the bytes from `i` to before it: one loop costs one wrong
+  /// guess of its end.
+  int stopCounting(int i) {
+    int bit = i - from;
+    int k = 1 + (bit >> 6);
+    long mask = -1L << bit;
+    long s = stops[k] & mask;
+    long quiet = silent[k] & mask;
+    int n = 0;
+    while (s == 0) {
+      n += Long.bitCount(quiet);
+      s = stops[++k];
+      quiet = silent[k];
+    }
+    int last = Long.numberOfTrailingZeros(s);
+    silentBefore = n + Long.bitCount(quiet & ~(-1L << last));
+    return from + (k - 1 << 6) + last;
   }
 
   /// How many of the bytes from `i` to before `to` are in a set.

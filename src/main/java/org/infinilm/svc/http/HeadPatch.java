@@ -12,17 +12,19 @@ public final class HeadPatch {
   /// A bit for the length of each name, the last for all that are longer.
   private final long lengths;
 
+  /// Two for each request: the lists are not copied, and belong to it from now on.
+  ///
   /// @param dropped names (lower case) of end-to-end fields that do not go on
   /// @param set fields that replace the sender's of the same name (lower-case names)
   public HeadPatch(List<String> dropped, List<Header> set) {
-    this.dropped = List.copyOf(dropped);
-    this.set = List.copyOf(set);
+    this.dropped = dropped;
+    this.set = set;
     long l = 0;
-    for (int k = 0; k < this.dropped.size(); k++) {
-      l |= bit(this.dropped.get(k).length());
+    for (int k = 0; k < dropped.size(); k++) {
+      l |= bit(dropped.get(k).length());
     }
-    for (int k = 0; k < this.set.size(); k++) {
-      l |= bit(this.set.get(k).name().length());
+    for (int k = 0; k < set.size(); k++) {
+      l |= bit(set.get(k).name().length());
     }
     this.lengths = l;
   }

@@ -75,10 +75,14 @@ final class HeadWriter {
   }
 
   private void latin1(String text) {
-    for (int k = 0; k < text.length(); k++) {
+    byte[] to = b;
+    int from = n;
+    int count = text.length();
+    for (int k = 0; k < count; k++) {
       char c = text.charAt(k);
-      b[n++] = (byte) ((c >= ' ' && c <= 0xff && c != DELETE) || c == '\t' ? c : '?');
+      to[from + k] = (byte) ((c >= ' ' && c <= 0xff && c != DELETE) || c == '\t' ? c : '?');
     }
+    n = from + count;
   }
 
   /// The end of a line.

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * Limits run by progress: of the connection, of the request's bytes into the socket, of the answer's
  * body. A head that drips, informational answers and the like are no progress.
  */
-final class InstanceCall implements UpstreamCall, LoopState.Timed {
+final class InstanceCall extends LoopState.Linked implements UpstreamCall {
   private final EventLoop eventLoop;
   private final LoopState loop;
   private final long connectTicks;
@@ -54,7 +54,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
   /// Its time begins.
   void begin() {
     progress();
-    loop.watch(this);
+    loop.link(this);
   }
 
   /// It goes over a connection that has carried another call.
@@ -171,7 +171,7 @@ final class InstanceCall implements UpstreamCall, LoopState.Timed {
 
   private void end() {
     over = true;
-    loop.unwatch(this);
+    loop.unlink(this);
     RequestToSend r = request;
     request = null;
     if (r != null) {

@@ -1,5 +1,8 @@
 package org.infinilm.svc.http;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.infinilm.svc.http.JsonString.Treatment;
 import org.jspecify.annotations.Nullable;
@@ -44,6 +47,9 @@ abstract class JsonScanner {
   private static final int MOST_LEARNED = 64;
   private static final int OBJECT = 0x80;
 
+  private static final VarHandle WORD =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
   private int state = START;
   private int markBytes;
   private byte[] frames = new byte[16];
@@ -64,10 +70,10 @@ abstract class JsonScanner {
   private long number;
 
   /// What stood between the brace of an object and the text of its first counted string.
-  private final byte[][] leads = new byte[LEADS][];
+  private byte[][] leads = {};
 
-  private final int[] leadFrames = new int[LEADS];
-  private final Object[] leadMarks = new Object[LEADS];
+  private int[] leadFrames = {};
+  private Object[] leadMarks = {};
   private int learned;
 
   private byte[] literal = {};
@@ -311,6 +317,11 @@ abstract class JsonScanner {
 
   private void learn(byte[] b, int from, int to) {
     if (to - from <= MOST_LEAD && learned < MOST_LEARNED && repeats()) {
+      if (learned == 0) {
+        leads = new byte[LEADS][];
+        leadFrames = new int[LEADS];
+        leadMarks = new Object[LEADS];
+      }
       int k = learned++ % LEADS;
       leads[k] = Arrays.copyOfRange(b, from, to);
       leadFrames[k] = frame();
@@ -321,12 +332,30 @@ abstract class JsonScanner {
   /// Which lead stands at `i`, where an object has just begun, or -1.
   private int leadAt(byte[] b, int i, int to) {
     for (int k = 0; k < LEADS && k < learned; k++) {
-      int n = leads[k].length;
-      if (n <= to - i && leadFrames[k] == frame() && Arrays.equals(b, i, i + n, leads[k], 0, n)) {
+      if (leadFrames[k] == frame() && stands(leads[k], b, i, to)) {
         return k;
       }
     }
     return -1;
+  }
+
+  /// Whether these bytes stand at `i`. A word at a time: they are few, and this is asked for each
+  /// message.
+  private static boolean stands(byte[] these, byte[] b, int i, int to) {
+    int n = these.length;
+    if (n > to - i) {
+      return false;
+    }
+    if (n < Long.BYTES) {
+      return Arrays.equals(b, i, i + n, these, 0, n);
+    }
+    int lastWord = n - Long.BYTES;
+    for (int k = 0; k < lastWord; k += Long.BYTES) {
+      if ((long) WORD.get(b, i + k) != (long) WORD.get(these, k)) {
+        return false;
+      }
+    }
+    return (long) WORD.get(b, i + lastWord) == (long) WORD.get(these, lastWord);
   }
 
   /// An object begins; its first members are read here, where they are strings.
@@ -336,12 +365,42 @@ abstract class JsonScanner {
       return i;
     }
     int k = learned == 0 ? -1 : leadAt(b, i, to);
-    if (k < 0) {
-      return members(b, i + 1, to, i);
+    return k < 0 ? members(b, i + 1, to, i) : alike(b, i, to, k);
+  }
+
+  /// Reads on behind the lead of an object, and behind those of the objects that follow it right
+  /// there: what lies between them is then known too.
+  private int alike(byte[] b, int from, int to, int lead) {
+    int i = from;
+    int k = lead;
+    while (true) {
+      mark(leadMarks[k]);
+      i = stringBegins(b, i + leads[k].length, to, false, string());
+      if (!isBeforeAnother(b, i, to)) {
+        return isAtKey(b, i, to) ? members(b, toKey + 1, to, NO_LEAD) : toKey;
+      }
+      depth--;
+      push(begins(true) | OBJECT);
+      i += BETWEEN_OBJECTS;
+      k = leadAt(b, i, to);
+      if (k < 0) {
+        state = FIRST_KEY;
+        return b[i] == '"' ? members(b, i + 1, to, i) : i;
+      }
     }
-    mark(leadMarks[k]);
-    int next = stringBegins(b, i + leads[k].length, to, false, string());
-    return isAtKey(b, next, to) ? members(b, toKey + 1, to, NO_LEAD) : toKey;
+  }
+
+  private static final int BETWEEN_OBJECTS = 3;
+
+  /// Whether the innermost open object ends at `i` and another begins behind a comma.
+  private boolean isBeforeAnother(byte[] b, int i, int to) {
+    return state == AFTER
+        && to - i > BETWEEN_OBJECTS
+        && b[i] == '}'
+        && b[i + 1] == ','
+        && b[i + 2] == '{'
+        && depth > 0
+        && (frames[depth - 1] & OBJECT) == 0;
   }
 
   private int value(int c, byte[] b, int i, int to) {

@@ -52,7 +52,12 @@ final class JsonString {
   private int utf8Low;
   private int utf8High;
   private int urlMatched;
-  private byte[] own = new byte[64];
+  private static final byte[] NOTHING = {};
+  private static final int FIRST_KEPT = 64;
+
+  /// Made when something is kept that does not lie as it is in what was read.
+  private byte[] own = NOTHING;
+
   private byte[] kept = own;
   private int keptFrom;
   private int keptBytes;
@@ -129,15 +134,20 @@ final class JsonString {
   }
 
   private int inBlocks(Blocks k, byte[] b, int from, int to, Treatment t) {
-    int end = k.stop(from);
-    if (end == to || b[end] != '"' || (t == Treatment.COUNT && b[from] == DATA_URL[0])) {
+    boolean counts = t == Treatment.COUNT;
+    int end = counts && !kinds ? k.stopCounting(from) : k.stop(from);
+    if (end == to || b[end] != '"' || (counts && b[from] == DATA_URL[0])) {
       return -1;
     }
     treatment = t;
     urlMatched = NO_URL;
-    if (t == Treatment.COUNT) {
+    if (counts) {
       clear();
-      count(k, from, end);
+      if (kinds) {
+        count(k, from, end);
+      } else {
+        marks = (long) end - from - k.silentBefore;
+      }
     }
     return end;
   }
@@ -599,7 +609,7 @@ final class JsonString {
       return false;
     }
     if (keptBytes + more > own.length) {
-      own = Arrays.copyOf(own, Math.max(own.length * 2, keptBytes + more));
+      own = Arrays.copyOf(own, Math.max(Math.max(own.length * 2, FIRST_KEPT), keptBytes + more));
       kept = own;
     }
     return true;

@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -36,15 +37,20 @@ final class LoopState {
     void tick(long now);
   }
 
-  private record Idle(UpstreamConnection connection, long since) {}
+  /// One that comes and goes with each request: a link of its loop's list.
+  abstract static class Linked implements Timed {
+    private @Nullable Linked before;
+    private @Nullable Linked after;
+  }
 
   private final ChannelFactory<? extends Channel> sockets;
   private final HeadScan scan = new HeadScan();
   private final HeadWriter writer = new HeadWriter();
   private final boolean codecOnly;
-  private final Map<Origin, Deque<Idle>> idle = new HashMap<>();
+  private final Map<Origin, Deque<UpstreamConnection>> idle = new HashMap<>();
   private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
+  private @Nullable Linked lastLinked;
   private long now;
 
   /// @param sockets makes the sockets of new connections to instances
@@ -106,27 +112,53 @@ final class LoopState {
     timed.remove(t);
   }
 
+  /// Until [#unlink], once.
+  void link(Linked t) {
+    Linked last = lastLinked;
+    t.before = last;
+    if (last != null) {
+      last.after = t;
+    }
+    lastLinked = t;
+  }
+
+  void unlink(Linked t) {
+    Linked before = t.before;
+    Linked after = t.after;
+    if (before != null) {
+      before.after = after;
+    }
+    if (after != null) {
+      after.before = before;
+    } else {
+      lastLinked = before;
+    }
+    t.before = null;
+    t.after = null;
+  }
+
   /// An idle connection to `origin`, most recently used first, or null.
   @Nullable UpstreamConnection poll(Origin origin) {
-    Deque<Idle> q = idle.get(origin);
+    Deque<UpstreamConnection> q = idle.get(origin);
     if (q == null) {
       return null;
     }
-    for (Idle i = q.pollLast(); i != null; i = q.pollLast()) {
-      if (i.connection().isOpen() && now - i.since() < IDLE_TICKS) {
-        return i.connection();
+    for (UpstreamConnection c = q.pollLast(); c != null; c = q.pollLast()) {
+      if (c.isOpen() && now - c.idleSince() < IDLE_TICKS) {
+        return c;
       }
-      i.connection().close();
+      c.close();
     }
     return null;
   }
 
   void offer(Origin origin, UpstreamConnection c) {
-    Deque<Idle> q = idle.computeIfAbsent(origin, o -> new ArrayDeque<>());
+    Deque<UpstreamConnection> q = idle.computeIfAbsent(origin, o -> new ArrayDeque<>());
     if (q.size() >= MAX_IDLE_PER_ORIGIN) {
       c.close();
     } else {
-      q.addLast(new Idle(c, now));
+      c.idleSince(now);
+      q.addLast(c);
     }
   }
 
@@ -137,22 +169,24 @@ final class LoopState {
   /// One tick; an entry that throws takes nobody else's time limit away.
   void tick() {
     now++;
-    if (!timed.isEmpty()) {
-      for (Timed t : new ArrayList<>(timed)) {
-        try {
-          t.tick(now);
-        } catch (Throwable e) {
-          Faults.note("a tick of " + t.getClass().getSimpleName(), e);
-        }
+    List<Timed> all = new ArrayList<>(timed);
+    for (Linked t = lastLinked; t != null; t = t.before) {
+      all.add(t);
+    }
+    for (Timed t : all) {
+      try {
+        t.tick(now);
+      } catch (Throwable e) {
+        Faults.note("a tick of " + t.getClass().getSimpleName(), e);
       }
     }
     idle.values()
         .removeIf(q -> {
-          for (Idle i = q.peekFirst();
-              i != null && (now - i.since() >= IDLE_TICKS || !i.connection().isOpen());
-              i = q.peekFirst()) {
+          for (UpstreamConnection c = q.peekFirst();
+              c != null && (now - c.idleSince() >= IDLE_TICKS || !c.isOpen());
+              c = q.peekFirst()) {
             q.pollFirst();
-            i.connection().close();
+            c.close();
           }
           return q.isEmpty();
         });

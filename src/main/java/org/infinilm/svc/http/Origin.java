@@ -38,6 +38,12 @@ public record Origin(SocketAddress address, String authority, String prefix, @Nu
     return new Origin(UnixDomainSocketAddress.of(path), UNIX_AUTHORITY, "");
   }
 
+  /// Of every call to an instance: the strings keep theirs, and an address has one at once.
+  @Override
+  public int hashCode() {
+    return address.hashCode() * 31 + authority.hashCode();
+  }
+
   /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`.
   public String server() {
     return address instanceof InetSocketAddress a

@@ -8,6 +8,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.ServerChannel;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
@@ -66,6 +67,16 @@ public final class ProxyServer implements AutoCloseable {
     EPOLL,
     IO_URING,
     NIO;
+
+    /// So many event loops of it, for servers of other libraries.
+    public EventLoopGroup loops(int threads, String name) {
+      return Loops.group(threads, name, this);
+    }
+
+    /// The listener's class of it.
+    public Class<? extends ServerChannel> listener() {
+      return Loops.serverChannel(this);
+    }
 
     /// What a setting names.
     ///

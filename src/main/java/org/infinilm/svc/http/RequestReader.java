@@ -38,7 +38,7 @@ final class RequestReader extends BeforeCodec<StrictRequestDecoder> {
     PlainRequest r =
         codecOnly || !wanted.getAsBoolean() || !decoder.isFresh() ? null : scan.request(in);
     if (r == null) {
-      ctx.fireChannelRead(in);
+      leave(ctx, in);
       return;
     }
     in.skipBytes(r.lines().headBytes());
@@ -61,7 +61,7 @@ final class RequestReader extends BeforeCodec<StrictRequestDecoder> {
     pass(ctx, in);
     tell(ctx, END);
     if (rest != null) {
-      ctx.fireChannelRead(rest);
+      leave(ctx, rest);
     }
   }
 

@@ -226,6 +226,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   /// connections that are made from then on; what cannot be used changes nothing, and the log says
   /// why. Thread-safe.
   public static final class Listener implements AutoCloseable {
+    private static final String HTTP_1_1 = "http/1.1";
     private static final Duration LOOK = Duration.ofMillis(500);
     private static final Duration SOON = Duration.ofDays(14);
     private static final Duration AGAIN = Duration.ofDays(1);
@@ -247,6 +248,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     private record Shown(SslContext context, X509Certificate own) {}
 
     private final TlsFiles.Paths files;
+    private final String protocol;
     private final InstantSource clock;
     private final TlsHandshakes handshakes = new TlsHandshakes();
     private final Thread follower = Thread.ofVirtual().name("tls-files").unstarted(this::follow);
@@ -259,8 +261,9 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     private List<@Nullable Stamp> seen;
     private Instant warned = Instant.EPOCH;
 
-    private Listener(TlsFiles.Paths files, InstantSource clock) throws Unusable {
+    private Listener(TlsFiles.Paths files, String protocol, InstantSource clock) throws Unusable {
       this.files = files;
+      this.protocol = protocol;
       this.clock = clock;
       this.read = stamps();
       this.seen = read;
@@ -274,7 +277,22 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     public static Listener open(
         Path cert, Path key, @Nullable Path clientCa, boolean required, InstantSource clock)
         throws Unusable {
-      Listener l = new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, required), clock);
+      return open(cert, key, clientCa, required, HTTP_1_1, clock);
+    }
+
+    /// The same for another protocol than HTTP/1.1.
+    ///
+    /// @param protocol its name in ALPN (RFC 7301), `h2`
+    public static Listener open(
+        Path cert,
+        Path key,
+        @Nullable Path clientCa,
+        boolean required,
+        String protocol,
+        InstantSource clock)
+        throws Unusable {
+      Listener l =
+          new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, required), protocol, clock);
       l.follower.start();
       return l;
     }
@@ -284,7 +302,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     /// @throws Unusable for what [#open] would refuse
     public static void check(Path cert, Path key, @Nullable Path clientCa, InstantSource clock)
         throws Unusable {
-      new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, true), clock).close();
+      new Listener(new TlsFiles.Paths("tls_", cert, key, clientCa, true), HTTP_1_1, clock).close();
     }
 
     /// When the certificate in force ends.
@@ -304,6 +322,11 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
 
     TlsHandshakes handshakes() {
       return handshakes;
+    }
+
+    /// For servers of other libraries: each new engine is of the files that are in force then.
+    public SslContext context() {
+      return new FollowedContext(() -> shown.context());
     }
 
     SslHandler handler(ByteBufAllocator alloc) {
@@ -379,7 +402,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
                         Protocol.ALPN,
                         SelectorFailureBehavior.NO_ADVERTISE,
                         SelectedListenerFailureBehavior.ACCEPT,
-                        "http/1.1"))
+                        protocol))
                 .trustManager(p.authorities())
                 .clientAuth(
                     !asks

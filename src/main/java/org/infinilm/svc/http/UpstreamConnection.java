@@ -50,6 +50,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   private @Nullable ChannelHandlerContext encoder;
   private @Nullable InstanceCall call;
   private boolean resting;
+  private long idleSince;
   private boolean keepAlive;
   private boolean closeNotified;
 
@@ -93,6 +94,15 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
 
   Channel channel() {
     return channel;
+  }
+
+  /// The tick in which it came into the pool.
+  long idleSince() {
+    return idleSince;
+  }
+
+  void idleSince(long tick) {
+    idleSince = tick;
   }
 
   boolean isOpen() {

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -218,8 +219,8 @@ final class PodReader {
             + "port, a container's port named openai or http, or one port alone)");
   }
 
-  private static TreeSet<String> words(ObjectMeta meta) {
-    TreeSet<String> out = new TreeSet<>();
+  private static Set<String> words(ObjectMeta meta) {
+    Set<String> out = new TreeSet<>();
     for (Map<String, String> m :
         Stream.of(meta.getLabels(), meta.getAnnotations()).filter(Objects::nonNull).toList()) {
       for (String k : m.keySet()) {

@@ -2,6 +2,7 @@ package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -64,6 +65,40 @@ final class Adaptive implements Policy {
     volatile double usualPrompt;
 
     volatile AnswerLengths lengths = AnswerLengths.NONE;
+
+    /// What other routers told.
+    private volatile Fits toldFits = Fits.FIRST;
+
+    /// Own lengths with those of others, a few seconds old; null without others.
+    private volatile @Nullable AnswerLengths pooled;
+
+    AnswerLengths lengths() {
+      AnswerLengths p = pooled;
+      return p == null ? lengths : p;
+    }
+
+    Fit fit(Ask.TextKind kind) {
+      return fits.of(kind, toldFits);
+    }
+
+    void told(List<Recalled> from, List<Told> of, long nowNanos) {
+      List<Recalled> paged = new ArrayList<>();
+      List<Recalled> statics = new ArrayList<>();
+      List<AnswerLengths> lengthsOf = new ArrayList<>();
+      List<Double> weights = new ArrayList<>();
+      List<Fits> fitsOf = new ArrayList<>();
+      for (int k = 0; k < from.size(); k++) {
+        paged.add(from.get(k).in("paged"));
+        statics.add(from.get(k).in("static"));
+        lengthsOf.add(AnswerLengths.recall(from.get(k).in("lengths")));
+        weights.add(of.get(k).weight());
+        fitsOf.add(Fits.recall(from.get(k).in("fits")));
+      }
+      this.paged.told(paged, of, nowNanos);
+      this.statics.told(statics, of, nowNanos);
+      toldFits = Fits.mean(fitsOf);
+      pooled = lengthsOf.isEmpty() ? null : lengths.with(lengthsOf, weights);
+    }
 
     /// The costs of a cache type; of the other one while nothing is known of it.
     Costs costs(@Nullable CacheType type) {
@@ -268,7 +303,7 @@ final class Adaptive implements Policy {
     if (without.contains(Part.FIT)) {
       return all;
     }
-    List<Instance> fit = Shortlist.fitting(all, m.fits.of(ask.text()).need(ask, m.lengths));
+    List<Instance> fit = Shortlist.fitting(all, m.fit(ask.text()).need(ask, m.lengths()));
     return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
   }
 
@@ -395,5 +430,32 @@ final class Adaptive implements Policy {
       }
     }
     models.putAll(read);
+  }
+
+  @Override
+  public void told(List<Told> others, long nowNanos) {
+    Set<String> names = new HashSet<>(models.keySet());
+    Map<String, List<Recalled>> from = new HashMap<>();
+    Map<String, List<Told>> of = new HashMap<>();
+    for (Told t : others) {
+      try {
+        Recalled all = Recalled.of(t.learned());
+        for (String name : all.names()) {
+          if (names.size() < MOST_MODELS || names.contains(name)) {
+            Recalled m = all.in(name);
+            new Model().told(List.of(m), List.of(t), nowNanos); // nothing is taken over of nonsense
+            names.add(name);
+            from.computeIfAbsent(name, n -> new ArrayList<>()).add(m);
+            of.computeIfAbsent(name, n -> new ArrayList<>()).add(t);
+          }
+        }
+      } catch (IllegalArgumentException nonsense) {
+        // another router's mistakes are not ours
+      }
+    }
+    for (String name : names) {
+      model(name)
+          .told(from.getOrDefault(name, List.of()), of.getOrDefault(name, List.of()), nowNanos);
+    }
   }
 }

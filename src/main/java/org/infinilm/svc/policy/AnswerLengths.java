@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -113,6 +114,37 @@ final class AnswerLengths {
     return new AnswerLengths(c, l, p);
   }
 
+  /// What several have seen together.
+  ///
+  /// @param weights of the others, above 0 and up to 1
+  AnswerLengths with(List<AnswerLengths> others, List<Double> weights) {
+    double[][] c = new double[CLASSES + 1][];
+    for (int k = 0; k <= CLASSES; k++) {
+      c[k] = counts[k].clone();
+      for (int o = 0; o < others.size(); o++) {
+        for (int b = 0; b < BUCKETS; b++) {
+          // forgetting bounds what one can have seen
+          c[k][b] += weights.get(o) * Math.min(others.get(o).counts[k][b], 1 / (1 - FORGET));
+        }
+      }
+    }
+    return of(c);
+  }
+
+  private static AnswerLengths of(double[][] c) {
+    double[] @Nullable [] l = new double[CLASSES + 1][];
+    double[] @Nullable [] p = new double[CLASSES + 1][];
+    for (int k = 0; k <= CLASSES; k++) {
+      double sum = 0;
+      for (int b = 0; b < BUCKETS; b++) {
+        sum += c[k][b];
+      }
+      l[k] = sum < ENOUGH ? null : residuals(c[k]);
+      p[k] = sum < ENOUGH ? null : quantiles(c[k]);
+    }
+    return new AnswerLengths(c, l, p);
+  }
+
   private static double[] residuals(double[] counts) {
     double[] out = new double[BUCKETS];
     double n = 0;
@@ -169,19 +201,13 @@ final class AnswerLengths {
   /// What a file says.
   static AnswerLengths recall(Recalled from) {
     double[][] c = new double[CLASSES + 1][];
-    double[] @Nullable [] l = new double[CLASSES + 1][];
-    double[] @Nullable [] p = new double[CLASSES + 1][];
     for (int k = 0; k <= CLASSES; k++) {
       double[] of = from.numbers("class" + k, BUCKETS);
-      double sum = 0;
       for (int b = 0; b < BUCKETS; b++) {
         of[b] = Math.max(0, of[b]);
-        sum += of[b];
       }
       c[k] = of;
-      l[k] = sum < ENOUGH ? null : residuals(of);
-      p[k] = sum < ENOUGH ? null : quantiles(of);
     }
-    return new AnswerLengths(c, l, p);
+    return of(c);
   }
 }

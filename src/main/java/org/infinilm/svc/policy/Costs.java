@@ -1,7 +1,9 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.Instance;
@@ -38,6 +40,15 @@ final class Costs {
   private static final double BACK_NANOS = 30e9;
   private static final double LEAST_SECONDS = 1e-4;
 
+  /// So much of what was heard of an instance still counts that its speed is known here.
+  private static final double FRESH = 0.4;
+
+  /// What another router says of an instance counts within so many times what is known of it here,
+  /// or of a usual one where nothing is.
+  private static final double MOST_OFF = 4;
+
+  private static final double MOST_TOLD = 16;
+
   /// Of more instances one that is heard of takes the place of another.
   private static final int MOST_INSTANCES = 8192;
 
@@ -46,11 +57,33 @@ final class Costs {
 
   private record Speed(double log, long atNanos) {}
 
-  private volatile Known known =
+  private static final Known GUESS =
       new Known(
           LeastSquares.guess(0.01, 0.15, 0.02),
           LeastSquares.guess(0.008, 0.001, 0.0002),
           LeastSquares.guess(0.01, 0.15, 0.008 * TOKENS));
+
+  /// What one router remembers.
+  private record Memory(
+      Known known, Map<String, Speed> speeds, Map<String, Double> stalls, int brief) {}
+
+  /// What other routers told, each with its weight.
+  private record Others(
+      List<Pooling.Part> prompt,
+      List<Pooling.Part> token,
+      List<Pooling.Part> whole,
+      Map<String, List<Speed>> speeds,
+      int brief) {
+    static final Others NONE = new Others(List.of(), List.of(), List.of(), Map.of(), 0);
+  }
+
+  /// By own answers alone: what others are told.
+  private volatile Known own = GUESS;
+
+  /// With what others told: what costs are read from.
+  private volatile Known known = GUESS;
+
+  private volatile Others others = Others.NONE;
 
   /// Answers that were too short to tell what a token costs.
   private volatile int brief;
@@ -67,7 +100,7 @@ final class Costs {
 
   /// Answers that it was learned from, or that were too short to teach more than their prompt.
   int answers() {
-    return known.token().seen() + brief;
+    return known.token().seen() + brief + others.brief();
   }
 
   /// An answer was too short to tell what a token costs.
@@ -89,16 +122,74 @@ final class Costs {
 
   /// How many times as long this instance takes.
   double factor(String instance, long nowNanos) {
+    List<Speed> told = others.speeds().get(instance);
+    if (told == null) {
+      return ownFactor(instance, nowNanos);
+    }
     Speed s = speeds.get(instance);
-    return s == null
-        ? 1
-        : Math.exp(s.log() * Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS));
+    double count = s == null ? 0 : fade(s, nowNanos);
+    double sum = s == null ? 0 : s.log() * count;
+    double middle = sum;
+    double most = Math.log(count > FRESH ? MOST_OFF : MOST_TOLD);
+    for (int k = 0; k < told.size(); k++) {
+      Speed t = told.get(k);
+      double fade = fade(t, nowNanos);
+      count += fade;
+      sum += fade * Math.clamp(t.log(), middle - most, middle + most);
+    }
+    return Math.exp(sum / Math.max(1, count));
+  }
+
+  private double ownFactor(String instance, long nowNanos) {
+    Speed s = speeds.get(instance);
+    return s == null ? 1 : Math.exp(s.log() * fade(s, nowNanos));
+  }
+
+  private static double fade(Speed s, long nowNanos) {
+    return Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS);
   }
 
   /// How long nothing was heard of an instance; [Long#MAX_VALUE] of one that never was.
   long unheardNanos(String instance, long nowNanos) {
     Speed s = speeds.get(instance);
-    return s == null ? Long.MAX_VALUE : nowNanos - s.atNanos();
+    long least = s == null ? Long.MAX_VALUE : nowNanos - s.atNanos();
+    for (Speed t : others.speeds().getOrDefault(instance, List.of())) {
+      least = Math.min(least, Math.max(0, nowNanos - t.atNanos()));
+    }
+    return least;
+  }
+
+  /// Takes over what all other routers that are known have told.
+  void told(List<Recalled> from, List<Told> of, long nowNanos) {
+    List<Pooling.Part> prompt = new ArrayList<>();
+    List<Pooling.Part> token = new ArrayList<>();
+    List<Pooling.Part> whole = new ArrayList<>();
+    Map<String, List<Speed>> heard = new HashMap<>();
+    int few = 0;
+    for (int k = 0; k < from.size(); k++) {
+      double weight = of.get(k).weight();
+      Memory m = read(from.get(k), Math.min(nowNanos, of.get(k).atNanos()));
+      prompt.add(new Pooling.Part(m.known().prompt(), weight));
+      token.add(new Pooling.Part(m.known().token(), weight));
+      whole.add(new Pooling.Part(m.known().whole(), weight));
+      m.speeds().forEach((name, s) -> heard.computeIfAbsent(name, n -> new ArrayList<>()).add(s));
+      few = (int) Math.min(1 << 20, few + (long) (weight * m.brief()));
+    }
+    others = new Others(prompt, token, whole, heard, few);
+    pool(own);
+  }
+
+  /// Own knowledge is this from now on.
+  private void pool(Known now) {
+    own = now;
+    Others o = others;
+    known =
+        o.prompt().isEmpty()
+            ? now
+            : new Known(
+                Pooling.of(now.prompt(), GUESS.prompt(), o.prompt()),
+                Pooling.of(now.token(), GUESS.token(), o.token()),
+                Pooling.of(now.whole(), GUESS.whole(), o.whole()));
   }
 
   /// The same as it was when it was last heard of, for a first look at many.
@@ -113,11 +204,12 @@ final class Costs {
     double expected = promptNanos(newTokens);
     int seen = known.prompt().seen();
     double f = factor(i.name(), nowNanos);
-    known =
+    Known k = own;
+    pool(
         new Known(
-            known.prompt().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, u * u),
-            known.token(),
-            known.whole());
+            k.prompt().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, u * u),
+            k.token(),
+            k.whole()));
     if (seen >= 20) {
       heard(i, nanos / expected, 0.6, nowNanos);
     }
@@ -128,13 +220,13 @@ final class Costs {
     double expected = tokenNanos(longest, total);
     int seen = known.token().seen();
     double f = factor(i.name(), nowNanos);
-    known =
+    Known k = own;
+    pool(
         new Known(
-            known.prompt(),
-            known
-                .token()
+            k.prompt(),
+            k.token()
                 .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
-            known.whole());
+            k.whole()));
     if (seen >= 20) {
       heard(i, nanos / expected, 1, nowNanos);
     }
@@ -145,12 +237,13 @@ final class Costs {
   ///
   /// @param tokens after the first
   double promptShare(Instance i, double newTokens, double tokens, double nanos, long nowNanos) {
-    Known k = known;
+    Known k = own;
     double u = newTokens / BLOCK;
     double n = tokens / TOKENS;
     double f = factor(i.name(), nowNanos);
-    LeastSquares w = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
-    known = new Known(k.prompt(), k.token(), w);
+    LeastSquares own = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
+    pool(new Known(k.prompt(), k.token(), own));
+    LeastSquares w = known.whole();
     if (w.seen() <= MANY_WHOLE) {
       return -1;
     }
@@ -186,7 +279,7 @@ final class Costs {
   }
 
   private void heard(Instance i, double ratio, double weight, long nowNanos) {
-    double before = Math.log(factor(i.name(), nowNanos));
+    double before = Math.log(ownFactor(i.name(), nowNanos));
     double off = Math.clamp(Math.log(ratio) - before, -MOST_STEP, MOST_STEP);
     bound(speeds, i.name());
     bound(drifts, i.name());
@@ -211,7 +304,7 @@ final class Costs {
     Map<String, Object> speed = new HashMap<>();
     speeds.forEach(
         (name, s) -> speed.put(name, new double[] {s.log(), (nowNanos - s.atNanos()) / 1e9}));
-    Known k = known;
+    Known k = own;
     return Map.of(
         "prompt",
         k.prompt().remembered(),
@@ -231,6 +324,14 @@ final class Costs {
   ///
   /// @throws IllegalArgumentException when it is not what [#remembered] gave
   void recall(Recalled from, long nowNanos) {
+    Memory m = read(from, nowNanos);
+    brief = m.brief();
+    pool(m.known());
+    speeds.putAll(m.speeds());
+    stalls.putAll(m.stalls());
+  }
+
+  private static Memory read(Recalled from, long nowNanos) {
     LeastSquares prompt = LeastSquares.recall(from.in("prompt"));
     LeastSquares token = LeastSquares.recall(from.in("token"));
     LeastSquares whole = LeastSquares.recall(from.in("whole"));
@@ -246,9 +347,7 @@ final class Costs {
     for (String name : shares.names()) {
       stalled.put(name, Math.clamp(shares.number(name), 0.0, 1.0));
     }
-    brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
-    known = new Known(prompt, token, whole);
-    speeds.putAll(heard);
-    stalls.putAll(stalled);
+    int brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
+    return new Memory(new Known(prompt, token, whole), heard, stalled, brief);
   }
 }

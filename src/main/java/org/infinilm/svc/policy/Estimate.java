@@ -56,11 +56,13 @@ final class Estimate {
     this.load = load;
     this.now = load.nowNanos();
     this.hit = model.prefixes.of(without.contains(Part.PREFIX) ? 0 : ask.prefix());
-    this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths;
+    this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths();
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
-  private Others strangers = Others.NONE;
+  /// What gauges show of others, and what other routers told.
+  private Others others = Others.NONE;
+
   private @Nullable Instance home;
   private double waitNanos;
   private double firstNanos;
@@ -87,7 +89,10 @@ final class Estimate {
     }
     newTokens = Math.max(1, ask.promptTokens() - held);
     promptNanos = costs.promptNanos(newTokens) * factor;
-    strangers = without.contains(Part.LOAD) ? Others.NONE : load.others(i.slot());
+    others =
+        without.contains(Part.LOAD)
+            ? Others.NONE
+            : load.others(i.slot()).plus(load.siblings(i.slot()));
     if (i.cacheType() == CacheType.STATIC) {
       serial(i, costs, factor, flights);
     } else {
@@ -142,11 +147,11 @@ final class Estimate {
         answers[part] += each * lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
       }
     }
-    if (strangers.any()) {
+    if (others.any()) {
       double usual = usualPrompt();
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
-      wait += strangers.waiting() * (costs.promptNanos(usual) * factor + answer);
-      wait += strangers.running() * answer / 2;
+      wait += others.waiting() * (costs.promptNanos(usual) * factor + answer);
+      wait += others.running() * answer / 2;
     }
     int line = load.waiting(i.slot());
     if (line > 0) {
@@ -154,8 +159,8 @@ final class Estimate {
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
       wait += line * (costs.promptNanos(usual) * factor + answer);
     }
-    placed = flights.isEmpty() && !strangers.any();
-    othersBefore = strangers.any();
+    placed = flights.isEmpty() && !others.any();
+    othersBefore = others.any();
     longest = ask.promptTokens() + outputTokens / 2;
     total = longest;
     tokenNanos = costs.tokenNanos(longest, total) * factor;
@@ -203,14 +208,14 @@ final class Estimate {
       headLeft = left(whole, done, running + waiting <= batch(i));
       queued -= whole - headLeft;
     }
-    if (strangers.any()) {
+    if (others.any()) {
       double usual = usualPrompt();
-      waiting += strangers.waiting();
-      running += strangers.running();
-      queued += strangers.waiting() * costs.promptNanos(usual) * factor;
-      lefts += strangers.running() * usualLeft() / 2;
+      waiting += others.waiting();
+      running += others.running();
+      queued += others.waiting() * costs.promptNanos(usual) * factor;
+      lefts += others.running() * usualLeft() / 2;
       most = Math.max(most, usual);
-      sum += (strangers.waiting() + strangers.running()) * usual;
+      sum += (others.waiting() + others.running()) * usual;
     }
     double own = ask.promptTokens() + outputTokens / 2;
     longest = Math.max(most, own);
@@ -224,7 +229,7 @@ final class Estimate {
     double places =
         over <= 0 || running == 0 ? 0 : over * (lefts / running) * after / Math.min(batch, running);
     placed = over <= 0;
-    othersBefore = strangers.waiting() > 0 || (!placed && strangers.running() > 0);
+    othersBefore = others.waiting() > 0 || (!placed && others.running() > 0);
     firstNanos = queued + places + promptNanos;
     tokenNanos = after;
     waitNanos = queued + places;

@@ -1,7 +1,9 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /// How far estimates of prompts are from the truth, by kind of text. Immutable.
@@ -24,6 +26,34 @@ final class Fits {
     next.putAll(byKind);
     next.put(kind, of(kind).after(ratio));
     return new Fits(next);
+  }
+
+  /// What is known of this kind; by others where nothing is known of it here.
+  Fit of(Ask.TextKind kind, Fits others) {
+    Fit own = byKind.get(kind);
+    return own == null ? others.of(kind) : own;
+  }
+
+  /// The middle of what several say.
+  static Fits mean(List<Fits> of) {
+    EnumMap<Ask.TextKind, Fit> out = new EnumMap<>(Ask.TextKind.class);
+    for (Ask.TextKind kind : Ask.TextKind.values()) {
+      List<Fit> all = new ArrayList<>();
+      of.forEach(f -> {
+        Fit known = f.byKind.get(kind);
+        if (known != null) {
+          all.add(known);
+        }
+      });
+      if (!all.isEmpty()) {
+        out.put(
+            kind,
+            new Fit(
+                all.stream().mapToDouble(Fit::mean).average().orElse(0),
+                all.stream().mapToDouble(Fit::variance).max().orElse(0)));
+      }
+    }
+    return new Fits(out);
   }
 
   /// For a file.

@@ -9,6 +9,8 @@ import java.util.Map;
 final class LeastSquares {
   private static final double FORGET = 0.995;
   private static final double VAGUE = 100;
+  private static final double LEAST_PRIOR = 1e-3;
+  private static final double MOST_SUM = 1e14;
   private static final double MOST_COVARIANCE = 1e4;
   private static final double MOST_WEIGHT = 1e6;
 
@@ -19,12 +21,44 @@ final class LeastSquares {
   private final double[][] covariance;
   private final double deviation;
   private final int seen;
+  private final Sums sums;
 
-  private LeastSquares(double[] weights, double[][] covariance, double deviation, int seen) {
+  /// What the observations said, as sums that several routers' may be added to: of the products of
+  /// features, and of features times what was observed of them; forgotten as the rest is.
+  record Sums(double[][] products, double[] pull) {
+    static Sums none(int n) {
+      return new Sums(new double[n][n], new double[n]);
+    }
+
+    private Sums after(double[] x, double y) {
+      int n = x.length;
+      double[][] p = new double[n][n];
+      double[] r = new double[n];
+      for (int i = 0; i < n; i++) {
+        r[i] = FORGET * pull[i] + x[i] * y;
+        for (int j = 0; j < n; j++) {
+          p[i][j] = FORGET * products[i][j] + x[i] * x[j];
+        }
+      }
+      return new Sums(p, r);
+    }
+
+    double trace() {
+      double sum = 0;
+      for (int k = 0; k < pull.length; k++) {
+        sum += products[k][k];
+      }
+      return sum;
+    }
+  }
+
+  private LeastSquares(
+      double[] weights, double[][] covariance, double deviation, int seen, Sums sums) {
     this.weights = weights;
     this.covariance = covariance;
     this.deviation = deviation;
     this.seen = seen;
+    this.sums = sums;
   }
 
   /// A first guess that the first observations overrule.
@@ -33,11 +67,33 @@ final class LeastSquares {
     for (int k = 0; k < weights.length; k++) {
       c[k][k] = VAGUE;
     }
-    return new LeastSquares(weights.clone(), c, 0.5, 0);
+    return new LeastSquares(weights.clone(), c, 0.5, 0, Sums.none(weights.length));
   }
 
   int seen() {
     return seen;
+  }
+
+  /// What the first guess still weighs beside the observations.
+  double prior() {
+    return Math.max(LEAST_PRIOR, Math.pow(FORGET, seen)) / VAGUE;
+  }
+
+  Sums sums() {
+    return sums;
+  }
+
+  double[] weights() {
+    return weights;
+  }
+
+  double deviation() {
+    return deviation;
+  }
+
+  /// The same kind of knowledge with other numbers.
+  LeastSquares like(double[] w, Sums s, double off, int observations) {
+    return new LeastSquares(w, covariance, Math.clamp(off, 0.02, 2), observations, s);
   }
 
   /// The cost of these features; grows with each of them, whatever was observed.
@@ -81,7 +137,7 @@ final class LeastSquares {
       }
     }
     double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
-    return new LeastSquares(w, c, Math.max(0.02, d), seen + 1);
+    return new LeastSquares(w, c, Math.max(0.02, d), seen + 1, sums.after(x, raw(x) + error));
   }
 
   /// For a file.
@@ -90,7 +146,9 @@ final class LeastSquares {
     m.put("weights", weights);
     for (int k = 0; k < covariance.length; k++) {
       m.put("covariance" + k, covariance[k]);
+      m.put("products" + k, sums.products()[k]);
     }
+    m.put("pull", sums.pull());
     m.put("deviation", deviation);
     m.put("seen", seen);
     return m;
@@ -115,6 +173,23 @@ final class LeastSquares {
     for (int k = 0; k < n; k++) {
       weights[k] = Math.clamp(weights[k], -MOST_WEIGHT, MOST_WEIGHT);
     }
-    return new LeastSquares(weights, c, deviation, (int) seen);
+    return new LeastSquares(weights, c, deviation, (int) seen, sums(from, n));
+  }
+
+  /// Sums that a file says; none of one that was written before there were any.
+  private static Sums sums(Recalled from, int n) {
+    if (!from.names().contains("pull")) {
+      return Sums.none(n);
+    }
+    double[][] p = new double[n][];
+    double[] r = from.numbers("pull", n);
+    for (int k = 0; k < n; k++) {
+      p[k] = from.numbers("products" + k, n);
+      r[k] = Math.clamp(r[k], -MOST_SUM, MOST_SUM);
+      for (int j = 0; j < n; j++) {
+        p[k][j] = Math.clamp(p[k][j], j == k ? 0 : -MOST_SUM, MOST_SUM);
+      }
+    }
+    return new Sums(p, r);
   }
 }

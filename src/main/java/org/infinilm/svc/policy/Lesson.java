@@ -102,7 +102,7 @@ final class Lesson {
     }
     double foretold = forecast.firstNanos();
     if (!f.streamed()) {
-      double most = ask.maxTokens() > 0 ? ask.maxTokens() : m.lengths.most();
+      double most = ask.maxTokens() > 0 ? ask.maxTokens() : m.lengths().most();
       foretold += most * forecast.tokenNanos();
     }
     double waited = (double) (f.lastByteNanos() - f.dispatchNanos());

@@ -54,6 +54,11 @@ public interface Load {
     return 1;
   }
 
+  /// What other routers have there as they told a second or so ago, where its gauges do not tell.
+  default Others siblings(int slot) {
+    return Others.NONE;
+  }
+
   /// How many wait for a place there, among others perhaps.
   default int waiting(int slot) {
     return 0;

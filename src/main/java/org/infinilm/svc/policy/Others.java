@@ -11,4 +11,8 @@ public record Others(int running, int waiting) {
   boolean any() {
     return running > 0 || waiting > 0;
   }
+
+  Others plus(Others more) {
+    return more.any() ? new Others(running + more.running, waiting + more.waiting) : this;
+  }
 }

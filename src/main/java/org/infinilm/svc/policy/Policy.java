@@ -27,7 +27,8 @@ public interface Policy {
     return Forecast.NONE;
   }
 
-  /// What became of a request it placed; on the learner's thread.
+  /// What became of a request it placed; on the learner's thread. One that does not learn is told
+  /// of some requests at most.
   default void settled(Facts facts) {}
 
   /// What it has learned, for humans.
@@ -45,4 +46,9 @@ public interface Policy {
   /// @throws IllegalArgumentException when it is nothing that [#remembered] gave; nothing is taken
   ///   over then
   default void recall(Map<String, Object> from, long nowNanos) {}
+
+  /// Takes over what all other routers that are known have told of what they learned, beside its
+  /// own: what is not among it any more counts no more. What is no use is left out. On any thread,
+  /// one at a time.
+  default void told(List<Told> others, long nowNanos) {}
 }

@@ -31,7 +31,12 @@ record EtcdHome(EtcdAddress address, Etcd.@Nullable Login login) {
 
   /// Null where there is to be a journal.
   static @Nullable EtcdHome of(Config c) throws ConfigException {
-    String given = c.find(STORE).orElse("").strip();
+    return of(c, STORE);
+  }
+
+  /// The same with the address under another name.
+  static @Nullable EtcdHome of(Config c, Key<String> where) throws ConfigException {
+    String given = c.find(where).orElse("").strip();
     String user = c.find(USER).orElse("");
     String password = c.find(PASSWORD).orElse("");
     if (given.isEmpty()) {
@@ -49,7 +54,7 @@ record EtcdHome(EtcdAddress address, Etcd.@Nullable Login login) {
       return new EtcdHome(
           EtcdAddress.parse(given), user.isEmpty() ? null : new Etcd.Login(user, password));
     } catch (IllegalArgumentException e) {
-      throw new ConfigException(c.origin(STORE) + ": " + e.getMessage());
+      throw new ConfigException(c.origin(where) + ": " + e.getMessage());
     }
   }
 

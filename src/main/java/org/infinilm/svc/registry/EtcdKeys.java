@@ -20,7 +20,9 @@ import org.jspecify.annotations.Nullable;
 /// - `gone/NAME`: that NAME was removed by DELETE, bound to a lease of ten minutes;
 /// - `registries/RUN`: whom one registry heard in the last second, bound to its own lease;
 /// - `heard/RUN/N`: whom it heard in a longer while, for those that start later; bound to a lease a
-///   little longer than `--lease`.
+///   little longer than `--lease`;
+/// - `routers/RUN/KIND`: a note that one router leaves for the others ([PeerBoard]), bound to its
+///   lease.
 ///
 /// All values are JSON.
 record EtcdKeys(String prefix) {
@@ -30,6 +32,7 @@ record EtcdKeys(String prefix) {
     GONE("gone/"),
     REGISTRY("registries/"),
     HEARD("heard/"),
+    ROUTER("routers/"),
     OTHER("");
 
     private final String folder;
@@ -96,6 +99,19 @@ record EtcdKeys(String prefix) {
     return prefix + Kind.HEARD.folder + run + "/" + n;
   }
 
+  String note(String run, String kind) {
+    return prefix + Kind.ROUTER.folder + run + "/" + kind;
+  }
+
+  /// The run in the name of a note.
+  static String run(String name) {
+    return name.substring(0, Math.max(0, name.indexOf('/')));
+  }
+
+  static String noteKind(String name) {
+    return name.substring(name.indexOf('/') + 1);
+  }
+
   Named named(String key) {
     String rest = key.substring(Math.min(key.length(), prefix.length()));
     for (Kind kind : Kind.values()) {
@@ -157,6 +173,16 @@ record EtcdKeys(String prefix) {
 
   static byte[] agreed(Duration lease) {
     return Json.bytes(Map.of("lease_ms", lease.toMillis(), "of", "infini registry"));
+  }
+
+  /// The length of leases that registries agreed on.
+  static Duration agreed(byte[] json) throws NoSuchThing {
+    JsonNode n = tree(json);
+    long ms = n.path("lease_ms").asLong(-1);
+    if (!n.path("of").asText().equals("infini registry") || ms <= 0) {
+      throw new NoSuchThing("is somebody else's (expected: a registry's)");
+    }
+    return Duration.ofMillis(ms);
   }
 
   /// What is wrong with the settings that stand there; null when they are ours.

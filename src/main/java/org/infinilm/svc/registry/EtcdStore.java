@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ import org.infinilm.svc.etcd.Etcd.Op;
 import org.infinilm.svc.etcd.EtcdFailure;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
 import org.infinilm.svc.etcd.KeyValue;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.registry.EtcdKeys.Stored;
 import org.infinilm.svc.registry.EtcdView.Known;
 import org.infinilm.svc.telemetry.Ticker;
@@ -75,6 +77,10 @@ final class EtcdStore extends LeaseStore {
   private final EtcdView view;
   private final RandomGenerator random;
   private final KeepAlives keepAlives;
+  private final EtcdNotes notes;
+
+  /// Whether it only reads: a router's, which no instance speaks to.
+  private final boolean follows;
 
   /// Who gave a sign of life since the last pulse, and in the running window.
   private final Set<String> heard = ConcurrentHashMap.newKeySet();
@@ -93,13 +99,21 @@ final class EtcdStore extends LeaseStore {
   /// What was last said of etcd in the log.
   private @Nullable Kind told;
 
-  private EtcdStore(Etcd etcd, Ticker ticker, Duration lease, String boot, RandomGenerator random) {
+  private EtcdStore(
+      Etcd etcd,
+      Ticker ticker,
+      Duration lease,
+      String boot,
+      RandomGenerator random,
+      boolean follows) {
     super(ticker, lease, boot);
+    this.follows = follows;
     this.etcd = etcd;
     this.random = random;
     this.toldNanos = new AtomicLong(ticker.nanos() - BETWEEN_WARNINGS.toNanos());
     this.keys = new EtcdKeys(etcd.address().prefix());
     this.view = new EtcdView(keys, boot);
+    this.notes = new EtcdNotes(etcd, keys, boot, ticker);
     this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
   }
 
@@ -110,7 +124,7 @@ final class EtcdStore extends LeaseStore {
   static LeaseStore open(
       Etcd etcd, Ticker ticker, Duration lease, String boot, RandomGenerator random)
       throws IOException {
-    EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random);
+    EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random, false);
     try {
       store.agree();
       store.list();
@@ -122,6 +136,33 @@ final class EtcdStore extends LeaseStore {
     store.loop("watch", store::follow);
     store.loop("heartbeats", store.keepAlives::run);
     store.loop("pulse", store::pulse);
+    return store;
+  }
+
+  /// Reads the table that registries keep there, and follows it: whoever reads it so confirms
+  /// nothing, and writes its own notes alone.
+  ///
+  /// @throws IOException when etcd does not answer, refuses, or no registry has been there
+  static EtcdStore follow(Etcd etcd, Ticker ticker, String boot, RandomGenerator random)
+      throws IOException, InterruptedException {
+    String settings = new EtcdKeys(etcd.address().prefix()).settings();
+    KeyValue there = etcd.get(settings, START_PATIENCE);
+    String at = etcd.address() + ": key " + settings;
+    if (there == null) {
+      throw new EtcdFailure(
+          Kind.OTHER, at + " is not there (expected: that of an infini registry --store)");
+    }
+    Duration lease;
+    try {
+      lease = EtcdKeys.agreed(there.value());
+    } catch (EtcdKeys.NoSuchThing e) {
+      throw new EtcdFailure(Kind.OTHER, at + " " + e.getMessage());
+    }
+    EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random, true);
+    store.list();
+    store.current = true;
+    store.loop("watch", store::follow);
+    store.loop("pulse", store::ownPulse);
     return store;
   }
 
@@ -153,6 +194,7 @@ final class EtcdStore extends LeaseStore {
         from = page.keys().getLast().key() + "\0";
       }
     }
+    notes.listed(all);
     Map<String, Duration> ages = ages(all);
     long at = revision;
     locked(() ->
@@ -428,7 +470,7 @@ final class EtcdStore extends LeaseStore {
   @Override
   @Nullable Lease find(String name) throws InterruptedException {
     Lease here = table().leases().get(name);
-    if (here == null && current) {
+    if (here == null && current && !follows) {
       try {
         look(name, READ_PATIENCE);
         here = table().leases().get(name);
@@ -519,13 +561,51 @@ final class EtcdStore extends LeaseStore {
   }
 
   private void heard(long revision, List<Etcd.Change> changes) {
+    notes.heard(changes);
     AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
     locked(() -> lost.set(decide(view.heard(revision, changes), _ -> {}).removed()));
-    lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
+    if (!follows) {
+      lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
+    }
     if (!current && revision > 0) {
       log.info("{} is followed again", etcd.address());
       current = true;
       clock().release();
+    }
+  }
+
+  @Override
+  PeerBoard.Answer exchange(String run, Map<String, Map<String, Object>> left, String since)
+      throws Refused, InterruptedException {
+    Map<String, byte[]> json = new HashMap<>();
+    left.forEach((kind, value) -> json.put(kind, Json.bytes(value)));
+    try {
+      notes.board().heard(run, ticker().nanos());
+      notes.write(run, json);
+    } catch (EtcdFailure e) {
+      throw refused("a router's note", e);
+    }
+    return notes.board().since(since);
+  }
+
+  @Override
+  void leave(String run) throws Refused, InterruptedException {
+    try {
+      notes.remove(run);
+    } catch (EtcdFailure e) {
+      throw refused("a router's note", e);
+    }
+  }
+
+  /// Of one that only reads: that the way to etcd and back is open.
+  private void ownPulse() throws InterruptedException {
+    while (true) {
+      try {
+        notes.write(boot(), Map.of("pulse", Json.bytes(Map.of())));
+      } catch (EtcdFailure e) {
+        log.debug("pulse: {}", e.getMessage());
+      }
+      Thread.sleep(PULSE);
     }
   }
 

@@ -101,7 +101,7 @@ final class EtcdView {
           graves.add(n.name());
           bury(kv, n.name(), out);
         }
-        case REGISTRY, HEARD, OTHER -> {
+        case REGISTRY, HEARD, ROUTER, OTHER -> {
           // no state of the table
         }
       }
@@ -138,8 +138,9 @@ final class EtcdView {
             beats(c.key(), out);
           }
         }
-        case HEARD, OTHER -> {
-          // told before by the second; settings do not change; what else is there is nobody's
+        case HEARD, ROUTER, OTHER -> {
+          // told before by the second; not of the table; settings do not change; what else is there
+          // is nobody's
         }
       }
     }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +20,9 @@ final class JournalStore extends LeaseStore {
 
   private final @Nullable Journal journal;
 
+  /// Not in the journal: they are of seconds.
+  private final Notes notes;
+
   JournalStore(Ticker ticker, String boot, @Nullable Journal journal) {
     this(ticker, Lease.FRESH, boot, journal);
   }
@@ -27,6 +31,7 @@ final class JournalStore extends LeaseStore {
   JournalStore(Ticker ticker, Duration lease, String boot, @Nullable Journal journal) {
     super(ticker, lease, boot);
     this.journal = journal;
+    this.notes = new Notes(boot);
     if (journal != null) {
       apply(journal.restored());
     }
@@ -79,6 +84,23 @@ final class JournalStore extends LeaseStore {
       });
     }
     return step.removed();
+  }
+
+  @Override
+  PeerBoard.Answer exchange(String run, Map<String, Map<String, Object>> left, String since)
+      throws Refused {
+    long now = now().nanos();
+    notes.forget(now - PeerBoard.LEASE.toNanos());
+    notes.heard(run, now);
+    for (Map.Entry<String, Map<String, Object>> e : left.entrySet()) {
+      notes.put(run, e.getKey(), e.getValue());
+    }
+    return notes.since(since);
+  }
+
+  @Override
+  void leave(String run) {
+    notes.remove(run);
   }
 
   @Override

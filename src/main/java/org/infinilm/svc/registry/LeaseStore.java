@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -59,6 +60,16 @@ abstract class LeaseStore {
   /// How changes are kept beyond this process: `off`, `on`, or `failing` while they are in memory
   /// alone although more is wanted.
   abstract String journal();
+
+  /// A router that lives leaves notes for the others ([PeerBoard]).
+  ///
+  /// @throws Refused with 503 when the store cannot be reached in time
+  abstract PeerBoard.Answer exchange(
+      String run, Map<String, Map<String, Object>> notes, String since)
+      throws Refused, InterruptedException;
+
+  /// It ends.
+  abstract void leave(String run) throws Refused, InterruptedException;
 
   Table table() {
     return table;

@@ -26,9 +26,11 @@ import org.slf4j.LoggerFactory;
 ///
 /// Every method throws [IOException] when the registry cannot be reached or answers with anything
 /// but success; the message names its address, the status and what it said.
-public final class RegistryClient {
+public final class RegistryClient implements TableSource {
   private static final Logger log = LoggerFactory.getLogger(RegistryClient.class);
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  private static final Duration NOTES_TIMEOUT = Duration.ofSeconds(3);
 
   /// The registry's stream says something every 15 s.
   private static final Duration STREAM_SILENCE = Duration.ofSeconds(20);
@@ -212,6 +214,7 @@ public final class RegistryClient {
   /// An original registry has no such route: the answer is then the table of now with an empty
   /// version, at once, and the caller paces itself. From the second call on single changes come
   /// over one stream, where the registry has one.
+  @Override
   public Watch watch(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
     Watch before = last;
@@ -281,6 +284,24 @@ public final class RegistryClient {
     return new Watch(t.path("version").asText(), services(t), deleted);
   }
 
+  @Override
+  public Answer exchange(String run, Map<String, Map<String, Object>> notes, String since)
+      throws IOException, InterruptedException {
+    String target = "/routers/" + encode(run);
+    byte[] answer =
+        exchange("POST", target, Map.of("notes", notes, "since", since), true, NOTES_TIMEOUT);
+    return answer == null ? NONE : Notes.answer(tree(answer));
+  }
+
+  @Override
+  public void leave(String run) throws IOException, InterruptedException {
+    exchange("DELETE", "/routers/" + encode(run), null, true, NOTES_TIMEOUT);
+  }
+
+  /// Nothing to close: the HTTP client is its giver's.
+  @Override
+  public void close() {}
+
   private Outcome outcome(String method, String target, @Nullable Object json)
       throws IOException, InterruptedException {
     Client.Reply reply = ask(method, target, json, TIMEOUT);
@@ -324,7 +345,10 @@ public final class RegistryClient {
       headers = headers.with("content-type", "application/json");
       body = Json.bytes(json);
     }
-    int most = method.equals("GET") ? MOST_LISTED_BYTES : MOST_ANSWERED_BYTES;
+    int most =
+        method.equals("GET") || target.startsWith("/routers/")
+            ? MOST_LISTED_BYTES
+            : MOST_ANSWERED_BYTES;
     for (int left = bases.size() - 1; ; left--) {
       int at = current.get();
       try {

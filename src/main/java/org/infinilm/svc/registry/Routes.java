@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Semaphore;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
@@ -105,6 +106,9 @@ final class Routes implements Handler {
     }
     requireReader(r);
     List<String> at = Arrays.asList(r.path().split("/", -1));
+    if (at.size() == 3 && at.getFirst().isEmpty() && at.get(1).equals("routers")) {
+      return peers(r, Request.unescape(at.get(2)));
+    }
     boolean service =
         at.size() > 2
             && at.getFirst().isEmpty()
@@ -153,6 +157,25 @@ final class Routes implements Handler {
                       null));
       default -> throw notFound(r);
     };
+  }
+
+  /// Routers read, so theirs is the token for reading: what they leave is for one another alone.
+  private Response peers(Request r, String run) throws Refused, InterruptedException {
+    if (!tokens.mayRead(r.headers().get("authorization"))) {
+      throw new Refused(401, "reading needs the registry's token (Authorization: Bearer TOKEN)");
+    }
+    return only(
+        "POST, DELETE",
+        r,
+        () -> {
+          if (r.method().equals("DELETE")) {
+            store.leave(run);
+            return rendered(200, Json.bytes(Map.of("message", "Router '" + run + "' left")));
+          }
+          requireJson(r);
+          Notes.Asked asked = Notes.Asked.read(r.body());
+          return rendered(200, Notes.json(store.exchange(run, asked.notes(), asked.since())));
+        });
   }
 
   private Response one(Request r, String name) throws Refused, InterruptedException {

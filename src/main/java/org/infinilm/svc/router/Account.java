@@ -27,6 +27,7 @@ final class Account {
   private final String path;
   private final long startNanos;
   private final @Nullable Trace trace;
+  private @Nullable Header idField;
   private int sends;
   private long waitsSinceNanos;
   private long queuedNanos;
@@ -100,6 +101,16 @@ final class Account {
 
   String requestId() {
     return requestId;
+  }
+
+  /// The field that tells it to instance and client.
+  Header idField() {
+    Header h = idField;
+    if (h == null) {
+      h = new Header("x-request-id", requestId);
+      idField = h;
+    }
+    return h;
   }
 
   /// Its trace, or null where there are none.
@@ -343,6 +354,13 @@ final class Account {
     }
     if (last != null && i != null && (tap != null || last.dispatchNanos() != 0)) {
       boolean ok = outcome == Outcome.OK;
+      Prompt prompt = ok && asked != null ? asked.prompt() : null;
+      boolean logged = plane.config().learning().logFile() != null;
+      boolean keyed = asked != null && asked.affinity() != 0;
+      if (prompt == null && !logged && !keyed && !plane.admission().learns()) {
+        // nobody would make anything of it
+        return;
+      }
       Facts facts =
           new Facts(
               i,
@@ -355,13 +373,11 @@ final class Account {
               tap == null ? 0 : tap.bytes(),
               ok ? d.usage() : null,
               ok);
-      boolean logged = plane.config().learning().logFile() != null;
-      if (asked != null && (asked.affinity() != 0 || logged)) {
+      if (asked != null && (keyed || logged)) {
         facts = facts.about(asked.ask());
       }
-      Prompt prompt = asked == null ? null : asked.prompt();
       boolean line = logged && tap != null;
-      plane.learner().offer(last.flight().with(facts), ok ? prompt : null, line ? d : null);
+      plane.learner().offer(last.flight().with(facts), prompt, line ? d : null);
     }
   }
 

@@ -108,6 +108,21 @@ record Allowance(
     return new Allowance(Math.max(0, a.inFlight - 1), a.requests, tokens, a.nanos, a.drains);
   }
 
+  /// The same under other limits, with as much left as before: what moves from one router to
+  /// another is no more than it was.
+  Allowance moved(Limits from, Limits to) {
+    return new Allowance(
+        inFlight,
+        moved(requests, from.requests(), to.requests()),
+        moved(tokens, from.tokens(), to.tokens()),
+        nanos,
+        drains);
+  }
+
+  private static double moved(double used, long from, long to) {
+    return from == 0 || to == 0 ? used : Math.max(0, used + to - from);
+  }
+
   private static long until(double over, long limit) {
     return (long) Math.ceil(over * (MINUTE_NANOS / limit));
   }

@@ -258,7 +258,7 @@ final class Answer {
   /// The fields that tell where a request went and why.
   static List<Header> decision(Account account, Question q, Attempt a, boolean shown) {
     List<Header> set = new ArrayList<>(8);
-    set.add(new Header("x-request-id", account.requestId()));
+    set.add(account.idField());
     if (shown) {
       set.add(a.nameField());
       set.add(Objects.requireNonNull(POOLS.get(a.pool())));

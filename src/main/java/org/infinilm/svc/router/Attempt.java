@@ -151,6 +151,13 @@ final class Attempt implements UpstreamEvents {
     call = in.send(new Outgoing(to, patch, body, limits, reuse), this);
   }
 
+  /// Takes over a call that somebody else sent on, to this instance and before that to `from`'s.
+  void tookOver(Attempt from) {
+    dispatchNanos = from.dispatchNanos;
+    flight.sent(dispatchNanos);
+    call = from.call;
+  }
+
   /// Whether the instance itself may be asked once more, by another way: a kept connection turned
   /// out to be closed, or one address of several could not be connected to.
   boolean anotherWay(Failure f) {

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads the gauges of engines that have some: about once a second while the policy learns, for
 /// what is there that this router did not send; and while somebody looks, for the share of their KV
-/// caches in use.
+/// caches in use, or routers share seats.
 /*
  * Gauges lag behind, those of vLLM by 3 to 6 s. As much of them as the router itself had in flight at any
  * time in the last seconds is taken for its own; the rest is others'. So they add to what the router knows
@@ -98,7 +98,7 @@ final class GaugeWatch implements AutoCloseable {
   static final Duration FRESH = Duration.ofSeconds(3);
 
   /// @param learns whether the policy looks at them
-  /// @param shown whether somebody else does
+  /// @param shown whether somebody else does: a person, or the division of seats among routers
   GaugeWatch(
       Client http,
       FleetKeeper keeper,

@@ -41,7 +41,15 @@ final class KeyHolder implements KeyRing.Who {
   private final Counts<KeyRing.Cause> refused = new Counts<>(KeyRing.Cause.class);
   private final Counts<Outcome> ended = new Counts<>(Outcome.class);
   private final Counts<Series.Tokens> tokens = new Counts<>(Series.Tokens.class);
+  private final LongAdder asked = new LongAdder();
+  private final LongAdder askedTokens = new LongAdder();
+  private final LongAdder askedAtOnce = new LongAdder();
   private volatile ClientKey key;
+
+  /// This router's part of the limits; null for all of them.
+  private volatile Allowance.@Nullable Limits part;
+
+  private AskRate rate = AskRate.NONE;
 
   KeyHolder(ClientKey key, Ticker ticker) {
     this(key, ticker, new AtomicReference<>(Allowance.fresh(ticker.nanos())));
@@ -71,26 +79,54 @@ final class KeyHolder implements KeyRing.Who {
 
   /// The file says something else of it now.
   void is(ClientKey other) {
-    Allowance.Limits until = key.limits();
+    Allowance.Limits until = limits();
     long now = ticker.nanos();
     used.updateAndGet(a -> a.at(until, now));
+    if (!other.limits().equals(key.limits())) {
+      part = null;
+    }
     key = other;
+  }
+
+  /// What it may do here: its limits, or this router's part of them.
+  private Allowance.Limits limits() {
+    Allowance.Limits p = part;
+    return p == null ? key.limits() : p;
+  }
+
+  /// Puts this router's part of its limits into force.
+  void share(Allowance.Limits now) {
+    Allowance.Limits before = limits();
+    if (!now.equals(before)) {
+      long nanos = ticker.nanos();
+      part = now.equals(key.limits()) ? null : now;
+      used.updateAndGet(a -> a.at(before, nanos).moved(before, now));
+    }
+  }
+
+  /// What is asked for with it: at once, and of late in a minute. One thread at a time.
+  Sibling.Ask asked() {
+    rate = rate.after(asked.sum(), askedTokens.sum(), ticker.nanos());
+    return rate.ask(inFlight() + askedAtOnce.sumThenReset());
   }
 
   /// Whether nothing would be lost if it were forgotten.
   boolean isUnused() {
-    return used.get().at(key.limits(), ticker.nanos()).isUnused();
+    return used.get().at(limits(), ticker.nanos()).isUnused();
   }
 
   /// Counts a request in, or says which limit it meets.
   Allowance.Verdict enter(long estimate) {
-    Allowance.Limits l = key.limits();
+    Allowance.Limits l = limits();
     long now = ticker.nanos();
+    asked.increment();
+    askedTokens.add(Math.max(0, estimate));
     while (true) {
       Allowance before = used.get();
       Allowance.Verdict v = before.ask(l, estimate, now);
       switch (v) {
         case Allowance.Denied d -> {
+          askedAtOnce.add(d.limit() == Allowance.Limit.IN_FLIGHT ? 1 : 0);
           return d;
         }
         case Allowance.Granted g -> {
@@ -107,8 +143,9 @@ final class KeyHolder implements KeyRing.Who {
   /// @param reserved tokens that were taken for it
   /// @param came tokens that it came to
   void leave(long reserved, long came) {
-    Allowance.Limits l = key.limits();
+    Allowance.Limits l = limits();
     long now = ticker.nanos();
+    askedTokens.add(Math.max(0, came - reserved));
     used.updateAndGet(a -> a.settled(l, reserved, came, now));
   }
 
@@ -146,17 +183,18 @@ final class KeyHolder implements KeyRing.Who {
   ///
   /// @param anthropic whether in that API's names as well
   List<Header> fields(boolean anthropic) {
-    Allowance.Limits l = key.limits();
+    Allowance.Limits l = limits();
     List<Header> out = new ArrayList<>(l.requests() + l.tokens() == 0 ? 0 : 12);
     if (l.requests() + l.tokens() == 0) {
       return out;
     }
+    Allowance.Limits all = key.limits();
     Allowance a = used.get().at(l, ticker.nanos());
     if (l.requests() > 0) {
-      add(out, "requests", l.requests(), a.requestsLeft(l), a.requestsResetNanos(l), anthropic);
+      add(out, "requests", all.requests(), a.requestsLeft(l), a.requestsResetNanos(l), anthropic);
     }
     if (l.tokens() > 0) {
-      add(out, "tokens", l.tokens(), a.tokensLeft(l), a.tokensResetNanos(l), anthropic);
+      add(out, "tokens", all.tokens(), a.tokensLeft(l), a.tokensResetNanos(l), anthropic);
     }
     return out;
   }

@@ -14,10 +14,13 @@ import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.policy.Recalled;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One thread that takes the facts of finished exchanges from a bounded queue (full: the facts are
 /// lost), learns the [TokenRates] of each model and tells the policy. Event loops only read.
 final class Learner implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Learner.class);
   private static final int QUEUE = 8192;
   private static final Duration PAUSE = Duration.ofMillis(20);
   static final int MOST_MODELS = 1024;
@@ -179,6 +182,21 @@ final class Learner implements AutoCloseable {
       }
     }
     rates.putAll(read);
+  }
+
+  /// Takes over what another router knows of models that nothing is known of here. What it says of
+  /// one that is not of use is left out.
+  synchronized void told(Map<String, Object> from) {
+    Recalled all = Recalled.of(from);
+    for (String model : all.names()) {
+      if (!rates.containsKey(model) && rates.size() < MOST_MODELS) {
+        try {
+          rates.put(model, TokenRates.recall(all.in(model)));
+        } catch (IllegalArgumentException e) {
+          LOG.debug("what another router says of {} is left out: {}", model, e.getMessage());
+        }
+      }
+    }
   }
 
   /// Counts answers that came as expected; one that says nothing to learn from is one of them.

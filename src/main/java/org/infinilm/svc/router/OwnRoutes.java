@@ -25,7 +25,7 @@ import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.page.Page;
 import org.infinilm.svc.policy.Policy;
-import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -55,6 +55,7 @@ final class OwnRoutes {
   private final AdminRoutes admin;
   private final Added added;
   private final Tls.@Nullable Listener tls;
+  private final @Nullable Siblings siblings;
 
   OwnRoutes(
       Supplier<RouterConfig> settings,
@@ -72,7 +73,8 @@ final class OwnRoutes {
       AdminRoutes admin,
       Added added,
       Plane.InstanceWatch instances,
-      Tls.@Nullable Listener tls) {
+      Tls.@Nullable Listener tls,
+      @Nullable Siblings siblings) {
     this.settings = settings;
     this.files = files;
     this.keys = keys;
@@ -89,6 +91,7 @@ final class OwnRoutes {
     this.admin = admin;
     this.added = added;
     this.tls = tls;
+    this.siblings = siblings;
     this.supposed = new Supposed(settings, keeper, decisions, policy, ticker);
   }
 
@@ -97,8 +100,8 @@ final class OwnRoutes {
   }
 
   private @Nullable String registry() {
-    RegistryClient.Urls urls = settings.get().registry();
-    return urls == null ? null : urls.toString();
+    TableHome home = settings.get().registry();
+    return home == null ? null : home.toString();
   }
 
   /// Whether a path is answered here, whatever the method.
@@ -121,6 +124,11 @@ final class OwnRoutes {
           true;
       default -> path.startsWith("/v1/models/") || acts(path) || Page.owns(path);
     };
+  }
+
+  /// Whether a path is about the models that there are.
+  static boolean listsModels(String path) {
+    return path.equals("/v1/models") || path.equals("/models") || path.startsWith("/v1/models/");
   }
 
   /// Whether something is done at a path.
@@ -205,6 +213,7 @@ final class OwnRoutes {
     Map<String, Object> m = new HashMap<>();
     m.put("healthy_services", keeper.table().fleet().routable());
     m.put("registry_url", registry());
+    m.put("routers", siblings == null ? null : siblings.status().told());
     m.put("services", infos);
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));
@@ -237,6 +246,7 @@ final class OwnRoutes {
       m.put("request_count", seats.sent(i.slot()));
       m.put("response_time", v.probeSeconds());
       m.put("seats", i.seats() == 0 ? null : i.seats());
+      m.put("seats_here", i.seats() == 0 ? null : seats.limit(i));
       m.put("source", v.known().sourceKind());
       m.put("state", i.state().name().toLowerCase(Locale.ROOT));
       m.put("tier", i.tier());

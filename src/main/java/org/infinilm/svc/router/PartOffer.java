@@ -68,6 +68,16 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public int routers() {
+    return seats.routers();
+  }
+
+  @Override
+  public Others siblings(int slot) {
+    return seats.siblings(slot);
+  }
+
+  @Override
   public long nowNanos() {
     return seats.nowNanos();
   }

@@ -14,6 +14,7 @@ import org.infinilm.svc.policy.Insight;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.policy.Policies;
 import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.policy.Told;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -97,5 +98,10 @@ final class PolicySwitch implements Policy {
   public synchronized void recall(Map<String, Object> from, long nowNanos) {
     now.recall(from, nowNanos);
     recalled = from;
+  }
+
+  @Override
+  public void told(List<Told> others, long nowNanos) {
+    now.told(others, nowNanos);
   }
 }

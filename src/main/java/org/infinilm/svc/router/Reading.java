@@ -12,7 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A complete request until it is known what it asks for: reads its body, puts the instances' name
-/// of the model into it, and hands it to an [Exchange], or answers what cannot be given.
+/// of the model into it, and hands it on (to an [Exchange], a [Pick]), or answers what cannot be
+/// given.
 ///
 /// Bodies that take long to read (large, or in a content coding) are read apart from the event
 /// loop; all else here is confined to it.
@@ -26,8 +27,16 @@ final class Reading implements InboundEvents {
   /// that is little too, and they need not wait for others' large ones.
   private static final int SMALL_BYTES = 1024;
 
+  /// Takes over a request of which it is known what it asks for, on its event loop.
+  interface Next {
+    /// @param body what instances get instead of the client's own, or null; ownership passes
+    void asked(
+        Plane plane, Inbound in, Account account, Question question, @Nullable Rewritten body);
+  }
+
   private final Plane plane;
   private final Inbound in;
+  private final Next next;
   private final Account account;
   private final Route route;
   private final long bytes;
@@ -38,17 +47,18 @@ final class Reading implements InboundEvents {
   /// @param body to be sent instead of the client's own, or null
   private record Read(Question.Result result, @Nullable Rewritten body) {}
 
-  private Reading(Plane plane, Inbound in) {
+  private Reading(Plane plane, Inbound in, Next next) {
     this.plane = plane;
     this.in = in;
+    this.next = next;
     this.account = new Account(plane, in);
     this.route = Route.of(in.head().path());
     this.bytes = in.body().readableBytes();
   }
 
   /// Takes a request over, on its event loop.
-  static void start(Plane plane, Inbound in) {
-    Reading r = new Reading(plane, in);
+  static void start(Plane plane, Inbound in, Next next) {
+    Reading r = new Reading(plane, in, next);
     in.events(r);
     if (!plane.keys().isEmpty() && !r.known()) {
       return;
@@ -128,7 +138,7 @@ final class Reading implements InboundEvents {
       case Question.Asked a -> {
         ApiError no = account.enter(a.question());
         if (no == null) {
-          Exchange.start(plane, in, account, a.question(), read.body());
+          next.asked(plane, in, account, a.question(), read.body());
         } else {
           deny(no, a.question(), read.body());
         }

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.Registration;
-import org.infinilm.svc.registry.RegistryClient;
 import org.infinilm.svc.registry.Service;
+import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.registry.Watch;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -22,14 +22,14 @@ final class RegistrySync implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RegistrySync.class);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
 
-  private final RegistryClient registry;
+  private final TableSource registry;
   private final Duration interval;
   private final FleetKeeper keeper;
   private final Ticker ticker;
   private final Thread thread;
   private volatile boolean reached;
 
-  RegistrySync(RegistryClient registry, Duration interval, FleetKeeper keeper, Ticker ticker) {
+  RegistrySync(TableSource registry, Duration interval, FleetKeeper keeper, Ticker ticker) {
     this.ticker = ticker;
     this.registry = registry;
     this.interval = interval;

@@ -10,12 +10,14 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.history.History;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
-import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.TableHome;
+import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
@@ -42,9 +44,13 @@ final class Router implements AutoCloseable {
   private final Wakes wakes;
   private final @Nullable GaugeWatch gauges;
   private final Client http;
+  private final @Nullable TableSource source;
   private final Optional<RegistrySync> sync;
   private final Discoveries discoveries;
+  private final @Nullable Siblings siblings;
   private final ProxyServer server;
+  private final RouterFront front;
+  private final RouterMetrics metrics;
   private final EventFeed feed;
   private final Tls.@Nullable Listener tls;
   private final @Nullable History<Decision> history;
@@ -59,10 +65,18 @@ final class Router implements AutoCloseable {
     this(config, fixed, InetAddress::getAllByName, ticker, random);
   }
 
+  /// One whose listener carries nothing and has its own routes alone; [#front] is asked who gets a
+  /// request.
+  static Router thatPicks(Sources.Read from, Ticker ticker, RandomGenerator random)
+      throws IOException {
+    return new Router(
+        from.config(), from.fixed(), from, false, InetAddress::getAllByName, ticker, random);
+  }
+
   /// The same with what files and flags say, following the files.
   Router(Sources.Read from, Resolver.Lookup names, Ticker ticker, RandomGenerator random)
       throws IOException {
-    this(from.config(), from.fixed(), from, names, ticker, random);
+    this(from.config(), from.fixed(), from, true, names, ticker, random);
   }
 
   /// The same with a name server of its own.
@@ -73,13 +87,14 @@ final class Router implements AutoCloseable {
       Ticker ticker,
       RandomGenerator random)
       throws IOException {
-    this(config, fixed, null, names, ticker, random);
+    this(config, fixed, null, true, names, ticker, random);
   }
 
   private Router(
       RouterConfig config,
       List<Known> fixed,
       Sources.@Nullable Read from,
+      boolean carries,
       Resolver.Lookup names,
       Ticker ticker,
       RandomGenerator random)
@@ -88,6 +103,7 @@ final class Router implements AutoCloseable {
     this.ticker = ticker;
     Tls believed = believed(config);
     this.settings = new Settings(config);
+    String run = String.format("%016x", random.nextLong());
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
@@ -121,7 +137,7 @@ final class Router implements AutoCloseable {
     TraceSettings receiver = config.traces().orElse(null);
     traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
     accessLog = new AccessLog(decisions, System.out);
-    RouterMetrics metrics = new RouterMetrics(all, keeper::table, seats, ticker);
+    metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
         all.counter(
             "infini_router_calibrations_total",
@@ -152,11 +168,37 @@ final class Router implements AutoCloseable {
                 "Instances on demand whose babysitter was asked to start them, by result: woken, refused.",
                 "result"),
             ticker);
+    keys = new KeyRing(config.keys(), ticker);
+    TableHome home = config.registry();
+    TableSource table =
+        home == null
+            ? null
+            : home.open(
+                Client.create().with(believed), config.registryToken(), run, ticker, random);
+    source = table;
+    Siblings beside =
+        table == null
+            ? null
+            : new Siblings(
+                table,
+                run,
+                new SharedParts(keeper::table, seats, slots, keys, ticker),
+                new SharedLearning(policy, learner, ticker),
+                ticker);
+    siblings = beside;
+    if (beside != null) {
+      seats.onShortage(beside::wanted);
+    }
     gauges =
         config.learning().gauges()
-            ? new GaugeWatch(http, keeper, slots, policy::learns, this::isWatched, ticker)
+            ? new GaugeWatch(
+                http,
+                keeper,
+                slots,
+                policy::learns,
+                () -> isWatched() || (beside != null && beside.any()),
+                ticker)
             : null;
-    keys = new KeyRing(config.keys(), ticker);
     files =
         from == null || from.of().files().isEmpty()
             ? null
@@ -222,34 +264,34 @@ final class Router implements AutoCloseable {
             new AdminRoutes(settings, () -> Access.of(settings.get()), keeper, added),
             added,
             plane.instances(),
-            tls);
+            tls,
+            beside);
     sync =
-        Optional.ofNullable(config.registry())
-            .map(u ->
-                new RegistrySync(
-                    new RegistryClient(Client.create().with(believed), u, config.registryToken()),
-                    config.syncInterval(),
-                    keeper,
-                    ticker));
+        Optional.ofNullable(table)
+            .map(t -> new RegistrySync(t, config.syncInterval(), keeper, ticker));
+    front = new RouterFront(plane, settings, own, carries);
     server =
         ProxyServer.start(
             new ProxyServer.Options(
                 config.host(),
                 config.port(),
-                config.threads(),
+                carries ? config.threads() : 1,
                 config.transport(),
                 config.framing(),
                 config.clients().limits(),
                 config.clients().times(),
                 config.clients().cors(),
                 tls),
-            new RouterFront(plane, settings, own),
+            front,
             ticker::now);
     feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
     metrics.follow(settings);
     metrics.follow(keys);
+    if (beside != null) {
+      metrics.follow(beside, seats);
+    }
     if (files != null) {
       metrics.follow(files);
     }
@@ -277,6 +319,9 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::start);
     discoveries.start();
+    if (beside != null) {
+      beside.start();
+    }
     if (files != null) {
       files.start();
     }
@@ -323,6 +368,27 @@ final class Router implements AutoCloseable {
     return server.port();
   }
 
+  /// Where requests enter.
+  RouterFront front() {
+    return front;
+  }
+
+  /// Its metrics, for more of them.
+  Metrics metrics() {
+    return metrics.all();
+  }
+
+  /// Whether there is an instance for requests, and the end has not begun.
+  boolean ready() {
+    Fleet fleet = keeper.table().fleet();
+    return fleet.routable() + fleet.asleep() > 0 && !draining;
+  }
+
+  /// Says at `/readyz` that the end has begun.
+  void endBegins() {
+    draining = true;
+  }
+
   /// The data plane's counts.
   ProxyServer server() {
     return server;
@@ -331,6 +397,9 @@ final class Router implements AutoCloseable {
   /// Says so at `/readyz`, stops accepting, lets requests in flight end, within the drain limit.
   void drain() throws InterruptedException {
     draining = true;
+    if (siblings != null) {
+      siblings.leaving();
+    }
     feed.close();
     server.drain(config.clients().lameDuck(), config.clients().drainTimeout());
   }
@@ -345,6 +414,12 @@ final class Router implements AutoCloseable {
     }
     sync.ifPresent(RegistrySync::close);
     discoveries.close();
+    if (siblings != null) {
+      siblings.close();
+    }
+    if (source != null) {
+      source.close();
+    }
     prober.close();
     wakes.close();
     if (gauges != null) {

@@ -1,6 +1,5 @@
 package org.infinilm.svc.router;
 
-import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -19,11 +18,10 @@ import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.history.HistorySettings;
-import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
-import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.trace.TraceSettings;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 record RouterConfig(
     String host,
     int port,
-    RegistryClient.@Nullable Urls registry,
+    @Nullable TableHome registry,
     @Nullable String registryToken,
     @Nullable Path staticServices,
     @Nullable Path addedInstances,
@@ -75,12 +73,14 @@ record RouterConfig(
       Key.port("router_port", 8080, "port to listen on (infini up gives it 8000)")
           .shownFirst()
           .orFlag("--port");
+  static final Key<Integer> ADMIN_PORT =
+      Key.port("admin_port", 9090, "port of /metrics, /decisions and the like").shownFirst();
   static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
       Key.text(
               "registry_url",
               null,
-              "registry to follow, http://host:port; several over one store with commas between")
+              "registry to follow, http://host:port; several over one store with commas between; or the etcd that they keep the table in, etcd://HOST:PORT,HOST:PORT/PREFIX (etcds:// over TLS)")
           .shownFirst();
   static final Key<String> REGISTRY_TOKEN =
       Key.text("registry_token", null, "token for reading the registry")
@@ -281,7 +281,8 @@ record RouterConfig(
               Clients.KEYS,
               HistorySettings.KEYS,
               TlsSettings.KEYS,
-              TraceSettings.KEYS)
+              TraceSettings.KEYS,
+              TableHome.KEYS)
           .flatMap(List::stream)
           .toList();
 
@@ -293,8 +294,8 @@ record RouterConfig(
   static RouterConfig of(Config c, List<String> aliasFlags) throws ConfigException {
     return new RouterConfig(
         c.get(HOST),
-        c.get(PORT),
-        registries(c),
+        c.get(c.knows(ADMIN_PORT) ? ADMIN_PORT : PORT),
+        TableHome.of(c, REGISTRY),
         token(c, REGISTRY_TOKEN),
         c.find(STATIC).map(Path::of).orElse(null),
         c.find(ADDED).map(Path::of).orElse(null),
@@ -425,30 +426,6 @@ record RouterConfig(
   private static @Nullable String token(Config c, Key<String> key) throws ConfigException {
     String s = c.find(key).orElse("");
     return s.isEmpty() ? null : Secrets.key(s, c.origin(key));
-  }
-
-  private static RegistryClient.@Nullable Urls registries(Config c) throws ConfigException {
-    String s = c.find(REGISTRY).orElse("");
-    if (s.isBlank()) {
-      return null;
-    }
-    RegistryClient.Urls urls = RegistryClient.Urls.parse(s);
-    if (urls == null) {
-      throw notHttp(s, c.origin(REGISTRY));
-    }
-    return urls;
-  }
-
-  /// A base URL, or an error that names the place.
-  static URI httpUri(String s, String place) throws ConfigException {
-    if (BaseUrl.parse(s) != null) {
-      return URI.create(s.strip());
-    }
-    throw notHttp(s, place);
-  }
-
-  private static ConfigException notHttp(String s, String place) {
-    return new ConfigException(place + ": " + BaseUrl.shown(s) + " (expected: http://host:port)");
   }
 
   private static Map<String, Long> thresholds(Config c) throws ConfigException {

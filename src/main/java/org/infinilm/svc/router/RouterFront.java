@@ -15,12 +15,16 @@ final class RouterFront implements Front {
 
   private final Supplier<RouterConfig> settings;
   private final OwnRoutes own;
+  private final boolean carries;
   private volatile Plane last;
 
-  RouterFront(Plane plane, Supplier<RouterConfig> settings, OwnRoutes own) {
+  /// @param carries whether requests that come in by the listener go to instances; where they do
+  ///   not, somebody else carries those that [#pick] is asked about
+  RouterFront(Plane plane, Supplier<RouterConfig> settings, OwnRoutes own, boolean carries) {
     this.last = plane;
     this.settings = settings;
     this.own = own;
+    this.carries = carries;
   }
 
   /// What a request that comes now shares with the others.
@@ -44,8 +48,28 @@ final class RouterFront implements Front {
       } else {
         request.serve(r -> own.handle(r, id));
       }
+    } else if (carries) {
+      Reading.start(plane(), request, Exchange::start);
     } else {
-      Reading.start(plane(), request);
+      String path = request.head().path();
+      Response no =
+          OwnRoutes.error(404, "not_found", path + " (expected: a route of the picker's)");
+      request.answer(
+          no.with("x-request-id", plane().ids().of(request.head().header("x-request-id"))));
+    }
+  }
+
+  /// Chooses for a request that somebody else carries, on its event loop. Of our own routes it gets
+  /// the list of models alone.
+  void pick(Carried request) {
+    if (OwnRoutes.listsModels(request.head().path())) {
+      String id = plane().ids().of(request.head().header("x-request-id"));
+      request.serve(r -> own.handle(r, id));
+    } else {
+      Reading.start(
+          plane(),
+          request,
+          (p, in, account, asked, body) -> Pick.start(p, request, account, asked, body));
     }
   }
 

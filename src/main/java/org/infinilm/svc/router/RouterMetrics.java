@@ -176,6 +176,29 @@ final class RouterMetrics {
         "state");
   }
 
+  /// Shows how many routers share the instances, and this one's part.
+  void follow(Siblings siblings, Seats seats) {
+    metrics.gauge(
+        "infini_router_routers",
+        "Routers that share the instances, this one included, as far as it knows.",
+        c -> c.call((double) siblings.status().routers()));
+    metrics.gauge(
+        "infini_router_routers_heard",
+        "Of the others those that said lately what they have.",
+        c -> c.call((double) siblings.status().heard()));
+    metrics.gauge(
+        "infini_router_seats_here",
+        "Requests that this router may have at an instance at once: its part of the seats; absent without a limit.",
+        c -> {
+          for (Instance i : table.get().fleet().instances()) {
+            if (i.seats() > 0) {
+              c.call((double) seats.limit(i), i.name());
+            }
+          }
+        },
+        "instance");
+  }
+
   /// Shows how it stands with the router's files.
   void follow(Reloader files) {
     metrics.gauge(
@@ -342,6 +365,11 @@ final class RouterMetrics {
 
   void decided(long nanos) {
     decisionSeconds.observe(nanos / 1e9);
+  }
+
+  /// The registry of all these.
+  Metrics all() {
+    return metrics;
   }
 
   void retry(String cause) {

@@ -82,8 +82,25 @@ final class Seats implements Offer {
     boolean move(Candidates of, Choice.Wait wait);
   }
 
+  /// The part of all seats that is this router's: of instances that are not named an even one.
+  ///
+  /// @param limits as [Slot#limit] has them, by the instance's name
+  /// @param routers that share
+  record Part(Map<String, Integer> limits, int routers) {
+    static final Part ALL = new Part(Map.of(), 1);
+
+    int of(Instance i) {
+      int all = i.seats();
+      return all == 0 || routers == 1
+          ? all
+          : Math.min(all, limits.getOrDefault(i.name(), (int) Shares.even(all, routers)));
+    }
+  }
+
   private final Slots slots;
   private final Ticker ticker;
+  private volatile Part part = Part.ALL;
+  private volatile Runnable shortage = () -> {};
   private volatile int most;
   private final Line<Standing> line;
   private Fleet fleet = new Fleet(0, List.of());
@@ -98,6 +115,36 @@ final class Seats implements Offer {
     this.line = line;
     this.most = most;
     this.ticker = ticker;
+  }
+
+  /// Called when somebody begins to wait: this router's part may be too small.
+  void onShortage(Runnable tell) {
+    shortage = tell;
+  }
+
+  /// Puts another part of the seats into force.
+  void share(Part now) {
+    if (now.equals(part)) {
+      return;
+    }
+    List<Runnable> calls = new ArrayList<>();
+    synchronized (line) {
+      part = now;
+      for (Instance i : fleet.instances()) {
+        Slot s = slots.at(i.slot());
+        int limit = now.of(i);
+        if (s.limit != limit) {
+          s.limit = limit;
+          offer(i.slot(), calls);
+        }
+      }
+    }
+    calls.forEach(Runnable::run);
+  }
+
+  /// This router's part of the seats of an instance, 0 for any number.
+  int limit(Instance i) {
+    return i.seats() == 0 ? 0 : Math.max(0, part.of(i));
   }
 
   /// So many may wait in all from now on; those that wait stay.
@@ -161,6 +208,16 @@ final class Seats implements Offer {
   @Override
   public Others others(int slot) {
     return slots.at(slot).others(ticker.nanos());
+  }
+
+  @Override
+  public int routers() {
+    return part.routers();
+  }
+
+  @Override
+  public Others siblings(int slot) {
+    return slots.at(slot).siblings(ticker.nanos());
   }
 
   @Override
@@ -328,6 +385,7 @@ final class Seats implements Offer {
       settle(p, calls);
     }
     calls.forEach(Runnable::run);
+    shortage.run();
     return new Ticket() {
       @Override
       public boolean cancel() {
@@ -486,8 +544,9 @@ final class Seats implements Offer {
     synchronized (line) {
       for (Instance i : now.instances()) {
         Slot s = slots.at(i.slot());
-        if (s.limit != i.seats()) {
-          s.limit = i.seats();
+        int limit = part.of(i);
+        if (s.limit != limit) {
+          s.limit = limit;
         }
       }
       show.run();

@@ -24,7 +24,7 @@ final class Sending {
   private final Plane plane;
   private final Inbound in;
   private final Question question;
-  private final String requestId;
+  private final Account account;
   private final @Nullable Trace trace;
   private final boolean consumed;
 
@@ -36,7 +36,7 @@ final class Sending {
     this.plane = plane;
     this.in = in;
     this.question = question;
-    this.requestId = account.requestId();
+    this.account = account;
     this.trace = account.trace();
     this.consumed = account.key() != null;
     this.body = body;
@@ -52,7 +52,7 @@ final class Sending {
         dropped.add("content-encoding");
       }
     }
-    set.add(new Header("x-request-id", requestId));
+    set.add(account.idField());
     set.add(plane.via().after(in.head().joined("via"), in.head().isHttp10()));
     plane.config().forwarding().patch(in.peer(), in.head(), set, dropped);
     if (question.answersAs() != null

@@ -41,7 +41,11 @@ final class Slot {
 
   private volatile @Nullable Told told;
 
-  /// Requests it takes at once, 0 for any number. Written by the keeper of the fleet.
+  /// What other routers told of themselves, likewise.
+  private volatile @Nullable Told siblings;
+
+  /// Requests it takes at once, 0 for any number, -1 for none now: this router's part of its seats.
+  /// Written under the lock of the line.
   volatile int limit;
 
   /// Until when it is passed over, on the ticker's clock; 0 for never.
@@ -104,8 +108,22 @@ final class Slot {
 
   /// Requests that others have there, as its gauges told of late.
   Others others(long nowNanos) {
+    return valid(told, nowNanos);
+  }
+
+  /// Requests that other routers have there as they told of late, where its gauges do not tell.
+  Others siblings(long nowNanos) {
     Told t = told;
+    return t != null && nowNanos - t.untilNanos < 0 ? Others.NONE : valid(siblings, nowNanos);
+  }
+
+  private static Others valid(@Nullable Told t, long nowNanos) {
     return t == null || nowNanos - t.untilNanos >= 0 ? Others.NONE : t.others;
+  }
+
+  /// Other routers tell so, which counts so long.
+  void siblings(Others others, long untilNanos) {
+    siblings = new Told(others, untilNanos);
   }
 
   /// Its gauges tell so, which counts so long.
@@ -283,5 +301,6 @@ final class Slot {
     beginWindow();
     underway.reuse();
     told = null;
+    siblings = null;
   }
 }

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.function.Predicate;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.Origin;
@@ -68,6 +69,12 @@ final class Target {
       }
     }
     return another;
+  }
+
+  /// The same with those addresses alone that `may` takes, or null when there are none.
+  @Nullable Target of(Predicate<Origin> may) {
+    List<Origin> some = origins.stream().filter(may).toList();
+    return some.isEmpty() ? null : new Target(instance, some, authorization());
   }
 
   List<Origin> origins() {

@@ -194,6 +194,13 @@ public record TlsSettings(
         : Tls.Listener.open(cert, key, clientCa, clientRequired, clock);
   }
 
+  /// The same for HTTP/2.
+  public Tls.@Nullable Listener http2Listener(InstantSource clock) throws Tls.Unusable {
+    return cert == null || key == null
+        ? null
+        : Tls.Listener.open(cert, key, clientCa, clientRequired, "h2", clock);
+  }
+
   /// How https addresses are spoken to.
   ///
   /// @throws ConfigException naming the files that cannot be used

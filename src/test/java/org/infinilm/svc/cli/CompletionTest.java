@@ -72,7 +72,40 @@ class CompletionTest {
     assertThat(err.toString(StandardCharsets.UTF_8)).isEmpty();
     assertThat(out.toString(StandardCharsets.UTF_8))
         .contains("with %-escapes")
-        .doesNotContain("%%");
+        .doesNotContain("%%")
+        .doesNotContain("Default: .")
+        .doesNotContainPattern("(?m)^ +--[a-z-]+_")
+        .contains("instance NAME (as infini status lists it)");
+  }
+
+  @Test
+  void theHelpOfTheRouterNamesTheFewFlagsThatOneNeedsFirst() {
+    String router = helpOf("router");
+    String first = router.substring(0, router.indexOf("All others:"));
+    assertThat(first)
+        .contains("Options that one needs first:", "--router-port, --port=PORT")
+        .contains("--instance", "--registry-url", "--policy", "--threshold");
+    assertThat(first.lines().filter(l -> l.matches(" +--.*")).count()).isBetween(8L, 12L);
+    assertThat(words(router))
+        .contains("port to listen on (infini up gives it 8000). Default: 8080.");
+    assertThat(words(helpOf("registry")))
+        .contains("Port to listen on (infini up gives it 18000). Default: 8081.");
+  }
+
+  private static String words(String help) {
+    return help.replaceAll("\\s+", " ");
+  }
+
+  private static String helpOf(String program) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    PrintStream stdout = System.out;
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+    try {
+      Main.run(new String[] {program, "--help"}, Map.of());
+    } finally {
+      System.setOut(stdout);
+    }
+    return out.toString(StandardCharsets.UTF_8);
   }
 
   @Test

@@ -104,13 +104,28 @@ class ConfigCheckTest {
 
   @Test
   void allThatIsWrongWithARoutersFileIsSaidAtOnce() throws Exception {
-    String hash = "sha256:" + "0".repeat(64);
     Path f =
         file(
-            "router_prt = 1\npolicy = \"adaptiv\"\nrouter_port = 1\n[[instance]]\nurl = \"foo\"\nweigth = 3\n"
-                + "tier = -1\n[[keys]]\nname = \"a b\"\nhash = \"sha256:zz\"\nmax_in_flight = 0\n"
-                + "[[keys]]\nname = \"c\"\nhash = \"%1$s\"\n[[keys]]\nname = \"c\"\nhash = \"%1$s\"\n"
-                    .formatted(hash));
+            """
+            router_prt = 1
+            policy = "adaptiv"
+            router_port = 1
+            [[instance]]
+            url = "foo"
+            weigth = 3
+            tier = -1
+            [[keys]]
+            name = "a b"
+            hash = "sha256:zz"
+            max_in_flight = 0
+            [[keys]]
+            name = "c"
+            hash = "sha256:%1$s"
+            [[keys]]
+            name = "c"
+            hash = "sha256:%1$s"
+            """
+                .formatted("0".repeat(64)));
     assertThatThrownBy(() -> check(f, Map.of()))
         .extracting(e -> e.getMessage().lines().map(l -> l.replace(f.toString(), "")).toList())
         .asInstanceOf(InstanceOfAssertFactories.list(String.class))
@@ -134,8 +149,19 @@ class ConfigCheckTest {
   void allThatIsWrongWithABabysittersFileIsSaidAtOnceBesideWhatIsIgnored() throws Exception {
     Path f =
         file(
-            "prt = 3\nport = 70000\nname = \"a/b\"\nregistry_url = \"nowhere\"\n[babysitter]\nrestart_delay = -1\n"
-                + "max_restarts = \"x\"\nprobe = \"helth\"\n[backend]\ntype = \"command\"\nwork_dir = \"none\"\n");
+            """
+            prt = 3
+            port = 70000
+            name = "a/b"
+            registry_url = "nowhere"
+            [babysitter]
+            restart_delay = -1
+            max_restarts = "x"
+            probe = "helth"
+            [backend]
+            type = "command"
+            work_dir = "none"
+            """);
     assertThatThrownBy(() -> check(f, Map.of()))
         .hasMessageContainingAll(
             f + ":2: port: 70000",

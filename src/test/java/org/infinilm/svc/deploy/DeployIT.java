@@ -76,7 +76,10 @@ class DeployIT {
   void aDetachedDeploymentIsShownValidatedAndEnded() throws Exception {
     Ran up = up("--detach");
     assertThat(up.exit()).as(up.out()).isZero();
-    assertThat(up.out()).contains("curl http://127.0.0.1:" + router);
+    assertThat(up.out())
+        .contains("curl http://127.0.0.1:" + router)
+        .contains("page      http://127.0.0.1:" + router + "/ui")
+        .containsPattern("(?m)^  registry +http://127\\.0\\.0\\.1:\\d+ +\\d+\\.\\d\\d s$");
 
     assertThat(up("--detach").exit()).as("a second up finds the first").isZero();
     Ran other = up("--detach", "--threshold", "10");

@@ -29,6 +29,47 @@ class LoopStateTest {
     assertThat(faults()).isEqualTo(before + 6);
   }
 
+  @Test
+  void whatComesAndGoesIsTickedWhileItIsLinked() {
+    LoopState loop =
+        new LoopState(EmbeddedChannel::new, ProxyServer.Framing.AUTO, new OldServers());
+    List<String> ticked = new ArrayList<>();
+    List<Noting> all = new ArrayList<>();
+    for (String name : List.of("a", "b", "c", "d")) {
+      Noting n = new Noting(name, ticked);
+      all.add(n);
+      loop.link(n);
+    }
+    loop.unlink(all.get(1));
+    loop.tick();
+    assertThat(ticked).containsExactlyInAnyOrder("a", "c", "d");
+    loop.unlink(all.get(3));
+    loop.unlink(all.get(0));
+    ticked.clear();
+    loop.tick();
+    assertThat(ticked).containsExactly("c");
+    loop.unlink(all.get(2));
+    loop.link(all.get(1));
+    ticked.clear();
+    loop.tick();
+    assertThat(ticked).containsExactly("b");
+  }
+
+  private static final class Noting extends LoopState.Linked {
+    private final String name;
+    private final List<String> ticked;
+
+    Noting(String name, List<String> ticked) {
+      this.name = name;
+      this.ticked = ticked;
+    }
+
+    @Override
+    public void tick(long now) {
+      ticked.add(name);
+    }
+  }
+
   private static long faults() {
     return Faults.counts().entrySet().stream()
         .filter(e -> e.getKey().startsWith("a tick of ") && e.getKey().contains("StackOverflow"))

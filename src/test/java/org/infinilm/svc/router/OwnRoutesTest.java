@@ -82,6 +82,7 @@ class OwnRoutesTest {
                   new Added(null, List.of(), all -> {})),
               new Added(null, List.of(), all -> {}),
               new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}),
+              null,
               null);
       Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
       return own.handle(

@@ -498,6 +498,53 @@ class PageBrowser {
     }
   }
 
+  /// What a newcomer does: opens the page while `infini bench` runs.
+  @Test
+  void whileABenchRunsThePoolsPartAtTheThresholdWithinTenSeconds() throws Exception {
+    rig.listed(streaming("paged-a"), Map.of("cache_type", "paged"));
+    rig.listed(streaming("static-a"), Map.of("cache_type", "static"));
+    rig.start("threshold=8000");
+    Process bench =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-jar",
+                System.getProperty("infini.jar"),
+                "bench",
+                "--url=http://127.0.0.1:" + rig.port(),
+                "--model=m",
+                "--dataset-name=cdf",
+                "--dataset-path=agent-heavy",
+                "--num-prompts=2000",
+                "--request-rate=20",
+                "--random-output-len=8")
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("bench.log").toFile())
+            .start();
+    try {
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .until(() ->
+              rig.get("/decisions?limit=200").path("decisions").findValuesAsText("pool").stream()
+                      .distinct()
+                      .count()
+                  == 2);
+      browser.open(page(), 1440, 1000, false);
+      await()
+          .atMost(Duration.ofSeconds(10))
+          .untilAsserted(() -> {
+            assertThat(browser.text("#scatter-hint"))
+                .matches(".*[1-9]\\d* paged, [1-9]\\d* static");
+            assertThat(browser.text("#threshold-line"))
+                .contains("Threshold configured: 8 kB", "0 % of these requests went against it");
+            assertThat(browser.text("[data-pool=static] .figures")).doesNotStartWith("–");
+          });
+      assertThat(bench.isAlive()).isTrue();
+    } finally {
+      bench.destroy();
+      bench.waitFor();
+    }
+  }
+
   @Test
   void aThousandInstancesAreAFewRowsAtATime() throws Exception {
     ScriptedInstance one = rig.good("a");

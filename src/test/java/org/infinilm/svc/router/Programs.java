@@ -64,6 +64,13 @@ final class Programs implements AutoCloseable {
     return run("simulate", "at http://127\\.0\\.0\\.1:([0-9]+)", PLAINLY, List.of(), args);
   }
 
+  /// `infini registry` on any port.
+  Running registry(String... args) throws IOException {
+    List<String> all = new ArrayList<>(List.of("--host", "127.0.0.1", "--port", "0"));
+    all.addAll(List.of(args));
+    return run("registry", "listens on 127\\.0\\.0\\.1:([0-9]+)", PLAINLY, List.of(), all);
+  }
+
   /// `infini router` on any port.
   Running router(String... args) throws IOException {
     return router(PLAINLY, List.of(), args);

@@ -124,7 +124,7 @@ final class Rig implements AutoCloseable {
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
     Config config = Config.resolve(RouterConfig.KEYS, all, Map.of(), file);
-    SplittableRandom random = new SplittableRandom(1);
+    SplittableRandom random = new SplittableRandom(1L + routers.size());
     Router r =
         fixed.isEmpty()
             ? new Router(

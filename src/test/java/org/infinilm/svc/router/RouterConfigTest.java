@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.trace.TraceSettings;
 import org.junit.jupiter.api.Test;
@@ -121,6 +122,7 @@ class RouterConfigTest {
                 || k.equals("trusted_proxies")
                 || TraceSettings.KEYS.stream().anyMatch(t -> t.name().equals(k))
                 || TlsSettings.KEYS.stream().anyMatch(t -> t.name().equals(k))
+                || TableHome.KEYS.stream().anyMatch(t -> t.name().equals(k))
                 || k.startsWith("history_"));
   }
 
@@ -138,7 +140,9 @@ class RouterConfigTest {
         "model_limits | m=0/1 | --model-limits: m=0/1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
         "model_limits | 'm=1/1,m=2/2' | --model-limits: m given twice (expected: once)",
         "discover | dns:a:0 | --discover: dns:a:0 (expected: a port 1..65535)",
-        "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port)",
+        "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)",
+        "registry_url | etcd://h:1,h:2/a b | --registry-url: etcd://h:1,h:2/a b (expected: etcd://HOST:PORT,HOST:PORT/PREFIX, or etcds:// for TLS)",
+        "store_user | root | --store-user: given without an etcd (expected: etcd://HOST:PORT,...)",
       })
   void aWrongValueIsNamed(String key, String value, String message) {
     Map<String, String> flags = Map.of(key, value);

@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.http.ProxyServer;
+import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.tls.TlsSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,7 +66,10 @@ class RouterSettingsTest {
             .as("its files are followed, not where they are")
             .doesNotContain(k);
       }
-      if (k.isTables() || TlsSettings.KEYS.contains(k)) {
+      if (TableHome.KEYS.contains(k)) {
+        assertThat(Settings.LIVE).as("where the table is").doesNotContain(k);
+      }
+      if (k.isTables() || TlsSettings.KEYS.contains(k) || TableHome.KEYS.contains(k)) {
         continue;
       }
       Map<String, String> flags = new HashMap<>(least);

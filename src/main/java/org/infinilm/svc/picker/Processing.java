@@ -1,0 +1,532 @@
+package org.infinilm.svc.picker;
+
+import com.google.protobuf.ByteString;
+import io.envoyproxy.envoy.config.core.v3.HeaderMap;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpBody;
+import io.envoyproxy.envoy.service.ext_proc.v3.HttpHeaders;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
+import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.EventLoop;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.HeadPatch;
+import org.infinilm.svc.http.InboundEvents;
+import org.infinilm.svc.http.Origin;
+import org.infinilm.svc.http.Outgoing;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.UpstreamCall;
+import org.infinilm.svc.http.UpstreamEvents;
+import org.infinilm.svc.router.Carried;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One stream of Envoy's: one HTTP request, from its head to the end of its answer. Lives on one
+/// event loop; messages that come elsewhere are handed to it in their order.
+/*
+ *   HEADERS   the head is awaited                    -> BODY | CHOOSING
+ *   BODY      pieces come, nothing is replied        -> CHOOSING
+ *   CHOOSING  the router's room has it               -> TOLD, or an answer of ours ends it
+ *   TOLD      head and body went back, with the destination; the answer's head is awaited
+ *   ANSWER    pieces of the answer pass, watched     -> OVER
+ *   PASSING   what comes passes as it is: Envoy answers itself, or nobody watches any more
+ *   OVER
+ */
+final class Processing extends OnLoop implements StreamObserver<ProcessingRequest>, UpstreamCall {
+  private static final Logger LOG = LoggerFactory.getLogger(Processing.class);
+
+  private enum Phase {
+    HEADERS,
+    BODY,
+    CHOOSING,
+    TOLD,
+    ANSWER,
+    PASSING,
+    OVER
+  }
+
+  private final ExtProc service;
+  private final ServerCallStreamObserver<ProcessingResponse> to;
+
+  private Phase phase = Phase.HEADERS;
+  private Fields head = new Fields(HeaderMap.getDefaultInstance());
+  private @Nullable Set<String> subset;
+  private BodySendMode answerMode = BodySendMode.NONE;
+  private ByteBuf body = Unpooled.EMPTY_BUFFER;
+  private ByteString sent = ByteString.EMPTY;
+  private boolean hasBody;
+  private boolean hasTrailers;
+  private long heldBytes;
+
+  private InboundEvents events = NOBODY;
+  private List<Origin> others = List.of();
+  private Carried.@Nullable Served servedBy;
+  private @Nullable UpstreamEvents upstream;
+
+  /// What is to go to the client of the piece at hand.
+  private ByteString goes = ByteString.EMPTY;
+
+  private @Nullable ByteBuf atHand;
+  private ByteString atHandBytes = ByteString.EMPTY;
+  private boolean headReplied;
+  private boolean owesRequest;
+
+  Processing(ExtProc service, EventLoop loop, ServerCallStreamObserver<ProcessingResponse> to) {
+    super(service, loop);
+    this.service = service;
+    this.to = to;
+    to.disableAutoRequest();
+    to.setOnReadyHandler(() -> here(this::ready));
+    to.setOnCancelHandler(() -> here(this::left));
+    to.request(1);
+  }
+
+  private void ready() {
+    if (owesRequest && phase != Phase.OVER) {
+      owesRequest = false;
+      to.request(1);
+    }
+  }
+
+  @Override
+  public void onNext(ProcessingRequest m) {
+    here(() -> take(m));
+  }
+
+  @Override
+  public void onError(Throwable t) {
+    here(this::left);
+  }
+
+  @Override
+  public void onCompleted() {
+    here(this::left);
+  }
+
+  private void take(ProcessingRequest m) {
+    if (phase == Phase.OVER) {
+      return;
+    }
+    try {
+      switch (m.getRequestCase()) {
+        case REQUEST_HEADERS -> requestHead(m);
+        case REQUEST_BODY -> requestBody(m.getRequestBody());
+        case REQUEST_TRAILERS -> requestTrailers();
+        case RESPONSE_HEADERS -> answerHead(m);
+        case RESPONSE_BODY -> answerBody(m.getResponseBody());
+        case RESPONSE_TRAILERS -> answerTrailers();
+        case REQUEST_NOT_SET ->
+            refuse(
+                Status.INVALID_ARGUMENT, "request: none (expected: headers, a body or trailers)");
+      }
+    } catch (RuntimeException e) {
+      LOG.error("a stream of Envoy's failed", e);
+      failed();
+    }
+    // who reads slowly is not sent more than is asked for
+    if (phase != Phase.OVER) {
+      owesRequest = !to.isReady();
+      if (!owesRequest) {
+        to.request(1);
+      }
+    }
+  }
+
+  private void requestHead(ProcessingRequest m) {
+    if (phase != Phase.HEADERS) {
+      refuse(Status.INVALID_ARGUMENT, "request_headers: twice (expected: once, first)");
+      return;
+    }
+    HttpHeaders h = m.getRequestHeaders();
+    head = new Fields(h.getHeaders());
+    BodySendMode mode = BodySendMode.FULL_DUPLEX_STREAMED;
+    answerMode = BodySendMode.FULL_DUPLEX_STREAMED;
+    if (m.hasProtocolConfig()) {
+      mode = m.getProtocolConfig().getRequestBodyMode();
+      answerMode = m.getProtocolConfig().getResponseBodyMode();
+    }
+    if (m.getObservabilityMode()) {
+      refuse(
+          Status.FAILED_PRECONDITION,
+          "observability_mode: true (expected: false, replies are heard)");
+    } else if (!head.isRequest()) {
+      refuse(Status.INVALID_ARGUMENT, "request_headers: without :method or :path (expected: both)");
+    } else if (mode != BodySendMode.FULL_DUPLEX_STREAMED && !h.getEndOfStream()) {
+      refuse(
+          Status.FAILED_PRECONDITION,
+          "request_body_mode: " + mode + " (expected: FULL_DUPLEX_STREAMED)");
+    } else {
+      subset = Gateway.subset(m.getMetadataContext());
+      phase = Phase.BODY;
+      if (h.getEndOfStream()) {
+        choose();
+      }
+    }
+  }
+
+  private void requestBody(HttpBody b) {
+    if (phase != Phase.BODY) {
+      unexpected("request_body");
+      return;
+    }
+    hasBody = true;
+    int n = b.getBody().size();
+    if ((long) sent.size() + n > service.mostBodyBytes()) {
+      answer(
+          service.refusal(
+              413,
+              "the body has more than "
+                  + service.mostBodyBytes()
+                  + " bytes (expected: at most these, --max-body-bytes)",
+              head));
+    } else if (!hold(2L * n)) {
+      answer(
+          service.refusal(
+              503, "the bodies of other requests fill the memory that there is for them", head));
+    } else {
+      // held twice: to be read as one, and to go back as it came
+      sent = sent.concat(b.getBody());
+      if (b.getEndOfStream()) {
+        choose();
+      }
+    }
+  }
+
+  private boolean hold(long bytes) {
+    boolean got = service.memory().take(bytes);
+    heldBytes += got ? bytes : 0;
+    return got;
+  }
+
+  private void requestTrailers() {
+    if (phase != Phase.BODY) {
+      unexpected("request_trailers");
+      return;
+    }
+    hasTrailers = true;
+    choose();
+  }
+
+  private void unexpected(String what) {
+    if (phase == Phase.HEADERS) {
+      refuse(Status.INVALID_ARGUMENT, what + ": first (expected: request_headers)");
+    } else if (phase == Phase.BODY) {
+      refuse(Status.INVALID_ARGUMENT, what + ": before the end of the request");
+    } else if (phase != Phase.PASSING) {
+      refuse(
+          Status.INVALID_ARGUMENT, what + ": after the end of the request (expected: its answer)");
+    }
+  }
+
+  private void choose() {
+    phase = Phase.CHOOSING;
+    body = sent.isEmpty() ? Unpooled.EMPTY_BUFFER : Unpooled.wrappedBuffer(sent.toByteArray());
+    service.choose(this);
+  }
+
+  // What the router's room asks of a request.
+
+  @Override
+  public Fields head() {
+    return head;
+  }
+
+  @Override
+  public ByteBuf body() {
+    return body;
+  }
+
+  @Override
+  public void events(InboundEvents e) {
+    events = e;
+  }
+
+  @Override
+  public @Nullable Set<String> subset() {
+    return subset;
+  }
+
+  @Override
+  public void others(List<Origin> inOrder, Carried.Served served) {
+    others = inOrder;
+    servedBy = served;
+  }
+
+  @Override
+  public UpstreamCall send(Outgoing call, UpstreamEvents told) {
+    if (phase != Phase.CHOOSING) {
+      throw new IllegalStateException("told where to go in phase " + phase);
+    }
+    phase = Phase.TOLD;
+    upstream = told;
+    ByteBuf other = call.body();
+    if (other != null) {
+      sent = ByteString.copyFrom(other.nioBuffer());
+      other.release();
+    }
+    to.onNext(Destination.of(call, others, head));
+    if (hasBody) {
+      for (ProcessingResponse r : Replies.pieces(sent, true, !hasTrailers)) {
+        to.onNext(r);
+      }
+    }
+    if (hasTrailers) {
+      to.onNext(Replies.REQUEST_TRAILERS);
+    }
+    releaseBody();
+    return this;
+  }
+
+  private void releaseBody() {
+    body = Unpooled.EMPTY_BUFFER;
+    sent = ByteString.EMPTY;
+    service.memory().giveBack(heldBytes);
+    heldBytes = 0;
+  }
+
+  @Override
+  public void reading(boolean on) {}
+
+  @Override
+  public void cancel() {
+    upstream = null;
+  }
+
+  // The answer.
+
+  private void answerHead(ProcessingRequest m) {
+    if (phase == Phase.HEADERS) {
+      unexpected("response_headers");
+      return;
+    }
+    if (phase == Phase.BODY || phase == Phase.CHOOSING) {
+      // Envoy answers before it has heard from us
+      InboundEvents e = events;
+      events = NOBODY;
+      phase = Phase.PASSING;
+      releaseBody();
+      e.gone();
+    }
+    UpstreamEvents u = upstream;
+    headReplied = false;
+    if (phase == Phase.TOLD && u != null) {
+      Failure own = Gateway.ownAnswer(m.getAttributesMap());
+      if (own != null) {
+        upstream = null;
+        // what is no call's failure (no route, no cluster) is told in Envoy's words
+        phase = own.kind() == Failure.Kind.LOCAL ? Phase.PASSING : phase;
+        u.failed(own);
+      } else {
+        phase = Phase.ANSWER;
+        answered(m, u);
+      }
+    }
+    if (!headReplied && phase != Phase.OVER) {
+      to.onNext(Replies.SAME_RESPONSE_HEADERS);
+    }
+    if (m.getResponseHeaders().getEndOfStream()) {
+      completed();
+    }
+  }
+
+  private void answered(ProcessingRequest m, UpstreamEvents first) {
+    Carried.Served hears = servedBy;
+    String by = Gateway.served(m.getMetadataContext(), m.getAttributesMap());
+    UpstreamEvents other = by == null || hears == null ? null : hears.by(by);
+    UpstreamEvents u = other == null ? first : other;
+    upstream = u;
+    u.answered(new Fields(m.getResponseHeaders().getHeaders()));
+    if (m.getResponseHeaders().getEndOfStream()) {
+      u.ended(false);
+    }
+  }
+
+  private void answerBody(HttpBody b) {
+    if (phase == Phase.PASSING) {
+      passOn(b.getBody(), b.getBody(), b.getEndOfStream());
+      return;
+    }
+    UpstreamEvents u = upstream;
+    if (phase != Phase.ANSWER || u == null) {
+      refuse(Status.INVALID_ARGUMENT, "response_body: before response_headers");
+      return;
+    }
+    goes = ByteString.EMPTY;
+    if (!b.getBody().isEmpty()) {
+      ByteBuf slice = Unpooled.wrappedBuffer(b.getBody().asReadOnlyByteBuffer());
+      atHand = slice;
+      atHandBytes = b.getBody();
+      u.body(slice);
+      u.pause();
+      atHand = null;
+    }
+    if (b.getEndOfStream()) {
+      u.ended(false);
+    }
+    passOn(b.getBody(), goes, b.getEndOfStream());
+  }
+
+  private void passOn(ByteString came, ByteString passes, boolean ends) {
+    if (phase == Phase.OVER) {
+      return;
+    }
+    if (answerMode == BodySendMode.FULL_DUPLEX_STREAMED) {
+      for (ProcessingResponse r : Replies.pieces(passes, false, ends)) {
+        to.onNext(r);
+      }
+    } else {
+      to.onNext(Replies.responseBody(came, passes));
+    }
+    if (ends) {
+      completed();
+    }
+  }
+
+  private void answerTrailers() {
+    UpstreamEvents u = upstream;
+    if (phase == Phase.ANSWER && u != null) {
+      goes = ByteString.EMPTY;
+      u.ended(false);
+      for (ProcessingResponse r : Replies.pieces(goes, false, false)) {
+        to.onNext(r);
+      }
+    } else if (phase != Phase.PASSING) {
+      refuse(Status.INVALID_ARGUMENT, "response_trailers: before response_headers");
+      return;
+    }
+    to.onNext(Replies.RESPONSE_TRAILERS);
+    completed();
+  }
+
+  @Override
+  public void relayHead(ResponseHead from, HeadPatch patch) {
+    headReplied = true;
+    List<String> removed = new ArrayList<>(0);
+    for (String name : patch.dropped()) {
+      if (from.header(name) != null) {
+        removed.add(name);
+      }
+    }
+    to.onNext(Replies.responseHeaders(patch.set(), removed));
+  }
+
+  @Override
+  @SuppressWarnings("ReferenceEquality") // the very piece that came
+  public void relayBody(ByteBuf slice) {
+    goes = goes.concat(slice == atHand ? atHandBytes : ByteString.copyFrom(slice.nioBuffer()));
+    slice.release();
+  }
+
+  @Override
+  public void relayEnd() {
+    upstream = null;
+  }
+
+  @Override
+  public void breakOff(byte[] lastPiece) {
+    upstream = null;
+    if (phase != Phase.OVER) {
+      phase = Phase.PASSING;
+    }
+  }
+
+  @Override
+  public void answer(Response r) {
+    if (phase != Phase.OVER && phase != Phase.PASSING) {
+      to.onNext(Replies.immediate(r));
+      completed();
+    }
+  }
+
+  // Ends.
+
+  /// Both sides have said all.
+  private void completed() {
+    if (phase != Phase.OVER) {
+      over();
+      to.onCompleted();
+    }
+  }
+
+  /// What Envoy sent cannot be used; it fails the request, or lets it go on, as it is configured.
+  private void refuse(Status status, String why) {
+    LOG.warn("a stream of Envoy's is refused: {}", why);
+    end(status.withDescription(why));
+  }
+
+  private void end(Status status) {
+    if (phase != Phase.OVER) {
+      InboundEvents e = events;
+      over();
+      to.onError(status.asRuntimeException());
+      e.gone();
+    }
+  }
+
+  @Override
+  void failed() {
+    if (phase == Phase.OVER) {
+      return;
+    }
+    try {
+      events.fault();
+    } catch (RuntimeException e) {
+      LOG.error("the end of a stream failed", e);
+    }
+    end(Status.INTERNAL.withDescription("Internal server error"));
+  }
+
+  /// Envoy has no more to say: the client left, the instance broke off, or the answer's body is not
+  /// shown to us.
+  private void left() {
+    if (phase == Phase.OVER) {
+      return;
+    }
+    boolean unseen = phase == Phase.ANSWER && answerMode == BodySendMode.NONE;
+    UpstreamEvents u = upstream;
+    InboundEvents e = events;
+    over();
+    try {
+      if (unseen && u != null) {
+        u.ended(false);
+      } else {
+        e.gone();
+      }
+    } finally {
+      if (!to.isCancelled()) {
+        to.onCompleted();
+      }
+    }
+  }
+
+  /// Has it end at once, on any thread: what is not told yet is refused.
+  void cut() {
+    here(() -> {
+      if (phase != Phase.OVER) {
+        InboundEvents e = events;
+        if (phase == Phase.BODY || phase == Phase.HEADERS) {
+          answer(service.refusal(503, "the picker ends; ask again", head));
+        }
+        e.shutdown();
+        end(Status.UNAVAILABLE.withDescription("the picker ends"));
+      }
+    });
+  }
+
+  private void over() {
+    phase = Phase.OVER;
+    events = NOBODY;
+    upstream = null;
+    releaseBody();
+    service.ended(this);
+  }
+}

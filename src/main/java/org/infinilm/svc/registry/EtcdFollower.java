@@ -1,0 +1,151 @@
+package org.infinilm.svc.registry;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.random.RandomGenerator;
+import org.infinilm.svc.etcd.Etcd;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The table as it stands in etcd, with the verdicts that a registry over it would give: the same
+/// store, which no instance speaks to and which probes nobody. Opened by the first call that finds
+/// etcd; thread-safe.
+final class EtcdFollower implements TableSource {
+  private static final Logger log = LoggerFactory.getLogger(EtcdFollower.class);
+  private static final Duration LONGEST_NAP = Duration.ofSeconds(1);
+
+  private final Client http;
+  private final Etcd etcd;
+  private final String run;
+  private final Ticker ticker;
+  private final RandomGenerator random;
+  private final List<Thread> loops = new ArrayList<>();
+  private volatile @Nullable EtcdStore store;
+  private boolean closed;
+
+  /// @param http is closed with this
+  /// @param run the name of this router among its siblings
+  EtcdFollower(Client http, EtcdHome home, String run, Ticker ticker, RandomGenerator random) {
+    this.http = http;
+    this.etcd = new Etcd(http, home.address(), home.login(), ticker);
+    this.run = run;
+    this.ticker = ticker;
+    this.random = random;
+  }
+
+  @Override
+  public Watch watch(@Nullable String version, Duration wait)
+      throws IOException, InterruptedException {
+    EtcdStore s = open();
+    Table t = version == null ? s.table() : s.await(version, wait);
+    Now now = s.now();
+    List<Service> services = new ArrayList<>();
+    t.all().forEach(l -> services.add(service(l, now)));
+    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()));
+  }
+
+  private synchronized EtcdStore open() throws IOException, InterruptedException {
+    EtcdStore s = store;
+    if (s == null) {
+      if (closed) {
+        throw new IOException("etcd: closed");
+      }
+      s = EtcdStore.follow(etcd, ticker, run, random);
+      EtcdStore opened = s;
+      loops.add(Thread.ofVirtual().name("etcd-clock").start(() -> age(opened)));
+      store = s;
+      log.info("reading the table of {} from etcd", etcd.address());
+    }
+    return s;
+  }
+
+  /// Leases run here as they do in a registry.
+  private static void age(EtcdStore s) {
+    try {
+      while (!s.isClosed()) {
+        try {
+          s.clock().beat();
+          Duration left = s.table().untilStale(s.now());
+          if (left != null && !left.isPositive()) {
+            s.note(new Event.Aged());
+          }
+        } catch (RuntimeException | Error e) {
+          log.error("ageing: failed; going on", e);
+          Thread.sleep(LONGEST_NAP);
+        }
+        Thread.sleep(LeaseClock.BEAT);
+      }
+    } catch (InterruptedException stopping) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static Service service(Lease l, Now now) {
+    Entry e = l.entry();
+    return new Service(
+        e.name(),
+        e.host(),
+        e.port(),
+        e.hostname(),
+        e.url(),
+        e.status(),
+        e.metadata(),
+        e.weight() == null ? 1 : Math.max(0, e.weight()),
+        l.probe().word(),
+        l.isHealthy(now),
+        l.heartbeatAt().getEpochSecond(),
+        Answers.time(l.registeredAt()));
+  }
+
+  @Override
+  public Answer exchange(String as, Map<String, Map<String, Object>> notes, String since)
+      throws IOException, InterruptedException {
+    EtcdStore s = store;
+    if (s == null) {
+      throw new IOException("etcd: not read yet");
+    }
+    try {
+      return s.exchange(as, notes, since);
+    } catch (Refused e) {
+      throw new IOException("etcd: " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public boolean isNear() {
+    return true;
+  }
+
+  @Override
+  public void leave(String as) throws IOException, InterruptedException {
+    EtcdStore s = store;
+    if (s != null) {
+      try {
+        s.leave(as);
+      } catch (Refused e) {
+        throw new IOException("etcd: " + e.getMessage(), e);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    EtcdStore s;
+    synchronized (this) {
+      closed = true;
+      s = store;
+    }
+    loops.forEach(Thread::interrupt);
+    if (s != null) {
+      s.close();
+      s.finish();
+    }
+    http.close();
+  }
+}

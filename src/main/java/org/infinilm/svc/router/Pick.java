@@ -1,0 +1,414 @@
+package org.infinilm.svc.router;
+
+import io.netty.buffer.ByteBuf;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Fleet;
+import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.fleet.Pool;
+import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.InboundEvents;
+import org.infinilm.svc.http.ModelRewrite.Rewritten;
+import org.infinilm.svc.http.Origin;
+import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.UpstreamEvents;
+import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.router.Decisions.Said;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One request that somebody else carries, from its complete body to its one outcome: chosen for,
+/// counted and learned from like an [Exchange], with the same parts. It never blocks and lives on
+/// one event loop.
+/*
+ * Who carries it is told once where it goes, and whom to ask after that one. So nothing is sent
+ * again from here, and no answer is put aside: what failed is known when another has answered, or
+ * none has.
+ */
+final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner, InboundEvents {
+  private static final Logger LOG = LoggerFactory.getLogger(Pick.class);
+
+  /// What clients are told to come back later for, where nobody has a place.
+  private static final int SHED = 429;
+
+  private final Plane plane;
+  private final Carried in;
+  private final Account account;
+  private final Question question;
+  private final Retries retries;
+  private final Placement placement;
+  private final Sending sending;
+
+  private @Nullable Candidates candidates;
+  private @Nullable Attempt attempt;
+  private @Nullable Answer answer;
+  private List<Way> others = List.of();
+
+  /// The one that has answered in place of the first, while the first is told that it failed.
+  private @Nullable Way served;
+
+  private boolean settled;
+
+  /// One that may answer.
+  private record Way(Instance instance, Pool pool, Target target, Origin origin) {}
+
+  private Pick(
+      Plane plane, Carried in, Account account, Question question, @Nullable Rewritten body) {
+    this.plane = plane;
+    this.in = in;
+    this.account = account;
+    this.question = question;
+    this.retries = new Retries(plane, account);
+    this.placement = new Placement(plane, in, account, question, this);
+    this.sending = new Sending(plane, in, question, account, body);
+  }
+
+  /// Takes over a request that [Reading] has read, on its event loop.
+  ///
+  /// @param body what instances get instead of the client's own, or null
+  static void start(
+      Plane plane, Carried in, Account account, Question question, @Nullable Rewritten body) {
+    Pick p = new Pick(plane, in, account, question, body);
+    in.events(p);
+    plane.flights().enter(p, in.loop());
+    p.chooseAgain();
+  }
+
+  @Override
+  public void chooseAgain() {
+    try {
+      Candidates left = awaited();
+      if (candidates == null) {
+        candidates = left;
+      }
+      if (placement.holds(left)) {
+        return;
+      }
+      if (left.isEmpty()) {
+        noPlace(nobody());
+      } else {
+        placement.follow(placement.choose(left), left);
+      }
+    } catch (RuntimeException e) {
+      LOG.error("request {} failed", account.requestId(), e);
+      stop(ApiError.internal());
+    }
+  }
+
+  private ApiError nobody() {
+    Set<String> subset = in.subset();
+    return subset == null || question.candidates(fleet()).isEmpty()
+        ? placement.nobody()
+        : ApiError.unavailable(
+            ApiError.NO_HEALTHY_INSTANCE,
+            "no instance in service is among the "
+                + subset.size()
+                + " endpoints of the gateway's subset");
+  }
+
+  @Override
+  public Candidates awaited() {
+    Candidates all = retries.candidates(question, fleet());
+    return in.subset() == null ? all : all.without(i -> reachable(i) == null);
+  }
+
+  @Override
+  public List<Instance> sleepers() {
+    return in.subset() == null ? retries.sleepers(question, fleet()) : List.of();
+  }
+
+  @Override
+  public void woken(String name) {
+    retries.woken(name);
+  }
+
+  /// How it is reached by who carries the request, or null when it is not.
+  private @Nullable Target reachable(Instance i) {
+    Target t = plane.table().get().target(i);
+    Set<String> subset = in.subset();
+    return t == null
+        ? null
+        : t.of(o -> {
+          String e = Carried.endpoint(o);
+          return e != null && (subset == null || subset.contains(e));
+        });
+  }
+
+  @Override
+  public void noPlace(ApiError why) {
+    boolean shed = why.code().equals("overloaded");
+    end(
+        shed
+            ? new ApiError(
+                SHED,
+                why.outcome(),
+                why.code(),
+                "rate_limit_error",
+                why.message(),
+                why.retryAfter(),
+                why.again())
+            : why);
+  }
+
+  @Override
+  public void placed(Choice.Send s) {
+    Instance i = s.instance();
+    Target target = reachable(i);
+    if (target == null) {
+      placement.giveBack(s);
+      retries.left(i);
+      chooseAgain();
+      return;
+    }
+    Attempt a =
+        new Attempt(plane, this, question, s, target, s.why(), question.replayable(), false);
+    attempt = a;
+    others = fallbacks(s);
+    in.others(others.stream().map(Way::origin).toList(), this::served);
+    account.sent();
+    sending.send(a, retries.limits(question.bodyBytes()));
+  }
+
+  /// Whom to ask after the chosen one: of its pool those with the fewest requests, then others that
+  /// hold it. No policy is asked, so that it takes no turns for what most likely does not come.
+  private List<Way> fallbacks(Choice.Send s) {
+    int most = in.mostOthers();
+    Candidates all = candidates;
+    if (most == 0 || all == null) {
+      return List.of();
+    }
+    List<Way> out = new ArrayList<>(most);
+    for (Pool p : s.pool() == Pool.ANY ? List.of(Pool.ANY) : List.of(s.pool(), Pool.ANY)) {
+      while (out.size() < most) {
+        Way next = next(all, p, s.instance(), out);
+        if (next == null) {
+          break;
+        }
+        out.add(next);
+      }
+    }
+    return out;
+  }
+
+  private @Nullable Way next(Candidates of, Pool pool, Instance chosen, List<Way> taken) {
+    Offer offer = plane.instances().offer(question.part(), question.replayable());
+    Instance best = null;
+    double least = Double.MAX_VALUE;
+    for (Instance i : of.in(pool)) {
+      if (i.slot() != chosen.slot()
+          && i.weight() > 0
+          && !offer.othersFirst(i.slot())
+          && i.fits(question.needTokens())
+          && taken.stream().noneMatch(w -> w.instance().slot() == i.slot())) {
+        double load = (offer.inFlight(i.slot()) + 1) / (i.weight() * offer.share(i.slot()));
+        if (load < least) {
+          least = load;
+          best = i;
+        }
+      }
+    }
+    Target t = best == null ? null : reachable(best);
+    return best == null || t == null ? null : new Way(best, pool, t, t.origins().getFirst());
+  }
+
+  /// Another one answers than the first.
+  private @Nullable UpstreamEvents served(String endpoint) {
+    Attempt first = current();
+    for (Way w : others) {
+      if (endpoint.equals(Carried.endpoint(w.origin()))) {
+        served = w;
+        first.failed(
+            new Failure(Failure.Kind.CLOSED_BEFORE_ANSWER, "another instance answered for it"));
+        served = null;
+        return attempt;
+      }
+    }
+    return null;
+  }
+
+  /// The first one has failed where another has taken the request.
+  private void moved(Attempt from, Way to, Failure f) {
+    retries.failed(from.instance(), f, from.hasOtherAddress());
+    plane.metrics().retry("fallback");
+    plane.seats().take(to.instance());
+    account.sent();
+    Attempt next =
+        new Attempt(
+            plane,
+            this,
+            question,
+            new Choice.Send(to.instance(), to.pool(), Reason.RETRY),
+            to.target(),
+            Reason.RETRY,
+            false,
+            retries.suspicious());
+    next.tookOver(from);
+    attempt = next;
+  }
+
+  @Override
+  public void saw(Sight sight) {
+    retries.saw(current().instance(), sight, question.part());
+  }
+
+  @Override
+  public void interim(ResponseHead head) {}
+
+  @Override
+  public void answered(ResponseHead head) {
+    boolean shown = plane.config().decisionHeaders();
+    Answer a = new Answer(in, question, head);
+    answer = a;
+    a.begin(Answer.decision(account, question, current(), shown), shown);
+  }
+
+  @Override
+  public void body(ByteBuf slice) {
+    Answer a = relayed();
+    if (a.isStream()) {
+      a.tap().piece(plane.ticker().nanos());
+    }
+    a.slice(slice);
+    current().flight().came(a.tap().events());
+  }
+
+  @Override
+  public void pause() {
+    relayed().flush();
+  }
+
+  @Override
+  public boolean isWhole(boolean byClose) {
+    return !byClose || !relayed().cutByClose();
+  }
+
+  @Override
+  public void ended() {
+    Answer a = relayed();
+    settle(Outcome.ofStatus(a.status()), a.status(), null, a::end);
+  }
+
+  @Override
+  public void failed(Failure f) {
+    Attempt a = current();
+    a.countOut();
+    Way to = served;
+    if (to == null) {
+      end(ApiError.of(f, a.instance().name()));
+    } else {
+      moved(a, to, f);
+    }
+  }
+
+  @Override
+  public void writable(boolean on) {}
+
+  @Override
+  public void gone() {
+    letGo();
+    Answer a = answer;
+    if (a != null && a.doneRelayed()) {
+      settle(Outcome.ofStatus(a.status()), a.status(), null, () -> {});
+    } else {
+      settle(Outcome.CLIENT_GONE, 499, null, () -> {});
+    }
+  }
+
+  @Override
+  public void shutdown() {
+    stop(ApiError.shuttingDown());
+  }
+
+  @Override
+  public void fault() {
+    stop(ApiError.internal());
+  }
+
+  private void stop(ApiError e) {
+    if (!settled) {
+      letGo();
+      end(e);
+    }
+  }
+
+  private void letGo() {
+    placement.leave();
+    Attempt a = attempt;
+    if (a != null) {
+      a.giveUp();
+    }
+  }
+
+  /// The client gets our words as long as it has nothing of an instance's.
+  private void end(ApiError e) {
+    Answer a = answer;
+    settle(
+        e.outcome(),
+        a == null ? e.status() : a.status(),
+        Said.of(e, null),
+        () -> {
+          if (a == null) {
+            in.answer(e.response(account.requestId(), question.shape()));
+          } else {
+            in.breakOff(new byte[0]);
+          }
+        });
+  }
+
+  /// The one end of every pick.
+  private void settle(Outcome outcome, int status, @Nullable Said said, Runnable last) {
+    if (settled) {
+      return;
+    }
+    settled = true;
+    plane.flights().leave(this);
+    Answer a = answer;
+    try {
+      account.close(
+          outcome,
+          status,
+          said,
+          question,
+          candidates,
+          retries.tried(),
+          placement.avoided(),
+          attempt,
+          a);
+      last.run();
+    } finally {
+      sending.end();
+      if (a != null) {
+        a.tap().close();
+      }
+    }
+  }
+
+  @Override
+  Flights.Flight flight() {
+    return Flights.Flight.of(account, question, attempt, answer);
+  }
+
+  private Fleet fleet() {
+    return plane.table().get().fleet();
+  }
+
+  private Attempt current() {
+    Attempt a = attempt;
+    if (a == null) {
+      throw new IllegalStateException("no attempt yet");
+    }
+    return a;
+  }
+
+  private Answer relayed() {
+    Answer a = answer;
+    if (a == null) {
+      throw new IllegalStateException("body before head");
+    }
+    return a;
+  }
+}

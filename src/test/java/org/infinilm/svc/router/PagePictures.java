@@ -1,0 +1,126 @@
+package org.infinilm.svc.router;
+
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.simulator.SimulatedInstance;
+import org.infinilm.svc.simulator.SimulatedInstance.Options;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Takes the pictures of the page that the documents show, in two minutes: run by hand, as `mvn
+/// verify -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false -Dit.test=PagePictures`, which writes
+/// them to `target/page`; `docs/pictures` has those that were looked at.
+class PagePictures {
+  private static final String MODEL = "9g_8b_thinking";
+  private static final Duration RUN = Duration.ofSeconds(150);
+
+  @TempDir Path folder;
+  private final List<SimulatedInstance> simulated = new ArrayList<>();
+  private final List<Process> benches = new ArrayList<>();
+
+  private Map<String, Object> service(Options options) throws Exception {
+    SimulatedInstance i = SimulatedInstance.start(options.speed(1));
+    simulated.add(i);
+    Map<String, Object> metadata =
+        Map.of(
+            "type",
+            "openai-api",
+            "models",
+            List.of(MODEL),
+            "cache_type",
+            options.cacheType().label(),
+            "restarts",
+            i.name().equals("static-b") ? 1 : 0,
+            "max_concurrency",
+            options.cacheType().label().equals("static") ? 2 : 0);
+    return Map.of(
+        "name",
+        i.name(),
+        "host",
+        "127.0.0.1",
+        "port",
+        i.port(),
+        "url",
+        i.url().toString(),
+        "status",
+        "running",
+        "metadata",
+        metadata);
+  }
+
+  private void bench(int port, String... given) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-jar",
+                System.getProperty("infini.jar"),
+                "bench",
+                "--url=http://127.0.0.1:" + port,
+                "--model=" + MODEL,
+                "--dataset-name=cdf",
+                "--random-output-len=40"));
+    command.addAll(List.of(given));
+    benches.add(
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("bench-" + benches.size()).toFile())
+            .start());
+  }
+
+  @Test
+  void picturesInLightAndDark() throws Exception {
+    try (Rig rig = new Rig()) {
+      List<Object> services = new ArrayList<>();
+      for (String letter : List.of("a", "b")) {
+        services.add(service(Options.paged("paged-" + letter, MODEL)));
+        services.add(service(Options.ofStatic("static-" + letter, MODEL).maxCacheLen(40_000)));
+      }
+      Path file = Files.write(folder.resolve("services.json"), Json.bytes(services));
+      rig.launch(Ticker.SYSTEM, List.of(), "static_services=" + file);
+      await().atMost(Rig.SOON).until(() -> rig.health().equals("4/4"));
+      bench(rig.port(), "--dataset-path=azure", "--request-rate=4", "--num-prompts=520");
+      bench(rig.port(), "--dataset-path=agent-heavy", "--request-rate=2", "--num-prompts=260");
+      Browser browser = new Browser();
+      try {
+        String page = "http://127.0.0.1:" + rig.port() + "/ui";
+        browser.open(page, 1440, 1716, false);
+        long answered = Math.round(RUN.toSeconds() * 3.5);
+        await()
+            .atMost(RUN.multipliedBy(2))
+            .until(() ->
+                browser.text("#detail").matches(".* [0-9]{3} requests since the start")
+                    && count(browser.text("#detail")) >= answered);
+        for (boolean dark : List.of(false, true)) {
+          while (!browser
+              .value("document.documentElement.dataset.theme ?? 'auto'")
+              .asText()
+              .equals(dark ? "dark" : "light")) {
+            browser.value("document.getElementById('theme').click()");
+          }
+          browser.value("document.getElementById('whatif-ask').click()");
+          await().atMost(Rig.SOON).until(() -> browser.text("#whatif").contains("in force"));
+          browser.value("document.activeElement.blur()");
+          browser.picture(Path.of("target", "page", dark ? "page-dark.png" : "page-light.png"));
+        }
+      } finally {
+        browser.close();
+      }
+    } finally {
+      benches.forEach(Process::destroy);
+      simulated.forEach(SimulatedInstance::close);
+    }
+  }
+
+  private static long count(String detail) {
+    return Long.parseLong(detail.replaceFirst(".* ([0-9]+) requests since the start", "$1"));
+  }
+}
