@@ -21,7 +21,7 @@ public final class EvaluateProgram {
       Key.text(
           "trace",
           "chat",
-          "traffic: a file (Azure's, BurstGPT's or own CSV, Mooncake's JSON lines), or one of chat, agents, conversations, cjk, code, shift, long-outputs, bursts");
+          "traffic: a file (Azure's, BurstGPT's or own CSV, Mooncake's JSON lines), or one of chat, agents, conversations, cjk, code, shift, long-outputs, bursts, sessions");
   private static final Key<String> FLEET =
       Key.text("fleet", "2+2", "fleet: a file, or paged+static as in 2+2");
   private static final Key<String> POLICIES =
@@ -55,13 +55,26 @@ public final class EvaluateProgram {
           "course",
           false,
           "whether to tell how goodput comes about from the start on, and from a slow-down");
+  private static final Key<String> ROUTERS =
+      Key.text(
+          "routers",
+          "1",
+          "how many routers stand before the fleet, with commas between; with more than one, what the growing number costs is told at --rate");
+  private static final Key<String> SHARING =
+      Key.text(
+          "sharing",
+          "siblings",
+          "what routers know of each other, with commas between: "
+              + String.join(", ", Sharing.labels()));
   private static final Key<String> JSON = Key.text("json", null, "file for all figures");
 
   public static final Program PROGRAM =
       new Program(
           "evaluate",
           "Compare routing policies on recorded or made traffic, on a virtual clock.",
-          List.of(TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, COURSE, JSON),
+          List.of(
+              TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, COURSE, ROUTERS,
+              SHARING, JSON),
           Map.of(),
           "",
           false,
@@ -71,13 +84,10 @@ public final class EvaluateProgram {
 
   static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
     Config c = args.config();
-    List<String> arms =
-        Arrays.stream(c.get(POLICIES).split(","))
-            .map(String::strip)
-            .filter(s -> !s.isEmpty())
-            .distinct()
-            .toList();
+    List<String> arms = words(c.get(POLICIES));
     Traffic traffic;
+    List<Integer> routers;
+    List<Sharing> sharing;
     try {
       if (arms.isEmpty()) {
         throw new IllegalArgumentException(
@@ -88,6 +98,11 @@ public final class EvaluateProgram {
           Arms.of(a);
         }
       }
+      routers = Growth.numbers(words(c.get(ROUTERS)));
+      sharing = words(c.get(SHARING)).stream().map(Sharing::parse).toList();
+      if (!routers.equals(List.of(1)) && !(c.get(RATE) > 0)) {
+        throw new IllegalArgumentException("rate: 0 (expected: above 0 where --routers is not 1)");
+      }
       traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)));
     } catch (IllegalArgumentException e) {
       throw new ConfigException("--" + e.getMessage());
@@ -97,22 +112,45 @@ public final class EvaluateProgram {
     ThreadMXBean thread = ManagementFactory.getThreadMXBean();
     long began = thread.getCurrentThreadCpuTime();
     int seeds = Math.toIntExact(c.get(SEEDS));
+    if (!routers.equals(List.of(1))) {
+      Growth g = new Growth(traffic, plan, c.get(RATE), seeds, c.get(FROM_SEED));
+      List<Growth.Row> rows = g.run(arms, routers, sharing);
+      out.print(GrowthReport.table(g, rows));
+      told(out, g.runs(), g.simulated(), thread.getCurrentThreadCpuTime() - began);
+      return written(c, GrowthReport.json(g, rows), err);
+    }
     List<Study.Result> results = study.run(arms, seeds, c.get(RATE));
     List<String> named = arms.stream().filter(a -> !a.equals(Arms.BEST_CUT)).toList();
     List<Course> courses =
         c.get(COURSE) ? study.courses(named, seeds, study.commonRate()) : List.of();
-    double seconds = Math.max(1, thread.getCurrentThreadCpuTime() - began) / 1e9;
+    long took = thread.getCurrentThreadCpuTime() - began;
     Report report =
         new Report(
             traffic.name(), plan, c.get(TARGET), study.commonRate(), results, courses, Map.of());
     out.print(report.table());
+    told(out, study.runs(), study.simulated(), took);
+    return written(c, report.json(), err);
+  }
+
+  private static List<String> words(String list) {
+    return Arrays.stream(list.split(","))
+        .map(String::strip)
+        .filter(s -> !s.isEmpty())
+        .distinct()
+        .toList();
+  }
+
+  private static void told(PrintStream out, long runs, long simulated, long cpuNanos) {
     out.printf(
         "%d runs of %d requests, %.0f requests a second of one core's time%n",
-        study.runs(), study.simulated() / Math.max(1, study.runs()), study.simulated() / seconds);
+        runs, simulated / Math.max(1, runs), simulated / (Math.max(1, cpuNanos) / 1e9));
+  }
+
+  private static int written(Config c, String text, PrintStream err) {
     Optional<String> json = c.find(JSON);
     if (json.isPresent()) {
       try {
-        Files.writeString(Path.of(json.get()), report.json());
+        Files.writeString(Path.of(json.get()), text);
       } catch (IOException e) {
         err.println("--json: " + json.get() + " cannot be written (expected: a file)");
         return 1;

@@ -12,6 +12,7 @@ import org.infinilm.svc.simulator.LeapSettings;
 record Figures(
     double goodput,
     double meanTtft,
+    double p50Ttft,
     double p99Ttft,
     double meanTpot,
     double meanWhole,
@@ -54,6 +55,7 @@ record Figures(
     return new Figures(
         (double) good / (n - from),
         answered == 0 ? 0 : Arrays.stream(sorted).sum() / answered,
+        answered == 0 ? 0 : sorted[answered / 2],
         p99,
         several == 0 ? 0 : tpot / several,
         answered == 0 ? 0 : whole / answered,

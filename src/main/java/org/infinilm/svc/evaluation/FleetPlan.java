@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,8 +21,8 @@ import org.infinilm.svc.simulator.LeapSettings;
 /// @param thresholdBytes of the size rule
 record FleetPlan(
     String name, List<Node> nodes, double ttftNanos, double tpotNanos, long thresholdBytes) {
-  static final int MOST_NODES = 64;
-  private static final Pattern SHORT = Pattern.compile("(\\d{1,2})\\+(\\d{1,2})");
+  static final int MOST_NODES = 1000;
+  private static final Pattern SHORT = Pattern.compile("(\\d{1,3})\\+(\\d{1,3})");
   private static final Pattern SLOW =
       Pattern.compile("([0-9.]+)@(0|1|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
 
@@ -61,8 +62,9 @@ record FleetPlan(
     }
   }
 
-  /// Lines of words: `NAME paged|static|chunked [setting=value]...` for an instance, and `limits
-  /// ttft=2 tpot=0.02 threshold=51200`. `#` begins a comment.
+  /// Lines of words: `NAME paged|static|chunked|slots [setting=value]...` for an instance, and
+  /// `limits ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a
+  /// comment.
   static FleetPlan parse(String name, String text) throws ConfigException {
     List<Node> nodes = new ArrayList<>();
     Map<String, Integer> names = new HashMap<>();
@@ -83,16 +85,21 @@ record FleetPlan(
         tpot = w.number("tpot", tpot, 1e-5, 60);
         threshold = (long) w.number("threshold", (double) threshold, 0, 1e12);
       } else {
-        if (names.putIfAbsent(w.first(), number) != null || nodes.size() == MOST_NODES) {
+        int count = (int) w.number("count", 1, 1, MOST_NODES);
+        if (names.putIfAbsent(w.first(), number) != null || nodes.size() + count > MOST_NODES) {
           throw w.wrong(w.first(), "a new name, at most " + MOST_NODES + " instances");
         }
-        nodes.add(node(w));
+        Node node = node(w);
+        for (int k = 1; k <= count; k++) {
+          String one = String.format(Locale.ROOT, "%s-%04d", w.first(), k);
+          nodes.add(count == 1 ? node : node.named(one));
+        }
       }
       w.done();
     }
     if (nodes.isEmpty()) {
       throw new ConfigException(
-          name + ": no instance (expected: lines of NAME paged|static|chunked)");
+          name + ": no instance (expected: lines of NAME paged|static|chunked|slots)");
     }
     nodes.sort((a, b) -> a.name().compareTo(b.name()));
     return new FleetPlan(name, nodes, ttft * 1e9, tpot * 1e9, threshold);
@@ -104,7 +111,8 @@ record FleetPlan(
           case "paged" -> LeapSettings.Kind.PAGED;
           case "static" -> LeapSettings.Kind.STATIC;
           case "chunked" -> LeapSettings.Kind.CHUNKED;
-          default -> throw w.wrong(w.second(), "paged, static or chunked");
+          case "slots" -> LeapSettings.Kind.SLOTS;
+          default -> throw w.wrong(w.second(), "paged, static, chunked or slots");
         };
     String profile = w.word("profile", "9b");
     if (!CostProfile.NAMES.contains(profile)) {
@@ -112,8 +120,21 @@ record FleetPlan(
     }
     CostProfile cost = CostProfile.of(profile, kind.cacheType());
     int tokens =
-        (int) w.number("tokens", kind == LeapSettings.Kind.STATIC ? 16_384 : 131_072, 256, 1 << 26);
-    int block = kind == LeapSettings.Kind.PAGED ? 256 : kind == LeapSettings.Kind.STATIC ? 1 : 16;
+        (int)
+            w.number(
+                "tokens",
+                switch (kind) {
+                  case PAGED, CHUNKED -> 131_072;
+                  case STATIC, SLOTS -> 16_384;
+                },
+                256,
+                1 << 26);
+    int block =
+        switch (kind) {
+          case PAGED -> 256;
+          case CHUNKED -> 16;
+          case STATIC, SLOTS -> 1;
+        };
     int batch =
         (int)
             w.number(
@@ -121,6 +142,7 @@ record FleetPlan(
                 switch (kind) {
                   case PAGED -> 8;
                   case STATIC -> 1;
+                  case SLOTS -> 4;
                   case CHUNKED -> 32;
                 },
                 1,
@@ -134,7 +156,7 @@ record FleetPlan(
                 switch (kind) {
                   case PAGED -> 0;
                   case STATIC -> 2;
-                  case CHUNKED -> batch;
+                  case CHUNKED, SLOTS -> batch;
                 },
                 0,
                 1_000_000);
@@ -196,7 +218,7 @@ record FleetPlan(
 
     String second() throws ConfigException {
       if (words.length < 2) {
-        throw wrong(words[0], "NAME paged|static|chunked");
+        throw wrong(words[0], "NAME paged|static|chunked|slots");
       }
       return words[1];
     }
@@ -233,7 +255,7 @@ record FleetPlan(
             settings.keySet().iterator().next(),
             first().equals("limits")
                 ? "ttft, tpot or threshold"
-                : "profile, tokens, batch, step, seats, slow or down");
+                : "profile, tokens, batch, step, seats, count, slow or down");
       }
     }
 

@@ -28,18 +28,19 @@ import org.jspecify.annotations.Nullable;
 /// outcome.
 final class FleetRun {
   private static final int TRIES = 4;
+  private static final int ROUTER = 77;
   private static final String MODEL = "m";
 
   private final FleetPlan plan;
   private final List<Request> requests;
   private final double spanNanos;
-  private final Policy policy;
-  private final SplittableRandom random;
-  private final Ledger ledger;
-  private final Estimates estimates;
+  private final List<OneRouter> routers;
+  private final Publications publications;
+  private final @Nullable Spread spread;
+  private final Draws draws;
   private final Outcome out;
   private final LeapCore[] cores;
-  private final double[] next;
+  private final Earliest next;
   private final LeapCore.Sink[] sinks;
   private final List<Instance> all;
   private final boolean[] down;
@@ -61,28 +62,61 @@ final class FleetRun {
           Comparator.comparingDouble(Arrival::atNanos).thenComparingInt(Arrival::id));
 
   FleetRun(FleetPlan plan, Workload workload, Arm arm, long seed) {
+    this(plan, workload, arm, seed, 1, Sharing.NONE, null);
+  }
+
+  /// @param number of routers, each of which gets its part of the requests by lot
+  /// @param spread what measures how even the load is, or null
+  FleetRun(
+      FleetPlan plan,
+      Workload workload,
+      Arm arm,
+      long seed,
+      int number,
+      Sharing sharing,
+      @Nullable Spread spread) {
     this.plan = arm.thresholdBytes() < 0 ? plan : plan.withThreshold(arm.thresholdBytes());
     this.requests = workload.requests();
     this.spanNanos = workload.spanNanos();
-    this.policy = arm.policy().apply(plan);
-    this.random = new SplittableRandom(seed);
-    this.ledger = new Ledger(plan.nodes(), arm.seated(), () -> now);
-    this.estimates = new Estimates(this.plan);
+    this.draws = new Draws(seed);
+    this.routers = new ArrayList<>();
+    for (int k = 0; k < number; k++) {
+      long own = k == 0 ? seed : draws.bits(k, ROUTER);
+      routers.add(
+          new OneRouter(
+              arm.policy().apply(plan),
+              new Ledger(plan.nodes(), arm.seated(), () -> now),
+              new Estimates(this.plan),
+              new SplittableRandom(own)));
+    }
     this.out = new Outcome(requests.size());
     this.cores = plan.nodes().stream().map(n -> LeapCore.of(n.engine())).toArray(LeapCore[]::new);
     this.sinks = new LeapCore.Sink[cores.length];
     Arrays.setAll(sinks, this::sink);
-    this.next = new double[cores.length];
-    Arrays.fill(next, Double.POSITIVE_INFINITY);
+    this.next = new Earliest(cores.length);
     this.all = instances(plan.nodes());
     this.down = new boolean[all.size()];
     this.candidates = Candidates.of(MODEL, all);
     this.cached = new int[requests.size()];
     this.followers = new int[requests.size()];
     Arrays.fill(followers, -1);
-    if (policy instanceof Oracle o) {
+    this.publications = new Publications(routers, cores, plan.nodes(), sharing);
+    this.spread = spread;
+    if (spread != null) {
+      routers.forEach(r -> r.ledger().among(number, sharing));
+    }
+    if (routers.getFirst().policy() instanceof Oracle o) {
+      if (number > 1) {
+        throw new IllegalArgumentException("the oracle is one, not " + number);
+      }
       o.sees(plan, cores, out, () -> now);
     }
+  }
+
+  /// Which router a request comes to.
+  private OneRouter router(int id) {
+    int n = routers.size();
+    return routers.get(n == 1 ? 0 : Math.floorMod(draws.bits(id, ROUTER), n));
   }
 
   private static List<Instance> instances(List<Node> nodes) {
@@ -124,16 +158,19 @@ final class FleetRun {
       double a = arrival < arrivals.size() ? arrivals.get(arrival).atNanos() : Double.MAX_VALUE;
       Arrival l = later.peek();
       double c = change < changes.size() ? changes.get(change).atNanos() : Double.MAX_VALUE;
-      int core = earliest();
-      double e = next[core];
+      int core = next.first();
+      double e = next.time(core);
       double t = Math.min(Math.min(a, l == null ? Double.MAX_VALUE : l.atNanos()), Math.min(c, e));
       if (t == Double.MAX_VALUE || (t == c && arrival == arrivals.size() && noneLeft(l, e))) {
         return out;
       }
+      if (watched(t)) {
+        continue;
+      }
       now = t;
       if (t == e) {
         cores[core].advance(now, sinks[core]);
-        next[core] = cores[core].nextNanos();
+        next.set(core, cores[core].nextNanos());
       } else if (t == c) {
         change(changes.get(change++));
       } else if (t == a) {
@@ -145,8 +182,34 @@ final class FleetRun {
     }
   }
 
+  /// Whether routers publish, or somebody looks, before then; that has been done.
+  private boolean watched(double t) {
+    double p = publications.nextNanos();
+    Spread s = spread;
+    if (s != null && s.nextNanos() <= Math.min(p, t)) {
+      now = s.nextNanos();
+      s.look(cores, down, now);
+      return true;
+    }
+    if (p > t) {
+      return false;
+    }
+    now = p;
+    publications.publish();
+    for (OneRouter r : routers) {
+      for (int k = 0; k < cores.length && r.ledger().waiting() > 0; k++) {
+        for (Ledger.Waiter w = r.ledger().next(k); w != null; w = r.ledger().next(k)) {
+          seat(r, k, w);
+        }
+      }
+    }
+    return true;
+  }
+
   private boolean noneLeft(@Nullable Arrival l, double e) {
-    return l == null && e == Double.POSITIVE_INFINITY && ledger.waiting() == 0;
+    return l == null
+        && e == Double.POSITIVE_INFINITY
+        && routers.stream().allMatch(r -> r.ledger().waiting() == 0);
   }
 
   private void change(Change x) {
@@ -155,11 +218,18 @@ final class FleetRun {
       crash(k);
     } else if (x.factor() == BACK) {
       down[k] = false;
-      ledger.back(k);
-      anew(ledger.leave());
+      List<Integer> waited = new ArrayList<>();
+      for (OneRouter r : routers) {
+        r.ledger().back(k);
+        waited.addAll(r.ledger().leave());
+      }
+      if (spread != null) {
+        spread.back(k, now);
+      }
+      anew(waited);
     } else {
       cores[k].slow(x.factor(), now);
-      next[k] = cores[k].nextNanos();
+      next.set(k, cores[k].nextNanos());
     }
   }
 
@@ -167,20 +237,22 @@ final class FleetRun {
   /// router does, and who waits looks again.
   private void crash(int k) {
     cores[k] = LeapCore.of(plan.nodes().get(k).engine());
-    next[k] = Double.POSITIVE_INFINITY;
+    next.set(k, Double.POSITIVE_INFINITY);
     down[k] = true;
     List<Integer> again = new ArrayList<>();
-    for (Sent s : ledger.crashed(k)) {
-      Request r = requests.get(s.id);
-      policy.settled(facts(r, s, 0, 0, false));
-      if (s.firstNanos() == 0) {
-        again.add(r.id());
-      } else {
-        out.broken++;
-        follow(r);
+    for (OneRouter router : routers) {
+      for (Sent s : router.ledger().crashed(k)) {
+        Request r = requests.get(s.id);
+        router.policy().settled(facts(r, s, 0, 0, false));
+        if (s.firstNanos() == 0) {
+          again.add(r.id());
+        } else {
+          out.broken++;
+          follow(r);
+        }
       }
+      again.addAll(router.ledger().leave());
     }
-    again.addAll(ledger.leave());
     anew(again);
   }
 
@@ -194,14 +266,6 @@ final class FleetRun {
     }
     candidates = up.isEmpty() ? null : Candidates.of(MODEL, up);
     ids.forEach(id -> place(requests.get(id)));
-  }
-
-  private int earliest() {
-    int best = 0;
-    for (int k = 1; k < next.length; k++) {
-      best = next[k] < next[best] ? k : best;
-    }
-    return best;
   }
 
   private List<Change> changes() {
@@ -234,16 +298,19 @@ final class FleetRun {
       follow(r);
       return;
     }
-    Ask ask = estimates.ask(r);
+    OneRouter at = router(r.id());
+    Policy policy = at.policy();
+    Ledger ledger = at.ledger();
+    Ask ask = at.estimates().ask(r);
     if (policy instanceof Told t) {
       t.asks(r);
     }
-    Choice c = policy.choose(ask, among, ledger, random);
+    Choice c = policy.choose(ask, among, ledger, at.random());
     for (int k = 1; c instanceof Choice.Send s && !ledger.hasSeat(s.instance().slot()); k++) {
-      c = k < TRIES ? policy.choose(ask, among, ledger, random) : new Choice.Wait(List.of(s));
+      c = k < TRIES ? policy.choose(ask, among, ledger, at.random()) : new Choice.Wait(List.of(s));
     }
     switch (c) {
-      case Choice.Send s -> send(r, ask, s);
+      case Choice.Send s -> send(at, r, ask, s);
       case Choice.Wait w -> ledger.await(r.id(), w, r.bodyBytes());
       case Choice.Refuse x -> {
         out.refused++;
@@ -252,12 +319,25 @@ final class FleetRun {
     }
   }
 
-  private void send(Request r, Ask ask, Choice.Send s) {
+  private void send(OneRouter at, Request r, Ask ask, Choice.Send s) {
     int slot = s.instance().slot();
-    ledger.sent(slot, new Sent(r.id(), ask, s, cores[slot], () -> now));
+    at.ledger().sent(slot, new Sent(r.id(), ask, s, cores[slot], () -> now));
     out.node[r.id()] = slot;
+    if (spread != null) {
+      spread.sent(r, slot, now);
+    }
     cores[slot].submit(r.job(), now);
-    next[slot] = cores[slot].nextNanos();
+    next.set(slot, cores[slot].nextNanos());
+  }
+
+  private void seat(OneRouter at, int slot, Ledger.Waiter w) {
+    Choice.Send way =
+        w.until().ways().stream()
+            .filter(x -> x.instance().slot() == slot)
+            .findFirst()
+            .orElseThrow();
+    Request waited = requests.get(w.id());
+    send(at, waited, at.estimates().ask(waited), way);
   }
 
   private LeapCore.Sink sink(int slot) {
@@ -265,6 +345,7 @@ final class FleetRun {
       @Override
       public void first(int id, double atNanos, int cachedTokens) {
         out.first[id] = atNanos;
+        Ledger ledger = router(id).ledger();
         ledger.first(slot, ledger.find(slot, id), atNanos);
         cached[id] = cachedTokens;
       }
@@ -285,20 +366,19 @@ final class FleetRun {
   }
 
   private void settle(int slot, Request r, int tokens) {
+    OneRouter at = router(r.id());
+    Ledger ledger = at.ledger();
     Sent s = ledger.find(slot, r.id());
     LeapJob job = r.job();
     double stalled = ledger.stalled(slot, s);
     Ledger.Waiter w = ledger.ended(slot, s);
-    estimates.learn(r, job.promptTokens(), tokens);
-    policy.settled(facts(r, s, tokens, stalled, true));
+    if (spread != null) {
+      spread.ended(r, cached[r.id()], now);
+    }
+    at.estimates().learn(r, job.promptTokens(), tokens);
+    at.policy().settled(facts(r, s, tokens, stalled, true));
     if (w != null) {
-      Choice.Send way =
-          w.until().ways().stream()
-              .filter(x -> x.instance().slot() == slot)
-              .findFirst()
-              .orElseThrow();
-      Request waited = requests.get(w.id());
-      send(waited, estimates.ask(waited), way);
+      seat(at, slot, w);
     }
     follow(r);
   }

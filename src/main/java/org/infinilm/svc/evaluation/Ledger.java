@@ -1,11 +1,13 @@
 package org.infinilm.svc.evaluation;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Load;
+import org.infinilm.svc.policy.Others;
 import org.jspecify.annotations.Nullable;
 
 /// What a router knows of its instances, and who waits for a seat: the rules of the router's own
@@ -20,8 +22,23 @@ final class Ledger implements Load {
   /// One who waits.
   record Waiter(int id, Choice.Wait until) {}
 
+  /// Of other routers' and own looks at own requests so many are kept, a second apart.
+  private static final int LOOKS = 7;
+
+  private static final int ANY = Integer.MAX_VALUE;
+  private static final double SLOW_START_NANOS = 10e9;
+  private static final double FIRST_SHARE = 0.1;
+
   private final List<List<Sent>> flights = new ArrayList<>();
+  private final int[] seats;
   private final int[] limits;
+  private final int[] othersRunning;
+  private final int[] othersWaiting;
+  private final int[][] looks;
+  private final double[] backNanos;
+  private boolean counted;
+  private boolean slowStart;
+  private int routers = 1;
   private final int[] waiting;
   private final boolean[] down;
   private final double[] stalled;
@@ -32,7 +49,14 @@ final class Ledger implements Load {
 
   /// @param seated whether seats limit how many requests an instance gets at once
   Ledger(List<Node> nodes, boolean seated, Sent.Clock clock) {
-    this.limits = nodes.stream().mapToInt(n -> seated ? n.seats() : 0).toArray();
+    this.seats = nodes.stream().mapToInt(n -> seated ? n.seats() : 0).toArray();
+    this.limits = new int[seats.length];
+    Arrays.setAll(limits, k -> seats[k] == 0 ? ANY : seats[k]);
+    this.othersRunning = new int[seats.length];
+    this.othersWaiting = new int[seats.length];
+    this.looks = new int[LOOKS][seats.length];
+    this.backNanos = new double[seats.length];
+    Arrays.fill(backNanos, Double.NEGATIVE_INFINITY);
     this.waiting = new int[nodes.size()];
     this.down = new boolean[nodes.size()];
     this.stalled = new double[nodes.size()];
@@ -43,15 +67,84 @@ final class Ledger implements Load {
     nodes.forEach(n -> flights.add(new ArrayList<>()));
   }
 
+  /// There are others beside it, of which it knows so much; who comes back gets less at first.
+  void among(int number, Sharing sharing) {
+    routers = sharing.atLeast(Sharing.NUMBER) ? number : 1;
+    counted = sharing.atLeast(Sharing.COUNTED);
+    slowStart = true;
+  }
+
   @Override
   public int inFlight(int slot) {
+    return own(slot) + (counted ? othersRunning[slot] + othersWaiting[slot] : 0);
+  }
+
+  @Override
+  public int routers() {
+    return routers;
+  }
+
+  int own(int slot) {
     return flights.get(slot).size();
+  }
+
+  /// Of its own those without a first token.
+  int ownWaiting(int slot) {
+    int n = 0;
+    for (Sent s : flights.get(slot)) {
+      n += s.firstNanos() == 0 ? 1 : 0;
+    }
+    return n;
   }
 
   @Override
   public boolean free(int slot) {
-    return !down[slot]
-        && (limits[slot] == 0 || (waiting[slot] == 0 && inFlight(slot) < limits[slot]));
+    return !down[slot] && own(slot) < limits[slot] && (limits[slot] == ANY || waiting[slot] == 0);
+  }
+
+  @Override
+  public double share(int slot) {
+    double since = clock.nanos() - backNanos[slot];
+    return !slowStart || since >= SLOW_START_NANOS
+        ? 1
+        : FIRST_SHARE + (1 - FIRST_SHARE) * since / SLOW_START_NANOS;
+  }
+
+  @Override
+  public Others others(int slot) {
+    return othersRunning[slot] + othersWaiting[slot] == 0
+        ? Others.NONE
+        : new Others(othersRunning[slot], othersWaiting[slot]);
+  }
+
+  /// Seats that an instance has, for all routers; 0 for any number.
+  int seats(int slot) {
+    return seats[slot];
+  }
+
+  /// It may have so many there from now on, of an instance with seats.
+  void limit(int slot, int most) {
+    limits[slot] = seats[slot] == 0 ? ANY : most;
+  }
+
+  /// Others have so many there, by the last that was heard.
+  void hear(int slot, int running, int wait) {
+    othersRunning[slot] = running;
+    othersWaiting[slot] = wait;
+  }
+
+  int heard(int slot) {
+    return othersRunning[slot] + othersWaiting[slot];
+  }
+
+  /// The most that it had there at its last looks, the `nth` of which is this one.
+  int peak(int slot, int nth) {
+    looks[nth % LOOKS][slot] = own(slot);
+    int most = 0;
+    for (int[] l : looks) {
+      most = Math.max(most, l[slot]);
+    }
+    return most;
   }
 
   @Override
@@ -71,7 +164,7 @@ final class Ledger implements Load {
 
   /// Whether there is a seat for one more.
   boolean hasSeat(int slot) {
-    return !down[slot] && (limits[slot] == 0 || inFlight(slot) < limits[slot]);
+    return !down[slot] && own(slot) < limits[slot];
   }
 
   /// The instance is gone: what it had in flight, and no longer has.
@@ -85,6 +178,7 @@ final class Ledger implements Load {
   /// It takes requests again.
   void back(int slot) {
     down[slot] = false;
+    backNanos[slot] = clock.nanos();
   }
 
   /// Takes all who wait out of the line, in its order of age.
@@ -133,7 +227,12 @@ final class Ledger implements Load {
   @Nullable Waiter ended(int slot, Sent s) {
     flights.get(slot).remove(s);
     lastEnd[slot] = nowNanos();
-    if (limits[slot] == 0 || waiting[slot] == 0 || inFlight(slot) >= limits[slot]) {
+    return next(slot);
+  }
+
+  /// The one in line whose free seat that is, already out of the line, or null.
+  @Nullable Waiter next(int slot) {
+    if (limits[slot] == ANY || waiting[slot] == 0 || down[slot] || own(slot) >= limits[slot]) {
       return null;
     }
     Line<Waiter>.Place p = line.next(slot);

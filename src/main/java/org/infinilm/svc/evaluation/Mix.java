@@ -25,7 +25,10 @@ enum Mix {
   /// Short prompts with long answers.
   LONG_OUTPUTS,
   /// Chats that come in bursts.
-  BURSTS;
+  BURSTS,
+  /// Short requests of 50,000 sessions, one of which has the more the higher it ranks (Zipf); each
+  /// has a text of its own before every prompt.
+  SESSIONS;
 
   private static final int TURNS = 6;
   private static final double SECOND = 1e9;
@@ -43,6 +46,8 @@ enum Mix {
   private static final int THINK = 8;
   private static final int OUTPUT = 9;
   private static final int BURST = 10;
+  private static final int SESSION = 11;
+  private static final int PREFIX = 12;
 
   String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
@@ -100,9 +105,9 @@ enum Mix {
 
   private void conversation(
       Draws d, int first, double at, int turns, int requests, List<Request> out) {
-    long text = 1L + first;
-    long key = turns > 1 ? Hash.mix(text) : 0;
-    int said = 0;
+    long text = this == SESSIONS ? Zipf.SESSIONS.rank(d.unit(first, SESSION)) : 1L + first;
+    long key = turns > 1 || this == SESSIONS ? Hash.mix(text) : 0;
+    int said = this == SESSIONS ? whole(d.lognormal(text, PREFIX, 400, 0.7), 64, 4000) : 0;
     for (int turn = 0; turn < turns; turn++) {
       int id = out.size();
       Shape s = shape(d, id, turn, said, requests);
@@ -115,7 +120,7 @@ enum Mix {
               s.system,
               s.systemTokens,
               text,
-              turn == 0 ? s.systemTokens : said);
+              turn == 0 && this != SESSIONS ? s.systemTokens : said);
       double bytes =
           s.prompt * s.text.bytesPerToken * d.lognormal(id, BYTES, 1, 0.12) + 200 + 60 * turn;
       double when = turn == 0 ? at : Math.clamp(d.lognormal(id, THINK, 5, 0.6), 0.5, 60.0) * SECOND;
@@ -145,6 +150,11 @@ enum Mix {
         int prompt = whole(d.lognormal(id, TOTAL, 500, 0.8), 20, 6000);
         int output = whole(d.lognormal(id, OUTPUT, 700, 0.9), 16, 4096);
         yield new Shape(prompt, output, 4096, Text.ENGLISH, 0, 0, 0);
+      }
+      case SESSIONS -> {
+        int prompt = said + whole(d.lognormal(id, TOTAL, 60, 0.8), 8, 2000);
+        int output = whole(d.lognormal(id, OUTPUT, 30, 0.7), 2, 512);
+        yield new Shape(prompt, output, 512, Text.ENGLISH, 0, 0, 0);
       }
       case CONVERSATIONS -> {
         int more = whole(d.lognormal(id, TOTAL, turn == 0 ? 900 : 250, 0.8), 20, 6000);

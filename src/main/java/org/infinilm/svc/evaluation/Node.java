@@ -24,6 +24,10 @@ record Node(
     this(name, engine, seats, 1, 0, 0, 1, 1);
   }
 
+  Node named(String other) {
+    return new Node(other, engine, seats, slowFactor, slowFrom, slowTo, downFrom, downTo);
+  }
+
   Node slow(double factor, double from, double to) {
     return new Node(name, engine, seats, factor, from, to, downFrom, downTo);
   }

@@ -36,6 +36,7 @@ public final class WhatIf {
   /// Requests that are looked at, the last ones.
   public static final int MOST = 2000;
 
+  private static final int MOST_NODES = 64;
   private static final double[] PARTS = {0.1, 0.25, 0.5, 0.75, 0.9, 0.95};
 
   /// As a share of the larger one: two thresholds that say the same.
@@ -180,9 +181,9 @@ public final class WhatIf {
                 + " instance of the model (expected: paged and static ones, between which a threshold chooses)");
       }
     }
-    if (nodes.size() > FleetPlan.MOST_NODES) {
+    if (nodes.size() > MOST_NODES) {
       throw new IllegalArgumentException(
-          nodes.size() + " instances (expected: at most " + FleetPlan.MOST_NODES + ")");
+          nodes.size() + " instances (expected: at most " + MOST_NODES + ")");
     }
     return new FleetPlan("now", nodes, 2e9, 2e7, 0);
   }

@@ -38,6 +38,10 @@ final class Adaptive implements Policy {
   /// A full instance must be expected to lose so much less that it is worth a wait.
   private static final double WORTH_WAITING = 0.02;
 
+  /// Of several routers each sends a key to the home that it has at all of them, unless another
+  /// instance is expected to lose so much less.
+  private static final double AT_HOME = 0.01;
+
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
 
@@ -187,7 +191,14 @@ final class Adaptive implements Policy {
           ? ruled
           : new Choice.Wait(Pool.ANY, Reason.LEARNED, Shortlist.awaited(fit, load));
     }
-    List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load);
+    Instance home =
+        (load.routers() > 1 || e.isNew()) && ask.prefix() != 0 && !without.contains(Part.PREFIX)
+            ? Rendezvous.home(ask.prefix(), fit, candidates.evenWeights())
+            : null;
+    if (home != null) {
+      e.home(home);
+    }
+    List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load, home);
     List<Forecast.Part> parts = new ArrayList<>(closely.size());
     double[] losses = new double[closely.size()];
     int at = 0;
@@ -197,6 +208,8 @@ final class Adaptive implements Policy {
       parts.add(e.part(i));
       at = losses[k] < losses[at] ? k : at;
     }
+    int stays = home == null ? -1 : closely.indexOf(home);
+    at = stays >= 0 && losses[stays] <= losses[at] + AT_HOME ? stays : at;
     Instance best = closely.get(at);
     if (mode == Mode.LEARNED && now.size() < fit.size()) {
       List<Instance> worth =
@@ -294,18 +307,19 @@ final class Adaptive implements Policy {
     return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
   }
 
-  /// Of many the few of each kind that have least to do for their speed, and the home of the key,
-  /// in the order of the candidates.
-  private static List<Instance> nearest(List<Instance> of, Estimate e, Model m, Load load) {
+  /// Of many the few of each kind that have least to do for their speed, and the home of the key
+  /// and where its text was computed.
+  private static List<Instance> nearest(
+      List<Instance> of, Estimate e, Model m, Load load, @Nullable Instance home) {
     int half = LOOKED_AT / 2;
     Instance[] chosen = new Instance[LOOKED_AT];
     double[] scores = new double[LOOKED_AT];
     int[] counts = new int[2];
-    Instance home = null;
+    List<Instance> places = new ArrayList<>(LOOKED_AT);
     for (int k = 0; k < of.size(); k++) {
       Instance i = of.get(k);
-      if (e.isHome(i)) {
-        home = i;
+      if (e.isHome(i) || i == home) {
+        places.add(i);
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
       double score =
@@ -332,9 +346,11 @@ final class Adaptive implements Policy {
         out.add(i);
       }
     }
-    if (home != null && !out.contains(home)) {
-      out.add(home);
-    }
+    places.forEach(i -> {
+      if (!out.contains(i)) {
+        out.add(i);
+      }
+    });
     return out;
   }
 

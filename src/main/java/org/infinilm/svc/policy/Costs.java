@@ -17,7 +17,7 @@ import org.infinilm.svc.fleet.Instance;
  * whole answers less what the prompts of others were foretold to take in that time. Both are of a
  * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
- * again. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
+ * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
  * was its prompt's.
  */
 final class Costs {
@@ -28,6 +28,10 @@ final class Costs {
   private static final int MANY_WHOLE = 20;
 
   private static final double STEP = 0.15;
+
+  /// The same while an instance has just become another one.
+  private static final double SHIFTED_STEP = 0.5;
+
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
   private static final double GIVEN_UP_WEIGHT = 3;
@@ -84,6 +88,7 @@ final class Costs {
   /// Answers that were too short to tell what a token costs.
   private volatile int brief;
 
+  private final ConcurrentHashMap<String, Drift> drifts = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
@@ -277,7 +282,10 @@ final class Costs {
     double before = Math.log(ownFactor(i.name(), nowNanos));
     double off = Math.clamp(Math.log(ratio) - before, -MOST_STEP, MOST_STEP);
     bound(speeds, i.name());
-    double after = Math.clamp(before + STEP * weight * off, -MOST_LOG, MOST_LOG);
+    bound(drifts, i.name());
+    boolean shifted = drifts.computeIfAbsent(i.name(), n -> new Drift()).after(off);
+    double step = shifted ? Math.max(SHIFTED_STEP, STEP * weight) : STEP * weight;
+    double after = Math.clamp(before + step * off, -MOST_LOG, MOST_LOG);
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
     double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));

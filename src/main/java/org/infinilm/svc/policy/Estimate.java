@@ -60,12 +60,10 @@ final class Estimate {
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
-  /// Of these something was before the request for a time that nobody knows.
-  private Others strangers = Others.NONE;
-
-  /// These, and what other routers told.
+  /// What gauges show of others, and what other routers told.
   private Others others = Others.NONE;
 
+  private @Nullable Instance home;
   private double waitNanos;
   private double firstNanos;
   private double tokenNanos;
@@ -74,6 +72,7 @@ final class Estimate {
   private double promptNanos;
   private double newTokens;
   private boolean placed;
+  private boolean othersBefore;
   private double longest;
   private double total;
 
@@ -84,10 +83,16 @@ final class Estimate {
         without.contains(Part.SPEED) ? 1 : model.own(i.cacheType()).factor(i.name(), now);
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
-    newTokens = Math.max(1, ask.promptTokens() - hit.at(i, ask.promptTokens()));
+    double held = hit.at(i, ask.promptTokens());
+    if (i == home && isNew()) {
+      held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
+    }
+    newTokens = Math.max(1, ask.promptTokens() - held);
     promptNanos = costs.promptNanos(newTokens) * factor;
-    strangers = without.contains(Part.LOAD) ? Others.NONE : load.others(i.slot());
-    others = without.contains(Part.LOAD) ? Others.NONE : strangers.plus(load.siblings(i.slot()));
+    others =
+        without.contains(Part.LOAD)
+            ? Others.NONE
+            : load.others(i.slot()).plus(load.siblings(i.slot()));
     if (i.cacheType() == CacheType.STATIC) {
       serial(i, costs, factor, flights);
     } else {
@@ -103,9 +108,20 @@ final class Estimate {
     return firstNanos <= Math.max(2 * objective.firstNanos(), nanos);
   }
 
+  /// All routers send the request's key there, so that its text may be there though this one has
+  /// not seen it.
+  void home(Instance home) {
+    this.home = home;
+  }
+
+  /// Whether no place of the text of the request's key is known.
+  boolean isNew() {
+    return hit.places().isEmpty();
+  }
+
   /// Whether it may hold the text of the request's key.
   boolean isHome(Instance i) {
-    return hit.slot() == i.slot();
+    return hit.isPlace(i);
   }
 
   /// What [#loss] was last asked about, for the record.
@@ -144,6 +160,7 @@ final class Estimate {
       wait += line * (costs.promptNanos(usual) * factor + answer);
     }
     placed = flights.isEmpty() && !others.any();
+    othersBefore = others.any();
     longest = ask.promptTokens() + outputTokens / 2;
     total = longest;
     tokenNanos = costs.tokenNanos(longest, total) * factor;
@@ -212,6 +229,7 @@ final class Estimate {
     double places =
         over <= 0 || running == 0 ? 0 : over * (lefts / running) * after / Math.min(batch, running);
     placed = over <= 0;
+    othersBefore = others.waiting() > 0 || (!placed && others.running() > 0);
     firstNanos = queued + places + promptNanos;
     tokenNanos = after;
     waitNanos = queued + places;
@@ -300,7 +318,7 @@ final class Estimate {
         firstNanos,
         tokenNanos,
         placed,
-        strangers.any(),
+        othersBefore,
         longest,
         total,
         loss,

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// @param firstNanos until the first token, waiting included
 /// @param tokenNanos between tokens of the answer
 /// @param placed whether the instance had a place for it, so that only prompts came before it
-/// @param others whether requests of others were there, as the instance's gauges told
+/// @param others whether requests of others were before it, as far as was told
 /// @param longestTokens longest context on the instance, its own included
 /// @param totalTokens contexts on the instance together, its own included
 /// @param loss what this choice was expected to lose, others' losses included

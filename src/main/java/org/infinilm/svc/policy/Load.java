@@ -49,6 +49,11 @@ public interface Load {
     return Others.NONE;
   }
 
+  /// How many routers, this one among them, send requests to these instances, as far as is known.
+  default int routers() {
+    return 1;
+  }
+
   /// What other routers have there as they told a second or so ago, where its gauges do not tell.
   default Others siblings(int slot) {
     return Others.NONE;

@@ -1,6 +1,8 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
@@ -20,7 +22,25 @@ final class Prefixes {
   private static final int MOST = 32_768;
   private static final double STEP = 0.05;
 
-  private record Home(int slot, String instance, double tokens) {}
+  /// Of the places where a key's text was computed so many are kept, the last one first.
+  private static final int PLACES = 4;
+
+  /// One place of a key's text.
+  record Place(int slot, String instance, double tokens) {}
+
+  private record Home(List<Place> places) {
+    /// After it was computed there.
+    Home at(Place p) {
+      List<Place> next = new ArrayList<>(PLACES);
+      next.add(p);
+      for (Place o : places) {
+        if (o.slot() != p.slot() && next.size() < PLACES) {
+          next.add(o);
+        }
+      }
+      return new Home(List.copyOf(next));
+    }
+  }
 
   private record Homes(ConcurrentHashMap<Long, Home> young, ConcurrentHashMap<Long, Home> old) {
     @Nullable Home of(long key) {
@@ -36,40 +56,59 @@ final class Prefixes {
 
   private volatile double reliable = 0.8;
   private volatile boolean reported;
+  private volatile double elsewhere;
   private volatile double[] common = new double[0];
 
   /// What one key's requests may find.
   ///
-  /// @param slot of its home, -1 for none
-  /// @param instance its name, so that another one in its slot is not taken for it
+  /// @param places of its text, the last one first
+  /// @param reliable share of it that is still there, as experience says
   /// @param common by slot, what requests without a key of their own found there
-  record Hit(int slot, String instance, double tokens, double[] common, boolean staticHolds) {
+  /// @param lastOf by slot, the key of the last request that was answered there
+  record Hit(long key, List<Place> places, double reliable, double[] common, long[] lastOf) {
     /// Tokens of a prompt that the instance should have.
     double at(Instance i, long promptTokens) {
-      double own =
-          slot == i.slot()
-                  && (i.cacheType() != CacheType.STATIC || staticHolds)
-                  && instance.equals(i.name())
-              ? tokens
-              : 0;
+      double own = 0;
+      for (int k = 0; k < places.size(); k++) {
+        Place p = places.get(k);
+        if (p.slot() == i.slot() && p.instance().equals(i.name()) && holds(i)) {
+          own = p.tokens() * reliable;
+        }
+      }
       double usual = i.slot() < common.length ? common[i.slot()] : 0;
       return Math.min(Math.max(own, usual), (double) Math.max(0, promptTokens - 1));
+    }
+
+    private boolean holds(Instance i) {
+      return i.cacheType() != CacheType.STATIC
+          || (i.slot() < lastOf.length && lastOf[i.slot()] == key);
+    }
+
+    /// Whether its text was computed there.
+    boolean isPlace(Instance i) {
+      for (int k = 0; k < places.size(); k++) {
+        if (places.get(k).slot() == i.slot()) {
+          return true;
+        }
+      }
+      return false;
     }
   }
 
   Hit of(long key) {
     Home h = key == 0 ? null : homes.of(key);
-    if (h == null) {
-      return new Hit(-1, "", 0, common, false);
-    }
-    long[] l = last;
-    boolean holds = h.slot() < l.length && l[h.slot()] == key;
-    return new Hit(h.slot(), h.instance(), h.tokens() * reliable, common, holds);
+    return new Hit(key, h == null ? List.of() : h.places(), reliable, common, last);
   }
 
   /// Whether an answer has ever told of tokens out of a cache.
   boolean reported() {
     return reported;
+  }
+
+  /// The share of the prompts of keys without a known place that caches held all the same: other
+  /// routers had sent their text there.
+  double elsewhere() {
+    return elsewhere;
   }
 
   /// The share of a home's text that was found there, as far as times tell.
@@ -85,13 +124,20 @@ final class Prefixes {
     reported |= cached > 0;
     if (key != 0) {
       Home h = homes.of(key);
-      if (reported && h != null && h.slot() == i.slot() && h.tokens() > 64) {
-        found(cached / Math.min(h.tokens(), (double) promptTokens));
+      if (h == null) {
+        double before = elsewhere;
+        elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
+      }
+      for (Place p : h == null ? List.<Place>of() : h.places()) {
+        if (reported && p.slot() == i.slot() && p.tokens() > 64) {
+          found(cached / Math.min(p.tokens(), (double) promptTokens));
+        }
       }
       if (homes.young().size() >= MOST) {
         homes = new Homes(new ConcurrentHashMap<>(), homes.young());
       }
-      homes.young().put(key, new Home(i.slot(), i.name(), (double) (promptTokens + outputTokens)));
+      Place p = new Place(i.slot(), i.name(), (double) (promptTokens + outputTokens));
+      homes.young().put(key, (h == null ? new Home(List.of()) : h).at(p));
     } else {
       double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
       c[i.slot()] += STEP * (cached - c[i.slot()]);

@@ -46,7 +46,8 @@ final class Rendezvous {
         secondRank = rank;
       }
     }
-    double perWeight = BOUND * total / weights;
+    double mean = (double) total / weights;
+    double perWeight = BOUND * mean + (load.routers() > 1 ? Math.sqrt(mean) : 0);
     boolean all = now.size() == fit.size();
     if (within(home, perWeight, load) && (all || now.contains(home))) {
       return new Choice.Send(home, pool, Reason.AFFINITY);
@@ -57,6 +58,20 @@ final class Rendezvous {
       return new Choice.Send(second, pool, Reason.SPILL);
     }
     return new Choice.Send(best(key, now, perWeight, even, load), pool, Reason.SPILL);
+  }
+
+  /// The home of `key` among some, whatever their load.
+  static Instance home(long key, List<Instance> among, boolean even) {
+    Instance home = among.getFirst();
+    double most = Double.NEGATIVE_INFINITY;
+    for (int k = 0; k < among.size(); k++) {
+      double rank = rank(key, among.get(k), even);
+      if (rank > most) {
+        home = among.get(k);
+        most = rank;
+      }
+    }
+    return home;
   }
 
   /// The best-ranked within the bound; when none is, the best-ranked.

@@ -4,14 +4,15 @@ package org.infinilm.svc.policy;
 /// beside what the rule's were expected to. For one thread, but for [#rules].
 /*
  * Expected losses are off by some factor, which the choices that the rule shares tell. When the others,
- * over some minutes, have lost MARGIN more than the rule's expectation times that factor, the rule decides for PAUSE;
- * then the count begins anew.
+ * over some minutes, have lost MARGIN more than the rule's expectation times that factor, the rule decides for PAUSE, or
+ * until its own choices have lost more than those did; then the count begins anew.
  */
 final class Shadow {
   private static final double WINDOW_NANOS = 300e9;
   private static final long PAUSE_NANOS = 120_000_000_000L;
   private static final double MARGIN = 1.05;
   private static final double ENOUGH = 100;
+  private static final double DEVIATIONS = 2;
 
   private double sharedCame;
   private double sharedExpected;
@@ -19,6 +20,10 @@ final class Shadow {
   private double ownRule;
   private double ownSquares;
   private double own;
+  private double ownMean;
+  private double ruled;
+  private double ruledCame;
+  private double ruledSquares;
   private long lastNanos;
   private volatile long pausedUntilNanos = Long.MIN_VALUE;
   private volatile long fallbacks;
@@ -33,6 +38,19 @@ final class Shadow {
     return fallbacks;
   }
 
+  /// One that the rule decided while it was to do better has lost so much. When it does worse than
+  /// what it took over from, it has had its turn.
+  private void ruled(double lost, long nowNanos) {
+    ruled++;
+    ruledCame += lost;
+    double off = lost - ownMean;
+    ruledSquares += off * off;
+    if (ruled >= ENOUGH
+        && ruledCame > MARGIN * ownMean * ruled + DEVIATIONS * Math.sqrt(ruledSquares)) {
+      pausedUntilNanos = nowNanos;
+    }
+  }
+
   /// A request that was foretold so has lost so much.
   void settled(Forecast f, double lost, long nowNanos) {
     double keep = Math.exp(-Math.max(0, nowNanos - lastNanos) / WINDOW_NANOS);
@@ -43,6 +61,10 @@ final class Shadow {
     ownRule *= keep;
     ownSquares *= keep;
     own *= keep;
+    if (rules(nowNanos)) {
+      ruled(lost, nowNanos);
+      return;
+    }
     if (f.byRule()) {
       sharedCame += lost;
       sharedExpected += f.loss();
@@ -54,8 +76,10 @@ final class Shadow {
     ownSquares += difference * difference;
     own++;
     double factor = (sharedCame + 1) / (sharedExpected + 1);
-    double noise = 2 * Math.sqrt(ownSquares);
+    double noise = DEVIATIONS * Math.sqrt(ownSquares);
     if (own >= ENOUGH && ownCame > MARGIN * factor * ownRule + noise) {
+      ownMean = ownCame / own;
+      ruled = ruledCame = ruledSquares = 0;
       pausedUntilNanos = nowNanos + PAUSE_NANOS;
       long before = fallbacks;
       fallbacks = before + 1;

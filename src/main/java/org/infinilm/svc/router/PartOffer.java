@@ -68,6 +68,11 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public int routers() {
+    return seats.routers();
+  }
+
+  @Override
   public Others siblings(int slot) {
     return seats.siblings(slot);
   }

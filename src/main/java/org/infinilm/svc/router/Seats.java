@@ -211,6 +211,11 @@ final class Seats implements Offer {
   }
 
   @Override
+  public int routers() {
+    return part.routers();
+  }
+
+  @Override
   public Others siblings(int slot) {
     return slots.at(slot).siblings(ticker.nanos());
   }

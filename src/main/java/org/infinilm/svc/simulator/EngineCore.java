@@ -41,9 +41,11 @@ final class EngineCore {
     this(
         settings,
         seed,
-        settings.cacheType() == CacheType.STATIC
-            ? new StaticScheduler(settings.maxCacheLenTokens())
-            : new PagedScheduler(settings));
+        settings.cacheType() != CacheType.STATIC
+            ? new PagedScheduler(settings)
+            : settings.slots() > 1
+                ? new SlotScheduler(settings)
+                : new StaticScheduler(settings.maxCacheLenTokens()));
   }
 
   private EngineCore(EngineSettings settings, long seed, Scheduler scheduler) {

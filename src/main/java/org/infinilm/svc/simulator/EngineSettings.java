@@ -10,6 +10,8 @@ import org.infinilm.svc.fleet.CacheType;
 /// @param maxBatchSize paged: sequences in the engine at once
 /// @param maxBatchTokens paged: prompt tokens a step; a single longer prompt is let through alone
 /// @param jitter share by which a step may take longer or shorter, 0..1
+/// @param slots static: sequences at once, each with a cache of its own; more than one is
+///   llama.cpp's design, which computes prompts in parts beside the decoding
 record EngineSettings(
     CacheType cacheType,
     int maxCacheLenTokens,
@@ -19,14 +21,15 @@ record EngineSettings(
     int maxBatchTokens,
     Overflow overflow,
     StepCost latency,
-    double jitter) {
+    double jitter,
+    int slots) {
 
   /// Granularity of prefix reuse of a static engine, in tokens.
   static final int STATIC_BLOCK_TOKENS = 16;
 
   static EngineSettings paged() {
     return new EngineSettings(
-        CacheType.PAGED, 4096, 512, 256, 8, 1024, Overflow.ERROR, LatencyModel.PUBLISHED, 0);
+        CacheType.PAGED, 4096, 512, 256, 8, 1024, Overflow.ERROR, LatencyModel.PUBLISHED, 0, 1);
   }
 
   static EngineSettings ofStatic(int maxCacheLenTokens) {
@@ -39,7 +42,8 @@ record EngineSettings(
         1024,
         Overflow.ERROR,
         LatencyModel.PUBLISHED,
-        0);
+        0,
+        1);
   }
 
   /// The longest prompt and answer together.
@@ -67,7 +71,8 @@ record EngineSettings(
         maxBatchTokens,
         overflow,
         latency,
-        jitter);
+        jitter,
+        slots);
   }
 
   EngineSettings withBatch(int size, int tokens) {
@@ -80,7 +85,23 @@ record EngineSettings(
         tokens,
         overflow,
         latency,
-        jitter);
+        jitter,
+        slots);
+  }
+
+  /// So many sequences at once, and prompt tokens a step beside them.
+  EngineSettings withSlots(int number, int tokens) {
+    return new EngineSettings(
+        cacheType,
+        maxCacheLenTokens,
+        numBlocks,
+        blockSizeTokens,
+        maxBatchSize,
+        tokens,
+        overflow,
+        latency,
+        jitter,
+        number);
   }
 
   EngineSettings withOverflow(Overflow o) {
@@ -93,7 +114,8 @@ record EngineSettings(
         maxBatchTokens,
         o,
         latency,
-        jitter);
+        jitter,
+        slots);
   }
 
   EngineSettings withLatency(StepCost model, double share) {
@@ -106,6 +128,7 @@ record EngineSettings(
         maxBatchTokens,
         overflow,
         model,
-        share);
+        share,
+        slots);
   }
 }

@@ -17,7 +17,7 @@ import java.util.function.UnaryOperator;
 
 /// A simulated engine that computes runs of like steps at once. Virtual time in nanoseconds; no
 /// threads, no randomness, one owner. Calls come in the order of time.
-public abstract sealed class LeapCore permits WholeCore, ChunkedCore {
+public abstract sealed class LeapCore permits WholeCore, ChunkedCore, SlotCore {
   /// Hears what comes out, in the order of time.
   public interface Sink {
     /// The first token of a job.
@@ -54,9 +54,11 @@ public abstract sealed class LeapCore permits WholeCore, ChunkedCore {
   }
 
   public static LeapCore of(LeapSettings settings) {
-    return settings.kind() == LeapSettings.Kind.CHUNKED
-        ? new ChunkedCore(settings)
-        : new WholeCore(settings);
+    return switch (settings.kind()) {
+      case CHUNKED -> new ChunkedCore(settings);
+      case SLOTS -> new SlotCore(settings);
+      case PAGED, STATIC -> new WholeCore(settings);
+    };
   }
 
   /// A copy that lives on by itself.

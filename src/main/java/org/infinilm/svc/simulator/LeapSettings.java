@@ -5,9 +5,10 @@ import org.infinilm.svc.fleet.CacheType;
 /// What engine a [LeapCore] is.
 ///
 /// @param batch sequences at once; 1 for static
-/// @param numBlocks of the pool; static: tokens of its one sequence
-/// @param blockTokens tokens a block; static: 1
-/// @param stepTokens prompt tokens a step; paged: a longer prompt goes alone, chunked: the budget
+/// @param numBlocks of the pool; static and slots: tokens of a sequence
+/// @param blockTokens tokens a block; static and slots: 1
+/// @param stepTokens prompt tokens a step; paged: a longer prompt goes alone, chunked and slots:
+///   the budget, decoding sequences included
 /// @param keepsAnswers whether answers can be reused as part of the next prompt
 public record LeapSettings(
     Kind kind,
@@ -24,10 +25,12 @@ public record LeapSettings(
     PAGED,
     /// One preallocated sequence, first come first served.
     STATIC,
+    /// llama.cpp's: so many preallocated sequences, prompts in chunks beside the decoding.
+    SLOTS,
     /// vLLM's: prompts in chunks beside the decoding, cache that grows, preemption by recomputing.
     CHUNKED;
 
-    /// The KV-cache design that it registers.
+    /// The KV-cache design that it registers: paged is who computes several sequences at once.
     public CacheType cacheType() {
       return this == STATIC ? CacheType.STATIC : CacheType.PAGED;
     }
@@ -47,6 +50,10 @@ public record LeapSettings(
 
   public static LeapSettings ofStatic(CostProfile cost, int maxCacheLenTokens) {
     return new LeapSettings(Kind.STATIC, cost, 1, maxCacheLenTokens, 1, 1024, true);
+  }
+
+  public static LeapSettings slots(CostProfile cost, int slots, int slotTokens) {
+    return new LeapSettings(Kind.SLOTS, cost, slots, slotTokens, 1, 2048, true);
   }
 
   public static LeapSettings chunked(CostProfile cost) {

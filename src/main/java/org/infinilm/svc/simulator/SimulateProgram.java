@@ -37,6 +37,13 @@ public final class SimulateProgram {
       Key.whole("block_size", 256L, 1, 4096, "Paged: tokens a block.");
   private static final Key<Long> MAX_BATCH_SIZE =
       Key.whole("max_batch_size", 8L, 1, 4096, "Paged: sequences in the engine at once.");
+  private static final Key<Long> SLOTS =
+      Key.whole(
+          "slots",
+          1L,
+          1,
+          256,
+          "Static: sequences at once, each with a cache of its own of max_cache_len tokens; above 1 prompts are computed in parts of max_batch_tokens beside the decoding, as llama.cpp does.");
   private static final Key<Long> MAX_BATCH_TOKENS =
       Key.whole("max_batch_tokens", 1024L, 1, 1 << 24, "Paged: prompt tokens a step.");
   private static final Key<Long> MAX_TOKENS =
@@ -107,6 +114,7 @@ public final class SimulateProgram {
               BLOCK_SIZE,
               MAX_BATCH_SIZE,
               MAX_BATCH_TOKENS,
+              SLOTS,
               MAX_TOKENS,
               SERVED_MODEL_NAME,
               MODEL_PATH,
@@ -207,7 +215,8 @@ public final class SimulateProgram {
             Math.toIntExact(c.get(MAX_BATCH_TOKENS)),
             Overflow.parse(c.get(OVERFLOW)),
             latency,
-            c.get(JITTER));
+            c.get(JITTER),
+            Math.toIntExact(c.get(SLOTS)));
     for (String fault : args.all("fault")) {
       try {
         Fault.parse(fault);

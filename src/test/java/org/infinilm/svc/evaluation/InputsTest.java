@@ -51,18 +51,18 @@ class InputsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "a flat | f:1: flat (expected: paged, static or chunked)",
-        "a | f:1: a (expected: NAME paged!static!chunked)",
+        "a flat | f:1: flat (expected: paged, static, chunked or slots)",
+        "a | f:1: a (expected: NAME paged!static!chunked!slots)",
         "a paged tokens=12 | f:1: tokens=12 (expected: 256..67108864)",
         "a paged tokens=many | f:1: tokens=many (expected: 256..67108864)",
         "a paged profile=70b | f:1: profile=70b (expected: one of 9b, 8b, 32b)",
-        "a paged colour=red | f:1: colour (expected: profile, tokens, batch, step, seats, slow or down)",
+        "a paged colour=red | f:1: colour (expected: profile, tokens, batch, step, seats, count, slow or down)",
         "a paged down=.5 | f:1: down=.5 (expected: FROM..TO, as in .3..0.7)",
         "a paged down=.5...2 | f:1: down=.5...2 (expected: FROM below TO)",
         "a paged slow=3 | f:1: slow=3 (expected: FACTOR@FROM..TO, as in 3@.3..0.7)",
         "a paged seats | f:1: seats (expected: setting=value, each once)",
         "limits ttft=0 | f:1: ttft=0 (expected: 0.001..3600)",
-        "# nothing | f: no instance (expected: lines of NAME paged!static!chunked)",
+        "# nothing | f: no instance (expected: lines of NAME paged!static!chunked!slots)",
       })
   void whatIsWrongInAFleetFileIsNamed(String line, String message) {
     assertThatThrownBy(() -> FleetPlan.parse("f", line + "\n"))

@@ -183,6 +183,41 @@ class EngineCoreTest {
   }
 
   @Test
+  void slotsServeSoManyAtOnceAndEachKeepsItsText() {
+    EngineCore core = new EngineCore(EngineSettings.ofStatic(4096).withSlots(2, 512), 1);
+    core.submit(new Job(1, prompt(1000, 16, 1), 20));
+    core.submit(new Job(2, prompt(1000, 16, 2), 20));
+    core.submit(new Job(3, prompt(1000, 16, 2), 20));
+    core.nextNanos();
+    assertThat(core.running()).isEqualTo(2);
+    assertThat(core.waiting()).isEqualTo(1);
+    List<Emission> out = core.advance(20 * SECOND);
+    assertThat(out).hasSize(60);
+    assertThat(first(out, 3).cachedTokens()).as("of the one before in its slot").isIn(0, 992);
+    core.submit(new Job(4, prompt(1000, 16, 1), 1));
+    core.submit(new Job(5, prompt(1000, 16, 2), 1));
+    out = core.advance(40 * SECOND);
+    assertThat(first(out, 5).cachedTokens()).isEqualTo(992);
+    assertThat(core.cacheUsage()).isZero();
+  }
+
+  private static Emission first(List<Emission> of, long job) {
+    return of.stream().filter(e -> e.job() == job).findFirst().orElseThrow();
+  }
+
+  /// Decoding goes on beside a long prompt, which takes several steps.
+  @Test
+  void slotsComputePromptsInPartsBesideTheDecoding() {
+    EngineCore core = new EngineCore(EngineSettings.ofStatic(8192).withSlots(2, 256), 1);
+    core.submit(fixed(1, 10, 400));
+    core.advance(core.nextNanos());
+    core.submit(fixed(2, 4000, 2));
+    List<Emission> out = core.advance(60 * SECOND);
+    int at = out.indexOf(first(out, 2));
+    assertThat(at).as("tokens of the other before its first").isBetween(16, 18);
+  }
+
+  @Test
   void aReusedPrefixShortensThePrefill() {
     EngineCore core = new EngineCore(EngineSettings.ofStatic(8192), 1);
     core.submit(new Job(1, prompt(8000, 16, 1), 1));

@@ -154,6 +154,22 @@ class LeapCoreFuzz {
   }
 
   @Test
+  void slotsAgreeWithTheCoreThatCountsEveryStep() {
+    CostProfile cost = CostProfile.of("8b", CacheType.PAGED);
+    for (int round = 0; round < ROUNDS; round++) {
+      Random random = new Random(round);
+      List<Arrival> arrivals = arrivals(random, 60, 30 + random.nextInt(10), 400);
+      int slots = 2 + random.nextInt(6);
+      int tokens = 8 + random.nextInt(600);
+      EngineSettings s =
+          EngineSettings.ofStatic(8192).withSlots(slots, tokens).withLatency(cost, 0);
+      LeapSettings l =
+          new LeapSettings(LeapSettings.Kind.SLOTS, cost, slots, 8192, 1, tokens, false);
+      same(leap(LeapCore.of(l), arrivals), count(new EngineCore(s, 1), arrivals, 16), 60, round);
+    }
+  }
+
+  @Test
   void chunkedAnswersEachJobOnceWithAllItsTokensHoweverSmallThePool() {
     CostProfile cost = CostProfile.of("8b", CacheType.PAGED);
     int preempted = 0;
@@ -187,6 +203,7 @@ class LeapCoreFuzz {
             case PAGED -> LeapSettings.paged(cost);
             case STATIC -> LeapSettings.ofStatic(cost, 8192);
             case CHUNKED -> LeapSettings.chunked(cost);
+            case SLOTS -> LeapSettings.slots(cost, 3, 8192);
           };
       List<Arrival> arrivals = arrivals(new Random(5), 40, 6, 800);
       LeapCore core = LeapCore.of(l);
