@@ -194,7 +194,8 @@ public final class NameServer implements AutoCloseable {
   private final class OverUdp extends SimpleChannelInboundHandler<DatagramDnsQuery> {
     @Override
     protected void channelRead0(ChannelHandlerContext ctx, DatagramDnsQuery q) {
-      DatagramDnsResponse r = new DatagramDnsResponse(q.recipient(), q.sender(), q.id());
+      InetSocketAddress here = q.recipient();
+      DatagramDnsResponse r = new DatagramDnsResponse(here, q.sender(), q.id());
       answer(q, r, false);
       if (silent) {
         r.release();
