@@ -28,7 +28,7 @@ enum Sharing {
   }
 
   boolean atLeast(Sharing s) {
-    return ordinal() >= s.ordinal();
+    return compareTo(s) >= 0;
   }
 
   static List<String> labels() {
