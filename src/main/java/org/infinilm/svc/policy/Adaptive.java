@@ -318,7 +318,7 @@ final class Adaptive implements Policy {
     List<Instance> places = new ArrayList<>(LOOKED_AT);
     for (int k = 0; k < of.size(); k++) {
       Instance i = of.get(k);
-      if (e.isHome(i) || i == home) {
+      if (e.isHome(i) || (home != null && i.slot() == home.slot())) {
         places.add(i);
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
