@@ -10,9 +10,9 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
-import org.infinilm.svc.config.Wrongs;
 import org.infinilm.svc.fleet.CacheType;
 import org.jspecify.annotations.Nullable;
 

@@ -63,7 +63,7 @@ public final class Config {
       List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file)
       throws ConfigException {
     TomlFile toml = file == null ? null : TomlFile.read(file);
-    Wrongs wrong = new Wrongs();
+    ConfigException.Wrongs wrong = new ConfigException.Wrongs();
     List<String> known = keys.stream().map(Key::name).toList();
     if (toml != null) {
       wrong.addAll(toml.unknown(known));

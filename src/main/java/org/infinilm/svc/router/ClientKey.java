@@ -15,8 +15,8 @@ import java.util.Set;
 import java.util.random.RandomGenerator;
 import java.util.regex.Pattern;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.TomlFile;
-import org.infinilm.svc.config.Wrongs;
 import org.jspecify.annotations.Nullable;
 
 /// What the router's file says of one client's key: never the key itself. Immutable.

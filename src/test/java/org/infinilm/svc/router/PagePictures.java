@@ -6,8 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
@@ -29,18 +31,14 @@ class PagePictures {
   private Map<String, Object> service(Options options) throws Exception {
     SimulatedInstance i = SimulatedInstance.start(options.speed(1));
     simulated.add(i);
-    Map<String, Object> metadata =
-        Map.of(
-            "type",
-            "openai-api",
-            "models",
-            List.of(MODEL),
-            "cache_type",
-            options.cacheType().label(),
-            "restarts",
-            i.name().equals("static-b") ? 1 : 0,
-            "max_concurrency",
-            options.cacheType().label().equals("static") ? 2 : 0);
+    boolean ofStatic = options.cacheType() == CacheType.STATIC;
+    Map<String, Object> metadata = new HashMap<>();
+    metadata.put("type", "openai-api");
+    metadata.put("models", List.of(MODEL));
+    metadata.put("cache_type", options.cacheType().label());
+    metadata.put("restarts", i.name().equals("static-b") ? 1 : 0);
+    metadata.put("max_concurrency", ofStatic ? 2 : 0);
+    metadata.put("max_model_len", options.capacityTokens());
     return Map.of(
         "name",
         i.name(),
