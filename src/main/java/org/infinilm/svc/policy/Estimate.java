@@ -84,7 +84,7 @@ final class Estimate {
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     double held = hit.at(i, ask.promptTokens());
-    if (i == home && isNew()) {
+    if (home != null && i.slot() == home.slot() && isNew()) {
       held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
     }
     newTokens = Math.max(1, ask.promptTokens() - held);
