@@ -11,6 +11,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
+import java.io.Writer;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -180,9 +181,7 @@ public final class ApiServer implements AutoCloseable {
         asked.add(target);
         if (!answer(c, out, target)) {
           // the client ends it, or this side does
-          while (in.read() >= 0) {
-            continue;
-          }
+          in.transferTo(Writer.nullWriter());
           return;
         }
         line = in.readLine();

@@ -32,6 +32,7 @@ class RouterSettingsTest {
       case "model_thresholds", "aliases" -> "a=7";
       case "model_limits" -> "a=1/2";
       case "registry_url", "otlp_endpoint", "otlp_traces_endpoint" -> "http://h:1";
+      case "discover" -> "dns:a:1";
       case "trace_sample" -> "0.5";
       case "trusted_proxies" -> "10.0.0.0/8";
       case "decision_log_bytes" -> "70000";
