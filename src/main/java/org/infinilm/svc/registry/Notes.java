@@ -17,10 +17,14 @@ final class Notes {
   static final int MOST_RUNS = 64;
   static final int MOST_BYTES = 512 << 10;
   private static final int MOST_KINDS = 8;
+
+  /// All notes together.
+  static final long MOST_BYTES_IN_ALL = 16L << 20;
+
   private static final Pattern RUN = Pattern.compile("[A-Za-z0-9-]{1,64}");
   private static final Pattern KIND = Pattern.compile("[a-z]{1,16}");
 
-  private record Kept(Map<String, Object> value, long version) {}
+  private record Kept(Map<String, Object> value, long version, int bytes) {}
 
   private static final class Run {
     final Map<String, Kept> notes = new TreeMap<>();
@@ -53,8 +57,28 @@ final class Notes {
       if (!r.notes.containsKey(kind) && r.notes.size() >= MOST_KINDS) {
         throw new Refused(413, kind + ": more than " + MOST_KINDS + " kinds of notes");
       }
-      r.notes.put(kind, new Kept(value, ++version));
+      int bytes = Json.bytes(value).length;
+      Kept before = r.notes.get(kind);
+      if (bytes > MOST_BYTES) {
+        throw new Refused(
+            413, "notes." + kind + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
+      }
+      if (bytes() - (before == null ? 0 : before.bytes()) + bytes > MOST_BYTES_IN_ALL) {
+        throw new Refused(
+            507, "routers: " + MOST_BYTES_IN_ALL + " bytes of notes are kept already");
+      }
+      r.notes.put(kind, new Kept(value, ++version, bytes));
     }
+  }
+
+  private long bytes() {
+    long sum = 0;
+    for (Run r : runs.values()) {
+      for (Kept k : r.notes.values()) {
+        sum += k.bytes();
+      }
+    }
+    return sum;
   }
 
   synchronized void remove(String run) {
