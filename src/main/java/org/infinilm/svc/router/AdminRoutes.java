@@ -99,7 +99,7 @@ final class AdminRoutes {
     } catch (IllegalStateException e) {
       return OwnRoutes.error(409, "conflict", String.valueOf(e.getMessage()));
     } catch (IOException e) {
-      LOG.error("added_instances cannot be written", e);
+      LOG.error("added_instances: {}", e.getMessage());
       return OwnRoutes.error(500, "not_kept", "the router could not keep it: " + e.getMessage());
     }
   }

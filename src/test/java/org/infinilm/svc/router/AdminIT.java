@@ -225,6 +225,7 @@ class AdminIT {
     assertThat(delete("more", ADMIN).status()).isEqualTo(200);
     assertThat(Files.readString(kept)).doesNotContain("more");
 
+    rig.router().close();
     Files.writeString(kept, "{damaged");
     Router third = rig.launch(Ticker.SYSTEM, List.of(), "added_instances=" + kept);
     assertThat(third.port()).isPositive();
@@ -239,12 +240,15 @@ class AdminIT {
 
   @Test
   void whatCannotBeKeptIsNotAdded() throws Exception {
-    Path kept = dir.resolve("none").resolve("added.json");
+    Path none = dir.resolve("none");
+    Files.writeString(none, "no folder");
+    Path kept = none.resolve("added.json");
     rig.good("a");
     rig.start("admin_token=admin", "added_instances=" + kept);
     Said said = act(INSTANCES, one(",\"keep\":true"));
     assertThat(said.status()).isEqualTo(500);
-    assertThat(message(said)).startsWith("the router could not keep it: ");
+    assertThat(message(said))
+        .startsWith("the router could not keep it: " + kept + ": cannot be written: ");
     assertThat(rig.get("/services").path("total").asInt()).isEqualTo(1);
     assertThat(rig.chat().status()).isEqualTo(200);
   }
