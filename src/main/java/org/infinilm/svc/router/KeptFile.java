@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The file of `added_instances`: one router's, by a lock on a file beside it. What it holds that is
-/// not this router's own is never written over. Not thread-safe: [Added] has its calls one at a time.
+/// The file of `added_instances`: one router's, by a lock on a file beside it. What it holds that
+/// is not this router's own is never written over. Not thread-safe: [Added] has its calls one at a
+/// time.
 final class KeptFile implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(KeptFile.class);
 
