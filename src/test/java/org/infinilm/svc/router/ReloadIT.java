@@ -213,7 +213,10 @@ class ReloadIT {
     await().atMost(Rig.SOON).until(() -> !settings().path("error").isNull());
     assertThat(rig.text("/readyz")).contains("keys[0].hash").doesNotContain("ik-one");
     assertThat(rig.chat().status()).isEqualTo(401);
-    write("\n");
+    write("# none\n");
+    await().atMost(Rig.SOON).until(() -> rig.text("/readyz").contains("no [[keys]], where 1"));
+    assertThat(rig.chat().status()).isEqualTo(401);
+    write("keys = []\n");
     await().atMost(Rig.SOON).until(() -> rig.chat().status() == 200);
   }
 
