@@ -129,7 +129,9 @@ class AdminIT {
       {url + ",\"keep\":true}", "400", "keep: true (expected: a router with added_instances"},
       {url + ",\"keep\":1}", "400", "keep: 1 (expected: true or false)"},
       {url + ",\"name\":\"a\"}", "409", "name: a (expected: a name that no instance has here)"},
-      {url + ",\"name\":\"x\\ny\"}", "400", "(expected: a name)"},
+      {url + ",\"name\":\"x\\ny\"}", "400", "(expected: a name without control characters"},
+      {url + ",\"name\":\"\\ud800\"}", "400", "(expected: a name without control characters"},
+      {url + ",\"name\":\"..\"}", "400", "name=.. (expected: a name without control"},
     };
     for (String[] w : wrong) {
       Said said = act(INSTANCES, w[0]);
