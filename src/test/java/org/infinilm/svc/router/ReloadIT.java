@@ -445,4 +445,20 @@ class ReloadIT {
       assertThat(router.process().exitValue()).isZero();
     }
   }
+
+  /// F26: it ended a registry, and a router without a file, which a service manager's reload sends
+  /// it to.
+  @Test
+  void aHangUpEndsNothingWhereThereIsNothingToRead() throws Exception {
+    try (Programs programs = new Programs(dir)) {
+      for (Programs.Running service :
+          List.of(programs.registry(), programs.router("--registry-url", "http://127.0.0.1:1"))) {
+        service.signal("HUP");
+        await().atMost(Rig.SOON).until(() -> service.said().contains("nothing is read anew"));
+        assertThat(service.process().isAlive()).isTrue();
+        service.end();
+        assertThat(service.process().exitValue()).isZero();
+      }
+    }
+  }
 }
