@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
@@ -90,18 +91,27 @@ final class Added implements AutoCloseable {
   /// Takes over what an earlier router has kept.
   synchronized void load() {
     if (file != null) {
-      file.load(Added::read).forEach(one -> added.put(one.known().name(), one));
+      Map<String, One> kept = new LinkedHashMap<>();
+      file.load(Added::read).forEach(one -> kept.put(one.known().name(), one));
+      try {
+        take(kept, file.wasSetAside() && !kept.isEmpty());
+        return;
+      } catch (IOException e) {
+        LOG.error("added_instances: {}", e.getMessage());
+        added = kept;
+      }
     }
     tellAll();
   }
 
-  /// The document of what is kept: an object with the list `instances`, and nothing else.
-  private static List<One> read(byte[] document) throws ConfigException {
+  /// The document of what is kept: an object with the list `instances`, and nothing else. One that
+  /// cannot be used is left out and named.
+  private static List<One> read(byte[] document, Wrongs wrong) throws ConfigException {
     JsonNode root;
     try {
       root = Json.tree(document);
     } catch (JsonProcessingException e) {
-      throw new ConfigException("no JSON: " + e.getOriginalMessage());
+      throw new ConfigException("no JSON: " + Json.wrong(e));
     }
     JsonNode list = root.path(LIST);
     if (!list.isArray() || root.size() != 1) {
@@ -112,8 +122,9 @@ final class Added implements AutoCloseable {
     }
     List<One> out = new ArrayList<>();
     Set<String> names = new HashSet<>();
-    for (JsonNode n : list) {
-      String place = LIST + "[" + out.size() + "]: ";
+    for (int k = 0; k < list.size(); k++) {
+      String place = LIST + "[" + k + "]: ";
+      JsonNode n = list.get(k);
       try {
         One one = one(n, true);
         if (!names.add(one.known().name())) {
@@ -122,7 +133,8 @@ final class Added implements AutoCloseable {
         }
         out.add(one);
       } catch (ConfigException e) {
-        throw new ConfigException(place + e.getMessage());
+        String name = n.path("name").asText();
+        wrong.add(place + (name.isEmpty() ? "" : ModelNames.shown(name) + ": ") + e.getMessage());
       }
     }
     return out;

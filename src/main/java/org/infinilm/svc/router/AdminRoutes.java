@@ -107,7 +107,7 @@ final class AdminRoutes {
       keeper.settle();
       return done;
     } catch (JsonProcessingException e) {
-      return OwnRoutes.error(400, "invalid_json", "the body is no JSON: " + e.getOriginalMessage());
+      return OwnRoutes.error(400, "invalid_json", "the body is no JSON: " + Json.wrong(e));
     } catch (ConfigException e) {
       return OwnRoutes.error(400, "invalid_value", String.valueOf(e.getMessage()));
     } catch (IllegalStateException e) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -23,7 +24,9 @@ final class KeptFile implements AutoCloseable {
   /// What reads the document.
   @FunctionalInterface
   interface Reader<T> {
-    List<T> read(byte[] document) throws ConfigException;
+    /// @param wrong takes what is wrong with parts that are left out
+    /// @throws ConfigException when nothing can be read
+    List<T> read(byte[] document, Wrongs wrong) throws ConfigException;
   }
 
   private final Path file;
@@ -33,6 +36,7 @@ final class KeptFile implements AutoCloseable {
   private @Nullable String unusable = "it was not read yet";
 
   private boolean isOthers;
+  private boolean wasSetAside;
 
   KeptFile(Path file) {
     this.file = file;
@@ -41,7 +45,7 @@ final class KeptFile implements AutoCloseable {
   /// Reads it, and takes it for this router. One that is damaged is set aside; one that cannot be
   /// read, or is another router's, stays as it is, and nothing will be kept; the log says each.
   ///
-  /// @return what is in it, also when it is another router's; nothing when it cannot be used
+  /// @return what can be used of it, also when it is another router's
   <T> List<T> load(Reader<T> reader) {
     unusable = null;
     take();
@@ -50,7 +54,9 @@ final class KeptFile implements AutoCloseable {
       if (Files.exists(file, LinkOption.NOFOLLOW_LINKS) && !Files.isRegularFile(file)) {
         unusable = "not a regular file (expected: a file, or none yet)";
       } else {
-        out = reader.read(Files.readAllBytes(file));
+        Wrongs wrong = new Wrongs();
+        out = reader.read(Files.readAllBytes(file), wrong);
+        wrong.end();
       }
     } catch (NoSuchFileException none) {
       // nothing was kept yet
@@ -63,6 +69,11 @@ final class KeptFile implements AutoCloseable {
       LOG.error("added_instances: {}: {}; nothing will be kept in it", file, unusable);
     }
     return out;
+  }
+
+  /// Whether what was loaded stands in no file now: one that was damaged in part was set aside.
+  boolean wasSetAside() {
+    return wasSetAside;
   }
 
   private void take() {
@@ -88,7 +99,12 @@ final class KeptFile implements AutoCloseable {
     }
     try {
       Path aside = OwnFiles.setAside(file, ".damaged");
-      LOG.error("added_instances: {}: {}; it is set aside as {}", file, why, aside.getFileName());
+      wasSetAside = true;
+      LOG.error(
+          "added_instances: {}: {}; it is set aside as {}",
+          file,
+          why.replace("\n", "; "),
+          aside.getFileName());
     } catch (IOException e) {
       unusable = why + "; it cannot be set aside: " + ConfigException.reason(e);
     }

@@ -121,7 +121,7 @@ final class StaticServices {
       return Json.tree(document);
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-      throw new ConfigException(file + ":" + line + ": " + e.getOriginalMessage());
+      throw new ConfigException(file + ":" + line + ": " + Json.wrong(e));
     }
   }
 

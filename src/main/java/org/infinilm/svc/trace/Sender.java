@@ -29,7 +29,6 @@ import io.opentelemetry.sdk.trace.data.SpanData;
 import io.opentelemetry.sdk.trace.samplers.Sampler;
 import java.net.ConnectException;
 import java.net.UnknownHostException;
-import java.net.http.HttpTimeoutException;
 import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.security.cert.CertPathBuilderException;
@@ -294,8 +293,6 @@ final class Sender implements AutoCloseable {
         return "its certificate is of no authority that is known here (expected: one of otlp_ca_file)";
       } else if (t instanceof UnresolvedAddressException || t instanceof UnknownHostException) {
         return "its host is not known";
-      } else if (t instanceof HttpTimeoutException) {
-        return "no answer in time";
       } else if (t instanceof SSLException) {
         tls = t.getMessage();
       }

@@ -61,7 +61,6 @@ class AddedTest {
       "{\"instances\":[],\"version\":2}",
       "{\"instances\":[1]}",
       "{\"instances\":[{\"name\":\"a\"}]}",
-      "{\"instances\":[" + A + "," + A + "]}",
     };
     for (String other : others) {
       Files.writeString(file, other);
@@ -75,6 +74,20 @@ class AddedTest {
         Files.delete(aside);
       }
     }
+  }
+
+  /// F29: one entry of a newer version took all of them away.
+  @Test
+  void whatCanBeUsedOfADamagedFileIsUsedAndKept() throws Exception {
+    String other = "{\"name\":\"b\",\"url\":\"http://h:2\",\"of_tomorrow\":1}";
+    String whole = "{\"instances\":[" + other + "," + A + "," + A + "]}";
+    Files.writeString(file, whole);
+    try (Added added = router(file)) {
+      assertThat(added.names()).containsExactly("a");
+    }
+    assertThat(dir.resolve("added.json.damaged")).hasContent(whole);
+    assertThat(router(file).names()).as("at the next start").containsExactly("a");
+    assertThat(Files.readString(file)).doesNotContain("\"b\"");
   }
 
   @Test
