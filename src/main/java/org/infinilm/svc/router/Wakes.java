@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
@@ -36,6 +37,11 @@ final class Wakes implements AutoCloseable {
   private static final long REFUSED_NANOS = Duration.ofSeconds(10).toNanos();
 
   /// A babysitter's word for an instance that serves.
+  private static final Pattern ADDRESS = Pattern.compile("https?://[^/\\s]+");
+
+  /// A process that has not been reached yet.
+  private static final String STARTS = "starting";
+
   private static final String SERVES = "healthy";
 
   /// What a start takes of which nothing is known.
@@ -151,9 +157,12 @@ final class Wakes implements AutoCloseable {
       return wake.served && !servedBefore;
     }
 
-    /// How far it is, in one line.
+    /// How far it is, in one line, for a client: nothing of where it is, nor of a process that is
+    /// not to be reached yet.
     String progress() {
       Said s = wake.said;
+      String reason =
+          s.status().equals(STARTS) ? "" : ADDRESS.matcher(s.reason()).replaceAll("");
       return "instance "
           + wake.name
           + " is "
@@ -161,7 +170,7 @@ final class Wakes implements AutoCloseable {
           + ", "
           + secondsSince(wake.sinceNanos)
           + " s"
-          + (s.reason().isEmpty() ? "" : ": " + s.reason());
+          + (reason.isEmpty() ? "" : ": " + reason);
     }
 
     /// What a client is told for which it takes too long.

@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -561,23 +562,36 @@ class SleepersIT {
     await().atMost(Rig.SOON).until(() -> rig.chat().ok());
   }
 
+  private static final Pattern FIRST_COMMENT =
+      Pattern.compile(": waiting, instance s is starting, \\d+ s\n\n");
+
   @Test
   void aHeldStreamIsToldHowFarItIs() throws Exception {
     SleepingInstance s = sleeper("s");
-    s.says("loading", "layer 12\nof 40");
+    s.says("starting", "GET http://10.9.8.7:1/health: cannot connect to 10.9.8.7:1: refused");
     route("sse_comments=0.25");
     try (Socket c = rig.connect()) {
       String post = Rig.post(Rig.CHAT, "Connection: close\r\n", Rig.STREAM);
       c.getOutputStream().write(post.getBytes(ISO_8859_1));
       InputStream in = c.getInputStream();
       StringBuilder all = new StringBuilder();
+      while (!FIRST_COMMENT.matcher(all).find()) {
+        int b = in.read();
+        assertThat(b).as("after " + all).isNotNegative();
+        all.append((char) b);
+      }
+      s.says("loading", "GET http://10.9.8.7:1/health: layer 12\nof 40");
       while (all.indexOf(": waiting, instance s is loading") < 0
           || all.indexOf("layer 12 of 40\n\n") < 0) {
         int b = in.read();
         assertThat(b).as("after " + all).isNotNegative();
         all.append((char) b);
       }
-      assertThat(all.toString()).startsWith("HTTP/1.1 200 ").contains("text/event-stream");
+      assertThat(all.toString())
+          .startsWith("HTTP/1.1 200 ")
+          .contains("text/event-stream")
+          .as("F21: where it is is nothing for clients")
+          .doesNotContain("10.9.8.7");
       s.serves();
       String rest = new String(in.readAllBytes(), ISO_8859_1);
       assertThat(rest).contains("data: [DONE]").endsWith("0\r\n\r\n");
