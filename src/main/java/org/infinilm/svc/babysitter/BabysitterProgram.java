@@ -73,9 +73,7 @@ public final class BabysitterProgram {
     }
     life.onEnd(babysitter::close);
     life.onHurry(babysitter::hurry);
-    if (s.tls().listens()) {
-      Lifetime.onHangUp(babysitter::reload);
-    }
+    Lifetime.onHangUp(s.tls().listens(), babysitter::reload);
     log.info(
         "[{}] babysitter on {}:{}, server at {}, registry {}",
         s.name(),

@@ -225,7 +225,7 @@ final class BackendClient {
     try {
       return ModelList.parse(body);
     } catch (JsonProcessingException e) {
-      throw new IOException("GET " + path + ": no JSON: " + e.getOriginalMessage(), e);
+      throw new IOException("GET " + path + ": no JSON: " + Json.wrong(e), e);
     } catch (IOException e) {
       throw new IOException("GET " + path + ": " + e.getMessage(), e);
     }

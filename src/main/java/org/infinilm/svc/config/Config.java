@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 /// The settings of one program, resolved: flag over environment over file over default. Immutable;
 /// each value remembers its origin.
 public final class Config {
+  /// The origin of a value that nothing gives.
+  public static final String DEFAULT = "default";
+
   private record Value(@Nullable Object value, String origin) {}
 
   private final Given given;
@@ -87,9 +90,11 @@ public final class Config {
     if (key.isTables()) {
       List<TomlFile> tables = toml == null ? List.of() : toml.tables(key.name());
       key.type().tables().check(tables, env);
-      return tables.isEmpty()
-          ? new Value(key.fallback(), "default")
-          : new Value(tables, tables.getFirst().place());
+      if (!tables.isEmpty()) {
+        return new Value(tables, tables.getFirst().place());
+      }
+      boolean saysNone = toml != null && toml.has(key.name());
+      return new Value(key.fallback(), saysNone ? toml.place(key.name()) : DEFAULT);
     }
     String flag = flags.get(key.name());
     if (flag != null) {
@@ -109,7 +114,7 @@ public final class Config {
         return parse(key, v, toml.place(key.name()), warnings);
       }
     }
-    return new Value(key.fallback(), "default");
+    return new Value(key.fallback(), DEFAULT);
   }
 
   private static Value parse(Key<?> key, String text, String origin, List<String> warnings)
@@ -123,7 +128,7 @@ public final class Config {
         throw new ConfigException(said);
       }
       warnings.add(said + "; using the default " + Key.show(key));
-      return new Value(key.fallback(), "default");
+      return new Value(key.fallback(), DEFAULT);
     }
   }
 

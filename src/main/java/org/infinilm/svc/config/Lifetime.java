@@ -1,5 +1,6 @@
 package org.infinilm.svc.config;
 
+import java.io.Console;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -7,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The life of this process: what to do when SIGTERM or SIGINT (or [#end]) asks it to stop.
 /// Thread-safe. A second signal ends it at once, after the steps of [#onHurry].
@@ -20,6 +23,7 @@ public final class Lifetime {
     void run() throws Exception;
   }
 
+  private static final Logger LOG = LoggerFactory.getLogger(Lifetime.class);
   private static final int SIGNAL_EXIT = 128;
   private static final Duration LAST_WORDS = Duration.ofMillis(500);
 
@@ -55,6 +59,20 @@ public final class Lifetime {
   /// signal ignored, as nohup does.
   public static void onHangUp(Runnable action) {
     Signals.on("HUP", action);
+  }
+
+  /// The same for a service of which it depends whether it has anything to read anew: with nothing
+  /// the signal is noted and ends it neither, since service managers and log rotation send it to
+  /// all. A program in a terminal still ends when that hangs up.
+  ///
+  /// @param reads whether `action` has something to read
+  public static void onHangUp(boolean reads, Runnable action) {
+    Console console = System.console();
+    if (reads) {
+      onHangUp(action);
+    } else if (console == null || !console.isTerminal()) {
+      onHangUp(() -> LOG.info("SIGHUP: nothing is read anew; what has changed needs a restart"));
+    }
   }
 
   /// A signal came; the second one ends what the first one began, with 128 and its number.

@@ -3,6 +3,7 @@ package org.infinilm.svc.deploy;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.SseReader;
 
@@ -44,7 +45,7 @@ final class ChatChecks {
       return Check.of(name, false, expected, seen.describe());
     }
     String type = seen.header("content-type");
-    if (!type.startsWith("text/event-stream")) {
+    if (!Headers.mediaType(type).equals("text/event-stream")) {
       return Check.of(name, false, expected, "content-type " + type);
     }
     List<String> events = SseReader.data(seen.text());

@@ -37,16 +37,19 @@ final class Validate {
         @Nullable String model,
         @Nullable String token,
         @Nullable String key) {
-      String scheme = host.startsWith("https://") ? "https://" : "http://";
-      String h = BaseUrl.bracketed(host.replaceFirst("^https?://", ""));
       return new Target(
-          h,
-          URI.create(scheme + h + ":" + registryPort),
-          URI.create(scheme + h + ":" + routerPort),
-          expect,
-          model,
-          token,
-          key);
+          name(host), uri(host, registryPort), uri(host, routerPort), expect, model, token, key);
+    }
+
+    private static String name(String host) {
+      return BaseUrl.bracketed(host.replaceFirst("^https?://", ""));
+    }
+
+    /// @param host a name or an address, with or without a scheme before it
+    /// @throws IllegalArgumentException when it cannot be in a URI
+    static URI uri(String host, int port) {
+      String scheme = host.startsWith("https://") ? "https://" : "http://";
+      return URI.create(scheme + name(host) + ":" + port);
     }
   }
 

@@ -66,12 +66,7 @@ public final class ValidateProgram {
           "validate: " + String.join(" ", args.positionals()) + " (expected: at most one HOST)");
     }
     String host = args.positionals().isEmpty() ? "localhost" : args.positionals().getFirst();
-    if (!host.matches("(https?://)?([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?)")) {
-      throw new ConfigException(
-          "validate: "
-              + host
-              + " (expected: a host name or address, https:// before it where it speaks TLS, without port or path)");
-    }
+    checkHost(host);
     Validate.Target target =
         Validate.Target.of(
             host,
@@ -87,6 +82,23 @@ public final class ValidateProgram {
       new Validate(probe, target, report, Ticker.SYSTEM).run();
     }
     return report.finish();
+  }
+
+  /// @throws ConfigException for what is no name and no address
+  static void checkHost(String host) throws ConfigException {
+    boolean fits = host.matches("(https?://)?([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?)");
+    try {
+      // knows addresses of IPv6, for which a host with a port could be taken
+      fits = fits && Validate.Target.uri(host, 1).getHost() != null;
+    } catch (IllegalArgumentException noAddress) {
+      fits = false;
+    }
+    if (!fits) {
+      throw new ConfigException(
+          "validate: "
+              + host
+              + " (expected: a host name or address, https:// before it where it speaks TLS, without path, and the port as --router-port)");
+    }
   }
 
   /// As `infini bench` has it.

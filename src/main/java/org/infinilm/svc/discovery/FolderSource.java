@@ -248,7 +248,7 @@ final class FolderSource extends Follower {
       return Json.tree(document);
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-      throw new ConfigException(path + ":" + line + ": " + e.getOriginalMessage());
+      throw new ConfigException(path + ":" + line + ": " + Json.wrong(e));
     }
   }
 

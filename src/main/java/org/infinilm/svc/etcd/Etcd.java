@@ -484,8 +484,7 @@ public final class Etcd {
     try {
       return Json.tree(json);
     } catch (JsonProcessingException e) {
-      throw new EtcdFailure(
-          Kind.ANOTHER, "etcd: " + what + ": no JSON: " + e.getOriginalMessage(), e);
+      throw new EtcdFailure(Kind.ANOTHER, "etcd: " + what + ": no JSON: " + Json.wrong(e), e);
     }
   }
 

@@ -266,7 +266,7 @@ public final class Client implements AutoCloseable {
           "cannot connect to "
               + (socket == null ? server.authority() : "unix:" + socket)
               + ": "
-              + f.cause().getMessage(),
+              + Unconnected.failure(f.cause(), false).detail(),
           f.cause());
     }
     return new Connected(f.channel(), call);

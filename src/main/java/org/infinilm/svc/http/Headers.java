@@ -2,6 +2,7 @@ package org.infinilm.svc.http;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /// An ordered list of header fields; immutable; look-ups ignore case. For control planes, not for
@@ -26,6 +27,12 @@ public record Headers(List<Header> fields) {
     List<Header> f = new ArrayList<>(fields);
     f.add(new Header(name, value));
     return new Headers(f);
+  }
+
+  /// The media type that a field's value names, in lower case since case says nothing in it,
+  /// without its parameters (RFC 9110 section 8.3.1); empty for null.
+  public static String mediaType(@Nullable String value) {
+    return value == null ? "" : value.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
   }
 
   /// The first value of `name`, or null.

@@ -17,6 +17,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /// The one JSON mapper: compact, UTF-8, object keys in alphabetical order (readers of the original
 /// compare bytes); duplicate keys and text after the document are refused when reading.
@@ -32,6 +33,10 @@ public final class Json {
 
   /// For documents read in parts, of whoever: what follows a part is no error.
   private static final ObjectMapper PARTS = JsonMapper.builder().build();
+
+  /// `(start marker at [Source: REDACTED (...); line: 1, column: 2])`, or without the marker.
+  private static final Pattern WHERE =
+      Pattern.compile("\\s*(\\(start marker at |at )\\[Source: .*", Pattern.DOTALL);
 
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
 
@@ -56,8 +61,7 @@ public final class Json {
 
   /// Any JSON document as a tree.
   ///
-  /// @throws JsonProcessingException when it is none; use `getOriginalMessage()` and
-  ///   `getLocation()` for users
+  /// @throws JsonProcessingException when it is none; use [#wrong] and `getLocation()` for users
   public static JsonNode tree(byte[] document) throws JsonProcessingException {
     try {
       JsonNode n = MAPPER.readTree(document);
@@ -67,6 +71,11 @@ public final class Json {
     } catch (IOException e) {
       throw new JsonParseException(null, "not in UTF-8, UTF-16 or UTF-32", e);
     }
+  }
+
+  /// What is wrong with a document, for users: without the library's words on where it looked.
+  public static String wrong(JsonProcessingException e) {
+    return WHERE.matcher(String.valueOf(e.getOriginalMessage())).replaceAll("").strip();
   }
 
   /// The line, from 1, where the value of `pointer` (RFC 6901) stands in a document, or that of the

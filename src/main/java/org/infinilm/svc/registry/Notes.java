@@ -148,7 +148,7 @@ final class Notes {
         }
         return new Asked(notes, n.path("since").asText(""));
       } catch (JsonProcessingException e) {
-        throw new Refused(400, "body: no JSON: " + e.getOriginalMessage());
+        throw new Refused(400, "body: no JSON: " + Json.wrong(e));
       }
     }
 

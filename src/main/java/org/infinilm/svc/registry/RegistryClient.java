@@ -422,7 +422,7 @@ public final class RegistryClient implements TableSource {
     try {
       return Json.tree(body);
     } catch (JsonProcessingException e) {
-      throw new IOException("registry " + base() + ": no JSON: " + e.getOriginalMessage(), e);
+      throw new IOException("registry " + base() + ": no JSON: " + Json.wrong(e), e);
     }
   }
 

@@ -123,9 +123,7 @@ public final class RegistryProgram {
     RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
-    if (options.tls().listens()) {
-      Lifetime.onHangUp(registry::reload);
-    }
+    Lifetime.onHangUp(options.tls().listens(), registry::reload);
     log.info(
         "registry listens on {}:{}{}, {} entries restored, {} ({})",
         host,

@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import org.infinilm.svc.http.Handler;
@@ -389,7 +388,7 @@ final class Routes implements Handler {
 
   private static void requireJson(Request r) throws Refused {
     String type = r.headers().get("content-type");
-    String essence = type == null ? "" : type.split(";", 2)[0].strip().toLowerCase(Locale.ROOT);
+    String essence = Headers.mediaType(type);
     if (!essence.equals("application/json")
         && !(essence.startsWith("application/") && essence.endsWith("+json"))) {
       throw new Refused(

@@ -116,8 +116,8 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
 
   @Override
   public void head(int status, Headers headers) {
-    String type = headers.get("content-type");
-    if (status != 200 || type == null || !type.startsWith("text/event-stream")) {
+    String type = Headers.mediaType(headers.get("content-type"));
+    if (status != 200 || !type.equals("text/event-stream")) {
       refused = true;
     }
   }

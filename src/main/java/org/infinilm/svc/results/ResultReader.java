@@ -91,7 +91,7 @@ final class ResultReader {
       throw new Unusable(
           path,
           "not a complete JSON document, perhaps half-written: "
-              + printable(e.getOriginalMessage())
+              + printable(Json.wrong(e))
               + (e.getLocation() == null
                   ? ""
                   : " at line "

@@ -1,13 +1,9 @@
 package org.infinilm.svc.router;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -18,7 +14,7 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
-import org.infinilm.svc.config.Secrets;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
@@ -31,8 +27,9 @@ import org.slf4j.LoggerFactory;
  * What is added over HTTP names no variable of this process and no file or socket of this machine: an admin of
  * the router is not the owner of its machine, and a key could be sent anywhere.
  */
-final class Added {
+final class Added implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Added.class);
+  private static final String LIST = "instances";
   private static final int MOST = 1000;
   private static final int LONGEST_NAME = 256;
   private static final List<String> OPTIONS =
@@ -52,9 +49,9 @@ final class Added {
   /// One that was added.
   private record One(Known known, Map<String, String> options, boolean kept) {}
 
-  private final @Nullable Path file;
+  private final @Nullable KeptFile file;
   private final Consumer<List<Known>> tell;
-  private final Map<String, One> added = new LinkedHashMap<>();
+  private Map<String, One> added = new LinkedHashMap<>();
   private List<Known> told;
   private volatile Set<String> here = Set.of();
 
@@ -62,7 +59,7 @@ final class Added {
   /// @param told of files and flags
   /// @param tell hears of all of them whenever one comes or goes
   Added(@Nullable Path file, List<Known> told, Consumer<List<Known>> tell) {
-    this.file = file;
+    this.file = file == null ? null : new KeptFile(file);
     this.told = told;
     this.tell = tell;
   }
@@ -91,35 +88,56 @@ final class Added {
     tell.accept(List.copyOf(all));
   }
 
-  /// Takes over what an earlier router has kept. A file that cannot be read is set aside and named.
+  /// Takes over what an earlier router has kept.
   synchronized void load() {
     if (file != null) {
+      Map<String, One> kept = new LinkedHashMap<>();
+      file.load(Added::read).forEach(one -> kept.put(one.known().name(), one));
       try {
-        for (JsonNode n : Json.tree(Files.readAllBytes(file)).path("instances")) {
-          One one = one(n, true);
-          added.put(one.known().name(), one);
-        }
-      } catch (NoSuchFileException none) {
-        // nothing was kept yet
-      } catch (IOException | ConfigException e) {
-        added.clear();
-        setAside(file, e);
+        take(kept, file.wasSetAside() && !kept.isEmpty());
+        return;
+      } catch (IOException e) {
+        LOG.error("added_instances: {}", e.getMessage());
+        added = kept;
       }
     }
     tellAll();
   }
 
-  private static void setAside(Path file, Exception why) {
+  /// The document of what is kept: an object with the list `instances`, and nothing else. One that
+  /// cannot be used is left out and named.
+  private static List<One> read(byte[] document, Wrongs wrong) throws ConfigException {
+    JsonNode root;
     try {
-      Path aside = Secrets.OwnFiles.setAside(file, ".damaged");
-      LOG.error(
-          "added_instances: {}: {}; it is set aside as {}",
-          file,
-          why.getMessage(),
-          aside.getFileName());
-    } catch (IOException e) {
-      LOG.error("added_instances: {} cannot be moved: {}", file, e.getMessage());
+      root = Json.tree(document);
+    } catch (JsonProcessingException e) {
+      throw new ConfigException("no JSON: " + Json.wrong(e));
     }
+    JsonNode list = root.path(LIST);
+    if (!list.isArray() || root.size() != 1) {
+      throw new ConfigException("no list of what was added (expected: {\"" + LIST + "\":[...]})");
+    }
+    if (list.size() > MOST) {
+      throw new ConfigException(list.size() + " instances (expected: at most " + MOST + ")");
+    }
+    List<One> out = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (int k = 0; k < list.size(); k++) {
+      String place = LIST + "[" + k + "]: ";
+      JsonNode n = list.get(k);
+      try {
+        One one = one(n, true);
+        if (!names.add(one.known().name())) {
+          throw new ConfigException(
+              "name: " + one.known().name() + " (expected: a name for each of them)");
+        }
+        out.add(one);
+      } catch (ConfigException e) {
+        String name = n.path("name").asText();
+        wrong.add(place + (name.isEmpty() ? "" : ModelNames.shown(name) + ": ") + e.getMessage());
+      }
+    }
+    return out;
   }
 
   /// Adds one.
@@ -128,7 +146,8 @@ final class Added {
   /// @param taken names that are in use
   /// @return its name
   /// @throws ConfigException for a field that cannot be used
-  /// @throws IllegalStateException when its name is taken, or there are too many
+  /// @throws IllegalStateException when its name is taken, there are too many, or the file is
+  ///   another router's
   /// @throws IOException when it cannot be kept
   synchronized String add(JsonNode body, Set<String> taken) throws ConfigException, IOException {
     boolean keep = body.path("keep").asBoolean(false);
@@ -146,14 +165,9 @@ final class Added {
       throw new IllegalStateException(
           added.size() + " instances were added (expected: at most " + MOST + ")");
     }
-    added.put(name, one);
-    try {
-      save();
-    } catch (IOException e) {
-      added.remove(name);
-      throw e;
-    }
-    tellAll();
+    Map<String, One> next = new LinkedHashMap<>(added);
+    next.put(name, one);
+    take(next, keep);
     return name;
   }
 
@@ -168,21 +182,16 @@ final class Added {
 
   /// Removes one that was added.
   ///
+  /// @throws IllegalStateException when the file that keeps it is another router's
   /// @throws IOException when it would come back with the next start
   synchronized Removal remove(String name) throws IOException {
-    One one = added.remove(name);
+    One one = added.get(name);
     if (one == null) {
       return Removal.NONE;
     }
-    try {
-      if (one.kept()) {
-        save();
-      }
-    } catch (IOException e) {
-      added.put(name, one);
-      throw e;
-    }
-    tellAll();
+    Map<String, One> next = new LinkedHashMap<>(added);
+    next.remove(name);
+    take(next, one.kept());
     return told.stream().anyMatch(k -> k.name().equals(name))
         ? Removal.TOLD_STAYS
         : Removal.REMOVED;
@@ -193,15 +202,22 @@ final class Added {
     return here;
   }
 
-  private void save() throws IOException {
-    if (file == null) {
-      return;
+  /// @param save whether what the file keeps is another than before
+  private void take(Map<String, One> next, boolean save) throws IOException {
+    if (file != null && save) {
+      List<Object> kept = new ArrayList<>();
+      next.values().stream().filter(One::kept).forEach(o -> kept.add(o.options()));
+      file.save(Json.bytes(Map.of(LIST, kept)));
     }
-    List<Object> kept = new ArrayList<>();
-    added.values().stream().filter(One::kept).forEach(o -> kept.add(o.options()));
-    Path next = file.resolveSibling(file.getFileName() + ".new");
-    Secrets.OwnFiles.write(next, Json.text(Map.of("instances", kept)).getBytes(UTF_8));
-    Files.move(next, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    added = next;
+    tellAll();
+  }
+
+  @Override
+  public synchronized void close() {
+    if (file != null) {
+      file.close();
+    }
   }
 
   private static One one(JsonNode body, boolean keep) throws ConfigException {

@@ -5,12 +5,16 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.Words;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
@@ -77,29 +81,42 @@ final class AdminRoutes {
       return OwnRoutes.error(
           403, "forbidden", r.path() + " (expected: a router with an admin_token, and that token)");
     }
-    String type = r.headers().get("content-type");
-    if (!r.method().equals("DELETE") && (type == null || !type.startsWith("application/json"))) {
+    if (r.rawQuery() != null && !r.rawQuery().isEmpty()) {
       return OwnRoutes.error(
-          415, "unsupported_media_type", "content-type: " + type + " (expected: application/json)");
+          400,
+          "invalid_value",
+          "?" + ModelNames.shown(r.rawQuery()) + " (expected: no query; fields stand in the body)");
+    }
+    String type = r.headers().get("content-type");
+    if (!r.method().equals("DELETE") && !Headers.mediaType(type).equals("application/json")) {
+      return OwnRoutes.error(
+          415,
+          "unsupported_media_type",
+          "content-type: " + (type == null ? "missing" : type) + " (expected: application/json)");
     }
     try {
-      if (r.path().equals(INSTANCES)) {
-        return add(r);
-      }
       if (r.path().equals(THRESHOLD)) {
         return threshold(r);
       }
-      return acts
-          ? act(OwnRoutes.unescaped(action.group(1)), action.group(2), r)
-          : remove(OwnRoutes.unescaped(one.group(1)));
+      Response done =
+          r.path().equals(INSTANCES)
+              ? add(r)
+              : acts
+                  ? act(OwnRoutes.unescaped(action.group(1)), action.group(2), r)
+                  : remove(OwnRoutes.unescaped(one.group(1)));
+      keeper.settle();
+      return done;
     } catch (JsonProcessingException e) {
-      return OwnRoutes.error(400, "invalid_json", "the body is no JSON: " + e.getOriginalMessage());
+      return OwnRoutes.error(400, "invalid_json", "the body is no JSON: " + Json.wrong(e));
     } catch (ConfigException e) {
       return OwnRoutes.error(400, "invalid_value", String.valueOf(e.getMessage()));
     } catch (IllegalStateException e) {
       return OwnRoutes.error(409, "conflict", String.valueOf(e.getMessage()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return OwnRoutes.error(503, "unavailable", "the router ends");
     } catch (IOException e) {
-      LOG.error("added_instances cannot be written", e);
+      LOG.error("added_instances: {}", e.getMessage());
       return OwnRoutes.error(500, "not_kept", "the router could not keep it: " + e.getMessage());
     }
   }
@@ -173,7 +190,7 @@ final class AdminRoutes {
       return notKnown(name);
     }
     if (what.equals("weight")) {
-      JsonNode w = value(r, "weight");
+      JsonNode w = value(fields(r, List.of("weight")), "weight");
       if (!w.isNull()
           && (!w.isIntegralNumber()
               || !w.canConvertToInt()
@@ -187,6 +204,9 @@ final class AdminRoutes {
       keeper.tell(new FleetKeeper.Report.Weight(name, weight));
       return answer("instance", name, "weight", weight);
     }
+    if (r.body().length > 0) {
+      fields(r, List.of());
+    }
     boolean on = what.equals("drain");
     LOG.info("instance {} is {} over HTTP", name, on ? "drained" : "no longer drained");
     keeper.tell(new FleetKeeper.Report.Drain(name, on));
@@ -194,9 +214,10 @@ final class AdminRoutes {
   }
 
   private Response threshold(Request r) throws ConfigException, IOException {
-    JsonNode t = value(r, "threshold");
-    JsonNode m = Json.tree(r.body()).path("model");
-    if (!m.isMissingNode() && !m.isTextual()) {
+    JsonNode body = fields(r, List.of("threshold", "model"));
+    JsonNode t = value(body, "threshold");
+    JsonNode m = body.path("model");
+    if (!m.isMissingNode() && (!m.isTextual() || m.asText().isEmpty())) {
       throw new ConfigException("model: " + m + " (expected: a name, or none for all)");
     }
     if (!t.isNull() && (!t.isIntegralNumber() || !t.canConvertToLong() || t.asLong() < 0)) {
@@ -220,10 +241,36 @@ final class AdminRoutes {
     return answer("model", model.isEmpty() ? null : model, "threshold", threshold);
   }
 
-  private static JsonNode value(Request r, String field) throws ConfigException, IOException {
+  /// The body, an object of these fields; a field that would be ignored is named.
+  private static JsonNode fields(Request r, List<String> expected)
+      throws ConfigException, JsonProcessingException {
     JsonNode body = Json.tree(r.body());
+    if (!body.isObject()) {
+      throw new ConfigException("the body is no JSON object (expected: " + list(expected) + ")");
+    }
+    Wrongs wrong = new Wrongs();
+    for (Map.Entry<String, JsonNode> e : body.properties()) {
+      String field = e.getKey();
+      if (!expected.contains(field)) {
+        wrong.add(
+            ModelNames.shown(field)
+                + Words.hint(field, expected)
+                + " (expected: "
+                + list(expected)
+                + ")");
+      }
+    }
+    wrong.end();
+    return body;
+  }
+
+  private static String list(List<String> fields) {
+    return fields.isEmpty() ? "{}" : String.join(", ", fields);
+  }
+
+  private static JsonNode value(JsonNode body, String field) throws ConfigException {
     JsonNode v = body.path(field);
-    if (!body.isObject() || v.isMissingNode()) {
+    if (v.isMissingNode()) {
       throw new ConfigException("the body has no " + field + " (expected: {\"" + field + "\": N})");
     }
     return v;

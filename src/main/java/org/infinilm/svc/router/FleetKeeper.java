@@ -1,9 +1,11 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -35,6 +37,9 @@ final class FleetKeeper implements AutoCloseable {
   private static final long LEAST_TRIAL_NANOS = Duration.ofSeconds(1).toNanos();
 
   private static final long PLAIN_TRIAL_NANOS = 2_000_000_000L;
+
+  /// How long one waits at most until what it told is to be seen.
+  private static final long SETTLED_MILLIS = 2000;
 
   /// How long after its start a router waits for the first word of each source.
   private static final long FIRST_TABLES_NANOS = Duration.ofSeconds(5).toNanos();
@@ -84,6 +89,9 @@ final class FleetKeeper implements AutoCloseable {
 
     /// There is something to watch as time passes.
     record Wake() implements Report {}
+
+    /// Somebody waits until what was told before is to be seen.
+    record Told(CountDownLatch seen) implements Report {}
   }
 
   /// One instance as `/services` shows it.
@@ -127,6 +135,9 @@ final class FleetKeeper implements AutoCloseable {
 
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
+
+  /// Who waits until this round is published.
+  private final List<CountDownLatch> waiting = new ArrayList<>();
 
   FleetKeeper(
       RouterConfig config,
@@ -203,6 +214,16 @@ final class FleetKeeper implements AutoCloseable {
     }
   }
 
+  /// Waits until what this thread told before is in the table and in the views, so that whoever is
+  /// answered finds it there; two seconds at most. On threads that may block.
+  void settle() throws InterruptedException {
+    CountDownLatch seen = new CountDownLatch(1);
+    tell(new Report.Told(seen));
+    if (!seen.await(SETTLED_MILLIS, TimeUnit.MILLISECONDS)) {
+      LOG.warn("the fleet takes long over what it was told");
+    }
+  }
+
   void saw(Instance i, Sight sight) {
     tell(new Report.Seen(i.name(), i.slot(), sight));
   }
@@ -269,6 +290,8 @@ final class FleetKeeper implements AutoCloseable {
           changed = false;
           roster.reclaim(slots);
         });
+    waiting.forEach(CountDownLatch::countDown);
+    waiting.clear();
   }
 
   private boolean apply(Report report) {
@@ -301,6 +324,10 @@ final class FleetKeeper implements AutoCloseable {
       case Report.Weight w -> roster.weight(w.name(), w.weight());
       case Report.Awake a -> roster.awake(a.name());
       case Report.Wake w -> false;
+      case Report.Told t -> {
+        waiting.add(t.seen());
+        yield false;
+      }
     };
   }
 

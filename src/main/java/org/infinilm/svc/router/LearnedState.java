@@ -53,7 +53,7 @@ final class LearnedState {
     } catch (IOException | IllegalArgumentException e) {
       setAside(
           e instanceof JsonProcessingException j
-              ? "no JSON: " + j.getOriginalMessage()
+              ? "no JSON: " + Json.wrong(j)
               : String.valueOf(e.getMessage()));
     }
   }

@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.Fleet;
@@ -55,6 +56,32 @@ record ModelNames(Map<String, String> aliases, boolean answersByAlias, int unkno
       return asked;
     }
     return aliases.getOrDefault(asked, asked);
+  }
+
+  /// Whether a key opens a model under a name: it has the name, or the model's own.
+  boolean isOpen(String asked, ClientKey key, Fleet fleet) {
+    return key.opens(asked) || key.opens(meant(asked, fleet));
+  }
+
+  /// What a key opens of what is on offer: models under their own names where it has such, else one
+  /// alias for each model.
+  List<String> open(ClientKey key, Fleet fleet) {
+    if (key.models().isEmpty()) {
+      return fleet.models();
+    }
+    List<String> own = fleet.models().stream().filter(key::opens).toList();
+    if (!own.isEmpty() || aliases.isEmpty()) {
+      return own;
+    }
+    Map<String, String> byModel = new TreeMap<>();
+    key.models().stream()
+        .sorted()
+        .forEach(name -> {
+          if (fleet.forModel(meant(name, fleet)) != null) {
+            byModel.putIfAbsent(meant(name, fleet), name);
+          }
+        });
+    return List.copyOf(byModel.values());
   }
 
   /// What is said to a request for a model that nobody offers: that it is not found only where

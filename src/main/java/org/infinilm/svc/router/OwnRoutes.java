@@ -301,20 +301,18 @@ final class OwnRoutes {
   }
 
   /// What a key opens; all for null.
-  private List<Object> models(@Nullable ClientKey key) {
-    List<Object> all = models();
-    return key == null
-        ? all
-        : all.stream().filter(m -> m instanceof Map<?, ?> e && opens(key, e)).toList();
+  private List<Map<String, Object>> models(@Nullable ClientKey key) {
+    return models().stream().filter(m -> isOpen(String.valueOf(m.get("id")), key)).toList();
   }
 
-  private static boolean opens(ClientKey key, Map<?, ?> entry) {
-    return key.opens(String.valueOf(entry.get("id")));
+  /// As for a request.
+  private boolean isOpen(String name, @Nullable ClientKey key) {
+    return key == null || settings.get().names().isOpen(name, key, keeper.table().fleet());
   }
 
   /// The union of what healthy instances offer, and those that sleep, sorted by id. Of several
   /// entries of an id the one with the largest capacity wins, then the first.
-  private List<Object> models() {
+  private List<Map<String, Object>> models() {
     Map<String, Map<String, Object>> byId = new TreeMap<>();
     for (FleetKeeper.View v : keeper.views()) {
       Object type = v.instance().metadata().get("type");
@@ -357,10 +355,14 @@ final class OwnRoutes {
   }
 
   private Response model(String id, @Nullable ClientKey key) {
-    for (Object e : models(key)) {
-      if (e instanceof Map<?, ?> m
-          && (id.equals(m.get("id")) || Metadata.aliases(m).contains(id))) {
-        return Response.json(200, e);
+    List<String> names = new ArrayList<>();
+    for (Map<String, Object> m : models()) {
+      String own = String.valueOf(m.get("id"));
+      if (isOpen(id, key) && (id.equals(own) || Metadata.aliases(m).contains(id))) {
+        return Response.json(200, m);
+      }
+      if (isOpen(own, key)) {
+        names.add(own);
       }
     }
     return error(
@@ -368,11 +370,8 @@ final class OwnRoutes {
         "model_not_found",
         "model '"
             + ModelNames.shown(id)
-            + "' (expected: one of "
-            + ModelNames.list(
-                keeper.table().fleet().models().stream()
-                    .filter(m -> key == null || key.opens(m))
-                    .toList())
+            + "' (expected: "
+            + (names.isEmpty() ? "none is on offer" : "one of " + ModelNames.list(names))
             + ")");
   }
 

@@ -61,7 +61,7 @@ final class Questions {
     if (model != null) {
       String meant = config.names().meant(model, fleet);
       renamed = !meant.equals(model);
-      if (key != null && !key.opens(String.valueOf(peeked.model())) && !key.opens(meant)) {
+      if (key != null && !key.opens(model) && !key.opens(meant)) {
         return wrong(notOpen(peeked.model(), key), route, peeked, config);
       }
       Candidates among = fleet.forModel(meant);
@@ -76,11 +76,11 @@ final class Questions {
       model = among.model();
     } else if (post
         && (route == Route.OTHER ? readable(peeked.form()) : !bound || namesNone(peeked.form()))) {
-      List<String> offered = offered(fleet, key);
+      List<String> offered = key == null ? fleet.models() : config.names().open(key, fleet);
       if (offered.size() > 1) {
         return wrong(noModel(peeked, offered), route, peeked, config);
       }
-      model = offered.isEmpty() ? null : offered.getFirst();
+      model = offered.isEmpty() ? null : config.names().meant(offered.getFirst(), fleet);
     }
     if (model == null && bound && key != null) {
       return wrong(notOpen(null, key), route, peeked, config);
@@ -97,12 +97,6 @@ final class Questions {
           case TOKENS -> 0; // a model's tokens
         };
     return new Question.Wrong(e, route.errors(), peeked.model(), size);
-  }
-
-  private static List<String> offered(Fleet fleet, @Nullable ClientKey key) {
-    return key == null || key.models().isEmpty()
-        ? fleet.models()
-        : fleet.models().stream().filter(key::opens).toList();
   }
 
   /// Whether the model exists is nobody's to know who may not use it.

@@ -87,8 +87,9 @@ final class RegistrySync implements AutoCloseable {
       if (!"openai-api".equals(s.metadata().get("type"))) {
         continue;
       }
-      if (!StaticServices.isName(s.name())) {
-        LOG.warn("a registry entry whose name is blank or has control characters is left out");
+      if (!StaticServices.isInstanceName(s.name())) {
+        LOG.warn(
+            "a registry entry is left out whose name is blank, a dot or two, or has control characters");
         continue;
       }
       BaseUrl url = baseUrl(s);

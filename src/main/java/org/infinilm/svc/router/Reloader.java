@@ -14,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,8 @@ import org.slf4j.LoggerFactory;
 /*
  * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look:
  * an editor that writes in place is not read in the middle, and one that renames a new file over it shows for
- * a moment no file at all. What cannot be read changes nothing.
+ * a moment no file at all. One that is shorter in place than it was may be a copy that stalls: it must stand
+ * still for longer, and it never takes the last key away by saying nothing. What cannot be read changes nothing.
  */
 final class Reloader implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Reloader.class);
@@ -33,6 +35,9 @@ final class Reloader implements AutoCloseable {
 
   /// Looks for which a file may be away before that is said.
   private static final int MOST_ABSENT = 8;
+
+  /// Looks for which a file must stand still that became shorter in place.
+  static final int MOST_STALLED = 8;
 
   /// How it stands with the files.
   ///
@@ -43,6 +48,14 @@ final class Reloader implements AutoCloseable {
   /// What is known of a file without reading it.
   private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
     static final Stamp ABSENT = new Stamp(0, -1, null);
+
+    /// Whether it is the same file with less in it.
+    boolean isCut(@Nullable Stamp before) {
+      return before != null
+          && bytes < before.bytes
+          && identity != null
+          && identity.equals(before.identity);
+    }
 
     static Stamp of(Path file) {
       try {
@@ -69,6 +82,10 @@ final class Reloader implements AutoCloseable {
 
   private Map<Path, Stamp> seen = Map.of();
   private int absent;
+
+  /// Looks since something changed.
+  private int still;
+
   private Sources.Read current;
 
   /// Names the files that count: also one that the last reading named and could not use.
@@ -119,13 +136,16 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  private void look() {
+  /// One look at the files, on the thread that follows them.
+  void look() {
     boolean now = asked.getAndSet(false);
     Map<Path, Stamp> last = seen;
     seen = stamps();
     absent = seen.containsValue(Stamp.ABSENT) ? absent + 1 : 0;
-    boolean still = seen.equals(last) && (absent == 0 || absent >= MOST_ABSENT);
-    if (now || (still && !seen.equals(read))) {
+    still = seen.equals(last) ? still + 1 : 0;
+    boolean cut = seen.entrySet().stream().anyMatch(e -> e.getValue().isCut(read.get(e.getKey())));
+    boolean done = still >= (cut ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
+    if (now || (done && !seen.equals(read))) {
       boolean again = !now && read.isEmpty();
       read = seen;
       reload(again);
@@ -141,6 +161,7 @@ final class Reloader implements AutoCloseable {
       wanted = current.of().anew();
       Sources.Read next = wanted.read();
       refuseGuesses(next.of().config().warnings());
+      refuseOpening(next);
       List<String> changed = changes(next);
       List<String> restart =
           Settings.restartFor(next.of().config().changedFrom(started.of().config()));
@@ -192,6 +213,21 @@ final class Reloader implements AutoCloseable {
       if (!before.contains(w)) {
         throw new ConfigException(w.replaceFirst("; using the default .*", ""));
       }
+    }
+  }
+
+  /// What opens the router to everybody is said, not left out: a file may be half of itself.
+  private void refuseOpening(Sources.Read next) throws ConfigException {
+    Config config = next.of().config();
+    int before = current.config().keys().size();
+    if (before > 0
+        && next.config().keys().isEmpty()
+        && config.origin(RouterConfig.CLIENT_KEYS).equals(Config.DEFAULT)) {
+      throw new ConfigException(
+          config.file().map(f -> f + ": ").orElse("")
+              + "no [[keys]], where "
+              + before
+              + " are in force (expected: keys, or keys = [] so that everybody may ask)");
     }
   }
 

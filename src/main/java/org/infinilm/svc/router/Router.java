@@ -427,6 +427,7 @@ final class Router implements AutoCloseable {
     }
     feed.close();
     server.close();
+    added.close();
     keeper.close();
     learner.close();
     kept.close();

@@ -52,6 +52,9 @@ final class StaticServices {
   /// `sun_path` of unix(7) has 108 bytes, the last one zero.
   private static final int LONGEST_SOCKET = 107;
 
+  private static final String INSTANCE_NAME =
+      "a name without control characters or unpaired surrogates, other than . and ..";
+
   private static final long MOST_NUMBER = 999_999;
 
   private StaticServices() {}
@@ -118,7 +121,7 @@ final class StaticServices {
       return Json.tree(document);
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-      throw new ConfigException(file + ":" + line + ": " + e.getOriginalMessage());
+      throw new ConfigException(file + ":" + line + ": " + Json.wrong(e));
     }
   }
 
@@ -129,8 +132,8 @@ final class StaticServices {
         throw wrong("", "an object");
       }
       String name = text("name");
-      if (!isName(name)) {
-        throw wrong("name", "no control characters");
+      if (!isInstanceName(name)) {
+        throw wrong("name", INSTANCE_NAME);
       }
       boolean whole = node.has("url") && !node.has("host");
       String socket = whole ? socket() : null;
@@ -299,7 +302,18 @@ final class StaticServices {
 
   /// Names stand in logs and headers.
   static boolean isName(String s) {
-    return !s.isBlank() && s.chars().noneMatch(StaticServices::breaksLines);
+    return !s.isBlank() && s.codePoints().noneMatch(c -> breaksLines(c) || isHalf(c));
+  }
+
+  /// Whether an instance may be called so: with a name that is a segment of a path, which `.` and
+  /// `..` are not (RFC 3986 section 3.3, browsers take them away).
+  static boolean isInstanceName(String s) {
+    return isName(s) && !s.equals(".") && !s.equals("..");
+  }
+
+  /// A surrogate without its other half, which no encoding has.
+  private static boolean isHalf(int c) {
+    return c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE;
   }
 
   /// Control characters, and those that some readers take for a line's end.
@@ -448,8 +462,8 @@ final class StaticServices {
       String address = socket == null ? base.toString() : Known.UNIX + socket;
       String name =
           options.getOrDefault("name", socket == null ? base.host() + ":" + base.port() : address);
-      if (!isName(name)) {
-        wrong.add(wrong("name", "name=" + name, "a name").getMessage());
+      if (!isInstanceName(name)) {
+        wrong.add(wrong("name", "name=" + name, INSTANCE_NAME).getMessage());
       }
       String health = options.get("health_url");
       if (health != null && BaseUrl.parse(health) == null) {

@@ -32,7 +32,7 @@ record Ask(
     try {
       root = Json.tree(body);
     } catch (JsonProcessingException e) {
-      throw invalid(null, "body is no JSON: " + e.getOriginalMessage());
+      throw invalid(null, "body is no JSON: " + Json.wrong(e));
     }
     if (!root.isObject()) {
       throw invalid(null, "body: " + root.getNodeType() + " (expected: a JSON object)");

@@ -139,7 +139,7 @@ final class Routes implements Handler {
       armed.accept(faults.set(specs));
       return Response.json(200, faults.specs());
     } catch (JsonProcessingException e) {
-      return Response.json(400, Map.of("error", "body is no JSON: " + e.getOriginalMessage()));
+      return Response.json(400, Map.of("error", "body is no JSON: " + Json.wrong(e)));
     } catch (IllegalArgumentException e) {
       return Response.json(400, Map.of("error", String.valueOf(e.getMessage())));
     }

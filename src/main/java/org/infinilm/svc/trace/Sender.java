@@ -13,6 +13,7 @@ import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.common.ComponentLoader;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporter;
+import io.opentelemetry.exporter.otlp.http.trace.OtlpHttpSpanExporterBuilder;
 import io.opentelemetry.sdk.common.CompletableResultCode;
 import io.opentelemetry.sdk.common.export.HttpResponse;
 import io.opentelemetry.sdk.common.export.HttpSender;
@@ -26,6 +27,11 @@ import io.opentelemetry.sdk.trace.SdkTracerProvider;
 import io.opentelemetry.sdk.trace.SpanProcessor;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import io.opentelemetry.sdk.trace.samplers.Sampler;
+import java.net.ConnectException;
+import java.net.UnknownHostException;
+import java.nio.channels.UnresolvedAddressException;
+import java.nio.charset.StandardCharsets;
+import java.security.cert.CertPathBuilderException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,6 +41,7 @@ import java.util.function.Consumer;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /// Words spans for a receiver and sends them; all that is known of OpenTelemetry's SDK is known
@@ -57,6 +64,9 @@ final class Sender implements AutoCloseable {
 
   /// What the receiver said of the last message that it took; the SDK reads the answer of none.
   private volatile Taken taken = Taken.ALL;
+
+  /// Why the last message came to no answer, of which the SDK tells nothing.
+  private volatile @Nullable Throwable unsent;
 
   private final OtlpHttpSpanExporter exporter;
   private final SdkTracerProvider provider;
@@ -124,7 +134,7 @@ final class Sender implements AutoCloseable {
   record Outcome(@Nullable String failure, Taken taken) {}
 
   Sender(TraceSettings settings, Duration timeout) {
-    exporter =
+    OtlpHttpSpanExporterBuilder to =
         OtlpHttpSpanExporter.builder()
             .setComponentLoader(new Listening())
             .setHeaders(settings::headers)
@@ -132,8 +142,11 @@ final class Sender implements AutoCloseable {
             .setTimeout(timeout)
             .setConnectTimeout(CONNECT)
             .setRetryPolicy(null)
-            .setMeterProvider(MeterProvider.noop())
-            .build();
+            .setMeterProvider(MeterProvider.noop());
+    if (settings.authorities() != null) {
+      to.setTrustedCertificates(settings.authorities().getBytes(StandardCharsets.ISO_8859_1));
+    }
+    exporter = to.build();
     provider =
         SdkTracerProvider.builder()
             .setIdGenerator(ids)
@@ -190,7 +203,10 @@ final class Sender implements AutoCloseable {
             }
             answer.accept(r);
           },
-          error);
+          e -> {
+            unsent = e;
+            error.accept(e);
+          });
     }
 
     @Override
@@ -251,18 +267,41 @@ final class Sender implements AutoCloseable {
     ended.spans.clear();
     heard.last = null;
     taken = Taken.ALL;
+    unsent = null;
     CompletableResultCode r = exporter.export(now).join(atMost.toMillis(), TimeUnit.MILLISECONDS);
     if (r.isSuccess()) {
       Taken t = taken;
       return new Outcome(null, new Taken(Math.min(t.rejected(), now.size()), words(t.words())));
     }
+    Throwable none = unsent;
     Throwable why = r.getFailureThrowable();
     String words = heard.last;
     return new Outcome(
         !r.isDone()
             ? "no answer in time"
-            : words != null ? words(words) : why == null ? "not taken" : said(why),
+            : none != null
+                ? words(unsent(none))
+                : words != null ? words(words) : why == null ? "not taken" : said(why),
         Taken.ALL);
+  }
+
+  /// Why nothing was sent, in words that name a setting where one is to blame.
+  private static String unsent(Throwable why) {
+    String tls = null;
+    for (Throwable t = why; t != null; t = t.getCause()) {
+      if (t instanceof CertPathBuilderException) {
+        return "its certificate is of no authority that is known here (expected: one of otlp_ca_file)";
+      } else if (t instanceof UnresolvedAddressException || t instanceof UnknownHostException) {
+        return "its host is not known";
+      } else if (t instanceof SSLException) {
+        tls = t.getMessage();
+      }
+    }
+    return tls != null
+        ? "TLS: " + tls
+        : why instanceof ConnectException && why.getMessage() == null
+            ? "no connection, refused"
+            : said(why);
   }
 
   /// In one line.

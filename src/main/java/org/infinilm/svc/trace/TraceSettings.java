@@ -1,13 +1,22 @@
 package org.infinilm.svc.trace;
 
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
+import org.jspecify.annotations.Nullable;
 
 /// Where spans go, and of how many requests. Variables of OpenTelemetry's SDKs say the same as our
 /// own settings; flags win.
@@ -15,9 +24,14 @@ import org.infinilm.svc.config.Key;
 /// @param receiver of spans, `http://host:4318/v1/traces`
 /// @param resource what the router is called there, `service.name` among it
 /// @param headers sent with each message; secrets, shown nowhere
+/// @param authorities whose certificates an https receiver may show, in PEM; null for the JDK's
 /// @param sampling of which requests
 public record TraceSettings(
-    URI receiver, Map<String, String> resource, Map<String, String> headers, Sampling sampling) {
+    URI receiver,
+    Map<String, String> resource,
+    Map<String, String> headers,
+    @Nullable String authorities,
+    Sampling sampling) {
   /// Which requests are traced.
   ///
   /// @param share of the traces that begin here, 0..1
@@ -27,6 +41,7 @@ public record TraceSettings(
   /// Where a receiver takes spans (OTLP 1.x, section OTLP/HTTP request).
   private static final String PATH = "v1/traces";
 
+  private static final int MOST_PORT = 65_535;
   private static final String PROTOBUF = "http/protobuf";
   private static final String SERVICE_NAME = "service.name";
   private static final String SHARE_VARIABLE = "OTEL_TRACES_SAMPLER_ARG";
@@ -52,6 +67,12 @@ public record TraceSettings(
               "",
               "fields for the receiver, NAME=VALUE,... with %-escapes; shown nowhere")
           .orEnv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
+  static final Key<String> AUTHORITIES =
+      Key.text(
+              "otlp_ca_file",
+              null,
+              "PEM file of the authorities to believe at an https receiver; the JDK's when absent")
+          .orEnv("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE");
   static final Key<String> SERVICE =
       Key.text("otlp_service", "infini-router", "the router's name in traces")
           .orEnv("OTEL_SERVICE_NAME");
@@ -84,7 +105,16 @@ public record TraceSettings(
           .orEnv("OTEL_TRACES_SAMPLER");
 
   public static final List<Key<?>> KEYS =
-      List.of(ENDPOINT, TRACES_ENDPOINT, PROTOCOL, HEADERS, SERVICE, RESOURCE, SAMPLE, SAMPLER);
+      List.of(
+          ENDPOINT,
+          TRACES_ENDPOINT,
+          PROTOCOL,
+          HEADERS,
+          AUTHORITIES,
+          SERVICE,
+          RESOURCE,
+          SAMPLE,
+          SAMPLER);
 
   /// Without the values of headers.
   @Override
@@ -103,7 +133,7 @@ public record TraceSettings(
   /// To this receiver, everything else at its default.
   public static TraceSettings to(URI receiver) {
     return new TraceSettings(
-        receiver, Map.of(SERVICE_NAME, "infini-router"), Map.of(), new Sampling(1, true));
+        receiver, Map.of(SERVICE_NAME, "infini-router"), Map.of(), null, new Sampling(1, true));
   }
 
   /// Empty when there are no traces.
@@ -131,7 +161,34 @@ public record TraceSettings(
     }
     return Optional.of(
         new TraceSettings(
-            receiver, resource(c), Pairs.headers(c.get(HEADERS), c.origin(HEADERS)), sampling(c)));
+            receiver,
+            resource(c),
+            Pairs.headers(c.get(HEADERS), c.origin(HEADERS)),
+            authorities(c),
+            sampling(c)));
+  }
+
+  private static @Nullable String authorities(Config c) throws ConfigException {
+    String file = c.find(AUTHORITIES).map(String::strip).orElse("");
+    if (file.isEmpty()) {
+      return null;
+    }
+    String place = c.origin(AUTHORITIES) + ": " + file + ": ";
+    try {
+      String pem = Files.readString(Path.of(file), StandardCharsets.ISO_8859_1);
+      byte[] bytes = pem.getBytes(StandardCharsets.ISO_8859_1);
+      if (CertificateFactory.getInstance("X.509")
+          .generateCertificates(new ByteArrayInputStream(bytes))
+          .isEmpty()) {
+        throw new CertificateException("none");
+      }
+      return pem;
+    } catch (IOException | InvalidPathException e) {
+      throw new ConfigException(place + "cannot be read (expected: a PEM file of authorities)");
+    } catch (CertificateException e) {
+      throw new ConfigException(
+          place + "no certificates (expected: PEM, BEGIN CERTIFICATE, those of authorities)");
+    }
   }
 
   /// The nearer to the command line, the less.
@@ -171,6 +228,8 @@ public record TraceSettings(
       boolean http = "http".equalsIgnoreCase(u.getScheme());
       if ((http || "https".equalsIgnoreCase(u.getScheme()))
           && u.getHost() != null
+          && u.getPort() != 0
+          && u.getPort() <= MOST_PORT
           && u.getUserInfo() == null
           && u.getQuery() == null
           && u.getFragment() == null) {

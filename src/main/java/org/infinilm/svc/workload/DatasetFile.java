@@ -142,7 +142,7 @@ final class DatasetFile {
               + ": not JSON at column "
               + e.getLocation().getColumnNr()
               + ": "
-              + first(e.getOriginalMessage())
+              + first(Json.wrong(e))
               + " (expected: one JSON object a line)");
     }
   }

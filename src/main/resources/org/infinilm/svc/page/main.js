@@ -1,6 +1,6 @@
 // Wires the page: one stream in, panels drawn at most twice a second.
 import {text, count, rate, plural, known, size, span, el} from './words.js';
-import {follow, token, setToken, fields, said} from './stream.js';
+import {follow, token, setToken, sendable, fields, said} from './stream.js';
 import {State} from './state.js';
 import {Pools} from './pools.js';
 import {Scatter} from './scatter.js';
@@ -128,6 +128,9 @@ async function copy(words) {
   }
 }
 
+// A button of its own, so that Enter is yes.
+$('ask-no').addEventListener('click', () => $('ask').close('no'));
+
 // Asks a question; answers what was typed, '' for a plain yes, null for no.
 //   field: {label, type, value} of what is to be typed, or nothing
 function ask(title, words, yes, field) {
@@ -151,10 +154,13 @@ function ask(title, words, yes, field) {
 
 async function askToken(why) {
   const t = await ask('Admin token', (why ? why + '. ' : '') + 'It is kept in this tab until it is closed.', 'Use', {label: 'Admin token', type: 'password', value: ''});
-  if (t !== null) {
-    setToken(t.trim());
-    stream.again();
+  if (t === null) return;
+  if (!sendable(t.trim())) {
+    toast('The token has a character that none has (expected: visible ASCII characters).');
+    return;
   }
+  setToken(t.trim());
+  stream.again();
 }
 
 // Has the router do something, with the admin token where it wants one.

@@ -22,9 +22,14 @@ function where(pool, instance) {
   return el('td', {title: instance || ''}, mark(pool), ' ', instance || DASH);
 }
 
+// Where the focus is, or comes back to when a dialog closes, stays.
+function held(root) {
+  return root.contains(document.activeElement) || document.querySelector('dialog[open]') !== null;
+}
+
 // Tables are not rebuilt under a hand that is in them.
 function busy(root) {
-  return root.matches(':hover') || root.contains(document.activeElement);
+  return root.matches(':hover') || held(root);
 }
 
 export class Requests {
@@ -40,10 +45,10 @@ export class Requests {
     this.state = state;
     this.#flights(state);
     if (!busy(this.page.decisions)) this.#decisions(state);
-    this.#errors(state);
+    if (!held(this.page.errors)) this.#errors(state);
     this.#events(state);
-    this.#keys(state);
-    this.#models(state);
+    if (!held(this.page.keys)) this.#keys(state);
+    if (!held(this.page.models)) this.#models(state);
     this.#facts(state);
   }
 

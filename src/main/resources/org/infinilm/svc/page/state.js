@@ -24,6 +24,7 @@ export class State {
   #lately = new Map(); // the last rates of each pool
   trend = {t: [], paged: [], static: [], any: [], ttft: {paged: [], static: [], any: []}, reasons: new Map()};
   #reasonsBefore = null;
+  #heard = 0; // when the last word came, seconds of the router's clock
 
   take(name, d) {
     const whole = name === 'snapshot';
@@ -42,7 +43,7 @@ export class State {
     for (const i of d.instances) this.instances.set(i.name, i);
     for (const n of d.instances_gone || []) this.instances.delete(n);
     for (const r of d.decisions) this.#place(r);
-    if (whole) this.#forget(d.epoch_ms);
+    this.#forget(d.epoch_ms);
     if (whole && !this.trend.t.length) this.#prefill(d.decisions, d.epoch_ms);
     this.#rows(d.decisions);
     if (d.errors) this.errors = d.errors;
@@ -87,12 +88,16 @@ export class State {
     this.events = fresh.concat(this.events).slice(0, MOST_EVENTS);
   }
 
-  // After a time without data: what is too old goes, and between what stays and what comes is a gap.
+  // After a time without data: what is too old goes, and between what stays and what comes is a gap. Where the
+  // clock has gone back all begins anew.
   #forget(now) {
     const T = this.trend;
     const n = T.t.length;
-    if (!n || now / 1000 - T.t[n - 1] <= MOST_AWAY) return;
-    const old = T.t.filter((t) => t < now / 1000 - MOST_STEPS * STEP).length;
+    const heard = this.#heard;
+    this.#heard = now / 1000;
+    if (!n || Math.abs(now / 1000 - heard) <= MOST_AWAY) return;
+    const back = now / 1000 < heard;
+    const old = T.t.filter((t) => back || t < now / 1000 - MOST_STEPS * STEP).length;
     for (const list of [T.t, T.paged, T.static, T.any, ...Object.values(T.ttft), ...T.reasons.values()]) list.splice(0, old);
     if (T.t.length) this.#push(T.t[T.t.length - 1] + STEP, {}, {}, {});
   }
@@ -136,7 +141,8 @@ export class State {
   }
 
   #step(d) {
-    const t = Math.floor(d.epoch_ms / 1000 / STEP) * STEP;
+    const last = this.trend.t[this.trend.t.length - 1] ?? 0;
+    const t = Math.max(last, Math.floor(d.epoch_ms / 1000 / STEP) * STEP);
     const before = this.#reasonsBefore || d.reasons;
     const delta = {};
     for (const [k, n] of Object.entries(d.reasons)) {

@@ -6,7 +6,13 @@ const HIDDEN_MILLIS = 60000;
 const KEY = 'infini-admin-token';
 
 export function token() {
-  return sessionStorage.getItem(KEY) || '';
+  const t = sessionStorage.getItem(KEY) || '';
+  return sendable(t) ? t : '';
+}
+
+// Whether a browser sends it in a field at all.
+export function sendable(t) {
+  return /^[\x21-\x7e]*$/.test(t);
 }
 
 export function setToken(t) {

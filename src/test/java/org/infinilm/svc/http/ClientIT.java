@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -11,6 +12,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -45,6 +47,21 @@ class ClientIT {
       URI uri = URI.create("http://127.0.0.1:" + endless.getLocalPort() + "/health");
       assertThat(client.status(uri, Headers.NONE, Duration.ofMinutes(1))).isEqualTo(503);
       left.await();
+    }
+  }
+
+  /// F11: the kernel's own words were in every command's error.
+  @Test
+  void whoCannotBeConnectedToIsSaidInWords() throws Exception {
+    int port;
+    try (java.net.ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    try (Client client = Client.create()) {
+      URI at = URI.create("http://127.0.0.1:" + port + "/");
+      assertThatThrownBy(() -> client.get(at, Duration.ofSeconds(10)))
+          .isInstanceOf(Client.NotConnected.class)
+          .hasMessage("cannot connect to 127.0.0.1:" + port + ": refused");
     }
   }
 }

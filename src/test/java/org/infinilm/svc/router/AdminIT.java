@@ -129,7 +129,9 @@ class AdminIT {
       {url + ",\"keep\":true}", "400", "keep: true (expected: a router with added_instances"},
       {url + ",\"keep\":1}", "400", "keep: 1 (expected: true or false)"},
       {url + ",\"name\":\"a\"}", "409", "name: a (expected: a name that no instance has here)"},
-      {url + ",\"name\":\"x\\ny\"}", "400", "(expected: a name)"},
+      {url + ",\"name\":\"x\\ny\"}", "400", "(expected: a name without control characters"},
+      {url + ",\"name\":\"\\ud800\"}", "400", "(expected: a name without control characters"},
+      {url + ",\"name\":\"..\"}", "400", "name=.. (expected: a name without control"},
     };
     for (String[] w : wrong) {
       Said said = act(INSTANCES, w[0]);
@@ -137,6 +139,74 @@ class AdminIT {
       assertThat(message(said)).as(w[0]).contains(w[2]);
     }
     assertThat(rig.get("/services").path("total").asInt()).isEqualTo(1);
+  }
+
+  /// F1: a misspelt model set the threshold of all of them.
+  @Test
+  void whatWouldBeIgnoredIsRefused() throws Exception {
+    rig.good("a");
+    rig.start("admin_token=admin");
+    String before = rig.chat().field("x-infini-threshold");
+    String[][] wrong = {
+      {
+        "/admin/threshold",
+        "{\"threshold\":5,\"mdoel\":\"m\"}",
+        "mdoel (expected: threshold, model)"
+      },
+      {"/admin/threshold", "{\"threshold\":5,\"model\":\"\"}", "model: \"\" (expected: a name"},
+      {"/admin/threshold?model=m", "{\"threshold\":5}", "?model=m (expected: no query"},
+      {INSTANCES + "?keep=true", one(""), "?keep=true (expected: no query"},
+      {INSTANCES + "/a/weight", "{\"weight\":5,\"tier\":1}", "tier (expected: weight)"},
+      {INSTANCES + "/a/weight", "[5]", "the body is no JSON object (expected: weight)"},
+      {INSTANCES + "/a/drain", "garbage", "the body is no JSON: "},
+      {INSTANCES + "/a/drain", "[]", "the body is no JSON object (expected: {})"},
+      {INSTANCES + "/a/drain", "{\"seconds\":60}", "seconds (expected: {})"},
+      {INSTANCES + "/a/undrain", "{} {}", "the body is no JSON: "},
+    };
+    for (String[] w : wrong) {
+      Said said = act(w[0], w[1]);
+      assertThat(said.status()).as(w[0] + w[1]).isEqualTo(400);
+      assertThat(message(said)).as(w[0] + w[1]).startsWith(w[2]);
+    }
+    assertThat(rig.chat().field("x-infini-threshold")).isEqualTo(before);
+    assertThat(rig.service("a").path("weight").asInt()).isEqualTo(1);
+    assertThat(rig.service("a").path("drained_here").asBoolean()).isFalse();
+    assertThat(rig.get("/services").path("total").asInt()).isEqualTo(1);
+  }
+
+  @Test
+  void mediaTypesAreWholeAndIgnoreCase() throws Exception {
+    rig.good("a");
+    rig.start("admin_token=admin");
+    String[][] types = {
+      {"Application/JSON; charset=utf-8", "202"},
+      {"application/json ;charset=utf-8", "202"},
+      {"application/jsonx", "415"},
+      {"application/json-patch+json", "415"},
+      {"text/plain", "415"},
+    };
+    for (String[] t : types) {
+      String fields = "Authorization: Bearer admin\r\nContent-Type: " + t[0] + "\r\n";
+      assertThat(rig.send(Rig.post(INSTANCES + "/a/undrain", fields, "{}")).status())
+          .as(t[0])
+          .isEqualTo(Integer.parseInt(t[1]));
+    }
+  }
+
+  /// F8: whoever acted on what was just added could be told that it was not known.
+  @Test
+  void whatIsAnsweredHasHappened() throws Exception {
+    rig.good("a");
+    rig.start("admin_token=admin");
+    for (int k = 0; k < 20; k++) {
+      assertThat(act(INSTANCES, one("")).status()).isEqualTo(201);
+      assertThat(act(INSTANCES + "/more/weight", "{\"weight\":7}").status()).isEqualTo(202);
+      assertThat(rig.service("more").path("weight").asInt()).isEqualTo(7);
+      assertThat(act(INSTANCES + "/more/drain", "{}").status()).isEqualTo(202);
+      assertThat(rig.service("more").path("drained_here").asBoolean()).isTrue();
+      assertThat(delete("more", ADMIN).status()).isEqualTo(200);
+      assertThat(rig.service("more").isMissingNode()).isTrue();
+    }
   }
 
   @Test
@@ -225,6 +295,7 @@ class AdminIT {
     assertThat(delete("more", ADMIN).status()).isEqualTo(200);
     assertThat(Files.readString(kept)).doesNotContain("more");
 
+    rig.router().close();
     Files.writeString(kept, "{damaged");
     Router third = rig.launch(Ticker.SYSTEM, List.of(), "added_instances=" + kept);
     assertThat(third.port()).isPositive();
@@ -239,12 +310,15 @@ class AdminIT {
 
   @Test
   void whatCannotBeKeptIsNotAdded() throws Exception {
-    Path kept = dir.resolve("none").resolve("added.json");
+    Path none = dir.resolve("none");
+    Files.writeString(none, "no folder");
+    Path kept = none.resolve("added.json");
     rig.good("a");
     rig.start("admin_token=admin", "added_instances=" + kept);
     Said said = act(INSTANCES, one(",\"keep\":true"));
     assertThat(said.status()).isEqualTo(500);
-    assertThat(message(said)).startsWith("the router could not keep it: ");
+    assertThat(message(said))
+        .startsWith("the router could not keep it: " + kept + ": cannot be written: ");
     assertThat(rig.get("/services").path("total").asInt()).isEqualTo(1);
     assertThat(rig.chat().status()).isEqualTo(200);
   }

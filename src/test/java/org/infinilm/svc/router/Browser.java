@@ -151,10 +151,21 @@ final class Browser {
 
   /// Key presses, as a keyboard sends them.
   void press(String key, String code, int number) throws Exception {
+    String text = key.equals("Enter") ? "\r" : "";
     for (String type : List.of("keyDown", "keyUp")) {
       call(
           "Input.dispatchKeyEvent",
-          Map.of("type", type, "key", key, "code", code, "windowsVirtualKeyCode", number));
+          Map.of(
+              "type",
+              type,
+              "key",
+              key,
+              "code",
+              code,
+              "windowsVirtualKeyCode",
+              number,
+              "text",
+              type.equals("keyDown") ? text : ""));
     }
   }
 

@@ -217,8 +217,40 @@ class KeysIT {
     String one = "GET /v1/models/secret-model HTTP/1.1\r\nHost: x\r\n";
     Said hidden = rig.send(one + bearer("one") + "\r\n");
     assertThat(hidden.status()).isEqualTo(404);
-    assertThat(error(hidden).path("message").asText()).endsWith("(expected: one of m)");
+    assertThat(error(hidden).path("message").asText()).endsWith("(expected: one of alias, m)");
     assertThat(rig.send(one + bearer("all") + "\r\n").status()).isEqualTo(200);
+  }
+
+  /// F6, F7: requests, the list and the single model must say the same of a key and an alias.
+  @Test
+  void aKeyOpensAnAliasOfItsModelsAndOneOfAnAliasOpensThatAlone() throws Exception {
+    rig.listed(
+        new ScriptedInstance("a", ScriptedInstance.answering((r, n) -> Rig.OK)),
+        Map.of("models", List.of("m", "other")));
+    keys("model models = [\"m\"]", "alias models = [\"fast\"]");
+    rig.start("aliases=fast=m");
+    String fast = "{\"model\":\"fast\"}";
+    assertThat(ask(Rig.CHAT, bearer("model"), fast).status()).isEqualTo(200);
+    assertThat(models(bearer("model"))).isEqualTo("fast m");
+    assertThat(model("fast", "model").status()).isEqualTo(200);
+
+    assertThat(ask(Rig.CHAT, bearer("alias"), fast).status()).isEqualTo(200);
+    assertThat(ask(Rig.CHAT, bearer("alias"), "{\"model\":\"m\"}").status()).isEqualTo(403);
+    assertThat(ask(Rig.CHAT, bearer("alias"), "{\"messages\":[]}").status())
+        .as("the one that it opens")
+        .isEqualTo(200);
+    assertThat(models(bearer("alias"))).isEqualTo("fast");
+    assertThat(model("fast", "alias").status()).isEqualTo(200);
+    for (String hidden : List.of("m", "other", "nope")) {
+      Said no = model(hidden, "alias");
+      assertThat(no.status()).isEqualTo(404);
+      assertThat(error(no).path("message").asText())
+          .isEqualTo("model '" + hidden + "' (expected: one of fast)");
+    }
+  }
+
+  private Said model(String id, String key) throws Exception {
+    return rig.send("GET /v1/models/" + id + " HTTP/1.1\r\nHost: x\r\n" + bearer(key) + "\r\n");
   }
 
   private String models(String fields) throws Exception {

@@ -240,6 +240,71 @@ class PageBrowser {
     shows(row, "routable");
   }
 
+  /// F24: Enter was Cancel, without a word.
+  @Test
+  void enterAnswersAQuestionAndEscapeTakesItBack() throws Exception {
+    startTwoPools("admin_token=secret");
+    browser.open(page(), 1440, 1000, false);
+    String row = "[data-instance=static-a]";
+    shows(row, "routable");
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    type("7");
+    browser.press("Enter", "Enter", 13);
+    shows("#ask", "Admin token");
+    type("секрет");
+    browser.press("Enter", "Enter", 13);
+    shows("#toast", "expected: visible ASCII characters");
+    assertThat(browser.value("sessionStorage.length").asInt()).isZero();
+    shows("#age", "live");
+
+    browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+    type("7");
+    browser.press("Enter", "Enter", 13);
+    shows("#ask", "Admin token");
+    type("secret");
+    browser.press("Enter", "Enter", 13);
+    eventually(() -> assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7));
+
+    for (String cancel : List.of("Escape", "button")) {
+      browser.value("document.querySelector('" + row + " [aria-label^=Weight]').click()");
+      type("9");
+      if (cancel.equals("Escape")) {
+        browser.press("Escape", "Escape", 27);
+      } else {
+        browser.value("document.getElementById('ask-no').click()");
+      }
+      eventually(() ->
+          assertThat(browser.value("document.getElementById('ask').open").asBoolean()).isFalse());
+    }
+    assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7);
+  }
+
+  private void type(String value) throws Exception {
+    browser.value("document.getElementById('ask-input').value = '" + value + "'");
+  }
+
+  /// F25: the table was rebuilt under the decision that was open, and the focus fell off the page.
+  @Test
+  void theFocusComesBackToWhatADecisionWasOpenedFrom() throws Exception {
+    startTwoPools();
+    send("first", 10);
+    browser.open(page(), 1440, 1000, false);
+    shows("#decisions", "65 B");
+    browser.value("document.querySelector('#decisions .link').focus()");
+    browser.press("Enter", "Enter", 13);
+    shows("#drawer", "is at most the threshold");
+    send("second", 2000);
+    shows("#detail", "2 requests since the start");
+    browser.press("Escape", "Escape", 27);
+    eventually(() ->
+        assertThat(browser.value("document.getElementById('drawer').open").asBoolean()).isFalse());
+    assertThat(
+            browser
+                .value("document.getElementById('decisions').contains(document.activeElement)")
+                .asBoolean())
+        .isTrue();
+  }
+
   private void answer(String value) throws Exception {
     browser.value(
         "document.getElementById('ask-input').value = '"
@@ -598,10 +663,18 @@ class PageBrowser {
           const soon = [...s.trend.t], gap = s.trend.paged[s.trend.t.indexOf(1020)];
           s.take('snapshot', at(5000));
           s.take('tick', at(5002));
-          return [soon.length, gap, s.trend.t, s.trend.paged.length, s.trend.reasons.get('size')];
+          const late = [s.trend.t, s.trend.paged.length, s.trend.reasons.get('size')].map((x) => structuredClone(x));
+          s.take('tick', at(5100));
+          const slept = [s.trend.t, s.trend.paged].map((x) => structuredClone(x));
+          s.take('tick', at(5098));
+          s.take('tick', at(4000));
+          s.take('tick', at(4002));
+          return [soon.length, gap, ...late, ...slept, s.trend.t, s.trend.paged];
         })()
         """;
-    assertThat(browser.value(script).toString()).isEqualTo("[11,null,[5002],1,[2]]");
+    assertThat(browser.value(script).toString())
+        .as("F10: no line through a gap without a snapshot, and none back in time")
+        .isEqualTo("[11,null,[5002],1,[2],[5002,5004,5100],[1,null,1],[4000,4002],[1,1]]");
   }
 
   @Test

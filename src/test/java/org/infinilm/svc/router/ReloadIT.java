@@ -213,7 +213,10 @@ class ReloadIT {
     await().atMost(Rig.SOON).until(() -> !settings().path("error").isNull());
     assertThat(rig.text("/readyz")).contains("keys[0].hash").doesNotContain("ik-one");
     assertThat(rig.chat().status()).isEqualTo(401);
-    write("\n");
+    write("# none\n");
+    await().atMost(Rig.SOON).until(() -> rig.text("/readyz").contains("no [[keys]], where 1"));
+    assertThat(rig.chat().status()).isEqualTo(401);
+    write("keys = []\n");
     await().atMost(Rig.SOON).until(() -> rig.chat().status() == 200);
   }
 
@@ -440,6 +443,22 @@ class ReloadIT {
       assertThat(router.process().isAlive()).isTrue();
       router.end();
       assertThat(router.process().exitValue()).isZero();
+    }
+  }
+
+  /// F26: it ended a registry, and a router without a file, which a service manager's reload sends
+  /// it to.
+  @Test
+  void aHangUpEndsNothingWhereThereIsNothingToRead() throws Exception {
+    try (Programs programs = new Programs(dir)) {
+      for (Programs.Running service :
+          List.of(programs.registry(), programs.router("--registry-url", "http://127.0.0.1:1"))) {
+        service.signal("HUP");
+        await().atMost(Rig.SOON).until(() -> service.said().contains("nothing is read anew"));
+        assertThat(service.process().isAlive()).isTrue();
+        service.end();
+        assertThat(service.process().exitValue()).isZero();
+      }
     }
   }
 }

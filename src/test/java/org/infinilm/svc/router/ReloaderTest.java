@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -91,6 +92,60 @@ class ReloaderTest {
       await().atMost(Rig.SOON).until(() -> r.status().error() != null);
       assertThat(r.status().error()).startsWith(list + ":1: services[0]: 3 (expected: an object)");
       assertThat(happenings.since(0).getLast().state()).isEqualTo("refused");
+    }
+  }
+
+  /// F13: a copy that stalled before the first of the keys opened the router to everybody.
+  @Test
+  void aFileThatSaysNothingOfKeysDoesNotTakeTheLastOneAway() throws Exception {
+    String key = "[[keys]]\nname = \"a\"\nhash = \"" + ClientKey.hashLine("ik-a") + "\"\n";
+    Files.writeString(file, "threshold = 1\n" + key);
+    try (Reloader r = over(read())) {
+      Files.writeString(file, "threshold = 2\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error())
+          .isEqualTo(
+              file
+                  + ": no [[keys]], where 1 are in force (expected: keys, or keys = [] so that everybody may ask)");
+      assertThat(thresholds).isEmpty();
+      Files.writeString(file, "threshold = 3\n" + key);
+      r.ask();
+      r.look();
+      assertThat(r.status().error()).isNull();
+      Files.writeString(file, "threshold = 4\nkeys = []\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error()).isNull();
+      assertThat(thresholds).containsExactly(3L, 4L);
+    }
+  }
+
+  @Test
+  void aFileThatIsCutInPlaceMustStandStillForLonger() throws Exception {
+    Files.writeString(file, "threshold = 1\nsession_header = \"x\"\n");
+    try (Reloader r = over(read())) {
+      r.look();
+      r.look();
+      Files.writeString(file, "threshold = 2\n");
+      for (int k = 0; k < Reloader.MOST_STALLED; k++) {
+        r.look();
+        assertThat(thresholds).isEmpty();
+      }
+      Files.writeString(file, "threshold = 3\nsession_header = \"x\"\n# and more\n");
+      r.look();
+      r.look();
+      assertThat(thresholds).containsExactly(3L);
+      Files.writeString(file, "threshold = 4\n");
+      for (int k = 0; k <= Reloader.MOST_STALLED; k++) {
+        r.look();
+      }
+      assertThat(thresholds).as("it is all there is").containsExactly(3L, 4L);
+      Path next = Files.writeString(dir.resolve("next"), "threshold=5\n");
+      Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
+      r.look();
+      r.look();
+      assertThat(thresholds).as("a file renamed over it is whole").endsWith(5L);
     }
   }
 }

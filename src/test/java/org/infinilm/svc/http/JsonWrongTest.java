@@ -1,0 +1,22 @@
+package org.infinilm.svc.http;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JsonWrongTest {
+  /// F28: the library's own words on its sources stood in logs and on the page.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"[{\"name\":\"slow\"", "{damaged", "{\"a\":1}}", "{\"a\":1,\"a\":2}", "tru"})
+  void whatIsWrongIsOneLineAboutTheDocument(String document) {
+    JsonProcessingException e =
+        catchThrowableOfType(
+            JsonProcessingException.class, () -> Json.tree(document.getBytes(UTF_8)));
+    assertThat(Json.wrong(e)).isNotBlank().doesNotContain("Source", "REDACTED", "\n");
+  }
+}
