@@ -152,7 +152,8 @@ class RouterProcessIT {
   void aRouterOfNobodyNamesTheFlagsThatWouldGiveItInstances() throws Exception {
     Process p = router("");
     assertThat(said(p))
-        .contains("no instances: none of --registry-url, --discover, --instance and --static-services");
+        .contains(
+            "no instances: none of --registry-url, --discover, --instance and --static-services");
     assertThat(ask("/readyz").status()).isEqualTo(503);
   }
 
