@@ -455,13 +455,7 @@ final class OwnRoutes {
 
   private Response told(List<Decision> of) {
     List<Object> out = new ArrayList<>();
-    Map<String, String> sources = new HashMap<>();
-    keeper.views().forEach(v -> sources.put(v.instance().name(), v.known().sourceKind()));
-    for (Decision d : of) {
-      Map<String, Object> m = DecisionJson.whole(d, settings.get().metric());
-      m.put("instance_source", d.instance() == null ? null : sources.get(d.instance()));
-      out.add(m);
-    }
+    of.forEach(d -> out.add(DecisionJson.whole(d, settings.get().metric())));
     Map<String, Object> all = new HashMap<>();
     all.put("decisions", out);
     if (policy.learns()) {

@@ -86,7 +86,9 @@ class ConfigCheckTest {
         .hasMessage(typo + ":2: unknown key \"router_prot\" (did you mean \"router_port\"?)");
     Path url = file("router_port = 1\nregistry_url = \"localhost:18000\"\n");
     assertThatThrownBy(() -> check(url, Map.of()))
-        .hasMessage(url + ":2: localhost:18000 (expected: http://host:port)");
+        .hasMessage(
+            url
+                + ":2: localhost:18000 (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)");
     Path services = Files.writeString(folder.resolve("s.json"), "[\n{\"name\":\"x\"}]");
     Path router = file("router_port = 1\nstatic_services = \"" + services + "\"\n");
     assertThatThrownBy(() -> check(router, Map.of()))
