@@ -93,8 +93,8 @@ public final class Config {
       if (!tables.isEmpty()) {
         return new Value(tables, tables.getFirst().place());
       }
-      boolean saysNone = toml != null && toml.has(key.name());
-      return new Value(key.fallback(), saysNone ? toml.place(key.name()) : DEFAULT);
+      return new Value(
+          key.fallback(), toml != null && toml.has(key.name()) ? toml.place(key.name()) : DEFAULT);
     }
     String flag = flags.get(key.name());
     if (flag != null) {

@@ -66,6 +66,7 @@ public final class Lifetime {
   /// all. A program in a terminal still ends when that hangs up.
   ///
   /// @param reads whether `action` has something to read
+  @SuppressWarnings("SystemConsoleNull") // it is null again without a terminal since JDK 25
   public static void onHangUp(boolean reads, Runnable action) {
     Console console = System.console();
     if (reads) {

@@ -161,8 +161,7 @@ final class Wakes implements AutoCloseable {
     /// not to be reached yet.
     String progress() {
       Said s = wake.said;
-      String reason =
-          s.status().equals(STARTS) ? "" : ADDRESS.matcher(s.reason()).replaceAll("");
+      String reason = s.status().equals(STARTS) ? "" : ADDRESS.matcher(s.reason()).replaceAll("");
       return "instance "
           + wake.name
           + " is "
