@@ -188,7 +188,7 @@ class RouterProcessIT {
     int places = Integer.parseInt(m.group(1));
     assertThat(places).isBetween(50, 250);
     List<Socket> idle = new ArrayList<>();
-    for (int k = 0; k < places + 10; k++) {
+    for (int k = 0; k < places + 50; k++) {
       idle.add(connect());
     }
     assertThat(ask("/livez").status()).isEqualTo(200);
