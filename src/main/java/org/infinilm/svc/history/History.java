@@ -79,6 +79,10 @@ public final class History<D> implements AutoCloseable {
   private final List<Kept> rows = new ArrayList<>();
   private @Nullable Store store;
   private String told = "";
+
+  /// Whether the last word in the log is that it is written.
+  private boolean works;
+
   private long aliveMillis;
   private long flushedNanos;
   private long trimmedNanos;
@@ -216,6 +220,10 @@ public final class History<D> implements AutoCloseable {
       bytes = s.usedBytes();
       trouble = "";
       told = "";
+      if (!works) {
+        works = true;
+        LOG.info("history: {}", settings.file());
+      }
     } catch (SQLException e) {
       closeStore();
       triedNanos = now;
@@ -239,9 +247,6 @@ public final class History<D> implements AutoCloseable {
     } catch (IOException | Refused | UnsatisfiedLinkError e) {
       fail(said(e));
     }
-    if (store != null) {
-      LOG.info("history: {}", settings.file());
-    }
     return store;
   }
 
@@ -264,6 +269,7 @@ public final class History<D> implements AutoCloseable {
   /// Says what is wrong when it is something new.
   private void fail(String why) {
     trouble = why;
+    works = false;
     if (!why.equals(told)) {
       told = why;
       LOG.warn("history: {}: {} (routing goes on)", settings.file(), why);

@@ -119,7 +119,17 @@ final class TlsFiles {
         }
       }
     } catch (CertificateException | IOException | RuntimeException broken) {
-      out.clear();
+      if (!out.isEmpty()) {
+        say(
+            setting,
+            file,
+            "the certificate after the first "
+                + out.size()
+                + " cannot be read (expected: PEM, BEGIN CERTIFICATE, "
+                + which
+                + ")");
+        return List.of();
+      }
     }
     if (out.isEmpty()) {
       say(setting, file, "no certificates (expected: PEM, BEGIN CERTIFICATE, " + which + ")");

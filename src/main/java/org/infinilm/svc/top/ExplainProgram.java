@@ -73,7 +73,7 @@ public final class ExplainProgram {
       System.err.println(
           "infini explain: the router does not remember "
               + Words.printable(id)
-              + " (it keeps the last requests alone, --decisions says how many; with --history FILE also those before)");
+              + " (it keeps the last requests alone, --decisions says how many; a history, --history FILE, keeps those before, of busy times a part)");
       return 1;
     }
     for (JsonNode d : decisions) {

@@ -135,6 +135,17 @@ class TlsFilesTest {
     wrong(write("half.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"), key, "half.pem");
     wrong(cert, write("cut.pem", pair.getPrivateKeyPEM().substring(0, 300)), "cut.pem");
     wrong(write("empty", ""), key, "no certificates");
+    String broken =
+        """
+
+        -----BEGIN CERTIFICATE-----
+        AAAA
+        -----END CERTIFICATE-----
+        """;
+    wrong(
+        write("chain.pem", pair.getCertificatePEM().concat(broken)),
+        key,
+        "chain.pem: the certificate after the first 1 cannot be read");
   }
 
   @Test
