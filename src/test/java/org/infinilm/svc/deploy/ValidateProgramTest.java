@@ -13,7 +13,7 @@ class ValidateProgramTest {
     ValidateProgram.checkHost(host);
   }
 
-  /// F12: a host with its port was taken for an address of IPv6, and ended in a URI's own words.
+  /// A host with its port was taken for an address of IPv6, and ended in a URI's own words.
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -50,7 +50,7 @@ class ClientIT {
     }
   }
 
-  /// F11: the kernel's own words were in every command's error.
+  /// The kernel's own words were in every command's error.
   @Test
   void whoCannotBeConnectedToIsSaidInWords() throws Exception {
     int port;

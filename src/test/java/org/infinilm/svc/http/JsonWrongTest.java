@@ -9,7 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class JsonWrongTest {
-  /// F28: the library's own words on its sources stood in logs and on the page.
+  /// The library's own words on its sources stood in logs and on the page.
   @ParameterizedTest
   @ValueSource(
       strings = {"[{\"name\":\"slow\"", "{damaged", "{\"a\":1}}", "{\"a\":1,\"a\":2}", "tru"})

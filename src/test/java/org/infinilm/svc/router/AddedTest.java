@@ -46,7 +46,7 @@ class AddedTest {
     return to.add(Json.tree(body.getBytes(StandardCharsets.UTF_8)), Set.of());
   }
 
-  /// F3: such a file was read as one that keeps nothing, and written over.
+  /// Such a file was read as one that keeps nothing, and written over.
   @Test
   void aFileThatHoldsSomethingElseIsSetAsideAndNotWrittenOver() throws Exception {
     String[] others = {
@@ -76,7 +76,7 @@ class AddedTest {
     }
   }
 
-  /// F29: one entry of a newer version took all of them away.
+  /// One entry of a newer version took all of them away.
   @Test
   void whatCanBeUsedOfADamagedFileIsUsedAndKept() throws Exception {
     String other = "{\"name\":\"b\",\"url\":\"http://h:2\",\"of_tomorrow\":1}";
@@ -121,7 +121,7 @@ class AddedTest {
         .hasMessage(file + ": not a regular file (expected: a file, or none yet)");
   }
 
-  /// F5: the last of two routers to write lost what the other had kept.
+  /// The last of two routers to write lost what the other had kept.
   @Test
   void aFileIsOneRouters() throws Exception {
     Added first = router(file);

@@ -141,7 +141,7 @@ class AdminIT {
     assertThat(rig.get("/services").path("total").asInt()).isEqualTo(1);
   }
 
-  /// F1: a misspelt model set the threshold of all of them.
+  /// A misspelt model set the threshold of all of them.
   @Test
   void whatWouldBeIgnoredIsRefused() throws Exception {
     rig.good("a");
@@ -193,7 +193,7 @@ class AdminIT {
     }
   }
 
-  /// F8: whoever acted on what was just added could be told that it was not known.
+  /// Whoever acted on what was just added could be told that it was not known.
   @Test
   void whatIsAnsweredHasHappened() throws Exception {
     rig.good("a");

@@ -221,7 +221,7 @@ class KeysIT {
     assertThat(rig.send(one + bearer("all") + "\r\n").status()).isEqualTo(200);
   }
 
-  /// F6, F7: requests, the list and the single model must say the same of a key and an alias.
+  /// Requests, the list and the single model must say the same of a key and an alias.
   @Test
   void aKeyOpensAnAliasOfItsModelsAndOneOfAnAliasOpensThatAlone() throws Exception {
     rig.listed(

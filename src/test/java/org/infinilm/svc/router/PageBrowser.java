@@ -240,7 +240,7 @@ class PageBrowser {
     shows(row, "routable");
   }
 
-  /// F24: Enter was Cancel, without a word.
+  /// Enter was Cancel, without a word.
   @Test
   void enterAnswersAQuestionAndEscapeTakesItBack() throws Exception {
     startTwoPools("admin_token=secret");
@@ -283,7 +283,7 @@ class PageBrowser {
     browser.value("document.getElementById('ask-input').value = '" + value + "'");
   }
 
-  /// F25: the table was rebuilt under the decision that was open, and the focus fell off the page.
+  /// The table was rebuilt under the decision that was open, and the focus fell off the page.
   @Test
   void theFocusComesBackToWhatADecisionWasOpenedFrom() throws Exception {
     startTwoPools();

@@ -446,8 +446,8 @@ class ReloadIT {
     }
   }
 
-  /// F26: it ended a registry, and a router without a file, which a service manager's reload sends
-  /// it to.
+  /// It ended a registry, and a router without a file, which a service manager's reload sends it
+  /// to.
   @Test
   void aHangUpEndsNothingWhereThereIsNothingToRead() throws Exception {
     try (Programs programs = new Programs(dir)) {

@@ -95,7 +95,7 @@ class ReloaderTest {
     }
   }
 
-  /// F13: a copy that stalled before the first of the keys opened the router to everybody.
+  /// A copy that stalled before the first of the keys opened the router to everybody.
   @Test
   void aFileThatSaysNothingOfKeysDoesNotTakeTheLastOneAway() throws Exception {
     String key = "[[keys]]\nname = \"a\"\nhash = \"" + ClientKey.hashLine("ik-a") + "\"\n";

@@ -109,7 +109,7 @@ class RosterDemandTest extends RosterHarness {
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
   }
 
-  /// J1: where one that sleeps can take over, it is not the last one.
+  /// Where one that sleeps can take over, it is not the last one.
   @Test
   void whoFailsMayLeaveForOneThatSleeps() {
     for (String word : List.of("asleep", "loading")) {

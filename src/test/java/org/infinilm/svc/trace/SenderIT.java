@@ -54,7 +54,7 @@ class SenderIT {
     return TraceSettings.of(Config.resolve(TraceSettings.KEYS, all, Map.of(), null)).orElseThrow();
   }
 
-  /// F20: an https receiver with an authority of one's own could not be used, nor was it said why.
+  /// An https receiver with an authority of one's own could not be used, nor was it said why.
   @Test
   void anAuthorityOfOnesOwnIsBelievedWhereItIsNamed() throws Exception {
     X509Bundle ca =
