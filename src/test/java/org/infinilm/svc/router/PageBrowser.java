@@ -673,7 +673,7 @@ class PageBrowser {
         })()
         """;
     assertThat(browser.value(script).toString())
-        .as("F10: no line through a gap without a snapshot, and none back in time")
+        .as("no line through a gap without a snapshot, and none back in time")
         .isEqualTo("[11,null,[5002],1,[2],[5002,5004,5100],[1,null,1],[4000,4002],[1,1]]");
   }
 

@@ -590,7 +590,7 @@ class SleepersIT {
       assertThat(all.toString())
           .startsWith("HTTP/1.1 200 ")
           .contains("text/event-stream")
-          .as("F21: where it is is nothing for clients")
+          .as("where it is is nothing for clients")
           .doesNotContain("10.9.8.7");
       s.serves();
       String rest = new String(in.readAllBytes(), ISO_8859_1);
