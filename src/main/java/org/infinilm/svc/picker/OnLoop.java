@@ -110,7 +110,7 @@ abstract class OnLoop implements Carried {
         .name("picker-route ", 0)
         .start(() -> {
           Response answer = handled(handler, r);
-          loop.execute(() -> answer(answer));
+          loop.execute(() -> goOn(this::answer, answer));
         });
   }
 
@@ -120,7 +120,8 @@ abstract class OnLoop implements Carried {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return service.refusal(503, "the picker ends; ask again", head());
-    } catch (Exception e) {
+    } catch (Throwable e) {
+      // an Error too: Envoy must not wait for an answer that never comes
       LOG.error("{} {} failed", r.method(), r.path(), e);
       return service.refusal(500, "Internal server error", head());
     }
@@ -146,7 +147,7 @@ abstract class OnLoop implements Carried {
           try {
             T made = work.get();
             loop.execute(() -> goOn(then, made));
-          } catch (RuntimeException e) {
+          } catch (Throwable e) {
             LOG.error("a request could not be read", e);
             loop.execute(this::failed);
           }
@@ -156,8 +157,8 @@ abstract class OnLoop implements Carried {
   private <T> void goOn(Consumer<T> then, T made) {
     try {
       then.accept(made);
-    } catch (RuntimeException e) {
-      LOG.error("a request could not be begun", e);
+    } catch (Throwable e) {
+      LOG.error("a request could not go on", e);
       failed();
     }
   }

@@ -16,6 +16,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -216,18 +217,30 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// What opens the router to everybody is said, not left out: a file may be half of itself.
+  /// What opens the router is said, not left out: a file may be half of itself.
   private void refuseOpening(Sources.Read next) throws ConfigException {
-    Config config = next.of().config();
-    int before = current.config().keys().size();
-    if (before > 0
-        && next.config().keys().isEmpty()
-        && config.origin(RouterConfig.CLIENT_KEYS).equals(Config.DEFAULT)) {
-      throw new ConfigException(
-          config.file().map(f -> f + ": ").orElse("")
-              + "no [[keys]], where "
-              + before
+    RouterConfig before = current.config();
+    if (before.keys().size() > 0 && next.config().keys().isEmpty()) {
+      refuseSilence(
+          next,
+          RouterConfig.CLIENT_KEYS,
+          "no [[keys]], where "
+              + before.keys().size()
               + " are in force (expected: keys, or keys = [] so that everybody may ask)");
+    }
+    if (before.adminToken() != null && next.config().adminToken() == null) {
+      refuseSilence(
+          next,
+          RouterConfig.ADMIN_TOKEN,
+          "no admin_token, where one is in force (expected: one, or admin_token = \"\" for none)");
+    }
+  }
+
+  private static void refuseSilence(Sources.Read next, Key<?> key, String why)
+      throws ConfigException {
+    Config config = next.of().config();
+    if (config.origin(key).equals(Config.DEFAULT)) {
+      throw new ConfigException(config.file().map(f -> f + ": ").orElse("") + why);
     }
   }
 

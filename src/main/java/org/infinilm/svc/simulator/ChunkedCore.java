@@ -1,7 +1,5 @@
 package org.infinilm.svc.simulator;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.UnaryOperator;
 
 /*
@@ -13,11 +11,8 @@ import java.util.function.UnaryOperator;
  */
 
 /// An engine with chunked prefill, after vLLM's.
-final class ChunkedCore extends LeapCore {
+final class ChunkedCore extends PieceCore {
   private final PrefixStore store;
-  private final List<Leaper> prefilling = new ArrayList<>();
-  private final List<Integer> chunks = new ArrayList<>();
-  private int decoding;
   private int preemptions;
 
   ChunkedCore(LeapSettings settings) {
@@ -32,9 +27,7 @@ final class ChunkedCore extends LeapCore {
   @Override
   LeapCore forked(UnaryOperator<Leaper> copies) {
     ChunkedCore c = new ChunkedCore(settings, store.copy());
-    prefilling.forEach(s -> c.prefilling.add(copies.apply(s)));
-    c.chunks.addAll(chunks);
-    c.decoding = decoding;
+    piecesTo(c, copies);
     c.preemptions = preemptions;
     return c;
   }
@@ -58,9 +51,7 @@ final class ChunkedCore extends LeapCore {
 
   @Override
   void plan() {
-    prefilling.clear();
-    chunks.clear();
-    decoding = 0;
+    clearPieces();
     int budget = settings.stepTokens();
     boolean preempted = false;
     for (int k = 0; k < running.size(); k++) {
@@ -93,19 +84,16 @@ final class ChunkedCore extends LeapCore {
       budget -= n;
       take(s, n);
     }
-    if (!prefilling.isEmpty()) {
-      step(mixed());
+    if (hasPieces()) {
+      step(mixedNanos());
     } else if (!running.isEmpty()) {
       run(stepsThatFit());
     }
   }
 
   private void take(Leaper s, int n) {
-    if (s.prefilled()) {
-      decoding++;
-    } else {
-      prefilling.add(s);
-      chunks.add(n);
+    if (!s.prefilled()) {
+      piece(s, n);
     }
   }
 
@@ -115,27 +103,6 @@ final class ChunkedCore extends LeapCore {
     s.computed = 0;
     waiting.addFirst(s);
     preemptions++;
-  }
-
-  private double mixed() {
-    double tokens = 0;
-    double squares = 0;
-    double products = 0;
-    double total = 0;
-    double longest = 0;
-    for (int k = 0; k < prefilling.size(); k++) {
-      double n = chunks.get(k);
-      tokens += n;
-      squares += n * n;
-      products += n * prefilling.get(k).computed;
-    }
-    for (Leaper s : running) {
-      if (s.prefilled()) {
-        total += s.contextTokens();
-        longest = Math.max(longest, s.contextTokens());
-      }
-    }
-    return cost.mixedNanos(tokens, squares, products, decoding, total, longest);
   }
 
   /// Decode steps of all that run for which there are blocks; the first one's are taken already.
@@ -169,24 +136,8 @@ final class ChunkedCore extends LeapCore {
   }
 
   @Override
-  void stepped(double atNanos, Sink sink) {
-    for (Leaper s : running) {
-      s.generated += s.prefilled() ? 1 : 0;
-    }
-    for (int k = 0; k < prefilling.size(); k++) {
-      Leaper s = prefilling.get(k);
-      s.computed += chunks.get(k);
-      if (s.prefilled()) {
-        store.share(s, s.job.promptTokens());
-        s.generated++;
-        if (s.generated == 1) {
-          sink.first(s.job.id(), atNanos, s.cachedTokens);
-        }
-      }
-    }
-    prefilling.clear();
-    chunks.clear();
-    finish(atNanos, sink);
+  void prefilled(Leaper s) {
+    store.share(s, s.job.promptTokens());
   }
 
   @Override

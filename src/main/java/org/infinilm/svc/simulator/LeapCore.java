@@ -17,7 +17,7 @@ import java.util.function.UnaryOperator;
 
 /// A simulated engine that computes runs of like steps at once. Virtual time in nanoseconds; no
 /// threads, no randomness, one owner. Calls come in the order of time.
-public abstract sealed class LeapCore permits WholeCore, ChunkedCore, SlotCore {
+public abstract sealed class LeapCore permits WholeCore, PieceCore {
   /// Hears what comes out, in the order of time.
   public interface Sink {
     /// The first token of a job.

@@ -1,7 +1,5 @@
 package org.infinilm.svc.simulator;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -13,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  */
 
 /// An engine of several preallocated sequences, after llama.cpp's server.
-final class SlotCore extends LeapCore {
+final class SlotCore extends PieceCore {
   /// Granularity of reuse, in tokens, as the other engines' here.
   static final int BLOCK_TOKENS = 16;
 
@@ -28,8 +26,6 @@ final class SlotCore extends LeapCore {
   }
 
   private final Slot[] slots;
-  private final List<Leaper> prefilling = new ArrayList<>();
-  private final List<Integer> chunks = new ArrayList<>();
   private long steps;
 
   SlotCore(LeapSettings settings) {
@@ -50,8 +46,7 @@ final class SlotCore extends LeapCore {
       c.slots[k].lastTokens = slots[k].lastTokens;
       c.slots[k].freed = slots[k].freed;
     }
-    prefilling.forEach(s -> c.prefilling.add(copies.apply(s)));
-    c.chunks.addAll(chunks);
+    piecesTo(c, copies);
     c.steps = steps;
     return c;
   }
@@ -67,8 +62,7 @@ final class SlotCore extends LeapCore {
     while (!waiting.isEmpty() && running.size() < slots.length) {
       admit(waiting.removeFirst());
     }
-    prefilling.clear();
-    chunks.clear();
+    clearPieces();
     int budget = settings.stepTokens();
     for (Leaper s : running) {
       budget -= s.prefilled() ? 1 : 0;
@@ -78,12 +72,11 @@ final class SlotCore extends LeapCore {
       if (s != null && !s.prefilled() && budget > 0) {
         int n = Math.min(budget, s.target - s.computed);
         budget -= n;
-        prefilling.add(s);
-        chunks.add(n);
+        piece(s, n);
       }
     }
-    if (!prefilling.isEmpty()) {
-      step(mixed());
+    if (hasPieces()) {
+      step(mixedNanos());
     } else if (!running.isEmpty()) {
       run(Integer.MAX_VALUE);
     }
@@ -124,47 +117,6 @@ final class SlotCore extends LeapCore {
             : l.system() != 0 && l.system() == j.system() ? j.systemTokens() : 0;
     same = Math.min(same, j.promptTokens() - 1);
     return same - same % BLOCK_TOKENS;
-  }
-
-  private double mixed() {
-    double tokens = 0;
-    double squares = 0;
-    double products = 0;
-    for (int k = 0; k < prefilling.size(); k++) {
-      double n = chunks.get(k);
-      tokens += n;
-      squares += n * n;
-      products += n * prefilling.get(k).computed;
-    }
-    int decoding = 0;
-    double total = 0;
-    double longest = 0;
-    for (Leaper s : running) {
-      if (s.prefilled()) {
-        decoding++;
-        total += s.contextTokens();
-        longest = Math.max(longest, s.contextTokens());
-      }
-    }
-    return cost.mixedNanos(tokens, squares, products, decoding, total, longest);
-  }
-
-  @Override
-  void stepped(double atNanos, Sink sink) {
-    for (Leaper s : running) {
-      s.generated += s.prefilled() ? 1 : 0;
-    }
-    for (int k = 0; k < prefilling.size(); k++) {
-      Leaper s = prefilling.get(k);
-      s.computed += chunks.get(k);
-      if (s.prefilled()) {
-        s.generated = 1;
-        sink.first(s.job.id(), atNanos, s.cachedTokens);
-      }
-    }
-    prefilling.clear();
-    chunks.clear();
-    finish(atNanos, sink);
   }
 
   @Override

@@ -39,6 +39,14 @@ class ContractOnEtcd {
   }
 
   @Nested
+  class Board extends PeerBoardIT {
+    @Override
+    RegistryServer.Options options() {
+      return fresh();
+    }
+  }
+
+  @Nested
   class OldClients extends OldClientsIT {
     @Override
     RegistryServer.Options options() {

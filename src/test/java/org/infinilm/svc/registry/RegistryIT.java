@@ -2,7 +2,6 @@ package org.infinilm.svc.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -94,57 +93,6 @@ class RegistryIT {
         "running",
         Map.of("type", type),
         1);
-  }
-
-  @Test
-  void routersLeaveNotesForOneAnother() throws Exception {
-    PeerBoard.Answer first =
-        client.exchange("r-1", Map.of("seats", Map.of("at", Map.of("x", List.of(2, 1)))), "");
-    assertThat(first.isNone()).isFalse();
-    client.exchange("r-2", Map.of("seats", Map.of("n", 1)), "");
-    // what is written over etcd is heard of a moment later
-    await()
-        .atMost(TIMEOUT)
-        .untilAsserted(() -> {
-          PeerBoard.Answer a = client.exchange("r-1", Map.of(), "");
-          assertThat(a.live()).containsExactlyInAnyOrder("r-1", "r-2");
-          assertThat(a.notes())
-              .extracting(PeerBoard.Note::run, PeerBoard.Note::kind)
-              .containsExactlyInAnyOrder(tuple("r-1", "seats"), tuple("r-2", "seats"));
-        });
-    PeerBoard.Answer known = client.exchange("r-1", Map.of(), "");
-    assertThat(client.exchange("r-1", Map.of(), known.version()).notes()).isEmpty();
-    client.exchange("r-2", Map.of("keys", Map.of("of", Map.of())), known.version());
-    await()
-        .atMost(TIMEOUT)
-        .untilAsserted(() ->
-            assertThat(client.exchange("r-1", Map.of(), known.version()).notes())
-                .extracting(PeerBoard.Note::run, PeerBoard.Note::kind)
-                .containsExactly(tuple("r-2", "keys")));
-    client.leave("r-2");
-    await()
-        .atMost(TIMEOUT)
-        .untilAsserted(
-            () -> assertThat(client.exchange("r-1", Map.of(), "").live()).containsExactly("r-1"));
-    assertThat(get("/services").path("total").asInt()).as("no entries").isZero();
-  }
-
-  @ParameterizedTest
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "POST | /routers/r | x | 400",
-        "POST | /routers/r | [] | 422",
-        "POST | /routers/r | {\"notes\":{\"seats\":7}} | 422",
-        "POST | /routers/r | {\"notes\":{\"Seats\":{}}} | 400",
-        "POST | /routers/a%20b | {} | 400",
-        "GET | /routers/r | | 405",
-      })
-  void aNoteThatIsNoneIsRefused(String method, String target, String body, int status)
-      throws Exception {
-    Client.Reply r = send(method, target, body);
-    assertThat(r.status()).isEqualTo(status);
-    assertThat(Json.tree(r.body()).path("error").asText()).isNotEmpty();
   }
 
   @Test

@@ -424,7 +424,7 @@ class ReloadIT {
     assertThat(rig.chat().status()).isEqualTo(200);
     String drain = Rig.post("/admin/instances/a/drain", "Content-Type: application/json\r\n", "");
     assertThat(rig.send(drain).status()).as("the token holds").isEqualTo(401);
-    write("policy = \"round-robin\"\n");
+    write("policy = \"round-robin\"\nadmin_token = \"\"\n");
     await().atMost(Rig.SOON).until(() -> !rig.get("/decisions").has("learned"));
     assertThat(rig.chat().status()).isEqualTo(200);
   }

@@ -121,6 +121,27 @@ class ReloaderTest {
     }
   }
 
+  /// The same of what only the admin may.
+  @Test
+  void aFileThatSaysNothingOfTheAdminTokenDoesNotTakeItAway() throws Exception {
+    Files.writeString(file, "threshold = 1\nadmin_token = \"t\"\n");
+    try (Reloader r = over(read())) {
+      Files.writeString(file, "threshold = 2\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error())
+          .isEqualTo(
+              file
+                  + ": no admin_token, where one is in force (expected: one, or admin_token = \"\" for none)");
+      assertThat(thresholds).isEmpty();
+      Files.writeString(file, "threshold = 3\nadmin_token = \"\"\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error()).isNull();
+      assertThat(thresholds).containsExactly(3L);
+    }
+  }
+
   @Test
   void aFileThatIsCutInPlaceMustStandStillForLonger() throws Exception {
     Files.writeString(file, "threshold = 1\nsession_header = \"x\"\n");
