@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.LowPorts;
 
 /// An instance of raw sockets that does with each connection what its script says, and a babysitter
 /// at port + 1 that says "healthy" whatever happens.
@@ -80,15 +81,15 @@ final class ScriptedInstance implements AutoCloseable {
   }
 
   private static ServerSocket[] adjacent() throws IOException {
-    for (int k = 0; k < 100; k++) {
-      ServerSocket first = listener(0, BACKLOG);
+    while (true) {
+      int port = LowPorts.two();
+      ServerSocket first = listener(port, BACKLOG);
       try {
-        return new ServerSocket[] {first, listener(first.getLocalPort() + 1, BACKLOG)};
-      } catch (IOException taken) {
+        return new ServerSocket[] {first, listener(port + 1, BACKLOG)};
+      } catch (BindException taken) {
         first.close();
       }
     }
-    throw new IOException("no two free ports side by side");
   }
 
   private static ServerSocket listener(int port, int backlog) throws IOException {
