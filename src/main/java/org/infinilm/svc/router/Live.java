@@ -30,6 +30,10 @@ import org.jspecify.annotations.Nullable;
 final class Live implements EventFeed.Source {
   static final int MOST_ROWS = 1000;
   static final int MOST_ROWS_A_TICK = 200;
+
+  /// In a tick that has more than those: nobody reads so many, and points enough for a picture.
+  static final int ROWS_OF_MANY = 50;
+
   private static final int MOST_SEEN = 4096;
   private static final int MOST_FLIGHTS = 100;
   private static final long LOOK_NANOS = 200_000_000;
@@ -163,12 +167,7 @@ final class Live implements EventFeed.Source {
 
   /// Rows, errors, events and models that are new.
   private void fresh(Map<String, Object> m, Look look) {
-    List<Decision> rows = new ArrayList<>();
-    for (Decision d : look.ring) {
-      if (d.sequence() >= toldDecision && rows.size() < MOST_ROWS_A_TICK) {
-        rows.add(d);
-      }
-    }
+    List<Decision> rows = fresh(look.ring, toldDecision);
     m.put("decisions", rows(rows));
     m.put("decisions_skipped", Math.max(0, look.end - toldDecision - rows.size()));
     toldDecision = look.end;
@@ -197,6 +196,21 @@ final class Live implements EventFeed.Source {
       m.put("models", models);
       toldModels = models;
     }
+  }
+
+  /// The decisions from a sequence number on; of too many some, evenly.
+  ///
+  /// @param ring newest first
+  static List<Decision> fresh(List<Decision> ring, long from) {
+    List<Decision> all = ring.stream().filter(d -> d.sequence() >= from).toList();
+    if (all.size() <= MOST_ROWS_A_TICK) {
+      return all;
+    }
+    List<Decision> some = new ArrayList<>(ROWS_OF_MANY);
+    for (int k = 0; k < ROWS_OF_MANY; k++) {
+      some.add(all.get((int) ((long) k * all.size() / ROWS_OF_MANY)));
+    }
+    return some;
   }
 
   @Override
