@@ -57,13 +57,14 @@ public final class KubernetesSource implements Source {
   /// The settings of a cluster with which it is followed. A connection for each watch, over
   /// HTTP/1.1: one that is cut takes no other with it. What is tried again is [PodWatch]'s to say.
   static Config watched(ConfigBuilder of) {
-    return of.withConnectionTimeout(CONNECT_MILLIS)
-        .withRequestTimeout(REQUEST_MILLIS)
-        .withRequestRetryBackoffLimit(0)
-        .withWatchReconnectLimit(0)
-        .withOnlyHttpWatches(true)
-        .withHttp2Disable(true)
-        .build();
+    return TokenFile.followed(
+        of.withConnectionTimeout(CONNECT_MILLIS)
+            .withRequestTimeout(REQUEST_MILLIS)
+            .withRequestRetryBackoffLimit(0)
+            .withWatchReconnectLimit(0)
+            .withOnlyHttpWatches(true)
+            .withHttp2Disable(true)
+            .build());
   }
 
   /// The same against a cluster of tests.

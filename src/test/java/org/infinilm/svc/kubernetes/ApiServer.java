@@ -18,6 +18,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -34,6 +35,7 @@ public final class ApiServer implements AutoCloseable {
   private final List<Stream> streams = new CopyOnWriteArrayList<>();
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
   private final List<String> asked = new CopyOnWriteArrayList<>();
+  private final List<String> credentials = new CopyOnWriteArrayList<>();
   private final int port;
   private volatile ServerSocket server;
   private long version = 1000;
@@ -168,6 +170,11 @@ public final class ApiServer implements AutoCloseable {
     return asked.stream().filter(a -> a.contains("watch=true")).toList();
   }
 
+  /// Of the requests that had any.
+  List<String> credentials() {
+    return List.copyOf(credentials);
+  }
+
   private void serve(Socket c) {
     try (c) {
       BufferedReader in = new BufferedReader(new InputStreamReader(c.getInputStream(), UTF_8));
@@ -175,8 +182,13 @@ public final class ApiServer implements AutoCloseable {
       String line = in.readLine();
       while (line != null) {
         String target = line.split(" ")[1];
-        while (!in.readLine().isEmpty()) {
+        String field = in.readLine();
+        while (!field.isEmpty()) {
           // no body comes with these
+          if (field.toLowerCase(Locale.ROOT).startsWith("authorization: ")) {
+            credentials.add(field.substring("authorization: ".length()));
+          }
+          field = in.readLine();
         }
         asked.add(target);
         if (!answer(c, out, target)) {
