@@ -14,7 +14,7 @@ class LiveTest {
     List<Decision> out = new ArrayList<>();
     for (int k = 0; k < n; k++) {
       SampleDecision d = new SampleDecision();
-      d.sequence = newest - k;
+      d.sequence = (long) newest - k;
       out.add(d.make());
     }
     return out;
