@@ -74,8 +74,7 @@ final class EtcdAges {
   /// The age of one of which nothing is written down: stale when a registry has listened for a
   /// lease. Time in which none did is nobody's silence.
   Duration ofOthers() {
-    Duration first =
-        marks.stream().map(Mark::since).max(Duration::compareTo).orElse(Duration.ZERO);
+    Duration first = marks.stream().map(Mark::since).max(Duration::compareTo).orElse(Duration.ZERO);
     return first.plus(window).compareTo(lease) < 0 ? first : lease.plus(ROUNDING);
   }
 

@@ -77,8 +77,7 @@ final class EtcdSigns {
     stored.keySet().removeAll(out.keySet());
     if (stored.size() <= MOST_ASKED) {
       inParallel(
-          List.copyOf(stored.values()),
-          kv -> out.put(keys.named(kv.key()).name(), sinceSign(kv)));
+          List.copyOf(stored.values()), kv -> out.put(keys.named(kv.key()).name(), sinceSign(kv)));
     } else {
       stored.keySet().forEach(name -> out.put(name, ages.ofOthers()));
     }

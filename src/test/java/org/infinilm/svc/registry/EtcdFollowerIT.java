@@ -116,7 +116,9 @@ class EtcdFollowerIT {
   private void entry(String name, Duration sinceSign) {
     Entry e = new Entry(name, "h", 1, "h", "http://h:1", "running", Map.of(), null);
     etcd.put(
-        KEYS.entry(name), new Stored(e, Instant.ofEpochSecond(1_700_000_000), name).json(), sinceSign);
+        KEYS.entry(name),
+        new Stored(e, Instant.ofEpochSecond(1_700_000_000), name).json(),
+        sinceSign);
   }
 
   private static List<String> names(String prefix, int n) {
