@@ -224,8 +224,11 @@ public final class Config {
     if (origin.equals(DEFAULT) || origin.equals(key.flagName())) {
       return key.flagName();
     }
-    boolean inFile = toml != null && origin.equals(toml.place(key.name()));
-    return (inFile ? toml.place(key.name(), entry) : origin) + ": " + key.name();
+    String place =
+        toml != null && origin.equals(toml.place(key.name()))
+            ? toml.place(key.name(), entry)
+            : origin;
+    return place + ": " + key.name();
   }
 
   /// Values that were replaced by their defaults, one line each.
