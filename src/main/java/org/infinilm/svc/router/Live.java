@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -48,6 +49,7 @@ final class Live implements EventFeed.Source {
   private final KeyRing keys;
   private final Policy policy;
   private final Function<String, @Nullable Double> cacheUse;
+  private final @Nullable Siblings siblings;
   private final long startMillis;
   private final Ticker ticker;
   private final BooleanSupplier draining;
@@ -88,6 +90,7 @@ final class Live implements EventFeed.Source {
       KeyRing keys,
       Policy policy,
       Function<String, @Nullable Double> cacheUse,
+      @Nullable Siblings siblings,
       Ticker ticker,
       BooleanSupplier draining) {
     this.settings = settings;
@@ -100,6 +103,7 @@ final class Live implements EventFeed.Source {
     this.keys = keys;
     this.policy = policy;
     this.cacheUse = cacheUse;
+    this.siblings = siblings;
     this.ticker = ticker;
     this.draining = draining;
     this.startMillis = ticker.now().toEpochMilli();
@@ -115,7 +119,6 @@ final class Live implements EventFeed.Source {
     m.put("policy", config.policy());
     m.put("queue_limit", config.seating().queueLimit());
     m.put("registry_url", config.registry() == null ? null : config.registry().toString());
-    m.put("discovery", keeper.sources().stream().map(s -> s.told(true)).toList());
     m.put("settings_error", read == null ? null : read.error());
     m.put("settings_loaded_ms", read == null ? null : read.loaded().toEpochMilli());
     m.put("settings_need_restart", read == null ? List.of() : read.restart());
@@ -298,8 +301,17 @@ final class Live implements EventFeed.Source {
       m.put("flights", flights());
       m.put("pools", pools());
       m.put("reasons", reasons());
+      m.put("routers", siblings == null ? null : siblings.status().told());
+      m.put("sources", sources());
       m.put("summary", summary());
       return m;
+    }
+
+    private List<Object> sources() {
+      Instant now = Instant.ofEpochMilli(millis);
+      List<Object> out = new ArrayList<>();
+      keeper.allSources().forEach(s -> out.add(s.told(true, now)));
+      return out;
     }
 
     private Map<String, Object> summary() {
@@ -309,8 +321,10 @@ final class Live implements EventFeed.Source {
       for (FleetKeeper.View v : views) {
         routable += v.instance().state() == State.ROUTABLE ? 1 : 0;
         boolean out = v.instance().state() == State.DRAINING;
-        expected += out || v.instance().state().sleeps() ? 0 : 1;
-        sleeps |= v.instance().state().sleeps();
+        boolean rests = v.known().restsUntil() != null && v.instance().state() == State.ASLEEP;
+        boolean asleep = v.instance().state().sleeps() && !rests;
+        expected += out || asleep ? 0 : 1;
+        sleeps |= asleep;
       }
       int errors = 0;
       int ended = 0;
@@ -469,6 +483,8 @@ final class Live implements EventFeed.Source {
     m.put("models", i.models());
     m.put("models_not_loaded", OwnRoutes.notLoaded(i));
     m.put("name", i.name());
+    Instant rests = v.known().restsUntil();
+    m.put("not_before_ms", rests == null ? null : rests.toEpochMilli());
     m.put("pool", Pool.of(i.cacheType()).label());
     m.put("queued", seats.waitingFor(i.slot()));
     m.put("requests_total", seats.sent(i.slot()));
