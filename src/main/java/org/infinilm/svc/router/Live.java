@@ -255,6 +255,7 @@ final class Live implements EventFeed.Source {
   /// Everything at one moment.
   private final class Look {
     final long millis = ticker.now().toEpochMilli();
+    final long nanos = ticker.nanos();
     final List<FleetKeeper.View> views = keeper.views();
     final long end = decisions.end();
     final List<Decision> ring = decisions.last(MOST_SEEN);
@@ -329,7 +330,7 @@ final class Live implements EventFeed.Source {
       int errors = 0;
       int ended = 0;
       for (Decision d : ring) {
-        if (millis - d.epochMillis() <= Figures.WINDOW_MILLIS) {
+        if (Figures.isOfLastMinute(d, nanos)) {
           ended++;
           errors += Figures.isError(d.outcome()) ? 1 : 0;
         }
@@ -370,7 +371,7 @@ final class Live implements EventFeed.Source {
 
     private List<Object> pools() {
       Map<Pool, Figures.Of> figures =
-          Figures.by(ring, millis, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
+          Figures.by(ring, nanos, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
       List<Object> out = new ArrayList<>();
       for (Pool p : Pool.values()) {
         List<Instance> in = members(p);
@@ -424,7 +425,7 @@ final class Live implements EventFeed.Source {
     }
 
     Map<String, Map<String, Object>> instances() {
-      Map<String, Figures.Of> figures = Figures.by(ring, millis, Decision::instance);
+      Map<String, Figures.Of> figures = Figures.by(ring, nanos, Decision::instance);
       Map<String, Long> lastMillis = new HashMap<>();
       for (Decision d : ring) {
         if (d.instance() != null) {
