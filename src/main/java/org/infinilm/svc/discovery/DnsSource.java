@@ -4,6 +4,7 @@ import io.netty.handler.codec.dns.DnsRecordType;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -63,6 +64,7 @@ final class DnsSource extends Follower {
     final Map<String, Found> found = new LinkedHashMap<>();
     final Set<String> doubted = new HashSet<>();
     long ttlSeconds = MOST_TTL.toSeconds();
+    boolean tooMany;
     @Nullable String failure;
 
     void trouble(String what) {
@@ -111,7 +113,16 @@ final class DnsSource extends Follower {
       if (!services.records().isEmpty()) {
         ttlSeconds = Math.min(ttlSeconds, services.ttlSeconds());
       }
-      for (Answered s : services.records()) {
+      // of two for one address the one to be asked first counts, whatever the order of the answer
+      List<Answered> records =
+          services.records().stream()
+              .sorted(
+                  Comparator.comparingInt(Answered::priority)
+                      .thenComparing(Comparator.comparingInt(Answered::weight).reversed())
+                      .thenComparing(Answered::target)
+                      .thenComparingInt(Answered::port))
+              .toList();
+      for (Answered s : records) {
         String host = s.target().replaceFirst("\\.$", "");
         if (host.isEmpty() || s.port() == 0) {
           trouble(
@@ -161,14 +172,18 @@ final class DnsSource extends Follower {
     }
 
     private void add(String host, int port, String address, Map<String, String> options) {
-      if (found.size() >= MOST_ADDRESSES) {
-        trouble(spec.name() + ": more than " + MOST_ADDRESSES + " addresses; the rest is left out");
+      String key = BaseUrl.bracketed(address) + ":" + port;
+      if (found.size() >= MOST_ADDRESSES && !found.containsKey(key)) {
+        if (!tooMany) {
+          tooMany = true;
+          trouble(
+              spec.name() + ": more than " + MOST_ADDRESSES + " addresses; the rest is left out");
+        }
         return;
       }
       String url = spec.scheme() + "://" + host + ":" + port;
       found.putIfAbsent(
-          BaseUrl.bracketed(address) + ":" + port,
-          new Found(url, options, address, true, null, Map.of(), o -> spec.text()));
+          key, new Found(url, options, address, true, null, Map.of(), o -> spec.text()));
     }
   }
 

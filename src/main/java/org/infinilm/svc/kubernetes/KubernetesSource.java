@@ -129,7 +129,8 @@ public final class KubernetesSource implements Source {
     }
   }
 
-  /// Tells what all namespaces list, once each has listed something; on any of their threads.
+  /// Tells what all namespaces list, once each has listed something or failed to: one that may not
+  /// be read hides no other. On any of their threads.
   private void tell() {
     lock.lock();
     try {
@@ -139,9 +140,11 @@ public final class KubernetesSource implements Source {
       }
       List<Found> all = new ArrayList<>();
       List<String> troubles = new ArrayList<>();
-      boolean heard = true;
+      boolean heard = false;
+      boolean pending = false;
       for (PodWatch w : watches) {
-        heard &= w.isHeard();
+        heard |= w.isHeard();
+        pending |= !w.isHeard() && w.troubles().isEmpty();
         all.addAll(w.found());
         troubles.addAll(w.troubles());
       }
@@ -150,7 +153,7 @@ public final class KubernetesSource implements Source {
             all.size() + " pods (expected: at most " + MOST + "); the rest is left out");
         all = all.subList(0, MOST);
       }
-      if (heard) {
+      if (heard && !pending) {
         to.found(List.copyOf(all));
       }
       to.troubles(List.copyOf(troubles.subList(0, Math.min(MOST_TROUBLES, troubles.size()))));

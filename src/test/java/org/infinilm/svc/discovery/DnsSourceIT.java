@@ -254,6 +254,37 @@ class DnsSourceIT {
   }
 
   @Test
+  void ofTwoRecordsForOneAddressTheOrderOfTheAnswerDecidesNothing() throws Exception {
+    server.addresses("a.example", 20, "10.0.0.1");
+    open("dns+srv:_http._tcp.llm.example");
+    for (String[] order :
+        new String[][] {
+          {"5 1 9 a.example", "0 7 9 a.example"}, {"0 7 9 a.example", "5 1 9 a.example"}
+        }) {
+      server.services("_http._tcp.llm.example", 30, order);
+      look();
+      assertThat(heard.last()).hasSize(1);
+      assertThat(heard.last().getFirst().options())
+          .containsEntry("tier", "0")
+          .containsEntry("weight", "7");
+    }
+  }
+
+  @Test
+  void moreAddressesThanAreTakenAreSaidOnce() throws Exception {
+    String[] many = new String[1010];
+    for (int k = 0; k < many.length; k++) {
+      many[k] = "10.1." + k / 256 + "." + k % 256;
+    }
+    server.addresses("llm.example", 60, many);
+    open("dns:llm.example");
+    look();
+    assertThat(heard.last()).hasSize(1000);
+    assertThat(heard.troubles())
+        .containsExactly("llm.example: more than 1000 addresses; the rest is left out");
+  }
+
+  @Test
   void whatCannotBeReadIsNoAnswer() throws Exception {
     server.services("_http._tcp.llm.example", 30, "0 5 0 a.example", "0 5 80 .");
     open("dns+srv:_http._tcp.llm.example");

@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /// As much of an API server as lists and watches pods over HTTP, and does what real ones do when
 /// things go wrong: forgets, is cut off, says nothing, repeats itself, is away.
@@ -43,6 +44,7 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean stalls;
   private volatile int refuses;
   private volatile boolean refusesWatches;
+  private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
 
   public ApiServer() throws IOException {
@@ -141,6 +143,11 @@ public final class ApiServer implements AutoCloseable {
     refuses = status;
   }
 
+  /// A namespace that nobody may read, or null.
+  void refusesNamespace(@Nullable String name) {
+    refusedNamespace = name;
+  }
+
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
@@ -208,6 +215,10 @@ public final class ApiServer implements AutoCloseable {
   /// @return whether another request may follow
   private boolean answer(Socket c, OutputStream out, String target) throws IOException {
     boolean watch = target.contains("watch=true");
+    String refused = refusedNamespace;
+    if (refuses == 0 && refused != null && target.contains("/namespaces/" + refused + "/")) {
+      return whole(out, 403, status(403, "pods of " + refused + " is forbidden"));
+    }
     if (refuses != 0 || (watch && refusesWatches)) {
       return whole(
           out,

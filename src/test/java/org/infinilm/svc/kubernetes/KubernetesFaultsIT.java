@@ -252,4 +252,21 @@ class KubernetesFaultsIT {
     api.end();
     await().atMost(SOON).until(() -> api.credentials().contains("Bearer second"));
   }
+
+  @Test
+  void aNamespaceThatMayNotBeReadHidesNoOther() throws Exception {
+    api.refusesNamespace("test");
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm,test", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder().withAutoConfigure(false).withMasterUrl(api.url())),
+            Duration.ofMinutes(2));
+    source.start(heard);
+    found("llm.a", "llm.b");
+    assertThat(heard.troubles()).containsExactly("pods of test: pods of test is forbidden");
+    api.refusesNamespace(null);
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+  }
 }
