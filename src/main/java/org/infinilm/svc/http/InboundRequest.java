@@ -383,6 +383,7 @@ final class InboundRequest implements Inbound {
             new Headers(head.fields()),
             bytes,
             peer,
+            head.isHttp10(),
             new NeverGone());
     Thread.ofVirtual()
         .name("route ", 0)
