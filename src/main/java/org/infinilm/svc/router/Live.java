@@ -31,6 +31,10 @@ import org.jspecify.annotations.Nullable;
 final class Live implements EventFeed.Source {
   static final int MOST_ROWS = 1000;
   static final int MOST_ROWS_A_TICK = 200;
+
+  /// In a tick that has more than those: nobody reads so many, and points enough for a picture.
+  static final int ROWS_OF_MANY = 50;
+
   private static final int MOST_SEEN = 4096;
   private static final int MOST_FLIGHTS = 100;
   private static final long LOOK_NANOS = 200_000_000;
@@ -166,12 +170,7 @@ final class Live implements EventFeed.Source {
 
   /// Rows, errors, events and models that are new.
   private void fresh(Map<String, Object> m, Look look) {
-    List<Decision> rows = new ArrayList<>();
-    for (Decision d : look.ring) {
-      if (d.sequence() >= toldDecision && rows.size() < MOST_ROWS_A_TICK) {
-        rows.add(d);
-      }
-    }
+    List<Decision> rows = fresh(look.ring, toldDecision);
     m.put("decisions", rows(rows));
     m.put("decisions_skipped", Math.max(0, look.end - toldDecision - rows.size()));
     toldDecision = look.end;
@@ -200,6 +199,21 @@ final class Live implements EventFeed.Source {
       m.put("models", models);
       toldModels = models;
     }
+  }
+
+  /// The decisions from a sequence number on; of too many some, evenly.
+  ///
+  /// @param ring newest first
+  static List<Decision> fresh(List<Decision> ring, long from) {
+    List<Decision> all = ring.stream().filter(d -> d.sequence() >= from).toList();
+    if (all.size() <= MOST_ROWS_A_TICK) {
+      return all;
+    }
+    List<Decision> some = new ArrayList<>(ROWS_OF_MANY);
+    for (int k = 0; k < ROWS_OF_MANY; k++) {
+      some.add(all.get((int) ((long) k * all.size() / ROWS_OF_MANY)));
+    }
+    return some;
   }
 
   @Override
@@ -241,6 +255,7 @@ final class Live implements EventFeed.Source {
   /// Everything at one moment.
   private final class Look {
     final long millis = ticker.now().toEpochMilli();
+    final long nanos = ticker.nanos();
     final List<FleetKeeper.View> views = keeper.views();
     final long end = decisions.end();
     final List<Decision> ring = decisions.last(MOST_SEEN);
@@ -315,7 +330,7 @@ final class Live implements EventFeed.Source {
       int errors = 0;
       int ended = 0;
       for (Decision d : ring) {
-        if (millis - d.epochMillis() <= Figures.WINDOW_MILLIS) {
+        if (Figures.isOfLastMinute(d, nanos)) {
           ended++;
           errors += Figures.isError(d.outcome()) ? 1 : 0;
         }
@@ -356,7 +371,7 @@ final class Live implements EventFeed.Source {
 
     private List<Object> pools() {
       Map<Pool, Figures.Of> figures =
-          Figures.by(ring, millis, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
+          Figures.by(ring, nanos, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
       List<Object> out = new ArrayList<>();
       for (Pool p : Pool.values()) {
         List<Instance> in = members(p);
@@ -410,7 +425,7 @@ final class Live implements EventFeed.Source {
     }
 
     Map<String, Map<String, Object>> instances() {
-      Map<String, Figures.Of> figures = Figures.by(ring, millis, Decision::instance);
+      Map<String, Figures.Of> figures = Figures.by(ring, nanos, Decision::instance);
       Map<String, Long> lastMillis = new HashMap<>();
       for (Decision d : ring) {
         if (d.instance() != null) {
