@@ -4,6 +4,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.EventLoop;
 import io.netty.channel.ReflectiveChannelFactory;
+import io.netty.channel.unix.IovArray;
 import io.netty.util.concurrent.FastThreadLocal;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -47,6 +48,7 @@ final class LoopState {
   private final HeadScan scan = new HeadScan();
   private final HeadWriter writer = new HeadWriter();
   private final boolean codecOnly;
+  private @Nullable IovArray vector;
   private final Map<Origin, Deque<UpstreamConnection>> idle = new HashMap<>();
   private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -70,6 +72,9 @@ final class LoopState {
       LoopState made =
           new LoopState(
               new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing, old);
+      if (!made.codecOnly && Loops.of(loop) == ProxyServer.Transport.EPOLL) {
+        made.vector = new IovArray();
+      }
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;
@@ -87,6 +92,11 @@ final class LoopState {
 
   HeadWriter writer() {
     return writer;
+  }
+
+  /// For gathering writes past the pipeline; null where nothing goes past it.
+  @Nullable IovArray vector() {
+    return vector;
   }
 
   /// Whether Netty's codec frames every message.

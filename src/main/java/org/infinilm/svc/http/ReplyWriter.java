@@ -1,8 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -24,17 +23,16 @@ final class ReplyWriter {
   /// Room for a chunk's size and the line ends around it.
   private static final int CHUNK_FRAMING_BYTES = 16;
 
-  private final ChannelHandlerContext encoder;
-  private final Channel channel;
+  private final Outlet out;
+  private final ByteBufAllocator alloc;
   private final HeadWriter words;
   private final boolean chunked;
   private @Nullable ByteBuf pending;
 
-  /// @param encoder where answers leave the codec
   /// @param chunked whether the body is
-  ReplyWriter(ChannelHandlerContext encoder, HeadWriter words, boolean chunked) {
-    this.encoder = encoder;
-    this.channel = encoder.channel();
+  ReplyWriter(Outlet out, ByteBufAllocator alloc, HeadWriter words, boolean chunked) {
+    this.out = out;
+    this.alloc = alloc;
     this.words = words;
     this.chunked = chunked;
   }
@@ -72,7 +70,7 @@ final class ReplyWriter {
       p = null;
     }
     if (p == null) {
-      p = channel.alloc().ioBuffer(bytes + more);
+      p = alloc.ioBuffer(bytes + more);
       pending = p;
     }
     return p.ensureWritable(bytes);
@@ -92,7 +90,7 @@ final class ReplyWriter {
         size(room(framing, 0), n);
       }
       write();
-      encoder.write(slice, channel.voidPromise());
+      out.write(slice);
       if (chunked) {
         room(framing, 0).writeShort(CRLF);
       }
@@ -135,13 +133,19 @@ final class ReplyWriter {
     }
   }
 
-  /// Hands what is ready to the socket's queue.
+  /// Has what is ready go out with the next flush.
   void write() {
     ByteBuf p = pending;
     pending = null;
     if (p != null) {
-      encoder.write(p, channel.voidPromise());
+      out.write(p);
     }
+  }
+
+  /// Writes and sends what is ready.
+  void flush() {
+    write();
+    out.flush();
   }
 
   /// Forgets what is not written.
@@ -151,5 +155,6 @@ final class ReplyWriter {
     if (p != null) {
       p.release();
     }
+    out.giveUp();
   }
 }

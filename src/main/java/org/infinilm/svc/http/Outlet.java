@@ -1,0 +1,161 @@
+package org.infinilm.svc.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.IovArray;
+import io.netty.channel.unix.Socket;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/// Where words and slices leave for one socket. While nothing waits for the socket they go to it at
+/// once, past pipeline and outbound buffer; what it does not take, and all behind that, goes the
+/// pipeline's way, as does everything where there is more than a plain socket of epoll. Confined to
+/// the channel's loop.
+final class Outlet {
+  private static final int MOST = 4;
+  private static final int MOST_BYTES = 64 << 10;
+
+  private final ChannelHandlerContext encoder;
+  private final Channel channel;
+  private final @Nullable IovArray vector;
+  private final @Nullable Socket socket;
+  private final ByteBuf[] held = new ByteBuf[MOST];
+  private int count;
+  private long heldBytes;
+  private long sentBytes;
+  private boolean handedOn;
+  private @Nullable IOException trouble;
+
+  /// @param encoder where messages leave the codec
+  /// @param vector shared by the loop; null when nothing goes past the pipeline
+  Outlet(ChannelHandlerContext encoder, @Nullable IovArray vector) {
+    this.encoder = encoder;
+    this.channel = encoder.channel();
+    this.vector = vector;
+    this.socket =
+        vector != null && channel instanceof EpollSocketChannel s ? (Socket) s.fd() : null;
+  }
+
+  /// Bytes that went past the pipeline, since the connection began.
+  long sentBytes() {
+    return sentBytes;
+  }
+
+  /// Takes ownership; it goes out with [#flush] at the latest.
+  void write(ByteBuf b) {
+    if (!b.isReadable()) {
+      b.release();
+      return;
+    }
+    if (count == MOST || heldBytes > MOST_BYTES) {
+      send();
+      handOn(channel.voidPromise());
+    }
+    held[count++] = b;
+    heldBytes += b.readableBytes();
+  }
+
+  void flush() {
+    if (count > 0 && !send()) {
+      handOn(channel.voidPromise());
+    }
+    if (handedOn) {
+      handedOn = false;
+      channel.flush();
+    }
+  }
+
+  /// Flushes; whether all is with the kernel. If not, `rest` tells what becomes of it.
+  boolean flush(Done rest) {
+    if (send()) {
+      return true;
+    }
+    IOException first = trouble;
+    ChannelPromise p = channel.newPromise();
+    p.addListener(f -> rest.done(f.isSuccess() ? null : first != null ? first : f.cause()));
+    handOn(p);
+    handedOn = false;
+    channel.flush();
+    return false;
+  }
+
+  /// Told of bytes that had to wait.
+  interface Done {
+    /// @param why they did not go out, or null
+    void done(@Nullable Throwable why);
+  }
+
+  /// Leaves what is not flushed to the pipeline.
+  void giveUp() {
+    handOn(channel.voidPromise());
+  }
+
+  private void handOn(ChannelPromise last) {
+    int n = count;
+    count = 0;
+    heldBytes = 0;
+    for (int k = 0; k < n; k++) {
+      ByteBuf b = held[k];
+      held[k] = null;
+      encoder.write(b, k == n - 1 ? last : channel.voidPromise());
+      handedOn = true;
+    }
+  }
+
+  /// Whether the kernel took all.
+  private boolean send() {
+    Socket s = socket;
+    if (s == null || vector == null || !channel.isActive()) {
+      return false;
+    }
+    ChannelOutboundBuffer waiting = channel.unsafe().outboundBuffer();
+    if (waiting == null || !waiting.isEmpty()) {
+      return false;
+    }
+    long sent;
+    try {
+      sent = count == 1 && held[0].hasMemoryAddress() ? one(s, held[0]) : many(s, vector);
+    } catch (IOException e) {
+      // the socket tells the pipeline again
+      trouble = e;
+      return false;
+    }
+    sentBytes += sent;
+    heldBytes -= sent;
+    int whole = 0;
+    while (whole < count && sent >= held[whole].readableBytes()) {
+      sent -= held[whole].readableBytes();
+      held[whole++].release();
+    }
+    for (int k = whole; k < count; k++) {
+      held[k - whole] = held[k];
+    }
+    int left = count - whole;
+    for (int k = left; k < count; k++) {
+      held[k] = null;
+    }
+    count = left;
+    if (sent > 0) {
+      held[0].skipBytes((int) sent);
+    }
+    return left == 0;
+  }
+
+  private static long one(Socket s, ByteBuf b) throws IOException {
+    return s.sendAddress(b.memoryAddress(), b.readerIndex(), b.writerIndex());
+  }
+
+  private long many(Socket s, IovArray v) throws IOException {
+    v.clear();
+    for (int k = 0; k < count; k++) {
+      if (!held[k].isDirect() || !v.add(held[k], held[k].readerIndex(), held[k].readableBytes())) {
+        break;
+      }
+    }
+    return v.count() == 0 ? 0 : s.writevAddresses(v.memoryAddress(0), v.count());
+  }
+}
