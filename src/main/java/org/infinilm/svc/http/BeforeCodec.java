@@ -13,7 +13,6 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
   final D decoder;
   private @Nullable ChannelHandlerContext own;
   private @Nullable ChannelHandlerContext last;
-  private @Nullable ChannelInboundHandler taker;
   private boolean left;
 
   BeforeCodec(D decoder) {
@@ -35,7 +34,7 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
   final void tell(ChannelHandlerContext ctx, Object part) {
     ChannelHandlerContext to = last(ctx);
     try {
-      taker.channelRead(to, part);
+      taker(to).channelRead(to, part);
     } catch (Throwable e) {
       fault(to, e);
     }
@@ -43,10 +42,14 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
 
   private void fault(ChannelHandlerContext to, Throwable e) {
     try {
-      taker.exceptionCaught(to, e);
+      taker(to).exceptionCaught(to, e);
     } catch (Exception more) {
       to.fireExceptionCaught(more);
     }
+  }
+
+  private static ChannelInboundHandler taker(ChannelHandlerContext to) {
+    return (ChannelInboundHandler) to.handler();
   }
 
   private ChannelHandlerContext last(ChannelHandlerContext ctx) {
@@ -54,7 +57,6 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
     if (b == null) {
       b = ctx.pipeline().lastContext();
       last = b;
-      taker = (ChannelInboundHandler) b.handler();
     }
     return b;
   }
@@ -64,18 +66,27 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
     own = ctx;
   }
 
+  private ChannelHandlerContext own() {
+    ChannelHandlerContext c = own;
+    if (c == null) {
+      throw new IllegalStateException("in no pipeline");
+    }
+    return c;
+  }
+
   /// Reads bytes that came past the pipeline.
   final void take(ByteBuf in) {
+    ChannelHandlerContext here = own();
     try {
-      channelRead(own, in);
+      channelRead(here, in);
     } catch (Throwable e) {
-      own.fireExceptionCaught(e);
+      here.fireExceptionCaught(e);
     }
   }
 
   /// What was readable has been read.
   final void readAll() {
-    channelReadComplete(own);
+    channelReadComplete(own());
   }
 
   @Override
@@ -90,7 +101,7 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
     } else {
       ChannelHandlerContext to = last(ctx);
       try {
-        taker.channelReadComplete(to);
+        taker(to).channelReadComplete(to);
       } catch (Throwable e) {
         fault(to, e);
       }

@@ -13,7 +13,6 @@ import io.netty.util.collection.IntObjectHashMap;
 import io.netty.util.collection.IntObjectMap;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.ThreadAwareExecutor;
-import org.jspecify.annotations.Nullable;
 
 /// Netty's epoll, with a [Tap] before each socket. Confined to its loop.
 final class EpollTaps implements IoHandler {

@@ -186,7 +186,8 @@ final class InboundRequest implements Inbound {
 
   /// An answer whose framing stays as it is.
   private void relay(PlainAnswer a, HeadPatch patch) {
-    ReplyWriter to = new ReplyWriter(connection.outlet(), channel.alloc(), loop.writer(), a.chunked());
+    ReplyWriter to =
+        new ReplyWriter(connection.outlet(), channel.alloc(), loop.writer(), a.chunked());
     plain = to;
     lengthTold = !a.chunked();
     trailing = a.chunked() && head.takesTrailers() ? new Trailing(a, List.of(), patch) : null;

@@ -31,6 +31,7 @@ final class LoopState {
   private static final long IDLE_TICKS = 4000 / TICK_MILLIS;
 
   private static final int MAX_IDLE_PER_ORIGIN = 1024;
+  private static final int IOVECS = 64;
   private static final FastThreadLocal<LoopState> LOCAL = new FastThreadLocal<>();
 
   /// Something with a time limit; called about every [#TICK_MILLIS].
@@ -73,7 +74,7 @@ final class LoopState {
           new LoopState(
               new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing, old);
       if (!made.codecOnly && Loops.of(loop) == ProxyServer.Transport.EPOLL) {
-        made.vector = new IovArray();
+        made.vector = new IovArray(IOVECS);
       }
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);

@@ -9,6 +9,8 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.IovArray;
 import io.netty.channel.unix.Socket;
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /// Where words and slices leave for one socket. While nothing waits for the socket they go to it at
@@ -23,8 +25,7 @@ final class Outlet {
   private final Channel channel;
   private final @Nullable IovArray vector;
   private final @Nullable Socket socket;
-  private final ByteBuf[] held = new ByteBuf[MOST];
-  private int count;
+  private final Deque<ByteBuf> held = new ArrayDeque<>(MOST);
   private long heldBytes;
   private long sentBytes;
   private boolean handedOn;
@@ -51,16 +52,16 @@ final class Outlet {
       b.release();
       return;
     }
-    if (count == MOST || heldBytes > MOST_BYTES) {
+    if (held.size() == MOST || heldBytes > MOST_BYTES) {
       send();
       handOn(channel.voidPromise());
     }
-    held[count++] = b;
+    held.addLast(b);
     heldBytes += b.readableBytes();
   }
 
   void flush() {
-    if (count > 0 && !send()) {
+    if (!held.isEmpty() && !send()) {
       handOn(channel.voidPromise());
     }
     if (handedOn) {
@@ -95,13 +96,9 @@ final class Outlet {
   }
 
   private void handOn(ChannelPromise last) {
-    int n = count;
-    count = 0;
     heldBytes = 0;
-    for (int k = 0; k < n; k++) {
-      ByteBuf b = held[k];
-      held[k] = null;
-      encoder.write(b, k == n - 1 ? last : channel.voidPromise());
+    for (ByteBuf b = held.pollFirst(); b != null; b = held.pollFirst()) {
+      encoder.write(b, held.isEmpty() ? last : channel.voidPromise());
       handedOn = true;
     }
   }
@@ -118,7 +115,7 @@ final class Outlet {
     }
     long sent;
     try {
-      sent = count == 1 && held[0].hasMemoryAddress() ? one(s, held[0]) : many(s, vector);
+      sent = held.size() == 1 ? one(s, held.getFirst()) : many(s, vector);
     } catch (IOException e) {
       // the socket tells the pipeline again
       trouble = e;
@@ -126,33 +123,28 @@ final class Outlet {
     }
     sentBytes += sent;
     heldBytes -= sent;
-    int whole = 0;
-    while (whole < count && sent >= held[whole].readableBytes()) {
-      sent -= held[whole].readableBytes();
-      held[whole++].release();
+    for (ByteBuf b = held.peekFirst(); b != null; b = held.peekFirst()) {
+      int n = b.readableBytes();
+      if (sent < n) {
+        b.skipBytes((int) sent);
+        return false;
+      }
+      sent -= n;
+      held.removeFirst().release();
     }
-    for (int k = whole; k < count; k++) {
-      held[k - whole] = held[k];
-    }
-    int left = count - whole;
-    for (int k = left; k < count; k++) {
-      held[k] = null;
-    }
-    count = left;
-    if (sent > 0) {
-      held[0].skipBytes((int) sent);
-    }
-    return left == 0;
+    return true;
   }
 
   private static long one(Socket s, ByteBuf b) throws IOException {
-    return s.sendAddress(b.memoryAddress(), b.readerIndex(), b.writerIndex());
+    return b.hasMemoryAddress()
+        ? s.sendAddress(b.memoryAddress(), b.readerIndex(), b.writerIndex())
+        : 0;
   }
 
   private long many(Socket s, IovArray v) throws IOException {
     v.clear();
-    for (int k = 0; k < count; k++) {
-      if (!held[k].isDirect() || !v.add(held[k], held[k].readerIndex(), held[k].readableBytes())) {
+    for (ByteBuf b : held) {
+      if (!b.isDirect() || !v.add(b, b.readerIndex(), b.readableBytes())) {
         break;
       }
     }

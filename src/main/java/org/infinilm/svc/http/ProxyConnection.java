@@ -134,7 +134,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   Outlet outlet() {
     Outlet o = outlet;
     if (o == null) {
-      o = new Outlet(channel.pipeline().context(ProxyServer.ENCODER), direct ? loop.vector() : null);
+      o =
+          new Outlet(
+              channel.pipeline().context(ProxyServer.ENCODER), direct ? loop.vector() : null);
       outlet = o;
     }
     return o;
@@ -163,22 +165,21 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object message) {
-      int n = ((ByteBuf) message).readableBytes();
+      read((ByteBuf) message);
+    }
+
+    @Override
+    public void read(ByteBuf in) {
       if (closing) {
-        clock.read(n, loop.now());
+        clock.read(in.readableBytes(), loop.now());
         late = true;
-        ReferenceCountUtil.release(message);
+        in.release();
         return;
       }
       if (current == null && clock.phase() == Phase.IDLE) {
         clock.enter(Phase.HEAD, loop.now());
       }
-      decode((ByteBuf) message);
-    }
-
-    @Override
-    public void read(ByteBuf in) {
-      channelRead(socketSide, in);
+      decode(in);
     }
 
     @Override

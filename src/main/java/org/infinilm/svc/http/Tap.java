@@ -12,9 +12,10 @@ import io.netty.channel.unix.Socket;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/// Stands between epoll and the channel of one socket. Where somebody reads past the pipeline, bytes
-/// that are readable are read here; every other event is the channel's: writability, the peer's end,
-/// errors, and all while it does not read. Confined to its loop.
+/// Stands between epoll and the channel of one socket. Where somebody reads past the pipeline,
+/// bytes that are readable are read here; every other event is the channel's: writability, the
+/// peer's end, errors, and all while it does not read. Confined to its loop.
+@SuppressWarnings("try") // what a channel closes with is Netty's to say
 final class Tap implements EpollIoHandle {
   private static final int LEAST_BYTES = 1 << 10;
   private static final int FIRST_BYTES = 2 << 10;

@@ -148,8 +148,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   private void write(RequestToSend request, InstanceCall c) {
     FullHttpRequest decoded = request.decoded();
     if (decoded != null) {
-      write(decoded)
-          .addListener((ChannelFuture f) -> written(f.isSuccess() ? null : f.cause(), c));
+      write(decoded).addListener((ChannelFuture f) -> written(f.isSuccess() ? null : f.cause(), c));
       return;
     }
     Outlet o = outlet();
