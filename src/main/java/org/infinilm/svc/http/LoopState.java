@@ -4,7 +4,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.EventLoop;
 import io.netty.channel.ReflectiveChannelFactory;
-import io.netty.channel.unix.IovArray;
 import io.netty.util.concurrent.FastThreadLocal;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -31,7 +30,6 @@ final class LoopState {
   private static final long IDLE_TICKS = 4000 / TICK_MILLIS;
 
   private static final int MAX_IDLE_PER_ORIGIN = 1024;
-  private static final int IOVECS = 64;
   private static final FastThreadLocal<LoopState> LOCAL = new FastThreadLocal<>();
 
   /// Something with a time limit; called about every [#TICK_MILLIS].
@@ -49,7 +47,7 @@ final class LoopState {
   private final HeadScan scan = new HeadScan();
   private final HeadWriter writer = new HeadWriter();
   private final boolean codecOnly;
-  private @Nullable IovArray vector;
+  private @Nullable Scratch scratch;
   private final Map<Origin, Deque<UpstreamConnection>> idle = new HashMap<>();
   private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -74,7 +72,7 @@ final class LoopState {
           new LoopState(
               new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing, old);
       if (!made.codecOnly && Loops.of(loop) == ProxyServer.Transport.EPOLL) {
-        made.vector = new IovArray(IOVECS);
+        made.scratch = new Scratch();
       }
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
@@ -95,9 +93,9 @@ final class LoopState {
     return writer;
   }
 
-  /// For gathering writes past the pipeline; null where nothing goes past it.
-  @Nullable IovArray vector() {
-    return vector;
+  /// For sends past the pipeline; null where nothing goes past it.
+  @Nullable Scratch scratch() {
+    return scratch;
   }
 
   /// Whether Netty's codec frames every message.

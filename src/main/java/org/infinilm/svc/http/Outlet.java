@@ -23,7 +23,7 @@ final class Outlet {
 
   private final ChannelHandlerContext encoder;
   private final Channel channel;
-  private final @Nullable IovArray vector;
+  private final @Nullable Scratch scratch;
   private final @Nullable Socket socket;
   private final Deque<ByteBuf> held = new ArrayDeque<>(MOST);
   private long heldBytes;
@@ -32,18 +32,26 @@ final class Outlet {
   private @Nullable IOException trouble;
 
   /// @param encoder where messages leave the codec
-  /// @param vector shared by the loop; null when nothing goes past the pipeline
-  Outlet(ChannelHandlerContext encoder, @Nullable IovArray vector) {
+  /// @param scratch of the loop; null when nothing goes past the pipeline
+  Outlet(ChannelHandlerContext encoder, @Nullable Scratch scratch) {
     this.encoder = encoder;
     this.channel = encoder.channel();
-    this.vector = vector;
+    this.scratch = scratch;
     this.socket =
-        vector != null && channel instanceof EpollSocketChannel s ? (Socket) s.fd() : null;
+        scratch != null && channel instanceof EpollSocketChannel s ? (Socket) s.fd() : null;
   }
 
   /// Bytes that went past the pipeline, since the connection began.
   long sentBytes() {
     return sentBytes;
+  }
+
+  /// An empty buffer with room for so many bytes, no larger than it must be where it may have to
+  /// wait.
+  ByteBuf buffer(int bytes) {
+    return socket == null || scratch == null
+        ? channel.alloc().ioBuffer(bytes)
+        : scratch.buffer(bytes, channel.alloc());
   }
 
   /// Takes ownership; it goes out with [#flush] at the latest.
@@ -98,7 +106,8 @@ final class Outlet {
   private void handOn(ChannelPromise last) {
     heldBytes = 0;
     for (ByteBuf b = held.pollFirst(); b != null; b = held.pollFirst()) {
-      encoder.write(b, held.isEmpty() ? last : channel.voidPromise());
+      ByteBuf kept = scratch == null ? b : scratch.kept(b, channel.alloc());
+      encoder.write(kept, held.isEmpty() ? last : channel.voidPromise());
       handedOn = true;
     }
   }
@@ -106,7 +115,7 @@ final class Outlet {
   /// Whether the kernel took all.
   private boolean send() {
     Socket s = socket;
-    if (s == null || vector == null || !channel.isActive()) {
+    if (s == null || scratch == null || !channel.isActive()) {
       return false;
     }
     ChannelOutboundBuffer waiting = channel.unsafe().outboundBuffer();
@@ -115,7 +124,7 @@ final class Outlet {
     }
     long sent;
     try {
-      sent = held.size() == 1 ? one(s, held.getFirst()) : many(s, vector);
+      sent = held.size() == 1 ? one(s, held.getFirst()) : many(s, scratch.vector());
     } catch (IOException e) {
       // the socket tells the pipeline again
       trouble = e;
@@ -142,7 +151,6 @@ final class Outlet {
   }
 
   private long many(Socket s, IovArray v) throws IOException {
-    v.clear();
     for (ByteBuf b : held) {
       if (!b.isDirect() || !v.add(b, b.readerIndex(), b.readableBytes())) {
         break;

@@ -136,7 +136,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (o == null) {
       o =
           new Outlet(
-              channel.pipeline().context(ProxyServer.ENCODER), direct ? loop.vector() : null);
+              channel.pipeline().context(ProxyServer.ENCODER), direct ? loop.scratch() : null);
       outlet = o;
     }
     return o;

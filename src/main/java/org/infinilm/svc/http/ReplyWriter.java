@@ -1,7 +1,6 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -17,22 +16,20 @@ final class ReplyWriter {
   /// Pieces up to this are copied: that costs less than a buffer of their own in a write.
   private static final int COPIED_BYTES = 8 << 10;
 
-  private static final int BUFFER_BYTES = 16 << 10;
+  private static final int BUFFER_BYTES = Scratch.BYTES;
   private static final int USUAL_BODY_BYTES = 512;
 
   /// Room for a chunk's size and the line ends around it.
   private static final int CHUNK_FRAMING_BYTES = 16;
 
   private final Outlet out;
-  private final ByteBufAllocator alloc;
   private final HeadWriter words;
   private final boolean chunked;
   private @Nullable ByteBuf pending;
 
   /// @param chunked whether the body is
-  ReplyWriter(Outlet out, ByteBufAllocator alloc, HeadWriter words, boolean chunked) {
+  ReplyWriter(Outlet out, HeadWriter words, boolean chunked) {
     this.out = out;
-    this.alloc = alloc;
     this.words = words;
     this.chunked = chunked;
   }
@@ -70,7 +67,7 @@ final class ReplyWriter {
       p = null;
     }
     if (p == null) {
-      p = alloc.ioBuffer(bytes + more);
+      p = out.buffer(bytes + more);
       pending = p;
     }
     return p.ensureWritable(bytes);

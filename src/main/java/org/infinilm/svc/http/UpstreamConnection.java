@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -69,9 +70,10 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
       Outgoing outgoing,
       RequestToSend request,
       UpstreamEvents events) {
-    InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), request, events);
-    call.begin();
     UpstreamConnection kept = outgoing.reuse() ? loop.poll(outgoing.origin()) : null;
+    RequestToSend out = kept == null ? request.kept(loop, ByteBufAllocator.DEFAULT) : request;
+    InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), out, events);
+    call.begin();
     if (kept != null) {
       call.kept();
       kept.carry(call);
@@ -162,7 +164,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   private Outlet outlet() {
     Outlet o = outlet;
     if (o == null) {
-      o = new Outlet(channel.pipeline().context(HttpRequestEncoder.class), loop.vector());
+      o = new Outlet(channel.pipeline().context(HttpRequestEncoder.class), loop.scratch());
       outlet = o;
     }
     return o;

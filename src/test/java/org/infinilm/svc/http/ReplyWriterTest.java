@@ -32,7 +32,7 @@ class ReplyWriterTest {
 
   private ReplyWriter writer(boolean chunked) {
     Outlet out = new Outlet(channel.pipeline().firstContext(), null);
-    return new ReplyWriter(out, channel.alloc(), new HeadWriter(), chunked);
+    return new ReplyWriter(out, new HeadWriter(), chunked);
   }
 
   /// The buffers that went to the socket.
