@@ -83,25 +83,36 @@ def test_both_are_registered_as_what_they_are(fleet: Fleet, kind: Kind) -> None:
         assert tokens in (listed.get("max_model_len"), (listed.get("meta") or {}).get("n_ctx"))
 
 
+def test_servers_that_run_already_are_known_by_what_they_say(standing: Fleet) -> None:
+    """No registry, no babysitter: models come from their own lists, and so does what they hold (below)."""
+    known = {s["name"]: s for s in json.loads(ask(standing.router, "/services").body)["services"]}
+    assert set(known) == {"paged", "static"}
+    for name, service in known.items():
+        assert (service["state"], service["metadata"]["cache_type"]) == ("routable", name)
+        assert service["models"] == [MODEL]
+    listed = {m["id"] for m in ask(standing.router, "/v1/models").json()["data"]}
+    assert listed == {m["id"] for m in ask(standing.paged, "/v1/models").json()["data"]}
+
+
 @pytest.mark.parametrize("what", REQUESTS)
-def test_it_is_answered_as_directly(fleet: Fleet, what: str) -> None:
+def test_it_is_answered_as_directly(routed: Fleet, what: str) -> None:
     path, body = REQUESTS[what]
     # once before, so that what an engine compiles at its first request is no difference
-    ask(fleet.paged, path, body)
-    direct = ask(fleet.paged, path, body)
-    routed = ask(fleet.router, path, body)
-    assert routed.status == direct.status, routed.body
-    assert routed.headers.get("content-type") == direct.headers.get("content-type")
+    ask(routed.paged, path, body)
+    direct = ask(routed.paged, path, body)
+    through = ask(routed.router, path, body)
+    assert through.status == direct.status, through.body
+    assert through.headers.get("content-type") == direct.headers.get("content-type")
     if not direct.headers.get("content-type", "").startswith("application/json"):
-        assert routed.body == direct.body
+        assert through.body == direct.body
     elif what in ("two choices", "messages", "responses", "a forced tool"):
-        assert shape(common(routed.json())) == shape(common(direct.json()))
+        assert shape(common(through.json())) == shape(common(direct.json()))
     else:
-        assert common(routed.json()) == common(direct.json())
+        assert common(through.json()) == common(direct.json())
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/responses", "/v1/completions"])
-def test_a_stream_comes_whole(fleet: Fleet, path: str) -> None:
+def test_a_stream_comes_whole(routed: Fleet, path: str) -> None:
     body: dict[str, Any] = {"model": MODEL, "stream": True, "max_tokens": 8}
     if path == "/v1/responses":
         body |= {"input": "Hello", "max_output_tokens": 16}
@@ -112,10 +123,10 @@ def test_a_stream_comes_whole(fleet: Fleet, path: str) -> None:
         body |= {"messages": [{"role": "user", "content": "Hello"}]}
     if path == CHAT:
         body["stream_options"] = {"include_usage": True}
-    direct, routed = ask(fleet.paged, path, body), ask(fleet.router, path, body)
-    assert routed.status == direct.status == 200, routed.body
-    assert routed.headers["content-type"] == direct.headers["content-type"]
-    last = routed.events()[-1]
+    direct, through = ask(routed.paged, path, body), ask(routed.router, path, body)
+    assert through.status == direct.status == 200, through.body
+    assert through.headers["content-type"] == direct.headers["content-type"]
+    last = through.events()[-1]
     if path == "/v1/responses":
         assert json.loads(last)["type"] in ("response.completed", "response.incomplete")
     elif path == "/v1/messages":
@@ -123,13 +134,13 @@ def test_a_stream_comes_whole(fleet: Fleet, path: str) -> None:
     else:
         assert last == "[DONE]"
     if path == CHAT:
-        usage = json.loads(routed.events()[-2])["usage"]
+        usage = json.loads(through.events()[-2])["usage"]
         assert 1 <= usage["completion_tokens"] <= 8
 
 
-def test_a_schema_holds(fleet: Fleet) -> None:
+def test_a_schema_holds(routed: Fleet) -> None:
     path, body = REQUESTS["json_schema"]
-    choice = ask(fleet.router, path, body).json()["choices"][0]
+    choice = ask(routed.router, path, body).json()["choices"][0]
     said = choice["message"]["content"]
     if choice["finish_reason"] == "length":
         # random weights may like blanks
@@ -138,33 +149,33 @@ def test_a_schema_holds(fleet: Fleet) -> None:
         assert json.loads(said) == {"city": "Oslo"}
 
 
-def test_a_prompt_that_nobody_can_hold_is_400(fleet: Fleet) -> None:
-    answer = ask(fleet.router, CHAT, chat(english(600_000)))
+def test_a_prompt_that_nobody_can_hold_is_400(routed: Fleet) -> None:
+    answer = ask(routed.router, CHAT, chat(english(600_000)))
     assert answer.status == 400
     assert "error" in answer.json()
 
 
-def test_size_decides_in_bytes(fleet: Fleet) -> None:
+def test_size_decides_in_bytes(routed: Fleet) -> None:
     # 51,200 bytes of JSON are the paged one's still; prompts of that size fit no small slot, so the texts are of what both can hold
     for size, name in ((2_000, "paged"), (30_000, "paged"), (60_000, "static")):
-        answer = ask(fleet.router, CHAT, chat(english(size), max_tokens=1))
+        answer = ask(routed.router, CHAT, chat(english(size), max_tokens=1))
         assert answer.status == 200, answer.body
         assert answer.instance == name
         if size == 60_000:
-            assert answer.json()["usage"]["prompt_tokens"] < fleet.kind.static_tokens
+            assert answer.json()["usage"]["prompt_tokens"] < routed.kind.static_tokens
 
 
-def test_one_that_cannot_hold_it_is_passed_over(fleet: Fleet, kind: Kind) -> None:
+def test_one_that_cannot_hold_it_is_passed_over(routed: Fleet, kind: Kind) -> None:
     """Short chats do not spoil what is known of long texts."""
     text = english(47_000)
-    tokens = ask(fleet.static, CHAT, chat(text, max_tokens=1)).json()["usage"]["prompt_tokens"]
+    tokens = ask(routed.static, CHAT, chat(text, max_tokens=1)).json()["usage"]["prompt_tokens"]
     expected = "static" if tokens > kind.paged_tokens else "paged"
     for _ in range(2):
-        answer = ask(fleet.router, CHAT, chat(text, max_tokens=1))
+        answer = ask(routed.router, CHAT, chat(text, max_tokens=1))
         assert answer.status == 200, answer.body
         assert answer.instance == expected
         for _ in range(20):
-            assert ask(fleet.router, CHAT, HI | {"max_tokens": 1}).status == 200
+            assert ask(routed.router, CHAT, HI | {"max_tokens": 1}).status == 200
 
 
 def stream_of(base: str, body: dict[str, Any]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
@@ -173,32 +184,32 @@ def stream_of(base: str, body: dict[str, Any]) -> tuple[http.client.HTTPConnecti
     return connection, connection.getresponse()
 
 
-def test_a_client_that_leaves_frees_its_place(fleet: Fleet, kind: Kind) -> None:
+def test_a_client_that_leaves_frees_its_place(routed: Fleet, kind: Kind) -> None:
     body = chat("Tell me a very long story.", stream=True, max_tokens=4000, ignore_eos=True)
-    connection, answer = stream_of(fleet.router, body)
+    connection, answer = stream_of(routed.router, body)
     assert answer.status == 200
     assert answer.read(10)
-    assert gauge(fleet.paged, kind.running) == 1
+    assert gauge(routed.paged, kind.running) == 1
     connection.close()
-    wait_for("the engine's gauge", lambda: gauge(fleet.paged, kind.running) == 0, 10)
+    wait_for("the engine's gauge", lambda: gauge(routed.paged, kind.running) == 0, 10)
 
 
-def test_thirty_streams_at_once(fleet: Fleet, kind: Kind) -> None:
+def test_thirty_streams_at_once(routed: Fleet, kind: Kind) -> None:
     start = threading.Barrier(30)
 
     def one(n: int) -> Answer:
         start.wait()
-        return ask(fleet.router, CHAT, chat(f"Number {n}.", stream=True, max_tokens=20, ignore_eos=True), seconds=300)
+        return ask(routed.router, CHAT, chat(f"Number {n}.", stream=True, max_tokens=20, ignore_eos=True), seconds=300)
 
     with ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(one, range(30)))
     assert [a.status for a in answers] == [200] * 30
     assert all(a.events()[-1] == "[DONE]" for a in answers)
-    wait_for("the engine's gauge", lambda: gauge(fleet.paged, kind.running) == 0, 10)
+    wait_for("the engine's gauge", lambda: gauge(routed.paged, kind.running) == 0, 10)
 
 
-def test_the_request_id_goes_through(fleet: Fleet) -> None:
-    connection = http.client.HTTPConnection(fleet.router.removeprefix("http://"), timeout=60)
+def test_the_request_id_goes_through(routed: Fleet) -> None:
+    connection = http.client.HTTPConnection(routed.router.removeprefix("http://"), timeout=60)
     connection.request("POST", CHAT, json.dumps(HI).encode(), {"content-type": "application/json", "x-request-id": "mine-17"})
     answer = connection.getresponse()
     answer.read()

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from deployment import BUNDLED_MODEL, INFINI, english, free_ports, get, run, running, wait_for
-from fleet import MODEL, Answer, Fleet, Kind, ask, chat, gauge
+import fleet as fleets
+from fleet import MODEL, Answer, Fleet, Kind, ask, chat, gauge, vllm_folder, vllm_model
 
 CHAT = "/v1/chat/completions"
 
@@ -39,6 +40,43 @@ def test_bench_gets_whole_answers(fleet: Fleet, through: str, tmp_path: Path) ->
     result = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert result["completed"] == 30
     assert result["total_output_tokens"] == 600
+
+
+def test_the_engines_gauges_are_read_by_their_names(fleet: Fleet, kind: Kind, tmp_path: Path) -> None:
+    """Six at a time at an instance with room for four or more: its own gauges tell so, through the router's list of instances."""
+    said = infini(
+        "bench", "--url", fleet.router, "--model", MODEL, "--dataset-name", "random", "--random-input-len", "50", "--random-output-len", "200",
+        "--num-prompts", "18", "--max-concurrency", "6", "--ignore-eos", "--gauges-interval", "0.1", "--save-result", "--result-dir", str(tmp_path),
+    )  # fmt: skip
+    assert said.returncode == 0, said.stdout + said.stderr
+    instances = json.loads(next(tmp_path.glob("*.json")).read_text())["engines"]["instances"]
+    assert set(instances) == {"paged-server", "static-server"}
+    paged = instances["paged-server"]
+    assert paged["engine"] == {"llama.cpp": "llamacpp"}.get(kind.name, kind.name)
+    assert 2 <= max(paged["running"]) <= 6
+    assert max(instances["static-server"]["running"]) == 0
+    if kind.name == "vllm":
+        assert 0 < max(paged["kv_usage"]) <= 1
+
+
+def test_vllms_bench_measures_through_the_router_as_directly(fleet: Fleet, tmp_path: Path) -> None:
+    """The same 30 requests twice each way: all answered, with the same tokens in and out. Times are printed, not judged."""
+    seen = []
+    for turn, base in enumerate((fleet.paged, fleet.router, fleet.router, fleet.paged)):
+        said = run(
+            [
+                str(vllm_folder() / "bin" / "vllm"), "bench", "serve", "--backend", "openai-chat", "--endpoint", "/v1/chat/completions",
+                "--base-url", base, "--dataset-name", "random", "--model", MODEL, "--tokenizer", str(vllm_model()),
+                "--random-input-len", "100", "--random-output-len", "20", "--num-prompts", "30", "--request-rate", "3", "--ignore-eos",
+                "--seed", "7", "--save-result", "--result-dir", str(tmp_path), "--result-filename", f"{turn}.json",
+            ],
+            os.environ | fleets.KINDS["vllm"].environment(), 600,
+        )  # fmt: skip
+        assert said.returncode == 0, said.stdout + said.stderr
+        seen.append(json.loads((tmp_path / f"{turn}.json").read_text()))
+        print({k: round(seen[-1][k], 1) for k in ("median_ttft_ms", "median_tpot_ms", "p99_ttft_ms")}, base == fleet.router)
+    assert [s["completed"] for s in seen] == [30] * 4
+    assert {(s["total_input_tokens"], s["total_output_tokens"]) for s in seen} == {(seen[0]["total_input_tokens"], 600)}
 
 
 @pytest.fixture(scope="session")

@@ -313,7 +313,8 @@ final class SettingsReader {
         (int) whole(Flags.HEALTH_FAILURES, 1_000_000),
         seconds(Flags.HEALTH_TIMEOUT).multipliedBy(PROBE_STEPS).plus(PROBE_REST),
         STABLE,
-        truth(Flags.ON_DEMAND) ? seconds(Flags.IDLE_STOP) : Duration.ZERO);
+        truth(Flags.ON_DEMAND) ? seconds(Flags.IDLE_STOP) : Duration.ZERO,
+        truth(Flags.ON_DEMAND));
   }
 
   /// What goes with `on_demand`; what goes only with it and stands alone is an error.

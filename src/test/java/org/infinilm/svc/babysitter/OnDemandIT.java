@@ -21,6 +21,8 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.registry.Registration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// A server that runs on demand, under a babysitter in this process.
 class OnDemandIT extends BabysitterHarness {
@@ -126,6 +128,77 @@ class OnDemandIT extends BabysitterHarness {
     onDemand(registry, false, List.of());
     isNow(registry, "running");
     assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+  }
+
+  @SuppressWarnings("unchecked") // what the babysitter's JSON holds
+  private static Map<String, Object> failure(FakeRegistry registry) {
+    return (Map<String, Object>)
+        registry.metadata("t-server").getOrDefault(Registration.START_FAILED, Map.of());
+  }
+
+  private int starts() throws IOException {
+    return Files.readAllLines(dir.resolve("starts")).size();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "fails, the process ended with status 3, CUDA out of memory",
+    "dies, the process ended with status 4, capture of graphs failed"
+  })
+  void oneThatCannotBeStartedStaysListedWithTheReasonAndIsWokenAgainLater(
+      String how, String cause, String lastLine) throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter b =
+        onDemand(
+            registry,
+            true,
+            List.of(how + "=3," + dir.resolve("starts")),
+            "max_failed_starts = 2",
+            "restart_delay = 0.01",
+            "max_restart_delay = 600");
+    isNow(registry, "asleep");
+    woken();
+    rests(registry, b, 1);
+    assertThat(registry.status("t-server")).isEqualTo("asleep");
+    assertThat(failure(registry))
+        .containsEntry("cause", cause)
+        .containsEntry("last_line", lastLine)
+        .containsEntry("starts", 2);
+    assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+    assertThat(registry.calls).noneMatch(c -> c.startsWith("DELETE"));
+    Client.Reply refused = post("/wake");
+    assertThat(refused.status()).isEqualTo(503);
+    JsonNode said = Json.tree(refused.body());
+    assertThat(said.path("error").asText()).isEqualTo("t could not be started: " + cause);
+    assertThat(said.path("cause").asText()).isEqualTo(cause);
+    assertThat(said.path("retry_after_seconds").asInt()).isBetween(400, 600);
+    assertThat(refused.headers().get("retry-after"))
+        .isEqualTo(said.path("retry_after_seconds").asText());
+    assertThat(said.path("status").asText()).isEqualTo("asleep");
+    assertThat(starts()).isEqualTo(2);
+    undrained(registry, b);
+    assertThat(failure(registry)).containsEntry("cause", cause);
+    // one start shows that it is too early still
+    woken();
+    rests(registry, b, 2);
+    assertThat(starts()).isEqualTo(3);
+    undrained(registry, b);
+    woken();
+    isNow(registry, "running");
+    assertThat(failure(registry)).isEmpty();
+    assertThat(text("/metrics")).contains("infini_babysitter_rests_total 2.0");
+  }
+
+  private static void rests(FakeRegistry registry, Babysitter b, int inARow) {
+    await().until(() -> b.state().rest().now() && b.state().rest().inARow() == inARow);
+    await().until(() -> failure(registry).containsKey("until"));
+  }
+
+  /// An operator says that it may be started again.
+  private void undrained(FakeRegistry registry, Babysitter b) throws Exception {
+    assertThat(post("/undrain").status()).isEqualTo(200);
+    await().until(() -> !b.state().rest().now());
+    await().until(() -> !failure(registry).containsKey("until"));
   }
 
   @Test
