@@ -8,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
+import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Supervision.Action;
 import org.infinilm.svc.babysitter.Supervision.Event;
@@ -28,6 +29,7 @@ import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /// One babysitter at work: a supervised process, its entries in the registry, the HTTP at port + 1.
 /// Thread-safe.
@@ -38,6 +40,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   private static final int MAX_NAMED_ORPHANS = 20;
   private static final Duration ORPHANS_LOOK = Duration.ofSeconds(2);
   private static final int LAST_LINES = 50;
+  private static final Duration OUTPUT = Duration.ofMillis(400);
 
   /// Its routes need no body, and its heap is small.
   private static final int MOST_BODY_BYTES = 4 << 10;
@@ -84,6 +87,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
 
   /// Counts those that publish: the newest one does, the others end.
   private final AtomicInteger publishers = new AtomicInteger();
+
+  private final FailedStart failed;
 
   private volatile @Nullable Thread finishing;
   private volatile boolean hurried;
@@ -160,6 +165,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker, random);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
+    this.failed = new FailedStart(logs, instruments, ticker);
     if (s.registry() == null) {
       management = null;
       server = null;
@@ -418,7 +424,11 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
         }
       }
       case DOZING -> log.info("[{}] {}; stopping it", name, after.reason());
-      case ASLEEP -> log.info("[{}] {}", name, after.reason());
+      case ASLEEP -> {
+        boolean rests = after.rest().now();
+        log.atLevel(rests ? Level.WARN : Level.INFO)
+            .log("[{}] {}{}", name, after.reason(), rests ? lastLines() : "");
+      }
       case WAKING -> log.info("[{}] a request asks for it; {}", name, after.reason());
       case LOADING -> log.info("[{}] loading: {}", name, after.reason());
       case READY ->
@@ -533,6 +543,10 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   /// Waits for the end of the process, then ends what it left behind.
   private void reap(int generation, Child c, AtomicBoolean told) throws InterruptedException {
     int code = c.exit().join();
+    if (settings.demand() != null) {
+      // its last line may be told
+      c.awaitOutput(OUTPUT);
+    }
     if (!told.get()) {
       supervisor.tell(new Event.Exited(generation, ended(code)));
       told.set(true);
@@ -660,7 +674,8 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
 
   private synchronized void withdraw(String status) {
     if (server != null) {
-      server.wantStatus(status);
+      UnaryOperator<Registration> failure = failed.told(supervisor.state());
+      server.change(r -> failure.apply(r.withStatus(status)));
     }
   }
 

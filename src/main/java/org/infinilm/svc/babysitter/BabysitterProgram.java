@@ -23,7 +23,12 @@ public final class BabysitterProgram {
           Map.of(),
           "",
           false,
-          BabysitterProgram::run);
+          BabysitterProgram::run,
+          (args, wrong) -> {
+            wrong.in(() ->
+                SettingsReader.forStart(args.config(), LocalAddress::toward, System.getenv()));
+            return List.of();
+          });
 
   private static final Logger log = LoggerFactory.getLogger("babysitter");
 
@@ -46,10 +51,8 @@ public final class BabysitterProgram {
     // What the server leaves behind at once is to fall to us, so it is started after that; the
     // files are read meanwhile. Our own engine leaves nothing behind and need not wait.
     Thread reaper = Thread.ofPlatform().name("subreaper").start(Subreaper::become);
-    Settings s = SettingsReader.read(args.config(), LocalAddress::toward);
+    Settings s = SettingsReader.forStart(args.config(), LocalAddress::toward, System.getenv());
     List<String> argv = s.backend().argv(s, System.getenv("INFINI_HOME"));
-    s.backend().checkKey(System.getenv());
-    s.tls().check(Ticker.SYSTEM::now);
     s.warnings().forEach(w -> log.warn("{}", w));
     Lifetime life =
         Lifetime.ofProcess(s.drainTimeout().plus(s.stopGrace()).plus(Duration.ofSeconds(11)));

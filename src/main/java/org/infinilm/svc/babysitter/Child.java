@@ -130,6 +130,14 @@ final class Child {
     return process.onExit().thenApply(Process::exitValue);
   }
 
+  /// Waits until its output is read to the end, at most so long: what came from it may hold it
+  /// open.
+  void awaitOutput(Duration most) throws InterruptedException {
+    for (Thread t : drains) {
+      t.join(most.dividedBy(drains.size()));
+    }
+  }
+
   /// Whether the descriptors of all that came from this process can be looked at.
   boolean isSeenWhole() {
     return tree.pids().stream().allMatch(PortOwner::isSeen);

@@ -133,12 +133,28 @@ final class Desk implements Handler {
     if (s.phase() == Phase.STOPPING || s.phase() == Phase.GAVE_UP) {
       return error(503, settings.name() + " is " + s.word() + ": " + s.reason());
     }
+    long left = s.phase() == Phase.ASLEEP ? s.rest().leftNanos(ticker.nanos()) : 0;
+    if (left > 0) {
+      return resting(s, left);
+    }
     acts.wake();
     Map<String, Object> out = new TreeMap<>();
     out.put("reason", s.reason());
     out.put("service", settings.name());
     out.put("status", isAsleep(s) ? Phase.WAKING.word() : s.word());
     return Response.json(200, out);
+  }
+
+  /// What was asked for is not done: its starts failed, and it rests.
+  private Response resting(State s, long leftNanos) {
+    long seconds = 1 + (leftNanos - 1) / 1_000_000_000L;
+    Map<String, Object> out = new TreeMap<>();
+    out.put("cause", s.rest().cause());
+    out.put("error", settings.name() + " could not be started: " + s.rest().cause());
+    out.put("retry_after_seconds", seconds);
+    out.put("service", settings.name());
+    out.put("status", s.word());
+    return Response.json(503, out).with("Retry-After", Long.toString(seconds));
   }
 
   private static boolean isAsleep(State s) {

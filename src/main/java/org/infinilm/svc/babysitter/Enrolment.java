@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Standing.Call;
 import org.infinilm.svc.http.Client;
@@ -177,10 +178,15 @@ final class Enrolment {
 
   /// The same entry under another status; nothing when none is wanted yet.
   void wantStatus(String status) {
+    change(r -> r.withStatus(status));
+  }
+
+  /// The same entry but for this; nothing when none is wanted yet.
+  void change(UnaryOperator<Registration> how) {
     lock.lock();
     try {
       if (wanted != null) {
-        wanted = wanted.withStatus(status);
+        wanted = how.apply(wanted);
         changed.signalAll();
       }
     } finally {

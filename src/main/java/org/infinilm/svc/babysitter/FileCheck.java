@@ -5,12 +5,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.TomlFile;
-import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// What a babysitter's file puts in force, with the place of each value, without starting anything.
@@ -21,11 +22,15 @@ final class FileCheck {
 
   /// One line a warning and one a value, `key = value # origin`.
   static List<String> lines(Path path, Map<String, String> env) throws ConfigException {
+    Wrongs wrong = new Wrongs();
     Config flags =
-        Config.resolve(Flags.ALL, Map.of(Flags.CONFIG_FILE.name(), path.toString()), env, null);
-    Settings s = SettingsReader.read(flags, registry -> "127.0.0.1");
-    s.backend().checkKey(env);
-    s.tls().check(Ticker.SYSTEM::now);
+        Config.gather(
+            Flags.ALL, Map.of(Flags.CONFIG_FILE.name(), path.toString()), env, null, wrong);
+    Settings read =
+        wrong.<@Nullable Settings>of(
+            () -> SettingsReader.forStart(flags, registry -> "127.0.0.1", env), null);
+    wrong.end();
+    Settings s = Objects.requireNonNull(read);
     s.backend().argv(s, env.get("INFINI_HOME"));
     List<String> out = new ArrayList<>();
     s.warnings().forEach(w -> out.add("warning: " + w));

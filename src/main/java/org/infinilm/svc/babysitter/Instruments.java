@@ -13,6 +13,7 @@ final class Instruments {
   private final Metrics metrics;
   private final Counter restarts;
   private final Counter wakes;
+  private final Counter rests;
   private final Counter probes;
   private final Counter calls;
 
@@ -23,6 +24,10 @@ final class Instruments {
     this.wakes =
         metrics.counter(
             "infini_babysitter_wakes_total", "Starts of a server on demand for a request.");
+    this.rests =
+        metrics.counter(
+            "infini_babysitter_rests_total",
+            "Pauses of a server on demand after starts in a row that failed.");
     this.probes =
         metrics.counter(
             "infini_babysitter_probes_total",
@@ -55,6 +60,10 @@ final class Instruments {
 
   void wake() {
     wakes.inc();
+  }
+
+  void rest() {
+    rests.inc();
   }
 
   void probe(Verdict v) {

@@ -31,4 +31,16 @@ final class LogTail {
     }
     return out.reversed();
   }
+
+  /// The last line that says something, cut to so many characters; empty when there is none.
+  synchronized String lastWords(int most) {
+    Iterator<String> newestFirst = lines.descendingIterator();
+    while (newestFirst.hasNext()) {
+      String line = newestFirst.next().replaceAll("\\p{Cntrl}+", " ").strip();
+      if (!line.isEmpty()) {
+        return line.length() > most ? line.substring(0, most) + "..." : line;
+      }
+    }
+    return "";
+  }
 }

@@ -19,6 +19,7 @@ import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +31,10 @@ final class SettingsReader {
   private static final int PROBE_STEPS = 5;
 
   private static final Duration PROBE_REST = Duration.ofSeconds(30);
+
+  /// How an address is read.
+  private static final Key<String> ADDRESS = Key.host("host", null, "");
+
   private static final Duration STABLE = Duration.ofSeconds(60);
 
   /// Keys of the file outside its tables, and its tables.
@@ -63,9 +68,18 @@ final class SettingsReader {
   private final List<String> warnings = new ArrayList<>();
   private final Wrongs wrong = new Wrongs();
 
-  private SettingsReader(Config flags, @Nullable TomlFile file, Function<URI, String> toward)
+  /// The environment that the server's key is looked up in; null where it and the files of TLS are
+  /// not looked at.
+  private final @Nullable Map<String, String> env;
+
+  private SettingsReader(
+      Config flags,
+      @Nullable TomlFile file,
+      Function<URI, String> toward,
+      @Nullable Map<String, String> env)
       throws ConfigException {
     this.flags = flags;
+    this.env = env;
     this.file = file;
     this.babysitter = file == null ? null : file.table("babysitter");
     this.metadata = file == null ? null : file.table("metadata");
@@ -74,9 +88,21 @@ final class SettingsReader {
 
   /// @param toward the address of this machine that a connection to the registry comes from
   static Settings read(Config flags, Function<URI, String> toward) throws ConfigException {
+    return read(flags, toward, null);
+  }
+
+  /// The same before a start: files of TLS and the server's key are looked at too.
+  static Settings forStart(Config flags, Function<URI, String> toward, Map<String, String> env)
+      throws ConfigException {
+    return read(flags, toward, env);
+  }
+
+  private static Settings read(
+      Config flags, Function<URI, String> toward, @Nullable Map<String, String> env)
+      throws ConfigException {
     Optional<String> path = flags.find(Flags.CONFIG_FILE);
     TomlFile file = path.isEmpty() ? null : TomlFile.read(Path.of(path.get()));
-    return new SettingsReader(flags, file, toward).settings();
+    return new SettingsReader(flags, file, toward, env).settings();
   }
 
   private Settings settings() throws ConfigException {
@@ -116,6 +142,10 @@ final class SettingsReader {
     Settings.Demand demand =
         wrong.<Settings.@Nullable Demand>of(() -> demand(registry != null, port), null);
     TlsSettings tls = wrong.<@Nullable TlsSettings>of(this::tls, null);
+    Map<String, String> outer = env;
+    if (outer != null && read != null) {
+      wrong.in(() -> read.checkKey(outer));
+    }
     if (!wrong.none()) {
       warnings.forEach(w -> wrong.add("warning: " + w));
     }
@@ -160,7 +190,7 @@ final class SettingsReader {
     if (name.isBlank() || name.chars().anyMatch(c -> c < ' ' || c == '/' || c == 127)) {
       throw new ConfigException(
           place(Flags.NAME)
-              + ": \""
+              + ": name: \""
               + name
               + "\" (expected: a name without \"/\" and control characters)");
     }
@@ -206,12 +236,23 @@ final class SettingsReader {
 
   /// `--host` is the address that scripts inject: it wins over the file's advertise_host too.
   private Addresses addresses(@Nullable URI registry) throws ConfigException {
-    return Addresses.of(
-        text(Flags.HOST, file).orElse(null),
-        text(Flags.BIND_HOST, file).orElse(null),
-        text(Flags.ADVERTISE_HOST, isGiven(Flags.HOST) ? null : file).orElse(null),
-        registry,
-        toward);
+    Wrongs wrong = new Wrongs();
+    String host = wrong.<@Nullable String>of(() -> host(Flags.HOST, file), null);
+    String bind = wrong.<@Nullable String>of(() -> host(Flags.BIND_HOST, file), null);
+    TomlFile from = isGiven(Flags.HOST) ? null : file;
+    String advertise = wrong.<@Nullable String>of(() -> host(Flags.ADVERTISE_HOST, from), null);
+    wrong.end();
+    return Addresses.of(host, bind, advertise, registry, toward);
+  }
+
+  private @Nullable String host(Key<String> key, @Nullable TomlFile from) throws ConfigException {
+    String said = text(key, from).orElse(null);
+    try {
+      return said == null || Addresses.isAny(said) ? said : ADDRESS.type().parser().parse(said);
+    } catch (IllegalArgumentException e) {
+      throw new ConfigException(
+          place(key) + ": " + key.name() + ": " + said + " " + e.getMessage());
+    }
   }
 
   private List<String> models(BackendReader reader) throws ConfigException {
@@ -228,7 +269,7 @@ final class SettingsReader {
   }
 
   private TlsSettings tls() throws ConfigException {
-    return TlsSettings.of(
+    TlsSettings.Source from =
         new TlsSettings.Source() {
           @Override
           public Optional<String> text(Key<String> key) throws ConfigException {
@@ -240,7 +281,12 @@ final class SettingsReader {
           public String place(Key<String> key) {
             return SettingsReader.this.place(key);
           }
-        });
+        };
+    TlsSettings tls = TlsSettings.of(from);
+    if (env != null) {
+      tls.check(from, Ticker.SYSTEM::now);
+    }
+    return tls;
   }
 
   private int weight(BackendReader reader) throws ConfigException {
@@ -267,7 +313,8 @@ final class SettingsReader {
         (int) whole(Flags.HEALTH_FAILURES, 1_000_000),
         seconds(Flags.HEALTH_TIMEOUT).multipliedBy(PROBE_STEPS).plus(PROBE_REST),
         STABLE,
-        truth(Flags.ON_DEMAND) ? seconds(Flags.IDLE_STOP) : Duration.ZERO);
+        truth(Flags.ON_DEMAND) ? seconds(Flags.IDLE_STOP) : Duration.ZERO,
+        truth(Flags.ON_DEMAND));
   }
 
   /// What goes with `on_demand`; what goes only with it and stands alone is an error.

@@ -2,6 +2,7 @@ package org.infinilm.svc.babysitter;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /// What is done about one supervised process: `(state, event, now) -> (state, actions)`, without
 /// threads, clocks or effects.
@@ -19,6 +20,7 @@ final class Supervision {
    *                 RESTARTING <--------------------------------------------+
    *                    |
    *                    +--> GAVE_UP (no start succeeded several times in a row, or max_restarts)
+   *                    +--> ASLEEP, at rest for a while (on demand: no start succeeded several times in a row)
    *
    * On demand, two more ways lead out of READY and back to STARTING:
    *
@@ -40,6 +42,11 @@ final class Supervision {
   static final long NEVER = Long.MAX_VALUE;
   static final String DRAINING = "draining";
   private static final double JITTER = 0.1;
+
+  /// What a client is told of a process that could not even be begun.
+  private static final String UNSTARTED = "its command cannot be started";
+
+  private static final Pattern DETAILS = Pattern.compile("\\s*\\(.*\\)");
   private static final long FIRST_POLL_NANOS = Duration.ofMillis(50).toNanos();
   private static final long SLOWEST_POLL_NANOS = Duration.ofSeconds(1).toNanos();
 
@@ -94,6 +101,7 @@ final class Supervision {
   /// @param probeLimit a probe without an outcome by then is a silent one
   /// @param stable a process ready for so long is no part of a crash loop
   /// @param idleStop a process that nobody has used for so long is put to sleep; zero for never
+  /// @param onDemand whether one that cannot be started rests ([Rest]) and is not given up
   record Limits(
       long maxRestarts,
       Duration restartDelay,
@@ -104,7 +112,8 @@ final class Supervision {
       int healthFailures,
       Duration probeLimit,
       Duration stable,
-      Duration idleStop) {}
+      Duration idleStop,
+      boolean onDemand) {}
 
   /// @param restarts starts after the first one
   /// @param failedStarts starts in a row that never became ready
@@ -132,6 +141,7 @@ final class Supervision {
   /// @param generation number of the start, from 1
   /// @param probing whether a probe is under way
   /// @param draining whether new requests are unwelcome; lasts over restarts until it is undone
+  /// @param rest how it stands with a server on demand whose starts failed
   /// @param reason why the phase is not READY, for people
   record State(
       Phase phase,
@@ -141,6 +151,7 @@ final class Supervision {
       boolean draining,
       Counts counts,
       Times times,
+      Rest rest,
       String reason) {
     static final State INITIAL =
         new State(
@@ -151,6 +162,7 @@ final class Supervision {
             false,
             new Counts(0, 0, 0, 0),
             new Times(0, NEVER, NEVER, 0),
+            Rest.NONE,
             "not started yet");
 
     long restarts() {
@@ -201,35 +213,48 @@ final class Supervision {
     }
 
     State phase(Phase p, String why) {
-      return new State(p, generation, tree, probing, draining, counts, times, why);
+      return new State(p, generation, tree, probing, draining, counts, times, rest, why);
     }
 
     State tree(Tree t) {
-      return new State(phase, generation, t, probing, draining, counts, times, reason);
+      return new State(phase, generation, t, probing, draining, counts, times, rest, reason);
     }
 
     State draining(boolean d) {
-      return new State(phase, generation, tree, probing, d, counts, times, reason);
+      return new State(phase, generation, tree, probing, d, counts, times, rest, reason);
     }
 
     State due(long nanos) {
       return new State(
-          phase, generation, tree, probing, draining, counts, times.due(nanos), reason);
+          phase, generation, tree, probing, draining, counts, times.due(nanos), rest, reason);
     }
 
     State used(long now) {
-      return new State(phase, generation, tree, probing, draining, counts, times.used(now), reason);
+      return new State(
+          phase, generation, tree, probing, draining, counts, times.used(now), rest, reason);
     }
 
     State probes(boolean underWay, int failures) {
       return new State(
-          phase, generation, tree, underWay, draining, counts.probes(failures), times, reason);
+          phase,
+          generation,
+          tree,
+          underWay,
+          draining,
+          counts.probes(failures),
+          times,
+          rest,
+          reason);
     }
 
     State exits(int failed, int quick) {
       Counts c = new Counts(restarts(), failed, quick, 0);
       Times t = new Times(startedNanos(), NEVER, dueNanos(), usedNanos());
-      return new State(phase, generation, tree, false, draining, c, t, reason);
+      return new State(phase, generation, tree, false, draining, c, t, rest, reason);
+    }
+
+    State rest(Rest r) {
+      return new State(phase, generation, tree, probing, draining, counts, times, r, reason);
     }
 
     State ready(long now, long next) {
@@ -237,7 +262,7 @@ final class Supervision {
       boolean first = readyNanos() == NEVER;
       Times t =
           new Times(startedNanos(), first ? now : readyNanos(), next, first ? now : usedNanos());
-      return new State(Phase.READY, generation, tree, false, draining, c, t, "");
+      return new State(Phase.READY, generation, tree, false, draining, c, t, rest.ready(), "");
     }
 
     /// The next generation, started now.
@@ -250,6 +275,7 @@ final class Supervision {
           draining,
           new Counts(restartsNow, failedStarts(), quickExits(), 0),
           new Times(now, NEVER, now + FIRST_POLL_NANOS, usedNanos()),
+          rest.over(),
           "not ready yet");
     }
   }
@@ -354,11 +380,11 @@ final class Supervision {
   /// @param luck 0..1, spreads what would else be tried again by many at the same moment
   static Decision decide(State s, Event event, long now, Limits limits, double luck) {
     return switch (event) {
-      case Event.Begin b -> b.asleep() ? asleep(s) : spawn(s, now, 0);
+      case Event.Begin b -> b.asleep() ? asleep(s.rest(s.rest().listed())) : spawn(s, now, 0);
       case Event.Due d -> due(s, now, limits);
       case Event.SpawnFailed f ->
           f.generation() == s.generation()
-              ? ended(s.tree(Tree.NONE), f.why(), now, limits, luck)
+              ? ended(s.tree(Tree.NONE), f.why(), UNSTARTED, now, limits, luck)
               : Decision.of(s);
       case Event.Probed p ->
           p.generation() == s.generation() ? probed(s, p, now, limits) : Decision.of(s);
@@ -381,7 +407,11 @@ final class Supervision {
   }
 
   private static Decision asleep(State s) {
-    State asleep = s.phase(Phase.ASLEEP, "it sleeps until a request asks for it").due(NEVER);
+    String cause = s.rest().cause();
+    String why =
+        "it sleeps until a request asks for it"
+            + (cause.isEmpty() ? "" : "; its last start failed: " + cause);
+    State asleep = s.phase(Phase.ASLEEP, why).due(NEVER);
     return Decision.of(asleep, new Action.Withdraw(asleep.word()));
   }
 
@@ -390,7 +420,7 @@ final class Supervision {
     return switch (s.phase()) {
       case DOZING -> awake(s, now, limits);
       case ASLEEP -> {
-        if (s.draining()) {
+        if (s.draining() || s.rest().leftNanos(now) > 0) {
           yield Decision.of(s);
         }
         if (s.tree() == Tree.NONE) {
@@ -462,7 +492,8 @@ final class Supervision {
       case READY, UNHEALTHY -> probe(s, now, limits);
       case RESTARTING ->
           s.tree() == Tree.NONE ? spawn(s, now, s.restarts() + 1) : Decision.of(s.due(NEVER));
-      case DOZING, ASLEEP, WAKING, STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
+      case ASLEEP -> s.rest().now() ? asleep(s.rest(s.rest().over())) : Decision.of(s.due(NEVER));
+      case DOZING, WAKING, STOPPING, GAVE_UP -> Decision.of(s.due(NEVER));
     };
   }
 
@@ -553,29 +584,50 @@ final class Supervision {
       // it was to end
       case DOZING -> Decision.of(asleep(gone.exits(0, 0)).state());
       case ASLEEP, WAKING -> Decision.of(gone.exits(0, 0));
-      case RESTARTING -> ended(gone, s.reason() + ", " + e.how(), now, limits, luck);
-      case STARTING, LOADING, READY, UNHEALTHY -> ended(gone, e.how(), now, limits, luck);
+      case RESTARTING -> {
+        String cause = DETAILS.matcher(s.reason()).replaceAll("") + ", " + e.how();
+        yield ended(gone, s.reason() + ", " + e.how(), cause, now, limits, luck);
+      }
+      case STARTING, LOADING, READY, UNHEALTHY -> ended(gone, e.how(), e.how(), now, limits, luck);
     };
   }
 
-  private static Decision ended(State s, String why, long now, Limits limits, double luck) {
+  /// @param cause the same as `why`, without what is not for everybody
+  private static Decision ended(
+      State s, String why, String cause, long now, Limits limits, double luck) {
     boolean wasReady = s.readyNanos() != NEVER;
     boolean stable = wasReady && now - s.readyNanos() >= limits.stable().toNanos();
     State counted = s.exits(wasReady ? 0 : s.failedStarts() + 1, stable ? 1 : s.quickExits() + 1);
     if (s.phase() == Phase.STOPPING) {
       return Decision.of(counted);
     }
-    if (counted.failedStarts() >= limits.maxFailedStarts()) {
-      return giveUp(
-          counted, counted.failedStarts() + " starts in a row did not become ready; last: " + why);
+    boolean failing = counted.failedStarts() >= limits.maxFailedStarts();
+    String failed = counted.failedStarts() + " starts in a row did not become ready; last: " + why;
+    if (failing && !limits.onDemand()) {
+      return giveUp(counted, failed);
     }
     if (s.restarts() >= limits.maxRestarts()) {
       return giveUp(counted, "max_restarts (" + limits.maxRestarts() + ") reached; last: " + why);
+    }
+    if (failing) {
+      return rest(counted, failed, now, limits, cause);
     }
     long due = now + spread(backOffNanos(counted.quickExits(), limits), luck);
     return Decision.of(
         counted.phase(Phase.RESTARTING, why).due(due),
         new Action.Withdraw(Phase.RESTARTING.word()));
+  }
+
+  /// Not started again for a while, whoever asks; then one start shows whether it can be. One that
+  /// cannot be listed is started by itself.
+  private static Decision rest(State s, String why, long now, Limits limits, String cause) {
+    String pause = "; not started again for " + seconds(s.rest().pause(limits)) + " s";
+    Rest rest = s.rest().begun(now, limits, cause);
+    State resting =
+        s.rest(rest)
+            .phase(rest.known() ? Phase.ASLEEP : Phase.RESTARTING, why + pause)
+            .due(rest.untilNanos());
+    return Decision.of(resting, new Action.Withdraw(resting.word()));
   }
 
   private static Decision giveUp(State s, String why) {
@@ -597,6 +649,10 @@ final class Supervision {
 
   private static Decision drain(State s, boolean on, long now, Limits limits) {
     State next = s.draining(on);
+    if (s.phase() == Phase.ASLEEP && !on && s.rest().now()) {
+      // who says that it is welcome says so of its next start, too
+      return asleep(next.rest(next.rest().over()));
+    }
     if (s.draining() == on) {
       return Decision.of(next);
     }

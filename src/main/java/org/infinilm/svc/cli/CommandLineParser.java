@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.Words;
@@ -331,8 +332,14 @@ final class CommandLineParser {
       positionals.addAll(s.originalStringValues());
     }
     String file = p.takesFile() ? r.matchedOptionValue(FILE, (String) null) : null;
-    Config config = Config.resolve(p.keys(), flags, env, file == null ? null : Path.of(file));
-    return new Program.Args(config, flags, positionals, repeated);
+    Wrongs wrong = new Wrongs();
+    Config config = Config.gather(p.keys(), flags, env, file == null ? null : Path.of(file), wrong);
+    Program.Args out = new Program.Args(config, flags, positionals, repeated);
+    if (!wrong.none()) {
+      wrong.in(() -> p.check().check(out, wrong));
+    }
+    wrong.end();
+    return out;
   }
 
   static String version() {

@@ -8,14 +8,11 @@ import java.util.Map;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
-import org.infinilm.svc.picker.PickerProgram;
-import org.infinilm.svc.router.RouterProgram;
-import org.infinilm.svc.telemetry.Ticker;
-import org.infinilm.svc.tls.TlsSettings;
 
 /// `infini config check FILE`: validates a file of any program and prints what is in force and from
 /// where.
@@ -46,7 +43,7 @@ final class ConfigCheck {
 
   /// Prints the settings that `file` gives, with the environment over it and the defaults under it.
   ///
-  /// @throws ConfigException for the first thing that would stop the program it is for
+  /// @throws ConfigException for all that would stop the program it is for
   static void check(Path file, List<Program> programs, Map<String, String> env, PrintStream out)
       throws ConfigException {
     TomlFile toml = TomlFile.read(file);
@@ -55,17 +52,12 @@ final class ConfigCheck {
       return;
     }
     Program p = programOf(toml, programs);
-    Config config = Config.resolve(p.keys(), Map.of(), env, file);
+    Wrongs wrong = new Wrongs();
+    Config config = Config.gather(p.keys(), Map.of(), env, file, wrong);
     List<String> warnings = new ArrayList<>(config.warnings());
-    if (p.name().equals(RouterProgram.PROGRAM.name())) {
-      warnings.addAll(RouterProgram.check(config));
-    }
-    if (p.name().equals(PickerProgram.PROGRAM.name())) {
-      PickerProgram.check(config);
-    }
-    if (p.keys().contains(TlsSettings.CERT) && !p.name().equals(RouterProgram.PROGRAM.name())) {
-      TlsSettings.of(config).check(Ticker.SYSTEM::now);
-    }
+    Program.Args args = new Program.Args(config, Map.of(), List.of(), Map.of());
+    wrong.in(() -> warnings.addAll(p.check().check(args, wrong)));
+    wrong.end();
     warnings.forEach(w -> out.println("warning: " + w));
     print(file, p.name(), config.describe(), out);
   }

@@ -15,9 +15,15 @@ public final class Config {
   /// The origin of a value that nothing gives.
   public static final String DEFAULT = "default";
 
-  private record Value(@Nullable Object value, String origin) {}
+  /// @param refused whether what was given cannot be used, and `value` is the default
+  private record Value(@Nullable Object value, String origin, boolean refused) {
+    Value(@Nullable Object value, String origin) {
+      this(value, origin, false);
+    }
+  }
 
   private final Given given;
+  private final @Nullable TomlFile toml;
   private final Map<Key<?>, Value> values;
   private final List<String> warnings;
 
@@ -25,15 +31,17 @@ public final class Config {
   private record Given(
       List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file) {}
 
-  private Config(Given given, Map<Key<?>, Value> values, List<String> warnings) {
+  private Config(
+      Given given, @Nullable TomlFile toml, Map<Key<?>, Value> values, List<String> warnings) {
     this.given = given;
+    this.toml = toml;
     this.values = values;
     this.warnings = List.copyOf(warnings);
   }
 
-  /// The same with the file as it is now.
-  public Config again() throws ConfigException {
-    return resolve(given.keys(), given.flags(), given.env(), given.file());
+  /// The same with the file as it is now, as [#gather].
+  public Config again(ConfigException.Wrongs wrong) throws ConfigException {
+    return gather(given.keys(), given.flags(), given.env(), given.file(), wrong);
   }
 
   /// The file, if there is one.
@@ -65,8 +73,25 @@ public final class Config {
   public static Config resolve(
       List<Key<?>> keys, Map<String, String> flags, Map<String, String> env, @Nullable Path file)
       throws ConfigException {
-    TomlFile toml = file == null ? null : TomlFile.read(file);
     ConfigException.Wrongs wrong = new ConfigException.Wrongs();
+    Config c = gather(keys, flags, env, file, wrong);
+    wrong.end();
+    return c;
+  }
+
+  /// The same, with what is wrong said to `wrong`, so that more can be found wrong before all of it
+  /// is told. A value that was refused is its default to those that read on; what reads one that
+  /// has none ends there ([ConfigException.Wrongs#of]).
+  ///
+  /// @throws ConfigException when the file cannot be read or is no TOML
+  public static Config gather(
+      List<Key<?>> keys,
+      Map<String, String> flags,
+      Map<String, String> env,
+      @Nullable Path file,
+      ConfigException.Wrongs wrong)
+      throws ConfigException {
+    TomlFile toml = file == null ? null : TomlFile.read(file);
     List<String> known = keys.stream().map(Key::name).toList();
     if (toml != null) {
       wrong.addAll(toml.unknown(known));
@@ -74,10 +99,27 @@ public final class Config {
     Map<Key<?>, Value> values = new LinkedHashMap<>();
     List<String> warnings = new ArrayList<>();
     for (Key<?> key : keys) {
-      wrong.in(() -> values.put(key, resolve(key, flags, env, toml, warnings)));
+      Value refused = new Value(key.fallback(), DEFAULT, true);
+      values.put(
+          key,
+          key.isTables()
+              ? wrong.of(() -> tables(key, env, toml, wrong), refused)
+              : wrong.of(() -> resolve(key, flags, env, toml, warnings, wrong), refused));
     }
-    wrong.end();
-    return new Config(new Given(keys, flags, env, file), values, warnings);
+    return new Config(new Given(keys, flags, env, file), toml, values, warnings);
+  }
+
+  /// Tables of which some are wrong are there all the same, so that the others can be read.
+  private static Value tables(
+      Key<?> key, Map<String, String> env, @Nullable TomlFile toml, ConfigException.Wrongs wrong)
+      throws ConfigException {
+    List<TomlFile> tables = toml == null ? List.of() : toml.tables(key.name());
+    wrong.in(() -> key.type().tables().check(tables, env));
+    if (!tables.isEmpty()) {
+      return new Value(tables, tables.getFirst().place());
+    }
+    return new Value(
+        key.fallback(), toml != null && toml.has(key.name()) ? toml.place(key.name()) : DEFAULT);
   }
 
   private static Value resolve(
@@ -85,17 +127,9 @@ public final class Config {
       Map<String, String> flags,
       Map<String, String> env,
       @Nullable TomlFile toml,
-      List<String> warnings)
+      List<String> warnings,
+      ConfigException.Wrongs wrong)
       throws ConfigException {
-    if (key.isTables()) {
-      List<TomlFile> tables = toml == null ? List.of() : toml.tables(key.name());
-      key.type().tables().check(tables, env);
-      if (!tables.isEmpty()) {
-        return new Value(tables, tables.getFirst().place());
-      }
-      return new Value(
-          key.fallback(), toml != null && toml.has(key.name()) ? toml.place(key.name()) : DEFAULT);
-    }
     String flag = flags.get(key.name());
     if (flag != null) {
       return parse(key, flag, key.flagName(), warnings);
@@ -109,7 +143,7 @@ public final class Config {
       }
     }
     if (toml != null) {
-      String v = toml.scalar(key.name(), key.pairs());
+      String v = key.pairs() ? toml.pairs(key.name(), wrong) : toml.scalar(key.name());
       if (v != null) {
         return parse(key, v, toml.place(key.name()), warnings);
       }
@@ -149,6 +183,9 @@ public final class Config {
     if (v == null) {
       throw new IllegalArgumentException(key.name() + " was not resolved");
     }
+    if (v.refused() && v.value() == null) {
+      throw new ConfigException.Refused(key.name());
+    }
     return Optional.ofNullable((T) v.value());
   }
 
@@ -161,6 +198,37 @@ public final class Config {
   public String origin(Key<?> key) {
     Value v = values.get(key);
     return v == null ? "absent" : v.origin();
+  }
+
+  /// What is wrong with a value, behind its place and name.
+  ///
+  /// @param said the value, or the part of it that is meant, and what was expected
+  public ConfigException wrong(Key<?> key, String said) {
+    return wrong(key, "", said);
+  }
+
+  /// The same of one entry, for a key that a file may give as a table: at the entry's own line.
+  ///
+  /// @param entry its name
+  public ConfigException wrong(Key<?> key, String entry, String said) {
+    return new ConfigException(place(key, entry) + ": " + said);
+  }
+
+  /// What a message about the value of a key begins with: where it was given, and its name.
+  public String place(Key<?> key) {
+    return place(key, "");
+  }
+
+  private String place(Key<?> key, String entry) {
+    String origin = origin(key);
+    if (origin.equals(DEFAULT) || origin.equals(key.flagName())) {
+      return key.flagName();
+    }
+    String place =
+        toml != null && origin.equals(toml.place(key.name()))
+            ? toml.place(key.name(), entry)
+            : origin;
+    return place + ": " + key.name();
   }
 
   /// Values that were replaced by their defaults, one line each.

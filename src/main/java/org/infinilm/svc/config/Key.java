@@ -1,5 +1,7 @@
 package org.infinilm.svc.config;
 
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -121,6 +123,16 @@ public record Key<T>(
 
   public static Key<String> text(String name, @Nullable String fallback, String doc) {
     return new Key<>(name, new Type<>("TEXT", s -> s), fallback, List.of(), false, doc);
+  }
+
+  /// An address to listen on or to register: an IPv4 or IPv6 address, or a host's name.
+  public static Key<String> host(String name, @Nullable String fallback, String doc) {
+    return new Key<>(name, new Type<>("ADDRESS", Hosts::address), fallback, List.of(), false, doc);
+  }
+
+  /// The path of a file or folder.
+  public static Key<String> path(String name, @Nullable String fallback, String doc) {
+    return new Key<>(name, new Type<>("FILE", Key::pathOf), fallback, List.of(), false, doc);
   }
 
   public static Key<Long> whole(
@@ -289,6 +301,14 @@ public record Key<T>(
       // falls through to the one message
     }
     throw new IllegalArgumentException("(expected: a number " + min + ".." + max + ")");
+  }
+
+  private static String pathOf(String s) {
+    try {
+      return Path.of(s).toString().isEmpty() ? "" : s;
+    } catch (InvalidPathException e) {
+      throw new IllegalArgumentException("(expected: a path that this system can have)");
+    }
   }
 
   private static boolean truth(String s) {

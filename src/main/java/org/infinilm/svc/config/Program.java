@@ -12,6 +12,7 @@ import java.util.Map;
 ///   name that ends in `...` also takes several values at once
 /// @param positionals placeholder of the positional arguments, `[HOST]` or `FILE`; empty for none
 /// @param takesFile whether `--config-file FILE` fills the keys from a TOML file
+/// @param check what a start would refuse or warn of besides
 public record Program(
     String name,
     String doc,
@@ -19,7 +20,19 @@ public record Program(
     Map<String, String> repeatable,
     String positionals,
     boolean takesFile,
-    Run run) {
+    Run run,
+    Check check) {
+  /// One whose settings say by themselves whether they can be used.
+  public Program(
+      String name,
+      String doc,
+      List<Key<?>> keys,
+      Map<String, String> repeatable,
+      String positionals,
+      boolean takesFile,
+      Run run) {
+    this(name, doc, keys, repeatable, positionals, takesFile, run, (args, wrong) -> List.of());
+  }
 
   /// A program without positionals whose keys may come from a file.
   public static Program of(String name, String doc, List<Key<?>> keys, Run run) {
@@ -31,6 +44,21 @@ public record Program(
   @FunctionalInterface
   public interface Run {
     int run(Args args) throws Exception;
+  }
+
+  /// The same with a check of what its settings say together, and of the files that they name.
+  public Program checkedBy(Check other) {
+    return new Program(name, doc, keys, repeatable, positionals, takesFile, run, other);
+  }
+
+  /// Says what a start would refuse besides what [Config] says of single values, without starting
+  /// anything.
+  @FunctionalInterface
+  public interface Check {
+    /// @param args whose values may be refused already ([Config#gather])
+    /// @param wrong told all of it
+    /// @return what a start would warn of, a line each
+    List<String> check(Args args, ConfigException.Wrongs wrong) throws ConfigException;
   }
 
   /// What the command line gave.

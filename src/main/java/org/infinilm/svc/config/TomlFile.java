@@ -125,6 +125,16 @@ public final class TomlFile {
     return at == null ? file.toString() : file + ":" + at.line();
   }
 
+  /// The same of what stands under `inner` in the table `key`; that of the table where there is
+  /// none.
+  String place(String key, String inner) {
+    TomlPosition at =
+        table.get(List.of(key)) instanceof TomlTable
+            ? table.inputPositionOf(List.of(key, inner))
+            : null;
+    return at == null ? place(key) : file + ":" + at.line();
+  }
+
   /// The error to throw for `key`: place, full key, value, expectation.
   public ConfigException wrong(String key, String expected) {
     Object v = table.get(List.of(key));
@@ -254,16 +264,8 @@ public final class TomlFile {
 
   /// The scalar under `key` as the text a flag would carry, or null when absent.
   public @Nullable String scalar(String key) throws ConfigException {
-    return scalar(key, false);
-  }
-
-  /// The same of a scalar or a table.
-  ///
-  /// @param pairs whether a table is one, `NAME=VALUE,...`
-  @Nullable String scalar(String key, boolean pairs) throws ConfigException {
     return switch (table.get(List.of(key))) {
       case null -> null;
-      case TomlTable t when pairs -> pairs(key, t);
       case TomlTable t -> throw wrong(key, "a single value");
       case TomlArray a -> String.join(",", requireTexts(key));
       case String s -> withoutNul(key, s);
@@ -271,18 +273,31 @@ public final class TomlFile {
     };
   }
 
-  private String pairs(String key, TomlTable t) throws ConfigException {
+  /// The same of a table too, as `NAME=VALUE,...`: the entries that can be used.
+  ///
+  /// @param wrong told of the others
+  @Nullable String pairs(String key, ConfigException.Wrongs wrong) throws ConfigException {
+    if (!(table.get(List.of(key)) instanceof TomlTable t)) {
+      return scalar(key);
+    }
     TomlFile inner = new TomlFile(file, prefix + key + ".", t);
     List<String> out = new ArrayList<>();
     for (String name : t.keySet()) {
-      String value = inner.scalar(name, false);
-      if (name.indexOf(',') >= 0 || name.indexOf('=') >= 0) {
-        throw new ConfigException(
-            inner.place(name) + ": " + name + " (expected: a name without , and =)");
-      }
-      out.add(name + "=" + value);
+      wrong.in(() -> out.add(inner.pair(name)));
     }
     return String.join(",", out);
+  }
+
+  private String pair(String name) throws ConfigException {
+    String value = table.get(List.of(name)) instanceof TomlArray ? null : scalar(name);
+    if (value == null || value.indexOf(',') >= 0) {
+      throw wrong(name, "a single value without a comma");
+    }
+    if (name.isBlank() || name.indexOf(',') >= 0 || name.indexOf('=') >= 0) {
+      throw new ConfigException(
+          place(name) + ": " + prefix + name + " (expected: a name without , and =)");
+    }
+    return name + "=" + value;
   }
 
   private List<String> requireTexts(String key) throws ConfigException {

@@ -58,8 +58,14 @@ final class Discovery {
 
     /// One that does not say that it runs on demand cannot be woken.
     private static String status(JsonNode meta, String said) {
-      boolean asleep = said.equals(ASLEEP) && !meta.path(Registration.ON_DEMAND).asBoolean();
-      return asleep ? "stopped" : said;
+      if (!said.equals(ASLEEP)) {
+        return said;
+      }
+      JsonNode failed = meta.path(Registration.START_FAILED);
+      if (failed.has(Registration.UNTIL)) {
+        return "asleep, its start failed: " + failed.path(Registration.CAUSE).asText();
+      }
+      return meta.path(Registration.ON_DEMAND).asBoolean() ? said : "stopped";
     }
 
     boolean asleep() {

@@ -21,6 +21,7 @@ record Fleet(List<Member> instances) {
   /// @param cacheType `paged`, `static` or empty
   /// @param state the router's word for it, as `routable` or `draining`; empty from a registry
   /// @param why why it is out of service, or empty
+  /// @param rests whether it sleeps since it could not be started
   record Member(
       String name,
       URI url,
@@ -29,10 +30,11 @@ record Fleet(List<Member> instances) {
       List<String> models,
       boolean healthy,
       String state,
-      String why) {
+      String why,
+      boolean rests) {
     /// Whether it is well and does not run: a request has it started.
     boolean asleep() {
-      return state.equals(ASLEEP);
+      return state.equals(ASLEEP) && !rests;
     }
   }
 
@@ -73,7 +75,8 @@ record Fleet(List<Member> instances) {
               models,
               healthy,
               s.path("state").asText(""),
-              s.path("why_out").asText("")));
+              s.path("why_out").asText(""),
+              s.path("not_before").isTextual()));
     }
     return new Fleet(List.copyOf(out.values()));
   }

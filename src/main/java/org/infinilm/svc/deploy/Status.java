@@ -13,6 +13,7 @@ record Status(
     List<PartRow> parts,
     List<InstanceRow> instances,
     List<ModelRow> learned,
+    Sight sight,
     boolean routerAnswers) {
 
   /// @param health `ok`, or why not
@@ -24,6 +25,7 @@ record Status(
 
   /// @param state the router's word for it, as everywhere: `routable`, `draining`, `ejected` ...
   /// @param why why it is out of service, or empty
+  /// @param asleep whether a request has it started
   /// @param served requests that the router sent to it and finished
   record InstanceRow(
       String name,
@@ -31,11 +33,12 @@ record Status(
       boolean healthy,
       String state,
       String why,
+      boolean asleep,
       long inflight,
       long served) {
     /// In service, or started for a request.
     boolean ok() {
-      return healthy || state.equals(Fleet.ASLEEP);
+      return healthy || asleep;
     }
 
     String words() {
@@ -58,13 +61,14 @@ record Status(
       Duration uptime = alive ? Duration.between(p.started(), now) : Duration.ZERO;
       parts.add(new PartRow(p.name(), p.process().pid(), p.port(), alive, health, uptime));
     }
-    Probe.Seen services = probe.get(state.router().resolve("/services"));
+    Probe.Seen services = probe.get(state.router().resolve("/stats"));
     Probe.Seen metrics = probe.get(state.router().resolve("/metrics"));
     String page = metrics.ok() ? metrics.text() : "";
     return new Status(
         parts,
         instances(Fleet.of(services.json(), state.address()), page),
         learned(probe.get(state.router().resolve("/decisions?limit=0"))),
+        Sight.of(services.json()),
         services.failure() == null);
   }
 
@@ -100,17 +104,20 @@ record Status(
                 i.healthy(),
                 i.state(),
                 i.why(),
+                i.asleep(),
                 Math.round(inflight.getOrDefault(i.name(), 0.0)),
                 Math.round(served.getOrDefault(i.name(), 0.0))))
         .toList();
   }
 
-  /// Every part is well and every babysitter's instance is there and healthy, or asleep.
+  /// Every part is well, every babysitter's instance is there and healthy, or asleep, and what
+  /// lists instances answers.
   boolean ok() {
     return routerAnswers
         && parts.stream().allMatch(PartRow::ok)
         && !instances.isEmpty()
-        && instances.stream().allMatch(InstanceRow::ok);
+        && instances.stream().allMatch(InstanceRow::ok)
+        && sight.ok();
   }
 
   Map<String, Object> json() {
@@ -153,6 +160,7 @@ record Status(
                       "answers", m.answers()))
               .toList());
     }
+    sight.tell(out);
     return out;
   }
 
@@ -177,11 +185,12 @@ record Status(
       out.append('\n').append(row("MODEL", "DECIDES", "THRESHOLD", "ANSWERS"));
       learned.forEach(m -> out.append(row(m.model(), m.decides(), m.threshold(), m.answers())));
     }
+    out.append(sight.table(terminal));
     return out.toString().stripTrailing();
   }
 
   /// One row: the first column to the left, the other numbers and words to the right.
-  private static String row(Object... cells) {
+  static String row(Object... cells) {
     StringBuilder out = new StringBuilder();
     int[] widths = {34, 8, 9, 9};
     for (int i = 0; i < cells.length; i++) {
@@ -193,7 +202,7 @@ record Status(
     return out.toString().stripTrailing() + "\n";
   }
 
-  private static String words(Duration d) {
+  static String words(Duration d) {
     if (d.isZero()) {
       return "-";
     }

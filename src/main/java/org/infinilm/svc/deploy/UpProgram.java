@@ -31,9 +31,9 @@ public final class UpProgram {
   private static final String LLAMA_CPP = "llama.cpp";
 
   private static final Key<String> HOST =
-      Key.text("host", "127.0.0.1", "Address that everything listens on.");
+      Key.host("host", "127.0.0.1", "Address that everything listens on.");
   private static final Key<String> ADVERTISE =
-      Key.text(
+      Key.host(
           "advertise", null, "Address that instances register (default: --host, or loopback).");
   private static final Key<Integer> REGISTRY_PORT =
       Key.port("registry_port", 18000, "Port of the registry.").orEnv("REGISTRY_PORT");
@@ -45,7 +45,7 @@ public final class UpProgram {
       Key.port(
           "static_port", 8200, "Port of the static instance; its babysitter has the next one.");
   private static final Key<String> MODEL =
-      Key.text("model", null, "GGUF file to serve (default: the bundled model).");
+      Key.path("model", null, "GGUF file to serve (default: the bundled model).");
   private static final Key<String> ENGINE =
       Key.oneOf(
           "engine",
@@ -63,7 +63,7 @@ public final class UpProgram {
   private static final Key<String> POLICY =
       Key.text("policy", null, "Policy of the router, as adaptive (default: the router's).");
   private static final Key<String> HISTORY =
-      Key.text(
+      Key.path(
           "history",
           null,
           "File of the router's history, or off (default: history.db in the run folder).");
@@ -104,7 +104,12 @@ public final class UpProgram {
               "Babysitter TOML file of an instance to start instead of the two (repeatable)."),
           "",
           false,
-          args -> run(args, List.of()));
+          args -> run(args, List.of()),
+          (args, wrong) -> {
+            wrong.in(() -> tls(args.config()));
+            wrong.in(() -> TokenKeys.toRead(args.config()));
+            return List.of();
+          });
 
   private UpProgram() {}
 
@@ -119,7 +124,8 @@ public final class UpProgram {
         PROGRAM.repeatable(),
         PROGRAM.positionals(),
         PROGRAM.takesFile(),
-        args -> run(args, List.of(parts)));
+        args -> run(args, List.of(parts)),
+        PROGRAM.check());
   }
 
   private static int run(Program.Args args, List<Program> parts)
@@ -260,8 +266,7 @@ public final class UpProgram {
   ///
   /// @throws ConfigException naming what they would refuse
   private static TlsSettings tls(Config config) throws ConfigException {
-    TlsSettings tls = TlsSettings.of(config);
-    tls.check(Ticker.SYSTEM::now);
+    TlsSettings tls = TlsSettings.forStart(config, Ticker.SYSTEM::now);
     if (tls.clientCa() != null && tls.clientRequired() && tls.own() == null) {
       throw new ConfigException(
           TlsSettings.CLIENT_CA.flagName()

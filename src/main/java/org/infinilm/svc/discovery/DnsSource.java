@@ -4,10 +4,13 @@ import io.netty.handler.codec.dns.DnsRecordType;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.discovery.NameServers.Answer;
 import org.infinilm.svc.discovery.NameServers.Answered;
@@ -20,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * Answers hold as long as they say, within bounds: 1 s, so that a time of 0 is no load, and 300 s. What a server
  * fails to say changes nothing, and is asked for again after 1, 2, 4, ... 30 s. That a name has no address is
  * believed when it is said twice, five seconds apart: one wrong word would empty the fleet, and a name whose last
- * address went has nobody to send requests to in either case.
+ * address went has nobody to send requests to in either case. So it is with each host of an SRV record.
  */
 final class DnsSource extends Follower {
   static final Duration LEAST = Duration.ofSeconds(1);
@@ -36,6 +39,9 @@ final class DnsSource extends Follower {
 
   /// The addresses that a host of an SRV record had last.
   private Map<String, List<String>> lastAddresses = new HashMap<>();
+
+  /// Hosts of SRV records of which it was said once that they have none any more.
+  private Set<String> doubtedHosts = Set.of();
 
   private int failures;
 
@@ -56,7 +62,9 @@ final class DnsSource extends Follower {
     final List<String> troubles = new ArrayList<>();
     final Map<String, List<String>> addresses = new HashMap<>();
     final Map<String, Found> found = new LinkedHashMap<>();
+    final Set<String> doubted = new HashSet<>();
     long ttlSeconds = MOST_TTL.toSeconds();
+    boolean tooMany;
     @Nullable String failure;
 
     void trouble(String what) {
@@ -105,7 +113,16 @@ final class DnsSource extends Follower {
       if (!services.records().isEmpty()) {
         ttlSeconds = Math.min(ttlSeconds, services.ttlSeconds());
       }
-      for (Answered s : services.records()) {
+      // of two for one address the one to be asked first counts, whatever the order of the answer
+      List<Answered> records =
+          services.records().stream()
+              .sorted(
+                  Comparator.comparingInt(Answered::priority)
+                      .thenComparing(Comparator.comparingInt(Answered::weight).reversed())
+                      .thenComparing(Answered::target)
+                      .thenComparingInt(Answered::port))
+              .toList();
+      for (Answered s : records) {
         String host = s.target().replaceFirst("\\.$", "");
         if (host.isEmpty() || s.port() == 0) {
           trouble(
@@ -126,11 +143,25 @@ final class DnsSource extends Follower {
           addresses.put(s.target(), at);
         } else if (at.isEmpty()) {
           trouble(host + ": has no address (expected: one, as " + spec.name() + " names it)");
+          at = doubtedAddresses(s.target());
         }
         for (String a : at) {
           add(host, s.port(), a, serviceOptions(s));
         }
       }
+    }
+
+    /// What a host had until now, when it is the first time that it is said to have nothing.
+    private List<String> doubtedAddresses(String host) {
+      List<String> had = lastAddresses.getOrDefault(host, List.of());
+      if (doubted.contains(host)) {
+        return had;
+      }
+      if (had.isEmpty() || doubtedHosts.contains(host)) {
+        return List.of();
+      }
+      doubted.add(host);
+      return had;
     }
 
     private Map<String, String> serviceOptions(Answered s) {
@@ -141,14 +172,18 @@ final class DnsSource extends Follower {
     }
 
     private void add(String host, int port, String address, Map<String, String> options) {
-      if (found.size() >= MOST_ADDRESSES) {
-        trouble(spec.name() + ": more than " + MOST_ADDRESSES + " addresses; the rest is left out");
+      String key = BaseUrl.bracketed(address) + ":" + port;
+      if (found.size() >= MOST_ADDRESSES && !found.containsKey(key)) {
+        if (!tooMany) {
+          tooMany = true;
+          trouble(
+              spec.name() + ": more than " + MOST_ADDRESSES + " addresses; the rest is left out");
+        }
         return;
       }
       String url = spec.scheme() + "://" + host + ":" + port;
       found.putIfAbsent(
-          BaseUrl.bracketed(address) + ":" + port,
-          new Found(url, options, address, true, null, Map.of(), o -> spec.text()));
+          key, new Found(url, options, address, true, null, Map.of(), o -> spec.text()));
     }
   }
 
@@ -179,9 +214,14 @@ final class DnsSource extends Follower {
     }
     doubted = false;
     listed = true;
+    r.doubted.forEach(h -> r.addresses.put(h, lastAddresses.getOrDefault(h, List.of())));
     lastAddresses = r.addresses;
+    doubtedHosts = Set.copyOf(r.doubted);
     to.found(List.copyOf(r.found.values()));
     to.troubles(r.troubles);
+    if (!doubtedHosts.isEmpty()) {
+      return AGAIN;
+    }
     return Duration.ofSeconds(Math.clamp(r.ttlSeconds, LEAST.toSeconds(), MOST_TTL.toSeconds()));
   }
 

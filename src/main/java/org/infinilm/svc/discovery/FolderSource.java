@@ -3,14 +3,18 @@ package org.infinilm.svc.discovery;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -25,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, so
  * that one that is written in place is not read in the middle; one that is gone is so at two looks. Looking, and no
  * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
- * such folders are mounted into containers. A file that cannot be used says what it said before.
+ * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
+ * that cannot be looked at: gone is only what has no name in the folder.
  */
 final class FolderSource extends Follower {
   static final Duration LOOK = Duration.ofMillis(250);
@@ -34,13 +39,30 @@ final class FolderSource extends Follower {
   private static final int MOST_VALUES = 100_000;
 
   /// What is known of a file without reading it.
-  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
-    static @Nullable Stamp of(Path file) {
+  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {}
+
+  /// What a look at a name finds: a file's stamp, or why it cannot be looked at; neither where
+  /// there is no file.
+  private record Sight(@Nullable Stamp stamp, @Nullable String wrong) {
+    private static final Sight NO_FILE = new Sight(null, null);
+
+    static Sight of(Path file) {
       try {
         BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
-        return new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey());
-      } catch (IOException absent) {
-        return null;
+        return a.isRegularFile()
+            ? new Sight(
+                new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey()),
+                null)
+            : NO_FILE;
+      } catch (NoSuchFileException e) {
+        return Files.isSymbolicLink(file)
+            ? new Sight(null, file + ": leads nowhere (expected: a link to a file)")
+            : NO_FILE;
+      } catch (AccessDeniedException e) {
+        return new Sight(
+            null, file + ": cannot be looked at (expected: a folder that can be searched)");
+      } catch (IOException e) {
+        return new Sight(null, file + ": cannot be looked at: " + e.getMessage());
       }
     }
   }
@@ -123,10 +145,18 @@ final class FolderSource extends Follower {
       there = there.subList(0, MOST_FILES);
     }
     boolean news = false;
+    Set<Path> present = new HashSet<>();
     for (Path file : there) {
-      news |= look(file, files.computeIfAbsent(file, f -> new Listing()));
+      Sight s = Sight.of(file);
+      if (s.stamp() != null) {
+        news |= look(file, s.stamp(), files.computeIfAbsent(file, f -> new Listing()));
+      } else if (s.wrong() != null) {
+        troubles.add(s.wrong());
+      } else {
+        continue;
+      }
+      present.add(file);
     }
-    List<Path> present = there;
     boolean left =
         files.entrySet().removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
     return news || left;
@@ -134,17 +164,14 @@ final class FolderSource extends Follower {
 
   private static boolean isListing(Path file) {
     String name = String.valueOf(file.getFileName());
-    return !name.startsWith(".")
-        && (name.endsWith(".toml") || name.endsWith(".json"))
-        && Files.isRegularFile(file);
+    return !name.startsWith(".") && (name.endsWith(".toml") || name.endsWith(".json"));
   }
 
-  private boolean look(Path path, Listing f) {
-    Stamp now = Stamp.of(path);
-    boolean still = now != null && (now.equals(f.seen) || f.read == null && !heard);
+  private boolean look(Path path, Stamp now, Listing f) {
+    boolean still = now.equals(f.seen) || (f.read == null && !heard);
     f.seen = now;
     f.absent = 0;
-    if (!still || now == null || now.equals(f.read)) {
+    if (!still || now.equals(f.read)) {
       return false;
     }
     f.read = now;

@@ -149,6 +149,9 @@ final class NameServers implements AutoCloseable {
           return Answer.failed(asked + ": name server " + shown(server) + " says " + word(code));
         }
         Chain c = new Chain(response, asked, type);
+        if (c.circle) {
+          return Answer.failed(asked + ": aliases in a circle");
+        }
         ttl = Math.min(ttl, c.ttlSeconds);
         if (!c.records.isEmpty()) {
           return new Answer(null, c.records, ttl);
@@ -185,6 +188,7 @@ final class NameServers implements AutoCloseable {
     final List<Answered> records = new ArrayList<>();
     String end;
     long ttlSeconds = Long.MAX_VALUE;
+    boolean circle;
 
     Chain(DnsResponse response, String asked, DnsRecordType type) {
       Map<String, DnsRawRecord> aliases = new HashMap<>();
@@ -197,7 +201,11 @@ final class NameServers implements AutoCloseable {
       }
       end = canonical(asked);
       Set<String> been = new HashSet<>();
-      while (aliases.containsKey(end) && been.add(end)) {
+      while (aliases.containsKey(end)) {
+        if (!been.add(end)) {
+          circle = true;
+          return;
+        }
         DnsRawRecord alias = aliases.get(end);
         ttlSeconds = Math.min(ttlSeconds, alias.timeToLive());
         end = canonical(name(alias.content()));

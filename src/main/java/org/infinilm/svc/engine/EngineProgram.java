@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
@@ -12,11 +13,13 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.ThreadLocalRandom;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,7 +28,7 @@ public final class EngineProgram {
   private static final Logger LOG = LoggerFactory.getLogger(EngineProgram.class);
 
   static final Key<String> MODEL_PATH =
-      Key.text(
+      Key.path(
               "model_path",
               null,
               "GGUF file, or folder with one (default: $INFINI_HOME/model/infini-tiny.gguf)")
@@ -41,7 +44,7 @@ public final class EngineProgram {
               "paged: many sequences over a pool of blocks; static: one preallocated sequence")
           .shownFirst();
   static final Key<String> HOST =
-      Key.text("host", "127.0.0.1", "address to listen on").shownFirst();
+      Key.host("host", "127.0.0.1", "address to listen on").shownFirst();
   static final Key<Integer> PORT =
       Key.port("port", 8000, "port to listen on, 0 for any").shownFirst();
   static final Key<Long> MAX_BATCH_SIZE =
@@ -94,29 +97,34 @@ public final class EngineProgram {
 
   public static final Program PROGRAM =
       Program.of(
-          "engine",
-          "The embedded inference server: one GGUF model behind OpenAI routes.",
-          List.of(
-              MODEL_PATH,
-              SERVED_MODEL_NAME,
-              CACHE_TYPE,
-              HOST,
-              PORT,
-              MAX_BATCH_SIZE,
-              MAX_CACHE_LEN,
-              NUM_BLOCKS,
-              BLOCK_SIZE,
-              MAX_TOKENS,
-              TEMPERATURE,
-              TOP_P,
-              TOP_K,
-              THREADS,
-              MAX_QUEUE,
-              QUEUE_TIMEOUT,
-              CHUNKED_PREFILL,
-              FLASH_ATTENTION,
-              STUCK_TIMEOUT),
-          args -> run(args.config(), System.getenv()));
+              "engine",
+              "The embedded inference server: one GGUF model behind OpenAI routes.",
+              List.of(
+                  MODEL_PATH,
+                  SERVED_MODEL_NAME,
+                  CACHE_TYPE,
+                  HOST,
+                  PORT,
+                  MAX_BATCH_SIZE,
+                  MAX_CACHE_LEN,
+                  NUM_BLOCKS,
+                  BLOCK_SIZE,
+                  MAX_TOKENS,
+                  TEMPERATURE,
+                  TOP_P,
+                  TOP_K,
+                  THREADS,
+                  MAX_QUEUE,
+                  QUEUE_TIMEOUT,
+                  CHUNKED_PREFILL,
+                  FLASH_ATTENTION,
+                  STUCK_TIMEOUT),
+              args -> run(args.config(), System.getenv()))
+          .checkedBy((args, wrong) -> {
+            wrong.in(() -> setup(args.config()));
+            wrong.in(() -> model(args.config(), System.getenv()));
+            return List.of();
+          });
 
   private static final int MAX_BODY_BYTES = 64 << 20;
 
@@ -130,16 +138,15 @@ public final class EngineProgram {
 
   private static int run(Config config, Map<String, String> environment)
       throws ConfigException, IOException, InterruptedException {
-    ModelFile file;
-    try {
-      file = ModelFile.find(modelPath(config, environment));
-    } catch (EngineException e) {
-      throw new ConfigException(String.valueOf(e.getMessage()));
-    }
+    Wrongs wrong = new Wrongs();
+    ModelFile found = wrong.<@Nullable ModelFile>of(() -> model(config, environment), null);
+    EngineSetup read = wrong.<@Nullable EngineSetup>of(() -> setup(config), null);
+    wrong.end();
+    ModelFile file = Objects.requireNonNull(found);
+    EngineSetup setup = Objects.requireNonNull(read);
     if (file.others() > 0) {
       LOG.info("the folder holds {} more GGUF files; serving {}", file.others(), file.file());
     }
-    EngineSetup setup = setup(config);
     String name = config.find(SERVED_MODEL_NAME).orElse(file.stem());
     EngineMetrics metrics = new EngineMetrics(name, setup.blockTokens(), setup.blocks());
     AskReader reader =
@@ -187,6 +194,15 @@ public final class EngineProgram {
     return life.await();
   }
 
+  private static ModelFile model(Config config, Map<String, String> environment)
+      throws ConfigException {
+    try {
+      return ModelFile.find(modelPath(config, environment));
+    } catch (EngineException e) {
+      throw config.wrong(MODEL_PATH, String.valueOf(e.getMessage()));
+    }
+  }
+
   private static Path modelPath(Config config, Map<String, String> environment)
       throws EngineException {
     Optional<String> given = config.find(MODEL_PATH);
@@ -196,7 +212,7 @@ public final class EngineProgram {
     String home = environment.getOrDefault("INFINI_HOME", "");
     if (home.isEmpty()) {
       throw new EngineException(
-          "--model_path: missing (expected: a GGUF file; INFINI_HOME would name the bundled one)");
+          "missing (expected: a GGUF file; INFINI_HOME would name the bundled one)");
     }
     return Path.of(home, "model", "infini-tiny.gguf");
   }
@@ -206,9 +222,9 @@ public final class EngineProgram {
     long block = config.get(BLOCK_SIZE);
     long tokens = pooled ? config.get(NUM_BLOCKS) * block : config.get(MAX_CACHE_LEN);
     if (tokens > 1 << 24) {
-      throw new ConfigException(
-          "--num_blocks: "
-              + config.get(NUM_BLOCKS)
+      throw config.wrong(
+          NUM_BLOCKS,
+          config.get(NUM_BLOCKS)
               + " blocks of "
               + block
               + " tokens (expected: at most "

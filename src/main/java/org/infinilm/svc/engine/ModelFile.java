@@ -20,7 +20,7 @@ record ModelFile(Path file, int others) {
   static ModelFile find(Path path) throws EngineException {
     if (!Files.exists(path)) {
       throw new EngineException(
-          "--model_path: " + path + " does not exist (expected: a GGUF file or a folder with one)");
+          path + " does not exist (expected: a GGUF file or a folder with one)");
     }
     try {
       if (!Files.isDirectory(path)) {
@@ -33,13 +33,12 @@ record ModelFile(Path file, int others) {
                 .sorted()
                 .toList();
         if (found.isEmpty()) {
-          throw new EngineException(
-              "--model_path: no *.gguf file in folder " + path + " (expected: one)");
+          throw new EngineException("no *.gguf file in folder " + path + " (expected: one)");
         }
         return new ModelFile(checked(found.getFirst()), found.size() - 1);
       }
     } catch (IOException e) {
-      throw new EngineException("--model_path: " + path + " cannot be read: " + e.getMessage());
+      throw new EngineException(path + " cannot be read: " + e.getMessage());
     }
   }
 
@@ -47,7 +46,7 @@ record ModelFile(Path file, int others) {
     try (InputStream in = Files.newInputStream(file)) {
       if (!Arrays.equals(in.readNBytes(MAGIC.length), MAGIC)) {
         throw new EngineException(
-            "--model_path: " + file + " is no GGUF file (expected: its first bytes are \"GGUF\")");
+            file + " is no GGUF file (expected: its first bytes are \"GGUF\")");
       }
     }
     return file;

@@ -17,7 +17,7 @@ public record HistorySettings(Path file, int days, int usageDays, long bytes, in
   public static final String OFF = "off";
 
   public static final Key<String> FILE =
-      Key.text(
+      Key.path(
           "history",
           OFF,
           "SQLite file that keeps decisions, minutes of pools and usage; off keeps none");

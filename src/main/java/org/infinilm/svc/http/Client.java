@@ -191,7 +191,9 @@ public final class Client implements AutoCloseable {
     }
     Connected made =
         connect(
-            server, connect, () -> new ClientCall(uri.getRawAuthority(), method.equals("HEAD")));
+            server,
+            connect,
+            () -> new ClientCall(uri.getRawAuthority(), tls, method.equals("HEAD")));
     Channel channel = made.channel();
     ClientCall call = made.call();
     try {
@@ -299,7 +301,7 @@ public final class Client implements AutoCloseable {
     }
   }
 
-  private static void secure(Channel channel, BaseUrl server, Duration limit)
+  private void secure(Channel channel, BaseUrl server, Duration limit)
       throws IOException, InterruptedException {
     SslHandler handler = channel.pipeline().get(SslHandler.class);
     if (handler == null) {
@@ -312,7 +314,8 @@ public final class Client implements AutoCloseable {
     }
     if (!handshake.isSuccess()) {
       throw new IOException(
-          "TLS with " + server + ": " + TlsTrouble.detail(handshake.cause()), handshake.cause());
+          "TLS with " + server + ": " + TlsTrouble.detail(handshake.cause(), tls),
+          handshake.cause());
     }
   }
 

@@ -40,13 +40,16 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
 
   private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
   private final String peer;
+  private final Tls tls;
   private final StrictResponseDecoder decoder = new StrictResponseDecoder();
   private volatile @Nullable Channel channel;
   private boolean ended;
 
+  /// @param tls how the peer is spoken to where its URL says https
   /// @param head whether the answer has no body whatever it says
-  ClientCall(String peer, boolean head) {
+  ClientCall(String peer, Tls tls, boolean head) {
     this.peer = peer;
+    this.tls = tls;
     decoder.expect(head);
   }
 
@@ -120,7 +123,7 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static @Nullable SSLException tls(Throwable cause) {
+  private static @Nullable SSLException told(Throwable cause) {
     for (Throwable t = cause; t != null; t = t.getCause()) {
       if (t instanceof SSLException e) {
         return e;
@@ -132,11 +135,11 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     // with TLS 1.3 a server says what it thinks of our certificate after the handshake
-    SSLException tls = tls(cause);
+    SSLException told = told(cause);
     fail(
-        tls == null
+        told == null
             ? "connection to " + peer + " broke: " + cause.getMessage()
-            : "TLS with " + peer + ": " + TlsTrouble.detail(tls),
+            : "TLS with " + peer + ": " + TlsTrouble.detail(told, tls),
         cause);
     ctx.close();
   }

@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -13,7 +14,6 @@ import org.jspecify.annotations.Nullable;
 public final class Cors {
   public static final Cors NONE = new Cors(Set.of());
 
-  private static final Pattern ORIGIN = Pattern.compile("https?://[^/?#@,\\s]+");
   private static final Pattern NAMES = Pattern.compile("[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,4096}");
   private static final String ANY = "*";
   private static final String EXPOSED =
@@ -38,12 +38,23 @@ public final class Cors {
       if (one.isEmpty()) {
         continue;
       }
-      if (!one.equals(ANY) && !ORIGIN.matcher(one).matches()) {
-        throw new IllegalArgumentException(one + " (expected: https://host[:port], or *)");
-      }
-      all.add(one);
+      all.add(one.equals(ANY) ? ANY : origin(one));
     }
     return all.isEmpty() ? NONE : new Cors(Set.copyOf(all));
+  }
+
+  /// An origin as browsers write it (the HTML standard, serialization of an origin): in lower case,
+  /// without the port that goes without saying.
+  private static String origin(String one) {
+    BaseUrl url = BaseUrl.parse(one);
+    if (url == null || one.indexOf('/', one.indexOf("//") + 2) >= 0) {
+      throw new IllegalArgumentException(
+          BaseUrl.shown(one) + " (expected: https://host[:port], or *)");
+    }
+    String host = url.host().toLowerCase(Locale.ROOT);
+    return (url.secure() ? "https://" : "http://")
+        + host
+        + (url.port() == (url.secure() ? 443 : 80) ? "" : ":" + url.port());
   }
 
   /// Whether no page may read answers.

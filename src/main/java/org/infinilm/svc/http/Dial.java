@@ -111,17 +111,19 @@ final class Dial {
       return;
     }
     UpstreamConnection made = (UpstreamConnection) c.pipeline().last();
-    SslHandler tls = c.pipeline().get(SslHandler.class);
-    if (tls == null) {
+    SslHandler handler = c.pipeline().get(SslHandler.class);
+    Tls tls = origin.tls();
+    if (handler == null || tls == null) {
       ready(made);
       return;
     }
-    tls.handshakeFuture()
+    handler
+        .handshakeFuture()
         .addListener(h -> {
           if (h.isSuccess()) {
             ready(made);
           } else {
-            call.fail(TlsTrouble.failure(h.cause()));
+            call.fail(TlsTrouble.failure(h.cause(), tls));
             made.cut();
           }
         });

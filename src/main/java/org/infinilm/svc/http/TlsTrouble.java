@@ -19,13 +19,15 @@ final class TlsTrouble {
 
   private TlsTrouble() {}
 
-  static Failure failure(Throwable cause) {
-    return new Failure(Kind.TLS_FAILED, detail(cause));
+  /// @param tls how the other side was spoken to
+  static Failure failure(Throwable cause, Tls tls) {
+    return new Failure(Kind.TLS_FAILED, detail(cause, tls));
   }
 
-  static String detail(Throwable cause) {
+  /// @param tls how the other side was spoken to
+  static String detail(Throwable cause, Tls tls) {
     for (Throwable t = cause; t != null; t = t.getCause()) {
-      String d = of(t);
+      String d = of(t, tls.own() != null);
       if (d != null) {
         return d;
       }
@@ -37,7 +39,7 @@ final class TlsTrouble {
     return cause instanceof IOException ? "cut during the handshake" : "handshake failed: " + m;
   }
 
-  private static @Nullable String of(Throwable t) {
+  private static @Nullable String of(Throwable t, boolean shows) {
     return switch (t) {
       case NotSslRecordException e -> "no TLS there (its URL says https)";
       case CertificateExpiredException e -> "certificate expired";
@@ -49,7 +51,7 @@ final class TlsTrouble {
       case CertPathBuilderException e -> "certificate of an unknown authority";
       case CertificateException e when namesNobody(e) -> "certificate of another name";
       case ClosedChannelException e -> "cut during the handshake";
-      case SSLException e -> alert(String.valueOf(e.getMessage()));
+      case SSLException e -> alert(String.valueOf(e.getMessage()), shows);
       default -> null;
     };
   }
@@ -60,7 +62,10 @@ final class TlsTrouble {
   }
 
   /// What the other side's alert says (RFC 8446 section 6.2).
-  private static @Nullable String alert(String message) {
+  ///
+  /// @param shows whether there is a certificate of ours; the JDK shows none to a server that asks
+  ///   for one of other authorities
+  private static @Nullable String alert(String message, boolean shows) {
     int at = message.indexOf(ALERT);
     if (at < 0) {
       return null;
@@ -68,7 +73,12 @@ final class TlsTrouble {
     String name = message.substring(at + ALERT.length()).strip();
     return switch (name) {
       case "protocol_version" -> "no common TLS version (expected: 1.2 or 1.3)";
-      case "certificate_required", "bad_certificate" -> "it asks for a certificate of ours";
+      case "certificate_required", "bad_certificate", "certificate_unknown", "unknown_ca" ->
+          shows
+              ? "it does not believe the certificate of client_cert (expected: one of an authority"
+                  + " that it knows)"
+              : "it asks for a certificate of ours";
+      case "certificate_expired" -> "to it the certificate of client_cert has expired";
       case "unrecognized_name" -> "it does not know the name that was asked for";
       default -> "it refused the handshake: " + name;
     };

@@ -57,13 +57,14 @@ public final class KubernetesSource implements Source {
   /// The settings of a cluster with which it is followed. A connection for each watch, over
   /// HTTP/1.1: one that is cut takes no other with it. What is tried again is [PodWatch]'s to say.
   static Config watched(ConfigBuilder of) {
-    return of.withConnectionTimeout(CONNECT_MILLIS)
-        .withRequestTimeout(REQUEST_MILLIS)
-        .withRequestRetryBackoffLimit(0)
-        .withWatchReconnectLimit(0)
-        .withOnlyHttpWatches(true)
-        .withHttp2Disable(true)
-        .build();
+    return TokenFile.followed(
+        of.withConnectionTimeout(CONNECT_MILLIS)
+            .withRequestTimeout(REQUEST_MILLIS)
+            .withRequestRetryBackoffLimit(0)
+            .withWatchReconnectLimit(0)
+            .withOnlyHttpWatches(true)
+            .withHttp2Disable(true)
+            .build());
   }
 
   /// The same against a cluster of tests.
@@ -128,7 +129,8 @@ public final class KubernetesSource implements Source {
     }
   }
 
-  /// Tells what all namespaces list, once each has listed something; on any of their threads.
+  /// Tells what all namespaces list, once each has listed something or failed to: one that may not
+  /// be read hides no other. On any of their threads.
   private void tell() {
     lock.lock();
     try {
@@ -138,9 +140,11 @@ public final class KubernetesSource implements Source {
       }
       List<Found> all = new ArrayList<>();
       List<String> troubles = new ArrayList<>();
-      boolean heard = true;
+      boolean heard = false;
+      boolean pending = false;
       for (PodWatch w : watches) {
-        heard &= w.isHeard();
+        heard |= w.isHeard();
+        pending |= !w.isHeard() && w.troubles().isEmpty();
         all.addAll(w.found());
         troubles.addAll(w.troubles());
       }
@@ -149,7 +153,7 @@ public final class KubernetesSource implements Source {
             all.size() + " pods (expected: at most " + MOST + "); the rest is left out");
         all = all.subList(0, MOST);
       }
-      if (heard) {
+      if (heard && !pending) {
         to.found(List.copyOf(all));
       }
       to.troubles(List.copyOf(troubles.subList(0, Math.min(MOST_TROUBLES, troubles.size()))));

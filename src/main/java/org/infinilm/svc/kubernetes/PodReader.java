@@ -4,6 +4,7 @@ import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.PodStatus;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -93,6 +94,10 @@ final class PodReader {
     } catch (ConfigException e) {
       found = null;
       trouble = e.getMessage();
+    } catch (RuntimeException e) {
+      // what an API server leaves out that each pod has, one by one: nobody else's pods suffer
+      found = null;
+      trouble = "pod " + key + ": cannot be read: " + e;
     }
     return new Read(key, uid, version, found, trouble, false, ready);
   }
@@ -185,7 +190,9 @@ final class PodReader {
     }
     Map<String, Integer> named = new HashMap<>();
     List<Integer> all = new ArrayList<>();
-    for (Container c : pod.getSpec().getContainers()) {
+    PodSpec spec = pod.getSpec();
+    List<Container> containers = spec == null ? null : spec.getContainers();
+    for (Container c : containers == null ? List.<Container>of() : containers) {
       for (ContainerPort p : c.getPorts() == null ? List.<ContainerPort>of() : c.getPorts()) {
         all.add(p.getContainerPort());
         if (p.getName() != null) {

@@ -166,7 +166,9 @@ final class PodWatch {
     do {
       ListOptions options = new ListOptionsBuilder().withLimit(PAGE).withContinue(next).build();
       PodList page = pods().list(options);
-      page.getItems().forEach(p -> all.add(reader.read(p)));
+      page.getItems().stream()
+          .filter(p -> p != null && p.getMetadata() != null)
+          .forEach(p -> all.add(reader.read(p)));
       meta = page.getMetadata();
       next = meta == null ? null : meta.getContinue();
     } while (next != null && !next.isEmpty());

@@ -41,7 +41,8 @@ public final class PickerProgram {
           Choosing.REPEATABLE,
           "",
           true,
-          PickerProgram::run);
+          PickerProgram::run,
+          Choosing.CHECK);
 
   private static final Logger LOG = LoggerFactory.getLogger(PickerProgram.class);
 
@@ -49,11 +50,6 @@ public final class PickerProgram {
   private static final Duration END = Duration.ofSeconds(5);
 
   private PickerProgram() {}
-
-  /// What a start would refuse, without starting.
-  public static void check(Config config) throws ConfigException {
-    Choosing.check(config);
-  }
 
   /// Starts a picker.
   static PickerServer start(Program.Args args) throws ConfigException, IOException {

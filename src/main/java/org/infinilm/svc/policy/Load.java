@@ -37,6 +37,12 @@ public interface Load {
     return 1;
   }
 
+  /// How likely it is that it wants a request that it would take: [#share], or less where other
+  /// routers ask it as well.
+  default double odds(int slot) {
+    return share(slot);
+  }
+
   /// The requests that [#inFlight] counts, in the order in which they were sent; empty where nobody
   /// keeps them.
   default List<? extends Flight> flights(int slot) {

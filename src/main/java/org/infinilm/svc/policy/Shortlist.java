@@ -89,8 +89,8 @@ final class Shortlist {
     if (!load.free(slot) || load.othersFirst(slot)) {
       return false;
     }
-    double share = load.share(slot);
-    return share >= 1 || random.nextDouble() < share;
+    double odds = load.odds(slot);
+    return odds >= 1 || random.nextDouble() < odds;
   }
 
   /// Requests in flight per weight that counts.

@@ -41,20 +41,20 @@ record EtcdHome(EtcdAddress address, Etcd.@Nullable Login login) {
     String password = c.find(PASSWORD).orElse("");
     if (given.isEmpty()) {
       if (!user.isEmpty()) {
-        throw new ConfigException(c.origin(USER) + ": given without --store (expected: both)");
+        throw c.wrong(USER, "given without --store (expected: both)");
       }
       return null;
     }
     if (user.isEmpty() != password.isEmpty()) {
-      throw new ConfigException(
-          c.origin(user.isEmpty() ? PASSWORD : USER)
-              + ": one of --store-user and INFINI_STORE_PASSWORD (expected: both or none)");
+      throw c.wrong(
+          user.isEmpty() ? PASSWORD : USER,
+          "one of --store-user and INFINI_STORE_PASSWORD (expected: both or none)");
     }
     try {
       return new EtcdHome(
           EtcdAddress.parse(given), user.isEmpty() ? null : new Etcd.Login(user, password));
     } catch (IllegalArgumentException e) {
-      throw new ConfigException(c.origin(where) + ": " + e.getMessage());
+      throw c.wrong(where, String.valueOf(e.getMessage()));
     }
   }
 

@@ -10,10 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
@@ -61,7 +57,6 @@ final class EtcdStore extends LeaseStore {
 
   private static final int TRIES = 16;
   private static final int PAGE = 50;
-  private static final int ASKED_AT_ONCE = 16;
   private static final int FORGOTTEN_AT_ONCE = 1000;
 
   /// Of the names in one pulse: etcd takes values of 1.5 MiB.
@@ -195,7 +190,7 @@ final class EtcdStore extends LeaseStore {
       }
     }
     notes.listed(all);
-    Map<String, Duration> ages = ages(all);
+    Map<String, Duration> ages = new EtcdSigns(etcd, keys, lease(), window()).ages(all, this::age);
     long at = revision;
     locked(() ->
         decide(
@@ -204,87 +199,14 @@ final class EtcdStore extends LeaseStore {
             _ -> {}));
   }
 
+  /// By our own clock; null where it is not known.
+  private @Nullable Duration age(String name) {
+    Lease known = table().leases().get(name);
+    return known == null ? null : known.age(now());
+  }
+
   private Duration kept() {
     return lease().multipliedBy(5).dividedBy(2);
-  }
-
-  /// How long ago the entries gave a sign of life at most: by our own clock where we know them,
-  /// else by who wrote that they were heard, else by what is left of their leases.
-  private Map<String, Duration> ages(List<KeyValue> all) throws EtcdFailure, InterruptedException {
-    Map<String, Duration> out = new ConcurrentHashMap<>();
-    List<KeyValue> unknown = new ArrayList<>();
-    inParallel(
-        ofKind(EtcdKeys.Kind.HEARD, all),
-        kv -> {
-          Duration age = sinceSign(kv).plus(window()).plusSeconds(1);
-          if (age.compareTo(lease()) < 0) {
-            named(kv).forEach(name -> out.merge(name, age, (x, y) -> x.compareTo(y) < 0 ? x : y));
-          }
-        });
-    for (KeyValue kv : ofKind(EtcdKeys.Kind.ENTRY, all)) {
-      String name = keys.named(kv.key()).name();
-      Lease known = table().leases().get(name);
-      if (known != null) {
-        out.put(name, known.age(now()));
-      } else if (!out.containsKey(name)) {
-        unknown.add(kv);
-      }
-    }
-    inParallel(unknown, kv -> out.put(keys.named(kv.key()).name(), sinceSign(kv)));
-    return out;
-  }
-
-  private List<KeyValue> ofKind(EtcdKeys.Kind kind, List<KeyValue> all) {
-    return all.stream()
-        .filter(kv -> keys.named(kv.key()).kind() == kind && kv.lease() != 0)
-        .toList();
-  }
-
-  private static Set<String> named(KeyValue kv) {
-    try {
-      return EtcdKeys.heard(kv.value());
-    } catch (EtcdKeys.NoSuchThing e) {
-      log.warn("etcd key {} is ignored: {}", kv.key(), e.getMessage());
-      return Set.of();
-    }
-  }
-
-  private Duration sinceSign(KeyValue kv) throws EtcdFailure, InterruptedException {
-    Etcd.Remaining r = etcd.remaining(kv.lease(), START_PATIENCE);
-    return Duration.ofSeconds(Math.max(0, r.granted() - r.left()));
-  }
-
-  private interface Question {
-    void ask(KeyValue kv) throws EtcdFailure, InterruptedException;
-  }
-
-  private static void inParallel(List<KeyValue> all, Question question)
-      throws EtcdFailure, InterruptedException {
-    Semaphore places = new Semaphore(ASKED_AT_ONCE);
-    List<Future<?>> asked = new ArrayList<>();
-    for (KeyValue kv : all) {
-      places.acquire();
-      FutureTask<Void> ask =
-          new FutureTask<>(() -> {
-            try {
-              question.ask(kv);
-              return null;
-            } finally {
-              places.release();
-            }
-          });
-      asked.add(ask);
-      Thread.ofVirtual().name("lease-age").start(ask);
-    }
-    for (Future<?> a : asked) {
-      try {
-        a.get();
-      } catch (ExecutionException e) {
-        throw e.getCause() instanceof EtcdFailure f
-            ? f
-            : new EtcdFailure(Kind.OTHER, "etcd: " + e.getCause());
-      }
-    }
   }
 
   /// How often it is written who was heard for those that start later.
@@ -611,7 +533,8 @@ final class EtcdStore extends LeaseStore {
 
   /// Tells the others who was heard, and itself that the way to etcd and back is open.
   private void pulse() throws InterruptedException {
-    long windowEnds = ticker().nanos() + window().toNanos();
+    // a first one at once: what is written from now on is younger
+    long windowEnds = ticker().nanos();
     for (int n = 0; ; n++) {
       try {
         if (ownLease == 0) {
@@ -622,10 +545,11 @@ final class EtcdStore extends LeaseStore {
         write(heard, keys.registry(boot()), ownLease);
         if (ticker().nanos() - windowEnds >= 0) {
           windowEnds = ticker().nanos() + window().toNanos();
-          for (int left = lately.size(); left > 0; ) {
+          int left = lately.size();
+          do {
             long lease = etcd.grant(lease().plus(window()), PATIENCE);
             left -= Math.max(1, write(lately, keys.heard(boot(), windows++), lease));
-          }
+          } while (left > 0);
         }
       } catch (EtcdFailure e) {
         if (e.kind() == Kind.NO_SUCH_LEASE) {

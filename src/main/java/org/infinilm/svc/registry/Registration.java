@@ -41,6 +41,22 @@ public record Registration(
   /// The key of metadata under which it says the bearer token of that.
   public static final String WAKE_KEY = "wake_key";
 
+  /// The key of metadata under which a `-server` entry on demand says why its last start failed: an
+  /// object with [#CAUSE], [#LAST_LINE], [#STARTS] and, while it is not to be woken, [#UNTIL].
+  public static final String START_FAILED = "start_failed";
+
+  /// Why, in words.
+  public static final String CAUSE = "cause";
+
+  /// The last line that the server wrote; absent where it wrote none.
+  public static final String LAST_LINE = "last_line";
+
+  /// How many starts in a row failed.
+  public static final String STARTS = "starts";
+
+  /// When it may be woken again, as ISO 8601 in UTC.
+  public static final String UNTIL = "until";
+
   public Registration {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
   }
@@ -59,5 +75,16 @@ public record Registration(
 
   public Registration withStatus(String other) {
     return new Registration(name, host, port, hostname, url, other, metadata, weight, incarnation);
+  }
+
+  /// @param value null: without the key
+  public Registration with(String key, @Nullable Object value) {
+    Map<String, Object> m = new LinkedHashMap<>(metadata);
+    if (value == null) {
+      m.remove(key);
+    } else {
+      m.put(key, value);
+    }
+    return new Registration(name, host, port, hostname, url, status, m, weight, incarnation);
   }
 }

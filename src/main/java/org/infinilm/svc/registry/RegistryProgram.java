@@ -8,10 +8,12 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.Security;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
@@ -27,7 +29,7 @@ public final class RegistryProgram {
   private static final Logger log = LoggerFactory.getLogger(RegistryProgram.class);
 
   private static final Key<String> HOST =
-      Key.text("host", "0.0.0.0", "Address to listen on.").shownFirst();
+      Key.host("host", "0.0.0.0", "Address to listen on.").shownFirst();
   private static final Key<Integer> PORT =
       Key.port("port", 8081, "Port to listen on (infini up gives it 18000).").shownFirst();
   private static final Key<Duration> HEALTH_INTERVAL =
@@ -45,7 +47,7 @@ public final class RegistryProgram {
                   + " removed.")
           .shownFirst();
   private static final Key<String> DATA_DIR =
-      Key.text(
+      Key.path(
               "data_dir",
               null,
               "Folder of the journal; empty keeps everything in memory. Default:"
@@ -63,25 +65,29 @@ public final class RegistryProgram {
 
   public static final Program PROGRAM =
       Program.of(
-          "registry",
-          "Keep the list of services: who is there, who is alive.",
-          TlsSettings.andAll(
-              HOST,
-              PORT,
-              HEALTH_INTERVAL,
-              HEALTH_TIMEOUT,
-              CLEANUP_INTERVAL,
-              LEASE,
-              DATA_DIR,
-              EtcdHome.STORE,
-              EtcdHome.USER,
-              EtcdHome.PASSWORD,
-              TokenKeys.TOKEN,
-              TokenKeys.READ_TOKEN,
-              TokenKeys.TOKEN_FILE,
-              ALLOW_PROBE,
-              ROUTER),
-          RegistryProgram::run);
+              "registry",
+              "Keep the list of services: who is there, who is alive.",
+              TlsSettings.andAll(
+                  HOST,
+                  PORT,
+                  HEALTH_INTERVAL,
+                  HEALTH_TIMEOUT,
+                  CLEANUP_INTERVAL,
+                  LEASE,
+                  DATA_DIR,
+                  EtcdHome.STORE,
+                  EtcdHome.USER,
+                  EtcdHome.PASSWORD,
+                  TokenKeys.TOKEN,
+                  TokenKeys.READ_TOKEN,
+                  TokenKeys.TOKEN_FILE,
+                  ALLOW_PROBE,
+                  ROUTER),
+              RegistryProgram::run)
+          .checkedBy((args, wrong) -> {
+            wrong.in(() -> options(args));
+            return List.of();
+          });
 
   /// `infini drain NAME`.
   public static final Program DRAIN = Drain.PROGRAM;
@@ -91,35 +97,13 @@ public final class RegistryProgram {
   private static int run(Program.Args args) throws Exception {
     Config c = args.config();
     c.warnings().forEach(log::warn);
-    if (!args.positionals().isEmpty()) {
-      throw new ConfigException("registry: " + args.positionals() + " (expected: flags only)");
-    }
-    Tokens tokens = TokenKeys.tokens(c);
+    RegistryServer.Options options = options(args);
     // A name that could not be resolved is asked for again with the next probe, not 10 s later.
     Security.setProperty("networkaddress.cache.negative.ttl", "1");
-    String host = c.get(HOST);
-    EtcdHome etcd = EtcdHome.of(c);
+    String host = options.host();
+    EtcdHome etcd = options.etcd();
+    Path dir = options.dataDir();
     String given = c.find(DATA_DIR).orElse(null);
-    Path dir = etcd == null ? journalFolder(c, given) : null;
-    if (etcd != null && given != null && !given.isBlank()) {
-      throw new ConfigException(
-          c.origin(DATA_DIR) + ": given with --store (expected: one of them)");
-    }
-    RegistryServer.Options options =
-        new RegistryServer.Options(
-            host,
-            c.get(PORT),
-            c.get(HEALTH_INTERVAL),
-            c.get(HEALTH_TIMEOUT),
-            c.get(CLEANUP_INTERVAL),
-            c.get(LEASE),
-            dir,
-            etcd,
-            tokens,
-            ranges(c),
-            router(c),
-            TlsSettings.of(c));
-    options.tls().check(Ticker.SYSTEM::now);
     RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
@@ -132,7 +116,7 @@ public final class RegistryProgram {
         registry.size(),
         etcd != null ? etcd.address() : "journal " + (dir == null ? "in no folder" : dir),
         registry.journal());
-    if (tokens.write().isEmpty() && !isLoopback(host)) {
+    if (options.tokens().write().isEmpty() && !isLoopback(host)) {
       log.warn(
           "open on {} without a token: anyone who reaches it can register services"
               + " (--token-file, INFINI_REGISTRY_TOKEN or --host 127.0.0.1)",
@@ -141,14 +125,53 @@ public final class RegistryProgram {
     return life.await();
   }
 
+  /// @throws ConfigException with all that a start refuses
+  private static RegistryServer.Options options(Program.Args args) throws ConfigException {
+    Config c = args.config();
+    Wrongs wrong = new Wrongs();
+    if (!args.positionals().isEmpty()) {
+      wrong.add("registry: " + args.positionals() + " (expected: flags only)");
+    }
+    Tokens tokens = wrong.of(() -> TokenKeys.tokens(c), Tokens.NONE);
+    EtcdHome etcd = wrong.<@Nullable EtcdHome>of(() -> EtcdHome.of(c), null);
+    Path dir = wrong.<@Nullable Path>of(() -> dataDir(c), null);
+    String ranges = wrong.of(() -> ranges(c), "");
+    URI router = wrong.<@Nullable URI>of(() -> router(c), null);
+    TlsSettings tls = wrong.of(() -> TlsSettings.forStart(c, Ticker.SYSTEM::now), TlsSettings.NONE);
+    wrong.end();
+    return new RegistryServer.Options(
+        c.get(HOST),
+        c.get(PORT),
+        c.get(HEALTH_INTERVAL),
+        c.get(HEALTH_TIMEOUT),
+        c.get(CLEANUP_INTERVAL),
+        c.get(LEASE),
+        dir,
+        etcd,
+        tokens,
+        ranges,
+        router,
+        tls);
+  }
+
+  private static @Nullable Path dataDir(Config c) throws ConfigException {
+    String given = c.find(DATA_DIR).orElse(null);
+    if (c.find(EtcdHome.STORE).orElse("").isBlank()) {
+      return given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);
+    }
+    if (given != null && !given.isBlank()) {
+      throw c.wrong(DATA_DIR, given + " given with --store (expected: one of them)");
+    }
+    return null;
+  }
+
   private static @Nullable URI router(Config c) throws ConfigException {
     String given = c.find(ROUTER).orElse("");
     if (given.isBlank()) {
       return null;
     }
     if (BaseUrl.parse(given) == null) {
-      throw new ConfigException(
-          c.origin(ROUTER) + ": " + BaseUrl.shown(given) + " (expected: http://host:port)");
+      throw c.wrong(ROUTER, BaseUrl.shown(given) + " (expected: http://host:port)");
     }
     return URI.create(given.strip());
   }
@@ -159,7 +182,7 @@ public final class RegistryProgram {
       ProbeGuard.ranges(given);
       return given;
     } catch (IllegalArgumentException e) {
-      throw new ConfigException(c.origin(ALLOW_PROBE) + ": " + given + " " + e.getMessage());
+      throw c.wrong(ALLOW_PROBE, given + " " + e.getMessage());
     }
   }
 
@@ -200,17 +223,8 @@ public final class RegistryProgram {
     }
   }
 
-  private static @Nullable Path journalFolder(Config c, @Nullable String given)
-      throws ConfigException {
-    return given == null ? defaultFolder(System.getenv(), c.get(PORT)) : folder(given);
-  }
-
-  private static @Nullable Path folder(String given) throws ConfigException {
-    try {
-      return given.isBlank() ? null : Path.of(given).toAbsolutePath();
-    } catch (InvalidPathException e) {
-      throw new ConfigException("--data-dir: " + given + " (expected: a folder)");
-    }
+  private static @Nullable Path folder(String given) {
+    return given.isBlank() ? null : Path.of(given).toAbsolutePath();
   }
 
   private static boolean isLoopback(String host) throws IOException {

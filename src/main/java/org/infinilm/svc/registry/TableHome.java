@@ -36,18 +36,16 @@ public final class TableHome {
       return new TableHome(null, EtcdHome.of(c, where));
     }
     if (c.find(EtcdHome.USER).isPresent()) {
-      throw new ConfigException(
-          c.origin(EtcdHome.USER) + ": given without an etcd (expected: etcd://HOST:PORT,...)");
+      throw c.wrong(EtcdHome.USER, "given without an etcd (expected: etcd://HOST:PORT,...)");
     }
     if (given.isEmpty()) {
       return null;
     }
     RegistryClient.Urls urls = RegistryClient.Urls.parse(given);
     if (urls == null) {
-      throw new ConfigException(
-          c.origin(where)
-              + ": "
-              + BaseUrl.shown(given)
+      throw c.wrong(
+          where,
+          BaseUrl.shown(given)
               + " (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)");
     }
     return at(urls);

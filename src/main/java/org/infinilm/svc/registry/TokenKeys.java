@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +31,7 @@ public final class TokenKeys {
       Key.text("read_token", null, "Token for reading; the one for changes reads as well.")
           .orEnv("INFINI_REGISTRY_READ_TOKEN");
   public static final Key<String> TOKEN_FILE =
-      Key.text("token_file", null, "More tokens, a line each: write TOKEN, or read TOKEN.");
+      Key.path("token_file", null, "More tokens, a line each: write TOKEN, or read TOKEN.");
 
   /// What a program's list of keys takes in.
   public static final List<Key<String>> ALL = List.of(TOKEN, READ_TOKEN, TOKEN_FILE);
@@ -42,19 +43,27 @@ public final class TokenKeys {
   /// @throws ConfigException when the file cannot be read or holds something else; names the file
   ///   and the line, never a token
   static Tokens tokens(Config c) throws ConfigException {
-    Tokens given = Tokens.of(one(c, TOKEN), one(c, READ_TOKEN));
+    Wrongs wrong = new Wrongs();
+    String write = wrong.<@Nullable String>of(() -> one(c, TOKEN), null);
+    String read = wrong.<@Nullable String>of(() -> one(c, READ_TOKEN), null);
+    Tokens kept = wrong.of(() -> ofFile(c), Tokens.NONE);
+    wrong.end();
+    return Tokens.of(write, read).and(kept);
+  }
+
+  private static Tokens ofFile(Config c) throws ConfigException {
     String file = c.find(TOKEN_FILE).orElse("");
     if (file.isEmpty()) {
-      return given;
+      return Tokens.NONE;
     }
-    String place = c.origin(TOKEN_FILE) + ": " + file + ": ";
+    String place = c.place(TOKEN_FILE) + ": " + file + ": ";
     try {
       Path path = Path.of(file);
       Tokens read = Tokens.parse(path);
       if (isOpenToOthers(path)) {
         log.warn("{}others may read it (chmod 600 closes it)", place);
       }
-      return given.and(read);
+      return read;
     } catch (NoSuchFileException e) {
       throw new ConfigException(place + "no such file");
     } catch (IOException e) {
@@ -66,7 +75,7 @@ public final class TokenKeys {
 
   private static @Nullable String one(Config c, Key<String> key) throws ConfigException {
     String value = c.find(key).orElse("");
-    return value.isEmpty() ? null : Secrets.key(value, c.origin(key));
+    return value.isEmpty() ? null : Secrets.key(value, c.place(key));
   }
 
   /// The environment of a registry that has these tokens.

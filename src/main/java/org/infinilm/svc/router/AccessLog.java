@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 
 /// Writes one line a request, following the ring of decisions on a thread of its own; a log that
 /// cannot keep up loses lines and says how many. No request text appears in it.
@@ -53,6 +54,20 @@ final class AccessLog implements AutoCloseable {
 
   /// Names, paths and the like as lines carry them.
   private final Map<String, byte[]> known = new HashMap<>();
+
+  private final Word method = new Word();
+  private final Word path = new Word();
+  private final Word model = new Word();
+  private final Word pool = new Word();
+  private final Word instance = new Word();
+  private final Word reason = new Word();
+  private final Word outcome = new Word();
+
+  /// A field's word on the line before, which most lines repeat.
+  private static final class Word {
+    @Nullable String text;
+    byte[] bytes = {};
+  }
 
   AccessLog(Decisions decisions, PrintStream out) {
     this.decisions = decisions;
@@ -126,17 +141,17 @@ final class AccessLog implements AutoCloseable {
     time(d.epochMillis());
     text(" ");
     text(d.requestId());
-    word(SPACE, d.method());
-    word(SPACE, d.path());
-    String model = d.modelAsked();
+    word(SPACE, method, d.method());
+    word(SPACE, path, d.path());
+    String asked = d.modelAsked();
     // a name that a client made up must not look like the next field
-    word(MODEL, model == null ? "-" : d.model().isEmpty() ? model.replace(' ', '?') : model);
+    word(MODEL, model, asked == null ? "-" : d.model().isEmpty() ? asked.replace(' ', '?') : asked);
     number(SIZE, d.size());
     number(THRESHOLD, d.threshold());
-    word(POOL, d.pool() == null ? "-" : d.pool().label());
-    word(INSTANCE, d.instance() == null ? "-" : d.instance());
-    word(REASON, d.reason() == null ? "-" : d.reason().label());
-    word(OUTCOME, d.outcome().label());
+    word(POOL, pool, d.pool() == null ? "-" : d.pool().label());
+    word(INSTANCE, instance, d.instance() == null ? "-" : d.instance());
+    word(REASON, reason, d.reason() == null ? "-" : d.reason().label());
+    word(OUTCOME, outcome, d.outcome().label());
     number(STATUS, d.status());
     number(ATTEMPTS, d.attempts());
     millis(TTFT, d.ttftNanos());
@@ -178,9 +193,23 @@ final class AccessLog implements AutoCloseable {
     text("Z");
   }
 
-  /// A word that many lines have.
+  /// A word that many lines have, and most likely the one before.
+  @SuppressWarnings("ReferenceEquality") // only saves a look-up
+  private void word(byte[] before, Word last, String value) {
+    if (last.text != value) {
+      last.bytes = known(value);
+      last.text = value;
+    }
+    bytes(before);
+    bytes(last.bytes);
+  }
+
   private void word(byte[] before, String value) {
     bytes(before);
+    bytes(known(value));
+  }
+
+  private byte[] known(String value) {
     byte[] w = known.get(value);
     if (w == null) {
       w = inLine(value).getBytes(UTF_8);
@@ -189,7 +218,7 @@ final class AccessLog implements AutoCloseable {
       }
       known.put(value, w);
     }
-    bytes(w);
+    return w;
   }
 
   /// A name as one line can carry it.

@@ -30,7 +30,15 @@ record ApiError(
   /// The one that could take the request sleeps, and does not serve in time.
   static final String INSTANCE_STARTING = "instance_starting";
 
+  /// The one that could take it sleeps, could not be started, and is not started again for a while.
+  static final String INSTANCE_START_FAILED = "instance_start_failed";
+
   private static final String SERVER = "server_error";
+
+  /// Whether it says what is the matter with one that sleeps.
+  boolean isOfASleeper() {
+    return code.equals(INSTANCE_STARTING) || code.equals(INSTANCE_START_FAILED);
+  }
 
   static ApiError invalid(String code, String message) {
     return new ApiError(

@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
@@ -47,18 +46,18 @@ public final class Choosing implements AutoCloseable {
   /// @throws ConfigException for settings with which it cannot start
   public static Choosing open(Program.Args args, Ticker ticker)
       throws ConfigException, IOException {
-    Sources.Read read =
-        new Sources(args.config(), args.all("alias"), args.all("instance"), System.getenv()).read();
-    read.config().tls().check(ticker::now);
+    Sources.Read read = Sources.of(args).forStart(ticker::now);
     Router router = Router.thatPicks(read, ticker, new SecureRandom());
     BodyPeek.warm(ticker::nanos);
     return new Choosing(read.config(), router);
   }
 
-  /// What a start would refuse, without starting.
-  public static void check(Config config) throws ConfigException {
-    Sources.of(config).read().config().tls().check(Ticker.SYSTEM::now);
-  }
+  /// Says what a start would refuse, without starting.
+  public static final Program.Check CHECK =
+      (args, wrong) -> {
+        wrong.in(() -> Sources.of(args).forStart(Ticker.SYSTEM::now));
+        return List.of();
+      };
 
   /// From here on a thread of it that ends before it should ends the process, with 70.
   public static void endWithThreads() {

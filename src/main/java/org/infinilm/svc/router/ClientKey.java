@@ -69,19 +69,20 @@ record ClientKey(
     Map<String, String> hashes = new HashMap<>();
     Wrongs wrong = new Wrongs();
     for (TomlFile t : tables) {
-      ClientKey k = wrong.<@Nullable ClientKey>of(() -> of(t), null);
-      if (k == null) {
-        continue;
-      }
-      String before = names.put(k.name(), t.place("name"));
-      if (before != null) {
-        wrong.add(t.wrong("name", "a name of its own; " + before + " has the same").getMessage());
-      }
-      before = hashes.put(k.hash(), k.name());
-      if (before != null) {
-        wrong.add(t.wrong("hash", "a key of its own; " + before + " has the same").getMessage());
-      }
-      out.add(k);
+      wrong.in(() -> out.add(of(t)));
+      wrong.in(() -> {
+        String name = nameOf(t);
+        String before = names.put(name, t.place("name"));
+        if (before != null) {
+          throw t.wrong("name", "a name of its own; " + before + " has the same");
+        }
+      });
+      wrong.in(() -> {
+        String before = hashes.put(digestOf(t), t.has("name") ? nameOf(t) : t.place());
+        if (before != null) {
+          throw t.wrong("hash", "a key of its own; " + before + " has the same");
+        }
+      });
     }
     wrong.end();
     return List.copyOf(out);

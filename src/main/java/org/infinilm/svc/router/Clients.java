@@ -112,7 +112,7 @@ record Clients(
     try {
       return Cors.of(c.get(CORS_ORIGINS));
     } catch (IllegalArgumentException e) {
-      throw new ConfigException(c.origin(CORS_ORIGINS) + ": " + e.getMessage());
+      throw c.wrong(CORS_ORIGINS, String.valueOf(e.getMessage()));
     }
   }
 }

@@ -31,6 +31,7 @@ final class Decisions {
   /// One decision and what became of it; the words are rebuilt when it is read.
   ///
   /// @param requestId of ASCII characters
+  /// @param endNanos when it ended, by the router's monotonic clock
   /// @param instance name of the instance that it came to, or null
   /// @param roll its candidates, shared with other decisions among the same
   /// @param failed names of the instances on which it had failed before
@@ -48,6 +49,7 @@ final class Decisions {
       long sequence,
       String requestId,
       long epochMillis,
+      long endNanos,
       String method,
       String path,
       String model,
@@ -115,6 +117,7 @@ final class Decisions {
     byte[] requestId = {};
     int requestIdLength;
     long epochMillis;
+    long endNanos;
     String method = "";
     String path = "";
     String model = "";
@@ -150,6 +153,7 @@ final class Decisions {
       sequence = d.sequence;
       id(d.requestId);
       epochMillis = d.epochMillis;
+      endNanos = d.endNanos;
       size = d.size;
       threshold = d.threshold;
       needTokens = d.needTokens;
@@ -234,6 +238,7 @@ final class Decisions {
           sequence,
           new String(requestId, 0, requestIdLength, ISO_8859_1),
           epochMillis,
+          endNanos,
           method,
           path,
           model,

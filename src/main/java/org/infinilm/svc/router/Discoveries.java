@@ -1,8 +1,6 @@
 package org.infinilm.svc.router;
 
-import java.time.Instant;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,8 +12,6 @@ import org.infinilm.svc.discovery.Source;
 import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.discovery.Sources;
 import org.infinilm.svc.kubernetes.KubernetesSource;
-import org.infinilm.svc.telemetry.Ticker;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,32 +21,6 @@ final class Discoveries implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Discoveries.class);
   private static final int MOST_TROUBLES = 20;
 
-  /// How it stands with a source.
-  ///
-  /// @param source as it was given
-  /// @param instances that it lists; null before its first word
-  /// @param changed when they changed last; null before its first word
-  /// @param troubles what is wrong with it, one line each
-  record Status(
-      String source,
-      @Nullable Integer instances,
-      @Nullable Instant changed,
-      List<String> troubles) {
-    private static final List<String> NOT_FOR_ALL = List.of("the router's log says which");
-
-    /// In JSON.
-    ///
-    /// @param whole whether what is wrong may be told
-    Map<String, Object> told(boolean whole) {
-      Map<String, Object> m = new HashMap<>();
-      m.put("changed", changed == null ? null : changed.toString());
-      m.put("instances", instances);
-      m.put("source", source);
-      m.put("troubles", whole || troubles.isEmpty() ? troubles : NOT_FOR_ALL);
-      return m;
-    }
-  }
-
   private final Map<SourceSpec, Following> all = new LinkedHashMap<>();
 
   /// One source and what it said last; written on the source's thread.
@@ -58,19 +28,18 @@ final class Discoveries implements AutoCloseable {
     private final SourceSpec spec;
     private final Map<String, String> env;
     private final FleetKeeper keeper;
-    private final Ticker ticker;
+    private final SourceBoard.Track track;
+    private boolean heard;
     private List<Known> listed = List.of();
     private List<String> refused = List.of();
     private List<String> wrong = List.of();
     private Set<String> logged = Set.of();
-    private volatile Status status;
 
-    Following(SourceSpec spec, Map<String, String> env, FleetKeeper keeper, Ticker ticker) {
+    Following(SourceSpec spec, Map<String, String> env, FleetKeeper keeper) {
       this.spec = spec;
       this.env = env;
       this.keeper = keeper;
-      this.ticker = ticker;
-      this.status = new Status(spec.text(), null, null, List.of());
+      this.track = keeper.sources().track(spec.text(), Tables.kind(spec.text()));
     }
 
     private Known known(Found f) throws ConfigException {
@@ -97,14 +66,14 @@ final class Discoveries implements AutoCloseable {
       }
       refused = cannot;
       List<Known> now = List.copyOf(next.values());
-      Instant changed = status.changed();
-      if (changed == null || !now.equals(listed)) {
+      boolean changed = !heard || !now.equals(listed);
+      if (changed) {
+        heard = true;
         LOG.info("{} lists {} instances", spec.text(), now.size());
         listed = now;
-        changed = ticker.now();
         keeper.tell(new FleetKeeper.Report.Table(spec.text(), now, List.of()));
       }
-      status = new Status(spec.text(), now.size(), changed, told());
+      track.listed(now.size(), changed, told());
     }
 
     @Override
@@ -120,8 +89,7 @@ final class Discoveries implements AutoCloseable {
         LOG.info("{}: all is well again", spec.text());
       }
       logged = new HashSet<>(told);
-      Status s = status;
-      status = new Status(s.source(), s.instances(), s.changed(), told);
+      track.troubles(told);
     }
 
     private List<String> told() {
@@ -134,8 +102,8 @@ final class Discoveries implements AutoCloseable {
   private final List<Source> open = new ArrayList<>();
 
   /// @param env where `api_key_env` looks
-  Discoveries(List<SourceSpec> specs, Map<String, String> env, FleetKeeper keeper, Ticker ticker) {
-    specs.forEach(s -> all.put(s, new Following(s, env, keeper, ticker)));
+  Discoveries(List<SourceSpec> specs, Map<String, String> env, FleetKeeper keeper) {
+    specs.forEach(s -> all.put(s, new Following(s, env, keeper)));
   }
 
   /// Opens all sources.
@@ -153,10 +121,6 @@ final class Discoveries implements AutoCloseable {
       case SourceSpec.Dns dns -> Sources.open(dns);
       case SourceSpec.Kubernetes pods -> KubernetesSource.open(pods, f::known);
     };
-  }
-
-  List<Status> statuses() {
-    return all.values().stream().map(f -> f.status).toList();
   }
 
   @Override

@@ -4,11 +4,9 @@ import io.netty.buffer.ByteBuf;
 import java.util.List;
 import java.util.Locale;
 import org.infinilm.svc.fleet.Candidates;
-import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Inbound;
-import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Choice;
@@ -37,40 +35,25 @@ import org.slf4j.LoggerFactory;
  *
  * Another attempt is made only while the client has nothing of an answer; Retries says when.
  */
-final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Owner, InboundEvents {
+final class Exchange extends InHand {
   private static final Logger LOG = LoggerFactory.getLogger(Exchange.class);
 
   private enum Stage {
     CHOOSE,
     SEND,
-    ELSEWHERE,
-    SETTLED
+    ELSEWHERE
   }
 
-  private final Plane plane;
   private final Inbound in;
-  private final Account account;
-  private final Question question;
   private final Reply reply;
-  private final Retries retries;
-  private final Placement placement;
-  private final Sending sending;
   private final Leaving leaving;
-
   private Stage stage = Stage.CHOOSE;
-  private @Nullable Candidates candidates;
-  private @Nullable Attempt attempt;
 
   private Exchange(
       Plane plane, Inbound in, Account account, Question question, @Nullable Rewritten body) {
-    this.plane = plane;
+    super(plane, in, account, question, body);
     this.in = in;
-    this.account = account;
-    this.question = question;
     this.reply = new Reply(plane, in, account, question);
-    this.retries = new Retries(plane, account);
-    this.placement = new Placement(plane, in, account, question, this);
-    this.sending = new Sending(plane, in, question, account, body);
     this.leaving = new Leaving(plane, question, retries, placement, reply);
     if (plane.config().sseComments().isPresent()) {
       reply.tells(placement::progress);
@@ -96,7 +79,7 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
         switch (stage) {
           case CHOOSE -> choose();
           case SEND -> send(current());
-          case ELSEWHERE, SETTLED -> {
+          case ELSEWHERE -> {
             return;
           }
         }
@@ -136,11 +119,6 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
-  public void woken(String name) {
-    retries.woken(name);
-  }
-
-  @Override
   public void chooseAgain() {
     stage = Stage.CHOOSE;
     advance();
@@ -174,11 +152,6 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
     stage = Stage.ELSEWHERE;
     account.sent();
     sending.send(a, retries.limits(question.bodyBytes()));
-  }
-
-  @Override
-  public void saw(Sight sight) {
-    retries.saw(current().instance(), sight, question.part());
   }
 
   @Override
@@ -291,94 +264,17 @@ final class Exchange extends Flights.Seen implements Attempt.Owner, Placement.Ow
   }
 
   @Override
-  public void gone() {
-    letGo();
-    Answer a = reply.answer();
-    if (a != null && a.doneRelayed()) {
-      settle(Outcome.ofStatus(a.status()), a.status(), null, () -> {});
-    } else {
-      settle(Outcome.CLIENT_GONE, 499, null, () -> {});
-    }
+  @Nullable Answer answer() {
+    return reply.answer();
   }
 
   @Override
-  public void shutdown() {
-    stop(ApiError.shuttingDown());
+  void end(ApiError e) {
+    settle(e.outcome(), reply.status(e), Said.of(e, null), () -> reply.fail(e));
   }
 
   @Override
-  public void fault() {
-    stop(ApiError.internal());
-  }
-
-  /// Ends it from our side, wherever it stands.
-  private void stop(ApiError e) {
-    if (stage != Stage.SETTLED) {
-      letGo();
-      end(e);
-    }
-  }
-
-  /// Nobody works on it any more.
-  private void letGo() {
-    placement.leave();
-    Attempt a = attempt;
-    if (a != null) {
-      a.giveUp();
-    }
-  }
-
-  private void end(ApiError e) {
-    if (stage != Stage.SETTLED) {
-      settle(e.outcome(), reply.status(e), Said.of(e, null), () -> reply.fail(e));
-    }
-  }
-
-  /// The one end of every exchange.
-  ///
-  /// @param said what the client is told in place of an answer, or null
-  /// @param last what the client still gets: it may ask for the decision as soon as it has it
-  private void settle(Outcome outcome, int status, @Nullable Said said, Runnable last) {
-    if (stage != Stage.SETTLED) {
-      stage = Stage.SETTLED;
-      plane.flights().leave(this);
-      Answer a = reply.answer();
-      try {
-        account.close(
-            outcome,
-            status,
-            said,
-            question,
-            candidates,
-            retries.tried(),
-            placement.avoided(),
-            attempt,
-            a);
-        last.run();
-      } finally {
-        reply.end();
-        sending.end();
-        if (a != null) {
-          a.tap().close();
-        }
-      }
-    }
-  }
-
-  @Override
-  Flights.Flight flight() {
-    return Flights.Flight.of(account, question, attempt, reply.answer());
-  }
-
-  private Fleet fleet() {
-    return plane.table().get().fleet();
-  }
-
-  private Attempt current() {
-    Attempt a = attempt;
-    if (a == null) {
-      throw new IllegalStateException("no attempt yet");
-    }
-    return a;
+  void release() {
+    reply.end();
   }
 }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// Figures of the decisions of the last minute, as far as the ring reaches: percentiles by key, and
 /// errors by what they have in common. Pure.
 final class Figures {
-  static final long WINDOW_MILLIS = 60_000;
+  static final long WINDOW_NANOS = 60_000_000_000L;
   private static final int MOST_ERRORS = 50;
 
   /// Seconds below which a part of the requests lies; null when there were none.
@@ -92,12 +92,22 @@ final class Figures {
 
   private Figures() {}
 
+  /// Whether a decision is of the last minute: by the monotonic clock, for the other one is set
+  /// back and forth.
+  ///
+  /// @param nowNanos the router's monotonic clock
+  static boolean isOfLastMinute(Decision d, long nowNanos) {
+    return nowNanos - d.endNanos() <= WINDOW_NANOS;
+  }
+
   /// Of the decisions of the window, by what `key` says of each; null leaves one out.
+  ///
+  /// @param nowNanos as [#isOfLastMinute]
   static <K> Map<K, Of> by(
-      List<Decision> newestFirst, long nowMillis, Function<Decision, @Nullable K> key) {
+      List<Decision> newestFirst, long nowNanos, Function<Decision, @Nullable K> key) {
     Map<K, Sums> sums = new HashMap<>();
     for (Decision d : newestFirst) {
-      if (nowMillis - d.epochMillis() > WINDOW_MILLIS) {
+      if (!isOfLastMinute(d, nowNanos)) {
         continue;
       }
       K k = key.apply(d);

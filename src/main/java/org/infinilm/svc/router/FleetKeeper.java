@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
@@ -128,7 +127,7 @@ final class FleetKeeper implements AutoCloseable {
   /// What all sources listed last.
   private volatile List<Known> lastTable = List.of();
 
-  private volatile Supplier<List<Discoveries.Status>> sources = List::of;
+  private final SourceBoard sources;
 
   /// Whether something is not published yet.
   private boolean changed;
@@ -152,6 +151,7 @@ final class FleetKeeper implements AutoCloseable {
     this.addresses = new Addresses(roster, resolver);
     this.outliers = new OutlierWatch(roster, slots, random);
     this.happenings = new Happenings(ticker);
+    this.sources = new SourceBoard(happenings, ticker);
     this.publisher =
         new Publisher(
             roster, addresses, config.seating(), seats, happenings, config.grace().toNanos());
@@ -174,14 +174,14 @@ final class FleetKeeper implements AutoCloseable {
     return publisher.views();
   }
 
-  /// How it stands with the sources beside the registry; on any thread.
-  List<Discoveries.Status> sources() {
-    return sources.get();
+  /// How it stands with the sources; those that list tell it.
+  SourceBoard sources() {
+    return sources;
   }
 
-  /// Whom to ask for that.
-  void follow(Discoveries discoveries) {
-    sources = discoveries::statuses;
+  /// The same with the instances of the settings; on any thread.
+  List<SourceBoard.Status> allSources() {
+    return sources.statuses(views().stream().map(v -> v.known().sourceKind()).toList());
   }
 
   /// What changed, with its cause.

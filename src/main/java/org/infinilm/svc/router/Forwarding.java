@@ -7,6 +7,7 @@ import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.RequestHead;
 
@@ -31,26 +32,30 @@ record Forwarding(List<IpSubnetFilterRule> trusted) {
 
   /// @param ranges `10.0.0.0/8, ::1/128, 192.168.1.7`
   /// @param place where they were given, for errors
+  /// @throws ConfigException with all that is wrong
   static Forwarding of(String ranges, String place) throws ConfigException {
     List<IpSubnetFilterRule> rules = new ArrayList<>();
+    Wrongs wrong = new Wrongs();
     for (String r : ranges.split(",")) {
       String range = r.strip();
-      if (range.isEmpty()) {
-        continue;
-      }
       try {
-        String cidr = range.contains("/") ? range : range + (range.contains(":") ? "/128" : "/32");
-        if (NetUtil.createByteArrayFromIpAddressString(cidr.substring(0, cidr.indexOf('/')))
-            == null) {
-          throw new IllegalArgumentException("no address");
+        if (!range.isEmpty()) {
+          rules.add(rule(range));
         }
-        rules.add(new IpSubnetFilterRule(cidr, IpFilterRuleType.ACCEPT));
       } catch (IllegalArgumentException e) {
-        throw new ConfigException(
-            place + ": " + range + " (expected: addresses or ranges such as 10.0.0.0/8)");
+        wrong.add(place + ": " + range + " (expected: addresses or ranges such as 10.0.0.0/8)");
       }
     }
+    wrong.end();
     return new Forwarding(List.copyOf(rules));
+  }
+
+  private static IpSubnetFilterRule rule(String range) {
+    String cidr = range.contains("/") ? range : range + (range.contains(":") ? "/128" : "/32");
+    if (NetUtil.createByteArrayFromIpAddressString(cidr.substring(0, cidr.indexOf('/'))) == null) {
+      throw new IllegalArgumentException("no address");
+    }
+    return new IpSubnetFilterRule(cidr, IpFilterRuleType.ACCEPT);
   }
 
   /// Adds what this request's head must say to `set` and `dropped`.

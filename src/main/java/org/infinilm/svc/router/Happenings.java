@@ -23,6 +23,7 @@ final class Happenings {
   /// One change.
   ///
   /// @param sequence from 1
+  /// @param instance in brackets what is none: [#SETTINGS], a source
   /// @param state what the instance came into, in lower case; `left` when it is no more
   /// @param before what it was in, or null when it is new
   /// @param why its cause, or an empty text
@@ -69,6 +70,12 @@ final class Happenings {
   /// The router's files were read: `loaded` or `refused`.
   synchronized void settings(String state, String why) {
     add(SETTINGS, state, null, why);
+  }
+
+  /// How it stands with a source of instances has changed.
+  synchronized void source(
+      String source, SourceBoard.State now, SourceBoard.State before, String why) {
+    add("(" + source + ")", now.word(), before.word(), why);
   }
 
   private void add(String instance, String state, @Nullable String before, String why) {

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -50,7 +51,8 @@ record Known(
   ///
   /// @param status its own word
   /// @param wakeKey what its babysitter wants to be shown, or null
-  record Demand(String status, @Nullable String wakeKey) {
+  /// @param failure why it could not be started the last time, or null
+  record Demand(String status, @Nullable String wakeKey, @Nullable StartFailure failure) {
     private static final Set<String> WAKING = Set.of("waking", "starting", "loading", "restarting");
 
     /// Its state while it does not run.
@@ -58,6 +60,12 @@ record Known(
       return status.equals("asleep")
           ? State.ASLEEP
           : WAKING.contains(status) ? State.WAKING : State.DRAINING;
+    }
+
+    /// When it may be woken; null when that is now.
+    @Nullable Instant restsUntil() {
+      StartFailure f = failure;
+      return f == null ? null : f.until();
     }
 
     /// What the key is, is nobody's business.
@@ -229,6 +237,12 @@ record Known(
         eachAddress,
         demand,
         other);
+  }
+
+  /// When it may be woken that sleeps since its starts failed; null when that is now.
+  @Nullable Instant restsUntil() {
+    Demand d = demand;
+    return d == null ? null : d.restsUntil();
   }
 
   /// The kind of who lists it: `registry`, `settings`, `admin`, `folder`, `dns`, `kubernetes`.

@@ -23,6 +23,10 @@ final class Learner implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Learner.class);
   private static final int QUEUE = 8192;
   private static final Duration PAUSE = Duration.ofMillis(20);
+
+  /// Where no policy waits for what is learned.
+  private static final Duration LONG_PAUSE = Duration.ofMillis(100);
+
   static final int MOST_MODELS = 1024;
 
   /// After so many answers in a row that came as expected, one in [#SAMPLE] is learned from.
@@ -126,7 +130,7 @@ final class Learner implements AutoCloseable {
         Item i = queue.poll();
         if (i == null) {
           Endless.step("keeping what was learned", () -> keeping.idle(settledFacts));
-          Thread.sleep(PAUSE);
+          Thread.sleep(policy.learns() ? PAUSE : LONG_PAUSE);
         } else {
           Endless.step("learning from an answer", () -> settled(i));
         }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.policy.Objective;
 import org.infinilm.svc.policy.Objective.Kind;
@@ -44,13 +45,13 @@ record Learning(
               "limits of single models in seconds, MODEL=TTFT/TPOT,..., or a table")
           .orPairs();
   static final Key<String> STATE =
-      Key.text(
+      Key.path(
           "learned_state",
           null,
           "file that keeps what adaptive has learned over a restart; nothing is kept when absent");
 
   static final Key<String> LOG =
-      Key.text(
+      Key.path(
           "decision_log",
           null,
           "file of JSON lines for infini replay: sizes, times, hashed keys, never text; none when absent");
@@ -83,17 +84,22 @@ record Learning(
       kind = k.label().equals(c.get(OBJECTIVE)) ? k : kind;
     }
     Map<String, Objective> ofModels = new HashMap<>();
+    Wrongs wrong = new Wrongs();
+    Kind all = kind;
     for (String pair : c.get(OF_MODELS).split(",")) {
       if (!pair.isBlank()) {
-        limits(kind, pair, c.origin(OF_MODELS), ofModels);
+        wrong.in(() -> limits(all, pair.strip(), c, ofModels));
       }
     }
+    Path state = wrong.<@Nullable Path>of(() -> c.find(STATE).map(Path::of).orElse(null), null);
+    Path log = wrong.<@Nullable Path>of(() -> c.find(LOG).map(Path::of).orElse(null), null);
+    wrong.end();
     Objective usual =
         new Objective(kind, (double) c.get(TTFT).toNanos(), (double) c.get(TPOT).toNanos());
     return new Learning(
         new Objectives(usual, ofModels),
-        c.find(STATE).map(Path::of).orElse(null),
-        c.find(LOG).map(Path::of).orElse(null),
+        state,
+        log,
         c.get(LOG_BYTES),
         Affinity.of(c.get(AFFINITY)),
         c.get(GAUGES));
@@ -104,24 +110,28 @@ record Learning(
     return new Learning(objectives, stateFile, logFile, logBytes, next.affinity, gauges);
   }
 
-  private static void limits(Kind kind, String pair, String place, Map<String, Objective> to)
+  private static void limits(Kind kind, String pair, Config c, Map<String, Objective> to)
       throws ConfigException {
     int eq = pair.lastIndexOf('=');
     int slash = pair.indexOf('/', eq + 1);
-    try {
-      String model = pair.substring(0, eq).strip();
-      double ttft = Double.parseDouble(pair.substring(eq + 1, slash));
-      double tpot = Double.parseDouble(pair.substring(slash + 1));
-      if (!model.isEmpty() && ttft > 0 && tpot > 0 && ttft < 1e6 && tpot < 1e6) {
-        if (to.put(model, new Objective(kind, 1e9 * ttft, 1e9 * tpot)) != null) {
-          throw new ConfigException(place + ": " + model + " given twice (expected: once)");
-        }
-        return;
-      }
-    } catch (NumberFormatException | StringIndexOutOfBoundsException e) {
-      // said below
+    String model = eq < 0 ? "" : pair.substring(0, eq).strip();
+    double ttft = slash < 0 ? 0 : seconds(pair.substring(eq + 1, slash));
+    double tpot = slash < 0 ? 0 : seconds(pair.substring(slash + 1));
+    if (model.isEmpty() || !(ttft > 0 && tpot > 0 && ttft < 1e6 && tpot < 1e6)) {
+      throw c.wrong(
+          OF_MODELS, model, pair + " (expected: MODEL=TTFT/TPOT in seconds, both above 0)");
     }
-    throw new ConfigException(
-        place + ": " + pair + " (expected: MODEL=TTFT/TPOT in seconds, both above 0)");
+    if (to.put(model, new Objective(kind, 1e9 * ttft, 1e9 * tpot)) != null) {
+      throw c.wrong(OF_MODELS, model, model + " given twice (expected: once)");
+    }
+  }
+
+  /// 0 where it is no number.
+  private static double seconds(String s) {
+    try {
+      return Double.parseDouble(s);
+    } catch (NumberFormatException e) {
+      return 0;
+    }
   }
 }

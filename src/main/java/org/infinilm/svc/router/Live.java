@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -30,6 +31,10 @@ import org.jspecify.annotations.Nullable;
 final class Live implements EventFeed.Source {
   static final int MOST_ROWS = 1000;
   static final int MOST_ROWS_A_TICK = 200;
+
+  /// In a tick that has more than those: nobody reads so many, and points enough for a picture.
+  static final int ROWS_OF_MANY = 50;
+
   private static final int MOST_SEEN = 4096;
   private static final int MOST_FLIGHTS = 100;
   private static final long LOOK_NANOS = 200_000_000;
@@ -44,6 +49,7 @@ final class Live implements EventFeed.Source {
   private final KeyRing keys;
   private final Policy policy;
   private final Function<String, @Nullable Double> cacheUse;
+  private final @Nullable Siblings siblings;
   private final long startMillis;
   private final Ticker ticker;
   private final BooleanSupplier draining;
@@ -84,6 +90,7 @@ final class Live implements EventFeed.Source {
       KeyRing keys,
       Policy policy,
       Function<String, @Nullable Double> cacheUse,
+      @Nullable Siblings siblings,
       Ticker ticker,
       BooleanSupplier draining) {
     this.settings = settings;
@@ -96,6 +103,7 @@ final class Live implements EventFeed.Source {
     this.keys = keys;
     this.policy = policy;
     this.cacheUse = cacheUse;
+    this.siblings = siblings;
     this.ticker = ticker;
     this.draining = draining;
     this.startMillis = ticker.now().toEpochMilli();
@@ -111,7 +119,6 @@ final class Live implements EventFeed.Source {
     m.put("policy", config.policy());
     m.put("queue_limit", config.seating().queueLimit());
     m.put("registry_url", config.registry() == null ? null : config.registry().toString());
-    m.put("discovery", keeper.sources().stream().map(s -> s.told(true)).toList());
     m.put("settings_error", read == null ? null : read.error());
     m.put("settings_loaded_ms", read == null ? null : read.loaded().toEpochMilli());
     m.put("settings_need_restart", read == null ? List.of() : read.restart());
@@ -163,12 +170,7 @@ final class Live implements EventFeed.Source {
 
   /// Rows, errors, events and models that are new.
   private void fresh(Map<String, Object> m, Look look) {
-    List<Decision> rows = new ArrayList<>();
-    for (Decision d : look.ring) {
-      if (d.sequence() >= toldDecision && rows.size() < MOST_ROWS_A_TICK) {
-        rows.add(d);
-      }
-    }
+    List<Decision> rows = fresh(look.ring, toldDecision);
     m.put("decisions", rows(rows));
     m.put("decisions_skipped", Math.max(0, look.end - toldDecision - rows.size()));
     toldDecision = look.end;
@@ -197,6 +199,21 @@ final class Live implements EventFeed.Source {
       m.put("models", models);
       toldModels = models;
     }
+  }
+
+  /// The decisions from a sequence number on; of too many some, evenly.
+  ///
+  /// @param ring newest first
+  static List<Decision> fresh(List<Decision> ring, long from) {
+    List<Decision> all = ring.stream().filter(d -> d.sequence() >= from).toList();
+    if (all.size() <= MOST_ROWS_A_TICK) {
+      return all;
+    }
+    List<Decision> some = new ArrayList<>(ROWS_OF_MANY);
+    for (int k = 0; k < ROWS_OF_MANY; k++) {
+      some.add(all.get((int) ((long) k * all.size() / ROWS_OF_MANY)));
+    }
+    return some;
   }
 
   @Override
@@ -238,6 +255,7 @@ final class Live implements EventFeed.Source {
   /// Everything at one moment.
   private final class Look {
     final long millis = ticker.now().toEpochMilli();
+    final long nanos = ticker.nanos();
     final List<FleetKeeper.View> views = keeper.views();
     final long end = decisions.end();
     final List<Decision> ring = decisions.last(MOST_SEEN);
@@ -284,8 +302,17 @@ final class Live implements EventFeed.Source {
       m.put("flights", flights());
       m.put("pools", pools());
       m.put("reasons", reasons());
+      m.put("routers", siblings == null ? null : siblings.status().told());
+      m.put("sources", sources());
       m.put("summary", summary());
       return m;
+    }
+
+    private List<Object> sources() {
+      Instant now = Instant.ofEpochMilli(millis);
+      List<Object> out = new ArrayList<>();
+      keeper.allSources().forEach(s -> out.add(s.told(true, now)));
+      return out;
     }
 
     private Map<String, Object> summary() {
@@ -295,13 +322,15 @@ final class Live implements EventFeed.Source {
       for (FleetKeeper.View v : views) {
         routable += v.instance().state() == State.ROUTABLE ? 1 : 0;
         boolean out = v.instance().state() == State.DRAINING;
-        expected += out || v.instance().state().sleeps() ? 0 : 1;
-        sleeps |= v.instance().state().sleeps();
+        boolean rests = v.known().restsUntil() != null && v.instance().state() == State.ASLEEP;
+        boolean asleep = v.instance().state().sleeps() && !rests;
+        expected += out || asleep ? 0 : 1;
+        sleeps |= asleep;
       }
       int errors = 0;
       int ended = 0;
       for (Decision d : ring) {
-        if (millis - d.epochMillis() <= Figures.WINDOW_MILLIS) {
+        if (Figures.isOfLastMinute(d, nanos)) {
           ended++;
           errors += Figures.isError(d.outcome()) ? 1 : 0;
         }
@@ -342,7 +371,7 @@ final class Live implements EventFeed.Source {
 
     private List<Object> pools() {
       Map<Pool, Figures.Of> figures =
-          Figures.by(ring, millis, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
+          Figures.by(ring, nanos, d -> d.instance() == null ? null : pool(d.instance(), d.pool()));
       List<Object> out = new ArrayList<>();
       for (Pool p : Pool.values()) {
         List<Instance> in = members(p);
@@ -396,7 +425,7 @@ final class Live implements EventFeed.Source {
     }
 
     Map<String, Map<String, Object>> instances() {
-      Map<String, Figures.Of> figures = Figures.by(ring, millis, Decision::instance);
+      Map<String, Figures.Of> figures = Figures.by(ring, nanos, Decision::instance);
       Map<String, Long> lastMillis = new HashMap<>();
       for (Decision d : ring) {
         if (d.instance() != null) {
@@ -455,6 +484,8 @@ final class Live implements EventFeed.Source {
     m.put("models", i.models());
     m.put("models_not_loaded", OwnRoutes.notLoaded(i));
     m.put("name", i.name());
+    Instant rests = v.known().restsUntil();
+    m.put("not_before_ms", rests == null ? null : rests.toEpochMilli());
     m.put("pool", Pool.of(i.cacheType()).label());
     m.put("queued", seats.waitingFor(i.slot()));
     m.put("requests_total", seats.sent(i.slot()));

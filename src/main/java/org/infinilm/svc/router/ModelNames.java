@@ -1,11 +1,13 @@
 package org.infinilm.svc.router;
 
 import java.util.Collections;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Words;
 import org.infinilm.svc.fleet.Fleet;
 
@@ -25,29 +27,44 @@ record ModelNames(Map<String, String> aliases, boolean answersByAlias, int unkno
   }
 
   /// @param pairs `NAME=MODEL` each
-  /// @param place where they were given, for errors
-  static Map<String, String> aliases(List<String> pairs, String place) throws ConfigException {
-    Map<String, String> out = new HashMap<>();
+  /// @param wrong the error of an alias, by its name
+  /// @throws ConfigException with all that is wrong
+  static Map<String, String> aliases(
+      List<String> pairs, BiFunction<String, String, ConfigException> wrong)
+      throws ConfigException {
+    Map<String, String> out = new LinkedHashMap<>();
+    Wrongs all = new Wrongs();
     for (String pair : pairs) {
       int eq = pair.indexOf('=');
       String name = eq < 0 ? "" : pair.substring(0, eq).strip();
       String model = eq < 0 ? "" : pair.substring(eq + 1).strip();
       if (name.isEmpty() || model.isEmpty()) {
-        throw new ConfigException(place + ": " + pair + " (expected: NAME=MODEL)");
+        all.add(wrong.apply(name, pair.strip() + " (expected: NAME=MODEL)").getMessage());
+        continue;
       }
       String before = out.put(name, model);
       if (before != null && !before.equals(model)) {
-        throw new ConfigException(
-            place + ": " + name + " is " + before + " and " + model + " (expected: one model)");
+        all.add(
+            wrong
+                .apply(name, name + " is " + before + " and " + model + " (expected: one model)")
+                .getMessage());
       }
     }
-    for (String model : out.values()) {
-      if (out.containsKey(model)) {
-        throw new ConfigException(
-            place + ": " + model + " is an alias itself (expected: the name of a model)");
-      }
-    }
+    all.end();
     return out;
+  }
+
+  /// Says which aliases are of aliases: a name is looked up once.
+  ///
+  /// @param wrong as for [#aliases]
+  static void refuseChains(
+      Map<String, String> aliases, BiFunction<String, String, ConfigException> wrong, Wrongs to) {
+    aliases.forEach((name, model) -> {
+      if (aliases.containsKey(model)) {
+        String said = model + " is an alias itself (expected: the name of a model)";
+        to.add(wrong.apply(name, name + "=" + model + ": " + said).getMessage());
+      }
+    });
   }
 
   /// The model that a client means: one on offer under that very name, else what the alias says.

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -150,7 +151,7 @@ final class OwnRoutes {
     return switch (r.path()) {
       case "/health", "/status" -> Response.json(200, health());
       case "/services" -> Response.json(200, services());
-      case "/stats" -> Response.json(200, stats());
+      case "/stats" -> Response.json(200, stats(r));
       case "/models", "/v1/models" ->
           modelsFor(r, k -> Response.json(200, Map.of("data", models(k), "object", "list")));
       case "/metrics" ->
@@ -208,13 +209,16 @@ final class OwnRoutes {
     return m;
   }
 
-  private Map<String, Object> stats() {
+  private Map<String, Object> stats(Request r) {
+    boolean whole = access().refusal("/stats", Access.Asker.of(r)) == null;
+    Instant now = ticker.now();
     List<Map<String, Object>> infos = infos();
     Map<String, Object> m = new HashMap<>();
     m.put("healthy_services", keeper.table().fleet().routable());
     m.put("registry_url", registry());
     m.put("routers", siblings == null ? null : siblings.status().told());
     m.put("services", infos);
+    m.put("sources", keeper.allSources().stream().map(s -> s.told(whole, now)).toList());
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));
     }
@@ -241,6 +245,7 @@ final class OwnRoutes {
       m.put("models_not_loaded", notLoaded(i));
       m.put("models_passed_over", passedOver(i, offers));
       m.put("name", i.name());
+      m.put("not_before", text(v.known().restsUntil()));
       m.put("port", i.port());
       m.put("queued", seats.waitingFor(i.slot()));
       m.put("request_count", seats.sent(i.slot()));
@@ -256,6 +261,10 @@ final class OwnRoutes {
       out.add(m);
     }
     return out;
+  }
+
+  private static @Nullable String text(@Nullable Instant at) {
+    return at == null ? null : at.toString();
   }
 
   /// Models of an instance that fails them time after time, or asked for a pause of them: others
@@ -391,8 +400,10 @@ final class OwnRoutes {
     if (read != null) {
       m.put("settings", settings(read, whole));
     }
-    if (!keeper.sources().isEmpty()) {
-      m.put("discovery", keeper.sources().stream().map(s -> s.told(whole)).toList());
+    List<SourceBoard.Status> discovered =
+        keeper.sources().statuses().stream().filter(SourceBoard.Status::isDiscovered).toList();
+    if (!discovered.isEmpty()) {
+      m.put("discovery", discovered.stream().map(s -> s.briefly(whole)).toList());
     }
     if (tls != null) {
       m.put("tls", TlsSettings.told(tls));

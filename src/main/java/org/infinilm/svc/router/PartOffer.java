@@ -53,6 +53,11 @@ record PartOffer(Seats seats, Troubles.View part) implements Offer {
   }
 
   @Override
+  public double odds(int slot) {
+    return seats.odds(slot);
+  }
+
+  @Override
   public List<? extends Flight> flights(int slot) {
     return seats.flights(slot);
   }

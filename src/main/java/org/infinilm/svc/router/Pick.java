@@ -5,11 +5,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.infinilm.svc.fleet.Candidates;
-import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Failure;
-import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite.Rewritten;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.ResponseHead;
@@ -29,42 +27,26 @@ import org.slf4j.LoggerFactory;
  * again from here, and no answer is put aside: what failed is known when another has answered, or
  * none has.
  */
-final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner, InboundEvents {
+final class Pick extends InHand {
   private static final Logger LOG = LoggerFactory.getLogger(Pick.class);
 
   /// What clients are told to come back later for, where nobody has a place.
   private static final int SHED = 429;
 
-  private final Plane plane;
   private final Carried in;
-  private final Account account;
-  private final Question question;
-  private final Retries retries;
-  private final Placement placement;
-  private final Sending sending;
-
-  private @Nullable Candidates candidates;
-  private @Nullable Attempt attempt;
   private @Nullable Answer answer;
   private List<Way> others = List.of();
 
   /// The one that has answered in place of the first, while the first is told that it failed.
   private @Nullable Way served;
 
-  private boolean settled;
-
   /// One that may answer.
   private record Way(Instance instance, Pool pool, Target target, Origin origin) {}
 
   private Pick(
       Plane plane, Carried in, Account account, Question question, @Nullable Rewritten body) {
-    this.plane = plane;
+    super(plane, in, account, question, body);
     this.in = in;
-    this.account = account;
-    this.question = question;
-    this.retries = new Retries(plane, account);
-    this.placement = new Placement(plane, in, account, question, this);
-    this.sending = new Sending(plane, in, question, account, body);
   }
 
   /// Takes over a request that [Reading] has read, on its event loop.
@@ -119,11 +101,6 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
   @Override
   public List<Instance> sleepers() {
     return in.subset() == null ? retries.sleepers(question, fleet()) : List.of();
-  }
-
-  @Override
-  public void woken(String name) {
-    retries.woken(name);
   }
 
   /// How it is reached by who carries the request, or null when it is not.
@@ -251,11 +228,6 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
   }
 
   @Override
-  public void saw(Sight sight) {
-    retries.saw(current().instance(), sight, question.part());
-  }
-
-  @Override
   public void interim(ResponseHead head) {}
 
   @Override
@@ -307,44 +279,9 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
   @Override
   public void writable(boolean on) {}
 
-  @Override
-  public void gone() {
-    letGo();
-    Answer a = answer;
-    if (a != null && a.doneRelayed()) {
-      settle(Outcome.ofStatus(a.status()), a.status(), null, () -> {});
-    } else {
-      settle(Outcome.CLIENT_GONE, 499, null, () -> {});
-    }
-  }
-
-  @Override
-  public void shutdown() {
-    stop(ApiError.shuttingDown());
-  }
-
-  @Override
-  public void fault() {
-    stop(ApiError.internal());
-  }
-
-  private void stop(ApiError e) {
-    if (!settled) {
-      letGo();
-      end(e);
-    }
-  }
-
-  private void letGo() {
-    placement.leave();
-    Attempt a = attempt;
-    if (a != null) {
-      a.giveUp();
-    }
-  }
-
   /// The client gets our words as long as it has nothing of an instance's.
-  private void end(ApiError e) {
+  @Override
+  void end(ApiError e) {
     Answer a = answer;
     settle(
         e.outcome(),
@@ -359,49 +296,9 @@ final class Pick extends Flights.Seen implements Attempt.Owner, Placement.Owner,
         });
   }
 
-  /// The one end of every pick.
-  private void settle(Outcome outcome, int status, @Nullable Said said, Runnable last) {
-    if (settled) {
-      return;
-    }
-    settled = true;
-    plane.flights().leave(this);
-    Answer a = answer;
-    try {
-      account.close(
-          outcome,
-          status,
-          said,
-          question,
-          candidates,
-          retries.tried(),
-          placement.avoided(),
-          attempt,
-          a);
-      last.run();
-    } finally {
-      sending.end();
-      if (a != null) {
-        a.tap().close();
-      }
-    }
-  }
-
   @Override
-  Flights.Flight flight() {
-    return Flights.Flight.of(account, question, attempt, answer);
-  }
-
-  private Fleet fleet() {
-    return plane.table().get().fleet();
-  }
-
-  private Attempt current() {
-    Attempt a = attempt;
-    if (a == null) {
-      throw new IllegalStateException("no attempt yet");
-    }
-    return a;
+  @Nullable Answer answer() {
+    return answer;
   }
 
   private Answer relayed() {

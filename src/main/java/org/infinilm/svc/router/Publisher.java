@@ -222,7 +222,13 @@ final class Publisher {
       }
       case TRIAL -> LOG.info("instance {} is on trial, with one request", e.known.name());
       case DRAINING -> LOG.info("instance {} is draining: {}", e.known.name(), e.why());
-      case ASLEEP -> LOG.info("instance {} is asleep until a request comes", e.known.name());
+      case ASLEEP -> {
+        if (e.known.restsUntil() == null) {
+          LOG.info("instance {} is asleep until a request comes", e.known.name());
+        } else {
+          LOG.warn("instance {} is asleep: {}", e.known.name(), e.why());
+        }
+      }
       case WAKING -> LOG.info("instance {} is waking: {}", e.known.name(), e.why());
     }
     m.seen = true;

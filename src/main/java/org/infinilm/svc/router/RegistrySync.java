@@ -26,11 +26,16 @@ final class RegistrySync implements AutoCloseable {
   private final Duration interval;
   private final FleetKeeper keeper;
   private final Ticker ticker;
+  private final SourceBoard.Track track;
   private final Thread thread;
   private volatile boolean reached;
 
-  RegistrySync(TableSource registry, Duration interval, FleetKeeper keeper, Ticker ticker) {
+  /// @param home where the registry is, for people
+  RegistrySync(
+      TableSource registry, String home, Duration interval, FleetKeeper keeper, Ticker ticker) {
     this.ticker = ticker;
+    String kind = home.startsWith("etcd") ? SourceBoard.ETCD : Known.REGISTRY;
+    this.track = keeper.sources().track(home, kind);
     this.registry = registry;
     this.interval = interval;
     this.keeper = keeper;
@@ -43,6 +48,7 @@ final class RegistrySync implements AutoCloseable {
 
   private void run() {
     String version = null;
+    List<Known> listed = List.of();
     Duration pause = FIRST_PAUSE;
     try {
       while (true) {
@@ -53,10 +59,13 @@ final class RegistrySync implements AutoCloseable {
             LOG.info("following the registry");
           }
           reached = true;
-          keeper.tell(new FleetKeeper.Report.Table(known(w.services()), w.deleted()));
+          List<Known> known = known(w.services());
+          keeper.tell(new FleetKeeper.Report.Table(known, w.deleted()));
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
           boolean news = !old && !w.version().equals(version);
+          track.listed(known.size(), !known.equals(listed), List.of());
+          listed = known;
           version = old ? null : w.version();
           Duration left = interval.minusNanos(ticker.nanos() - asked);
           if (!news && left.isPositive()) {
@@ -70,6 +79,7 @@ final class RegistrySync implements AutoCloseable {
             Endless.note("following the registry", e);
           }
           reached = false;
+          track.away(String.valueOf(e instanceof IOException ? e.getMessage() : e));
           version = null;
           Thread.sleep(pause);
           pause = pause.multipliedBy(2).compareTo(interval) < 0 ? pause.multipliedBy(2) : interval;
@@ -134,7 +144,7 @@ final class RegistrySync implements AutoCloseable {
     Object said = s.metadata().get(Registration.WAKE_KEY);
     String key = said instanceof String k && k.matches("[\\w.-]{1,200}") ? k : null;
     return Boolean.TRUE.equals(s.metadata().get(Registration.ON_DEMAND))
-        ? new Known.Demand(s.status(), key)
+        ? new Known.Demand(s.status(), key, StartFailure.of(s.metadata()))
         : null;
   }
 

@@ -10,12 +10,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -153,14 +155,24 @@ final class Reloader implements AutoCloseable {
     }
   }
 
+  private Sources.Read readAnew() throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    Sources anew = current.of().anew(wrong);
+    if (wrong.none()) {
+      wanted = anew;
+    }
+    Sources.Read next = wrong.<Sources.@Nullable Read>of(anew::read, null);
+    wrong.end();
+    return Objects.requireNonNull(next);
+  }
+
   /// @param again whether the files are news only where they say something else than those in force
   private void reload(boolean again) {
     try {
       for (Path file : seen.keySet()) {
         check(file);
       }
-      wanted = current.of().anew();
-      Sources.Read next = wanted.read();
+      Sources.Read next = readAnew();
       refuseGuesses(next.of().config().warnings());
       refuseOpening(next);
       List<String> changed = changes(next);

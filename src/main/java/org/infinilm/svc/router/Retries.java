@@ -125,7 +125,7 @@ final class Retries {
   /// the fleet could, in whatever state, since that is final to clients; else `otherwise`.
   ApiError firstCause(ApiError otherwise, Question q, Fleet fleet) {
     ApiError failed = first;
-    if (otherwise.code().equals(ApiError.INSTANCE_STARTING)) {
+    if (otherwise.isOfASleeper()) {
       return failed == null ? otherwise : otherwise.after(failed);
     }
     if (failed != null) {

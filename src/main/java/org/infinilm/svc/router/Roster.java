@@ -168,9 +168,14 @@ final class Roster {
       }
       if (!running()) {
         Known.Demand d = known.demand();
+        StartFailure f = d == null ? null : d.failure();
+        String failed = f == null ? "" : "; " + f.words();
         return switch (asItSleeps()) {
-          case ASLEEP -> "it sleeps until a request comes";
-          case WAKING -> "its own status is " + (d == null ? "" : d.status());
+          case ASLEEP ->
+              f == null || f.until() == null
+                  ? "it sleeps until a request comes" + failed
+                  : f.words();
+          case WAKING -> "its own status is " + (d == null ? "" : d.status()) + failed;
           default -> "its own status is not running";
         };
       }

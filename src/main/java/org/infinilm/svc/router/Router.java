@@ -235,13 +235,12 @@ final class Router implements AutoCloseable {
                 keys,
                 policy,
                 name -> gauges == null ? null : gauges.cacheUse(name),
+                beside,
                 ticker,
                 () -> draining),
             ticker);
     discoveries =
-        new Discoveries(
-            config.discover(), from == null ? Map.of() : from.of().env(), keeper, ticker);
-    keeper.follow(discoveries);
+        new Discoveries(config.discover(), from == null ? Map.of() : from.of().env(), keeper);
     added =
         new Added(
             config.addedInstances(),
@@ -268,7 +267,8 @@ final class Router implements AutoCloseable {
             beside);
     sync =
         Optional.ofNullable(table)
-            .map(t -> new RegistrySync(t, config.syncInterval(), keeper, ticker));
+            .map(t ->
+                new RegistrySync(t, String.valueOf(home), config.syncInterval(), keeper, ticker));
     front = new RouterFront(plane, settings, own, carries);
     server =
         ProxyServer.start(
@@ -287,6 +287,7 @@ final class Router implements AutoCloseable {
     feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
+    metrics.follow(keeper);
     metrics.follow(settings);
     metrics.follow(keys);
     if (beside != null) {

@@ -3,21 +3,25 @@ package org.infinilm.svc.router;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.history.HistorySettings;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.ProxyServer.Framing;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.policy.Policies;
@@ -75,7 +79,7 @@ record RouterConfig(
           .orFlag("--port");
   static final Key<Integer> ADMIN_PORT =
       Key.port("admin_port", 9090, "port of /metrics, /decisions and the like").shownFirst();
-  static final Key<String> HOST = Key.text("host", "0.0.0.0", "address to listen on").shownFirst();
+  static final Key<String> HOST = Key.host("host", "0.0.0.0", "address to listen on").shownFirst();
   static final Key<String> REGISTRY =
       Key.text(
               "registry_url",
@@ -93,9 +97,9 @@ record RouterConfig(
           .addingUp()
           .shownFirst();
   static final Key<String> STATIC =
-      Key.text("static_services", null, "JSON file of services that run already").shownFirst();
+      Key.path("static_services", null, "JSON file of services that run already").shownFirst();
   static final Key<String> ADDED =
-      Key.text(
+      Key.path(
           "added_instances",
           null,
           "file that keeps instances over a restart which were added over HTTP to be kept; none are when absent");
@@ -291,45 +295,74 @@ record RouterConfig(
   }
 
   /// @param aliasFlags `NAME=MODEL` each, beside those of the file
+  /// @throws ConfigException with all that is wrong
   static RouterConfig of(Config c, List<String> aliasFlags) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    TableHome registry = wrong.<@Nullable TableHome>of(() -> TableHome.of(c, REGISTRY), null);
+    String registryToken = wrong.<@Nullable String>of(() -> token(c, REGISTRY_TOKEN), null);
+    Path statics = wrong.<@Nullable Path>of(() -> path(c, STATIC), null);
+    Path added = wrong.<@Nullable Path>of(() -> path(c, ADDED), null);
+    Learning learning = wrong.<@Nullable Learning>of(() -> Learning.of(c), null);
+    Map<String, Long> thresholds = wrong.of(() -> thresholds(c), Map.of());
+    Timeouts timeouts = wrong.<@Nullable Timeouts>of(() -> Timeouts.of(c), null);
+    Clients clients = wrong.<@Nullable Clients>of(() -> Clients.of(c), null);
+    long threads =
+        wrong.of(
+            () -> c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()), 1L);
+    Transport transport = wrong.of(() -> transport(c), Transport.NIO);
+    String sessionHeader = wrong.<@Nullable String>of(() -> fieldName(c, SESSION_HEADER), null);
+    String adminToken = wrong.<@Nullable String>of(() -> token(c, ADMIN_TOKEN), null);
+    Set<String> uiHosts = wrong.of(() -> uiHosts(c), Set.of());
+    Forwarding forwarding =
+        wrong.<@Nullable Forwarding>of(
+            () -> Forwarding.of(c.get(TRUSTED_PROXIES), c.place(TRUSTED_PROXIES)), null);
+    Optional<Duration> sseComments = wrong.of(() -> c.find(SSE_COMMENTS), Optional.empty());
+    ModelNames names = wrong.<@Nullable ModelNames>of(() -> names(c, aliasFlags), null);
+    List<ClientKey> keys = wrong.of(() -> ClientKey.of(c.get(CLIENT_KEYS)), List.of());
+    Optional<HistorySettings> history = wrong.of(() -> HistorySettings.of(c), Optional.empty());
+    TlsSettings tls = wrong.of(() -> TlsSettings.of(c), TlsSettings.NONE);
+    Optional<TraceSettings> traces = wrong.of(() -> TraceSettings.of(c), Optional.empty());
+    List<SourceSpec> discover =
+        wrong.of(() -> SourceSpec.list(c.get(DISCOVER), c.place(DISCOVER)), List.of());
+    wrong.end();
     return new RouterConfig(
         c.get(HOST),
         c.get(c.knows(ADMIN_PORT) ? ADMIN_PORT : PORT),
-        TableHome.of(c, REGISTRY),
-        token(c, REGISTRY_TOKEN),
-        c.find(STATIC).map(Path::of).orElse(null),
-        c.find(ADDED).map(Path::of).orElse(null),
+        registry,
+        registryToken,
+        statics,
+        added,
         c.get(HEALTH_INTERVAL),
         c.get(HEALTH_TIMEOUT),
         c.get(MAX_ERRORS).intValue(),
         c.get(SYNC),
         c.get(GRACE),
         c.get(POLICY),
-        Learning.of(c),
+        Objects.requireNonNull(learning),
         Seating.of(c),
         SizeMetric.of(c.get(METRIC)),
         c.get(THRESHOLD),
-        thresholds(c),
-        Timeouts.of(c),
-        Clients.of(c),
-        c.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors()).intValue(),
-        transport(c),
+        thresholds,
+        Objects.requireNonNull(timeouts),
+        Objects.requireNonNull(clients),
+        (int) threads,
+        transport,
         Framing.valueOf(c.get(FRAMING).toUpperCase(Locale.ROOT)),
         c.get(HEADERS),
         c.get(ACCESS_LOG),
         c.get(DECISIONS).intValue(),
-        fieldName(c, SESSION_HEADER),
-        token(c, ADMIN_TOKEN),
-        uiHosts(c),
-        Forwarding.of(c.get(TRUSTED_PROXIES), c.origin(TRUSTED_PROXIES)),
-        c.find(SSE_COMMENTS),
+        sessionHeader,
+        adminToken,
+        uiHosts,
+        Objects.requireNonNull(forwarding),
+        sseComments,
         c.get(INFORMATIONAL).equals("relay"),
-        names(c, aliasFlags),
-        ClientKey.of(c.get(CLIENT_KEYS)),
-        HistorySettings.of(c),
-        TlsSettings.of(c),
-        TraceSettings.of(c),
-        SourceSpec.list(c.get(DISCOVER), c.origin(DISCOVER)));
+        Objects.requireNonNull(names),
+        keys,
+        history,
+        tls,
+        traces,
+        discover);
   }
 
   /// These settings with what of `next` holds without a restart ([Settings#LIVE]), and thresholds
@@ -382,32 +415,58 @@ record RouterConfig(
     try {
       return Transport.named(c.get(TRANSPORT));
     } catch (IllegalArgumentException e) {
-      throw new ConfigException(c.origin(TRANSPORT) + ": " + e.getMessage());
+      throw c.wrong(TRANSPORT, String.valueOf(e.getMessage()));
     }
   }
 
   private static @Nullable String fieldName(Config c, Key<String> key) throws ConfigException {
     String name = c.find(key).orElse(null);
     if (name != null && !TOKEN.matcher(name).matches()) {
-      throw new ConfigException(c.origin(key) + ": " + name + " (expected: a header field's name)");
+      throw c.wrong(key, name + " (expected: a header field's name)");
     }
     return name;
   }
 
   private static ModelNames names(Config c, List<String> aliasFlags) throws ConfigException {
     List<String> pairs = Stream.of(c.get(ALIASES).split(",")).filter(p -> !p.isBlank()).toList();
-    Map<String, String> aliases = ModelNames.aliases(pairs, c.origin(ALIASES));
-    Map<String, String> all = new HashMap<>(aliases);
-    all.putAll(ModelNames.aliases(aliasFlags, "--alias"));
-    int unknown = c.find(UNKNOWN_MODEL).map(Integer::parseInt).orElse(UNKNOWN_MODEL_STATUS);
+    Wrongs wrong = new Wrongs();
+    BiFunction<String, String, ConfigException> inFile =
+        (name, said) -> c.wrong(ALIASES, name, said);
+    BiFunction<String, String, ConfigException> byFlag =
+        (name, said) -> new ConfigException("--alias: " + said);
+    Map<String, String> all = new HashMap<>();
+    wrong.in(() -> all.putAll(ModelNames.aliases(pairs, inFile)));
+    Map<String, String> flags = wrong.of(() -> ModelNames.aliases(aliasFlags, byFlag), Map.of());
+    all.putAll(flags);
+    ModelNames.refuseChains(
+        all, (name, said) -> (flags.containsKey(name) ? byFlag : inFile).apply(name, said), wrong);
+    int unknown =
+        wrong.of(
+            () -> c.find(UNKNOWN_MODEL).map(Integer::parseInt).orElse(UNKNOWN_MODEL_STATUS),
+            UNKNOWN_MODEL_STATUS);
+    wrong.end();
     return new ModelNames(all, c.get(ALIAS_ANSWERS).equals("name"), unknown);
   }
 
+  private static @Nullable Path path(Config c, Key<String> key) {
+    return c.find(key).map(Path::of).orElse(null);
+  }
+
   private static Set<String> uiHosts(Config c) throws ConfigException {
-    return Stream.of(c.get(UI_HOSTS).split(","))
-        .map(h -> h.strip().toLowerCase(Locale.ROOT))
-        .filter(h -> !h.isEmpty())
-        .collect(Collectors.toUnmodifiableSet());
+    Wrongs wrong = new Wrongs();
+    Set<String> out = new HashSet<>();
+    for (String one : c.get(UI_HOSTS).split(",")) {
+      String host = one.strip();
+      try {
+        if (!host.isEmpty()) {
+          out.add(HOST.type().parser().parse(host).toLowerCase(Locale.ROOT));
+        }
+      } catch (IllegalArgumentException e) {
+        wrong.add(c.wrong(UI_HOSTS, BaseUrl.shown(host) + " " + e.getMessage()).getMessage());
+      }
+    }
+    wrong.end();
+    return Set.copyOf(out);
   }
 
   /// Those that list instances, as [Known#source] calls them: the first one counts where several
@@ -425,30 +484,40 @@ record RouterConfig(
 
   private static @Nullable String token(Config c, Key<String> key) throws ConfigException {
     String s = c.find(key).orElse("");
-    return s.isEmpty() ? null : Secrets.key(s, c.origin(key));
+    return s.isEmpty() ? null : Secrets.key(s, c.place(key));
   }
 
   private static Map<String, Long> thresholds(Config c) throws ConfigException {
     Map<String, Long> out = new HashMap<>();
+    Wrongs wrong = new Wrongs();
     for (String pair : c.get(THRESHOLDS).split(",")) {
-      if (pair.isBlank()) {
-        continue;
-      }
-      int eq = pair.lastIndexOf('=');
-      try {
-        String model = pair.substring(0, eq).strip();
-        long threshold = Long.parseLong(pair.substring(eq + 1).strip());
-        if (threshold < 0) {
-          throw new NumberFormatException();
-        }
-        if (out.put(model, threshold) != null) {
-          throw new ConfigException(
-              c.origin(THRESHOLDS) + ": " + model + " given twice (expected: once)");
-        }
-      } catch (NumberFormatException | StringIndexOutOfBoundsException e) {
-        throw new ConfigException(c.origin(THRESHOLDS) + ": " + pair + " (expected: MODEL=N)");
+      if (!pair.isBlank()) {
+        wrong.in(() -> threshold(c, pair.strip(), out));
       }
     }
+    wrong.end();
     return Map.copyOf(out);
+  }
+
+  private static void threshold(Config c, String pair, Map<String, Long> to)
+      throws ConfigException {
+    int eq = pair.lastIndexOf('=');
+    String model = eq < 0 ? "" : pair.substring(0, eq).strip();
+    long threshold = whole(pair.substring(eq + 1).strip());
+    if (model.isEmpty() || threshold < 0) {
+      throw c.wrong(THRESHOLDS, model, pair + " (expected: MODEL=N, a whole number of 0 or more)");
+    }
+    if (to.put(model, threshold) != null) {
+      throw c.wrong(THRESHOLDS, model, model + " given twice (expected: once)");
+    }
+  }
+
+  /// -1 where it is none.
+  private static long whole(String s) {
+    try {
+      return Long.parseLong(s);
+    } catch (NumberFormatException e) {
+      return -1;
+    }
   }
 }

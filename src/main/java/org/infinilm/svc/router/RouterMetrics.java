@@ -176,8 +176,64 @@ final class RouterMetrics {
         "state");
   }
 
+  /// Shows how it stands with the sources of instances.
+  void follow(FleetKeeper keeper) {
+    metrics.gauge(
+        "infini_source_up",
+        "1 while a source of instances answers and nothing is wrong with what it lists.",
+        c ->
+            keeper
+                .allSources()
+                .forEach(
+                    s -> c.call(s.state() == SourceBoard.State.UP ? 1 : 0, s.source(), s.kind())),
+        "source",
+        "kind");
+    metrics.gauge(
+        "infini_source_instances",
+        "Instances that a source lists; absent before its first word.",
+        c ->
+            keeper
+                .allSources()
+                .forEach(s -> {
+                  Integer n = s.instances();
+                  if (n != null) {
+                    c.call((double) n, s.source(), s.kind());
+                  }
+                }),
+        "source",
+        "kind");
+    metrics.gauge(
+        "infini_source_age_seconds",
+        "Since a source last answered; absent before, and of those that are not asked.",
+        c ->
+            keeper
+                .allSources()
+                .forEach(s -> {
+                  Double age = s.ageSeconds(ticker.now());
+                  if (age != null) {
+                    c.call(age, s.source(), s.kind());
+                  }
+                }),
+        "source",
+        "kind");
+    metrics.counter(
+        "infini_source_failures_total",
+        "How often something began to be wrong with a source.",
+        c -> keeper.allSources().forEach(s -> c.call((double) s.failures(), s.source(), s.kind())),
+        "source",
+        "kind");
+  }
+
   /// Shows how many routers share the instances, and this one's part.
   void follow(Siblings siblings, Seats seats) {
+    metrics.gauge(
+        "infini_routers_live",
+        "Live routers that share the instances, this one included, as far as it knows.",
+        c -> c.call((double) siblings.status().routers()));
+    metrics.gauge(
+        "infini_routers_changed_timestamp_seconds",
+        "When that number last changed.",
+        c -> c.call((double) siblings.status().since().getEpochSecond()));
     metrics.gauge(
         "infini_router_routers",
         "Routers that share the instances, this one included, as far as it knows.",

@@ -7,8 +7,8 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
@@ -34,7 +34,8 @@ public final class RouterProgram {
               "Another name of a model: NAME=MODEL. May be repeated."),
           "",
           true,
-          RouterProgram::run);
+          RouterProgram::run,
+          RouterProgram::check);
 
   public static final Program KEY_NEW =
       new Program(
@@ -53,12 +54,9 @@ public final class RouterProgram {
 
   private RouterProgram() {}
 
-  /// What a start would refuse, without starting.
-  ///
-  /// @return what it would warn of besides the config's own warnings
-  public static List<String> check(Config config) throws ConfigException {
-    Sources.of(config).read().config().tls().check(Ticker.SYSTEM::now);
-    return Timeouts.warnings(config);
+  private static List<String> check(Program.Args args, Wrongs wrong) throws ConfigException {
+    wrong.in(() -> Sources.of(args).forStart(Ticker.SYSTEM::now));
+    return Timeouts.warnings(args.config());
   }
 
   private static int newKey(Program.Args args) throws ConfigException {
@@ -84,8 +82,7 @@ public final class RouterProgram {
   }
 
   private static int run(Program.Args args) throws ConfigException, InterruptedException {
-    Sources.Read read =
-        new Sources(args.config(), args.all("alias"), args.all("instance"), System.getenv()).read();
+    Sources.Read read = Sources.of(args).forStart(Ticker.SYSTEM::now);
     RouterConfig config = read.config();
     args.config().warnings().forEach(LOG::warn);
     Timeouts.warnings(args.config()).forEach(LOG::warn);
@@ -94,7 +91,6 @@ public final class RouterProgram {
           "no instances: none of --registry-url, --discover, --instance and --static-services is given;"
               + " every request will be answered 503");
     }
-    config.tls().check(Ticker.SYSTEM::now);
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router =
         new Router(read, InetAddress::getAllByName, Ticker.SYSTEM, new SecureRandom())) {

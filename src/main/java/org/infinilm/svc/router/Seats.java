@@ -190,6 +190,18 @@ final class Seats implements Offer {
     return failures == 0 ? s.comeback : s.comeback / (1.0 + Math.min(failures, 9));
   }
 
+  /// Seats of one that comes back are divided among routers. Where there are none, the odds are:
+  /// who looks idle to each of them does not get the first request of all at once.
+  @Override
+  public double odds(int slot) {
+    Slot s = slots.at(slot);
+    double share = share(slot);
+    int routers = part.routers();
+    return routers == 1 || s.limit != 0 || s.comeback >= 1
+        ? share
+        : share / (routers - (routers - 1) * s.comeback);
+  }
+
   @Override
   public List<? extends Flight> flights(int slot) {
     return slots.at(slot).underway.all();

@@ -2,6 +2,8 @@ package org.infinilm.svc.router;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -70,13 +72,15 @@ final class Siblings implements AutoCloseable {
   ///
   /// @param routers that share, this one included
   /// @param heard of how many of the others lately
+  /// @param since when that number last changed
   /// @param ageSeconds since the board last answered; negative when it never did
-  record Status(int routers, int heard, double ageSeconds) {
+  record Status(int routers, int heard, Instant since, double ageSeconds) {
     /// For `/stats`.
     Map<String, Object> told() {
       Map<String, Object> m = new HashMap<>();
       m.put("known", routers);
       m.put("heard_of", heard);
+      m.put("since", since.truncatedTo(ChronoUnit.SECONDS).toString());
       m.put("age_seconds", ageSeconds < 0 ? null : Math.round(ageSeconds * 10) / 10.0);
       return m;
     }
@@ -100,6 +104,7 @@ final class Siblings implements AutoCloseable {
   private volatile boolean answered;
   private long turnNanos;
   private int told = 1;
+  private volatile Instant since;
 
   /// @param run the name of this router
   /// @param parts puts the part of this router into force
@@ -110,6 +115,7 @@ final class Siblings implements AutoCloseable {
     this.known = known;
     this.ticker = ticker;
     this.turnNanos = ticker.nanos();
+    this.since = ticker.now();
     this.talker = Thread.ofVirtual().name("siblings").unstarted(this::talk);
     this.setter = Thread.ofVirtual().name("shares").unstarted(this::set);
   }
@@ -136,7 +142,8 @@ final class Siblings implements AutoCloseable {
     for (Sibling o : s.others()) {
       heard += !o.leaving() && s.isFresh(o) ? 1 : 0;
     }
-    return new Status(s.routers(), heard, answered ? (ticker.nanos() - answeredNanos) / 1e9 : -1);
+    return new Status(
+        s.routers(), heard, since, answered ? (ticker.nanos() - answeredNanos) / 1e9 : -1);
   }
 
   /// Takes no new requests from now on: others may have its part.
@@ -178,6 +185,7 @@ final class Siblings implements AutoCloseable {
     Shares s = shares();
     if (s.routers() != told) {
       told = s.routers();
+      since = ticker.now();
       LOG.info(
           told == 1 ? "no other router shares the instances" : "{} routers share the instances",
           told);

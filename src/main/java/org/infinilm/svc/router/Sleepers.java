@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Which of those that sleep is woken. Stateless.
 /*
- * One that holds the request's estimate, of the pool of the size rule, is better than one that may not; one that is
- * being started is better than another start; then the tier; then an order by a hash of model and name
+ * One that holds the request's estimate, of the pool of the size rule, is better than one that may not; one whose last
+ * start did not fail is better than one whose did; one that is being started is better than another start; then the tier; then an order by a hash of model and name
  * (rendezvous hashing), which is the same at every router: several routers wake one.
  */
 final class Sleepers {
@@ -35,11 +35,17 @@ final class Sleepers {
         .sorted(
             Comparator.comparing((Instance i) -> !i.fits(q.needTokens()))
                 .thenComparing(i -> !isOfPool(i, q))
+                .thenComparing(Sleepers::hasFailed)
                 .thenComparing(i -> i.state() != State.WAKING)
                 .thenComparing(i -> i.weight() == 0)
                 .thenComparingInt(Instance::tier)
                 .thenComparing(i -> Hash.mix(model ^ i.nameHash()), Long::compareUnsigned))
         .toList();
+  }
+
+  /// Whether its last start failed: another may do better.
+  private static boolean hasFailed(Instance i) {
+    return i.metadata().containsKey(Registration.START_FAILED);
   }
 
   private static boolean isOfPool(Instance i, Question q) {

@@ -1,16 +1,22 @@
 package org.infinilm.svc.router;
 
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.tls.TlsSettings;
+import org.jspecify.annotations.Nullable;
 
 /// All that a router is told from outside when it starts, and again when its files change.
 /// Immutable.
@@ -26,27 +32,53 @@ record Sources(
   /// @param fixed instances of the files and flags
   record Read(Sources of, RouterConfig config, List<Known> fixed) {}
 
-  /// Settings and instances that there are no flags for.
-  static Sources of(Config config) {
-    return new Sources(config, List.of(), List.of(), System.getenv());
+  /// What a command line names, with the environment of this process.
+  static Sources of(Program.Args args) {
+    return new Sources(args.config(), args.all("alias"), args.all("instance"), System.getenv());
   }
 
+  /// @throws ConfigException with all that is wrong
   Read read() throws ConfigException {
-    RouterConfig c = RouterConfig.of(config, aliases);
+    Wrongs wrong = new Wrongs();
+    RouterConfig c = wrong.<@Nullable RouterConfig>of(() -> RouterConfig.of(config, aliases), null);
+    List<Known> fixed = wrong.of(this::fixed, List.of());
+    wrong.end();
+    return new Read(this, Objects.requireNonNull(c), fixed);
+  }
+
+  /// The same before a start: the files of TLS are looked at too.
+  Read forStart(InstantSource clock) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    Read read = wrong.<@Nullable Read>of(this::read, null);
+    wrong.in(() -> TlsSettings.forStart(config, clock));
+    wrong.end();
+    return Objects.requireNonNull(read);
+  }
+
+  /// Instances of the files and flags.
+  private List<Known> fixed() throws ConfigException {
+    Wrongs wrong = new Wrongs();
     List<Known> fixed = new ArrayList<>();
     Map<String, String> names = new HashMap<>();
-    if (c.staticServices() != null) {
-      for (Known k : StaticServices.file(c.staticServices(), env)) {
-        add(k, c.staticServices().toString(), fixed, names);
+    wrong.in(() -> {
+      Optional<String> services = config.find(RouterConfig.STATIC);
+      if (services.isPresent()) {
+        for (Known k : StaticServices.file(Path.of(services.get()), env)) {
+          wrong.in(() -> add(k, services.get(), fixed, names));
+        }
       }
-    }
-    for (TomlFile t : config.get(RouterConfig.INSTANCES)) {
-      add(StaticServices.table(t, env), t.has("name") ? t.place("name") : t.place(), fixed, names);
-    }
+    });
+    wrong.in(() -> {
+      for (TomlFile t : config.get(RouterConfig.INSTANCES)) {
+        String place = t.has("name") ? t.place("name") : t.place();
+        wrong.in(() -> add(StaticServices.table(t, env), place, fixed, names));
+      }
+    });
     for (String spec : instances) {
-      add(StaticServices.instance(spec, env), "--instance", fixed, names);
+      wrong.in(() -> add(StaticServices.instance(spec, env), "--instance", fixed, names));
     }
-    return new Read(this, c, List.copyOf(fixed));
+    wrong.end();
+    return List.copyOf(fixed);
   }
 
   private static void add(Known k, String where, List<Known> fixed, Map<String, String> names)
@@ -65,8 +97,10 @@ record Sources(
   }
 
   /// The same with the router's file as it is now.
-  Sources anew() throws ConfigException {
-    return new Sources(config.again(), aliases, instances, env);
+  ///
+  /// @param wrong told of values that cannot be used
+  Sources anew(Wrongs wrong) throws ConfigException {
+    return new Sources(config.again(wrong), aliases, instances, env);
   }
 
   /// The files that it comes from.

@@ -105,14 +105,15 @@ final class StaticServices {
     }
     List<Known> out = new ArrayList<>();
     Set<String> names = new HashSet<>();
+    Wrongs wrong = new Wrongs();
     for (int k = 0; k < list.size(); k++) {
       Element e = new Element(file, document, pointer, k, list.get(k));
-      Known known = e.known(env);
-      if (!names.add(known.name())) {
-        throw e.wrong("name", "unique names");
+      if (!names.add(e.node().path("name").asText()) && e.node().path("name").isTextual()) {
+        wrong.add(e.wrong("name", "unique names").getMessage());
       }
-      out.add(known);
+      wrong.in(() -> out.add(e.known(env)));
     }
+    wrong.end();
     return out;
   }
 
@@ -131,44 +132,43 @@ final class StaticServices {
       if (!node.isObject()) {
         throw wrong("", "an object");
       }
-      String name = text("name");
-      if (!isInstanceName(name)) {
-        throw wrong("name", INSTANCE_NAME);
-      }
+      Wrongs wrong = new Wrongs();
+      String name = wrong.of(this::name, "");
       boolean whole = node.has("url") && !node.has("host");
-      String socket = whole ? socket() : null;
-      BaseUrl url = socket != null ? LOCAL : whole ? baseUrl() : hostAndPort();
+      String socket = whole ? wrong.<@Nullable String>of(this::socket, null) : null;
+      BaseUrl read = wrong.<@Nullable BaseUrl>of(() -> whole ? baseUrl() : hostAndPort(), null);
+      BaseUrl url = read == null ? LOCAL : read;
       JsonNode weight = node.path("weight");
-      if (!weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0)) {
-        throw wrong("weight", "0 or more");
-      }
+      refuse(
+          !weight.isMissingNode() && (!weight.canConvertToInt() || weight.asInt() < 0),
+          wrong,
+          "weight",
+          "0 or more");
       JsonNode meta = node.path("metadata");
-      if (!meta.isMissingNode() && !meta.isNull() && !meta.isObject()) {
-        throw wrong("metadata", "an object");
-      }
+      refuse(
+          !meta.isMissingNode() && !meta.isNull() && !meta.isObject(),
+          wrong,
+          "metadata",
+          "an object");
       JsonNode health = node.path("health_url");
-      if (health.isTextual() && BaseUrl.parse(health.asText()) == null) {
-        throw wrong("health_url", "http://host:port/path");
-      }
+      refuse(
+          health.isTextual() && BaseUrl.parse(health.asText()) == null,
+          wrong,
+          "health_url",
+          "http://host:port/path");
       JsonNode dns = node.path("dns");
-      if (!dns.isMissingNode() && !dns.asText().equals("all")) {
-        throw wrong("dns", "\"all\"");
-      }
-      if (!dns.isMissingNode() && socket != null) {
-        throw wrong("dns", "none for a unix socket");
-      }
+      refuse(!dns.isMissingNode() && !dns.asText().equals("all"), wrong, "dns", "\"all\"");
+      refuse(!dns.isMissingNode() && socket != null, wrong, "dns", "none for a unix socket");
       Map<String, Object> metadata = new HashMap<>();
       if (meta.isObject()) {
         metadata.putAll(Json.plain(meta));
       }
-      if (node.has("cache_type")) {
-        if (CacheType.parse(text("cache_type")) == null) {
-          throw wrong("cache_type", "paged or static");
-        }
-        metadata.put("cache_type", text("cache_type"));
-      }
-      number("tier", metadata);
-      number("max_concurrency", metadata);
+      wrong.in(() -> cacheType(metadata));
+      wrong.in(() -> number("tier", metadata));
+      wrong.in(() -> number("max_concurrency", metadata));
+      String authorization = wrong.<@Nullable String>of(() -> authorization(env), null);
+      Tls tls = read == null ? null : wrong.<@Nullable Tls>of(() -> secure(read), null);
+      wrong.end();
       return new Known(
           name,
           node.has("host") ? text("host") : url.host(),
@@ -182,11 +182,34 @@ final class StaticServices {
           true,
           true,
           health.isTextual() ? health.asText() : null,
-          authorization(env),
-          secure(url),
+          authorization,
+          tls,
           null,
           !dns.isMissingNode(),
           null);
+    }
+
+    private void refuse(boolean isWrong, Wrongs wrong, String key, String expected) {
+      if (isWrong) {
+        wrong.add(wrong(key, expected).getMessage());
+      }
+    }
+
+    private String name() throws ConfigException {
+      String name = text("name");
+      if (!isInstanceName(name)) {
+        throw wrong("name", INSTANCE_NAME);
+      }
+      return name;
+    }
+
+    private void cacheType(Map<String, Object> metadata) throws ConfigException {
+      if (node.has("cache_type")) {
+        if (CacheType.parse(text("cache_type")) == null) {
+          throw wrong("cache_type", "paged or static");
+        }
+        metadata.put("cache_type", text("cache_type"));
+      }
     }
 
     private void number(String key, Map<String, Object> metadata) throws ConfigException {
@@ -218,7 +241,7 @@ final class StaticServices {
     }
 
     private BaseUrl baseUrl() throws ConfigException {
-      BaseUrl url = BaseUrl.parse(text("url"));
+      BaseUrl url = socketPath(text("url")) == null ? BaseUrl.parse(text("url")) : LOCAL;
       if (url == null) {
         throw wrong("url", "http://host:port or https://host:port");
       }

@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
 /*
  * One virtual thread for each instance that is being woken, however many requests wait; any number of
  * routers may ask the same babysitter. It ends when nobody waits any more and the babysitter has heard of
- * it, or when that says no, or nothing at all a few times in a row: then those that wait look for another.
+ * it, or when that says no, or that it could not be started and rests, or nothing at all a few times in a row: then those that wait look for another.
  */
 final class Wakes implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Wakes.class);
@@ -52,7 +52,6 @@ final class Wakes implements AutoCloseable {
   /// A babysitter that is started again is away for less.
   private static final long SILENT_NANOS = Duration.ofSeconds(5).toNanos();
 
-  private static final int MOST_SAID = 200;
   private static final long MOST_RETRY_AFTER = 600;
 
   /// Instances of which something is remembered.
@@ -70,12 +69,24 @@ final class Wakes implements AutoCloseable {
   /// How long a start took the last time, by name.
   private final Map<String, Long> tookNanos = new ConcurrentHashMap<>();
 
-  /// @param why it cannot be woken
+  /// @param why it cannot be woken, in words for clients
+  /// @param failed whether it could not be started
   /// @param known what the registry said of it then, or null
-  private record No(String why, long untilNanos, @Nullable Known known) {}
+  private record No(String why, boolean failed, long untilNanos, @Nullable Known known) {}
 
-  /// What a babysitter answered; `no` when the instance will not serve for now.
-  private record Said(boolean no, String status, String reason) {}
+  /// What a babysitter answered.
+  ///
+  /// @param no whether the instance will not serve for now
+  /// @param pauseSeconds after which it may be asked again that could not be started; else 0
+  private record Said(boolean no, String status, String reason, long pauseSeconds) {
+    static Said yes(String status, String reason) {
+      return new Said(false, status, reason, 0);
+    }
+
+    static Said no(String reason) {
+      return new Said(true, "", reason, 0);
+    }
+  }
 
   /// One instance that is being woken. Its fields are under its lock, but for what it says.
   private final class Wake {
@@ -90,7 +101,7 @@ final class Wakes implements AutoCloseable {
     private boolean slept;
 
     private volatile boolean served;
-    private volatile Said said = new Said(false, "waking", "");
+    private volatile Said said = Said.yes("waking", "");
     private volatile @Nullable Thread thread;
 
     Wake(String name) {
@@ -249,10 +260,22 @@ final class Wakes implements AutoCloseable {
       refused.remove(name, no);
       return null;
     }
-    return ApiError.unavailable(
-        ApiError.INSTANCE_STARTING,
-        "instance " + name + " is asleep and cannot be woken: " + no.why(),
-        Long.toString(1 + left / 1_000_000_000L));
+    String seconds = Long.toString(1 + (left - 1) / 1_000_000_000L);
+    return no.failed()
+        ? ApiError.unavailable(
+            ApiError.INSTANCE_START_FAILED,
+            "instance "
+                + name
+                + " could not be started: "
+                + no.why()
+                + "; it is not started again for "
+                + seconds
+                + " s",
+            seconds)
+        : ApiError.unavailable(
+            ApiError.INSTANCE_STARTING,
+            "instance " + name + " is asleep and cannot be woken: " + no.why(),
+            seconds);
   }
 
   /// Whether the registry has said something of it since: its babysitter was started again, it is
@@ -292,7 +315,7 @@ final class Wakes implements AutoCloseable {
         silences = 0;
         heardNanos = ticker.nanos();
       } catch (IOException e) {
-        why = "its babysitter does not answer: " + e.getMessage();
+        why = String.valueOf(e.getMessage());
         silences++;
       }
       if (said != null && !said.no()) {
@@ -305,7 +328,10 @@ final class Wakes implements AutoCloseable {
         }
       } else if (said != null
           || (silences >= MOST_SILENCES && ticker.nanos() - heardNanos >= SILENT_NANOS)) {
-        refuse(w, said == null ? why : said.reason());
+        if (said == null) {
+          LOG.warn("instance {}: its babysitter does not answer: {}", w.name, why);
+        }
+        refuse(w, said == null ? Said.no("its babysitter does not answer") : said);
         return;
       }
       Thread.sleep(PAUSE);
@@ -328,14 +354,17 @@ final class Wakes implements AutoCloseable {
     }
   }
 
-  private void refuse(Wake w, String why) {
-    LOG.warn("instance {} cannot be woken: {}", w.name, why);
-    results.labelValues("refused").inc();
+  private void refuse(Wake w, Said said) {
+    boolean failed = said.pauseSeconds() > 0;
+    LOG.warn("instance {} cannot be woken: {}", w.name, said.reason());
+    results.labelValues(failed ? "failed" : "refused").inc();
     if (refused.size() >= MOST_REMEMBERED) {
       refused.clear();
     }
     View v = view(w.name);
-    refused.put(w.name, new No(why, ticker.nanos() + REFUSED_NANOS, v == null ? null : v.known()));
+    long pause = failed ? said.pauseSeconds() * 1_000_000_000L : REFUSED_NANOS;
+    String why = ADDRESS.matcher(said.reason()).replaceAll("");
+    refused.put(w.name, new No(why, failed, ticker.nanos() + pause, v == null ? null : v.known()));
     Set<String> models = w.end();
     underWay.remove(w.name, w);
     models.forEach(lookAgain);
@@ -345,7 +374,7 @@ final class Wakes implements AutoCloseable {
   private Said ask(String name) throws IOException, InterruptedException {
     View v = view(name);
     if (v == null) {
-      return new Said(true, "", "it left the fleet");
+      return Said.no("it left the fleet");
     }
     Known.Demand d = v.known().demand();
     String url = v.known().babysitter() + "/wake";
@@ -361,15 +390,18 @@ final class Wakes implements AutoCloseable {
       // a babysitter that was started again has another key; the registry tells it
       throw new IOException(url + ": status " + r.status());
     }
-    return r.ok()
-        ? new Said(false, line(body.path("status").asText()), line(body.path("reason").asText()))
-        : new Said(true, "", line(body.path("error").asText("status " + r.status())));
+    if (r.ok()) {
+      return Said.yes(line(body.path("status")), line(body.path("reason")));
+    }
+    JsonNode pause = body.path("retry_after_seconds");
+    return pause.canConvertToLong() && body.path("cause").isTextual()
+        ? new Said(
+            true, "", line(body.path("cause")), Math.clamp(pause.asLong(), 1, MOST_RETRY_AFTER))
+        : Said.no(StartFailure.oneLine(body.path("error").asText("status " + r.status())));
   }
 
-  /// Of what another program says, one line of a bounded length.
-  private static String line(String said) {
-    String one = said.replaceAll("\\p{Cntrl}+", " ");
-    return one.length() > MOST_SAID ? one.substring(0, MOST_SAID) + "..." : one;
+  private static String line(JsonNode said) {
+    return StartFailure.oneLine(said.asText());
   }
 
   private long secondsSince(long nanos) {

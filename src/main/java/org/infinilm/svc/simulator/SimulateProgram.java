@@ -10,6 +10,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Lifetime;
 import org.infinilm.svc.config.Program;
@@ -25,7 +26,7 @@ public final class SimulateProgram {
 
   private static final Key<String> NAME =
       Key.text("name", null, "Name in its answers. Default: the cache type and the port.");
-  private static final Key<String> HOST = Key.text("host", "127.0.0.1", "Address to listen on.");
+  private static final Key<String> HOST = Key.host("host", "127.0.0.1", "Address to listen on.");
   private static final Key<Integer> PORT = Key.port("port", 8100, "Port; 0 for any free one.");
   private static final Key<String> CACHE_TYPE =
       Key.oneOf("cache_type", "paged", List.of("paged", "static"), "Engine design.");
@@ -146,7 +147,11 @@ public final class SimulateProgram {
               "KIND[:name=value,...]; repeatable, docs/simulator.md."),
           "",
           true,
-          SimulateProgram::run);
+          SimulateProgram::run,
+          (args, wrong) -> {
+            wrong.in(() -> options(args));
+            return List.of();
+          });
 
   private SimulateProgram() {}
 
@@ -217,13 +222,15 @@ public final class SimulateProgram {
             latency,
             c.get(JITTER),
             Math.toIntExact(c.get(SLOTS)));
+    Wrongs wrong = new Wrongs();
     for (String fault : args.all("fault")) {
       try {
         Fault.parse(fault);
       } catch (IllegalArgumentException e) {
-        throw new ConfigException("--fault: " + e.getMessage());
+        wrong.add("--fault: " + e.getMessage());
       }
     }
+    wrong.end();
     return new SimulatedInstance.Options(
         c.find(NAME).orElse(c.get(CACHE_TYPE) + "-" + c.get(PORT)),
         models(args),

@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.telemetry.Metrics;
@@ -35,14 +36,14 @@ public record TlsSettings(
   private static final String REQUIRED = "required";
 
   public static final Key<String> CERT =
-      Key.text(
+      Key.path(
           "tls_cert",
           null,
           "PEM file of the certificate to listen with over TLS, with its chain; plain HTTP when absent");
   public static final Key<String> KEY =
-      Key.text("tls_key", null, "PEM file of the private key of tls_cert");
+      Key.path("tls_key", null, "PEM file of the private key of tls_cert");
   public static final Key<String> CLIENT_CA =
-      Key.text(
+      Key.path(
           "tls_client_ca",
           null,
           "PEM file of authorities: clients are asked for a certificate of theirs");
@@ -53,18 +54,18 @@ public record TlsSettings(
           List.of(REQUIRED, "optional"),
           "with tls_client_ca, whether a client without a certificate is turned away");
   public static final Key<String> CA_FILE =
-      Key.text(
+      Key.path(
           "ca_file",
           null,
           "PEM file of the authorities to believe at https addresses of our own programs; the JDK's when absent");
 
   public static final Key<String> CLIENT_CERT =
-      Key.text(
+      Key.path(
           "client_cert",
           null,
           "PEM file of the certificate to show to those of our own programs that ask for one");
   public static final Key<String> CLIENT_KEY =
-      Key.text("client_key", null, "PEM file of the private key of client_cert");
+      Key.path("client_key", null, "PEM file of the private key of client_cert");
 
   /// Those of a program that only asks.
   private static final List<Key<?>> CLIENT = List.of(CA_FILE, CLIENT_CERT, CLIENT_KEY);
@@ -114,21 +115,29 @@ public record TlsSettings(
 
   /// @throws ConfigException where one is given without what it needs; files are not read
   public static TlsSettings of(Source from) throws ConfigException {
-    Tls.Own listener = pair(from, CERT, KEY);
-    Path clientCa = path(from, CLIENT_CA);
-    if (listener == null && clientCa != null) {
-      throw missing(from, CERT, CLIENT_CA);
+    Wrongs wrong = new Wrongs();
+    Tls.Own listener = wrong.<Tls.@Nullable Own>of(() -> pair(from, CERT, KEY), null);
+    Path clientCa = wrong.<@Nullable Path>of(() -> path(from, CLIENT_CA), null);
+    if (listener == null && clientCa != null && wrong.none()) {
+      wrong.add(missing(from, CERT, CLIENT_CA).getMessage());
     }
+    boolean required = wrong.of(() -> isRequired(from), true);
+    Path caFile = wrong.<@Nullable Path>of(() -> path(from, CA_FILE), null);
+    Tls.Own own = wrong.<Tls.@Nullable Own>of(() -> pair(from, CLIENT_CERT, CLIENT_KEY), null);
+    wrong.end();
+    return new TlsSettings(
+        listener == null ? null : listener.cert(),
+        listener == null ? null : listener.key(),
+        clientCa,
+        required,
+        caFile,
+        own);
+  }
+
+  private static boolean isRequired(Source from) throws ConfigException {
     String auth = from.text(CLIENT_AUTH).orElse(REQUIRED);
     try {
-      boolean required = CLIENT_AUTH.type().parser().parse(auth).equals(REQUIRED);
-      return new TlsSettings(
-          listener == null ? null : listener.cert(),
-          listener == null ? null : listener.key(),
-          clientCa,
-          required,
-          path(from, CA_FILE),
-          pair(from, CLIENT_CERT, CLIENT_KEY));
+      return CLIENT_AUTH.type().parser().parse(auth).equals(REQUIRED);
     } catch (IllegalArgumentException e) {
       throw new ConfigException(
           from.place(CLIENT_AUTH) + ": " + CLIENT_AUTH.name() + ": " + auth + " " + e.getMessage());
@@ -227,16 +236,47 @@ public record TlsSettings(
         .client();
   }
 
+  /// The settings of a program before its start: its files are looked at too.
+  ///
+  /// @throws ConfigException with all that a start would refuse
+  public static TlsSettings forStart(Config c, InstantSource clock) throws ConfigException {
+    Source from = new Told(c);
+    TlsSettings out = of(from);
+    out.check(from, clock);
+    return out;
+  }
+
   /// What a start would refuse of the files, without starting.
-  public void check(InstantSource clock) throws ConfigException {
+  ///
+  /// @param from where they were named
+  public void check(Source from, InstantSource clock) throws ConfigException {
+    Wrongs wrong = new Wrongs();
     try {
       if (cert != null && key != null) {
         Tls.Listener.check(cert, key, clientCa, clock);
       }
-      client();
     } catch (Tls.Unusable e) {
-      throw new ConfigException(String.valueOf(e.getMessage()));
+      String.valueOf(e.getMessage()).lines().forEach(l -> wrong.add(placed(from, l)));
     }
+    try {
+      client();
+    } catch (ConfigException e) {
+      String.valueOf(e.getMessage()).lines().forEach(l -> wrong.add(placed(from, l)));
+    }
+    wrong.end();
+  }
+
+  /// A message that begins with a setting's name, behind the place where a file or a variable gives
+  /// that.
+  private static String placed(Source from, String message) {
+    for (Key<?> k : KEYS) {
+      if (message.startsWith(k.name() + ": ") && k.fallback() == null) {
+        @SuppressWarnings("unchecked") // all of ours without a default are texts
+        String place = from.place((Key<String>) k);
+        return place.equals(k.flagName()) ? message : place + ": " + message;
+      }
+    }
+    return message;
   }
 
   /// What `/readyz` and `/stats` say of a listener.

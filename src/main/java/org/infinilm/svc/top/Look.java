@@ -54,10 +54,16 @@ record Look(
 
   /// Whether an instance is to be drained, or put back.
   record Question(String instance, boolean drain) {
-    String text() {
-      return drain
-          ? "Drain " + Words.printable(instance) + " at this router? It gets nothing new. (y/n)"
-          : "Put " + Words.printable(instance) + " back into service? (y/n)";
+    /// @param columns that it may take: of a long name what fits, and always what may be answered
+    String text(int columns) {
+      String before = drain ? "Drain " : "Put ";
+      String after =
+          drain ? " at this router? It gets nothing new. (y/n)" : " back into service? (y/n)";
+      String name = Words.printable(instance);
+      if (drain && Columns.of(before + name + after) > columns) {
+        after = "? (y/n)";
+      }
+      return before + Columns.first(name, columns - Columns.of(before + after)) + after;
     }
   }
 

@@ -24,6 +24,11 @@ record Screen(String address, boolean ascii, ZoneId zone) {
 
   private static final int WIDE_COLUMNS = 20;
 
+  /// Of a pool's name, and of the bars beside it where there are any.
+  private static final int POOL = 7;
+
+  private static final int LEAST_BARS = 8;
+
   /// How a part of a line looks, where there are colours.
   enum Style {
     PLAIN,
@@ -39,7 +44,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
 
   record Part(String text, Style style) {}
 
-  /// A line; its text is never wider than the screen.
+  /// A line; its text never takes more columns than the screen has.
   record Line(List<Part> parts) {
     static Line of(Object... textsAndStyles) {
       List<Part> out = new ArrayList<>();
@@ -59,9 +64,12 @@ record Screen(String address, boolean ascii, ZoneId zone) {
       List<Part> out = new ArrayList<>();
       int left = width;
       for (Part p : parts) {
-        String t = p.text().length() > left ? p.text().substring(0, left) : p.text();
+        String t = Columns.first(p.text(), left);
         out.add(new Part(t, p.style()));
-        left -= t.length();
+        if (t.length() < p.text().length()) {
+          break;
+        }
+        left -= Columns.of(t);
       }
       return new Line(out);
     }
@@ -83,7 +91,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
       int left = height == 0 ? Integer.MAX_VALUE : height - out.size() - 1;
       table(b, look, w, left, out);
     }
-    Line foot = foot(look);
+    Line foot = foot(look, w);
     if (height > 0) {
       while (out.size() < height - 1) {
         out.add(Line.of("", Style.PLAIN));
@@ -104,68 +112,94 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     Style style = stale.isEmpty() ? Style.DIM : Style.BAD;
     out.add(
         Line.of(
-            pad(left, w - right.length() - 1),
+            pad(left, w - Columns.of(right) - 1),
             Style.BOLD,
             " " + right,
             look.paused() ? Style.WARNING : style));
-    boolean none = s.path("instances").asInt() == 0;
-    String status = none ? "down" : s.path("status").asText();
-    String words =
-        none
-            ? "No instance is known"
-            : switch (status) {
-                  case "serving" -> "Serving";
-                  case "degraded" -> "Serving, with instances out";
-                  case "down" -> "Not serving";
-                  case "asleep" -> "Asleep until a request comes";
-                  case "ending" -> "The router is ending";
-                  default -> Words.printable(status);
-                }
-                + ": "
-                + s.path("routable").asInt()
-                + " of "
-                + s.path("instances").asInt()
-                + " in service";
-    out.add(
-        Line.of(
-            words,
-            status.equals("serving")
-                ? Style.GOOD
-                : status.equals("down") ? Style.BAD : Style.WARNING,
-            ", "
-                + Words.rate(s.path("requests_per_second"))
-                + " req/s, "
-                + Words.count(s.path("in_flight"))
-                + " in flight, "
-                + Words.count(s.path("queued"))
-                + " waiting, "
-                + Words.count(s.path("errors_last_minute"))
-                + " err/min",
-            Style.PLAIN));
+    out.add(state(s, w));
   }
 
+  /// How it stands: how many are in service and what fails are there at any width; what else is
+  /// known as far as there is room.
+  private static Line state(JsonNode s, int w) {
+    boolean none = s.path("instances").asInt() == 0;
+    String status = none ? "down" : s.path("status").asText();
+    Style style =
+        status.equals("serving") ? Style.GOOD : status.equals("down") ? Style.BAD : Style.WARNING;
+    String served = s.path("routable").asInt() + " of " + s.path("instances").asInt();
+    String waiting = ", " + Words.count(s.path("queued")) + " waiting";
+    String rate = ", " + Words.rate(s.path("requests_per_second")) + " req/s";
+    String flight = ", " + Words.count(s.path("in_flight")) + " in flight";
+    String errors = ", " + Words.count(s.path("errors_last_minute")) + " err/min";
+    Style bad = s.path("errors_last_minute").asLong() > 0 ? Style.BAD : Style.PLAIN;
+    String all = rate + flight + waiting;
+    String in = none ? "" : served + " in service";
+    List<Line> ways = new ArrayList<>();
+    ways.add(
+        Line.of(
+            (none ? "No instance is known" : words(status)) + in,
+            style,
+            all,
+            Style.PLAIN,
+            errors,
+            bad));
+    for (String lead : List.of(none ? "No instance" : shortWords(status), none ? "None" : "")) {
+      for (String more : List.of(all, rate + waiting, waiting, "")) {
+        ways.add(Line.of(lead + in, style, more, Style.PLAIN, errors, bad));
+      }
+    }
+    return ways.stream().filter(l -> Columns.of(l.text()) <= w).findFirst().orElse(ways.getLast());
+  }
+
+  private static String words(String status) {
+    return switch (status) {
+      case "serving" -> "Serving: ";
+      case "degraded" -> "Serving, with instances out: ";
+      case "down" -> "Not serving: ";
+      case "asleep" -> "Asleep until a request comes: ";
+      case "ending" -> "The router is ending: ";
+      default -> Words.printable(status) + ": ";
+    };
+  }
+
+  /// The same where there is less room.
+  private static String shortWords(String status) {
+    return switch (status) {
+      case "degraded" -> "Instances out: ";
+      case "asleep" -> "Asleep: ";
+      case "ending" -> "Ending: ";
+      default -> words(status);
+    };
+  }
+
+  /// What does not fit is left out whole, the least needed first.
   private Line pool(Board b, JsonNode p, int w) {
     String name = p.path("pool").asText();
     Style colour = colour(name);
-    int wide = Math.clamp(w - 70, 8, Board.HISTORY);
     String places = p.path("seats").isNumber() ? "/" + p.path("seats").asLong() : "";
+    List<String> figures =
+        new ArrayList<>(
+            List.of(
+                right(Words.rate(p.path("requests_per_second")) + "/s", 8),
+                "  ttft " + right(Words.seconds(p.path("ttft_p50")), 6),
+                " p95 " + right(Words.seconds(p.path("ttft_p95")), 6),
+                " tpot " + right(Words.seconds(p.path("tpot_p50")), 6),
+                right(Words.rate(p.path("tokens_per_second").path("completion")), 6) + " tok/s",
+                "  " + p.path("in_flight").asLong() + places + " in flight"));
+    int left = w - POOL - figures.stream().mapToInt(Columns::of).sum();
+    while (left < LEAST_BARS && figures.size() > 3) {
+      left += Columns.of(figures.remove(figures.size() - 2));
+    }
+    if (left < 0) {
+      figures.remove(1);
+    }
+    int wide = left < LEAST_BARS ? 0 : Math.min(left, Board.HISTORY);
     return Line.of(
-        pad(name.equals("any") ? "other" : Words.printable(name), 7),
+        pad(name.equals("any") ? "other" : Words.printable(name), POOL),
         colour,
         spark(b.rates(name), wide),
         colour,
-        right(Words.rate(p.path("requests_per_second")) + "/s", 8)
-            + "  ttft "
-            + right(Words.seconds(p.path("ttft_p50")), 6)
-            + " p95 "
-            + right(Words.seconds(p.path("ttft_p95")), 6)
-            + " tpot "
-            + right(Words.seconds(p.path("tpot_p50")), 6)
-            + right(Words.rate(p.path("tokens_per_second").path("completion")), 6)
-            + " tok/s  "
-            + p.path("in_flight").asLong()
-            + places
-            + " in flight",
+        String.join("", figures),
         Style.PLAIN);
   }
 
@@ -232,20 +266,19 @@ record Screen(String address, boolean ascii, ZoneId zone) {
 
   private void table(Board b, Look look, int w, int left, List<Line> out) {
     List<JsonNode> rows = rows(b, look);
-    boolean wide = w >= WIDE;
-    int name = Math.max(12, w - 56 - (wide ? WIDE_COLUMNS : 0));
+    Table t = Table.of(w);
     String sorted = ascii ? "*" : "↓";
     out.add(
         Line.of(
-            pad("  INSTANCE" + (look.sort() == Look.Sort.NAME ? sorted : ""), name)
+            pad("  INSTANCE" + (look.sort() == Look.Sort.NAME ? sorted : ""), t.name())
                 + " "
-                + pad("POOL", 7)
+                + (t.pool() ? pad("POOL", POOL) : "")
                 + pad("STATE", 11)
                 + head("FLIGHT", 8, look.sort() == Look.Sort.IN_FLIGHT)
-                + head("P95", 9, look.sort() == Look.Sort.P95)
-                + (wide ? right("KV USE", 9) + right("RESTARTS", 11) : "")
+                + (t.p95() ? head("P95", 9, look.sort() == Look.Sort.P95) : "")
+                + (t.wide() ? right("KV USE", 9) + right("RESTARTS", 11) : "")
                 + head("ERR", 6, look.sort() == Look.Sort.ERRORS)
-                + head("REQUESTS", 12, look.sort() == Look.Sort.REQUESTS),
+                + (t.requests() ? head("REQUESTS", 12, look.sort() == Look.Sort.REQUESTS) : ""),
             Style.DIM));
     int room =
         left == Integer.MAX_VALUE
@@ -254,7 +287,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     int marked = Math.clamp(look.marked(), 0, Math.max(0, rows.size() - 1));
     int from = Math.clamp(marked - room + 1, 0, Math.max(0, rows.size() - room));
     for (int k = from; k < Math.min(rows.size(), from + room); k++) {
-      out.add(row(rows.get(k), name, wide, left != Integer.MAX_VALUE && k == marked));
+      out.add(row(rows.get(k), t, left != Integer.MAX_VALUE && k == marked));
     }
     if (rows.isEmpty()) {
       out.add(
@@ -268,30 +301,50 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     panel(b, look.panel(), w, out);
   }
 
+  /// Which columns the table of instances has: state, requests in flight and errors at any width.
+  ///
+  /// @param name columns of the name
+  private record Table(int name, boolean pool, boolean p95, boolean wide, boolean requests) {
+    private static final int LEAST_NAME = 12;
+
+    /// Of the name's blank, state, requests in flight and errors.
+    private static final int ALWAYS = 26;
+
+    static Table of(int w) {
+      int left = w - ALWAYS - LEAST_NAME;
+      boolean p95 = left >= 9;
+      boolean pool = left >= 9 + POOL;
+      boolean requests = left >= 9 + POOL + 12;
+      boolean wide = w >= WIDE;
+      int rest = (p95 ? 9 : 0) + (pool ? POOL : 0) + (requests ? 12 : 0);
+      return new Table(w - ALWAYS - rest - (wide ? WIDE_COLUMNS : 0), pool, p95, wide, requests);
+    }
+  }
+
   private static String head(String word, int width, boolean sorted) {
     return right(sorted ? word + "*" : word, width);
   }
 
-  private Line row(JsonNode i, int name, boolean wide, boolean marked) {
+  private Line row(JsonNode i, Table t, boolean marked) {
     String state = Words.text(i.path("state"));
     String places = i.path("seats").isNumber() ? "/" + i.path("seats").asLong() : "";
     long errors = i.path("errors_last_minute").asLong();
     boolean any = i.path("requests_last_minute").asLong() > 0;
     String pool = i.path("pool").asText();
     return Line.of(
-        (marked ? "> " : "  ") + pad(Words.text(i.path("name")), name - 2) + " ",
+        (marked ? "> " : "  ") + pad(Words.text(i.path("name")), t.name() - 2) + " ",
         marked ? Style.MARKED : Style.PLAIN,
-        pad(pool.equals("any") ? "-" : Words.printable(pool), 7),
+        t.pool() ? pad(pool.equals("any") ? "-" : Words.printable(pool), POOL) : "",
         colour(pool),
         pad(state, 11),
         state.equals("routable") ? Style.GOOD : state.equals("ejected") ? Style.BAD : Style.WARNING,
         right(i.path("in_flight").asLong() + places, 8)
-            + right(Words.seconds(i.path("ttft_p95")), 9)
-            + (wide ? more(i) : ""),
+            + (t.p95() ? right(Words.seconds(i.path("ttft_p95")), 9) : "")
+            + (t.wide() ? more(i) : ""),
         Style.PLAIN,
         right(any ? Long.toString(errors) : "-", 6),
         errors > 0 ? Style.BAD : Style.PLAIN,
-        right(Words.count(i.path("requests_total")), 12),
+        t.requests() ? right(Words.count(i.path("requests_total")), 12) : "",
         Style.PLAIN);
   }
 
@@ -331,18 +384,25 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     }
   }
 
+  /// How it ended is there at any width.
   private Line decision(JsonNode d, int w) {
     boolean ok = d.path("outcome").asText().equals("ok");
     long millis = java.time.Instant.parse(d.path("time").asText()).toEpochMilli();
+    boolean all = w >= 80;
+    boolean size = w >= 60;
+    int name = Math.max(8, w - (all ? 70 : size ? 51 : 31));
     return Line.of(
-        "  " + Words.clock(millis, zone) + right(Words.size(d.path("size")), 9) + "  ",
-        Style.PLAIN,
-        pad(Words.text(d.path("instance")), Math.max(10, w - 64)) + " ",
-        colour(d.path("pool").asText()),
-        pad(Words.text(d.path("reason")), 10)
-            + right(Words.seconds(d.path("ttft_seconds")), 9)
-            + right(Words.seconds(d.path("total_seconds")), 9)
+        "  "
+            + Words.clock(millis, zone)
+            + (size ? right(Words.size(d.path("size")), 9) : "")
             + "  ",
+        Style.PLAIN,
+        pad(Words.text(d.path("instance")), name) + " ",
+        colour(d.path("pool").asText()),
+        (all ? pad(Words.text(d.path("reason")), 10) : "")
+            + (size ? right(Words.seconds(d.path("ttft_seconds")), 9) : "")
+            + (all ? right(Words.seconds(d.path("total_seconds")), 9) : "")
+            + (size ? "  " : ""),
         Style.PLAIN,
         ok ? "ok" : Words.text(d.path("outcome")) + " " + d.path("status").asInt(),
         ok ? Style.GOOD : Style.BAD);
@@ -371,9 +431,8 @@ record Screen(String address, boolean ascii, ZoneId zone) {
             + pad(Words.text(e.path("outcome")), 15)
             + right(e.path("status").asText(), 4)
             + "  "
-            + pad(Words.text(e.path("instance")), Math.max(10, w - 64))
-            + " last "
-            + Words.clock(e.path("last_ms").asLong(), zone),
+            + pad(Words.text(e.path("instance")), Math.max(9, w - 45))
+            + (w < 54 ? "" : " last " + Words.clock(e.path("last_ms").asLong(), zone)),
         Style.PLAIN);
   }
 
@@ -402,10 +461,10 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     }
   }
 
-  private static Line foot(Look look) {
+  private static Line foot(Look look, int w) {
     Look.Question q = look.question();
     if (q != null) {
-      return Line.of(q.text(), Style.WARNING);
+      return Line.of(q.text(w), Style.WARNING);
     }
     if (look.typing() != null) {
       return Line.of("Filter: " + look.typing() + "_", Style.BOLD);
@@ -419,13 +478,11 @@ record Screen(String address, boolean ascii, ZoneId zone) {
         Style.DIM);
   }
 
-  private static String pad(String s, int width) {
-    return s.length() >= width
-        ? s.substring(0, Math.max(0, width))
-        : s + " ".repeat(width - s.length());
+  private static String pad(String s, int columns) {
+    return Columns.pad(s, columns);
   }
 
-  private static String right(String s, int width) {
-    return s.length() >= width ? s : " ".repeat(width - s.length()) + s;
+  private static String right(String s, int columns) {
+    return Columns.right(s, columns);
   }
 }

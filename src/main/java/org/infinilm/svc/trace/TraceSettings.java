@@ -12,9 +12,11 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
 import org.jspecify.annotations.Nullable;
 
@@ -68,7 +70,7 @@ public record TraceSettings(
               "fields for the receiver, NAME=VALUE,... with %-escapes; shown nowhere")
           .orEnv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS");
   static final Key<String> AUTHORITIES =
-      Key.text(
+      Key.path(
               "otlp_ca_file",
               null,
               "PEM file of the authorities to believe at an https receiver; the JDK's when absent")
@@ -148,24 +150,27 @@ public record TraceSettings(
     if (at.isEmpty()) {
       return Optional.empty();
     }
-    URI receiver = receiver(at, c.origin(from), whole);
+    Wrongs wrong = new Wrongs();
+    URI receiver = wrong.<@Nullable URI>of(() -> receiver(at, c.place(from), whole), null);
     String protocol = c.get(PROTOCOL).strip();
     if (!protocol.isEmpty() && !protocol.equalsIgnoreCase(PROTOBUF)) {
-      throw new ConfigException(
-          c.origin(PROTOCOL)
-              + ": "
-              + protocol
-              + " (expected: "
-              + PROTOBUF
-              + ", and the receiver's port for it, most often 4318)");
+      wrong.add(
+          c.wrong(
+                  PROTOCOL,
+                  protocol
+                      + " (expected: "
+                      + PROTOBUF
+                      + ", and the receiver's port for it, most often 4318)")
+              .getMessage());
     }
+    Map<String, String> resource = wrong.of(() -> resource(c), Map.of());
+    Map<String, String> headers =
+        wrong.of(() -> Pairs.headers(c.get(HEADERS), c.place(HEADERS)), Map.of());
+    String authorities = wrong.<@Nullable String>of(() -> authorities(c), null);
+    wrong.end();
     return Optional.of(
         new TraceSettings(
-            receiver,
-            resource(c),
-            Pairs.headers(c.get(HEADERS), c.origin(HEADERS)),
-            authorities(c),
-            sampling(c)));
+            Objects.requireNonNull(receiver), resource, headers, authorities, sampling(c)));
   }
 
   private static @Nullable String authorities(Config c) throws ConfigException {
@@ -173,7 +178,7 @@ public record TraceSettings(
     if (file.isEmpty()) {
       return null;
     }
-    String place = c.origin(AUTHORITIES) + ": " + file + ": ";
+    String place = c.place(AUTHORITIES) + ": " + file + ": ";
     try {
       String pem = Files.readString(Path.of(file), StandardCharsets.ISO_8859_1);
       byte[] bytes = pem.getBytes(StandardCharsets.ISO_8859_1);
@@ -201,7 +206,7 @@ public record TraceSettings(
 
   /// A service that is named wins over the name among the attributes.
   private static Map<String, String> resource(Config c) throws ConfigException {
-    Map<String, String> out = Pairs.of(c.get(RESOURCE), c.origin(RESOURCE));
+    Map<String, String> out = Pairs.of(c.get(RESOURCE), c.place(RESOURCE));
     String service = c.get(SERVICE).strip();
     if (!service.isEmpty() && !c.origin(SERVICE).equals("default")) {
       out.put(SERVICE_NAME, service);

@@ -31,7 +31,7 @@ const past = new Past($('ranges'), $('past-note'), draw);
 const instances = new Instances($('instances'), $('instances-filter'), $('instances-count'), drain, weigh, now);
 const requests = new Requests({
   stages: $('stages'), flights: $('flights'), flightsCount: $('flights-count'), decisions: $('decisions'), decisionsFilter: $('decisions-filter'),
-  errors: $('errors'), events: $('events'), keys: $('keys'), keysPanel: $('keys-panel'), keysCount: $('keys-count'), models: $('models'), facts: $('facts'),
+  errors: $('errors'), events: $('events'), keys: $('keys'), keysPanel: $('keys-panel'), keysCount: $('keys-count'), models: $('models'), facts: $('facts'), sources: $('sources'), routers: $('routers'),
 }, open, copy);
 
 const stream = follow({

@@ -48,6 +48,7 @@ export class Requests {
     if (!held(this.page.errors)) this.#errors(state);
     this.#events(state);
     if (!held(this.page.keys)) this.#keys(state);
+    if (!busy(this.page.sources)) this.#sources(state);
     if (!held(this.page.models)) this.#models(state);
     this.#facts(state);
   }
@@ -124,12 +125,30 @@ export class Requests {
 
   #events(state) {
     this.#once('events', state.events.map((e) => e.sequence), () => {
-      const words = {routable: 'is routable', ejected: 'is ejected', trial: 'is on trial, with one request', draining: 'is draining', asleep: 'is asleep', waking: 'is waking', left: 'has left', loaded: 'were read anew', refused: 'stay as they were'};
+      const words = {routable: 'is routable', ejected: 'is ejected', trial: 'is on trial, with one request', draining: 'is draining', asleep: 'is asleep', waking: 'is waking', left: 'has left', loaded: 'were read anew', refused: 'stay as they were', up: 'answers and all is well', troubled: 'is in trouble', down: 'is down', waiting: 'is waited for'};
       this.page.events.replaceChildren(...(state.events.length ? state.events.map((e) =>
         el('li', {}, el('time', {datetime: new Date(e.epoch_ms).toISOString()}, clock(e.epoch_ms)),
           el('span', {}, el('b', {}, e.instance), ' ' + (e.state === 'ejected' && !e.before ? 'is known, not routable yet' : words[e.state] || e.state) + (e.why ? ': ' + e.why : ''))))
         : [el('li', {class: 'empty'}, 'Nothing has changed.')]));
     });
+  }
+
+  // Where instances come from, and who else sends requests to them.
+  #sources(state) {
+    const words = {up: 'up', waiting: 'nothing yet', troubled: 'in trouble', down: 'down'};
+    const ago = (s) => (known(s) ? span(s) + ' ago' : DASH);
+    this.#once('sources', state.sources, () => table(this.page.sources, [['Source'], ['Kind'], ['State'], ['Instances', true], ['Last answer'], ['Last error']], state.sources.map((s) =>
+      el('tr', {'data-source': s.source},
+        el('td', {class: 'mono', title: s.source}, s.kind === s.source ? DASH : s.source), el('td', {}, s.kind),
+        el('td', {}, el('span', {class: 'state ' + (s.state === 'up' ? 'routable' : s.state === 'down' ? 'ejected' : 'waking')}, words[s.state] || s.state)),
+        el('td', {class: 'n'}, known(s.instances) ? count(s.instances) : DASH),
+        el('td', {}, s.kind === 'settings' || s.kind === 'admin' ? 'not asked' : ago(s.age_seconds)),
+        el('td', {title: s.error || ''}, s.error ? s.error + (s.troubles.length ? '' : ' (over)') + ', ' + ago(s.error_age_seconds) : 'none'))), 'No instance is listed by anybody.'));
+    const r = state.routers;
+    const since = r && known(r.since) ? ', since ' + clock(Date.parse(r.since)) : '';
+    text(this.page.routers, !r ? 'Without a registry this router knows of no other.'
+      : r.known === 1 ? 'No other live router shares the instances' + since + '.'
+        : plural(r.known, 'live router') + ' share the instances and their seats' + since + '; ' + plural(r.heard_of, 'other') + ' heard of lately.');
   }
 
   #models(state) {
@@ -152,7 +171,6 @@ export class Requests {
         ...fact('Metrics', base + '/metrics'),
         ...fact('Decisions', base + '/decisions?limit=20'),
         ...fact('Registry', r.registry_url || 'none', false),
-        ...(r.discovery || []).flatMap((d) => fact('From', d.source + ': ' + (known(d.instances) ? count(d.instances) + ' instances' : 'nothing yet') + (d.troubles.length ? '; ' + d.troubles.join('; ') : ''), false)),
         ...fact('Policy', r.policy + ', size by ' + r.metric, false),
         ...fact('Line', 'up to ' + count(r.queue_limit) + ' requests wait', false),
         ...fact('Running for', span((state.epochMillis - r.started_ms) / 1000) + (r.version ? ', version ' + r.version : ''), false));

@@ -20,6 +20,8 @@ export class State {
   events = []; // newest first
   models = [];
   keys = []; // of clients, those of most requests
+  sources = []; // of instances
+  routers = null; // that share them
   epochMillis = 0;
   #lately = new Map(); // the last rates of each pool
   trend = {t: [], paged: [], static: [], any: [], ttft: {paged: [], static: [], any: []}, reasons: new Map()};
@@ -34,6 +36,8 @@ export class State {
     this.pools = d.pools;
     if (!whole) for (const p of d.pools) this.#smooth(p);
     this.flights = d.flights;
+    this.sources = d.sources || [];
+    this.routers = d.routers || null;
     if (whole) {
       this.router = d.router;
       this.instances = new Map();

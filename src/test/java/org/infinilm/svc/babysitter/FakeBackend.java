@@ -10,20 +10,23 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// The supervised server of these tests: `PORT [ignore-term] [descendant=PIDFILE] [no-models]
 /// [chatty] [key=KEY] [host=::1] [loading] [spaced] [stray=PIDFILE] [metrics] [late=MILLIS]
-/// [needs=FILE] [no-health]`. `/exit` ends it, `/break` turns its health to 503, `/mend` back;
-/// `/hang` makes completions hang, `/freeze` everything, `/close` closes its port, `/exit0` ends it
-/// well; `/pid`, `/slow` takes a second, `/env` lists the names of its environment, `/hold` answers
-/// when `/release` comes; `/metrics` counts these two kinds of work; `late` listens late, `needs`
-/// ends where the file is missing; `/lists` and `/healths` say how often the model list and the
-/// health were asked for; `no-health` has none.
+/// [needs=FILE] [no-health] [fails=N,FILE] [dies=N,FILE]`. `/exit` ends it, `/break` turns its
+/// health to 503, `/mend` back; `/hang` makes completions hang, `/freeze` everything, `/close`
+/// closes its port, `/exit0` ends it well; `/pid`, `/slow` takes a second, `/env` lists the names
+/// of its environment, `/hold` answers when `/release` comes; `/metrics` counts these two kinds of
+/// work; `late` listens late, `needs` ends where the file is missing; `/lists` and `/healths` say
+/// how often the model list and the health were asked for; `no-health` has none. FILE gets a line
+/// for each start; the first N end at once with status 3, or while they warm up with status 4.
 final class FakeBackend {
   private static volatile boolean broken;
+  private static volatile boolean dying;
   private static volatile boolean loaded;
   private static volatile boolean hanging;
   private static volatile boolean frozen;
@@ -43,6 +46,12 @@ final class FakeBackend {
       Runtime.getRuntime().addShutdownHook(new Thread(FakeBackend::hang));
     }
     for (String o : options) {
+      if (o.startsWith("fails=") && isEarly(o)) {
+        System.err.println("CUDA out of memory");
+        System.err.println();
+        Runtime.getRuntime().halt(3);
+      }
+      dying |= o.startsWith("dies=") && isEarly(o);
       if (o.startsWith("needs=") && !Files.exists(Path.of(o.substring("needs=".length())))) {
         System.exit(3);
       }
@@ -97,6 +106,14 @@ final class FakeBackend {
     }
   }
 
+  /// Whether a start, which is noted, is among the first.
+  private static boolean isEarly(String option) throws IOException {
+    String[] of = option.substring(option.indexOf('=') + 1).split(",", 2);
+    Path file = Path.of(of[1]);
+    Files.writeString(file, "start\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    return Files.readAllLines(file).size() <= Integer.parseInt(of[0]);
+  }
+
   private static boolean authorized(StringBuilder head, List<String> options) {
     return options.stream()
         .filter(o -> o.startsWith("key="))
@@ -143,7 +160,11 @@ final class FakeBackend {
     switch (path) {
       case "/health" -> {
         status = broken ? 503 : options.contains("no-health") ? 404 : 200;
-        HEALTHS.incrementAndGet();
+        if (HEALTHS.incrementAndGet() > 1 && dying) {
+          System.err.println("capture of graphs failed");
+          Runtime.getRuntime().halt(4);
+        }
+        status = dying ? 503 : status;
       }
       case "/break" -> broken = true;
       case "/mend" -> broken = false;

@@ -7,12 +7,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.LowPorts;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
@@ -123,5 +126,81 @@ class OnDemandFleetIT extends BabysitterHarness {
     assertThat(seen).hasSize(5);
     assertThat(b.state().restarts()).isZero();
     assertThat(b.state().generation()).isGreaterThan(1);
+  }
+
+  /// A chat that is asked again as long as it is told to.
+  private CompletableFuture<List<Client.Reply>> patientChat(int router) {
+    URI u = URI.create("http://127.0.0.1:" + router + "/v1/chat/completions");
+    return CompletableFuture.supplyAsync(
+        () -> {
+          List<Client.Reply> all = new ArrayList<>();
+          try {
+            do {
+              if (!all.isEmpty()) {
+                String after = String.valueOf(all.getLast().headers().get("retry-after"));
+                new CountDownLatch(1).await(Long.parseLong(after), TimeUnit.SECONDS);
+              }
+              all.add(
+                  http.send("POST", u, Headers.of("content-type", "application/json"), CHAT, SOON));
+            } while (all.getLast().status() == 503 && all.size() < 20);
+            return all;
+          } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
+          }
+        },
+        r -> Thread.ofVirtual().start(r));
+  }
+
+  @Test
+  void anEngineThatCannotBeStartedForAWhileIsLostForNobody() throws Exception {
+    int registry = infini("registry", "--port", "--data-dir", "", "--health-interval", "0.5");
+    String url = "http://127.0.0.1:" + registry;
+    List<Integer> routers = new ArrayList<>();
+    for (int k = 0; k < 2; k++) {
+      routers.add(infini("router", "--router-port", "--registry-url", url, "--no-access-log"));
+    }
+    List<String> keys =
+        List.of(
+            "on_demand = true",
+            "idle_stop = 0",
+            "max_failed_starts = 2",
+            "restart_delay = 0.05",
+            "max_restart_delay = 2",
+            "heartbeat_interval = 0.5",
+            "state_file = \"" + dir.resolve("seen.json") + "\"");
+    Path starts = dir.resolve("starts");
+    Path file = toml(url, List.of("metrics", "fails=3," + starts), keys);
+    Files.writeString(file, "models = [\"m1\"]\n" + Files.readString(file));
+    Babysitter b = start(file);
+    for (int r : routers) {
+      await().until(() -> state(r).equals("asleep"));
+    }
+    List<CompletableFuture<List<Client.Reply>>> all = new ArrayList<>();
+    for (int k = 0; k < 6; k++) {
+      all.add(patientChat(routers.get(k % 2)));
+    }
+    await().until(() -> b.state().rest().now());
+    for (int r : routers) {
+      await()
+          .until(
+              () -> asked(r, "/services").path("services").path(0).path("not_before").isTextual());
+      JsonNode there = asked(r, "/stats").path("services").path(0);
+      assertThat(there.path("state").asText()).isEqualTo("asleep");
+      assertThat(there.path("why_out").asText())
+          .contains("ended with status 3", "CUDA out of memory", "not started again before");
+    }
+    for (CompletableFuture<List<Client.Reply>> one : all) {
+      List<Client.Reply> replies = one.get();
+      assertThat(replies.getLast().status()).isEqualTo(200);
+      for (Client.Reply no : replies.subList(0, replies.size() - 1)) {
+        String body = new String(no.body(), StandardCharsets.UTF_8);
+        assertThat(body)
+            .contains("instance_start_failed", "could not be started: the process ended with")
+            .doesNotContain("127.0.0.1", "CUDA", "errno");
+      }
+      assertThat(replies).as("somebody was told").hasSizeGreaterThan(1);
+    }
+    // two that failed, one that failed after the rest, and the one that serves
+    assertThat(Files.readAllLines(starts)).hasSize(4);
   }
 }

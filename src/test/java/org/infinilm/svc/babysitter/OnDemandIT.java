@@ -21,6 +21,8 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.registry.Registration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// A server that runs on demand, under a babysitter in this process.
 class OnDemandIT extends BabysitterHarness {
@@ -126,6 +128,88 @@ class OnDemandIT extends BabysitterHarness {
     onDemand(registry, false, List.of());
     isNow(registry, "running");
     assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+  }
+
+  @SuppressWarnings("unchecked") // what the babysitter's JSON holds
+  private static Map<String, Object> failure(FakeRegistry registry) {
+    return (Map<String, Object>)
+        registry.metadata("t-server").getOrDefault(Registration.START_FAILED, Map.of());
+  }
+
+  private int starts() throws IOException {
+    return Files.readAllLines(dir.resolve("starts")).size();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "fails, the process ended with status 3, CUDA out of memory",
+    "dies, the process ended with status 4, capture of graphs failed"
+  })
+  void oneThatCannotBeStartedStaysListedWithTheReasonAndIsWokenAgainLater(
+      String how, String cause, String lastLine) throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter b =
+        onDemand(
+            registry,
+            true,
+            List.of(how + "=3," + dir.resolve("starts")),
+            "max_failed_starts = 2",
+            "restart_delay = 0.01",
+            "max_restart_delay = 1");
+    isNow(registry, "asleep");
+    woken();
+    await().until(() -> b.state().rest().now());
+    await().until(() -> registry.status("t-server").equals("asleep"));
+    await().until(() -> failure(registry).containsKey("until"));
+    assertThat(failure(registry))
+        .containsEntry("cause", cause)
+        .containsEntry("last_line", lastLine)
+        .containsEntry("starts", 2);
+    assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
+    assertThat(registry.calls).noneMatch(c -> c.startsWith("DELETE"));
+    Client.Reply refused = post("/wake");
+    if (b.state().rest().now()) {
+      assertThat(refused.status()).isEqualTo(503);
+      assertThat(refused.headers().get("retry-after")).isEqualTo("1");
+      JsonNode said = Json.tree(refused.body());
+      assertThat(said.path("error").asText()).isEqualTo("t could not be started: " + cause);
+      assertThat(said.path("cause").asText()).isEqualTo(cause);
+      assertThat(said.path("retry_after_seconds").asInt()).isEqualTo(1);
+      assertThat(said.path("status").asText()).isEqualTo("asleep");
+      assertThat(starts()).isEqualTo(2);
+    }
+    // it is offered again, and one start shows that it is too early still
+    await().until(() -> !failure(registry).containsKey("until"));
+    assertThat(failure(registry)).containsEntry("cause", cause);
+    woken();
+    await().until(() -> b.state().rest().inARow() == 2);
+    assertThat(starts()).isEqualTo(3);
+    await().until(() -> !failure(registry).containsKey("until") && !b.state().rest().now());
+    woken();
+    isNow(registry, "running");
+    assertThat(failure(registry)).isEmpty();
+    assertThat(text("/metrics")).contains("infini_babysitter_rests_total 2.0");
+  }
+
+  @Test
+  void undrainHasItStartedAtOnce() throws Exception {
+    FakeRegistry registry = registry(0);
+    Babysitter b =
+        onDemand(
+            registry,
+            true,
+            List.of("fails=1," + dir.resolve("starts")),
+            "max_failed_starts = 1",
+            "restart_delay = 0.01",
+            "max_restart_delay = 600");
+    isNow(registry, "asleep");
+    woken();
+    await().until(() -> b.state().rest().now());
+    assertThat(post("/wake").status()).isEqualTo(503);
+    assertThat(post("/undrain").status()).isEqualTo(200);
+    await().until(() -> !b.state().rest().now());
+    woken();
+    isNow(registry, "running");
   }
 
   @Test

@@ -34,7 +34,8 @@ class OnDemandSupervisionTest {
         4,
         Duration.ofSeconds(40),
         Duration.ofSeconds(60),
-        idleStop);
+        idleStop,
+        true);
   }
 
   private OnDemandSupervisionTest at(double seconds, Event event) {
@@ -156,17 +157,137 @@ class OnDemandSupervisionTest {
         .expect(Phase.STARTING, new Action.Withdraw("starting"), new Action.Spawn(2));
   }
 
+  /// At rest from 8 s on, for 60 s.
+  private OnDemandSupervisionTest resting() {
+    return asleep()
+        .at(1, new Event.Wake())
+        .at(2, new Event.Exited(1, "ended with status 3"))
+        .at(2, new Event.Cleared(1))
+        .at(7, new Event.Due())
+        .at(8, new Event.Exited(2, "ended with status 3"));
+  }
+
   @Test
-  void aStartThatFailsBacksOffAndIsGivenUpAsUsual() {
+  void aStartThatFailsBacksOffAsUsual() {
     asleep().at(1, new Event.Wake()).at(2, new Event.Exited(1, "status 1"));
     expect(Phase.RESTARTING, new Action.Withdraw("restarting"));
     at(2, new Event.Cleared(1)).at(3, new Event.Wake()).expect(Phase.RESTARTING);
     assertThat(state.dueNanos()).isEqualTo(nanos(7));
     at(7, new Event.Due()).expect(Phase.STARTING, new Action.Spawn(2));
-    at(8, new Event.Exited(2, "status 1")).expect(Phase.GAVE_UP, new Action.Withdraw("failed"));
-    at(8.5, new Event.Wake()).expect(Phase.GAVE_UP);
-    at(9, new Event.Cleared(2));
-    assertThat(actions).singleElement().isInstanceOf(Action.GiveUp.class);
+    at(8, ok(2)).expect(Phase.READY, new Action.Serve(2));
+    assertThat(state.failedStarts()).isZero();
+  }
+
+  @Test
+  void oneThatCannotBeStartedSleepsAndIsNotWokenForAWhile() {
+    resting().expect(Phase.ASLEEP, new Action.Withdraw("asleep"));
+    assertThat(state.reason())
+        .isEqualTo(
+            "2 starts in a row did not become ready; last: ended with status 3; not started again"
+                + " for 60 s");
+    assertThat(state.rest().cause()).isEqualTo("ended with status 3");
+    assertThat(state.rest().leftNanos(nanos(8))).isEqualTo(nanos(60));
+    at(8.5, new Event.Cleared(2)).at(20, new Event.Wake()).expect(Phase.ASLEEP);
+    assertThat(state.tree()).isEqualTo(Tree.NONE);
+    at(67.9, new Event.Due()).expect(Phase.ASLEEP);
+    at(68, new Event.Due()).expect(Phase.ASLEEP, new Action.Withdraw("asleep"));
+    assertThat(state.rest().now()).isFalse();
+    assertThat(state.reason()).endsWith("its last start failed: ended with status 3");
+    assertThat(state.dueNanos()).isEqualTo(Supervision.NEVER);
+    at(70, new Event.Wake())
+        .expect(Phase.STARTING, new Action.Withdraw("starting"), new Action.Spawn(3));
+    at(71, ok(3)).expect(Phase.READY, new Action.Serve(3));
+    assertThat(state.rest().cause()).isEmpty();
+    assertThat(state.rest().inARow()).isZero();
+  }
+
+  @Test
+  void afterARestOneStartIsTriedAndTheNextRestIsLongerUpToTenTimes() {
+    resting().at(8, new Event.Cleared(2));
+    double now = 8;
+    int generation = 2;
+    for (int times : List.of(1, 2, 4, 8, 10, 10)) {
+      assertThat(state.rest().leftNanos(nanos(now))).isEqualTo(nanos(60.0 * times));
+      now += 60 * times;
+      at(now, new Event.Due()).at(now + 1, new Event.Wake());
+      assertThat(state.phase()).isEqualTo(Phase.STARTING);
+      now += 2;
+      at(now, new Event.Exited(++generation, "ended with status 3"))
+          .expect(Phase.ASLEEP, new Action.Withdraw("asleep"));
+      at(now, new Event.Cleared(generation));
+    }
+    assertThat(state.failedStarts()).isEqualTo(8);
+  }
+
+  @Test
+  void oneThatDiesWhileItWarmsUpRestsAsWell() {
+    asleep().at(1, new Event.Wake()).at(1.5, new Event.Due());
+    at(2, new Event.Probed(1, Verdict.REFUSES, "GET http://h:1/health: status 503"));
+    assertThat(state.phase()).isEqualTo(Phase.LOADING);
+    at(3, new Event.Exited(1, "x")).at(3, new Event.Cleared(1)).at(8, new Event.Due());
+    at(8.5, new Event.Probed(2, Verdict.REFUSES, "GET http://h:1/health: status 503"));
+    // over the time limit of a start
+    at(110, new Event.Due());
+    assertThat(actions).singleElement().isInstanceOf(Action.Kill.class);
+    at(111, new Event.Exited(2, "ended by signal 15"))
+        .expect(Phase.ASLEEP, new Action.Withdraw("asleep"));
+    assertThat(state.reason()).contains("not ready within 100 s", "status 503");
+    assertThat(state.rest().cause())
+        .as("nothing of where it is")
+        .isEqualTo("not ready within 100 s of its start, ended by signal 15");
+  }
+
+  @Test
+  void oneThatCannotEvenBeBegunRestsToo() {
+    asleep().at(1, new Event.Wake()).at(1, new Event.SpawnFailed(1, "/x: error=13"));
+    at(6, new Event.Due()).at(6, new Event.SpawnFailed(2, "/x: error=13"));
+    assertThat(state.phase()).isEqualTo(Phase.ASLEEP);
+    assertThat(state.reason()).contains("/x: error=13");
+    assertThat(state.rest().cause()).isEqualTo("its command cannot be started");
+    assertThat(state.tree()).isEqualTo(Tree.NONE);
+  }
+
+  @Test
+  void whatIsStillThereOfTheLastStartIsWaitedForWhenARestIsOver() {
+    resting()
+        .at(68, new Event.Due())
+        .at(69, new Event.Wake())
+        .expect(Phase.WAKING, new Action.Withdraw("waking"));
+    at(70, new Event.Cleared(2)).expect(Phase.STARTING, new Action.Spawn(3));
+  }
+
+  @Test
+  void oneThatCannotBeListedIsStartedByItself() {
+    at(0, new Event.Begin(false)).at(1, new Event.Exited(1, "x")).at(1, new Event.Cleared(1));
+    at(6, new Event.Due()).at(7, new Event.Exited(2, "x"));
+    expect(Phase.RESTARTING, new Action.Withdraw("restarting")).at(7, new Event.Cleared(2));
+    at(66.9, new Event.Due()).expect(Phase.RESTARTING);
+    at(67, new Event.Due()).expect(Phase.STARTING, new Action.Spawn(3));
+    at(68, ok(3)).at(69, new Event.Exited(3, "x"));
+    assertThat(state.rest().known()).as("its models are known now").isTrue();
+  }
+
+  @Test
+  void undrainEndsARestAndADrainedOneRestsOn() {
+    resting().at(9, new Event.Drain(true)).expect(Phase.ASLEEP, new Action.Withdraw("draining"));
+    at(10, new Event.Drain(false)).expect(Phase.ASLEEP, new Action.Withdraw("asleep"));
+    at(11, new Event.Wake());
+    assertThat(state.phase()).isEqualTo(Phase.WAKING);
+  }
+
+  @Test
+  void mostRestartsAreStillTheEnd() {
+    limits = limits(Duration.ZERO);
+    asleep().at(1, new Event.Wake());
+    double now = 1;
+    for (int k = 1; k <= 11; k++) {
+      at(now + 1, ok(k))
+          .at(now + 100, new Event.Exited(k, "x"))
+          .at(now + 100, new Event.Cleared(k));
+      now += 200;
+      at(now, new Event.Due());
+    }
+    assertThat(state.phase()).isEqualTo(Phase.GAVE_UP);
   }
 
   @Test

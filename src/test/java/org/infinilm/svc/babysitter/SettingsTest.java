@@ -492,7 +492,7 @@ class SettingsTest {
         "`port = 8100\n[backend]\ntype = \"command\"\ncommand = \"x\"\nwork_dir = \"/no/such\"`|:5: work_dir: /no/such (expected: a folder)",
         "`port = 8100\n[babysitter]\nrestart_delay = \"soon\"\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:3: babysitter.restart_delay: \"soon\" (expected: seconds",
         "`port = 8100\nregistry_url = \"localhost:18000\"\n[backend]\ntype = \"mock\"`|:2: registry_url: localhost:18000 (expected: http://host:port)",
-        "`port = 8100\nname = \"a/b\"\n[backend]\ntype = \"mock\"`|:2: \"a/b\" (expected: a name",
+        "`port = 8100\nname = \"a/b\"\n[backend]\ntype = \"mock\"`|:2: name: \"a/b\" (expected: a name",
         "`port = 8100\n[backend]\ntype = \"mock\"`|backend.models: missing",
         "`port = 8100\nweight = -1\n[backend]\ntype = \"mock\"\nmodels = [\"a\"]`|:2: weight: -1 (expected: a whole number",
         "`port = = 1`|case.toml:1: "

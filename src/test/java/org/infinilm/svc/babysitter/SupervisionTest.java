@@ -27,7 +27,8 @@ class SupervisionTest {
           4,
           Duration.ofSeconds(40),
           Duration.ofSeconds(60),
-          Duration.ofMinutes(5));
+          Duration.ofMinutes(5),
+          false);
 
   private double luck;
   private State state = State.INITIAL;

@@ -64,7 +64,8 @@ class SupervisorTest {
             4,
             Duration.ofSeconds(40),
             Duration.ofSeconds(60),
-            Duration.ZERO);
+            Duration.ZERO,
+            false);
     Failing effects = new Failing();
     Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
     effects.supervisor = s;
@@ -100,7 +101,8 @@ class SupervisorTest {
   @Test
   void whatIsOwedOfAnEarlierStartIsNotDoneToTheNextOne() throws InterruptedException {
     Duration never = Duration.ofHours(1);
-    Limits limits = new Limits(10, SHORT, SHORT, 5, never, never, 2, never, never, Duration.ZERO);
+    Limits limits =
+        new Limits(10, SHORT, SHORT, 5, never, never, 2, never, never, Duration.ZERO, false);
     Stuck effects = new Stuck();
     Supervisor s = new Supervisor(limits, effects, Ticker.SYSTEM, RandomGenerator.getDefault());
     s.start(false);

@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.infinilm.svc.config.ConfigException;
@@ -88,7 +90,7 @@ class ConfigCheckTest {
     assertThatThrownBy(() -> check(url, Map.of()))
         .hasMessage(
             url
-                + ":2: localhost:18000 (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)");
+                + ":2: registry_url: localhost:18000 (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)");
     Path services = Files.writeString(folder.resolve("s.json"), "[\n{\"name\":\"x\"}]");
     Path router = file("router_port = 1\nstatic_services = \"" + services + "\"\n");
     assertThatThrownBy(() -> check(router, Map.of()))
@@ -134,6 +136,9 @@ class ConfigCheckTest {
         .satisfiesExactly(
             l -> assertThat(l).startsWith(":1: unknown key \"router_prt\" (did you mean"),
             l -> assertThat(l).startsWith(":2: policy: adaptiv (expected: one of cache-type"),
+            l -> assertThat(l).startsWith(":5: foo (expected: http://host:port"),
+            l -> assertThat(l).startsWith(":6: unknown key \"instance[0].weigth\" (did you mean"),
+            l -> assertThat(l).startsWith(":7: tier=-1 (expected:"),
             l -> assertThat(l).startsWith(":9: keys[0].name: \"a b\" (expected:"),
             l -> assertThat(l).startsWith(":10: keys[0].hash: a").doesNotContain("zz"),
             l -> assertThat(l).startsWith(":11: keys[0].max_in_flight: 0 (expected:"),
@@ -141,10 +146,182 @@ class ConfigCheckTest {
             l ->
                 assertThat(l)
                     .startsWith(":17: keys[2].hash:")
-                    .contains("expected: a key of its own"),
-            l -> assertThat(l).startsWith(":6: unknown key \"instance[0].weigth\" (did you mean"),
-            l -> assertThat(l).startsWith(":5: foo (expected: http://host:port"),
-            l -> assertThat(l).startsWith(":7: tier=-1 (expected:"));
+                    .contains("expected: a key of its own"));
+  }
+
+  /// What is found by single values, by tables, by several values together, and in other files.
+  @Test
+  void oneWrongOfEveryKindHidesNoneOfTheOthers() throws Exception {
+    Path services =
+        Files.writeString(
+            folder.resolve("s.json"),
+            """
+            [{"name": "a", "url": "nowhere", "weight": -1},
+             {"name": "b", "url": "http://h:1", "tier": "x"},
+             {"name": "b", "url": "http://h:2"}]
+            """);
+    Path f =
+        file(
+            """
+            router_prt = 8000
+            router_port = 70000
+            threshold = "100"
+            policy = ["a", 5]
+            host = 5
+            ui_hosts = "ok.example, http://x"
+            trusted_proxies = ["10.0.0.0/8", "10.0.0.300"]
+            cors_origins = "https://h:99999"
+            registry_url = "localhost:18000"
+            discover = "dns:a:0"
+            session_header = "x y"
+            first_byte_timeout = "soon"
+            first_byte_timeout_per_mb = 1
+            static_services = "%s"
+            tls_cert = "none.pem"
+            tls_client_auth = "perhaps"
+            otlp_endpoint = "http://127.0.0.1:99999"
+            otlp_headers = "a"
+            history_days = 0
+            admin_token = "a b"
+            [aliases]
+            one = "two"
+            "two" = "m"
+            three = ["m", "n"]
+            [model_thresholds]
+            m = -1
+            n = 5
+            [model_limits]
+            m = "1"
+            [[instance]]
+            url = "http://h:3"
+            name = "c"
+            [[instance]]
+            url = "http://h:4"
+            weight = -1
+            [[instance]]
+            url = "http://h:5"
+            name = "c"
+            [[keys]]
+            name = "k"
+            hash = "sha256:%2$s"
+            [[keys]]
+            name = "k"
+            hash = "sha256:%3$s"
+            models = []
+            """
+                .formatted(services, "0".repeat(64), "1".repeat(64)));
+    List<String> said = new ArrayList<>();
+    try {
+      check(f, Map.of());
+    } catch (ConfigException e) {
+      said.addAll(e.getMessage().lines().map(l -> l.replace(folder + "/", "")).toList());
+    }
+    List<String> expected =
+        List.of(
+            "f.toml:1: unknown key \"router_prt\" (did you mean \"router_port\"?)",
+            "f.toml:2: router_port: 70000 (expected: a whole number 0..65535)",
+            "f.toml:4: policy: an array (expected: an array of strings; element 1 is",
+            "f.toml:5: host: 5 (expected: an IPv4 or IPv6 address, or a host's name",
+            "f.toml:6: ui_hosts: http://x (expected: an IPv4 or IPv6 address, or a host's name",
+            "f.toml:7: trusted_proxies: 10.0.0.300 (expected: addresses or ranges",
+            "f.toml:8: cors_origins: https://h:99999 (expected: https://host[:port]",
+            "f.toml:9: registry_url: localhost:18000 (expected: http://host:port",
+            "f.toml:10: discover: dns:a:0 (expected: a port 1..65535)",
+            "f.toml:11: session_header: x y (expected: a header field's name)",
+            "f.toml:12: first_byte_timeout: soon (expected: a number",
+            "f.toml:15: tls_cert without tls_key (expected: both",
+            "f.toml:16: tls_client_auth: perhaps (expected: one of required, optional)",
+            "f.toml:17: otlp_endpoint: http://127.0.0.1:99999 (expected: http://host:4318",
+            "f.toml:18: otlp_headers: entry 1 (expected: NAME=VALUE",
+            "f.toml:19: history_days: 0 (expected: a whole number 1..3660)",
+            "f.toml:20: admin_token: a blank at position 2 (expected: a key",
+            "f.toml:22: aliases: one=two: two is an alias itself (expected: the name of a model)",
+            "f.toml:24: aliases.three: an array (expected: a single value without a comma)",
+            "f.toml:26: model_thresholds: m=-1 (expected: MODEL=N",
+            "f.toml:29: model_limits: m=1 (expected: MODEL=TTFT/TPOT in seconds",
+            "f.toml:35: weight=-1 (expected: 0..9999)",
+            "f.toml:38: instance name c given before, at f.toml:32 (expected: unique names)",
+            "f.toml:43: keys[1].name: \"k\" (expected: a name of its own; f.toml:40 has the same)",
+            "f.toml:45: keys[1].models: an array (expected: names of models",
+            "s.json:1: services[0].url: \"nowhere\" (expected: http://host:port or https://host:port)",
+            "s.json:1: services[0].weight: -1 (expected: 0 or more)",
+            "s.json:2: services[1].tier: \"x\" (expected: 0..999999)",
+            "s.json:3: services[2].name: \"b\" (expected: unique names)");
+    assertThat(said).hasSameSizeAs(expected);
+    for (int k = 0; k < expected.size(); k++) {
+      assertThat(said.get(k)).startsWith(expected.get(k));
+    }
+  }
+
+  @Test
+  void theSameHoldsOfARegistrysAPickersAndAnEnginesFile() throws Exception {
+    Path registry =
+        file(
+            """
+            port = 99999
+            host = 5
+            lease = 0
+            store = "etcd://nowhere"
+            data_dir = "/tmp"
+            token = "a b"
+            token_file = "none"
+            allow_probe = "x"
+            router_url = "ftp://h"
+            tls_cert = "none.pem"
+            """);
+    assertThatThrownBy(() -> check(registry, Map.of()))
+        .hasMessageContainingAll(
+            registry + ":1: port: 99999 (expected:",
+            registry + ":2: host: 5 (expected:",
+            registry + ":3: lease: 0 (expected:",
+            registry + ":4: store: etcd://nowhere (expected:",
+            registry + ":5: data_dir: /tmp given with --store (expected: one of them)",
+            registry + ":6: token: a blank at position 2",
+            registry + ":7: token_file: none: no such file",
+            registry + ":8: allow_probe: x",
+            registry + ":9: router_url: ftp://h (expected:",
+            registry + ":10: tls_cert without tls_key");
+    Path picker = file("picker_port = -1\nfallbacks = 8\n[aliases]\na = \"b\"\nb = \"c\"\n");
+    assertThatThrownBy(() -> check(picker, Map.of()))
+        .hasMessageContainingAll(
+            picker + ":1: picker_port: -1 (expected:",
+            picker + ":2: fallbacks: 8 (expected:",
+            picker + ":4: aliases: a=b: b is an alias itself");
+    Path engine =
+        file(
+            "model_path = \"none\"\nnum_blocks = 1048576\nblock_size = 1024\nhost = \"a b\"\nchunked_prefill = 0\n");
+    assertThatThrownBy(() -> check(engine, Map.of()))
+        .hasMessageContainingAll(
+            engine + ":1: model_path: none does not exist",
+            engine + ":2: num_blocks: 1048576 blocks of 1024 tokens",
+            engine + ":4: host: a b (expected:");
+  }
+
+  @Test
+  void aStartSaysTheSameAsACheck() throws Exception {
+    Path f = file("router_port = 70000\n[aliases]\na = \"b\"\nb = \"c\"\n");
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    int code =
+        new CommandLineParser(Main.PROGRAMS, Map.of("INFINI_THREADS", "0"))
+            .run(
+                List.of(
+                    "router",
+                    "--config-file",
+                    f.toString(),
+                    "--instance",
+                    "nowhere",
+                    "--alias",
+                    "x"),
+                System.out,
+                new PrintStream(err, true, UTF_8));
+    assertThat(code).isEqualTo(2);
+    assertThat(err.toString(UTF_8))
+        .contains(
+            f + ":1: router_port: 70000 (expected:",
+            "INFINI_THREADS: threads: 0 (expected:",
+            f + ":3: aliases: a=b: b is an alias itself",
+            "--instance nowhere: nowhere (expected: http://host:port",
+            "--alias: x (expected: NAME=MODEL)");
   }
 
   @Test
@@ -156,6 +333,10 @@ class ConfigCheckTest {
             port = 70000
             name = "a/b"
             registry_url = "nowhere"
+            host = "http://h"
+            advertise_host = "10.0.0"
+            tls_cert = "none.pem"
+            tls_key = "none.pem"
             [babysitter]
             restart_delay = -1
             max_restarts = "x"
@@ -167,11 +348,15 @@ class ConfigCheckTest {
     assertThatThrownBy(() -> check(f, Map.of()))
         .hasMessageContainingAll(
             f + ":2: port: 70000",
-            f + ":3: \"a/b\" (expected: a name",
+            f + ":3: name: \"a/b\" (expected: a name",
             f + ":4: registry_url: nowhere",
-            f + ":6: babysitter.restart_delay: -1",
-            f + ":7: babysitter.max_restarts: \"x\"",
-            f + ":8: babysitter.probe: \"helth\"",
+            f + ":5: host: http://h (expected: an IPv4 or IPv6 address, or a host's name",
+            f + ":6: advertise_host: 10.0.0 (expected:",
+            f + ":7: tls_cert: none.pem: no such file",
+            f + ":8: tls_key: none.pem: no such file",
+            f + ":10: babysitter.restart_delay: -1",
+            f + ":11: babysitter.max_restarts: \"x\"",
+            f + ":12: babysitter.probe: \"helth\"",
             "backend.command: missing",
             "none (expected: a folder)",
             "warning: " + f + ":1: unknown key \"prt\", ignored (did you mean \"port\"?)");

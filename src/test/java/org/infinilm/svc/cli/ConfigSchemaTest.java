@@ -11,7 +11,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.router.RouterProgram;
@@ -51,7 +53,9 @@ class ConfigSchemaTest {
     JsonNode file = Json.tree(Json.bytes(TomlFile.read(EXAMPLE).plain()));
     fits(file, schema, "");
     Config c = Config.resolve(RouterProgram.PROGRAM.keys(), Map.of(), Map.of(), EXAMPLE);
-    RouterProgram.check(c);
+    Wrongs wrong = new Wrongs();
+    RouterProgram.PROGRAM.check().check(new Program.Args(c, Map.of(), List.of(), Map.of()), wrong);
+    wrong.end();
   }
 
   /// As far as the schemas made here go.

@@ -87,6 +87,46 @@ class DnsSourceIT {
   }
 
   @Test
+  void aliasesInACircleAreNoWordThatThereIsNothing() throws Exception {
+    server.addresses("llm.example", 3, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    server.aliases(3, "llm.example", "one.example", "llm.example");
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+    assertThat(heard.troubles()).containsExactly("llm.example.: aliases in a circle");
+  }
+
+  @Test
+  void thatAHostOfAServiceIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    server.services("_http._tcp.llm.example", 30, "0 5 80 a.example", "0 5 80 b.example");
+    server.addresses("a.example", 20, "10.0.0.1");
+    server.addresses("b.example", 20, "10.0.0.2");
+    open("dns+srv:_http._tcp.llm.example");
+    look();
+    List<String> both = heard.urls();
+    assertThat(both).hasSize(2);
+    for (int k = 0; k < 2; k++) {
+      server.addresses("b.example", 20);
+      assertThat(look()).as("once").isEqualTo(DnsSource.AGAIN);
+      assertThat(heard.urls()).isEqualTo(both);
+      assertThat(heard.troubles())
+          .hasSize(1)
+          .first()
+          .asString()
+          .contains("b.example", "no address");
+      server.addresses("b.example", 20, "10.0.0.2");
+      assertThat(look()).isEqualTo(Duration.ofSeconds(20));
+      assertThat(heard.troubles()).isEmpty();
+    }
+    server.addresses("b.example", 20);
+    look();
+    look();
+    assertThat(heard.urls()).as("twice").containsExactly("http://a.example:80 at 10.0.0.1");
+  }
+
+  @Test
   void whatAServerFailsToSayChangesNothing() throws Exception {
     server.addresses("llm.example", 60, "10.0.0.1");
     open("dns:llm.example");
@@ -211,6 +251,37 @@ class DnsSourceIT {
     assertThat(heard.troubles())
         .containsExactly(
             "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");
+  }
+
+  @Test
+  void ofTwoRecordsForOneAddressTheOrderOfTheAnswerDecidesNothing() throws Exception {
+    server.addresses("a.example", 20, "10.0.0.1");
+    open("dns+srv:_http._tcp.llm.example");
+    for (String[] order :
+        new String[][] {
+          {"5 1 9 a.example", "0 7 9 a.example"}, {"0 7 9 a.example", "5 1 9 a.example"}
+        }) {
+      server.services("_http._tcp.llm.example", 30, order);
+      look();
+      assertThat(heard.last()).hasSize(1);
+      assertThat(heard.last().getFirst().options())
+          .containsEntry("tier", "0")
+          .containsEntry("weight", "7");
+    }
+  }
+
+  @Test
+  void moreAddressesThanAreTakenAreSaidOnce() throws Exception {
+    String[] many = new String[1010];
+    for (int k = 0; k < many.length; k++) {
+      many[k] = "10.1." + k / 256 + "." + k % 256;
+    }
+    server.addresses("llm.example", 60, many);
+    open("dns:llm.example");
+    look();
+    assertThat(heard.last()).hasSize(1000);
+    assertThat(heard.troubles())
+        .containsExactly("llm.example: more than 1000 addresses; the rest is left out");
   }
 
   @Test

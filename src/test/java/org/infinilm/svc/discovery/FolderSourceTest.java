@@ -198,6 +198,33 @@ class FolderSourceTest {
   }
 
   @Test
+  void aFileThatCannotBeLookedAtSaysWhatItSaidBeforeAndIsNamed() throws Exception {
+    Path away = Files.createDirectory(folder.resolve("away"));
+    Files.writeString(away.resolve("d.toml"), "[[instance]]\nurl = \"http://h:4\"\n");
+    Files.createSymbolicLink(folder.resolve("d.toml"), Path.of("away/d.toml"));
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    open();
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:4");
+    Files.move(away, folder.resolve("elsewhere"));
+    Files.delete(folder.resolve("a.toml"));
+    Files.createSymbolicLink(folder.resolve("a.toml"), Path.of("a.toml"));
+    looks(4);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:4");
+    assertThat(heard.troubles())
+        .hasSize(2)
+        .contains(folder.resolve("d.toml") + ": leads nowhere (expected: a link to a file)")
+        .first()
+        .asString()
+        .startsWith(folder.resolve("a.toml") + ": cannot be looked at: ");
+    Files.move(folder.resolve("elsewhere"), away);
+    Files.delete(folder.resolve("a.toml"));
+    looks(2);
+    assertThat(heard.urls()).as("gone is what has no name").containsExactly("http://h:4");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
   void aFolderThatIsAwayKeepsWhatItListed() throws Exception {
     Path sub = Files.createDirectory(folder.resolve("sub"));
     Files.writeString(sub.resolve("a.toml"), "[[instance]]\nurl = \"http://h:1\"\n");

@@ -115,6 +115,15 @@ public final class NameServer implements AutoCloseable {
     put(name, List.of(new Held(name, DnsRecordType.CNAME, ttlSeconds, encoded(of))));
   }
 
+  /// Aliases that are said in one answer, each of the next.
+  public void aliases(long ttlSeconds, String... names) {
+    List<Held> all = new ArrayList<>();
+    for (int k = 0; k + 1 < names.length; k++) {
+      all.add(new Held(names[k], DnsRecordType.CNAME, ttlSeconds, encoded(names[k + 1])));
+    }
+    put(names[0], all);
+  }
+
   /// @param services `priority weight port target` each
   public void services(String name, long ttlSeconds, String... services) {
     List<Held> all = new ArrayList<>();
@@ -186,7 +195,7 @@ public final class NameServer implements AutoCloseable {
         to.addRecord(
             DnsSection.ANSWER,
             new DefaultDnsRawRecord(
-                q.name(), h.type(), h.ttlSeconds(), Unpooled.wrappedBuffer(h.content())));
+                h.name(), h.type(), h.ttlSeconds(), Unpooled.wrappedBuffer(h.content())));
       }
     }
   }

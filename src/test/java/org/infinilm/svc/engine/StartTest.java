@@ -31,10 +31,9 @@ class StartTest {
     Path empty = Files.createDirectory(folder.resolve("empty"));
     assertThatThrownBy(() -> ModelFile.find(text))
         .isInstanceOf(EngineException.class)
-        .hasMessage(
-            "--model_path: " + text + " is no GGUF file (expected: its first bytes are \"GGUF\")");
+        .hasMessage(text + " is no GGUF file (expected: its first bytes are \"GGUF\")");
     assertThatThrownBy(() -> ModelFile.find(empty))
-        .hasMessage("--model_path: no *.gguf file in folder " + empty + " (expected: one)");
+        .hasMessage("no *.gguf file in folder " + empty + " (expected: one)");
     assertThatThrownBy(() -> ModelFile.find(folder.resolve("none")))
         .hasMessageContaining("does not exist");
   }

@@ -18,11 +18,13 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /// As much of an API server as lists and watches pods over HTTP, and does what real ones do when
 /// things go wrong: forgets, is cut off, says nothing, repeats itself, is away.
@@ -34,6 +36,7 @@ public final class ApiServer implements AutoCloseable {
   private final List<Stream> streams = new CopyOnWriteArrayList<>();
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
   private final List<String> asked = new CopyOnWriteArrayList<>();
+  private final List<String> credentials = new CopyOnWriteArrayList<>();
   private final int port;
   private volatile ServerSocket server;
   private long version = 1000;
@@ -41,6 +44,7 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean stalls;
   private volatile int refuses;
   private volatile boolean refusesWatches;
+  private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
 
   public ApiServer() throws IOException {
@@ -139,6 +143,11 @@ public final class ApiServer implements AutoCloseable {
     refuses = status;
   }
 
+  /// A namespace that nobody may read, or null.
+  void refusesNamespace(@Nullable String name) {
+    refusedNamespace = name;
+  }
+
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
@@ -168,6 +177,11 @@ public final class ApiServer implements AutoCloseable {
     return asked.stream().filter(a -> a.contains("watch=true")).toList();
   }
 
+  /// Of the requests that had any.
+  List<String> credentials() {
+    return List.copyOf(credentials);
+  }
+
   private void serve(Socket c) {
     try (c) {
       BufferedReader in = new BufferedReader(new InputStreamReader(c.getInputStream(), UTF_8));
@@ -175,8 +189,13 @@ public final class ApiServer implements AutoCloseable {
       String line = in.readLine();
       while (line != null) {
         String target = line.split(" ")[1];
-        while (!in.readLine().isEmpty()) {
+        String field = in.readLine();
+        while (!field.isEmpty()) {
           // no body comes with these
+          if (field.toLowerCase(Locale.ROOT).startsWith("authorization: ")) {
+            credentials.add(field.substring("authorization: ".length()));
+          }
+          field = in.readLine();
         }
         asked.add(target);
         if (!answer(c, out, target)) {
@@ -196,6 +215,10 @@ public final class ApiServer implements AutoCloseable {
   /// @return whether another request may follow
   private boolean answer(Socket c, OutputStream out, String target) throws IOException {
     boolean watch = target.contains("watch=true");
+    String refused = refusedNamespace;
+    if (refuses == 0 && refused != null && target.contains("/namespaces/" + refused + "/")) {
+      return whole(out, 403, status(403, "pods of " + refused + " is forbidden"));
+    }
     if (refuses != 0 || (watch && refusesWatches)) {
       return whole(
           out,

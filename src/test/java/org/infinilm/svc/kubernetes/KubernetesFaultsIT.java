@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +17,7 @@ import org.infinilm.svc.discovery.SourceSpec;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// The real client over HTTP against an API server that does what real ones do when things go
 /// wrong.
@@ -204,5 +208,65 @@ class KubernetesFaultsIT {
     assertThat(heard.troubles().get(1)).startsWith("pod llm/d: no port");
     api.put(Pods.saying("c", "10.0.0.3", 0, Map.of("cache-type", "paged")));
     found("a", "b", "c", "e");
+  }
+
+  /// As a virtual kubelet or an aggregated API may leave it out.
+  @Test
+  void aPodWithoutWhatEachHasIsNamedAndNothingElseIsDisturbed() throws Exception {
+    api.put(new PodBuilder(Pods.ready("a1", "10.0.0.9", 0)).withSpec(null).build());
+    open();
+    assertThat(heard.troubles()).hasSize(1);
+    assertThat(heard.troubles().getFirst()).startsWith("pod llm/a1: no port");
+    api.put(Pods.ready("e", "10.0.0.5", 0));
+    found("a", "b", "e");
+    api.remove("b");
+    found("a", "e");
+  }
+
+  @Test
+  void theTokenFileOfAKubeconfigIsReadForEachRequest(@TempDir Path folder) throws Exception {
+    Path config = folder.resolve("config");
+    Files.writeString(folder.resolve("token"), "first\n");
+    Files.writeString(
+        config,
+        """
+        apiVersion: v1
+        kind: Config
+        clusters: [{name: c, cluster: {server: "%s"}}]
+        users: [{name: other, user: {token: none}}, {name: u, user: {tokenFile: token}}]
+        contexts: [{name: x, context: {cluster: c, user: u, namespace: llm}}]
+        current-context: x
+        """
+            .formatted(api.url()));
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(new ConfigBuilder(Config.fromKubeconfig(config.toFile()))),
+            Duration.ofMinutes(2));
+    source.start(heard);
+    found("a", "b");
+    await().atMost(SOON).until(() -> !api.watches().isEmpty());
+    assertThat(api.credentials()).isNotEmpty().containsOnly("Bearer first");
+    Files.writeString(folder.resolve("token"), "second");
+    api.end();
+    await().atMost(SOON).until(() -> api.credentials().contains("Bearer second"));
+  }
+
+  @Test
+  void aNamespaceThatMayNotBeReadHidesNoOther() throws Exception {
+    api.refusesNamespace("test");
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm,test", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder().withAutoConfigure(false).withMasterUrl(api.url())),
+            Duration.ofMinutes(2));
+    source.start(heard);
+    found("llm.a", "llm.b");
+    assertThat(heard.troubles()).containsExactly("pods of test: pods of test is forbidden");
+    api.refusesNamespace(null);
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
   }
 }

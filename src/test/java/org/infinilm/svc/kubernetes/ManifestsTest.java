@@ -31,6 +31,8 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.config.Config;
+import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.Program;
 import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.router.RouterProgram;
@@ -189,7 +191,12 @@ class ManifestsTest {
     }
     List<String> names = RouterProgram.PROGRAM.keys().stream().<String>map(k -> k.name()).toList();
     assertThat(names).containsAll(flags.keySet());
-    RouterProgram.check(Config.resolve(RouterProgram.PROGRAM.keys(), flags, Map.of(), null));
+    Wrongs wrong = new Wrongs();
+    Config config = Config.resolve(RouterProgram.PROGRAM.keys(), flags, Map.of(), null);
+    RouterProgram.PROGRAM
+        .check()
+        .check(new Program.Args(config, flags, List.of(), Map.of()), wrong);
+    wrong.end();
     long ends = Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
     assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds())
         .isGreaterThan(ends + 5);

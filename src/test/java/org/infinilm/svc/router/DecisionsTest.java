@@ -100,6 +100,7 @@ class DecisionsTest {
         sequence,
         id,
         4,
+        3,
         "PUT",
         "/p",
         "other",

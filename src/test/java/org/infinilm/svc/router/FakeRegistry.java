@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 
 /// A registry of the original kind, without long polls, whose table and manners a test sets.
 final class FakeRegistry implements AutoCloseable {
@@ -67,6 +68,26 @@ final class FakeRegistry implements AutoCloseable {
             true,
             "metadata",
             all));
+  }
+
+  /// The same entry with something more in its metadata, or without it for null.
+  void tells(String name, String key, @Nullable Object value) {
+    table.replaceAll(e -> {
+      if (!name.equals(e.get("name"))) {
+        return e;
+      }
+      Map<String, Object> now = new LinkedHashMap<>(e);
+      Map<String, Object> metadata = new LinkedHashMap<>();
+      ((Map<?, ?>) e.getOrDefault("metadata", Map.of()))
+          .forEach((k, v) -> metadata.put(String.valueOf(k), v));
+      if (value == null) {
+        metadata.remove(key);
+      } else {
+        metadata.put(key, value);
+      }
+      now.put("metadata", metadata);
+      return now;
+    });
   }
 
   void forgetsAll() {

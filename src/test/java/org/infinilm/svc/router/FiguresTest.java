@@ -11,6 +11,8 @@ import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What the page is told of the ring of decisions.
 class FiguresTest {
@@ -28,6 +30,7 @@ class FiguresTest {
     SampleDecision d = new SampleDecision();
     d.requestId = "id-" + millis;
     d.epochMillis = millis;
+    d.endNanos = millis * MS;
     d.pool = Pool.PAGED;
     d.instance = instance;
     d.reason = Reason.SIZE;
@@ -43,16 +46,35 @@ class FiguresTest {
   @Test
   void percentilesAreOfTheLastMinuteByNearestRank() {
     List<Decision> all = new ArrayList<>();
-    all.add(at(NOW - Figures.WINDOW_MILLIS - 1, "a", Outcome.OK, 900_000, 900_000, null, 0));
+    all.add(at(NOW - Figures.WINDOW_NANOS / MS - 1, "a", Outcome.OK, 900_000, 900_000, null, 0));
     for (int k = 1; k <= 100; k++) {
       all.add(at(NOW - k, "a", Outcome.OK, k, k, null, 0));
     }
-    Figures.Of a = Figures.by(all, NOW, Decision::instance).get("a");
+    Figures.Of a = Figures.by(all, NOW * MS, Decision::instance).get("a");
     assertThat(a.requests()).isEqualTo(100);
     assertThat(a.ttft().p50()).isEqualTo(0.050);
     assertThat(a.ttft().p95()).isEqualTo(0.095);
     assertThat(a.tpot()).isEqualTo(Figures.Spread.NONE);
     assertThat(a.cachedShare()).as("no usage told").isNull();
+  }
+
+  /// The clock went back by an hour, or forward: what is of the last minute is no matter of it.
+  @ParameterizedTest
+  @ValueSource(longs = {-3_600_000, 3_600_000})
+  void aClockThatIsSetChangesNothingOfTheLastMinute(long millis) {
+    SampleDecision fresh = new SampleDecision();
+    fresh.instance = "a";
+    fresh.epochMillis = NOW + millis;
+    fresh.endNanos = NOW * MS - 1;
+    SampleDecision old = new SampleDecision();
+    old.instance = "a";
+    old.outcome = Outcome.UPSTREAM_GONE;
+    old.epochMillis = NOW - millis;
+    old.endNanos = NOW * MS - Figures.WINDOW_NANOS - 1;
+    Figures.Of a =
+        Figures.by(List.of(fresh.make(), old.make()), NOW * MS, Decision::instance).get("a");
+    assertThat(a.requests()).isEqualTo(1);
+    assertThat(a.errors()).isZero();
   }
 
   @Test
@@ -63,7 +85,7 @@ class FiguresTest {
             at(NOW, "a", Outcome.CLIENT_ERROR, 0, 1, null, 0),
             at(NOW, "a", Outcome.UPSTREAM_GONE, 0, 1, null, 0),
             at(NOW, null, Outcome.REJECTED, 0, 1, null, 0));
-    Map<String, Figures.Of> by = Figures.by(all, NOW, Decision::instance);
+    Map<String, Figures.Of> by = Figures.by(all, NOW * MS, Decision::instance);
     assertThat(by).containsOnlyKeys("a");
     assertThat(by.get("a").errors()).isEqualTo(1);
     assertThat(by.get("a").ttft().n()).as("only answers count").isZero();

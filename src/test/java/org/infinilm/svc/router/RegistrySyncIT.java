@@ -66,6 +66,7 @@ class RegistrySyncIT {
             new RegistrySync(
                 new RegistryClient(
                     http, URI.create("http://127.0.0.1:" + listener.getLocalPort()), null),
+                "http://127.0.0.1:" + listener.getLocalPort(),
                 INTERVAL,
                 keeper,
                 Ticker.SYSTEM)) {

@@ -31,7 +31,7 @@ class RosterDemandTest extends RosterHarness {
         null,
         null,
         false,
-        new Known.Demand(status, "key"));
+        new Known.Demand(status, "key", null));
   }
 
   private void table(String status) {

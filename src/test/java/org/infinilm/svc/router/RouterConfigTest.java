@@ -18,6 +18,7 @@ import org.infinilm.svc.trace.TraceSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RouterConfigTest {
   /// Each setting, a value that is not its default, and where that arrives. Origins and proxies
@@ -134,7 +135,7 @@ class RouterConfigTest {
         "session_header | x: y | --session-header: x: y (expected: a header field's name)",
         "transport | kqueue | --transport: kqueue (expected: one of auto, epoll, io_uring, nio)",
         "max_body_bytes | 2147483648 | --max-body-bytes: 2147483648 (expected: a whole number 1..2147483647)",
-        "model_thresholds | a=-1 | --model-thresholds: a=-1 (expected: MODEL=N)",
+        "model_thresholds | a=-1 | --model-thresholds: a=-1 (expected: MODEL=N, a whole number of 0 or more)",
         "model_thresholds | a=1,a=2 | --model-thresholds: a given twice (expected: once)",
         "model_limits | m=1 | --model-limits: m=1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
         "model_limits | m=0/1 | --model-limits: m=0/1 (expected: MODEL=TTFT/TPOT in seconds, both above 0)",
@@ -142,6 +143,16 @@ class RouterConfigTest {
         "discover | dns:a:0 | --discover: dns:a:0 (expected: a port 1..65535)",
         "registry_url | ftp://u:secret@h:1 | --registry-url: ftp://...@h:1 (expected: http://host:port, or etcd://HOST:PORT,HOST:PORT/PREFIX)",
         "registry_url | etcd://h:1,h:2/a b | --registry-url: etcd://h:1,h:2/a b (expected: etcd://HOST:PORT,HOST:PORT/PREFIX, or etcds:// for TLS)",
+        "host | 5 | --host: 5 (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "host | 10.0.0.300 | --host: 10.0.0.300 (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "host | http://h | --host: http://h (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "host | h:80 | --host: h:80 (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "host | '' | --host:  (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "ui_hosts | 'ok,http://u:pw@x' | --ui-hosts: http://...@x (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "trusted_proxies | '10.0.0.0/8,10.0.0.0/33' | --trusted-proxies: 10.0.0.0/33 (expected: addresses or ranges such as 10.0.0.0/8)",
+        "cors_origins | https://h:99999 | --cors-origins: https://h:99999 (expected: https://host[:port], or *)",
+        "cors_origins | https://h/ | --cors-origins: https://h/ (expected: https://host[:port], or *)",
+        "otlp_endpoint | http://127.0.0.1:99999 | '--otlp-endpoint: http://127.0.0.1:99999 (expected: http://host:4318, without user, query and /v1/traces)'",
         "store_user | root | --store-user: given without an etcd (expected: etcd://HOST:PORT,...)",
       })
   void aWrongValueIsNamed(String key, String value, String message) {
@@ -150,6 +161,32 @@ class RouterConfigTest {
             () -> RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, Map.of(), null)))
         .isInstanceOf(ConfigException.class)
         .hasMessage(message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "0.0.0.0",
+        "127.0.0.1",
+        "::",
+        "::1",
+        "[::1]",
+        "fe80::1",
+        "localhost",
+        "gpu_01",
+        "a.b.c",
+        "gpu-1.example.org.",
+        "4gpu"
+      })
+  void whatCanBeListenedOnIsTaken(String host) throws Exception {
+    assertThat(config(Map.of("host", host), Map.of())).contains("host=" + host + ",");
+    assertThat(config(Map.of("ui_hosts", "x, " + host), Map.of())).contains("uiHosts=[");
+  }
+
+  @Test
+  void aPathThatCannotBeIsRefused() {
+    assertThatThrownBy(() -> config(Map.of("history", "a\0b"), Map.of()))
+        .hasMessage("--history: a\0b (expected: a path that this system can have)");
   }
 
   /// Node's fetch and Python's aiohttp give up after 300 s, the SDKs of OpenAI and Anthropic after

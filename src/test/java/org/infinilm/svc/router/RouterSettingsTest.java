@@ -194,7 +194,8 @@ class RouterSettingsTest {
     assertThat(problem("[threshold]\na = 1\n"))
         .isEqualTo("router.toml:1: threshold: a table (expected: a single value)");
     assertThat(problem("[model_thresholds]\na = \"x\"\n"))
-        .isEqualTo("router.toml:1: a=x (expected: MODEL=N)");
+        .isEqualTo(
+            "router.toml:2: model_thresholds: a=x (expected: MODEL=N, a whole number of 0 or more)");
   }
 
   @Test

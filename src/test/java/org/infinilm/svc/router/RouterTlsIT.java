@@ -446,6 +446,27 @@ class RouterTlsIT {
     assertThatThrownBy(() -> live(r, null)).isInstanceOf(IOException.class);
     assertThatThrownBy(() -> live(r, other)).isInstanceOf(IOException.class);
     assertThat(live(r, mine)).startsWith("HTTP/1.1 200");
+    assertThat(told(r, null)).contains("it asks for a certificate of ours");
+    assertThat(told(r, other))
+        .contains("it does not believe the certificate of client_cert")
+        .doesNotContain("asks for");
+  }
+
+  /// What our own client says of a router that does not take it.
+  private String told(Router r, @Nullable X509Bundle as) throws Exception {
+    Tls.Own own = null;
+    if (as != null) {
+      own =
+          new Tls.Own(
+              Files.writeString(dir.resolve("own.pem"), as.getCertificatePEM()),
+              Files.writeString(dir.resolve("own-key.pem"), as.getPrivateKeyPEM()));
+    }
+    try (Client client = Client.create().with(Tls.of(ca, null, own, null))) {
+      client.get(URI.create("https://127.0.0.1:" + r.port() + "/livez"), Duration.ofSeconds(5));
+      return "it is taken";
+    } catch (IOException e) {
+      return String.valueOf(e.getMessage());
+    }
   }
 
   @Test

@@ -14,6 +14,7 @@ final class SampleDecision {
   long sequence;
   String requestId = "id";
   long epochMillis;
+  long endNanos;
   String path = "/v1/x";
   String model = "m";
   long size = 1;
@@ -40,6 +41,7 @@ final class SampleDecision {
         sequence,
         requestId,
         epochMillis,
+        endNanos,
         "POST",
         path,
         model,

@@ -1,15 +1,22 @@
 package org.infinilm.svc.router;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
+import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Fleet;
 import org.infinilm.svc.fleet.Instance;
+import org.infinilm.svc.policy.Ask;
+import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Others;
+import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.router.Sibling.Claim;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.BeforeEach;
@@ -102,6 +109,67 @@ class SharedPartsTest {
     slots.at(0).comeback = 1;
     set(sibling("b", 0, 0), sibling("c", 0, 0), sibling("d", 0, 0));
     assertThat(seats.limit(a)).isEqualTo(2);
+  }
+
+  @Test
+  void whoComesBackWithoutSeatsGetsTheOddsOfOneRouterFromAllTogether() {
+    Instance open = SeatsTest.instance("open", 1, 0);
+    Fleet both = new Fleet(2, List.of(a, open));
+    seats.follow(both, () -> {});
+    Sibling[] others = {sibling("b", 0, 0), sibling("c", 0, 0), sibling("d", 0, 0)};
+    slots.at(1).comeback = 0.1f;
+    assertThat(seats.odds(1)).as("alone").isCloseTo(0.1, within(1e-6));
+    set(others);
+    // odds of 1 to 9 for four
+    assertThat(seats.odds(1)).isCloseTo(1.0 / 37, within(1e-6));
+    assertThat(seats.share(1)).as("what it has counts as ever").isCloseTo(0.1, within(1e-6));
+    slots.at(1).comeback = 0.99f;
+    assertThat(seats.odds(1)).as("no leap at the end").isGreaterThan(0.95);
+    slots.at(1).comeback = 1;
+    assertThat(seats.odds(1)).isEqualTo(1);
+    slots.at(0).comeback = 0.1f;
+    assertThat(seats.odds(0)).as("its seats are divided").isCloseTo(0.1, within(1e-6));
+    set();
+    slots.at(1).comeback = 0.1f;
+    assertThat(seats.odds(1)).as("the others are gone").isCloseTo(0.1, within(1e-6));
+  }
+
+  /// All routers see it idle, and it gets no more at once than one router would send.
+  @Test
+  void theFirstRequestsOfManyRoutersDoNotComeAtOnce() {
+    int routers = 10;
+    Instance back = SeatsTest.instance("back", 0, 0);
+    Instance busy = SeatsTest.instance("busy", 1, 0);
+    SplittableRandom random = new SplittableRandom(3);
+    int alone = firsts(1, 20 * routers, back, busy, random);
+    int together = 0;
+    for (int k = 0; k < routers; k++) {
+      together += firsts(routers, 20, back, busy, random);
+    }
+    assertThat(alone).isEqualTo(1);
+    assertThat(together).isLessThanOrEqualTo(routers / 2);
+  }
+
+  /// How many of some requests at one of so many routers went to the one that comes back.
+  private int firsts(
+      int routers, int requests, Instance back, Instance busy, SplittableRandom random) {
+    Slots own = new Slots();
+    Seats s = new Seats(own, new Line<>(Line.Order.FIFO, 0, 1), 10, ticker);
+    s.follow(new Fleet(1, List.of(back, busy)), () -> {});
+    s.share(new Seats.Part(Map.of(), routers));
+    own.at(0).comeback = 0.1f;
+    s.tryTake(busy);
+    Candidates both = Candidates.of("m", List.of(back, busy));
+    Policy policy = Policies.create("least-loaded");
+    int n = 0;
+    for (int k = 0; k < requests; k++) {
+      if (policy.choose(new Ask(1, 4, 1, 1, 0), both, s, random) instanceof Choice.Send to
+          && to.instance().equals(back)) {
+        s.tryTake(back);
+        n++;
+      }
+    }
+    return n;
   }
 
   @Test

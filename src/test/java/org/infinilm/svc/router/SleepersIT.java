@@ -171,6 +171,86 @@ class SleepersIT {
   }
 
   @Test
+  void whatCouldNotBeStartedIsToldWithItsCauseAndWokenAgainWhenTheRegistrySaysSo()
+      throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    CompletableFuture<Said> said = ask();
+    woken(s);
+    s.rests("the process ended with status 3");
+    assertThat(said.get().status()).isEqualTo(503);
+    assertThat(said.get().body())
+        .contains(
+            "instance_start_failed",
+            "instance s could not be started: the process ended with status 3; it is not started"
+                + " again for")
+        .doesNotContain("127.0.0.1");
+    assertThat(Integer.parseInt(said.get().field("retry-after"))).isBetween(30, 40);
+    int calls = s.wakes.size();
+    assertThat(rig.chat().status()).isEqualTo(503);
+    assertThat(s.wakes).hasSize(calls);
+    rig.registry.tells(
+        "s",
+        "start_failed",
+        Map.of(
+            "cause",
+            "the process ended with status 3",
+            "last_line",
+            "CUDA out of memory",
+            "until",
+            "2033-01-01T00:00:00Z"));
+    await().atMost(Rig.SOON).until(() -> rig.service("s").path("not_before").isTextual());
+    assertThat(rig.service("s").path("why_out").asText())
+        .isEqualTo(
+            "its last start failed: the process ended with status 3; the server's last line: CUDA"
+                + " out of memory; it is not started again before 2033-01-01T00:00:00Z");
+    assertThat(rig.service("s").path("state").asText()).isEqualTo("asleep");
+    // that was news: asked once more, and told the same
+    assertThat(rig.chat().body()).contains("instance_start_failed");
+    assertThat(s.wakes).hasSize(calls + 1);
+    assertThat(rig.chat().body()).contains("instance_start_failed");
+    assertThat(s.wakes).hasSize(calls + 1);
+    assertThat(rig.text("/metrics")).contains("infini_router_wakes_total{result=\"failed\"} 2.0");
+    s.rests(null);
+    rig.registry.tells("s", "start_failed", Map.of("cause", "the process ended with status 3"));
+    await().atMost(Rig.SOON).until(() -> rig.service("s").path("not_before").isNull());
+    assertThat(rig.service("s").path("why_out").asText())
+        .startsWith("it sleeps until a request comes; its last start failed:");
+    CompletableFuture<Said> again = ask();
+    held(1);
+    s.serves();
+    assertThat(again.get().ok()).isTrue();
+  }
+
+  @Test
+  void whoseLastStartFailedIsWokenAfterOthers() throws Exception {
+    SleepingInstance a = sleeper("a");
+    SleepingInstance b = sleeper("b");
+    route();
+    for (SleepingInstance failed : List.of(a, b)) {
+      SleepingInstance other = failed == a ? b : a;
+      rig.registry.tells(failed.name, "start_failed", Map.of("cause", "x"));
+      await()
+          .atMost(Rig.SOON)
+          .until(() -> rig.service(failed.name).path("why_out").asText().contains("failed"));
+      CompletableFuture<Said> said = ask();
+      woken(other);
+      assertThat(failed.wakes).isEmpty();
+      other.serves();
+      assertThat(said.get().ok()).isTrue();
+      other.stops();
+      other.says("asleep", "");
+      rig.registry.status(other.name, "asleep");
+      rig.awaitState(other.name, "asleep");
+      other.wakes.clear();
+      rig.registry.tells(failed.name, "start_failed", null);
+      await()
+          .atMost(Rig.SOON)
+          .until(() -> !rig.service(failed.name).path("why_out").asText().contains("failed"));
+    }
+  }
+
+  @Test
   void anotherIsWokenWhereOneCannotBe() throws Exception {
     SleepingInstance a = sleeper("a");
     SleepingInstance b = sleeper("b");

@@ -32,6 +32,7 @@ final class SleepingInstance implements AutoCloseable {
   private volatile String status = "asleep";
   private volatile String reason = "";
   private volatile @Nullable String refusal;
+  private volatile @Nullable String failure;
 
   SleepingInstance(String name, FakeRegistry registry, Map<String, Object> metadata)
       throws IOException {
@@ -52,6 +53,20 @@ final class SleepingInstance implements AutoCloseable {
     }
     wakes.add(String.valueOf(r.headers().get("authorization")));
     String no = refusal;
+    String why = failure;
+    if (why != null) {
+      return Response.json(
+          503,
+          Map.of(
+              "cause",
+              why,
+              "error",
+              name + ": " + why,
+              "retry_after_seconds",
+              40,
+              "status",
+              status));
+    }
     return no != null
         ? Response.json(503, Map.of("error", no))
         : Response.json(200, Map.of("reason", reason, "service", name, "status", status));
@@ -66,6 +81,11 @@ final class SleepingInstance implements AutoCloseable {
   /// What its babysitter says of every call from now on; null when it is willing again.
   void refuses(@Nullable String why) {
     refusal = why;
+  }
+
+  /// It could not be started, and is not for 40 s; null when it may be.
+  void rests(@Nullable String cause) {
+    failure = cause;
   }
 
   /// The engine listens; nobody has been told.

@@ -16,12 +16,16 @@ import org.junit.jupiter.api.io.TempDir;
 class TlsSettingsTest {
   @TempDir private Path dir;
 
-  private static TlsSettings of(String... flags) throws ConfigException {
+  private static Config config(String... flags) throws ConfigException {
     Map<String, String> given = new java.util.HashMap<>();
     for (int k = 0; k < flags.length; k += 2) {
       given.put(flags[k], flags[k + 1]);
     }
-    return TlsSettings.of(Config.resolve(TlsSettings.KEYS, given, Map.of(), null));
+    return Config.resolve(TlsSettings.KEYS, given, Map.of(), null);
+  }
+
+  private static TlsSettings of(String... flags) throws ConfigException {
+    return TlsSettings.of(config(flags));
   }
 
   @Test
@@ -48,7 +52,8 @@ class TlsSettingsTest {
         .isInstanceOf(ConfigException.class)
         .hasMessage("ca_file: " + text + " (expected: a file of PEM certificates)");
     Path none = dir.resolve("none");
-    assertThatThrownBy(() -> of("ca_file", none.toString()).check(InstantSource.system()))
+    assertThatThrownBy(
+            () -> TlsSettings.forStart(config("ca_file", none.toString()), InstantSource.system()))
         .hasMessage("ca_file: " + none + " (expected: a file that exists)");
   }
 }

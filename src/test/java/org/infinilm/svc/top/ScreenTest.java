@@ -58,6 +58,87 @@ class ScreenTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(ints = {40, 50, 60, 80, 100, 200})
+  void whatMattersWhenThingsAreBadIsThereAtAnyWidth(int width) {
+    Map<String, Object> out = Told.instance("node-1", "static", "ejected", 0.5);
+    out.put("errors_last_minute", 6789);
+    String all = String.join("\n", text(Told.bad(List.of(out)), Look.FIRST, width, 24));
+    assertThat(all)
+        .contains("12 of 16 in service")
+        .contains("6789 err/min")
+        .containsPattern("(?m)^paged .* 1 in flight$")
+        .containsPattern("ERR( |\n|$)")
+        .containsPattern("node-1 .*ejected +1/2 .*6789( |\n|$)")
+        .containsPattern("20:31:05 .*a +.*upstream_error 502");
+    if (width >= 50) {
+      assertThat(all).containsPattern("(Serving, with i|I)nstances out: 12 of 16 in service");
+    }
+    if (width >= 80) {
+      assertThat(all).contains("345 waiting").containsPattern("REQUESTS");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\u6a21\u578b\u6a21\u578b\u6a21\u578b\u6a21\u578b\u6a21\u578b\u6a21\u578b",
+        "x\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00\ud83d\ude00",
+        "e\u0301e\u0301e\u0301e\u0301",
+        "\u30c6\u30b9\u30c8"
+      })
+  void columnsLineUpWhateverTheNamesAreWrittenIn(String name) {
+    List<Map<String, Object>> both =
+        List.of(
+            Told.instance(name.repeat(3), "paged", "routable", 0.5),
+            Told.instance("plain", "paged", "routable", 0.5));
+    for (int width : List.of(40, 50, 80, 81, 120)) {
+      List<Screen.Line> lines = SCREEN.draw(Told.bad(both), Look.FIRST, width, 24, "");
+      List<String> rows =
+          lines.stream()
+              .map(Screen.Line::text)
+              .filter(l -> l.contains("routable") && !l.contains("STATE"))
+              .toList();
+      assertThat(rows).hasSize(2);
+      assertThat(rows)
+          .extracting(l -> Columns.of(l.substring(0, l.indexOf("routable"))))
+          .as("where the state begins at %d columns", width)
+          .hasSize(2)
+          .allMatch(n ->
+              n == Columns.of(rows.getFirst().substring(0, rows.getFirst().indexOf("routable"))));
+      assertThat(lines)
+          .allSatisfy(l -> {
+            assertThat(Columns.of(l.text())).isLessThanOrEqualTo(width);
+            assertThat(StandardCharsets.UTF_8.newEncoder().canEncode(l.text()))
+                .as("no half of a character")
+                .isTrue();
+          });
+    }
+  }
+
+  @Test
+  void widthIsThatOfATerminal() {
+    assertThat(Columns.of("abc")).isEqualTo(3);
+    assertThat(Columns.of("\u6a21\u578b")).isEqualTo(4);
+    assertThat(Columns.of("\ud83d\ude00")).isEqualTo(2);
+    assertThat(Columns.of("e\u0301")).isEqualTo(1);
+    assertThat(Columns.first("\u6a21\u578b", 3)).isEqualTo("\u6a21");
+    assertThat(Columns.first("e\u0301x", 1)).isEqualTo("e\u0301");
+    assertThat(Columns.pad("\u6a21\u578b", 3)).isEqualTo("\u6a21 ");
+    assertThat(Columns.first("a\ud83d\ude00", 2)).isEqualTo("a");
+  }
+
+  @Test
+  void aQuestionCanBeAnsweredAtAnyWidth() {
+    Look.Question q = new Look.Question("\u6a21".repeat(60), true);
+    for (int width : List.of(40, 50, 80, 200)) {
+      assertThat(q.text(width)).startsWith("Drain \u6a21").endsWith("(y/n)");
+      assertThat(Columns.of(q.text(width))).isLessThanOrEqualTo(width);
+    }
+    assertThat(new Look.Question("a", true).text(80))
+        .isEqualTo("Drain a at this router? It gets nothing new. (y/n)");
+  }
+
   @Test
   void aThousandInstancesAreScrolledToTheMarkedOne() {
     List<Map<String, Object>> many = new ArrayList<>();

@@ -145,6 +145,34 @@ final class Told {
     return b;
   }
 
+  /// A fleet of which most are out, and whose requests fail.
+  static Board bad(List<Map<String, Object>> instances) {
+    Board b = new Board();
+    Map<String, Object> m = new TreeMap<>();
+    m.put("epoch_ms", 1_795_897_865_000L);
+    Map<String, Object> summary = new TreeMap<>();
+    summary.put("status", "degraded");
+    summary.put("instances", 16);
+    summary.put("routable", 12);
+    summary.put("in_flight", 1234);
+    summary.put("queued", 345);
+    summary.put("errors_last_minute", 6789);
+    summary.put("requests_per_second", 123.4);
+    m.put("summary", summary);
+    m.put("pools", List.of(pool("paged", 123.4)));
+    m.put("instances", instances);
+    Map<String, Object> decision = decision(7, "a");
+    decision.put("outcome", "upstream_error");
+    decision.put("status", 502);
+    m.put("decisions", List.of(decision));
+    try {
+      b.take("snapshot", Json.tree(Json.bytes(m)), 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return b;
+  }
+
   static byte[] event(String name, byte[] data) {
     return ("event: " + name + "\ndata: " + new String(data, StandardCharsets.UTF_8) + "\n\n")
         .getBytes(StandardCharsets.UTF_8);

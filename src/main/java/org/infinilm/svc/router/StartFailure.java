@@ -1,0 +1,54 @@
+package org.infinilm.svc.router;
+
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.Map;
+import org.infinilm.svc.registry.Registration;
+import org.jspecify.annotations.Nullable;
+
+/// Why an instance on demand could not be started the last time, by its babysitter's word.
+/// Immutable.
+///
+/// @param cause in words that are for everybody
+/// @param lastLine that its server wrote, for operators; empty when it wrote none
+/// @param until when it may be woken again, by its babysitter's clock; null when that is now
+record StartFailure(String cause, String lastLine, @Nullable Instant until) {
+  private static final int MOST_SAID = 200;
+
+  /// Of an entry's metadata; null when it tells of none.
+  static @Nullable StartFailure of(Map<String, Object> metadata) {
+    return metadata.get(Registration.START_FAILED) instanceof Map<?, ?> m
+        ? new StartFailure(
+            line(m.get(Registration.CAUSE), "it did not say why"),
+            line(m.get(Registration.LAST_LINE), ""),
+            time(m.get(Registration.UNTIL)))
+        : null;
+  }
+
+  private static String line(@Nullable Object said, String otherwise) {
+    return said instanceof String s && !s.isBlank() ? oneLine(s) : otherwise;
+  }
+
+  /// Of what another program says, one line of a bounded length.
+  static String oneLine(String said) {
+    String one = said.replaceAll("\\p{Cntrl}+", " ");
+    return one.length() > MOST_SAID ? one.substring(0, MOST_SAID) + "..." : one;
+  }
+
+  private static @Nullable Instant time(@Nullable Object said) {
+    try {
+      return said instanceof String s ? Instant.parse(s) : null;
+    } catch (DateTimeException e) {
+      return null;
+    }
+  }
+
+  /// In one line, for operators.
+  String words() {
+    Instant u = until;
+    return "its last start failed: "
+        + cause
+        + (lastLine.isEmpty() ? "" : "; the server's last line: " + lastLine)
+        + (u == null ? "" : "; it is not started again before " + u);
+  }
+}

@@ -1,0 +1,183 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.IntStream;
+import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.EtcdKeys.Stored;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What a router that reads the table in etcd asks for when it starts.
+@Timeout(60)
+class EtcdFollowerIT {
+  private static final Duration LEASE = Duration.ofSeconds(90);
+  private static final EtcdKeys KEYS = new EtcdKeys("/p/");
+  private static final int MARKS = 9;
+
+  /// A member of etcd that knows keys and what is left of leases, and counts calls.
+  private static final class Stub {
+    private record Key(byte[] value, long revision, long lease) {}
+
+    final Map<String, Integer> calls = new ConcurrentHashMap<>();
+    private final TreeMap<String, Key> keys = new TreeMap<>();
+    private final Map<Long, Duration> since = new HashMap<>();
+    private long revision = 1;
+
+    void put(String key, byte[] value, Duration sinceSign) {
+      revision++;
+      since.put(revision, sinceSign);
+      keys.put(key, new Key(value, revision, revision));
+    }
+
+    Response answer(Request r) {
+      calls.merge(r.path(), 1, Integer::sum);
+      try {
+        JsonNode asked = Json.tree(r.body());
+        return switch (r.path()) {
+          case "/v3/kv/range" -> range(asked);
+          case "/v3/lease/timetolive" -> left(asked.path("ID").asLong());
+          default -> Response.json(404, Map.of());
+        };
+      } catch (java.io.IOException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+
+    private Response range(JsonNode asked) {
+      String from = text(asked.path("key"));
+      boolean one = asked.path("range_end").asText().isEmpty();
+      int limit = one ? 1 : asked.path("limit").asInt();
+      List<Object> out = new ArrayList<>();
+      boolean more = false;
+      for (Map.Entry<String, Key> e : keys.tailMap(from).entrySet()) {
+        if (one && !e.getKey().equals(from)) {
+          break;
+        }
+        if (out.size() == limit) {
+          more = !one;
+          break;
+        }
+        Key k = e.getValue();
+        out.add(
+            Map.of(
+                "key",
+                base64(e.getKey().getBytes(StandardCharsets.UTF_8)),
+                "value",
+                base64(k.value()),
+                "mod_revision",
+                String.valueOf(k.revision()),
+                "lease",
+                String.valueOf(k.lease())));
+      }
+      return said(Map.of("kvs", out, "more", more));
+    }
+
+    private Response left(long lease) {
+      long age = since.getOrDefault(lease, Duration.ZERO).toSeconds();
+      return said(Map.of("grantedTTL", "225", "TTL", String.valueOf(225 - age)));
+    }
+
+    private Response said(Map<String, Object> what) {
+      Map<String, Object> all = new HashMap<>(what);
+      all.put("header", Map.of("cluster_id", "7", "revision", String.valueOf(revision)));
+      return Response.json(200, all);
+    }
+
+    private static String text(JsonNode base64) {
+      return new String(Base64.getDecoder().decode(base64.asText()), StandardCharsets.UTF_8);
+    }
+
+    private static String base64(byte[] bytes) {
+      return Base64.getEncoder().encodeToString(bytes);
+    }
+  }
+
+  private final Stub etcd = new Stub();
+
+  private void entry(String name, Duration sinceSign) {
+    Entry e = new Entry(name, "h", 1, "h", "http://h:1", "running", Map.of(), null);
+    etcd.put(
+        KEYS.entry(name),
+        new Stored(e, Instant.ofEpochSecond(1_700_000_000), name).json(),
+        sinceSign);
+  }
+
+  private static List<String> names(String prefix, int n) {
+    return IntStream.range(0, n).mapToObj(k -> prefix + k).toList();
+  }
+
+  private Map<String, Boolean> healthy() throws Exception {
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
+        TableSource follower =
+            new EtcdFollower(
+                Client.create(),
+                new EtcdHome(EtcdAddress.parse("etcd://127.0.0.1:" + s.port() + "/p"), null),
+                "router",
+                Ticker.SYSTEM,
+                new Random(1))) {
+      Map<String, Boolean> out = new HashMap<>();
+      follower.watch(null, Duration.ZERO).services().forEach(x -> out.put(x.name(), x.isHealthy()));
+      return out;
+    }
+  }
+
+  @Test
+  void howOldAThousandEntriesAreIsAskedInAsManyCallsAsThereAreMarks() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("heard", 500).forEach(n -> entry(n, Duration.ofSeconds(20)));
+    names("dead", 200).forEach(n -> entry(n, Duration.ofSeconds(150)));
+    for (int k = 0; k < MARKS; k++) {
+      Duration since = Duration.ofSeconds(11L * (MARKS - 1 - k));
+      etcd.put(KEYS.heard("r", k), EtcdKeys.heard(names("heard", 500)), since);
+    }
+    names("new", 300).forEach(n -> entry(n, Duration.ofSeconds(3)));
+
+    Map<String, Boolean> healthy = healthy();
+
+    assertThat(healthy).hasSize(1000);
+    healthy.forEach((name, well) -> assertThat(well).as(name).isEqualTo(!name.startsWith("dead")));
+    assertThat(etcd.calls.getOrDefault("/v3/lease/timetolive", 0)).isEqualTo(MARKS);
+  }
+
+  @Test
+  void ofAFewOfWhichNothingIsWrittenTheLeasesAreAsked() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    entry("slow", Duration.ofSeconds(80));
+    entry("dead", Duration.ofSeconds(150));
+    for (int k = 0; k < MARKS; k++) {
+      etcd.put(KEYS.heard("r", k), EtcdKeys.heard(List.of()), Duration.ofSeconds(95 - 11L * k));
+    }
+
+    assertThat(healthy()).isEqualTo(Map.of("slow", true, "dead", false));
+    assertThat(etcd.calls).containsEntry("/v3/lease/timetolive", MARKS + 2);
+  }
+
+  @Test
+  void timeInWhichNoRegistryListenedIsNobodysSilence() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("x", 100).forEach(n -> entry(n, Duration.ofSeconds(200)));
+    etcd.put(KEYS.heard("r", 0), EtcdKeys.heard(List.of()), Duration.ofSeconds(2));
+
+    assertThat(healthy().values()).hasSize(100).containsOnly(true);
+    assertThat(etcd.calls).containsEntry("/v3/lease/timetolive", 1);
+  }
+}
