@@ -441,7 +441,7 @@ class PageBrowser {
   void whoCouldNotBeStartedIsShownWithTheReason() throws Exception {
     try (SleepingInstance _ = new SleepingInstance("sleeper", rig.registry, Map.of())) {
       rig.registry.tells(
-          "sleeper",
+          sleeper.name,
           "start_failed",
           Map.of(
               "cause",
