@@ -36,7 +36,7 @@ final class LogTail {
   synchronized String lastWords(int most) {
     Iterator<String> newestFirst = lines.descendingIterator();
     while (newestFirst.hasNext()) {
-      String line = newestFirst.next().replaceAll("\\p{Cntrl}+", " ").strip();
+      String line = newestFirst.next().replaceAll("\\p{Cc}+", " ").strip();
       if (!line.isEmpty()) {
         return line.length() > most ? line.substring(0, most) + "..." : line;
       }

@@ -337,6 +337,7 @@ final class CommandLineParser {
     Program.Args out = new Program.Args(config, flags, positionals, repeated);
     if (!wrong.none()) {
       wrong.in(() -> p.check().check(out, wrong));
+      config.warnings().forEach(w -> wrong.add("warning: " + w));
     }
     wrong.end();
     return out;

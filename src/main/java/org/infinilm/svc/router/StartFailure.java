@@ -31,7 +31,7 @@ record StartFailure(String cause, String lastLine, @Nullable Instant until) {
 
   /// Of what another program says, one line of a bounded length.
   static String oneLine(String said) {
-    String one = said.replaceAll("\\p{Cntrl}+", " ");
+    String one = said.replaceAll("\\p{Cc}+", " ");
     return one.length() > MOST_SAID ? one.substring(0, MOST_SAID) + "..." : one;
   }
 

@@ -3,10 +3,12 @@ package org.infinilm.svc.deploy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import org.infinilm.svc.deploy.Status.InstanceRow;
 import org.infinilm.svc.deploy.Status.PartRow;
+import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 
 class StatusTest {
@@ -59,6 +61,39 @@ class StatusTest {
     assertThat(all.ok()).isFalse();
     Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
     assertThat(all.tables(plain)).contains("asleep: " + why);
+  }
+
+  @Test
+  void sourcesAndLiveRoutersAreShownAndOneThatIsDownIsNotWell() throws Exception {
+    String stats =
+        """
+        {"routers": {"known": 3, "heard_of": 2, "since": "2026-01-02T03:04:05Z", "age_seconds": 0.2},
+         "sources": [
+          {"source": "http://r:18000", "kind": "registry", "state": "down", "instances": 2,
+           "age_seconds": 65.0, "error": "http://r:18000: refused", "error_age_seconds": 60.4},
+          {"source": "folder:/x", "kind": "folder", "state": "up", "instances": 1,
+           "age_seconds": 1.0, "error": "/x/a.toml:1: bad", "error_age_seconds": 3725},
+          {"source": "settings", "kind": "settings", "state": "up", "instances": 1,
+           "age_seconds": null, "error": null, "error_age_seconds": null}]}
+        """;
+    Sight sight = Sight.of(Json.tree(stats.getBytes(StandardCharsets.UTF_8)));
+    Status all = new Status(List.of(ROUTER), List.of(PAGED), List.of(), sight, true);
+    assertThat(all.ok()).isFalse();
+    Terminal plain = new Terminal(new PrintStream(PrintStream.nullOutputStream()), false, false);
+    assertThat(all.tables(plain).lines().skip(5))
+        .containsExactly(
+            "",
+            "SOURCE                                 KIND INSTANCES       AGE  STATE",
+            "http://r:18000                     registry         2      1m5s  down:"
+                + " http://r:18000: refused (1m0s ago)",
+            "folder:/x                            folder         1        1s  up; before,"
+                + " /x/a.toml:1: bad (1h2m ago)",
+            "settings                           settings         1         -  up",
+            "",
+            "3 live routers share the instances and their seats, since 2026-01-02T03:04:05Z");
+    assertThat(Json.tree(Json.bytes(all.json())).at("/sources/0/age_seconds").asDouble())
+        .isEqualTo(65);
+    assertThat(Json.tree(Json.bytes(all.json())).at("/routers/live").asInt()).isEqualTo(3);
   }
 
   @Test

@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.Socket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -97,6 +99,11 @@ class BesideIT {
     Router r = rig.start(Ticker.SYSTEM, List.of(), all.toArray(String[]::new));
     routers.add(r);
     return r;
+  }
+
+  private String metrics(Router r) throws Exception {
+    URI u = URI.create("http://127.0.0.1:" + r.port() + "/metrics");
+    return new String(rig.client.get(u, Rig.SOON).body(), StandardCharsets.UTF_8);
   }
 
   private JsonNode stats(Router r) throws Exception {
@@ -195,6 +202,10 @@ class BesideIT {
       router();
     }
     awaitKnown(2);
+    String since = stats(routers.getFirst()).at("/routers/since").asText();
+    assertThat(Instant.parse(since)).isBefore(Instant.now().plusSeconds(1));
+    assertThat(metrics(routers.getFirst()))
+        .contains("infini_routers_live 2.0", "infini_routers_changed_timestamp_seconds");
     Router gone = routers.removeLast();
     gone.close();
     await()

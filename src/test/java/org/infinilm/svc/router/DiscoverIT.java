@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import static org.infinilm.svc.router.Rig.SOON;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -77,6 +78,53 @@ class DiscoverIT {
     Files.delete(folder.resolve("b.toml"));
     rig.awaitState("b", "gone");
     assertThat(rig.service("a").path("state").asText()).isEqualTo("routable");
+  }
+
+  private JsonNode stats(String kind) throws Exception {
+    for (JsonNode s : rig.get("/stats").path("sources")) {
+      if (s.path("kind").asText().equals(kind)) {
+        return s;
+      }
+    }
+    return MissingNode.getInstance();
+  }
+
+  private void awaitSource(String kind, String state) {
+    await().atMost(SOON).until(() -> stats(kind).path("state").asText().equals(state));
+  }
+
+  @Test
+  void eachSourceIsSeenWithItsStateAndWhatWentWrong() throws Exception {
+    write("a.toml", instance("a", one.port(), ""));
+    rig.listed(new ScriptedInstance("r", ScriptedInstance.answering((r, n) -> Rig.OK)), Map.of());
+    rig.launch(Ticker.SYSTEM, List.of(), "discover=folder:" + folder);
+    rig.awaitState("a", "routable");
+    rig.awaitState("r", "routable");
+    awaitSource("folder", "up");
+    awaitSource("registry", "up");
+    assertThat(stats("folder").path("instances").asInt()).isEqualTo(1);
+    assertThat(stats("registry").path("source").asText()).isEqualTo(rig.registry.url().toString());
+    assertThat(stats("registry").path("error").isNull()).isTrue();
+    String labels = "{kind=\"folder\",source=\"folder:" + folder + "\"}";
+    assertThat(rig.text("/metrics"))
+        .contains(
+            "infini_source_up" + labels + " 1.0",
+            "infini_source_instances" + labels + " 1.0",
+            "infini_source_failures_total" + labels + " 0.0",
+            "infini_source_age_seconds" + labels);
+    write("a.toml", instance("a", one.port(), "cache_type = \"pagde\""));
+    awaitSource("folder", "troubled");
+    assertThat(stats("folder").path("error").asText()).contains("cache_type=pagde");
+    rig.registry.close();
+    awaitSource("registry", "down");
+    JsonNode gone = stats("registry");
+    assertThat(gone.path("instances").asInt()).as("what it listed holds").isEqualTo(1);
+    assertThat(gone.path("error").asText()).contains("refused");
+    assertThat(gone.path("failures").asInt()).isEqualTo(1);
+    assertThat(rig.text("/metrics"))
+        .contains(
+            "infini_source_up" + labels + " 0.0", "infini_source_failures_total" + labels + " 1.0");
+    assertThat(rig.get("/readyz").path("discovery")).as("the folder alone").hasSize(1);
   }
 
   private JsonNode troubles() throws Exception {

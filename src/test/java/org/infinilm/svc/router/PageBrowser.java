@@ -437,6 +437,41 @@ class PageBrowser {
     }
   }
 
+  @Test
+  void whoCouldNotBeStartedIsShownWithTheReason() throws Exception {
+    try (SleepingInstance _ = new SleepingInstance("sleeper", rig.registry, Map.of())) {
+      rig.registry.tells(
+          "sleeper",
+          "start_failed",
+          Map.of(
+              "cause",
+              "the process ended with status 3",
+              "last_line",
+              "CUDA out of memory",
+              "until",
+              "2033-01-01T00:00:00Z"));
+      rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of());
+      browser.open(page(), 1440, 1000, false);
+      shows("#sentence", "Not serving: 0 of 1 instance in service");
+      shows(row("sleeper"), "asleep", "its last start failed: the process ended with status 3");
+      shows("#events", "sleeper is asleep", "CUDA out of memory", "not started again before");
+    }
+  }
+
+  @Test
+  void whereInstancesComeFromIsShownAndWhenThatIsAway() throws Exception {
+    startTwoPools("discover=folder:" + folder);
+    String registry = rig.registry.url().toString();
+    browser.open(page(), 1440, 1000, false);
+    shows("#sources", registry, "registry", "up", "3", "folder:" + folder, "none");
+    shows("#routers", "No other live router shares the instances, since");
+    rig.registry.close();
+    shows("#sources", "down", "refused");
+    shows("#events", "(" + registry + ") is down:");
+    assertThat(browser.complaints).isEmpty();
+    browser.picture(Path.of("target", "page", "sources.png"));
+  }
+
   /// The cells of an instance's row, by their column's name.
   private void cell(String instance, String column, String value) {
     String script =
@@ -550,7 +585,7 @@ class PageBrowser {
     startTwoPools("admin_token=secret");
     try (PathProxy proxy = new PathProxy("/gate", "router.example", rig.port())) {
       browser.open("http://127.0.0.1:" + proxy.port() + "/gate/ui", 1440, 1000, false);
-      shows("#ask", "Admin token", "outside loopback");
+      shows("#ask", "Admin token", "through a proxy");
       assertThat(browser.text("#sentence")).isEqualTo("Waiting for the router");
       answer("secret");
       shows("#sentence", "Serving: 3 of 3 instances in service");
