@@ -439,7 +439,7 @@ class PageBrowser {
 
   @Test
   void whoCouldNotBeStartedIsShownWithTheReason() throws Exception {
-    try (SleepingInstance _ = new SleepingInstance("sleeper", rig.registry, Map.of())) {
+    try (SleepingInstance sleeper = new SleepingInstance("sleeper", rig.registry, Map.of())) {
       rig.registry.tells(
           sleeper.name,
           "start_failed",
