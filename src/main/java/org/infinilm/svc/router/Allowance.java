@@ -79,7 +79,7 @@ record Allowance(
   private static double under(double used, long before, long limit) {
     return before == 0 || limit >= before || limit == 0
         ? used
-        : Math.min(used, Math.max(limit, used * limit / before));
+        : Math.min(used, Math.max(1, used / before) * limit);
   }
 
   private static double left(double used, long passedNanos, long limit) {
