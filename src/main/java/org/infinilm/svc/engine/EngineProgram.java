@@ -82,6 +82,11 @@ public final class EngineProgram {
           EngineSetup.BATCH_TOKENS,
           "paged: at most so many prompt tokens a step, with the answers beside them;"
               + " 0: whole prompts first");
+  static final Key<Boolean> FLASH_ATTENTION =
+      Key.flag(
+          "flash_attention",
+          false,
+          "faster with many long prompts at once, slower with a single one; the cache is in f16");
   static final Key<Long> STUCK_TIMEOUT =
       Key.whole(
           "stuck_timeout",
@@ -112,6 +117,7 @@ public final class EngineProgram {
                   MAX_QUEUE,
                   QUEUE_TIMEOUT,
                   CHUNKED_PREFILL,
+                  FLASH_ATTENTION,
                   STUCK_TIMEOUT),
               args -> run(args.config(), System.getenv()))
           .checkedBy((args, wrong) -> {
@@ -234,6 +240,7 @@ public final class EngineProgram {
         Math.toIntExact(
             config.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors())),
         Math.toIntExact(config.get(CHUNKED_PREFILL)),
+        config.get(FLASH_ATTENTION),
         new Engine.Patience(
             Math.toIntExact(config.get(MAX_QUEUE)),
             Duration.ofSeconds(config.get(QUEUE_TIMEOUT)),

@@ -14,6 +14,8 @@ import org.slf4j.LoggerFactory;
 /// @param maxRunning sequences at a time
 /// @param maxTokens longest answer when the client does not say
 /// @param chunkTokens most prompt tokens of a step that answers share; 0: whole prompts first
+/// @param flashAttention attention that passes over other sequences' cells, with keys and values in
+///   f16, which is all that llama.cpp's on a CPU takes
 record EngineSetup(
     boolean pooled,
     int cacheTokens,
@@ -22,6 +24,7 @@ record EngineSetup(
     int maxTokens,
     int threads,
     int chunkTokens,
+    boolean flashAttention,
     Engine.Patience patience) {
   /// With the defaults of everything else.
   EngineSetup(
@@ -40,6 +43,7 @@ record EngineSetup(
         maxTokens,
         threads,
         0,
+        false,
         DEFAULT_PATIENCE.withWaiting(maxWaiting));
   }
 
@@ -86,8 +90,9 @@ record EngineSetup(
         Math.min(micro, batch),
         pooled ? maxRunning : 1,
         threads,
-        false,
-        4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
+        flashAttention,
+        flashAttention
+            || 4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
   }
 
   /// Loads the model and starts its engine.

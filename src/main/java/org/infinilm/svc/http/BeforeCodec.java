@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandler;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import org.jspecify.annotations.Nullable;
 
@@ -10,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// confined.
 abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandlerAdapter {
   final D decoder;
-  private @Nullable ChannelHandlerContext behind;
+  private @Nullable ChannelHandlerContext own;
+  private @Nullable ChannelHandlerContext last;
   private boolean left;
 
   BeforeCodec(D decoder) {
@@ -28,19 +30,67 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
     ctx.fireChannelRead(in);
   }
 
-  /// Passes on what was read here, past the decoder.
+  /// Passes on what was read here, to the pipeline's last.
   final void tell(ChannelHandlerContext ctx, Object part) {
-    behind(ctx).fireChannelRead(part);
+    ChannelHandlerContext to = last(ctx);
+    try {
+      taker(to).channelRead(to, part);
+    } catch (Throwable e) {
+      fault(to, e);
+    }
   }
 
-  private ChannelHandlerContext behind(ChannelHandlerContext ctx) {
-    ChannelHandlerContext b = behind;
+  private void fault(ChannelHandlerContext to, Throwable e) {
+    try {
+      taker(to).exceptionCaught(to, e);
+    } catch (Exception more) {
+      to.fireExceptionCaught(more);
+    }
+  }
+
+  private static ChannelInboundHandler taker(ChannelHandlerContext to) {
+    return (ChannelInboundHandler) to.handler();
+  }
+
+  private ChannelHandlerContext last(ChannelHandlerContext ctx) {
+    ChannelHandlerContext b = last;
     if (b == null) {
-      b = ctx.pipeline().context(decoder);
-      behind = b;
+      b = ctx.pipeline().lastContext();
+      last = b;
     }
     return b;
   }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    own = ctx;
+  }
+
+  private ChannelHandlerContext own() {
+    ChannelHandlerContext c = own;
+    if (c == null) {
+      throw new IllegalStateException("in no pipeline");
+    }
+    return c;
+  }
+
+  /// Reads bytes that came past the pipeline.
+  final void take(ByteBuf in) {
+    ChannelHandlerContext here = own();
+    try {
+      channelRead(here, in);
+    } catch (Throwable e) {
+      here.fireExceptionCaught(e);
+    }
+  }
+
+  /// What was readable has been read.
+  final void readAll() {
+    channelReadComplete(own());
+  }
+
+  @Override
+  public abstract void channelRead(ChannelHandlerContext ctx, Object message);
 
   /// Past a decoder that got nothing.
   @Override
@@ -49,7 +99,12 @@ abstract class BeforeCodec<D extends ChannelHandler> extends ChannelInboundHandl
       left = false;
       ctx.fireChannelReadComplete();
     } else {
-      behind(ctx).fireChannelReadComplete();
+      ChannelHandlerContext to = last(ctx);
+      try {
+        taker(to).channelReadComplete(to);
+      } catch (Throwable e) {
+        fault(to, e);
+      }
     }
   }
 }

@@ -78,11 +78,23 @@ final class HeadWriter {
     byte[] to = b;
     int from = n;
     int count = text.length();
+    int odd = 0;
     for (int k = 0; k < count; k++) {
+      char c = text.charAt(k);
+      to[from + k] = (byte) c;
+      odd |= (c - ' ') | ('~' - c);
+    }
+    if (odd < 0) {
+      clean(text, to, from);
+    }
+    n = from + count;
+  }
+
+  private static void clean(String text, byte[] to, int from) {
+    for (int k = 0; k < text.length(); k++) {
       char c = text.charAt(k);
       to[from + k] = (byte) ((c >= ' ' && c <= 0xff && c != DELETE) || c == '\t' ? c : '?');
     }
-    n = from + count;
   }
 
   /// The end of a line.

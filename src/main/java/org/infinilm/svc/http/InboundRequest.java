@@ -137,7 +137,7 @@ final class InboundRequest implements Inbound {
     // what goes through TLS is cut into pieces by handlers that know the codec's objects
     RequestToSend out =
         head instanceof PlainRequest p && call.origin().tls() == null
-            ? RequestToSend.plain(p, call, length, content, loop.writer(), channel.alloc())
+            ? RequestToSend.plain(p, call, length, content, loop, channel.alloc())
             : RequestToSend.decoded(head.copy(), call, length, content, trailersFor(call.origin()));
     return UpstreamConnection.send(channel.eventLoop(), loop, call, out, upstream);
   }
@@ -186,7 +186,7 @@ final class InboundRequest implements Inbound {
 
   /// An answer whose framing stays as it is.
   private void relay(PlainAnswer a, HeadPatch patch) {
-    ReplyWriter to = new ReplyWriter(connection.encoder(), loop.writer(), a.chunked());
+    ReplyWriter to = new ReplyWriter(connection.outlet(), loop.writer(), a.chunked());
     plain = to;
     lengthTold = !a.chunked();
     trailing = a.chunked() && head.takesTrailers() ? new Trailing(a, List.of(), patch) : null;
@@ -290,9 +290,10 @@ final class InboundRequest implements Inbound {
     if (!ended) {
       ReplyWriter to = plain;
       if (to != null) {
-        to.write();
+        to.flush();
+      } else {
+        channel.flush();
       }
-      channel.flush();
     }
   }
 
@@ -383,6 +384,7 @@ final class InboundRequest implements Inbound {
             new Headers(head.fields()),
             bytes,
             peer,
+            head.isHttp10(),
             new NeverGone());
     Thread.ofVirtual()
         .name("route ", 0)

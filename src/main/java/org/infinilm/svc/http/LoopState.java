@@ -47,6 +47,7 @@ final class LoopState {
   private final HeadScan scan = new HeadScan();
   private final HeadWriter writer = new HeadWriter();
   private final boolean codecOnly;
+  private @Nullable Scratch scratch;
   private final Map<Origin, Deque<UpstreamConnection>> idle = new HashMap<>();
   private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -70,6 +71,9 @@ final class LoopState {
       LoopState made =
           new LoopState(
               new ReflectiveChannelFactory<>(Loops.channel(Loops.of(loop))), framing, old);
+      if (!made.codecOnly && Loops.of(loop) == ProxyServer.Transport.EPOLL) {
+        made.scratch = new Scratch();
+      }
       LOCAL.set(made);
       loop.scheduleWithFixedDelay(made::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
       s = made;
@@ -87,6 +91,11 @@ final class LoopState {
 
   HeadWriter writer() {
     return writer;
+  }
+
+  /// For sends past the pipeline; null where nothing goes past it.
+  @Nullable Scratch scratch() {
+    return scratch;
   }
 
   /// Whether Netty's codec frames every message.

@@ -9,7 +9,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollDomainSocketChannel;
-import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
@@ -20,6 +20,7 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.uring.IoUring;
 import io.netty.channel.uring.IoUringDomainSocketChannel;
+import io.netty.channel.uring.IoUringIoHandle;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringServerSocketChannel;
 import io.netty.channel.uring.IoUringSocketChannel;
@@ -65,7 +66,7 @@ final class Loops {
   static EventLoopGroup group(int threads, String name, Transport t) {
     IoHandlerFactory io =
         switch (t) {
-          case EPOLL -> EpollIoHandler.newFactory();
+          case EPOLL -> EpollTaps.factory();
           case IO_URING -> IoUringIoHandler.newFactory();
           case NIO -> NioIoHandler.newFactory();
         };
@@ -100,10 +101,10 @@ final class Loops {
     if (!(loop instanceof IoEventLoop l)) {
       return DEFAULT;
     }
-    if (l.isIoType(IoUringIoHandler.class)) {
+    if (l.isCompatible(IoUringIoHandle.class)) {
       return Transport.IO_URING;
     }
-    return l.isIoType(EpollIoHandler.class) ? Transport.EPOLL : Transport.NIO;
+    return l.isCompatible(EpollIoHandle.class) ? Transport.EPOLL : Transport.NIO;
   }
 
   static Class<? extends ServerChannel> serverChannel(Transport t) {

@@ -79,12 +79,13 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   private final MemoryBudget.Share memory;
   private final RequestReader reader;
   private final StrictRequestDecoder decoder;
+  private final boolean direct;
   private final BodyCollector body = new BodyCollector();
 
   /// Those of the request that has just come whole.
   private HttpHeaders trailers = EmptyHttpHeaders.INSTANCE;
 
-  private @Nullable ChannelHandlerContext encoder;
+  private @Nullable Outlet outlet;
   private @Nullable ChannelHandlerContext socketSide;
   private @Nullable ClientHead head;
 
@@ -118,6 +119,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     this.channel = channel;
     this.peer = peer;
     this.place = place;
+    this.direct = shared.options.tls() == null;
     this.clock =
         new ClientClock(
             place == Places.Place.RESERVED ? shared.limits.hurried() : shared.limits, loop.now());
@@ -129,13 +131,15 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   /// Where answers leave the codec.
-  ChannelHandlerContext encoder() {
-    ChannelHandlerContext c = encoder;
-    if (c == null) {
-      c = channel.pipeline().context(ProxyServer.ENCODER);
-      encoder = c;
+  Outlet outlet() {
+    Outlet o = outlet;
+    if (o == null) {
+      o =
+          new Outlet(
+              channel.pipeline().context(ProxyServer.ENCODER), direct ? loop.scratch() : null);
+      outlet = o;
     }
-    return c;
+    return o;
   }
 
   RequestReader reader() {
@@ -153,7 +157,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   /// Stands before the decoder: counts what is read, notes when a head begins, throws away what
   /// comes after the last request.
-  class SocketSide extends ChannelDuplexHandler {
+  class SocketSide extends ChannelDuplexHandler implements Tap.Reader {
     @Override
     public void handlerAdded(ChannelHandlerContext ctx) {
       socketSide = ctx;
@@ -161,23 +165,32 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object message) {
-      int n = ((ByteBuf) message).readableBytes();
+      read((ByteBuf) message);
+    }
+
+    @Override
+    public void read(ByteBuf in) {
       if (closing) {
-        clock.read(n, loop.now());
+        clock.read(in.readableBytes(), loop.now());
         late = true;
-        ReferenceCountUtil.release(message);
+        in.release();
         return;
       }
       if (current == null && clock.phase() == Phase.IDLE) {
         clock.enter(Phase.HEAD, loop.now());
       }
-      decode(ctx, message);
+      decode(in);
     }
 
-    private void decode(ChannelHandlerContext ctx, Object message) {
+    @Override
+    public void readAll() {
+      reader.readAll();
+    }
+
+    private void decode(ByteBuf in) {
       decoding = true;
       try {
-        ctx.fireChannelRead(message);
+        reader.take(in);
       } finally {
         decoding = false;
       }
@@ -563,7 +576,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     }
     long unsent = unsent();
     watchMemory(unsent);
-    ClientClock.Verdict verdict = clock.tick(now, unsent, queuedBytes - unsent);
+    ClientClock.Verdict verdict = clock.tick(now, unsent, queuedBytes() - unsent);
     if (place == Places.Place.RESERVED && verdict != ClientClock.Verdict.GOES_ON) {
       channel.close();
       return;
@@ -601,7 +614,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
                   + shared.options.times().minBodyRate()
                   + " bytes a second)");
     }
-    long missing = clock.missing(now, queuedBytes - unsent);
+    long missing = clock.missing(now, queuedBytes() - unsent);
     if (missing > 0 && missing > Sockets.unseen(channel)) {
       stalled();
     }
@@ -624,6 +637,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     if (!memory.waiting(unsent + waiting)) {
       reset();
     }
+  }
+
+  private long queuedBytes() {
+    Outlet o = outlet;
+    return o == null ? queuedBytes : queuedBytes + o.sentBytes();
   }
 
   /// Bytes of answers that the kernel has not taken.

@@ -304,12 +304,17 @@ public final class ProxyServer implements AutoCloseable {
       c.pipeline().addLast(connection.new Sent());
       TlsDoor.install(c, tls);
     }
+    ProxyConnection.SocketSide side =
+        tls == null ? connection.new PlainSide() : connection.new SocketSide();
     c.pipeline()
-        .addLast(tls == null ? connection.new PlainSide() : connection.new SocketSide())
+        .addLast(side)
         .addLast(connection.reader())
         .addLast(connection.reader().decoder())
         .addLast(ENCODER, new Encoder())
         .addLast(connection);
+    if (tls == null && shared.options.framing() == Framing.AUTO) {
+      EpollTaps.open(c, side);
+    }
     return true;
   }
 

@@ -1,8 +1,6 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -18,23 +16,20 @@ final class ReplyWriter {
   /// Pieces up to this are copied: that costs less than a buffer of their own in a write.
   private static final int COPIED_BYTES = 8 << 10;
 
-  private static final int BUFFER_BYTES = 16 << 10;
+  private static final int BUFFER_BYTES = Scratch.BYTES;
   private static final int USUAL_BODY_BYTES = 512;
 
   /// Room for a chunk's size and the line ends around it.
   private static final int CHUNK_FRAMING_BYTES = 16;
 
-  private final ChannelHandlerContext encoder;
-  private final Channel channel;
+  private final Outlet out;
   private final HeadWriter words;
   private final boolean chunked;
   private @Nullable ByteBuf pending;
 
-  /// @param encoder where answers leave the codec
   /// @param chunked whether the body is
-  ReplyWriter(ChannelHandlerContext encoder, HeadWriter words, boolean chunked) {
-    this.encoder = encoder;
-    this.channel = encoder.channel();
+  ReplyWriter(Outlet out, HeadWriter words, boolean chunked) {
+    this.out = out;
     this.words = words;
     this.chunked = chunked;
   }
@@ -72,7 +67,7 @@ final class ReplyWriter {
       p = null;
     }
     if (p == null) {
-      p = channel.alloc().ioBuffer(bytes + more);
+      p = out.buffer(bytes + more);
       pending = p;
     }
     return p.ensureWritable(bytes);
@@ -92,7 +87,7 @@ final class ReplyWriter {
         size(room(framing, 0), n);
       }
       write();
-      encoder.write(slice, channel.voidPromise());
+      out.write(slice);
       if (chunked) {
         room(framing, 0).writeShort(CRLF);
       }
@@ -135,13 +130,19 @@ final class ReplyWriter {
     }
   }
 
-  /// Hands what is ready to the socket's queue.
+  /// Has what is ready go out with the next flush.
   void write() {
     ByteBuf p = pending;
     pending = null;
     if (p != null) {
-      encoder.write(p, channel.voidPromise());
+      out.write(p);
     }
+  }
+
+  /// Writes and sends what is ready.
+  void flush() {
+    write();
+    out.flush();
   }
 
   /// Forgets what is not written.
@@ -151,5 +152,6 @@ final class ReplyWriter {
     if (p != null) {
       p.release();
     }
+    out.giveUp();
   }
 }

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// @param path the target without its query, as sent
 /// @param rawQuery the query without `?`, or null
 /// @param peer numeric address of the client
+/// @param http10 whether it came in HTTP/1.0
 /// @param gone runs callbacks when the client goes away before the answer is complete
 public record Request(
     String method,
@@ -19,7 +20,20 @@ public record Request(
     Headers headers,
     byte[] body,
     String peer,
+    boolean http10,
     Gone gone) {
+
+  /// One in HTTP/1.1.
+  public Request(
+      String method,
+      String path,
+      @Nullable String rawQuery,
+      Headers headers,
+      byte[] body,
+      String peer,
+      Gone gone) {
+    this(method, path, rawQuery, headers, body, peer, false, gone);
+  }
 
   /// Tells a handler that its client went away.
   public interface Gone {

@@ -67,8 +67,9 @@ record RequestToSend(
       Outgoing call,
       long length,
       ByteBuf content,
-      HeadWriter words,
+      LoopState loop,
       ByteBufAllocator alloc) {
+    HeadWriter words = loop.writer();
     boolean toHead = r.method().equals("HEAD");
     try {
       words.clear();
@@ -88,7 +89,7 @@ record RequestToSend(
       words.crlf();
       int n = content.readableBytes();
       boolean copied = n <= COPIED_BYTES;
-      ByteBuf out = alloc.ioBuffer(words.size() + (copied ? n : 0));
+      ByteBuf out = buffer(words.size() + (copied ? n : 0), loop, alloc);
       words.into(out);
       if (copied) {
         out.writeBytes(content, content.readerIndex(), n);
@@ -99,6 +100,19 @@ record RequestToSend(
       content.release();
       throw e;
     }
+  }
+
+  private static ByteBuf buffer(int bytes, LoopState loop, ByteBufAllocator alloc) {
+    Scratch s = loop.scratch();
+    return s == null ? alloc.ioBuffer(bytes) : s.buffer(bytes, alloc);
+  }
+
+  /// The same as one that may have to wait; ownership passes.
+  RequestToSend kept(LoopState loop, ByteBufAllocator alloc) {
+    Scratch s = loop.scratch();
+    return s == null || decoded != null
+        ? this
+        : new RequestToSend(null, s.kept(words, alloc), body, toHead);
   }
 
   void release() {

@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -38,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * over, the read round that ended it is not), idle (in the pool). It becomes idle only when a read
  * round ends with nothing left over: bytes after an answer's end would be read as the next one.
  */
-final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+final class UpstreamConnection extends ChannelInboundHandlerAdapter implements Tap.Reader {
   /// After a failed write, for what lies unread: a reset socket is readable at once, so that this
   /// is hardly ever waited for.
   private static final int LAST_READ_MILLIS = 10;
@@ -47,7 +48,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   private final LoopState loop;
   private final Channel channel;
   private final AnswerReader answers;
-  private @Nullable ChannelHandlerContext encoder;
+  private @Nullable Outlet outlet;
   private @Nullable InstanceCall call;
   private boolean resting;
   private long idleSince;
@@ -69,9 +70,10 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
       Outgoing outgoing,
       RequestToSend request,
       UpstreamEvents events) {
-    InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), request, events);
-    call.begin();
     UpstreamConnection kept = outgoing.reuse() ? loop.poll(outgoing.origin()) : null;
+    RequestToSend out = kept == null ? request.kept(loop, ByteBufAllocator.DEFAULT) : request;
+    InstanceCall call = new InstanceCall(eventLoop, loop, outgoing.limits(), out, events);
+    call.begin();
     if (kept != null) {
       call.kept();
       kept.carry(call);
@@ -85,10 +87,14 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   static UpstreamConnection install(Channel channel, Origin origin, LoopState loop) {
     UpstreamConnection c = new UpstreamConnection(channel, origin, loop);
     channel.pipeline().addLast(c.answers, c.answers.decoder(), new HttpRequestEncoder());
-    if (channel.pipeline().context(SslHandler.class) != null) {
+    boolean tls = channel.pipeline().context(SslHandler.class) != null;
+    if (tls) {
       channel.pipeline().addLast(new ChunkedWriteHandler());
     }
     channel.pipeline().addLast(c);
+    if (!tls && !loop.codecOnly()) {
+      EpollTaps.open(channel, c);
+    }
     return c;
   }
 
@@ -138,29 +144,40 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     call = c;
     RequestToSend request = c.over(this);
     answers.expect(request.toHead());
-    c.quietly(() -> write(request).addListener((ChannelFuture f) -> written(f, c)));
+    c.quietly(() -> write(request, c));
   }
 
-  private ChannelFuture write(RequestToSend request) {
+  private void write(RequestToSend request, InstanceCall c) {
     FullHttpRequest decoded = request.decoded();
     if (decoded != null) {
-      return write(decoded);
+      write(decoded).addListener((ChannelFuture f) -> written(f.isSuccess() ? null : f.cause(), c));
+      return;
     }
-    if (!request.body().isReadable()) {
-      return encoder().writeAndFlush(request.words());
+    Outlet o = outlet();
+    o.write(request.words());
+    o.write(request.body());
+    if (o.flush(why -> written(why, c))) {
+      c.sent();
     }
-    encoder().write(request.words());
-    return encoder().writeAndFlush(request.body());
   }
 
-  /// Where requests leave the codec.
-  private ChannelHandlerContext encoder() {
-    ChannelHandlerContext e = encoder;
-    if (e == null) {
-      e = channel.pipeline().context(HttpRequestEncoder.class);
-      encoder = e;
+  private Outlet outlet() {
+    Outlet o = outlet;
+    if (o == null) {
+      o = new Outlet(channel.pipeline().context(HttpRequestEncoder.class), loop.scratch());
+      outlet = o;
     }
-    return e;
+    return o;
+  }
+
+  @Override
+  public void read(ByteBuf in) {
+    answers.take(in);
+  }
+
+  @Override
+  public void readAll() {
+    answers.readAll();
   }
 
   /// Writes it whole, or, where it is encrypted on the way, as the socket takes it: the encrypted
@@ -181,8 +198,8 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
   /// A write may fail before the call that began it has returned, and before what the instance had
   /// answered is read: an instance that refuses a large request answers, closes, and so resets what
   /// is still under way. That answer ends the call, if there is one.
-  private void written(ChannelFuture f, InstanceCall c) {
-    if (f.isSuccess()) {
+  private void written(@Nullable Throwable why, InstanceCall c) {
+    if (why == null) {
       c.sent();
       return;
     }
@@ -191,7 +208,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         .schedule(
             () -> {
               if (!answers.begun()) {
-                c.fail(c.closed(false), reason(f.cause()));
+                c.fail(c.closed(false), reason(why));
                 cut();
               }
             },

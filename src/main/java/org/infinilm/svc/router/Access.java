@@ -4,6 +4,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -14,20 +15,35 @@ import org.jspecify.annotations.Nullable;
 
 /// Who may see what the router knows of requests, and who may act. Stateless.
 /*
- * With the admin token: everybody. Without it: who is on this machine and came directly, under a name that is
- * this machine's. The last is against pages elsewhere that have their own host name resolved to 127.0.0.1 (DNS
+ * With the admin token: everybody. Without it: who is on this machine and came directly, under a name that means
+ * this machine to itself. A proxy beside the router comes from loopback too, for whomever (docs/decisions/137).
+ * The name is against that, and against pages elsewhere that have their own host name resolved to 127.0.0.1 (DNS
  * rebinding) and then count as the same origin to the browser; those that do not are told apart by Origin
  * and Sec-Fetch-Site, whatever CORS allows. No cookie opens anything, so that no page can act in somebody's name.
  */
 final class Access {
   private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|\\[[0-9A-Fa-f:.]+]");
 
+  /// What proxies leave in requests: each of those in use one at least, unless it is told not to.
+  private static final List<String> MARKS =
+      List.of(
+          "forwarded",
+          "via",
+          "x-forwarded-for",
+          "x-forwarded-host",
+          "x-forwarded-proto",
+          "x-forwarded-server",
+          "x-real-ip");
+
   private final @Nullable String token;
   private final Set<String> hosts;
+  private final boolean everywhere;
 
   /// Who asks.
   ///
-  /// @param forwarded whether a proxy stands between
+  /// @param forwarded whether a proxy stands between, as far as it shows: by its marks, or by
+  ///   HTTP/1.0, which nginx speaks to servers unless told otherwise and our programs, browsers and
+  ///   curl do not
   record Asker(
       String peer,
       @Nullable String authorization,
@@ -42,7 +58,7 @@ final class Access {
           r.headers().get("host"),
           r.headers().get("origin"),
           r.headers().get("sec-fetch-site"),
-          r.headers().get("x-forwarded-for") != null || r.headers().get("forwarded") != null);
+          r.http10() || MARKS.stream().anyMatch(m -> r.headers().get(m) != null));
     }
 
     static Asker of(RequestHead h, String peer) {
@@ -52,19 +68,21 @@ final class Access {
           h.header("host"),
           h.header("origin"),
           h.header("sec-fetch-site"),
-          h.header("x-forwarded-for") != null || h.header("forwarded") != null);
+          h.isHttp10() || MARKS.stream().anyMatch(m -> h.header(m) != null));
     }
   }
 
   /// @param token the admin token, or null when there is none
-  /// @param hosts names that are this machine's, beside its addresses and localhost
-  Access(@Nullable String token, Set<String> hosts) {
+  /// @param hosts names that are this machine's, beside loopback addresses and localhost
+  /// @param everywhere whether the token is wanted of this machine too
+  Access(@Nullable String token, Set<String> hosts, boolean everywhere) {
     this.token = token;
     this.hosts = hosts;
+    this.everywhere = everywhere;
   }
 
   static Access of(RouterConfig config) {
-    return new Access(config.adminToken(), config.uiHosts());
+    return new Access(config.adminToken(), config.uiHosts(), config.loopbackNeedsToken());
   }
 
   /// Whether the admin token is what opens actions here.
@@ -78,7 +96,10 @@ final class Access {
       return null;
     }
     if (!isHere(a)) {
-      return noToken(what + " outside loopback");
+      return noToken(what + (a.forwarded() ? " through a proxy" : " outside loopback"));
+    }
+    if (everywhere) {
+      return noToken(what);
     }
     String host = strangeHost(a);
     if (host != null) {
@@ -127,16 +148,23 @@ final class Access {
   /// What is wrong with the name under which somebody on this machine asks, or null.
   @Nullable String strangeHost(Asker a) {
     String host = a.host() == null ? "" : name(a.host());
-    if (host.isEmpty()
-        || host.equals("localhost")
+    if (host.equals("localhost")
         || host.endsWith(".localhost")
-        || ADDRESS.matcher(host).matches()
+        || isLoopback(host)
         || hosts.contains(host)) {
       return null;
     }
     return "under the host name '"
         + ModelNames.shown(host)
-        + "' (expected: an address, localhost, a name that ui_hosts lists, or the admin token)";
+        + "' (expected: 127.0.0.1, localhost, a name that ui_hosts lists, or the admin token)";
+  }
+
+  private static boolean isLoopback(String host) {
+    try {
+      return ADDRESS.matcher(host).matches() && InetAddress.ofLiteral(host).isLoopbackAddress();
+    } catch (IllegalArgumentException noAddress) {
+      return false;
+    }
   }
 
   private static boolean foreign(Asker a) {

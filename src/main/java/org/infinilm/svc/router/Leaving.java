@@ -34,17 +34,19 @@ final class Leaving {
   /// take the request.
   boolean putsAside(Attempt a, ResponseHead head) {
     Instance i = a.instance();
-    Predicate<List<Instance>> pays = who -> retries.pay(question, i, head, who);
-    Candidates others = retries.inService(i, question, fleet());
-    boolean left =
-        retries.mayPutAside(question, head.status())
-            && (to(others, a, pays)
-                || toWhoSleeps(a, pays)
-                || to(retries.besides(i, question, fleet()), a, pays));
+    boolean left = retries.mayPutAside(question, head.status()) && putAside(a, head);
     if (!left && retries.wantsAnother(i, question, head)) {
       placement.wakes(retries.asleep(question, fleet()));
     }
     return left;
+  }
+
+  private boolean putAside(Attempt a, ResponseHead head) {
+    Instance i = a.instance();
+    Predicate<List<Instance>> pays = who -> retries.pay(question, i, head, who);
+    return to(retries.inService(i, question, fleet()), a, pays)
+        || toWhoSleeps(a, pays)
+        || to(retries.besides(i, question, fleet()), a, pays);
   }
 
   /// Asks another instance where an answer says that this one cannot hold the prompt (the estimate

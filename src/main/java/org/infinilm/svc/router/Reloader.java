@@ -246,6 +246,12 @@ final class Reloader implements AutoCloseable {
           RouterConfig.ADMIN_TOKEN,
           "no admin_token, where one is in force (expected: one, or admin_token = \"\" for none)");
     }
+    if (before.loopbackNeedsToken() && !next.config().loopbackNeedsToken()) {
+      refuseSilence(
+          next,
+          RouterConfig.LOOPBACK_NEEDS_TOKEN,
+          "no loopback_needs_token, where it is true (expected: true or false)");
+    }
   }
 
   private static void refuseSilence(Sources.Read next, Key<?> key, String why)

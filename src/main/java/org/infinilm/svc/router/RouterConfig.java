@@ -63,6 +63,7 @@ record RouterConfig(
     int decisions,
     @Nullable String sessionHeader,
     @Nullable String adminToken,
+    boolean loopbackNeedsToken,
     Set<String> uiHosts,
     Forwarding forwarding,
     Optional<Duration> sseComments,
@@ -173,6 +174,12 @@ record RouterConfig(
               "token for /decisions, /events and actions outside loopback; where it is set, for actions everywhere")
           .shownFirst();
 
+  static final Key<Boolean> LOOPBACK_NEEDS_TOKEN =
+      Key.flag(
+          "loopback_needs_token",
+          false,
+          "whether this machine itself needs the admin token for /decisions, /events and the like, as with a proxy on it that leaves no mark");
+
   static final Key<String> UI_HOSTS =
       Key.text(
           "ui_hosts",
@@ -266,6 +273,7 @@ record RouterConfig(
           DECISIONS,
           SESSION_HEADER,
           ADMIN_TOKEN,
+          LOOPBACK_NEEDS_TOKEN,
           UI_HOSTS,
           TRUSTED_PROXIES,
           SSE_COMMENTS,
@@ -312,6 +320,13 @@ record RouterConfig(
     Transport transport = wrong.of(() -> transport(c), Transport.NIO);
     String sessionHeader = wrong.<@Nullable String>of(() -> fieldName(c, SESSION_HEADER), null);
     String adminToken = wrong.<@Nullable String>of(() -> token(c, ADMIN_TOKEN), null);
+    if (c.get(LOOPBACK_NEEDS_TOKEN) && adminToken == null) {
+      wrong.in(() -> {
+        if (c.find(ADMIN_TOKEN).orElse("").isEmpty()) {
+          throw c.wrong(LOOPBACK_NEEDS_TOKEN, "true without admin_token (expected: both)");
+        }
+      });
+    }
     Set<String> uiHosts = wrong.of(() -> uiHosts(c), Set.of());
     Forwarding forwarding =
         wrong.<@Nullable Forwarding>of(
@@ -353,6 +368,7 @@ record RouterConfig(
         c.get(DECISIONS).intValue(),
         sessionHeader,
         adminToken,
+        c.get(LOOPBACK_NEEDS_TOKEN),
         uiHosts,
         Objects.requireNonNull(forwarding),
         sseComments,
@@ -399,6 +415,7 @@ record RouterConfig(
         decisions,
         next.sessionHeader,
         next.adminToken,
+        next.loopbackNeedsToken,
         next.uiHosts,
         next.forwarding,
         next.sseComments,

@@ -29,6 +29,7 @@ final class Settings implements Supplier<RouterConfig> {
                   RouterConfig.HEADERS,
                   RouterConfig.SESSION_HEADER,
                   RouterConfig.ADMIN_TOKEN,
+                  RouterConfig.LOOPBACK_NEEDS_TOKEN,
                   RouterConfig.UI_HOSTS,
                   RouterConfig.TRUSTED_PROXIES,
                   RouterConfig.SSE_COMMENTS,

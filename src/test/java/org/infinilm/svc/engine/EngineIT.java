@@ -38,15 +38,21 @@ class EngineIT {
   private static final Duration SOON = Duration.ofSeconds(30);
   private static final String PREFIX = "ab cd ef gh ij kl mn op qr st uv wx yz ".repeat(6);
 
-  /// The engines under test: a pool of 2048 tokens for 8 sequences, one sequence of 512.
+  /// The engines under test: a pool of 2048 tokens for 8 sequences, the same with flash attention,
+  /// one sequence of 512.
   enum Kind {
     PAGED,
+    PAGED_FLASH,
     STATIC;
 
     EngineSetup setup() {
-      return this == PAGED
-          ? new EngineSetup(true, 2048, 16, 8, 20, 2, 16)
-          : new EngineSetup(false, 512, 16, 1, 20, 2, 16);
+      return switch (this) {
+        case PAGED -> new EngineSetup(true, 2048, 16, 8, 20, 2, 16);
+        case PAGED_FLASH ->
+            new EngineSetup(
+                true, 2048, 16, 8, 20, 2, 0, true, EngineSetup.DEFAULT_PATIENCE.withWaiting(16));
+        case STATIC -> new EngineSetup(false, 512, 16, 1, 20, 2, 16);
+      };
     }
   }
 

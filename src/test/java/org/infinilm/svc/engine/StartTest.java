@@ -50,6 +50,19 @@ class StartTest {
         .isEqualTo(Path.of("/h/.cache/infini"));
   }
 
+  /// llama.cpp has no flash attention over f32 on a CPU: it would end the process.
+  @Test
+  void flashAttentionHasItsCacheInHalfPrecision() {
+    Llama.Shape small = new Llama.Shape("tiny", 1000, 2, 2, 64, 64, 2048);
+    Engine.Patience patience = EngineSetup.DEFAULT_PATIENCE;
+    EngineSetup usual = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, false, patience);
+    EngineSetup flash = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, true, patience);
+    assertThat(usual.layout(small).flashAttention()).isFalse();
+    assertThat(usual.layout(small).halfCache()).isFalse();
+    assertThat(flash.layout(small).flashAttention()).isTrue();
+    assertThat(flash.layout(small).halfCache()).isTrue();
+  }
+
   @Test
   void aCacheThatCannotFitIsRefusedBeforeItIsAllocated() {
     Llama.Shape large = new Llama.Shape("8B", 5_000_000_000L, 32, 32, 4096, 1024, 8192);

@@ -31,7 +31,8 @@ class ReplyWriterTest {
   }
 
   private ReplyWriter writer(boolean chunked) {
-    return new ReplyWriter(channel.pipeline().firstContext(), new HeadWriter(), chunked);
+    Outlet out = new Outlet(channel.pipeline().firstContext(), null);
+    return new ReplyWriter(out, new HeadWriter(), chunked);
   }
 
   /// The buffers that went to the socket.
@@ -59,7 +60,7 @@ class ReplyWriterTest {
         true);
     w.body(piece(3));
     w.end(new DefaultHttpHeaders().add("x-t", "1"));
-    w.write();
+    w.flush();
     assertThat(sent())
         .containsExactly(
             String.join(
@@ -84,7 +85,7 @@ class ReplyWriterTest {
     ReplyWriter w = writer(true);
     w.body(Unpooled.EMPTY_BUFFER);
     w.body(piece(0));
-    w.write();
+    w.flush();
     assertThat(sent()).isEmpty();
   }
 
@@ -95,7 +96,7 @@ class ReplyWriterTest {
     w.body(piece(bytes));
     w.body(piece(1));
     w.end(null);
-    w.write();
+    w.flush();
     assertThat(String.join("", sent()))
         .isEqualTo(
             Integer.toHexString(bytes) + "\r\n" + "x".repeat(bytes) + "\r\n1\r\nx\r\n0\r\n\r\n");
@@ -108,7 +109,7 @@ class ReplyWriterTest {
     w.body(large);
     w.body(piece(2));
     w.end(null);
-    w.write();
+    w.flush();
     channel.flush();
     ByteBuf first = channel.readOutbound();
     assertThat(first).isSameAs(large);
@@ -121,7 +122,7 @@ class ReplyWriterTest {
   void aBufferIsNoLargerThanWhatIsInIt() {
     ReplyWriter w = writer(true);
     w.body(piece(100));
-    w.write();
+    w.flush();
     channel.flush();
     ByteBuf one = channel.readOutbound();
     assertThat(one.capacity()).isLessThan(512);

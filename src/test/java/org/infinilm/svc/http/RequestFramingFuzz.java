@@ -176,7 +176,8 @@ class RequestFramingFuzz {
   @ValueSource(longs = {4, 5})
   void whatGoesToAnInstanceIsTheSameMessageInBothFramings(long seed) {
     SplittableRandom random = new SplittableRandom(seed);
-    HeadWriter words = new HeadWriter();
+    LoopState loop =
+        new LoopState(EmbeddedChannel::new, ProxyServer.Framing.AUTO, new OldServers());
     int sent = 0;
     for (int k = 0; k < CASES; k++) {
       ByteBuf in = Unpooled.copiedBuffer(request(random), ISO_8859_1);
@@ -203,7 +204,7 @@ class RequestFramingFuzz {
                 call,
                 length,
                 Unpooled.copiedBuffer(body, ISO_8859_1),
-                words,
+                loop,
                 UnpooledByteBufAllocator.DEFAULT);
         String said = ours.words().toString(ISO_8859_1) + ours.body().toString(ISO_8859_1);
         ours.release();

@@ -20,6 +20,8 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The stream that the page and `top` read, and what the page may do.
 class EventsIT {
@@ -302,6 +304,42 @@ class EventsIT {
     assertThat(get("/decisions", "Host: localhost\r\nX-Forwarded-For: 192.0.2.7\r\n").status())
         .as("a proxy on this machine speaks for others")
         .isEqualTo(403);
+  }
+
+  /// As nginx, HAProxy and others send them on, by default or with what is most often added.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "HTTP/1.0\r\nHost: 127.0.0.1:8000\r\nConnection: close\r\n",
+        "HTTP/1.1\r\nHost: 203.0.113.5\r\n",
+        "HTTP/1.1\r\nHost: [2001:db8::5]:80\r\n",
+        "HTTP/1.1\r\nHost: 0.0.0.0:8000\r\n",
+        "HTTP/1.1\r\nHost: router.example\r\n",
+        "HTTP/1.1\r\nHost: localhost\r\nX-Real-IP: 203.0.113.7\r\n",
+        "HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 front\r\n",
+        "HTTP/1.1\r\nHost: localhost\r\nForwarded: for=203.0.113.7\r\n",
+        "HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Proto: https\r\n",
+        "HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: router.example\r\n"
+      })
+  void whoComesThroughAProxyBesideTheRouterIsNotOnThisMachine(String rest) throws Exception {
+    rig.good("a");
+    rig.start();
+    for (String path : List.of("/events", "/decisions", "/whatif")) {
+      assertThat(rig.send("GET " + path + " " + rest + "\r\n").status()).as(path).isEqualTo(403);
+    }
+    assertThat(rig.send("GET /v1/models " + rest + "\r\n").status()).isEqualTo(200);
+  }
+
+  @Test
+  void whereLoopbackNeedsTheTokenNothingIsShownWithoutIt() throws Exception {
+    rig.good("a");
+    rig.start("admin_token=secret", "loopback_needs_token=true");
+    for (String path : List.of("/events", "/decisions", "/whatif")) {
+      assertThat(get(path, "Host: localhost\r\n").status()).as(path).isEqualTo(401);
+    }
+    assertThat(get("/decisions", "Host: localhost\r\nAuthorization: Bearer secret\r\n").status())
+        .isEqualTo(200);
+    assertThat(get("/ui", "Host: localhost\r\n").status()).as("it holds no data").isEqualTo(200);
   }
 
   @Test

@@ -84,7 +84,8 @@ class OwnRoutesTest {
               new Watch(slots, seats, keeper, new Troubles(slots, Ticker.SYSTEM), i -> {}),
               null,
               null);
-      Headers headers = field == null ? Headers.NONE : Headers.of("authorization", field);
+      Headers headers = Headers.of("host", "localhost:8000");
+      headers = field == null ? headers : headers.with("authorization", field);
       return own.handle(
           new Request("GET", "/decisions", null, headers, new byte[0], peer, HERE), "id");
     }

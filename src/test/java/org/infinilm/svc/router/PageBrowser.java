@@ -584,7 +584,7 @@ class PageBrowser {
     startTwoPools("admin_token=secret");
     try (PathProxy proxy = new PathProxy("/gate", "router.example", rig.port())) {
       browser.open("http://127.0.0.1:" + proxy.port() + "/gate/ui", 1440, 1000, false);
-      shows("#ask", "Admin token", "outside loopback");
+      shows("#ask", "Admin token", "through a proxy");
       assertThat(browser.text("#sentence")).isEqualTo("Waiting for the router");
       answer("secret");
       shows("#sentence", "Serving: 3 of 3 instances in service");

@@ -143,6 +143,25 @@ class ReloaderTest {
   }
 
   @Test
+  void aFileThatSaysNothingOfLoopbackDoesNotOpenIt() throws Exception {
+    String token = "admin_token = \"t\"\n";
+    Files.writeString(file, "threshold = 1\n" + token + "loopback_needs_token = true\n");
+    try (Reloader r = over(read())) {
+      Files.writeString(file, "threshold = 2\n" + token);
+      r.ask();
+      r.look();
+      assertThat(r.status().error())
+          .isEqualTo(
+              file + ": no loopback_needs_token, where it is true (expected: true or false)");
+      Files.writeString(file, "threshold = 3\n" + token + "loopback_needs_token = false\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error()).isNull();
+      assertThat(thresholds).containsExactly(3L);
+    }
+  }
+
+  @Test
   void aFileThatIsCutInPlaceMustStandStillForLonger() throws Exception {
     Files.writeString(file, "threshold = 1\nsession_header = \"x\"\n");
     try (Reloader r = over(read())) {

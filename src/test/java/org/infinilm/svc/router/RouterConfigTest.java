@@ -50,6 +50,7 @@ class RouterConfigTest {
       decisions | 99 | decisions=99
       session_header | x-s | sessionHeader=x-s
       admin_token | t0ken | adminToken=t0ken
+      loopback_needs_token | true | loopbackNeedsToken=true
       ui_hosts | A.b | uiHosts=[a.b]
       informational | relay | relaysInformational=true
       sse_comments | 15 | sseComments=Optional[PT15S]
@@ -98,7 +99,11 @@ class RouterConfigTest {
   void aSettingArrivesFromTheFlagTheEnvironmentAndNowhereElse(
       String key, String value, String arrives) throws Exception {
     Map<String, String> beside =
-        key.equals("first_byte_timeout_per_mb") ? Map.of("first_byte_timeout", "1") : Map.of();
+        switch (key) {
+          case "first_byte_timeout_per_mb" -> Map.of("first_byte_timeout", "1");
+          case "loopback_needs_token" -> Map.of("admin_token", "t");
+          default -> Map.of();
+        };
     Map<String, String> flags = new HashMap<>(beside);
     flags.put(key, value);
     assertThat(config(flags, Map.of())).contains(arrives);
@@ -149,6 +154,7 @@ class RouterConfigTest {
         "host | h:80 | --host: h:80 (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
         "host | '' | --host:  (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
         "ui_hosts | 'ok,http://u:pw@x' | --ui-hosts: http://...@x (expected: an IPv4 or IPv6 address, or a host's name, without scheme and port)",
+        "loopback_needs_token | true | --loopback-needs-token: true without admin_token (expected: both)",
         "trusted_proxies | '10.0.0.0/8,10.0.0.0/33' | --trusted-proxies: 10.0.0.0/33 (expected: addresses or ranges such as 10.0.0.0/8)",
         "cors_origins | https://h:99999 | --cors-origins: https://h:99999 (expected: https://host[:port], or *)",
         "cors_origins | https://h/ | --cors-origins: https://h/ (expected: https://host[:port], or *)",
