@@ -29,10 +29,13 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
@@ -40,6 +43,11 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.RegistryServer;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +60,7 @@ class PickerIT {
   @TempDir private Path dir;
   private final List<AutoCloseable> open = new ArrayList<>();
   private final Client client = Client.create();
+  private @Nullable Path file;
   private PickerServer picker;
   private ManagedChannel channel;
 
@@ -97,13 +106,16 @@ class PickerIT {
       int eq = s.indexOf('=');
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
-    Config config = Config.resolve(PickerProgram.PROGRAM.keys(), all, Map.of(), null);
+    Config config = Config.resolve(PickerProgram.PROGRAM.keys(), all, Map.of(), file);
     picker =
         PickerProgram.start(
             new Program.Args(config, all, List.of(), Map.of("instance", instances)));
     open.add(picker);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", picker.port()).usePlaintext().build();
     open.add(channel::shutdownNow);
+    if (instances.isEmpty()) {
+      return;
+    }
     String every = instances.size() + "/" + instances.size();
     await()
         .atMost(Stage.SOON)
@@ -307,7 +319,8 @@ class PickerIT {
   @Test
   void ourOwnRoutesGoToNoInstance() throws Exception {
     Server a = instance();
-    start(List.of(told(a, "a", "paged")), keys());
+    file = keys();
+    start(List.of(told(a, "a", "paged")));
     for (String path : List.of("/health", "/status", "/livez", "/readyz")) {
       ProcessingResponse r = stage().get(path).reply(0);
       assertThat(status(r)).as(path).isEqualTo(200);
@@ -326,22 +339,19 @@ class PickerIT {
     assertThat(inFlight("a")).isZero();
   }
 
-  /// Settings of one key, `opens`.
-  private String keys() throws Exception {
-    Path file = dir.resolve("picker.toml");
-    Files.writeString(
-        file,
-        "[[keys]]\nname = \"one\"\nsha256 = \""
-            + HexFormat.of()
-                .formatHex(MessageDigest.getInstance("SHA-256").digest("opens".getBytes(UTF_8)))
-            + "\"\n");
-    return "config=" + file;
+  /// A file with one key, `opens`.
+  private Path keys() throws Exception {
+    byte[] digest = MessageDigest.getInstance("SHA-256").digest("opens".getBytes(UTF_8));
+    return Files.writeString(
+        dir.resolve("picker.toml"),
+        "[[keys]]\nname = \"one\"\nhash = \"sha256:" + HexFormat.of().formatHex(digest) + "\"\n");
   }
 
   @Test
   void aStrangersBodyIsNotAwaited() throws Exception {
     Server a = instance();
-    start(List.of(told(a, "a", "paged")), keys(), "max_body_bytes=1000000");
+    file = keys();
+    start(List.of(told(a, "a", "paged")), "max_body_bytes=1000000");
     ProcessingResponse none = stage().post(CHAT).reply(0);
     assertThat(status(none)).isEqualTo(401);
     assertThat(error(none)).isEqualTo("missing_api_key");
