@@ -467,7 +467,6 @@ class PageBrowser {
     shows("#sources", "down", "refused");
     shows("#events", "(" + registry + ") is down:");
     assertThat(browser.complaints).isEmpty();
-    browser.picture(Path.of("target", "page", "sources.png"));
   }
 
   /// The cells of an instance's row, by their column's name.
