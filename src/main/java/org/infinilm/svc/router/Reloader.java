@@ -234,7 +234,7 @@ final class Reloader implements AutoCloseable {
   private void refuseOpening(Sources.Read next) throws ConfigException {
     RouterConfig before = current.config();
     int instances = current.of().config().get(RouterConfig.INSTANCES).size();
-    if (instances > 0) {
+    if (instances > 0 && next.fixed().isEmpty() && next.config().sources().isEmpty()) {
       refuseSilence(
           next,
           RouterConfig.INSTANCES,
