@@ -281,8 +281,10 @@ class ConfigCheckTest {
             ":7: aliases.one: true (expected: a text or a number)");
     Path off = file("router_port = 1\n");
     assertThatThrownBy(() -> check(off, Map.of("INFINI_HISTORY", "false")))
-        .hasMessage("INFINI_HISTORY: history: false (expected: a file, or off; ./false where it is a file)");
-    assertThat(check(file("router_port = 1\nhistory = \"off\"\n"), Map.of())).contains("history = off");
+        .hasMessage(
+            "INFINI_HISTORY: history: false (expected: a file, or off; ./false where it is a file)");
+    assertThat(check(file("router_port = 1\nhistory = \"off\"\n"), Map.of()))
+        .contains("history = off");
   }
 
   @Test
@@ -318,7 +320,10 @@ class ConfigCheckTest {
             l -> assertThat(l).startsWith(":4: weight=-1 (expected:"),
             l -> assertThat(l).startsWith(":8: tier=-2 (expected:"),
             l -> assertThat(l).startsWith(":10: ftp://x (expected: http://host:port"),
-            l -> assertThat(l).startsWith(":11: instance name a given before, at :7 (expected: unique names)"),
+            l ->
+                assertThat(l)
+                    .startsWith(
+                        ":11: instance name a given before, at :7 (expected: unique names)"),
             l -> assertThat(l).startsWith(":14: weight=-1 (expected:"),
             l -> assertThat(l).startsWith(":17: instance name h:2 given before, at :13 ("));
   }
