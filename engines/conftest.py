@@ -30,11 +30,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """vLLM's bench is a part of vLLM."""
-    if "vllm" not in wanted():
-        without = [i for i in items if i.name.startswith("test_vllms_bench")]
-        config.hook.pytest_deselected(items=without)
-        items[:] = [i for i in items if i not in without]
+    """vLLM's bench is a part of vLLM; embeddings are llama.cpp's."""
+    parts = {"vllm": "::test_vllms_bench", "llama.cpp": "test_embeddings.py::"}
+    without = [i for i in items if any(part in i.nodeid for name, part in parts.items() if name not in wanted())]
+    config.hook.pytest_deselected(items=without)
+    items[:] = [i for i in items if i not in without]
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ def main() -> None:
     flags.add_argument("--threads", type=int, default=0, help="0: llama.cpp's choice")
     flags.add_argument("--metrics", action="store_true", help="serve /metrics")
     flags.add_argument("--jinja", action="store_true", help="always so here; known for llama-server's sake")
+    flags.add_argument("--embeddings", action="store_true", help="serve embeddings")
+    flags.add_argument("--pooling", choices=["none", "mean", "cls", "last"], help="of a text's embeddings; default: what the model says")
     flags.add_argument("--api-key", default="", help="who asks must show it")
     wanted = flags.parse_args()
     # Threads of the server must not take the signals.
@@ -35,6 +37,12 @@ def main() -> None:
     if wanted.threads:
         params.cpuparams.n_threads = wanted.threads
     params.endpoint_metrics = wanted.metrics
+    params.embedding = wanted.embeddings
+    if wanted.embeddings:
+        # a text is computed in one piece
+        params.n_ubatch = params.n_batch
+    if wanted.pooling:
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, f"LLAMA_POOLING_TYPE_{wanted.pooling.upper()}")
     params.ui = False
     if wanted.api_key:
         params.api_keys = [wanted.api_key]

@@ -38,6 +38,8 @@ final class CommandLineParser {
   /// First words of commands that have two.
   private static final Map<String, String> GROUPS =
       Map.of(
+          "cert",
+          "Certificates for a try on one machine.",
           "config",
           "Look at configuration files.",
           "key",
@@ -337,6 +339,7 @@ final class CommandLineParser {
     Program.Args out = new Program.Args(config, flags, positionals, repeated);
     if (!wrong.none()) {
       wrong.in(() -> p.check().check(out, wrong));
+      config.warnings().forEach(w -> wrong.add("warning: " + w));
     }
     wrong.end();
     return out;

@@ -57,6 +57,9 @@ final class ConfigCheck {
     List<String> warnings = new ArrayList<>(config.warnings());
     Program.Args args = new Program.Args(config, Map.of(), List.of(), Map.of());
     wrong.in(() -> warnings.addAll(p.check().check(args, wrong)));
+    if (!wrong.none()) {
+      warnings.forEach(w -> wrong.add("warning: " + w));
+    }
     wrong.end();
     warnings.forEach(w -> out.println("warning: " + w));
     print(file, p.name(), config.describe(), out);

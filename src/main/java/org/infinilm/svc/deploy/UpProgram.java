@@ -125,12 +125,16 @@ public final class UpProgram {
         PROGRAM.positionals(),
         PROGRAM.takesFile(),
         args -> run(args, List.of(parts)),
-        PROGRAM.check());
+        (args, wrong) -> {
+          wrong.in(() -> checkPolicy(args.config(), List.of(parts)));
+          return PROGRAM.check().check(args, wrong);
+        });
   }
 
   private static int run(Program.Args args, List<Program> parts)
       throws ConfigException, IOException, InterruptedException {
     Map<String, String> env = System.getenv();
+    checkPolicy(args.config(), parts);
     TlsSettings tls = tls(args.config());
     Plan.Settings settings = settings(args, tls, env);
     RunFolder folder = RunFolder.of(env, settings.routerPort());
@@ -153,6 +157,22 @@ public final class UpProgram {
             Asked.of(given(config, settings), secrets, inherited));
     Plan plan = Plan.of(settings, folder.path());
     return new Up(plan, manner, folder, home(env), Terminal.standard(env), Ticker.SYSTEM).run();
+  }
+
+  /// Reads the policy as the part does that it is handed to.
+  private static void checkPolicy(Config config, List<Program> parts) throws ConfigException {
+    String policy = config.find(POLICY).orElse(null);
+    for (Program part : parts) {
+      for (Key<?> k : part.keys()) {
+        if (policy != null && k.name().equals(POLICY.name())) {
+          try {
+            k.type().parser().parse(policy);
+          } catch (IllegalArgumentException e) {
+            throw config.wrong(POLICY, policy + " " + e.getMessage());
+          }
+        }
+      }
+    }
   }
 
   /// All settings by key, as a user would type them.

@@ -1,5 +1,6 @@
 package org.infinilm.svc.discovery;
 
+import java.net.InetAddress;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -64,7 +65,8 @@ public sealed interface SourceSpec {
       Pattern.compile("[,\\s]+(?=(?:folder:|dns:|dns\\+srv:|kubernetes(?:[:/,\\s]|$)))");
 
   Pattern DNS = Pattern.compile("(https?://)?([A-Za-z0-9_.-]{1,253}?)(?::([0-9]{1,5}))?");
-  Pattern SERVER = Pattern.compile("(?:[0-9.]+|\\[[0-9A-Fa-f:.]+\\]):([0-9]{1,5})");
+  Pattern SERVER =
+      Pattern.compile("((?:[0-9]{1,3}\\.){3}[0-9]{1,3}|\\[[0-9A-Fa-f:.]+\\]):([0-9]{1,5})");
   Pattern NAMESPACE = Pattern.compile("\\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?");
 
   /// Options that a source may give to all of its instances.
@@ -151,10 +153,24 @@ public sealed interface SourceSpec {
       options.put(key, option.substring(eq + 1));
     }
     String server = options.remove("server");
-    if (server != null && !SERVER.matcher(server).matches()) {
+    if (server != null && !isServer(server)) {
       throw wrong(place, text + ": server=" + server, "server=ADDRESS:PORT");
     }
     return new Dns(text, srv, scheme, m.group(2), port, server, options);
+  }
+
+  private static boolean isServer(String server) {
+    Matcher m = SERVER.matcher(server);
+    try {
+      if (m.matches()) {
+        InetAddress.ofLiteral(m.group(1));
+        int port = Integer.parseInt(m.group(2));
+        return port > 0 && port <= 65535;
+      }
+    } catch (IllegalArgumentException noAddress) {
+      // the same
+    }
+    return false;
   }
 
   private static Kubernetes kubernetes(String text, String place) throws ConfigException {

@@ -91,7 +91,8 @@ record EngineSetup(
         pooled ? maxRunning : 1,
         threads,
         flashAttention,
-        flashAttention || 4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
+        flashAttention
+            || 4L * 2 * cacheTokens * shape.keyWidth() * shape.layers() > FULL_CACHE_BYTES);
   }
 
   /// Loads the model and starts its engine.

@@ -31,7 +31,7 @@ final class Scratch {
 
   /// `b`, or a copy of its own size where it is this loop's: what waits must not keep that.
   /// Ownership passes both ways.
-  @SuppressWarnings("ReferenceEquality") // the very buffer
+  @SuppressWarnings("ReferenceEquality") // that very one
   ByteBuf kept(ByteBuf b, ByteBufAllocator alloc) {
     if (b != buffer) {
       return b;

@@ -82,8 +82,7 @@ final class PickerServer implements AutoCloseable {
             .addService(health.getHealthService())
             .maxInboundMessageSize(
                 (int)
-                    Math.min(
-                        Integer.MAX_VALUE, choosing.limits().maxBodyBytes() + MESSAGE_BYTES));
+                    Math.min(Integer.MAX_VALUE, choosing.limits().maxBodyBytes() + MESSAGE_BYTES));
     if (tls != null) {
       b.sslContext(tls.context());
     }

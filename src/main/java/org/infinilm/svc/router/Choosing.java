@@ -84,8 +84,8 @@ public final class Choosing implements AutoCloseable {
     return router.front().unwelcome(asked);
   }
 
-  /// The answer to a request that cannot be chosen for (408, 413, 503), in the form of its route; it is
-  /// on record when this returns. On any thread.
+  /// The answer to a request that cannot be chosen for (408, 413, 503), in the form of its route;
+  /// it is on record when this returns. On any thread.
   public Response refusal(int status, String why, RequestHead asked) {
     return router
         .front()

@@ -322,6 +322,7 @@ class SettingsTest {
       delimiter = '|',
       value = {
         "llama-server|llama-server,-m,/models/qwen3-8b.gguf,--alias,qwen3-8b,--host,127.0.0.1,--port,8100,-c,32768,--parallel,8,--metrics",
+        "--embeddings|llama-server,-m,/models/bge-m3.gguf,--alias,bge-m3,--host,127.0.0.1,--port,8102,-c,8192,-ub,8192,--embeddings,--metrics",
         "sglang.launch_server|python3,-m,sglang.launch_server,--model-path,/models/Qwen3-8B,--served-model-name,qwen3-8b,--host,127.0.0.1,--port,8100,--enable-metrics",
         "ollama serve|ollama,serve",
       })

@@ -298,6 +298,32 @@ class ConfigCheckTest {
   }
 
   @Test
+  void whatUpHandsOnIsReadBeforeItStartsAnything() {
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    int code =
+        new CommandLineParser(Main.PROGRAMS, Map.of())
+            .run(
+                List.of("up", "--policy", "adaptiv", "--wait", "x", "--host", "a b"),
+                System.out,
+                new PrintStream(err, true, UTF_8));
+    assertThat(code).isEqualTo(2);
+    assertThat(err.toString(UTF_8))
+        .contains(
+            "--policy: adaptiv (expected: one of ",
+            "--wait: x (expected:",
+            "--host: a b (expected:");
+  }
+
+  @Test
+  void aWarningIsSaidBesideWhatIsWrong() throws Exception {
+    Path f = file("threshold = \"50KB\"\nrouter_port = -1\n");
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .hasMessageContainingAll(
+            f + ":2: router_port: -1",
+            "warning: " + f + ":1: threshold: 50KB (expected: a whole number");
+  }
+
+  @Test
   void aStartSaysTheSameAsACheck() throws Exception {
     Path f = file("router_port = 70000\n[aliases]\na = \"b\"\nb = \"c\"\n");
     ByteArrayOutputStream err = new ByteArrayOutputStream();

@@ -50,15 +50,7 @@ class EngineIT {
         case PAGED -> new EngineSetup(true, 2048, 16, 8, 20, 2, 16);
         case PAGED_FLASH ->
             new EngineSetup(
-                true,
-                2048,
-                16,
-                8,
-                20,
-                2,
-                0,
-                true,
-                EngineSetup.DEFAULT_PATIENCE.withWaiting(16));
+                true, 2048, 16, 8, 20, 2, 0, true, EngineSetup.DEFAULT_PATIENCE.withWaiting(16));
         case STATIC -> new EngineSetup(false, 512, 16, 1, 20, 2, 16);
       };
     }

@@ -58,8 +58,8 @@ class RouterSettingsTest {
 
   @Test
   void exactlyTheLiveSettingsHoldWithoutARestart() throws Exception {
-    // one setting is an error without it
-    Map<String, String> least = Map.of("first_byte_timeout", "5");
+    // two settings are errors without these
+    Map<String, String> least = Map.of("first_byte_timeout", "5", "admin_token", "t");
     RouterConfig before = with(least);
     for (Key<?> k : RouterConfig.KEYS) {
       if (TlsSettings.KEYS.contains(k)) {
