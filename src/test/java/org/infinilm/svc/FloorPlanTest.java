@@ -266,7 +266,7 @@ class FloorPlanTest {
     Map<String, Integer> wide =
         Map.of(
             ROOT + "http",
-            32,
+            33,
             ROOT + "fleet",
             24,
             ROOT + "policy",

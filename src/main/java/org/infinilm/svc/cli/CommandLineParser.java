@@ -38,6 +38,8 @@ final class CommandLineParser {
   /// First words of commands that have two.
   private static final Map<String, String> GROUPS =
       Map.of(
+          "cert",
+          "Certificates for a try on one machine.",
           "config",
           "Look at configuration files.",
           "key",

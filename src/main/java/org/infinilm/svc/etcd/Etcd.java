@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
@@ -56,8 +58,9 @@ public final class Etcd {
 
   /// Keys at one revision.
   ///
+  /// @param cluster whose they are
   /// @param more whether there are further ones
-  public record Page(long revision, List<KeyValue> keys, boolean more) {}
+  public record Page(String cluster, long revision, List<KeyValue> keys, boolean more) {}
 
   /// One part of a change.
   public sealed interface Op {
@@ -84,10 +87,7 @@ public final class Etcd {
   private final AtomicInteger current = new AtomicInteger();
   private final AtomicReference<@Nullable String> token = new AtomicReference<>();
 
-  /// The cluster that answered first, and which member that was.
-  private final AtomicReference<@Nullable Cluster> cluster = new AtomicReference<>();
-
-  private record Cluster(String id, String member) {}
+  private final Belonging belonging = new Belonging();
 
   public Etcd(Client http, EtcdAddress address, @Nullable Login login, Ticker ticker) {
     this.http = http;
@@ -114,7 +114,7 @@ public final class Etcd {
                 "revision", String.valueOf(revision),
                 "limit", String.valueOf(limit)),
             patience);
-    return new Page(revision(n), keys(n.path("kvs")), n.path("more").asBoolean());
+    return new Page(id(n), revision(n), keys(n.path("kvs")), n.path("more").asBoolean());
   }
 
   /// One key as it is now; null when there is none.
@@ -248,11 +248,12 @@ public final class Etcd {
   /// Follows all keys below the prefix of the address; never returns. The next call goes to the
   /// next member.
   ///
+  /// @param cluster whose keys are known up to there
   /// @param from the first revision to hear of
   /// @param silence after which the member is taken for hung
-  /// @throws EtcdFailure of kind [Kind#COMPACTED] when `from` is forgotten; any other when the
-  ///   stream ends
-  public void watch(long from, Duration silence, Watcher watcher)
+  /// @throws EtcdFailure of kind [Kind#COMPACTED] when `from` is forgotten, or of another history;
+  ///   any other when the stream ends
+  public void watch(String cluster, long from, Duration silence, Watcher watcher)
       throws EtcdFailure, InterruptedException {
     Map<String, Object> create =
         Map.of(
@@ -267,6 +268,9 @@ public final class Etcd {
         new WatchLines(
             n -> {
               requireOurs(member, n);
+              if (!id(n).equals(cluster)) {
+                throw new EtcdFailure(Kind.COMPACTED, "etcd " + member + ": made anew");
+              }
               if (n.path("created").asBoolean() && revision(n) < from - 1) {
                 throw new EtcdFailure(
                     Kind.COMPACTED,
@@ -274,12 +278,15 @@ public final class Etcd {
               }
             },
             watcher);
+    String shown = null;
     try {
-      http.stream("POST", uri(member, "/v3/watch"), headers(), Json.bytes(create), silence, lines);
+      shown = token();
+      URI to = uri(member, "/v3/watch");
+      http.stream("POST", to, headers(shown), Json.bytes(create), silence, lines);
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": the watch ended");
     } catch (EtcdFailure e) {
-      if (e.kind() == Kind.CREDENTIALS) {
-        token.set(null);
+      if (e.kind() == Kind.CREDENTIALS && shown != null) {
+        token.compareAndSet(shown, null);
       }
       current.compareAndSet(at, at + 1);
       throw e;
@@ -310,24 +317,28 @@ public final class Etcd {
   /// Asks one member after the other until one has an answer.
   private List<JsonNode> ask(String path, byte[] body, long end)
       throws EtcdFailure, InterruptedException {
-    EtcdFailure last = new EtcdFailure(Kind.AWAY, "etcd: not asked");
+    // The last failure of each member, the newest at the end.
+    Map<String, EtcdFailure> failures = new LinkedHashMap<>();
     boolean loggedInAgain = false;
     for (int tries = 0; ; tries++) {
       long left = end - ticker.nanos();
       if (left <= 0) {
-        throw last;
+        throw together(failures.values());
       }
       int at = current.get();
       Duration attempt = Duration.ofNanos(Math.min(left, ATTEMPT.toNanos()));
+      String shown = null;
       try {
-        return once(member(at), path, body, attempt);
+        shown = token();
+        return once(member(at), path, body, shown, attempt);
       } catch (EtcdFailure e) {
-        last = e;
-        boolean tokenEnded =
-            e.kind() == Kind.CREDENTIALS && !loggedInAgain && token.getAndSet(null) != null;
+        failures.remove(member(at));
+        failures.put(member(at), e);
         if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
           current.compareAndSet(at, at + 1);
-        } else if (tokenEnded) {
+        } else if (e.kind() == Kind.CREDENTIALS && shown != null && !loggedInAgain) {
+          // It ended, or all did with a change of users; others may have a new one already.
+          token.compareAndSet(shown, null);
           loggedInAgain = true;
         } else {
           throw e;
@@ -340,13 +351,41 @@ public final class Etcd {
     }
   }
 
-  private List<JsonNode> once(String member, String path, byte[] body, Duration limit)
+  /// What the members said, each its own.
+  private static EtcdFailure together(Collection<EtcdFailure> failures) {
+    EtcdFailure last = new EtcdFailure(Kind.AWAY, "etcd: not asked");
+    List<String> said = new ArrayList<>();
+    for (EtcdFailure e : failures) {
+      said.add(e.getMessage());
+      last = e;
+    }
+    return said.size() < 2 ? last : new EtcdFailure(last.kind(), String.join("; ", said), last);
+  }
+
+  /// Asks each member for itself.
+  ///
+  /// @return why a member is of no use, by member; those that are well are not in it
+  public Map<String, EtcdFailure> look(Duration limit) throws InterruptedException {
+    Map<String, EtcdFailure> out = new LinkedHashMap<>();
+    byte[] nothing = Json.bytes(Map.of());
+    for (String member : address.members()) {
+      try {
+        once(member, "/v3/maintenance/status", nothing, token(), limit);
+      } catch (EtcdFailure e) {
+        if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
+          out.put(member, e);
+        }
+      }
+    }
+    return out;
+  }
+
+  private List<JsonNode> once(
+      String member, String path, byte[] body, @Nullable String shown, Duration limit)
       throws EtcdFailure, InterruptedException {
     Client.Reply reply;
     try {
-      reply = http.send("POST", uri(member, path), headers(), body, limit, MOST_BYTES);
-    } catch (EtcdFailure e) {
-      throw e;
+      reply = http.send("POST", uri(member, path), headers(shown), body, limit, MOST_BYTES);
     } catch (IOException e) {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
@@ -404,51 +443,33 @@ public final class Etcd {
 
   /// All members have to be of one cluster, also after a restart of one of them.
   private void requireOurs(String member, JsonNode answer) throws EtcdFailure {
-    String id = answer.path("header").path("cluster_id").asText();
+    String id = id(answer);
     if (id.isEmpty()) {
       throw new EtcdFailure(
           Kind.ANOTHER, "etcd " + member + ": names no cluster (expected: an etcd)");
     }
-    Cluster first = cluster.get();
-    if (first == null) {
-      first = new Cluster(id, member);
-      if (!cluster.compareAndSet(null, first)) {
-        first = cluster.get();
-      }
-    }
-    if (first != null && !first.id().equals(id)) {
-      throw new EtcdFailure(
-          Kind.ANOTHER,
-          "etcd "
-              + member
-              + ": cluster "
-              + hex(id)
-              + " (expected: "
-              + hex(first.id())
-              + ", that of "
-              + first.member()
-              + ")");
+    String wrong = belonging.said(member, id);
+    if (wrong != null) {
+      throw new EtcdFailure(Kind.ANOTHER, "etcd " + member + ": " + wrong);
     }
   }
 
-  private static String hex(String id) {
-    try {
-      return Long.toHexString(Long.parseUnsignedLong(id));
-    } catch (NumberFormatException e) {
-      return shortened(id);
-    }
+  private static String id(JsonNode answer) {
+    return answer.path("header").path("cluster_id").asText();
   }
 
-  private Headers headers() throws EtcdFailure, InterruptedException {
-    if (login == null) {
-      return Headers.NONE;
-    }
+  private static Headers headers(@Nullable String shown) {
+    return shown == null ? Headers.NONE : Headers.of("authorization", shown);
+  }
+
+  /// Null where nobody asks for one.
+  private @Nullable String token() throws EtcdFailure, InterruptedException {
     String t = token.get();
-    if (t == null) {
+    if (t == null && login != null) {
       t = logIn(login);
       token.set(t);
     }
-    return Headers.of("authorization", t);
+    return t;
   }
 
   private String logIn(Login as) throws EtcdFailure, InterruptedException {

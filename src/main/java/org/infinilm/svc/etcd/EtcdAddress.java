@@ -60,7 +60,16 @@ public record EtcdAddress(boolean secure, List<String> members, String prefix) {
   }
 
   private static IllegalArgumentException wrong(String text) {
-    return new IllegalArgumentException(BaseUrl.shown(text) + EXPECTED);
+    return new IllegalArgumentException(BaseUrl.shown(masked(text)) + EXPECTED);
+  }
+
+  /// Without users and passwords, of whichever member.
+  private static String masked(String text) {
+    int from = text.indexOf("//");
+    int to = text.lastIndexOf('@');
+    return from < 0 || to < from + 2
+        ? text.substring(Math.max(0, to))
+        : text.substring(0, from) + "//..." + text.substring(to);
   }
 
   /// The base URL of a member.

@@ -50,8 +50,13 @@ public final class EtcdFailure extends IOException {
     if (message.contains("lease not found")) {
       return Kind.NO_SUCH_LEASE;
     }
-    if (message.contains("authentication failed") || message.contains("user name is empty")) {
+    if (message.contains("authentication failed")
+        || message.contains("user name is empty")
+        || message.contains("revision of auth store is old")) {
       return Kind.CREDENTIALS;
+    }
+    if (message.contains("too many requests")) {
+      return Kind.AWAY;
     }
     return switch (code) {
       case 4, 14 -> Kind.AWAY;

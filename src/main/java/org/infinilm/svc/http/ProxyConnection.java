@@ -348,13 +348,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
   }
 
   private String tooLarge() {
-    return "request body too large (expected: at most " + mostBodyBytes + " bytes)";
+    return Arrival.tooLarge(mostBodyBytes);
   }
 
   private String memoryFull() {
-    return "too many request and answer bytes in memory (expected: at most "
-        + shared.memory.limit()
-        + "); try again";
+    return Arrival.memoryFull(shared.memory);
   }
 
   private void dispatch() {
@@ -601,18 +599,8 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
               "request head not complete after "
                   + shared.options.times().head().toSeconds()
                   + " s");
-      case BODY_PAUSED ->
-          refuse(
-              408,
-              "no byte of the request's body for "
-                  + shared.options.times().bodyPause().toSeconds()
-                  + " s");
-      case BODY_SLOW ->
-          refuse(
-              408,
-              "request body too slow (expected: at least "
-                  + shared.options.times().minBodyRate()
-                  + " bytes a second)");
+      case BODY_PAUSED -> refuse(408, Arrival.paused(shared.options.times()));
+      case BODY_SLOW -> refuse(408, Arrival.slow(shared.options.times()));
     }
     long missing = clock.missing(now, queuedBytes() - unsent);
     if (missing > 0 && missing > Sockets.unseen(channel)) {

@@ -79,6 +79,10 @@ final class Tap implements EpollIoHandle {
     int n;
     do {
       ByteBuf in = c.alloc().ioBuffer(expected);
+      if (!in.hasMemoryAddress()) {
+        in.release();
+        return false;
+      }
       int room = in.writableBytes();
       try {
         n = socket.recvAddress(in.memoryAddress(), in.writerIndex(), in.capacity());

@@ -8,11 +8,17 @@ import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.EventExecutor;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.Arrival;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.router.Carried;
+import org.jspecify.annotations.Nullable;
 
 /// `envoy.service.ext_proc.v3.ExternalProcessor`: a [Processing] for each stream, on the event loop
 /// that its connection has. Thread-safe.
@@ -22,22 +28,31 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     /// Takes over a request, on its event loop.
     void choose(Carried request);
 
+    /// Whether a request is for a route of our own, which needs no body; on any thread.
+    boolean owns(RequestHead asked);
+
+    /// The answer to a request whose body need not come, or null to have it come; on any thread.
+    @Nullable Response unwelcome(RequestHead asked);
+
     /// The answer to one that cannot be chosen for; on any thread.
     Response refusal(int status, String why, RequestHead asked);
+
+    /// How long a request that comes now may wait until it is chosen for.
+    Duration queueTimeout();
   }
 
   private final Chooser chooser;
-  private final long mostBodyBytes;
   private final EventLoopGroup loops;
+  private final Map<EventExecutor, Beat> beats = new HashMap<>();
   private final Memory memory;
   private final int fallbacks;
   private final Set<Processing> streams = ConcurrentHashMap.newKeySet();
 
   /// @param fallbacks endpoints that are told beside the chosen one
-  ExtProc(Chooser chooser, long mostBodyBytes, EventLoopGroup loops, Memory memory, int fallbacks) {
+  ExtProc(Chooser chooser, EventLoopGroup loops, Memory memory, int fallbacks) {
     this.chooser = chooser;
-    this.mostBodyBytes = mostBodyBytes;
     this.loops = loops;
+    loops.forEach(l -> beats.put(l, new Beat()));
     this.memory = memory;
     this.fallbacks = fallbacks;
   }
@@ -59,16 +74,24 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     return loops.next();
   }
 
-  void choose(Carried request) {
-    chooser.choose(request);
+  /// Has the time limits of all streams run; once.
+  void startTime() {
+    beats.forEach((loop, beat) ->
+        loop.scheduleWithFixedDelay(
+            beat, Arrival.TICK_MILLIS, Arrival.TICK_MILLIS, TimeUnit.MILLISECONDS));
   }
 
-  Response refusal(int status, String why, RequestHead asked) {
-    return chooser.refusal(status, why, asked);
+  /// The ticks of one of the loops.
+  Beat beat(EventExecutor loop) {
+    Beat b = beats.get(loop);
+    if (b == null) {
+      throw new IllegalArgumentException(loop + " (expected: one of the picker's event loops)");
+    }
+    return b;
   }
 
-  long mostBodyBytes() {
-    return mostBodyBytes;
+  Chooser chooser() {
+    return chooser;
   }
 
   int fallbacks() {

@@ -45,6 +45,16 @@ record Fields(HeaderMap map) implements RequestHead, ResponseHead {
     return raw.isEmpty() ? h.getValue() : raw.toString(ISO_8859_1);
   }
 
+  /// Bytes of the body, as `content-length` says; -1 when it says nothing that is a number.
+  long length() {
+    String v = header("content-length");
+    try {
+      return v == null ? -1 : Math.max(-1, Long.parseLong(v.strip()));
+    } catch (NumberFormatException notOne) {
+      return -1;
+    }
+  }
+
   /// Whether a field is there.
   boolean has(String name) {
     return header(name) != null;

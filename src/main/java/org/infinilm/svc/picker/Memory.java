@@ -5,18 +5,16 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
-import org.infinilm.svc.http.Room;
+import org.infinilm.svc.http.Arrival;
 
-/// Bytes of bodies over all streams, within a limit, and the threads on which large ones are read.
+/// The limits of bodies over all streams, and the threads on which large ones are read.
 /// Thread-safe.
-final class Memory implements Room, AutoCloseable {
-  private final long most;
-  private final AtomicLong held = new AtomicLong();
+final class Memory implements AutoCloseable {
+  private final Arrival.Limits limits;
   private final ThreadPoolExecutor readers;
 
-  Memory(long mostBytes, int threads) {
-    this.most = mostBytes;
+  Memory(Arrival.Limits limits, int threads) {
+    this.limits = limits;
     int n = Math.max(2, threads / 2);
     readers =
         new ThreadPoolExecutor(
@@ -29,22 +27,8 @@ final class Memory implements Room, AutoCloseable {
     readers.allowCoreThreadTimeOut(true);
   }
 
-  @Override
-  public boolean take(long bytes) {
-    if (held.addAndGet(bytes) <= most) {
-      return true;
-    }
-    held.addAndGet(-bytes);
-    return false;
-  }
-
-  @Override
-  public void giveBack(long bytes) {
-    held.addAndGet(-bytes);
-  }
-
-  long held() {
-    return held.get();
+  Arrival.Limits limits() {
+    return limits;
   }
 
   Executor readers() {

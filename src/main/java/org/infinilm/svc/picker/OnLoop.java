@@ -15,7 +15,6 @@ import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.ResponseHead;
-import org.infinilm.svc.http.Room;
 import org.infinilm.svc.router.Carried;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -119,11 +118,11 @@ abstract class OnLoop implements Carried {
       return handler.handle(r);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return service.refusal(503, "the picker ends; ask again", head());
+      return service.chooser().refusal(503, "the picker ends; ask again", head());
     } catch (Throwable e) {
       // an Error too: Envoy must not wait for an answer that never comes
       LOG.error("{} {} failed", r.method(), r.path(), e);
-      return service.refusal(500, "Internal server error", head());
+      return service.chooser().refusal(500, "Internal server error", head());
     }
   }
 
@@ -161,11 +160,6 @@ abstract class OnLoop implements Carried {
       LOG.error("a request could not go on", e);
       failed();
     }
-  }
-
-  @Override
-  public Room room() {
-    return service.memory();
   }
 
   @Override

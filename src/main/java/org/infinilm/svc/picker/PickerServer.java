@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.Arrival;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Tls;
@@ -42,6 +43,12 @@ final class PickerServer implements AutoCloseable {
   private static final long LOOK_MILLIS = 100;
   private static final long LEAST_PING_SECONDS = 5;
 
+  /// How often who is silent is asked whether it is still there, and how long that may take: an
+  /// Envoy whose machine vanished would keep its requests counted for ever.
+  private static final long PING_SECONDS = 40;
+
+  private static final long PONG_SECONDS = 20;
+
   /// What a message holds beside a piece of a body.
   private static final int MESSAGE_BYTES = 1 << 20;
 
@@ -63,16 +70,19 @@ final class PickerServer implements AutoCloseable {
   /// @throws IOException when a port cannot be bound, or the files of TLS cannot be used
   PickerServer(Choosing choosing, int port, int healthPort, int fallbacks) throws IOException {
     this.choosing = choosing;
-    memory = new Memory(choosing.mostBufferedBytes(), choosing.threads());
+    memory =
+        new Memory(new Arrival.Limits(choosing.limits(), choosing.times()), choosing.threads());
     loops = choosing.transport().loops(choosing.threads(), "picker");
-    extProc = new ExtProc(chooser(choosing), choosing.mostBodyBytes(), loops, memory, fallbacks);
+    extProc = new ExtProc(chooser(choosing), loops, memory, fallbacks);
+    extProc.startTime();
     tls = choosing.tls().http2Listener(Ticker.SYSTEM::now);
     NettyServerBuilder b =
         builder(port)
             .addService(extProc)
             .addService(health.getHealthService())
             .maxInboundMessageSize(
-                (int) Math.min(Integer.MAX_VALUE, choosing.mostBodyBytes() + MESSAGE_BYTES));
+                (int)
+                    Math.min(Integer.MAX_VALUE, choosing.limits().maxBodyBytes() + MESSAGE_BYTES));
     if (tls != null) {
       b.sslContext(tls.context());
     }
@@ -92,8 +102,23 @@ final class PickerServer implements AutoCloseable {
       }
 
       @Override
+      public boolean owns(RequestHead asked) {
+        return c.owns(asked);
+      }
+
+      @Override
+      public @Nullable Response unwelcome(RequestHead asked) {
+        return c.unwelcome(asked);
+      }
+
+      @Override
       public Response refusal(int status, String why, RequestHead asked) {
         return c.refusal(status, why, asked);
+      }
+
+      @Override
+      public Duration queueTimeout() {
+        return c.queueTimeout();
       }
     };
   }
@@ -106,6 +131,8 @@ final class PickerServer implements AutoCloseable {
         .directExecutor()
         .withOption(ChannelOption.SO_REUSEADDR, true)
         .withChildOption(ChannelOption.TCP_NODELAY, true)
+        .keepAliveTime(PING_SECONDS, TimeUnit.SECONDS)
+        .keepAliveTimeout(PONG_SECONDS, TimeUnit.SECONDS)
         .permitKeepAliveTime(LEAST_PING_SECONDS, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true);
   }
@@ -128,7 +155,11 @@ final class PickerServer implements AutoCloseable {
     metrics.gauge(
         "infini_picker_body_bytes",
         "Bytes of bodies that are held until they are chosen for.",
-        c -> c.call((double) memory.held()));
+        c -> c.call((double) memory.limits().heldBytes()));
+    metrics.counter(
+        "infini_picker_bodies_given_up_total",
+        "Bodies that were given up on their way to make room for others.",
+        c -> c.call((double) memory.limits().givenUp()));
   }
 
   /// Tells those who ask for health what is true now; on one loop.

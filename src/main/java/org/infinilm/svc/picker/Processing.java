@@ -13,9 +13,11 @@ import io.grpc.stub.StreamObserver;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.infinilm.svc.http.Arrival;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.InboundEvents;
@@ -23,6 +25,8 @@ import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.ResponseHead;
+import org.infinilm.svc.http.Room;
+import org.infinilm.svc.http.TimeLimits;
 import org.infinilm.svc.http.UpstreamCall;
 import org.infinilm.svc.http.UpstreamEvents;
 import org.infinilm.svc.router.Carried;
@@ -43,6 +47,9 @@ import org.slf4j.LoggerFactory;
  */
 final class Processing extends OnLoop implements StreamObserver<ProcessingRequest>, UpstreamCall {
   private static final Logger LOG = LoggerFactory.getLogger(Processing.class);
+
+  /// What a choice may take beside the wait for a place.
+  private static final Duration CHOICE = Duration.ofSeconds(60);
 
   private enum Phase {
     HEADERS,
@@ -65,7 +72,18 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   private ByteString sent = ByteString.EMPTY;
   private boolean hasBody;
   private boolean hasTrailers;
-  private long heldBytes;
+  private final Arrival arrival;
+  private final Beat beat;
+
+  /// Whether its head alone is answered, so that its body is passed over.
+  private boolean byHead;
+
+  /// The tick at which something came last that the phase waits for, and the ticks that it may wait
+  /// for more.
+  private long since;
+
+  private long patience = Long.MAX_VALUE;
+  private long idle = Long.MAX_VALUE;
 
   private InboundEvents events = NOBODY;
   private List<Origin> others = List.of();
@@ -84,6 +102,9 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     super(service, loop);
     this.service = service;
     this.to = to;
+    beat = service.beat(loop);
+    // held twice: to be read as one, and to go back as it came
+    arrival = new Arrival(service.memory().limits(), 2, () -> here(this::givenUp));
     to.disableAutoRequest();
     to.setOnReadyHandler(() -> here(this::ready));
     to.setOnCancelHandler(() -> here(this::left));
@@ -93,6 +114,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   private void ready() {
     if (owesRequest && phase != Phase.OVER) {
       owesRequest = false;
+      since = beat.now();
       to.request(1);
     }
   }
@@ -167,53 +189,73 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     } else {
       subset = Gateway.subset(m.getMetadataContext());
       phase = Phase.BODY;
-      if (h.getEndOfStream()) {
+      beat.add(this);
+      byHead = service.chooser().owns(head);
+      if (h.getEndOfStream() || byHead) {
         choose();
+      } else {
+        bodyBegins();
       }
     }
   }
 
+  /// Who would be told no whatever the body is, is told so before it has come.
+  private void bodyBegins() {
+    Arrival.Wrong w = arrival.begins(head.length(), beat.now());
+    Response no = service.chooser().unwelcome(head);
+    if (w != null) {
+      refuse(w);
+    } else if (no != null) {
+      answer(no);
+    }
+  }
+
+  private void refuse(Arrival.@Nullable Wrong w) {
+    if (w != null) {
+      answer(service.chooser().refusal(w.status(), w.why(), head));
+    }
+  }
+
+  private void givenUp() {
+    if (phase == Phase.BODY) {
+      refuse(arrival.memoryFull());
+    }
+  }
+
   private void requestBody(HttpBody b) {
+    if (isPassedOver()) {
+      return;
+    }
     if (phase != Phase.BODY) {
       unexpected("request_body");
       return;
     }
     hasBody = true;
-    int n = b.getBody().size();
-    if ((long) sent.size() + n > service.mostBodyBytes()) {
-      answer(
-          service.refusal(
-              413,
-              "the body has more than "
-                  + service.mostBodyBytes()
-                  + " bytes (expected: at most these, --max-body-bytes)",
-              head));
-    } else if (!hold(2L * n)) {
-      answer(
-          service.refusal(
-              503, "the bodies of other requests fill the memory that there is for them", head));
-    } else {
-      // held twice: to be read as one, and to go back as it came
-      sent = sent.concat(b.getBody());
-      if (b.getEndOfStream()) {
-        choose();
-      }
+    Arrival.Wrong w = arrival.piece(b.getBody().size(), beat.now());
+    if (w != null) {
+      refuse(w);
+      return;
+    }
+    sent = sent.concat(b.getBody());
+    if (b.getEndOfStream()) {
+      choose();
     }
   }
 
-  private boolean hold(long bytes) {
-    boolean got = service.memory().take(bytes);
-    heldBytes += got ? bytes : 0;
-    return got;
-  }
-
   private void requestTrailers() {
+    if (isPassedOver()) {
+      return;
+    }
     if (phase != Phase.BODY) {
       unexpected("request_trailers");
       return;
     }
     hasTrailers = true;
     choose();
+  }
+
+  private boolean isPassedOver() {
+    return byHead && phase == Phase.CHOOSING;
   }
 
   private void unexpected(String what) {
@@ -229,8 +271,48 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
 
   private void choose() {
     phase = Phase.CHOOSING;
+    arrival.whole();
+    waits(service.chooser().queueTimeout().plus(CHOICE));
     body = sent.isEmpty() ? Unpooled.EMPTY_BUFFER : Unpooled.wrappedBuffer(sent.toByteArray());
-    service.choose(this);
+    service.chooser().choose(this);
+  }
+
+  private void waits(Duration atMost) {
+    since = beat.now();
+    patience = Arrival.ticks(atMost);
+  }
+
+  /// Time runs, for whatever it waits for; on its loop.
+  void tick(long now) {
+    try {
+      if (phase == Phase.BODY) {
+        refuse(arrival.tick(now));
+      } else if (now - since > patience) {
+        late();
+      }
+    } catch (RuntimeException e) {
+      LOG.error("a stream of Envoy's failed", e);
+      failed();
+    }
+  }
+
+  private void late() {
+    UpstreamEvents u = upstream;
+    if (phase == Phase.CHOOSING) {
+      LOG.error("{} {} was not chosen for in time", head.method(), head.path());
+      failed();
+    } else if (phase == Phase.TOLD && u != null) {
+      upstream = null;
+      u.failed(new Failure(Failure.Kind.TIMEOUT_FIRST_BYTE, "no answer within the limit"));
+    } else if (phase != Phase.ANSWER || answerMode != BodySendMode.NONE) {
+      // the instance, or a client that takes nothing: which of them is not seen from here
+      end(Status.DEADLINE_EXCEEDED.withDescription("nothing came of the answer within the limit"));
+    }
+  }
+
+  @Override
+  public Room room() {
+    return arrival;
   }
 
   // What the router's room asks of a request.
@@ -268,6 +350,9 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     }
     phase = Phase.TOLD;
     upstream = told;
+    TimeLimits l = call.limits();
+    waits(l.connect().plus(l.firstByte()));
+    idle = Arrival.ticks(l.idle());
     ByteBuf other = call.body();
     if (other != null) {
       sent = ByteString.copyFrom(other.nioBuffer());
@@ -289,8 +374,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   private void releaseBody() {
     body = Unpooled.EMPTY_BUFFER;
     sent = ByteString.EMPTY;
-    service.memory().giveBack(heldBytes);
-    heldBytes = 0;
+    arrival.close();
   }
 
   @Override
@@ -362,6 +446,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     }
     goes = ByteString.EMPTY;
     if (!b.getBody().isEmpty()) {
+      patience = idle;
       ByteBuf slice = Unpooled.wrappedBuffer(b.getBody().asReadOnlyByteBuffer());
       atHand = slice;
       atHandBytes = b.getBody();
@@ -379,6 +464,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     if (phase == Phase.OVER) {
       return;
     }
+    since = beat.now();
     if (answerMode == BodySendMode.FULL_DUPLEX_STREAMED) {
       for (ProcessingResponse r : Replies.pieces(passes, false, ends)) {
         to.onNext(r);
@@ -514,7 +600,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
       if (phase != Phase.OVER) {
         InboundEvents e = events;
         if (phase == Phase.BODY || phase == Phase.HEADERS) {
-          answer(service.refusal(503, "the picker ends; ask again", head));
+          answer(service.chooser().refusal(503, "the picker ends; ask again", head));
         }
         e.shutdown();
         end(Status.UNAVAILABLE.withDescription("the picker ends"));
@@ -527,6 +613,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     events = NOBODY;
     upstream = null;
     releaseBody();
+    beat.remove(this);
     service.ended(this);
   }
 }

@@ -5,9 +5,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.infinilm.svc.http.Json;
@@ -81,6 +83,25 @@ record EtcdKeys(String prefix) {
 
   String settings() {
     return prefix + "settings";
+  }
+
+  /// Prefixes of deployments among whose keys ours would be.
+  List<String> around() {
+    List<String> out = new ArrayList<>();
+    for (Kind kind : Kind.values()) {
+      for (int at = prefix.indexOf("/" + kind.folder); at >= 0 && kind != Kind.OTHER; ) {
+        if (at > 0) {
+          out.add(prefix.substring(0, at + 1));
+        }
+        at = prefix.indexOf("/" + kind.folder, at + 1);
+      }
+    }
+    return out;
+  }
+
+  /// Below which the keys of a kind stand.
+  String folder(Kind kind) {
+    return prefix + kind.folder;
   }
 
   String entry(String name) {
@@ -177,9 +198,14 @@ record EtcdKeys(String prefix) {
 
   /// The length of leases that registries agreed on.
   static Duration agreed(byte[] json) throws NoSuchThing {
-    JsonNode n = tree(json);
-    long ms = n.path("lease_ms").asLong(-1);
-    if (!n.path("of").asText().equals("infini registry") || ms <= 0) {
+    long ms = -1;
+    try {
+      JsonNode n = tree(json);
+      ms = n.path("of").asText().equals("infini registry") ? n.path("lease_ms").asLong(-1) : -1;
+    } catch (NoSuchThing noJson) {
+      // somebody else's
+    }
+    if (ms <= 0) {
       throw new NoSuchThing("is somebody else's (expected: a registry's)");
     }
     return Duration.ofMillis(ms);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -25,11 +26,24 @@ final class EtcdNotes {
   private static final Duration KEEP = Duration.ofSeconds(3);
   private static final Duration PATIENCE = Duration.ofSeconds(3);
 
+  /// What a run wrote is kept here for so long after its last word, to be written again.
+  private static final Duration FORGOTTEN = PeerBoard.LEASE.multipliedBy(3);
+
+  /// Of a run that has nothing to say: that it lives.
+  static final Map<String, byte[]> PULSE = Map.of("pulse", Json.bytes(Map.of()));
+
   /// What one run has written by us.
   private static final class Mine {
     long lease;
-    long keptNanos;
+    volatile long keptNanos;
     final Map<String, byte[]> notes = new HashMap<>();
+
+    /// The kinds that do not stand in etcd as they are here.
+    final Set<String> due = new HashSet<>();
+
+    Mine(long nowNanos) {
+      keptNanos = nowNanos;
+    }
   }
 
   private final Etcd etcd;
@@ -45,18 +59,27 @@ final class EtcdNotes {
     this.board = new Notes(boot);
   }
 
-  Notes board() {
-    return board;
+  /// [PeerBoard#exchange]: who lives is what etcd says, the asking run beside it for
+  /// [PeerBoard#LEASE] although its first note may still be on its way back.
+  PeerBoard.Answer exchange(String run, Map<String, byte[]> notes, String since)
+      throws EtcdFailure, Refused, InterruptedException {
+    long now = ticker.nanos();
+    board.forgetBare(now - PeerBoard.LEASE.toNanos());
+    board.heard(run, now);
+    write(run, notes);
+    return board.since(since);
   }
 
   /// Writes notes of a run; whatever it wrote before stays as long as it comes again in time.
   void write(String run, Map<String, byte[]> notes) throws EtcdFailure, InterruptedException {
-    runs.values().removeIf(m -> isSilent(m) && !m.notes.isEmpty());
-    Mine m = runs.computeIfAbsent(run, r -> new Mine());
+    long now = ticker.nanos();
+    runs.values().removeIf(m -> now - m.keptNanos > FORGOTTEN.toNanos());
+    Mine m = runs.computeIfAbsent(run, r -> new Mine(now));
     synchronized (m) {
-      m.notes.putAll(notes);
+      Map<String, byte[]> said = notes.isEmpty() && m.notes.isEmpty() ? PULSE : notes;
+      m.notes.putAll(said);
+      m.due.addAll(said.keySet());
       try {
-        Map<String, byte[]> due = notes;
         if (m.lease != 0 && ticker.nanos() - m.keptNanos >= KEEP.toNanos()) {
           long asked = ticker.nanos();
           if (etcd.keepAlive(List.of(m.lease), PATIENCE).isEmpty()) {
@@ -68,10 +91,12 @@ final class EtcdNotes {
         if (m.lease == 0) {
           m.keptNanos = ticker.nanos();
           m.lease = etcd.grant(PeerBoard.LEASE, PATIENCE);
-          due = m.notes;
+          m.due.addAll(m.notes.keySet());
         }
-        for (Map.Entry<String, byte[]> e : due.entrySet()) {
-          etcd.put(new Op.Put(keys.note(run, e.getKey()), e.getValue(), m.lease), PATIENCE);
+        for (String kind : List.copyOf(m.due)) {
+          byte[] value = m.notes.getOrDefault(kind, new byte[0]);
+          etcd.put(new Op.Put(keys.note(run, kind), value, m.lease), PATIENCE);
+          m.due.remove(kind);
         }
       } catch (EtcdFailure e) {
         if (e.kind() == EtcdFailure.Kind.NO_SUCH_LEASE) {
@@ -82,14 +107,15 @@ final class EtcdNotes {
     }
   }
 
-  private boolean isSilent(Mine m) {
-    return ticker.nanos() - m.keptNanos > PeerBoard.LEASE.multipliedBy(3).toNanos();
-  }
-
   void remove(String run) throws EtcdFailure, InterruptedException {
+    Set<String> kinds = board.remove(run);
     Mine m = runs.remove(run);
     if (m != null && m.lease != 0) {
       etcd.revoke(m.lease, PATIENCE);
+    }
+    for (String kind : kinds) {
+      // what it wrote at another registry
+      etcd.delete(keys.note(run, kind), PATIENCE);
     }
   }
 

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
@@ -56,7 +57,6 @@ final class EtcdStore extends LeaseStore {
   private static final int PULSES = 5;
 
   private static final int TRIES = 16;
-  private static final int PAGE = 50;
   private static final int FORGOTTEN_AT_ONCE = 1000;
 
   /// Of the names in one pulse: etcd takes values of 1.5 MiB.
@@ -87,12 +87,29 @@ final class EtcdStore extends LeaseStore {
 
   private final List<Thread> loops = new ArrayList<>();
   private final AtomicLong toldNanos;
+
+  /// Whether it was said that routers' notes are not written.
+  private final AtomicBoolean noteTold = new AtomicBoolean();
+
   private volatile boolean current;
+
+  /// Whom a follower hears.
+  private final EtcdRegistries registries;
+
+  /// Whether no registry speaks, which would keep leases alive.
+  private volatile boolean alone;
+
+  /// Of what was listed last.
+  private volatile String cluster = "";
+
   private long ownLease;
   private long windows;
 
   /// What was last said of etcd in the log.
   private @Nullable Kind told;
+
+  /// Whether etcd takes no pulse for want of room.
+  private boolean full;
 
   private EtcdStore(
       Etcd etcd,
@@ -109,6 +126,7 @@ final class EtcdStore extends LeaseStore {
     this.keys = new EtcdKeys(etcd.address().prefix());
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
+    this.registries = new EtcdRegistries(keys, ticker);
     this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
   }
 
@@ -131,6 +149,7 @@ final class EtcdStore extends LeaseStore {
     store.loop("watch", store::follow);
     store.loop("heartbeats", store.keepAlives::run);
     store.loop("pulse", store::pulse);
+    store.loop("members", new EtcdMembers(etcd)::run);
     return store;
   }
 
@@ -158,11 +177,20 @@ final class EtcdStore extends LeaseStore {
     store.current = true;
     store.loop("watch", store::follow);
     store.loop("pulse", store::ownPulse);
+    store.loop("members", new EtcdMembers(etcd)::run);
     return store;
   }
 
   /// One deployment has one prefix, and one length of leases.
   private void agree() throws EtcdFailure, InterruptedException {
+    for (String around : keys.around()) {
+      String theirs = new EtcdKeys(around).settings();
+      if (etcd.get(theirs, START_PATIENCE) != null) {
+        throw new EtcdFailure(
+            Kind.OTHER,
+            etcd.address() + ": inside the deployment of key " + theirs + " (expected: beside it)");
+      }
+    }
     Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease()), 0);
     Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), START_PATIENCE);
     KeyValue there = w.present();
@@ -176,27 +204,17 @@ final class EtcdStore extends LeaseStore {
   }
 
   private void list() throws EtcdFailure, InterruptedException {
-    List<KeyValue> all = new ArrayList<>();
-    String from = etcd.address().prefix();
-    long revision = 0;
-    boolean more = true;
-    while (more) {
-      Etcd.Page page = etcd.list(etcd.address().prefix(), from, revision, PAGE, START_PATIENCE);
-      all.addAll(page.keys());
-      revision = revision == 0 ? page.revision() : revision;
-      more = page.more() && !page.keys().isEmpty();
-      if (more) {
-        from = page.keys().getLast().key() + "\0";
-      }
-    }
+    EtcdListing.All read = EtcdListing.read(etcd, keys);
+    List<KeyValue> all = read.keys();
     notes.listed(all);
     Map<String, Duration> ages = new EtcdSigns(etcd, keys, lease(), window()).ages(all, this::age);
-    long at = revision;
-    locked(() ->
-        decide(
-            view.listed(
-                at, all, table(), k -> ages.getOrDefault(k.stored().entry().name(), kept())),
-            _ -> {}));
+    decideLocked(() ->
+        view.listed(
+            read.revision(),
+            all,
+            table(),
+            k -> ages.getOrDefault(k.stored().entry().name(), kept())));
+    cluster = read.cluster();
   }
 
   /// By our own clock; null where it is not known.
@@ -424,6 +442,10 @@ final class EtcdStore extends LeaseStore {
     if (now - last > BETWEEN_WARNINGS.toNanos() && toldNanos.compareAndSet(last, now)) {
       log.warn("{} is not written: {}", name, e.getMessage());
     }
+    return refused(e);
+  }
+
+  private static Refused refused(EtcdFailure e) {
     return switch (e.kind()) {
       case TOO_LARGE ->
           new Refused(413, "body: more than etcd takes in one value (1.5 MiB by default)");
@@ -463,10 +485,13 @@ final class EtcdStore extends LeaseStore {
     while (true) {
       try {
         if (whole) {
+          if (!follows) {
+            agree();
+          }
           list();
           whole = false;
         }
-        etcd.watch(view.watched() + 1, SILENCE, this::heard);
+        etcd.watch(cluster, view.watched() + 1, SILENCE, this::heard);
       } catch (EtcdFailure e) {
         if (e.kind() == Kind.COMPACTED && !whole) {
           log.info("{}; the table is read anew", e.getMessage());
@@ -476,7 +501,7 @@ final class EtcdStore extends LeaseStore {
           told = e.kind();
         }
         current = false;
-        clock().hold();
+        runOrHold();
         Thread.sleep(AGAIN);
       }
     }
@@ -484,6 +509,7 @@ final class EtcdStore extends LeaseStore {
 
   private void heard(long revision, List<Etcd.Change> changes) {
     notes.heard(changes);
+    registries.heard(changes);
     AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
     locked(() -> lost.set(decide(view.heard(revision, changes), _ -> {}).removed()));
     if (!follows) {
@@ -491,8 +517,42 @@ final class EtcdStore extends LeaseStore {
     }
     if (!current && revision > 0) {
       log.info("{} is followed again", etcd.address());
+      registries.grace();
       current = true;
+      runOrHold();
+    }
+  }
+
+  /// While it cannot be heard who lives, no lease runs.
+  private synchronized void runOrHold() {
+    if (current && !alone) {
       clock().release();
+    } else {
+      clock().hold();
+    }
+  }
+
+  /// Where no registry speaks, nobody keeps leases alive, and instances that are well leave etcd
+  /// with theirs. They stay here, until a registry is back and has had a lease's time to hear them.
+  private void mindRegistries() {
+    EtcdRegistries.State s = registries.look(current, lease());
+    boolean changes = alone != s.isAlone();
+    if (changes && s.isAlone()) {
+      log.warn(
+          "no registry speaks at {}; the table stays as it is, and no lease runs meanwhile",
+          etcd.address());
+    } else if (changes) {
+      log.info("a registry speaks at {} again", etcd.address());
+    }
+    alone = s.isAlone();
+    locked(() -> {
+      view.keep(alone);
+      if (s.isOver() && view.hasOrphans()) {
+        decide(view.abandoned(), _ -> {});
+      }
+    });
+    if (changes) {
+      runOrHold();
     }
   }
 
@@ -502,12 +562,15 @@ final class EtcdStore extends LeaseStore {
     Map<String, byte[]> json = new HashMap<>();
     left.forEach((kind, value) -> json.put(kind, Json.bytes(value)));
     try {
-      notes.board().heard(run, ticker().nanos());
-      notes.write(run, json);
+      PeerBoard.Answer a = notes.exchange(run, json, since);
+      noteTold.set(false);
+      return a;
     } catch (EtcdFailure e) {
-      throw refused("a router's note", e);
+      if (!noteTold.getAndSet(true)) {
+        log.warn("routers' notes are not written: {}", e.getMessage());
+      }
+      throw refused(e);
     }
-    return notes.board().since(since);
   }
 
   @Override
@@ -515,7 +578,7 @@ final class EtcdStore extends LeaseStore {
     try {
       notes.remove(run);
     } catch (EtcdFailure e) {
-      throw refused("a router's note", e);
+      throw refused(e);
     }
   }
 
@@ -523,11 +586,27 @@ final class EtcdStore extends LeaseStore {
   private void ownPulse() throws InterruptedException {
     while (true) {
       try {
-        notes.write(boot(), Map.of("pulse", Json.bytes(Map.of())));
+        notes.write(boot(), EtcdNotes.PULSE);
+        pulsed(null);
       } catch (EtcdFailure e) {
-        log.debug("pulse: {}", e.getMessage());
+        pulsed(e);
       }
+      mindRegistries();
       Thread.sleep(PULSE);
+    }
+  }
+
+  private void pulsed(@Nullable EtcdFailure e) {
+    if (e == null) {
+      if (full) {
+        log.info("{} has room again", etcd.address());
+      }
+      full = false;
+    } else if (e.kind() == Kind.FULL && !full) {
+      log.warn("{}; nothing is written or heard there until it has room", e.getMessage());
+      full = true;
+    } else {
+      log.debug("pulse: {}", e.getMessage());
     }
   }
 
@@ -543,6 +622,7 @@ final class EtcdStore extends LeaseStore {
           etcd.keepAlive(List.of(ownLease), PATIENCE);
         }
         write(heard, keys.registry(boot()), ownLease);
+        pulsed(null);
         if (ticker().nanos() - windowEnds >= 0) {
           windowEnds = ticker().nanos() + window().toNanos();
           int left = lately.size();
@@ -555,7 +635,7 @@ final class EtcdStore extends LeaseStore {
         if (e.kind() == Kind.NO_SUCH_LEASE) {
           ownLease = 0;
         }
-        log.debug("pulse: {}", e.getMessage());
+        pulsed(e);
       }
       if (heard.size() < MANY) {
         Thread.sleep(PULSE);

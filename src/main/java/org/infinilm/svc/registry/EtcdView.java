@@ -42,6 +42,11 @@ final class EtcdView {
   private final Map<String, Long> strange = new HashMap<>();
 
   private final Set<String> named = new HashSet<>();
+
+  /// Entries in the table whose leases at etcd ended while nobody kept them alive.
+  private final Set<String> orphans = new HashSet<>();
+
+  private boolean keeping;
   private long watched;
 
   /// @param self the run of this registry: what it says of itself is no news
@@ -63,6 +68,25 @@ final class EtcdView {
   /// Up to which revision everything has been heard.
   long watched() {
     return watched;
+  }
+
+  /// Whether entries whose leases end at etcd stay in the table from now on; those that somebody
+  /// removed leave it.
+  void keep(boolean on) {
+    keeping = on;
+  }
+
+  /// Whether some stayed.
+  boolean hasOrphans() {
+    return !orphans.isEmpty();
+  }
+
+  /// Those that stayed leave.
+  Event abandoned() {
+    List<Event> out = new ArrayList<>();
+    orphans.forEach(name -> out.add(new Event.Lost(name)));
+    orphans.clear();
+    return new Event.Together(out);
   }
 
   /// All that stands in etcd at one revision.
@@ -109,7 +133,13 @@ final class EtcdView {
     List<Event> first = new ArrayList<>();
     table.leases().keySet().stream()
         .filter(name -> !entries.contains(name) && !ahead.containsKey(name))
-        .forEach(name -> first.add(new Event.Lost(name)));
+        .forEach(name -> {
+          if ((keeping || orphans.contains(name)) && !graves.contains(name)) {
+            orphans.add(name);
+          } else {
+            first.add(new Event.Lost(name));
+          }
+        });
     table.deleted().keySet().stream()
         .filter(name -> !graves.contains(name) && !ahead.containsKey(name))
         .forEach(name -> first.add(new Event.Forgotten(name)));
@@ -121,10 +151,19 @@ final class EtcdView {
   /// What the watch says, up to `revision`; 0 when it says nothing.
   Event heard(long revision, List<Etcd.Change> changes) {
     List<Event> out = new ArrayList<>();
+    Set<String> buried = keeping ? buried(changes) : Set.of();
     for (Etcd.Change c : changes) {
       Named n = keys.named(c.key().key());
       switch (n.kind()) {
-        case ENTRY -> entry(c, n.name(), out);
+        case ENTRY -> {
+          if (keeping && c.deleted() && !buried.contains(n.name())) {
+            if (known.remove(n.name()) != null) {
+              orphans.add(n.name());
+            }
+          } else {
+            entry(c, n.name(), out);
+          }
+        }
         case GONE -> {
           boolean old = c.key().revision() <= ahead.getOrDefault(n.name(), 0L);
           if (!old && c.deleted()) {
@@ -149,6 +188,18 @@ final class EtcdView {
       ahead.values().removeIf(r -> r <= revision);
     }
     return new Event.Together(out);
+  }
+
+  /// Whom somebody removed: the tombstone comes with it.
+  private Set<String> buried(List<Etcd.Change> changes) {
+    Set<String> out = new HashSet<>();
+    for (Etcd.Change c : changes) {
+      Named n = keys.named(c.key().key());
+      if (n.kind() == EtcdKeys.Kind.GONE && !c.deleted()) {
+        out.add(n.name());
+      }
+    }
+    return out;
   }
 
   /// One key as a read found it at `revision`; null when there was none.
@@ -232,6 +283,7 @@ final class EtcdView {
       }
       Stored s = EtcdKeys.stored(name, kv.value());
       strange.remove(name);
+      orphans.remove(name);
       named.remove(kv.key());
       return new Known(kv.revision(), kv.lease(), s.registration(), s);
     } catch (NoSuchThing e) {
@@ -245,6 +297,9 @@ final class EtcdView {
 
   private void bury(KeyValue kv, String name, List<Event> out) {
     try {
+      if (orphans.remove(name)) {
+        out.add(new Event.Lost(name));
+      }
       out.add(new Event.Buried(name, EtcdKeys.grave(kv.value())));
     } catch (NoSuchThing e) {
       name(kv.key(), e);

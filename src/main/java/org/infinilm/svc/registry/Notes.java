@@ -81,8 +81,10 @@ final class Notes {
     return sum;
   }
 
-  synchronized void remove(String run) {
-    runs.remove(run);
+  /// @return the kinds of notes that it had
+  synchronized Set<String> remove(String run) {
+    Run r = runs.remove(run);
+    return r == null ? Set.of() : Set.copyOf(r.notes.keySet());
   }
 
   synchronized void remove(String run, String kind) {
@@ -102,6 +104,11 @@ final class Notes {
   /// Forgets who was not heard of since.
   synchronized void forget(long beforeNanos) {
     runs.values().removeIf(r -> r.heardNanos - beforeNanos < 0);
+  }
+
+  /// The same of those that have no note here.
+  synchronized void forgetBare(long beforeNanos) {
+    runs.values().removeIf(r -> r.notes.isEmpty() && r.heardNanos - beforeNanos < 0);
   }
 
   synchronized PeerBoard.Answer since(String known) {

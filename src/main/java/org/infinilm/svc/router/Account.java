@@ -60,8 +60,15 @@ final class Account {
 
   /// Records what was refused before it was a request: what is not known of it is a hyphen. On any
   /// thread.
+  ///
+  /// @param key name of the key that it came with, where that opens nothing any more
   static void refused(
-      Plane plane, String requestId, @Nullable String method, String path, ApiError e) {
+      Plane plane,
+      String requestId,
+      @Nullable String method,
+      String path,
+      ApiError e,
+      @Nullable String key) {
     plane.metrics().refused(e.outcome());
     plane
         .decisions()
@@ -95,7 +102,7 @@ final class Account {
                 0,
                 Forecast.NONE,
                 0,
-                null,
+                key,
                 Said.of(e, null),
                 null));
   }

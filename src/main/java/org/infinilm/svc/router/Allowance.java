@@ -63,8 +63,8 @@ record Allowance(
         ? this
         : new Allowance(
             inFlight,
-            left(requests, passed, by.requests()),
-            left(tokens, passed, by.tokens()),
+            left(under(requests, drains.requests(), by.requests()), passed, by.requests()),
+            left(under(tokens, drains.tokens(), by.tokens()), passed, by.tokens()),
             nanos + passed,
             by);
   }
@@ -72,6 +72,14 @@ record Allowance(
   /// Whether nothing is used.
   boolean isUnused() {
     return inFlight == 0 && requests == 0 && tokens == 0;
+  }
+
+  /// What counts as used when a limit is lowered: a full bucket at most, which a minute empties;
+  /// what overfilled it does so in proportion.
+  private static double under(double used, long before, long limit) {
+    return before == 0 || limit >= before || limit == 0
+        ? used
+        : Math.min(used, Math.max(1, used / before) * limit);
   }
 
   private static double left(double used, long passedNanos, long limit) {

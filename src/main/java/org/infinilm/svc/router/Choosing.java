@@ -11,12 +11,14 @@ import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.Front;
+import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
+import org.jspecify.annotations.Nullable;
 
 /// A router without its data plane: the same fleet, policies, places, keys and decisions, asked who
 /// gets a request that somebody else carries. Its listener has the router's own routes.
@@ -70,8 +72,20 @@ public final class Choosing implements AutoCloseable {
     router.front().pick(request);
   }
 
-  /// The answer to a request that cannot be chosen for (413, 503), in the form of its route; it is
-  /// on record when this returns. On any thread.
+  /// Whether a path is one of its own routes, which need no body: [#choose] answers them by their
+  /// heads.
+  public boolean owns(RequestHead asked) {
+    return OwnRoutes.owns(asked.path());
+  }
+
+  /// The answer to a request whose body need not come (401), which is on record when this returns;
+  /// null to have it come. On any thread.
+  public @Nullable Response unwelcome(RequestHead asked) {
+    return router.front().unwelcome(asked);
+  }
+
+  /// The answer to a request that cannot be chosen for (408, 413, 503), in the form of its route;
+  /// it is on record when this returns. On any thread.
   public Response refusal(int status, String why, RequestHead asked) {
     return router
         .front()
@@ -111,14 +125,19 @@ public final class Choosing implements AutoCloseable {
     return config.tls();
   }
 
-  /// The largest body of a request.
-  public long mostBodyBytes() {
-    return config.clients().limits().maxBodyBytes();
+  /// Limits of bodies, each and all.
+  public ProxyServer.Limits limits() {
+    return config.clients().limits();
   }
 
-  /// Bodies in memory over all requests.
-  public long mostBufferedBytes() {
-    return config.clients().limits().maxBufferedBytes();
+  /// Time limits towards clients.
+  public ProxyServer.Times times() {
+    return config.clients().times();
+  }
+
+  /// How long a request that comes now may wait for a place.
+  public Duration queueTimeout() {
+    return router.front().queueTimeout();
   }
 
   /// How long it still takes requests at the end, while it says that it ends.

@@ -127,9 +127,13 @@ final class OwnRoutes {
     };
   }
 
-  /// Whether a path is about the models that there are.
-  static boolean listsModels(String path) {
-    return path.equals("/v1/models") || path.equals("/models") || path.startsWith("/v1/models/");
+  /// Whether a path is for clients too, where our own routes have a listener apart: the models that
+  /// there are, and whether we live.
+  static boolean isForClients(String path) {
+    return switch (path) {
+      case "/v1/models", "/models", "/health", "/status", "/livez", "/readyz" -> true;
+      default -> path.startsWith("/v1/models/");
+    };
   }
 
   /// Whether something is done at a path.

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.time.Duration;
 import java.util.function.Supplier;
 import org.infinilm.svc.http.Front;
 import org.infinilm.svc.http.Inbound;
@@ -59,12 +60,22 @@ final class RouterFront implements Front {
     }
   }
 
-  /// Chooses for a request that somebody else carries, on its event loop. Of our own routes it gets
-  /// the list of models alone.
+  /// Chooses for a request that somebody else carries, on its event loop. Our own routes are no
+  /// instance's: it gets the list of models and whether we live, the rest at our own listener.
   void pick(Carried request) {
-    if (OwnRoutes.listsModels(request.head().path())) {
+    String path = request.head().path();
+    if (OwnRoutes.owns(path)) {
       String id = plane().ids().of(request.head().header("x-request-id"));
-      request.serve(r -> own.handle(r, id));
+      if (OwnRoutes.isForClients(path)) {
+        request.serve(r -> own.handle(r, id));
+      } else {
+        Response no =
+            OwnRoutes.error(
+                404,
+                "not_found",
+                path + " is the picker's own (expected: a route of a model server's)");
+        request.answer(no.with("x-request-id", id));
+      }
     } else {
       Reading.start(
           plane(),
@@ -85,7 +96,7 @@ final class RouterFront implements Front {
       return OwnRoutes.notAllowed(method, path)
           .with("x-request-id", plane().ids().of(asked.requestId()));
     }
-    return told(ApiError.refusal(status, why), path, asked);
+    return told(ApiError.refusal(status, why), path, asked, null);
   }
 
   /// Who sends much and is nobody is told so before it has come.
@@ -98,18 +109,20 @@ final class RouterFront implements Front {
         ? told(
             s.error(),
             head.path(),
-            new Asked(head.method(), head.target(), head.header("x-request-id")))
+            new Asked(head.method(), head.target(), head.header("x-request-id")),
+            s.key())
         : null;
   }
 
   @Override
   public Response ending(Asked asked) {
-    return told(ApiError.shuttingDown(), path(asked.target()), asked);
+    return told(ApiError.shuttingDown(), path(asked.target()), asked, null);
   }
 
-  private Response told(ApiError e, String path, Asked asked) {
+  /// @param key name of the key that it came with, where that opens nothing any more
+  private Response told(ApiError e, String path, Asked asked, @Nullable String key) {
     String id = plane().ids().of(asked.requestId());
-    Account.refused(plane(), id, asked.method(), path, e);
+    Account.refused(plane(), id, asked.method(), path, e, key);
     return e.response(id, Route.of(path).errors());
   }
 
@@ -119,6 +132,11 @@ final class RouterFront implements Front {
     }
     int q = target.indexOf('?');
     return q < 0 ? target : target.substring(0, q);
+  }
+
+  /// How long a request may wait for a place, by the settings in force.
+  Duration queueTimeout() {
+    return plane().config().seating().queueTimeout();
   }
 
   @Override

@@ -103,6 +103,11 @@ final class Siblings implements AutoCloseable {
   private volatile long answeredNanos;
   private volatile boolean answered;
   private long turnNanos;
+
+  /// Since when the board does not answer; the least there is while it does.
+  private long unheardNanos = Long.MIN_VALUE;
+
+  private boolean toldUnheard;
   private int told = 1;
   private volatile Instant since;
 
@@ -225,12 +230,12 @@ final class Siblings implements AutoCloseable {
         Duration pause = LOOK;
         try {
           since = exchange(due, since);
+          heardAgain();
           if (since.isEmpty()) {
             pause = NO_BOARD;
           }
         } catch (IOException e) {
-          // the table's follower says what is wrong with its registry
-          LOG.debug("routers' notes: {}", e.getMessage());
+          unheard(e);
           since = "";
           pause = EVERY;
         } catch (RuntimeException | Error e) {
@@ -244,6 +249,32 @@ final class Siblings implements AutoCloseable {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  private void heardAgain() {
+    if (toldUnheard) {
+      LOG.info("routers' notes are exchanged again");
+    }
+    toldUnheard = false;
+    unheardNanos = Long.MIN_VALUE;
+  }
+
+  /// A refusal that stays is none that the table's follower could speak of.
+  private void unheard(IOException e) {
+    long now = ticker.nanos();
+    if (unheardNanos == Long.MIN_VALUE) {
+      unheardNanos = now;
+    }
+    if (!toldUnheard && now - unheardNanos >= PeerBoard.LEASE.toNanos()) {
+      toldUnheard = true;
+      LOG.warn(
+          "routers' notes have not been exchanged for {} s: {}; this router reckons with {} others",
+          PeerBoard.LEASE.toSeconds(),
+          e.getMessage(),
+          others.size());
+    } else {
+      LOG.debug("routers' notes: {}", e.getMessage());
     }
   }
 

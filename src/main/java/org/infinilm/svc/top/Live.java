@@ -72,7 +72,7 @@ final class Live {
     } finally {
       reader.interrupt();
       t.setAttributes(before);
-      t.puts(Capability.cursor_visible);
+      t.puts(Capability.cursor_normal);
       t.puts(Capability.exit_ca_mode);
       t.flush();
     }

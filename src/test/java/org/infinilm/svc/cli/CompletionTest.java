@@ -59,6 +59,7 @@ class CompletionTest {
     System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
     System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
     try {
+      Main.run(new String[] {"--help"}, Map.of());
       for (Program p : Main.PROGRAMS) {
         Main.run(
             Stream.concat(Stream.of(p.name().split(" ")), Stream.of("--help"))
@@ -74,6 +75,8 @@ class CompletionTest {
         .contains("with %-escapes")
         .doesNotContain("%%")
         .doesNotContain("Default: .")
+        .as("commands without a word on what they do")
+        .doesNotContainPattern("(?m)^  [a-z-]+$")
         .doesNotContainPattern("(?m)^ +--[a-z-]+_")
         .contains("instance NAME (as infini status lists it)");
   }

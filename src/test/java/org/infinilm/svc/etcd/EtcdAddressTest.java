@@ -39,9 +39,19 @@ class EtcdAddressTest {
         .hasMessageContaining("(expected: etcd://HOST:PORT,HOST:PORT/PREFIX");
   }
 
-  @Test
-  void aPasswordInItIsNotRepeated() {
-    assertThatThrownBy(() -> EtcdAddress.parse("etcd://u:secret@h:1"))
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "etcd://u:secret@h:1",
+        "etcd://h:1,u:secret@h:2/x",
+        "etcd://a:secret@h:1,u:secret@h:2",
+        "etcd://h:1,u:sec,secret/secret@h:2/x",
+        "etc://h:1,u:secret@h:2",
+        "h:1,u:secret@h:2",
+      })
+  void aPasswordInItIsNotRepeated(String text) {
+    assertThatThrownBy(() -> EtcdAddress.parse(text))
+        .hasMessageContaining("(expected: etcd://HOST:PORT,HOST:PORT/PREFIX")
         .hasMessageNotContaining("secret");
   }
 }

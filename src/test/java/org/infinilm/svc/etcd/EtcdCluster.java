@@ -37,6 +37,7 @@ public final class EtcdCluster implements AutoCloseable {
   private final Process[] members;
   private final Client http;
   private final @Nullable Shown tls;
+  private int made;
   private final AtomicInteger prefixes = new AtomicInteger();
 
   /// How members are spoken to over TLS.
@@ -98,13 +99,13 @@ public final class EtcdCluster implements AutoCloseable {
             List.of(
                 binary,
                 "--name=m" + i,
-                "--data-dir=" + dir.resolve("m" + i),
+                "--data-dir=" + dir.resolve("m" + i + "-" + made),
                 "--listen-client-urls=" + client,
                 "--advertise-client-urls=" + client,
                 "--listen-peer-urls=" + peer,
                 "--initial-advertise-peer-urls=" + peer,
                 "--initial-cluster=" + String.join(",", cluster),
-                "--initial-cluster-token=" + dir.getFileName(),
+                "--initial-cluster-token=" + dir.getFileName() + made,
                 "--logger=zap",
                 "--log-outputs=stderr"));
     if (tls != null) {
@@ -121,6 +122,20 @@ public final class EtcdCluster implements AutoCloseable {
             .redirectOutput(
                 ProcessBuilder.Redirect.appendTo(dir.resolve("m" + i + ".log").toFile()))
             .start();
+  }
+
+  /// All members anew, with nothing in them: another cluster at the same addresses.
+  public void makeAnew() throws Exception {
+    made++;
+    for (int i = 0; i < members.length; i++) {
+      kill(i);
+    }
+    for (int i = 0; i < members.length; i++) {
+      start(i);
+    }
+    for (int i = 0; i < members.length; i++) {
+      awaitServing(i);
+    }
   }
 
   /// Waits until a member answers with a leader.

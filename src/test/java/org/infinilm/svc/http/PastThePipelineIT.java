@@ -257,12 +257,12 @@ class PastThePipelineIT {
 
   @Test
   void aWriteToASocketThatBrokeIsToldAndReleasesItsBytes() throws Exception {
+    Outlet out = outlet();
     onLoop(() -> channel.config().setAutoRead(false));
     peer.setSoLinger(true, 0);
     peer.close();
     AtomicReference<@Nullable Throwable> why = new AtomicReference<>();
     ByteBuf b = direct(bytes(100));
-    Outlet out = outlet();
     await()
         .until(() ->
             onLoop(() -> {

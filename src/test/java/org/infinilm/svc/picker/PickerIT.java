@@ -29,10 +29,13 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
@@ -40,6 +43,11 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.RegistryServer;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +60,7 @@ class PickerIT {
   @TempDir private Path dir;
   private final List<AutoCloseable> open = new ArrayList<>();
   private final Client client = Client.create();
+  private @Nullable Path file;
   private PickerServer picker;
   private ManagedChannel channel;
 
@@ -97,13 +106,16 @@ class PickerIT {
       int eq = s.indexOf('=');
       all.put(s.substring(0, eq), s.substring(eq + 1));
     }
-    Config config = Config.resolve(PickerProgram.PROGRAM.keys(), all, Map.of(), null);
+    Config config = Config.resolve(PickerProgram.PROGRAM.keys(), all, Map.of(), file);
     picker =
         PickerProgram.start(
             new Program.Args(config, all, List.of(), Map.of("instance", instances)));
     open.add(picker);
     channel = NettyChannelBuilder.forAddress("127.0.0.1", picker.port()).usePlaintext().build();
     open.add(channel::shutdownNow);
+    if (instances.isEmpty()) {
+      return;
+    }
     String every = instances.size() + "/" + instances.size();
     await()
         .atMost(Stage.SOON)
@@ -301,6 +313,116 @@ class PickerIT {
     assertThat(client.post(proxied, Map.of("model", "m"), Stage.SOON).status()).isEqualTo(404);
     ProcessingResponse models = stage().get("/v1/models").reply(0);
     assertThat(models.getImmediateResponse().getBody().toStringUtf8()).contains("\"m\"");
+  }
+
+  /// The router's own routes are no instance's: an engine has some of the same names.
+  @Test
+  void ourOwnRoutesGoToNoInstance() throws Exception {
+    Server a = instance();
+    file = keys();
+    start(List.of(told(a, "a", "paged")));
+    for (String path : List.of("/health", "/status", "/livez", "/readyz")) {
+      ProcessingResponse r = stage().get(path).reply(0);
+      assertThat(status(r)).as(path).isEqualTo(200);
+    }
+    assertThat(stage().get("/health").reply(0).getImmediateResponse().getBody().toStringUtf8())
+        .contains("\"healthy_services\":\"1/1\"");
+    for (String path :
+        List.of("/metrics", "/services", "/stats", "/decisions", "/events", "/ui", "/usage")) {
+      ProcessingResponse r = stage().get(path).reply(0);
+      assertThat(status(r)).as(path).isEqualTo(404);
+      assertThat(error(r)).isEqualTo("not_found");
+    }
+    // and no body of theirs is waited for
+    assertThat(status(stage().post("/admin/drain").reply(0))).isEqualTo(404);
+    assertThat(status(stage().post("/health").reply(0))).isEqualTo(405);
+    assertThat(inFlight("a")).isZero();
+  }
+
+  /// A file with one key, `opens`.
+  private Path keys() throws Exception {
+    byte[] digest = MessageDigest.getInstance("SHA-256").digest("opens".getBytes(UTF_8));
+    return Files.writeString(
+        dir.resolve("picker.toml"),
+        "[[keys]]\nname = \"one\"\nhash = \"sha256:" + HexFormat.of().formatHex(digest) + "\"\n");
+  }
+
+  @Test
+  void aStrangersBodyIsNotAwaited() throws Exception {
+    Server a = instance();
+    file = keys();
+    start(List.of(told(a, "a", "paged")), "max_body_bytes=1000000");
+    ProcessingResponse none = stage().post(CHAT).reply(0);
+    assertThat(status(none)).isEqualTo(401);
+    assertThat(error(none)).isEqualTo("missing_api_key");
+    assertThat(decision(0).path("status").asInt()).isEqualTo(401);
+    ProcessingResponse other = stage().post(CHAT, "authorization", "Bearer no").reply(0);
+    assertThat(error(other)).isEqualTo("invalid_api_key");
+    ProcessingResponse large =
+        stage().post(CHAT, "authorization", "Bearer opens", "content-length", "1000001").reply(0);
+    assertThat(status(large)).isEqualTo(413);
+    Stage known =
+        stage().post(CHAT, "authorization", "Bearer opens").body(body(10, ""), true).replies(2);
+    assertThat(Stage.destination(known.came.getFirst())).isEqualTo(endpoint(a));
+  }
+
+  @Test
+  void aBodyThatStopsIsToldSo() throws Exception {
+    Server a = instance();
+    start(List.of(told(a, "a", "paged")), "body_timeout=0.5");
+    Stage s = stage().post(CHAT).body("{\"model\":\"m\"," + " ".repeat(10_000), false);
+    assertThat(status(s.reply(0))).isEqualTo(408);
+    assertThat(error(s.reply(0))).isEqualTo("request_timeout");
+    assertThat(text("/metrics")).contains("infini_picker_body_bytes 0.0");
+  }
+
+  /// An instance that was told and never answers is given up after the router's limits, with its
+  /// place.
+  @Test
+  void anAnswerThatNeverComesIsNotWaitedFor() throws Exception {
+    Server a = instance();
+    start(List.of(told(a, "a", "paged")), "proxy_timeout=0.5");
+    Stage s = stage().post(CHAT).body(body(10, ""), true).replies(2);
+    assertThat(status(s.reply(2))).isEqualTo(504);
+    assertThat(error(s.reply(2))).isEqualTo("timeout");
+    await().atMost(Stage.SOON).until(() -> inFlight("a") == 0);
+  }
+
+  /// What docs/picker.md and deployment/envoy/inferencepool.yaml say of several pickers.
+  @Test
+  void pickersOverOneRegistryShareSeats() throws Exception {
+    RegistryServer registry =
+        RegistryServer.start(RegistryServer.Options.at(0), Ticker.SYSTEM, new SplittableRandom(1));
+    open.add(registry);
+    String url = "http://127.0.0.1:" + registry.port();
+    Server a = instance();
+    new RegistryClient(client, URI.create(url), null)
+        .register(
+            new Registration(
+                "a",
+                "127.0.0.1",
+                a.port(),
+                "h",
+                "http://127.0.0.1:" + a.port(),
+                "running",
+                Map.of("type", "openai-api", "models", List.of("m"), "max_concurrency", 2),
+                1));
+    start(List.of(), "registry_url=" + url);
+    PickerServer first = picker;
+    start(List.of(), "registry_url=" + url);
+    for (PickerServer p : List.of(first, picker)) {
+      picker = p;
+      await()
+          .atMost(Stage.SOON)
+          .untilAsserted(() -> {
+            assertThat(admin("/stats").at("/routers/known").asInt()).isEqualTo(2);
+            assertThat(admin("/stats").at("/routers/heard_of").asInt()).isEqualTo(1);
+            assertThat(service("a").path("seats").asInt()).isEqualTo(2);
+            assertThat(service("a").path("seats_here").asInt()).isEqualTo(1);
+          });
+    }
+    String sample = Files.readString(Path.of("deployment/envoy/inferencepool.yaml"));
+    assertThat(sample).contains("--registry-url").contains("replicas: 2");
   }
 
   @Test

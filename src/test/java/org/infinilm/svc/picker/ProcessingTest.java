@@ -31,12 +31,15 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.infinilm.svc.http.Arrival;
 import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
+import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.ProxyServer.Transport;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
@@ -53,8 +56,22 @@ import org.junit.jupiter.api.Test;
 class ProcessingTest {
   private static final long MOST_BYTES = 1 << 20;
 
+  /// Ten ticks.
+  private static final Duration PAUSE = Duration.ofMillis(10 * Arrival.TICK_MILLIS);
+
+  private static final int QUEUE_TICKS = 40;
+
+  /// Those of the connection, 4, included.
+  private static final int FIRST_BYTE_TICKS = 24;
+
+  private static final int IDLE_TICKS = 30;
+
   private final EventLoopGroup loops = Transport.NIO.loops(1, "picker-test");
-  private final Memory memory = new Memory(8 * MOST_BYTES, 2);
+  private final Arrival.Limits limits =
+      new Arrival.Limits(
+          new ProxyServer.Limits(MOST_BYTES, 8 * MOST_BYTES, 1, 0),
+          new ProxyServer.Times(PAUSE, PAUSE, 240, PAUSE, PAUSE, 240));
+  private final Memory memory = new Memory(limits, 2);
   private final Room room = new Room();
   private ExtProc service;
   private Server server;
@@ -66,6 +83,23 @@ class ProcessingTest {
     final List<String> bodies = new CopyOnWriteArrayList<>();
     volatile Consumer<Carried> does = c -> {};
     volatile @Nullable Carried last;
+
+    @Override
+    public boolean owns(RequestHead asked) {
+      return asked.path().equals("/own");
+    }
+
+    @Override
+    public @Nullable Response unwelcome(RequestHead asked) {
+      return asked.header("x-api-key") == null
+          ? null
+          : Response.json(401, Map.of("error", Map.of("message", "the key is not known here")));
+    }
+
+    @Override
+    public Duration queueTimeout() {
+      return Duration.ofMillis(QUEUE_TICKS * Arrival.TICK_MILLIS);
+    }
 
     @Override
     public void choose(Carried request) {
@@ -147,7 +181,7 @@ class ProcessingTest {
 
   @BeforeEach
   void start() throws Exception {
-    service = new ExtProc(room, MOST_BYTES, loops, memory, 2);
+    service = new ExtProc(room, loops, memory, 2);
     server =
         InProcessServerBuilder.forName("picker")
             .directExecutor()
@@ -164,7 +198,7 @@ class ProcessingTest {
     server.shutdownNow().awaitTermination();
     loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
     memory.close();
-    assertThat(memory.held()).as("bytes of bodies at the end").isZero();
+    assertThat(limits.heldBytes()).as("bytes of bodies at the end").isZero();
   }
 
   private static Origin at(String ip, int port) {
@@ -190,7 +224,10 @@ class ProcessingTest {
                 List.of("cookie"),
                 List.of(new Header("x-request-id", "r1"), new Header("via", "1.1 x"))),
             body,
-            new TimeLimits(Duration.ZERO, Duration.ZERO, Duration.ZERO),
+            new TimeLimits(
+                Duration.ofSeconds(1),
+                Duration.ofMillis((FIRST_BYTE_TICKS - 4) * Arrival.TICK_MILLIS),
+                Duration.ofMillis(IDLE_TICKS * Arrival.TICK_MILLIS)),
             true),
         room);
   }
@@ -362,16 +399,169 @@ class ProcessingTest {
     }
   }
 
+  /// Ticks of the one loop.
+  private void ticks(int n) throws Exception {
+    loops
+        .next()
+        .submit(() -> {
+          for (int k = 0; k < n; k++) {
+            service.beat(loops.next()).run();
+          }
+        })
+        .get();
+  }
+
+  private static String said(ProcessingResponse r) {
+    return r.getImmediateResponse().getBody().toStringUtf8();
+  }
+
+  private static int status(ProcessingResponse r) {
+    return r.getImmediateResponse().getStatus().getCodeValue();
+  }
+
   @Test
-  void bodiesOfAllStreamsShareOneLimit() {
-    assertThat(memory.take(8 * MOST_BYTES - 10)).isTrue();
+  void whoFillsTheMemoryForLongestMakesRoomForTheNext() throws Exception {
+    ByteString most = ByteString.copyFrom(new byte[(int) MOST_BYTES - 100]);
+    try (Stage slow = stage();
+        Stage b = stage();
+        Stage c = stage();
+        Stage d = stage();
+        Stage next = stage()) {
+      slow.post("/x").body(most, false);
+      b.post("/x").body(most, false);
+      c.post("/x").body(most, false);
+      d.post("/x").body(most, false);
+      ticks(1);
+      next.post("/x").body("a body of a few bytes, more than there is room for", false);
+      ticks(1);
+      next.body(ByteString.copyFrom(new byte[1000]), true);
+      next.replies(2);
+      assertThat(Stage.destination(next.came.getFirst())).startsWith("10.0.0.1:80");
+      await()
+          .atMost(Stage.SOON)
+          .until(() -> Stream.of(slow, b, c, d).filter(Stage::isOver).count() == 1);
+      assertThat(limits.givenUp()).isEqualTo(1);
+      assertThat(room.heard).containsOnlyOnce("refusal 503");
+    }
+  }
+
+  @Test
+  void aBodyForWhichThereIsNoMemoryNeedNotCome() {
+    Arrival other = new Arrival(limits, 1, () -> {});
+    assertThat(other.take(8 * MOST_BYTES - 1_000_000)).isTrue();
     try (Stage s = stage()) {
-      s.post("/x").body("more than ten bytes", true);
-      assertThat(s.reply(0).getImmediateResponse().getStatus().getCodeValue()).isEqualTo(503);
+      s.post("/x", "content-length", "600000");
+      assertThat(status(s.reply(0))).isEqualTo(503);
+      assertThat(said(s.reply(0))).contains("expected: at most " + 8 * MOST_BYTES);
       s.end();
     } finally {
-      memory.giveBack(8 * MOST_BYTES - 10);
+      other.giveBack(8 * MOST_BYTES - 1_000_000);
+      other.close();
     }
+  }
+
+  /// One that stops in its body is told so after the pause that is allowed, as the router does.
+  @Test
+  void aBodyThatStopsIsNotWaitedFor() throws Exception {
+    try (Stage s = stage()) {
+      s.post("/x", "content-length", "5000").body("x".repeat(1000), false);
+      ticks(10);
+      assertThat(s.came).isEmpty();
+      ticks(1);
+      assertThat(status(s.reply(0))).isEqualTo(408);
+      assertThat(said(s.reply(0))).contains("no byte of the request's body for 2 s");
+      assertThat(s.end().isOk()).isTrue();
+      assertThat(limits.heldBytes()).isZero();
+      assertThat(service.underWay()).isZero();
+    }
+  }
+
+  @Test
+  void aBodyThatDripsIsTooSlowAndOneAtItsRateIsNot() throws Exception {
+    try (Stage drips = stage();
+        Stage keeps = stage()) {
+      drips.post("/x");
+      keeps.post("/x");
+      String quarter = "x".repeat(60);
+      for (int k = 0; k < 10; k++) {
+        drips.body("x", false);
+        keeps.body(quarter, false);
+        ticks(1);
+      }
+      assertThat(status(drips.reply(0))).isEqualTo(408);
+      assertThat(said(drips.reply(0))).contains("expected: at least 240 bytes a second");
+      for (int k = 0; k < 30; k++) {
+        keeps.body(quarter, false);
+        ticks(1);
+      }
+      assertThat(keeps.came).isEmpty();
+      keeps.body("x", true).replies(2);
+      assertThat(Stage.destination(keeps.came.getFirst())).startsWith("10.0.0.1:80");
+    }
+  }
+
+  /// A body that would be refused whatever it says is not read: by its head it is told.
+  @Test
+  void whoIsRefusedByTheHeadIsToldBeforeTheBody() {
+    try (Stage tooLarge = stage();
+        Stage stranger = stage();
+        Stage own = stage()) {
+      tooLarge.post("/x", "content-length", Long.toString(MOST_BYTES + 1));
+      assertThat(status(tooLarge.reply(0))).isEqualTo(413);
+      assertThat(tooLarge.end().isOk()).isTrue();
+      stranger.post("/x", "x-api-key", "unknown");
+      assertThat(status(stranger.reply(0))).isEqualTo(401);
+      assertThat(stranger.end().isOk()).isTrue();
+      assertThat(room.heard).containsExactly("refusal 413");
+      room.does = c -> {};
+      own.post("/own").body("passed", false).body(" over", true);
+      await().atMost(Stage.SOON).until(() -> room.heard.contains("choose 0"));
+      Carried asked = room.last;
+      asked.execute(() -> asked.answer(Response.json(404, Map.of("error", "own"))));
+      assertThat(status(own.reply(0))).isEqualTo(404);
+      assertThat(own.end().isOk()).isTrue();
+      assertThat(limits.heldBytes()).isZero();
+    }
+  }
+
+  @Test
+  void nothingWaitsForEver() throws Exception {
+    room.does = c -> {};
+    try (Stage s = stage()) {
+      s.post("/x").body("{}", true);
+      await().atMost(Stage.SOON).until(() -> room.heard.contains("choose 2"));
+      ticks(QUEUE_TICKS + 240);
+      assertThat(s.isOver()).isFalse();
+      ticks(1);
+      assertThat(s.end().getCode()).isEqualTo(Status.Code.INTERNAL);
+      assertThat(room.heard).containsExactly("choose 2", "fault", "gone");
+    }
+    room.heard.clear();
+    room.does = c -> sends(c, null);
+    try (Stage s = stage()) {
+      s.post("/x").body("{}", true).replies(2);
+      ticks(FIRST_BYTE_TICKS);
+      assertThat(s.isOver()).isFalse();
+      ticks(1);
+      assertThat(status(s.reply(2))).isEqualTo(503);
+      assertThat(room.heard).containsExactly("choose 2", "failed TIMEOUT_FIRST_BYTE");
+      assertThat(s.end().isOk()).isTrue();
+    }
+    room.heard.clear();
+    try (Stage s = stage()) {
+      s.post("/x").body("{}", true).replies(2);
+      s.answer(200, false).answerBody("one", false).replies(4);
+      for (int k = 0; k < 3; k++) {
+        ticks(IDLE_TICKS);
+        s.answerBody("more", false).replies(5 + k);
+      }
+      ticks(IDLE_TICKS);
+      assertThat(s.isOver()).isFalse();
+      ticks(1);
+      assertThat(s.end().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+      assertThat(room.heard).containsExactly("choose 2", "answered 200", "gone");
+    }
+    assertThat(service.underWay()).isZero();
   }
 
   @Test

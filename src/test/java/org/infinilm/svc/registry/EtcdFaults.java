@@ -19,10 +19,8 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.Semaphore;
 import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.awaitility.core.ConditionTimeoutException;
 import org.infinilm.svc.etcd.Etcd;
@@ -34,8 +32,6 @@ import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,171 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// Registries beside each other over a real etcd of three members that are killed, frozen,
 /// compacted and started again. Run by `./infini test --cluster`.
 @Timeout(180)
-class EtcdFaults {
-  private static final Duration LEASE = Duration.ofSeconds(5);
-  private static final Duration BEAT = Duration.ofMillis(500);
-  private static final Duration SOON = Duration.ofSeconds(30);
-  private static final Pattern LISTENS = Pattern.compile("listens on 127\\.0\\.0\\.1:([0-9]+)");
-
-  @TempDir private Path dir;
-  private final Client http = Client.create();
-  private final List<AutoCloseable> opened = new ArrayList<>();
-  private EtcdCluster etcd;
-  private String address;
-  private RegistryServer a;
-  private RegistryServer b;
-  private int seed;
-
-  @BeforeEach
-  void begin() throws Exception {
-    etcd = new EtcdCluster(dir, 3);
-    address = etcd.freshAddress();
-    a = registry(address);
-    b = registry(address);
-  }
-
-  @AfterEach
-  void end() throws Exception {
-    for (AutoCloseable c : opened.reversed()) {
-      c.close();
-    }
-    etcd.close();
-    http.close();
-  }
-
-  private RegistryServer registry(String at) throws IOException {
-    return registry(at, LEASE);
-  }
-
-  private RegistryServer registry(String at, Duration lease) throws IOException {
-    RegistryServer r =
-        RegistryServer.start(
-            RegistryServer.Options.at(0)
-                .lease(lease)
-                .etcd(new EtcdHome(EtcdAddress.parse(at), null)),
-            Ticker.SYSTEM,
-            new Random(++seed));
-    opened.add(r);
-    return r;
-  }
-
-  private RegistryClient client(RegistryServer r) {
-    return new RegistryClient(http, URI.create("http://127.0.0.1:" + r.port()), null);
-  }
-
-  private static Registration entry(String name) {
-    return new Registration(
-        name, "127.0.0.1", 1, "h", "http://127.0.0.1:1", "running", Map.of("type", "mock"), 1);
-  }
-
-  private Set<String> names(RegistryServer r) throws Exception {
-    return client(r).services().stream()
-        .map(Service::name)
-        .collect(Collectors.toCollection(TreeSet::new));
-  }
-
-  private Set<String> healthy(RegistryServer r) throws Exception {
-    return client(r).services().stream()
-        .filter(Service::isHealthy)
-        .map(Service::name)
-        .collect(Collectors.toCollection(TreeSet::new));
-  }
-
-  /// What a babysitter does: registers until that is confirmed, beats, registers again when it is
-  /// told to; at the first registry that takes it.
-  private final class Instance implements AutoCloseable {
-    private final String name;
-    private final List<RegistryServer> registries;
-    private final Thread thread;
-
-    Instance(String name, RegistryServer... registries) {
-      this.name = name;
-      this.registries = List.of(registries);
-      this.thread = Thread.ofVirtual().start(this::live);
-      opened.add(this);
-    }
-
-    private void live() {
-      boolean registered = false;
-      while (true) {
-        for (RegistryServer r : registries) {
-          try {
-            if (!registered) {
-              client(r).register(entry(name));
-              registered = true;
-            } else {
-              registered = client(r).heartbeat(name, null);
-            }
-            break;
-          } catch (IOException next) {
-            // another registry, or later
-          } catch (InterruptedException ended) {
-            return;
-          }
-        }
-        try {
-          Thread.sleep(BEAT);
-        } catch (InterruptedException ended) {
-          return;
-        }
-      }
-    }
-
-    @Override
-    public void close() {
-      thread.interrupt();
-      await().until(() -> !thread.isAlive());
-    }
-
-    void fallSilent() {
-      close();
-    }
-  }
-
-  /// Looks all the while whether these are healthy at a registry; says when they are not.
-  private final class Watching implements AutoCloseable {
-    private final Set<String> missed = new ConcurrentSkipListSet<>();
-    private final Thread thread;
-
-    Watching(RegistryServer r, String... names) {
-      thread =
-          Thread.ofVirtual()
-              .start(() -> {
-                while (!Thread.currentThread().isInterrupted()) {
-                  try {
-                    Set<String> now = healthy(r);
-                    for (String n : names) {
-                      if (!now.contains(n)) {
-                        missed.add(n);
-                      }
-                    }
-                    Thread.sleep(50);
-                  } catch (InterruptedException ended) {
-                    return;
-                  } catch (Exception e) {
-                    missed.add("cannot be read: " + e);
-                  }
-                }
-              });
-      opened.add(this);
-    }
-
-    @Override
-    public void close() {
-      thread.interrupt();
-      await().until(() -> !thread.isAlive());
-    }
-  }
-
-  private void awaitHealthy(RegistryServer r, String... names) {
-    await().atMost(SOON).untilAsserted(() -> assertThat(healthy(r)).contains(names));
-  }
-
-  /// What is not to happen has this time to happen in.
-  private static void pass(Duration d) {
-    await().pollDelay(d).timeout(d.plus(SOON)).until(() -> true);
-  }
-
+class EtcdFaults extends OnEtcd {
   @Test
   void whatOneConfirmsTheOthersAnswerAndSoDoesOneThatStartsLater() throws Exception {
     client(a).register(entry("x"));
@@ -270,26 +102,7 @@ class EtcdFaults {
   @Test
   void aRegistryProcessThatIsKilledIsReplacedByAnyOther() throws Exception {
     Path log = dir.resolve("registry.log");
-    Process killed =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-XX:TieredStopAtLevel=1",
-                "-Dinfini.program=registry",
-                "-jar",
-                System.getProperty("infini.jar", "target/infini.jar"),
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--lease",
-                String.valueOf(LEASE.toSeconds()),
-                "--store",
-                address)
-            .redirectError(log.toFile())
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    opened.add(killed::destroyForcibly);
+    Process killed = process(address, log);
     Matcher m =
         await()
             .atMost(Duration.ofSeconds(60))
@@ -464,6 +277,39 @@ class EtcdFaults {
     }
   }
 
+  /// Of a router that is known each other one has a part the less.
+  @Test
+  void aRouterThatLeftNoNoteLivesForALeaseAtAllRegistries() throws Exception {
+    client(a).exchange("ghost", Map.of(), "");
+    assertThat(live(a)).contains("ghost");
+    await().atMost(SOON).untilAsserted(() -> assertThat(live(b)).contains("ghost"));
+    int leader = etcd.leader();
+    etcd.kill(leader);
+    etcd.kill((leader + 1) % 3);
+    assertThatThrownBy(
+            () -> client(a).exchange("late", Map.of("seats", Map.of("at", Map.of())), ""))
+        .isInstanceOf(IOException.class);
+    etcd.start(leader);
+    etcd.start((leader + 1) % 3);
+    await()
+        .atMost(SOON.plus(PeerBoard.LEASE))
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(() -> {
+          assertThat(live(a)).containsExactly("asks");
+          assertThat(live(b)).containsExactly("asks");
+        });
+  }
+
+  @Test
+  void aRouterMayLeaveAtAnotherRegistryThanItSpokeTo() throws Exception {
+    client(a).exchange("r", Map.of("seats", Map.of("at", Map.of())), "");
+    await().atMost(SOON).untilAsserted(() -> assertThat(live(b)).contains("r"));
+    client(b).leave("r");
+    Etcd direct = etcd.client(address);
+    assertThat(direct.get(direct.address().prefix() + "routers/r/seats", SOON)).isNull();
+    await().atMost(SOON).untilAsserted(() -> assertThat(live(a)).containsExactly("asks"));
+  }
+
   @Test
   void allOfEtcdStartedAgainFromItsDiskHasAll() throws Exception {
     try (Instance _ = new Instance("x", a, b)) {
@@ -564,94 +410,75 @@ class EtcdFaults {
         });
   }
 
+  /// Restored without its history, or emptied: other members at the same addresses.
   @Test
-  void whatIsNoEntryIsIgnoredAndNothingElseDisturbed() throws Exception {
-    Etcd direct = etcd.client(address);
-    String prefix = direct.address().prefix();
-    client(a).register(entry("good"));
-    long lease = direct.grant(Duration.ofMinutes(1), SOON);
-    byte[] good = EtcdKeysTest.stored("other").json();
-    for (Etcd.Op.Put bad :
-        List.of(
-            new Etcd.Op.Put(
-                prefix + "entries/text", "hello".getBytes(StandardCharsets.UTF_8), lease),
-            new Etcd.Op.Put(
-                prefix + "entries/array", "[1]".getBytes(StandardCharsets.UTF_8), lease),
-            new Etcd.Op.Put(prefix + "entries/another-name", good, lease),
-            new Etcd.Op.Put(prefix + "entries/other", good, 0),
-            new Etcd.Op.Put(prefix + "gone/x", "{}".getBytes(StandardCharsets.UTF_8), lease),
-            new Etcd.Op.Put(prefix + "registries/r", "{".getBytes(StandardCharsets.UTF_8), lease),
-            new Etcd.Op.Put(prefix + "whatever", new byte[] {0, 1}, lease))) {
-      direct.put(bad, SOON);
-    }
-    client(a).register(entry("later"));
-    await().atMost(SOON).untilAsserted(() -> assertThat(names(b)).containsExactly("good", "later"));
-    assertThat(names(registry(address))).containsExactly("good", "later");
-    client(a).register(entry("text"));
-    assertThat(names(a)).as("its key is taken over").contains("text");
-  }
-
-  @Test
-  void anAddressThatIsNoneAndAPrefixOfOthersStopTheStartAndAreNamed() throws Exception {
-    assertThatThrownBy(() -> registry("etcd://127.0.0.1:1"))
-        .isInstanceOf(IOException.class)
-        .hasMessageContaining("127.0.0.1:1");
-    assertThatThrownBy(() -> registry("etcd://127.0.0.1:" + a.port()))
-        .hasMessageContaining("127.0.0.1:" + a.port())
-        .hasMessageContaining("(expected: an etcd with its JSON gateway)");
-    assertThatThrownBy(() ->
-            RegistryServer.start(
-                RegistryServer.Options.at(0)
-                    .lease(Duration.ofSeconds(60))
-                    .etcd(new EtcdHome(EtcdAddress.parse(address), null)),
-                Ticker.SYSTEM,
-                new Random(9)))
-        .hasMessageContaining("--lease 5.0 (expected: --lease 60.0, or another prefix)");
-  }
-
-  @Test
-  void aMemberOfAnotherClusterIsNamedAndNotBelieved(@TempDir Path other) throws Exception {
-    try (EtcdCluster second = new EtcdCluster(other, 1)) {
-      Etcd mixed = etcd.client("etcd://" + etcd.member(0) + "," + second.member(0) + "/test/mixed");
-      mixed.put(new Etcd.Op.Put("/test/mixed/k", new byte[] {1}, 0), SOON);
-      etcd.kill(0);
-      assertThatThrownBy(() -> mixed.get("/test/mixed/k", Duration.ofSeconds(2)))
-          .hasMessageMatching(
-              "(?s).*(cluster [0-9a-f]+ \\(expected: [0-9a-f]+, that of .*|cannot connect.*)");
-      assertThat(
-              second
-                  .client("etcd://" + second.member(0) + "/test/mixed")
-                  .get("/test/mixed/k", SOON))
-          .isNull();
+  void anEtcdThatWasMadeAnewIsTakenOver() throws Exception {
+    try (Instance _ = new Instance("x", a, b)) {
+      awaitHealthy(b, "x");
+      client(a).register(entry("forgotten"));
+      etcd.makeAnew();
+      assertThat(registers(client(b), "new")).isTrue();
+      await()
+          .atMost(SOON)
+          .ignoreExceptionsInstanceOf(IOException.class)
+          .untilAsserted(() -> {
+            assertThat(healthy(a)).containsExactly("new", "x");
+            assertThat(healthy(b)).containsExactly("new", "x");
+          });
+      assertThat(names(registry(address))).contains("x");
     }
   }
 
+  /// Whoever reads etcd itself needs no registry for what it knows already.
   @Test
-  void credentialsAreUsedAndWrongOnesNamed() throws Exception {
-    etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
-    etcd.call("/v3/auth/role/add", Map.of("name", "root"));
-    etcd.call("/v3/auth/user/grant", Map.of("user", "root", "role", "root"));
-    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
-    String guarded = etcd.freshAddress();
-    assertThatThrownBy(() -> registry(guarded)).hasMessageContaining("user name is empty");
-    assertThatThrownBy(() -> guarded(guarded, "wrong"))
-        .hasMessageContaining("authentication failed")
-        .hasMessageContaining("(user root)")
-        .hasMessageNotContaining("wrong");
-    RegistryServer r = guarded(guarded, "secret");
-    client(r).register(entry("x"));
-    assertThat(client(r).heartbeat("x", null)).isTrue();
-    assertThat(names(guarded(guarded, "secret"))).containsExactly("x");
-  }
-
-  private RegistryServer guarded(String at, String password) throws IOException {
-    RegistryServer r =
-        RegistryServer.start(
-            RegistryServer.Options.at(0)
-                .etcd(new EtcdHome(EtcdAddress.parse(at), new Etcd.Login("root", password))),
+  void withoutRegistriesAReaderOfEtcdKeepsTheTable() throws Exception {
+    // longer than it takes to know that none speaks
+    Duration lease = Duration.ofSeconds(10);
+    String at = etcd.freshAddress();
+    RegistryServer c = registry(at, lease);
+    try (TableSource reader =
+        new EtcdFollower(
+            Client.create(),
+            new EtcdHome(EtcdAddress.parse(at), null),
+            "reader",
             Ticker.SYSTEM,
-            new Random(++seed));
-    opened.add(r);
-    return r;
+            new Random(7))) {
+      Instance first = new Instance("x", c);
+      client(c).register(entry("dead"));
+      await()
+          .atMost(SOON)
+          .untilAsserted(() -> assertThat(healthyAt(reader)).containsExactly("dead", "x"));
+      opened.remove(c);
+      c.close();
+      first.fallSilent();
+      Etcd direct = etcd.client(at);
+      await()
+          .atMost(lease.multipliedBy(6))
+          .until(() -> direct.get(direct.address().prefix() + "entries/x", SOON) == null);
+      pass(Duration.ofSeconds(2));
+      assertThat(healthyAt(reader)).contains("x");
+      try (Instance _ = new Instance("x", registry(at, lease))) {
+        await()
+            .atMost(lease.plus(SOON))
+            .untilAsserted(() -> {
+              Set<String> now = healthyAt(reader);
+              assertThat(now).contains("x");
+              assertThat(now).doesNotContain("dead");
+            });
+        await()
+            .atMost(SOON)
+            .untilAsserted(() ->
+                assertThat(reader.watch(null, Duration.ZERO).services())
+                    .extracting(Service::name)
+                    .containsExactly("x"));
+      }
+    }
+  }
+
+  private static Set<String> healthyAt(TableSource reader) throws Exception {
+    return reader.watch(null, Duration.ZERO).services().stream()
+        .filter(Service::isHealthy)
+        .map(Service::name)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 }

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
@@ -42,6 +43,12 @@ class EtcdFollowerIT {
     private final Map<Long, Duration> since = new HashMap<>();
     private long revision = 1;
 
+    /// A page with more takes too long.
+    int mostKeys = Integer.MAX_VALUE;
+
+    /// Where ranges begin.
+    final Set<String> asked = ConcurrentHashMap.newKeySet();
+
     void put(String key, byte[] value, Duration sinceSign) {
       revision++;
       since.put(revision, sinceSign);
@@ -66,12 +73,11 @@ class EtcdFollowerIT {
       String from = text(asked.path("key"));
       boolean one = asked.path("range_end").asText().isEmpty();
       int limit = one ? 1 : asked.path("limit").asInt();
+      this.asked.add(from);
       List<Object> out = new ArrayList<>();
       boolean more = false;
-      for (Map.Entry<String, Key> e : keys.tailMap(from).entrySet()) {
-        if (one && !e.getKey().equals(from)) {
-          break;
-        }
+      String end = one ? from + "\0" : text(asked.path("range_end"));
+      for (Map.Entry<String, Key> e : keys.subMap(from, end).entrySet()) {
         if (out.size() == limit) {
           more = !one;
           break;
@@ -88,7 +94,9 @@ class EtcdFollowerIT {
                 "lease",
                 String.valueOf(k.lease())));
       }
-      return said(Map.of("kvs", out, "more", more));
+      return out.size() > mostKeys
+          ? Response.json(504, Map.of("code", 4, "error", "context deadline exceeded"))
+          : said(Map.of("kvs", out, "more", more));
     }
 
     private Response left(long lease) {
@@ -169,6 +177,18 @@ class EtcdFollowerIT {
 
     assertThat(healthy()).isEqualTo(Map.of("slow", true, "dead", false));
     assertThat(etcd.calls).containsEntry("/v3/lease/timetolive", MARKS + 2);
+  }
+
+  @Test
+  void pagesThatDoNotComeAreAskedForInSmallerOnesAndWhatIsNotOursIsNotRead() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("x", 20).forEach(n -> entry(n, Duration.ofSeconds(20)));
+    etcd.put("/p/junk", new byte[9], Duration.ZERO);
+    etcd.mostKeys = 5;
+
+    assertThat(healthy()).hasSize(20);
+    assertThat(etcd.asked).allMatch(key -> key.matches("/p/(settings|[a-z]+/.*)"));
+    assertThat(etcd.asked).noneMatch(key -> "/p/junk".startsWith(key));
   }
 
   @Test

@@ -79,6 +79,17 @@ class EtcdKeysTest {
   }
 
   @Test
+  void whoseFoldersAPrefixIsInIsKnown() {
+    assertThat(new EtcdKeys("/team/").around()).isEmpty();
+    assertThat(new EtcdKeys("/team/a/").around()).isEmpty();
+    assertThat(new EtcdKeys("/entries/").around()).isEmpty();
+    assertThat(new EtcdKeys("/my-entries/").around()).isEmpty();
+    assertThat(new EtcdKeys("/team/entries/").around()).containsExactly("/team/");
+    assertThat(new EtcdKeys("/team/routers/x/gone/").around())
+        .containsExactlyInAnyOrder("/team/", "/team/routers/x/");
+  }
+
+  @Test
   void anotherDeploymentsSettingsAreToldApart() {
     Duration lease = Duration.ofMinutes(2);
     assertThat(EtcdKeys.difference(EtcdKeys.agreed(lease), lease)).isNull();
@@ -87,6 +98,8 @@ class EtcdKeysTest {
     for (String other : List.of("hello", "{}", "{\"lease_ms\":120000}")) {
       assertThat(EtcdKeys.difference(other.getBytes(StandardCharsets.UTF_8), lease))
           .contains("somebody else's");
+      assertThatThrownBy(() -> EtcdKeys.agreed(other.getBytes(StandardCharsets.UTF_8)))
+          .hasMessage("is somebody else's (expected: a registry's)");
     }
   }
 }

@@ -192,4 +192,37 @@ class EtcdViewTest {
     assertThat(view.expected("c")).isEqualTo(10);
     assertThat(view.expected("d")).isZero();
   }
+
+  @Test
+  void whoseLeaseEndsWhileNobodyKeepsItStaysUntilAllHadTheirTime() {
+    heard(4, put(entry("a", 1, 2)), put(entry("b", 2, 3)), put(entry("c", 3, 4)));
+    view.keep(true);
+    heard(5, gone(keys.entry("a"), 5));
+    heard(6, gone(keys.entry("b"), 6), put(grave("b", 6)));
+    assertThat(table.leases()).as("b was removed by somebody").containsOnlyKeys("a", "c");
+    take(view.listed(7, List.of(grave("b", 6)), table, _ -> Duration.ZERO));
+    assertThat(table.leases()).containsOnlyKeys("a", "c");
+    view.keep(false);
+    take(view.listed(8, List.of(entry("c", 4, 8)), table, _ -> Duration.ZERO));
+    assertThat(table.leases()).as("a registry is back").containsOnlyKeys("a", "c");
+    assertThat(port("c")).isEqualTo(4);
+    assertThat(view.hasOrphans()).isTrue();
+    take(view.abandoned());
+    assertThat(table.leases()).containsOnlyKeys("c");
+    assertThat(view.hasOrphans()).isFalse();
+    heard(9, gone(keys.entry("c"), 9));
+    assertThat(table.leases()).isEmpty();
+  }
+
+  @Test
+  void whoStayedAndIsRemovedOrComesBackIsNoOrphan() {
+    heard(3, put(entry("a", 1, 2)), put(entry("b", 2, 3)));
+    view.keep(true);
+    heard(5, gone(keys.entry("a"), 4), gone(keys.entry("b"), 5));
+    heard(7, put(entry("a", 9, 6)), put(grave("b", 7)));
+    assertThat(table.leases()).containsOnlyKeys("a");
+    assertThat(table.deleted()).containsOnlyKeys("b");
+    assertThat(port("a")).isEqualTo(9);
+    assertThat(view.hasOrphans()).isFalse();
+  }
 }

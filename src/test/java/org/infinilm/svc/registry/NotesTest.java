@@ -30,6 +30,19 @@ class NotesTest {
   }
 
   @Test
+  void whoLeftNoNoteIsForgottenAloneWhereNotesStandElsewhere() throws Exception {
+    notes.heard("bare", 5);
+    notes.heard("noted", 5);
+    notes.put("noted", "seats", Map.of());
+    notes.forgetBare(5);
+    assertThat(notes.since("").live()).containsExactlyInAnyOrder("bare", "noted");
+    notes.forgetBare(6);
+    assertThat(notes.since("").live()).containsExactly("noted");
+    assertThat(notes.remove("noted")).containsExactly("seats");
+    assertThat(notes.remove("noted")).isEmpty();
+  }
+
+  @Test
   void oneNoteHasALimit() throws Exception {
     notes.heard("r", 1);
     Map<String, Object> more = Map.of("text", "x".repeat(Notes.MOST_BYTES));

@@ -137,6 +137,24 @@ class AllowanceTest {
     assertThat(after.at(Limits.NONE, START + seconds(60)).isUnused()).isTrue();
   }
 
+  /// Used before under limits of 600 and 6,000, what counts under 6 and 60, and seconds until one
+  /// is free again.
+  @ParameterizedTest
+  @CsvSource({"3, 30, 3, 30, 0", "600, 0, 6, 0, 10", "0, 6000, 0, 60, 1", "0, 12000, 0, 120, 61"})
+  void aLimitThatIsLoweredIsUsedUpForNoLongerThanAnother(
+      double requests, double tokens, double r, double t, double wait) {
+    Allowance a = new Allowance(0, requests, tokens, START).at(new Limits(0, 600, 6000), START);
+    Limits low = new Limits(0, 6, 60);
+    Allowance after = a.at(low, START);
+    assertThat(after.requests()).isEqualTo(r);
+    assertThat(after.tokens()).isEqualTo(t);
+    if (wait == 0) {
+      assertThat(after.ask(low, 1, START)).isInstanceOf(Granted.class);
+    } else {
+      assertThat(((Denied) after.ask(low, 1, START)).retryNanos()).isEqualTo(seconds(wait));
+    }
+  }
+
   /// Estimate that was taken while there was a limit, what it came to when there was none any more,
   /// what is used then.
   @ParameterizedTest

@@ -439,9 +439,9 @@ class PageBrowser {
 
   @Test
   void whoCouldNotBeStartedIsShownWithTheReason() throws Exception {
-    try (SleepingInstance _ = new SleepingInstance("sleeper", rig.registry, Map.of())) {
+    try (SleepingInstance sleeper = new SleepingInstance("sleeper", rig.registry, Map.of())) {
       rig.registry.tells(
-          "sleeper",
+          sleeper.name,
           "start_failed",
           Map.of(
               "cause",
@@ -469,7 +469,6 @@ class PageBrowser {
     shows("#sources", "down", "refused");
     shows("#events", "(" + registry + ") is down:");
     assertThat(browser.complaints).isEmpty();
-    browser.picture(Path.of("target", "page", "sources.png"));
   }
 
   /// The cells of an instance's row, by their column's name.

@@ -101,6 +101,7 @@ class TopTerminal {
   void itIsDrawnFollowsTheWindowAndLeavesTheTerminalAsItWas() throws Exception {
     start("", url());
     shows("Serving: 1 of 2 in service", "INSTANCE", "req/s");
+    assertThat(tmux("display-message", "-p", "#{cursor_flag}").strip()).isEqualTo("0");
     assertThat(tmux("capture-pane", "-p").lines()).allMatch(l -> l.length() <= 80);
     tmux("resize-window", "-x", "60", "-y", "6");
     shows("60 x 6 is too small (expected: 40 x 8 or more)");
@@ -109,6 +110,9 @@ class TopTerminal {
     tmux("send-keys", "q");
     shows("code 0");
     assertThat(tmux("capture-pane", "-p")).doesNotContain("Serving");
+    assertThat(tmux("display-message", "-p", "#{cursor_flag}").strip())
+        .as("the cursor is there again")
+        .isEqualTo("1");
   }
 
   @Test

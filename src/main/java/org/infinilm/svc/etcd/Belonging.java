@@ -1,0 +1,67 @@
+package org.infinilm.svc.etcd;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Which cluster is ours: that of the member which answered first. All have to be of it, also after
+/// a restart of one of them. Only when most of those that were of it say that they are of one
+/// other, it was made anew (restored from a snapshot, or emptied), and that one is ours.
+/// Thread-safe.
+final class Belonging {
+  private static final Logger log = LoggerFactory.getLogger(Belonging.class);
+
+  private String ours = "";
+  private String first = "";
+
+  /// Members that have said to be of ours.
+  private final Set<String> members = new HashSet<>();
+
+  /// What each said last.
+  private final Map<String, String> said = new HashMap<>();
+
+  /// A member said of which cluster it is.
+  ///
+  /// @return what is wrong with that; null for nothing
+  synchronized @Nullable String said(String member, String cluster) {
+    if (ours.isEmpty()) {
+      ours = cluster;
+      first = member;
+    }
+    said.put(member, cluster);
+    if (!cluster.equals(ours) && isMadeAnew(cluster)) {
+      log.warn("etcd {} was made anew: cluster {}, before {}", member, hex(cluster), hex(ours));
+      ours = cluster;
+      first = member;
+      members.removeIf(m -> !cluster.equals(said.get(m)));
+    }
+    if (!cluster.equals(ours)) {
+      return "cluster "
+          + hex(cluster)
+          + " (expected: "
+          + hex(ours)
+          + ", that of "
+          + first
+          + "; where etcd was made anew, most of its members have to say so)";
+    }
+    members.add(member);
+    return null;
+  }
+
+  private boolean isMadeAnew(String as) {
+    long now = members.stream().filter(m -> as.equals(said.get(m))).count();
+    return 2 * now > members.size();
+  }
+
+  private static String hex(String id) {
+    try {
+      return Long.toHexString(Long.parseUnsignedLong(id));
+    } catch (NumberFormatException e) {
+      return Etcd.shortened(id);
+    }
+  }
+}

@@ -1,0 +1,197 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.infinilm.svc.etcd.Etcd;
+import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.etcd.EtcdCluster;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What is wrong with an etcd, or with what stands there, is named, and nothing else disturbed. Run
+/// by `./infini test --cluster`.
+@Timeout(180)
+class EtcdNamedFaults extends OnEtcd {
+  @Test
+  void whatIsNoEntryIsIgnoredAndNothingElseDisturbed() throws Exception {
+    Etcd direct = etcd.client(address);
+    String prefix = direct.address().prefix();
+    client(a).register(entry("good"));
+    long lease = direct.grant(Duration.ofMinutes(1), SOON);
+    byte[] good = EtcdKeysTest.stored("other").json();
+    for (Etcd.Op.Put bad :
+        List.of(
+            new Etcd.Op.Put(
+                prefix + "entries/text", "hello".getBytes(StandardCharsets.UTF_8), lease),
+            new Etcd.Op.Put(
+                prefix + "entries/array", "[1]".getBytes(StandardCharsets.UTF_8), lease),
+            new Etcd.Op.Put(prefix + "entries/another-name", good, lease),
+            new Etcd.Op.Put(prefix + "entries/other", good, 0),
+            new Etcd.Op.Put(prefix + "gone/x", "{}".getBytes(StandardCharsets.UTF_8), lease),
+            new Etcd.Op.Put(prefix + "registries/r", "{".getBytes(StandardCharsets.UTF_8), lease),
+            new Etcd.Op.Put(prefix + "whatever", new byte[] {0, 1}, lease))) {
+      direct.put(bad, SOON);
+    }
+    client(a).register(entry("later"));
+    await().atMost(SOON).untilAsserted(() -> assertThat(names(b)).containsExactly("good", "later"));
+    assertThat(names(registry(address))).containsExactly("good", "later");
+    client(a).register(entry("text"));
+    assertThat(names(a)).as("its key is taken over").contains("text");
+  }
+
+  @Test
+  void largeValuesBesideAndAmongTheKeysKeepNobodyFromStarting() throws Exception {
+    String at = etcd.freshAddress();
+    Etcd direct = etcd.client(at);
+    String prefix = direct.address().prefix();
+    // nobody beats here
+    client(registry(at, Lease.FRESH)).register(entry("x"));
+    byte[] large = new byte[1_500_000];
+    for (int k = 0; k < 30; k++) {
+      direct.put(new Etcd.Op.Put(prefix + "junk" + k, large, 0), SOON);
+      direct.put(new Etcd.Op.Put(prefix + "entries/w" + k, large, 0), SOON);
+    }
+    assertThat(names(registry(at, Lease.FRESH))).containsExactly("x");
+  }
+
+  @Test
+  void anAddressThatIsNoneAndAPrefixOfOthersStopTheStartAndAreNamed() throws Exception {
+    assertThatThrownBy(() -> registry("etcd://127.0.0.1:1"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("127.0.0.1:1");
+    assertThatThrownBy(() -> registry("etcd://127.0.0.1:" + a.port()))
+        .hasMessageContaining("127.0.0.1:" + a.port())
+        .hasMessageContaining("(expected: an etcd with its JSON gateway)");
+    assertThatThrownBy(() ->
+            RegistryServer.start(
+                RegistryServer.Options.at(0)
+                    .lease(Duration.ofSeconds(60))
+                    .etcd(new EtcdHome(EtcdAddress.parse(address), null)),
+                Ticker.SYSTEM,
+                new Random(9)))
+        .hasMessageContaining("--lease 5.0 (expected: --lease 60.0, or another prefix)");
+  }
+
+  @Test
+  void aMemberOfAnotherClusterIsNamedAndNotBelieved(@TempDir Path other) throws Exception {
+    try (EtcdCluster second = new EtcdCluster(other, 1)) {
+      Etcd mixed = etcd.client("etcd://" + etcd.member(0) + "," + second.member(0) + "/test/mixed");
+      mixed.put(new Etcd.Op.Put("/test/mixed/k", new byte[] {1}, 0), SOON);
+      etcd.kill(0);
+      assertThatThrownBy(() -> mixed.get("/test/mixed/k", Duration.ofSeconds(2)))
+          .hasMessageMatching(
+              "(?s).*(cluster [0-9a-f]+ \\(expected: [0-9a-f]+, that of .*|cannot connect.*)");
+      assertThat(
+              second
+                  .client("etcd://" + second.member(0) + "/test/mixed")
+                  .get("/test/mixed/k", SOON))
+          .isNull();
+    }
+  }
+
+  /// As long as the first answers nobody would ask it.
+  @Test
+  void aMemberOfAnotherClusterIsNamedAtTheStart(@TempDir Path other) throws Exception {
+    try (EtcdCluster second = new EtcdCluster(other, 1)) {
+      String mixed =
+          "etcd://"
+              + etcd.member(0)
+              + ","
+              + second.member(0)
+              + ",127.0.0.1:"
+              + a.port()
+              + "/test/mixed";
+      assertThat(etcd.client(mixed).look(SOON))
+          .containsOnlyKeys(second.member(0), "127.0.0.1:" + a.port());
+      Path log = dir.resolve("mixed.log");
+      process(mixed, log);
+      await()
+          .atMost(SOON.multipliedBy(2))
+          .untilAsserted(() ->
+              assertThat(Files.readString(log))
+                  .containsPattern(
+                      "WARN .*etcd "
+                          + second.member(0)
+                          + ": cluster [0-9a-f]+ \\(expected: [0-9a-f]+, that of "
+                          + etcd.member(0))
+                  .containsPattern(
+                      "WARN .*etcd 127.0.0.1:"
+                          + a.port()
+                          + ": .*\\(expected: an etcd with its JSON gateway"));
+    }
+  }
+
+  @Test
+  void whereNoMemberIsOfUseEachIsNamed() throws Exception {
+    Etcd none = etcd.client("etcd://127.0.0.1:1,127.0.0.1:2/x");
+    assertThatThrownBy(() -> none.get("k", Duration.ofSeconds(3)))
+        .hasMessageContaining("etcd 127.0.0.1:1: ")
+        .hasMessageContaining("; etcd 127.0.0.1:2: ");
+  }
+
+  /// With each such change etcd refuses the tokens it gave.
+  @Test
+  void aChangeOfUsersFailsNothing() throws Exception {
+    etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
+    etcd.call("/v3/auth/role/add", Map.of("name", "root"));
+    etcd.call("/v3/auth/user/grant", Map.of("user", "root", "role", "root"));
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+    RegistryServer r = guarded(etcd.freshAddress(), "secret");
+    client(r).register(entry("x"));
+    for (int i = 0; i < 5; i++) {
+      Client.Reply in =
+          etcd.call("/v3/auth/authenticate", Map.of("name", "root", "password", "secret"));
+      Headers as = Headers.of("authorization", Json.tree(in.body()).path("token").asText());
+      URI add = URI.create("http://" + etcd.member(0) + "/v3/auth/user/add");
+      byte[] user = Json.bytes(Map.of("name", "u" + i, "password", "p"));
+      assertThat(http.send("POST", add, as, user, SOON).status()).isEqualTo(200);
+      client(r).register(entry("y" + i));
+      assertThat(client(r).heartbeat("x", null)).isTrue();
+    }
+  }
+
+  @Test
+  void credentialsAreUsedAndWrongOnesNamed() throws Exception {
+    etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
+    etcd.call("/v3/auth/role/add", Map.of("name", "root"));
+    etcd.call("/v3/auth/user/grant", Map.of("user", "root", "role", "root"));
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+    String guarded = etcd.freshAddress();
+    assertThatThrownBy(() -> registry(guarded)).hasMessageContaining("user name is empty");
+    assertThatThrownBy(() -> guarded(guarded, "wrong"))
+        .hasMessageContaining("authentication failed")
+        .hasMessageContaining("(user root)")
+        .hasMessageNotContaining("wrong");
+    RegistryServer r = guarded(guarded, "secret");
+    client(r).register(entry("x"));
+    assertThat(client(r).heartbeat("x", null)).isTrue();
+    assertThat(names(guarded(guarded, "secret"))).containsExactly("x");
+  }
+
+  private RegistryServer guarded(String at, String password) throws IOException {
+    RegistryServer r =
+        RegistryServer.start(
+            RegistryServer.Options.at(0)
+                .etcd(new EtcdHome(EtcdAddress.parse(at), new Etcd.Login("root", password))),
+            Ticker.SYSTEM,
+            new Random(++seed));
+    opened.add(r);
+    return r;
+  }
+}
