@@ -165,7 +165,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
     this.inFlight = new InFlight(http, s.addresses().probe(), s.port());
     this.supervisor = new Supervisor(s.limits(), this, ticker, random);
     this.instruments = new Instruments(new Metrics(), supervisor::state);
-    this.failed = new FailedStart(logs, instruments, ticker);
+    this.failed = new FailedStart(instruments, ticker);
     if (s.registry() == null) {
       management = null;
       server = null;
@@ -427,7 +427,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
       case ASLEEP -> {
         boolean rests = after.rest().now();
         log.atLevel(rests ? Level.WARN : Level.INFO)
-            .log("[{}] {}{}", name, after.reason(), rests ? lastLines() : "");
+            .log("[{}] {}{}", name, after.reason(), rests ? lastLines(after) : "");
       }
       case WAKING -> log.info("[{}] a request asks for it; {}", name, after.reason());
       case LOADING -> log.info("[{}] loading: {}", name, after.reason());
@@ -440,7 +440,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
       case UNHEALTHY -> log.warn("[{}] unhealthy: {}", name, after.reason());
       case RESTARTING -> {
         boolean early = before.phase().isStart() && settings.logFile() != null;
-        log.warn("[{}] {}{}", name, after.reason(), early ? lastLines() : "");
+        log.warn("[{}] {}{}", name, after.reason(), early ? lastLines(after) : "");
       }
       case STOPPING -> log.info("[{}] stopping", name);
       case GAVE_UP ->
@@ -449,12 +449,13 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
               name,
               settings.backend().describe(),
               after.reason(),
-              lastLines());
+              lastLines(after));
     }
   }
 
-  private String lastLines() {
-    List<String> last = logs.last(LAST_LINES);
+  /// Those of the start that ended, if it wrote any.
+  private String lastLines(State s) {
+    List<String> last = logs.last(LAST_LINES, s.generation());
     return last.isEmpty() ? "" : "; its last lines:\n  " + String.join("\n  ", last);
   }
 
@@ -544,7 +545,7 @@ final class Babysitter implements AutoCloseable, Supervisor.Effects, Desk.Acts {
   private void reap(int generation, Child c, AtomicBoolean told) throws InterruptedException {
     int code = c.exit().join();
     if (settings.demand() != null) {
-      // its last line may be told
+      // its last lines may be told
       c.awaitOutput(OUTPUT);
     }
     if (!told.get()) {

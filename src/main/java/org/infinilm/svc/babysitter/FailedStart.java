@@ -9,22 +9,16 @@ import org.infinilm.svc.babysitter.Supervision.State;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.telemetry.Ticker;
 
-/// What an entry tells of a start on demand that failed ([Registration#START_FAILED]). One thread
-/// at a time.
+/// What an entry tells of a start on demand that failed ([Registration#START_FAILED]): everybody
+/// may read it, so nothing that the server wrote is in it. One thread at a time.
 final class FailedStart {
-  private static final int MOST_SAID = 200;
-
-  private final LogTail logs;
   private final Instruments instruments;
   private final Ticker ticker;
 
-  /// The rest that was told last, and what the server had said before.
+  /// The rest that was told last.
   private int rests;
 
-  private String lastLine = "";
-
-  FailedStart(LogTail logs, Instruments instruments, Ticker ticker) {
-    this.logs = logs;
+  FailedStart(Instruments instruments, Ticker ticker) {
     this.instruments = instruments;
     this.ticker = ticker;
   }
@@ -38,14 +32,10 @@ final class FailedStart {
     }
     if (rest.now() && rest.inARow() != rests) {
       rests = rest.inARow();
-      lastLine = logs.lastWords(MOST_SAID);
       instruments.rest();
     }
     Map<String, Object> why = new TreeMap<>();
     why.put(Registration.CAUSE, rest.cause());
-    if (!lastLine.isEmpty()) {
-      why.put(Registration.LAST_LINE, lastLine);
-    }
     why.put(Registration.STARTS, s.failedStarts());
     if (rest.now()) {
       Instant until = ticker.now().plusNanos(rest.leftNanos(ticker.nanos()));

@@ -64,8 +64,8 @@ final class Launcher implements AutoCloseable {
             settings.backend().env(),
             Orphans.marks(settings.instance(), run + "-" + generation),
             settings.stopGrace(),
-            line -> take(line, Level.INFO),
-            line -> take(line, stderr));
+            line -> take(generation, line, Level.INFO),
+            line -> take(generation, line, stderr));
     log.info(
         "[{}] started pid {}: {}{}",
         name,
@@ -76,8 +76,8 @@ final class Launcher implements AutoCloseable {
   }
 
   /// A line of the server, at its own level where it says one.
-  private void take(String line, Level level) {
-    logs.add(line);
+  private void take(int generation, String line, Level level) {
+    logs.add(generation, line);
     if (file == null) {
       log.atLevel(LineLevel.of(line, level)).log("[{}] {}", settings.name(), line);
     } else {

@@ -5,42 +5,47 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.Predicate;
 
-/// The last lines that the supervised process wrote, bounded in number and size. Thread-safe.
+/// The last lines that the supervised process wrote, bounded in number and size, each with the
+/// start that it came from. Thread-safe.
 final class LogTail {
   static final int MAX_LINES = 2000;
   private static final int MAX_CHARS = 1 << 20;
 
-  private final Deque<String> lines = new ArrayDeque<>();
+  private record Line(int generation, String text) {}
+
+  private final Deque<Line> lines = new ArrayDeque<>();
   private int chars;
 
-  synchronized void add(String line) {
-    lines.addLast(line);
+  /// @param generation number of the start
+  synchronized void add(int generation, String line) {
+    lines.addLast(new Line(generation, line));
     chars += line.length();
     while (lines.size() > MAX_LINES || chars > MAX_CHARS) {
-      chars -= lines.removeFirst().length();
+      chars -= lines.removeFirst().text().length();
     }
   }
 
-  /// At most the last `n` lines, oldest first.
-  synchronized List<String> last(int n) {
+  /// At most the last `n` lines, oldest first, of whichever start.
+  List<String> last(int n) {
+    return last(n, line -> true);
+  }
+
+  /// The same of one start; none where that wrote none.
+  List<String> last(int n, int generation) {
+    return last(n, line -> line.generation() == generation);
+  }
+
+  private synchronized List<String> last(int n, Predicate<Line> which) {
     List<String> out = new ArrayList<>(Math.min(n, lines.size()));
-    Iterator<String> newestFirst = lines.descendingIterator();
+    Iterator<Line> newestFirst = lines.descendingIterator();
     while (newestFirst.hasNext() && out.size() < n) {
-      out.add(newestFirst.next());
-    }
-    return out.reversed();
-  }
-
-  /// The last line that says something, cut to so many characters; empty when there is none.
-  synchronized String lastWords(int most) {
-    Iterator<String> newestFirst = lines.descendingIterator();
-    while (newestFirst.hasNext()) {
-      String line = newestFirst.next().replaceAll("\\p{Cc}+", " ").strip();
-      if (!line.isEmpty()) {
-        return line.length() > most ? line.substring(0, most) + "..." : line;
+      Line line = newestFirst.next();
+      if (which.test(line)) {
+        out.add(line.text());
       }
     }
-    return "";
+    return out.reversed();
   }
 }

@@ -282,11 +282,7 @@ final class SettingsReader {
             return SettingsReader.this.place(key);
           }
         };
-    TlsSettings tls = TlsSettings.of(from);
-    if (env != null) {
-      tls.check(from, Ticker.SYSTEM::now);
-    }
-    return tls;
+    return env == null ? TlsSettings.of(from) : TlsSettings.forStart(from, Ticker.SYSTEM::now);
   }
 
   private int weight(BackendReader reader) throws ConfigException {

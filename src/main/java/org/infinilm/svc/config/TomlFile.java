@@ -1,8 +1,10 @@
 package org.infinilm.svc.config;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -12,6 +14,7 @@ import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.time.temporal.Temporal;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -41,7 +44,7 @@ public final class TomlFile {
   private static final String UNEXPECTED = "Unexpected ";
 
   /// The parser keeps hundreds of bytes for a character.
-  private static final long MAX_BYTES = 64 << 10;
+  private static final int MAX_BYTES = 64 << 10;
 
   private final Path file;
   private final String prefix;
@@ -58,19 +61,19 @@ public final class TomlFile {
     TomlParseResult parsed;
     String text;
     try {
-      if (Files.size(file) > MAX_BYTES) {
-        throw new ConfigException(
-            file + ": " + Files.size(file) + " bytes (expected: at most " + MAX_BYTES + ")");
-      }
-      text = Files.readString(file);
+      text =
+          UTF_8
+              .newDecoder()
+              .decode(ByteBuffer.wrap(InputFile.read(file, MAX_BYTES)))
+              .toString();
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
     } catch (NoSuchFileException e) {
       throw new ConfigException(file + ": no such file");
-    } catch (MalformedInputException e) {
+    } catch (CharacterCodingException e) {
       throw new ConfigException(file + ": not UTF-8 text (expected: a TOML file)");
     } catch (IOException e) {
-      throw new ConfigException(file + ": cannot be read: " + e.getMessage());
+      throw new ConfigException(file + ": cannot be read: " + ConfigException.reason(e));
     } catch (StackOverflowError e) {
       throw new ConfigException(file + ": nested too deeply (expected: a TOML file)");
     }
@@ -215,6 +218,8 @@ public final class TomlFile {
       case null -> null;
       case OffsetDateTime t -> t.toInstant();
       case LocalDate d -> d.atStartOfDay(ZoneOffset.UTC).toInstant();
+      case LocalDateTime t ->
+          throw wrong(key, "a time with its offset from UTC, such as " + show(t) + "Z");
       default -> throw wrong(key, "a date, or a time such as 2027-01-31T12:00:00Z");
     };
   }
@@ -364,6 +369,7 @@ public final class TomlFile {
       case Long n -> n.toString();
       case Double d -> d.toString();
       case Boolean b -> b.toString();
+      case Temporal t -> String.valueOf(plainValue(t));
       default -> kind(v);
     };
   }

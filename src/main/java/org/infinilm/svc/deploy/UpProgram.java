@@ -14,6 +14,7 @@ import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.InputFile;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.engine.KnownModels;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 public final class UpProgram {
   private static final String BUNDLED_MODEL = "model/infini-tiny.gguf";
   private static final String AUTO = "auto";
+  private static final int MOST_NAMED_BYTES = 1 << 20;
   private static final String EMBEDDED = "embedded";
   private static final String LLAMA_CPP = "llama.cpp";
 
@@ -228,7 +230,7 @@ public final class UpProgram {
   /// Whoever needs a file that cannot be read says so.
   private static void putContent(String key, Path file, Map<String, String> out) {
     try {
-      byte[] content = Files.readAllBytes(file);
+      byte[] content = InputFile.read(file, MOST_NAMED_BYTES);
       out.put(
           "content of " + key + " " + file.toAbsolutePath(),
           new String(content, StandardCharsets.ISO_8859_1));

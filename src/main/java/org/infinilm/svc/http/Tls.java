@@ -12,6 +12,7 @@ import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
 import io.netty.util.NetUtil;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -53,6 +54,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   /// The JDK's authorities, the URL's host.
   public static final Tls DEFAULT = new Tls(null, null);
 
+  private static final int MOST_AUTHORITIES_BYTES = 16 << 20;
   private static final String ONE_HANDSHAKE = "jdk.tls.rejectClientInitiatedRenegotiation";
 
   static {
@@ -167,6 +169,20 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     return new Tls(caFile, serverName, own);
   }
 
+  /// What is wrong with those of a program's files that are given, a line each: of a certificate
+  /// that still lacks its key too. Reads them and does nothing with them.
+  ///
+  /// @param settings how the settings of certificate and key begin, for errors
+  /// @param now when the certificate is to be valid
+  public static List<String> wrong(
+      String settings,
+      @Nullable Path cert,
+      @Nullable Path key,
+      @Nullable Path clientCa,
+      Instant now) {
+    return TlsFiles.wrong(settings, cert, key, clientCa, now);
+  }
+
   /// Takes over a CA file that has changed, for connections that are made from now on. One that
   /// cannot be used changes nothing, and the log says so once. Looks at the file: not for event
   /// loops.
@@ -189,8 +205,15 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   }
 
   private static SslContext believing(SslContextBuilder b, Path caFile) throws IOException {
-    try (InputStream pem = Files.newInputStream(caFile)) {
-      return build(b.trustManager(pem));
+    if (Files.exists(caFile) && !Files.isRegularFile(caFile)) {
+      throw new IOException("a regular file");
+    }
+    try (InputStream file = Files.newInputStream(caFile)) {
+      byte[] pem = file.readNBytes(MOST_AUTHORITIES_BYTES + 1);
+      if (pem.length > MOST_AUTHORITIES_BYTES) {
+        throw new IOException("a file of at most 16 MiB");
+      }
+      return build(b.trustManager(new ByteArrayInputStream(pem)));
     } catch (NoSuchFileException e) {
       throw new IOException("a file that exists", e);
     } catch (AccessDeniedException e) {

@@ -63,20 +63,45 @@ final class TlsFiles {
   /// @throws Tls.Unusable with a line for each thing that is wrong
   static Pair read(Paths at, @Nullable Instant now) throws Tls.Unusable {
     TlsFiles f = new TlsFiles(at.settings());
-    List<X509Certificate> chain = f.certificates(f.certName, at.cert(), "its own first");
-    X509Certificate own = chain.isEmpty() ? null : chain.getFirst();
-    if (own != null && now != null) {
-      f.checkTime(at.cert(), own, now);
-    }
-    PrivateKey key = f.key(at.key(), own == null ? null : own.getPublicKey(), at.cert());
-    List<X509Certificate> authorities =
-        at.clientCa() == null
-            ? List.of()
-            : f.certificates("tls_client_ca", at.clientCa(), "those of authorities");
+    List<X509Certificate> chain = f.chain(at.cert(), now);
+    PrivateKey key = f.key(at.key(), chain, at.cert());
+    List<X509Certificate> authorities = f.authorities(at.clientCa());
     if (!f.wrong.isEmpty() || key == null) {
       throw new Tls.Unusable(String.join("\n", f.wrong));
     }
     return new Pair(chain, key, authorities);
+  }
+
+  /// What is wrong with those that are given, a line each.
+  ///
+  /// @param settings as in [Paths]
+  static List<String> wrong(
+      String settings,
+      @Nullable Path cert,
+      @Nullable Path key,
+      @Nullable Path clientCa,
+      Instant now) {
+    TlsFiles f = new TlsFiles(settings);
+    List<X509Certificate> chain = cert == null ? List.of() : f.chain(cert, now);
+    if (key != null) {
+      f.key(key, chain, cert == null ? key : cert);
+    }
+    f.authorities(clientCa);
+    return List.copyOf(f.wrong);
+  }
+
+  private List<X509Certificate> chain(Path cert, @Nullable Instant now) {
+    List<X509Certificate> chain = certificates(certName, cert, "its own first");
+    if (!chain.isEmpty() && now != null) {
+      checkTime(cert, chain.getFirst(), now);
+    }
+    return chain;
+  }
+
+  private List<X509Certificate> authorities(@Nullable Path clientCa) {
+    return clientCa == null
+        ? List.of()
+        : certificates("tls_client_ca", clientCa, "those of authorities");
   }
 
   private void say(String setting, Path file, String what) {
@@ -147,7 +172,8 @@ final class TlsFiles {
     }
   }
 
-  private @Nullable PrivateKey key(Path file, @Nullable PublicKey of, Path cert) {
+  private @Nullable PrivateKey key(Path file, List<X509Certificate> chain, Path cert) {
+    PublicKey of = chain.isEmpty() ? null : chain.getFirst().getPublicKey();
     byte[] bytes = bytes(keyName, file);
     if (bytes == null) {
       return null;

@@ -42,14 +42,11 @@ public record Registration(
   public static final String WAKE_KEY = "wake_key";
 
   /// The key of metadata under which a `-server` entry on demand says why its last start failed: an
-  /// object with [#CAUSE], [#LAST_LINE], [#STARTS] and, while it is not to be woken, [#UNTIL].
+  /// object with [#CAUSE], [#STARTS] and, while it is not to be woken, [#UNTIL].
   public static final String START_FAILED = "start_failed";
 
-  /// Why, in words.
+  /// Why, in the babysitter's own words, which are for everybody.
   public static final String CAUSE = "cause";
-
-  /// The last line that the server wrote; absent where it wrote none.
-  public static final String LAST_LINE = "last_line";
 
   /// How many starts in a row failed.
   public static final String STARTS = "starts";

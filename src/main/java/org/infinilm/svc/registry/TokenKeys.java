@@ -67,7 +67,7 @@ public final class TokenKeys {
     } catch (NoSuchFileException e) {
       throw new ConfigException(place + "no such file");
     } catch (IOException e) {
-      throw new ConfigException(place + e);
+      throw new ConfigException(place + ConfigException.reason(e));
     } catch (IllegalArgumentException e) {
       throw new ConfigException(place + e.getMessage());
     }

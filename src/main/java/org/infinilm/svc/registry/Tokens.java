@@ -2,11 +2,11 @@ package org.infinilm.svc.registry;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.config.InputFile;
 import org.jspecify.annotations.Nullable;
 
 /// Who may change the table and who may read it, by bearer tokens; who may change it may read it.
@@ -51,13 +51,10 @@ public record Tokens(List<String> write, List<String> read) {
   /// @throws IOException when the file cannot be read
   /// @throws IllegalArgumentException with the line's number, never with its text
   static Tokens parse(Path file) throws IOException {
-    if (Files.size(file) > MAX_FILE_BYTES) {
-      throw new IllegalArgumentException("larger than " + MAX_FILE_BYTES + " bytes");
-    }
     List<String> write = new ArrayList<>();
     List<String> read = new ArrayList<>();
     int number = 0;
-    String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
+    String text = new String(InputFile.read(file, MAX_FILE_BYTES), StandardCharsets.UTF_8);
     for (String line : (text.startsWith("\ufeff") ? text.substring(1) : text).split("\n")) {
       number++;
       String said = line.strip();

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * and Sec-Fetch-Site, whatever CORS allows. No cookie opens anything, so that no page can act in somebody's name.
  */
 final class Access {
-  private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|\\[[0-9A-Fa-f:.]+]");
+  private static final Pattern ADDRESS = Pattern.compile("[0-9.]+|[0-9a-f:.]+");
 
   /// What proxies leave in requests: each of those in use one at least, unless it is told not to.
   private static final List<String> MARKS =
@@ -147,7 +147,7 @@ final class Access {
 
   /// What is wrong with the name under which somebody on this machine asks, or null.
   @Nullable String strangeHost(Asker a) {
-    String host = a.host() == null ? "" : name(a.host());
+    String host = a.host() == null ? "" : alike(name(a.host()));
     if (host.equals("localhost")
         || host.endsWith(".localhost")
         || isLoopback(host)
@@ -180,7 +180,22 @@ final class Access {
   /// A Host field's name, without its port.
   private static String name(String field) {
     int end = field.startsWith("[") ? field.indexOf(']') + 1 : field.indexOf(':');
-    return (end <= 0 ? field : field.substring(0, end)).toLowerCase(Locale.ROOT);
+    return end <= 0 ? field : field.substring(0, end);
+  }
+
+  /// A host as it is compared with others: without what makes no difference, which is case, the dot
+  /// of the root, brackets, a zone (no browser sends one) and how an IPv6 address is written.
+  static String alike(String host) {
+    String h = host.toLowerCase(Locale.ROOT);
+    if (h.indexOf(':') < 0) {
+      return h.endsWith(".") ? h.substring(0, h.length() - 1) : h;
+    }
+    String bare = h.startsWith("[") && h.endsWith("]") ? h.substring(1, h.length() - 1) : h;
+    try {
+      return InetAddress.ofLiteral(bare.replaceFirst("%.*", "")).getHostAddress();
+    } catch (IllegalArgumentException noAddress) {
+      return h;
+    }
   }
 
   private static Response error(int status, String code, String message) {

@@ -476,7 +476,7 @@ record RouterConfig(
       String host = one.strip();
       try {
         if (!host.isEmpty()) {
-          out.add(HOST.type().parser().parse(host).toLowerCase(Locale.ROOT));
+          out.add(Access.alike(HOST.type().parser().parse(host)));
         }
       } catch (IllegalArgumentException e) {
         wrong.add(c.wrong(UI_HOSTS, BaseUrl.shown(host) + " " + e.getMessage()).getMessage());

@@ -71,7 +71,9 @@ record Sources(
     wrong.in(() -> {
       for (TomlFile t : config.get(RouterConfig.INSTANCES)) {
         String place = t.has("name") ? t.place("name") : t.place();
-        wrong.in(() -> add(StaticServices.table(t, env), place, fixed, names));
+        wrong.in(() -> fixed.add(StaticServices.table(t, env)));
+        String name = wrong.<@Nullable String>of(() -> StaticServices.nameOf(t), null);
+        wrong.in(() -> note(name, place, names));
       }
     });
     for (String spec : instances) {
@@ -83,17 +85,22 @@ record Sources(
 
   private static void add(Known k, String where, List<Known> fixed, Map<String, String> names)
       throws ConfigException {
-    String before = names.put(k.name(), where);
+    note(k.name(), where, names);
+    fixed.add(k);
+  }
+
+  private static void note(@Nullable String name, String where, Map<String, String> names)
+      throws ConfigException {
+    String before = name == null ? null : names.put(name, where);
     if (before != null) {
       throw new ConfigException(
           where
               + ": instance name "
-              + k.name()
+              + name
               + " given before, at "
               + before
               + " (expected: unique names)");
     }
-    fixed.add(k);
   }
 
   /// The same with the router's file as it is now.

@@ -10,23 +10,21 @@ import org.jspecify.annotations.Nullable;
 /// Immutable.
 ///
 /// @param cause in words that are for everybody
-/// @param lastLine that its server wrote, for operators; empty when it wrote none
 /// @param until when it may be woken again, by its babysitter's clock; null when that is now
-record StartFailure(String cause, String lastLine, @Nullable Instant until) {
+record StartFailure(String cause, @Nullable Instant until) {
   private static final int MOST_SAID = 200;
 
   /// Of an entry's metadata; null when it tells of none.
   static @Nullable StartFailure of(Map<String, Object> metadata) {
     return metadata.get(Registration.START_FAILED) instanceof Map<?, ?> m
         ? new StartFailure(
-            line(m.get(Registration.CAUSE), "it did not say why"),
-            line(m.get(Registration.LAST_LINE), ""),
+            cause(m.get(Registration.CAUSE)),
             time(m.get(Registration.UNTIL)))
         : null;
   }
 
-  private static String line(@Nullable Object said, String otherwise) {
-    return said instanceof String s && !s.isBlank() ? oneLine(s) : otherwise;
+  private static String cause(@Nullable Object said) {
+    return said instanceof String s && !s.isBlank() ? oneLine(s) : "it did not say why";
   }
 
   /// Of what another program says, one line of a bounded length.
@@ -43,12 +41,11 @@ record StartFailure(String cause, String lastLine, @Nullable Instant until) {
     }
   }
 
-  /// In one line, for operators.
+  /// In one line.
   String words() {
     Instant u = until;
     return "its last start failed: "
         + cause
-        + (lastLine.isEmpty() ? "" : "; the server's last line: " + lastLine)
         + (u == null ? "" : "; it is not started again before " + u);
   }
 }

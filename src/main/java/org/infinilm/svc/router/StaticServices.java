@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +17,7 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.InputFile;
 import org.infinilm.svc.config.Secrets;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.config.Words;
@@ -55,6 +55,7 @@ final class StaticServices {
   private static final String INSTANCE_NAME =
       "a name without control characters or unpaired surrogates, other than . and ..";
 
+  private static final int MOST_BYTES = 64 << 20;
   private static final long MOST_NUMBER = 999_999;
 
   private StaticServices() {}
@@ -75,11 +76,11 @@ final class StaticServices {
   /// `{"static_services":{"services":[...]}}`. Unknown keys are ignored.
   static List<Known> file(Path file, Map<String, String> env) throws ConfigException {
     try {
-      return parse(file.toString(), Files.readAllBytes(file), env);
+      return parse(file.toString(), InputFile.read(file, MOST_BYTES), env);
     } catch (NoSuchFileException e) {
       throw new ConfigException(file + ": no such file");
     } catch (IOException e) {
-      throw new ConfigException(file + ": cannot be read: " + e.getMessage());
+      throw new ConfigException(file + ": cannot be read: " + ConfigException.reason(e));
     }
   }
 
@@ -372,7 +373,7 @@ final class StaticServices {
   static Known table(TomlFile t, Map<String, String> env) throws ConfigException {
     Wrongs wrong = new Wrongs();
     wrong.in(() -> t.allow(SCHEMA.keySet()));
-    String url = wrong.of(() -> urlOf(t), "");
+    String url = wrong.<@Nullable String>of(() -> urlOf(t), null);
     Map<String, String> options = new HashMap<>();
     for (String option : OPTIONS) {
       wrong.in(() -> {
@@ -383,9 +384,25 @@ final class StaticServices {
       });
     }
     Spec spec = new Spec(t::place, url, options, env);
-    Known known = url.isEmpty() ? null : wrong.<@Nullable Known>of(spec::known, null);
+    Known known = wrong.<@Nullable Known>of(spec::known, null);
     wrong.end();
     return Objects.requireNonNull(known);
+  }
+
+  /// What a table's instance is called, whatever else is wrong with it; null when that cannot be
+  /// told.
+  static @Nullable String nameOf(TomlFile t) throws ConfigException {
+    String name = t.scalar("name");
+    String url = t.scalar("url");
+    return name != null || url == null ? name : nameOf(url);
+  }
+
+  private static @Nullable String nameOf(String url) {
+    String socket = socketPath(url);
+    BaseUrl base = BaseUrl.parse(url);
+    return socket != null
+        ? Known.UNIX + socket
+        : base == null ? null : base.host() + ":" + base.port();
   }
 
   private static String urlOf(TomlFile t) throws ConfigException {
@@ -460,9 +477,10 @@ final class StaticServices {
   /// An instance as people write it.
   ///
   /// @param place where an option was given, for errors
+  /// @param url null where it was refused already
   record Spec(
       UnaryOperator<String> place,
-      String url,
+      @Nullable String url,
       Map<String, String> options,
       Map<String, String> env) {
 
@@ -519,14 +537,17 @@ final class StaticServices {
     }
 
     private @Nullable String socket() throws ConfigException {
-      String problem = socketProblem(url);
-      if (problem != null) {
+      String problem = url == null ? null : socketProblem(url);
+      if (url != null && problem != null) {
         throw wrong("url", url, problem);
       }
-      return socketPath(url);
+      return url == null ? null : socketPath(url);
     }
 
-    private BaseUrl base() throws ConfigException {
+    private @Nullable BaseUrl base() throws ConfigException {
+      if (url == null) {
+        return null;
+      }
       BaseUrl base = socketPath(url) == null ? BaseUrl.parse(url) : LOCAL;
       if (base == null) {
         throw wrong("url", BaseUrl.shown(url), "http://host:port or https://host:port");

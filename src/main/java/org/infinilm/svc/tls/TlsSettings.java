@@ -3,6 +3,7 @@ package org.infinilm.svc.tls;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -214,8 +215,13 @@ public record TlsSettings(
   ///
   /// @throws ConfigException naming the files that cannot be used
   public Tls client() throws ConfigException {
+    return client(caFile, own, Ticker.SYSTEM.now());
+  }
+
+  private static Tls client(@Nullable Path caFile, Tls.@Nullable Own own, Instant now)
+      throws ConfigException {
     try {
-      return Tls.of(caFile, null, own, Ticker.SYSTEM.now());
+      return Tls.of(caFile, null, own, now);
     } catch (Tls.Unusable e) {
       throw new ConfigException(String.valueOf(e.getMessage()));
     } catch (IOException e) {
@@ -240,30 +246,56 @@ public record TlsSettings(
   ///
   /// @throws ConfigException with all that a start would refuse
   public static TlsSettings forStart(Config c, InstantSource clock) throws ConfigException {
-    Source from = new Told(c);
-    TlsSettings out = of(from);
-    out.check(from, clock);
+    return forStart(new Told(c), clock);
+  }
+
+  /// The same, wherever it is said.
+  public static TlsSettings forStart(Source from, InstantSource clock) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    TlsSettings out = wrong.of(() -> of(from), NONE);
+    said(wrong, from, () -> checkListener(from, clock));
+    said(wrong, from, () -> checkOwn(from, clock.instant()));
+    said(wrong, from, () -> client(path(from, CA_FILE), null, clock.instant()));
+    wrong.end();
     return out;
   }
 
-  /// What a start would refuse of the files, without starting.
-  ///
-  /// @param from where they were named
-  public void check(Source from, InstantSource clock) throws ConfigException {
-    Wrongs wrong = new Wrongs();
-    try {
-      if (cert != null && key != null) {
-        Tls.Listener.check(cert, key, clientCa, clock);
+  /// Goes on with the next files where those of `part` cannot be used.
+  private static void said(Wrongs wrong, Source from, Wrongs.Step part) {
+    wrong.in(() -> {
+      try {
+        part.take();
+      } catch (ConfigException e) {
+        Wrongs placed = new Wrongs();
+        String.valueOf(e.getMessage()).lines().forEach(l -> placed.add(placed(from, l)));
+        placed.end();
       }
-    } catch (Tls.Unusable e) {
-      String.valueOf(e.getMessage()).lines().forEach(l -> wrong.add(placed(from, l)));
+    });
+  }
+
+  private static void checkListener(Source from, InstantSource clock) throws ConfigException {
+    Path cert = path(from, CERT);
+    Path key = path(from, KEY);
+    Path clientCa = path(from, CLIENT_CA);
+    if (cert == null || key == null) {
+      refuse(Tls.wrong("tls_", cert, key, clientCa, clock.instant()));
+      return;
     }
     try {
-      client();
-    } catch (ConfigException e) {
-      String.valueOf(e.getMessage()).lines().forEach(l -> wrong.add(placed(from, l)));
+      Tls.Listener.check(cert, key, clientCa, clock);
+    } catch (Tls.Unusable e) {
+      throw new ConfigException(String.valueOf(e.getMessage()));
     }
-    wrong.end();
+  }
+
+  private static void checkOwn(Source from, Instant now) throws ConfigException {
+    refuse(Tls.wrong("client_", path(from, CLIENT_CERT), path(from, CLIENT_KEY), null, now));
+  }
+
+  private static void refuse(List<String> lines) throws ConfigException {
+    if (!lines.isEmpty()) {
+      throw new ConfigException(String.join("\n", lines));
+    }
   }
 
   /// A message that begins with a setting's name, behind the place where a file or a variable gives

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.cert.CertificateException;
@@ -17,6 +16,7 @@ import java.util.Optional;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.InputFile;
 import org.infinilm.svc.config.Key;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +43,7 @@ public record TraceSettings(
   /// Where a receiver takes spans (OTLP 1.x, section OTLP/HTTP request).
   private static final String PATH = "v1/traces";
 
+  private static final int MOST_PEM_BYTES = 1 << 20;
   private static final int MOST_PORT = 65_535;
   private static final String PROTOBUF = "http/protobuf";
   private static final String SERVICE_NAME = "service.name";
@@ -180,8 +181,8 @@ public record TraceSettings(
     }
     String place = c.place(AUTHORITIES) + ": " + file + ": ";
     try {
-      String pem = Files.readString(Path.of(file), StandardCharsets.ISO_8859_1);
-      byte[] bytes = pem.getBytes(StandardCharsets.ISO_8859_1);
+      byte[] bytes = InputFile.read(Path.of(file), MOST_PEM_BYTES);
+      String pem = new String(bytes, StandardCharsets.ISO_8859_1);
       if (CertificateFactory.getInstance("X.509")
           .generateCertificates(new ByteArrayInputStream(bytes))
           .isEmpty()) {

@@ -184,6 +184,31 @@ class BabysitterIT extends BabysitterHarness {
   }
 
   @Test
+  void aStartThatWroteNothingIsNotToldWithTheLinesOfTheOneBefore() throws Exception {
+    Path file =
+        toml(
+            "",
+            List.of(),
+            List.of("max_failed_starts = 2", "restart_delay = 0.01", "log_file = \"s.log\""));
+    Path once = dir.resolve("once");
+    Files.writeString(
+        file,
+        Files.readString(file)
+            .replaceFirst(
+                "command = .*",
+                "command = \"sh -c 'test -e %1$s && exit 9; touch %1$s; echo out of memory; exit 3'\""
+                    .formatted(once))
+            .replaceFirst("args = .*", "args = []"));
+    Process p = program(file);
+    assertThat(p.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(dir.resolve("program.log"))
+        .content()
+        .containsPattern("status 3; its last lines:\\s+out of memory")
+        .containsPattern("giving up on .*status 9\\s")
+        .containsOnlyOnce("out of memory");
+  }
+
+  @Test
   void aCrashTakesTheInstanceOutOfServiceUntilItIsReadyAgain() throws Exception {
     FakeRegistry registry = registry(0);
     start(registry.url(), "restart_delay = 1");

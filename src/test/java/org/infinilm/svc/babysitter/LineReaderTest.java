@@ -53,10 +53,22 @@ class LineReaderTest {
   void theTailKeepsTheNewestLines() {
     LogTail tail = new LogTail();
     for (int i = 0; i < LogTail.MAX_LINES + 5; i++) {
-      tail.add("line " + i);
+      tail.add(1, "line " + i);
     }
     assertThat(tail.last(2)).containsExactly("line 2003", "line 2004");
     assertThat(tail.last(100_000)).hasSize(LogTail.MAX_LINES).startsWith("line 5");
+  }
+
+  @Test
+  void theTailTellsTheLinesOfOneStartFromThoseOfOthers() {
+    LogTail tail = new LogTail();
+    tail.add(1, "goodbye");
+    tail.add(2, "loading");
+    tail.add(1, "a late line");
+    assertThat(tail.last(10, 2)).containsExactly("loading");
+    assertThat(tail.last(1, 1)).containsExactly("a late line");
+    assertThat(tail.last(10, 3)).isEmpty();
+    assertThat(tail.last(2)).containsExactly("loading", "a late line");
   }
 
   @Test

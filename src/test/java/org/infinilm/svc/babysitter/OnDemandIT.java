@@ -146,7 +146,7 @@ class OnDemandIT extends BabysitterHarness {
     "dies, the process ended with status 4, capture of graphs failed"
   })
   void oneThatCannotBeStartedStaysListedWithTheReasonAndIsWokenAgainLater(
-      String how, String cause, String lastLine) throws Exception {
+      String how, String cause, String printed) throws Exception {
     FakeRegistry registry = registry(0);
     Babysitter b =
         onDemand(
@@ -161,9 +161,11 @@ class OnDemandIT extends BabysitterHarness {
     rests(registry, b, 1);
     assertThat(registry.status("t-server")).isEqualTo("asleep");
     assertThat(failure(registry))
+        .containsOnlyKeys("cause", "starts", "until")
         .containsEntry("cause", cause)
-        .containsEntry("last_line", lastLine)
         .containsEntry("starts", 2);
+    assertThat(registry.entries.toString()).contains(cause).doesNotContain(printed);
+    assertThat(text("/logs")).contains(printed);
     assertThat(registry.metadata("t-server")).containsEntry("models", List.of("m1"));
     assertThat(registry.calls).noneMatch(c -> c.startsWith("DELETE"));
     Client.Reply refused = post("/wake");

@@ -230,6 +230,7 @@ class ConfigCheckTest {
             "f.toml:11: session_header: x y (expected: a header field's name)",
             "f.toml:12: first_byte_timeout: soon (expected: a number",
             "f.toml:15: tls_cert without tls_key (expected: both",
+            "f.toml:15: tls_cert: none.pem: no such file (expected: a PEM file)",
             "f.toml:16: tls_client_auth: perhaps (expected: one of required, optional)",
             "f.toml:17: otlp_endpoint: http://127.0.0.1:99999 (expected: http://host:4318",
             "f.toml:18: otlp_headers: entry 1 (expected: NAME=VALUE",
@@ -251,6 +252,44 @@ class ConfigCheckTest {
     for (int k = 0; k < expected.size(); k++) {
       assertThat(said.get(k)).startsWith(expected.get(k));
     }
+  }
+
+  @Test
+  void anInstanceWithoutAUrlOrWithAWrongFieldHidesNeitherItsOtherFieldsNorItsTwin()
+      throws Exception {
+    Path f =
+        file(
+            """
+            router_port = 1
+            [[instance]]
+            cache_type = "foo"
+            weight = -1
+            [[instance]]
+            url = "http://h:1"
+            name = "a"
+            tier = -2
+            [[instance]]
+            url = "ftp://x"
+            name = "a"
+            [[instance]]
+            url = "http://h:2"
+            weight = -1
+            [[instance]]
+            url = "http://h:3"
+            name = "h:2"
+            """);
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .extracting(e -> e.getMessage().lines().map(l -> l.replace(f.toString(), "")).toList())
+        .asInstanceOf(InstanceOfAssertFactories.list(String.class))
+        .satisfiesExactly(
+            l -> assertThat(l).startsWith(":3: an instance without its url"),
+            l -> assertThat(l).startsWith(":3: cache_type=foo (expected: paged or static)"),
+            l -> assertThat(l).startsWith(":4: weight=-1 (expected:"),
+            l -> assertThat(l).startsWith(":8: tier=-2 (expected:"),
+            l -> assertThat(l).startsWith(":10: ftp://x (expected: http://host:port"),
+            l -> assertThat(l).startsWith(":11: instance name a given before, at :7 (expected: unique names)"),
+            l -> assertThat(l).startsWith(":14: weight=-1 (expected:"),
+            l -> assertThat(l).startsWith(":17: instance name h:2 given before, at :13 ("));
   }
 
   @Test

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -61,6 +63,32 @@ class TomlFileTest {
     assertThat(toml("a = 2026-01-01T00:00:00Z\nb = 2026-01-01T00:00:00\n").plain())
         .containsEntry("a", "2026-01-01T00:00:00Z")
         .containsEntry("b", "2026-01-01T00:00:00");
+  }
+
+  /// A device never ends, and a pipe that nobody writes to holds whoever opens it.
+  @Test
+  @Timeout(20)
+  void whatIsNoRegularFileIsNotOpened() throws Exception {
+    Path pipe = folder.resolve("pipe");
+    assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+    Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("/dev/zero"));
+    for (Path p : List.of(Path.of("/dev/zero"), link, pipe, folder)) {
+      assertThatThrownBy(() -> TomlFile.read(p))
+          .hasMessage(p + ": cannot be read: no regular file (expected: a file that ends)");
+    }
+    Path one = Files.writeString(folder.resolve("one.toml"), "a = 1\n");
+    assertThat(TomlFile.read(Files.createSymbolicLink(folder.resolve("two"), one)).keys())
+        .containsExactly("a");
+  }
+
+  @Test
+  void noMoreIsReadThanMayBe() throws Exception {
+    Path file = Files.writeString(folder.resolve("f"), "abcdef");
+    assertThat(InputFile.read(file, 6)).hasSize(6);
+    assertThatThrownBy(() -> InputFile.read(file, 5))
+        .hasMessageContaining("6 bytes (expected: at most 5)");
+    assertThatThrownBy(() -> InputFile.read(folder.resolve("none"), 5))
+        .isInstanceOf(NoSuchFileException.class);
   }
 
   @Test

@@ -77,7 +77,8 @@ class ClientKeyTest {
         "name = \"a\"; hash = H; requests_per_minute = -1 | 4: keys[0].requests_per_minute: -1 (expected",
         "name = \"a\"; hash = H; tokens_per_minute = 1.5 | 4: keys[0].tokens_per_minute: 1.5 (expected",
         "name = \"a\"; hash = H; expires = \"soon\" | 4: keys[0].expires: \"soon\" (expected: a date, or a time such as",
-        "name = \"a\"; hash = H; expires = 2027-01-31T12:00:00 | 4: keys[0].expires: a date or time (expected: a date, or",
+        "name = \"a\"; hash = H; expires = 2027-01-31T12:00:00 | 4: keys[0].expires: 2027-01-31T12:00:00 (expected: a time with its offset from UTC, such as 2027-01-31T12:00:00Z)",
+        "name = \"a\"; hash = H; expires = 12:00:00 | 4: keys[0].expires: 12:00:00 (expected: a date, or a time such as",
         "name = \"a\"; hash = H; [[keys]]; name = \"a\"; hash = I | 5: keys[1].name: \"a\" (expected: a name of its own; ",
         "name = \"a\"; hash = H; [[keys]]; name = \"b\"; hash = H | 6: keys[1].hash: a string (expected: a key of its own; a has the same)",
       })

@@ -291,13 +291,25 @@ class EventsIT {
   @Test
   void underAStrangeHostNothingIsShownAndTheAnswerSaysWhy() throws Exception {
     rig.good("a");
-    rig.start("ui_hosts=gateway.example");
+    rig.start("ui_hosts=gateway.example,Ui2.Example.,fe80::1%eth9,[2001:DB8:0:0::7]");
     for (String path : List.of("/ui", "/events", "/decisions")) {
       Said no = get(path, "Host: evil.example:8000\r\n");
       assertThat(no.status()).as(path).isEqualTo(403);
       assertThat(no.body()).contains("evil.example").contains("ui_hosts");
     }
-    for (String host : List.of("127.0.0.1:1", "localhost", "[::1]:8000", "gateway.example")) {
+    for (String host :
+        List.of(
+            "127.0.0.1:1",
+            "localhost",
+            "localhost.:8000",
+            "[::1]:8000",
+            "[0:0:0:0:0:0:0:1]",
+            "gateway.example",
+            "gateway.example.",
+            "ui2.example",
+            "UI2.example.:8000",
+            "[fe80::1]:8000",
+            "[2001:db8::7]")) {
       assertThat(get("/ui", "Host: " + host + "\r\n").status()).as(host).isEqualTo(200);
       assertThat(get("/decisions", "Host: " + host + "\r\n").status()).as(host).isEqualTo(200);
     }

@@ -446,15 +446,13 @@ class PageBrowser {
           Map.of(
               "cause",
               "the process ended with status 3",
-              "last_line",
-              "CUDA out of memory",
               "until",
               "2033-01-01T00:00:00Z"));
       rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of());
       browser.open(page(), 1440, 1000, false);
       shows("#sentence", "Not serving: 0 of 1 instance in service");
       shows(row("sleeper"), "asleep", "its last start failed: the process ended with status 3");
-      shows("#events", "sleeper is asleep", "CUDA out of memory", "not started again before");
+      shows("#events", "sleeper is asleep", "ended with status 3", "not started again before");
     }
   }
 

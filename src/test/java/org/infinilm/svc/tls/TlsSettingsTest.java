@@ -2,6 +2,7 @@ package org.infinilm.svc.tls;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +44,36 @@ class TlsSettingsTest {
         .hasMessageStartingWith("--tls-key: tls_key without tls_cert (expected: both");
     assertThatThrownBy(() -> of("tls_client_ca", "ca.pem"))
         .hasMessageStartingWith("--tls-client-ca: tls_client_ca without tls_cert");
+  }
+
+  /// Each file for itself, also beside what is given without what it needs.
+  @Test
+  void noWrongFileHidesAnother() {
+    String none = dir.resolve("none").toString();
+    String all =
+        catchThrowable(
+                () ->
+                    TlsSettings.forStart(
+                        config(
+                            "tls_cert", none, "client_key", none, "tls_client_ca", none, "ca_file",
+                            none),
+                        InstantSource.system()))
+            .getMessage();
+    assertThat(all.lines())
+        .hasSize(6)
+        .anyMatch(l -> l.startsWith("--tls-cert: tls_cert without tls_key"))
+        .anyMatch(l -> l.startsWith("--client-key: client_key without client_cert"))
+        .contains(
+            "tls_cert: " + none + ": no such file (expected: a PEM file)",
+            "client_key: " + none + ": no such file (expected: a PEM file)",
+            "tls_client_ca: " + none + ": no such file (expected: a PEM file)",
+            "ca_file: " + none + " (expected: a file that exists)");
+  }
+
+  @Test
+  void aDeviceIsNoAuthority() {
+    assertThatThrownBy(() -> of("ca_file", "/dev/zero").client())
+        .hasMessage("ca_file: /dev/zero (expected: a regular file)");
   }
 
   @Test
