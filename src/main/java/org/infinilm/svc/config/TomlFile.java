@@ -61,11 +61,7 @@ public final class TomlFile {
     TomlParseResult parsed;
     String text;
     try {
-      text =
-          UTF_8
-              .newDecoder()
-              .decode(ByteBuffer.wrap(InputFile.read(file, MAX_BYTES)))
-              .toString();
+      text = UTF_8.newDecoder().decode(ByteBuffer.wrap(InputFile.read(file, MAX_BYTES))).toString();
       // Windows editors begin a file with a byte-order mark.
       parsed = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
     } catch (NoSuchFileException e) {

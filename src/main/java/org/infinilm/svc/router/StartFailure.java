@@ -17,9 +17,7 @@ record StartFailure(String cause, @Nullable Instant until) {
   /// Of an entry's metadata; null when it tells of none.
   static @Nullable StartFailure of(Map<String, Object> metadata) {
     return metadata.get(Registration.START_FAILED) instanceof Map<?, ?> m
-        ? new StartFailure(
-            cause(m.get(Registration.CAUSE)),
-            time(m.get(Registration.UNTIL)))
+        ? new StartFailure(cause(m.get(Registration.CAUSE)), time(m.get(Registration.UNTIL)))
         : null;
   }
 

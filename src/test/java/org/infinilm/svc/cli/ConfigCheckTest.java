@@ -287,7 +287,10 @@ class ConfigCheckTest {
             l -> assertThat(l).startsWith(":4: weight=-1 (expected:"),
             l -> assertThat(l).startsWith(":8: tier=-2 (expected:"),
             l -> assertThat(l).startsWith(":10: ftp://x (expected: http://host:port"),
-            l -> assertThat(l).startsWith(":11: instance name a given before, at :7 (expected: unique names)"),
+            l ->
+                assertThat(l)
+                    .startsWith(
+                        ":11: instance name a given before, at :7 (expected: unique names)"),
             l -> assertThat(l).startsWith(":14: weight=-1 (expected:"),
             l -> assertThat(l).startsWith(":17: instance name h:2 given before, at :13 ("));
   }

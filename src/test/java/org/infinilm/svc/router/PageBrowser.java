@@ -443,11 +443,7 @@ class PageBrowser {
       rig.registry.tells(
           sleeper.name,
           "start_failed",
-          Map.of(
-              "cause",
-              "the process ended with status 3",
-              "until",
-              "2033-01-01T00:00:00Z"));
+          Map.of("cause", "the process ended with status 3", "until", "2033-01-01T00:00:00Z"));
       rig.launch(org.infinilm.svc.telemetry.Ticker.SYSTEM, List.of());
       browser.open(page(), 1440, 1000, false);
       shows("#sentence", "Not serving: 0 of 1 instance in service");

@@ -192,11 +192,7 @@ class SleepersIT {
     rig.registry.tells(
         "s",
         "start_failed",
-        Map.of(
-            "cause",
-            "the process ended with status 3",
-            "until",
-            "2033-01-01T00:00:00Z"));
+        Map.of("cause", "the process ended with status 3", "until", "2033-01-01T00:00:00Z"));
     await().atMost(Rig.SOON).until(() -> rig.service("s").path("not_before").isTextual());
     assertThat(rig.service("s").path("why_out").asText())
         .isEqualTo(

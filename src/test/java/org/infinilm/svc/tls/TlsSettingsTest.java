@@ -51,13 +51,18 @@ class TlsSettingsTest {
   void noWrongFileHidesAnother() {
     String none = dir.resolve("none").toString();
     String all =
-        catchThrowable(
-                () ->
-                    TlsSettings.forStart(
-                        config(
-                            "tls_cert", none, "client_key", none, "tls_client_ca", none, "ca_file",
-                            none),
-                        InstantSource.system()))
+        catchThrowable(() ->
+                TlsSettings.forStart(
+                    config(
+                        "tls_cert",
+                        none,
+                        "client_key",
+                        none,
+                        "tls_client_ca",
+                        none,
+                        "ca_file",
+                        none),
+                    InstantSource.system()))
             .getMessage();
     assertThat(all.lines())
         .hasSize(6)
