@@ -77,7 +77,10 @@ public final class Main {
   /// @param args the command and its arguments; `infini.program` names the command when a drop-in
   ///   executable was called
   public static void main(String[] args) {
-    Lifetime.exit(run(args, System.getenv()));
+    StandardOutput out = StandardOutput.install();
+    int code = run(args, System.getenv());
+    System.out.flush();
+    Lifetime.exit(out.code(code, System.err));
   }
 
   static int run(String[] args, Map<String, String> env) {

@@ -143,7 +143,10 @@ public final class Config {
       }
     }
     if (toml != null) {
-      String v = key.pairs() ? toml.pairs(key.name(), wrong) : toml.scalar(key.name());
+      String v =
+          key.pairs()
+              ? toml.pairs(key.name(), wrong)
+              : key.isText() ? toml.textual(key.name()) : toml.scalar(key.name());
       if (v != null) {
         return parse(key, v, toml.place(key.name()), warnings);
       }

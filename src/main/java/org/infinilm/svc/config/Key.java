@@ -121,6 +121,11 @@ public record Key<T>(
     return type.label().equals(TABLES);
   }
 
+  /// Whether its values are texts to a file.
+  boolean isText() {
+    return "string".equals(type.schema().get("type"));
+  }
+
   public static Key<String> text(String name, @Nullable String fallback, String doc) {
     return new Key<>(name, new Type<>("TEXT", s -> s), fallback, List.of(), false, doc);
   }

@@ -274,12 +274,22 @@ public final class TomlFile {
     };
   }
 
+  /// The same of a key whose values are texts: `false` and 5 are none, and mean nothing as a path.
+  @Nullable String textual(String key) throws ConfigException {
+    return switch (table.get(List.of(key))) {
+      case null -> null;
+      case String s -> withoutNul(key, s);
+      case TomlArray a -> String.join(",", requireTexts(key));
+      default -> throw wrong(key, "a string");
+    };
+  }
+
   /// The same of a table too, as `NAME=VALUE,...`: the entries that can be used.
   ///
   /// @param wrong told of the others
   @Nullable String pairs(String key, ConfigException.Wrongs wrong) throws ConfigException {
     if (!(table.get(List.of(key)) instanceof TomlTable t)) {
-      return scalar(key);
+      return textual(key);
     }
     TomlFile inner = new TomlFile(file, prefix + key + ".", t);
     List<String> out = new ArrayList<>();
@@ -290,7 +300,11 @@ public final class TomlFile {
   }
 
   private String pair(String name) throws ConfigException {
-    String value = table.get(List.of(name)) instanceof TomlArray ? null : scalar(name);
+    Object given = table.get(List.of(name));
+    if (given instanceof Boolean) {
+      throw wrong(name, "a text or a number");
+    }
+    String value = given instanceof TomlArray ? null : scalar(name);
     if (value == null || value.indexOf(',') >= 0) {
       throw wrong(name, "a single value without a comma");
     }

@@ -2,7 +2,9 @@ package org.infinilm.svc.history;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
@@ -15,6 +17,10 @@ import org.infinilm.svc.config.Key;
 /// @param rate decisions a second that are kept one by one
 public record HistorySettings(Path file, int days, int usageDays, long bytes, int rate) {
   public static final String OFF = "off";
+
+  /// What nobody means as a file's name.
+  private static final Set<String> TRUTHS = Set.of("true", "false", "on", "yes", "no", "none");
+
 
   public static final Key<String> FILE =
       Key.path(
@@ -47,6 +53,9 @@ public record HistorySettings(Path file, int days, int usageDays, long bytes, in
     String file = c.get(FILE).strip();
     if (isOff(file)) {
       return Optional.empty();
+    }
+    if (TRUTHS.contains(file.toLowerCase(Locale.ROOT))) {
+      throw c.wrong(FILE, file + " (expected: a file, or off; ./" + file + " where it is a file)");
     }
     return Optional.of(
         new HistorySettings(

@@ -129,10 +129,15 @@ final class Access {
 
   /// Whether the admin token was given.
   boolean hasToken(Asker a) {
+    return isToken(token, a.authorization());
+  }
+
+  /// Whether a field of Authorization carries it.
+  static boolean isToken(@Nullable String token, @Nullable String authorization) {
     return token != null
-        && a.authorization() != null
+        && authorization != null
         && MessageDigest.isEqual(
-            KeyRing.bearer(a.authorization()).getBytes(StandardCharsets.UTF_8),
+            KeyRing.bearer(authorization).getBytes(StandardCharsets.UTF_8),
             token.getBytes(StandardCharsets.UTF_8));
   }
 

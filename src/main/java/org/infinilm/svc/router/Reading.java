@@ -60,7 +60,7 @@ final class Reading implements InboundEvents {
   static void start(Plane plane, Inbound in, Next next) {
     Reading r = new Reading(plane, in, next);
     in.events(r);
-    if (!plane.keys().isEmpty() && !r.known()) {
+    if (plane.keys().isEmpty() ? r.isAdmin() : !r.known()) {
       return;
     }
     if (takesLong(in)) {
@@ -68,6 +68,26 @@ final class Reading implements InboundEvents {
     } else {
       r.done(r.read());
     }
+  }
+
+  /// Whether the admin token came with a request for instances, who are not to see it; he was told
+  /// so. Where there are keys it is none of them.
+  private boolean isAdmin() {
+    RequestHead h = in.head();
+    String token = plane.config().adminToken();
+    String plain = token == null ? null : h.header("x-api-key");
+    if (token == null
+        || !(Access.isToken(token, h.header("authorization"))
+            || Access.isToken(token, plain == null ? null : KeyRing.SCHEME + plain))) {
+      return false;
+    }
+    tell(
+        ApiError.unauthorized(
+            "invalid_api_key",
+            "the admin token at "
+                + ModelNames.shown(h.path())
+                + ", which is for instances (expected: it at the router's own routes alone)"));
+    return true;
   }
 
   /// Finds out who asks; false when he was told why not.

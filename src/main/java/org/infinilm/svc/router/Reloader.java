@@ -28,9 +28,9 @@ import org.slf4j.LoggerFactory;
 /// on what they say, or says why it is not taken over. One thread of its own.
 /*
  * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look:
- * an editor that writes in place is not read in the middle, and one that renames a new file over it shows for
- * a moment no file at all. One that is shorter in place than it was may be a copy that stalls: it must stand
- * still for longer, and it never takes the last key away by saying nothing. What cannot be read changes nothing.
+ * one that renames a new file over it shows for a moment no file at all. One that is written in place may be a copy
+ * that stalls, whatever its size: it must stand still for longer, and it never takes the last key or instance away by
+ * saying nothing. What cannot be read changes nothing.
  */
 final class Reloader implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Reloader.class);
@@ -39,7 +39,7 @@ final class Reloader implements AutoCloseable {
   /// Looks for which a file may be away before that is said.
   private static final int MOST_ABSENT = 8;
 
-  /// Looks for which a file must stand still that became shorter in place.
+  /// Looks for which a file must stand still that is written in place.
   static final int MOST_STALLED = 8;
 
   /// How it stands with the files.
@@ -52,10 +52,10 @@ final class Reloader implements AutoCloseable {
   private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
     static final Stamp ABSENT = new Stamp(0, -1, null);
 
-    /// Whether it is the same file with less in it.
-    boolean isCut(@Nullable Stamp before) {
+    /// Whether it is the same file with something else in it.
+    boolean isWrittenInPlace(@Nullable Stamp before) {
       return before != null
-          && bytes < before.bytes
+          && !equals(before)
           && identity != null
           && identity.equals(before.identity);
     }
@@ -146,8 +146,9 @@ final class Reloader implements AutoCloseable {
     seen = stamps();
     absent = seen.containsValue(Stamp.ABSENT) ? absent + 1 : 0;
     still = seen.equals(last) ? still + 1 : 0;
-    boolean cut = seen.entrySet().stream().anyMatch(e -> e.getValue().isCut(read.get(e.getKey())));
-    boolean done = still >= (cut ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
+    boolean inPlace =
+        seen.entrySet().stream().anyMatch(e -> e.getValue().isWrittenInPlace(read.get(e.getKey())));
+    boolean done = still >= (inPlace ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
     if (now || (done && !seen.equals(read))) {
       boolean again = !now && read.isEmpty();
       read = seen;
@@ -229,9 +230,18 @@ final class Reloader implements AutoCloseable {
     }
   }
 
-  /// What opens the router is said, not left out: a file may be half of itself.
+  /// What opens or empties the router is said, not left out: a file may be half of itself.
   private void refuseOpening(Sources.Read next) throws ConfigException {
     RouterConfig before = current.config();
+    int instances = current.of().config().get(RouterConfig.INSTANCES).size();
+    if (instances > 0) {
+      refuseSilence(
+          next,
+          RouterConfig.INSTANCES,
+          "no [[instance]], where "
+              + instances
+              + " are in force (expected: instances, or instance = [] for none)");
+    }
     if (before.keys().size() > 0 && next.config().keys().isEmpty()) {
       refuseSilence(
           next,

@@ -3,6 +3,8 @@
 const FIRST_PAUSE = 1000;
 const MOST_PAUSE = 15000;
 const HIDDEN_MILLIS = 60000;
+// The stream has something to say each second.
+const SILENT_MILLIS = 10000;
 const KEY = 'infini-admin-token';
 
 export function token() {
@@ -63,9 +65,20 @@ export function follow(on) {
   let pause = FIRST_PAUSE;
   let asleep = false;
   let timer = 0;
+  let silence = 0;
+  let silent = false;
+
+  // A connection that was forgotten on the way (a machine that slept, a gateway that was started
+  // again) never ends by itself.
+  function listen() {
+    clearTimeout(silence);
+    silence = setTimeout(() => { silent = true; abort.abort(); }, SILENT_MILLIS);
+  }
 
   async function once() {
     abort = new AbortController();
+    silent = false;
+    listen();
     const r = await fetch('events', {headers: fields(), signal: abort.signal, cache: 'no-store'});
     if (!r.ok) {
       on.state(r.status === 401 || r.status === 403 ? 'refused' : 'lost', await said(r));
@@ -78,6 +91,7 @@ export function follow(on) {
     for (;;) {
       const {done, value} = await reader.read();
       if (done) break;
+      listen();
       cutter.take(value, (name, data) => {
         on.state('live', '');
         on.event(name, data);
@@ -95,7 +109,9 @@ export function follow(on) {
       try {
         await once();
       } catch (e) {
-        if (!asleep) on.state('lost', 'the router cannot be reached');
+        if (!asleep) on.state('lost', silent ? 'the router says nothing any more' : 'the router cannot be reached');
+      } finally {
+        clearTimeout(silence);
       }
       if (!asleep) {
         await new Promise((r) => { wake = r; setTimeout(r, pause); });

@@ -221,7 +221,7 @@ class ConfigCheckTest {
             "f.toml:1: unknown key \"router_prt\" (did you mean \"router_port\"?)",
             "f.toml:2: router_port: 70000 (expected: a whole number 0..65535)",
             "f.toml:4: policy: an array (expected: an array of strings; element 1 is",
-            "f.toml:5: host: 5 (expected: an IPv4 or IPv6 address, or a host's name",
+            "f.toml:5: host: 5 (expected: a string)",
             "f.toml:6: ui_hosts: http://x (expected: an IPv4 or IPv6 address, or a host's name",
             "f.toml:7: trusted_proxies: 10.0.0.300 (expected: addresses or ranges",
             "f.toml:8: cors_origins: https://h:99999 (expected: https://host[:port]",
@@ -252,6 +252,37 @@ class ConfigCheckTest {
     for (int k = 0; k < expected.size(); k++) {
       assertThat(said.get(k)).startsWith(expected.get(k));
     }
+  }
+
+  /// `history = false` would be a history, in a file of that name.
+  @Test
+  void whatIsNoTextIsNoFileAndNoName() throws Exception {
+    Path f =
+        file(
+            """
+            router_port = 1
+            history = false
+            learned_state = true
+            admin_token = 5
+            session_header = 1979-05-27
+            [aliases]
+            one = true
+            [model_thresholds]
+            m = 5
+            """);
+    assertThatThrownBy(() -> check(f, Map.of()))
+        .extracting(e -> e.getMessage().lines().map(l -> l.replace(f.toString(), "")).toList())
+        .asInstanceOf(InstanceOfAssertFactories.list(String.class))
+        .containsExactly(
+            ":2: history: false (expected: a string)",
+            ":3: learned_state: true (expected: a string)",
+            ":4: admin_token: a number (expected: a string)",
+            ":5: session_header: 1979-05-27 (expected: a string)",
+            ":7: aliases.one: true (expected: a text or a number)");
+    Path off = file("router_port = 1\n");
+    assertThatThrownBy(() -> check(off, Map.of("INFINI_HISTORY", "false")))
+        .hasMessage("INFINI_HISTORY: history: false (expected: a file, or off; ./false where it is a file)");
+    assertThat(check(file("router_port = 1\nhistory = \"off\"\n"), Map.of())).contains("history = off");
   }
 
   @Test

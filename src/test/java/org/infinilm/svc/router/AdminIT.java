@@ -87,6 +87,23 @@ class AdminIT {
     rig.awaitState("more", "routable");
   }
 
+  /// A slip in a path, or a command with another address, must not hand it to whoever serves models.
+  @Test
+  void theAdminTokenIsSentOnToNoInstance() throws Exception {
+    ScriptedInstance a = rig.good("a");
+    rig.start("admin_token=admin");
+    for (String path : List.of("/admin", "/stats/", "/prefix/services", "/v1/chat/completions")) {
+      for (String field : List.of("Authorization: bearer admin\r\n", "X-Api-Key: admin\r\n")) {
+        Said no = rig.send(Rig.post(path, JSON + field, "{\"model\":\"m\"}"));
+        assertThat(no.status()).as(path).isEqualTo(401);
+        assertThat(message(no)).contains("the admin token at " + path);
+      }
+    }
+    assertThat(rig.send(Rig.post("/stats/", JSON + "Authorization: Bearer other\r\n", "{}")).ok())
+        .isTrue();
+    assertThat(a.seen).noneMatch(r -> r.contains("admin")).anyMatch(r -> r.contains("Bearer other"));
+  }
+
   @Test
   void anInstanceIsAddedServesAndIsRemoved() throws Exception {
     rig.good("a");

@@ -14,6 +14,8 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What the thread that follows the files takes over and what it refuses; a router takes it from
 /// there (`ReloadIT`).
@@ -162,19 +164,42 @@ class ReloaderTest {
   }
 
   @Test
-  void aFileThatIsCutInPlaceMustStandStillForLonger() throws Exception {
+  void aFileThatSaysNothingOfInstancesDoesNotTakeTheLastOneAway() throws Exception {
+    String instance = "[[instance]]\nurl = \"http://127.0.0.1:9\"\n";
+    Files.writeString(file, "threshold = 1\n" + instance);
+    try (Reloader r = over(read())) {
+      Files.writeString(file, "threshold = 2\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error())
+          .isEqualTo(
+              file
+                  + ": no [[instance]], where 1 are in force (expected: instances, or instance = [] for none)");
+      assertThat(thresholds).isEmpty();
+      Files.writeString(file, "threshold = 3\ninstance = []\n");
+      r.ask();
+      r.look();
+      assertThat(r.status().error()).isNull();
+      assertThat(thresholds).containsExactly(3L);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"threshold = 2\n", "threshold = 2\n# of a longer file, its first half\n"})
+  void aFileThatIsWrittenInPlaceMustStandStillForLonger(String half) throws Exception {
     Files.writeString(file, "threshold = 1\nsession_header = \"x\"\n");
     try (Reloader r = over(read())) {
       r.look();
       r.look();
-      Files.writeString(file, "threshold = 2\n");
+      Files.writeString(file, half);
       for (int k = 0; k < Reloader.MOST_STALLED; k++) {
         r.look();
         assertThat(thresholds).isEmpty();
       }
-      Files.writeString(file, "threshold = 3\nsession_header = \"x\"\n# and more\n");
-      r.look();
-      r.look();
+      Files.writeString(file, "threshold = 3\nsession_header = \"x\"\n# and more of it than before\n");
+      for (int k = 0; k <= Reloader.MOST_STALLED; k++) {
+        r.look();
+      }
       assertThat(thresholds).containsExactly(3L);
       Files.writeString(file, "threshold = 4\n");
       for (int k = 0; k <= Reloader.MOST_STALLED; k++) {
