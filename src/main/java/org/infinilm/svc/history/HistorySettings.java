@@ -21,7 +21,6 @@ public record HistorySettings(Path file, int days, int usageDays, long bytes, in
   /// What nobody means as a file's name.
   private static final Set<String> TRUTHS = Set.of("true", "false", "on", "yes", "no", "none");
 
-
   public static final Key<String> FILE =
       Key.path(
           "history",

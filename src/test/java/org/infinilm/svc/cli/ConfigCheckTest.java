@@ -281,8 +281,10 @@ class ConfigCheckTest {
             ":7: aliases.one: true (expected: a text or a number)");
     Path off = file("router_port = 1\n");
     assertThatThrownBy(() -> check(off, Map.of("INFINI_HISTORY", "false")))
-        .hasMessage("INFINI_HISTORY: history: false (expected: a file, or off; ./false where it is a file)");
-    assertThat(check(file("router_port = 1\nhistory = \"off\"\n"), Map.of())).contains("history = off");
+        .hasMessage(
+            "INFINI_HISTORY: history: false (expected: a file, or off; ./false where it is a file)");
+    assertThat(check(file("router_port = 1\nhistory = \"off\"\n"), Map.of()))
+        .contains("history = off");
   }
 
   @Test

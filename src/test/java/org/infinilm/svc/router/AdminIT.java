@@ -87,7 +87,8 @@ class AdminIT {
     rig.awaitState("more", "routable");
   }
 
-  /// A slip in a path, or a command with another address, must not hand it to whoever serves models.
+  /// A slip in a path, or a command with another address, must not hand it to whoever serves
+  /// models.
   @Test
   void theAdminTokenIsSentOnToNoInstance() throws Exception {
     ScriptedInstance a = rig.good("a");
@@ -101,7 +102,9 @@ class AdminIT {
     }
     assertThat(rig.send(Rig.post("/stats/", JSON + "Authorization: Bearer other\r\n", "{}")).ok())
         .isTrue();
-    assertThat(a.seen).noneMatch(r -> r.contains("admin")).anyMatch(r -> r.contains("Bearer other"));
+    assertThat(a.seen)
+        .noneMatch(r -> r.contains("admin"))
+        .anyMatch(r -> r.contains("Bearer other"));
   }
 
   @Test

@@ -196,7 +196,8 @@ class ReloaderTest {
         r.look();
         assertThat(thresholds).isEmpty();
       }
-      Files.writeString(file, "threshold = 3\nsession_header = \"x\"\n# and more of it than before\n");
+      Files.writeString(
+          file, "threshold = 3\nsession_header = \"x\"\n# and more of it than before\n");
       for (int k = 0; k <= Reloader.MOST_STALLED; k++) {
         r.look();
       }
