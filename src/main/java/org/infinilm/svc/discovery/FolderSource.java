@@ -26,8 +26,9 @@ import org.jspecify.annotations.Nullable;
 /// Instances of the files `*.toml` and `*.json` of a folder, each in the words of `[[instance]]` of
 /// the router's file; followed by looking.
 /*
- * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, so
- * that one that is written in place is not read in the middle; one that is gone is so at two looks. Looking, and no
+ * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, or
+ * for eight where it is the file that was read and has something else in it, so that one that is written in place is
+ * not read in the middle; one that is gone is so at two looks. Looking, and no
  * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
  * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
  * that cannot be looked at: gone is only what has no name in the folder.
@@ -38,8 +39,15 @@ final class FolderSource extends Follower {
   static final int MOST_BYTES = 1 << 20;
   private static final int MOST_VALUES = 100_000;
 
+  /// Looks for which a file that is written in place stands still: who writes it may pause.
+  static final int STILL_IN_PLACE = 8;
+
   /// What is known of a file without reading it.
-  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {}
+  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
+    boolean isSameFile(@Nullable Stamp other) {
+      return other != null && identity != null && identity.equals(other.identity);
+    }
+  }
 
   /// What a look at a name finds: a file's stamp, or why it cannot be looked at; neither where
   /// there is no file.
@@ -70,6 +78,7 @@ final class FolderSource extends Follower {
   /// One file of the folder.
   private static final class Listing {
     @Nullable Stamp seen;
+    int still;
     @Nullable Stamp read;
     List<Found> found = List.of();
     @Nullable String trouble;
@@ -168,7 +177,9 @@ final class FolderSource extends Follower {
   }
 
   private boolean look(Path path, Stamp now, Listing f) {
-    boolean still = now.equals(f.seen) || (f.read == null && !heard);
+    f.still = now.equals(f.seen) ? f.still + 1 : 0;
+    boolean still =
+        f.still >= (now.isSameFile(f.read) ? STILL_IN_PLACE : 1) || (f.read == null && !heard);
     f.seen = now;
     f.absent = 0;
     if (!still || now.equals(f.read)) {

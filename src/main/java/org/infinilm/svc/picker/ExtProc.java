@@ -9,7 +9,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -43,7 +43,7 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
 
   private final Chooser chooser;
   private final EventLoopGroup loops;
-  private final Map<EventExecutor, Beat> beats = new IdentityHashMap<>();
+  private final Map<EventExecutor, Beat> beats = new HashMap<>();
   private final Memory memory;
   private final int fallbacks;
   private final Set<Processing> streams = ConcurrentHashMap.newKeySet();

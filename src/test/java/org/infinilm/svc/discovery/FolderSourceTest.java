@@ -94,11 +94,11 @@ class FolderSourceTest {
     write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
     open();
     looks(1);
-    write("a.toml", "[[instance]]\nurl = \"http://h:9\"\nwrong = 1\n");
+    renamed("a.toml", "[[instance]]\nurl = \"http://h:9\"\nwrong = 1\n");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
     assertThat(heard.troubles()).containsExactly(folder.resolve("a.toml") + ":3: wrong");
-    write("b.toml", "[[instance]\n");
+    renamed("b.toml", "[[instance]\n");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
     assertThat(heard.troubles())
@@ -148,7 +148,7 @@ class FolderSourceTest {
     looks(1);
     write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n#\n[[instance]]\nurl = \"http://h:2\"\n");
     int before = heard.times();
-    looks(1);
+    looks(FolderSource.STILL_IN_PLACE);
     assertThat(heard.times()).isEqualTo(before);
     looks(1);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
@@ -160,7 +160,7 @@ class FolderSourceTest {
     write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
     open();
     looks(1);
-    write("a.toml", "");
+    renamed("a.toml", "");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
     assertThat(heard.troubles())
@@ -170,10 +170,10 @@ class FolderSourceTest {
         .contains("a.toml:1: empty (expected: instances, or a comment)");
     Files.delete(folder.resolve("b.toml"));
     looks(1);
-    write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
+    renamed("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
     looks(3);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
-    write("a.toml", "# nothing any more\n");
+    renamed("a.toml", "# nothing any more\n");
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:2");
   }
