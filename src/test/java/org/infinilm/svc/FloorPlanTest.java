@@ -272,7 +272,7 @@ class FloorPlanTest {
             ROOT + "policy",
             24,
             ROOT + "config",
-            8,
+            9,
             ROOT + "registry",
             11);
     faces.forEach((room, n) ->

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpObject;
@@ -44,7 +45,8 @@ final class ReadAnswers {
   static Read of(List<String> pieces, boolean codecOnly, boolean toHead, boolean close) {
     AnswerReader reader = new AnswerReader(new HeadScan(), codecOnly);
     reader.expect(toHead);
-    EmbeddedChannel c = new EmbeddedChannel(reader, reader.decoder());
+    EmbeddedChannel c =
+        new EmbeddedChannel(reader, reader.decoder(), new ChannelInboundHandlerAdapter());
     for (String p : pieces) {
       c.writeInbound(Unpooled.copiedBuffer(p, ISO_8859_1));
     }

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpObject;
@@ -63,7 +64,8 @@ final class ReadRequests {
 
   static Read of(List<String> pieces, boolean codecOnly) {
     RequestReader reader = new RequestReader(() -> true, new HeadScan(), codecOnly);
-    EmbeddedChannel c = new EmbeddedChannel(reader, reader.decoder());
+    EmbeddedChannel c =
+        new EmbeddedChannel(reader, reader.decoder(), new ChannelInboundHandlerAdapter());
     List<Asked> out = new ArrayList<>();
     ClientHead head = null;
     StringBuilder body = new StringBuilder();
