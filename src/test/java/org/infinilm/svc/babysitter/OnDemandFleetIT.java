@@ -187,7 +187,9 @@ class OnDemandFleetIT extends BabysitterHarness {
             assertThat(there.path("state").asText()).isEqualTo("asleep");
             assertThat(there.path("not_before").isTextual()).isTrue();
             assertThat(there.path("why_out").asText())
-                .contains("ended with status 3", "CUDA out of memory", "not started again before");
+                .contains("ended with status 3", "not started again before")
+                .as("what an engine printed is not for everybody")
+                .doesNotContain("CUDA");
           });
     }
     for (CompletableFuture<List<Client.Reply>> one : all) {
