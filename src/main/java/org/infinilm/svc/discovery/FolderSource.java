@@ -16,9 +16,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.config.InputFile;
+import org.infinilm.svc.config.InputFile.Stamp;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
@@ -40,14 +41,7 @@ final class FolderSource extends Follower {
   private static final int MOST_VALUES = 100_000;
 
   /// Looks for which a file that is written in place stands still: who writes it may pause.
-  static final int STILL_IN_PLACE = 8;
-
-  /// What is known of a file without reading it.
-  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
-    boolean isSameFile(@Nullable Stamp other) {
-      return other != null && identity != null && identity.equals(other.identity);
-    }
-  }
+  static final int STILL_IN_PLACE = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
 
   /// What a look at a name finds: a file's stamp, or why it cannot be looked at; neither where
   /// there is no file.
@@ -57,11 +51,7 @@ final class FolderSource extends Follower {
     static Sight of(Path file) {
       try {
         BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
-        return a.isRegularFile()
-            ? new Sight(
-                new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey()),
-                null)
-            : NO_FILE;
+        return a.isRegularFile() ? new Sight(Stamp.of(a), null) : NO_FILE;
       } catch (NoSuchFileException e) {
         return Files.isSymbolicLink(file)
             ? new Sight(null, file + ": leads nowhere (expected: a link to a file)")
@@ -179,7 +169,8 @@ final class FolderSource extends Follower {
   private boolean look(Path path, Stamp now, Listing f) {
     f.still = now.equals(f.seen) ? f.still + 1 : 0;
     boolean still =
-        f.still >= (now.isSameFile(f.read) ? STILL_IN_PLACE : 1) || (f.read == null && !heard);
+        f.still >= (now.isWrittenInPlace(f.read) ? STILL_IN_PLACE : 1)
+            || (f.read == null && !heard);
     f.seen = now;
     f.absent = 0;
     if (!still || now.equals(f.read)) {

@@ -1,6 +1,7 @@
 package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
@@ -86,6 +87,9 @@ final class Outlet {
     IOException first = trouble;
     ChannelPromise p = channel.newPromise();
     p.addListener(f -> rest.done(f.isSuccess() ? null : first != null ? first : f.cause()));
+    if (held.isEmpty()) {
+      held.addLast(Unpooled.EMPTY_BUFFER);
+    }
     handOn(p);
     handedOn = false;
     channel.flush();
@@ -118,8 +122,9 @@ final class Outlet {
     if (s == null || scratch == null || !channel.isActive()) {
       return false;
     }
+    // its isEmpty() is of what was flushed alone
     ChannelOutboundBuffer waiting = channel.unsafe().outboundBuffer();
-    if (waiting == null || !waiting.isEmpty()) {
+    if (waiting == null || waiting.totalPendingWriteBytes() > 0) {
       return false;
     }
     long sent;

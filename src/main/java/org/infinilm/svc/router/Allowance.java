@@ -63,8 +63,8 @@ record Allowance(
         ? this
         : new Allowance(
             inFlight,
-            left(under(requests, drains.requests(), by.requests()), passed, by.requests()),
-            left(under(tokens, drains.tokens(), by.tokens()), passed, by.tokens()),
+            left(requests, passed, by.requests()),
+            left(tokens, passed, by.tokens()),
             nanos + passed,
             by);
   }
@@ -72,14 +72,6 @@ record Allowance(
   /// Whether nothing is used.
   boolean isUnused() {
     return inFlight == 0 && requests == 0 && tokens == 0;
-  }
-
-  /// What counts as used when a limit is lowered: a full bucket at most, which a minute empties;
-  /// what overfilled it does so in proportion.
-  private static double under(double used, long before, long limit) {
-    return before == 0 || limit >= before || limit == 0
-        ? used
-        : Math.min(used, Math.max(1, used / before) * limit);
   }
 
   private static double left(double used, long passedNanos, long limit) {
@@ -129,6 +121,23 @@ record Allowance(
 
   private static double moved(double used, long from, long to) {
     return from == 0 || to == 0 ? used : Math.max(0, used + to - from);
+  }
+
+  /// The same under other limits that are said in place of these: of a lower one a minute's worth
+  /// is used at most, which a minute gives back; what overfilled it does so in proportion.
+  Allowance lowered(Limits from, Limits to) {
+    return new Allowance(
+        inFlight,
+        lowered(requests, from.requests(), to.requests()),
+        lowered(tokens, from.tokens(), to.tokens()),
+        nanos,
+        drains);
+  }
+
+  private static double lowered(double used, long from, long to) {
+    return from == 0 || to == 0 || to >= from
+        ? used
+        : Math.min(used, Math.max(1, used / from) * to);
   }
 
   private static long until(double over, long limit) {

@@ -81,8 +81,12 @@ final class KeyHolder implements KeyRing.Who {
   void is(ClientKey other) {
     Allowance.Limits until = limits();
     long now = ticker.nanos();
-    used.updateAndGet(a -> a.at(until, now));
-    if (!other.limits().equals(key.limits())) {
+    boolean same = other.limits().equals(key.limits());
+    used.updateAndGet(a -> {
+      Allowance then = a.at(until, now);
+      return same ? then : then.lowered(until, other.limits());
+    });
+    if (!same) {
       part = null;
     }
     key = other;

@@ -11,13 +11,14 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.InputFile;
+import org.infinilm.svc.config.InputFile.Stamp;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +41,7 @@ final class Reloader implements AutoCloseable {
   private static final int MOST_ABSENT = 8;
 
   /// Looks for which a file must stand still that is written in place.
-  static final int MOST_STALLED = 8;
+  static final int MOST_STALLED = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
 
   /// How it stands with the files.
   ///
@@ -48,27 +49,7 @@ final class Reloader implements AutoCloseable {
   /// @param restart settings that differ from what is in force and need a restart
   record Status(Instant loaded, @Nullable String error, List<String> restart) {}
 
-  /// What is known of a file without reading it.
-  private record Stamp(long modifiedNanos, long bytes, @Nullable Object identity) {
-    static final Stamp ABSENT = new Stamp(0, -1, null);
-
-    /// Whether it is the same file with something else in it.
-    boolean isWrittenInPlace(@Nullable Stamp before) {
-      return before != null
-          && !equals(before)
-          && identity != null
-          && identity.equals(before.identity);
-    }
-
-    static Stamp of(Path file) {
-      try {
-        BasicFileAttributes a = Files.readAttributes(file, BasicFileAttributes.class);
-        return new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey());
-      } catch (IOException absent) {
-        return ABSENT;
-      }
-    }
-  }
+  private static final Stamp ABSENT = new Stamp(0, -1, null);
 
   private final Sources.Read started;
   private final Consumer<Sources.Read> taken;
@@ -122,9 +103,17 @@ final class Reloader implements AutoCloseable {
     return status;
   }
 
+  private static Stamp stamp(Path file) {
+    try {
+      return Stamp.of(Files.readAttributes(file, BasicFileAttributes.class));
+    } catch (IOException absent) {
+      return ABSENT;
+    }
+  }
+
   private Map<Path, Stamp> stamps() {
     Map<Path, Stamp> out = new HashMap<>();
-    wanted.files().forEach(f -> out.put(f, Stamp.of(f)));
+    wanted.files().forEach(f -> out.put(f, stamp(f)));
     return out;
   }
 
@@ -144,7 +133,7 @@ final class Reloader implements AutoCloseable {
     boolean now = asked.getAndSet(false);
     Map<Path, Stamp> last = seen;
     seen = stamps();
-    absent = seen.containsValue(Stamp.ABSENT) ? absent + 1 : 0;
+    absent = seen.containsValue(ABSENT) ? absent + 1 : 0;
     still = seen.equals(last) ? still + 1 : 0;
     boolean inPlace =
         seen.entrySet().stream().anyMatch(e -> e.getValue().isWrittenInPlace(read.get(e.getKey())));
@@ -211,8 +200,8 @@ final class Reloader implements AutoCloseable {
   /// A pipe says nothing the second time, and an empty file is what a full disk leaves: neither may
   /// open a router that has keys.
   private static void check(Path file) throws ConfigException {
-    Stamp now = Stamp.of(file);
-    if (!now.equals(Stamp.ABSENT) && !Files.isRegularFile(file)) {
+    Stamp now = stamp(file);
+    if (!now.equals(ABSENT) && !Files.isRegularFile(file)) {
       throw new ConfigException(file + ": no regular file (expected: one that can be read again)");
     }
     if (now.bytes() == 0) {

@@ -185,7 +185,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
                 " p95 " + right(Words.seconds(p.path("ttft_p95")), 6),
                 " tpot " + right(Words.seconds(p.path("tpot_p50")), 6),
                 right(Words.rate(p.path("tokens_per_second").path("completion")), 6) + " tok/s",
-                "  " + p.path("in_flight").asLong() + places + " in flight"));
+                right(p.path("in_flight").asLong() + places, 5) + " in flight"));
     int left = w - POOL - figures.stream().mapToInt(Columns::of).sum();
     while (left < LEAST_BARS && figures.size() > 3) {
       left += Columns.of(figures.remove(figures.size() - 2));

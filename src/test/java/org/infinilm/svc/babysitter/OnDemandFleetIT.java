@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -64,29 +65,40 @@ class OnDemandFleetIT extends BabysitterHarness {
     return asked(router, "/services").path("services").path(0).path("state").asText();
   }
 
-  private CompletableFuture<Integer> chat(int router) {
-    URI u = URI.create("http://127.0.0.1:" + router + "/v1/chat/completions");
+  private List<Integer> twoRouters(String registryUrl) throws Exception {
+    List<Integer> out = new ArrayList<>();
+    for (int k = 0; k < 2; k++) {
+      out.add(infini("router", "--router-port", "--registry-url", registryUrl, "--no-access-log"));
+    }
+    return out;
+  }
+
+  private static <T> CompletableFuture<T> meanwhile(Callable<T> task) {
     return CompletableFuture.supplyAsync(
         () -> {
           try {
-            Client.Reply r =
-                http.send("POST", u, Headers.of("content-type", "application/json"), CHAT, SOON);
-            return r.status();
-          } catch (IOException | InterruptedException e) {
+            return task.call();
+          } catch (Exception e) {
             throw new AssertionError(e);
           }
         },
         r -> Thread.ofVirtual().start(r));
   }
 
+  private Client.Reply ask(int router) throws IOException, InterruptedException {
+    URI u = URI.create("http://127.0.0.1:" + router + "/v1/chat/completions");
+    return http.send("POST", u, Headers.of("content-type", "application/json"), CHAT, SOON);
+  }
+
+  private CompletableFuture<Integer> chat(int router) {
+    return meanwhile(() -> ask(router).status());
+  }
+
   @Test
   void noRequestIsLostWheneverItComes() throws Exception {
     int registry = infini("registry", "--port", "--data-dir", "", "--health-interval", "0.5");
     String url = "http://127.0.0.1:" + registry;
-    List<Integer> routers = new ArrayList<>();
-    for (int k = 0; k < 2; k++) {
-      routers.add(infini("router", "--router-port", "--registry-url", url, "--no-access-log"));
-    }
+    List<Integer> routers = twoRouters(url);
     List<String> keys =
         List.of(
             "on_demand = true",
@@ -130,35 +142,24 @@ class OnDemandFleetIT extends BabysitterHarness {
 
   /// A chat that is asked again as long as it is told to.
   private CompletableFuture<List<Client.Reply>> patientChat(int router) {
-    URI u = URI.create("http://127.0.0.1:" + router + "/v1/chat/completions");
-    return CompletableFuture.supplyAsync(
-        () -> {
-          List<Client.Reply> all = new ArrayList<>();
-          try {
-            do {
-              if (!all.isEmpty()) {
-                String after = String.valueOf(all.getLast().headers().get("retry-after"));
-                new CountDownLatch(1).await(Long.parseLong(after), TimeUnit.SECONDS);
-              }
-              all.add(
-                  http.send("POST", u, Headers.of("content-type", "application/json"), CHAT, SOON));
-            } while (all.getLast().status() == 503 && all.size() < 20);
-            return all;
-          } catch (IOException | InterruptedException e) {
-            throw new AssertionError(e);
-          }
-        },
-        r -> Thread.ofVirtual().start(r));
+    return meanwhile(() -> {
+      List<Client.Reply> all = new ArrayList<>();
+      do {
+        if (!all.isEmpty()) {
+          String after = String.valueOf(all.getLast().headers().get("retry-after"));
+          new CountDownLatch(1).await(Long.parseLong(after), TimeUnit.SECONDS);
+        }
+        all.add(ask(router));
+      } while (all.getLast().status() == 503 && all.size() < 20);
+      return all;
+    });
   }
 
   @Test
   void anEngineThatCannotBeStartedForAWhileIsLostForNobody() throws Exception {
     int registry = infini("registry", "--port", "--data-dir", "", "--health-interval", "0.5");
     String url = "http://127.0.0.1:" + registry;
-    List<Integer> routers = new ArrayList<>();
-    for (int k = 0; k < 2; k++) {
-      routers.add(infini("router", "--router-port", "--registry-url", url, "--no-access-log"));
-    }
+    List<Integer> routers = twoRouters(url);
     List<String> keys =
         List.of(
             "on_demand = true",

@@ -255,6 +255,47 @@ class PastThePipelineIT {
     assertThat(written.get() + out.sentBytes()).isEqualTo(first.length + second.length);
   }
 
+  /// Between a write that the socket did not take whole and the flush it may have become writable:
+  /// what waits in the pipeline without a flush is before what comes.
+  @Test
+  void whatWaitsUnflushedIsNotOvertaken() throws Exception {
+    byte[][] parts = {bytes(4_000_000), bytes(10), bytes(20), bytes(30), bytes(40)};
+    Outlet out = outlet();
+    onLoop(() -> {
+      for (byte[] part : parts) {
+        out.write(direct(part));
+      }
+      return null;
+    });
+    int taken = (int) out.sentBytes();
+    assertThat(taken).isPositive().isLessThan(parts[0].length);
+    ByteArrayOutputStream got = new ByteArrayOutputStream();
+    got.writeBytes(peer.getInputStream().readNBytes(taken));
+    onLoop(() -> {
+      out.flush();
+      return null;
+    });
+    byte[] want = Unpooled.wrappedBuffer(parts).copy().array();
+    got.writeBytes(peer.getInputStream().readNBytes(want.length - taken));
+    assertThat(got.toByteArray()).isEqualTo(want);
+    assertThat(out.sentBytes()).as("nothing past what waits").isEqualTo(taken);
+  }
+
+  @Test
+  void whatWasGivenUpIsNotOvertakenAndItsEndIsTold() throws Exception {
+    AtomicInteger done = new AtomicInteger();
+    Outlet out = outlet();
+    boolean whole =
+        onLoop(() -> {
+          out.write(direct(bytes(300)));
+          out.giveUp();
+          return out.flush(e -> done.addAndGet(e == null ? 1 : 100));
+        });
+    assertThat(whole).isFalse();
+    assertThat(peer.getInputStream().readNBytes(300)).isEqualTo(bytes(300));
+    await().untilAtomic(done, n -> assertThat(n).isEqualTo(1));
+  }
+
   @Test
   void aWriteToASocketThatBrokeIsToldAndReleasesItsBytes() throws Exception {
     Outlet out = outlet();

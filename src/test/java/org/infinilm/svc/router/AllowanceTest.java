@@ -143,9 +143,10 @@ class AllowanceTest {
   @CsvSource({"3, 30, 3, 30, 0", "600, 0, 6, 0, 10", "0, 6000, 0, 60, 1", "0, 12000, 0, 120, 61"})
   void aLimitThatIsLoweredIsUsedUpForNoLongerThanAnother(
       double requests, double tokens, double r, double t, double wait) {
-    Allowance a = new Allowance(0, requests, tokens, START).at(new Limits(0, 600, 6000), START);
+    Limits high = new Limits(0, 600, 6000);
     Limits low = new Limits(0, 6, 60);
-    Allowance after = a.at(low, START);
+    Allowance a = new Allowance(0, requests, tokens, START).at(high, START);
+    Allowance after = a.lowered(high, low).at(low, START);
     assertThat(after.requests()).isEqualTo(r);
     assertThat(after.tokens()).isEqualTo(t);
     if (wait == 0) {
@@ -153,6 +154,16 @@ class AllowanceTest {
     } else {
       assertThat(((Denied) after.ask(low, 1, START)).retryNanos()).isEqualTo(seconds(wait));
     }
+  }
+
+  /// What goes from one router to another forgives no debt.
+  @Test
+  void aPartThatMovesLeavesWhatIsOverdrawnAsItIs() {
+    Limits whole = new Limits(0, 0, 1000);
+    Limits part = new Limits(0, 0, 500);
+    Allowance a = new Allowance(0, 0, 1500, START).at(whole, START).moved(whole, part);
+    assertThat(a.at(part, START).tokens()).as("500 beyond what it may").isEqualTo(1000);
+    assertThat(a.at(part, START).moved(part, whole).at(whole, START).tokens()).isEqualTo(1500);
   }
 
   /// Estimate that was taken while there was a limit, what it came to when there was none any more,

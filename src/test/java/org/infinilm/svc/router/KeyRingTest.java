@@ -184,6 +184,20 @@ class KeyRingTest {
   }
 
   @Test
+  void aLimitThatIsLoweredLocksNobodyOutForLongerThanAnother() {
+    KeyHolder b = holder("ik-b");
+    for (int k = 0; k < 60; k++) {
+      assertThat(lets(b)).isTrue();
+      b.leave(0, 0);
+    }
+    ring.replace(List.of(key("b", "ik-b", new Allowance.Limits(0, 2, 0), null)));
+    assertThat(lets(holder("ik-b"))).isFalse();
+    nanos += Duration.ofSeconds(30).toNanos();
+    assertThat(lets(holder("ik-b"))).as("one of two a minute").isTrue();
+    assertThat(lets(holder("ik-b"))).isFalse();
+  }
+
+  @Test
   void aKeyUnderAnotherNameHasUsedWhatItHad() {
     KeyHolder b = holder("ik-b");
     assertThat(lets(b)).isTrue();

@@ -10,82 +10,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /// The page in a real browser: each panel shows what the test caused. Needs Chromium; run by
 /// `./infini test --page`.
-class PageBrowser {
-  private static final Duration SOON = Duration.ofSeconds(40);
-  private static final String HOSTILE =
-      "<script>window.hacked=1</script><img src=x onerror=hacked=1>";
-  private static final String EVENTS =
-      "data: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\n"
-          + "data: {\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":9,"
-          + "\"prompt_tokens_details\":{\"cached_tokens\":30}}}\n\ndata: [DONE]\n\n";
-
-  @TempDir Path folder;
-  private Rig rig;
-  private Browser browser;
-
-  @BeforeEach
-  void open() throws Exception {
-    rig = new Rig();
-    browser = new Browser();
-  }
-
-  @AfterEach
-  void close() throws Exception {
-    browser.close();
-    rig.close();
-  }
-
-  private static ScriptedInstance streaming(String name) throws Exception {
-    return new ScriptedInstance(
-        name,
-        ScriptedInstance.answering((r, n) ->
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: "
-                + EVENTS.length()
-                + "\r\n\r\n"
-                + EVENTS));
-  }
-
-  private void shows(String selector, String... words) {
-    eventually(() -> {
-      assertThat(browser.text(selector)).as(selector).contains(words);
-      return null;
-    });
-  }
-
-  private static void eventually(Callable<?> what) {
-    await().atMost(SOON).untilAsserted(what::call);
-  }
-
-  private void startTwoPools(String... settings) throws Exception {
-    rig.listed(streaming("paged-a"), Map.of("cache_type", "paged"));
-    rig.listed(streaming(HOSTILE), Map.of("cache_type", "paged"));
-    rig.listed(streaming("static-a"), Map.of("cache_type", "static"));
-    String[] all = java.util.Arrays.copyOf(settings, settings.length + 2);
-    all[settings.length] = "threshold=300";
-    all[settings.length + 1] = "aliases=short=m";
-    rig.start(all);
-  }
-
-  private String page() {
-    return "http://127.0.0.1:" + rig.port() + "/ui";
-  }
-
-  private void send(String id, int letters) throws Exception {
-    String body = Rig.STREAM.replace("[]", "[{\"content\":\"" + "x".repeat(letters) + "\"}]");
-    rig.send(Rig.post(Rig.CHAT, "X-Request-Id: " + id + "\r\n", body));
-  }
-
+class PageBrowser extends PageRig {
   @Test
   void eachPanelShowsWhatWasCaused() throws Exception {
     startTwoPools();
@@ -160,10 +92,6 @@ class PageBrowser {
     shows("#decisions", "wrong request 404");
     browser.value("document.querySelector('#decisions .link').click()");
     shows("#drawer", "model_not_found", "for model 'sohrt'", body.length() + " B", "none");
-  }
-
-  private void choose(int minutes) throws Exception {
-    browser.value("document.querySelector('#ranges [data-minutes=\"" + minutes + "\"]').click()");
   }
 
   @Test
@@ -279,10 +207,6 @@ class PageBrowser {
     assertThat(rig.service("static-a").path("weight").asInt()).isEqualTo(7);
   }
 
-  private void type(String value) throws Exception {
-    browser.value("document.getElementById('ask-input').value = '" + value + "'");
-  }
-
   /// The table was rebuilt under the decision that was open, and the focus fell off the page.
   @Test
   void theFocusComesBackToWhatADecisionWasOpenedFrom() throws Exception {
@@ -303,13 +227,6 @@ class PageBrowser {
                 .value("document.getElementById('decisions').contains(document.activeElement)")
                 .asBoolean())
         .isTrue();
-  }
-
-  private void answer(String value) throws Exception {
-    browser.value(
-        "document.getElementById('ask-input').value = '"
-            + value
-            + "'; document.getElementById('ask-yes').click()");
   }
 
   @Test
@@ -402,10 +319,6 @@ class PageBrowser {
     assertThat(browser.complaints).allMatch(c -> c.contains("401"));
   }
 
-  private static String row(String name) {
-    return "[data-instance=" + name + "]";
-  }
-
   @Test
   void whoSleepsIsAsleepThenWakingThenInService() throws Exception {
     try (SleepingInstance sleeper = new SleepingInstance("sleeper", rig.registry, Map.of())) {
@@ -463,23 +376,6 @@ class PageBrowser {
     shows("#sources", "down", "refused");
     shows("#events", "(" + registry + ") is down:");
     assertThat(browser.complaints).isEmpty();
-  }
-
-  /// The cells of an instance's row, by their column's name.
-  private void cell(String instance, String column, String value) {
-    String script =
-        "(() => {const heads = [...document.querySelectorAll('#instances [role=columnheader]')].map(h => h.innerText.replace(/ [↑↓]$/, '')); "
-            + "const cells = [...document.querySelectorAll('"
-            + row(instance)
-            + " [role=cell]')].map(c => c.innerText); return cells[heads.indexOf('"
-            + column
-            + "')] ?? ''})()";
-    eventually(() -> {
-      assertThat(browser.value(script).asText().strip())
-          .as(instance + ", " + column)
-          .isEqualTo(value);
-      return null;
-    });
   }
 
   @Test
