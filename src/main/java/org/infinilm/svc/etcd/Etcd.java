@@ -87,13 +87,14 @@ public final class Etcd {
   private final AtomicInteger current = new AtomicInteger();
   private final AtomicReference<@Nullable String> token = new AtomicReference<>();
 
-  private final Belonging belonging = new Belonging();
+  private final Belonging belonging;
 
   public Etcd(Client http, EtcdAddress address, @Nullable Login login, Ticker ticker) {
     this.http = http;
     this.address = address;
     this.login = login;
     this.ticker = ticker;
+    this.belonging = new Belonging(ticker);
   }
 
   public EtcdAddress address() {

@@ -2,10 +2,29 @@ package org.infinilm.svc.etcd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.time.Instant;
+import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 
 class BelongingTest {
-  private final Belonging belonging = new Belonging();
+  private long nanos;
+  private final Belonging belonging =
+      new Belonging(
+          new Ticker() {
+            @Override
+            public long nanos() {
+              return nanos;
+            }
+
+            @Override
+            public Instant now() {
+              return Instant.EPOCH;
+            }
+          });
+
+  private void later() {
+    nanos += Belonging.LASTS.toNanos();
+  }
 
   @Test
   void theFirstThatAnswersSaysWhichClusterIsOurs() {
@@ -31,6 +50,9 @@ class BelongingTest {
     belonging.said("c", "10");
     assertThat(belonging.said("a", "11")).isNotNull();
     assertThat(belonging.said("b", "12")).as("each another one").isNotNull();
+    assertThat(belonging.said("b", "11")).as("most, but just now").isNotNull();
+    assertThat(belonging.said("c", "10")).as("who was not").isNull();
+    later();
     assertThat(belonging.said("b", "11")).isNull();
     assertThat(belonging.said("a", "11")).isNull();
     assertThat(belonging.said("c", "10")).isNotNull();
@@ -40,7 +62,21 @@ class BelongingTest {
   @Test
   void theOnlyMemberMayBeMadeAnew() {
     belonging.said("a", "10");
+    later();
     assertThat(belonging.said("other", "11")).as("never was ours").isNotNull();
+    assertThat(belonging.said("a", "11")).isNotNull();
+    later();
     assertThat(belonging.said("a", "11")).isNull();
+  }
+
+  /// A name that led elsewhere for one answer.
+  @Test
+  void whatIsSaidForAMomentIsNotBelieved() {
+    belonging.said("a", "10");
+    assertThat(belonging.said("a", "11")).isNotNull();
+    assertThat(belonging.said("a", "10")).isNull();
+    later();
+    assertThat(belonging.said("a", "11")).as("anew from here").isNotNull();
+    assertThat(belonging.said("a", "10")).isNull();
   }
 }
