@@ -169,6 +169,24 @@ final class Browser {
     }
   }
 
+  /// Puts the pointer on the first element that a selector finds.
+  ///
+  /// @param columns from its left side
+  void point(String selector, int columns) throws Exception {
+    String script =
+        "(() => {const e = document.querySelector(%s); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.left, r.top + r.height / 2]})()";
+    JsonNode at = value(script.formatted(Json.text(selector)));
+    call(
+        "Input.dispatchMouseEvent",
+        Map.of(
+            "type",
+            "mouseMoved",
+            "x",
+            at.path(0).asDouble() + columns,
+            "y",
+            at.path(1).asDouble()));
+  }
+
   void picture(Path to) throws Exception {
     JsonNode r = call("Page.captureScreenshot", Map.of("format", "png"));
     Files.createDirectories(to.toAbsolutePath().getParent());

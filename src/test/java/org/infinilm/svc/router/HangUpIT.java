@@ -68,7 +68,11 @@ class HangUpIT {
     java.addAll(arguments);
     String quoted = "'" + String.join("' '", java) + "'";
     Files.writeString(
-        run, shell.replace("JAVA", quoted).replace("PID", pid.toString()).replace("LOG", log.toString()));
+        run,
+        shell
+            .replace("JAVA", quoted)
+            .replace("PID", pid.toString())
+            .replace("LOG", log.toString()));
     ProcessBuilder b =
         new ProcessBuilder(SCRIPT.toString(), "-qfc", "sh " + run, "/dev/null")
             .redirectErrorStream(true)
