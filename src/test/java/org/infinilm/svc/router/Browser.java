@@ -120,10 +120,15 @@ final class Browser {
     return f.get(60, TimeUnit.SECONDS).path("result");
   }
 
-  void open(String url, int width, int height, boolean dark) throws Exception {
+  /// The window's size in CSS pixels; below 600 columns that of a phone.
+  void size(int width, int height) throws Exception {
     call(
         "Emulation.setDeviceMetricsOverride",
         Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", width < 600));
+  }
+
+  void open(String url, int width, int height, boolean dark) throws Exception {
+    size(width, height);
     call(
         "Emulation.setEmulatedMedia",
         Map.of(
@@ -173,9 +178,12 @@ final class Browser {
   ///
   /// @param columns from its left side
   void point(String selector, int columns) throws Exception {
-    String script =
-        "(() => {const e = document.querySelector(%s); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); return [r.left, r.top + r.height / 2]})()";
-    JsonNode at = value(script.formatted(Json.text(selector)));
+    JsonNode at =
+        value(
+            "(() => {const e = document.querySelector("
+                + Json.text(selector)
+                + "); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+                + " return [r.left, r.top + r.height / 2]})()");
     call(
         "Input.dispatchMouseEvent",
         Map.of(

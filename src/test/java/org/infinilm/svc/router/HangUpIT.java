@@ -9,9 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.infinilm.svc.LowPorts;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -93,23 +95,26 @@ class HangUpIT {
 
   static Stream<List<String>> programs() {
     return Stream.of(
-        List.of("listens on", "registry", "--host", "127.0.0.1", "--port", "0"),
-        List.of("router on", "router", "--host", "127.0.0.1", "--router-port", "0"),
-        List.of(
-            "router on",
-            "router",
-            "--host",
-            "127.0.0.1",
-            "--router-port",
-            "0",
-            "--config-file",
-            "FILE"));
+            "listens on registry --host 127.0.0.1 --port 0",
+            "picker on picker --port 0 --health-port 0 --admin-port 0",
+            "babysitter on babysitter --host 127.0.0.1 --port PORT --command SLEEP",
+            "router on router --host 127.0.0.1 --router-port 0",
+            "router on router --host 127.0.0.1 --router-port 0 --config-file FILE")
+        .map(line -> {
+          String[] words = line.split(" ");
+          List<String> out = new ArrayList<>(List.of(words[0] + " " + words[1]));
+          out.addAll(List.of(words).subList(2, words.length));
+          return out;
+        });
   }
 
   private List<String> withFile(List<String> arguments) throws IOException {
     Path file = dir.resolve("r.toml");
     Files.writeString(file, "threshold = 100\n");
-    return arguments.stream().skip(1).map(a -> a.equals("FILE") ? file.toString() : a).toList();
+    Map<String, String> meant =
+        Map.of(
+            "FILE", file.toString(), "PORT", String.valueOf(LowPorts.two()), "SLEEP", "sleep 1000");
+    return arguments.stream().skip(1).map(a -> meant.getOrDefault(a, a)).toList();
   }
 
   @ParameterizedTest
