@@ -172,7 +172,7 @@ export class Requests {
   }
 
   #facts(state) {
-    this.#once('facts', [state.router, Math.floor(Date.now() / 60000)], () => {
+    this.#once('facts', state.router, () => {
       const base = new URL('.', location.href).href.replace(/\/$/, '');
       const r = state.router;
       const fact = (label, value, copies = true) => [el('dt', {}, label), el('dd', {class: copies ? 'mono' : '', title: value}, value), copies ? el('button', {type: 'button', onclick: () => this.copy(value)}, 'Copy') : el('span')];
@@ -183,7 +183,8 @@ export class Requests {
         ...fact('Registry', r.registry_url || 'none', false),
         ...fact('Policy', r.policy + ', size by ' + r.metric, false),
         ...fact('Line', 'up to ' + count(r.queue_limit) + ' requests wait', false),
-        ...fact('Running for', span((state.epochMillis - r.started_ms) / 1000) + (r.version ? ', version ' + r.version : ''), false));
+        ...fact('Running for', '', false));
     });
+    text(this.page.facts.querySelector('dd:last-of-type'), span((state.epochMillis - state.router.started_ms) / 1000) + (state.router.version ? ', version ' + state.router.version : ''));
   }
 }

@@ -31,7 +31,6 @@ class PageLooks extends PageRig {
     shows("#sentence", "Serving");
     shows("#scatter-hint", "2 paged, 1 static");
     shows("#errors", "wrong request");
-    shows("#reasons-legend", "size");
   }
 
   @Test
