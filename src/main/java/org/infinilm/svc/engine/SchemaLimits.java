@@ -30,7 +30,7 @@ final class SchemaLimits {
   private static final int MAX_VALUES = 1000;
 
   /// Ways in which an answer may go on at one place; each costs time with every token.
-  private static final int MAX_WAYS = 256;
+  private static final int MAX_WAYS = 128;
 
   private static final int MAX_HOPS = 8;
 

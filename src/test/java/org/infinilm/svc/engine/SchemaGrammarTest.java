@@ -151,14 +151,14 @@ class SchemaGrammarTest {
 
   @Test
   void theWaysToGoOnAtOnePlaceAreBounded() throws Exception {
-    assertThat(schema(optional(255) + "}")).contains("p0254");
-    assertThatThrownBy(() -> schema(optional(256) + "}"))
-        .hasMessageContaining("more than 256 ways to go on at one place")
-        .hasMessageContaining("(expected: at most 256)");
+    assertThat(schema(optional(127) + "}")).contains("p0126");
+    assertThatThrownBy(() -> schema(optional(128) + "}"))
+        .hasMessageContaining("more than 128 ways to go on at one place")
+        .hasMessageContaining("(expected: at most 128)");
     assertThat(schema(optional(400) + ",'required':['p0100','p0200','p0300']}")).contains("p0399");
     assertThatThrownBy(() ->
-            schema("{'anyOf':[" + optional(127) + "}," + optional(128) + "}]}"))
-        .hasMessageContaining("more than 256 ways");
+            schema("{'anyOf':[" + optional(63) + "}," + optional(64) + "}]}"))
+        .hasMessageContaining("more than 128 ways");
     StringBuilder alike = new StringBuilder();
     StringBuilder others = new StringBuilder();
     for (int i = 0; i < 1000; i++) {
@@ -167,7 +167,7 @@ class SchemaGrammarTest {
     }
     assertThat(schema("{'enum':[" + alike + "]}")).contains("a".repeat(40));
     assertThatThrownBy(() -> schema("{'enum':[" + others + "]}"))
-        .hasMessageContaining("more than 256 ways");
+        .hasMessageContaining("more than 128 ways");
   }
 
   @Test
