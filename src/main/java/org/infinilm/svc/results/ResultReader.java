@@ -41,6 +41,19 @@ final class ResultReader {
           "send_lag_ms",
           "generator_late");
 
+  /// What is asked for, beside the load, in `workload`.
+  private static final List<String> ASKED =
+      List.of(
+          "requests_sha256",
+          "generator",
+          "arrival",
+          "endpoint",
+          "stream",
+          "ignore_eos",
+          "temperature",
+          "extra_body",
+          "think_time_s");
+
   /// Lateness (p99) of a load generator from which on its figures are doubted, when the file does
   /// not say by itself.
   private static final double LATE_MS = 10;
@@ -177,6 +190,12 @@ final class ResultReader {
       }
       if (!ours.path("path").isTextual() && ours.path("dataset").isTextual()) {
         out.put("generated", ours.path("dataset").textValue());
+      }
+      for (String key : ASKED) {
+        JsonNode v = ours.get(key);
+        if (v != null) {
+          out.put(key, v.isNull() ? "none" : v.isTextual() ? v.textValue() : v.toString());
+        }
       }
     }
     for (String key :
