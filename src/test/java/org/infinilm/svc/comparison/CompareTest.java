@@ -522,6 +522,18 @@ class CompareTest {
   }
 
   @Test
+  void noControlCodesOfAFileReachTheTerminal() throws Exception {
+    String p =
+        ResultBuilder.old(100, 10)
+            .with("label", "paged\u001b]0;x\u0007")
+            .with("date", "2026\u001b[31m")
+            .write(folder, "one.json");
+    String s = ResultBuilder.old(150, 8).with("label", "static").write(folder, "two.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isZero();
+    assertThat(io.printed() + io.complained()).doesNotContain("\u001b").doesNotContain("\u0007");
+  }
+
+  @Test
   void aPartialResultIsMarked() throws Exception {
     String p = ResultBuilder.old(100, 10).with("complete", false).write(folder, "paged-1.json");
     String s = ResultBuilder.old(150, 8).write(folder, "static-1.json");
@@ -542,6 +554,7 @@ class CompareTest {
         "hello                          | not a complete JSON document",
         "{\"mean_ttft_ms\":\"fast\"}    | mean_ttft_ms: \"fast\" (expected: a number)",
         "{\"completed\":1}              | \"mean_ttft_ms\" is missing (expected: a number)",
+        "{\"mean_ttft_ms\":-5}          | mean_ttft_ms: -5 (expected: a number, 0 or more)",
         "{\"mean_ttft_ms\":NaN}         | mean_ttft_ms: NaN (expected: a number)",
         "{\"mean_ttft_ms\":1e999}       | mean_ttft_ms: ",
         "{\"requests\":7}               | requests: 7 (expected: a list)",
