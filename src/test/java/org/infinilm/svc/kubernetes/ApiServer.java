@@ -44,6 +44,7 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean stalls;
   private volatile int refuses;
   private volatile boolean refusesWatches;
+  private volatile boolean listsNothing;
   private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
 
@@ -148,6 +149,11 @@ public final class ApiServer implements AutoCloseable {
     refusedNamespace = name;
   }
 
+  /// Lists are of nothing, whatever there is.
+  void listsNothing(boolean on) {
+    listsNothing = on;
+  }
+
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
@@ -229,7 +235,9 @@ public final class ApiServer implements AutoCloseable {
       List<Pod> all = new ArrayList<>();
       long at;
       synchronized (this) {
-        all.addAll(pods.values());
+        if (!listsNothing) {
+          all.addAll(pods.values());
+        }
         at = version;
       }
       return whole(
