@@ -4,8 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
 import java.net.ConnectException;
-import java.net.UnknownHostException;
 import java.net.URL;
+import java.net.UnknownHostException;
 import java.net.http.HttpTimeoutException;
 import java.nio.channels.UnresolvedAddressException;
 import java.util.ArrayList;
@@ -43,7 +43,8 @@ final class ApiTrouble {
     Throwable last = chain.getLast();
     return at
         + (last instanceof IOException
-            ? "the connection broke off" + (last.getMessage() == null ? "" : ": " + last.getMessage())
+            ? "the connection broke off"
+                + (last.getMessage() == null ? "" : ": " + last.getMessage())
             : last.getMessage() == null ? last.getClass().getSimpleName() : last.getMessage());
   }
 

@@ -174,7 +174,8 @@ final class PodWatch {
       meta = page.getMetadata();
       next = meta == null ? null : meta.getContinue();
     } while (next != null && !next.isEmpty());
-    // as a server may say that has lost its data, or is another one: each pod that ends is said by itself
+    // as a server may say that has lost its data, or is another one: each pod that ends is said by
+    // itself
     boolean sudden = all.isEmpty() && !table.isEmpty();
     if (sudden && !doubted) {
       doubted = true;

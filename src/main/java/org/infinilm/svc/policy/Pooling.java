@@ -121,8 +121,8 @@ final class Pooling {
     return true;
   }
 
-  /// How sure one observation makes anybody: some times our own, else the middle of others; of two the
-  /// smaller, since either may claim anything.
+  /// How sure one observation makes anybody: some times our own, else the middle of others; of two
+  /// the smaller, since either may claim anything.
   private static double surest(LeastSquares own, List<Part> others) {
     if (own.seen() >= ENOUGH) {
       return MOST_SURER * own.sums().trace() / Math.min(own.seen(), MEMORY);

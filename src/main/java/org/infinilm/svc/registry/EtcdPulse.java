@@ -52,8 +52,7 @@ final class EtcdPulse {
 
   /// @param lease of entries
   /// @param lost hears that etcd has no room: nobody is heard there until it has
-  EtcdPulse(
-      Etcd etcd, EtcdKeys keys, String boot, Duration lease, Ticker ticker, Runnable lost) {
+  EtcdPulse(Etcd etcd, EtcdKeys keys, String boot, Duration lease, Ticker ticker, Runnable lost) {
     this.etcd = etcd;
     this.keys = keys;
     this.boot = boot;
@@ -151,19 +150,20 @@ final class EtcdPulse {
   ///
   /// @param e null when it was taken
   void answered(@Nullable EtcdFailure e) {
-    boolean now = e != null && e.kind() == Kind.FULL;
-    if (now && !full) {
+    if (e == null) {
+      if (full) {
+        log.info("{} has room again", etcd.address());
+      }
+      full = false;
+    } else if (e.kind() != Kind.FULL) {
+      log.debug("pulse: {}", e.getMessage());
+      full = false;
+    } else if (!full) {
       log.warn(
           "{}; until it has room nothing is written or heard there, the table stays as it is, and no lease runs",
           e.getMessage());
       full = true;
       lost.run();
-    } else if (e == null && full) {
-      log.info("{} has room again", etcd.address());
     }
-    if (e != null && !now) {
-      log.debug("pulse: {}", e.getMessage());
-    }
-    full = now;
   }
 }

@@ -186,7 +186,8 @@ final class EtcdStore extends LeaseStore {
     EtcdListing.All read = EtcdListing.read(etcd, keys);
     List<KeyValue> all = read.keys();
     notes.listed(all);
-    Map<String, Duration> ages = new EtcdSigns(etcd, keys, lease(), EtcdPulse.window(lease())).ages(all, this::age);
+    Map<String, Duration> ages =
+        new EtcdSigns(etcd, keys, lease(), EtcdPulse.window(lease())).ages(all, this::age);
     decideLocked(() ->
         view.listed(
             read.revision(),

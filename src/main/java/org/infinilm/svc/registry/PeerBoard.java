@@ -47,7 +47,8 @@ public interface PeerBoard {
       }
     }
 
-    /// Whether who shows this key may speak as that run. Names that are made of no key are anybody's.
+    /// Whether who shows this key may speak as that run. Names that are made of no key are
+    /// anybody's.
     static boolean mayBe(String run, @Nullable String key) {
       return !run.startsWith(OWNED)
           || (key != null

@@ -63,14 +63,15 @@ class FolderSourceTest {
         new FolderSource(
             new SourceSpec.Folder("folder:" + folder, folder),
             f -> {},
-            of -> fails.get()
-                ? Stream.of(of.resolve("a.toml"), of.resolve("b.toml"))
-                    .peek(p -> {
-                      if (p.endsWith("b.toml")) {
-                        throw new UncheckedIOException(new IOException("stale handle"));
-                      }
-                    })
-                : Files.list(of));
+            of ->
+                fails.get()
+                    ? Stream.of(of.resolve("a.toml"), of.resolve("b.toml"))
+                        .peek(p -> {
+                          if (p.endsWith("b.toml")) {
+                            throw new UncheckedIOException(new IOException("stale handle"));
+                          }
+                        })
+                    : Files.list(of));
     looks(2);
     fails.set(true);
     looks(3);

@@ -110,11 +110,12 @@ class EtcdCallsIT {
     }
     await()
         .atMost(SOON)
-        .until(() -> logins.get() > 0
-            && all.stream()
-                .allMatch(t ->
-                    t.getState() == Thread.State.WAITING
-                        || t.getState() == Thread.State.TIMED_WAITING));
+        .until(() ->
+            logins.get() > 0
+                && all.stream()
+                    .allMatch(t ->
+                        t.getState() == Thread.State.WAITING
+                            || t.getState() == Thread.State.TIMED_WAITING));
     lets.countDown();
     for (Thread t : all) {
       t.join();

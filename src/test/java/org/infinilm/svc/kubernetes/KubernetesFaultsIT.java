@@ -233,8 +233,7 @@ class KubernetesFaultsIT {
     SSLContext tls = SSLContext.getInstance("TLS");
     tls.init(own.toKeyManagerFactory().getKeyManagers(), null, null);
     try (ServerSocket server =
-        tls.getServerSocketFactory()
-            .createServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+        tls.getServerSocketFactory().createServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
       Thread.ofVirtual()
           .start(() -> {
             while (true) {
@@ -250,9 +249,7 @@ class KubernetesFaultsIT {
       String there = "https://127.0.0.1:" + server.getLocalPort() + "/";
       assertThat(troubleOf(there))
           .isEqualTo(
-              "pods of llm: the API server at "
-                  + there
-                  + ": certificate of an unknown authority");
+              "pods of llm: the API server at " + there + ": certificate of an unknown authority");
     }
     assertThat(troubleOf("http://127.0.0.1:1/"))
         .isEqualTo("pods of llm: the API server at http://127.0.0.1:1/: cannot be connected to");

@@ -432,13 +432,13 @@ class EtcdFaults extends OnEtcd {
   }
 
   private void awaitAnew() {
-      await()
-          .atMost(SOON)
-          .ignoreExceptionsInstanceOf(IOException.class)
-          .untilAsserted(() -> {
-            assertThat(healthy(a)).containsExactly("new", "x");
-            assertThat(healthy(b)).containsExactly("new", "x");
-          });
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(() -> {
+          assertThat(healthy(a)).containsExactly("new", "x");
+          assertThat(healthy(b)).containsExactly("new", "x");
+        });
   }
 
   /// Whoever reads etcd itself needs no registry for what it knows already.

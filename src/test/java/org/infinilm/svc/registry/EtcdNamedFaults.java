@@ -85,11 +85,12 @@ class EtcdNamedFaults extends OnEtcd {
       for (int k = 0; k < 3; k++) {
         direct.put(new Etcd.Op.Put(direct.address().prefix() + "event" + k, new byte[1], 0), SOON);
       }
-      assertThatThrownBy(() -> {
-            for (int k = 0; k < 20; k++) {
-              direct.put(new Etcd.Op.Put("/filler" + k, new byte[1 << 20], 0), SOON);
-            }
-          })
+      assertThatThrownBy(
+              () -> {
+                for (int k = 0; k < 20; k++) {
+                  direct.put(new Etcd.Op.Put("/filler" + k, new byte[1 << 20], 0), SOON);
+                }
+              })
           .hasMessageContaining("database space exceeded");
       await()
           .atMost(SOON)
@@ -103,8 +104,8 @@ class EtcdNamedFaults extends OnEtcd {
       }
       assertThat(r.heartbeat("x", null)).isTrue();
       assertThat(r.services()).filteredOn(Service::isHealthy).hasSize(1);
-      assertThat(lines(log, "database space exceeded; until it has room")).hasSize(1);
       assertThat(lines(log, "nothing from|is followed again")).isEmpty();
+      assertThat(lines(log, "database space exceeded; until it has room")).hasSize(1);
       for (int k = 0; k < 20; k++) {
         direct.delete("/filler" + k, SOON);
       }

@@ -26,9 +26,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A real etcd of three members, two registries over it, and instances that speak to them.
 abstract class OnEtcd {
-  /// Longer than a heartbeat takes that two registries refuse, each after its patience with etcd: who
-  /// comes round more slowly is rightly taken out.
+  /// Longer than a heartbeat takes that two registries refuse, each after its patience with etcd:
+  /// who comes round more slowly is rightly taken out.
   static final Duration LEASE = Duration.ofSeconds(12);
+
   static final Duration BEAT = Duration.ofMillis(500);
   static final Duration SOON = Duration.ofSeconds(30);
   static final Pattern LISTENS = Pattern.compile("listens on 127\\.0\\.0\\.1:([0-9]+)");
