@@ -191,7 +191,7 @@ class EtcdNamedFaults extends OnEtcd {
                     .etcd(new EtcdHome(EtcdAddress.parse(address), null)),
                 Ticker.SYSTEM,
                 new Random(9)))
-        .hasMessageContaining("--lease 12.0 (expected: --lease 60.0, or another prefix)");
+        .hasMessageContaining("--lease 10.0 (expected: --lease 60.0, or another prefix)");
   }
 
   @Test

@@ -28,7 +28,10 @@ import org.junit.jupiter.api.io.TempDir;
 abstract class OnEtcd {
   /// Longer than a heartbeat takes that two registries refuse, each after its patience with etcd:
   /// who comes round more slowly is rightly taken out.
-  static final Duration LEASE = Duration.ofSeconds(12);
+  static final Duration LEASE = Duration.ofSeconds(10);
+
+  /// Nobody serves at the URLs of these entries, which a probe would find out in the middle of a test.
+  private static final Duration NO_PROBE = Duration.ofHours(1);
 
   static final Duration BEAT = Duration.ofMillis(500);
   static final Duration SOON = Duration.ofSeconds(30);
@@ -69,6 +72,7 @@ abstract class OnEtcd {
         RegistryServer.start(
             RegistryServer.Options.at(0)
                 .lease(lease)
+                .probes(NO_PROBE, BEAT)
                 .etcd(new EtcdHome(EtcdAddress.parse(at), null)),
             Ticker.SYSTEM,
             new Random(++seed));
@@ -208,6 +212,8 @@ abstract class OnEtcd {
                 "0",
                 "--lease",
                 String.valueOf(LEASE.toSeconds()),
+                "--health-interval",
+                String.valueOf(NO_PROBE.toSeconds()),
                 "--store",
                 at)
             .redirectError(log.toFile())
