@@ -2,6 +2,7 @@ package org.infinilm.svc.kubernetes;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.WatcherException;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.URL;
@@ -41,6 +42,9 @@ final class ApiTrouble {
       }
     }
     Throwable last = chain.getLast();
+    if (last instanceof WatcherException) {
+      return at + "a watch broke off";
+    }
     return at
         + (last instanceof IOException
             ? "the connection broke off"

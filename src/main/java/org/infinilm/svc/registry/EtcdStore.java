@@ -469,6 +469,17 @@ final class EtcdStore extends LeaseStore {
     return current ? "on" : "failing";
   }
 
+  /// Why the table may be old; null where it is not.
+  @Nullable String trouble() {
+    if (pulse.isFull()) {
+      return etcd.address() + ": no room there; nothing is written or heard until it has some";
+    }
+    if (!current) {
+      return etcd.address() + ": nothing is heard from it; the log says why";
+    }
+    return alone ? etcd.address() + ": no registry speaks there" : null;
+  }
+
   /// Follows the watch; a leader that is lost, a member that hangs, a compaction end one and begin
   /// another.
   private void follow() throws InterruptedException {

@@ -109,7 +109,7 @@ public final class ApiServer implements AutoCloseable {
   }
 
   /// Cuts all watches off.
-  void cut() throws IOException {
+  public void cut() throws IOException {
     for (Stream s : streams) {
       s.socket().close();
     }
@@ -140,7 +140,7 @@ public final class ApiServer implements AutoCloseable {
   }
 
   /// The status of all answers, or 0.
-  void refuses(int status) {
+  public void refuses(int status) {
     refuses = status;
   }
 
@@ -158,7 +158,7 @@ public final class ApiServer implements AutoCloseable {
     refusesWatches = on;
   }
 
-  void away() throws IOException {
+  public void away() throws IOException {
     server.close();
     for (Socket s : sockets) {
       s.close();
@@ -166,7 +166,7 @@ public final class ApiServer implements AutoCloseable {
     streams.clear();
   }
 
-  void back() throws IOException {
+  public void back() throws IOException {
     ServerSocket s = new ServerSocket();
     s.setReuseAddress(true);
     s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));

@@ -284,7 +284,10 @@ class KubernetesFaultsIT {
         .hasSize(1)
         .first()
         .asString()
-        .startsWith("pods of llm: watches end before they say anything: ");
+        .isEqualTo(
+            "pods of llm: watches end before they say anything: the API server at "
+                + api.url()
+                + "/: a watch broke off");
   }
 
   @Test

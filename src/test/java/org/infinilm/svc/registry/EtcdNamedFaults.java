@@ -13,7 +13,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
@@ -120,14 +119,6 @@ class EtcdNamedFaults extends OnEtcd {
       assertThat(lines(log, "has room again")).hasSize(1);
       assertThat(r.heartbeat("x", null)).isTrue();
     }
-  }
-
-  private URI url(Path log) {
-    Matcher m =
-        await()
-            .atMost(SOON.multipliedBy(2))
-            .until(() -> LISTENS.matcher(Files.readString(log)), Matcher::find);
-    return URI.create("http://127.0.0.1:" + m.group(1));
   }
 
   private RegistryClient listening(Path log) {

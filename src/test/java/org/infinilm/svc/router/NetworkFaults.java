@@ -138,8 +138,7 @@ class NetworkFaults {
         "at http://[0-9.]+:([0-9]+)",
         net.shell(at),
         List.of(),
-        List.of(
-            "--host", Spaces.address(at), "--port", String.valueOf(port), "--model", "m"));
+        List.of("--host", Spaces.address(at), "--port", String.valueOf(port), "--model", "m"));
     String entry =
         Json.text(
             Map.of(
@@ -166,16 +165,7 @@ class NetworkFaults {
   /// @return what was answered; empty where nothing was
   private String post(int from, String url, String body) throws Exception {
     return net.run(
-        from,
-        "curl",
-        "-s",
-        "-m",
-        "20",
-        "-H",
-        "content-type: application/json",
-        "-d",
-        body,
-        url);
+        from, "curl", "-s", "-m", "20", "-H", "content-type: application/json", "-d", body, url);
   }
 
   private void beat() {
@@ -196,7 +186,9 @@ class NetworkFaults {
   private JsonNode get(String path) throws Exception {
     String said =
         net.run(ROUTER, "curl", "-s", "-m", "20", "http://127.0.0.1:" + router.port() + path);
-    return said.isEmpty() ? MissingNode.getInstance() : Json.tree(said.getBytes(StandardCharsets.UTF_8));
+    return said.isEmpty()
+        ? MissingNode.getInstance()
+        : Json.tree(said.getBytes(StandardCharsets.UTF_8));
   }
 
   private String healthy() throws Exception {
@@ -290,7 +282,8 @@ class NetworkFaults {
     clients.serve(20);
     clients.finish();
     assertThat(clients.failed).isEmpty();
-    assertThat(Files.readString(router.log())).contains("no lease runs meanwhile", "is followed again");
+    assertThat(Files.readString(router.log()))
+        .contains("no lease runs meanwhile", "is followed again");
   }
 
   @Test
@@ -301,7 +294,8 @@ class NetworkFaults {
     long cut = System.nanoTime();
     awaitHealthy("1/2");
     System.out.printf("out of service %.1f s after the cut%n", (System.nanoTime() - cut) / 1e9);
-    // what was on its way is found lost by the kernel, after a minute at most, and asked of the other
+    // what was on its way is found lost by the kernel, after a minute at most, and asked of the
+    // other
     pass(Duration.ofSeconds(70));
     clients.serve(20);
     net.mend(ONE);

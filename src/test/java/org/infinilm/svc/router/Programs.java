@@ -87,8 +87,7 @@ final class Programs implements AutoCloseable {
   /// Any program.
   ///
   /// @param listens finds its port in what it prints
-  Running run(
-      String program, String listens, String shell, List<String> jvm, List<String> args)
+  Running run(String program, String listens, String shell, List<String> jvm, List<String> args)
       throws IOException {
     Path log = folder.resolve(program + "-" + logs++ + ".log");
     List<String> java =

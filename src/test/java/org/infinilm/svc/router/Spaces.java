@@ -43,7 +43,11 @@ final class Spaces implements AutoCloseable {
   static String impossible() throws Exception {
     Process p =
         new ProcessBuilder(
-                "unshare", "-Urn", "sh", "-c", "ip link add name hub0 type bridge && nsenter --version")
+                "unshare",
+                "-Urn",
+                "sh",
+                "-c",
+                "ip link add name hub0 type bridge && nsenter --version")
             .redirectErrorStream(true)
             .start();
     String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -105,8 +109,7 @@ final class Spaces implements AutoCloseable {
   String run(int i, String... command) throws Exception {
     List<String> all = new ArrayList<>(in(i));
     all.addAll(List.of(command));
-    Process p =
-        new ProcessBuilder(all).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    Process p = new ProcessBuilder(all).redirectError(ProcessBuilder.Redirect.DISCARD).start();
     String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     p.waitFor();
     return said;
