@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.ConfigException;
@@ -16,6 +17,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.registry.PeerBoard;
 import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.router.Decisions.Decision;
@@ -39,7 +41,7 @@ final class Router implements AutoCloseable {
   private final FleetKeeper keeper;
   private final Learner learner;
   private final Kept kept;
-  private final AccessLog accessLog;
+  private final @Nullable AccessLog accessLog;
   private final Prober prober;
   private final Wakes wakes;
   private final @Nullable GaugeWatch gauges;
@@ -103,7 +105,7 @@ final class Router implements AutoCloseable {
     this.ticker = ticker;
     Tls believed = believed(config);
     this.settings = new Settings(config);
-    String run = String.format("%016x", random.nextLong());
+    PeerBoard.Run run = PeerBoard.Run.fresh();
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
@@ -130,13 +132,10 @@ final class Router implements AutoCloseable {
     kept.load();
     History<Decision> past = Past.of(config, ticker);
     history = past;
-    Decisions decisions =
-        past == null
-            ? new Decisions(config.decisions())
-            : new Decisions(config.decisions(), past::offer);
+    accessLog = config.accessLog() ? new AccessLog(System.out) : null;
+    Decisions decisions = new Decisions(config.decisions(), told(past, accessLog));
     TraceSettings receiver = config.traces().orElse(null);
     traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
-    accessLog = new AccessLog(decisions, System.out);
     metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
         all.counter(
@@ -181,7 +180,7 @@ final class Router implements AutoCloseable {
             ? null
             : new Siblings(
                 table,
-                run,
+                run.name(),
                 new SharedParts(keeper::table, seats, slots, keys, ticker),
                 new SharedLearning(policy, learner, ticker),
                 ticker);
@@ -310,7 +309,7 @@ final class Router implements AutoCloseable {
       TraceWords.follow(all, traces);
       traces.start();
     }
-    if (config.accessLog()) {
+    if (accessLog != null) {
       accessLog.start();
     }
     prober.start();
@@ -347,6 +346,16 @@ final class Router implements AutoCloseable {
     if (files != null) {
       files.ask();
     }
+  }
+
+  /// Who is told of each request that ended, on its event loop.
+  private static Consumer<Decision> told(
+      @Nullable History<Decision> past, @Nullable AccessLog log) {
+    Consumer<Decision> all = d -> {};
+    if (past != null) {
+      all = past::offer;
+    }
+    return log == null ? all : all.andThen(log::add);
   }
 
   private static Tls believed(RouterConfig config) throws IOException {
@@ -432,7 +441,7 @@ final class Router implements AutoCloseable {
     keeper.close();
     learner.close();
     kept.close();
-    if (config.accessLog()) {
+    if (accessLog != null) {
       accessLog.close();
     }
     if (history != null) {
