@@ -37,24 +37,34 @@ final class AskReader {
     this.seeds = seeds;
   }
 
-  /// The body of a chat request.
+  /// The body of a chat request, read for a client that stays.
   Ask chat(byte[] body) throws ApiError {
+    return chat(body, Effort.alone());
+  }
+
+  /// The body of a chat request.
+  Ask chat(byte[] body, Effort effort) throws ApiError {
     JsonNode root = Fields.object(body);
     JsonNode messages = root.path("messages");
     int logprobs = chatLogprobs(root);
     if (Fields.given(messages)) {
-      return ask(root, messages(messages), null, null, logprobs, Tools.of(root));
+      return ask(effort, root, messages(messages), null, null, logprobs, Tools.of(root));
     }
     JsonNode prompt = root.path("prompt");
     if (!Fields.given(prompt)) {
       throw ApiError.value("messages", "missing", "a list of messages, or prompt: a string");
     }
     List<Vocabulary.Message> one = List.of(new Vocabulary.Message("user", text(prompt)));
-    return ask(root, one, null, null, logprobs, Tools.of(root));
+    return ask(effort, root, one, null, null, logprobs, Tools.of(root));
+  }
+
+  /// The body of a completion request, read for a client that stays.
+  Ask completion(byte[] body) throws ApiError {
+    return completion(body, Effort.alone());
   }
 
   /// The body of a completion request.
-  Ask completion(byte[] body) throws ApiError {
+  Ask completion(byte[] body, Effort effort) throws ApiError {
     JsonNode root = Fields.object(body);
     JsonNode prompt = root.path("prompt");
     int logprobs = completionLogprobs(root);
@@ -64,15 +74,15 @@ final class AskReader {
           "tools", "a list of " + tools.all().size(), "none; chats take tools, completions do not");
     }
     if (prompt.isArray() && !prompt.isEmpty() && prompt.get(0).isNumber()) {
-      return ask(root, null, null, ids("prompt", prompt), logprobs, null);
+      return ask(effort, root, null, null, ids("prompt", prompt), logprobs, null);
     }
     if (prompt.isArray() && prompt.size() == 1 && prompt.get(0).isArray()) {
-      return ask(root, null, null, ids("prompt", prompt.get(0)), logprobs, null);
+      return ask(effort, root, null, null, ids("prompt", prompt.get(0)), logprobs, null);
     }
     if (!Fields.given(prompt)) {
       throw ApiError.value("prompt", "missing", "a string or a list of token ids");
     }
-    return ask(root, null, text(prompt), null, logprobs, null);
+    return ask(effort, root, null, text(prompt), null, logprobs, null);
   }
 
   /// The body of a tokenize request: `messages`, or `prompt` or `content`.
@@ -114,6 +124,7 @@ final class AskReader {
   }
 
   private Ask ask(
+      Effort effort,
       JsonNode root,
       @Nullable List<Vocabulary.Message> messages,
       @Nullable String text,
@@ -129,7 +140,7 @@ final class AskReader {
       throw ApiError.value("stream_options", Fields.kind(options), "an object");
     }
     boolean usage = Fields.truth(options, "include_usage", false);
-    String grammar = ResponseFormat.grammar(root);
+    String grammar = ResponseFormat.grammar(root, effort);
     if (grammar != null && tools != null) {
       throw ApiError.value(
           "response_format", "a form of JSON", "text beside tools, or tool_choice none");

@@ -93,6 +93,10 @@ final class Tally {
   private long lastMinute;
 
   private @Nullable Minute last;
+  private String lastPool = "";
+  private @Nullable PoolMinute lastOfPool;
+  private String lastReason = "";
+  private @Nullable Count lastOfReason;
   private long lastDay;
   private @Nullable Group lastGroup;
   private @Nullable Sums lastSums;
@@ -104,8 +108,10 @@ final class Tally {
       m = minute(n);
       lastMinute = n;
       last = m;
+      lastOfPool = null;
+      lastOfReason = null;
     }
-    PoolMinute p = m.pools.computeIfAbsent(e.pool(), k -> new PoolMinute());
+    PoolMinute p = ofPool(m, e.pool());
     p.sums.add(e);
     if (e.end() == End.WELL && e.ttftNanos() > 0) {
       Spread s = p.ttft;
@@ -116,9 +122,29 @@ final class Tally {
       s.add(e.ttftNanos());
     }
     if (!e.reason().isEmpty()) {
-      m.reasons.computeIfAbsent(e.reason(), k -> new Count()).requests++;
+      ofReason(m, e.reason()).requests++;
     }
     ofDay(e).add(e);
+  }
+
+  private PoolMinute ofPool(Minute m, String pool) {
+    PoolMinute p = lastOfPool;
+    if (p == null || !lastPool.equals(pool)) {
+      p = m.pools.computeIfAbsent(pool, k -> new PoolMinute());
+      lastPool = pool;
+      lastOfPool = p;
+    }
+    return p;
+  }
+
+  private Count ofReason(Minute m, String reason) {
+    Count c = lastOfReason;
+    if (c == null || !lastReason.equals(reason)) {
+      c = m.reasons.computeIfAbsent(reason, k -> new Count());
+      lastReason = reason;
+      lastOfReason = c;
+    }
+    return c;
   }
 
   private Sums ofDay(Entry e) {

@@ -28,6 +28,15 @@ public final class BodyPeek {
         }
       };
 
+  /// A thread's readers of JSON, by what they look for, while none of them is in use.
+  private static final FastThreadLocal<@Nullable JsonPeek[]> READERS =
+      new FastThreadLocal<>() {
+        @Override
+        protected @Nullable JsonPeek[] initialValue() {
+          return new JsonPeek[2 * Look.values().length];
+        }
+      };
+
   /// Bytes that any coding may expand to, and how many times its own size beyond them.
   private static final int FREE_BYTES = 1 << 20;
 
@@ -187,7 +196,28 @@ public final class BodyPeek {
       long mostBytes,
       Look look,
       boolean kinds) {
-    Sink sink = sink(contentType, look, kinds);
+    Sink form = form(contentType, look, kinds);
+    if (form != null) {
+      return at(body, contentEncoding, mostBytes, form);
+    }
+    @Nullable JsonPeek[] readers = READERS.get();
+    int k = index(look, kinds);
+    JsonPeek kept = readers[k];
+    JsonPeek json = kept == null ? new JsonPeek(look, kinds) : kept;
+    readers[k] = null;
+    Peeked p = at(body, contentEncoding, mostBytes, json);
+    json.reset();
+    readers[k] = json;
+    return p;
+  }
+
+  @SuppressWarnings("EnumOrdinal") // the index of arrays that live no longer than this process
+  private static int index(Look look, boolean kinds) {
+    return look.ordinal() * 2 + (kinds ? 1 : 0);
+  }
+
+  private static Peeked at(
+      ByteBuf body, @Nullable String contentEncoding, long mostBytes, Sink sink) {
     String coding = ContentCoding.of(contentEncoding);
     if (coding == null) {
       return Peeked.of(
@@ -230,13 +260,14 @@ public final class BodyPeek {
     Peeked peeked(long bytes);
   }
 
-  private static Sink sink(@Nullable String contentType, Look look, boolean kinds) {
+  private static @Nullable Sink form(@Nullable String contentType, Look look, boolean kinds) {
     byte[] boundary = contentType == null ? null : MultipartModel.boundary(contentType);
     if (boundary != null && contentType != null) {
       return new MultipartModel(boundary, FormHeader.problem(contentType));
     }
-    JsonPeek json = new JsonPeek(look, kinds);
-    return UrlencodedModel.is(contentType) ? new UrlencodedModel.OrJson(json) : json;
+    return UrlencodedModel.is(contentType)
+        ? new UrlencodedModel.OrJson(new JsonPeek(look, kinds))
+        : null;
   }
 
   /// Whether a content type says that a body is a form of names and values, as clients also say of

@@ -145,6 +145,21 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     long bytes() {
       return letters + digits + marks + multiByte;
     }
+
+    /// As good as a new one.
+    Group anew() {
+      given = false;
+      textBytes = 0;
+      letters = 0;
+      digits = 0;
+      marks = 0;
+      multiByte = 0;
+      tokenIds = 0;
+      prompts = 0;
+      messages = 0;
+      whole = true;
+      return this;
+    }
   }
 
   private static final Group NO_TEXT = new Group();
@@ -171,6 +186,12 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private Group system = NO_TEXT;
   private Group tools = NO_TEXT;
 
+  /// What these are once their keys have come.
+  private final Group ofMessages = new Group();
+
+  private final Group ofPrompt = new Group();
+  private final Group ofSystem = new Group();
+  private final Group ofTools = new Group();
   private final boolean kinds;
 
   /// @param kinds whether a prompt's text is told by kind of byte
@@ -189,6 +210,30 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
           case MESSAGES -> MESSAGES_TOP;
           case RESPONSES -> RESPONSES_TOP;
         };
+  }
+
+  @Override
+  void reset() {
+    super.reset();
+    role = Role.SKIP;
+    modelGiven = false;
+    model = null;
+    modelProblem = null;
+    promptCacheKey = null;
+    user = null;
+    session = null;
+    stream = false;
+    store = Store.UNSAID;
+    conversation = false;
+    truncation = false;
+    cut = false;
+    seen = true;
+    maxTokens = 0;
+    group = NO_TEXT;
+    messages = NO_TEXT;
+    prompt = NO_TEXT;
+    system = NO_TEXT;
+    tools = NO_TEXT;
   }
 
   @Override
@@ -305,10 +350,10 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     Role r = find(top);
     role = r == null ? Role.SKIP : r;
     switch (role) {
-      case MESSAGES -> group = messages = new Group();
-      case PROMPT -> group = prompt = new Group();
-      case SYSTEM -> group = system = new Group();
-      case EXTRA, ALL -> group = tools = tools == NO_TEXT ? new Group() : tools;
+      case MESSAGES -> group = messages = ofMessages.anew();
+      case PROMPT -> group = prompt = ofPrompt.anew();
+      case SYSTEM -> group = system = ofSystem.anew();
+      case EXTRA, ALL -> group = tools = tools == NO_TEXT ? ofTools.anew() : tools;
       case MODEL_IN_CAPITALS -> {
         modelProblem = "model: spelled \"" + kept() + "\" (expected: model)";
         role = Role.SKIP;

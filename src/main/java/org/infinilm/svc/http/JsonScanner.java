@@ -42,6 +42,12 @@ abstract class JsonScanner {
 
   private static final int MOST_DEPTH = 2000;
 
+  private static final int FIRST_FRAMES = 16;
+
+  /// What is kept for the next document.
+  private static final int MOST_KEPT_FRAMES = 64;
+
+  private static final byte[] NOTHING = {};
   private static final int LEADS = 4;
   private static final int MOST_LEAD = 64;
   private static final int MOST_LEARNED = 64;
@@ -52,7 +58,7 @@ abstract class JsonScanner {
 
   private int state = START;
   private int markBytes;
-  private byte[] frames = new byte[16];
+  private byte[] frames = new byte[FIRST_FRAMES];
   private int depth = -1;
   private long position;
   private @Nullable String problem;
@@ -76,13 +82,39 @@ abstract class JsonScanner {
   private Object[] leadMarks = {};
   private int learned;
 
-  private byte[] literal = {};
+  private byte[] literal = NOTHING;
   private int literalAt;
   private Scalar literalIs = Scalar.NULL;
 
   /// @param kinds whether the ASCII of strings is counted by kind
   JsonScanner(boolean kinds, Blocks.By by) {
     text = new JsonString(kinds, by);
+  }
+
+  /// Forgets everything that was read: as good as a new one, for another document.
+  void reset() {
+    text.reset();
+    state = START;
+    markBytes = 0;
+    depth = -1;
+    position = 0;
+    problem = null;
+    expected = "";
+    isKey = false;
+    feedFrom = 0;
+    stringFrom = 0;
+    stringTo = 0;
+    numberPart = SIGN;
+    negative = false;
+    number = 0;
+    learned = 0;
+    literal = NOTHING;
+    literalAt = 0;
+    literalIs = Scalar.NULL;
+    toKey = 0;
+    if (frames.length > MOST_KEPT_FRAMES) {
+      frames = new byte[FIRST_FRAMES];
+    }
   }
 
   /// The frame of the document's object.
@@ -317,13 +349,16 @@ abstract class JsonScanner {
 
   private void learn(byte[] b, int from, int to) {
     if (to - from <= MOST_LEAD && learned < MOST_LEARNED && repeats()) {
-      if (learned == 0) {
-        leads = new byte[LEADS][];
+      if (leads.length == 0) {
+        leads = new byte[LEADS][0];
         leadFrames = new int[LEADS];
         leadMarks = new Object[LEADS];
       }
       int k = learned++ % LEADS;
-      leads[k] = Arrays.copyOfRange(b, from, to);
+      // clients word their messages alike, from document to document too
+      if (!Arrays.equals(leads[k], 0, leads[k].length, b, from, to)) {
+        leads[k] = Arrays.copyOfRange(b, from, to);
+      }
       leadFrames[k] = frame();
       leadMarks[k] = mark();
     }

@@ -55,6 +55,9 @@ final class JsonString {
   private static final byte[] NOTHING = {};
   private static final int FIRST_KEPT = 64;
 
+  /// What is kept for the next document.
+  private static final int MOST_OWN_BYTES = 1024;
+
   /// Made when something is kept that does not lie as it is in what was read.
   private byte[] own = NOTHING;
 
@@ -70,6 +73,20 @@ final class JsonString {
   JsonString(boolean kinds, Blocks.By by) {
     this.kinds = kinds;
     this.by = by;
+  }
+
+  /// Forgets everything that was read: as good as a new one.
+  void reset() {
+    begin(Treatment.SKIP, true);
+    blocks = null;
+    problem = null;
+    unit = 0;
+    utf8Low = 0;
+    utf8High = 0;
+    if (own.length > MOST_OWN_BYTES) {
+      own = NOTHING;
+      kept = own;
+    }
   }
 
   /// A piece begins, of which the bytes up to `to` are here; until the next one begins, strings are

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import io.netty.handler.codec.http.HttpHeaders;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,11 @@ import org.jspecify.annotations.Nullable;
 final class PlainFields implements HeadView {
   private static final int NAME_BITS = 15;
   private static final int NAME_MASK = (1 << NAME_BITS) - 1;
+
+  /// A value that nearly every head has.
+  private static final String JSON = "application/json";
+
+  private static final byte[] JSON_BYTES = JSON.getBytes(ISO_8859_1);
 
   private final byte[] b;
   private final int first;
@@ -111,7 +117,9 @@ final class PlainFields implements HeadView {
     while (to > from && blank(b[to - 1])) {
       to--;
     }
-    return new String(b, from, to - from, ISO_8859_1);
+    return Arrays.equals(b, from, to, JSON_BYTES, 0, JSON_BYTES.length)
+        ? JSON
+        : new String(b, from, to - from, ISO_8859_1);
   }
 
   private static boolean blank(byte c) {

@@ -17,8 +17,6 @@ import org.slf4j.LoggerFactory;
 
 /// The last decisions, in a ring of fixed size. Each keeps names and numbers alone: no fleet and no
 /// instance lives on because a request once went by it. Thread-safe.
-///
-/// The access log follows the same ring, so that a slow log costs lines and never requests.
 final class Decisions {
   private static final Logger LOG = LoggerFactory.getLogger(Decisions.class);
 

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.config.ConfigException;
@@ -40,7 +41,7 @@ final class Router implements AutoCloseable {
   private final FleetKeeper keeper;
   private final Learner learner;
   private final Kept kept;
-  private final AccessLog accessLog;
+  private final @Nullable AccessLog accessLog;
   private final Prober prober;
   private final Wakes wakes;
   private final @Nullable GaugeWatch gauges;
@@ -131,13 +132,10 @@ final class Router implements AutoCloseable {
     kept.load();
     History<Decision> past = Past.of(config, ticker);
     history = past;
-    Decisions decisions =
-        past == null
-            ? new Decisions(config.decisions())
-            : new Decisions(config.decisions(), past::offer);
+    accessLog = config.accessLog() ? new AccessLog(System.out) : null;
+    Decisions decisions = new Decisions(config.decisions(), told(past, accessLog));
     TraceSettings receiver = config.traces().orElse(null);
     traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);
-    accessLog = new AccessLog(decisions, System.out);
     metrics = new RouterMetrics(all, keeper::table, seats, ticker);
     Counter calibrations =
         all.counter(
@@ -311,7 +309,7 @@ final class Router implements AutoCloseable {
       TraceWords.follow(all, traces);
       traces.start();
     }
-    if (config.accessLog()) {
+    if (accessLog != null) {
       accessLog.start();
     }
     prober.start();
@@ -348,6 +346,16 @@ final class Router implements AutoCloseable {
     if (files != null) {
       files.ask();
     }
+  }
+
+  /// Who is told of each request that ended, on its event loop.
+  private static Consumer<Decision> told(
+      @Nullable History<Decision> past, @Nullable AccessLog log) {
+    Consumer<Decision> all = d -> {};
+    if (past != null) {
+      all = past::offer;
+    }
+    return log == null ? all : all.andThen(log::add);
   }
 
   private static Tls believed(RouterConfig config) throws IOException {
@@ -433,7 +441,7 @@ final class Router implements AutoCloseable {
     keeper.close();
     learner.close();
     kept.close();
-    if (config.accessLog()) {
+    if (accessLog != null) {
       accessLog.close();
     }
     if (history != null) {

@@ -3,6 +3,7 @@ package org.infinilm.svc.workload;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
@@ -27,7 +28,16 @@ final class DatasetLengths {
       long out = around(random, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN), ratio);
       items.add(LoadItem.of(filler.text(k, in), (int) out));
     }
-    return new Workload("random", null, Digest.of(items), items);
+    String generator =
+        String.format(
+            Locale.ROOT,
+            "%d tokens in and %d out, each times 1 - %s .. 1 + %s, %s",
+            c.get(WorkloadKeys.RANDOM_INPUT_LEN),
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN),
+            ratio,
+            ratio,
+            filler.measure());
+    return new Workload("random", null, Digest.of(items), generator, items);
   }
 
   /// Lengths of prompt and answer together by a [LengthCdf]: the answer gets `--random-output-len`,
@@ -48,7 +58,15 @@ final class DatasetLengths {
       long out = Math.clamp(total / 2, 1, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN));
       items.add(LoadItem.of(filler.text(k, Math.max(1, total - out)), (int) out));
     }
-    return new Workload("cdf", from, Digest.of(items), items);
+    String generator =
+        String.format(
+            Locale.ROOT,
+            "lengths of %s, at most %s, at most %d out, %s",
+            builtIn ? from : Digest.of(DatasetFile.read(file)),
+            most == Long.MAX_VALUE ? "all" : most,
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN),
+            filler.measure());
+    return new Workload("cdf", from, Digest.of(items), generator, items);
   }
 
   private static long around(SplittableRandom random, long tokens, double ratio) {
@@ -70,6 +88,13 @@ final class DatasetLengths {
       this.bytesPerToken = c.get(WorkloadKeys.BYTES_PER_TOKEN);
       this.prompts = prompts;
       this.tokenizer = tokenizer;
+    }
+
+    /// What a token is.
+    String measure() {
+      return tokenizer == null
+          ? bytesPerToken + " bytes a token"
+          : "tokens of a vocabulary, " + bytesPerToken + " bytes each at first";
     }
 
     String text(int index, long tokens) throws ConfigException {

@@ -6,8 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.Unpooled;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
@@ -479,5 +484,61 @@ class JsonPeekTest {
   void whatIsJsonIsRead(String value) {
     assertThat(peek("{\"a\": " + value + " ,\"b\":[" + value + "," + value + "]}").form())
         .isEqualTo(Form.OBJECT);
+  }
+
+  /// Readers serve one document after the other: whatever one was, the next finds none of it.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "[1]",
+        "{\"model\":\"m\",\"stream\":true,\"max_tokens\":7,\"store\":true,\"conversation\":1}",
+        "{\"model\":1,\"user\":\"u\",\"session_id\":\"s\",\"prompt_cache_key\":\"k\"}",
+        "{\"model\":\"m\",\"model\":\"n\",\"truncation\":\"auto\",\"truncate_prompt_tokens\":5}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a1;\"},{\"role\":\"user\",\"content\":\"b\"}",
+        "{\"messages\":[{\"odd\":1}],\"system\":\"s\",\"tools\":[{\"a\":\"b\"}],\"documents\":[1]}",
+        "{\"prompt\":[\"a\",[1,2]],\"suffix\":\"x\",\"a\":-12.5e",
+        "{\"prompt\":\"\\ud83d",
+        "{\"prompt\":\"data:image/png;base64,A",
+        "{\"a\":tru",
+        "{\"a\":[[[[[[[[[[[[[[[[[[[[",
+        "{\"model\":\"caf\\u00e9\"",
+        "{\"\\q"
+      })
+  void aReaderThatWasUsedIsAsGoodAsNew(String document) throws IllegalAccessException {
+    for (Look look : Look.values()) {
+      byte[] first = document.getBytes(UTF_8);
+      byte[] next = "{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}".getBytes(UTF_8);
+      JsonPeek used = new JsonPeek(look, true);
+      used.feed(first, 0, first.length);
+      used.peeked(first.length);
+      used.reset();
+      JsonPeek fresh = new JsonPeek(look, true);
+      assertThat(state(used)).isEqualTo(state(fresh));
+      used.feed(next, 0, next.length);
+      fresh.feed(next, 0, next.length);
+      assertThat(used.peeked(next.length)).isEqualTo(fresh.peeked(next.length));
+    }
+  }
+
+  /// All that a reader knows, but for memory that is kept for what comes.
+  private static Map<String, Object> state(JsonPeek of) throws IllegalAccessException {
+    Map<String, Object> out = new TreeMap<>();
+    for (Object o : List.of(of, of.text)) {
+      for (Class<?> c = o.getClass(); c != Object.class; c = c.getSuperclass()) {
+        for (Field f : c.getDeclaredFields()) {
+          f.setAccessible(true);
+          Object value = f.get(o);
+          boolean group = value != null && value.getClass().getSimpleName().equals("Group");
+          if (!Modifier.isStatic(f.getModifiers()) && !(group && f.getName().startsWith("of"))) {
+            boolean array = value != null && value.getClass().isArray();
+            out.put(
+                c.getSimpleName() + "." + f.getName(),
+                array || f.getName().equals("text") ? "memory" : String.valueOf(value));
+          }
+        }
+      }
+    }
+    return out;
   }
 }

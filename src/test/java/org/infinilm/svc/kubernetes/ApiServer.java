@@ -131,10 +131,16 @@ public final class ApiServer implements AutoCloseable {
     stalls = on;
   }
 
-  /// Nothing is known any more of what was before now.
-  ///
-  /// @param asStatus whether that is the answer's status, or said in the stream
-  synchronized void forgets(boolean asStatus) {
+  /// Changes of pods.
+  interface Changes {
+    void make() throws IOException;
+  }
+
+  /// Cuts all watches off, changes pods and knows nothing any more of what was before, all before a
+  /// watch that comes anew is answered.
+  synchronized void missedAndForgotten(boolean asStatus, Changes changes) throws IOException {
+    cut();
+    changes.make();
     oldest = version;
     goneAsStatus = asStatus;
   }

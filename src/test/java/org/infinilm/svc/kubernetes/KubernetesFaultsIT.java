@@ -115,11 +115,13 @@ class KubernetesFaultsIT {
     open();
     for (boolean asStatus : List.of(true, false)) {
       int lists = api.lists().size();
-      api.cut();
-      api.put(Pods.ready("c", "10.0.0.3", 0));
-      api.remove("c");
-      api.put(Pods.ready(asStatus ? "d" : "e", "10.0.0.4", 0));
-      api.forgets(asStatus);
+      api.missedAndForgotten(
+          asStatus,
+          () -> {
+            api.put(Pods.ready("c", "10.0.0.3", 0));
+            api.remove("c");
+            api.put(Pods.ready(asStatus ? "d" : "e", "10.0.0.4", 0));
+          });
       await().atMost(SOON).until(() -> names().contains(asStatus ? "d" : "e"));
       assertThat(api.lists()).hasSizeGreaterThan(lists);
       assertThat(names()).as("what came and went meanwhile is not there").doesNotContain("c");

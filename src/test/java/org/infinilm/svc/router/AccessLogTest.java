@@ -7,24 +7,30 @@ import static org.awaitility.Awaitility.await;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Reason;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class AccessLogTest {
-  private final Decisions decisions = new Decisions(1024);
   private final ByteArrayOutputStream written = new ByteArrayOutputStream();
+  private final AccessLog log = new AccessLog(new PrintStream(written, false, UTF_8));
 
   private void put(long millis, String model, long ttftNanos) {
     put(millis, model, ttftNanos, null);
   }
 
   private void put(long millis, String model, long ttftNanos, @Nullable String key) {
+    put(log, millis, model, ttftNanos, key);
+  }
+
+  private static void put(
+      AccessLog log, long millis, String model, long ttftNanos, @Nullable String key) {
     SampleDecision d = new SampleDecision();
-    d.sequence = decisions.claim();
     d.requestId = "id-1";
     d.epochMillis = millis;
     d.path = "/v1/chat/completions";
@@ -39,11 +45,10 @@ class AccessLogTest {
     d.totalNanos = 1_234_567_890L;
     d.responseBytes = 9_876_543_210L;
     d.key = key;
-    decisions.put(d.make());
+    log.add(d.make());
   }
 
   private List<String> lines() {
-    AccessLog log = new AccessLog(decisions, new PrintStream(written, false, UTF_8));
     log.start();
     log.close();
     return written.toString(UTF_8).lines().toList();
@@ -53,8 +58,9 @@ class AccessLogTest {
   void aLineNamesTheKeyWhereThereAreKeys() {
     put(1_764_332_461_000L, "m", 0, "team-a");
     put(1_764_332_461_000L, "m", 0);
-    assertThat(lines().getFirst()).endsWith(" out=9876543210 key=team-a");
-    assertThat(lines().getLast()).endsWith(" out=9876543210");
+    List<String> lines = lines();
+    assertThat(lines.getFirst()).endsWith(" out=9876543210 key=team-a");
+    assertThat(lines.getLast()).endsWith(" out=9876543210");
   }
 
   @Test
@@ -91,15 +97,15 @@ class AccessLogTest {
             super.write(b, from, length);
           }
         };
-    AccessLog log = new AccessLog(decisions, out);
-    put(1_764_332_461_000L, "lost", 1);
-    log.start();
+    AccessLog failing = new AccessLog(out);
+    put(failing, 1_764_332_461_000L, "lost", 1, null);
+    failing.start();
     await().atMost(Duration.ofSeconds(20)).until(() -> !full.get());
-    put(1_764_332_461_000L, "m", 1);
+    put(failing, 1_764_332_461_000L, "m", 1, null);
     await()
         .atMost(Duration.ofSeconds(20))
         .until(() -> written.toString(UTF_8).contains(" model=m "));
-    log.close();
+    failing.close();
     assertThat(written.toString(UTF_8).lines()).hasSize(1);
   }
 
@@ -112,5 +118,51 @@ class AccessLogTest {
     List<String> lines = lines();
     assertThat(lines).hasSize(1000).allMatch(l -> l.endsWith(" in=0 out=9876543210"));
     assertThat(lines.get(999)).contains("12:21:01.999Z").contains("model=" + "m".repeat(999) + " ");
+  }
+
+  @Test
+  void linesOfManyThreadsAreWholeAndThoseOfOneInOrder() throws Exception {
+    log.start();
+    List<Thread> threads = new ArrayList<>();
+    for (int t = 0; t < 4; t++) {
+      String name = "thread-" + t;
+      Thread.Builder of = t % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual();
+      threads.add(
+          of.start(() -> {
+            for (int k = 0; k < 500; k++) {
+              put(1_764_332_461_000L, name + "-" + k, 1);
+            }
+          }));
+    }
+    for (Thread t : threads) {
+      t.join();
+    }
+    log.close();
+    List<String> models =
+        written
+            .toString(UTF_8)
+            .lines()
+            .peek(l -> assertThat(l).startsWith("2025-").endsWith(" out=9876543210"))
+            .map(l -> l.replaceAll(".* model=(\\S+) .*", "$1"))
+            .toList();
+    assertThat(models).hasSize(2000);
+    for (int t = 0; t < 4; t++) {
+      String name = "thread-" + t + "-";
+      assertThat(models.stream().filter(m -> m.startsWith(name)))
+          .containsExactlyElementsOf(IntStream.range(0, 500).mapToObj(k -> name + k).toList());
+    }
+  }
+
+  @Test
+  void aLogThatCannotKeepUpSaysHowManyLinesItLost() {
+    int all = 10_000;
+    for (int k = 0; k < all; k++) {
+      put(1_764_332_461_000L, "m".repeat(300), 1);
+    }
+    List<String> lines = lines();
+    assertThat(lines.size()).isBetween(1000, all - 1);
+    assertThat(lines.getLast())
+        .isEqualTo("access log: " + (all - lines.size() + 1) + " lines lost");
+    assertThat(lines.subList(0, lines.size() - 1)).allMatch(l -> l.endsWith(" out=9876543210"));
   }
 }

@@ -65,8 +65,8 @@ class SmallPartsTest {
 
   @Test
   void aNameInTheAccessLogIsOneLine() {
-    assertThat(AccessLog.inLine("a/b:c 日本")).isEqualTo("a/b:c 日本");
-    assertThat(AccessLog.inLine("A\n2026 \u0085x\u2028\u001b[1m\u007f"))
+    assertThat(AccessLine.inLine("a/b:c 日本")).isEqualTo("a/b:c 日本");
+    assertThat(AccessLine.inLine("A\n2026 \u0085x\u2028\u001b[1m\u007f"))
         .isEqualTo("A?2026 ?x??[1m?");
   }
 
