@@ -47,7 +47,10 @@ class ReadingTest {
             Thread.ofVirtual()
                 .start(() -> {
                   try {
-                    reading.read(LONG, STAYS, effort -> {
+                    reading.read(
+                        LONG,
+                        STAYS,
+                        effort -> {
                           gate.await();
                           return "";
                         });
@@ -74,12 +77,18 @@ class ReadingTest {
   void whatTheReadingSaysIsSaid() {
     ApiError known = ApiError.value("prompt", "bad", "good");
     assertThatThrownBy(() ->
-            reading.read(1, STAYS, effort -> {
+            reading.read(
+                1,
+                STAYS,
+                effort -> {
                   throw known;
                 }))
         .isSameAs(known);
     assertThatThrownBy(() ->
-            reading.read(LONG, STAYS, effort -> {
+            reading.read(
+                LONG,
+                STAYS,
+                effort -> {
                   throw new IllegalStateException("x");
                 }))
         .isInstanceOf(IllegalStateException.class);
@@ -210,8 +219,7 @@ class ReadingTest {
             });
     begun.await();
     try {
-      assertThat(said(MIDDLE, effort -> Thread.currentThread().getName()))
-          .isEqualTo("read-middle");
+      assertThat(said(MIDDLE, effort -> Thread.currentThread().getName())).isEqualTo("read-middle");
       assertThat(client.isAlive()).isTrue();
     } finally {
       read.countDown();
