@@ -48,9 +48,10 @@ final class SchemaLimits {
   /// What schemas can begin with, by the references that may still be followed from there; and
   /// where their references lead. Alternatives that name each other would be walked for months
   /// otherwise.
-  private final Map<JsonNode, List<@Nullable Set<Kind>>> known = new IdentityHashMap<>();
+  private final IdentityHashMap<JsonNode, List<@Nullable Set<Kind>>> known =
+      new IdentityHashMap<>();
 
-  private final Map<JsonNode, JsonNode> targets = new IdentityHashMap<>();
+  private final IdentityHashMap<JsonNode, JsonNode> targets = new IdentityHashMap<>();
   private final Map<String, Integer> open = new HashMap<>();
   private int visits;
   private int alternatives;

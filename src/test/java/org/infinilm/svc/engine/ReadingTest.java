@@ -261,6 +261,21 @@ class ReadingTest {
   }
 
   @Test
+  void anAnswerWithMoreLogProbabilitiesThanFitIsRefused() throws Exception {
+    AskReader reader = new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L);
+    Ask ask =
+        reader.completion(
+            org.infinilm.svc.http.Json.bytes(
+                java.util.Map.of("prompt", "a", "n", 16, "logprobs", 5, "max_tokens", 1042)));
+    Loaded.checkLogprobs(ask, 1041);
+    assertThatThrownBy(() -> Loaded.checkLogprobs(ask, 1042))
+        .hasMessage(
+            "logprobs: 100032 of them (n x max_tokens x (1 + those beside each)) (expected: at most"
+                + " 100000)");
+    Loaded.checkLogprobs(ask("a"), 100_000);
+  }
+
+  @Test
   void manySmallPartsAreRefusedAsSoonAsTheyAreTooMany() {
     AtomicLong characters = new AtomicLong();
     Vocabulary counting = counting(characters);
