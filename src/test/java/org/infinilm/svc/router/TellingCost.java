@@ -19,8 +19,7 @@ import org.infinilm.svc.telemetry.Ticker;
 /// What telling of a request costs the thread on which it ends, in nanoseconds of its CPU time: the
 /// access log's line, history's sums, the ring. Caches are warm, which they are not under load.
 ///
-/// `java -cp 'target/classes:target/test-classes:target/lib/*'
-/// org.infinilm.svc.router.TellingCost`
+/// `java -cp 'target/classes:target/test-classes:target/lib/*' org.infinilm.svc.router.TellingCost`
 final class TellingCost {
   private static final int ROUNDS = 12;
   private static final int EACH = 500_000;
@@ -59,7 +58,8 @@ final class TellingCost {
     double[] last = Arrays.copyOfRange(nanos, ROUNDS / 2, ROUNDS);
     Arrays.sort(last);
     System.out.printf(
-        "%-10s %6.1f ns [%.1f..%.1f]%n", what, last[last.length / 2], last[0], last[last.length - 1]);
+        "%-10s %6.1f ns [%.1f..%.1f]%n",
+        what, last[last.length / 2], last[0], last[last.length - 1]);
   }
 
   private static long run(int round, Consumer<Decision> told) {
