@@ -83,8 +83,8 @@ final class TellingCost {
     d.pool = Pool.PAGED;
     d.instance = "paged";
     d.reason = Reason.SIZE;
-    d.ttftNanos = 1_234_567 + k;
-    d.totalNanos = 1_334_567 + k;
+    d.ttftNanos = 1_234_567L + k;
+    d.totalNanos = 1_334_567L + k;
     d.requestBytes = 1034;
     d.responseBytes = 1200;
     return d.make();
