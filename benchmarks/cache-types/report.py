@@ -87,14 +87,39 @@ def pairs(runs: list[Run], figure: str, rival: str) -> list[tuple[float, float]]
     return [(a, b) for a, b in both if a is not None and b is not None]
 
 
+def signs(logs: list[float]) -> float:
+    """Of as uneven a split into faster and slower when both are as likely (sign test, two-sided)."""
+    n, fewer = len(logs), min(sum(x < 0 for x in logs), sum(x > 0 for x in logs))
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+
+
 def overall(runs: list[Run], figure: str, rival: str) -> dict[str, float] | None:
-    """All workloads in one: the geometric mean over the workloads of a repetition is one value."""
-    means = []
-    for repetition in sorted({r.repetition for r in runs}):
-        of = pairs([r for r in runs if r.repetition == repetition], figure, rival)
-        if of:
-            means.append((math.exp(statistics.fmean(math.log(a / b) for a, b in of)), 1.0))
-    return ratio(means)
+    """All workloads in one: the mean over workloads of each one's mean log ratio, whatever repetitions it has left, so that
+    no workload counts more where others were left out. Its error is what the repetitions of a workload differ by, pooled over
+    those that have two and more (a one-way layout with unequal numbers). A few runs that collapse make a mean, not a rule: what
+    is a finding must be one by the signs of the pairs as well."""
+    logs = [
+        [math.log(a / b) for a, b in pairs([r for r in runs if (r.mix, r.load) == cell], figure, rival)]
+        for cell in sorted({(r.mix, r.load) for r in runs})
+    ]
+    logs = [of for of in logs if of]
+    n = sum(map(len, logs))
+    freedom = n - len(logs)
+    if freedom < 1:
+        return None
+    mean = statistics.fmean(statistics.fmean(of) for of in logs)
+    variance = sum((x - statistics.fmean(of)) ** 2 for of in logs for x in of) / freedom
+    error = math.sqrt(variance * sum(1 / len(of) for of in logs)) / len(logs)
+    half = T[min(freedom, len(T)) - 1] * error
+    return {
+        "ratio": math.exp(mean),
+        "low": math.exp(mean - half),
+        "high": math.exp(mean + half),
+        "pairs": n,
+        "workloads": len(logs),
+        "faster": sum(x < 0 for of in logs for x in of),
+        "p": max(probability(mean / error, freedom) if error > 0 else 1.0, signs([x for of in logs for x in of])),
+    }
 
 
 def word(found: dict[str, float] | None, rival: str) -> str:
@@ -195,7 +220,10 @@ def markdown(told: dict) -> str:
 def verdict(told: dict) -> list[str]:
     lines = [
         "Over all workloads, the size rule (one paged and one static instance) has the following. The first row is what the rule is for and is"
-        " judged by itself; the six entries below it are judged together, and so are the cells of the tables (Holm).",
+        " judged by itself; the six entries below it are judged together, and so are the cells of the tables (Holm). An entry is the mean"
+        " over the workloads of each one's mean (logarithms), its error pooled from what the repetitions of one workload differ by; it"
+        " stands when it does by Student's t and by the signs of the pairs (in brackets: ratio, interval, pairs in which the rule was lower)."
+        f" {left(told)}",
         "", "| | against two paged | against two static |",
         "|---|---|---|",
     ]
@@ -213,9 +241,21 @@ def verdict(told: dict) -> list[str]:
     return lines
 
 
+def left(told: dict) -> str:
+    here = next((f for f in told["overall"][PRIMARY].values() if f), None)
+    if here is None:
+        return ""
+    return (
+        f"What is left without late runs are {here['pairs']} pairs of {here['workloads']} workloads, not drawn at random: least is left of"
+        " what kept the machine busiest."
+    )
+
+
 def said(found: dict[str, float] | None, rival: str) -> str:
     text = word(found, rival)
-    return text if found is None else f"{text} ({found['ratio']:.2f}, {found['low']:.2f} to {found['high']:.2f})"
+    if found is None:
+        return text
+    return f"{text} ({found['ratio']:.2f}, {found['low']:.2f} to {found['high']:.2f}, {found['faster']} of {found['pairs']})"
 
 
 def count(told: dict, rival: str) -> tuple[int, int, int]:

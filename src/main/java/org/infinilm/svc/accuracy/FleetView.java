@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -31,8 +32,13 @@ public final class FleetView {
 
   private static final List<String> PROMPT_TOKENS =
       List.of("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total");
-  private static final Pattern FINGERPRINT =
-      Pattern.compile("(?m)^infini_instance_info\\{[^\n]*\\bfingerprint=\"([^\"\n]{1,200})\"");
+  private static final Pattern FINGERPRINT = ofInstance("fingerprint");
+  private static final Pattern CACHE_TYPE = ofInstance("cache_type");
+
+  private static Pattern ofInstance(String label) {
+    return Pattern.compile(
+        "(?m)^infini_instance_info\\{[^\n]*\\b" + label + "=\"([^\"\n]{1,200})\"");
+  }
 
   /// One instance.
   public record Seen(String name, URI url, String cacheType, Routing.Own own) {}
@@ -60,7 +66,13 @@ public final class FleetView {
       }
       String name = s.path("name").asText();
       String scheme = s.path("url").asText().startsWith("https://") ? "https://" : "http://";
-      URI url = URI.create(scheme + reach(s.path("host").asText()) + ":" + port);
+      URI url;
+      try {
+        url = new URI(scheme + reach(s.path("host").asText()) + ":" + port);
+      } catch (URISyntaxException noAddress) {
+        // somebody else's entry: there is nothing to ask
+        continue;
+      }
       out.put(name, new Seen(name, url, meta.path("cache_type").asText(""), own(url)));
     }
     return out;
@@ -116,10 +128,12 @@ public final class FleetView {
   /// What an exposition says.
   static Routing.Own own(String exposition) {
     Matcher mark = FINGERPRINT.matcher(exposition);
+    Matcher type = CACHE_TYPE.matcher(exposition);
     return new Routing.Own(
         counter(exposition, REQUESTS),
         counter(exposition, PROMPT_TOKENS),
-        mark.find() ? mark.group(1) : null);
+        mark.find() ? mark.group(1) : null,
+        type.find() ? type.group(1) : null);
   }
 
   /// The sum over all label sets; null when none of the names is there.

@@ -136,6 +136,7 @@ public final class Observed {
               out.size(),
               d.requestId(),
               d.requestBytes(),
+              -1,
               d.size(),
               d.threshold(),
               d.pool(),

@@ -12,11 +12,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Accuracy is the share of all requests sent that the pool which the rule names has answered: size
 /// at most the threshold is paged, above it static; a request that failed was not answered by it.
-/// The size is the router's own, in the unit of its metric; where the metric is the body, it is the
-/// body that was sent. The pool is the cache type of the instance that answered, as the fleet lists
-/// it. Who answered is what the answer itself says: its `system_fingerprint`, when exactly one
-/// instance shows that in its own metrics; else what the router says, held against the instances'
-/// own counters of requests and of prompt tokens.
+/// The size is the router's own, in the unit of its metric; where the metric is the body or the
+/// text, it is that of what was sent. The pool is the cache type of the instance that answered, by
+/// its own word where it has one, else as the fleet lists it. Who answered is what the answer
+/// itself says: its `system_fingerprint`, when exactly one instance shows that in its own metrics;
+/// else what the router says, held against the instances' own counters of requests and of prompt
+/// tokens.
 ///
 /// @param threshold null when the router said none, or several
 /// @param metric `body`, `text`, `tokens`, or null when not known
@@ -51,6 +52,7 @@ public record Routing(
   /// One request as it was answered.
   ///
   /// @param sentBytes body that was sent; -1 when not known
+  /// @param sentTextBytes text in it, UTF-8; -1 when not known
   /// @param size by the router, in the unit of its metric; -1 when not said, like threshold
   /// @param pool by the router; null when not said
   /// @param instance by the router
@@ -60,6 +62,7 @@ public record Routing(
       int index,
       @Nullable String requestId,
       long sentBytes,
+      long sentTextBytes,
       long size,
       long threshold,
       @Nullable String pool,
@@ -71,17 +74,37 @@ public record Routing(
 
   /// What an instance says of itself.
   ///
-  /// @param requests finished ones; null when not readable, like promptTokens and fingerprint
+  /// @param requests finished ones; null when not readable, like all the others
+  /// @param cacheType `paged` or `static`
   public record Own(
-      @Nullable Double requests, @Nullable Double promptTokens, @Nullable String fingerprint) {
-    static final Own NOTHING = new Own(null, null, null);
+      @Nullable Double requests,
+      @Nullable Double promptTokens,
+      @Nullable String fingerprint,
+      @Nullable String cacheType) {
+    static final Own NOTHING = new Own(null, null, null, null);
   }
 
   /// One instance as the fleet lists it.
   ///
-  /// @param cacheType `paged`, `static` or empty
+  /// @param listed its cache type as the fleet lists it: `paged`, `static` or empty
   /// @param before what it said at the start, `after` at the end
-  public record Member(String name, String cacheType, Own before, Own after) {
+  public record Member(String name, String listed, Own before, Own after) {
+    /// By its own word, else as it is listed.
+    String cacheType() {
+      String own = ownCacheType();
+      return own == null ? listed : own;
+    }
+
+    private @Nullable String ownCacheType() {
+      return after.cacheType() == null ? before.cacheType() : after.cacheType();
+    }
+
+    /// Whether its own word is another than the list's.
+    boolean listedWrongly() {
+      String own = ownCacheType();
+      return own != null && !listed.isEmpty() && !own.equals(listed);
+    }
+
     /// By how much its counter moved; null when not known.
     @Nullable Long counted() {
       return moved(before.requests(), after.requests());
@@ -161,8 +184,9 @@ public record Routing(
       if (!a.ok() || !typed || threshold < 0 || a.size() < 0) {
         continue;
       }
-      boolean mismatch = "body".equals(metric) && a.sentBytes() >= 0 && a.sentBytes() != a.size();
-      long size = mismatch ? a.sentBytes() : a.size();
+      long known = sentSize(a, metric);
+      boolean mismatch = known >= 0 && known != a.size();
+      long size = mismatch ? known : a.size();
       String named = size <= threshold ? "paged" : "static";
       checked++;
       mismatches += mismatch ? 1 : 0;
@@ -188,7 +212,28 @@ public record Routing(
     if (swapped.size() > MOST_NAMED) {
       disagreements.add("... and " + (swapped.size() - MOST_NAMED) + " more such answers");
     }
-    Long threshold = oneThreshold(routed);
+    fleet.values().stream()
+        .filter(Member::listedWrongly)
+        .forEach(m ->
+            disagreements.add(
+                m.name()
+                    + " is listed as "
+                    + m.listed()
+                    + " (expected: "
+                    + m.cacheType()
+                    + ", as it says itself)"));
+    List<Long> thresholds = thresholds(routed);
+    Long threshold = thresholds.size() == 1 ? thresholds.getFirst() : null;
+    if (thresholds.size() > 1 && expected == null) {
+      disagreements.add(
+          "the router named "
+              + thresholds.size()
+              + " thresholds, from "
+              + thresholds.getFirst()
+              + " to "
+              + thresholds.getLast()
+              + " (expected: one, or --expect-threshold)");
+    }
     if (expected != null && threshold != null && !expected.equals(threshold)) {
       disagreements.add("the router's threshold is " + threshold + " (expected: " + expected + ")");
     }
@@ -239,9 +284,13 @@ public record Routing(
     return routersWord == null ? "any" : routersWord;
   }
 
-  private static @Nullable Long oneThreshold(List<Answer> routed) {
-    List<Long> all = routed.stream().map(Answer::threshold).filter(t -> t >= 0).distinct().toList();
-    return all.size() == 1 ? all.getFirst() : null;
+  private static List<Long> thresholds(List<Answer> routed) {
+    return routed.stream().map(Answer::threshold).filter(t -> t >= 0).distinct().sorted().toList();
+  }
+
+  /// The size that the router should have measured; -1 when it is not known here.
+  private static long sentSize(Answer a, @Nullable String metric) {
+    return "body".equals(metric) ? a.sentBytes() : "text".equals(metric) ? a.sentTextBytes() : -1;
   }
 
   private static Map<String, PoolShare> pools(Map<String, List<Long>> sizes) {

@@ -76,7 +76,9 @@ public final class BabysitterProgram {
     }
     life.onEnd(babysitter::close);
     life.onHurry(babysitter::hurry);
-    Lifetime.onHangUp(s.tls().listens(), babysitter::reload);
+    if (s.tls().listens()) {
+      life.onHangUp(babysitter::reload);
+    }
     log.info(
         "[{}] babysitter on {}:{}, server at {}, registry {}",
         s.name(),

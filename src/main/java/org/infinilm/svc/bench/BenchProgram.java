@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDateTime;
@@ -68,6 +69,9 @@ public final class BenchProgram {
   private static final Set<String> MADE = Set.of("random", "cdf");
 
   private static final long COUNTERS_SETTLE_MILLIS = 3000;
+
+  /// Of a file's name, in characters; file systems take 255 bytes.
+  private static final int MOST_NAME = 200;
 
   private final PrintStream out;
   private final PrintStream err;
@@ -153,12 +157,13 @@ public final class BenchProgram {
         gauges.end();
         List<LoadSample> samples = run.samples();
         if (tokenizer != null) {
-          samples.forEach(s -> s.count(tokenizer::count));
+          samples.forEach(s -> s.count(tokenizer::count, bodies.choices(), bodies.ignoresEnd()));
         }
         Routing routing =
             before == null
                 ? null
-                : routing(view, before, samples, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
+                : routing(
+                    view, before, samples, bodies, c.find(BenchKeys.EXPECT_THRESHOLD).orElse(null));
         BenchResult result =
             BenchResult.of(
                 options,
@@ -257,19 +262,32 @@ public final class BenchProgram {
     if (!wanted) {
       return null;
     }
-    Path folder = Path.of(c.find(BenchKeys.RESULT_DIR).orElse("."));
+    Path folder = path(BenchKeys.RESULT_DIR.flagName(), c.find(BenchKeys.RESULT_DIR).orElse("."));
+    String name = c.find(BenchKeys.RESULT_FILENAME).orElse("result.json");
+    Path file = folder.resolve(path(BenchKeys.RESULT_FILENAME.flagName(), name));
+    if (Files.isDirectory(file) || file.getFileName().toString().length() > MOST_NAME) {
+      throw new ConfigException(
+          BenchKeys.RESULT_FILENAME.flagName()
+              + ": "
+              + name
+              + " (expected: the name of a file, of at most "
+              + MOST_NAME
+              + " characters)");
+    }
+    Path parent = file.getParent() == null ? folder : file.getParent();
     try {
       Files.createDirectories(folder);
+      Files.createDirectories(parent);
     } catch (IOException e) {
       throw new ConfigException(
           "--result-dir: "
-              + folder
+              + parent
               + " (expected: a folder that can be made): "
               + ConfigException.reason(e));
     }
-    if (!Files.isWritable(folder)) {
+    if (!Files.isWritable(parent)) {
       throw new ConfigException(
-          "--result-dir: " + folder + " (expected: a folder that can be written)");
+          "--result-dir: " + parent + " (expected: a folder that can be written)");
     }
     return folder;
   }
@@ -283,7 +301,27 @@ public final class BenchProgram {
       return true;
     } catch (IOException e) {
       err.println(file + " cannot be written: " + ConfigException.reason(e));
+      keep(result);
       return false;
+    }
+  }
+
+  /// What was measured is not lost for the place where it should have gone.
+  private void keep(BenchResult result) {
+    try {
+      Path elsewhere = Files.createTempDirectory("infini-bench-").resolve(result.fileName());
+      result.write(elsewhere);
+      err.println("the result is in " + elsewhere + " instead");
+    } catch (IOException e) {
+      err.println("nor elsewhere: " + ConfigException.reason(e));
+    }
+  }
+
+  private static Path path(String flag, String given) throws ConfigException {
+    try {
+      return Path.of(given);
+    } catch (InvalidPathException e) {
+      throw new ConfigException(flag + ": " + e.getReason() + " (expected: a path)");
     }
   }
 
@@ -343,6 +381,7 @@ public final class BenchProgram {
       FleetView view,
       Map<String, FleetView.Seen> before,
       List<LoadSample> samples,
+      RequestBody bodies,
       @Nullable Long expectThreshold)
       throws InterruptedException {
     List<Routing.Answer> answers =
@@ -353,6 +392,7 @@ public final class BenchProgram {
                     s.index(),
                     s.requestId(),
                     s.bodyBytes(),
+                    bodies.textBytes(s.item()),
                     s.routerSize(),
                     s.threshold(),
                     s.pool(),

@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.infinilm.svc.comparison.CompareKind.Seat;
 import org.infinilm.svc.config.ConfigException;
@@ -191,14 +193,23 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
         + " say it)";
   }
 
-  /// The runs of the newest one's workload by seed and date, without those that were late, as long
-  /// as one was not.
+  /// The runs of the newest one's workload by seed and date, each once, without those that were
+  /// late or interrupted, as long as one was not.
   private static List<ResultFile> repeats(List<ResultFile> runs, List<String> warnings) {
     List<ResultFile> sorted = new ArrayList<>(runs);
     sorted.sort(Comparator.comparing(ResultFile::date));
     ResultFile newest = sorted.getLast();
     List<ResultFile> out = new ArrayList<>();
     for (ResultFile f : sorted) {
+      Optional<ResultFile> copy = out.stream().filter(f::sameRun).findFirst();
+      if (copy.isPresent()) {
+        warnings.add(
+            f.path()
+                + (f.path().equals(copy.get().path())
+                    ? ": counted once, it is named more than once"
+                    : ": left out, the same run as " + copy.get().path()));
+        continue;
+      }
       List<String> differences = CompareWorkload.differencesButDraw(f, newest);
       if (differences.isEmpty()) {
         out.add(f);
@@ -211,22 +222,32 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
                 + String.join("; ", differences));
       }
     }
-    if (!out.stream().allMatch(ResultFile::late)) {
-      out.stream()
-          .filter(ResultFile::late)
-          .forEach(f ->
-              warnings.add(
-                  String.format(
-                      Locale.ROOT,
-                      "%s: left out, its load generator was late by %.0f ms (p99)",
-                      f.path(),
-                      f.sendLagP99Ms())));
-      out.removeIf(ResultFile::late);
-    }
+    leaveOut(
+        out,
+        warnings,
+        ResultFile::late,
+        f ->
+            String.format(
+                Locale.ROOT, "its load generator was late by %.0f ms (p99)", f.sendLagP99Ms()));
+    leaveOut(out, warnings, f -> !f.complete(), f -> "it was interrupted");
     out.sort(
         Comparator.comparing((ResultFile f) -> f.workload().getOrDefault("seed", ""))
             .thenComparing(ResultFile::date));
     return out;
+  }
+
+  /// Leaves out what is wanting, with a warning each, unless all are.
+  private static void leaveOut(
+      List<ResultFile> runs,
+      List<String> warnings,
+      Predicate<ResultFile> wanting,
+      Function<ResultFile, String> why) {
+    if (!runs.stream().allMatch(wanting)) {
+      runs.stream()
+          .filter(wanting)
+          .forEach(f -> warnings.add(f.path() + ": left out, " + why.apply(f)));
+      runs.removeIf(wanting);
+    }
   }
 
   public static List<String> remarks(ResultFile f) {

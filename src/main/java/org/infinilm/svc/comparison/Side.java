@@ -23,6 +23,10 @@ public record Side(String key, String title, String column, List<ResultFile> run
   /// that happened to fit.
   private static final double MOST_CUT_SHARE = 0.01;
 
+  /// Share of failed requests above which a side is not compared: what is left over are those that
+  /// were served in time.
+  private static final double MOST_FAILED_SHARE = 0.01;
+
   /// Its newest run.
   ResultFile newest() {
     return runs.stream().reduce((a, b) -> b.date().compareTo(a.date()) >= 0 ? b : a).orElseThrow();
@@ -67,6 +71,17 @@ public record Side(String key, String title, String column, List<ResultFile> run
                 "%s: %.1f %% of its answers were cut off, so nothing is claimed of its side",
                 r.path(),
                 100 * r.cutShare()));
+      }
+      if (r.failedShare() > MOST_FAILED_SHARE) {
+        out.add(
+            String.format(
+                Locale.ROOT,
+                "%s: %.1f %% of its requests failed, so nothing is claimed of its side",
+                r.path(),
+                100 * r.failedShare()));
+      }
+      if (!r.complete()) {
+        out.add(r.path() + ": it was interrupted, so nothing is claimed of its side");
       }
     }
     return out;

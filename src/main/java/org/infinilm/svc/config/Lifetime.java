@@ -1,6 +1,5 @@
 package org.infinilm.svc.config;
 
-import java.io.Console;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -12,7 +11,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The life of this process: what to do when SIGTERM or SIGINT (or [#end]) asks it to stop.
-/// Thread-safe. A second signal ends it at once, after the steps of [#onHurry].
+/// Thread-safe. A second signal ends it at once, after the steps of [#onHurry]. SIGHUP asks it to
+/// stop where it says that the terminal in which the process was started is gone, unless the
+/// process was started with that signal ignored, as nohup does.
 ///
 /// Steps run once, last added first, on one thread, together for at most the bound given at
 /// creation; the exit code is then 0, or the one given to [#end].
@@ -35,7 +36,10 @@ public final class Lifetime {
   private final Deque<Step> hurries = new ArrayDeque<>();
   private final AtomicBoolean asked = new AtomicBoolean();
   private final CountDownLatch ended = new CountDownLatch(1);
+  private final HangUps terminal = HangUps.ofProcess();
   private final Duration bound;
+  private volatile Runnable reload =
+      () -> LOG.info("SIGHUP: nothing is read anew; what has changed needs a restart");
   private volatile int code;
 
   private Lifetime(Duration bound) {
@@ -52,27 +56,26 @@ public final class Lifetime {
     Runtime.getRuntime().addShutdownHook(new Thread(life::finish, "shutdown"));
     Map.of("INT", 2, "TERM", 15)
         .forEach((name, number) -> Signals.on(name, () -> life.asked(number)));
+    Signals.on("HUP", life::hungUp);
     return life;
   }
 
-  /// Runs `action` at each SIGHUP, which ends this process no more, unless it was started with that
-  /// signal ignored, as nohup does.
-  public static void onHangUp(Runnable action) {
-    Signals.on("HUP", action);
+  /// Runs `action` at each SIGHUP of a service (see [HangUps]). Without this the signal is noted
+  /// and changes nothing, since service managers and log rotation send it to all.
+  public void onHangUp(Runnable action) {
+    reload = action;
   }
 
-  /// The same for a service of which it depends whether it has anything to read anew: with nothing
-  /// the signal is noted and ends it neither, since service managers and log rotation send it to
-  /// all. A program in a terminal still ends when that hangs up.
-  ///
-  /// @param reads whether `action` has something to read
-  @SuppressWarnings("SystemConsoleNull") // it is null again without a terminal since JDK 25
-  public static void onHangUp(boolean reads, Runnable action) {
-    Console console = System.console();
-    if (reads) {
-      onHangUp(action);
-    } else if (console == null || !console.isTerminal()) {
-      onHangUp(() -> LOG.info("SIGHUP: nothing is read anew; what has changed needs a restart"));
+  /// A terminal hung up, or a service is asked to read its files anew.
+  private void hungUp() {
+    if (asked.get()) {
+      return;
+    }
+    if (!terminal.isTheEnd()) {
+      reload.run();
+    } else if (!asked.getAndSet(true)) {
+      LOG.info("the terminal has hung up; ending");
+      System.exit(0);
     }
   }
 

@@ -21,7 +21,7 @@ record Fleet(List<Member> instances) {
   /// @param cacheType `paged`, `static` or empty
   /// @param state the router's word for it, as `routable` or `draining`; empty from a registry
   /// @param why why it is out of service, or empty
-  /// @param rests whether it sleeps since it could not be started
+  /// @param rests whether it sleeps since it could not be started, or its babysitter is silent
   record Member(
       String name,
       URI url,
@@ -76,7 +76,7 @@ record Fleet(List<Member> instances) {
               healthy,
               s.path("state").asText(""),
               s.path("why_out").asText(""),
-              s.path("not_before").isTextual()));
+              s.path("not_before").isTextual() || s.path("babysitter_silent").asBoolean()));
     }
     return new Fleet(List.copyOf(out.values()));
   }

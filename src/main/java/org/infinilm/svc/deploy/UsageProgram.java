@@ -95,14 +95,16 @@ public final class UsageProgram {
 
   private static List<UsageRow> asked(Config c, LocalDate since)
       throws ConfigException, IOException, InterruptedException {
-    String base = c.get(URL).contains("://") ? c.get(URL) : "http://" + c.get(URL);
-    if (BaseUrl.parse(base) == null) {
+    BaseUrl base = BaseUrl.typed(c.get(URL));
+    if (base == null) {
       throw new ConfigException(
-          "--url: " + BaseUrl.shown(base) + " (expected: the router's address, http://host:port)");
+          "--url: "
+              + BaseUrl.shown(c.get(URL))
+              + " (expected: the router's address, http://host:port)");
     }
     URI uri =
         URI.create(
-            base.strip().replaceFirst("/+$", "")
+            base
                 + "/usage?since="
                 + since
                 + "&by="

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class Validate {
   /// What to validate.
   ///
-  /// @param host as given by the user
+  /// @param host as it stands in a URL
   /// @param expect names of the instances that must be there; empty for the default
   /// @param model the model to ask, or null for one that is offered
   /// @param token for reading the registry, or null
@@ -29,27 +29,23 @@ final class Validate {
       @Nullable String model,
       @Nullable String token,
       @Nullable String key) {
+    /// @param router its registry is at the same host
     static Target of(
-        String host,
+        BaseUrl router,
         int registryPort,
-        int routerPort,
         List<String> expect,
         @Nullable String model,
         @Nullable String token,
         @Nullable String key) {
+      BaseUrl registry = new BaseUrl(router.secure(), router.host(), registryPort, "");
       return new Target(
-          name(host), uri(host, registryPort), uri(host, routerPort), expect, model, token, key);
-    }
-
-    private static String name(String host) {
-      return BaseUrl.bracketed(host.replaceFirst("^https?://", ""));
-    }
-
-    /// @param host a name or an address, with or without a scheme before it
-    /// @throws IllegalArgumentException when it cannot be in a URI
-    static URI uri(String host, int port) {
-      String scheme = host.startsWith("https://") ? "https://" : "http://";
-      return URI.create(scheme + name(host) + ":" + port);
+          router.host(),
+          URI.create(registry.toString()),
+          URI.create(router.toString()),
+          expect,
+          model,
+          token,
+          key);
     }
   }
 

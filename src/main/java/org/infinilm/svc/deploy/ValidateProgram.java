@@ -10,6 +10,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.Secrets;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.TokenKeys;
 import org.infinilm.svc.telemetry.Ticker;
@@ -66,12 +67,11 @@ public final class ValidateProgram {
           "validate: " + String.join(" ", args.positionals()) + " (expected: at most one HOST)");
     }
     String host = args.positionals().isEmpty() ? "localhost" : args.positionals().getFirst();
-    checkHost(host);
+    Config c = args.config();
     Validate.Target target =
         Validate.Target.of(
-            host,
-            args.config().get(REGISTRY_PORT),
-            args.config().get(ROUTER_PORT),
+            router(host, c.get(ROUTER_PORT), c.origin(ROUTER_PORT).equals(ROUTER_PORT.flagName())),
+            c.get(REGISTRY_PORT),
             args.all("expect"),
             args.config().find(MODEL).orElse(null),
             TokenKeys.toRead(args.config()).orElse(null),
@@ -84,21 +84,29 @@ public final class ValidateProgram {
     return report.finish();
   }
 
-  /// @throws ConfigException for what is no name and no address
-  static void checkHost(String host) throws ConfigException {
-    boolean fits = host.matches("(https?://)?([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+]?)");
-    try {
-      // knows addresses of IPv6, for which a host with a port could be taken
-      fits = fits && Validate.Target.uri(host, 1).getHost() != null;
-    } catch (IllegalArgumentException noAddress) {
-      fits = false;
-    }
-    if (!fits) {
+  /// The router's address.
+  ///
+  /// @param host a name, an address or a URL; with a port it is the router's
+  /// @throws ConfigException for what is none of these
+  static BaseUrl router(String host, int port, boolean portGiven) throws ConfigException {
+    BaseUrl typed = BaseUrl.typed(host, port);
+    if (typed == null || !typed.prefix().isEmpty()) {
       throw new ConfigException(
           "validate: "
-              + host
-              + " (expected: a host name or address, https:// before it where it speaks TLS, without path, and the port as --router-port)");
+              + BaseUrl.shown(host)
+              + " (expected: the router's host name or address, https:// before it where it speaks TLS, :PORT behind it or --router-port, no path)");
     }
+    if (portGiven && typed.port() != port) {
+      throw new ConfigException(
+          "validate: "
+              + typed.authority()
+              + " and "
+              + ROUTER_PORT.flagName()
+              + " "
+              + port
+              + " (expected: one port of the router)");
+    }
+    return typed;
   }
 
   /// As `infini bench` has it.

@@ -3,6 +3,7 @@ package org.infinilm.svc.discovery;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -77,11 +78,22 @@ final class FolderSource extends Follower {
 
   private final Path folder;
   private final Check check;
+  private final Names names;
   private final Map<Path, Listing> files = new TreeMap<>();
   private boolean heard;
 
+  /// What names a folder has; may also fail while they are read.
+  interface Names {
+    Stream<Path> of(Path folder) throws IOException;
+  }
+
   FolderSource(SourceSpec.Folder spec, Check check) {
+    this(spec, check, Files::list);
+  }
+
+  FolderSource(SourceSpec.Folder spec, Check check, Names names) {
     super(spec.text());
+    this.names = names;
     this.folder = spec.path();
     this.check = check;
   }
@@ -93,7 +105,7 @@ final class FolderSource extends Follower {
     try {
       news |= look(troubles);
       heard = true;
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       troubles.add(
           folder
               + (Files.exists(folder)
@@ -130,7 +142,7 @@ final class FolderSource extends Follower {
   /// @return whether what they list may be something else
   private boolean look(List<String> troubles) throws IOException {
     List<Path> there;
-    try (Stream<Path> all = Files.list(folder)) {
+    try (Stream<Path> all = names.of(folder)) {
       there = all.filter(FolderSource::isListing).sorted().toList();
     }
     if (there.size() > MOST_FILES) {

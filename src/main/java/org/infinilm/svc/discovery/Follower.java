@@ -42,6 +42,7 @@ abstract class Follower implements Source {
           pause = step(listener);
         } catch (RuntimeException | Error e) {
           Faults.note("looking for instances", e);
+          listener.troubles(List.of("a look at it failed: " + e));
         }
         Thread.sleep(pause);
       }

@@ -296,6 +296,9 @@ final class Engine {
   private void choose(Job job, int index) {
     try {
       llama.logits(index, logits);
+      if (Float.isNaN(logits[0])) {
+        throw new IllegalStateException("the model's logits are no numbers");
+      }
       job.lastToken = job.sampler.next(logits);
       job.produced++;
     } catch (RuntimeException e) {

@@ -82,8 +82,12 @@ final class EngineMetrics {
   private final DistributionDataPoint decode;
   private final DistributionDataPoint inference;
 
-  /// @param model the served model's name
+  /// @param model the served model's name Of a paged cache.
   EngineMetrics(String model, int blockTokens, int blocks) {
+    this(model, true, blockTokens, blocks);
+  }
+
+  EngineMetrics(String model, boolean pooled, int blockTokens, int blocks) {
     this.model = model;
     for (Outcome o : Outcome.values()) {
       requests.initLabelValues(label(o));
@@ -155,8 +159,9 @@ final class EngineMetrics {
                 Integer.toString(blocks))));
     metrics.info(
         "infini_instance",
-        "The system_fingerprint of this process's answers.",
-        Map.of("fingerprint", fingerprint));
+        "The system_fingerprint of this process's answers, and what its KV cache is.",
+        new TreeMap<>(
+            Map.of("cache_type", pooled ? "paged" : "static", "fingerprint", fingerprint)));
   }
 
   /// The `system_fingerprint` of every answer.

@@ -148,7 +148,8 @@ public final class EngineProgram {
       LOG.info("the folder holds {} more GGUF files; serving {}", file.others(), file.file());
     }
     String name = config.find(SERVED_MODEL_NAME).orElse(file.stem());
-    EngineMetrics metrics = new EngineMetrics(name, setup.blockTokens(), setup.blocks());
+    EngineMetrics metrics =
+        new EngineMetrics(name, setup.pooled(), setup.blockTokens(), setup.blocks());
     AskReader reader =
         new AskReader(
             new AskReader.Defaults(

@@ -163,7 +163,10 @@ final class EngineRoutes implements Handler {
     Loaded l = model();
     l.checkBody(request.body().length);
     int[] tokens =
-        reading.read(request.body().length, () -> l.prompt(known(reader.tokenize(request.body()))));
+        reading.read(
+            request.body().length,
+            request.gone()::isGone,
+            effort -> l.prompt(known(reader.tokenize(request.body())), effort));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
   }
@@ -172,7 +175,10 @@ final class EngineRoutes implements Handler {
     Loaded l = model();
     l.checkBody(request.body().length);
     List<Integer> ids =
-        reading.read(request.body().length, () -> reader.detokenize(request.body()));
+        reading.read(
+            request.body().length,
+            request.gone()::isGone,
+            effort -> reader.detokenize(request.body()));
     for (int id : ids) {
       if (id < 0 || id >= l.table().size()) {
         throw ApiError.value("tokens", id, "token ids 0.." + (l.table().size() - 1));
@@ -236,21 +242,13 @@ final class EngineRoutes implements Handler {
     l.checkBody(body.length);
     return reading.read(
         body.length,
-        () -> {
-          if (request.gone().isGone()) {
-            throw new ApiError(499, "client_gone", null, "the client has gone");
-          }
-          Ask ask = known(chat ? reader.chat(body) : reader.completion(body));
-          int[] prompt = l.generationPrompt(ask);
+        request.gone()::isGone,
+        effort -> {
+          Ask ask = known(chat ? reader.chat(body, effort) : reader.completion(body, effort));
+          int[] prompt = l.generationPrompt(ask, effort);
           int most = l.answerTokens(ask, prompt.length);
-          List<Grammar> grammars = new ArrayList<>();
-          for (int i = 0; i < ask.choices(); i++) {
-            Grammar grammar = l.grammar(ask);
-            if (grammar != null) {
-              grammars.add(grammar);
-            }
-          }
-          return new Prepared(ask, prompt, most, List.copyOf(grammars));
+          Loaded.checkLogprobs(ask, most);
+          return new Prepared(ask, prompt, most, l.grammars(ask, effort));
         });
   }
 

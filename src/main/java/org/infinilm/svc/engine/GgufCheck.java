@@ -59,6 +59,9 @@ final class GgufCheck {
   /// Kinds of vocabulary that texts can be tokenised with.
   private static final Set<String> VOCABULARIES = Set.of("llama", "gpt2");
 
+  private static final List<String> SCALINGS = List.of("none", "linear", "yarn", "longrope");
+  private static final int MOST_EXPERTS = 256;
+
   /// Bytes of a block and its elements, by ggml's type number, of the types that weights have.
   private static final Map<Integer, int[]> BLOCKS =
       Map.ofEntries(
@@ -156,11 +159,43 @@ final class GgufCheck {
           rotated + ", heads of " + head + " and " + values,
           "one width for keys, values and rotation");
     }
-    optional("expert_count", 0, 4096);
-    optional("expert_used_count", 0, header.number("expert_count") == null ? 0 : 4096);
+    experts();
+    numbers();
     positive("attention.layer_norm_rms_epsilon");
     positive("attention.layer_norm_epsilon");
     positive("rope.freq_base");
+  }
+
+  /// Of all experts some are used; none only where there are none.
+  private void experts() throws EngineException {
+    optional("expert_count", 0, MOST_EXPERTS);
+    Long count = header.number("expert_count");
+    if (count != null && count > 0) {
+      String used = header.architecture() + ".expert_used_count";
+      within(used, header.number("expert_used_count"), 1, count);
+    } else {
+      optional("expert_used_count", 0, 0);
+    }
+  }
+
+  /// Fractions are finite, and positions are scaled in a way that llama.cpp knows.
+  private void numbers() throws EngineException {
+    String own = header.architecture() + ".";
+    for (Map.Entry<String, Object> e : header.values().entrySet()) {
+      if (e.getKey().startsWith(own) && e.getValue() instanceof Double d && !Double.isFinite(d)) {
+        throw wrong(e.getKey(), d, "a number");
+      }
+    }
+    Object scaling = header.values().get(own + "rope.scaling.type");
+    if (scaling != null && !(scaling instanceof String s && SCALINGS.contains(s))) {
+      throw wrong(own + "rope.scaling.type", scaling, String.join(", ", SCALINGS));
+    }
+    for (String key : List.of("rope.scaling.factor", "rope.scale_linear")) {
+      Object factor = header.values().get(own + key);
+      if (factor != null && !(factor instanceof Double d && d >= 0 && d < 1e30)) {
+        throw wrong(own + key, factor, "a number from 0");
+      }
+    }
   }
 
   /// A number, or a list with one a layer; the largest.

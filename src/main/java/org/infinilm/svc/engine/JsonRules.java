@@ -3,9 +3,10 @@ package org.infinilm.svc.engine;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /// The rules of JSON (RFC 8259) in llama.cpp's GBNF, and a builder of grammars on top of them.
@@ -14,8 +15,6 @@ import java.util.regex.Pattern;
 /// nowhere. One thread.
 final class JsonRules {
   private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9-]*");
-  private static final Pattern QUOTED =
-      Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*\"|\\[(?:[^\\]\\\\]|\\\\.)*\\]");
 
   private static final Map<String, String> STANDARD =
       Map.ofEntries(
@@ -54,7 +53,7 @@ final class JsonRules {
               "uuid",
               "\"\\\"\" hex{8} \"-\" hex{4} \"-\" hex{4} \"-\" hex{4} \"-\" hex{12} \"\\\"\""));
 
-  private final Map<String, String> own = new LinkedHashMap<>();
+  private final SequencedMap<String, String> own = new LinkedHashMap<>();
 
   /// A rule of one's own; the last one of a name counts.
   void add(String name, String expression) {
@@ -63,6 +62,13 @@ final class JsonRules {
 
   int count() {
     return own.size();
+  }
+
+  /// Forgets the rules that were added after the first `count`.
+  void cutBack(int count) {
+    List.copyOf(own.sequencedKeySet().reversed()).stream()
+        .limit(Math.max(0, own.size() - count))
+        .forEach(own::remove);
   }
 
   /// The whole grammar: one's own rules and those of JSON that they need.
@@ -87,8 +93,24 @@ final class JsonRules {
   }
 
   private static List<String> names(String expression) {
-    Matcher m = NAME.matcher(QUOTED.matcher(expression).replaceAll(" "));
-    return m.results().map(r -> r.group()).toList();
+    return NAME.matcher(unquoted(expression)).results().map(MatchResult::group).toList();
+  }
+
+  /* Not by a pattern: one with alternatives in a repetition takes a frame of the stack for each
+  character of a literal. */
+  private static String unquoted(String expression) {
+    StringBuilder out = new StringBuilder();
+    for (int i = 0; i < expression.length(); i++) {
+      char c = expression.charAt(i);
+      out.append(c == '"' || c == '[' ? ' ' : c);
+      if (c == '"' || c == '[') {
+        char end = c == '"' ? '"' : ']';
+        for (i++; expression.charAt(i) != end; i++) {
+          i += expression.charAt(i) == '\\' ? 1 : 0;
+        }
+      }
+    }
+    return out.toString();
   }
 
   /// `text` as a literal.

@@ -1,6 +1,6 @@
 package org.infinilm.svc.engine;
 
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
@@ -9,29 +9,31 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param maxTokens longest answer when the client leaves it open
 record Loaded(
-    Vocabulary vocabulary, TokenTable table, PromptText text, Engine engine, int maxTokens) {
+    Vocabulary vocabulary,
+    TokenTable table,
+    PromptText text,
+    PieceTokenizer tokenizer,
+    Engine engine,
+    int maxTokens) {
   /// One character written as a JSON escape.
   private static final int ESCAPED_BYTES = 6;
 
   private static final int OTHER_FIELDS_BYTES = 1 << 20;
 
-  /// Bytes a token of the longest prompt from which on a text is counted before it is tokenised.
-  private static final long FAR_TOO_LONG = 4;
-
   private static final int LLAMA_INDENT = 4;
+
+  /// Log probabilities of one request; some 400 bytes each while the answer is written.
+  private static final int MOST_LOGPROBS = 100_000;
+
   private static final String NO_CALLS =
       "none; this model's chat template knows no tool calls that this engine can write";
-
-  private static final int PIECE_CHARS = 32 << 10;
-
-  /// Tokens that a cut through a text may make more.
-  private static final int LOST_AT_A_CUT = 16;
 
   Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
     this(
         vocabulary,
         table,
         new PromptText(vocabulary.controls(), tags(vocabulary)),
+        new PieceTokenizer(vocabulary, table.pieces()),
         engine,
         maxTokens);
   }
@@ -68,8 +70,8 @@ record Loaded(
   }
 
   /// The prompt of a generation as tokens, at least one.
-  int[] generationPrompt(Ask ask) throws ApiError {
-    int[] tokens = prompt(ask);
+  int[] generationPrompt(Ask ask, Effort effort) throws ApiError {
+    int[] tokens = prompt(ask, effort);
     if (tokens.length == 0) {
       throw ApiError.value("prompt", "no tokens", "at least one");
     }
@@ -81,20 +83,29 @@ record Loaded(
     return tokens;
   }
 
-  /// The form that a request wants its answer in, at its beginning.
-  @Nullable Grammar grammar(Ask ask) throws ApiError {
+  /// The form that a request wants its answers in, at its beginning: one for each choice, or none.
+  List<Grammar> grammars(Ask ask, Effort effort) throws ApiError {
     Tools tools = ask.tools();
     ToolForm form = vocabulary.toolForm();
     String gbnf =
         tools != null && form != null && tools.required()
-            ? ToolGrammar.of(form, tools)
+            ? ToolGrammar.of(form, tools, effort)
             : ask.sampling().grammar();
     if (gbnf == null) {
-      return null;
+      return List.of();
     }
+    List<Grammar> out = new ArrayList<>();
     try {
-      return vocabulary.grammar(gbnf);
+      while (out.size() < ask.choices()) {
+        effort.pause();
+        out.add(vocabulary.grammar(gbnf));
+      }
+      return List.copyOf(out);
+    } catch (ApiError e) {
+      out.forEach(Grammar::close);
+      throw e;
     } catch (IllegalArgumentException e) {
+      out.forEach(Grammar::close);
       String param = ask.sampling().grammar() == null ? "tools" : "response_format";
       throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
     }
@@ -107,8 +118,13 @@ record Loaded(
     return tools == null || form == null ? null : new ToolCallReader(form, tools.callable());
   }
 
-  /// The prompt of a request as tokens.
+  /// The prompt of a request as tokens, for a client that stays.
   int[] prompt(Ask ask) throws ApiError {
+    return prompt(ask, Effort.alone());
+  }
+
+  /// The prompt of a request as tokens.
+  int[] prompt(Ask ask, Effort effort) throws ApiError {
     List<Integer> ids = ask.tokens();
     if (ids != null) {
       for (int i = 0; i < ids.size(); i++) {
@@ -125,62 +141,33 @@ record Loaded(
         text != null
             ? List.of(new PromptText.Part(text, false))
             : rendered(messages == null ? List.of() : messages, ask);
-    return tokens(ask, parts);
+    return tokens(ask, parts, effort);
   }
 
-  private int[] tokens(Ask ask, List<PromptText.Part> parts) throws ApiError {
-    long bytes = parts.stream().mapToLong(p -> p.text().length()).sum();
+  private int[] tokens(Ask ask, List<PromptText.Part> parts, Effort effort) throws ApiError {
+    long bytes = parts.stream().mapToLong(p -> utf8Bytes(p.text())).sum();
     long fewest = table.fewestTokens(bytes);
     if (fewest > maxModelTokens()) {
       throw tooLong(ask, "at least " + fewest, 1);
     }
-    if (bytes > FAR_TOO_LONG * maxModelTokens()) {
-      countFirst(ask, parts);
-    }
-    int[] out = new int[0];
-    for (int i = 0; i < parts.size(); i++) {
-      PromptText.Part p = parts.get(i);
-      if (i == 0 || !p.text().isEmpty()) {
-        int[] more = vocabulary.tokenize(p.text(), i == 0 && ask.ownStart(), !p.plain());
-        int before = out.length;
-        out = i == 0 ? more : Arrays.copyOf(out, before + more.length);
-        System.arraycopy(more, 0, out, out.length - more.length, more.length);
-      }
-    }
-    return out;
+    return tokenizer.tokens(
+        parts,
+        ask.ownStart(),
+        effort,
+        sure -> {
+          if (sure > maxModelTokens()) {
+            throw tooLong(ask, "at least " + sure, 1);
+          }
+        });
   }
 
-  /// Counts in pieces, so that a prompt which is far too long costs no more than one that fits.
-  private void countFirst(Ask ask, List<PromptText.Part> parts) throws ApiError {
-    long sure = 0;
-    for (PromptText.Part p : parts) {
-      String text = p.text();
-      for (int from = 0; from < text.length(); ) {
-        int to = pieceEnd(text, from);
-        sure +=
-            Math.max(
-                0,
-                vocabulary.tokenize(text.substring(from, to), false, !p.plain()).length
-                    - LOST_AT_A_CUT);
-        if (sure > maxModelTokens()) {
-          throw tooLong(ask, "more than " + sure, 1);
-        }
-        from = to;
-      }
+  private static long utf8Bytes(String text) {
+    long bytes = 0;
+    for (int i = 0; i < text.length(); i++) {
+      char c = text.charAt(i);
+      bytes += c < 0x80 ? 1 : c < 0x800 || Character.isSurrogate(c) ? 2 : 3;
     }
-  }
-
-  /// Before a word where one begins in the second half of the piece.
-  private static int pieceEnd(String text, int from) {
-    int to = Math.min(text.length(), from + PIECE_CHARS);
-    if (to == text.length()) {
-      return to;
-    }
-    int space = text.lastIndexOf(' ', to);
-    if (space > from + PIECE_CHARS / 2) {
-      return space;
-    }
-    return Character.isLowSurrogate(text.charAt(to)) ? to - 1 : to;
+    return bytes;
   }
 
   private List<PromptText.Part> rendered(List<Vocabulary.Message> messages, Ask ask)
@@ -222,6 +209,18 @@ record Loaded(
       throw tooLong(ask, "" + promptTokens, least);
     }
     return wanted == null ? Math.min(maxTokens, maxModelTokens() - promptTokens) : wanted;
+  }
+
+  /// They are kept until an answer is sent, and its JSON is made at once.
+  static void checkLogprobs(Ask ask, int answerTokens) throws ApiError {
+    int top = ask.sampling().logprobs();
+    long all = top < 0 ? 0 : (long) ask.choices() * answerTokens * (1 + top);
+    if (all > MOST_LOGPROBS) {
+      throw ApiError.value(
+          "logprobs",
+          all + " of them (n x max_tokens x (1 + those beside each))",
+          "at most " + MOST_LOGPROBS);
+    }
   }
 
   private ApiError tooLong(Ask ask, String promptTokens, long answerTokens) {

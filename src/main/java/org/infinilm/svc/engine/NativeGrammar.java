@@ -32,22 +32,27 @@ final class NativeGrammar implements Grammar {
 
   private final Functions functions;
   private final MemorySegment sampler;
+  private final PieceTree tree;
+  private final boolean[] rejected;
   private final int[] words;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment array = arena.allocate(ARRAY_BYTES, 8);
   private final MemorySegment entries;
   private boolean closed;
 
-  private NativeGrammar(Functions functions, MemorySegment sampler, int size) {
+  private NativeGrammar(Functions functions, MemorySegment sampler, PieceTree tree) {
     this.functions = functions;
     this.sampler = sampler;
-    this.words = new int[size * ENTRY_WORDS];
+    this.tree = tree;
+    this.rejected = new boolean[tree.size()];
+    this.words = new int[tree.size() * ENTRY_WORDS];
     this.entries = arena.allocate(JAVA_INT, words.length);
   }
 
-  /// @param vocabulary llama.cpp's vocabulary of `size` tokens
+  /// @param vocabulary llama.cpp's vocabulary of the tokens in `tree`
   /// @throws IllegalArgumentException when llama.cpp does not take the grammar
-  static NativeGrammar of(Functions functions, MemorySegment vocabulary, int size, String gbnf) {
+  static NativeGrammar of(
+      Functions functions, MemorySegment vocabulary, PieceTree tree, String gbnf) {
     NativeCalls.hold();
     try (Arena call = Arena.ofConfined()) {
       MemorySegment sampler =
@@ -56,7 +61,7 @@ final class NativeGrammar implements Grammar {
                   .init()
                   .invokeExact(vocabulary, call.allocateFrom(gbnf), call.allocateFrom("root"));
       NativeGrammar made =
-          sampler.equals(MemorySegment.NULL) ? null : new NativeGrammar(functions, sampler, size);
+          sampler.equals(MemorySegment.NULL) ? null : new NativeGrammar(functions, sampler, tree);
       if (made == null || made.takesEverything()) {
         if (made != null) {
           made.close();
@@ -72,10 +77,8 @@ final class NativeGrammar implements Grammar {
   }
 
   private boolean takesEverything() {
-    float[] all = new float[words.length / ENTRY_WORDS];
-    filter(all);
-    for (float one : all) {
-      if (one == Float.NEGATIVE_INFINITY) {
+    for (int i = 0; i < tree.levels(); i++) {
+      if (check(i) < tree.level(i).length) {
         return false;
       }
     }
@@ -91,15 +94,37 @@ final class NativeGrammar implements Grammar {
 
   @Override
   public void filter(float[] logits) {
-    for (int i = 0; i < logits.length; i++) {
-      put(i, i, logits[i]);
+    for (int i = 0; i < tree.levels(); i++) {
+      check(i);
     }
-    apply(logits.length);
-    for (int i = 0; i < logits.length; i++) {
-      if (!fits(i)) {
-        logits[i] = Float.NEGATIVE_INFINITY;
+    for (int token = 0; token < logits.length; token++) {
+      if (rejected[token]) {
+        logits[token] = Float.NEGATIVE_INFINITY;
       }
     }
+  }
+
+  /// Finds which tokens of a level are rejected when those above are known; how many are not.
+  private int check(int level) {
+    int asked = 0;
+    for (int token : tree.level(level)) {
+      int above = tree.above(token);
+      rejected[token] = above >= 0 && rejected[above];
+      if (!rejected[token]) {
+        put(asked++, token, 0);
+      }
+    }
+    if (asked > 0) {
+      apply(asked);
+    }
+    int left = asked;
+    for (int i = 0; i < asked; i++) {
+      if (!fits(i)) {
+        rejected[words[i * ENTRY_WORDS]] = true;
+        left--;
+      }
+    }
+    return left;
   }
 
   private void put(int at, int token, float logit) {

@@ -14,6 +14,7 @@ import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +23,6 @@ import org.slf4j.LoggerFactory;
 /// Thread-safe.
 final class NativeVocabulary implements Vocabulary {
   private static final Logger LOG = LoggerFactory.getLogger(NativeVocabulary.class);
-  private static final int GROWTH = 2;
 
   /// Of `enum llama_token_attr`.
   private static final int UNKNOWN = 1;
@@ -42,6 +42,9 @@ final class NativeVocabulary implements Vocabulary {
   private final MemorySegment template;
   private final List<String> controls;
   private final @Nullable ToolForm toolForm;
+
+  /// Made when the first grammar is.
+  private volatile @Nullable PieceTree tree;
 
   /// @param arena lives as long as the model
   NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
@@ -112,7 +115,16 @@ final class NativeVocabulary implements Vocabulary {
 
   @Override
   public Grammar grammar(String gbnf) {
-    return NativeGrammar.of(grammar, vocabulary, size, gbnf);
+    return NativeGrammar.of(grammar, vocabulary, tree(), gbnf);
+  }
+
+  private PieceTree tree() {
+    PieceTree made = tree;
+    if (made == null) {
+      made = new PieceTree(pieces(), IntStream.range(0, size).filter(this::isEnd).toArray());
+      tree = made;
+    }
+    return made;
   }
 
   @Override
@@ -140,7 +152,7 @@ final class NativeVocabulary implements Vocabulary {
       byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
       MemorySegment from = call.allocate(utf8.length + 1L);
       MemorySegment.copy(utf8, 0, from, JAVA_BYTE, 0, utf8.length);
-      int room = utf8.length / GROWTH + 16;
+      int room = utf8.length + 16;
       while (true) {
         MemorySegment into = call.allocate(JAVA_INT, room);
         int n =

@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -130,11 +131,11 @@ final class PromptText {
 
   /// A character for private use that no message has.
   private static char unused(List<String> texts) {
-    for (char c = LAST_MARK; c >= FIRST_MARK; c--) {
-      char mark = c;
-      if (texts.stream().allMatch(t -> t.indexOf(mark) < 0)) {
-        return mark;
-      }
+    BitSet used = new BitSet();
+    texts.forEach(t -> t.chars().filter(c -> c >= FIRST_MARK && c <= LAST_MARK).forEach(used::set));
+    int mark = used.previousClearBit(LAST_MARK);
+    if (mark >= FIRST_MARK) {
+      return (char) mark;
     }
     throw new IllegalArgumentException(
         "every character for private use (expected: one that is not used)");

@@ -11,7 +11,7 @@ final class ResponseFormat {
   private ResponseFormat() {}
 
   /// The grammar for `response_format`, or null for free text.
-  static @Nullable String grammar(JsonNode root) throws ApiError {
+  static @Nullable String grammar(JsonNode root, Effort effort) throws ApiError {
     JsonNode format = root.path("response_format");
     if (!Fields.given(format)) {
       return null;
@@ -29,7 +29,7 @@ final class ResponseFormat {
           throw ApiError.value(
               "response_format.json_schema.schema", Fields.kind(schema), "a JSON schema");
         }
-        yield SchemaGrammar.of(schema);
+        yield SchemaGrammar.of(schema, effort);
       }
       default ->
           throw ApiError.value("response_format.type", Fields.shown(type.textValue()), EXPECTED);

@@ -69,12 +69,14 @@ final class SchemaGrammar {
 
   private final JsonNode document;
   private final JsonRules rules;
+  private final Effort effort;
   private final Map<String, String> references = new HashMap<>();
   private int repeats;
 
-  private SchemaGrammar(JsonNode document, JsonRules rules) {
+  private SchemaGrammar(JsonNode document, JsonRules rules, Effort effort) {
     this.document = document;
     this.rules = rules;
+    this.effort = effort;
   }
 
   /// The grammar of any JSON object.
@@ -85,18 +87,18 @@ final class SchemaGrammar {
   }
 
   /// @throws ApiError naming the place and the keyword that cannot be honoured
-  static String of(JsonNode schema) throws ApiError {
+  static String of(JsonNode schema, Effort effort) throws ApiError {
     JsonRules rules = new JsonRules();
-    add(rules, "root", schema);
+    add(rules, "root", schema, effort);
     return text(rules);
   }
 
   /// Adds the rules of a schema to others.
   ///
   /// @param name of the rule for the whole of it
-  static void add(JsonRules rules, String name, JsonNode schema) throws ApiError {
-    SchemaLimits.check(schema);
-    SchemaGrammar g = new SchemaGrammar(schema, rules);
+  static void add(JsonRules rules, String name, JsonNode schema, Effort effort) throws ApiError {
+    SchemaLimits.check(schema, effort);
+    SchemaGrammar g = new SchemaGrammar(schema, rules, effort);
     rules.add(name, "");
     g.references.put("", name);
     rules.add(name, g.expression(schema, ""));
@@ -126,6 +128,8 @@ final class SchemaGrammar {
   }
 
   private String expression(JsonNode schema, String at) throws ApiError {
+    effort.schema(
+        1 + schema.size() + schema.path("properties").size() + schema.path("enum").size());
     if (schema.isBoolean() && schema.booleanValue()) {
       return "value";
     }
@@ -218,13 +222,13 @@ final class SchemaGrammar {
         throw refused(at, "a text with half a surrogate pair", "Unicode text");
       }
       if (type.isMissingNode() || types.contains(typeOf(v)) || isNumber(types, v)) {
-        out.add(JsonRules.literal(text));
+        out.add(text);
       }
     }
     if (out.isEmpty()) {
       throw refused(at + "/enum", "no value of the type", "at least one");
     }
-    return String.join(" | ", out);
+    return Literals.of(out).expression();
   }
 
   private static boolean isNumber(Set<String> types, JsonNode v) {

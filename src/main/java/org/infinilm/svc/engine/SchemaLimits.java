@@ -2,13 +2,17 @@ package org.infinilm.svc.engine;
 
 import com.fasterxml.jackson.core.JsonPointer;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +28,10 @@ final class SchemaLimits {
   private static final int MAX_ALIKE = 64;
   private static final int MAX_ALTERNATIVES = 200;
   private static final int MAX_VALUES = 1000;
+
+  /// Ways in which an answer may go on at one place; each costs time with every token.
+  private static final int MAX_WAYS = 128;
+
   private static final int MAX_HOPS = 8;
 
   private enum Kind {
@@ -35,17 +43,26 @@ final class SchemaLimits {
   }
 
   private final JsonNode document;
+  private final Effort effort;
+
+  /// What schemas can begin with, by the references that may still be followed from there; and
+  /// where their references lead. Alternatives that name each other would be walked for months
+  /// otherwise.
+  private final Map<JsonNode, List<@Nullable Set<Kind>>> known = new IdentityHashMap<>();
+
+  private final Map<JsonNode, JsonNode> targets = new IdentityHashMap<>();
   private final Map<String, Integer> open = new HashMap<>();
   private int visits;
   private int alternatives;
   private int values;
 
-  private SchemaLimits(JsonNode document) {
+  private SchemaLimits(JsonNode document, Effort effort) {
     this.document = document;
+    this.effort = effort;
   }
 
-  static void check(JsonNode schema) throws ApiError {
-    SchemaLimits limits = new SchemaLimits(schema);
+  static void check(JsonNode schema, Effort effort) throws ApiError {
+    SchemaLimits limits = new SchemaLimits(schema, effort);
     limits.open.put("", 1);
     limits.visit(schema, 1, 0);
   }
@@ -65,6 +82,11 @@ final class SchemaLimits {
     bound(++visits, MAX_VISITS, "parts");
     values += schema.path("enum").size();
     bound(values, MAX_VALUES, "values in enum");
+    bound(
+        alike * Math.max(values(schema), optional(schema)),
+        MAX_WAYS,
+        "ways to go on at one place (values of an enum that differ there, optional properties in a"
+            + " row, alternatives that begin alike around them)");
     for (JsonNode property : schema.path("properties")) {
       visit(property, alike, depth + 1);
     }
@@ -89,6 +111,31 @@ final class SchemaLimits {
     }
   }
 
+  /// In how many ways the values of a schema go on where most of them differ.
+  private int values(JsonNode schema) throws ApiError {
+    JsonNode list = schema.path("enum");
+    effort.schema(1 + schema.size() + list.size());
+    List<String> texts = new ArrayList<>();
+    list.forEach(v -> texts.add(v.toString()));
+    return texts.isEmpty() ? 1 : Literals.of(texts).ways();
+  }
+
+  /// How many properties, or the end, may come next where most may.
+  private int optional(JsonNode schema) throws ApiError {
+    JsonNode properties = schema.path("properties");
+    JsonNode list = schema.path("required");
+    effort.schema(properties.size() + list.size());
+    Set<String> required = new HashSet<>();
+    list.forEach(name -> required.add(name.asText("")));
+    int most = 1;
+    int row = 1;
+    for (Map.Entry<String, JsonNode> p : properties.properties()) {
+      row = required.contains(p.getKey()) ? 1 : row + 1;
+      most = Math.max(most, row);
+    }
+    return most;
+  }
+
   private void reference(String pointer, JsonNode target, int alike, int depth) throws ApiError {
     String key = pointer.substring(1);
     Integer before = open.get(key);
@@ -103,34 +150,50 @@ final class SchemaLimits {
   }
 
   /// How many schemas of a list can begin with the same character, at least 1.
-  private int mostAlike(JsonNode list) {
+  private int mostAlike(JsonNode list) throws ApiError {
     Map<Kind, Integer> count = new EnumMap<>(Kind.class);
     for (JsonNode one : list) {
-      kinds(one, MAX_HOPS).forEach(k -> count.merge(k, 1, Integer::sum));
+      for (Kind k : kinds(one, MAX_HOPS)) {
+        count.merge(k, 1, Integer::sum);
+      }
     }
     return count.values().stream().mapToInt(Integer::intValue).max().orElse(1);
   }
 
-  private Set<Kind> kinds(JsonNode schema, int hops) {
-    Set<Kind> all = new TreeSet<>(List.of(Kind.values()));
-    JsonNode target = target(schema);
-    if (hops == 0) {
-      return all;
+  private Set<Kind> kinds(JsonNode schema, int hops) throws ApiError {
+    List<@Nullable Set<Kind>> byHops =
+        known.computeIfAbsent(
+            schema, s -> new ArrayList<>(Collections.nCopies(MAX_HOPS + 1, null)));
+    Set<Kind> before = byHops.get(hops);
+    if (before != null) {
+      effort.schema(1);
+      return before;
     }
+    Set<Kind> found = hops == 0 ? EnumSet.allOf(Kind.class) : found(schema, hops);
+    byHops.set(hops, found);
+    return found;
+  }
+
+  private Set<Kind> found(JsonNode schema, int hops) throws ApiError {
+    JsonNode target = target(schema);
     if (target != null) {
+      effort.schema(1);
       return kinds(target, hops - 1);
     }
-    List<JsonNode> inner = new ArrayList<>();
-    List.of("anyOf", "oneOf", "allOf").forEach(k -> schema.path(k).forEach(inner::add));
-    Set<Kind> out = new TreeSet<>();
-    inner.forEach(one -> out.addAll(kinds(one, hops - 1)));
+    Set<Kind> out = EnumSet.noneOf(Kind.class);
+    for (String several : List.of("anyOf", "oneOf", "allOf")) {
+      for (JsonNode one : schema.path(several)) {
+        out.addAll(kinds(one, hops - 1));
+      }
+    }
     JsonNode type = schema.path("type");
+    effort.schema(1 + type.size() + schema.path("enum").size());
     (type.isArray() ? type : List.of(type)).forEach(t -> out.addAll(kindsOf(t.asText(""))));
     schema.path("enum").forEach(v -> out.add(kindOf(v)));
     if (schema.has("const")) {
       out.add(kindOf(schema.path("const")));
     }
-    return out.isEmpty() ? all : out;
+    return out.isEmpty() ? EnumSet.allOf(Kind.class) : out;
   }
 
   private static Set<Kind> kindsOf(String type) {
@@ -155,15 +218,18 @@ final class SchemaLimits {
   }
 
   private @Nullable JsonNode target(JsonNode schema) {
-    String ref = schema.path("$ref").asText("");
-    if (!ref.startsWith("#")) {
-      return null;
-    }
+    JsonNode ref = schema.path("$ref");
+    JsonNode target = targets.computeIfAbsent(ref, r -> pointed(document, r.asText("")));
+    return target.isMissingNode() ? null : target;
+  }
+
+  private static JsonNode pointed(JsonNode document, String ref) {
     try {
-      JsonNode target = document.at(JsonPointer.compile(ref.substring(1)));
-      return target.isMissingNode() ? null : target;
+      return ref.startsWith("#")
+          ? document.at(JsonPointer.compile(ref.substring(1)))
+          : MissingNode.getInstance();
     } catch (IllegalArgumentException e) {
-      return null;
+      return MissingNode.getInstance();
     }
   }
 }

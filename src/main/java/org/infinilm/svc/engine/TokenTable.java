@@ -16,7 +16,12 @@ final class TokenTable {
     pieces = vocabulary.pieces();
     showTags(vocabulary);
     ends = IntStream.range(0, pieces.length).filter(vocabulary::isEnd).toArray();
-    longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).max().orElse(1);
+    int longestControl =
+        vocabulary.controls().stream()
+            .mapToInt(c -> c.getBytes(StandardCharsets.UTF_8).length)
+            .max()
+            .orElse(0);
+    longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).reduce(longestControl, Math::max);
   }
 
   /// Gives the tags of tool calls their text where they are control tokens, which have none: a call
@@ -33,6 +38,11 @@ final class TokenTable {
 
   int size() {
     return pieces.length;
+  }
+
+  /// The bytes of every token; not to be changed.
+  byte[][] pieces() {
+    return pieces;
   }
 
   byte[] piece(int token) {

@@ -96,19 +96,27 @@ enum ToolForm {
   /// @param tools JSON, one each; empty when none are offered
   List<Vocabulary.Message> written(List<Vocabulary.Message> messages, List<String> tools) {
     List<Vocabulary.Message> out = new ArrayList<>();
-    boolean afterResult = false;
+    StringBuilder results = new StringBuilder();
     for (Vocabulary.Message m : messages) {
       boolean result = m.role().equals("tool") || m.role().equals("function");
       if (result && this == HERMES) {
-        String text = "<tool_response>\n" + m.content() + "\n</tool_response>";
-        String before = afterResult ? out.removeLast().content() + "\n" : "";
-        out.add(new Vocabulary.Message("user", before + text));
+        results.append(results.isEmpty() ? "" : "\n");
+        results.append("<tool_response>\n").append(m.content()).append("\n</tool_response>");
       } else {
+        flush(results, out);
         out.add(new Vocabulary.Message(result ? "ipython" : m.role(), said(m)));
       }
-      afterResult = result;
     }
+    flush(results, out);
     return tools.isEmpty() ? out : this == HERMES ? hermes(out, tools) : llama(out, tools);
+  }
+
+  /// Results that follow each other are one message.
+  private static void flush(StringBuilder results, List<Vocabulary.Message> out) {
+    if (!results.isEmpty()) {
+      out.add(new Vocabulary.Message("user", results.toString()));
+      results.setLength(0);
+    }
   }
 
   private String said(Vocabulary.Message m) {

@@ -11,7 +11,7 @@ final class ToolGrammar {
   private ToolGrammar() {}
 
   /// @throws ApiError naming the function that is strict and whose schema a grammar cannot follow
-  static String of(ToolForm form, Tools tools) throws ApiError {
+  static String of(ToolForm form, Tools tools, Effort effort) throws ApiError {
     JsonRules rules = new JsonRules();
     boolean tagged = !form.open().isEmpty();
     int more = tools.most() - 1;
@@ -23,7 +23,7 @@ final class ToolGrammar {
       Tools.Tool tool = tools.all().get(i);
       if (tools.callable().contains(tool.name())) {
         String name = "tool" + i;
-        arguments(rules, name, tool, "tools[" + i + "].function.parameters");
+        arguments(rules, name, tool, "tools[" + i + "].function.parameters", effort);
         String head = tool.name() + "\", \"" + form.argumentsKey() + "\": ";
         functions.add(JsonRules.literal(head) + " " + name);
       }
@@ -42,21 +42,25 @@ final class ToolGrammar {
   }
 
   /// What a grammar cannot follow is any object, unless the client wants it strict.
-  private static void arguments(JsonRules rules, String name, Tools.Tool tool, String at)
-      throws ApiError {
+  private static void arguments(
+      JsonRules rules, String name, Tools.Tool tool, String at, Effort effort) throws ApiError {
     JsonNode schema = tool.parameters();
     if (!Fields.given(schema)) {
       rules.add(name, "\"{\" ws \"}\"");
       return;
     }
     boolean object = schema.has("type") || schema.has("properties");
+    int before = rules.count();
     try {
       if (object) {
-        SchemaGrammar.add(new JsonRules(), name, schema);
-        SchemaGrammar.add(rules, name, schema);
+        SchemaGrammar.add(rules, name, schema, effort);
         return;
       }
     } catch (ApiError e) {
+      if (e.status() != 400) {
+        throw e;
+      }
+      rules.cutBack(before);
       if (tool.strict()) {
         String why = String.valueOf(e.getMessage());
         throw new ApiError(

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,6 +14,11 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -44,6 +50,9 @@ public final class Etcd {
   private static final int MOST_BYTES = 128 << 20;
   private static final int MOST_SAID = 300;
   private static final int AT_ONCE = 64;
+
+  /// Of leases: no two clients of a cluster may ever choose the same.
+  private static final SecureRandom NUMBERS = new SecureRandom();
 
   /// Leases that one call keeps alive: 30 bytes each.
   private static final int KEPT_AT_ONCE = 16;
@@ -86,6 +95,13 @@ public final class Etcd {
   private final Semaphore places = new Semaphore(AT_ONCE);
   private final AtomicInteger current = new AtomicInteger();
   private final AtomicReference<@Nullable String> token = new AtomicReference<>();
+
+  /// Who logs in now; others wait for what comes of it.
+  private final AtomicReference<@Nullable CompletableFuture<String>> loggingIn =
+      new AtomicReference<>();
+
+  /// Leases that may have been granted or not, by their seconds: nobody uses them.
+  private final Map<Long, Queue<Long>> doubtful = new ConcurrentHashMap<>();
 
   private final Belonging belonging;
 
@@ -170,14 +186,40 @@ public final class Etcd {
     call("/v3/kv/deleterange", Map.of("key", KeyValue.base64(key)), patience);
   }
 
-  /// A new lease.
+  /// A new lease. Its number is our own choice, so that asking another member, or again after a
+  /// failure, makes no second one.
   ///
   /// @param ttl in whole seconds; etcd may make it longer
   public long grant(Duration ttl, Duration patience) throws EtcdFailure, InterruptedException {
+    long end = ticker.nanos() + patience.toNanos();
     long seconds = Math.max(1, ttl.plusMillis(999).toSeconds());
-    return call("/v3/lease/grant", Map.of("TTL", String.valueOf(seconds)), patience)
-        .path("ID")
-        .asLong();
+    Queue<Long> inDoubt = doubtful.computeIfAbsent(seconds, s -> new ConcurrentLinkedQueue<>());
+    Long left = inDoubt.poll();
+    long lease = left == null ? NUMBERS.nextLong(1, Long.MAX_VALUE) : left;
+    boolean sure = false;
+    try {
+      while (!sure) {
+        Duration rest = Duration.ofNanos(Math.max(0, end - ticker.nanos()));
+        try {
+          call(
+              "/v3/lease/grant",
+              Map.of("ID", String.valueOf(lease), "TTL", String.valueOf(seconds)),
+              rest);
+          sure = true;
+        } catch (EtcdFailure e) {
+          if (e.kind() != Kind.LEASE_EXISTS) {
+            throw e;
+          }
+          // granted to us, by a try that was not answered for
+          sure = !keepAlive(List.of(lease), rest).isEmpty();
+        }
+      }
+      return lease;
+    } finally {
+      if (!sure) {
+        inDoubt.add(lease);
+      }
+    }
   }
 
   /// Ends a lease with its keys; none is fine.
@@ -463,14 +505,42 @@ public final class Etcd {
     return shown == null ? Headers.NONE : Headers.of("authorization", shown);
   }
 
-  /// Null where nobody asks for one.
+  /// Null where nobody asks for one. Of many that need a new one, one logs in: each login costs
+  /// etcd a tenth of a second of CPU.
   private @Nullable String token() throws EtcdFailure, InterruptedException {
     String t = token.get();
-    if (t == null && login != null) {
-      t = logIn(login);
-      token.set(t);
+    if (t != null || login == null) {
+      return t;
     }
-    return t;
+    CompletableFuture<String> mine = new CompletableFuture<>();
+    CompletableFuture<String> others = loggingIn.compareAndExchange(null, mine);
+    if (others != null) {
+      return awaited(others);
+    }
+    try {
+      String since = token.get();
+      String fresh = since == null ? logIn(login) : since;
+      token.set(fresh);
+      mine.complete(fresh);
+      return fresh;
+    } catch (EtcdFailure e) {
+      mine.completeExceptionally(e);
+      throw e;
+    } finally {
+      loggingIn.set(null);
+      mine.completeExceptionally(new EtcdFailure(Kind.AWAY, "etcd: a login was given up"));
+    }
+  }
+
+  private static String awaited(CompletableFuture<String> login)
+      throws EtcdFailure, InterruptedException {
+    try {
+      return login.get();
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof EtcdFailure f
+          ? new EtcdFailure(f.kind(), String.valueOf(f.getMessage()), f)
+          : new EtcdFailure(Kind.OTHER, "etcd: login: " + e.getCause());
+    }
   }
 
   private String logIn(Login as) throws EtcdFailure, InterruptedException {

@@ -15,6 +15,8 @@ public final class EtcdFailure extends IOException {
     CREDENTIALS,
     /// The lease ran out or was revoked.
     NO_SUCH_LEASE,
+    /// There is a lease of that number.
+    LEASE_EXISTS,
     /// The value is larger than etcd takes.
     TOO_LARGE,
     /// Its quota is used up.
@@ -55,13 +57,16 @@ public final class EtcdFailure extends IOException {
         || message.contains("revision of auth store is old")) {
       return Kind.CREDENTIALS;
     }
-    if (message.contains("too many requests")) {
-      return Kind.AWAY;
+    if (message.contains("lease already exists")) {
+      return Kind.LEASE_EXISTS;
+    }
+    if (message.contains("space exceeded")) {
+      return Kind.FULL;
     }
     return switch (code) {
-      case 4, 14 -> Kind.AWAY;
+      // of what is exhausted, all but room comes back by itself
+      case 4, 8, 14 -> Kind.AWAY;
       case 7, 16 -> Kind.CREDENTIALS;
-      case 8 -> Kind.FULL;
       case 11 -> Kind.COMPACTED;
       default -> Kind.OTHER;
     };

@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import io.netty.util.NetUtil;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,13 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
   private static final Pattern HTTP =
       Pattern.compile(
           "(?i)(https?)://(\\[[0-9a-f:.]+(?:%[\\w.-]+)?]|[\\w.-]+)(?::([0-9]{1,5}))?((?:/[\\w.~!$&'()*+,;=:@%-]*)*)");
+
+  private static final Pattern SCHEME = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://");
+  private static final Pattern BARE_IPV6 =
+      Pattern.compile("[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*");
+  private static final Pattern PLACE =
+      Pattern.compile("(\\[[^\\]/]*]|[^:/\\[\\]]+)(:[0-9]*)?((?:/.*)?)");
+  private static final Pattern COPIED = Pattern.compile("/+(ui/?|v1/?)?$");
 
   private static final Pattern QUERY = Pattern.compile("(//[^?,\"\\s]*)\\?[^,\"\\s]*");
   private static final Pattern USER = Pattern.compile("//[^/@,\"\\s]*@");
@@ -40,6 +48,43 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
       end--;
     }
     return new BaseUrl(secure, m.group(2), port, path.substring(0, end));
+  }
+
+  /// An address as people type it or copy it from a browser: without a scheme (http is meant), with
+  /// a page's or the API's name at its end (`/ui`, `/v1`), an IPv6 address without brackets, an
+  /// IPv4 address with a name's last dot. Null when it is none.
+  public static @Nullable BaseUrl typed(String text) {
+    return typed(text, 0);
+  }
+
+  /// The same.
+  ///
+  /// @param port where the text says none; 0 for the scheme's own
+  public static @Nullable BaseUrl typed(String text, int port) {
+    String said = text.strip();
+    Matcher scheme = SCHEME.matcher(said);
+    String before = scheme.lookingAt() ? scheme.group() : "http://";
+    String rest = scheme.lookingAt() ? said.substring(scheme.end()) : said;
+    Matcher bare = BARE_IPV6.matcher(rest);
+    if (bare.lookingAt() && NetUtil.isValidIpV6Address(bare.group())) {
+      rest = "[" + bare.group() + "]" + rest.substring(bare.end());
+    }
+    Matcher m = PLACE.matcher(rest);
+    if (!m.matches()) {
+      return null;
+    }
+    String host = m.group(1);
+    if (host.endsWith(".") && NetUtil.isValidIpV4Address(host.substring(0, host.length() - 1))) {
+      host = host.substring(0, host.length() - 1);
+    }
+    String at = m.group(2) != null ? m.group(2) : port == 0 ? "" : ":" + port;
+    String path = COPIED.matcher(m.group(3)).replaceFirst("");
+    BaseUrl parsed = parse(before + host + at + path);
+    boolean fits =
+        parsed != null
+            && (!host.startsWith("[")
+                || NetUtil.isValidIpV6Address(host.substring(1, host.length() - 1)));
+    return fits ? parsed : null;
   }
 
   /// A text with URLs as messages may show it: without users, passwords and queries.

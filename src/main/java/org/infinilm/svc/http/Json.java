@@ -17,6 +17,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// The one JSON mapper: compact, UTF-8, object keys in alphabetical order (readers of the original
@@ -37,6 +38,12 @@ public final class Json {
   /// `(start marker at [Source: REDACTED (...); line: 1, column: 2])`, or without the marker.
   private static final Pattern WHERE =
       Pattern.compile("\\s*(\\(start marker at |at )\\[Source: .*", Pattern.DOTALL);
+
+  /// Where a limit of the library is set, which is nothing that a user has.
+  private static final Pattern LIMIT = Pattern.compile(", from `[^`]*`");
+
+  private static final Pattern TOKEN =
+      Pattern.compile("Unrecognized token '(.*?)': was expecting .*", Pattern.DOTALL);
 
   private static final TypeReference<Map<String, Object>> OBJECT = new TypeReference<>() {};
 
@@ -75,7 +82,11 @@ public final class Json {
 
   /// What is wrong with a document, for users: without the library's words on where it looked.
   public static String wrong(JsonProcessingException e) {
-    return WHERE.matcher(String.valueOf(e.getOriginalMessage())).replaceAll("").strip();
+    String said = WHERE.matcher(String.valueOf(e.getOriginalMessage())).replaceAll("").strip();
+    Matcher token = TOKEN.matcher(said);
+    return token.matches()
+        ? "'" + token.group(1) + "' is no value of JSON"
+        : LIMIT.matcher(said).replaceAll("");
   }
 
   /// The line, from 1, where the value of `pointer` (RFC 6901) stands in a document, or that of the

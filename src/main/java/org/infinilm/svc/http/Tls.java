@@ -65,6 +65,11 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     }
   }
 
+  /// What went wrong in a handshake that another client made, in a few words.
+  public static String trouble(SSLException e) {
+    return TlsTrouble.detail(e, DEFAULT);
+  }
+
   public Tls(@Nullable Path caFile, @Nullable String serverName) {
     this(caFile, serverName, null);
   }

@@ -191,9 +191,11 @@ final class PodReader {
     Map<String, Integer> named = new HashMap<>();
     List<Integer> all = new ArrayList<>();
     PodSpec spec = pod.getSpec();
-    List<Container> containers = spec == null ? null : spec.getContainers();
-    for (Container c : containers == null ? List.<Container>of() : containers) {
+    for (Container c : spec == null ? List.<Container>of() : serving(spec)) {
       for (ContainerPort p : c.getPorts() == null ? List.<ContainerPort>of() : c.getPorts()) {
+        if (p.getProtocol() != null && !p.getProtocol().equals("TCP")) {
+          continue;
+        }
         all.add(p.getContainerPort());
         if (p.getName() != null) {
           named.putIfAbsent(p.getName(), p.getContainerPort());
@@ -224,6 +226,21 @@ final class PodReader {
             + " (expected: "
             + PREFIX
             + "port, a container's port named openai or http, or one port alone)");
+  }
+
+  /// The containers that run as long as the pod: also sidecars, which are initial ones that are
+  /// always started again.
+  private static List<Container> serving(PodSpec spec) {
+    List<Container> out = new ArrayList<>();
+    if (spec.getContainers() != null) {
+      out.addAll(spec.getContainers());
+    }
+    if (spec.getInitContainers() != null) {
+      spec.getInitContainers().stream()
+          .filter(c -> "Always".equals(c.getRestartPolicy()))
+          .forEach(out::add);
+    }
+    return out;
   }
 
   private static Set<String> words(ObjectMeta meta) {

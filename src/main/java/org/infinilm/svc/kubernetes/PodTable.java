@@ -104,6 +104,10 @@ final class PodTable {
             || (before != null && v <= before.read().version()));
   }
 
+  boolean isEmpty() {
+    return pods.isEmpty();
+  }
+
   /// The instances that there are, by name of pod.
   List<Found> found() {
     List<Found> out = new ArrayList<>();

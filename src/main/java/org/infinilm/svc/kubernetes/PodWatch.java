@@ -40,12 +40,15 @@ final class PodWatch {
 
   private static final int MOST_UNOPENED = 2;
 
+  /// A list of nothing where there was something is asked for again after so long.
+  private static final Duration DOUBT = Duration.ofSeconds(5);
+
   /// What a watch says.
   private sealed interface Event {
     record Changed(Watcher.Action action, @Nullable Pod pod) implements Event {}
 
     /// @param gone whether it cannot go on where it was
-    record Ended(boolean gone, @Nullable String why) implements Event {}
+    record Ended(boolean gone, @Nullable WatcherException why) implements Event {}
   }
 
   private final KubernetesClient client;
@@ -69,6 +72,9 @@ final class PodWatch {
 
   /// Watches in a row that ended before they had said anything.
   private int unopened;
+
+  /// Whether the last list was of nothing, and not believed.
+  private boolean doubted;
 
   /// @param namespace null for all
   /// @param quiet how long a watch may say nothing
@@ -120,7 +126,7 @@ final class PodWatch {
         try {
           follow();
         } catch (KubernetesClientException e) {
-          failed(said(e), e.getCode() == GONE);
+          failed(ApiTrouble.said(e, client.getMasterUrl()), e.getCode() == GONE);
         } catch (RuntimeException | Error e) {
           Faults.note("following pods", e);
           failed(String.valueOf(e), false);
@@ -138,19 +144,9 @@ final class PodWatch {
       Thread.sleep(pause);
       return;
     }
-    away = "pods" + (namespace == null ? "" : " of " + namespace) + ": " + why;
-    changed.run();
+    away(why);
     Thread.sleep(pause);
     pause = pause.multipliedBy(2).compareTo(MOST_PAUSE) < 0 ? pause.multipliedBy(2) : MOST_PAUSE;
-  }
-
-  private static String said(KubernetesClientException e) {
-    String status = e.getStatus() == null ? null : e.getStatus().getMessage();
-    String own = status == null ? e.getMessage() : status;
-    Throwable cause = e.getCause();
-    return status == null && cause != null && cause.getMessage() != null
-        ? own + ": " + cause.getMessage()
-        : String.valueOf(own);
   }
 
   private FilterWatchListDeletable<Pod, PodList, PodResource> pods() {
@@ -159,7 +155,13 @@ final class PodWatch {
         : client.pods().inNamespace(namespace).withLabelSelector(selector);
   }
 
-  private void list() {
+  private void away(String why) {
+    away = "pods" + (namespace == null ? "" : " of " + namespace) + ": " + why;
+    changed.run();
+  }
+
+  /// @return whether what is listed is believed
+  private boolean list() {
     List<Read> all = new ArrayList<>();
     String next = null;
     ListMeta meta;
@@ -172,9 +174,18 @@ final class PodWatch {
       meta = page.getMetadata();
       next = meta == null ? null : meta.getContinue();
     } while (next != null && !next.isEmpty());
+    // as a server may say that has lost its data, or is another one: each pod that ends is said by
+    // itself
+    boolean sudden = all.isEmpty() && !table.isEmpty();
+    if (sudden && !doubted) {
+      doubted = true;
+      return false;
+    }
+    doubted = false;
     version = meta == null ? null : meta.getResourceVersion();
     table.list(all, PodReader.version(version));
     publish();
+    return true;
   }
 
   private void publish() {
@@ -186,8 +197,10 @@ final class PodWatch {
 
   /// Lists where that is needed, and follows one watch to its end.
   private void follow() throws InterruptedException {
-    if (version == null) {
-      list();
+    if (version == null && !list()) {
+      away("none is listed any more (asked again before that is believed)");
+      Thread.sleep(DOUBT);
+      return;
     }
     LinkedBlockingQueue<Event> events = new LinkedBlockingQueue<>();
     ListOptions from =
@@ -246,7 +259,8 @@ final class PodWatch {
       version = null;
     }
     if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
-      failed("watches end before they say anything: " + e.why(), false);
+      String why = e.why() == null ? "closed" : ApiTrouble.said(e.why(), client.getMasterUrl());
+      failed("watches end before they say anything: " + why, false);
     } else {
       // nobody's trouble yet; and not at once again
       Thread.sleep(pause);
@@ -283,7 +297,7 @@ final class PodWatch {
 
     @Override
     public void onClose(WatcherException e) {
-      events.add(new Event.Ended(e.isHttpGone(), String.valueOf(e.getMessage())));
+      events.add(new Event.Ended(e.isHttpGone(), e));
     }
   }
 

@@ -18,17 +18,24 @@ final class AnswerEnd {
   /// @param reason finish_reason; null when none came
   /// @param closed whether the end was marked: `[DONE]`, or the end of a JSON document
   /// @param tokens of the answer by its usage; -1 when not said
-  /// @param asked for; 0 when not said
+  /// @param asked for, of all choices together; 0 when not said
+  /// @param choices that were asked for: of several, one that ran to its length says nothing of the
+  ///   others
   /// @param ignoreEnd whether the model could not end by itself
   static @Nullable String missing(
-      @Nullable String reason, boolean closed, int tokens, int asked, boolean ignoreEnd) {
+      @Nullable String reason,
+      boolean closed,
+      int tokens,
+      int asked,
+      int choices,
+      boolean ignoreEnd) {
     if (reason == null && !closed) {
       return "the stream ended without finish_reason and [DONE]";
     }
     if (reason != null && BROKEN.contains(reason)) {
       return "finish_reason " + reason;
     }
-    boolean mustBeFull = ignoreEnd || "length".equals(reason);
+    boolean mustBeFull = ignoreEnd || (choices == 1 && "length".equals(reason));
     return mustBeFull && tokens >= 0 && tokens < asked
         ? tokens + " of " + asked + " tokens (finish_reason " + reason + ")"
         : null;

@@ -344,7 +344,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
   /// An answer without an error, whole or cut off.
   private void answered(LoadSample s, boolean marked, boolean reusable) {
     String missing =
-        AnswerEnd.missing(s.finishReason, marked, s.outputTokens, s.askedTokens, run.ignoresEnd());
+        AnswerEnd.missing(
+            s.finishReason, marked, s.outputTokens, s.askedTokens, run.choices(), run.ignoresEnd());
     finish(
         s,
         missing == null ? Outcome.OK : Outcome.TRUNCATED,
@@ -414,7 +415,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     s.end = now;
     s.outcome = outcome;
     s.failure = kind;
-    s.detail = detail == null ? null : bounded(run.hidden(detail), 300);
+    s.detail =
+        detail == null ? null : bounded(run.hidden(detail).replaceAll("\\p{Cntrl}+", " "), 300);
     idleSince = now;
     boolean keep = reusable && usable() && !http.busy();
     if (!keep && channel != null) {

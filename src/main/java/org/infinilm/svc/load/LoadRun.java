@@ -433,6 +433,11 @@ public final class LoadRun implements AutoCloseable {
     return b.writeBytes(headBytes).writeBytes(rest).writeBytes(body);
   }
 
+  /// Answers to one request.
+  int choices() {
+    return bodies.choices();
+  }
+
   /// Whether the model cannot end an answer by itself.
   boolean ignoresEnd() {
     return bodies.ignoresEnd();

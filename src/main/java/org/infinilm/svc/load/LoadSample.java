@@ -111,14 +111,32 @@ public final class LoadSample {
     last = now;
   }
 
-  /// Counts the tokens that a server without `usage` does not say; needs the answer's text.
+  /// Counts the tokens that a server without `usage` does not say; needs the answer's text. An
+  /// answer of less than half of what had to come was cut off; a text has about as many tokens as
+  /// were made, seldom exactly, so that more is not known.
   ///
   /// @param tokens of a text
-  public void count(ToIntFunction<String> tokens) {
+  /// @param choices that each request asked for
+  /// @param ignoreEnd whether the model could not end by itself
+  public void count(ToIntFunction<String> tokens, int choices, boolean ignoreEnd) {
     if (outputTokens < 0 && text != null && (ok() || truncated())) {
       outputTokens = tokens.applyAsInt(text.toString());
       promptTokens = item.prompt() == null ? -1 : tokens.applyAsInt(item.prompt());
       counted = true;
+      int atLeast = Math.max(outputTokens, chunks);
+      String missing =
+          AnswerEnd.missing(finishReason, true, 2 * atLeast, askedTokens, choices, ignoreEnd);
+      if (ok() && missing != null) {
+        outcome = Outcome.TRUNCATED;
+        failure = "cut off";
+        detail =
+            atLeast
+                + " of "
+                + askedTokens
+                + " tokens, counted (finish_reason "
+                + finishReason
+                + ")";
+      }
     }
   }
 

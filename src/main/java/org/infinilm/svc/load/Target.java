@@ -47,7 +47,7 @@ public record Target(BaseUrl base, Tls tls, Headers credentials) {
         c.find(LoadKeys.URL)
             .or(() -> c.find(LoadKeys.BASE_URL))
             .orElse("http://" + c.get(LoadKeys.HOST) + ":" + c.get(LoadKeys.PORT));
-    BaseUrl base = BaseUrl.parse(text);
+    BaseUrl base = BaseUrl.typed(text);
     if (base == null || !base.prefix().isEmpty()) {
       throw new ConfigException(
           "--url: " + BaseUrl.shown(text) + " (expected: http://host:port or https://host:port)");

@@ -51,6 +51,7 @@ public final class Page {
           Map.entry("/ui/past.js", File.own("past.js", SCRIPT)),
           Map.entry("/ui/instances.js", File.own("instances.js", SCRIPT)),
           Map.entry("/ui/requests.js", File.own("requests.js", SCRIPT)),
+          Map.entry("/ui/hold.js", File.own("hold.js", SCRIPT)),
           Map.entry("/ui/drawer.js", File.own("drawer.js", SCRIPT)),
           Map.entry("/ui/icon.svg", File.own("icon.svg", "image/svg+xml")),
           Map.entry("/ui/uplot.js", new File(CHARTS + "uPlot.esm.js", SCRIPT)),

@@ -71,7 +71,7 @@ public final class PickerProgram {
       Lifetime life = Lifetime.ofProcess(END.plus(picker.longestEnd()));
       life.onEnd(picker::close);
       life.onEnd(picker::drain);
-      Lifetime.onHangUp(picker::reload);
+      life.onHangUp(picker::reload);
       LOG.info(
           "picker on port {}, health on {}, own routes on {}",
           picker.port(),

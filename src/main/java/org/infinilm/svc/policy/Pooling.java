@@ -121,7 +121,8 @@ final class Pooling {
     return true;
   }
 
-  /// How sure one observation makes anybody: some times our own, else the middle of others.
+  /// How sure one observation makes anybody: some times our own, else the middle of others; of two
+  /// the smaller, since either may claim anything.
   private static double surest(LeastSquares own, List<Part> others) {
     if (own.seen() >= ENOUGH) {
       return MOST_SURER * own.sums().trace() / Math.min(own.seen(), MEMORY);
@@ -132,7 +133,7 @@ final class Pooling {
       all[k] = l.sums().trace() / Math.min(l.seen(), MEMORY);
     }
     Arrays.sort(all);
-    return MOST_SURER * all[all.length / 2];
+    return MOST_SURER * all[(all.length - 1) / 2];
   }
 
   private static double[] times(double[][] m, double[] v) {

@@ -141,10 +141,11 @@ final class Drain {
   }
 
   private static URI address(String text) throws ConfigException {
-    if (BaseUrl.parse(text) == null) {
+    BaseUrl typed = BaseUrl.typed(text);
+    if (typed == null) {
       throw new ConfigException(
           "--registry-url: " + BaseUrl.shown(text) + " (expected: http://host:port)");
     }
-    return URI.create(text.strip());
+    return URI.create(typed.toString());
   }
 }

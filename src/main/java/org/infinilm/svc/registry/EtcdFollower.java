@@ -47,7 +47,7 @@ final class EtcdFollower implements TableSource {
     Now now = s.now();
     List<Service> services = new ArrayList<>();
     t.all().forEach(l -> services.add(service(l, now)));
-    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()));
+    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()), s.trouble());
   }
 
   private synchronized EtcdStore open() throws IOException, InterruptedException {

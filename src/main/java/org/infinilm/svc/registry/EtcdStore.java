@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -45,25 +44,13 @@ final class EtcdStore extends LeaseStore {
   private static final Duration KEEP_PATIENCE = Duration.ofSeconds(3);
   private static final Duration READ_PATIENCE = Duration.ofSeconds(1);
   private static final Duration START_PATIENCE = Duration.ofSeconds(10);
-  private static final Duration PULSE = Duration.ofSeconds(1);
 
   /// Own pulses come back by the watch; three that do not are too many.
   private static final Duration SILENCE = Duration.ofSeconds(3);
 
   private static final Duration AGAIN = Duration.ofMillis(250);
-  private static final Duration OWN_LEASE = Duration.ofSeconds(30);
-
-  /// Every so many pulses the own lease is kept alive.
-  private static final int PULSES = 5;
-
   private static final int TRIES = 16;
   private static final int FORGOTTEN_AT_ONCE = 1000;
-
-  /// Of the names in one pulse: etcd takes values of 1.5 MiB.
-  private static final int PULSE_BYTES = 512 << 10;
-
-  /// So many heartbeats do not wait for the next second.
-  private static final int MANY = 10_000;
 
   private static final Duration BETWEEN_WARNINGS = Duration.ofSeconds(5);
 
@@ -77,10 +64,7 @@ final class EtcdStore extends LeaseStore {
   /// Whether it only reads: a router's, which no instance speaks to.
   private final boolean follows;
 
-  /// Who gave a sign of life since the last pulse, and in the running window.
-  private final Set<String> heard = ConcurrentHashMap.newKeySet();
-
-  private final Set<String> lately = ConcurrentHashMap.newKeySet();
+  private final EtcdPulse pulse;
 
   /// Whose leases ended since the last clean-up.
   private final Set<String> removed = ConcurrentHashMap.newKeySet();
@@ -102,14 +86,8 @@ final class EtcdStore extends LeaseStore {
   /// Of what was listed last.
   private volatile String cluster = "";
 
-  private long ownLease;
-  private long windows;
-
   /// What was last said of etcd in the log.
   private @Nullable Kind told;
-
-  /// Whether etcd takes no pulse for want of room.
-  private boolean full;
 
   private EtcdStore(
       Etcd etcd,
@@ -127,6 +105,7 @@ final class EtcdStore extends LeaseStore {
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
+    this.pulse = new EtcdPulse(etcd, keys, boot, lease, ticker, this::lost);
     this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
   }
 
@@ -148,7 +127,7 @@ final class EtcdStore extends LeaseStore {
     store.current = true;
     store.loop("watch", store::follow);
     store.loop("heartbeats", store.keepAlives::run);
-    store.loop("pulse", store::pulse);
+    store.loop("pulse", store.pulse::run);
     store.loop("members", new EtcdMembers(etcd)::run);
     return store;
   }
@@ -207,7 +186,8 @@ final class EtcdStore extends LeaseStore {
     EtcdListing.All read = EtcdListing.read(etcd, keys);
     List<KeyValue> all = read.keys();
     notes.listed(all);
-    Map<String, Duration> ages = new EtcdSigns(etcd, keys, lease(), window()).ages(all, this::age);
+    Map<String, Duration> ages =
+        new EtcdSigns(etcd, keys, lease(), EtcdPulse.window(lease())).ages(all, this::age);
     decideLocked(() ->
         view.listed(
             read.revision(),
@@ -225,11 +205,6 @@ final class EtcdStore extends LeaseStore {
 
   private Duration kept() {
     return lease().multipliedBy(5).dividedBy(2);
-  }
-
-  /// How often it is written who was heard for those that start later.
-  private Duration window() {
-    return lease().dividedBy(8);
   }
 
   @Override
@@ -296,8 +271,7 @@ final class EtcdStore extends LeaseStore {
       throws EtcdFailure, InterruptedException {
     try {
       if (known != null && keepAlives.alive(known.lease())) {
-        heard.add(name);
-        lately.add(name);
+        pulse.heard(name);
         return decide(event, _ -> {});
       }
     } catch (EtcdFailure e) {
@@ -329,6 +303,9 @@ final class EtcdStore extends LeaseStore {
         look(name, PATIENCE);
         return null;
       }
+      if (known == null || lease != known.lease()) {
+        letGoUnused(lease, e);
+      }
       throw e;
     }
     KeyValue there = w.present();
@@ -344,7 +321,7 @@ final class EtcdStore extends LeaseStore {
     // Where the first try was made and not answered for, it stands there.
     long revision = w.done() || there == null ? w.revision() : there.revision();
     decideLocked(() -> view.wrote(name, revision, lease, stored));
-    lately.add(name);
+    pulse.registered(name);
     Lease now = table().leases().get(name);
     return now == null ? d.step() : new Table.Step(table(), now, List.of(), List.of());
   }
@@ -361,7 +338,13 @@ final class EtcdStore extends LeaseStore {
         List.of(
             new Op.Delete(keys.entry(name)),
             new Op.Put(keys.gone(name), EtcdKeys.grave(dead.at()), lease));
-    Etcd.Written w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+    Etcd.Written w;
+    try {
+      w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+    } catch (EtcdFailure e) {
+      letGoUnused(lease, e);
+      throw e;
+    }
     if (!w.done() && w.present() != null) {
       found(name, w.present(), w.revision());
       letGo(lease);
@@ -386,6 +369,14 @@ final class EtcdStore extends LeaseStore {
       log.debug("tombstones stay until their leases end: {}", e.getMessage());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /// After a change that was refused for good; what was not answered for may have been made.
+  private void letGoUnused(long lease, EtcdFailure why) throws InterruptedException {
+    switch (why.kind()) {
+      case TOO_LARGE, FULL, CREDENTIALS -> letGo(lease);
+      default -> log.debug("lease {} may be in use: {}", lease, why.getMessage());
     }
   }
 
@@ -478,6 +469,17 @@ final class EtcdStore extends LeaseStore {
     return current ? "on" : "failing";
   }
 
+  /// Why the table may be old; null where it is not.
+  @Nullable String trouble() {
+    if (pulse.isFull()) {
+      return etcd.address() + ": no room there; nothing is written or heard until it has some";
+    }
+    if (!current) {
+      return etcd.address() + ": nothing is heard from it; the log says why";
+    }
+    return alone ? etcd.address() + ": no registry speaks there" : null;
+  }
+
   /// Follows the watch; a leader that is lost, a member that hangs, a compaction end one and begin
   /// another.
   private void follow() throws InterruptedException {
@@ -496,12 +498,11 @@ final class EtcdStore extends LeaseStore {
         if (e.kind() == Kind.COMPACTED && !whole) {
           log.info("{}; the table is read anew", e.getMessage());
           whole = true;
-        } else if (current || e.kind() != told) {
+        } else if (!pulse.isFull() && (current || e.kind() != told)) {
           log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
           told = e.kind();
         }
-        current = false;
-        runOrHold();
+        lost();
         Thread.sleep(AGAIN);
       }
     }
@@ -515,12 +516,18 @@ final class EtcdStore extends LeaseStore {
     if (!follows) {
       lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
     }
-    if (!current && revision > 0) {
+    if (!current && revision > 0 && !pulse.isFull()) {
       log.info("{} is followed again", etcd.address());
       registries.grace();
       current = true;
       runOrHold();
     }
+  }
+
+  /// etcd is not heard now, or says nothing of who lives.
+  private void lost() {
+    current = false;
+    runOrHold();
   }
 
   /// While it cannot be heard who lives, no lease runs.
@@ -587,83 +594,12 @@ final class EtcdStore extends LeaseStore {
     while (true) {
       try {
         notes.write(boot(), EtcdNotes.PULSE);
-        pulsed(null);
+        pulse.answered(null);
       } catch (EtcdFailure e) {
-        pulsed(e);
+        pulse.answered(e);
       }
       mindRegistries();
-      Thread.sleep(PULSE);
-    }
-  }
-
-  private void pulsed(@Nullable EtcdFailure e) {
-    if (e == null) {
-      if (full) {
-        log.info("{} has room again", etcd.address());
-      }
-      full = false;
-    } else if (e.kind() == Kind.FULL && !full) {
-      log.warn("{}; nothing is written or heard there until it has room", e.getMessage());
-      full = true;
-    } else {
-      log.debug("pulse: {}", e.getMessage());
-    }
-  }
-
-  /// Tells the others who was heard, and itself that the way to etcd and back is open.
-  private void pulse() throws InterruptedException {
-    // a first one at once: what is written from now on is younger
-    long windowEnds = ticker().nanos();
-    for (int n = 0; ; n++) {
-      try {
-        if (ownLease == 0) {
-          ownLease = etcd.grant(OWN_LEASE, PATIENCE);
-        } else if (n % PULSES == 0) {
-          etcd.keepAlive(List.of(ownLease), PATIENCE);
-        }
-        write(heard, keys.registry(boot()), ownLease);
-        pulsed(null);
-        if (ticker().nanos() - windowEnds >= 0) {
-          windowEnds = ticker().nanos() + window().toNanos();
-          int left = lately.size();
-          do {
-            long lease = etcd.grant(lease().plus(window()), PATIENCE);
-            left -= Math.max(1, write(lately, keys.heard(boot(), windows++), lease));
-          } while (left > 0);
-        }
-      } catch (EtcdFailure e) {
-        if (e.kind() == Kind.NO_SUCH_LEASE) {
-          ownLease = 0;
-        }
-        pulsed(e);
-      }
-      if (heard.size() < MANY) {
-        Thread.sleep(PULSE);
-      }
-    }
-  }
-
-  /// Writes as many names as go into one value; they stay where that fails.
-  ///
-  /// @return how many
-  private int write(Set<String> from, String key, long lease)
-      throws EtcdFailure, InterruptedException {
-    Set<String> names = new LinkedHashSet<>();
-    int bytes = 0;
-    for (String name : from) {
-      bytes += 3 * name.length() + 3;
-      if (bytes > PULSE_BYTES) {
-        break;
-      }
-      names.add(name);
-    }
-    from.removeAll(names);
-    try {
-      etcd.put(new Op.Put(key, EtcdKeys.heard(names), lease), PATIENCE);
-      return names.size();
-    } catch (EtcdFailure e) {
-      from.addAll(names);
-      throw e;
+      Thread.sleep(EtcdPulse.EVERY);
     }
   }
 

@@ -28,6 +28,7 @@ import org.slf4j.LoggerFactory;
 /// but success; the message names its address, the status and what it said.
 public final class RegistryClient implements TableSource {
   private static final Logger log = LoggerFactory.getLogger(RegistryClient.class);
+  private static final String ROUTERS = "/routers/";
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
   private static final Duration NOTES_TIMEOUT = Duration.ofSeconds(3);
@@ -83,6 +84,7 @@ public final class RegistryClient implements TableSource {
   private final AtomicInteger current = new AtomicInteger();
   private final AtomicLong lost = new AtomicLong();
   private final @Nullable String token;
+  private final @Nullable Run run;
   private volatile int leftOut;
   private volatile @Nullable Watch last;
   private volatile @Nullable TableFeed feed;
@@ -97,7 +99,13 @@ public final class RegistryClient implements TableSource {
   /// @param urls registries over one store
   /// @param token sent as `Authorization: Bearer`, or null
   public RegistryClient(Client http, Urls urls, @Nullable String token) {
+    this(http, urls, token, null);
+  }
+
+  /// @param run who leaves notes, or null
+  RegistryClient(Client http, Urls urls, @Nullable String token, @Nullable Run run) {
     this.http = http;
+    this.run = run;
     this.bases = urls.all().stream().map(u -> u.toString().replaceFirst("/$", "")).toList();
     this.token = token == null || token.isEmpty() ? null : token;
   }
@@ -285,17 +293,17 @@ public final class RegistryClient implements TableSource {
   }
 
   @Override
-  public Answer exchange(String run, Map<String, Map<String, Object>> notes, String since)
+  public Answer exchange(String as, Map<String, Map<String, Object>> notes, String since)
       throws IOException, InterruptedException {
-    String target = "/routers/" + encode(run);
+    String target = ROUTERS + encode(as);
     byte[] answer =
         exchange("POST", target, Map.of("notes", notes, "since", since), true, NOTES_TIMEOUT);
     return answer == null ? NONE : Notes.answer(tree(answer));
   }
 
   @Override
-  public void leave(String run) throws IOException, InterruptedException {
-    exchange("DELETE", "/routers/" + encode(run), null, true, NOTES_TIMEOUT);
+  public void leave(String as) throws IOException, InterruptedException {
+    exchange("DELETE", ROUTERS + encode(as), null, true, NOTES_TIMEOUT);
   }
 
   /// Nothing to close: the HTTP client is its giver's.
@@ -345,8 +353,11 @@ public final class RegistryClient implements TableSource {
       headers = headers.with("content-type", "application/json");
       body = Json.bytes(json);
     }
+    if (run != null && target.startsWith(ROUTERS)) {
+      headers = headers.with(Run.FIELD, run.key());
+    }
     int most =
-        method.equals("GET") || target.startsWith("/routers/")
+        method.equals("GET") || target.startsWith(ROUTERS)
             ? MOST_LISTED_BYTES
             : MOST_ANSWERED_BYTES;
     for (int left = bases.size() - 1; ; left--) {

@@ -107,7 +107,9 @@ public final class RegistryProgram {
     RegistryServer registry = start(options, given == null);
     Lifetime life = Lifetime.ofProcess(Duration.ofSeconds(5));
     life.onEnd(registry::close);
-    Lifetime.onHangUp(options.tls().listens(), registry::reload);
+    if (options.tls().listens()) {
+      life.onHangUp(registry::reload);
+    }
     log.info(
         "registry listens on {}:{}{}, {} entries restored, {} ({})",
         host,

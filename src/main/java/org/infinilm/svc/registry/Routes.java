@@ -167,6 +167,15 @@ final class Routes implements Handler {
         "POST, DELETE",
         r,
         () -> {
+          if (!PeerBoard.Run.mayBe(run, r.headers().get(PeerBoard.Run.FIELD))) {
+            throw new Refused(
+                403,
+                "routers: "
+                    + run
+                    + " is another's (expected: its key in "
+                    + PeerBoard.Run.FIELD
+                    + ")");
+          }
           if (r.method().equals("DELETE")) {
             store.leave(run);
             return rendered(200, Json.bytes(Map.of("message", "Router '" + run + "' left")));

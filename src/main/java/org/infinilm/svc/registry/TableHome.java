@@ -55,16 +55,20 @@ public final class TableHome {
   ///
   /// @param http closed with the source where it is etcd
   /// @param token for reading a registry, or null
-  /// @param run the name of this router among its siblings
+  /// @param run who this router is among its siblings
   public TableSource open(
-      Client http, @Nullable String token, String run, Ticker ticker, RandomGenerator random) {
+      Client http,
+      @Nullable String token,
+      PeerBoard.Run run,
+      Ticker ticker,
+      RandomGenerator random) {
     if (etcd != null) {
-      return new EtcdFollower(http, etcd, run, ticker, random);
+      return new EtcdFollower(http, etcd, run.name(), ticker, random);
     }
     if (urls == null) {
       throw new IllegalStateException("neither registries nor etcd");
     }
-    return new RegistryClient(http, urls, token);
+    return new RegistryClient(http, urls, token, run);
   }
 
   @Override

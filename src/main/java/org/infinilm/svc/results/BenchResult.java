@@ -5,6 +5,7 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -46,6 +47,9 @@ public record BenchResult(
     List<LoadSample> samples,
     @Nullable Routing routing,
     @Nullable EngineGauges gauges) {
+
+  /// Bytes of label and of model in a file's name, each; file systems take 255 in all.
+  private static final int MOST_PART_BYTES = 96;
 
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
 
@@ -120,8 +124,8 @@ public record BenchResult(
 
   /// `<label or backend>-<rate>qps[-concurrency<C>]-<last part of model>-<date>.json`
   public String fileName() {
-    String m = model.substring(model.lastIndexOf('/') + 1);
-    return (label.isEmpty() ? options.backend() : label).replace('/', '-')
+    String m = part(model.substring(model.lastIndexOf('/') + 1));
+    return part(label.isEmpty() ? options.backend() : label)
         + "-"
         + rate(options.arrivals().rate())
         + "qps"
@@ -131,6 +135,20 @@ public record BenchResult(
         + "-"
         + DATE.format(date)
         + ".json";
+  }
+
+  /// As a part of a file's name: what no name may hold is a dash, and no more than fits.
+  private static String part(String word) {
+    StringBuilder out = new StringBuilder();
+    int[] bytes = {0};
+    word.replaceAll("[/\\\\\\p{Cntrl}]", "-")
+        .codePoints()
+        .takeWhile(c -> {
+          bytes[0] += Character.toString(c).getBytes(StandardCharsets.UTF_8).length;
+          return bytes[0] <= MOST_PART_BYTES;
+        })
+        .forEach(out::appendCodePoint);
+    return out.toString();
   }
 
   /// As Python prints a float: `1.0`, `0.5`, `inf`.
@@ -264,6 +282,17 @@ public record BenchResult(
     g.writeStringField("endpoint", options.endpoint());
     g.writeStringField("url", options.url().toString());
     g.writeBooleanField("stream", options.stream());
+    g.writeStringField("requests_sha256", workload.requestsSha256());
+    if (workload.generator() == null) {
+      g.writeNullField("generator");
+    } else {
+      g.writeStringField("generator", workload.generator());
+    }
+    g.writeBooleanField("ignore_eos", options.ignoreEos());
+    number(g, "temperature", options.temperature() == null ? Double.NaN : options.temperature());
+    g.writeFieldName("extra_body");
+    g.writeTree(options.extraBody());
+    g.writeNumberField("think_time_s", options.thinkTime().toNanos() / 1e9);
     g.writeEndObject();
     g.writeArrayFieldStart("requests");
     for (LoadSample s : samples) {

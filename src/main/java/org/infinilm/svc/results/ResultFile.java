@@ -89,6 +89,22 @@ public record ResultFile(
     return truncated == 0 ? 0 : (double) truncated / (completed + failed + truncated);
   }
 
+  /// Of all requests that ended.
+  public double failedShare() {
+    return failed == 0 ? 0 : (double) failed / (completed + failed + truncated);
+  }
+
+  /// Whether this is a copy of the other: of the same date, and alike in every figure and request.
+  public boolean sameRun(ResultFile o) {
+    return date.equals(o.date)
+        && completed == o.completed
+        && failed == o.failed
+        && truncated == o.truncated
+        && figures.equals(o.figures)
+        && workload.equals(o.workload)
+        && requests.equals(o.requests);
+  }
+
   public String name() {
     Path name = path.getFileName();
     return name == null ? "" : name.toString();

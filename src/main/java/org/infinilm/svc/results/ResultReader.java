@@ -41,9 +41,25 @@ final class ResultReader {
           "send_lag_ms",
           "generator_late");
 
+  /// What is asked for, beside the load, in `workload`.
+  private static final List<String> ASKED =
+      List.of(
+          "requests_sha256",
+          "generator",
+          "arrival",
+          "endpoint",
+          "stream",
+          "ignore_eos",
+          "temperature",
+          "extra_body",
+          "think_time_s");
+
   /// Lateness (p99) of a load generator from which on its figures are doubted, when the file does
   /// not say by itself.
   private static final double LATE_MS = 10;
+
+  /// What a count can be and still be exact.
+  private static final double MOST_COUNTED = 1L << 53;
 
   private static final String EXPECTED = " (expected: a result JSON of a benchmark)";
 
@@ -120,7 +136,11 @@ final class ResultReader {
   private ResultFile file(ObjectNode top, List<ResultRequest> requests) throws Unusable {
     Map<Metric, Double> figures = new EnumMap<>(Metric.class);
     for (Metric m : Metric.values()) {
-      figures.put(m, required(top, m.key()));
+      double v = required(top, m.key());
+      if (v < 0) {
+        throw wrong(m.key(), top.get(m.key()), "a number, 0 or more");
+      }
+      figures.put(m, v);
     }
     JsonNode complete = top.get("complete");
     if (complete != null && !complete.isBoolean()) {
@@ -177,6 +197,12 @@ final class ResultReader {
       }
       if (!ours.path("path").isTextual() && ours.path("dataset").isTextual()) {
         out.put("generated", ours.path("dataset").textValue());
+      }
+      for (String key : ASKED) {
+        JsonNode v = ours.get(key);
+        if (v != null) {
+          out.put(key, v.isNull() ? "none" : v.isTextual() ? v.textValue() : v.toString());
+        }
       }
     }
     for (String key :
@@ -335,7 +361,7 @@ final class ResultReader {
 
   private long count(JsonNode top, String key) throws Unusable {
     double v = required(top, key);
-    if (v < 0 || v != Math.rint(v)) {
+    if (v < 0 || v != Math.rint(v) || v > MOST_COUNTED) {
       throw wrong(key, top.get(key), "a whole number, 0 or more");
     }
     return (long) v;
@@ -370,7 +396,7 @@ final class ResultReader {
     if (!v.isTextual()) {
       throw wrong(at + key, v, "a text");
     }
-    return words.computeIfAbsent(v.asText(), Function.identity());
+    return words.computeIfAbsent(printable(v.asText()), Function.identity());
   }
 
   private Unusable wrong(String where, @Nullable JsonNode seen, String expected) {

@@ -123,7 +123,7 @@ final class Access {
         error(
             token == null ? 403 : 401,
             "forbidden",
-            what + " (expected: the admin token as Authorization: Bearer)");
+            "no access to " + what + " (expected: the admin token as Authorization: Bearer)");
     return token == null ? no : no.with("www-authenticate", KeyRing.SCHEME.strip());
   }
 

@@ -82,7 +82,7 @@ final class Discoveries implements AutoCloseable {
       List<String> told = told();
       for (String t : told) {
         if (!logged.contains(t)) {
-          LOG.warn("{}: {}; what was listed before holds", Tables.kind(spec.text()), t);
+          LOG.warn("{}: {}{}", Tables.kind(spec.text()), t, held());
         }
       }
       if (told.isEmpty() && !logged.isEmpty()) {
@@ -90,6 +90,10 @@ final class Discoveries implements AutoCloseable {
       }
       logged = new HashSet<>(told);
       track.troubles(told);
+    }
+
+    private String held() {
+      return listed.isEmpty() ? "" : "; this takes out none of the " + listed.size() + " it lists";
     }
 
     private List<String> told() {

@@ -86,6 +86,11 @@ final class FleetKeeper implements AutoCloseable {
     /// The babysitter of one that sleeps says that it serves now.
     record Awake(String name) implements Report {}
 
+    /// The babysitter of one that sleeps did not answer when it was to wake it.
+    ///
+    /// @param why in words; empty when it answers again
+    record Silent(String name, String why) implements Report {}
+
     /// There is something to watch as time passes.
     record Wake() implements Report {}
 
@@ -97,6 +102,7 @@ final class FleetKeeper implements AutoCloseable {
   ///
   /// @param doubted whether its own port must show that it answers
   /// @param drained whether it was taken out of service at this router
+  /// @param silent whether it sleeps and its babysitter did not answer when it was to be woken
   /// @param why what keeps it out of service, or an empty text
   record View(
       Instance instance,
@@ -107,6 +113,7 @@ final class FleetKeeper implements AutoCloseable {
       boolean drained,
       Known known,
       @Nullable List<Map<String, Object>> modelsList,
+      boolean silent,
       String why) {}
 
   private final LinkedBlockingQueue<Report> reports = new LinkedBlockingQueue<>(100_000);
@@ -323,6 +330,7 @@ final class FleetKeeper implements AutoCloseable {
       case Report.Drain d -> roster.drain(d.name(), d.on());
       case Report.Weight w -> roster.weight(w.name(), w.weight());
       case Report.Awake a -> roster.awake(a.name());
+      case Report.Silent s -> roster.silent(s.name(), s.why());
       case Report.Wake w -> false;
       case Report.Told t -> {
         waiting.add(t.seen());

@@ -29,8 +29,9 @@ import org.jspecify.annotations.Nullable;
 /*
  * Gauges lag behind, those of vLLM by 3 to 6 s. As much of them as the router itself had in flight at any
  * time in the last seconds is taken for its own; the rest is others'. So they add to what the router knows
- * and take nothing away from it, and what was told counts for a few seconds alone. Who shows none a
- * few times is asked once a minute. For those who look alone, at most fifty are read a second.
+ * and take nothing away from it, and what was told counts for a few seconds alone. Who answers
+ * without any a few times is asked once a minute; who is too busy to answer has its gauges still, and they
+ * matter then most. For those who look alone, at most fifty are read a second.
  */
 final class GaugeWatch implements AutoCloseable {
   private static final Duration ROUND = Duration.ofMillis(200);
@@ -38,6 +39,7 @@ final class GaugeWatch implements AutoCloseable {
   private static final Duration EACH_SHOWN = Duration.ofMillis(20);
   private static final Duration SELDOM = Duration.ofMinutes(1);
   private static final Duration TIMEOUT = Duration.ofSeconds(1);
+  private static final Duration SILENT = Duration.ofSeconds(5);
   private static final int IN_VAIN = 3;
   private static final int AT_ONCE = 64;
   private static final int MOST_BYTES = 2 << 20;
@@ -59,10 +61,36 @@ final class GaugeWatch implements AutoCloseable {
     volatile long dueNanos;
     volatile boolean tells;
     volatile Cache cache = Cache.UNKNOWN;
-    int vain;
+    final Patience patience = new Patience();
 
     Seen(long dueNanos) {
       this.dueNanos = dueNanos;
+    }
+  }
+
+  /// How soon an instance is asked again, by what came of asking it. Not thread-safe.
+  static final class Patience {
+    private boolean told;
+    private int vain;
+
+    /// @param answered whether it answered at all; without that, nothing is known of its gauges
+    /// @param tells whether its answer had gauges in it
+    /// @param every between two readings of one that has some
+    Duration after(boolean answered, boolean tells, Duration every) {
+      if (tells) {
+        told = true;
+        vain = 0;
+        return every;
+      }
+      if (!answered && told) {
+        return every;
+      }
+      vain++;
+      if (vain < IN_VAIN) {
+        return every;
+      }
+      told &= !answered;
+      return answered ? SELDOM : SILENT;
     }
   }
 
@@ -201,7 +229,13 @@ final class GaugeWatch implements AutoCloseable {
   private void look(View v, Seen s, Duration every) throws InterruptedException {
     Slot slot = slots.at(v.instance().slot());
     s.peak.look(slot.inFlight(), ticker.nanos());
-    GaugeReading r = reading(v.known());
+    GaugeReading r = null;
+    boolean answered = true;
+    try {
+      r = reading(v.known());
+    } catch (IOException e) {
+      answered = false;
+    }
     long now = ticker.nanos();
     s.peak.look(slot.inFlight(), now);
     s.tells = r != null && r.running() + r.waiting() >= 0;
@@ -213,13 +247,9 @@ final class GaugeWatch implements AutoCloseable {
     if (r != null && s.tells) {
       slot.tell(others(r, s.peak.most(), waitingNow(slot)), now + FRESH.toNanos());
     }
-    if (s.tells || !Double.isNaN(s.cache.share())) {
-      s.vain = 0;
-      return;
-    }
-    s.vain++;
-    if (s.vain >= IN_VAIN) {
-      s.dueNanos = now + SELDOM.toNanos();
+    Duration again = s.patience.after(answered, s.tells || !Double.isNaN(s.cache.share()), every);
+    if (again.compareTo(every) > 0) {
+      s.dueNanos = now + again.toNanos();
     }
   }
 
@@ -242,17 +272,23 @@ final class GaugeWatch implements AutoCloseable {
     return more == 0 ? Others.NONE : new Others(more - waiting, waiting);
   }
 
-  private @Nullable GaugeReading reading(Known k) throws InterruptedException {
+  /// @return null where it has none
+  /// @throws IOException when it does not say, or is not well
+  private @Nullable GaugeReading reading(Known k) throws IOException, InterruptedException {
     String url = k.at("/metrics");
+    URI at;
     try {
-      Client.Reply r =
-          Prober.client(http, k)
-              .send(
-                  "GET", URI.create(url), Prober.headers(k, url), new byte[0], TIMEOUT, MOST_BYTES);
-      return r.ok() ? GaugeReading.of(new String(r.body(), StandardCharsets.UTF_8)) : null;
-    } catch (IOException | IllegalArgumentException e) {
+      at = URI.create(url);
+    } catch (IllegalArgumentException e) {
       return null;
     }
+    Client.Reply r =
+        Prober.client(http, k)
+            .send("GET", at, Prober.headers(k, url), new byte[0], TIMEOUT, MOST_BYTES);
+    if (r.status() >= 500) {
+      throw new IOException("status " + r.status());
+    }
+    return r.ok() ? GaugeReading.of(new String(r.body(), StandardCharsets.UTF_8)) : null;
   }
 
   @Override

@@ -333,7 +333,8 @@ final class Live implements EventFeed.Source {
       for (FleetKeeper.View v : views) {
         routable += v.instance().state() == State.ROUTABLE ? 1 : 0;
         boolean out = v.instance().state() == State.DRAINING;
-        boolean rests = v.known().restsUntil() != null && v.instance().state() == State.ASLEEP;
+        boolean rests =
+            v.silent() || (v.known().restsUntil() != null && v.instance().state() == State.ASLEEP);
         boolean asleep = v.instance().state().sleeps() && !rests;
         expected += out || asleep ? 0 : 1;
         sleeps |= asleep;

@@ -6,6 +6,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.ModelState;
 import org.jspecify.annotations.Nullable;
@@ -204,17 +205,24 @@ final class Metadata {
     return n >= 0 && n < MOST_WHOLE && n == Math.rint(n) ? (long) n : -1;
   }
 
-  /// What stands where a whole number should, one text each.
+  /// What stands where a whole number or a cache type should, one text each.
   static List<String> odd(Map<String, Object> m) {
     List<String> out = new ArrayList<>();
     for (String key : WHOLE) {
       Object said = m.get(key);
       if (said != null && whole(said) < 0) {
-        String text = String.valueOf(said);
-        String shown = text.length() > MOST_SHOWN ? text.substring(0, MOST_SHOWN) + "..." : text;
-        out.add(key + ": " + shown + " (expected: a whole number, 0 or more)");
+        out.add(key + ": " + shown(said) + " (expected: a whole number, 0 or more)");
       }
     }
+    Object type = m.get("cache_type");
+    if (type != null && CacheType.parse(type) == null) {
+      out.add("cache_type: " + shown(type) + " (expected: paged or static)");
+    }
     return out;
+  }
+
+  private static String shown(Object said) {
+    String text = String.valueOf(said);
+    return text.length() > MOST_SHOWN ? text.substring(0, MOST_SHOWN) + "..." : text;
   }
 }

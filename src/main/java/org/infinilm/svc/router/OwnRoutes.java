@@ -238,6 +238,7 @@ final class OwnRoutes {
       Instance i = v.instance();
       Map<String, Object> m = new HashMap<>();
       m.put("added", byHttp.contains(i.name()));
+      m.put("babysitter_silent", v.silent());
       m.put("babysitter_url", i.port() == 0 ? null : v.known().babysitter());
       m.put("drained_here", v.drained());
       m.put("error_count", v.errors());

@@ -267,12 +267,12 @@ final class Prober implements AutoCloseable {
     int own = status(health, k);
     String failure = ofFixed(k.url(), babysitter, own);
     String reason = reasons.get(health);
-    return own == OURS
-        ? null
-        : new Result(
-            failure == null || reason == null ? failure : failure + ": " + reason,
-            own > 0,
-            own != REFUSED);
+    String words =
+        failure == null || reason == null
+            ? failure
+            // which says already where there was no connection
+            : own == REFUSED ? reason : failure + ": " + reason;
+    return own == OURS ? null : new Result(words, own > 0, own != REFUSED);
   }
 
   /// Whether the instance's own port answers, where requests could not connect to it: another

@@ -173,6 +173,7 @@ final class Publisher {
         && before.probeSeconds() == e.probeSeconds
         && before.suspect() == e.suspect()
         && before.doubted() == doubted
+        && before.silent() == e.silent()
         && before.drained() == e.drained
         && before.known().equals(e.known)
         && Objects.equals(before.modelsList(), e.modelsList())) {
@@ -188,6 +189,7 @@ final class Publisher {
             e.drained,
             e.known,
             e.modelsList(),
+            e.silent(),
             why);
     if (i.state() == State.EJECTED && m.told.size() < MOST_TOLD && m.told.add(why)) {
       LOG.warn("instance {} is still ejected: {}", e.known.name(), why);

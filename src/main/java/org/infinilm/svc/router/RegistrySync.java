@@ -64,7 +64,9 @@ final class RegistrySync implements AutoCloseable {
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
           boolean news = !old && !w.version().equals(version);
-          track.listed(known.size(), !known.equals(listed), List.of());
+          String trouble = w.trouble();
+          track.listed(
+              known.size(), !known.equals(listed), trouble == null ? List.of() : List.of(trouble));
           listed = known;
           version = old ? null : w.version();
           Duration left = interval.minusNanos(ticker.nanos() - asked);

@@ -73,6 +73,10 @@ final class Roster {
     private String circuitFailure = "";
     private String listFailure = "";
 
+    /// Why its babysitter was silent when it was last asked to wake it, as far as the registry has
+    /// had no news of it since; else empty.
+    private String silence = "";
+
     /// Whether its babysitter has said that it serves, of which the registry does not know yet.
     private boolean awake;
 
@@ -169,13 +173,20 @@ final class Roster {
       if (!running()) {
         Known.Demand d = known.demand();
         StartFailure f = d == null ? null : d.failure();
-        String failed = f == null ? "" : "; " + f.words();
+        String more = f == null ? "" : "; " + f.words();
+        if (absent) {
+          more = "; the registry lists it no more" + more;
+        }
         return switch (asItSleeps()) {
           case ASLEEP ->
-              f == null || f.until() == null
-                  ? "it sleeps until a request comes" + failed
-                  : f.words();
-          case WAKING -> "its own status is " + (d == null ? "" : d.status()) + failed;
+              silent()
+                  ? "it sleeps, and its babysitter did not answer when a request came: "
+                      + silence
+                      + more
+                  : f == null || f.until() == null
+                      ? "it sleeps until a request comes" + more
+                      : f.words();
+          case WAKING -> "its own status is " + (d == null ? "" : d.status()) + more;
           default -> "its own status is not running";
         };
       }
@@ -195,6 +206,11 @@ final class Roster {
         return probeFailure.isEmpty() ? "the registry calls it unhealthy" : probeFailure;
       }
       return circuit.inService() ? "" : circuitFailure;
+    }
+
+    /// Whether it sleeps and its babysitter did not answer when it was last to be woken.
+    boolean silent() {
+      return !silence.isEmpty() && state() == State.ASLEEP;
     }
 
     /// Whether it registered no models and its own list was not read yet.
@@ -426,10 +442,14 @@ final class Roster {
     if (e.known.fixed() && !k.fixed()) {
       return false;
     }
-    e.absent = false;
+    if (e.absent) {
+      e.absent = false;
+      e.silence = "";
+    }
     if (e.known.equals(k)) {
       return false;
     }
+    e.silence = "";
     if (e.running() != k.running() && k.demand() != null) {
       e.renewed(++lives);
     }
@@ -448,6 +468,15 @@ final class Roster {
     e.awake = true;
     e.verdict = UP;
     return true;
+  }
+
+  /// The babysitter of one that sleeps does not answer, or does again for an empty text.
+  boolean silent(String name, String why) {
+    Entry e = entries.get(name);
+    if (e != null) {
+      e.silence = why;
+    }
+    return false;
   }
 
   private boolean remove(Entry e) {

@@ -17,6 +17,7 @@ import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.ProxyServer;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.registry.PeerBoard;
 import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.registry.TableSource;
 import org.infinilm.svc.router.Decisions.Decision;
@@ -104,7 +105,7 @@ final class Router implements AutoCloseable {
     this.ticker = ticker;
     Tls believed = believed(config);
     this.settings = new Settings(config);
-    String run = String.format("%016x", random.nextLong());
+    PeerBoard.Run run = PeerBoard.Run.fresh();
     Slots slots = new Slots();
     seats = new Seats(slots, config.seating().line(), config.seating().queueLimit(), ticker);
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
@@ -179,7 +180,7 @@ final class Router implements AutoCloseable {
             ? null
             : new Siblings(
                 table,
-                run,
+                run.name(),
                 new SharedParts(keeper::table, seats, slots, keys, ticker),
                 new SharedLearning(policy, learner, ticker),
                 ticker);

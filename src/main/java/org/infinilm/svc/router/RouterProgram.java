@@ -101,7 +101,9 @@ public final class RouterProgram {
               END.plus(config.clients().lameDuck()).plus(config.clients().drainTimeout()));
       life.onEnd(router::close);
       life.onEnd(router::drain);
-      Lifetime.onHangUp(!read.of().files().isEmpty() || config.tls().listens(), router::reload);
+      if (!read.of().files().isEmpty() || config.tls().listens()) {
+        life.onHangUp(router::reload);
+      }
       if (!isLoopback(config.host()) && config.adminToken() == null && config.keys().isEmpty()) {
         LOG.warn(
             "listening on {} without a token or keys: everyone who reaches the port may use it (--host 127.0.0.1 keeps it to this machine)",

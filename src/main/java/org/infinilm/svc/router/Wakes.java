@@ -66,6 +66,9 @@ final class Wakes implements AutoCloseable {
   private final Map<String, Wake> underWay = new ConcurrentHashMap<>();
   private final Map<String, No> refused = new ConcurrentHashMap<>();
 
+  /// What the registry said of those whose babysitter did not answer when it was asked last.
+  private final Map<String, Known> silent = new ConcurrentHashMap<>();
+
   /// How long a start took the last time, by name.
   private final Map<String, Long> tookNanos = new ConcurrentHashMap<>();
 
@@ -305,8 +308,8 @@ final class Wakes implements AutoCloseable {
   }
 
   private void wake(Wake w) throws InterruptedException {
-    int silences = 0;
-    long heardNanos = ticker.nanos();
+    int silences = isSilent(w.name) ? MOST_SILENCES : 0;
+    long heardNanos = ticker.nanos() - (silences > 0 ? SILENT_NANOS : 0);
     while (!w.endIfDone()) {
       Said said = null;
       String why = "";
@@ -314,6 +317,9 @@ final class Wakes implements AutoCloseable {
         said = ask(w.name);
         silences = 0;
         heardNanos = ticker.nanos();
+        if (silent.remove(w.name) != null) {
+          keeper.tell(new Report.Silent(w.name, ""));
+        }
       } catch (IOException e) {
         why = String.valueOf(e.getMessage());
         silences++;
@@ -330,6 +336,7 @@ final class Wakes implements AutoCloseable {
           || (silences >= MOST_SILENCES && ticker.nanos() - heardNanos >= SILENT_NANOS)) {
         if (said == null) {
           LOG.warn("instance {}: its babysitter does not answer: {}", w.name, why);
+          silent(w.name, why);
         }
         refuse(w, said == null ? Said.no("its babysitter does not answer") : said);
         return;
@@ -337,6 +344,24 @@ final class Wakes implements AutoCloseable {
       Thread.sleep(PAUSE);
     }
     results.labelValues("woken").inc();
+  }
+
+  /// Whether the last that was seen of its babysitter was silence: then one more is enough.
+  @SuppressWarnings("ReferenceEquality") // what did not change is the same object
+  private boolean isSilent(String name) {
+    View v = view(name);
+    return v != null && silent.get(name) == v.known();
+  }
+
+  private void silent(String name, String why) {
+    View v = view(name);
+    if (v != null) {
+      if (silent.size() >= MOST_REMEMBERED) {
+        silent.clear();
+      }
+      silent.put(name, v.known());
+      keeper.tell(new Report.Silent(name, why));
+    }
   }
 
   private void serves(Wake w) {

@@ -5,6 +5,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -38,7 +39,7 @@ final class Book {
   private final Map<Outcome, AtomicLong> outcomes = new LinkedHashMap<>();
   private volatile @Nullable Request last;
 
-  Book(Pump pump) {
+  Book(Pump pump, String cacheType) {
     for (Outcome o : Outcome.values()) {
       outcomes.put(o, new AtomicLong());
       finished.initLabelValues(label(o));
@@ -57,8 +58,8 @@ final class Book {
         c -> c.call(pump.cacheUsage()));
     metrics.info(
         "infini_instance",
-        "The system_fingerprint of this instance's answers.",
-        Map.of("fingerprint", fingerprint));
+        "The system_fingerprint of this instance's answers, and what its KV cache is.",
+        new TreeMap<>(Map.of("cache_type", cacheType, "fingerprint", fingerprint)));
   }
 
   /// The `system_fingerprint` of every answer.

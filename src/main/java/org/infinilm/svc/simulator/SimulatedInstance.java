@@ -183,7 +183,7 @@ public final class SimulatedInstance implements AutoCloseable {
   private SimulatedInstance(Options options, Ticker ticker) throws IOException {
     this.options = options;
     this.pump = new Pump(options.engine(), options.seed(), options.speed(), ticker);
-    this.book = new Book(pump);
+    this.book = new Book(pump, options.cacheType().label());
     this.faults = new FaultBox(options.seed());
     this.readyNanos = ticker.nanos() + options.startupDelay().toNanos();
     this.routes =

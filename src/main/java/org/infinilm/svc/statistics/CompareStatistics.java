@@ -68,20 +68,24 @@ public final class CompareStatistics {
 
   /// Of a mean over repeated runs; empty for fewer than two.
   public static Optional<Interval> ofMean(double[] v) {
-    return ofPairs(v).map(Found::interval);
+    return v.length > 1 && finite(v) && StatUtils.variance(v) == 0
+        ? Optional.of(new Interval(v[0], v[0]))
+        : ofPairs(v).map(Found::interval);
   }
 
-  /// Of log ratios, one a pair of runs; empty for fewer than two, or where one is not finite.
+  /// Of log ratios, one a pair of runs; empty for fewer than two, where one is not finite, or where
+  /// all are alike to the last bit and not zero: then no noise was seen that they could be held
+  /// against.
   public static Optional<Found> ofPairs(double[] logRatios) {
     if (logRatios.length < 2 || !finite(logRatios)) {
       return Optional.empty();
     }
     double spread = Math.sqrt(StatUtils.variance(logRatios) / logRatios.length);
-    return Optional.of(found(StatUtils.mean(logRatios), spread, logRatios.length - 1));
+    return found(StatUtils.mean(logRatios), spread, logRatios.length - 1);
   }
 
   /// Of mean(b) - mean(a), the runs being independent; empty when a side has fewer than two, or
-  /// where one is not finite.
+  /// where one is not finite, or where neither side scatters and they differ.
   public static Optional<Found> ofDifference(double[] a, double[] b) {
     if (a.length < 2 || b.length < 2 || !finite(a) || !finite(b)) {
       return Optional.empty();
@@ -92,17 +96,18 @@ public final class CompareStatistics {
         va + vb == 0
             ? 1
             : (va + vb) * (va + vb) / (va * va / (a.length - 1) + vb * vb / (b.length - 1));
-    return Optional.of(found(StatUtils.mean(b) - StatUtils.mean(a), Math.sqrt(va + vb), freedom));
+    return found(StatUtils.mean(b) - StatUtils.mean(a), Math.sqrt(va + vb), freedom);
   }
 
-  private static Found found(double difference, double spread, double freedom) {
+  private static Optional<Found> found(double difference, double spread, double freedom) {
     if (spread == 0) {
-      return new Found(difference, new Interval(difference, difference), difference == 0 ? 1 : 0);
+      return difference == 0 ? Optional.of(new Found(0, new Interval(0, 0), 1)) : Optional.empty();
     }
     TDistribution t = new TDistribution(freedom);
     double half = t.inverseCumulativeProbability(1 - TAIL) * spread;
     double p = 2 * t.cumulativeProbability(-Math.abs(difference) / spread);
-    return new Found(difference, new Interval(difference - half, difference + half), p);
+    return Optional.of(
+        new Found(difference, new Interval(difference - half, difference + half), p));
   }
 
   private static boolean finite(double[] v) {

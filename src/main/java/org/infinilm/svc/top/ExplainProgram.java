@@ -61,21 +61,40 @@ public final class ExplainProgram {
             "infini explain: " + Words.printable(said.path("error").path("message").asText()));
         return 1;
       }
-      return told(id, said.path("decisions"), router);
+      if (said.path("decisions").isEmpty()) {
+        System.err.println("infini explain: " + unknown(id, keepsHistory(client, router, headers)));
+        return 1;
+      }
+      return told(said.path("decisions"), router);
     } catch (IOException e) {
       System.err.println("infini explain: " + router + ": " + e.getMessage());
       return 1;
     }
   }
 
-  private static int told(String id, JsonNode decisions, URI router) {
-    if (decisions.isEmpty()) {
-      System.err.println(
-          "infini explain: the router does not remember "
-              + Words.printable(id)
-              + " (it keeps the last requests alone, --decisions says how many; a history, --history FILE, keeps those before, of busy times a part)");
-      return 1;
+  private static boolean keepsHistory(Client client, URI router, Headers headers)
+      throws InterruptedException {
+    try {
+      URI uri = URI.create(router + "/history");
+      Client.Reply r = client.send("GET", uri, headers, new byte[0], TIMEOUT);
+      return r.ok() && Json.tree(r.body()).path("on").asBoolean();
+    } catch (IOException cannotBeAsked) {
+      return false;
     }
+  }
+
+  /// What there is to say of a request that the router does not know.
+  ///
+  /// @param history whether it keeps one
+  static String unknown(String id, boolean history) {
+    return "the router does not remember "
+        + Words.printable(id)
+        + (history
+            ? ": neither among its last requests nor in its history, which keeps a part of busy times (--history-rate)"
+            : " (it keeps the last requests alone, --decisions says how many; a history, --history FILE, keeps those before, of busy times a part)");
+  }
+
+  private static int told(JsonNode decisions, URI router) {
     for (JsonNode d : decisions) {
       lines(d, router).forEach(System.out::println);
     }

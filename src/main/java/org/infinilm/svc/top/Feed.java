@@ -94,7 +94,7 @@ final class Feed {
       String said = Json.tree(body).path("error").path("message").asText();
       return Words.printable(said);
     } catch (IOException noJson) {
-      return Words.printable(new String(body, StandardCharsets.UTF_8));
+      return Words.printable(new String(body, StandardCharsets.UTF_8).strip());
     }
   }
 

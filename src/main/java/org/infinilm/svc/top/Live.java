@@ -176,8 +176,9 @@ final class Live {
             : screen.draw(b, look, size.getColumns(), rows, stale(b));
     List<AttributedString> out =
         new java.util.ArrayList<>(lines.stream().map(this::styled).toList());
-    if (!said.isEmpty()) {
-      out.set(out.size() - 1, styled(Screen.Line.of(said, Screen.Style.BAD)));
+    String note = said.isEmpty() && b.heardNanos() != null ? trouble.get() : said;
+    if (!note.isEmpty()) {
+      out.set(out.size() - 1, styled(Screen.Line.of(note, Screen.Style.BAD)));
     }
     display.update(out.stream().map(l -> l.columnSubSequence(0, size.getColumns())).toList(), -1);
   }

@@ -29,6 +29,9 @@ record Screen(String address, boolean ascii, ZoneId zone) {
 
   private static final int LEAST_BARS = 8;
 
+  /// Of requests in flight where the figures are small.
+  private static final int FLIGHT = 5;
+
   /// How a part of a line looks, where there are colours.
   enum Style {
     PLAIN,
@@ -81,8 +84,13 @@ record Screen(String address, boolean ascii, ZoneId zone) {
     int w = Math.max(LEAST_WIDTH, width);
     List<Line> out = new ArrayList<>();
     header(b, look, w, stale, out);
-    for (JsonNode p : b.last().path("pools")) {
-      out.add(pool(b, p, w));
+    JsonNode pools = b.last().path("pools");
+    int flight = FLIGHT;
+    for (JsonNode p : pools) {
+      flight = Math.max(flight, 1 + flight(p).length());
+    }
+    for (JsonNode p : pools) {
+      out.add(pool(b, p, w, flight));
     }
     out.add(Line.of("", Style.PLAIN));
     if (look.help()) {
@@ -173,10 +181,11 @@ record Screen(String address, boolean ascii, ZoneId zone) {
   }
 
   /// What does not fit is left out whole, the least needed first.
-  private Line pool(Board b, JsonNode p, int w) {
+  ///
+  /// @param flight columns of the requests in flight, the same for all pools
+  private Line pool(Board b, JsonNode p, int w, int flight) {
     String name = p.path("pool").asText();
     Style colour = colour(name);
-    String places = p.path("seats").isNumber() ? "/" + p.path("seats").asLong() : "";
     List<String> figures =
         new ArrayList<>(
             List.of(
@@ -185,7 +194,7 @@ record Screen(String address, boolean ascii, ZoneId zone) {
                 " p95 " + right(Words.seconds(p.path("ttft_p95")), 6),
                 " tpot " + right(Words.seconds(p.path("tpot_p50")), 6),
                 right(Words.rate(p.path("tokens_per_second").path("completion")), 6) + " tok/s",
-                right(p.path("in_flight").asLong() + places, 5) + " in flight"));
+                right(flight(p), flight) + " in flight"));
     int left = w - POOL - figures.stream().mapToInt(Columns::of).sum();
     while (left < LEAST_BARS && figures.size() > 3) {
       left += Columns.of(figures.remove(figures.size() - 2));
@@ -201,6 +210,11 @@ record Screen(String address, boolean ascii, ZoneId zone) {
         colour,
         String.join("", figures),
         Style.PLAIN);
+  }
+
+  private static String flight(JsonNode pool) {
+    String places = pool.path("seats").isNumber() ? "/" + pool.path("seats").asLong() : "";
+    return pool.path("in_flight").asLong() + places;
   }
 
   /// The last values as bars, the newest at the right.

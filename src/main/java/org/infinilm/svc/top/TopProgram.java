@@ -75,16 +75,15 @@ public final class TopProgram {
     }
   }
 
-  /// @param url with or without its scheme, `/ui` or `/v1`
+  /// @param url as [BaseUrl#typed] has it
   static URI address(String url) throws ConfigException {
-    String whole = url.contains("://") ? url : "http://" + url;
-    BaseUrl parsed = BaseUrl.parse(whole);
+    BaseUrl parsed = BaseUrl.typed(url);
     if (parsed == null) {
       throw new ConfigException(
           BaseUrl.shown(url)
               + " (expected: the router's address, http://host:port or https://host:port)");
     }
-    return URI.create(whole.strip().replaceFirst("/+(ui/?|v1/?)?$", ""));
+    return URI.create(parsed.toString());
   }
 
   /// Waits for the second tick, with which rates are known.

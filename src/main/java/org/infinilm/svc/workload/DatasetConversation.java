@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -34,7 +35,7 @@ final class DatasetConversation {
       byte[] bytes = DatasetFile.read(file);
       int length = Math.max(0, c.get(WorkloadKeys.CUSTOM_OUTPUT_LEN).intValue());
       List<LoadItem> items = items(talks(DatasetFile.lines(file, bytes)), length, wanted(c));
-      return new Workload("conversation", file.toString(), Digest.of(bytes), items);
+      return new Workload("conversation", file.toString(), Digest.of(bytes), null, items);
     }
     int turns = c.get(WorkloadKeys.MESSAGES_PER_CONV).intValue();
     int conversations = c.get(WorkloadKeys.NUM_CONVERSATIONS).intValue();
@@ -47,7 +48,15 @@ final class DatasetConversation {
             made(c, conversations, turns),
             c.get(WorkloadKeys.RANDOM_OUTPUT_LEN).intValue(),
             wanted);
-    return new Workload("conversation", null, Digest.of(items), items);
+    String generator =
+        String.format(
+            Locale.ROOT,
+            "%d turns a conversation, %d characters first and %d later, %d out",
+            turns,
+            c.get(WorkloadKeys.CONTEXT_LEN),
+            c.get(WorkloadKeys.NEW_MSG_LEN),
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN));
+    return new Workload("conversation", null, Digest.of(items), generator, items);
   }
 
   private static int wanted(Config c) {

@@ -29,7 +29,8 @@ final class DatasetFile {
     for (Line l : lines(file, bytes)) {
       items.add(item(l, length, c.get(WorkloadKeys.TIMESTAMP_UNIT).equals("ms") ? 1e-3 : 1));
     }
-    return new Workload("custom", file.toString(), Digest.of(bytes), Workload.sized(c, items));
+    return new Workload(
+        "custom", file.toString(), Digest.of(bytes), null, Workload.sized(c, items));
   }
 
   private static LoadItem item(Line l, int length, double unit) throws ConfigException {

@@ -3,6 +3,7 @@ package org.infinilm.svc.workload;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.config.Config;
@@ -12,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 /// Requests whose texts are filler and whose lengths are drawn. Deterministic for a seed.
 final class DatasetLengths {
   private static final int DEFAULT_PROMPTS = 1000;
+
+  /// Characters of prose for a token that no vocabulary of texts comes near.
+  private static final int FAR_LONGER = 256;
 
   private DatasetLengths() {}
 
@@ -27,7 +31,16 @@ final class DatasetLengths {
       long out = around(random, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN), ratio);
       items.add(LoadItem.of(filler.text(k, in), (int) out));
     }
-    return new Workload("random", null, Digest.of(items), items);
+    String generator =
+        String.format(
+            Locale.ROOT,
+            "%d tokens in and %d out, each times 1 - %s .. 1 + %s, %s",
+            c.get(WorkloadKeys.RANDOM_INPUT_LEN),
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN),
+            ratio,
+            ratio,
+            filler.measure());
+    return new Workload("random", null, Digest.of(items), generator, items);
   }
 
   /// Lengths of prompt and answer together by a [LengthCdf]: the answer gets `--random-output-len`,
@@ -48,7 +61,15 @@ final class DatasetLengths {
       long out = Math.clamp(total / 2, 1, c.get(WorkloadKeys.RANDOM_OUTPUT_LEN));
       items.add(LoadItem.of(filler.text(k, Math.max(1, total - out)), (int) out));
     }
-    return new Workload("cdf", from, Digest.of(items), items);
+    String generator =
+        String.format(
+            Locale.ROOT,
+            "lengths of %s, at most %s, at most %d out, %s",
+            builtIn ? from : Digest.of(DatasetFile.read(file)),
+            most == Long.MAX_VALUE ? "all" : most,
+            c.get(WorkloadKeys.RANDOM_OUTPUT_LEN),
+            filler.measure());
+    return new Workload("cdf", from, Digest.of(items), generator, items);
   }
 
   private static long around(SplittableRandom random, long tokens, double ratio) {
@@ -72,6 +93,13 @@ final class DatasetLengths {
       this.tokenizer = tokenizer;
     }
 
+    /// What a token is.
+    String measure() {
+      return tokenizer == null
+          ? bytesPerToken + " bytes a token"
+          : "tokens of a vocabulary, " + bytesPerToken + " bytes each at first";
+    }
+
     String text(int index, long tokens) throws ConfigException {
       String text =
           tokenizer == null
@@ -84,7 +112,16 @@ final class DatasetLengths {
     private String cut(Tokenizer by, int index, long tokens) throws ConfigException {
       double characters = 16 + tokens * bytesPerToken;
       String text = filler(index, characters);
-      while (by.count(text) < tokens) {
+      for (int have = by.count(text); have < tokens; have = by.count(text)) {
+        if (characters > FAR_LONGER * (tokens + 1)) {
+          throw new ConfigException(
+              "--tokenizer: "
+                  + have
+                  + " tokens of "
+                  + text.length()
+                  + " characters of prose (expected: a vocabulary of texts, or a smaller"
+                  + " --bytes-per-token)");
+        }
         characters *= 2;
         text = filler(index, characters);
       }

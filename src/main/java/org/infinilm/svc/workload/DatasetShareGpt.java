@@ -66,7 +66,7 @@ final class DatasetShareGpt {
               + index
               + " entries has a prompt and an answer of usable length (expected: at least one)");
     }
-    return new Workload("sharegpt", file.toString(), hash(file), Workload.sized(c, items));
+    return new Workload("sharegpt", file.toString(), hash(file), null, Workload.sized(c, items));
   }
 
   private static void add(List<LoadItem> items, JsonNode said, double bytesPerToken, int fixed) {

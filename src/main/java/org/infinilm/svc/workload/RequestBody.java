@@ -60,8 +60,19 @@ public record RequestBody(
     return extra == null ? plain : merged(plain, extra);
   }
 
-  /// Answer tokens that a request asks for; 0 when it does not say.
+  /// Answers to one request.
+  public int choices() {
+    return extra != null && extra.path("n").isInt()
+        ? Math.clamp(extra.path("n").intValue(), 1, 1000)
+        : 1;
+  }
+
+  /// Answer tokens that a request asks for, of all its answers together; 0 when it does not say.
   public int asked(LoadItem item) {
+    return (int) Math.min(Integer.MAX_VALUE, (long) choices() * each(item));
+  }
+
+  private int each(LoadItem item) {
     if (extra != null) {
       for (String name : List.of("max_completion_tokens", "max_tokens")) {
         if (extra.path(name).isInt()) {
@@ -70,6 +81,25 @@ public record RequestBody(
       }
     }
     return Math.max(0, item.outputTokens());
+  }
+
+  /// UTF-8 bytes of the text of a single request, as routers count it; -1 for a turn of a
+  /// conversation, or where the text is given otherwise.
+  public long textBytes(LoadItem item) {
+    if (item.conversation() >= 0 || given("messages") || given("prompt")) {
+      return -1;
+    }
+    if (!chat) {
+      return utf8(prompt(item, List.of()));
+    }
+    if (item.messages().isEmpty()) {
+      return utf8(item.prompt() == null ? "" : item.prompt());
+    }
+    return item.messages().stream().mapToLong(m -> utf8(text(m.content()))).sum();
+  }
+
+  private static long utf8(String text) {
+    return text.getBytes(StandardCharsets.UTF_8).length;
   }
 
   /// Whether the model cannot end an answer by itself.

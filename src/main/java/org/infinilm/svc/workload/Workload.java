@@ -14,11 +14,24 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param dataset its name
 /// @param path the file it came from; null for none
-/// @param sha256 of the file, or of what was generated; the same hash is the same workload
-public record Workload(String dataset, @Nullable String path, String sha256, List<LoadItem> items) {
+/// @param sha256 of the file, or of what was generated
+/// @param generator how lengths and texts were drawn, all but the seed, in words that are the same
+///   for the same distribution; null for what was read from a file
+public record Workload(
+    String dataset,
+    @Nullable String path,
+    String sha256,
+    @Nullable String generator,
+    List<LoadItem> items) {
 
   public Workload {
     items = List.copyOf(items);
+  }
+
+  /// The hash of what each request asks, in order: texts and lengths of answers. The same hash is
+  /// the same workload.
+  public String requestsSha256() {
+    return Digest.of(items);
   }
 
   /// @param tokenizer what generated lengths are counted by; null for bytes

@@ -92,6 +92,7 @@ function age() {
   else if (live === 'asleep') text(a, 'asleep while hidden');
   else text(a, (trouble || 'connecting') + (old !== null ? ', data is ' + span(old) + ' old' : ''));
   if (live === 'live' && old !== null && old > 3) a.dataset.state = 'lost';
+  $('sentence').toggleAttribute('data-old', old !== null && old > 3 && !paused);
 }
 setInterval(age, 1000);
 

@@ -1,4 +1,5 @@
 // Requests in flight, last decisions, errors, events, models, and what one copies.
+import {Hold} from './hold.js';
 import {el, text, count, seconds, bytes, size, clock, span, known, plural, mark, poolWord, DASH} from './words.js';
 
 const MOST_SHOWN = 100;
@@ -22,15 +23,8 @@ function where(pool, instance) {
   return el('td', {title: instance || ''}, mark(pool), ' ', instance || DASH);
 }
 
-// Where the focus is, or comes back to when a dialog closes, stays.
-function held(root) {
-  return root.contains(document.activeElement) || document.querySelector('dialog[open]') !== null;
-}
-
-// Tables are not rebuilt under a hand that is in them.
-function busy(root) {
-  return root.matches(':hover') || held(root);
-}
+// A router that was started again counts from the beginning.
+const named = (r) => r.sequence + ' ' + r.request_id;
 
 export class Requests {
   #signatures = new Map();
@@ -38,18 +32,20 @@ export class Requests {
     this.page = page;
     this.open = open;
     this.copy = copy;
+    this.holds = {};
+    for (const [name, points] of [['decisions', true], ['sources', true], ['errors', false], ['keys', false], ['models', false]]) this.holds[name] = new Hold(page[name], points);
     page.decisionsFilter.addEventListener('input', () => this.#decisions(this.state));
   }
 
   show(state) {
     this.state = state;
     this.#flights(state);
-    if (!busy(this.page.decisions)) this.#decisions(state);
-    if (!held(this.page.errors)) this.#errors(state);
+    this.holds.decisions.show(this.#newer(state), () => this.#decisions(state));
+    this.#errors(state);
     this.#events(state);
-    if (!held(this.page.keys)) this.#keys(state);
-    if (!busy(this.page.sources)) this.#sources(state);
-    if (!held(this.page.models)) this.#models(state);
+    this.#keys(state);
+    this.#sources(state);
+    this.#models(state);
     this.#facts(state);
   }
 
@@ -74,8 +70,16 @@ export class Requests {
         where(r.pool, r.instance), el('td', {}, r.reason || DASH), el('td', {}, r.model || DASH))), 'Nothing is in flight.');
   }
 
+  // How many decisions there are that the table does not show yet.
+  #newer(state) {
+    if (!state.rows.length) return this.first === '' ? '' : 'others';
+    const n = state.rows.findIndex((r) => named(r) === this.first);
+    return n === 0 ? '' : (n < 0 ? state.rows.length : n) + ' newer';
+  }
+
   #decisions(state) {
     if (!state) return;
+    this.first = state.rows.length ? named(state.rows[0]) : '';
     const words = this.page.decisionsFilter.value.toLowerCase().split(/\s+/).filter((w) => w);
     const rows = [];
     for (const r of state.rows) {
@@ -85,7 +89,7 @@ export class Requests {
     }
     table(this.page.decisions, [['Time'], ['Size', true], ['Instance'], ['Why'], ['TTFT', true], ['Total', true], ['Ended']], rows.map((r) =>
       el('tr', {'data-request': r.request_id},
-        el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(r.request_id), 'aria-label': 'Open the decision of ' + clock(r.ms)}, clock(r.ms))),
+        el('td', {}, el('button', {type: 'button', class: 'link', 'data-row': named(r), onclick: () => this.open(r.request_id), 'aria-label': 'Open the decision of ' + clock(r.ms)}, clock(r.ms))),
         el('td', {class: 'n'}, size(r.size, state.router.metric)),
         where(r.pool, r.instance), el('td', {}, r.reason || DASH),
         el('td', {class: 'n'}, seconds(r.ttft_seconds)), el('td', {class: 'n'}, seconds(r.total_seconds)),
@@ -100,17 +104,23 @@ export class Requests {
     }
   }
 
+  // The same where a hand may be in it.
+  #still(name, value, draw) {
+    const s = JSON.stringify(value);
+    this.holds[name].show(this.#signatures.get(name) === s ? '' : 'not the newest', () => this.#once(name, value, draw));
+  }
+
   #errors(state) {
-    this.#once('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], ['']], state.errors.map((e) =>
+    this.#still('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], ['']], state.errors.map((e) =>
       el('tr', {},
         el('td', {class: 'n'}, count(e.count)), el('td', {}, outcome(e.outcome) + (e.code ? ': ' + e.code : '')), el('td', {class: 'n'}, e.status),
         where(state.instances.get(e.instance)?.pool, e.instance), el('td', {}, clock(e.first_ms)), el('td', {}, clock(e.last_ms)),
-        el('td', {}, el('button', {type: 'button', class: 'link', onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
+        el('td', {}, el('button', {type: 'button', class: 'link', 'data-row': [e.outcome, e.code, e.status, e.instance].join(' '), onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
   }
 
   #keys(state) {
     this.page.keysPanel.hidden = !state.keys.length;
-    this.#once('keys', state.keys, () => {
+    this.#still('keys', state.keys, () => {
       text(this.page.keysCount, count(state.keys.length));
       const of = (limit) => (known(limit) ? ' of ' + count(limit) : '');
       table(this.page.keys, [['Key'], ['Models'], ['In flight', true], ['Requests', true], ['Errors', true], ['Refused', true], ['Prompt tokens', true], ['Cached', true], ['Answer tokens', true], ['A minute at most'], ['Expires']], state.keys.map((k) =>
@@ -137,7 +147,7 @@ export class Requests {
   #sources(state) {
     const words = {up: 'up', waiting: 'nothing yet', troubled: 'in trouble', down: 'down'};
     const ago = (s) => (known(s) ? span(s) + ' ago' : DASH);
-    this.#once('sources', state.sources, () => table(this.page.sources, [['Source'], ['Kind'], ['State'], ['Instances', true], ['Last answer'], ['Last error']], state.sources.map((s) =>
+    this.#still('sources', state.sources, () => table(this.page.sources, [['Source'], ['Kind'], ['State'], ['Instances', true], ['Last answer'], ['Last error']], state.sources.map((s) =>
       el('tr', {'data-source': s.source},
         el('td', {class: 'mono', title: s.source}, s.kind === s.source ? DASH : s.source), el('td', {}, s.kind),
         el('td', {}, el('span', {class: 'state ' + (s.state === 'up' ? 'routable' : s.state === 'down' ? 'ejected' : 'waking')}, words[s.state] || s.state)),
@@ -152,7 +162,7 @@ export class Requests {
   }
 
   #models(state) {
-    this.#once('models', state.models, () => table(this.page.models, [['Model'], ['Aliases'], ['In service', true], ['Holds', true], ['Threshold', true], ['Tiers']], state.models.map((m) =>
+    this.#still('models', state.models, () => table(this.page.models, [['Model'], ['Aliases'], ['In service', true], ['Holds', true], ['Threshold', true], ['Tiers']], state.models.map((m) =>
       el('tr', {},
         el('td', {title: m.model}, m.model), el('td', {}, m.aliases.join(', ') || DASH),
         el('td', {class: 'n'}, m.routable + ' of ' + m.instances + (m.not_loaded ? ', ' + m.not_loaded + ' not loaded' : '')),

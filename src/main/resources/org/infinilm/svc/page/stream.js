@@ -5,6 +5,9 @@ const MOST_PAUSE = 15000;
 const HIDDEN_MILLIS = 60000;
 // The stream has something to say each second.
 const SILENT_MILLIS = 10000;
+// Connections to one server that browsers have at most (HTTP/1.1), and how long one may take to answer.
+const MOST_KEPT = 6;
+const SWEEP_MILLIS = 2000;
 const KEY = 'infini-admin-token';
 
 export function token() {
@@ -75,6 +78,13 @@ export function follow(on) {
     silence = setTimeout(() => { silent = true; abort.abort(); }, SILENT_MILLIS);
   }
 
+  // The browser keeps connections for later that were forgotten with that one, and would send the
+  // next request on one of them: all are tried at once, and those that are silent given up.
+  async function sweep() {
+    const tries = Array.from({length: MOST_KEPT}, () => fetch('livez', {signal: AbortSignal.timeout(SWEEP_MILLIS), cache: 'no-store'}).then((r) => r.text()));
+    await Promise.allSettled(tries);
+  }
+
   async function once() {
     abort = new AbortController();
     silent = false;
@@ -114,6 +124,7 @@ export function follow(on) {
         clearTimeout(silence);
       }
       if (!asleep) {
+        if (silent) await sweep();
         await new Promise((r) => { wake = r; setTimeout(r, pause); });
         pause = Math.min(MOST_PAUSE, pause * 2);
       }

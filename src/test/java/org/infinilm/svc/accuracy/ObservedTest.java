@@ -93,8 +93,8 @@ class ObservedTest {
                 new Routing.Member(
                     "p",
                     "paged",
-                    new Routing.Own(0.0, null, null),
-                    new Routing.Own(2.0, null, null))),
+                    new Routing.Own(0.0, null, null, null),
+                    new Routing.Own(2.0, null, null, null))),
             o.metric(),
             null);
     ResultMerge.merge(

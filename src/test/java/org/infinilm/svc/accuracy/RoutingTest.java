@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongUnaryOperator;
 import org.infinilm.svc.accuracy.Routing.Answer;
 import org.infinilm.svc.accuracy.Routing.Member;
 import org.infinilm.svc.accuracy.Routing.Own;
@@ -23,7 +24,8 @@ class RoutingTest {
 
   private static Member member(
       String name, String cacheType, @Nullable Double before, @Nullable Double after) {
-    return new Member(name, cacheType, new Own(before, null, null), new Own(after, null, null));
+    return new Member(
+        name, cacheType, new Own(before, null, null, null), new Own(after, null, null, null));
   }
 
   private static Answer answer(
@@ -35,7 +37,18 @@ class RoutingTest {
       @Nullable String reason,
       boolean ok) {
     return new Answer(
-        index, "id", sentBytes, size, size < 0 ? -1 : 100, pool, instance, reason, ok, null, -1);
+        index,
+        "id",
+        sentBytes,
+        -1,
+        size,
+        size < 0 ? -1 : 100,
+        pool,
+        instance,
+        reason,
+        ok,
+        null,
+        -1);
   }
 
   private RoutingTest answered(long size, String pool, String instance, String reason) {
@@ -148,10 +161,16 @@ class RoutingTest {
     return Map.of(
         "p",
         new Member(
-            "p", "paged", new Own(0.0, 0.0, both), new Own(2.0, pagedTokens, or(both, "fp_p"))),
+            "p",
+            "paged",
+            new Own(0.0, 0.0, both, null),
+            new Own(2.0, pagedTokens, or(both, "fp_p"), null)),
         "s",
         new Member(
-            "s", "static", new Own(0.0, 0.0, both), new Own(2.0, staticTokens, or(both, "fp_s"))));
+            "s",
+            "static",
+            new Own(0.0, 0.0, both, null),
+            new Own(2.0, staticTokens, or(both, "fp_s"), null)));
   }
 
   private static String or(@Nullable String one, String other) {
@@ -168,6 +187,7 @@ class RoutingTest {
               k,
               "id",
               large ? 500 : 50,
+              -1,
               large ? 500 : 50,
               100,
               large ? "static" : "paged",
@@ -217,18 +237,69 @@ class RoutingTest {
     assertThat(r.disagreements()).containsExactly("the router's threshold is 100 (expected: 1000)");
   }
 
+  private static List<Answer> with(List<Answer> all, LongUnaryOperator threshold, long text) {
+    return all.stream()
+        .map(a ->
+            new Answer(
+                a.index(),
+                a.requestId(),
+                a.sentBytes(),
+                text,
+                a.size(),
+                threshold.applyAsLong(a.index()),
+                a.pool(),
+                a.instance(),
+                a.reason(),
+                a.ok(),
+                a.fingerprint(),
+                a.promptTokens()))
+        .toList();
+  }
+
+  @Test
+  void aRouterThatNamesAnotherThresholdWithEachAnswerIsTold() {
+    List<Answer> each = with(claimed("fp_p", "fp_s"), k -> k % 2 == 0 ? 1_000_000 : 0, -1);
+    Routing r = Routing.of(each, marked(20, 200, null), "body", null);
+    assertThat(r.countersAgree()).isFalse();
+    assertThat(r.disagreements())
+        .containsExactly(
+            "the router named 2 thresholds, from 0 to 1000000 (expected: one, or"
+                + " --expect-threshold)");
+    assertThat(Routing.of(each, marked(20, 200, null), "body", 100L).disagreements()).isEmpty();
+  }
+
+  @Test
+  void theSizeOfATextIsThatOfTheTextThatWasSent() {
+    List<Answer> all = with(claimed("fp_p", "fp_s"), k -> 100, 40);
+    Routing r = Routing.of(all, marked(20, 200, null), "text", null);
+    assertThat(r.sizeMismatches()).isEqualTo(4);
+    assertThat(r.accuracy()).as("all are small").isEqualTo(0.5);
+  }
+
+  @Test
+  void whatAnInstanceSaysOfItsCacheCountsAndNotTheList() {
+    Map<String, Member> swapped =
+        Map.of(
+            "p", new Member("p", "paged", Own.NOTHING, new Own(9.0, null, "fp_p", "static")),
+            "s", new Member("s", "static", Own.NOTHING, new Own(9.0, null, "fp_s", "paged")));
+    Routing r = Routing.of(claimed("fp_p", "fp_s"), swapped, "body", null);
+    assertThat(r.accuracy()).isZero();
+    assertThat(r.disagreements())
+        .contains("p is listed as paged (expected: static, as it says itself)");
+  }
+
   @Test
   void anInstancesMarkIsReadFromItsMetrics() {
     Own own =
         FleetView.own(
             """
             # TYPE infini_instance info
-            infini_instance_info{fingerprint="fp_1"} 1
+            infini_instance_info{cache_type="static",fingerprint="fp_1"} 1
             vllm:prompt_tokens_total{engine="0",model_name="m"} 7.0
             vllm:request_success_total{finished_reason="stop"} 2
             vllm:request_success_total{finished_reason="length"} 3
             """);
-    assertThat(own).isEqualTo(new Own(5.0, 7.0, "fp_1"));
+    assertThat(own).isEqualTo(new Own(5.0, 7.0, "fp_1", "static"));
     assertThat(FleetView.own("")).isEqualTo(Own.NOTHING);
   }
 

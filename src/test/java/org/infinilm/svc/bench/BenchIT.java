@@ -108,6 +108,8 @@ class BenchIT {
         .allMatch(q -> q.path("input_tokens").asInt() > 0);
     assertThat(r.path("ttfts")).hasSize(12);
     assertThat(r.path("workload").path("sha256").asText()).hasSize(64);
+    assertThat(r.path("workload").path("requests_sha256").asText()).hasSize(64);
+    assertThat(r.path("workload").path("ignore_eos").isBoolean()).isTrue();
     assertThat(r.path("routing").isNull()).isTrue();
     assertThat(io.printed()).contains("Serving Benchmark Result", "Successful requests:");
     int most = 0;

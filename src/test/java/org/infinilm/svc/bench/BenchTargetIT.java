@@ -2,6 +2,7 @@ package org.infinilm.svc.bench;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
@@ -115,14 +117,18 @@ class BenchTargetIT {
 
   /// An answer of one chunk, without usage.
   private static Response streamed(String text) {
+    return streamed(text, "stop");
+  }
+
+  private static Response streamed(String text, String reason) {
     String events =
         """
-        data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":"stop"}]}
+        data: {"choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":"%s"}]}
 
         data: [DONE]
 
         """
-            .formatted(text);
+            .formatted(text, reason);
     return new Response(
         200, Headers.of("content-type", "text/event-stream"), events.getBytes(UTF_8), null);
   }
@@ -273,6 +279,69 @@ class BenchTargetIT {
     }
     assertThat(io.complained())
         .contains("warning: tokens are not counted here: --tokenizer: facebook/opt-125m");
+  }
+
+  @Test
+  void answersWithoutUsageThatTheCacheCutAreNoSuccessesWhereTheyCanBeCounted() throws Exception {
+    Server server =
+        Server.start(Server.Options.at("127.0.0.1", 0), _ -> streamed("one two", "length"));
+    opened.add(server);
+    String url = "http://127.0.0.1:" + server.port();
+    int exit = bench(url, "model=m tokenizer=model/tokenizer custom_output_len=64", Map.of());
+    assertThat(exit).isEqualTo(1);
+    assertThat(result().path("truncated").asInt()).isEqualTo(12);
+    assertThat(result().path("completed").asInt()).isZero();
+    assertThat(result().path("requests").get(0).path("outcome").asText()).isEqualTo("truncated");
+  }
+
+  @Test
+  void theFolderOfTheResultIsMadeAndANameThatCannotBeIsFoundFirst() throws Exception {
+    SimulatedInstance server = instance(Options.paged("one", "m").speed(0));
+    String url = server.url().toString();
+    assertThat(bench(url, "result_filename=sub/r.json", Map.of())).isZero();
+    assertThat(folder.resolve("sub/r.json")).isNotEmptyFile();
+    for (String name : List.of("x".repeat(300), "a\0b", folder.toString())) {
+      assertThatThrownBy(() -> bench(url, "result_filename=" + name, Map.of()))
+          .isInstanceOf(ConfigException.class)
+          .hasMessageContaining("--result-filename");
+    }
+    assertThat(server.completed()).as("nothing was measured in vain").isEqualTo(12);
+  }
+
+  @Test
+  void aResultThatCannotBeWrittenWhereItShouldIsKeptElsewhere() throws Exception {
+    SimulatedInstance server = instance(Options.paged("one", "m").speed(0));
+    // in the way of the file that is written before it is moved
+    Files.createDirectories(folder.resolve(".r.json.part").resolve("in the way"));
+    assertThat(bench(server.url().toString(), "", Map.of())).isEqualTo(1);
+    String said = io.complained();
+    assertThat(said).contains("r.json cannot be written").contains("the result is in ");
+    Path kept = Path.of(said.replaceAll("(?s).*the result is in (.*?) instead.*", "$1"));
+    assertThat(Json.tree(Files.readAllBytes(kept)).path("completed").asInt()).isEqualTo(12);
+    Files.delete(kept);
+  }
+
+  @Test
+  void anOddEntryOfTheFleetEndsNoRunAndNoControlCodesAreTold() throws Exception {
+    String services =
+        "{\"services\":[{\"name\":\"odd\",\"host\":\"bad host|\",\"port\":80,\"metadata\":{}}]}";
+    Server server =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r ->
+                r.path().startsWith("/services")
+                    ? Response.json(200, Json.tree(services.getBytes(UTF_8)))
+                    : Response.json(
+                        400,
+                        Map.of("error", Map.of("message", "\u001b[31mred\u0007", "code", "x"))));
+    opened.add(server);
+    int exit = bench("http://127.0.0.1:" + server.port(), "model=m", Map.of());
+    assertThat(exit).isEqualTo(1);
+    assertThat(result().path("failed").asInt()).isEqualTo(12);
+    assertThat(io.printed() + io.complained() + result())
+        .contains("[31mred")
+        .doesNotContain("\u001b")
+        .doesNotContain("\u0007");
   }
 
   @Test

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
@@ -197,6 +198,125 @@ class CompareTest {
         .contains("static-0.json: 28.6 % of its answers were cut off, so nothing is claimed")
         .contains("better in 0 of 9")
         .doesNotContain(" wins ");
+  }
+
+  @Test
+  void aSideWhereRequestsFailedOrThatWasInterruptedClaimsNothing() throws Exception {
+    runs("paged", 100, 0.05, size -> size / 20_000.0);
+    for (int k = 0; k < 3; k++) {
+      ResultBuilder.ours(100, k, 0.05, size -> size / 40_000.0)
+          .with("failed", 900)
+          .write(folder, "static-" + k + ".json");
+      ResultBuilder.ours(100, k, 0.05, size -> size / 40_000.0)
+          .with("complete", false)
+          .write(folder, "static-cut-" + k + ".json");
+    }
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-[0-9]*")).isZero();
+    assertThat(io.printed())
+        .contains("static-0.json: 90.0 % of its requests failed, so nothing is claimed")
+        .contains("better in 0 of 9")
+        .doesNotContain(" wins ");
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-cut-*")).isZero();
+    assertThat(io.printed())
+        .contains("static-cut-0.json: it was interrupted, so nothing is claimed")
+        .doesNotContain(" wins ");
+  }
+
+  @Test
+  void anInterruptedRunIsLeftOutWhereOthersWereNot() throws Exception {
+    runs("paged", 100, 0.05, size -> size / 20_000.0);
+    runs("static", 100, 0.05, size -> size / 40_000.0);
+    ResultBuilder.ours(100, 9, 0.05, size -> size / 1000.0)
+        .with("complete", false)
+        .write(folder, "static-9.json");
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-*")).isZero();
+    assertThat(io.printed())
+        .contains("static-9.json: left out, it was interrupted")
+        .contains("static wins at every size");
+  }
+
+  @Test
+  void oneRunNamedTwiceIsOneRun() throws Exception {
+    String p = ResultBuilder.old(100, 10).write(folder, "paged-1.json");
+    String s = ResultBuilder.old(150, 8).write(folder, "static-1.json");
+    String copy = Files.copy(Path.of(s), folder.resolve("static-copy.json")).toString();
+    assertThat(run(Map.of(), Map.of(), p, p, s, copy)).isZero();
+    assertThat(io.printed())
+        .contains(p + ": counted once, it is named more than once")
+        .contains(copy + ": left out, the same run as " + s)
+        .contains("untested: 9")
+        .contains("nothing is claimed");
+  }
+
+  @Test
+  void runsThatAgreeToTheLastBitShowNoNoiseAndClaimNothing() throws Exception {
+    for (int k = 0; k < 3; k++) {
+      String date = "2026010" + (k + 1) + "-000000";
+      ResultBuilder.old(100, 10).with("date", date).write(folder, "paged-" + k + ".json");
+      ResultBuilder.old(150, 8).with("date", date).write(folder, "static-" + k + ".json");
+    }
+    assertThat(run(Map.of(), Map.of(), folder + "/paged-*", folder + "/static-*")).isZero();
+    assertThat(io.printed()).contains("untested: 9");
+  }
+
+  private static Map<String, Object> workload(int seed, Map<String, Object> more) {
+    Map<String, Object> out = new HashMap<>(more);
+    out.put("seed", seed);
+    out.put("sha256", "ab".repeat(31) + seed + "0");
+    return out;
+  }
+
+  @Test
+  void promptsThatWereDrawnInAnotherWayAreAnotherWorkload() throws Exception {
+    String a =
+        ResultBuilder.old(100, 10)
+            .with("workload", workload(1, Map.of("dataset", "random", "generator", "100 tokens")))
+            .write(folder, "paged-1.json");
+    String b =
+        ResultBuilder.old(100, 10)
+            .with("workload", workload(2, Map.of("dataset", "random", "generator", "900 tokens")))
+            .write(folder, "static-1.json");
+    assertThat(run(Map.of(), Map.of(), a, b)).isEqualTo(1);
+    assertThat(io.complained()).contains("how prompts are drawn is 100 tokens and 900 tokens");
+  }
+
+  @Test
+  void filesThatDoNotSayHowTheyWereDrawnMustHavePromptsOfOneLength() throws Exception {
+    for (int[] c : new int[][] {{1, 16_000, 0}, {2, 16_900, 0}, {3, 160_000, 1}}) {
+      String p =
+          ResultBuilder.old(100, 10)
+              .with("workload", workload(7, Map.of("dataset", "random")))
+              .with("total_input_tokens", 16_000)
+              .write(folder, "paged-1.json");
+      String s =
+          ResultBuilder.old(100, 10)
+              .with("workload", workload(c[0], Map.of("dataset", "random")))
+              .with("total_input_tokens", c[1])
+              .write(folder, "static-1.json");
+      assertThat(run(Map.of(), Map.of(), p, s)).as(c[1] + " tokens").isEqualTo(c[2]);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "requests_sha256, cdcd, efef, sha256 of what is asked is cdcd and efef",
+    "stream, true, false, stream is true and false",
+    "temperature, none, 1, temperature is none and 1",
+    "ignore_eos, true, false, ignore_eos is true and false",
+    "endpoint, /v1/completions, /v1/chat/completions, endpoint is /v1/completions",
+    "arrival, poisson, replay, arrival is poisson and replay",
+  })
+  void whatIsAskedOfTheSamePromptsIsPartOfTheWorkload(
+      String key, String first, String second, String said) throws Exception {
+    Map<String, Object> of = Map.of("dataset", "custom", "path", "d.jsonl");
+    Map<String, Object> a = workload(1, of);
+    a.put(key, first);
+    Map<String, Object> b = workload(1, of);
+    b.put(key, second);
+    String p = ResultBuilder.old(100, 10).with("workload", a).write(folder, "paged-1.json");
+    String s = ResultBuilder.old(100, 10).with("workload", b).write(folder, "static-1.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isEqualTo(1);
+    assertThat(io.complained()).contains(said);
   }
 
   @Test
@@ -402,6 +522,18 @@ class CompareTest {
   }
 
   @Test
+  void noControlCodesOfAFileReachTheTerminal() throws Exception {
+    String p =
+        ResultBuilder.old(100, 10)
+            .with("label", "paged\u001b]0;x\u0007")
+            .with("date", "2026\u001b[31m")
+            .write(folder, "one.json");
+    String s = ResultBuilder.old(150, 8).with("label", "static").write(folder, "two.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isZero();
+    assertThat(io.printed() + io.complained()).doesNotContain("\u001b").doesNotContain("\u0007");
+  }
+
+  @Test
   void aPartialResultIsMarked() throws Exception {
     String p = ResultBuilder.old(100, 10).with("complete", false).write(folder, "paged-1.json");
     String s = ResultBuilder.old(150, 8).write(folder, "static-1.json");
@@ -422,6 +554,7 @@ class CompareTest {
         "hello                          | not a complete JSON document",
         "{\"mean_ttft_ms\":\"fast\"}    | mean_ttft_ms: \"fast\" (expected: a number)",
         "{\"completed\":1}              | \"mean_ttft_ms\" is missing (expected: a number)",
+        "{\"mean_ttft_ms\":-5}          | mean_ttft_ms: -5 (expected: a number, 0 or more)",
         "{\"mean_ttft_ms\":NaN}         | mean_ttft_ms: NaN (expected: a number)",
         "{\"mean_ttft_ms\":1e999}       | mean_ttft_ms: ",
         "{\"requests\":7}               | requests: 7 (expected: a list)",

@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -166,7 +167,12 @@ class ValidateIT {
     Report report = new Report(terminal, false);
     Validate.Target target =
         Validate.Target.of(
-            "127.0.0.1", fake.registry.port(), fake.router.port(), List.of(), null, token, key);
+            new BaseUrl("127.0.0.1", fake.router.port(), ""),
+            fake.registry.port(),
+            List.of(),
+            null,
+            token,
+            key);
     try (Client client = Client.create()) {
       Probe probe = new Probe(client, Duration.ofSeconds(10));
       new Validate(probe, target, report, Ticker.SYSTEM).run();

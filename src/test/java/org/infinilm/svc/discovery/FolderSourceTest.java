@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +52,34 @@ class FolderSourceTest {
     for (int k = 0; k < n; k++) {
       source.step(heard);
     }
+  }
+
+  /// As a network file system does that goes away meanwhile.
+  @Test
+  void aFolderThatFailsWhileItIsReadIsNamedAndTakesNothingOut() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    AtomicBoolean fails = new AtomicBoolean();
+    source =
+        new FolderSource(
+            new SourceSpec.Folder("folder:" + folder, folder),
+            f -> {},
+            of ->
+                fails.get()
+                    ? Stream.of(of.resolve("a.toml"), of.resolve("b.toml"))
+                        .peek(p -> {
+                          if (p.endsWith("b.toml")) {
+                            throw new UncheckedIOException(new IOException("stale handle"));
+                          }
+                        })
+                    : Files.list(of));
+    looks(2);
+    fails.set(true);
+    looks(3);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    assertThat(heard.troubles()).hasSize(1).first().asString().contains("cannot be read: ");
+    fails.set(false);
+    looks(1);
+    assertThat(heard.troubles()).isEmpty();
   }
 
   @Test

@@ -42,6 +42,75 @@ class GgufCheckTest {
     throw new IllegalArgumentException(key);
   }
 
+  /// The model with one more metadata value: an `Integer` (as uint32), a `Float` or a `String`.
+  static byte[] with(byte[] model, String key, Object value) {
+    byte[] entry = entry(key, value);
+    // what is added keeps the alignment of the values behind it
+    String note = "note." + key;
+    int rest = Math.floorMod(-(entry.length + entry(note, "").length), 32);
+    byte[] filler = entry(note, "x".repeat(rest));
+    ByteBuffer out =
+        ByteBuffer.allocate(model.length + entry.length + filler.length)
+            .order(ByteOrder.LITTLE_ENDIAN);
+    out.put(model, 0, 24).put(entry).put(filler).put(model, 24, model.length - 24);
+    out.putLong(16, out.getLong(16) + 2);
+    return out.array();
+  }
+
+  private static byte[] entry(String key, Object value) {
+    ByteBuffer out =
+        ByteBuffer.allocate(8 + key.length() + 4 + 8 + String.valueOf(value).length())
+            .order(ByteOrder.LITTLE_ENDIAN);
+    out.putLong(key.length()).put(key.getBytes(StandardCharsets.US_ASCII));
+    switch (value) {
+      case Integer n -> out.putInt(4).putInt(n);
+      case Float f -> out.putInt(6).putFloat(f);
+      default -> {
+        String s = String.valueOf(value);
+        out.putInt(8).putLong(s.length()).put(s.getBytes(StandardCharsets.US_ASCII));
+      }
+    }
+    return java.util.Arrays.copyOf(out.array(), out.position());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "rope.scaling.type | s | foo | foo (expected: none, linear, yarn, longrope)",
+        "rope.scaling.type | n | 3 | 3 (expected: none, linear, yarn, longrope)",
+        "rope.scaling.factor | f | NaN | NaN (expected: a number)",
+        "rope.scaling.factor | f | -5 | -5.0 (expected: a number from 0)",
+        "rope.scale_linear | f | -Infinity | -Infinity (expected: a number)",
+        "logit_scale | f | NaN | NaN (expected: a number)",
+        "expert_count | n | 300 | 300 (expected: 0..256)",
+        "expert_count | n | 4 | missing or no whole number (expected: 1..4)",
+        "expert_used_count | n | 2 | 2 (expected: 0..0)",
+      })
+  void aValueThatLlamaCppTakesForGrantedIsChecked(
+      String key, String type, String value, String said) throws Exception {
+    Object v =
+        switch (type) {
+          case "n" -> Integer.valueOf(value);
+          case "f" -> Float.valueOf(value);
+          default -> value;
+        };
+    byte[] bytes = with(model(false), "llama." + key, v);
+    assertThatThrownBy(() -> check(bytes))
+        .isInstanceOf(EngineException.class)
+        .hasMessageContaining(said);
+  }
+
+  @Test
+  void expertsOfWhichSomeAreUsedAreTaken() throws Exception {
+    byte[] model = with(model(false), "llama.expert_count", 4);
+    check(with(model, "llama.expert_used_count", 2));
+    check(with(model(false), "llama.rope.scaling.type", "yarn"));
+    byte[] more = with(model, "llama.expert_used_count", 8);
+    assertThatThrownBy(() -> check(more))
+        .hasMessageContaining("llama.expert_used_count: 8 (expected: 1..4)");
+  }
+
   @Test
   void wholeModelsAreTaken() throws Exception {
     check(model(false));

@@ -20,6 +20,46 @@ class GgufFuzz {
   private static final int FILES = 1000;
   private static final int[] EXTREMES = {0, 1, 2, 3, -1, 7, 255, 1 << 16, 1 << 30, 1 << 31, 33};
 
+  private static final Float[] FRACTIONS = {0f, -1f, 1e-30f, 4f, 1e30f, Float.NaN, Float.MAX_VALUE};
+  private static final List<String> WORDS =
+      List.of("", "foo", "yarn", "linear", "none", "longrope");
+  private static final List<String> MORE =
+      List.of(
+          "rope.scaling.type",
+          "rope.scaling.factor",
+          "rope.scaling.original_context_length",
+          "rope.scaling.attn_factor",
+          "rope.scaling.finetuned",
+          "rope.scaling.yarn_log_multiplier",
+          "rope.scale_linear",
+          "rope.freq_base",
+          "rope.dimension_sections",
+          "expert_count",
+          "expert_used_count",
+          "expert_shared_count",
+          "expert_feed_forward_length",
+          "expert_weights_scale",
+          "expert_gating_func",
+          "attention.key_length",
+          "attention.value_length",
+          "attention.sliding_window",
+          "attention.causal",
+          "attention.clamp_kqv",
+          "attention.max_alibi_bias",
+          "attention.layer_norm_epsilon",
+          "attention.scale",
+          "attn_logit_softcapping",
+          "final_logit_softcapping",
+          "logit_scale",
+          "embedding_scale",
+          "residual_scale",
+          "pooling_type",
+          "use_parallel_residual",
+          "leading_dense_block_count",
+          "vocab_size",
+          "tensor_data_layout",
+          "decoder_start_token_id");
+
   @TempDir Path folder;
 
   @Test
@@ -69,7 +109,7 @@ class GgufFuzz {
     int header = GgufCheckTest.valueOf(model, "token_embd.weight") + 4000;
     header = Math.min(header, model.length - 8);
     ByteBuffer words = ByteBuffer.wrap(out).order(ByteOrder.LITTLE_ENDIAN);
-    switch (random.nextInt(5)) {
+    switch (random.nextInt(6)) {
       case 0 -> {
         for (int n = 1 + random.nextInt(4); n > 0; n--) {
           out[random.nextInt(header)] = (byte) random.nextInt();
@@ -81,6 +121,9 @@ class GgufFuzz {
         int at = random.nextInt(header);
         words.putInt(at, EXTREMES[random.nextInt(EXTREMES.length)]);
       }
+      case 4 -> {
+        return added(model, random);
+      }
       default -> {
         return random.nextInt(4) == 0
             ? Arrays.copyOf(out, random.nextInt(out.length))
@@ -88,6 +131,23 @@ class GgufFuzz {
       }
     }
     return out;
+  }
+
+  /// With a value more, of those that llama.cpp reads where they are there.
+  private static byte[] added(byte[] model, SplittableRandom random) {
+    String text = new String(model, StandardCharsets.ISO_8859_1);
+    String key =
+        (text.contains("qwen2.block_count") ? "qwen2." : "llama.")
+            + MORE.get(random.nextInt(MORE.size()));
+    Object value =
+        switch (random.nextInt(4)) {
+          case 0 -> WORDS.get(random.nextInt(WORDS.size()));
+          case 1 -> FRACTIONS[random.nextInt(FRACTIONS.length)];
+          case 2 -> EXTREMES[random.nextInt(EXTREMES.length)];
+          default -> random.nextInt(500);
+        };
+    byte[] out = GgufCheckTest.with(model, key, value);
+    return random.nextBoolean() ? out : added(out, random);
   }
 
   private static byte[] flipped(byte[] out, int header, SplittableRandom random) {

@@ -44,7 +44,7 @@ class GrammarIT {
             ("{'response_format':" + format + "}")
                 .replace('\'', '"')
                 .getBytes(StandardCharsets.UTF_8));
-    String g = ResponseFormat.grammar(root);
+    String g = ResponseFormat.grammar(root, Effort.alone());
     return g == null ? "" : g;
   }
 
@@ -142,6 +142,39 @@ class GrammarIT {
       })
   void everyAnswerThatEndsIsJson(String schema) throws Exception {
     assertThat(ended(schema(schema), json -> {})).isGreaterThan(ANSWERS / 2);
+  }
+
+  /// Tokens below a rejected one are not asked for; the answer is that of asking for each.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{'type':'object','properties':{'the':{'type':'integer'},'then':{'enum':['ab','abc','Zü','€']}}}",
+        "{'type':'string','format':'date-time'}",
+        "{'type':'array','items':{'type':['number','boolean']}}",
+        "{}"
+      })
+  void theFilterSaysOfEachTokenWhatAskingForItSays(String schema) throws Exception {
+    SplittableRandom random = new SplittableRandom(5);
+    for (int answer = 0; answer < 5; answer++) {
+      try (Grammar grammar = llama.vocabulary().grammar(schema(schema))) {
+        for (int n = 0; n < 30; n++) {
+          float[] logits = new float[table.size()];
+          grammar.filter(logits);
+          List<Integer> fit = new java.util.ArrayList<>();
+          for (int token = 0; token < logits.length; token++) {
+            boolean left = logits[token] != Float.NEGATIVE_INFINITY;
+            assertThat(left).as("token %s", token).isEqualTo(grammar.allows(token));
+            if (left && !table.isEnd(token)) {
+              fit.add(token);
+            }
+          }
+          if (fit.isEmpty()) {
+            break;
+          }
+          grammar.accept(fit.get(random.nextInt(fit.size())));
+        }
+      }
+    }
   }
 
   @Test

@@ -10,22 +10,30 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 
 /// Long prompts stop nobody.
 class ReadingTest {
-  private static final int LONG = Reading.SHORT_BYTES + 1;
+  private static final int MIDDLE = Reading.SHORT_BYTES + 1;
+  private static final int LONG = Reading.MIDDLE_BYTES + 1;
+  private static final BooleanSupplier STAYS = () -> false;
   private static final Duration SOON = Duration.ofSeconds(30);
 
   private final Reading reading = new Reading();
 
+  private String said(int bytes, Reading.Work<String> work) throws Exception {
+    return reading.read(bytes, STAYS, work);
+  }
+
   @Test
   void requestsAreReadOnThreadsThatCarryNoOthers() throws Exception {
-    assertThat(reading.read(1, () -> Thread.currentThread().isVirtual())).isFalse();
-    assertThat(reading.read(1, () -> Thread.currentThread().getName())).isEqualTo("read");
-    assertThat(reading.read(LONG, () -> Thread.currentThread().getName())).isEqualTo("read-long");
+    assertThat(said(1, effort -> String.valueOf(Thread.currentThread().isVirtual())))
+        .isEqualTo("false");
+    assertThat(said(1, effort -> Thread.currentThread().getName())).isEqualTo("read");
+    assertThat(said(LONG, effort -> Thread.currentThread().getName())).isEqualTo("read-long");
   }
 
   @Test
@@ -41,7 +49,8 @@ class ReadingTest {
                   try {
                     reading.read(
                         LONG,
-                        () -> {
+                        STAYS,
+                        effort -> {
                           gate.await();
                           return "";
                         });
@@ -54,14 +63,14 @@ class ReadingTest {
                 }));
       }
       await().atMost(SOON).untilAtomic(refused, org.hamcrest.Matchers.equalTo(7));
-      assertThat(reading.read(1, () -> "read")).isEqualTo("read");
+      assertThat(said(1, effort -> "read")).isEqualTo("read");
     } finally {
       gate.countDown();
     }
     for (Thread t : clients) {
       t.join();
     }
-    assertThat(reading.read(LONG, () -> "again")).isEqualTo("again");
+    assertThat(said(LONG, effort -> "again")).isEqualTo("again");
   }
 
   @Test
@@ -70,14 +79,16 @@ class ReadingTest {
     assertThatThrownBy(() ->
             reading.read(
                 1,
-                () -> {
+                STAYS,
+                effort -> {
                   throw known;
                 }))
         .isSameAs(known);
     assertThatThrownBy(() ->
             reading.read(
                 LONG,
-                () -> {
+                STAYS,
+                effort -> {
                   throw new IllegalStateException("x");
                 }))
         .isInstanceOf(IllegalStateException.class);
@@ -148,16 +159,143 @@ class ReadingTest {
     Ask far = ask("some words ".repeat(200_000));
     assertThatThrownBy(() -> loaded.prompt(far))
         .isInstanceOf(ApiError.class)
-        .hasMessageContaining("the prompt has more than ")
+        .hasMessageContaining("the prompt has at least ")
         .hasMessageContaining("together at most 4096 tokens");
-    assertThat(characters.get()).isLessThan(2 * (32 << 10));
+    assertThat(characters.get()).isLessThan(4096 + 3 * PieceTokenizer.PIECE_CHARS);
   }
 
   @Test
   void aPromptThatFitsIsTokenisedWhole() throws Exception {
     AtomicLong characters = new AtomicLong();
     Loaded loaded = loaded(counting(characters), 4096);
+    characters.set(0);
     assertThat(loaded.prompt(ask("x".repeat(4000)))).hasSize(4000);
     assertThat(characters.get()).isEqualTo(4000);
+  }
+
+  @Test
+  void ideographsAreCountedAsTheBytesThatTheyAre() throws Exception {
+    AtomicLong characters = new AtomicLong();
+    Loaded loaded = loaded(counting(characters), 40_000);
+    Ask far = ask("漢".repeat(100_000));
+    characters.set(0);
+    assertThatThrownBy(() -> loaded.prompt(far))
+        .hasMessageContaining("together at most 40000 tokens");
+    assertThat(characters.get()).isLessThan(40_000 + 12 * PieceTokenizer.PIECE_CHARS);
+  }
+
+  @Test
+  void aTextThatCannotFitIsRefusedByItsBytes() throws Exception {
+    AtomicLong characters = new AtomicLong();
+    Loaded loaded = loaded(counting(characters), 4);
+    Ask far = ask("漢".repeat(6000));
+    characters.set(0);
+    assertThatThrownBy(() -> loaded.prompt(far))
+        .hasMessageContaining("the prompt has at least 5 tokens");
+    assertThat(characters).hasValue(0);
+  }
+
+  @Test
+  void aReadingThatGoesOnLetsThoseOfOtherSizesHaveTheirTurn() throws Exception {
+    CountDownLatch read = new CountDownLatch(1);
+    CountDownLatch begun = new CountDownLatch(1);
+    Thread client =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                reading.read(
+                    LONG,
+                    STAYS,
+                    effort -> {
+                      begun.countDown();
+                      while (read.getCount() > 0) {
+                        effort.pause();
+                      }
+                      return "";
+                    });
+              } catch (ApiError | InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+            });
+    begun.await();
+    try {
+      assertThat(said(MIDDLE, effort -> Thread.currentThread().getName())).isEqualTo("read-middle");
+      assertThat(client.isAlive()).isTrue();
+    } finally {
+      read.countDown();
+    }
+    client.join();
+  }
+
+  @Test
+  void aClientThatLeavesEndsTheReading() {
+    AtomicInteger pieces = new AtomicInteger();
+    for (int bytes : List.of(1, MIDDLE, LONG)) {
+      pieces.set(0);
+      assertThatThrownBy(() ->
+              reading.read(
+                  bytes,
+                  () -> pieces.get() >= 3,
+                  effort -> {
+                    while (true) {
+                      pieces.incrementAndGet();
+                      effort.pause();
+                    }
+                  }))
+          .isInstanceOf(ApiError.class)
+          .hasMessageContaining("the client has gone");
+      assertThat(pieces).hasValue(3);
+    }
+    assertThatThrownBy(() ->
+            reading.read(
+                1,
+                () -> pieces.get() >= 4,
+                effort -> {
+                  pieces.set(4);
+                  for (int i = 0; i < 2000; i++) {
+                    effort.schema(1);
+                  }
+                  return "";
+                }))
+        .hasMessageContaining("the client has gone");
+  }
+
+  @Test
+  void anAnswerWithMoreLogProbabilitiesThanFitIsRefused() throws Exception {
+    AskReader reader = new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L);
+    Ask ask =
+        reader.completion(
+            org.infinilm.svc.http.Json.bytes(
+                java.util.Map.of("prompt", "a", "n", 16, "logprobs", 5, "max_tokens", 1042)));
+    Loaded.checkLogprobs(ask, 1041);
+    assertThatThrownBy(() -> Loaded.checkLogprobs(ask, 1042))
+        .hasMessage(
+            "logprobs: 100032 of them (n x max_tokens x (1 + those beside each)) (expected: at most"
+                + " 100000)");
+    Loaded.checkLogprobs(ask("a"), 100_000);
+  }
+
+  @Test
+  void manySmallPartsAreRefusedAsSoonAsTheyAreTooMany() {
+    AtomicLong characters = new AtomicLong();
+    Vocabulary counting = counting(characters);
+    PieceTokenizer tokenizer = new PieceTokenizer(counting, counting.pieces());
+    characters.set(0);
+    List<PromptText.Part> parts = new ArrayList<>();
+    for (int i = 0; i < 10_000; i++) {
+      parts.add(new PromptText.Part("<s>", true));
+    }
+    assertThatThrownBy(() ->
+            tokenizer.tokens(
+                parts,
+                false,
+                Effort.alone(),
+                sure -> {
+                  if (sure > 30) {
+                    throw ApiError.value("prompt", "" + sure, "30");
+                  }
+                }))
+        .isInstanceOf(ApiError.class);
+    assertThat(characters).hasValue(33);
   }
 }

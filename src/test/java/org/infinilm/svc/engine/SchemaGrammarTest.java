@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -18,7 +20,7 @@ class SchemaGrammarTest {
   }
 
   private static String grammar(String format) throws Exception {
-    String g = ResponseFormat.grammar(json("{'response_format':" + format + "}"));
+    String g = ResponseFormat.grammar(json("{'response_format':" + format + "}"), Effort.alone());
     return g == null ? "" : g;
   }
 
@@ -110,6 +112,66 @@ class SchemaGrammarTest {
                 "{'properties':{'a':{'minLength':1000},'b':{'minLength':1000},'c':{'minLength':1000},"
                     + "'d':{'minLength':1000},'e':{'minLength':1000},'f':{'minLength':1000}}}"))
         .hasMessageContaining("too many repetitions");
+  }
+
+  /// Without a limit of its own the first of them is walked for months.
+  @Test
+  @Timeout(60)
+  void alternativesThatNameEachOtherAreReadOnce() {
+    for (int alternatives : List.of(200, 60, 30)) {
+      String self = "{'$ref':'#/$defs/a'},".repeat(alternatives);
+      String schema =
+          "{'$defs':{'a':{'anyOf':["
+              + self.substring(0, self.length() - 1)
+              + "]}},'$ref':'#/$defs/a'}";
+      assertThatThrownBy(() -> schema(schema)).hasMessageContaining("begin alike");
+    }
+  }
+
+  @Test
+  void whatARequestsSchemasTakeTogetherIsBounded() throws Exception {
+    Effort effort = Effort.alone();
+    effort.schema(Effort.MOST_SCHEMA_STEPS - 1);
+    JsonNode small = json("{'properties':{'a':{'type':'null'}}}");
+    assertThatThrownBy(() -> SchemaGrammar.of(small, effort))
+        .hasMessage(
+            "response_format.json_schema.schema: takes more than 100000 steps to read (expected: a"
+                + " smaller schema, or fewer references and alternatives)");
+    assertThat(SchemaGrammar.of(small, Effort.alone())).startsWith("root ::= ");
+  }
+
+  private static String optional(int count) {
+    StringBuilder out = new StringBuilder("{'type':'object','properties':{");
+    for (int i = 0; i < count; i++) {
+      out.append(i == 0 ? "" : ",").append("'p%04d':{'type':'null'}".formatted(i));
+    }
+    return out.append("}").toString();
+  }
+
+  @Test
+  void theWaysToGoOnAtOnePlaceAreBounded() throws Exception {
+    assertThat(schema(optional(127) + "}")).contains("p0126");
+    assertThatThrownBy(() -> schema(optional(128) + "}"))
+        .hasMessageContaining("more than 128 ways to go on at one place")
+        .hasMessageContaining("(expected: at most 128)");
+    assertThat(schema(optional(400) + ",'required':['p0100','p0200','p0300']}")).contains("p0399");
+    assertThatThrownBy(() -> schema("{'anyOf':[" + optional(63) + "}," + optional(64) + "}]}"))
+        .hasMessageContaining("more than 128 ways");
+    StringBuilder alike = new StringBuilder();
+    StringBuilder others = new StringBuilder();
+    for (int i = 0; i < 1000; i++) {
+      alike.append(i == 0 ? "" : ",").append("'%s%04d'".formatted("a".repeat(40), i));
+      others.append(i == 0 ? "'" : ",'").appendCodePoint(0x4E00 + i).append("x'");
+    }
+    assertThat(schema("{'enum':[" + alike + "]}")).contains("a".repeat(40));
+    assertThatThrownBy(() -> schema("{'enum':[" + others + "]}"))
+        .hasMessageContaining("more than 128 ways");
+  }
+
+  @Test
+  void aLongTextIsALiteral() throws Exception {
+    String text = "x\\\\y".repeat(20_000);
+    assertThat(schema("{'const':'" + text + "'}")).hasSizeGreaterThan(text.length());
   }
 
   @ParameterizedTest

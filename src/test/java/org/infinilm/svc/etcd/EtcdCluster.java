@@ -37,6 +37,7 @@ public final class EtcdCluster implements AutoCloseable {
   private final Process[] members;
   private final Client http;
   private final @Nullable Shown tls;
+  private final List<String> flags;
   private int made;
   private final AtomicInteger prefixes = new AtomicInteger();
 
@@ -48,8 +49,10 @@ public final class EtcdCluster implements AutoCloseable {
   }
 
   /// @param tls null for plain HTTP; clients then have to show a certificate, too
-  public EtcdCluster(Path dir, int size, @Nullable Shown tls) throws Exception {
+  /// @param flags more ones for each member
+  public EtcdCluster(Path dir, int size, @Nullable Shown tls, String... flags) throws Exception {
     this.dir = dir;
+    this.flags = List.of(flags);
     this.tls = tls;
     this.http =
         tls == null
@@ -108,6 +111,7 @@ public final class EtcdCluster implements AutoCloseable {
                 "--initial-cluster-token=" + dir.getFileName() + made,
                 "--logger=zap",
                 "--log-outputs=stderr"));
+    command.addAll(flags);
     if (tls != null) {
       command.addAll(
           List.of(
@@ -247,6 +251,24 @@ public final class EtcdCluster implements AutoCloseable {
     Client.Reply r = call("/v3/kv/compaction", Map.of("revision", revision, "physical", true));
     if (!r.ok()) {
       throw new AssertionError("compaction: " + new String(r.body(), StandardCharsets.UTF_8));
+    }
+  }
+
+  /// Forgets history, gives its room back and ends the alarm that there was none.
+  public void makeRoom() throws Exception {
+    compact();
+    call("/v3/maintenance/defragment", Map.of());
+    Client.Reply alarms = call("/v3/maintenance/alarm", Map.of("action", "GET"));
+    for (JsonNode alarm : Json.tree(alarms.body()).path("alarms")) {
+      call(
+          "/v3/maintenance/alarm",
+          Map.of(
+              "action",
+              "DEACTIVATE",
+              "alarm",
+              alarm.path("alarm").asText(),
+              "memberID",
+              alarm.path("memberID").asText()));
     }
   }
 

@@ -20,6 +20,8 @@ class EtcdFailureTest {
         "5 | etcdserver: requested lease not found | NO_SUCH_LEASE",
         "8 | etcdserver: mvcc: database space exceeded | FULL",
         "8 | etcdserver: too many requests | AWAY",
+        "8 | etcdserver: too many operations in flight | AWAY",
+        "9 | etcdserver: lease already exists | LEASE_EXISTS",
         "11 | etcdserver: mvcc: required revision has been compacted | COMPACTED",
         "14 | etcdserver: no leader | AWAY",
         "3 | etcdserver: key is not provided | OTHER",

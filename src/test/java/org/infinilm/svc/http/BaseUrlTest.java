@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BaseUrlTest {
   private static BaseUrl parse(String url) {
@@ -46,6 +47,32 @@ class BaseUrlTest {
   void messagesShowNoUsersPasswordsAndQueries(String url, String shown) {
     assertThat(BaseUrl.shown(url)).isEqualTo(shown);
     assertThat(BaseUrl.shown("\"" + url + "\" and more")).isEqualTo("\"" + shown + "\" and more");
+  }
+
+  /// Each command had its own idea of what it takes.
+  @ParameterizedTest
+  @CsvSource({
+    "h, http://h:80",
+    "h:8000, http://h:8000",
+    "my_host:8000/ui, http://my_host:8000",
+    "HTTPS://h/ui/, https://h:443",
+    "'  http://h:1/a/v1/ ', http://h:1/a",
+    "http://h:1/ui/x, http://h:1/ui/x",
+    "http://127.0.0.1., http://127.0.0.1:80",
+    "h.example., http://h.example.:80",
+    "::1, http://[::1]:80",
+    "fe80::1/v1, http://[fe80::1]:80",
+    "[::1]:9, http://[::1]:9"
+  })
+  void whatPeopleTypeIsRead(String text, String url) {
+    assertThat(BaseUrl.typed(text)).as(text).hasToString(url);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "http://", "ftp://h", "h:x", "h:", "1:2:3", "u:p@h", "h:99999", "h?q", "[::1"})
+  void whatIsNoAddressIsNone(String text) {
+    assertThat(BaseUrl.typed(text)).as(text).isNull();
   }
 
   @Test

@@ -44,6 +44,7 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean stalls;
   private volatile int refuses;
   private volatile boolean refusesWatches;
+  private volatile boolean listsNothing;
   private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
 
@@ -108,7 +109,7 @@ public final class ApiServer implements AutoCloseable {
   }
 
   /// Cuts all watches off.
-  void cut() throws IOException {
+  public void cut() throws IOException {
     for (Stream s : streams) {
       s.socket().close();
     }
@@ -130,16 +131,22 @@ public final class ApiServer implements AutoCloseable {
     stalls = on;
   }
 
-  /// Nothing is known any more of what was before now.
-  ///
-  /// @param asStatus whether that is the answer's status, or said in the stream
-  synchronized void forgets(boolean asStatus) {
+  /// Changes of pods.
+  interface Changes {
+    void make() throws IOException;
+  }
+
+  /// Cuts all watches off, changes pods and knows nothing any more of what was before, all before a
+  /// watch that comes anew is answered.
+  synchronized void missedAndForgotten(boolean asStatus, Changes changes) throws IOException {
+    cut();
+    changes.make();
     oldest = version;
     goneAsStatus = asStatus;
   }
 
   /// The status of all answers, or 0.
-  void refuses(int status) {
+  public void refuses(int status) {
     refuses = status;
   }
 
@@ -148,11 +155,16 @@ public final class ApiServer implements AutoCloseable {
     refusedNamespace = name;
   }
 
+  /// Lists are of nothing, whatever there is.
+  void listsNothing(boolean on) {
+    listsNothing = on;
+  }
+
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
 
-  void away() throws IOException {
+  public void away() throws IOException {
     server.close();
     for (Socket s : sockets) {
       s.close();
@@ -160,7 +172,7 @@ public final class ApiServer implements AutoCloseable {
     streams.clear();
   }
 
-  void back() throws IOException {
+  public void back() throws IOException {
     ServerSocket s = new ServerSocket();
     s.setReuseAddress(true);
     s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
@@ -229,7 +241,9 @@ public final class ApiServer implements AutoCloseable {
       List<Pod> all = new ArrayList<>();
       long at;
       synchronized (this) {
-        all.addAll(pods.values());
+        if (!listsNothing) {
+          all.addAll(pods.values());
+        }
         at = version;
       }
       return whole(

@@ -6,11 +6,19 @@ import static org.awaitility.Awaitility.await;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
+import io.netty.pkitesting.CertificateBuilder;
+import io.netty.pkitesting.X509Bundle;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
 import org.infinilm.svc.discovery.Heard;
 import org.infinilm.svc.discovery.Source;
 import org.infinilm.svc.discovery.SourceSpec;
@@ -107,11 +115,13 @@ class KubernetesFaultsIT {
     open();
     for (boolean asStatus : List.of(true, false)) {
       int lists = api.lists().size();
-      api.cut();
-      api.put(Pods.ready("c", "10.0.0.3", 0));
-      api.remove("c");
-      api.put(Pods.ready(asStatus ? "d" : "e", "10.0.0.4", 0));
-      api.forgets(asStatus);
+      api.missedAndForgotten(
+          asStatus,
+          () -> {
+            api.put(Pods.ready("c", "10.0.0.3", 0));
+            api.remove("c");
+            api.put(Pods.ready(asStatus ? "d" : "e", "10.0.0.4", 0));
+          });
       await().atMost(SOON).until(() -> names().contains(asStatus ? "d" : "e"));
       assertThat(api.lists()).hasSizeGreaterThan(lists);
       assertThat(names()).as("what came and went meanwhile is not there").doesNotContain("c");
@@ -178,6 +188,94 @@ class KubernetesFaultsIT {
     found("a", "b");
   }
 
+  /// A server that has lost its data, or another one.
+  @Test
+  void aListOfNothingIsBelievedWhenItIsSaidTwice() throws Exception {
+    open();
+    forgetsAndListsNothing();
+    await()
+        .atMost(SOON)
+        .until(() ->
+            heard
+                .troubles()
+                .equals(
+                    List.of(
+                        "pods of llm: none is listed any more (asked again before that is believed)")));
+    assertThat(names()).containsExactly("a", "b");
+    api.listsNothing(false);
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+    assertThat(names()).containsExactly("a", "b");
+    forgetsAndListsNothing();
+    await().atMost(SOON).until(() -> names().isEmpty());
+  }
+
+  private void forgetsAndListsNothing() throws Exception {
+    await().atMost(SOON).until(() -> !api.watches().isEmpty());
+    api.stalls(true);
+    api.put(Pods.ready("a", "10.0.0.1", 0));
+    api.listsNothing(true);
+    api.forgets(true);
+    api.cut();
+  }
+
+  @Test
+  void whatIsWrongWithTheConnectionIsSaidInOurWords() throws Exception {
+    X509Bundle authority =
+        new CertificateBuilder()
+            .ecp256()
+            .subject("CN=authority")
+            .setIsCertificateAuthority(true)
+            .buildSelfSigned();
+    X509Bundle own =
+        new CertificateBuilder()
+            .ecp256()
+            .subject("CN=api")
+            .addSanIpAddress("127.0.0.1")
+            .buildIssuedBy(authority);
+    SSLContext tls = SSLContext.getInstance("TLS");
+    tls.init(own.toKeyManagerFactory().getKeyManagers(), null, null);
+    try (ServerSocket server =
+        tls.getServerSocketFactory().createServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      Thread.ofVirtual()
+          .start(() -> {
+            while (true) {
+              try (Socket s = server.accept()) {
+                s.getInputStream().read();
+              } catch (SSLException refused) {
+                // the next one
+              } catch (IOException closed) {
+                return;
+              }
+            }
+          });
+      String there = "https://127.0.0.1:" + server.getLocalPort() + "/";
+      assertThat(troubleOf(there))
+          .isEqualTo(
+              "pods of llm: the API server at " + there + ": certificate of an unknown authority");
+    }
+    assertThat(troubleOf("http://127.0.0.1:1/"))
+        .isEqualTo("pods of llm: the API server at http://127.0.0.1:1/: cannot be connected to");
+    assertThat(troubleOf("http://nobody.invalid/"))
+        .isEqualTo("pods of llm: the API server at http://nobody.invalid/: its host is not known");
+  }
+
+  private String troubleOf(String url) throws Exception {
+    Heard h = new Heard();
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url)),
+            Duration.ofMinutes(2));
+    try (Source s = source) {
+      s.start(h);
+      await().atMost(SOON).until(() -> !h.troubles().isEmpty());
+      assertThat(h.times()).isZero();
+      return h.troubles().getFirst();
+    }
+  }
+
   @Test
   void whoMayListAndNotWatchFollowsByListing() throws Exception {
     api.refusesWatches(true);
@@ -188,7 +286,10 @@ class KubernetesFaultsIT {
         .hasSize(1)
         .first()
         .asString()
-        .startsWith("pods of llm: watches end before they say anything: ");
+        .isEqualTo(
+            "pods of llm: watches end before they say anything: the API server at "
+                + api.url()
+                + "/: a watch broke off");
   }
 
   @Test

@@ -60,6 +60,43 @@ class PodReaderTest {
   }
 
   @Test
+  void portsOfOtherProtocolsAreNoneAndThoseOfSidecarsAre() {
+    Pod p =
+        new PodBuilder(Pods.pod("a", "u", "10.0.0.1", 1, true, Map.of(), Map.of("", 9000)))
+            .editSpec()
+            .editFirstContainer()
+            .addNewPort()
+            .withContainerPort(4789)
+            .withProtocol("UDP")
+            .endPort()
+            .endContainer()
+            .endSpec()
+            .build();
+    assertThat(found(p).url()).isEqualTo("http://10.0.0.1:9000");
+    Pod beside =
+        new PodBuilder(p)
+            .editSpec()
+            .addNewInitContainer()
+            .withName("engine")
+            .withRestartPolicy("Always")
+            .addNewPort()
+            .withName("openai")
+            .withContainerPort(8100)
+            .endPort()
+            .endInitContainer()
+            .addNewInitContainer()
+            .withName("before")
+            .addNewPort()
+            .withName("openai")
+            .withContainerPort(1)
+            .endPort()
+            .endInitContainer()
+            .endSpec()
+            .build();
+    assertThat(found(beside).url()).isEqualTo("http://10.0.0.1:8100");
+  }
+
+  @Test
   void anAnnotationCountsBeforeALabel() {
     Pod p =
         new PodBuilder(Pods.saying("a", "10.0.0.1", 1, Map.of("cache-type", "static")))

@@ -3,6 +3,7 @@ package org.infinilm.svc.load;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -31,7 +32,13 @@ class AnswerEndTest {
       int asked,
       boolean ignoreEnd,
       boolean whole) {
-    assertThat(AnswerEnd.missing(reason, closed, tokens, asked, ignoreEnd) == null)
+    assertThat(AnswerEnd.missing(reason, closed, tokens, asked, 1, ignoreEnd) == null)
         .isEqualTo(whole);
+  }
+
+  @Test
+  void oneOfSeveralAnswersMayBeShorterThanTheOneThatRanToItsLength() {
+    assertThat(AnswerEnd.missing("length", true, 200, 256, 2, false)).isNull();
+    assertThat(AnswerEnd.missing("length", true, 200, 256, 2, true)).startsWith("200 of 256");
   }
 }

@@ -86,15 +86,28 @@ class PoolingTest {
     assertThat(at(of, 1)).isCloseTo(cost(1), within(0.1 * cost(1)));
   }
 
-  @Test
-  void whoClaimsToBeSureOfEverythingIsCutToWhatObservationsTell() {
-    LeastSquares own = taught(GUESS, 150, 0.05, 4, 8);
+  /// Who claims to know more than its observations tell.
+  private static LeastSquares sure(int seen) {
     double[] claim = {0.06, 1.1, 0.1};
     double much = 1e12;
     double[][] products = {{much, 0, 0}, {0, much, 0}, {0, 0, much}};
     double[] pull = {much * claim[0], much * claim[1], much * claim[2]};
-    LeastSquares sure = own.like(claim, new LeastSquares.Sums(products, pull), 0.05, 5);
+    return GUESS.like(claim, new LeastSquares.Sums(products, pull), 0.05, seen);
+  }
+
+  @Test
+  void whoClaimsToBeSureOfEverythingIsCutToWhatObservationsTell() {
+    LeastSquares own = taught(GUESS, 150, 0.05, 4, 8);
+    LeastSquares sure = sure(5);
     LeastSquares pooled = Pooling.of(own, GUESS, List.of(part(sure)));
+    assertThat(at(pooled, 1)).isBetween(0.9 * cost(1), (cost(1) + at(sure, 1)) / 2);
+  }
+
+  @Test
+  void ofTwoThatAreAllThatIsKnownTheSurerIsNoMeasure() {
+    LeastSquares honest = taught(GUESS, 150, 0.05, 4, 8);
+    LeastSquares sure = sure(5);
+    LeastSquares pooled = Pooling.of(GUESS, GUESS, List.of(part(sure), part(honest)));
     assertThat(at(pooled, 1)).isBetween(0.9 * cost(1), (cost(1) + at(sure, 1)) / 2);
   }
 

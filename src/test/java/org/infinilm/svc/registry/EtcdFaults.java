@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -162,11 +163,55 @@ class EtcdFaults extends OnEtcd {
     }
   }
 
-  /// Registers until it is confirmed or the time is over.
-  private static boolean registers(RegistryClient at, String name) throws InterruptedException {
-    try {
+  /// Nothing of ours asks a clock of another machine, etcd's neither: who is alive each counts by
+  /// its own monotonic one.
+  @Test
+  void registriesWhoseClocksAreApartByMoreThanALeaseSayTheSame() throws Exception {
+    Path late = dir.resolve("late.log");
+    process(address, late, "faketime", "-f", "+30s");
+    RegistryClient ahead = new RegistryClient(http, url(late), null);
+    assertThat(clock(url(late)) - clock(URI.create("http://127.0.0.1:" + a.port())))
+        .as("seconds between the clocks")
+        .isBetween(25L, 60L);
+    try (Instance _ = new Instance("here", a);
+        Instance _ = new Instance("there", ahead);
+        Instance silent = new Instance("silent", ahead)) {
+      awaitHealthy(a, "here", "there", "silent");
       await()
           .atMost(SOON)
+          .untilAsserted(() -> assertThat(healthy(ahead)).contains("here", "there", "silent"));
+      silent.fallSilent();
+      try (Watching atA = new Watching(a, "here", "there");
+          Watching atB = new Watching(b, "here", "there")) {
+        await()
+            .atMost(LEASE.plus(SOON))
+            .untilAsserted(() -> {
+              for (RegistryClient each : List.of(client(a), client(b), ahead)) {
+                assertThat(healthy(each)).contains("here", "there").doesNotContain("silent");
+              }
+            });
+        assertThat(healthy(registry(address))).containsExactly("here", "there");
+        assertThat(atA.missed).isEmpty();
+        assertThat(atB.missed).isEmpty();
+      }
+    }
+  }
+
+  private long clock(URI at) throws Exception {
+    String now = Json.tree(http.get(at.resolve("/health"), SOON).body()).path("timestamp").asText();
+    return Instant.parse(now.replace("+00:00", "Z")).getEpochSecond();
+  }
+
+  /// Registers until it is confirmed or the time is over.
+  private static boolean registers(RegistryClient at, String name) throws InterruptedException {
+    return registers(at, name, SOON);
+  }
+
+  private static boolean registers(RegistryClient at, String name, Duration atMost)
+      throws InterruptedException {
+    try {
+      await()
+          .atMost(atMost)
           .pollDelay(Duration.ZERO)
           .ignoreException(IOException.class)
           .until(() -> {
@@ -261,7 +306,7 @@ class EtcdFaults extends OnEtcd {
         assertThat(registers(client(b), "new")).isTrue();
         awaitHealthy(a, "x", "new");
         await()
-            .atMost(LEASE.plusSeconds(5))
+            .atMost(LEASE.plus(SOON))
             .untilAsserted(() -> {
               assertThat(healthy(a)).doesNotContain("dead");
               assertThat(healthy(b)).doesNotContain("dead");
@@ -417,16 +462,23 @@ class EtcdFaults extends OnEtcd {
       awaitHealthy(b, "x");
       client(a).register(entry("forgotten"));
       etcd.makeAnew();
-      assertThat(registers(client(b), "new")).isTrue();
-      await()
-          .atMost(SOON)
-          .ignoreExceptionsInstanceOf(IOException.class)
-          .untilAsserted(() -> {
-            assertThat(healthy(a)).containsExactly("new", "x");
-            assertThat(healthy(b)).containsExactly("new", "x");
-          });
+      // it is believed when it has lasted; the members have come up one by one
+      assertThat(registers(client(b), "new", SOON.multipliedBy(2))).isTrue();
+      try (Instance _ = new Instance("new", b)) {
+        awaitAnew();
+      }
       assertThat(names(registry(address))).contains("x");
     }
+  }
+
+  private void awaitAnew() {
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(() -> {
+          assertThat(healthy(a)).containsExactly("new", "x");
+          assertThat(healthy(b)).containsExactly("new", "x");
+        });
   }
 
   /// Whoever reads etcd itself needs no registry for what it knows already.

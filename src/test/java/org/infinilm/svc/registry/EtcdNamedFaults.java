@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Pattern;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.EtcdCluster;
@@ -70,6 +71,102 @@ class EtcdNamedFaults extends OnEtcd {
     assertThat(names(registry(at, Lease.FRESH))).containsExactly("x");
   }
 
+  /// Heartbeats need no room, and nobody is taken out meanwhile.
+  @Test
+  void anEtcdWithoutRoomIsSaidOnceAndHeartbeatsGoOn(@TempDir Path other) throws Exception {
+    try (EtcdCluster small = new EtcdCluster(other, 1, null, "--quota-backend-bytes=4000000")) {
+      String at = small.freshAddress();
+      Path log = dir.resolve("small.log");
+      process(at, log);
+      RegistryClient r = listening(log);
+      r.register(entry("x"));
+      Etcd direct = small.client(at);
+      for (int k = 0; k < 3; k++) {
+        direct.put(new Etcd.Op.Put(direct.address().prefix() + "event" + k, new byte[1], 0), SOON);
+      }
+      assertThatThrownBy(
+              () -> {
+                for (int k = 0; k < 20; k++) {
+                  direct.put(new Etcd.Op.Put("/filler" + k, new byte[1 << 20], 0), SOON);
+                }
+              })
+          .hasMessageContaining("database space exceeded");
+      await()
+          .atMost(SOON)
+          .untilAsserted(() -> assertThat(Files.readString(log)).contains("until it has room"));
+      assertThatThrownBy(() -> r.register(entry("y"))).hasMessageContaining("507");
+      // each is an event that needs no room, and says nothing of who lives
+      for (int k = 0; k < 3; k++) {
+        direct.delete(direct.address().prefix() + "event" + k, SOON);
+        pass(Duration.ofSeconds(4));
+        assertThat(journal(log)).isEqualTo("failing");
+      }
+      assertThat(r.heartbeat("x", null)).isTrue();
+      assertThat(r.services()).filteredOn(Service::isHealthy).hasSize(1);
+      assertThat(lines(log, "nothing from|is followed again")).isEmpty();
+      assertThat(lines(log, "database space exceeded; until it has room")).hasSize(1);
+      for (int k = 0; k < 20; k++) {
+        direct.delete("/filler" + k, SOON);
+      }
+      small.makeRoom();
+      await()
+          .atMost(SOON)
+          .ignoreExceptionsInstanceOf(IOException.class)
+          .until(() -> {
+            r.register(entry("y"));
+            return journal(log).equals("on");
+          });
+      assertThat(lines(log, "has room again")).hasSize(1);
+      assertThat(r.heartbeat("x", null)).isTrue();
+    }
+  }
+
+  private RegistryClient listening(Path log) {
+    return new RegistryClient(http, url(log), null);
+  }
+
+  private String journal(Path log) throws Exception {
+    byte[] stats = http.get(url(log).resolve("/stats"), SOON).body();
+    return Json.tree(stats).path("journal").asText();
+  }
+
+  private static List<String> lines(Path log, String regex) throws IOException {
+    Pattern p = Pattern.compile(regex);
+    return Files.readAllLines(log).stream().filter(l -> p.matcher(l).find()).toList();
+  }
+
+  private int leases() throws Exception {
+    return Json.tree(etcd.call("/v3/lease/leases", Map.of()).body()).path("leases").size();
+  }
+
+  @Test
+  void whatIsRefusedLeavesNoLeaseBehind() throws Exception {
+    client(a).register(entry("x"));
+    pass(Duration.ofSeconds(2));
+    int before = leases();
+    Registration large =
+        new Registration(
+            "large",
+            "127.0.0.1",
+            1,
+            "h",
+            "http://127.0.0.1:1",
+            "running",
+            Map.of("type", "mock", "text", "x".repeat(1_900_000)),
+            1);
+    for (int k = 0; k < 5; k++) {
+      assertThatThrownBy(() -> client(a).register(large)).hasMessageContaining("413");
+    }
+    // a registry may have begun a window of heartbeats meanwhile
+    assertThat(leases()).isLessThan(before + 5);
+    Etcd direct = etcd.client(address);
+    long lease = direct.grant(Duration.ofSeconds(20), SOON);
+    Client.Reply again =
+        etcd.call("/v3/lease/grant", Map.of("ID", String.valueOf(lease), "TTL", "20"));
+    assertThat(again.ok()).isFalse();
+    assertThat(new String(again.body(), StandardCharsets.UTF_8)).contains("lease already exists");
+  }
+
   @Test
   void anAddressThatIsNoneAndAPrefixOfOthersStopTheStartAndAreNamed() throws Exception {
     assertThatThrownBy(() -> registry("etcd://127.0.0.1:1"))
@@ -85,7 +182,7 @@ class EtcdNamedFaults extends OnEtcd {
                     .etcd(new EtcdHome(EtcdAddress.parse(address), null)),
                 Ticker.SYSTEM,
                 new Random(9)))
-        .hasMessageContaining("--lease 5.0 (expected: --lease 60.0, or another prefix)");
+        .hasMessageContaining("--lease 10.0 (expected: --lease 60.0, or another prefix)");
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,8 +15,10 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.EtcdCluster;
 import org.infinilm.svc.http.Client;
@@ -26,7 +29,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// A real etcd of three members, two registries over it, and instances that speak to them.
 abstract class OnEtcd {
-  static final Duration LEASE = Duration.ofSeconds(5);
+  /// Longer than a heartbeat takes that two registries refuse, each after its patience with etcd:
+  /// who comes round more slowly is rightly taken out.
+  static final Duration LEASE = Duration.ofSeconds(10);
+
+  /// Nobody serves at the URLs of these entries, which a probe would find out in the middle of a
+  /// test.
+  private static final Duration NO_PROBE = Duration.ofHours(1);
+
   static final Duration BEAT = Duration.ofMillis(500);
   static final Duration SOON = Duration.ofSeconds(30);
   static final Pattern LISTENS = Pattern.compile("listens on 127\\.0\\.0\\.1:([0-9]+)");
@@ -66,6 +76,7 @@ abstract class OnEtcd {
         RegistryServer.start(
             RegistryServer.Options.at(0)
                 .lease(lease)
+                .probes(NO_PROBE, BEAT)
                 .etcd(new EtcdHome(EtcdAddress.parse(at), null)),
             Ticker.SYSTEM,
             new Random(++seed));
@@ -89,7 +100,11 @@ abstract class OnEtcd {
   }
 
   Set<String> healthy(RegistryServer r) throws Exception {
-    return client(r).services().stream()
+    return healthy(client(r));
+  }
+
+  static Set<String> healthy(RegistryClient r) throws Exception {
+    return r.services().stream()
         .filter(Service::isHealthy)
         .map(Service::name)
         .collect(Collectors.toCollection(TreeSet::new));
@@ -99,10 +114,14 @@ abstract class OnEtcd {
   /// told to; at the first registry that takes it.
   final class Instance implements AutoCloseable {
     private final String name;
-    private final List<RegistryServer> registries;
+    private final List<RegistryClient> registries;
     private final Thread thread;
 
     Instance(String name, RegistryServer... registries) {
+      this(name, Stream.of(registries).map(OnEtcd.this::client).toArray(RegistryClient[]::new));
+    }
+
+    Instance(String name, RegistryClient... registries) {
       this.name = name;
       this.registries = List.of(registries);
       this.thread = Thread.ofVirtual().start(this::live);
@@ -112,13 +131,13 @@ abstract class OnEtcd {
     private void live() {
       boolean registered = false;
       while (true) {
-        for (RegistryServer r : registries) {
+        for (RegistryClient r : registries) {
           try {
             if (!registered) {
-              client(r).register(entry(name));
+              r.register(entry(name));
               registered = true;
             } else {
-              registered = client(r).heartbeat(name, null);
+              registered = r.heartbeat(name, null);
             }
             break;
           } catch (IOException next) {
@@ -190,28 +209,43 @@ abstract class OnEtcd {
     await().pollDelay(d).timeout(d.plus(SOON)).until(() -> true);
   }
 
-  Process process(String at, Path log) throws IOException {
+  /// @param before what starts it
+  Process process(String at, Path log, String... before) throws IOException {
+    List<String> command = new ArrayList<>(List.of(before));
+    command.addAll(
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx64m",
+            "-XX:TieredStopAtLevel=1",
+            "-Dinfini.program=registry",
+            "-jar",
+            System.getProperty("infini.jar", "target/infini.jar"),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--lease",
+            String.valueOf(LEASE.toSeconds()),
+            "--health-interval",
+            String.valueOf(NO_PROBE.toSeconds()),
+            "--store",
+            at));
     Process p =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx64m",
-                "-XX:TieredStopAtLevel=1",
-                "-Dinfini.program=registry",
-                "-jar",
-                System.getProperty("infini.jar", "target/infini.jar"),
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--lease",
-                String.valueOf(LEASE.toSeconds()),
-                "--store",
-                at)
+        new ProcessBuilder(command)
             .redirectError(log.toFile())
             .redirectOutput(ProcessBuilder.Redirect.DISCARD)
             .start();
     opened.add(p::destroyForcibly);
     return p;
+  }
+
+  /// Where a process listens, by what it prints.
+  static URI url(Path log) {
+    Matcher m =
+        await()
+            .atMost(SOON.multipliedBy(2))
+            .until(() -> LISTENS.matcher(Files.readString(log)), Matcher::find);
+    return URI.create("http://127.0.0.1:" + m.group(1));
   }
 
   Set<String> live(RegistryServer r) throws Exception {

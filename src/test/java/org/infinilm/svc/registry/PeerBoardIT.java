@@ -1,6 +1,7 @@
 package org.infinilm.svc.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
@@ -89,6 +90,35 @@ class PeerBoardIT {
     assertThat(Json.tree(send("GET", "/services", null).body()).path("total").asInt())
         .as("no entries")
         .isZero();
+  }
+
+  /// Runs are named to everybody who may read.
+  @Test
+  void nobodySpeaksForAnother() throws Exception {
+    PeerBoard.Run own = PeerBoard.Run.fresh();
+    RegistryClient.Urls at =
+        new RegistryClient.Urls(List.of(URI.create("http://127.0.0.1:" + registry.port())));
+    RegistryClient owner = new RegistryClient(http, at, null, own);
+    owner.exchange(own.name(), Map.of("seats", Map.of("n", 1)), "");
+    for (RegistryClient other :
+        List.of(client, new RegistryClient(http, at, null, PeerBoard.Run.fresh()))) {
+      assertThatThrownBy(() -> other.exchange(own.name(), Map.of("seats", Map.of("n", 2)), ""))
+          .hasMessageContaining("403")
+          .hasMessageContaining(own.name() + " is another's (expected: its key in infini-run-key)");
+      assertThatThrownBy(() -> other.leave(own.name())).hasMessageContaining("403");
+    }
+    await()
+        .atMost(TIMEOUT)
+        .untilAsserted(() ->
+            assertThat(client.exchange("asks", Map.of(), "").notes())
+                .filteredOn(n -> n.run().equals(own.name()))
+                .extracting(PeerBoard.Note::value)
+                .containsExactly(Map.of("n", 1)));
+    owner.leave(own.name());
+    await()
+        .atMost(TIMEOUT)
+        .untilAsserted(() ->
+            assertThat(client.exchange("asks", Map.of(), "").live()).doesNotContain(own.name()));
   }
 
   @ParameterizedTest

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BenchResultTest {
   /// What a reader of vLLM's file relies on: every key, in order, and the kind of its value.
@@ -94,7 +95,7 @@ class BenchResultTest {
     List<LoadSample> samples = List.of(sample(0, true), sample(1, false), sample(2, true));
     return new BenchResult(
         o,
-        new Workload("custom", "d.jsonl", "ab", List.of()),
+        new Workload("custom", "d.jsonl", "ab", null, List.of()),
         flags.getOrDefault("label", ""),
         "org/model",
         "org/model",
@@ -188,16 +189,16 @@ class BenchResultTest {
     Routing routing =
         Routing.of(
             List.of(
-                new Routing.Answer(0, "a", 10, 10, 100, "paged", "p", "size", true, null, -1),
+                new Routing.Answer(0, "a", 10, -1, 10, 100, "paged", "p", "size", true, null, -1),
                 new Routing.Answer(
-                    1, "b", 900, 900, 100, "paged", "p", "empty-pool", true, null, -1)),
+                    1, "b", 900, -1, 900, 100, "paged", "p", "empty-pool", true, null, -1)),
             Map.of(
                 "p",
                 new Routing.Member(
                     "p",
                     "paged",
-                    new Routing.Own(0.0, null, null),
-                    new Routing.Own(2.0, null, null))),
+                    new Routing.Own(0.0, null, null, null),
+                    new Routing.Own(2.0, null, null, null))),
             "body",
             null);
     JsonNode n = written(result(Map.of(), false, routing)).path("routing");
@@ -227,5 +228,15 @@ class BenchResultTest {
       flags.put("request_rate", flag.substring(flag.indexOf('=') + 1));
     }
     assertThat(result(flags, false, null).fileName()).isEqualTo(name);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a\u0000b\n/c\\\\d", "LONG"})
+  void aLabelOfAnyKindIsAPartOfAFilesName(String label) throws Exception {
+    String given = label.equals("LONG") ? "漢".repeat(240) : label;
+    String name = result(Map.of("label", given), false, null).fileName();
+    assertThat(name.getBytes(java.nio.charset.StandardCharsets.UTF_8)).hasSizeLessThan(256);
+    assertThat(Path.of("folder").resolve(name).getParent()).isEqualTo(Path.of("folder"));
+    assertThat(name).startsWith(label.equals("LONG") ? "漢漢" : "a-b--c-");
   }
 }

@@ -120,10 +120,15 @@ final class Browser {
     return f.get(60, TimeUnit.SECONDS).path("result");
   }
 
-  void open(String url, int width, int height, boolean dark) throws Exception {
+  /// The window's size in CSS pixels; below 600 columns that of a phone.
+  void size(int width, int height) throws Exception {
     call(
         "Emulation.setDeviceMetricsOverride",
         Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", width < 600));
+  }
+
+  void open(String url, int width, int height, boolean dark) throws Exception {
+    size(width, height);
     call(
         "Emulation.setEmulatedMedia",
         Map.of(
@@ -167,6 +172,27 @@ final class Browser {
               "text",
               type.equals("keyDown") ? text : ""));
     }
+  }
+
+  /// Puts the pointer on the first element that a selector finds.
+  ///
+  /// @param columns from its left side
+  void point(String selector, int columns) throws Exception {
+    JsonNode at =
+        value(
+            "(() => {const e = document.querySelector("
+                + Json.text(selector)
+                + "); e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+                + " return [r.left, r.top + r.height / 2]})()");
+    call(
+        "Input.dispatchMouseEvent",
+        Map.of(
+            "type",
+            "mouseMoved",
+            "x",
+            at.path(0).asDouble() + columns,
+            "y",
+            at.path(1).asDouble()));
   }
 
   void picture(Path to) throws Exception {

@@ -22,6 +22,7 @@ final class FakeRegistry implements AutoCloseable {
   private volatile ServerSocket server;
   private volatile int delayMillis;
   private volatile boolean flapping;
+  private volatile @Nullable String another;
 
   FakeRegistry() throws IOException {
     server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
@@ -90,8 +91,17 @@ final class FakeRegistry implements AutoCloseable {
     });
   }
 
+  void forgets(String name) {
+    table.removeIf(e -> name.equals(e.get("name")));
+  }
+
   void forgetsAll() {
     table.clear();
+  }
+
+  /// What it answers with instead of its table, status line and body; null for the table.
+  void answers(@Nullable String instead) {
+    another = instead;
   }
 
   /// Every answer takes so long.
@@ -135,6 +145,11 @@ final class FakeRegistry implements AutoCloseable {
         Thread.sleep(delayMillis);
         if (!head.startsWith("GET /services")) {
           t.say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+          continue;
+        }
+        String instead = another;
+        if (instead != null) {
+          t.say(instead);
           continue;
         }
         boolean empty = asked.incrementAndGet() % 2 == 0 && flapping;

@@ -3,9 +3,11 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Random;
 import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.router.GaugeWatch.OwnPeak;
+import org.infinilm.svc.router.GaugeWatch.Patience;
 import org.infinilm.svc.telemetry.GaugeReading;
 import org.junit.jupiter.api.Test;
 
@@ -49,6 +51,32 @@ class GaugeWatchTest {
         assertThat(peak.most()).isEqualTo(most);
       }
     }
+  }
+
+  @Test
+  void whoHasGaugesAndIsTooBusyToTellThemIsAskedAsBefore() {
+    Duration every = Duration.ofSeconds(1);
+    Patience p = new Patience();
+    assertThat(p.after(true, true, every)).isEqualTo(every);
+    for (int k = 0; k < 20; k++) {
+      assertThat(p.after(false, false, every)).isEqualTo(every);
+    }
+  }
+
+  @Test
+  void whoHasNoneIsAskedSeldomAndWhoNeverAnsweredNotSoSeldom() {
+    Duration every = Duration.ofSeconds(1);
+    Patience none = new Patience();
+    none.after(true, true, every);
+    assertThat(List.of(none.after(true, false, every), none.after(true, false, every)))
+        .containsOnly(every);
+    assertThat(none.after(true, false, every)).isEqualTo(Duration.ofMinutes(1));
+    assertThat(none.after(true, true, every)).isEqualTo(every);
+    Patience silent = new Patience();
+    silent.after(false, false, every);
+    silent.after(false, false, every);
+    assertThat(silent.after(false, false, every)).isBetween(every, Duration.ofSeconds(10));
+    assertThat(silent.after(false, true, every)).isEqualTo(every);
   }
 
   @Test

@@ -174,6 +174,9 @@ class MetadataTest {
       assertThat(Metadata.whole(o)).isEqualTo(8);
       assertThat(Metadata.odd(Map.of("weight", o, "other", 0.5))).isEmpty();
     }
+    assertThat(Metadata.odd(Map.of("cache_type", "static"))).isEmpty();
+    assertThat(Metadata.odd(Map.of("cache_type", "foo")))
+        .containsExactly("cache_type: foo (expected: paged or static)");
     assertThat(Metadata.odd(Map.of("weight", 0.5, "max_concurrency", "x".repeat(500))))
         .hasSize(2)
         .allMatch(text -> text.length() < 200);

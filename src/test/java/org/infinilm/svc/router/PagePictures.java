@@ -22,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// them to `target/page`; `docs/pictures` has those that were looked at.
 class PagePictures {
   private static final String MODEL = "9g_8b_thinking";
+  private static final Path TO = Path.of("target", "page");
   private static final Duration RUN = Duration.ofSeconds(150);
 
   @TempDir Path folder;
@@ -82,8 +83,16 @@ class PagePictures {
         services.add(service(Options.paged("paged-" + letter, MODEL)));
         services.add(service(Options.ofStatic("static-" + letter, MODEL).maxCacheLen(40_000)));
       }
+      // one of the four is listed by a folder, in which another file is damaged
+      Path listed = Files.createDirectories(TO.resolve("instances"));
+      Map<?, ?> last = (Map<?, ?>) services.removeLast();
+      String one =
+          "[[instance]]\nurl = \"%s\"\nname = \"%s\"\ncache_type = \"static\"\nmax_concurrency = 2\n"
+              .formatted(last.get("url"), last.get("name"));
+      Files.writeString(listed.resolve("static-b.toml"), one);
+      Files.writeString(listed.resolve("paged-c.toml"), "[[instance]]\nname = \"paged-c\"\n");
       Path file = Files.write(folder.resolve("services.json"), Json.bytes(services));
-      rig.launch(Ticker.SYSTEM, List.of(), "static_services=" + file);
+      rig.launch(Ticker.SYSTEM, List.of(), "static_services=" + file, "discover=folder:" + listed);
       await().atMost(Rig.SOON).until(() -> rig.health().equals("4/4"));
       bench(rig.port(), "--dataset-path=azure", "--request-rate=4", "--num-prompts=520");
       bench(rig.port(), "--dataset-path=agent-heavy", "--request-rate=2", "--num-prompts=260");
@@ -107,8 +116,19 @@ class PagePictures {
           browser.value("document.getElementById('whatif-ask').click()");
           await().atMost(Rig.SOON).until(() -> browser.text("#whatif").contains("in force"));
           browser.value("document.activeElement.blur()");
-          browser.picture(Path.of("target", "page", dark ? "page-dark.png" : "page-light.png"));
+          String theme = dark ? "dark" : "light";
+          browser.picture(TO.resolve("page-" + theme + ".png"));
+          browser.size(1440, 1180);
+          browser.value("document.querySelector('.row.two').scrollIntoView()");
+          await().atMost(Rig.SOON).until(() -> browser.text("#sources").contains("in trouble"));
+          browser.picture(TO.resolve("page-more-" + theme + ".png"));
+          browser.size(1440, 1716);
+          browser.value("scrollTo(0, 0)");
         }
+        browser.open(page, 390, 1500, false);
+        await().atMost(Rig.SOON).until(() -> browser.text("#age").equals("live"));
+        await().atMost(Rig.SOON).until(() -> browser.text("#scatter-hint").contains("static"));
+        browser.picture(TO.resolve("page-phone.png"));
       } finally {
         browser.close();
       }

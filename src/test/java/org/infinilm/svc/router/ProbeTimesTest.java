@@ -43,7 +43,7 @@ class ProbeTimesTest {
     Instance i =
         new Instance(
             name, "h", 1, "http://h:1", List.of("m"), null, -1, 1, State.ROUTABLE, 0, Map.of());
-    return new View(i, 0, 0, suspect, false, false, k, null, "");
+    return new View(i, 0, 0, suspect, false, false, k, null, false, "");
   }
 
   private static List<View> suspects(int n) {

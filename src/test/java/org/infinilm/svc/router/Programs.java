@@ -84,8 +84,10 @@ final class Programs implements AutoCloseable {
     return run("router", "router on 127\\.0\\.0\\.1:([0-9]+)", shell, jvm, all);
   }
 
-  private Running run(
-      String program, String listens, String shell, List<String> jvm, List<String> args)
+  /// Any program.
+  ///
+  /// @param listens finds its port in what it prints
+  Running run(String program, String listens, String shell, List<String> jvm, List<String> args)
       throws IOException {
     Path log = folder.resolve(program + "-" + logs++ + ".log");
     List<String> java =

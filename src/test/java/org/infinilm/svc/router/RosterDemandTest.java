@@ -109,6 +109,33 @@ class RosterDemandTest extends RosterHarness {
     assertThat(state("a")).isEqualTo(State.ROUTABLE);
   }
 
+  /// It was "asleep until a request comes" for a minute after its babysitter had been killed.
+  @Test
+  void whoseBabysitterIsGoneIsToldAsThat() {
+    table("asleep");
+    assertThat(entry("a").why()).isEqualTo("it sleeps until a request comes");
+    roster.silent("a", "refused");
+    assertThat(entry("a").silent()).isTrue();
+    String silent = "it sleeps, and its babysitter did not answer when a request came: refused";
+    assertThat(entry("a").why()).isEqualTo(silent);
+    table("asleep");
+    assertThat(entry("a").why()).as("no news").isEqualTo(silent);
+    roster.table(List.of(), List.of(), 0);
+    assertThat(entry("a").why()).isEqualTo(silent + "; the registry lists it no more");
+    table("asleep");
+    assertThat(entry("a").silent()).as("it has registered again").isFalse();
+    roster.silent("a", "refused");
+    table("loading");
+    assertThat(entry("a").silent()).isFalse();
+    roster.table(List.of(), List.of(), 0);
+    assertThat(entry("a").why())
+        .isEqualTo("its own status is loading; the registry lists it no more");
+    roster.silent("a", "refused");
+    table("asleep");
+    roster.silent("a", "");
+    assertThat(entry("a").why()).isEqualTo("it sleeps until a request comes");
+  }
+
   /// Where one that sleeps can take over, it is not the last one.
   @Test
   void whoFailsMayLeaveForOneThatSleeps() {

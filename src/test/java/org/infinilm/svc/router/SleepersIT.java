@@ -270,6 +270,22 @@ class SleepersIT {
     assertThat(said.status()).isEqualTo(503);
     assertThat(said.body()).contains("cannot be woken", "does not answer");
     assertThat(said.field("retry-after")).isNotEmpty();
+    // and to those who look: nothing but its state says that it sleeps
+    await().atMost(Rig.SOON).until(() -> rig.service("s").path("babysitter_silent").asBoolean());
+    assertThat(rig.service("s").path("state").asText()).isEqualTo("asleep");
+    assertThat(rig.service("s").path("why_out").asText())
+        .startsWith("it sleeps, and its babysitter did not answer when a request came: ")
+        .contains("refused");
+    assertThat(rig.text("/services")).doesNotContain("until a request comes");
+    s.returns();
+    // what is refused is refused for a while; the registry's news of it ends that
+    rig.registry.status("s", "starting");
+    rig.awaitState("s", "waking");
+    assertThat(rig.service("s").path("babysitter_silent").asBoolean()).isFalse();
+    CompletableFuture<Said> again = ask();
+    woken(s);
+    s.serves();
+    assertThat(again.get().ok()).isTrue();
   }
 
   @Test

@@ -8,6 +8,16 @@ import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
 
 class ExplainTest {
+  /// It told of a history that was on that it could be turned on.
+  @Test
+  void whatIsUnknownIsToldByWhetherThereIsAHistory() {
+    assertThat(ExplainProgram.unknown("x\u001b", true))
+        .isEqualTo(
+            "the router does not remember x?: neither among its last requests nor in its history,"
+                + " which keeps a part of busy times (--history-rate)");
+    assertThat(ExplainProgram.unknown("x", false)).contains("--history FILE, keeps those before");
+  }
+
   @Test
   void aRefusedRequestIsToldWithItsErrorAndWithoutARuleThatNobodyAsked() throws Exception {
     String d =

@@ -2,11 +2,14 @@ package org.infinilm.svc.top;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.top.Look.Act;
 import org.infinilm.svc.top.Look.Nothing;
 import org.infinilm.svc.top.Look.Quit;
@@ -55,6 +58,21 @@ class ScreenTest {
       List<String> lines = text(Told.board(TWO), Look.FIRST, width, height);
       assertThat(lines).hasSize(height);
       assertThat(lines).allMatch(l -> l.length() <= Math.max(40, width));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {40, 50, 80, 120})
+  void linesOfPoolsLineUpWhateverTheirPlacesAre(int width) throws Exception {
+    JsonNode told = Json.tree(Told.data(true, 2.0, TWO));
+    ((ObjectNode) told.path("pools").path(1)).put("in_flight", 1000).put("seats", 1024);
+    Board b = new Board();
+    b.take("snapshot", told, 0);
+    List<String> pools = text(b, Look.FIRST, width, 24).subList(2, 4);
+    assertThat(pools.getFirst()).startsWith("paged ").endsWith(" 1 in flight");
+    assertThat(pools.getLast()).startsWith("static ").endsWith(" 1000/1024 in flight");
+    for (String word : List.of("/s", "in flight")) {
+      assertThat(pools.getFirst().indexOf(word)).isEqualTo(pools.getLast().indexOf(word));
     }
   }
 

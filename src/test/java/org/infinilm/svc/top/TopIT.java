@@ -69,6 +69,9 @@ class TopIT {
                   ? List.of(Told.explained())
                   : List.of()));
     }
+    if (r.path().equals("/history")) {
+      return Response.json(200, Map.of("on", true));
+    }
     List<Map<String, Object>> two =
         List.of(
             Told.instance("a b", "paged", "routable", 0.5),
@@ -147,7 +150,7 @@ class TopIT {
         .contains("prompt 70 (cached -), answer 9");
     Ended none = run(ExplainProgram.PROGRAM, "other", Map.of("url", url()));
     assertThat(none.code()).isEqualTo(1);
-    assertThat(none.err()).contains("does not remember other");
+    assertThat(none.err()).contains("does not remember other: neither among its last requests nor");
   }
 
   @Test
@@ -277,6 +280,53 @@ class TopIT {
       view.join(SOON);
       assertThat(code).hasValue(0);
       assertThat(t.getAttributes()).hasToString(before);
+    }
+  }
+
+  /// It said how old its data was and not why.
+  @Test
+  void aRouterThatGoesAwayIsToldWithTheReason() throws Exception {
+    ByteArrayOutputStream drawn = new ByteArrayOutputStream();
+    try (Client client = Client.create();
+        LineDisciplineTerminal t = new LineDisciplineTerminal("t", "xterm", drawn, UTF_8)) {
+      t.setSize((Sized) Size.of(80, 24));
+      Feed feed = new Feed(client, java.net.URI.create(url()), null, Ticker.SYSTEM);
+      Screen screen = new Screen(url(), true, ZoneOffset.UTC);
+      Thread view =
+          Thread.ofPlatform()
+              .start(() -> {
+                try {
+                  new Live(feed, screen, Map.of("NO_COLOR", "1"), Ticker.SYSTEM).run(t);
+                } catch (IOException | InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              });
+      await().atMost(SOON).until(() -> drawn.toString(UTF_8).contains("Serving: 1 of 2"));
+      over.countDown();
+      server.close();
+      AtomicInteger width = new AtomicInteger(80);
+      await()
+          .atMost(SOON)
+          .pollInterval(Duration.ofSeconds(1))
+          .until(() -> {
+            // another size has all of it drawn, not what differs
+            t.setSize((Sized) Size.of(80 + width.getAndIncrement() % 2, 24));
+            return drawn.toString(UTF_8).contains("refused");
+          });
+      type(t, "q");
+      view.join(SOON);
+      assertThat(view.isAlive()).isFalse();
+    }
+  }
+
+  @Test
+  void anAnswerThatIsNoJsonIsOneLine() throws Exception {
+    try (Server other =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r -> Response.text(400, "text/plain", "This port speaks TLS\n"))) {
+      Ended e = run("http://127.0.0.1:" + other.port(), Map.of("once", "true"));
+      assertThat(e.err().strip()).endsWith("/events: 400 This port speaks TLS");
     }
   }
 
