@@ -5,7 +5,7 @@ import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /// What SIGINT and SIGTERM do: the first runs what [#then] was given, the second ends the process
-/// at once. Thread-safe.
+/// at once; so does the first while there is nothing to save yet. Thread-safe.
 final class Interrupts {
   private static final int SIGNAL_EXIT = 128;
   private final AtomicInteger first = new AtomicInteger();
@@ -15,6 +15,7 @@ final class Interrupts {
   /// process as usual.
   static Interrupts ofProcess() {
     Interrupts i = new Interrupts();
+    i.action = () -> Runtime.getRuntime().halt(i.code());
     i.take("INT", 2);
     i.take("TERM", 15);
     return i;

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 import org.infinilm.svc.config.ConfigException;
 import org.jspecify.annotations.Nullable;
 
-/// llama.cpp's own server on this machine, for models that are newer than the embedded engine.
+/// llama.cpp's own server on this machine, for models that the embedded engine does not serve.
 ///
 /// @param command the program and its first words
 record LlamaServer(List<String> command) {

@@ -349,7 +349,7 @@ public final class UpProgram {
                       + model
                       + ": architecture "
                       + unknown
-                      + ", which is newer than the embedded engine, and llama.cpp's own server is not"
+                      + ", which the embedded engine does not serve, and llama.cpp's own server is not"
                       + " on this machine")
               + " (expected: llama-server on the PATH or named by "
               + LlamaServer.VARIABLE

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
 import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,7 @@ final class AskReader {
   private static final int MAX_COMPLETION_LOGPROBS = 5;
   private static final int MAX_BIASES = 1024;
   private static final int MAX_BIAS = 100;
+  private static final Pattern TOKEN_ID = Pattern.compile("0|[1-9][0-9]{0,8}");
 
   private static final Sampling NO_SAMPLING = new Sampling(0, 1, 1, 0, 0, List.of(), false);
 
@@ -133,8 +135,8 @@ final class AskReader {
       @Nullable Tools tools)
       throws ApiError {
     Refusals.check(root);
-    String limit =
-        Fields.given(root.path("max_completion_tokens")) ? "max_completion_tokens" : "max_tokens";
+    Integer mostOld = limit(root, "max_tokens");
+    Integer most = limit(root, "max_completion_tokens");
     JsonNode options = root.path("stream_options");
     if (Fields.given(options) && !options.isObject()) {
       throw ApiError.value("stream_options", Fields.kind(options), "an object");
@@ -152,15 +154,19 @@ final class AskReader {
         tokens,
         true,
         true,
-        Fields.given(root.path(limit))
-            ? (Integer) (int) Fields.whole(root, limit, 0, 1, Integer.MAX_VALUE)
-            : null,
+        most == null ? mostOld : most,
         Fields.truth(root, "stream", false),
         usage,
         usage && Fields.truth(options, "continuous_usage_stats", false),
         (int) Fields.whole(root, "n", 1, 1, MAX_CHOICES),
         sampling(root, logprobs, grammar, tools),
         tools);
+  }
+
+  private static @Nullable Integer limit(JsonNode root, String field) throws ApiError {
+    return Fields.given(root.path(field))
+        ? (Integer) (int) Fields.whole(root, field, 0, 1, Integer.MAX_VALUE)
+        : null;
   }
 
   private static @Nullable String model(JsonNode root) throws ApiError {
@@ -235,12 +241,10 @@ final class AskReader {
     }
     Map<Integer, Double> out = new HashMap<>();
     for (Map.Entry<String, JsonNode> e : map.properties()) {
-      int token;
-      try {
-        token = Integer.parseInt(e.getKey());
-      } catch (NumberFormatException x) {
+      if (!TOKEN_ID.matcher(e.getKey()).matches()) {
         throw ApiError.value("logit_bias", "a key that is no number", "token ids as keys");
       }
+      int token = Integer.parseInt(e.getKey());
       JsonNode n = e.getValue();
       if (!n.isNumber() || !(Math.abs(n.doubleValue()) <= MAX_BIAS)) {
         throw ApiError.value("logit_bias." + token, Fields.kind(n), "a number -100..100");
@@ -286,8 +290,16 @@ final class AskReader {
     }
     StringBuilder text = new StringBuilder();
     for (JsonNode part : content) {
+      if (!part.isObject()) {
+        throw ApiError.value(
+            at + ".content", "a list with " + Fields.kind(part), "objects of type text");
+      }
       String type = part.path("type").asText("text");
-      if (!type.equals("text") || !part.path("text").isTextual()) {
+      if (type.equals("text") && !part.path("text").isTextual()) {
+        throw ApiError.value(
+            at + ".content", "a part whose text is " + Fields.kind(part.path("text")), "a string");
+      }
+      if (!type.equals("text")) {
         throw ApiError.value(
             at + ".content", "a part of type " + Fields.shown(type), "parts of type text");
       }
@@ -330,7 +342,9 @@ final class AskReader {
     for (JsonNode s : stop.isArray() ? stop : List.of(stop)) {
       if (!s.isTextual() || s.textValue().isEmpty()) {
         throw ApiError.value(
-            "stop", Fields.kind(s), "a string that is not empty, or a list of them");
+            "stop",
+            s.isTextual() ? "an empty string" : Fields.kind(s),
+            "a string that is not empty, or a list of them");
       }
       String text = s.textValue();
       if (text.length() > MAX_STOP_CHARS) {

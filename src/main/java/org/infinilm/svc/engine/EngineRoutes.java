@@ -245,6 +245,7 @@ final class EngineRoutes implements Handler {
           Ask ask = known(chat ? reader.chat(body, effort) : reader.completion(body, effort));
           int[] prompt = l.generationPrompt(ask, effort);
           int most = l.answerTokens(ask, prompt.length);
+          Loaded.checkLogprobs(ask, most);
           return new Prepared(ask, prompt, most, l.grammars(ask, effort));
         });
   }

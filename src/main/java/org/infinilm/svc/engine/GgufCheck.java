@@ -58,6 +58,7 @@ final class GgufCheck {
 
   /// Kinds of vocabulary that texts can be tokenised with.
   private static final Set<String> VOCABULARIES = Set.of("llama", "gpt2");
+
   private static final List<String> SCALINGS = List.of("none", "linear", "yarn", "longrope");
   private static final int MOST_EXPERTS = 256;
 
@@ -169,8 +170,7 @@ final class GgufCheck {
   private void experts() throws EngineException {
     optional("expert_count", 0, MOST_EXPERTS);
     Long count = header.number("expert_count");
-    boolean some = count != null && count > 0;
-    if (some) {
+    if (count != null && count > 0) {
       String used = header.architecture() + ".expert_used_count";
       within(used, header.number("expert_used_count"), 1, count);
     } else {

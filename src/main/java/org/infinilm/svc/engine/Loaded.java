@@ -23,6 +23,10 @@ record Loaded(
   private static final int OTHER_FIELDS_BYTES = 1 << 20;
 
   private static final int LLAMA_INDENT = 4;
+
+  /// Log probabilities of one request; some 400 bytes each while the answer is written.
+  private static final int MOST_LOGPROBS = 100_000;
+
   private static final String NO_CALLS =
       "none; this model's chat template knows no tool calls that this engine can write";
 
@@ -226,6 +230,18 @@ record Loaded(
       throw tooLong(ask, "" + promptTokens, least);
     }
     return wanted == null ? Math.min(maxTokens, maxModelTokens() - promptTokens) : wanted;
+  }
+
+  /// They are kept until an answer is sent, and its JSON is made at once.
+  static void checkLogprobs(Ask ask, int answerTokens) throws ApiError {
+    int top = ask.sampling().logprobs();
+    long all = top < 0 ? 0 : (long) ask.choices() * answerTokens * (1 + top);
+    if (all > MOST_LOGPROBS) {
+      throw ApiError.value(
+          "logprobs",
+          all + " of them (n x max_tokens x (1 + those beside each))",
+          "at most " + MOST_LOGPROBS);
+    }
   }
 
   private ApiError tooLong(Ask ask, String promptTokens, long answerTokens) {

@@ -51,8 +51,7 @@ final class PieceTokenizer {
     int[] plain = vocabulary.tokenize(SAMPLE, false, false);
     int[] whole = vocabulary.tokenize(SAMPLE, true, false);
     int at = Math.max(0, Collections.indexOfSubList(boxed(whole), boxed(plain)));
-    this.spaced =
-        plain.length > 0 && pieces[plain[0]].length > 0 && pieces[plain[0]][0] == ' ';
+    this.spaced = plain.length > 0 && pieces[plain[0]].length > 0 && pieces[plain[0]][0] == ' ';
     this.head = Arrays.copyOf(whole, at);
     this.tail = Arrays.copyOfRange(whole, Math.min(whole.length, at + plain.length), whole.length);
   }
@@ -104,7 +103,8 @@ final class PieceTokenizer {
 
   /// A piece that is not the first, with a vocabulary that puts a space before every text.
   private int[] later(String text, int from, int to, boolean control) {
-    if (text.charAt(from) == ' ' && controls.stream().noneMatch(c -> text.startsWith(c, from + 1))) {
+    if (text.charAt(from) == ' '
+        && controls.stream().noneMatch(c -> text.startsWith(c, from + 1))) {
       return vocabulary.tokenize(text.substring(from + 1, to), false, control);
     }
     int[] lead = vocabulary.tokenize(LINE, false, control);

@@ -31,7 +31,6 @@ final class Reading {
   /// each character of a run; on a stack of 1 MB, 5,000 equal characters end the process.
   private static final long STACK_BYTES = 64 << 20;
 
-
   /// The reading of one request.
   @FunctionalInterface
   interface Work<T> {
@@ -69,8 +68,7 @@ final class Reading {
       if (bodyBytes <= SHORT_BYTES) {
         future = quick.submit(() -> begun(new Effort(gone, () -> {}), work));
       } else {
-        future =
-            (bodyBytes <= MIDDLE_BYTES ? middle : slow).submit(() -> inTurn(gone, work));
+        future = (bodyBytes <= MIDDLE_BYTES ? middle : slow).submit(() -> inTurn(gone, work));
       }
     } catch (RejectedExecutionException e) {
       throw new ApiError(429, "queue_full", null, "too many requests wait to be read; try again");

@@ -20,6 +20,15 @@ final class Refusals {
           new Refusal("echo", Refusals::isOff, "false"),
           new Refusal("suffix", n -> n.isTextual() && n.textValue().isEmpty(), "none"),
           new Refusal("prompt_logprobs", n -> false, "none"),
+          new Refusal("truncate_prompt_tokens", n -> false, "none; a prompt is read whole"),
+          new Refusal("continue_final_message", Refusals::isOff, "false"),
+          new Refusal("add_generation_prompt", Refusals::isOn, "true"),
+          new Refusal("allowed_token_ids", n -> false, "none; logit_bias takes tokens out"),
+          new Refusal("bad_words", Refusals::isEmpty, "none; logit_bias takes tokens out"),
+          new Refusal("include_stop_str_in_output", Refusals::isOff, "false"),
+          new Refusal("skip_special_tokens", Refusals::isOn, "true"),
+          new Refusal("n_predict", n -> false, "none; max_tokens bounds an answer"),
+          new Refusal("typical_p", n -> n.isNumber() && n.doubleValue() == 1, "1"),
           new Refusal("stop_token_ids", Refusals::isEmpty, "none; stop takes texts"),
           new Refusal("functions", Refusals::isEmpty, NO_FUNCTIONS),
           new Refusal("function_call", n -> n.asText("").equals("none"), NO_FUNCTIONS),
@@ -40,6 +49,10 @@ final class Refusals {
 
   private static boolean isOff(JsonNode n) {
     return n.isBoolean() && !n.booleanValue();
+  }
+
+  private static boolean isOn(JsonNode n) {
+    return n.isBoolean() && n.booleanValue();
   }
 
   private static boolean isEmpty(JsonNode n) {

@@ -96,8 +96,7 @@ final class SchemaGrammar {
   /// Adds the rules of a schema to others.
   ///
   /// @param name of the rule for the whole of it
-  static void add(JsonRules rules, String name, JsonNode schema, Effort effort)
-      throws ApiError {
+  static void add(JsonRules rules, String name, JsonNode schema, Effort effort) throws ApiError {
     SchemaLimits.check(schema, effort);
     SchemaGrammar g = new SchemaGrammar(schema, rules, effort);
     rules.add(name, "");
@@ -129,7 +128,8 @@ final class SchemaGrammar {
   }
 
   private String expression(JsonNode schema, String at) throws ApiError {
-    effort.schema(1 + schema.size() + schema.path("properties").size() + schema.path("enum").size());
+    effort.schema(
+        1 + schema.size() + schema.path("properties").size() + schema.path("enum").size());
     if (schema.isBoolean() && schema.booleanValue()) {
       return "value";
     }

@@ -45,11 +45,13 @@ final class SchemaLimits {
   private final JsonNode document;
   private final Effort effort;
 
-  /// What schemas can begin with, by the references that may still be followed from there; and where
-  /// their references lead. Alternatives that name each other would be walked for months otherwise.
-  private final Map<JsonNode, List<@Nullable Set<Kind>>> known = new IdentityHashMap<>();
+  /// What schemas can begin with, by the references that may still be followed from there; and
+  /// where their references lead. Alternatives that name each other would be walked for months
+  /// otherwise.
+  private final IdentityHashMap<JsonNode, List<@Nullable Set<Kind>>> known =
+      new IdentityHashMap<>();
 
-  private final Map<JsonNode, JsonNode> targets = new IdentityHashMap<>();
+  private final IdentityHashMap<JsonNode, JsonNode> targets = new IdentityHashMap<>();
   private final Map<String, Integer> open = new HashMap<>();
   private int visits;
   private int alternatives;
@@ -218,9 +220,7 @@ final class SchemaLimits {
 
   private @Nullable JsonNode target(JsonNode schema) {
     JsonNode ref = schema.path("$ref");
-    JsonNode target =
-        targets.computeIfAbsent(
-            ref, r -> pointed(document, r.asText("")));
+    JsonNode target = targets.computeIfAbsent(ref, r -> pointed(document, r.asText("")));
     return target.isMissingNode() ? null : target;
   }
 

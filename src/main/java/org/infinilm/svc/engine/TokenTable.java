@@ -21,8 +21,7 @@ final class TokenTable {
             .mapToInt(c -> c.getBytes(StandardCharsets.UTF_8).length)
             .max()
             .orElse(0);
-    longestBytes =
-        Arrays.stream(pieces).mapToInt(p -> p.length).reduce(longestControl, Math::max);
+    longestBytes = Arrays.stream(pieces).mapToInt(p -> p.length).reduce(longestControl, Math::max);
   }
 
   /// Gives the tags of tool calls their text where they are control tokens, which have none: a call

@@ -43,8 +43,7 @@ final class ToolGrammar {
 
   /// What a grammar cannot follow is any object, unless the client wants it strict.
   private static void arguments(
-      JsonRules rules, String name, Tools.Tool tool, String at, Effort effort)
-      throws ApiError {
+      JsonRules rules, String name, Tools.Tool tool, String at, Effort effort) throws ApiError {
     JsonNode schema = tool.parameters();
     if (!Fields.given(schema)) {
       rules.add(name, "\"{\" ws \"}\"");

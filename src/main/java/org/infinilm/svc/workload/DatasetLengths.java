@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 final class DatasetLengths {
   private static final int DEFAULT_PROMPTS = 1000;
 
+  /// Characters of prose for a token that no vocabulary of texts comes near.
+  private static final int FAR_LONGER = 256;
+
   private DatasetLengths() {}
 
   /// Prompt and answer lengths uniform around what is asked for.
@@ -109,7 +112,16 @@ final class DatasetLengths {
     private String cut(Tokenizer by, int index, long tokens) throws ConfigException {
       double characters = 16 + tokens * bytesPerToken;
       String text = filler(index, characters);
-      while (by.count(text) < tokens) {
+      for (int have = by.count(text); have < tokens; have = by.count(text)) {
+        if (characters > FAR_LONGER * (tokens + 1)) {
+          throw new ConfigException(
+              "--tokenizer: "
+                  + have
+                  + " tokens of "
+                  + text.length()
+                  + " characters of prose (expected: a vocabulary of texts, or a smaller"
+                  + " --bytes-per-token)");
+        }
         characters *= 2;
         text = filler(index, characters);
       }

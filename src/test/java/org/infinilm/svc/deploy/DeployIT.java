@@ -371,7 +371,7 @@ class DeployIT {
     Ran none = run(command);
     assertThat(none.exit()).as(none.out()).isEqualTo(2);
     assertThat(none.out())
-        .contains(model + ": architecture qwen3, which is newer than the embedded engine")
+        .contains(model + ": architecture qwen3, which the embedded engine does not serve")
         .contains("llama-server")
         .contains("pip install xllamacpp");
 

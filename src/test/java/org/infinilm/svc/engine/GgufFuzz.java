@@ -21,7 +21,8 @@ class GgufFuzz {
   private static final int[] EXTREMES = {0, 1, 2, 3, -1, 7, 255, 1 << 16, 1 << 30, 1 << 31, 33};
 
   private static final Float[] FRACTIONS = {0f, -1f, 1e-30f, 4f, 1e30f, Float.NaN, Float.MAX_VALUE};
-  private static final List<String> WORDS = List.of("", "foo", "yarn", "linear", "none", "longrope");
+  private static final List<String> WORDS =
+      List.of("", "foo", "yarn", "linear", "none", "longrope");
   private static final List<String> MORE =
       List.of(
           "rope.scaling.type",
@@ -135,7 +136,9 @@ class GgufFuzz {
   /// With a value more, of those that llama.cpp reads where they are there.
   private static byte[] added(byte[] model, SplittableRandom random) {
     String text = new String(model, StandardCharsets.ISO_8859_1);
-    String key = (text.contains("qwen2.block_count") ? "qwen2." : "llama.") + MORE.get(random.nextInt(MORE.size()));
+    String key =
+        (text.contains("qwen2.block_count") ? "qwen2." : "llama.")
+            + MORE.get(random.nextInt(MORE.size()));
     Object value =
         switch (random.nextInt(4)) {
           case 0 -> WORDS.get(random.nextInt(WORDS.size()));

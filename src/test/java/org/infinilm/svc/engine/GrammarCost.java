@@ -41,8 +41,14 @@ final class GrammarCost {
   public static void main(String[] args) throws Exception {
     Map<String, String> schemas = new LinkedHashMap<>();
     schemas.put("any object", "{\"type\":\"object\"}");
-    schemas.put("enum of 1,000, 40 characters alike", "{\"enum\":[" + values(1000, "a".repeat(40) + "%04d") + "]}");
-    schemas.put("array of them", "{\"type\":\"array\",\"minItems\":5,\"items\":{\"enum\":[" + values(1000, "a".repeat(10) + "%04d") + "]}}");
+    schemas.put(
+        "enum of 1,000, 40 characters alike",
+        "{\"enum\":[" + values(1000, "a".repeat(40) + "%04d") + "]}");
+    schemas.put(
+        "array of them",
+        "{\"type\":\"array\",\"minItems\":5,\"items\":{\"enum\":["
+            + values(1000, "a".repeat(10) + "%04d")
+            + "]}}");
     schemas.put("50 optional properties", optional(50, "a%05d"));
     schemas.put("127 optional properties", optional(127, "a%05d"));
     NativeLlama llama = NativeLlama.load(NativeLibrary.unpack(System.getenv()), Path.of(args[0]));

@@ -10,7 +10,9 @@ class LiteralsTest {
   @Test
   void commonBeginningsAreWrittenOnce() {
     assertThat(Literals.of(List.of("\"abc\"", "\"abd\"", "\"x\"", "1", "10", "1")))
-        .isEqualTo(new Literals("\"\\\"\" (\"ab\" (\"c\\\"\" | \"d\\\"\") | \"x\\\"\") | \"1\" (\"0\")?", 2));
+        .isEqualTo(
+            new Literals(
+                "\"\\\"\" (\"ab\" (\"c\\\"\" | \"d\\\"\") | \"x\\\"\") | \"1\" (\"0\")?", 2));
     assertThat(Literals.of(List.of("a"))).isEqualTo(new Literals("\"a\"", 1));
     assertThat(Literals.of(List.of("b", "a")).expression()).isEqualTo("\"a\" | \"b\"");
   }

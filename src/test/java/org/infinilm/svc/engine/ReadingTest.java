@@ -47,7 +47,10 @@ class ReadingTest {
             Thread.ofVirtual()
                 .start(() -> {
                   try {
-                    reading.read(LONG, STAYS, effort -> {
+                    reading.read(
+                        LONG,
+                        STAYS,
+                        effort -> {
                           gate.await();
                           return "";
                         });
@@ -74,12 +77,18 @@ class ReadingTest {
   void whatTheReadingSaysIsSaid() {
     ApiError known = ApiError.value("prompt", "bad", "good");
     assertThatThrownBy(() ->
-            reading.read(1, STAYS, effort -> {
+            reading.read(
+                1,
+                STAYS,
+                effort -> {
                   throw known;
                 }))
         .isSameAs(known);
     assertThatThrownBy(() ->
-            reading.read(LONG, STAYS, effort -> {
+            reading.read(
+                LONG,
+                STAYS,
+                effort -> {
                   throw new IllegalStateException("x");
                 }))
         .isInstanceOf(IllegalStateException.class);
@@ -210,8 +219,7 @@ class ReadingTest {
             });
     begun.await();
     try {
-      assertThat(said(MIDDLE, effort -> Thread.currentThread().getName()))
-          .isEqualTo("read-middle");
+      assertThat(said(MIDDLE, effort -> Thread.currentThread().getName())).isEqualTo("read-middle");
       assertThat(client.isAlive()).isTrue();
     } finally {
       read.countDown();
@@ -250,6 +258,21 @@ class ReadingTest {
                   return "";
                 }))
         .hasMessageContaining("the client has gone");
+  }
+
+  @Test
+  void anAnswerWithMoreLogProbabilitiesThanFitIsRefused() throws Exception {
+    AskReader reader = new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L);
+    Ask ask =
+        reader.completion(
+            org.infinilm.svc.http.Json.bytes(
+                java.util.Map.of("prompt", "a", "n", 16, "logprobs", 5, "max_tokens", 1042)));
+    Loaded.checkLogprobs(ask, 1041);
+    assertThatThrownBy(() -> Loaded.checkLogprobs(ask, 1042))
+        .hasMessage(
+            "logprobs: 100032 of them (n x max_tokens x (1 + those beside each)) (expected: at most"
+                + " 100000)");
+    Loaded.checkLogprobs(ask("a"), 100_000);
   }
 
   @Test

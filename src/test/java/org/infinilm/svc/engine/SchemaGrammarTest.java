@@ -20,8 +20,7 @@ class SchemaGrammarTest {
   }
 
   private static String grammar(String format) throws Exception {
-    String g = ResponseFormat.grammar(
-            json("{'response_format':" + format + "}"), Effort.alone());
+    String g = ResponseFormat.grammar(json("{'response_format':" + format + "}"), Effort.alone());
     return g == null ? "" : g;
   }
 
@@ -156,8 +155,7 @@ class SchemaGrammarTest {
         .hasMessageContaining("more than 128 ways to go on at one place")
         .hasMessageContaining("(expected: at most 128)");
     assertThat(schema(optional(400) + ",'required':['p0100','p0200','p0300']}")).contains("p0399");
-    assertThatThrownBy(() ->
-            schema("{'anyOf':[" + optional(63) + "}," + optional(64) + "}]}"))
+    assertThatThrownBy(() -> schema("{'anyOf':[" + optional(63) + "}," + optional(64) + "}]}"))
         .hasMessageContaining("more than 128 ways");
     StringBuilder alike = new StringBuilder();
     StringBuilder others = new StringBuilder();

@@ -243,9 +243,11 @@ class ToolsTest {
         "'tools':[{'type':'function','function':{'name':'f','strict':STRICT,'parameters':"
             + "{'type':'object','properties':{'a':{'type':'integer','minimum':3}}}}}],"
             + "'tool_choice':'required'";
-    assertThat(ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "false")), Effort.alone()))
+    assertThat(
+            ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "false")), Effort.alone()))
         .contains("tool0 ::= any-object");
-    assertThatThrownBy(() -> ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "true")), Effort.alone()))
+    assertThatThrownBy(() ->
+            ToolGrammar.of(ToolForm.HERMES, tools(odd.replace("STRICT", "true")), Effort.alone()))
         .hasMessageStartingWith(
             "tools[0].function.parameters/properties/a: keyword minimum (expected: ");
   }

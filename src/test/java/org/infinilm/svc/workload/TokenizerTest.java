@@ -108,4 +108,20 @@ class TokenizerTest {
     assertThatThrownBy(() -> Tokenizer.of(file.toString(), cache))
         .isInstanceOf(ConfigException.class);
   }
+
+  @Test
+  void aVocabularyThatGivesNoTokensMakesNoPromptsWithoutEnd() throws Exception {
+    Path empty =
+        Files.writeString(
+            folder.resolve("tokenizer.json"),
+            "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}");
+    try (Tokenizer t = Tokenizer.of(empty.toString(), cache)) {
+      Map<String, String> flags =
+          Map.of("dataset_name", "random", "random_input_len", "20", "num_prompts", "3");
+      Config c = Config.resolve(BenchProgram.PROGRAM.keys(), flags, Map.of(), null);
+      assertThatThrownBy(() -> Workload.of(c, t))
+          .isInstanceOf(ConfigException.class)
+          .hasMessageContaining("--tokenizer: 0 tokens of ");
+    }
+  }
 }
