@@ -1,5 +1,5 @@
 // OpenAI's Node SDK against an address; prints what it saw as one JSON object.
-// usage: chats.cjs BASE_URL MODEL runs | chats.cjs BASE_URL MODEL broken FAULT...
+// usage: chats.cjs BASE_URL MODEL runs | chats.cjs BASE_URL MODEL tools | chats.cjs BASE_URL MODEL broken FAULT...
 "use strict";
 const OpenAI = require("openai");
 
@@ -85,8 +85,42 @@ async function broken(fault) {
   }
 }
 
+// The SDK's runner of tools: the model must call this one, which ends the run once its result is there.
+async function tools(stream) {
+  const calls = [];
+  const results = [];
+  const runner = client.chat.completions.runTools({
+    ...ask("How warm is it in Oslo?"),
+    max_tokens: 200,
+    stream,
+    tool_choice: { type: "function", function: { name: "get_weather" } },
+    tools: [
+      {
+        type: "function",
+        function: {
+          name: "get_weather",
+          parse: JSON.parse,
+          parameters: {
+            type: "object",
+            properties: { city: { type: "string", maxLength: 12 }, unit: { enum: ["C", "F"] } },
+            required: ["city", "unit"],
+          },
+          function: (given) => {
+            calls.push(given);
+            return `12 ${given.unit} in ${given.city}`;
+          },
+        },
+      },
+    ],
+  });
+  runner.on("functionToolCallResult", (result) => results.push(result));
+  await runner.done();
+  return { calls, results, roles: runner.messages.map((m) => m.role) };
+}
+
 async function main() {
   if (what === "runs") return runs();
+  if (what === "tools") return { plain: await tools(false), streamed: await tools(true) };
   const seen = {};
   for (const fault of faults) seen[fault] = await broken(fault);
   return seen;

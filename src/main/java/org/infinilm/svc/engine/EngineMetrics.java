@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
+import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.telemetry.Metrics;
 
 /// What the engine counts, under vLLM's names and labels where vLLM has one. Thread-safe.
@@ -56,6 +57,11 @@ final class EngineMetrics {
   private final String model;
   private final Counter requests =
       metrics.counter("infini_engine_requests_total", "Finished generation requests.", "outcome");
+  private final Counter embeddings =
+      metrics.counter(
+          "infini_engine_embedding_requests_total",
+          "Finished requests for embeddings, where they are made.",
+          "outcome");
   private final Counter success;
   private final GaugeDataPoint running;
   private final GaugeDataPoint waiting;
@@ -68,6 +74,8 @@ final class EngineMetrics {
   private final CounterDataPoint steps;
   private final CounterDataPoint defragmentations;
   private final CounterDataPoint halvings;
+  private final CounterDataPoint embeddingTokens;
+  private final CounterDataPoint embeddingBatches;
   private final GaugeDataPoint kept;
   private final DistributionDataPoint stepTokens;
   private final DistributionDataPoint stepAnswers;
@@ -91,6 +99,7 @@ final class EngineMetrics {
     this.model = model;
     for (Outcome o : Outcome.values()) {
       requests.initLabelValues(label(o));
+      embeddings.initLabelValues(label(o));
     }
     success =
         metrics.counter(
@@ -119,6 +128,10 @@ final class EngineMetrics {
             "Times the cache's cells were moved together because a batch found no run of them.");
     halvings =
         counter("infini_engine_halvings_total", "Batches computed in halves for lack of a run.");
+    embeddingTokens =
+        counter("infini_engine_embedding_tokens_total", "Tokens computed for embeddings.");
+    embeddingBatches =
+        counter("infini_engine_embedding_batches_total", "Batches computed for embeddings.");
     kept =
         gauge("infini_engine_kept_tokens", "Tokens of finished requests kept for later prompts.");
     stepTokens = histogram("infini_engine_step_tokens", "Tokens of a step.", STEP_TOKENS);
@@ -201,6 +214,27 @@ final class EngineMetrics {
 
   void finished(Outcome outcome) {
     requests.labelValues(label(outcome)).inc();
+  }
+
+  /// A request for embeddings has ended.
+  void embeddingsFinished(Outcome outcome) {
+    embeddings.labelValues(label(outcome)).inc();
+  }
+
+  /// A batch of texts for embeddings was computed.
+  void embedded(int tokens) {
+    embeddingTokens.inc(tokens);
+    embeddingBatches.inc();
+  }
+
+  /// How a request ends that is refused so before it is computed.
+  static Outcome outcome(ApiError refusal) {
+    return switch (refusal.status()) {
+      case 429 -> Outcome.REJECTED;
+      case 499 -> Outcome.CLIENT_GONE;
+      case 503 -> Outcome.INTERNAL;
+      default -> Outcome.CLIENT_ERROR;
+    };
   }
 
   /// A job has its sequence, and shares so much of its prompt.

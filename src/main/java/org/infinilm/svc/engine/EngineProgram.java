@@ -87,6 +87,12 @@ public final class EngineProgram {
           "flash_attention",
           false,
           "faster with many long prompts at once, slower with a single one; the cache is in f16");
+  static final Key<Boolean> EMBEDDINGS =
+      Key.flag(
+          "embeddings",
+          false,
+          "serve /v1/embeddings too, from a second context of the model: the mean over a text's"
+              + " tokens");
   static final Key<Long> STUCK_TIMEOUT =
       Key.whole(
           "stuck_timeout",
@@ -118,6 +124,7 @@ public final class EngineProgram {
                   QUEUE_TIMEOUT,
                   CHUNKED_PREFILL,
                   FLASH_ATTENTION,
+                  EMBEDDINGS,
                   STUCK_TIMEOUT),
               args -> run(args.config(), System.getenv()))
           .checkedBy((args, wrong) -> {
@@ -182,7 +189,7 @@ public final class EngineProgram {
       return life.await();
     }
     life.onEnd(() -> server.drain(LAST_WORDS));
-    life.onEnd(loaded.engine()::stop);
+    life.onEnd(loaded::stop);
     life.onEnd(() -> server.drain(GRACE));
     routes.serve(loaded);
     LOG.info(
@@ -242,6 +249,7 @@ public final class EngineProgram {
             config.find(THREADS).orElse((long) Runtime.getRuntime().availableProcessors())),
         Math.toIntExact(config.get(CHUNKED_PREFILL)),
         config.get(FLASH_ATTENTION),
+        config.get(EMBEDDINGS),
         new Engine.Patience(
             Math.toIntExact(config.get(MAX_QUEUE)),
             Duration.ofSeconds(config.get(QUEUE_TIMEOUT)),

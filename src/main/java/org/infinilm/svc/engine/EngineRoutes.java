@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
-import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
@@ -39,6 +38,7 @@ final class EngineRoutes implements Handler {
   private final Map<String, Route> routes;
   private final long created;
   private final Reading reading = new Reading();
+  private final Embeddings embeddings;
   private volatile @Nullable Loaded loaded;
 
   /// @param model the name it serves under
@@ -47,6 +47,7 @@ final class EngineRoutes implements Handler {
     this.reader = reader;
     this.metrics = metrics;
     this.ticker = ticker;
+    this.embeddings = new Embeddings(model, reading, metrics);
     this.created = ticker.now().getEpochSecond();
     Route chat = new Route("POST", (r, id) -> generation(r, id, true));
     Route models = new Route("GET", (r, id) -> models());
@@ -59,7 +60,7 @@ final class EngineRoutes implements Handler {
             Map.entry("/v1/chat/completions", chat),
             Map.entry("/chat/completions", chat),
             Map.entry("/v1/completions", new Route("POST", (r, id) -> generation(r, id, false))),
-            Map.entry("/v1/embeddings", new Route("POST", (r, id) -> embeddings())),
+            Map.entry("/v1/embeddings", new Route("POST", (r, id) -> embeddings.answer(model(), r))),
             Map.entry("/tokenize", new Route("POST", (r, id) -> tokenize(r))),
             Map.entry("/detokenize", new Route("POST", (r, id) -> detokenize(r))));
   }
@@ -188,23 +189,20 @@ final class EngineRoutes implements Handler {
     return Response.json(200, Map.of("prompt", text, "content", text));
   }
 
-  private static Response embeddings() throws ApiError {
-    throw new ApiError(
-        501,
-        "not_implemented",
-        null,
-        "this engine makes no embeddings (expected: a server whose model is made for them)");
-  }
-
   private Ask known(Ask ask) throws ApiError {
     if (ask.model() != null && !ask.model().equals(model)) {
-      throw new ApiError(
-          404,
-          "model_not_found",
-          "model",
-          "the model " + shown(ask.model()) + " does not exist (expected: " + model + ")");
+      throw unknownModel(ask.model(), model);
     }
     return ask;
+  }
+
+  /// @param served the name of the one that is here
+  static ApiError unknownModel(String asked, String served) {
+    return new ApiError(
+        404,
+        "model_not_found",
+        "model",
+        "the model " + shown(asked) + " does not exist (expected: " + served + ")");
   }
 
   private static String shown(String name) {
@@ -263,13 +261,7 @@ final class EngineRoutes implements Handler {
       p = prepared(l, request, chat);
       jobs = queued(l.engine(), p);
     } catch (ApiError e) {
-      metrics.finished(
-          switch (e.status()) {
-            case 429 -> Outcome.REJECTED;
-            case 499 -> Outcome.CLIENT_GONE;
-            case 503 -> Outcome.INTERNAL;
-            default -> Outcome.CLIENT_ERROR;
-          });
+      metrics.finished(EngineMetrics.outcome(e));
       throw e;
     }
     Ask ask = p.ask();

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,6 +17,7 @@ import org.slf4j.LoggerFactory;
 /// @param chunkTokens most prompt tokens of a step that answers share; 0: whole prompts first
 /// @param flashAttention attention that passes over other sequences' cells, with keys and values in
 ///   f16, which is all that llama.cpp's on a CPU takes
+/// @param embeddings whether a second context makes them
 record EngineSetup(
     boolean pooled,
     int cacheTokens,
@@ -25,7 +27,32 @@ record EngineSetup(
     int threads,
     int chunkTokens,
     boolean flashAttention,
+    boolean embeddings,
     Engine.Patience patience) {
+  /// Without embeddings.
+  EngineSetup(
+      boolean pooled,
+      int cacheTokens,
+      int blockTokens,
+      int maxRunning,
+      int maxTokens,
+      int threads,
+      int chunkTokens,
+      boolean flashAttention,
+      Engine.Patience patience) {
+    this(
+        pooled,
+        cacheTokens,
+        blockTokens,
+        maxRunning,
+        maxTokens,
+        threads,
+        chunkTokens,
+        flashAttention,
+        false,
+        patience);
+  }
+
   /// With the defaults of everything else.
   EngineSetup(
       boolean pooled,
@@ -101,7 +128,13 @@ record EngineSetup(
     NativeLlama llama = NativeLlama.load(NativeLibrary.unpack(environment), file);
     Llama.Shape shape = llama.shape();
     Llama.Layout layout = layout(shape);
-    MemoryNeed need = MemoryNeed.of(shape, layout, keptTokens(), llama.vocabulary().size());
+    int words = llama.vocabulary().size();
+    MemoryNeed need = MemoryNeed.of(shape, layout, keptTokens(), words);
+    Llama.Layout second =
+        embeddings ? Embedder.layout(layout, shape.trainedTokens(), chunkTokens) : null;
+    if (second != null) {
+      need = need.and(MemoryNeed.of(shape, second, 0, words));
+    }
     LOG.info("{}: {}; memory: {}", file.getFileName(), shape.description(), need);
     EngineProgram.checkMemory(need, MemoryNeed.available());
     if (cacheTokens > shape.trainedTokens()) {
@@ -110,10 +143,15 @@ record EngineSetup(
           shape.trainedTokens());
     }
     llama.open(layout);
-    return start(llama, layout.batchTokens(), metrics);
+    return start(
+        llama,
+        layout.batchTokens(),
+        metrics,
+        second == null ? null : new Embedder(llama.openEmbeddings(second), second, metrics));
   }
 
-  Loaded start(Llama llama, int batchTokens, EngineMetrics metrics) {
+  Loaded start(
+      Llama llama, int batchTokens, EngineMetrics metrics, @Nullable Embedder embedder) {
     Cache cache =
         pooled
             ? new PagedCache(
@@ -131,6 +169,9 @@ record EngineSetup(
             metrics,
             Ticker.SYSTEM);
     engine.start();
-    return new Loaded(llama.vocabulary(), table, engine, maxTokens);
+    if (embedder != null) {
+      embedder.start();
+    }
+    return new Loaded(llama.vocabulary(), table, engine, maxTokens, embedder);
   }
 }

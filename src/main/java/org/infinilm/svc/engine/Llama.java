@@ -52,6 +52,13 @@ interface Llama extends AutoCloseable {
   /// Allocates the cells; once, before the calls below.
   void open(Layout layout) throws EngineException;
 
+  /// Opens a second context of the model, which gives vectors instead of logits; at most once. The
+  /// two never compute at the same time.
+  ///
+  /// @param layout its own
+  /// @return what belongs to one thread of its own
+  TokenEmbeddings openEmbeddings(Layout layout) throws EngineException;
+
   Decoded decode(Batch batch);
 
   /// The logits of entry `index` of the last batch, one a token id.

@@ -8,13 +8,15 @@ import org.jspecify.annotations.Nullable;
 /// A model that serves.
 ///
 /// @param maxTokens longest answer when the client leaves it open
+/// @param embedder null when it makes no embeddings
 record Loaded(
     Vocabulary vocabulary,
     TokenTable table,
     PromptText text,
     PieceTokenizer tokenizer,
     Engine engine,
-    int maxTokens) {
+    int maxTokens,
+    @Nullable Embedder embedder) {
   /// One character written as a JSON escape.
   private static final int ESCAPED_BYTES = 6;
 
@@ -28,14 +30,33 @@ record Loaded(
   private static final String NO_CALLS =
       "none; this model's chat template knows no tool calls that this engine can write";
 
+  /// One that makes no embeddings.
   Loaded(Vocabulary vocabulary, TokenTable table, Engine engine, int maxTokens) {
+    this(vocabulary, table, engine, maxTokens, null);
+  }
+
+  Loaded(
+      Vocabulary vocabulary,
+      TokenTable table,
+      Engine engine,
+      int maxTokens,
+      @Nullable Embedder embedder) {
     this(
         vocabulary,
         table,
         new PromptText(vocabulary.controls(), tags(vocabulary)),
         new PieceTokenizer(vocabulary, table.pieces()),
         engine,
-        maxTokens);
+        maxTokens,
+        embedder);
+  }
+
+  /// Cuts what runs and waits for the threads.
+  void stop() throws InterruptedException {
+    engine.stop();
+    if (embedder != null) {
+      embedder.stop();
+    }
   }
 
   /// The tags of the model's form of tool calls that are tokens.
@@ -161,7 +182,7 @@ record Loaded(
         });
   }
 
-  private static long utf8Bytes(String text) {
+  static long utf8Bytes(String text) {
     long bytes = 0;
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

@@ -28,6 +28,12 @@ record MemoryNeed(long weights, long cache, long kept, long compute) {
         step * FLOAT_BYTES * (scores + cells + vocabulary + 16L * shape.width()));
   }
 
+  /// With a second context of the same model beside it.
+  MemoryNeed and(MemoryNeed second) {
+    return new MemoryNeed(
+        weights, cache + second.cache, kept + second.kept, compute + second.compute);
+  }
+
   long total() {
     return weights + cache + kept + compute;
   }

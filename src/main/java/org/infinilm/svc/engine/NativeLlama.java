@@ -13,6 +13,7 @@ import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,12 +26,14 @@ final class NativeLlama implements Llama {
   /// What this build returns when it finds no run of free cells.
   private static final int NO_SLOT = -3;
 
+  private static final int POOLING_NONE = 0;
   private static final int TYPE_F32 = 0;
   private static final int TYPE_F16 = 1;
 
   /* Parameter structures are taken whole from the library's defaults, then single fields are set:
   llama_context_params (120 bytes): uint32 n_ctx 0, n_batch 4, n_ubatch 8, n_seq_max 12; int32
-  n_threads 16, n_threads_batch 20; three enums; seven floats and a uint32; callback and data 72,
+  n_threads 16, n_threads_batch 20; enum rope_scaling_type 24, pooling_type 28 (0: none),
+  attention_type 32; seven floats and a uint32; callback and data 72,
   80; enum type_k 88, type_v 92; bool logits_all 96, embeddings 97, offload_kqv 98, flash_attn 99,
   no_perf 100; callback and data 104, 112.
   llama_model_params (64 bytes): four pointers or ints up to 56; bool vocab_only 56, use_mmap 57. */
@@ -72,6 +75,11 @@ final class NativeLlama implements Llama {
   private final Shape shape;
   private MemorySegment context = MemorySegment.NULL;
   private @Nullable NativeBatch batch;
+  private @Nullable NativeTokenEmbeddings embeddings;
+
+  /// Whoever computes with this model holds it: two contexts at once would share the cores, and a
+  /// step would take as long as both. Fair: each waits for one batch of the other at most.
+  private final ReentrantLock computing = new ReentrantLock(true);
 
   private static StructLayout words(int count) {
     return MemoryLayout.structLayout(MemoryLayout.sequenceLayout(count, JAVA_LONG));
@@ -178,6 +186,25 @@ final class NativeLlama implements Llama {
 
   @Override
   public void open(Layout layout) throws EngineException {
+    context = context(layout, false);
+    batch = new NativeBatch(arena, layout.batchTokens());
+  }
+
+  @Override
+  public TokenEmbeddings openEmbeddings(Layout layout) throws EngineException {
+    NativeTokenEmbeddings opened =
+        new NativeTokenEmbeddings(
+            library,
+            context(layout, true),
+            new NativeBatch(arena, layout.batchTokens()),
+            computing,
+            shape.width());
+    embeddings = opened;
+    return opened;
+  }
+
+  private MemorySegment context(Layout layout, boolean embeddings) throws EngineException {
+    MemorySegment made;
     try {
       MemorySegment p =
           (MemorySegment)
@@ -193,7 +220,11 @@ final class NativeLlama implements Llama {
       p.set(JAVA_INT, 88, layout.halfCache() ? TYPE_F16 : TYPE_F32);
       p.set(JAVA_INT, 92, layout.halfCache() ? TYPE_F16 : TYPE_F32);
       p.set(JAVA_BOOLEAN, 99, layout.flashAttention());
-      context =
+      if (embeddings) {
+        p.set(JAVA_INT, 28, POOLING_NONE);
+        p.set(JAVA_BOOLEAN, 97, true);
+      }
+      made =
           (MemorySegment)
               library
                   .function("llama_init_from_model", ADDRESS, ADDRESS, CONTEXT_PARAMS)
@@ -201,11 +232,11 @@ final class NativeLlama implements Llama {
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }
-    if (context.equals(MemorySegment.NULL)) {
+    if (made.equals(MemorySegment.NULL)) {
       throw new EngineException(
           "llama.cpp cannot allocate a cache of " + layout.cells() + " tokens for this model");
     }
-    batch = new NativeBatch(arena, layout.batchTokens());
+    return made;
   }
 
   @Override
@@ -215,6 +246,7 @@ final class NativeLlama implements Llama {
       throw new IllegalStateException("not open");
     }
     StringBuilder errors = NativeCalls.hold();
+    computing.lock();
     try {
       int code = (int) calls.decode().invokeExact(context, into.fill(b));
       return switch (code) {
@@ -228,6 +260,7 @@ final class NativeLlama implements Llama {
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     } finally {
+      computing.unlock();
       NativeCalls.release();
     }
   }
@@ -329,6 +362,10 @@ final class NativeLlama implements Llama {
 
   @Override
   public void close() {
+    NativeTokenEmbeddings second = embeddings;
+    if (second != null) {
+      second.close();
+    }
     try {
       if (!context.equals(MemorySegment.NULL)) {
         library.function("llama_free", null, ADDRESS).invoke(context);

@@ -89,6 +89,11 @@ final class FakeLlama implements Llama {
   public void open(Layout layout) {}
 
   @Override
+  public TokenEmbeddings openEmbeddings(Layout layout) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
   public Decoded decode(Batch batch) {
     entered.countDown();
     try {

@@ -75,7 +75,7 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
 
   void stop() throws Exception {
     server.close();
-    loaded.engine().stop();
+    loaded.stop();
     client.close();
   }
 }
