@@ -46,7 +46,8 @@ public record Target(BaseUrl base, Tls tls, Headers credentials) {
     String text =
         c.find(LoadKeys.URL)
             .or(() -> c.find(LoadKeys.BASE_URL))
-            .orElse("http://" + c.get(LoadKeys.HOST) + ":" + c.get(LoadKeys.PORT));
+            .orElse(
+                "http://" + BaseUrl.bracketed(c.get(LoadKeys.HOST)) + ":" + c.get(LoadKeys.PORT));
     BaseUrl base = BaseUrl.typed(text);
     if (base == null || !base.prefix().isEmpty()) {
       throw new ConfigException(

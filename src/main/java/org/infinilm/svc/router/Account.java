@@ -76,7 +76,7 @@ final class Account {
             new Decisions.Decision(
                 plane.decisions().claim(),
                 requestId,
-                plane.ticker().now().toEpochMilli(),
+                plane.ticker().epochMillis(),
                 plane.ticker().nanos(),
                 method == null ? "-" : method,
                 path.isEmpty() ? "-" : shortened(path),
@@ -324,7 +324,7 @@ final class Account {
         new Decisions.Decision(
             plane.decisions().claim(),
             requestId,
-            plane.ticker().now().toEpochMilli(),
+            plane.ticker().epochMillis(),
             now,
             method,
             path,

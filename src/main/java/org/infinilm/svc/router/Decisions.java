@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Consumer;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.fleet.Roll;
@@ -267,7 +268,13 @@ final class Decisions {
     }
   }
 
+  /// Of those that did not end well, which stay when the ring has turned.
+  private static final int MOST_FAILED = 256;
+
   private final Slot[] slots;
+  private final AtomicReferenceArray<@Nullable Decision> failed =
+      new AtomicReferenceArray<>(MOST_FAILED);
+  private final AtomicLong nextFailed = new AtomicLong();
   private final Consumer<Decision> also;
   private final AtomicLong next = new AtomicLong();
 
@@ -318,6 +325,9 @@ final class Decisions {
         s.set(d);
       }
     }
+    if (d.outcome() != Outcome.OK) {
+      failed.set((int) (nextFailed.getAndIncrement() & (MOST_FAILED - 1)), d);
+    }
     also.accept(d);
   }
 
@@ -336,6 +346,23 @@ final class Decisions {
     synchronized (s) {
       return s.sequence == sequence ? s.get() : null;
     }
+  }
+
+  /// The last of those that did not end well, newest first: of the last minute, and as far as the
+  /// ring reaches.
+  ///
+  /// @param nowNanos the router's monotonic clock
+  List<Decision> failed(long nowNanos) {
+    List<Decision> out = new ArrayList<>();
+    long oldest = end() - slots.length;
+    long last = nextFailed.get() - 1;
+    for (long k = last; k >= 0 && k > last - MOST_FAILED; k--) {
+      Decision d = failed.get((int) (k & (MOST_FAILED - 1)));
+      if (d != null && (d.sequence() >= oldest || Figures.isOfLastMinute(d, nowNanos))) {
+        out.add(d);
+      }
+    }
+    return out;
   }
 
   /// The last `limit` decisions, newest first.

@@ -36,6 +36,11 @@ final class Live implements EventFeed.Source {
   static final int ROWS_OF_MANY = 50;
 
   private static final int MOST_SEEN = 4096;
+
+  /// When more than that came since the last tick, so that a look sees a moment of it anyway: what
+  /// is read here, event loops have to fetch back from this core.
+  private static final int SEEN_OF_MANY = 1024;
+
   private static final int MOST_FLIGHTS = 100;
   private static final long LOOK_NANOS = 200_000_000;
 
@@ -62,6 +67,10 @@ final class Live implements EventFeed.Source {
   private List<Object> toldKeys = List.of();
   private List<Figures.Errors> toldErrors = List.of();
   private long toldDecision;
+
+  /// Decisions there were at the last look.
+  private long seen;
+
   private long toldHappening;
 
   private @Nullable Totals before;
@@ -142,7 +151,7 @@ final class Live implements EventFeed.Source {
     m.put("router", facts());
     m.put("instances", List.copyOf(look.instances().values()));
     m.put("decisions", rows(look.ring.subList(0, Math.min(MOST_ROWS, look.ring.size()))));
-    m.put("errors", errors(Figures.errors(look.ring)));
+    m.put("errors", errors(look.errors));
     m.put("events", events(keeper.happenings().since(0)));
     m.put("models", models());
     m.put("keys", KeyWords.of(keys));
@@ -174,10 +183,9 @@ final class Live implements EventFeed.Source {
     m.put("decisions", rows(rows));
     m.put("decisions_skipped", Math.max(0, look.end - toldDecision - rows.size()));
     toldDecision = look.end;
-    List<Figures.Errors> errors = Figures.errors(look.ring);
-    if (!errors.equals(toldErrors)) {
-      m.put("errors", errors(errors));
-      toldErrors = errors;
+    if (!look.errors.equals(toldErrors)) {
+      m.put("errors", errors(look.errors));
+      toldErrors = look.errors;
     }
     List<Happening> events = keeper.happenings().since(toldHappening);
     if (!events.isEmpty()) {
@@ -258,12 +266,15 @@ final class Live implements EventFeed.Source {
     final long nanos = ticker.nanos();
     final List<FleetKeeper.View> views = keeper.views();
     final long end = decisions.end();
-    final List<Decision> ring = decisions.last(MOST_SEEN);
+    final List<Decision> ring =
+        decisions.last(before != null && end - seen > MOST_SEEN ? SEEN_OF_MANY : MOST_SEEN);
+    final List<Figures.Errors> errors = Figures.errors(decisions.failed(nanos));
     final Map<String, Pool> pools = new HashMap<>();
     final Flights.Sample inFlight;
     final Totals totals;
 
     Look() throws InterruptedException {
+      seen = end;
       for (FleetKeeper.View v : views) {
         pools.put(v.instance().name(), Pool.of(v.instance().cacheType()));
       }

@@ -10,6 +10,11 @@ public interface Ticker {
   /// Wall-clock time.
   Instant now();
 
+  /// Wall-clock time in milliseconds since 1970.
+  default long epochMillis() {
+    return now().toEpochMilli();
+  }
+
   Ticker SYSTEM =
       new Ticker() {
         @Override
@@ -20,6 +25,11 @@ public interface Ticker {
         @Override
         public Instant now() {
           return Instant.now();
+        }
+
+        @Override
+        public long epochMillis() {
+          return System.currentTimeMillis();
         }
       };
 }

@@ -111,11 +111,11 @@ export class Requests {
   }
 
   #errors(state) {
-    this.#still('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], ['']], state.errors.map((e) =>
+    this.#still('errors', state.errors, () => table(this.page.errors, [['Count', true], ['What'], ['Status', true], ['Instance'], ['First'], ['Last'], [el('span', {class: 'hidden'}, 'Open the last')]], state.errors.map((e) =>
       el('tr', {},
         el('td', {class: 'n'}, count(e.count)), el('td', {}, outcome(e.outcome) + (e.code ? ': ' + e.code : '')), el('td', {class: 'n'}, e.status),
         where(state.instances.get(e.instance)?.pool, e.instance), el('td', {}, clock(e.first_ms)), el('td', {}, clock(e.last_ms)),
-        el('td', {}, el('button', {type: 'button', class: 'link', 'data-row': [e.outcome, e.code, e.status, e.instance].join(' '), onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
+        el('td', {}, el('button', {type: 'button', class: 'link', 'data-row': [e.outcome, e.code, e.status, e.instance].join(' '), 'aria-label': 'Open the last of ' + outcome(e.outcome) + ' ' + e.status, onclick: () => this.open(e.last_request_id)}, 'open')))), 'Everything ended well, as far as the router remembers.'));
   }
 
   #keys(state) {
@@ -172,10 +172,10 @@ export class Requests {
   }
 
   #facts(state) {
-    this.#once('facts', [state.router, Math.floor(Date.now() / 60000)], () => {
+    this.#once('facts', state.router, () => {
       const base = new URL('.', location.href).href.replace(/\/$/, '');
       const r = state.router;
-      const fact = (label, value, copies = true) => [el('dt', {}, label), el('dd', {class: copies ? 'mono' : '', title: value}, value), copies ? el('button', {type: 'button', onclick: () => this.copy(value)}, 'Copy') : el('span')];
+      const fact = (label, value, copies = true) => [el('dt', {}, label), el('dd', {title: value}, el('span', {class: copies ? 'mono' : ''}, value), copies ? el('button', {type: 'button', onclick: () => this.copy(value), 'aria-label': 'Copy: ' + label}, 'Copy') : null)];
       this.page.facts.replaceChildren(
         ...fact('For clients', base + '/v1'),
         ...fact('Metrics', base + '/metrics'),
@@ -183,7 +183,8 @@ export class Requests {
         ...fact('Registry', r.registry_url || 'none', false),
         ...fact('Policy', r.policy + ', size by ' + r.metric, false),
         ...fact('Line', 'up to ' + count(r.queue_limit) + ' requests wait', false),
-        ...fact('Running for', span((state.epochMillis - r.started_ms) / 1000) + (r.version ? ', version ' + r.version : ''), false));
+        ...fact('Running for', '', false));
     });
+    text(this.page.facts.querySelector('dd:last-of-type span'), span((state.epochMillis - state.router.started_ms) / 1000) + (state.router.version ? ', version ' + state.router.version : ''));
   }
 }

@@ -68,7 +68,7 @@ export class WhatIf {
     ];
     if (a.policy !== 'cache-type') words.push('This router decides by ' + a.policy + '; the rows are of the size rule.');
     text(say, words.join(' '));
-    const head = ['Threshold', 'To static', 'TTFT p50', 'TTFT p95', 'Paged p95', 'at once', 'Static p95', 'at once', 'Total p95', ''];
+    const head = ['Threshold', 'To static', 'TTFT p50', 'TTFT p95', 'Paged p95', 'at once', 'Static p95', 'at once', 'Total p95', el('span', {class: 'hidden'}, 'Set it')];
     const cell = (t) => el('td', {class: 'n'}, t);
     const rows = [el('tr', {class: 'recorded'}, el('td', {}, 'as recorded'), cell(DASH), cell(seconds(a.recorded.ttft_p50)), cell(seconds(a.recorded.ttft_p95)), cell(DASH), cell(DASH), cell(DASH), cell(DASH), cell(seconds(a.recorded.total_p95)), el('td', {}))];
     for (const c of a.thresholds) {

@@ -211,11 +211,8 @@ class KubernetesFaultsIT {
 
   private void forgetsAndListsNothing() throws Exception {
     await().atMost(SOON).until(() -> !api.watches().isEmpty());
-    api.stalls(true);
-    api.put(Pods.ready("a", "10.0.0.1", 0));
     api.listsNothing(true);
-    api.forgets(true);
-    api.cut();
+    api.missedAndForgotten(true, () -> api.put(Pods.ready("a", "10.0.0.1", 0)));
   }
 
   @Test

@@ -71,8 +71,8 @@ class LoadOptionsTest {
         "ramp_up=5 arrival=replay | --ramp-up: 5.0 (expected: none with --arrival replay",
         "ramp_up=-1 request_rate=1 | --ramp-up: -1 (expected: a number 0.0..1.0E9",
         "gauges_interval=often | --gauges-interval: often (expected: a number",
-        "url=localhost:8000 | (expected: http://host:port or https://host:port)",
-        "url=http://h/v1 | (expected: http://host:port or https://host:port)",
+        "url=localhost:x | (expected: http://host:port or https://host:port)",
+        "url=http://h/prefix | (expected: http://host:port or https://host:port)",
         "endpoint=v1/chat | --endpoint: v1/chat (expected: a path",
         "extra_body=[1] | --extra-body: [1] (expected: a JSON object)",
         "backend=vllm | --backend: vllm (expected: one of openai, openai-chat)",
@@ -88,6 +88,9 @@ class LoadOptionsTest {
   void theAddressAndThePathHaveDefaults() throws Exception {
     assertThat(options("").url()).hasToString("http://127.0.0.1:8000");
     assertThat(options("host=h port=81").url()).hasToString("http://h:81");
+    assertThat(options("host=::1 port=81").url()).hasToString("http://[::1]:81");
+    assertThat(options("url=localhost:8001").url()).hasToString("http://localhost:8001");
+    assertThat(options("base_url=http://h:82/v1").url()).hasToString("http://h:82");
     assertThat(options("base_url=http://h:82/").url()).hasToString("http://h:82");
     assertThat(options("url=https://h").url()).hasToString("https://h:443");
     assertThat(options("url=http://a_container").url()).hasToString("http://a_container:80");

@@ -151,6 +151,37 @@ class DecisionsTest {
     assertThat(ring.last(9)).containsExactly(in.get(7), in.get(6));
   }
 
+  private static Decision ended(Decisions ring, Outcome how, long endNanos) {
+    SampleDecision d = new SampleDecision();
+    d.sequence = ring.claim();
+    d.outcome = how;
+    d.endNanos = endNanos;
+    Decision made = d.make();
+    ring.put(made);
+    return made;
+  }
+
+  @Test
+  void whatFailedIsSeenForAMinuteHoweverManyCameSince() {
+    Decisions ring = new Decisions(16);
+    Decision first = ended(ring, Outcome.TIMEOUT, 1);
+    Decision second = ended(ring, Outcome.CLIENT_GONE, 2);
+    assertThat(ring.failed(Figures.WINDOW_NANOS * 9)).containsExactly(second, first);
+    for (int k = 0; k < 100; k++) {
+      ended(ring, Outcome.OK, 3);
+    }
+    assertThat(ring.last(100)).doesNotContain(first, second);
+    assertThat(ring.failed(4)).containsExactly(second, first);
+    assertThat(ring.failed(Figures.WINDOW_NANOS + 2)).containsExactly(second);
+    assertThat(ring.failed(Figures.WINDOW_NANOS + 3)).isEmpty();
+    for (int k = 0; k < 1000; k++) {
+      ended(ring, Outcome.REJECTED, 5);
+    }
+    assertThat(ring.failed(5))
+        .hasSizeBetween(100, 1000)
+        .allMatch(d -> d.outcome() == Outcome.REJECTED);
+  }
+
   /// B38: 60,000 were allowed in a heap of 192 MiB without a word.
   @Test
   void moreThanTheHeapHoldsWellIsSaid() {

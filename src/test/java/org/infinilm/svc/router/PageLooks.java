@@ -29,22 +29,24 @@ class PageLooks extends PageRig {
 
   private void isFilled() throws Exception {
     shows("#sentence", "Serving");
-    shows("#scatter-hint", "2 paged, 1 static");
+    shows("#scatter-hint", "20 paged, 20 static");
     shows("#errors", "wrong request");
-    shows("#reasons-legend", "size");
   }
 
   @Test
   void screenReadersAndWeakEyesCanReadIt() throws Exception {
     startTwoPools();
-    send("small", 10);
-    send("smaller", 5);
-    send("large", 2000);
+    for (int k = 0; k < 20; k++) {
+      send("small-" + k, 10 + k);
+      send("large-" + k, 2000 + k);
+    }
     rig.send(Rig.post(Rig.CHAT, "X-Request-Id: typo\r\n", Rig.BODY.replace("\"m\"", "\"nope\"")));
     for (boolean dark : List.of(false, true)) {
       String theme = dark ? "dark" : "light";
       browser.open(page(), 1440, 1000, dark);
       isFilled();
+      browser.value("document.getElementById('whatif-ask').click()");
+      shows("#whatif", "in force");
       isWellFor("the page, " + theme);
       browser.value("document.querySelector('#decisions .link').click()");
       shows("#drawer", "Candidates");

@@ -118,7 +118,7 @@ class PagePictures {
           browser.value("document.activeElement.blur()");
           String theme = dark ? "dark" : "light";
           browser.picture(TO.resolve("page-" + theme + ".png"));
-          browser.size(1440, 1180);
+          browser.size(1440, 1140);
           browser.value("document.querySelector('.row.two').scrollIntoView()");
           await().atMost(Rig.SOON).until(() -> browser.text("#sources").contains("in trouble"));
           browser.picture(TO.resolve("page-more-" + theme + ".png"));
@@ -127,6 +127,7 @@ class PagePictures {
         }
         browser.open(page, 390, 1500, false);
         await().atMost(Rig.SOON).until(() -> browser.text("#age").equals("live"));
+        await().atMost(Rig.SOON).until(() -> browser.text("#detail").matches("[0-9].*"));
         await().atMost(Rig.SOON).until(() -> browser.text("#scatter-hint").contains("static"));
         browser.picture(TO.resolve("page-phone.png"));
       } finally {

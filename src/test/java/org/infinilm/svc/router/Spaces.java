@@ -47,7 +47,7 @@ final class Spaces implements AutoCloseable {
                 "-Urn",
                 "sh",
                 "-c",
-                "ip link add name hub0 type bridge && nsenter --version")
+                "ip link add name hub0 type bridge && nsenter --version && curl --version")
             .redirectErrorStream(true)
             .start();
     String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -116,9 +116,15 @@ final class Spaces implements AutoCloseable {
   }
 
   @Override
-  public void close() throws Exception {
+  public void close() throws IOException {
     hub.getOutputStream().close();
-    if (!hub.waitFor(10, TimeUnit.SECONDS)) {
+    boolean over = false;
+    try {
+      over = hub.waitFor(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (!over) {
       hub.descendants().forEach(ProcessHandle::destroyForcibly);
       hub.destroyForcibly();
     }
