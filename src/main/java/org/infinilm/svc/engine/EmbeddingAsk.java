@@ -6,8 +6,8 @@ import java.util.List;
 import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
-/// What a request for embeddings asks for. Unknown fields are ignored; known ones
-/// that would give other vectors are refused.
+/// What a request for embeddings asks for. Unknown fields are ignored; known ones that would give
+/// other vectors are refused.
 ///
 /// @param inputs in order, at least one
 /// @param dimensions values of a vector that the client expects; null when it does not say
@@ -71,11 +71,11 @@ record EmbeddingAsk(
       return List.of(tokens("input", input));
     }
     if (!first.isTextual() && !first.isArray()) {
-      throw ApiError.value("input[0]", Fields.kind(first), "a string, a token id or a list of them");
+      throw ApiError.value(
+          "input[0]", Fields.kind(first), "a string, a token id or a list of them");
     }
     if (input.size() > Embedder.MOST_INPUTS) {
-      throw ApiError.value(
-          "input", "a list of " + input.size(), "at most " + Embedder.MOST_INPUTS);
+      throw ApiError.value("input", "a list of " + input.size(), "at most " + Embedder.MOST_INPUTS);
     }
     List<Input> out = new ArrayList<>(input.size());
     for (JsonNode one : input) {

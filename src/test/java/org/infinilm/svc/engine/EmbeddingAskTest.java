@@ -18,9 +18,10 @@ class EmbeddingAskTest {
 
   @Test
   void aTextOrAListOfThem() throws Exception {
-    EmbeddingAsk one = read("{\"input\":\"ab\",\"model\":\"m\",\"user\":\"u\",\"what\":1,\"normalize\":true}");
-    assertThat(one).isEqualTo(
-        new EmbeddingAsk("m", List.of(new EmbeddingAsk.Input.Text("ab")), null, false));
+    EmbeddingAsk one =
+        read("{\"input\":\"ab\",\"model\":\"m\",\"user\":\"u\",\"what\":1,\"normalize\":true}");
+    assertThat(one)
+        .isEqualTo(new EmbeddingAsk("m", List.of(new EmbeddingAsk.Input.Text("ab")), null, false));
     EmbeddingAsk two =
         read("{\"input\":[\"ab\",\"c\"],\"dimensions\":12,\"encoding_format\":\"base64\"}");
     assertThat(two.inputs())
