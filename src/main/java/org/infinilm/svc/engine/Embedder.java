@@ -7,8 +7,8 @@ import java.util.concurrent.LinkedBlockingDeque;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Makes the vectors of texts: the mean of the vectors of their tokens, of length 1. One thread owns
-/// the second context; [#submit], [#release] and the readings are thread-safe.
+/// Makes the vectors of texts: the mean of the vectors of their tokens, of length 1. One thread
+/// owns the second context; [#submit], [#release] and the readings are thread-safe.
 final class Embedder {
   /* Texts that fit into a batch together are computed together, each a sequence; a longer text goes
   alone, batch by batch, behind what is in the cache of it. After each such group the next request

@@ -6,7 +6,8 @@ import java.util.List;
 import org.infinilm.svc.http.ApiError;
 import org.jspecify.annotations.Nullable;
 
-/// What a request for embeddings asks for. Unknown fields are ignored.
+/// What a request for embeddings asks for. Unknown fields are ignored; known ones that would give
+/// other vectors are refused.
 ///
 /// @param inputs in order, at least one
 /// @param dimensions values of a vector that the client expects; null when it does not say
@@ -28,6 +29,7 @@ record EmbeddingAsk(
 
   static EmbeddingAsk read(byte[] body) throws ApiError {
     JsonNode root = Fields.object(body);
+    Refusals.checkEmbeddings(root);
     JsonNode model = root.path("model");
     if (Fields.given(model) && !model.isTextual()) {
       throw ApiError.value("model", Fields.kind(model), "a string");
@@ -69,11 +71,11 @@ record EmbeddingAsk(
       return List.of(tokens("input", input));
     }
     if (!first.isTextual() && !first.isArray()) {
-      throw ApiError.value("input[0]", Fields.kind(first), "a string, a token id or a list of them");
+      throw ApiError.value(
+          "input[0]", Fields.kind(first), "a string, a token id or a list of them");
     }
     if (input.size() > Embedder.MOST_INPUTS) {
-      throw ApiError.value(
-          "input", "a list of " + input.size(), "at most " + Embedder.MOST_INPUTS);
+      throw ApiError.value("input", "a list of " + input.size(), "at most " + Embedder.MOST_INPUTS);
     }
     List<Input> out = new ArrayList<>(input.size());
     for (JsonNode one : input) {

@@ -131,7 +131,11 @@ final class Embeddings {
             throw ApiError.value(
                 "input",
                 "a list of " + ask.inputs().size(),
-                "at most " + Embedder.MOST_VALUES / width + " with vectors of " + width + " values");
+                "at most "
+                    + Embedder.MOST_VALUES / width
+                    + " with vectors of "
+                    + width
+                    + " values");
           }
           return new Prepared(ask, tokens(l, embedder.mostTokens(), ask.inputs(), effort));
         });
@@ -179,8 +183,7 @@ final class Embeddings {
   private static int[] known(Loaded l, String at, int[] ids) throws ApiError {
     for (int i = 0; i < ids.length; i++) {
       if (ids[i] < 0 || ids[i] >= l.table().size()) {
-        throw ApiError.value(
-            at + "[" + i + "]", ids[i], "a token id 0.." + (l.table().size() - 1));
+        throw ApiError.value(at + "[" + i + "]", ids[i], "a token id 0.." + (l.table().size() - 1));
       }
     }
     return ids;

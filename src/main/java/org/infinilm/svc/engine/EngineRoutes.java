@@ -60,7 +60,8 @@ final class EngineRoutes implements Handler {
             Map.entry("/v1/chat/completions", chat),
             Map.entry("/chat/completions", chat),
             Map.entry("/v1/completions", new Route("POST", (r, id) -> generation(r, id, false))),
-            Map.entry("/v1/embeddings", new Route("POST", (r, id) -> embeddings.answer(model(), r))),
+            Map.entry(
+                "/v1/embeddings", new Route("POST", (r, id) -> embeddings.answer(model(), r))),
             Map.entry("/tokenize", new Route("POST", (r, id) -> tokenize(r))),
             Map.entry("/detokenize", new Route("POST", (r, id) -> detokenize(r))));
   }

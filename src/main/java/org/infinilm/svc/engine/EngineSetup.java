@@ -150,8 +150,7 @@ record EngineSetup(
         second == null ? null : new Embedder(llama.openEmbeddings(second), second, metrics));
   }
 
-  Loaded start(
-      Llama llama, int batchTokens, EngineMetrics metrics, @Nullable Embedder embedder) {
+  Loaded start(Llama llama, int batchTokens, EngineMetrics metrics, @Nullable Embedder embedder) {
     Cache cache =
         pooled
             ? new PagedCache(

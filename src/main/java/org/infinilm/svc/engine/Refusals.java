@@ -45,6 +45,16 @@ final class Refusals {
           new Refusal("grammar", n -> n.isTextual() && n.textValue().isEmpty(), OTHER_FORMS),
           new Refusal("json_schema", Refusals::isEmpty, OTHER_FORMS));
 
+  private static final List<Refusal> OF_EMBEDDINGS =
+      List.of(
+          new Refusal("truncate_prompt_tokens", n -> false, "none; a text is read whole"),
+          new Refusal("add_special_tokens", Refusals::isOn, "true"),
+          new Refusal("normalize", Refusals::isOn, "true; vectors have length 1"),
+          new Refusal(
+              "embd_normalize",
+              n -> n.isNumber() && n.doubleValue() == 2,
+              "2; vectors have length 1"));
+
   private Refusals() {}
 
   private static boolean isOff(JsonNode n) {
@@ -61,7 +71,16 @@ final class Refusals {
 
   /// Refuses a body that asks for what is not offered.
   static void check(JsonNode root) throws ApiError {
-    for (Refusal r : ALL) {
+    check(root, ALL);
+  }
+
+  /// The same of a body for embeddings.
+  static void checkEmbeddings(JsonNode root) throws ApiError {
+    check(root, OF_EMBEDDINGS);
+  }
+
+  private static void check(JsonNode root, List<Refusal> all) throws ApiError {
+    for (Refusal r : all) {
       JsonNode seen = root.path(r.field());
       if (Fields.given(seen) && !r.harmless().test(seen)) {
         throw ApiError.value(r.field(), Fields.kind(seen), r.expected());

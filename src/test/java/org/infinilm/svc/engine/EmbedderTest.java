@@ -53,8 +53,7 @@ class EmbedderTest {
   }
 
   private final Counting context = new Counting();
-  private final Embedder embedder =
-      new Embedder(context, LAYOUT, new EngineMetrics("m", 16, 2));
+  private final Embedder embedder = new Embedder(context, LAYOUT, new EngineMetrics("m", 16, 2));
 
   private static int[] of(int token, int count) {
     return Collections.nCopies(count, token).stream().mapToInt(Integer::intValue).toArray();
@@ -83,7 +82,8 @@ class EmbedderTest {
         .as("three sequences at most")
         .containsExactly("|", "0:3@0 0:3@1 1:4@0 2:5@0 2:5@1 2:5@2", "|", "0:6@0");
     assertThat(job.vectors()[1]).containsExactly(1, 0);
-    assertThat(job.vectors()[0]).containsExactly((float) (6 / Math.sqrt(37)), (float) (1 / Math.sqrt(37)));
+    assertThat(job.vectors()[0])
+        .containsExactly((float) (6 / Math.sqrt(37)), (float) (1 / Math.sqrt(37)));
   }
 
   @Test
@@ -111,7 +111,9 @@ class EmbedderTest {
     assertThat(small.await()).isEqualTo(EmbeddingJob.End.DONE);
     assertThat(large.await()).isEqualTo(EmbeddingJob.End.DONE);
     embedder.stop();
-    assertThat(context.batches.indexOf("0:2@0")).as("after one group of the large one").isEqualTo(3);
+    assertThat(context.batches.indexOf("0:2@0"))
+        .as("after one group of the large one")
+        .isEqualTo(3);
   }
 
   @Test

@@ -18,9 +18,10 @@ class EmbeddingAskTest {
 
   @Test
   void aTextOrAListOfThem() throws Exception {
-    EmbeddingAsk one = read("{\"input\":\"ab\",\"model\":\"m\",\"user\":\"u\",\"what\":1}");
-    assertThat(one).isEqualTo(
-        new EmbeddingAsk("m", List.of(new EmbeddingAsk.Input.Text("ab")), null, false));
+    EmbeddingAsk one =
+        read("{\"input\":\"ab\",\"model\":\"m\",\"user\":\"u\",\"what\":1,\"normalize\":true}");
+    assertThat(one)
+        .isEqualTo(new EmbeddingAsk("m", List.of(new EmbeddingAsk.Input.Text("ab")), null, false));
     EmbeddingAsk two =
         read("{\"input\":[\"ab\",\"c\"],\"dimensions\":12,\"encoding_format\":\"base64\"}");
     assertThat(two.inputs())
@@ -63,6 +64,10 @@ class EmbeddingAskTest {
         "{'input':[1,'a']}                | input[1]: a string (expected: a token id)",
         "{'input':[[1],[2,true]]}         | input[1][1]: true (expected: a token id)",
         "{'input':[99999999999]}          | input[0]: 99999999999 (expected: a token id)",
+        "{'input':'a','normalize':false} | normalize: false (expected: true; vectors have length 1)",
+        "{'input':'a','embd_normalize':0} | embd_normalize: 0 (expected: 2; vectors have length 1)",
+        "{'input':'a','add_special_tokens':false} | add_special_tokens: false (expected: true)",
+        "{'input':'a','truncate_prompt_tokens':8} | truncate_prompt_tokens: 8 (expected: none;",
         "{'input':'a','model':3}          | model: 3 (expected: a string)",
         "{'input':'a','dimensions':0}     | dimensions: 0 (expected: a whole number 1..",
         "{'input':'a','dimensions':'8'}   | dimensions: a string (expected: a whole number 1..",

@@ -13,7 +13,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collections;
 import java.util.List;
@@ -41,8 +40,7 @@ class EmbeddingsIT {
   @BeforeAll
   static void start() throws Exception {
     EngineSetup setup =
-        new EngineSetup(
-            true, 4096, 16, 4, 20, 1, 0, false, true, EngineSetup.DEFAULT_PATIENCE);
+        new EngineSetup(true, 4096, 16, 4, 20, 1, 0, false, true, EngineSetup.DEFAULT_PATIENCE);
     engine = ServedEngine.start(setup, MODEL);
   }
 
@@ -121,8 +119,7 @@ class EmbeddingsIT {
     assertThat(vectors(ids).getFirst()).containsExactly(text, offset(1e-4f));
     List<float[]> both = vectors(List.of(others, ids));
     assertThat(both.get(1)).containsExactly(text, offset(1e-4f));
-    assertThat(both.get(0))
-        .containsExactly(vectors(TEXTS.get(2)).getFirst(), offset(1e-4f));
+    assertThat(both.get(0)).containsExactly(vectors(TEXTS.get(2)).getFirst(), offset(1e-4f));
     JsonNode answer = engine.post(PATH, Map.of("input", List.of(others, ids)));
     assertThat(answer.path("usage").path("prompt_tokens").asInt())
         .isEqualTo(others.length + ids.length);
@@ -132,8 +129,7 @@ class EmbeddingsIT {
   void aTextHasTheSameVectorInBatchesOfAnySize() throws Exception {
     int chunk = 16;
     EngineSetup small =
-        new EngineSetup(
-            true, 4096, 16, 4, 20, 1, chunk, false, true, EngineSetup.DEFAULT_PATIENCE);
+        new EngineSetup(true, 4096, 16, 4, 20, 1, chunk, false, true, EngineSetup.DEFAULT_PATIENCE);
     ServedEngine other = ServedEngine.start(small, MODEL);
     try {
       JsonNode answer = other.post(PATH, Map.of("input", TEXTS.get(2)));
@@ -158,14 +154,14 @@ class EmbeddingsIT {
     int width = values.length;
     assertThat(
             engine.status(
-                PATH,
-                Map.of("input", "a", "encoding_format", "float", "dimensions", width)))
+                PATH, Map.of("input", "a", "encoding_format", "float", "dimensions", width)))
         .isEqualTo(200);
   }
 
   private static JsonNode refused(int status, Map<String, ?> body) throws Exception {
     Client.Reply reply = engine.client().post(engine.uri(PATH), body, SOON);
-    assertThat(reply.status()).as(new String(reply.body(), StandardCharsets.UTF_8))
+    assertThat(reply.status())
+        .as(new String(reply.body(), StandardCharsets.UTF_8))
         .isEqualTo(status);
     return Json.tree(reply.body()).path("error");
   }
@@ -174,27 +170,28 @@ class EmbeddingsIT {
   void whatIsTooMuchIsRefusedByName() throws Exception {
     int most = engine.loaded().embedder().mostTokens();
     assertThat(engine.status(PATH, Map.of("input", Collections.nCopies(most, 5)))).isEqualTo(200);
-    JsonNode error =
-        refused(400, Map.of("input", List.of("a", "word ".repeat(3 * most))));
+    JsonNode error = refused(400, Map.of("input", List.of("a", "word ".repeat(3 * most))));
     assertThat(error.path("code").asText()).isEqualTo("context_length_exceeded");
     assertThat(error.path("param").asText()).isEqualTo("input");
     assertThat(error.path("message").asText())
         .contains("input[1] has at least ")
         .contains("at most " + most + " tokens");
-    assertThat(refused(400, Map.of("input", Collections.nCopies(most + 1, 5))).path("code").asText())
+    assertThat(
+            refused(400, Map.of("input", Collections.nCopies(most + 1, 5))).path("code").asText())
         .isEqualTo("context_length_exceeded");
-    assertThat(refused(400, Map.of("input", Collections.nCopies(2049, "a"))).path("message").asText())
+    assertThat(
+            refused(400, Map.of("input", Collections.nCopies(2049, "a"))).path("message").asText())
         .isEqualTo("input: a list of 2049 (expected: at most 2048)");
     List<List<Integer>> heavy =
-        Collections.nCopies(
-            Embedder.MOST_REQUEST_TOKENS / most + 1, Collections.nCopies(most, 5));
+        Collections.nCopies(Embedder.MOST_REQUEST_TOKENS / most + 1, Collections.nCopies(most, 5));
     assertThat(refused(400, Map.of("input", heavy)).path("message").asText())
         .contains("more than " + Embedder.MOST_REQUEST_TOKENS + " tokens up to input[");
     assertThat(refused(400, Map.of("input", "a", "dimensions", 7)).path("message").asText())
         .startsWith("dimensions: 7 (expected: " + engine.loaded().embedder().width());
-    assertThat(refused(400, Map.of("input", List.of(List.of(5), List.of(5, 999_999))))
-            .path("message")
-            .asText())
+    assertThat(
+            refused(400, Map.of("input", List.of(List.of(5), List.of(5, 999_999))))
+                .path("message")
+                .asText())
         .startsWith("input[1][1]: 999999 (expected: a token id 0..");
     assertThat(refused(404, Map.of("input", "a", "model", "x")).path("code").asText())
         .isEqualTo("model_not_found");
@@ -277,8 +274,7 @@ class EmbeddingsIT {
   void withoutTheFlagThereAreNoneAndTheFlagIsNamed() throws Exception {
     ServedEngine plain = ServedEngine.start(new EngineSetup(true, 512, 16, 2, 20, 1, 4), MODEL);
     try {
-      Client.Reply reply =
-          plain.client().post(plain.uri(PATH), Map.of("input", "a"), SOON);
+      Client.Reply reply = plain.client().post(plain.uri(PATH), Map.of("input", "a"), SOON);
       assertThat(reply.status()).isEqualTo(501);
       assertThat(Json.tree(reply.body()).path("error").path("message").asText())
           .startsWith("this engine makes no embeddings")
