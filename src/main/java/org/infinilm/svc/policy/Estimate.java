@@ -47,6 +47,9 @@ final class Estimate {
   private final AnswerLengths lengths;
   private final double outputTokens;
 
+  /// How long it has stood in line, which a limit of its first token has less of.
+  private double waited;
+
   /// @param without what an ablation leaves out
   Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load, Set<Part> without) {
     this.without = without;
@@ -55,6 +58,7 @@ final class Estimate {
     this.objective = objective;
     this.load = load;
     this.now = load.nowNanos();
+    this.waited = (double) ask.waitedNanos();
     this.hit = model.prefixes.of(without.contains(Part.PREFIX) ? 0 : ask.prefix());
     this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths();
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
@@ -105,7 +109,7 @@ final class Estimate {
   /// Whether the first token is expected within twice its limit, or sooner than that: of what
   /// [#loss] was last asked about.
   boolean firstIsSooner(double nanos) {
-    return firstNanos <= Math.max(2 * objective.firstNanos(), nanos);
+    return firstNanos <= Math.max(2 * objective.firstNanos() - waited, nanos);
   }
 
   /// All routers send the request's key there, so that its text may be there though this one has
@@ -153,7 +157,7 @@ final class Estimate {
       wait += others.waiting() * (costs.promptNanos(usual) * factor + answer);
       wait += others.running() * answer / 2;
     }
-    int line = load.waiting(i.slot());
+    int line = load.waiting(i.slot()) - (ask.waitedNanos() > 0 ? 1 : 0); // itself
     if (line > 0) {
       double usual = usualPrompt();
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
@@ -170,7 +174,7 @@ final class Estimate {
     for (double a : answers) {
       double first = wait + a + promptNanos;
       firstNanos += first / AnswerLengths.PARTS;
-      ownLoss += objective.loss(first, tokenNanos, outputTokens) / AnswerLengths.PARTS;
+      ownLoss += objective.loss(waited + first, tokenNanos, outputTokens) / AnswerLengths.PARTS;
     }
     waitNanos = firstNanos - promptNanos;
   }
@@ -233,7 +237,7 @@ final class Estimate {
     firstNanos = queued + places + promptNanos;
     tokenNanos = after;
     waitNanos = queued + places;
-    ownLoss = objective.loss(firstNanos, tokenNanos, outputTokens);
+    ownLoss = objective.loss(waited + firstNanos, tokenNanos, outputTokens);
     othersLoss = 0;
     int step = 1 + (flights.size() - 1) / MOST_OTHERS;
     double behind = queued;
@@ -301,7 +305,8 @@ final class Estimate {
     return n > 0 ? n : f.promptTokens();
   }
 
-  /// What is foretold of sending it there.
+  /// What is foretold of sending it there, from then on: an answer tells as much. What is asked for
+  /// after this is asked for from now on, too.
   ///
   /// @param byRule the fixed rule's choice, or null
   Forecast forecast(
@@ -310,6 +315,7 @@ final class Estimate {
       Forecast.Mode mode,
       @Nullable Instance best,
       List<Forecast.Part> parts) {
+    waited = 0;
     double ruleLoss = byRule == null || byRule.equals(i) ? 0 : loss(byRule);
     double loss = loss(i);
     return new Forecast(

@@ -110,7 +110,7 @@ final class Tiered implements Policy {
     return switch (c) {
       case Choice.Send s -> named(s, lower);
       case Choice.Wait w when lower ->
-          new Choice.Wait(w.ways().stream().map(s -> named(s, true)).toList());
+          w.by(w.ways().stream().map(s -> named(s, true)).toList());
       default -> c;
     };
   }
