@@ -97,7 +97,8 @@ final class FleetRun {
               new SplittableRandom(own)));
     }
     this.out = new Outcome(requests.size());
-    this.cores = this.plan.nodes().stream().map(n -> LeapCore.of(n.engine())).toArray(LeapCore[]::new);
+    this.cores =
+        this.plan.nodes().stream().map(n -> LeapCore.of(n.engine())).toArray(LeapCore[]::new);
     this.sinks = new LeapCore.Sink[cores.length];
     Arrays.setAll(sinks, this::sink);
     this.next = new Earliest(cores.length);

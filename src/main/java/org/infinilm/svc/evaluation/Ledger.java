@@ -130,6 +130,11 @@ final class Ledger implements Load {
   }
 
   @Override
+  public double odds(int slot) {
+    return limits[slot] == ANY ? Load.odds(share(slot), routers) : share(slot);
+  }
+
+  @Override
   public Others others(int slot) {
     return othersRunning[slot] + othersWaiting[slot] == 0
         ? Others.NONE

@@ -37,7 +37,7 @@ final class Adaptive implements Policy {
   private static final int LOOKED_AT = 8;
 
   /// A full instance must be expected to lose so much less that it is worth a wait.
-  private static final double WORTH_WAITING = 0.02;
+  private static final double WORTH_WAITING = 0.05;
 
   /// Of several routers each sends a key to the home that it has at all of them, unless another
   /// instance is expected to lose so much less.
@@ -250,11 +250,11 @@ final class Adaptive implements Policy {
   }
 
   /// While it waits for a place it is asked for anew, so that it goes elsewhere before it is too
-  /// late: a wait costs little until the limit is near. One that is too late already is in no hurry.
+  /// late: a wait costs little until the limit is near. One that is too late already is in no
+  /// hurry.
   private static long lookNanos(Ask ask, Objective objective) {
     double looks = ask.waitedNanos() > objective.firstNanos() ? LATE_LOOKS : LOOKS;
-    return Math.clamp(
-        (long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS);
+    return Math.clamp((long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS);
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of
@@ -279,7 +279,7 @@ final class Adaptive implements Policy {
         return List.of();
       }
       if (looked++ < LOOKED_AT / 2
-          && e.loss(i) < free - WORTH_WAITING
+          && e.lossOfWaiting(i, free, freeFirstNanos) < free - WORTH_WAITING
           && e.firstIsSooner(freeFirstNanos)) {
         worth.add(i);
       }
@@ -288,8 +288,7 @@ final class Adaptive implements Policy {
   }
 
   /// The best one, or now and then one that was not heard of for long and is hardly worse.
-  private int tried(
-      Ask ask, Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
+  private int tried(Ask ask, Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
     if (ask.waitedNanos() == 0) {
       m.trials.decided();
     }

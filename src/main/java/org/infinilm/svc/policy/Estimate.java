@@ -32,6 +32,9 @@ final class Estimate {
 
   private static final double OVERDUE = 0.5;
 
+  /// A wait may end elsewhere while so much of the limit has not passed by the first token there.
+  private static final double IN_TIME = 0.8;
+
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
@@ -49,6 +52,8 @@ final class Estimate {
 
   /// How long it has stood in line, which a limit of its first token has less of.
   private double waited;
+
+  private double ceiling = Double.POSITIVE_INFINITY;
 
   /// @param without what an ablation leaves out
   Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load, Set<Part> without) {
@@ -104,6 +109,18 @@ final class Estimate {
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// What waiting there would lose, where it may still go elsewhere instead and lose `free`: of the
+  /// ways in which what is before it may end, those that are worse than that do not happen.
+  ///
+  /// @param firstNanos until its first token there
+  double lossOfWaiting(Instance i, double free, double firstNanos) {
+    boolean later = waited + firstNanos < IN_TIME * objective.firstNanos();
+    ceiling = later ? free : Double.POSITIVE_INFINITY;
+    double l = loss(i);
+    ceiling = Double.POSITIVE_INFINITY;
+    return l;
   }
 
   /// Whether the first token is expected within twice its limit, or sooner than that: of what
@@ -174,7 +191,8 @@ final class Estimate {
     for (double a : answers) {
       double first = wait + a + promptNanos;
       firstNanos += first / AnswerLengths.PARTS;
-      ownLoss += objective.loss(waited + first, tokenNanos, outputTokens) / AnswerLengths.PARTS;
+      double l = objective.loss(waited + first, tokenNanos, outputTokens);
+      ownLoss += Math.min(ceiling, l) / AnswerLengths.PARTS;
     }
     waitNanos = firstNanos - promptNanos;
   }

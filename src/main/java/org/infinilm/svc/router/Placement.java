@@ -82,9 +82,7 @@ final class Placement implements Waiting.Owner {
   /// Whom a request would get now; nothing is taken.
   Choice look(Candidates among) {
     boolean mayTry = question.replayable();
-    return plane
-        .admission()
-        .look(ask(), among, offer(), mayTry, ThreadLocalRandom.current());
+    return plane.admission().look(ask(), among, offer(), mayTry, ThreadLocalRandom.current());
   }
 
   /// What it asks a policy for, with the time that it has waited until now.
@@ -97,8 +95,7 @@ final class Placement implements Waiting.Owner {
     long before = plane.ticker().nanos();
     Offer offer = offer();
     boolean mayTry = question.replayable();
-    Choice c =
-        plane.admission().choose(ask(), among, offer, mayTry, ThreadLocalRandom.current());
+    Choice c = plane.admission().choose(ask(), among, offer, mayTry, ThreadLocalRandom.current());
     plane.metrics().decided(plane.ticker().nanos() - before);
     if (offer instanceof PartOffer && c instanceof Choice.Send s) {
       avoided = avoidedFor(s.instance(), among, offer);
