@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
@@ -289,7 +290,7 @@ final class Ledger implements Load {
 
   /// One that stands in line stands for other ways from now on; it keeps its age and rank.
   void move(int id, Choice.Wait to) {
-    Line<Waiter>.Place p = places.get(id);
+    Line<Waiter>.Place p = Objects.requireNonNull(places.get(id));
     p.slots().forEach(k -> waiting[k]--);
     p.waiter.until = to;
     line.move(p, key(to));
@@ -298,7 +299,7 @@ final class Ledger implements Load {
 
   /// One that stands in line leaves it.
   void leave(int id) {
-    Line<Waiter>.Place p = places.remove(id);
+    Line<Waiter>.Place p = Objects.requireNonNull(places.remove(id));
     p.slots().forEach(k -> waiting[k]--);
     line.remove(p);
   }

@@ -212,7 +212,7 @@ final class Adaptive implements Policy {
     if (now.isEmpty()) {
       return fit.isEmpty() || mode == Mode.SHADOW
           ? ruled
-          : new Choice.Wait(Pool.ANY, Reason.LEARNED, Shortlist.awaited(fit, load));
+          : awaited(ask, fit, e, load, objectives.of(candidates.model()));
     }
     Instance home =
         (load.routers() > 1 || e.isNew()) && ask.prefix() != 0 && !without.contains(Part.PREFIX)
@@ -255,6 +255,28 @@ final class Adaptive implements Policy {
   private static long lookNanos(Ask ask, Objective objective) {
     double looks = ask.waitedNanos() > objective.firstNanos() ? LATE_LOOKS : LOOKS;
     return Math.clamp((long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS);
+  }
+
+  /// Where all are full: of a few those whose place would lose little more than the best one's.
+  private static Choice.Wait awaited(
+      Ask ask, List<Instance> fit, Estimate e, Load load, Objective objective) {
+    List<Instance> all = Shortlist.awaited(fit, load);
+    if (all.size() > LOOKED_AT) {
+      return new Choice.Wait(Pool.ANY, Reason.LEARNED, all);
+    }
+    double[] losses = new double[all.size()];
+    double least = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < losses.length; k++) {
+      losses[k] = e.loss(all.get(k)) + (all.get(k).weight() == 0 ? NEVER : 0);
+      least = Math.min(least, losses[k]);
+    }
+    List<Instance> near = new ArrayList<>(all.size());
+    for (int k = 0; k < losses.length; k++) {
+      if (losses[k] <= least + WORTH_WAITING) {
+        near.add(all.get(k));
+      }
+    }
+    return new Choice.Wait(Pool.ANY, Reason.LEARNED, near).looking(lookNanos(ask, objective));
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of

@@ -201,9 +201,7 @@ class RouterConfigTest {
     for (String[] c :
         new String[][] {{"cache-type", "", "2"}, {"adaptive", "", "1"}, {"adaptive", "2", "2"}}) {
       Map<String, String> said =
-          c[1].isEmpty()
-              ? Map.of("policy", c[0])
-              : Map.of("policy", c[0], "static_seats", c[1]);
+          c[1].isEmpty() ? Map.of("policy", c[0]) : Map.of("policy", c[0], "static_seats", c[1]);
       Config config = Config.resolve(RouterConfig.KEYS, said, Map.of(), null);
       assertThat(Seating.of(config).staticSeats()).isEqualTo(Integer.parseInt(c[2]));
     }
