@@ -39,7 +39,7 @@ final class Sizes {
     for (int k = 0; k < counts.length; k++) {
       c[k] = FORGET * counts[k];
     }
-    c[step(Math.log(Math.max(1, tokens)))] += 1;
+    c[step(Math.log((double) Math.max(1, tokens)))] += 1;
     return new Sizes(c);
   }
 
