@@ -2,15 +2,19 @@ package org.infinilm.svc.evaluation;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.infinilm.svc.policy.Objective;
 import org.infinilm.svc.policy.Part;
 import org.infinilm.svc.policy.Policies;
+import org.infinilm.svc.policy.Policy;
 
 /// The arms by name.
 final class Arms {
   /// The sweep of the best fixed cut, in bytes; 0 sends all to static, the last all to paged.
   static final List<Long> CUTS =
       List.of(0L, 2_000L, 4_000L, 8_000L, 16_000L, 32_000L, 51_200L, 100_000L, 1_000_000_000L);
+
+  private static final String LEARNED = "adaptive";
 
   static final String BEST_CUT = "best-cut";
 
@@ -23,6 +27,10 @@ final class Arms {
 
   private static Objective objective(FleetPlan plan) {
     return new Objective(plan.ttftNanos(), plan.tpotNanos());
+  }
+
+  private static Arm learned(String name, Function<FleetPlan, Policy> policy, boolean seated) {
+    return new Arm(name, policy, seated, Policies.staticSeats(LEARNED), -1);
   }
 
   static List<String> names() {
@@ -45,13 +53,13 @@ final class Arms {
       case "lmetric" -> new Arm(name, plan -> new Rivals.LMetric(), true, -1);
       case "dynamo" -> new Arm(name, plan -> new Rivals.Dynamo(), true, -1);
       case "least-wait" -> new Arm(name, plan -> new Rivals.LeastWait(), true, -1);
-      case "adaptive" -> new Arm(name, plan -> Policies.adaptive(objective(plan)), true, -1);
-      case UNSEATED -> new Arm(name, plan -> Policies.adaptive(objective(plan)), false, -1);
+      case LEARNED -> learned(name, plan -> Policies.adaptive(objective(plan)), true);
+      case UNSEATED -> learned(name, plan -> Policies.adaptive(objective(plan)), false);
       case "oracle" -> new Arm(name, plan -> new Oracle(), false, -1);
       default -> {
         for (Part p : Part.values()) {
           if (name.equals(WITHOUT + p.label())) {
-            yield new Arm(name, plan -> Policies.adaptiveWithout(objective(plan), p), true, -1);
+            yield learned(name, plan -> Policies.adaptiveWithout(objective(plan), p), true);
           }
         }
         if (!Policies.names().contains(name)) {

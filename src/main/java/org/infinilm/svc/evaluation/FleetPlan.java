@@ -155,7 +155,7 @@ record FleetPlan(
                 "seats",
                 switch (kind) {
                   case PAGED -> 0;
-                  case STATIC -> 2;
+                  case STATIC -> Node.BY_POLICY;
                   case CHUNKED, SLOTS -> batch;
                 },
                 0,

@@ -12,6 +12,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Facts;
+import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.simulator.LeapCore;
 import org.infinilm.svc.simulator.LeapJob;
@@ -57,9 +58,15 @@ final class FleetRun {
   private static final double DOWN = Double.POSITIVE_INFINITY;
   private static final double BACK = 0;
 
-  private final PriorityQueue<Arrival> later =
-      new PriorityQueue<>(
-          Comparator.comparingDouble(Arrival::atNanos).thenComparingInt(Arrival::id));
+  private final PriorityQueue<Arrival> later = inTime();
+
+  /// When those that wait are asked for again.
+  private final PriorityQueue<Arrival> looks = inTime();
+
+  private static PriorityQueue<Arrival> inTime() {
+    return new PriorityQueue<>(
+        Comparator.comparingDouble(Arrival::atNanos).thenComparingInt(Arrival::id));
+  }
 
   FleetRun(FleetPlan plan, Workload workload, Arm arm, long seed) {
     this(plan, workload, arm, seed, 1, Sharing.NONE, null);
@@ -75,7 +82,7 @@ final class FleetRun {
       int number,
       Sharing sharing,
       @Nullable Spread spread) {
-    this.plan = arm.thresholdBytes() < 0 ? plan : plan.withThreshold(arm.thresholdBytes());
+    this.plan = arm.before(plan);
     this.requests = workload.requests();
     this.spanNanos = workload.spanNanos();
     this.draws = new Draws(seed);
@@ -84,23 +91,24 @@ final class FleetRun {
       long own = k == 0 ? seed : draws.bits(k, ROUTER);
       routers.add(
           new OneRouter(
-              arm.policy().apply(plan),
-              new Ledger(plan.nodes(), arm.seated(), () -> now),
+              arm.policy().apply(this.plan),
+              new Ledger(this.plan.nodes(), arm.seated(), () -> now),
               new Estimates(this.plan),
               new SplittableRandom(own)));
     }
     this.out = new Outcome(requests.size());
-    this.cores = plan.nodes().stream().map(n -> LeapCore.of(n.engine())).toArray(LeapCore[]::new);
+    this.cores =
+        this.plan.nodes().stream().map(n -> LeapCore.of(n.engine())).toArray(LeapCore[]::new);
     this.sinks = new LeapCore.Sink[cores.length];
     Arrays.setAll(sinks, this::sink);
     this.next = new Earliest(cores.length);
-    this.all = instances(plan.nodes());
+    this.all = instances(this.plan.nodes());
     this.down = new boolean[all.size()];
     this.candidates = Candidates.of(MODEL, all);
     this.cached = new int[requests.size()];
     this.followers = new int[requests.size()];
     Arrays.fill(followers, -1);
-    this.publications = new Publications(routers, cores, plan.nodes(), sharing);
+    this.publications = new Publications(routers, cores, this.plan.nodes(), sharing);
     this.spread = spread;
     if (spread != null) {
       routers.forEach(r -> r.ledger().among(number, sharing));
@@ -109,7 +117,7 @@ final class FleetRun {
       if (number > 1) {
         throw new IllegalArgumentException("the oracle is one, not " + number);
       }
-      o.sees(plan, cores, out, () -> now);
+      o.sees(this.plan, cores, out, () -> now);
     }
   }
 
@@ -161,6 +169,13 @@ final class FleetRun {
       int core = next.first();
       double e = next.time(core);
       double t = Math.min(Math.min(a, l == null ? Double.MAX_VALUE : l.atNanos()), Math.min(c, e));
+      Arrival w = looks.peek();
+      if (w != null && w.atNanos() < Math.min(t, publications.nextNanos())) {
+        looks.poll();
+        now = w.atNanos();
+        look(requests.get(w.id()));
+        continue;
+      }
       if (t == Double.MAX_VALUE || (t == c && arrival == arrivals.size() && noneLeft(l, e))) {
         return out;
       }
@@ -311,12 +326,44 @@ final class FleetRun {
     }
     switch (c) {
       case Choice.Send s -> send(at, r, ask, s);
-      case Choice.Wait w -> ledger.await(r.id(), w, r.bodyBytes());
+      case Choice.Wait w -> {
+        ledger.await(r.id(), w, r.bodyBytes());
+        lookLater(r, w);
+      }
       case Choice.Refuse x -> {
         out.refused++;
         follow(r);
       }
     }
+  }
+
+  private void lookLater(Request r, Choice.Wait w) {
+    if (w.lookNanos() > 0) {
+      looks.add(new Arrival(now + w.lookNanos(), r.id()));
+    }
+  }
+
+  /// Asks for one anew that waits: it leaves its place in the line only for another.
+  private void look(Request r) {
+    OneRouter at = router(r.id());
+    Ledger ledger = at.ledger();
+    Candidates among = candidates;
+    if (among == null || !ledger.waits(r.id())) {
+      return;
+    }
+    Ask ask = waited(at, r);
+    Choice c = at.policy().choose(ask, among, ledger, at.random());
+    if (c instanceof Choice.Send s && ledger.hasSeat(s.instance().slot())) {
+      ledger.leave(r.id());
+      send(at, r, ask, s);
+    } else if (c instanceof Choice.Wait w) {
+      ledger.move(r.id(), w);
+      lookLater(r, w);
+    }
+  }
+
+  private Ask waited(OneRouter at, Request r) {
+    return at.estimates().ask(r).waited((long) (now - out.arrival[r.id()]));
   }
 
   private void send(OneRouter at, Request r, Ask ask, Choice.Send s) {
@@ -336,8 +383,10 @@ final class FleetRun {
             .filter(x -> x.instance().slot() == slot)
             .findFirst()
             .orElseThrow();
-    Request waited = requests.get(w.id());
-    send(at, waited, at.estimates().ask(waited), way);
+    Request r = requests.get(w.id());
+    Ask ask = waited(at, r);
+    Forecast f = at.policy().foretell(ask, MODEL, way.instance(), at.ledger());
+    send(at, r, ask, new Choice.Send(way.instance(), way.pool(), way.why(), f));
   }
 
   private LeapCore.Sink sink(int slot) {

@@ -71,8 +71,9 @@ final class Growth {
       for (String arm : arms) {
         for (int n : routers) {
           for (Sharing s : n == 1 ? List.of(Sharing.NONE) : sharing) {
-            Spread spread = new Spread(plan, w.spanNanos());
-            Outcome o = new FleetRun(plan, w, Arms.of(arm), seed, n, s, spread).run();
+            Arm a = Arms.of(arm);
+            Spread spread = new Spread(a.before(plan), w.spanNanos());
+            Outcome o = new FleetRun(plan, w, a, seed, n, s, spread).run();
             runs++;
             requests += w.requests().size();
             Row one = new Row(arm, n, s, List.of(Figures.of(o, plan)), List.of(spread));

@@ -2,7 +2,10 @@ package org.infinilm.svc.evaluation;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
@@ -20,7 +23,23 @@ final class Ledger implements Load {
   private static final int MOST_OVERTAKES = 32;
 
   /// One who waits.
-  record Waiter(int id, Choice.Wait until) {}
+  static final class Waiter {
+    private final int id;
+    private Choice.Wait until;
+
+    private Waiter(int id, Choice.Wait until) {
+      this.id = id;
+      this.until = until;
+    }
+
+    int id() {
+      return id;
+    }
+
+    Choice.Wait until() {
+      return until;
+    }
+  }
 
   /// Of other routers' and own looks at own requests so many are kept, a second apart.
   private static final int LOOKS = 7;
@@ -45,6 +64,7 @@ final class Ledger implements Load {
   private final long[] lastFirst;
   private final long[] lastEnd;
   private final Line<Waiter> line;
+  private final Map<Integer, Line<Waiter>.Place> places = new HashMap<>();
   private final Sent.Clock clock;
 
   /// @param seated whether seats limit how many requests an instance gets at once
@@ -108,6 +128,11 @@ final class Ledger implements Load {
     return !slowStart || since >= SLOW_START_NANOS
         ? 1
         : FIRST_SHARE + (1 - FIRST_SHARE) * since / SLOW_START_NANOS;
+  }
+
+  @Override
+  public double odds(int slot) {
+    return limits[slot] == ANY ? Load.odds(share(slot), routers) : share(slot);
   }
 
   @Override
@@ -190,6 +215,7 @@ final class Ledger implements Load {
     for (Line<Waiter>.Place p : places) {
       p.slots().forEach(k -> waiting[k]--);
       line.remove(p);
+      this.places.remove(p.waiter.id());
       ids.add(p.waiter.id());
     }
     return ids;
@@ -240,15 +266,42 @@ final class Ledger implements Load {
       return null;
     }
     p.slots().forEach(k -> waiting[k]--);
+    places.remove(p.waiter.id());
     return p.waiter;
   }
 
   /// Stands in line for one of the ways.
   void await(int id, Choice.Wait wait, long bodyBytes) {
-    List<Integer> slots = wait.accepted().stream().map(i -> i.slot()).distinct().sorted().toList();
-    line.add(
-        new Waiter(id, wait), new Line.Key("", 0, slots), (double) bodyBytes, (long) clock.nanos());
-    slots.forEach(k -> waiting[k]++);
+    Line.Key key = key(wait);
+    long now = (long) clock.nanos();
+    places.put(id, line.add(new Waiter(id, wait), key, (double) bodyBytes, now));
+    key.slots().forEach(k -> waiting[k]++);
+  }
+
+  private static Line.Key key(Choice.Wait wait) {
+    return new Line.Key(
+        "", 0, wait.accepted().stream().map(i -> i.slot()).distinct().sorted().toList());
+  }
+
+  /// Whether it stands in line.
+  boolean waits(int id) {
+    return places.containsKey(id);
+  }
+
+  /// One that stands in line stands for other ways from now on; it keeps its age and rank.
+  void move(int id, Choice.Wait to) {
+    Line<Waiter>.Place p = Objects.requireNonNull(places.get(id));
+    p.slots().forEach(k -> waiting[k]--);
+    p.waiter.until = to;
+    line.move(p, key(to));
+    p.slots().forEach(k -> waiting[k]++);
+  }
+
+  /// One that stands in line leaves it.
+  void leave(int id) {
+    Line<Waiter>.Place p = Objects.requireNonNull(places.remove(id));
+    p.slots().forEach(k -> waiting[k]--);
+    line.remove(p);
   }
 
   int waiting() {

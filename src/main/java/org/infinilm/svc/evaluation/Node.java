@@ -4,7 +4,7 @@ import org.infinilm.svc.simulator.LeapSettings;
 
 /// One instance of a fleet.
 ///
-/// @param seats requests that the router lets it have at once, 0 for any number
+/// @param seats requests that the router lets it have at once, 0 for any number, [#BY_POLICY]
 /// @param slowFactor how many times as long its steps take while it is slow; 1 for never
 /// @param slowFrom when that begins, as a share of the run's arrivals
 /// @param slowTo when it ends
@@ -22,6 +22,16 @@ record Node(
   /// One that is neither slow nor down.
   Node(String name, LeapSettings engine, int seats) {
     this(name, engine, seats, 1, 0, 0, 1, 1);
+  }
+
+  /// As many for a static instance that names none.
+  static final int BY_POLICY = -1;
+
+  /// The same with its seats said.
+  Node seated(int ofStatic) {
+    return seats == BY_POLICY
+        ? new Node(name, engine, ofStatic, slowFactor, slowFrom, slowTo, downFrom, downTo)
+        : this;
   }
 
   Node named(String other) {

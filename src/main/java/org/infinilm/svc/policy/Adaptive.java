@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -36,11 +37,18 @@ final class Adaptive implements Policy {
   private static final int LOOKED_AT = 8;
 
   /// A full instance must be expected to lose so much less that it is worth a wait.
-  private static final double WORTH_WAITING = 0.02;
+  private static final double WORTH_WAITING = 0.05;
 
   /// Of several routers each sends a key to the home that it has at all of them, unless another
   /// instance is expected to lose so much less.
   private static final double AT_HOME = 0.01;
+
+  /// Of the limit of the first token, how often one that waits is asked for anew.
+  private static final double LOOKS = 40;
+
+  private static final double LATE_LOOKS = 8;
+  private static final long LEAST_LOOK_NANOS = 20_000_000;
+  private static final long MOST_LOOK_NANOS = 1_000_000_000;
 
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
@@ -61,6 +69,9 @@ final class Adaptive implements Policy {
     final Trials trials = new Trials();
     volatile Fits fits = Fits.FIRST;
 
+    /// Lengths of prompts, by kind of text; replaced as a whole.
+    volatile Map<Ask.TextKind, Sizes> sizes = Map.of();
+
     /// Tokens of a prompt, a moving average; 0 before the first.
     volatile double usualPrompt;
 
@@ -79,6 +90,18 @@ final class Adaptive implements Policy {
 
     Fit fit(Ask.TextKind kind) {
       return fits.of(kind, toldFits);
+    }
+
+    Sizes sizes(Ask.TextKind kind) {
+      return sizes.getOrDefault(kind, Sizes.NONE);
+    }
+
+    /// A prompt was so long.
+    void prompt(Ask.TextKind kind, long tokens) {
+      Map<Ask.TextKind, Sizes> next = new EnumMap<>(Ask.TextKind.class);
+      next.putAll(sizes);
+      next.put(kind, sizes(kind).after(tokens));
+      sizes = next;
     }
 
     void told(List<Recalled> from, List<Told> of, long nowNanos) {
@@ -189,7 +212,7 @@ final class Adaptive implements Policy {
     if (now.isEmpty()) {
       return fit.isEmpty() || mode == Mode.SHADOW
           ? ruled
-          : new Choice.Wait(Pool.ANY, Reason.LEARNED, Shortlist.awaited(fit, load));
+          : awaited(ask, fit, e, load, objectives.of(candidates.model()));
     }
     Instance home =
         (load.routers() > 1 || e.isNew()) && ask.prefix() != 0 && !without.contains(Part.PREFIX)
@@ -215,14 +238,45 @@ final class Adaptive implements Policy {
       List<Instance> worth =
           worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random);
       if (!worth.isEmpty()) {
-        return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth);
+        return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth)
+            .looking(lookNanos(ask, objectives.of(candidates.model())));
       }
     }
     if (mode == Mode.SHADOW) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, best, parts) : ruled;
     }
-    Instance to = closely.get(tried(m, closely, losses, at, load.nowNanos()));
+    Instance to = closely.get(tried(ask, m, closely, losses, at, load.nowNanos()));
     return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
+  }
+
+  /// While it waits for a place it is asked for anew, so that it goes elsewhere before it is too
+  /// late: a wait costs little until the limit is near. One that is too late already is in no
+  /// hurry.
+  private static long lookNanos(Ask ask, Objective objective) {
+    double looks = ask.waitedNanos() > objective.firstNanos() ? LATE_LOOKS : LOOKS;
+    return Math.clamp((long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS);
+  }
+
+  /// Where all are full: of a few those whose place would lose little more than the best one's.
+  private static Choice.Wait awaited(
+      Ask ask, List<Instance> fit, Estimate e, Load load, Objective objective) {
+    List<Instance> all = Shortlist.awaited(fit, load);
+    if (all.size() > LOOKED_AT) {
+      return new Choice.Wait(Pool.ANY, Reason.LEARNED, all);
+    }
+    double[] losses = new double[all.size()];
+    double least = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < losses.length; k++) {
+      losses[k] = e.loss(all.get(k)) + (all.get(k).weight() == 0 ? NEVER : 0);
+      least = Math.min(least, losses[k]);
+    }
+    List<Instance> near = new ArrayList<>(all.size());
+    for (int k = 0; k < losses.length; k++) {
+      if (losses[k] <= least + WORTH_WAITING) {
+        near.add(all.get(k));
+      }
+    }
+    return new Choice.Wait(Pool.ANY, Reason.LEARNED, near).looking(lookNanos(ask, objective));
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of
@@ -247,7 +301,7 @@ final class Adaptive implements Policy {
         return List.of();
       }
       if (looked++ < LOOKED_AT / 2
-          && e.loss(i) < free - WORTH_WAITING
+          && e.lossOfWaiting(i, free, freeFirstNanos) < free - WORTH_WAITING
           && e.firstIsSooner(freeFirstNanos)) {
         worth.add(i);
       }
@@ -256,8 +310,10 @@ final class Adaptive implements Policy {
   }
 
   /// The best one, or now and then one that was not heard of for long and is hardly worse.
-  private int tried(Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
-    m.trials.decided();
+  private int tried(Ask ask, Model m, List<Instance> of, double[] losses, int best, long nowNanos) {
+    if (ask.waitedNanos() == 0) {
+      m.trials.decided();
+    }
     int longest = best;
     long unheard = 0;
     for (int k = 0; k < losses.length; k++) {
@@ -303,7 +359,12 @@ final class Adaptive implements Policy {
     if (without.contains(Part.FIT)) {
       return all;
     }
-    List<Instance> fit = Shortlist.fitting(all, m.fit(ask.text()).need(ask, m.lengths()));
+    Fit off = m.fit(ask.text());
+    long need = off.need(ask, m.lengths());
+    if (need > candidates.leastCapacityTokens()) {
+      need = off.need(ask, m.lengths(), m.sizes(ask.text()));
+    }
+    List<Instance> fit = Shortlist.fitting(all, need);
     return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
   }
 

@@ -12,6 +12,7 @@ package org.infinilm.svc.policy;
 /// @param text of what kind most of it is
 /// @param prefix hash of what its requests most likely share a prefix by: the key, or else what was
 ///   found without the client's help; 0 for nothing
+/// @param waitedNanos how long it has stood in line; 0 for not at all
 public record Ask(
     long size,
     long threshold,
@@ -21,7 +22,8 @@ public record Ask(
     long promptTokens,
     long maxTokens,
     TextKind text,
-    long prefix) {
+    long prefix,
+    long waitedNanos) {
   /// Kinds of text that estimates of tokens are wrong about by different factors.
   public enum TextKind {
     /// Letters, mostly.
@@ -30,6 +32,30 @@ public record Ask(
     CODE,
     /// Characters beyond ASCII.
     WIDE
+  }
+
+  /// One that has not waited.
+  public Ask(
+      long size,
+      long threshold,
+      long needTokens,
+      long leastTokens,
+      long affinity,
+      long promptTokens,
+      long maxTokens,
+      TextKind text,
+      long prefix) {
+    this(
+        size,
+        threshold,
+        needTokens,
+        leastTokens,
+        affinity,
+        promptTokens,
+        maxTokens,
+        text,
+        prefix,
+        0);
   }
 
   /// One whose lengths are not known apart.
@@ -58,11 +84,37 @@ public record Ask(
         affinity);
   }
 
+  /// The same after it has stood in line for so long.
+  public Ask waited(long nanos) {
+    return nanos == waitedNanos
+        ? this
+        : new Ask(
+            size,
+            threshold,
+            needTokens,
+            leastTokens,
+            affinity,
+            promptTokens,
+            maxTokens,
+            text,
+            prefix,
+            nanos);
+  }
+
   /// The same for a policy that does not keep keys together.
   Ask withoutKey() {
     return affinity == 0
         ? this
         : new Ask(
-            size, threshold, needTokens, leastTokens, 0, promptTokens, maxTokens, text, prefix);
+            size,
+            threshold,
+            needTokens,
+            leastTokens,
+            0,
+            promptTokens,
+            maxTokens,
+            text,
+            prefix,
+            waitedNanos);
   }
 }

@@ -75,7 +75,7 @@ final class CacheTypePolicy implements Policy {
   private static @Nullable Choice pooled(@Nullable Choice c) {
     return switch (c) {
       case Choice.Send s -> in(s, s.why());
-      case Choice.Wait w -> new Choice.Wait(w.ways().stream().map(s -> in(s, s.why())).toList());
+      case Choice.Wait w -> w.by(w.ways().stream().map(s -> in(s, s.why())).toList());
       case null, default -> c;
     };
   }
@@ -84,7 +84,7 @@ final class CacheTypePolicy implements Policy {
   private static @Nullable Choice spilt(@Nullable Choice c, Pool wanted) {
     return switch (c) {
       case Choice.Send s -> spilt(s, wanted);
-      case Choice.Wait w -> new Choice.Wait(w.ways().stream().map(s -> spilt(s, wanted)).toList());
+      case Choice.Wait w -> w.by(w.ways().stream().map(s -> spilt(s, wanted)).toList());
       case null, default -> c;
     };
   }

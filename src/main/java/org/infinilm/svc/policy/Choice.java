@@ -14,10 +14,27 @@ public sealed interface Choice {
     }
   }
 
-  /// Hold it until the instance of one of `ways` is free, and go that way then.
-  record Wait(List<Send> ways) implements Choice {
+  /// Hold it until the instance of one of `ways` is free, and go that way then; or until it may do
+  /// better elsewhere.
+  ///
+  /// @param lookNanos after which the policy wants to be asked again, while it waits; 0 for never
+  record Wait(List<Send> ways, long lookNanos) implements Choice {
     public Wait {
       ways = List.copyOf(ways);
+    }
+
+    public Wait(List<Send> ways) {
+      this(ways, 0);
+    }
+
+    /// The same, to be asked again after so long.
+    Wait looking(long nanos) {
+      return new Wait(ways, nanos);
+    }
+
+    /// The same by other ways.
+    Wait by(List<Send> others) {
+      return new Wait(others, lookNanos);
     }
 
     /// For one of `accepted`, instances of `pool`.

@@ -32,6 +32,9 @@ final class Estimate {
 
   private static final double OVERDUE = 0.5;
 
+  /// A wait may end elsewhere while so much of the limit has not passed by the first token there.
+  private static final double IN_TIME = 0.8;
+
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
@@ -47,6 +50,11 @@ final class Estimate {
   private final AnswerLengths lengths;
   private final double outputTokens;
 
+  /// How long it has stood in line, which a limit of its first token has less of.
+  private double waited;
+
+  private double ceiling = Double.POSITIVE_INFINITY;
+
   /// @param without what an ablation leaves out
   Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load, Set<Part> without) {
     this.without = without;
@@ -55,6 +63,7 @@ final class Estimate {
     this.objective = objective;
     this.load = load;
     this.now = load.nowNanos();
+    this.waited = (double) ask.waitedNanos();
     this.hit = model.prefixes.of(without.contains(Part.PREFIX) ? 0 : ask.prefix());
     this.lengths = without.contains(Part.LENGTH) ? AnswerLengths.NONE : model.lengths();
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
@@ -102,10 +111,22 @@ final class Estimate {
     return ownLoss + othersLoss;
   }
 
+  /// What waiting there would lose, where it may still go elsewhere instead and lose `free`: of the
+  /// ways in which what is before it may end, those that are worse than that do not happen.
+  ///
+  /// @param firstNanos until its first token there
+  double lossOfWaiting(Instance i, double free, double firstNanos) {
+    boolean later = waited + firstNanos < IN_TIME * objective.firstNanos();
+    ceiling = later ? free : Double.POSITIVE_INFINITY;
+    double l = loss(i);
+    ceiling = Double.POSITIVE_INFINITY;
+    return l;
+  }
+
   /// Whether the first token is expected within twice its limit, or sooner than that: of what
   /// [#loss] was last asked about.
   boolean firstIsSooner(double nanos) {
-    return firstNanos <= Math.max(2 * objective.firstNanos(), nanos);
+    return firstNanos <= Math.max(2 * objective.firstNanos() - waited, nanos);
   }
 
   /// All routers send the request's key there, so that its text may be there though this one has
@@ -153,7 +174,7 @@ final class Estimate {
       wait += others.waiting() * (costs.promptNanos(usual) * factor + answer);
       wait += others.running() * answer / 2;
     }
-    int line = load.waiting(i.slot());
+    int line = load.waiting(i.slot()) - (ask.waitedNanos() > 0 ? 1 : 0); // itself
     if (line > 0) {
       double usual = usualPrompt();
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
@@ -170,7 +191,8 @@ final class Estimate {
     for (double a : answers) {
       double first = wait + a + promptNanos;
       firstNanos += first / AnswerLengths.PARTS;
-      ownLoss += objective.loss(first, tokenNanos, outputTokens) / AnswerLengths.PARTS;
+      double l = objective.loss(waited + first, tokenNanos, outputTokens);
+      ownLoss += Math.min(ceiling, l) / AnswerLengths.PARTS;
     }
     waitNanos = firstNanos - promptNanos;
   }
@@ -233,7 +255,7 @@ final class Estimate {
     firstNanos = queued + places + promptNanos;
     tokenNanos = after;
     waitNanos = queued + places;
-    ownLoss = objective.loss(firstNanos, tokenNanos, outputTokens);
+    ownLoss = objective.loss(waited + firstNanos, tokenNanos, outputTokens);
     othersLoss = 0;
     int step = 1 + (flights.size() - 1) / MOST_OTHERS;
     double behind = queued;
@@ -301,7 +323,8 @@ final class Estimate {
     return n > 0 ? n : f.promptTokens();
   }
 
-  /// What is foretold of sending it there.
+  /// What is foretold of sending it there, from then on: an answer tells as much. What is asked for
+  /// after this is asked for from now on, too.
   ///
   /// @param byRule the fixed rule's choice, or null
   Forecast forecast(
@@ -310,6 +333,7 @@ final class Estimate {
       Forecast.Mode mode,
       @Nullable Instance best,
       List<Forecast.Part> parts) {
+    waited = 0;
     double ruleLoss = byRule == null || byRule.equals(i) ? 0 : loss(byRule);
     double loss = loss(i);
     return new Forecast(

@@ -77,6 +77,7 @@ final class Lesson {
     }
     if (counted) {
       m.fits = m.fits.after(ask.text(), (double) prompt / Math.max(1, ask.promptTokens()));
+      m.prompt(ask.text(), prompt);
     }
     m.lengths = m.lengths.after(prompt, tokens);
     double usual = m.usualPrompt;

@@ -43,6 +43,12 @@ public interface Load {
     return share(slot);
   }
 
+  /// [#odds] of an instance without a limit of requests that wants this share of each of so many
+  /// routers: 1 to 9 of one router is 1 to 9n of each of n.
+  static double odds(double share, int routers) {
+    return routers == 1 || share >= 1 ? share : share / (routers - (routers - 1) * share);
+  }
+
   /// The requests that [#inFlight] counts, in the order in which they were sent; empty where nobody
   /// keeps them.
   default List<? extends Flight> flights(int slot) {

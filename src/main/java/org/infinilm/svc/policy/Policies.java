@@ -54,6 +54,13 @@ public final class Policies {
                 "policy: " + name + " (expected: one of " + String.join(", ", names()) + ")"));
   }
 
+  /// Requests that a static instance should have at once under a policy of that name, where nobody
+  /// says: one running and one ready, so that it never waits for the router; one where the policy
+  /// decides better the later it does.
+  public static int staticSeats(String name) {
+    return name.equals("adaptive") ? 1 : 2;
+  }
+
   /// A new learned policy.
   public static Policy adaptive(Objective objective) {
     return create("adaptive", new Options(false, Objectives.of(objective)));

@@ -109,8 +109,7 @@ final class Tiered implements Policy {
   private static Choice named(Choice c, boolean lower) {
     return switch (c) {
       case Choice.Send s -> named(s, lower);
-      case Choice.Wait w when lower ->
-          new Choice.Wait(w.ways().stream().map(s -> named(s, true)).toList());
+      case Choice.Wait w when lower -> w.by(w.ways().stream().map(s -> named(s, true)).toList());
       default -> c;
     };
   }

@@ -10,6 +10,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -81,9 +82,12 @@ final class Placement implements Waiting.Owner {
   /// Whom a request would get now; nothing is taken.
   Choice look(Candidates among) {
     boolean mayTry = question.replayable();
-    return plane
-        .admission()
-        .look(question.ask(), among, offer(), mayTry, ThreadLocalRandom.current());
+    return plane.admission().look(ask(), among, offer(), mayTry, ThreadLocalRandom.current());
+  }
+
+  /// What it asks a policy for, with the time that it has waited until now.
+  private Ask ask() {
+    return question.ask().waited(account.waitedNanos());
   }
 
   /// Chooses; a `Send` has its seat, for [#follow] or [#giveBack].
@@ -91,8 +95,7 @@ final class Placement implements Waiting.Owner {
     long before = plane.ticker().nanos();
     Offer offer = offer();
     boolean mayTry = question.replayable();
-    Choice c =
-        plane.admission().choose(question.ask(), among, offer, mayTry, ThreadLocalRandom.current());
+    Choice c = plane.admission().choose(ask(), among, offer, mayTry, ThreadLocalRandom.current());
     plane.metrics().decided(plane.ticker().nanos() - before);
     if (offer instanceof PartOffer && c instanceof Choice.Send s) {
       avoided = avoidedFor(s.instance(), among, offer);
@@ -185,7 +188,7 @@ final class Placement implements Waiting.Owner {
       await(FOR_WHO_SLEEPS, among);
     } else {
       in.move(among, FOR_WHO_SLEEPS);
-      watch(in, among);
+      watch(in, among, FOR_WHO_SLEEPS);
     }
     if (plane.wakes().refused(first.name()) != null) {
       // before it stood in line, so that nobody calls it
@@ -298,7 +301,7 @@ final class Placement implements Waiting.Owner {
     if (left.isPositive()
         && next.start(among, question.bodyBytes(), account.sinceNanos(), takenIn, left)) {
       account.waits();
-      watch(next, among);
+      watch(next, among, w);
     } else {
       waiting = null;
       lastResort(w, "too many requests wait");
@@ -327,10 +330,11 @@ final class Placement implements Waiting.Owner {
     }
   }
 
-  /// Looks again when that may help which no event tells: the pause of an instance is over, or one
-  /// that failed this request is well again.
-  private void watch(Waiting w, Candidates among) {
+  /// Looks again when that may help which no event tells: the pause of an instance is over, one
+  /// that failed this request is well again, or the policy wants to be asked again.
+  private void watch(Waiting w, Candidates among, Choice.Wait wait) {
     long nanos = account.sends() > 0 ? LOOK.toNanos() : Long.MAX_VALUE;
+    nanos = wait.lookNanos() > 0 ? Math.min(nanos, wait.lookNanos()) : nanos;
     Offer offer = offer();
     for (Instance i : among.in(Pool.ANY)) {
       long pause = offer.passedOverNanos(i.slot());
@@ -377,7 +381,7 @@ final class Placement implements Waiting.Owner {
       heldNoMore();
       wakeBeside(to, now);
       w.move(now, to);
-      watch(w, now);
+      watch(w, now, to);
     } else if (c instanceof Choice.Refuse && hold(now, w)) {
       return;
     } else if (w.leaveUnlessCalled()) {
@@ -415,7 +419,7 @@ final class Placement implements Waiting.Owner {
     }
     account.waited();
     String model = question.model() == null ? "" : question.model();
-    owner.placed(plane.admission().foretold(question.ask(), model, s));
+    owner.placed(plane.admission().foretold(ask(), model, s));
   }
 
   @Override

@@ -10,6 +10,7 @@ import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Line.Order;
+import org.infinilm.svc.policy.Policies;
 import org.jspecify.annotations.Nullable;
 
 /// How many requests an instance gets at once, and how the others wait.
@@ -36,10 +37,10 @@ record Seating(
   static final Key<Long> STATIC_SEATS =
       Key.whole(
           "static_seats",
-          2L,
+          null,
           0,
           MOST_SEATS,
-          "requests at once for a static instance that names no max_concurrency: one running, one ready; 0 for any number");
+          "requests at once for a static instance that names no max_concurrency; 0 for any number; by default 2, one running and one ready, or 1 with --policy adaptive, which decides later");
   static final Key<String> PAGED_SEATS =
       Key.oneOf(
           "paged_seats",
@@ -72,7 +73,9 @@ record Seating(
 
   static Seating of(Config c) throws ConfigException {
     return new Seating(
-        c.get(STATIC_SEATS).intValue(),
+        c.find(STATIC_SEATS)
+            .orElse((long) Policies.staticSeats(c.get(RouterConfig.POLICY)))
+            .intValue(),
         c.get(PAGED_SEATS).equals("published"),
         c.get(QUEUE_LIMIT).intValue(),
         c.get(QUEUE_TIMEOUT),

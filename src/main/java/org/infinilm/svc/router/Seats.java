@@ -15,6 +15,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Line;
+import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -197,9 +198,8 @@ final class Seats implements Offer {
     Slot s = slots.at(slot);
     double share = share(slot);
     int routers = part.routers();
-    return routers == 1 || s.limit != 0 || s.comeback >= 1
-        ? share
-        : share / (routers - (routers - 1) * s.comeback);
+    double comeback = s.comeback;
+    return s.limit != 0 ? share : share / comeback * Load.odds(comeback, routers);
   }
 
   @Override

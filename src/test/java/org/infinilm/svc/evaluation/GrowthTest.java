@@ -31,7 +31,8 @@ class GrowthTest {
   private static Outcome run(String fleet, Workload w, Arm arm, long seed, int routers, Sharing s)
       throws ConfigException {
     FleetPlan plan = FleetPlan.parse("test", fleet);
-    return new FleetRun(plan, w, arm, seed, routers, s, new Spread(plan, w.spanNanos())).run();
+    return new FleetRun(plan, w, arm, seed, routers, s, new Spread(arm.before(plan), w.spanNanos()))
+        .run();
   }
 
   @Test

@@ -1,0 +1,159 @@
+package org.infinilm.svc.policy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.SplittableRandom;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.junit.jupiter.api.Test;
+
+/// A request that waits for a static instance: for how long, and when it goes elsewhere.
+class LookingAgainTest {
+  private static final Instance PAGED = Samples.instance("a", CacheType.PAGED, 131_072, 1, 0);
+  private static final Instance STATIC = Samples.instance("b", CacheType.STATIC, 16_384, 1, 1);
+  private static final Candidates BOTH = Samples.among(PAGED, STATIC);
+  private static final Objective OBJECTIVE = new Objective(2e9, 20e6);
+  private static final long NOW = 1_000_000_000_000L;
+
+  private record Running(long promptTokens, long tokens, long dispatchNanos, long firstNanos)
+      implements Flight {
+    @Override
+    public long maxTokens() {
+      return 0;
+    }
+  }
+
+  /// The static instance is full.
+  private static final class Desk implements Load {
+    final Map<Integer, List<Flight>> flights = new HashMap<>();
+    int line;
+
+    Desk runs(int slot, int many, long promptTokens, long tokens, long ago) {
+      for (int k = 0; k < many; k++) {
+        flights
+            .computeIfAbsent(slot, s -> new ArrayList<>())
+            .add(new Running(promptTokens, tokens, NOW - ago, NOW - ago / 2));
+      }
+      return this;
+    }
+
+    @Override
+    public int inFlight(int slot) {
+      return flights(slot).size();
+    }
+
+    @Override
+    public List<? extends Flight> flights(int slot) {
+      return flights.getOrDefault(slot, List.of());
+    }
+
+    @Override
+    public boolean free(int slot) {
+      return slot != STATIC.slot();
+    }
+
+    @Override
+    public int waiting(int slot) {
+      return slot == STATIC.slot() ? line : 0;
+    }
+
+    @Override
+    public long nowNanos() {
+      return NOW;
+    }
+  }
+
+  private static Ask ask(long prompt) {
+    return new Ask(4 * prompt, 51_200, prompt + 100, prompt / 3, 0, prompt, 0);
+  }
+
+  /// Prompts cost 30 us a token, answers of 100 tokens 7 ms each.
+  private static Adaptive taught() {
+    Adaptive p = new Adaptive(OBJECTIVE);
+    Random random = new Random(7);
+    for (Instance i : List.of(PAGED, STATIC)) {
+      for (int k = 0; k < 60; k++) {
+        long prompt = 100L + random.nextInt(8000);
+        long sent = NOW - 100_000_000_000L + k * 1_000_000L;
+        long first = sent + prompt * 30_000;
+        p.settled(
+            new Facts(
+                i,
+                "m",
+                4 * prompt,
+                sent,
+                first,
+                first + 99 * 7_000_000L,
+                100,
+                1000,
+                new Facts.Usage(prompt, 100, 0),
+                true,
+                true,
+                ask(prompt),
+                new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
+                0,
+                0,
+                0));
+      }
+    }
+    return p;
+  }
+
+  private static Choice choose(Adaptive p, Ask a, Desk d) {
+    return p.choose(a, BOTH, d, new SplittableRandom(1));
+  }
+
+  /// Beside eight answers that a long prompt would make too slow, and a static instance that is
+  /// about to be free.
+  private static Desk busy() {
+    return new Desk().runs(0, 8, 4000, 30, 1_300_000_000L).runs(1, 1, 1000, 90, 900_000_000L);
+  }
+
+  @Test
+  void itIsAskedForAgainLongBeforeTheLimit() {
+    Choice c = choose(taught(), ask(10_000), busy());
+    assertThat(c).isInstanceOf(Choice.Wait.class);
+    assertThat(((Choice.Wait) c).accepted()).containsExactly(STATIC);
+    assertThat(((Choice.Wait) c).lookNanos()).isEqualTo(50_000_000L);
+  }
+
+  /// Of those that wait one is the request itself.
+  @Test
+  void itDoesNotWaitForItself() {
+    Adaptive p = taught();
+    Desk d = busy();
+    d.line = 1;
+    Ask a = ask(10_000).waited(50_000_000L);
+    assertThat(choose(p, a, d)).isInstanceOf(Choice.Wait.class);
+    d.line = 9;
+    assertThat(choose(p, a, d)).isInstanceOf(Choice.Send.class);
+  }
+
+  /// Whatever was foretold, it is what comes from the dispatch on, as answers tell it.
+  @Test
+  void whatIsForetoldBeginsWhenItIsSent() {
+    Adaptive p = taught();
+    Desk d = new Desk();
+    Ask a = ask(3000);
+    Forecast now = p.foretell(a, "m", STATIC, d);
+    Forecast later = p.foretell(a.waited(1_000_000_000L), "m", STATIC, d);
+    assertThat(later.firstNanos()).isEqualTo(now.firstNanos());
+    assertThat(later.loss()).isEqualTo(now.loss());
+  }
+
+  @Test
+  void oneThatIsTooLateAlreadyIsAskedForLessOften() {
+    Adaptive p = taught();
+    Choice early = choose(p, ask(10_000).waited(10_000_000L), busy());
+    Choice late = choose(p, ask(10_000).waited(2_100_000_000L), busy());
+    assertThat(early).isInstanceOf(Choice.Wait.class);
+    assertThat(late).isInstanceOf(Choice.Wait.class);
+    assertThat(((Choice.Wait) late).lookNanos()).isGreaterThan(((Choice.Wait) early).lookNanos());
+  }
+}
