@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 /// Embeddings over HTTP by the bundled model.
 class EmbeddingsIT {
   private static final String PATH = "/v1/embeddings";
-  private static final Duration SOON = Duration.ofSeconds(120);
+  private static final Duration SOON = Duration.ofMinutes(2);
   private static final Path MODEL = Path.of("model", "infini-tiny.gguf");
   private static final List<String> TEXTS =
       List.of(

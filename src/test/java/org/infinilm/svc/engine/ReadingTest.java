@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.BooleanSupplier;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
@@ -19,13 +18,17 @@ import org.junit.jupiter.api.Test;
 class ReadingTest {
   private static final int MIDDLE = Reading.SHORT_BYTES + 1;
   private static final int LONG = Reading.MIDDLE_BYTES + 1;
-  private static final BooleanSupplier STAYS = () -> false;
   private static final Duration SOON = Duration.ofSeconds(30);
 
   private final Reading reading = new Reading();
 
+  /// Clients stay.
+  private static boolean gone() {
+    return false;
+  }
+
   private String said(int bytes, Reading.Work<String> work) throws Exception {
-    return reading.read(bytes, STAYS, work);
+    return reading.read(bytes, ReadingTest::gone, work);
   }
 
   @Test
@@ -49,7 +52,7 @@ class ReadingTest {
                   try {
                     reading.read(
                         LONG,
-                        STAYS,
+                        ReadingTest::gone,
                         effort -> {
                           gate.await();
                           return "";
@@ -79,7 +82,7 @@ class ReadingTest {
     assertThatThrownBy(() ->
             reading.read(
                 1,
-                STAYS,
+                ReadingTest::gone,
                 effort -> {
                   throw known;
                 }))
@@ -87,7 +90,7 @@ class ReadingTest {
     assertThatThrownBy(() ->
             reading.read(
                 LONG,
-                STAYS,
+                ReadingTest::gone,
                 effort -> {
                   throw new IllegalStateException("x");
                 }))
@@ -205,7 +208,7 @@ class ReadingTest {
               try {
                 reading.read(
                     LONG,
-                    STAYS,
+                    ReadingTest::gone,
                     effort -> {
                       begun.countDown();
                       while (read.getCount() > 0) {

@@ -35,7 +35,7 @@ class AwayIsNotGoneOnEtcd extends AwayIsNotGone {
     Programs programs = new Programs(dir);
     opened.add(programs);
     Client http = Client.create();
-    opened.add(http::close);
+    opened.add(http);
     String address = etcd.freshAddress();
     AtomicReference<Programs.Running> registry = new AtomicReference<>(start(programs, address));
     List<ScriptedInstance> all = List.of(rig.good("a"), rig.good("b"));
