@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.util.List;
+import java.util.stream.Stream;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.ModelRewrite;
@@ -18,6 +19,9 @@ import org.slf4j.LoggerFactory;
 /// Bodies that take long to read (large, or in a content coding) are read apart from the event
 /// loop; all else here is confined to it.
 final class Reading implements InboundEvents {
+  /// Fields in which clients send a key.
+  private static final List<String> CREDENTIALS = List.of("authorization", "x-api-key", "api-key");
+
   private static final Logger LOG = LoggerFactory.getLogger(Reading.class);
 
   /// Larger bodies are read apart; a few milliseconds' worth.
@@ -75,10 +79,7 @@ final class Reading implements InboundEvents {
   private boolean isAdmin() {
     RequestHead h = in.head();
     String token = plane.config().adminToken();
-    String plain = token == null ? null : h.header("x-api-key");
-    if (token == null
-        || !(Access.isToken(token, h.header("authorization"))
-            || Access.isToken(token, plain == null ? null : KeyRing.SCHEME + plain))) {
+    if (token == null || CREDENTIALS.stream().map(h::joined).noneMatch(v -> isIn(token, v))) {
       return false;
     }
     tell(
@@ -88,6 +89,14 @@ final class Reading implements InboundEvents {
                 + ModelNames.shown(h.path())
                 + ", which is for instances (expected: it at the router's own routes alone)"));
     return true;
+  }
+
+  /// In one of several values, with or without a scheme before it.
+  private static boolean isIn(String token, @Nullable String values) {
+    return values != null
+        && Stream.concat(Stream.of(values), Stream.of(values.split(",")))
+            .map(String::strip)
+            .anyMatch(v -> Access.isToken(token, v) || Access.isToken(token, KeyRing.SCHEME + v));
   }
 
   /// Finds out who asks; false when he was told why not.

@@ -1,6 +1,8 @@
 package org.infinilm.svc.router;
 
 import io.prometheus.metrics.core.metrics.Counter;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -132,7 +134,10 @@ final class Router implements AutoCloseable {
     kept.load();
     History<Decision> past = Past.of(config, ticker);
     history = past;
-    accessLog = config.accessLog() ? new AccessLog(System.out) : null;
+    accessLog =
+        config.accessLog()
+            ? new AccessLog(new FileOutputStream(FileDescriptor.out).getChannel())
+            : null;
     Decisions decisions = new Decisions(config.decisions(), told(past, accessLog));
     TraceSettings receiver = config.traces().orElse(null);
     traces = receiver == null ? null : new Traces<>(receiver, new TraceWords(), ticker);

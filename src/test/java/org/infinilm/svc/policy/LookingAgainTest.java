@@ -33,6 +33,7 @@ class LookingAgainTest {
   private static final class Desk implements Load {
     final Map<Integer, List<Flight>> flights = new HashMap<>();
     int line;
+    boolean pagedIsFull;
 
     Desk runs(int slot, int many, long promptTokens, long tokens, long ago) {
       for (int k = 0; k < many; k++) {
@@ -55,7 +56,7 @@ class LookingAgainTest {
 
     @Override
     public boolean free(int slot) {
-      return slot != STATIC.slot();
+      return slot != STATIC.slot() && !pagedIsFull;
     }
 
     @Override
@@ -123,6 +124,19 @@ class LookingAgainTest {
     assertThat(((Choice.Wait) c).lookNanos()).isEqualTo(50_000_000L);
   }
 
+  /// What it has waited counts: what would be in time for one that has just come is too late for
+  /// it.
+  @Test
+  void itGoesElsewhereBeforeItIsTooLate() {
+    Adaptive p = taught();
+    Desk d = new Desk().runs(0, 6, 4000, 30, 1_100_000_000L).runs(1, 1, 1000, 5, 200_000_000L);
+    Ask a = ask(10_000);
+    assertThat(choose(p, a, d)).isInstanceOf(Choice.Wait.class);
+    Choice late = choose(p, a.waited(1_500_000_000L), d);
+    assertThat(late).isInstanceOf(Choice.Send.class);
+    assertThat(((Choice.Send) late).instance()).isEqualTo(PAGED);
+  }
+
   /// Of those that wait one is the request itself.
   @Test
   void itDoesNotWaitForItself() {
@@ -155,5 +169,20 @@ class LookingAgainTest {
     assertThat(early).isInstanceOf(Choice.Wait.class);
     assertThat(late).isInstanceOf(Choice.Wait.class);
     assertThat(((Choice.Wait) late).lookNanos()).isGreaterThan(((Choice.Wait) early).lookNanos());
+  }
+
+  /// Where all are full, a place that is hardly worth more than a miss is not waited for.
+  @Test
+  void whereAllAreFullItWaitsForThoseThatAreWorthIt() {
+    Desk d = busy();
+    d.pagedIsFull = true;
+    Choice c = choose(taught(), ask(10_000), d);
+    assertThat(c).isInstanceOf(Choice.Wait.class);
+    assertThat(((Choice.Wait) c).accepted()).containsExactly(STATIC);
+    assertThat(((Choice.Wait) c).lookNanos()).isPositive();
+    Desk even = new Desk().runs(0, 8, 100, 90, 900_000_000L).runs(1, 1, 100, 90, 900_000_000L);
+    even.pagedIsFull = true;
+    Choice either = choose(taught(), ask(100), even);
+    assertThat(((Choice.Wait) either).accepted()).containsExactly(PAGED, STATIC);
   }
 }

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 class AccessLogTest {
   private final ByteArrayOutputStream written = new ByteArrayOutputStream();
-  private final AccessLog log = new AccessLog(new PrintStream(written, false, UTF_8));
+  private final AccessLog log = new AccessLog(Channels.newChannel(written));
 
   private void put(long millis, String model, long ttftNanos) {
     put(millis, model, ttftNanos, null);
@@ -86,18 +89,15 @@ class AccessLogTest {
   @Test
   void anErrorCostsItsLinesAndNotTheLog() {
     AtomicBoolean full = new AtomicBoolean(true);
-    PrintStream out =
-        new PrintStream(written, false, UTF_8) {
-          @Override
-          public void write(byte[] b, int from, int length) {
-            if (full.get()) {
-              full.set(false);
-              throw new OutOfMemoryError("a test's");
-            }
-            super.write(b, from, length);
-          }
-        };
-    AccessLog failing = new AccessLog(out);
+    AccessLog failing =
+        new AccessLog(
+            channel(b -> {
+              if (full.get()) {
+                full.set(false);
+                throw new OutOfMemoryError("a test's");
+              }
+              return takeAll(b);
+            }));
     put(failing, 1_764_332_461_000L, "lost", 1, null);
     failing.start();
     await().atMost(Duration.ofSeconds(20)).until(() -> !full.get());
@@ -107,6 +107,95 @@ class AccessLogTest {
         .until(() -> written.toString(UTF_8).contains(" model=m "));
     failing.close();
     assertThat(written.toString(UTF_8).lines()).hasSize(1);
+  }
+
+  /// What a channel does with what it is given.
+  private interface Writing {
+    int write(ByteBuffer b) throws IOException;
+  }
+
+  private static WritableByteChannel channel(Writing of) {
+    return new WritableByteChannel() {
+      @Override
+      public int write(ByteBuffer b) throws IOException {
+        return of.write(b);
+      }
+
+      @Override
+      public boolean isOpen() {
+        return true;
+      }
+
+      @Override
+      public void close() {
+        // nothing is held
+      }
+    };
+  }
+
+  private int take(ByteBuffer b, int most) {
+    byte[] some = new byte[Math.min(most, b.remaining())];
+    b.get(some);
+    written.writeBytes(some);
+    return some.length;
+  }
+
+  private int takeAll(ByteBuffer b) {
+    return take(b, b.remaining());
+  }
+
+  @Test
+  void whatADiskHasNoRoomForIsCountedAndNothingIsGluedToHalfALine() {
+    int[] room = {1000};
+    AccessLog full =
+        new AccessLog(
+            channel(b -> {
+              if (room[0] == 0) {
+                throw new IOException("No space left on device");
+              }
+              int n = take(b, room[0]);
+              room[0] -= n;
+              return n;
+            }));
+    for (int k = 0; k < 50; k++) {
+      put(full, 1_764_332_461_000L, "m", 1, null);
+    }
+    full.start();
+    await().atMost(Duration.ofSeconds(20)).until(() -> room[0] == 0 && written.size() == 1000);
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() -> {
+          // some room comes back
+          room[0] = 1_000_000;
+          return written.toString(UTF_8).contains(" lines lost");
+        });
+    put(full, 1_764_332_461_000L, "after", 1, null);
+    full.close();
+    List<String> lines = written.toString(UTF_8).lines().toList();
+    List<String> whole =
+        lines.stream().filter(l -> l.startsWith("2025-") && l.endsWith(" out=9876543210")).toList();
+    assertThat(whole.getLast()).contains(" model=after ");
+    assertThat(lines).contains("access log: " + (51 - whole.size()) + " lines lost");
+    assertThat(lines).as("whole ones, a half one, what was lost").hasSize(whole.size() + 2);
+  }
+
+  @Test
+  void aPipeThatTakesNothingForNowLosesNothing() {
+    int[] times = {0};
+    AccessLog slow = new AccessLog(channel(b -> times[0]++ % 3 == 0 ? take(b, 100) : 0));
+    for (int k = 0; k < 50; k++) {
+      put(slow, 1_764_332_461_000L, "m" + k, 1, null);
+    }
+    slow.start();
+    await()
+        .atMost(Duration.ofSeconds(20))
+        .until(() ->
+            written.toString(UTF_8).contains(" model=m49 ")
+                && written.toString(UTF_8).endsWith("\n"));
+    slow.close();
+    assertThat(written.toString(UTF_8).lines())
+        .hasSize(50)
+        .allMatch(l -> l.startsWith("2025-") && l.endsWith(" out=9876543210"));
   }
 
   /// More than the buffer holds between two writes.

@@ -94,7 +94,14 @@ class AdminIT {
     ScriptedInstance a = rig.good("a");
     rig.start("admin_token=admin");
     for (String path : List.of("/admin", "/stats/", "/prefix/services", "/v1/chat/completions")) {
-      for (String field : List.of("Authorization: bearer admin\r\n", "X-Api-Key: admin\r\n")) {
+      for (String field :
+          List.of(
+              "Authorization: bearer admin\r\n",
+              "Authorization: admin\r\n",
+              "Authorization: Bearer sk-x\r\nAuthorization: Bearer admin\r\n",
+              "X-Api-Key: admin\r\n",
+              "X-Api-Key: Bearer admin\r\n",
+              "Api-Key: admin\r\n")) {
         Said no = rig.send(Rig.post(path, JSON + field, "{\"model\":\"m\"}"));
         assertThat(no.status()).as(path).isEqualTo(401);
         assertThat(message(no)).contains("the admin token at " + path);

@@ -195,6 +195,18 @@ class RouterConfigTest {
         .hasMessage("--history: a\0b (expected: a path that this system can have)");
   }
 
+  /// Who decides late lets nothing stand ready at a static instance, unless told to.
+  @Test
+  void aStaticInstanceHasOnePlaceUnderAdaptive() throws Exception {
+    for (String[] c :
+        new String[][] {{"cache-type", "", "2"}, {"adaptive", "", "1"}, {"adaptive", "2", "2"}}) {
+      Map<String, String> said =
+          c[1].isEmpty() ? Map.of("policy", c[0]) : Map.of("policy", c[0], "static_seats", c[1]);
+      Config config = Config.resolve(RouterConfig.KEYS, said, Map.of(), null);
+      assertThat(Seating.of(config).staticSeats()).isEqualTo(Integer.parseInt(c[2]));
+    }
+  }
+
   /// Node's fetch and Python's aiohttp give up after 300 s, the SDKs of OpenAI and Anthropic after
   /// 600 s.
   @Test

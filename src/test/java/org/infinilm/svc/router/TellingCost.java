@@ -1,10 +1,9 @@
 package org.infinilm.svc.router;
 
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
-import java.nio.charset.StandardCharsets;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -31,9 +30,7 @@ final class TellingCost {
 
   public static void main(String[] args) throws Exception {
     TellingCost cost = new TellingCost();
-    try (AccessLog log =
-        new AccessLog(
-            new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8))) {
+    try (AccessLog log = new AccessLog(Channels.newChannel(OutputStream.nullOutputStream()))) {
       log.start();
       cost.print("access log", log::add);
     }
