@@ -188,10 +188,19 @@ final class FolderSource extends Follower {
     if (!still || now.equals(f.read)) {
       return false;
     }
+    List<Found> had = f.found;
+    Stamp before = f.read;
     f.read = now;
     try {
       f.found = read(path, now.bytes());
       f.trouble = null;
+      if (f.found.size() < had.size() && f.still < STILL_IN_PLACE) {
+        // the first half of a new file, perhaps: what it takes away is believed when it stands
+        // still
+        f.found = had;
+        f.read = before;
+        return false;
+      }
     } catch (ConfigException e) {
       f.trouble = String.valueOf(e.getMessage()).replace("\n", "; ");
       return false;

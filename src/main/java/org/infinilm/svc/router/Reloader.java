@@ -140,8 +140,11 @@ final class Reloader implements AutoCloseable {
     boolean done = still >= (inPlace ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
     if (now || (done && !seen.equals(read))) {
       boolean again = !now && read.isEmpty();
+      Map<Path, Stamp> before = read;
       read = seen;
-      reload(again);
+      if (!reload(again, now || still >= MOST_STALLED)) {
+        read = before;
+      }
     }
   }
 
@@ -157,7 +160,10 @@ final class Reloader implements AutoCloseable {
   }
 
   /// @param again whether the files are news only where they say something else than those in force
-  private void reload(boolean again) {
+  /// @param whole whether files that name fewer instances or keys than are in force may be believed
+  ///   already: the first half of a new file does so too
+  /// @return whether they were, or were refused
+  private boolean reload(boolean again, boolean whole) {
     try {
       for (Path file : seen.keySet()) {
         check(file);
@@ -165,11 +171,14 @@ final class Reloader implements AutoCloseable {
       Sources.Read next = readAnew();
       refuseGuesses(next.of().config().warnings());
       refuseOpening(next);
+      if (!whole && takesAway(next)) {
+        return false;
+      }
       List<String> changed = changes(next);
       List<String> restart =
           Settings.restartFor(next.of().config().changedFrom(started.of().config()));
       if (again && changed.isEmpty() && status.error() == null) {
-        return;
+        return true;
       }
       Timeouts.warnings(next.of().config()).forEach(LOG::warn);
       taken.accept(next);
@@ -188,6 +197,12 @@ final class Reloader implements AutoCloseable {
       // another file than before, which may change between its reading and the next look
       read = Map.of();
     }
+    return true;
+  }
+
+  private boolean takesAway(Sources.Read next) {
+    return next.fixed().size() < current.fixed().size()
+        || next.config().keys().size() < current.config().keys().size();
   }
 
   private void refuse(String why) {

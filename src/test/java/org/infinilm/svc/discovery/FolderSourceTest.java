@@ -206,7 +206,25 @@ class FolderSourceTest {
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
     renamed("a.toml", "# nothing any more\n");
     looks(2);
+    assertThat(heard.urls()).as("half of a file, perhaps").hasSize(2);
+    looks(FolderSource.STILL_IN_PLACE - 1);
     assertThat(heard.urls()).containsExactly("http://h:2");
+  }
+
+  @Test
+  void aNewFileThatIsWrittenInTwoPartsTakesNobodyOut() throws Exception {
+    String one = "[[instance]]\nurl = \"http://h:1\"\n";
+    String two = "[[instance]]\nurl = \"http://h:2\"\n";
+    write("a.toml", one + two);
+    open();
+    looks(1);
+    // another file in its place, as tar makes one
+    renamed("a.toml", one);
+    looks(FolderSource.STILL_IN_PLACE - 1);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    renamed("a.toml", one + two);
+    looks(2);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
   }
 
   /// As Kubernetes mounts a ConfigMap.
