@@ -254,7 +254,9 @@ class AdaptiveRouterIT {
         List.of(
             started(Options.paged("a", "m").speed(FAST)),
             started(Options.paged("b", "m").speed(FAST)));
-    start("adaptive", two, "slo_ttft=0.05", "slo_tpot=0.002");
+    // limits that an idle instance keeps on a busy machine too: where both miss them, neither is
+    // worse
+    start("adaptive", two, "slo_ttft=0.3", "slo_tpot=0.02");
     sendUntil("learned", 80, 900, 24, true);
     // where this one goes to as long as nobody else is there: its text is cached there
     String home = send(1, 900, 24, true).keySet().iterator().next();
@@ -286,7 +288,7 @@ class AdaptiveRouterIT {
               for (int k = 0; k < 20; k++) {
                 toOther += 1 - send(1, 900, 24, true).getOrDefault(home, 0);
               }
-              assertThat(toOther).isGreaterThanOrEqualTo(15);
+              assertThat(toOther).as("of 20; %s", rig.decision()).isGreaterThanOrEqualTo(15);
             });
       } finally {
         over.set(true);
