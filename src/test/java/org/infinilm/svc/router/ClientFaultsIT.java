@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.net.Socket;
 import java.util.ArrayList;
@@ -26,7 +27,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class ClientFaultsIT {
   private static final String HEAD = "HTTP/1.1 200 OK\r\n";
-  private static final String REQUEST = Rig.post(Rig.CHAT, "", Rig.BODY);
+  private static final String ID = "one-that-leaves";
+  private static final String REQUEST =
+      Rig.post(Rig.CHAT, "X-Request-Id: " + ID + "\r\n", Rig.BODY);
 
   private Rig rig;
 
@@ -106,7 +109,6 @@ class ClientFaultsIT {
     if (stage.answers() != null) {
       i.script(stage.answers());
     }
-    long before = rig.get("/decisions?limit=1000").path("decisions").size();
     try (Socket c = rig.connect()) {
       c.getOutputStream().write(stage.sends().getBytes(ISO_8859_1));
       c.getOutputStream().flush();
@@ -127,8 +129,10 @@ class ClientFaultsIT {
       rig.outcome("client_gone");
       await().atMost(Rig.SOON).untilAsserted(() -> assertThat(i.open()).as("work").isZero());
     }
-    long after = rig.get("/decisions?limit=1000").path("decisions").size();
-    assertThat(after - before).isEqualTo(stage.answers() == null ? 0 : 1);
+    JsonNode decisions = rig.get("/decisions?limit=1000").path("decisions");
+    assertThat(decisions.findValuesAsText("request_id").stream().filter(ID::equals))
+        .as(decisions.toString())
+        .hasSize(stage.answers() == null ? 0 : 1);
     i.script(ScriptedInstance.answering((r, n) -> Rig.OK));
     assertThat(rig.chat().ok()).isTrue();
     assertThat(rig.health()).isEqualTo("1/1");
