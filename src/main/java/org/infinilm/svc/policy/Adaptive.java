@@ -47,6 +47,11 @@ final class Adaptive implements Policy {
   private static final double LOOKS = 40;
 
   private static final double LATE_LOOKS = 8;
+
+  /// Of more that wait for one instance each is asked for anew as much less often, so that what
+  /// looks cost does not grow with the line.
+  private static final int LOOKING = 8;
+
   private static final long LEAST_LOOK_NANOS = 20_000_000;
   private static final long MOST_LOOK_NANOS = 1_000_000_000;
 
@@ -239,7 +244,7 @@ final class Adaptive implements Policy {
           worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random);
       if (!worth.isEmpty()) {
         return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth)
-            .looking(lookNanos(ask, objectives.of(candidates.model())));
+            .looking(lookNanos(ask, objectives.of(candidates.model()), worth, load));
       }
     }
     if (mode == Mode.SHADOW) {
@@ -252,9 +257,14 @@ final class Adaptive implements Policy {
   /// While it waits for a place it is asked for anew, so that it goes elsewhere before it is too
   /// late: a wait costs little until the limit is near. One that is too late already is in no
   /// hurry.
-  private static long lookNanos(Ask ask, Objective objective) {
+  private static long lookNanos(Ask ask, Objective objective, List<Instance> ways, Load load) {
     double looks = ask.waitedNanos() > objective.firstNanos() ? LATE_LOOKS : LOOKS;
-    return Math.clamp((long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS);
+    int line = 0;
+    for (Instance i : ways) {
+      line = Math.max(line, load.waiting(i.slot()));
+    }
+    return Math.clamp((long) (objective.firstNanos() / looks), LEAST_LOOK_NANOS, MOST_LOOK_NANOS)
+        * Math.max(1, line / LOOKING);
   }
 
   /// Where all are full: of a few those whose place would lose little more than the best one's.
@@ -276,7 +286,8 @@ final class Adaptive implements Policy {
         near.add(all.get(k));
       }
     }
-    return new Choice.Wait(Pool.ANY, Reason.LEARNED, near).looking(lookNanos(ask, objective));
+    return new Choice.Wait(Pool.ANY, Reason.LEARNED, near)
+        .looking(lookNanos(ask, objective, near, load));
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of

@@ -79,7 +79,7 @@ final class Reading implements InboundEvents {
   private boolean isAdmin() {
     RequestHead h = in.head();
     String token = plane.config().adminToken();
-    if (token == null || CREDENTIALS.stream().map(h::joined).noneMatch(v -> isIn(token, v))) {
+    if (token == null || !isAmong(token, h)) {
       return false;
     }
     tell(
@@ -91,12 +91,24 @@ final class Reading implements InboundEvents {
     return true;
   }
 
-  /// In one of several values, with or without a scheme before it.
-  private static boolean isIn(String token, @Nullable String values) {
-    return values != null
-        && Stream.concat(Stream.of(values), Stream.of(values.split(",")))
-            .map(String::strip)
-            .anyMatch(v -> Access.isToken(token, v) || Access.isToken(token, KeyRing.SCHEME + v));
+  private static boolean isAmong(String token, RequestHead h) {
+    for (String field : CREDENTIALS) {
+      String values = h.joined(field);
+      if (values != null && (isIn(token, values) || isInOne(token, values))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static boolean isInOne(String token, String values) {
+    return values.indexOf(',') >= 0
+        && Stream.of(values.split(",")).map(String::strip).anyMatch(v -> isIn(token, v));
+  }
+
+  /// With or without a scheme before it.
+  private static boolean isIn(String token, String value) {
+    return Access.isToken(token, value) || Access.isToken(token, KeyRing.SCHEME + value);
   }
 
   /// Finds out who asks; false when he was told why not.

@@ -61,7 +61,7 @@ class LookingAgainTest {
 
     @Override
     public int waiting(int slot) {
-      return slot == STATIC.slot() ? line : 0;
+      return slot == STATIC.slot() || pagedIsFull ? line : 0;
     }
 
     @Override
@@ -184,5 +184,21 @@ class LookingAgainTest {
     even.pagedIsFull = true;
     Choice either = choose(taught(), ask(100), even);
     assertThat(((Choice.Wait) either).accepted()).containsExactly(PAGED, STATIC);
+  }
+
+  /// A thousand that wait must not cost a thousand times as many looks.
+  @Test
+  void howOftenAllThatWaitAreAskedForDoesNotGrowWithTheirNumber() {
+    Desk d = busy();
+    d.pagedIsFull = true;
+    List<Double> looksASecond = new ArrayList<>();
+    for (int line : List.of(8, 80, 800)) {
+      d.line = line;
+      Choice c = choose(taught(), ask(10_000).waited(10_000_000L), d);
+      assertThat(c).isInstanceOf(Choice.Wait.class);
+      Choice.Wait w = (Choice.Wait) c;
+      looksASecond.add(line * 1e9 / w.lookNanos());
+    }
+    assertThat(looksASecond).allMatch(n -> n <= 160.0);
   }
 }
