@@ -11,10 +11,21 @@ import org.infinilm.svc.http.Json;
 final class Fields {
   private static final int LONGEST_SHOWN = 40;
 
+  /// Values, names and brackets of one body: as many as the token ids of the longest prompts, and
+  /// so many that what is built of them stays below a tenth of a gigabyte.
+  static final int MOST_VALUES = 1 << 20;
+
   private Fields() {}
 
   /// A body that must be a JSON object.
   static JsonNode object(byte[] body) throws ApiError {
+    if (Json.isLargerThan(MOST_VALUES, body)) {
+      throw new ApiError(
+          413,
+          "request_too_large",
+          null,
+          "a body of more than " + MOST_VALUES + " values (expected: at most as many)");
+    }
     try {
       JsonNode root = Json.tree(body);
       if (!root.isObject()) {

@@ -201,4 +201,18 @@ class AskReaderTest {
       assertThat(page).contains("`" + (field.startsWith("guided_") ? "guided_*" : field) + "`");
     }
   }
+
+  /// What is built of values that nobody reads is held in memory all the same.
+  @Test
+  void aBodyOfMillionsOfValuesIsRefusedBeforeItIsBuilt() {
+    byte[] many = json("{'prompt':'hi','x':[" + "{},".repeat(Fields.MOST_VALUES / 2) + "{}]}");
+    assertThatThrownBy(() -> reader.chat(many))
+        .isInstanceOf(ApiError.class)
+        .hasMessageContaining("more than " + Fields.MOST_VALUES + " values")
+        .extracting(e -> ((ApiError) e).status())
+        .isEqualTo(413);
+    assertThatThrownBy(() -> reader.completion(many)).isInstanceOf(ApiError.class);
+    assertThatThrownBy(() -> reader.tokenize(many)).isInstanceOf(ApiError.class);
+    assertThatThrownBy(() -> EmbeddingAsk.read(many)).isInstanceOf(ApiError.class);
+  }
 }
