@@ -90,11 +90,8 @@ final class EngineMetrics {
   private final DistributionDataPoint decode;
   private final DistributionDataPoint inference;
 
-  /// @param model the served model's name Of a paged cache.
-  EngineMetrics(String model, int blockTokens, int blocks) {
-    this(model, true, blockTokens, blocks);
-  }
-
+  /// @param model the served model's name
+  /// @param pooled paged cache, otherwise static
   EngineMetrics(String model, boolean pooled, int blockTokens, int blocks) {
     this.model = model;
     for (Outcome o : Outcome.values()) {

@@ -29,30 +29,6 @@ record EngineSetup(
     boolean flashAttention,
     boolean embeddings,
     Engine.Patience patience) {
-  /// Without embeddings.
-  EngineSetup(
-      boolean pooled,
-      int cacheTokens,
-      int blockTokens,
-      int maxRunning,
-      int maxTokens,
-      int threads,
-      int chunkTokens,
-      boolean flashAttention,
-      Engine.Patience patience) {
-    this(
-        pooled,
-        cacheTokens,
-        blockTokens,
-        maxRunning,
-        maxTokens,
-        threads,
-        chunkTokens,
-        flashAttention,
-        false,
-        patience);
-  }
-
   /// With the defaults of everything else.
   EngineSetup(
       boolean pooled,
@@ -70,6 +46,7 @@ record EngineSetup(
         maxTokens,
         threads,
         0,
+        false,
         false,
         DEFAULT_PATIENCE.withWaiting(maxWaiting));
   }

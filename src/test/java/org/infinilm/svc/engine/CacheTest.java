@@ -149,7 +149,7 @@ class CacheTest {
     for (int s = 0; s < 10; s += 2) {
       small.trim(s, 0);
     }
-    Decoder decoder = new Decoder(small, new EngineMetrics("m", 1, 20));
+    Decoder decoder = new Decoder(small, new EngineMetrics("m", true, 1, 20));
     Batch ten = decoder.batch(10);
     for (int i = 0; i < 10; i++) {
       ten.add(i, i, 20, i == 9);
@@ -164,7 +164,7 @@ class CacheTest {
   @Test
   void aBatchThatCannotRunLeavesNothingBehind() {
     FakeLlama small = new FakeLlama(8, 10);
-    Decoder decoder = new Decoder(small, new EngineMetrics("m", 1, 20));
+    Decoder decoder = new Decoder(small, new EngineMetrics("m", true, 1, 20));
     Batch b = decoder.batch(16);
     for (int i = 0; i < 9; i++) {
       b.add(i, i, 0, false);

@@ -53,7 +53,8 @@ class EmbedderTest {
   }
 
   private final Counting context = new Counting();
-  private final Embedder embedder = new Embedder(context, LAYOUT, new EngineMetrics("m", 16, 2));
+  private final Embedder embedder =
+      new Embedder(context, LAYOUT, new EngineMetrics("m", true, 16, 2));
 
   private static int[] of(int token, int count) {
     return Collections.nCopies(count, token).stream().mapToInt(Integer::intValue).toArray();
@@ -178,7 +179,7 @@ class EmbedderTest {
     }
     assertThat(embedder.submit(List.of(of(1, 1)))).isEmpty();
     context.width = (int) Embedder.MOST_VALUES / 2;
-    Embedder wide = new Embedder(context, LAYOUT, new EngineMetrics("m", 16, 2));
+    Embedder wide = new Embedder(context, LAYOUT, new EngineMetrics("m", true, 16, 2));
     EmbeddingJob one = wide.submit(List.of(of(1, 1), of(1, 1))).orElseThrow();
     assertThat(wide.submit(List.of(of(1, 1)))).isEmpty();
     wide.release(one);

@@ -44,7 +44,7 @@ class EngineApiIT {
   @BeforeAll
   static void start() throws Exception {
     Path file = GgufWriter.write(folder.resolve("tiny.gguf"), GgufWriter.Size.TINY, 11, null);
-    EngineMetrics metrics = new EngineMetrics("tiny", 16, 128);
+    EngineMetrics metrics = new EngineMetrics("tiny", true, 16, 128);
     AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
     EngineRoutes routes = new EngineRoutes("tiny", reader, metrics, Ticker.SYSTEM);
     server =

@@ -50,7 +50,16 @@ class EngineIT {
         case PAGED -> new EngineSetup(true, 2048, 16, 8, 20, 2, 16);
         case PAGED_FLASH ->
             new EngineSetup(
-                true, 2048, 16, 8, 20, 2, 0, true, EngineSetup.DEFAULT_PATIENCE.withWaiting(16));
+                true,
+                2048,
+                16,
+                8,
+                20,
+                2,
+                0,
+                true,
+                false,
+                EngineSetup.DEFAULT_PATIENCE.withWaiting(16));
         case STATIC -> new EngineSetup(false, 512, 16, 1, 20, 2, 16);
       };
     }
@@ -66,7 +75,8 @@ class EngineIT {
   static void start() throws Exception {
     Path file = GgufWriter.write(folder.resolve("tiny.gguf"), GgufWriter.Size.TINY, 11, null);
     for (Kind kind : Kind.values()) {
-      EngineMetrics metrics = new EngineMetrics("tiny", 16, kind.setup().blocks());
+      EngineMetrics metrics =
+          new EngineMetrics("tiny", kind.setup().pooled(), 16, kind.setup().blocks());
       AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
       EngineRoutes routes = new EngineRoutes("tiny", reader, metrics, Ticker.SYSTEM);
       Server server = Server.start(Server.Options.at("127.0.0.1", 0), routes);

@@ -50,7 +50,7 @@ class EngineStepTest {
 
   private final Clock clock = new Clock();
   private final FakeLlama llama = new FakeLlama(CELLS, FakeLlama.LETTERS.size());
-  private final EngineMetrics metrics = new EngineMetrics("m", BLOCK, CELLS / BLOCK);
+  private final EngineMetrics metrics = new EngineMetrics("m", true, BLOCK, CELLS / BLOCK);
 
   private Engine engine(boolean pooled, int sequences, int chunk) {
     return new Engine(

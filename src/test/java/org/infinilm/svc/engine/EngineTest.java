@@ -39,7 +39,7 @@ class EngineTest {
             limits,
             new TokenTable(FakeLlama.LETTERS),
             new Engine.Patience(maxWaiting, Duration.ofMinutes(1), Duration.ofMinutes(1)),
-            new EngineMetrics("m", 8, 32),
+            new EngineMetrics("m", true, 8, 32),
             Ticker.SYSTEM);
     engines.add(e);
     return e;

@@ -36,7 +36,7 @@ class LogitsIT {
             NativeLibrary.unpack(System.getenv()), Path.of("model", "infini-tiny.gguf"));
     EngineSetup setup = new EngineSetup(true, 4096, 16, 8, 20, 1, 16);
     llama.open(setup.layout(llama.shape()));
-    decoder = new Decoder(llama, new EngineMetrics("m", 16, 256));
+    decoder = new Decoder(llama, new EngineMetrics("m", true, 16, 256));
     for (String prompt : prompts()) {
       ALONE.add(alone(llama.vocabulary().tokenize(prompt, true)));
     }

@@ -81,7 +81,7 @@ class NativeLlamaIT {
   /// library finds no run for it.
   @Test
   void holesBetweenCellsAreNoRoomUntilTheyAreMovedTogether() {
-    EngineMetrics metrics = new EngineMetrics("m", 16, 16);
+    EngineMetrics metrics = new EngineMetrics("m", true, 16, 16);
     Decoder decoder = new Decoder(llama, metrics);
     for (int i = 0; i < 128; i += 32) {
       Batch b = new Batch(64);

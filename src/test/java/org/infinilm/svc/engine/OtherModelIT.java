@@ -20,7 +20,7 @@ class OtherModelIT {
   @Test
   void aQwenModelWithByteLevelPiecesLoadsAndAnswers() throws Exception {
     Path file = GgufWriter.writeQwen(folder.resolve("q.gguf"), GgufWriter.Size.TINY, 3);
-    EngineMetrics metrics = new EngineMetrics("q", 16, 32);
+    EngineMetrics metrics = new EngineMetrics("q", true, 16, 32);
     Loaded loaded =
         new EngineSetup(true, 512, 16, 2, 20, 1, 4).load(file, metrics, System.getenv());
     String text = "the tin on the Zürich € 😀";
@@ -46,7 +46,7 @@ class OtherModelIT {
     Path file = GgufWriter.writeQwen(folder.resolve("q.gguf"), GgufWriter.Size.TINY, 3);
     Loaded loaded =
         new EngineSetup(true, 512, 16, 2, 20, 1, 4)
-            .load(file, new EngineMetrics("q", 16, 32), System.getenv());
+            .load(file, new EngineMetrics("q", true, 16, 32), System.getenv());
     Vocabulary words = loaded.vocabulary();
     int begin = words.tokenize("<|im_start|>", false)[0];
     int end = words.tokenize("<|im_end|>", false)[0];

@@ -145,7 +145,7 @@ class ReadingTest {
             new Scheduler.Limits(false, cells, 16, 1, 32, 0),
             table,
             new Engine.Patience(1, SOON, SOON),
-            new EngineMetrics("m", 16, 1),
+            new EngineMetrics("m", true, 16, 1),
             Ticker.SYSTEM);
     return new Loaded(vocabulary, table, engine, 10);
   }

@@ -20,7 +20,8 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
   private static final Duration SOON = Duration.ofSeconds(60);
 
   static ServedEngine start(EngineSetup setup, Path model) throws Exception {
-    EngineMetrics metrics = new EngineMetrics("m", setup.blockTokens(), setup.blocks());
+    EngineMetrics metrics =
+        new EngineMetrics("m", setup.pooled(), setup.blockTokens(), setup.blocks());
     AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
     EngineRoutes routes = new EngineRoutes("m", reader, metrics, Ticker.SYSTEM);
     Server server = Server.start(Server.Options.at("127.0.0.1", 0), routes);

@@ -55,8 +55,8 @@ class StartTest {
   void flashAttentionHasItsCacheInHalfPrecision() {
     Llama.Shape small = new Llama.Shape("tiny", 1000, 2, 2, 64, 64, 2048);
     Engine.Patience patience = EngineSetup.DEFAULT_PATIENCE;
-    EngineSetup usual = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, false, patience);
-    EngineSetup flash = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, true, patience);
+    EngineSetup usual = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, false, false, patience);
+    EngineSetup flash = new EngineSetup(true, 4096, 16, 8, 512, 2, 0, true, false, patience);
     assertThat(usual.layout(small).flashAttention()).isFalse();
     assertThat(usual.layout(small).halfCache()).isFalse();
     assertThat(flash.layout(small).flashAttention()).isTrue();

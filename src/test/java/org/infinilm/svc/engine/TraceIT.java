@@ -108,7 +108,7 @@ class TraceIT {
               new Scheduler.Limits(t.pooled(), CELLS, BLOCK, t.pooled() ? 6 : 1, 64, t.chunk()),
               new TokenTable(llama.vocabulary()),
               EngineSetup.DEFAULT_PATIENCE,
-              new EngineMetrics("m", BLOCK, CELLS / BLOCK),
+              new EngineMetrics("m", true, BLOCK, CELLS / BLOCK),
               Ticker.SYSTEM);
       for (int i = 0; i < systems.length; i++) {
         systems[i] = random.ints(60, 259, 380).toArray();
