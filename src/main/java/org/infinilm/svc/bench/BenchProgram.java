@@ -70,8 +70,8 @@ public final class BenchProgram {
 
   private static final long COUNTERS_SETTLE_MILLIS = 3000;
 
-  /// Of a file's name, in characters; file systems take 255 bytes.
-  private static final int MOST_NAME = 200;
+  /// Bytes of a file's name: file systems take 255, and it is written under a longer one first.
+  private static final int MOST_NAME = 240;
 
   private final PrintStream out;
   private final PrintStream err;
@@ -129,7 +129,7 @@ public final class BenchProgram {
       throws ConfigException, InterruptedException {
     long[] plan = options.arrivals().plan(workload.items());
     try (Client client = Client.create()) {
-      Path folder = folder(c);
+      Path place = place(c);
       if (!ready(client, options)) {
         return 1;
       }
@@ -181,7 +181,7 @@ public final class BenchProgram {
                 gauges.isEmpty() ? null : gauges);
         new BenchReport(result).lines().forEach(out::println);
         new BenchReport(result).warnings().forEach(err::println);
-        boolean saved = folder == null || save(result, c, folder);
+        boolean saved = place == null || save(result, place);
         if (!complete) {
           return interrupts.code();
         }
@@ -252,49 +252,61 @@ public final class BenchProgram {
     }
   }
 
-  /// Where results go, made when missing; null when none is wanted.
-  private static @Nullable Path folder(Config c) throws ConfigException {
+  /// Where the result goes, its folder made when missing; one that is a folder gets a name of its
+  /// own there. Null when none is wanted.
+  private static @Nullable Path place(Config c) throws ConfigException {
+    String named = c.find(BenchKeys.RESULT_FILENAME).orElse(null);
     boolean wanted =
         c.get(BenchKeys.SAVE_RESULT)
             || c.get(BenchKeys.SAVE_DETAILED)
             || c.find(BenchKeys.RESULT_DIR).isPresent()
-            || c.find(BenchKeys.RESULT_FILENAME).isPresent();
+            || named != null;
     if (!wanted) {
       return null;
     }
-    Path folder = path(BenchKeys.RESULT_DIR.flagName(), c.find(BenchKeys.RESULT_DIR).orElse("."));
-    String name = c.find(BenchKeys.RESULT_FILENAME).orElse("result.json");
-    Path file = folder.resolve(path(BenchKeys.RESULT_FILENAME.flagName(), name));
-    if (Files.isDirectory(file) || file.getFileName().toString().length() > MOST_NAME) {
+    String inDir = BenchKeys.RESULT_DIR.flagName();
+    Path folder = path(inDir, c.find(BenchKeys.RESULT_DIR).orElse("."));
+    if (named == null) {
+      writable(inDir, folder);
+      return folder;
+    }
+    String byName = BenchKeys.RESULT_FILENAME.flagName();
+    Path file = folder.resolve(path(byName, named));
+    Path name = file.getFileName();
+    if (name == null
+        || Files.isDirectory(file)
+        || name.toString().getBytes(StandardCharsets.UTF_8).length > MOST_NAME) {
       throw new ConfigException(
-          BenchKeys.RESULT_FILENAME.flagName()
+          byName
               + ": "
-              + name
+              + named
               + " (expected: the name of a file, of at most "
               + MOST_NAME
-              + " characters)");
+              + " bytes)");
     }
-    Path parent = file.getParent() == null ? folder : file.getParent();
+    Path parent = file.getParent();
+    writable(folder.equals(parent) ? inDir : byName, parent == null ? Path.of("") : parent);
+    return file;
+  }
+
+  private static void writable(String flag, Path folder) throws ConfigException {
     try {
       Files.createDirectories(folder);
-      Files.createDirectories(parent);
     } catch (IOException e) {
       throw new ConfigException(
-          "--result-dir: "
-              + parent
+          flag
+              + ": "
+              + folder
               + " (expected: a folder that can be made): "
               + ConfigException.reason(e));
     }
-    if (!Files.isWritable(parent)) {
-      throw new ConfigException(
-          "--result-dir: " + parent + " (expected: a folder that can be written)");
+    if (!Files.isWritable(folder.toAbsolutePath())) {
+      throw new ConfigException(flag + ": " + folder + " (expected: a folder that can be written)");
     }
-    return folder;
   }
 
-  private boolean save(BenchResult result, Config c, Path folder) throws ConfigException {
-    String given = c.find(BenchKeys.RESULT_FILENAME).orElse(null);
-    Path file = folder.resolve(given == null ? result.fileName() : given);
+  private boolean save(BenchResult result, Path place) {
+    Path file = Files.isDirectory(place) ? place.resolve(result.fileName()) : place;
     try {
       result.write(file);
       out.println((result.complete() ? "Result: " : "Partial result: ") + file);

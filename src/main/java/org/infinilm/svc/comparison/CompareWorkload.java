@@ -2,6 +2,7 @@ package org.infinilm.svc.comparison;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
@@ -48,6 +49,13 @@ final class CompareWorkload {
     boolean samePrompts = a.workload().containsKey("sha256") && b.workload().containsKey("sha256");
     if (!samePrompts && answeredAll(a) && answeredAll(b)) {
       difference(out, a, b, "total_input_tokens", "total_input_tokens");
+    } else if (!samePrompts && !near(promptTokens(a), promptTokens(b))) {
+      out.add(
+          String.format(
+              Locale.ROOT,
+              "the mean of the prompts' tokens is %.0f and %.0f",
+              promptTokens(a),
+              promptTokens(b)));
     }
     return out;
   }

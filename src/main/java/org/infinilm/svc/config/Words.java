@@ -2,10 +2,22 @@ package org.infinilm.svc.config;
 
 import java.util.Collection;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
-/// Nearest-word suggestions for mistyped keys, by edit distance (Wagner and Fischer 1974).
+/// What is told: nearest-word suggestions for mistyped keys, by edit distance (Wagner and Fischer
+/// 1974), and others' words made fit for a terminal. Pure.
 public final class Words {
+  private static final Pattern COMMANDS =
+      Pattern.compile(
+          "[\\p{Cntrl}\\x{80}-\\x{9f}\\x{2028}\\x{2029}\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}]");
+
   private Words() {}
+
+  /// What others wrote, in one line, as a terminal or a log may show it: characters that command a
+  /// terminal (C0 and C1 controls), break lines or turn the direction of a text are question marks.
+  public static String printable(String text) {
+    return COMMANDS.matcher(text).replaceAll("?");
+  }
 
   /// The known word nearest to `word` when it is near enough to be meant (distance at most a third
   /// of its length).

@@ -35,9 +35,13 @@ final class AnswerEnd {
     if (reason != null && BROKEN.contains(reason)) {
       return "finish_reason " + reason;
     }
-    boolean mustBeFull = ignoreEnd || (choices == 1 && "length".equals(reason));
-    return mustBeFull && tokens >= 0 && tokens < asked
+    return tokens >= 0 && tokens < asked && mustBeFull(reason, choices, ignoreEnd)
         ? tokens + " of " + asked + " tokens (finish_reason " + reason + ")"
         : null;
+  }
+
+  /// Whether an answer that ended so has all tokens that were asked for, when it is whole.
+  static boolean mustBeFull(@Nullable String reason, int choices, boolean ignoreEnd) {
+    return ignoreEnd || (choices == 1 && "length".equals(reason));
   }
 }

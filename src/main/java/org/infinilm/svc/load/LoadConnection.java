@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import javax.net.ssl.SSLException;
+import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.Header;
 import org.infinilm.svc.http.SseReader;
 import org.infinilm.svc.load.LoadSample.Outcome;
@@ -415,8 +416,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
     s.end = now;
     s.outcome = outcome;
     s.failure = kind;
-    s.detail =
-        detail == null ? null : bounded(run.hidden(detail).replaceAll("\\p{Cntrl}+", " "), 300);
+    s.detail = detail == null ? null : bounded(Words.printable(run.hidden(detail)), 300);
     idleSince = now;
     boolean keep = reusable && usable() && !http.busy();
     if (!keep && channel != null) {

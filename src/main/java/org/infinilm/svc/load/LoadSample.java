@@ -124,9 +124,9 @@ public final class LoadSample {
       promptTokens = item.prompt() == null ? -1 : tokens.applyAsInt(item.prompt());
       counted = true;
       int atLeast = Math.max(outputTokens, chunks);
-      String missing =
-          AnswerEnd.missing(finishReason, true, 2 * atLeast, askedTokens, choices, ignoreEnd);
-      if (ok() && missing != null) {
+      if (ok()
+          && 2 * atLeast < askedTokens
+          && AnswerEnd.mustBeFull(finishReason, choices, ignoreEnd)) {
         outcome = Outcome.TRUNCATED;
         failure = "cut off";
         detail =

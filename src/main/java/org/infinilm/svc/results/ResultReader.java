@@ -20,7 +20,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Function;
+import org.infinilm.svc.config.Words;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.results.ResultFile.Unusable;
 import org.jspecify.annotations.Nullable;
@@ -129,7 +131,7 @@ final class ResultReader {
 
   private static String printable(@Nullable String message) {
     String line = message == null ? "" : message.lines().findFirst().orElse("");
-    String clean = line.replaceAll("\\p{Cntrl}", "?");
+    String clean = Words.printable(line);
     return clean.length() > 160 ? clean.substring(0, 160) + "..." : clean;
   }
 
@@ -196,12 +198,12 @@ final class ResultReader {
         out.put("ramp_up_s", plain(ours.path("ramp_up_s").doubleValue()));
       }
       if (!ours.path("path").isTextual() && ours.path("dataset").isTextual()) {
-        out.put("generated", ours.path("dataset").textValue());
+        out.put("generated", printable(ours.path("dataset").textValue()));
       }
       for (String key : ASKED) {
         JsonNode v = ours.get(key);
         if (v != null) {
-          out.put(key, v.isNull() ? "none" : v.isTextual() ? v.textValue() : v.toString());
+          out.put(key, v.isNull() ? "none" : printable(v.isTextual() ? v.textValue() : sorted(v)));
         }
       }
     }
@@ -214,13 +216,19 @@ final class ResultReader {
       if (v.isContainerNode()) {
         throw wrong(key, v, key.equals("model_id") ? "a text" : "a number");
       }
-      out.put(key, v.isNull() ? "none" : v.isNumber() ? plain(v.doubleValue()) : v.asText());
+      out.put(
+          key, v.isNull() ? "none" : v.isNumber() ? plain(v.doubleValue()) : printable(v.asText()));
     }
     JsonNode tokens = top.get("total_input_tokens");
     if (tokens != null) {
       out.put("total_input_tokens", plain(required(top, "total_input_tokens")));
     }
     return out;
+  }
+
+  /// The order of members says nothing.
+  private static String sorted(JsonNode v) {
+    return v.isObject() ? new TreeMap<>(Json.plain(v)).toString() : v.toString();
   }
 
   private static String plain(double v) {

@@ -6,6 +6,7 @@ import io.netty.util.concurrent.FastThreadLocal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
@@ -16,14 +17,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// One line a request, worded where the request ends and written by a thread of its own; each event
-/// loop has a queue of its own towards it. A log that cannot keep up loses lines and says how many.
-/// Lines of one event loop are in the order of their ends; those of several interleave by what is
-/// written at once. Thread-safe.
+/// loop has a buffer of its own towards it. A log that cannot keep up loses lines and says how
+/// many. Lines of one event loop are in the order of their ends; those of several interleave by
+/// what is written at once. Thread-safe.
 final class AccessLog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AccessLog.class);
   private static final byte[] END = {'\n'};
   private static final long PAUSE_NANOS = 50_000_000;
-  private static final int FIRST_BYTES = 128 << 10;
+  private static final int FIRST_BYTES = 16 << 10;
+
+  /// That wait in one buffer.
   private static final int MOST_BYTES = 1 << 20;
 
   private static final long FULL_PIPE_NANOS = 1_000_000;
@@ -44,13 +47,40 @@ final class AccessLog implements AutoCloseable {
 
   private volatile boolean stop;
 
-  /// What one thread has for its lines.
-  private static final class Lane {
-    final AccessLine line = new AccessLine();
-    final ByteQueue queue;
+  /// What one thread has for its lines: a buffer that it fills while the log's thread writes the
+  /// other. They meet when the two change places, 20 times a second or when one is half full.
+  private final class Lane {
+    private final AccessLine line = new AccessLine();
+    private byte[] in = new byte[FIRST_BYTES];
+    private byte[] out = new byte[FIRST_BYTES];
+    private int size;
 
-    Lane(Runnable halfFull) {
-      queue = new ByteQueue(FIRST_BYTES, MOST_BYTES, halfFull);
+    /// A line, or nothing where there is no room.
+    synchronized void add(Decision d) {
+      int length = line.word(d);
+      if (size + length > MOST_BYTES) {
+        lost.increment();
+        return;
+      }
+      if (size + length > in.length) {
+        in = Arrays.copyOf(in, Math.max(2 * in.length, size + length));
+      }
+      System.arraycopy(line.bytes(), 0, in, size, length);
+      boolean wasLess = size <= MOST_BYTES / 2;
+      size += length;
+      if (wasLess && size > MOST_BYTES / 2) {
+        LockSupport.unpark(thread);
+      }
+    }
+
+    /// Whole lines, for the log's thread until it asks again.
+    synchronized ByteBuffer taken() {
+      byte[] full = in;
+      int filled = size;
+      in = out;
+      out = full;
+      size = 0;
+      return ByteBuffer.wrap(full, 0, filled);
     }
   }
 
@@ -66,7 +96,7 @@ final class AccessLog implements AutoCloseable {
   }
 
   private Lane lane() {
-    Lane l = new Lane(() -> LockSupport.unpark(thread));
+    Lane l = new Lane();
     lanes.add(l);
     return l;
   }
@@ -75,30 +105,24 @@ final class AccessLog implements AutoCloseable {
   /// finds no room is counted as lost.
   void add(Decision d) {
     try {
-      if (Thread.currentThread().isVirtual()) {
-        // too many of them for a queue each
-        synchronized (others) {
-          add(d, others);
-        }
-      } else {
-        Lane l = mine.get();
-        if (l == null) {
-          l = lane();
-          mine.set(l);
-        }
-        add(d, l);
-      }
+      own().add(d);
     } catch (RuntimeException | Error e) {
       lost.increment();
       Endless.note("a line of the access log", e);
     }
   }
 
-  private void add(Decision d, Lane to) {
-    int length = to.line.word(d);
-    if (!to.queue.append(to.line.bytes(), length)) {
-      lost.increment();
+  /// Virtual threads have one together: there are too many of them for one each.
+  private Lane own() {
+    if (Thread.currentThread().isVirtual()) {
+      return others;
     }
+    Lane l = mine.get();
+    if (l == null) {
+      l = lane();
+      mine.set(l);
+    }
+    return l;
   }
 
   private void run() {
@@ -115,12 +139,12 @@ final class AccessLog implements AutoCloseable {
   private void drain() {
     try {
       for (Lane l : lanes) {
-        l.queue.drain((lines, from, length) -> lost.add(unwritten(lines, from, length)));
+        lost.add(unwritten(l.taken()));
       }
       long n = lost.sum();
       if (n > toldLost) {
-        byte[] told = ("access log: " + (n - toldLost) + " lines lost\n").getBytes(UTF_8);
-        if (unwritten(told, 0, told.length) == 0) {
+        String told = "access log: " + (n - toldLost) + " lines lost\n";
+        if (unwritten(ByteBuffer.wrap(told.getBytes(UTF_8))) == 0) {
           toldLost = n;
         }
       }
@@ -129,33 +153,26 @@ final class AccessLog implements AutoCloseable {
     }
   }
 
-  /// Writes lines, the last perhaps in part: its rest comes next. Why something is refused is said
-  /// once.
+  /// Writes whole lines. Why something is refused is said once.
   ///
-  /// @return how many lines ended in what was refused
-  private int unwritten(byte[] lines, int from, int length) {
-    ByteBuffer b = ByteBuffer.wrap(lines, from, length);
+  /// @return how many were not written whole
+  private int unwritten(ByteBuffer lines) {
     try {
-      if (torn) {
+      if (torn && lines.hasRemaining()) {
         // whatever came of the line that was begun, it ends here
-        out.write(ByteBuffer.wrap(END));
+        write(ByteBuffer.wrap(END));
         torn = false;
       }
-      while (b.hasRemaining()) {
-        if (out.write(b) == 0) {
-          LockSupport.parkNanos(this, FULL_PIPE_NANOS);
-        }
-      }
-      refused = null;
+      write(lines);
       return 0;
     } catch (IOException e) {
-      int at = b.position();
-      if (at > from) {
-        torn = lines[at - 1] != '\n';
+      int at = lines.position();
+      if (at > 0) {
+        torn = lines.get(at - 1) != '\n';
       }
       int gone = 0;
-      for (int k = at; k < from + length; k++) {
-        gone += lines[k] == '\n' ? 1 : 0;
+      for (int k = at; k < lines.limit(); k++) {
+        gone += lines.get(k) == '\n' ? 1 : 0;
       }
       String why = String.valueOf(e.getMessage());
       if (!why.equals(refused)) {
@@ -163,6 +180,18 @@ final class AccessLog implements AutoCloseable {
         LOG.warn("the access log cannot be written, lines are lost: {}", why);
       }
       return gone;
+    }
+  }
+
+  private void write(ByteBuffer b) throws IOException {
+    boolean some = b.hasRemaining();
+    while (b.hasRemaining()) {
+      if (out.write(b) == 0) {
+        LockSupport.parkNanos(this, FULL_PIPE_NANOS);
+      }
+    }
+    if (some) {
+      refused = null;
     }
   }
 

@@ -3,7 +3,11 @@ package org.infinilm.svc.router;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Consumer;
@@ -268,13 +272,22 @@ final class Decisions {
     }
   }
 
-  /// Of those that did not end well, which stay when the ring has turned.
-  private static final int MOST_FAILED = 256;
+  /// Of one outcome that did not end well, which stay when the ring has turned; a flood of one is
+  /// no end of the others.
+  static final int MOST_FAILED = 1024;
+
+  /// The last of one outcome.
+  private static final class Failed {
+    final AtomicReferenceArray<@Nullable Decision> last = new AtomicReferenceArray<>(MOST_FAILED);
+    final AtomicInteger next = new AtomicInteger();
+
+    void add(Decision d) {
+      last.set(next.getAndIncrement() & (MOST_FAILED - 1), d);
+    }
+  }
 
   private final Slot[] slots;
-  private final AtomicReferenceArray<@Nullable Decision> failed =
-      new AtomicReferenceArray<>(MOST_FAILED);
-  private final AtomicLong nextFailed = new AtomicLong();
+  private final Map<Outcome, Failed> failed = new EnumMap<>(Outcome.class);
   private final Consumer<Decision> also;
   private final AtomicLong next = new AtomicLong();
 
@@ -307,6 +320,11 @@ final class Decisions {
   /// @param also takes each decision as well; called on event loops, never blocks
   Decisions(int size, Consumer<Decision> also) {
     this.also = also;
+    for (Outcome o : Outcome.values()) {
+      if (o != Outcome.OK) {
+        failed.put(o, new Failed());
+      }
+    }
     slots = new Slot[Integer.highestOneBit(Math.max(2, size))];
     for (int k = 0; k < slots.length; k++) {
       slots[k] = new Slot();
@@ -325,8 +343,9 @@ final class Decisions {
         s.set(d);
       }
     }
-    if (d.outcome() != Outcome.OK) {
-      failed.set((int) (nextFailed.getAndIncrement() & (MOST_FAILED - 1)), d);
+    Failed f = failed.get(d.outcome());
+    if (f != null) {
+      f.add(d);
     }
     also.accept(d);
   }
@@ -355,13 +374,15 @@ final class Decisions {
   List<Decision> failed(long nowNanos) {
     List<Decision> out = new ArrayList<>();
     long oldest = end() - slots.length;
-    long last = nextFailed.get() - 1;
-    for (long k = last; k >= 0 && k > last - MOST_FAILED; k--) {
-      Decision d = failed.get((int) (k & (MOST_FAILED - 1)));
-      if (d != null && (d.sequence() >= oldest || Figures.isOfLastMinute(d, nowNanos))) {
-        out.add(d);
+    for (Failed f : failed.values()) {
+      for (int k = 0; k < MOST_FAILED; k++) {
+        Decision d = f.last.get(k);
+        if (d != null && (d.sequence() >= oldest || Figures.isOfLastMinute(d, nowNanos))) {
+          out.add(d);
+        }
       }
     }
+    out.sort(Comparator.comparingLong(Decision::sequence).reversed());
     return out;
   }
 

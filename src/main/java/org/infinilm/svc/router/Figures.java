@@ -147,12 +147,11 @@ final class Figures {
   }
 
   /// What did not end well, whoever's fault, grouped; the latest group first.
+  ///
+  /// @param newestFirst of those that did not
   static List<Errors> errors(List<Decision> newestFirst) {
     Map<List<Object>, Errors> groups = new LinkedHashMap<>();
     for (Decision d : newestFirst) {
-      if (d.outcome() == Outcome.OK) {
-        continue;
-      }
       String code = d.said() == null ? null : d.said().code();
       List<Object> key =
           List.of(

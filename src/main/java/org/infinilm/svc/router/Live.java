@@ -68,9 +68,6 @@ final class Live implements EventFeed.Source {
   private List<Figures.Errors> toldErrors = List.of();
   private long toldDecision;
 
-  /// Decisions there were at the last look.
-  private long seen;
-
   private long toldHappening;
 
   private @Nullable Totals before;
@@ -267,14 +264,13 @@ final class Live implements EventFeed.Source {
     final List<FleetKeeper.View> views = keeper.views();
     final long end = decisions.end();
     final List<Decision> ring =
-        decisions.last(before != null && end - seen > MOST_SEEN ? SEEN_OF_MANY : MOST_SEEN);
+        decisions.last(before != null && end - toldDecision > MOST_SEEN ? SEEN_OF_MANY : MOST_SEEN);
     final List<Figures.Errors> errors = Figures.errors(decisions.failed(nanos));
     final Map<String, Pool> pools = new HashMap<>();
     final Flights.Sample inFlight;
     final Totals totals;
 
     Look() throws InterruptedException {
-      seen = end;
       for (FleetKeeper.View v : views) {
         pools.put(v.instance().name(), Pool.of(v.instance().cacheType()));
       }

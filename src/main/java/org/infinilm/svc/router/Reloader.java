@@ -183,10 +183,10 @@ final class Reloader implements AutoCloseable {
       Timeouts.warnings(next.of().config()).forEach(LOG::warn);
       taken.accept(next);
       current = next;
-      status = new Status(ticker.now(), null, restart);
       String said = said(changed, restart);
       LOG.info("settings were read anew{}", said.isEmpty() ? "" : ": " + said);
       happenings.settings("loaded", said);
+      status = new Status(ticker.now(), null, restart);
     } catch (ConfigException e) {
       refuse(String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
@@ -206,10 +206,10 @@ final class Reloader implements AutoCloseable {
   }
 
   private void refuse(String why) {
-    status = new Status(status.loaded(), why, status.restart());
     String line = why.replace("\n", "; ");
     LOG.error("settings stay as they were: {}", line);
     happenings.settings("refused", line);
+    status = new Status(status.loaded(), why, status.restart());
   }
 
   /// A pipe says nothing the second time, and an empty file is what a full disk leaves: neither may

@@ -69,7 +69,7 @@ final class Words {
 
   /// Control characters would be commands to the terminal.
   static String printable(String s) {
-    return s.replaceAll("[\\p{Cntrl}\\x{80}-\\x{9f}\\x{2028}\\x{2029}\\x{202a}-\\x{202e}]", "?");
+    return org.infinilm.svc.config.Words.printable(s);
   }
 
   static String clock(long epochMillis, ZoneId zone) {

@@ -527,10 +527,55 @@ class CompareTest {
         ResultBuilder.old(100, 10)
             .with("label", "paged\u001b]0;x\u0007")
             .with("date", "2026\u001b[31m")
+            .with("model_id", "m\u009b31m")
+            .with("workload", workload(1, Map.of("generator", "g\u001b[2J", "endpoint", "/\u202e")))
             .write(folder, "one.json");
-    String s = ResultBuilder.old(150, 8).with("label", "static").write(folder, "two.json");
+    String s =
+        ResultBuilder.old(150, 8)
+            .with("label", "static")
+            .with("model_id", "n")
+            .with("workload", workload(2, Map.of("generator", "h", "endpoint", "/x")))
+            .write(folder, "two.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isEqualTo(1);
+    assertThat(run(Map.of("force", "true"), Map.of(), p, s)).isZero();
+    assertThat(io.printed() + io.complained())
+        .contains("m?31m", "g?[2J", "/?")
+        .doesNotContain("\u001b", "\u0007", "\u009b", "\u202e");
+  }
+
+  @Test
+  void theOrderOfWhatIsAddedToABodySaysNothing() throws Exception {
+    Map<String, Object> a = workload(1, Map.of());
+    a.put("extra_body", Json.tree("{\"n\":1,\"top_k\":2}".getBytes(StandardCharsets.UTF_8)));
+    Map<String, Object> b = workload(1, Map.of());
+    b.put("extra_body", Json.tree("{\"top_k\":2,\"n\":1}".getBytes(StandardCharsets.UTF_8)));
+    String p = ResultBuilder.old(100, 10).with("workload", a).write(folder, "paged-1.json");
+    String s = ResultBuilder.old(100, 10).with("workload", b).write(folder, "static-1.json");
     assertThat(run(Map.of(), Map.of(), p, s)).isZero();
-    assertThat(io.printed() + io.complained()).doesNotContain("\u001b").doesNotContain("\u0007");
+    b.put("extra_body", Map.of("n", 2));
+    ResultBuilder.old(100, 10).with("workload", b).write(folder, "static-1.json");
+    assertThat(run(Map.of(), Map.of(), p, s)).isEqualTo(1);
+  }
+
+  /// One failed request is no reason to believe anything of the rest.
+  @Test
+  void promptsOfOtherLengthsAreOthersAlsoWhereSomeFailed() throws Exception {
+    String p =
+        ResultBuilder.old(100, 10)
+            .with("completed", 199)
+            .with("failed", 1)
+            .with("total_input_tokens", 10_000)
+            .write(folder, "paged-1.json");
+    for (int tokens : new int[] {1000, 9900}) {
+      String s =
+          ResultBuilder.old(100, 10)
+              .with("completed", 199)
+              .with("failed", 1)
+              .with("total_input_tokens", tokens)
+              .write(folder, "static-1.json");
+      assertThat(run(Map.of(), Map.of(), p, s)).isEqualTo(tokens == 1000 ? 1 : 0);
+    }
+    assertThat(io.complained()).contains("the mean of the prompts' tokens is 50 and 5");
   }
 
   @Test

@@ -108,8 +108,7 @@ class FiguresTest {
         List.of(
             at(NOW, "a", Outcome.UPSTREAM_GONE, 0, 1, null, 0),
             at(NOW - 5, null, Outcome.REJECTED, 0, 1, null, 0),
-            at(NOW - 9, "a", Outcome.UPSTREAM_GONE, 0, 1, null, 0),
-            at(NOW - 10, "a", Outcome.OK, 1, 1, null, 0));
+            at(NOW - 9, "a", Outcome.UPSTREAM_GONE, 0, 1, null, 0));
     assertThat(Figures.errors(newestFirst))
         .containsExactly(
             new Figures.Errors("a", Outcome.UPSTREAM_GONE, 502, null, 2, NOW - 9, NOW, "id-" + NOW),
