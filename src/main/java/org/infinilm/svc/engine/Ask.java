@@ -20,7 +20,7 @@ record Ask(
     @Nullable String model,
     @Nullable List<Vocabulary.Message> messages,
     @Nullable String text,
-    @Nullable List<Integer> tokens,
+    int @Nullable [] tokens,
     boolean ownStart,
     boolean answerTurn,
     @Nullable Integer maxTokens,

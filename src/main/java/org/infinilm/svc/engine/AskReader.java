@@ -76,10 +76,10 @@ final class AskReader {
           "tools", "a list of " + tools.all().size(), "none; chats take tools, completions do not");
     }
     if (prompt.isArray() && !prompt.isEmpty() && prompt.get(0).isNumber()) {
-      return ask(effort, root, null, null, ids("prompt", prompt), logprobs, null);
+      return ask(effort, root, null, null, Fields.ids("prompt", prompt), logprobs, null);
     }
     if (prompt.isArray() && prompt.size() == 1 && prompt.get(0).isArray()) {
-      return ask(effort, root, null, null, ids("prompt", prompt.get(0)), logprobs, null);
+      return ask(effort, root, null, null, Fields.ids("prompt", prompt.get(0)), logprobs, null);
     }
     if (!Fields.given(prompt)) {
       throw ApiError.value("prompt", "missing", "a string or a list of token ids");
@@ -105,7 +105,7 @@ final class AskReader {
       text = prompt.textValue();
     }
     return new Ask(
-        model(root),
+        Fields.model(root),
         messages,
         text,
         null,
@@ -121,8 +121,8 @@ final class AskReader {
   }
 
   /// The token ids of a detokenize request.
-  List<Integer> detokenize(byte[] body) throws ApiError {
-    return ids("tokens", Fields.object(body).path("tokens"));
+  int[] detokenize(byte[] body) throws ApiError {
+    return Fields.ids("tokens", Fields.object(body).path("tokens"));
   }
 
   private Ask ask(
@@ -130,7 +130,7 @@ final class AskReader {
       JsonNode root,
       @Nullable List<Vocabulary.Message> messages,
       @Nullable String text,
-      @Nullable List<Integer> tokens,
+      int @Nullable [] tokens,
       int logprobs,
       @Nullable Tools tools)
       throws ApiError {
@@ -148,7 +148,7 @@ final class AskReader {
           "response_format", "a form of JSON", "text beside tools, or tool_choice none");
     }
     return new Ask(
-        model(root),
+        Fields.model(root),
         messages,
         text,
         tokens,
@@ -167,14 +167,6 @@ final class AskReader {
     return Fields.given(root.path(field))
         ? (Integer) (int) Fields.whole(root, field, 0, 1, Integer.MAX_VALUE)
         : null;
-  }
-
-  private static @Nullable String model(JsonNode root) throws ApiError {
-    JsonNode model = root.path("model");
-    if (Fields.given(model) && !model.isTextual()) {
-      throw ApiError.value("model", Fields.kind(model), "a string");
-    }
-    return Fields.given(model) ? model.textValue() : null;
   }
 
   private Sampling sampling(
@@ -318,20 +310,6 @@ final class AskReader {
           "a string, or a list with one string");
     }
     return one.textValue();
-  }
-
-  private static List<Integer> ids(String param, JsonNode list) throws ApiError {
-    if (!list.isArray()) {
-      throw ApiError.value(param, Fields.kind(list), "a list of token ids");
-    }
-    List<Integer> out = new ArrayList<>(list.size());
-    for (JsonNode id : list) {
-      if (!id.canConvertToExactIntegral() || !id.canConvertToInt()) {
-        throw ApiError.value(param + "[" + out.size() + "]", Fields.kind(id), "a token id");
-      }
-      out.add(id.intValue());
-    }
-    return out;
   }
 
   private static List<String> stops(JsonNode stop) throws ApiError {

@@ -2,8 +2,8 @@ package org.infinilm.svc.engine;
 
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.BlockingDeque;
-import java.util.concurrent.LinkedBlockingDeque;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,7 +42,7 @@ final class Embedder {
   private final int sequences;
   private final Batch batch;
   private final EngineMetrics metrics;
-  private final BlockingDeque<EmbeddingJob> waiting = new LinkedBlockingDeque<>(MOST_WAITING + 1);
+  private final BlockingQueue<EmbeddingJob> waiting = new LinkedBlockingQueue<>(MOST_WAITING + 1);
   private final Thread thread;
   private long values;
   private volatile boolean closed;
@@ -97,7 +97,7 @@ final class Embedder {
         return Optional.empty();
       }
       values += values(job);
-      waiting.addLast(job);
+      waiting.add(job);
     }
     return Optional.of(job);
   }
@@ -106,9 +106,16 @@ final class Embedder {
     return (long) job.count() * width();
   }
 
-  /// The vectors of a job are out of memory; once a job.
+  /// The vectors of a job are out of memory; the first word counts.
   synchronized void release(EmbeddingJob job) {
-    values -= values(job);
+    if (job.release()) {
+      values -= values(job);
+    }
+  }
+
+  /// Values of all vectors that are in memory or will be.
+  synchronized long heldValues() {
+    return values;
   }
 
   /// Ends what waits and waits for the thread.
@@ -121,7 +128,7 @@ final class Embedder {
   private void run() {
     try {
       while (!closed) {
-        step(waiting.takeFirst());
+        step(waiting.take());
       }
     } catch (InterruptedException e) {
       closed = true;
@@ -139,9 +146,12 @@ final class Embedder {
     boolean more = false;
     try {
       context.clear();
-      if (job.cancelled()) {
+      boolean left = job.cancelled();
+      boolean made =
+          !left && (job.left().getFirst().length > batch.capacity() ? one(job) : several(job));
+      if (left) {
         job.end(EmbeddingJob.End.CANCELLED);
-      } else if (!(job.left().getFirst().length > batch.capacity() ? one(job) : several(job))) {
+      } else if (!made) {
         job.end(
             job.cancelled()
                 ? EmbeddingJob.End.CANCELLED
@@ -157,7 +167,7 @@ final class Embedder {
     }
     if (more) {
       synchronized (this) {
-        waiting.addLast(job);
+        waiting.add(job);
       }
     }
   }

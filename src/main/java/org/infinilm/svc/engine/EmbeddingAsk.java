@@ -30,13 +30,9 @@ record EmbeddingAsk(
   static EmbeddingAsk read(byte[] body) throws ApiError {
     JsonNode root = Fields.object(body);
     Refusals.checkEmbeddings(root);
-    JsonNode model = root.path("model");
-    if (Fields.given(model) && !model.isTextual()) {
-      throw ApiError.value("model", Fields.kind(model), "a string");
-    }
     JsonNode dimensions = root.path("dimensions");
     return new EmbeddingAsk(
-        Fields.given(model) ? model.textValue() : null,
+        Fields.model(root),
         inputs(root.path("input")),
         Fields.given(dimensions)
             ? (Long) Fields.whole(root, "dimensions", 0, 1, MOST_DIMENSIONS)
@@ -102,15 +98,7 @@ record EmbeddingAsk(
     if (list.size() > Embedder.MOST_TOKENS) {
       throw tooLong(at, "" + list.size(), Embedder.MOST_TOKENS);
     }
-    int[] ids = new int[list.size()];
-    for (int i = 0; i < ids.length; i++) {
-      JsonNode id = list.get(i);
-      if (!id.canConvertToExactIntegral() || !id.canConvertToInt()) {
-        throw ApiError.value(at + "[" + i + "]", Fields.kind(id), "a token id");
-      }
-      ids[i] = id.intValue();
-    }
-    return new Input.Tokens(ids);
+    return new Input.Tokens(Fields.ids(at, list));
   }
 
   /// @param most tokens that a text may have

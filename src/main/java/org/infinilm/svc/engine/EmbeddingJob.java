@@ -1,8 +1,8 @@
 package org.infinilm.svc.engine;
 
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 
 /// The texts of one request for embeddings, as tokens, and their vectors when they are made. Made
 /// by one thread; [#cancel] and [#await] are thread-safe.
@@ -18,10 +18,10 @@ final class EmbeddingJob {
 
   private final List<int[]> inputs;
   private final float[][] vectors;
-  private final CountDownLatch ended = new CountDownLatch(1);
+  private final CompletableFuture<End> end = new CompletableFuture<>();
   private int next;
   private volatile boolean cancelled;
-  private volatile @Nullable End end;
+  private boolean released;
 
   /// @param inputs at least one, each with at least one token
   EmbeddingJob(List<int[]> inputs) {
@@ -57,17 +57,23 @@ final class EmbeddingJob {
 
   /// The first word counts.
   void end(End how) {
-    if (end == null) {
-      end = how;
-      ended.countDown();
-    }
+    end.complete(how);
   }
 
   /// Waits for the end.
   End await() throws InterruptedException {
-    ended.await();
-    End how = end;
-    return how == null ? End.FAILED : how;
+    try {
+      return end.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /// Its vectors are needed no more; whether nobody has said so before. Under the embedder's lock.
+  boolean release() {
+    boolean first = !released;
+    released = true;
+    return first;
   }
 
   /// The vectors in the order of the inputs, after [End#DONE].

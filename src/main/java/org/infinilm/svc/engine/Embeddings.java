@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.netty.buffer.ByteBufUtil;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -8,7 +9,6 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Headers;
@@ -49,8 +49,6 @@ final class Embeddings {
     }
     EmbeddingJob job;
     Prepared p;
-    AtomicBoolean released = new AtomicBoolean();
-    Runnable release;
     try {
       p = prepared(l, embedder, request);
       Optional<EmbeddingJob> queued = embedder.submit(p.inputs());
@@ -58,12 +56,6 @@ final class Embeddings {
         throw new ApiError(429, "queue_full", null, "too many requests for embeddings wait");
       }
       job = queued.get();
-      release =
-          () -> {
-            if (!released.getAndSet(true)) {
-              embedder.release(job);
-            }
-          };
     } catch (ApiError e) {
       metrics.embeddingsFinished(EngineMetrics.outcome(e));
       throw e;
@@ -86,12 +78,12 @@ final class Embeddings {
                 500, "embedding_failed", null, "the engine cannot make these embeddings");
         case STOPPED -> throw new ApiError(503, "engine_stopped", null, "the engine has stopped");
       }
-      request.gone().onGone(release);
+      request.gone().onGone(() -> embedder.release(job));
       sends = true;
     } finally {
       if (!sends) {
         job.cancel();
-        release.run();
+        embedder.release(job);
       }
     }
     return Response.stream(
@@ -101,7 +93,7 @@ final class Embeddings {
           try {
             send(p.ask(), job, sink);
           } finally {
-            release.run();
+            embedder.release(job);
           }
         });
   }
@@ -158,7 +150,7 @@ final class Embeddings {
       String at = inputs.size() == 1 ? "input" : "input[" + out.size() + "]";
       int[] tokens =
           switch (input) {
-            case EmbeddingAsk.Input.Tokens(var ids) -> known(l, at, ids);
+            case EmbeddingAsk.Input.Tokens(var ids) -> l.table().checked(at, ids);
             case EmbeddingAsk.Input.Text(var text) -> tokens(l, most, at, text, effort);
           };
       if (tokens.length > most) {
@@ -180,18 +172,9 @@ final class Embeddings {
     return out;
   }
 
-  private static int[] known(Loaded l, String at, int[] ids) throws ApiError {
-    for (int i = 0; i < ids.length; i++) {
-      if (ids[i] < 0 || ids[i] >= l.table().size()) {
-        throw ApiError.value(at + "[" + i + "]", ids[i], "a token id 0.." + (l.table().size() - 1));
-      }
-    }
-    return ids;
-  }
-
   private static int[] tokens(Loaded l, int most, String at, String text, Effort effort)
       throws ApiError {
-    long fewest = l.table().fewestTokens(Loaded.utf8Bytes(text));
+    long fewest = l.table().fewestTokens(ByteBufUtil.utf8Bytes(text));
     if (fewest > most) {
       throw EmbeddingAsk.tooLong(at, "at least " + fewest, most);
     }

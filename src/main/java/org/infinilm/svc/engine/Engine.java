@@ -296,10 +296,10 @@ final class Engine {
   private void choose(Job job, int index) {
     try {
       llama.logits(index, logits);
-      if (Float.isNaN(logits[0])) {
+      job.lastToken = job.sampler.next(logits);
+      if (job.lastToken >= 0 && !Float.isFinite(logits[job.lastToken])) {
         throw new IllegalStateException("the model's logits are no numbers");
       }
-      job.lastToken = job.sampler.next(logits);
       job.produced++;
     } catch (RuntimeException e) {
       LOG.error("the next token of a request cannot be chosen; the request is ended", e);
@@ -360,11 +360,17 @@ final class Engine {
       j.tell(new Job.Event.Text(more.text(), j.produced, more.tokens()));
     }
     if (!stop && !full) {
-      return null;
+      return j.isUnread() ? unread(j) : null;
     }
     String reason = stop ? "stop" : "length";
     metrics.ended(j, reason);
     return new Job.Event.End(reason, j.produced);
+  }
+
+  /// The end of an answer whose client takes nothing.
+  private Job.Event unread(Job j) {
+    LOG.info("a client does not read its stream; the request is ended after {} tokens", j.produced);
+    return new Job.Event.Broken(Job.Why.UNREAD);
   }
 
   private void end(Job j, Job.Event last) {

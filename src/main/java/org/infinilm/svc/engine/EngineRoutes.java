@@ -176,17 +176,12 @@ final class EngineRoutes implements Handler {
   private Response detokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
     l.checkBody(request.body().length);
-    List<Integer> ids =
+    int[] ids =
         reading.read(
             request.body().length,
             request.gone()::isGone,
             effort -> reader.detokenize(request.body()));
-    for (int id : ids) {
-      if (id < 0 || id >= l.table().size()) {
-        throw ApiError.value("tokens", id, "token ids 0.." + (l.table().size() - 1));
-      }
-    }
-    String text = l.table().text(ids.stream().mapToInt(Integer::intValue).toArray());
+    String text = l.table().text(l.table().checked("tokens", ids));
     return Response.json(200, Map.of("prompt", text, "content", text));
   }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 
 /// Reads single fields of a JSON body; what does not fit is refused with its name, its value and
 /// the range. Error texts carry numbers as sent and everything else by its kind: no request text.
@@ -40,6 +41,33 @@ final class Fields {
       throw new ApiError(
           400, "invalid_json", null, "Invalid JSON" + place + " (expected: a JSON object)");
     }
+  }
+
+  /// The name of a model, or null.
+  static @Nullable String model(JsonNode root) throws ApiError {
+    JsonNode model = root.path("model");
+    if (given(model) && !model.isTextual()) {
+      throw ApiError.value("model", kind(model), "a string");
+    }
+    return given(model) ? model.textValue() : null;
+  }
+
+  /// A list of token ids, of any value.
+  ///
+  /// @param at the field that is the list
+  static int[] ids(String at, JsonNode list) throws ApiError {
+    if (!list.isArray()) {
+      throw ApiError.value(at, kind(list), "a list of token ids");
+    }
+    int[] ids = new int[list.size()];
+    for (int i = 0; i < ids.length; i++) {
+      JsonNode id = list.path(i);
+      if (!id.canConvertToExactIntegral() || !id.canConvertToInt()) {
+        throw ApiError.value(at + "[" + i + "]", kind(id), "a token id");
+      }
+      ids[i] = id.intValue();
+    }
+    return ids;
   }
 
   static boolean given(JsonNode n) {

@@ -6,7 +6,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.SynchronousQueue;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
@@ -25,6 +25,9 @@ final class Generation {
           List.of(
               new Header("content-type", "text/event-stream; charset=utf-8"),
               new Header("cache-control", "no-cache")));
+
+  /// What the answers of a stream that is not read may take in memory, about; then it ends.
+  static final long MOST_UNREAD_BYTES = 4 << 20;
 
   private final Ask ask;
   private final List<Job> jobs;
@@ -79,6 +82,7 @@ final class Generation {
 
   /// Sends the answer as it is made, once it has left the queue.
   Response stream() throws InterruptedException {
+    jobs.forEach(j -> j.boundUnread(MOST_UNREAD_BYTES / jobs.size()));
     if (!jobs.getFirst().awaitPlace()) {
       jobs.forEach(engine::cancel);
       count(Outcome.REJECTED);
@@ -109,37 +113,61 @@ final class Generation {
   /// What one of the jobs says.
   private record Told(int choice, Job.Event event) {}
 
-  /// The words of all jobs in one queue, in the order in which they come.
-  private BlockingQueue<Told> told() {
-    BlockingQueue<Told> all = new LinkedBlockingQueue<>();
+  /// Hands the words of all jobs on, one at a time, in the order in which they come: what is not
+  /// taken stays with its job, which counts it.
+  ///
+  /// @return the threads that do so, to be interrupted when no more is wanted
+  private List<Thread> hand(BlockingQueue<Told> on) {
+    List<Thread> threads = new ArrayList<>();
     for (int i = 0; i < jobs.size(); i++) {
       int choice = i;
       Job job = jobs.get(i);
-      Thread.ofVirtual()
-          .name("choice-" + i)
-          .start(() -> {
-            try {
-              Job.Event event;
-              do {
-                event = job.next();
-                all.add(new Told(choice, event));
-              } while (event instanceof Job.Event.Text);
-            } catch (InterruptedException e) {
-              Thread.currentThread().interrupt();
-            }
-          });
+      threads.add(
+          Thread.ofVirtual()
+              .name("choice-" + i)
+              .start(() -> {
+                try {
+                  Job.Event event;
+                  do {
+                    event = job.next();
+                    on.put(new Told(choice, event));
+                  } while (event instanceof Job.Event.Text);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              }));
     }
-    return all;
+    return threads;
   }
 
   private void write(Response.BodySink sink) throws IOException, InterruptedException {
-    BlockingQueue<Told> several = jobs.size() == 1 ? null : told();
+    if (jobs.size() == 1) {
+      Job only = jobs.getFirst();
+      write(sink, () -> new Told(0, only.next()));
+      return;
+    }
+    BlockingQueue<Told> several = new SynchronousQueue<>(true);
+    List<Thread> handing = hand(several);
+    try {
+      write(sink, several::take);
+    } finally {
+      handing.forEach(Thread::interrupt);
+    }
+  }
+
+  /// Waits for the next word.
+  @FunctionalInterface
+  private interface Words {
+    Told next() throws InterruptedException;
+  }
+
+  private void write(Response.BodySink sink, Words words) throws IOException, InterruptedException {
     List<AnswerParts> parts = IntStream.range(0, jobs.size()).mapToObj(this::parts).toList();
     BitSet begun = new BitSet();
     int left = jobs.size();
     int produced = 0;
     while (left > 0) {
-      Told next = several == null ? new Told(0, jobs.getFirst().next()) : several.take();
+      Told next = words.next();
       int i = next.choice();
       if (!begun.get(i) && answers.chat() && !(next.event() instanceof Job.Event.Broken)) {
         sink.write(Answers.event(answers.role(i, soFar(0))));
@@ -202,6 +230,7 @@ final class Generation {
       case CANCELLED -> Outcome.CLIENT_GONE;
       case EXPIRED -> Outcome.REJECTED;
       case FAILED -> Outcome.INTERNAL;
+      case UNREAD -> Outcome.CLIENT_ERROR;
     };
   }
 
@@ -210,6 +239,14 @@ final class Generation {
       case EXPIRED ->
           new ApiError(
               429, "queue_timeout", null, "the request waited too long for its turn; try again");
+      case UNREAD ->
+          new ApiError(
+              408,
+              "stream_not_read",
+              null,
+              "the stream was not read: more than "
+                  + MOST_UNREAD_BYTES
+                  + " bytes of its answers waited (expected: a client that reads)");
       case CANCELLED, FAILED ->
           new ApiError(
               500, "generation_failed", null, "the engine ended before the answer was complete");

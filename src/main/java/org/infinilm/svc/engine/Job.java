@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /// One generation from its queue place to its end. The request's thread makes it, reads [#events]
@@ -18,6 +19,15 @@ final class Job {
     record Text(String text, int tokens, List<TokenLogprob> logprobs) implements Event {
       public Text {
         logprobs = List.copyOf(logprobs);
+      }
+
+      /// What it takes in memory, about.
+      long bytes() {
+        long bytes = EVENT_BYTES + 2L * text.length();
+        for (TokenLogprob t : logprobs) {
+          bytes += LOGPROB_BYTES * (1L + t.top().size());
+        }
+        return bytes;
       }
     }
 
@@ -37,14 +47,23 @@ final class Job {
     /// It waited longer than a request may.
     EXPIRED,
     /// The engine failed or ended.
-    FAILED
+    FAILED,
+    /// Its client reads so slowly that too much of the answer is held.
+    UNREAD
   }
+
+  private static final int EVENT_BYTES = 100;
+
+  /// Of one log probability, of a token or of one beside it.
+  private static final int LOGPROB_BYTES = 40;
 
   private final int[] prompt;
   private final int maxTokens;
   private final Sampling sampling;
   private final long arrivedNanos;
   private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+  private final AtomicLong unreadBytes = new AtomicLong();
+  private volatile long mostUnreadBytes = Long.MAX_VALUE;
   private final CountDownLatch decided = new CountDownLatch(1);
   private volatile boolean cancelled;
   private volatile boolean expired;
@@ -142,17 +161,39 @@ final class Job {
 
   /// Waits for the next event.
   Event next() throws InterruptedException {
-    return events.take();
+    Event event = events.take();
+    read(event);
+    return event;
   }
 
   /// The next event if there is one already.
   @Nullable Event poll() {
-    return events.poll();
+    Event event = events.poll();
+    read(event);
+    return event;
+  }
+
+  private void read(@Nullable Event event) {
+    if (event instanceof Event.Text text) {
+      unreadBytes.addAndGet(-text.bytes());
+    }
+  }
+
+  /// Lets it end when more than this is told and not read; whoever needs all of it says nothing.
+  void boundUnread(long bytes) {
+    mostUnreadBytes = bytes;
+  }
+
+  /// Whether more is told and not read than may be.
+  boolean isUnread() {
+    return unreadBytes.get() > mostUnreadBytes;
   }
 
   void tell(Event event) {
     try {
-      if (!(event instanceof Event.Text)) {
+      if (event instanceof Event.Text text) {
+        unreadBytes.addAndGet(text.bytes());
+      } else {
         sampler.close();
       }
     } finally {

@@ -16,6 +16,10 @@ import java.util.regex.Pattern;
 final class JsonRules {
   private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9-]*");
 
+  /* Possessive: other repetitions of alternatives take a frame of the stack for each character. */
+  private static final Pattern QUOTED =
+      Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*+\"|\\[(?:[^\\]\\\\]|\\\\.)*+\\]", Pattern.DOTALL);
+
   private static final Map<String, String> STANDARD =
       Map.ofEntries(
           Map.entry("ws", "(\" \" | \"\\n\" \" \"{0,16})?"),
@@ -66,9 +70,9 @@ final class JsonRules {
 
   /// Forgets the rules that were added after the first `count`.
   void cutBack(int count) {
-    List.copyOf(own.sequencedKeySet().reversed()).stream()
-        .limit(Math.max(0, own.size() - count))
-        .forEach(own::remove);
+    while (own.size() > count) {
+      own.pollLastEntry();
+    }
   }
 
   /// The whole grammar: one's own rules and those of JSON that they need.
@@ -93,24 +97,10 @@ final class JsonRules {
   }
 
   private static List<String> names(String expression) {
-    return NAME.matcher(unquoted(expression)).results().map(MatchResult::group).toList();
-  }
-
-  /* Not by a pattern: one with alternatives in a repetition takes a frame of the stack for each
-  character of a literal. */
-  private static String unquoted(String expression) {
-    StringBuilder out = new StringBuilder();
-    for (int i = 0; i < expression.length(); i++) {
-      char c = expression.charAt(i);
-      out.append(c == '"' || c == '[' ? ' ' : c);
-      if (c == '"' || c == '[') {
-        char end = c == '"' ? '"' : ']';
-        for (i++; expression.charAt(i) != end; i++) {
-          i += expression.charAt(i) == '\\' ? 1 : 0;
-        }
-      }
-    }
-    return out.toString();
+    return NAME.matcher(QUOTED.matcher(expression).replaceAll(" "))
+        .results()
+        .map(MatchResult::group)
+        .toList();
   }
 
   /// `text` as a literal.

@@ -1,5 +1,6 @@
 package org.infinilm.svc.engine;
 
+import io.netty.buffer.ByteBufUtil;
 import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.http.ApiError;
@@ -116,19 +117,21 @@ record Loaded(
       return List.of();
     }
     List<Grammar> out = new ArrayList<>();
+    boolean whole = false;
     try {
       while (out.size() < ask.choices()) {
         effort.pause();
         out.add(vocabulary.grammar(gbnf));
       }
+      whole = true;
       return List.copyOf(out);
-    } catch (ApiError e) {
-      out.forEach(Grammar::close);
-      throw e;
     } catch (IllegalArgumentException e) {
-      out.forEach(Grammar::close);
       String param = ask.sampling().grammar() == null ? "tools" : "response_format";
       throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
+    } finally {
+      if (!whole) {
+        out.forEach(Grammar::close);
+      }
     }
   }
 
@@ -146,15 +149,9 @@ record Loaded(
 
   /// The prompt of a request as tokens.
   int[] prompt(Ask ask, Effort effort) throws ApiError {
-    List<Integer> ids = ask.tokens();
+    int[] ids = ask.tokens();
     if (ids != null) {
-      for (int i = 0; i < ids.size(); i++) {
-        if (ids.get(i) < 0 || ids.get(i) >= table.size()) {
-          throw ApiError.value(
-              "prompt[" + i + "]", ids.get(i), "a token id 0.." + (table.size() - 1));
-        }
-      }
-      return ids.stream().mapToInt(Integer::intValue).toArray();
+      return table.checked("prompt", ids);
     }
     String text = ask.text();
     List<Vocabulary.Message> messages = ask.messages();
@@ -166,7 +163,7 @@ record Loaded(
   }
 
   private int[] tokens(Ask ask, List<PromptText.Part> parts, Effort effort) throws ApiError {
-    long bytes = parts.stream().mapToLong(p -> utf8Bytes(p.text())).sum();
+    long bytes = parts.stream().mapToLong(p -> ByteBufUtil.utf8Bytes(p.text())).sum();
     long fewest = table.fewestTokens(bytes);
     if (fewest > maxModelTokens()) {
       throw tooLong(ask, "at least " + fewest, 1);
@@ -180,15 +177,6 @@ record Loaded(
             throw tooLong(ask, "at least " + sure, 1);
           }
         });
-  }
-
-  static long utf8Bytes(String text) {
-    long bytes = 0;
-    for (int i = 0; i < text.length(); i++) {
-      char c = text.charAt(i);
-      bytes += c < 0x80 ? 1 : c < 0x800 || Character.isSurrogate(c) ? 2 : 3;
-    }
-    return bytes;
   }
 
   private List<PromptText.Part> rendered(List<Vocabulary.Message> messages, Ask ask)
@@ -232,10 +220,11 @@ record Loaded(
     return wanted == null ? Math.min(maxTokens, maxModelTokens() - promptTokens) : wanted;
   }
 
-  /// They are kept until an answer is sent, and its JSON is made at once.
+  /// Those of whole answers are kept until an answer is sent, and its JSON is made at once; of a
+  /// stream only what is not read yet is kept, which [Generation#MOST_UNREAD_BYTES] bounds.
   static void checkLogprobs(Ask ask, int answerTokens) throws ApiError {
     int top = ask.sampling().logprobs();
-    long all = top < 0 ? 0 : (long) ask.choices() * answerTokens * (1 + top);
+    long all = top < 0 || ask.stream() ? 0 : (long) ask.choices() * answerTokens * (1 + top);
     if (all > MOST_LOGPROBS) {
       throw ApiError.value(
           "logprobs",

@@ -95,8 +95,14 @@ final class Logits {
   }
 
   /// How likely `token` was, and the `k` likeliest beside it.
+  ///
+  /// @throws IllegalStateException when one of the logits is no number: no token has a probability
+  ///   then
   static TokenLogprob report(float[] logits, int token, int k) {
     double whole = logSumExp(logits);
+    if (Double.isNaN(whole)) {
+      throw new IllegalStateException("the model's logits are no numbers");
+    }
     List<TokenLogprob.Alternative> top = new ArrayList<>(k);
     for (int id : top(logits, k)) {
       top.add(new TokenLogprob.Alternative(id, logprob(logits[id], whole)));

@@ -1,6 +1,7 @@
 package org.infinilm.svc.engine;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BOOLEAN;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
@@ -15,13 +16,16 @@ import org.slf4j.LoggerFactory;
 final class NativeTokenEmbeddings implements TokenEmbeddings {
   private static final Logger LOG = LoggerFactory.getLogger(NativeTokenEmbeddings.class);
 
+  /// Every sequence.
+  private static final int ALL = -1;
+
   private final MemorySegment context;
   private final NativeBatch batch;
   private final ReentrantLock computing;
   private final int width;
   private final MethodHandle decode;
   private final MethodHandle row;
-  private final MethodHandle clear;
+  private final MethodHandle remove;
   private final MethodHandle free;
 
   /// @param context its own from here on
@@ -38,7 +42,8 @@ final class NativeTokenEmbeddings implements TokenEmbeddings {
     this.width = width;
     decode = calls.function("llama_decode", JAVA_INT, ADDRESS, NativeBatch.LAYOUT);
     row = calls.function("llama_get_embeddings_ith", ADDRESS, ADDRESS, JAVA_INT);
-    clear = calls.function("llama_kv_self_clear", null, ADDRESS);
+    remove =
+        calls.function("llama_kv_self_seq_rm", JAVA_BOOLEAN, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT);
     free = calls.function("llama_free", null, ADDRESS);
   }
 
@@ -47,12 +52,20 @@ final class NativeTokenEmbeddings implements TokenEmbeddings {
     return width;
   }
 
+  /// Frees the cells and leaves what is in them, which no sequence sees: llama_kv_self_clear writes
+  /// zeros over the whole cache.
   @Override
   public void clear() {
+    computing.lock();
     try {
-      clear.invokeExact(context);
+      boolean removed = (boolean) remove.invokeExact(context, ALL, 0, -1);
+      if (!removed) {
+        throw new IllegalStateException("llama.cpp cannot drop the sequences for embeddings");
+      }
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
+    } finally {
+      computing.unlock();
     }
   }
 

@@ -42,9 +42,7 @@ final class NativeVocabulary implements Vocabulary {
   private final MemorySegment template;
   private final List<String> controls;
   private final @Nullable ToolForm toolForm;
-
-  /// Made when the first grammar is.
-  private volatile @Nullable PieceTree tree;
+  private final PieceTree tree;
 
   /// @param arena lives as long as the model
   NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
@@ -92,6 +90,7 @@ final class NativeVocabulary implements Vocabulary {
     controls = readControls(calls);
     ToolForm form = ToolForm.of(text(own));
     toolForm = form == null ? ToolForm.of(text(forTools)) : form;
+    tree = new PieceTree(pieces(), IntStream.range(0, size).filter(this::isEnd).toArray());
   }
 
   private static String text(MemorySegment s) {
@@ -115,16 +114,7 @@ final class NativeVocabulary implements Vocabulary {
 
   @Override
   public Grammar grammar(String gbnf) {
-    return NativeGrammar.of(grammar, vocabulary, tree(), gbnf);
-  }
-
-  private PieceTree tree() {
-    PieceTree made = tree;
-    if (made == null) {
-      made = new PieceTree(pieces(), IntStream.range(0, size).filter(this::isEnd).toArray());
-      tree = made;
-    }
-    return made;
+    return NativeGrammar.of(grammar, vocabulary, tree, gbnf);
   }
 
   @Override

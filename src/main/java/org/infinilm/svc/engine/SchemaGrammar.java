@@ -128,8 +128,7 @@ final class SchemaGrammar {
   }
 
   private String expression(JsonNode schema, String at) throws ApiError {
-    effort.schema(
-        1 + schema.size() + schema.path("properties").size() + schema.path("enum").size());
+    effort.schema(1 + schema.size() + schema.path("properties").size());
     if (schema.isBoolean() && schema.booleanValue()) {
       return "value";
     }
@@ -205,7 +204,7 @@ final class SchemaGrammar {
     return name;
   }
 
-  private static String literals(JsonNode schema, String at) throws ApiError {
+  private String literals(JsonNode schema, String at) throws ApiError {
     List<JsonNode> values = new ArrayList<>();
     if (schema.has("const")) {
       values.add(schema.path("const"));
@@ -217,7 +216,7 @@ final class SchemaGrammar {
     (type.isArray() ? type : List.of(type)).forEach(t -> types.add(t.asText("")));
     List<String> out = new ArrayList<>();
     for (JsonNode v : values) {
-      String text = v.toString();
+      String text = effort.text(v);
       if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
         throw refused(at, "a text with half a surrogate pair", "Unicode text");
       }

@@ -52,6 +52,10 @@ final class SchemaLimits {
       new IdentityHashMap<>();
 
   private final IdentityHashMap<JsonNode, JsonNode> targets = new IdentityHashMap<>();
+
+  /// The ways to go on of lists of values; a list is met again with each reference to it.
+  private final IdentityHashMap<JsonNode, Integer> ways = new IdentityHashMap<>();
+
   private final Map<String, Integer> open = new HashMap<>();
   private int visits;
   private int alternatives;
@@ -115,10 +119,18 @@ final class SchemaLimits {
   /// In how many ways the values of a schema go on where most of them differ.
   private int values(JsonNode schema) throws ApiError {
     JsonNode list = schema.path("enum");
-    effort.schema(1 + schema.size() + list.size());
-    List<String> texts = new ArrayList<>();
-    list.forEach(v -> texts.add(v.toString()));
-    return texts.isEmpty() ? 1 : Literals.of(texts).ways();
+    effort.schema(1 + schema.size());
+    Integer before = ways.get(list);
+    if (list.isEmpty() || before != null) {
+      return before == null ? 1 : before;
+    }
+    List<String> texts = new ArrayList<>(list.size());
+    for (JsonNode value : list) {
+      texts.add(effort.text(value));
+    }
+    int found = Literals.of(texts).ways();
+    ways.put(list, found);
+    return found;
   }
 
   /// How many properties, or the end, may come next where most may.

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.infinilm.svc.http.ApiError;
 
 /// The bytes of every token, read once, and what follows from them. Immutable.
 final class TokenTable {
@@ -38,6 +39,19 @@ final class TokenTable {
 
   int size() {
     return pieces.length;
+  }
+
+  /// These ids, all of which are tokens.
+  ///
+  /// @param at the field that has them
+  /// @throws ApiError naming the first that is none, and its place
+  int[] checked(String at, int[] ids) throws ApiError {
+    for (int i = 0; i < ids.length; i++) {
+      if (ids[i] < 0 || ids[i] >= size()) {
+        throw ApiError.value(at + "[" + i + "]", ids[i], "a token id 0.." + (size() - 1));
+      }
+    }
+    return ids;
   }
 
   /// The bytes of every token; not to be changed.

@@ -10,7 +10,9 @@ import org.infinilm.svc.http.ApiError;
 final class ToolGrammar {
   private ToolGrammar() {}
 
-  /// @throws ApiError naming the function that is strict and whose schema a grammar cannot follow
+  /// @throws ApiError naming the function that is strict and whose schema a grammar cannot follow;
+  ///   `schema_too_costly` with the param `tools` when all schemas together take too many steps,
+  ///   strict or not
   static String of(ToolForm form, Tools tools, Effort effort) throws ApiError {
     JsonRules rules = new JsonRules();
     boolean tagged = !form.open().isEmpty();
@@ -59,6 +61,9 @@ final class ToolGrammar {
     } catch (ApiError e) {
       if (e.status() != 400) {
         throw e;
+      }
+      if (effort.exhausted()) {
+        throw Effort.tooCostly("tools");
       }
       rules.cutBack(before);
       if (tool.strict()) {

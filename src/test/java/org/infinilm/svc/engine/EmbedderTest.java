@@ -182,7 +182,10 @@ class EmbedderTest {
     Embedder wide = new Embedder(context, LAYOUT, new EngineMetrics("m", true, 16, 2));
     EmbeddingJob one = wide.submit(List.of(of(1, 1), of(1, 1))).orElseThrow();
     assertThat(wide.submit(List.of(of(1, 1)))).isEmpty();
+    assertThat(wide.heldValues()).isEqualTo(Embedder.MOST_VALUES);
     wide.release(one);
+    wide.release(one);
+    assertThat(wide.heldValues()).as("once a job").isZero();
     assertThat(wide.submit(List.of(of(1, 1)))).isPresent();
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.data.Offset.offset;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -15,9 +16,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -34,6 +37,10 @@ class EmbeddingsIT {
           "Zürich €",
           "The router sends large requests to the static pool and small ones to the paged pool. "
               .repeat(20));
+
+  private static final String BATCHES = "infini_engine_embedding_batches_total";
+  private static final String GONE =
+      "infini_engine_embedding_requests_total{outcome=\"client_gone\"}";
 
   private static ServedEngine engine;
 
@@ -215,8 +222,8 @@ class EmbeddingsIT {
     assertThat(after.value(computed) - before.value(computed)).isEqualTo(tokens);
   }
 
-  @Test
-  void aClientThatLeavesEndsItsRequest() throws Exception {
+  /// A request for as many tokens as one may have, some of which are computed when this returns.
+  private static Socket begun() throws Exception {
     int most = engine.loaded().embedder().mostTokens();
     byte[] body =
         Json.bytes(
@@ -224,41 +231,81 @@ class EmbeddingsIT {
                 "input",
                 Collections.nCopies(
                     Embedder.MOST_REQUEST_TOKENS / most, Collections.nCopies(most, 5))));
-    String gone = "infini_engine_embedding_requests_total{outcome=\"client_gone\"}";
-    String computed = "infini_engine_embedding_tokens_total";
-    double before = engine.page().value(gone);
-    double start = engine.page().value(computed);
-    try (Socket s = new Socket("127.0.0.1", engine.server().port())) {
-      OutputStream out = s.getOutputStream();
-      out.write(
-          ("POST " + PATH + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + body.length + "\r\n\r\n")
-              .getBytes(StandardCharsets.US_ASCII));
-      out.write(body);
-      out.flush();
-      await().atMost(SOON).until(() -> engine.page().value(computed) > start);
-    }
-    await().atMost(SOON).until(() -> engine.page().value(gone) > before);
-    assertThat(engine.page().value(computed) - start).isLessThan(Embedder.MOST_REQUEST_TOKENS);
+    double start = scraped(BATCHES);
+    Socket s = new Socket("127.0.0.1", engine.server().port());
+    OutputStream out = s.getOutputStream();
+    out.write(
+        ("POST " + PATH + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + body.length + "\r\n\r\n")
+            .getBytes(StandardCharsets.US_ASCII));
+    out.write(body);
+    out.flush();
+    await().atMost(SOON).until(() -> scraped(BATCHES) > start);
+    return s;
+  }
+
+  private static double scraped(String name) {
+    return MetricsPage.read(new String(engine.metrics().scrape(), StandardCharsets.UTF_8))
+        .value(name);
   }
 
   @Test
+  void aClientThatLeavesEndsItsRequestAndNothingOfItIsHeld() throws Exception {
+    String computed = "infini_engine_embedding_tokens_total";
+    double before = scraped(GONE);
+    double start = scraped(computed);
+    try (Socket _ = begun()) {
+      assertThat(engine.loaded().embedder().heldValues()).isPositive();
+    }
+    await().atMost(SOON).until(() -> scraped(GONE) > before);
+    assertThat(scraped(computed) - start).isLessThan(Embedder.MOST_REQUEST_TOKENS);
+    await().atMost(SOON).until(() -> engine.loaded().embedder().heldValues() == 0);
+    vectors(TEXTS.get(0));
+    await().atMost(SOON).until(() -> engine.loaded().embedder().heldValues() == 0);
+  }
+
+  /// Batches for embeddings are computed between the tokens of a stream.
+  @Test
   void aStreamGoesOnBesideThem() throws Exception {
-    Map<String, Object> chat =
-        Map.of("prompt", "The tram", "max_tokens", 40, "ignore_eos", true, "temperature", 0);
-    String alone = text(chat);
-    List<float[]> many = new ArrayList<>();
-    Thread beside =
-        Thread.ofVirtual()
-            .start(() -> {
-              try {
-                many.addAll(vectors(Collections.nCopies(40, TEXTS.get(2))));
-              } catch (Exception e) {
-                throw new IllegalStateException(e);
-              }
-            });
-    assertThat(text(chat)).isEqualTo(alone).isNotEmpty();
-    beside.join();
-    assertThat(many).hasSize(40);
+    Map<String, Object> completion =
+        Map.of("prompt", "The tram", "max_tokens", 100, "ignore_eos", true, "temperature", 0);
+    String alone = text(completion);
+    Map<String, Object> streamed = new HashMap<>(completion);
+    streamed.put("stream", true);
+    List<Double> batches = new ArrayList<>();
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    double gone = scraped(GONE);
+    try (Socket _ = begun()) {
+      engine.client().stream(
+          "POST",
+          engine.uri("/v1/completions"),
+          Headers.NONE,
+          Json.bytes(streamed),
+          SOON,
+          new Client.Listener() {
+            @Override
+            public void head(int status, Headers headers) {
+              assertThat(status).isEqualTo(200);
+            }
+
+            @Override
+            public void piece(byte[] piece) {
+              batches.add(scraped(BATCHES));
+              body.writeBytes(piece);
+            }
+          });
+    }
+    assertThat(batches.getLast() - batches.getFirst())
+        .as("batches between the first and the last piece")
+        .isGreaterThan(1);
+    StringBuilder said = new StringBuilder();
+    for (String event : body.toString(StandardCharsets.UTF_8).split("\n\n")) {
+      if (!event.equals("data: [DONE]")) {
+        JsonNode chunk = Json.tree(event.substring(6).getBytes(StandardCharsets.UTF_8));
+        said.append(chunk.path("choices").path(0).path("text").asText());
+      }
+    }
+    assertThat(said.toString()).isEqualTo(alone).isNotEmpty();
+    await().atMost(SOON).until(() -> scraped(GONE) > gone);
   }
 
   private static String text(Map<String, Object> completion) throws Exception {

@@ -133,6 +133,50 @@ class EngineStepTest {
     assertThat(e.healthy()).isTrue();
   }
 
+  private static Sampling sampling(double temperature, int logprobs) {
+    return new Sampling(
+        temperature, 5, 1, 0, 1, List.of(), true, 0, Sampling.Penalties.NONE, logprobs, null);
+  }
+
+  /// Of all logits one may be no number, the first or another.
+  @ParameterizedTest
+  @ValueSource(ints = {0, 60})
+  void aTokenWithoutANumberIsNeverChosenAndNothingIsSaidOfOthersBesideIt(int token)
+      throws Exception {
+    Engine e = engine(true, 4, 0);
+    llama.nan = token;
+    Job drawn = e.submit(prompt(20, 10), 5, sampling(1, -1)).orElseThrow();
+    Job reported = e.submit(prompt(40, 10), 5, sampling(0, 2)).orElseThrow();
+    finish(e);
+    assertThat(last(drawn)).isEqualTo(new Job.Event.Broken(Job.Why.FAILED));
+    assertThat(last(reported)).isEqualTo(new Job.Event.Broken(Job.Why.FAILED));
+    llama.nan = -1;
+    Job after = e.submit(prompt(20, 10), 5, sampling(1, 2)).orElseThrow();
+    finish(e);
+    assertThat(last(after)).isEqualTo(new Job.Event.End("length", 5));
+  }
+
+  @Test
+  void anAnswerOfWhichTooMuchIsNotReadEndsAndFreesItsPlace() throws Exception {
+    Engine e = engine(true, 4, 0);
+    Job unread = submit(e, prompt(0, 10), 200);
+    unread.boundUnread(1000);
+    Job read = submit(e, prompt(50, 10), 30);
+    read.boundUnread(1000);
+    Job whole = submit(e, prompt(70, 10), 20);
+    int left = 1000;
+    while (e.step() && left-- > 0) {
+      while (read.poll() instanceof Job.Event.Text) {
+        assertThat(read.isUnread()).isFalse();
+      }
+    }
+    assertThat(unread.produced).as("about 100 bytes each").isBetween(5, 12);
+    assertThat(last(unread)).isEqualTo(new Job.Event.Broken(Job.Why.UNREAD));
+    assertThat(read.produced).isEqualTo(30);
+    assertThat(last(whole)).isEqualTo(new Job.Event.End("length", 20));
+    assertThat(scraped()).contains("vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 0.0");
+  }
+
   @Test
   void whoWaitedForAPrefixThatIsCancelledComputesItInstead() throws Exception {
     Engine e = engine(true, 4, 0);

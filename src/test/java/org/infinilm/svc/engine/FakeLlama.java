@@ -57,6 +57,10 @@ final class FakeLlama implements Llama {
   private final int vocabulary;
   private final int[] lastTokens = new int[4096];
   volatile boolean failing;
+
+  /// The token whose logit is no number; none when negative.
+  volatile int nan = -1;
+
   int defragmentations;
 
   /// Batches and their tokens so far.
@@ -134,6 +138,9 @@ final class FakeLlama implements Llama {
   public void logits(int index, float[] into) {
     java.util.Arrays.fill(into, 0);
     into[(lastTokens[index] + 1) % vocabulary] = 1;
+    if (nan >= 0) {
+      into[nan] = Float.NaN;
+    }
   }
 
   @Override

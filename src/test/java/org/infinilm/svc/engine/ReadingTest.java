@@ -7,12 +7,17 @@ import static org.awaitility.Awaitility.await;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.infinilm.svc.http.ApiError;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Long prompts stop nobody.
 class ReadingTest {
@@ -99,6 +104,18 @@ class ReadingTest {
 
   /// One token a character, and one piece so long that the length of a text alone says little.
   private static Vocabulary counting(AtomicLong characters) {
+    return vocabulary(
+        characters,
+        () -> {
+          throw new IllegalArgumentException();
+        });
+  }
+
+  private static Vocabulary forming(Supplier<Grammar> forms) {
+    return vocabulary(new AtomicLong(), forms);
+  }
+
+  private static Vocabulary vocabulary(AtomicLong characters, Supplier<Grammar> forms) {
     byte[][] pieces = new byte[100][1];
     pieces[0] = new byte[4096];
     return new Vocabulary() {
@@ -130,7 +147,7 @@ class ReadingTest {
 
       @Override
       public Grammar grammar(String gbnf) {
-        throw new IllegalArgumentException();
+        return forms.get();
       }
     };
   }
@@ -152,7 +169,7 @@ class ReadingTest {
 
   private static Ask ask(String text) throws ApiError {
     AskReader reader = new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L);
-    return reader.completion(org.infinilm.svc.http.Json.bytes(java.util.Map.of("prompt", text)));
+    return reader.completion(Json.bytes(Map.of("prompt", text)));
   }
 
   @Test
@@ -196,6 +213,31 @@ class ReadingTest {
     assertThatThrownBy(() -> loaded.prompt(far))
         .hasMessageContaining("the prompt has at least 5 tokens");
     assertThat(characters).hasValue(0);
+  }
+
+  /// llama.cpp gets one byte for half a character.
+  @Test
+  void aTextOfHalvesOfCharactersIsNotCountedAsMoreBytesThanItHas() throws Exception {
+    AtomicLong characters = new AtomicLong();
+    Loaded loaded = loaded(counting(characters), 4);
+    Ask ask =
+        new Ask(
+            null,
+            null,
+            "\ud800".repeat(10_000),
+            null,
+            true,
+            true,
+            1,
+            false,
+            false,
+            false,
+            1,
+            ask("a").sampling(),
+            null);
+    characters.set(0);
+    assertThatThrownBy(() -> loaded.prompt(ask)).hasMessageContaining("together at most 4 tokens");
+    assertThat(characters.get()).as("10,000 bytes may be three tokens").isPositive();
   }
 
   @Test
@@ -268,14 +310,17 @@ class ReadingTest {
     AskReader reader = new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L);
     Ask ask =
         reader.completion(
-            org.infinilm.svc.http.Json.bytes(
-                java.util.Map.of("prompt", "a", "n", 16, "logprobs", 5, "max_tokens", 1042)));
+            Json.bytes(Map.of("prompt", "a", "n", 16, "logprobs", 5, "max_tokens", 1042)));
     Loaded.checkLogprobs(ask, 1041);
     assertThatThrownBy(() -> Loaded.checkLogprobs(ask, 1042))
         .hasMessage(
             "logprobs: 100032 of them (n x max_tokens x (1 + those beside each)) (expected: at most"
                 + " 100000)");
     Loaded.checkLogprobs(ask("a"), 100_000);
+    Ask stream =
+        reader.completion(
+            Json.bytes(Map.of("prompt", "a", "n", 16, "logprobs", 5, "stream", true)));
+    Loaded.checkLogprobs(stream, 100_000);
   }
 
   @Test
@@ -300,5 +345,54 @@ class ReadingTest {
                 }))
         .isInstanceOf(ApiError.class);
     assertThat(characters).hasValue(33);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"error", "refusal", "fault"})
+  void formsThatWereMadeAreFreedWhenALaterOneCannotBe(String how) throws Exception {
+    AtomicInteger made = new AtomicInteger();
+    AtomicInteger freed = new AtomicInteger();
+    Grammar form =
+        new Grammar() {
+          @Override
+          public boolean allows(int token) {
+            return true;
+          }
+
+          @Override
+          public void filter(float[] logits) {}
+
+          @Override
+          public void accept(int token) {}
+
+          @Override
+          public void close() {
+            freed.incrementAndGet();
+          }
+        };
+    Loaded loaded =
+        loaded(
+            forming(() -> {
+              if (made.incrementAndGet() < 3) {
+                return form;
+              }
+              switch (how) {
+                case "error" -> throw new OutOfMemoryError("no room");
+                case "refusal" -> throw new IllegalArgumentException("not this one");
+                default -> throw new IllegalStateException("broken");
+              }
+            }),
+            4096);
+    Ask ask =
+        new AskReader(new AskReader.Defaults(1, 1, 1), () -> 1L)
+            .completion(
+                Json.bytes(
+                    Map.of(
+                        "prompt", "a", "n", 3, "response_format", Map.of("type", "json_object"))));
+    assertThatThrownBy(() -> loaded.grammars(ask, Effort.alone())).isNotNull();
+    assertThat(freed).hasValue(2);
+    made.set(-10);
+    assertThat(loaded.grammars(ask, Effort.alone())).hasSize(3);
+    assertThat(freed).as("those of an answer are its own").hasValue(2);
   }
 }

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
 import org.junit.jupiter.api.Test;
@@ -128,6 +131,48 @@ class SchemaGrammarTest {
     }
   }
 
+  /// A list of values is met again with each reference to it.
+  @Test
+  void theValuesOfAnEnumAreWrittenAsTextOnceForItsWaysAndOnceForTheGrammar() throws Exception {
+    AtomicInteger written = new AtomicInteger();
+    StringBuilder references = new StringBuilder();
+    StringBuilder names = new StringBuilder();
+    for (int i = 0; i < 900; i++) {
+      references.append(i == 0 ? "" : ",").append("'p" + i + "':{'$ref':'#/$defs/a'}");
+      names.append(i == 0 ? "" : ",").append("'p" + i + "'");
+    }
+    JsonNode schema =
+        json(
+            "{'$defs':{'a':{'enum':[]}},'type':'object','properties':{"
+                + references
+                + "},'required':["
+                + names
+                + "]}");
+    ((ArrayNode) schema.path("$defs").path("a").path("enum"))
+        .add(
+            new TextNode("x".repeat(50_000)) {
+              @Override
+              public String toString() {
+                written.incrementAndGet();
+                return super.toString();
+              }
+            });
+    assertThat(SchemaGrammar.of(schema, Effort.alone())).contains("x".repeat(50_000));
+    assertThat(written).hasValue(2);
+  }
+
+  @Test
+  void aLongValueTakesStepsByItsLengthAndOthersHaveTheirTurnBesideIt() throws Exception {
+    AtomicInteger turns = new AtomicInteger();
+    Effort effort = new Effort(() -> false, turns::incrementAndGet);
+    JsonNode schema = json("{'enum':['" + "x".repeat(256 * 600) + "']}");
+    assertThat(SchemaGrammar.of(schema, effort)).contains("xxx");
+    assertThat(turns).as("1,200 steps, a look each 1,024").hasValue(1);
+    effort.schema(Effort.MOST_SCHEMA_STEPS - 1800);
+    assertThatThrownBy(() -> SchemaGrammar.of(schema, effort))
+        .hasMessageContaining("takes more than 100000 steps to read");
+  }
+
   @Test
   void whatARequestsSchemasTakeTogetherIsBounded() throws Exception {
     Effort effort = Effort.alone();
@@ -135,8 +180,8 @@ class SchemaGrammarTest {
     JsonNode small = json("{'properties':{'a':{'type':'null'}}}");
     assertThatThrownBy(() -> SchemaGrammar.of(small, effort))
         .hasMessage(
-            "response_format.json_schema.schema: takes more than 100000 steps to read (expected: a"
-                + " smaller schema, or fewer references and alternatives)");
+            "response_format.json_schema.schema: takes more than 100000 steps to read (expected:"
+                + " smaller schemas, or fewer references and alternatives)");
     assertThat(SchemaGrammar.of(small, Effort.alone())).startsWith("root ::= ");
   }
 

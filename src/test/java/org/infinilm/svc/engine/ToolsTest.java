@@ -251,4 +251,32 @@ class ToolsTest {
         .hasMessageStartingWith(
             "tools[0].function.parameters/properties/a: keyword minimum (expected: ");
   }
+
+  /// The large one is not strict and would be any object by itself.
+  @Test
+  void whenTheSchemasTakeTooManyStepsTheRequestIsRefusedAndNoToolIsBlamed() throws Exception {
+    String large = "x".repeat(100_000);
+    String tools =
+        """
+        'tools':[{'type':'function','function':{'name':'large','parameters':
+          {'type':'object','properties':{'a':{'enum':['LARGE']}}}}},
+         {'type':'function','function':{'name':'tiny','strict':true,'parameters':
+          {'type':'object','properties':{'a':{'type':'null'}}}}}],'tool_choice':'required'\
+        """
+            .replace("LARGE", large);
+    Effort effort = Effort.alone();
+    effort.schema(Effort.MOST_SCHEMA_STEPS - 300);
+    assertThatThrownBy(() -> ToolGrammar.of(ToolForm.HERMES, tools(tools), effort))
+        .isInstanceOfSatisfying(
+            ApiError.class,
+            e -> {
+              assertThat(e.status()).isEqualTo(400);
+              assertThat(e.body().toString()).contains("code=schema_too_costly", "param=tools,");
+            })
+        .hasMessage(
+            "tools: takes more than 100000 steps to read (expected: smaller schemas, or fewer"
+                + " references and alternatives)");
+    assertThat(ToolGrammar.of(ToolForm.HERMES, tools(tools), Effort.alone()))
+        .contains("tool0 ::= \"{\" ", "tool1 ::= \"{\" ");
+  }
 }
