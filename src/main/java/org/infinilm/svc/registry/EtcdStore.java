@@ -487,7 +487,7 @@ final class EtcdStore extends LeaseStore {
     return hears ? "on" : "failing";
   }
 
-  /// Why the table may be old; null where it is not.
+  @Override
   @Nullable String trouble() {
     if (room.isFull()) {
       return etcd.address() + ": no room there; nothing is written or heard until it has some";

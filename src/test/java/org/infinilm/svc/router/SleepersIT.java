@@ -291,7 +291,7 @@ class SleepersIT {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {401, 403, 502})
+  @ValueSource(ints = {401, 502})
   void aBabysitterThatAnswersAndTakesNoCallIsNotSilent(int status) throws Exception {
     SleepingInstance s = sleeper("s");
     route();
