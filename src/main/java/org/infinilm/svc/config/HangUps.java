@@ -71,8 +71,9 @@ final class HangUps {
   /// @return whether there is anything left to look for
   synchronized boolean look() {
     if (state == State.IN_TERMINAL && !hasTerminal.getAsBoolean()) {
-      state = State.JUST_GONE;
+      // first: who sees that it is gone reads since when without the lock
       goneNanos = nanos.getAsLong();
+      state = State.JUST_GONE;
     }
     return state == State.IN_TERMINAL;
   }

@@ -521,15 +521,22 @@ public final class Etcd {
       String since = token.get();
       String fresh = since == null ? logIn(login) : since;
       token.set(fresh);
+      over(mine);
       mine.complete(fresh);
       return fresh;
     } catch (EtcdFailure e) {
+      over(mine);
       mine.completeExceptionally(e);
       throw e;
     } finally {
-      loggingIn.set(null);
+      over(mine);
       mine.completeExceptionally(new EtcdFailure(Kind.AWAY, "etcd: a login was given up"));
     }
+  }
+
+  /// Before anybody hears how it ended: who asks again then must not be given its end once more.
+  private void over(CompletableFuture<String> login) {
+    loggingIn.compareAndSet(login, null);
   }
 
   private static String awaited(CompletableFuture<String> login)

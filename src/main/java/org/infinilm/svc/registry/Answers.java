@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
 import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 
 /// The JSON that readers see: entries as bytes (see [Face]), everything else as plain maps, whose
 /// keys the mapper sorts.
@@ -33,9 +34,12 @@ final class Answers {
     return new Listing("{\"services\":[", leases, end, now);
   }
 
-  static Listing watch(Table t, String version, Now now) {
+  /// @param trouble why it may be old, or null
+  static Listing watch(Table t, String version, @Nullable String trouble, Now now) {
     String begin = "{\"deleted\":" + Json.text(t.deleted().keySet()) + ",\"services\":[";
-    return new Listing(begin, t.all(), "],\"version\":" + Json.text(version) + "}", now);
+    String told = trouble == null ? "" : ",\"trouble\":" + Json.text(trouble);
+    String end = "]" + told + ",\"version\":" + Json.text(version) + "}";
+    return new Listing(begin, t.all(), end, now);
   }
 
   static byte[] registered(Lease l, Now now) {

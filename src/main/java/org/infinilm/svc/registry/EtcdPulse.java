@@ -10,15 +10,11 @@ import org.infinilm.svc.etcd.Etcd.Op;
 import org.infinilm.svc.etcd.EtcdFailure;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
 import org.infinilm.svc.telemetry.Ticker;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The sign of life that a store writes to etcd each second. It tells the others who was heard here
 /// since the last one, and comes back by the watch: the way there and back is open. [#run] is for
 /// one thread, all else for any.
 final class EtcdPulse {
-  private static final Logger log = LoggerFactory.getLogger(EtcdPulse.class);
   static final Duration EVERY = Duration.ofSeconds(1);
   private static final Duration PATIENCE = Duration.ofSeconds(5);
   private static final Duration OWN_LEASE = Duration.ofSeconds(30);
@@ -37,7 +33,7 @@ final class EtcdPulse {
   private final String boot;
   private final Duration lease;
   private final Ticker ticker;
-  private final Runnable lost;
+  private final EtcdRoom room;
 
   /// Who gave a sign of life since the last pulse, and in the running window.
   private final Set<String> heard = ConcurrentHashMap.newKeySet();
@@ -47,18 +43,15 @@ final class EtcdPulse {
   private long windows;
   private long windowEndsNanos;
 
-  /// Whether etcd takes none for want of room.
-  private volatile boolean full;
-
   /// @param lease of entries
-  /// @param lost hears that etcd has no room: nobody is heard there until it has
-  EtcdPulse(Etcd etcd, EtcdKeys keys, String boot, Duration lease, Ticker ticker, Runnable lost) {
+  /// @param room hears what etcd says to each
+  EtcdPulse(Etcd etcd, EtcdKeys keys, String boot, Duration lease, Ticker ticker, EtcdRoom room) {
     this.etcd = etcd;
     this.keys = keys;
     this.boot = boot;
     this.lease = lease;
     this.ticker = ticker;
-    this.lost = lost;
+    this.room = room;
   }
 
   /// How often it is written who was heard for those that start later.
@@ -77,27 +70,23 @@ final class EtcdPulse {
     lately.add(name);
   }
 
-  /// Whether etcd has no room for signs of life, so that none comes back.
-  boolean isFull() {
-    return full;
-  }
-
   /// Works until interrupted.
   void run() throws InterruptedException {
     // a first window at once: what is written from now on is younger
     windowEndsNanos = ticker.nanos();
     for (int n = 0; ; n++) {
-      EtcdFailure failed = null;
+      boolean failed = false;
       try {
         once(n);
+        room.answered(null);
       } catch (EtcdFailure e) {
-        failed = e;
+        failed = true;
+        room.answered(e);
         if (e.kind() == Kind.NO_SUCH_LEASE) {
           ownLease = 0;
         }
       }
-      answered(failed);
-      if (failed != null || heard.size() < MANY) {
+      if (failed || heard.size() < MANY) {
         Thread.sleep(EVERY);
       }
     }
@@ -110,7 +99,6 @@ final class EtcdPulse {
       etcd.keepAlive(List.of(ownLease), PATIENCE);
     }
     write(heard, keys.registry(boot), ownLease);
-    answered(null);
     if (ticker.nanos() - windowEndsNanos >= 0) {
       Duration window = window(lease);
       windowEndsNanos = ticker.nanos() + window.toNanos();
@@ -143,27 +131,6 @@ final class EtcdPulse {
     } catch (EtcdFailure e) {
       from.addAll(names);
       throw e;
-    }
-  }
-
-  /// What etcd said to a sign of life.
-  ///
-  /// @param e null when it was taken
-  void answered(@Nullable EtcdFailure e) {
-    if (e == null) {
-      if (full) {
-        log.info("{} has room again", etcd.address());
-      }
-      full = false;
-    } else if (e.kind() != Kind.FULL) {
-      log.debug("pulse: {}", e.getMessage());
-      full = false;
-    } else if (!full) {
-      log.warn(
-          "{}; until it has room nothing is written or heard there, the table stays as it is, and no lease runs",
-          e.getMessage());
-      full = true;
-      lost.run();
     }
   }
 }

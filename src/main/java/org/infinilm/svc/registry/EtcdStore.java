@@ -64,7 +64,10 @@ final class EtcdStore extends LeaseStore {
   /// Whether it only reads: a router's, which no instance speaks to.
   private final boolean follows;
 
-  private final EtcdPulse pulse;
+  private final EtcdRoom room;
+
+  /// None of one that only reads.
+  private final @Nullable EtcdPulse pulse;
 
   /// Whose leases ended since the last clean-up.
   private final Set<String> removed = ConcurrentHashMap.newKeySet();
@@ -75,7 +78,12 @@ final class EtcdStore extends LeaseStore {
   /// Whether it was said that routers' notes are not written.
   private final AtomicBoolean noteTold = new AtomicBoolean();
 
+  /// Whether the watch is followed.
   private volatile boolean current;
+
+  /// Whether it is heard who lives: the watch is followed, and etcd takes signs of life. Set by
+  /// [#runOrHold] alone.
+  private volatile boolean hears;
 
   /// Whom a follower hears.
   private final EtcdRegistries registries;
@@ -105,8 +113,17 @@ final class EtcdStore extends LeaseStore {
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
-    this.pulse = new EtcdPulse(etcd, keys, boot, lease, ticker, this::lost);
+    this.room = new EtcdRoom(etcd.address(), this::runOrHold);
+    this.pulse = follows ? null : new EtcdPulse(etcd, keys, boot, lease, ticker, room);
     this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
+  }
+
+  private EtcdPulse pulse() {
+    EtcdPulse p = pulse;
+    if (p == null) {
+      throw new IllegalStateException("who only reads confirms nothing");
+    }
+    return p;
   }
 
   /// Reads the table and follows it.
@@ -124,10 +141,10 @@ final class EtcdStore extends LeaseStore {
       Thread.currentThread().interrupt();
       throw new IOException("etcd: interrupted", e);
     }
-    store.current = true;
+    store.followed(true);
     store.loop("watch", store::follow);
     store.loop("heartbeats", store.keepAlives::run);
-    store.loop("pulse", store.pulse::run);
+    store.loop("pulse", store.pulse()::run);
     store.loop("members", new EtcdMembers(etcd)::run);
     return store;
   }
@@ -153,7 +170,7 @@ final class EtcdStore extends LeaseStore {
     }
     EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random, true);
     store.list();
-    store.current = true;
+    store.followed(true);
     store.loop("watch", store::follow);
     store.loop("pulse", store::ownPulse);
     store.loop("members", new EtcdMembers(etcd)::run);
@@ -271,7 +288,7 @@ final class EtcdStore extends LeaseStore {
       throws EtcdFailure, InterruptedException {
     try {
       if (known != null && keepAlives.alive(known.lease())) {
-        pulse.heard(name);
+        pulse().heard(name);
         return decide(event, _ -> {});
       }
     } catch (EtcdFailure e) {
@@ -289,6 +306,7 @@ final class EtcdStore extends LeaseStore {
     String registration =
         known == null || event instanceof Event.Register ? registration() : known.registration();
     long lease = known != null && keepAlives.alive(known.lease()) ? known.lease() : grant();
+    boolean fresh = known == null || lease != known.lease();
     Stored stored = new Stored(s.entry(), s.registeredAt(), registration);
     List<Op> ops = new ArrayList<>();
     ops.add(new Op.Put(keys.entry(name), stored.json(), lease));
@@ -303,7 +321,7 @@ final class EtcdStore extends LeaseStore {
         look(name, PATIENCE);
         return null;
       }
-      if (known == null || lease != known.lease()) {
+      if (fresh) {
         letGoUnused(lease, e);
       }
       throw e;
@@ -313,7 +331,7 @@ final class EtcdStore extends LeaseStore {
         there != null && there.lease() == lease && Arrays.equals(there.value(), stored.json());
     if (!w.done() && !ours) {
       found(name, there, w.revision());
-      if (known == null || lease != known.lease()) {
+      if (fresh) {
         letGo(lease);
       }
       return null;
@@ -321,7 +339,7 @@ final class EtcdStore extends LeaseStore {
     // Where the first try was made and not answered for, it stands there.
     long revision = w.done() || there == null ? w.revision() : there.revision();
     decideLocked(() -> view.wrote(name, revision, lease, stored));
-    pulse.registered(name);
+    pulse().registered(name);
     Lease now = table().leases().get(name);
     return now == null ? d.step() : new Table.Step(table(), now, List.of(), List.of());
   }
@@ -466,12 +484,12 @@ final class EtcdStore extends LeaseStore {
 
   @Override
   String journal() {
-    return current ? "on" : "failing";
+    return hears ? "on" : "failing";
   }
 
-  /// Why the table may be old; null where it is not.
+  @Override
   @Nullable String trouble() {
-    if (pulse.isFull()) {
+    if (room.isFull()) {
       return etcd.address() + ": no room there; nothing is written or heard until it has some";
     }
     if (!current) {
@@ -498,11 +516,11 @@ final class EtcdStore extends LeaseStore {
         if (e.kind() == Kind.COMPACTED && !whole) {
           log.info("{}; the table is read anew", e.getMessage());
           whole = true;
-        } else if (!pulse.isFull() && (current || e.kind() != told)) {
+        } else if (!room.isFull() && (current || e.kind() != told)) {
           log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
           told = e.kind();
         }
-        lost();
+        followed(false);
         Thread.sleep(AGAIN);
       }
     }
@@ -516,23 +534,27 @@ final class EtcdStore extends LeaseStore {
     if (!follows) {
       lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
     }
-    if (!current && revision > 0 && !pulse.isFull()) {
-      log.info("{} is followed again", etcd.address());
-      registries.grace();
-      current = true;
-      runOrHold();
+    if (!current && revision > 0) {
+      if (!room.isFull()) {
+        log.info("{} is followed again", etcd.address());
+      }
+      followed(true);
     }
   }
 
-  /// etcd is not heard now, or says nothing of who lives.
-  private void lost() {
-    current = false;
+  private void followed(boolean now) {
+    current = now;
     runOrHold();
   }
 
   /// While it cannot be heard who lives, no lease runs.
   private synchronized void runOrHold() {
-    if (current && !alone) {
+    boolean now = current && !room.isFull();
+    if (now && !hears) {
+      registries.grace();
+    }
+    hears = now;
+    if (now && !alone) {
       clock().release();
     } else {
       clock().hold();
@@ -542,7 +564,7 @@ final class EtcdStore extends LeaseStore {
   /// Where no registry speaks, nobody keeps leases alive, and instances that are well leave etcd
   /// with theirs. They stay here, until a registry is back and has had a lease's time to hear them.
   private void mindRegistries() {
-    EtcdRegistries.State s = registries.look(current, lease());
+    EtcdRegistries.State s = registries.look(hears, lease());
     boolean changes = alone != s.isAlone();
     if (changes && s.isAlone()) {
       log.warn(
@@ -594,9 +616,9 @@ final class EtcdStore extends LeaseStore {
     while (true) {
       try {
         notes.write(boot(), EtcdNotes.PULSE);
-        pulse.answered(null);
+        room.answered(null);
       } catch (EtcdFailure e) {
-        pulse.answered(e);
+        room.answered(e);
       }
       mindRegistries();
       Thread.sleep(EtcdPulse.EVERY);

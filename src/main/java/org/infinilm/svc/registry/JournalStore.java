@@ -109,6 +109,13 @@ final class JournalStore extends LeaseStore {
   }
 
   @Override
+  @Nullable String trouble() {
+    return journal == null || !journal.isBroken()
+        ? null
+        : "the registry's journal is not written; the table is lost if it is started again now";
+  }
+
+  @Override
   void finish() throws IOException {
     if (journal != null) {
       journal.close();

@@ -61,6 +61,10 @@ abstract class LeaseStore {
   /// alone although more is wanted.
   abstract String journal();
 
+  /// Why the table may be old, or may not outlive this process although it is meant to; null where
+  /// it is not so. In words for those that read the table.
+  abstract @Nullable String trouble();
+
   /// A router that lives leaves notes for the others ([PeerBoard]).
   ///
   /// @throws Refused with 503 when the store cannot be reached in time

@@ -289,7 +289,7 @@ public final class RegistryClient implements TableSource {
     JsonNode t = tree(answer);
     List<String> deleted = new ArrayList<>();
     t.path("deleted").forEach(n -> deleted.add(n.asText()));
-    return new Watch(t.path("version").asText(), services(t), deleted);
+    return new Watch(t.path("version").asText(), services(t), deleted, Watch.trouble(t));
   }
 
   @Override

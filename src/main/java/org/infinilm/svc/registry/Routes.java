@@ -283,7 +283,7 @@ final class Routes implements Handler {
         watchers.release();
       }
     }
-    return listed(r, Answers.watch(t, store.version(t), store.now()));
+    return listed(r, Answers.watch(t, store.version(t), store.trouble(), store.now()));
   }
 
   private Response stream(Request r, String since) throws Refused {

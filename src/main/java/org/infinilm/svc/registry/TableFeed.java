@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.Condition;
@@ -46,6 +47,14 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   private final Map<String, Service> table = new TreeMap<>();
   private final Set<String> deleted = new LinkedHashSet<>();
   private String version;
+  private @Nullable String trouble;
+
+  /// Whether the trouble is not of this stream but of what was read before it.
+  private boolean inherited;
+
+  /// Whether nobody has been given the trouble of now.
+  private boolean troubleIsNews;
+
   private @Nullable Watch published;
   private @Nullable IOException failure;
   private int commentsSinceAsked;
@@ -57,6 +66,8 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   private TableFeed(Stream stream, Watch from) {
     this.stream = stream;
     this.version = from.version();
+    this.trouble = from.trouble();
+    this.inherited = trouble != null;
     from.services().forEach(s -> table.put(s.name(), s));
     deleted.addAll(from.deleted());
   }
@@ -89,7 +100,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
     }
   }
 
-  /// The table as soon as its version is not `version`, else after `wait`.
+  /// The table as soon as its version is not `seen` or its trouble is another, else after `wait`.
   ///
   /// @throws IOException once the stream has ended; [NoStream] when there is none
   Watch await(String seen, Duration wait) throws IOException, InterruptedException {
@@ -97,7 +108,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
     lock.lockInterruptibly();
     try {
       commentsSinceAsked = 0;
-      while (left > 0 && failure == null && version.equals(seen)) {
+      while (left > 0 && failure == null && version.equals(seen) && !troubleIsNews) {
         left = changed.awaitNanos(left);
       }
       if (failure != null) {
@@ -105,9 +116,12 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
       }
       Watch now = published;
       if (now == null) {
-        now = new Watch(version, new ArrayList<>(table.values()), new ArrayList<>(deleted));
+        now =
+            new Watch(
+                version, new ArrayList<>(table.values()), new ArrayList<>(deleted), trouble);
         published = now;
       }
+      troubleIsNews = false;
       return now;
     } finally {
       lock.unlock();
@@ -134,6 +148,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   public void comment() throws IOException {
     lock.lock();
     try {
+      forgetInherited();
       if (++commentsSinceAsked > IDLE_COMMENTS) {
         throw new IOException("nobody asks for the registry's table any more");
       }
@@ -153,6 +168,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
     lock.lock();
     try {
       pending.forEach(this::take);
+      forgetInherited();
       version = id;
       published = null;
       changed.signalAll();
@@ -160,6 +176,21 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
       lock.unlock();
     }
     pending.clear();
+  }
+
+  /// A stream begins with the trouble of its time, where there is one.
+  private void forgetInherited() {
+    if (inherited) {
+      troubled(null);
+      changed.signalAll();
+    }
+  }
+
+  private void troubled(@Nullable String now) {
+    inherited = false;
+    troubleIsNews |= !Objects.equals(trouble, now);
+    trouble = now;
+    published = null;
   }
 
   private void take(Change c) {
@@ -170,7 +201,9 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
         deleted.clear();
         n.path("services").forEach(this::put);
         n.path("deleted").forEach(name -> deleted.add(name.asText()));
+        troubled(Watch.trouble(n));
       }
+      case "trouble" -> troubled(Watch.trouble(n));
       case "put" -> put(n);
       case "delete" -> {
         String name = n.path("name").asText();

@@ -5,17 +5,25 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.jspecify.annotations.Nullable;
 
 /// Changes as server-sent events: `snapshot` (what `/watch` answers) at first and after a gap, then
-/// `put` (an entry) and `delete` (`{"name":...,"unregistered":true|false}`). The id of the last
-/// event of a change is the table's version, to resume from. A reader that is slow gets what is
-/// true now, not every step, and so does everyone when changes come faster than every 10 ms.
+/// `put` (an entry), `delete` (`{"name":...,"unregistered":true|false}`) and `trouble`
+/// (`{"trouble":"..."}`, or `{}` when it is over; first of all where there is one and no snapshot).
+/// The id of the last event of a change is the table's version, to resume from. A reader that is
+/// slow gets what is true now, not every step, and so does everyone when changes come faster than
+/// every 10 ms.
 final class WatchStream {
-  private static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
+  /// How often it is looked whether the store is in trouble.
+  private static final Duration LOOK = Duration.ofSeconds(1);
+
+  /// So many looks without a word.
+  private static final int KEEP_ALIVE = 15;
+
   private static final Duration PACE = Duration.ofMillis(10);
   private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
@@ -32,29 +40,50 @@ final class WatchStream {
   /// @param since version that the reader has; anything else than a version of this run is a gap
   void write(String since, Response.BodySink sink) throws IOException, InterruptedException {
     String seen = since;
+    String told = null;
+    int quiet = 0;
     while (!store.isClosed()) {
       LeaseStore.Delta delta = store.since(seen);
       String version = store.version(delta.table());
-      if (!version.equals(seen)) {
-        Set<String> names = delta.names();
-        if (names == null) {
-          snapshot(delta.table(), version, sink);
-        } else {
-          events(delta.table(), names, version, sink);
-        }
+      String trouble = store.trouble();
+      boolean news = !version.equals(seen);
+      Set<String> names = delta.names();
+      if (news && names == null) {
+        snapshot(delta.table(), version, trouble, sink);
+        told = trouble;
+      } else if (!Objects.equals(trouble, told)) {
+        trouble(trouble, seen, sink);
+        told = trouble;
+        quiet = 0;
+      }
+      if (news && names != null) {
+        events(delta.table(), names, version, sink);
+      }
+      if (news) {
         seen = version;
+        quiet = 0;
         Thread.sleep(PACE);
-      } else if (version.equals(store.version(store.await(version, KEEP_ALIVE)))) {
+      } else if (version.equals(store.version(store.await(version, LOOK)))
+          && ++quiet >= KEEP_ALIVE) {
         sink.write(COMMENT);
+        quiet = 0;
       }
     }
   }
 
+  private static void trouble(@Nullable String now, String version, Response.BodySink sink)
+      throws IOException, InterruptedException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    event(out, "trouble", version, Json.bytes(now == null ? Map.of() : Map.of("trouble", now)));
+    sink.write(out.toByteArray());
+  }
+
   /// Piece by piece: of a large table many readers ask at once, when the registry has restarted.
-  private void snapshot(Table t, String version, Response.BodySink sink)
+  private void snapshot(
+      Table t, String version, @Nullable String trouble, Response.BodySink sink)
       throws IOException, InterruptedException {
     sink.write(utf8("event: snapshot\nid: " + version + "\ndata: "));
-    Answers.watch(t, version, store.now()).writeTo(pieces.bytes(), sink::write);
+    Answers.watch(t, version, trouble, store.now()).writeTo(pieces.bytes(), sink::write);
     sink.write(utf8("\n\n"));
   }
 

@@ -24,6 +24,18 @@ record Allowance(
   record Limits(long inFlight, long requests, long tokens) {
     static final Limits NONE = new Limits(0, 0, 0);
 
+    /// These as a part of one whole, as the same share of another; of a limit that was none, all.
+    Limits scaled(Limits from, Limits to) {
+      return new Limits(
+          scaled(inFlight, from.inFlight, to.inFlight),
+          scaled(requests, from.requests, to.requests),
+          scaled(tokens, from.tokens, to.tokens));
+    }
+
+    private static long scaled(long part, long from, long to) {
+      return from == 0 || to == 0 ? to : Math.clamp((long) ((double) part * to / from), 1, to);
+    }
+
     /// The same, with the rates of others where it has none.
     private Limits orElse(Limits o) {
       return new Limits(

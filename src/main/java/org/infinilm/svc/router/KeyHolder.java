@@ -64,6 +64,7 @@ final class KeyHolder implements KeyRing.Who {
   /// The same key under another name: what it has used is one, what is counted by name is not.
   KeyHolder renamed(ClientKey other) {
     KeyHolder h = new KeyHolder(key, ticker, used);
+    h.part = part;
     h.is(other);
     return h;
   }
@@ -77,17 +78,19 @@ final class KeyHolder implements KeyRing.Who {
     return key;
   }
 
-  /// The file says something else of it now.
+  /// The file says something else of it now. This router's part stays the same share of it, until
+  /// the routers have divided it anew.
   void is(ClientKey other) {
     Allowance.Limits until = limits();
+    Allowance.Limits whole = key.limits();
     long now = ticker.nanos();
-    boolean same = other.limits().equals(key.limits());
-    used.updateAndGet(a -> {
-      Allowance then = a.at(until, now);
-      return same ? then : then.lowered(until, other.limits());
-    });
-    if (!same) {
-      part = null;
+    if (other.limits().equals(whole)) {
+      used.updateAndGet(a -> a.at(until, now));
+    } else {
+      Allowance.Limits p = part;
+      Allowance.Limits next = p == null ? other.limits() : p.scaled(whole, other.limits());
+      used.updateAndGet(a -> a.at(until, now).lowered(until, next));
+      part = p == null ? null : next;
     }
     key = other;
   }

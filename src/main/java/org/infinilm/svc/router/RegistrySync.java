@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.Service;
@@ -48,6 +49,7 @@ final class RegistrySync implements AutoCloseable {
 
   private void run() {
     String version = null;
+    String troubled = null;
     List<Known> listed = List.of();
     Duration pause = FIRST_PAUSE;
     try {
@@ -63,8 +65,10 @@ final class RegistrySync implements AutoCloseable {
           keeper.tell(new FleetKeeper.Report.Table(known, w.deleted()));
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
-          boolean news = !old && !w.version().equals(version);
           String trouble = w.trouble();
+          boolean news =
+              !old && !(w.version().equals(version) && Objects.equals(trouble, troubled));
+          troubled = trouble;
           track.listed(
               known.size(), !known.equals(listed), trouble == null ? List.of() : List.of(trouble));
           listed = known;

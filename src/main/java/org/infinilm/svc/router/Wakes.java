@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.prometheus.metrics.core.metrics.Counter;
 import java.io.IOException;
@@ -47,10 +48,10 @@ final class Wakes implements AutoCloseable {
   /// What a start takes of which nothing is known.
   private static final long USUAL_NANOS = Duration.ofSeconds(30).toNanos();
 
-  private static final int MOST_SILENCES = 3;
+  private static final int MOST_FAILURES = 3;
 
   /// A babysitter that is started again is away for less.
-  private static final long SILENT_NANOS = Duration.ofSeconds(5).toNanos();
+  private static final long PATIENCE_NANOS = Duration.ofSeconds(5).toNanos();
 
   private static final long MOST_RETRY_AFTER = 600;
 
@@ -65,9 +66,6 @@ final class Wakes implements AutoCloseable {
   private final Ticker ticker;
   private final Map<String, Wake> underWay = new ConcurrentHashMap<>();
   private final Map<String, No> refused = new ConcurrentHashMap<>();
-
-  /// What the registry said of those whose babysitter did not answer when it was asked last.
-  private final Map<String, Known> silent = new ConcurrentHashMap<>();
 
   /// How long a start took the last time, by name.
   private final Map<String, Long> tookNanos = new ConcurrentHashMap<>();
@@ -207,6 +205,15 @@ final class Wakes implements AutoCloseable {
     }
   }
 
+  /// A babysitter answered, and not what one answers: it is there, and of no use now.
+  private static final class OfNoUse extends IOException {
+    private static final long serialVersionUID = 1;
+
+    OfNoUse(String url, String said) {
+      super(url + ": " + said);
+    }
+  }
+
   /// @param lookAgain has those that wait with a model look for another place
   Wakes(
       Client http,
@@ -308,21 +315,31 @@ final class Wakes implements AutoCloseable {
   }
 
   private void wake(Wake w) throws InterruptedException {
-    int silences = isSilent(w.name) ? MOST_SILENCES : 0;
-    long heardNanos = ticker.nanos() - (silences > 0 ? SILENT_NANOS : 0);
+    View before = view(w.name);
+    // one more silence is enough then
+    boolean silent = before != null && before.silent();
+    int failures = silent ? MOST_FAILURES : 0;
+    long heardNanos = ticker.nanos() - (silent ? PATIENCE_NANOS : 0);
     while (!w.endIfDone()) {
       Said said = null;
-      String why = "";
+      IOException failure = null;
       try {
         said = ask(w.name);
-        silences = 0;
-        heardNanos = ticker.nanos();
-        if (silent.remove(w.name) != null) {
-          keeper.tell(new Report.Silent(w.name, ""));
-        }
       } catch (IOException e) {
-        why = String.valueOf(e.getMessage());
-        silences++;
+        failure = e;
+      }
+      boolean answered = said != null || failure instanceof OfNoUse;
+      if (silent && answered) {
+        keeper.tell(new Report.Silent(w.name, ""));
+        silent = false;
+        failures = 0;
+        heardNanos = ticker.nanos();
+      }
+      if (said != null) {
+        failures = 0;
+        heardNanos = ticker.nanos();
+      } else {
+        failures++;
       }
       if (said != null && !said.no()) {
         w.heard();
@@ -333,12 +350,8 @@ final class Wakes implements AutoCloseable {
           w.slept = true;
         }
       } else if (said != null
-          || (silences >= MOST_SILENCES && ticker.nanos() - heardNanos >= SILENT_NANOS)) {
-        if (said == null) {
-          LOG.warn("instance {}: its babysitter does not answer: {}", w.name, why);
-          silent(w.name, why);
-        }
-        refuse(w, said == null ? Said.no("its babysitter does not answer") : said);
+          || (failures >= MOST_FAILURES && ticker.nanos() - heardNanos >= PATIENCE_NANOS)) {
+        refuse(w, said == null ? givenUp(w.name, failure) : said);
         return;
       }
       Thread.sleep(PAUSE);
@@ -346,22 +359,16 @@ final class Wakes implements AutoCloseable {
     results.labelValues("woken").inc();
   }
 
-  /// Whether the last that was seen of its babysitter was silence: then one more is enough.
-  @SuppressWarnings("ReferenceEquality") // what did not change is the same object
-  private boolean isSilent(String name) {
-    View v = view(name);
-    return v != null && silent.get(name) == v.known();
-  }
-
-  private void silent(String name, String why) {
-    View v = view(name);
-    if (v != null) {
-      if (silent.size() >= MOST_REMEMBERED) {
-        silent.clear();
-      }
-      silent.put(name, v.known());
-      keeper.tell(new Report.Silent(name, why));
+  /// After failures alone, by the last of them.
+  private Said givenUp(String name, @Nullable IOException failure) {
+    String why = failure == null ? "" : String.valueOf(failure.getMessage());
+    if (failure instanceof OfNoUse) {
+      LOG.warn("instance {}: its babysitter cannot be asked: {}", name, why);
+      return Said.no("its babysitter does not take the call");
     }
+    LOG.warn("instance {}: its babysitter does not answer: {}", name, why);
+    keeper.tell(new Report.Silent(name, why));
+    return Said.no("its babysitter does not answer");
   }
 
   private void serves(Wake w) {
@@ -410,10 +417,15 @@ final class Wakes implements AutoCloseable {
             Headers.bearer(d == null ? null : d.wakeKey()),
             new byte[0],
             timeout);
-    JsonNode body = Json.tree(r.body());
     if (r.status() == 401 || r.status() == 403 || r.status() >= 500 && r.status() != 503) {
       // a babysitter that was started again has another key; the registry tells it
-      throw new IOException(url + ": status " + r.status());
+      throw new OfNoUse(url, "status " + r.status());
+    }
+    JsonNode body;
+    try {
+      body = Json.tree(r.body());
+    } catch (JsonProcessingException e) {
+      throw new OfNoUse(url, "no JSON: " + Json.wrong(e));
     }
     if (r.ok()) {
       return Said.yes(line(body.path("status")), line(body.path("reason")));

@@ -2,6 +2,8 @@ package org.infinilm.svc.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -53,5 +55,25 @@ class HangUpsTest {
     assertThat(hangUps.isTheEnd()).as("a shell took that long to pass it on").isTrue();
     nanos.addAndGet(2 * SECOND);
     assertThat(hangUps.isTheEnd()).isFalse();
+  }
+
+  /// A signal in the moment in which the other thread finds that the terminal is gone.
+  @Test
+  void whoIsFoundToHaveLostItsTerminalHasLostItJustThen() {
+    List<HangUps> asked = new ArrayList<>();
+    List<Boolean> ends = new ArrayList<>();
+    HangUps found =
+        new HangUps(
+            terminal::get,
+            () -> {
+              if (!asked.isEmpty()) {
+                ends.add(asked.removeFirst().isTheEnd());
+              }
+              return nanos.get();
+            });
+    asked.add(found);
+    terminal.set(false);
+    assertThat(found.look()).isFalse();
+    assertThat(ends).containsExactly(true);
   }
 }

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
@@ -38,7 +38,12 @@ class EtcdCallsIT {
   private final Set<Long> kept = ConcurrentHashMap.newKeySet();
   private final AtomicInteger unanswered = new AtomicInteger();
   private final AtomicInteger logins = new AtomicInteger();
-  private final CountDownLatch lets = new CountDownLatch(1);
+  private final Semaphore lets = new Semaphore(0);
+
+  /// Tokens that are none any more.
+  private final Set<String> ended = ConcurrentHashMap.newKeySet();
+
+  private volatile boolean wrong;
   private Server server;
 
   @BeforeEach
@@ -61,9 +66,17 @@ class EtcdCallsIT {
     JsonNode body = Json.tree(r.body());
     return switch (r.path()) {
       case "/v3/auth/authenticate" -> {
-        logins.incrementAndGet();
-        lets.await();
-        yield said(Map.of("token", "t" + logins.get()));
+        int n = logins.incrementAndGet();
+        lets.acquire();
+        yield wrong
+            ? Response.json(
+                400,
+                Map.of(
+                    "code",
+                    3,
+                    "error",
+                    "etcdserver: authentication failed, invalid user ID or password"))
+            : said(Map.of("token", "t" + n));
       }
       case "/v3/lease/grant" -> {
         long id = body.path("ID").asLong();
@@ -80,7 +93,10 @@ class EtcdCallsIT {
         kept.add(body.path("ID").asLong());
         yield said(Map.of("ID", body.path("ID").asText(), "TTL", "10"));
       }
-      default -> said(Map.of());
+      default ->
+          ended.contains(String.valueOf(r.headers().get("authorization")))
+              ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
+              : said(Map.of());
     };
   }
 
@@ -90,14 +106,14 @@ class EtcdCallsIT {
     return Response.json(200, all);
   }
 
-  @Test
-  void ofManyThatNeedATokenOneLogsIn() throws Exception {
-    Etcd etcd = client(new Etcd.Login("u", "p"));
-    AtomicInteger answered = new AtomicInteger();
-    List<Throwable> failed = new CopyOnWriteArrayList<>();
-    List<Thread> all = new ArrayList<>();
-    for (int k = 0; k < 32; k++) {
-      all.add(
+  /// Calls at once, and how they end.
+  private static final class Calls {
+    final AtomicInteger answered = new AtomicInteger();
+    final List<Throwable> failed = new CopyOnWriteArrayList<>();
+    final List<Thread> all = new ArrayList<>();
+
+    Thread begin(Etcd etcd) {
+      Thread t =
           Thread.ofVirtual()
               .start(() -> {
                 try {
@@ -106,23 +122,103 @@ class EtcdCallsIT {
                 } catch (EtcdFailure | InterruptedException e) {
                   failed.add(e);
                 }
-              }));
+              });
+      all.add(t);
+      return t;
     }
-    await()
-        .atMost(SOON)
-        .until(() ->
-            logins.get() > 0
-                && all.stream()
-                    .allMatch(t ->
-                        t.getState() == Thread.State.WAITING
-                            || t.getState() == Thread.State.TIMED_WAITING));
-    lets.countDown();
-    for (Thread t : all) {
-      t.join();
+
+    void begin(Etcd etcd, int many) {
+      for (int k = 0; k < many; k++) {
+        begin(etcd);
+      }
     }
-    assertThat(failed).isEmpty();
-    assertThat(answered).hasValue(32);
+
+    /// Until each of them waits for something.
+    void awaitWaiting() {
+      await()
+          .atMost(SOON)
+          .until(() ->
+              all.stream()
+                  .allMatch(t ->
+                      t.getState() == Thread.State.WAITING
+                          || t.getState() == Thread.State.TIMED_WAITING));
+    }
+
+    void join() throws InterruptedException {
+      for (Thread t : all) {
+        t.join();
+      }
+    }
+  }
+
+  private void awaitLogins(int n) {
+    await().atMost(SOON).until(() -> logins.get() == n);
+  }
+
+  @Test
+  void ofManyThatNeedATokenOneLogsIn() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    Calls calls = new Calls();
+    calls.begin(etcd, 32);
+    awaitLogins(1);
+    calls.awaitWaiting();
+    lets.release(100);
+    calls.join();
+    assertThat(calls.failed).isEmpty();
+    assertThat(calls.answered).hasValue(32);
     assertThat(logins).hasValue(1);
+  }
+
+  @Test
+  void ofManyWhoseTokenEndedOneLogsInAgainAndAllAreAnswered() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    lets.release(1000);
+    for (int round = 1; round <= 50; round++) {
+      Calls calls = new Calls();
+      calls.begin(etcd, 16);
+      calls.join();
+      assertThat(calls.failed).isEmpty();
+      assertThat(logins).hasValue(round);
+      ended.add("t" + round);
+    }
+  }
+
+  /// Who was waiting hears why, and who asks next is not told of it: it logs in itself.
+  @Test
+  void aLoginThatFailedIsNobodysAfterIt() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    wrong = true;
+    Calls calls = new Calls();
+    calls.begin(etcd, 8);
+    awaitLogins(1);
+    calls.awaitWaiting();
+    lets.release(1000);
+    calls.join();
+    assertThat(calls.answered).hasValue(0);
+    assertThat(calls.failed)
+        .hasSize(8)
+        .allSatisfy(e -> assertThat(e).isInstanceOf(EtcdFailure.class).hasMessageContaining("user u"));
+    wrong = false;
+    int before = logins.get();
+    assertThat(etcd.get("k", SOON)).isNull();
+    assertThat(logins).hasValue(before + 1);
+  }
+
+  @Test
+  void whoWaitsForALoginThatIsGivenUpLogsIn() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    Calls calls = new Calls();
+    Thread first = calls.begin(etcd);
+    awaitLogins(1);
+    calls.begin(etcd, 7);
+    calls.awaitWaiting();
+    first.interrupt();
+    awaitLogins(2);
+    lets.release(1000);
+    calls.join();
+    assertThat(calls.failed).singleElement().isInstanceOf(InterruptedException.class);
+    assertThat(calls.answered).hasValue(7);
+    assertThat(logins).hasValue(2);
   }
 
   @Test

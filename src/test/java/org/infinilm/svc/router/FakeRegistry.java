@@ -95,6 +95,16 @@ final class FakeRegistry implements AutoCloseable {
     table.removeIf(e -> name.equals(e.get("name")));
   }
 
+  /// What it lists under this name.
+  Map<String, Object> entry(String name) {
+    return table.stream().filter(e -> name.equals(e.get("name"))).findFirst().orElseThrow();
+  }
+
+  /// Lists this as it is.
+  void lists(Map<String, Object> entry) {
+    table.add(entry);
+  }
+
   void forgetsAll() {
     table.clear();
   }

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class KeyRingTest {
   private static final Instant END = Instant.parse("2027-01-01T00:00:00Z");
@@ -195,6 +196,38 @@ class KeyRingTest {
     nanos += Duration.ofSeconds(30).toNanos();
     assertThat(lets(holder("ik-b"))).as("one of two a minute").isTrue();
     assertThat(lets(holder("ik-b"))).isFalse();
+  }
+
+  /// One of three routers, whose part of 60 a minute is 20.
+  @ParameterizedTest
+  @ValueSource(strings = {"b", "e"})
+  void aLimitThatIsLoweredIsLoweredForThisRoutersPart(String name) {
+    KeyHolder b = holder("ik-b");
+    b.share(new Allowance.Limits(1, 20, 0));
+    for (int k = 0; k < 20; k++) {
+      assertThat(lets(b)).isTrue();
+      b.leave(0, 0);
+    }
+    assertThat(lets(b)).isFalse();
+    ring.replace(List.of(key(name, "ik-b", new Allowance.Limits(2, 30, 0), null)));
+    b = holder("ik-b");
+    assertThat(lets(b)).as("its minute's worth is used").isFalse();
+    nanos += Duration.ofSeconds(6).toNanos();
+    assertThat(lets(b)).as("one of ten a minute").isTrue();
+    assertThat(lets(b)).isFalse();
+    b.leave(0, 0);
+    b.share(new Allowance.Limits(1, 10, 0));
+    assertThat(lets(b)).as("the others say the same").isFalse();
+  }
+
+  @Test
+  void aPartIsTheSameShareOfAnotherWhole() {
+    Allowance.Limits part = new Allowance.Limits(1, 20, 0);
+    Allowance.Limits whole = new Allowance.Limits(2, 60, 0);
+    assertThat(part.scaled(whole, new Allowance.Limits(4, 2, 9)))
+        .as("a limit that is new is not divided yet")
+        .isEqualTo(new Allowance.Limits(2, 1, 9));
+    assertThat(part.scaled(whole, Allowance.Limits.NONE)).isEqualTo(Allowance.Limits.NONE);
   }
 
   @Test

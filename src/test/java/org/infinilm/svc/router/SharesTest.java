@@ -252,4 +252,24 @@ class SharesTest {
     assertThat(one.ofLimit(5, 100, 0, o -> o.of("k").requests())).isEqualTo(1);
     assertThat(one.ofLimit(5, 0, 0, o -> o.of("k").requests())).as("no limit").isZero();
   }
+
+  /// Until all have read the new file and divided it, together they let in no more than it says.
+  @Test
+  void partsOfALoweredLimitAreTogetherNoMoreThanIt() {
+    Allowance.Limits whole = new Allowance.Limits(0, 100, 1_000_000_007);
+    for (long lower : List.of(99L, 50L, 7L, 3L)) {
+      Allowance.Limits to = new Allowance.Limits(0, lower, lower * 1_000_003);
+      long requests = 0;
+      long tokens = 0;
+      for (long part : Division.parts(100, new long[] {50, 20, 60}, 1)) {
+        Allowance.Limits of = new Allowance.Limits(0, part, part * 10_000_000);
+        Allowance.Limits then = of.scaled(whole, to);
+        assertThat(then.requests()).isBetween(1L, Math.max(1, part));
+        requests += then.requests();
+        tokens += then.tokens();
+      }
+      assertThat(requests).isBetween(1L, lower);
+      assertThat(tokens).isBetween(1L, to.tokens());
+    }
+  }
 }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -15,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
@@ -286,6 +288,61 @@ class SleepersIT {
     woken(s);
     s.serves();
     assertThat(again.get().ok()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {401, 502})
+  void aBabysitterThatAnswersAndTakesNoCallIsNotSilent(int status) throws Exception {
+    SleepingInstance s = sleeper("s");
+    route();
+    s.shuts(status);
+    Said said = rig.chat();
+    assertThat(said.status()).isEqualTo(503);
+    assertThat(said.body()).contains("cannot be woken", "does not take the call");
+    assertThat(s.wakes).as("it is asked a few times").hasSizeGreaterThan(2);
+    assertThat(rig.service("s").path("babysitter_silent").asBoolean()).isFalse();
+    assertThat(rig.service("s").path("why_out").asText()).contains("until a request comes");
+  }
+
+  /// It left the table and is back as it was: no news of it, but its silence is forgotten.
+  @Test
+  void whoseSilenceIsForgottenIsWaitedForAsBefore() throws Exception {
+    SleepingInstance s = sleeper("s");
+    AtomicLong ahead = new AtomicLong();
+    rig.launch(ahead(ahead), List.of(), "service_removal_grace_period=600");
+    rig.awaitState("s", "asleep");
+    s.deserted();
+    assertThat(rig.chat().body()).contains("does not answer");
+    await().atMost(Rig.SOON).until(() -> rig.service("s").path("babysitter_silent").asBoolean());
+    Map<String, Object> entry = rig.registry.entry("s");
+    rig.registry.forgets("s");
+    await()
+        .atMost(Rig.SOON)
+        .until(() -> rig.service("s").path("why_out").asText().contains("lists it no more"));
+    rig.registry.lists(entry);
+    await().atMost(Rig.SOON).until(() -> !rig.service("s").path("babysitter_silent").asBoolean());
+    // what was refused may be tried again
+    ahead.addAndGet(Duration.ofSeconds(11).toNanos());
+    CompletableFuture<Said> said = ask();
+    await().during(Duration.ofSeconds(1)).atMost(Rig.SOON).until(() -> !said.isDone());
+    s.returns();
+    woken(s);
+    s.serves();
+    assertThat(said.get().ok()).as(said.get().body()).isTrue();
+  }
+
+  private static Ticker ahead(AtomicLong nanos) {
+    return new Ticker() {
+      @Override
+      public long nanos() {
+        return SYSTEM.nanos() + nanos.get();
+      }
+
+      @Override
+      public Instant now() {
+        return SYSTEM.now();
+      }
+    };
   }
 
   @Test

@@ -33,6 +33,7 @@ final class SleepingInstance implements AutoCloseable {
   private volatile String reason = "";
   private volatile @Nullable String refusal;
   private volatile @Nullable String failure;
+  private volatile int shut;
 
   SleepingInstance(String name, FakeRegistry registry, Map<String, Object> metadata)
       throws IOException {
@@ -52,6 +53,9 @@ final class SleepingInstance implements AutoCloseable {
       return Response.json(status.equals("healthy") ? 200 : 503, Map.of("status", status));
     }
     wakes.add(String.valueOf(r.headers().get("authorization")));
+    if (shut != 0) {
+      return Response.json(shut, Map.of("error", "no"));
+    }
     String no = refusal;
     String why = failure;
     if (why != null) {
@@ -81,6 +85,12 @@ final class SleepingInstance implements AutoCloseable {
   /// What its babysitter says of every call from now on; null when it is willing again.
   void refuses(@Nullable String why) {
     refusal = why;
+  }
+
+  /// Its babysitter answers every call with this status from now on, which says nothing of the
+  /// instance; 0 for its usual answers.
+  void shuts(int httpStatus) {
+    shut = httpStatus;
   }
 
   /// It could not be started, and is not for 40 s; null when it may be.
