@@ -117,8 +117,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
       Watch now = published;
       if (now == null) {
         now =
-            new Watch(
-                version, new ArrayList<>(table.values()), new ArrayList<>(deleted), trouble);
+            new Watch(version, new ArrayList<>(table.values()), new ArrayList<>(deleted), trouble);
         published = now;
       }
       troubleIsNews = false;

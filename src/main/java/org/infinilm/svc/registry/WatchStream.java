@@ -79,8 +79,7 @@ final class WatchStream {
   }
 
   /// Piece by piece: of a large table many readers ask at once, when the registry has restarted.
-  private void snapshot(
-      Table t, String version, @Nullable String trouble, Response.BodySink sink)
+  private void snapshot(Table t, String version, @Nullable String trouble, Response.BodySink sink)
       throws IOException, InterruptedException {
     sink.write(utf8("event: snapshot\nid: " + version + "\ndata: "));
     Answers.watch(t, version, trouble, store.now()).writeTo(pieces.bytes(), sink::write);

@@ -197,7 +197,8 @@ class EtcdCallsIT {
     assertThat(calls.answered).hasValue(0);
     assertThat(calls.failed)
         .hasSize(8)
-        .allSatisfy(e -> assertThat(e).isInstanceOf(EtcdFailure.class).hasMessageContaining("user u"));
+        .allSatisfy(
+            e -> assertThat(e).isInstanceOf(EtcdFailure.class).hasMessageContaining("user u"));
     wrong = false;
     int before = logins.get();
     assertThat(etcd.get("k", SOON)).isNull();

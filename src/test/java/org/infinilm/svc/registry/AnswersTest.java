@@ -173,7 +173,7 @@ class AnswersTest {
   @Test
   void watch() {
     Table t = table().apply(new Event.Delete("b"), at(2)).next();
-    assertThat(text(Answers.watch(t, "boot-3", at(2)).bytes()))
+    assertThat(text(Answers.watch(t, "boot-3", null, at(2)).bytes()))
         .isEqualTo("{\"deleted\":[\"b\"],\"services\":[" + SERVICE + "],\"version\":\"boot-3\"}");
   }
 
