@@ -205,7 +205,7 @@ class BenchResultTest {
     assertThat(n)
         .isEqualTo(
             Json.tree(
-                ("{\"threshold\":100,\"metric\":\"body\",\"sent\":2,\"answered\":2,\"checked\":2,\"correct\":1,\"proven\":0,\"misattributed\":0,"
+                ("{\"threshold\":100,\"metric\":\"body\",\"sent\":2,\"answered\":2,\"checked\":2,\"correct\":1,\"claimed\":0,\"proven\":0,\"misattributed\":0,"
                         + "\"accuracy\":0.5,\"size_mismatches\":0,\"pools\":{\"paged\":{\"requests\":2,"
                         + "\"min_bytes\":10,\"median_bytes\":455.0,\"max_bytes\":900}},"
                         + "\"instances\":{\"p\":{\"pool\":\"paged\",\"requests\":2,\"counted\":2}},"
