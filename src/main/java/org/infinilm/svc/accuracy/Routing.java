@@ -140,6 +140,12 @@ public record Routing(
       return Math.round(by < 0 ? to : by);
     }
 
+    /// Whether an answer with this mark may be its own: it shows none itself, or this one.
+    boolean mayHaveWritten(@Nullable String mark) {
+      return (before.fingerprint() == null && after.fingerprint() == null)
+          || (mark != null && shows(mark));
+    }
+
     boolean shows(String fingerprint) {
       return fingerprint.equals(before.fingerprint()) || fingerprint.equals(after.fingerprint());
     }
@@ -246,7 +252,7 @@ public record Routing(
               ? 1
               : 0;
       if (named.equals(pool)) {
-        boolean known = seen >= 0 && oneRule && (witness != null || counts(instance, fleet));
+        boolean known = seen >= 0 && oneRule && (witness != null || vouched(a, fleet));
         checked += known ? 1 : 0;
         correct += known ? 1 : 0;
         claimed += known ? 0 : 1;
@@ -355,9 +361,10 @@ public record Routing(
     return size <= threshold ? "paged" : "static";
   }
 
-  private static boolean counts(@Nullable String instance, Map<String, Member> fleet) {
-    Member m = instance == null ? null : fleet.get(instance);
-    return m != null && m.counts();
+  /// Whether what the named instance says of itself would show if it was not the one.
+  private static boolean vouched(Answer a, Map<String, Member> fleet) {
+    Member m = a.instance() == null ? null : fleet.get(a.instance());
+    return m != null && m.counts() && m.mayHaveWritten(a.fingerprint());
   }
 
   /// The size in the unit of a metric by others than the router; -1 when it is not known here. No

@@ -333,6 +333,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       finish(s, Outcome.UPSTREAM_ERROR, "error in the answer", chunk.error(), reusable);
     } else if (!chunk.hasChoice()) {
       finish(s, Outcome.UPSTREAM_ERROR, "no choices", "an answer without choices", reusable);
+    } else if (chat && !chunk.hasOutput()) {
+      finish(s, Outcome.UPSTREAM_ERROR, "no output", "an answer that holds no output", reusable);
     } else {
       keepFacts(s);
       keepText(s);

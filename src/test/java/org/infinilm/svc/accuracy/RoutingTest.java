@@ -356,6 +356,36 @@ class RoutingTest {
     assertThat(r.countersAgree()).isNull();
   }
 
+  /// Of an instance that the router does not list, or made up.
+  @ParameterizedTest
+  @NullSource
+  @ValueSource(strings = "fp_x")
+  void anAnswerWithoutTheMarkOfTheInstanceThatIsNamedIsNotProven(@Nullable String mark) {
+    List<Answer> all =
+        claimed("fp_p", "fp_s").stream()
+            .map(a -> a.index() == 0 ? marked(a, mark) : a)
+            .toList();
+    Routing r = Routing.of(all, marked(20, 200, null), "body", null);
+    assertThat(r.correct()).isEqualTo(3);
+    assertThat(r.claimed()).isEqualTo(1);
+  }
+
+  private static Answer marked(Answer a, @Nullable String mark) {
+    return new Answer(
+        a.index(),
+        a.requestId(),
+        a.sentBytes(),
+        a.sentTextBytes(),
+        a.size(),
+        a.threshold(),
+        a.pool(),
+        a.instance(),
+        a.reason(),
+        a.ok(),
+        mark,
+        a.promptTokens());
+  }
+
   @Test
   void aRouterIsBelievedAgainstItself() {
     Routing r = Routing.told(claimed("fp_s", "fp_p"), marked(20, 200, null), "body", null);

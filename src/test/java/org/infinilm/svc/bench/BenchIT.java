@@ -324,6 +324,20 @@ class BenchIT {
   }
 
   @Test
+  void aWholeAnswerThatHoldsNothingIsNoSuccess() throws Exception {
+    String body =
+        "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":\"stop\"}]}";
+    ServerSocket server =
+        raw("HTTP/1.1 200 OK\r\nContent-Length: " + body.length() + "\r\n\r\n" + body, true);
+    int exit =
+        bench(
+            "http://127.0.0.1:" + server.getLocalPort(),
+            "model=m ready_check_timeout_sec=0 stream=false");
+    assertThat(exit).isEqualTo(1);
+    assertThat(io.complained()).contains("12 x no output");
+  }
+
+  @Test
   void anAnswerWhoseUsageCannotBeIsNoSuccess() throws Exception {
     ServerSocket server =
         raw(
