@@ -362,9 +362,7 @@ class RoutingTest {
   @ValueSource(strings = "fp_x")
   void anAnswerWithoutTheMarkOfTheInstanceThatIsNamedIsNotProven(@Nullable String mark) {
     List<Answer> all =
-        claimed("fp_p", "fp_s").stream()
-            .map(a -> a.index() == 0 ? marked(a, mark) : a)
-            .toList();
+        claimed("fp_p", "fp_s").stream().map(a -> a.index() == 0 ? marked(a, mark) : a).toList();
     Routing r = Routing.of(all, marked(20, 200, null), "body", null);
     assertThat(r.correct()).isEqualTo(3);
     assertThat(r.claimed()).isEqualTo(1);

@@ -185,12 +185,16 @@ class BenchResultTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"ttft, true, 1", "tpot, true, 1", "ttft, false, 0", "tpot, false, 0", "e2el, true, 1"})
+  @CsvSource({
+    "ttft, true, 1",
+    "tpot, true, 1",
+    "ttft, false, 0",
+    "tpot, false, 0",
+    "e2el, true, 1"
+  })
   void whatWasNotMeasuredMeetsNoObjective(String objective, boolean streamed, double share) {
     LoadSample s =
-        streamed
-            ? sample(0, true)
-            : Samples.answered(0, 1_000_000_000L, 1_000_000_000L, 3, 2);
+        streamed ? sample(0, true) : Samples.answered(0, 1_000_000_000L, 1_000_000_000L, 3, 2);
     LoadFigures f = LoadFigures.of(List.of(s), 1, Map.of(objective, 100_000.0));
     assertThat(f.goodShare()).isEqualTo(share);
   }
