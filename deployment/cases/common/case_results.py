@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,14 @@ def routing(result: Result) -> None:
         print("routing accuracy: not known; the result does not tell where requests went")
         return
     accuracy = told.get("accuracy")
-    if accuracy is not None:
-        agree = {True: "agree", False: "DISAGREE", None: "are not known"}[told.get("counters_agree")]
+    claimed = told.get("claimed") or 0
+    agree = {True: "agree", False: "DISAGREE", None: "are not known"}[told.get("counters_agree")]
+    if claimed:
+        share = f"{(told.get('correct') or 0) + claimed} of {told.get('sent')}, {claimed} of them by the router's own word alone"
+        print(f"routing accuracy: not proven ({share}; the instances' own counters {agree})")
+    elif accuracy is not None:
         share = f"{told.get('correct')} of {told.get('checked')} answered by the rule's pool"
-        print(f"routing accuracy: {accuracy:.2%} ({share}; the instances' own counters {agree})")
+        print(f"routing accuracy: {floor(10000 * accuracy) / 10000:.2%} ({share}; the instances' own counters {agree})")
     else:
         where = ", ".join(f"{name} {seen.get('requests')}" for name, seen in sorted((told.get("instances") or {}).items()))
         print(f"routing: {where}")

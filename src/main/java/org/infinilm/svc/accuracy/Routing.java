@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.infinilm.svc.statistics.Summary;
 import org.jspecify.annotations.Nullable;
 
@@ -12,19 +13,26 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Accuracy is the share of all requests sent that the pool which the rule names has answered: size
 /// at most the threshold is paged, above it static; a request that failed was not answered by it.
-/// The size is the router's own, in the unit of its metric; where the metric is the body or the
-/// text, it is that of what was sent. The pool is the cache type of the instance that answered, by
-/// its own word where it has one, else as the fleet lists it. Who answered is what the answer
-/// itself says: its `system_fingerprint`, when exactly one instance shows that in its own metrics;
-/// else what the router says, held against the instances' own counters of requests and of prompt
-/// tokens.
+/// The size is one that the router cannot choose: bytes of the body or of the text that was sent,
+/// or the prompt tokens that the answer counts; its own is believed only where it speaks against
+/// it. The pool is the cache type of the instance that answered, by its own word where it has one,
+/// else as the fleet lists it. Who answered is what the answer itself says: its
+/// `system_fingerprint`, when exactly one instance shows that in its own metrics; else what the
+/// router says, held against the instances' own counters of requests and of prompt tokens. A
+/// request whose size, threshold or instance nobody but the router vouches for is not counted as
+/// correct, only as claimed.
 ///
 /// @param threshold null when the router said none, or several
-/// @param metric `body`, `text`, `tokens`, or null when not known
+/// @param metric `body`, `text`, `tokens`, or another word of the router's; where it says none, the
+///   one of the first two that all its sizes are, else null
 /// @param sent requests of the run that ended by themselves
+/// @param checked those that are known to be correct, or not to be
+/// @param claimed those that are correct by the router's own word alone; not in `checked`
 /// @param proven answers whose instance is known from the answer
 /// @param misattributed proven answers of another instance than the router named
-/// @param accuracy NaN when nothing could be checked
+/// @param accuracy NaN when nothing could be checked, or nothing but claims speaks for the router
+/// @param sizeMismatches sizes that are others than what was sent; of tokens, which routers
+///   estimate, those on the other side of the threshold
 /// @param countersAgree null when a counter could not be read
 /// @param exceptionsTotal how many there were; only the first are kept
 public record Routing(
@@ -34,6 +42,7 @@ public record Routing(
     int answered,
     int checked,
     int correct,
+    int claimed,
     int proven,
     int misattributed,
     double accuracy,
@@ -48,6 +57,9 @@ public record Routing(
 
   private static final int MOST_EXCEPTIONS = 1000;
   private static final int MOST_NAMED = 3;
+  private static final String BODY = "body";
+  private static final String TEXT = "text";
+  private static final String TOKENS = "tokens";
 
   /// One request as it was answered.
   ///
@@ -114,6 +126,11 @@ public record Routing(
       return moved(before.promptTokens(), after.promptTokens());
     }
 
+    /// Whether it counts for itself, so that more than it answered cannot be said of it.
+    boolean counts() {
+      return counted() != null || countedTokens() != null;
+    }
+
     /// A counter that went down began again at 0.
     private static @Nullable Long moved(@Nullable Double from, @Nullable Double to) {
       if (from == null || to == null) {
@@ -121,6 +138,12 @@ public record Routing(
       }
       double by = to - from;
       return Math.round(by < 0 ? to : by);
+    }
+
+    /// Whether an answer with this mark may be its own: it shows none itself, or this one.
+    boolean mayHaveWritten(@Nullable String mark) {
+      return (before.fingerprint() == null && after.fingerprint() == null)
+          || (mark != null && shows(mark));
     }
 
     boolean shows(String fingerprint) {
@@ -144,19 +167,54 @@ public record Routing(
       @Nullable String instance,
       @Nullable String reason) {}
 
+  /// Of requests that were sent here.
+  ///
   /// @param fleet every instance known before or after the run, by name
+  /// @param metric by the router; null when it says none
   /// @param expected the threshold as it should be; null: the router's own is taken
   public static Routing of(
       List<Answer> all,
       Map<String, Member> fleet,
       @Nullable String metric,
       @Nullable Long expected) {
+    return of(all, fleet, metric == null ? inferred(all) : metric, expected, true);
+  }
+
+  /// Of requests that others sent and the router tells of, their sizes too.
+  public static Routing told(
+      List<Answer> all,
+      Map<String, Member> fleet,
+      @Nullable String metric,
+      @Nullable Long expected) {
+    return of(all, fleet, metric, expected, false);
+  }
+
+  /// What a router that does not say it measures: what all its sizes are.
+  private static @Nullable String inferred(List<Answer> all) {
+    List<Answer> sized = all.stream().filter(a -> a.size() >= 0).toList();
+    return sized.isEmpty()
+        ? null
+        : Stream.of(BODY, TEXT)
+            .filter(m -> sized.stream().allMatch(a -> seenSize(a, m) == a.size()))
+            .findFirst()
+            .orElse(null);
+  }
+
+  private static Routing of(
+      List<Answer> all,
+      Map<String, Member> fleet,
+      @Nullable String metric,
+      @Nullable Long expected,
+      boolean sent) {
     List<Answer> routed = all.stream().filter(a -> a.instance() != null).toList();
+    List<Long> thresholds = thresholds(routed);
+    boolean oneRule = expected != null || thresholds.size() == 1;
     boolean typed =
         fleet.values().stream().anyMatch(m -> !m.cacheType().isEmpty())
             || routed.stream().anyMatch(a -> !"any".equals(a.pool()));
     int checked = 0;
     int correct = 0;
+    int claimed = 0;
     int mismatches = 0;
     int answered = 0;
     int proven = 0;
@@ -184,15 +242,24 @@ public record Routing(
       if (!a.ok() || !typed || threshold < 0 || a.size() < 0) {
         continue;
       }
-      long known = sentSize(a, metric);
-      boolean mismatch = known >= 0 && known != a.size();
-      long size = mismatch ? known : a.size();
-      String named = size <= threshold ? "paged" : "static";
-      checked++;
-      mismatches += mismatch ? 1 : 0;
+      long seen = sent ? seenSize(a, metric) : -1;
+      long size = seen >= 0 ? seen : a.size();
+      String named = named(size, threshold);
+      mismatches +=
+          seen >= 0
+                  && seen != a.size()
+                  && !(TOKENS.equals(metric) && named.equals(named(a.size(), threshold)))
+              ? 1
+              : 0;
       if (named.equals(pool)) {
-        correct++;
-      } else if (astrayTotal++ < MOST_EXCEPTIONS) {
+        boolean known = seen >= 0 && oneRule && (witness != null || vouched(a, fleet));
+        checked += known ? 1 : 0;
+        correct += known ? 1 : 0;
+        claimed += known ? 0 : 1;
+        continue;
+      }
+      checked++;
+      if (astrayTotal++ < MOST_EXCEPTIONS) {
         astray.add(new Astray(a.index(), a.requestId(), size, named, pool, instance, a.reason()));
       }
     }
@@ -222,9 +289,8 @@ public record Routing(
                     + " (expected: "
                     + m.cacheType()
                     + ", as it says itself)"));
-    List<Long> thresholds = thresholds(routed);
     Long threshold = thresholds.size() == 1 ? thresholds.getFirst() : null;
-    if (thresholds.size() > 1 && expected == null) {
+    if (thresholds.size() > 1) {
       disagreements.add(
           "the router named "
               + thresholds.size()
@@ -232,7 +298,9 @@ public record Routing(
               + thresholds.getFirst()
               + " to "
               + thresholds.getLast()
-              + " (expected: one, or --expect-threshold)");
+              + " (expected: "
+              + (expected == null ? "one, or --expect-threshold" : expected)
+              + ")");
     }
     if (expected != null && threshold != null && !expected.equals(threshold)) {
       disagreements.add("the router's threshold is " + threshold + " (expected: " + expected + ")");
@@ -245,9 +313,10 @@ public record Routing(
         answered,
         checked,
         correct,
+        claimed,
         proven,
         swapped.size(),
-        checked == 0 ? Double.NaN : (double) correct / all.size(),
+        correct == 0 && (checked == 0 || claimed > 0) ? Double.NaN : (double) correct / all.size(),
         mismatches,
         pools(sizes),
         instances,
@@ -288,9 +357,25 @@ public record Routing(
     return routed.stream().map(Answer::threshold).filter(t -> t >= 0).distinct().sorted().toList();
   }
 
-  /// The size that the router should have measured; -1 when it is not known here.
-  private static long sentSize(Answer a, @Nullable String metric) {
-    return "body".equals(metric) ? a.sentBytes() : "text".equals(metric) ? a.sentTextBytes() : -1;
+  private static String named(long size, long threshold) {
+    return size <= threshold ? "paged" : "static";
+  }
+
+  /// Whether what the named instance says of itself would show if it was not the one.
+  private static boolean vouched(Answer a, Map<String, Member> fleet) {
+    Member m = a.instance() == null ? null : fleet.get(a.instance());
+    return m != null && m.counts() && m.mayHaveWritten(a.fingerprint());
+  }
+
+  /// The size in the unit of a metric by others than the router; -1 when it is not known here. No
+  /// prompt has no tokens.
+  private static long seenSize(Answer a, @Nullable String metric) {
+    return switch (metric) {
+      case BODY -> a.sentBytes();
+      case TEXT -> a.sentTextBytes();
+      case TOKENS -> a.promptTokens() > 0 ? a.promptTokens() : -1;
+      case null, default -> -1;
+    };
   }
 
   private static Map<String, PoolShare> pools(Map<String, List<Long>> sizes) {

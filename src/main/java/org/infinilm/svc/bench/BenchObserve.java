@@ -116,7 +116,7 @@ final class BenchObserve {
       poll(view);
       Map<String, FleetView.Seen> after = view.read();
       Routing r =
-          Routing.of(
+          Routing.told(
               observed.answers(),
               FleetView.between(before, after),
               observed.metric(),

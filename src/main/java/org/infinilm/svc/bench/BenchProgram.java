@@ -157,7 +157,7 @@ public final class BenchProgram {
         gauges.end();
         List<LoadSample> samples = run.samples();
         if (tokenizer != null) {
-          samples.forEach(s -> s.count(tokenizer::count, bodies.choices(), bodies.ignoresEnd()));
+          samples.forEach(s -> s.count(tokenizer::count, bodies.ignoresEnd()));
         }
         Routing routing =
             before == null
@@ -404,7 +404,7 @@ public final class BenchProgram {
                     s.index(),
                     s.requestId(),
                     s.bodyBytes(),
-                    bodies.textBytes(s.item()),
+                    s.textBytes() >= 0 ? s.textBytes() : bodies.textBytes(s.item(), List.of()),
                     s.routerSize(),
                     s.threshold(),
                     s.pool(),

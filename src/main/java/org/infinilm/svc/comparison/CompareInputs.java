@@ -87,6 +87,11 @@ public record CompareInputs(CompareKind kind, List<Side> sides, List<String> war
     }
     check(sides, wish.force(), warnings);
     sides.forEach(s -> warnings.addAll(s.doubts()));
+    for (int later = 1; later < sides.size(); later++) {
+      for (Side earlier : sides.subList(0, later)) {
+        Side.otherWork(earlier, sides.get(later)).ifPresent(warnings::add);
+      }
+    }
     return new CompareInputs(kind, sides, warnings);
   }
 

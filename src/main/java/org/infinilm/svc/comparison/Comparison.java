@@ -48,6 +48,7 @@ public record Comparison(
         Stream.of(Metric.values())
             .map(m -> ComparisonRow.of(m, base, other))
             .map(r -> base.doubts().isEmpty() && other.doubts().isEmpty() ? r : r.withoutTest())
+            .map(r -> Side.otherWork(base, other).isEmpty() ? r : r.withoutVerdict())
             .toList(),
         Stream.of(TimeKind.values()).map(t -> ComparisonBySize.of(t, base, other)).toList());
   }

@@ -81,6 +81,9 @@ record ComparisonBySize(
     if (!base.doubts().isEmpty() || !other.doubts().isEmpty()) {
       return empty(kind, base, other, "a run that cannot be trusted");
     }
+    if (Side.otherWork(base, other).isPresent()) {
+      return empty(kind, base, other, "answers of other lengths");
+    }
     List<Ratio> ratios = ratios(kind, base, other, true);
     boolean bytes = !ratios.isEmpty();
     if (!bytes) {

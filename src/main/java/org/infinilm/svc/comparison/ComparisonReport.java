@@ -295,6 +295,9 @@ public record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
     if (!c.base().doubts().isEmpty() || !c.other().doubts().isEmpty()) {
       return versus + "nothing is claimed: a run cannot be trusted, see the warnings.";
     }
+    if (Side.otherWork(c.base(), c.other()).isPresent()) {
+      return versus + "nothing is claimed: their answers differ in length, see the warnings.";
+    }
     if (!c.tested()) {
       return versus + "nothing is claimed: that takes two runs a side or more, better five.";
     }
@@ -370,7 +373,7 @@ public record ComparisonReport(CompareInputs inputs, List<Comparison> pairs) {
       out.put("prompt_tokens", cached.prompt());
     }
     f.routing()
-        .filter(r -> r.checked() > 0)
+        .filter(r -> r.correct() > 0 || (r.checked() > 0 && r.claimed() == 0))
         .ifPresent(r -> out.put("accuracy", (double) r.correct() / r.sent()));
     Map<String, Object> intervals = new LinkedHashMap<>();
     for (Metric m : Metric.values()) {

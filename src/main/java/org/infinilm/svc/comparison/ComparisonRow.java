@@ -144,6 +144,12 @@ record ComparisonRow(
         Verdict.UNTESTED);
   }
 
+  /// With its interval, as what was seen, and without a test: it is not known of what.
+  ComparisonRow withoutVerdict() {
+    return new ComparisonRow(
+        metric, base, other, changePercent, interval, method, Double.NaN, Verdict.UNTESTED);
+  }
+
   /// With its verdict.
   ///
   /// @param finding whether the test stands among all that were made

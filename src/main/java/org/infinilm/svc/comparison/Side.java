@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import org.infinilm.svc.results.Metric;
@@ -26,6 +27,9 @@ public record Side(String key, String title, String column, List<ResultFile> run
   /// Share of failed requests above which a side is not compared: what is left over are those that
   /// were served in time.
   private static final double MOST_FAILED_SHARE = 0.01;
+
+  /// Share of the longer answer by which mean answers may be apart.
+  private static final double MOST_APART = 0.1;
 
   /// Its newest run.
   ResultFile newest() {
@@ -57,6 +61,30 @@ public record Side(String key, String title, String column, List<ResultFile> run
     return runs.stream().mapToLong(ResultFile::completed).min().orElse(0);
   }
 
+  /// Why nothing may be claimed of these two sides together: their answers differ in length, so
+  /// that they did not do the same work, whose times and rates are all that is measured.
+  static Optional<String> otherWork(Side base, Side other) {
+    double a = base.answerTokens();
+    double b = other.answerTokens();
+    return Math.abs(a - b) > MOST_APART * Math.max(a, b)
+        ? Optional.of(
+            String.format(
+                Locale.ROOT,
+                "%s and %s: answers of %.4g and %.4g tokens on average (expected: at most a tenth"
+                    + " apart; --ignore-eos makes them alike): not the same work, so nothing is"
+                    + " claimed of the two",
+                base.key,
+                other.key,
+                a,
+                b))
+        : Optional.empty();
+  }
+
+  /// Mean over the runs; NaN where one does not say.
+  private double answerTokens() {
+    return runs.stream().mapToDouble(ResultFile::answerTokens).average().orElse(Double.NaN);
+  }
+
   /// Why nothing may be claimed of this side; empty when there is no reason.
   List<String> doubts() {
     List<String> out = new ArrayList<>();
@@ -79,6 +107,15 @@ public record Side(String key, String title, String column, List<ResultFile> run
                 "%s: %.1f %% of its requests failed, so nothing is claimed of its side",
                 r.path(),
                 100 * r.failedShare()));
+      }
+      if (r.untoldShare() > MOST_FAILED_SHARE) {
+        out.add(
+            String.format(
+                Locale.ROOT,
+                "%s: %.1f %% of its requests are told neither as answered nor as failed, so nothing"
+                    + " is claimed of its side",
+                r.path(),
+                100 * r.untoldShare()));
       }
       if (!r.complete()) {
         out.add(r.path() + ": it was interrupted, so nothing is claimed of its side");

@@ -3,6 +3,9 @@ package org.infinilm.svc.load;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ObjIntConsumer;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +13,11 @@ import org.jspecify.annotations.Nullable;
 /// usage. Reused from chunk to chunk; not thread-safe.
 final class ChunkReader {
   private static final int MOST_FINGERPRINT_CHARS = 200;
+  private static final int MOST_SAID_CHARS = 40;
+  private static final int MOST_CHOICES = 1000;
+
+  /// A choice that said why it ended.
+  private record End(int choice, String reason) {}
 
   private final boolean keepText;
   private boolean choice;
@@ -21,7 +29,8 @@ final class ChunkReader {
   private int completionTokens;
   private int cachedTokens;
   private @Nullable String error;
-  private @Nullable String finishReason;
+  private @Nullable String badUsage;
+  private final List<End> ends = new ArrayList<>(1);
   private @Nullable String fingerprint;
   private final StringBuilder text = new StringBuilder();
 
@@ -40,7 +49,7 @@ final class ChunkReader {
     role = false;
     usage = false;
     error = null;
-    finishReason = null;
+    ends.clear();
     text.setLength(0);
     try (JsonParser p = Json.tokens(b, 0, length)) {
       if (p.nextToken() != JsonToken.START_OBJECT) {
@@ -68,34 +77,49 @@ final class ChunkReader {
       p.skipChildren();
       return;
     }
-    JsonToken first = p.nextToken();
-    if (first == JsonToken.END_ARRAY) {
-      return;
-    }
-    choice = true;
-    if (first == JsonToken.START_OBJECT) {
-      while (p.nextToken() == JsonToken.FIELD_NAME) {
-        String name = p.currentName();
-        JsonToken v = p.nextToken();
-        switch (name) {
-          case "delta", "message" -> delta(p, v);
-          case "text" -> content(p, v, false);
-          case "finish_reason" -> {
-            finishReason = v == JsonToken.VALUE_STRING ? p.getText() : null;
-            p.skipChildren();
-          }
-          default -> p.skipChildren();
-        }
+    int place = 0;
+    for (JsonToken v = p.nextToken(); v != JsonToken.END_ARRAY; v = p.nextToken()) {
+      choice = true;
+      if (v == JsonToken.START_OBJECT) {
+        choice(p, place++);
+      } else {
+        p.skipChildren();
       }
-    } else {
-      p.skipChildren();
-    }
-    while (p.nextToken() != JsonToken.END_ARRAY) {
-      p.skipChildren();
     }
   }
 
-  private void delta(JsonParser p, JsonToken value) throws IOException {
+  /// @param place in the list, which counts where the choice does not say its number
+  private void choice(JsonParser p, int place) throws IOException {
+    int number = place;
+    int begin = text.length();
+    String reason = null;
+    while (p.nextToken() == JsonToken.FIELD_NAME) {
+      String name = p.currentName();
+      JsonToken v = p.nextToken();
+      switch (name) {
+        case "delta", "message" -> delta(p, v, begin);
+        case "text" -> content(p, v, begin, false);
+        case "index" -> {
+          number = v == JsonToken.VALUE_NUMBER_INT ? number(p) : place;
+          p.skipChildren();
+        }
+        case "finish_reason" -> {
+          reason = v == JsonToken.VALUE_STRING ? p.getText() : null;
+          p.skipChildren();
+        }
+        default -> p.skipChildren();
+      }
+    }
+    if (reason != null && !reason.isEmpty()) {
+      ends.add(new End(number, reason));
+    }
+  }
+
+  private static int number(JsonParser p) throws IOException {
+    return Math.clamp(p.getLongValue(), 0, MOST_CHOICES);
+  }
+
+  private void delta(JsonParser p, JsonToken value, int begin) throws IOException {
     if (value != JsonToken.START_OBJECT) {
       p.skipChildren();
       return;
@@ -104,7 +128,7 @@ final class ChunkReader {
       String name = p.currentName();
       JsonToken v = p.nextToken();
       switch (name) {
-        case "content" -> content(p, v, true);
+        case "content" -> content(p, v, begin, true);
         case "reasoning", "reasoning_content" -> {
           output |= v == JsonToken.VALUE_STRING && p.getTextLength() > 0;
           p.skipChildren();
@@ -122,13 +146,14 @@ final class ChunkReader {
     }
   }
 
-  private void content(JsonParser p, JsonToken value, boolean ofDelta) throws IOException {
+  private void content(JsonParser p, JsonToken value, int begin, boolean ofDelta)
+      throws IOException {
     if (value == JsonToken.VALUE_STRING) {
       boolean some = p.getTextLength() > 0;
       output |= some;
       emptyContent |= !some && ofDelta;
-      if (keepText && some && (ofDelta || text.isEmpty())) {
-        text.setLength(0);
+      if (keepText && some && (ofDelta || text.length() == begin)) {
+        text.setLength(begin);
         text.append(p.getText());
       }
     } else {
@@ -142,6 +167,7 @@ final class ChunkReader {
       return;
     }
     usage = true;
+    badUsage = null;
     promptTokens = -1;
     completionTokens = -1;
     cachedTokens = -1;
@@ -149,15 +175,15 @@ final class ChunkReader {
       String name = p.currentName();
       JsonToken v = p.nextToken();
       switch (name) {
-        case "prompt_tokens" -> promptTokens = count(p, v);
-        case "completion_tokens" -> completionTokens = count(p, v);
+        case "prompt_tokens" -> promptTokens = count(p, name, v);
+        case "completion_tokens" -> completionTokens = count(p, name, v);
         case "prompt_tokens_details" -> {
           if (v == JsonToken.START_OBJECT) {
             while (p.nextToken() == JsonToken.FIELD_NAME) {
               boolean cached = p.currentName().equals("cached_tokens");
               JsonToken d = p.nextToken();
               if (cached) {
-                cachedTokens = count(p, d);
+                cachedTokens = count(p, null, d);
               } else {
                 p.skipChildren();
               }
@@ -169,9 +195,27 @@ final class ChunkReader {
     }
   }
 
-  private static int count(JsonParser p, JsonToken value) throws IOException {
-    if (value == JsonToken.VALUE_NUMBER_INT) {
-      return Math.clamp(p.getLongValue(), -1, Integer.MAX_VALUE);
+  /// -1 when it is not said, or cannot be.
+  ///
+  /// @param name null: one that no figure depends on, so that nothing is wrong without it
+  private int count(JsonParser p, @Nullable String name, JsonToken value) throws IOException {
+    if (value == JsonToken.VALUE_NULL) {
+      return -1;
+    }
+    if (value.isNumeric()) {
+      double n = p.getDoubleValue();
+      if (n >= 0 && n == Math.rint(n) && n <= Integer.MAX_VALUE) {
+        return (int) n;
+      }
+    }
+    if (name != null) {
+      String said = value.isScalarValue() ? p.getText() : "a list or an object";
+      badUsage =
+          "usage."
+              + name
+              + ": "
+              + (said.length() > MOST_SAID_CHARS ? said.substring(0, MOST_SAID_CHARS) : said)
+              + " (expected: a whole number, 0 or more)";
     }
     p.skipChildren();
     return -1;
@@ -206,9 +250,9 @@ final class ChunkReader {
     p.skipChildren();
   }
 
-  /// Why the answer ended, when the chunk says so.
-  @Nullable String finishReason() {
-    return finishReason;
+  /// Each choice that the chunk says has ended, by its number, and why.
+  void eachEnd(ObjIntConsumer<String> to) {
+    ends.forEach(e -> to.accept(e.reason(), e.choice()));
   }
 
   /// The last `system_fingerprint` that was read, in whatever chunk.
@@ -241,6 +285,11 @@ final class ChunkReader {
     return promptTokens;
   }
 
+  /// What no usage can be; null when there is nothing of that kind.
+  @Nullable String badUsage() {
+    return badUsage;
+  }
+
   int completionTokens() {
     return completionTokens;
   }
@@ -254,7 +303,7 @@ final class ChunkReader {
     return error;
   }
 
-  /// The text of the first choice; empty when it was not kept.
+  /// The text of all choices; empty when it was not kept.
   String text() {
     return text.toString();
   }

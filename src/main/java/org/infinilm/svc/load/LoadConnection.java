@@ -263,14 +263,13 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
   }
 
   private void keepFacts(LoadSample s) {
-    if (chunk.finishReason() != null) {
-      s.finishReason = chunk.finishReason();
-    }
+    chunk.eachEnd(s::choiceEnded);
     s.fingerprint = chunk.fingerprint();
     if (chunk.hasUsage()) {
       s.promptTokens = chunk.promptTokens();
       s.outputTokens = chunk.completionTokens();
-      s.cachedTokens = chunk.cachedTokens();
+      s.cachedTokens = chunk.cachedTokens() > s.promptTokens ? -1 : chunk.cachedTokens();
+      s.badUsage = chunk.badUsage();
     }
   }
 
@@ -334,6 +333,8 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       finish(s, Outcome.UPSTREAM_ERROR, "error in the answer", chunk.error(), reusable);
     } else if (!chunk.hasChoice()) {
       finish(s, Outcome.UPSTREAM_ERROR, "no choices", "an answer without choices", reusable);
+    } else if (chat && !chunk.hasOutput()) {
+      finish(s, Outcome.UPSTREAM_ERROR, "no output", "an answer that holds no output", reusable);
     } else {
       keepFacts(s);
       keepText(s);
@@ -346,7 +347,17 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
   private void answered(LoadSample s, boolean marked, boolean reusable) {
     String missing =
         AnswerEnd.missing(
-            s.finishReason, marked, s.outputTokens, s.askedTokens, run.choices(), run.ignoresEnd());
+            s.finishReason,
+            marked,
+            s.outputTokens,
+            s.askedTokens,
+            s.choicesEnded(),
+            run.choices(),
+            run.ignoresEnd());
+    if (missing == null && s.badUsage != null) {
+      finish(s, Outcome.UPSTREAM_ERROR, "no possible usage", s.badUsage, reusable);
+      return;
+    }
     finish(
         s,
         missing == null ? Outcome.OK : Outcome.TRUNCATED,

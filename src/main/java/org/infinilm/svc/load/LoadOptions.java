@@ -111,7 +111,7 @@ public record LoadOptions(
         c.get(LoadKeys.REQUEST_TIMEOUT),
         c.get(LoadKeys.READY_CHECK_TIMEOUT_SEC),
         c.get(LoadKeys.LATE_BOUND_MS),
-        goodput(args));
+        goodput(args, c.get(LoadKeys.STREAM)));
   }
 
   private static @Nullable ObjectNode extraBody(Config c) throws ConfigException {
@@ -161,7 +161,8 @@ public record LoadOptions(
   }
 
   /// `--goodput ttft:500 tpot:50`: what follows the first is left over as arguments.
-  private static Map<String, Double> goodput(Program.Args args) throws ConfigException {
+  private static Map<String, Double> goodput(Program.Args args, boolean stream)
+      throws ConfigException {
     List<String> words = new ArrayList<>();
     args.all("goodput").forEach(g -> words.addAll(List.of(g.strip().split("[ ,]+"))));
     if (!words.isEmpty()) {
@@ -182,6 +183,12 @@ public record LoadOptions(
       }
       if (!List.of("ttft", "tpot", "e2el").contains(name) || !(ms >= 0)) {
         throw new ConfigException("--goodput: " + w + " (expected: ttft:MS, tpot:MS or e2el:MS)");
+      }
+      if (!stream && !name.equals("e2el")) {
+        throw new ConfigException(
+            "--goodput: "
+                + w
+                + " with --no-stream (expected: e2el:MS; a whole answer has no TTFT and no TPOT)");
       }
       out.put(name, ms);
     }

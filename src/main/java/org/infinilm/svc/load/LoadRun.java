@@ -365,6 +365,7 @@ public final class LoadRun implements AutoCloseable {
       body = bodies.of(s.item, d == null ? List.of() : d.history);
     }
     s.bodyBytes = body.length;
+    s.textBytes = d == null ? -1 : bodies.textBytes(s.item, d.history);
     s.askedTokens = bodies.asked(s.item);
     LoadConnection c = connection();
     if (c != null) {

@@ -1,6 +1,7 @@
 package org.infinilm.svc.load;
 
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.function.ToIntFunction;
 import org.infinilm.svc.workload.LoadItem;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +43,7 @@ public final class LoadSample {
   final int index;
   final LoadItem item;
   int bodyBytes;
+  long textBytes = -1;
   long intended = -1;
   long eligible = -1;
   long sent = -1;
@@ -54,7 +56,16 @@ public final class LoadSample {
   @Nullable String failure;
   @Nullable String detail;
   int askedTokens;
+
+  /// Of all choices together, see [AnswerEnd#together].
   @Nullable String finishReason;
+
+  /// Choices that said why they ended.
+  @Nullable BitSet endedChoices;
+
+  /// What is wrong with its usage; null when nothing is.
+  @Nullable String badUsage;
+
   @Nullable String fingerprint;
   int promptTokens = -1;
   int outputTokens = -1;
@@ -93,6 +104,18 @@ public final class LoadSample {
     return outcome != null && outcome != Outcome.CLIENT_GONE;
   }
 
+  /// @param choice its number, from 0
+  void choiceEnded(String reason, int choice) {
+    BitSet those = endedChoices == null ? new BitSet() : endedChoices;
+    those.set(choice);
+    endedChoices = those;
+    finishReason = AnswerEnd.together(finishReason, reason);
+  }
+
+  int choicesEnded() {
+    return endedChoices == null ? 0 : endedChoices.cardinality();
+  }
+
   void chunk(long now) {
     chunk(now, true);
   }
@@ -116,17 +139,14 @@ public final class LoadSample {
   /// were made, seldom exactly, so that more is not known.
   ///
   /// @param tokens of a text
-  /// @param choices that each request asked for
   /// @param ignoreEnd whether the model could not end by itself
-  public void count(ToIntFunction<String> tokens, int choices, boolean ignoreEnd) {
+  public void count(ToIntFunction<String> tokens, boolean ignoreEnd) {
     if (outputTokens < 0 && text != null && (ok() || truncated())) {
       outputTokens = tokens.applyAsInt(text.toString());
       promptTokens = item.prompt() == null ? -1 : tokens.applyAsInt(item.prompt());
       counted = true;
       int atLeast = Math.max(outputTokens, chunks);
-      if (ok()
-          && 2 * atLeast < askedTokens
-          && AnswerEnd.mustBeFull(finishReason, choices, ignoreEnd)) {
+      if (ok() && 2 * atLeast < askedTokens && AnswerEnd.mustBeFull(finishReason, ignoreEnd)) {
         outcome = Outcome.TRUNCATED;
         failure = "cut off";
         detail =
@@ -169,6 +189,12 @@ public final class LoadSample {
 
   public int bodyBytes() {
     return bodyBytes;
+  }
+
+  /// UTF-8 bytes of the text of a turn of a conversation, whose text depends on the answers before;
+  /// -1 for other requests.
+  public long textBytes() {
+    return textBytes;
   }
 
   /// When it was planned to be sent; in a closed loop, when it could be.

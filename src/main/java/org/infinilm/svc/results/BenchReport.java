@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.infinilm.svc.accuracy.Routing;
+import org.infinilm.svc.config.Words;
 import org.infinilm.svc.load.LoadOptions;
 import org.infinilm.svc.load.LoadRun;
 import org.infinilm.svc.load.LoadSample;
@@ -17,6 +18,7 @@ public record BenchReport(BenchResult result) {
   private static final int WIDTH = 50;
   private static final int MOST_KINDS = 8;
   private static final int MOST_EXCEPTIONS = 10;
+  private static final int MOST_WORD = 40;
   private static final double NOTABLE_SHARE = 0.05;
   private static final double KEEPS_UP_SHARE = 0.9;
   private static final double GROWTH = 2;
@@ -95,13 +97,10 @@ public record BenchReport(BenchResult result) {
   public static List<String> routing(Routing r) {
     List<String> out = new ArrayList<>();
     out.add(title("Routing", '-'));
-    text(
-        out,
-        "Routing accuracy:",
-        r.checked() == 0
-            ? "not measured (no answer names a pool by size)"
-            : String.format(
-                Locale.ROOT, "%.2f %% (%d of %d)", r.accuracy() * 100, r.correct(), r.sent()));
+    text(out, "Routing accuracy:", accuracy(r));
+    if (r.claimed() > 0) {
+      text(out, "By the router's own word alone:", r.claimed() + " of " + r.sent());
+    }
     text(
         out,
         "Answers proven by their instance:",
@@ -112,7 +111,10 @@ public record BenchReport(BenchResult result) {
       text(
           out,
           "Threshold:",
-          r.threshold() + (r.metric() == null ? "" : " (metric " + r.metric() + ")"));
+          r.threshold()
+              + (r.metric() == null
+                  ? ""
+                  : " (metric " + bounded(Words.printable(r.metric())) + ")"));
     }
     r.pools()
         .forEach((pool, s) ->
@@ -167,6 +169,24 @@ public record BenchReport(BenchResult result) {
       }
     }
     return out;
+  }
+
+  /// Rounded down: 100 % is every request.
+  private static String accuracy(Routing r) {
+    return r.checked() == 0 && r.claimed() == 0
+        ? "not measured (no answer names a pool by size)"
+        : Double.isNaN(r.accuracy())
+            ? "not proven"
+            : String.format(
+                Locale.ROOT,
+                "%.2f %% (%d of %d)",
+                Math.floor(10_000.0 * r.correct() / r.sent()) / 100,
+                r.correct(),
+                r.sent());
+  }
+
+  private static String bounded(String word) {
+    return word.length() > MOST_WORD ? word.substring(0, MOST_WORD) + "..." : word;
   }
 
   /// Failures by kind, lateness, a rate that was not reached: what makes the figures doubtful.

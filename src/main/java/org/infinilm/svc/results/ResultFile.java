@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.infinilm.svc.config.ConfigException;
 
 /// One result file of vLLM's `bench serve --save-result`, or of ours.
@@ -24,6 +25,7 @@ import org.infinilm.svc.config.ConfigException;
 /// @param routing where requests went, when the run looked
 /// @param sendLagP99Ms how late the load generator itself was; 0 when the file does not say
 /// @param late whether that was beyond the run's bound
+/// @param answerTokens mean of the answers' tokens; NaN when the file does not say
 /// @param truncated answers that were cut off before the length that was asked for
 public record ResultFile(
     Path path,
@@ -38,9 +40,12 @@ public record ResultFile(
     Optional<ResultRouting> routing,
     double sendLagP99Ms,
     boolean late,
-    long truncated) {
+    long truncated,
+    double answerTokens) {
   /// Largest file that is read; one with details of every request is far below it.
   private static final long MOST_BYTES = 1L << 30;
+
+  private static final Pattern WHOLE = Pattern.compile("[0-9]{1,15}");
 
   /// A file that is no result; the message names it and what is wrong.
   public static final class Unusable extends Exception {
@@ -92,6 +97,16 @@ public record ResultFile(
   /// Of all requests that ended.
   public double failedShare() {
     return failed == 0 ? 0 : (double) failed / (completed + failed + truncated);
+  }
+
+  /// Of all requests that were to be sent, those that the file tells nothing of; 0 where it leaves
+  /// some out on purpose (a ramp-up, an interrupted run).
+  public double untoldShare() {
+    String prompts = workload.getOrDefault("num_prompts", "");
+    double asked = WHOLE.matcher(prompts).matches() ? Double.parseDouble(prompts) : 0;
+    double told = (double) completed + failed + truncated;
+    boolean all = complete && workload.getOrDefault("ramp_up_s", "0").equals("0");
+    return all && asked > told ? (asked - told) / asked : 0;
   }
 
   /// Whether this is a copy of the other: of the same date, and alike in every figure and request.

@@ -37,6 +37,7 @@ final class ResultReader {
           "completed",
           "failed",
           "truncated",
+          "total_output_tokens",
           "complete",
           "workload",
           "routing",
@@ -161,7 +162,23 @@ final class ResultReader {
         routing(top.get("routing")),
         sendLag(top.get("send_lag_ms")),
         late(top),
-        top.hasNonNull("truncated") ? count(top, "truncated") : 0);
+        top.hasNonNull("truncated") ? count(top, "truncated") : 0,
+        answerTokens(top, figures));
+  }
+
+  /// By its own sum, else by its throughputs.
+  private double answerTokens(ObjectNode top, Map<Metric, Double> figures) throws Unusable {
+    long completed = count(top, "completed");
+    if (completed == 0) {
+      return Double.NaN;
+    }
+    if (top.hasNonNull("total_output_tokens")) {
+      return (double) count(top, "total_output_tokens") / completed;
+    }
+    double requests = figures.getOrDefault(Metric.REQUEST_THROUGHPUT, 0.0);
+    return requests == 0
+        ? Double.NaN
+        : figures.getOrDefault(Metric.OUTPUT_THROUGHPUT, 0.0) / requests;
   }
 
   /// Its own word, else by the lateness it measured.
@@ -316,6 +333,7 @@ final class ResultReader {
             (long) number(r, at, "sent", number(r, at, "checked", 0)),
             (long) number(r, at, "checked", 0),
             (long) number(r, at, "correct", 0),
+            (long) number(r, at, "claimed", 0),
             (long) number(r, at, "proven", -1),
             number(r, at, "accuracy", Double.NaN),
             pools,

@@ -9,6 +9,8 @@ import java.util.Optional;
 ///
 /// @param threshold in the unit of `metric`; -1 when there is none
 /// @param sent all requests of the run; of an old file those that were checked
+/// @param claimed requests that are correct by the router's own word alone; 0 when the file does
+///   not say
 /// @param proven answers that name their instance themselves; -1 when the file does not say
 /// @param accuracy share of the requests sent that the pool named by the rule answered; NaN when
 ///   none was checked
@@ -19,6 +21,7 @@ public record ResultRouting(
     long sent,
     long checked,
     long correct,
+    long claimed,
     long proven,
     double accuracy,
     Map<String, Pool> pools,
@@ -28,18 +31,30 @@ public record ResultRouting(
     Optional<Boolean> countersAgree) {
 
   /// `99.9 % (49,998 of 50,000)`: rounded down, so that 100 % means every one; empty when none was
-  /// checked.
+  /// checked. What only the router says is no share.
   public Optional<String> accuracyText() {
+    if (claimed > 0) {
+      String rest =
+          String.format(Locale.ROOT, "%,d of %,d by the router's own word", claimed, sent);
+      return Optional.of(
+          correct == 0
+              ? "not proven (" + rest + ")"
+              : String.format(Locale.ROOT, "at least %.1f %%, not proven: %s", percent(), rest));
+    }
     return checked <= 0
         ? Optional.empty()
         : Optional.of(
             String.format(
                 Locale.ROOT,
                 "%.1f %% (%,d of %,d%s)",
-                Math.floor(1000.0 * correct / sent) / 10,
+                percent(),
                 correct,
                 sent,
                 proven < 0 ? " checked" : String.format(Locale.ROOT, " sent, %,d proven", proven)));
+  }
+
+  private double percent() {
+    return Math.floor(1000.0 * correct / sent) / 10;
   }
 
   public record Pool(long requests, long minBytes, long medianBytes, long maxBytes) {}

@@ -22,6 +22,7 @@ final class RoutingJson {
     g.writeNumberField("answered", r.answered());
     g.writeNumberField("checked", r.checked());
     g.writeNumberField("correct", r.correct());
+    g.writeNumberField("claimed", r.claimed());
     g.writeNumberField("proven", r.proven());
     g.writeNumberField("misattributed", r.misattributed());
     BenchResult.number(g, "accuracy", r.accuracy());

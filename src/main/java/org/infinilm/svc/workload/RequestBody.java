@@ -83,19 +83,22 @@ public record RequestBody(
     return Math.max(0, item.outputTokens());
   }
 
-  /// UTF-8 bytes of the text of a single request, as routers count it; -1 for a turn of a
-  /// conversation, or where the text is given otherwise.
-  public long textBytes(LoadItem item) {
-    if (item.conversation() >= 0 || given("messages") || given("prompt")) {
+  /// UTF-8 bytes of the text of one request, as routers count it; -1 where the text is given
+  /// otherwise.
+  ///
+  /// @param history messages before those of the item
+  public long textBytes(LoadItem item, List<Message> history) {
+    if (given("messages") || given("prompt")) {
       return -1;
     }
     if (!chat) {
-      return utf8(prompt(item, List.of()));
+      return utf8(prompt(item, history));
     }
+    long before = history.stream().mapToLong(m -> utf8(text(m.content()))).sum();
     if (item.messages().isEmpty()) {
-      return utf8(item.prompt() == null ? "" : item.prompt());
+      return before + utf8(item.prompt() == null ? "" : item.prompt());
     }
-    return item.messages().stream().mapToLong(m -> utf8(text(m.content()))).sum();
+    return before + item.messages().stream().mapToLong(m -> utf8(text(m.content()))).sum();
   }
 
   private static long utf8(String text) {

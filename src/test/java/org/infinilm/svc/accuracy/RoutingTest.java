@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.NullSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RoutingTest {
   private static final Map<String, Member> FLEET =
@@ -106,7 +108,7 @@ class RoutingTest {
     assertThat(r.sizeMismatches()).isEqualTo(1);
     assertThat(r.accuracy()).isZero();
     assertThat(r.exceptions().getFirst().size()).isEqualTo(5000);
-    assertThat(Routing.of(answers, FLEET, "text", null).accuracy()).isEqualTo(1.0);
+    assertThat(Routing.of(answers, FLEET, "text", null).accuracy()).as("no text known").isNaN();
   }
 
   @Test
@@ -265,7 +267,12 @@ class RoutingTest {
         .containsExactly(
             "the router named 2 thresholds, from 0 to 1000000 (expected: one, or"
                 + " --expect-threshold)");
-    assertThat(Routing.of(each, marked(20, 200, null), "body", 100L).disagreements()).isEmpty();
+    assertThat(r.accuracy()).as("no rule").isNaN();
+    assertThat(r.claimed() + r.checked()).isEqualTo(4);
+    Routing expected = Routing.of(each, marked(20, 200, null), "body", 100L);
+    assertThat(expected.disagreements())
+        .containsExactly("the router named 2 thresholds, from 0 to 1000000 (expected: 100)");
+    assertThat(expected.accuracy()).isEqualTo(1.0);
   }
 
   @Test
@@ -274,6 +281,114 @@ class RoutingTest {
     Routing r = Routing.of(all, marked(20, 200, null), "text", null);
     assertThat(r.sizeMismatches()).isEqualTo(4);
     assertThat(r.accuracy()).as("all are small").isEqualTo(0.5);
+  }
+
+  /// Everything goes to the paged pool and is said to be of size 1.
+  private static List<Answer> allSmall(int promptTokensOfLarge) {
+    List<Answer> out = new ArrayList<>();
+    for (int k = 0; k < 4; k++) {
+      boolean large = k % 2 == 1;
+      out.add(
+          new Answer(
+              k,
+              "id",
+              large ? 5000 : 50,
+              large ? 4900 : 40,
+              1,
+              100,
+              "paged",
+              "p",
+              "size",
+              true,
+              "fp_p",
+              large ? promptTokensOfLarge : 10));
+    }
+    return out;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"body", "text", "tokens"})
+  void aSizeThatTheRouterMakesUpIsFoundInEachMetric(String metric) {
+    Routing r = Routing.of(allSmall(1000), marked(2020, 0, null), metric, null);
+    assertThat(r.accuracy()).isEqualTo(0.5);
+    assertThat(r.checked()).isEqualTo(4);
+    assertThat(r.exceptions()).hasSize(2).allMatch(a -> a.expected().equals("static"));
+    assertThat(r.sizeMismatches()).isEqualTo(metric.equals("tokens") ? 2 : 4);
+  }
+
+  @ParameterizedTest
+  @NullSource
+  @ValueSource(strings = {"characters", "", "BODY"})
+  void whatNobodyCanMeasureIsNotProven(@Nullable String metric) {
+    Routing r = Routing.of(allSmall(1000), marked(2020, 0, null), metric, null);
+    assertThat(r.accuracy()).isNaN();
+    assertThat(r.checked()).isZero();
+    assertThat(r.claimed()).isEqualTo(4);
+  }
+
+  @Test
+  void promptTokensThatNobodyCountsAreNotProven() {
+    Routing r = Routing.of(allSmall(-1), marked(20, 0, null), "tokens", null);
+    assertThat(r.correct()).isEqualTo(2);
+    assertThat(r.claimed()).isEqualTo(2);
+    assertThat(r.accuracy()).as("at least").isEqualTo(0.5);
+    assertThat(Routing.of(allSmall(0), marked(20, 0, null), "tokens", null).claimed()).isEqualTo(2);
+  }
+
+  /// `/decisions` asks for a token that the bench may not have.
+  @Test
+  void sizesThatAreAllThoseOfTheBodiesNeedNoMetric() {
+    Routing r = Routing.of(claimed("fp_p", "fp_s"), marked(20, 200, null), null, null);
+    assertThat(r.metric()).isEqualTo("body");
+    assertThat(r.accuracy()).isEqualTo(1.0);
+  }
+
+  /// Neither a mark nor a counter: only the router says who answered.
+  @Test
+  void anInstanceThatNothingSpeaksForIsNotProven() {
+    Map<String, Member> mute =
+        Map.of(
+            "p", new Member("p", "paged", Own.NOTHING, Own.NOTHING),
+            "s", new Member("s", "static", Own.NOTHING, Own.NOTHING));
+    Routing r = Routing.of(claimed("b1", "b1"), mute, "body", null);
+    assertThat(r.accuracy()).isNaN();
+    assertThat(r.claimed()).isEqualTo(4);
+    assertThat(r.countersAgree()).isNull();
+  }
+
+  /// Of an instance that the router does not list, or made up.
+  @ParameterizedTest
+  @NullSource
+  @ValueSource(strings = "fp_x")
+  void anAnswerWithoutTheMarkOfTheInstanceThatIsNamedIsNotProven(@Nullable String mark) {
+    List<Answer> all =
+        claimed("fp_p", "fp_s").stream().map(a -> a.index() == 0 ? marked(a, mark) : a).toList();
+    Routing r = Routing.of(all, marked(20, 200, null), "body", null);
+    assertThat(r.correct()).isEqualTo(3);
+    assertThat(r.claimed()).isEqualTo(1);
+  }
+
+  private static Answer marked(Answer a, @Nullable String mark) {
+    return new Answer(
+        a.index(),
+        a.requestId(),
+        a.sentBytes(),
+        a.sentTextBytes(),
+        a.size(),
+        a.threshold(),
+        a.pool(),
+        a.instance(),
+        a.reason(),
+        a.ok(),
+        mark,
+        a.promptTokens());
+  }
+
+  @Test
+  void aRouterIsBelievedAgainstItself() {
+    Routing r = Routing.told(claimed("fp_s", "fp_p"), marked(20, 200, null), "body", null);
+    assertThat(r.accuracy()).isZero();
+    assertThat(r.exceptionsTotal()).isEqualTo(4);
   }
 
   @Test

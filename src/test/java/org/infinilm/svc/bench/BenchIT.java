@@ -14,12 +14,14 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Json;
@@ -288,6 +290,69 @@ class BenchIT {
     assertThat(exit).isEqualTo(1);
     assertThat(result().path("truncated").asInt()).isEqualTo(12);
     assertThat(io.complained()).contains("the stream ended without finish_reason and [DONE]");
+  }
+
+  private static String stream(String... events) {
+    String body =
+        Arrays.stream(events).map(e -> "data: " + e + "\n\n").collect(Collectors.joining());
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
+  }
+
+  private static String choice(int index, String more) {
+    return "{\"choices\":[{\"index\":" + index + ",\"delta\":{\"content\":\"x\"}" + more + "}]}";
+  }
+
+  @ParameterizedTest
+  @CsvSource({"abort, stop", "stop, abort", "stop, ''"})
+  void anAnswerOneOfWhoseChoicesWasCutOffIsNoSuccess(String first, String second) throws Exception {
+    ServerSocket server =
+        raw(
+            stream(
+                choice(0, ",\"finish_reason\":\"" + first + "\""),
+                choice(1, ",\"finish_reason\":\"" + second + "\""),
+                "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":32}}",
+                "[DONE]"),
+            true);
+    int exit =
+        bench(
+            "http://127.0.0.1:" + server.getLocalPort(),
+            "model=m ready_check_timeout_sec=0 custom_output_len=16 extra_body={\"n\":2}");
+    assertThat(exit).isEqualTo(1);
+    assertThat(result().path("truncated").asInt()).isEqualTo(12);
+    assertThat(io.complained())
+        .contains(second.isEmpty() ? "1 of 2 choices with a finish_reason" : "finish_reason abort");
+  }
+
+  @Test
+  void aWholeAnswerThatHoldsNothingIsNoSuccess() throws Exception {
+    String body =
+        "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":\"stop\"}]}";
+    ServerSocket server =
+        raw("HTTP/1.1 200 OK\r\nContent-Length: " + body.length() + "\r\n\r\n" + body, true);
+    int exit =
+        bench(
+            "http://127.0.0.1:" + server.getLocalPort(),
+            "model=m ready_check_timeout_sec=0 stream=false");
+    assertThat(exit).isEqualTo(1);
+    assertThat(io.complained()).contains("12 x no output");
+  }
+
+  @Test
+  void anAnswerWhoseUsageCannotBeIsNoSuccess() throws Exception {
+    ServerSocket server =
+        raw(
+            stream(
+                choice(0, ",\"finish_reason\":\"length\""),
+                "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":-3}}",
+                "[DONE]"),
+            true);
+    int exit =
+        bench(
+            "http://127.0.0.1:" + server.getLocalPort(),
+            "model=m ready_check_timeout_sec=0 custom_output_len=16");
+    assertThat(exit).isEqualTo(1);
+    assertThat(result().path("failed").asInt()).isEqualTo(12);
+    assertThat(io.complained()).contains("usage.completion_tokens: -3 (expected: a whole number");
   }
 
   @Test

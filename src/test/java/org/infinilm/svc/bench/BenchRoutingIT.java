@@ -13,6 +13,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntBinaryOperator;
+import java.util.function.LongUnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -24,15 +26,21 @@ import org.infinilm.svc.http.Server;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Routing accuracy behind a real router, which runs as a process of its own.
 class BenchRoutingIT {
   private static final Duration SOON = Duration.ofSeconds(60);
   private static final Pattern ADDRESS = Pattern.compile("router on 127\\.0\\.0\\.1:(\\d+)");
+
+  /// Of the proxies that lie: between small and large prompts in bytes and in tokens.
+  private static final int SAID_THRESHOLD = 500;
 
   @TempDir Path folder;
   private final Arguments io = new Arguments();
@@ -182,17 +190,35 @@ class BenchRoutingIT {
 
   /// Sends each request to the other pool than it says.
   private Server liar() throws IOException {
+    return proxy(null, (k, size) -> 1 - k, size -> size);
+  }
+
+  /// Says that every request is small, in a unit of its own, and sends all to the paged pool.
+  private Server belittler(String metric) throws IOException {
+    return proxy(metric, (k, size) -> 0, size -> 1);
+  }
+
+  /// @param metric what it says that it measures; null: what the router says
+  /// @param to where a request goes, from where it belongs by its size: 0 paged, 1 static
+  /// @param said the size that it names, from the bytes; where it says that a request went follows
+  private Server proxy(@Nullable String metric, IntBinaryOperator to, LongUnaryOperator said)
+      throws IOException {
     URI honest = url;
     return Server.start(
         Server.Options.at("127.0.0.1", 0),
         request -> {
           try {
             if (request.method().equals("GET")) {
+              if (metric != null && request.path().startsWith("/decisions")) {
+                return Response.json(200, Map.of("decisions", List.of(Map.of("metric", metric))));
+              }
               Client.Reply r = client.get(honest.resolve(request.path()), SOON);
               return new Response(r.status(), Headers.NONE, r.body(), null);
             }
-            boolean small = request.body().length <= 2000;
-            SimulatedInstance other = instances.get(small ? 1 : 0);
+            int bytes = request.body().length;
+            boolean small = said.applyAsLong(bytes) <= SAID_THRESHOLD;
+            SimulatedInstance other =
+                instances.get(to.applyAsInt(bytes <= SAID_THRESHOLD ? 0 : 1, bytes));
             Client.Reply r =
                 client.send(
                     "POST",
@@ -205,8 +231,8 @@ class BenchRoutingIT {
                 .with("x-infini-pool", small ? "paged" : "static")
                 .with("x-infini-instance", small ? "paged-1" : "static-1")
                 .with("x-infini-reason", "size")
-                .with("x-infini-size", "" + request.body().length)
-                .with("x-infini-threshold", "2000");
+                .with("x-infini-size", "" + said.applyAsLong(bytes))
+                .with("x-infini-threshold", "" + SAID_THRESHOLD);
           } catch (IOException e) {
             return Response.empty(502);
           }
@@ -226,6 +252,24 @@ class BenchRoutingIT {
     assertThat(r.path("counters_agree").asBoolean(true)).isFalse();
     assertThat(io.printed())
         .contains("request 0 was answered by paged-1 (expected: static-1, which the router named)");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"tokens, 0", "characters, 30"})
+  void aProxyThatNamesAnotherUnitAndSmallSizesProvesNothing(String metric, int claimed)
+      throws Exception {
+    try (Server belittler = belittler(metric)) {
+      url = URI.create("http://127.0.0.1:" + belittler.port());
+      JsonNode r = bench();
+      assertThat(r.path("metric").asText()).isEqualTo(metric);
+      assertThat(r.path("pools").path("paged").path("requests").asInt()).as("%s", r).isEqualTo(30);
+      assertThat(r.path("claimed").asInt()).isEqualTo(claimed);
+      assertThat(r.path("accuracy").isNull()).isEqualTo(claimed == 30);
+      assertThat(r.path("accuracy").asDouble()).isLessThan(0.7);
+    }
+    assertThat(io.printed()).doesNotContain("100.00 %");
+    assertThat(io.printed().contains("Routing accuracy:                        not proven"))
+        .isEqualTo(claimed == 30);
   }
 
   @Test
@@ -258,7 +302,7 @@ class BenchRoutingIT {
                 Map.of(),
                 new Interrupts());
     assertThat(exit).as(io.complained()).isZero();
-    assertThat(io.printed()).contains("Routing added to: ", "100.00 % (30 of 30)");
+    assertThat(io.printed()).contains("Routing added to: ", "not proven", "30 of 30");
     int missing =
         new BenchProgram(io.out, io.err, Ticker.SYSTEM)
             .run(

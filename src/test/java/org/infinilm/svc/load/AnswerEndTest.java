@@ -32,13 +32,35 @@ class AnswerEndTest {
       int asked,
       boolean ignoreEnd,
       boolean whole) {
-    assertThat(AnswerEnd.missing(reason, closed, tokens, asked, 1, ignoreEnd) == null)
+    assertThat(AnswerEnd.missing(reason, closed, tokens, asked, 1, 1, ignoreEnd) == null)
         .isEqualTo(whole);
   }
 
   @Test
   void oneOfSeveralAnswersMayBeShorterThanTheOneThatRanToItsLength() {
-    assertThat(AnswerEnd.missing("length", true, 200, 256, 2, false)).isNull();
-    assertThat(AnswerEnd.missing("length", true, 200, 256, 2, true)).startsWith("200 of 256");
+    assertThat(AnswerEnd.missing("stop", true, 200, 256, 2, 2, false)).isNull();
+    assertThat(AnswerEnd.missing("stop", true, 200, 256, 2, 2, true)).startsWith("200 of 256");
+    assertThat(AnswerEnd.missing("length", true, 200, 256, 2, 2, false)).startsWith("200 of 256");
+  }
+
+  @Test
+  void anAnswerWithoutTheEndOfOneOfItsChoicesWasCutOff() {
+    assertThat(AnswerEnd.missing("stop", true, 32, 32, 1, 2, false)).startsWith("1 of 2 choices");
+    assertThat(AnswerEnd.missing(null, true, 32, 32, 0, 2, false)).as("none says why").isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    ", stop, stop",
+    "length, stop, stop",
+    "stop, length, stop",
+    "length, length, length",
+    "abort, stop, abort",
+    "stop, abort, abort",
+    "length, Cancelled, Cancelled",
+    "timeout, length, timeout"
+  })
+  void theWorstReasonOfSeveralChoicesCounts(@Nullable String one, String other, String together) {
+    assertThat(AnswerEnd.together(one, other)).isEqualTo(together);
   }
 }

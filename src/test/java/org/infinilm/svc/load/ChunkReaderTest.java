@@ -3,6 +3,8 @@ package org.infinilm.svc.load;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -75,5 +77,41 @@ class ChunkReaderTest {
   @ValueSource(strings = {"", "x", "[]", "{\"choices\":[", "{\"choices\":[{]}", "<html>"})
   void whatIsNoJsonObjectIsRefused(String text) {
     assertThat(read(text)).isFalse();
+  }
+
+  private Map<Integer, String> ends() {
+    Map<Integer, String> out = new TreeMap<>();
+    reader.eachEnd((reason, choice) -> out.put(choice, reason));
+    return out;
+  }
+
+  @Test
+  void everyChoiceIsRead() {
+    assertThat(
+            read(
+                "{\"choices\":[{\"index\":1,\"message\":{\"content\":\"ab\"},\"finish_reason\":\"abort\"},"
+                    + "{\"index\":0,\"text\":\"c\",\"finish_reason\":\"stop\"},"
+                    + "{\"text\":\"d\",\"finish_reason\":\"length\"},{\"finish_reason\":null}]}"))
+        .isTrue();
+    assertThat(ends()).isEqualTo(Map.of(0, "stop", 1, "abort", 2, "length"));
+    assertThat(reader.text()).isEqualTo("abcd");
+    assertThat(read("{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}")).isTrue();
+    assertThat(ends()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"-3", "3.5", "\"16\"", "true", "[]", "{\"a\":1}", "99999999999999999999"})
+  void aCountThatNoUsageCanHaveIsTold(String count) {
+    assertThat(
+            read(
+                "{\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":"
+                    + count
+                    + "}}"))
+        .isTrue();
+    assertThat(reader.badUsage()).startsWith("usage.completion_tokens: ");
+    assertThat(reader.completionTokens()).isEqualTo(-1);
+    assertThat(read("{\"usage\":{\"prompt_tokens\":null,\"completion_tokens\":16.0}}")).isTrue();
+    assertThat(reader.badUsage()).isNull();
+    assertThat(reader.completionTokens()).isEqualTo(16);
   }
 }

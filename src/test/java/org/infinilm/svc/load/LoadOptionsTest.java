@@ -138,6 +138,13 @@ class LoadOptionsTest {
                     Map.of())
                 .goodput())
         .hasSize(2);
+    List<String> ofAnswer = List.of("e2el:500");
+    assertThat(options("stream=false", List.of(), ofAnswer, Map.of()).goodput()).hasSize(1);
+    for (String ofChunks : List.of("ttft:500", "tpot:50")) {
+      assertThatThrownBy(
+              () -> options("stream=false", List.of(), List.of("e2el:9", ofChunks), Map.of()))
+          .hasMessageContaining("--goodput: " + ofChunks + " with --no-stream (expected: e2el:MS");
+    }
     assertThatThrownBy(() -> options("", List.of(), List.of("ttft"), Map.of()))
         .hasMessageContaining("--goodput: ttft (expected: ttft:MS");
     assertThatThrownBy(() ->

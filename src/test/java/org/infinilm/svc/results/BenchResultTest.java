@@ -184,6 +184,21 @@ class BenchResultTest {
     assertThat(n.path("complete").asBoolean()).isTrue();
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "ttft, true, 1",
+    "tpot, true, 1",
+    "ttft, false, 0",
+    "tpot, false, 0",
+    "e2el, true, 1"
+  })
+  void whatWasNotMeasuredMeetsNoObjective(String objective, boolean streamed, double share) {
+    LoadSample s =
+        streamed ? sample(0, true) : Samples.answered(0, 1_000_000_000L, 1_000_000_000L, 3, 2);
+    LoadFigures f = LoadFigures.of(List.of(s), 1, Map.of(objective, 100_000.0));
+    assertThat(f.goodShare()).isEqualTo(share);
+  }
+
   @Test
   void routingIsWrittenAsAgreed() throws Exception {
     Routing routing =
@@ -205,7 +220,7 @@ class BenchResultTest {
     assertThat(n)
         .isEqualTo(
             Json.tree(
-                ("{\"threshold\":100,\"metric\":\"body\",\"sent\":2,\"answered\":2,\"checked\":2,\"correct\":1,\"proven\":0,\"misattributed\":0,"
+                ("{\"threshold\":100,\"metric\":\"body\",\"sent\":2,\"answered\":2,\"checked\":2,\"correct\":1,\"claimed\":0,\"proven\":0,\"misattributed\":0,"
                         + "\"accuracy\":0.5,\"size_mismatches\":0,\"pools\":{\"paged\":{\"requests\":2,"
                         + "\"min_bytes\":10,\"median_bytes\":455.0,\"max_bytes\":900}},"
                         + "\"instances\":{\"p\":{\"pool\":\"paged\",\"requests\":2,\"counted\":2}},"
