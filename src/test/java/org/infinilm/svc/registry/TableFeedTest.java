@@ -174,14 +174,16 @@ class TableFeedTest {
   void theEndOfTheStreamIsSaid() throws Exception {
     TableFeed feed = feed(EVENTS);
     sent.add(END);
-    assertThatThrownBy(() -> feed.await(at("b-1", null), LONG)).hasMessageContaining("ended its stream");
+    assertThatThrownBy(() -> feed.await(at("b-1", null), LONG))
+        .hasMessageContaining("ended its stream");
   }
 
   @Test
   void aRegistryWithoutTheStreamIsKnownByItsAnswer() throws Exception {
     TableFeed feed = feed(Headers.of("content-type", "application/json"));
     sent.add("{}");
-    assertThatThrownBy(() -> feed.await(at("b-1", null), LONG)).isInstanceOf(TableFeed.NoStream.class);
+    assertThatThrownBy(() -> feed.await(at("b-1", null), LONG))
+        .isInstanceOf(TableFeed.NoStream.class);
   }
 
   @Test

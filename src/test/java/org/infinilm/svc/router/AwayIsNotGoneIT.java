@@ -257,10 +257,7 @@ class AwayIsNotGoneIT extends AwayIsNotGone {
           Files.createDirectories(obstacle);
           Files.delete(data.resolve("journal.jsonl"));
         },
-        () -> {
-          Files.delete(obstacle);
-          Files.delete(obstacle.getParent());
-        });
+        () -> Files.delete(obstacle));
     return h;
   }
 

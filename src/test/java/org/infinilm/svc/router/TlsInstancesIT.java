@@ -407,7 +407,10 @@ class TlsInstancesIT {
     org.assertj.core.api.Assertions.assertThatThrownBy(() -> client.get(uri, RawRouter.SOON))
         .hasMessageContaining("unknown authority");
     Files.writeString(file, authority.getCertificatePEM());
-    await().atMost(RawRouter.SOON).ignoreExceptions().until(() -> client.get(uri, RawRouter.SOON).ok());
+    await()
+        .atMost(RawRouter.SOON)
+        .ignoreExceptions()
+        .until(() -> client.get(uri, RawRouter.SOON).ok());
   }
 
   /// Certificates are renewed while a router runs, and so are those who sign them.
