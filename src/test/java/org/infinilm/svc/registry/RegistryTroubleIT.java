@@ -43,7 +43,7 @@ class RegistryTroubleIT {
         LONG,
         LONG,
         cleanup,
-        Duration.ofSeconds(120),
+        Duration.ofMinutes(2),
         data,
         null,
         Tokens.NONE,
