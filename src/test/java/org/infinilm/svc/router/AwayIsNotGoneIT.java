@@ -226,7 +226,7 @@ class AwayIsNotGoneIT extends AwayIsNotGone {
     URI url = URI.create("http://127.0.0.1:" + server.port());
     RegistryClient client = new RegistryClient(rig.client, url, null);
     for (String name : List.of("a", "b")) {
-      int port = engine("127.0.0.1", 0).port();
+      int port = rig.good(name).port();
       client.register(
           new Registration(
               name,
