@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.InputFile;
@@ -188,24 +189,26 @@ final class FolderSource extends Follower {
     if (!still || now.equals(f.read)) {
       return false;
     }
-    List<Found> had = f.found;
-    Stamp before = f.read;
-    f.read = now;
     try {
-      f.found = read(path, now.bytes());
-      f.trouble = null;
-      if (f.found.size() < had.size() && f.still < STILL_IN_PLACE) {
+      List<Found> found = read(path, now.bytes());
+      if (f.still < STILL_IN_PLACE && !urls(found).containsAll(urls(f.found))) {
         // the first half of a new file, perhaps: what it takes away is believed when it stands
         // still
-        f.found = had;
-        f.read = before;
         return false;
       }
+      f.read = now;
+      f.found = found;
+      f.trouble = null;
     } catch (ConfigException e) {
+      f.read = now;
       f.trouble = String.valueOf(e.getMessage()).replace("\n", "; ");
       return false;
     }
     return true;
+  }
+
+  private static Set<String> urls(List<Found> of) {
+    return of.stream().map(Found::url).collect(Collectors.toSet());
   }
 
   private List<Found> read(Path path, long bytes) throws ConfigException {

@@ -53,7 +53,11 @@ final class Embeddings {
       p = prepared(l, embedder, request);
       Optional<EmbeddingJob> queued = embedder.submit(p.inputs());
       if (queued.isEmpty()) {
-        throw new ApiError(429, "queue_full", null, "too many requests for embeddings wait");
+        throw new ApiError(
+            429,
+            "queue_full",
+            null,
+            "too many requests for embeddings wait, or vectors for clients that do not read them");
       }
       job = queued.get();
     } catch (ApiError e) {

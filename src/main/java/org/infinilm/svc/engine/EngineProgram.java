@@ -135,6 +135,10 @@ public final class EngineProgram {
 
   private static final int MAX_BODY_BYTES = 64 << 20;
 
+  /// For which a client may take nothing of an answer that waits for it; as the router's
+  /// `client_stall`.
+  private static final Duration STALL = Duration.ofSeconds(120);
+
   /// For the error events of streams that the end cuts.
   private static final Duration LAST_WORDS = Duration.ofSeconds(1);
 
@@ -167,12 +171,7 @@ public final class EngineProgram {
     Path model = file.file();
     FutureTask<Loaded> loading = new FutureTask<>(() -> setup.load(model, metrics, environment));
     Thread.ofPlatform().daemon().name("load").start(loading);
-    Server server =
-        Server.start(
-            Server.Options.at(config.get(HOST), config.get(PORT))
-                .maxBody(MAX_BODY_BYTES)
-                .refusal(EngineRoutes::refusal),
-            routes);
+    Server server = Server.start(listening(config.get(HOST), config.get(PORT)), routes);
     Lifetime life = Lifetime.ofProcess(BOUND);
     supervisor.ifPresent(p -> p.onExit().thenRun(() -> life.end(0)));
     life.onEnd(server::close);
@@ -284,5 +283,13 @@ public final class EngineProgram {
               + MemoryNeed.megabytes(available.getAsLong())
               + " available; fewer --num_blocks or a smaller --max_cache_len take less)");
     }
+  }
+
+  /// What an engine's server allows its clients.
+  static Server.Options listening(String host, int port) {
+    return Server.Options.at(host, port)
+        .maxBody(MAX_BODY_BYTES)
+        .stall(STALL)
+        .refusal(EngineRoutes::refusal);
   }
 }

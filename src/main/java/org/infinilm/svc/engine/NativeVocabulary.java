@@ -208,7 +208,7 @@ final class NativeVocabulary implements Vocabulary {
       long bytes = 256;
       for (int i = 0; i < messages.size(); i++) {
         Message m = messages.get(i);
-        MemorySegment content = call.allocateFrom(m.content().replace("\0", ""));
+        MemorySegment content = call.allocateFrom(m.content());
         bytes += content.byteSize() + m.role().length() + 64;
         chat.set(ADDRESS, i * CHAT_MESSAGE.byteSize(), call.allocateFrom(m.role()));
         chat.set(ADDRESS, i * CHAT_MESSAGE.byteSize() + ADDRESS.byteSize(), content);

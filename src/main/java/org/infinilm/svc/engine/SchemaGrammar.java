@@ -19,7 +19,7 @@ import org.infinilm.svc.http.Json;
 /// of the schema, and no others beside declared ones. A keyword that is not known is refused, never
 /// left out. One schema each.
 final class SchemaGrammar {
-  private static final int MAX_TEXT_CHARACTERS = 200_000;
+  private static final int MAX_TEXT_CHARACTERS = 1_000_000;
   private static final int MAX_REPEATS = 1000;
   private static final int MAX_REPEATS_TOGETHER = 5000;
 
@@ -90,7 +90,7 @@ final class SchemaGrammar {
   static String of(JsonNode schema, Effort effort) throws ApiError {
     JsonRules rules = new JsonRules();
     add(rules, "root", schema, effort);
-    return text(rules);
+    return text(rules, "response_format.json_schema.schema");
   }
 
   /// Adds the rules of a schema to others.
@@ -106,11 +106,15 @@ final class SchemaGrammar {
 
   /// The whole grammar.
   ///
+  /// @param at the field that it is made of
   /// @throws ApiError when it is too large
-  static String text(JsonRules rules) throws ApiError {
+  static String text(JsonRules rules, String at) throws ApiError {
     String text = rules.text();
     if (text.length() > MAX_TEXT_CHARACTERS) {
-      throw refused("", "too large", "a smaller schema");
+      throw ApiError.value(
+          at,
+          "a grammar of " + text.length() + " characters",
+          "schemas that make one of at most " + MAX_TEXT_CHARACTERS);
     }
     return text;
   }
@@ -389,7 +393,9 @@ final class SchemaGrammar {
       if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
         throw refused(at, "a property name with half a surrogate pair", "Unicode text");
       }
-      String member = JsonRules.literal(text + ":") + " ws " + members.get(key) + " ";
+      String named = "p" + rules.count();
+      rules.add(named, JsonRules.literal(text + ":") + " ws " + members.get(key));
+      String member = named + " ";
       String after = "m" + rules.count();
       rules.add(after, next);
       next = "\",\" ws " + member + after;

@@ -12,7 +12,7 @@ final class ToolGrammar {
 
   /// @throws ApiError naming the function that is strict and whose schema a grammar cannot follow;
   ///   `schema_too_costly` with the param `tools` when all schemas together take too many steps,
-  ///   strict or not
+  ///   strict or not, and with that param when they make too large a grammar
   static String of(ToolForm form, Tools tools, Effort effort) throws ApiError {
     JsonRules rules = new JsonRules();
     boolean tagged = !form.open().isEmpty();
@@ -40,7 +40,7 @@ final class ToolGrammar {
             + String.join(" | ", functions)
             + ") \"}\""
             + after);
-    return SchemaGrammar.text(rules);
+    return SchemaGrammar.text(rules, "tools");
   }
 
   /// What a grammar cannot follow is any object, unless the client wants it strict.

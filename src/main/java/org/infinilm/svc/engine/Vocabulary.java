@@ -5,11 +5,13 @@ import org.jspecify.annotations.Nullable;
 
 /// The text side of a model: tokens and the chat template. Thread-safe.
 interface Vocabulary {
-  /// One message of a chat.
+  /// One message of a chat. What comes with NULs is without them: they end a text in llama.cpp, and
+  /// what they part must not come together behind those that look for the texts of controls.
   ///
   /// @param calls what an assistant called
   record Message(String role, String content, List<Call> calls) {
     public Message {
+      content = withoutNul(content);
       calls = List.copyOf(calls);
     }
 
@@ -21,7 +23,15 @@ interface Vocabulary {
   /// One call of a function.
   ///
   /// @param arguments JSON
-  record Call(String name, String arguments) {}
+  record Call(String name, String arguments) {
+    public Call {
+      arguments = withoutNul(arguments);
+    }
+  }
+
+  private static String withoutNul(String text) {
+    return text.indexOf('\0') < 0 ? text : text.replace("\0", "");
+  }
 
   /// The number of token ids; valid ids are 0 up to it.
   int size();

@@ -101,6 +101,11 @@ final class AccessLog implements AutoCloseable {
     return l;
   }
 
+  /// Lines that were not written and never will be.
+  long lost() {
+    return lost.sum();
+  }
+
   /// Takes a request that ended. Never blocks and never fails: a line that cannot be worded or
   /// finds no room is counted as lost.
   void add(Decision d) {
@@ -141,7 +146,7 @@ final class AccessLog implements AutoCloseable {
       for (Lane l : lanes) {
         lost.add(unwritten(l.taken()));
       }
-      long n = lost.sum();
+      long n = lost();
       if (n > toldLost) {
         String told = "access log: " + (n - toldLost) + " lines lost\n";
         if (unwritten(ByteBuffer.wrap(told.getBytes(UTF_8))) == 0) {

@@ -26,6 +26,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class KeyRing {
   static final String SCHEME = "Bearer ";
+
+  /// In which clients of this field send a key, to us or to an instance.
+  static final List<String> FIELDS = List.of("authorization", "x-api-key", "api-key");
+
   private static final int LONGEST_KEY = 4096;
 
   /// Keys that are remembered though nothing of theirs is in flight.

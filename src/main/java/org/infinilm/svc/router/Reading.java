@@ -19,9 +19,6 @@ import org.slf4j.LoggerFactory;
 /// Bodies that take long to read (large, or in a content coding) are read apart from the event
 /// loop; all else here is confined to it.
 final class Reading implements InboundEvents {
-  /// Fields in which clients send a key.
-  private static final List<String> CREDENTIALS = List.of("authorization", "x-api-key", "api-key");
-
   private static final Logger LOG = LoggerFactory.getLogger(Reading.class);
 
   /// Larger bodies are read apart; a few milliseconds' worth.
@@ -92,7 +89,7 @@ final class Reading implements InboundEvents {
   }
 
   private static boolean isAmong(String token, RequestHead h) {
-    for (String field : CREDENTIALS) {
+    for (String field : KeyRing.FIELDS) {
       String values = h.joined(field);
       if (values != null && (isIn(token, values) || isInOne(token, values))) {
         return true;

@@ -11,9 +11,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
@@ -160,8 +162,8 @@ final class Reloader implements AutoCloseable {
   }
 
   /// @param again whether the files are news only where they say something else than those in force
-  /// @param whole whether files that name fewer instances or keys than are in force may be believed
-  ///   already: the first half of a new file does so too
+  /// @param whole whether files that do not name all instances and keys that are in force may be
+  ///   believed already: the first half of a new file does so too
   /// @return whether they were, or were refused
   private boolean reload(boolean again, boolean whole) {
     try {
@@ -201,8 +203,15 @@ final class Reloader implements AutoCloseable {
   }
 
   private boolean takesAway(Sources.Read next) {
-    return next.fixed().size() < current.fixed().size()
-        || next.config().keys().size() < current.config().keys().size();
+    return !names(next).containsAll(names(current)) || !hashes(next).containsAll(hashes(current));
+  }
+
+  private static Set<String> names(Sources.Read of) {
+    return of.fixed().stream().map(Known::name).collect(Collectors.toSet());
+  }
+
+  private static Set<String> hashes(Sources.Read of) {
+    return of.config().keys().stream().map(ClientKey::hash).collect(Collectors.toSet());
   }
 
   private void refuse(String why) {

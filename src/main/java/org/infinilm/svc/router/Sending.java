@@ -13,8 +13,6 @@ import org.jspecify.annotations.Nullable;
 /// One request as instances get it: the client's own, with the fields of a proxy, and with the body
 /// that names the model as they know it. Event-loop confined.
 final class Sending {
-  private static final List<String> CREDENTIALS = List.of("x-api-key", "api-key");
-
   /// What a request says of the very bytes of its body, in its head or behind it.
   private static final List<String> OF_THE_BYTES =
       List.of("content-md5", "content-digest", "repr-digest", "digest");
@@ -61,14 +59,13 @@ final class Sending {
       set.add(AS_IT_IS);
     }
     Header authorization = a.authorization();
-    if (authorization != null) {
+    if (authorization != null || consumed) {
       // the client's own credentials are for nobody else
-      dropped.addAll(CREDENTIALS);
+      dropped.addAll(KeyRing.FIELDS);
+    }
+    if (authorization != null) {
       dropped.add("cookie");
       set.add(authorization);
-    } else if (consumed) {
-      dropped.addAll(CREDENTIALS);
-      dropped.add("authorization");
     }
     Trace t = trace;
     if (t != null) {

@@ -42,11 +42,14 @@ export class Hold {
   #draw(draw) {
     const at = this.root.contains(document.activeElement) ? document.activeElement.dataset.row ?? '' : null;
     this.#drawing = true;
-    draw();
-    if (at !== null) {
-      const buttons = [...this.root.querySelectorAll('button')];
-      (buttons.find((b) => b.dataset.row === at) ?? buttons[0])?.focus({preventScroll: true});
+    try {
+      draw();
+      if (at !== null) {
+        const buttons = [...this.root.querySelectorAll('button')];
+        (buttons.find((b) => b.dataset.row === at) ?? buttons[0])?.focus({preventScroll: true});
+      }
+    } finally {
+      this.#drawing = false;
     }
-    this.#drawing = false;
   }
 }

@@ -97,17 +97,19 @@ export class Requests {
   }
 
   #once(key, value, draw) {
-    const s = JSON.stringify(value);
-    if (this.#signatures.get(key) !== s) {
-      this.#signatures.set(key, s);
-      draw();
-    }
+    const signature = JSON.stringify(value);
+    if (this.#signatures.get(key) !== signature) this.#draw(key, signature, draw);
+  }
+
+  #draw(key, signature, draw) {
+    this.#signatures.set(key, signature);
+    draw();
   }
 
   // The same where a hand may be in it.
   #still(name, value, draw) {
-    const s = JSON.stringify(value);
-    this.holds[name].show(this.#signatures.get(name) === s ? '' : 'not the newest', () => this.#once(name, value, draw));
+    const signature = JSON.stringify(value);
+    this.holds[name].show(this.#signatures.get(name) === signature ? '' : 'not the newest', () => this.#draw(name, signature, draw));
   }
 
   #errors(state) {

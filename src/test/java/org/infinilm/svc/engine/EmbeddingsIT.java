@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -22,6 +23,7 @@ import java.util.Map;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Server;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -261,6 +263,32 @@ class EmbeddingsIT {
     await().atMost(SOON).until(() -> engine.loaded().embedder().heldValues() == 0);
     vectors(TEXTS.get(0));
     await().atMost(SOON).until(() -> engine.loaded().embedder().heldValues() == 0);
+  }
+
+  /// Vectors are held until they are sent, and what is held is bounded.
+  @Test
+  void aClientThatDoesNotReadLosesItsAnswerAndNothingOfItIsHeld() throws Exception {
+    assertThat(EngineProgram.listening("127.0.0.1", 0).stall()).isEqualTo(Duration.ofMinutes(2));
+    EngineSetup setup =
+        new EngineSetup(true, 4096, 16, 4, 20, 1, 0, false, true, EngineSetup.DEFAULT_PATIENCE);
+    Server.Options impatient =
+        EngineProgram.listening("127.0.0.1", 0).stall(Duration.ofMillis(300));
+    ServedEngine other = ServedEngine.start(setup, MODEL, impatient);
+    try (Socket deaf = new Socket()) {
+      deaf.setReceiveBufferSize(4096);
+      deaf.connect(new InetSocketAddress("127.0.0.1", other.server().port()));
+      byte[] body = Json.bytes(Map.of("input", Collections.nCopies(2048, "a")));
+      OutputStream out = deaf.getOutputStream();
+      out.write(
+          ("POST " + PATH + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + body.length + "\r\n\r\n")
+              .getBytes(StandardCharsets.US_ASCII));
+      out.write(body);
+      out.flush();
+      await().atMost(SOON).until(() -> other.loaded().embedder().heldValues() > 0);
+      await().atMost(SOON).until(() -> other.loaded().embedder().heldValues() == 0);
+    } finally {
+      other.stop();
+    }
   }
 
   /// Batches for embeddings are computed between the tokens of a stream.

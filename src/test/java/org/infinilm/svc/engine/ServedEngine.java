@@ -20,11 +20,16 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
   private static final Duration SOON = Duration.ofSeconds(60);
 
   static ServedEngine start(EngineSetup setup, Path model) throws Exception {
+    return start(setup, model, EngineProgram.listening("127.0.0.1", 0));
+  }
+
+  static ServedEngine start(EngineSetup setup, Path model, Server.Options options)
+      throws Exception {
     EngineMetrics metrics =
         new EngineMetrics("m", setup.pooled(), setup.blockTokens(), setup.blocks());
     AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
     EngineRoutes routes = new EngineRoutes("m", reader, metrics, Ticker.SYSTEM);
-    Server server = Server.start(Server.Options.at("127.0.0.1", 0), routes);
+    Server server = Server.start(options, routes);
     Loaded loaded = setup.load(model, metrics, System.getenv());
     routes.serve(loaded);
     return new ServedEngine(server, loaded, metrics, Client.create());

@@ -279,4 +279,40 @@ class ToolsTest {
     assertThat(ToolGrammar.of(ToolForm.HERMES, tools(tools), Effort.alone()))
         .contains("tool0 ::= \"{\" ", "tool1 ::= \"{\" ");
   }
+
+  /// So many functions with so many optional parameters each.
+  private static String many(int functions, int parameters, String name, String type) {
+    String properties =
+        IntStream.range(0, parameters)
+            .mapToObj(k -> "'" + name + k + "':" + type)
+            .collect(Collectors.joining(",", "{", "}"));
+    return IntStream.range(0, functions)
+        .mapToObj(k ->
+            "{'type':'function','function':{'name':'f"
+                + k
+                + "','parameters':{'type':'object','properties':"
+                + properties
+                + "}}}")
+        .collect(Collectors.joining(",", "'tools':[", "],'tool_choice':'required'"));
+  }
+
+  @Test
+  void manyToolsOfManyParametersAreAllHeldTo() throws Exception {
+    String type = "{'type':'string','description':'" + "what it is ".repeat(5) + "'}";
+    assertThat(
+            ToolGrammar.of(
+                ToolForm.HERMES, tools(many(60, 30, "parameter_", type)), Effort.alone()))
+        .contains("tool0 ::= \"{\" ", "tool59 ::= \"{\" ");
+  }
+
+  @Test
+  void aGrammarThatIsTooLargeIsRefusedByTheFieldThatItIsOf() throws Exception {
+    assertThatThrownBy(
+            () -> ToolGrammar.of(ToolForm.HERMES, tools(many(125, 125, "p", "{}")), Effort.alone()))
+        .isInstanceOfSatisfying(ApiError.class, e -> assertThat(e.status()).isEqualTo(400))
+        .message()
+        .matches(
+            "tools: a grammar of \\d+ characters \\(expected: schemas that make one of at most"
+                + " 1000000\\)");
+  }
 }

@@ -216,15 +216,17 @@ class ReloaderTest {
   }
 
   /// As tar or git write a file anew: it is another one than before, and its first half is whole.
-  @Test
-  void aNewFileThatNamesFewerInstancesIsBelievedWhenItStandsStill() throws Exception {
+  @ParameterizedTest
+  @ValueSource(strings = {"", "[[instance]]\nurl = \"http://127.0.0.1:3\"\nname = \"c\"\n"})
+  void aNewFileThatLeavesAnInstanceOutIsBelievedWhenItStandsStill(String another) throws Exception {
     String one = "[[instance]]\nurl = \"http://127.0.0.1:1\"\nname = \"a\"\n";
     String two = "[[instance]]\nurl = \"http://127.0.0.1:2\"\nname = \"b\"\n";
     Files.writeString(file, "threshold = 1\n" + one + two);
     try (Reloader r = over(read())) {
       r.look();
       r.look();
-      for (String text : List.of("threshold = 2\n" + one, "threshold = 3\n" + one + two)) {
+      for (String text :
+          List.of("threshold = 2\n" + one + another, "threshold = 3\n" + one + two)) {
         Path next = Files.writeString(dir.resolve("next"), text);
         Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
         r.look();
@@ -236,7 +238,7 @@ class ReloaderTest {
         r.look();
       }
       assertThat(thresholds).containsExactly(3L);
-      Path next = Files.writeString(dir.resolve("next"), "threshold = 4\n" + one);
+      Path next = Files.writeString(dir.resolve("next"), "threshold = 4\n" + one + another);
       Files.move(next, file, StandardCopyOption.REPLACE_EXISTING);
       for (int k = 0; k <= Reloader.MOST_STALLED; k++) {
         r.look();

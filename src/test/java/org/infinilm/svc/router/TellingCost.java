@@ -7,6 +7,7 @@ import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.history.History;
@@ -21,8 +22,13 @@ import org.infinilm.svc.telemetry.Ticker;
 /// `java -cp 'target/classes:target/test-classes:target/lib/*' org.infinilm.svc.router.TellingCost`
 final class TellingCost {
   private static final int ROUNDS = 12;
-  private static final int EACH = 500_000;
+  private static final int EACH = 100_000;
   private static final int MADE = 512;
+
+  /// Told in one go, then the thread of the log has its time: it must lose no line.
+  private static final int AT_ONCE = 2048;
+
+  private static final long PAUSE_NANOS = 60_000_000;
 
   private final ThreadMXBean threads = ManagementFactory.getThreadMXBean();
 
@@ -33,6 +39,9 @@ final class TellingCost {
     try (AccessLog log = new AccessLog(Channels.newChannel(OutputStream.nullOutputStream()))) {
       log.start();
       cost.print("access log", log::add);
+      if (log.lost() > 0) {
+        throw new IllegalStateException(log.lost() + " lines lost: not what telling costs");
+      }
     }
     Path folder = Files.createTempDirectory("telling");
     HistorySettings settings =
@@ -66,6 +75,9 @@ final class TellingCost {
         made[k % MADE] = decision(round, k);
       }
       told.accept(made[k % MADE]);
+      if (k % AT_ONCE == AT_ONCE - 1) {
+        LockSupport.parkNanos(PAUSE_NANOS);
+      }
     }
     return EACH;
   }
@@ -77,8 +89,8 @@ final class TellingCost {
     d.epochMillis = 1_764_332_461_000L + round * 1000L + k / 500;
     d.path = "/v1/chat/completions";
     d.size = 1034;
-    d.pool = Pool.PAGED;
-    d.instance = "paged";
+    d.pool = k % 2 == 0 ? Pool.PAGED : Pool.STATIC;
+    d.instance = k % 2 == 0 ? "paged" : "static";
     d.reason = Reason.SIZE;
     d.ttftNanos = 1_234_567L + k;
     d.totalNanos = 1_334_567L + k;
