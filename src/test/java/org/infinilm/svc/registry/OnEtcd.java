@@ -254,7 +254,11 @@ abstract class OnEtcd {
             .redirectError(log.toFile())
             .redirectOutput(ProcessBuilder.Redirect.DISCARD)
             .start();
-    opened.add(p::destroyForcibly);
+    // faketime runs what it is given as a child
+    opened.add(() -> {
+      p.descendants().forEach(ProcessHandle::destroyForcibly);
+      p.destroyForcibly();
+    });
     return p;
   }
 
