@@ -17,7 +17,8 @@ record Loaded(
     PieceTokenizer tokenizer,
     Engine engine,
     int maxTokens,
-    @Nullable Embedder embedder) {
+    @Nullable Embedder embedder,
+    GrammarRoom forms) {
   /// One character written as a JSON escape.
   private static final int ESCAPED_BYTES = 6;
 
@@ -49,7 +50,8 @@ record Loaded(
         new PieceTokenizer(vocabulary, table.pieces()),
         engine,
         maxTokens,
-        embedder);
+        embedder,
+        new GrammarRoom());
   }
 
   /// Cuts what runs and waits for the threads.
@@ -121,7 +123,7 @@ record Loaded(
     try {
       while (out.size() < ask.choices()) {
         effort.pause();
-        out.add(vocabulary.grammar(gbnf));
+        out.add(forms.held(gbnf.length(), () -> vocabulary.grammar(gbnf)));
       }
       whole = true;
       return List.copyOf(out);

@@ -11,13 +11,10 @@ import java.lang.invoke.MethodHandle;
 
 /// llama.cpp's grammar sampler for one answer. One thread at a time.
 final class NativeGrammar implements Grammar {
-  /* llama_token_data (12 bytes): int32 id, float logit, float p. llama_token_data_array (32
-  bytes): pointer data 0, size_t size 8, int64 selected 16, bool sorted 24. What the sampler does
-  not take gets the logit -infinity; the order stays. It must not be told of an end token or of one
-  that it does not take: llama.cpp ends the process then. From a grammar that it cannot follow it
-  makes a sampler that takes everything. */
-  private static final int ENTRY_WORDS = 3;
-  private static final int ARRAY_BYTES = 32;
+  /* What the sampler does not take gets the logit -infinity; the order stays. It must not be told
+  of an end token or of one that it does not take: llama.cpp ends the process then. From a grammar
+  that it cannot follow it makes a sampler that takes everything. */
+  private static final int ENTRY_WORDS = GrammarScratch.ENTRY_WORDS;
 
   /// The functions it needs.
   record Functions(MethodHandle init, MethodHandle apply, MethodHandle accept, MethodHandle free) {
@@ -33,26 +30,26 @@ final class NativeGrammar implements Grammar {
   private final Functions functions;
   private final MemorySegment sampler;
   private final PieceTree tree;
-  private final boolean[] rejected;
-  private final int[] words;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment array = arena.allocate(ARRAY_BYTES, 8);
-  private final MemorySegment entries;
+  private final GrammarScratch.Pool scratch;
   private boolean closed;
 
-  private NativeGrammar(Functions functions, MemorySegment sampler, PieceTree tree) {
+  private NativeGrammar(
+      Functions functions, MemorySegment sampler, PieceTree tree, GrammarScratch.Pool scratch) {
     this.functions = functions;
     this.sampler = sampler;
     this.tree = tree;
-    this.rejected = new boolean[tree.size()];
-    this.words = new int[tree.size() * ENTRY_WORDS];
-    this.entries = arena.allocate(JAVA_INT, words.length);
+    this.scratch = scratch;
   }
 
   /// @param vocabulary llama.cpp's vocabulary of the tokens in `tree`
+  /// @param scratch of as many tokens
   /// @throws IllegalArgumentException when llama.cpp does not take the grammar
   static NativeGrammar of(
-      Functions functions, MemorySegment vocabulary, PieceTree tree, String gbnf) {
+      Functions functions,
+      MemorySegment vocabulary,
+      PieceTree tree,
+      GrammarScratch.Pool scratch,
+      String gbnf) {
     NativeCalls.hold();
     try (Arena call = Arena.ofConfined()) {
       MemorySegment sampler =
@@ -61,7 +58,9 @@ final class NativeGrammar implements Grammar {
                   .init()
                   .invokeExact(vocabulary, call.allocateFrom(gbnf), call.allocateFrom("root"));
       NativeGrammar made =
-          sampler.equals(MemorySegment.NULL) ? null : new NativeGrammar(functions, sampler, tree);
+          sampler.equals(MemorySegment.NULL)
+              ? null
+              : new NativeGrammar(functions, sampler, tree, scratch);
       if (made == null || made.takesEverything()) {
         if (made != null) {
           made.close();
@@ -77,77 +76,92 @@ final class NativeGrammar implements Grammar {
   }
 
   private boolean takesEverything() {
-    for (int i = 0; i < tree.levels(); i++) {
-      if (check(i) < tree.level(i).length) {
-        return false;
+    GrammarScratch s = scratch.take();
+    try {
+      for (int i = 0; i < tree.levels(); i++) {
+        if (check(s, i) < tree.level(i).length) {
+          return false;
+        }
       }
+      return true;
+    } finally {
+      scratch.give(s);
     }
-    return true;
   }
 
   @Override
   public boolean allows(int token) {
-    put(0, token, 0);
-    apply(1);
-    return fits(0);
+    GrammarScratch s = scratch.take();
+    try {
+      put(s, 0, token, 0);
+      apply(s, 1);
+      return fits(s, 0);
+    } finally {
+      scratch.give(s);
+    }
   }
 
   @Override
   public void filter(float[] logits) {
-    for (int i = 0; i < tree.levels(); i++) {
-      check(i);
-    }
-    for (int token = 0; token < logits.length; token++) {
-      if (rejected[token]) {
-        logits[token] = Float.NEGATIVE_INFINITY;
+    GrammarScratch s = scratch.take();
+    try {
+      for (int i = 0; i < tree.levels(); i++) {
+        check(s, i);
       }
+      for (int token = 0; token < logits.length; token++) {
+        if (s.rejected[token]) {
+          logits[token] = Float.NEGATIVE_INFINITY;
+        }
+      }
+    } finally {
+      scratch.give(s);
     }
   }
 
   /// Finds which tokens of a level are rejected when those above are known; how many are not.
-  private int check(int level) {
+  private int check(GrammarScratch s, int level) {
     int asked = 0;
     for (int token : tree.level(level)) {
       int above = tree.above(token);
-      rejected[token] = above >= 0 && rejected[above];
-      if (!rejected[token]) {
-        put(asked++, token, 0);
+      s.rejected[token] = above >= 0 && s.rejected[above];
+      if (!s.rejected[token]) {
+        put(s, asked++, token, 0);
       }
     }
     if (asked > 0) {
-      apply(asked);
+      apply(s, asked);
     }
     int left = asked;
     for (int i = 0; i < asked; i++) {
-      if (!fits(i)) {
-        rejected[words[i * ENTRY_WORDS]] = true;
+      if (!fits(s, i)) {
+        s.rejected[s.words[i * ENTRY_WORDS]] = true;
         left--;
       }
     }
     return left;
   }
 
-  private void put(int at, int token, float logit) {
-    words[at * ENTRY_WORDS] = token;
-    words[at * ENTRY_WORDS + 1] = Float.floatToRawIntBits(logit);
+  private static void put(GrammarScratch s, int at, int token, float logit) {
+    s.words[at * ENTRY_WORDS] = token;
+    s.words[at * ENTRY_WORDS + 1] = Float.floatToRawIntBits(logit);
   }
 
-  private boolean fits(int at) {
-    return Float.intBitsToFloat(words[at * ENTRY_WORDS + 1]) != Float.NEGATIVE_INFINITY;
+  private static boolean fits(GrammarScratch s, int at) {
+    return Float.intBitsToFloat(s.words[at * ENTRY_WORDS + 1]) != Float.NEGATIVE_INFINITY;
   }
 
-  private void apply(int count) {
-    MemorySegment.copy(words, 0, entries, JAVA_INT, 0, count * ENTRY_WORDS);
-    array.set(ADDRESS, 0, entries);
-    array.set(JAVA_LONG, 8, count);
-    array.set(JAVA_LONG, 16, -1);
-    array.set(JAVA_BYTE, 24, (byte) 0);
+  private void apply(GrammarScratch s, int count) {
+    MemorySegment.copy(s.words, 0, s.entries, JAVA_INT, 0, count * ENTRY_WORDS);
+    s.array.set(ADDRESS, 0, s.entries);
+    s.array.set(JAVA_LONG, 8, count);
+    s.array.set(JAVA_LONG, 16, -1);
+    s.array.set(JAVA_BYTE, 24, (byte) 0);
     try {
-      functions.apply().invokeExact(sampler, array);
+      functions.apply().invokeExact(sampler, s.array);
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }
-    MemorySegment.copy(entries, JAVA_INT, 0, words, 0, count * ENTRY_WORDS);
+    MemorySegment.copy(s.entries, JAVA_INT, 0, s.words, 0, count * ENTRY_WORDS);
   }
 
   @Override
@@ -170,6 +184,5 @@ final class NativeGrammar implements Grammar {
     } catch (Throwable e) {
       throw NativeCalls.failed(e);
     }
-    arena.close();
   }
 }

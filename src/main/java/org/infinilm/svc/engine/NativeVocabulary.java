@@ -43,6 +43,7 @@ final class NativeVocabulary implements Vocabulary {
   private final List<String> controls;
   private final @Nullable ToolForm toolForm;
   private final PieceTree tree;
+  private final GrammarScratch.Pool scratch;
 
   /// @param arena lives as long as the model
   NativeVocabulary(NativeCalls calls, MemorySegment model, Arena arena) throws Throwable {
@@ -90,6 +91,7 @@ final class NativeVocabulary implements Vocabulary {
     controls = readControls(calls);
     ToolForm form = ToolForm.of(text(own));
     toolForm = form == null ? ToolForm.of(text(forTools)) : form;
+    scratch = new GrammarScratch.Pool(size);
     tree = new PieceTree(pieces(), IntStream.range(0, size).filter(this::isEnd).toArray());
   }
 
@@ -114,7 +116,7 @@ final class NativeVocabulary implements Vocabulary {
 
   @Override
   public Grammar grammar(String gbnf) {
-    return NativeGrammar.of(grammar, vocabulary, tree, gbnf);
+    return NativeGrammar.of(grammar, vocabulary, tree, scratch, gbnf);
   }
 
   @Override

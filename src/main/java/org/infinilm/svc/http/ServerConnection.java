@@ -247,7 +247,8 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       response = handler.handle(request);
     } catch (InterruptedException e) {
       response = refusal.answer(503, "shutting down");
-    } catch (Exception | StackOverflowError e) {
+    } catch (Exception | Error e) {
+      // also where memory or the stack has run out: who asks must not wait for ever
       LOG.error("{} {} failed", request.method(), request.path(), e);
       response = refusal.answer(500, "internal error");
     }
@@ -264,7 +265,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       sink.abort();
     } catch (InterruptedException e) {
       sink.abort();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       LOG.error("{} {} failed while streaming", request.method(), request.path(), e);
       sink.abort();
     }

@@ -82,6 +82,27 @@ class ServerIT {
     }
   }
 
+  /// Whoever asks gets an answer, also when there was no memory for a better one.
+  @Test
+  void anErrorOfTheHandlerIsAnsweredAndEndsNoConnection() throws Exception {
+    AtomicBoolean fails = new AtomicBoolean(true);
+    Handler handler =
+        r -> {
+          if (fails.getAndSet(false)) {
+            throw new OutOfMemoryError("for the test");
+          }
+          return Response.empty(204);
+        };
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), handler);
+        Socket c = new Socket("127.0.0.1", s.port())) {
+      String get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+      assertThat(asked(c, get)).isEqualTo("HTTP/1.1 500 Internal Server Error");
+      try (Socket next = new Socket("127.0.0.1", s.port())) {
+        assertThat(asked(next, get)).isEqualTo("HTTP/1.1 204 No Content");
+      }
+    }
+  }
+
   /// Neither unfinished heads nor unfinished bodies keep a place from those who come later.
   @ParameterizedTest
   @ValueSource(
