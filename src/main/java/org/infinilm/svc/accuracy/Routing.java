@@ -180,7 +180,8 @@ public record Routing(
     return of(all, fleet, metric == null ? inferred(all) : metric, expected, true);
   }
 
-  /// Of requests that others sent and the router tells of, their sizes too.
+  /// Of requests that others sent and the router's log tells of: their sizes are those in it, and
+  /// the instances' own counters and marks tell who answered, as above.
   public static Routing told(
       List<Answer> all,
       Map<String, Member> fleet,
@@ -242,7 +243,7 @@ public record Routing(
       if (!a.ok() || !typed || threshold < 0 || a.size() < 0) {
         continue;
       }
-      long seen = sent ? seenSize(a, metric) : -1;
+      long seen = sent ? seenSize(a, metric) : a.size();
       long size = seen >= 0 ? seen : a.size();
       String named = named(size, threshold);
       mismatches +=
@@ -252,7 +253,7 @@ public record Routing(
               ? 1
               : 0;
       if (named.equals(pool)) {
-        boolean known = seen >= 0 && oneRule && (witness != null || vouched(a, fleet));
+        boolean known = seen >= 0 && oneRule && (witness != null || vouched(a, fleet, sent));
         checked += known ? 1 : 0;
         correct += known ? 1 : 0;
         claimed += known ? 0 : 1;
@@ -362,9 +363,11 @@ public record Routing(
   }
 
   /// Whether what the named instance says of itself would show if it was not the one.
-  private static boolean vouched(Answer a, Map<String, Member> fleet) {
+  ///
+  /// @param read whether the answers were read, with the marks in them
+  private static boolean vouched(Answer a, Map<String, Member> fleet, boolean read) {
     Member m = a.instance() == null ? null : fleet.get(a.instance());
-    return m != null && m.counts() && m.mayHaveWritten(a.fingerprint());
+    return m != null && m.counts() && (!read || m.mayHaveWritten(a.fingerprint()));
   }
 
   /// The size in the unit of a metric by others than the router; -1 when it is not known here. No

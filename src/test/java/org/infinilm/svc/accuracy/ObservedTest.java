@@ -107,8 +107,8 @@ class ObservedTest {
     JsonNode n = Json.tree(Files.readAllBytes(file));
     assertThat(n.path("date").asText()).isEqualTo("x");
     assertThat(n.path("complete").asBoolean()).isTrue();
-    assertThat(n.path("routing").path("accuracy").isNull()).as("the router's own sizes").isTrue();
-    assertThat(n.path("routing").path("claimed").asInt()).isEqualTo(2);
+    assertThat(n.path("routing").path("accuracy").asDouble()).isEqualTo(1);
+    assertThat(n.path("routing").path("claimed").asInt()).isZero();
     assertThat(n.path("workload").path("sha256").asText()).isEqualTo(Workload.sha256(data));
     assertThat(n.path("workload").path("seed").asInt()).isEqualTo(3);
     JsonNode first = n.path("requests").get(0);

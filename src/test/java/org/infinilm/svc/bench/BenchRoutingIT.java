@@ -302,7 +302,7 @@ class BenchRoutingIT {
                 Map.of(),
                 new Interrupts());
     assertThat(exit).as(io.complained()).isZero();
-    assertThat(io.printed()).contains("Routing added to: ", "not proven", "30 of 30");
+    assertThat(io.printed()).contains("Routing added to: ", "100.00 % (30 of 30)");
     int missing =
         new BenchProgram(io.out, io.err, Ticker.SYSTEM)
             .run(

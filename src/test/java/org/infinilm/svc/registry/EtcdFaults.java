@@ -88,9 +88,7 @@ class EtcdFaults extends OnEtcd {
   /// One that starts now: ages that it reads from etcd are too young by as long as the last sign of
   /// life took to get there.
   private void agrees(RegistryServer fresh, String... names) {
-    await()
-        .atMost(LEASE)
-        .untilAsserted(() -> assertThat(healthy(fresh)).containsExactly(names));
+    await().atMost(LEASE).untilAsserted(() -> assertThat(healthy(fresh)).containsExactly(names));
   }
 
   @Test
