@@ -335,7 +335,7 @@ public final class UpProgram {
       Config config, @Nullable Path model, Map<String, String> env)
       throws ConfigException, InterruptedException {
     String engine = config.get(ENGINE);
-    String unknown = model == null ? null : KnownModels.unknownArchitecture(model);
+    String unknown = model == null ? null : KnownModels.unknown(model);
     boolean wanted = engine.equals(LLAMA_CPP) || (engine.equals(AUTO) && unknown != null);
     if (!wanted || config.get(SIMULATE)) {
       return null;
@@ -347,7 +347,7 @@ public final class UpProgram {
                   ? "--engine: llama.cpp: its server is not on this machine"
                   : "--model: "
                       + model
-                      + ": architecture "
+                      + ": "
                       + unknown
                       + ", which the embedded engine does not serve, and llama.cpp's own server is not"
                       + " on this machine")

@@ -137,7 +137,7 @@ public final class EngineProgram {
 
   /// For which a client may take nothing of an answer that waits for it; as the router's
   /// `client_stall`.
-  private static final Duration STALL = Duration.ofSeconds(120);
+  private static final Duration STALL = Duration.ofMinutes(2);
 
   /// For the error events of streams that the end cuts.
   private static final Duration LAST_WORDS = Duration.ofSeconds(1);

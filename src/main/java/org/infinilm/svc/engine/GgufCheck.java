@@ -57,7 +57,7 @@ final class GgufCheck {
           "xverse");
 
   /// Kinds of vocabulary that texts can be tokenised with.
-  private static final Set<String> VOCABULARIES = Set.of("llama", "gpt2");
+  static final Set<String> VOCABULARIES = Set.of("llama", "gpt2");
 
   private static final List<String> SCALINGS = List.of("none", "linear", "yarn", "longrope");
   private static final int MOST_EXPERTS = 256;

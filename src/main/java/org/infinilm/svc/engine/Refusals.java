@@ -48,6 +48,11 @@ final class Refusals {
   private static final List<Refusal> OF_EMBEDDINGS =
       List.of(
           new Refusal("truncate_prompt_tokens", n -> false, "none; a text is read whole"),
+          new Refusal(
+              "truncate",
+              n -> isOff(n) || n.asText("").equalsIgnoreCase("none"),
+              "none; a text is read whole"),
+          new Refusal("pooling", n -> n.asText("").equals("mean"), "mean"),
           new Refusal("add_special_tokens", Refusals::isOn, "true"),
           new Refusal("normalize", Refusals::isOn, "true; vectors have length 1"),
           new Refusal(

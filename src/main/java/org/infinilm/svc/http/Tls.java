@@ -20,8 +20,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.nio.file.attribute.FileTime;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
@@ -80,29 +78,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   private static final Logger LOG = LoggerFactory.getLogger(Tls.class);
   private static final ConcurrentMap<Sources, Credentials> BY_FILES = new ConcurrentHashMap<>();
 
-  /// How one writing of a file is told from another.
-  private record Stamp(FileTime modified, long bytes, @Nullable Object file) {
-    /// Null for a file that is not there.
-    static List<@Nullable Stamp> of(List<Path> files) {
-      List<@Nullable Stamp> out = new ArrayList<>();
-      for (Path p : files) {
-        try {
-          BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
-          out.add(new Stamp(a.lastModifiedTime(), a.size(), a.fileKey()));
-        } catch (IOException gone) {
-          out.add(null);
-        }
-      }
-      return out;
-    }
-  }
-
   /// What a client's context is made of.
   private record Sources(@Nullable Path caFile, @Nullable Own own) {
-    List<@Nullable Stamp> stamps() {
-      return Stamp.of(files());
-    }
-
     List<Path> files() {
       List<Path> out = new ArrayList<>();
       if (caFile != null) {
@@ -119,28 +96,61 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   /// What clients go by, as it could be used last.
   private static final class Credentials {
     private final Sources from;
+    private final StillFiles files;
     private volatile SslContext context;
-    private List<@Nullable Stamp> stamps;
+
+    /// Whether a thread looks at files that have changed.
+    private boolean follows;
 
     Credentials(Sources from, @Nullable Instant now) throws IOException {
       this.from = from;
-      // taken before they are read: what is written meanwhile is seen later
-      this.stamps = from.stamps();
+      this.files = new StillFiles(from.files());
       this.context = read(from, now);
     }
 
     synchronized void refresh() {
-      List<@Nullable Stamp> now = from.stamps();
-      if (now.equals(stamps)) {
+      if (!follows && files.haveChanged()) {
+        files.look();
+        follows = true;
+        Thread.ofVirtual().name("tls-files").start(this::follow);
+      }
+    }
+
+    private void follow() {
+      try {
+        do {
+          Thread.sleep(StillFiles.LOOK);
+        } while (look());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    /// @return whether more is to be seen
+    private synchronized boolean look() {
+      if (files.look()) {
+        take();
+      }
+      follows = files.haveChanged();
+      return follows;
+    }
+
+    private void take() {
+      String wrong = "";
+      SslContext now = context;
+      try {
+        now = read(from, null);
+      } catch (IOException | IllegalStateException e) {
+        wrong = String.valueOf(e.getMessage()).replace("\n", "; ");
+      }
+      if (files.haveChanged()) {
         return;
       }
-      stamps = now;
-      try {
-        context = read(from, null);
+      context = now;
+      if (wrong.isEmpty()) {
         LOG.info("TLS files {} have changed and were read again", from.files());
-      } catch (IOException e) {
-        String why = String.valueOf(e.getMessage()).replace("\n", "; ");
-        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), why);
+      } else {
+        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), wrong);
       }
     }
   }
@@ -188,9 +198,9 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     return TlsFiles.wrong(settings, cert, key, clientCa, now);
   }
 
-  /// Takes over a CA file that has changed, for connections that are made from now on. One that
-  /// cannot be used changes nothing, and the log says so once. Looks at the file: not for event
-  /// loops.
+  /// Has files that have changed taken over once they stand still (half a second; 2 s where they
+  /// are written in place), for connections that are made from then on. What cannot be used changes
+  /// nothing, and the log says so once. Looks at the files: not for event loops.
   public void refresh() {
     Credentials c = BY_FILES.get(new Sources(caFile, own));
     if (c != null) {
@@ -255,7 +265,6 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   /// why. Thread-safe.
   public static final class Listener implements AutoCloseable {
     private static final String HTTP_1_1 = "http/1.1";
-    private static final Duration LOOK = Duration.ofMillis(500);
     private static final Duration SOON = Duration.ofDays(14);
     private static final Duration AGAIN = Duration.ofDays(1);
 
@@ -283,18 +292,19 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     private volatile Shown shown;
     private volatile @Nullable String refused;
 
-    /// As they were when they were read, and at the last look.
-    private List<@Nullable Stamp> read;
-
-    private List<@Nullable Stamp> seen;
+    private final StillFiles still;
     private Instant warned = Instant.EPOCH;
 
-    private Listener(TlsFiles.Paths files, String protocol, InstantSource clock) throws Unusable {
+    Listener(TlsFiles.Paths files, String protocol, InstantSource clock) throws Unusable {
       this.files = files;
       this.protocol = protocol;
       this.clock = clock;
-      this.read = stamps();
-      this.seen = read;
+      Path ca = files.clientCa();
+      this.still =
+          new StillFiles(
+              ca == null
+                  ? List.of(files.cert(), files.key())
+                  : List.of(files.cert(), files.key(), ca));
       this.shown = load();
     }
 
@@ -367,18 +377,16 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
       try {
         while (true) {
           look();
-          Thread.sleep(LOOK);
+          Thread.sleep(StillFiles.LOOK);
         }
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
     }
 
-    private synchronized void look() {
-      List<@Nullable Stamp> last = seen;
-      seen = stamps();
-      if (seen.equals(last) && !seen.equals(read)) {
-        refresh();
+    synchronized void look() {
+      if (still.look()) {
+        take(true);
       }
       warnOfTheEnd();
     }
@@ -398,22 +406,29 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
 
     /// Reads the files now, changed or not.
     public synchronized void refresh() {
-      read = stamps();
-      try {
-        shown = load();
-        refused = null;
-        LOG.info("the certificate {} was read anew, it expires at {}", files.cert(), expires());
-      } catch (Unusable e) {
-        String why = String.valueOf(e.getMessage()).replace("\n", "; ");
-        refused = why;
-        LOG.error("the certificate stays as it was: {}", why);
-      }
+      still.taken();
+      take(false);
     }
 
-    private List<@Nullable Stamp> stamps() {
-      Path ca = files.clientCa();
-      return Stamp.of(
-          ca == null ? List.of(files.cert(), files.key()) : List.of(files.cert(), files.key(), ca));
+    /// @param whole whether what is written meanwhile is left for a later look
+    private void take(boolean whole) {
+      Shown now = shown;
+      String why = null;
+      try {
+        now = load();
+      } catch (Unusable e) {
+        why = String.valueOf(e.getMessage()).replace("\n", "; ");
+      }
+      if (whole && still.haveChanged()) {
+        return;
+      }
+      shown = now;
+      refused = why;
+      if (why == null) {
+        LOG.info("the certificate {} was read anew, it expires at {}", files.cert(), expires());
+      } else {
+        LOG.error("the certificate stays as it was: {}", why);
+      }
     }
 
     private Shown load() throws Unusable {

@@ -27,6 +27,10 @@ final class EtcdFollower implements TableSource {
   private final RandomGenerator random;
   private final List<Thread> loops = new ArrayList<>();
   private volatile @Nullable EtcdStore store;
+
+  /// The trouble in the last answer.
+  private volatile @Nullable String told;
+
   private boolean closed;
 
   /// @param http is closed with this
@@ -43,11 +47,13 @@ final class EtcdFollower implements TableSource {
   public Watch watch(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
     EtcdStore s = open();
-    Table t = version == null ? s.table() : s.await(version, wait);
+    Table t = version == null ? s.table() : s.await(version, told, wait);
+    String trouble = s.trouble();
+    told = trouble;
     Now now = s.now();
     List<Service> services = new ArrayList<>();
     t.all().forEach(l -> services.add(service(l, now)));
-    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()), s.trouble());
+    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()), trouble);
   }
 
   private synchronized EtcdStore open() throws IOException, InterruptedException {
@@ -58,6 +64,7 @@ final class EtcdFollower implements TableSource {
       }
       s = EtcdStore.follow(etcd, ticker, run, random);
       EtcdStore opened = s;
+      opened.look();
       loops.add(Thread.ofVirtual().name("etcd-clock").start(() -> age(opened)));
       store = s;
       log.info("reading the table of {} from etcd", etcd.address());
@@ -71,6 +78,7 @@ final class EtcdFollower implements TableSource {
       while (!s.isClosed()) {
         try {
           s.clock().beat();
+          s.look();
           Duration left = s.table().untilStale(s.now());
           if (left != null && !left.isPositive()) {
             s.note(new Event.Aged());

@@ -488,7 +488,7 @@ final class EtcdStore extends LeaseStore {
   }
 
   @Override
-  @Nullable String trouble() {
+  @Nullable String ails() {
     if (room.isFull()) {
       return etcd.address() + ": no room there; nothing is written or heard until it has some";
     }

@@ -109,10 +109,10 @@ final class JournalStore extends LeaseStore {
   }
 
   @Override
-  @Nullable String trouble() {
+  @Nullable String ails() {
     return journal == null || !journal.isBroken()
         ? null
-        : "the registry's journal is not written; the table is lost if it is started again now";
+        : "the registry's journal cannot be written; what changes meanwhile is in its memory alone";
   }
 
   @Override

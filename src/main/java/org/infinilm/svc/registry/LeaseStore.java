@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,6 +26,7 @@ abstract class LeaseStore {
   private final Condition changed = lock.newCondition();
   private volatile Table table = Table.EMPTY;
   private final Changes changes = new Changes(Table.EMPTY.version());
+  private volatile @Nullable String trouble;
   private volatile boolean closed;
 
   /// A table and what it changed since an earlier one.
@@ -61,9 +63,29 @@ abstract class LeaseStore {
   /// alone although more is wanted.
   abstract String journal();
 
-  /// Why the table may be old, or may not outlive this process although it is meant to; null where
-  /// it is not so. In words for those that read the table.
-  abstract @Nullable String trouble();
+  /// Why the table may be old, or may not outlive this process although it is meant to, as it
+  /// stands now; null where it is not so. In words for those that read the table.
+  abstract @Nullable String ails();
+
+  /// The same as it was at the last look.
+  final @Nullable String trouble() {
+    return trouble;
+  }
+
+  /// Looks what ails it, and lets waiting readers go where that is not what it was. Every
+  /// [LeaseClock#BEAT]; readers do not look themselves.
+  final void look() {
+    lock.lock();
+    try {
+      String now = ails();
+      if (!Objects.equals(now, trouble)) {
+        trouble = now;
+        changed.signalAll();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
 
   /// A router that lives leaves notes for the others ([PeerBoard]).
   ///
@@ -139,12 +161,16 @@ abstract class LeaseStore {
     }
   }
 
-  /// The table as soon as its version is not `version`, else after `wait`.
-  Table await(String version, Duration wait) throws InterruptedException {
+  /// The table as soon as its version is not `version`, else after `wait`, or once the trouble is
+  /// not the one that the reader was told.
+  Table await(String version, @Nullable String told, Duration wait) throws InterruptedException {
     long left = wait.toNanos();
     lock.lockInterruptibly();
     try {
-      while (left > 0 && !closed && version.equals(version(table))) {
+      while (left > 0
+          && !closed
+          && version.equals(version(table))
+          && Objects.equals(trouble, told)) {
         left = changed.awaitNanos(left);
       }
       return table;

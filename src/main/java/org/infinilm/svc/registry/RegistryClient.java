@@ -246,7 +246,7 @@ public final class RegistryClient implements TableSource {
     }
     String from = base();
     try {
-      return f.await(before.version(), wait);
+      return f.await(before, wait);
     } catch (TableFeed.NoStream e) {
       streams = false;
       feed = null;

@@ -163,6 +163,7 @@ public final class RegistryServer implements AutoCloseable {
       String boot = String.format("%08x", random.nextInt());
       LeaseStore store = store(o, client, ticker, boot, random);
       ProbeGuard guard = new ProbeGuard(ProbeGuard.ranges(o.allowProbe()));
+      store.look();
       Prober.Ask ask = uri -> ask(client, guard, ticker, uri, o.healthTimeout());
       Prober prober =
           new Prober(
@@ -327,6 +328,7 @@ public final class RegistryServer implements AutoCloseable {
         () -> {
           while (true) {
             Duration pause = store.clock().beat();
+            store.look();
             if (pause.isPositive()) {
               log.warn("this process stood still for {} s; no lease ran meanwhile", seconds(pause));
             }

@@ -278,7 +278,7 @@ final class Routes implements Handler {
       }
       try {
         r.gone().onGone(Thread.currentThread()::interrupt);
-        t = store.await(version, wait);
+        t = store.await(version, store.trouble(), wait);
       } finally {
         watchers.release();
       }

@@ -52,9 +52,6 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   /// Whether the trouble is not of this stream but of what was read before it.
   private boolean inherited;
 
-  /// Whether nobody has been given the trouble of now.
-  private boolean troubleIsNews;
-
   private @Nullable Watch published;
   private @Nullable IOException failure;
   private int commentsSinceAsked;
@@ -100,15 +97,18 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
     }
   }
 
-  /// The table as soon as its version is not `seen` or its trouble is another, else after `wait`.
+  /// The table as soon as its version or its trouble is not that of `seen`, else after `wait`.
   ///
   /// @throws IOException once the stream has ended; [NoStream] when there is none
-  Watch await(String seen, Duration wait) throws IOException, InterruptedException {
+  Watch await(Watch seen, Duration wait) throws IOException, InterruptedException {
     long left = wait.toNanos();
     lock.lockInterruptibly();
     try {
       commentsSinceAsked = 0;
-      while (left > 0 && failure == null && version.equals(seen) && !troubleIsNews) {
+      while (left > 0
+          && failure == null
+          && version.equals(seen.version())
+          && Objects.equals(trouble, seen.trouble())) {
         left = changed.awaitNanos(left);
       }
       if (failure != null) {
@@ -120,7 +120,6 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
             new Watch(version, new ArrayList<>(table.values()), new ArrayList<>(deleted), trouble);
         published = now;
       }
-      troubleIsNews = false;
       return now;
     } finally {
       lock.unlock();
@@ -187,7 +186,6 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
 
   private void troubled(@Nullable String now) {
     inherited = false;
-    troubleIsNews |= !Objects.equals(trouble, now);
     trouble = now;
     published = null;
   }

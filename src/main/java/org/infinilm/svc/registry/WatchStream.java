@@ -18,12 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// slow gets what is true now, not every step, and so does everyone when changes come faster than
 /// every 10 ms.
 final class WatchStream {
-  /// How often it is looked whether the store is in trouble.
-  private static final Duration LOOK = Duration.ofSeconds(1);
-
-  /// So many looks without a word.
-  private static final int KEEP_ALIVE = 15;
-
+  private static final Duration KEEP_ALIVE = Duration.ofSeconds(15);
   private static final Duration PACE = Duration.ofMillis(10);
   private static final byte[] COMMENT = ":\n\n".getBytes(StandardCharsets.US_ASCII);
 
@@ -41,7 +36,6 @@ final class WatchStream {
   void write(String since, Response.BodySink sink) throws IOException, InterruptedException {
     String seen = since;
     String told = null;
-    int quiet = 0;
     while (!store.isClosed()) {
       LeaseStore.Delta delta = store.since(seen);
       String version = store.version(delta.table());
@@ -54,19 +48,16 @@ final class WatchStream {
       } else if (!Objects.equals(trouble, told)) {
         trouble(trouble, seen, sink);
         told = trouble;
-        quiet = 0;
       }
       if (news && names != null) {
         events(delta.table(), names, version, sink);
       }
       if (news) {
         seen = version;
-        quiet = 0;
         Thread.sleep(PACE);
-      } else if (version.equals(store.version(store.await(version, LOOK)))
-          && ++quiet >= KEEP_ALIVE) {
+      } else if (version.equals(store.version(store.await(version, told, KEEP_ALIVE)))
+          && Objects.equals(told, store.trouble())) {
         sink.write(COMMENT);
-        quiet = 0;
       }
     }
   }

@@ -68,6 +68,8 @@ class EmbeddingAskTest {
         "{'input':'a','embd_normalize':0} | embd_normalize: 0 (expected: 2; vectors have length 1)",
         "{'input':'a','add_special_tokens':false} | add_special_tokens: false (expected: true)",
         "{'input':'a','truncate_prompt_tokens':8} | truncate_prompt_tokens: 8 (expected: none;",
+        "{'input':'a','truncate':'END'}   | truncate: a string (expected: none; a text is read whole)",
+        "{'input':'a','pooling':'cls'}    | pooling: a string (expected: mean)",
         "{'input':'a','model':3}          | model: 3 (expected: a string)",
         "{'input':'a','dimensions':0}     | dimensions: 0 (expected: a whole number 1..",
         "{'input':'a','dimensions':'8'}   | dimensions: a string (expected: a whole number 1..",

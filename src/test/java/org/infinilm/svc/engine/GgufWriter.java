@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -57,8 +58,12 @@ final class GgufWriter {
 
   /// Writes a header that names an architecture, and nothing else.
   static Path writeHeader(Path file, String architecture) throws IOException {
+    return writeHeader(file, Map.of("general.architecture", architecture));
+  }
+
+  static Path writeHeader(Path file, Map<String, String> texts) throws IOException {
     GgufWriter w = new GgufWriter();
-    w.text("general.architecture", architecture);
+    texts.forEach(w::text);
     Files.write(file, w.bytes(new Random(1)));
     return file;
   }

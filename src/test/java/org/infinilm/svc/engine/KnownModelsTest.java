@@ -7,6 +7,8 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,8 +29,13 @@ class KnownModelsTest {
     for (String name : KnownModels.ARCHITECTURES) {
       assertThat(library.contains(name + "\0")).as(name).isTrue();
     }
+    for (String name : KnownModels.SPLITS) {
+      assertThat(library.contains(name + "\0")).as(name).isTrue();
+    }
     for (String newer :
-        new String[] {"qwen3", "qwen3moe", "gemma3n", "llama4", "gpt-oss", "smollm3"}) {
+        new String[] {
+          "qwen3", "qwen3moe", "gemma3n", "llama4", "gpt-oss", "smollm3", "qwen35", "seed-coder"
+        }) {
       assertThat(library.contains(newer + "\0")).as(newer).isFalse();
     }
   }
@@ -38,21 +45,44 @@ class KnownModelsTest {
     "llama,",
     "qwen2,",
     "gemma3,",
-    "qwen3, qwen3",
-    "gpt-oss, gpt-oss",
-    "mamba, mamba",
+    "qwen3, architecture qwen3",
+    "gpt-oss, architecture gpt-oss",
+    "mamba, architecture mamba",
     "bert,",
     "Not A Name,"
   })
   void aModelIsKnownByItsArchitecture(String architecture, String unknown) throws IOException {
     Path file = GgufWriter.writeHeader(folder.resolve("m.gguf"), architecture);
-    assertThat(KnownModels.unknownArchitecture(file)).isEqualTo(unknown);
+    assertThat(KnownModels.unknown(file)).isEqualTo(unknown);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "llama, default,",
+    "llama, anything,",
+    "gpt2, llama-bpe,",
+    "gpt2, ,",
+    "gpt2, qwen35, tokenizer qwen35",
+    "gpt2, No Name,",
+    "gemma4, default, tokenizer gemma4",
+    "Not a Name, default,"
+  })
+  void aModelIsKnownByItsTokenizer(String vocabulary, String split, String unknown)
+      throws IOException {
+    Map<String, String> texts = new HashMap<>();
+    texts.put("general.architecture", "llama");
+    texts.put("tokenizer.ggml.model", vocabulary);
+    if (split != null) {
+      texts.put("tokenizer.ggml.pre", split);
+    }
+    Path file = GgufWriter.writeHeader(folder.resolve("m.gguf"), texts);
+    assertThat(KnownModels.unknown(file)).isEqualTo(unknown);
   }
 
   @Test
   void whatIsNoModelIsLeftToTheEngine() throws IOException {
     Path file = Files.writeString(folder.resolve("m.gguf"), "GGUFnot");
-    assertThat(KnownModels.unknownArchitecture(file)).isNull();
-    assertThat(KnownModels.unknownArchitecture(folder.resolve("none.gguf"))).isNull();
+    assertThat(KnownModels.unknown(file)).isNull();
+    assertThat(KnownModels.unknown(folder.resolve("none.gguf"))).isNull();
   }
 }

@@ -22,8 +22,12 @@ import java.util.stream.Stream;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.EtcdCluster;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,8 +37,7 @@ abstract class OnEtcd {
   /// who comes round more slowly is rightly taken out.
   static final Duration LEASE = Duration.ofSeconds(10);
 
-  /// Nobody serves at the URLs of these entries, which a probe would find out in the middle of a
-  /// test.
+  /// After the first probes, which a registry makes of all that it finds when it starts.
   private static final Duration NO_PROBE = Duration.ofHours(1);
 
   static final Duration BEAT = Duration.ofMillis(500);
@@ -49,6 +52,19 @@ abstract class OnEtcd {
   RegistryServer a;
   RegistryServer b;
   int seed;
+
+  /// Where all instances say that they are well.
+  private static Server healthy;
+
+  @BeforeAll
+  static void serve() throws IOException {
+    healthy = Server.start(Server.Options.at("127.0.0.1", 0), _ -> Response.empty(200));
+  }
+
+  @AfterAll
+  static void serveNoMore() {
+    healthy.close();
+  }
 
   @BeforeEach
   void begin() throws Exception {
@@ -76,7 +92,7 @@ abstract class OnEtcd {
         RegistryServer.start(
             RegistryServer.Options.at(0)
                 .lease(lease)
-                .probes(NO_PROBE, BEAT)
+                .probes(NO_PROBE, SOON)
                 .etcd(new EtcdHome(EtcdAddress.parse(at), null)),
             Ticker.SYSTEM,
             new Random(++seed));
@@ -89,8 +105,9 @@ abstract class OnEtcd {
   }
 
   static Registration entry(String name) {
+    String url = "http://127.0.0.1:" + healthy.port();
     return new Registration(
-        name, "127.0.0.1", 1, "h", "http://127.0.0.1:1", "running", Map.of("type", "mock"), 1);
+        name, "127.0.0.1", healthy.port(), "h", url, "running", Map.of("type", "mock"), 1);
   }
 
   Set<String> names(RegistryServer r) throws Exception {
@@ -228,6 +245,8 @@ abstract class OnEtcd {
             String.valueOf(LEASE.toSeconds()),
             "--health-interval",
             String.valueOf(NO_PROBE.toSeconds()),
+            "--health-timeout",
+            String.valueOf(SOON.toSeconds()),
             "--store",
             at));
     Process p =
@@ -235,7 +254,11 @@ abstract class OnEtcd {
             .redirectError(log.toFile())
             .redirectOutput(ProcessBuilder.Redirect.DISCARD)
             .start();
-    opened.add(p::destroyForcibly);
+    // faketime runs what it is given as a child
+    opened.add(() -> {
+      p.descendants().forEach(ProcessHandle::destroyForcibly);
+      p.destroyForcibly();
+    });
     return p;
   }
 

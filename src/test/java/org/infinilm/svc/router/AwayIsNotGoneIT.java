@@ -1,14 +1,23 @@
 package org.infinilm.svc.router;
 
 import io.netty.handler.codec.dns.DnsResponseCode;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.infinilm.svc.discovery.NameServer;
 import org.infinilm.svc.kubernetes.ApiServer;
 import org.infinilm.svc.kubernetes.Pods;
+import org.infinilm.svc.registry.Registration;
+import org.infinilm.svc.registry.RegistryClient;
+import org.infinilm.svc.registry.RegistryServer;
+import org.infinilm.svc.registry.Tokens;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.provider.Arguments;
 
@@ -25,7 +34,9 @@ class AwayIsNotGoneIT extends AwayIsNotGone {
             "kubernetes",
             List.of("no server", "forbidden", "an error"),
             "registry",
-            List.of("nobody there", "503", "no table", "no JSON"))
+            List.of("nobody there", "503", "no table", "no JSON"),
+            "journal",
+            List.of("it cannot be written"))
         .entrySet()
         .stream()
         .flatMap(e -> e.getValue().stream().map(how -> Arguments.of(e.getKey(), how)));
@@ -43,9 +54,10 @@ class AwayIsNotGoneIT extends AwayIsNotGone {
           case "folder" -> folder();
           case "dns" -> dns();
           case "kubernetes" -> kubernetes();
+          case "journal" -> journal();
           default -> registry();
         };
-    h.kind = kind;
+    h.kind = kind.equals("journal") ? "registry" : kind;
     return h;
   }
 
@@ -189,6 +201,63 @@ class AwayIsNotGoneIT extends AwayIsNotGone {
     says(h, "503", "503 Service Unavailable", "");
     says(h, "no table", "200 OK", "{\"status\":\"ok\"}");
     says(h, "no JSON", "200 OK", "<html>it works</html>");
+    return h;
+  }
+
+  /// A registry of ours, which says itself what is wrong. It probes nobody while the test runs.
+  private Home journal() throws Exception {
+    Path data = Files.createDirectory(dir.resolve("journal"));
+    RegistryServer.Options o =
+        new RegistryServer.Options(
+            "127.0.0.1",
+            0,
+            Duration.ofHours(1),
+            Duration.ofSeconds(5),
+            Duration.ofMillis(200),
+            Duration.ofMinutes(2),
+            data,
+            null,
+            Tokens.NONE,
+            "",
+            null,
+            TlsSettings.NONE);
+    RegistryServer server = RegistryServer.start(o, Ticker.SYSTEM, new Random(1));
+    opened.add(server);
+    URI url = URI.create("http://127.0.0.1:" + server.port());
+    RegistryClient client = new RegistryClient(rig.client, url, null);
+    for (String name : List.of("a", "b")) {
+      int port = rig.good(name).port();
+      client.register(
+          new Registration(
+              name,
+              "127.0.0.1",
+              port,
+              "localhost",
+              "http://127.0.0.1:" + port,
+              "running",
+              Map.of("type", "openai-api", "models", List.of("m")),
+              1));
+    }
+    Home h =
+        new Home() {
+          @Override
+          String setting() {
+            return "registry_url=" + url;
+          }
+
+          @Override
+          void remove() throws Exception {
+            client.unregister("b");
+          }
+        };
+    Path obstacle = data.resolve("journal.jsonl.new/in-the-way");
+    h.way(
+        "it cannot be written",
+        () -> {
+          Files.createDirectories(obstacle);
+          Files.delete(data.resolve("journal.jsonl"));
+        },
+        () -> Files.delete(obstacle));
     return h;
   }
 

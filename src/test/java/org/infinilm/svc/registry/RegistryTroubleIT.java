@@ -1,0 +1,167 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
+import org.infinilm.svc.tls.TlsSettings;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What readers of the table hear of a journal that cannot be written.
+@Timeout(60)
+class RegistryTroubleIT {
+  private static final Duration LONG = Duration.ofSeconds(30);
+  private static final String WORDS = "the registry's journal cannot be written";
+
+  @TempDir Path dir;
+  private final Client http = Client.create();
+  private RegistryServer registry;
+  private RegistryClient client;
+
+  /// @param data folder of the journal
+  /// @param cleanup when a journal is tried again
+  private static RegistryServer.Options options(Path data, Duration cleanup) {
+    return new RegistryServer.Options(
+        "127.0.0.1",
+        0,
+        LONG,
+        LONG,
+        cleanup,
+        Duration.ofMinutes(2),
+        data,
+        null,
+        Tokens.NONE,
+        "",
+        null,
+        TlsSettings.NONE);
+  }
+
+  @BeforeEach
+  void begin() throws Exception {
+    registry =
+        RegistryServer.start(options(dir, Duration.ofMillis(100)), Ticker.SYSTEM, new Random(1));
+    client = new RegistryClient(http, base(), null);
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    registry.close();
+    http.close();
+  }
+
+  private URI base() {
+    return URI.create("http://127.0.0.1:" + registry.port());
+  }
+
+  private Path obstacle() {
+    return dir.resolve("journal.jsonl.new/in-the-way");
+  }
+
+  /// As by a full disk: the file is not the journal any more, and another cannot be written.
+  private void breaks() throws Exception {
+    Files.createDirectories(obstacle());
+    Files.delete(dir.resolve("journal.jsonl"));
+  }
+
+  /// The journal takes the empty folder away itself.
+  private void heals() throws Exception {
+    Files.delete(obstacle());
+  }
+
+  private static Registration registration(String name) {
+    return new Registration(
+        name, "127.0.0.1", 1, "h", "http://127.0.0.1:1", "running", Map.of(), 1);
+  }
+
+  private JsonNode asked(String target) throws Exception {
+    Client.Reply r = http.get(URI.create(base() + target), LONG.plusSeconds(10));
+    assertThat(r.status()).isEqualTo(200);
+    return Json.tree(r.body());
+  }
+
+  /// The next table of a reader, which a single change would not end.
+  private static CompletableFuture<Watch> next(RegistryClient reader, @Nullable Watch before) {
+    CompletableFuture<Watch> f = new CompletableFuture<>();
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            f.complete(reader.watch(before == null ? null : before.version(), LONG));
+          } catch (Exception e) {
+            f.completeExceptionally(e);
+          }
+        });
+    return f;
+  }
+
+  @Test
+  void aReaderOfTheStreamHearsWhenItBeginsAndWhenItEnds() throws Exception {
+    client.register(registration("a"));
+    Watch first = next(client, null).get();
+    assertThat(first.trouble()).isNull();
+    CompletableFuture<Watch> waiting = next(client, first);
+    breaks();
+    Watch troubled = waiting.get();
+    assertThat(troubled.trouble()).startsWith(WORDS);
+    assertThat(troubled.version()).as("the table is the same").isEqualTo(first.version());
+    assertThat(asked("/stats").path("journal").asText()).isEqualTo("failing");
+    Watch late = next(new RegistryClient(http, base(), null), null).get();
+    assertThat(late.trouble()).startsWith(WORDS);
+    client.register(registration("b"));
+    Watch changed = next(client, troubled).get();
+    assertThat(changed.services()).hasSize(2);
+    assertThat(changed.trouble()).startsWith(WORDS);
+    waiting = next(client, changed);
+    heals();
+    Watch over = waiting.get();
+    assertThat(over.trouble()).isNull();
+    assertThat(over.version()).isEqualTo(changed.version());
+    await().until(() -> asked("/stats").path("journal").asText().equals("on"));
+    assertThat(Files.readString(dir.resolve("journal.jsonl"), StandardCharsets.UTF_8))
+        .contains("\"a\"", "\"b\"");
+  }
+
+  @Test
+  void aLongPollIsAnsweredWhenItBeginsAndWaitsWhileItLasts() throws Exception {
+    client.register(registration("a"));
+    JsonNode before = asked("/watch");
+    assertThat(before.has("trouble")).isFalse();
+    String version = before.path("version").asText();
+    String poll = "/watch?wait=30&version=" + version;
+    CompletableFuture<JsonNode> waiting = new CompletableFuture<>();
+    Thread.ofVirtual()
+        .start(() -> {
+          try {
+            waiting.complete(asked(poll));
+          } catch (Exception | AssertionError e) {
+            waiting.completeExceptionally(e);
+          }
+        });
+    breaks();
+    JsonNode troubled = waiting.get();
+    assertThat(troubled.path("trouble").asText()).startsWith(WORDS);
+    assertThat(troubled.path("version").asText()).isEqualTo(version);
+    assertThat(troubled.path("services")).hasSize(1);
+    long asked = System.nanoTime();
+    JsonNode still = asked("/watch?wait=1&version=" + version);
+    assertThat(still.path("trouble").asText()).startsWith(WORDS);
+    assertThat(System.nanoTime() - asked)
+        .as("what is known is no news")
+        .isGreaterThan(Duration.ofMillis(900).toNanos());
+  }
+}
