@@ -23,6 +23,10 @@ final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
 
+  /// What changes for people alone, and for who is probed when, is shown so often at most: a fleet
+  /// of a thousand that is down reports hundreds of probes a second.
+  private static final long SHOWN_MILLIS = 50;
+
   /// No source has said something new.
   private static final String NOBODY = "";
 
@@ -138,6 +142,14 @@ final class FleetKeeper implements AutoCloseable {
 
   /// Whether something is not published yet.
   private boolean changed;
+
+  /// Whether the circuit of one of them changes as time passes.
+  private boolean timed = true;
+
+  /// Whether something is not shown yet that changes nothing for routing, and when views were made.
+  private boolean unshown;
+
+  private long shownNanos;
 
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
@@ -256,6 +268,9 @@ final class FleetKeeper implements AutoCloseable {
 
   /// The next report; null when there is something to look at before one comes.
   private @Nullable Report next() throws InterruptedException {
+    if (unshown) {
+      return reports.poll(SHOWN_MILLIS, TimeUnit.MILLISECONDS);
+    }
     if (watchesTime()) {
       return reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
     }
@@ -263,15 +278,7 @@ final class FleetKeeper implements AutoCloseable {
   }
 
   private boolean watchesTime() {
-    if (changed || outliers.awake() || addresses.waitsForTime()) {
-      return true;
-    }
-    for (Roster.Entry e : roster.entries()) {
-      if (e.circuit.waitsForTime()) {
-        return true;
-      }
-    }
-    return false;
+    return changed || timed || outliers.awake() || addresses.waitsForTime();
   }
 
   /// Takes over `first` and what else has come; a fault costs one report, or leaves the publishing
@@ -293,12 +300,31 @@ final class FleetKeeper implements AutoCloseable {
         "publishing the fleet",
         () -> {
           mirror();
-          publisher.publish(changed, tables.awaited(), ticker.nanos());
+          if (changed) {
+            publisher.publish(tables.awaited(), ticker.nanos());
+          }
+          show(first == null);
           changed = false;
           roster.reclaim(slots);
         });
     waiting.forEach(CountDownLatch::countDown);
     waiting.clear();
+  }
+
+  /// Makes the views, where somebody is to find something in them now or has not for long.
+  ///
+  /// @param quiet whether nothing was reported for a while
+  private void show(boolean quiet) {
+    long now = ticker.nanos();
+    unshown = !quiet;
+    if (changed
+        || quiet
+        || !waiting.isEmpty()
+        || now - shownNanos >= TimeUnit.MILLISECONDS.toNanos(SHOWN_MILLIS)) {
+      publisher.show();
+      shownNanos = now;
+      unshown = false;
+    }
   }
 
   private boolean apply(Report report) {
@@ -372,7 +398,7 @@ final class FleetKeeper implements AutoCloseable {
   private boolean tick() {
     long now = ticker.nanos();
     boolean news = leave(now);
-    for (Roster.Entry e : roster.entries()) {
+    for (Roster.Entry e : timed ? roster.entries() : List.<Roster.Entry>of()) {
       if (e.circuit.waitsForTime()) {
         news |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
       }
@@ -397,8 +423,11 @@ final class FleetKeeper implements AutoCloseable {
   /// Writes what event loops read of each instance.
   private void mirror() {
     long now = ticker.nanos();
+    boolean waits = false;
+    timed = true;
     trialNanos.keySet().removeIf(e -> !roster.has(e));
     for (Roster.Entry e : roster.entries()) {
+      waits |= e.circuit.waitsForTime();
       Slot s = slots.at(e.slot);
       if (s.life != e.life) {
         s.life = e.life;
@@ -424,6 +453,7 @@ final class FleetKeeper implements AutoCloseable {
         s.widenTrial();
       }
     }
+    timed = waits;
   }
 
   /// Whether a trial may be a request's with a session's key: no other has come for some time.
