@@ -20,9 +20,9 @@ final class EtcdListing {
   private static final int PAGE = 50;
 
   /// The next ones have as many keys as come to so much by those that came.
-  private static final long PAGE_BYTES = 2 << 20;
+  private static final long PAGE_BYTES = 512 << 10;
 
-  private static final int MOST_KEYS = 2000;
+  private static final int MOST_KEYS = 500;
   private static final int SMALLER = 8;
 
   /// All keys at one revision.
@@ -58,6 +58,7 @@ final class EtcdListing {
     String from = folder;
     int limit = PAGE;
     int most = PAGE;
+    boolean sized = false;
     while (true) {
       Etcd.Page page;
       try {
@@ -84,7 +85,8 @@ final class EtcdListing {
         return;
       }
       from = page.keys().getLast().key() + "\0";
-      if (limit == PAGE && most == PAGE) {
+      if (!sized && limit == PAGE) {
+        sized = true;
         most = keysOfAPage(page.keys());
         limit = most;
       } else {

@@ -2,9 +2,12 @@ package org.infinilm.svc.router;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -145,6 +148,11 @@ final class FleetKeeper implements AutoCloseable {
 
   /// Whether the circuit of one of them changes as time passes.
   private boolean timed = true;
+
+  /// Whether any of them may not be as it was last mirrored, and else which may not.
+  private boolean anyTouched = true;
+
+  private final Set<String> touched = new HashSet<>();
 
   /// Whether something is not shown yet that changes nothing for routing, and when views were made.
   private boolean unshown;
@@ -288,10 +296,12 @@ final class FleetKeeper implements AutoCloseable {
         "what time changes in the fleet",
         () -> {
           addresses.follow();
+          anyTouched |= outliers.awake();
           changed |= tick();
         });
     for (Report r = first; r != null; r = reports.poll()) {
       Report report = r;
+      touch(report);
       if (!Endless.step("a report of the fleet", () -> changed |= apply(report))) {
         changed = true;
       }
@@ -420,13 +430,48 @@ final class FleetKeeper implements AutoCloseable {
     return unasked ? Event.UNASKED : Event.TIME;
   }
 
+  /// Notes whom a report may change.
+  private void touch(Report report) {
+    switch (report) {
+      case Report.Up r -> touched.add(r.name());
+      case Report.Down r -> touched.add(r.name());
+      case Report.Models r -> touched.add(r.name());
+      case Report.Unlisted r -> touched.add(r.name());
+      case Report.Seen r -> touched.add(r.name());
+      case Report.Drain r -> touched.add(r.name());
+      case Report.Weight r -> touched.add(r.name());
+      case Report.Awake r -> touched.add(r.name());
+      case Report.Silent r -> touched.add(r.name());
+      case Report.Fixed _, Report.Seats _, Report.Table _, Report.Resolved _ -> anyTouched = true;
+      case Report.Wake _, Report.Told _ -> {
+        // of nobody
+      }
+    }
+  }
+
+  /// Those that may not be as they were last mirrored.
+  private Collection<Roster.Entry> unmirrored() {
+    if (anyTouched || timed || changed) {
+      return roster.entries();
+    }
+    List<Roster.Entry> out = new ArrayList<>(touched.size());
+    for (String name : touched) {
+      Roster.Entry e = roster.entry(name);
+      if (e != null) {
+        out.add(e);
+      }
+    }
+    return out;
+  }
+
   /// Writes what event loops read of each instance.
   private void mirror() {
     long now = ticker.nanos();
+    Collection<Roster.Entry> some = unmirrored();
     boolean waits = false;
     timed = true;
     trialNanos.keySet().removeIf(e -> !roster.has(e));
-    for (Roster.Entry e : roster.entries()) {
+    for (Roster.Entry e : some) {
       waits |= e.circuit.waitsForTime();
       Slot s = slots.at(e.slot);
       if (s.life != e.life) {
@@ -454,6 +499,9 @@ final class FleetKeeper implements AutoCloseable {
       }
     }
     timed = waits;
+    touched.clear();
+    // who stands for whom is known once a table is published
+    anyTouched = changed;
   }
 
   /// Whether a trial may be a request's with a session's key: no other has come for some time.

@@ -31,12 +31,6 @@ final class RegistrySync implements AutoCloseable {
   private final Thread thread;
   private volatile boolean reached;
 
-  /// What each entry of the last table came to; only this thread's.
-  private Map<String, Read> read = Map.of();
-
-  /// @param known null for one that cannot be used
-  private record Read(Service service, @Nullable Known known) {}
-
   /// @param home where the registry is, for people
   RegistrySync(
       TableSource registry, String home, Duration interval, FleetKeeper keeper, Ticker ticker) {
@@ -58,6 +52,7 @@ final class RegistrySync implements AutoCloseable {
     String troubled = null;
     List<Known> listed = List.of();
     Duration pause = FIRST_PAUSE;
+    Reader reader = new Reader();
     try {
       while (true) {
         try {
@@ -67,7 +62,7 @@ final class RegistrySync implements AutoCloseable {
             LOG.info("following the registry");
           }
           reached = true;
-          List<Known> known = news(w.services());
+          List<Known> known = reader.known(w.services());
           keeper.tell(new FleetKeeper.Report.Table(known, w.deleted()));
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
@@ -102,21 +97,32 @@ final class RegistrySync implements AutoCloseable {
     }
   }
 
-  /// [#known] of a table, which reads what changed since the last one: of what is the same it
-  /// gives the same objects.
-  private List<Known> news(List<Service> services) {
-    Map<String, Read> now = HashMap.newHashMap(services.size());
-    List<Known> out = new ArrayList<>(services.size());
-    for (Service s : services) {
-      Read last = read.get(s.name());
-      Known k = last != null && last.service().saysTheSameAs(s) ? last.known() : known(s);
-      now.put(s.name(), new Read(s, k));
-      if (k != null) {
-        out.add(k);
+  /// Reads tables one after the other, of each what is not as it was in the last one: what is the
+  /// same are the same objects. One thread at a time.
+  static final class Reader {
+    private Map<String, Read> last = Map.of();
+
+    /// @param known null for one that cannot be used
+    private record Read(Service service, @Nullable Known known) {}
+
+    /// As [RegistrySync#known].
+    List<Known> known(List<Service> services) {
+      Map<String, Read> now = HashMap.newHashMap(services.size());
+      List<Known> out = new ArrayList<>(services.size());
+      for (Service s : services) {
+        Read before = last.get(s.name());
+        Known k =
+            before != null && before.service().saysTheSameAs(s)
+                ? before.known()
+                : RegistrySync.known(s);
+        now.put(s.name(), new Read(s, k));
+        if (k != null) {
+          out.add(k);
+        }
       }
+      last = now;
+      return out;
     }
-    read = now;
-    return out;
   }
 
   /// The entries that serve OpenAI routes; one that cannot be used is left out and named.
