@@ -101,6 +101,6 @@ final class EtcdListing {
     for (KeyValue kv : like) {
       bytes += kv.key().length() + kv.value().length;
     }
-    return (int) Math.clamp(PAGE_BYTES * like.size() / Math.max(1, bytes), PAGE, MOST_KEYS);
+    return Math.clamp(PAGE_BYTES * like.size() / Math.max(1, bytes), PAGE, MOST_KEYS);
   }
 }

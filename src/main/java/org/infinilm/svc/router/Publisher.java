@@ -123,10 +123,7 @@ final class Publisher {
     noteLeft(table.fleet(), fleet, now);
     RoutingTable next =
         new RoutingTable(
-            fleet,
-            targets,
-            unread,
-            new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
+            fleet, targets, unread, new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
     seats.follow(fleet, () -> table = next);
   }
 

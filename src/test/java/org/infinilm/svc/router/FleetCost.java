@@ -21,8 +21,8 @@ import org.infinilm.svc.router.FleetKeeper.Report;
 import org.infinilm.svc.telemetry.Ticker;
 
 /// What a router's own picture of a large fleet costs, in microseconds of CPU time of the thread
-/// that owns it: the report of one probe, and a table in which one entry changed; with the time from
-/// that table until it is in force.
+/// that owns it: the report of one probe, and a table in which one entry changed; with the time
+/// from that table until it is in force.
 ///
 /// `java -cp 'target/classes:target/test-classes:target/lib/*' org.infinilm.svc.router.FleetCost
 /// 1000`
@@ -86,8 +86,7 @@ final class FleetCost {
     private int version;
 
     @Override
-    public synchronized Watch watch(String since, Duration wait)
-        throws InterruptedException {
+    public synchronized Watch watch(String since, Duration wait) throws InterruptedException {
       if (("v" + version).equals(since)) {
         wait(wait.toMillis());
       }
@@ -126,8 +125,7 @@ final class FleetCost {
     Source source = new Source();
     keeper.start();
     RegistrySync sync =
-        new RegistrySync(
-            source, "a registry", Duration.ofSeconds(10), keeper, Ticker.SYSTEM);
+        new RegistrySync(source, "a registry", Duration.ofSeconds(10), keeper, Ticker.SYSTEM);
     sync.start();
     while (keeper.table().fleet().routable() < services.size()) {
       keeper.settle();

@@ -712,7 +712,8 @@ class FleetKeeperTest {
     assertThat(keeper.views().getLast()).isSameAs(other);
   }
 
-  /// Event loops read of an instance what was reported of it alone, whoever else was not reported of.
+  /// Event loops read of an instance what was reported of it alone, whoever else was not reported
+  /// of.
   @Test
   void whatIsReportedOfOneReachesItsSlot() {
     keeper.tell(new Report.Fixed(List.of(known("a", "10.0.0.1", 80), known("b", "10.0.0.2", 80))));

@@ -128,7 +128,17 @@ class RegistrySyncTest {
             new Service(
                 "a", "h", 8100, "h", "http://h:1", "running", OPENAI, 2, "healthy", true, 1, "now"),
             new Service(
-                "a", "h", 8100, "h", "http://h:1", "running", OPENAI, 1, "healthy", false, 1,
+                "a",
+                "h",
+                8100,
+                "h",
+                "http://h:1",
+                "running",
+                OPENAI,
+                1,
+                "healthy",
+                false,
+                1,
                 "now"));
     for (Service o : others) {
       RegistrySync.Reader reader = new RegistrySync.Reader();
