@@ -3,6 +3,7 @@ package org.infinilm.svc.registry;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
@@ -33,6 +34,17 @@ final class EtcdFollower implements TableSource {
 
   private boolean closed;
 
+  /// What was told last, by name; never changed once it is here.
+  private volatile Map<String, Shown> shown = Map.of();
+
+  /// A lease and what was told of it.
+  private record Shown(Lease lease, Service service) {
+    @SuppressWarnings("ReferenceEquality") // a lease of which anything changed is another object
+    boolean holds(Lease l, Now now) {
+      return lease == l && service.isHealthy() == l.isHealthy(now);
+    }
+  }
+
   /// @param http is closed with this
   /// @param run the name of this router among its siblings
   EtcdFollower(Client http, EtcdHome home, String run, Ticker ticker, RandomGenerator random) {
@@ -50,10 +62,23 @@ final class EtcdFollower implements TableSource {
     Table t = version == null ? s.table() : s.await(version, told, wait);
     String trouble = s.trouble();
     told = trouble;
-    Now now = s.now();
-    List<Service> services = new ArrayList<>();
-    t.all().forEach(l -> services.add(service(l, now)));
-    return new Watch(s.version(t), services, List.copyOf(t.deleted().keySet()), trouble);
+    return new Watch(
+        s.version(t), services(t, s.now()), List.copyOf(t.deleted().keySet()), trouble);
+  }
+
+  /// What did not change since the last time is the same object.
+  private List<Service> services(Table t, Now now) {
+    Map<String, Shown> before = shown;
+    Map<String, Shown> after = HashMap.newHashMap(t.leases().size());
+    List<Service> out = new ArrayList<>(t.leases().size());
+    for (Lease l : t.all()) {
+      Shown last = before.get(l.name());
+      Shown s = last != null && last.holds(l, now) ? last : new Shown(l, service(l, now));
+      after.put(l.name(), s);
+      out.add(s.service());
+    }
+    shown = after;
+    return out;
   }
 
   private synchronized EtcdStore open() throws IOException, InterruptedException {

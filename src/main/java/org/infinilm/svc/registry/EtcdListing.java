@@ -16,7 +16,13 @@ final class EtcdListing {
   /// A page that does not come within this is asked for in smaller ones.
   private static final Duration PAGE_PATIENCE = Duration.ofSeconds(2);
 
+  /// The first page: entries may be of any size.
   private static final int PAGE = 50;
+
+  /// The next ones have as many keys as come to so much by those that came.
+  private static final long PAGE_BYTES = 512 << 10;
+
+  private static final int MOST_KEYS = 500;
   private static final int SMALLER = 8;
 
   /// All keys at one revision.
@@ -52,6 +58,7 @@ final class EtcdListing {
     String from = folder;
     int limit = PAGE;
     int most = PAGE;
+    boolean sized = false;
     while (true) {
       Etcd.Page page;
       try {
@@ -78,7 +85,22 @@ final class EtcdListing {
         return;
       }
       from = page.keys().getLast().key() + "\0";
-      limit = Math.min(most, 2 * limit);
+      if (!sized && limit == PAGE) {
+        sized = true;
+        most = keysOfAPage(page.keys());
+        limit = most;
+      } else {
+        limit = Math.min(most, 2 * limit);
+      }
     }
+  }
+
+  /// How many keys like these a page may have: no fewer than the first one.
+  static int keysOfAPage(List<KeyValue> like) {
+    long bytes = 0;
+    for (KeyValue kv : like) {
+      bytes += kv.key().length() + kv.value().length;
+    }
+    return Math.clamp(PAGE_BYTES * like.size() / Math.max(1, bytes), PAGE, MOST_KEYS);
   }
 }

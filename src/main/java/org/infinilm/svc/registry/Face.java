@@ -46,11 +46,6 @@ final class Face {
     return new Face(utf8(a), utf8(b));
   }
 
-  /// In memory, roughly.
-  int sizeBytes() {
-    return mostBytes();
-  }
-
   /// How many bytes [#write] writes.
   int length(Lease l, Now now) {
     return HEALTH.length

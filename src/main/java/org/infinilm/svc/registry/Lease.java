@@ -41,16 +41,36 @@ record Lease(
         heartbeatAt,
         heartbeatNanos,
         fresh,
-        Traits.of(entry, registeredAt));
+        new Traits(entry, registeredAt));
   }
 
-  /// What is computed once for an entry, not for each reader.
-  ///
-  /// @param sizeBytes roughly what the entry costs in memory
-  record Traits(long sizeBytes, @Nullable URI healthUri, Face face) {
-    static Traits of(Entry e, Instant registeredAt) {
-      Face face = Face.of(e, registeredAt);
-      return new Traits(e.sizeBytes() + face.sizeBytes(), e.healthUri(), face);
+  /// What is computed once for an entry, not for each reader. Thread-safe.
+  static final class Traits {
+    private final Entry entry;
+    private final Instant registeredAt;
+    private final long sizeBytes;
+    private volatile @Nullable Face face;
+
+    private Traits(Entry entry, Instant registeredAt) {
+      this.entry = entry;
+      this.registeredAt = registeredAt;
+      // its face has about half of it: a byte for each character of two
+      this.sizeBytes = entry.sizeBytes() * 3 / 2;
+    }
+
+    /// Roughly what the entry costs in memory.
+    long sizeBytes() {
+      return sizeBytes;
+    }
+
+    /// Made for the first reader: who only follows the table has none.
+    Face face() {
+      Face f = face;
+      if (f == null) {
+        f = Face.of(entry, registeredAt);
+        face = f;
+      }
+      return f;
     }
   }
 
@@ -81,7 +101,7 @@ record Lease(
 
   /// See [Entry#healthUri].
   @Nullable URI healthUri() {
-    return traits.healthUri();
+    return entry.healthUri();
   }
 
   String name() {

@@ -33,6 +33,21 @@ public record Service(
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
   }
 
+  /// Whether nothing but the time of the last heartbeat differs.
+  public boolean saysTheSameAs(Service o) {
+    return isHealthy == o.isHealthy
+        && port == o.port
+        && weight == o.weight
+        && name.equals(o.name)
+        && host.equals(o.host)
+        && hostname.equals(o.hostname)
+        && url.equals(o.url)
+        && status.equals(o.status)
+        && healthStatus.equals(o.healthStatus)
+        && timestamp.equals(o.timestamp)
+        && metadata.equals(o.metadata);
+  }
+
   /// An entry of a registry's answer; null without a name, host or port.
   static @Nullable Service read(JsonNode n) {
     JsonNode name = n.path("name");

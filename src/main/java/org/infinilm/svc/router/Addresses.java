@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Origin;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -200,33 +201,65 @@ final class Addresses {
     s.instances = now;
   }
 
-  /// Where it is reached, one for each address of its host.
+  /// Where an entry is reached.
   ///
-  /// @param last the last known ones, which hold while its name cannot be looked up
-  List<Origin> origins(Roster.Entry e, List<Origin> last) {
+  /// @param of what it was found for; null when it is to be looked for anew
+  /// @param host its name to look up; null where there is none, and nothing to look for again
+  /// @param names of hosts that it needs, itself and what answers probes for it
+  /// @param addresses of the host
+  /// @param origins one for each address; none when none is known
+  /// @param server of the first one; null when there is none
+  record Reach(
+      @Nullable Known of,
+      @Nullable String host,
+      List<String> names,
+      List<InetAddress> addresses,
+      List<Origin> origins,
+      Servers.@Nullable At server) {
+    static final Reach NONE = new Reach(null, null, List.of(), List.of(), List.of(), null);
+
+    private static Reach of(
+        @Nullable Known of,
+        @Nullable String host,
+        List<String> names,
+        List<InetAddress> addresses,
+        List<Origin> origins) {
+      Servers.At first = origins.isEmpty() ? null : Servers.At.of(origins.getFirst());
+      return new Reach(of, host, names, addresses, origins, first);
+    }
+  }
+
+  /// Where it is reached, at each address of its host.
+  ///
+  /// @param last the last answer: it holds while its name cannot be looked up, and is given again
+  ///   where nothing changed
+  @SuppressWarnings("ReferenceEquality") // what did not change is the same object
+  Reach reach(Roster.Entry e, Reach last) {
     Known k = e.known;
+    if (last.of() == k) {
+      used.addAll(last.names());
+      if (last.host() == null || resolver.addresses(last.host()).equals(last.addresses())) {
+        return last;
+      }
+    }
     String socket = k.socket();
     if (socket != null) {
-      return List.of(Origin.unix(socket));
+      return Reach.of(k, null, List.of(), List.of(), List.of(Origin.unix(socket)));
     }
     BaseUrl url = BaseUrl.parse(k.url());
     if (url == null) {
       LOG.warn("instance {}: url {} (expected: http://host:port)", k.name(), k.url());
-      return List.of();
+      return Reach.NONE;
     }
-    used.add(url.host());
-    used.add(BaseUrl.bracketed(k.host()));
-    BaseUrl health = k.healthUrl() == null ? null : BaseUrl.parse(k.healthUrl());
-    if (health != null) {
-      used.add(health.host());
-    }
+    List<String> names = names(k, url);
+    used.addAll(names);
     List<InetAddress> addresses = resolver.addresses(url.host());
     if (addresses.isEmpty()) {
       String failure = resolver.failure(url.host());
       if (failure != null && unknown.add(k.name())) {
         LOG.warn("instance {}: {}", k.name(), failure);
       }
-      return last;
+      return Reach.of(null, url.host(), names, List.of(), last.origins());
     }
     unknown.remove(k.name());
     List<Origin> out = new ArrayList<>(addresses.size());
@@ -235,7 +268,21 @@ final class Addresses {
       String authority = k.authority();
       out.add(authority == null ? o : new Origin(o.address(), authority, o.prefix(), o.tls()));
     }
-    return out;
+    String host = Resolver.literal(url.host()) == null ? url.host() : null;
+    return Reach.of(k, host, names, addresses, out);
+  }
+
+  /// The names among the hosts of an entry, its babysitter's and that of its health page.
+  private static List<String> names(Known k, BaseUrl url) {
+    List<String> out = new ArrayList<>();
+    out.add(url.host());
+    out.add(BaseUrl.bracketed(k.host()));
+    BaseUrl health = k.healthUrl() == null ? null : BaseUrl.parse(k.healthUrl());
+    if (health != null) {
+      out.add(health.host());
+    }
+    out.removeIf(h -> Resolver.literal(h) != null);
+    return List.copyOf(out);
   }
 
   /// Forgets hosts that were not asked for since the last time.

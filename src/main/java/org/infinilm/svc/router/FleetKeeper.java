@@ -2,9 +2,12 @@ package org.infinilm.svc.router;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +25,10 @@ import org.slf4j.LoggerFactory;
 final class FleetKeeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FleetKeeper.class);
   private static final long TICK_MILLIS = 200;
+
+  /// What changes for people alone, and for who is probed when, is shown so often at most: a fleet
+  /// of a thousand that is down reports hundreds of probes a second.
+  private static final long SHOWN_MILLIS = 50;
 
   /// No source has said something new.
   private static final String NOBODY = "";
@@ -138,6 +145,19 @@ final class FleetKeeper implements AutoCloseable {
 
   /// Whether something is not published yet.
   private boolean changed;
+
+  /// Whether the circuit of one of them changes as time passes.
+  private boolean timed = true;
+
+  /// Whether any of them may not be as it was last mirrored, and else which may not.
+  private boolean anyTouched = true;
+
+  private final Set<String> touched = new HashSet<>();
+
+  /// Whether something is not shown yet that changes nothing for routing, and when views were made.
+  private boolean unshown;
+
+  private long shownNanos;
 
   /// Since when the trial of an instance has been on offer, or taken.
   private final Map<Roster.Entry, Long> trialNanos = new HashMap<>();
@@ -256,6 +276,9 @@ final class FleetKeeper implements AutoCloseable {
 
   /// The next report; null when there is something to look at before one comes.
   private @Nullable Report next() throws InterruptedException {
+    if (unshown) {
+      return reports.poll(SHOWN_MILLIS, TimeUnit.MILLISECONDS);
+    }
     if (watchesTime()) {
       return reports.poll(TICK_MILLIS, TimeUnit.MILLISECONDS);
     }
@@ -263,15 +286,7 @@ final class FleetKeeper implements AutoCloseable {
   }
 
   private boolean watchesTime() {
-    if (changed || outliers.awake() || addresses.waitsForTime()) {
-      return true;
-    }
-    for (Roster.Entry e : roster.entries()) {
-      if (e.circuit.waitsForTime()) {
-        return true;
-      }
-    }
-    return false;
+    return changed || timed || outliers.awake() || addresses.waitsForTime();
   }
 
   /// Takes over `first` and what else has come; a fault costs one report, or leaves the publishing
@@ -281,10 +296,12 @@ final class FleetKeeper implements AutoCloseable {
         "what time changes in the fleet",
         () -> {
           addresses.follow();
+          anyTouched |= outliers.awake();
           changed |= tick();
         });
     for (Report r = first; r != null; r = reports.poll()) {
       Report report = r;
+      touch(report);
       if (!Endless.step("a report of the fleet", () -> changed |= apply(report))) {
         changed = true;
       }
@@ -293,12 +310,31 @@ final class FleetKeeper implements AutoCloseable {
         "publishing the fleet",
         () -> {
           mirror();
-          publisher.publish(changed, tables.awaited(), ticker.nanos());
+          if (changed) {
+            publisher.publish(tables.awaited(), ticker.nanos());
+          }
+          show(first == null);
           changed = false;
           roster.reclaim(slots);
         });
     waiting.forEach(CountDownLatch::countDown);
     waiting.clear();
+  }
+
+  /// Makes the views, where somebody is to find something in them now or has not for long.
+  ///
+  /// @param quiet whether nothing was reported for a while
+  private void show(boolean quiet) {
+    long now = ticker.nanos();
+    unshown = !quiet;
+    if (changed
+        || quiet
+        || !waiting.isEmpty()
+        || now - shownNanos >= TimeUnit.MILLISECONDS.toNanos(SHOWN_MILLIS)) {
+      publisher.show();
+      shownNanos = now;
+      unshown = false;
+    }
   }
 
   private boolean apply(Report report) {
@@ -372,7 +408,7 @@ final class FleetKeeper implements AutoCloseable {
   private boolean tick() {
     long now = ticker.nanos();
     boolean news = leave(now);
-    for (Roster.Entry e : roster.entries()) {
+    for (Roster.Entry e : timed ? roster.entries() : List.<Roster.Entry>of()) {
       if (e.circuit.waitsForTime()) {
         news |= roster.saw(e.known.name(), e.slot, passed(e, now), now, 0);
       }
@@ -394,11 +430,49 @@ final class FleetKeeper implements AutoCloseable {
     return unasked ? Event.UNASKED : Event.TIME;
   }
 
+  /// Notes whom a report may change.
+  private void touch(Report report) {
+    switch (report) {
+      case Report.Up r -> touched.add(r.name());
+      case Report.Down r -> touched.add(r.name());
+      case Report.Models r -> touched.add(r.name());
+      case Report.Unlisted r -> touched.add(r.name());
+      case Report.Seen r -> touched.add(r.name());
+      case Report.Drain r -> touched.add(r.name());
+      case Report.Weight r -> touched.add(r.name());
+      case Report.Awake r -> touched.add(r.name());
+      case Report.Silent r -> touched.add(r.name());
+      case Report.Fixed _, Report.Seats _, Report.Table _, Report.Resolved _ -> anyTouched = true;
+      case Report.Wake _, Report.Told _ -> {
+        // of nobody
+      }
+    }
+  }
+
+  /// Those that may not be as they were last mirrored.
+  private Collection<Roster.Entry> unmirrored() {
+    if (anyTouched || timed || changed) {
+      return roster.entries();
+    }
+    List<Roster.Entry> out = new ArrayList<>(touched.size());
+    for (String name : touched) {
+      Roster.Entry e = roster.entry(name);
+      if (e != null) {
+        out.add(e);
+      }
+    }
+    return out;
+  }
+
   /// Writes what event loops read of each instance.
   private void mirror() {
     long now = ticker.nanos();
+    Collection<Roster.Entry> some = unmirrored();
+    boolean waits = false;
+    timed = true;
     trialNanos.keySet().removeIf(e -> !roster.has(e));
-    for (Roster.Entry e : roster.entries()) {
+    for (Roster.Entry e : some) {
+      waits |= e.circuit.waitsForTime();
       Slot s = slots.at(e.slot);
       if (s.life != e.life) {
         s.life = e.life;
@@ -424,6 +498,10 @@ final class FleetKeeper implements AutoCloseable {
         s.widenTrial();
       }
     }
+    timed = waits;
+    touched.clear();
+    // who stands for whom is known once a table is published
+    anyTouched = changed;
   }
 
   /// Whether a trial may be a request's with a session's key: no other has come for some time.

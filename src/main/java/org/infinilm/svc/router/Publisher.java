@@ -29,7 +29,7 @@ final class Publisher {
   private static final class Made {
     @Nullable View view;
     @Nullable Target target;
-    List<Origin> origins = List.of();
+    Addresses.Reach reach = Addresses.Reach.NONE;
     State state = State.ROUTABLE;
     boolean seen;
 
@@ -84,51 +84,51 @@ final class Publisher {
     return views;
   }
 
-  /// Publishes the views, and a new table when routing changed.
+  /// Publishes a new table: routing changed.
   ///
   /// @param awaited sources of which no table has come yet
-  void publish(boolean changed, List<String> awaited, long now) {
-    if (changed) {
-      made.entrySet().removeIf(e -> !roster.has(e.getKey()) && left(e.getKey(), e.getValue()));
-      List<Target> targets = new ArrayList<>();
-      Servers servers = new Servers();
-      List<Instance> instances = new ArrayList<>();
-      int unread = 0;
-      List<Roster.Entry> entries = standingFirst();
-      for (Roster.Entry e : entries) {
-        Made m = made(e);
-        List<Origin> last = m.target == null ? List.of() : m.target.origins();
-        m.origins = addresses.origins(e, last);
-        if (!m.origins.isEmpty()) {
-          servers.add(e, m.origins.getFirst());
-        }
+  void publish(List<String> awaited, long now) {
+    made.entrySet().removeIf(e -> !roster.has(e.getKey()) && left(e.getKey(), e.getValue()));
+    List<Target> targets = new ArrayList<>();
+    Servers servers = new Servers();
+    List<Instance> instances = new ArrayList<>();
+    int unread = 0;
+    List<Roster.Entry> entries = standingFirst();
+    for (Roster.Entry e : entries) {
+      Made m = made(e);
+      m.reach = addresses.reach(e, m.reach);
+      Servers.At server = m.reach.server();
+      if (server != null) {
+        servers.add(e, server);
       }
-      for (Roster.Entry e : entries) {
-        unread += e.unread() ? 1 : 0;
-        Made m = made(e);
-        List<Origin> origins = m.origins;
-        e.placed = !origins.isEmpty();
-        e.server = origins.isEmpty() ? null : servers.first(e, origins.getFirst()).known.name();
-        e.twinOf = twin(e, origins, servers);
-        Instance i = e.instance(seating);
-        instances.add(i);
-        if (!origins.isEmpty()) {
-          targets.add(target(m, i, origins, e.known.authorization()));
-        }
-        say(e, m);
-        warn(e, m);
-      }
-      addresses.forgetOthers();
-      Fleet fleet = table.fleet().next(instances);
-      noteLeft(table.fleet(), fleet, now);
-      RoutingTable next =
-          new RoutingTable(
-              fleet,
-              targets,
-              unread,
-              new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
-      seats.follow(fleet, () -> table = next);
     }
+    for (Roster.Entry e : entries) {
+      unread += e.unread() ? 1 : 0;
+      Made m = made(e);
+      Servers.At server = m.reach.server();
+      e.placed = server != null;
+      e.server = server == null ? null : servers.first(e, server).known.name();
+      e.twinOf = server == null ? null : twin(e, m.reach, servers.first(e, server));
+      Instance i = e.instance(seating);
+      if (server != null) {
+        targets.add(target(m, i, m.reach.origins(), e.known.authorization()));
+      }
+      say(e, m);
+      warn(e, m);
+    }
+    // by name, as a fleet has them
+    roster.entries().forEach(e -> instances.add(e.instance(seating)));
+    addresses.forgetOthers();
+    Fleet fleet = table.fleet().next(instances);
+    noteLeft(table.fleet(), fleet, now);
+    RoutingTable next =
+        new RoutingTable(
+            fleet, targets, unread, new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
+    seats.follow(fleet, () -> table = next);
+  }
+
+  /// Publishes the views.
+  void show() {
     List<View> all = new ArrayList<>(roster.entries().size());
     for (Roster.Entry e : roster.entries()) {
       all.add(view(e, made(e)));
@@ -251,17 +251,13 @@ final class Publisher {
   /// all that this one has: its models, key and cache type; null when there is none. One without a
   /// key is not asked where another has one, whatever its cache type. One whose circuit is open
   /// stands for it too: the server is out, by whatever name.
-  private @Nullable String twin(Roster.Entry e, List<Origin> origins, Servers servers) {
-    if (origins.isEmpty()) {
-      return null;
-    }
-    Roster.Entry first = servers.first(e, origins.getFirst());
+  private @Nullable String twin(Roster.Entry e, Addresses.Reach reach, Roster.Entry first) {
     if (first.equals(e)) {
       return null;
     }
     String name = first.known.name();
     if (namedTwins.size() < MOST_TWINS && namedTwins.add(name + "\n" + e.known.name())) {
-      String server = origins.getFirst().server();
+      String server = reach.origins().getFirst().server();
       LOG.warn("instances {} and {} are one server: {}", name, e.known.name(), server);
     }
     boolean keyless = e.known.authorization() == null && first.known.authorization() != null;

@@ -52,6 +52,7 @@ final class RegistrySync implements AutoCloseable {
     String troubled = null;
     List<Known> listed = List.of();
     Duration pause = FIRST_PAUSE;
+    Reader reader = new Reader();
     try {
       while (true) {
         try {
@@ -61,7 +62,7 @@ final class RegistrySync implements AutoCloseable {
             LOG.info("following the registry");
           }
           reached = true;
-          List<Known> known = known(w.services());
+          List<Known> known = reader.known(w.services());
           keeper.tell(new FleetKeeper.Report.Table(known, w.deleted()));
           pause = FIRST_PAUSE;
           boolean old = w.version().isEmpty();
@@ -96,44 +97,78 @@ final class RegistrySync implements AutoCloseable {
     }
   }
 
+  /// Reads tables one after the other, of each what is not as it was in the last one: what is the
+  /// same are the same objects. One thread at a time.
+  static final class Reader {
+    private Map<String, Read> last = Map.of();
+
+    /// @param known null for one that cannot be used
+    private record Read(Service service, @Nullable Known known) {}
+
+    /// As [RegistrySync#known].
+    List<Known> known(List<Service> services) {
+      Map<String, Read> now = HashMap.newHashMap(services.size());
+      List<Known> out = new ArrayList<>(services.size());
+      for (Service s : services) {
+        Read before = last.get(s.name());
+        Known k =
+            before != null && before.service().saysTheSameAs(s)
+                ? before.known()
+                : RegistrySync.known(s);
+        now.put(s.name(), new Read(s, k));
+        if (k != null) {
+          out.add(k);
+        }
+      }
+      last = now;
+      return out;
+    }
+  }
+
   /// The entries that serve OpenAI routes; one that cannot be used is left out and named.
   static List<Known> known(List<Service> services) {
     List<Known> out = new ArrayList<>();
     for (Service s : services) {
-      if (!"openai-api".equals(s.metadata().get("type"))) {
-        continue;
+      Known k = known(s);
+      if (k != null) {
+        out.add(k);
       }
-      if (!StaticServices.isInstanceName(s.name())) {
-        LOG.warn(
-            "a registry entry is left out whose name is blank, a dot or two, or has control characters");
-        continue;
-      }
-      BaseUrl url = baseUrl(s);
-      if (url == null) {
-        LOG.warn("registry entry {}: url {} (expected: http://host:port)", s.name(), s.url());
-        continue;
-      }
-      out.add(
-          new Known(
-              s.name(),
-              s.host(),
-              s.port(),
-              url.toString(),
-              Metadata.models(s.metadata()),
-              Metadata.modelsList(s.metadata().get("models_list")),
-              shown(s.metadata()),
-              Metadata.weight(s.metadata().get("weight"), s.weight()),
-              "running".equals(s.status()),
-              s.isHealthy(),
-              false,
-              null,
-              null,
-              null,
-              null,
-              false,
-              demand(s)));
     }
     return out;
+  }
+
+  private static @Nullable Known known(Service s) {
+    if (!"openai-api".equals(s.metadata().get("type"))) {
+      return null;
+    }
+    if (!StaticServices.isInstanceName(s.name())) {
+      LOG.warn(
+          "a registry entry is left out whose name is blank, a dot or two, or has control characters");
+      return null;
+    }
+    BaseUrl url = baseUrl(s);
+    if (url == null) {
+      LOG.warn("registry entry {}: url {} (expected: http://host:port)", s.name(), s.url());
+      return null;
+    }
+    return new Known(
+        s.name(),
+        s.host(),
+        s.port(),
+        url.toString(),
+        Metadata.models(s.metadata()),
+        Metadata.modelsList(s.metadata().get("models_list")),
+        shown(s.metadata()),
+        Metadata.weight(s.metadata().get("weight"), s.weight()),
+        "running".equals(s.status()),
+        s.isHealthy(),
+        false,
+        null,
+        null,
+        null,
+        null,
+        false,
+        demand(s));
   }
 
   /// Metadata as anybody may see them: a key is for the babysitter alone.

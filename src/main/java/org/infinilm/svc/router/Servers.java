@@ -20,13 +20,23 @@ import org.jspecify.annotations.Nullable;
 final class Servers {
   private record Place(Roster.Entry entry, @Nullable String name) {}
 
+  /// What tells a server from others.
+  ///
+  /// @param where its address and port
+  /// @param name by which it is called there; null for none
+  record At(String where, @Nullable String name) {
+    static At of(Origin o) {
+      return new At(Servers.where(o), Servers.name(o));
+    }
+  }
+
   private final Map<String, List<Place>> places = new HashMap<>();
   private final Map<String, Set<String>> names = new HashMap<>();
 
   /// Adds an entry; those that may stand for others come first.
-  void add(Roster.Entry e, Origin at) {
-    String name = name(at);
-    String where = where(at);
+  void add(Roster.Entry e, At at) {
+    String name = at.name();
+    String where = at.where();
     places.computeIfAbsent(where, w -> new ArrayList<>(1)).add(new Place(e, name));
     if (name != null) {
       names.computeIfAbsent(where, w -> new HashSet<>(2)).add(name);
@@ -34,9 +44,9 @@ final class Servers {
   }
 
   /// The first entry of the server at which an entry is: that entry itself, when it is the first.
-  Roster.Entry first(Roster.Entry e, Origin at) {
-    String where = where(at);
-    String name = name(at);
+  Roster.Entry first(Roster.Entry e, At at) {
+    String where = at.where();
+    String name = at.name();
     for (Place p : places.getOrDefault(where, List.of())) {
       if (p.entry().equals(e) || same(p.name(), name, names.getOrDefault(where, Set.of()).size())) {
         return p.entry();

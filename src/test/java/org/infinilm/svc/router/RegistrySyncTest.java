@@ -77,4 +77,74 @@ class RegistrySyncTest {
     assertThat(k.weight()).isEqualTo(1);
     assertThat(Metadata.capacityTokens(k.metadata(), null)).isEqualTo(-1);
   }
+
+  /// A heartbeat is no news, and what one entry says anew makes nothing of the others.
+  @Test
+  void ofATableWhatChangedIsReadAlone() {
+    RegistrySync.Reader reader = new RegistrySync.Reader();
+    List<Known> first =
+        reader.known(
+            List.of(
+                service("a", "h", "http://h:1", OPENAI), service("b", "h", "http://h:2", OPENAI)));
+    Service beaten =
+        new Service(
+            "a",
+            "h",
+            8100,
+            "h",
+            "http://h:1",
+            "running",
+            new HashMap<>(OPENAI),
+            1,
+            "healthy",
+            true,
+            99.0,
+            "now");
+    Service drained =
+        new Service(
+            "b", "h", 8100, "h", "http://h:2", "draining", OPENAI, 1, "healthy", true, 1.0, "now");
+    List<Known> second = reader.known(List.of(beaten, drained));
+    assertThat(second.getFirst()).isSameAs(first.getFirst());
+    assertThat(second.getLast().running()).isFalse();
+    List<Known> third = reader.known(List.of(drained, service("c", "h", "http://h:3", OPENAI)));
+    assertThat(third).extracting(Known::name).containsExactly("b", "c");
+    assertThat(third.getFirst()).isSameAs(second.getLast());
+    // one that was away and is back is read again
+    assertThat(reader.known(List.of(beaten)).getFirst()).isEqualTo(first.getFirst());
+  }
+
+  @Test
+  void everythingThatAnEntrySaysIsNews() {
+    Service s = service("a", "h", "http://h:1", OPENAI);
+    List<Service> others =
+        List.of(
+            service("a", "i", "http://h:1", OPENAI),
+            service("a", "h", "http://h:2", OPENAI),
+            service("a", "h", "http://h:1", Map.of("type", "openai-api", "models", List.of("m"))),
+            new Service(
+                "a", "h", 8101, "h", "http://h:1", "running", OPENAI, 1, "healthy", true, 1, "now"),
+            new Service(
+                "a", "h", 8100, "h", "http://h:1", "asleep", OPENAI, 1, "healthy", true, 1, "now"),
+            new Service(
+                "a", "h", 8100, "h", "http://h:1", "running", OPENAI, 2, "healthy", true, 1, "now"),
+            new Service(
+                "a",
+                "h",
+                8100,
+                "h",
+                "http://h:1",
+                "running",
+                OPENAI,
+                1,
+                "healthy",
+                false,
+                1,
+                "now"));
+    for (Service o : others) {
+      RegistrySync.Reader reader = new RegistrySync.Reader();
+      reader.known(List.of(s));
+      assertThat(reader.known(List.of(o))).isEqualTo(RegistrySync.known(List.of(o)));
+      assertThat(o.saysTheSameAs(s)).as(o.toString()).isFalse();
+    }
+  }
 }
