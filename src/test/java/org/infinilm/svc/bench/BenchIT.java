@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// Runs against simulated instances, good and bad, without a router.
 class BenchIT {
-  private static final Duration SOON = Duration.ofSeconds(120);
+  private static final Duration SOON = Duration.ofMinutes(2);
 
   @TempDir Path folder;
   private final Arguments io = new Arguments();

@@ -87,8 +87,9 @@ final class FleetCost {
 
     @Override
     public synchronized Watch watch(String since, Duration wait) throws InterruptedException {
-      if (("v" + version).equals(since)) {
-        wait(wait.toMillis());
+      long end = System.nanoTime() + wait.toNanos();
+      while (("v" + version).equals(since) && end - System.nanoTime() > 1_000_000) {
+        wait((end - System.nanoTime()) / 1_000_000);
       }
       return new Watch("v" + version, List.copyOf(services), List.of(), null);
     }
@@ -151,7 +152,7 @@ final class FleetCost {
       long[] took = new long[TABLES];
       for (int k = 0; k < TABLES; k++) {
         boolean out = k % 2 == 0;
-        long wanted = services.size() - (out ? 1 : 0);
+        long wanted = (long) services.size() - (out ? 1 : 0);
         long since = System.nanoTime();
         source.put(7, service(7, out ? "draining" : "running", k));
         while (keeper.table().fleet().routable() != wanted) {
