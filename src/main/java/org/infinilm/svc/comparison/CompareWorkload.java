@@ -96,7 +96,8 @@ final class CompareWorkload {
     return all == null || f.completed() == 0 ? Double.NaN : Double.parseDouble(all) / f.completed();
   }
 
-  private static boolean near(double a, double b) {
+  /// Whether two means are within a tenth of the larger, or one is not known.
+  static boolean near(double a, double b) {
     return Double.isNaN(a) || Double.isNaN(b) || Math.abs(a - b) <= MOST_APART * Math.max(a, b);
   }
 

@@ -28,9 +28,6 @@ public record Side(String key, String title, String column, List<ResultFile> run
   /// were served in time.
   private static final double MOST_FAILED_SHARE = 0.01;
 
-  /// Share of the longer answer by which mean answers may be apart.
-  private static final double MOST_APART = 0.1;
-
   /// Its newest run.
   ResultFile newest() {
     return runs.stream().reduce((a, b) -> b.date().compareTo(a.date()) >= 0 ? b : a).orElseThrow();
@@ -66,8 +63,9 @@ public record Side(String key, String title, String column, List<ResultFile> run
   static Optional<String> otherWork(Side base, Side other) {
     double a = base.answerTokens();
     double b = other.answerTokens();
-    return Math.abs(a - b) > MOST_APART * Math.max(a, b)
-        ? Optional.of(
+    return CompareWorkload.near(a, b)
+        ? Optional.empty()
+        : Optional.of(
             String.format(
                 Locale.ROOT,
                 "%s and %s: answers of %.4g and %.4g tokens on average (expected: at most a tenth"
@@ -76,8 +74,7 @@ public record Side(String key, String title, String column, List<ResultFile> run
                 base.key,
                 other.key,
                 a,
-                b))
-        : Optional.empty();
+                b));
   }
 
   /// Mean over the runs; NaN where one does not say.

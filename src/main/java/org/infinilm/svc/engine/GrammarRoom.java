@@ -8,10 +8,12 @@ import org.infinilm.svc.http.ApiError;
 /// Bounds what the grammars of all answers take together, of those that wait too: each is a
 /// structure of llama.cpp's of some six bytes for each character of its text. Thread-safe.
 final class GrammarRoom {
-  /// Characters of text, and as many more for each grammar's own; some 100 MB.
-  static final long MOST_CHARACTERS = 16_000_000;
+  /// Characters of text; some 120 MB. As many as any one request may need (16 answers of the
+  /// largest grammar), so that waiting helps.
+  static final long MOST_CHARACTERS = 20_000_000;
 
-  private static final int LEAST_CHARACTERS = 2000;
+  /// That a grammar counts beside those of its text.
+  private static final int OWN_CHARACTERS = 2000;
 
   private final AtomicLong taken = new AtomicLong();
 
@@ -20,7 +22,7 @@ final class GrammarRoom {
   /// @throws ApiError 429 when there is no room
   /// @throws RuntimeException of `making`, which is not counted then
   Grammar held(int characters, Supplier<Grammar> making) throws ApiError {
-    long size = characters + (long) LEAST_CHARACTERS;
+    long size = characters + (long) OWN_CHARACTERS;
     if (taken.addAndGet(size) > MOST_CHARACTERS) {
       taken.addAndGet(-size);
       throw new ApiError(

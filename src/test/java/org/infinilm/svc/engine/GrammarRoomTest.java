@@ -48,7 +48,7 @@ class GrammarRoomTest {
       }
     }
     assertThat(full.status()).isEqualTo(429);
-    assertThat(held).hasSize(15);
+    assertThat(held).as("16 answers of one request").hasSizeGreaterThanOrEqualTo(16);
     assertThat(room.taken()).isLessThanOrEqualTo(GrammarRoom.MOST_CHARACTERS);
     held.getFirst().close();
     held.getFirst().close();

@@ -3,124 +3,26 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
-import org.infinilm.svc.config.Config;
 import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Instance.State;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Origin;
-import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.router.FleetKeeper.Report;
-import org.infinilm.svc.telemetry.Ticker;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/// The keeper with its own thread; nothing is probed and no name server is asked.
-class FleetKeeperTest {
-  private static final Duration SOON = Duration.ofSeconds(20);
-
-  private final Map<String, List<String>> names = new ConcurrentHashMap<>();
-  private final CountDownLatch hang = new CountDownLatch(1);
-  private final Slots slots = new Slots();
-  private final Seats seats =
-      new Seats(slots, new Line<>(Line.Order.FIFO, 0, 1), 10, Ticker.SYSTEM);
-  private final AtomicLong skippedNanos = new AtomicLong();
-  private final Ticker ticker =
-      new Ticker() {
-        @Override
-        public long nanos() {
-          return Ticker.SYSTEM.nanos() + skippedNanos.get();
-        }
-
-        @Override
-        public Instant now() {
-          return Ticker.SYSTEM.now();
-        }
-      };
-  private final Map<String, Known> there = new LinkedHashMap<>();
-  private FleetKeeper keeper;
-  private Watch watch;
-
-  @BeforeEach
-  void begin() throws Exception {
-    keeper = keeper(Map.of());
-    watch = new Watch(slots, seats, keeper, new Troubles(slots, ticker), name -> {});
-    keeper.start();
-  }
-
-  private FleetKeeper keeper(Map<String, String> flags) throws Exception {
-    RouterConfig config = RouterConfig.of(Config.resolve(RouterConfig.KEYS, flags, Map.of(), null));
-    return new FleetKeeper(config, slots, seats, this::look, ticker, new SplittableRandom(1));
-  }
-
-  @AfterEach
-  void end() {
-    hang.countDown();
-    keeper.close();
-  }
-
-  private InetAddress[] look(String host) throws UnknownHostException {
-    if (host.equals("hangs")) {
-      try {
-        hang.await();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
-    }
-    List<String> found = names.get(host);
-    if (found == null) {
-      throw new UnknownHostException(host);
-    }
-    InetAddress[] out = new InetAddress[found.size()];
-    for (int k = 0; k < out.length; k++) {
-      out[k] = InetAddress.getByAddress(host, InetAddress.ofLiteral(found.get(k)).getAddress());
-    }
-    return out;
-  }
-
-  private static Known known(String name, String host, int port, boolean each, String... models) {
-    return new Known(
-        name,
-        host,
-        port,
-        "http://" + host + ":" + port,
-        List.of(models),
-        null,
-        Map.of("type", "openai-api"),
-        1,
-        true,
-        true,
-        true,
-        null,
-        null,
-        null,
-        null,
-        each,
-        null);
-  }
-
-  private static Known known(String name, String host, int port) {
-    return known(name, host, port, false, "m");
-  }
-
+/// What the keeper makes of reports.
+class FleetKeeperTest extends KeeperRig {
   private static Known typed(String name, String cacheType, String authorization) {
     return new Known(
         name,
@@ -496,18 +398,6 @@ class FleetKeeperTest {
   }
 
   @Test
-  void whatDidNotChangeIsTheSameInstanceInTheNextTable() {
-    fixed(known("a", "10.0.0.1", 1));
-    candidatesAre("a");
-    Instance a = instance("a");
-    Target t = keeper.table().target(a);
-    fixed(known("b", "10.0.0.2", 1, false, "other"));
-    await().atMost(SOON).until(() -> keeper.table().fleet().instances().size() == 2);
-    assertThat(instance("a")).isSameAs(a);
-    assertThat(keeper.table().target(a)).isSameAs(t);
-  }
-
-  @Test
   void refusedConnectionsTakeAnInstanceOutAndAStrangersDoNot() {
     fixed(known("a", "10.0.0.1", 1), known("b", "10.0.0.2", 1));
     candidatesAre("a", "b");
@@ -697,33 +587,15 @@ class FleetKeeperTest {
     assertThat(keeper.table().awaited()).containsExactly("registry");
   }
 
-  /// Probes that change nothing for routing make no table, and are to be seen all the same.
   @Test
-  void whatAProbeFoundIsSeenSoonAndMakesNoTable() {
-    keeper.tell(new Report.Fixed(List.of(known("a", "10.0.0.1", 80), known("b", "10.0.0.2", 80))));
-    await().atMost(SOON).until(() -> keeper.views().size() == 2);
-    RoutingTable before = keeper.table();
-    FleetKeeper.View other = keeper.views().getLast();
-    for (int k = 1; k <= 200; k++) {
-      keeper.tell(new Report.Up("a", k, true));
-    }
-    await().atMost(SOON).until(() -> keeper.views().getFirst().probeSeconds() == 200);
-    assertThat(keeper.table()).isSameAs(before);
-    assertThat(keeper.views().getLast()).isSameAs(other);
-  }
-
-  /// Event loops read of an instance what was reported of it alone, whoever else was not reported
-  /// of.
-  @Test
-  void whatIsReportedOfOneReachesItsSlot() {
-    keeper.tell(new Report.Fixed(List.of(known("a", "10.0.0.1", 80), known("b", "10.0.0.2", 80))));
-    await().atMost(SOON).until(() -> keeper.table().fleet().routable() == 2);
-    Instance b = keeper.table().fleet().instances().getLast();
-    keeper.tell(new Report.Up("a", 1, true));
-    keeper.tell(new Report.Down("b", "why", false, null));
-    await().atMost(SOON).until(() -> slots.at(b.slot()).doubted);
-    assertThat(slots.at(keeper.table().fleet().instances().getFirst().slot()).doubted).isFalse();
-    keeper.tell(new Report.Up("b", 1, true));
-    await().atMost(SOON).until(() -> !slots.at(b.slot()).doubted);
+  void whatDidNotChangeIsTheSameInstanceInTheNextTable() {
+    fixed(known("a", "10.0.0.1", 1));
+    candidatesAre("a");
+    Instance a = instance("a");
+    Target t = keeper.table().target(a);
+    fixed(known("b", "10.0.0.2", 1, false, "other"));
+    await().atMost(SOON).until(() -> keeper.table().fleet().instances().size() == 2);
+    assertThat(instance("a")).isSameAs(a);
+    assertThat(keeper.table().target(a)).isSameAs(t);
   }
 }

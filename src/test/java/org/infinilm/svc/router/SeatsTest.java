@@ -24,6 +24,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Line;
 import org.infinilm.svc.policy.Line.Order;
+import org.infinilm.svc.policy.Others;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Seats.Ticket;
 import org.infinilm.svc.telemetry.Ticker;
@@ -101,6 +102,17 @@ class SeatsTest {
         calls.add(name + " again");
       }
     };
+  }
+
+  /// What policies are told of an instance is what its gauges told of it, for as long as it counts.
+  @Test
+  void whatOthersSendIsToldToPoliciesUntilItIsOld() {
+    follow(a, b);
+    slots.at(0).tell(new Others(3, 1), nanos + SECOND);
+    assertThat(seats.others(0)).isEqualTo(new Others(3, 1));
+    assertThat(seats.others(1)).isEqualTo(Others.NONE);
+    nanos += SECOND;
+    assertThat(seats.others(0)).isEqualTo(Others.NONE);
   }
 
   @Test

@@ -7,8 +7,6 @@ import static org.awaitility.Awaitility.await;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,11 +14,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 import org.infinilm.svc.telemetry.Ticker;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,76 +23,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Requests for instances that sleep, before a router in this process.
 @Timeout(120)
-class SleepersIT {
+class SleepersIT extends SleepersRig {
   private static final String LARGE =
       "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\""
           + "many words ".repeat(200)
           + "\"}]}";
-
-  private final List<SleepingInstance> sleepers = new ArrayList<>();
-  private final List<CompletableFuture<Said>> sent = new ArrayList<>();
-  private Rig rig;
-
-  @BeforeEach
-  void begin() throws IOException {
-    rig = new Rig();
-  }
-
-  @AfterEach
-  void end() throws IOException {
-    sleepers.forEach(SleepingInstance::close);
-    rig.close();
-  }
-
-  private SleepingInstance sleeper(String name, Map<String, Object> metadata) throws IOException {
-    SleepingInstance s = new SleepingInstance(name, rig.registry, metadata);
-    sleepers.add(s);
-    return s;
-  }
-
-  private SleepingInstance sleeper(String name) throws IOException {
-    return sleeper(name, Map.of());
-  }
-
-  /// A router that knows all of them.
-  private void route(String... settings) throws Exception {
-    rig.launch(Ticker.SYSTEM, List.of(), settings);
-    for (SleepingInstance s : sleepers) {
-      rig.awaitState(s.name, "asleep");
-    }
-    for (ScriptedInstance i : rig.instances) {
-      rig.awaitState(i.name, "routable");
-    }
-  }
-
-  private CompletableFuture<Said> ask(int port, String body) {
-    CompletableFuture<Said> said =
-        CompletableFuture.supplyAsync(
-            () -> {
-              try {
-                return rig.send(port, Rig.post(Rig.CHAT, "", body));
-              } catch (IOException e) {
-                throw new AssertionError(e);
-              }
-            },
-            r -> Thread.ofVirtual().start(r));
-    sent.add(said);
-    return said;
-  }
-
-  private CompletableFuture<Said> ask() {
-    return ask(rig.port(), Rig.BODY);
-  }
-
-  /// Waits until so many requests stand in line.
-  private void held(int requests) {
-    String line = "infini_router_queue_length " + requests;
-    await().atMost(Rig.SOON).until(() -> rig.text("/metrics").contains(line + ".0"));
-  }
-
-  private static void woken(SleepingInstance s) {
-    await().atMost(Rig.SOON).until(() -> !s.wakes.isEmpty());
-  }
 
   @Test
   void aRequestIsHeldUntilItsInstanceServes() throws Exception {
@@ -261,88 +191,6 @@ class SleepersIT {
     second.serves();
     assertThat(said.get().ok()).isTrue();
     assertThat(second.asked).hasSize(1);
-  }
-
-  @Test
-  void aBabysitterThatDoesNotAnswerIsTold() throws Exception {
-    SleepingInstance s = sleeper("s");
-    route();
-    s.deserted();
-    Said said = rig.chat();
-    assertThat(said.status()).isEqualTo(503);
-    assertThat(said.body()).contains("cannot be woken", "does not answer");
-    assertThat(said.field("retry-after")).isNotEmpty();
-    // and to those who look: nothing but its state says that it sleeps
-    await().atMost(Rig.SOON).until(() -> rig.service("s").path("babysitter_silent").asBoolean());
-    assertThat(rig.service("s").path("state").asText()).isEqualTo("asleep");
-    assertThat(rig.service("s").path("why_out").asText())
-        .startsWith("it sleeps, and its babysitter did not answer when a request came: ")
-        .contains("refused");
-    assertThat(rig.text("/services")).doesNotContain("until a request comes");
-    s.returns();
-    // what is refused is refused for a while; the registry's news of it ends that
-    rig.registry.status("s", "starting");
-    rig.awaitState("s", "waking");
-    assertThat(rig.service("s").path("babysitter_silent").asBoolean()).isFalse();
-    CompletableFuture<Said> again = ask();
-    woken(s);
-    s.serves();
-    assertThat(again.get().ok()).isTrue();
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {401, 502})
-  void aBabysitterThatAnswersAndTakesNoCallIsNotSilent(int status) throws Exception {
-    SleepingInstance s = sleeper("s");
-    route();
-    s.shuts(status);
-    Said said = rig.chat();
-    assertThat(said.status()).isEqualTo(503);
-    assertThat(said.body()).contains("cannot be woken", "does not take the call");
-    assertThat(s.wakes).as("it is asked a few times").hasSizeGreaterThan(2);
-    assertThat(rig.service("s").path("babysitter_silent").asBoolean()).isFalse();
-    assertThat(rig.service("s").path("why_out").asText()).contains("until a request comes");
-  }
-
-  /// It left the table and is back as it was: no news of it, but its silence is forgotten.
-  @Test
-  void whoseSilenceIsForgottenIsWaitedForAsBefore() throws Exception {
-    SleepingInstance s = sleeper("s");
-    AtomicLong ahead = new AtomicLong();
-    rig.launch(ahead(ahead), List.of(), "service_removal_grace_period=600");
-    rig.awaitState("s", "asleep");
-    s.deserted();
-    assertThat(rig.chat().body()).contains("does not answer");
-    await().atMost(Rig.SOON).until(() -> rig.service("s").path("babysitter_silent").asBoolean());
-    Map<String, Object> entry = rig.registry.entry("s");
-    rig.registry.forgets("s");
-    await()
-        .atMost(Rig.SOON)
-        .until(() -> rig.service("s").path("why_out").asText().contains("lists it no more"));
-    rig.registry.lists(entry);
-    await().atMost(Rig.SOON).until(() -> !rig.service("s").path("babysitter_silent").asBoolean());
-    // what was refused may be tried again
-    ahead.addAndGet(Duration.ofSeconds(11).toNanos());
-    CompletableFuture<Said> said = ask();
-    await().during(Duration.ofSeconds(1)).atMost(Rig.SOON).until(() -> !said.isDone());
-    s.returns();
-    woken(s);
-    s.serves();
-    assertThat(said.get().ok()).as(said.get().body()).isTrue();
-  }
-
-  private static Ticker ahead(AtomicLong nanos) {
-    return new Ticker() {
-      @Override
-      public long nanos() {
-        return SYSTEM.nanos() + nanos.get();
-      }
-
-      @Override
-      public Instant now() {
-        return SYSTEM.now();
-      }
-    };
   }
 
   @Test
@@ -511,51 +359,6 @@ class SleepersIT {
     assertThat(said).as("it is asked at once").isNotDone();
     s.serves();
     assertThat(said.get().ok()).isTrue();
-  }
-
-  @Test
-  void aBabysitterThatIsStartedAgainIsWaitedFor() throws Exception {
-    SleepingInstance s = sleeper("s");
-    route();
-    s.deserted();
-    CompletableFuture<Said> said = ask();
-    // as long as a program takes to start
-    await().during(Duration.ofSeconds(2)).atMost(Rig.SOON).until(() -> !said.isDone());
-    s.returns();
-    woken(s);
-    s.serves();
-    assertThat(said.get().ok()).as(said.get().body()).isTrue();
-  }
-
-  @Test
-  void theSameWhereTheRouterHearsOfItMeanwhile() throws Exception {
-    SleepingInstance s = sleeper("s");
-    route();
-    s.serves();
-    rig.awaitState("s", "routable");
-    s.says("waking", "");
-    s.stops();
-    CompletableFuture<Said> said = ask();
-    woken(s);
-    rig.registry.status("s", "asleep");
-    rig.awaitState("s", "asleep");
-    held(1);
-    s.serves();
-    assertThat(said.get().ok()).as(said.get().body()).isTrue();
-  }
-
-  @Test
-  void whileTheRegistryIsAwayTheBabysittersWordIsEnough() throws Exception {
-    SleepingInstance s = sleeper("s");
-    route();
-    rig.registry.dies();
-    CompletableFuture<Said> said = ask();
-    woken(s);
-    s.listens();
-    s.says("healthy", "");
-    assertThat(said.get().ok()).isTrue();
-    rig.awaitState("s", "routable");
-    rig.registry.returns();
   }
 
   @Test
