@@ -6,9 +6,9 @@ import java.util.function.Supplier;
 import org.infinilm.svc.http.ApiError;
 
 /// Bounds what the grammars of all answers take together, of those that wait too: each is a
-/// structure of llama.cpp's of some six bytes for each character of its text. Thread-safe.
+/// structure of llama.cpp's that is several times as large as its text. Thread-safe.
 final class GrammarRoom {
-  /// Characters of text; some 120 MB. As many as any one request may need (16 answers of the
+  /// Characters of text. As many as any one request may need (16 answers of the
   /// largest grammar), so that waiting helps.
   static final long MOST_CHARACTERS = 20_000_000;
 
