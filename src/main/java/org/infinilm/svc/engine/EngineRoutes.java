@@ -208,7 +208,14 @@ final class EngineRoutes implements Handler {
   /// A request that was read.
   ///
   /// @param most tokens of the answer
-  private record Prepared(Ask ask, int[] prompt, int most, List<Grammar> grammars) {}
+  /// @param form of the answers whose grammars are to be made, or null
+  /// @param grammars one for each choice, once they are made
+  private record Prepared(
+      Ask ask, int[] prompt, int most, @Nullable String form, List<Grammar> grammars) {
+    Prepared with(List<Grammar> made) {
+      return new Prepared(ask, prompt, most, null, made);
+    }
+  }
 
   /// One job a choice, all of them or none; each draws by a seed of its own.
   private static List<Job> queued(Engine engine, Prepared p) throws ApiError {
@@ -234,16 +241,27 @@ final class EngineRoutes implements Handler {
       throws ApiError, InterruptedException {
     byte[] body = request.body();
     l.checkBody(body.length);
+    Prepared read =
+        reading.read(
+            body.length,
+            request.gone()::isGone,
+            effort -> {
+              Ask ask = known(chat ? reader.chat(body, effort) : reader.completion(body, effort));
+              int[] prompt = l.generationPrompt(ask, effort);
+              int most = l.answerTokens(ask, prompt.length);
+              Loaded.checkLogprobs(ask, most);
+              return new Prepared(ask, prompt, most, l.form(ask, effort), List.of());
+            });
+    String form = read.form();
+    if (form == null) {
+      return read;
+    }
+    // a short body may ask for a form that takes long to make: that is done with the long ones
+    long weight = JsonRules.weight(form);
     return reading.read(
-        body.length,
+        Math.toIntExact(weight * read.ask().choices()),
         request.gone()::isGone,
-        effort -> {
-          Ask ask = known(chat ? reader.chat(body, effort) : reader.completion(body, effort));
-          int[] prompt = l.generationPrompt(ask, effort);
-          int most = l.answerTokens(ask, prompt.length);
-          Loaded.checkLogprobs(ask, most);
-          return new Prepared(ask, prompt, most, l.grammars(ask, effort));
-        });
+        effort -> read.with(l.grammars(read.ask(), form, weight, effort)));
   }
 
   /// Runs one generation; every way out counts exactly one outcome.

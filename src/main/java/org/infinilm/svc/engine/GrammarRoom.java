@@ -8,8 +8,8 @@ import org.infinilm.svc.http.ApiError;
 /// Bounds what the grammars of all answers take together, of those that wait too: each is a
 /// structure of llama.cpp's that is several times as large as its text. Thread-safe.
 final class GrammarRoom {
-  /// Characters of text. As many as any one request may need (16 answers of the
-  /// largest grammar), so that waiting helps.
+  /// Characters of text. As many as any one request may need (16 answers of the largest grammar),
+  /// so that waiting helps.
   static final long MOST_CHARACTERS = 20_000_000;
 
   /// That a grammar counts beside those of its text.
@@ -19,10 +19,11 @@ final class GrammarRoom {
 
   /// A grammar, counted until it is closed.
   ///
+  /// @param weight in characters, as [JsonRules#weight]
   /// @throws ApiError 429 when there is no room
   /// @throws RuntimeException of `making`, which is not counted then
-  Grammar held(int characters, Supplier<Grammar> making) throws ApiError {
-    long size = characters + (long) OWN_CHARACTERS;
+  Grammar held(long weight, Supplier<Grammar> making) throws ApiError {
+    long size = weight + OWN_CHARACTERS;
     if (taken.addAndGet(size) > MOST_CHARACTERS) {
       taken.addAndGet(-size);
       throw new ApiError(

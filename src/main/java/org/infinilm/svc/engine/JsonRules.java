@@ -20,6 +20,14 @@ final class JsonRules {
   private static final Pattern QUOTED =
       Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*+\"|\\[(?:[^\\]\\\\]|\\\\.)*+\\]", Pattern.DOTALL);
 
+  private static final Pattern REPEATED = Pattern.compile("\\{(\\d+)(?:,(\\d*))?\\}");
+
+  /// Characters that a repetition weighs: llama.cpp writes each out as a rule.
+  private static final int REPETITION = 12;
+
+  /// Characters of a rule's line beside its name and expression.
+  private static final int LINE = 6;
+
   private static final Map<String, String> STANDARD =
       Map.ofEntries(
           Map.entry("ws", "(\" \" | \"\\n\" \" \"{0,16})?"),
@@ -73,6 +81,35 @@ final class JsonRules {
     while (own.size() > count) {
       own.pollLastEntry();
     }
+  }
+
+  /// What the rules weigh that were added after the first `count`.
+  long weightAfter(int count) {
+    return own.entrySet().stream()
+        .skip(count)
+        .mapToLong(e -> e.getKey().length() + LINE + weight(e.getValue()))
+        .sum();
+  }
+
+  /// Puts another in place of the rules from one place on, the first of which keeps its name.
+  void replace(int from, int to, String expression) {
+    List<String> names = own.sequencedKeySet().stream().skip(from).limit(to - from).toList();
+    own.put(names.getFirst(), expression);
+    names.stream().skip(1).forEach(own::remove);
+  }
+
+  /// What a grammar takes, in characters: those of its text, and more for each repetition.
+  static long weight(String grammar) {
+    long repetitions =
+        REPEATED
+            .matcher(QUOTED.matcher(grammar).replaceAll(" "))
+            .results()
+            .mapToLong(r -> {
+              String most = r.group(2);
+              return Long.parseLong(most == null || most.isEmpty() ? r.group(1) : most);
+            })
+            .sum();
+    return grammar.length() + REPETITION * repetitions;
   }
 
   /// The whole grammar: one's own rules and those of JSON that they need.

@@ -107,23 +107,26 @@ record Loaded(
     return tokens;
   }
 
-  /// The form that a request wants its answers in, at its beginning: one for each choice, or none.
-  List<Grammar> grammars(Ask ask, Effort effort) throws ApiError {
+  /// The form that a request wants its answers in, or null.
+  @Nullable String form(Ask ask, Effort effort) throws ApiError {
     Tools tools = ask.tools();
     ToolForm form = vocabulary.toolForm();
-    String gbnf =
-        tools != null && form != null && tools.required()
-            ? ToolGrammar.of(form, tools, effort)
-            : ask.sampling().grammar();
-    if (gbnf == null) {
-      return List.of();
-    }
+    return tools != null && form != null && tools.required()
+        ? ToolGrammar.of(form, tools, effort)
+        : ask.sampling().grammar();
+  }
+
+  /// A form at its beginning, one for each choice.
+  ///
+  /// @param gbnf as [#form]
+  /// @param weight as [JsonRules#weight]
+  List<Grammar> grammars(Ask ask, String gbnf, long weight, Effort effort) throws ApiError {
     List<Grammar> out = new ArrayList<>();
     boolean whole = false;
     try {
       while (out.size() < ask.choices()) {
         effort.pause();
-        out.add(forms.held(gbnf.length(), () -> vocabulary.grammar(gbnf)));
+        out.add(forms.held(weight, () -> vocabulary.grammar(gbnf)));
       }
       whole = true;
       return List.copyOf(out);

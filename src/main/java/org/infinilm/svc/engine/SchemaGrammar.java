@@ -19,7 +19,9 @@ import org.infinilm.svc.http.Json;
 /// of the schema, and no others beside declared ones. A keyword that is not known is refused, never
 /// left out. One schema each.
 final class SchemaGrammar {
-  private static final int MAX_TEXT_CHARACTERS = 1_000_000;
+  /// See [JsonRules#weight].
+  static final int MAX_WEIGHT = 1_000_000;
+
   private static final int MAX_REPEATS = 1000;
   private static final int MAX_REPEATS_TOGETHER = 5000;
 
@@ -110,11 +112,12 @@ final class SchemaGrammar {
   /// @throws ApiError when it is too large
   static String text(JsonRules rules, String at) throws ApiError {
     String text = rules.text();
-    if (text.length() > MAX_TEXT_CHARACTERS) {
+    long weight = JsonRules.weight(text);
+    if (weight > MAX_WEIGHT) {
       throw ApiError.value(
           at,
-          "a grammar of " + text.length() + " characters",
-          "schemas that make one of at most " + MAX_TEXT_CHARACTERS);
+          "a grammar of " + weight + " characters, repetitions written out",
+          "schemas that make one of at most " + MAX_WEIGHT);
     }
     return text;
   }

@@ -30,6 +30,7 @@ import io.netty.util.ReferenceCountUtil;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -52,7 +53,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private final Handler handler;
   private final int maxBodyBytes;
   private final Server.Refusal refusal;
-  private final long stallNanos;
+  private final Duration stall;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
   private ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -76,7 +77,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     this.handler = handler;
     this.maxBodyBytes = options.maxBodyBytes();
     this.refusal = options.refusal();
-    this.stallNanos = options.stall().toNanos();
+    this.stall = options.stall();
   }
 
   /// Orders connections by when their last request began.
@@ -472,16 +473,15 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       lock.lock();
       try {
         long stuck = channel.bytesBeforeWritable();
-        long left = stallNanos;
+        long left = stall.toNanos();
         while (!gone && channel.isActive() && !channel.isWritable()) {
           left = changed.awaitNanos(left);
           long now = channel.bytesBeforeWritable();
-          if (left <= 0 && now >= stuck) {
-            throw new IOException("client reads nothing");
-          }
-          if (now < stuck) {
-            left = stallNanos;
+          if (now < stuck || (left <= 0 && Sockets.sentWithin(channel, stall))) {
+            left = stall.toNanos();
             stuck = now;
+          } else if (left <= 0) {
+            throw new IOException("client reads nothing");
           }
         }
         if (gone || !channel.isActive()) {

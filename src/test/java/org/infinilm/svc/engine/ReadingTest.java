@@ -389,10 +389,11 @@ class ReadingTest {
                 Json.bytes(
                     Map.of(
                         "prompt", "a", "n", 3, "response_format", Map.of("type", "json_object"))));
-    assertThatThrownBy(() -> loaded.grammars(ask, Effort.alone())).isNotNull();
+    assertThatThrownBy(() -> loaded.grammars(ask, "root ::= \"a\"", 12, Effort.alone()))
+        .isNotNull();
     assertThat(freed).hasValue(2);
     made.set(-10);
-    assertThat(loaded.grammars(ask, Effort.alone())).hasSize(3);
+    assertThat(loaded.grammars(ask, "root ::= \"a\"", 12, Effort.alone())).hasSize(3);
     assertThat(freed).as("those of an answer are its own").hasValue(2);
   }
 }

@@ -296,23 +296,58 @@ class ToolsTest {
         .collect(Collectors.joining(",", "'tools':[", "],'tool_choice':'required'"));
   }
 
-  @Test
-  void manyToolsOfManyParametersAreAllHeldTo() throws Exception {
-    String type = "{'type':'string','description':'" + "what it is ".repeat(5) + "'}";
-    assertThat(
-            ToolGrammar.of(
-                ToolForm.HERMES, tools(many(60, 30, "parameter_", type)), Effort.alone()))
-        .contains("tool0 ::= \"{\" ", "tool59 ::= \"{\" ");
+  private static String grammar(String tools) throws Exception {
+    return ToolGrammar.of(ToolForm.HERMES, tools(tools), Effort.alone());
   }
 
   @Test
-  void aGrammarThatIsTooLargeIsRefusedByTheFieldThatItIsOf() throws Exception {
-    assertThatThrownBy(
-            () -> ToolGrammar.of(ToolForm.HERMES, tools(many(125, 125, "p", "{}")), Effort.alone()))
+  void manyToolsOfManyParametersAreAllHeldTo() throws Exception {
+    String type = "{'type':'string','description':'" + "what it is ".repeat(5) + "'}";
+    assertThat(grammar(many(60, 30, "parameter_", type)))
+        .contains("tool0 ::= \"{\" ", "tool59 ::= \"{\" ")
+        .doesNotContain("::= any-object\n");
+  }
+
+  /// llama.cpp writes repetitions out: little text may be a large grammar.
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '@',
+      textBlock =
+          """
+          125 | 125 | {}
+          40 | 5 | {'type':'string','maxLength':1000}
+          40 | 5 | {'type':'array','items':{'type':'null'},'maxItems':1000}
+          """)
+  void whatIsTooLargeForOneGrammarIsAnyObjectTheLargestFirst(
+      int functions, int parameters, String type) throws Exception {
+    String small =
+        "{'type':'function','function':{'name':'small','parameters':"
+            + "{'type':'object','properties':{'a':{'type':'null'}}}}},";
+    String tools = many(functions, parameters, "p", type);
+    String made = grammar(tools.replaceFirst("\\[", "[" + small));
+    assertThat(JsonRules.weight(made)).isLessThanOrEqualTo(SchemaGrammar.MAX_WEIGHT);
+    assertThat(made).contains("tool0 ::= \"{\" ", "::= any-object\n");
+    assertThat(made.split("::= any-object\n", -1)).hasSizeLessThan(functions);
+  }
+
+  @Test
+  void whatIsStrictAndTooLargeForOneGrammarIsRefusedByItsField() {
+    String strict =
+        many(125, 125, "p", "{}").replace("'parameters':", "'strict':true,'parameters':");
+    assertThatThrownBy(() -> grammar(strict))
         .isInstanceOfSatisfying(ApiError.class, e -> assertThat(e.status()).isEqualTo(400))
         .message()
         .matches(
-            "tools: a grammar of \\d+ characters \\(expected: schemas that make one of at most"
-                + " 1000000\\)");
+            "tools: a grammar of \\d+ characters, repetitions written out \\(expected: schemas that make"
+                + " one of at most 1000000\\)");
+  }
+
+  @Test
+  void repetitionsWeighMoreThanTheyAreLong() {
+    assertThat(JsonRules.weight("root ::= char{0,1000}")).isGreaterThan(12_000);
+    assertThat(JsonRules.weight("root ::= char{7}")).isEqualTo(16 + 7 * 12);
+    assertThat(JsonRules.weight("root ::= char{7,}")).isEqualTo(17 + 7 * 12);
+    assertThat(JsonRules.weight("root ::= \"x{0,1000}\" [{9}]")).isEqualTo(26);
   }
 }

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.URI;
@@ -240,6 +241,44 @@ class ServerIT {
       deaf.getOutputStream().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n".getBytes(UTF_8));
       await().untilTrue(dropped);
     }
+  }
+
+  /// The kernel takes more of us only when a third of its buffer is free, which takes such a client
+  /// much longer than it may take nothing.
+  @Test
+  void aClientThatReadsSlowlyAndWithoutAPauseIsNotDropped() throws Exception {
+    AtomicBoolean dropped = new AtomicBoolean();
+    Handler endless =
+        r ->
+            Response.stream(
+                200,
+                Headers.NONE,
+                sink -> {
+                  try {
+                    while (true) {
+                      sink.write(new byte[1 << 16]);
+                    }
+                  } catch (IOException gone) {
+                    dropped.set(true);
+                    throw gone;
+                  }
+                });
+    Duration stall = Duration.ofSeconds(2);
+    Server.Options impatient = Server.Options.at("127.0.0.1", 0).stall(stall);
+    try (Server s = Server.start(impatient, endless);
+        Socket slow = new Socket()) {
+      slow.setReceiveBufferSize(4096);
+      slow.connect(new InetSocketAddress("127.0.0.1", s.port()));
+      slow.getOutputStream().write("GET / HTTP/1.1\r\nHost: h\r\n\r\n".getBytes(UTF_8));
+      long end = System.nanoTime() + 4 * stall.toNanos();
+      await()
+          .pollInterval(Duration.ofMillis(20))
+          .atMost(stall.multipliedBy(10))
+          .until(() ->
+              slow.getInputStream().readNBytes(512).length < 512 || System.nanoTime() - end > 0);
+      assertThat(dropped).as("it took what there was all the time").isFalse();
+    }
+    await().untilTrue(dropped);
   }
 
   @Test
