@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 /// One keep-alive connection of a run: one request at a time, its answer read as it arrives. Only
 /// on the event loop of the run.
 final class LoadConnection extends ChannelInboundHandlerAdapter implements ResponseReader.Sink {
+  /// One for each byte of a character.
+  private static final int MOST_CHARACTER_TOKENS = 4;
+
   private static final int MOST_ERROR_BYTES = 8 << 10;
   private static final int MOST_ANSWER_BYTES = 64 << 20;
   private static final int MOST_TEXT_CHARS = 16 << 20;
@@ -307,7 +310,7 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       }
       if (streamError != null) {
         finish(s, Outcome.UPSTREAM_ERROR, "error in the stream", streamError, reusable);
-      } else if (s.chunks == 0) {
+      } else if (s.chunks == 0 && !mayBeWordless(s.outputTokens)) {
         boolean strange = sse.strange();
         finish(
             s,
@@ -318,11 +321,20 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
                 : "the stream ended without a chunk that holds output",
             reusable);
       } else {
+        if (s.chunks == 0) {
+          s.last = now;
+        }
         answered(s, closed, reusable);
       }
     } else {
       wholeAnswer(s, reusable);
     }
+  }
+
+  /// Whether an answer of so many tokens by its usage may be without text: parts of one character,
+  /// or an end at once.
+  private static boolean mayBeWordless(int tokens) {
+    return tokens > 0 && tokens <= MOST_CHARACTER_TOKENS;
   }
 
   private void wholeAnswer(LoadSample s, boolean reusable) {
@@ -333,7 +345,9 @@ final class LoadConnection extends ChannelInboundHandlerAdapter implements Respo
       finish(s, Outcome.UPSTREAM_ERROR, "error in the answer", chunk.error(), reusable);
     } else if (!chunk.hasChoice()) {
       finish(s, Outcome.UPSTREAM_ERROR, "no choices", "an answer without choices", reusable);
-    } else if (chat && !chunk.hasOutput()) {
+    } else if (chat
+        && !chunk.hasOutput()
+        && !mayBeWordless(chunk.hasUsage() ? chunk.completionTokens() : -1)) {
       finish(s, Outcome.UPSTREAM_ERROR, "no output", "an answer that holds no output", reusable);
     } else {
       keepFacts(s);

@@ -337,6 +337,35 @@ class BenchIT {
     assertThat(io.complained()).contains("12 x no output");
   }
 
+  /// A token may be half of a character: the answer is whole, streamed or not, and of no text.
+  @ParameterizedTest
+  @CsvSource({"true,1,12", "false,1,12", "true,16,0", "false,16,0"})
+  void anAnswerOfPartsOfACharacterIsWhole(boolean stream, int tokens, int whole) throws Exception {
+    String end = "\"finish_reason\":\"length\"";
+    String usage = "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":" + tokens + "}";
+    String body =
+        stream
+            ? "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"},"
+                + end
+                + "}]}\n\ndata: {\"choices\":[],"
+                + usage
+                + "}\n\ndata: [DONE]\n\n"
+            : "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"\"},"
+                + end
+                + "}],"
+                + usage
+                + "}";
+    String type = stream ? "Content-Type: text/event-stream\r\n" : "";
+    ServerSocket server =
+        raw(
+            "HTTP/1.1 200 OK\r\n" + type + "Content-Length: " + body.length() + "\r\n\r\n" + body,
+            true);
+    bench(
+        "http://127.0.0.1:" + server.getLocalPort(),
+        "model=m ready_check_timeout_sec=0 custom_output_len=" + tokens + " stream=" + stream);
+    assertThat(result().path("completed").asInt()).as(io.complained()).isEqualTo(whole);
+  }
+
   @Test
   void anAnswerWhoseUsageCannotBeIsNoSuccess() throws Exception {
     ServerSocket server =
