@@ -1,6 +1,7 @@
 package org.infinilm.svc.evaluation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.BufferedReader;
@@ -71,7 +72,8 @@ final class DecisionTrace implements Traffic {
     List<String> problems = new ArrayList<>();
     int left = 0;
     int broken = 0;
-    JsonMapper mapper = JsonMapper.builder().build();
+    JsonMapper mapper =
+        JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     try (BufferedReader in = Files.newBufferedReader(file)) {
       int number = 0;
       for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -127,7 +129,7 @@ final class DecisionTrace implements Traffic {
     try {
       n = mapper.readTree(line);
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException("no JSON (expected: an object)", e);
+      throw new IllegalArgumentException("no JSON (expected: one object)", e);
     }
     if (n == null || !n.isObject()) {
       throw new IllegalArgumentException("no JSON object (expected: a decision)");

@@ -63,12 +63,13 @@ final class Adaptive implements Policy {
   private final boolean onlyWatches;
   private final Set<Part> without;
   private final ConcurrentHashMap<String, Model> models = new ConcurrentHashMap<>();
+  private final Prefixes.Homes homes = new Prefixes.Homes();
 
   /// What is known of one model.
   static final class Model {
     final Costs paged = new Costs();
     final Costs statics = new Costs();
-    final Prefixes prefixes = new Prefixes();
+    final Prefixes prefixes;
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
     final Trials trials = new Trials();
@@ -87,6 +88,11 @@ final class Adaptive implements Policy {
 
     /// Own lengths with those of others, a few seconds old; null without others.
     private volatile @Nullable AnswerLengths pooled;
+
+    /// @param homes of all models
+    Model(String name, Prefixes.Homes homes) {
+      prefixes = new Prefixes(homes, name);
+    }
 
     AnswerLengths lengths() {
       AnswerLengths p = pooled;
@@ -181,7 +187,7 @@ final class Adaptive implements Policy {
       if (models.size() >= MOST_MODELS) {
         models.remove(models.keySet().iterator().next());
       }
-      m = models.computeIfAbsent(name, n -> new Model());
+      m = models.computeIfAbsent(name, n -> new Model(n, homes));
     }
     return m;
   }
@@ -490,7 +496,7 @@ final class Adaptive implements Policy {
     Map<String, Model> read = new HashMap<>();
     for (String name : all.names()) {
       Recalled of = all.in(name);
-      Model m = new Model();
+      Model m = new Model(name, homes);
       m.paged.recall(of.in("paged"), nowNanos);
       m.statics.recall(of.in("static"), nowNanos);
       m.lengths = AnswerLengths.recall(of.in("lengths"));
@@ -515,7 +521,8 @@ final class Adaptive implements Policy {
         for (String name : all.names()) {
           if (names.size() < MOST_MODELS || names.contains(name)) {
             Recalled m = all.in(name);
-            new Model().told(List.of(m), List.of(t), nowNanos); // nothing is taken over of nonsense
+            new Model(name, homes)
+                .told(List.of(m), List.of(t), nowNanos); // nothing is taken over of nonsense
             names.add(name);
             from.computeIfAbsent(name, n -> new ArrayList<>()).add(m);
             of.computeIfAbsent(name, n -> new ArrayList<>()).add(t);

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
 
@@ -16,10 +17,9 @@ import org.jspecify.annotations.Nullable;
  * answers report, or, where none ever does, from the time that first tokens took.
  *
  * Homes are kept in two generations: when the young one is full it becomes the old one, and what is
- * answered anew moves to the young one. So at most 2 x MOST are known, and reading changes nothing.
+ * answered anew moves to the young one. So at most 2 x MOST are known, of all models together, and reading changes nothing.
  */
 final class Prefixes {
-  private static final int MOST = 32_768;
   private static final double STEP = 0.05;
 
   /// Of the places where a key's text was computed so many are kept, the last one first.
@@ -42,14 +42,46 @@ final class Prefixes {
     }
   }
 
-  private record Homes(ConcurrentHashMap<Long, Home> young, ConcurrentHashMap<Long, Home> old) {
+  private record Generations(
+      ConcurrentHashMap<Long, Home> young, ConcurrentHashMap<Long, Home> old) {
     @Nullable Home of(long key) {
       Home h = young.get(key);
       return h != null ? h : old.get(key);
     }
   }
 
-  private volatile Homes homes = new Homes(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+  /// The places of the keys of all models together. Written by one thread, read by any.
+  static final class Homes {
+    /// Of one generation: both take some 20 MB.
+    static final int MOST = 65_536;
+
+    private volatile Generations generations =
+        new Generations(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+
+    private @Nullable Home of(long key) {
+      return generations.of(key);
+    }
+
+    private void put(long key, Home home) {
+      Generations g = generations;
+      if (g.young().size() >= MOST) {
+        g = new Generations(new ConcurrentHashMap<>(), g.young());
+        generations = g;
+      }
+      g.young().put(key, home);
+    }
+
+    /// Keys that are known.
+    int size() {
+      Generations g = generations;
+      return g.young().size() + g.old().size();
+    }
+  }
+
+  private final Homes homes;
+
+  /// Tells keys of this model from others' equal ones.
+  private final long salt;
 
   /// By slot, the key of the last request that was answered there.
   private volatile long[] last = new long[0];
@@ -58,6 +90,16 @@ final class Prefixes {
   private volatile boolean reported;
   private volatile double elsewhere;
   private volatile double[] common = new double[0];
+
+  /// @param homes of all models
+  Prefixes(Homes homes, String model) {
+    this.homes = homes;
+    this.salt = Hash.of(model);
+  }
+
+  private long own(long key) {
+    return Hash.mix(key ^ salt);
+  }
 
   /// What one key's requests may find.
   ///
@@ -96,7 +138,7 @@ final class Prefixes {
   }
 
   Hit of(long key) {
-    Home h = key == 0 ? null : homes.of(key);
+    Home h = key == 0 ? null : homes.of(own(key));
     return new Hit(key, h == null ? List.of() : h.places(), reliable, common, last);
   }
 
@@ -123,7 +165,8 @@ final class Prefixes {
   void settled(long key, Instance i, long promptTokens, long outputTokens, long cached) {
     reported |= cached > 0;
     if (key != 0) {
-      Home h = homes.of(key);
+      long own = own(key);
+      Home h = homes.of(own);
       if (h == null) {
         double before = elsewhere;
         elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
@@ -133,11 +176,8 @@ final class Prefixes {
           found(cached / Math.min(p.tokens(), (double) promptTokens));
         }
       }
-      if (homes.young().size() >= MOST) {
-        homes = new Homes(new ConcurrentHashMap<>(), homes.young());
-      }
       Place p = new Place(i.slot(), i.name(), (double) (promptTokens + outputTokens));
-      homes.young().put(key, (h == null ? new Home(List.of()) : h).at(p));
+      homes.put(own, (h == null ? new Home(List.of()) : h).at(p));
     } else {
       double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
       c[i.slot()] += STEP * (cached - c[i.slot()]);

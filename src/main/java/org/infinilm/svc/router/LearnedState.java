@@ -25,7 +25,7 @@ final class LearnedState {
   private boolean failed;
 
   LearnedState(Path file) {
-    this.file = file;
+    this.file = OwnFiles.behindLinks(file);
   }
 
   /// Takes over parts of the file.

@@ -120,6 +120,20 @@ class ReplayTest {
   }
 
   @Test
+  void whatFollowsADecisionInItsLineIsNotLostWithoutAWord() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(4, lines.get(4) + lines.remove(5));
+    lines.set(8, lines.get(8) + " garbage");
+    Files.write(file, lines);
+    DecisionTrace t = DecisionTrace.read(file);
+    assertThat(t.size()).isEqualTo(397);
+    assertThat(t.problems()).hasSize(2);
+    assertThat(t.problems().get(0)).endsWith(":5: no JSON (expected: one object)");
+    assertThat(t.problems().get(1)).endsWith(":9: no JSON (expected: one object)");
+  }
+
+  @Test
   void noLineHoweverDamagedEndsTheReading() throws Exception {
     List<String> good = Files.readAllLines(recorded(1)).subList(0, 20);
     for (long seed = 1; seed <= 300; seed++) {

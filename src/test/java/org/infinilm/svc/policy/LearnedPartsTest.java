@@ -246,7 +246,7 @@ class LearnedPartsTest {
     record Said(long key, Instance at, double tokens) {}
     for (long seed = 1; seed <= 20; seed++) {
       Random random = new Random(seed);
-      Prefixes index = new Prefixes();
+      Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
       List<Said> all = new ArrayList<>();
       for (int k = 0; k < 500; k++) {
         Instance at = random.nextBoolean() ? PAGED : STATIC;
@@ -278,7 +278,7 @@ class LearnedPartsTest {
 
   @Test
   void ofManyPlacesOfATextTheLastFourAreKnown() {
-    Prefixes index = new Prefixes();
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
     List<Instance> at = new ArrayList<>();
     for (int k = 0; k < 6; k++) {
       at.add(Samples.instance("p" + k, CacheType.PAGED, 131_072, 1, k));
@@ -294,11 +294,26 @@ class LearnedPartsTest {
 
   @Test
   void prefixesOfAnotherInstanceInTheSlotAreNotFound() {
-    Prefixes index = new Prefixes();
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
     index.settled(5, PAGED, 1000, 50, 0);
     Instance other = Samples.instance("other", CacheType.PAGED, 131_072, 1, PAGED.slot());
     assertThat(index.of(5).at(PAGED, 2000)).isPositive();
     assertThat(index.of(5).at(other, 2000)).isZero();
+  }
+
+  @Test
+  void keysOfAllModelsTogetherAreBoundedAndThoseOfTwoAreApart() {
+    Prefixes.Homes homes = new Prefixes.Homes();
+    Prefixes one = new Prefixes(homes, "one");
+    Prefixes other = new Prefixes(homes, "other");
+    for (long key = 1; key <= 3L * Prefixes.Homes.MOST; key++) {
+      (key % 2 == 0 ? one : other).settled(key, PAGED, 1000, 50, 0);
+      assertThat(homes.size()).isLessThanOrEqualTo(2 * Prefixes.Homes.MOST);
+    }
+    one.settled(7, PAGED, 1000, 50, 0);
+    assertThat(one.of(7).at(PAGED, 2000)).isPositive();
+    assertThat(other.of(7).at(PAGED, 2000)).as("the same key of another model").isZero();
+    assertThat(one.of(2).at(PAGED, 2000)).as("long ago").isZero();
   }
 
   /// What is remembered as a file has it: arrays become lists, numbers as they are.
