@@ -73,6 +73,7 @@ final class Adaptive implements Policy {
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
     final Trials trials = new Trials();
+    final Cuts cuts = new Cuts();
     volatile Fits fits = Fits.FIRST;
 
     /// Lengths of prompts, by kind of text; replaced as a whole.
@@ -212,13 +213,15 @@ final class Adaptive implements Policy {
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
-    if (mode == Mode.COLD && !onlyWatches && byRule != null && isSwamped(byRule, load)) {
+    boolean cuts = byRule != null && !m.cuts.fits(byRule, ask.promptTokens(), load.nowNanos());
+    boolean swamped = mode == Mode.COLD && byRule != null && isSwamped(byRule, load);
+    if ((swamped || (cuts && mode != Mode.SHADOW)) && !onlyWatches) {
       mode = Mode.LEARNED;
     }
     if (mode == Mode.COLD || mode == Mode.FALLBACK) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, null, List.of()) : ruled;
     }
-    List<Instance> fit = fitting(ask, m, candidates);
+    List<Instance> fit = fitting(ask, m, candidates, load.nowNanos());
     List<Instance> now = fit.isEmpty() ? fit : Shortlist.now(fit, load, random);
     if (now.isEmpty()) {
       return fit.isEmpty() || mode == Mode.SHADOW
@@ -371,7 +374,7 @@ final class Adaptive implements Policy {
     return waiting >= batch || flights.size() >= 2 * batch;
   }
 
-  private List<Instance> fitting(Ask ask, Model m, Candidates candidates) {
+  private List<Instance> fitting(Ask ask, Model m, Candidates candidates, long nowNanos) {
     List<Instance> all = candidates.in(Pool.ANY);
     if (without.contains(Part.FIT)) {
       return all;
@@ -382,7 +385,8 @@ final class Adaptive implements Policy {
       need = off.need(ask, m.lengths(), m.sizes(ask.text()));
     }
     List<Instance> fit = Shortlist.fitting(all, need);
-    return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
+    fit = fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
+    return m.cuts.fitting(fit, ask.promptTokens(), nowNanos);
   }
 
   /// Of many the few of each kind that have least to do for their speed, and the home of the key
@@ -468,7 +472,8 @@ final class Adaptive implements Policy {
               m.paged.prompts() + m.statics.prompts(),
               m.paged.answers() + m.statics.answers(),
               size < 0 ? null : size,
-              m.shadow.fallbacks()));
+              m.shadow.fallbacks(),
+              m.cuts.known(nowNanos)));
     });
     return out;
   }

@@ -71,8 +71,9 @@ final class Kept implements Learner.Keeping {
   void load() {
     if (state != null) {
       state.load((learned, rates) -> {
-        learner.get().recall(rates);
+        Runnable take = learner.get().recalled(rates);
         policy.recall(learned, ticker.nanos());
+        take.run();
       });
     }
   }

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Insight;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 
 /// What a learned policy knows and foretold, in the words of `/decisions`.
 final class LearnedView {
@@ -27,6 +28,7 @@ final class LearnedView {
       m.put("answers", i.answers());
       m.put("effective_threshold", i.threshold());
       m.put("fallbacks", i.fallbacks());
+      m.put("cut_from_tokens", i.cutFrom());
       out.add(m);
     }
     return out;
@@ -48,26 +50,27 @@ final class LearnedView {
     m.put("rule_loss", rounded(f.ruleLoss()));
     List<Object> parts = new ArrayList<>();
     for (Forecast.Part p : f.parts()) {
-      parts.add(
-          Map.of(
-              "instance", p.instance(),
-              "new_tokens", Math.round(p.newTokens()),
-              "wait_seconds", seconds(p.waitNanos()),
-              "prefill_seconds", seconds(p.prefillNanos()),
-              "first_token_seconds", seconds(p.firstNanos()),
-              "token_seconds", seconds(p.tokenNanos()),
-              "own_loss", rounded(p.ownLoss()),
-              "others_loss", rounded(p.othersLoss())));
+      Map<String, Object> part = new HashMap<>();
+      part.put("instance", p.instance());
+      part.put("new_tokens", Math.round(p.newTokens()));
+      part.put("wait_seconds", seconds(p.waitNanos()));
+      part.put("prefill_seconds", seconds(p.prefillNanos()));
+      part.put("first_token_seconds", seconds(p.firstNanos()));
+      part.put("token_seconds", seconds(p.tokenNanos()));
+      part.put("own_loss", rounded(p.ownLoss()));
+      part.put("others_loss", rounded(p.othersLoss()));
+      parts.add(part);
     }
     m.put("costs", parts);
     return m;
   }
 
-  private static double seconds(double nanos) {
-    return Math.rint(nanos / 1e3) / 1e6;
+  private static @Nullable Double seconds(double nanos) {
+    return rounded(nanos / 1e9);
   }
 
-  private static double rounded(double v) {
-    return Math.rint(v * 1e6) / 1e6;
+  /// Null for what is no number, as all that is not known.
+  private static @Nullable Double rounded(double v) {
+    return Double.isFinite(v) ? (Double) (Math.rint(v * 1e6) / 1e6) : null;
   }
 }

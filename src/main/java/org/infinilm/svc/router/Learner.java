@@ -174,10 +174,11 @@ final class Learner implements AutoCloseable {
     return out;
   }
 
-  /// Takes over what a file says; before it is started.
+  /// Reads what a file says.
   ///
+  /// @return takes it over; before it is started
   /// @throws IllegalArgumentException when it is not what [#remembered] gave
-  void recall(Map<String, Object> from) {
+  Runnable recalled(Map<String, Object> from) {
     Recalled all = Recalled.of(from);
     Map<String, TokenRates> read = new HashMap<>();
     for (String model : all.names()) {
@@ -185,7 +186,7 @@ final class Learner implements AutoCloseable {
         read.put(model, TokenRates.recall(all.in(model)));
       }
     }
-    rates.putAll(read);
+    return () -> rates.putAll(read);
   }
 
   /// Takes over what another router knows of models that nothing is known of here. What it says of

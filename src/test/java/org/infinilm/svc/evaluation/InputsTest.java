@@ -136,8 +136,10 @@ class InputsTest {
         "\uFEFFarrival_s,prompt_tokens,output_tokens\r\n0,100,10\r\n\r\n1,200,10\r\n",
         "\"arrival_s\",\"prompt_tokens\",\"output_tokens\"\n\"0\",\"100\",\"10\"\n\"1\",\"200\",\"10\"",
         "note,arrival_s,prompt_tokens,output_tokens\n\"a, \"\"b\"\"\",0,100,10\n,1,200,10\n",
-        "\uFEFF{\"timestamp\":0,\"input_length\":100,\"output_length\":10}\n"
-            + "{\"timestamp\":1000,\"input_length\":200,\"output_length\":10}\n",
+        """
+        \uFEFF{"timestamp":0,"input_length":100,"output_length":10}
+        {"timestamp":1000,"input_length":200,"output_length":10}
+        """,
       })
   void traceFilesAreReadAsSpreadsheetsAndScriptsWriteThem(String text) throws Exception {
     Workload w = trace(text).at(1, 1);

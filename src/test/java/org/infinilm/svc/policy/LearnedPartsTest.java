@@ -48,7 +48,8 @@ class LearnedPartsTest {
         new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
         0,
         0,
-        0);
+        0,
+        false);
   }
 
   private static Adaptive taught(Objective o, long seed, boolean onlyWatches) {
@@ -156,7 +157,8 @@ class LearnedPartsTest {
             Forecast.NONE,
             0,
             0,
-            0));
+            0,
+            false));
     Load busy =
         new Load() {
           @Override
@@ -371,6 +373,70 @@ class LearnedPartsTest {
     assertThatThrownBy(() -> p.recall(Map.of("m", 3), 1)).hasMessage("m: 3 (expected: an object)");
   }
 
+  /// Each number of a state in turn: it is refused, or what follows is made of numbers and goes on
+  /// being learned.
+  @Test
+  void noNumberInAStateMakesTheRestNone() {
+    Map<String, Object> good = asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
+    int refused = 0;
+    int taken = 0;
+    for (double absurd : new double[] {1e308, -1e308, 1e14, -1e14, 2147483647, -1, 0, 1e-300}) {
+      for (int at = 0; at < numbers(good); at += 3) {
+        int[] left = {at};
+        Map<String, Object> bad = replaced(good, left, absurd);
+        Adaptive p = new Adaptive(Objective.DEFAULT);
+        try {
+          p.recall(bad, 1);
+        } catch (IllegalArgumentException e) {
+          assertThat(e).hasMessageContaining("expected");
+          refused++;
+          continue;
+        }
+        taken++;
+        for (int k = 0; k < 40; k++) {
+          Instance i = k % 2 == 0 ? PAGED : STATIC;
+          p.settled(answered(i, 500 + 50L * k, 20 + k, 30_000, 9e6, 1_000_000_000L * k));
+        }
+        Choice.Send s = chosen(p, ask(1000, 0), BOTH);
+        assertThat(s.why()).as("number %d as %s", at, absurd).isEqualTo(Reason.LEARNED);
+        assertThat(s.forecast().parts())
+            .isNotEmpty()
+            .allSatisfy(part -> {
+              assertThat(part.ownLoss() + part.othersLoss()).isFinite();
+              assertThat(part.firstNanos()).isFinite().isNotNegative();
+            });
+        Adaptive again = new Adaptive(Objective.DEFAULT);
+        again.recall(asFile(p.remembered(50_000_000_000L)), 50_000_000_000L);
+      }
+    }
+    assertThat(refused).isPositive();
+    assertThat(taken).isPositive();
+  }
+
+  private static int numbers(Object of) {
+    return switch (of) {
+      case Map<?, ?> m -> m.values().stream().mapToInt(LearnedPartsTest::numbers).sum();
+      case List<?> l -> l.stream().mapToInt(LearnedPartsTest::numbers).sum();
+      case Number n -> 1;
+      default -> 0;
+    };
+  }
+
+  private static Map<String, Object> replaced(Map<?, ?> m, int[] left, double by) {
+    Map<String, Object> out = new HashMap<>();
+    m.forEach((k, v) -> out.put(String.valueOf(k), replaced(v, left, by)));
+    return out;
+  }
+
+  private static Object replaced(Object v, int[] left, double by) {
+    return switch (v) {
+      case Map<?, ?> m -> replaced(m, left, by);
+      case List<?> l -> l.stream().map(e -> replaced(e, left, by)).toList();
+      case Number n -> left[0]-- == 0 ? (Number) by : n;
+      default -> v;
+    };
+  }
+
   @Test
   void estimatesOfOneKindOfTextWidenNoOther() {
     Fits f = Fits.FIRST;
@@ -410,7 +476,8 @@ class LearnedPartsTest {
               new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
               0,
               0,
-              0));
+              0,
+              false));
     }
     Forecast f = chosen(p, ask(6000, 0), Samples.among(PAGED)).forecast();
     assertThat(f.firstNanos()).isBetween(0.6 * 240e6, 1.6 * 240e6);
