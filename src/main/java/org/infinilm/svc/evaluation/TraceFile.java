@@ -27,8 +27,8 @@ import org.infinilm.svc.simulator.LeapJob;
 import org.jspecify.annotations.Nullable;
 
 /// Recorded traffic: a CSV file with a header (Azure's, BurstGPT's or our own columns) or JSON
-/// lines (Mooncake's). Recorded gaps are kept and scaled to the rate; a seed begins at its own
-/// place and goes round.
+/// lines (Mooncake's, a router's decision log). Recorded gaps are kept and scaled to the rate; a
+/// seed begins at its own place and goes round.
 final class TraceFile implements Traffic {
   private static final int MOST_REQUESTS = 5_000_000;
 
@@ -81,7 +81,10 @@ final class TraceFile implements Traffic {
       if (first == null) {
         throw new ConfigException(file + ": empty (expected: a header and a line a request)");
       }
-      rows = first.startsWith("{") ? jsonLines(first, lines) : csv(first, lines);
+      rows =
+          !first.startsWith("{")
+              ? csv(first, lines)
+              : first.contains("\"time_ms\"") ? decisions(file) : jsonLines(first, lines);
     } catch (IOException e) {
       throw new ConfigException(
           "trace: " + file + " cannot be read (expected: a file of UTF-8 text)");
@@ -274,6 +277,26 @@ final class TraceFile implements Traffic {
     return w.isEmpty() ? "missing" : w.length() > 60 ? w.substring(0, 60) + "..." : w;
   }
 
+  /// Our own decision log: what a router was asked.
+  private static List<Row> decisions(Path file) throws ConfigException {
+    DecisionTrace log = DecisionTrace.read(file, null);
+    List<Row> out = new ArrayList<>(log.size());
+    for (Request r : log.at(1, log.rate()).requests()) {
+      out.add(
+          new Row(
+              r.atNanos() / 1e9,
+              r.job().promptTokens(),
+              r.job().outputTokens(),
+              r.maxTokens(),
+              r.job().text(),
+              r.job().sharedTokens(),
+              r.key() != 0,
+              r.bodyBytes(),
+              r.text()));
+    }
+    return out;
+  }
+
   /// Mooncake's: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` of blocks of 512
   /// tokens. A prompt goes on with the text whose last block it has in common.
   private static List<Row> jsonLines(String first, Lines lines)
@@ -297,6 +320,10 @@ final class TraceFile implements Traffic {
       int shared = 0;
       int block = 0;
       for (JsonNode id : n.path("hash_ids")) {
+        if (!id.isIntegralNumber()) {
+          throw new ConfigException(
+              place + ": hash_ids " + shown(id.toString()) + " (expected: whole numbers)");
+        }
         block++;
         Long of = textOfBlock.get(id.asLong());
         if (of != null) {

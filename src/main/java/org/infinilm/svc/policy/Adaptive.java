@@ -454,6 +454,7 @@ final class Adaptive implements Policy {
     }
     Lesson lesson = new Lesson(model(f.model()), objectives.of(f.model()), f, ask);
     if (!f.complete()) {
+      model(f.model()).prefixes.left(ask.prefix(), f.instance());
       lesson.givenUp();
     } else if (f.firstByteNanos() != 0) {
       lesson.learn();

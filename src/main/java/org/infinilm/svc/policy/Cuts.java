@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,11 +33,10 @@ final class Cuts {
         new Bound(
             before == null ? promptTokens : Math.min(before.tokens(), promptTokens), nowNanos));
     if (next.size() > MOST) {
-      String oldest = i.name();
-      for (Map.Entry<String, Bound> e : next.entrySet()) {
-        oldest = e.getValue().atNanos() < next.get(oldest).atNanos() ? e.getKey() : oldest;
-      }
-      next.remove(oldest);
+      next.entrySet().stream()
+          .min(Comparator.comparingLong(e -> e.getValue().atNanos()))
+          .map(Map.Entry::getKey)
+          .ifPresent(next::remove);
     }
     bounds = Map.copyOf(next);
   }

@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// Where the text of a key was computed last, and how much of it an instance may hold. Written by
 /// the learner's thread, read by event loops without a lock.
 /*
- * A static instance holds the last request it answered, and nothing else: known exactly. Of a paged one
+ * A static instance holds the last request that was sent to it, answered or not, and nothing else: known
+ * exactly, but for how much of one was computed whose client left. Of a paged one
  * the last place of a key is kept; how far it can be relied on is learned from the cached tokens that
  * answers report, or, where none ever does, from the time that first tokens took.
  *
@@ -83,7 +84,7 @@ final class Prefixes {
   /// Tells keys of this model from others' equal ones.
   private final long salt;
 
-  /// By slot, the key of the last request that was answered there.
+  /// By slot, the key of the last request that has ended there.
   private volatile long[] last = new long[0];
 
   private volatile double reliable = 0.8;
@@ -106,12 +107,17 @@ final class Prefixes {
   /// @param places of its text, the last one first
   /// @param reliable share of it that is still there, as experience says
   /// @param common by slot, what requests without a key of their own found there
-  /// @param lastOf by slot, the key of the last request that was answered there
+  /// @param lastOf by slot, the key of the last request that has ended there
   record Hit(long key, List<Place> places, double reliable, double[] common, long[] lastOf) {
     /// Tokens of a prompt that the instance should have.
     double at(Instance i, long promptTokens) {
+      return at(i, promptTokens, false);
+    }
+
+    /// @param displaced whether a request of another key will have been there before
+    double at(Instance i, long promptTokens, boolean displaced) {
       double own = 0;
-      for (int k = 0; k < places.size(); k++) {
+      for (int k = 0; k < places.size() && !displaced; k++) {
         Place p = places.get(k);
         if (p.slot() == i.slot() && p.instance().equals(i.name()) && holds(i)) {
           own = p.tokens() * reliable;
@@ -183,6 +189,18 @@ final class Prefixes {
       c[i.slot()] += STEP * (cached - c[i.slot()]);
       common = c;
     }
+    last(key, i);
+  }
+
+  /// A request has ended without its answer: what it left in the cache of a static instance is its
+  /// own text, as far as that was computed.
+  void left(long key, Instance i) {
+    if (i.cacheType() == CacheType.STATIC) {
+      last(key, i);
+    }
+  }
+
+  private void last(long key, Instance i) {
     long[] l = Arrays.copyOf(last, Math.max(last.length, i.slot() + 1));
     l[i.slot()] = key;
     last = l;

@@ -73,9 +73,18 @@ final class DecisionLog implements AutoCloseable {
     }
   }
 
-  /// Writes one line. What cannot be written is lost, and the first time it is said.
-  void write(Facts f, Decision d) {
-    byte[] line = Json.bytes(line(f, d));
+  /// The words of one line; nothing is written yet. On any thread.
+  byte[] worded(Facts f, Decision d) {
+    return Json.bytes(line(f, d));
+  }
+
+  /// The file.
+  Path file() {
+    return file;
+  }
+
+  /// Writes one line, as [#worded]. What cannot be written is lost, and the first time it is said.
+  void write(byte[] line) {
     long after = bytes + waiting.size() + line.length + 1;
     if (after > mostBytes && bytes + waiting.size() > 0 && !stuck) {
       put();

@@ -4,6 +4,7 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Histogram;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Ask;
@@ -35,6 +36,7 @@ final class LearnedMetrics {
   private final Counter keyed;
   private final Counter cuts;
   private final Ticker ticker;
+  private volatile LongSupplier lost = () -> 0;
   private @Nullable Long warnedNanos;
 
   /// Key to the name of the instance that answered it last.
@@ -74,6 +76,10 @@ final class LearnedMetrics {
             "infini_router_ttft_over_predicted",
             "Observed over foretold times to the first token, since sending.",
             RATIOS);
+    metrics.counter(
+        "infini_router_learned_writes_lost_total",
+        "Lines of the decision log, and states of what was learned, that were not written because files took too long.",
+        c -> c.call((double) lost.getAsLong()));
     register(metrics, policy, ticker);
   }
 
@@ -108,6 +114,11 @@ final class LearnedMetrics {
         c ->
             policy.insights(ticker.nanos()).forEach(i -> c.call((double) i.fallbacks(), i.model())),
         "model");
+  }
+
+  /// Counts what was not written because files took too long.
+  void losing(LongSupplier lost) {
+    this.lost = lost;
   }
 
   /// A request has got an answer.

@@ -74,11 +74,21 @@ final class LearnedState {
     }
   }
 
+  /// What is to be written; nothing is yet. On any thread.
+  static byte[] worded(Map<String, Object> policy, Map<String, Object> rates) {
+    return Json.bytes(Map.of("version", VERSION, "policy", policy, "rates", rates));
+  }
+
+  /// The file, behind links.
+  Path file() {
+    return file;
+  }
+
   /// Replaces it.
-  void save(Map<String, Object> policy, Map<String, Object> rates) {
+  void save(byte[] state) {
     Path next = file.resolveSibling(file.getFileName() + ".next");
     try {
-      Files.write(next, Json.bytes(Map.of("version", VERSION, "policy", policy, "rates", rates)));
+      Files.write(next, state);
       try {
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       } catch (AtomicMoveNotSupportedException e) {

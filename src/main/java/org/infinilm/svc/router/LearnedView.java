@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Insight;
+import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
 import org.jspecify.annotations.Nullable;
 
@@ -63,6 +64,39 @@ final class LearnedView {
     }
     m.put("costs", parts);
     return m;
+  }
+
+  /// Why a candidate was not chosen by what it was expected to cost; null where that decided
+  /// nothing.
+  static @Nullable String lost(Decision d, String name) {
+    if (d.reason() != Reason.LEARNED || d.forecast().parts().isEmpty()) {
+      return null;
+    }
+    Forecast.Part chosen = part(d, d.instance());
+    Forecast.Part it = part(d, name);
+    if (it == null) {
+      return "full, cuts prompts as long, or has more to do for its speed than those compared";
+    }
+    return chosen == null
+        ? null
+        : "expected to lose "
+            + rounded(it.ownLoss() + it.othersLoss())
+            + " (first token after "
+            + seconds(it.firstNanos())
+            + " s), the chosen one "
+            + rounded(chosen.ownLoss() + chosen.othersLoss())
+            + " ("
+            + seconds(chosen.firstNanos())
+            + " s)";
+  }
+
+  private static Forecast.@Nullable Part part(Decision d, @Nullable String name) {
+    for (Forecast.Part p : d.forecast().parts()) {
+      if (p.instance().equals(name)) {
+        return p;
+      }
+    }
+    return null;
   }
 
   private static @Nullable Double seconds(double nanos) {

@@ -182,6 +182,7 @@ class InputsTest {
         "arrival_s,prompt_tokens,output_tokens\\n1,2,3 | t: 1 requests (expected: 2 or more)",
         "arrival_s,prompt_tokens,output_tokens\\n5,2,3\\n5,3,4 | t: all 2 requests at one time, 5.0 s (expected: times that go on, which are scaled to the rate)",
         "arrival_s,prompt_tokens,output_tokens\\n1,2,3\\n\"2,3,4 | t:3: \"2,3,4 (expected: cells with commas between them, RFC 4180)",
+        "{\"timestamp\":1,\"input_length\":2,\"output_length\":3,\"hash_ids\":[\"h1\"]} | t:1: hash_ids \"h1\" (expected: whole numbers)",
         "'' | t: empty (expected: a header and a line a request)",
         "{\"timestamp\":1,\"input_length\":2,\"output_length\":3} {} | t:1: {\"timestamp\":1,\"input_length\":2,\"output_length\":3} {} (expected: one JSON object)",
         "{\"timestamp\": 1}\\nx | t:1: input_length missing (expected: a number, 1..16777216)",

@@ -198,6 +198,17 @@ class ReplayTest {
     }
   }
 
+  /// The router's own log is traffic of `infini evaluate` too.
+  @Test
+  void whatARouterWasAskedIsATraceToo() throws Exception {
+    Path file = recorded(1);
+    DecisionTrace log = DecisionTrace.read(file, null);
+    Workload w = TraceFile.read(file, 400).at(1, log.rate());
+    assertThat(w.requests()).hasSize(400);
+    assertThat(w.requests().stream().mapToLong(r -> r.job().promptTokens()).sum())
+        .isEqualTo(log.at(1, 1).requests().stream().mapToLong(r -> r.job().promptTokens()).sum());
+  }
+
   @Test
   void aFileThatIsNoLogIsNamed() throws Exception {
     Path file = folder.resolve("empty");

@@ -31,6 +31,17 @@ class LearnedPartsTest {
   /// One answer of an instance that needs so long for a token of a prompt, and of an answer.
   private static Facts answered(
       Instance i, long prompt, long tokens, double promptNanos, double tokenNanos, long at) {
+    return answered(i, prompt, tokens, promptNanos, tokenNanos, at, 0);
+  }
+
+  private static Facts answered(
+      Instance i,
+      long prompt,
+      long tokens,
+      double promptNanos,
+      double tokenNanos,
+      long at,
+      long key) {
     long first = at + (long) (prompt * promptNanos);
     return new Facts(
         i,
@@ -44,7 +55,7 @@ class LearnedPartsTest {
         new Facts.Usage(prompt, tokens, 0),
         true,
         true,
-        ask(prompt, 0),
+        ask(prompt, key),
         new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
         0,
         0,
@@ -301,6 +312,102 @@ class LearnedPartsTest {
     Instance other = Samples.instance("other", CacheType.PAGED, 131_072, 1, PAGED.slot());
     assertThat(index.of(5).at(PAGED, 2000)).isPositive();
     assertThat(index.of(5).at(other, 2000)).isZero();
+  }
+
+  @Test
+  void aStaticInstanceHoldsWhatWasLastSentThereAnsweredOrNot() {
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
+    index.settled(5, STATIC, 1000, 50, 0);
+    index.settled(5, PAGED, 1000, 50, 0);
+    assertThat(index.of(5).at(STATIC, 2000)).isPositive();
+    assertThat(index.of(5).at(STATIC, 2000, true)).as("another is before it").isZero();
+    index.left(6, PAGED);
+    index.left(6, STATIC);
+    assertThat(index.of(5).at(STATIC, 2000)).as("its client left, its text stays").isZero();
+    assertThat(index.of(5).at(PAGED, 2000)).isPositive();
+    index.left(5, STATIC);
+    assertThat(index.of(5).at(STATIC, 2000)).as("the same conversation, stopped").isPositive();
+  }
+
+  @Test
+  void aRequestThatRunsOrWaitsThereTakesTheTextsPlace() {
+    Adaptive p = taught(Objective.DEFAULT, 9, false);
+    p.settled(answered(STATIC, 4000, 50, 20_000, 9e6, 90_000_000_000L, 5));
+    Forecast idle = forecast(p, 5, List.of(), 0);
+    assertThat(tokensAt(idle, STATIC)).isLessThan(2500);
+    assertThat(tokensAt(forecast(p, 5, List.of(flight(6)), 0), STATIC)).isEqualTo(5000);
+    assertThat(tokensAt(forecast(p, 5, List.of(flight(5)), 0), STATIC)).isLessThan(2500);
+    assertThat(tokensAt(forecast(p, 5, List.of(), 1), STATIC)).as("a line").isEqualTo(5000);
+  }
+
+  private static long tokensAt(Forecast f, Instance i) {
+    return f.parts().stream()
+        .filter(p -> p.instance().equals(i.name()))
+        .map(p -> Math.round(p.newTokens()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static Flight flight(long key) {
+    return new Flight() {
+      @Override
+      public long promptTokens() {
+        return 500;
+      }
+
+      @Override
+      public long maxTokens() {
+        return 10;
+      }
+
+      @Override
+      public long dispatchNanos() {
+        return 99_000_000_000L;
+      }
+
+      @Override
+      public long firstNanos() {
+        return 99_100_000_000L;
+      }
+
+      @Override
+      public long tokens() {
+        return 5;
+      }
+
+      @Override
+      public long prefix() {
+        return key;
+      }
+    };
+  }
+
+  /// Of a request of 5,000 tokens with a key, with so much on the static instance.
+  private static Forecast forecast(Adaptive p, long key, List<Flight> there, int line) {
+    Load load =
+        new Load() {
+          @Override
+          public int inFlight(int slot) {
+            return flights(slot).size();
+          }
+
+          @Override
+          public List<? extends Flight> flights(int slot) {
+            return slot == STATIC.slot() ? there : List.of();
+          }
+
+          @Override
+          public int waiting(int slot) {
+            return slot == STATIC.slot() ? line : 0;
+          }
+
+          @Override
+          public long nowNanos() {
+            return 100_000_000_000L;
+          }
+        };
+    Choice.Send s = (Choice.Send) p.choose(ask(5000, key), BOTH, load, new SplittableRandom(1));
+    return s.forecast();
   }
 
   @Test

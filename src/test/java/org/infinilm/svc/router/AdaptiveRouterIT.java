@@ -141,6 +141,11 @@ class AdaptiveRouterIT {
     JsonNode d = rig.decision();
     assertThat(d.path("reason").asText()).isEqualTo("learned");
     assertThat(d.path("learned").path("costs")).hasSize(3);
+    assertThat(d.path("candidates").findValuesAsText("why"))
+        .contains("chosen")
+        .filteredOn(w -> !w.equals("chosen"))
+        .hasSize(2)
+        .allMatch(w -> w.startsWith("expected to lose ") && w.contains(", the chosen one "));
     assertThat(d.path("learned").path("predicted_first_token_seconds").asDouble()).isPositive();
     assertThat(d.path("learned").path("first_token_seconds").asDouble()).isPositive();
   }

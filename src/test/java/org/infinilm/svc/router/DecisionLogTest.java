@@ -55,7 +55,7 @@ class DecisionLogTest {
 
   private static void write(DecisionLog log, int lines) {
     for (int k = 0; k < lines; k++) {
-      log.write(FACTS, DECISION);
+      log.write(log.worded(FACTS, DECISION));
     }
     log.flush();
   }
@@ -108,12 +108,12 @@ class DecisionLogTest {
       assertThat(whole(file())).isEqualTo(1);
       // at the very moment of a rotation
       for (int k = 0; k < 8; k++) {
-        log.write(FACTS, DECISION);
+        log.write(log.worded(FACTS, DECISION));
       }
       log.flush();
       Files.delete(file());
       for (int k = 0; k < 5; k++) {
-        log.write(FACTS, DECISION);
+        log.write(log.worded(FACTS, DECISION));
       }
       log.flush();
       assertThat(whole(file())).isPositive();
@@ -126,7 +126,7 @@ class DecisionLogTest {
     Files.createDirectories(older().resolve("full"));
     try (DecisionLog log = new DecisionLog(file(), 10L * line, 1)) {
       for (int k = 0; k < 30; k++) {
-        log.write(FACTS, DECISION);
+        log.write(log.worded(FACTS, DECISION));
       }
       log.flush();
       assertThat(whole(file())).isEqualTo(20);

@@ -31,10 +31,10 @@ class LearnedStateTest {
     Files.createSymbolicLink(link, Path.of("middle.json"));
     Files.createSymbolicLink(folder.resolve("middle.json"), real);
     if (there) {
-      new LearnedState(real).save(Map.of("old", Map.of()), Map.of());
+      new LearnedState(real).save(LearnedState.worded(Map.of("old", Map.of()), Map.of()));
     }
     looked(Map.of("learned_state", link.toString()));
-    new LearnedState(link).save(Map.of("new", Map.of()), Map.of());
+    new LearnedState(link).save(LearnedState.worded(Map.of("new", Map.of()), Map.of()));
     assertThat(link).isSymbolicLink();
     assertThat(Files.readString(real)).contains("\"new\"");
     Files.writeString(real, "nonsense");
