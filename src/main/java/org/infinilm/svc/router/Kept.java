@@ -97,6 +97,9 @@ final class Kept implements Learner.Keeping {
     try {
       learner.get().join(END);
       save();
+      if (state != null) {
+        files.offer("learned_state: " + state.file(), state::close);
+      }
       if (log != null) {
         files.offer("decision_log: " + log.file(), log::close);
       }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.Config;
@@ -41,6 +42,29 @@ class LearnedStateTest {
     new LearnedState(link).load((policy, rates) -> {});
     assertThat(real.resolveSibling("state.json.corrupt")).hasContent("nonsense");
     assertThat(link).isSymbolicLink();
+  }
+
+  @Test
+  void aSecondRouterReadsItAndKeepsNothingInIt() throws Exception {
+    Path file = folder.resolve("state.json");
+    try (LearnedState one = new LearnedState(file);
+        LearnedState other = new LearnedState(file)) {
+      one.load((policy, rates) -> {});
+      one.save(LearnedState.worded(Map.of("one", Map.of()), Map.of()));
+      List<String> read = new ArrayList<>();
+      other.load((policy, rates) -> read.addAll(policy.keySet()));
+      assertThat(read).containsExactly("one");
+      other.save(LearnedState.worded(Map.of("other", Map.of()), Map.of()));
+      assertThat(file).content().contains("\"one\"");
+      Files.writeString(file, "nonsense");
+      other.load((policy, rates) -> {});
+      assertThat(file).hasContent("nonsense");
+    }
+    try (LearnedState next = new LearnedState(file)) {
+      next.load((policy, rates) -> {});
+      next.save(LearnedState.worded(Map.of("next", Map.of()), Map.of()));
+      assertThat(file).content().contains("\"next\"");
+    }
   }
 
   @ParameterizedTest
