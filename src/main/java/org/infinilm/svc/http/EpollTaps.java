@@ -13,6 +13,7 @@ import io.netty.util.collection.IntObjectHashMap;
 import io.netty.util.collection.IntObjectMap;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.ThreadAwareExecutor;
+import org.jspecify.annotations.Nullable;
 
 /// Netty's epoll, with a [Tap] before each socket. Confined to its loop.
 final class EpollTaps implements IoHandler {
@@ -20,6 +21,8 @@ final class EpollTaps implements IoHandler {
 
   private final IoHandler epoll;
   private final IntObjectMap<Tap> taps = new IntObjectHashMap<>();
+  private long rounds;
+  private boolean handles;
 
   private EpollTaps(IoHandler epoll) {
     this.epoll = epoll;
@@ -64,9 +67,26 @@ final class EpollTaps implements IoHandler {
     epoll.initialize();
   }
 
+  /// Those of the calling loop; null where sockets are not driven by epoll, and before the first.
+  static @Nullable EpollTaps current() {
+    return CURRENT.get();
+  }
+
+  /// The number of the round whose events are being handled: all of them had happened before
+  /// anything was done in it. 0 while none are, as in a task of the loop.
+  long round() {
+    return handles ? rounds : 0;
+  }
+
   @Override
   public int run(IoHandlerContext context) {
-    return epoll.run(context);
+    rounds++;
+    handles = true;
+    try {
+      return epoll.run(context);
+    } finally {
+      handles = false;
+    }
   }
 
   @Override

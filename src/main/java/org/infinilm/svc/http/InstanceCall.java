@@ -62,6 +62,11 @@ final class InstanceCall extends LoopState.Linked implements UpstreamCall {
     kept = true;
   }
 
+  /// Whether it goes over a connection that carried another before.
+  boolean isKept() {
+    return kept;
+  }
+
   /// It waits for `c` to connect.
   void connecting(UpstreamConnection c) {
     connection = c;

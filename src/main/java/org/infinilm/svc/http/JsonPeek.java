@@ -168,6 +168,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
   private final KeyTable<Role> top;
   private Role role = Role.SKIP;
   private boolean modelGiven;
+  private int modelTimes;
   private @Nullable String model;
   private @Nullable String modelProblem;
   private @Nullable String promptCacheKey;
@@ -217,6 +218,7 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     super.reset();
     role = Role.SKIP;
     modelGiven = false;
+    modelTimes = 0;
     model = null;
     modelProblem = null;
     promptCacheKey = null;
@@ -473,6 +475,9 @@ final class JsonPeek extends JsonScanner implements BodyPeek.Sink {
     }
     modelGiven = true;
     model = m.isEmpty() ? model : m;
+    if (++modelTimes > ModelSpots.MOST) {
+      modelProblem = ModelSpots.TOO_OFTEN;
+    }
   }
 
   private void modelIsNo(String what) {

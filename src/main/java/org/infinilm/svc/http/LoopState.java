@@ -52,6 +52,7 @@ final class LoopState {
   private final OldServers old;
   private final Set<Timed> timed = Collections.newSetFromMap(new IdentityHashMap<>());
   private @Nullable Linked lastLinked;
+  private @Nullable EpollTaps taps;
   private long now;
 
   /// @param sockets makes the sockets of new connections to instances
@@ -101,6 +102,16 @@ final class LoopState {
   /// Whether Netty's codec frames every message.
   boolean codecOnly() {
     return codecOnly;
+  }
+
+  /// As [EpollTaps#round]; 0 on other transports.
+  long round() {
+    EpollTaps t = taps;
+    if (t == null) {
+      t = EpollTaps.current();
+      taps = t;
+    }
+    return t == null ? 0 : t.round();
   }
 
   /// Ticks since the loop started.

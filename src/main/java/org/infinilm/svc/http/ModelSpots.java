@@ -14,6 +14,11 @@ final class ModelSpots extends JsonScanner implements BodyPeek.Sink {
   private static final int INSIDE = 2;
   private static final byte[] MODEL = "model".getBytes(UTF_8);
 
+  /// Times that a body may name its model, always the same: each is a place that is kept.
+  static final int MOST = 16;
+
+  static final String TOO_OFTEN = "model: given more than " + MOST + " times (expected: once)";
+
   /// Hears of each value as it ends: its first byte and the one behind it, quotes included, counted
   /// from the first byte that was fed.
   interface Found {

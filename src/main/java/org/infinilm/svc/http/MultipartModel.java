@@ -67,6 +67,7 @@ final class MultipartModel implements BodyPeek.Sink {
   private int position;
   private int valueFrom;
   private final List<Range> values = new ArrayList<>(1);
+  private int modelTimes;
 
   MultipartModel(byte[] boundary) {
     this(boundary, null);
@@ -234,7 +235,9 @@ final class MultipartModel implements BodyPeek.Sink {
       modelProblem = "model: given twice, \"%s\" and \"%s\" (expected: once)".formatted(before, m);
     }
     modelGiven = true;
-    if (!m.isEmpty()) {
+    if (++modelTimes > ModelSpots.MOST) {
+      modelProblem = ModelSpots.TOO_OFTEN;
+    } else if (!m.isEmpty()) {
       model = m;
       values.add(new Range(valueFrom, valueFrom + end));
     }

@@ -55,6 +55,10 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   private boolean keepAlive;
   private boolean closeNotified;
 
+  /// The round of the loop in which a request was sent over this connection, which had been used
+  /// before; 0 for none.
+  private long sentInRound;
+
   private UpstreamConnection(Channel channel, Origin origin, LoopState loop) {
     this.channel = channel;
     this.origin = origin;
@@ -142,6 +146,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   /// Sends the request of `c`.
   void carry(InstanceCall c) {
     call = c;
+    sentInRound = c.isKept() ? loop.round() : 0;
     RequestToSend request = c.over(this);
     answers.expect(request.toHead());
     c.quietly(() -> write(request, c));
@@ -172,7 +177,27 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
 
   @Override
   public void read(ByteBuf in) {
-    answers.take(in);
+    InstanceCall c = call;
+    if (c != null && isBeforeRequest()) {
+      in.release();
+      early(c);
+    } else {
+      answers.take(in);
+    }
+  }
+
+  /// Whether what is read now lay there before the request was sent: it is nobody's answer, and
+  /// would be taken for this one's, and each answer that follows for the next one's.
+  private boolean isBeforeRequest() {
+    return sentInRound != 0 && sentInRound == loop.round();
+  }
+
+  private void early(InstanceCall c) {
+    noteStray("bytes before the request, over a kept connection");
+    if (!c.isOver()) {
+      c.fail(c.closed(false), "bytes that nobody asked for");
+    }
+    cut();
   }
 
   @Override
@@ -228,6 +253,11 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
       if (c == null) {
         close();
       }
+      return;
+    }
+    if (isBeforeRequest()) {
+      ReferenceCountUtil.release(message);
+      early(c);
       return;
     }
     switch (message) {

@@ -25,6 +25,7 @@ final class UrlencodedModel implements BodyPeek.Sink {
   private final ByteArrayOutputStream name = new ByteArrayOutputStream(MOST_NAME_BYTES);
   private final ByteArrayOutputStream value = new ByteArrayOutputStream();
   private final List<Range> values = new ArrayList<>(1);
+  private int times;
   private boolean inValue;
   private boolean isModel;
   private boolean nameTooLong;
@@ -104,7 +105,9 @@ final class UrlencodedModel implements BodyPeek.Sink {
       problem = "model: given twice, \"%s\" and \"%s\" (expected: once)".formatted(before, m);
     }
     given = true;
-    if (!m.isEmpty()) {
+    if (++times > ModelSpots.MOST) {
+      problem = ModelSpots.TOO_OFTEN;
+    } else if (!m.isEmpty()) {
       model = m;
       values.add(new Range(valueFrom, position));
     }

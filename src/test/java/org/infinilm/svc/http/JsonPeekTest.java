@@ -116,6 +116,16 @@ class JsonPeekTest {
     assertThat(p.modelProblem()).startsWith(problem).contains("expected");
   }
 
+  /// Each is a place where an alias would be put: four million took a router's heap.
+  @Test
+  void aModelIsNamedAFewTimesAtMost() {
+    String once = "\"model\":\"m\",";
+    assertThat(peek("{" + once.repeat(16) + "\"a\":1}").model()).isEqualTo("m");
+    assertThat(peek("{" + once.repeat(17) + "\"a\":1}").modelProblem())
+        .isEqualTo("model: given more than 16 times (expected: once)");
+    assertThat(peek("{" + once.repeat(16) + "\"a\":1}").model()).as("the next one").isEqualTo("m");
+  }
+
   @Test
   void whatFollowsAModelOfAWrongTypeIsStillRead() {
     Peeked p = peek("{\"model\":{\"stream\":false},\"stream\":true,\"max_tokens\":5}");

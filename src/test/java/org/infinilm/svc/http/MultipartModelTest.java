@@ -180,6 +180,14 @@ class MultipartModelTest {
   }
 
   @Test
+  void aModelIsNamedAFewTimesAtMost() {
+    String once = "--b-1~Content-Disposition: form-data; name=\"model\"~~a~";
+    assertThat(peek(once.repeat(16) + "--b-1--").model()).isEqualTo("a");
+    assertThat(peek(once.repeat(17) + "--b-1--").modelProblem())
+        .isEqualTo("model: given more than 16 times (expected: once)");
+  }
+
+  @Test
   void twoModelsAreAProblem() {
     String a = "--b-1~Content-Disposition: form-data; name=\"model\"~~a~";
     Peeked p = peek(a + a.replace("~a~", "~b~") + "--b-1--");

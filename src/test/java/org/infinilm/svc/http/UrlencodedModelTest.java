@@ -9,6 +9,7 @@ import java.util.Objects;
 import org.infinilm.svc.http.BodyPeek.Form;
 import org.infinilm.svc.http.BodyPeek.Look;
 import org.infinilm.svc.http.BodyPeek.Peeked;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -25,6 +26,13 @@ class UrlencodedModelTest {
         @Override
         public void giveBack(long bytes) {}
       };
+
+  @Test
+  void aModelIsNamedAFewTimesAtMost() {
+    assertThat(peek("model=a&".repeat(16) + "b=c").model()).isEqualTo("a");
+    assertThat(peek("model=a&".repeat(17) + "b=c").modelProblem())
+        .isEqualTo("model: given more than 16 times (expected: once)");
+  }
 
   private static Peeked peek(String body) {
     ByteBuf b = Unpooled.copiedBuffer(body, UTF_8);
