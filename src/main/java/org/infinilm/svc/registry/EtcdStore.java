@@ -649,5 +649,6 @@ final class EtcdStore extends LeaseStore {
   @Override
   void finish() {
     loops.forEach(Thread::interrupt);
+    etcd.close();
   }
 }
