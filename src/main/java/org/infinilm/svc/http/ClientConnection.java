@@ -34,8 +34,9 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
   private final @Nullable SslContext context;
   private final @Nullable KeptConnections kept;
   private final StrictResponseDecoder decoder = new StrictResponseDecoder();
-  private final long madeNanos = System.nanoTime();
   private @Nullable Channel channel;
+
+  private long madeNanos;
 
   private @Nullable ClientCall call;
 
@@ -68,6 +69,7 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
   /// Before it connects, on its loop.
   void open(Channel c) {
     channel = c;
+    madeNanos = c.eventLoop().ticker().nanoTime();
     if (tls != null) {
       c.pipeline().addLast(tls.handler(c.alloc(), server.host(), server.port()));
     }
@@ -225,7 +227,7 @@ final class ClientConnection extends ChannelInboundHandlerAdapter {
         && sent
         && decoder.isEmpty()
         && !decoder.endedByClose()
-        && System.nanoTime() - madeNanos < LONGEST_LIFE.toNanos()) {
+        && channel().eventLoop().ticker().nanoTime() - madeNanos < LONGEST_LIFE.toNanos()) {
       channel().config().setAutoRead(true);
       waits = true;
       if (kept.put(server, this)) {
