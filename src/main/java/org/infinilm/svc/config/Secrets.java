@@ -64,6 +64,9 @@ public final class Secrets {
 
     private static final int MOST_KEPT = 1000;
 
+    /// As the kernel follows.
+    private static final int MOST_LINKS = 40;
+
     private OwnFiles() {}
 
     /// Makes a folder and those above it that are missing; existing ones stay as they are.
@@ -129,6 +132,20 @@ public final class Secrets {
         }
       }
       return ours ? channel : null;
+    }
+
+    /// The file that a path means when links are followed, whether it is there or not: what is to
+    /// be replaced by another, so that a link stays one.
+    public static Path behindLinks(Path file) {
+      Path at = file;
+      try {
+        for (int k = 0; k < MOST_LINKS && Files.isSymbolicLink(at); k++) {
+          at = at.resolveSibling(Files.readSymbolicLink(at));
+        }
+      } catch (IOException e) {
+        return file;
+      }
+      return Files.isSymbolicLink(at) ? file : at;
     }
 
     /// Renames a file that cannot be used, to its name with this behind it, and a number where one

@@ -29,4 +29,22 @@ record Ask(
     boolean usageAlways,
     int choices,
     Sampling sampling,
-    @Nullable Tools tools) {}
+    @Nullable Tools tools) {
+  /// Without what is needed no more once its prompt and its form are made.
+  Ask read() {
+    return new Ask(
+        model,
+        null,
+        null,
+        null,
+        ownStart,
+        answerTurn,
+        maxTokens,
+        stream,
+        usageChunk,
+        usageAlways,
+        choices,
+        sampling.withoutGrammar(),
+        tools == null ? null : tools.withoutSchemas());
+  }
+}

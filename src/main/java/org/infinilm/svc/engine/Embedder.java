@@ -88,16 +88,20 @@ final class Embedder {
     return mostTokens;
   }
 
-  /// Queues the texts of a request; empty when too much waits. The caller says [#release] when it
-  /// needs the vectors no more.
+  /// Queues the texts of a request; empty when too much waits, and ended when the engine is. The
+  /// caller says [#release] when it needs the vectors no more.
   Optional<EmbeddingJob> submit(List<int[]> inputs) {
     EmbeddingJob job = new EmbeddingJob(inputs);
     synchronized (this) {
-      if (closed || waiting.size() >= MOST_WAITING || values + values(job) > MOST_VALUES) {
+      if (!closed && (waiting.size() >= MOST_WAITING || values + values(job) > MOST_VALUES)) {
         return Optional.empty();
       }
       values += values(job);
-      waiting.add(job);
+      if (closed) {
+        job.end(EmbeddingJob.End.STOPPED);
+      } else {
+        waiting.add(job);
+      }
     }
     return Optional.of(job);
   }

@@ -22,21 +22,26 @@ final class Embeddings {
   private static final int MOST_BODY_BYTES = 8 << 20;
   private static final int PIECE_BYTES = 64 << 10;
 
+  /// Of an input, beside its tokens and its vector.
+  private static final int INPUT_BYTES = 64;
+
   private final String model;
   private final Reading reading;
+  private final RequestRoom room;
   private final EngineMetrics metrics;
 
   /// @param model the name that it serves under
-  Embeddings(String model, Reading reading, EngineMetrics metrics) {
+  Embeddings(String model, Reading reading, RequestRoom room, EngineMetrics metrics) {
     this.model = model;
     this.reading = reading;
+    this.room = room;
     this.metrics = metrics;
   }
 
-  /// @param ask as it was read
-  private record Prepared(EmbeddingAsk ask, List<int[]> inputs) {}
+  /// @param base64 as [EmbeddingAsk#base64]
+  private record Prepared(boolean base64, List<int[]> inputs) {}
 
-  /// Every way out counts exactly one outcome.
+  /// Every way out counts exactly one outcome and gives back what is held.
   Response answer(Loaded l, Request request) throws ApiError, InterruptedException {
     Embedder embedder = l.embedder();
     if (embedder == null) {
@@ -47,10 +52,31 @@ final class Embeddings {
           "this engine makes no embeddings (expected: --embeddings when it is started, or a server"
               + " whose model is made for them)");
     }
+    RequestRoom.Held held;
+    try {
+      held = room.held(checkedBytes(request));
+    } catch (ApiError e) {
+      metrics.embeddingsFinished(EngineMetrics.outcome(e));
+      throw e;
+    }
+    Response.BodyWriter sending = null;
+    try {
+      Response answer = answer(l, embedder, request, held);
+      sending = answer.stream();
+      return sending == null ? answer : answer.with(held.until(sending));
+    } finally {
+      if (sending == null) {
+        held.close();
+      }
+    }
+  }
+
+  private Response answer(Loaded l, Embedder embedder, Request request, RequestRoom.Held held)
+      throws ApiError, InterruptedException {
     EmbeddingJob job;
     Prepared p;
     try {
-      p = prepared(l, embedder, request);
+      p = prepared(l, embedder, request, held);
       Optional<EmbeddingJob> queued = embedder.submit(p.inputs());
       if (queued.isEmpty()) {
         throw new ApiError(
@@ -95,23 +121,28 @@ final class Embeddings {
         Headers.of("content-type", "application/json"),
         sink -> {
           try {
-            send(p.ask(), job, sink);
+            send(p.base64(), job, sink);
           } finally {
             embedder.release(job);
           }
         });
   }
 
-  private Prepared prepared(Loaded l, Embedder embedder, Request request)
-      throws ApiError, InterruptedException {
-    byte[] body = request.body();
-    if (body.length > MOST_BODY_BYTES) {
+  private static int checkedBytes(Request request) throws ApiError {
+    int bytes = request.body().length;
+    if (bytes > MOST_BODY_BYTES) {
       throw new ApiError(
           413,
           "request_too_large",
           null,
-          "a body of " + body.length + " bytes (expected: at most " + MOST_BODY_BYTES + ")");
+          "a body of " + bytes + " bytes (expected: at most " + MOST_BODY_BYTES + ")");
     }
+    return bytes;
+  }
+
+  private Prepared prepared(Loaded l, Embedder embedder, Request request, RequestRoom.Held held)
+      throws ApiError, InterruptedException {
+    byte[] body = request.body();
     return reading.read(
         body.length,
         request.gone()::isGone,
@@ -133,7 +164,13 @@ final class Embeddings {
                     + width
                     + " values");
           }
-          return new Prepared(ask, tokens(l, embedder.mostTokens(), ask.inputs(), effort));
+          List<int[]> inputs = tokens(l, embedder.mostTokens(), ask.inputs(), effort);
+          long bytes = 0;
+          for (int[] tokens : inputs) {
+            bytes += INPUT_BYTES + (long) Integer.BYTES * tokens.length;
+          }
+          held.more(bytes);
+          return new Prepared(ask.base64(), inputs);
         });
   }
 
@@ -195,7 +232,7 @@ final class Embeddings {
   }
 
   /// The answer in pieces: the numbers of many vectors are larger than the vectors.
-  private void send(EmbeddingAsk ask, EmbeddingJob job, Response.BodySink sink)
+  private void send(boolean base64, EmbeddingJob job, Response.BodySink sink)
       throws IOException, InterruptedException {
     ByteArrayOutputStream piece = new ByteArrayOutputStream();
     try (JsonGenerator json = Json.generator(piece)) {
@@ -203,7 +240,7 @@ final class Embeddings {
       json.writeArrayFieldStart("data");
       for (int i = 0; i < job.count(); i++) {
         json.writeStartObject();
-        vector(json, job.vectors()[i], ask.base64());
+        vector(json, job.vectors()[i], base64);
         json.writeNumberField("index", i);
         json.writeStringField("object", "embedding");
         json.writeEndObject();

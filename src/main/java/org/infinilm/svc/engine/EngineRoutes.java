@@ -12,6 +12,7 @@ import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
@@ -38,16 +39,23 @@ final class EngineRoutes implements Handler {
   private final Map<String, Route> routes;
   private final long created;
   private final Reading reading = new Reading();
+  private final RequestRoom room;
   private final Embeddings embeddings;
   private volatile @Nullable Loaded loaded;
 
   /// @param model the name it serves under
   EngineRoutes(String model, AskReader reader, EngineMetrics metrics, Ticker ticker) {
+    this(model, reader, metrics, ticker, RequestRoom.ofHeap());
+  }
+
+  EngineRoutes(
+      String model, AskReader reader, EngineMetrics metrics, Ticker ticker, RequestRoom room) {
     this.model = model;
     this.reader = reader;
     this.metrics = metrics;
     this.ticker = ticker;
-    this.embeddings = new Embeddings(model, reading, metrics);
+    this.room = room;
+    this.embeddings = new Embeddings(model, reading, room, metrics);
     this.created = ticker.now().getEpochSecond();
     Route chat = new Route("POST", (r, id) -> generation(r, id, true));
     Route models = new Route("GET", (r, id) -> models());
@@ -72,7 +80,7 @@ final class EngineRoutes implements Handler {
         switch (status) {
           case 413 -> "request_too_large";
           case 500 -> "internal_error";
-          case 503 -> "shutting_down";
+          case 503 -> why.equals(Server.ENDS) ? "shutting_down" : "overloaded";
           default -> "bad_request";
         };
     return new ApiError(status, code, null, why).response().with("x-request-id", "req-" + hex());
@@ -163,24 +171,25 @@ final class EngineRoutes implements Handler {
 
   private Response tokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
-    l.checkBody(request.body().length);
     int[] tokens =
-        reading.read(
-            request.body().length,
-            request.gone()::isGone,
-            effort -> l.prompt(known(reader.tokenize(request.body())), effort));
+        read(l, request, effort -> l.prompt(known(reader.tokenize(request.body())), effort));
     return Response.json(
         200, Map.of("tokens", tokens, "count", tokens.length, "max_model_len", l.maxModelTokens()));
   }
 
+  /// Reads a request whose answer waits for nothing.
+  private <T> T read(Loaded l, Request request, Reading.Work<T> work)
+      throws ApiError, InterruptedException {
+    int bytes = request.body().length;
+    l.checkBody(bytes);
+    try (RequestRoom.Held _ = room.held(bytes)) {
+      return reading.read(bytes, request.gone()::isGone, work);
+    }
+  }
+
   private Response detokenize(Request request) throws ApiError, InterruptedException {
     Loaded l = model();
-    l.checkBody(request.body().length);
-    int[] ids =
-        reading.read(
-            request.body().length,
-            request.gone()::isGone,
-            effort -> reader.detokenize(request.body()));
+    int[] ids = read(l, request, effort -> reader.detokenize(request.body()));
     String text = l.table().text(l.table().checked("tokens", ids));
     return Response.json(200, Map.of("prompt", text, "content", text));
   }
@@ -207,6 +216,7 @@ final class EngineRoutes implements Handler {
 
   /// A request that was read.
   ///
+  /// @param ask without its prompt and tools ([Ask#read])
   /// @param most tokens of the answer
   /// @param form of the answers whose grammars are to be made, or null
   /// @param grammars one for each choice, once they are made
@@ -237,10 +247,9 @@ final class EngineRoutes implements Handler {
     return jobs;
   }
 
-  private Prepared prepared(Loaded l, Request request, boolean chat)
+  private Prepared prepared(Loaded l, Request request, RequestRoom.Held held, boolean chat)
       throws ApiError, InterruptedException {
     byte[] body = request.body();
-    l.checkBody(body.length);
     Prepared read =
         reading.read(
             body.length,
@@ -250,7 +259,8 @@ final class EngineRoutes implements Handler {
               int[] prompt = l.generationPrompt(ask, effort);
               int most = l.answerTokens(ask, prompt.length);
               Loaded.checkLogprobs(ask, most);
-              return new Prepared(ask, prompt, most, l.form(ask, effort), List.of());
+              held.more(l.heldBytes(ask, prompt.length, most));
+              return new Prepared(ask.read(), prompt, most, l.form(ask, effort), List.of());
             });
     String form = read.form();
     if (form == null) {
@@ -258,21 +268,48 @@ final class EngineRoutes implements Handler {
     }
     // a short body may ask for a form that takes long to make: that is done with the long ones
     long weight = JsonRules.weight(form);
-    return reading.read(
-        Math.toIntExact(weight * read.ask().choices()),
-        request.gone()::isGone,
-        effort -> read.with(l.grammars(read.ask(), form, weight, effort)));
+    held.more(form.length());
+    Prepared made =
+        reading.read(
+            Math.toIntExact(weight * read.ask().choices()),
+            request.gone()::isGone,
+            effort -> read.with(l.grammars(read.ask(), form, weight, effort)));
+    held.less(form.length());
+    return made;
   }
 
-  /// Runs one generation; every way out counts exactly one outcome.
+  /// Runs one generation; every way out counts exactly one outcome and gives back what is held.
   private Response generation(Request request, String id, boolean chat)
+      throws ApiError, InterruptedException {
+    Loaded l;
+    RequestRoom.Held held;
+    try {
+      l = model();
+      l.checkBody(request.body().length);
+      held = room.held(request.body().length);
+    } catch (ApiError e) {
+      metrics.finished(EngineMetrics.outcome(e));
+      throw e;
+    }
+    Response.BodyWriter sending = null;
+    try {
+      Response answer = generation(l, request, held, id, chat);
+      sending = answer.stream();
+      return sending == null ? answer : answer.with(held.until(sending));
+    } finally {
+      if (sending == null) {
+        held.close();
+      }
+    }
+  }
+
+  private Response generation(
+      Loaded l, Request request, RequestRoom.Held held, String id, boolean chat)
       throws ApiError, InterruptedException {
     Prepared p;
     List<Job> jobs;
-    Loaded l;
     try {
-      l = model();
-      p = prepared(l, request, chat);
+      p = prepared(l, request, held, chat);
       jobs = queued(l.engine(), p);
     } catch (ApiError e) {
       metrics.finished(EngineMetrics.outcome(e));

@@ -2,6 +2,7 @@ package org.infinilm.svc.engine;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,9 @@ final class Generation {
 
   /// What the answers of a stream that is not read may take in memory, about; then it ends.
   static final long MOST_UNREAD_BYTES = 4 << 20;
+
+  private static final int MOST_AT_ONCE_BYTES = 256 << 10;
+  private static final int PIECE_BYTES = 64 << 10;
 
   private final Ask ask;
   private final List<Job> jobs;
@@ -77,7 +81,23 @@ final class Generation {
       choices.add(parts.whole(end.reason()));
     }
     count(Outcome.OK);
-    return Response.json(200, answers.whole(choices, usage(produced)));
+    return sent(Response.json(200, answers.whole(choices, usage(produced))));
+  }
+
+  /// A large answer goes out as its client takes it, so that one that nobody reads ends.
+  private static Response sent(Response whole) {
+    byte[] body = whole.body();
+    return body.length <= MOST_AT_ONCE_BYTES
+        ? whole
+        : Response.stream(
+            whole.status(),
+            whole.headers(),
+            sink -> {
+              for (int from = 0; from < body.length; from += PIECE_BYTES) {
+                sink.write(
+                    Arrays.copyOfRange(body, from, Math.min(body.length, from + PIECE_BYTES)));
+              }
+            });
   }
 
   /// Sends the answer as it is made, once it has left the queue.

@@ -87,6 +87,7 @@ final class Job {
   long firstNanos;
   long latestNanos;
 
+  /// @param prompt not to be changed any more; the answers of a request share it
   /// @param grammar the form of the answer; freed with the last event
   Job(
       int[] prompt,
@@ -95,7 +96,7 @@ final class Job {
       int[] ends,
       @Nullable Grammar grammar,
       long arrivedNanos) {
-    this.prompt = prompt.clone();
+    this.prompt = prompt;
     this.maxTokens = maxTokens;
     this.sampling = sampling;
     this.arrivedNanos = arrivedNanos;

@@ -26,8 +26,16 @@ record Loaded(
 
   private static final int LLAMA_INDENT = 4;
 
-  /// Log probabilities of one request; some 400 bytes each while the answer is written.
+  /// Log probabilities of one request.
   private static final int MOST_LOGPROBS = 100_000;
+
+  /// Of one, while the answer is written.
+  private static final int LOGPROB_BYTES = 400;
+
+  /// Of an answer that waits or is made, without what it says.
+  private static final int CHOICE_BYTES = 8 << 10;
+
+  private static final int BIAS_BYTES = 100;
 
   private static final String NO_CALLS =
       "none; this model's chat template knows no tool calls that this engine can write";
@@ -131,7 +139,7 @@ record Loaded(
       whole = true;
       return List.copyOf(out);
     } catch (IllegalArgumentException e) {
-      String param = ask.sampling().grammar() == null ? "tools" : "response_format";
+      String param = ask.tools() == null ? "response_format" : "tools";
       throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
     } finally {
       if (!whole) {
@@ -228,14 +236,30 @@ record Loaded(
   /// Those of whole answers are kept until an answer is sent, and its JSON is made at once; of a
   /// stream only what is not read yet is kept, which [Generation#MOST_UNREAD_BYTES] bounds.
   static void checkLogprobs(Ask ask, int answerTokens) throws ApiError {
-    int top = ask.sampling().logprobs();
-    long all = top < 0 || ask.stream() ? 0 : (long) ask.choices() * answerTokens * (1 + top);
+    long all = keptLogprobs(ask, answerTokens);
     if (all > MOST_LOGPROBS) {
       throw ApiError.value(
           "logprobs",
           all + " of them (n x max_tokens x (1 + those beside each))",
           "at most " + MOST_LOGPROBS);
     }
+  }
+
+  private static long keptLogprobs(Ask ask, int answerTokens) {
+    int top = ask.sampling().logprobs();
+    return top < 0 || ask.stream() ? 0 : (long) ask.choices() * answerTokens * (1 + top);
+  }
+
+  /// What a request holds in memory beside its body until its answer ends, about.
+  ///
+  /// @param answerTokens most tokens of an answer
+  long heldBytes(Ask ask, int promptTokens, int answerTokens) {
+    Sampling.Penalties penalties = ask.sampling().penalties();
+    long marks = penalties.repetition() == 1 ? 0 : table.size() / Byte.SIZE;
+    return (long) Integer.BYTES * promptTokens
+        + ask.choices() * (CHOICE_BYTES + marks)
+        + (long) BIAS_BYTES * penalties.bias().size()
+        + LOGPROB_BYTES * keptLogprobs(ask, answerTokens);
   }
 
   private ApiError tooLong(Ask ask, String promptTokens, long answerTokens) {

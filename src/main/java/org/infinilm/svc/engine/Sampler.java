@@ -20,7 +20,6 @@ final class Sampler implements AutoCloseable {
   private final Sampling sampling;
   private final SplittableRandom random;
   private final int[] ends;
-  private final BitSet isEnd;
   private final @Nullable Grammar grammar;
   private final Map<Integer, Integer> answered = new HashMap<>();
   private final BitSet repeated;
@@ -34,7 +33,6 @@ final class Sampler implements AutoCloseable {
     this.sampling = sampling;
     this.random = new SplittableRandom(sampling.seed());
     this.ends = ends.clone();
-    this.isEnd = set(ends);
     this.grammar = grammar;
     this.repeated = sampling.penalties().repetition() == 1 ? new BitSet() : set(prompt);
   }
@@ -100,10 +98,19 @@ final class Sampler implements AutoCloseable {
         return NOTHING_FITS;
       }
     }
-    if (!isEnd.get(token)) {
+    if (!isEnd(token)) {
       grammar.accept(token);
     }
     return token;
+  }
+
+  private boolean isEnd(int token) {
+    for (int end : ends) {
+      if (end == token) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private int pick(float[] logits) {

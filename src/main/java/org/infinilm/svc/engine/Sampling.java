@@ -59,18 +59,27 @@ record Sampling(
 
   /// The same with another seed.
   Sampling seeded(long other) {
+    return with(other, grammar);
+  }
+
+  /// The same without the text of a form.
+  Sampling withoutGrammar() {
+    return with(seed, null);
+  }
+
+  private Sampling with(long otherSeed, @Nullable String otherGrammar) {
     return new Sampling(
         temperature,
         topK,
         topP,
         minP,
-        other,
+        otherSeed,
         stops,
         ignoreEnd,
         minTokens,
         penalties,
         logprobs,
-        grammar);
+        otherGrammar);
   }
 
   boolean greedy() {

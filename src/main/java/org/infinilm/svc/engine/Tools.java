@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The functions that a chat offers to the model, checked.
 ///
+/// @param all in order; empty once the prompt is made
 /// @param required whether the answer must be a call, of one of `callable`
 /// @param callable the names that may be called
 /// @param most calls in one answer
@@ -37,6 +38,11 @@ record Tools(List<Tool> all, boolean required, Set<String> callable, int most) {
   Tools {
     all = List.copyOf(all);
     callable = Set.copyOf(callable);
+  }
+
+  /// What an answer is read by, without what the client sent.
+  Tools withoutSchemas() {
+    return new Tools(List.of(), required, callable, most);
   }
 
   /// The tools of a chat's body, or null when it offers none or wants no call.

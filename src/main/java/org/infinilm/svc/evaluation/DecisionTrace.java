@@ -1,6 +1,7 @@
 package org.infinilm.svc.evaluation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.BufferedReader;
@@ -13,6 +14,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.simulator.LeapJob;
@@ -50,28 +52,33 @@ final class DecisionTrace implements Traffic {
   private final String name;
   private final List<Row> rows;
   private final int left;
+  private final int others;
   private final List<String> problems;
 
-  private DecisionTrace(String name, List<Row> rows, int left, List<String> problems) {
+  private DecisionTrace(String name, List<Row> rows, int left, int others, List<String> problems) {
     this.name = name;
     this.rows = rows;
     this.left = left;
+    this.others = others;
     this.problems = problems;
   }
 
   /// Of requests in the order of their coming.
   static DecisionTrace of(String name, List<Row> rows) {
-    return new DecisionTrace(name, List.copyOf(rows), 0, List.of());
+    return new DecisionTrace(name, List.copyOf(rows), 0, 0, List.of());
   }
 
-  /// @throws ConfigException when it cannot be read or holds too few requests; a broken line is
-  ///   left out and named in [#problems]
-  static DecisionTrace read(Path file) throws ConfigException {
+  /// @param model whose requests are meant; null for the only one
+  /// @throws ConfigException when it cannot be read, holds too few requests, or several models of
+  ///   which none is named; a broken line is left out and named in [#problems]
+  static DecisionTrace read(Path file, @Nullable String model) throws ConfigException {
+    Models models = new Models();
     List<Row> rows = new ArrayList<>();
     List<String> problems = new ArrayList<>();
     int left = 0;
     int broken = 0;
-    JsonMapper mapper = JsonMapper.builder().build();
+    JsonMapper mapper =
+        JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     try (BufferedReader in = Files.newBufferedReader(file)) {
       int number = 0;
       for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -84,11 +91,14 @@ final class DecisionTrace implements Traffic {
               file + ": more than " + MOST_REQUESTS + " requests (expected: at most that many)");
         }
         try {
-          Row r = row(mapper, line);
+          JsonNode n = tree(mapper, line);
+          Row r = row(n);
+          String modelOf = n.path("model").asText();
           if (r == null) {
             left++;
           } else {
             rows.add(r);
+            models.add(modelOf);
           }
         } catch (IllegalArgumentException e) {
           broken++;
@@ -113,13 +123,65 @@ final class DecisionTrace implements Traffic {
               + " answered requests with token counts (expected: 2 or more)"
               + (problems.isEmpty() ? "" : "; " + problems.getFirst()));
     }
-    rows.sort(Comparator.comparingDouble(Row::seconds));
+    List<Row> of = models.of(file, rows, model);
+    int others = rows.size() - of.size();
+    if (of.size() < 2) {
+      throw new ConfigException(
+          file + ": " + of.size() + " requests of " + model + " (expected: 2 or more)");
+    }
+    of.sort(Comparator.comparingDouble(Row::seconds));
     return new DecisionTrace(
-        String.valueOf(file.getFileName()), List.copyOf(rows), left, List.copyOf(problems));
+        String.valueOf(file.getFileName()), List.copyOf(of), left, others, List.copyOf(problems));
   }
 
-  /// Null for a request that was not answered in full or whose tokens are not known.
-  private static @Nullable Row row(JsonMapper mapper, String line) {
+  /// Whose requests the rows are: engines of several models are not one fleet.
+  private static final class Models {
+    private static final int MOST_SHOWN = 20;
+
+    /// Of each row, in order.
+    private final List<String> ofRows = new ArrayList<>();
+
+    private final Map<String, Integer> counts = new TreeMap<>();
+
+    void add(String model) {
+      counts.merge(model, 1, Integer::sum);
+      ofRows.add(model);
+    }
+
+    /// The rows of one model; those that name none are of the only one.
+    List<Row> of(Path file, List<Row> rows, @Nullable String asked) throws ConfigException {
+      List<String> named = counts.keySet().stream().filter(m -> !m.isEmpty()).toList();
+      if (asked == null && named.size() > 1) {
+        throw new ConfigException(
+            file + ": " + named.size() + " models (expected: --model, one of " + shown() + ")");
+      }
+      if (asked != null && !counts.containsKey(asked)) {
+        throw new ConfigException("--model: " + asked + " (expected: one of " + shown() + ")");
+      }
+      if (named.size() <= 1) {
+        return rows;
+      }
+      List<Row> out = new ArrayList<>();
+      for (int k = 0; k < rows.size(); k++) {
+        if (ofRows.get(k).equals(asked)) {
+          out.add(rows.get(k));
+        }
+      }
+      return out;
+    }
+
+    private String shown() {
+      List<String> out = new ArrayList<>();
+      counts.forEach((model, n) -> {
+        if (!model.isEmpty() && out.size() < MOST_SHOWN) {
+          out.add(model + " (" + n + ")");
+        }
+      });
+      return String.join(", ", out) + (counts.size() > MOST_SHOWN ? ", ..." : "");
+    }
+  }
+
+  private static JsonNode tree(JsonMapper mapper, String line) {
     if (line.length() > MOST_LINE) {
       throw new IllegalArgumentException("longer than 64 KiB (expected: a decision)");
     }
@@ -127,11 +189,16 @@ final class DecisionTrace implements Traffic {
     try {
       n = mapper.readTree(line);
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException("no JSON (expected: an object)", e);
+      throw new IllegalArgumentException("no JSON (expected: one object)", e);
     }
     if (n == null || !n.isObject()) {
       throw new IllegalArgumentException("no JSON object (expected: a decision)");
     }
+    return n;
+  }
+
+  /// Null for a request that was not answered in full or whose tokens are not known.
+  private static @Nullable Row row(JsonNode n) {
     int version = (int) number(n, "v", 0, 1e9);
     if (version != VERSION) {
       throw new IllegalArgumentException("v: " + version + " (expected: " + VERSION + ")");
@@ -198,6 +265,11 @@ final class DecisionTrace implements Traffic {
   /// Requests that were left out: not answered in full, or without token counts.
   int left() {
     return left;
+  }
+
+  /// Requests of other models, which were left out.
+  int others() {
+    return others;
   }
 
   int size() {

@@ -103,6 +103,12 @@ public final class EvaluateProgram {
       if (!routers.equals(List.of(1)) && !(c.get(RATE) > 0)) {
         throw new IllegalArgumentException("rate: 0 (expected: above 0 where --routers is not 1)");
       }
+      if (!routers.equals(List.of(1)) && arms.contains(Arms.BEST_CUT)) {
+        throw new IllegalArgumentException(
+            "policies: "
+                + Arms.BEST_CUT
+                + " is looked for before one router (expected: others beside --routers)");
+      }
       traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)));
     } catch (IllegalArgumentException e) {
       throw new ConfigException("--" + e.getMessage());
@@ -161,6 +167,8 @@ public final class EvaluateProgram {
 
   private static Traffic traffic(String word, int requests) throws ConfigException {
     Path file = Path.of(word);
-    return Files.exists(file) ? TraceFile.read(file, requests) : Mix.parse(word).of(requests);
+    return Mix.isOne(word) || !Files.exists(file)
+        ? Mix.parse(word).of(requests)
+        : TraceFile.read(file, requests);
   }
 }

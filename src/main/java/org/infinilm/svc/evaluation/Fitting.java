@@ -4,12 +4,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
+import org.infinilm.svc.simulator.LeapSettings;
 
 /// How well a simulated fleet explains a recording: each instance's speed is fitted to it, and what
 /// is left of the difference is said.
 /*
  * The recorded requests run where they ran. The speed of a node is the median of recorded over simulated
- * time to the whole answer; a few rounds, for a slower node also queues longer.
+ * time to the whole answer; a few rounds, for a slower node also queues longer. A node that answered too
+ * few, or none, is as fast as the median of those of its kind that answered enough; where there are none
+ * of its kind, as that of all.
  */
 final class Fitting {
   private static final int ROUNDS = 4;
@@ -21,13 +25,17 @@ final class Fitting {
   private final DecisionTrace trace;
   private FleetPlan plan;
   private double[] factors;
+  private final boolean[] heard;
+  private final boolean fitted;
   private Outcome last;
 
   Fitting(DecisionTrace trace, FleetPlan plan, boolean speeds) {
     this.trace = trace;
     this.plan = plan;
     this.factors = new double[plan.nodes().size()];
+    this.heard = new boolean[factors.length];
     Arrays.fill(factors, 1);
+    this.fitted = speeds;
     this.last = run();
     for (int k = 0; speeds && k < ROUNDS; k++) {
       adjust();
@@ -46,15 +54,37 @@ final class Fitting {
   }
 
   private void adjust() {
-    List<Node> nodes = new ArrayList<>();
     for (int n = 0; n < factors.length; n++) {
       double[] ratios = ratios(n);
-      if (ratios.length >= ENOUGH) {
+      heard[n] = ratios.length >= ENOUGH;
+      if (heard[n]) {
         factors[n] = Math.clamp(factors[n] * ratios[ratios.length / 2], 0.01, 1000);
       }
+    }
+    List<Node> nodes = new ArrayList<>();
+    for (int n = 0; n < factors.length; n++) {
+      factors[n] = heard[n] ? factors[n] : usual(n);
       nodes.add(plan.nodes().get(n).slow(factors[n], 0, ALWAYS));
     }
     plan = plan.with(nodes);
+  }
+
+  private double usual(int node) {
+    LeapSettings.Kind kind = plan.nodes().get(node).engine().kind();
+    double[] alike =
+        IntStream.range(0, factors.length)
+            .filter(n -> heard[n] && plan.nodes().get(n).engine().kind() == kind)
+            .mapToDouble(n -> factors[n])
+            .sorted()
+            .toArray();
+    double[] all =
+        IntStream.range(0, factors.length)
+            .filter(n -> heard[n])
+            .mapToDouble(n -> factors[n])
+            .sorted()
+            .toArray();
+    double[] of = alike.length > 0 ? alike : all;
+    return of.length == 0 ? 1 : of[of.length / 2];
   }
 
   private double[] ratios(int node) {
@@ -109,9 +139,10 @@ final class Fitting {
       b.append(
           String.format(
               Locale.ROOT,
-              "  %s: %.2f times the profile's step times%n",
+              "  %s: %.2f times the profile's step times%s%n",
               plan.nodes().get(k).name(),
-              factors[k]));
+              factors[k],
+              heard[k] || !fitted ? "" : " (too little recorded: as the others of its kind)"));
     }
     return b.toString();
   }

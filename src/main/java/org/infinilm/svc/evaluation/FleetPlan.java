@@ -24,7 +24,7 @@ record FleetPlan(
   static final int MOST_NODES = 1000;
   private static final Pattern SHORT = Pattern.compile("(\\d{1,3})\\+(\\d{1,3})");
   private static final Pattern SLOW =
-      Pattern.compile("([0-9.]+)@(0|1|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
+      Pattern.compile("([0-9]+\\.?[0-9]*|\\.[0-9]+)@(0|1|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
 
   private static final Pattern DOWN = Pattern.compile("(0|0?\\.[0-9]+)\\.\\.(0|1|0?\\.[0-9]+)");
 

@@ -449,7 +449,8 @@ final class FleetRun {
         s.forecast(),
         stalled,
         s.otherFirstNanos,
-        s.otherLastNanos);
+        s.otherLastNanos,
+        false);
   }
 
   private void follow(Request r) {

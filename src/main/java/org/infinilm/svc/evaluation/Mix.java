@@ -53,6 +53,10 @@ enum Mix {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  static boolean isOne(String word) {
+    return Arrays.stream(values()).anyMatch(m -> m.label().equals(word));
+  }
+
   static Mix parse(String word) {
     for (Mix m : values()) {
       if (m.label().equals(word)) {

@@ -30,13 +30,15 @@ public final class ReplayProgram {
       Key.number("faster", 1.0, 0.01, 100, "how many times as fast requests come as they did");
   private static final Key<Boolean> SPEEDS =
       Key.flag("fit_speeds", true, "fit each instance's speed to the recording first");
+  private static final Key<String> MODEL =
+      Key.text("model", null, "whose requests are meant, where the log has several models");
   private static final Key<String> JSON = Key.text("json", null, "file for all figures");
 
   public static final Program PROGRAM =
       new Program(
           "replay",
           "Run a router's decision log through another policy, threshold or fleet.",
-          List.of(FLEET, POLICY, THRESHOLD, FASTER, SPEEDS, JSON),
+          List.of(FLEET, POLICY, THRESHOLD, FASTER, SPEEDS, MODEL, JSON),
           Map.of(),
           "FILE",
           false,
@@ -65,16 +67,18 @@ public final class ReplayProgram {
     FleetPlan plan = FleetPlan.of(c.get(FLEET));
     Optional<Long> threshold = c.find(THRESHOLD);
     plan = threshold.isPresent() ? plan.withThreshold(threshold.get()) : plan;
-    DecisionTrace trace = DecisionTrace.read(Path.of(args.positionals().getFirst()));
+    DecisionTrace trace =
+        DecisionTrace.read(Path.of(args.positionals().getFirst()), c.find(MODEL).orElse(null));
     trace.problems().forEach(err::println);
     out.printf(
         Locale.ROOT,
-        "%d requests at %.3g/s%s%n",
+        "%d requests at %.3g/s%s%s%n",
         trace.size(),
         trace.rate(),
         trace.left() == 0
             ? ""
-            : ", " + trace.left() + " left out: not answered in full, or without token counts");
+            : ", " + trace.left() + " left out: not answered in full, or without token counts",
+        trace.others() == 0 ? "" : ", " + trace.others() + " of other models left out");
     Fitting fit = new Fitting(trace, plan, c.get(SPEEDS));
     out.print(fit.report());
     out.println();

@@ -60,11 +60,11 @@ record Report(
         b.append(
             String.format(
                 Locale.ROOT,
-                " %.3g | %.2f (%.2f to %.2f) |",
-                r.meanCapacity(),
-                Math.exp(i.mean()),
-                Math.exp(i.mean() - i.half()),
-                Math.exp(i.mean() + i.half())));
+                " %s | %s |",
+                r.meanCapacity() > 0
+                    ? String.format(Locale.ROOT, "%.3g", r.meanCapacity())
+                    : "none",
+                ratio(i)));
       }
       b.append(
           String.format(
@@ -102,6 +102,30 @@ record Report(
         Locale.ROOT, "%n%s from %s on: finally %.1f %%, %s", c.label(), from, 100 * c.last(), when);
   }
 
+  private static String ratio(Interval i) {
+    if (Double.isNaN(i.mean())) {
+      return "-";
+    }
+    String middle = String.format(Locale.ROOT, "%.2f", Math.exp(i.mean()));
+    return Double.isNaN(i.half())
+        ? middle
+        : middle
+            + String.format(
+                Locale.ROOT,
+                " (%.2f to %.2f)",
+                Math.exp(i.mean() - i.half()),
+                Math.exp(i.mean() + i.half()));
+  }
+
+  /// A number, or null where there is none.
+  private static void put(ObjectNode o, String field, double value) {
+    if (Double.isFinite(value)) {
+      o.put(field, value);
+    } else {
+      o.putNull(field);
+    }
+  }
+
   private static double mean(Study.Result r, ToDoubleFunction<Figures> what) {
     return r.atRate().stream().mapToDouble(what).average().orElse(Double.NaN);
   }
@@ -126,9 +150,9 @@ record Report(
         r.capacity().forEach(c::add);
         Interval i = r.over(results.getFirst());
         ObjectNode o = a.putObject("capacity_over_" + results.getFirst().label());
-        o.put("ratio", Math.exp(i.mean()));
-        o.put("low", Math.exp(i.mean() - i.half()));
-        o.put("high", Math.exp(i.mean() + i.half()));
+        put(o, "ratio", Math.exp(i.mean()));
+        put(o, "low", Math.exp(i.mean() - i.half()));
+        put(o, "high", Math.exp(i.mean() + i.half()));
       }
       each(a, "goodput", r, Figures::goodput);
       each(a, "mean_ttft_seconds", r, f -> f.meanTtft() / 1e9);

@@ -35,10 +35,14 @@ final class Study {
       return Math.exp(capacity.stream().mapToDouble(Math::log).average().orElse(Double.NaN));
     }
 
-    /// The ratio of this one's capacity to another's: its logarithm's mean and interval.
+    /// The ratio of this one's capacity to another's: its logarithm's mean and interval. NaN where
+    /// either bears no rate.
     Interval over(Result o) {
       List<Double> logs = new ArrayList<>();
       for (int k = 0; k < capacity.size(); k++) {
+        if (!(capacity.get(k) > 0 && o.capacity.get(k) > 0)) {
+          return new Interval(Double.NaN, Double.NaN);
+        }
         logs.add(Math.log(capacity.get(k) / o.capacity.get(k)));
       }
       return Interval.of(logs);
@@ -75,8 +79,9 @@ final class Study {
       chosen.put(name, arm);
       List<Double> c = new ArrayList<>();
       for (int seed = 1; seed <= seeds && rate <= 0; seed++) {
-        guess = capacity(arm, seed, guess);
-        c.add(guess);
+        double found = capacity(arm, seed, guess);
+        guess = found > 0 ? found : guess;
+        c.add(found);
       }
       capacities.put(name, c);
     }
@@ -86,6 +91,7 @@ final class Study {
         common =
             Math.max(common, 0.9 * Math.exp(c.stream().mapToDouble(Math::log).average().orElse(0)));
       }
+      common = common > 0 ? common : LEAST_RATE;
     }
     List<Result> out = new ArrayList<>();
     for (Map.Entry<String, Arm> a : chosen.entrySet()) {
@@ -116,7 +122,9 @@ final class Study {
       double sum = 0;
       for (int seed = 1; seed <= Math.min(3, seeds); seed++) {
         sum +=
-            rate > 0 ? once(arm, seed, rate).goodput() : Math.log(capacity(arm, seed, guess)) + 100;
+            rate > 0
+                ? once(arm, seed, rate).goodput()
+                : Math.log(Math.max(LEAST_RATE / 2, capacity(arm, seed, guess))) + 100;
       }
       if (sum > most) {
         most = sum;
@@ -126,6 +134,7 @@ final class Study {
     return best;
   }
 
+  /// 0 where not even [#LEAST_RATE] is bearable.
   double capacity(Arm arm, long seed, double guess) {
     boolean first = bearable(arm, seed, guess);
     double good = guess;
@@ -133,7 +142,7 @@ final class Study {
     while (good == bad) {
       double next = first ? good * STEP : good / STEP;
       if (next > MOST_RATE || next < LEAST_RATE) {
-        return good;
+        return first ? good : 0;
       }
       if (bearable(arm, seed, next) == first) {
         good = next;

@@ -1,8 +1,12 @@
 package org.infinilm.svc.evaluation;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.dataformat.csv.CsvMapper;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,12 +24,19 @@ import java.util.Set;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.simulator.LeapJob;
+import org.jspecify.annotations.Nullable;
 
 /// Recorded traffic: a CSV file with a header (Azure's, BurstGPT's or our own columns) or JSON
-/// lines (Mooncake's). Recorded gaps are kept and scaled to the rate; a seed begins at its own
-/// place and goes round.
+/// lines (Mooncake's, a router's decision log). Recorded gaps are kept and scaled to the rate; a
+/// seed begins at its own place and goes round.
 final class TraceFile implements Traffic {
-  private static final long MOST_BYTES = 1L << 30;
+  private static final int MOST_REQUESTS = 5_000_000;
+
+  /// What follows an object in its line would be lost without a word.
+  private static final JsonMapper ONE_A_LINE =
+      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  private static final ObjectReader CELLS = new CsvMapper().readerFor(String[].class);
   private static final int MOST_TOKENS = 1 << 24;
   private static final int ENGINE_MAX_TOKENS = 2048;
   private static final int MOONCAKE_BLOCK_TOKENS = 512;
@@ -64,33 +75,91 @@ final class TraceFile implements Traffic {
 
   /// @param requests a run has, at most those of the file
   static TraceFile read(Path file, int requests) throws ConfigException {
-    List<String> lines;
-    try {
-      if (Files.size(file) > MOST_BYTES) {
-        throw new ConfigException(
-            file + ": " + Files.size(file) + " bytes (expected: at most 1 GiB)");
+    List<Row> rows;
+    try (Lines lines = new Lines(file)) {
+      String first = lines.next();
+      if (first == null) {
+        throw new ConfigException(file + ": empty (expected: a header and a line a request)");
       }
-      lines = Files.readAllLines(file);
+      rows =
+          !first.startsWith("{")
+              ? csv(first, lines)
+              : first.contains("\"time_ms\"") ? decisions(file) : jsonLines(first, lines);
     } catch (IOException e) {
       throw new ConfigException(
           "trace: " + file + " cannot be read (expected: a file of UTF-8 text)");
     }
-    boolean json = !lines.isEmpty() && lines.getFirst().strip().startsWith("{");
-    List<Row> rows = json ? jsonLines(file, lines) : csv(file, lines);
     if (rows.size() < 2) {
       throw new ConfigException(file + ": " + rows.size() + " requests (expected: 2 or more)");
     }
     rows.sort(Comparator.comparingDouble(Row::seconds));
+    if (rows.getFirst().seconds() == rows.getLast().seconds()) {
+      throw new ConfigException(
+          file
+              + ": all "
+              + rows.size()
+              + " requests at one time, "
+              + rows.getFirst().seconds()
+              + " s (expected: times that go on, which are scaled to the rate)");
+    }
     return new TraceFile(
         String.valueOf(file.getFileName()), List.copyOf(rows), Math.min(requests, rows.size()));
   }
 
-  private static List<Row> csv(Path file, List<String> lines) throws ConfigException {
-    if (lines.isEmpty()) {
-      throw new ConfigException(file + ": empty (expected: a header and a line a request)");
+  /// Lines that are not blank, with their places.
+  private static final class Lines implements AutoCloseable {
+    private static final char MARK = '\uFEFF';
+
+    private final Path file;
+    private final BufferedReader in;
+    private int number;
+
+    Lines(Path file) throws IOException {
+      this.file = file;
+      this.in = Files.newBufferedReader(file);
     }
+
+    /// The next one, or null.
+    @Nullable String next() throws IOException {
+      String line;
+      do {
+        line = in.readLine();
+        number++;
+        if (line != null && number == 1 && !line.isEmpty() && line.charAt(0) == MARK) {
+          line = line.substring(1);
+        }
+      } while (line != null && line.isBlank());
+      return line == null ? null : line.strip();
+    }
+
+    /// Of the last one.
+    String place() {
+      return file + ":" + number;
+    }
+
+    ConfigException tooMany() {
+      return new ConfigException(
+          file + ": more than " + MOST_REQUESTS + " requests (expected: at most that many)");
+    }
+
+    @Override
+    public void close() throws IOException {
+      in.close();
+    }
+  }
+
+  private static String[] cells(String line, String place) throws ConfigException {
+    try {
+      return CELLS.readValue(line);
+    } catch (JsonProcessingException e) {
+      throw new ConfigException(
+          place + ": " + shown(line) + " (expected: cells with commas between them, RFC 4180)");
+    }
+  }
+
+  private static List<Row> csv(String first, Lines lines) throws ConfigException, IOException {
     Map<String, Integer> at = new HashMap<>();
-    String[] header = lines.getFirst().split(",");
+    String[] header = cells(first, lines.place());
     for (int k = 0; k < header.length; k++) {
       String h = header[k].strip().toLowerCase(Locale.ROOT);
       int column = k;
@@ -103,8 +172,8 @@ final class TraceFile implements Traffic {
     for (String what : List.of("time", "prompt", "output")) {
       if (!at.containsKey(what)) {
         throw new ConfigException(
-            file
-                + ":1: no column for "
+            lines.place()
+                + ": no column for "
                 + what
                 + " (expected: one of "
                 + String.join(", ", COLUMNS.getOrDefault(what, Set.of()).stream().sorted().toList())
@@ -113,11 +182,10 @@ final class TraceFile implements Traffic {
     }
     List<Row> out = new ArrayList<>();
     Map<Long, Integer> said = new HashMap<>();
-    for (int k = 1; k < lines.size(); k++) {
-      if (lines.get(k).isBlank()) {
-        continue;
-      }
-      Line l = new Line(file + ":" + (k + 1), lines.get(k).split(",", -1), at);
+    int k = 0;
+    for (String line = lines.next(); line != null; line = lines.next()) {
+      k++;
+      Line l = new Line(lines.place(), cells(line, lines.place()), at);
       int prompt = l.tokens("prompt", 1);
       int output = l.tokens("output", 0);
       if (output == 0) {
@@ -135,6 +203,9 @@ final class TraceFile implements Traffic {
               ? l.tokens("bytes", 1)
               : (int) Math.min(Integer.MAX_VALUE, prompt * kind.bytesPerToken + 200);
       int max = at.containsKey("max") ? l.tokens("max", 0) : 0;
+      if (out.size() == MOST_REQUESTS) {
+        throw lines.tooMany();
+      }
       out.add(
           new Row(
               l.seconds(),
@@ -206,23 +277,41 @@ final class TraceFile implements Traffic {
     return w.isEmpty() ? "missing" : w.length() > 60 ? w.substring(0, 60) + "..." : w;
   }
 
+  /// Our own decision log: what a router was asked.
+  private static List<Row> decisions(Path file) throws ConfigException {
+    DecisionTrace log = DecisionTrace.read(file, null);
+    List<Row> out = new ArrayList<>(log.size());
+    for (Request r : log.at(1, log.rate()).requests()) {
+      out.add(
+          new Row(
+              r.atNanos() / 1e9,
+              r.job().promptTokens(),
+              r.job().outputTokens(),
+              r.maxTokens(),
+              r.job().text(),
+              r.job().sharedTokens(),
+              r.key() != 0,
+              r.bodyBytes(),
+              r.text()));
+    }
+    return out;
+  }
+
   /// Mooncake's: `timestamp` in ms, `input_length`, `output_length`, `hash_ids` of blocks of 512
   /// tokens. A prompt goes on with the text whose last block it has in common.
-  private static List<Row> jsonLines(Path file, List<String> lines) throws ConfigException {
-    JsonMapper mapper = JsonMapper.builder().build();
+  private static List<Row> jsonLines(String first, Lines lines)
+      throws ConfigException, IOException {
     List<Row> out = new ArrayList<>();
     Map<Long, Long> textOfBlock = new HashMap<>();
-    for (int k = 0; k < lines.size(); k++) {
-      if (lines.get(k).isBlank()) {
-        continue;
-      }
-      String place = file + ":" + (k + 1);
+    int k = -1;
+    for (String line = first; line != null; line = lines.next()) {
+      k++;
+      String place = lines.place();
       JsonNode n;
       try {
-        n = mapper.readTree(lines.get(k));
+        n = ONE_A_LINE.readTree(line);
       } catch (JsonProcessingException e) {
-        throw new ConfigException(
-            place + ": " + shown(lines.get(k)) + " (expected: a JSON object)");
+        throw new ConfigException(place + ": " + shown(line) + " (expected: one JSON object)");
       }
       int prompt = (int) number(n, place, "input_length", 1, MOST_TOKENS);
       int output = (int) number(n, place, "output_length", 0, MOST_TOKENS);
@@ -231,6 +320,10 @@ final class TraceFile implements Traffic {
       int shared = 0;
       int block = 0;
       for (JsonNode id : n.path("hash_ids")) {
+        if (!id.isIntegralNumber()) {
+          throw new ConfigException(
+              place + ": hash_ids " + shown(id.toString()) + " (expected: whole numbers)");
+        }
         block++;
         Long of = textOfBlock.get(id.asLong());
         if (of != null) {
@@ -240,6 +333,9 @@ final class TraceFile implements Traffic {
       }
       for (JsonNode id : n.path("hash_ids")) {
         textOfBlock.putIfAbsent(id.asLong(), text);
+      }
+      if (out.size() == MOST_REQUESTS) {
+        throw lines.tooMany();
       }
       if (output > 0) {
         out.add(
@@ -287,7 +383,7 @@ final class TraceFile implements Traffic {
     int n = rows.size();
     int start = (int) (new Draws(seed).unit(0, 0) * n);
     double span = rows.getLast().seconds() - rows.getFirst().seconds();
-    double scale = span <= 0 ? 0 : (n - 1) / span / perSecond * 1e9;
+    double scale = (n - 1) / span / perSecond * 1e9;
     List<Request> out = new ArrayList<>(requests);
     double at = 0;
     for (int k = 0; k < requests; k++) {

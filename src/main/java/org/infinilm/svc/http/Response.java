@@ -64,6 +64,11 @@ public record Response(int status, Headers headers, byte[] body, @Nullable BodyW
     return status == 0;
   }
 
+  /// The same with another writer of its body.
+  public Response with(BodyWriter other) {
+    return new Response(status, headers, body, other);
+  }
+
   public Response with(String name, String value) {
     return new Response(status, headers.with(name, value), body, stream);
   }

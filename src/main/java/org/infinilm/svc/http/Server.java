@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 /// The HTTP/1.1 server of control planes, the engine and the simulator: Netty below, whole request
 /// bodies, one virtual thread a request. Thread-safe.
 public final class Server implements AutoCloseable {
+  /// Why a request gets 503 while its server ends.
+  public static final String ENDS = "shutting down";
+
   /// Writes the answer to what the server itself refuses: bad framing, a head or body that is too
   /// large, a handler that failed.
   @FunctionalInterface

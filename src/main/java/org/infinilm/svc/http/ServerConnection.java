@@ -1,5 +1,6 @@
 package org.infinilm.svc.http;
 
+import com.fasterxml.jackson.core.util.ByteArrayBuilder;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -7,6 +8,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
@@ -27,7 +29,6 @@ import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.handler.timeout.IdleStateEvent;
 import io.netty.util.ReferenceCountUtil;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -36,6 +37,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -49,6 +51,7 @@ import org.slf4j.LoggerFactory;
 final class ServerConnection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Server.class);
   private static final int MAX_QUEUED = 64;
+  private static final int LINGER_SECONDS = 5;
 
   private final Handler handler;
   private final int maxBodyBytes;
@@ -56,7 +59,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private final Duration stall;
   private final Deque<HttpObject> queued = new ArrayDeque<>();
   private @Nullable HttpRequest head;
-  private ByteArrayOutputStream body = new ByteArrayOutputStream();
+  private ByteArrayBuilder body = new ByteArrayBuilder();
   private @Nullable Pending pending;
   private boolean closing;
   private final ServerLoad load;
@@ -174,7 +177,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     head = request;
-    body = new ByteArrayOutputStream();
+    body = new ByteArrayBuilder();
     if (HttpUtil.is100ContinueExpected(request)) {
       ctx.writeAndFlush(
           new DefaultFullHttpResponse(
@@ -199,7 +202,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     }
     byte[] bytes = new byte[b.readableBytes()];
     b.readBytes(bytes);
-    body.writeBytes(bytes);
+    body.write(bytes);
     if (content instanceof LastHttpContent) {
       dispatch(ctx);
     }
@@ -238,7 +241,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
             body.toByteArray(),
             peer,
             p);
-    body = new ByteArrayOutputStream();
+    body = new ByteArrayBuilder();
     Thread.ofVirtual().name("http ", 0).start(() -> serve(request, p));
   }
 
@@ -247,7 +250,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     try {
       response = handler.handle(request);
     } catch (InterruptedException e) {
-      response = refusal.answer(503, "shutting down");
+      response = refusal.answer(503, Server.ENDS);
     } catch (Exception | Error e) {
       // also where memory or the stack has run out: who asks must not wait for ever
       LOG.error("{} {} failed", request.method(), request.path(), e);
@@ -285,11 +288,23 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   private void refuse(ChannelHandlerContext ctx, int status, String why) {
     closing = true;
     head = null;
-    body = new ByteArrayOutputStream();
+    body = new ByteArrayBuilder();
     giveBack();
     forgetUnfinished();
     DefaultFullHttpResponse r = full(refusal.answer(status, why), HttpMethod.GET, false);
-    ctx.writeAndFlush(r).addListener(ChannelFutureListener.CLOSE);
+    ctx.writeAndFlush(r).addListener(f -> linger(ctx.channel()));
+  }
+
+  /// Says that all is sent, and throws away what still comes, for a while: a client that is sending
+  /// would see its connection reset, and no answer (RFC 9112 section 9.6).
+  private static void linger(Channel channel) {
+    if (channel.isActive() && channel instanceof SocketChannel s) {
+      channel.config().setAutoRead(true);
+      TlsDoor.endOutput(s);
+      channel.eventLoop().schedule(() -> channel.close(), LINGER_SECONDS, TimeUnit.SECONDS);
+    } else {
+      channel.close();
+    }
   }
 
   /// The answer is written; the next request may start.

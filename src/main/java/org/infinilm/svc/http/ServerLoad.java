@@ -11,8 +11,11 @@ final class ServerLoad {
   /// however busy it is.
   static final int SMALL_BYTES = 64 << 10;
 
-  /// Of the largest bodies, how many may be held at once.
+  /// Of the largest bodies, how many may be held at once, in a heap that is large enough.
   private static final int LARGE_BODIES = 16;
+
+  /// The part of the heap that larger bodies may take together, one of the largest at least.
+  private static final int HEAP_PART = 4;
 
   private final ChannelGroup connections;
   private final long mostBytes;
@@ -23,8 +26,13 @@ final class ServerLoad {
 
   ServerLoad(ChannelGroup connections, int maxBodyBytes, long maxUnfinishedBytes) {
     this.connections = connections;
-    this.mostBytes = (long) LARGE_BODIES * maxBodyBytes;
+    this.mostBytes = mostBytes(maxBodyBytes, Runtime.getRuntime().maxMemory());
     this.mostUnfinished = maxUnfinishedBytes;
+  }
+
+  static long mostBytes(int maxBodyBytes, long heapBytes) {
+    return Math.max(
+        maxBodyBytes, Math.min((long) LARGE_BODIES * maxBodyBytes, heapBytes / HEAP_PART));
   }
 
   /// Whether so many more bytes of large bodies may be held; they are counted then.

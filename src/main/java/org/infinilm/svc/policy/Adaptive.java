@@ -63,15 +63,17 @@ final class Adaptive implements Policy {
   private final boolean onlyWatches;
   private final Set<Part> without;
   private final ConcurrentHashMap<String, Model> models = new ConcurrentHashMap<>();
+  private final Prefixes.Homes homes = new Prefixes.Homes();
 
   /// What is known of one model.
   static final class Model {
     final Costs paged = new Costs();
     final Costs statics = new Costs();
-    final Prefixes prefixes = new Prefixes();
+    final Prefixes prefixes;
     final Shadow shadow = new Shadow();
     final Crossing crossing = new Crossing();
     final Trials trials = new Trials();
+    final Cuts cuts = new Cuts();
     volatile Fits fits = Fits.FIRST;
 
     /// Lengths of prompts, by kind of text; replaced as a whole.
@@ -87,6 +89,11 @@ final class Adaptive implements Policy {
 
     /// Own lengths with those of others, a few seconds old; null without others.
     private volatile @Nullable AnswerLengths pooled;
+
+    /// @param homes of all models
+    Model(String name, Prefixes.Homes homes) {
+      prefixes = new Prefixes(homes, name);
+    }
 
     AnswerLengths lengths() {
       AnswerLengths p = pooled;
@@ -181,7 +188,7 @@ final class Adaptive implements Policy {
       if (models.size() >= MOST_MODELS) {
         models.remove(models.keySet().iterator().next());
       }
-      m = models.computeIfAbsent(name, n -> new Model());
+      m = models.computeIfAbsent(name, n -> new Model(n, homes));
     }
     return m;
   }
@@ -206,13 +213,15 @@ final class Adaptive implements Policy {
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
-    if (mode == Mode.COLD && !onlyWatches && byRule != null && isSwamped(byRule, load)) {
+    boolean cuts = byRule != null && !m.cuts.fits(byRule, ask.promptTokens(), load.nowNanos());
+    boolean swamped = mode == Mode.COLD && byRule != null && isSwamped(byRule, load);
+    if ((swamped || (cuts && mode != Mode.SHADOW)) && !onlyWatches) {
       mode = Mode.LEARNED;
     }
     if (mode == Mode.COLD || mode == Mode.FALLBACK) {
       return ruled instanceof Choice.Send s ? as(s, e, byRule, mode, null, List.of()) : ruled;
     }
-    List<Instance> fit = fitting(ask, m, candidates);
+    List<Instance> fit = fitting(ask, m, candidates, load.nowNanos());
     List<Instance> now = fit.isEmpty() ? fit : Shortlist.now(fit, load, random);
     if (now.isEmpty()) {
       return fit.isEmpty() || mode == Mode.SHADOW
@@ -365,7 +374,7 @@ final class Adaptive implements Policy {
     return waiting >= batch || flights.size() >= 2 * batch;
   }
 
-  private List<Instance> fitting(Ask ask, Model m, Candidates candidates) {
+  private List<Instance> fitting(Ask ask, Model m, Candidates candidates, long nowNanos) {
     List<Instance> all = candidates.in(Pool.ANY);
     if (without.contains(Part.FIT)) {
       return all;
@@ -376,7 +385,8 @@ final class Adaptive implements Policy {
       need = off.need(ask, m.lengths(), m.sizes(ask.text()));
     }
     List<Instance> fit = Shortlist.fitting(all, need);
-    return fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
+    fit = fit.isEmpty() ? Shortlist.fitting(all, ask.needTokens()) : fit;
+    return m.cuts.fitting(fit, ask.promptTokens(), nowNanos);
   }
 
   /// Of many the few of each kind that have least to do for their speed, and the home of the key
@@ -444,6 +454,7 @@ final class Adaptive implements Policy {
     }
     Lesson lesson = new Lesson(model(f.model()), objectives.of(f.model()), f, ask);
     if (!f.complete()) {
+      model(f.model()).prefixes.left(ask.prefix(), f.instance());
       lesson.givenUp();
     } else if (f.firstByteNanos() != 0) {
       lesson.learn();
@@ -462,7 +473,8 @@ final class Adaptive implements Policy {
               m.paged.prompts() + m.statics.prompts(),
               m.paged.answers() + m.statics.answers(),
               size < 0 ? null : size,
-              m.shadow.fallbacks()));
+              m.shadow.fallbacks(),
+              m.cuts.known(nowNanos)));
     });
     return out;
   }
@@ -490,7 +502,7 @@ final class Adaptive implements Policy {
     Map<String, Model> read = new HashMap<>();
     for (String name : all.names()) {
       Recalled of = all.in(name);
-      Model m = new Model();
+      Model m = new Model(name, homes);
       m.paged.recall(of.in("paged"), nowNanos);
       m.statics.recall(of.in("static"), nowNanos);
       m.lengths = AnswerLengths.recall(of.in("lengths"));
@@ -515,7 +527,8 @@ final class Adaptive implements Policy {
         for (String name : all.names()) {
           if (names.size() < MOST_MODELS || names.contains(name)) {
             Recalled m = all.in(name);
-            new Model().told(List.of(m), List.of(t), nowNanos); // nothing is taken over of nonsense
+            new Model(name, homes)
+                .told(List.of(m), List.of(t), nowNanos); // nothing is taken over of nonsense
             names.add(name);
             from.computeIfAbsent(name, n -> new ArrayList<>()).add(m);
             of.computeIfAbsent(name, n -> new ArrayList<>()).add(t);

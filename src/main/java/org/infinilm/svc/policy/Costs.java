@@ -38,6 +38,7 @@ final class Costs {
   private static final double MOST_LOG = 7;
   private static final String BRIEF = "brief";
   private static final double BACK_NANOS = 30e9;
+  private static final double MOST_AGE_SECONDS = 1e6;
   private static final double LEAST_SECONDS = 1e-4;
 
   /// So much of what was heard of an instance still counts that its speed is known here.
@@ -340,7 +341,8 @@ final class Costs {
     for (String name : all.names()) {
       double[] pair = all.numbers(name, 2);
       double log = Math.clamp(pair[0], -MOST_LOG, MOST_LOG);
-      heard.put(name, new Speed(log, nowNanos - (long) (Math.max(0, pair[1]) * 1e9)));
+      heard.put(
+          name, new Speed(log, nowNanos - (long) (Math.clamp(pair[1], 0, MOST_AGE_SECONDS) * 1e9)));
     }
     Map<String, Double> stalled = new HashMap<>();
     Recalled shares = from.in("stalls");

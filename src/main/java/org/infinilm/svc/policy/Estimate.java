@@ -92,7 +92,7 @@ final class Estimate {
         without.contains(Part.SPEED) ? 1 : model.own(i.cacheType()).factor(i.name(), now);
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
-    double held = hit.at(i, ask.promptTokens());
+    double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
     if (home != null && i.slot() == home.slot() && isNew()) {
       held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
     }
@@ -109,6 +109,23 @@ final class Estimate {
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// Whether a static instance will hold another's text by then: that of the last one sent there,
+  /// or of one that stands in its line.
+  private boolean isDisplaced(Instance i, List<? extends Flight> flights) {
+    if (i.cacheType() != CacheType.STATIC) {
+      return false;
+    }
+    if (ask.waitedNanos() == 0 && load.waiting(i.slot()) > 0) {
+      return true;
+    }
+    Flight last = null;
+    for (int k = 0; k < flights.size(); k++) {
+      Flight f = flights.get(k);
+      last = last == null || f.dispatchNanos() >= last.dispatchNanos() ? f : last;
+    }
+    return last != null && last.prefix() != ask.prefix();
   }
 
   /// What waiting there would lose, where it may still go elsewhere instead and lose `free`: of the

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param otherFirstNanos when another request on the instance last got its first byte before this
 ///   one did; 0 for none
 /// @param otherLastNanos when another one last ended there before this one's first byte; 0 for none
+/// @param cutAtOnce whether it ended for its length with its first token, or before
 public record Facts(
     Instance instance,
     String model,
@@ -37,7 +38,8 @@ public record Facts(
     Forecast forecast,
     double stalledNanos,
     long otherFirstNanos,
-    long otherLastNanos) {
+    long otherLastNanos,
+    boolean cutAtOnce) {
   /// Those of a request that nothing was foretold of.
   public Facts(
       Instance instance,
@@ -66,7 +68,30 @@ public record Facts(
         Forecast.NONE,
         0,
         0,
-        0);
+        0,
+        false);
+  }
+
+  /// The same of an answer that ended for its length with its first token, or before.
+  public Facts asCutAtOnce() {
+    return new Facts(
+        instance,
+        model,
+        requestBytes,
+        dispatchNanos,
+        firstByteNanos,
+        lastByteNanos,
+        sseEvents,
+        responseBytes,
+        usage,
+        complete,
+        streamed,
+        ask,
+        forecast,
+        stalledNanos,
+        otherFirstNanos,
+        otherLastNanos,
+        true);
   }
 
   /// The same with what the decision was about.
@@ -103,7 +128,8 @@ public record Facts(
         foretold,
         stalled,
         otherFirst,
-        otherLast);
+        otherLast,
+        cutAtOnce);
   }
 
   /// Token counts of an answer's `usage`.

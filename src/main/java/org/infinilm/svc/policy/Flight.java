@@ -17,6 +17,11 @@ public interface Flight {
   /// Tokens of its answer that came so far.
   long tokens();
 
+  /// The key of its prompt's beginning, as [Ask#prefix]; 0 for none.
+  default long prefix() {
+    return 0;
+  }
+
   /// What the policy foretold when it sent it; [Forecast#NONE] when it foretold nothing.
   default Forecast forecast() {
     return Forecast.NONE;

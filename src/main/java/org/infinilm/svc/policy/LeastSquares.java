@@ -13,6 +13,7 @@ final class LeastSquares {
   private static final double MOST_SUM = 1e14;
   private static final double MOST_COVARIANCE = 1e4;
   private static final double MOST_WEIGHT = 1e6;
+  private static final int MOST_SEEN = 1 << 30;
 
   /// Observations further off than so many deviations count as so far off.
   private static final double MOST_SURPRISE = 2.5;
@@ -127,17 +128,21 @@ final class LeastSquares {
       }
       variance += x[i] * px[i];
     }
+    if (variance == 0) {
+      variance = FORGET; // what was read may be no covariance
+    }
     double[] w = weights.clone();
     double[][] c = new double[n][n];
     for (int i = 0; i < n; i++) {
-      w[i] += px[i] / variance * error;
+      w[i] = Math.clamp(w[i] + px[i] / variance * error, -MOST_WEIGHT, MOST_WEIGHT);
       for (int j = 0; j < n; j++) {
         double v = (covariance[i][j] - px[i] * px[j] / variance) / FORGET;
         c[i][j] = Math.clamp(v, -MOST_COVARIANCE, MOST_COVARIANCE);
       }
     }
     double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
-    return new LeastSquares(w, c, Math.max(0.02, d), seen + 1, sums.after(x, raw(x) + error));
+    return new LeastSquares(
+        w, c, Math.max(0.02, d), Math.min(seen + 1, MOST_SEEN), sums.after(x, raw(x) + error));
   }
 
   /// For a file.
@@ -145,7 +150,9 @@ final class LeastSquares {
     Map<String, Object> m = new HashMap<>();
     m.put("weights", weights);
     for (int k = 0; k < covariance.length; k++) {
-      m.put("covariance" + k, covariance[k]);
+      double[] row = covariance[k].clone();
+      row[k] = Math.max(0, row[k]);
+      m.put("covariance" + k, row);
       m.put("products" + k, sums.products()[k]);
     }
     m.put("pull", sums.pull());
@@ -167,7 +174,7 @@ final class LeastSquares {
         throw new IllegalArgumentException("a variance of " + c[k][k] + " (expected: 0 or more)");
       }
     }
-    double seen = Math.clamp(from.number("seen"), 0, Integer.MAX_VALUE);
+    double seen = Math.clamp(from.number("seen"), 0, MOST_SEEN);
     double deviation = Math.clamp(from.number("deviation"), 0.02, 2);
     double[] weights = from.numbers("weights", n);
     for (int k = 0; k < n; k++) {

@@ -68,9 +68,15 @@ final class Lesson {
   }
 
   void learn() {
+    if (f.cutAtOnce() && ask.maxTokens() != 1) {
+      // its times are no answer's
+      m.cuts.cut(i, ask.promptTokens(), now);
+      return;
+    }
     if (tokens == 0) {
       return;
     }
+    m.cuts.answered(i, ask.promptTokens());
     double[] times = streamed ? stream() : whole();
     if (tokens < LEAST_TOKENS) {
       costs.brief();

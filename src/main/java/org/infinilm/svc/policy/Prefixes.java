@@ -5,21 +5,22 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
 
 /// Where the text of a key was computed last, and how much of it an instance may hold. Written by
 /// the learner's thread, read by event loops without a lock.
 /*
- * A static instance holds the last request it answered, and nothing else: known exactly. Of a paged one
+ * A static instance holds the last request that was sent to it, answered or not, and nothing else: known
+ * exactly, but for how much of one was computed whose client left. Of a paged one
  * the last place of a key is kept; how far it can be relied on is learned from the cached tokens that
  * answers report, or, where none ever does, from the time that first tokens took.
  *
  * Homes are kept in two generations: when the young one is full it becomes the old one, and what is
- * answered anew moves to the young one. So at most 2 x MOST are known, and reading changes nothing.
+ * answered anew moves to the young one. So at most 2 x MOST are known, of all models together, and reading changes nothing.
  */
 final class Prefixes {
-  private static final int MOST = 32_768;
   private static final double STEP = 0.05;
 
   /// Of the places where a key's text was computed so many are kept, the last one first.
@@ -42,16 +43,48 @@ final class Prefixes {
     }
   }
 
-  private record Homes(ConcurrentHashMap<Long, Home> young, ConcurrentHashMap<Long, Home> old) {
+  private record Generations(
+      ConcurrentHashMap<Long, Home> young, ConcurrentHashMap<Long, Home> old) {
     @Nullable Home of(long key) {
       Home h = young.get(key);
       return h != null ? h : old.get(key);
     }
   }
 
-  private volatile Homes homes = new Homes(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+  /// The places of the keys of all models together. Written by one thread, read by any.
+  static final class Homes {
+    /// Of one generation: both take some 20 MB.
+    static final int MOST = 65_536;
 
-  /// By slot, the key of the last request that was answered there.
+    private volatile Generations generations =
+        new Generations(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+
+    private @Nullable Home of(long key) {
+      return generations.of(key);
+    }
+
+    private void put(long key, Home home) {
+      Generations g = generations;
+      if (g.young().size() >= MOST) {
+        g = new Generations(new ConcurrentHashMap<>(), g.young());
+        generations = g;
+      }
+      g.young().put(key, home);
+    }
+
+    /// Keys that are known.
+    int size() {
+      Generations g = generations;
+      return g.young().size() + g.old().size();
+    }
+  }
+
+  private final Homes homes;
+
+  /// Tells keys of this model from others' equal ones.
+  private final long salt;
+
+  /// By slot, the key of the last request that has ended there.
   private volatile long[] last = new long[0];
 
   private volatile double reliable = 0.8;
@@ -59,17 +92,32 @@ final class Prefixes {
   private volatile double elsewhere;
   private volatile double[] common = new double[0];
 
+  /// @param homes of all models
+  Prefixes(Homes homes, String model) {
+    this.homes = homes;
+    this.salt = Hash.of(model);
+  }
+
+  private long own(long key) {
+    return Hash.mix(key ^ salt);
+  }
+
   /// What one key's requests may find.
   ///
   /// @param places of its text, the last one first
   /// @param reliable share of it that is still there, as experience says
   /// @param common by slot, what requests without a key of their own found there
-  /// @param lastOf by slot, the key of the last request that was answered there
+  /// @param lastOf by slot, the key of the last request that has ended there
   record Hit(long key, List<Place> places, double reliable, double[] common, long[] lastOf) {
     /// Tokens of a prompt that the instance should have.
     double at(Instance i, long promptTokens) {
+      return at(i, promptTokens, false);
+    }
+
+    /// @param displaced whether a request of another key will have been there before
+    double at(Instance i, long promptTokens, boolean displaced) {
       double own = 0;
-      for (int k = 0; k < places.size(); k++) {
+      for (int k = 0; k < places.size() && !displaced; k++) {
         Place p = places.get(k);
         if (p.slot() == i.slot() && p.instance().equals(i.name()) && holds(i)) {
           own = p.tokens() * reliable;
@@ -96,7 +144,7 @@ final class Prefixes {
   }
 
   Hit of(long key) {
-    Home h = key == 0 ? null : homes.of(key);
+    Home h = key == 0 ? null : homes.of(own(key));
     return new Hit(key, h == null ? List.of() : h.places(), reliable, common, last);
   }
 
@@ -123,7 +171,8 @@ final class Prefixes {
   void settled(long key, Instance i, long promptTokens, long outputTokens, long cached) {
     reported |= cached > 0;
     if (key != 0) {
-      Home h = homes.of(key);
+      long own = own(key);
+      Home h = homes.of(own);
       if (h == null) {
         double before = elsewhere;
         elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
@@ -133,16 +182,25 @@ final class Prefixes {
           found(cached / Math.min(p.tokens(), (double) promptTokens));
         }
       }
-      if (homes.young().size() >= MOST) {
-        homes = new Homes(new ConcurrentHashMap<>(), homes.young());
-      }
       Place p = new Place(i.slot(), i.name(), (double) (promptTokens + outputTokens));
-      homes.young().put(key, (h == null ? new Home(List.of()) : h).at(p));
+      homes.put(own, (h == null ? new Home(List.of()) : h).at(p));
     } else {
       double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
       c[i.slot()] += STEP * (cached - c[i.slot()]);
       common = c;
     }
+    last(key, i);
+  }
+
+  /// A request has ended without its answer: what it left in the cache of a static instance is its
+  /// own text, as far as that was computed.
+  void left(long key, Instance i) {
+    if (i.cacheType() == CacheType.STATIC) {
+      last(key, i);
+    }
+  }
+
+  private void last(long key, Instance i) {
     long[] l = Arrays.copyOf(last, Math.max(last.length, i.slot() + 1));
     l[i.slot()] = key;
     last = l;

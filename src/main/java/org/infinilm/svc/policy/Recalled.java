@@ -7,8 +7,11 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /// A part of what was written to a file, read back with every value checked: what is not there, no
-/// finite number or of another length is named.
+/// number within reason or of another length is named.
 public final class Recalled {
+  /// Nothing that is learned is larger; sums of squares of such numbers stay finite.
+  private static final double MOST = 1e15;
+
   private final Map<?, ?> from;
   private final String place;
 
@@ -51,10 +54,10 @@ public final class Recalled {
   }
 
   private static double finite(String at, @Nullable Object o) {
-    if (o instanceof Number n && Double.isFinite(n.doubleValue())) {
+    if (o instanceof Number n && Math.abs(n.doubleValue()) <= MOST) {
       return n.doubleValue();
     }
-    throw wrong(at, o, "a number");
+    throw wrong(at, o, "a number of at most " + MOST);
   }
 
   /// @throws IllegalArgumentException when it is no array of so many finite numbers

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.infinilm.svc.accuracy.Routing;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.EngineGauges;
 import org.infinilm.svc.load.LoadOptions;
@@ -161,14 +162,14 @@ public record BenchResult(
   }
 
   public void write(Path file) throws IOException {
-    Path name = file.getFileName();
-    Path part = file.resolveSibling("." + name + ".part");
+    Path real = OwnFiles.behindLinks(file);
+    Path part = real.resolveSibling("." + real.getFileName() + ".part");
     try {
       try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(part));
           JsonGenerator g = Json.generator(out)) {
         write(g);
       }
-      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+      Files.move(part, real, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     } finally {
       Files.deleteIfExists(part);
     }

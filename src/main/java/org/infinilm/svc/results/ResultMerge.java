@@ -19,6 +19,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.accuracy.Observed;
 import org.infinilm.svc.accuracy.Routing;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.workload.Workload;
 import org.jspecify.annotations.Nullable;
@@ -89,10 +90,11 @@ public final class ResultMerge {
     if (!o.path("routing").isObject()) {
       o.set("routing", tree(routing));
     }
-    Path part = file.resolveSibling("." + file.getFileName() + ".part");
+    Path real = OwnFiles.behindLinks(file);
+    Path part = real.resolveSibling("." + real.getFileName() + ".part");
     try {
       Files.write(part, Json.bytes(o));
-      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+      Files.move(part, real, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     } finally {
       Files.deleteIfExists(part);
     }

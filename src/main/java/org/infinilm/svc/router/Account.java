@@ -385,6 +385,9 @@ final class Account {
       if (asked != null && (keyed || logged)) {
         facts = facts.about(asked.ask());
       }
+      if (ok && answer != null && answer.isCutAtOnce(d.usage())) {
+        facts = facts.asCutAtOnce();
+      }
       boolean line = logged && tap != null;
       plane.learner().offer(last.flight().with(facts), prompt, line ? d : null);
     }

@@ -143,6 +143,11 @@ final class Answer {
     return head.status() == 200 && !coded(head) ? tap.usage() : null;
   }
 
+  /// As [ResponseTap#isCutAtOnce].
+  boolean isCutAtOnce(@Nullable Usage usage) {
+    return head.status() == 200 && !coded(head) && tap.isCutAtOnce(usage);
+  }
+
   /// Whether the client has anything of it.
   boolean begun() {
     return begun;

@@ -101,6 +101,7 @@ final class DecisionJson {
     if (d.pool() != null && d.pool() != Pool.ANY && roll.pool(k) != d.pool()) {
       return "other pool";
     }
-    return "not its turn, full or more in flight";
+    String lost = LearnedView.lost(d, name);
+    return lost == null ? "not its turn, full or more in flight" : lost;
   }
 }

@@ -1,14 +1,19 @@
 package org.infinilm.svc.router;
 
-import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
@@ -16,11 +21,13 @@ import org.infinilm.svc.http.Json;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Answered requests as JSON lines, for `infini replay`: sizes, times, hashed keys, never text. At
-/// its limit the file becomes `FILE.1` and a new one begins. For one thread.
+/// its limit the file becomes `FILE.1` and a new one begins, and so one does where somebody moved
+/// or deleted it. For one thread.
 /*
  * Keys are hashed once more with a number that is drawn at the start and written nowhere: equal keys can
  * be told within one run of the router, and whose they are cannot be guessed from the file.
@@ -29,11 +36,17 @@ final class DecisionLog implements AutoCloseable {
   static final int VERSION = 1;
   private static final Logger LOG = LoggerFactory.getLogger(DecisionLog.class);
 
+  private static final int MOST_WAITING_BYTES = 64 << 10;
+
   private final Path file;
   private final long mostBytes;
   private final long salt;
-  private OutputStream out;
+  private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
+  private @Nullable OutputStream out;
+  private @Nullable Object ours;
   private long bytes;
+  private boolean torn;
+  private boolean stuck;
   private boolean failed;
 
   /// @throws IOException when the file cannot be opened
@@ -41,37 +54,132 @@ final class DecisionLog implements AutoCloseable {
     this.file = file;
     this.mostBytes = mostBytes;
     this.salt = salt;
-    this.bytes = Files.exists(file) ? Files.size(file) : 0;
-    this.out = open();
+    open();
   }
 
-  private OutputStream open() throws IOException {
-    return new BufferedOutputStream(
-        Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND));
+  private void open() throws IOException {
+    out = Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    BasicFileAttributes is = Files.readAttributes(file, BasicFileAttributes.class);
+    ours = is.fileKey();
+    bytes = is.size();
+    torn = is.isRegularFile() && bytes > 0 && !endsALine();
   }
 
-  /// Writes one line. What cannot be written is lost, and the first time it is said.
-  void write(Facts f, Decision d) {
-    byte[] line = Json.bytes(line(f, d));
+  /// What was cut off in the middle of a line stays a line of its own.
+  private boolean endsALine() throws IOException {
+    try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
+      ByteBuffer last = ByteBuffer.allocate(1);
+      return in.read(last, in.size() - 1) < 1 || last.get(0) == '\n';
+    }
+  }
+
+  /// The words of one line; nothing is written yet. On any thread.
+  byte[] worded(Facts f, Decision d) {
+    return Json.bytes(line(f, d));
+  }
+
+  /// The file.
+  Path file() {
+    return file;
+  }
+
+  /// Writes one line, as [#worded]. What cannot be written is lost, and the first time it is said.
+  void write(byte[] line) {
+    long after = bytes + waiting.size() + line.length + 1;
+    if (after > mostBytes && bytes + waiting.size() > 0 && !stuck) {
+      put();
+      rotate();
+      after = bytes + line.length + 1;
+    }
+    // where the older file cannot make room this one takes its part too
+    if (out != null && (after <= 2 * mostBytes || bytes == 0)) {
+      waiting.writeBytes(line);
+      waiting.write('\n');
+    }
+    if (waiting.size() > MOST_WAITING_BYTES) {
+      put();
+    }
+  }
+
+  private void rotate() {
     try {
-      if (bytes > 0 && bytes + line.length + 1 > mostBytes) {
-        out.close();
-        Files.move(
-            file,
-            file.resolveSibling(file.getFileName() + ".1"),
-            StandardCopyOption.REPLACE_EXISTING);
-        out = open();
-        bytes = 0;
-      }
-      out.write(line);
-      out.write('\n');
-      bytes += line.length + 1;
-      failed = false;
+      end();
+      Files.move(
+          file,
+          file.resolveSibling(file.getFileName() + ".1"),
+          StandardCopyOption.REPLACE_EXISTING);
+    } catch (NoSuchFileException away) {
+      // somebody took it: a new one begins all the same
     } catch (IOException e) {
-      if (!failed) {
-        LOG.warn("decision_log: {} cannot be written: {}", file, e.getMessage());
+      stuck = true;
+      lost(e);
+    }
+    reopen();
+  }
+
+  private void end() throws IOException {
+    OutputStream before = out;
+    out = null;
+    if (before != null) {
+      before.close();
+    }
+  }
+
+  private void reopen() {
+    try {
+      end();
+      open();
+    } catch (IOException e) {
+      lost(e);
+    }
+  }
+
+  /// Writes what waits.
+  private void put() {
+    OutputStream to = out;
+    if (to == null || waiting.size() == 0) {
+      return;
+    }
+    try {
+      if (torn) {
+        to.write('\n');
+        bytes++;
+        torn = false;
       }
-      failed = true;
+      to.write(waiting.toByteArray());
+      bytes += waiting.size();
+      failed = stuck;
+    } catch (IOException e) {
+      torn = true;
+      lost(e);
+    } finally {
+      waiting.reset();
+    }
+  }
+
+  private void lost(IOException e) {
+    if (!failed) {
+      LOG.warn("decision_log: {} cannot be written: {}", file, e.getMessage());
+    }
+    failed = true;
+  }
+
+  /// Writes what waits, to a new file where the one that it was is there no more, and tries again
+  /// what failed.
+  void flush() {
+    stuck = false;
+    if (out == null || isAway()) {
+      reopen();
+    }
+    put();
+  }
+
+  private boolean isAway() {
+    try {
+      Object there = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+      return !Objects.equals(there, ours);
+    } catch (IOException e) {
+      return true;
     }
   }
 
@@ -110,22 +218,11 @@ final class DecisionLog implements AutoCloseable {
     return m;
   }
 
-  void flush() {
-    try {
-      out.flush();
-    } catch (IOException e) {
-      if (!failed) {
-        LOG.warn("decision_log: {} cannot be written: {}", file, e.getMessage());
-      }
-      failed = true;
-    }
-  }
-
   @Override
   public void close() {
     flush();
     try {
-      out.close();
+      end();
     } catch (IOException e) {
       LOG.warn("decision_log: {} cannot be closed: {}", file, e.getMessage());
     }

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 final class Kept implements Learner.Keeping {
   private static final Duration EVERY = Duration.ofSeconds(30);
   private static final Duration END = Duration.ofSeconds(5);
+  private static final Duration WRITE_END = Duration.ofSeconds(2);
 
   private final Policy policy;
   private final LearnedMetrics metrics;
@@ -20,6 +21,7 @@ final class Kept implements Learner.Keeping {
   private final @Nullable DecisionLog log;
   private final Ticker ticker;
   private final Supplier<Learner> learner;
+  private final FileThread files = new FileThread("learned-files");
   private long savedNanos;
   private long savedFacts;
   private long flushedFacts;
@@ -38,13 +40,19 @@ final class Kept implements Learner.Keeping {
     this.ticker = ticker;
     this.learner = learner;
     this.savedNanos = ticker.nanos();
+    metrics.losing(files::lost);
+    if (state != null || log != null) {
+      files.start();
+    }
   }
 
   @Override
   public void settled(Facts facts, @Nullable Decision decision) {
     metrics.settled(facts);
-    if (log != null && decision != null) {
-      log.write(facts, decision);
+    DecisionLog to = log;
+    if (to != null && decision != null) {
+      byte[] line = to.worded(facts, decision);
+      files.offer("decision_log: " + to.file(), () -> to.write(line));
     }
   }
 
@@ -52,7 +60,7 @@ final class Kept implements Learner.Keeping {
   public void idle(long facts) {
     if (log != null && facts != flushedFacts) {
       flushedFacts = facts;
-      log.flush();
+      files.offer("decision_log: " + log.file(), log::flush);
     }
     if (facts != savedFacts && ticker.nanos() - savedNanos >= EVERY.toNanos()) {
       savedFacts = facts;
@@ -62,8 +70,11 @@ final class Kept implements Learner.Keeping {
 
   private void save() {
     savedNanos = ticker.nanos();
-    if (state != null) {
-      state.save(policy.remembered(ticker.nanos()), learner.get().remembered());
+    LearnedState to = state;
+    if (to != null) {
+      byte[] all =
+          LearnedState.worded(policy.remembered(ticker.nanos()), learner.get().remembered());
+      files.offer("learned_state: " + to.file(), () -> to.save(all));
     }
   }
 
@@ -71,8 +82,9 @@ final class Kept implements Learner.Keeping {
   void load() {
     if (state != null) {
       state.load((learned, rates) -> {
-        learner.get().recall(rates);
+        Runnable take = learner.get().recalled(rates);
         policy.recall(learned, ticker.nanos());
+        take.run();
       });
     }
   }
@@ -85,9 +97,13 @@ final class Kept implements Learner.Keeping {
     try {
       learner.get().join(END);
       save();
-      if (log != null) {
-        log.close();
+      if (state != null) {
+        files.offer("learned_state: " + state.file(), state::close);
       }
+      if (log != null) {
+        files.offer("decision_log: " + log.file(), log::close);
+      }
+      files.end(WRITE_END);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

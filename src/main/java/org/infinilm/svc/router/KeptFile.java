@@ -39,7 +39,7 @@ final class KeptFile implements AutoCloseable {
   private boolean wasSetAside;
 
   KeptFile(Path file) {
-    this.file = file;
+    this.file = OwnFiles.behindLinks(file);
   }
 
   /// Reads it, and takes it for this router. One that is damaged is set aside; one that cannot be

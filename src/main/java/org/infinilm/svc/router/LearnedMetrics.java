@@ -4,6 +4,7 @@ import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.Histogram;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.policy.Ask;
@@ -13,6 +14,9 @@ import org.infinilm.svc.policy.Insight;
 import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.telemetry.Metrics;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// How good forecasts are, what a learned policy knows, and whether keys stay where they were.
 /// Recorded on the learner's thread.
@@ -22,12 +26,18 @@ final class LearnedMetrics {
   };
   private static final double[] RATIOS = {0.1, 0.25, 0.5, 0.67, 0.8, 0.9, 1.1, 1.25, 1.5, 2, 4, 10};
   private static final int MOST_KEYS = 65_536;
+  private static final long WARN_AGAIN_NANOS = 60_000_000_000L;
+  private static final Logger LOG = LoggerFactory.getLogger(LearnedMetrics.class);
 
   private final Supplier<RoutingTable> table;
   private final Counter regret;
   private final Histogram errors;
   private final Histogram ratios;
   private final Counter keyed;
+  private final Counter cuts;
+  private final Ticker ticker;
+  private volatile LongSupplier lost = () -> 0;
+  private @Nullable Long warnedNanos;
 
   /// Key to the name of the instance that answered it last.
   private final Map<Long, String> homes =
@@ -42,6 +52,11 @@ final class LearnedMetrics {
 
   LearnedMetrics(Metrics metrics, Policy policy, Supplier<RoutingTable> table, Ticker ticker) {
     this.table = table;
+    this.ticker = ticker;
+    cuts =
+        metrics.counter(
+            "infini_router_cut_answers_total",
+            "Answers that ended for their length with their first token, though more was asked for, among those that are learned from.");
     keyed =
         metrics.counter(
             "infini_router_keyed_requests_total",
@@ -61,6 +76,10 @@ final class LearnedMetrics {
             "infini_router_ttft_over_predicted",
             "Observed over foretold times to the first token, since sending.",
             RATIOS);
+    metrics.counter(
+        "infini_router_learned_writes_lost_total",
+        "Lines of the decision log, and states of what was learned, that were not written because files took too long.",
+        c -> c.call((double) lost.getAsLong()));
     register(metrics, policy, ticker);
   }
 
@@ -97,11 +116,20 @@ final class LearnedMetrics {
         "model");
   }
 
+  /// Counts what was not written because files took too long.
+  void losing(LongSupplier lost) {
+    this.lost = lost;
+  }
+
   /// A request has got an answer.
   void settled(Facts f) {
     Ask ask = f.ask();
     if (ask == null || !f.complete()) {
       return;
+    }
+    if (f.cutAtOnce() && ask.maxTokens() != 1) {
+      cuts.inc();
+      warn(f.instance(), ask);
     }
     if (ask.affinity() != 0) {
       keyed.labelValues(where(ask.affinity(), f.instance())).inc();
@@ -118,6 +146,18 @@ final class LearnedMetrics {
       if (observed > least) {
         regret.inc((observed - least) / 1e9);
       }
+    }
+  }
+
+  private void warn(Instance i, Ask ask) {
+    long now = ticker.nanos();
+    Long before = warnedNanos;
+    if (before == null || now - before > WARN_AGAIN_NANOS) {
+      warnedNanos = now;
+      LOG.warn(
+          "instance {} cut an answer off at its first token, of a prompt of some {} tokens; a learned policy sends none as long there for a while",
+          i.name(),
+          ask.promptTokens());
     }
   }
 

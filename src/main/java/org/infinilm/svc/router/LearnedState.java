@@ -3,29 +3,49 @@ package org.infinilm.svc.router;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Json;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The file that keeps what was learned over a restart: JSON with a version. What cannot be read is
 /// set aside and named, and the router begins anew. For one thread.
-final class LearnedState {
+final class LearnedState implements AutoCloseable {
   static final int VERSION = 1;
   private static final long MOST_BYTES = 64L << 20;
   private static final Logger LOG = LoggerFactory.getLogger(LearnedState.class);
 
   private final Path file;
+  private @Nullable FileChannel lock;
+  private boolean isOthers;
   private boolean failed;
 
   LearnedState(Path file) {
-    this.file = file;
+    this.file = OwnFiles.behindLinks(file);
+  }
+
+  /// Takes it for this router, by a lock on a file beside it. Another's is read and not written.
+  private void take() {
+    try {
+      lock = OwnFiles.lock(file.resolveSibling(file.getFileName() + ".lock"));
+      isOthers = lock == null;
+      if (isOthers) {
+        LOG.warn(
+            "learned_state: {}: another router writes it (expected: a file for each router); it is read and nothing is kept in it",
+            file);
+      }
+    } catch (IOException e) {
+      LOG.warn("learned_state: {} cannot be locked: {}", file, ConfigException.reason(e));
+    }
   }
 
   /// Takes over parts of the file.
@@ -36,6 +56,7 @@ final class LearnedState {
 
   /// Reads it, if there is one.
   void load(Reader to) {
+    take();
     try {
       if (Files.size(file) > MOST_BYTES) {
         throw new IllegalArgumentException(
@@ -66,6 +87,10 @@ final class LearnedState {
   }
 
   private void setAside(String why) {
+    if (isOthers) {
+      LOG.warn("learned_state: {}: {}", file, why);
+      return;
+    }
     try {
       Path aside = OwnFiles.setAside(file, ".corrupt");
       LOG.warn("learned_state: {}: {}; set aside as {}", file, why, aside);
@@ -74,11 +99,24 @@ final class LearnedState {
     }
   }
 
+  /// What is to be written; nothing is yet. On any thread.
+  static byte[] worded(Map<String, Object> policy, Map<String, Object> rates) {
+    return Json.bytes(Map.of("version", VERSION, "policy", policy, "rates", rates));
+  }
+
+  /// The file, behind links.
+  Path file() {
+    return file;
+  }
+
   /// Replaces it.
-  void save(Map<String, Object> policy, Map<String, Object> rates) {
+  void save(byte[] state) {
+    if (isOthers) {
+      return;
+    }
     Path next = file.resolveSibling(file.getFileName() + ".next");
     try {
-      Files.write(next, Json.bytes(Map.of("version", VERSION, "policy", policy, "rates", rates)));
+      Files.write(next, state);
       try {
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       } catch (AtomicMoveNotSupportedException e) {
@@ -91,5 +129,18 @@ final class LearnedState {
       }
       failed = true;
     }
+  }
+
+  /// Leaves it to the next router.
+  @Override
+  public void close() {
+    try {
+      if (lock != null) {
+        lock.close();
+      }
+    } catch (IOException e) {
+      LOG.warn("learned_state: {}: {}", file, ConfigException.reason(e));
+    }
+    lock = null;
   }
 }

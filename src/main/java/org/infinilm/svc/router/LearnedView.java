@@ -7,7 +7,9 @@ import java.util.Locale;
 import java.util.Map;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Insight;
+import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
+import org.jspecify.annotations.Nullable;
 
 /// What a learned policy knows and foretold, in the words of `/decisions`.
 final class LearnedView {
@@ -27,6 +29,7 @@ final class LearnedView {
       m.put("answers", i.answers());
       m.put("effective_threshold", i.threshold());
       m.put("fallbacks", i.fallbacks());
+      m.put("cut_from_tokens", i.cutFrom());
       out.add(m);
     }
     return out;
@@ -48,26 +51,60 @@ final class LearnedView {
     m.put("rule_loss", rounded(f.ruleLoss()));
     List<Object> parts = new ArrayList<>();
     for (Forecast.Part p : f.parts()) {
-      parts.add(
-          Map.of(
-              "instance", p.instance(),
-              "new_tokens", Math.round(p.newTokens()),
-              "wait_seconds", seconds(p.waitNanos()),
-              "prefill_seconds", seconds(p.prefillNanos()),
-              "first_token_seconds", seconds(p.firstNanos()),
-              "token_seconds", seconds(p.tokenNanos()),
-              "own_loss", rounded(p.ownLoss()),
-              "others_loss", rounded(p.othersLoss())));
+      Map<String, Object> part = new HashMap<>();
+      part.put("instance", p.instance());
+      part.put("new_tokens", Math.round(p.newTokens()));
+      part.put("wait_seconds", seconds(p.waitNanos()));
+      part.put("prefill_seconds", seconds(p.prefillNanos()));
+      part.put("first_token_seconds", seconds(p.firstNanos()));
+      part.put("token_seconds", seconds(p.tokenNanos()));
+      part.put("own_loss", rounded(p.ownLoss()));
+      part.put("others_loss", rounded(p.othersLoss()));
+      parts.add(part);
     }
     m.put("costs", parts);
     return m;
   }
 
-  private static double seconds(double nanos) {
-    return Math.rint(nanos / 1e3) / 1e6;
+  /// Why a candidate was not chosen by what it was expected to cost; null where that decided
+  /// nothing.
+  static @Nullable String lost(Decision d, String name) {
+    if (d.reason() != Reason.LEARNED || d.forecast().parts().isEmpty()) {
+      return null;
+    }
+    Forecast.Part chosen = part(d, d.instance());
+    Forecast.Part it = part(d, name);
+    if (it == null) {
+      return "full, cuts prompts as long, or has more to do for its speed than those compared";
+    }
+    return chosen == null
+        ? null
+        : "expected to lose "
+            + rounded(it.ownLoss() + it.othersLoss())
+            + " (first token after "
+            + seconds(it.firstNanos())
+            + " s), the chosen one "
+            + rounded(chosen.ownLoss() + chosen.othersLoss())
+            + " ("
+            + seconds(chosen.firstNanos())
+            + " s)";
   }
 
-  private static double rounded(double v) {
-    return Math.rint(v * 1e6) / 1e6;
+  private static Forecast.@Nullable Part part(Decision d, @Nullable String name) {
+    for (Forecast.Part p : d.forecast().parts()) {
+      if (p.instance().equals(name)) {
+        return p;
+      }
+    }
+    return null;
+  }
+
+  private static @Nullable Double seconds(double nanos) {
+    return rounded(nanos / 1e9);
+  }
+
+  /// Null for what is no number, as all that is not known.
+  private static @Nullable Double rounded(double v) {
+    return Double.isFinite(v) ? (Double) (Math.rint(v * 1e6) / 1e6) : null;
   }
 }

@@ -8,6 +8,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.LongAdder;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
@@ -48,6 +49,7 @@ final class Learner implements AutoCloseable {
   private final Policy policy;
   private final Keeping keeping;
   private final Thread thread;
+  private final LongAdder lost = new LongAdder();
   private long settledFacts;
 
   /// What else is done with facts, on this thread.
@@ -90,7 +92,14 @@ final class Learner implements AutoCloseable {
   ///   be learned from it
   /// @param decision that led to it, or null
   void offer(Facts facts, @Nullable Prompt prompt, @Nullable Decision decision) {
-    queue.offer(new Item(facts, prompt, decision));
+    if (!queue.offer(new Item(facts, prompt, decision))) {
+      lost.increment();
+    }
+  }
+
+  /// Facts that were not learned from, for more came than could be.
+  long lost() {
+    return lost.sum();
   }
 
   /// What is known of a model; first guesses until answers have said.
@@ -174,10 +183,11 @@ final class Learner implements AutoCloseable {
     return out;
   }
 
-  /// Takes over what a file says; before it is started.
+  /// Reads what a file says.
   ///
+  /// @return takes it over; before it is started
   /// @throws IllegalArgumentException when it is not what [#remembered] gave
-  void recall(Map<String, Object> from) {
+  Runnable recalled(Map<String, Object> from) {
     Recalled all = Recalled.of(from);
     Map<String, TokenRates> read = new HashMap<>();
     for (String model : all.names()) {
@@ -185,7 +195,7 @@ final class Learner implements AutoCloseable {
         read.put(model, TokenRates.recall(all.in(model)));
       }
     }
-    rates.putAll(read);
+    return () -> rates.putAll(read);
   }
 
   /// Takes over what another router knows of models that nothing is known of here. What it says of

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -9,6 +10,7 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.policy.Objective;
 import org.infinilm.svc.policy.Objective.Kind;
 import org.infinilm.svc.policy.Objectives;
@@ -103,6 +105,34 @@ record Learning(
         c.get(LOG_BYTES),
         Affinity.of(c.get(AFFINITY)),
         c.get(GAUGES));
+  }
+
+  /// Looks whether the files can be written, before a start; they need not be there.
+  static void forStart(Config c) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    wrong.in(() -> writable(c, STATE));
+    wrong.in(() -> writable(c, LOG));
+    wrong.end();
+  }
+
+  private static void writable(Config c, Key<String> key) throws ConfigException {
+    Path named = c.find(key).map(Path::of).orElse(null);
+    if (named == null) {
+      return;
+    }
+    Path file = OwnFiles.behindLinks(named);
+    Path folder = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file)) {
+      throw c.wrong(key, named + " is a folder (expected: a file, or none yet)");
+    }
+    if (folder != null && !Files.isDirectory(folder)) {
+      throw c.wrong(key, named + ": no folder " + folder + " (expected: one that exists)");
+    }
+    if (Files.exists(file)
+        ? !Files.isWritable(file)
+        : folder != null && !Files.isWritable(folder)) {
+      throw c.wrong(key, named + " cannot be written (expected: a file of this user)");
+    }
   }
 
   /// The same with what of `next` holds without a restart.

@@ -9,6 +9,10 @@ import org.jspecify.annotations.Nullable;
 /// where `usage` stands. Event-loop confined; [#close] ends its use.
 final class ResponseTap implements ByteProcessor {
   static final int TAIL_BYTES = Tape.TAIL_BYTES;
+
+  /// Of a stream with one token: role, token, reason of the end, end.
+  private static final int BRIEF_EVENTS = 4;
+
   private static final byte[] DONE = {'[', 'D', 'O', 'N', 'E', ']'};
   private static final byte[] DATA = {'d', 'a', 't', 'a', ':'};
 
@@ -80,6 +84,19 @@ final class ResponseTap implements ByteProcessor {
   @Nullable Usage usage() {
     byte[] scratch = Tape.scratch();
     return UsageReader.read(scratch, tail(scratch));
+  }
+
+  /// Whether it ended for its length with its first token, or before; until it is closed.
+  ///
+  /// @param usage what it said of its tokens, or null
+  boolean isCutAtOnce(@Nullable Usage usage) {
+    boolean brief =
+        usage == null ? events > 0 && events <= BRIEF_EVENTS : usage.completionTokens() <= 1;
+    if (!brief) {
+      return false;
+    }
+    byte[] scratch = Tape.scratch();
+    return EndReason.isLength(scratch, tail(scratch));
   }
 
   /// Gives its memory back.

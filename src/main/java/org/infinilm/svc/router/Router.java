@@ -144,6 +144,10 @@ final class Router implements AutoCloseable {
             ticker,
             this::learner);
     learner = new Learner(policy, kept);
+    all.counter(
+        "infini_router_facts_lost_total",
+        "Answers that were not learned from, for more came than could be.",
+        c -> c.call((double) learner.lost()));
     kept.load();
     History<Decision> past = Past.of(config, ticker);
     history = past;

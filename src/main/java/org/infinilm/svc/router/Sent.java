@@ -75,6 +75,11 @@ final class Sent implements Flight {
   }
 
   @Override
+  public long prefix() {
+    return ask.prefix();
+  }
+
+  @Override
   public long promptTokens() {
     return ask.promptTokens();
   }

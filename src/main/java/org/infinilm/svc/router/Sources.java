@@ -46,11 +46,13 @@ record Sources(
     return new Read(this, Objects.requireNonNull(c), fixed);
   }
 
-  /// The same before a start: the files of TLS are looked at too.
+  /// The same before a start: the files of TLS are looked at too, and whether those that it writes
+  /// can be.
   Read forStart(InstantSource clock) throws ConfigException {
     Wrongs wrong = new Wrongs();
     Read read = wrong.<@Nullable Read>of(this::read, null);
     wrong.in(() -> TlsSettings.forStart(config, clock));
+    wrong.in(() -> Learning.forStart(config));
     wrong.end();
     return Objects.requireNonNull(read);
   }

@@ -154,7 +154,8 @@ final class TokenRates {
     for (int k = 0; k < N; k++) {
       px[k] = dot(covariance[k], x);
     }
-    double variance = dot(px, x) + noise * noise;
+    // a covariance that was read may be none
+    double variance = Math.max(0, dot(px, x)) + noise * noise;
     double most = MOST_SURPRISE * Math.sqrt(variance);
     double surprise = Math.clamp(tokens - dot(mean, x), -most, most);
     double[] gain = new double[N];

@@ -20,7 +20,7 @@ final class UsageReader {
   private static final byte[] CACHE_CREATION = bytes("cache_creation_input_tokens");
 
   /// Longer numbers are no counts of tokens.
-  private static final int MOST_DIGITS = 15;
+  private static final int MOST_DIGITS = 8;
 
   private final byte[] b;
   private final int end;

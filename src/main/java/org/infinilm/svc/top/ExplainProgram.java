@@ -125,6 +125,9 @@ public final class ExplainProgram {
               + Words.text(error.path("message")));
     }
     out.addAll(times(d));
+    if (d.path("learned").isObject()) {
+      out.add("  foretold   " + foretold(d.path("learned")));
+    }
     out.add(
         "  tokens     prompt "
             + Words.count(d.path("prompt_tokens"))
@@ -171,11 +174,33 @@ public final class ExplainProgram {
       // it was refused before a rule was asked
       return words;
     }
+    if (d.path("reason").asText().equals("learned")) {
+      return words + "; learned costs decided, not the threshold of " + threshold;
+    }
     return words
         + ", "
         + (size <= threshold ? "at most" : "above")
         + " the threshold of "
         + threshold;
+  }
+
+  private static String foretold(JsonNode learned) {
+    return "first token after "
+        + Words.seconds(learned.path("predicted_first_token_seconds"))
+        + " since sending (it took "
+        + Words.seconds(learned.path("first_token_seconds"))
+        + "), each further one "
+        + Words.seconds(learned.path("predicted_token_seconds"))
+        + "; loss "
+        + number(learned.path("loss"))
+        + ", the fixed rule's choice "
+        + number(learned.path("rule_loss"))
+        + "; decides: "
+        + Words.text(learned.path("decides"));
+  }
+
+  private static String number(JsonNode n) {
+    return n.isNumber() ? n.asText() : "-";
   }
 
   private static String where(JsonNode d) {

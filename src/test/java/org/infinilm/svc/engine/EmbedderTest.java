@@ -169,7 +169,11 @@ class EmbedderTest {
     embedder.start();
     assertThat(job.await()).isEqualTo(EmbeddingJob.End.STOPPED);
     stopping[0].join();
-    assertThat(embedder.submit(List.of(of(1, 1)))).isEmpty();
+    long held = embedder.heldValues();
+    EmbeddingJob late = job(of(1, 1));
+    assertThat(late.await()).as("not that too many wait").isEqualTo(EmbeddingJob.End.STOPPED);
+    embedder.release(late);
+    assertThat(embedder.heldValues()).isEqualTo(held);
   }
 
   @Test

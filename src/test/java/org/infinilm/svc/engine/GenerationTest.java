@@ -161,7 +161,10 @@ class GenerationTest {
     Response response = generation(ask, jobs).whole();
     engine.stop();
     assertThat(response.status()).isEqualTo(200);
-    assertThat(Json.tree(response.body()).path("usage").path("completion_tokens").asInt())
+    Slow client = new Slow();
+    client.gate.countDown();
+    Objects.requireNonNull(response.stream()).write(client);
+    assertThat(Json.tree(client.got.toByteArray()).path("usage").path("completion_tokens").asInt())
         .isEqualTo(6000);
   }
 }

@@ -25,10 +25,15 @@ record ServedEngine(Server server, Loaded loaded, EngineMetrics metrics, Client 
 
   static ServedEngine start(EngineSetup setup, Path model, Server.Options options)
       throws Exception {
+    return start(setup, model, options, RequestRoom.ofHeap());
+  }
+
+  static ServedEngine start(EngineSetup setup, Path model, Server.Options options, RequestRoom room)
+      throws Exception {
     EngineMetrics metrics =
         new EngineMetrics("m", setup.pooled(), setup.blockTokens(), setup.blocks());
     AskReader reader = new AskReader(new AskReader.Defaults(1, 0.8, 1), () -> 1L);
-    EngineRoutes routes = new EngineRoutes("m", reader, metrics, Ticker.SYSTEM);
+    EngineRoutes routes = new EngineRoutes("m", reader, metrics, Ticker.SYSTEM, room);
     Server server = Server.start(options, routes);
     Loaded loaded = setup.load(model, metrics, System.getenv());
     routes.serve(loaded);

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Fleet and trace files: what is read, and how what cannot be read is named.
 class InputsTest {
@@ -60,6 +61,8 @@ class InputsTest {
         "a paged down=.5 | f:1: down=.5 (expected: FROM..TO, as in .3..0.7)",
         "a paged down=.5...2 | f:1: down=.5...2 (expected: FROM below TO)",
         "a paged slow=3 | f:1: slow=3 (expected: FACTOR@FROM..TO, as in 3@.3..0.7)",
+        "a paged slow=1.2.3@0..1 | f:1: slow=1.2.3@0..1 (expected: FACTOR@FROM..TO, as in 3@.3..0.7)",
+        "a paged slow=.@0..1 | f:1: slow=.@0..1 (expected: FACTOR@FROM..TO, as in 3@.3..0.7)",
         "a paged seats | f:1: seats (expected: setting=value, each once)",
         "limits ttft=0 | f:1: ttft=0 (expected: 0.001..3600)",
         "# nothing | f: no instance (expected: lines of NAME paged!static!chunked!slots)",
@@ -127,6 +130,24 @@ class InputsTest {
     assertThat(of(w, 700).job().text()).isNotEqualTo(first.job().text());
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "\uFEFFarrival_s,prompt_tokens,output_tokens\r\n0,100,10\r\n\r\n1,200,10\r\n",
+        "\"arrival_s\",\"prompt_tokens\",\"output_tokens\"\n\"0\",\"100\",\"10\"\n\"1\",\"200\",\"10\"",
+        "note,arrival_s,prompt_tokens,output_tokens\n\"a, \"\"b\"\"\",0,100,10\n,1,200,10\n",
+        """
+        \uFEFF{"timestamp":0,"input_length":100,"output_length":10}
+        {"timestamp":1000,"input_length":200,"output_length":10}
+        """,
+      })
+  void traceFilesAreReadAsSpreadsheetsAndScriptsWriteThem(String text) throws Exception {
+    Workload w = trace(text).at(1, 1);
+    assertThat(w.requests()).hasSize(2);
+    assertThat(of(w, 100).job().outputTokens()).isEqualTo(10);
+    assertThat(of(w, 200).job().outputTokens()).isEqualTo(10);
+  }
+
   private static Request of(Workload w, int promptTokens) {
     return w.requests().stream()
         .filter(r -> r.job().promptTokens() == promptTokens)
@@ -159,6 +180,11 @@ class InputsTest {
         "arrival_s,prompt_tokens,output_tokens\\n1,2,3\\n2,3 | t:3: output missing (expected: 0..16777216)",
         "arrival_s,prompt_tokens,output_tokens\\nnow,2,3 | t:2: time now (expected: seconds, or 2023-11-16 18:15:46.6805900)",
         "arrival_s,prompt_tokens,output_tokens\\n1,2,3 | t: 1 requests (expected: 2 or more)",
+        "arrival_s,prompt_tokens,output_tokens\\n5,2,3\\n5,3,4 | t: all 2 requests at one time, 5.0 s (expected: times that go on, which are scaled to the rate)",
+        "arrival_s,prompt_tokens,output_tokens\\n1,2,3\\n\"2,3,4 | t:3: \"2,3,4 (expected: cells with commas between them, RFC 4180)",
+        "{\"timestamp\":1,\"input_length\":2,\"output_length\":3,\"hash_ids\":[\"h1\"]} | t:1: hash_ids \"h1\" (expected: whole numbers)",
+        "'' | t: empty (expected: a header and a line a request)",
+        "{\"timestamp\":1,\"input_length\":2,\"output_length\":3} {} | t:1: {\"timestamp\":1,\"input_length\":2,\"output_length\":3} {} (expected: one JSON object)",
         "{\"timestamp\": 1}\\nx | t:1: input_length missing (expected: a number, 1..16777216)",
       })
   void whatIsWrongInATraceIsNamedWithItsLine(String text, String message) {

@@ -79,7 +79,7 @@ class ReplayTest {
 
   @Test
   void theSpeedOfTheRecordedFleetIsFound() throws Exception {
-    DecisionTrace trace = DecisionTrace.read(recorded(2.5));
+    DecisionTrace trace = DecisionTrace.read(recorded(2.5), null);
     Fitting fit = new Fitting(trace, FleetPlan.of("1+1"), true);
     for (Node n : fit.plan().nodes()) {
       assertThat(n.slowFactor()).isBetween(2.2, 2.8);
@@ -102,6 +102,42 @@ class ReplayTest {
   }
 
   @Test
+  void anInstanceThatNothingIsKnownOfIsAsFastAsTheOthersOfItsKind() throws Exception {
+    DecisionTrace trace = DecisionTrace.read(recorded(0.25), null);
+    Fitting fit = new Fitting(trace, FleetPlan.of("1+2"), true);
+    assertThat(fit.plan().nodes())
+        .hasSize(3)
+        .allSatisfy(n -> assertThat(n.slowFactor()).as(n.name()).isBetween(0.22, 0.28));
+    assertThat(fit.report())
+        .containsPattern(
+            "static-2: 0\\.2\\d times the profile's step times \\(too little recorded");
+    assertThat(new Fitting(trace, FleetPlan.of("1+2"), false).report())
+        .contains("static-2: 1.00 times the profile's step times\n");
+  }
+
+  @Test
+  void ofSeveralModelsOneIsMeantAndTheOthersAreNotMixedIn() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    for (int k = 0; k < lines.size(); k++) {
+      String model = k % 4 == 0 ? "small" : "big";
+      lines.set(k, lines.get(k).replace("\"model\":\"m\"", "\"model\":\"" + model + "\""));
+    }
+    Files.write(file, lines);
+    assertThatThrownBy(() -> DecisionTrace.read(file, null))
+        .isInstanceOf(ConfigException.class)
+        .hasMessage(file + ": 2 models (expected: --model, one of big (300), small (100))");
+    assertThatThrownBy(() -> DecisionTrace.read(file, "none"))
+        .hasMessage("--model: none (expected: one of big (300), small (100))");
+    DecisionTrace t = DecisionTrace.read(file, "small");
+    assertThat(t.size()).isEqualTo(100);
+    assertThat(t.others()).isEqualTo(300);
+    assertThat(replay(file, "fleet=1+1", "policy=cache-type", "model=big"))
+        .startsWith("300 requests")
+        .contains("100 of other models left out");
+  }
+
+  @Test
   void brokenLinesAreNamedByNumberAndLeftOut() throws Exception {
     Path file = recorded(1);
     List<String> lines = new ArrayList<>(Files.readAllLines(file));
@@ -110,13 +146,27 @@ class ReplayTest {
     lines.set(9, lines.get(9).replaceAll("\"output_tokens\":\\d+", "\"output_tokens\":-4"));
     lines.set(11, lines.get(11).replace("\"ok\"", "\"instance_failed\""));
     Files.write(file, lines);
-    DecisionTrace t = DecisionTrace.read(file);
+    DecisionTrace t = DecisionTrace.read(file, null);
     assertThat(t.size()).isEqualTo(396);
     assertThat(t.left()).isEqualTo(1);
     assertThat(t.problems()).hasSize(3);
     assertThat(t.problems().get(0)).contains(":5: no JSON");
     assertThat(t.problems().get(1)).contains(":8: v: 7 (expected: 1)");
     assertThat(t.problems().get(2)).contains(":10: output_tokens: -4");
+  }
+
+  @Test
+  void whatFollowsADecisionInItsLineIsNotLostWithoutAWord() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(4, lines.get(4) + lines.remove(5));
+    lines.set(8, lines.get(8) + " garbage");
+    Files.write(file, lines);
+    DecisionTrace t = DecisionTrace.read(file, null);
+    assertThat(t.size()).isEqualTo(397);
+    assertThat(t.problems()).hasSize(2);
+    assertThat(t.problems().get(0)).endsWith(":5: no JSON (expected: one object)");
+    assertThat(t.problems().get(1)).endsWith(":9: no JSON (expected: one object)");
   }
 
   @Test
@@ -140,22 +190,33 @@ class ReplayTest {
       }
       Path file = folder.resolve("damaged");
       Files.write(file, lines);
-      DecisionTrace t = DecisionTrace.read(file);
-      assertThat(t.size()).isBetween(15, 20);
+      DecisionTrace t = DecisionTrace.read(file, "m");
+      assertThat(t.size()).isBetween(14, 20);
       for (Request r : t.at(1, 2).requests()) {
         assertThat(r.job().promptTokens()).isPositive();
       }
     }
   }
 
+  /// The router's own log is traffic of `infini evaluate` too.
+  @Test
+  void whatARouterWasAskedIsATraceToo() throws Exception {
+    Path file = recorded(1);
+    DecisionTrace log = DecisionTrace.read(file, null);
+    Workload w = TraceFile.read(file, 400).at(1, log.rate());
+    assertThat(w.requests()).hasSize(400);
+    assertThat(w.requests().stream().mapToLong(r -> r.job().promptTokens()).sum())
+        .isEqualTo(log.at(1, 1).requests().stream().mapToLong(r -> r.job().promptTokens()).sum());
+  }
+
   @Test
   void aFileThatIsNoLogIsNamed() throws Exception {
     Path file = folder.resolve("empty");
     Files.writeString(file, "");
-    assertThatThrownBy(() -> DecisionTrace.read(file))
+    assertThatThrownBy(() -> DecisionTrace.read(file, null))
         .isInstanceOf(ConfigException.class)
         .hasMessageContaining("expected: 2 or more");
-    assertThatThrownBy(() -> DecisionTrace.read(folder.resolve("none")))
+    assertThatThrownBy(() -> DecisionTrace.read(folder.resolve("none"), null))
         .hasMessageContaining("cannot be read");
   }
 }

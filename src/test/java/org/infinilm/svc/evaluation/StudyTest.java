@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.evaluation.Figures.Interval;
 import org.junit.jupiter.api.Test;
@@ -58,6 +59,29 @@ class StudyTest {
     assertThat(s.once(arm, 4, c).goodput()).isGreaterThanOrEqualTo(0.9);
     assertThat(s.once(arm, 4, c * 1.05).goodput()).isLessThan(0.9);
     assertThat(s.capacity(arm, 4, 50)).isBetween(c / 1.3, c * 1.3);
+  }
+
+  @Test
+  void aFleetThatBearsNothingHasNoCapacityAndOneSeedNoInterval() throws Exception {
+    FleetPlan never = FleetPlan.parse("f", "a paged\nb static\nlimits ttft=0.001 tpot=0.0001\n");
+    Study s = new Study(Mix.CHAT.of(300), never, 0.95);
+    List<Study.Result> none = s.run(List.of("fixed", "least-loaded"), 1, 0);
+    assertThat(none).allSatisfy(r -> assertThat(r.capacity()).containsExactly(0.0));
+    String table =
+        new Report("chat", never, 0.95, s.commonRate(), none, List.of(), Map.of()).table();
+    assertThat(table).contains("| fixed | none | - |").doesNotContain("NaN");
+    Study one = new Study(Mix.CHAT.of(300), FleetPlan.of("1+1"), 0.95);
+    Report report =
+        new Report(
+            "chat",
+            FleetPlan.of("1+1"),
+            0.95,
+            1,
+            one.run(List.of("fixed"), 1, 0),
+            List.of(),
+            Map.of());
+    assertThat(report.table()).contains(" | 1.00 |").doesNotContain("NaN");
+    assertThat(report.json()).contains("\"low\" : null").doesNotContain("NaN");
   }
 
   @Test

@@ -389,6 +389,22 @@ class ServerIT {
   }
 
   @Test
+  void whoSendsTooMuchSeesWhyAndNoReset() throws Exception {
+    int bytes = 8 << 20;
+    try (Server s = serve(r -> Response.empty(204));
+        Socket c = new Socket("127.0.0.1", s.port())) {
+      String head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + bytes + "\r\n\r\n";
+      c.getOutputStream().write(head.getBytes(UTF_8));
+      for (int i = 0; i < bytes; i += 1 << 16) {
+        c.getOutputStream().write(new byte[1 << 16]);
+      }
+      assertThat(new String(c.getInputStream().readAllBytes(), UTF_8))
+          .startsWith("HTTP/1.1 413 ")
+          .contains("at most 1000 bytes");
+    }
+  }
+
+  @Test
   void aTakenPortIsNamedWithItsHolder() throws Exception {
     try (Server s = serve(r -> Response.empty(204))) {
       assertThatThrownBy(() ->

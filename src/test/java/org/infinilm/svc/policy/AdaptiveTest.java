@@ -95,7 +95,8 @@ class AdaptiveTest {
               new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
               0,
               0,
-              0));
+              0,
+              false));
     }
   }
 
@@ -189,7 +190,8 @@ class AdaptiveTest {
             Forecast.NONE,
             0,
             0,
-            0));
+            0,
+            false));
     Candidates two = Samples.among(PAGED, OTHER);
     desk.add(1, 1000, 20, 100_000_000);
     assertThat(sentTo(choose(p, ask(9200, 100, 77), two, desk))).isEqualTo(home);
@@ -297,7 +299,8 @@ class AdaptiveTest {
               new Forecast(500, 1, 1, 1, true, 500, 500, 0.05, 0.05, shared),
               0,
               sent + 8_900_000_000L,
-              0));
+              0,
+              false));
     }
     assertThat(((Choice.Send) choose(p, ask(500, 10, 0), ALL, desk)).why()).isEqualTo(Reason.SIZE);
     desk.now += 200_000_000_000L;

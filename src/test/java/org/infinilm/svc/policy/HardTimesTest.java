@@ -123,7 +123,8 @@ class HardTimesTest {
             true),
         0,
         0,
-        0);
+        0,
+        false);
   }
 
   private static Adaptive taught(Instance... instances) {

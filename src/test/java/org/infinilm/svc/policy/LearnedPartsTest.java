@@ -31,6 +31,17 @@ class LearnedPartsTest {
   /// One answer of an instance that needs so long for a token of a prompt, and of an answer.
   private static Facts answered(
       Instance i, long prompt, long tokens, double promptNanos, double tokenNanos, long at) {
+    return answered(i, prompt, tokens, promptNanos, tokenNanos, at, 0);
+  }
+
+  private static Facts answered(
+      Instance i,
+      long prompt,
+      long tokens,
+      double promptNanos,
+      double tokenNanos,
+      long at,
+      long key) {
     long first = at + (long) (prompt * promptNanos);
     return new Facts(
         i,
@@ -44,11 +55,12 @@ class LearnedPartsTest {
         new Facts.Usage(prompt, tokens, 0),
         true,
         true,
-        ask(prompt, 0),
+        ask(prompt, key),
         new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
         0,
         0,
-        0);
+        0,
+        false);
   }
 
   private static Adaptive taught(Objective o, long seed, boolean onlyWatches) {
@@ -156,7 +168,8 @@ class LearnedPartsTest {
             Forecast.NONE,
             0,
             0,
-            0));
+            0,
+            false));
     Load busy =
         new Load() {
           @Override
@@ -246,7 +259,7 @@ class LearnedPartsTest {
     record Said(long key, Instance at, double tokens) {}
     for (long seed = 1; seed <= 20; seed++) {
       Random random = new Random(seed);
-      Prefixes index = new Prefixes();
+      Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
       List<Said> all = new ArrayList<>();
       for (int k = 0; k < 500; k++) {
         Instance at = random.nextBoolean() ? PAGED : STATIC;
@@ -278,7 +291,7 @@ class LearnedPartsTest {
 
   @Test
   void ofManyPlacesOfATextTheLastFourAreKnown() {
-    Prefixes index = new Prefixes();
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
     List<Instance> at = new ArrayList<>();
     for (int k = 0; k < 6; k++) {
       at.add(Samples.instance("p" + k, CacheType.PAGED, 131_072, 1, k));
@@ -294,11 +307,122 @@ class LearnedPartsTest {
 
   @Test
   void prefixesOfAnotherInstanceInTheSlotAreNotFound() {
-    Prefixes index = new Prefixes();
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
     index.settled(5, PAGED, 1000, 50, 0);
     Instance other = Samples.instance("other", CacheType.PAGED, 131_072, 1, PAGED.slot());
     assertThat(index.of(5).at(PAGED, 2000)).isPositive();
     assertThat(index.of(5).at(other, 2000)).isZero();
+  }
+
+  @Test
+  void aStaticInstanceHoldsWhatWasLastSentThereAnsweredOrNot() {
+    Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
+    index.settled(5, STATIC, 1000, 50, 0);
+    index.settled(5, PAGED, 1000, 50, 0);
+    assertThat(index.of(5).at(STATIC, 2000)).isPositive();
+    assertThat(index.of(5).at(STATIC, 2000, true)).as("another is before it").isZero();
+    index.left(6, PAGED);
+    index.left(6, STATIC);
+    assertThat(index.of(5).at(STATIC, 2000)).as("its client left, its text stays").isZero();
+    assertThat(index.of(5).at(PAGED, 2000)).isPositive();
+    index.left(5, STATIC);
+    assertThat(index.of(5).at(STATIC, 2000)).as("the same conversation, stopped").isPositive();
+  }
+
+  @Test
+  void aRequestThatRunsOrWaitsThereTakesTheTextsPlace() {
+    Adaptive p = taught(Objective.DEFAULT, 9, false);
+    p.settled(answered(STATIC, 4000, 50, 20_000, 9e6, 90_000_000_000L, 5));
+    Forecast idle = forecast(p, 5, List.of(), 0);
+    assertThat(tokensAt(idle, STATIC)).isLessThan(2500);
+    assertThat(tokensAt(forecast(p, 5, List.of(flight(6)), 0), STATIC)).isEqualTo(5000);
+    assertThat(tokensAt(forecast(p, 5, List.of(flight(5)), 0), STATIC)).isLessThan(2500);
+    assertThat(tokensAt(forecast(p, 5, List.of(), 1), STATIC)).as("a line").isEqualTo(5000);
+  }
+
+  private static long tokensAt(Forecast f, Instance i) {
+    return f.parts().stream()
+        .filter(p -> p.instance().equals(i.name()))
+        .map(p -> Math.round(p.newTokens()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static Flight flight(long key) {
+    return new Flight() {
+      @Override
+      public long promptTokens() {
+        return 500;
+      }
+
+      @Override
+      public long maxTokens() {
+        return 10;
+      }
+
+      @Override
+      public long dispatchNanos() {
+        return 99_000_000_000L;
+      }
+
+      @Override
+      public long firstNanos() {
+        return 99_100_000_000L;
+      }
+
+      @Override
+      public long tokens() {
+        return 5;
+      }
+
+      @Override
+      public long prefix() {
+        return key;
+      }
+    };
+  }
+
+  /// Of a request of 5,000 tokens with a key, with so much on the static instance.
+  private static Forecast forecast(Adaptive p, long key, List<Flight> there, int line) {
+    Load load =
+        new Load() {
+          @Override
+          public int inFlight(int slot) {
+            return flights(slot).size();
+          }
+
+          @Override
+          public List<? extends Flight> flights(int slot) {
+            return slot == STATIC.slot() ? there : List.of();
+          }
+
+          @Override
+          public int waiting(int slot) {
+            return slot == STATIC.slot() ? line : 0;
+          }
+
+          @Override
+          public long nowNanos() {
+            return 100_000_000_000L;
+          }
+        };
+    Choice.Send s = (Choice.Send) p.choose(ask(5000, key), BOTH, load, new SplittableRandom(1));
+    return s.forecast();
+  }
+
+  @Test
+  void keysOfAllModelsTogetherAreBoundedAndThoseOfTwoAreApart() {
+    Prefixes.Homes homes = new Prefixes.Homes();
+    Prefixes one = new Prefixes(homes, "one");
+    Prefixes other = new Prefixes(homes, "other");
+    for (long key = 1; key <= 3L * Prefixes.Homes.MOST; key++) {
+      (key % 2 == 0 ? one : other).settled(key, PAGED, 1000, 50, 0);
+      assertThat(homes.size()).isLessThanOrEqualTo(2 * Prefixes.Homes.MOST);
+    }
+    one.settled(7, PAGED, 1000, 50, 0);
+    assertThat(one.of(7).at(PAGED, 2000)).isPositive();
+    assertThat(other.of(7).at(PAGED, 2000)).as("the same key of another model").isZero();
+    assertThat(one.of(2).at(PAGED, 2000)).as("long ago").isZero();
   }
 
   /// What is remembered as a file has it: arrays become lists, numbers as they are.
@@ -356,6 +480,70 @@ class LearnedPartsTest {
     assertThatThrownBy(() -> p.recall(Map.of("m", 3), 1)).hasMessage("m: 3 (expected: an object)");
   }
 
+  /// Each number of a state in turn: it is refused, or what follows is made of numbers and goes on
+  /// being learned.
+  @Test
+  void noNumberInAStateMakesTheRestNone() {
+    Map<String, Object> good = asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
+    int refused = 0;
+    int taken = 0;
+    for (double absurd : new double[] {1e308, -1e308, 1e14, -1e14, 2147483647, -1, 0, 1e-300}) {
+      for (int at = 0; at < numbers(good); at += 3) {
+        int[] left = {at};
+        Map<String, Object> bad = replaced(good, left, absurd);
+        Adaptive p = new Adaptive(Objective.DEFAULT);
+        try {
+          p.recall(bad, 1);
+        } catch (IllegalArgumentException e) {
+          assertThat(e).hasMessageContaining("expected");
+          refused++;
+          continue;
+        }
+        taken++;
+        for (int k = 0; k < 40; k++) {
+          Instance i = k % 2 == 0 ? PAGED : STATIC;
+          p.settled(answered(i, 500 + 50L * k, 20 + k, 30_000, 9e6, 1_000_000_000L * k));
+        }
+        Choice.Send s = chosen(p, ask(1000, 0), BOTH);
+        assertThat(s.why()).as("number %d as %s", at, absurd).isEqualTo(Reason.LEARNED);
+        assertThat(s.forecast().parts())
+            .isNotEmpty()
+            .allSatisfy(part -> {
+              assertThat(part.ownLoss() + part.othersLoss()).isFinite();
+              assertThat(part.firstNanos()).isFinite().isNotNegative();
+            });
+        Adaptive again = new Adaptive(Objective.DEFAULT);
+        again.recall(asFile(p.remembered(50_000_000_000L)), 50_000_000_000L);
+      }
+    }
+    assertThat(refused).isPositive();
+    assertThat(taken).isPositive();
+  }
+
+  private static int numbers(Object of) {
+    return switch (of) {
+      case Map<?, ?> m -> m.values().stream().mapToInt(LearnedPartsTest::numbers).sum();
+      case List<?> l -> l.stream().mapToInt(LearnedPartsTest::numbers).sum();
+      case Number n -> 1;
+      default -> 0;
+    };
+  }
+
+  private static Map<String, Object> replaced(Map<?, ?> m, int[] left, double by) {
+    Map<String, Object> out = new HashMap<>();
+    m.forEach((k, v) -> out.put(String.valueOf(k), replaced(v, left, by)));
+    return out;
+  }
+
+  private static Object replaced(Object v, int[] left, double by) {
+    return switch (v) {
+      case Map<?, ?> m -> replaced(m, left, by);
+      case List<?> l -> l.stream().map(e -> replaced(e, left, by)).toList();
+      case Number n -> left[0]-- == 0 ? (Number) by : n;
+      default -> v;
+    };
+  }
+
   @Test
   void estimatesOfOneKindOfTextWidenNoOther() {
     Fits f = Fits.FIRST;
@@ -395,7 +583,8 @@ class LearnedPartsTest {
               new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
               0,
               0,
-              0));
+              0,
+              false));
     }
     Forecast f = chosen(p, ask(6000, 0), Samples.among(PAGED)).forecast();
     assertThat(f.firstNanos()).isBetween(0.6 * 240e6, 1.6 * 240e6);

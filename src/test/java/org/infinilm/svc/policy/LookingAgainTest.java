@@ -100,7 +100,8 @@ class LookingAgainTest {
                 new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
                 0,
                 0,
-                0));
+                0,
+                false));
       }
     }
     return p;

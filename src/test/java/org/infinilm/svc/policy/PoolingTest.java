@@ -138,7 +138,8 @@ class PoolingTest {
         new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
         0,
         0,
-        0);
+        0,
+        false);
   }
 
   private static Adaptive taught(int n, long seed) {

@@ -95,7 +95,8 @@ class SeveralRoutersTest {
               f,
               0,
               0,
-              0));
+              0,
+              false));
       at += 10_000_000_000L;
     }
   }

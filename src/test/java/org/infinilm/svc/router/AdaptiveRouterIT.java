@@ -20,6 +20,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
@@ -139,6 +141,11 @@ class AdaptiveRouterIT {
     JsonNode d = rig.decision();
     assertThat(d.path("reason").asText()).isEqualTo("learned");
     assertThat(d.path("learned").path("costs")).hasSize(3);
+    assertThat(d.path("candidates").findValuesAsText("why"))
+        .contains("chosen")
+        .filteredOn(w -> !w.equals("chosen"))
+        .hasSize(2)
+        .allMatch(w -> w.startsWith("expected to lose ") && w.contains(", the chosen one "));
     assertThat(d.path("learned").path("predicted_first_token_seconds").asDouble()).isPositive();
     assertThat(d.path("learned").path("first_token_seconds").asDouble()).isPositive();
   }
@@ -206,6 +213,40 @@ class AdaptiveRouterIT {
     send(1, 900, 24, true);
     assertThat(learned().path("decides").asText()).isEqualTo("learned");
     assertThat(rig.decision().path("reason").asText()).isEqualTo("learned");
+  }
+
+  @Test
+  void anInstanceThatCutsEveryAnswerAtOnceIsSoonLeftAlone() throws Exception {
+    Map<String, Object> cut =
+        Map.of(
+            "choices",
+            List.of(
+                Map.of(
+                    "index",
+                    0,
+                    "message",
+                    Map.of("role", "assistant", "content", ""),
+                    "finish_reason",
+                    "length")),
+            "usage",
+            Map.of("prompt_tokens", 300, "completion_tokens", 1, "total_tokens", 301));
+    try (Server cutting =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r ->
+                r.method().equals("GET")
+                    ? Response.json(
+                        200, Map.of("object", "list", "data", List.of(Map.of("id", "m"))))
+                    : Response.json(200, cut))) {
+      Known c =
+          StaticServices.instance(
+              "http://127.0.0.1:" + cutting.port() + ",name=cuts,cache_type=static", Map.of());
+      start("adaptive", List.of(started(Options.paged("whole", "m").speed(FAST)), c));
+      sendUntil("learned", 80, 900, 24, false);
+      assertThat(send(60, 900, 24, false).getOrDefault("cuts", 0)).isLessThan(12);
+      assertThat(learned().path("cut_from_tokens").path("cuts").asLong()).isPositive();
+      assertThat(rig.text("/metrics")).containsPattern("infini_router_cut_answers_total [1-9]");
+    }
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.buffer.Unpooled;
 import java.util.SplittableRandom;
+import org.infinilm.svc.policy.Facts.Usage;
 import org.junit.jupiter.api.Test;
 
 class ResponseTapTest {
@@ -34,6 +35,26 @@ class ResponseTapTest {
       assertThat(tap.events()).as(alike).isEqualTo(events(alike));
       assertThat(tap.betweenEvents()).as(alike).isEqualTo(open.isEmpty());
     }
+  }
+
+  @Test
+  void onlyAnAnswerWithoutMoreThanOneTokenIsCutAtOnce() {
+    String ended = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
+    String token = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    assertThat(tapped(token + token + ended).isCutAtOnce(null)).isTrue();
+    assertThat(tapped(token.repeat(4) + ended).isCutAtOnce(null)).as("several tokens").isFalse();
+    assertThat(tapped(token.repeat(9) + ended).isCutAtOnce(new Usage(5, 1, 0)))
+        .as("by its own count one")
+        .isTrue();
+    assertThat(tapped(token + ended).isCutAtOnce(new Usage(5, 2, 0))).isFalse();
+    assertThat(tapped(token + ended.replace("length", "stop")).isCutAtOnce(null)).isFalse();
+    assertThat(tapped("").isCutAtOnce(null)).isFalse();
+  }
+
+  private static ResponseTap tapped(String text) {
+    ResponseTap tap = new ResponseTap();
+    tap.slice(Unpooled.wrappedBuffer(text.getBytes(UTF_8)), true);
+    return tap;
   }
 
   private static int events(String text) {

@@ -19,6 +19,27 @@ class ExplainTest {
   }
 
   @Test
+  void whereLearnedCostsDecidedTheyAreToldAndNoThresholdIs() throws Exception {
+    String d =
+        """
+        {"request_id":"r","method":"POST","path":"/v1/chat/completions","time":"2026-11-28T20:31:05Z",
+         "model":"m","size":899,"metric":"body","threshold":51200,"instance":"p2","pool":"any","reason":"learned",
+         "attempts":1,"outcome":"ok","status":200,"total_seconds":0.5,"queue_seconds":0,"ttft_seconds":0.1,
+         "learned":{"decides":"learned","best":"p2","predicted_first_token_seconds":0.09,"first_token_seconds":0.1,
+          "predicted_token_seconds":0.01,"loss":0.001,"rule_loss":null,"costs":[]},
+         "candidates":[{"instance":"p1","pool":"paged","capacity_tokens":null,"why":"expected to lose 0.0027"}],
+         "candidates_total":1}
+        """;
+    assertThat(ExplainProgram.lines(Json.tree(d.getBytes(UTF_8)), URI.create("http://r:1")))
+        .contains(
+            "  size       899 (body); learned costs decided, not the threshold of 51200",
+            "    p1 (paged): expected to lose 0.0027")
+        .anyMatch(l ->
+            l.startsWith("  foretold   first token after")
+                && l.endsWith("; loss 0.001, the fixed rule's choice -; decides: learned"));
+  }
+
+  @Test
   void aRefusedRequestIsToldWithItsErrorAndWithoutARuleThatNobodyAsked() throws Exception {
     String d =
         """
