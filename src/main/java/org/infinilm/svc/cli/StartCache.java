@@ -81,9 +81,68 @@ final class StartCache {
     }
     start("router", routerArgs.toArray(String[]::new));
     ask(router, native_ ? 2 : 1);
+    onEtcd(simulated);
     warm(router);
     measure(router);
     return 0;
+  }
+
+  /// A registry that keeps its table in etcd, and a router that reads it there.
+  private static void onEtcd(int simulated) throws IOException, InterruptedException {
+    try (EtcdRehearsal etcd = new EtcdRehearsal()) {
+      int registry = freePort();
+      int router = freePort();
+      start("registry", "--port", port(registry), "--host", "127.0.0.1", "--store", etcd.address());
+      Client http = Client.create();
+      URI services = URI.create("http://127.0.0.1:" + registry + "/services");
+      await(() -> http.get(services, LIMIT).ok());
+      http.post(
+          services,
+          Map.of(
+              "name",
+              "m-server",
+              "host",
+              "127.0.0.1",
+              "port",
+              simulated,
+              "hostname",
+              "h",
+              "url",
+              "http://127.0.0.1:" + simulated,
+              "status",
+              "running",
+              "metadata",
+              Map.of("type", "openai-api", "cache_type", "paged", "models", List.of(MODEL))),
+          LIMIT);
+      start(
+          "router",
+          "--router-port",
+          port(router),
+          "--host",
+          "127.0.0.1",
+          "--registry-url",
+          etcd.address());
+      URI ready = URI.create("http://127.0.0.1:" + router + "/readyz");
+      await(() -> http.get(ready, LIMIT).ok());
+    }
+  }
+
+  private interface Look {
+    boolean isDone() throws IOException, InterruptedException;
+  }
+
+  /// Looks again until it is so, at most [#LIMIT].
+  private static void await(Look look) throws InterruptedException {
+    for (long left = LIMIT.toMillis(); left > 0; left -= PAUSE.toMillis()) {
+      try {
+        if (look.isDone()) {
+          return;
+        }
+      } catch (IOException notYet) {
+        left -= 1;
+      }
+      Thread.sleep(PAUSE);
+    }
   }
 
   /// `infini bench` in short, so that what it measures is not its own start.
@@ -170,18 +229,11 @@ final class StartCache {
     Client http = Client.create();
     URI base = URI.create("http://127.0.0.1:" + router);
     String all = "\"" + instances + "/" + instances + "\"";
-    for (long left = LIMIT.toMillis(); left > 0; left -= PAUSE.toMillis()) {
-      try {
-        Client.Reply health = http.get(base.resolve("/health"), LIMIT);
-        if (new String(health.body(), StandardCharsets.UTF_8).contains(all)
-            && http.get(base.resolve("/v1/models/" + MODEL), LIMIT).ok()) {
-          break;
-        }
-      } catch (IOException notYet) {
-        left -= 1;
-      }
-      Thread.sleep(PAUSE);
-    }
+    await(() -> {
+      Client.Reply health = http.get(base.resolve("/health"), LIMIT);
+      return new String(health.body(), StandardCharsets.UTF_8).contains(all)
+          && http.get(base.resolve("/v1/models/" + MODEL), LIMIT).ok();
+    });
     for (String text : List.of("hello", "word ".repeat(12_000))) {
       for (boolean stream : List.of(false, true)) {
         Map<String, Object> body =

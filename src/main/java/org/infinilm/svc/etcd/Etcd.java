@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -33,10 +34,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A cluster of etcd 3.4 or newer, over the JSON gateway that its members serve beside gRPC. Calls
-/// block; a member that does not answer is left for the next. Thread-safe.
+/// block; a member that does not answer is left for the next. Calls share kept connections; a watch
+/// and a look at a member have their own. Thread-safe.
 ///
 /// Every method throws [EtcdFailure] when no member did what was asked.
-public final class Etcd {
+public final class Etcd implements AutoCloseable {
   /* How it works: etcd's documentation "gRPC gateway". Numbers of 64 bits are strings there, keys and
    * values base64. A stream is lines of JSON. What a stream reads must fit into the gateway's first read
    * of the body (512 bytes): with HTTP/1.1 it drops the rest once it has begun to answer. */
@@ -47,12 +49,23 @@ public final class Etcd {
   private static final Duration ATTEMPT = Duration.ofSeconds(2);
 
   private static final Duration BETWEEN_ROUNDS = Duration.ofMillis(250);
+
+  /// With less nobody is asked once more: what a member said before tells more than that it did not
+  /// answer so soon.
+  private static final Duration LEAST = Duration.ofMillis(100);
+
   private static final int MOST_BYTES = 128 << 20;
   private static final int MOST_SAID = 300;
   private static final int AT_ONCE = 64;
 
   /// Of leases: no two clients of a cluster may ever choose the same.
   private static final SecureRandom NUMBERS = new SecureRandom();
+
+  /// What may be asked again over another connection when a kept one ended without an answer: it
+  /// changes nothing, or the same again. All else is in doubt then.
+  private static final Set<String> REPEATED =
+      Set.of(
+          "/v3/kv/range", "/v3/lease/keepalive", "/v3/lease/timetolive", "/v3/auth/authenticate");
 
   /// Leases that one call keeps alive: 30 bytes each.
   private static final int KEPT_AT_ONCE = 16;
@@ -88,7 +101,12 @@ public final class Etcd {
   /// @param left seconds; negative when there is no such lease
   public record Remaining(long granted, long left) {}
 
+  /// A connection a call.
   private final Client http;
+
+  /// Keeps them.
+  private final Client calls;
+
   private final EtcdAddress address;
   private final @Nullable Login login;
   private final Ticker ticker;
@@ -105,8 +123,10 @@ public final class Etcd {
 
   private final Belonging belonging;
 
+  /// @param http is not closed with this
   public Etcd(Client http, EtcdAddress address, @Nullable Login login, Ticker ticker) {
     this.http = http;
+    this.calls = http.keeping();
     this.address = address;
     this.login = login;
     this.ticker = ticker;
@@ -365,7 +385,8 @@ public final class Etcd {
     boolean loggedInAgain = false;
     for (int tries = 0; ; tries++) {
       long left = end - ticker.nanos();
-      if (left <= 0) {
+      boolean again = tries > 0 && tries % address.members().size() == 0;
+      if (left <= (again ? LEAST.toNanos() : 0)) {
         throw together(failures.values());
       }
       int at = current.get();
@@ -373,7 +394,7 @@ public final class Etcd {
       String shown = null;
       try {
         shown = token();
-        return once(member(at), path, body, shown, attempt);
+        return once(calls, member(at), path, body, shown, attempt);
       } catch (EtcdFailure e) {
         failures.remove(member(at));
         failures.put(member(at), e);
@@ -413,7 +434,7 @@ public final class Etcd {
     byte[] nothing = Json.bytes(Map.of());
     for (String member : address.members()) {
       try {
-        once(member, "/v3/maintenance/status", nothing, token(), limit);
+        once(http, member, "/v3/maintenance/status", nothing, token(), limit);
       } catch (EtcdFailure e) {
         if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
           out.put(member, e);
@@ -424,11 +445,11 @@ public final class Etcd {
   }
 
   private List<JsonNode> once(
-      String member, String path, byte[] body, @Nullable String shown, Duration limit)
+      Client by, String member, String path, byte[] body, @Nullable String shown, Duration limit)
       throws EtcdFailure, InterruptedException {
     Client.Reply reply;
     try {
-      reply = http.send("POST", uri(member, path), headers(shown), body, limit, MOST_BYTES);
+      reply = sent(by, uri(member, path), headers(shown), body, limit);
     } catch (IOException e) {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
@@ -445,6 +466,20 @@ public final class Etcd {
       throw new EtcdFailure(Kind.ANOTHER, "etcd " + member + ": " + path + ": no answer in it");
     }
     return answers;
+  }
+
+  private Client.Reply sent(Client by, URI uri, Headers headers, byte[] body, Duration limit)
+      throws IOException, InterruptedException {
+    long end = ticker.nanos() + limit.toNanos();
+    try {
+      return by.send("POST", uri, headers, body, limit, MOST_BYTES);
+    } catch (Client.Lost e) {
+      Duration left = Duration.ofNanos(end - ticker.nanos());
+      if (!REPEATED.contains(uri.getPath()) || !left.isPositive()) {
+        throw e;
+      }
+      return by.send("POST", uri, headers, body, left, MOST_BYTES);
+    }
   }
 
   /// A stream that has ended: a document a line.
@@ -555,9 +590,7 @@ public final class Etcd {
     byte[] body = Json.bytes(Map.of("name", as.user(), "password", as.password()));
     Client.Reply reply;
     try {
-      reply =
-          http.send(
-              "POST", uri(member, "/v3/auth/authenticate"), Headers.NONE, body, ATTEMPT, 1 << 20);
+      reply = sent(calls, uri(member, "/v3/auth/authenticate"), Headers.NONE, body, ATTEMPT);
     } catch (IOException e) {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
@@ -569,6 +602,13 @@ public final class Etcd {
     }
     log.debug("logged in at etcd {} as {}", member, as.user());
     return tree(reply.body(), "authenticate").path("token").asText();
+  }
+
+  /// Closes the connections that wait for calls; later calls are made all the same, over
+  /// connections of their own.
+  @Override
+  public void close() {
+    calls.close();
   }
 
   private String member(int at) {

@@ -11,7 +11,6 @@ import io.netty.handler.codec.http.DefaultFullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequestEncoder;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
@@ -31,14 +30,15 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The blocking HTTP/1.1 client of control planes: one connection a call, no proxies, no redirects,
-/// no cookies, bounded bodies. Thread-safe; call it from virtual threads.
+/// The blocking HTTP/1.1 client of control planes: one connection a call unless it keeps them
+/// ([#keeping]), no proxies, no redirects, no cookies, bounded bodies. Thread-safe; call it from
+/// virtual threads.
 public final class Client implements AutoCloseable {
   private static final int MAX_BODY_BYTES = 64 << 20;
+  private static final Duration LONGEST_IDLE = Duration.ofSeconds(20);
   private static final Duration CONNECT = Duration.ofSeconds(5);
   private static final int MOST_ADDRESSES = 4;
 
@@ -82,6 +82,16 @@ public final class Client implements AutoCloseable {
     }
   }
 
+  /// A connection that was kept from an earlier call ended before the head of an answer had come:
+  /// the server may have carried the call out, or have closed while the call was on its way.
+  public static final class Lost extends IOException {
+    private static final long serialVersionUID = 1;
+
+    Lost(IOException cause) {
+      super(cause.getMessage(), cause);
+    }
+  }
+
   private static final int MAX_LOOKUPS = 64;
   private static final Semaphore LOOKUPS = new Semaphore(MAX_LOOKUPS);
   private static final Pattern NUMERIC = Pattern.compile("[0-9.]+|.*:.*");
@@ -91,11 +101,20 @@ public final class Client implements AutoCloseable {
   private final Names names;
   private final @Nullable String socket;
 
-  private Client(EventLoopGroup loops, Tls tls, Names names, @Nullable String socket) {
+  /// Null where each call has a connection of its own.
+  private final @Nullable KeptConnections kept;
+
+  private Client(
+      EventLoopGroup loops,
+      Tls tls,
+      Names names,
+      @Nullable String socket,
+      @Nullable KeptConnections kept) {
     this.loops = loops;
     this.tls = tls;
     this.names = names;
     this.socket = socket;
+    this.kept = kept;
   }
 
   /// A client on the control loop of this process.
@@ -105,17 +124,32 @@ public final class Client implements AutoCloseable {
 
   /// A client that looks names up its own way.
   public static Client create(Names names) {
-    return new Client(Loops.control(), Tls.DEFAULT, names, null);
+    return new Client(Loops.control(), Tls.DEFAULT, names, null, null);
   }
 
   /// The same client, which reaches https URLs so.
   public Client with(Tls how) {
-    return new Client(loops, how, names, socket);
+    return new Client(loops, how, names, socket, fresh());
   }
 
   /// The same client, which connects to a unix socket whatever host a URL names.
   public Client through(String path) {
-    return new Client(loops, tls, names, path);
+    return new Client(loops, tls, names, path, fresh());
+  }
+
+  /// The same client, which keeps connections for later calls: some for each server, each for a
+  /// while; none that was made with TLS files of before. A call over one of them may fail with
+  /// [Lost]. [#close] closes those that are idle.
+  public Client keeping() {
+    return keeping(LONGEST_IDLE);
+  }
+
+  Client keeping(Duration longestIdle) {
+    return new Client(loops, tls, names, socket, new KeptConnections(longestIdle));
+  }
+
+  private @Nullable KeptConnections fresh() {
+    return kept == null ? null : new KeptConnections(kept.longestIdle());
   }
 
   /// Sends one request and waits for the whole answer (at most 64 MiB).
@@ -189,61 +223,88 @@ public final class Client implements AutoCloseable {
     if (server.secure()) {
       tls.refresh();
     }
-    Connected made =
-        connect(
-            server,
-            connect,
-            () -> new ClientCall(uri.getRawAuthority(), tls, method.equals("HEAD")));
-    Channel channel = made.channel();
-    ClientCall call = made.call();
+    ClientCall.Asked asked =
+        new ClientCall.Asked(
+            request(method, uri, headers, body, kept != null), method.equals("HEAD"), total);
+    for (ClientConnection old = kept(server); old != null; old = kept(server)) {
+      ClientCall call = new ClientCall(uri.getRawAuthority(), tls);
+      if (run(old, call, asked, listener, betweenBytes)) {
+        return;
+      }
+    }
+    ClientConnection made = connect(server, connect);
+    ClientCall call = new ClientCall(uri.getRawAuthority(), tls);
     try {
       if (server.secure()) {
-        secure(channel, server, connect);
+        secure(made.channel(), server, connect);
       }
-      if (total != null) {
-        channel
-            .eventLoop()
-            .schedule(() -> call.timedOut(total), total.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (IOException | InterruptedException e) {
+      made.close();
+      throw e;
+    }
+    run(made, call, asked, listener, betweenBytes);
+  }
+
+  private @Nullable ClientConnection kept(BaseUrl server) {
+    return kept == null ? null : kept.take(server, server.secure() ? tls : null);
+  }
+
+  /// @return false when it was not sent, since the connection had ended
+  private static boolean run(
+      ClientConnection c,
+      ClientCall call,
+      ClientCall.Asked asked,
+      Listener listener,
+      Duration betweenBytes)
+      throws IOException, InterruptedException {
+    boolean whole = false;
+    boolean used = c.isUsed();
+    try {
+      c.begin(call, asked);
+      boolean sent = call.consume(listener, betweenBytes);
+      whole = true;
+      return sent;
+    } catch (IOException e) {
+      c.forgetOthers();
+      if (used && call.isLost()) {
+        throw new Lost(e);
       }
-      channel.writeAndFlush(request(method, uri, headers, body)).addListener(call::sent);
-      call.consume(listener, betweenBytes);
+      throw e;
     } finally {
-      channel.close();
+      if (!whole) {
+        c.giveUp(call);
+      }
     }
   }
 
-  private record Connected(Channel channel, ClientCall call) {}
-
   /// Connects to one of the addresses of the host, each in its share of the time.
-  private Connected connect(BaseUrl server, Duration limit, Supplier<ClientCall> calls)
+  private ClientConnection connect(BaseUrl server, Duration limit)
       throws IOException, InterruptedException {
     if (socket != null) {
       return connect(
-          server,
-          Loops.unixAddress(UnixDomainSocketAddress.of(socket), Loops.DEFAULT),
-          limit,
-          calls.get());
+          server, Loops.unixAddress(UnixDomainSocketAddress.of(socket), Loops.DEFAULT), limit);
     }
     List<InetAddress> addresses = addresses(server.host(), limit);
     int tries = Math.min(addresses.size(), MOST_ADDRESSES);
     for (int k = 0; k < tries - 1; k++) {
       try {
-        return connect(server, at(addresses, k, server), limit.dividedBy(tries), calls.get());
+        return connect(server, at(addresses, k, server), limit.dividedBy(tries));
       } catch (NotConnected e) {
         if (e.ours()) {
           throw e;
         }
       }
     }
-    return connect(server, at(addresses, tries - 1, server), limit.dividedBy(tries), calls.get());
+    return connect(server, at(addresses, tries - 1, server), limit.dividedBy(tries));
   }
 
   private static SocketAddress at(List<InetAddress> addresses, int k, BaseUrl server) {
     return new InetSocketAddress(addresses.get(k), server.port());
   }
 
-  private Connected connect(BaseUrl server, SocketAddress address, Duration limit, ClientCall call)
+  private ClientConnection connect(BaseUrl server, SocketAddress address, Duration limit)
       throws IOException, InterruptedException {
+    ClientConnection made = new ClientConnection(server, server.secure() ? tls : null, kept);
     ChannelFuture f =
         new Bootstrap()
             .group(loops)
@@ -255,14 +316,16 @@ public final class Client implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel c) {
                     c.config().setOption(ChannelOption.TCP_NODELAY, true);
-                    if (server.secure()) {
-                      c.pipeline().addLast(tls.handler(c.alloc(), server.host(), server.port()));
-                    }
-                    c.pipeline().addLast(call.decoder(), new HttpRequestEncoder(), call);
+                    made.open(c);
                   }
                 })
-            .connect(address)
-            .await();
+            .connect(address);
+    try {
+      f.await();
+    } catch (InterruptedException e) {
+      f.channel().close();
+      throw e;
+    }
     if (!f.isSuccess()) {
       throw new NotConnected(
           "cannot connect to "
@@ -271,7 +334,7 @@ public final class Client implements AutoCloseable {
               + Unconnected.failure(f.cause(), false).detail(),
           f.cause());
     }
-    return new Connected(f.channel(), call);
+    return made;
   }
 
   /// A name is looked up on a thread of its own: a resolver that hangs keeps to no limit of ours.
@@ -328,7 +391,7 @@ public final class Client implements AutoCloseable {
   }
 
   private static DefaultFullHttpRequest request(
-      String method, URI uri, Headers headers, byte[] body) {
+      String method, URI uri, Headers headers, byte[] body, boolean keeps) {
     String path = uri.getRawPath() == null || uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
     String target = uri.getRawQuery() == null ? path : path + "?" + uri.getRawQuery();
     DefaultFullHttpRequest r =
@@ -338,16 +401,24 @@ public final class Client implements AutoCloseable {
     for (Header h : headers.fields()) {
       r.headers().add(h.name(), h.value());
     }
-    r.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    if (keeps) {
+      r.headers().remove(HttpHeaderNames.CONNECTION);
+    } else {
+      r.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    }
     if (body.length > 0 || method.equals("POST") || method.equals("PUT")) {
       r.headers().set(HttpHeaderNames.CONTENT_LENGTH, body.length);
     }
     return r;
   }
 
+  /// Closes what is kept; the control loop belongs to the process. A call that is under way goes
+  /// on.
   @Override
   public void close() {
-    // the control loop belongs to the process
+    if (kept != null) {
+      kept.close();
+    }
   }
 
   /// Gathers a whole answer; only its head when it is to have no bytes.

@@ -2,15 +2,10 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.handler.codec.PrematureChannelClosureException;
+import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpObject;
 import io.netty.handler.codec.http.HttpResponse;
-import io.netty.handler.codec.http.LastHttpContent;
-import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,8 +19,15 @@ import org.jspecify.annotations.Nullable;
 
 /// One call of [Client]: the event loop puts what arrives into a bounded queue (reading stops while
 /// it is full), the calling thread takes it out.
-final class ClientCall extends ChannelInboundHandlerAdapter {
+final class ClientCall {
   private static final int MAX_QUEUED = 256;
+
+  /// What is sent, once, by the first connection that has not ended.
+  ///
+  /// @param request its body needs no release
+  /// @param head whether the answer has no body whatever it says
+  /// @param total for the whole exchange, or null
+  record Asked(FullHttpRequest request, boolean head, @Nullable Duration total) {}
 
   /// What the event loop tells the caller.
   private sealed interface Event {
@@ -35,92 +37,101 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
 
     record End() implements Event {}
 
+    record Unsent() implements Event {}
+
     record Failed(String why, @Nullable Throwable cause) implements Event {}
   }
 
   private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
   private final String peer;
   private final Tls tls;
-  private final StrictResponseDecoder decoder = new StrictResponseDecoder();
   private volatile @Nullable Channel channel;
-  private boolean ended;
+
+  /// Whether the head of an answer was read.
+  private volatile boolean answered;
+
+  /// Whether the connection ended before that.
+  private volatile boolean lost;
 
   /// @param tls how the peer is spoken to where its URL says https
-  /// @param head whether the answer has no body whatever it says
-  ClientCall(String peer, Tls tls, boolean head) {
+  ClientCall(String peer, Tls tls) {
     this.peer = peer;
     this.tls = tls;
-    decoder.expect(head);
   }
 
-  /// Stands before this handler.
-  StrictResponseDecoder decoder() {
-    return decoder;
+  /// The methods from here to [#ended] are for the event loop.
+  void on(Channel c) {
+    channel = c;
   }
 
-  @Override
-  public void handlerAdded(ChannelHandlerContext ctx) {
-    channel = ctx.channel();
+  /// The connection had ended before anything was sent.
+  void unsent() {
+    events.add(new Event.Unsent());
   }
 
-  void sent(Future<? super Void> write) {
-    if (!write.isSuccess()) {
-      fail("cannot send to " + peer, write.cause());
-    }
+  void notWritten(Throwable why) {
+    fail("cannot send to " + peer, why);
   }
 
   void timedOut(Duration after) {
     fail("no complete answer from " + peer + " within " + after.toMillis() + " ms", null);
   }
 
+  void noHttp(Throwable why) {
+    answered = true;
+    fail(peer + " answered something that is no HTTP: " + BadAnswer.detail(why), why);
+  }
+
+  void closed() {
+    lost = !answered;
+    fail(peer + " closed the connection before the answer ended", null);
+  }
+
+  void broke(Throwable cause) {
+    lost = !answered;
+    // with TLS 1.3 a server says what it thinks of our certificate after the handshake
+    SSLException told = told(cause);
+    fail(
+        told == null
+            ? "connection to " + peer + " broke: " + cause.getMessage()
+            : "TLS with " + peer + ": " + TlsTrouble.detail(told, tls),
+        cause);
+  }
+
   private void fail(String why, @Nullable Throwable cause) {
     events.add(new Event.Failed(why, cause));
   }
 
-  @Override
-  public void channelRead(ChannelHandlerContext ctx, Object message) {
-    try {
-      if (message instanceof HttpObject part && part.decoderResult().isFailure()) {
-        Throwable why = part.decoderResult().cause();
-        if (!(why instanceof PrematureChannelClosureException)) {
-          ended = true;
-          fail(peer + " answered something that is no HTTP: " + BadAnswer.detail(why), why);
-        }
-        ctx.close();
-        return;
+  void take(HttpObject part) {
+    answered = true;
+    if (part instanceof HttpResponse r) {
+      List<Header> fields = new ArrayList<>(r.headers().size());
+      for (Map.Entry<String, String> e : r.headers()) {
+        fields.add(new Header(e.getKey(), e.getValue()));
       }
-      if (message instanceof HttpResponse r) {
-        List<Header> fields = new ArrayList<>(r.headers().size());
-        for (Map.Entry<String, String> e : r.headers()) {
-          fields.add(new Header(e.getKey(), e.getValue()));
-        }
-        events.add(new Event.Head(r.status().code(), new Headers(fields)));
+      events.add(new Event.Head(r.status().code(), new Headers(fields)));
+    }
+    if (part instanceof HttpContent content) {
+      ByteBuf b = content.content();
+      if (b.isReadable()) {
+        byte[] bytes = new byte[b.readableBytes()];
+        b.readBytes(bytes);
+        events.add(new Event.Piece(bytes));
       }
-      if (message instanceof HttpContent content) {
-        ByteBuf b = content.content();
-        if (b.isReadable()) {
-          byte[] bytes = new byte[b.readableBytes()];
-          b.readBytes(bytes);
-          events.add(new Event.Piece(bytes));
-        }
-        if (content instanceof LastHttpContent) {
-          ended = true;
-          events.add(new Event.End());
-        }
-      }
-      if (events.size() > MAX_QUEUED) {
-        ctx.channel().config().setAutoRead(false);
-      }
-    } finally {
-      ReferenceCountUtil.release(message);
+    }
+    Channel c = channel;
+    if (c != null && events.size() > MAX_QUEUED) {
+      c.config().setAutoRead(false);
     }
   }
 
-  @Override
-  public void channelInactive(ChannelHandlerContext ctx) {
-    if (!ended) {
-      fail(peer + " closed the connection before the answer ended", null);
-    }
+  void ended() {
+    events.add(new Event.End());
+  }
+
+  /// Whether the connection ended before the head of an answer had come.
+  boolean isLost() {
+    return lost;
   }
 
   private static @Nullable SSLException told(Throwable cause) {
@@ -132,20 +143,10 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
     return null;
   }
 
-  @Override
-  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    // with TLS 1.3 a server says what it thinks of our certificate after the handshake
-    SSLException told = told(cause);
-    fail(
-        told == null
-            ? "connection to " + peer + " broke: " + cause.getMessage()
-            : "TLS with " + peer + ": " + TlsTrouble.detail(told, tls),
-        cause);
-    ctx.close();
-  }
-
   /// Hands everything to `listener` until the end.
-  void consume(Client.Listener listener, Duration betweenBytes)
+  ///
+  /// @return false when nothing was sent
+  boolean consume(Client.Listener listener, Duration betweenBytes)
       throws IOException, InterruptedException {
     while (true) {
       Event e = events.poll(betweenBytes.toMillis(), TimeUnit.MILLISECONDS);
@@ -159,8 +160,11 @@ final class ClientCall extends ChannelInboundHandlerAdapter {
                 "nothing from " + peer + " for " + betweenBytes.toMillis() + " ms");
         case Event.Head h -> listener.head(h.status(), h.headers());
         case Event.Piece p -> listener.piece(p.bytes());
+        case Event.Unsent unsent -> {
+          return false;
+        }
         case Event.End end -> {
-          return;
+          return true;
         }
         case Event.Failed f -> throw new IOException(f.why(), f.cause());
       }

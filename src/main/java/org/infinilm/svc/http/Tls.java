@@ -480,7 +480,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     return h;
   }
 
-  private SslContext context() {
+  /// What new connections are made with; another object once the files were read anew.
+  SslContext context() {
     if (caFile == null && own == null) {
       return OfTheJdk.CONTEXT;
     }

@@ -36,7 +36,11 @@ final class Bodies {
   private Bodies() {}
 
   static Entry registration(byte[] body) throws Refused {
-    JsonNode n = object(body);
+    return registration(object(body));
+  }
+
+  /// @param n as [#object] gives it
+  static Entry registration(JsonNode n) throws Refused {
     JsonNode metadata = n.path("metadata");
     if (metadata.isNull()) {
       throw wrong("metadata", metadata, "an object");
@@ -86,7 +90,8 @@ final class Bodies {
     return n.path(field).isTextual() ? text(field, n.path(field), MAX_NAME) : null;
   }
 
-  private static JsonNode object(byte[] body) throws Refused {
+  /// A JSON object of not too many values.
+  static JsonNode object(byte[] body) throws Refused {
     JsonNode n;
     if (Json.isLargerThan(MAX_VALUES, body)) {
       throw new Refused(

@@ -179,6 +179,7 @@ final class EtcdFollower implements TableSource {
       s.close();
       s.finish();
     }
+    etcd.close();
     http.close();
   }
 }

@@ -146,8 +146,8 @@ record EtcdKeys(String prefix) {
   /// Judges a stored entry as it would a registration: others may write there too.
   static Stored stored(String name, byte[] json) throws NoSuchThing {
     try {
-      Entry e = Bodies.registration(json);
-      JsonNode n = Json.tree(json);
+      JsonNode n = Bodies.object(json);
+      Entry e = Bodies.registration(n);
       if (!e.name().equals(name)) {
         throw new NoSuchThing("name: " + Json.text(e.name()) + " (expected: that of its key)");
       }
@@ -161,7 +161,7 @@ record EtcdKeys(String prefix) {
           altered ? e.withIncarnation(Entry.ALTERED) : e,
           Instant.ofEpochSecond(registered.asLong()),
           n.path("registration").asText());
-    } catch (Refused | JsonProcessingException | DateTimeException e) {
+    } catch (Refused | DateTimeException e) {
       throw new NoSuchThing(String.valueOf(e.getMessage()));
     }
   }

@@ -8,7 +8,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -305,8 +309,9 @@ final class EtcdStore extends LeaseStore {
     Known known = d.known();
     String registration =
         known == null || event instanceof Event.Register ? registration() : known.registration();
-    long lease = known != null && keepAlives.alive(known.lease()) ? known.lease() : grant();
-    boolean fresh = known == null || lease != known.lease();
+    boolean fresh = known == null;
+    long lease = known == null ? grant() : known.lease();
+    Future<Boolean> lives = fresh ? CompletableFuture.completedFuture(true) : keptAlive(lease);
     Stored stored = new Stored(s.entry(), s.registeredAt(), registration);
     List<Op> ops = new ArrayList<>();
     ops.add(new Op.Put(keys.entry(name), stored.json(), lease));
@@ -340,8 +345,30 @@ final class EtcdStore extends LeaseStore {
     long revision = w.done() || there == null ? w.revision() : there.revision();
     decideLocked(() -> view.wrote(name, revision, lease, stored));
     pulse().registered(name);
+    if (!answer(lives)) {
+      look(name, PATIENCE);
+      return null;
+    }
     Lease now = table().leases().get(name);
     return now == null ? d.step() : new Table.Step(table(), now, List.of(), List.of());
+  }
+
+  /// A sign of life beside a change, which does not wait for others to go along as heartbeats do.
+  private Future<Boolean> keptAlive(long lease) {
+    FutureTask<Boolean> ask =
+        new FutureTask<>(() -> !etcd.keepAlive(List.of(lease), KEEP_PATIENCE).isEmpty());
+    Thread.ofVirtual().name("etcd-lease").start(ask);
+    return ask;
+  }
+
+  private static boolean answer(Future<Boolean> lives) throws EtcdFailure, InterruptedException {
+    try {
+      return lives.get();
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof EtcdFailure f
+          ? f
+          : new EtcdFailure(Kind.OTHER, "etcd: " + e.getCause());
+    }
   }
 
   private Table.@Nullable Step delete(String name, JournalRecord.Deleted dead, Decided d)
@@ -649,5 +676,6 @@ final class EtcdStore extends LeaseStore {
   @Override
   void finish() {
     loops.forEach(Thread::interrupt);
+    etcd.close();
   }
 }

@@ -21,7 +21,7 @@ final class KeepAlives {
     List<Long> keep(List<Long> leases) throws EtcdFailure, InterruptedException;
   }
 
-  private static final Duration TOGETHER = Duration.ofMillis(50);
+  private static final Duration TOGETHER = Duration.ofMillis(100);
   private static final int MOST_WAITING = 20_000;
   private static final int BATCH = 4096;
 

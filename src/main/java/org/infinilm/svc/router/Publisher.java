@@ -113,8 +113,6 @@ final class Publisher {
       if (server != null) {
         targets.add(target(m, i, m.reach.origins(), e.known.authorization()));
       }
-      say(e, m);
-      warn(e, m);
     }
     // by name, as a fleet has them
     roster.entries().forEach(e -> instances.add(e.instance(seating)));
@@ -125,6 +123,12 @@ final class Publisher {
         new RoutingTable(
             fleet, targets, unread, new RoutingTable.Awaited(awaited, Map.copyOf(leftUntilNanos)));
     seats.follow(fleet, () -> table = next);
+    // a fleet of a thousand takes a tenth of a second to log when a router starts
+    for (Roster.Entry e : entries) {
+      Made m = made(e);
+      say(e, m);
+      warn(e, m);
+    }
   }
 
   /// Publishes the views.

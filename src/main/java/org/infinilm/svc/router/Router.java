@@ -113,6 +113,19 @@ final class Router implements AutoCloseable {
     keeper = new FleetKeeper(config, slots, seats, names, ticker, random);
     tls = config.tls().listener(ticker::now);
     http = Client.create(keeper.resolver()::awaitedAddresses).with(believed);
+    TableHome home = config.registry();
+    TableSource table =
+        home == null
+            ? null
+            : home.open(
+                Client.create().with(believed), config.registryToken(), run, ticker, random);
+    source = table;
+    sync =
+        Optional.ofNullable(table)
+            .map(t ->
+                new RegistrySync(t, String.valueOf(home), config.syncInterval(), keeper, ticker));
+    // what stands there is read while the rest is made
+    sync.ifPresent(RegistrySync::start);
     policy =
         new PolicySwitch(
             config.policy(),
@@ -177,13 +190,6 @@ final class Router implements AutoCloseable {
                 "result"),
             ticker);
     keys = new KeyRing(config.keys(), ticker);
-    TableHome home = config.registry();
-    TableSource table =
-        home == null
-            ? null
-            : home.open(
-                Client.create().with(believed), config.registryToken(), run, ticker, random);
-    source = table;
     Siblings beside =
         table == null
             ? null
@@ -273,25 +279,8 @@ final class Router implements AutoCloseable {
             plane.instances(),
             tls,
             beside);
-    sync =
-        Optional.ofNullable(table)
-            .map(t ->
-                new RegistrySync(t, String.valueOf(home), config.syncInterval(), keeper, ticker));
     front = new RouterFront(plane, settings, own, carries);
-    server =
-        ProxyServer.start(
-            new ProxyServer.Options(
-                config.host(),
-                config.port(),
-                carries ? config.threads() : 1,
-                config.transport(),
-                config.framing(),
-                config.clients().limits(),
-                config.clients().times(),
-                config.clients().cors(),
-                tls),
-            front,
-            ticker::now);
+    server = listen(front, carries);
     feed.places(server.places());
     metrics.follow(server);
     metrics.follow(keeper.happenings());
@@ -326,13 +315,36 @@ final class Router implements AutoCloseable {
       gauges.follow(all);
       gauges.start();
     }
-    sync.ifPresent(RegistrySync::start);
     discoveries.start();
     if (beside != null) {
       beside.start();
     }
     if (files != null) {
       files.start();
+    }
+  }
+
+  private ProxyServer listen(RouterFront front, boolean carries) throws IOException {
+    try {
+      return ProxyServer.start(
+          new ProxyServer.Options(
+              config.host(),
+              config.port(),
+              carries ? config.threads() : 1,
+              config.transport(),
+              config.framing(),
+              config.clients().limits(),
+              config.clients().times(),
+              config.clients().cors(),
+              tls),
+          front,
+          ticker::now);
+    } catch (IOException e) {
+      sync.ifPresent(RegistrySync::close);
+      if (source != null) {
+        source.close();
+      }
+      throw e;
     }
   }
 
