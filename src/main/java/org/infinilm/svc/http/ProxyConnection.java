@@ -146,8 +146,9 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     return reader;
   }
 
+  /// One that is being read goes on; the next one waits while answers before it are not taken.
   private boolean takesNext() {
-    return current == null && !closing;
+    return current == null && !closing && (head != null || channel.isWritable());
   }
 
   /// Whether an answer that begins now may be followed by another.
@@ -176,7 +177,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
         in.release();
         return;
       }
-      if (current == null && clock.phase() == Phase.IDLE) {
+      if (clock.phase() == Phase.IDLE && takesNext()) {
         clock.enter(Phase.HEAD, loop.now());
       }
       decode(in);
@@ -201,7 +202,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
                 HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE, Unpooled.EMPTY_BUFFER));
       }
       if (current == null && head == null && !closing) {
-        Phase phase = decoder.holdsBytes() ? Phase.HEAD : Phase.IDLE;
+        Phase phase = decoder.holdsBytes() && takesNext() ? Phase.HEAD : Phase.IDLE;
         if (clock.phase() != phase) {
           clock.enter(phase, loop.now());
         }
@@ -435,7 +436,11 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return;
     }
     clock.enter(Phase.IDLE, loop.now());
-    if (!decoding) {
+    goOn();
+  }
+
+  private void goOn() {
+    if (!decoding && current == null && !closing && channel.isActive()) {
       if (decoder.holdsBytes()) {
         readOn();
       } else {
@@ -454,7 +459,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
 
   /// Reads no more while much waits for its turn.
   private void holdBack() {
-    boolean read = current == null || decoder.waitingBytes() <= MOST_AHEAD_BYTES;
+    boolean read = takesNext() || decoder.waitingBytes() <= MOST_AHEAD_BYTES;
     if (channel.config().isAutoRead() != read) {
       channel.config().setAutoRead(read);
       lookForItsEnd();
@@ -645,6 +650,8 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
     InboundRequest r = current;
     if (r != null) {
       r.writabilityChanged(channel.isWritable());
+    } else if (channel.isWritable()) {
+      channel.eventLoop().execute(this::goOn);
     }
   }
 

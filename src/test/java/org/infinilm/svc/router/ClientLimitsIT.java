@@ -10,8 +10,10 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -60,6 +62,55 @@ class ClientLimitsIT {
 
   private static String chat(String fields) {
     return Rig.post(Rig.CHAT, fields, Rig.BODY);
+  }
+
+  /// Each answer came whole in one read, so that no mark held any of them back, and each next
+  /// request was computed: 190 MB for one client that reads nothing.
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "codec"})
+  void whatWasSentAheadWaitsWhileAnswersAreNotTaken(String framing) throws Exception {
+    int requests = 300;
+    int bytes = 60_000;
+    AtomicInteger asked = new AtomicInteger();
+    start(
+        (r, n) -> {
+          asked.addAndGet(r.startsWith("POST") ? 1 : 0);
+          return answer(bytes, bytes);
+        },
+        "framing=" + framing);
+    try (Socket client = smallClient()) {
+      Thread writer =
+          Thread.ofVirtual()
+              .start(() -> {
+                try {
+                  write(client, chat("").repeat(requests));
+                } catch (IOException e) {
+                  throw new IllegalStateException(e);
+                }
+              });
+      AtomicInteger before = new AtomicInteger(-1);
+      await()
+          .atMost(Rig.SOON)
+          .pollInterval(Duration.ofMillis(500))
+          .until(() -> {
+            int now = asked.get();
+            return before.getAndSet(now) == now && now > 1;
+          });
+      assertThat(asked).hasValueLessThan(requests / 2);
+      assertThat(rig.router().server().bufferedBytes()).isLessThan(1 << 20);
+      InputStream in = client.getInputStream();
+      long all = 0;
+      byte[] some = new byte[1 << 16];
+      while (all < (long) requests * bytes) {
+        int n = in.read(some);
+        assertThat(n).as("after %d bytes", all).isPositive();
+        for (int k = 0; k < n; k++) {
+          all += some[k] == 'a' ? 1 : 0;
+        }
+      }
+      writer.join();
+      assertThat(asked).hasValueGreaterThanOrEqualTo(requests);
+    }
   }
 
   private void awaitStalled(int clients) {
