@@ -63,11 +63,11 @@ final class FileThread {
     }
   }
 
-  /// Ends it behind what waits, and waits for that so long.
+  /// Ends it behind what waits, and waits for that: so long for room in its line, and so long for
+  /// it.
   void end(Duration most) throws InterruptedException {
-    long until = System.nanoTime() + most.toNanos();
     if (line.offer(new Write(Optional.empty()), most.toNanos(), TimeUnit.NANOSECONDS)) {
-      thread.join(Duration.ofNanos(Math.max(1, until - System.nanoTime())));
+      thread.join(most);
     }
     if (thread.isAlive()) {
       LOG.warn("files that take too long to be written are left as they are");
