@@ -139,7 +139,8 @@ record Loaded(
       whole = true;
       return List.copyOf(out);
     } catch (IllegalArgumentException e) {
-      String param = ask.tools() == null ? "response_format" : "tools";
+      Tools tools = ask.tools();
+      String param = tools != null && tools.required() ? "tools" : "response_format";
       throw new ApiError(400, "invalid_value", param, param + ": " + e.getMessage());
     } finally {
       if (!whole) {

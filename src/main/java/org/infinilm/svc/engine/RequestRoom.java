@@ -41,11 +41,14 @@ final class RequestRoom {
               + mostBytes
               + ", what all requests may take together)");
     }
-    if (taken.addAndGet(bytes) > mostBytes) {
-      taken.addAndGet(-bytes);
-      throw new ApiError(
-          429, "queue_full", null, "too many large requests wait for the memory there is");
-    }
+    long before;
+    do {
+      before = taken.get();
+      if (before + bytes > mostBytes) {
+        throw new ApiError(
+            429, "queue_full", null, "too many large requests wait for the memory there is");
+      }
+    } while (!taken.compareAndSet(before, before + bytes));
   }
 
   /// Bytes that are held now.

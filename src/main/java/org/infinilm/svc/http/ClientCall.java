@@ -70,6 +70,7 @@ final class ClientCall {
   }
 
   void notWritten(Throwable why) {
+    lost = !answered;
     fail("cannot send to " + peer, why);
   }
 
@@ -122,6 +123,10 @@ final class ClientCall {
     Channel c = channel;
     if (c != null && events.size() > MAX_QUEUED) {
       c.config().setAutoRead(false);
+      if (events.isEmpty()) {
+        // all was taken just before
+        c.config().setAutoRead(true);
+      }
     }
   }
 

@@ -115,7 +115,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       @Override
       public void channelRead(ChannelHandlerContext ctx, Object message) {
         int bytes = message instanceof ByteBuf b ? b.readableBytes() : 0;
-        if (!isUnfinished() && head == null) {
+        if (!closing && !isUnfinished() && head == null) {
           lastUse = load.nextUse();
         }
         count(bytes);
@@ -261,17 +261,17 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       p.whole(response);
       return;
     }
-    Sink sink = response.isRaw() ? new Sink(p, false, true) : p.streamed(response);
     try {
+      Sink sink = response.isRaw() ? new Sink(p, false, true) : p.streamed(response);
       stream.write(sink);
       sink.finish();
     } catch (IOException clientGone) {
-      sink.abort();
+      p.abort();
     } catch (InterruptedException e) {
-      sink.abort();
+      p.abort();
     } catch (RuntimeException | Error e) {
       LOG.error("{} {} failed while streaming", request.method(), request.path(), e);
-      sink.abort();
+      p.abort();
     }
   }
 
@@ -484,6 +484,10 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       return new Sink(this, keep, false);
     }
 
+    void abort() {
+      channel.close();
+    }
+
     void awaitWritable() throws IOException, InterruptedException {
       lock.lock();
       try {
@@ -537,7 +541,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void abort() {
-      p.channel.close();
+      p.abort();
     }
 
     @Override

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// @param otherFirstNanos when another request on the instance last got its first byte before this
 ///   one did; 0 for none
 /// @param otherLastNanos when another one last ended there before this one's first byte; 0 for none
-/// @param cutAtOnce whether it ended for its length with its first token, or before
+/// @param cutAtOnce whether it ended for its length with its first token, or before, though more
+///   was asked for
 public record Facts(
     Instance instance,
     String model,

@@ -68,15 +68,17 @@ final class Lesson {
   }
 
   void learn() {
-    if (f.cutAtOnce() && ask.maxTokens() != 1) {
-      // its times are no answer's
-      m.cuts.cut(i, ask.promptTokens(), now);
+    if (f.cutAtOnce() || tokens == 0) {
+      m.prefixes.left(ask.prefix(), i);
+      if (f.cutAtOnce()) {
+        // its times are no answer's
+        m.cuts.cut(i, ask.promptTokens(), now);
+      }
       return;
     }
-    if (tokens == 0) {
-      return;
+    if (tokens > 1) {
+      m.cuts.answered(i, ask.promptTokens());
     }
-    m.cuts.answered(i, ask.promptTokens());
     double[] times = streamed ? stream() : whole();
     if (tokens < LEAST_TOKENS) {
       costs.brief();

@@ -385,7 +385,10 @@ final class Account {
       if (asked != null && (keyed || logged)) {
         facts = facts.about(asked.ask());
       }
-      if (ok && answer != null && answer.isCutAtOnce(d.usage())) {
+      if (ok
+          && answer != null
+          && asked != null
+          && answer.isCutAtOnce(d.usage(), asked.maxTokens(), now - dispatched)) {
         facts = facts.asCutAtOnce();
       }
       boolean line = logged && tap != null;

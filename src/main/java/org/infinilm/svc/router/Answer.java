@@ -144,8 +144,8 @@ final class Answer {
   }
 
   /// As [ResponseTap#isCutAtOnce].
-  boolean isCutAtOnce(@Nullable Usage usage) {
-    return head.status() == 200 && !coded(head) && tap.isCutAtOnce(usage);
+  boolean isCutAtOnce(@Nullable Usage usage, long most, long tookNanos) {
+    return head.status() == 200 && !coded(head) && tap.isCutAtOnce(usage, most, tookNanos);
   }
 
   /// Whether the client has anything of it.

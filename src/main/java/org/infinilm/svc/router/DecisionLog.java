@@ -167,11 +167,13 @@ final class DecisionLog implements AutoCloseable {
   /// Writes what waits, to a new file where the one that it was is there no more, and tries again
   /// what failed.
   void flush() {
+    boolean was = stuck;
     stuck = false;
     if (out == null || isAway()) {
       reopen();
     }
     put();
+    failed |= was;
   }
 
   private boolean isAway() {

@@ -37,7 +37,7 @@ final class FileThread {
   /// @param what for the log, the setting and the file
   void offer(String what, Runnable write) {
     if (line.offer(new Write(Optional.of(write)))) {
-      losing = false;
+      losing &= line.size() > MOST / 2;
       return;
     }
     lost.incrementAndGet();

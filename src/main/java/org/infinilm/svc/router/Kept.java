@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Policy;
@@ -21,7 +22,12 @@ final class Kept implements Learner.Keeping {
   private final @Nullable DecisionLog log;
   private final Ticker ticker;
   private final Supplier<Learner> learner;
-  private final FileThread files = new FileThread("learned-files");
+  private final FileThread logging = new FileThread("decision-log");
+  private final FileThread saving = new FileThread("learned-state");
+
+  /// A state that waits to be written; the one before it need not be.
+  private final AtomicReference<byte @Nullable []> newest = new AtomicReference<>();
+
   private long savedNanos;
   private long savedFacts;
   private long flushedFacts;
@@ -40,9 +46,12 @@ final class Kept implements Learner.Keeping {
     this.ticker = ticker;
     this.learner = learner;
     this.savedNanos = ticker.nanos();
-    metrics.losing(files::lost);
-    if (state != null || log != null) {
-      files.start();
+    metrics.losing(() -> logging.lost() + saving.lost());
+    if (state != null) {
+      saving.start();
+    }
+    if (log != null) {
+      logging.start();
     }
   }
 
@@ -52,7 +61,7 @@ final class Kept implements Learner.Keeping {
     DecisionLog to = log;
     if (to != null && decision != null) {
       byte[] line = to.worded(facts, decision);
-      files.offer("decision_log: " + to.file(), () -> to.write(line));
+      logging.offer("decision_log: " + to.file(), () -> to.write(line));
     }
   }
 
@@ -60,7 +69,7 @@ final class Kept implements Learner.Keeping {
   public void idle(long facts) {
     if (log != null && facts != flushedFacts) {
       flushedFacts = facts;
-      files.offer("decision_log: " + log.file(), log::flush);
+      logging.offer("decision_log: " + log.file(), log::flush);
     }
     if (facts != savedFacts && ticker.nanos() - savedNanos >= EVERY.toNanos()) {
       savedFacts = facts;
@@ -74,7 +83,16 @@ final class Kept implements Learner.Keeping {
     if (to != null) {
       byte[] all =
           LearnedState.worded(policy.remembered(ticker.nanos()), learner.get().remembered());
-      files.offer("learned_state: " + to.file(), () -> to.save(all));
+      if (newest.getAndSet(all) == null) {
+        saving.offer("learned_state: " + to.file(), () -> saveNewest(to));
+      }
+    }
+  }
+
+  private void saveNewest(LearnedState to) {
+    byte[] all = newest.getAndSet(null);
+    if (all != null) {
+      to.save(all);
     }
   }
 
@@ -98,12 +116,17 @@ final class Kept implements Learner.Keeping {
       learner.get().join(END);
       save();
       if (state != null) {
-        files.offer("learned_state: " + state.file(), state::close);
+        saving.offer("learned_state: " + state.file(), state::close);
       }
       if (log != null) {
-        files.offer("decision_log: " + log.file(), log::close);
+        logging.offer("decision_log: " + log.file(), log::close);
       }
-      files.end(WRITE_END);
+      if (state != null) {
+        saving.end(WRITE_END);
+      }
+      if (log != null) {
+        logging.end(WRITE_END);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -127,7 +127,7 @@ final class LearnedMetrics {
     if (ask == null || !f.complete()) {
       return;
     }
-    if (f.cutAtOnce() && ask.maxTokens() != 1) {
+    if (f.cutAtOnce()) {
       cuts.inc();
       warn(f.instance(), ask);
     }

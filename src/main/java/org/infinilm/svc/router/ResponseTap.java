@@ -13,6 +13,9 @@ final class ResponseTap implements ByteProcessor {
   /// Of a stream with one token: role, token, reason of the end, end.
   private static final int BRIEF_EVENTS = 4;
 
+  private static final int MANY_TOKENS = 16;
+  private static final long AT_ONCE_NANOS = 50_000_000;
+
   private static final byte[] DONE = {'[', 'D', 'O', 'N', 'E', ']'};
   private static final byte[] DATA = {'d', 'a', 't', 'a', ':'};
 
@@ -86,12 +89,21 @@ final class ResponseTap implements ByteProcessor {
     return UsageReader.read(scratch, tail(scratch));
   }
 
-  /// Whether it ended for its length with its first token, or before; until it is closed.
+  /// Whether it ended for its length with its first token, or before, though more was asked for;
+  /// until it is closed. Where it does not tell its tokens (an event may hold several, and what was
+  /// thought is held by none) only what was over at once counts.
   ///
   /// @param usage what it said of its tokens, or null
-  boolean isCutAtOnce(@Nullable Usage usage) {
+  /// @param most tokens that its client asked for; 0 for no limit
+  /// @param tookNanos from sending the request to its end
+  boolean isCutAtOnce(@Nullable Usage usage, long most, long tookNanos) {
     boolean brief =
-        usage == null ? events > 0 && events <= BRIEF_EVENTS : usage.completionTokens() <= 1;
+        usage != null
+            ? usage.completionTokens() <= 1 && most != 1
+            : events > 0
+                && events <= BRIEF_EVENTS
+                && (most == 0 || most > MANY_TOKENS)
+                && tookNanos <= AT_ONCE_NANOS;
     if (!brief) {
       return false;
     }

@@ -156,13 +156,13 @@ class RequestRoomIT {
                 "max_tokens",
                 1000,
                 "n",
-                stream ? 4 : 1,
+                4,
                 "ignore_eos",
                 true,
                 "logprobs",
                 true,
                 "top_logprobs",
-                stream ? 20 : 14,
+                20,
                 "stream",
                 stream));
     try (Socket deaf = new Socket()) {

@@ -100,6 +100,7 @@ class KeptConnectionsIT {
         assertThat(send(s, "/")).isEqualTo("n" + k);
         close.release();
         closed.acquire();
+        s.links().get(k).awaitEnded(s.port());
       }
     }
   }
@@ -157,11 +158,13 @@ class KeptConnectionsIT {
   /// Some servers say 408 before they close an idle connection: that is no answer to the next call.
   @Test
   void whatCameUnaskedIsNoAnswer() throws Exception {
+    Semaphore idle = new Semaphore(0);
     Semaphore said = new Semaphore(0);
     ScriptedServer.Script more =
         (n, link) -> {
           link.request();
           link.answer("n" + n);
+          idle.acquire();
           link.write("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n");
           said.release();
           link.awaitEnd();
@@ -169,7 +172,9 @@ class KeptConnectionsIT {
     try (ScriptedServer s = new ScriptedServer(more)) {
       for (int k = 0; k < 100; k++) {
         assertThat(send(s, "/")).isEqualTo("n" + k);
+        idle.release();
         said.acquire();
+        s.links().get(k).awaitDelivered();
       }
       awaitOpen(s, 0);
     }

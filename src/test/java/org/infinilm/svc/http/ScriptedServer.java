@@ -85,6 +85,16 @@ public final class ScriptedServer implements AutoCloseable {
       close();
     }
 
+    /// Waits until what was written is with the other side.
+    public void awaitDelivered() {
+      Loopback.awaitDelivered(socket.getLocalPort(), socket.getPort());
+    }
+
+    /// Waits until the other side's kernel knows that it has ended.
+    public void awaitEnded(int serverPort) {
+      Loopback.awaitEnded(socket.getPort(), serverPort);
+    }
+
     public boolean isEnded() {
       return ended;
     }
@@ -138,6 +148,10 @@ public final class ScriptedServer implements AutoCloseable {
   }
 
   /// All connections that came.
+  public int port() {
+    return listener.getLocalPort();
+  }
+
   public List<Link> links() {
     return links;
   }

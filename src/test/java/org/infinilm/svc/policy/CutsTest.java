@@ -111,9 +111,12 @@ class CutsTest {
   }
 
   @Test
-  void whoAsksForOneTokenIsNotCut() {
+  void anAnswerOfOneTokenTakesNoBoundAway() {
     known();
-    answered(CUTS, ask(2000, 1), 50 * SECOND, 1, true);
-    assertThat(policy.insights(51 * SECOND).getFirst().cutFrom()).isEmpty();
+    answered(CUTS, ask(2000, 100), 50 * SECOND, 1, true);
+    answered(CUTS, ask(3000, 1), 51 * SECOND, 1, false);
+    assertThat(policy.insights(52 * SECOND).getFirst().cutFrom()).containsOnlyKeys("c");
+    answered(CUTS, ask(3000, 100), 52 * SECOND, 60, false);
+    assertThat(policy.insights(53 * SECOND).getFirst().cutFrom()).isEmpty();
   }
 }

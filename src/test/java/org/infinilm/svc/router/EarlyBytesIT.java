@@ -10,16 +10,14 @@ import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.Loopback;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -151,26 +149,6 @@ class EarlyBytesIT {
     return new String(client.getInputStream().readNBytes(length), ISO_8859_1);
   }
 
-  private static boolean isUnread(int port) throws IOException {
-    return isUnread(port, -1);
-  }
-
-  /// Whether bytes lie in a socket of this machine, by its ports (proc(5), `/proc/net/tcp` and
-  /// `tcp6`): what was written to its peer may come a while later.
-  private static boolean isUnread(int port, int peer) throws IOException {
-    List<String> sockets = new ArrayList<>(Files.readAllLines(Path.of("/proc/net/tcp")));
-    sockets.addAll(Files.readAllLines(Path.of("/proc/net/tcp6")));
-    for (String line : sockets) {
-      String[] f = line.strip().split("\\s+");
-      if (f[1].endsWith(String.format(Locale.ROOT, ":%04X", port))
-          && (peer < 0 || f[2].endsWith(String.format(Locale.ROOT, ":%04X", peer)))
-          && !f[4].endsWith(":00000000")) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   @Test
   void whatLayThereBeforeARequestIsNotItsAnswer() throws Exception {
     rig.start(
@@ -198,7 +176,8 @@ class EarlyBytesIT {
       assertThat(gate.held.await(20, TimeUnit.SECONDS)).isTrue();
       ask(client, "m");
       idle.getOutputStream().write(EVIL.getBytes(ISO_8859_1));
-      await().until(() -> isUnread(idle.getPort()) && isUnread(rig.port(), client.getLocalPort()));
+      Loopback.awaitDelivered(instance.getLocalPort(), idle.getPort());
+      Loopback.awaitDelivered(client.getLocalPort(), rig.port());
       gate.open.countDown();
       assertThat(answer(client)).isEqualTo("{\"good\":true}");
       ask(client, "m");

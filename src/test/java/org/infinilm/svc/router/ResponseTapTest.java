@@ -41,14 +41,27 @@ class ResponseTapTest {
   void onlyAnAnswerWithoutMoreThanOneTokenIsCutAtOnce() {
     String ended = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n";
     String token = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    assertThat(tapped(token + token + ended).isCutAtOnce(null)).isTrue();
-    assertThat(tapped(token.repeat(4) + ended).isCutAtOnce(null)).as("several tokens").isFalse();
-    assertThat(tapped(token.repeat(9) + ended).isCutAtOnce(new Usage(5, 1, 0)))
+    long soon = 40_000_000;
+    assertThat(tapped(token + token + ended).isCutAtOnce(null, 100, soon)).isTrue();
+    assertThat(tapped(token + ended).isCutAtOnce(null, 0, soon)).isTrue();
+    assertThat(tapped(token.repeat(4) + ended).isCutAtOnce(null, 100, soon))
+        .as("several tokens")
+        .isFalse();
+    assertThat(tapped(token + token + ended).isCutAtOnce(null, 2, soon)).as("whole").isFalse();
+    assertThat(tapped(token + token + ended).isCutAtOnce(null, 16, soon))
+        .as("several tokens an event")
+        .isFalse();
+    assertThat(tapped(token + ended).isCutAtOnce(null, 500, 60_000_000))
+        .as("it has thought, unseen")
+        .isFalse();
+    assertThat(tapped(token.repeat(9) + ended).isCutAtOnce(new Usage(5, 1, 0), 9, 60_000_000))
         .as("by its own count one")
         .isTrue();
-    assertThat(tapped(token + ended).isCutAtOnce(new Usage(5, 2, 0))).isFalse();
-    assertThat(tapped(token + ended.replace("length", "stop")).isCutAtOnce(null)).isFalse();
-    assertThat(tapped("").isCutAtOnce(null)).isFalse();
+    assertThat(tapped(token + ended).isCutAtOnce(new Usage(5, 1, 0), 1, soon)).isFalse();
+    assertThat(tapped(token + ended).isCutAtOnce(new Usage(5, 2, 0), 9, soon)).isFalse();
+    assertThat(tapped(token + ended.replace("length", "stop")).isCutAtOnce(null, 0, soon))
+        .isFalse();
+    assertThat(tapped("").isCutAtOnce(null, 0, soon)).isFalse();
   }
 
   private static ResponseTap tapped(String text) {
