@@ -8,7 +8,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import org.infinilm.svc.engine.EngineMetrics.Outcome;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Headers;
@@ -52,56 +51,33 @@ final class Embeddings {
           "this engine makes no embeddings (expected: --embeddings when it is started, or a server"
               + " whose model is made for them)");
     }
-    RequestRoom.Held held;
     try {
-      held = room.held(checkedBytes(request));
+      return room.answer(checkedBytes(request), held -> answer(l, embedder, request, held));
     } catch (ApiError e) {
       metrics.embeddingsFinished(EngineMetrics.outcome(e));
       throw e;
-    }
-    Response.BodyWriter sending = null;
-    try {
-      Response answer = answer(l, embedder, request, held);
-      sending = answer.stream();
-      return sending == null ? answer : answer.with(held.until(sending));
-    } finally {
-      if (sending == null) {
-        held.close();
-      }
     }
   }
 
   private Response answer(Loaded l, Embedder embedder, Request request, RequestRoom.Held held)
       throws ApiError, InterruptedException {
-    EmbeddingJob job;
-    Prepared p;
-    try {
-      p = prepared(l, embedder, request, held);
-      Optional<EmbeddingJob> queued = embedder.submit(p.inputs());
-      if (queued.isEmpty()) {
-        throw new ApiError(
-            429,
-            "queue_full",
-            null,
-            "too many requests for embeddings wait, or vectors for clients that do not read them");
-      }
-      job = queued.get();
-    } catch (ApiError e) {
-      metrics.embeddingsFinished(EngineMetrics.outcome(e));
-      throw e;
-    }
+    Prepared p = prepared(l, embedder, request, held);
+    EmbeddingJob job =
+        embedder
+            .submit(p.inputs())
+            .orElseThrow(() ->
+                new ApiError(
+                    429,
+                    "queue_full",
+                    null,
+                    "too many requests for embeddings wait, or vectors for clients that do not"
+                        + " read them"));
     request.gone().onGone(job::cancel);
     boolean sends = false;
     try {
       EmbeddingJob.End end = job.await();
-      metrics.embeddingsFinished(
-          switch (end) {
-            case DONE -> Outcome.OK;
-            case CANCELLED -> Outcome.CLIENT_GONE;
-            case FAILED, STOPPED -> Outcome.INTERNAL;
-          });
       switch (end) {
-        case DONE -> {}
+        case DONE -> metrics.embeddingsFinished(Outcome.OK);
         case CANCELLED -> throw new ApiError(499, "client_gone", null, "the client has gone");
         case FAILED ->
             throw new ApiError(

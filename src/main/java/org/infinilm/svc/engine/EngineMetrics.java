@@ -229,7 +229,7 @@ final class EngineMetrics {
     return switch (refusal.status()) {
       case 429 -> Outcome.REJECTED;
       case 499 -> Outcome.CLIENT_GONE;
-      case 503 -> Outcome.INTERNAL;
+      case 500, 503 -> Outcome.INTERNAL;
       default -> Outcome.CLIENT_ERROR;
     };
   }

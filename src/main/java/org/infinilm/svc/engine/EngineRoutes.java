@@ -281,40 +281,22 @@ final class EngineRoutes implements Handler {
   /// Runs one generation; every way out counts exactly one outcome and gives back what is held.
   private Response generation(Request request, String id, boolean chat)
       throws ApiError, InterruptedException {
-    Loaded l;
-    RequestRoom.Held held;
     try {
-      l = model();
+      Loaded l = model();
       l.checkBody(request.body().length);
-      held = room.held(request.body().length);
+      return room.answer(request.body().length, held -> generation(l, request, held, id, chat));
     } catch (ApiError e) {
       metrics.finished(EngineMetrics.outcome(e));
       throw e;
-    }
-    Response.BodyWriter sending = null;
-    try {
-      Response answer = generation(l, request, held, id, chat);
-      sending = answer.stream();
-      return sending == null ? answer : answer.with(held.until(sending));
-    } finally {
-      if (sending == null) {
-        held.close();
-      }
     }
   }
 
+  /// @throws ApiError before it has begun; from then on its outcome is counted as it ends
   private Response generation(
       Loaded l, Request request, RequestRoom.Held held, String id, boolean chat)
       throws ApiError, InterruptedException {
-    Prepared p;
-    List<Job> jobs;
-    try {
-      p = prepared(l, request, held, chat);
-      jobs = queued(l.engine(), p);
-    } catch (ApiError e) {
-      metrics.finished(EngineMetrics.outcome(e));
-      throw e;
-    }
+    Prepared p = prepared(l, request, held, chat);
+    List<Job> jobs = queued(l.engine(), p);
     Ask ask = p.ask();
     Engine engine = l.engine();
     request.gone().onGone(() -> jobs.forEach(engine::cancel));

@@ -29,6 +29,30 @@ final class RequestRoom {
     return new Held(bytes);
   }
 
+  /// Makes the answer of a request.
+  @FunctionalInterface
+  interface Answering {
+    Response answer(Held held) throws ApiError, InterruptedException;
+  }
+
+  /// The answer of a request that holds so much, and what it takes meanwhile, until its last byte
+  /// is written, or it is refused.
+  ///
+  /// @throws ApiError as [#held], and what `answering` throws
+  Response answer(long bytes, Answering answering) throws ApiError, InterruptedException {
+    Held held = held(bytes);
+    Response.BodyWriter sending = null;
+    try {
+      Response answer = answering.answer(held);
+      sending = answer.stream();
+      return sending == null ? answer : answer.with(held.until(sending));
+    } finally {
+      if (sending == null) {
+        held.close();
+      }
+    }
+  }
+
   private void take(long bytes, long all) throws ApiError {
     if (all > mostBytes) {
       throw new ApiError(
@@ -77,7 +101,7 @@ final class RequestRoom {
     }
 
     /// A writer after whose end it is closed.
-    Response.BodyWriter until(Response.BodyWriter writer) {
+    private Response.BodyWriter until(Response.BodyWriter writer) {
       return sink -> {
         try (this) {
           writer.write(sink);

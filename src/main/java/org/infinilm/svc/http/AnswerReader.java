@@ -3,6 +3,7 @@ package org.infinilm.svc.http;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
+import java.util.function.BooleanSupplier;
 
 /// Reads one answer at a time from an instance's connection. An answer that is plainly in order
 /// goes on as its own bytes, without an object for each of its parts: a [PlainAnswer], slices of
@@ -43,6 +44,7 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
   private final HeadScan scan;
   private final boolean codecOnly;
   private State state = State.REST;
+  private final BooleanSupplier unasked;
   private boolean begun;
 
   /// Bytes that are left of the body or of the chunk.
@@ -54,10 +56,12 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
   private int digitCount;
 
   /// @param codecOnly whether the decoder reads every answer
-  AnswerReader(HeadScan scan, boolean codecOnly) {
+  /// @param unasked whether what comes now is no part of any answer; it is dropped then
+  AnswerReader(HeadScan scan, boolean codecOnly, BooleanSupplier unasked) {
     super(new StrictResponseDecoder());
     this.scan = scan;
     this.codecOnly = codecOnly;
+    this.unasked = unasked;
   }
 
   /// A request is sent: one answer may come.
@@ -96,6 +100,10 @@ final class AnswerReader extends BeforeCodec<StrictResponseDecoder> {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object message) {
     ByteBuf in = (ByteBuf) message;
+    if (unasked.getAsBoolean()) {
+      in.release();
+      return;
+    }
     begun |= in.isReadable();
     switch (state) {
       case REST, CODEC -> leave(ctx, in);

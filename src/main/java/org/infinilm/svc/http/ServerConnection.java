@@ -139,7 +139,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext ctx, Object message) {
     if (closing || !(message instanceof HttpObject part)) {
       ReferenceCountUtil.release(message);
-    } else if (pending != null) {
+    } else if (!queued.isEmpty() || !takesNext(ctx.channel())) {
       queued.add(part);
       if (queued.size() > MAX_QUEUED) {
         ctx.channel().config().setAutoRead(false);
@@ -147,6 +147,12 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     } else {
       take(ctx, part);
     }
+  }
+
+  /// A request that is being collected goes on; the next one waits for the answer before it, and
+  /// while answers are not taken.
+  private boolean takesNext(Channel channel) {
+    return pending == null && (head != null || channel.isWritable());
   }
 
   private void take(ChannelHandlerContext ctx, HttpObject part) {
@@ -317,8 +323,12 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
       releaseQueued();
       return;
     }
+    goOn(channel);
+  }
+
+  private void goOn(Channel channel) {
     ChannelHandlerContext ctx = channel.pipeline().context(this);
-    while (ctx != null && pending == null && !closing) {
+    while (ctx != null && !closing && takesNext(channel)) {
       HttpObject next = queued.poll();
       if (next == null) {
         channel.config().setAutoRead(true);
@@ -333,6 +343,8 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     Pending p = pending;
     if (p != null) {
       p.signal();
+    } else if (ctx.channel().isWritable()) {
+      ctx.channel().eventLoop().execute(() -> goOn(ctx.channel()));
     }
   }
 

@@ -63,7 +63,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
     this.channel = channel;
     this.origin = origin;
     this.loop = loop;
-    this.answers = new AnswerReader(loop.scan(), loop.codecOnly());
+    this.answers = new AnswerReader(loop.scan(), loop.codecOnly(), this::isUnasked);
   }
 
   /// Sends `request` (ownership passes) over an idle or a new connection. No event comes before
@@ -177,27 +177,23 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
 
   @Override
   public void read(ByteBuf in) {
-    InstanceCall c = call;
-    if (c != null && isBeforeRequest()) {
-      in.release();
-      early(c);
-    } else {
-      answers.take(in);
-    }
+    answers.take(in);
   }
 
   /// Whether what is read now lay there before the request was sent: it is nobody's answer, and
-  /// would be taken for this one's, and each answer that follows for the next one's.
-  private boolean isBeforeRequest() {
-    return sentInRound != 0 && sentInRound == loop.round();
-  }
-
-  private void early(InstanceCall c) {
+  /// would be taken for this one's, and each answer that follows for the next one's. Ends the
+  /// connection then.
+  private boolean isUnasked() {
+    InstanceCall c = call;
+    if (c == null || sentInRound == 0 || sentInRound != loop.round()) {
+      return false;
+    }
     noteStray("bytes before the request, over a kept connection");
     if (!c.isOver()) {
       c.fail(c.closed(false), "bytes that nobody asked for");
     }
     cut();
+    return true;
   }
 
   @Override
@@ -253,11 +249,6 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
       if (c == null) {
         close();
       }
-      return;
-    }
-    if (isBeforeRequest()) {
-      ReferenceCountUtil.release(message);
-      early(c);
       return;
     }
     switch (message) {

@@ -52,7 +52,8 @@ public record Facts(
       int sseEvents,
       long responseBytes,
       @Nullable Usage usage,
-      boolean complete) {
+      boolean complete,
+      boolean cutAtOnce) {
     this(
         instance,
         model,
@@ -70,29 +71,7 @@ public record Facts(
         0,
         0,
         0,
-        false);
-  }
-
-  /// The same of an answer that ended for its length with its first token, or before.
-  public Facts asCutAtOnce() {
-    return new Facts(
-        instance,
-        model,
-        requestBytes,
-        dispatchNanos,
-        firstByteNanos,
-        lastByteNanos,
-        sseEvents,
-        responseBytes,
-        usage,
-        complete,
-        streamed,
-        ask,
-        forecast,
-        stalledNanos,
-        otherFirstNanos,
-        otherLastNanos,
-        true);
+        cutAtOnce);
   }
 
   /// The same with what the decision was about.

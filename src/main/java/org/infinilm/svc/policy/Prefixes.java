@@ -53,7 +53,7 @@ final class Prefixes {
 
   /// The places of the keys of all models together. Written by one thread, read by any.
   static final class Homes {
-    /// Of one generation: both take some 20 MB.
+    /// Of one generation.
     static final int MOST = 65_536;
 
     private volatile Generations generations =

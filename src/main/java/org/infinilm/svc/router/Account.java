@@ -381,15 +381,13 @@ final class Account {
               tap == null ? 0 : tap.events(),
               tap == null ? 0 : tap.bytes(),
               ok ? d.usage() : null,
-              ok);
+              ok,
+              ok
+                  && answer != null
+                  && asked != null
+                  && answer.isCutAtOnce(d.usage(), asked.maxTokens(), now - dispatched));
       if (asked != null && (keyed || logged)) {
         facts = facts.about(asked.ask());
-      }
-      if (ok
-          && answer != null
-          && asked != null
-          && answer.isCutAtOnce(d.usage(), asked.maxTokens(), now - dispatched)) {
-        facts = facts.asCutAtOnce();
       }
       boolean line = logged && tap != null;
       plane.learner().offer(last.flight().with(facts), prompt, line ? d : null);

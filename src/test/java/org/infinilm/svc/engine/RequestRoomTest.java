@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.http.ApiError;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Server;
 import org.junit.jupiter.api.Test;
 
 /// What requests hold in memory is bounded, of all together.
@@ -48,6 +49,16 @@ class RequestRoomTest {
       assertThat(status(() -> one.more(401))).isEqualTo(413);
       assertThat(room.taken()).isEqualTo(600);
     }
+  }
+
+  @Test
+  void aServerThatIsFullDoesNotSayThatItEnds() throws Exception {
+    assertThat(code("too many large request bodies at once")).isEqualTo("overloaded");
+    assertThat(code(Server.ENDS)).isEqualTo("shutting_down");
+  }
+
+  private static String code(String why) throws Exception {
+    return Json.tree(EngineRoutes.refusal(503, why).body()).path("error").path("code").asText();
   }
 
   @Test

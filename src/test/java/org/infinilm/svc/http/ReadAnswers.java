@@ -43,7 +43,7 @@ final class ReadAnswers {
   private ReadAnswers() {}
 
   static Read of(List<String> pieces, boolean codecOnly, boolean toHead, boolean close) {
-    AnswerReader reader = new AnswerReader(new HeadScan(), codecOnly);
+    AnswerReader reader = new AnswerReader(new HeadScan(), codecOnly, () -> false);
     reader.expect(toHead);
     EmbeddedChannel c =
         new EmbeddedChannel(reader, reader.decoder(), new ChannelInboundHandlerAdapter());

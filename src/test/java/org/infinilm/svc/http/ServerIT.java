@@ -15,9 +15,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -217,24 +219,77 @@ class ServerIT {
     }
   }
 
+  /// Streams for ever; says when it was dropped.
+  private static Handler endless(int pieceBytes, AtomicBoolean dropped) {
+    return r ->
+        Response.stream(
+            200,
+            Headers.NONE,
+            sink -> {
+              try {
+                while (true) {
+                  sink.write(new byte[pieceBytes]);
+                }
+              } catch (IOException gone) {
+                dropped.set(true);
+                throw gone;
+              }
+            });
+  }
+
+  /// A list of a large registry, asked for again and again by one that reads nothing.
+  @Test
+  void whatWasSentAheadWaitsWhileAnswersAreNotTaken() throws Exception {
+    int requests = 300;
+    byte[] large = new byte[100_000];
+    AtomicInteger asked = new AtomicInteger();
+    Handler list =
+        r -> {
+          asked.incrementAndGet();
+          return new Response(200, Headers.NONE, large, null);
+        };
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), list);
+        Socket client = new Socket()) {
+      client.setReceiveBufferSize(4096);
+      client.connect(new InetSocketAddress("127.0.0.1", s.port()));
+      client
+          .getOutputStream()
+          .write("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(requests).getBytes(UTF_8));
+      AtomicInteger before = new AtomicInteger(-1);
+      await()
+          .atMost(Duration.ofSeconds(60))
+          .pollInterval(Duration.ofMillis(500))
+          .until(() -> {
+            int now = asked.get();
+            return before.getAndSet(now) == now && now > 0;
+          });
+      assertThat(asked).hasValueLessThan(requests / 2);
+      for (int k = 0; k < requests; k++) {
+        int length = 0;
+        for (String line = line(client); !line.isEmpty(); line = line(client)) {
+          length =
+              line.toLowerCase(Locale.ROOT).startsWith("content-length: ")
+                  ? Integer.parseInt(line.substring(16))
+                  : length;
+        }
+        assertThat(client.getInputStream().readNBytes(length)).as("answer %d", k).hasSize(100_000);
+      }
+      assertThat(asked).hasValue(requests);
+    }
+  }
+
+  private static String line(Socket s) throws IOException {
+    StringBuilder b = new StringBuilder();
+    for (int c = s.getInputStream().read(); c >= 0 && c != '\n'; c = s.getInputStream().read()) {
+      b.append(c == '\r' ? "" : (char) c);
+    }
+    return b.toString();
+  }
+
   @Test
   void whoReadsNothingOfAStreamIsDropped() throws Exception {
     AtomicBoolean dropped = new AtomicBoolean();
-    Handler endless =
-        r ->
-            Response.stream(
-                200,
-                Headers.NONE,
-                sink -> {
-                  try {
-                    while (true) {
-                      sink.write(new byte[1 << 20]);
-                    }
-                  } catch (IOException gone) {
-                    dropped.set(true);
-                    throw gone;
-                  }
-                });
+    Handler endless = endless(1 << 20, dropped);
     Server.Options impatient = Server.Options.at("127.0.0.1", 0).stall(Duration.ofMillis(300));
     try (Server s = Server.start(impatient, endless);
         Socket deaf = new Socket("127.0.0.1", s.port())) {
@@ -248,21 +303,7 @@ class ServerIT {
   @Test
   void aClientThatReadsSlowlyAndWithoutAPauseIsNotDropped() throws Exception {
     AtomicBoolean dropped = new AtomicBoolean();
-    Handler endless =
-        r ->
-            Response.stream(
-                200,
-                Headers.NONE,
-                sink -> {
-                  try {
-                    while (true) {
-                      sink.write(new byte[1 << 16]);
-                    }
-                  } catch (IOException gone) {
-                    dropped.set(true);
-                    throw gone;
-                  }
-                });
+    Handler endless = endless(1 << 16, dropped);
     // long enough for a busy machine: the kernel gives a peer up that takes nothing for so long
     Duration stall = Duration.ofSeconds(6);
     Server.Options impatient = Server.Options.at("127.0.0.1", 0).stall(stall);

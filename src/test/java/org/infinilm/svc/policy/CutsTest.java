@@ -47,9 +47,10 @@ class CutsTest {
                 (int) tokens + 3,
                 500,
                 new Facts.Usage(ask.promptTokens(), tokens, 0),
-                true)
+                true,
+                cut)
             .about(ask);
-    policy.settled(cut ? f.asCutAtOnce() : f);
+    policy.settled(f);
   }
 
   private Instance sent(Ask ask, long now) {

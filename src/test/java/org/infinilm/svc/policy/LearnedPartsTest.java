@@ -24,6 +24,15 @@ class LearnedPartsTest {
   private static final Instance STATIC = Samples.instance("s", CacheType.STATIC, 16_384, 1, 1);
   private static final Candidates BOTH = Samples.among(PAGED, STATIC);
 
+  private record Underway(
+      long promptTokens,
+      long maxTokens,
+      long dispatchNanos,
+      long firstNanos,
+      long tokens,
+      long prefix)
+      implements Flight {}
+
   private static Ask ask(long prompt, long key) {
     return new Ask(4 * prompt, 51_200, prompt, prompt / 3, key, prompt, 0);
   }
@@ -198,32 +207,7 @@ class LearnedPartsTest {
   }
 
   private static Flight flight() {
-    return new Flight() {
-      @Override
-      public long promptTokens() {
-        return 1000;
-      }
-
-      @Override
-      public long maxTokens() {
-        return 0;
-      }
-
-      @Override
-      public long dispatchNanos() {
-        return 19_000_000_000L;
-      }
-
-      @Override
-      public long firstNanos() {
-        return 19_500_000_000L;
-      }
-
-      @Override
-      public long tokens() {
-        return 30;
-      }
-    };
+    return new Underway(1000, 0, 19_000_000_000L, 19_500_000_000L, 30, 0);
   }
 
   @Test
@@ -348,38 +332,9 @@ class LearnedPartsTest {
         .orElseThrow();
   }
 
+  /// A request under way that was sent a second ago.
   private static Flight flight(long key) {
-    return new Flight() {
-      @Override
-      public long promptTokens() {
-        return 500;
-      }
-
-      @Override
-      public long maxTokens() {
-        return 10;
-      }
-
-      @Override
-      public long dispatchNanos() {
-        return 99_000_000_000L;
-      }
-
-      @Override
-      public long firstNanos() {
-        return 99_100_000_000L;
-      }
-
-      @Override
-      public long tokens() {
-        return 5;
-      }
-
-      @Override
-      public long prefix() {
-        return key;
-      }
-    };
+    return new Underway(500, 10, 99_000_000_000L, 99_100_000_000L, 5, key);
   }
 
   /// Of a request of 5,000 tokens with a key, with so much on the static instance.

@@ -40,7 +40,8 @@ class DecisionLogTest {
           1,
           50,
           null,
-          true);
+          true,
+          false);
   private static final Decision DECISION = new SampleDecision().make();
 
   @TempDir private Path folder;

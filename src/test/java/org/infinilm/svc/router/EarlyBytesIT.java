@@ -21,7 +21,8 @@ import org.infinilm.svc.http.Loopback;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Bytes that an instance sends over an idle connection, just before that is used again, while the
 /// router's loop stands still.
@@ -149,15 +150,18 @@ class EarlyBytesIT {
     return new String(client.getInputStream().readNBytes(length), ISO_8859_1);
   }
 
-  @Test
-  void whatLayThereBeforeARequestIsNotItsAnswer() throws Exception {
+  /// Whole, or the beginning of one; however messages are framed.
+  @ParameterizedTest
+  @CsvSource({"auto, 0", "auto, 20", "codec, 0", "codec, 20"})
+  void whatLayThereBeforeARequestIsNotItsAnswer(String framing, int missing) throws Exception {
     rig.start(
         gate,
         List.of(
             StaticServices.instance(
                 "http://127.0.0.1:" + instance.getLocalPort() + ",name=i", Map.of())),
         "threads=1",
-        "transport=epoll");
+        "transport=epoll",
+        "framing=" + framing);
     try (Socket client = new Socket("127.0.0.1", rig.port());
         Socket other = new Socket("127.0.0.1", rig.port())) {
       client.setSoTimeout(20_000);
@@ -175,7 +179,7 @@ class EarlyBytesIT {
       ask(other, "nobody");
       assertThat(gate.held.await(20, TimeUnit.SECONDS)).isTrue();
       ask(client, "m");
-      idle.getOutputStream().write(EVIL.getBytes(ISO_8859_1));
+      idle.getOutputStream().write(EVIL.substring(0, EVIL.length() - missing).getBytes(ISO_8859_1));
       Loopback.awaitDelivered(instance.getLocalPort(), idle.getPort());
       Loopback.awaitDelivered(client.getLocalPort(), rig.port());
       gate.open.countDown();

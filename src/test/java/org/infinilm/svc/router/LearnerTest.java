@@ -64,7 +64,8 @@ class LearnerTest {
   private void offer(String model, String tail, Prompt prompt) {
     byte[] end = tail.getBytes(UTF_8);
     Usage usage = UsageReader.read(end, end.length);
-    learner.offer(new Facts(INSTANCE, model, 1000, 1, 2, 3, 0, 10, usage, true), prompt, null);
+    learner.offer(
+        new Facts(INSTANCE, model, 1000, 1, 2, 3, 0, 10, usage, true, false), prompt, null);
   }
 
   private void awaitTold(int facts) {

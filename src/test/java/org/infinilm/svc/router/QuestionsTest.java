@@ -570,7 +570,7 @@ class QuestionsTest {
     Prompt prompt = asked(CHAT, body).prompt();
     for (int k = 0; k < Learner.SETTLED; k++) {
       learner.offer(
-          new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true), prompt, null);
+          new Facts(instances.getFirst(), "a", 1, 1, 2, 3, 0, 1, null, true, false), prompt, null);
     }
     await().atMost(Duration.ofSeconds(20)).until(() -> !learner.wants("a"));
   }

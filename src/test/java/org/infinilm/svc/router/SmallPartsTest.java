@@ -57,6 +57,7 @@ class SmallPartsTest {
         "{\"usage\":{\"prompt_tokens\":5",
         "{\"usage\":{}}",
         "{\"usage\":{\"prompt_tokens\":\"5\"}}",
+        "{\"usage\":{\"prompt_tokens\":100000000,\"completion_tokens\":999999999999999}}",
         "_tokens\":5}}",
       })
   void whatIsNoUsageIsNone(String tail) {
