@@ -2,6 +2,7 @@ package org.infinilm.svc.history;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What has ended on one thread since history's last step: sums, and what is to be kept one by one.
 /// Added to by that thread, taken by history's, which holds the lock for a few writes alone.
@@ -41,15 +42,17 @@ final class Gathered<D> {
     }
   }
 
-  synchronized Taken<D> take() {
-    Taken<D> t = new Taken<>(tally, rows, counted, passedOver, lost);
-    if (counted > 0) {
-      tally = new Tally();
-      rows = new ArrayList<>();
-      counted = 0;
-      passedOver = 0;
-      lost = 0;
+  /// What was gathered since the last time; nothing is added to it any more. Null when nothing was.
+  synchronized @Nullable Taken<D> take() {
+    if (counted == 0) {
+      return null;
     }
+    Taken<D> t = new Taken<>(tally, rows, counted, passedOver, lost);
+    tally = new Tally();
+    rows = new ArrayList<>();
+    counted = 0;
+    passedOver = 0;
+    lost = 0;
     return t;
   }
 }

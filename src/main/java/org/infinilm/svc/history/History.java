@@ -164,13 +164,17 @@ public final class History<D> implements AutoCloseable {
     long now = ticker.nanos();
     if (last || now - flushedNanos >= FLUSH_NANOS) {
       flushedNanos = now;
-      all.forEach(g -> take(g.take()));
+      all.forEach(this::take);
       flush(now, last);
     }
   }
 
   /// Each thread's part was sampled for itself; here it is once more for all of them.
-  private void take(Gathered.Taken<D> t) {
+  private void take(Gathered<D> from) {
+    Gathered.Taken<D> t = from.take();
+    if (t == null) {
+      return;
+    }
     tally.add(t.tally());
     counted.addAndGet(t.counted());
     passedOver.addAndGet(t.passedOver());

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -125,6 +126,28 @@ class HistoryTest {
         .containsExactly(
             "t0 20000 0 60000", "t1 20000 0 60000", "t2 20000 0 60000", "t3 20000 0 60000");
     assertThat(h.counts()).isEqualTo(new History.Counts(80_000, 10, 79_990, 0));
+  }
+
+  @Test
+  void whatWasTakenIsNotAddedToAnyMore() {
+    Kept k = kept();
+    Gathered<String> g = new Gathered<>(new Sample(10), 10);
+    assertThat(g.take()).isNull();
+    g.add(k.entry("a", "", "m", null), "a");
+    Gathered.Taken<String> first = Objects.requireNonNull(g.take());
+    g.add(k.entry("b", "", "m", null), "b");
+    assertThat(first.counted()).isOne();
+    assertThat(first.rows()).hasSize(1);
+    assertThat(requests(first.tally())).isOne();
+    assertThat(requests(Objects.requireNonNull(g.take()).tally())).isOne();
+    assertThat(g.take()).isNull();
+  }
+
+  private static long requests(Tally t) {
+    return t.days().values().stream()
+        .flatMap(d -> d.values().stream())
+        .mapToLong(s -> s.requests)
+        .sum();
   }
 
   @Test
