@@ -27,7 +27,8 @@ public record Entry(
     int attempts,
     long ttftNanos,
     long totalNanos,
-    @Nullable Tokens tokens) {
+    @Nullable Tokens tokens)
+    implements Ended {
 
   /// How it ended, as far as figures ask.
   public enum End {
@@ -39,4 +40,24 @@ public record Entry(
 
   /// As the `usage` of the answer tells them; cached ones are prompt tokens too.
   public record Tokens(long prompt, long cached, long completion) {}
+
+  @Override
+  public boolean told() {
+    return tokens != null;
+  }
+
+  @Override
+  public long promptTokens() {
+    return tokens == null ? 0 : tokens.prompt();
+  }
+
+  @Override
+  public long cachedTokens() {
+    return tokens == null ? 0 : tokens.cached();
+  }
+
+  @Override
+  public long completionTokens() {
+    return tokens == null ? 0 : tokens.completion();
+  }
 }

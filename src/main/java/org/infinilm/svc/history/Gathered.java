@@ -2,6 +2,7 @@ package org.infinilm.svc.history;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.infinilm.svc.history.History.Words;
 import org.jspecify.annotations.Nullable;
 
 /// What has ended on one thread since history's last step: sums, and what is to be kept one by one.
@@ -17,6 +18,7 @@ final class Gathered<D> {
   /// @param lost that were to be kept and found no room
   record Taken<D>(Tally tally, List<Row<D>> rows, long counted, long passedOver, long lost) {}
 
+  private final Words<D> words;
   private final Sample sample;
   private final int mostRows;
   private Tally tally = new Tally();
@@ -25,12 +27,14 @@ final class Gathered<D> {
   private long passedOver;
   private long lost;
 
-  Gathered(Sample sample, int mostRows) {
+  Gathered(Words<D> words, Sample sample, int mostRows) {
+    this.words = words;
     this.sample = sample;
     this.mostRows = mostRows;
   }
 
-  synchronized void add(Entry e, D of) {
+  synchronized void add(D of) {
+    Ended e = words.ended(of);
     counted++;
     tally.add(e);
     if (!sample.keeps(e)) {
@@ -38,7 +42,7 @@ final class Gathered<D> {
     } else if (rows.size() >= mostRows) {
       lost++;
     } else {
-      rows.add(new Row<>(e, of));
+      rows.add(new Row<>(words.entry(of), of));
     }
   }
 

@@ -32,7 +32,10 @@ import org.slf4j.LoggerFactory;
 public final class History<D> implements AutoCloseable {
   /// Turns what was offered into what is kept.
   public interface Words<D> {
-    /// Called where it is offered.
+    /// What figures ask of it; called where it is offered, for each.
+    Ended ended(D of);
+
+    /// Called where it is offered, for those alone that are kept one by one.
     Entry entry(D of);
 
     /// The whole of it in JSON; called on the thread of history.
@@ -105,14 +108,14 @@ public final class History<D> implements AutoCloseable {
   }
 
   private Gathered<D> gathered() {
-    Gathered<D> g = new Gathered<>(new Sample(settings.rate()), MOST_KEPT);
+    Gathered<D> g = new Gathered<>(words, new Sample(settings.rate()), MOST_KEPT);
     all.add(g);
     return g;
   }
 
   /// Takes what has ended: it is summed here and now, and written later. Never waits for the file.
   public void offer(D of) {
-    mine.get().add(words.entry(of), of);
+    mine.get().add(of);
   }
 
   public HistorySettings settings() {

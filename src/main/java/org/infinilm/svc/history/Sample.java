@@ -28,7 +28,7 @@ final class Sample {
     this.busyRate = Math.ceilDiv(rate, 10);
   }
 
-  boolean keeps(Entry e) {
+  boolean keeps(Ended e) {
     turn(Math.floorDiv(e.epochMillis(), 1000L));
     seen++;
     boolean isLate = isLate(e);
@@ -53,7 +53,7 @@ final class Sample {
     }
   }
 
-  private boolean isLate(Entry e) {
+  private boolean isLate(Ended e) {
     long nanos = e.ttftNanos();
     if (nanos <= 0 || e.end() != Entry.End.WELL) {
       return false;

@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import org.infinilm.svc.history.Entry.End;
-import org.infinilm.svc.history.Entry.Tokens;
 import org.jspecify.annotations.Nullable;
 
 /// Sums of what has ended and is not in the file yet: by minute and pool, by day, key and model.
@@ -45,15 +44,14 @@ final class Tally {
       completion += s.completion;
     }
 
-    private void add(Entry e) {
+    private void add(Ended e) {
       requests++;
       errors += e.end() == End.ERROR ? 1 : 0;
-      Tokens t = e.tokens();
-      if (t != null) {
+      if (e.told()) {
         told++;
-        prompt += t.prompt();
-        cached += t.cached();
-        completion += t.completion();
+        prompt += e.promptTokens();
+        cached += e.cachedTokens();
+        completion += e.completionTokens();
       }
     }
   }
@@ -101,7 +99,7 @@ final class Tally {
   private @Nullable Group lastGroup;
   private @Nullable Sums lastSums;
 
-  void add(Entry e) {
+  void add(Ended e) {
     long n = Math.floorDiv(e.epochMillis(), MINUTE_MILLIS);
     Minute m = last;
     if (m == null || lastMinute != n) {
@@ -147,7 +145,7 @@ final class Tally {
     return c;
   }
 
-  private Sums ofDay(Entry e) {
+  private Sums ofDay(Ended e) {
     long n = Math.floorDiv(e.epochMillis(), DAY_MILLIS);
     Group g = lastGroup;
     Sums s = lastSums;
@@ -156,9 +154,10 @@ final class Tally {
         || lastDay != n
         || !g.key().equals(e.key())
         || !g.model().equals(e.model())) {
-      s = day(n).computeIfAbsent(group(n, new Group(e.key(), e.model())), k -> new Sums());
+      Group asked = new Group(e.key(), e.model());
+      s = day(n).computeIfAbsent(group(n, asked), k -> new Sums());
       lastDay = n;
-      lastGroup = new Group(e.key(), e.model());
+      lastGroup = asked;
       lastSums = s;
     }
     return s;

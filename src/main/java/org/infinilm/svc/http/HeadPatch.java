@@ -9,8 +9,8 @@ public final class HeadPatch {
   private final List<String> dropped;
   private final List<Header> set;
 
-  /// A bit for the length of each name, the last for all that are longer.
-  private final long lengths;
+  /// A bit for each name ([#bit]).
+  private final long names;
 
   /// Two for each request: the lists are not copied, and belong to it from now on.
   ///
@@ -21,12 +21,12 @@ public final class HeadPatch {
     this.set = set;
     long l = 0;
     for (int k = 0; k < dropped.size(); k++) {
-      l |= bit(dropped.get(k).length());
+      l |= bit(dropped.get(k));
     }
     for (int k = 0; k < set.size(); k++) {
-      l |= bit(set.get(k).name().length());
+      l |= bit(set.get(k).name());
     }
-    this.lengths = l;
+    this.names = l;
   }
 
   public static HeadPatch setting(List<Header> fields) {
@@ -43,13 +43,18 @@ public final class HeadPatch {
     return set;
   }
 
-  /// The bit of a name's length, in sets by which names are told that are not there.
-  static long bit(int length) {
-    return 1L << Math.min(length, Long.SIZE - 1);
+  /// The bit of a name in sets by which names are told that are not there: of its length and its
+  /// first letter, whatever its case.
+  static long bit(int length, int first) {
+    return 1L << ((first | 0x20) * 11 + length); // of the shift six bits count
   }
 
-  /// Whether it may be about a field whose name has so many bytes.
-  boolean mayName(int length) {
-    return (lengths & bit(length)) != 0;
+  static long bit(String name) {
+    return name.isEmpty() ? 0 : bit(name.length(), name.charAt(0));
+  }
+
+  /// Whether it may be about a field whose name has this bit.
+  boolean mayName(long bit) {
+    return (names & bit) != 0;
   }
 }

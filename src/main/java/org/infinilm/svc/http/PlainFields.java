@@ -25,7 +25,7 @@ final class PlainFields implements HeadView {
   private final int[] at;
 
   /// Of the names that there are ([HeadPatch#bit]).
-  private final long lengths;
+  private final long names;
 
   /// @param b the head, its start line and empty line included
   /// @param first where the fields begin
@@ -35,9 +35,9 @@ final class PlainFields implements HeadView {
     this.at = at;
     long l = 0;
     for (int k = 0; k < at.length - 1; k++) {
-      l |= HeadPatch.bit(nameLength(k));
+      l |= bit(k);
     }
-    this.lengths = l;
+    this.names = l;
   }
 
   /// A field in one number.
@@ -86,6 +86,10 @@ final class PlainFields implements HeadView {
     return at[k] >>> 1 & NAME_MASK;
   }
 
+  private long bit(int k) {
+    return HeadPatch.bit(nameLength(k), b[start(k)]);
+  }
+
   private boolean stays(int k) {
     return (at[k] & 1) != 0;
   }
@@ -131,7 +135,7 @@ final class PlainFields implements HeadView {
   }
 
   private int index(String name, int from) {
-    if ((lengths & HeadPatch.bit(name.length())) == 0) {
+    if ((names & HeadPatch.bit(name)) == 0) {
       return -1;
     }
     for (int k = from; k < count(); k++) {
@@ -207,10 +211,10 @@ final class PlainFields implements HeadView {
   }
 
   private boolean replaced(int k, HeadPatch patch) {
-    int n = nameLength(k);
-    if (!patch.mayName(n)) {
+    if (!patch.mayName(bit(k))) {
       return false;
     }
+    int n = nameLength(k);
     List<Header> set = patch.set();
     for (int j = 0; j < set.size(); j++) {
       String name = set.get(j).name();

@@ -6,7 +6,6 @@ import io.netty.util.concurrent.FastThreadLocal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
@@ -51,36 +50,33 @@ final class AccessLog implements AutoCloseable {
   /// other. They meet when the two change places, 20 times a second or when one is half full.
   private final class Lane {
     private final AccessLine line = new AccessLine();
-    private byte[] in = new byte[FIRST_BYTES];
-    private byte[] out = new byte[FIRST_BYTES];
-    private int size;
+    private ByteBuffer in = ByteBuffer.allocateDirect(FIRST_BYTES);
+    private ByteBuffer out = ByteBuffer.allocateDirect(FIRST_BYTES);
 
     /// A line, or nothing where there is no room.
     synchronized void add(Decision d) {
       int length = line.word(d);
-      if (size + length > MOST_BYTES) {
+      int before = in.position();
+      int after = before + length;
+      if (after > MOST_BYTES) {
         lost.increment();
         return;
       }
-      if (size + length > in.length) {
-        in = Arrays.copyOf(in, Math.max(2 * in.length, size + length));
+      if (after > in.capacity()) {
+        in = ByteBuffer.allocateDirect(Math.max(2 * in.capacity(), after)).put(in.flip());
       }
-      System.arraycopy(line.bytes(), 0, in, size, length);
-      boolean wasLess = size <= MOST_BYTES / 2;
-      size += length;
-      if (wasLess && size > MOST_BYTES / 2) {
+      in.put(line.bytes(), 0, length);
+      if (before <= MOST_BYTES / 2 && after > MOST_BYTES / 2) {
         LockSupport.unpark(thread);
       }
     }
 
     /// Whole lines, for the log's thread until it asks again.
     synchronized ByteBuffer taken() {
-      byte[] full = in;
-      int filled = size;
-      in = out;
+      ByteBuffer full = in;
+      in = out.clear();
       out = full;
-      size = 0;
-      return ByteBuffer.wrap(full, 0, filled);
+      return full.flip();
     }
   }
 

@@ -131,11 +131,11 @@ class HistoryTest {
   @Test
   void whatWasTakenIsNotAddedToAnyMore() {
     Kept k = kept();
-    Gathered<String> g = new Gathered<>(new Sample(10), 10);
+    Gathered<Entry> g = new Gathered<>(new Kept.AsTheyAre(), new Sample(10), 10);
     assertThat(g.take()).isNull();
-    g.add(k.entry("a", "", "m", null), "a");
-    Gathered.Taken<String> first = Objects.requireNonNull(g.take());
-    g.add(k.entry("b", "", "m", null), "b");
+    g.add(k.entry("a", "", "m", null));
+    Gathered.Taken<Entry> first = Objects.requireNonNull(g.take());
+    g.add(k.entry("b", "", "m", null));
     assertThat(first.counted()).isOne();
     assertThat(first.rows()).hasSize(1);
     assertThat(requests(first.tally())).isOne();

@@ -13,7 +13,12 @@ import org.jspecify.annotations.Nullable;
 final class Kept implements Ticker {
   static final Instant START = Instant.parse("2026-11-28T10:00:00Z");
 
-  private static final class AsTheyAre implements History.Words<Entry> {
+  static final class AsTheyAre implements History.Words<Entry> {
+    @Override
+    public Ended ended(Entry e) {
+      return e;
+    }
+
     @Override
     public Entry entry(Entry e) {
       return e;
