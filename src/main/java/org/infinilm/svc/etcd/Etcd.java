@@ -54,7 +54,7 @@ public final class Etcd implements AutoCloseable {
   /// answer so soon.
   private static final Duration LEAST = Duration.ofMillis(100);
 
-  private static final int MOST_BYTES = 128 << 20;
+  private static final int MOST_BYTES = 16 << 20;
   private static final int MOST_SAID = 300;
   private static final int AT_ONCE = 64;
 
@@ -81,8 +81,14 @@ public final class Etcd implements AutoCloseable {
   /// Keys at one revision.
   ///
   /// @param cluster whose they are
-  /// @param more whether there are further ones
-  public record Page(String cluster, long revision, List<KeyValue> keys, boolean more) {}
+  /// @param next the key that the next page begins with, byte for byte: what others wrote may be no
+  ///   text; empty when there are no further ones
+  public record Page(String cluster, long revision, List<KeyValue> keys, byte[] next) {}
+
+  /// What one call says.
+  ///
+  /// @param mostBytes that an answer may have
+  private record Call(String path, byte[] body, int mostBytes) {}
 
   /// One part of a change.
   public sealed interface Op {
@@ -139,19 +145,27 @@ public final class Etcd implements AutoCloseable {
 
   /// Keys from `from` on that begin with `prefix`, in order.
   ///
+  /// @param from the bytes of a key
   /// @param revision to read at; 0 for the newest
-  public Page list(String prefix, String from, long revision, int limit, Duration patience)
+  /// @param mostBytes of the answer, in which values are a third longer
+  /// @throws EtcdFailure of kind [Kind#TOO_LARGE] when there are more
+  public Page list(
+      String prefix, byte[] from, long revision, int limit, int mostBytes, Duration patience)
       throws EtcdFailure, InterruptedException {
-    JsonNode n =
-        call(
-            "/v3/kv/range",
-            Map.of(
-                "key", KeyValue.base64(from),
-                "range_end", KeyValue.behind(prefix),
-                "revision", String.valueOf(revision),
-                "limit", String.valueOf(limit)),
-            patience);
-    return new Page(id(n), revision(n), keys(n.path("kvs")), n.path("more").asBoolean());
+    Object range =
+        Map.of(
+            "key", KeyValue.base64(from),
+            "range_end", KeyValue.behind(prefix),
+            "revision", String.valueOf(revision),
+            "limit", String.valueOf(limit));
+    JsonNode n = ask(new Call("/v3/kv/range", Json.bytes(range), mostBytes), patience).getFirst();
+    JsonNode found = n.path("kvs");
+    byte[] next = {};
+    if (n.path("more").asBoolean() && !found.isEmpty()) {
+      byte[] last = KeyValue.key(found.get(found.size() - 1));
+      next = Arrays.copyOf(last, last.length + 1);
+    }
+    return new Page(id(n), revision(n), keys(found), next);
   }
 
   /// One key as it is now; null when there is none.
@@ -293,7 +307,7 @@ public final class Etcd implements AutoCloseable {
     }
     byte[] body = lines.toString().getBytes(StandardCharsets.UTF_8);
     Map<Long, Boolean> out = new HashMap<>();
-    for (JsonNode n : ask("/v3/lease/keepalive", body, patience)) {
+    for (JsonNode n : ask(new Call("/v3/lease/keepalive", body, MOST_BYTES), patience)) {
       out.put(n.path("ID").asLong(), n.path("TTL").asLong() > 0);
     }
     return out;
@@ -361,25 +375,24 @@ public final class Etcd implements AutoCloseable {
 
   private JsonNode call(String path, Object body, Duration patience)
       throws EtcdFailure, InterruptedException {
-    return ask(path, Json.bytes(body), patience).getFirst();
+    return ask(new Call(path, Json.bytes(body), MOST_BYTES), patience).getFirst();
   }
 
-  private List<JsonNode> ask(String path, byte[] body, Duration patience)
+  private List<JsonNode> ask(Call what, Duration patience)
       throws EtcdFailure, InterruptedException {
     long end = ticker.nanos() + patience.toNanos();
     if (!places.tryAcquire(patience.toNanos(), TimeUnit.NANOSECONDS)) {
       throw new EtcdFailure(Kind.AWAY, "etcd: " + AT_ONCE + " calls wait for it already");
     }
     try {
-      return ask(path, body, end);
+      return ask(what, end);
     } finally {
       places.release();
     }
   }
 
   /// Asks one member after the other until one has an answer.
-  private List<JsonNode> ask(String path, byte[] body, long end)
-      throws EtcdFailure, InterruptedException {
+  private List<JsonNode> ask(Call what, long end) throws EtcdFailure, InterruptedException {
     // The last failure of each member, the newest at the end.
     Map<String, EtcdFailure> failures = new LinkedHashMap<>();
     boolean loggedInAgain = false;
@@ -394,7 +407,7 @@ public final class Etcd implements AutoCloseable {
       String shown = null;
       try {
         shown = token();
-        return once(calls, member(at), path, body, shown, attempt);
+        return once(calls, member(at), what, shown, attempt);
       } catch (EtcdFailure e) {
         failures.remove(member(at));
         failures.put(member(at), e);
@@ -431,10 +444,10 @@ public final class Etcd implements AutoCloseable {
   /// @return why a member is of no use, by member; those that are well are not in it
   public Map<String, EtcdFailure> look(Duration limit) throws InterruptedException {
     Map<String, EtcdFailure> out = new LinkedHashMap<>();
-    byte[] nothing = Json.bytes(Map.of());
+    Call what = new Call("/v3/maintenance/status", Json.bytes(Map.of()), MOST_BYTES);
     for (String member : address.members()) {
       try {
-        once(http, member, "/v3/maintenance/status", nothing, token(), limit);
+        once(http, member, what, token(), limit);
       } catch (EtcdFailure e) {
         if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
           out.put(member, e);
@@ -445,11 +458,13 @@ public final class Etcd implements AutoCloseable {
   }
 
   private List<JsonNode> once(
-      Client by, String member, String path, byte[] body, @Nullable String shown, Duration limit)
+      Client by, String member, Call what, @Nullable String shown, Duration limit)
       throws EtcdFailure, InterruptedException {
     Client.Reply reply;
     try {
-      reply = sent(by, uri(member, path), headers(shown), body, limit);
+      reply = sent(by, uri(member, what.path()), headers(shown), what, limit);
+    } catch (Client.TooLong e) {
+      throw new EtcdFailure(Kind.TOO_LARGE, "etcd " + member + ": " + e.getMessage(), e);
     } catch (IOException e) {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
@@ -458,27 +473,28 @@ public final class Etcd implements AutoCloseable {
     }
     List<JsonNode> answers = new ArrayList<>();
     for (byte[] line : lines(reply.body())) {
-      JsonNode n = WatchLines.result(tree(line, path));
+      JsonNode n = WatchLines.result(tree(line, what.path()));
       requireOurs(member, n);
       answers.add(n);
     }
     if (answers.isEmpty()) {
-      throw new EtcdFailure(Kind.ANOTHER, "etcd " + member + ": " + path + ": no answer in it");
+      throw new EtcdFailure(
+          Kind.ANOTHER, "etcd " + member + ": " + what.path() + ": no answer in it");
     }
     return answers;
   }
 
-  private Client.Reply sent(Client by, URI uri, Headers headers, byte[] body, Duration limit)
+  private Client.Reply sent(Client by, URI uri, Headers headers, Call what, Duration limit)
       throws IOException, InterruptedException {
     long end = ticker.nanos() + limit.toNanos();
     try {
-      return by.send("POST", uri, headers, body, limit, MOST_BYTES);
+      return by.send("POST", uri, headers, what.body(), limit, what.mostBytes());
     } catch (Client.Lost e) {
       Duration left = Duration.ofNanos(end - ticker.nanos());
       if (!REPEATED.contains(uri.getPath()) || !left.isPositive()) {
         throw e;
       }
-      return by.send("POST", uri, headers, body, left, MOST_BYTES);
+      return by.send("POST", uri, headers, what.body(), left, what.mostBytes());
     }
   }
 
@@ -588,9 +604,10 @@ public final class Etcd implements AutoCloseable {
   private String logIn(Login as) throws EtcdFailure, InterruptedException {
     String member = member(current.get());
     byte[] body = Json.bytes(Map.of("name", as.user(), "password", as.password()));
+    Call what = new Call("/v3/auth/authenticate", body, MOST_BYTES);
     Client.Reply reply;
     try {
-      reply = sent(calls, uri(member, "/v3/auth/authenticate"), Headers.NONE, body, ATTEMPT);
+      reply = sent(calls, uri(member, what.path()), Headers.NONE, what, ATTEMPT);
     } catch (IOException e) {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }

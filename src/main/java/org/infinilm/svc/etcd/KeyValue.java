@@ -6,15 +6,21 @@ import java.util.Base64;
 
 /// One key as etcd has it.
 ///
+/// @param key as text; bytes that are none are replaced
 /// @param revision of its last change
 /// @param lease with whose end it goes; 0 for none
 public record KeyValue(String key, byte[] value, long revision, long lease) {
   static KeyValue read(JsonNode n) {
     return new KeyValue(
-        new String(bytes(n.path("key")), StandardCharsets.UTF_8),
+        new String(key(n), StandardCharsets.UTF_8),
         bytes(n.path("value")),
         n.path("mod_revision").asLong(),
         n.path("lease").asLong());
+  }
+
+  /// The bytes of the key.
+  static byte[] key(JsonNode n) {
+    return bytes(n.path("key"));
   }
 
   private static byte[] bytes(JsonNode n) {

@@ -162,7 +162,18 @@ public final class Client implements AutoCloseable {
     return send(method, uri, headers, body, timeout, MAX_BODY_BYTES);
   }
 
+  /// An answer has more bytes than are wanted of it.
+  public static final class TooLong extends IOException {
+    private static final long serialVersionUID = 1;
+
+    TooLong(String message) {
+      super(message);
+    }
+  }
+
   /// [#send] for answers of at most `mostBytes`.
+  ///
+  /// @throws TooLong when there are more
   public Reply send(
       String method, URI uri, Headers headers, byte[] body, Duration timeout, int mostBytes)
       throws IOException, InterruptedException {
@@ -455,7 +466,7 @@ public final class Client implements AutoCloseable {
         return;
       }
       if (body.size() + piece.length > mostBytes) {
-        throw new IOException("answer larger than " + mostBytes + " bytes");
+        throw new TooLong("answer larger than " + mostBytes + " bytes");
       }
       body.writeBytes(piece);
     }

@@ -1,7 +1,10 @@
 package org.infinilm.svc.registry;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdFailure;
@@ -24,6 +27,18 @@ final class EtcdListing {
 
   private static final int MOST_KEYS = 500;
   private static final int SMALLER = 8;
+  private static final int TRIES = 8;
+
+  /// A page that has more is asked for in smaller ones: an answer lies in memory several times over
+  /// while it is read.
+  private static final int MOST_PAGE_BYTES = 4 << 20;
+
+  /// Of a page of one key.
+  static final int MOST_VALUE_BYTES = 16 << 20;
+
+  /// Values up to this are kept as they are until all is read; whether larger ones are ours is
+  /// looked at when they come.
+  private static final int SMALL_BYTES = 4 << 10;
 
   /// All keys at one revision.
   ///
@@ -35,17 +50,33 @@ final class EtcdListing {
   }
 
   private final Etcd etcd;
+  private final EtcdKeys keys;
   private final List<KeyValue> found = new ArrayList<>();
   private String cluster = "";
   private long revision;
 
-  private EtcdListing(Etcd etcd) {
+  private EtcdListing(Etcd etcd, EtcdKeys keys) {
     this.etcd = etcd;
+    this.keys = keys;
   }
 
-  /// @throws EtcdFailure of kind [Kind#COMPACTED] when the revision is forgotten meanwhile
+  /// Reads anew what is compacted meanwhile.
+  ///
+  /// @throws EtcdFailure of kind [Kind#COMPACTED] when that goes on
   static All read(Etcd etcd, EtcdKeys keys) throws EtcdFailure, InterruptedException {
-    EtcdListing l = new EtcdListing(etcd);
+    for (int tries = 1; ; tries++) {
+      try {
+        return once(etcd, keys);
+      } catch (EtcdFailure e) {
+        if (e.kind() != Kind.COMPACTED || tries == TRIES) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private static All once(Etcd etcd, EtcdKeys keys) throws EtcdFailure, InterruptedException {
+    EtcdListing l = new EtcdListing(etcd, keys);
     for (EtcdKeys.Kind kind : EtcdKeys.Kind.values()) {
       if (kind != EtcdKeys.Kind.OTHER) {
         l.folder(keys.folder(kind));
@@ -55,20 +86,24 @@ final class EtcdListing {
   }
 
   private void folder(String folder) throws EtcdFailure, InterruptedException {
-    String from = folder;
+    byte[] from = folder.getBytes(UTF_8);
     int limit = PAGE;
     int most = PAGE;
     boolean sized = false;
     while (true) {
       Etcd.Page page;
       try {
-        page = etcd.list(folder, from, revision, limit, limit > 1 ? PAGE_PATIENCE : PATIENCE);
+        page =
+            limit > 1
+                ? etcd.list(folder, from, revision, limit, MOST_PAGE_BYTES, PAGE_PATIENCE)
+                : etcd.list(folder, from, revision, limit, MOST_VALUE_BYTES, PATIENCE);
       } catch (EtcdFailure e) {
-        if (e.kind() != Kind.AWAY) {
+        if (e.kind() != Kind.AWAY && e.kind() != Kind.TOO_LARGE) {
           throw e;
         }
         if (limit == 1) {
-          throw new EtcdFailure(Kind.AWAY, e.getMessage() + " (reading the key from " + from + ")");
+          throw new EtcdFailure(
+              e.kind(), e.getMessage() + " (reading the key from " + new String(from, UTF_8) + ")");
         }
         most = limit / 2;
         limit = Math.max(1, limit / SMALLER);
@@ -80,11 +115,15 @@ final class EtcdListing {
       } else if (!page.cluster().equals(cluster)) {
         throw new EtcdFailure(Kind.COMPACTED, "etcd was made anew while it was read");
       }
-      found.addAll(page.keys());
-      if (!page.more() || page.keys().isEmpty()) {
+      page.keys().forEach(kv -> found.add(kept(kv)));
+      if (page.next().length == 0) {
         return;
       }
-      from = page.keys().getLast().key() + "\0";
+      if (Arrays.compareUnsigned(page.next(), from) <= 0) {
+        throw new EtcdFailure(
+            Kind.OTHER, "etcd: keys behind " + new String(from, UTF_8) + " come out of order");
+      }
+      from = page.next();
       if (!sized && limit == PAGE) {
         sized = true;
         most = keysOfAPage(page.keys());
@@ -92,6 +131,29 @@ final class EtcdListing {
       } else {
         limit = Math.min(most, 2 * limit);
       }
+    }
+  }
+
+  /// Without its value where that is large and nothing of ours: it is named by whoever reads it.
+  private KeyValue kept(KeyValue kv) {
+    return kv.value().length <= SMALL_BYTES || isOurs(kv)
+        ? kv
+        : new KeyValue(kv.key(), new byte[0], kv.revision(), kv.lease());
+  }
+
+  private boolean isOurs(KeyValue kv) {
+    EtcdKeys.Named n = keys.named(kv.key());
+    try {
+      return switch (n.kind()) {
+        case ENTRY ->
+            kv.lease() != 0
+                && n.name().equals(EtcdKeys.stored(n.name(), kv.value()).entry().name());
+        case REGISTRY, HEARD -> kv.lease() != 0 && !EtcdKeys.heard(kv.value()).isEmpty();
+        case ROUTER -> kv.lease() != 0;
+        case GONE, OTHER -> false;
+      };
+    } catch (EtcdKeys.NoSuchThing e) {
+      return false;
     }
   }
 

@@ -1,5 +1,7 @@
 package org.infinilm.svc.registry;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -459,9 +461,11 @@ final class EtcdStore extends LeaseStore {
 
   /// Reads one entry anew.
   private void look(String name, Duration patience) throws EtcdFailure, InterruptedException {
-    Etcd.Page page = etcd.list(keys.entry(name), keys.entry(name), 0, 1, patience);
+    String key = keys.entry(name);
+    Etcd.Page page =
+        etcd.list(key, key.getBytes(UTF_8), 0, 1, EtcdListing.MOST_VALUE_BYTES, patience);
     KeyValue kv = page.keys().isEmpty() ? null : page.keys().getFirst();
-    found(name, kv != null && kv.key().equals(keys.entry(name)) ? kv : null, page.revision());
+    found(name, kv != null && kv.key().equals(key) ? kv : null, page.revision());
   }
 
   private void found(String name, @Nullable KeyValue kv, long revision) {

@@ -16,7 +16,9 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
+import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.etcd.KeyValue;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
@@ -34,7 +36,8 @@ class EtcdFollowerIT {
   private static final EtcdKeys KEYS = new EtcdKeys("/p/");
   private static final int MARKS = 9;
 
-  /// A member of etcd that knows keys and what is left of leases, and counts calls.
+  /// A member of etcd that knows keys (a character a byte) and what is left of leases, and counts
+  /// calls.
   private static final class Stub {
     private record Key(byte[] value, long revision, long lease) {}
 
@@ -45,6 +48,9 @@ class EtcdFollowerIT {
 
     /// A page with more takes too long.
     int mostKeys = Integer.MAX_VALUE;
+
+    /// After so many ranges all before is compacted.
+    int compactedAfter = Integer.MAX_VALUE;
 
     /// Where ranges begin.
     final Set<String> asked = ConcurrentHashMap.newKeySet();
@@ -74,6 +80,11 @@ class EtcdFollowerIT {
       boolean one = asked.path("range_end").asText().isEmpty();
       int limit = one ? 1 : asked.path("limit").asInt();
       this.asked.add(from);
+      if (--compactedAfter <= 0 && asked.path("revision").asLong() != 0) {
+        compactedAfter = Integer.MAX_VALUE;
+        return Response.json(
+            400, Map.of("code", 11, "error", "required revision has been compacted"));
+      }
       List<Object> out = new ArrayList<>();
       boolean more = false;
       String end = one ? from + "\0" : text(asked.path("range_end"));
@@ -86,7 +97,7 @@ class EtcdFollowerIT {
         out.add(
             Map.of(
                 "key",
-                base64(e.getKey().getBytes(StandardCharsets.UTF_8)),
+                base64(e.getKey().getBytes(StandardCharsets.ISO_8859_1)),
                 "value",
                 base64(k.value()),
                 "mod_revision",
@@ -111,7 +122,7 @@ class EtcdFollowerIT {
     }
 
     private static String text(JsonNode base64) {
-      return new String(Base64.getDecoder().decode(base64.asText()), StandardCharsets.UTF_8);
+      return new String(Base64.getDecoder().decode(base64.asText()), StandardCharsets.ISO_8859_1);
     }
 
     private static String base64(byte[] bytes) {
@@ -199,5 +210,51 @@ class EtcdFollowerIT {
 
     assertThat(healthy().values()).hasSize(100).containsOnly(true);
     assertThat(etcd.calls).containsEntry("/v3/lease/timetolive", 1);
+  }
+
+  @Test
+  void keysThatAreNoTextComeAfterEachOther() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("x", 20).forEach(n -> entry(n, Duration.ofSeconds(20)));
+    names("\u00ff", 1200).forEach(n -> etcd.put(KEYS.entry(n), new byte[9], Duration.ZERO));
+    etcd.put(KEYS.heard("r", 0), EtcdKeys.heard(List.of()), Duration.ofSeconds(2));
+
+    assertThat(healthy().keySet()).containsExactlyInAnyOrderElementsOf(names("x", 20));
+  }
+
+  @Test
+  void whatIsCompactedWhileItIsReadIsReadAnew() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("x", 700).forEach(n -> entry(n, Duration.ofSeconds(20)));
+    etcd.put(KEYS.heard("r", 0), EtcdKeys.heard(List.of()), Duration.ofSeconds(2));
+    etcd.compactedAfter = 3;
+
+    assertThat(healthy()).hasSize(700);
+    assertThat(etcd.compactedAfter).as("was not compacted").isGreaterThan(1000);
+  }
+
+  @Test
+  void largeValuesThatAreNotOursAreReadInSmallPagesAndNotKept() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    names("a", 30).forEach(n -> etcd.put(KEYS.entry(n), new byte[1 << 20], Duration.ZERO));
+    names("r/a", 30).forEach(n -> etcd.put(KEYS.gone(n), new byte[1 << 20], Duration.ZERO));
+    Map<String, Object> much = Map.of("note", "x".repeat(100_000));
+    Entry e = new Entry("real", "h", 1, "h", "http://h:1", "running", much, null);
+    byte[] real = new Stored(e, Instant.ofEpochSecond(1_700_000_000), "real").json();
+    etcd.put(KEYS.entry("real"), real, Duration.ofSeconds(2));
+
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
+        Client http = Client.create();
+        Etcd client =
+            new Etcd(
+                http,
+                EtcdAddress.parse("etcd://127.0.0.1:" + s.port() + "/p"),
+                null,
+                Ticker.SYSTEM)) {
+      List<KeyValue> read = EtcdListing.read(client, KEYS).keys();
+      assertThat(read).hasSize(61);
+      assertThat(read.stream().filter(kv -> kv.value().length > 0)).hasSize(1);
+    }
+    assertThat(healthy()).containsOnlyKeys("real");
   }
 }
