@@ -3,11 +3,17 @@ package org.infinilm.svc.picker;
 import io.envoyproxy.envoy.service.ext_proc.v3.ExternalProcessorGrpc;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
+import io.grpc.MethodDescriptor;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.ServiceDescriptor;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.EventExecutor;
+import java.io.InputStream;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -55,6 +61,41 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     loops.forEach(l -> beats.put(l, new Beat()));
     this.memory = memory;
     this.fallbacks = fallbacks;
+  }
+
+  /// The service for a server. A message that is none is one that asks for nothing, so that its
+  /// stream is refused by us: gRPC would end the call alone.
+  ServerServiceDefinition definition() {
+    MethodDescriptor<ProcessingRequest, ProcessingResponse> known =
+        ExternalProcessorGrpc.getProcessMethod();
+    MethodDescriptor<ProcessingRequest, ProcessingResponse> process =
+        known.toBuilder(new Lenient(known.getRequestMarshaller()), known.getResponseMarshaller())
+            .build();
+    ServiceDescriptor service =
+        ServiceDescriptor.newBuilder(ExternalProcessorGrpc.SERVICE_NAME)
+            .setSchemaDescriptor(ExternalProcessorGrpc.getServiceDescriptor().getSchemaDescriptor())
+            .addMethod(process)
+            .build();
+    return ServerServiceDefinition.builder(service)
+        .addMethod(process, ServerCalls.asyncBidiStreamingCall(this::process))
+        .build();
+  }
+
+  private record Lenient(MethodDescriptor.Marshaller<ProcessingRequest> strict)
+      implements MethodDescriptor.Marshaller<ProcessingRequest> {
+    @Override
+    public InputStream stream(ProcessingRequest value) {
+      return strict.stream(value);
+    }
+
+    @Override
+    public ProcessingRequest parse(InputStream stream) {
+      try {
+        return strict.parse(stream);
+      } catch (StatusRuntimeException noMessage) {
+        return ProcessingRequest.getDefaultInstance();
+      }
+    }
   }
 
   @Override

@@ -108,6 +108,8 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     to.disableAutoRequest();
     to.setOnReadyHandler(() -> here(this::ready));
     to.setOnCancelHandler(() -> here(this::left));
+    // whoever ended the call: nothing of it may stay
+    to.setOnCloseHandler(() -> here(() -> leave(false)));
     to.request(1);
   }
 
@@ -148,7 +150,8 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
         case RESPONSE_TRAILERS -> answerTrailers();
         case REQUEST_NOT_SET ->
             refuse(
-                Status.INVALID_ARGUMENT, "request: none (expected: headers, a body or trailers)");
+                Status.INVALID_ARGUMENT,
+                "request: none, or no message (expected: headers, a body or trailers)");
       }
     } catch (RuntimeException e) {
       LOG.error("a stream of Envoy's failed", e);
@@ -574,6 +577,11 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   /// Envoy has no more to say: the client left, the instance broke off, or the answer's body is not
   /// shown to us.
   private void left() {
+    leave(!to.isCancelled());
+  }
+
+  /// @param open whether the call is to be ended
+  private void leave(boolean open) {
     if (phase == Phase.OVER) {
       return;
     }
@@ -588,7 +596,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
         e.gone();
       }
     } finally {
-      if (!to.isCancelled()) {
+      if (open) {
         to.onCompleted();
       }
     }

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.random.RandomGenerator;
@@ -14,6 +15,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Headers;
+import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.registry.ProbeSchedule.Answer;
@@ -272,7 +274,10 @@ public final class RegistryServer implements AutoCloseable {
     try {
       return ready.get();
     } catch (ExecutionException e) {
-      throw new IllegalStateException("the registry does not start", e);
+      // why is told where it starts
+      return r ->
+          Response.json(503, Map.of("error", "the registry does not start"))
+              .with("retry-after", "1");
     }
   }
 

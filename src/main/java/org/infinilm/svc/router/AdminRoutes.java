@@ -102,8 +102,8 @@ final class AdminRoutes {
           r.path().equals(INSTANCES)
               ? add(r)
               : acts
-                  ? act(OwnRoutes.unescaped(action.group(1)), action.group(2), r)
-                  : remove(OwnRoutes.unescaped(one.group(1)));
+                  ? act(Spelling.unescaped(action.group(1)), action.group(2), r)
+                  : remove(Spelling.unescaped(one.group(1)));
       keeper.settle();
       return done;
     } catch (JsonProcessingException e) {

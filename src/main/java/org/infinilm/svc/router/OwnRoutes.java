@@ -1,8 +1,6 @@
 package org.infinilm.svc.router;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -105,8 +103,14 @@ final class OwnRoutes {
     return home == null ? null : home.toString();
   }
 
-  /// Whether a path is answered here, whatever the method.
+  /// Whether a path is answered here, whatever the method: also one that an instance would take for
+  /// one of ours, which is no route at all.
   static boolean owns(String path) {
+    return isOwn(path)
+        || Route.of(path) == Route.OTHER && Spelling.isOdd(path) && isOwn(Spelling.meant(path));
+  }
+
+  private static boolean isOwn(String path) {
     return switch (path) {
       case "/health",
           "/status",
@@ -146,6 +150,12 @@ final class OwnRoutes {
   }
 
   private Response answer(Request r) {
+    if (!isOwn(r.path())) {
+      return error(
+          404,
+          "not_found",
+          r.path() + " is no route (expected: " + Spelling.meant(r.path()) + ", as it is written)");
+    }
     if (acts(r.path())) {
       return admin.handle(r);
     }
@@ -171,7 +181,8 @@ final class OwnRoutes {
       default ->
           Page.owns(r.path())
               ? page(r)
-              : modelsFor(r, k -> model(unescaped(r.path().substring("/v1/models/".length())), k));
+              : modelsFor(
+                  r, k -> model(Spelling.unescaped(r.path().substring("/v1/models/".length())), k));
     };
   }
 
@@ -364,10 +375,6 @@ final class OwnRoutes {
   }
 
   /// Model ids may hold slashes, which clients send as they are or escaped.
-  static String unescaped(String path) {
-    return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
-  }
-
   private Response model(String id, @Nullable ClientKey key) {
     List<String> names = new ArrayList<>();
     for (Map<String, Object> m : models()) {

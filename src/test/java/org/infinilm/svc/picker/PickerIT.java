@@ -333,6 +333,13 @@ class PickerIT {
       assertThat(status(r)).as(path).isEqualTo(404);
       assertThat(error(r)).isEqualTo("not_found");
     }
+    // nor spelled in other ways, which a server may read as these
+    for (String path :
+        List.of(
+            "/%6detrics", "//metrics", "/v1/../metrics", "/metrics/", "/admin%2fx", "/%68ealth")) {
+      ProcessingResponse r = stage().get(path).reply(0);
+      assertThat(status(r)).as(path).isEqualTo(404);
+    }
     // and no body of theirs is waited for
     assertThat(status(stage().post("/admin/drain").reply(0))).isEqualTo(404);
     assertThat(status(stage().post("/health").reply(0))).isEqualTo(405);

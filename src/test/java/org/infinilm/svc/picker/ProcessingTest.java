@@ -189,6 +189,29 @@ class ProcessingTest extends ProcessingRig {
   }
 
   @Test
+  void bytesThatAreNoMessageEndTheStreamWhereverItStands() throws Exception {
+    room.does = c -> sends(c, null);
+    for (int k = 0; k < 4; k++) {
+      room.heard.clear();
+      try (Stage s = stage()) {
+        if (k > 0) {
+          s.post("/x");
+        }
+        if (k > 1) {
+          s.body("{}", true).replies(2);
+        }
+        if (k > 2) {
+          s.answer(200, false).answerBody("half", false).replies(4);
+        }
+        s.garbage();
+        assertThat(s.end().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+        await().atMost(Stage.SOON).until(() -> service.underWay() == 0);
+        assertThat(room.heard.contains("gone")).as("after %d", k).isEqualTo(k > 1);
+      }
+    }
+  }
+
+  @Test
   void whoLeavesIsHeardOnceWhereverItStands() {
     room.does = c -> {};
     try (Stage s = stage()) {

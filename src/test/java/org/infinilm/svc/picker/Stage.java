@@ -17,10 +17,15 @@ import io.envoyproxy.envoy.service.ext_proc.v3.HttpTrailers;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProtocolConfiguration;
+import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientResponseObserver;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,8 +51,34 @@ final class Stage
 
   static Stage open(ManagedChannel channel) {
     Stage s = new Stage();
-    ExternalProcessorGrpc.newStub(channel).process(s);
+    ClientCalls.asyncBidiStreamingCall(channel.newCall(PROCESS, CallOptions.DEFAULT), s);
     return s;
+  }
+
+  /// Stands for bytes that are no message.
+  private static final ProcessingRequest GARBAGE = ProcessingRequest.newBuilder().build();
+
+  private static final MethodDescriptor<ProcessingRequest, ProcessingResponse> PROCESS =
+      ExternalProcessorGrpc.getProcessMethod().toBuilder(
+              new MethodDescriptor.Marshaller<ProcessingRequest>() {
+                @Override
+                @SuppressWarnings("ReferenceEquality") // it is this one that is meant
+                public InputStream stream(ProcessingRequest m) {
+                  byte[] bytes = m == GARBAGE ? new byte[] {-1, -1, -1} : m.toByteArray();
+                  return new ByteArrayInputStream(bytes);
+                }
+
+                @Override
+                public ProcessingRequest parse(InputStream s) {
+                  throw new UnsupportedOperationException();
+                }
+              },
+              ExternalProcessorGrpc.getProcessMethod().getResponseMarshaller())
+          .build();
+
+  Stage garbage() {
+    to.onNext(GARBAGE);
+    return this;
   }
 
   @Override

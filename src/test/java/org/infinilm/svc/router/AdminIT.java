@@ -93,7 +93,7 @@ class AdminIT {
   void theAdminTokenIsSentOnToNoInstance() throws Exception {
     ScriptedInstance a = rig.good("a");
     rig.start("admin_token=admin");
-    for (String path : List.of("/admin", "/stats/", "/prefix/services", "/v1/chat/completions")) {
+    for (String path : List.of("/admin", "/statss", "/prefix/services", "/v1/chat/completions")) {
       for (String field :
           List.of(
               "Authorization: bearer admin\r\n",
@@ -107,7 +107,7 @@ class AdminIT {
         assertThat(message(no)).contains("the admin token at " + path);
       }
     }
-    assertThat(rig.send(Rig.post("/stats/", JSON + "Authorization: Bearer other\r\n", "{}")).ok())
+    assertThat(rig.send(Rig.post("/statss", JSON + "Authorization: Bearer other\r\n", "{}")).ok())
         .isTrue();
     assertThat(a.seen)
         .noneMatch(r -> r.contains("admin"))
