@@ -86,9 +86,10 @@ final class PodReader {
     boolean leaving = meta.getDeletionTimestamp() != null;
     Found found = null;
     String trouble = null;
-    boolean ready = isReady(status) && !leaving;
+    boolean ready = false;
     try {
-      ready &= !isDrained(meta, key);
+      boolean drained = isDrained(meta, key);
+      ready = isReady(status) && !leaving && !drained;
       found = found(pod, key, address, ready);
       check.check(found);
     } catch (ConfigException e) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.config.ConfigException;
@@ -184,5 +185,15 @@ class PodReaderTest {
             .endStatus()
             .build();
     assertThat(reader.read(done).ended()).isTrue();
+  }
+
+  @Test
+  void whatAnApiServerLeavesOutIsThatPodsTrouble() {
+    Pod odd = Pods.ready("a", "10.0.0.1", 1);
+    odd.getStatus().setConditions(Collections.singletonList(null));
+    Read r = reader.read(odd);
+    assertThat(r.found()).isNull();
+    assertThat(r.ready()).isFalse();
+    assertThat(r.trouble()).startsWith("pod llm/a: cannot be read: ");
   }
 }
