@@ -48,7 +48,7 @@ public interface Policy {
   default void recall(Map<String, Object> from, long nowNanos) {}
 
   /// Takes over what all other routers that are known have told of what they learned, beside its
-  /// own: what is not among it any more counts no more. What is no use is left out. On any thread,
-  /// one at a time.
+  /// own: what is not among it any more counts no more. What is no use is left out. On the
+  /// learner's thread.
   default void told(List<Told> others, long nowNanos) {}
 }

@@ -32,9 +32,13 @@ final class EtcdNotes {
   /// Of a run that has nothing to say: that it lives.
   static final Map<String, byte[]> PULSE = Map.of("pulse", Json.bytes(Map.of()));
 
-  /// What one run has written by us.
+  /// What one run has written by us; under its lock, but for when it was kept last.
   private static final class Mine {
     long lease;
+
+    /// Whether the run has left: what it still writes is another's.
+    boolean over;
+
     volatile long keptNanos;
     final Map<String, byte[]> notes = new HashMap<>();
 
@@ -74,8 +78,18 @@ final class EtcdNotes {
   void write(String run, Map<String, byte[]> notes) throws EtcdFailure, InterruptedException {
     long now = ticker.nanos();
     runs.values().removeIf(m -> now - m.keptNanos > FORGOTTEN.toNanos());
-    Mine m = runs.computeIfAbsent(run, r -> new Mine(now));
+    while (!written(run, notes, runs.computeIfAbsent(run, r -> new Mine(now)))) {
+      // it left just before
+    }
+  }
+
+  /// @return false when that run has left meanwhile
+  private boolean written(String run, Map<String, byte[]> notes, Mine m)
+      throws EtcdFailure, InterruptedException {
     synchronized (m) {
+      if (m.over) {
+        return false;
+      }
       Map<String, byte[]> said = notes.isEmpty() && m.notes.isEmpty() ? PULSE : notes;
       m.notes.putAll(said);
       m.due.addAll(said.keySet());
@@ -98,6 +112,7 @@ final class EtcdNotes {
           etcd.put(new Op.Put(keys.note(run, kind), value, m.lease), PATIENCE);
           m.due.remove(kind);
         }
+        return true;
       } catch (EtcdFailure e) {
         if (e.kind() == EtcdFailure.Kind.NO_SUCH_LEASE) {
           m.lease = 0;
@@ -107,11 +122,19 @@ final class EtcdNotes {
     }
   }
 
+  /// Removes a run; what it is writing meanwhile goes too.
   void remove(String run) throws EtcdFailure, InterruptedException {
-    Set<String> kinds = board.remove(run);
     Mine m = runs.remove(run);
-    if (m != null && m.lease != 0) {
-      etcd.revoke(m.lease, PATIENCE);
+    long lease = 0;
+    if (m != null) {
+      synchronized (m) {
+        m.over = true;
+        lease = m.lease;
+      }
+    }
+    Set<String> kinds = board.remove(run);
+    if (lease != 0) {
+      etcd.revoke(lease, PATIENCE);
     }
     for (String kind : kinds) {
       // what it wrote at another registry

@@ -8,6 +8,7 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.infinilm.svc.http.BodyPeek.Prompt;
 import org.infinilm.svc.policy.Facts;
@@ -50,6 +51,10 @@ final class Learner implements AutoCloseable {
   private final Keeping keeping;
   private final Thread thread;
   private final LongAdder lost = new LongAdder();
+
+  /// What else is to be done on this thread; of several that wait the last counts.
+  private final AtomicReference<@Nullable Runnable> handed = new AtomicReference<>();
+
   private long settledFacts;
 
   /// What else is done with facts, on this thread.
@@ -97,6 +102,12 @@ final class Learner implements AutoCloseable {
     }
   }
 
+  /// Has something done between facts, on the thread that learns: what is learned is written there
+  /// alone. Of several that wait the last is done.
+  void hand(Runnable work) {
+    handed.set(work);
+  }
+
   /// Facts that were not learned from, for more came than could be.
   long lost() {
     return lost.sum();
@@ -136,6 +147,10 @@ final class Learner implements AutoCloseable {
   private void run() {
     try {
       while (true) {
+        Runnable other = handed.getAndSet(null);
+        if (other != null) {
+          Endless.step("learning from other routers", other::run);
+        }
         Item i = queue.poll();
         if (i == null) {
           Endless.step("keeping what was learned", () -> keeping.idle(settledFacts));

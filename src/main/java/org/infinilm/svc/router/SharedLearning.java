@@ -10,7 +10,8 @@ import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// What routers beside each other teach one another: each says what it has learned by itself, so
-/// that nothing comes back to it as another's. On the siblings' thread.
+/// that nothing comes back to it as another's. On the siblings' thread; what others say is taken
+/// over on the learner's, since what is learned is written by that one alone.
 final class SharedLearning implements Siblings.Known {
   /// After so long what a router said counts for about a third.
   private static final double MEMORY_NANOS = 300e9;
@@ -67,6 +68,10 @@ final class SharedLearning implements Siblings.Known {
 
   @Override
   public void told(Map<String, Siblings.Lesson> lessons) {
+    learner.hand(() -> take(lessons));
+  }
+
+  private void take(Map<String, Siblings.Lesson> lessons) {
     long now = ticker.nanos();
     List<Told> all = new ArrayList<>();
     lessons.forEach((run, l) -> {

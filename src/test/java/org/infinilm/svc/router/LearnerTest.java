@@ -7,6 +7,8 @@ import static org.awaitility.Awaitility.await;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.fleet.Candidates;
@@ -18,6 +20,8 @@ import org.infinilm.svc.policy.Facts;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Load;
 import org.infinilm.svc.policy.Policy;
+import org.infinilm.svc.policy.Told;
+import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -34,6 +38,11 @@ class LearnerTest {
   private static final class Listening implements Policy {
     final ConcurrentLinkedQueue<Facts> told = new ConcurrentLinkedQueue<>();
 
+    /// What it was told, and on which thread it wrote what it learned from that.
+    final ConcurrentLinkedQueue<List<Told>> others = new ConcurrentLinkedQueue<>();
+
+    final Set<Thread> writers = ConcurrentHashMap.newKeySet();
+
     @Override
     public String name() {
       return "listening";
@@ -45,7 +54,14 @@ class LearnerTest {
     }
 
     @Override
+    public void told(List<Told> all, long nowNanos) {
+      writers.add(Thread.currentThread());
+      others.add(all);
+    }
+
+    @Override
     public void settled(Facts facts) {
+      writers.add(Thread.currentThread());
       told.add(facts);
       if (facts.model().equals("fails")) {
         throw new IllegalStateException("a policy's fault");
@@ -167,6 +183,21 @@ class LearnerTest {
     }
     awaitTold(Learner.SETTLED);
     assertThat(wanted("m")).isBetween(200, 800);
+  }
+
+  /// What a policy has learned is read, changed and put back: two threads would lose each other's
+  /// changes.
+  @Test
+  void whatOthersLearnedIsWrittenByTheThreadThatLearnsFromAnswers() {
+    SharedLearning shared = new SharedLearning(policy, learner, Ticker.SYSTEM);
+    Map<String, Object> note = Map.of("version", LearnedState.VERSION, "policy", Map.of("m", 1));
+    learner.start();
+    offer("m", USAGE, PLAIN);
+    awaitTold(1);
+    shared.told(Map.of("other", new Siblings.Lesson(note, Ticker.SYSTEM.nanos())));
+    await().atMost(SOON).until(() -> !policy.others.isEmpty());
+    assertThat(policy.others.peek()).extracting(Told::from).containsExactly("other");
+    assertThat(policy.writers).hasSize(1);
   }
 
   private int wanted(String model) {

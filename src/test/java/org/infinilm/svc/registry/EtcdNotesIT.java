@@ -1,0 +1,91 @@
+package org.infinilm.svc.registry;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.etcd.Etcd;
+import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class EtcdNotesIT {
+  private static final Duration SOON = Duration.ofSeconds(30);
+  private static final String RUN = "a-router";
+
+  private final CountDownLatch asked = new CountDownLatch(1);
+  private final CountDownLatch granted = new CountDownLatch(1);
+  private final Set<String> leases = ConcurrentHashMap.newKeySet();
+
+  private Response answer(Request r) throws Exception {
+    JsonNode body = Json.tree(r.body());
+    switch (r.path()) {
+      case "/v3/lease/grant" -> {
+        asked.countDown();
+        granted.await();
+        leases.add(body.path("ID").asText());
+      }
+      case "/v3/lease/revoke" -> leases.remove(body.path("ID").asText());
+      default -> {
+        // puts and deletes
+      }
+    }
+    return Response.json(200, Map.of("header", Map.of("cluster_id", "7", "revision", "1")));
+  }
+
+  private static FutureTask<Void> task(Call call) {
+    return new FutureTask<>(() -> {
+      call.run();
+      return null;
+    });
+  }
+
+  private interface Call {
+    void run() throws Exception;
+  }
+
+  /// A router's last word may still be on its way to etcd when it leaves: nothing of it stays
+  /// there.
+  @Test
+  void whatARunWritesWhileItLeavesGoesWithIt() throws Exception {
+    Client http = Client.create();
+    try (Server server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
+        Etcd etcd =
+            new Etcd(
+                http,
+                EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
+                null,
+                Ticker.SYSTEM)) {
+      EtcdNotes notes = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", Ticker.SYSTEM);
+      FutureTask<Void> says = task(() -> notes.write(RUN, Map.of("seats", "{}".getBytes(UTF_8))));
+      FutureTask<Void> leaves = task(() -> notes.remove(RUN));
+      Thread.ofPlatform().daemon().start(says);
+      asked.await();
+      Thread leaving = Thread.ofPlatform().daemon().start(leaves);
+      await()
+          .atMost(SOON)
+          .until(() -> leaves.isDone() || leaving.getState() == Thread.State.BLOCKED);
+      granted.countDown();
+      says.get(SOON.toSeconds(), TimeUnit.SECONDS);
+      leaves.get(SOON.toSeconds(), TimeUnit.SECONDS);
+      assertThat(leases).isEmpty();
+    } finally {
+      http.close();
+    }
+  }
+}
