@@ -4,10 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -28,6 +26,7 @@ final class DecisionTrace implements Traffic {
   private static final int MOST_TOKENS = 1 << 24;
   private static final int ENGINE_MAX_TOKENS = 2048;
   private static final int MOST_NAMED = 3;
+  private static final int MOST_RUNS = 100;
 
   /// One answered request.
   ///
@@ -76,13 +75,11 @@ final class DecisionTrace implements Traffic {
     List<Row> rows = new ArrayList<>();
     List<String> problems = new ArrayList<>();
     int left = 0;
-    int broken = 0;
+    List<Integer> broken = new ArrayList<>();
     JsonMapper mapper =
         JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
-    try (BufferedReader in = Files.newBufferedReader(file)) {
-      int number = 0;
-      for (String line = in.readLine(); line != null; line = in.readLine()) {
-        number++;
+    try (LineReader in = new LineReader(file)) {
+      for (String line = in.next(); line != null; line = in.next()) {
         if (line.isBlank()) {
           continue;
         }
@@ -91,6 +88,10 @@ final class DecisionTrace implements Traffic {
               file + ": more than " + MOST_REQUESTS + " requests (expected: at most that many)");
         }
         try {
+          if (in.isTooLong()) {
+            throw new IllegalArgumentException(
+                "more than " + LineReader.MOST + " characters (expected: a decision's line)");
+          }
           JsonNode n = tree(mapper, line);
           Row r = row(n);
           String modelOf = n.path("model").asText();
@@ -101,9 +102,9 @@ final class DecisionTrace implements Traffic {
             models.add(modelOf);
           }
         } catch (IllegalArgumentException e) {
-          broken++;
-          if (broken <= MOST_NAMED) {
-            problems.add(file + ":" + number + ": " + e.getMessage());
+          broken.add(in.number());
+          if (problems.size() < MOST_NAMED) {
+            problems.add(file + ":" + in.number() + ": " + e.getMessage());
           }
         }
       }
@@ -112,8 +113,9 @@ final class DecisionTrace implements Traffic {
     } catch (IOException e) {
       throw new ConfigException(file + ": cannot be read (expected: a decision log)");
     }
-    if (broken > MOST_NAMED) {
-      problems.add((broken - MOST_NAMED) + " more lines were broken");
+    if (broken.size() > MOST_NAMED) {
+      List<Integer> more = broken.subList(MOST_NAMED, broken.size());
+      problems.add(file + ": " + more.size() + " more lines were broken: " + runs(more));
     }
     if (rows.size() < 2) {
       throw new ConfigException(
@@ -132,6 +134,24 @@ final class DecisionTrace implements Traffic {
     of.sort(Comparator.comparingDouble(Row::seconds));
     return new DecisionTrace(
         String.valueOf(file.getFileName()), List.copyOf(of), left, others, List.copyOf(problems));
+  }
+
+  /// Numbers that rise, in words: those beside each other as one run.
+  static String runs(List<Integer> numbers) {
+    List<String> out = new ArrayList<>();
+    for (int k = 0; k < numbers.size(); ) {
+      if (out.size() == MOST_RUNS) {
+        out.add("and " + (numbers.size() - k) + " further ones");
+        break;
+      }
+      int end = k;
+      while (end + 1 < numbers.size() && numbers.get(end + 1) == numbers.get(end) + 1) {
+        end++;
+      }
+      out.add(end == k ? "" + numbers.get(k) : numbers.get(k) + "-" + numbers.get(end));
+      k = end + 1;
+    }
+    return String.join(", ", out);
   }
 
   /// Whose requests the rows are: engines of several models are not one fleet.

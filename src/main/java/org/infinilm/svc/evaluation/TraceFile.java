@@ -6,9 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.dataformat.csv.CsvMapper;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
@@ -111,21 +109,26 @@ final class TraceFile implements Traffic {
     private static final char MARK = '\uFEFF';
 
     private final Path file;
-    private final BufferedReader in;
-    private int number;
+    private final LineReader in;
 
     Lines(Path file) throws IOException {
       this.file = file;
-      this.in = Files.newBufferedReader(file);
+      this.in = new LineReader(file);
     }
 
     /// The next one, or null.
-    @Nullable String next() throws IOException {
+    @Nullable String next() throws IOException, ConfigException {
       String line;
       do {
-        line = in.readLine();
-        number++;
-        if (line != null && number == 1 && !line.isEmpty() && line.charAt(0) == MARK) {
+        line = in.next();
+        if (in.isTooLong()) {
+          throw new ConfigException(
+              place()
+                  + ": more than "
+                  + LineReader.MOST
+                  + " characters (expected: a request's line)");
+        }
+        if (line != null && in.number() == 1 && !line.isEmpty() && line.charAt(0) == MARK) {
           line = line.substring(1);
         }
       } while (line != null && line.isBlank());
@@ -134,7 +137,7 @@ final class TraceFile implements Traffic {
 
     /// Of the last one.
     String place() {
-      return file + ":" + number;
+      return file + ":" + in.number();
     }
 
     ConfigException tooMany() {

@@ -156,6 +156,35 @@ class ReplayTest {
   }
 
   @Test
+  void ofManyBrokenLinesAllNumbersAreSaid() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    for (int k : List.of(4, 7, 9, 20, 21, 22, 30)) {
+      lines.set(k, "{");
+    }
+    Files.write(file, lines);
+    assertThat(DecisionTrace.read(file, null).problems())
+        .hasSize(4)
+        .last()
+        .asString()
+        .endsWith(": 4 more lines were broken: 21-23, 31");
+  }
+
+  @Test
+  void aLineWithoutAnEndIsNotHeld() throws Exception {
+    Path file = recorded(1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(4, "x".repeat(LineReader.MOST + 1));
+    Files.write(file, lines);
+    DecisionTrace t = DecisionTrace.read(file, null);
+    assertThat(t.size()).isEqualTo(399);
+    assertThat(t.problems())
+        .singleElement()
+        .asString()
+        .contains(":5: more than 4194304 characters");
+  }
+
+  @Test
   void whatFollowsADecisionInItsLineIsNotLostWithoutAWord() throws Exception {
     Path file = recorded(1);
     List<String> lines = new ArrayList<>(Files.readAllLines(file));
