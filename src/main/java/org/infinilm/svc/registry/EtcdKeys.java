@@ -2,7 +2,6 @@ package org.infinilm.svc.registry;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -153,15 +152,14 @@ record EtcdKeys(String prefix) {
       }
       boolean altered = n.path("incarnation").asText("none").isEmpty();
       JsonNode registered = n.path("registered_at");
-      if (!registered.canConvertToLong() || !n.path("registration").isTextual()) {
+      Instant at = JournalRecord.instant(registered);
+      if (at == null || !n.path("registration").isTextual()) {
         throw new NoSuchThing(
             "registered_at, registration: missing (expected: a registry's entry)");
       }
       return new Stored(
-          altered ? e.withIncarnation(Entry.ALTERED) : e,
-          Instant.ofEpochSecond(registered.asLong()),
-          n.path("registration").asText());
-    } catch (Refused | DateTimeException e) {
+          altered ? e.withIncarnation(Entry.ALTERED) : e, at, n.path("registration").asText());
+    } catch (Refused e) {
       throw new NoSuchThing(String.valueOf(e.getMessage()));
     }
   }
@@ -171,15 +169,11 @@ record EtcdKeys(String prefix) {
   }
 
   static Instant grave(byte[] json) throws NoSuchThing {
-    JsonNode at = tree(json).path("at");
-    if (!at.canConvertToLong()) {
+    Instant at = JournalRecord.instant(tree(json).path("at"));
+    if (at == null) {
       throw new NoSuchThing("at: missing (expected: epoch seconds)");
     }
-    try {
-      return Instant.ofEpochSecond(at.asLong());
-    } catch (DateTimeException e) {
-      throw new NoSuchThing("at: " + at + " (expected: epoch seconds)");
-    }
+    return at;
   }
 
   static byte[] heard(Collection<String> names) {
@@ -209,6 +203,15 @@ record EtcdKeys(String prefix) {
       throw new NoSuchThing("is somebody else's (expected: a registry's)");
     }
     return Duration.ofMillis(ms);
+  }
+
+  /// Whether a value is what registries agreed on.
+  static boolean isAgreed(byte[] json) {
+    try {
+      return !agreed(json).isZero();
+    } catch (NoSuchThing e) {
+      return false;
+    }
   }
 
   /// What is wrong with the settings that stand there; null when they are ours.

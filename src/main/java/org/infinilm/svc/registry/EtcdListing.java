@@ -75,6 +75,21 @@ final class EtcdListing {
     }
   }
 
+  /// For the first of a deployment: whose is there already stays.
+  static void requireNobodyInside(Etcd etcd, EtcdKeys keys)
+      throws EtcdFailure, InterruptedException {
+    for (KeyValue kv : read(etcd, keys).keys()) {
+      if (kv.key().endsWith("/settings") && EtcdKeys.isAgreed(kv.value())) {
+        throw new EtcdFailure(
+            Kind.OTHER,
+            etcd.address()
+                + ": the deployment of key "
+                + kv.key()
+                + " is inside (expected: beside it)");
+      }
+    }
+  }
+
   private static All once(Etcd etcd, EtcdKeys keys) throws EtcdFailure, InterruptedException {
     EtcdListing l = new EtcdListing(etcd, keys);
     for (EtcdKeys.Kind kind : EtcdKeys.Kind.values()) {

@@ -40,6 +40,10 @@ final class EtcdNotes {
     boolean over;
 
     volatile long keptNanos;
+
+    /// Of all its notes.
+    volatile long bytes;
+
     final Map<String, byte[]> notes = new HashMap<>();
 
     /// The kinds that do not stand in etcd as they are here.
@@ -75,7 +79,10 @@ final class EtcdNotes {
   }
 
   /// Writes notes of a run; whatever it wrote before stays as long as it comes again in time.
-  void write(String run, Map<String, byte[]> notes) throws EtcdFailure, InterruptedException {
+  ///
+  /// @throws Refused when it is more than a board takes ([Notes#requireRoom])
+  void write(String run, Map<String, byte[]> notes)
+      throws EtcdFailure, Refused, InterruptedException {
     long now = ticker.nanos();
     runs.values().removeIf(m -> now - m.keptNanos > FORGOTTEN.toNanos());
     while (!written(run, notes, runs.computeIfAbsent(run, r -> new Mine(now)))) {
@@ -85,12 +92,16 @@ final class EtcdNotes {
 
   /// @return false when that run has left meanwhile
   private boolean written(String run, Map<String, byte[]> notes, Mine m)
-      throws EtcdFailure, InterruptedException {
+      throws EtcdFailure, Refused, InterruptedException {
     synchronized (m) {
       if (m.over) {
         return false;
       }
       Map<String, byte[]> said = notes.isEmpty() && m.notes.isEmpty() ? PULSE : notes;
+      Map<String, byte[]> all = new HashMap<>(m.notes);
+      all.putAll(said);
+      long others = runs.values().stream().filter(o -> o != m).mapToLong(o -> o.bytes).sum();
+      m.bytes = Notes.requireRoom(all, others);
       m.notes.putAll(said);
       m.due.addAll(said.keySet());
       try {

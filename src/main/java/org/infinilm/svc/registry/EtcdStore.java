@@ -193,6 +193,9 @@ final class EtcdStore extends LeaseStore {
             etcd.address() + ": inside the deployment of key " + theirs + " (expected: beside it)");
       }
     }
+    if (etcd.get(keys.settings(), START_PATIENCE) == null) {
+      EtcdListing.requireNobodyInside(etcd, keys);
+    }
     Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease()), 0);
     Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), START_PATIENCE);
     KeyValue there = w.present();
@@ -650,6 +653,8 @@ final class EtcdStore extends LeaseStore {
         room.answered(null);
       } catch (EtcdFailure e) {
         room.answered(e);
+      } catch (Refused noRoom) {
+        throw new IllegalStateException("its own pulse", noRoom);
       }
       mindRegistries();
       Thread.sleep(EtcdPulse.EVERY);

@@ -1,7 +1,6 @@
 package org.infinilm.svc.registry;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
@@ -12,6 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /// One line of the journal.
 sealed interface JournalRecord {
+  /// Of the year 9999.
+  long LAST_SECOND = 253_402_300_799L;
+
   /// The whole entry, new or changed.
   record Put(Stored stored) implements JournalRecord {
     static Put of(Lease l) {
@@ -141,14 +143,13 @@ sealed interface JournalRecord {
             at));
   }
 
-  private static @Nullable Instant instant(JsonNode n) {
-    if (!n.isIntegralNumber() || !n.canConvertToLong()) {
-      return null;
-    }
-    try {
-      return Instant.ofEpochSecond(n.asLong());
-    } catch (DateTimeException outOfRange) {
-      return null;
-    }
+  /// Epoch seconds that can be worded as a date of four digits; null of all else.
+  static @Nullable Instant instant(JsonNode n) {
+    return n.isIntegralNumber()
+            && n.canConvertToLong()
+            && n.asLong() >= 0
+            && n.asLong() <= LAST_SECOND
+        ? Instant.ofEpochSecond(n.asLong())
+        : null;
   }
 }

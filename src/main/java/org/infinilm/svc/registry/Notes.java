@@ -49,24 +49,51 @@ final class Notes {
     runs.computeIfAbsent(run, r -> new Run()).heardNanos = nowNanos;
   }
 
+  /// Whether a board takes all notes of a run, for who keeps them elsewhere.
+  ///
+  /// @param others bytes of the notes of others
+  /// @return their bytes
+  static long requireRoom(Map<String, byte[]> all, long others) throws Refused {
+    long sum = 0;
+    for (Map.Entry<String, byte[]> n : all.entrySet()) {
+      require(n.getKey(), KIND, "a kind of note");
+      requireKinds(n.getKey(), all.size());
+      requireBytes(n.getKey(), n.getValue().length);
+      sum += n.getValue().length;
+    }
+    requireBytesInAll(others + sum);
+    return sum;
+  }
+
+  private static void requireKinds(String kind, int kinds) throws Refused {
+    if (kinds > MOST_KINDS) {
+      throw new Refused(413, kind + ": more than " + MOST_KINDS + " kinds of notes");
+    }
+  }
+
+  private static void requireBytes(String kind, int bytes) throws Refused {
+    if (bytes > MOST_BYTES) {
+      throw new Refused(
+          413, "notes." + kind + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
+    }
+  }
+
+  private static void requireBytesInAll(long bytes) throws Refused {
+    if (bytes > MOST_BYTES_IN_ALL) {
+      throw new Refused(507, "routers: " + MOST_BYTES_IN_ALL + " bytes of notes are kept already");
+    }
+  }
+
   /// A note of a run that lives.
   synchronized void put(String run, String kind, Map<String, Object> value) throws Refused {
     require(kind, KIND, "a kind of note");
     Run r = runs.get(run);
     if (r != null) {
-      if (!r.notes.containsKey(kind) && r.notes.size() >= MOST_KINDS) {
-        throw new Refused(413, kind + ": more than " + MOST_KINDS + " kinds of notes");
-      }
+      requireKinds(kind, r.notes.size() + (r.notes.containsKey(kind) ? 0 : 1));
       int bytes = Json.bytes(value).length;
       Kept before = r.notes.get(kind);
-      if (bytes > MOST_BYTES) {
-        throw new Refused(
-            413, "notes." + kind + ": " + bytes + " bytes (expected: at most " + MOST_BYTES + ")");
-      }
-      if (bytes() - (before == null ? 0 : before.bytes()) + bytes > MOST_BYTES_IN_ALL) {
-        throw new Refused(
-            507, "routers: " + MOST_BYTES_IN_ALL + " bytes of notes are kept already");
-      }
+      requireBytes(kind, bytes);
+      requireBytesInAll(bytes() - (before == null ? 0 : before.bytes()) + bytes);
       r.notes.put(kind, new Kept(value, ++version, bytes));
     }
   }

@@ -133,9 +133,12 @@ record Seating(
         Metadata.whole(said.get("max_batch_size")), Metadata.whole(said.get("max_num_seqs")));
   }
 
+  /// As many as priorities of SRV records (RFC 2782).
+  private static final int MOST_TIER = 65_535;
+
   /// `tier` of its metadata; the first when it names none.
   static int tier(Map<String, Object> metadata) {
     long t = Metadata.whole(metadata.get("tier"));
-    return t < 0 ? Instance.FIRST_TIER : (int) Math.min(t, 1000);
+    return t < 0 ? Instance.FIRST_TIER : (int) Math.min(t, MOST_TIER);
   }
 }

@@ -16,6 +16,7 @@ import org.infinilm.svc.registry.EtcdKeys.Stored;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class EtcdKeysTest {
   private final EtcdKeys keys = new EtcdKeys("/p/");
@@ -37,6 +38,20 @@ class EtcdKeysTest {
     }
     assertThat(keys.named(keys.heard("run", 3)).kind()).isEqualTo(Kind.HEARD);
     assertThat(keys.named(keys.settings()).kind()).isEqualTo(Kind.OTHER);
+  }
+
+  /// Such an entry would take the answers of all others with it.
+  @ParameterizedTest
+  @ValueSource(strings = {"31556889864403199", "253402300800", "-1", "1.5", "\"1\"", "null"})
+  void aTimeThatIsNoDateIsNoEntrys(String seconds) {
+    String good = new String(stored("a").json(), StandardCharsets.UTF_8);
+    String odd = good.replace("\"registered_at\":1700000000", "\"registered_at\":" + seconds);
+    assertThat(odd).isNotEqualTo(good);
+    assertThatThrownBy(() -> EtcdKeys.stored("a", odd.getBytes(StandardCharsets.UTF_8)))
+        .isInstanceOf(NoSuchThing.class);
+    assertThatThrownBy(
+            () -> EtcdKeys.grave(("{\"at\":" + seconds + "}").getBytes(StandardCharsets.UTF_8)))
+        .isInstanceOf(NoSuchThing.class);
   }
 
   @Test

@@ -186,6 +186,19 @@ class EtcdNamedFaults extends OnEtcd {
   }
 
   @Test
+  void aDeploymentAroundAnotherIsRefusedWhicheverIsSecond() throws Exception {
+    String around = address.substring(0, address.lastIndexOf('/')) + "/nest";
+    try (RegistryServer inside = registry(around + "/entries")) {
+      assertThat(inside.port()).isPositive();
+      assertThatThrownBy(() -> registry(around))
+          .hasMessageContaining("key /test/nest/entries/settings is inside (expected: beside it)");
+    }
+    try (RegistryServer again = registry(around + "/entries")) {
+      assertThat(again.port()).isPositive();
+    }
+  }
+
+  @Test
   void aMemberOfAnotherClusterIsNamedAndNotBelieved(@TempDir Path other) throws Exception {
     try (EtcdCluster second = new EtcdCluster(other, 1)) {
       Etcd mixed = etcd.client("etcd://" + etcd.member(0) + "," + second.member(0) + "/test/mixed");

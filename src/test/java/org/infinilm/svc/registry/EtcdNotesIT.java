@@ -88,4 +88,46 @@ class EtcdNotesIT {
       http.close();
     }
   }
+
+  /// What a board in memory refuses goes to no etcd either.
+  @Test
+  void whatIsTooMuchForABoardIsNotWritten() throws Exception {
+    granted.countDown();
+    Client http = Client.create();
+    try (Server server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
+        Etcd etcd =
+            new Etcd(
+                http,
+                EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
+                null,
+                Ticker.SYSTEM)) {
+      EtcdNotes notes = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", Ticker.SYSTEM);
+      byte[] large = new byte[Notes.MOST_BYTES];
+      for (String kind : "abcdefgh".split("")) {
+        notes.write(RUN, Map.of(kind, large));
+      }
+      assertThat(status(() -> notes.write(RUN, Map.of("ninth", new byte[1])))).isEqualTo(413);
+      byte[] larger = new byte[Notes.MOST_BYTES + 1];
+      assertThat(status(() -> notes.write(RUN, Map.of("a", larger)))).isEqualTo(413);
+      assertThat(status(() -> notes.write("b", Map.of("no kind", large)))).isEqualTo(400);
+      for (int run = 0; run < Notes.MOST_BYTES_IN_ALL / 8 / Notes.MOST_BYTES - 1; run++) {
+        for (String kind : "abcdefgh".split("")) {
+          notes.write("run" + run, Map.of(kind, large));
+        }
+      }
+      assertThat(status(() -> notes.write("last", Map.of("a", large)))).isEqualTo(507);
+      notes.write(RUN, Map.of("a", new byte[2]));
+    } finally {
+      http.close();
+    }
+  }
+
+  private static int status(Call call) throws Exception {
+    try {
+      call.run();
+      return 0;
+    } catch (Refused e) {
+      return e.status();
+    }
+  }
 }
