@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
 /// Which instance fails one part of the requests time after time, whatever it does with the others:
 /// one model of several (an adapter that did not load), one route, or one session; and which one
 /// asked to be left alone with a model or such a route. For that part others are asked first;
-/// nothing is said of its health. Thread-safe, bounded; costs one read while there is no such
+/// nothing is said of its health. Thread-safe, bounded; costs two reads while there is no such
 /// trouble.
 ///
 /// A failed request of a session that may not be repeated shows nothing about its instance, and its
@@ -168,9 +168,6 @@ final class Troubles {
   private final Map<Long, List<At>> parts = new ConcurrentHashMap<>();
   private final AtomicLong lookedNanos;
 
-  /// Whether there are any parts; read on every request.
-  private volatile boolean some;
-
   Troubles(Slots slots, Ticker ticker) {
     this.slots = slots;
     this.ticker = ticker;
@@ -179,7 +176,7 @@ final class Troubles {
 
   /// Whether anything is remembered.
   boolean some() {
-    return some;
+    return !parts.isEmpty();
   }
 
   /// Notes that a request failed on an instance, perhaps by the request's own fault.
@@ -244,7 +241,6 @@ final class Troubles {
               after.add(how.apply(mine));
               return List.copyOf(after);
             });
-    some = true;
     return all.getLast();
   }
 
@@ -260,7 +256,7 @@ final class Troubles {
   /// @param whole whether to the end
   /// @return whether others were asked first until now
   boolean answered(Instance i, Part part, boolean whole) {
-    if (!some) {
+    if (!some()) {
       return false;
     }
     long now = ticker.nanos();
@@ -268,11 +264,6 @@ final class Troubles {
     ends |= isWell(i, part.ofKey(), whole, now);
     ends |= isWell(i, part.ofHaving(), whole, now);
     forgetOld(now);
-    if (parts.isEmpty()) {
-      some = false;
-      // one that came between these two
-      some = !parts.isEmpty();
-    }
     return ends;
   }
 
@@ -296,7 +287,7 @@ final class Troubles {
 
   /// Notes that a request goes to an instance. After a pause it is its trial.
   void goes(Instance i, Part part, boolean repeatable) {
-    if (some) {
+    if (some()) {
       goes(i.slot(), part.alike(), repeatable);
       goes(i.slot(), part.ofKey(), repeatable);
       goes(i.slot(), part.ofHaving(), repeatable);
@@ -315,7 +306,7 @@ final class Troubles {
   ///
   /// @param repeatable whether the request may be sent again when it fails
   @Nullable View view(Part part, boolean repeatable) {
-    if (!some) {
+    if (!some()) {
       return null;
     }
     List<At> alike = parts.getOrDefault(part.alike(), List.of());
@@ -372,7 +363,7 @@ final class Troubles {
 
   /// Failures in a row of requests of this part; 0 when there was none.
   int failuresInARow(Instance i, Part part) {
-    if (!some) {
+    if (!some()) {
       return 0;
     }
     At m = at(i.slot(), part.alike());
