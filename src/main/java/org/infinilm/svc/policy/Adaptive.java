@@ -301,7 +301,7 @@ final class Adaptive implements Policy {
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of
   /// those that fit is free; a few of many, from a place drawn at random on. No wait is worth it
-  /// that is beyond twice the limit of the first token and longer than that of the free place.
+  /// that is beyond some times the limit of the first token and longer than that of the free place.
   private static List<Instance> worthWaiting(
       List<Instance> fit,
       Estimate e,

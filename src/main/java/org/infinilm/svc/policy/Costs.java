@@ -188,9 +188,9 @@ final class Costs {
         o.prompt().isEmpty()
             ? now
             : new Known(
-                Pooling.of(now.prompt(), GUESS.prompt(), o.prompt()),
-                Pooling.of(now.token(), GUESS.token(), o.token()),
-                Pooling.of(now.whole(), GUESS.whole(), o.whole()));
+                Pooling.of(now.prompt(), o.prompt()),
+                Pooling.of(now.token(), o.token()),
+                Pooling.of(now.whole(), o.whole()));
   }
 
   /// The same as it was when it was last heard of, for a first look at many.

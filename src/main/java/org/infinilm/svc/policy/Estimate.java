@@ -35,6 +35,10 @@ final class Estimate {
   /// A wait may end elsewhere while so much of the limit has not passed by the first token there.
   private static final double IN_TIME = 0.8;
 
+  /// A wait that is longer than the free place's takes at most so many times the limit of the first
+  /// token.
+  private static final double MOST_WAIT = 8;
+
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
@@ -140,10 +144,10 @@ final class Estimate {
     return l;
   }
 
-  /// Whether the first token is expected within twice its limit, or sooner than that: of what
-  /// [#loss] was last asked about.
+  /// Whether the first token is expected within [#MOST_WAIT] times its limit, or sooner than that:
+  /// of what [#loss] was last asked about.
   boolean firstIsSooner(double nanos) {
-    return firstNanos <= Math.max(2 * objective.firstNanos() - waited, nanos);
+    return firstNanos <= Math.max(MOST_WAIT * objective.firstNanos() - waited, nanos);
   }
 
   /// All routers send the request's key there, so that its text may be there though this one has

@@ -5,43 +5,40 @@ import java.util.Map;
 
 /// Recursive least squares of the relative error with forgetting: what a cost depends on, learned
 /// one observation at a time. Immutable; [#after] is pure. Source: Ljung, System Identification,
-/// section 11.2.
+/// section 11.2; how it forgets: [Information].
 final class LeastSquares {
-  private static final double FORGET = 0.995;
+  /// Of what is known in the direction of an observation so much stays.
+  private static final double KEEP = 0.975;
+
   private static final double VAGUE = 100;
   private static final double LEAST_PRIOR = 1e-3;
+
+  /// So much of what sums say of a weight is believed of the weights beside them, whose digits may
+  /// be more.
+  private static final double ROUNDED = 1e-6;
+
   private static final double MOST_SUM = 1e14;
-  private static final double MOST_COVARIANCE = 1e4;
   private static final double MOST_WEIGHT = 1e6;
   private static final int MOST_SEEN = 1 << 30;
+
+  /// Observations with larger features beside their cost count as much less, so that sums of them
+  /// stay within what is read back.
+  private static final double MOST_FEATURE = 1e5;
 
   /// Observations further off than so many deviations count as so far off.
   private static final double MOST_SURPRISE = 2.5;
 
   private final double[] weights;
-  private final double[][] covariance;
+  private final Information information;
   private final double deviation;
   private final int seen;
-  private final Sums sums;
 
-  /// What the observations said, as sums that several routers' may be added to: of the products of
-  /// features, and of features times what was observed of them; forgotten as the rest is.
+  /// What the observations said, and the first guess as far as it is not forgotten, as sums that
+  /// several routers' may be added to: of the products of features, and of features times what was
+  /// observed of them.
   record Sums(double[][] products, double[] pull) {
     static Sums none(int n) {
       return new Sums(new double[n][n], new double[n]);
-    }
-
-    private Sums after(double[] x, double y) {
-      int n = x.length;
-      double[][] p = new double[n][n];
-      double[] r = new double[n];
-      for (int i = 0; i < n; i++) {
-        r[i] = FORGET * pull[i] + x[i] * y;
-        for (int j = 0; j < n; j++) {
-          p[i][j] = FORGET * products[i][j] + x[i] * x[j];
-        }
-      }
-      return new Sums(p, r);
     }
 
     double trace() {
@@ -51,37 +48,51 @@ final class LeastSquares {
       }
       return sum;
     }
+
+    /// The same with as much for these weights as rounding may have taken.
+    private Sums about(double[] weights, double least) {
+      int n = pull.length;
+      double[][] p = new double[n][];
+      double[] r = pull.clone();
+      for (int k = 0; k < n; k++) {
+        p[k] = products[k].clone();
+        double more = Math.max(least, ROUNDED * p[k][k]);
+        p[k][k] += more;
+        r[k] += more * weights[k];
+      }
+      return new Sums(p, r);
+    }
   }
 
-  private LeastSquares(
-      double[] weights, double[][] covariance, double deviation, int seen, Sums sums) {
+  private LeastSquares(double[] weights, Information information, double deviation, int seen) {
     this.weights = weights;
-    this.covariance = covariance;
+    this.information = information;
     this.deviation = deviation;
     this.seen = seen;
-    this.sums = sums;
   }
 
   /// A first guess that the first observations overrule.
   static LeastSquares guess(double... weights) {
-    double[][] c = new double[weights.length][weights.length];
-    for (int k = 0; k < weights.length; k++) {
-      c[k][k] = VAGUE;
-    }
-    return new LeastSquares(weights.clone(), c, 0.5, 0, Sums.none(weights.length));
+    return new LeastSquares(weights.clone(), Information.about(weights, 1 / VAGUE), 0.5, 0);
+  }
+
+  /// What these sums say; the weights themselves, vaguely, where the sums are none.
+  ///
+  /// @param weights as they were solved when the sums were taken
+  static LeastSquares of(double[] weights, Sums sums, double deviation, int seen) {
+    double least = Math.max(LEAST_PRIOR, Math.pow(KEEP, seen)) / VAGUE;
+    Sums s = sums.about(weights, least);
+    Information i = Information.of(s.products(), s.pull());
+    i = i == null || i.weights() == null ? Information.about(weights, 1 / VAGUE) : i;
+    return new LeastSquares(weights.clone(), i, Math.clamp(deviation, 0.02, 2), seen);
   }
 
   int seen() {
     return seen;
   }
 
-  /// What the first guess still weighs beside the observations.
-  double prior() {
-    return Math.max(LEAST_PRIOR, Math.pow(FORGET, seen)) / VAGUE;
-  }
-
   Sums sums() {
-    return sums;
+    return new Sums(information.products(), information.pull());
   }
 
   double[] weights() {
@@ -92,98 +103,79 @@ final class LeastSquares {
     return deviation;
   }
 
-  /// The same kind of knowledge with other numbers.
-  LeastSquares like(double[] w, Sums s, double off, int observations) {
-    return new LeastSquares(w, covariance, Math.clamp(off, 0.02, 2), observations, s);
-  }
-
   /// The cost of these features; grows with each of them, whatever was observed.
   double at(double a, double b, double c) {
     return Math.max(weights[0], 0) * a + Math.max(weights[1], 0) * b + Math.max(weights[2], 0) * c;
   }
 
-  private double raw(double[] x) {
+  private double sum(double[] features) {
     double sum = 0;
-    for (int k = 0; k < x.length; k++) {
-      sum += weights[k] * x[k];
+    for (int k = 0; k < weights.length; k++) {
+      sum += Math.max(weights[k], 0) * features[k];
     }
     return sum;
   }
 
   /// What is known after these features have cost `y`, above 0.
   LeastSquares after(double y, double... features) {
-    int n = weights.length;
-    double[] x = new double[n];
-    for (int k = 0; k < n; k++) {
-      x[k] = features[k] / y;
-    }
-    double off = 1 - raw(x);
+    double expected = sum(features);
+    double off = 1 - expected / y;
     double most = seen < 10 ? 1 : MOST_SURPRISE * deviation;
-    double error = Math.clamp(off, -most, most);
-    double[] px = new double[n];
-    double variance = FORGET;
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j < n; j++) {
-        px[i] += covariance[i][j] * x[j];
-      }
-      variance += x[i] * px[i];
+    double largest = 0;
+    for (double f : features) {
+      largest = Math.max(largest, Math.abs(f));
     }
-    if (variance == 0) {
-      variance = FORGET; // what was read may be no covariance
-    }
-    double[] w = weights.clone();
-    double[][] c = new double[n][n];
-    for (int i = 0; i < n; i++) {
-      w[i] = Math.clamp(w[i] + px[i] / variance * error, -MOST_WEIGHT, MOST_WEIGHT);
-      for (int j = 0; j < n; j++) {
-        double v = (covariance[i][j] - px[i] * px[j] / variance) / FORGET;
-        c[i][j] = Math.clamp(v, -MOST_COVARIANCE, MOST_COVARIANCE);
+    // one that was too fast would weigh the more, the faster it was
+    double unit = Math.min(Math.max(y, expected / (1 + most)), MOST_WEIGHT * largest);
+    Information i = information;
+    double[] w = weights;
+    if (largest > 0) {
+      double scale = Math.min(1, MOST_FEATURE * unit / largest);
+      double[] x = new double[features.length];
+      for (int k = 0; k < x.length; k++) {
+        x[k] = scale * (features[k] / unit);
       }
+      double is = expected / unit;
+      i = information.after(x, scale * (is + Math.clamp(1 - is, -most, most)), KEEP);
+      double[] solved = i.weights();
+      w = solved == null ? weights : bounded(solved);
     }
     double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
-    return new LeastSquares(
-        w, c, Math.max(0.02, d), Math.min(seen + 1, MOST_SEEN), sums.after(x, raw(x) + error));
+    return new LeastSquares(w, i, Math.max(0.02, d), Math.min(seen + 1, MOST_SEEN));
+  }
+
+  private static double[] bounded(double[] weights) {
+    double[] w = new double[weights.length];
+    for (int k = 0; k < w.length; k++) {
+      w[k] = Math.clamp(weights[k], -MOST_WEIGHT, MOST_WEIGHT);
+    }
+    return w;
   }
 
   /// For a file.
   Map<String, Object> remembered() {
     Map<String, Object> m = new HashMap<>();
+    Sums s = sums();
     m.put("weights", weights);
-    for (int k = 0; k < covariance.length; k++) {
-      double[] row = covariance[k].clone();
-      row[k] = Math.max(0, row[k]);
-      m.put("covariance" + k, row);
-      m.put("products" + k, sums.products()[k]);
+    for (int k = 0; k < weights.length; k++) {
+      m.put("products" + k, s.products()[k]);
     }
-    m.put("pull", sums.pull());
+    m.put("pull", s.pull());
     m.put("deviation", deviation);
     m.put("seen", seen);
     return m;
   }
 
-  /// What a file says of three features.
+  /// What a file says of three features. One of a time when covariances were kept beside the sums
+  /// is read without them; where there are no sums, or they are of nothing that was observed, the
+  /// weights are what is left.
   static LeastSquares recall(Recalled from) {
     int n = 3;
-    double[][] c = new double[n][];
-    for (int k = 0; k < n; k++) {
-      c[k] = from.numbers("covariance" + k, n);
-      for (int j = 0; j < n; j++) {
-        c[k][j] = Math.clamp(c[k][j], -MOST_COVARIANCE, MOST_COVARIANCE);
-      }
-      if (c[k][k] < 0) {
-        throw new IllegalArgumentException("a variance of " + c[k][k] + " (expected: 0 or more)");
-      }
-    }
-    double seen = Math.clamp(from.number("seen"), 0, MOST_SEEN);
-    double deviation = Math.clamp(from.number("deviation"), 0.02, 2);
-    double[] weights = from.numbers("weights", n);
-    for (int k = 0; k < n; k++) {
-      weights[k] = Math.clamp(weights[k], -MOST_WEIGHT, MOST_WEIGHT);
-    }
-    return new LeastSquares(weights, c, deviation, (int) seen, sums(from, n));
+    int seen = (int) Math.clamp(from.number("seen"), 0, MOST_SEEN);
+    double[] weights = bounded(from.numbers("weights", n));
+    return of(weights, sums(from, n), from.number("deviation"), seen);
   }
 
-  /// Sums that a file says; none of one that was written before there were any.
   private static Sums sums(Recalled from, int n) {
     if (!from.names().contains("pull")) {
       return Sums.none(n);

@@ -19,7 +19,7 @@ final class Pooling {
   record Part(LeastSquares of, double weight) {}
 
   private static final int ENOUGH = 30;
-  private static final double MEMORY = 200;
+  private static final double MEMORY = 120;
   private static final double MOST_OFF = 4;
   private static final double MOST_SURER = 2;
   private static final double LEAST = 1e-6;
@@ -28,8 +28,8 @@ final class Pooling {
 
   private Pooling() {}
 
-  /// @param guess that all began with
-  static LeastSquares of(LeastSquares own, LeastSquares guess, List<Part> others) {
+  /// @param others who may have begun with the same first guess: it counts as often, and little
+  static LeastSquares of(LeastSquares own, List<Part> others) {
     List<Part> good = new ArrayList<>();
     double[] usual = usual(own, others);
     for (Part p : others) {
@@ -57,20 +57,16 @@ final class Pooling {
       count += p.weight() * of;
       deviation += p.weight() * of * p.of().deviation();
     }
-    double prior = own.like(pull, own.sums(), 0, (int) Math.min(seen, 1 << 30)).prior();
-    for (int k = 0; k < n; k++) {
-      sum[k][k] += prior;
-      pull[k] += prior * guess.weights()[k];
-    }
-    double[][] covariance = inverse(sum);
-    if (covariance == null) {
-      return own;
-    }
-    return own.like(
-        times(covariance, pull),
-        own.sums(),
-        count > 0 ? deviation / count : own.deviation(),
-        (int) Math.min(Math.round(seen), 1 << 30));
+    int all = (int) Math.min(Math.round(seen), 1 << 30);
+    Information i = Information.of(sum, pull);
+    double[] weights = i == null ? null : i.weights();
+    return weights == null
+        ? own
+        : LeastSquares.of(
+            weights,
+            new LeastSquares.Sums(sum, pull),
+            count > 0 ? deviation / count : own.deviation(),
+            all);
   }
 
   private static void add(LeastSquares.Sums s, double scale, double[][] sum, double[] pull) {
@@ -134,56 +130,5 @@ final class Pooling {
     }
     Arrays.sort(all);
     return MOST_SURER * all[(all.length - 1) / 2];
-  }
-
-  private static double[] times(double[][] m, double[] v) {
-    double[] out = new double[v.length];
-    for (int i = 0; i < v.length; i++) {
-      for (int j = 0; j < v.length; j++) {
-        out[i] += m[i][j] * v[j];
-      }
-    }
-    return out;
-  }
-
-  /// The inverse of a positive definite matrix, by Cholesky's factors; null of any other.
-  static double @Nullable [][] inverse(double[][] of) {
-    int n = of.length;
-    double[][] l = new double[n][n];
-    for (int i = 0; i < n; i++) {
-      for (int j = 0; j <= i; j++) {
-        double sum = (of[i][j] + of[j][i]) / 2;
-        for (int k = 0; k < j; k++) {
-          sum -= l[i][k] * l[j][k];
-        }
-        if (i == j) {
-          if (!(sum > 1e-12)) {
-            return null;
-          }
-          l[i][i] = Math.sqrt(sum);
-        } else {
-          l[i][j] = sum / l[j][j];
-        }
-      }
-    }
-    double[][] out = new double[n][n];
-    for (int c = 0; c < n; c++) {
-      double[] y = new double[n];
-      for (int i = 0; i < n; i++) {
-        double sum = i == c ? 1 : 0;
-        for (int k = 0; k < i; k++) {
-          sum -= l[i][k] * y[k];
-        }
-        y[i] = sum / l[i][i];
-      }
-      for (int i = n - 1; i >= 0; i--) {
-        double sum = y[i];
-        for (int k = i + 1; k < n; k++) {
-          sum -= l[k][i] * out[k][c];
-        }
-        out[i][c] = sum / l[i][i];
-      }
-    }
-    return out;
   }
 }

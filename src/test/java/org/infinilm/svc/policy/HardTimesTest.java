@@ -44,6 +44,14 @@ class HardTimesTest {
     }
   }
 
+  private record Answering(long promptTokens, long dispatchNanos, long firstNanos, long tokens)
+      implements Flight {
+    @Override
+    public long maxTokens() {
+      return 0;
+    }
+  }
+
   private static final class Desk implements Load {
     final Map<Integer, List<Flight>> flights = new HashMap<>();
     final Map<Integer, Others> others = new HashMap<>();
@@ -339,6 +347,28 @@ class HardTimesTest {
     assertThat(chosen(p, ask(1000), among, desk).instance()).isEqualTo(STATIC);
     Adaptive shadow = new Adaptive(Objectives.of(new Objective(2e9, 20e6)), false, true);
     assertThat(chosen(shadow, ask(1000), among, desk).instance()).isEqualTo(FIRST);
+  }
+
+  /// Beside many answers under way a long prompt costs others more than it loses itself by a wait.
+  @Test
+  void aLongPromptWaitsLongerThanItsLimitForWhatItWouldDoToOthersAndNotForMinutes() {
+    Instance wide = Samples.instance("c", CacheType.STATIC, 131_072, 1, 2);
+    Adaptive p = taught(FIRST, OTHER, wide);
+    Candidates among = Samples.among(FIRST, wide);
+    Desk desk = new Desk().waits(2, 2, 1000, 1_000_000);
+    desk.full.add(2);
+    for (int k = 0; k < 6; k++) {
+      desk.flights
+          .computeIfAbsent(0, s -> new ArrayList<>())
+          .add(new Answering(1000, NOW - 800_000_000, NOW - 700_000_000, 100));
+    }
+    for (int line : new int[] {0, 2, 4}) {
+      desk.line.put(2, line);
+      Choice c = p.choose(ask(90_000), among, desk, new SplittableRandom(1));
+      assertThat(c).as("%s before it", line).isInstanceOf(Choice.Wait.class);
+    }
+    desk.line.put(2, 60);
+    assertThat(chosen(p, ask(90_000), among, desk).instance()).isEqualTo(FIRST);
   }
 
   /// Times between tokens that miss their limit anyhow are no reason to stand in a line for

@@ -160,25 +160,7 @@ class LearnedPartsTest {
     for (int k = 0; k < 64; k++) {
       many.add(Samples.instance("i%02d".formatted(k), CacheType.PAGED, 131_072, 1, k));
     }
-    p.settled(
-        new Facts(
-            many.get(40),
-            "m",
-            1,
-            1,
-            2,
-            3,
-            1,
-            1,
-            new Facts.Usage(9000, 100, 0),
-            true,
-            true,
-            ask(9000, 77),
-            Forecast.NONE,
-            0,
-            0,
-            0,
-            false));
+    p.settled(answered(many.get(40), 9000, 100, 55_000, 7e6, 1, 77));
     Load busy =
         new Load() {
           @Override

@@ -46,7 +46,7 @@ class PoolingTest {
     LeastSquares small = taught(GUESS, 120, 0.05, 0.6, 1);
     LeastSquares middle = taught(GUESS, 120, 0.6, 2, 2);
     LeastSquares large = taught(GUESS, 120, 2, 6, 3);
-    LeastSquares all = Pooling.of(small, GUESS, List.of(part(middle), part(large)));
+    LeastSquares all = Pooling.of(small, List.of(part(middle), part(large)));
     for (double u : new double[] {0.1, 0.5, 1, 2, 4, 6}) {
       assertThat(at(all, u)).as("at %s", u).isCloseTo(cost(u), within(0.12 * cost(u)));
     }
@@ -59,10 +59,10 @@ class PoolingTest {
   @Test
   void whoKnowsNothingKnowsWhatTheOthersDoAndAgainIsNoMore() {
     LeastSquares other = taught(GUESS, 100, 0.05, 4, 4);
-    LeastSquares fresh = Pooling.of(GUESS, GUESS, List.of(part(other)));
+    LeastSquares fresh = Pooling.of(GUESS, List.of(part(other)));
     assertThat(at(fresh, 1)).isCloseTo(cost(1), within(0.1 * cost(1)));
     assertThat(fresh.seen()).isEqualTo(100);
-    LeastSquares faded = Pooling.of(GUESS, GUESS, List.of(new Pooling.Part(other, 0.1)));
+    LeastSquares faded = Pooling.of(GUESS, List.of(new Pooling.Part(other, 0.1)));
     assertThat(faded.seen()).isEqualTo(10);
   }
 
@@ -73,11 +73,10 @@ class PoolingTest {
     for (int k = 0; k < 200; k++) {
       wild = wild.after(1000, 1, 1, 1);
     }
-    assertThat(Pooling.of(own, GUESS, List.of(part(wild)))).isSameAs(own);
+    assertThat(Pooling.of(own, List.of(part(wild)))).isSameAs(own);
     // nothing is known here, and most of three say something else
     LeastSquares of =
         Pooling.of(
-            GUESS,
             GUESS,
             List.of(
                 part(wild),
@@ -92,14 +91,14 @@ class PoolingTest {
     double much = 1e12;
     double[][] products = {{much, 0, 0}, {0, much, 0}, {0, 0, much}};
     double[] pull = {much * claim[0], much * claim[1], much * claim[2]};
-    return GUESS.like(claim, new LeastSquares.Sums(products, pull), 0.05, seen);
+    return LeastSquares.of(claim, new LeastSquares.Sums(products, pull), 0.05, seen);
   }
 
   @Test
   void whoClaimsToBeSureOfEverythingIsCutToWhatObservationsTell() {
     LeastSquares own = taught(GUESS, 150, 0.05, 4, 8);
     LeastSquares sure = sure(5);
-    LeastSquares pooled = Pooling.of(own, GUESS, List.of(part(sure)));
+    LeastSquares pooled = Pooling.of(own, List.of(part(sure)));
     assertThat(at(pooled, 1)).isBetween(0.9 * cost(1), (cost(1) + at(sure, 1)) / 2);
   }
 
@@ -107,17 +106,18 @@ class PoolingTest {
   void ofTwoThatAreAllThatIsKnownTheSurerIsNoMeasure() {
     LeastSquares honest = taught(GUESS, 150, 0.05, 4, 8);
     LeastSquares sure = sure(5);
-    LeastSquares pooled = Pooling.of(GUESS, GUESS, List.of(part(sure), part(honest)));
+    LeastSquares pooled = Pooling.of(GUESS, List.of(part(sure), part(honest)));
     assertThat(at(pooled, 1)).isBetween(0.9 * cost(1), (cost(1) + at(sure, 1)) / 2);
   }
 
   @Test
-  void aMatrixThatIsNoCovarianceIsLeftOut() {
-    assertThat(Pooling.inverse(new double[][] {{1, 2}, {2, 1}})).isNull();
-    double[][] of = {{4, 1}, {1, 3}};
-    double[][] inverse = Pooling.inverse(of);
-    assertThat(inverse[0][0]).isCloseTo(3 / 11.0, within(1e-12));
-    assertThat(inverse[0][1]).isCloseTo(-1 / 11.0, within(1e-12));
+  void sumsThatNoObservationsHaveTellNothing() {
+    assertThat(Information.of(new double[][] {{1, 2}, {2, 1}}, new double[2])).isNull();
+    Information i = Information.of(new double[][] {{4, 1}, {1, 3}}, new double[] {9, 5});
+    assertThat(i).isNotNull();
+    assertThat(i.weights()).containsExactly(new double[] {2, 1}, within(1e-12));
+    assertThat(i.products()[0]).containsExactly(new double[] {4, 1}, within(1e-12));
+    assertThat(i.pull()).containsExactly(new double[] {9, 5}, within(1e-12));
   }
 
   private static Facts answered(long prompt, long tokens, double factor, long at) {
