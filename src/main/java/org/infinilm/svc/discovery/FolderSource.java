@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
 /*
  * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, or
  * for eight where it is the file that was read and has something else in it, so that one that is written in place is
- * not read in the middle; one that is gone is so at two looks. Looking, and no
+ * not read in the middle; one that is gone is so at two looks, and all of them when nothing has been there for five
+ * seconds: a folder whose volume is away is an empty one. Looking, and no
  * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
  * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
  * that cannot be looked at: gone is only what has no name in the folder.
@@ -44,6 +45,11 @@ final class FolderSource extends Follower {
 
   /// Looks for which a file that is written in place stands still: who writes it may pause.
   static final int STILL_IN_PLACE = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
+
+  /// Looks at which a file is gone that is.
+  private static final int ONE_GONE = 2;
+
+  private static final int ALL_GONE = (int) Duration.ofSeconds(5).dividedBy(LOOK);
 
   /// What a look at a name finds: a file's stamp, or why it cannot be looked at; neither where
   /// there is no file.
@@ -169,8 +175,11 @@ final class FolderSource extends Follower {
       }
       present.add(file);
     }
+    int looks = present.isEmpty() ? ALL_GONE : ONE_GONE;
     boolean left =
-        files.entrySet().removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent > 1);
+        files
+            .entrySet()
+            .removeIf(e -> !present.contains(e.getKey()) && ++e.getValue().absent >= looks);
     return news || left;
   }
 

@@ -30,6 +30,9 @@ final class KeepAlives {
   private final Call call;
   private final BlockingQueue<Asked> waiting = new LinkedBlockingQueue<>(MOST_WAITING);
 
+  /// Whether nobody answers any more.
+  private volatile boolean over;
+
   KeepAlives(Call call) {
     this.call = call;
   }
@@ -42,6 +45,9 @@ final class KeepAlives {
     if (!waiting.offer(a)) {
       throw new EtcdFailure(
           EtcdFailure.Kind.AWAY, "etcd: " + MOST_WAITING + " heartbeats wait for it already");
+    }
+    if (over && waiting.remove(a)) {
+      throw ended();
     }
     try {
       return a.lives().get();
@@ -70,9 +76,14 @@ final class KeepAlives {
         batch.clear();
       }
     } finally {
+      over = true;
       waiting.drainTo(batch);
-      fail(batch, new EtcdFailure(EtcdFailure.Kind.AWAY, "etcd: the registry ends"));
+      fail(batch, ended());
     }
+  }
+
+  private static EtcdFailure ended() {
+    return new EtcdFailure(EtcdFailure.Kind.AWAY, "etcd: the registry ends");
   }
 
   private void answer(List<Asked> batch) throws InterruptedException {

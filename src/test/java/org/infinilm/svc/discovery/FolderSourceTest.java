@@ -289,6 +289,29 @@ class FolderSourceTest {
     assertThat(heard.times()).isEqualTo(1);
   }
 
+  /// An empty mount point stands where the volume was.
+  @Test
+  void aFolderThatIsSuddenlyEmptyIsBelievedLate() throws Exception {
+    write("a.toml", "[[instance]]\nurl = \"http://h:1\"\n");
+    write("b.toml", "[[instance]]\nurl = \"http://h:2\"\n");
+    open();
+    looks(1);
+    Path other = Files.createDirectory(folder.resolve("other"));
+    for (String name : List.of("a.toml", "b.toml")) {
+      Files.move(folder.resolve(name), other.resolve(name));
+    }
+    looks(19);
+    assertThat(heard.urls()).hasSize(2);
+    Files.move(other.resolve("a.toml"), folder.resolve("a.toml"));
+    looks(1);
+    assertThat(heard.urls()).as("b has been away for long").containsExactly("http://h:1");
+    Files.delete(folder.resolve("a.toml"));
+    looks(19);
+    assertThat(heard.urls()).hasSize(1);
+    looks(1);
+    assertThat(heard.urls()).isEmpty();
+  }
+
   @Test
   void aFolderThatComesLaterIsHeardThen() throws Exception {
     Path sub = folder.resolve("sub");

@@ -88,4 +88,16 @@ class KeepAlivesTest {
     loop.interrupt();
     loop.join();
   }
+
+  @Test
+  void whoAsksWhenItIsOverDoesNotWait() throws Exception {
+    KeepAlives k = new KeepAlives(leases -> leases);
+    Thread loop = running(k);
+    loop.interrupt();
+    loop.join();
+    assertThatThrownBy(() -> alive(k, 1).get())
+        .isInstanceOf(ExecutionException.class)
+        .hasMessageContaining("the registry ends");
+    assertThat(k.waiting()).isZero();
+  }
 }
