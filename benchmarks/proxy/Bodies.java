@@ -1,3 +1,4 @@
+import com.alibaba.fastjson2.JSONReader;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import io.netty.buffer.ByteBuf;
@@ -13,14 +14,19 @@ import java.util.List;
 import java.util.function.ToIntFunction;
 import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.BodyPeek.Look;
+import org.simdjson.SimdJsonParser;
 
 /// CPU time of reading a request's body, by size and by what its text is: least of five measurements, with the sizes of
-/// its text alone and with its kinds, by words and then by vectors; and of Jackson's streaming parser passing over all of it.
-///
-///     java --add-modules jdk.incubator.vector -cp 'target/classes:target/lib/*' benchmarks/proxy/Bodies.java
+/// its text alone and with its kinds, by words and then by vectors; of Jackson's streaming parser passing over all of it; and of
+/// fastjson2 and simdjson, which look for the model alone (fastjson2 skips what stands before it, simdjson parses all of it) and get
+/// the bytes in an array. `benchmarks/proxy/bodies` fetches these and runs it.
 public final class Bodies {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
   private static final JsonFactory JACKSON = new JsonFactory();
+  private static final SimdJsonParser SIMDJSON = new SimdJsonParser();
+
+  /// The body that is measured, for who reads arrays.
+  private static byte[] plain = {};
   private static final List<String> KINDS = List.of("chat", "prose", "short", "chinese", "escaped", "code");
   private static final int[] SIZES = {900, 64_000, 1_000_000};
 
@@ -50,6 +56,7 @@ public final class Bodies {
   }
 
   private static double micros(byte[] body, long nanos, ToIntFunction<ByteBuf> read) {
+    plain = body;
     ByteBuf b = PooledByteBufAllocator.DEFAULT.directBuffer(body.length).writeBytes(body);
     long from = THREADS.getCurrentThreadCpuTime();
     long n = 0;
@@ -81,6 +88,25 @@ public final class Bodies {
     return tokens;
   }
 
+  private static int fastjson(ByteBuf unused) {
+    try (JSONReader r = JSONReader.of(plain)) {
+      String model = null;
+      r.nextIfObjectStart();
+      while (!r.nextIfObjectEnd()) {
+        if ("model".equals(r.readFieldName())) {
+          model = r.readString();
+        } else {
+          r.skipValue();
+        }
+      }
+      return model == null ? 0 : 1;
+    }
+  }
+
+  private static int simdjson(ByteBuf unused) {
+    return SIMDJSON.parse(plain, plain.length).get("model").asString().isEmpty() ? 0 : 1;
+  }
+
   private static double[][][] measured(int rounds, List<ToIntFunction<ByteBuf>> readers) {
     double[][][] least = new double[readers.size()][KINDS.size()][SIZES.length];
     for (int round = 0; round < rounds; round++) {
@@ -102,22 +128,32 @@ public final class Bodies {
 
   public static void main(String[] args) {
     List<ToIntFunction<ByteBuf>> ours = List.of(b -> peek(b, false), b -> peek(b, true));
-    double[][][] other = measured(3, List.of(Bodies::jackson));
+    double[][][] other = measured(3, List.of(Bodies::jackson, Bodies::fastjson, Bodies::simdjson));
     double[][][] words = measured(5, ours);
     BodyPeek.warm(System::nanoTime);
     double[][][] vectors = measured(5, ours);
-    System.out.println("us                       by words, kinds  |  by vectors, kinds  |  Jackson");
+    System.out.println("us                        words    kinds   vectors    kinds   Jackson fastjson2 simdjson  |  bytes a ns in the same order");
     for (int kind = 0; kind < KINDS.size(); kind++) {
       for (int size = 0; size < SIZES.length; size++) {
-        System.out.printf(
-            "%-8s %8d bytes  %8.1f %8.1f  %8.1f %8.1f  %8.1f%n",
-            KINDS.get(kind),
-            body(KINDS.get(kind), SIZES[size]).length,
-            words[0][kind][size],
-            words[1][kind][size],
-            vectors[0][kind][size],
-            vectors[1][kind][size],
-            other[0][kind][size]);
+        int bytes = body(KINDS.get(kind), SIZES[size]).length;
+        double[] all = {
+          words[0][kind][size],
+          words[1][kind][size],
+          vectors[0][kind][size],
+          vectors[1][kind][size],
+          other[0][kind][size],
+          other[1][kind][size],
+          other[2][kind][size]
+        };
+        StringBuilder line = new StringBuilder(String.format("%-8s %8d bytes", KINDS.get(kind), bytes));
+        for (double micros : all) {
+          line.append(String.format(" %8.1f", micros));
+        }
+        line.append("  |");
+        for (double micros : all) {
+          line.append(String.format(" %5.2f", bytes / micros / 1000));
+        }
+        System.out.println(line);
       }
     }
   }

@@ -30,7 +30,7 @@ final class KeepAlives {
   private final Call call;
   private final BlockingQueue<Asked> waiting = new LinkedBlockingQueue<>(MOST_WAITING);
 
-  /// Whether nobody answers any more.
+  /// Whether nobody answers: [#run] has ended, for now or for good.
   private volatile boolean over;
 
   KeepAlives(Call call) {
@@ -64,9 +64,10 @@ final class KeepAlives {
     return waiting.size();
   }
 
-  /// Works until interrupted.
+  /// Works until interrupted; after a fault it may be called again.
   void run() throws InterruptedException {
     List<Asked> batch = new ArrayList<>();
+    over = false;
     try {
       while (true) {
         batch.add(waiting.take());

@@ -99,5 +99,10 @@ class KeepAlivesTest {
         .isInstanceOf(ExecutionException.class)
         .hasMessageContaining("the registry ends");
     assertThat(k.waiting()).isZero();
+
+    Thread again = running(k);
+    await().ignoreExceptionsInstanceOf(ExecutionException.class).until(() -> alive(k, 1).get());
+    again.interrupt();
+    again.join();
   }
 }
