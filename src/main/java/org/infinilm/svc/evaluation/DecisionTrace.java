@@ -75,7 +75,7 @@ final class DecisionTrace implements Traffic {
     List<Row> rows = new ArrayList<>();
     List<String> problems = new ArrayList<>();
     int left = 0;
-    List<Integer> broken = new ArrayList<>();
+    Runs broken = new Runs();
     JsonMapper mapper =
         JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     try (LineReader in = new LineReader(file)) {
@@ -102,9 +102,10 @@ final class DecisionTrace implements Traffic {
             models.add(modelOf);
           }
         } catch (IllegalArgumentException e) {
-          broken.add(in.number());
           if (problems.size() < MOST_NAMED) {
             problems.add(file + ":" + in.number() + ": " + e.getMessage());
+          } else {
+            broken.add(in.number());
           }
         }
       }
@@ -113,9 +114,8 @@ final class DecisionTrace implements Traffic {
     } catch (IOException e) {
       throw new ConfigException(file + ": cannot be read (expected: a decision log)");
     }
-    if (broken.size() > MOST_NAMED) {
-      List<Integer> more = broken.subList(MOST_NAMED, broken.size());
-      problems.add(file + ": " + more.size() + " more lines were broken: " + runs(more));
+    if (broken.count > 0) {
+      problems.add(file + ": " + broken.count + " more lines were broken: " + broken);
     }
     if (rows.size() < 2) {
       throw new ConfigException(
@@ -136,22 +136,39 @@ final class DecisionTrace implements Traffic {
         String.valueOf(file.getFileName()), List.copyOf(of), left, others, List.copyOf(problems));
   }
 
-  /// Numbers that rise, in words: those beside each other as one run.
-  static String runs(List<Integer> numbers) {
-    List<String> out = new ArrayList<>();
-    for (int k = 0; k < numbers.size(); ) {
-      if (out.size() == MOST_RUNS) {
-        out.add("and " + (numbers.size() - k) + " further ones");
-        break;
+  /// Numbers that rise, in words: those beside each other as one run, of the first runs.
+  private static final class Runs {
+    private final List<String> ended = new ArrayList<>();
+    private int from;
+    private int to;
+    private int shown;
+    private int count;
+
+    void add(int number) {
+      count++;
+      if (count > 1 && number == to + 1) {
+        to = number;
+        return;
       }
-      int end = k;
-      while (end + 1 < numbers.size() && numbers.get(end + 1) == numbers.get(end) + 1) {
-        end++;
-      }
-      out.add(end == k ? "" + numbers.get(k) : numbers.get(k) + "-" + numbers.get(end));
-      k = end + 1;
+      end();
+      from = number;
+      to = number;
     }
-    return String.join(", ", out);
+
+    private void end() {
+      if (from > 0 && ended.size() < MOST_RUNS) {
+        ended.add(from == to ? "" + from : from + "-" + to);
+        shown += to - from + 1;
+      }
+    }
+
+    @Override
+    public String toString() {
+      end();
+      from = 0;
+      return String.join(", ", ended)
+          + (shown < count ? " and " + (count - shown) + " further ones" : "");
+    }
   }
 
   /// Whose requests the rows are: engines of several models are not one fleet.

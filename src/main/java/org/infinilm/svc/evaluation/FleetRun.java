@@ -385,7 +385,8 @@ final class FleetRun {
             .orElseThrow();
     Request r = requests.get(w.id());
     Ask ask = waited(at, r);
-    Forecast f = at.policy().foretell(ask, MODEL, way.instance(), at.ledger());
+    Forecast f =
+        at.policy().foretell(ask, MODEL, way.instance(), at.ledger()).after(way.forecast());
     send(at, r, ask, new Choice.Send(way.instance(), way.pool(), way.why(), f));
   }
 

@@ -88,8 +88,8 @@ final class PodReader {
     String trouble = null;
     boolean ready = false;
     try {
-      boolean drained = isDrained(meta, key);
-      ready = isReady(status) && !leaving && !drained;
+      ready = isReady(status) && !leaving;
+      ready &= !isDrained(meta, key);
       found = found(pod, key, address, ready);
       check.check(found);
     } catch (ConfigException e) {

@@ -6,6 +6,7 @@ import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
@@ -92,7 +93,10 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     public ProcessingRequest parse(InputStream stream) {
       try {
         return strict.parse(stream);
-      } catch (StatusRuntimeException noMessage) {
+      } catch (StatusRuntimeException e) {
+        if (e.getStatus().getCode() != Status.Code.INTERNAL) {
+          throw e; // one that is too large when it is unpacked, for example
+        }
         return ProcessingRequest.getDefaultInstance();
       }
     }

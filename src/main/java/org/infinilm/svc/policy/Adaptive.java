@@ -249,11 +249,15 @@ final class Adaptive implements Policy {
     at = stays >= 0 && losses[stays] <= losses[at] + AT_HOME ? stays : at;
     Instance best = closely.get(at);
     if (mode == Mode.LEARNED && now.size() < fit.size()) {
+      List<Forecast.Part> waits = new ArrayList<>();
       List<Instance> worth =
-          worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random);
+          worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random, waits);
       if (!worth.isEmpty()) {
-        return new Choice.Wait(Pool.STATIC, Reason.LEARNED, worth)
-            .looking(lookNanos(ask, objectives.of(candidates.model()), worth, load));
+        int ruledAt = byRule == null ? -1 : closely.indexOf(byRule);
+        parts.addAll(waits);
+        Forecast f = Forecast.compared(worth.getFirst(), losses[ruledAt < 0 ? at : ruledAt], parts);
+        return waits(
+            worth, Pool.STATIC, f, lookNanos(ask, objectives.of(candidates.model()), worth, load));
       }
     }
     if (mode == Mode.SHADOW) {
@@ -284,31 +288,47 @@ final class Adaptive implements Policy {
       return new Choice.Wait(Pool.ANY, Reason.LEARNED, all);
     }
     double[] losses = new double[all.size()];
-    double least = Double.POSITIVE_INFINITY;
+    List<Forecast.Part> parts = new ArrayList<>(all.size());
+    int least = 0;
     for (int k = 0; k < losses.length; k++) {
       losses[k] = e.loss(all.get(k)) + (all.get(k).weight() == 0 ? NEVER : 0);
-      least = Math.min(least, losses[k]);
+      parts.add(e.part(all.get(k)));
+      least = losses[k] < losses[least] ? k : least;
     }
     List<Instance> near = new ArrayList<>(all.size());
     for (int k = 0; k < losses.length; k++) {
-      if (losses[k] <= least + WORTH_WAITING) {
+      if (losses[k] <= losses[least] + WORTH_WAITING) {
         near.add(all.get(k));
       }
     }
-    return new Choice.Wait(Pool.ANY, Reason.LEARNED, near)
-        .looking(lookNanos(ask, objective, near, load));
+    return waits(
+        near,
+        Pool.ANY,
+        Forecast.compared(all.get(least), losses[least], parts),
+        lookNanos(ask, objective, near, load));
+  }
+
+  private static Choice.Wait waits(List<Instance> until, Pool pool, Forecast f, long lookNanos) {
+    List<Choice.Send> ways = new ArrayList<>(until.size());
+    for (Instance i : until) {
+      ways.add(new Choice.Send(i, pool, Reason.LEARNED, f));
+    }
+    return new Choice.Wait(ways, lookNanos);
   }
 
   /// Static instances whose next place is worth more than a free place elsewhere, when none of
   /// those that fit is free; a few of many, from a place drawn at random on. No wait is worth it
   /// that is beyond some times the limit of the first token and longer than that of the free place.
+  ///
+  /// @param parts gets what each of them comes to
   private static List<Instance> worthWaiting(
       List<Instance> fit,
       Estimate e,
       double free,
       double freeFirstNanos,
       Load load,
-      RandomGenerator random) {
+      RandomGenerator random,
+      List<Forecast.Part> parts) {
     List<Instance> worth = new ArrayList<>();
     int from = fit.size() > LOOKED_AT ? random.nextInt(fit.size()) : 0;
     int looked = 0;
@@ -324,6 +344,7 @@ final class Adaptive implements Policy {
           && e.lossOfWaiting(i, free, freeFirstNanos) < free - WORTH_WAITING
           && e.firstIsSooner(freeFirstNanos)) {
         worth.add(i);
+        parts.add(e.part(i));
       }
     }
     return worth;

@@ -1,6 +1,8 @@
 package org.infinilm.svc.policy;
 
 import java.util.List;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
 
 /// What a policy foretold of a request when it sent it, and what it took the instance for; it gets
@@ -99,6 +101,50 @@ public record Forecast(
         null,
         false,
         List.of());
+  }
+
+  /// What was compared when a request chose to wait.
+  ///
+  /// @param ruleLoss what the fixed rule's choice was expected to lose
+  static Forecast compared(Instance best, double ruleLoss, List<Part> parts) {
+    return new Forecast(
+        0,
+        0,
+        0,
+        0,
+        false,
+        false,
+        0,
+        0,
+        0,
+        ruleLoss,
+        false,
+        Mode.LEARNED,
+        best.name(),
+        best.cacheType() == CacheType.STATIC,
+        List.copyOf(parts));
+  }
+
+  /// The same of a request that has waited, with what was compared when it chose to.
+  public Forecast after(Forecast wait) {
+    return wait.parts.isEmpty()
+        ? this
+        : new Forecast(
+            newTokens,
+            prefillNanos,
+            firstNanos,
+            tokenNanos,
+            placed,
+            others,
+            longestTokens,
+            totalTokens,
+            loss,
+            wait.ruleLoss,
+            byRule,
+            mode,
+            wait.best,
+            wait.bestStatic,
+            wait.parts);
   }
 
   /// Whether nothing was foretold.

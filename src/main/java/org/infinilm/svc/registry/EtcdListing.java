@@ -120,7 +120,7 @@ final class EtcdListing {
           throw new EtcdFailure(
               e.kind(), e.getMessage() + " (reading the key from " + new String(from, UTF_8) + ")");
         }
-        most = limit / 2;
+        most = Math.max(1, limit / 2);
         limit = Math.max(1, limit / SMALLER);
         continue;
       }
@@ -144,6 +144,8 @@ final class EtcdListing {
         most = keysOfAPage(page.keys());
         limit = most;
       } else {
+        // what was too large may be behind
+        most = Math.max(most, Math.min(keysOfAPage(page.keys()), 2 * most));
         limit = Math.min(most, 2 * limit);
       }
     }
@@ -164,7 +166,7 @@ final class EtcdListing {
             kv.lease() != 0
                 && n.name().equals(EtcdKeys.stored(n.name(), kv.value()).entry().name());
         case REGISTRY, HEARD -> kv.lease() != 0 && !EtcdKeys.heard(kv.value()).isEmpty();
-        case ROUTER -> kv.lease() != 0;
+        case ROUTER -> kv.lease() != 0 && kv.value().length <= Notes.MOST_BYTES;
         case GONE, OTHER -> false;
       };
     } catch (EtcdKeys.NoSuchThing e) {

@@ -3,6 +3,7 @@ package org.infinilm.svc.registry;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -16,6 +17,7 @@ import org.infinilm.svc.etcd.EtcdFailure;
 import org.infinilm.svc.etcd.KeyValue;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -80,7 +82,8 @@ final class EtcdNotes {
 
   /// Writes notes of a run; whatever it wrote before stays as long as it comes again in time.
   ///
-  /// @throws Refused when it is more than a board takes ([Notes#requireRoom])
+  /// @throws Refused when it is more than a board takes ([Notes#requireRoom]); what fits is
+  ///   written, and the run lives on
   void write(String run, Map<String, byte[]> notes)
       throws EtcdFailure, Refused, InterruptedException {
     long now = ticker.nanos();
@@ -90,6 +93,29 @@ final class EtcdNotes {
     }
   }
 
+  /// Takes the notes that a board would, the small ones first.
+  ///
+  /// @return why not all of them
+  private @Nullable Refused take(Mine m, Map<String, byte[]> notes) {
+    long others = runs.values().stream().filter(o -> o != m).mapToLong(o -> o.bytes).sum();
+    Refused tooMuch = null;
+    for (Map.Entry<String, byte[]> n :
+        notes.entrySet().stream()
+            .sorted(Comparator.comparingInt(n -> n.getValue().length))
+            .toList()) {
+      Map<String, byte[]> all = new HashMap<>(m.notes);
+      all.put(n.getKey(), n.getValue());
+      try {
+        m.bytes = Notes.requireRoom(all, others);
+        m.notes.put(n.getKey(), n.getValue());
+        m.due.add(n.getKey());
+      } catch (Refused e) {
+        tooMuch = e;
+      }
+    }
+    return tooMuch;
+  }
+
   /// @return false when that run has left meanwhile
   private boolean written(String run, Map<String, byte[]> notes, Mine m)
       throws EtcdFailure, Refused, InterruptedException {
@@ -97,13 +123,10 @@ final class EtcdNotes {
       if (m.over) {
         return false;
       }
-      Map<String, byte[]> said = notes.isEmpty() && m.notes.isEmpty() ? PULSE : notes;
-      Map<String, byte[]> all = new HashMap<>(m.notes);
-      all.putAll(said);
-      long others = runs.values().stream().filter(o -> o != m).mapToLong(o -> o.bytes).sum();
-      m.bytes = Notes.requireRoom(all, others);
-      m.notes.putAll(said);
-      m.due.addAll(said.keySet());
+      Refused tooMuch = take(m, notes.isEmpty() && m.notes.isEmpty() ? PULSE : notes);
+      if (tooMuch != null && m.notes.isEmpty()) {
+        throw tooMuch;
+      }
       try {
         if (m.lease != 0 && ticker.nanos() - m.keptNanos >= KEEP.toNanos()) {
           long asked = ticker.nanos();
@@ -122,6 +145,9 @@ final class EtcdNotes {
           byte[] value = m.notes.getOrDefault(kind, new byte[0]);
           etcd.put(new Op.Put(keys.note(run, kind), value, m.lease), PATIENCE);
           m.due.remove(kind);
+        }
+        if (tooMuch != null) {
+          throw tooMuch;
         }
         return true;
       } catch (EtcdFailure e) {

@@ -45,7 +45,10 @@ final class Admission {
   Choice.Send foretold(Ask ask, String model, Choice.Send s) {
     return policy.learns()
         ? new Choice.Send(
-            s.instance(), s.pool(), s.why(), policy.foretell(ask, model, s.instance(), seats))
+            s.instance(),
+            s.pool(),
+            s.why(),
+            policy.foretell(ask, model, s.instance(), seats).after(s.forecast()))
         : s;
   }
 

@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 /// What the router answers itself: health, services, models, metrics, decisions.
 final class OwnRoutes {
   private static final int DEFAULT_DECISIONS = 100;
+  private static final String FIGURES = "/metrics";
   private static final String NO_INSTANCE = "No healthy services available";
 
   private final Supplier<RouterConfig> settings;
@@ -106,8 +107,13 @@ final class OwnRoutes {
   /// Whether a path is answered here, whatever the method: also one that an instance would take for
   /// one of ours, which is no route at all.
   static boolean owns(String path) {
-    return isOwn(path)
-        || Route.of(path) == Route.OTHER && Spelling.isOdd(path) && isOwn(Spelling.meant(path));
+    return means(path)
+        || Route.of(path) == Route.OTHER && Spelling.isOdd(path) && means(Spelling.meant(path));
+  }
+
+  /// vLLM, SGLang and LMDeploy show their figures at every path that begins so.
+  private static boolean means(String path) {
+    return isOwn(path) || path.startsWith(FIGURES);
   }
 
   private static boolean isOwn(String path) {
@@ -154,7 +160,7 @@ final class OwnRoutes {
       return error(
           404,
           "not_found",
-          r.path() + " is no route (expected: " + Spelling.meant(r.path()) + ", as it is written)");
+          r.path() + " is no route (expected: one of the router's own, as it is written)");
     }
     if (acts(r.path())) {
       return admin.handle(r);

@@ -308,7 +308,20 @@ final class Placement implements Waiting.Owner {
     }
   }
 
-  /// Nobody is left but those that are left alone, if they would take it, before it is refused.
+  /// Those that have a place and were not asked: because others are, or because the policy would
+  /// rather have waited, which it says by asking to be asked again.
+  static List<Instance> idle(Candidates now, Offer offer, Choice.Wait w) {
+    boolean byChoice = w.lookNanos() > 0;
+    List<Instance> idle = new ArrayList<>();
+    for (Instance i : now.in(Pool.ANY)) {
+      if ((byChoice || offer.passedOver(i.slot())) && offer.free(i.slot())) {
+        idle.add(i);
+      }
+    }
+    return idle;
+  }
+
+  /// Nobody is left but those that were not asked, if they would take it, before it is refused.
   ///
   /// @param why it cannot wait for one that sleeps
   private void lastResort(Choice.Wait w, String why) {
@@ -316,12 +329,7 @@ final class Placement implements Waiting.Owner {
     heldNoMore();
     Candidates now = owner.awaited();
     Offer offer = offer();
-    List<Instance> idle = new ArrayList<>();
-    for (Instance i : now.in(Pool.ANY)) {
-      if (offer.passedOver(i.slot()) && offer.free(i.slot())) {
-        idle.add(i);
-      }
-    }
+    List<Instance> idle = idle(now, offer, w);
     account.waited();
     if (!idle.isEmpty() && choose(now.instead(idle)) instanceof Choice.Send s) {
       owner.placed(s);

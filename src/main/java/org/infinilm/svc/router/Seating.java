@@ -133,8 +133,8 @@ record Seating(
         Metadata.whole(said.get("max_batch_size")), Metadata.whole(said.get("max_num_seqs")));
   }
 
-  /// As many as priorities of SRV records (RFC 2782).
-  private static final int MOST_TIER = 65_535;
+  /// The most that may be set; more than the priorities of SRV records (RFC 2782).
+  private static final int MOST_TIER = 999_999;
 
   /// `tier` of its metadata; the first when it names none.
   static int tier(Map<String, Object> metadata) {

@@ -1,12 +1,14 @@
 package org.infinilm.svc.router;
 
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
 /// What a server behind us may take a path for: with escapes undone once, without dot segments,
-/// empty ones and what stands behind a semicolon (RFC 3986, sections 5.2.4 and 6.2.2). Paths go on
+/// empty ones, what stands behind a semicolon (RFC 3986, sections 5.2.4 and 6.2.2) and control
+/// characters at its end (`$` of regular expressions matches before a last line feed). Paths go on
 /// byte for byte all the same; this tells which of them mean one of our own. Stateless.
 final class Spelling {
   private Spelling() {}
@@ -40,15 +42,27 @@ final class Spelling {
         out.add(name);
       }
     }
-    return "/" + String.join("/", out);
+    String whole = "/" + String.join("/", out);
+    int end = whole.length();
+    while (end > 1 && whole.charAt(end - 1) <= ' ') {
+      end--;
+    }
+    return whole.substring(0, end);
   }
 
-  /// A path whose escapes are none stays as it is.
+  /// With each escape undone that is one, as UTF-8.
   static String unescaped(String path) {
-    try {
-      return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
-    } catch (IllegalArgumentException noEscape) {
+    if (path.indexOf('%') < 0) {
       return path;
     }
+    byte[] from = path.getBytes(UTF_8);
+    ByteArrayOutputStream out = new ByteArrayOutputStream(from.length);
+    for (int k = 0; k < from.length; k++) {
+      int high = k + 2 < from.length && from[k] == '%' ? Character.digit(from[k + 1], 16) : -1;
+      int low = high < 0 ? -1 : Character.digit(from[k + 2], 16);
+      out.write(low < 0 ? from[k] : high << 4 | low);
+      k += low < 0 ? 0 : 2;
+    }
+    return out.toString(UTF_8);
   }
 }

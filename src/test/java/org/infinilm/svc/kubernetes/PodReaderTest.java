@@ -188,6 +188,15 @@ class PodReaderTest {
   }
 
   @Test
+  void whoseLabelsCannotBeReadIsAsReadyAsItWas() {
+    Read odd = reader.read(Pods.saying("a", "10.0.0.1", 1, Map.of("drain", "maybe")));
+    assertThat(odd.trouble()).contains("maybe");
+    assertThat(odd.ready()).isTrue();
+    assertThat(reader.read(Pods.saying("a", "10.0.0.1", 1, Map.of("drain", "true"))).ready())
+        .isFalse();
+  }
+
+  @Test
   void whatAnApiServerLeavesOutIsThatPodsTrouble() {
     Pod odd = Pods.ready("a", "10.0.0.1", 1);
     odd.getStatus().setConditions(Collections.singletonList(null));

@@ -125,6 +125,34 @@ class LookingAgainTest {
     assertThat(((Choice.Wait) c).lookNanos()).isEqualTo(50_000_000L);
   }
 
+  /// What was compared when it chose to wait is told of it when it goes.
+  @Test
+  void whatItWaitedForIsToldBesideWhatWasFree() {
+    Adaptive p = taught();
+    Desk d = busy();
+    Forecast wait = ((Choice.Wait) choose(p, ask(10_000), d)).ways().getFirst().forecast();
+    assertThat(wait.parts())
+        .extracting(Forecast.Part::instance)
+        .containsExactly(PAGED.name(), STATIC.name());
+    assertThat(wait.best()).isEqualTo(STATIC.name());
+    assertThat(wait.bestStatic()).isTrue();
+    Forecast.Part paged = wait.parts().getFirst();
+    assertThat(wait.ruleLoss()).isEqualTo(paged.ownLoss() + paged.othersLoss());
+    Forecast sent = p.foretell(ask(10_000).waited(800_000_000L), "m", STATIC, new Desk());
+    Forecast told = sent.after(wait);
+    assertThat(told.parts()).isEqualTo(wait.parts());
+    assertThat(told.best()).isEqualTo(STATIC.name());
+    assertThat(told.ruleLoss()).isEqualTo(wait.ruleLoss());
+    assertThat(told.loss()).isEqualTo(sent.loss());
+    assertThat(told.byRule()).as("the shadow does not count waits").isEqualTo(sent.byRule());
+    assertThat(sent.after(Forecast.NONE)).isSameAs(sent);
+
+    d.pagedIsFull = true;
+    Forecast full = ((Choice.Wait) choose(p, ask(10_000), d)).ways().getFirst().forecast();
+    assertThat(full.parts()).hasSize(2);
+    assertThat(full.best()).isEqualTo(STATIC.name());
+  }
+
   /// What it has waited counts: what would be in time for one that has just come is too late for
   /// it.
   @Test

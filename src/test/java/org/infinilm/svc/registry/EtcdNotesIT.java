@@ -107,6 +107,10 @@ class EtcdNotesIT {
         notes.write(RUN, Map.of(kind, large));
       }
       assertThat(status(() -> notes.write(RUN, Map.of("ninth", new byte[1])))).isEqualTo(413);
+      assertThat(status(() -> notes.write("c", Map.of("a", new byte[2], "b", new byte[1 << 20]))))
+          .isEqualTo(413);
+      assertThat(leases).as("the small one is written, and the run lives").hasSize(2);
+      notes.remove("c");
       byte[] larger = new byte[Notes.MOST_BYTES + 1];
       assertThat(status(() -> notes.write(RUN, Map.of("a", larger)))).isEqualTo(413);
       assertThat(status(() -> notes.write("b", Map.of("no kind", large)))).isEqualTo(400);

@@ -22,7 +22,11 @@ class SpellingTest {
     "/admin%2fdrain, /admin/drain",
     "/u%69/page.js, /ui/page.js",
     "/%68ealth, /health",
-    "/..//stats/., /stats"
+    "/..//stats/., /stats",
+    "/health%0a, /health",
+    "/metrics%20%0A, /metrics",
+    "/%zz/../%6detrics, /metrics",
+    "/%6detrics/x, /metrics/x"
   })
   void whatAServerMayTakeForOneOfOursIsOurs(String path, String meant) {
     assertThat(Spelling.isOdd(path)).isTrue();
@@ -40,7 +44,6 @@ class SpellingTest {
         "/a;b/c",
         "/x/../y",
         "/%256detrics",
-        "/metricsx",
         "/v1/metrics/",
         "/",
         "//",
@@ -48,6 +51,14 @@ class SpellingTest {
       })
   void whatMeansNoneOfOursGoesOn(String path) {
     assertThat(OwnRoutes.owns(path)).isFalse();
+  }
+
+  /// Engines show their figures there too.
+  @ParameterizedTest
+  @ValueSource(strings = {"/metricsx", "/metrics/x", "/metrics-", "/metrics/"})
+  void whateverBeginsAsTheFiguresDoIsOurs(String path) {
+    assertThat(OwnRoutes.owns(path)).isTrue();
+    assertThat(OwnRoutes.isForClients(path)).isFalse();
   }
 
   @Test
