@@ -386,7 +386,9 @@ final class FleetRun {
     Request r = requests.get(w.id());
     Ask ask = waited(at, r);
     Forecast f =
-        at.policy().foretell(ask, MODEL, way.instance(), at.ledger()).after(way.forecast());
+        at.policy()
+            .foretell(ask, MODEL, way.instance(), at.ledger())
+            .after(way.forecast(), ask.waitedNanos());
     send(at, r, ask, new Choice.Send(way.instance(), way.pool(), way.why(), f));
   }
 

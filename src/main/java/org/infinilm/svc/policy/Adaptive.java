@@ -255,7 +255,9 @@ final class Adaptive implements Policy {
       if (!worth.isEmpty()) {
         int ruledAt = byRule == null ? -1 : closely.indexOf(byRule);
         parts.addAll(waits);
-        Forecast f = Forecast.compared(worth.getFirst(), losses[ruledAt < 0 ? at : ruledAt], parts);
+        Forecast f =
+            Forecast.compared(
+                worth.getFirst(), losses[ruledAt < 0 ? at : ruledAt], byRule == null, parts);
         return waits(
             worth, Pool.STATIC, f, lookNanos(ask, objectives.of(candidates.model()), worth, load));
       }
@@ -304,7 +306,7 @@ final class Adaptive implements Policy {
     return waits(
         near,
         Pool.ANY,
-        Forecast.compared(all.get(least), losses[least], parts),
+        Forecast.compared(all.get(least), losses[least], true, parts),
         lookNanos(ask, objective, near, load));
   }
 

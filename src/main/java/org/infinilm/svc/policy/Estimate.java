@@ -364,6 +364,7 @@ final class Estimate {
         tokenNanos,
         placed,
         othersBefore,
+        0,
         longest,
         total,
         loss,

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param tokenNanos between tokens of the answer
 /// @param placed whether the instance had a place for it, so that only prompts came before it
 /// @param others whether requests of others were before it, as far as was told
+/// @param waitedNanos in line before it was sent, of one that chose to
 /// @param longestTokens longest context on the instance, its own included
 /// @param totalTokens contexts on the instance together, its own included
 /// @param loss what this choice was expected to lose, others' losses included
@@ -31,6 +32,7 @@ public record Forecast(
     double tokenNanos,
     boolean placed,
     boolean others,
+    double waitedNanos,
     double longestTokens,
     double totalTokens,
     double loss,
@@ -92,6 +94,7 @@ public record Forecast(
         tokenNanos,
         placed,
         false,
+        0,
         longestTokens,
         totalTokens,
         loss,
@@ -106,7 +109,8 @@ public record Forecast(
   /// What was compared when a request chose to wait.
   ///
   /// @param ruleLoss what the fixed rule's choice was expected to lose
-  static Forecast compared(Instance best, double ruleLoss, List<Part> parts) {
+  /// @param byRule whether the fixed rule would have it wait too
+  static Forecast compared(Instance best, double ruleLoss, boolean byRule, List<Part> parts) {
     return new Forecast(
         0,
         0,
@@ -117,16 +121,17 @@ public record Forecast(
         0,
         0,
         0,
+        0,
         ruleLoss,
-        false,
+        byRule,
         Mode.LEARNED,
         best.name(),
         best.cacheType() == CacheType.STATIC,
         List.copyOf(parts));
   }
 
-  /// The same of a request that has waited, with what was compared when it chose to.
-  public Forecast after(Forecast wait) {
+  /// The same of a request that has waited so long, with what was compared when it chose to.
+  public Forecast after(Forecast wait, long nanos) {
     return wait.parts.isEmpty()
         ? this
         : new Forecast(
@@ -136,11 +141,12 @@ public record Forecast(
             tokenNanos,
             placed,
             others,
+            nanos,
             longestTokens,
             totalTokens,
             loss,
             wait.ruleLoss,
-            byRule,
+            wait.byRule,
             mode,
             wait.best,
             wait.bestStatic,

@@ -92,7 +92,9 @@ final class Lesson {
     m.usualPrompt = usual == 0 ? (double) prompt : usual + USUAL_STEP * (prompt - usual);
     m.prefixes.settled(ask.prefix(), i, prompt, tokens, cached);
     if (!forecast.isNone() && m.known()) {
-      m.shadow.settled(forecast, objective.loss(times[0], times[1], (double) tokens), now);
+      // a wait that the rule would have spared it is its own choice's
+      double first = times[0] + (forecast.byRule() ? 0 : forecast.waitedNanos());
+      m.shadow.settled(forecast, objective.loss(first, times[1], (double) tokens), now);
     }
     if (forecast.best() != null) {
       m.crossing.decided(ask.size(), forecast.bestStatic());

@@ -48,7 +48,7 @@ final class Admission {
             s.instance(),
             s.pool(),
             s.why(),
-            policy.foretell(ask, model, s.instance(), seats).after(s.forecast()))
+            policy.foretell(ask, model, s.instance(), seats).after(s.forecast(), ask.waitedNanos()))
         : s;
   }
 

@@ -139,18 +139,61 @@ class LookingAgainTest {
     Forecast.Part paged = wait.parts().getFirst();
     assertThat(wait.ruleLoss()).isEqualTo(paged.ownLoss() + paged.othersLoss());
     Forecast sent = p.foretell(ask(10_000).waited(800_000_000L), "m", STATIC, new Desk());
-    Forecast told = sent.after(wait);
+    Forecast told = sent.after(wait, 800_000_000L);
     assertThat(told.parts()).isEqualTo(wait.parts());
     assertThat(told.best()).isEqualTo(STATIC.name());
     assertThat(told.ruleLoss()).isEqualTo(wait.ruleLoss());
     assertThat(told.loss()).isEqualTo(sent.loss());
-    assertThat(told.byRule()).as("the shadow does not count waits").isEqualTo(sent.byRule());
-    assertThat(sent.after(Forecast.NONE)).isSameAs(sent);
+    assertThat(told.byRule()).as("the rule would have sent it").isFalse();
+    assertThat(told.waitedNanos()).isEqualTo(800_000_000.0);
+    assertThat(sent.after(Forecast.NONE, 800_000_000L)).isSameAs(sent);
 
     d.pagedIsFull = true;
     Forecast full = ((Choice.Wait) choose(p, ask(10_000), d)).ways().getFirst().forecast();
     assertThat(full.parts()).hasSize(2);
     assertThat(full.best()).isEqualTo(STATIC.name());
+    assertThat(full.byRule()).as("the rule would have it wait too").isTrue();
+  }
+
+  /// The shadow of the fixed rule counts waits that the rule would have spared the request.
+  @Test
+  void waitsThatTurnOutBadlyLetTheRuleDecide() {
+    for (long waited : List.of(0L, 30_000_000_000L)) {
+      Adaptive p = taught();
+      Ask a = ask(10_000);
+      Forecast wait = ((Choice.Wait) choose(p, a, busy())).ways().getFirst().forecast();
+      Forecast f = p.foretell(a, "m", STATIC, new Desk()).after(wait, waited);
+      for (int k = 0; k < 300; k++) {
+        long sent = NOW - 1_000_000_000L + k * 1_000_000L;
+        long first = sent + 300_000_000L;
+        p.settled(
+            new Facts(
+                STATIC,
+                "m",
+                40_000,
+                sent,
+                first,
+                first + 99 * 7_000_000L,
+                100,
+                1000,
+                new Facts.Usage(10_000, 100, 0),
+                true,
+                true,
+                a,
+                f,
+                0,
+                0,
+                0,
+                false));
+      }
+      Choice c = choose(p, a, busy());
+      if (waited == 0) {
+        assertThat(c).isInstanceOf(Choice.Wait.class);
+      } else {
+        assertThat(((Choice.Send) c).instance()).isEqualTo(PAGED);
+        assertThat(((Choice.Send) c).forecast().mode()).isEqualTo(Forecast.Mode.FALLBACK);
+      }
+    }
   }
 
   /// What it has waited counts: what would be in time for one that has just come is too late for
