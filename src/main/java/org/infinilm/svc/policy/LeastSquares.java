@@ -25,6 +25,24 @@ final class LeastSquares {
   /// stay within what is read back.
   private static final double MOST_FEATURE = 1e5;
 
+  /// Features by which weights are told apart.
+  private static final double[][] PROBES = {
+    {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0.25, 0.1}, {1, 1, 1}
+  };
+
+  /// Seconds of anything that is asked for: a day.
+  private static final double MOST_COST = 86_400;
+
+  private static final double LEAST_COST = 1e-6;
+
+  /// By Cauchy and Schwarz a sum of features times what was observed of them is at most the root of
+  /// that of their squares, times the root of the sum of squares of what was observed: a few
+  /// hundred observations that are not forgotten, each up to six times what was expected.
+  private static final double MOST_PULL = 100;
+
+  /// What sums come to and the weights beside them may differ by so much.
+  private static final double AGREE = 0.5;
+
   /// Observations further off than so many deviations count as so far off.
   private static final double MOST_SURPRISE = 2.5;
 
@@ -109,6 +127,10 @@ final class LeastSquares {
   }
 
   private double sum(double[] features) {
+    return sum(weights, features);
+  }
+
+  private static double sum(double[] weights, double[] features) {
     double sum = 0;
     for (int k = 0; k < weights.length; k++) {
       sum += Math.max(weights[k], 0) * features[k];
@@ -166,14 +188,50 @@ final class LeastSquares {
     return m;
   }
 
-  /// What a file says of three features. One of a time when covariances were kept beside the sums
-  /// is read without them; where there are no sums, or they are of nothing that was observed, the
-  /// weights are what is left.
+  /// What a file or another router says of three features. The sums must come to the weights that
+  /// stand beside them: each number alone may be anything. A file of a time when covariances were
+  /// kept beside the sums is read without them, and without sums that come to something else.
+  ///
+  /// @throws IllegalArgumentException for what no observations can have left
   static LeastSquares recall(Recalled from) {
     int n = 3;
     int seen = (int) Math.clamp(from.number("seen"), 0, MOST_SEEN);
     double[] weights = bounded(from.numbers("weights", n));
-    return of(weights, sums(from, n), from.number("deviation"), seen);
+    for (int k = 0; k < n; k++) {
+      weights[k] = Math.max(weights[k], 0); // below they count for nothing
+    }
+    double deviation = from.number("deviation");
+    Sums sums = sums(from, n);
+    boolean withoutSums = from.names().contains("covariance0");
+    for (int k = 0; k < n; k++) {
+      double most = MOST_PULL * Math.sqrt(sums.products[k][k]);
+      if (Math.abs(sums.pull[k]) > most + LEAST_COST) {
+        if (withoutSums) {
+          sums = Sums.none(n);
+          break;
+        }
+        throw new IllegalArgumentException(
+            "pull: " + sums.pull[k] + " (expected: within " + most + ", as products say)");
+      }
+    }
+    LeastSquares l = of(weights, sums, deviation, seen);
+    double[] solved = l.information.weights();
+    for (double[] x : PROBES) {
+      double cost = sum(weights, x);
+      if (cost > MOST_COST) {
+        throw new IllegalArgumentException(
+            "weights: a cost of " + cost + " s (expected: at most " + MOST_COST + ")");
+      }
+      double told = solved == null ? cost : sum(solved, x);
+      if (Math.abs(told - cost) > AGREE * Math.max(told, cost) + LEAST_COST) {
+        if (withoutSums) {
+          return of(weights, Sums.none(n), deviation, seen);
+        }
+        throw new IllegalArgumentException(
+            "weights: a cost of " + cost + " s (expected: " + told + ", as products and pull say)");
+      }
+    }
+    return l;
   }
 
   private static Sums sums(Recalled from, int n) {

@@ -56,6 +56,11 @@ final class Tiered implements Policy {
   }
 
   @Override
+  public void told(List<Told> others, long nowNanos) {
+    within.told(others, nowNanos);
+  }
+
+  @Override
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     List<Candidates> tiers = candidates.tiers();
     if (tiers.isEmpty()) {

@@ -1,9 +1,12 @@
 package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +26,18 @@ import org.junit.jupiter.params.provider.MethodSource;
 class PolicyContractTest {
   static List<String> names() {
     return Policies.names();
+  }
+
+  /// An interface with defaults swallows what a wrapper does not pass on.
+  @Test
+  void whatIsAskedOfAPolicyIsAskedOfTheOneWithinTiers() {
+    for (Method m : Policy.class.getDeclaredMethods()) {
+      if (!Modifier.isStatic(m.getModifiers()) && !m.isSynthetic()) {
+        assertThatCode(() -> Tiered.class.getDeclaredMethod(m.getName(), m.getParameterTypes()))
+            .as(m.getName())
+            .doesNotThrowAnyException();
+      }
+    }
   }
 
   /// Random fleets and asks: the choice is one of the candidates, of the pool it names, and fits; a
