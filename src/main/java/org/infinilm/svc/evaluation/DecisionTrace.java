@@ -30,9 +30,10 @@ final class DecisionTrace implements Traffic {
 
   /// One answered request.
   ///
-  /// @param firstSeconds from sending to the first token; of an answer that came whole, to its end
+  /// @param firstSeconds from its coming to the first token, what it waited in line included; of an
+  ///   answer that came whole, to its end
   /// @param streamed whether `firstSeconds` is a first token's
-  /// @param answerSeconds from sending to the end
+  /// @param answerSeconds from its coming to the end, likewise
   record Row(
       double seconds,
       int bytes,
@@ -247,6 +248,8 @@ final class DecisionTrace implements Traffic {
     int output = (int) number(n, "output_tokens", 0, MOST_TOKENS);
     double first = number(n, "first_s", 0, 1e7);
     double answer = number(n, "answer_s", 0, 1e7);
+    // recorded from when it was sent; it is simulated from when it came
+    double held = optional(n, "queue_s", 1e7);
     prompt = prompt > 0 ? prompt : estimate;
     output = output > 0 ? output : Math.max(0, events - 3);
     if (!n.path("outcome").asText().equals("ok") || prompt < 1 || output < 1 || answer <= 0) {
@@ -269,8 +272,8 @@ final class DecisionTrace implements Traffic {
         n.path("instance").asText(),
         n.path("cache_type").asText(),
         events > 0,
-        first,
-        answer);
+        first > 0 ? held + first : 0,
+        held + answer);
   }
 
   private static double optional(JsonNode n, String field, double most) {

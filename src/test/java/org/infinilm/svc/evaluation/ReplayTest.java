@@ -3,6 +3,7 @@ package org.infinilm.svc.evaluation;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -87,6 +88,38 @@ class ReplayTest {
     assertThat(fit.report()).contains("time to first token").contains("400 requests");
     Fitting unfitted = new Fitting(trace, FleetPlan.of("1+1"), false);
     assertThat(unfitted.plan().nodes()).allMatch(n -> n.slowFactor() == 1);
+  }
+
+  /// The same hundred answers of one place, one after the other, and in bursts that the router
+  /// held.
+  @Test
+  void aWaitInLineMakesNoInstanceFaster() throws Exception {
+    double[] factors = new double[2];
+    for (int held = 0; held < 2; held++) {
+      List<String> lines = new ArrayList<>();
+      for (int k = 0; k < 100; k++) {
+        int before = held * (k % 5);
+        double at = held == 0 ? 10.0 * k : 50.0 * (k / 5);
+        lines.add(
+            String.format(
+                Locale.ROOT,
+                "{\"v\":1,\"time_ms\":%.0f,\"model\":\"m\",\"body_bytes\":80000,\"prompt_tokens\":20000,"
+                    + "\"prompt_estimate\":20000,\"output_tokens\":60,\"cached_tokens\":0,\"max_tokens\":60,"
+                    + "\"key\":\"\",\"text\":\"prose\",\"events\":63,\"instance\":\"static-1\","
+                    + "\"cache_type\":\"static\",\"outcome\":\"ok\",\"queue_s\":%.1f,\"first_s\":0.6,\"answer_s\":1.5}",
+                1.79e12 + 1000 * at,
+                1.5 * before));
+      }
+      Path file = Files.write(folder.resolve("held" + held), lines);
+      FleetPlan one = FleetPlan.of("0+1");
+      factors[held] =
+          new Fitting(DecisionTrace.read(file, null), one, true)
+              .plan()
+              .nodes()
+              .getFirst()
+              .slowFactor();
+    }
+    assertThat(factors[1]).isCloseTo(factors[0], within(0.1 * factors[0]));
   }
 
   @Test
