@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -22,6 +23,7 @@ import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
+import org.infinilm.svc.registry.RegistryServer;
 import org.infinilm.svc.simulator.SimulatedInstance;
 import org.infinilm.svc.simulator.SimulatedInstance.Options;
 import org.infinilm.svc.telemetry.Ticker;
@@ -213,6 +215,32 @@ class AdaptiveRouterIT {
     send(1, 900, 24, true);
     assertThat(learned().path("decides").asText()).isEqualTo("learned");
     assertThat(rig.decision().path("reason").asText()).isEqualTo("learned");
+  }
+
+  /// A router that is new beside another decides by what that one has learned.
+  @Test
+  void whatASiblingLearnedIsTakenOver() throws Exception {
+    List<Known> two =
+        List.of(
+            started(Options.paged("fast", "m").speed(FAST)),
+            started(Options.paged("slow", "m").speed(FAST / 6)));
+    Rig fresh = new Rig();
+    try (RegistryServer registry =
+        RegistryServer.start(
+            RegistryServer.Options.at(0), Ticker.SYSTEM, new SplittableRandom(1))) {
+      String url = "registry_url=http://127.0.0.1:" + registry.port();
+      start("adaptive", two, url);
+      sendUntil("learned", 100, 900, 24, true);
+      fresh.start(Ticker.SYSTEM, two, url, "policy=adaptive", "health_interval=0.1");
+      await()
+          .atMost(Rig.SOON)
+          .untilAsserted(() ->
+              assertThat(fresh.get("/decisions?limit=1").at("/learned/0/decides").asText())
+                  .isEqualTo("learned"));
+      assertThat(fresh.get("/decisions?limit=1").path("decisions")).isEmpty();
+    } finally {
+      fresh.close();
+    }
   }
 
   @Test
