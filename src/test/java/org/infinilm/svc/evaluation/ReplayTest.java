@@ -99,7 +99,7 @@ class ReplayTest {
       List<String> lines = new ArrayList<>();
       for (int k = 0; k < 100; k++) {
         int before = held * (k % 5);
-        double at = held == 0 ? 10.0 * k : 50.0 * (k / 5);
+        int second = held == 0 ? 10 * k : 10 * (k - k % 5);
         lines.add(
             String.format(
                 Locale.ROOT,
@@ -107,7 +107,7 @@ class ReplayTest {
                     + "\"prompt_estimate\":20000,\"output_tokens\":60,\"cached_tokens\":0,\"max_tokens\":60,"
                     + "\"key\":\"\",\"text\":\"prose\",\"events\":63,\"instance\":\"static-1\","
                     + "\"cache_type\":\"static\",\"outcome\":\"ok\",\"queue_s\":%.1f,\"first_s\":0.6,\"answer_s\":1.5}",
-                1.79e12 + 1000 * at,
+                1.79e12 + 1000.0 * second,
                 1.5 * before));
       }
       Path file = Files.write(folder.resolve("held" + held), lines);
