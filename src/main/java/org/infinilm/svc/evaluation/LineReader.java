@@ -6,11 +6,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/// Lines of a file of UTF-8 text, of which none is held that is longer than any that is meant. For
-/// one thread.
+/// Lines of a file of UTF-8 text, with or without a byte order mark, of which none is held that is
+/// longer than any that is meant. For one thread.
 final class LineReader implements AutoCloseable {
   /// Characters of a line: far more than a decision among a thousand instances takes.
   static final int MOST = 4 << 20;
+
+  private static final char MARK = '\uFEFF';
 
   private final Reader in;
   private final char[] read = new char[8192];
@@ -20,6 +22,7 @@ final class LineReader implements AutoCloseable {
   private int number;
   private boolean tooLong;
   private boolean carriageReturn;
+  private boolean first = true;
 
   LineReader(Path file) throws IOException {
     this.in = Files.newBufferedReader(file);
@@ -38,6 +41,12 @@ final class LineReader implements AutoCloseable {
         continue;
       }
       carriageReturn = false;
+      if (first && read[at] == MARK) {
+        first = false;
+        at++;
+        continue;
+      }
+      first = false;
       some = true;
       if (ended()) {
         number++;

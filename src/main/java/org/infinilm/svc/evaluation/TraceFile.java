@@ -106,8 +106,6 @@ final class TraceFile implements Traffic {
 
   /// Lines that are not blank, with their places.
   private static final class Lines implements AutoCloseable {
-    private static final char MARK = '\uFEFF';
-
     private final Path file;
     private final LineReader in;
 
@@ -127,9 +125,6 @@ final class TraceFile implements Traffic {
                   + ": more than "
                   + LineReader.MOST
                   + " characters (expected: a request's line)");
-        }
-        if (line != null && in.number() == 1 && !line.isEmpty() && line.charAt(0) == MARK) {
-          line = line.substring(1);
         }
       } while (line != null && line.isBlank());
       return line == null ? null : line.strip();

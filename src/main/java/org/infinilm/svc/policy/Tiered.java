@@ -68,6 +68,7 @@ final class Tiered implements Policy {
     }
     Choice.Send reluctant = null;
     List<Choice.Send> ways = new ArrayList<>();
+    long look = 0;
     for (Candidates tier : tiers) {
       boolean lower = tier != tiers.getFirst() || candidates.lowered();
       switch (within.choose(ask, tier, load, random)) {
@@ -83,6 +84,10 @@ final class Tiered implements Policy {
           if (isByChoice(w, tier, ask, load)) {
             return named(w, lower);
           }
+          look =
+              look == 0 || w.lookNanos() == 0
+                  ? look + w.lookNanos()
+                  : Math.min(look, w.lookNanos());
           for (Choice.Send s : w.ways()) {
             if (s.instance().fits(ask.needTokens())) {
               ways.add(named(s, lower));
@@ -95,7 +100,9 @@ final class Tiered implements Policy {
     if (reluctant != null) {
       return reluctant;
     }
-    return ways.isEmpty() ? Largest.choose(ask, candidates, load, random) : new Choice.Wait(ways);
+    return ways.isEmpty()
+        ? Largest.choose(ask, candidates, load, random)
+        : new Choice.Wait(ways, look);
   }
 
   /// Whether the wait is worth more than what is free in this tier.

@@ -43,6 +43,12 @@ class LineReaderTest {
   }
 
   @Test
+  void aMarkAtTheBeginningIsNoPartOfTheFirstLine() throws Exception {
+    assertThat(read("\uFEFFa\n\uFEFFb")).containsExactly("a", "\uFEFFb");
+    assertThat(read("\uFEFF")).isEmpty();
+  }
+
+  @Test
   void aLineThatIsTooLongIsCutAndTheNextOneIsWhole() throws Exception {
     Path file =
         Files.writeString(folder.resolve("long"), "a\n" + "x".repeat(LineReader.MOST + 5) + "\nb");

@@ -331,6 +331,12 @@ class HardTimesTest {
         new Tiered(p)
             .choose(ask(1000), Samples.among(FIRST, STATIC, lower), desk, new SplittableRandom(1));
     assertThat(tiered).as("the next tier is for a tier that is full").isEqualTo(c);
+    desk.full.addAll(List.of(FIRST.slot(), STATIC.slot(), lower.slot()));
+    Choice full =
+        new Tiered(p)
+            .choose(ask(1000), Samples.among(FIRST, STATIC, lower), desk, new SplittableRandom(1));
+    assertThat(((Choice.Wait) full).accepted()).contains(lower);
+    assertThat(((Choice.Wait) full).lookNanos()).as("it is asked for anew").isPositive();
   }
 
   /// No answer has come, and none will soon where all queue at one.
