@@ -116,7 +116,7 @@ final class DecisionTrace implements Traffic {
       throw new ConfigException(file + ": cannot be read (expected: a decision log)");
     }
     if (broken.count > 0) {
-      problems.add(file + ": " + broken.count + " more lines were broken: " + broken);
+      problems.add(file + ": " + broken.count + " more lines were broken: " + broken.words());
     }
     if (rows.size() < 2) {
       throw new ConfigException(
@@ -163,10 +163,9 @@ final class DecisionTrace implements Traffic {
       }
     }
 
-    @Override
-    public String toString() {
+    /// All of them; none comes after this.
+    String words() {
       end();
-      from = 0;
       return String.join(", ", ended)
           + (shown < count ? " and " + (count - shown) + " further ones" : "");
     }

@@ -3,6 +3,7 @@ package org.infinilm.svc.picker;
 import io.envoyproxy.envoy.service.ext_proc.v3.ExternalProcessorGrpc;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingRequest;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
+import io.grpc.BindableService;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.ServiceDescriptor;
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 
 /// `envoy.service.ext_proc.v3.ExternalProcessor`: a [Processing] for each stream, on the event loop
 /// that its connection has. Thread-safe.
-final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
+final class ExtProc implements BindableService {
   /// Who is asked.
   interface Chooser {
     /// Takes over a request, on its event loop.
@@ -64,9 +65,10 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     this.fallbacks = fallbacks;
   }
 
-  /// The service for a server. A message that is none is one that asks for nothing, so that its
-  /// stream is refused by us: gRPC would end the call alone.
-  ServerServiceDefinition definition() {
+  /// A message that is none is one that asks for nothing, so that its stream is refused by us: gRPC
+  /// would end the call alone.
+  @Override
+  public ServerServiceDefinition bindService() {
     MethodDescriptor<ProcessingRequest, ProcessingResponse> known =
         ExternalProcessorGrpc.getProcessMethod();
     MethodDescriptor<ProcessingRequest, ProcessingResponse> process =
@@ -102,8 +104,7 @@ final class ExtProc extends ExternalProcessorGrpc.ExternalProcessorImplBase {
     }
   }
 
-  @Override
-  public StreamObserver<ProcessingRequest> process(StreamObserver<ProcessingResponse> to) {
+  private StreamObserver<ProcessingRequest> process(StreamObserver<ProcessingResponse> to) {
     Processing p = new Processing(this, loop(), (ServerCallStreamObserver<ProcessingResponse>) to);
     streams.add(p);
     return p;

@@ -78,7 +78,7 @@ final class PickerServer implements AutoCloseable {
     tls = choosing.tls().http2Listener(Ticker.SYSTEM::now);
     NettyServerBuilder b =
         builder(port)
-            .addService(extProc.definition())
+            .addService(extProc)
             .addService(health.getHealthService())
             .maxInboundMessageSize(
                 (int)

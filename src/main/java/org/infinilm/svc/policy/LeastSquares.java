@@ -202,11 +202,11 @@ final class LeastSquares {
     }
     double deviation = from.number("deviation");
     Sums sums = sums(from, n);
-    boolean withoutSums = from.names().contains("covariance0");
+    boolean ofBefore = from.names().contains("covariance0");
     for (int k = 0; k < n; k++) {
       double most = MOST_PULL * Math.sqrt(sums.products[k][k]);
       if (Math.abs(sums.pull[k]) > most + LEAST_COST) {
-        if (withoutSums) {
+        if (ofBefore) {
           sums = Sums.none(n);
           break;
         }
@@ -224,7 +224,7 @@ final class LeastSquares {
       }
       double told = solved == null ? cost : sum(solved, x);
       if (Math.abs(told - cost) > AGREE * Math.max(told, cost) + LEAST_COST) {
-        if (withoutSums) {
+        if (ofBefore) {
           return of(weights, Sums.none(n), deviation, seen);
         }
         throw new IllegalArgumentException(

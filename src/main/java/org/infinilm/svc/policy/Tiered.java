@@ -84,10 +84,7 @@ final class Tiered implements Policy {
           if (isByChoice(w, tier, ask, load)) {
             return named(w, lower);
           }
-          look =
-              look == 0 || w.lookNanos() == 0
-                  ? look + w.lookNanos()
-                  : Math.min(look, w.lookNanos());
+          look = sooner(look, w.lookNanos());
           for (Choice.Send s : w.ways()) {
             if (s.instance().fits(ask.needTokens())) {
               ways.add(named(s, lower));
@@ -103,6 +100,11 @@ final class Tiered implements Policy {
     return ways.isEmpty()
         ? Largest.choose(ask, candidates, load, random)
         : new Choice.Wait(ways, look);
+  }
+
+  /// Of two times after which to ask again, of which 0 is never.
+  private static long sooner(long a, long b) {
+    return a == 0 || b == 0 ? Math.max(a, b) : Math.min(a, b);
   }
 
   /// Whether the wait is worth more than what is free in this tier.

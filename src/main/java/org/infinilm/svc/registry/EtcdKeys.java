@@ -208,7 +208,7 @@ record EtcdKeys(String prefix) {
   /// Whether a value is what registries agreed on.
   static boolean isAgreed(byte[] json) {
     try {
-      return !agreed(json).isZero();
+      return agreed(json).isPositive();
     } catch (NoSuchThing e) {
       return false;
     }

@@ -55,6 +55,9 @@ final class EtcdListing {
   private String cluster = "";
   private long revision;
 
+  /// Of large notes: a board takes no more than so many.
+  private long noteBytes;
+
   private EtcdListing(Etcd etcd, EtcdKeys keys) {
     this.etcd = etcd;
     this.keys = keys;
@@ -162,11 +165,17 @@ final class EtcdListing {
     EtcdKeys.Named n = keys.named(kv.key());
     try {
       return switch (n.kind()) {
-        case ENTRY ->
-            kv.lease() != 0
-                && n.name().equals(EtcdKeys.stored(n.name(), kv.value()).entry().name());
+        case ENTRY -> {
+          EtcdKeys.stored(n.name(), kv.value());
+          yield kv.lease() != 0;
+        }
         case REGISTRY, HEARD -> kv.lease() != 0 && !EtcdKeys.heard(kv.value()).isEmpty();
-        case ROUTER -> kv.lease() != 0 && kv.value().length <= Notes.MOST_BYTES;
+        case ROUTER -> {
+          noteBytes += kv.value().length;
+          yield kv.lease() != 0
+              && kv.value().length <= Notes.MOST_BYTES
+              && noteBytes <= Notes.MOST_BYTES_IN_ALL;
+        }
         case GONE, OTHER -> false;
       };
     } catch (EtcdKeys.NoSuchThing e) {

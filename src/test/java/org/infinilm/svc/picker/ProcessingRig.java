@@ -171,7 +171,7 @@ abstract class ProcessingRig {
     server =
         InProcessServerBuilder.forName("picker")
             .directExecutor()
-            .addService(service.definition())
+            .addService(service)
             .build()
             .start();
     channel = InProcessChannelBuilder.forName("picker").directExecutor().build();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
@@ -20,6 +21,8 @@ import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,6 +34,25 @@ class EtcdNotesIT {
   private final CountDownLatch asked = new CountDownLatch(1);
   private final CountDownLatch granted = new CountDownLatch(1);
   private final Set<String> leases = ConcurrentHashMap.newKeySet();
+  private final Client http = Client.create();
+  private Server server;
+  private Etcd etcd;
+  private EtcdNotes notes;
+
+  @BeforeEach
+  void begin() throws IOException {
+    server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
+    EtcdAddress at = EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p");
+    etcd = new Etcd(http, at, null, Ticker.SYSTEM);
+    notes = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", Ticker.SYSTEM);
+  }
+
+  @AfterEach
+  void end() {
+    etcd.close();
+    http.close();
+    server.close();
+  }
 
   private Response answer(Request r) throws Exception {
     JsonNode body = Json.tree(r.body());
@@ -63,67 +85,41 @@ class EtcdNotesIT {
   /// there.
   @Test
   void whatARunWritesWhileItLeavesGoesWithIt() throws Exception {
-    Client http = Client.create();
-    try (Server server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
-        Etcd etcd =
-            new Etcd(
-                http,
-                EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
-                null,
-                Ticker.SYSTEM)) {
-      EtcdNotes notes = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", Ticker.SYSTEM);
-      FutureTask<Void> says = task(() -> notes.write(RUN, Map.of("seats", "{}".getBytes(UTF_8))));
-      FutureTask<Void> leaves = task(() -> notes.remove(RUN));
-      Thread.ofPlatform().daemon().start(says);
-      asked.await();
-      Thread leaving = Thread.ofPlatform().daemon().start(leaves);
-      await()
-          .atMost(SOON)
-          .until(() -> leaves.isDone() || leaving.getState() == Thread.State.BLOCKED);
-      granted.countDown();
-      says.get(SOON.toSeconds(), TimeUnit.SECONDS);
-      leaves.get(SOON.toSeconds(), TimeUnit.SECONDS);
-      assertThat(leases).isEmpty();
-    } finally {
-      http.close();
-    }
+    FutureTask<Void> says = task(() -> notes.write(RUN, Map.of("seats", "{}".getBytes(UTF_8))));
+    FutureTask<Void> leaves = task(() -> notes.remove(RUN));
+    Thread.ofPlatform().daemon().start(says);
+    asked.await();
+    Thread leaving = Thread.ofPlatform().daemon().start(leaves);
+    await().atMost(SOON).until(() -> leaves.isDone() || leaving.getState() == Thread.State.BLOCKED);
+    granted.countDown();
+    says.get(SOON.toSeconds(), TimeUnit.SECONDS);
+    leaves.get(SOON.toSeconds(), TimeUnit.SECONDS);
+    assertThat(leases).isEmpty();
   }
 
   /// What a board in memory refuses goes to no etcd either.
   @Test
   void whatIsTooMuchForABoardIsNotWritten() throws Exception {
     granted.countDown();
-    Client http = Client.create();
-    try (Server server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
-        Etcd etcd =
-            new Etcd(
-                http,
-                EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
-                null,
-                Ticker.SYSTEM)) {
-      EtcdNotes notes = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", Ticker.SYSTEM);
-      byte[] large = new byte[Notes.MOST_BYTES];
-      for (String kind : "abcdefgh".split("")) {
-        notes.write(RUN, Map.of(kind, large));
-      }
-      assertThat(status(() -> notes.write(RUN, Map.of("ninth", new byte[1])))).isEqualTo(413);
-      assertThat(status(() -> notes.write("c", Map.of("a", new byte[2], "b", new byte[1 << 20]))))
-          .isEqualTo(413);
-      assertThat(leases).as("the small one is written, and the run lives").hasSize(2);
-      notes.remove("c");
-      byte[] larger = new byte[Notes.MOST_BYTES + 1];
-      assertThat(status(() -> notes.write(RUN, Map.of("a", larger)))).isEqualTo(413);
-      assertThat(status(() -> notes.write("b", Map.of("no kind", large)))).isEqualTo(400);
-      for (int run = 0; run < Notes.MOST_BYTES_IN_ALL / 8 / Notes.MOST_BYTES - 1; run++) {
-        for (String kind : "abcdefgh".split("")) {
-          notes.write("run" + run, Map.of(kind, large));
-        }
-      }
-      assertThat(status(() -> notes.write("last", Map.of("a", large)))).isEqualTo(507);
-      notes.write(RUN, Map.of("a", new byte[2]));
-    } finally {
-      http.close();
+    byte[] large = new byte[Notes.MOST_BYTES];
+    for (String kind : "abcdefgh".split("")) {
+      notes.write(RUN, Map.of(kind, large));
     }
+    assertThat(status(() -> notes.write(RUN, Map.of("ninth", new byte[1])))).isEqualTo(413);
+    assertThat(status(() -> notes.write("c", Map.of("a", new byte[2], "b", new byte[1 << 20]))))
+        .isEqualTo(413);
+    assertThat(leases).as("the small one is written, and the run lives").hasSize(2);
+    notes.remove("c");
+    byte[] larger = new byte[Notes.MOST_BYTES + 1];
+    assertThat(status(() -> notes.write(RUN, Map.of("a", larger)))).isEqualTo(413);
+    assertThat(status(() -> notes.write("b", Map.of("no kind", large)))).isEqualTo(400);
+    for (int run = 0; run < Notes.MOST_BYTES_IN_ALL / 8 / Notes.MOST_BYTES - 1; run++) {
+      for (String kind : "abcdefgh".split("")) {
+        notes.write("run" + run, Map.of(kind, large));
+      }
+    }
+    assertThat(status(() -> notes.write("last", Map.of("a", large)))).isEqualTo(507);
+    notes.write(RUN, Map.of("a", new byte[2]));
   }
 
   private static int status(Call call) throws Exception {

@@ -34,7 +34,7 @@ class AdmissionTest {
   private final Seats seats =
       new Seats(slots, new Line<>(Line.Order.FIFO, 0, 1), 10, Ticker.SYSTEM);
 
-  private static Instance instance(String name, int slot, State state, CacheType type, int most) {
+  static Instance instance(String name, int slot, State state, CacheType type, int most) {
     return new Instance(
         name,
         "h",

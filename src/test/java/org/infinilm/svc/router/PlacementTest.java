@@ -3,7 +3,6 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Candidates;
@@ -22,29 +21,11 @@ class PlacementTest {
   private final Seats seats =
       new Seats(slots, new Line<>(Line.Order.FIFO, 0, 1), 10, Ticker.SYSTEM);
 
-  private static Instance instance(String name, int slot, CacheType type, int most) {
-    return new Instance(
-        name,
-        "h",
-        1,
-        "http://" + name,
-        List.of("m"),
-        type,
-        -1,
-        1,
-        State.ROUTABLE,
-        slot,
-        Map.of(),
-        1,
-        most,
-        Map.of());
-  }
-
   /// A policy that would rather have waited loses its request otherwise, though a place was free.
   @Test
   void whoWaitedByChoiceGoesToAFreePlaceBeforeItIsRefused() {
-    Instance paged = instance("p", 0, CacheType.PAGED, 0);
-    Instance fixed = instance("s", 1, CacheType.STATIC, 1);
+    Instance paged = AdmissionTest.instance("p", 0, State.ROUTABLE, CacheType.PAGED, 0);
+    Instance fixed = AdmissionTest.instance("s", 1, State.ROUTABLE, CacheType.STATIC, 1);
     Fleet fleet = new Fleet(1, List.of(paged, fixed));
     seats.follow(fleet, () -> {});
     Candidates all = Objects.requireNonNull(fleet.forModel("m"));
