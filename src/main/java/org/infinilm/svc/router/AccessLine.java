@@ -2,7 +2,8 @@ package org.infinilm.svc.router;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
 import java.util.Arrays;
 import java.util.Objects;
 import org.infinilm.svc.fleet.Pool;
@@ -158,8 +159,14 @@ final class AccessLine {
   private int time(long epochMillis) {
     long second = Math.floorDiv(epochMillis, 1000L);
     if (second != knownSecond) {
-      String t = Instant.ofEpochSecond(second).toString();
-      knownText = t.substring(0, t.length() - 1).getBytes(UTF_8);
+      // not an Instant's words: their formatter takes long in what is never compiled; with a
+      // fraction,
+      // without which seconds of 0 are left out
+      knownText =
+          of(
+              LocalDateTime.ofEpochSecond(second, 1_000_000, ZoneOffset.UTC)
+                  .toString()
+                  .substring(0, 19));
       knownSecond = second;
     }
     int at = bytes(knownText, 0);

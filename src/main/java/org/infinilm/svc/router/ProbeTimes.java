@@ -33,7 +33,7 @@ final class ProbeTimes {
   /// Those whose time has come, in the order in which it came. Who is new is due at once; who has
   /// become a suspect no later than a suspect's interval from now.
   List<View> due(List<View> views, long now) {
-    List<Due> out = new ArrayList<>();
+    List<Due> out = List.of();
     for (View v : views) {
       String name = v.instance().name();
       Long due = dueNanos.get(name);
@@ -42,8 +42,14 @@ final class ProbeTimes {
         dueNanos.put(name, due);
       }
       if (due - now <= 0) {
+        if (out.isEmpty()) {
+          out = new ArrayList<>();
+        }
         out.add(new Due(v, due));
       }
+    }
+    if (out.isEmpty()) {
+      return List.of();
     }
     out.sort(Comparator.comparingLong(d -> d.nanos() - now));
     return out.stream().map(Due::view).toList();

@@ -72,6 +72,9 @@ final class Reloader implements AutoCloseable {
   /// Looks since something changed.
   private int still;
 
+  /// The files and their stamps once there is nothing more to wait for but a change; else null.
+  private @Nullable Still nothingNew;
+
   private Sources.Read current;
 
   /// Names the files that count: also one that the last reading named and could not use.
@@ -133,6 +136,11 @@ final class Reloader implements AutoCloseable {
   /// One look at the files, on the thread that follows them.
   void look() {
     boolean now = asked.getAndSet(false);
+    Still nothing = nothingNew;
+    if (!now && nothing != null && nothing.holds()) {
+      return;
+    }
+    nothingNew = null;
     Map<Path, Stamp> last = seen;
     seen = stamps();
     absent = seen.containsValue(ABSENT) ? absent + 1 : 0;
@@ -147,6 +155,29 @@ final class Reloader implements AutoCloseable {
       if (!reload(again, now || still >= MOST_STALLED)) {
         read = before;
       }
+    } else if (done && still >= MOST_STALLED && absent == 0) {
+      nothingNew = new Still(seen);
+    }
+  }
+
+  /// Files as they were at a look, beside each other: most looks find them so, and are to cost a
+  /// busy router nothing.
+  private static final class Still {
+    private final List<Path> files;
+    private final List<Stamp> stamps;
+
+    Still(Map<Path, Stamp> seen) {
+      this.files = List.copyOf(seen.keySet());
+      this.stamps = List.copyOf(seen.values());
+    }
+
+    boolean holds() {
+      for (int i = 0; i < files.size(); i++) {
+        if (!stamps.get(i).is(stamp(files.get(i)))) {
+          return false;
+        }
+      }
+      return true;
     }
   }
 

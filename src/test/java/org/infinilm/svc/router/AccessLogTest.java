@@ -85,6 +85,16 @@ class AccessLogTest {
                 + none);
   }
 
+  @Test
+  void aFullMinuteHasSecondsToo() {
+    put(1_764_332_460_000L, "m", 1);
+    put(1_764_332_400_005L, "m", 1);
+    assertThat(lines())
+        .satisfiesExactly(
+            l -> assertThat(l).startsWith("2025-11-28T12:21:00Z id-1 "),
+            l -> assertThat(l).startsWith("2025-11-28T12:20:00.005Z id-1 "));
+  }
+
   /// B38: an Error ended the log for good, and nobody was told.
   @Test
   void anErrorCostsItsLinesAndNotTheLog() {
