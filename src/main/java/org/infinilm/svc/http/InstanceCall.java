@@ -214,7 +214,7 @@ final class InstanceCall extends LoopState.Linked implements UpstreamCall {
     if (c == null) {
       return false;
     }
-    long left = Sockets.unsent(c.channel());
+    long left = c.unsent();
     boolean moved = left != unsentBytes;
     unsentBytes = left;
     return moved;

@@ -2,7 +2,6 @@ package org.infinilm.svc.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
@@ -10,11 +9,11 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoop;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.codec.PrematureChannelClosureException;
+import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpRequest;
 import io.netty.handler.codec.http.DefaultLastHttpContent;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.FullHttpRequest;
-import io.netty.handler.codec.http.HttpChunkedInput;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpObject;
@@ -25,7 +24,6 @@ import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
-import io.netty.handler.stream.ChunkedWriteHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
@@ -49,6 +47,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   private final Channel channel;
   private final AnswerReader answers;
   private @Nullable Outlet outlet;
+  private @Nullable LargeBody large;
   private @Nullable InstanceCall call;
   private boolean resting;
   private long idleSince;
@@ -92,9 +91,6 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
     UpstreamConnection c = new UpstreamConnection(channel, origin, loop);
     channel.pipeline().addLast(c.answers, c.answers.decoder(), new HttpRequestEncoder());
     boolean tls = channel.pipeline().context(SslHandler.class) != null;
-    if (tls) {
-      channel.pipeline().addLast(new ChunkedWriteHandler());
-    }
     channel.pipeline().addLast(c);
     if (!tls && !loop.codecOnly()) {
       EpollTaps.open(channel, c);
@@ -155,11 +151,21 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
   private void write(RequestToSend request, InstanceCall c) {
     FullHttpRequest decoded = request.decoded();
     if (decoded != null) {
-      write(decoded).addListener((ChannelFuture f) -> written(f.isSuccess() ? null : f.cause(), c));
+      write(decoded, c);
       return;
     }
     Outlet o = outlet();
     o.write(request.words());
+    if (request.body().readableBytes() > LargeBody.PIECE_BYTES) {
+      inPieces(
+          request.body(),
+          (piece, last, rest) -> {
+            o.write(piece);
+            return o.flush(rest);
+          },
+          c);
+      return;
+    }
     o.write(request.body());
     if (o.flush(why -> written(why, c))) {
       c.sent();
@@ -201,19 +207,49 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
     answers.readAll();
   }
 
-  /// Writes it whole, or, where it is encrypted on the way, as the socket takes it: the encrypted
-  /// copy of a large body is memory that nobody counts.
-  private ChannelFuture write(FullHttpRequest request) {
-    if (request.content().readableBytes() <= Pieces.PIECE_BYTES
-        || channel.pipeline().context(ChunkedWriteHandler.class) == null) {
-      return channel.writeAndFlush(request);
+  private void write(FullHttpRequest request, InstanceCall c) {
+    if (request.content().readableBytes() <= LargeBody.PIECE_BYTES) {
+      channel
+          .writeAndFlush(request)
+          .addListener((ChannelFuture f) -> written(f.isSuccess() ? null : f.cause(), c));
+      return;
     }
     channel.write(
         new DefaultHttpRequest(
             request.protocolVersion(), request.method(), request.uri(), request.headers()));
-    LastHttpContent last =
-        new DefaultLastHttpContent(Unpooled.EMPTY_BUFFER, request.trailingHeaders());
-    return channel.writeAndFlush(new HttpChunkedInput(new Pieces(request.content()), last));
+    inPieces(
+        request.content(),
+        (piece, last, rest) -> {
+          HttpContent content =
+              last
+                  ? new DefaultLastHttpContent(piece, request.trailingHeaders())
+                  : new DefaultHttpContent(piece);
+          channel
+              .writeAndFlush(content)
+              .addListener((ChannelFuture f) -> rest.done(f.isSuccess() ? null : f.cause()));
+          return false;
+        },
+        c);
+  }
+
+  private void inPieces(ByteBuf body, LargeBody.Way way, InstanceCall c) {
+    LargeBody b =
+        new LargeBody(
+            channel.eventLoop(),
+            body,
+            way,
+            why -> {
+              large = null;
+              written(why, c);
+            });
+    large = b;
+    b.send();
+  }
+
+  /// Bytes of a request that the kernel has not taken.
+  long unsent() {
+    LargeBody b = large;
+    return Sockets.unsent(channel) + (b == null ? 0 : b.left());
   }
 
   /// A write may fail before the call that began it has returned, and before what the instance had
