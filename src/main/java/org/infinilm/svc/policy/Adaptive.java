@@ -252,9 +252,9 @@ final class Adaptive implements Policy {
       List<Forecast.Part> waits = new ArrayList<>();
       List<Instance> worth =
           worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random, waits);
+      parts.addAll(waits);
       if (!worth.isEmpty()) {
         int ruledAt = byRule == null ? -1 : closely.indexOf(byRule);
-        parts.addAll(waits);
         Forecast f =
             Forecast.compared(
                 worth.getFirst(), losses[ruledAt < 0 ? at : ruledAt], byRule == null, parts);
@@ -340,13 +340,15 @@ final class Adaptive implements Policy {
         continue;
       }
       if (load.free(i.slot())) {
+        parts.clear();
         return List.of();
       }
-      if (looked++ < LOOKED_AT / 2
-          && e.lossOfWaiting(i, free, freeFirstNanos) < free - WORTH_WAITING
-          && e.firstIsSooner(freeFirstNanos)) {
-        worth.add(i);
+      if (looked++ < LOOKED_AT / 2) {
+        double loss = e.lossOfWaiting(i, free, freeFirstNanos);
         parts.add(e.part(i));
+        if (loss < free - WORTH_WAITING && e.firstIsSooner(freeFirstNanos)) {
+          worth.add(i);
+        }
       }
     }
     return worth;
