@@ -32,6 +32,11 @@ final class Estimate {
 
   private static final double OVERDUE = 0.5;
 
+  /// Gauges may tell the same for so long, and so many times as long as an answer takes.
+  private static final long LEAST_STEADY_NANOS = 15_000_000_000L;
+
+  private static final double STEADY = 4;
+
   /// A wait may end elsewhere while so much of the limit has not passed by the first token there.
   private static final double IN_TIME = 0.8;
 
@@ -105,7 +110,7 @@ final class Estimate {
     others =
         without.contains(Part.LOAD)
             ? Others.NONE
-            : load.others(i.slot()).plus(load.siblings(i.slot()));
+            : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
     if (i.cacheType() == CacheType.STATIC) {
       serial(i, costs, factor, flights);
     } else {
@@ -113,6 +118,19 @@ final class Estimate {
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// What gauges tell, unless they have told the same for longer than answers take there, and
+  /// their prompts: while there are any, one of them ends or begins in that time. A request that is
+  /// sent there nevertheless moves gauges that do move, and they count again.
+  private Others believed(Others told, Costs costs, double factor) {
+    if (told.steadyNanos() <= LEAST_STEADY_NANOS) {
+      return told;
+    }
+    double usual = usualPrompt();
+    double answer =
+        factor * (costs.promptNanos(usual) + usualLeft() * costs.tokenNanos(usual, usual));
+    return told.steadyNanos() > STEADY * answer ? Others.NONE : told;
   }
 
   /// Whether a static instance will hold another's text by then: that of the last one sent there,
