@@ -32,6 +32,12 @@ final class Estimate {
 
   private static final double OVERDUE = 0.5;
 
+  /// Tokens that may be due before an answer that has begun is taken to stand still.
+  private static final double DUE = 16;
+
+  /// Nor is it before so long: tokens come in pieces.
+  private static final double LEAST_STILL_NANOS = 0.5e9;
+
   /// Gauges may tell the same for so long, and so many times as long as an answer takes.
   private static final long LEAST_STEADY_NANOS = 15_000_000_000L;
 
@@ -202,6 +208,7 @@ final class Estimate {
         wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
       double each = costs.tokenNanos(context, context) * factor;
+      wait += still(f, each);
       int stage = AnswerLengths.stage(came);
       for (int part = 0; part < AnswerLengths.PARTS; part++) {
         answers[part] += each * lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
@@ -268,6 +275,9 @@ final class Estimate {
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
       headLeft = left(whole, done, running + waiting <= batch(i));
       queued -= whole - headLeft;
+    }
+    if (waiting == 0 && running > 0 && !others.any()) {
+      queued = stillness(flights, costs.tokenNanos(most, sum) * factor);
     }
     if (others.any()) {
       double usual = usualPrompt();
@@ -351,6 +361,26 @@ final class Estimate {
     double least = LEAST_LEFT * whole;
     double over = begun ? OVERDUE * (done - whole) : 0;
     return Math.max(Math.max(least, over), whole - Math.max(0, done));
+  }
+
+  /// How long an answer that stands still will go on so: as long again as half of what it is over.
+  ///
+  /// @param each between its tokens
+  private double still(Flight f, double each) {
+    if (f.firstNanos() == 0 || f.lastNanos() == 0) {
+      return 0;
+    }
+    double since = (double) (now - Math.max(f.firstNanos(), f.lastNanos()));
+    return OVERDUE * Math.max(0, since - Math.max(LEAST_STILL_NANOS, DUE * each));
+  }
+
+  /// The same of all answers of a batch, that no prompt keeps.
+  private double stillness(List<? extends Flight> flights, double each) {
+    double least = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < flights.size() && least > 0; k++) {
+      least = Math.min(least, still(flights.get(k), each));
+    }
+    return least;
   }
 
   static int batch(Instance i) {
