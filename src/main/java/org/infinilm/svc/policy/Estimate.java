@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  * Static. One after the other: the request waits for all that is left of those before it, and stalls
  * nobody that is there.
  *
+ * Beside each other. An instance that was found to compute prompts so (PromptOrder) lets a prompt wait for
+ * a small part of those before it, and stalls answers as little.
+ *
  * Loss: Objective's, of times that are partly known (of those under way) and partly expected. Of an
  * instance's time, the share that went to others' prompts of late will go there again: steps
  * take 1 / (1 - share) as long.
@@ -84,6 +87,9 @@ final class Estimate {
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
+  /// How much of the prompts before it a prompt waits for.
+  private double serialShare = 1;
+
   /// What gauges show of others, and what other routers told.
   private Others others = Others.NONE;
 
@@ -104,7 +110,7 @@ final class Estimate {
   double loss(Instance i) {
     Costs costs = without.contains(Part.COST) ? FIRST_GUESS : model.costs(i.cacheType());
     double factor =
-        without.contains(Part.SPEED) ? 1 : model.own(i.cacheType()).factor(i.name(), now);
+        without.contains(Part.SPEED) ? 1 : model.costs(i.cacheType()).factor(i.name(), now);
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
@@ -117,7 +123,8 @@ final class Estimate {
         without.contains(Part.LOAD)
             ? Others.NONE
             : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
-    if (i.cacheType() == CacheType.STATIC) {
+    serialShare = costs.serialShare(i.name());
+    if (i.cacheType() == CacheType.STATIC && serialShare == 1) {
       serial(i, costs, factor, flights);
     } else {
       batched(i, costs, factor, flights);
@@ -258,7 +265,7 @@ final class Estimate {
       if (f.firstNanos() == 0) {
         head = waiting == 0 ? k : head;
         waiting++;
-        queued += costs.promptNanos(newTokens(f)) * factor;
+        queued += serialShare * promptLeft(f, costs, factor);
       } else {
         running++;
         lastFirst = Math.max(lastFirst, f.firstNanos());
@@ -270,7 +277,7 @@ final class Estimate {
       sum += context;
     }
     double headLeft = 0;
-    if (head >= 0) {
+    if (head >= 0 && serialShare == 1) {
       double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
       headLeft = left(whole, done, running + waiting <= batch(i));
@@ -283,7 +290,7 @@ final class Estimate {
       double usual = usualPrompt();
       waiting += others.waiting();
       running += others.running();
-      queued += others.waiting() * costs.promptNanos(usual) * factor;
+      queued += serialShare * others.waiting() * costs.promptNanos(usual) * factor;
       lefts += others.running() * usualLeft() / 2;
       most = Math.max(most, usual);
       sum += (others.waiting() + others.running()) * usual;
@@ -292,7 +299,7 @@ final class Estimate {
     longest = Math.max(most, own);
     total = sum + own;
     double stretch =
-        1 / (1 - Math.min(MOST_STALLED, model.own(i.cacheType()).stalledShare(i.name())));
+        1 / (1 - Math.min(MOST_STALLED, model.costs(i.cacheType()).stalledShare(i.name())));
     double before = costs.tokenNanos(most, sum) * factor * stretch;
     double after = costs.tokenNanos(longest, total) * factor * stretch;
     int batch = batch(i);
@@ -311,14 +318,15 @@ final class Estimate {
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
       boolean waits = f.firstNanos() == 0;
-      if (waits) {
-        behind -= k == head ? headLeft : costs.promptNanos(newTokens(f)) * factor;
-      }
+      double left = waits ? promptLeft(f, costs, factor) : 0;
+      behind -= k == head && serialShare == 1 ? headLeft : serialShare * left;
       if (k % step != 0) {
         continue;
       }
       double first =
-          waits ? now - f.dispatchNanos() + queued - behind : f.firstNanos() - f.dispatchNanos();
+          !waits
+              ? f.firstNanos() - f.dispatchNanos()
+              : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
       othersLoss += step * more(f, first, so, before, after);
     }
@@ -336,7 +344,7 @@ final class Estimate {
       double left = lengths.left(k, stage, f.promptTokens(), came, f.maxTokens());
       double n = Math.max(1, came + left - 1);
       sum +=
-          objective.loss(first, (so + promptNanos + left * after) / n, n)
+          objective.loss(first, (so + serialShare * promptNanos + left * after) / n, n)
               - objective.loss(first, (so + left * before) / n, n);
     }
     return sum / AnswerLengths.PARTS;
@@ -351,6 +359,12 @@ final class Estimate {
   /// Tokens of an answer that nothing is known of.
   private double usualLeft() {
     return lengths.left((long) usualPrompt(), 0, 0);
+  }
+
+  /// Time that one that waits needs from the instance: all of it where it is computed after others.
+  private double promptLeft(Flight f, Costs costs, double factor) {
+    double whole = costs.promptNanos(newTokens(f)) * factor;
+    return serialShare == 1 ? whole : left(whole, (double) (now - f.dispatchNanos()), true);
   }
 
   /// What is left of a prompt that has been under way for so long. One that is overdue takes long,
