@@ -204,8 +204,7 @@ final class DecisionTrace implements Traffic {
     /// All of them; none comes after this.
     List<String> words() {
       if (further.count > 0) {
-        named.add(
-            file + ": " + further.count + " more lines " + what + ": " + further.words());
+        named.add(file + ": " + further.count + " more lines " + what + ": " + further.words());
       }
       return named;
     }

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
  * whole answers less what the prompts of others were foretold to take in that time. Both are of a
  * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
- * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Weights of which
+ * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of prompts weights of which
  * little was seen are held to those of the other cache type, or of the first guess, times what makes both
  * alike: a hundred short prompts do not say what a long one costs, and a few long ones say more than all
- * that the other type has seen. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
+ * that the other type has seen. While neither type is known the first guess counts. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
  * was its prompt's.
  */
 final class Costs {
@@ -61,14 +61,8 @@ final class Costs {
   /// What was learned so far; replaced as a whole.
   private record Known(LeastSquares prompt, LeastSquares token, LeastSquares whole) {}
 
-  /// Weights that costs are read by, or what is usual of them.
-  private record Weights(double[] prompt, double[] token) {
-    /// What is known, held to what is usual.
-    static Weights of(Known k, Weights usual) {
-      return new Weights(
-          k.prompt().near(usual.prompt, FIRST.prompt), k.token().near(usual.token, FIRST.token));
-    }
-  }
+  /// Weights that costs are read by.
+  private record Weights(double[] prompt, double[] token) {}
 
   private record Speed(double log, long atNanos) {}
 
@@ -111,8 +105,8 @@ final class Costs {
   /// Costs of the other cache type: where little is known of these, they are most likely alike.
   private @Nullable Costs beside;
 
-  /// What is known, held to the first guess.
-  private volatile Weights alone = FIRST;
+  /// What is known of prompts, held to the first guess.
+  private volatile double[] alone = FIRST.prompt;
 
   /// What costs are read by.
   private volatile Weights read = FIRST;
@@ -163,8 +157,7 @@ final class Costs {
   /// Nanoseconds between two tokens.
   double tokenNanos(double longest, double total) {
     return 1e9
-        * Math.max(
-            LEAST_SECONDS, LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
+        * Math.max(LEAST_SECONDS, LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
   }
 
   /// How many times as long this instance takes.
@@ -238,7 +231,7 @@ final class Costs {
                 Pooling.of(now.prompt(), o.prompt()),
                 Pooling.of(now.token(), o.token()),
                 Pooling.of(now.whole(), o.whole()));
-    alone = Weights.of(known, FIRST);
+    alone = known.prompt().near(FIRST.prompt, FIRST.prompt);
     reread();
     Costs other = beside;
     if (other != null && (!other.isKnown() || isKnown() != was)) {
@@ -248,7 +241,14 @@ final class Costs {
 
   private void reread() {
     Costs other = beside;
-    read = other != null && other.isKnown() ? Weights.of(known, other.alone) : alone;
+    boolean is = isKnown();
+    Known k = known;
+    if (other != null && other.isKnown()) {
+      LeastSquares token = is ? k.token() : other.known.token();
+      read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token.weights());
+    } else {
+      read = is ? new Weights(alone, k.token().weights()) : FIRST;
+    }
   }
 
   /// The same as it was when it was last heard of, for a first look at many.
@@ -260,7 +260,7 @@ final class Costs {
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
   void prompt(Instance i, double newTokens, double nanos, long nowNanos) {
     double u = newTokens / BLOCK;
-    double expected = promptNanos(newTokens);
+    double expected = 1e9 * Math.max(LEAST_SECONDS, known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double f = factor(i.name(), nowNanos);
     Known k = own;
@@ -301,7 +301,8 @@ final class Costs {
 
   /// Tokens came in `nanos` each.
   void token(Instance i, double longest, double total, double nanos, long nowNanos) {
-    double expected = tokenNanos(longest, total);
+    double expected =
+        1e9 * Math.max(LEAST_SECONDS, known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double f = factor(i.name(), nowNanos);
     Known k = own;
@@ -391,7 +392,7 @@ final class Costs {
     Map<String, Object> begins = new HashMap<>();
     orders.forEach((name, o) -> {
       if (o.begin() != PromptOrder.Begin.AFTER_OTHERS) {
-        begins.put(name, o.begin().ordinal());
+        begins.put(name, o.begin().number());
       }
     });
     Known k = own;
@@ -446,8 +447,7 @@ final class Costs {
     if (from.names().contains(BEGINS)) {
       Recalled orders = from.in(BEGINS);
       for (String name : orders.names()) {
-        int at = (int) Math.clamp(orders.number(name), 0, PromptOrder.Begin.values().length - 1);
-        begins.put(name, PromptOrder.Begin.values()[at]);
+        begins.put(name, PromptOrder.Begin.of(orders.number(name)));
       }
     }
     return new Memory(new Known(prompt, token, whole), heard, stalled, begins, brief);

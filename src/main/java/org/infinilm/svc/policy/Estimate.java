@@ -133,9 +133,9 @@ final class Estimate {
     return ownLoss + othersLoss;
   }
 
-  /// What gauges tell, unless they have told the same for longer than answers take there, and
-  /// their prompts: while there are any, one of them ends or begins in that time. A request that is
-  /// sent there nevertheless moves gauges that do move, and they count again.
+  /// What gauges tell, unless they have told the same for longer than answers take there, and their
+  /// prompts: while there are any, one of them ends or begins in that time. A request that is sent
+  /// there nevertheless moves gauges that do move, and they count again.
   private Others believed(Others told, Costs costs, double factor) {
     if (told.steadyNanos() <= LEAST_STEADY_NANOS) {
       return told;

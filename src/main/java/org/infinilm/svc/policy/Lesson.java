@@ -151,11 +151,9 @@ final class Lesson {
     };
     boolean together = nanos[0] <= TOGETHER_NANOS;
     PromptOrder.Begin begin =
-        together
-            ? costs.begins(i)
-            : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
-    if (nanos[begin.ordinal()] > TOGETHER_NANOS) {
-      prompt(nanos[begin.ordinal()]);
+        together ? costs.begins(i) : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
+    if (nanos[begin.number()] > TOGETHER_NANOS) {
+      prompt(nanos[begin.number()]);
     }
   }
 

@@ -16,11 +16,26 @@ final class PromptOrder {
   /// When a prompt is begun.
   enum Begin {
     /// When the one before it is done, and it has a place.
-    AFTER_OTHERS,
+    AFTER_OTHERS(0),
     /// When it has a place.
-    WITH_A_PLACE,
+    WITH_A_PLACE(1),
     /// When it comes.
-    AT_ONCE
+    AT_ONCE(2);
+
+    private final int number;
+
+    Begin(int number) {
+      this.number = number;
+    }
+
+    /// Its place in arrays and files.
+    int number() {
+      return number;
+    }
+
+    static Begin of(double number) {
+      return ALL[(int) Math.clamp(number, 0, ALL.length - 1)];
+    }
   }
 
   private static final Begin[] ALL = Begin.values();
@@ -104,7 +119,7 @@ final class PromptOrder {
         squares[h][g] = squares[g][h];
       }
     }
-    int is = begin.ordinal();
+    int is = begin.number;
     int best = is;
     for (int h = 0; h < ALL.length && seen >= ENOUGH; h++) {
       best = isBetter(h, is) && (best == is || offLog[h] < offLog[best]) ? h : best;

@@ -265,8 +265,7 @@ final class GaugeWatch implements AutoCloseable {
     if (r != null && s.tells) {
       long same = s.steady.nanos(r, now);
       Others others = others(r, s.peak.most(), waitingNow(slot));
-      slot.tell(
-          new Others(others.running(), others.waiting(), same), now + FRESH.toNanos());
+      slot.tell(new Others(others.running(), others.waiting(), same), now + FRESH.toNanos());
     }
     Duration again = s.patience.after(answered, s.tells || !Double.isNaN(s.cache.share()), every);
     if (again.compareTo(every) > 0) {

@@ -211,10 +211,7 @@ class ReplayTest {
     Files.write(file, lines);
     DecisionTrace t = DecisionTrace.read(file, null);
     assertThat(t.size()).isEqualTo(399);
-    assertThat(t.problems())
-        .singleElement()
-        .asString()
-        .contains(":5: more than 4194304 bytes");
+    assertThat(t.problems()).singleElement().asString().contains(":5: more than 4194304 bytes");
   }
 
   @Test

@@ -21,9 +21,7 @@ class PromptOrderTest {
   }
 
   private static double size(Random random) {
-    return random.nextInt(20) == 0
-        ? 5_000 + random.nextInt(25_000)
-        : 200.0 + random.nextInt(200);
+    return random.nextInt(20) == 0 ? 5_000 + random.nextInt(25_000) : 200.0 + random.nextInt(200);
   }
 
   /// @param perSecond requests that come
@@ -129,7 +127,7 @@ class PromptOrderTest {
       if (alone > 1e6) {
         double[] nanos = {alone, whole, whole};
         Begin b = costs.began(paged, d.tokens(), nanos);
-        costs.prompt(paged, d.tokens(), nanos[b.ordinal()], (long) (1e9 * d.first()));
+        costs.prompt(paged, d.tokens(), nanos[b.number()], (long) (1e9 * d.first()));
       }
     }
     long now = (long) (1e9 * before);
