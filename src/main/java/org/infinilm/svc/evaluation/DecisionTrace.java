@@ -5,12 +5,13 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.infinilm.svc.config.ConfigException;
@@ -27,6 +28,16 @@ final class DecisionTrace implements Traffic {
   private static final int ENGINE_MAX_TOKENS = 2048;
   private static final int MOST_NAMED = 3;
   private static final int MOST_RUNS = 100;
+  private static final double DAY_SECONDS = 86_400;
+  private static final double MOST_OFF_SECONDS = 366 * DAY_SECONDS;
+
+  /// Of two times, as they were rounded.
+  private static final double ROUNDED_SECONDS = 1e-3;
+
+  /// A log that is a pause for so much of its time has no rate to speak of.
+  private static final double MOSTLY = 0.9;
+
+  private static final double LEAST_PAUSE_SECONDS = 3600;
 
   /// One answered request.
   ///
@@ -74,9 +85,9 @@ final class DecisionTrace implements Traffic {
   static DecisionTrace read(Path file, @Nullable String model) throws ConfigException {
     Models models = new Models();
     List<Row> rows = new ArrayList<>();
-    List<String> problems = new ArrayList<>();
+    List<Integer> numbers = new ArrayList<>();
     int left = 0;
-    Runs broken = new Runs();
+    Broken broken = new Broken(file, "were broken");
     JsonMapper mapper =
         JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     try (LineReader in = new LineReader(file)) {
@@ -91,7 +102,10 @@ final class DecisionTrace implements Traffic {
         try {
           if (in.isTooLong()) {
             throw new IllegalArgumentException(
-                "more than " + LineReader.MOST + " characters (expected: a decision's line)");
+                "more than " + LineReader.MOST + " bytes (expected: a decision's line)");
+          }
+          if (!in.isText()) {
+            throw new IllegalArgumentException("no UTF-8 (expected: a decision's line)");
           }
           JsonNode n = tree(mapper, line);
           Row r = row(n);
@@ -100,24 +114,18 @@ final class DecisionTrace implements Traffic {
             left++;
           } else {
             rows.add(r);
+            numbers.add(in.number());
             models.add(modelOf);
           }
         } catch (IllegalArgumentException e) {
-          if (problems.size() < MOST_NAMED) {
-            problems.add(file + ":" + in.number() + ": " + e.getMessage());
-          } else {
-            broken.add(in.number());
-          }
+          broken.add(in.number(), String.valueOf(e.getMessage()));
         }
       }
-    } catch (CharacterCodingException e) {
-      throw new ConfigException(file + ": no UTF-8 (expected: a decision log)");
     } catch (IOException e) {
       throw new ConfigException(file + ": cannot be read (expected: a decision log)");
     }
-    if (broken.count > 0) {
-      problems.add(file + ": " + broken.count + " more lines were broken: " + broken.words());
-    }
+    List<String> problems = new ArrayList<>(broken.words());
+    problems.addAll(withoutOddTimes(file, rows, numbers, models));
     if (rows.size() < 2) {
       throw new ConfigException(
           file
@@ -135,6 +143,71 @@ final class DecisionTrace implements Traffic {
     of.sort(Comparator.comparingDouble(Row::seconds));
     return new DecisionTrace(
         String.valueOf(file.getFileName()), List.copyOf(of), left, others, List.copyOf(problems));
+  }
+
+  /// Leaves out what is more than a year away from the middle of all: a clock that stood still, or
+  /// was years off, would stretch the whole log.
+  private static List<String> withoutOddTimes(
+      Path file, List<Row> rows, List<Integer> numbers, Models models) {
+    Broken odd = new Broken(file, "were as far off");
+    double[] times = rows.stream().mapToDouble(Row::seconds).sorted().toArray();
+    double middle = times.length == 0 ? 0 : times[times.length / 2];
+    BitSet out = new BitSet();
+    for (int k = 0; k < rows.size(); k++) {
+      double t = rows.get(k).seconds();
+      if (Math.abs(t - middle) > MOST_OFF_SECONDS) {
+        out.set(k);
+        odd.add(
+            numbers.get(k),
+            String.format(
+                Locale.ROOT,
+                "time_ms: %.0f (expected: within %d days of the middle of all, %.0f)",
+                1e3 * t,
+                (long) (MOST_OFF_SECONDS / DAY_SECONDS),
+                1e3 * middle));
+      }
+    }
+    if (!out.isEmpty()) {
+      models.without(out);
+      List<Row> good = new ArrayList<>(rows.size());
+      for (int k = 0; k < rows.size(); k++) {
+        if (!out.get(k)) {
+          good.add(rows.get(k));
+        }
+      }
+      rows.clear();
+      rows.addAll(good);
+    }
+    return odd.words();
+  }
+
+  /// Lines that count for nothing: of the first ones each with why, of the others the numbers.
+  private static final class Broken {
+    private final Path file;
+    private final String what;
+    private final List<String> named = new ArrayList<>();
+    private final Runs further = new Runs();
+
+    Broken(Path file, String what) {
+      this.file = file;
+      this.what = what;
+    }
+
+    void add(int number, String why) {
+      if (named.size() < MOST_NAMED) {
+        named.add(file + ":" + number + ": " + why);
+      } else {
+        further.add(number);
+      }
+    }
+
+    /// All of them; none comes after this.
+    List<String> words() {
+      if (further.count > 0) {
+        named.add(file + ": " + further.count + " more lines " + what + ": " + further.words());
+      }
+      return named;
+    }
   }
 
   /// Numbers that rise, in words: those beside each other as one run, of the first runs.
@@ -183,6 +256,18 @@ final class DecisionTrace implements Traffic {
     void add(String model) {
       counts.merge(model, 1, Integer::sum);
       ofRows.add(model);
+    }
+
+    /// Some rows are none.
+    void without(BitSet rows) {
+      List<String> all = List.copyOf(ofRows);
+      ofRows.clear();
+      counts.clear();
+      for (int k = 0; k < all.size(); k++) {
+        if (!rows.get(k)) {
+          add(all.get(k));
+        }
+      }
     }
 
     /// The rows of one model; those that name none are of the only one.
@@ -245,14 +330,18 @@ final class DecisionTrace implements Traffic {
     int prompt = (int) number(n, "prompt_tokens", 0, MOST_TOKENS);
     int estimate = (int) optional(n, "prompt_estimate", MOST_TOKENS);
     int output = (int) number(n, "output_tokens", 0, MOST_TOKENS);
-    double first = number(n, "first_s", 0, 1e7);
-    double answer = number(n, "answer_s", 0, 1e7);
+    double first = number(n, "first_s", 0, DAY_SECONDS);
+    double answer = number(n, "answer_s", 0, DAY_SECONDS);
     // recorded from when it was sent; it is simulated from when it came
-    double held = optional(n, "queue_s", 1e7);
+    double held = optional(n, "queue_s", DAY_SECONDS);
     prompt = prompt > 0 ? prompt : estimate;
     output = output > 0 ? output : Math.max(0, events - 3);
     if (!n.path("outcome").asText().equals("ok") || prompt < 1 || output < 1 || answer <= 0) {
       return null;
+    }
+    if (first > answer + ROUNDED_SECONDS) {
+      throw new IllegalArgumentException(
+          "first_s: " + first + " (expected: at most answer_s, " + answer + ")");
     }
     String key = n.path("key").asText();
     return new Row(
@@ -323,6 +412,22 @@ final class DecisionTrace implements Traffic {
   double rate() {
     double span = rows.getLast().seconds() - rows.getFirst().seconds();
     return span <= 0 ? 1 : (rows.size() - 1) / span;
+  }
+
+  /// That nothing came for most of the time, in words; empty where it is not so.
+  String pause() {
+    double longest = 0;
+    for (int k = 1; k < rows.size(); k++) {
+      longest = Math.max(longest, rows.get(k).seconds() - rows.get(k - 1).seconds());
+    }
+    double span = rows.getLast().seconds() - rows.getFirst().seconds();
+    return longest < LEAST_PAUSE_SECONDS || longest < MOSTLY * span
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            ", none of them for %.1f of %.1f hours: the rate says little",
+            longest / 3600,
+            span / 3600);
   }
 
   @Override

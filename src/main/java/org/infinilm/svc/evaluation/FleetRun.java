@@ -354,8 +354,9 @@ final class FleetRun {
     Ask ask = waited(at, r);
     Choice c = at.policy().choose(ask, among, ledger, at.random());
     if (c instanceof Choice.Send s && ledger.hasSeat(s.instance().slot())) {
-      ledger.leave(r.id());
-      send(at, r, ask, s);
+      Forecast compared = ledger.leave(r.id()).ways().getFirst().forecast();
+      Forecast f = s.forecast().leaving(compared, ask.waitedNanos());
+      send(at, r, ask, new Choice.Send(s.instance(), s.pool(), s.why(), f));
     } else if (c instanceof Choice.Wait w) {
       ledger.move(r.id(), w);
       lookLater(r, w);

@@ -297,11 +297,12 @@ final class Ledger implements Load {
     p.slots().forEach(k -> waiting[k]++);
   }
 
-  /// One that stands in line leaves it.
-  void leave(int id) {
+  /// One that stands in line leaves it; what it waited for.
+  Choice.Wait leave(int id) {
     Line<Waiter>.Place p = Objects.requireNonNull(places.remove(id));
     p.slots().forEach(k -> waiting[k]--);
     line.remove(p);
+    return p.waiter.until();
   }
 
   int waiting() {

@@ -1,60 +1,75 @@
 package org.infinilm.svc.evaluation;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.Reader;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /// Lines of a file of UTF-8 text, with or without a byte order mark, of which none is held that is
-/// longer than any that is meant. For one thread.
+/// longer than any that is meant. A line that is no UTF-8 costs no other. For one thread.
 final class LineReader implements AutoCloseable {
-  /// Characters of a line: far more than a decision among a thousand instances takes.
+  /// Bytes of a line: far more than a decision among a thousand instances takes.
   static final int MOST = 4 << 20;
 
-  private static final char MARK = '\uFEFF';
+  private static final String MARK = "\uFEFF";
 
-  private final Reader in;
-  private final char[] read = new char[8192];
+  private final InputStream in;
+  private final byte[] read = new byte[8192];
   private int at;
   private int until;
-  private final StringBuilder line = new StringBuilder();
+  private final ByteArrayOutputStream line = new ByteArrayOutputStream();
   private int number;
   private boolean tooLong;
+  private boolean text;
   private boolean carriageReturn;
-  private boolean first = true;
 
   LineReader(Path file) throws IOException {
-    this.in = Files.newBufferedReader(file);
+    this.in = Files.newInputStream(file);
   }
 
-  /// The next one without its end; of one that is too long its beginning, see [#isTooLong]. Null
-  /// when there is none.
+  /// The next one without its end; of one that is too long its beginning, see [#isTooLong]; of one
+  /// that is no text something like it, see [#isText]. Null when there is none.
   @Nullable String next() throws IOException {
-    line.setLength(0);
+    line.reset();
     tooLong = false;
     boolean some = false;
-    while (at < until || fill()) {
+    boolean ended = false;
+    while (!ended && (at < until || fill())) {
       if (carriageReturn && read[at] == '\n') {
         at++;
         carriageReturn = false;
         continue;
       }
       carriageReturn = false;
-      if (first && read[at] == MARK) {
-        first = false;
-        at++;
-        continue;
-      }
-      first = false;
       some = true;
-      if (ended()) {
-        number++;
-        return line.toString();
-      }
+      ended = ended();
     }
-    number += some ? 1 : 0;
-    return some ? line.toString() : null;
+    String decoded = decoded();
+    boolean marked = number == 0 && decoded.startsWith(MARK);
+    String s = marked ? decoded.substring(MARK.length()) : decoded;
+    if (!some || (!ended && marked && s.isEmpty())) {
+      return null;
+    }
+    number++;
+    return s;
+  }
+
+  private String decoded() {
+    ByteBuffer bytes = ByteBuffer.wrap(line.toByteArray());
+    try {
+      String s = UTF_8.newDecoder().decode(bytes).toString();
+      text = true;
+      return s;
+    } catch (CharacterCodingException e) {
+      text = tooLong; // cut off, perhaps within a character
+      return line.toString(UTF_8);
+    }
   }
 
   private boolean fill() throws IOException {
@@ -69,8 +84,8 @@ final class LineReader implements AutoCloseable {
     while (at < until && read[at] != '\n' && read[at] != '\r') {
       at++;
     }
-    int room = Math.min(at - from, MOST - line.length());
-    line.append(read, from, room);
+    int room = Math.min(at - from, MOST - line.size());
+    line.write(read, from, room);
     tooLong |= room < at - from;
     if (at == until) {
       return false;
@@ -80,9 +95,14 @@ final class LineReader implements AutoCloseable {
     return true;
   }
 
-  /// Whether the last one had more than [#MOST] characters.
+  /// Whether the last one had more than [#MOST] bytes.
   boolean isTooLong() {
     return tooLong;
+  }
+
+  /// Whether the last one was UTF-8.
+  boolean isText() {
+    return text;
   }
 
   /// Of the last one, from 1.

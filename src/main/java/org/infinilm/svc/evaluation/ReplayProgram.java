@@ -72,9 +72,10 @@ public final class ReplayProgram {
     trace.problems().forEach(err::println);
     out.printf(
         Locale.ROOT,
-        "%d requests at %.3g/s%s%s%n",
+        "%d requests at %.3g/s%s%s%s%n",
         trace.size(),
         trace.rate(),
+        trace.pause(),
         trace.left() == 0
             ? ""
             : ", " + trace.left() + " left out: not answered in full, or without token counts",

@@ -121,10 +121,10 @@ final class TraceFile implements Traffic {
         line = in.next();
         if (in.isTooLong()) {
           throw new ConfigException(
-              place()
-                  + ": more than "
-                  + LineReader.MOST
-                  + " characters (expected: a request's line)");
+              place() + ": more than " + LineReader.MOST + " bytes (expected: a request's line)");
+        }
+        if (line != null && !in.isText()) {
+          throw new ConfigException(place() + ": no UTF-8 (expected: a request's line)");
         }
       } while (line != null && line.isBlank());
       return line == null ? null : line.strip();

@@ -28,9 +28,6 @@ import org.jspecify.annotations.Nullable;
 /// Tie-break: the earlier name. Cost: O(requests in flight) at up to [#LOOKED_AT] candidates, and a
 /// first look at the others.
 final class Adaptive implements Policy {
-  /// Prompts and answers of a model before its costs count as known.
-  private static final int ENOUGH = 30;
-
   private static final int MOST_MODELS = 1024;
 
   /// So many candidates are all looked at closely.
@@ -93,6 +90,8 @@ final class Adaptive implements Policy {
     /// @param homes of all models
     Model(String name, Prefixes.Homes homes) {
       prefixes = new Prefixes(homes, name);
+      paged.beside(statics);
+      statics.beside(paged);
     }
 
     AnswerLengths lengths() {
@@ -135,22 +134,13 @@ final class Adaptive implements Policy {
       pooled = lengthsOf.isEmpty() ? null : lengths.with(lengthsOf, weights);
     }
 
-    /// The costs of a cache type; of the other one while nothing is known of it.
+    /// The costs of a cache type.
     Costs costs(@Nullable CacheType type) {
-      Costs own = own(type);
-      return known(own) ? own : own == paged ? statics : paged;
-    }
-
-    Costs own(@Nullable CacheType type) {
       return type == CacheType.STATIC ? statics : paged;
     }
 
     boolean known() {
-      return known(paged) || known(statics);
-    }
-
-    private static boolean known(Costs c) {
-      return c.prompts() >= ENOUGH && c.answers() >= ENOUGH;
+      return paged.isKnown() || statics.isKnown();
     }
   }
 
@@ -252,9 +242,9 @@ final class Adaptive implements Policy {
       List<Forecast.Part> waits = new ArrayList<>();
       List<Instance> worth =
           worthWaiting(fit, e, losses[at], parts.get(at).firstNanos(), load, random, waits);
+      parts.addAll(waits);
       if (!worth.isEmpty()) {
         int ruledAt = byRule == null ? -1 : closely.indexOf(byRule);
-        parts.addAll(waits);
         Forecast f =
             Forecast.compared(
                 worth.getFirst(), losses[ruledAt < 0 ? at : ruledAt], byRule == null, parts);
@@ -340,13 +330,15 @@ final class Adaptive implements Policy {
         continue;
       }
       if (load.free(i.slot())) {
+        parts.clear();
         return List.of();
       }
-      if (looked++ < LOOKED_AT / 2
-          && e.lossOfWaiting(i, free, freeFirstNanos) < free - WORTH_WAITING
-          && e.firstIsSooner(freeFirstNanos)) {
-        worth.add(i);
+      if (looked++ < LOOKED_AT / 2) {
+        double loss = e.lossOfWaiting(i, free, freeFirstNanos);
         parts.add(e.part(i));
+        if (loss < free - WORTH_WAITING && e.firstIsSooner(freeFirstNanos)) {
+          worth.add(i);
+        }
       }
     }
     return worth;
@@ -361,7 +353,7 @@ final class Adaptive implements Policy {
     long unheard = 0;
     for (int k = 0; k < losses.length; k++) {
       Instance i = of.get(k);
-      long since = m.own(i.cacheType()).unheardNanos(i.name(), nowNanos);
+      long since = m.costs(i.cacheType()).unheardNanos(i.name(), nowNanos);
       if (k != best && since > unheard && losses[k] - losses[best] <= Trials.MOST) {
         unheard = since;
         longest = k;
@@ -428,7 +420,7 @@ final class Adaptive implements Policy {
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
       double score =
-          (1 + load.inFlight(i.slot())) * m.own(i.cacheType()).roughFactor(i.slot())
+          (1 + load.inFlight(i.slot())) * m.costs(i.cacheType()).roughFactor(i.slot())
               + (i.weight() == 0 ? NEVER : 0);
       int from = kind * half;
       int n = counts[kind];

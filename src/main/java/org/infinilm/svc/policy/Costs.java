@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.Instance;
+import org.jspecify.annotations.Nullable;
 
 /// What instances of one model and cache type cost, learned from answers, and how fast each of them
 /// is beside that. Written by the learner's thread, read by event loops; what is read at once
@@ -17,7 +18,10 @@ import org.infinilm.svc.fleet.Instance;
  * whole answers less what the prompts of others were foretold to take in that time. Both are of a
  * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
- * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
+ * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of prompts weights of which
+ * little was seen are held to those of the other cache type, or of the first guess, times what makes both
+ * alike: a hundred short prompts do not say what a long one costs, and a few long ones say more than all
+ * that the other type has seen. While neither type is known the first guess counts. Of answers that come whole the seconds are a + b u + d n, n in 100 tokens: which part of one
  * was its prompt's.
  */
 final class Costs {
@@ -37,6 +41,7 @@ final class Costs {
   private static final double GIVEN_UP_WEIGHT = 3;
   private static final double MOST_LOG = 7;
   private static final String BRIEF = "brief";
+  private static final String BEGINS = "begins";
   private static final double BACK_NANOS = 30e9;
   private static final double MOST_AGE_SECONDS = 1e6;
   private static final double LEAST_SECONDS = 1e-4;
@@ -56,17 +61,30 @@ final class Costs {
   /// What was learned so far; replaced as a whole.
   private record Known(LeastSquares prompt, LeastSquares token, LeastSquares whole) {}
 
+  /// Weights that costs are read by.
+  private record Weights(double[] prompt, double[] token) {}
+
   private record Speed(double log, long atNanos) {}
+
+  /// Prompts and answers before costs count as known.
+  private static final int ENOUGH = 30;
+
+  private static final Weights FIRST =
+      new Weights(new double[] {0.01, 0.15, 0.02}, new double[] {0.008, 0.001, 0.0002});
 
   private static final Known GUESS =
       new Known(
-          LeastSquares.guess(0.01, 0.15, 0.02),
-          LeastSquares.guess(0.008, 0.001, 0.0002),
+          LeastSquares.guess(FIRST.prompt),
+          LeastSquares.guess(FIRST.token),
           LeastSquares.guess(0.01, 0.15, 0.008 * TOKENS));
 
   /// What one router remembers.
   private record Memory(
-      Known known, Map<String, Speed> speeds, Map<String, Double> stalls, int brief) {}
+      Known known,
+      Map<String, Speed> speeds,
+      Map<String, Double> stalls,
+      Map<String, PromptOrder.Begin> begins,
+      int brief) {}
 
   /// What other routers told, each with its weight.
   private record Others(
@@ -81,8 +99,17 @@ final class Costs {
   /// By own answers alone: what others are told.
   private volatile Known own = GUESS;
 
-  /// With what others told: what costs are read from.
+  /// With what others told.
   private volatile Known known = GUESS;
+
+  /// Costs of the other cache type: where little is known of these, they are most likely alike.
+  private @Nullable Costs beside;
+
+  /// What is known of prompts, held to the first guess.
+  private volatile double[] alone = FIRST.prompt;
+
+  /// What costs are read by.
+  private volatile Weights read = FIRST;
 
   private volatile Others others = Others.NONE;
 
@@ -92,7 +119,18 @@ final class Costs {
   private final ConcurrentHashMap<String, Drift> drifts = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
+
+  /// Those of the other cache type of the same model.
+  void beside(Costs other) {
+    beside = other;
+  }
+
+  /// Whether they are known from enough answers.
+  boolean isKnown() {
+    return prompts() >= ENOUGH && answers() >= ENOUGH;
+  }
 
   /// Prompts that it was learned from.
   int prompts() {
@@ -113,12 +151,13 @@ final class Costs {
   /// Nanoseconds that a typical instance needs for so many new tokens of a prompt.
   double promptNanos(double newTokens) {
     double u = newTokens / BLOCK;
-    return 1e9 * Math.max(LEAST_SECONDS, known.prompt().at(1, u, u * u));
+    return 1e9 * Math.max(LEAST_SECONDS, LeastSquares.sum(read.prompt, 1, u, u * u));
   }
 
   /// Nanoseconds between two tokens.
   double tokenNanos(double longest, double total) {
-    return 1e9 * Math.max(LEAST_SECONDS, known.token().at(1, longest / BLOCK, total / BLOCK));
+    return 1e9
+        * Math.max(LEAST_SECONDS, LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
   }
 
   /// How many times as long this instance takes.
@@ -182,6 +221,7 @@ final class Costs {
 
   /// Own knowledge is this from now on.
   private void pool(Known now) {
+    boolean was = isKnown();
     own = now;
     Others o = others;
     known =
@@ -191,6 +231,24 @@ final class Costs {
                 Pooling.of(now.prompt(), o.prompt()),
                 Pooling.of(now.token(), o.token()),
                 Pooling.of(now.whole(), o.whole()));
+    alone = known.prompt().near(FIRST.prompt, FIRST.prompt);
+    reread();
+    Costs other = beside;
+    if (other != null && (!other.isKnown() || isKnown() != was)) {
+      other.reread();
+    }
+  }
+
+  private void reread() {
+    Costs other = beside;
+    boolean is = isKnown();
+    Known k = known;
+    if (other != null && other.isKnown()) {
+      LeastSquares token = is ? k.token() : other.known.token();
+      read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token.weights());
+    } else {
+      read = is ? new Weights(alone, k.token().weights()) : FIRST;
+    }
   }
 
   /// The same as it was when it was last heard of, for a first look at many.
@@ -202,7 +260,7 @@ final class Costs {
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
   void prompt(Instance i, double newTokens, double nanos, long nowNanos) {
     double u = newTokens / BLOCK;
-    double expected = promptNanos(newTokens);
+    double expected = 1e9 * Math.max(LEAST_SECONDS, known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double f = factor(i.name(), nowNanos);
     Known k = own;
@@ -216,9 +274,35 @@ final class Costs {
     }
   }
 
+  /// When an instance began a prompt, of the times that it took by each assumption.
+  ///
+  /// @param nanos as [PromptOrder#after] takes them
+  PromptOrder.Begin began(Instance i, double newTokens, double[] nanos) {
+    bound(orders, i.name());
+    PromptOrder o = orders.computeIfAbsent(i.name(), n -> new PromptOrder());
+    if (o.after(newTokens, nanos)) {
+      Known k = own;
+      pool(new Known(k.prompt().doubted(), k.token(), k.whole()));
+    }
+    return o.begin();
+  }
+
+  /// The same of one that says nothing of the order.
+  PromptOrder.Begin begins(Instance i) {
+    PromptOrder o = orders.get(i.name());
+    return o == null ? PromptOrder.Begin.AFTER_OTHERS : o.begin();
+  }
+
+  /// How much of the prompts before it a prompt waits for there, 0..1.
+  double serialShare(String instance) {
+    PromptOrder o = orders.get(instance);
+    return o == null ? 1 : o.serialShare();
+  }
+
   /// Tokens came in `nanos` each.
   void token(Instance i, double longest, double total, double nanos, long nowNanos) {
-    double expected = tokenNanos(longest, total);
+    double expected =
+        1e9 * Math.max(LEAST_SECONDS, known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double f = factor(i.name(), nowNanos);
     Known k = own;
@@ -305,6 +389,12 @@ final class Costs {
     Map<String, Object> speed = new HashMap<>();
     speeds.forEach(
         (name, s) -> speed.put(name, new double[] {s.log(), (nowNanos - s.atNanos()) / 1e9}));
+    Map<String, Object> begins = new HashMap<>();
+    orders.forEach((name, o) -> {
+      if (o.begin() != PromptOrder.Begin.AFTER_OTHERS) {
+        begins.put(name, o.begin().number());
+      }
+    });
     Known k = own;
     return Map.of(
         "prompt",
@@ -317,6 +407,8 @@ final class Costs {
         speed,
         "stalls",
         new HashMap<String, Object>(stalls),
+        BEGINS,
+        begins,
         BRIEF,
         brief);
   }
@@ -330,6 +422,7 @@ final class Costs {
     pool(m.known());
     speeds.putAll(m.speeds());
     stalls.putAll(m.stalls());
+    m.begins().forEach((name, b) -> orders.computeIfAbsent(name, n -> new PromptOrder()).assume(b));
   }
 
   private static Memory read(Recalled from, long nowNanos) {
@@ -350,6 +443,13 @@ final class Costs {
       stalled.put(name, Math.clamp(shares.number(name), 0.0, 1.0));
     }
     int brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
-    return new Memory(new Known(prompt, token, whole), heard, stalled, brief);
+    Map<String, PromptOrder.Begin> begins = new HashMap<>();
+    if (from.names().contains(BEGINS)) {
+      Recalled orders = from.in(BEGINS);
+      for (String name : orders.names()) {
+        begins.put(name, PromptOrder.Begin.of(orders.number(name)));
+      }
+    }
+    return new Memory(new Known(prompt, token, whole), heard, stalled, begins, brief);
   }
 }

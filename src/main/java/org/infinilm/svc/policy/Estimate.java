@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  * Static. One after the other: the request waits for all that is left of those before it, and stalls
  * nobody that is there.
  *
+ * Beside each other. An instance that was found to compute prompts so (PromptOrder) lets a prompt wait for
+ * a small part of those before it, and stalls answers as little.
+ *
  * Loss: Objective's, of times that are partly known (of those under way) and partly expected. Of an
  * instance's time, the share that went to others' prompts of late will go there again: steps
  * take 1 / (1 - share) as long.
@@ -31,6 +34,17 @@ final class Estimate {
   private static final double LEAST_LEFT = 0.1;
 
   private static final double OVERDUE = 0.5;
+
+  /// Tokens that may be due before an answer that has begun is taken to stand still.
+  private static final double DUE = 16;
+
+  /// Nor is it before so long: tokens come in pieces.
+  private static final double LEAST_STILL_NANOS = 0.5e9;
+
+  /// Gauges may tell the same for so long, and so many times as long as an answer takes.
+  private static final long LEAST_STEADY_NANOS = 15_000_000_000L;
+
+  private static final double STEADY = 4;
 
   /// A wait may end elsewhere while so much of the limit has not passed by the first token there.
   private static final double IN_TIME = 0.8;
@@ -73,6 +87,9 @@ final class Estimate {
     this.outputTokens = lengths.left(ask.promptTokens(), 0, ask.maxTokens());
   }
 
+  /// How much of the prompts before it a prompt waits for.
+  private double serialShare = 1;
+
   /// What gauges show of others, and what other routers told.
   private Others others = Others.NONE;
 
@@ -93,7 +110,7 @@ final class Estimate {
   double loss(Instance i) {
     Costs costs = without.contains(Part.COST) ? FIRST_GUESS : model.costs(i.cacheType());
     double factor =
-        without.contains(Part.SPEED) ? 1 : model.own(i.cacheType()).factor(i.name(), now);
+        without.contains(Part.SPEED) ? 1 : model.costs(i.cacheType()).factor(i.name(), now);
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
@@ -105,14 +122,28 @@ final class Estimate {
     others =
         without.contains(Part.LOAD)
             ? Others.NONE
-            : load.others(i.slot()).plus(load.siblings(i.slot()));
-    if (i.cacheType() == CacheType.STATIC) {
+            : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
+    serialShare = costs.serialShare(i.name());
+    if (i.cacheType() == CacheType.STATIC && serialShare == 1) {
       serial(i, costs, factor, flights);
     } else {
       batched(i, costs, factor, flights);
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// What gauges tell, unless they have told the same for longer than answers take there, and their
+  /// prompts: while there are any, one of them ends or begins in that time. A request that is sent
+  /// there nevertheless moves gauges that do move, and they count again.
+  private Others believed(Others told, Costs costs, double factor) {
+    if (told.steadyNanos() <= LEAST_STEADY_NANOS) {
+      return told;
+    }
+    double usual = usualPrompt();
+    double answer =
+        factor * (costs.promptNanos(usual) + usualLeft() * costs.tokenNanos(usual, usual));
+    return told.steadyNanos() > STEADY * answer ? Others.NONE : told;
   }
 
   /// Whether a static instance will hold another's text by then: that of the last one sent there,
@@ -184,6 +215,7 @@ final class Estimate {
         wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
       double each = costs.tokenNanos(context, context) * factor;
+      wait += still(f, each);
       int stage = AnswerLengths.stage(came);
       for (int part = 0; part < AnswerLengths.PARTS; part++) {
         answers[part] += each * lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
@@ -233,7 +265,7 @@ final class Estimate {
       if (f.firstNanos() == 0) {
         head = waiting == 0 ? k : head;
         waiting++;
-        queued += costs.promptNanos(newTokens(f)) * factor;
+        queued += serialShare * promptLeft(f, costs, factor);
       } else {
         running++;
         lastFirst = Math.max(lastFirst, f.firstNanos());
@@ -245,17 +277,20 @@ final class Estimate {
       sum += context;
     }
     double headLeft = 0;
-    if (head >= 0) {
+    if (head >= 0 && serialShare == 1) {
       double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
       headLeft = left(whole, done, running + waiting <= batch(i));
       queued -= whole - headLeft;
     }
+    if (waiting == 0 && running > 0 && !others.any()) {
+      queued = stillness(flights, costs.tokenNanos(most, sum) * factor);
+    }
     if (others.any()) {
       double usual = usualPrompt();
       waiting += others.waiting();
       running += others.running();
-      queued += others.waiting() * costs.promptNanos(usual) * factor;
+      queued += serialShare * others.waiting() * costs.promptNanos(usual) * factor;
       lefts += others.running() * usualLeft() / 2;
       most = Math.max(most, usual);
       sum += (others.waiting() + others.running()) * usual;
@@ -264,7 +299,7 @@ final class Estimate {
     longest = Math.max(most, own);
     total = sum + own;
     double stretch =
-        1 / (1 - Math.min(MOST_STALLED, model.own(i.cacheType()).stalledShare(i.name())));
+        1 / (1 - Math.min(MOST_STALLED, model.costs(i.cacheType()).stalledShare(i.name())));
     double before = costs.tokenNanos(most, sum) * factor * stretch;
     double after = costs.tokenNanos(longest, total) * factor * stretch;
     int batch = batch(i);
@@ -283,14 +318,15 @@ final class Estimate {
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
       boolean waits = f.firstNanos() == 0;
-      if (waits) {
-        behind -= k == head ? headLeft : costs.promptNanos(newTokens(f)) * factor;
-      }
+      double left = waits ? promptLeft(f, costs, factor) : 0;
+      behind -= k == head && serialShare == 1 ? headLeft : serialShare * left;
       if (k % step != 0) {
         continue;
       }
       double first =
-          waits ? now - f.dispatchNanos() + queued - behind : f.firstNanos() - f.dispatchNanos();
+          !waits
+              ? f.firstNanos() - f.dispatchNanos()
+              : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
       othersLoss += step * more(f, first, so, before, after);
     }
@@ -308,7 +344,7 @@ final class Estimate {
       double left = lengths.left(k, stage, f.promptTokens(), came, f.maxTokens());
       double n = Math.max(1, came + left - 1);
       sum +=
-          objective.loss(first, (so + promptNanos + left * after) / n, n)
+          objective.loss(first, (so + serialShare * promptNanos + left * after) / n, n)
               - objective.loss(first, (so + left * before) / n, n);
     }
     return sum / AnswerLengths.PARTS;
@@ -325,6 +361,12 @@ final class Estimate {
     return lengths.left((long) usualPrompt(), 0, 0);
   }
 
+  /// Time that one that waits needs from the instance: all of it where it is computed after others.
+  private double promptLeft(Flight f, Costs costs, double factor) {
+    double whole = costs.promptNanos(newTokens(f)) * factor;
+    return serialShare == 1 ? whole : left(whole, (double) (now - f.dispatchNanos()), true);
+  }
+
   /// What is left of a prompt that has been under way for so long. One that is overdue takes long,
   /// whatever was expected of it: as long again as half of what it is over.
   ///
@@ -333,6 +375,26 @@ final class Estimate {
     double least = LEAST_LEFT * whole;
     double over = begun ? OVERDUE * (done - whole) : 0;
     return Math.max(Math.max(least, over), whole - Math.max(0, done));
+  }
+
+  /// How long an answer that stands still will go on so: as long again as half of what it is over.
+  ///
+  /// @param each between its tokens
+  private double still(Flight f, double each) {
+    if (f.firstNanos() == 0 || f.lastNanos() == 0) {
+      return 0;
+    }
+    double since = (double) (now - Math.max(f.firstNanos(), f.lastNanos()));
+    return OVERDUE * Math.max(0, since - Math.max(LEAST_STILL_NANOS, DUE * each));
+  }
+
+  /// The same of all answers of a batch, that no prompt keeps.
+  private double stillness(List<? extends Flight> flights, double each) {
+    double least = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < flights.size() && least > 0; k++) {
+      least = Math.min(least, still(flights.get(k), each));
+    }
+    return least;
   }
 
   static int batch(Instance i) {

@@ -17,6 +17,11 @@ public interface Flight {
   /// Tokens of its answer that came so far.
   long tokens();
 
+  /// When the last of them came; 0 where nobody looks.
+  default long lastNanos() {
+    return 0;
+  }
+
   /// The key of its prompt's beginning, as [Ask#prefix]; 0 for none.
   default long prefix() {
     return 0;

@@ -1,5 +1,6 @@
 package org.infinilm.svc.policy;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
@@ -151,6 +152,37 @@ public record Forecast(
             wait.best,
             wait.bestStatic,
             wait.parts);
+  }
+
+  /// The same of a request that has waited so long by its own choice, and leaves the line for this:
+  /// what was compared when it last chose to wait is told of it too.
+  public Forecast leaving(Forecast wait, long nanos) {
+    if (wait.parts.isEmpty()) {
+      return this;
+    }
+    List<Part> all = new ArrayList<>(parts);
+    for (Part w : wait.parts) {
+      if (parts.stream().noneMatch(p -> p.instance().equals(w.instance()))) {
+        all.add(w);
+      }
+    }
+    return new Forecast(
+        newTokens,
+        prefillNanos,
+        firstNanos,
+        tokenNanos,
+        placed,
+        others,
+        nanos,
+        longestTokens,
+        totalTokens,
+        loss,
+        wait.byRule ? ruleLoss : wait.ruleLoss,
+        wait.byRule && byRule,
+        mode,
+        best,
+        bestStatic,
+        List.copyOf(all));
   }
 
   /// Whether nothing was foretold.

@@ -122,6 +122,50 @@ final class Information {
     return Arrays.copyOf(a, n);
   }
 
+  /// The same, as unsure as if so much less had been seen; no weight moves.
+  ///
+  /// @param part that stays, above 0 and up to 1
+  Information times(double part) {
+    double root = Math.sqrt(part);
+    double[][] a = new double[rows.length][];
+    for (int i = 0; i < a.length; i++) {
+      a[i] = rows[i].clone();
+      for (int j = 0; j < a[i].length; j++) {
+        a[i][j] *= root;
+      }
+    }
+    return new Information(a);
+  }
+
+  /// The same, having seen each weight alone once more, as `is`, give or take `deviation`.
+  Information with(double[] is, double[] deviation) {
+    int n = rows.length;
+    double[][] a = new double[2 * n][];
+    for (int i = 0; i < n; i++) {
+      a[i] = rows[i].clone();
+      a[n + i] = new double[n + 1];
+      a[n + i][i] = 1 / deviation[i];
+      a[n + i][n] = is[i] / deviation[i];
+    }
+    return new Information(triangle(a, n));
+  }
+
+  /// Which multiple of these weights it fits best, with 1 seen once before.
+  double scale(double[] weights) {
+    int n = rows.length;
+    double is = 1;
+    double of = 1;
+    for (double[] row : rows) {
+      double sum = 0;
+      for (int k = 0; k < n; k++) {
+        sum += row[k] * weights[k];
+      }
+      is += sum * row[n];
+      of += sum * sum;
+    }
+    return is / of;
+  }
+
   /// The weights of 0 or more that it fits best; null where it does not tell.
   double @Nullable [] weights() {
     int all = (1 << rows.length) - 1;

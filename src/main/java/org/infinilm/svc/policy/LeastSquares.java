@@ -25,6 +25,14 @@ final class LeastSquares {
   /// stay within what is read back.
   private static final double MOST_FEATURE = 1e5;
 
+  /// Weights of two costs of one kind differ by so many times themselves, beside their scale.
+  private static final double UNLIKE = 6;
+
+  private static final double MOST_SCALE = 1e4;
+
+  /// As if so much had been seen of what was something else.
+  private static final double DOUBTED = 0.1;
+
   /// Features by which weights are told apart.
   private static final double[][] PROBES = {
     {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0.25, 0.1}, {1, 1, 1}
@@ -126,11 +134,38 @@ final class LeastSquares {
     return Math.max(weights[0], 0) * a + Math.max(weights[1], 0) * b + Math.max(weights[2], 0) * c;
   }
 
-  private double sum(double[] features) {
-    return sum(weights, features);
+  /// The weights, held to a multiple of what is usual where little was observed, the less the
+  /// nearer observations are to each other: what short ones cost, more or less, does not say what
+  /// long ones do.
+  ///
+  /// @param usual weights of another cost of this kind; their sizes matter little
+  /// @param guess the first one, which no weight is less sure than
+  double[] near(double[] usual, double[] guess) {
+    double[] is = scaled(usual);
+    double[] least = scaled(guess);
+    double[] of = new double[is.length];
+    for (int k = 0; k < is.length; k++) {
+      of[k] = UNLIKE * Math.max(is[k], least[k]) / deviation;
+    }
+    double[] solved = information.with(is, of).weights();
+    return solved == null ? weights : bounded(solved);
   }
 
-  private static double sum(double[] weights, double[] features) {
+  private double[] scaled(double[] usual) {
+    double scale = Math.clamp(information.scale(usual), 1 / MOST_SCALE, MOST_SCALE);
+    double[] out = new double[usual.length];
+    for (int k = 0; k < out.length; k++) {
+      out[k] = scale * usual[k];
+    }
+    return out;
+  }
+
+  /// The same, of which little is believed any more: what was observed was no such cost.
+  LeastSquares doubted() {
+    return new LeastSquares(weights, information.times(DOUBTED), deviation, seen);
+  }
+
+  static double sum(double[] weights, double... features) {
     double sum = 0;
     for (int k = 0; k < weights.length; k++) {
       sum += Math.max(weights[k], 0) * features[k];
@@ -140,7 +175,7 @@ final class LeastSquares {
 
   /// What is known after these features have cost `y`, above 0.
   LeastSquares after(double y, double... features) {
-    double expected = sum(features);
+    double expected = sum(weights, features);
     double off = 1 - expected / y;
     double most = seen < 10 ? 1 : MOST_SURPRISE * deviation;
     double largest = 0;

@@ -5,7 +5,7 @@ import org.infinilm.svc.fleet.Instance;
 /// What one answer teaches. On the learner's thread.
 /*
  * A streamed answer shows when its first token came: the time before it is the prompt's, less what was
- * before it; the time after it the tokens', less what the prompts of others took. Any other answer comes
+ * before it, as far as the instance computes one after the other (PromptOrder); the time after it the tokens', less what the prompts of others took. Any other answer comes
  * whole: which part of it was its prompt's follows from answers of other lengths (Costs); when it had to
  * wait for others, it tells of the instance's speed alone.
  *
@@ -53,7 +53,7 @@ final class Lesson {
     this.f = f;
     this.ask = ask;
     this.i = f.instance();
-    this.costs = m.own(i.cacheType());
+    this.costs = m.costs(i.cacheType());
     this.forecast = f.forecast();
     this.streamed = f.sseEvents() > 0;
     Facts.Usage u = f.usage();
@@ -128,11 +128,12 @@ final class Lesson {
     double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
     promptOfStream();
     if (tokens >= LEAST_TOKENS && rest > 0) {
-      double clear = rest - f.stalledNanos();
+      double stalled = f.stalledNanos() * costs.serialShare(i.name());
+      double clear = rest - stalled;
       if (clear > 0.3 * rest) {
         token(clear / (tokens - 1));
       }
-      costs.stalled(i, Math.clamp(f.stalledNanos() / rest, 0.0, 0.9));
+      costs.stalled(i, Math.clamp(stalled / rest, 0.0, 0.9));
     }
     return new double[] {
       (double) (f.firstByteNanos() - f.dispatchNanos()), tokens < 2 ? 0 : rest / (tokens - 1)
@@ -144,11 +145,21 @@ final class Lesson {
     if (forecast.others()) {
       return;
     }
-    long began = Math.max(f.dispatchNanos(), f.otherFirstNanos());
-    began = forecast.placed() ? began : Math.max(began, f.otherLastNanos());
-    if (f.firstByteNanos() - began > TOGETHER_NANOS) {
-      prompt((double) (f.firstByteNanos() - began));
+    long placed = forecast.placed() ? 0 : f.otherLastNanos();
+    double[] nanos = {
+      since(Math.max(f.otherFirstNanos(), placed)), since(placed), since(f.dispatchNanos())
+    };
+    boolean together = nanos[0] <= TOGETHER_NANOS;
+    PromptOrder.Begin begin =
+        together ? costs.begins(i) : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
+    if (nanos[begin.number()] > TOGETHER_NANOS) {
+      prompt(nanos[begin.number()]);
     }
+  }
+
+  /// Its first token came so long after it was sent, and after this.
+  private double since(long nanos) {
+    return (double) (f.firstByteNanos() - Math.max(f.dispatchNanos(), nanos));
   }
 
   private void prompt(double nanos) {

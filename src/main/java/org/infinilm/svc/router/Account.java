@@ -31,6 +31,7 @@ final class Account {
   private int sends;
   private long waitsSinceNanos;
   private long queuedNanos;
+  private Forecast compared = Forecast.NONE;
   private @Nullable KeyHolder key;
   private @Nullable String keyName;
 
@@ -124,6 +125,11 @@ final class Account {
   /// Its trace, or null where there are none.
   @Nullable Trace trace() {
     return trace;
+  }
+
+  /// Notes what was compared while it waited, for the record of one that is refused.
+  void compared(Forecast f) {
+    compared = f;
   }
 
   /// Notes whose key it came with.
@@ -348,7 +354,7 @@ final class Account {
             tap == null ? 0 : tap.bytes(),
             answer == null ? null : answer.usage(),
             tap == null ? 0 : tap.events(),
-            last == null ? Forecast.NONE : last.flight().forecast(),
+            last == null ? compared : last.flight().forecast(),
             last == null ? 0 : last.flight().sentToFirstNanos(),
             keyName,
             said,

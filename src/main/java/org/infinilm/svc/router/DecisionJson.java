@@ -24,7 +24,7 @@ final class DecisionJson {
     m.put("method", d.method());
     m.put("metric", metric.label());
     m.put("needed_tokens", d.needTokens() == 0 ? null : d.needTokens());
-    if (!d.forecast().isNone()) {
+    if (!d.forecast().isNone() || !d.forecast().parts().isEmpty()) {
       m.put("learned", LearnedView.of(d));
     }
     return m;

@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  * time in the last seconds is taken for its own; the rest is others'. So they add to what the router knows
  * and take nothing away from it, and what was told counts for a few seconds alone. Who answers
  * without any a few times is asked once a minute; who is too busy to answer has its gauges still, and they
- * matter then most. For those who look alone, at most fifty are read a second.
+ * matter then most. How long the very same was told is told, too: whether that can be is for those to
+ * judge who know how long answers take. For those who look alone, at most fifty are read a second.
  */
 final class GaugeWatch implements AutoCloseable {
   private static final Duration ROUND = Duration.ofMillis(200);
@@ -57,6 +58,7 @@ final class GaugeWatch implements AutoCloseable {
   /// What is kept of one instance; its fields belong to the one reading that is under way.
   private static final class Seen {
     final OwnPeak peak = new OwnPeak();
+    final Steady steady = new Steady();
     volatile boolean underWay;
     volatile long dueNanos;
     volatile boolean tells;
@@ -119,6 +121,22 @@ final class GaugeWatch implements AutoCloseable {
 
     int most() {
       return looks.isEmpty() ? 0 : looks.getFirst().inFlight();
+    }
+  }
+
+  /// How long gauges have told the very same. Not thread-safe.
+  static final class Steady {
+    private double running = Double.NaN;
+    private double waiting = Double.NaN;
+    private long sinceNanos;
+
+    long nanos(GaugeReading r, long nowNanos) {
+      if (r.running() != running || r.waiting() != waiting) {
+        running = r.running();
+        waiting = r.waiting();
+        sinceNanos = nowNanos;
+      }
+      return nowNanos - sinceNanos;
     }
   }
 
@@ -245,7 +263,9 @@ final class GaugeWatch implements AutoCloseable {
                 Math.min(1, r.cacheUsage()), now + every.multipliedBy(2).plus(FRESH).toNanos())
             : Cache.UNKNOWN;
     if (r != null && s.tells) {
-      slot.tell(others(r, s.peak.most(), waitingNow(slot)), now + FRESH.toNanos());
+      long same = s.steady.nanos(r, now);
+      Others others = others(r, s.peak.most(), waitingNow(slot));
+      slot.tell(new Others(others.running(), others.waiting(), same), now + FRESH.toNanos());
     }
     Duration again = s.patience.after(answered, s.tells || !Double.isNaN(s.cache.share()), every);
     if (again.compareTo(every) > 0) {

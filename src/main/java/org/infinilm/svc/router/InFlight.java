@@ -99,7 +99,7 @@ class InFlight {
     void came(int events) {
       Sent s = sent;
       if (s != null) {
-        s.came(events);
+        s.came(events, plane.ticker().nanos());
       }
     }
 

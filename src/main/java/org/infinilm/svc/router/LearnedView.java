@@ -35,19 +35,21 @@ final class LearnedView {
     return out;
   }
 
-  /// Foretold beside observed, and what each candidate would have come to.
+  /// Foretold beside observed, and what each candidate would have come to; of one that was refused
+  /// nothing was foretold but that.
   static Map<String, Object> of(Decision d) {
     Forecast f = d.forecast();
     Map<String, Object> m = new HashMap<>();
     m.put("decides", word(f.mode()));
     m.put("best", f.best());
-    m.put("new_tokens", Math.round(f.newTokens()));
-    m.put("predicted_first_token_seconds", seconds(f.firstNanos()));
+    boolean none = f.isNone();
+    m.put("new_tokens", none ? null : Math.round(f.newTokens()));
+    m.put("predicted_first_token_seconds", none ? null : seconds(f.firstNanos()));
     m.put(
         "first_token_seconds",
         d.sentToFirstNanos() == 0 ? null : seconds((double) d.sentToFirstNanos()));
-    m.put("predicted_token_seconds", seconds(f.tokenNanos()));
-    m.put("loss", rounded(f.loss()));
+    m.put("predicted_token_seconds", none ? null : seconds(f.tokenNanos()));
+    m.put("loss", none ? null : rounded(f.loss()));
     m.put("rule_loss", rounded(f.ruleLoss()));
     List<Object> parts = new ArrayList<>();
     for (Forecast.Part p : f.parts()) {
@@ -69,7 +71,8 @@ final class LearnedView {
   /// Why a candidate was not chosen by what it was expected to cost; null where that decided
   /// nothing.
   static @Nullable String lost(Decision d, String name) {
-    if (d.reason() != Reason.LEARNED || d.forecast().parts().isEmpty()) {
+    boolean refused = d.instance() == null;
+    if ((d.reason() != Reason.LEARNED && !refused) || d.forecast().parts().isEmpty()) {
       return null;
     }
     Forecast.Part chosen = part(d, d.instance());
@@ -77,13 +80,19 @@ final class LearnedView {
     if (it == null) {
       return "full, cuts prompts as long, or has more to do for its speed than those compared";
     }
-    return chosen == null
-        ? null
-        : "expected to lose "
+    String lost =
+        "expected to lose "
             + rounded(it.ownLoss() + it.othersLoss())
             + " (first token after "
             + seconds(it.firstNanos())
-            + " s), the chosen one "
+            + " s)";
+    if (refused) {
+      return lost + ", and not free in time";
+    }
+    return chosen == null
+        ? null
+        : lost
+            + ", the chosen one "
             + rounded(chosen.ownLoss() + chosen.othersLoss())
             + " ("
             + seconds(chosen.firstNanos())

@@ -12,6 +12,7 @@ import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.http.Inbound;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
+import org.infinilm.svc.policy.Forecast;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,6 +60,9 @@ final class Placement implements Waiting.Owner {
   private Wakes.@Nullable Want want;
 
   private List<Instance> avoided = List.of();
+
+  /// What was compared when it last chose to wait.
+  private Forecast compared = Forecast.NONE;
 
   Placement(Plane plane, Inbound in, Account account, Question question, Owner owner) {
     this.plane = plane;
@@ -295,6 +299,7 @@ final class Placement implements Waiting.Owner {
   /// Stands in line for a seat; a request that waited before keeps its time.
   private void await(Choice.Wait w, Candidates among) {
     Duration left = leftToWait();
+    compare(w);
     Waiting next = new Waiting(plane.seats(), in, this, w);
     boolean takenIn = account.takenIn();
     waiting = next;
@@ -306,6 +311,18 @@ final class Placement implements Waiting.Owner {
       waiting = null;
       lastResort(w, "too many requests wait");
     }
+  }
+
+  private void compare(Choice.Wait w) {
+    if (!w.ways().isEmpty() && !w.ways().getFirst().forecast().parts().isEmpty()) {
+      compared = w.ways().getFirst().forecast();
+    }
+  }
+
+  /// A choice of one that leaves the line for it.
+  private Choice.Send leaving(Choice.Send s) {
+    Forecast f = s.forecast().leaving(compared, account.waitedNanos());
+    return new Choice.Send(s.instance(), s.pool(), s.why(), f);
   }
 
   /// Those that have a place and were not asked: because others are, or because the policy would
@@ -332,8 +349,9 @@ final class Placement implements Waiting.Owner {
     List<Instance> idle = idle(now, offer, w);
     account.waited();
     if (!idle.isEmpty() && choose(now.instead(idle)) instanceof Choice.Send s) {
-      owner.placed(s);
+      owner.placed(leaving(s));
     } else {
+      account.compared(compared);
       owner.noPlace(held == null ? overloaded(w) : held.tooLong(why));
     }
   }
@@ -388,13 +406,14 @@ final class Placement implements Waiting.Owner {
     if (c instanceof Choice.Wait to) {
       heldNoMore();
       wakeBeside(to, now);
+      compare(to);
       w.move(now, to);
       watch(w, now, to);
     } else if (c instanceof Choice.Refuse && hold(now, w)) {
       return;
     } else if (w.leaveUnlessCalled()) {
       waiting = null;
-      follow(c, now);
+      follow(c instanceof Choice.Send s ? leaving(s) : c, now);
     } else if (c instanceof Choice.Send s) {
       giveBack(s);
     }

@@ -18,6 +18,7 @@ final class Sent implements Flight {
   private final long dispatchNanos;
   private volatile long firstNanos;
   private volatile long tokens;
+  private volatile long lastNanos;
 
   /// What prompts here were foretold to cost, of all whose first token has come; when its own came.
   private long stalledBefore;
@@ -46,7 +47,8 @@ final class Sent implements Flight {
   }
 
   /// So many events of its answer have come.
-  void came(long events) {
+  void came(long events, long nowNanos) {
+    lastNanos = nowNanos;
     tokens = events;
   }
 
@@ -113,6 +115,11 @@ final class Sent implements Flight {
     return first == 0
         ? 0
         : 1 + (long) ((ticker.nanos() - first) / Math.max(1e3, forecast.tokenNanos()));
+  }
+
+  @Override
+  public long lastNanos() {
+    return lastNanos;
   }
 
   @Override

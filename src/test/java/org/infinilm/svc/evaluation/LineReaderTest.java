@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
 import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -59,6 +60,21 @@ class LineReaderTest {
       assertThat(r.next()).isEqualTo("b");
       assertThat(r.isTooLong()).isFalse();
       assertThat(r.number()).isEqualTo(3);
+      assertThat(r.next()).isNull();
+    }
+  }
+
+  @Test
+  void whatIsNoTextIsSaidOfItsLineAlone() throws Exception {
+    byte[] bytes = "a\nb?c\r\n\u4e2d\n".getBytes(StandardCharsets.UTF_8);
+    bytes[3] = (byte) 0xff;
+    try (LineReader r = new LineReader(Files.write(folder.resolve("bytes"), bytes))) {
+      assertThat(r.next()).isEqualTo("a");
+      assertThat(r.isText()).isTrue();
+      assertThat(r.next()).startsWith("b").endsWith("c");
+      assertThat(r.isText()).isFalse();
+      assertThat(r.next()).isEqualTo("\u4e2d");
+      assertThat(r.isText()).isTrue();
       assertThat(r.next()).isNull();
     }
   }

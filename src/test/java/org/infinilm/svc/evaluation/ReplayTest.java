@@ -211,10 +211,84 @@ class ReplayTest {
     Files.write(file, lines);
     DecisionTrace t = DecisionTrace.read(file, null);
     assertThat(t.size()).isEqualTo(399);
+    assertThat(t.problems()).singleElement().asString().contains(":5: more than 4194304 bytes");
+  }
+
+  @Test
+  void aByteThatIsNoTextCostsItsLineAlone() throws Exception {
+    Path file = recorded(1);
+    byte[] all = Files.readAllBytes(file);
+    int at = new String(all, UTF_8).indexOf("\"model\":\"m\"") + 9;
+    all[at] = (byte) 0xe4; // the first of three of a character
+    Files.write(file, all);
+    DecisionTrace t = DecisionTrace.read(file, null);
+    assertThat(t.size()).isEqualTo(399);
     assertThat(t.problems())
         .singleElement()
         .asString()
-        .contains(":5: more than 4194304 characters");
+        .endsWith(":1: no UTF-8 (expected: a decision's line)");
+    assertThatThrownBy(() -> TraceFile.read(file, 10))
+        .isInstanceOf(ConfigException.class)
+        .hasMessageContaining(":1: no UTF-8");
+  }
+
+  @Test
+  void timesThatCannotBeAreNamedAndLeftOut() throws Exception {
+    Path file = recorded(1);
+    double rate = DecisionTrace.read(file, null).rate();
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(4, lines.get(4).replaceAll("\"first_s\":[0-9.]+", "\"first_s\":1000"));
+    lines.set(6, lines.get(6).replaceAll("\"answer_s\":[0-9.]+", "\"answer_s\":1e7"));
+    lines.set(9, lines.get(9).replaceAll("\"time_ms\":\\d+", "\"time_ms\":0"));
+    lines.set(20, lines.get(20).replaceAll("\"time_ms\":\\d+", "\"time_ms\":4102444800000"));
+    Files.write(file, lines);
+    DecisionTrace t = DecisionTrace.read(file, null);
+    assertThat(t.size()).isEqualTo(396);
+    assertThat(t.rate()).isCloseTo(rate, within(0.05 * rate));
+    assertThat(t.problems()).hasSize(4);
+    assertThat(t.problems().get(0)).contains(":5: first_s: 1000.0 (expected: at most answer_s, ");
+    assertThat(t.problems().get(1)).contains(":7: answer_s: ").contains("0..86400");
+    assertThat(t.problems().get(2)).contains(":10: time_ms: 0 (expected: within 366 days");
+    assertThat(t.problems().get(3)).contains(":21: time_ms: 4102444800000 (expected: ");
+  }
+
+  @Test
+  void aLogThatIsMostlyAPauseSaysSo() throws Exception {
+    Path file = recorded(1);
+    assertThat(replay(file, "fleet=1+1", "policy=cache-type")).doesNotContain("rate says little");
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.set(0, lines.get(0).replaceAll("\"time_ms\":\\d+", "\"time_ms\":1699000000000"));
+    Files.write(file, lines);
+    assertThat(replay(file, "fleet=1+1", "policy=cache-type"))
+        .containsPattern("none of them for 2\\d\\d\\.\\d of 2\\d\\d\\.\\d hours");
+  }
+
+  /// Of a few answers one that took a thousand times as long, or no time.
+  @Test
+  void oneOddAnswerOfFewMovesNoSpeed() throws Exception {
+    Path file = recorded(1);
+    List<String> few = Files.readAllLines(file).subList(0, 40);
+    Files.write(file, few);
+    Fitting usual = new Fitting(DecisionTrace.read(file, null), FleetPlan.of("1+1"), true);
+    for (String odd : List.of("5000", "0.0001")) {
+      for (int at = 0; at < 40; at += 3) {
+        List<String> lines = new ArrayList<>(few);
+        lines.set(
+            at,
+            lines
+                .get(at)
+                .replaceAll("\"first_s\":[0-9.]+", "\"first_s\":0.0001")
+                .replaceAll("\"answer_s\":[0-9.]+", "\"answer_s\":" + odd));
+        Files.write(file, lines);
+        Fitting fit = new Fitting(DecisionTrace.read(file, null), FleetPlan.of("1+1"), true);
+        for (int n = 0; n < 2; n++) {
+          double is = usual.plan().nodes().get(n).slowFactor();
+          assertThat(fit.plan().nodes().get(n).slowFactor())
+              .as("%s in line %s", odd, at + 1)
+              .isCloseTo(is, within(0.1 * is));
+        }
+      }
+    }
   }
 
   @Test

@@ -362,34 +362,11 @@ class LearnedPartsTest {
     assertThat(one.of(2).at(PAGED, 2000)).as("long ago").isZero();
   }
 
-  /// What is remembered as a file has it: arrays become lists, numbers as they are.
-  private static Map<String, Object> asFile(Map<String, Object> m) {
-    Map<String, Object> out = new HashMap<>();
-    m.forEach((k, v) -> out.put(k, plain(v)));
-    return out;
-  }
-
-  private static Object plain(Object v) {
-    if (v instanceof double[] d) {
-      List<Object> l = new ArrayList<>();
-      for (double x : d) {
-        l.add(x);
-      }
-      return l;
-    }
-    if (v instanceof Map<?, ?> m) {
-      Map<String, Object> out = new HashMap<>();
-      m.forEach((k, x) -> out.put(String.valueOf(k), plain(x)));
-      return out;
-    }
-    return v;
-  }
-
   @Test
   void whatWasLearnedIsTheSameAfterARestart() {
     Adaptive before = taught(Objective.DEFAULT, 9, false);
     Adaptive after = new Adaptive(Objective.DEFAULT);
-    after.recall(asFile(before.remembered(20_000_000_000L)), 20_000_000_000L);
+    after.recall(Samples.asFile(before.remembered(20_000_000_000L)), 20_000_000_000L);
     for (long prompt = 50; prompt < 12_000; prompt += 500) {
       Choice.Send a = chosen(before, ask(prompt, 0), BOTH);
       Choice.Send b = chosen(after, ask(prompt, 0), BOTH);
@@ -402,7 +379,7 @@ class LearnedPartsTest {
 
   @Test
   void aStateThatIsNoneIsRefusedWholeAndItsPlaceNamed() {
-    Map<String, Object> good = asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
+    Map<String, Object> good = Samples.asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
     Map<String, Object> bad = new HashMap<>(good);
     Map<String, Object> m = new HashMap<>();
     ((Map<?, ?>) good.get("m")).forEach((k, v) -> m.put(String.valueOf(k), v));
@@ -421,7 +398,7 @@ class LearnedPartsTest {
   /// being learned.
   @Test
   void noNumberInAStateMakesTheRestNone() {
-    Map<String, Object> good = asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
+    Map<String, Object> good = Samples.asFile(taught(Objective.DEFAULT, 9, false).remembered(0));
     int refused = 0;
     int taken = 0;
     for (double absurd : new double[] {1e308, -1e308, 1e14, -1e14, 2147483647, -1, 0, 1e-300}) {
@@ -450,7 +427,7 @@ class LearnedPartsTest {
               assertThat(part.firstNanos()).isFinite().isNotNegative();
             });
         Adaptive again = new Adaptive(Objective.DEFAULT);
-        again.recall(asFile(p.remembered(50_000_000_000L)), 50_000_000_000L);
+        again.recall(Samples.asFile(p.remembered(50_000_000_000L)), 50_000_000_000L);
       }
     }
     assertThat(refused).isPositive();

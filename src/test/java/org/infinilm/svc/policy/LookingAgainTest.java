@@ -155,6 +155,39 @@ class LookingAgainTest {
     assertThat(full.byRule()).as("the rule would have it wait too").isTrue();
   }
 
+  /// One that leaves the line is told of with what it waited for, and that it did so by choice.
+  @Test
+  void whatItWaitedForIsToldOfOneThatLeavesTheLine() {
+    Adaptive p = taught();
+    Ask a = ask(10_000);
+    Forecast wait = ((Choice.Wait) choose(p, a, busy())).ways().getFirst().forecast();
+    Ask later = a.waited(400_000_000L);
+    Forecast sent = ((Choice.Send) choose(p, later, new Desk())).forecast();
+    assertThat(sent.byRule()).isTrue();
+    Forecast told = sent.leaving(wait, 400_000_000L);
+    assertThat(told.parts())
+        .extracting(Forecast.Part::instance)
+        .containsExactlyInAnyOrder(PAGED.name(), STATIC.name());
+    assertThat(told.parts()).containsAll(sent.parts());
+    assertThat(told.byRule()).as("the rule would have sent it at once").isFalse();
+    assertThat(told.ruleLoss()).isEqualTo(wait.ruleLoss());
+    assertThat(told.waitedNanos()).isEqualTo(400_000_000.0);
+    assertThat(told.loss()).isEqualTo(sent.loss());
+    assertThat(sent.leaving(Forecast.NONE, 400_000_000L)).isSameAs(sent);
+  }
+
+  /// A wait that was looked at and is not worth it is told of, too.
+  @Test
+  void aWaitThatIsNotWorthItIsTold() {
+    Adaptive p = taught();
+    Desk idle = new Desk().runs(1, 1, 1000, 10, 900_000_000L);
+    Forecast sent = ((Choice.Send) choose(p, ask(10_000), idle)).forecast();
+    assertThat(sent.best()).isEqualTo(PAGED.name());
+    assertThat(sent.parts())
+        .extracting(Forecast.Part::instance)
+        .containsExactly(PAGED.name(), STATIC.name());
+  }
+
   /// The shadow of the fixed rule counts waits that the rule would have spared the request.
   @Test
   void waitsThatTurnOutBadlyLetTheRuleDecide() {

@@ -83,4 +83,27 @@ final class Samples {
     names.forEach(n -> out.merge(n, 1, Integer::sum));
     return out;
   }
+
+  /// What is remembered as a file has it: arrays become lists, numbers as they are.
+  static Map<String, Object> asFile(Map<String, Object> m) {
+    Map<String, Object> out = new HashMap<>();
+    m.forEach((k, v) -> out.put(k, plain(v)));
+    return out;
+  }
+
+  private static Object plain(Object v) {
+    if (v instanceof double[] d) {
+      List<Object> l = new ArrayList<>();
+      for (double x : d) {
+        l.add(x);
+      }
+      return l;
+    }
+    if (v instanceof Map<?, ?> m) {
+      Map<String, Object> out = new HashMap<>();
+      m.forEach((k, x) -> out.put(String.valueOf(k), plain(x)));
+      return out;
+    }
+    return v;
+  }
 }

@@ -35,6 +35,15 @@ class GaugeWatchTest {
   }
 
   @Test
+  void howLongGaugesHaveToldTheVerySameIsCounted() {
+    GaugeWatch.Steady s = new GaugeWatch.Steady();
+    assertThat(s.nanos(reading(3, 1000), SECOND)).isZero();
+    assertThat(s.nanos(reading(3, 1000), 61 * SECOND)).isEqualTo(60 * SECOND);
+    assertThat(s.nanos(reading(4, 999), 62 * SECOND)).as("the same in all, and it moved").isZero();
+    assertThat(s.nanos(reading(4, 999), 64 * SECOND)).isEqualTo(2 * SECOND);
+  }
+
+  @Test
   void theMostOfTheLastSecondsCountsAndNoOlderOne() {
     Random random = new Random(1);
     for (int round = 0; round < 50; round++) {

@@ -34,6 +34,7 @@ final class SampleDecision {
   long responseBytes;
   @Nullable Usage usage;
   int events;
+  Forecast forecast = Forecast.NONE;
   @Nullable String key;
 
   Decision make() {
@@ -64,7 +65,7 @@ final class SampleDecision {
         responseBytes,
         usage,
         events,
-        Forecast.NONE,
+        forecast,
         0,
         key,
         null,
