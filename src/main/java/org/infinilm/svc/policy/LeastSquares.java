@@ -26,7 +26,7 @@ final class LeastSquares {
   private static final double MOST_FEATURE = 1e5;
 
   /// Weights of two costs of one kind differ by so many times themselves, beside their scale.
-  private static final double UNLIKE = 6;
+  private static final double UNLIKE = 3;
 
   private static final double MOST_SCALE = 1e4;
 
