@@ -8,14 +8,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Objects;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A log file of bounded size: when it is full it becomes `FILE.1`, that one `FILE.2` and so on.
-/// What cannot be written (a full disk) is dropped and counted; the next line is tried again.
-/// Thread-safe.
+/// Where somebody moved or removed the file the next line begins a new one. What cannot be written
+/// (a full disk) is dropped and counted; the next line is tried again. Thread-safe.
 final class RotatingFile implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger("babysitter");
 
@@ -23,6 +25,10 @@ final class RotatingFile implements AutoCloseable {
   private final long maxBytes;
   private final int kept;
   private @Nullable OutputStream out;
+
+  /// Which file is open, or null where the file system does not tell one from another.
+  private @Nullable Object ours;
+
   private long bytes;
   private long dropped;
 
@@ -53,6 +59,10 @@ final class RotatingFile implements AutoCloseable {
 
   private OutputStream open(int more) throws IOException {
     OutputStream to = out;
+    if (to != null && !isOurs()) {
+      close();
+      to = null;
+    }
     if (to != null && bytes > 0 && bytes + more > maxBytes) {
       close();
       to = null;
@@ -64,12 +74,25 @@ final class RotatingFile implements AutoCloseable {
           Channels.newOutputStream(
               OwnFiles.open(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND));
       out = to;
+      ours = key();
       bytes = Files.size(path);
       if (bytes > 0 && bytes + more > maxBytes) {
         return open(more);
       }
     }
     return to;
+  }
+
+  private boolean isOurs() {
+    try {
+      return Objects.equals(ours, key());
+    } catch (IOException gone) {
+      return false;
+    }
+  }
+
+  private @Nullable Object key() throws IOException {
+    return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
   }
 
   private void rotate() throws IOException {

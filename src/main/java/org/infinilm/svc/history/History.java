@@ -199,7 +199,11 @@ public final class History<D> implements AutoCloseable {
     aliveMillis = millis;
     Store s = store;
     if (s != null && !s.isThere()) {
+      s.bringLogIn();
       closeStore();
+      setLogAside(millis);
+      fail("the file that was open was removed or replaced, and what was in it with it");
+      triedNanos = now - AGAIN_NANOS;
       s = null;
     }
     if (s == null) {
@@ -300,6 +304,22 @@ public final class History<D> implements AutoCloseable {
     } catch (IOException e) {
       fail("can no longer be read, and cannot be set aside: " + said(e));
       return false;
+    }
+  }
+
+  /// What is left of the log of a file that is elsewhere is not to be taken for that of the file in
+  /// its place.
+  private void setLogAside(long millis) {
+    Path log = settings.file().resolveSibling(settings.file().getFileName() + "-wal");
+    try {
+      if (Files.exists(log) && Files.size(log) > 0) {
+        Path aside =
+            OwnFiles.setAside(log, ".replaced-" + ASIDE.format(Instant.ofEpochMilli(millis)));
+        LOG.warn(
+            "history: {} belongs to a file that is no longer there; set aside as {}", log, aside);
+      }
+    } catch (IOException e) {
+      LOG.warn("history: {} cannot be set aside: {}", log, said(e));
     }
   }
 

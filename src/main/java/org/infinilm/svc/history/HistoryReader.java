@@ -46,7 +46,8 @@ public final class HistoryReader {
     try (Connection c = connect()) {
       if (Schema.check(c, Schema.VERSIONS.size()) < Schema.VERSIONS.size()) {
         throw new IOException(
-            file + ": an earlier version's (expected: a router with --history has opened it)");
+            file
+                + ": an earlier version's, or a copy without its -wal (expected: a file that a router with --history has opened, or one made by .backup)");
       }
       return q.ask(c);
     } catch (SQLException e) {

@@ -5,6 +5,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -12,12 +13,15 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.history.Tally.Group;
 import org.infinilm.svc.history.Tally.Minute;
 import org.infinilm.svc.history.Tally.PoolMinute;
 import org.infinilm.svc.history.Tally.Sums;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.sqlite.SQLiteConfig;
 
 /// The file, open for writing by one router. For one thread.
@@ -27,6 +31,7 @@ import org.sqlite.SQLiteConfig;
  * while it is open: closing any descriptor of a file drops this process's locks on it (fcntl(2)).
  */
 final class Store implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Store.class);
   private static final int CORRUPT = 11;
   private static final int NOT_A_DATABASE = 26;
 
@@ -44,10 +49,18 @@ final class Store implements AutoCloseable {
   private final FileChannel lockFile;
   private final Connection db;
 
-  private Store(Path file, FileChannel lockFile, Connection db) {
+  /// Which file was opened, or null where the file system does not tell one from another.
+  private final @Nullable Object key;
+
+  private Store(Path file, FileChannel lockFile, Connection db) throws IOException {
     this.file = file;
     this.lockFile = lockFile;
     this.db = db;
+    this.key = key(file);
+  }
+
+  private static @Nullable Object key(Path file) throws IOException {
+    return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
   }
 
   /// Opens or makes the file.
@@ -75,7 +88,12 @@ final class Store implements AutoCloseable {
       }
       OwnFiles.narrowFile(file);
       Connection db = connect(file, fresh, versions);
-      return new Store(file, lockFile, db);
+      try {
+        return new Store(file, lockFile, db);
+      } catch (IOException e) {
+        closeAfter(db, e);
+        throw e;
+      }
     } catch (IOException | SQLException | Refused | RuntimeException | Error e) {
       lockFile.close();
       throw e;
@@ -130,9 +148,31 @@ final class Store implements AutoCloseable {
     return code == CORRUPT || code == NOT_A_DATABASE;
   }
 
-  /// Whether the file is where it was.
+  private static void closeAfter(Connection db, Exception why) {
+    try {
+      db.close();
+    } catch (SQLException e) {
+      why.addSuppressed(e);
+    }
+  }
+
+  /// Whether the file that was opened is where it was: another one in its place is none of ours.
   boolean isThere() {
-    return Files.exists(file);
+    try {
+      return Objects.equals(key, key(file));
+    } catch (IOException gone) {
+      return false;
+    }
+  }
+
+  /// Brings what is in the log into the file that was opened, wherever it is now; closing alone
+  /// does not, once another one is in its place. What cannot be brought in stays in the log.
+  void bringLogIn() {
+    try (Statement s = db.createStatement()) {
+      s.execute("pragma wal_checkpoint(truncate)");
+    } catch (SQLException e) {
+      LOG.warn("history: {}: the log of the file that was open stays: {}", file, e.getMessage());
+    }
   }
 
   /// Bytes that are in use.

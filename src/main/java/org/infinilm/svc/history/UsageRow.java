@@ -132,7 +132,7 @@ public record UsageRow(
               + s.substring(0, Math.min(40, s.length()))
               + " (expected: a day as "
               + today
-              + ", or a number of days as 7d)",
+              + ", or a number of days as 7d, up to 99999d)",
           e);
     }
   }

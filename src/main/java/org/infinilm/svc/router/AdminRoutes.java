@@ -197,7 +197,11 @@ final class AdminRoutes {
               || w.asInt() < 0
               || w.asInt() > MOST_WEIGHT)) {
         throw new ConfigException(
-            "weight: " + w + " (expected: 0.." + MOST_WEIGHT + ", or null for its own)");
+            "weight: "
+                + w
+                + " (expected: a whole number 0.."
+                + MOST_WEIGHT
+                + ", or null for its own)");
       }
       Integer weight = w.isNull() ? null : (Integer) w.asInt();
       LOG.info("instance {} has the weight {} over HTTP", name, w);
@@ -222,7 +226,11 @@ final class AdminRoutes {
     }
     if (!t.isNull() && (!t.isIntegralNumber() || !t.canConvertToLong() || t.asLong() < 0)) {
       throw new ConfigException(
-          "threshold: " + t + " (expected: 0 or more, or null for the file's)");
+          "threshold: "
+              + t
+              + " (expected: a whole number 0.."
+              + Long.MAX_VALUE
+              + ", or null for the file's)");
     }
     String model = m.asText();
     if (!model.isEmpty() && keeper.table().fleet().forModel(model) == null) {

@@ -458,7 +458,9 @@ final class OwnRoutes {
     if (!limits.isEmpty()) {
       if (!limits.getFirst().matches("[0-9]{1,7}")) {
         return error(
-            400, "invalid_limit", "limit: " + limits.getFirst() + " (expected: a whole number)");
+            400,
+            "invalid_limit",
+            "limit: " + limits.getFirst() + " (expected: a whole number 0..9999999)");
       }
       limit = Integer.parseInt(limits.getFirst());
     }

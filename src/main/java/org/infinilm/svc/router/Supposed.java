@@ -67,7 +67,9 @@ final class Supposed {
       return OwnRoutes.error(
           400,
           "invalid_threshold",
-          "threshold: " + ModelNames.shown(asked.getFirst()) + " (expected: 0 or more)");
+          "threshold: "
+              + ModelNames.shown(asked.getFirst())
+              + " (expected: a whole number of at most 18 digits)");
     }
     Long threshold = asked.isEmpty() ? null : Long.valueOf(asked.getFirst());
     List<String> named = r.query("model");

@@ -1,5 +1,6 @@
 package org.infinilm.svc.babysitter;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -36,6 +37,25 @@ class RotatingFileTest {
     assertThat(dir.resolve("s.log.1")).hasContent("four\nfive");
     assertThat(dir.resolve("s.log.2")).hasContent("three");
     assertThat(dir.toFile().list()).hasSize(3);
+  }
+
+  @Test
+  void whereSomebodyMovedOrRemovedItANewOneBegins() throws Exception {
+    Path log = dir.resolve("s.log");
+    try (RotatingFile f = new RotatingFile(log, 1000, 2)) {
+      f.add("one");
+      Files.move(log, dir.resolve("moved"));
+      f.add("two");
+      assertThat(log).hasContent("two");
+      Files.delete(log);
+      f.add("three");
+      assertThat(log).hasContent("three");
+      Files.move(Files.writeString(dir.resolve("other"), "four\n"), log, REPLACE_EXISTING);
+      f.add("five");
+    }
+    assertThat(log).hasContent("four\nfive");
+    assertThat(dir.resolve("moved")).hasContent("one");
+    assertThat(dir.toFile().list()).containsExactlyInAnyOrder("s.log", "moved");
   }
 
   @Test

@@ -61,7 +61,8 @@ class UsageProgramTest {
     assertThat(UsageRow.day("2026-11-01", today)).isEqualTo(LocalDate.of(2026, 11, 1));
     assertThat(UsageRow.day("7d", today)).isEqualTo(LocalDate.of(2026, 11, 21));
     assertThatThrownBy(() -> UsageRow.day("2026-13-01", today))
-        .hasMessage("since: 2026-13-01 (expected: a day as 2026-11-28, or a number of days as 7d)");
+        .hasMessage(
+            "since: 2026-13-01 (expected: a day as 2026-11-28, or a number of days as 7d, up to 99999d)");
     assertThat(By.of("model, DAY")).containsExactly(By.DAY, By.MODEL);
     assertThatThrownBy(() -> By.of(",model"))
         .hasMessage("by:  (expected: key, model, day, or several with commas)");

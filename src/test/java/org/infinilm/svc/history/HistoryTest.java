@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.Connection;
 import java.sql.DriverManager;
@@ -415,10 +416,55 @@ class HistoryTest {
     History<Entry> h = k.history();
     k.flush(h);
     Files.delete(k.file);
-    k.pass(Duration.ofSeconds(10));
     h.offer(k.entry("r", "", "m", null));
     k.flush(h);
     assertThat(h.trouble()).isEmpty();
+    assertThat(k.reader().decisions("r", 9)).hasSize(1);
+    h.finish();
+  }
+
+  /// What was restored must not be overlaid by the log of the file before it, nor written beside.
+  @Test
+  void aFileThatIsReplacedIsTheOneThatIsWritten() throws Exception {
+    Kept k = kept();
+    History<Entry> h = k.history();
+    h.offer(k.entry("saved", "", "m", null));
+    k.flush(h);
+    Path saved = k.file.resolveSibling("saved.db");
+    try (Connection c = DriverManager.getConnection("jdbc:sqlite:" + k.file);
+        Statement s = c.createStatement()) {
+      s.executeUpdate("backup to '" + saved + "'");
+    }
+    h.offer(k.entry("after", "", "m", null));
+    k.flush(h);
+
+    Files.move(saved, k.file, StandardCopyOption.REPLACE_EXISTING);
+    h.offer(k.entry("then", "", "m", null));
+    k.flush(h);
+
+    assertThat(h.trouble()).isEmpty();
+    assertThat(k.reader().decisions("saved", 9)).hasSize(1);
+    assertThat(k.reader().decisions("after", 9)).isEmpty();
+    assertThat(k.reader().decisions("then", 9)).hasSize(1);
+    h.finish();
+    assertThat(k.reader().decisions("saved", 9)).hasSize(1);
+    assertThat(k.reader().decisions("then", 9)).hasSize(1);
+  }
+
+  @Test
+  void anEmptyFileInItsPlaceIsBegun() throws Exception {
+    Kept k = kept();
+    History<Entry> h = k.history();
+    h.offer(k.entry("gone", "", "m", null));
+    k.flush(h);
+    Path empty = Files.createFile(k.file.resolveSibling("empty"));
+    Files.move(empty, k.file, StandardCopyOption.REPLACE_EXISTING);
+
+    h.offer(k.entry("r", "", "m", null));
+    k.flush(h);
+
+    assertThat(h.trouble()).isEmpty();
+    assertThat(k.reader().decisions("gone", 9)).isEmpty();
     assertThat(k.reader().decisions("r", 9)).hasSize(1);
     h.finish();
   }

@@ -285,7 +285,7 @@ class AdminIT {
     await().atMost(Rig.SOON).until(() -> rig.service("a").path("weight").asInt() == 1);
     assertThat(act(INSTANCES + "/b/weight", "{\"weight\":7}").status()).isEqualTo(404);
     assertThat(message(act(INSTANCES + "/a/weight", "{\"weight\":-1}")))
-        .isEqualTo("weight: -1 (expected: 0..9999, or null for its own)");
+        .isEqualTo("weight: -1 (expected: a whole number 0..9999, or null for its own)");
     assertThat(message(act(INSTANCES + "/a/weight", "{}"))).startsWith("the body has no weight");
 
     assertThat(act("/admin/threshold", "{\"threshold\":5}").status()).isEqualTo(202);
@@ -303,7 +303,8 @@ class AdminIT {
     assertThat(act("/admin/threshold", "{\"threshold\":9,\"model\":\"no\"}").status())
         .isEqualTo(404);
     assertThat(message(act("/admin/threshold", "{\"threshold\":-9}")))
-        .isEqualTo("threshold: -9 (expected: 0 or more, or null for the file's)");
+        .isEqualTo(
+            "threshold: -9 (expected: a whole number 0..9223372036854775807, or null for the file's)");
   }
 
   @Test

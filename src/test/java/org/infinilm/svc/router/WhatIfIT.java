@@ -91,7 +91,8 @@ class WhatIfIT {
     send(3);
     assertThat(rig.get("/whatif").path("message").asText())
         .isEqualTo("3 answered requests with token counts (expected: 20 or more)");
-    assertThat(rig.text("/whatif?threshold=-1")).contains("threshold: -1 (expected: 0 or more)");
+    assertThat(rig.text("/whatif?threshold=-1"))
+        .contains("threshold: -1 (expected: a whole number of at most 18 digits)");
     assertThat(rig.text("/whatif?model=no")).contains("model 'no' (expected: one of m)");
   }
 
