@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * tried.
  */
 final class Information {
+  /// That a cost is the usual one counts as much as so much of an observation.
+  private static final double ONCE = 0.25;
+
   /// A triangle with such an entry on its diagonal, beside its largest, says nothing of that
   /// weight.
   private static final double SINGULAR = 1e-13;
@@ -150,20 +153,23 @@ final class Information {
     return new Information(triangle(a, n));
   }
 
-  /// Which multiple of these weights it fits best, with 1 seen once before.
+  /// Which multiple of these weights it fits best; nearer to 1 the less was seen. In logarithms, so
+  /// that a hundred times as much and a hundredth are as far from it.
   double scale(double[] weights) {
     int n = rows.length;
-    double is = 1;
-    double of = 1;
+    double both = 0;
+    double squares = 0;
+    double seen = 0;
     for (double[] row : rows) {
       double sum = 0;
       for (int k = 0; k < n; k++) {
         sum += row[k] * weights[k];
       }
-      is += sum * row[n];
-      of += sum * sum;
+      both += sum * row[n];
+      squares += sum * sum;
+      seen += row[n] * row[n];
     }
-    return is / of;
+    return both > 0 && squares > 0 ? Math.exp(seen / (seen + ONCE) * Math.log(both / squares)) : 1;
   }
 
   /// The weights of 0 or more that it fits best; null where it does not tell.

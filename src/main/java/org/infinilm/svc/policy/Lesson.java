@@ -149,9 +149,10 @@ final class Lesson {
     double[] nanos = {
       since(Math.max(f.otherFirstNanos(), placed)), since(placed), since(f.dispatchNanos())
     };
-    boolean together = nanos[0] <= TOGETHER_NANOS;
+    // of a prompt that may have been cached, or not, no time is that of its size
+    boolean tells = nanos[0] > TOGETHER_NANOS && supposedlyCached() == 0;
     PromptOrder.Begin begin =
-        together ? costs.begins(i) : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
+        !tells ? costs.begins(i) : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
     if (nanos[begin.number()] > TOGETHER_NANOS) {
       prompt(nanos[begin.number()]);
     }
@@ -162,9 +163,15 @@ final class Lesson {
     return (double) (f.firstByteNanos() - Math.max(f.dispatchNanos(), nanos));
   }
 
-  private void prompt(double nanos) {
+  /// Tokens that it was expected to find cached, where nobody reports whether it did; 0 where few.
+  private double supposedlyCached() {
     double missing = forecast.isNone() ? 0 : ask.promptTokens() - forecast.newTokens();
-    if (missing > MUCH && cached == 0 && !m.prefixes.reported()) {
+    return missing > MUCH && cached == 0 && !m.prefixes.reported() ? missing : 0;
+  }
+
+  private void prompt(double nanos) {
+    double missing = supposedlyCached();
+    if (missing > 0) {
       double factor = costs.factor(i.name(), now);
       double full = costs.promptNanos((double) prompt) * factor;
       double part = costs.promptNanos(Math.max(1, prompt - missing)) * factor;

@@ -13,6 +13,7 @@ import org.infinilm.svc.fleet.Instance;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The learned policy where little is known, or what is told is not so: sizes that were never seen,
 /// gauges that stand still, answers that do.
@@ -109,6 +110,48 @@ class LittleKnownTest {
     return foretold(p, i, prompt, new Desk()).prefillNanos() / 1e9;
   }
 
+  /// One after the other; of two clients one finds most of its prompts cached, which nobody
+  /// reports: both wait as long, and each time since the other's first token is another.
+  @Test
+  void hitsThatNobodyReportsDoNotMakeAnInstanceOneOfPromptsBesideEachOther() {
+    Adaptive p = new Adaptive(Objective.DEFAULT);
+    long prompt = 8_000;
+    long hitFirst = NOW - 400 * SECOND;
+    long missFirst = hitFirst - SECOND / 20;
+    for (int k = 0; k < 200; k++) {
+      long miss = hitFirst + (long) ((0.8 + 0.01 * (k % 3)) * SECOND);
+      streamed(p, prompt, prompt, missFirst, hitFirst, miss);
+      long hit = miss + SECOND / 20;
+      streamed(p, prompt, prompt / 6.0, hitFirst, miss, hit);
+      missFirst = miss;
+      hitFirst = hit;
+    }
+    assertThat(p.remembered(NOW).toString()).contains("begins={}").doesNotContain("begins={p");
+  }
+
+  private static void streamed(
+      Adaptive p, long prompt, double expectedTokens, long sent, long otherFirst, long first) {
+    p.settled(
+        new Facts(
+            PAGED,
+            "m",
+            4 * prompt,
+            sent,
+            first,
+            first + (long) (9 * TOKEN_NANOS),
+            10,
+            1000,
+            new Facts.Usage(prompt, 10, 0),
+            true,
+            true,
+            ask(prompt),
+            new Forecast(expectedTokens, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
+            0,
+            otherFirst,
+            0,
+            false));
+  }
+
   /// Two-fold scatter of a hundred chats is no reason to expect 0 s or a minute of a prompt that is
   /// a hundred times as long.
   @Test
@@ -124,6 +167,24 @@ class LittleKnownTest {
       assertThat(foretoldSeconds(p, PAGED, 300)).isBetween(0.01, 0.08);
       assertThat(foretoldSeconds(p, PAGED, 6_000)).as("seed %s", seed).isBetween(0.02, 1.8);
       assertThat(foretoldSeconds(p, PAGED, 24_000)).as("seed %s", seed).isBetween(0.1, 24.0);
+    }
+  }
+
+  /// What is usual is a shape, not a speed: it must not hold an engine on a CPU to a GPU's costs.
+  @ParameterizedTest
+  @ValueSource(doubles = {0.3, 1, 30, 100})
+  void anEngineOfAnySpeedIsBelievedFromItsFirstAnswersOn(double times) {
+    Adaptive p = new Adaptive(Objective.DEFAULT);
+    Random random = new Random(3);
+    for (int k = 0; k < 40; k++) {
+      long prompt = 30L + random.nextInt(470);
+      double noise = Math.exp(0.3 * random.nextGaussian());
+      answers(p, PAGED, prompt, times * noise * (0.01 + 4e-5 * prompt), k);
+    }
+    for (long prompt : new long[] {50, 200, 400}) {
+      assertThat(foretoldSeconds(p, PAGED, prompt) / times / (0.01 + 4e-5 * prompt))
+          .as("%s tokens", prompt)
+          .isBetween(0.7, 1.2);
     }
   }
 
