@@ -120,7 +120,7 @@ class LittleKnownTest {
     long missFirst = hitFirst - SECOND / 20;
     for (int k = 0; k < 200; k++) {
       long miss = hitFirst + (long) ((0.8 + 0.01 * (k % 3)) * SECOND);
-      streamed(p, prompt, prompt, missFirst, hitFirst, miss);
+      streamed(p, prompt, (double) prompt, missFirst, hitFirst, miss);
       long hit = miss + SECOND / 20;
       streamed(p, prompt, prompt / 6.0, hitFirst, miss, hit);
       missFirst = miss;
