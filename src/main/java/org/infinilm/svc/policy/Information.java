@@ -153,6 +153,26 @@ final class Information {
     return new Information(triangle(a, n));
   }
 
+  /// How unsure each weight is, of observations that are off by 1; infinite where nothing tells it.
+  double[] variances() {
+    int n = rows.length;
+    double[] out = new double[n];
+    for (int k = 0; k < n; k++) {
+      // what solves R' x = e_k; its square is what is at k on the diagonal of (R' R)^-1
+      double[] x = new double[n];
+      for (int i = k; i < n; i++) {
+        double left = i == k ? 1 : 0;
+        for (int j = k; j < i; j++) {
+          left -= rows[j][i] * x[j];
+        }
+        x[i] = left / rows[i][i];
+        out[k] += x[i] * x[i];
+      }
+      out[k] = Double.isNaN(out[k]) ? Double.POSITIVE_INFINITY : out[k];
+    }
+    return out;
+  }
+
   /// Which multiple of these weights it fits best; nearer to 1 the less was seen. In logarithms, so
   /// that a hundred times as much and a hundredth are as far from it.
   double scale(double[] weights) {

@@ -28,6 +28,9 @@ final class LeastSquares {
   /// Weights of two costs of one kind differ by so many times themselves, beside their scale.
   private static final double UNLIKE = 3;
 
+  /// Deviations between what was observed and what is usual that are no chance.
+  private static final double SURE = 2;
+
   private static final double MOST_SCALE = 1e4;
 
   /// As if so much had been seen of what was something else.
@@ -144,8 +147,11 @@ final class LeastSquares {
     double[] is = scaled(usual);
     double[] least = scaled(guess);
     double[] of = new double[is.length];
+    double[] unsure = information.variances();
     for (int k = 0; k < is.length; k++) {
-      of[k] = UNLIKE * Math.max(is[k], least[k]) / deviation;
+      // what is told apart from the usual by observations is not the usual, however far off it is
+      double sure = Math.abs(weights[k] - is[k]) - SURE * deviation * Math.sqrt(unsure[k]);
+      of[k] = Math.hypot(UNLIKE * Math.max(is[k], least[k]), Math.max(0, sure)) / deviation;
     }
     double[] solved = information.with(is, of).weights();
     return solved == null ? weights : bounded(solved);

@@ -33,6 +33,9 @@ final class ResponseTap implements ByteProcessor {
   private boolean afterCr;
   private boolean insideEvent;
 
+  /// Whether the block that is under way has a line beside comments, which are no event (`: ping`).
+  private boolean says;
+
   void slice(ByteBuf b, boolean sse) {
     int n = b.readableBytes();
     bytes += n;
@@ -60,6 +63,7 @@ final class ResponseTap implements ByteProcessor {
       int lf = b.indexOf(from, to, (byte) '\n');
       int end = lf < 0 ? to : lf;
       if (end > from) {
+        says |= emptyLine && b.getByte(from) != ':';
         emptyLine = false;
         insideEvent = true;
       }
@@ -122,7 +126,8 @@ final class ResponseTap implements ByteProcessor {
 
   private void lineEnds() {
     if (emptyLine && insideEvent) {
-      events++;
+      events += says ? 1 : 0;
+      says = false;
       insideEvent = false;
     }
     emptyLine = true;
@@ -136,6 +141,7 @@ final class ResponseTap implements ByteProcessor {
       lineEnds();
       afterCr = value == '\r';
     } else {
+      says |= emptyLine && value != ':';
       emptyLine = false;
       afterCr = false;
       insideEvent = true;

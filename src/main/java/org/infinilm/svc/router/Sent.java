@@ -46,10 +46,12 @@ final class Sent implements Flight {
     firstNanos = nowNanos;
   }
 
-  /// So many events of its answer have come.
+  /// So many events of its answer have come; a piece that ends none is no sign of a token.
   void came(long events, long nowNanos) {
-    lastNanos = nowNanos;
-    tokens = events;
+    if (events > tokens) {
+      lastNanos = nowNanos;
+      tokens = events;
+    }
   }
 
   Ask ask() {
