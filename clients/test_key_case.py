@@ -14,7 +14,7 @@ import pytest
 from deployment import CASE, INFINI, free_ports, is_free, run, wait_for
 
 KEY_CASE = CASE.with_name("cache-routing-validation")
-SMALL = {"NUM_CONVERSATIONS": "6", "MESSAGES_PER_CONV": "3", "CONTEXT_LEN": "600", "REQUEST_RATE": "8", "OUTPUT_LEN": "8"}
+SMALL = {"NUM_CONVERSATIONS": "6", "MESSAGES_PER_CONV": "3", "CONTEXT_LEN": "600", "REQUEST_RATE": "2", "OUTPUT_LEN": "8"}
 
 
 @pytest.fixture(scope="module")
