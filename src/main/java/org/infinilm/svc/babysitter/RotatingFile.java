@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
@@ -59,7 +58,7 @@ final class RotatingFile implements AutoCloseable {
 
   private OutputStream open(int more) throws IOException {
     OutputStream to = out;
-    if (to != null && !isOurs()) {
+    if (to != null && !Objects.equals(ours, OwnFiles.key(path))) {
       close();
       to = null;
     }
@@ -74,25 +73,13 @@ final class RotatingFile implements AutoCloseable {
           Channels.newOutputStream(
               OwnFiles.open(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND));
       out = to;
-      ours = key();
+      ours = OwnFiles.key(path);
       bytes = Files.size(path);
       if (bytes > 0 && bytes + more > maxBytes) {
         return open(more);
       }
     }
     return to;
-  }
-
-  private boolean isOurs() {
-    try {
-      return Objects.equals(ours, key());
-    } catch (IOException gone) {
-      return false;
-    }
-  }
-
-  private @Nullable Object key() throws IOException {
-    return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
   }
 
   private void rotate() throws IOException {

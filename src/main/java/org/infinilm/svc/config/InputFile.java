@@ -32,11 +32,19 @@ public final class InputFile {
       return new Stamp(a.lastModifiedTime().to(TimeUnit.NANOSECONDS), a.size(), a.fileKey());
     }
 
-    /// As [#equals], at the cost of a few fields.
-    public boolean is(Stamp other) {
-      return modifiedNanos == other.modifiedNanos
-          && bytes == other.bytes
-          && Objects.equals(identity, other.identity);
+    /// By its fields, as a record does it; not by a record's method handles, which are interpreted
+    /// in what is asked a few times a second.
+    @Override
+    public boolean equals(@Nullable Object other) {
+      return other instanceof Stamp s
+          && modifiedNanos == s.modifiedNanos
+          && bytes == s.bytes
+          && Objects.equals(identity, s.identity);
+    }
+
+    @Override
+    public int hashCode() {
+      return Long.hashCode(modifiedNanos) ^ Long.hashCode(bytes);
     }
 
     /// Whether it is the same file with something else in it.

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -68,6 +69,17 @@ public final class Secrets {
     private static final int MOST_LINKS = 40;
 
     private OwnFiles() {}
+
+    /// Which file or folder is behind a name: who holds one open sees that it was moved, removed or
+    /// replaced by what this is then. Null where the file system does not tell one from another,
+    /// the name itself where there is none.
+    public static @Nullable Object key(Path path) {
+      try {
+        return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+      } catch (IOException gone) {
+        return path;
+      }
+    }
 
     /// Makes a folder and those above it that are missing; existing ones stay as they are.
     public static void makeFolder(Path dir) throws IOException {

@@ -5,7 +5,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -52,15 +51,11 @@ final class Store implements AutoCloseable {
   /// Which file was opened, or null where the file system does not tell one from another.
   private final @Nullable Object key;
 
-  private Store(Path file, FileChannel lockFile, Connection db) throws IOException {
+  private Store(Path file, FileChannel lockFile, Connection db) {
     this.file = file;
     this.lockFile = lockFile;
     this.db = db;
-    this.key = key(file);
-  }
-
-  private static @Nullable Object key(Path file) throws IOException {
-    return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    this.key = OwnFiles.key(file);
   }
 
   /// Opens or makes the file.
@@ -88,12 +83,7 @@ final class Store implements AutoCloseable {
       }
       OwnFiles.narrowFile(file);
       Connection db = connect(file, fresh, versions);
-      try {
-        return new Store(file, lockFile, db);
-      } catch (IOException e) {
-        closeAfter(db, e);
-        throw e;
-      }
+      return new Store(file, lockFile, db);
     } catch (IOException | SQLException | Refused | RuntimeException | Error e) {
       lockFile.close();
       throw e;
@@ -148,21 +138,9 @@ final class Store implements AutoCloseable {
     return code == CORRUPT || code == NOT_A_DATABASE;
   }
 
-  private static void closeAfter(Connection db, Exception why) {
-    try {
-      db.close();
-    } catch (SQLException e) {
-      why.addSuppressed(e);
-    }
-  }
-
   /// Whether the file that was opened is where it was: another one in its place is none of ours.
   boolean isThere() {
-    try {
-      return Objects.equals(key, key(file));
-    } catch (IOException gone) {
-      return false;
-    }
+    return Objects.equals(key, OwnFiles.key(file));
   }
 
   /// Brings what is in the log into the file that was opened, wherever it is now; closing alone

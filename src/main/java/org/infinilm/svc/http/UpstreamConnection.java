@@ -331,7 +331,7 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
 
   private void end(InstanceCall c, HttpHeaders trailers) {
     boolean byClose = answers.endedByClose();
-    if (byClose && isEncrypted() && !closeNotified) {
+    if (byClose && channel.pipeline().context(SslHandler.class) != null && !closeNotified) {
       c.fail(Kind.CLOSED_MID_ANSWER, "TLS connection closed without a goodbye");
       return;
     }
@@ -361,10 +361,6 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
       noteStray("bytes over an idle connection");
       close();
     }
-  }
-
-  private boolean isEncrypted() {
-    return channel.pipeline().context(SslHandler.class) != null;
   }
 
   private void noteStray(String what) {
@@ -404,11 +400,6 @@ final class UpstreamConnection extends ChannelInboundHandlerAdapter implements T
             ? thrown.getCause()
             : thrown;
     Faults.note("an instance's connection", cause);
-    if (c != null && !c.isSent() && cause instanceof IOException && isEncrypted()) {
-      // told by what could not be written, before what lies unread was decrypted
-      written(cause, c);
-      return;
-    }
     if (c != null && cause instanceof IOException) {
       c.fail(c.closed(answers.begun()), reason(cause));
     } else if (c != null) {

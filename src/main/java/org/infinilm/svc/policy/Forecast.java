@@ -135,23 +135,8 @@ public record Forecast(
   public Forecast after(Forecast wait, long nanos) {
     return wait.parts.isEmpty()
         ? this
-        : new Forecast(
-            newTokens,
-            prefillNanos,
-            firstNanos,
-            tokenNanos,
-            placed,
-            others,
-            nanos,
-            longestTokens,
-            totalTokens,
-            loss,
-            wait.ruleLoss,
-            wait.byRule,
-            mode,
-            wait.best,
-            wait.bestStatic,
-            wait.parts);
+        : waited(
+            (double) nanos, wait.ruleLoss, wait.byRule, wait.best, wait.bestStatic, wait.parts);
   }
 
   /// The same of a request that has waited so long by its own choice, and leaves the line for this:
@@ -166,6 +151,22 @@ public record Forecast(
         all.add(w);
       }
     }
+    return waited(
+        (double) nanos,
+        wait.byRule ? ruleLoss : wait.ruleLoss,
+        wait.byRule && byRule,
+        best,
+        bestStatic,
+        List.copyOf(all));
+  }
+
+  private Forecast waited(
+      double nanos,
+      double itsRuleLoss,
+      boolean itsByRule,
+      @Nullable String itsBest,
+      boolean itsBestStatic,
+      List<Part> itsParts) {
     return new Forecast(
         newTokens,
         prefillNanos,
@@ -177,12 +178,12 @@ public record Forecast(
         longestTokens,
         totalTokens,
         loss,
-        wait.byRule ? ruleLoss : wait.ruleLoss,
-        wait.byRule && byRule,
+        itsRuleLoss,
+        itsByRule,
         mode,
-        best,
-        bestStatic,
-        List.copyOf(all));
+        itsBest,
+        itsBestStatic,
+        itsParts);
   }
 
   /// Whether nothing was foretold.

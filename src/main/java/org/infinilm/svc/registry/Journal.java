@@ -11,7 +11,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -331,8 +331,8 @@ final class Journal implements AutoCloseable {
         file.close();
       }
       file = fresh;
-      fileKey = key(dir.resolve(FILE));
-      folderKey = key(dir);
+      fileKey = OwnFiles.key(dir.resolve(FILE));
+      folderKey = OwnFiles.key(dir);
       sizeBytes = fresh.size();
       snapshotBytes = sizeBytes;
       if (broken) {
@@ -349,7 +349,7 @@ final class Journal implements AutoCloseable {
   /// Whether what is written can be found again; a folder that was removed is no longer ours.
   private boolean fileStands() {
     JournalFolder ours = folder;
-    if (ours != null && !Objects.equals(folderKey, key(dir))) {
+    if (ours != null && !Objects.equals(folderKey, OwnFiles.key(dir))) {
       try {
         ours.lock().close();
       } catch (IOException gone) {
@@ -357,15 +357,7 @@ final class Journal implements AutoCloseable {
       }
       folder = null;
     }
-    return Objects.equals(fileKey, key(dir.resolve(FILE)));
-  }
-
-  private static @Nullable Object key(Path path) {
-    try {
-      return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
-    } catch (IOException gone) {
-      return path;
-    }
+    return Objects.equals(fileKey, OwnFiles.key(dir.resolve(FILE)));
   }
 
   private void sync() {

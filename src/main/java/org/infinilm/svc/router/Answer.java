@@ -18,6 +18,7 @@ import org.infinilm.svc.http.ModelRewrite.Passing;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.policy.Facts.Usage;
 import org.infinilm.svc.policy.Reason;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 
 /// An instance's answer on its way to the client: its head with the decision's fields, its slices,
@@ -170,7 +171,19 @@ final class Answer {
     return sse;
   }
 
-  void slice(ByteBuf slice) {
+  /// Passes a piece of the body on, of a stream with the time at which it came.
+  void slice(ByteBuf slice, InFlight flight, Ticker ticker) {
+    if (!isStream()) {
+      slice(slice);
+      return;
+    }
+    long now = ticker.nanos();
+    tap.piece(now);
+    slice(slice);
+    flight.came(tap.events(), now);
+  }
+
+  private void slice(ByteBuf slice) {
     tap.slice(slice, sse);
     if (names != null) {
       slice.forEachByte(names);

@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.http.Json;
@@ -177,12 +178,7 @@ final class DecisionLog implements AutoCloseable {
   }
 
   private boolean isAway() {
-    try {
-      Object there = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
-      return !Objects.equals(there, ours);
-    } catch (IOException e) {
-      return true;
-    }
+    return !Objects.equals(OwnFiles.key(file), ours);
   }
 
   private Map<String, Object> line(Facts f, Decision d) {

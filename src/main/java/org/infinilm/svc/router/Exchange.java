@@ -178,11 +178,7 @@ final class Exchange extends InHand {
 
   private void relay(ByteBuf slice) {
     Answer a = reply.relayed(current());
-    if (a.isStream()) {
-      a.tap().piece(plane.ticker().nanos());
-    }
-    a.slice(slice);
-    current().flight().came(a.tap().events());
+    a.slice(slice, current().flight(), plane.ticker());
     if (!in.isWritable()) {
       in.flush();
       if (!in.isWritable()) {

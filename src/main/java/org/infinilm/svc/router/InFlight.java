@@ -36,8 +36,8 @@ class InFlight {
   /// A piece of the answer's body, before it is passed on.
   void slice(ByteBuf slice) {}
 
-  /// So many events of its stream were passed on.
-  void came(int events) {}
+  /// So many events of its stream have been passed on.
+  void came(int events, long nowNanos) {}
 
   void ended() {}
 
@@ -96,10 +96,10 @@ class InFlight {
     }
 
     @Override
-    void came(int events) {
+    void came(int events, long nowNanos) {
       Sent s = sent;
       if (s != null) {
-        s.came(events, plane.ticker().nanos());
+        s.came(events, nowNanos);
       }
     }
 

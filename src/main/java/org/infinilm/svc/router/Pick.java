@@ -241,11 +241,7 @@ final class Pick extends InHand {
   @Override
   public void body(ByteBuf slice) {
     Answer a = relayed();
-    if (a.isStream()) {
-      a.tap().piece(plane.ticker().nanos());
-    }
-    a.slice(slice);
-    current().flight().came(a.tap().events());
+    a.slice(slice, current().flight(), plane.ticker());
   }
 
   @Override

@@ -173,7 +173,7 @@ final class Reloader implements AutoCloseable {
 
     boolean holds() {
       for (int i = 0; i < files.size(); i++) {
-        if (!stamps.get(i).is(stamp(files.get(i)))) {
+        if (!stamps.get(i).equals(stamp(files.get(i)))) {
           return false;
         }
       }

@@ -3,9 +3,7 @@ package org.infinilm.svc.policy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.CacheType;
@@ -21,30 +19,14 @@ class AdaptiveTest {
   private static final Objective OBJECTIVE = new Objective(2e9, 20e6);
 
   /// Requests in flight by slot.
-  private static final class Desk implements Load {
-    final Map<Integer, List<Flight>> flights = new HashMap<>();
-    long now = 1_000_000_000_000L;
-
-    @Override
-    public int inFlight(int slot) {
-      return flights(slot).size();
-    }
-
-    @Override
-    public List<? extends Flight> flights(int slot) {
-      return flights.getOrDefault(slot, List.of());
-    }
-
-    @Override
-    public long nowNanos() {
-      return now;
+  private static final class Desk extends Samples.Desk {
+    Desk() {
+      super(1_000_000_000_000L);
     }
 
     /// One that was sent `ago` and has so many tokens, none for one that waits.
     void add(int slot, long promptTokens, long tokens, long ago) {
-      flights
-          .computeIfAbsent(slot, s -> new ArrayList<>())
-          .add(new Sent(promptTokens, tokens, now - ago, tokens == 0 ? 0 : now - ago / 2));
+      add(slot, new Sent(promptTokens, tokens, now - ago, tokens == 0 ? 0 : now - ago / 2));
     }
   }
 

@@ -52,11 +52,13 @@ class HardTimesTest {
     }
   }
 
-  private static final class Desk implements Load {
-    final Map<Integer, List<Flight>> flights = new HashMap<>();
-    final Map<Integer, Others> others = new HashMap<>();
+  private static final class Desk extends Samples.Desk {
     final Map<Integer, Integer> line = new HashMap<>();
     final Set<Integer> full = new HashSet<>();
+
+    Desk() {
+      super(NOW);
+    }
 
     @Override
     public boolean free(int slot) {
@@ -68,32 +70,10 @@ class HardTimesTest {
       return line.getOrDefault(slot, 0);
     }
 
-    @Override
-    public int inFlight(int slot) {
-      return flights(slot).size();
-    }
-
-    @Override
-    public List<? extends Flight> flights(int slot) {
-      return flights.getOrDefault(slot, List.of());
-    }
-
-    @Override
-    public Others others(int slot) {
-      return others.getOrDefault(slot, Others.NONE);
-    }
-
-    @Override
-    public long nowNanos() {
-      return NOW;
-    }
-
     /// So many that wait, each sent `ago`.
     Desk waits(int slot, int requests, long promptTokens, long ago) {
       for (int k = 0; k < requests; k++) {
-        flights
-            .computeIfAbsent(slot, s -> new ArrayList<>())
-            .add(new Waiting(promptTokens, NOW - ago));
+        add(slot, new Waiting(promptTokens, NOW - ago));
       }
       return this;
     }

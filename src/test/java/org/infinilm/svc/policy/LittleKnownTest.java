@@ -2,10 +2,7 @@ package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.CacheType;
@@ -34,41 +31,21 @@ class LittleKnownTest {
     }
   }
 
-  private static final class Desk implements Load {
-    final Map<Integer, List<Flight>> flights = new HashMap<>();
-    final Map<Integer, Others> others = new HashMap<>();
-
-    @Override
-    public int inFlight(int slot) {
-      return flights(slot).size();
-    }
-
-    @Override
-    public List<? extends Flight> flights(int slot) {
-      return flights.getOrDefault(slot, List.of());
-    }
-
-    @Override
-    public Others others(int slot) {
-      return others.getOrDefault(slot, Others.NONE);
-    }
-
-    @Override
-    public long nowNanos() {
-      return NOW;
+  private static final class Desk extends Samples.Desk {
+    Desk() {
+      super(NOW);
     }
 
     /// One whose last token came so long ago.
     Desk streams(int slot, long silentNanos) {
-      flights
-          .computeIfAbsent(slot, s -> new ArrayList<>())
-          .add(
-              new Streaming(
-                  1000,
-                  NOW - silentNanos - 2 * SECOND,
-                  NOW - silentNanos - SECOND,
-                  20,
-                  NOW - silentNanos));
+      add(
+          slot,
+          new Streaming(
+              1000,
+              NOW - silentNanos - 2 * SECOND,
+              NOW - silentNanos - SECOND,
+              20,
+              NOW - silentNanos));
       return this;
     }
   }
@@ -79,8 +56,20 @@ class LittleKnownTest {
 
   private static void answers(Adaptive p, Instance i, long prompt, double firstSeconds, int k) {
     long sent = NOW - 200 * SECOND + k * SECOND;
-    long first = sent + (long) (1e9 * firstSeconds);
-    long tokens = 60;
+    answered(p, i, prompt, (double) prompt, sent, 0, sent + (long) (1e9 * firstSeconds), 60);
+  }
+
+  /// @param expectedTokens that were thought not to be cached
+  /// @param otherFirst when somebody else's first token came before
+  private static void answered(
+      Adaptive p,
+      Instance i,
+      long prompt,
+      double expectedTokens,
+      long sent,
+      long otherFirst,
+      long first,
+      long tokens) {
     p.settled(
         new Facts(
             i,
@@ -88,16 +77,16 @@ class LittleKnownTest {
             4 * prompt,
             sent,
             first,
-            first + (long) ((tokens - 1) * TOKEN_NANOS),
+            first + (long) ((double) (tokens - 1) * TOKEN_NANOS),
             (int) tokens,
             1000,
             new Facts.Usage(prompt, tokens, 0),
             true,
             true,
             ask(prompt),
-            new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
+            new Forecast(expectedTokens, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
             0,
-            0,
+            otherFirst,
             0,
             false));
   }
@@ -121,36 +110,13 @@ class LittleKnownTest {
     long missFirst = hitFirst - SECOND / 20;
     for (int k = 0; k < 200; k++) {
       long miss = hitFirst + (long) ((0.8 + 0.01 * (k % 3)) * SECOND);
-      streamed(p, prompt, (double) prompt, missFirst, hitFirst, miss);
+      answered(p, PAGED, prompt, (double) prompt, missFirst, hitFirst, miss, 10);
       long hit = miss + SECOND / 20;
-      streamed(p, prompt, prompt / 6.0, hitFirst, miss, hit);
+      answered(p, PAGED, prompt, prompt / 6.0, hitFirst, miss, hit, 10);
       missFirst = miss;
       hitFirst = hit;
     }
     assertThat(p.remembered(NOW).toString()).contains("begins={}").doesNotContain("begins={p");
-  }
-
-  private static void streamed(
-      Adaptive p, long prompt, double expectedTokens, long sent, long otherFirst, long first) {
-    p.settled(
-        new Facts(
-            PAGED,
-            "m",
-            4 * prompt,
-            sent,
-            first,
-            first + (long) (9 * TOKEN_NANOS),
-            10,
-            1000,
-            new Facts.Usage(prompt, 10, 0),
-            true,
-            true,
-            ask(prompt),
-            new Forecast(expectedTokens, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
-            0,
-            otherFirst,
-            0,
-            false));
   }
 
   /// Two-fold scatter of a hundred chats is no reason to expect 0 s or a minute of a prompt that is

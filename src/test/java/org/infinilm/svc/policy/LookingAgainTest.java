@@ -3,9 +3,7 @@ package org.infinilm.svc.policy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.CacheType;
@@ -30,28 +28,19 @@ class LookingAgainTest {
   }
 
   /// The static instance is full.
-  private static final class Desk implements Load {
-    final Map<Integer, List<Flight>> flights = new HashMap<>();
+  private static final class Desk extends Samples.Desk {
     int line;
     boolean pagedIsFull;
 
+    Desk() {
+      super(NOW);
+    }
+
     Desk runs(int slot, int many, long promptTokens, long tokens, long ago) {
       for (int k = 0; k < many; k++) {
-        flights
-            .computeIfAbsent(slot, s -> new ArrayList<>())
-            .add(new Running(promptTokens, tokens, NOW - ago, NOW - ago / 2));
+        add(slot, new Running(promptTokens, tokens, NOW - ago, NOW - ago / 2));
       }
       return this;
-    }
-
-    @Override
-    public int inFlight(int slot) {
-      return flights(slot).size();
-    }
-
-    @Override
-    public List<? extends Flight> flights(int slot) {
-      return flights.getOrDefault(slot, List.of());
     }
 
     @Override
@@ -62,11 +51,6 @@ class LookingAgainTest {
     @Override
     public int waiting(int slot) {
       return slot == STATIC.slot() || pagedIsFull ? line : 0;
-    }
-
-    @Override
-    public long nowNanos() {
-      return NOW;
     }
   }
 

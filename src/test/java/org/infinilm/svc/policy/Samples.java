@@ -15,6 +15,41 @@ import org.jspecify.annotations.Nullable;
 final class Samples {
   static final Load IDLE = slot -> 0;
 
+  /// What is in flight, and what gauges tell of others, as a test puts it there.
+  static class Desk implements Load {
+    final Map<Integer, List<Flight>> flights = new HashMap<>();
+    final Map<Integer, Others> others = new HashMap<>();
+    long now;
+
+    Desk(long nowNanos) {
+      this.now = nowNanos;
+    }
+
+    final void add(int slot, Flight f) {
+      flights.computeIfAbsent(slot, s -> new ArrayList<>()).add(f);
+    }
+
+    @Override
+    public int inFlight(int slot) {
+      return flights(slot).size();
+    }
+
+    @Override
+    public List<? extends Flight> flights(int slot) {
+      return flights.getOrDefault(slot, List.of());
+    }
+
+    @Override
+    public Others others(int slot) {
+      return others.getOrDefault(slot, Others.NONE);
+    }
+
+    @Override
+    public long nowNanos() {
+      return now;
+    }
+  }
+
   private Samples() {}
 
   static Instance instance(
