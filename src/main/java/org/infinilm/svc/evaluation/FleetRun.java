@@ -454,6 +454,7 @@ final class FleetRun {
         stalled,
         s.otherFirstNanos,
         s.otherLastNanos,
+        s.ahead(),
         false);
   }
 

@@ -222,6 +222,7 @@ final class Ledger implements Load {
   }
 
   void sent(int slot, Sent s) {
+    s.behind(Flight.waiting(flights.get(slot)));
     flights.get(slot).add(s);
   }
 
@@ -236,6 +237,7 @@ final class Ledger implements Load {
 
   /// Its first token came.
   void first(int slot, Sent s, double atNanos) {
+    Flight.passed(flights.get(slot), s, (long) atNanos, true);
     s.first(atNanos);
     stalled[slot] += s.send.forecast().prefillNanos();
     s.stalledBefore = stalled[slot];
@@ -251,6 +253,9 @@ final class Ledger implements Load {
 
   /// Counts it out; the one in line whose seat that is, already out of the line, or null.
   @Nullable Waiter ended(int slot, Sent s) {
+    if (s.firstNanos() == 0) {
+      Flight.passed(flights.get(slot), s, nowNanos(), false);
+    }
     flights.get(slot).remove(s);
     lastEnd[slot] = nowNanos();
     return next(slot);

@@ -1,10 +1,12 @@
 package org.infinilm.svc.evaluation;
 
+import org.infinilm.svc.policy.Ahead;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.simulator.LeapCore;
+import org.jspecify.annotations.Nullable;
 
 /// A request in flight: what the router knows of it.
 final class Sent implements Flight {
@@ -23,6 +25,7 @@ final class Sent implements Flight {
   long otherFirstNanos;
 
   long otherLastNanos;
+  private @Nullable Ahead ahead;
 
   /// The virtual time.
   interface Clock {
@@ -36,6 +39,16 @@ final class Sent implements Flight {
     this.core = core;
     this.clock = clock;
     this.dispatchNanos = Math.max(1, (long) clock.nanos());
+  }
+
+  /// So many prompts waited there when it was sent.
+  void behind(int waiting) {
+    ahead = new Ahead(waiting, dispatchNanos);
+  }
+
+  @Override
+  public @Nullable Ahead ahead() {
+    return ahead;
   }
 
   void first(double atNanos) {

@@ -58,6 +58,9 @@ final class Costs {
   /// Of more instances one that is heard of takes the place of another.
   private static final int MOST_INSTANCES = 8192;
 
+  /// Of more instances the last prompts are not looked at again.
+  private static final int MOST_RELEARNED = 64;
+
   /// What was learned so far; replaced as a whole.
   private record Known(LeastSquares prompt, LeastSquares token, LeastSquares whole) {}
 
@@ -276,21 +279,55 @@ final class Costs {
 
   /// When an instance began a prompt, of the times that it took by each assumption.
   ///
-  /// @param nanos as [PromptOrder#after] takes them
-  PromptOrder.Begin began(Instance i, double newTokens, double[] nanos) {
+  /// @param nanos and what follows: as [PromptOrder#after] takes them
+  PromptOrder.Begin began(
+      Instance i, double newTokens, double[] nanos, boolean overtaken, long nowNanos) {
     bound(orders, i.name());
     PromptOrder o = orders.computeIfAbsent(i.name(), n -> new PromptOrder());
-    if (o.after(newTokens, nanos)) {
+    if (o.after(newTokens, nanos, overtaken)) {
+      speeds.remove(i.name());
+      drifts.remove(i.name());
       Known k = own;
-      pool(new Known(k.prompt().doubted(), k.token(), k.whole()));
+      pool(new Known(relearned(i, o, nowNanos), k.token(), k.whole()));
     }
     return o.begin();
+  }
+
+  /// Costs of prompts from those that were last seen: times by another assumption may be off by a
+  /// hundred.
+  private LeastSquares relearned(Instance of, PromptOrder order, long nowNanos) {
+    LeastSquares p = own.prompt().anew(FIRST.prompt);
+    int left = MOST_RELEARNED;
+    for (Map.Entry<String, PromptOrder> e : orders.entrySet()) {
+      if (!e.getKey().equals(of.name()) && left-- > 0) {
+        p = after(p, e.getKey(), e.getValue(), nowNanos);
+      }
+    }
+    return after(p, of.name(), order, nowNanos);
+  }
+
+  private LeastSquares after(LeastSquares before, String name, PromptOrder order, long nowNanos) {
+    LeastSquares p = before;
+    double f = 1e9 * factor(name, nowNanos);
+    for (PromptOrder.Took t : order.kept()) {
+      double u = t.newTokens() / BLOCK;
+      double seconds = t.nanos()[order.begin().place] / f;
+      p = p.after(Math.max(LEAST_SECONDS, seconds), 1, u, u * u);
+    }
+    return p;
   }
 
   /// The same of one that says nothing of the order.
   PromptOrder.Begin begins(Instance i) {
     PromptOrder o = orders.get(i.name());
     return o == null ? PromptOrder.Begin.AFTER_OTHERS : o.begin();
+  }
+
+  /// How many prompts an instance computes beside each other, each lane one after the other; 0
+  /// where that is not told.
+  int lanes(String instance) {
+    PromptOrder o = orders.get(instance);
+    return o == null ? 1 : o.begin().lanes;
   }
 
   /// How much of the prompts before it a prompt waits for there, 0..1.
@@ -392,7 +429,7 @@ final class Costs {
     Map<String, Object> begins = new HashMap<>();
     orders.forEach((name, o) -> {
       if (o.begin() != PromptOrder.Begin.AFTER_OTHERS) {
-        begins.put(name, o.begin().number());
+        begins.put(name, o.begin().number);
       }
     });
     Known k = own;
@@ -425,13 +462,17 @@ final class Costs {
     m.begins().forEach((name, b) -> orders.computeIfAbsent(name, n -> new PromptOrder()).assume(b));
   }
 
+  private static List<String> few(Recalled of) {
+    return of.names().stream().limit(MOST_INSTANCES).toList();
+  }
+
   private static Memory read(Recalled from, long nowNanos) {
     LeastSquares prompt = LeastSquares.recall(from.in("prompt"));
     LeastSquares token = LeastSquares.recall(from.in("token"));
     LeastSquares whole = LeastSquares.recall(from.in("whole"));
     Map<String, Speed> heard = new HashMap<>();
     Recalled all = from.in("speeds");
-    for (String name : all.names()) {
+    for (String name : few(all)) {
       double[] pair = all.numbers(name, 2);
       double log = Math.clamp(pair[0], -MOST_LOG, MOST_LOG);
       heard.put(
@@ -439,14 +480,14 @@ final class Costs {
     }
     Map<String, Double> stalled = new HashMap<>();
     Recalled shares = from.in("stalls");
-    for (String name : shares.names()) {
+    for (String name : few(shares)) {
       stalled.put(name, Math.clamp(shares.number(name), 0.0, 1.0));
     }
     int brief = from.names().contains(BRIEF) ? (int) Math.clamp(from.number(BRIEF), 0, 1 << 20) : 0;
     Map<String, PromptOrder.Begin> begins = new HashMap<>();
     if (from.names().contains(BEGINS)) {
       Recalled orders = from.in(BEGINS);
-      for (String name : orders.names()) {
+      for (String name : few(orders)) {
         begins.put(name, PromptOrder.Begin.of(orders.number(name)));
       }
     }

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * nobody that is there.
  *
  * Beside each other. An instance that was found to compute prompts so (PromptOrder) lets a prompt wait for
- * a small part of those before it, and stalls answers as little.
+ * a small part of those before it, and stalls answers as little; one of a few lanes until a lane is free,
+ * and stalls the answers of one lane.
  *
  * Loss: Objective's, of times that are partly known (of those under way) and partly expected. Of an
  * instance's time, the share that went to others' prompts of late will go there again: steps
@@ -90,6 +91,10 @@ final class Estimate {
   /// How much of the prompts before it a prompt waits for.
   private double serialShare = 1;
 
+  /// In so many lanes, each of which computes prompts one after the other; 0 where that is not
+  /// told.
+  private int lanes = 1;
+
   /// What gauges show of others, and what other routers told.
   private Others others = Others.NONE;
 
@@ -124,6 +129,7 @@ final class Estimate {
             ? Others.NONE
             : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
     serialShare = costs.serialShare(i.name());
+    lanes = costs.lanes(i.name());
     if (i.cacheType() == CacheType.STATIC && serialShare == 1) {
       serial(i, costs, factor, flights);
     } else {
@@ -283,6 +289,9 @@ final class Estimate {
       headLeft = left(whole, done, running + waiting <= batch(i));
       queued -= whole - headLeft;
     }
+    if (lanes > 1) {
+      queued = laneWait(flights, costs, factor);
+    }
     if (waiting == 0 && running > 0 && !others.any()) {
       queued = stillness(flights, costs.tokenNanos(most, sum) * factor);
     }
@@ -330,6 +339,25 @@ final class Estimate {
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
       othersLoss += step * more(f, first, so, before, after);
     }
+  }
+
+  /// Until a lane is free for a prompt more: each goes to the one that is free first.
+  private double laneWait(List<? extends Flight> flights, Costs costs, double factor) {
+    double[] busy = new double[lanes];
+    int first = 0;
+    for (int k = 0, waiting = 0; k < flights.size(); k++) {
+      Flight f = flights.get(k);
+      if (f.firstNanos() != 0) {
+        continue;
+      }
+      boolean begun = ++waiting <= lanes;
+      double whole = costs.promptNanos(newTokens(f)) * factor;
+      busy[first] += begun ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
+      for (int l = 0; l < lanes; l++) {
+        first = busy[l] < busy[first] ? l : first;
+      }
+    }
+    return busy[first];
   }
 
   /// What one that is there loses more, over the lengths that its answer may have.

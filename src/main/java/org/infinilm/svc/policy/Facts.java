@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param otherFirstNanos when another request on the instance last got its first byte before this
 ///   one did; 0 for none
 /// @param otherLastNanos when another one last ended there before this one's first byte; 0 for none
+/// @param ahead the prompts that were sent there before it; null where nobody looked
 /// @param cutAtOnce whether it ended for its length with its first token, or before, though more
 ///   was asked for
 public record Facts(
@@ -40,6 +41,7 @@ public record Facts(
     double stalledNanos,
     long otherFirstNanos,
     long otherLastNanos,
+    @Nullable Ahead ahead,
     boolean cutAtOnce) {
   /// Those of a request that nothing was foretold of.
   public Facts(
@@ -71,13 +73,21 @@ public record Facts(
         0,
         0,
         0,
+        null,
         cutAtOnce);
   }
 
   /// The same with what the decision was about.
   public Facts about(Ask decided) {
     return foretold(
-        decided, streamed, forecast, firstByteNanos, stalledNanos, otherFirstNanos, otherLastNanos);
+        decided,
+        streamed,
+        forecast,
+        firstByteNanos,
+        stalledNanos,
+        otherFirstNanos,
+        otherLastNanos,
+        ahead);
   }
 
   /// The same with what was foretold of it.
@@ -91,7 +101,8 @@ public record Facts(
       long firstNanos,
       double stalled,
       long otherFirst,
-      long otherLast) {
+      long otherLast,
+      @Nullable Ahead before) {
     return new Facts(
         instance,
         model,
@@ -109,6 +120,7 @@ public record Facts(
         stalled,
         otherFirst,
         otherLast,
+        before,
         cutAtOnce);
   }
 

@@ -1,5 +1,8 @@
 package org.infinilm.svc.policy;
 
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /// One request that was sent to an instance and has not ended, as the router itself knows it. Read
 /// from event loops while others write; times from a monotonic clock, in nanoseconds.
 public interface Flight {
@@ -27,8 +30,45 @@ public interface Flight {
     return 0;
   }
 
+  /// The prompts that were sent there before it; null where nobody looks.
+  default @Nullable Ahead ahead() {
+    return null;
+  }
+
   /// What the policy foretold when it sent it; [Forecast#NONE] when it foretold nothing.
   default Forecast forecast() {
     return Forecast.NONE;
+  }
+
+  /// Tells those that wait of one whose first token came, or that ended without one; to be told of
+  /// it before its own [#firstNanos] does.
+  ///
+  /// @param all in the order in which they were sent
+  static void passed(List<? extends Flight> all, Flight by, long nowNanos, boolean first) {
+    int place = all.indexOf(by);
+    int waiting = 0;
+    for (int k = 0; place >= 0 && k < all.size() && waiting < Ahead.MOST; k++) {
+      Flight f = all.get(k);
+      Ahead a = f.ahead();
+      if (k == place || a == null || f.firstNanos() != 0) {
+        continue;
+      }
+      if (k > place) {
+        a.fell(waiting, nowNanos);
+      } else if (first) {
+        a.overtake();
+      }
+      waiting++;
+    }
+  }
+
+  /// How many of them wait for their first token and are looked at, at most [Ahead#MOST].
+  static int waiting(List<? extends Flight> all) {
+    int waiting = 0;
+    for (int k = 0; k < all.size() && waiting < Ahead.MOST; k++) {
+      Flight f = all.get(k);
+      waiting += f.ahead() != null && f.firstNanos() == 0 ? 1 : 0;
+    }
+    return waiting;
   }
 }

@@ -33,9 +33,6 @@ final class LeastSquares {
 
   private static final double MOST_SCALE = 1e4;
 
-  /// As if so much had been seen of what was something else.
-  private static final double DOUBTED = 0.1;
-
   /// Features by which weights are told apart.
   private static final double[][] PROBES = {
     {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0.25, 0.1}, {1, 1, 1}
@@ -57,10 +54,19 @@ final class LeastSquares {
   /// Observations further off than so many deviations count as so far off.
   private static final double MOST_SURPRISE = 2.5;
 
+  /// What surprises twice, the same way and at sizes within so many times, is so.
+  private static final double LIKE = 2;
+
+  private static final double[] ONES = {1, 1, 1};
+
   private final double[] weights;
   private final Information information;
   private final double deviation;
   private final int seen;
+
+  /// Sum of the features of the last observation that surprised; negative where it was too fast, 0
+  /// for none, or where one like it did not.
+  private final double odd;
 
   /// What the observations said, and the first guess as far as it is not forgotten, as sums that
   /// several routers' may be added to: of the products of features, and of features times what was
@@ -93,7 +99,9 @@ final class LeastSquares {
     }
   }
 
-  private LeastSquares(double[] weights, Information information, double deviation, int seen) {
+  private LeastSquares(
+      double[] weights, Information information, double deviation, int seen, double odd) {
+    this.odd = odd;
     this.weights = weights;
     this.information = information;
     this.deviation = deviation;
@@ -102,7 +110,7 @@ final class LeastSquares {
 
   /// A first guess that the first observations overrule.
   static LeastSquares guess(double... weights) {
-    return new LeastSquares(weights.clone(), Information.about(weights, 1 / VAGUE), 0.5, 0);
+    return new LeastSquares(weights.clone(), Information.about(weights, 1 / VAGUE), 0.5, 0, 0);
   }
 
   /// What these sums say; the weights themselves, vaguely, where the sums are none.
@@ -113,7 +121,7 @@ final class LeastSquares {
     Sums s = sums.about(weights, least);
     Information i = Information.of(s.products(), s.pull());
     i = i == null || i.weights() == null ? Information.about(weights, 1 / VAGUE) : i;
-    return new LeastSquares(weights.clone(), i, Math.clamp(deviation, 0.02, 2), seen);
+    return new LeastSquares(weights.clone(), i, Math.clamp(deviation, 0.02, 2), seen, 0);
   }
 
   int seen() {
@@ -166,9 +174,11 @@ final class LeastSquares {
     return out;
   }
 
-  /// The same, of which little is believed any more: what was observed was no such cost.
-  LeastSquares doubted() {
-    return new LeastSquares(weights, information.times(DOUBTED), deviation, seen);
+  /// From a first guess on again, with as many observations as have been: what was observed was no
+  /// such cost.
+  LeastSquares anew(double... guess) {
+    LeastSquares l = guess(guess);
+    return new LeastSquares(l.weights, l.information, l.deviation, seen, 0);
   }
 
   static double sum(double[] weights, double... features) {
@@ -183,11 +193,20 @@ final class LeastSquares {
   LeastSquares after(double y, double... features) {
     double expected = sum(weights, features);
     double off = 1 - expected / y;
-    double most = seen < 10 ? 1 : MOST_SURPRISE * deviation;
     double largest = 0;
-    for (double f : features) {
-      largest = Math.max(largest, Math.abs(f));
+    double[] relative = new double[features.length];
+    for (int k = 0; k < features.length; k++) {
+      largest = Math.max(largest, Math.abs(features[k]));
+      relative[k] = features[k] / Math.max(y, expected);
     }
+    // of sizes that were hardly seen any cost may be
+    double unsure = deviation * Math.sqrt(1 + information.variance(relative));
+    double size = sum(ONES, features);
+    boolean again = off * odd > 0 && isLike(size);
+    double most =
+        seen < 10 || again
+            ? Math.max(1, MOST_SURPRISE * deviation)
+            : MOST_SURPRISE * Math.max(deviation, Math.min(unsure, 1 / MOST_SURPRISE));
     // one that was too fast would weigh the more, the faster it was
     double unit = Math.min(Math.max(y, expected / (1 + most)), MOST_WEIGHT * largest);
     Information i = information;
@@ -204,7 +223,13 @@ final class LeastSquares {
       w = solved == null ? weights : bounded(solved);
     }
     double d = deviation + 0.03 * (Math.min(Math.abs(off), 2) * 1.25 - deviation);
-    return new LeastSquares(w, i, Math.max(0.02, d), Math.min(seen + 1, MOST_SEEN));
+    boolean surprising = Math.abs(off) > most;
+    double next = surprising ? Math.copySign(size, off) : isLike(size) ? 0 : odd;
+    return new LeastSquares(w, i, Math.max(0.02, d), Math.min(seen + 1, MOST_SEEN), next);
+  }
+
+  private boolean isLike(double size) {
+    return size < LIKE * Math.abs(odd) && LIKE * size > Math.abs(odd);
   }
 
   private static double[] bounded(double[] weights) {

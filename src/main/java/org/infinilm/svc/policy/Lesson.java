@@ -33,6 +33,8 @@ final class Lesson {
   /// Text that should have been in a cache, from which on times tell whether it was.
   private static final double MUCH = 256;
 
+  private static final PromptOrder.Begin[] BEGINS = PromptOrder.Begin.values();
+
   private final Adaptive.Model m;
   private final Objective objective;
   private final Facts f;
@@ -145,17 +147,47 @@ final class Lesson {
     if (forecast.others()) {
       return;
     }
-    long placed = forecast.placed() ? 0 : f.otherLastNanos();
-    double[] nanos = {
-      since(Math.max(f.otherFirstNanos(), placed)), since(placed), since(f.dispatchNanos())
-    };
+    double[] nanos = times();
     // of a prompt that may have been cached, or not, no time is that of its size
     boolean tells = nanos[0] > TOGETHER_NANOS && supposedlyCached() == 0;
+    Ahead ahead = f.ahead();
     PromptOrder.Begin begin =
-        !tells ? costs.begins(i) : costs.began(i, Math.max(1, (double) (prompt - cached)), nanos);
-    if (nanos[begin.number()] > TOGETHER_NANOS) {
-      prompt(nanos[begin.number()]);
+        !tells
+            ? costs.begins(i)
+            : costs.began(
+                i,
+                Math.max(1, (double) (prompt - cached)),
+                nanos,
+                ahead != null && ahead.isOvertaken(),
+                now);
+    if (nanos[begin.place] > TOGETHER_NANOS) {
+      prompt(nanos[begin.place]);
     }
+  }
+
+  /// What its prompt took, by each assumption of when it was begun.
+  private double[] times() {
+    long placed = forecast.placed() ? 0 : f.otherLastNanos();
+    double[] nanos = new double[BEGINS.length];
+    for (int k = 0; k < nanos.length; k++) {
+      nanos[k] =
+          switch (BEGINS[k]) {
+            case AFTER_OTHERS -> since(Math.max(f.otherFirstNanos(), placed));
+            case WITH_A_PLACE -> since(placed);
+            case AT_ONCE -> since(f.dispatchNanos());
+            default -> inLanes(BEGINS[k].lanes, placed);
+          };
+      nanos[k] = k == 0 ? nanos[k] : Math.max(nanos[k - 1], nanos[k]);
+    }
+    return nanos;
+  }
+
+  /// Where nobody looked, or more are still ahead than there would be lanes, that is no time at
+  /// all.
+  private double inLanes(int lanes, long placed) {
+    Ahead ahead = f.ahead();
+    long since = ahead == null ? Long.MAX_VALUE : ahead.fewerSinceNanos(lanes);
+    return since == Long.MAX_VALUE ? 0 : since(Math.max(since, placed));
   }
 
   /// Its first token came so long after it was sent, and after this.

@@ -134,7 +134,8 @@ class InFlight {
               : s.seenFirstNanos(),
           (double) (ended ? stalledNanos : flights.stalledNanos(s)),
           s.otherFirstNanos(),
-          s.otherLastNanos());
+          s.otherLastNanos(),
+          s.ahead());
     }
   }
 }

@@ -1,9 +1,11 @@
 package org.infinilm.svc.router;
 
+import org.infinilm.svc.policy.Ahead;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Flight;
 import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 
 /// A request that was sent to an instance, as a learned policy sees it. Written by its event loop,
 /// read by all.
@@ -23,6 +25,7 @@ final class Sent implements Flight {
   /// What prompts here were foretold to cost, of all whose first token has come; when its own came.
   private long stalledBefore;
 
+  private volatile @Nullable Ahead ahead;
   private long otherFirstNanos;
   private long otherLastNanos;
 
@@ -36,6 +39,17 @@ final class Sent implements Flight {
 
   boolean streamed() {
     return streamed;
+  }
+
+  /// So many prompts waited there when it was sent. Of a stream alone: of others nobody sees when
+  /// they are done with theirs.
+  void behind(int waiting) {
+    ahead = streamed ? new Ahead(waiting, dispatchNanos) : null;
+  }
+
+  @Override
+  public @Nullable Ahead ahead() {
+    return ahead;
   }
 
   /// Its first token came.

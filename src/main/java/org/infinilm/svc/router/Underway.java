@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import org.infinilm.svc.policy.Flight;
 
 /// What is in flight at one instance, for a learned policy; kept only where there is one.
 /// Lock-free: a change replaces the list.
@@ -22,6 +23,7 @@ final class Underway {
   }
 
   void add(Sent s) {
+    s.behind(Flight.waiting(all()));
     listed.updateAndGet(l -> l.size() >= MOST ? l : with(l, s));
   }
 
@@ -45,6 +47,7 @@ final class Underway {
 
   /// The first token of a stream came.
   void first(Sent s, long nowNanos) {
+    Flight.passed(all(), s, nowNanos, true);
     long stalled = stalledNanos.addAndGet((long) s.forecast().prefillNanos());
     long otherFirst = lastFirstNanos;
     for (Sent other : all()) {
@@ -58,6 +61,9 @@ final class Underway {
 
   /// It has ended, one way or the other.
   void ended(Sent s, long nowNanos) {
+    if (s.ahead() != null && s.firstNanos() == 0) {
+      Flight.passed(all(), s, nowNanos, false);
+    }
     listed.updateAndGet(l -> without(l, s));
     lastEndNanos = nowNanos;
   }

@@ -78,6 +78,7 @@ class AdaptiveTest {
               0,
               0,
               0,
+              null,
               false));
     }
   }
@@ -173,6 +174,7 @@ class AdaptiveTest {
             0,
             0,
             0,
+            null,
             false));
     Candidates two = Samples.among(PAGED, OTHER);
     desk.add(1, 1000, 20, 100_000_000);
@@ -282,6 +284,7 @@ class AdaptiveTest {
               0,
               sent + 8_900_000_000L,
               0,
+              null,
               false));
     }
     assertThat(((Choice.Send) choose(p, ask(500, 10, 0), ALL, desk)).why()).isEqualTo(Reason.SIZE);

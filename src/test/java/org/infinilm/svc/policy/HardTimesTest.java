@@ -112,6 +112,7 @@ class HardTimesTest {
         0,
         0,
         0,
+        null,
         false);
   }
 

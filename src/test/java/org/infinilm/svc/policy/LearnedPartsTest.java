@@ -69,6 +69,7 @@ class LearnedPartsTest {
         0,
         0,
         0,
+        null,
         false);
   }
 
@@ -498,6 +499,7 @@ class LearnedPartsTest {
               0,
               0,
               0,
+              null,
               false));
     }
     Forecast f = chosen(p, ask(6000, 0), Samples.among(PAGED)).forecast();

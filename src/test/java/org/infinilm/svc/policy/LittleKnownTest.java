@@ -88,6 +88,7 @@ class LittleKnownTest {
             0,
             otherFirst,
             0,
+            null,
             false));
   }
 

@@ -85,6 +85,7 @@ class LookingAgainTest {
                 0,
                 0,
                 0,
+                null,
                 false));
       }
     }
@@ -201,6 +202,7 @@ class LookingAgainTest {
                 0,
                 0,
                 0,
+                null,
                 false));
       }
       Choice c = choose(p, a, busy());

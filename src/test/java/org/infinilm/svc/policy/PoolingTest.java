@@ -139,6 +139,7 @@ class PoolingTest {
         0,
         0,
         0,
+        null,
         false);
   }
 

@@ -96,6 +96,7 @@ class SeveralRoutersTest {
               0,
               0,
               0,
+              null,
               false));
       at += 10_000_000_000L;
     }

@@ -1,0 +1,254 @@
+package org.infinilm.svc.policy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.List;
+import java.util.PriorityQueue;
+import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.infinilm.svc.fleet.Instance;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// What is learned of an instance that computes a few prompts beside each other, each lane one
+/// after the other: replicas behind one address.
+class PromptLanesTest {
+  private static final Instance PAGED = Samples.paged("p", 0);
+  private static final double FIXED = 0.01;
+  private static final double TOKEN = 5e-5;
+  private static final double STEP = 0.008;
+
+  private static final class Job implements Flight {
+    final int client;
+    final long prompt;
+    final double sent;
+    double first;
+    @Nullable Ahead ahead;
+    long otherFirst;
+    long otherLast;
+
+    Job(int client, long prompt, double sent) {
+      this.client = client;
+      this.prompt = prompt;
+      this.sent = sent;
+    }
+
+    @Override
+    public long promptTokens() {
+      return prompt;
+    }
+
+    @Override
+    public long maxTokens() {
+      return 0;
+    }
+
+    @Override
+    public long dispatchNanos() {
+      return nanos(sent);
+    }
+
+    @Override
+    public long firstNanos() {
+      return nanos(first);
+    }
+
+    @Override
+    public long tokens() {
+      return first == 0 ? 0 : 1;
+    }
+
+    @Override
+    public @Nullable Ahead ahead() {
+      return ahead;
+    }
+  }
+
+  private record Event(double at, Runnable what) {}
+
+  /// Clients each of which sends its next request when it has the answer, to one instance.
+  private static final class Engine {
+    final Adaptive policy = new Adaptive(Objective.DEFAULT);
+    private final PriorityQueue<Event> events =
+        new PriorityQueue<>(Comparator.comparingDouble(Event::at));
+    private final List<Job> flights = new ArrayList<>();
+    private final Deque<Job> waiting = new ArrayDeque<>();
+    private final Random random;
+    private final int lanes;
+    private final double noise;
+    private final int answer;
+    private final long[] prompts;
+    private int busy;
+
+    /// Of those that wait the shortest is next, instead of the oldest.
+    private boolean shortestFirst;
+
+    /// So many of the prompts are found in a cache, of which nobody tells.
+    private double hits;
+
+    private double now = 1;
+    private long lastFirst;
+    private long lastEnd;
+
+    /// @param answer its tokens
+    /// @param prompts of each client, in tokens
+    Engine(long seed, int lanes, double noise, int answer, long... prompts) {
+      this.random = new Random(seed);
+      this.lanes = lanes;
+      this.noise = noise;
+      this.answer = answer;
+      this.prompts = prompts;
+    }
+
+    Engine run(int requests) {
+      for (int c = 0; c < prompts.length; c++) {
+        int client = c;
+        events.add(new Event(now + 0.05 * random.nextDouble(), () -> send(client)));
+      }
+      for (int left = requests * 3; left > 0; left--) {
+        Event e = events.remove();
+        now = e.at();
+        e.what().run();
+      }
+      return this;
+    }
+
+    private void send(int client) {
+      long prompt = (long) ((double) prompts[client] * (0.7 + 0.6 * random.nextDouble()));
+      Job j = new Job(client, prompt, now);
+      j.ahead = new Ahead(Flight.waiting(flights), nanos(now));
+      flights.add(j);
+      waiting.add(j);
+      begin();
+    }
+
+    private void begin() {
+      while (busy < lanes && !waiting.isEmpty()) {
+        Job j = waiting.peek();
+        for (Job k : waiting) {
+          j = shortestFirst && k.prompt < j.prompt ? k : j;
+        }
+        waiting.remove(j);
+        start(j);
+      }
+    }
+
+    private void start(Job j) {
+      busy++;
+      double cost = random.nextDouble() < hits ? 0 : TOKEN * (double) j.prompt;
+      double takes = (FIXED + cost) * Math.exp(noise * random.nextGaussian());
+      events.add(new Event(now + takes, () -> first(j)));
+    }
+
+    private void first(Job j) {
+      Flight.passed(flights, j, nanos(now), true);
+      j.first = now;
+      j.otherFirst = lastFirst;
+      j.otherLast = lastEnd;
+      lastFirst = nanos(now);
+      busy--;
+      begin();
+      double lasts = STEP * (answer - 1) * (0.8 + 0.4 * random.nextDouble());
+      events.add(new Event(now + lasts, () -> ended(j)));
+    }
+
+    private void ended(Job j) {
+      flights.remove(j);
+      lastEnd = nanos(now);
+      policy.settled(
+          new Facts(
+              PAGED,
+              "m",
+              4 * j.prompt,
+              j.dispatchNanos(),
+              j.firstNanos(),
+              nanos(now),
+              answer,
+              1000,
+              new Facts.Usage(j.prompt, answer, 0),
+              true,
+              true,
+              ask(j.prompt),
+              new Forecast(j.prompt, 1, 1, 1, true, j.prompt, j.prompt, 0.1, 0.1, true),
+              0,
+              j.otherFirst,
+              j.otherLast,
+              j.ahead,
+              false));
+      events.add(new Event(now + 0.005 * random.nextDouble(), () -> send(j.client)));
+    }
+
+    /// What the router expects of a prompt there, over what it costs.
+    double expected(long prompt) {
+      Samples.Desk desk = new Samples.Desk(nanos(now));
+      Choice c = policy.choose(ask(prompt), Samples.among(PAGED), desk, new SplittableRandom(1));
+      return ((Choice.Send) c).forecast().prefillNanos() / 1e9 / (FIXED + TOKEN * (double) prompt);
+    }
+
+    String begins() {
+      return Pattern.compile("begins=\\{([^}]*)")
+          .matcher(policy.remembered(nanos(now)).toString())
+          .results()
+          .map(m -> m.group(1))
+          .collect(Collectors.joining());
+    }
+  }
+
+  private static Ask ask(long prompt) {
+    return new Ask(4 * prompt, 51_200, prompt + 100, prompt / 3, 0, prompt, 0);
+  }
+
+  private static long nanos(double seconds) {
+    return (long) (1e9 * seconds);
+  }
+
+  private static long[] clients(int chats, long chat, int longs, long longPrompt) {
+    long[] out = new long[chats + longs];
+    for (int k = 0; k < out.length; k++) {
+      out[k] = k < chats ? chat : longPrompt;
+    }
+    return out;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "2, 5, 1, 16000, 10", "2, 10, 1, 16000, 60", "2, 3, 2, 6000, 30", "3, 6, 2, 16000, 20",
+    "4, 8, 2, 16000, 20", "4, 20, 3, 10000, 60", "8, 20, 4, 24000, 40", "8, 40, 2, 16000, 60"
+  })
+  void longPromptsBesideChatsAreLearnedAsTheyAre(
+      int lanes, int chats, int longs, long longPrompt, int answer) {
+    for (double noise : new double[] {0.02, 0.15}) {
+      for (long seed = 1; seed <= 10; seed++) {
+        Engine e = new Engine(seed, lanes, noise, answer, clients(chats, 300, longs, longPrompt));
+        e.run(3_000);
+        assertThat(e.expected(300)).isBetween(0.85, 1.2);
+        assertThat(e.expected(longPrompt)).as("seed %s", seed).isBetween(0.7, 1.6);
+        assertThat(e.begins()).matches("p=[3-7]");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"false, 0", "true, 0", "false, 0.3", "true, 0.3", "false, 0.8", "true, 0.8"})
+  void oneAfterTheOtherIsTakenForThat(boolean shortestFirst, double hits) {
+    for (int longs : new int[] {0, 1, 3}) {
+      for (double noise : new double[] {0.02, 0.15, 0.5}) {
+        for (long seed = 1; seed <= 10; seed++) {
+          Engine e = new Engine(seed, 1, noise, 30, clients(12, 300, longs, 16_000));
+          e.shortestFirst = shortestFirst;
+          e.hits = hits;
+          assertThat(e.run(3_000).begins())
+              .as("%s long, noise %s, seed %s", longs, noise, seed)
+              .isEmpty();
+        }
+      }
+    }
+  }
+}
