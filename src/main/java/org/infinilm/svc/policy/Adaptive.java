@@ -204,7 +204,8 @@ final class Adaptive implements Policy {
     Choice ruled = rule.choose(ask, candidates, load, random);
     Instance byRule = ruled instanceof Choice.Send s ? s.instance() : null;
     boolean cuts = byRule != null && !m.cuts.fits(byRule, ask.promptTokens(), load.nowNanos());
-    boolean swamped = mode == Mode.COLD && byRule != null && isSwamped(byRule, load);
+    boolean swamped =
+        mode == Mode.COLD && byRule != null && isSwamped(byRule, m.costs(byRule.cacheType()), load);
     if ((swamped || (cuts && mode != Mode.SHADOW)) && !onlyWatches) {
       mode = Mode.LEARNED;
     }
@@ -379,9 +380,9 @@ final class Adaptive implements Policy {
 
   /// Whether so much is before an instance that no first token will come soon: then little is
   /// learned of it either, and a first guess with what is in flight is better than the rule.
-  private static boolean isSwamped(Instance i, Load load) {
+  private static boolean isSwamped(Instance i, Costs costs, Load load) {
     List<? extends Flight> flights = load.flights(i.slot());
-    int batch = Estimate.batch(i);
+    int batch = costs.batch(i);
     int waiting = 0;
     for (int k = 0; k < flights.size(); k++) {
       waiting += flights.get(k).firstNanos() == 0 ? 1 : 0;

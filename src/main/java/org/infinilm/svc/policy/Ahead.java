@@ -4,14 +4,16 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import org.jspecify.annotations.Nullable;
 
 /// The prompts that were sent to an instance before one and still wait for their first token: since
-/// when they are fewer than 1, 2, ... [#MOST], and whether a later one came before it. Written by
-/// all event loops, read by any; times from a monotonic clock, in nanoseconds.
+/// when they are fewer than 1, 2, ... [#MOST], whether a later one came before it, and how many
+/// answers went on when its own began. Written by all event loops, read by any; times from a
+/// monotonic clock, in nanoseconds.
 public final class Ahead {
   /// As many are told apart.
   public static final int MOST = 8;
 
   private final @Nullable AtomicLongArray since;
   private volatile boolean overtaken;
+  private int beside;
 
   /// @param ahead that waited when it was sent
   public Ahead(int ahead, long nowNanos) {
@@ -38,6 +40,16 @@ public final class Ahead {
     if (!overtaken) {
       overtaken = true;
     }
+  }
+
+  /// Its first token came, while so many others had theirs and went on.
+  public void first(int others) {
+    beside = others;
+  }
+
+  /// Answers that went on beside it when its own began.
+  int beside() {
+    return beside;
   }
 
   /// Whether the first token of a later one came before its own.

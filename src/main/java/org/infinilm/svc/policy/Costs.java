@@ -28,6 +28,9 @@ final class Costs {
   private static final double BLOCK = 4096;
   private static final double TOKENS = 100;
 
+  /// Sequences at once in a paged instance that does not say.
+  private static final int USUAL_BATCH = 8;
+
   /// Whole answers after which it is known which part of one its prompt was.
   private static final int MANY_WHOLE = 20;
 
@@ -35,6 +38,9 @@ final class Costs {
 
   /// The same while an instance has just become another one.
   private static final double SHIFTED_STEP = 0.5;
+
+  /// Of an instance's factor, as an exponent, so much is its own, and the rest what all cost.
+  private static final double ITS_OWN = 0.9;
 
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
@@ -99,6 +105,28 @@ final class Costs {
     static final Others NONE = new Others(List.of(), List.of(), List.of(), Map.of(), 0);
   }
 
+  /// Least squares of relative errors lie below the middle, the more costs scatter: how many times
+  /// as much the middle is, from what was observed over what was expected. Or instances' factors
+  /// would have to make up for it, without an end.
+  private static final class Middle {
+    private static final double STEP = 0.01;
+    private static final double MOST = 0.7;
+    private double log;
+    private volatile double scale = 1;
+
+    double scale() {
+      return scale;
+    }
+
+    void after(double ratio) {
+      log = Math.clamp(log + STEP * Math.clamp(Math.log(ratio), -MOST, MOST), -MOST, MOST);
+      scale = Math.exp(log);
+    }
+  }
+
+  private final Middle promptMiddle = new Middle();
+  private final Middle tokenMiddle = new Middle();
+
   /// By own answers alone: what others are told.
   private volatile Known own = GUESS;
 
@@ -123,6 +151,7 @@ final class Costs {
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, Integer> batches = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
 
   /// Those of the other cache type of the same model.
@@ -133,6 +162,11 @@ final class Costs {
   /// Whether they are known from enough answers.
   boolean isKnown() {
     return prompts() >= ENOUGH && answers() >= ENOUGH;
+  }
+
+  /// Whether what a token costs is known from enough answers of its own.
+  boolean isTokenKnown() {
+    return known.token().seen() >= ENOUGH;
   }
 
   /// Prompts that it was learned from.
@@ -154,13 +188,17 @@ final class Costs {
   /// Nanoseconds that a typical instance needs for so many new tokens of a prompt.
   double promptNanos(double newTokens) {
     double u = newTokens / BLOCK;
-    return 1e9 * Math.max(LEAST_SECONDS, LeastSquares.sum(read.prompt, 1, u, u * u));
+    return 1e9
+        * Math.max(
+            LEAST_SECONDS, promptMiddle.scale() * LeastSquares.sum(read.prompt, 1, u, u * u));
   }
 
   /// Nanoseconds between two tokens.
   double tokenNanos(double longest, double total) {
     return 1e9
-        * Math.max(LEAST_SECONDS, LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
+        * Math.max(
+            LEAST_SECONDS,
+            tokenMiddle.scale() * LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
   }
 
   /// How many times as long this instance takes.
@@ -181,6 +219,12 @@ final class Costs {
       sum += fade * Math.clamp(t.log(), middle - most, middle + most);
     }
     return Math.exp(sum / Math.max(1, count));
+  }
+
+  /// What an instance's times are divided by to be those of a typical one: a little less than its
+  /// factor, or the one could grow as the other falls without any end.
+  private double usualFactor(String instance, long nowNanos) {
+    return Math.pow(factor(instance, nowNanos), ITS_OWN);
   }
 
   private double ownFactor(String instance, long nowNanos) {
@@ -250,7 +294,10 @@ final class Costs {
       LeastSquares token = is ? k.token() : other.known.token();
       read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token.weights());
     } else {
-      read = is ? new Weights(alone, k.token().weights()) : FIRST;
+      read =
+          new Weights(
+              prompts() >= ENOUGH ? alone : FIRST.prompt,
+              answers() >= ENOUGH ? k.token().weights() : FIRST.token);
     }
   }
 
@@ -263,9 +310,10 @@ final class Costs {
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
   void prompt(Instance i, double newTokens, double nanos, long nowNanos) {
     double u = newTokens / BLOCK;
-    double expected = 1e9 * Math.max(LEAST_SECONDS, known.prompt().at(1, u, u * u));
+    double expected =
+        1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
-    double f = factor(i.name(), nowNanos);
+    double f = usualFactor(i.name(), nowNanos);
     Known k = own;
     pool(
         new Known(
@@ -273,6 +321,7 @@ final class Costs {
             k.token(),
             k.whole()));
     if (seen >= 20) {
+      promptMiddle.after(nanos / expected / factor(i.name(), nowNanos));
       heard(i, nanos / expected, 0.6, nowNanos);
     }
   }
@@ -308,7 +357,7 @@ final class Costs {
 
   private LeastSquares after(LeastSquares before, String name, PromptOrder order, long nowNanos) {
     LeastSquares p = before;
-    double f = 1e9 * factor(name, nowNanos);
+    double f = 1e9 * usualFactor(name, nowNanos);
     for (PromptOrder.Took t : order.kept()) {
       double u = t.newTokens() / BLOCK;
       double seconds = t.nanos()[order.begin().place] / f;
@@ -339,9 +388,12 @@ final class Costs {
   /// Tokens came in `nanos` each.
   void token(Instance i, double longest, double total, double nanos, long nowNanos) {
     double expected =
-        1e9 * Math.max(LEAST_SECONDS, known.token().at(1, longest / BLOCK, total / BLOCK));
+        1e9
+            * Math.max(
+                LEAST_SECONDS,
+                tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
-    double f = factor(i.name(), nowNanos);
+    double f = usualFactor(i.name(), nowNanos);
     Known k = own;
     pool(
         new Known(
@@ -350,6 +402,7 @@ final class Costs {
                 .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
             k.whole()));
     if (seen >= 20) {
+      tokenMiddle.after(nanos / expected / factor(i.name(), nowNanos));
       heard(i, nanos / expected, 1, nowNanos);
     }
   }
@@ -362,7 +415,7 @@ final class Costs {
     Known k = own;
     double u = newTokens / BLOCK;
     double n = tokens / TOKENS;
-    double f = factor(i.name(), nowNanos);
+    double f = usualFactor(i.name(), nowNanos);
     LeastSquares own = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
     pool(new Known(k.prompt(), k.token(), own));
     LeastSquares w = known.whole();
@@ -387,6 +440,24 @@ final class Costs {
     if (known.prompt().seen() >= 20 && factor > factor(i.name(), nowNanos)) {
       heard(i, factor, GIVEN_UP_WEIGHT, nowNanos);
     }
+  }
+
+  /// So many answers went on there at once.
+  void ran(Instance i, int answers) {
+    if (answers > ran(i.name())) {
+      bound(batches, i.name());
+      batches.put(i.name(), answers);
+    }
+  }
+
+  /// Sequences at once: of an instance that does not say, a quarter more than were seen there.
+  int batch(Instance i) {
+    int ran = ran(i.name());
+    return i.seats() > 0 ? i.seats() : Math.max(USUAL_BATCH, ran + 1 + ran / 4);
+  }
+
+  private int ran(String instance) {
+    return batches.getOrDefault(instance, 0);
   }
 
   /// Share of the time of its answers that an instance spends on the prompts of others.

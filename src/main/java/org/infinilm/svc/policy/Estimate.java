@@ -26,9 +26,6 @@ import org.jspecify.annotations.Nullable;
  * take 1 / (1 - share) as long.
  */
 final class Estimate {
-  /// Sequences at once in a paged instance that does not say.
-  private static final int USUAL_BATCH = 8;
-
   private static final double MOST_STALLED = 0.75;
 
   /// Of a prompt that should be computed by now at least this part is left.
@@ -286,7 +283,7 @@ final class Estimate {
     if (head >= 0 && serialShare == 1) {
       double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
-      headLeft = left(whole, done, running + waiting <= batch(i));
+      headLeft = left(whole, done, running + waiting <= costs.batch(i));
       queued -= whole - headLeft;
     }
     if (lanes > 1) {
@@ -311,7 +308,7 @@ final class Estimate {
         1 / (1 - Math.min(MOST_STALLED, model.costs(i.cacheType()).stalledShare(i.name())));
     double before = costs.tokenNanos(most, sum) * factor * stretch;
     double after = costs.tokenNanos(longest, total) * factor * stretch;
-    int batch = batch(i);
+    int batch = costs.batch(i);
     int over = running + waiting + 1 - batch;
     double places =
         over <= 0 || running == 0 ? 0 : over * (lefts / running) * after / Math.min(batch, running);
@@ -323,6 +320,8 @@ final class Estimate {
     ownLoss = objective.loss(waited + firstNanos, tokenNanos, outputTokens);
     othersLoss = 0;
     int step = 1 + (flights.size() - 1) / MOST_OTHERS;
+    // each of those that are looked at stands for so many
+    double stands = (double) flights.size() / Math.max(1, (flights.size() + step - 1) / step);
     double behind = queued;
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
@@ -337,7 +336,7 @@ final class Estimate {
               ? f.firstNanos() - f.dispatchNanos()
               : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
-      othersLoss += step * more(f, first, so, before, after);
+      othersLoss += stands * more(f, first, so, before, after);
     }
   }
 
@@ -423,10 +422,6 @@ final class Estimate {
       least = Math.min(least, still(flights.get(k), each));
     }
     return least;
-  }
-
-  static int batch(Instance i) {
-    return i.seats() > 0 ? i.seats() : USUAL_BATCH;
   }
 
   private static double newTokens(Flight f) {

@@ -21,6 +21,10 @@ final class Lesson {
   /// Fewer tokens say too little about the time of one.
   private static final int LEAST_TOKENS = 8;
 
+  /// Of the time of an answer so much must be left, beside what others' prompts took of it, to tell
+  /// what tokens cost; more than the rest cannot be theirs while nothing is known.
+  private static final double LEAST_CLEAR = 0.3;
+
   /// An answer that comes whole tells of its own costs when others took at most this part of it.
   private static final double ALONE = 0.2;
 
@@ -132,8 +136,8 @@ final class Lesson {
     if (tokens >= LEAST_TOKENS && rest > 0) {
       double stalled = f.stalledNanos() * costs.serialShare(i.name());
       double clear = rest - stalled;
-      if (clear > 0.3 * rest) {
-        token(clear / (tokens - 1));
+      if (clear > LEAST_CLEAR * rest || !costs.isTokenKnown()) {
+        token(Math.max(clear, LEAST_CLEAR * rest) / (tokens - 1));
       }
       costs.stalled(i, Math.clamp(stalled / rest, 0.0, 0.9));
     }
@@ -151,6 +155,9 @@ final class Lesson {
     // of a prompt that may have been cached, or not, no time is that of its size
     boolean tells = nanos[0] > TOGETHER_NANOS && supposedlyCached() == 0;
     Ahead ahead = f.ahead();
+    if (ahead != null) {
+      costs.ran(i, ahead.beside() + 1);
+    }
     PromptOrder.Begin begin =
         !tells
             ? costs.begins(i)
@@ -167,7 +174,9 @@ final class Lesson {
 
   /// What its prompt took, by each assumption of when it was begun.
   private double[] times() {
-    long placed = forecast.placed() ? 0 : f.otherLastNanos();
+    Ahead ahead = f.ahead();
+    boolean full = ahead == null || ahead.beside() + 1 >= costs.batch(i);
+    long placed = forecast.placed() || !full ? 0 : f.otherLastNanos();
     double[] nanos = new double[BEGINS.length];
     for (int k = 0; k < nanos.length; k++) {
       nanos[k] =

@@ -75,6 +75,9 @@ final class PromptOrder {
 
   private static final double STEP = 1.0 / 64;
 
+  /// What was odd counts so many prompts long against the first assumption.
+  private static final int OF_LATE = 512;
+
   /// As many count as one after the other as such a step forgets.
   private static final double MOST_COUNTED = 2 / STEP - 1;
 
@@ -102,33 +105,54 @@ final class PromptOrder {
   /// Classes of size, two for each doubling.
   private static final int CLASSES = 48;
 
-  /// Prompts of four times the size seem to take half as long.
+  /// Prompts of four times the size, and of more, take longer by its square root at least.
   private static final int LONGER = 4;
 
-  private static final double LESS_LOG = Math.log(2);
+  private static final double LEAST_SLOPE = Math.log(2) / 4;
 
   /// What a prompt took, by each assumption.
   record Took(double newTokens, double[] nanos) {}
 
-  /// How far one assumption is off, and another, where they differ; as logarithms.
+  /// How far one assumption is off, and the one that holds, where they differ.
   private static final class Pair {
     private int seen;
     private double off;
     private double more;
     private double square;
+    private double offLog;
+    private double moreLog;
+    private double squareLog;
 
-    /// @param than so much further off is the other one
-    void after(double off, double than) {
+    void after(double off, double than, double offLog, double thanLog) {
       seen = Math.min(seen + 1, MOST_SEEN);
       double step = Math.max(STEP, 1.0 / seen);
+      double m = than - off;
+      double l = thanLog - offLog;
       this.off += step * (off - this.off);
-      more += step * (than - more);
-      square += step * (than * than - square);
+      this.offLog += step * (offLog - this.offLog);
+      more += step * (m - more);
+      moreLog += step * (l - moreLog);
+      square += step * (m * m - square);
+      squareLog += step * (l * l - squareLog);
     }
 
-    boolean isBetter() {
-      double noise = Math.sqrt(Math.max(0, square - more * more) / Math.min(seen, MOST_COUNTED));
-      return seen >= ENOUGH && off < CLOSER_LOG * (off + more) && more > SURE * noise;
+    /// Whether it is better in both.
+    boolean isBetter(double closer, double closerLog, double sure) {
+      return seen >= ENOUGH
+          && off < closer * (off + more)
+          && offLog < closerLog * (offLog + moreLog)
+          && more > sure * noise(more, square);
+    }
+
+    /// Whether its logarithms are.
+    boolean isBetterByLog() {
+      return seen >= ENOUGH
+          && offLog < CLOSER_LOG * (offLog + moreLog)
+          && moreLog > SURE * noise(moreLog, squareLog);
+    }
+
+    private double noise(double mean, double square) {
+      return Math.sqrt(Math.max(0, square - mean * mean) / Math.min(seen, MOST_COUNTED));
     }
   }
 
@@ -136,13 +160,13 @@ final class PromptOrder {
   private final List<Deque<Took>> kept = new ArrayList<>();
 
   private final double[] off = new double[ALL.length];
-  private final double[] offLog = new double[ALL.length];
 
-  /// Squares of how much further off one is than the other.
-  private final double[][] squares = new double[ALL.length][ALL.length];
+  /// Beside what is assumed now.
+  private final Pair[] pairs = new Pair[ALL.length];
 
-  /// Of prompts that were overtaken, beside the first assumption.
-  private final Pair[] overtaken = new Pair[ALL.length];
+  /// The same of sizes that seem to take too little time for what they are, by the first
+  /// assumption, and were overtaken.
+  private final Pair[] odd = new Pair[ALL.length];
 
   /// Logarithm of the time by the first assumption, by class, and how many it is of.
   private final double[] logs = new double[CLASSES];
@@ -150,11 +174,16 @@ final class PromptOrder {
   private final int[] logged = new int[CLASSES];
 
   private int seen;
+
+  /// Prompts that told assumptions apart, and how many it were when the last one was odd.
+  private long told;
+
+  private long oddAt;
   private volatile Begin begin = Begin.AFTER_OTHERS;
   private volatile double serialShare = 1;
 
   PromptOrder() {
-    Arrays.setAll(overtaken, k -> new Pair());
+    compareAnew();
     for (int k = 0; k < CLASSES; k++) {
       kept.add(new ArrayDeque<>(1));
     }
@@ -203,9 +232,27 @@ final class PromptOrder {
     if (before == null || (!tells(nanos) && !tells(last))) {
       return false;
     }
+    seen = Math.min(seen + 1, MOST_SEEN);
+    told++;
+    compare(nanos, last, wasOvertaken && isOdd(k));
+    int is = begin.place;
+    int best = best(is);
+    begin = ALL[best];
+    serialShare = begin.lanes > 0 ? 1.0 / begin.lanes : share(off[best], off[0]);
+    if (best != is) {
+      compareAnew();
+    }
+    return best != is;
+  }
+
+  private void compareAnew() {
+    Arrays.setAll(pairs, k -> new Pair());
+    Arrays.setAll(odd, k -> new Pair());
+  }
+
+  private void compare(double[] nanos, double[] last, boolean isOdd) {
     int most = ALL.length - 1;
     double longest = Math.max(nanos[most], last[most]);
-    seen = Math.min(seen + 1, MOST_SEEN);
     double step = Math.max(STEP, 1.0 / seen);
     double[] now = new double[ALL.length];
     double[] nowLog = new double[ALL.length];
@@ -213,59 +260,53 @@ final class PromptOrder {
       now[h] = Math.abs(nanos[h] - last[h]) / longest;
       off[h] += step * (now[h] - off[h]);
       nowLog[h] = Math.min(MOST_LOG, Math.abs(Math.log(nanos[h] / last[h])));
-      offLog[h] += step * (nowLog[h] - offLog[h]);
-      for (int g = 0; g < h; g++) {
-        double more = now[g] - now[h];
-        squares[g][h] += step * (more * more - squares[g][h]);
-        squares[h][g] = squares[g][h];
-      }
-      if (wasOvertaken && Math.max(nanos[h] / nanos[0], last[h] / last[0]) >= APART) {
-        overtaken[h].after(nowLog[h], nowLog[0] - nowLog[h]);
-      }
     }
     int is = begin.place;
-    int best = best(is);
-    begin = ALL[best];
-    serialShare = begin.lanes > 0 ? 1.0 / begin.lanes : share(off[best], off[0]);
-    return best != is;
+    for (int h = 0; h < ALL.length; h++) {
+      if (!differ(nanos[h], nanos[is]) && !differ(last[h], last[is])) {
+        continue;
+      }
+      pairs[h].after(now[h], now[is], nowLog[h], nowLog[is]);
+      oddAt = isOdd ? told : oddAt;
+      if (isOdd) {
+        odd[h].after(now[h], now[is], nowLog[h], nowLog[is]);
+      }
+    }
   }
 
+  /// Whether the first assumption makes less sense of what is odd by it than what holds does, and
+  /// such prompts still come.
+  private boolean isOddOfLate() {
+    return odd[0].seen > 0 && odd[0].moreLog < 0 && told - oddAt < OF_LATE;
+  }
+
+  private static boolean differ(double a, double b) {
+    return a >= APART * b || b >= APART * a;
+  }
+
+  /// Among those of prompts beside each other less is asked.
   private int best(int is) {
-    if (seen < ENOUGH) {
-      return is;
-    }
-    boolean odd = is == 0 && isOdd();
     int best = is;
     for (int h = ALL.length - 1; h >= 0; h--) {
-      boolean better = isBetter(h, is) || (odd && h > 0 && overtaken[h].isBetter());
+      boolean better =
+          h > 0 && is > 0
+              ? pairs[h].isBetter(CLOSER_BESIDE, 1, SURE_BESIDE)
+              : h == 0
+                  ? pairs[h].isBetter(CLOSER, CLOSER_LOG, SURE) && !isOddOfLate()
+                  : pairs[h].isBetter(CLOSER, CLOSER_LOG, SURE) || odd[h].isBetterByLog();
       best = better && (best == is || off[h] < FEWER * off[best]) ? h : best;
     }
     return best;
   }
 
-  /// Whether much longer prompts seem to take much less time, by the first assumption.
-  private boolean isOdd() {
-    double longest = Double.NEGATIVE_INFINITY;
-    for (int k = LONGER; k < CLASSES; k++) {
-      if (logged[k - LONGER] >= ENOUGH) {
-        longest = Math.max(longest, logs[k - LONGER]);
-      }
-      if (logged[k] >= ENOUGH && logs[k] < longest - LESS_LOG) {
+  /// Whether a size seems to take too little time beside a smaller one, by the first assumption.
+  private boolean isOdd(int k) {
+    for (int l = 0; logged[k] >= ENOUGH && l <= k - LONGER; l++) {
+      if (logged[l] >= ENOUGH && logs[k] - logs[l] < LEAST_SLOPE * (k - l)) {
         return true;
       }
     }
     return false;
-  }
-
-  /// Among those of prompts beside each other less is asked.
-  private boolean isBetter(int h, int than) {
-    boolean both = h > 0 && than > 0;
-    double more = off[than] - off[h];
-    double variance = Math.max(0, squares[h][than] - more * more);
-    double noise = Math.sqrt(variance / Math.min(seen, MOST_COUNTED));
-    return off[h] < (both ? CLOSER_BESIDE : CLOSER) * off[than]
-        && offLog[h] < (both ? 1 : CLOSER_LOG) * offLog[than]
-        && more > (both ? SURE_BESIDE : SURE) * noise;
   }
 
   private static boolean tells(double[] nanos) {

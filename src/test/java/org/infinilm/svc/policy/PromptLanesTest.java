@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.infinilm.svc.fleet.Instance;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -33,11 +34,18 @@ class PromptLanesTest {
     @Nullable Ahead ahead;
     long otherFirst;
     long otherLast;
+    Forecast forecast = Forecast.NONE;
+    double stalledBefore;
 
     Job(int client, long prompt, double sent) {
       this.client = client;
       this.prompt = prompt;
       this.sent = sent;
+    }
+
+    @Override
+    public Forecast forecast() {
+      return forecast;
     }
 
     @Override
@@ -80,6 +88,12 @@ class PromptLanesTest {
         new PriorityQueue<>(Comparator.comparingDouble(Event::at));
     private final List<Job> flights = new ArrayList<>();
     private final Deque<Job> waiting = new ArrayDeque<>();
+
+    /// Each lane has a queue of its own, and they are filled in turn.
+    private boolean inTurn;
+
+    private final List<Deque<Job>> queues = new ArrayList<>();
+    private int turn;
     private final Random random;
     private final int lanes;
     private final double noise;
@@ -94,6 +108,7 @@ class PromptLanesTest {
     private double hits;
 
     private double now = 1;
+    private double stalled;
     private long lastFirst;
     private long lastEnd;
 
@@ -105,6 +120,9 @@ class PromptLanesTest {
       this.noise = noise;
       this.answer = answer;
       this.prompts = prompts;
+      for (int k = 0; k < lanes; k++) {
+        queues.add(new ArrayDeque<>());
+      }
     }
 
     Engine run(int requests) {
@@ -123,8 +141,17 @@ class PromptLanesTest {
     private void send(int client) {
       long prompt = (long) ((double) prompts[client] * (0.7 + 0.6 * random.nextDouble()));
       Job j = new Job(client, prompt, now);
+      j.forecast = sent(prompt).forecast();
       j.ahead = new Ahead(Flight.waiting(flights), nanos(now));
       flights.add(j);
+      if (inTurn) {
+        Deque<Job> lane = queues.get(turn++ % lanes);
+        lane.add(j);
+        if (lane.size() == 1) {
+          start(j);
+        }
+        return;
+      }
       waiting.add(j);
       begin();
     }
@@ -152,9 +179,19 @@ class PromptLanesTest {
       j.first = now;
       j.otherFirst = lastFirst;
       j.otherLast = lastEnd;
+      stalled += j.forecast.prefillNanos();
+      j.stalledBefore = stalled;
       lastFirst = nanos(now);
       busy--;
-      begin();
+      if (inTurn) {
+        Deque<Job> lane = queues.stream().filter(q -> q.peek() == j).findFirst().orElseThrow();
+        lane.remove();
+        if (!lane.isEmpty()) {
+          start(lane.element());
+        }
+      } else {
+        begin();
+      }
       double lasts = STEP * (answer - 1) * (0.8 + 0.4 * random.nextDouble());
       events.add(new Event(now + lasts, () -> ended(j)));
     }
@@ -176,8 +213,8 @@ class PromptLanesTest {
               true,
               true,
               ask(j.prompt),
-              new Forecast(j.prompt, 1, 1, 1, true, j.prompt, j.prompt, 0.1, 0.1, true),
-              0,
+              j.forecast,
+              stalled - j.stalledBefore,
               j.otherFirst,
               j.otherLast,
               j.ahead,
@@ -185,11 +222,20 @@ class PromptLanesTest {
       events.add(new Event(now + 0.005 * random.nextDouble(), () -> send(j.client)));
     }
 
+    private Choice.Send sent(long prompt) {
+      Samples.Desk desk = new Samples.Desk(nanos(now));
+      desk.flights.put(PAGED.slot(), List.copyOf(flights));
+      return (Choice.Send)
+          policy.choose(ask(prompt), Samples.among(PAGED), desk, new SplittableRandom(1));
+    }
+
     /// What the router expects of a prompt there, over what it costs.
     double expected(long prompt) {
-      Samples.Desk desk = new Samples.Desk(nanos(now));
-      Choice c = policy.choose(ask(prompt), Samples.among(PAGED), desk, new SplittableRandom(1));
-      return ((Choice.Send) c).forecast().prefillNanos() / 1e9 / (FIXED + TOKEN * (double) prompt);
+      return sent(prompt).forecast().prefillNanos() / 1e9 / (FIXED + TOKEN * (double) prompt);
+    }
+
+    Insight insight() {
+      return policy.insights(nanos(now)).getFirst();
     }
 
     String begins() {
@@ -225,10 +271,10 @@ class PromptLanesTest {
   void longPromptsBesideChatsAreLearnedAsTheyAre(
       int lanes, int chats, int longs, long longPrompt, int answer) {
     for (double noise : new double[] {0.02, 0.15}) {
-      for (long seed = 1; seed <= 10; seed++) {
+      for (long seed = 1; seed <= 3; seed++) {
         Engine e = new Engine(seed, lanes, noise, answer, clients(chats, 300, longs, longPrompt));
         e.run(3_000);
-        assertThat(e.expected(300)).isBetween(0.85, 1.2);
+        assertThat(e.expected(300)).isBetween(0.8, 1.3);
         assertThat(e.expected(longPrompt)).as("seed %s", seed).isBetween(0.7, 1.6);
         assertThat(e.begins()).matches("p=[3-7]");
       }
@@ -240,7 +286,7 @@ class PromptLanesTest {
   void oneAfterTheOtherIsTakenForThat(boolean shortestFirst, double hits) {
     for (int longs : new int[] {0, 1, 3}) {
       for (double noise : new double[] {0.02, 0.15, 0.5}) {
-        for (long seed = 1; seed <= 10; seed++) {
+        for (long seed = 1; seed <= 3; seed++) {
           Engine e = new Engine(seed, 1, noise, 30, clients(12, 300, longs, 16_000));
           e.shortestFirst = shortestFirst;
           e.hits = hits;
@@ -250,5 +296,49 @@ class PromptLanesTest {
         }
       }
     }
+  }
+
+  /// A balancer that hands them out in turn, so that a prompt may wait while others are idle: what
+  /// is learned is of the right size at least, where it was a hundredth.
+  @ParameterizedTest
+  @CsvSource({"4, 5, 1", "4, 10, 2", "2, 10, 2"})
+  void replicasInTurnAreNotTakenForOne(int replicas, int chats, int longs) {
+    for (long seed = 1; seed <= 4; seed++) {
+      Engine e = new Engine(seed, replicas, 0.05, 30, clients(chats, 300, longs, 16_000));
+      e.inTurn = true;
+      assertThat(e.run(4_000).expected(16_000)).as("seed %s", seed).isBetween(0.03, 4.0);
+    }
+  }
+
+  /// Prompts that take less than what is first guessed, and come so often that by that guess
+  /// nothing would be left of any answer's time.
+  @Test
+  void aFastEngineUnderLoadIsLearned() {
+    for (long seed = 1; seed <= 5; seed++) {
+      Engine e = new Engine(seed, 4, 0.1, 60, clients(60, 300, 0, 0)).run(4_000);
+      assertThat(e.insight().mode()).isEqualTo(Forecast.Mode.LEARNED);
+      assertThat(e.expected(300)).as("seed %s", seed).isBetween(0.5, 2.0);
+    }
+  }
+
+  /// Factor and cost are known as a product alone: neither may run away while the other does.
+  @Test
+  void whatAnInstanceIsBesideItsTypeStaysWhatItIs() {
+    for (long seed = 1; seed <= 3; seed++) {
+      Engine e = new Engine(seed, 1, 0.3, 30, clients(6, 300, 1, 16_000)).run(20_000);
+      e.now += 600;
+      assertThat(e.expected(300)).as("seed %s", seed).isBetween(0.5, 1.6);
+      assertThat(e.expected(16_000)).as("seed %s", seed).isBetween(0.5, 1.6);
+    }
+  }
+
+  /// It does not say how many it computes at once; forty were seen.
+  @Test
+  void aPlaceIsExpectedWhereSoManyWereSeen() {
+    Engine e = new Engine(1, 8, 0.1, 400, clients(40, 300, 0, 0)).run(2_000);
+    assertThat(e.flights.size()).isGreaterThan(30);
+    Forecast f = e.sent(300).forecast();
+    assertThat(f.placed()).isTrue();
+    assertThat(f.firstNanos()).isLessThan(0.2e9);
   }
 }
