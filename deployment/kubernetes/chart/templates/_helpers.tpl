@@ -21,6 +21,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ .Values.router.discover | default (printf "kubernetes/infinilm.org/instance=true,app.kubernetes.io/instance=%s" .Release.Name) }}
 {{- end -}}
 
+{{- define "infini.ownRegistry" -}}
+{{- if and .Values.registry.enabled (not .Values.registry.url) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "infini.registry" -}}
+{{- if .Values.registry.url -}}
+{{ .Values.registry.url }}
+{{- else if .Values.registry.enabled -}}
+http://{{ include "infini.name" . }}-registry:{{ .Values.registry.port }}
+{{- end -}}
+{{- end -}}
+
 {{- define "infini.podSecurity" -}}
 securityContext:
   runAsNonRoot: true

@@ -54,8 +54,16 @@ public final class Etcd implements AutoCloseable {
   /// answer so soon.
   private static final Duration LEAST = Duration.ofMillis(100);
 
+  /// A login that is refused is tried so seldom at last: each costs etcd a tenth of a second of
+  /// CPU.
+  private static final Duration MOST_BETWEEN_LOGINS = Duration.ofSeconds(5);
+
   private static final int MOST_BYTES = 16 << 20;
   private static final int MOST_SAID = 300;
+
+  /// What the gateway says, in text/plain, to a client whose certificate has a common name.
+  private static final String NAMED_CLIENT = "CommonName of client";
+
   private static final int AT_ONCE = 64;
 
   /// Of leases: no two clients of a cluster may ever choose the same.
@@ -68,7 +76,7 @@ public final class Etcd implements AutoCloseable {
           "/v3/kv/range", "/v3/lease/keepalive", "/v3/lease/timetolive", "/v3/auth/authenticate");
 
   /// Leases that one call keeps alive: 30 bytes each.
-  private static final int KEPT_AT_ONCE = 16;
+  public static final int KEPT_AT_ONCE = 16;
 
   /// Who to be.
   public record Login(String user, String password) {
@@ -124,6 +132,11 @@ public final class Etcd implements AutoCloseable {
   private final AtomicReference<@Nullable CompletableFuture<String>> loggingIn =
       new AtomicReference<>();
 
+  /// The last login, where it was refused.
+  private final AtomicReference<@Nullable EtcdFailure> refusedLogin = new AtomicReference<>();
+
+  private final BackOff logins;
+
   /// Leases that may have been granted or not, by their seconds: nobody uses them.
   private final Map<Long, Queue<Long>> doubtful = new ConcurrentHashMap<>();
 
@@ -136,6 +149,7 @@ public final class Etcd implements AutoCloseable {
     this.address = address;
     this.login = login;
     this.ticker = ticker;
+    this.logins = new BackOff(BETWEEN_ROUNDS, MOST_BETWEEN_LOGINS, ticker);
     this.belonging = new Belonging(ticker);
   }
 
@@ -523,16 +537,38 @@ public final class Etcd implements AutoCloseable {
             EtcdFailure.kind(n.path("code").asInt(), said),
             "etcd " + member + ": " + shortened(said));
       }
-    } catch (JsonProcessingException noEtcd) {
+    } catch (JsonProcessingException noJson) {
       // falls through
+    }
+    String said = plain(body);
+    if (said.contains(NAMED_CLIENT)) {
+      return new EtcdFailure(
+          Kind.OTHER,
+          "etcd "
+              + member
+              + ": "
+              + said
+              + " (expected: a client certificate without a common name, while authentication is on)");
     }
     return new EtcdFailure(
         Kind.ANOTHER,
-        "etcd " + member + ": status " + status + " (expected: an etcd with its JSON gateway)");
+        "etcd "
+            + member
+            + ": status "
+            + status
+            + (said.isEmpty() ? "" : ", '" + said + "'")
+            + " (expected: an etcd with its JSON gateway)");
   }
 
   static String shortened(String said) {
     return said.length() <= MOST_SAID ? said : said.substring(0, MOST_SAID) + "...";
+  }
+
+  /// What is no JSON, as one short line.
+  private static String plain(byte[] body) {
+    int most = Math.min(body.length, 4 * MOST_SAID);
+    String text = new String(body, 0, most, StandardCharsets.UTF_8);
+    return shortened(text.replaceAll("[\\p{Cntrl}\\s]+", " ").strip());
   }
 
   /// All members have to be of one cluster, also after a restart of one of them.
@@ -570,7 +606,7 @@ public final class Etcd implements AutoCloseable {
     }
     try {
       String since = token.get();
-      String fresh = since == null ? logIn(login) : since;
+      String fresh = since == null ? logInOrWait(login) : since;
       token.set(fresh);
       over(mine);
       mine.complete(fresh);
@@ -596,8 +632,28 @@ public final class Etcd implements AutoCloseable {
       return login.get();
     } catch (ExecutionException e) {
       throw e.getCause() instanceof EtcdFailure f
-          ? new EtcdFailure(f.kind(), String.valueOf(f.getMessage()), f)
+          ? f.again()
           : new EtcdFailure(Kind.OTHER, "etcd: login: " + e.getCause());
+    }
+  }
+
+  /// Of a login that is refused time after time etcd is asked less and less often, whoever asks.
+  private String logInOrWait(Login as) throws EtcdFailure, InterruptedException {
+    EtcdFailure before = refusedLogin.get();
+    if (before != null && logins.isPause()) {
+      throw before.again();
+    }
+    try {
+      String fresh = logIn(as);
+      refusedLogin.set(null);
+      logins.taken();
+      return fresh;
+    } catch (EtcdFailure e) {
+      // once it may be that users were just changed
+      if (e.isRefusal() && refusedLogin.getAndSet(e) != null) {
+        logins.refused();
+      }
+      throw e;
     }
   }
 

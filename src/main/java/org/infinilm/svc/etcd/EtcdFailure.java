@@ -11,8 +11,10 @@ public final class EtcdFailure extends IOException {
     /// No member answered in time, or there is no leader: ask again later. A change may have been
     /// made all the same.
     AWAY,
-    /// User, password, or the right to a key.
+    /// User, password or token: another login may help.
     CREDENTIALS,
+    /// The user has no right to the key: no login helps.
+    DENIED,
     /// The lease ran out or was revoked.
     NO_SUCH_LEASE,
     /// There is a lease of that number.
@@ -44,6 +46,16 @@ public final class EtcdFailure extends IOException {
     return kind;
   }
 
+  /// Whether etcd would say the same at once again: to who we are, or to what we may.
+  public boolean isRefusal() {
+    return kind == Kind.CREDENTIALS || kind == Kind.DENIED;
+  }
+
+  /// The same once more, for another who asks.
+  public EtcdFailure again() {
+    return new EtcdFailure(kind, String.valueOf(getMessage()), this);
+  }
+
   /// @param code of gRPC, as the gateway repeats it
   static Kind kind(int code, String message) {
     if (message.contains("too large") || message.contains("larger than max")) {
@@ -66,7 +78,8 @@ public final class EtcdFailure extends IOException {
     return switch (code) {
       // of what is exhausted, all but room comes back by itself
       case 4, 8, 14 -> Kind.AWAY;
-      case 7, 16 -> Kind.CREDENTIALS;
+      case 7 -> Kind.DENIED;
+      case 16 -> Kind.CREDENTIALS;
       case 11 -> Kind.COMPACTED;
       default -> Kind.OTHER;
     };

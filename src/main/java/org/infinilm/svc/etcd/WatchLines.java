@@ -76,6 +76,7 @@ final class WatchLines implements Client.Listener {
     }
     if (n.path("canceled").asBoolean()) {
       String said = n.path("cancel_reason").asText();
+      // an etcd of 3.4 says of a token that has ended that it has no permission
       Kind kind =
           said.contains("permission") || said.contains("auth") ? Kind.CREDENTIALS : Kind.AWAY;
       throw new EtcdFailure(kind, "etcd: the watch was cancelled: " + Etcd.shortened(said));

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import org.infinilm.svc.etcd.BackOff;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.Etcd.Op;
 import org.infinilm.svc.etcd.EtcdFailure;
@@ -30,6 +31,9 @@ final class EtcdNotes {
 
   /// What a run wrote is kept here for so long after its last word, to be written again.
   private static final Duration FORGOTTEN = PeerBoard.LEASE.multipliedBy(3);
+
+  /// What may not be written is tried so seldom at last.
+  private static final Duration MOST_BETWEEN_REFUSALS = Duration.ofSeconds(30);
 
   /// Of a run that has nothing to say: that it lives.
   static final Map<String, byte[]> PULSE = Map.of("pulse", Json.bytes(Map.of()));
@@ -61,12 +65,17 @@ final class EtcdNotes {
   private final Ticker ticker;
   private final Notes board;
   private final Map<String, Mine> runs = new ConcurrentHashMap<>();
+  private final BackOff refusals;
+
+  /// Why etcd takes no notes from us.
+  private volatile @Nullable EtcdFailure denied;
 
   EtcdNotes(Etcd etcd, EtcdKeys keys, String boot, Ticker ticker) {
     this.etcd = etcd;
     this.keys = keys;
     this.ticker = ticker;
     this.board = new Notes(boot);
+    this.refusals = new BackOff(PeerBoard.LEASE.dividedBy(10), MOST_BETWEEN_REFUSALS, ticker);
   }
 
   /// [PeerBoard#exchange]: who lives is what etcd says, the asking run beside it for
@@ -86,6 +95,10 @@ final class EtcdNotes {
   ///   written, and the run lives on
   void write(String run, Map<String, byte[]> notes)
       throws EtcdFailure, Refused, InterruptedException {
+    EtcdFailure before = denied;
+    if (before != null && refusals.isPause()) {
+      throw before.again();
+    }
     long now = ticker.nanos();
     runs.values().removeIf(m -> now - m.keptNanos > FORGOTTEN.toNanos());
     while (!written(run, notes, runs.computeIfAbsent(run, r -> new Mine(now)))) {
@@ -145,6 +158,8 @@ final class EtcdNotes {
           byte[] value = m.notes.getOrDefault(kind, new byte[0]);
           etcd.put(new Op.Put(keys.note(run, kind), value, m.lease), PATIENCE);
           m.due.remove(kind);
+          denied = null;
+          refusals.taken();
         }
         if (tooMuch != null) {
           throw tooMuch;
@@ -153,6 +168,9 @@ final class EtcdNotes {
       } catch (EtcdFailure e) {
         if (e.kind() == EtcdFailure.Kind.NO_SUCH_LEASE) {
           m.lease = 0;
+        } else if (e.kind() == EtcdFailure.Kind.DENIED) {
+          denied = e;
+          refusals.refused();
         }
         throw e;
       }

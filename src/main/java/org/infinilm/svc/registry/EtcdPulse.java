@@ -5,22 +5,29 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.infinilm.svc.etcd.BackOff;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.Etcd.Op;
 import org.infinilm.svc.etcd.EtcdFailure;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
 import org.infinilm.svc.telemetry.Ticker;
 
-/// The sign of life that a store writes to etcd each second. It tells the others who was heard here
-/// since the last one, and comes back by the watch: the way there and back is open. [#run] is for
-/// one thread, all else for any.
+/// The sign of life that a store writes to etcd each second, oftener where leases are short. It
+/// tells the others who was heard here since the last one, and comes back by the watch: the way
+/// there and back is open. [#run] is for one thread, all else for any.
 final class EtcdPulse {
-  static final Duration EVERY = Duration.ofSeconds(1);
+  static final Duration MOST_BETWEEN = Duration.ofSeconds(1);
+
+  /// With shorter leases etcd's own times count: a heartbeat that comes at another registry is not
+  /// heard of in time.
+  static final Duration SHORTEST_LEASE = Duration.ofSeconds(1);
+
+  private static final Duration LEAST_BETWEEN = Duration.ofMillis(50);
   private static final Duration PATIENCE = Duration.ofSeconds(5);
   private static final Duration OWN_LEASE = Duration.ofSeconds(30);
 
-  /// Every so many pulses the own lease is kept alive.
-  private static final int PULSES = 5;
+  /// So often the own lease is kept alive.
+  private static final Duration KEEP = Duration.ofSeconds(5);
 
   /// Of the names in one pulse: etcd takes values of 1.5 MiB.
   private static final int MOST_BYTES = 512 << 10;
@@ -34,12 +41,15 @@ final class EtcdPulse {
   private final Duration lease;
   private final Ticker ticker;
   private final EtcdRoom room;
+  private final Duration every;
+  private final BackOff refusals;
 
   /// Who gave a sign of life since the last pulse, and in the running window.
   private final Set<String> heard = ConcurrentHashMap.newKeySet();
 
   private final Set<String> lately = ConcurrentHashMap.newKeySet();
   private long ownLease;
+  private long keptNanos;
   private long windows;
   private long windowEndsNanos;
 
@@ -52,6 +62,15 @@ final class EtcdPulse {
     this.lease = lease;
     this.ticker = ticker;
     this.room = room;
+    this.every = every(lease);
+    this.refusals = new BackOff(every, EtcdStore.MOST_BETWEEN_REFUSALS, ticker);
+  }
+
+  /// The time between two of them: a fifth of a lease, of which instances let pass a half at most.
+  static Duration every(Duration lease) {
+    Duration fifth = lease.dividedBy(5);
+    Duration short_ = fifth.compareTo(MOST_BETWEEN) < 0 ? fifth : MOST_BETWEEN;
+    return short_.compareTo(LEAST_BETWEEN) > 0 ? short_ : LEAST_BETWEEN;
   }
 
   /// How often it is written who was heard for those that start later.
@@ -74,28 +93,33 @@ final class EtcdPulse {
   void run() throws InterruptedException {
     // a first window at once: what is written from now on is younger
     windowEndsNanos = ticker.nanos();
-    for (int n = 0; ; n++) {
+    while (true) {
       boolean failed = false;
+      Duration pause = every;
       try {
-        once(n);
+        once();
         room.answered(null);
+        refusals.taken();
       } catch (EtcdFailure e) {
         failed = true;
+        pause = e.isRefusal() ? refusals.refused() : every;
         room.answered(e);
         if (e.kind() == Kind.NO_SUCH_LEASE) {
           ownLease = 0;
         }
       }
       if (failed || heard.size() < MANY) {
-        Thread.sleep(EVERY);
+        Thread.sleep(pause);
       }
     }
   }
 
-  private void once(int n) throws EtcdFailure, InterruptedException {
+  private void once() throws EtcdFailure, InterruptedException {
     if (ownLease == 0) {
+      keptNanos = ticker.nanos();
       ownLease = etcd.grant(OWN_LEASE, PATIENCE);
-    } else if (n % PULSES == 0) {
+    } else if (ticker.nanos() - keptNanos >= KEEP.toNanos()) {
+      keptNanos = ticker.nanos();
       etcd.keepAlive(List.of(ownLease), PATIENCE);
     }
     write(heard, keys.registry(boot), ownLease);

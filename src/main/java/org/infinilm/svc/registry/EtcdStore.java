@@ -20,6 +20,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import org.infinilm.svc.etcd.BackOff;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.Etcd.Op;
 import org.infinilm.svc.etcd.EtcdFailure;
@@ -55,6 +56,10 @@ final class EtcdStore extends LeaseStore {
   private static final Duration SILENCE = Duration.ofSeconds(3);
 
   private static final Duration AGAIN = Duration.ofMillis(250);
+
+  /// Who is refused asks so seldom at last.
+  static final Duration MOST_BETWEEN_REFUSALS = Duration.ofSeconds(5);
+
   private static final int TRIES = 16;
   private static final int FORGOTTEN_AT_ONCE = 1000;
 
@@ -97,6 +102,9 @@ final class EtcdStore extends LeaseStore {
   /// Whether no registry speaks, which would keep leases alive.
   private volatile boolean alone;
 
+  /// When a watch that was refused is asked for again.
+  private final BackOff refusals;
+
   /// Of what was listed last.
   private volatile String cluster = "";
 
@@ -118,6 +126,7 @@ final class EtcdStore extends LeaseStore {
     this.keys = new EtcdKeys(etcd.address().prefix());
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
+    this.refusals = new BackOff(AGAIN, MOST_BETWEEN_REFUSALS, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
     this.room = new EtcdRoom(etcd.address(), this::runOrHold);
     this.pulse = follows ? null : new EtcdPulse(etcd, keys, boot, lease, ticker, room);
@@ -236,17 +245,18 @@ final class EtcdStore extends LeaseStore {
   @Override
   Table.Step apply(Event event) throws Refused, InterruptedException {
     String name = name(event);
+    long endNanos = ticker().nanos() + PATIENCE.toNanos();
     try {
       boolean asked = false;
       for (int tries = 0; tries < TRIES; tries++) {
-        Decided d = decided(event, name);
+        Decided d = decided(event, name, endNanos);
         if (d.step().records().isEmpty()) {
           // Nobody of that name, or another's: etcd may know better.
           if (asked) {
             return d.step();
           }
           asked = true;
-          look(name, PATIENCE);
+          look(name, left(d));
         } else {
           Table.Step done = write(event, name, d);
           if (done != null) {
@@ -263,13 +273,20 @@ final class EtcdStore extends LeaseStore {
   /// What an event comes to by what is known now.
   ///
   /// @param revision that its key has to have still
-  private record Decided(Table.Step step, Table before, @Nullable Known known, long revision) {}
+  /// @param endNanos until when its client waits
+  private record Decided(
+      Table.Step step, Table before, @Nullable Known known, long revision, long endNanos) {}
 
-  private Decided decided(Event event, String name) {
+  private Decided decided(Event event, String name, long endNanos) {
     return supplied(() -> {
       Table before = table();
-      return new Decided(before.apply(event, now()), before, view.known(name), view.expected(name));
+      return new Decided(
+          before.apply(event, now()), before, view.known(name), view.expected(name), endNanos);
     });
+  }
+
+  private Duration left(Decided d) {
+    return Duration.ofNanos(Math.max(0, d.endNanos() - ticker().nanos()));
   }
 
   private <T> T supplied(Supplier<T> body) {
@@ -286,17 +303,18 @@ final class EtcdStore extends LeaseStore {
   private Table.@Nullable Step write(Event event, String name, Decided d)
       throws EtcdFailure, InterruptedException {
     return switch (d.step().records().getFirst()) {
-      case JournalRecord.Beat _ -> beat(event, name, d.known());
+      case JournalRecord.Beat _ -> beat(event, name, d);
       case JournalRecord.Put put -> put(event, name, put.stored(), d);
       case JournalRecord.Deleted dead -> delete(name, dead, d);
       default -> throw new IllegalStateException(event.toString());
     };
   }
 
-  private Table.@Nullable Step beat(Event event, String name, @Nullable Known known)
+  private Table.@Nullable Step beat(Event event, String name, Decided d)
       throws EtcdFailure, InterruptedException {
+    Known known = d.known();
     try {
-      if (known != null && keepAlives.alive(known.lease())) {
+      if (known != null && keepAlives.alive(known.lease(), left(d))) {
         pulse().heard(name);
         return decide(event, _ -> {});
       }
@@ -305,7 +323,7 @@ final class EtcdStore extends LeaseStore {
       decide(new Event.Heard(Set.of(name)), _ -> {});
       throw e;
     }
-    look(name, PATIENCE);
+    look(name, left(d));
     return null;
   }
 
@@ -315,7 +333,7 @@ final class EtcdStore extends LeaseStore {
     String registration =
         known == null || event instanceof Event.Register ? registration() : known.registration();
     boolean fresh = known == null;
-    long lease = known == null ? grant() : known.lease();
+    long lease = known == null ? grant(d) : known.lease();
     Future<Boolean> lives = fresh ? CompletableFuture.completedFuture(true) : keptAlive(lease);
     Stored stored = new Stored(s.entry(), s.registeredAt(), registration);
     List<Op> ops = new ArrayList<>();
@@ -325,10 +343,10 @@ final class EtcdStore extends LeaseStore {
     }
     Etcd.Written w;
     try {
-      w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+      w = etcd.change(keys.entry(name), d.revision(), ops, left(d));
     } catch (EtcdFailure e) {
       if (e.kind() == Kind.NO_SUCH_LEASE) {
-        look(name, PATIENCE);
+        look(name, left(d));
         return null;
       }
       if (fresh) {
@@ -351,7 +369,7 @@ final class EtcdStore extends LeaseStore {
     decideLocked(() -> view.wrote(name, revision, lease, stored));
     pulse().registered(name);
     if (!answer(lives)) {
-      look(name, PATIENCE);
+      look(name, left(d));
       return null;
     }
     Lease now = table().leases().get(name);
@@ -380,17 +398,17 @@ final class EtcdStore extends LeaseStore {
       throws EtcdFailure, InterruptedException {
     Known known = d.known();
     if (known == null) {
-      look(name, PATIENCE);
+      look(name, left(d));
       return null;
     }
-    long lease = etcd.grant(Table.TOMBSTONE_KEPT, PATIENCE);
+    long lease = etcd.grant(Table.TOMBSTONE_KEPT, left(d));
     List<Op> ops =
         List.of(
             new Op.Delete(keys.entry(name)),
             new Op.Put(keys.gone(name), EtcdKeys.grave(dead.at()), lease));
     Etcd.Written w;
     try {
-      w = etcd.change(keys.entry(name), d.revision(), ops, PATIENCE);
+      w = etcd.change(keys.entry(name), d.revision(), ops, left(d));
     } catch (EtcdFailure e) {
       letGoUnused(lease, e);
       throw e;
@@ -425,7 +443,7 @@ final class EtcdStore extends LeaseStore {
   /// After a change that was refused for good; what was not answered for may have been made.
   private void letGoUnused(long lease, EtcdFailure why) throws InterruptedException {
     switch (why.kind()) {
-      case TOO_LARGE, FULL, CREDENTIALS -> letGo(lease);
+      case TOO_LARGE, FULL, CREDENTIALS, DENIED -> letGo(lease);
       default -> log.debug("lease {} may be in use: {}", lease, why.getMessage());
     }
   }
@@ -438,8 +456,8 @@ final class EtcdStore extends LeaseStore {
     }
   }
 
-  private long grant() throws EtcdFailure, InterruptedException {
-    return etcd.grant(kept(), PATIENCE);
+  private long grant(Decided d) throws EtcdFailure, InterruptedException {
+    return etcd.grant(kept(), left(d));
   }
 
   private String registration() {
@@ -493,6 +511,8 @@ final class EtcdStore extends LeaseStore {
       case TOO_LARGE ->
           new Refused(413, "body: more than etcd takes in one value (1.5 MiB by default)");
       case FULL -> new Refused(507, "services: etcd has no room left");
+      case CREDENTIALS, DENIED ->
+          new Refused(503, "etcd refuses our user, or what it wants to write; the log says why");
       default -> new Refused(503, "etcd does not take it now; ask again");
     };
   }
@@ -555,12 +575,15 @@ final class EtcdStore extends LeaseStore {
           told = e.kind();
         }
         followed(false);
-        Thread.sleep(AGAIN);
+        Thread.sleep(e.isRefusal() ? refusals.refused() : AGAIN);
       }
     }
   }
 
   private void heard(long revision, List<Etcd.Change> changes) {
+    if (revision > 0) {
+      refusals.taken();
+    }
     notes.heard(changes);
     registries.heard(changes);
     AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
@@ -657,7 +680,7 @@ final class EtcdStore extends LeaseStore {
         throw new IllegalStateException("its own pulse", noRoom);
       }
       mindRegistries();
-      Thread.sleep(EtcdPulse.EVERY);
+      Thread.sleep(EtcdPulse.MOST_BETWEEN);
     }
   }
 

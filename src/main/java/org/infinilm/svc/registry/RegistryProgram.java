@@ -136,6 +136,7 @@ public final class RegistryProgram {
     }
     Tokens tokens = wrong.of(() -> TokenKeys.tokens(c), Tokens.NONE);
     EtcdHome etcd = wrong.<@Nullable EtcdHome>of(() -> EtcdHome.of(c), null);
+    Duration lease = wrong.of(() -> lease(c), Lease.FRESH);
     Path dir = wrong.<@Nullable Path>of(() -> dataDir(c), null);
     String ranges = wrong.of(() -> ranges(c), "");
     URI router = wrong.<@Nullable URI>of(() -> router(c), null);
@@ -147,13 +148,28 @@ public final class RegistryProgram {
         c.get(HEALTH_INTERVAL),
         c.get(HEALTH_TIMEOUT),
         c.get(CLEANUP_INTERVAL),
-        c.get(LEASE),
+        lease,
         dir,
         etcd,
         tokens,
         ranges,
         router,
         tls);
+  }
+
+  /// Registries beside each other hear of heartbeats by etcd, which has to be there in time.
+  private static Duration lease(Config c) throws ConfigException {
+    Duration lease = c.get(LEASE);
+    boolean stored = !c.find(EtcdHome.STORE).orElse("").isBlank();
+    if (stored && lease.compareTo(EtcdPulse.SHORTEST_LEASE) < 0) {
+      throw c.wrong(
+          LEASE,
+          lease.toMillis() / 1e3
+              + " s (expected: "
+              + EtcdPulse.SHORTEST_LEASE.toSeconds()
+              + " s at least with --store)");
+    }
+    return lease;
   }
 
   private static @Nullable Path dataDir(Config c) throws ConfigException {

@@ -15,6 +15,7 @@ import org.infinilm.svc.config.Program;
 import org.infinilm.svc.http.BodyPeek;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -59,6 +60,15 @@ public final class RouterProgram {
     return Timeouts.warnings(args.config());
   }
 
+  /// What is said of a router that can know of no other; null of one that has a place to meet, or
+  /// whose instances are nobody else's.
+  static @Nullable String alone(RouterConfig config) {
+    return config.registry() != null || config.sources().isEmpty()
+        ? null
+        : "--discover without --registry-url: routers beside this one are not known here, and each gives"
+            + " instances all of their seats and keys all of their limits (--registry-url is where they meet)";
+  }
+
   private static int newKey(Program.Args args) throws ConfigException {
     List<String> names = args.positionals();
     if (names.size() > 1) {
@@ -90,6 +100,10 @@ public final class RouterProgram {
       LOG.warn(
           "no instances: none of --registry-url, --discover, --instance and --static-services is given;"
               + " every request will be answered 503");
+    }
+    String alone = alone(config);
+    if (alone != null) {
+      LOG.info(alone);
     }
     Decisions.warnOfSize(config.decisions(), Runtime.getRuntime().maxMemory());
     try (Router router =

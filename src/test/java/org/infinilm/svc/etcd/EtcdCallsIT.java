@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
@@ -93,6 +95,8 @@ class EtcdCallsIT {
         kept.add(body.path("ID").asLong());
         yield said(Map.of("ID", body.path("ID").asText(), "TTL", "10"));
       }
+      case "/v3/kv/put" ->
+          Response.json(403, Map.of("code", 7, "error", "etcdserver: permission denied"));
       default ->
           ended.contains(String.valueOf(r.headers().get("authorization")))
               ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
@@ -104,6 +108,25 @@ class EtcdCallsIT {
     Map<String, Object> all = new HashMap<>(what);
     all.put("header", Map.of("cluster_id", "7", "revision", "1"));
     return Response.json(200, all);
+  }
+
+  /// A clock that stands still until it is told.
+  private static final class Clock implements Ticker {
+    private final AtomicLong nanos = new AtomicLong();
+
+    @Override
+    public long nanos() {
+      return nanos.get();
+    }
+
+    @Override
+    public Instant now() {
+      return Instant.EPOCH.plusNanos(nanos());
+    }
+
+    void advance(Duration by) {
+      nanos.addAndGet(by.toNanos());
+    }
   }
 
   /// Calls at once, and how they end.
@@ -203,6 +226,47 @@ class EtcdCallsIT {
     int before = logins.get();
     assertThat(etcd.get("k", SOON)).isNull();
     assertThat(logins).hasValue(before + 1);
+  }
+
+  /// Each login costs etcd a tenth of a second of CPU, and many programs may have the old password.
+  @Test
+  void aLoginThatIsRefusedIsTriedLessAndLessOften() throws Exception {
+    Clock clock = new Clock();
+    Etcd etcd =
+        new Etcd(
+            http,
+            EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
+            new Etcd.Login("u", "p"),
+            clock);
+    wrong = true;
+    lets.release(1000);
+    for (int k = 0; k < 200; k++) {
+      assertThatThrownBy(() -> etcd.get("k", SOON))
+          .isInstanceOf(EtcdFailure.class)
+          .hasMessageContaining("authentication failed");
+      clock.advance(Duration.ofMillis(100));
+    }
+    assertThat(logins.get()).as("in 20 s").isLessThan(10);
+    wrong = false;
+    clock.advance(Duration.ofSeconds(5));
+    assertThat(etcd.get("k", SOON)).isNull();
+    int before = logins.get();
+    ended.add("t" + before);
+    assertThat(etcd.get("k", SOON)).as("a token that ends is no refused login").isNull();
+    assertThat(logins).hasValue(before + 1);
+  }
+
+  @Test
+  void aRightThatIsMissingIsNoReasonToLogInAgain() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    lets.release(1000);
+    for (int k = 0; k < 5; k++) {
+      assertThatThrownBy(() -> etcd.put(new Etcd.Op.Put("k", new byte[0], 0), SOON))
+          .isInstanceOf(EtcdFailure.class)
+          .hasMessageContaining("permission denied");
+    }
+    assertThat(etcd.get("k", SOON)).isNull();
+    assertThat(logins).hasValue(1);
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -35,6 +36,7 @@ import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.discovery.SourceSpec;
+import org.infinilm.svc.registry.RegistryProgram;
 import org.infinilm.svc.router.RouterProgram;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -181,22 +183,8 @@ class ManifestsTest {
   @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
   void theRouterTakesItsFlagsFindsTheInstancesAndMayDoNothingElse(String example) throws Exception {
     List<HasMetadata> objects = read(example);
-    Deployment d = all(objects, Deployment.class).getFirst();
-    Container c = d.getSpec().getTemplate().getSpec().getContainers().getFirst();
-    List<String> args = c.getArgs();
-    assertThat(args.subList(0, 2)).containsExactly("infini", "router");
-    Map<String, String> flags = new HashMap<>();
-    for (int k = 2; k < args.size(); k += 2) {
-      flags.put(args.get(k).substring(2).replace('-', '_'), args.get(k + 1));
-    }
-    List<String> names = RouterProgram.PROGRAM.keys().stream().<String>map(k -> k.name()).toList();
-    assertThat(names).containsAll(flags.keySet());
-    Wrongs wrong = new Wrongs();
-    Config config = Config.resolve(RouterProgram.PROGRAM.keys(), flags, Map.of(), null);
-    RouterProgram.PROGRAM
-        .check()
-        .check(new Program.Args(config, flags, List.of(), Map.of()), wrong);
-    wrong.end();
+    Deployment d = deployment(objects, "router");
+    Map<String, String> flags = flags(d, RouterProgram.PROGRAM);
     long ends = Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
     assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds())
         .isGreaterThan(ends + 5);
@@ -218,6 +206,95 @@ class ManifestsTest {
     assertThat(rules).hasSize(1);
     assertThat(rules.getFirst().getResources()).containsExactly("pods");
     assertThat(rules.getFirst().getVerbs()).containsExactly("list", "watch");
+  }
+
+  private static Deployment deployment(List<HasMetadata> objects, String component) {
+    Map<String, String> labels = Map.of("app.kubernetes.io/component", component);
+    return all(objects, Deployment.class).stream()
+        .filter(d -> has(d.getSpec().getTemplate(), labels))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /// What its container is started with, all of which the program takes.
+  private static Map<String, String> flags(Deployment d, Program program) throws Exception {
+    Container c = d.getSpec().getTemplate().getSpec().getContainers().getFirst();
+    List<String> args = c.getArgs();
+    assertThat(args.subList(0, 2)).containsExactly("infini", program.name());
+    Map<String, String> flags = new HashMap<>();
+    for (int k = 2; k < args.size(); k += 2) {
+      flags.put(args.get(k).substring(2).replace('-', '_'), args.get(k + 1));
+    }
+    List<String> names = program.keys().stream().<String>map(k -> k.name()).toList();
+    assertThat(names).containsAll(flags.keySet());
+    Wrongs wrong = new Wrongs();
+    Config config = Config.resolve(program.keys(), flags, Map.of(), null);
+    program.check().check(new Program.Args(config, flags, List.of(), Map.of()), wrong);
+    wrong.end();
+    return flags;
+  }
+
+  private static Map<String, EnvVar> variables(Deployment d) {
+    Map<String, EnvVar> out = new HashMap<>();
+    d.getSpec()
+        .getTemplate()
+        .getSpec()
+        .getContainers()
+        .getFirst()
+        .getEnv()
+        .forEach(e -> out.put(e.getName(), e));
+    return out;
+  }
+
+  /// Routers know of each other by a registry alone: without one each gives an instance all of its
+  /// seats.
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  void routersMeetAtARegistryThatTakesThemAlone(String example) throws Exception {
+    List<HasMetadata> objects = read(example);
+    Deployment d = deployment(objects, "registry");
+    Map<String, String> flags = flags(d, RegistryProgram.PROGRAM);
+    assertThat(d.getSpec().getReplicas()).as("one place to meet").isEqualTo(1);
+    assertThat(d.getSpec().getStrategy().getType()).isEqualTo("Recreate");
+    PodTemplateSpec pod = d.getSpec().getTemplate();
+    Container c = pod.getSpec().getContainers().getFirst();
+    assertThat(c.getPorts().getFirst().getContainerPort())
+        .isEqualTo(Integer.parseInt(flags.get("port")));
+    assertThat(c.getReadinessProbe().getHttpGet().getPath()).isEqualTo("/health");
+    assertThat(c.getSecurityContext().getReadOnlyRootFilesystem()).isTrue();
+    assertThat(flags).containsEntry("data_dir", "");
+    assertThat(pod.getSpec().getEnableServiceLinks()).isFalse();
+    assertThat(pod.getSpec().getAutomountServiceAccountToken()).isFalse();
+    Service s =
+        all(objects, Service.class).stream()
+            .filter(o -> has(pod, o.getSpec().getSelector()))
+            .findFirst()
+            .orElseThrow();
+    Deployment router = deployment(objects, "router");
+    assertThat(flags(router, RouterProgram.PROGRAM))
+        .containsEntry(
+            "registry_url",
+            "http://"
+                + s.getMetadata().getName()
+                + ":"
+                + s.getSpec().getPorts().getFirst().getPort());
+    NetworkPolicy p =
+        all(objects, NetworkPolicy.class).stream()
+            .filter(o -> has(pod, o.getSpec().getPodSelector().getMatchLabels()))
+            .findFirst()
+            .orElseThrow();
+    assertThat(p.getSpec().getIngress()).hasSize(1);
+    assertThat(p.getSpec().getIngress().getFirst().getFrom())
+        .singleElement()
+        .satisfies(from ->
+            assertThat(has(router.getSpec().getTemplate(), from.getPodSelector().getMatchLabels()))
+                .isTrue());
+    EnvVar changes = variables(d).get("INFINI_REGISTRY_TOKEN");
+    assertThat(changes).as("nothing is registered there by who has no token").isNotNull();
+    assertThat(variables(router)).doesNotContainKey("INFINI_REGISTRY_TOKEN");
+    EnvVar reads = variables(d).get("INFINI_REGISTRY_READ_TOKEN");
+    assertThat(variables(router).get("INFINI_REGISTRY_READ_TOKEN")).isEqualTo(reads);
+    assertThat(reads != null).isEqualTo(example.startsWith("monitoring"));
   }
 
   @ParameterizedTest

@@ -1,6 +1,7 @@
 package org.infinilm.svc.registry;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.charset.StandardCharsets;
@@ -15,6 +16,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
@@ -40,6 +42,9 @@ class EtcdFollowerIT {
   /// calls.
   private static final class Stub {
     private record Key(byte[] value, long revision, long lease) {}
+
+    /// When watches were asked for, in nanoseconds.
+    final List<Long> watches = new CopyOnWriteArrayList<>();
 
     final Map<String, Integer> calls = new ConcurrentHashMap<>();
     private final TreeMap<String, Key> keys = new TreeMap<>();
@@ -67,6 +72,7 @@ class EtcdFollowerIT {
         JsonNode asked = Json.tree(r.body());
         return switch (r.path()) {
           case "/v3/kv/range" -> range(asked);
+          case "/v3/watch" -> refusedWatch();
           case "/v3/lease/timetolive" -> left(asked.path("ID").asLong());
           default -> Response.json(404, Map.of());
         };
@@ -108,6 +114,26 @@ class EtcdFollowerIT {
       return out.size() > mostKeys
           ? Response.json(504, Map.of("code", 4, "error", "context deadline exceeded"))
           : said(Map.of("kvs", out, "more", more));
+    }
+
+    /// What etcd says to a user that may not read.
+    private Response refusedWatch() {
+      watches.add(System.nanoTime());
+      String line =
+          Json.text(
+                  Map.of(
+                      "result",
+                      Map.of(
+                          "header",
+                          Map.of("cluster_id", "7", "revision", String.valueOf(revision)),
+                          "created",
+                          true,
+                          "canceled",
+                          true,
+                          "cancel_reason",
+                          "rpc error: code = PermissionDenied desc = etcdserver: permission denied")))
+              .concat("\n");
+      return Response.text(200, "application/json", line);
     }
 
     private Response left(long lease) {
@@ -175,6 +201,25 @@ class EtcdFollowerIT {
     assertThat(healthy).hasSize(1000);
     healthy.forEach((name, well) -> assertThat(well).as(name).isEqualTo(!name.startsWith("dead")));
     assertThat(etcd.calls.getOrDefault("/v3/lease/timetolive", 0)).isEqualTo(MARKS);
+  }
+
+  /// As with a password that was changed: many programs would ask four times a second.
+  @Test
+  void aWatchThatIsRefusedIsAskedForLessAndLessOften() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
+        TableSource follower =
+            new EtcdFollower(
+                Client.create(),
+                new EtcdHome(EtcdAddress.parse("etcd://127.0.0.1:" + s.port() + "/p"), null),
+                "router",
+                Ticker.SYSTEM,
+                new Random(1))) {
+      follower.watch(null, Duration.ZERO);
+      await().atMost(Duration.ofSeconds(30)).until(() -> etcd.watches.size() >= 4);
+    }
+    assertThat(etcd.watches.get(3) - etcd.watches.get(2))
+        .isGreaterThanOrEqualTo(Duration.ofSeconds(1).toNanos());
   }
 
   @Test

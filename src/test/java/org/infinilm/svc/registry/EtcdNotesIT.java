@@ -2,6 +2,7 @@ package org.infinilm.svc.registry;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -13,8 +14,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.etcd.EtcdFailure;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
@@ -34,6 +37,8 @@ class EtcdNotesIT {
   private final CountDownLatch asked = new CountDownLatch(1);
   private final CountDownLatch granted = new CountDownLatch(1);
   private final Set<String> leases = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger puts = new AtomicInteger();
+  private volatile boolean denies;
   private final Client http = Client.create();
   private Server server;
   private Etcd etcd;
@@ -62,9 +67,26 @@ class EtcdNotesIT {
         granted.await();
         leases.add(body.path("ID").asText());
       }
+      case "/v3/lease/keepalive" -> {
+        return Response.json(
+            200,
+            Map.of(
+                "header",
+                Map.of("cluster_id", "7", "revision", "1"),
+                "ID",
+                body.path("ID").asText(),
+                "TTL",
+                "10"));
+      }
       case "/v3/lease/revoke" -> leases.remove(body.path("ID").asText());
+      case "/v3/kv/put" -> {
+        puts.incrementAndGet();
+        if (denies) {
+          return Response.json(403, Map.of("code", 7, "error", "etcdserver: permission denied"));
+        }
+      }
       default -> {
-        // puts and deletes
+        // deletes
       }
     }
     return Response.json(200, Map.of("header", Map.of("cluster_id", "7", "revision", "1")));
@@ -95,6 +117,32 @@ class EtcdNotesIT {
     says.get(SOON.toSeconds(), TimeUnit.SECONDS);
     leaves.get(SOON.toSeconds(), TimeUnit.SECONDS);
     assertThat(leases).isEmpty();
+  }
+
+  /// Routers speak each second; an etcd that lets them not is asked less and less often.
+  @Test
+  void whatMayNotBeWrittenIsTriedSeldom() throws Exception {
+    granted.countDown();
+    denies = true;
+    Samples.Clock clock = new Samples.Clock();
+    EtcdNotes seldom = new EtcdNotes(etcd, new EtcdKeys("/p/"), "boot", clock);
+    Map<String, byte[]> seats = Map.of("seats", "{}".getBytes(UTF_8));
+    for (int second = 0; second < 120; second++) {
+      assertThatThrownBy(() -> seldom.write(RUN, seats))
+          .isInstanceOf(EtcdFailure.class)
+          .hasMessageContaining("permission denied");
+      clock.advance(Duration.ofSeconds(1));
+    }
+    assertThat(puts.get()).as("in two minutes").isLessThan(10);
+    denies = false;
+    clock.advance(Duration.ofSeconds(30));
+    seldom.write(RUN, seats);
+    denies = true;
+    int before = puts.get();
+    assertThatThrownBy(() -> seldom.write(RUN, seats)).isInstanceOf(EtcdFailure.class);
+    clock.advance(Duration.ofSeconds(1));
+    assertThatThrownBy(() -> seldom.write(RUN, seats)).isInstanceOf(EtcdFailure.class);
+    assertThat(puts).as("a first refusal is short").hasValue(before + 2);
   }
 
   /// What a board in memory refuses goes to no etcd either.

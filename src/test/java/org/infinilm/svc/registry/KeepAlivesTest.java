@@ -4,19 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.LongStream;
 import org.assertj.core.api.InstanceOfAssertFactories;
+import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdFailure;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class KeepAlivesTest {
+  private static final Duration LONG = Duration.ofSeconds(30);
+
   private final Queue<List<Long>> calls = new ConcurrentLinkedQueue<>();
 
   private static CompletableFuture<Boolean> alive(KeepAlives k, long lease) {
@@ -24,7 +29,7 @@ class KeepAlivesTest {
     Thread.ofVirtual()
         .start(() -> {
           try {
-            f.complete(k.alive(lease));
+            f.complete(k.alive(lease, LONG));
           } catch (EtcdFailure | InterruptedException e) {
             f.completeExceptionally(e);
           }
@@ -45,29 +50,24 @@ class KeepAlivesTest {
 
   @Test
   void manyAreOneCallAndEachHearsOfItsOwn() throws Exception {
-    CountDownLatch asked = new CountDownLatch(1);
-    CountDownLatch go = new CountDownLatch(1);
     KeepAlives k =
         new KeepAlives(leases -> {
-          asked.countDown();
-          go.await();
           calls.add(leases);
           return leases.stream().filter(l -> l % 2 == 0).toList();
         });
-    Thread loop = running(k);
     CompletableFuture<Boolean> first = alive(k, 2);
-    asked.await();
     List<CompletableFuture<Boolean>> more =
         List.of(alive(k, 2), alive(k, 3), alive(k, 3), alive(k, 4));
-    await().until(() -> k.waiting() == 4);
-    go.countDown();
+    await().until(() -> k.waiting() == 5);
+    Thread loop = running(k);
     assertThat(first.get()).isTrue();
     assertThat(more.get(0).get()).isTrue();
     assertThat(more.get(1).get()).isFalse();
     assertThat(more.get(2).get()).isFalse();
     assertThat(more.get(3).get()).isTrue();
-    assertThat(calls).hasSize(2).first().isEqualTo(List.of(2L));
-    assertThat(calls).last(InstanceOfAssertFactories.LIST).containsExactlyInAnyOrder(2L, 3L, 4L);
+    assertThat(calls)
+        .singleElement(InstanceOfAssertFactories.LIST)
+        .containsExactlyInAnyOrder(2L, 3L, 4L);
     loop.interrupt();
     loop.join();
   }
@@ -106,5 +106,63 @@ class KeepAlivesTest {
     await().ignoreExceptionsInstanceOf(ExecutionException.class).until(() -> alive(k, 1).get());
     again.interrupt();
     again.join();
+  }
+
+  /// A call takes so many; where its answer is long in coming the others do not wait for it.
+  @Test
+  void manyCallsAreMadeAtOnce() throws Exception {
+    int beats = 20 * Etcd.KEPT_AT_ONCE;
+    CountDownLatch all = new CountDownLatch(20);
+    KeepAlives k =
+        new KeepAlives(leases -> {
+          all.countDown();
+          all.await();
+          calls.add(leases);
+          return leases;
+        });
+    List<CompletableFuture<Boolean>> asked =
+        LongStream.range(0, beats).mapToObj(l -> alive(k, l)).toList();
+    await().until(() -> k.waiting() == beats);
+    Thread loop = running(k);
+    for (CompletableFuture<Boolean> f : asked) {
+      assertThat(f.get()).isTrue();
+    }
+    assertThat(calls).hasSize(20).allSatisfy(c -> assertThat(c).hasSize(Etcd.KEPT_AT_ONCE));
+    loop.interrupt();
+    loop.join();
+  }
+
+  @Test
+  void nobodyWaitsLongerThanHeHasPatience() throws Exception {
+    CountDownLatch never = new CountDownLatch(1);
+    KeepAlives k =
+        new KeepAlives(leases -> {
+          calls.add(leases);
+          never.await();
+          return leases;
+        });
+    Thread loop = running(k);
+    assertThatThrownBy(() -> k.alive(1, Duration.ofMillis(300)))
+        .isInstanceOf(EtcdFailure.class)
+        .hasMessageContaining("not answered for in 300 ms");
+    loop.interrupt();
+    loop.join();
+  }
+
+  @Test
+  void whoHasGivenUpIsNotAskedFor() throws Exception {
+    KeepAlives k =
+        new KeepAlives(leases -> {
+          calls.add(leases);
+          return leases;
+        });
+    assertThatThrownBy(() -> k.alive(1, Duration.ofMillis(1))).isInstanceOf(EtcdFailure.class);
+    CompletableFuture<Boolean> other = alive(k, 2);
+    await().until(() -> k.waiting() == 2);
+    Thread loop = running(k);
+    assertThat(other.get()).isTrue();
+    assertThat(calls).containsExactly(List.of(2L));
+    loop.interrupt();
+    loop.join();
   }
 }

@@ -4,16 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.infinilm.svc.router.Rig.SOON;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Pod;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.kubernetes.ApiServer;
 import org.infinilm.svc.kubernetes.Pods;
+import org.infinilm.svc.registry.RegistryServer;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -115,5 +120,66 @@ class KubernetesRouterIT {
                     "pod llm/b: infinilm.org/cache-type: cache_type=pagde (expected: paged or static)"));
     assertThat(rig.service("b").isMissingNode()).isTrue();
     assertThat(rig.chat().status()).isEqualTo(200);
+  }
+
+  private static RegistryServer registry(int port) throws Exception {
+    // as the chart starts it: reading is open, and nobody registers
+    return RegistryServer.start(
+        RegistryServer.Options.at(port).token("uid"), Ticker.SYSTEM, new SplittableRandom(1));
+  }
+
+  private JsonNode stats(Router r) throws Exception {
+    URI u = URI.create("http://127.0.0.1:" + r.port() + "/stats");
+    return Json.tree(rig.client.get(u, SOON).body());
+  }
+
+  private Router follower(int registry) throws Exception {
+    return rig.launch(
+        Ticker.SYSTEM,
+        List.of(),
+        "discover=kubernetes",
+        "registry_sync_interval=0.5",
+        "registry_url=http://127.0.0.1:" + registry);
+  }
+
+  private void awaitParts(List<Router> routers, int seats) {
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> {
+          int parts = 0;
+          for (Router r : routers) {
+            JsonNode s = stats(r);
+            assertThat(s.at("/routers/known").asInt()).isEqualTo(routers.size());
+            assertThat(s.at("/services/0/seats").asInt()).isEqualTo(seats);
+            parts += s.at("/services/0/seats_here").asInt();
+          }
+          assertThat(parts).isEqualTo(seats);
+        });
+  }
+
+  @Test
+  void routersThatMeetAtARegistryShareThePodsSeats() throws Exception {
+    api.put(pod("static-0", one, Map.of("max-concurrency", "1", "models", "m")));
+    try (RegistryServer registry = registry(0)) {
+      List<Router> routers = List.of(follower(registry.port()), follower(registry.port()));
+      awaitParts(routers, 1);
+    }
+  }
+
+  @Test
+  void withoutTheirRegistryRoutersStartAndServeAndMeetWhenItIsThere() throws Exception {
+    api.put(pod("paged-0", one, Map.of("max-concurrency", "4", "models", "m")));
+    int port = Programs.freePort();
+    List<Router> routers = List.of(follower(port), follower(port));
+    rig.awaitState("paged-0", "routable");
+    await().atMost(SOON).until(() -> rig.get("/readyz").path("status").asText().equals("ready"));
+    assertThat(rig.chat().status()).isEqualTo(200);
+    assertThat(stats(routers.getFirst()).at("/services/0/seats_here").asInt()).isEqualTo(4);
+    try (RegistryServer registry = registry(port)) {
+      assertThat(registry.port()).isEqualTo(port);
+      awaitParts(routers, 4);
+    }
+    assertThat(rig.chat().status()).isEqualTo(200);
+    assertThat(rig.service("paged-0").path("state").asText()).isEqualTo("routable");
   }
 }

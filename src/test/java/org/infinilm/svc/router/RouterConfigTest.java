@@ -15,6 +15,7 @@ import org.infinilm.svc.config.Key;
 import org.infinilm.svc.registry.TableHome;
 import org.infinilm.svc.tls.TlsSettings;
 import org.infinilm.svc.trace.TraceSettings;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -231,5 +232,17 @@ class RouterConfigTest {
     assertThatThrownBy(() -> StaticServices.instance("https://h:1,tls_server_name=a b", Map.of()))
         .isInstanceOf(ConfigException.class)
         .hasMessageContaining("tls_server_name=a b (expected: a host name");
+  }
+
+  private static @Nullable String alone(Map<String, String> settings) throws ConfigException {
+    return RouterProgram.alone(
+        RouterConfig.of(Config.resolve(RouterConfig.KEYS, settings, Map.of(), null)));
+  }
+
+  @Test
+  void aRouterThatCanKnowNoOtherSaysSo() throws ConfigException {
+    assertThat(alone(Map.of("discover", "kubernetes"))).contains("--registry-url");
+    assertThat(alone(Map.of("discover", "kubernetes", "registry_url", "http://h:1"))).isNull();
+    assertThat(alone(Map.of())).isNull();
   }
 }
