@@ -224,6 +224,88 @@ class DnsSourceIT {
   }
 
   @Test
+  void aPartOfAnAnswerIsNoAnswer() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1", "10.0.0.2", "10.0.0.3");
+    open("dns:llm.example");
+    look();
+    List<String> all = heard.urls();
+    assertThat(all).hasSize(3);
+    server.refuseTcp();
+    for (int most : new int[] {1, 0}) {
+      server.mostOverUdp(most);
+      look();
+      look();
+      assertThat(heard.urls()).as("%d of 3 over UDP", most).isEqualTo(all);
+      assertThat(heard.troubles()).hasSize(1).first().asString().contains("llm.example", "a part");
+    }
+    server.mostOverUdp(3);
+    assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void thatOneFamilyIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    String six = "http://llm.example:80 at 2001:db8:0:0:0:0:0:1";
+    String four = "http://llm.example:80 at 10.0.0.1";
+    server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
+    open("dns:llm.example");
+    look();
+    assertThat(heard.urls()).containsExactly(four);
+    for (int k = 0; k < 2; k++) {
+      server.addresses("llm.example", 60, "2001:db8::1");
+      assertThat(look()).as("once").isEqualTo(DnsSource.AGAIN);
+      assertThat(heard.urls()).containsExactly(four);
+      assertThat(heard.troubles())
+          .hasSize(1)
+          .first()
+          .asString()
+          .contains("llm.example: has no IPv4 address");
+      server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
+      assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+      assertThat(heard.troubles()).isEmpty();
+    }
+    server.addresses("llm.example", 60, "2001:db8::1");
+    look();
+    assertThat(look()).as("twice").isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.urls()).containsExactly(six);
+    server.addresses("llm.example", 60, "10.0.0.1");
+    look();
+    assertThat(heard.urls()).as("an address that is there is believed").containsExactly(four);
+  }
+
+  @Test
+  void noFamilyIsMissedAfterThereWasNone() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    server.addresses("llm.example", 60);
+    look();
+    look();
+    assertThat(heard.urls()).isEmpty();
+    server.addresses("llm.example", 60, "2001:db8::1");
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8:0:0:0:0:0:1");
+  }
+
+  @Test
+  void thatOneFamilyOfAServicesHostIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    server.services("_http._tcp.llm.example", 30, "1 5 80 a.example", "1 5 81 a.example");
+    server.addresses("a.example", 20, "10.0.0.1", "2001:db8::1");
+    open("dns+srv:_http._tcp.llm.example");
+    look();
+    List<String> both = heard.urls();
+    server.addresses("a.example", 20, "2001:db8::1");
+    assertThat(look()).isEqualTo(DnsSource.AGAIN);
+    assertThat(heard.urls()).isEqualTo(both).hasSize(2);
+    assertThat(heard.troubles()).hasSize(1);
+    look();
+    assertThat(heard.urls())
+        .containsExactly(
+            "http://a.example:80 at 2001:db8:0:0:0:0:0:1",
+            "http://a.example:81 at 2001:db8:0:0:0:0:0:1");
+  }
+
+  @Test
   void serviceRecordsSayPortWeightAndTier() throws Exception {
     server.services(
         "_http._tcp.llm.example",
