@@ -31,6 +31,7 @@ final class DnsSource extends Follower {
   static final Duration MOST_TTL = Duration.ofMinutes(5);
   static final Duration AGAIN = Duration.ofSeconds(5);
   private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
+  private static final int FIRST_TIER = 1;
   private static final int MOST_ADDRESSES = 1000;
   private static final int MOST_WEIGHT = 9999;
   private static final int MOST_TROUBLES = 20;
@@ -135,6 +136,12 @@ final class DnsSource extends Follower {
                       .thenComparing(Answered::target)
                       .thenComparingInt(Answered::port))
               .toList();
+      int first =
+          records.stream()
+              .filter(s -> s.port() != 0 && !s.target().equals("."))
+              .mapToInt(Answered::priority)
+              .min()
+              .orElse(0);
       for (Answered s : records) {
         String host = s.target().replaceFirst("\\.$", "");
         if (host.isEmpty() || s.port() == 0) {
@@ -159,7 +166,7 @@ final class DnsSource extends Follower {
           at = doubtedAddresses(s.target());
         }
         for (String a : at) {
-          add(host, s.port(), a, serviceOptions(s));
+          add(host, s.port(), a, serviceOptions(s, first));
         }
       }
     }
@@ -177,10 +184,11 @@ final class DnsSource extends Follower {
       return had;
     }
 
-    private Map<String, String> serviceOptions(Answered s) {
+    /// @param first the priority that is asked first: it is the tier of instances that name none
+    private Map<String, String> serviceOptions(Answered s, int first) {
       Map<String, String> options = new TreeMap<>(spec.options());
       options.putIfAbsent("weight", String.valueOf(Math.clamp(s.weight(), 1, MOST_WEIGHT)));
-      options.putIfAbsent("tier", String.valueOf(s.priority()));
+      options.putIfAbsent("tier", String.valueOf(FIRST_TIER + s.priority() - first));
       return options;
     }
 

@@ -325,14 +325,38 @@ class DnsSourceIT {
     Found b = heard.last().stream().filter(f -> f.url().contains("b.")).findFirst().orElseThrow();
     assertThat(b.options())
         .containsEntry("weight", "1")
-        .containsEntry("tier", "10")
+        .containsEntry("tier", "11")
         .containsEntry("cache_type", "static");
     assertThat(heard.last().getFirst().options())
         .containsEntry("weight", "5")
-        .containsEntry("tier", "0");
+        .containsEntry("tier", "1");
     assertThat(heard.troubles())
         .containsExactly(
             "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");
+  }
+
+  @Test
+  void theLowestPriorityIsTheTierOfWhoNamesNone() throws Exception {
+    server.addresses("a.example", 20, "10.0.0.1");
+    server.addresses("b.example", 20, "10.0.0.2");
+    open("dns+srv:_http._tcp.llm.example");
+    for (int first : new int[] {0, 1, 20, 65_000}) {
+      server.services(
+          "_http._tcp.llm.example",
+          30,
+          first + " 1 80 a.example",
+          first + 3 + " 1 80 b.example",
+          "0 1 0 a.example");
+      look();
+      assertThat(heard.last())
+          .extracting(f -> f.options().get("tier"))
+          .as("priorities %d and %d", first, first + 3)
+          .containsExactly("1", "4");
+    }
+    source.close();
+    open("dns+srv:_http._tcp.llm.example,tier=7");
+    look();
+    assertThat(heard.last()).extracting(f -> f.options().get("tier")).containsOnly("7");
   }
 
   @Test
@@ -347,7 +371,7 @@ class DnsSourceIT {
       look();
       assertThat(heard.last()).hasSize(1);
       assertThat(heard.last().getFirst().options())
-          .containsEntry("tier", "0")
+          .containsEntry("tier", "1")
           .containsEntry("weight", "7");
     }
   }
