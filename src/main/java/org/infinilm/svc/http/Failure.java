@@ -8,8 +8,8 @@ public record Failure(Kind kind, String detail) {
   /// Whose fault.
   public enum Side {
     CLIENT,
-    /// This process or its host: out of descriptors, memory, local ports, no route. Or the proxy that
-    /// carries its requests.
+    /// This process or its host: out of descriptors, memory, local ports, no route. Or the proxy
+    /// that carries its requests.
     PLANE,
     INSTANCE
   }

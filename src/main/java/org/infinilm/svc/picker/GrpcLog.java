@@ -13,7 +13,8 @@ import org.slf4j.Logger;
 /// of such lines, which gRPC calls information, there is one a minute at most. Thread-safe.
 final class GrpcLog extends Handler {
   /// Held, as a logger that nobody holds forgets its handlers.
-  private static final java.util.logging.Logger GRPC = java.util.logging.Logger.getLogger("io.grpc");
+  private static final java.util.logging.Logger GRPC =
+      java.util.logging.Logger.getLogger("io.grpc");
 
   private static final Duration AGAIN = Duration.ofMinutes(1);
 
@@ -61,7 +62,8 @@ final class GrpcLog extends Handler {
     }
     Throwable t = r.getThrown();
     if (t != null) {
-      out.append(": ").append(t.getMessage() == null ? t.getClass().getSimpleName() : t.getMessage());
+      out.append(": ")
+          .append(t.getMessage() == null ? t.getClass().getSimpleName() : t.getMessage());
     }
     return out.toString().replaceAll("\\s+", " ").strip();
   }

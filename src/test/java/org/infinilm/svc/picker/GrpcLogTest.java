@@ -22,7 +22,8 @@ class GrpcLogTest {
               Logger.class.getClassLoader(),
               new Class<?>[] {Logger.class},
               (proxy, method, args) -> {
-                said.add(method.getName() + " " + String.valueOf(args[0]).replace("{}", "" + args[1]));
+                said.add(
+                    method.getName() + " " + String.valueOf(args[0]).replace("{}", "" + args[1]));
                 return null;
               });
 

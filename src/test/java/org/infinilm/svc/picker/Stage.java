@@ -130,8 +130,7 @@ final class Stage
 
   /// A request's head of these fields alone.
   Stage head(boolean ends, String... fields) {
-    return send(
-        ProcessingRequest.newBuilder().setRequestHeaders(headers(ends, List.of(fields))));
+    return send(ProcessingRequest.newBuilder().setRequestHeaders(headers(ends, List.of(fields))));
   }
 
   Stage body(String text, boolean ends) {

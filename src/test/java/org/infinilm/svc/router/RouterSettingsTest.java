@@ -175,7 +175,10 @@ class RouterSettingsTest {
           {"cache_type=Paged", "cache_type=Paged (expected: paged or static)"},
           {"tier=-1", "tier=-1 (expected: 0..999999)"},
           {"max_concurrency=x", "max_concurrency=x (expected: 0..999999)"},
-          {"api_key_env=NO", "api_key_env=NO: the variable is not set (expected: the instance's key)"},
+          {
+            "api_key_env=NO",
+            "api_key_env=NO: the variable is not set (expected: the instance's key)"
+          },
           {"ca_file=/no/ca.pem", "ca_file=/no/ca.pem (expected: an https URL)"},
           {"tls_server_name=x", "tls_server_name=x (expected: an https URL)"},
         }) {
@@ -186,7 +189,8 @@ class RouterSettingsTest {
       }
     }
     assertThat(problem("discover = \"dns:https://llm.example,ca_file=/no/ca.pem\"\n"))
-        .startsWith("router.toml:1: discover: dns:https://llm.example,ca_file=/no/ca.pem: ca_file=/no/ca.pem");
+        .startsWith(
+            "router.toml:1: discover: dns:https://llm.example,ca_file=/no/ca.pem: ca_file=/no/ca.pem");
     assertThat(problem("discover = \"dns:a,weight=a,tier=b,dns+srv:_h._tcp.b,tier=c\"\n"))
         .as("all that is wrong at once")
         .contains("weight=a (", "tier=b (", "tier=c (");
