@@ -421,8 +421,12 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
 
   private void answerHead(ProcessingRequest m) {
     if (phase == Phase.HEADERS) {
-      unexpected("response_headers");
-      return;
+      // Envoy refuses a request (`*`, no Host field) of which its filters get the answer alone
+      answerMode =
+          m.hasProtocolConfig()
+              ? m.getProtocolConfig().getResponseBodyMode()
+              : BodySendMode.FULL_DUPLEX_STREAMED;
+      phase = Phase.PASSING;
     }
     if (phase == Phase.BODY || phase == Phase.CHOOSING) {
       // Envoy answers before it has heard from us

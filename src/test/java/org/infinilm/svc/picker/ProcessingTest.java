@@ -389,6 +389,25 @@ class ProcessingTest extends ProcessingRig {
   }
 
   @Test
+  void anAnswerToARequestThatIsNotShownPasses() {
+    for (BodySendMode mode : List.of(BodySendMode.FULL_DUPLEX_STREAMED, BodySendMode.STREAMED)) {
+      try (Stage s = stage()) {
+        s.answers = mode;
+        s.answer(400, false).answerBody("bad", true).replies(2);
+        assertThat(s.came.getFirst().getResponseCase()).isEqualTo(ResponseCase.RESPONSE_HEADERS);
+        assertThat(s.end().isOk()).isTrue();
+      }
+      try (Stage s = stage()) {
+        s.answers = mode;
+        s.answer(400, true);
+        assertThat(s.end().isOk()).isTrue();
+        assertThat(s.came).hasSize(1);
+      }
+    }
+    assertThat(room.heard).isEmpty();
+  }
+
+  @Test
   void whoAnsweredIsTold() {
     try (Stage s = stage()) {
       s.post("/x").body("{}", true).replies(2);
@@ -404,7 +423,6 @@ class ProcessingTest extends ProcessingRig {
         List.<Consumer<Stage>>of(
             s -> s.body("x", true),
             s -> s.requestTrailers(),
-            s -> s.answer(200, true),
             s -> s.answerBody("x", true),
             s -> s.answerTrailers(),
             s -> s.send(ProcessingRequest.newBuilder()),
