@@ -23,13 +23,15 @@ import org.jspecify.annotations.Nullable;
  * Answers hold as long as they say, within bounds: 1 s, so that a time of 0 is no load, and 300 s. What a server
  * fails to say changes nothing, and is asked for again after 1, 2, 4, ... 30 s. That a name has no address is
  * believed when it is said twice, five seconds apart: one wrong word would empty the fleet, and a name whose last
- * address went has nobody to send requests to in either case. So it is with each host of an SRV record.
+ * address went has nobody to send requests to in either case. So it is with each host of an SRV record, and with a name that
+ * had IPv4 addresses and is said to have IPv6 ones alone. An address that is said to be there is believed at once.
  */
 final class DnsSource extends Follower {
   static final Duration LEAST = Duration.ofSeconds(1);
   static final Duration MOST_TTL = Duration.ofMinutes(5);
   static final Duration AGAIN = Duration.ofSeconds(5);
   private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
+  private static final int FIRST_TIER = 1;
   private static final int MOST_ADDRESSES = 1000;
   private static final int MOST_WEIGHT = 9999;
   private static final int MOST_TROUBLES = 20;
@@ -37,10 +39,10 @@ final class DnsSource extends Follower {
   private final SourceSpec.Dns spec;
   private final NameServers servers;
 
-  /// The addresses that a host of an SRV record had last.
-  private Map<String, List<String>> lastAddresses = new HashMap<>();
+  /// The addresses that each name had last.
+  private Map<String, List<String>> lastAddresses = Map.of();
 
-  /// Hosts of SRV records of which it was said once that they have none any more.
+  /// Names of which it was said once that they have none any more, or none of IPv4.
   private Set<String> doubtedHosts = Set.of();
 
   private int failures;
@@ -73,7 +75,8 @@ final class DnsSource extends Follower {
       }
     }
 
-    /// The literals of a host, IPv4 where it has any: a server often listens on one of both.
+    /// The literals of a host, IPv4 where it has any: a server often listens on one of both. Those
+    /// of before where it is said for the first time that IPv4 has none any more, and IPv6 has.
     ///
     /// @return null when no server says
     @Nullable List<String> addresses(String host) throws InterruptedException {
@@ -82,12 +85,23 @@ final class DnsSource extends Follower {
         return known;
       }
       Answer a = servers.ask(host, DnsRecordType.A);
-      if (a.failure() == null && a.records().isEmpty()) {
+      boolean six = a.failure() == null && a.records().isEmpty();
+      if (six) {
         a = servers.ask(host, DnsRecordType.AAAA);
       }
       if (a.failure() != null) {
         failure = a.failure();
         return null;
+      }
+      List<String> had = lastAddresses.getOrDefault(host, List.of());
+      if (six
+          && !a.records().isEmpty()
+          && had.stream().anyMatch(l -> !l.contains(":"))
+          && !doubtedHosts.contains(host)) {
+        trouble(host + ": has no IPv4 address (expected: " + had.size() + ", as before)");
+        doubted.add(host);
+        addresses.put(host, had);
+        return had;
       }
       if (!a.records().isEmpty()) {
         ttlSeconds = Math.min(ttlSeconds, a.ttlSeconds());
@@ -122,6 +136,12 @@ final class DnsSource extends Follower {
                       .thenComparing(Answered::target)
                       .thenComparingInt(Answered::port))
               .toList();
+      int first =
+          records.stream()
+              .filter(s -> s.port() != 0 && !s.target().equals("."))
+              .mapToInt(Answered::priority)
+              .min()
+              .orElse(0);
       for (Answered s : records) {
         String host = s.target().replaceFirst("\\.$", "");
         if (host.isEmpty() || s.port() == 0) {
@@ -146,7 +166,7 @@ final class DnsSource extends Follower {
           at = doubtedAddresses(s.target());
         }
         for (String a : at) {
-          add(host, s.port(), a, serviceOptions(s));
+          add(host, s.port(), a, serviceOptions(s, first));
         }
       }
     }
@@ -164,10 +184,11 @@ final class DnsSource extends Follower {
       return had;
     }
 
-    private Map<String, String> serviceOptions(Answered s) {
+    /// @param first the priority that is asked first: it is the tier of instances that name none
+    private Map<String, String> serviceOptions(Answered s, int first) {
       Map<String, String> options = new TreeMap<>(spec.options());
       options.putIfAbsent("weight", String.valueOf(Math.clamp(s.weight(), 1, MOST_WEIGHT)));
-      options.putIfAbsent("tier", String.valueOf(s.priority()));
+      options.putIfAbsent("tier", String.valueOf(FIRST_TIER + s.priority() - first));
       return options;
     }
 
@@ -205,8 +226,10 @@ final class DnsSource extends Follower {
     if (r.found.isEmpty()) {
       r.trouble(spec.name() + ": has no " + (spec.srv() ? "service with an address" : "address"));
       to.troubles(r.troubles);
+      doubtedHosts = Set.copyOf(r.addresses.keySet());
       if (doubted || !listed) {
         listed = false;
+        lastAddresses = Map.of();
         to.found(List.of());
       }
       doubted = true;

@@ -148,6 +148,14 @@ final class NameServers implements AutoCloseable {
         if (!code.equals(DnsResponseCode.NOERROR) && !code.equals(DnsResponseCode.NXDOMAIN)) {
           return Answer.failed(asked + ": name server " + shown(server) + " says " + word(code));
         }
+        if (response.isTruncated()) {
+          // what came over UDP is handed on where TCP failed
+          return Answer.failed(
+              asked
+                  + ": name server "
+                  + shown(server)
+                  + " says a part (expected: all of it, over TCP)");
+        }
         Chain c = new Chain(response, asked, type);
         if (c.circle) {
           return Answer.failed(asked + ": aliases in a circle");

@@ -183,6 +183,9 @@ public sealed interface SourceSpec {
         if (!NAMESPACE.matcher(n).matches()) {
           throw wrong(place, text + ": namespace " + n, "a namespace's name, or * for all");
         }
+        if (namespaces.contains(n)) {
+          throw wrong(place, text + ": namespace " + n + " given twice", "each namespace once");
+        }
         namespaces.add(n);
       }
     }

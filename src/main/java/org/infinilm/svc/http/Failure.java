@@ -8,7 +8,8 @@ public record Failure(Kind kind, String detail) {
   /// Whose fault.
   public enum Side {
     CLIENT,
-    /// This process or its host: out of descriptors, memory, local ports, no route.
+    /// This process or its host: out of descriptors, memory, local ports, no route. Or the proxy
+    /// that carries its requests.
     PLANE,
     INSTANCE
   }
@@ -32,6 +33,10 @@ public record Failure(Kind kind, String detail) {
     TLS_FAILED(Side.INSTANCE, Repeat.ALWAYS),
     /// No connection could be tried: nothing that the instance did.
     LOCAL(Side.PLANE, Repeat.NEVER),
+    /// The proxy that carries the request has reached limits of its own: no instance was asked.
+    PROXY_FULL(Side.PLANE, Repeat.NEVER),
+    /// The proxy that carries the request answers itself, by its own settings.
+    PROXY_ANSWERED(Side.PLANE, Repeat.NEVER),
     /// A kept connection closed without a byte of an answer: most likely the instance had closed it
     /// while it was idle.
     CLOSED_STALE(Side.INSTANCE, Repeat.IF_REPEATABLE),
@@ -64,7 +69,7 @@ public record Failure(Kind kind, String detail) {
 
     /// Whether nothing of the request can have reached the instance.
     public boolean nothingSent() {
-      return repeat == Repeat.ALWAYS || this == LOCAL;
+      return repeat == Repeat.ALWAYS || this == LOCAL || this == PROXY_FULL;
     }
   }
 }

@@ -388,7 +388,7 @@ final class ProxyConnection extends ChannelInboundHandlerAdapter implements Loop
       return null;
     }
     return h.target().equals("*")
-        ? Response.empty(200).with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        ? Response.empty(200).with("allow", RequestHead.METHODS)
         : cors().preflight(h);
   }
 

@@ -2,6 +2,9 @@ package org.infinilm.svc.http;
 
 /// The head of a client's request.
 public interface RequestHead extends HeadView {
+  /// Methods that pass to instances, as `Allow` says of `OPTIONS *`.
+  String METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
   String method();
 
   /// Whether it came in HTTP/1.0.

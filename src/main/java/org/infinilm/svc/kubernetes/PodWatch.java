@@ -1,5 +1,7 @@
 package org.infinilm.svc.kubernetes;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.fabric8.kubernetes.api.model.ListMeta;
 import io.fabric8.kubernetes.api.model.ListOptions;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
@@ -12,6 +14,7 @@ import io.fabric8.kubernetes.client.Watcher;
 import io.fabric8.kubernetes.client.WatcherException;
 import io.fabric8.kubernetes.client.dsl.FilterWatchListDeletable;
 import io.fabric8.kubernetes.client.dsl.PodResource;
+import java.net.URLEncoder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +36,7 @@ final class PodWatch {
   private static final Duration MOST_PAUSE = Duration.ofSeconds(30);
   private static final long PAGE = 500;
   private static final long WATCH_SECONDS = 300;
+  private static final int FIRST_ERROR = 400;
   private static final int GONE = 410;
 
   /// A watch that has not ended for so long is open.
@@ -259,11 +263,34 @@ final class PodWatch {
       version = null;
     }
     if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
+      String refused = refusal();
       String why = e.why() == null ? "closed" : ApiTrouble.said(e.why(), client.getMasterUrl());
-      failed("watches end before they say anything: " + why, false);
+      failed(
+          refused == null
+              ? "watches end before they say anything: " + why
+              : "watches are refused: " + refused,
+          false);
     } else {
       // nobody's trouble yet; and not at once again
       Thread.sleep(pause);
+    }
+  }
+
+  /// Why the API server refuses a watch, of which the client hands the end on alone; null when it
+  /// refuses none now, or says nothing.
+  private @Nullable String refusal() {
+    String path =
+        (namespace == null ? "/api/v1/pods" : "/api/v1/namespaces/" + namespace + "/pods")
+            + "?watch=true&timeoutSeconds=1&labelSelector="
+            + URLEncoder.encode(selector, UTF_8)
+            + (version == null ? "" : "&resourceVersion=" + version);
+    try {
+      client.raw(path);
+      return null;
+    } catch (KubernetesClientException e) {
+      return e.getCode() < FIRST_ERROR || e.getCode() == GONE
+          ? null
+          : ApiTrouble.said(e, client.getMasterUrl());
     }
   }
 

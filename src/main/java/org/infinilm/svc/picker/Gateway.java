@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.infinilm.svc.http.Failure;
 import org.jspecify.annotations.Nullable;
 
@@ -83,6 +85,13 @@ final class Gateway {
     return null;
   }
 
+  /// Why a stream to an instance was reset: the reason, and behind it what its connection said. Of
+  /// earlier versions with spaces and a comma.
+  private static final Pattern RESET =
+      Pattern.compile(
+          "upstream_reset[a-z_]*(?:\\{([a-z0-9_ ]*)(?:[|,] ?(TLS[ _]error.*)|[|,].*)?\\})?",
+          Pattern.CASE_INSENSITIVE);
+
   /// How the call failed for which Envoy answers itself, by its words (`response.code_details`,
   /// where that attribute is configured); null when an instance answers, or nothing is said.
   static @Nullable Failure ownAnswer(Map<String, Struct> attributes) {
@@ -90,17 +99,41 @@ final class Gateway {
     if (d == null || d.equals(BY_UPSTREAM)) {
       return null;
     }
-    String words = d.toLowerCase(Locale.ROOT);
-    Failure.Kind kind =
-        words.contains("connection_failure") || words.contains("connect_error")
-            ? Failure.Kind.CONNECT_REFUSED
-            : words.contains("connection_timeout")
-                ? Failure.Kind.CONNECT_TIMEOUT
-                : words.contains("timeout")
-                    ? Failure.Kind.TIMEOUT_FIRST_BYTE
-                    : words.contains("upstream_reset")
-                        ? Failure.Kind.CLOSED_BEFORE_ANSWER
-                        : Failure.Kind.LOCAL;
-    return new Failure(kind, d);
+    Matcher m = RESET.matcher(d);
+    if (!m.matches()) {
+      return new Failure(kind(d.toLowerCase(Locale.ROOT)), d);
+    }
+    String tls = m.group(2);
+    return tls == null
+        ? new Failure(ofReset(m.group(1)), d)
+        : new Failure(Failure.Kind.TLS_FAILED, tls);
+  }
+
+  /// Of Envoy 1.40: `ResponseCodeDetailValues` of envoy/stream_info/stream_info.h. Filters have
+  /// words of their own.
+  private static Failure.Kind kind(String words) {
+    return switch (words) {
+      case "overload", "drop_overload", "unconditional_drop_overload" -> Failure.Kind.PROXY_FULL;
+      case "response_timeout",
+          "upstream_per_try_timeout",
+          "upstream_per_try_idle_timeout",
+          "upstream_max_stream_duration_reached",
+          "max_duration_timeout",
+          "stream_idle_timeout" ->
+          Failure.Kind.TIMEOUT_FIRST_BYTE;
+      default -> Failure.Kind.PROXY_ANSWERED;
+    };
+  }
+
+  /// The reasons of source/common/http/utility.cc.
+  private static Failure.Kind ofReset(@Nullable String reason) {
+    return switch (reason == null ? "" : reason.toLowerCase(Locale.ROOT).replace(' ', '_')) {
+      case "overflow", "overload_manager_reset" -> Failure.Kind.PROXY_FULL;
+      case "connection_failure", "local_connection_failure", "remote_connection_failure" ->
+          Failure.Kind.CONNECT_REFUSED;
+      case "connection_timeout" -> Failure.Kind.CONNECT_TIMEOUT;
+      case "protocol_error" -> Failure.Kind.BAD_ANSWER;
+      default -> Failure.Kind.CLOSED_BEFORE_ANSWER;
+    };
   }
 }

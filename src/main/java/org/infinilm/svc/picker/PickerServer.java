@@ -53,6 +53,7 @@ final class PickerServer implements AutoCloseable {
   private static final int MESSAGE_BYTES = 1 << 20;
 
   private final Choosing choosing;
+  private final GrpcLog grpcLog;
   private final ExtProc extProc;
   private final Memory memory;
   private final EventLoopGroup loops;
@@ -70,6 +71,7 @@ final class PickerServer implements AutoCloseable {
   /// @throws IOException when a port cannot be bound, or the files of TLS cannot be used
   PickerServer(Choosing choosing, int port, int healthPort, int fallbacks) throws IOException {
     this.choosing = choosing;
+    grpcLog = GrpcLog.open(LOG);
     memory =
         new Memory(new Arrival.Limits(choosing.limits(), choosing.times()), choosing.threads());
     loops = choosing.transport().loops(choosing.threads(), "picker");
@@ -228,6 +230,7 @@ final class PickerServer implements AutoCloseable {
     }
     choosing.close();
     memory.close();
+    grpcLog.close();
     loops.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 }

@@ -23,6 +23,7 @@ import org.infinilm.svc.http.HeadPatch;
 import org.infinilm.svc.http.InboundEvents;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Outgoing;
+import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.ResponseHead;
 import org.infinilm.svc.http.Room;
@@ -50,6 +51,9 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
 
   /// What a choice may take beside the wait for a place.
   private static final Duration CHOICE = Duration.ofSeconds(60);
+
+  private static final String CONNECT = "CONNECT";
+  private static final int LEAST_STATUS = 100;
 
   private enum Phase {
     HEADERS,
@@ -96,6 +100,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   private @Nullable ByteBuf atHand;
   private ByteString atHandBytes = ByteString.EMPTY;
   private boolean headReplied;
+  private int ownStatus;
   private boolean owesRequest;
 
   Processing(ExtProc service, EventLoop loop, ServerCallStreamObserver<ProcessingResponse> to) {
@@ -183,8 +188,10 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
       refuse(
           Status.FAILED_PRECONDITION,
           "observability_mode: true (expected: false, replies are heard)");
-    } else if (!head.isRequest()) {
+    } else if (!head.isRequest() && !head.method().equals(CONNECT)) {
       refuse(Status.INVALID_ARGUMENT, "request_headers: without :method or :path (expected: both)");
+    } else if (isForNobody()) {
+      // answered
     } else if (mode != BodySendMode.FULL_DUPLEX_STREAMED && !h.getEndOfStream()) {
       refuse(
           Status.FAILED_PRECONDITION,
@@ -200,6 +207,23 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
         bodyBegins();
       }
     }
+  }
+
+  /// Whether it is a request that no instance gets; it is answered then, as the router does.
+  private boolean isForNobody() {
+    String method = head.method();
+    String target = head.target();
+    ExtProc.Chooser c = service.chooser();
+    if (method.equals(CONNECT) || method.equals("TRACE")) {
+      answer(c.refusal(501, method + " is not supported", head));
+    } else if (method.equals("OPTIONS") && target.equals("*")) {
+      answer(Response.empty(200).with("allow", RequestHead.METHODS));
+    } else if (!target.startsWith("/")) {
+      answer(c.refusal(400, "request target (expected: a path and a query)", head));
+    } else {
+      return false;
+    }
+    return true;
   }
 
   /// Who would be told no whatever the body is, is told so before it has come.
@@ -341,6 +365,11 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   }
 
   @Override
+  public int ownStatus() {
+    return ownStatus;
+  }
+
+  @Override
   public void others(List<Origin> inOrder, Carried.Served served) {
     others = inOrder;
     servedBy = served;
@@ -392,8 +421,12 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
 
   private void answerHead(ProcessingRequest m) {
     if (phase == Phase.HEADERS) {
-      unexpected("response_headers");
-      return;
+      // Envoy refuses a request (`*`, no Host field) of which its filters get the answer alone
+      answerMode =
+          m.hasProtocolConfig()
+              ? m.getProtocolConfig().getResponseBodyMode()
+              : BodySendMode.FULL_DUPLEX_STREAMED;
+      phase = Phase.PASSING;
     }
     if (phase == Phase.BODY || phase == Phase.CHOOSING) {
       // Envoy answers before it has heard from us
@@ -404,14 +437,19 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
       e.gone();
     }
     UpstreamEvents u = upstream;
+    int status = new Fields(m.getResponseHeaders().getHeaders()).status();
     headReplied = false;
     if (phase == Phase.TOLD && u != null) {
       Failure own = Gateway.ownAnswer(m.getAttributesMap());
       if (own != null) {
         upstream = null;
         // what is no call's failure (no route, no cluster) is told in Envoy's words
-        phase = own.kind() == Failure.Kind.LOCAL ? Phase.PASSING : phase;
+        phase = own.kind() == Failure.Kind.PROXY_ANSWERED ? Phase.PASSING : phase;
+        ownStatus = status;
         u.failed(own);
+      } else if (status < LEAST_STATUS) {
+        upstream = null;
+        u.failed(new Failure(Failure.Kind.BAD_ANSWER, "a head without a status (expected: one)"));
       } else {
         phase = Phase.ANSWER;
         answered(m, u);

@@ -172,8 +172,12 @@ final class Notes {
       }
       try {
         JsonNode n = Json.tree(body);
+        JsonNode all = n.path("notes");
+        if (!all.isMissingNode() && !all.isObject()) {
+          throw new Refused(422, "notes: no object (expected: an object, notes by kind)");
+        }
         Map<String, Map<String, Object>> notes = new HashMap<>();
-        for (Map.Entry<String, JsonNode> e : n.path("notes").properties()) {
+        for (Map.Entry<String, JsonNode> e : all.properties()) {
           require(e.getKey(), KIND, "a kind of note");
           notes.put(e.getKey(), value(e.getKey(), e.getValue()));
         }

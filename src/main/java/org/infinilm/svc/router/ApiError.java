@@ -25,6 +25,9 @@ record ApiError(
     boolean again) {
   static final String NO_HEALTHY_INSTANCE = "no_healthy_instance";
 
+  /// There is no place for it now.
+  static final String OVERLOADED = "overloaded";
+
   private static final String SOON = "1";
 
   /// The one that could take the request sleeps, and does not serve in time.
@@ -109,7 +112,7 @@ record ApiError(
 
   /// There is no memory for what the request takes.
   static ApiError noMemory() {
-    return unavailable("overloaded", "the router is out of memory for requests; try again");
+    return unavailable(OVERLOADED, "the router is out of memory for requests; try again");
   }
 
   /// The request has come through this router before.
@@ -146,7 +149,10 @@ record ApiError(
               "Service unavailable - TLS: " + f.detail() + who,
               SOON,
               true);
-      case LOCAL -> unavailable("overloaded", "the router is out of resources: " + f.detail());
+      case LOCAL -> unavailable(OVERLOADED, "the router is out of resources: " + f.detail());
+      case PROXY_FULL ->
+          unavailable(OVERLOADED, "the proxy has no room for the request: " + f.detail());
+      case PROXY_ANSWERED -> proxyAnswered(502, f.detail());
       case CONNECT_TIMEOUT, TIMEOUT_FIRST_BYTE, TIMEOUT_STALLED ->
           new ApiError(
               504, Outcome.TIMEOUT, "timeout", SERVER, "Service timeout" + who, null, true);
@@ -171,6 +177,18 @@ record ApiError(
               null,
               true);
     };
+  }
+
+  /// The proxy that carries the request answers itself: what the client gets is its answer.
+  static ApiError proxyAnswered(int status, String why) {
+    return new ApiError(
+        status,
+        status < 400 ? Outcome.ofStatus(status) : Outcome.REJECTED,
+        "proxy_answered",
+        SERVER,
+        "the proxy answered itself: " + why,
+        null,
+        false);
   }
 
   /// An instance's own refusal that was put aside to ask another instance, which failed too.
@@ -257,7 +275,7 @@ record ApiError(
           case 417 -> "expectation_failed";
           case 431 -> "head_too_large";
           case 501 -> "not_supported";
-          case 503 -> "overloaded";
+          case 503 -> OVERLOADED;
           default -> "bad_request";
         },
         ours ? SERVER : "invalid_request_error",

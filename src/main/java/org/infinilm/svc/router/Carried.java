@@ -33,6 +33,10 @@ public interface Carried extends Inbound {
   /// reached; told right before [Inbound#send].
   void others(List<Origin> inOrder, Served served);
 
+  /// The status of the answer that who carries it gives by itself, where the call has failed with
+  /// [org.infinilm.svc.http.Failure.Kind#PROXY_ANSWERED].
+  int ownStatus();
+
   /// An address as endpoints are written: `10.0.0.1:80`, `[2001:db8::1]:80`; null for one that is
   /// none (a unix socket).
   static @Nullable String endpoint(Origin of) {

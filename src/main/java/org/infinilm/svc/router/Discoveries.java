@@ -3,9 +3,11 @@ package org.infinilm.svc.router;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.discovery.Source;
@@ -49,7 +51,7 @@ final class Discoveries implements AutoCloseable {
     @Override
     public void found(List<Found> found) {
       Map<String, Known> next = new LinkedHashMap<>();
-      List<String> cannot = new ArrayList<>();
+      Set<String> cannot = new LinkedHashSet<>();
       for (Found f : found) {
         try {
           Known k = known(f);
@@ -64,7 +66,7 @@ final class Discoveries implements AutoCloseable {
           cannot.add(String.valueOf(e.getMessage()));
         }
       }
-      refused = cannot;
+      refused = List.copyOf(cannot);
       List<Known> now = List.copyOf(next.values());
       boolean changed = !heard || !now.equals(listed);
       if (changed) {
@@ -97,9 +99,10 @@ final class Discoveries implements AutoCloseable {
     }
 
     private List<String> told() {
-      List<String> out = new ArrayList<>(wrong);
-      out.addAll(refused);
-      return List.copyOf(out.subList(0, Math.min(MOST_TROUBLES, out.size())));
+      return Stream.concat(wrong.stream(), refused.stream())
+          .distinct()
+          .limit(MOST_TROUBLES)
+          .toList();
     }
   }
 

@@ -115,9 +115,10 @@ final class Pick extends InHand {
         });
   }
 
+  /// The client is told so; where there is no place now, that it may come again.
   @Override
   public void noPlace(ApiError why) {
-    boolean shed = why.code().equals("overloaded");
+    boolean shed = why.code().equals(ApiError.OVERLOADED);
     end(
         shed
             ? new ApiError(
@@ -265,10 +266,12 @@ final class Pick extends InHand {
     Attempt a = current();
     a.countOut();
     Way to = served;
-    if (to == null) {
-      end(ApiError.of(f, a.instance().name()));
-    } else {
+    if (to != null) {
       moved(a, to, f);
+    } else if (f.kind() == Failure.Kind.PROXY_ANSWERED) {
+      end(ApiError.proxyAnswered(in.ownStatus(), f.detail()));
+    } else {
+      noPlace(ApiError.of(f, a.instance().name()));
     }
   }
 

@@ -15,6 +15,8 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.discovery.Found;
+import org.infinilm.svc.discovery.SourceSpec;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +28,8 @@ import org.jspecify.annotations.Nullable;
 /// @param env where `api_key_env` looks
 record Sources(
     Config config, List<String> aliases, List<String> instances, Map<String, String> env) {
+  /// Stands for those that SRV records say.
+  private static final int ANY_PORT = 80;
 
   /// What came of reading.
   ///
@@ -42,6 +46,9 @@ record Sources(
     Wrongs wrong = new Wrongs();
     RouterConfig c = wrong.<@Nullable RouterConfig>of(() -> RouterConfig.of(config, aliases), null);
     List<Known> fixed = wrong.of(this::fixed, List.of());
+    if (c != null) {
+      wrong.in(() -> discovered(c.discover()));
+    }
     wrong.end();
     return new Read(this, Objects.requireNonNull(c), fixed);
   }
@@ -83,6 +90,20 @@ record Sources(
     }
     wrong.end();
     return List.copyOf(fixed);
+  }
+
+  /// Throws where the options that a source gives to all of its instances cannot be used.
+  private void discovered(List<SourceSpec> sources) throws ConfigException {
+    Wrongs wrong = new Wrongs();
+    for (SourceSpec s : sources) {
+      if (s instanceof SourceSpec.Dns d) {
+        String at = config.place(RouterConfig.DISCOVER) + ": " + d.text();
+        int port = d.srv() ? ANY_PORT : d.port();
+        Found one = new Found(d.scheme() + "://" + d.name() + ":" + port, d.options(), o -> at);
+        wrong.in(() -> StaticServices.found(one, d.text(), env));
+      }
+    }
+    wrong.end();
   }
 
   private static void add(Known k, String where, List<Known> fixed, Map<String, String> names)

@@ -224,6 +224,88 @@ class DnsSourceIT {
   }
 
   @Test
+  void aPartOfAnAnswerIsNoAnswer() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1", "10.0.0.2", "10.0.0.3");
+    open("dns:llm.example");
+    look();
+    List<String> all = heard.urls();
+    assertThat(all).hasSize(3);
+    server.refuseTcp();
+    for (int most : new int[] {1, 0}) {
+      server.mostOverUdp(most);
+      look();
+      look();
+      assertThat(heard.urls()).as("%d of 3 over UDP", most).isEqualTo(all);
+      assertThat(heard.troubles()).hasSize(1).first().asString().contains("llm.example", "a part");
+    }
+    server.mostOverUdp(3);
+    assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void thatOneFamilyIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    String six = "http://llm.example:80 at 2001:db8:0:0:0:0:0:1";
+    String four = "http://llm.example:80 at 10.0.0.1";
+    server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
+    open("dns:llm.example");
+    look();
+    assertThat(heard.urls()).containsExactly(four);
+    for (int k = 0; k < 2; k++) {
+      server.addresses("llm.example", 60, "2001:db8::1");
+      assertThat(look()).as("once").isEqualTo(DnsSource.AGAIN);
+      assertThat(heard.urls()).containsExactly(four);
+      assertThat(heard.troubles())
+          .hasSize(1)
+          .first()
+          .asString()
+          .contains("llm.example: has no IPv4 address");
+      server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
+      assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+      assertThat(heard.troubles()).isEmpty();
+    }
+    server.addresses("llm.example", 60, "2001:db8::1");
+    look();
+    assertThat(look()).as("twice").isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.urls()).containsExactly(six);
+    server.addresses("llm.example", 60, "10.0.0.1");
+    look();
+    assertThat(heard.urls()).as("an address that is there is believed").containsExactly(four);
+  }
+
+  @Test
+  void noFamilyIsMissedAfterThereWasNone() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    server.addresses("llm.example", 60);
+    look();
+    look();
+    assertThat(heard.urls()).isEmpty();
+    server.addresses("llm.example", 60, "2001:db8::1");
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8:0:0:0:0:0:1");
+  }
+
+  @Test
+  void thatOneFamilyOfAServicesHostIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
+    server.services("_http._tcp.llm.example", 30, "1 5 80 a.example", "1 5 81 a.example");
+    server.addresses("a.example", 20, "10.0.0.1", "2001:db8::1");
+    open("dns+srv:_http._tcp.llm.example");
+    look();
+    List<String> both = heard.urls();
+    server.addresses("a.example", 20, "2001:db8::1");
+    assertThat(look()).isEqualTo(DnsSource.AGAIN);
+    assertThat(heard.urls()).isEqualTo(both).hasSize(2);
+    assertThat(heard.troubles()).hasSize(1);
+    look();
+    assertThat(heard.urls())
+        .containsExactly(
+            "http://a.example:80 at 2001:db8:0:0:0:0:0:1",
+            "http://a.example:81 at 2001:db8:0:0:0:0:0:1");
+  }
+
+  @Test
   void serviceRecordsSayPortWeightAndTier() throws Exception {
     server.services(
         "_http._tcp.llm.example",
@@ -243,14 +325,38 @@ class DnsSourceIT {
     Found b = heard.last().stream().filter(f -> f.url().contains("b.")).findFirst().orElseThrow();
     assertThat(b.options())
         .containsEntry("weight", "1")
-        .containsEntry("tier", "10")
+        .containsEntry("tier", "11")
         .containsEntry("cache_type", "static");
     assertThat(heard.last().getFirst().options())
         .containsEntry("weight", "5")
-        .containsEntry("tier", "0");
+        .containsEntry("tier", "1");
     assertThat(heard.troubles())
         .containsExactly(
             "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");
+  }
+
+  @Test
+  void theLowestPriorityIsTheTierOfWhoNamesNone() throws Exception {
+    server.addresses("a.example", 20, "10.0.0.1");
+    server.addresses("b.example", 20, "10.0.0.2");
+    open("dns+srv:_http._tcp.llm.example");
+    for (int first : new int[] {0, 1, 20, 65_000}) {
+      server.services(
+          "_http._tcp.llm.example",
+          30,
+          first + " 1 80 a.example",
+          first + 3 + " 1 80 b.example",
+          "0 1 0 a.example");
+      look();
+      assertThat(heard.last())
+          .extracting(f -> f.options().get("tier"))
+          .as("priorities %d and %d", first, first + 3)
+          .containsExactly("1", "4");
+    }
+    source.close();
+    open("dns+srv:_http._tcp.llm.example,tier=7");
+    look();
+    assertThat(heard.last()).extracting(f -> f.options().get("tier")).containsOnly("7");
   }
 
   @Test
@@ -265,7 +371,7 @@ class DnsSourceIT {
       look();
       assertThat(heard.last()).hasSize(1);
       assertThat(heard.last().getFirst().options())
-          .containsEntry("tier", "0")
+          .containsEntry("tier", "1")
           .containsEntry("weight", "7");
     }
   }

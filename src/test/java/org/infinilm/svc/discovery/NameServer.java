@@ -158,6 +158,16 @@ public final class NameServer implements AutoCloseable {
     silent = on;
   }
 
+  /// Records that it says over UDP before it cuts an answer off.
+  public void mostOverUdp(int records) {
+    mostOverUdp = records;
+  }
+
+  /// Has connections over TCP refused from now on.
+  public void refuseTcp() throws InterruptedException {
+    tcp.close().sync();
+  }
+
   /// Questions so far, `udp|tcp NAME TYPE`.
   public List<String> asked() {
     return List.copyOf(asked);

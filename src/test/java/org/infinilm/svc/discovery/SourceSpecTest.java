@@ -73,6 +73,8 @@ class SourceSpecTest {
         "dns:x,server=there:53 | server=there:53 (expected: server=ADDRESS:PORT)",
         "dns+srv:_http._tcp.x:80 | without a port",
         "kubernetes:A | namespace A (expected: a namespace's name, or * for all)",
+        "kubernetes:a,b,a | namespace a given twice (expected: each namespace once)",
+        "kubernetes:*,* | namespace * given twice (expected: each namespace once)",
         "kubernetes:*,b | (expected: * alone, or names)",
         "kubernetes/ | a label selector after the slash",
         "dns:x,dns:x | dns:x given twice (expected: each source once)",

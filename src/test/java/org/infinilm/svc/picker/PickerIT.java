@@ -26,6 +26,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.pkitesting.CertificateBuilder;
 import io.netty.pkitesting.X509Bundle;
 import java.io.IOException;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +37,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
@@ -296,6 +300,69 @@ class PickerIT {
     assertThat(Stage.destination(waits.reply(0))).isEqualTo(endpoint(a));
     waits.resets();
     await().atMost(Stage.SOON).until(() -> inFlight("a") == 0);
+  }
+
+  @Test
+  void whatTheProxyAnswersItselfIsNoInstancesFault() throws Exception {
+    Server a = instance();
+    start(List.of(told(a, "a", "paged")), "static_seats=1");
+    for (int k = 0; k < 12; k++) {
+      Stage s = stage().post(CHAT).body(body(10, ""), true).replies(2);
+      s.ownAnswer(503, "upstream_reset_before_response_started{overflow}");
+      assertThat(status(s.reply(2))).isEqualTo(429);
+      assertThat(error(s.reply(2))).isEqualTo("overloaded");
+      assertThat(s.reply(2).getImmediateResponse().getHeaders().getSetHeadersList())
+          .anyMatch(h -> h.getHeader().getKey().equals("retry-after"));
+    }
+    assertThat(decision(0).path("outcome").asText()).isEqualTo("rejected");
+    assertThat(decision(0).at("/error/code").asText()).isEqualTo("overloaded");
+    assertThat(decision(0).at("/error/message").asText())
+        .startsWith("the proxy has no room for the request: ");
+    assertThat(service("a").path("state").asText()).isEqualTo("routable");
+    assertThat(text("/metrics")).doesNotContain("state=\"ejected\"} 1");
+
+    Stage none = stage().post(CHAT).body(body(10, ""), true).replies(2);
+    none.ownAnswer(404, "route_not_found").answerBody("no route", true);
+    assertThat(none.end().isOk()).isTrue();
+    assertThat(decision(0).path("status").asInt()).isEqualTo(404);
+    assertThat(decision(0).at("/error/code").asText()).isEqualTo("proxy_answered");
+    assertThat(decision(0).at("/error/message").asText())
+        .isEqualTo("the proxy answered itself: route_not_found");
+
+    Stage late = stage().post(CHAT).body(body(10, ""), true).replies(2);
+    late.ownAnswer(408, "upstream_max_stream_duration_reached");
+    assertThat(status(late.reply(2))).isEqualTo(504);
+    assertThat(decision(0).path("outcome").asText()).isEqualTo("timeout");
+    assertThat(inFlight("a")).isZero();
+  }
+
+  @Test
+  void whoSpeaksNoHttp2IsNoTroubleOfTheLog() throws Exception {
+    java.util.logging.Logger root = java.util.logging.Logger.getLogger("");
+    List<String> heard = new CopyOnWriteArrayList<>();
+    Handler all =
+        new Handler() {
+          @Override
+          public void publish(LogRecord r) {
+            heard.add(r.getLoggerName() + " " + r.getMessage());
+          }
+
+          @Override
+          public void flush() {}
+
+          @Override
+          public void close() {}
+        };
+    root.addHandler(all);
+    open.add(() -> root.removeHandler(all));
+    start(List.of());
+    for (int k = 0; k < 3; k++) {
+      try (Socket s = new Socket("127.0.0.1", picker.port())) {
+        s.getOutputStream().write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".getBytes(UTF_8));
+        s.getInputStream().readAllBytes();
+      }
+    }
+    assertThat(heard).noneMatch(h -> h.startsWith("io.grpc"));
   }
 
   @Test

@@ -20,8 +20,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.infinilm.svc.http.Failure;
 import org.infinilm.svc.http.Response;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// The protocol's state machine between Envoy's messages and a room that is told what to do.
 class ProcessingTest extends ProcessingRig {
@@ -281,13 +284,95 @@ class ProcessingTest extends ProcessingRig {
 
   @Test
   void whatIsNoCallsFailurePassesInEnvoysWords() {
+    for (String words :
+        List.of("route_not_found", "cluster_not_found", "maintenance_mode", "a_filters_words")) {
+      room.heard.clear();
+      try (Stage s = stage()) {
+        s.post("/x").body("{}", true).replies(2);
+        s.ownAnswer(404, words).answerBody("no route", true).replies(4);
+        assertThat(s.came.get(2).getResponseCase()).isEqualTo(ResponseCase.RESPONSE_HEADERS);
+        assertThat(streamed(s.came.get(3))).isEqualTo("no route");
+        assertThat(s.end().isOk()).isTrue();
+        assertThat(room.heard).containsExactly("choose 2", "failed PROXY_ANSWERED");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "upstream_reset_before_response_started{overflow}, PROXY_FULL",
+    "overload, PROXY_FULL",
+    "drop_overload, PROXY_FULL",
+    "upstream_reset_before_response_started{connection_timeout}, CONNECT_TIMEOUT",
+    "upstream_reset_before_response_started{local_connection_failure}, CONNECT_REFUSED",
+    "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}, CONNECT_REFUSED",
+    "upstream_reset_before_response_started{remote_connection_failure|TLS_error:|1:EXPIRED:TLS_error_end}, TLS_FAILED",
+    "'upstream_reset_before_response_started{connection failure,TLS error: 1}', TLS_FAILED",
+    "upstream_reset_before_response_started{connection_termination}, CLOSED_BEFORE_ANSWER",
+    "upstream_reset_before_response_started{remote_reset}, CLOSED_BEFORE_ANSWER",
+    "upstream_reset_before_response_started, CLOSED_BEFORE_ANSWER",
+    "upstream_reset_before_response_started{protocol_error}, BAD_ANSWER",
+    "response_timeout, TIMEOUT_FIRST_BYTE",
+    "upstream_per_try_timeout, TIMEOUT_FIRST_BYTE",
+    "upstream_max_stream_duration_reached, TIMEOUT_FIRST_BYTE",
+    "max_duration_timeout, TIMEOUT_FIRST_BYTE",
+    "stream_idle_timeout, TIMEOUT_FIRST_BYTE",
+  })
+  void envoysWordsSayWhoseFaultItIs(String words, Failure.Kind kind) {
     try (Stage s = stage()) {
       s.post("/x").body("{}", true).replies(2);
-      s.ownAnswer(404, "route_not_found").answerBody("no route", true).replies(4);
-      assertThat(s.came.get(2).getResponseCase()).isEqualTo(ResponseCase.RESPONSE_HEADERS);
-      assertThat(streamed(s.came.get(3))).isEqualTo("no route");
+      s.ownAnswer(503, words);
+      assertThat(s.reply(2).getResponseCase()).isEqualTo(ResponseCase.IMMEDIATE_RESPONSE);
       assertThat(s.end().isOk()).isTrue();
-      assertThat(room.heard).containsExactly("choose 2", "failed LOCAL");
+      assertThat(room.heard).containsExactly("choose 2", "failed " + kind);
+    }
+  }
+
+  @Test
+  void anAnswersHeadWithoutAStatusIsNoAnswer() {
+    for (int status : List.of(0, 99, 1000)) {
+      room.heard.clear();
+      try (Stage s = stage()) {
+        s.post("/x").body("{}", true).replies(2);
+        s.answer(status, true);
+        assertThat(s.reply(2).getImmediateResponse().getStatus().getCodeValue()).isEqualTo(503);
+        assertThat(s.end().isOk()).isTrue();
+        assertThat(room.heard).containsExactly("choose 2", "failed BAD_ANSWER");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "CONNECT, /x, 501",
+    "CONNECT, '', 501",
+    "TRACE, /x, 501",
+    "OPTIONS, *, 200",
+    "GET, *, 400",
+    "GET, '', 400",
+    "GET, x, 400",
+    "GET, ?a=/b, 400",
+  })
+  void whatTheRouterGivesToNoInstanceIsNotChosenFor(String method, String path, int status) {
+    for (boolean ends : new boolean[] {true, false}) {
+      try (Stage s = stage()) {
+        s.head(ends, ":method", method, ":path", path);
+        var said = s.reply(0).getImmediateResponse();
+        assertThat(said.getStatus().getCodeValue()).isEqualTo(status);
+        assertThat(s.end().isOk()).isTrue();
+        assertThat(s.came).hasSize(1);
+      }
+    }
+    assertThat(room.heard).doesNotContain("choose 0").allMatch(h -> h.equals("refusal " + status));
+    assertThat(room.heard).hasSize(status == 200 ? 0 : 2);
+  }
+
+  @Test
+  void connectNeedsNoPath() {
+    try (Stage s = stage()) {
+      s.head(false, ":method", "CONNECT", ":authority", "a:80");
+      assertThat(s.reply(0).getImmediateResponse().getStatus().getCodeValue()).isEqualTo(501);
+      assertThat(s.end().isOk()).isTrue();
     }
   }
 
@@ -301,6 +386,25 @@ class ProcessingTest extends ProcessingRig {
       assertThat(s.end().isOk()).isTrue();
       assertThat(room.heard).containsExactly("choose 2", "gone");
     }
+  }
+
+  @Test
+  void anAnswerToARequestThatIsNotShownPasses() {
+    for (BodySendMode mode : List.of(BodySendMode.FULL_DUPLEX_STREAMED, BodySendMode.STREAMED)) {
+      try (Stage s = stage()) {
+        s.answers = mode;
+        s.answer(400, false).answerBody("bad", true).replies(2);
+        assertThat(s.came.getFirst().getResponseCase()).isEqualTo(ResponseCase.RESPONSE_HEADERS);
+        assertThat(s.end().isOk()).isTrue();
+      }
+      try (Stage s = stage()) {
+        s.answers = mode;
+        s.answer(400, true);
+        assertThat(s.end().isOk()).isTrue();
+        assertThat(s.came).hasSize(1);
+      }
+    }
+    assertThat(room.heard).isEmpty();
   }
 
   @Test
@@ -319,7 +423,6 @@ class ProcessingTest extends ProcessingRig {
         List.<Consumer<Stage>>of(
             s -> s.body("x", true),
             s -> s.requestTrailers(),
-            s -> s.answer(200, true),
             s -> s.answerBody("x", true),
             s -> s.answerTrailers(),
             s -> s.send(ProcessingRequest.newBuilder()),

@@ -128,6 +128,11 @@ final class Stage
             .setRequestHeaders(headers(true, List.of(":method", "GET", ":path", path))));
   }
 
+  /// A request's head of these fields alone.
+  Stage head(boolean ends, String... fields) {
+    return send(ProcessingRequest.newBuilder().setRequestHeaders(headers(ends, List.of(fields))));
+  }
+
   Stage body(String text, boolean ends) {
     return body(ByteString.copyFrom(text, UTF_8), ends);
   }

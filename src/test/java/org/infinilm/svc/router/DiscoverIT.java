@@ -152,6 +152,18 @@ class DiscoverIT {
   }
 
   @Test
+  void whatIsWrongWithAllAddressesIsSaidOnce() throws Exception {
+    names.addresses("llm.example", 1, "127.0.0.1", "127.0.0.2", "127.0.0.3");
+    // not looked at before the start, as what is wrong only later is not
+    rig.launch(
+        Ticker.SYSTEM,
+        List.of(StaticServices.instance("http://127.0.0.1:" + one.port(), Map.of())),
+        "discover=dns:llm.example,weight=a,server=" + names.at());
+    await().atMost(SOON).until(() -> troubles().path(0).asText().contains("weight=a"));
+    assertThat(troubles()).hasSize(1);
+  }
+
+  @Test
   void theRegistrysInstanceOfANameCountsAndAllSourcesAreThere() throws Exception {
     write("a.toml", instance("a", one.port(), "") + instance("b", two.port(), ""));
     rig.listed(new ScriptedInstance("a", ScriptedInstance.answering((r, n) -> Rig.OK)), Map.of());

@@ -168,6 +168,39 @@ class RouterSettingsTest {
   }
 
   @Test
+  void optionsOfANameInTheDnsAreLookedAtAtTheStart() throws Exception {
+    for (String[] each :
+        new String[][] {
+          {"weight=a", "weight=a (expected: 0..9999)"},
+          {"cache_type=Paged", "cache_type=Paged (expected: paged or static)"},
+          {"tier=-1", "tier=-1 (expected: 0..999999)"},
+          {"max_concurrency=x", "max_concurrency=x (expected: 0..999999)"},
+          {
+            "api_key_env=NO",
+            "api_key_env=NO: the variable is not set (expected: the instance's key)"
+          },
+          {"ca_file=/no/ca.pem", "ca_file=/no/ca.pem (expected: an https URL)"},
+          {"tls_server_name=x", "tls_server_name=x (expected: an https URL)"},
+        }) {
+      for (String source : List.of("dns:llm.example:8100", "dns+srv:_http._tcp.llm.example")) {
+        String spec = source + "," + each[0];
+        assertThat(problem("discover = \"" + spec + "\"\n"))
+            .isEqualTo("router.toml:1: discover: " + spec + ": " + each[1]);
+      }
+    }
+    assertThat(problem("discover = \"dns:https://llm.example,ca_file=/no/ca.pem\"\n"))
+        .startsWith(
+            "router.toml:1: discover: dns:https://llm.example,ca_file=/no/ca.pem: ca_file=/no/ca.pem");
+    assertThat(problem("discover = \"dns:a,weight=a,tier=b,dns+srv:_h._tcp.b,tier=c\"\n"))
+        .as("all that is wrong at once")
+        .contains("weight=a (", "tier=b (", "tier=c (");
+    assertThat(
+            problem(
+                "discover = \"dns:my_name,cache_type=paged,weight=2,dns+srv:_http._tcp.b,tier=2\"\n"))
+        .isEqualTo("none");
+  }
+
+  @Test
   void whatIsWrongWithAnInstanceIsNamedWithItsLine() throws Exception {
     String url = "[[instance]]\nurl = \"http://h:2\"\n";
     assertThat(problem("[[instance]]\nname = \"a\"\n"))
