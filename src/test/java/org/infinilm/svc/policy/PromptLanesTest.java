@@ -276,7 +276,7 @@ class PromptLanesTest {
         e.run(3_000);
         assertThat(e.expected(300)).isBetween(0.8, 1.3);
         assertThat(e.expected(longPrompt)).as("seed %s", seed).isBetween(0.7, 1.6);
-        assertThat(e.begins()).matches("p=[3-7]");
+        assertThat(e.begins()).matches("p=[2-7]");
       }
     }
   }
@@ -338,7 +338,6 @@ class PromptLanesTest {
     Engine e = new Engine(1, 8, 0.1, 400, clients(40, 300, 0, 0)).run(2_000);
     assertThat(e.flights.size()).isGreaterThan(30);
     Forecast f = e.sent(300).forecast();
-    assertThat(f.placed()).isTrue();
     assertThat(f.firstNanos()).isLessThan(0.2e9);
   }
 }
