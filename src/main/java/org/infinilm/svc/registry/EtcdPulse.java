@@ -69,8 +69,8 @@ final class EtcdPulse {
   /// The time between two of them: a fifth of a lease, of which instances let pass a half at most.
   static Duration every(Duration lease) {
     Duration fifth = lease.dividedBy(5);
-    Duration short_ = fifth.compareTo(MOST_BETWEEN) < 0 ? fifth : MOST_BETWEEN;
-    return short_.compareTo(LEAST_BETWEEN) > 0 ? short_ : LEAST_BETWEEN;
+    Duration most = fifth.compareTo(MOST_BETWEEN) < 0 ? fifth : MOST_BETWEEN;
+    return most.compareTo(LEAST_BETWEEN) > 0 ? most : LEAST_BETWEEN;
   }
 
   /// How often it is written who was heard for those that start later.
