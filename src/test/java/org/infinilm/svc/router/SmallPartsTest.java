@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.buffer.Unpooled;
 import java.net.InetSocketAddress;
+import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -268,22 +269,25 @@ class SmallPartsTest {
 
   @Test
   void everyFailureHasAnAnswerInTheWordsThatOldClientsKnow() {
-    Map<Failure.Kind, String> said =
-        Map.of(
-            Failure.Kind.CONNECT_REFUSED, "503 Service unavailable - connection refused",
-            Failure.Kind.TLS_FAILED, "503 Service unavailable - TLS: why",
-            Failure.Kind.LOCAL, "503 the router is out of resources: why",
-            Failure.Kind.CONNECT_TIMEOUT, "504 Service timeout",
-            Failure.Kind.TIMEOUT_FIRST_BYTE, "504 Service timeout",
-            Failure.Kind.TIMEOUT_STALLED, "504 Service timeout",
-            Failure.Kind.CLOSED_STALE, "502 Bad gateway - error communicating with service",
-            Failure.Kind.CLOSED_BEFORE_ANSWER, "502 Bad gateway - error communicating with service",
-            Failure.Kind.BAD_ANSWER, "502 Bad gateway - error communicating with service: why",
-            Failure.Kind.CLOSED_MID_ANSWER, "502 Failed to read response from service");
+    Map<Failure.Kind, String> said = new EnumMap<>(Failure.Kind.class);
+    said.put(Failure.Kind.CONNECT_REFUSED, "503 Service unavailable - connection refused");
+    said.put(Failure.Kind.TLS_FAILED, "503 Service unavailable - TLS: why");
+    said.put(Failure.Kind.LOCAL, "503 the router is out of resources: why");
+    said.put(Failure.Kind.PROXY_FULL, "503 the proxy has no room for the request: why");
+    said.put(Failure.Kind.PROXY_ANSWERED, "502 the proxy answered itself: why");
+    said.put(Failure.Kind.CONNECT_TIMEOUT, "504 Service timeout");
+    said.put(Failure.Kind.TIMEOUT_FIRST_BYTE, "504 Service timeout");
+    said.put(Failure.Kind.TIMEOUT_STALLED, "504 Service timeout");
+    said.put(Failure.Kind.CLOSED_STALE, "502 Bad gateway - error communicating with service");
+    said.put(
+        Failure.Kind.CLOSED_BEFORE_ANSWER, "502 Bad gateway - error communicating with service");
+    said.put(Failure.Kind.BAD_ANSWER, "502 Bad gateway - error communicating with service: why");
+    said.put(Failure.Kind.CLOSED_MID_ANSWER, "502 Failed to read response from service");
     for (Failure.Kind f : Failure.Kind.values()) {
       ApiError e = ApiError.of(new Failure(f, "why"), "i");
+      boolean instances = f.side() == Failure.Side.INSTANCE;
       assertThat(e.status() + " " + e.message())
-          .isEqualTo(said.get(f) + (f == Failure.Kind.LOCAL ? "" : " (instance i)"));
+          .isEqualTo(said.get(f) + (instances ? " (instance i)" : ""));
     }
     assertThat(
             ApiError.of(new Failure(Failure.Kind.CONNECT_REFUSED, ""), "i")
