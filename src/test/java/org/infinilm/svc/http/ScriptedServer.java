@@ -115,6 +115,7 @@ public final class ScriptedServer implements AutoCloseable {
   private final ServerSocket listener;
   private final Script script;
   private final List<Link> links = new CopyOnWriteArrayList<>();
+  private volatile boolean closed;
 
   public ScriptedServer(Script script) throws IOException {
     this.script = script;
@@ -128,10 +129,15 @@ public final class ScriptedServer implements AutoCloseable {
         Link link = new Link(listener.accept());
         int number = links.size();
         links.add(link);
+        if (closed) {
+          // it came while the listener was being closed
+          link.close();
+          return;
+        }
         Thread.ofVirtual().start(() -> play(number, link));
       }
-    } catch (IOException closed) {
-      // the end of the test
+    } catch (IOException end) {
+      // of the test
     }
   }
 
@@ -162,6 +168,7 @@ public final class ScriptedServer implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    closed = true;
     listener.close();
     for (Link l : links) {
       l.close();
