@@ -6,6 +6,9 @@ import org.infinilm.svc.telemetry.Ticker;
 /// How long to leave alone what refuses: each refusal doubles the pause, up to a limit, and what is
 /// taken ends it. Thread-safe.
 public final class BackOff {
+  /// Who is refused by etcd asks so seldom at last: a login costs it a tenth of a second of CPU.
+  public static final Duration MOST_BETWEEN_REFUSALS = Duration.ofSeconds(5);
+
   private final Duration first;
   private final Duration most;
   private final Ticker ticker;

@@ -93,7 +93,7 @@ final class Belonging {
     try {
       return Long.toHexString(Long.parseUnsignedLong(id));
     } catch (NumberFormatException e) {
-      return Etcd.shortened(id);
+      return EtcdFailure.shortened(id);
     }
   }
 }

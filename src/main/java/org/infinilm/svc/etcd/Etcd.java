@@ -54,16 +54,7 @@ public final class Etcd implements AutoCloseable {
   /// answer so soon.
   private static final Duration LEAST = Duration.ofMillis(100);
 
-  /// A login that is refused is tried so seldom at last: each costs etcd a tenth of a second of
-  /// CPU.
-  private static final Duration MOST_BETWEEN_LOGINS = Duration.ofSeconds(5);
-
   private static final int MOST_BYTES = 16 << 20;
-  private static final int MOST_SAID = 300;
-
-  /// What the gateway says, in text/plain, to a client whose certificate has a common name.
-  private static final String NAMED_CLIENT = "CommonName of client";
-
   private static final int AT_ONCE = 64;
 
   /// Of leases: no two clients of a cluster may ever choose the same.
@@ -149,7 +140,7 @@ public final class Etcd implements AutoCloseable {
     this.address = address;
     this.login = login;
     this.ticker = ticker;
-    this.logins = new BackOff(BETWEEN_ROUNDS, MOST_BETWEEN_LOGINS, ticker);
+    this.logins = new BackOff(BETWEEN_ROUNDS, BackOff.MOST_BETWEEN_REFUSALS, ticker);
     this.belonging = new Belonging(ticker);
   }
 
@@ -483,7 +474,7 @@ public final class Etcd implements AutoCloseable {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
     if (!reply.ok()) {
-      throw refused(member, reply.status(), reply.body());
+      throw EtcdFailure.refused(member, reply.status(), reply.body());
     }
     List<JsonNode> answers = new ArrayList<>();
     for (byte[] line : lines(reply.body())) {
@@ -525,50 +516,6 @@ public final class Etcd implements AutoCloseable {
       }
     }
     return out;
-  }
-
-  static EtcdFailure refused(String member, int status, byte[] body) {
-    try {
-      JsonNode n = Json.tree(body);
-      String said =
-          n.path("error").isTextual() ? n.path("error").asText() : n.path("message").asText();
-      if (n.path("code").isInt()) {
-        return new EtcdFailure(
-            EtcdFailure.kind(n.path("code").asInt(), said),
-            "etcd " + member + ": " + shortened(said));
-      }
-    } catch (JsonProcessingException noJson) {
-      // falls through
-    }
-    String said = plain(body);
-    if (said.contains(NAMED_CLIENT)) {
-      return new EtcdFailure(
-          Kind.OTHER,
-          "etcd "
-              + member
-              + ": "
-              + said
-              + " (expected: a client certificate without a common name, while authentication is on)");
-    }
-    return new EtcdFailure(
-        Kind.ANOTHER,
-        "etcd "
-            + member
-            + ": status "
-            + status
-            + (said.isEmpty() ? "" : ", '" + said + "'")
-            + " (expected: an etcd with its JSON gateway)");
-  }
-
-  static String shortened(String said) {
-    return said.length() <= MOST_SAID ? said : said.substring(0, MOST_SAID) + "...";
-  }
-
-  /// What is no JSON, as one short line.
-  private static String plain(byte[] body) {
-    int most = Math.min(body.length, 4 * MOST_SAID);
-    String text = new String(body, 0, most, StandardCharsets.UTF_8);
-    return shortened(text.replaceAll("[\\p{Cntrl}\\s]+", " ").strip());
   }
 
   /// All members have to be of one cluster, also after a restart of one of them.
@@ -668,7 +615,7 @@ public final class Etcd implements AutoCloseable {
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
     if (!reply.ok()) {
-      EtcdFailure e = refused(member, reply.status(), reply.body());
+      EtcdFailure e = EtcdFailure.refused(member, reply.status(), reply.body());
       throw new EtcdFailure(
           e.kind() == Kind.OTHER ? Kind.CREDENTIALS : e.kind(),
           e.getMessage() + " (user " + as.user() + ")");

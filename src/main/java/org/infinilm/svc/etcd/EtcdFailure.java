@@ -1,6 +1,10 @@
 package org.infinilm.svc.etcd;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.infinilm.svc.http.Json;
 
 /// Why etcd did not do something; the message names the member and what it said.
 public final class EtcdFailure extends IOException {
@@ -30,6 +34,11 @@ public final class EtcdFailure extends IOException {
     OTHER
   }
 
+  private static final int MOST_SAID = 300;
+
+  /// What the gateway says, in text/plain, to a client whose certificate has a common name.
+  private static final String NAMED_CLIENT = "CommonName of client";
+
   private final Kind kind;
 
   public EtcdFailure(Kind kind, String message) {
@@ -54,6 +63,50 @@ public final class EtcdFailure extends IOException {
   /// The same once more, for another who asks.
   public EtcdFailure again() {
     return new EtcdFailure(kind, String.valueOf(getMessage()), this);
+  }
+
+  /// What a member answered with another status than 200, by its JSON or in text/plain.
+  static EtcdFailure refused(String member, int status, byte[] body) {
+    try {
+      JsonNode n = Json.tree(body);
+      String said =
+          n.path("error").isTextual() ? n.path("error").asText() : n.path("message").asText();
+      if (n.path("code").isInt()) {
+        return new EtcdFailure(
+            kind(n.path("code").asInt(), said), "etcd " + member + ": " + shortened(said));
+      }
+    } catch (JsonProcessingException noJson) {
+      // falls through
+    }
+    String said = plain(body);
+    if (said.contains(NAMED_CLIENT)) {
+      return new EtcdFailure(
+          Kind.OTHER,
+          "etcd "
+              + member
+              + ": "
+              + said
+              + " (expected: a client certificate without a common name, while authentication is on)");
+    }
+    return new EtcdFailure(
+        Kind.ANOTHER,
+        "etcd "
+            + member
+            + ": status "
+            + status
+            + (said.isEmpty() ? "" : ", '" + said + "'")
+            + " (expected: an etcd with its JSON gateway)");
+  }
+
+  static String shortened(String said) {
+    return said.length() <= MOST_SAID ? said : said.substring(0, MOST_SAID) + "...";
+  }
+
+  /// What is no JSON, as one short line.
+  private static String plain(byte[] body) {
+    int most = Math.min(body.length, 4 * MOST_SAID);
+    String text = new String(body, 0, most, StandardCharsets.UTF_8);
+    return shortened(text.replaceAll("[\\p{Cntrl}\\s]+", " ").strip());
   }
 
   /// @param code of gRPC, as the gateway repeats it

@@ -50,7 +50,7 @@ final class WatchLines implements Client.Listener {
       throw new EtcdFailure(Kind.OTHER, "etcd: a watch line of over " + MAX_LINE_BYTES + " bytes");
     }
     if (status != 200) {
-      throw Etcd.refused("watch", status, line.toByteArray());
+      throw EtcdFailure.refused("watch", status, line.toByteArray());
     }
   }
 
@@ -60,7 +60,7 @@ final class WatchLines implements Client.Listener {
     if (error.isObject()) {
       int code = error.path("grpc_code").asInt(error.path("code").asInt());
       String said = error.path("message").asText();
-      throw new EtcdFailure(EtcdFailure.kind(code, said), "etcd: " + Etcd.shortened(said));
+      throw new EtcdFailure(EtcdFailure.kind(code, said), "etcd: " + EtcdFailure.shortened(said));
     }
     return line.has("result") ? line.path("result") : line;
   }
@@ -79,7 +79,7 @@ final class WatchLines implements Client.Listener {
       // an etcd of 3.4 says of a token that has ended that it has no permission
       Kind kind =
           said.contains("permission") || said.contains("auth") ? Kind.CREDENTIALS : Kind.AWAY;
-      throw new EtcdFailure(kind, "etcd: the watch was cancelled: " + Etcd.shortened(said));
+      throw new EtcdFailure(kind, "etcd: the watch was cancelled: " + EtcdFailure.shortened(said));
     }
     check.check(n);
     List<Etcd.Change> changes = new ArrayList<>();

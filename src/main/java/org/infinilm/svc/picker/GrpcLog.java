@@ -2,9 +2,11 @@ package org.infinilm.svc.picker;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.logging.Formatter;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
+import java.util.logging.SimpleFormatter;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 
@@ -16,6 +18,7 @@ final class GrpcLog extends Handler {
   private static final java.util.logging.Logger GRPC =
       java.util.logging.Logger.getLogger("io.grpc");
 
+  private static final Formatter WORDS = new SimpleFormatter();
   private static final Duration AGAIN = Duration.ofMinutes(1);
 
   private final Logger to;
@@ -52,14 +55,7 @@ final class GrpcLog extends Handler {
   }
 
   private static String line(LogRecord r) {
-    StringBuilder out = new StringBuilder(String.valueOf(r.getMessage()));
-    Object[] parts = r.getParameters();
-    for (int k = 0; parts != null && k < parts.length; k++) {
-      int at = out.indexOf("{" + k + "}");
-      if (at >= 0) {
-        out.replace(at, at + 3, String.valueOf(parts[k]));
-      }
-    }
+    StringBuilder out = new StringBuilder(WORDS.formatMessage(r));
     Throwable t = r.getThrown();
     if (t != null) {
       out.append(": ")

@@ -118,6 +118,11 @@ final class Costs {
       return scale;
     }
 
+    void forget() {
+      log = 0;
+      scale = 1;
+    }
+
     void after(double ratio) {
       log = Math.clamp(log + STEP * Math.clamp(Math.log(ratio), -MOST, MOST), -MOST, MOST);
       scale = Math.exp(log);
@@ -321,8 +326,9 @@ final class Costs {
             k.token(),
             k.whole()));
     if (seen >= 20) {
-      promptMiddle.after(nanos / expected / factor(i.name(), nowNanos));
-      heard(i, nanos / expected, 0.6, nowNanos);
+      double ratio = nanos / expected;
+      promptMiddle.after(ratio / factor(i.name(), nowNanos));
+      heard(i, ratio, 0.6, nowNanos);
     }
   }
 
@@ -336,6 +342,7 @@ final class Costs {
     if (o.after(newTokens, nanos, overtaken)) {
       speeds.remove(i.name());
       drifts.remove(i.name());
+      promptMiddle.forget();
       Known k = own;
       pool(new Known(relearned(i, o, nowNanos), k.token(), k.whole()));
     }
@@ -402,8 +409,9 @@ final class Costs {
                 .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
             k.whole()));
     if (seen >= 20) {
-      tokenMiddle.after(nanos / expected / factor(i.name(), nowNanos));
-      heard(i, nanos / expected, 1, nowNanos);
+      double ratio = nanos / expected;
+      tokenMiddle.after(ratio / factor(i.name(), nowNanos));
+      heard(i, ratio, 1, nowNanos);
     }
   }
 

@@ -46,15 +46,19 @@ public interface Flight {
   /// @param all in the order in which they were sent
   static void passed(List<? extends Flight> all, Flight by, long nowNanos, boolean first) {
     int place = all.indexOf(by);
-    Ahead own = by.ahead();
-    if (first && own != null) {
-      own.first(running(all));
-    }
     int waiting = 0;
-    for (int k = 0; place >= 0 && k < all.size() && waiting < Ahead.MOST; k++) {
+    int running = 0;
+    for (int k = 0; place >= 0 && k < all.size(); k++) {
       Flight f = all.get(k);
       Ahead a = f.ahead();
-      if (k == place || a == null || f.firstNanos() != 0) {
+      if (k == place) {
+        continue;
+      }
+      if (f.firstNanos() != 0) {
+        running++;
+        continue;
+      }
+      if (a == null || waiting == Ahead.MOST) {
         continue;
       }
       if (k > place) {
@@ -64,14 +68,10 @@ public interface Flight {
       }
       waiting++;
     }
-  }
-
-  private static int running(List<? extends Flight> all) {
-    int running = 0;
-    for (int k = 0; k < all.size(); k++) {
-      running += all.get(k).firstNanos() != 0 ? 1 : 0;
+    Ahead own = by.ahead();
+    if (first && own != null) {
+      own.first(running);
     }
-    return running;
   }
 
   /// How many of them wait for their first token and are looked at, at most [Ahead#MOST].

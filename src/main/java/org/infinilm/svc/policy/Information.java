@@ -140,30 +140,22 @@ final class Information {
 
   /// How unsure each weight is, of observations that are off by 1; infinite where nothing tells it.
   double[] variances() {
-    double[] out = new double[rows.length];
-    for (int k = 0; k < out.length; k++) {
-      double[] alone = new double[out.length];
-      alone[k] = 1;
-      out[k] = variance(alone);
+    int n = rows.length;
+    double[] out = new double[n];
+    for (int k = 0; k < n; k++) {
+      // what solves R' x = e_k; its square is what is at k on the diagonal of (R' R)^-1
+      double[] x = new double[n];
+      for (int i = k; i < n; i++) {
+        double left = i == k ? 1 : 0;
+        for (int j = k; j < i; j++) {
+          left -= rows[j][i] * x[j];
+        }
+        x[i] = left / rows[i][i];
+        out[k] += x[i] * x[i];
+      }
+      out[k] = Double.isNaN(out[k]) ? Double.POSITIVE_INFINITY : out[k];
     }
     return out;
-  }
-
-  /// The same of the weights' sum over these features.
-  double variance(double[] features) {
-    int n = rows.length;
-    // what solves R' x = features; its square is features' (R' R)^-1 features
-    double[] x = new double[n];
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-      double left = features[i];
-      for (int j = 0; j < i; j++) {
-        left -= rows[j][i] * x[j];
-      }
-      x[i] = left == 0 ? 0 : left / rows[i][i];
-      sum += x[i] * x[i];
-    }
-    return Double.isNaN(sum) ? Double.POSITIVE_INFINITY : sum;
   }
 
   /// Which multiple of these weights it fits best; nearer to 1 the less was seen. In logarithms, so

@@ -193,20 +193,13 @@ final class LeastSquares {
   LeastSquares after(double y, double... features) {
     double expected = sum(weights, features);
     double off = 1 - expected / y;
-    double largest = 0;
-    double[] relative = new double[features.length];
-    for (int k = 0; k < features.length; k++) {
-      largest = Math.max(largest, Math.abs(features[k]));
-      relative[k] = features[k] / Math.max(y, expected);
-    }
-    // of sizes that were hardly seen any cost may be
-    double unsure = deviation * Math.sqrt(1 + information.variance(relative));
     double size = sum(ONES, features);
     boolean again = off * odd > 0 && isLike(size);
-    double most =
-        seen < 10 || again
-            ? Math.max(1, MOST_SURPRISE * deviation)
-            : MOST_SURPRISE * Math.max(deviation, Math.min(unsure, 1 / MOST_SURPRISE));
+    double most = seen < 10 ? 1 : Math.max(again ? 1 : 0, MOST_SURPRISE * deviation);
+    double largest = 0;
+    for (double f : features) {
+      largest = Math.max(largest, Math.abs(f));
+    }
     // one that was too fast would weigh the more, the faster it was
     double unit = Math.min(Math.max(y, expected / (1 + most)), MOST_WEIGHT * largest);
     Information i = information;

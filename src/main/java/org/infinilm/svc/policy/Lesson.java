@@ -21,8 +21,9 @@ final class Lesson {
   /// Fewer tokens say too little about the time of one.
   private static final int LEAST_TOKENS = 8;
 
-  /// Of the time of an answer so much must be left, beside what others' prompts took of it, to tell
-  /// what tokens cost; more than the rest cannot be theirs while nothing is known.
+  /// Of the time of an answer so much must be left, beside what others' prompts are thought to have
+  /// taken of it, to tell what tokens cost; while too little is known of that, so much counts as
+  /// left.
   private static final double LEAST_CLEAR = 0.3;
 
   /// An answer that comes whole tells of its own costs when others took at most this part of it.
@@ -148,16 +149,16 @@ final class Lesson {
 
   /// Where others' requests were before it, nobody knows for how long.
   private void promptOfStream() {
+    Ahead ahead = f.ahead();
+    if (ahead != null) {
+      costs.ran(i, ahead.beside() + 1);
+    }
     if (forecast.others()) {
       return;
     }
     double[] nanos = times();
     // of a prompt that may have been cached, or not, no time is that of its size
     boolean tells = nanos[0] > TOGETHER_NANOS && supposedlyCached() == 0;
-    Ahead ahead = f.ahead();
-    if (ahead != null) {
-      costs.ran(i, ahead.beside() + 1);
-    }
     PromptOrder.Begin begin =
         !tells
             ? costs.begins(i)

@@ -5,6 +5,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /// Whether an instance computes prompts one after the other or beside each other (several GPUs
 /// behind one address, slots), by which assumption makes its times alike. Written by one thread;
@@ -19,9 +21,10 @@ import java.util.List;
  * is better in both, and not by chance.
  *
  * Times that end with the first token of any other are absolutely small where chats come all the time,
- * so an instance of a few lanes would never be found out beside them. Where much longer prompts seem to
- * take much less time than short ones, and shorter ones overtook them, logarithms decide alone, of the
- * prompts on which the two differ; of those that are better the one that is absolutely closest.
+ * so an instance of a few lanes would never be found out beside them. Where longer prompts seem to take
+ * too little beside short ones, and shorter ones overtook them, logarithms decide alone; of the
+ * assumptions that are better the one that is absolutely closest. Assumptions are compared where their
+ * times differ.
  */
 final class PromptOrder {
   /// When a prompt is begun.
@@ -156,8 +159,8 @@ final class PromptOrder {
     }
   }
 
-  /// The last prompts of each class, the newest first.
-  private final List<Deque<Took>> kept = new ArrayList<>();
+  /// The last prompts of each class, the newest last.
+  private final Map<Integer, Deque<Took>> kept = new TreeMap<>();
 
   private final double[] off = new double[ALL.length];
 
@@ -173,10 +176,8 @@ final class PromptOrder {
 
   private final int[] logged = new int[CLASSES];
 
-  private int seen;
-
   /// Prompts that told assumptions apart, and how many it were when the last one was odd.
-  private long told;
+  private long seen;
 
   private long oddAt;
   private volatile Begin begin = Begin.AFTER_OTHERS;
@@ -184,9 +185,6 @@ final class PromptOrder {
 
   PromptOrder() {
     compareAnew();
-    for (int k = 0; k < CLASSES; k++) {
-      kept.add(new ArrayDeque<>(1));
-    }
   }
 
   /// What is assumed now.
@@ -203,7 +201,7 @@ final class PromptOrder {
   /// The last prompts of each size.
   List<Took> kept() {
     List<Took> out = new ArrayList<>();
-    kept.forEach(out::addAll);
+    kept.values().forEach(out::addAll);
     return out;
   }
 
@@ -212,29 +210,32 @@ final class PromptOrder {
     begin = so;
     serialShare = so.lanes > 0 ? 1.0 / so.lanes : 0;
     seen = 0;
+    oddAt = 0;
+    compareAnew();
   }
 
   /// A prompt took so long, by each assumption.
   ///
-  /// @param nanos in the order of [Begin], above 0 and rising
+  /// @param nanos in the order of [Begin], above 0 and rising; kept as it is
   /// @param wasOvertaken whether the first token of one that was sent later came before its own
   /// @return whether something else is assumed from now on
   boolean after(double newTokens, double[] nanos, boolean wasOvertaken) {
     int k = (int) Math.clamp(2 * Math.log(Math.max(1, newTokens)) / Math.log(2), 0, CLASSES - 1);
-    Took before = kept.get(k).peekLast();
-    double[] last = before == null ? nanos : before.nanos();
-    kept.get(k).addLast(new Took(newTokens, nanos.clone()));
-    if (kept.get(k).size() > KEPT) {
-      kept.get(k).removeFirst();
+    Deque<Took> alike = kept.computeIfAbsent(k, c -> new ArrayDeque<>(KEPT + 1));
+    Took before = alike.peekLast();
+    alike.addLast(new Took(newTokens, nanos));
+    if (alike.size() > KEPT) {
+      alike.removeFirst();
     }
     logged[k] = Math.min(logged[k] + 1, MOST_SEEN);
     logs[k] += Math.max(STEP, 1.0 / logged[k]) * (Math.log(nanos[0]) - logs[k]);
-    if (before == null || (!tells(nanos) && !tells(last))) {
+    if (before == null || (!tells(nanos) && !tells(before.nanos()))) {
       return false;
     }
-    seen = Math.min(seen + 1, MOST_SEEN);
-    told++;
-    compare(nanos, last, wasOvertaken && isOdd(k));
+    seen++;
+    boolean isOdd = wasOvertaken && isOdd(k);
+    oddAt = isOdd ? seen : oddAt;
+    compare(nanos, before.nanos(), isOdd);
     int is = begin.place;
     int best = best(is);
     begin = ALL[best];
@@ -267,7 +268,6 @@ final class PromptOrder {
         continue;
       }
       pairs[h].after(now[h], now[is], nowLog[h], nowLog[is]);
-      oddAt = isOdd ? told : oddAt;
       if (isOdd) {
         odd[h].after(now[h], now[is], nowLog[h], nowLog[is]);
       }
@@ -277,7 +277,7 @@ final class PromptOrder {
   /// Whether the first assumption makes less sense of what is odd by it than what holds does, and
   /// such prompts still come.
   private boolean isOddOfLate() {
-    return odd[0].seen > 0 && odd[0].moreLog < 0 && told - oddAt < OF_LATE;
+    return odd[0].seen > 0 && odd[0].moreLog < 0 && seen - oddAt < OF_LATE;
   }
 
   private static boolean differ(double a, double b) {

@@ -63,7 +63,7 @@ final class EtcdPulse {
     this.ticker = ticker;
     this.room = room;
     this.every = every(lease);
-    this.refusals = new BackOff(every, EtcdStore.MOST_BETWEEN_REFUSALS, ticker);
+    this.refusals = new BackOff(every, BackOff.MOST_BETWEEN_REFUSALS, ticker);
   }
 
   /// The time between two of them: a fifth of a lease, of which instances let pass a half at most.

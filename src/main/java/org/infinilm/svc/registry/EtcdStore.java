@@ -57,9 +57,6 @@ final class EtcdStore extends LeaseStore {
 
   private static final Duration AGAIN = Duration.ofMillis(250);
 
-  /// Who is refused asks so seldom at last.
-  static final Duration MOST_BETWEEN_REFUSALS = Duration.ofSeconds(5);
-
   private static final int TRIES = 16;
   private static final int FORGOTTEN_AT_ONCE = 1000;
 
@@ -126,7 +123,7 @@ final class EtcdStore extends LeaseStore {
     this.keys = new EtcdKeys(etcd.address().prefix());
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
-    this.refusals = new BackOff(AGAIN, MOST_BETWEEN_REFUSALS, ticker);
+    this.refusals = new BackOff(AGAIN, BackOff.MOST_BETWEEN_REFUSALS, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
     this.room = new EtcdRoom(etcd.address(), this::runOrHold);
     this.pulse = follows ? null : new EtcdPulse(etcd, keys, boot, lease, ticker, room);
@@ -503,18 +500,7 @@ final class EtcdStore extends LeaseStore {
     if (now - last > BETWEEN_WARNINGS.toNanos() && toldNanos.compareAndSet(last, now)) {
       log.warn("{} is not written: {}", name, e.getMessage());
     }
-    return refused(e);
-  }
-
-  private static Refused refused(EtcdFailure e) {
-    return switch (e.kind()) {
-      case TOO_LARGE ->
-          new Refused(413, "body: more than etcd takes in one value (1.5 MiB by default)");
-      case FULL -> new Refused(507, "services: etcd has no room left");
-      case CREDENTIALS, DENIED ->
-          new Refused(503, "etcd refuses our user, or what it wants to write; the log says why");
-      default -> new Refused(503, "etcd does not take it now; ask again");
-    };
+    return Refused.of(e);
   }
 
   private static String name(Event event) {
@@ -655,7 +641,7 @@ final class EtcdStore extends LeaseStore {
       if (!noteTold.getAndSet(true)) {
         log.warn("routers' notes are not written: {}", e.getMessage());
       }
-      throw refused(e);
+      throw Refused.of(e);
     }
   }
 
@@ -664,7 +650,7 @@ final class EtcdStore extends LeaseStore {
     try {
       notes.remove(run);
     } catch (EtcdFailure e) {
-      throw refused(e);
+      throw Refused.of(e);
     }
   }
 

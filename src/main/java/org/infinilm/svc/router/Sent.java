@@ -18,6 +18,10 @@ final class Sent implements Flight {
   private final boolean streamed;
   private final Ticker ticker;
   private final long dispatchNanos;
+
+  /// Known before others see it.
+  private @Nullable Ahead ahead;
+
   private volatile long firstNanos;
   private volatile long tokens;
   private volatile long lastNanos;
@@ -25,7 +29,6 @@ final class Sent implements Flight {
   /// What prompts here were foretold to cost, of all whose first token has come; when its own came.
   private long stalledBefore;
 
-  private volatile @Nullable Ahead ahead;
   private long otherFirstNanos;
   private long otherLastNanos;
 

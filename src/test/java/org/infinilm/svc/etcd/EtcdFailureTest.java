@@ -33,7 +33,7 @@ class EtcdFailureTest {
   }
 
   private static EtcdFailure refused(String said) {
-    return Etcd.refused("h:1", 400, said.getBytes(StandardCharsets.UTF_8));
+    return EtcdFailure.refused("h:1", 400, said.getBytes(StandardCharsets.UTF_8));
   }
 
   @Test

@@ -299,4 +299,30 @@ class LeastSquaresTest {
           .isCloseTo(l.at(1, u, u * u), within(1e-3 * l.at(1, u, u * u)));
     }
   }
+
+  /// Short prompts alone told what long ones cost, wrongly, and leave little scatter: each long one
+  /// after that would be an outlier, for fifty of them.
+  @Test
+  void whatSurprisesTwiceIsNoOutlier() {
+    LeastSquares l = LeastSquares.guess(0.01, 0.1, 0.02);
+    Random random = new Random(1);
+    for (int k = 0; k < 300; k++) {
+      l = shortOne(l, random);
+    }
+    assertThat(l.at(1, 4, 16)).isGreaterThan(5);
+    for (int k = 0; k < 8; k++) {
+      l = l.after(0.8, 1, 4, 16);
+      for (int n = 0; n < 20; n++) {
+        l = shortOne(l, random);
+      }
+    }
+    assertThat(l.at(1, 4, 16)).isBetween(0.7, 1.2);
+    double once = l.after(0.01, 1, 4, 16).at(1, 4, 16);
+    assertThat(once).as("a single odd one").isGreaterThan(0.4);
+  }
+
+  private static LeastSquares shortOne(LeastSquares l, Random random) {
+    double u = 0.05 + 0.04 * random.nextDouble();
+    return l.after((0.02 + u * u) * (1 + 0.02 * random.nextGaussian()), 1, u, u * u);
+  }
 }

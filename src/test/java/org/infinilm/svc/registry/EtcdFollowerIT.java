@@ -170,15 +170,18 @@ class EtcdFollowerIT {
     return IntStream.range(0, n).mapToObj(k -> prefix + k).toList();
   }
 
+  private static TableSource follower(Server etcd) throws Exception {
+    return new EtcdFollower(
+        Client.create(),
+        new EtcdHome(EtcdAddress.parse("etcd://127.0.0.1:" + etcd.port() + "/p"), null),
+        "router",
+        Ticker.SYSTEM,
+        new Random(1));
+  }
+
   private Map<String, Boolean> healthy() throws Exception {
     try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
-        TableSource follower =
-            new EtcdFollower(
-                Client.create(),
-                new EtcdHome(EtcdAddress.parse("etcd://127.0.0.1:" + s.port() + "/p"), null),
-                "router",
-                Ticker.SYSTEM,
-                new Random(1))) {
+        TableSource follower = follower(s)) {
       Map<String, Boolean> out = new HashMap<>();
       follower.watch(null, Duration.ZERO).services().forEach(x -> out.put(x.name(), x.isHealthy()));
       return out;
@@ -208,13 +211,7 @@ class EtcdFollowerIT {
   void aWatchThatIsRefusedIsAskedForLessAndLessOften() throws Exception {
     etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
     try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
-        TableSource follower =
-            new EtcdFollower(
-                Client.create(),
-                new EtcdHome(EtcdAddress.parse("etcd://127.0.0.1:" + s.port() + "/p"), null),
-                "router",
-                Ticker.SYSTEM,
-                new Random(1))) {
+        TableSource follower = follower(s)) {
       follower.watch(null, Duration.ZERO);
       await().atMost(Duration.ofSeconds(30)).until(() -> etcd.watches.size() >= 4);
     }
