@@ -36,7 +36,9 @@ public final class DecisionCost {
         measure(name, n, 6);
       }
     }
-    measure("adaptive", 4, 64);
+    for (int n : new int[] {4, 64}) {
+      measure("adaptive", n, 64);
+    }
   }
 
   private static void measure(String name, int n, int flights) {
@@ -112,7 +114,7 @@ public final class DecisionCost {
           new Facts(
               i, "m", 4 * prompt, sent, first, last, (int) tokens, 1000, new Facts.Usage(prompt, tokens, 0), true, true,
               new Ask(4 * prompt, 51_200, prompt, prompt / 3, 1 + k % 10_000, prompt, 0),
-              new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true), 0, 0, 0));
+              new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true), 0, 0, 0, null, false));
     }
   }
 }

@@ -19,6 +19,9 @@ final class AnswerLengths {
   /// Into how many equally likely parts what is left is split.
   static final int PARTS = 5;
 
+  /// Logarithms of what is asked for most.
+  private static final byte[] BUCKET_OF = buckets();
+
   static final AnswerLengths NONE =
       new AnswerLengths(
           new double[CLASSES + 1][BUCKETS], new double[CLASSES + 1][], new double[CLASSES + 1][]);
@@ -34,7 +37,21 @@ final class AnswerLengths {
     this.parts = parts;
   }
 
-  private static int bucket(double tokens) {
+  private static int bucket(long tokens) {
+    return tokens < BUCKET_OF.length
+        ? BUCKET_OF[(int) Math.max(0, tokens)]
+        : bucketOf((double) tokens);
+  }
+
+  private static byte[] buckets() {
+    byte[] of = new byte[4096];
+    for (int tokens = 0; tokens < of.length; tokens++) {
+      of[tokens] = (byte) bucketOf(tokens);
+    }
+    return of;
+  }
+
+  private static int bucketOf(double tokens) {
     return (int) Math.clamp(Math.log(Math.max(1, tokens)) / GROWTH, 0, BUCKETS - 1.0);
   }
 
@@ -47,7 +64,7 @@ final class AnswerLengths {
   double left(long promptTokens, long came, long maxTokens) {
     double[] of = left[classOf(promptTokens)];
     of = of == null ? left[CLASSES] : of;
-    double l = of == null ? Math.max(FIRST_GUESS - came, came / 2.0) : of[bucket((double) came)];
+    double l = of == null ? Math.max(FIRST_GUESS - came, came / 2.0) : of[bucket(came)];
     if (maxTokens > 0) {
       l = Math.min(l, (double) (maxTokens - came));
     }
@@ -61,7 +78,7 @@ final class AnswerLengths {
 
   /// How far an answer is of which so many tokens came, for [#left].
   static int stage(long came) {
-    return bucket((double) came);
+    return bucket(came);
   }
 
   /// The same for a stage that was asked for before.
@@ -106,7 +123,7 @@ final class AnswerLengths {
         of[b] *= FORGET;
         sum += of[b];
       }
-      of[bucket((double) tokens)] += 1;
+      of[bucket(tokens)] += 1;
       c[k] = of;
       l[k] = sum + 1 < ENOUGH ? null : residuals(of);
       p[k] = sum + 1 < ENOUGH ? null : quantiles(of);

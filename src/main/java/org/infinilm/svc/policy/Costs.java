@@ -228,8 +228,28 @@ final class Costs {
 
   /// What an instance's times are divided by to be those of a typical one: a little less than its
   /// factor, or the one could grow as the other falls without any end.
-  private double usualFactor(String instance, long nowNanos) {
-    return Math.pow(factor(instance, nowNanos), ITS_OWN);
+  private static double usual(double factor) {
+    return Math.pow(factor, ITS_OWN);
+  }
+
+  /// The logarithm of an instance's own factor, beside an answer that took so many times as long as
+  /// is expected of a typical one: what has faded while nothing was heard of it comes back as far
+  /// as that bears it out. Or an instance that is seldom asked would be known by a part of its
+  /// slowness for ever.
+  private double borneOut(String instance, double ratio, long nowNanos) {
+    Speed s = speeds.get(instance);
+    if (s == null) {
+      return 0;
+    }
+    double faded = s.log() * fade(s, nowNanos);
+    return Math.clamp(Math.log(ratio), Math.min(faded, s.log()), Math.max(faded, s.log()));
+  }
+
+  /// [#factor] beside such an answer.
+  private double factor(String instance, double ratio, long nowNanos) {
+    return factor(instance, nowNanos)
+        * Math.exp(borneOut(instance, ratio, nowNanos))
+        / ownFactor(instance, nowNanos);
   }
 
   private double ownFactor(String instance, long nowNanos) {
@@ -318,7 +338,9 @@ final class Costs {
     double expected =
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
-    double f = usualFactor(i.name(), nowNanos);
+    double ratio = nanos / expected;
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : factor(i.name(), nowNanos);
+    double f = usual(factor);
     Known k = own;
     pool(
         new Known(
@@ -326,8 +348,7 @@ final class Costs {
             k.token(),
             k.whole()));
     if (seen >= 20) {
-      double ratio = nanos / expected;
-      promptMiddle.after(ratio / factor(i.name(), nowNanos));
+      promptMiddle.after(ratio / factor);
       heard(i, ratio, 0.6, nowNanos);
     }
   }
@@ -364,7 +385,7 @@ final class Costs {
 
   private LeastSquares after(LeastSquares before, String name, PromptOrder order, long nowNanos) {
     LeastSquares p = before;
-    double f = 1e9 * usualFactor(name, nowNanos);
+    double f = 1e9 * usual(factor(name, nowNanos));
     for (PromptOrder.Took t : order.kept()) {
       double u = t.newTokens() / BLOCK;
       double seconds = t.nanos()[order.begin().place] / f;
@@ -400,7 +421,9 @@ final class Costs {
                 LEAST_SECONDS,
                 tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
-    double f = usualFactor(i.name(), nowNanos);
+    double ratio = nanos / expected;
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : factor(i.name(), nowNanos);
+    double f = usual(factor);
     Known k = own;
     pool(
         new Known(
@@ -409,8 +432,7 @@ final class Costs {
                 .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
             k.whole()));
     if (seen >= 20) {
-      double ratio = nanos / expected;
-      tokenMiddle.after(ratio / factor(i.name(), nowNanos));
+      tokenMiddle.after(ratio / factor);
       heard(i, ratio, 1, nowNanos);
     }
   }
@@ -423,7 +445,7 @@ final class Costs {
     Known k = own;
     double u = newTokens / BLOCK;
     double n = tokens / TOKENS;
-    double f = usualFactor(i.name(), nowNanos);
+    double f = usual(factor(i.name(), nowNanos));
     LeastSquares own = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
     pool(new Known(k.prompt(), k.token(), own));
     LeastSquares w = known.whole();
@@ -480,7 +502,7 @@ final class Costs {
   }
 
   private void heard(Instance i, double ratio, double weight, long nowNanos) {
-    double before = Math.log(ownFactor(i.name(), nowNanos));
+    double before = borneOut(i.name(), ratio, nowNanos);
     double off = Math.clamp(Math.log(ratio) - before, -MOST_STEP, MOST_STEP);
     bound(speeds, i.name());
     bound(drifts, i.name());

@@ -54,6 +54,9 @@ final class Estimate {
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
+  /// So many lengths of others' answers are looked at, and of each at least one.
+  private static final int MOST_WAYS = 64;
+
   private static final Costs FIRST_GUESS = new Costs();
 
   private final Ask ask;
@@ -320,6 +323,7 @@ final class Estimate {
     ownLoss = objective.loss(waited + firstNanos, tokenNanos, outputTokens);
     othersLoss = 0;
     int step = 1 + (flights.size() - 1) / MOST_OTHERS;
+    int ways = Math.clamp(MOST_WAYS / Math.max(1, flights.size()), 1, AnswerLengths.PARTS);
     // each of those that are looked at stands for so many
     double stands = (double) flights.size() / Math.max(1, (flights.size() + step - 1) / step);
     double behind = queued;
@@ -336,7 +340,7 @@ final class Estimate {
               ? f.firstNanos() - f.dispatchNanos()
               : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
-      othersLoss += stands * more(f, first, so, before, after);
+      othersLoss += stands * more(f, k, ways, first, so, before, after);
     }
   }
 
@@ -361,20 +365,24 @@ final class Estimate {
 
   /// What one that is there loses more, over the lengths that its answer may have.
   ///
+  /// @param k which one it is, by which its lengths are drawn where not all are looked at
+  /// @param ways so many of them
   /// @param first until its first token
   /// @param so time since its first token, and what it stands still for prompts that are there
-  private double more(Flight f, double first, double so, double before, double after) {
+  private double more(
+      Flight f, int k, int ways, double first, double so, double before, double after) {
     long came = f.tokens();
     double sum = 0;
     int stage = AnswerLengths.stage(came);
-    for (int k = 0; k < AnswerLengths.PARTS; k++) {
-      double left = lengths.left(k, stage, f.promptTokens(), came, f.maxTokens());
+    double kept = objective.kept(first);
+    double later = so + serialShare * promptNanos;
+    for (int j = 0; j < ways; j++) {
+      int part = (k + j * AnswerLengths.PARTS / ways) % AnswerLengths.PARTS;
+      double left = lengths.left(part, stage, f.promptTokens(), came, f.maxTokens());
       double n = Math.max(1, came + left - 1);
-      sum +=
-          objective.loss(first, (so + serialShare * promptNanos + left * after) / n, n)
-              - objective.loss(first, (so + left * before) / n, n);
+      sum += objective.more(kept, so + left * before, later + left * after, n);
     }
-    return sum / AnswerLengths.PARTS;
+    return sum / ways;
   }
 
   /// Tokens of a prompt that nothing is known of.

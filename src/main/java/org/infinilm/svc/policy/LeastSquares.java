@@ -273,6 +273,9 @@ final class LeastSquares {
             "pull: " + sums.pull[k] + " (expected: within " + most + ", as products say)");
       }
     }
+    if (!ofBefore) {
+      checkProducts(sums.products, weights);
+    }
     LeastSquares l = of(weights, sums, deviation, seen);
     double[] solved = l.information.weights();
     for (double[] x : PROBES) {
@@ -291,6 +294,26 @@ final class LeastSquares {
       }
     }
     return l;
+  }
+
+  /// Sums of products are those of vectors with each other.
+  private static void checkProducts(double[][] p, double[] weights) {
+    int n = weights.length;
+    for (int i = 0; i < n; i++) {
+      for (int j = 0; j < n; j++) {
+        double most = Math.sqrt(p[i][i] * p[j][j]);
+        double rounded = ROUNDED * most + LEAST_PRIOR / VAGUE;
+        if (Math.abs(p[i][j]) > most + rounded || Math.abs(p[i][j] - p[j][i]) > rounded) {
+          throw new IllegalArgumentException(
+              "products%d: %s (expected: as at %d of products%d, and within %s)"
+                  .formatted(i, p[i][j], i, j, most));
+        }
+      }
+    }
+    if (Information.of(new Sums(p, new double[n]).about(weights, LEAST_PRIOR).products(), weights)
+        == null) {
+      throw new IllegalArgumentException("products: no sums of observations (expected: such)");
+    }
   }
 
   private static Sums sums(Recalled from, int n) {

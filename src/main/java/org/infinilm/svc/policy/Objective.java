@@ -54,6 +54,28 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
     };
   }
 
+  /// How likely a first token at that time keeps its limit, as far as that matters to what comes
+  /// after it: for [#more].
+  double kept(double first) {
+    return kind == Kind.SLO ? 1 - missed(first / firstNanos) : 1;
+  }
+
+  /// By how much [#loss] grows when what comes after the first token takes so long in place of so
+  /// long.
+  ///
+  /// @param kept of its first token
+  /// @param before nanoseconds of all further tokens together
+  double more(double kept, double before, double after, double tokens) {
+    if (kind == Kind.E2E) {
+      return (after - before) / firstNanos;
+    }
+    double limits = 1 / (tokens * tokenNanos);
+    double from = before * limits;
+    double to = after * limits;
+    double near = NEAR * (nearness(to) - nearness(from));
+    return kind == Kind.TTFT ? near : kept * missedMore(from, to) + near;
+  }
+
   /// Grows without end, so that of two that are far beyond it the nearer one is told apart, but
   /// hardly any more where all is lost.
   private static double nearness(double v) {
@@ -65,8 +87,19 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
     if (v > 100) {
       return 1;
     }
-    double v3 = v * v * v;
-    double v12 = v3 * v3 * v3 * v3;
+    double v12 = twelfth(v);
     return v12 / (1 + v12);
+  }
+
+  /// By how much that differs between two.
+  private static double missedMore(double from, double to) {
+    double v = twelfth(Math.min(100, from));
+    double w = twelfth(Math.min(100, to));
+    return (w - v) / ((1 + v) * (1 + w));
+  }
+
+  private static double twelfth(double v) {
+    double v3 = v * v * v;
+    return v3 * v3 * v3 * v3;
   }
 }

@@ -237,7 +237,7 @@ class LeastSquaresTest {
     assertThat(same.seen()).isEqualTo(400);
     assertThat(same.sums().trace()).isCloseTo(l.sums().trace(), within(1e-4 * l.sums().trace()));
 
-    Map<String, Object> foreign = file(l);
+    Map<String, Object> foreign = new HashMap<>(before);
     foreign.put("products0", list(l.sums().products()[0][0], 1e9, 0));
     LeastSquares anew = LeastSquares.recall(Recalled.of(foreign));
     assertThat(anew.weights()).containsExactly(l.weights());
@@ -283,6 +283,32 @@ class LeastSquaresTest {
       }
     }
     assertThat(refused).isGreaterThan(40);
+  }
+
+  /// Sums of products are those of vectors with each other: they read the same from both sides, no
+  /// two are more alike than each is to itself, and no three are all against each other.
+  @Test
+  void productsThatNoObservationsLeaveAreRefused() {
+    LeastSquares l = taught(GUESS, new Random(8), 400, 0.3, 1, 1);
+    double[][] p = l.sums().products();
+    Map<String, Object> crooked = file(l);
+    crooked.put("products0", list(p[0][0], 1.1 * p[0][1], p[0][2]));
+    Map<String, Object> alike = file(l);
+    double most = 1.1 * Math.sqrt(p[0][0] * p[1][1]);
+    alike.put("products0", list(p[0][0], most, p[0][2]));
+    alike.put("products1", list(most, p[1][1], p[1][2]));
+    Map<String, Object> against = file(l);
+    for (int k = 0; k < 3; k++) {
+      double[] row = {-90, -90, -90};
+      row[k] = 100;
+      against.put("products" + k, list(row));
+    }
+    for (Map<String, Object> file : List.of(crooked, alike, against)) {
+      assertThatThrownBy(() -> LeastSquares.recall(Recalled.of(file)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith("products")
+          .hasMessageContaining("expected");
+    }
   }
 
   @Test

@@ -1,0 +1,84 @@
+package org.infinilm.svc.policy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Instance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CostsTest {
+  private static final Instance USUAL = instance("usual", 0);
+  private static final Instance SLOW = instance("slow", 1);
+  private static final double PROMPT_NANOS = 40_000;
+  private static final double TOKEN_NANOS = 7e6;
+
+  private final Costs costs = new Costs();
+  private final Random random = new Random(5);
+  private long now = 1_000_000_000_000L;
+
+  private static Instance instance(String name, int slot) {
+    return new Instance(
+        name,
+        "h",
+        1,
+        "http://" + name + ":1",
+        List.of("m"),
+        CacheType.PAGED,
+        131_072,
+        1,
+        Instance.State.ROUTABLE,
+        slot,
+        Map.of());
+  }
+
+  /// One answer of so many times the usual time.
+  private void answers(Instance i, double times) {
+    double prompt = 200 + random.nextInt(4000);
+    double noise = Math.exp(0.15 * random.nextGaussian());
+    costs.prompt(i, prompt, times * noise * prompt * PROMPT_NANOS, now);
+    costs.token(i, prompt, prompt, times * noise * TOKEN_NANOS, now);
+  }
+
+  /// The usual one answers twice a second, the other one now and then.
+  private void goesOn(int answersOfSlow, int everySeconds, double times) {
+    for (int k = 0; k < answersOfSlow; k++) {
+      for (int s = 0; s < 2 * everySeconds; s++) {
+        now += 500_000_000;
+        answers(USUAL, 1);
+      }
+      answers(SLOW, times);
+    }
+  }
+
+  private double factor(Instance i) {
+    return costs.factor(i.name(), now);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 20, 60})
+  void howSlowAnInstanceIsIsKnownHoweverSeldomItIsAsked(int everySeconds) {
+    goesOn(1, 60, 1);
+    goesOn(40, everySeconds, 10);
+    assertThat(factor(SLOW) / factor(USUAL)).isBetween(8.0, 12.5);
+    assertThat(costs.promptNanos(2000) * factor(USUAL) / (2000 * PROMPT_NANOS))
+        .isBetween(0.85, 1.2);
+    assertThat(costs.tokenNanos(2000, 2000) * factor(USUAL) / TOKEN_NANOS).isBetween(0.85, 1.2);
+  }
+
+  /// It is tried again, and found out when it has recovered.
+  @ParameterizedTest
+  @ValueSource(ints = {5, 20, 60})
+  void whatItWasFadesAndDoesNotComeBackByItself(int everySeconds) {
+    goesOn(1, 60, 1);
+    goesOn(40, everySeconds, 10);
+    double slow = factor(SLOW);
+    now += 60_000_000_000L;
+    assertThat(factor(SLOW)).isLessThan(Math.pow(slow, 0.2));
+    goesOn(6, everySeconds, 1);
+    assertThat(factor(SLOW) / factor(USUAL)).isBetween(0.8, 1.6);
+  }
+}
