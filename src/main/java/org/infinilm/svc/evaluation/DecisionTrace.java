@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -45,6 +46,8 @@ final class DecisionTrace implements Traffic {
   ///   answer that came whole, to its end
   /// @param streamed whether `firstSeconds` is a first token's
   /// @param answerSeconds from its coming to the end, likewise
+  /// @param thresholdBytes of the size rule that it met, in bytes of a body like its own; 0 where
+  ///   that is not said
   record Row(
       double seconds,
       int bytes,
@@ -58,7 +61,8 @@ final class DecisionTrace implements Traffic {
       String cacheType,
       boolean streamed,
       double firstSeconds,
-      double answerSeconds) {}
+      double answerSeconds,
+      double thresholdBytes) {}
 
   private final String name;
   private final List<Row> rows;
@@ -361,7 +365,17 @@ final class DecisionTrace implements Traffic {
         n.path("cache_type").asText(),
         events > 0,
         first > 0 ? held + first : 0,
-        held + answer);
+        held + answer,
+        thresholdBytes(n));
+  }
+
+  /// Where the size is another than the body's, a threshold in the body's bytes by what the two are
+  /// to each other.
+  private static double thresholdBytes(JsonNode n) {
+    double size = optional(n, "size", 1e15);
+    return size <= 0
+        ? 0
+        : optional(n, "threshold", 1e15) / size * number(n, "body_bytes", 0, 1L << 31);
   }
 
   private static double optional(JsonNode n, String field, double most) {
@@ -412,6 +426,14 @@ final class DecisionTrace implements Traffic {
   double rate() {
     double span = rows.getLast().seconds() - rows.getFirst().seconds();
     return span <= 0 ? 1 : (rows.size() - 1) / span;
+  }
+
+  /// The middle of the thresholds that requests met, in bytes of their bodies; -1 where most say
+  /// none.
+  long thresholdBytes() {
+    double[] told = rows.stream().mapToDouble(Row::thresholdBytes).filter(t -> t > 0).toArray();
+    Arrays.sort(told);
+    return 2 * told.length < rows.size() ? -1 : Math.round(told[told.length / 2]);
   }
 
   /// That nothing came for most of the time, in words; empty where it is not so.

@@ -21,6 +21,9 @@ import org.infinilm.svc.simulator.LeapSettings;
 /// @param thresholdBytes of the size rule
 record FleetPlan(
     String name, List<Node> nodes, double ttftNanos, double tpotNanos, long thresholdBytes) {
+  /// Of a fleet that says nothing of it.
+  static final long USUAL_THRESHOLD_BYTES = 51_200;
+
   static final int MOST_NODES = 1000;
   private static final Pattern SHORT = Pattern.compile("(\\d{1,3})\\+(\\d{1,3})");
   private static final Pattern SLOW =
@@ -70,7 +73,7 @@ record FleetPlan(
     Map<String, Integer> names = new HashMap<>();
     double ttft = 2;
     double tpot = 0.02;
-    long threshold = 51_200;
+    long threshold = USUAL_THRESHOLD_BYTES;
     int number = 0;
     for (String raw : text.lines().toList()) {
       number++;

@@ -25,7 +25,11 @@ public final class ReplayProgram {
       Key.text("policy", "adaptive", "what is tried, with commas between");
   private static final Key<Long> THRESHOLD =
       Key.whole(
-          "threshold", null, 0, 1L << 40, "of the size rule in bytes, instead of the fleet's");
+          "threshold",
+          null,
+          0,
+          1L << 40,
+          "of the size rule in bytes of a body, instead of the fleet's or the recorded one");
   private static final Key<Double> FASTER =
       Key.number("faster", 1.0, 0.01, 100, "how many times as fast requests come as they did");
   private static final Key<Boolean> SPEEDS =
@@ -65,11 +69,16 @@ public final class ReplayProgram {
       arms.add(a);
     }
     FleetPlan plan = FleetPlan.of(c.get(FLEET));
-    Optional<Long> threshold = c.find(THRESHOLD);
-    plan = threshold.isPresent() ? plan.withThreshold(threshold.get()) : plan;
     DecisionTrace trace =
         DecisionTrace.read(Path.of(args.positionals().getFirst()), c.find(MODEL).orElse(null));
     trace.problems().forEach(err::println);
+    Optional<Long> threshold = c.find(THRESHOLD);
+    long recorded = trace.thresholdBytes();
+    boolean asRecorded =
+        threshold.isEmpty()
+            && recorded >= 0
+            && plan.thresholdBytes() == FleetPlan.USUAL_THRESHOLD_BYTES;
+    plan = plan.withThreshold(threshold.orElse(asRecorded ? recorded : plan.thresholdBytes()));
     out.printf(
         Locale.ROOT,
         "%d requests at %.3g/s%s%s%s%n",
@@ -80,6 +89,10 @@ public final class ReplayProgram {
             ? ""
             : ", " + trace.left() + " left out: not answered in full, or without token counts",
         trace.others() == 0 ? "" : ", " + trace.others() + " of other models left out");
+    out.printf(
+        "size rule: %d bytes, %s%n",
+        plan.thresholdBytes(),
+        threshold.isPresent() ? "as asked for" : asRecorded ? "as recorded" : "as the fleet says");
     Fitting fit = new Fitting(trace, plan, c.get(SPEEDS));
     out.print(fit.report());
     out.println();

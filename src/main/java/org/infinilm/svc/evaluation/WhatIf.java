@@ -230,7 +230,8 @@ public final class WhatIf {
               type == null ? "" : type.label(),
               p.firstSeconds() > 0,
               p.firstSeconds() > 0 ? p.firstSeconds() : p.wholeSeconds(),
-              p.wholeSeconds()));
+              p.wholeSeconds(),
+              0));
     }
     return DecisionTrace.of("now", out);
   }

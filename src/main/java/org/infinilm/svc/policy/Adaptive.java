@@ -196,7 +196,7 @@ final class Adaptive implements Policy {
   @Override
   public Choice choose(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     if (ask.promptTokens() <= 0) {
-      return rule.choose(ask, candidates, load, random);
+      return withoutPrompt(ask, candidates, load, random);
     }
     Model m = model(candidates.model());
     Estimate e = estimate(ask, candidates.model(), m, load);
@@ -258,6 +258,28 @@ final class Adaptive implements Policy {
     }
     Instance to = closely.get(tried(ask, m, closely, losses, at, load.nowNanos()));
     return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
+  }
+
+  /// One of which no tokens are known, such as an embedding: costs say nothing of it, and each
+  /// instance's speed does. The rule's choice while costs are not what decides.
+  private Choice withoutPrompt(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
+    Model m = model(candidates.model());
+    Choice ruled = rule.choose(ask, candidates, load, random);
+    if (mode(m, load.nowNanos()) != Mode.LEARNED || !(ruled instanceof Choice.Send)) {
+      return ruled;
+    }
+    List<Instance> now =
+        Shortlist.now(Shortlist.fitting(candidates.in(Pool.ANY), ask.needTokens()), load, random);
+    Instance best = null;
+    double least = Double.POSITIVE_INFINITY;
+    for (int k = 0; k < now.size(); k++) {
+      Instance i = now.get(k);
+      double factor = m.costs(i.cacheType()).factor(i.name(), load.nowNanos());
+      double score = (1 + load.inFlight(i.slot())) * factor + (i.weight() == 0 ? NEVER : 0);
+      best = score < least ? i : best;
+      least = Math.min(least, score);
+    }
+    return best == null ? ruled : new Choice.Send(best, Pool.ANY, Reason.LEARNED, Forecast.NONE);
   }
 
   /// While it waits for a place it is asked for anew, so that it goes elsewhere before it is too

@@ -39,8 +39,8 @@ final class Costs {
   /// The same while an instance has just become another one.
   private static final double SHIFTED_STEP = 0.5;
 
-  /// Of an instance's factor, as an exponent, so much is its own, and the rest what all cost.
-  private static final double ITS_OWN = 0.9;
+  /// The middle of the factors is looked for after so many answers.
+  private static final int LOOK = 16;
 
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
@@ -154,8 +154,11 @@ final class Costs {
 
   private final ConcurrentHashMap<String, Drift> drifts = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
+  private int heard;
+  private double middle = 1;
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, Wholes> wholes = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Integer> batches = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
 
@@ -226,10 +229,22 @@ final class Costs {
     return Math.exp(sum / Math.max(1, count));
   }
 
-  /// What an instance's times are divided by to be those of a typical one: a little less than its
-  /// factor, or the one could grow as the other falls without any end.
-  private static double usual(double factor) {
-    return Math.pow(factor, ITS_OWN);
+  /// What an instance's times are divided by to be those of a typical one: its factor beside the
+  /// middle one, or factors could grow as the cost falls without any end.
+  private double usual(double factor) {
+    return factor / middle;
+  }
+
+  /// The middle one of the factors that are known now; 1 where none is.
+  private double middle(long nowNanos) {
+    double[] logs =
+        speeds.values().stream()
+            .filter(s -> fade(s, nowNanos) > FRESH)
+            .mapToDouble(s -> s.log() * fade(s, nowNanos))
+            .sorted()
+            .toArray();
+    int n = logs.length;
+    return n == 0 ? 1 : Math.exp((logs[(n - 1) / 2] + logs[n / 2]) / 2);
   }
 
   /// The logarithm of an instance's own factor, beside an answer that took so many times as long as
@@ -456,11 +471,29 @@ final class Costs {
     return prompt / Math.max(prompt, w.at(1, u, n));
   }
 
-  /// A whole answer took so many times as long as was expected of this instance.
-  void whole(Instance i, double ratio, long nowNanos) {
-    if (known.token().seen() >= 20) {
-      heard(i, ratio * factor(i.name(), nowNanos), 0.6, nowNanos);
+  /// An answer showed what it took by itself.
+  void shown(Instance i, boolean streamed) {
+    wholes(i).shown(streamed);
+  }
+
+  /// A whole answer took so long, and was expected to take so long by itself and to wait so long
+  /// before.
+  void crowded(Instance i, double own, double wait, double took, long nowNanos) {
+    Wholes w = wholes(i);
+    if (w.crowded(own, wait, took)) {
+      if (known.token().seen() >= 20) {
+        heard(i, took / (own + wait) * factor(i.name(), nowNanos), 0.6, nowNanos);
+      }
+    } else if (begins(i) == PromptOrder.Begin.AFTER_OTHERS && w.isBeside()) {
+      wholes.remove(i.name());
+      bound(orders, i.name());
+      orders.computeIfAbsent(i.name(), n -> new PromptOrder()).assume(PromptOrder.Begin.AT_ONCE);
     }
+  }
+
+  private Wholes wholes(Instance i) {
+    bound(wholes, i.name());
+    return wholes.computeIfAbsent(i.name(), n -> new Wholes());
   }
 
   /// A request was given up after it had waited so many times as long as a typical instance would
@@ -511,6 +544,7 @@ final class Costs {
     double after = Math.clamp(before + step * off, -MOST_LOG, MOST_LOG);
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
+    middle = heard++ % LOOK == 0 ? middle(nowNanos) : middle;
     double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
     r[i.slot()] = Math.exp(s.log());
     rough = r;

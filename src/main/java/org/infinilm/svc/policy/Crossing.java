@@ -7,7 +7,8 @@ import java.util.Arrays;
 /*
  * A cut is right about a decision when static won and the size is above, or paged won and it is not.
  * The best cut is found over the sorted sizes. It replaces the one that is shown only when it explains
- * GAIN of the decisions more, so that the figure does not flutter.
+ * GAIN of the decisions more, so that the figure does not flutter. Where it is wrong about nearly as many
+ * as it would be to say that one kind always wins, size is not what decides, and no cut is shown.
  */
 final class Crossing {
   private static final int MOST = 500;
@@ -15,13 +16,22 @@ final class Crossing {
   private static final int ENOUGH = 50;
   private static final double GAIN = 0.02;
 
+  /// Of the decisions that are not as most are a cut explains so large a part before it is shown.
+  private static final double TELLS = 0.5;
+
+  /// And so large a part while it is.
+  private static final double STILL_TELLS = 0.3;
+
+  /// And so many decisions.
+  private static final int FEW = 5;
+
   private final long[] sizes = new long[MOST];
   private final boolean[] statics = new boolean[MOST];
   private int seen;
   private volatile long size = -1;
 
-  /// The largest size that is better off paged; -1 when it is not known: too few decisions, or
-  /// instances of one kind alone won.
+  /// The largest size that is better off paged; -1 when there is none that is known: too few
+  /// decisions, instances of one kind alone won, or size is not what decides.
   long size() {
     return size;
   }
@@ -60,6 +70,12 @@ final class Crossing {
         best = right;
         cut = order[k] >> 1;
       }
+    }
+    int most = Math.max(won, n - won);
+    double part = size < 0 ? TELLS : STILL_TELLS;
+    if (best - most < Math.max(FEW, part * (n - most))) {
+      size = -1;
+      return;
     }
     int shown = size < 0 ? -1 : right(order, size);
     if (best - shown > GAIN * n) {

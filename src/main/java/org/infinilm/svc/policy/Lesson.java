@@ -133,6 +133,7 @@ final class Lesson {
   /// Learns from first token and further ones; the times until the one and between the others.
   private double[] stream() {
     double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
+    costs.shown(i, true);
     promptOfStream();
     if (tokens >= LEAST_TOKENS && rest > 0) {
       double stalled = f.stalledNanos() * costs.serialShare(i.name());
@@ -245,6 +246,7 @@ final class Lesson {
     double scale = all / (waited + expected);
     double took = all - waited;
     if (waited < ALONE * all && took > 0) {
+      costs.shown(i, false);
       double n = Math.max(1, (double) (tokens - 1));
       double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);
       if (share >= 0) {
@@ -254,7 +256,7 @@ final class Lesson {
         token(took * (1 - share) / n);
       }
     } else {
-      costs.whole(i, scale, now);
+      costs.crowded(i, expected, waited, all, now);
     }
     return new double[] {(waited + first) * scale, tokens < 2 ? 0 : each * scale};
   }

@@ -23,8 +23,9 @@ import java.util.TreeMap;
  * Times that end with the first token of any other are absolutely small where chats come all the time,
  * so an instance of a few lanes would never be found out beside them. Where longer prompts seem to take
  * too little beside short ones, and shorter ones overtook them, logarithms decide alone; of the
- * assumptions that are better the one that is absolutely closest. Assumptions are compared where their
- * times differ.
+ * assumptions that are better the one that is absolutely closest, and among those of prompts beside each
+ * other once more: where each replica has a queue of its own no number of lanes makes sense of long
+ * prompts, and their time from sending does. Assumptions are compared where their times differ.
  */
 final class PromptOrder {
   /// When a prompt is begun.
@@ -78,7 +79,7 @@ final class PromptOrder {
 
   private static final double STEP = 1.0 / 64;
 
-  /// What was odd counts so many prompts long against the first assumption.
+  /// What was odd counts so many prompts long against an assumption that makes less of it.
   private static final int OF_LATE = 512;
 
   /// As many count as one after the other as such a step forgets.
@@ -274,10 +275,9 @@ final class PromptOrder {
     }
   }
 
-  /// Whether the first assumption makes less sense of what is odd by it than what holds does, and
-  /// such prompts still come.
-  private boolean isOddOfLate() {
-    return odd[0].seen > 0 && odd[0].moreLog < 0 && seen - oddAt < OF_LATE;
+  /// Whether it makes less sense of what is odd than what holds does, and such prompts still come.
+  private boolean isOdder(int h) {
+    return odd[h].seen > 0 && odd[h].moreLog < 0 && seen - oddAt < OF_LATE;
   }
 
   private static boolean differ(double a, double b) {
@@ -288,12 +288,11 @@ final class PromptOrder {
   private int best(int is) {
     int best = is;
     for (int h = ALL.length - 1; h >= 0; h--) {
-      boolean better =
+      boolean closer =
           h > 0 && is > 0
               ? pairs[h].isBetter(CLOSER_BESIDE, 1, SURE_BESIDE)
-              : h == 0
-                  ? pairs[h].isBetter(CLOSER, CLOSER_LOG, SURE) && !isOddOfLate()
-                  : pairs[h].isBetter(CLOSER, CLOSER_LOG, SURE) || odd[h].isBetterByLog();
+              : pairs[h].isBetter(CLOSER, CLOSER_LOG, SURE);
+      boolean better = (closer && !isOdder(h)) || (h > 0 && odd[h].isBetterByLog());
       best = better && (best == is || off[h] < FEWER * off[best]) ? h : best;
     }
     return best;

@@ -134,6 +134,38 @@ class ReplayTest {
     assertThat(more).contains("static-2");
   }
 
+  /// The rule that the log was recorded under, in whichever unit, is the one that others are held
+  /// against.
+  @Test
+  void theThresholdIsTheRecordedOne() throws Exception {
+    Path file = recorded(1);
+    String text = Files.readString(file);
+    assertThat(replay(file, "policy=cache-type")).contains("size rule: 51200 bytes, as recorded");
+    Files.writeString(file, text.replace("\"threshold\":51200", "\"threshold\":2000"));
+    String lower = replay(file, "policy=cache-type");
+    assertThat(lower).contains("size rule: 2000 bytes, as recorded");
+    assertThat(replay(file, "policy=cache-type", "threshold=8000"))
+        .contains("size rule: 8000 bytes, as asked for");
+    assertThat(replay(file, "policy=cache-type", "threshold=2000").lines().skip(2).toList())
+        .containsExactlyElementsOf(lower.lines().skip(2).toList());
+    Path fleet = folder.resolve("own.fleet");
+    Files.writeString(fleet, "paged-1 paged\nstatic-1 static\nlimits threshold=9000\n");
+    assertThat(replay(file, "fleet=" + fleet, "policy=cache-type"))
+        .contains("size rule: 9000 bytes, as the fleet says");
+    // tokens in place of bytes: a fourth of them
+    StringBuilder tokens = new StringBuilder();
+    for (String line : text.lines().toList()) {
+      long body = Long.parseLong(line.replaceAll(".*\"body_bytes\":([0-9]+).*", "$1"));
+      tokens
+          .append(
+              line.replace("\"size\":" + body, "\"size\":" + body / 4.0)
+                  .replace("\"threshold\":51200", "\"threshold\":500"))
+          .append("\n");
+    }
+    Files.writeString(file, tokens);
+    assertThat(replay(file, "policy=cache-type")).contains("size rule: 2000 bytes, as recorded");
+  }
+
   @Test
   void anInstanceThatNothingIsKnownOfIsAsFastAsTheOthersOfItsKind() throws Exception {
     DecisionTrace trace = DecisionTrace.read(recorded(0.25), null);

@@ -293,6 +293,26 @@ class AdaptiveTest {
         .isEqualTo(Reason.LEARNED);
   }
 
+  /// An embedding says nothing of its tokens.
+  @Test
+  void withoutAPromptTheSpeedOfInstancesDecides() {
+    Ask embedding = new Ask(4_000, 51_200, 0, 0, 0, 0, 0);
+    Adaptive cold = new Adaptive(OBJECTIVE);
+    assertThat(sentTo(choose(cold, embedding, ALL, new Desk()))).isEqualTo(PAGED);
+    Adaptive p = new Adaptive(OBJECTIVE);
+    Desk desk = new Desk();
+    teach(p, OTHER, 60, 1, desk.now - 200_000_000);
+    teach(p, STATIC, 60, 1, desk.now - 200_000_000);
+    teach(p, PAGED, 60, 6, desk.now - 100_000_000);
+    for (int busy = 0; busy < 3; busy++) {
+      Choice c = choose(p, embedding, Samples.among(PAGED, OTHER), desk);
+      assertThat(sentTo(c)).as("%s there", busy).isEqualTo(OTHER);
+      assertThat(((Choice.Send) c).why()).isEqualTo(Reason.LEARNED);
+      desk.add(OTHER.slot(), 1000, 10, 900_000_000L);
+    }
+    assertThat(sentTo(choose(p, ask(1, 1, 0), ALL, desk))).isNotEqualTo(PAGED);
+  }
+
   @Test
   void costsAreLearnedToAFewPercent() {
     Costs c = new Costs();

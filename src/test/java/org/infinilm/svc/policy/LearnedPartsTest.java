@@ -17,6 +17,7 @@ import org.infinilm.svc.policy.Forecast.Mode;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The parts of the learned policy one by one, and what it promises whatever it has learned.
 class LearnedPartsTest {
@@ -218,6 +219,27 @@ class LearnedPartsTest {
       c.decided(random.nextInt(40_000), false);
     }
     assertThat(c.size()).as("static wins nowhere").isEqualTo(-1);
+  }
+
+  /// No size parts them: a figure would only say where chance was.
+  @ParameterizedTest
+  @ValueSource(doubles = {0.5, 0.1, 0.02})
+  void noCutIsShownWhereSizeIsNotWhatDecides(double statics) {
+    for (long seed = 1; seed <= 5; seed++) {
+      Crossing c = new Crossing();
+      Random random = new Random(seed);
+      for (int k = 0; k < 5000; k++) {
+        c.decided(random.nextInt(60_000), random.nextDouble() < statics);
+        assertThat(c.size()).isEqualTo(-1);
+      }
+    }
+    Crossing reversed = new Crossing();
+    Random random = new Random(9);
+    for (int k = 0; k < 2000; k++) {
+      long size = random.nextInt(60_000);
+      reversed.decided(size, size < 2000);
+      assertThat(reversed.size()).isEqualTo(-1);
+    }
   }
 
   /// A naive twin: all that was ever said, looked through from the end.
