@@ -18,6 +18,11 @@ import org.infinilm.svc.simulator.LeapSettings;
  * of its kind, as that of all.
  */
 final class Fitting {
+  /// Speeds beside the profile's are looked for between these.
+  private static final double LEAST = 0.01;
+
+  private static final double MOST = 1000;
+
   private static final int ROUNDS = 4;
   private static final int ENOUGH = 5;
 
@@ -94,7 +99,7 @@ final class Fitting {
       double[] ratios = ratios(n);
       heard[n] = ratios.length >= ENOUGH;
       if (heard[n]) {
-        factors[n] = Math.clamp(factors[n] * middle(ratios), 0.01, 1000);
+        factors[n] = Math.clamp(factors[n] * middle(ratios), LEAST, MOST);
       }
     }
     List<Node> nodes = new ArrayList<>();
@@ -186,7 +191,11 @@ final class Fitting {
               "  %s: %.2f times the profile's step times%s%n",
               plan.nodes().get(k).name(),
               factors[k],
-              heard[k] || !fitted ? "" : " (too little recorded: as the others of its kind)"));
+              !heard[k] && fitted
+                  ? " (too little recorded: as the others of its kind)"
+                  : factors[k] <= LEAST || factors[k] >= MOST
+                      ? " (as far as is tried: the recorded times are of another kind of engine, or none)"
+                      : ""));
     }
     return b.toString();
   }

@@ -331,8 +331,11 @@ final class Costs {
     boolean is = isKnown();
     Known k = known;
     if (other != null && other.isKnown()) {
-      LeastSquares token = is ? k.token() : other.known.token();
-      read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token.weights());
+      double[] token =
+          is
+              ? k.token().weights()
+              : k.token().near(other.known.token().weights(), FIRST.token);
+      read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token);
     } else {
       read =
           new Weights(

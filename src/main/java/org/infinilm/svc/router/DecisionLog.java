@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.fleet.Hash;
 import org.infinilm.svc.fleet.Instance;
@@ -43,6 +44,8 @@ final class DecisionLog implements AutoCloseable {
   private final long mostBytes;
   private final long salt;
   private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
+  private int waitingLines;
+  private final AtomicLong lostLines = new AtomicLong();
   private @Nullable OutputStream out;
   private @Nullable Object ours;
   private long bytes;
@@ -96,6 +99,9 @@ final class DecisionLog implements AutoCloseable {
     if (out != null && (after <= 2 * mostBytes || bytes == 0)) {
       waiting.writeBytes(line);
       waiting.write('\n');
+      waitingLines++;
+    } else {
+      lostLines.incrementAndGet();
     }
     if (waiting.size() > MOST_WAITING_BYTES) {
       put();
@@ -152,10 +158,17 @@ final class DecisionLog implements AutoCloseable {
       failed = stuck;
     } catch (IOException e) {
       torn = true;
+      lostLines.addAndGet(waitingLines);
       lost(e);
     } finally {
       waiting.reset();
+      waitingLines = 0;
     }
+  }
+
+  /// Lines that could not be written. On any thread.
+  long lostLines() {
+    return lostLines.get();
   }
 
   private void lost(IOException e) {

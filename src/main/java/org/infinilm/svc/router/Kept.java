@@ -46,13 +46,20 @@ final class Kept implements Learner.Keeping {
     this.ticker = ticker;
     this.learner = learner;
     this.savedNanos = ticker.nanos();
-    metrics.losing(() -> logging.lost() + saving.lost());
+    metrics.losing(this::lost);
     if (state != null) {
       saving.start();
     }
     if (log != null) {
       logging.start();
     }
+  }
+
+  private long lost() {
+    return logging.lost()
+        + saving.lost()
+        + (log == null ? 0 : log.lostLines())
+        + (state == null ? 0 : state.lost());
   }
 
   @Override

@@ -78,7 +78,7 @@ final class LearnedMetrics {
             RATIOS);
     metrics.counter(
         "infini_router_learned_writes_lost_total",
-        "Lines of the decision log, and states of what was learned, that were not written because files took too long.",
+        "Lines of the decision log, and states of what was learned, that were not written: files took too long, or could not be written.",
         c -> c.call((double) lost.getAsLong()));
     register(metrics, policy, ticker);
   }

@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Secrets.OwnFiles;
 import org.infinilm.svc.http.Json;
@@ -28,6 +29,7 @@ final class LearnedState implements AutoCloseable {
   private @Nullable FileChannel lock;
   private boolean isOthers;
   private boolean failed;
+  private final AtomicLong lost = new AtomicLong();
 
   LearnedState(Path file) {
     this.file = OwnFiles.behindLinks(file);
@@ -128,7 +130,13 @@ final class LearnedState implements AutoCloseable {
         LOG.warn("learned_state: {} cannot be written: {}", file, e.getMessage());
       }
       failed = true;
+      lost.incrementAndGet();
     }
+  }
+
+  /// States that could not be written. On any thread.
+  long lost() {
+    return lost.get();
   }
 
   /// Leaves it to the next router.

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Random;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -67,6 +68,23 @@ class CostsTest {
     assertThat(costs.promptNanos(2000) * factor(USUAL) / (2000 * PROMPT_NANOS))
         .isBetween(0.8, 1.25);
     assertThat(costs.tokenNanos(2000, 2000) * factor(USUAL) / TOKEN_NANOS).isBetween(0.8, 1.25);
+  }
+
+  /// A few answers of its own say how much slower than the other cache type it is.
+  @Test
+  void aTypeOfWhichLittleIsKnownIsTheOtherOneAtItsOwnScale() {
+    Costs statics = new Costs();
+    statics.beside(costs);
+    costs.beside(statics);
+    for (int k = 0; k < 60; k++) {
+      answers(USUAL, 1);
+    }
+    double before = statics.tokenNanos(1000, 1000);
+    assertThat(before / TOKEN_NANOS).isBetween(0.8, 1.25);
+    for (int k = 0; k < 4; k++) {
+      statics.token(SLOW, 500 + 500 * k, 500 + 500 * k, 8 * TOKEN_NANOS, now);
+    }
+    assertThat(statics.tokenNanos(1000, 1000) / TOKEN_NANOS).isBetween(5.0, 10.0);
   }
 
   /// It is tried again, and found out when it has recovered.

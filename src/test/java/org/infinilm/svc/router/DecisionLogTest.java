@@ -131,6 +131,7 @@ class DecisionLogTest {
       }
       log.flush();
       assertThat(whole(file())).isEqualTo(20);
+      assertThat(log.lostLines()).isEqualTo(10);
       Files.delete(older().resolve("full"));
       Files.delete(older());
       write(log, 1);
@@ -163,6 +164,7 @@ class DecisionLogTest {
       write(log, 3);
       assertThat(whole(file)).isPositive();
       write(log, 1);
+      assertThat(1 + whole(file) + log.lostLines()).isEqualTo(7);
     }
     assertThat(whole(file)).isBetween(3, 6);
     assertThat(whole(folder.resolve("away").resolve("d.jsonl"))).isEqualTo(1);
