@@ -332,9 +332,7 @@ final class Costs {
     Known k = known;
     if (other != null && other.isKnown()) {
       double[] token =
-          is
-              ? k.token().weights()
-              : k.token().near(other.known.token().weights(), FIRST.token);
+          is ? k.token().weights() : k.token().near(other.known.token().weights(), FIRST.token);
       read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token);
     } else {
       read =
