@@ -23,7 +23,7 @@ final class Drain {
   private static final String SUFFIX = "-server";
   private static final Duration TIMEOUT = Duration.ofSeconds(3);
   private static final Key<String> REGISTRY_URL =
-      Key.text("registry_url", "http://127.0.0.1:18000", "Address of the registry.");
+      Key.text("registry_url", "http://127.0.0.1:18000", "Address of the registry, or of several over one store with commas between.");
   private static final Key<Boolean> UNDO =
       Key.flag("undo", false, "Put the instance back in service.");
   private static final Key<String> ADMIN_TOKEN =
@@ -60,9 +60,9 @@ final class Drain {
       throw new ConfigException(
           "drain: " + args.positionals().size() + " names given (expected: one NAME)");
     }
-    URI base = address(c.get(REGISTRY_URL));
+    RegistryClient.Urls urls = addresses(c.get(REGISTRY_URL));
     try (Client http = Client.create().with(TlsSettings.client(c))) {
-      RegistryClient registry = new RegistryClient(http, base, TokenKeys.toChange(c).orElse(null));
+      RegistryClient registry = new RegistryClient(http, urls, TokenKeys.toChange(c).orElse(null));
       String token = c.find(ADMIN_TOKEN).orElse("");
       Headers headers = Headers.bearer(token);
       return run(
@@ -140,12 +140,17 @@ final class Drain {
     return status >= 200 && status < 300;
   }
 
-  private static URI address(String text) throws ConfigException {
-    BaseUrl typed = BaseUrl.typed(text);
-    if (typed == null) {
-      throw new ConfigException(
-          "--registry-url: " + BaseUrl.shown(text) + " (expected: http://host:port)");
+  /// Registries over one store, with commas between, as babysitters and routers take them.
+  static RegistryClient.Urls addresses(String text) throws ConfigException {
+    List<URI> out = new ArrayList<>();
+    for (String one : text.split(",", -1)) {
+      BaseUrl typed = BaseUrl.typed(one.strip());
+      if (typed == null) {
+        throw new ConfigException(
+            "--registry-url: " + BaseUrl.shown(text) + " (expected: http://host:port)");
+      }
+      out.add(URI.create(typed.toString()));
     }
-    return URI.create(typed.toString());
+    return new RegistryClient.Urls(out);
   }
 }
