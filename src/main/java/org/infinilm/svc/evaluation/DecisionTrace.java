@@ -46,8 +46,8 @@ final class DecisionTrace implements Traffic {
   ///   answer that came whole, to its end
   /// @param streamed whether `firstSeconds` is a first token's
   /// @param answerSeconds from its coming to the end, likewise
-  /// @param thresholdBytes of the size rule that it met, in bytes of a body like its own; 0 where
-  ///   that is not said
+  /// @param thresholdBytes of the size rule that it met, in bytes of a body like its own; negative
+  ///   where that is not said
   record Row(
       double seconds,
       int bytes,
@@ -373,8 +373,8 @@ final class DecisionTrace implements Traffic {
   /// to each other.
   private static double thresholdBytes(JsonNode n) {
     double size = optional(n, "size", 1e15);
-    return size <= 0
-        ? 0
+    return size <= 0 || n.path("threshold").isMissingNode()
+        ? -1
         : optional(n, "threshold", 1e15) / size * number(n, "body_bytes", 0, 1L << 31);
   }
 
@@ -431,7 +431,7 @@ final class DecisionTrace implements Traffic {
   /// The middle of the thresholds that requests met, in bytes of their bodies; -1 where most say
   /// none.
   long thresholdBytes() {
-    double[] told = rows.stream().mapToDouble(Row::thresholdBytes).filter(t -> t > 0).toArray();
+    double[] told = rows.stream().mapToDouble(Row::thresholdBytes).filter(t -> t >= 0).toArray();
     Arrays.sort(told);
     return 2 * told.length < rows.size() ? -1 : Math.round(told[told.length / 2]);
   }

@@ -231,7 +231,7 @@ public final class WhatIf {
               p.firstSeconds() > 0,
               p.firstSeconds() > 0 ? p.firstSeconds() : p.wholeSeconds(),
               p.wholeSeconds(),
-              0));
+              -1));
     }
     return DecisionTrace.of("now", out);
   }

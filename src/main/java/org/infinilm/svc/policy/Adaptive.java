@@ -55,6 +55,9 @@ final class Adaptive implements Policy {
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
 
+  /// The same in nanoseconds.
+  private static final double LAST = 1e18;
+
   private final CacheTypePolicy rule;
   private final Objectives objectives;
   private final boolean onlyWatches;
@@ -274,8 +277,9 @@ final class Adaptive implements Policy {
     double least = Double.POSITIVE_INFINITY;
     for (int k = 0; k < now.size(); k++) {
       Instance i = now.get(k);
-      double factor = m.costs(i.cacheType()).factor(i.name(), load.nowNanos());
-      double score = (1 + load.inFlight(i.slot())) * factor + (i.weight() == 0 ? NEVER : 0);
+      Costs costs = m.costs(i.cacheType());
+      double usual = costs.promptNanos(m.usualPrompt) * costs.factor(i.name(), load.nowNanos());
+      double score = (1 + load.inFlight(i.slot())) * usual + (i.weight() == 0 ? LAST : 0);
       best = score < least ? i : best;
       least = Math.min(least, score);
     }

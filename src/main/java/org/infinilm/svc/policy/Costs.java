@@ -39,9 +39,15 @@ final class Costs {
   /// The same while an instance has just become another one.
   private static final double SHIFTED_STEP = 0.5;
 
-  /// The middle of the factors is looked for after so many answers.
-  private static final int LOOK = 16;
+  /// Of an instance's factor beside others, as an exponent, so much is its own, and the rest what all
+  /// cost.
+  private static final double ITS_OWN = 0.9;
 
+  /// The same where answers come whole: what one takes beside others is hardly told from what it
+  /// takes.
+  private static final double ITS_OWN_OF_WHOLE = 0.5;
+
+  private static final double CROWD_STEP = 0.09;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
   private static final double GIVEN_UP_WEIGHT = 3;
@@ -74,6 +80,34 @@ final class Costs {
   private record Weights(double[] prompt, double[] token) {}
 
   private record Speed(double log, long atNanos) {}
+
+  /// How many times as long those take there that had to wait, as a logarithm, beside those that had
+  /// not.
+  ///
+  /// @param streams so many whole answers more streams say what there is to say
+  private record Crowd(double log, long atNanos, int streams) {
+    static final Crowd NONE = new Crowd(0, 0, 0);
+    static final int LATELY = 200;
+    static final Crowd STREAMED = new Crowd(0, 0, LATELY);
+
+    /// At most twenty times, either way.
+    private static final double MOST = 3;
+
+    Crowd streamed() {
+      return streams == LATELY ? this : new Crowd(log, atNanos, LATELY);
+    }
+
+    /// @param off of what was expected, the old value in it
+    Crowd after(double off, long nowNanos) {
+      double faded = log * fade(atNanos, nowNanos);
+      return new Crowd(
+          streams > 0
+              ? faded
+              : Math.clamp(faded + CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP), -MOST, MOST),
+          nowNanos,
+          Math.max(0, streams - 1));
+    }
+  }
 
   /// Prompts and answers before costs count as known.
   private static final int ENOUGH = 30;
@@ -154,11 +188,9 @@ final class Costs {
 
   private final ConcurrentHashMap<String, Drift> drifts = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Speed> speeds = new ConcurrentHashMap<>();
-  private int heard;
-  private double middle = 1;
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
-  private final ConcurrentHashMap<String, Wholes> wholes = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, Crowd> crowds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Integer> batches = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
 
@@ -209,8 +241,14 @@ final class Costs {
             tokenMiddle.scale() * LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
   }
 
-  /// How many times as long this instance takes.
+  /// How many times as long this instance takes, as what is expected of it is to be multiplied.
   double factor(String instance, long nowNanos) {
+    Crowd c = crowds.get(instance);
+    double own = ownOrTold(instance, nowNanos);
+    return c == null ? own : own * Math.exp(c.log() * fade(c.atNanos(), nowNanos));
+  }
+
+  private double ownOrTold(String instance, long nowNanos) {
     List<Speed> told = others.speeds().get(instance);
     if (told == null) {
       return ownFactor(instance, nowNanos);
@@ -229,22 +267,11 @@ final class Costs {
     return Math.exp(sum / Math.max(1, count));
   }
 
-  /// What an instance's times are divided by to be those of a typical one: its factor beside the
-  /// middle one, or factors could grow as the cost falls without any end.
-  private double usual(double factor) {
-    return factor / middle;
-  }
-
-  /// The middle one of the factors that are known now; 1 where none is.
-  private double middle(long nowNanos) {
-    double[] logs =
-        speeds.values().stream()
-            .filter(s -> fade(s, nowNanos) > FRESH)
-            .mapToDouble(s -> s.log() * fade(s, nowNanos))
-            .sorted()
-            .toArray();
-    int n = logs.length;
-    return n == 0 ? 1 : Math.exp((logs[(n - 1) / 2] + logs[n / 2]) / 2);
+  /// What an instance's times are divided by to be those of a typical one: a little less than its
+  /// factor, or the one could grow as the other falls without any end.
+  private double usual(String instance, double factor) {
+    Crowd c = crowds.get(instance);
+    return Math.pow(factor, c == null || c.streams() > 0 ? ITS_OWN : ITS_OWN_OF_WHOLE);
   }
 
   /// The logarithm of an instance's own factor, beside an answer that took so many times as long as
@@ -260,9 +287,9 @@ final class Costs {
     return Math.clamp(Math.log(ratio), Math.min(faded, s.log()), Math.max(faded, s.log()));
   }
 
-  /// [#factor] beside such an answer.
+  /// [#ownOrTold] beside such an answer.
   private double factor(String instance, double ratio, long nowNanos) {
-    return factor(instance, nowNanos)
+    return ownOrTold(instance, nowNanos)
         * Math.exp(borneOut(instance, ratio, nowNanos))
         / ownFactor(instance, nowNanos);
   }
@@ -273,7 +300,11 @@ final class Costs {
   }
 
   private static double fade(Speed s, long nowNanos) {
-    return Math.exp(-Math.max(0, nowNanos - s.atNanos()) / BACK_NANOS);
+    return fade(s.atNanos(), nowNanos);
+  }
+
+  private static double fade(long atNanos, long nowNanos) {
+    return Math.exp(-Math.max(0, nowNanos - atNanos) / BACK_NANOS);
   }
 
   /// How long nothing was heard of an instance; [Long#MAX_VALUE] of one that never was.
@@ -355,8 +386,9 @@ final class Costs {
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : factor(i.name(), nowNanos);
-    double f = usual(factor);
+    double factor =
+        seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double f = usual(i.name(), factor);
     Known k = own;
     pool(
         new Known(
@@ -401,7 +433,7 @@ final class Costs {
 
   private LeastSquares after(LeastSquares before, String name, PromptOrder order, long nowNanos) {
     LeastSquares p = before;
-    double f = 1e9 * usual(factor(name, nowNanos));
+    double f = 1e9 * usual(name, ownOrTold(name, nowNanos));
     for (PromptOrder.Took t : order.kept()) {
       double u = t.newTokens() / BLOCK;
       double seconds = t.nanos()[order.begin().place] / f;
@@ -438,8 +470,9 @@ final class Costs {
                 tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : factor(i.name(), nowNanos);
-    double f = usual(factor);
+    double factor =
+        seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double f = usual(i.name(), factor);
     Known k = own;
     pool(
         new Known(
@@ -461,7 +494,7 @@ final class Costs {
     Known k = own;
     double u = newTokens / BLOCK;
     double n = tokens / TOKENS;
-    double f = usual(factor(i.name(), nowNanos));
+    double f = usual(i.name(), ownOrTold(i.name(), nowNanos));
     LeastSquares own = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
     pool(new Known(k.prompt(), k.token(), own));
     LeastSquares w = known.whole();
@@ -472,29 +505,22 @@ final class Costs {
     return prompt / Math.max(prompt, w.at(1, u, n));
   }
 
-  /// An answer showed what it took by itself.
-  void shown(Instance i, boolean streamed) {
-    wholes(i).shown(streamed);
+  /// An answer showed when its first token came.
+  void streamed(Instance i) {
+    bound(crowds, i.name());
+    crowds.merge(i.name(), Crowd.STREAMED, (c, now) -> c.streamed());
   }
 
-  /// A whole answer took so long, and was expected to take so long by itself and to wait so long
-  /// before.
-  void crowded(Instance i, double own, double wait, double took, long nowNanos) {
-    Wholes w = wholes(i);
-    if (w.crowded(own, wait, took)) {
-      if (known.token().seen() >= 20) {
-        heard(i, took / (own + wait) * factor(i.name(), nowNanos), 0.6, nowNanos);
-      }
-    } else if (begins(i) == PromptOrder.Begin.AFTER_OTHERS && w.isBeside()) {
-      wholes.remove(i.name());
-      bound(orders, i.name());
-      orders.computeIfAbsent(i.name(), n -> new PromptOrder()).assume(PromptOrder.Begin.AT_ONCE);
+  /// A whole answer that had to wait took so many times as long as was expected of this instance.
+  /// Where no streams are, that says how much of what was foretold for those in flight is so there,
+  /// and nothing of what one takes alone.
+  void crowded(Instance i, double ratio, long nowNanos) {
+    if (known.token().seen() < ENOUGH) {
+      return;
     }
-  }
-
-  private Wholes wholes(Instance i) {
-    bound(wholes, i.name());
-    return wholes.computeIfAbsent(i.name(), n -> new Wholes());
+    bound(crowds, i.name());
+    crowds.compute(
+        i.name(), (n, c) -> (c == null ? Crowd.NONE : c).after(Math.log(ratio), nowNanos));
   }
 
   /// A request was given up after it had waited so many times as long as a typical instance would
@@ -545,7 +571,6 @@ final class Costs {
     double after = Math.clamp(before + step * off, -MOST_LOG, MOST_LOG);
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
-    middle = heard++ % LOOK == 0 ? middle(nowNanos) : middle;
     double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
     r[i.slot()] = Math.exp(s.log());
     rough = r;

@@ -133,7 +133,7 @@ final class Lesson {
   /// Learns from first token and further ones; the times until the one and between the others.
   private double[] stream() {
     double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
-    costs.shown(i, true);
+    costs.streamed(i);
     promptOfStream();
     if (tokens >= LEAST_TOKENS && rest > 0) {
       double stalled = f.stalledNanos() * costs.serialShare(i.name());
@@ -245,8 +245,10 @@ final class Lesson {
     double expected = first + (tokens - 1) * each;
     double scale = all / (waited + expected);
     double took = all - waited;
-    if (waited < ALONE * all && took > 0) {
-      costs.shown(i, false);
+    boolean alone = waited < ALONE * all && took > 0;
+    // by the first guess nobody may ever be alone
+    if (alone || !costs.isTokenKnown()) {
+      took = alone ? took : Math.max(took, LEAST_CLEAR * all);
       double n = Math.max(1, (double) (tokens - 1));
       double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);
       if (share >= 0) {
@@ -256,7 +258,7 @@ final class Lesson {
         token(took * (1 - share) / n);
       }
     } else {
-      costs.crowded(i, expected, waited, all, now);
+      costs.crowded(i, scale, now);
     }
     return new double[] {(waited + first) * scale, tokens < 2 ? 0 : each * scale};
   }
