@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -45,6 +46,11 @@ class EtcdCallsIT {
   /// Tokens that are none any more.
   private final Set<String> ended = ConcurrentHashMap.newKeySet();
 
+  /// Tokens of a step of the log that etcd has yet to come to, for which it waits.
+  private final Set<String> early = ConcurrentHashMap.newKeySet();
+
+  private final CountDownLatch over = new CountDownLatch(1);
+
   private volatile boolean wrong;
   private Server server;
 
@@ -55,6 +61,7 @@ class EtcdCallsIT {
 
   @AfterEach
   void end() {
+    over.countDown();
     server.close();
     http.close();
   }
@@ -97,10 +104,15 @@ class EtcdCallsIT {
       }
       case "/v3/kv/put" ->
           Response.json(403, Map.of("code", 7, "error", "etcdserver: permission denied"));
-      default ->
-          ended.contains(String.valueOf(r.headers().get("authorization")))
-              ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
-              : said(Map.of());
+      default -> {
+        String shown = String.valueOf(r.headers().get("authorization"));
+        if (early.contains(shown)) {
+          over.await();
+        }
+        yield ended.contains(shown)
+            ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
+            : said(Map.of());
+      }
     };
   }
 
@@ -126,6 +138,19 @@ class EtcdCallsIT {
 
     void advance(Duration by) {
       nanos.addAndGet(by.toNanos());
+    }
+  }
+
+  /// A clock by which a call that is cut has taken long.
+  private static final class Fast implements Ticker {
+    @Override
+    public long nanos() {
+      return System.nanoTime() * 10;
+    }
+
+    @Override
+    public Instant now() {
+      return Instant.EPOCH.plusNanos(nanos());
     }
   }
 
@@ -254,6 +279,29 @@ class EtcdCallsIT {
     ended.add("t" + before);
     assertThat(etcd.get("k", SOON)).as("a token that ends is no refused login").isNull();
     assertThat(logins).hasValue(before + 1);
+  }
+
+  /// As an etcd that was made anew does with a token of the one before.
+  @Test
+  void aTokenThatEtcdWaitsOverIsRenewedWithoutAWord() throws Exception {
+    Etcd etcd =
+        new Etcd(
+            http,
+            EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
+            new Etcd.Login("u", "p"),
+            new Fast());
+    lets.release(1000);
+    assertThat(etcd.get("k", SOON)).isNull();
+    early.add("t1");
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(EtcdFailure.class)
+        .until(() -> {
+          // answered all the same, whoever asks
+          assertThat(etcd.keepAlive(List.of(5L), SOON)).containsExactly(5L);
+          return etcd.get("k", Duration.ofMillis(500)) == null;
+        });
+    assertThat(logins).hasValue(2);
   }
 
   @Test

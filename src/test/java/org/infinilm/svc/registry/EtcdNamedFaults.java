@@ -310,6 +310,34 @@ class EtcdNamedFaults extends OnEtcd {
     assertThat(names(r)).containsExactly("x", "y");
   }
 
+  private void authentication() throws Exception {
+    etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
+    etcd.call("/v3/auth/role/add", Map.of("name", "root"));
+    etcd.call("/v3/auth/user/grant", Map.of("user", "root", "role", "root"));
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+  }
+
+  /// A token of before names a step of the log that the new etcd waits for.
+  @Test
+  void anEtcdWithUsersThatWasMadeAnewIsLoggedInAtAnew() throws Exception {
+    Etcd direct = etcd.client(address);
+    for (int k = 0; k < 300; k++) {
+      direct.put(new Etcd.Op.Put("/filler", new byte[1], 0), SOON);
+    }
+    authentication();
+    RegistryServer r = guarded(etcd.freshAddress(), "secret");
+    client(r).register(entry("x"));
+    etcd.makeAnew();
+    authentication();
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(() -> {
+          client(r).register(entry("y"));
+          assertThat(names(r)).containsExactly("y");
+        });
+  }
+
   @Test
   void credentialsAreUsedAndWrongOnesNamed() throws Exception {
     etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
