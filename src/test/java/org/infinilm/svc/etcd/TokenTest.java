@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
 import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
@@ -14,14 +15,14 @@ class TokenTest {
   private static final Duration SOON = Duration.ofSeconds(30);
   private static final Duration CALL = Duration.ofSeconds(2);
 
-  private volatile long nanos = Duration.ofMinutes(5).toNanos();
+  private final AtomicLong nanos = new AtomicLong(Duration.ofMinutes(5).toNanos());
   private final AtomicInteger logins = new AtomicInteger();
   private final Token token =
       new Token(
           new Ticker() {
             @Override
             public long nanos() {
-              return nanos;
+              return nanos.get();
             }
 
             @Override
@@ -31,11 +32,11 @@ class TokenTest {
           });
 
   private void pass(Duration d) {
-    nanos += d.toNanos();
+    nanos.addAndGet(d.toNanos());
   }
 
   private void unanswered(String shown) {
-    long began = nanos;
+    long began = nanos.get();
     pass(CALL);
     token.unanswered(shown, began);
   }
@@ -83,7 +84,7 @@ class TokenTest {
       token.answered("old");
       use();
     }
-    long began = nanos;
+    long began = nanos.get();
     pass(Duration.ofSeconds(10));
     token.answered("old");
     pass(CALL);
