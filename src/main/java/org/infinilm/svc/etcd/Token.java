@@ -1,6 +1,7 @@
 package org.infinilm.svc.etcd;
 
 import java.time.Duration;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -42,6 +43,11 @@ final class Token {
   Token(Ticker ticker) {
     this.ticker = ticker;
     this.renewals = new BackOff(DOUBTED, MOST_BETWEEN_RENEWALS, ticker);
+  }
+
+  /// How one is shown; an empty one, of an etcd without users, is not.
+  static Headers headers(@Nullable String shown) {
+    return shown == null || shown.isEmpty() ? Headers.NONE : Headers.of("authorization", shown);
   }
 
   /// Null where there is none.

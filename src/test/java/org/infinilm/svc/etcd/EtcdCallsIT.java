@@ -52,6 +52,13 @@ class EtcdCallsIT {
   private final CountDownLatch over = new CountDownLatch(1);
 
   private volatile boolean wrong;
+
+  /// Authentication is off.
+  private volatile boolean noUsers;
+
+  /// Whoever shows no token is told so.
+  private volatile boolean users;
+
   private Server server;
 
   @BeforeEach
@@ -77,6 +84,10 @@ class EtcdCallsIT {
       case "/v3/auth/authenticate" -> {
         int n = logins.incrementAndGet();
         lets.acquire();
+        if (noUsers) {
+          yield Response.json(
+              400, Map.of("code", 9, "error", "etcdserver: authentication is not enabled"));
+        }
         yield wrong
             ? Response.json(
                 400,
@@ -108,6 +119,9 @@ class EtcdCallsIT {
         String shown = String.valueOf(r.headers().get("authorization"));
         if (early.contains(shown)) {
           over.await();
+        }
+        if (users && shown.equals("null")) {
+          yield Response.json(400, Map.of("code", 3, "error", "etcdserver: user name is empty"));
         }
         yield ended.contains(shown)
             ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
@@ -279,6 +293,27 @@ class EtcdCallsIT {
     ended.add("t" + before);
     assertThat(etcd.get("k", SOON)).as("a token that ends is no refused login").isNull();
     assertThat(logins).hasValue(before + 1);
+  }
+
+  @Test
+  void whereAuthenticationIsSwitchedOffNobodyHasToLogInUntilItIsOn() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    lets.release(1000);
+    users = true;
+    assertThat(etcd.get("k", SOON)).isNull();
+    users = false;
+    noUsers = true;
+    ended.add("t1");
+    for (int k = 0; k < 5; k++) {
+      assertThat(etcd.get("k", SOON)).isNull();
+    }
+    assertThat(logins).hasValue(2);
+    users = true;
+    noUsers = false;
+    for (int k = 0; k < 5; k++) {
+      assertThat(etcd.get("k", SOON)).isNull();
+    }
+    assertThat(logins).hasValue(3);
   }
 
   /// As an etcd that was made anew does with a token of the one before.

@@ -349,6 +349,21 @@ class EtcdNamedFaults extends OnEtcd {
         });
   }
 
+  @Test
+  void authenticationThatIsSwitchedOffFailsNothing() throws Exception {
+    authentication();
+    RegistryServer r = guarded(etcd.freshAddress(), "secret");
+    client(r).register(entry("x"));
+    asRoot("/v3/auth/disable", Map.of());
+    client(r).register(entry("y"));
+    assertThat(client(r).heartbeat("x", null)).isTrue();
+    assertThat(names(guarded(etcd.freshAddress(), "secret"))).isEmpty();
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+    client(r).register(entry("z"));
+    assertThat(names(r)).containsExactly("x", "y", "z");
+    assertThat(journal(r)).isEqualTo("on");
+  }
+
   private static String base64(String key) {
     return Base64.getEncoder().encodeToString(key.getBytes(StandardCharsets.UTF_8));
   }
