@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -29,10 +30,13 @@ import org.jspecify.annotations.Nullable;
 /// Instances of the files `*.toml` and `*.json` of a folder, each in the words of `[[instance]]` of
 /// the router's file; followed by looking.
 /*
- * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look, or
- * for eight where it is the file that was read and has something else in it, so that one that is written in place is
- * not read in the middle; one that is gone is so at two looks, and all of them when nothing has been there for five
- * seconds: a folder whose volume is away is an empty one. Looking, and no
+ * A file counts as changed when its time, size or identity has and it lists something else, and is read once it has
+ * said the same for a look, or for eight where it is the file that was read and has something else in it, or takes
+ * somebody out: one that is written in place is not read in the middle. One that is replaced again and again and says
+ * something else each time is whole each time: after eight looks what it lists counts, and who is missing in eight of
+ * them in a row is out. One that is written in place so cannot be told from a half one, and is named. A file that is
+ * gone is so at two looks, and all of them when nothing has been there for five seconds: a folder whose volume is away
+ * is an empty one. Looking, and no
  * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
  * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
  * that cannot be looked at: gone is only what has no name in the folder.
@@ -45,6 +49,16 @@ final class FolderSource extends Follower {
 
   /// Looks for which a file that is written in place stands still: who writes it may pause.
   static final int STILL_IN_PLACE = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
+
+  /// Looks after which a file is named that changes all the while and is not read.
+  static final int LATE = (int) Duration.ofSeconds(5).dividedBy(LOOK);
+
+  private static final String CHANGES =
+      ": written again and again, and not read for "
+          + LATE * LOOK.toMillis() / 1000
+          + " s (expected: the same for "
+          + InputFile.STILL_IN_PLACE.toSeconds()
+          + " s, or written beside it and renamed into place)";
 
   /// Looks at which a file is gone that is.
   private static final int ONE_GONE = 2;
@@ -73,14 +87,121 @@ final class FolderSource extends Follower {
     }
   }
 
+  /// What a file says.
+  ///
+  /// @param wrong why it cannot be used; null when it can
+  private record Said(List<Found> found, @Nullable String wrong) {
+    boolean isSame(@Nullable Said other) {
+      if (other == null || found.size() != other.found.size()) {
+        return false;
+      }
+      for (int k = 0; k < found.size(); k++) {
+        Found mine = found.get(k);
+        Found theirs = other.found.get(k);
+        if (!mine.url().equals(theirs.url()) || !mine.options().equals(theirs.options())) {
+          return false;
+        }
+      }
+      return Objects.equals(wrong, other.wrong);
+    }
+  }
+
   /// One file of the folder.
   private static final class Listing {
-    @Nullable Stamp seen;
-    int still;
     @Nullable Stamp read;
+    @Nullable Said believed;
     List<Found> found = List.of();
     @Nullable String trouble;
     int absent;
+
+    /// At the last look.
+    @Nullable Stamp seen;
+
+    /// What it said then, if that is not what was read.
+    @Nullable Said said;
+
+    /// Looks for which it has said the same.
+    int still;
+
+    /// Looks since what it says is not what is believed.
+    int looks;
+
+    /// The same, or since some of it was believed.
+    int late;
+
+    /// How often it was another writing, and how often of these another file.
+    int written;
+
+    int replaced;
+
+    /// Looks at which somebody was missing, the last ones in a row.
+    final Map<String, Integer> missing = new HashMap<>();
+
+    /// @param certain whether who is missing is gone
+    /// @return whether what it lists may be something else
+    boolean believe(Stamp now, Said all, boolean certain) {
+      trouble = all.wrong();
+      late = 0;
+      List<Found> kept = certain || trouble != null ? List.of() : kept();
+      if (trouble == null) {
+        found = Stream.concat(all.found().stream(), kept.stream()).toList();
+      }
+      if (kept.isEmpty()) {
+        read = now;
+        believed = all;
+        settle(now);
+      } else {
+        believed = null;
+      }
+      return trouble == null;
+    }
+
+    void settle(Stamp now) {
+      seen = now;
+      said = null;
+      still = 0;
+      looks = 0;
+      late = 0;
+      written = 0;
+      replaced = 0;
+      missing.clear();
+    }
+
+    /// Whether it is renamed into place again and again: it is mostly another file, although that
+    /// may have the inode of the one before the last, and not one that is made and then written.
+    boolean isReplacedAgainAndAgain() {
+      return looks > STILL_IN_PLACE && replaced > 1 && 3 * replaced >= 2 * written;
+    }
+
+    void look(Stamp now, Said all) {
+      if (seen != null && !now.equals(seen)) {
+        written++;
+        replaced += now.identity() == null || now.isWrittenInPlace(seen) ? 0 : 1;
+      }
+      still = all.isSame(said) ? still + 1 : 0;
+      looks++;
+      late++;
+      seen = now;
+      said = all;
+      if (all.wrong() != null) {
+        missing.clear();
+        return;
+      }
+      Set<String> listed = urls(all.found());
+      missing.keySet().removeAll(listed);
+      for (String url : urls(found)) {
+        if (!listed.contains(url)) {
+          missing.merge(url, 1, Integer::sum);
+        }
+      }
+    }
+
+    /// Who is missing, but not for long enough to be gone.
+    private List<Found> kept() {
+      return found.stream()
+          .filter(f -> missing.getOrDefault(f.url(), STILL_IN_PLACE + 1) <= STILL_IN_PLACE)
+          .toList();
+    }
   }
 
   private final Path folder;
@@ -121,7 +242,11 @@ final class FolderSource extends Follower {
       news = false;
     }
     List<Found> all = new ArrayList<>();
-    for (Listing f : files.values()) {
+    for (Map.Entry<Path, Listing> e : files.entrySet()) {
+      Listing f = e.getValue();
+      if (f.late > LATE) {
+        troubles.add(e.getKey() + CHANGES);
+      }
       if (f.trouble != null) {
         troubles.add(f.trouble);
       }
@@ -189,31 +314,45 @@ final class FolderSource extends Follower {
   }
 
   private boolean look(Path path, Stamp now, Listing f) {
-    f.still = now.equals(f.seen) ? f.still + 1 : 0;
-    boolean still =
-        f.still >= (now.isWrittenInPlace(f.read) ? STILL_IN_PLACE : 1)
-            || (f.read == null && !heard);
-    f.seen = now;
     f.absent = 0;
-    if (!still || now.equals(f.read)) {
+    if (now.equals(f.read)) {
+      f.settle(now);
       return false;
     }
-    try {
-      List<Found> found = read(path, now.bytes());
-      if (f.still < STILL_IN_PLACE && !urls(found).containsAll(urls(f.found))) {
-        // the first half of a new file, perhaps: what it takes away is believed when it stands
-        // still
-        return false;
+    boolean first = f.read == null && !heard;
+    Said before = f.said;
+    boolean known = before != null && now.equals(f.seen);
+    Said all = before != null && known ? before : said(path, now.bytes());
+    if (all.isSame(f.believed)) {
+      f.settle(now);
+      if (!known) {
+        f.said = all;
+      } else if (all.isSame(said(path, now.bytes()))) {
+        f.read = now;
       }
-      f.read = now;
-      f.found = found;
-      f.trouble = null;
-    } catch (ConfigException e) {
-      f.read = now;
-      f.trouble = String.valueOf(e.getMessage()).replace("\n", "; ");
       return false;
     }
-    return true;
+    f.look(now, all);
+    boolean stands = known && !now.isWrittenInPlace(f.read) && f.missing.isEmpty();
+    boolean certain = first || stands || f.still >= STILL_IN_PLACE;
+    if (!certain && !f.isReplacedAgainAndAgain()) {
+      return false;
+    }
+    if (known && !all.isSame(said(path, now.bytes()))) {
+      // something was written within one tick of the file system's clock
+      f.said = null;
+      f.seen = null;
+      return false;
+    }
+    return f.believe(now, all, certain);
+  }
+
+  private Said said(Path path, long bytes) {
+    try {
+      return new Said(read(path, bytes), null);
+    } catch (ConfigException e) {
+      return new Said(List.of(), String.valueOf(e.getMessage()).replace("\n", "; "));
+    }
   }
 
   private static Set<String> urls(List<Found> of) {

@@ -237,7 +237,7 @@ final class NameServers implements AutoCloseable {
       ByteBuf content = r.content();
       int at = content.readerIndex();
       if (type.equals(DnsRecordType.SRV)) {
-        String target = name(content.duplicate().skipBytes(SRV_HEAD_BYTES));
+        String target = canonical(name(content.duplicate().skipBytes(SRV_HEAD_BYTES)));
         return new Answered(
             target,
             content.getUnsignedShort(at + 4),

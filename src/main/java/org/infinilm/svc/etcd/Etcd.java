@@ -66,6 +66,10 @@ public final class Etcd implements AutoCloseable {
       Set.of(
           "/v3/kv/range", "/v3/lease/keepalive", "/v3/lease/timetolive", "/v3/auth/authenticate");
 
+  /// What is answered to nobody whose token etcd does not know yet.
+  private static final Set<String> TELLS_OF_TOKENS =
+      Set.of("/v3/kv/range", "/v3/kv/put", "/v3/kv/txn", "/v3/kv/deleterange", "/v3/lease/grant");
+
   /// Leases that one call keeps alive: 30 bytes each.
   public static final int KEPT_AT_ONCE = 16;
 
@@ -117,7 +121,7 @@ public final class Etcd implements AutoCloseable {
   private final Ticker ticker;
   private final Semaphore places = new Semaphore(AT_ONCE);
   private final AtomicInteger current = new AtomicInteger();
-  private final AtomicReference<@Nullable String> token = new AtomicReference<>();
+  private final Token token;
 
   /// Who logs in now; others wait for what comes of it.
   private final AtomicReference<@Nullable CompletableFuture<String>> loggingIn =
@@ -140,6 +144,7 @@ public final class Etcd implements AutoCloseable {
     this.address = address;
     this.login = login;
     this.ticker = ticker;
+    this.token = new Token(ticker);
     this.logins = new BackOff(BETWEEN_ROUNDS, BackOff.MOST_BETWEEN_REFUSALS, ticker);
     this.belonging = new Belonging(ticker);
   }
@@ -364,11 +369,11 @@ public final class Etcd implements AutoCloseable {
     try {
       shown = token();
       URI to = uri(member, "/v3/watch");
-      http.stream("POST", to, headers(shown), Json.bytes(create), silence, lines);
+      http.stream("POST", to, Token.headers(shown), Json.bytes(create), silence, lines);
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": the watch ended");
     } catch (EtcdFailure e) {
       if (e.kind() == Kind.CREDENTIALS && shown != null) {
-        token.compareAndSet(shown, null);
+        token.ended(shown);
       }
       current.compareAndSet(at, at + 1);
       throw e;
@@ -420,7 +425,7 @@ public final class Etcd implements AutoCloseable {
           current.compareAndSet(at, at + 1);
         } else if (e.kind() == Kind.CREDENTIALS && shown != null && !loggedInAgain) {
           // It ended, or all did with a change of users; others may have a new one already.
-          token.compareAndSet(shown, null);
+          token.ended(shown);
           loggedInAgain = true;
         } else {
           throw e;
@@ -466,11 +471,19 @@ public final class Etcd implements AutoCloseable {
       Client by, String member, Call what, @Nullable String shown, Duration limit)
       throws EtcdFailure, InterruptedException {
     Client.Reply reply;
+    boolean tells = TELLS_OF_TOKENS.contains(what.path());
+    long began = ticker.nanos();
     try {
-      reply = sent(by, uri(member, what.path()), headers(shown), what, limit);
+      reply = sent(by, uri(member, what.path()), Token.headers(shown), what, limit);
+      if (tells) {
+        token.answered(shown);
+      }
     } catch (Client.TooLong e) {
       throw new EtcdFailure(Kind.TOO_LARGE, "etcd " + member + ": " + e.getMessage(), e);
     } catch (IOException e) {
+      if (tells && !(e instanceof Client.NotConnected)) {
+        token.unanswered(shown, began);
+      }
       throw new EtcdFailure(Kind.AWAY, "etcd " + member + ": " + e.getMessage(), e);
     }
     if (!reply.ok()) {
@@ -535,15 +548,16 @@ public final class Etcd implements AutoCloseable {
     return answer.path("header").path("cluster_id").asText();
   }
 
-  private static Headers headers(@Nullable String shown) {
-    return shown == null ? Headers.NONE : Headers.of("authorization", shown);
-  }
-
   /// Null where nobody asks for one. Of many that need a new one, one logs in: each login costs
   /// etcd a tenth of a second of CPU.
   private @Nullable String token() throws EtcdFailure, InterruptedException {
+    Login as = login;
+    if (as == null) {
+      return null;
+    }
     String t = token.get();
-    if (t != null || login == null) {
+    if (t != null) {
+      token.renewIfDoubted(() -> logIn(as));
       return t;
     }
     CompletableFuture<String> mine = new CompletableFuture<>();
@@ -553,7 +567,7 @@ public final class Etcd implements AutoCloseable {
     }
     try {
       String since = token.get();
-      String fresh = since == null ? logInOrWait(login) : since;
+      String fresh = since == null ? logInOrWait(as) : since;
       token.set(fresh);
       over(mine);
       mine.complete(fresh);
@@ -604,6 +618,7 @@ public final class Etcd implements AutoCloseable {
     }
   }
 
+  /// Empty where there are no users.
   private String logIn(Login as) throws EtcdFailure, InterruptedException {
     String member = member(current.get());
     byte[] body = Json.bytes(Map.of("name", as.user(), "password", as.password()));
@@ -616,6 +631,10 @@ public final class Etcd implements AutoCloseable {
     }
     if (!reply.ok()) {
       EtcdFailure e = EtcdFailure.refused(member, reply.status(), reply.body());
+      if (EtcdFailure.saysNoUsers(e)) {
+        log.warn("{}; going on as nobody, user {} is not needed", e.getMessage(), as.user());
+        return "";
+      }
       throw new EtcdFailure(
           e.kind() == Kind.OTHER ? Kind.CREDENTIALS : e.kind(),
           e.getMessage() + " (user " + as.user() + ")");

@@ -65,6 +65,11 @@ public final class EtcdFailure extends IOException {
     return new EtcdFailure(kind, String.valueOf(getMessage()), this);
   }
 
+  /// Whether authentication is off: nobody can log in, and nobody has to.
+  static boolean saysNoUsers(EtcdFailure e) {
+    return String.valueOf(e.getMessage()).contains("authentication is not enabled");
+  }
+
   /// What a member answered with another status than 200, by its JSON or in text/plain.
   static EtcdFailure refused(String member, int status, byte[] body) {
     try {

@@ -63,7 +63,7 @@ final class EtcdPulse {
     this.ticker = ticker;
     this.room = room;
     this.every = every(lease);
-    this.refusals = new BackOff(every, BackOff.MOST_BETWEEN_REFUSALS, ticker);
+    this.refusals = new BackOff(every, most(lease), ticker);
   }
 
   /// The time between two of them: a fifth of a lease, of which instances let pass a half at most.
@@ -73,15 +73,27 @@ final class EtcdPulse {
     return most.compareTo(LEAST_BETWEEN) > 0 ? most : LEAST_BETWEEN;
   }
 
+  /// The most between two that are refused: of two registries that may write again one does so much
+  /// later at most, and hears of nobody through the other until then.
+  private static Duration most(Duration lease) {
+    Duration quarter = lease.dividedBy(4);
+    return quarter.compareTo(BackOff.MOST_BETWEEN_REFUSALS) < 0
+        ? quarter
+        : BackOff.MOST_BETWEEN_REFUSALS;
+  }
+
   /// How often it is written who was heard for those that start later.
   static Duration window(Duration lease) {
     return lease.dividedBy(8);
   }
 
   /// A heartbeat came here.
-  void heard(String name) {
+  ///
+  /// @throws EtcdFailure where the others cannot be told for now: our user may not write
+  void heard(String name) throws EtcdFailure {
     heard.add(name);
     lately.add(name);
+    room.requireWriting();
   }
 
   /// A registration came here, which the others hear of as that.

@@ -125,7 +125,7 @@ final class EtcdStore extends LeaseStore {
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
     this.refusals = new BackOff(AGAIN, BackOff.MOST_BETWEEN_REFUSALS, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
-    this.room = new EtcdRoom(etcd.address(), this::runOrHold);
+    this.room = new EtcdRoom(etcd.address(), follows, this::runOrHold);
     this.pulse = follows ? null : new EtcdPulse(etcd, keys, boot, lease, ticker, room);
     this.keepAlives = new KeepAlives(leases -> etcd.keepAlive(leases, KEEP_PATIENCE));
   }
@@ -529,8 +529,8 @@ final class EtcdStore extends LeaseStore {
 
   @Override
   @Nullable String ails() {
-    if (room.isFull()) {
-      return etcd.address() + ": no room there; nothing is written or heard until it has some";
+    if (room.takesNone()) {
+      return room.ails();
     }
     if (!current) {
       return etcd.address() + ": nothing is heard from it; the log says why";
@@ -556,7 +556,7 @@ final class EtcdStore extends LeaseStore {
         if (e.kind() == Kind.COMPACTED && !whole) {
           log.info("{}; the table is read anew", e.getMessage());
           whole = true;
-        } else if (!room.isFull() && (current || e.kind() != told)) {
+        } else if (!room.takesNone() && (current || e.kind() != told)) {
           log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
           told = e.kind();
         }
@@ -578,7 +578,7 @@ final class EtcdStore extends LeaseStore {
       lost.get().stream().filter(n -> !table().deleted().containsKey(n)).forEach(removed::add);
     }
     if (!current && revision > 0) {
-      if (!room.isFull()) {
+      if (!room.takesNone()) {
         log.info("{} is followed again", etcd.address());
       }
       followed(true);
@@ -592,7 +592,7 @@ final class EtcdStore extends LeaseStore {
 
   /// While it cannot be heard who lives, no lease runs.
   private synchronized void runOrHold() {
-    boolean now = current && !room.isFull();
+    boolean now = current && !room.takesNone();
     if (now && !hears) {
       registries.grace();
     }

@@ -335,6 +335,22 @@ class DnsSourceIT {
             "c.example: has no address (expected: one, as _http._tcp.llm.example names it)");
   }
 
+  /// Servers answer in the letters of the question, of the zone, or in mixed ones.
+  @Test
+  void aHostIsTheSameInAnyLetters() throws Exception {
+    server.services("_http._tcp.llm.example", 30, "0 5 8100 A.Example");
+    server.addresses("a.example", 20, "10.0.0.1");
+    open("dns+srv:_http._tcp.llm.example");
+    look();
+    assertThat(heard.urls()).containsExactly("http://a.example:8100 at 10.0.0.1");
+    server.services("_http._tcp.llm.example", 30, "0 5 8100 a.eXAMPLE");
+    server.addresses("a.example", 20);
+    look();
+    assertThat(heard.urls())
+        .as("that it has no address is believed when it is said twice")
+        .containsExactly("http://a.example:8100 at 10.0.0.1");
+  }
+
   @Test
   void theLowestPriorityIsTheTierOfWhoNamesNone() throws Exception {
     server.addresses("a.example", 20, "10.0.0.1");

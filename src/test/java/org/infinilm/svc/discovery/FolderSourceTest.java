@@ -11,11 +11,13 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Looks are made by hand but for the first test: a look more or less shows nothing by chance.
@@ -228,6 +230,105 @@ class FolderSourceTest {
     renamed("a.toml", one + two);
     looks(2);
     assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+  }
+
+  private static String instances(int weight, int... hosts) {
+    StringBuilder out = new StringBuilder("# made by a generator\n");
+    for (int h : hosts) {
+      out.append("[[instance]]\nurl = \"http://h:")
+          .append(h)
+          .append("\"\nweight = ")
+          .append(weight)
+          .append('\n');
+    }
+    return out.toString();
+  }
+
+  private interface Writing {
+    void write(String name, String text) throws IOException;
+  }
+
+  /// One writing a look, or one at every fourth.
+  private void generate(Writing by, int looks, int every, IntFunction<String> text)
+      throws IOException {
+    for (int k = 0; k < looks; k++) {
+      if (k % every == 0) {
+        by.write("a.toml", text.apply(k));
+      }
+      looks(1);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true, 1", "true, 4", "false, 1", "false, 4"})
+  void whatIsWrittenAgainAndAgainAndSaysTheSameIsBelieved(boolean renames, int every)
+      throws Exception {
+    Writing by = renames ? this::renamed : this::write;
+    write("a.toml", instances(1, 1, 2));
+    open();
+    looks(1);
+    generate(by, FolderSource.STILL_IN_PLACE, every, k -> instances(1, 1));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    generate(by, 1, 1, k -> instances(1, 1));
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    // each time with another comment
+    generate(by, 10, every, k -> "# " + k + "\n" + instances(1, 1, 3));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:3");
+    int before = heard.times();
+    generate(by, 40, every, k -> instances(1, 1, 3));
+    assertThat(heard.times()).as("nothing new").isEqualTo(before);
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4})
+  void whatIsRenamedAgainAndAgainIsBelievedAlthoughItSaysSomethingElseEachTime(int every)
+      throws Exception {
+    write("a.toml", instances(1, 1, 2));
+    open();
+    looks(1);
+    generate(this::renamed, FolderSource.STILL_IN_PLACE, every, k -> instances(2 + k, 1, 3));
+    assertThat(heard.urls()).contains("http://h:2");
+    generate(this::renamed, 4, every, k -> instances(20 + k, 1, 3));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:3");
+    // one that is listed every now and then stays
+    generate(
+        this::renamed, 60, 1, k -> k % 5 == 0 ? instances(40 + k, 1, 3) : instances(40 + k, 1));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:3");
+    int weight = Integer.parseInt(heard.last().getFirst().options().get("weight"));
+    assertThat(weight).as("of 99, two seconds ago").isGreaterThanOrEqualTo(90);
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void whatIsWrittenInPlaceAgainAndAgainAndNeverSaysTheSameIsNamed() throws Exception {
+    write("a.toml", instances(1, 1, 2));
+    open();
+    looks(1);
+    generate(this::write, FolderSource.LATE, 4, k -> instances(2 + k, 1));
+    assertThat(heard.troubles()).isEmpty();
+    generate(this::write, 40, 4, k -> instances(50 + k, 1));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.troubles())
+        .containsExactly(
+            folder.resolve("a.toml")
+                + ": written again and again, and not read for 5 s (expected: the same for 2 s, or written beside it and renamed into place)");
+    looks(FolderSource.STILL_IN_PLACE);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  /// Its parts are seen, and none of them is believed.
+  @Test
+  void aGeneratorThatEmptiesAndRewritesInPlaceTakesNobodyOut() throws Exception {
+    String whole = instances(1, 1, 2);
+    List<String> parts = List.of("", instances(1, 1), whole, whole);
+    write("a.toml", whole);
+    open();
+    looks(1);
+    generate(this::write, 60, 1, k -> parts.get(k % parts.size()));
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.times()).isEqualTo(1);
   }
 
   /// As Kubernetes mounts a ConfigMap.

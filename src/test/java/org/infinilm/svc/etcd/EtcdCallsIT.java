@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -45,7 +46,19 @@ class EtcdCallsIT {
   /// Tokens that are none any more.
   private final Set<String> ended = ConcurrentHashMap.newKeySet();
 
+  /// Tokens of a step of the log that etcd has yet to come to, for which it waits.
+  private final Set<String> early = ConcurrentHashMap.newKeySet();
+
+  private final CountDownLatch over = new CountDownLatch(1);
+
   private volatile boolean wrong;
+
+  /// Authentication is off.
+  private volatile boolean noUsers;
+
+  /// Whoever shows no token is told so.
+  private volatile boolean users;
+
   private Server server;
 
   @BeforeEach
@@ -55,6 +68,7 @@ class EtcdCallsIT {
 
   @AfterEach
   void end() {
+    over.countDown();
     server.close();
     http.close();
   }
@@ -70,6 +84,10 @@ class EtcdCallsIT {
       case "/v3/auth/authenticate" -> {
         int n = logins.incrementAndGet();
         lets.acquire();
+        if (noUsers) {
+          yield Response.json(
+              400, Map.of("code", 9, "error", "etcdserver: authentication is not enabled"));
+        }
         yield wrong
             ? Response.json(
                 400,
@@ -97,10 +115,18 @@ class EtcdCallsIT {
       }
       case "/v3/kv/put" ->
           Response.json(403, Map.of("code", 7, "error", "etcdserver: permission denied"));
-      default ->
-          ended.contains(String.valueOf(r.headers().get("authorization")))
-              ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
-              : said(Map.of());
+      default -> {
+        String shown = String.valueOf(r.headers().get("authorization"));
+        if (early.contains(shown)) {
+          over.await();
+        }
+        if (users && shown.equals("null")) {
+          yield Response.json(400, Map.of("code", 3, "error", "etcdserver: user name is empty"));
+        }
+        yield ended.contains(shown)
+            ? Response.json(401, Map.of("code", 16, "error", "etcdserver: invalid auth token"))
+            : said(Map.of());
+      }
     };
   }
 
@@ -126,6 +152,19 @@ class EtcdCallsIT {
 
     void advance(Duration by) {
       nanos.addAndGet(by.toNanos());
+    }
+  }
+
+  /// A clock by which a call that is cut has taken long.
+  private static final class Fast implements Ticker {
+    @Override
+    public long nanos() {
+      return System.nanoTime() * 10;
+    }
+
+    @Override
+    public Instant now() {
+      return Instant.EPOCH.plusNanos(nanos());
     }
   }
 
@@ -254,6 +293,50 @@ class EtcdCallsIT {
     ended.add("t" + before);
     assertThat(etcd.get("k", SOON)).as("a token that ends is no refused login").isNull();
     assertThat(logins).hasValue(before + 1);
+  }
+
+  @Test
+  void whereAuthenticationIsSwitchedOffNobodyHasToLogInUntilItIsOn() throws Exception {
+    Etcd etcd = client(new Etcd.Login("u", "p"));
+    lets.release(1000);
+    users = true;
+    assertThat(etcd.get("k", SOON)).isNull();
+    users = false;
+    noUsers = true;
+    ended.add("t1");
+    for (int k = 0; k < 5; k++) {
+      assertThat(etcd.get("k", SOON)).isNull();
+    }
+    assertThat(logins).hasValue(2);
+    users = true;
+    noUsers = false;
+    for (int k = 0; k < 5; k++) {
+      assertThat(etcd.get("k", SOON)).isNull();
+    }
+    assertThat(logins).hasValue(3);
+  }
+
+  /// As an etcd that was made anew does with a token of the one before.
+  @Test
+  void aTokenThatEtcdWaitsOverIsRenewedWithoutAWord() throws Exception {
+    Etcd etcd =
+        new Etcd(
+            http,
+            EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p"),
+            new Etcd.Login("u", "p"),
+            new Fast());
+    lets.release(1000);
+    assertThat(etcd.get("k", SOON)).isNull();
+    early.add("t1");
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(EtcdFailure.class)
+        .until(() -> {
+          // answered all the same, whoever asks
+          assertThat(etcd.keepAlive(List.of(5L), SOON)).containsExactly(5L);
+          return etcd.get("k", Duration.ofMillis(500)) == null;
+        });
+    assertThat(logins).hasValue(2);
   }
 
   @Test

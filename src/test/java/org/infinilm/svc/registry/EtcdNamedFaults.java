@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -29,6 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// by `./infini test --cluster`.
 @Timeout(180)
 class EtcdNamedFaults extends OnEtcd {
+  private static final Duration SHORT = Duration.ofSeconds(5);
+
   @Test
   void whatIsNoEntryIsIgnoredAndNothingElseDisturbed() throws Exception {
     Etcd direct = etcd.client(address);
@@ -126,7 +129,15 @@ class EtcdNamedFaults extends OnEtcd {
   }
 
   private String journal(Path log) throws Exception {
-    byte[] stats = http.get(url(log).resolve("/stats"), SOON).body();
+    return journal(url(log));
+  }
+
+  private String journal(RegistryServer r) throws Exception {
+    return journal(URI.create("http://127.0.0.1:" + r.port()));
+  }
+
+  private String journal(URI registry) throws Exception {
+    byte[] stats = http.get(registry.resolve("/stats"), SOON).body();
     return Json.tree(stats).path("journal").asText();
   }
 
@@ -276,7 +287,7 @@ class EtcdNamedFaults extends OnEtcd {
     }
   }
 
-  private void asRoot(String route, Map<String, String> said) throws Exception {
+  private void asRoot(String route, Map<String, ?> said) throws Exception {
     Client.Reply in =
         etcd.call("/v3/auth/authenticate", Map.of("name", "root", "password", "secret"));
     Headers as = Headers.of("authorization", Json.tree(in.body()).path("token").asText());
@@ -310,6 +321,96 @@ class EtcdNamedFaults extends OnEtcd {
     assertThat(names(r)).containsExactly("x", "y");
   }
 
+  private void authentication() throws Exception {
+    etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
+    etcd.call("/v3/auth/role/add", Map.of("name", "root"));
+    etcd.call("/v3/auth/user/grant", Map.of("user", "root", "role", "root"));
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+  }
+
+  /// A token of before names a step of the log that the new etcd waits for.
+  @Test
+  void anEtcdWithUsersThatWasMadeAnewIsLoggedInAtAnew() throws Exception {
+    Etcd direct = etcd.client(address);
+    for (int k = 0; k < 300; k++) {
+      direct.put(new Etcd.Op.Put("/filler", new byte[1], 0), SOON);
+    }
+    authentication();
+    RegistryServer r = guarded(etcd.freshAddress(), "secret");
+    client(r).register(entry("x"));
+    etcd.makeAnew();
+    authentication();
+    await()
+        .atMost(SOON)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(() -> {
+          client(r).register(entry("y"));
+          assertThat(names(r)).containsExactly("y");
+        });
+  }
+
+  @Test
+  void authenticationThatIsSwitchedOffFailsNothing() throws Exception {
+    authentication();
+    RegistryServer r = guarded(etcd.freshAddress(), "secret");
+    client(r).register(entry("x"));
+    asRoot("/v3/auth/disable", Map.of());
+    client(r).register(entry("y"));
+    assertThat(client(r).heartbeat("x", null)).isTrue();
+    assertThat(names(guarded(etcd.freshAddress(), "secret"))).isEmpty();
+    assertThat(etcd.call("/v3/auth/enable", Map.of()).status()).isEqualTo(200);
+    client(r).register(entry("z"));
+    assertThat(names(r)).containsExactly("x", "y", "z");
+    assertThat(journal(r)).isEqualTo("on");
+  }
+
+  private static String base64(String key) {
+    return Base64.getEncoder().encodeToString(key.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void permit(String kind, String prefix) throws Exception {
+    Map<String, Object> keys =
+        Map.of(
+            "permType",
+            kind,
+            "key",
+            base64(prefix),
+            "range_end",
+            base64(prefix.replaceFirst("/$", "0")));
+    asRoot("/v3/auth/role/grant", Map.of("name", "team", "perm", keys));
+  }
+
+  /// Signs of life that one hears come to no other.
+  @Test
+  void whileRegistriesMayNotWriteNoLeaseRuns() throws Exception {
+    authentication();
+    String at = etcd.freshAddress();
+    String prefix = EtcdAddress.parse(at).prefix();
+    asRoot("/v3/auth/user/add", Map.of("name", "inf", "password", "one"));
+    asRoot("/v3/auth/role/add", Map.of("name", "team"));
+    permit("READWRITE", prefix);
+    asRoot("/v3/auth/user/grant", Map.of("user", "inf", "role", "team"));
+    RegistryServer one = guarded(at, "inf", "one", SHORT);
+    RegistryServer two = guarded(at, "inf", "one", SHORT);
+    Instance x = new Instance("x", one);
+    awaitHealthy(two, "x");
+    try (Watching watching = new Watching(two, "x")) {
+      permit("READ", prefix);
+      await().atMost(SOON).until(() -> journal(one).equals("failing"));
+      await().atMost(SOON).until(() -> journal(two).equals("failing"));
+      assertThatThrownBy(() -> client(one).heartbeat("x", null))
+          .as("it may be heard elsewhere")
+          .hasMessageContaining("503");
+      pass(SHORT.multipliedBy(2));
+      permit("READWRITE", prefix);
+      await().atMost(SOON).until(() -> journal(one).equals("on") && journal(two).equals("on"));
+      pass(SHORT.multipliedBy(2));
+      assertThat(watching.missed).isEmpty();
+    }
+    x.fallSilent();
+    await().atMost(SOON).until(() -> healthy(two).isEmpty());
+  }
+
   @Test
   void credentialsAreUsedAndWrongOnesNamed() throws Exception {
     etcd.call("/v3/auth/user/add", Map.of("name", "root", "password", "secret"));
@@ -333,9 +434,15 @@ class EtcdNamedFaults extends OnEtcd {
   }
 
   private RegistryServer guarded(String at, String user, String password) throws IOException {
+    return guarded(at, user, password, Lease.FRESH);
+  }
+
+  private RegistryServer guarded(String at, String user, String password, Duration lease)
+      throws IOException {
     RegistryServer r =
         RegistryServer.start(
             RegistryServer.Options.at(0)
+                .lease(lease)
                 .etcd(new EtcdHome(EtcdAddress.parse(at), new Etcd.Login(user, password))),
             Ticker.SYSTEM,
             new Random(++seed));

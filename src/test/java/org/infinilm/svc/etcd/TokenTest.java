@@ -1,0 +1,139 @@
+package org.infinilm.svc.etcd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.infinilm.svc.etcd.EtcdFailure.Kind;
+import org.infinilm.svc.telemetry.Ticker;
+import org.junit.jupiter.api.Test;
+
+class TokenTest {
+  private static final Duration SOON = Duration.ofSeconds(30);
+  private static final Duration CALL = Duration.ofSeconds(2);
+
+  private final AtomicLong nanos = new AtomicLong(Duration.ofMinutes(5).toNanos());
+  private final AtomicInteger logins = new AtomicInteger();
+  private final Token token =
+      new Token(
+          new Ticker() {
+            @Override
+            public long nanos() {
+              return nanos.get();
+            }
+
+            @Override
+            public Instant now() {
+              return Instant.EPOCH;
+            }
+          });
+
+  private void pass(Duration d) {
+    nanos.addAndGet(d.toNanos());
+  }
+
+  private void unanswered(String shown) {
+    long began = nanos.get();
+    pass(CALL);
+    token.unanswered(shown, began);
+  }
+
+  /// As each call does.
+  private void use() {
+    token.renewIfDoubted(() -> "t" + logins.incrementAndGet());
+  }
+
+  private void useInVain() {
+    token.renewIfDoubted(() -> {
+      logins.incrementAndGet();
+      throw new EtcdFailure(Kind.AWAY, "no answer");
+    });
+  }
+
+  private void awaitLogins(int n) {
+    await().atMost(SOON).until(() -> logins.get() == n);
+  }
+
+  @Test
+  void oneWithWhichCallsWaitInVainIsRenewed() {
+    token.set("old");
+    unanswered("old");
+    unanswered("old");
+    use();
+    assertThat(token.get()).isEqualTo("old");
+    unanswered("old");
+    use();
+    await().atMost(SOON).until(() -> "t1".equals(token.get()));
+    use();
+    unanswered("old");
+    unanswered("old");
+    unanswered("old");
+    use();
+    assertThat(logins).as("those were calls with the other").hasValue(1);
+  }
+
+  @Test
+  void oneThatIsAnsweredInBetweenIsKept() {
+    token.set("old");
+    for (int k = 0; k < 20; k++) {
+      unanswered("old");
+      unanswered("old");
+      token.answered("old");
+      use();
+    }
+    long began = nanos.get();
+    pass(Duration.ofSeconds(10));
+    token.answered("old");
+    pass(CALL);
+    token.unanswered("old", began);
+    use();
+    assertThat(logins).hasValue(0);
+    assertThat(token.get()).isEqualTo("old");
+  }
+
+  @Test
+  void timeWithoutCallsIsNoWaiting() {
+    token.set("old");
+    unanswered("old");
+    pass(Duration.ofHours(1));
+    use();
+    assertThat(logins).hasValue(0);
+  }
+
+  /// An etcd that hangs, or is slow, is not kept busy by logins.
+  @Test
+  void renewalsThatHelpNothingAreSeldom() {
+    token.set("old");
+    long hour = Duration.ofHours(1).dividedBy(CALL);
+    for (int k = 0; k < hour; k++) {
+      unanswered("old");
+      int before = logins.get();
+      if (token.isDoubted()) {
+        useInVain();
+        awaitLogins(before + 1);
+      }
+    }
+    assertThat(logins.get()).isBetween(110, 125);
+    assertThat(token.get()).as("it may be good still").isEqualTo("old");
+    token.answered("old");
+    unanswered("old");
+    unanswered("old");
+    unanswered("old");
+    use();
+    await().atMost(SOON).until(() -> !"old".equals(token.get()));
+  }
+
+  @Test
+  void oneThatIsRefusedIsNoneAndOnlyThatOne() {
+    token.set("new");
+    token.ended("old");
+    assertThat(token.get()).isEqualTo("new");
+    token.ended("new");
+    assertThat(token.get()).isNull();
+    use();
+    assertThat(logins).hasValue(0);
+  }
+}
