@@ -39,8 +39,8 @@ final class Costs {
   /// The same while an instance has just become another one.
   private static final double SHIFTED_STEP = 0.5;
 
-  /// Of an instance's factor beside others, as an exponent, so much is its own, and the rest what all
-  /// cost.
+  /// Of an instance's factor beside others, as an exponent, so much is its own, and the rest what
+  /// all cost.
   private static final double ITS_OWN = 0.9;
 
   /// The same where answers come whole: what one takes beside others is hardly told from what it
@@ -81,8 +81,8 @@ final class Costs {
 
   private record Speed(double log, long atNanos) {}
 
-  /// How many times as long those take there that had to wait, as a logarithm, beside those that had
-  /// not.
+  /// How many times as long those take there that had to wait, as a logarithm, beside those that
+  /// had not.
   ///
   /// @param streams so many whole answers more streams say what there is to say
   private record Crowd(double log, long atNanos, int streams) {
@@ -103,7 +103,8 @@ final class Costs {
       return new Crowd(
           streams > 0
               ? faded
-              : Math.clamp(faded + CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP), -MOST, MOST),
+              : Math.clamp(
+                  faded + CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP), -MOST, MOST),
           nowNanos,
           Math.max(0, streams - 1));
     }
@@ -386,8 +387,7 @@ final class Costs {
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double ratio = nanos / expected;
-    double factor =
-        seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
     double f = usual(i.name(), factor);
     Known k = own;
     pool(
@@ -470,8 +470,7 @@ final class Costs {
                 tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double ratio = nanos / expected;
-    double factor =
-        seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
     double f = usual(i.name(), factor);
     Known k = own;
     pool(

@@ -23,7 +23,10 @@ final class Drain {
   private static final String SUFFIX = "-server";
   private static final Duration TIMEOUT = Duration.ofSeconds(3);
   private static final Key<String> REGISTRY_URL =
-      Key.text("registry_url", "http://127.0.0.1:18000", "Address of the registry, or of several over one store with commas between.");
+      Key.text(
+          "registry_url",
+          "http://127.0.0.1:18000",
+          "Address of the registry, or of several over one store with commas between.");
   private static final Key<Boolean> UNDO =
       Key.flag("undo", false, "Put the instance back in service.");
   private static final Key<String> ADMIN_TOKEN =
