@@ -33,8 +33,8 @@ import org.jspecify.annotations.Nullable;
  * A file counts as changed when its time, size or identity has and it lists something else, and is read once it has
  * said the same for a look, or for eight where it is the file that was read and has something else in it, or takes
  * somebody out: one that is written in place is not read in the middle. One that is replaced again and again and says
- * something else each time is whole each time: after eight looks what it lists counts, and who is missing in eight of
- * them in a row is out. One that is written in place so cannot be told from a half one, and is named. A file that is
+ * something else each time is whole each time: after eight looks what it lists counts, and who is missing in more
+ * than eight of them in a row is out. One that is written in place so cannot be told from a half one, and is named. A file that is
  * gone is so at two looks, and all of them when nothing has been there for five seconds: a folder whose volume is away
  * is an empty one. Looking, and no
  * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how

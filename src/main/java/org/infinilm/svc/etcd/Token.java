@@ -84,10 +84,11 @@ final class Token {
   ///
   /// @param beganNanos when it was
   synchronized void unanswered(@Nullable String shown, long beganNanos) {
-    if (shown == null || !shown.equals(value)) {
+    if (shown == null || shown.isEmpty() || !shown.equals(value)) {
       return;
     }
-    if (!waiting) {
+    // time without calls is no waiting
+    if (!waiting || beganNanos - untilNanos > DOUBTED.toNanos()) {
       waiting = true;
       sinceNanos = Math.max(beganNanos - takenNanos, 0) + takenNanos;
     }

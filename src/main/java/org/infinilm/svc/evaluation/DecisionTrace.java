@@ -28,6 +28,10 @@ final class DecisionTrace implements Traffic {
   private static final int MOST_TOKENS = 1 << 24;
   private static final int ENGINE_MAX_TOKENS = 2048;
   private static final int MOST_NAMED = 3;
+
+  /// Where all are below it, it says no more.
+  private static final double MOST_THRESHOLD = 1e15;
+
   private static final int MOST_RUNS = 100;
   private static final double DAY_SECONDS = 86_400;
   private static final double MOST_OFF_SECONDS = 366 * DAY_SECONDS;
@@ -372,10 +376,11 @@ final class DecisionTrace implements Traffic {
   /// Where the size is another than the body's, a threshold in the body's bytes by what the two are
   /// to each other.
   private static double thresholdBytes(JsonNode n) {
-    double size = optional(n, "size", 1e15);
-    return size <= 0 || n.path("threshold").isMissingNode()
+    double size = n.path("size").asDouble(0);
+    double threshold = n.path("threshold").asDouble(-1);
+    return size <= 0 || threshold < 0
         ? -1
-        : optional(n, "threshold", 1e15) / size * number(n, "body_bytes", 0, 1L << 31);
+        : Math.min(threshold, MOST_THRESHOLD) / size * number(n, "body_bytes", 0, 1L << 31);
   }
 
   private static double optional(JsonNode n, String field, double most) {

@@ -92,7 +92,11 @@ public final class ReplayProgram {
     out.printf(
         "size rule: %d bytes, %s%n",
         plan.thresholdBytes(),
-        threshold.isPresent() ? "as asked for" : asRecorded ? "as recorded" : "as the fleet says");
+        threshold.isPresent() ? "as asked for" : asRecorded
+                ? "as recorded"
+                : plan.thresholdBytes() == FleetPlan.USUAL_THRESHOLD_BYTES
+                    ? "the usual one"
+                    : "as the fleet says");
     Fitting fit = new Fitting(trace, plan, c.get(SPEEDS));
     out.print(fit.report());
     out.println();

@@ -55,6 +55,9 @@ final class Adaptive implements Policy {
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
 
+  /// Tokens of a prompt where none was seen since the start.
+  private static final double USUAL_PROMPT = 1000;
+
   /// The same in nanoseconds.
   private static final double LAST = 1e18;
 
@@ -263,22 +266,25 @@ final class Adaptive implements Policy {
     return new Choice.Send(to, Pool.ANY, Reason.LEARNED, e.forecast(to, byRule, mode, best, parts));
   }
 
-  /// One of which no tokens are known, such as an embedding: costs say nothing of it, and each
-  /// instance's speed does. The rule's choice while costs are not what decides.
+  /// One of which no tokens are known, such as an embedding: where least is in flight for what an
+  /// instance takes for a usual prompt. The rule's choice while costs are not what decides.
   private Choice withoutPrompt(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
-    Model m = model(candidates.model());
+    Model m = models.get(candidates.model());
     Choice ruled = rule.choose(ask, candidates, load, random);
-    if (mode(m, load.nowNanos()) != Mode.LEARNED || !(ruled instanceof Choice.Send)) {
+    if (m == null
+        || mode(m, load.nowNanos()) != Mode.LEARNED
+        || !(ruled instanceof Choice.Send)) {
       return ruled;
     }
     List<Instance> now =
         Shortlist.now(Shortlist.fitting(candidates.in(Pool.ANY), ask.needTokens()), load, random);
+    double prompt = m.usualPrompt > 0 ? m.usualPrompt : USUAL_PROMPT;
     Instance best = null;
     double least = Double.POSITIVE_INFINITY;
     for (int k = 0; k < now.size(); k++) {
       Instance i = now.get(k);
       Costs costs = m.costs(i.cacheType());
-      double usual = costs.promptNanos(m.usualPrompt) * costs.factor(i.name(), load.nowNanos());
+      double usual = costs.promptNanos(prompt) * costs.factor(i.name(), load.nowNanos());
       double score = (1 + load.inFlight(i.slot())) * usual + (i.weight() == 0 ? LAST : 0);
       best = score < least ? i : best;
       least = Math.min(least, score);

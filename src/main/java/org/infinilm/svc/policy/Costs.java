@@ -97,16 +97,16 @@ final class Costs {
       return streams == LATELY ? this : new Crowd(log, atNanos, LATELY);
     }
 
+    Crowd whole() {
+      return streams == 0 ? this : new Crowd(log, atNanos, streams - 1);
+    }
+
     /// @param off of what was expected, the old value in it
     Crowd after(double off, long nowNanos) {
       double faded = log * fade(atNanos, nowNanos);
-      return new Crowd(
-          streams > 0
-              ? faded
-              : Math.clamp(
-                  faded + CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP), -MOST, MOST),
-          nowNanos,
-          Math.max(0, streams - 1));
+      double most = streams > 0 ? 0 : CROWD_STEP * MOST_STEP;
+      double next = faded + Math.clamp(CROWD_STEP * off, -most, most);
+      return new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, streams);
     }
   }
 
@@ -244,12 +244,17 @@ final class Costs {
 
   /// How many times as long this instance takes, as what is expected of it is to be multiplied.
   double factor(String instance, long nowNanos) {
-    Crowd c = crowds.get(instance);
-    double own = ownOrTold(instance, nowNanos);
-    return c == null ? own : own * Math.exp(c.log() * fade(c.atNanos(), nowNanos));
+    return speed(instance, nowNanos) * crowd(instance, nowNanos);
   }
 
-  private double ownOrTold(String instance, long nowNanos) {
+  /// How many times as long those take there that have to wait, beside those that have not.
+  double crowd(String instance, long nowNanos) {
+    Crowd c = crowds.get(instance);
+    return c == null ? 1 : Math.exp(c.log() * fade(c.atNanos(), nowNanos));
+  }
+
+  /// How many times as long this instance takes by itself.
+  double speed(String instance, long nowNanos) {
     List<Speed> told = others.speeds().get(instance);
     if (told == null) {
       return ownFactor(instance, nowNanos);
@@ -288,9 +293,9 @@ final class Costs {
     return Math.clamp(Math.log(ratio), Math.min(faded, s.log()), Math.max(faded, s.log()));
   }
 
-  /// [#ownOrTold] beside such an answer.
+  /// [#speed] beside such an answer.
   private double factor(String instance, double ratio, long nowNanos) {
-    return ownOrTold(instance, nowNanos)
+    return speed(instance, nowNanos)
         * Math.exp(borneOut(instance, ratio, nowNanos))
         / ownFactor(instance, nowNanos);
   }
@@ -387,7 +392,7 @@ final class Costs {
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : speed(i.name(), nowNanos);
     double f = usual(i.name(), factor);
     Known k = own;
     pool(
@@ -433,7 +438,7 @@ final class Costs {
 
   private LeastSquares after(LeastSquares before, String name, PromptOrder order, long nowNanos) {
     LeastSquares p = before;
-    double f = 1e9 * usual(name, ownOrTold(name, nowNanos));
+    double f = 1e9 * usual(name, speed(name, nowNanos));
     for (PromptOrder.Took t : order.kept()) {
       double u = t.newTokens() / BLOCK;
       double seconds = t.nanos()[order.begin().place] / f;
@@ -470,7 +475,7 @@ final class Costs {
                 tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : ownOrTold(i.name(), nowNanos);
+    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : speed(i.name(), nowNanos);
     double f = usual(i.name(), factor);
     Known k = own;
     pool(
@@ -493,7 +498,7 @@ final class Costs {
     Known k = own;
     double u = newTokens / BLOCK;
     double n = tokens / TOKENS;
-    double f = usual(i.name(), ownOrTold(i.name(), nowNanos));
+    double f = usual(i.name(), speed(i.name(), nowNanos));
     LeastSquares own = k.whole().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, u, n);
     pool(new Known(k.prompt(), k.token(), own));
     LeastSquares w = known.whole();
@@ -514,19 +519,22 @@ final class Costs {
   /// Where no streams are, that says how much of what was foretold for those in flight is so there,
   /// and nothing of what one takes alone.
   void crowded(Instance i, double ratio, long nowNanos) {
-    if (known.token().seen() < ENOUGH) {
-      return;
+    if (isKnown()) {
+      crowds.computeIfPresent(i.name(), (n, c) -> c.after(Math.log(ratio), nowNanos));
     }
+  }
+
+  /// An answer came whole.
+  void whole(Instance i) {
     bound(crowds, i.name());
-    crowds.compute(
-        i.name(), (n, c) -> (c == null ? Crowd.NONE : c).after(Math.log(ratio), nowNanos));
+    crowds.merge(i.name(), Crowd.NONE, (c, now) -> c.whole());
   }
 
   /// A request was given up after it had waited so many times as long as a typical instance would
   /// have let it: at least so slow is this one. It counts for more than an answer, since each costs
   /// a client.
   void atLeast(Instance i, double factor, long nowNanos) {
-    if (known.prompt().seen() >= 20 && factor > factor(i.name(), nowNanos)) {
+    if (known.prompt().seen() >= 20 && factor > speed(i.name(), nowNanos)) {
       heard(i, factor, GIVEN_UP_WEIGHT, nowNanos);
     }
   }

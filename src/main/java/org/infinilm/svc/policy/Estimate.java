@@ -340,7 +340,7 @@ final class Estimate {
               ? f.firstNanos() - f.dispatchNanos()
               : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
-      othersLoss += stands * more(f, k, ways, first, so, before, after);
+      othersLoss += stands * more(f, k / step, ways, first, so, before, after);
     }
   }
 

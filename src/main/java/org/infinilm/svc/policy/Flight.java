@@ -48,7 +48,7 @@ public interface Flight {
     int place = all.indexOf(by);
     int waiting = 0;
     int running = 0;
-    for (int k = 0; place >= 0 && k < all.size(); k++) {
+    for (int k = 0; k < all.size(); k++) {
       Flight f = all.get(k);
       Ahead a = f.ahead();
       if (k == place) {
@@ -58,7 +58,7 @@ public interface Flight {
         running++;
         continue;
       }
-      if (a == null || waiting == Ahead.MOST) {
+      if (place < 0 || a == null || waiting == Ahead.MOST) {
         continue;
       }
       if (k > place) {

@@ -7,7 +7,7 @@ import org.infinilm.svc.fleet.Instance;
  * A streamed answer shows when its first token came: the time before it is the prompt's, less what was
  * before it, as far as the instance computes one after the other (PromptOrder); the time after it the tokens', less what the prompts of others took. Any other answer comes
  * whole: which part of it was its prompt's follows from answers of other lengths (Costs); when it had to
- * wait for others, it tells of the instance's speed alone.
+ * wait for others, it tells how much of what was foretold for those in flight is so there (Costs).
  *
  * Where `usage` is missing, events of the stream stand for tokens, and the estimate for the prompt.
  */
@@ -124,7 +124,10 @@ final class Lesson {
       foretold += most * forecast.tokenNanos();
     }
     double waited = (double) (f.lastByteNanos() - f.dispatchNanos());
-    double then = forecast.prefillNanos() / costs.promptNanos(forecast.newTokens());
+    double then =
+        forecast.prefillNanos()
+            / costs.promptNanos(forecast.newTokens())
+            / costs.crowd(i.name(), f.dispatchNanos());
     if (waited > LATE * foretold) {
       costs.atLeast(i, waited / foretold * then, now);
     }
@@ -215,7 +218,7 @@ final class Lesson {
   private void prompt(double nanos) {
     double missing = supposedlyCached();
     if (missing > 0) {
-      double factor = costs.factor(i.name(), now);
+      double factor = costs.speed(i.name(), now);
       double full = costs.promptNanos((double) prompt) * factor;
       double part = costs.promptNanos(Math.max(1, prompt - missing)) * factor;
       m.prefixes.found((full - nanos) / Math.max(1, full - part));
@@ -235,6 +238,7 @@ final class Lesson {
 
   /// Learns from the time of a whole answer; both times as they are expected to have been.
   private double[] whole() {
+    costs.whole(i);
     double waited = forecast.isNone() ? 0 : forecast.firstNanos() - forecast.prefillNanos();
     double all = (double) (f.lastByteNanos() - f.dispatchNanos());
     double longest = Math.max(forecast.longestTokens(), (double) prompt);
@@ -247,7 +251,7 @@ final class Lesson {
     double took = all - waited;
     boolean alone = waited < ALONE * all && took > 0;
     // by the first guess nobody may ever be alone
-    if (alone || !costs.isTokenKnown()) {
+    if (alone || !(costs.isTokenKnown() || costs.isKnown())) {
       took = alone ? took : Math.max(took, LEAST_CLEAR * all);
       double n = Math.max(1, (double) (tokens - 1));
       double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);

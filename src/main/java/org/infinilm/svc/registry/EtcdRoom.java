@@ -39,14 +39,18 @@ final class EtcdRoom {
   void requireWriting() throws EtcdFailure {
     Kind k = refused;
     if (k != null && k != Kind.FULL) {
-      throw new EtcdFailure(k, String.valueOf(ails()));
+      throw new EtcdFailure(k, words(k));
     }
   }
 
   /// What is wrong; null for nothing.
   @Nullable String ails() {
-    return switch (refused) {
-      case null -> null;
+    Kind k = refused;
+    return k == null ? null : words(k);
+  }
+
+  private String words(Kind why) {
+    return switch (why) {
       case FULL -> etcd + ": no room there; nothing is written or heard until it has some";
       default -> etcd + " refuses our user, or what it writes; no other registry hears who lives";
     };

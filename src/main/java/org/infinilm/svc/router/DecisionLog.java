@@ -232,6 +232,7 @@ final class DecisionLog implements AutoCloseable {
   @Override
   public void close() {
     flush();
+    lostLines.addAndGet(waitingLines);
     try {
       end();
     } catch (IOException e) {

@@ -41,6 +41,12 @@ class TokenTest {
     token.unanswered(shown, began);
   }
 
+  private void isKept(String shown) {
+    assertThat(token.isDoubted()).isFalse();
+    use();
+    assertThat(token.get()).isEqualTo(shown);
+  }
+
   /// As each call does.
   private void use() {
     token.renewIfDoubted(() -> "t" + logins.incrementAndGet());
@@ -62,16 +68,15 @@ class TokenTest {
     token.set("old");
     unanswered("old");
     unanswered("old");
-    use();
-    assertThat(token.get()).isEqualTo("old");
+    isKept("old");
     unanswered("old");
     use();
     await().atMost(SOON).until(() -> "t1".equals(token.get()));
-    use();
+    isKept("t1");
     unanswered("old");
     unanswered("old");
     unanswered("old");
-    use();
+    isKept("t1");
     assertThat(logins).as("those were calls with the other").hasValue(1);
   }
 
@@ -82,16 +87,14 @@ class TokenTest {
       unanswered("old");
       unanswered("old");
       token.answered("old");
-      use();
+      isKept("old");
     }
     long began = nanos.get();
     pass(Duration.ofSeconds(10));
     token.answered("old");
     pass(CALL);
     token.unanswered("old", began);
-    use();
-    assertThat(logins).hasValue(0);
-    assertThat(token.get()).isEqualTo("old");
+    isKept("old");
   }
 
   @Test
@@ -99,8 +102,23 @@ class TokenTest {
     token.set("old");
     unanswered("old");
     pass(Duration.ofHours(1));
-    use();
-    assertThat(logins).hasValue(0);
+    isKept("old");
+    unanswered("old");
+    isKept("old");
+    unanswered("old");
+    isKept("old");
+    unanswered("old");
+    assertThat(token.isDoubted()).isTrue();
+  }
+
+  /// Where authentication is off no token is shown, and none waited over.
+  @Test
+  void noneIsNotDoubted() {
+    token.set("");
+    for (int k = 0; k < 20; k++) {
+      unanswered("");
+      assertThat(token.isDoubted()).isFalse();
+    }
   }
 
   /// An etcd that hangs, or is slow, is not kept busy by logins.
@@ -133,7 +151,6 @@ class TokenTest {
     assertThat(token.get()).isEqualTo("new");
     token.ended("new");
     assertThat(token.get()).isNull();
-    use();
-    assertThat(logins).hasValue(0);
+    assertThat(token.isDoubted()).isFalse();
   }
 }

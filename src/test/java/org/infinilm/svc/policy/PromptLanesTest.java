@@ -369,6 +369,16 @@ class PromptLanesTest {
     }
   }
 
+  /// Too short to tell what a token costs, as a classifier's: what they waited is not their prompt's.
+  @Test
+  void answersOfOneTokenThatComeWholeTeachNoWaits() {
+    for (long seed = 1; seed <= 3; seed++) {
+      Engine e = new Engine(seed, 1, 0.2, 1, clients(8, 300, 0, 0));
+      e.whole = true;
+      assertThat(e.run(6_000).expected(300)).as("seed %s", seed).isBetween(0.1, 2.0);
+    }
+  }
+
   /// It does not say how many it computes at once; forty were seen.
   @Test
   void aPlaceIsExpectedWhereSoManyWereSeen() {
