@@ -53,6 +53,7 @@ final class Costs {
   private static final double GIVEN_UP_WEIGHT = 3;
   private static final double MOST_LOG = 7;
   private static final String BRIEF = "brief";
+  private static final String MIDDLES = "middles";
   private static final String BEGINS = "begins";
   private static final double BACK_NANOS = 30e9;
   private static final double MOST_AGE_SECONDS = 1e6;
@@ -128,6 +129,7 @@ final class Costs {
       Map<String, Speed> speeds,
       Map<String, Double> stalls,
       Map<String, PromptOrder.Begin> begins,
+      double[] middles,
       int brief) {}
 
   /// What other routers told, each with its weight.
@@ -153,14 +155,17 @@ final class Costs {
       return scale;
     }
 
-    void forget() {
-      log = 0;
-      scale = 1;
+    double log() {
+      return log;
+    }
+
+    void become(double log) {
+      this.log = Math.clamp(log, -MOST, MOST);
+      scale = Math.exp(this.log);
     }
 
     void after(double ratio) {
-      log = Math.clamp(log + STEP * Math.clamp(Math.log(ratio), -MOST, MOST), -MOST, MOST);
-      scale = Math.exp(log);
+      become(log + STEP * Math.clamp(Math.log(ratio), -MOST, MOST));
     }
   }
 
@@ -416,7 +421,7 @@ final class Costs {
     if (o.after(newTokens, nanos, overtaken)) {
       speeds.remove(i.name());
       drifts.remove(i.name());
-      promptMiddle.forget();
+      promptMiddle.become(0);
       Known k = own;
       pool(new Known(relearned(i, o, nowNanos), k.token(), k.whole()));
     }
@@ -614,6 +619,8 @@ final class Costs {
         new HashMap<String, Object>(stalls),
         BEGINS,
         begins,
+        MIDDLES,
+        new double[] {promptMiddle.log(), tokenMiddle.log()},
         BRIEF,
         brief);
   }
@@ -624,6 +631,8 @@ final class Costs {
   void recall(Recalled from, long nowNanos) {
     Memory m = read(from, nowNanos);
     brief = m.brief();
+    promptMiddle.become(m.middles()[0]);
+    tokenMiddle.become(m.middles()[1]);
     pool(m.known());
     speeds.putAll(m.speeds());
     stalls.putAll(m.stalls());
@@ -659,6 +668,8 @@ final class Costs {
         begins.put(name, PromptOrder.Begin.of(orders.number(name)));
       }
     }
-    return new Memory(new Known(prompt, token, whole), heard, stalled, begins, brief);
+    double[] middles =
+        from.names().contains(MIDDLES) ? from.numbers(MIDDLES, 2) : new double[2];
+    return new Memory(new Known(prompt, token, whole), heard, stalled, begins, middles, brief);
   }
 }

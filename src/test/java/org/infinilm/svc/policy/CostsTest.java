@@ -1,7 +1,10 @@
 package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -85,6 +88,28 @@ class CostsTest {
       statics.token(SLOW, 500 + 500 * k, 500 + 500 * k, 8 * TOKEN_NANOS, now);
     }
     assertThat(statics.tokenNanos(1000, 1000) / TOKEN_NANOS).isBetween(5.0, 10.0);
+  }
+
+  /// Also by how much the middle of what was observed is above what least squares say.
+  @Test
+  void whatIsReadBackForetellsTheSame() throws Exception {
+    for (int k = 0; k < 1000; k++) {
+      now += 100_000_000;
+      answers(USUAL, Math.exp(0.9 * random.nextGaussian()));
+    }
+    JsonMapper json = new JsonMapper();
+    Map<String, Object> file =
+        json.readValue(
+            json.writeValueAsBytes(costs.remembered(now)), new TypeReference<Map<String, Object>>() {});
+    Costs again = new Costs();
+    again.recall(Recalled.of(file), now);
+    assertThat(again.promptNanos(2000)).isCloseTo(costs.promptNanos(2000), withinPercentage(1));
+    assertThat(again.tokenNanos(2000, 2000))
+        .isCloseTo(costs.tokenNanos(2000, 2000), withinPercentage(1));
+    file.remove("middles");
+    Costs before = new Costs();
+    before.recall(Recalled.of(file), now);
+    assertThat(before.promptNanos(2000)).as("there is something to keep").isLessThan(0.9 * costs.promptNanos(2000));
   }
 
   /// It is tried again, and found out when it has recovered.
