@@ -92,7 +92,9 @@ public final class ReplayProgram {
     out.printf(
         "size rule: %d bytes, %s%n",
         plan.thresholdBytes(),
-        threshold.isPresent() ? "as asked for" : asRecorded
+        threshold.isPresent()
+            ? "as asked for"
+            : asRecorded
                 ? "as recorded"
                 : plan.thresholdBytes() == FleetPlan.USUAL_THRESHOLD_BYTES
                     ? "the usual one"

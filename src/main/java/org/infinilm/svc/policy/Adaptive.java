@@ -271,9 +271,7 @@ final class Adaptive implements Policy {
   private Choice withoutPrompt(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     Model m = models.get(candidates.model());
     Choice ruled = rule.choose(ask, candidates, load, random);
-    if (m == null
-        || mode(m, load.nowNanos()) != Mode.LEARNED
-        || !(ruled instanceof Choice.Send)) {
+    if (m == null || mode(m, load.nowNanos()) != Mode.LEARNED || !(ruled instanceof Choice.Send)) {
       return ruled;
     }
     List<Instance> now =

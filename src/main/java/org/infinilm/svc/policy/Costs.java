@@ -668,8 +668,7 @@ final class Costs {
         begins.put(name, PromptOrder.Begin.of(orders.number(name)));
       }
     }
-    double[] middles =
-        from.names().contains(MIDDLES) ? from.numbers(MIDDLES, 2) : new double[2];
+    double[] middles = from.names().contains(MIDDLES) ? from.numbers(MIDDLES, 2) : new double[2];
     return new Memory(new Known(prompt, token, whole), heard, stalled, begins, middles, brief);
   }
 }

@@ -152,7 +152,8 @@ class ReplayTest {
     Files.writeString(fleet, "paged-1 paged\nstatic-1 static\nlimits threshold=9000\n");
     assertThat(replay(file, "fleet=" + fleet, "policy=cache-type"))
         .contains("size rule: 9000 bytes, as the fleet says");
-    Files.writeString(file, text.replace("\"threshold\":51200", "\"threshold\":9223372036854775807"));
+    Files.writeString(
+        file, text.replace("\"threshold\":51200", "\"threshold\":9223372036854775807"));
     assertThat(replay(file, "policy=cache-type")).contains("size rule: 10", "as recorded");
     Files.writeString(file, text.replace("\"threshold\":51200", "\"threshold\":0"));
     assertThat(replay(file, "policy=cache-type")).contains("size rule: 0 bytes, as recorded");

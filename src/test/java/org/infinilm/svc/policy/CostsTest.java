@@ -100,7 +100,8 @@ class CostsTest {
     JsonMapper json = new JsonMapper();
     Map<String, Object> file =
         json.readValue(
-            json.writeValueAsBytes(costs.remembered(now)), new TypeReference<Map<String, Object>>() {});
+            json.writeValueAsBytes(costs.remembered(now)),
+            new TypeReference<Map<String, Object>>() {});
     Costs again = new Costs();
     again.recall(Recalled.of(file), now);
     assertThat(again.promptNanos(2000)).isCloseTo(costs.promptNanos(2000), withinPercentage(1));
@@ -109,7 +110,9 @@ class CostsTest {
     file.remove("middles");
     Costs before = new Costs();
     before.recall(Recalled.of(file), now);
-    assertThat(before.promptNanos(2000)).as("there is something to keep").isLessThan(0.9 * costs.promptNanos(2000));
+    assertThat(before.promptNanos(2000))
+        .as("there is something to keep")
+        .isLessThan(0.9 * costs.promptNanos(2000));
   }
 
   /// It is tried again, and found out when it has recovered.

@@ -369,7 +369,8 @@ class PromptLanesTest {
     }
   }
 
-  /// Too short to tell what a token costs, as a classifier's: what they waited is not their prompt's.
+  /// Too short to tell what a token costs, as a classifier's: what they waited is not their
+  /// prompt's.
   @Test
   void answersOfOneTokenThatComeWholeTeachNoWaits() {
     for (long seed = 1; seed <= 3; seed++) {
