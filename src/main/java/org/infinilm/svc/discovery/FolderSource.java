@@ -34,10 +34,9 @@ import org.jspecify.annotations.Nullable;
  * said the same for a look, or for eight where it is the file that was read and has something else in it, or takes
  * somebody out: one that is written in place is not read in the middle. One that is replaced again and again and says
  * something else each time is whole each time: after eight looks what it lists counts, and who is missing in more
- * than eight of them in a row is out. One that is written in place so cannot be told from a half one, and is named. A file that is
- * gone is so at two looks, and all of them when nothing has been there for five seconds: a folder whose volume is away
- * is an empty one. Looking, and no
- * notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
+ * than eight of them in a row is out. One that is written in place so cannot be told from a half one, and is named. A
+ * file that is gone is so at two looks, and all of them when nothing has been there for five seconds: a folder whose
+ * volume is away is an empty one. Looking, and no notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
  * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
  * that cannot be looked at: gone is only what has no name in the folder.
  */

@@ -45,6 +45,11 @@ record FleetPlan(
 
   /// `2+2`, two paged and two static instances of the defaults, or a file.
   static FleetPlan of(String word) throws ConfigException {
+    return of(word, USUAL_THRESHOLD_BYTES);
+  }
+
+  /// @param threshold where the file says none
+  static FleetPlan of(String word, long threshold) throws ConfigException {
     Matcher m = SHORT.matcher(word);
     if (m.matches()) {
       StringBuilder text = new StringBuilder();
@@ -54,11 +59,11 @@ record FleetPlan(
       for (int k = 1; k <= Integer.parseInt(m.group(2)); k++) {
         text.append("static-").append(k).append(" static\n");
       }
-      return parse(word, text.toString());
+      return parse(word, text.toString(), threshold);
     }
     try {
       Path file = Path.of(word);
-      return parse(word, Files.readString(file));
+      return parse(word, Files.readString(file), threshold);
     } catch (IOException e) {
       throw new ConfigException(
           "fleet: " + word + " cannot be read (expected: a file, or paged+static as in 2+2)");
@@ -69,11 +74,16 @@ record FleetPlan(
   /// `limits ttft=2 tpot=0.02 threshold=51200`; `count=N` makes N of an instance. `#` begins a
   /// comment.
   static FleetPlan parse(String name, String text) throws ConfigException {
+    return parse(name, text, USUAL_THRESHOLD_BYTES);
+  }
+
+  private static FleetPlan parse(String name, String text, long usualThreshold)
+      throws ConfigException {
     List<Node> nodes = new ArrayList<>();
     Map<String, Integer> names = new HashMap<>();
     double ttft = 2;
     double tpot = 0.02;
-    long threshold = USUAL_THRESHOLD_BYTES;
+    long threshold = usualThreshold;
     int number = 0;
     for (String raw : text.lines().toList()) {
       number++;

@@ -48,6 +48,22 @@ public final class ReplayProgram {
           false,
           args -> run(args, System.out, System.err));
 
+  /// Of a threshold.
+  private static final long NOT_SAID = -1;
+
+  /// The size rule's threshold, and whose it is.
+  private record Rule(long thresholdBytes, String whose) {
+    static Rule of(Optional<Long> asked, long fleets, long recorded) {
+      return asked.isPresent()
+          ? new Rule(asked.get(), "as asked for")
+          : fleets != NOT_SAID
+              ? new Rule(fleets, "as the fleet says")
+              : recorded != NOT_SAID
+                  ? new Rule(recorded, "as recorded")
+                  : new Rule(FleetPlan.USUAL_THRESHOLD_BYTES, "the usual one");
+    }
+  }
+
   private ReplayProgram() {}
 
   static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
@@ -68,17 +84,12 @@ public final class ReplayProgram {
       }
       arms.add(a);
     }
-    FleetPlan plan = FleetPlan.of(c.get(FLEET));
+    FleetPlan fleet = FleetPlan.of(c.get(FLEET), NOT_SAID);
     DecisionTrace trace =
         DecisionTrace.read(Path.of(args.positionals().getFirst()), c.find(MODEL).orElse(null));
     trace.problems().forEach(err::println);
-    Optional<Long> threshold = c.find(THRESHOLD);
-    long recorded = trace.thresholdBytes();
-    boolean asRecorded =
-        threshold.isEmpty()
-            && recorded >= 0
-            && plan.thresholdBytes() == FleetPlan.USUAL_THRESHOLD_BYTES;
-    plan = plan.withThreshold(threshold.orElse(asRecorded ? recorded : plan.thresholdBytes()));
+    Rule rule = Rule.of(c.find(THRESHOLD), fleet.thresholdBytes(), trace.thresholdBytes());
+    FleetPlan plan = fleet.withThreshold(rule.thresholdBytes());
     out.printf(
         Locale.ROOT,
         "%d requests at %.3g/s%s%s%s%n",
@@ -89,16 +100,7 @@ public final class ReplayProgram {
             ? ""
             : ", " + trace.left() + " left out: not answered in full, or without token counts",
         trace.others() == 0 ? "" : ", " + trace.others() + " of other models left out");
-    out.printf(
-        "size rule: %d bytes, %s%n",
-        plan.thresholdBytes(),
-        threshold.isPresent()
-            ? "as asked for"
-            : asRecorded
-                ? "as recorded"
-                : plan.thresholdBytes() == FleetPlan.USUAL_THRESHOLD_BYTES
-                    ? "the usual one"
-                    : "as the fleet says");
+    out.printf("size rule: %d bytes, %s%n", rule.thresholdBytes(), rule.whose());
     Fitting fit = new Fitting(trace, plan, c.get(SPEEDS));
     out.print(fit.report());
     out.println();

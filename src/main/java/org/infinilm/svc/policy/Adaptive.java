@@ -58,9 +58,6 @@ final class Adaptive implements Policy {
   /// Tokens of a prompt where none was seen since the start.
   private static final double USUAL_PROMPT = 1000;
 
-  /// The same in nanoseconds.
-  private static final double LAST = 1e18;
-
   private final CacheTypePolicy rule;
   private final Objectives objectives;
   private final boolean onlyWatches;
@@ -277,13 +274,17 @@ final class Adaptive implements Policy {
     List<Instance> now =
         Shortlist.now(Shortlist.fitting(candidates.in(Pool.ANY), ask.needTokens()), load, random);
     double prompt = m.usualPrompt > 0 ? m.usualPrompt : USUAL_PROMPT;
+    double paged = m.paged.promptNanos(prompt) / 1e9;
+    double statics = m.statics.promptNanos(prompt) / 1e9;
+    boolean few = now.size() <= LOOKED_AT;
     Instance best = null;
     double least = Double.POSITIVE_INFINITY;
     for (int k = 0; k < now.size(); k++) {
       Instance i = now.get(k);
       Costs costs = m.costs(i.cacheType());
-      double usual = costs.promptNanos(prompt) * costs.factor(i.name(), load.nowNanos());
-      double score = (1 + load.inFlight(i.slot())) * usual + (i.weight() == 0 ? LAST : 0);
+      double usual = i.cacheType() == CacheType.STATIC ? statics : paged;
+      double factor = few ? costs.factor(i.name(), load.nowNanos()) : costs.roughFactor(i.slot());
+      double score = (1 + load.inFlight(i.slot())) * usual * factor + (i.weight() == 0 ? NEVER : 0);
       best = score < least ? i : best;
       least = Math.min(least, score);
     }

@@ -102,12 +102,11 @@ final class Costs {
       return streams == 0 ? this : new Crowd(log, atNanos, streams - 1);
     }
 
-    /// @param off of what was expected, the old value in it
+    /// @param off of what was expected, this in it
     Crowd after(double off, long nowNanos) {
-      double faded = log * fade(atNanos, nowNanos);
-      double most = streams > 0 ? 0 : CROWD_STEP * MOST_STEP;
-      double next = faded + Math.clamp(CROWD_STEP * off, -most, most);
-      return new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, streams);
+      double step = CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP);
+      double next = log * fade(atNanos, nowNanos) + step;
+      return streams > 0 ? this : new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, 0);
     }
   }
 
@@ -298,11 +297,12 @@ final class Costs {
     return Math.clamp(Math.log(ratio), Math.min(faded, s.log()), Math.max(faded, s.log()));
   }
 
-  /// [#speed] beside such an answer.
-  private double factor(String instance, double ratio, long nowNanos) {
-    return speed(instance, nowNanos)
-        * Math.exp(borneOut(instance, ratio, nowNanos))
-        / ownFactor(instance, nowNanos);
+  /// [#speed] beside such an answer, once it is known what to expect.
+  private double speed(String instance, double ratio, int seen, long nowNanos) {
+    double speed = speed(instance, nowNanos);
+    return seen < 20
+        ? speed
+        : speed * Math.exp(borneOut(instance, ratio, nowNanos)) / ownFactor(instance, nowNanos);
   }
 
   private double ownFactor(String instance, long nowNanos) {
@@ -397,8 +397,8 @@ final class Costs {
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));
     int seen = known.prompt().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : speed(i.name(), nowNanos);
-    double f = usual(i.name(), factor);
+    double speed = speed(i.name(), ratio, seen, nowNanos);
+    double f = usual(i.name(), speed);
     Known k = own;
     pool(
         new Known(
@@ -406,7 +406,7 @@ final class Costs {
             k.token(),
             k.whole()));
     if (seen >= 20) {
-      promptMiddle.after(ratio / factor);
+      promptMiddle.after(ratio / speed);
       heard(i, ratio, 0.6, nowNanos);
     }
   }
@@ -480,8 +480,8 @@ final class Costs {
                 tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
     int seen = known.token().seen();
     double ratio = nanos / expected;
-    double factor = seen >= 20 ? factor(i.name(), ratio, nowNanos) : speed(i.name(), nowNanos);
-    double f = usual(i.name(), factor);
+    double speed = speed(i.name(), ratio, seen, nowNanos);
+    double f = usual(i.name(), speed);
     Known k = own;
     pool(
         new Known(
@@ -490,7 +490,7 @@ final class Costs {
                 .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
             k.whole()));
     if (seen >= 20) {
-      tokenMiddle.after(ratio / factor);
+      tokenMiddle.after(ratio / speed);
       heard(i, ratio, 1, nowNanos);
     }
   }

@@ -2,6 +2,7 @@ package org.infinilm.svc.policy;
 
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Recursive least squares of the relative error with forgetting: what a cost depends on, learned
 /// one observation at a time. Immutable; [#after] is pure. Source: Ljung, System Identification,
@@ -117,11 +118,16 @@ final class LeastSquares {
   ///
   /// @param weights as they were solved when the sums were taken
   static LeastSquares of(double[] weights, Sums sums, double deviation, int seen) {
-    double least = Math.max(LEAST_PRIOR, Math.pow(KEEP, seen)) / VAGUE;
-    Sums s = sums.about(weights, least);
-    Information i = Information.of(s.products(), s.pull());
+    Information i = said(weights, sums, seen);
     i = i == null || i.weights() == null ? Information.about(weights, 1 / VAGUE) : i;
     return new LeastSquares(weights.clone(), i, Math.clamp(deviation, 0.02, 2), seen, 0);
+  }
+
+  /// Null of sums that no observations leave.
+  private static @Nullable Information said(double[] weights, Sums sums, int seen) {
+    double least = Math.max(LEAST_PRIOR, Math.pow(KEEP, seen)) / VAGUE;
+    Sums s = sums.about(weights, least);
+    return Information.of(s.products(), s.pull());
   }
 
   int seen() {
@@ -274,7 +280,11 @@ final class LeastSquares {
       }
     }
     if (!ofBefore) {
-      checkProducts(sums.products, weights);
+      checkProducts(sums.products);
+      if (said(weights, sums, seen) == null) {
+        throw new IllegalArgumentException(
+            "products: not positive definite (expected: sums of observations' products)");
+      }
     }
     LeastSquares l = of(weights, sums, deviation, seen);
     double[] solved = l.information.weights();
@@ -297,8 +307,8 @@ final class LeastSquares {
   }
 
   /// Sums of products are those of vectors with each other.
-  private static void checkProducts(double[][] p, double[] weights) {
-    int n = weights.length;
+  private static void checkProducts(double[][] p) {
+    int n = p.length;
     for (int i = 0; i < n; i++) {
       for (int j = 0; j < n; j++) {
         double most = Math.sqrt(p[i][i] * p[j][j]);
@@ -309,10 +319,6 @@ final class LeastSquares {
                   .formatted(i, p[i][j], i, j, most));
         }
       }
-    }
-    if (Information.of(new Sums(p, new double[n]).about(weights, LEAST_PRIOR).products(), weights)
-        == null) {
-      throw new IllegalArgumentException("products: no sums of observations (expected: such)");
     }
   }
 

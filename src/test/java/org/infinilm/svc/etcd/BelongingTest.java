@@ -2,28 +2,14 @@ package org.infinilm.svc.etcd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.time.Instant;
-import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 
 class BelongingTest {
-  private long nanos;
-  private final Belonging belonging =
-      new Belonging(
-          new Ticker() {
-            @Override
-            public long nanos() {
-              return nanos;
-            }
-
-            @Override
-            public Instant now() {
-              return Instant.EPOCH;
-            }
-          });
+  private final Clock clock = new Clock();
+  private final Belonging belonging = new Belonging(clock);
 
   private void later() {
-    nanos += Belonging.LASTS.toNanos();
+    clock.advance(Belonging.LASTS);
   }
 
   @Test

@@ -18,7 +18,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
@@ -134,25 +133,6 @@ class EtcdCallsIT {
     Map<String, Object> all = new HashMap<>(what);
     all.put("header", Map.of("cluster_id", "7", "revision", "1"));
     return Response.json(200, all);
-  }
-
-  /// A clock that stands still until it is told.
-  private static final class Clock implements Ticker {
-    private final AtomicLong nanos = new AtomicLong();
-
-    @Override
-    public long nanos() {
-      return nanos.get();
-    }
-
-    @Override
-    public Instant now() {
-      return Instant.EPOCH.plusNanos(nanos());
-    }
-
-    void advance(Duration by) {
-      nanos.addAndGet(by.toNanos());
-    }
   }
 
   /// A clock by which a call that is cut has taken long.

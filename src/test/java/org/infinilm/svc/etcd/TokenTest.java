@@ -4,40 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.time.Duration;
-import java.time.Instant;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
-import org.infinilm.svc.telemetry.Ticker;
 import org.junit.jupiter.api.Test;
 
 class TokenTest {
   private static final Duration SOON = Duration.ofSeconds(30);
   private static final Duration CALL = Duration.ofSeconds(2);
 
-  private final AtomicLong nanos = new AtomicLong(Duration.ofMinutes(5).toNanos());
+  private final Clock clock = new Clock();
   private final AtomicInteger logins = new AtomicInteger();
-  private final Token token =
-      new Token(
-          new Ticker() {
-            @Override
-            public long nanos() {
-              return nanos.get();
-            }
-
-            @Override
-            public Instant now() {
-              return Instant.EPOCH;
-            }
-          });
-
-  private void pass(Duration d) {
-    nanos.addAndGet(d.toNanos());
-  }
+  private final Token token = new Token(clock);
 
   private void unanswered(String shown) {
-    long began = nanos.get();
-    pass(CALL);
+    long began = clock.nanos();
+    clock.advance(CALL);
     token.unanswered(shown, began);
   }
 
@@ -89,10 +70,10 @@ class TokenTest {
       token.answered("old");
       isKept("old");
     }
-    long began = nanos.get();
-    pass(Duration.ofSeconds(10));
+    long began = clock.nanos();
+    clock.advance(Duration.ofSeconds(10));
     token.answered("old");
-    pass(CALL);
+    clock.advance(CALL);
     token.unanswered("old", began);
     isKept("old");
   }
@@ -101,7 +82,7 @@ class TokenTest {
   void timeWithoutCallsIsNoWaiting() {
     token.set("old");
     unanswered("old");
-    pass(Duration.ofHours(1));
+    clock.advance(Duration.ofHours(1));
     isKept("old");
     unanswered("old");
     isKept("old");

@@ -159,6 +159,10 @@ class ReplayTest {
     assertThat(replay(file, "policy=cache-type")).contains("size rule: 0 bytes, as recorded");
     Files.writeString(file, text.replace("\"threshold\":51200", "\"threshold\":null"));
     assertThat(replay(file, "policy=cache-type")).contains("size rule: 51200 bytes, the usual one");
+    Files.writeString(file, text.replace("\"threshold\":51200", "\"threshold\":2000"));
+    Files.writeString(fleet, "paged-1 paged\nstatic-1 static\nlimits threshold=51200\n");
+    assertThat(replay(file, "fleet=" + fleet, "policy=cache-type"))
+        .contains("size rule: 51200 bytes, as the fleet says");
     // tokens in place of bytes: a fourth of them
     StringBuilder tokens = new StringBuilder();
     for (String line : text.lines().toList()) {

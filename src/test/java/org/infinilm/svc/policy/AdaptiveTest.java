@@ -313,6 +313,27 @@ class AdaptiveTest {
     assertThat(sentTo(choose(p, ask(1, 1, 0), ALL, desk))).isNotEqualTo(PAGED);
   }
 
+  /// Of many not all are looked at, nor all lengths that each answer may have: those that are stand
+  /// for the others.
+  @Test
+  void whatOthersLoseIsInProportionToTheirNumber() {
+    Adaptive p = taught();
+    double one = othersLoss(p, 10) / 10;
+    assertThat(one).isPositive();
+    for (int n : new int[] {13, 25, 40, 60, 100, 150, 200, 230, 256}) {
+      assertThat(othersLoss(p, n) / n).as("%s there", n).isBetween(0.85 * one, 1.15 * one);
+    }
+  }
+
+  /// Of answers that are near their limits, some of which will be past them.
+  private static double othersLoss(Adaptive p, int there) {
+    Desk desk = new Desk();
+    for (int k = 0; k < there; k++) {
+      desk.add(PAGED.slot(), 20, 20, 2_000_000_000L);
+    }
+    return forecast(p, ask(8000, 50, 0), PAGED, desk).parts().getFirst().othersLoss();
+  }
+
   @Test
   void costsAreLearnedToAFewPercent() {
     Costs c = new Costs();

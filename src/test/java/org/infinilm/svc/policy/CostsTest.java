@@ -5,39 +5,22 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CostsTest {
-  private static final Instance USUAL = instance("usual", 0);
-  private static final Instance SLOW = instance("slow", 1);
+  private static final Instance USUAL = Samples.paged("usual", 0);
+  private static final Instance SLOW = Samples.paged("slow", 1);
   private static final double PROMPT_NANOS = 40_000;
   private static final double TOKEN_NANOS = 7e6;
 
   private final Costs costs = new Costs();
   private final Random random = new Random(5);
   private long now = 1_000_000_000_000L;
-
-  private static Instance instance(String name, int slot) {
-    return new Instance(
-        name,
-        "h",
-        1,
-        "http://" + name + ":1",
-        List.of("m"),
-        CacheType.PAGED,
-        131_072,
-        1,
-        Instance.State.ROUTABLE,
-        slot,
-        Map.of());
-  }
 
   /// One answer of so many times the usual time.
   private void answers(Instance i, double times) {
