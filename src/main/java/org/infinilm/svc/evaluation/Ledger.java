@@ -222,7 +222,7 @@ final class Ledger implements Load {
   }
 
   void sent(int slot, Sent s) {
-    s.behind(Flight.waiting(flights.get(slot)));
+    s.behind(flights.get(slot));
     flights.get(slot).add(s);
   }
 
@@ -256,7 +256,11 @@ final class Ledger implements Load {
     if (s.firstNanos() == 0) {
       Flight.passed(flights.get(slot), s, nowNanos(), false);
     }
+    int place = flights.get(slot).indexOf(s);
     flights.get(slot).remove(s);
+    if (place >= 0) {
+      Flight.ended(flights.get(slot), place, nowNanos());
+    }
     lastEnd[slot] = nowNanos();
     return next(slot);
   }

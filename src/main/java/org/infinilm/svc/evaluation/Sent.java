@@ -1,5 +1,6 @@
 package org.infinilm.svc.evaluation;
 
+import java.util.List;
 import org.infinilm.svc.policy.Ahead;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Choice;
@@ -41,9 +42,9 @@ final class Sent implements Flight {
     this.dispatchNanos = Math.max(1, (long) clock.nanos());
   }
 
-  /// So many prompts waited there when it was sent.
-  void behind(int waiting) {
-    ahead = new Ahead(waiting, dispatchNanos);
+  /// These were there when it was sent.
+  void behind(List<Sent> others) {
+    ahead = Flight.ahead(others, true, dispatchNanos);
   }
 
   @Override

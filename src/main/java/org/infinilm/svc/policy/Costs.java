@@ -28,9 +28,6 @@ final class Costs {
   private static final double BLOCK = 4096;
   private static final double TOKENS = 100;
 
-  /// Sequences at once in a paged instance that does not say.
-  private static final int USUAL_BATCH = 8;
-
   /// Whole answers after which it is known which part of one its prompt was.
   private static final int MANY_WHOLE = 20;
 
@@ -196,7 +193,7 @@ final class Costs {
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Crowd> crowds = new ConcurrentHashMap<>();
-  private final ConcurrentHashMap<String, Integer> batches = new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<String, Batch> batches = new ConcurrentHashMap<>();
   private volatile double[] rough = new double[0];
 
   /// Those of the other cache type of the same model.
@@ -544,22 +541,20 @@ final class Costs {
     }
   }
 
-  /// So many answers went on there at once.
-  void ran(Instance i, int answers) {
-    if (answers > ran(i.name())) {
-      bound(batches, i.name());
-      batches.put(i.name(), answers);
-    }
+  /// What was seen of how many answers it computes at once; for the learner's thread.
+  Batch seen(Instance i) {
+    bound(batches, i.name());
+    return batches.computeIfAbsent(i.name(), n -> new Batch());
   }
 
   /// Sequences at once: of an instance that does not say, as many as were seen there. One that
   /// could do more gets one more now and then, and shows it.
   int batch(Instance i) {
-    return i.seats() > 0 ? i.seats() : Math.max(USUAL_BATCH, ran(i.name()));
-  }
-
-  private int ran(String instance) {
-    return batches.getOrDefault(instance, 0);
+    if (i.seats() > 0) {
+      return i.seats();
+    }
+    Batch b = batches.get(i.name());
+    return b == null ? Batch.USUAL : b.most();
   }
 
   /// Share of the time of its answers that an instance spends on the prompts of others.

@@ -114,10 +114,9 @@ final class Estimate {
   /// What sending it there would lose, others' losses included.
   double loss(Instance i) {
     Costs costs = without.contains(Part.COST) ? FIRST_GUESS : model.costs(i.cacheType());
-    double factor =
-        without.contains(Part.SPEED) ? 1 : model.costs(i.cacheType()).factor(i.name(), now);
     List<? extends Flight> flights =
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
+    double factor = without.contains(Part.SPEED) ? 1 : factor(i, !flights.isEmpty());
     double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
     if (home != null && i.slot() == home.slot() && isNew()) {
       held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
@@ -130,13 +129,21 @@ final class Estimate {
             : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
     serialShare = costs.serialShare(i.name());
     lanes = costs.lanes(i.name());
-    if (i.cacheType() == CacheType.STATIC && serialShare == 1) {
+    boolean serial =
+        i.cacheType() == CacheType.STATIC || model.costs(i.cacheType()).batch(i) == 1;
+    if (serial && serialShare == 1) {
       serial(i, costs, factor, flights);
     } else {
       batched(i, costs, factor, flights);
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// What crowded answers show is no matter where nobody is.
+  private double factor(Instance i, boolean crowded) {
+    Costs of = model.costs(i.cacheType());
+    return crowded ? of.factor(i.name(), now) : of.speed(i.name(), now);
   }
 
   /// What gauges tell, unless they have told the same for longer than answers take there, and their
@@ -314,7 +321,7 @@ final class Estimate {
     int batch = costs.batch(i);
     int over = running + waiting + 1 - batch;
     double places =
-        over <= 0 || running == 0 ? 0 : over * (lefts / running) * after / Math.min(batch, running);
+        over <= 0 ? 0 : over * placeNanos(flights, lefts, running, waiting, batch, after);
     placed = over <= 0;
     othersBefore = others.waiting() > 0 || (!placed && others.running() > 0);
     firstNanos = queued + places + promptNanos;
@@ -342,6 +349,28 @@ final class Estimate {
       double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
       othersLoss += stands * more(f, k / step, ways, first, so, before, after);
     }
+  }
+
+  /// Until one more place is free, on an average: of those that wait for their first token the whole
+  /// answer is before it.
+  ///
+  /// @param lefts tokens that are left of the answers of those that have begun
+  private double placeNanos(
+      List<? extends Flight> flights,
+      double lefts,
+      int running,
+      int waiting,
+      int batch,
+      double tokenNanos) {
+    double tokens = lefts + others.waiting() * usualLeft();
+    for (int k = 0; k < flights.size(); k++) {
+      Flight f = flights.get(k);
+      if (f.firstNanos() == 0) {
+        tokens += lengths.left(f.promptTokens(), 0, f.maxTokens());
+      }
+    }
+    int all = Math.max(1, running + waiting);
+    return tokens / all * tokenNanos / Math.min(batch, all);
   }
 
   /// Until a lane is free for a prompt more: each goes to the one that is free first.

@@ -30,7 +30,7 @@ public interface Flight {
     return 0;
   }
 
-  /// The prompts that were sent there before it; null where nobody looks.
+  /// What was sent there before it; null where nobody looks.
   default @Nullable Ahead ahead() {
     return null;
   }
@@ -48,17 +48,20 @@ public interface Flight {
     int place = all.indexOf(by);
     int waiting = 0;
     int running = 0;
+    int streams = 0;
     for (int k = 0; k < all.size(); k++) {
       Flight f = all.get(k);
       Ahead a = f.ahead();
+      boolean seen = a != null && a.isStream();
       if (k == place) {
         continue;
       }
       if (f.firstNanos() != 0) {
         running++;
+        streams += seen ? 1 : 0;
         continue;
       }
-      if (place < 0 || a == null || waiting == Ahead.MOST) {
+      if (place < 0 || !seen || waiting == Ahead.MOST) {
         continue;
       }
       if (k > place) {
@@ -70,17 +73,42 @@ public interface Flight {
     }
     Ahead own = by.ahead();
     if (first && own != null) {
-      own.first(running);
+      own.first(running, streams);
     }
   }
 
-  /// How many of them wait for their first token and are looked at, at most [Ahead#MOST].
-  static int waiting(List<? extends Flight> all) {
-    int waiting = 0;
-    for (int k = 0; k < all.size() && waiting < Ahead.MOST; k++) {
-      Flight f = all.get(k);
-      waiting += f.ahead() != null && f.firstNanos() == 0 ? 1 : 0;
+  /// Tells those that were sent after one that it has ended.
+  ///
+  /// @param left without it, in the order in which they were sent
+  /// @param from the first of them that was sent after it
+  static void ended(List<? extends Flight> left, int from, long nowNanos) {
+    for (int k = from; k < left.size() && k < Ahead.MOST; k++) {
+      Ahead a = left.get(k).ahead();
+      if (a != null) {
+        a.left(k, nowNanos);
+      }
     }
-    return waiting;
+  }
+
+  /// What one more is behind: of those whose first token is seen that wait for it, at most
+  /// [Ahead#MOST], and of all.
+  ///
+  /// @param stream whether its own will be seen
+  static Ahead ahead(List<? extends Flight> all, boolean stream, long nowNanos) {
+    int waiting = 0;
+    int running = 0;
+    boolean others = false;
+    for (int k = 0; k < all.size(); k++) {
+      Flight f = all.get(k);
+      Ahead a = f.ahead();
+      boolean seen = a != null && a.isStream();
+      others |= !seen;
+      if (f.firstNanos() != 0) {
+        running++;
+      } else if (seen && waiting < Ahead.MOST) {
+        waiting++;
+      }
+    }
+    return new Ahead(stream, waiting, others ? 0 : running, all.size(), nowNanos);
   }
 }

@@ -1,6 +1,7 @@
 package org.infinilm.svc.policy;
 
 import org.infinilm.svc.fleet.Instance;
+import org.jspecify.annotations.Nullable;
 
 /// What one answer teaches. On the learner's thread.
 /*
@@ -28,6 +29,9 @@ final class Lesson {
 
   /// An answer that comes whole tells of its own costs when others took at most this part of it.
   private static final double ALONE = 0.2;
+
+  /// A wait for a place that is a smaller part of what an answer takes tells nothing.
+  private static final double MUCH_HELD = 0.2;
 
   private static final double USUAL_STEP = 0.02;
 
@@ -153,9 +157,10 @@ final class Lesson {
 
   /// Where others' requests were before it, nobody knows for how long.
   private void promptOfStream() {
-    Ahead ahead = f.ahead();
+    Ahead ahead = ofStream();
     if (ahead != null) {
-      costs.ran(i, ahead.beside() + 1);
+      int before = forecast.others() ? 0 : ahead.runningBefore();
+      costs.seen(i).stream(before, ahead.streamsBeside());
     }
     if (forecast.others()) {
       return;
@@ -177,9 +182,15 @@ final class Lesson {
     }
   }
 
+  /// What was before it, where its first token was looked for.
+  private @Nullable Ahead ofStream() {
+    Ahead a = f.ahead();
+    return a != null && a.isStream() ? a : null;
+  }
+
   /// What its prompt took, by each assumption of when it was begun.
   private double[] times() {
-    Ahead ahead = f.ahead();
+    Ahead ahead = ofStream();
     boolean full = ahead == null || ahead.beside() + 1 >= costs.batch(i);
     long placed = forecast.placed() || !full ? 0 : f.otherLastNanos();
     double[] nanos = new double[BEGINS.length];
@@ -199,7 +210,7 @@ final class Lesson {
   /// Where nobody looked, or more are still ahead than there would be lanes, that is no time at
   /// all.
   private double inLanes(int lanes, long placed) {
-    Ahead ahead = f.ahead();
+    Ahead ahead = ofStream();
     long since = ahead == null ? Long.MAX_VALUE : ahead.fewerSinceNanos(lanes);
     return since == Long.MAX_VALUE ? 0 : since(Math.max(since, placed));
   }
@@ -248,10 +259,13 @@ final class Lesson {
     double each = costs.tokenNanos(longest, total) * factor;
     double expected = first + (tokens - 1) * each;
     double scale = all / (waited + expected);
-    double took = all - waited;
-    boolean alone = waited < ALONE * all && took > 0;
+    double seen = waitedSeen(all, expected / costs.crowd(i.name(), now));
+    double took = all - (seen < 0 ? waited : seen);
+    // where some have nothing before them, what others waited need not be guessed
+    boolean clear = seen >= 0 || !costs.seen(i).isOftenAlone();
+    boolean alone = clear && took > 0 && (seen >= 0 || waited < ALONE * all);
     // by the first guess nobody may ever be alone
-    if (alone || !(costs.isTokenKnown() || costs.isKnown())) {
+    if (alone || (clear && !(costs.isTokenKnown() || costs.isKnown()))) {
       took = alone ? took : Math.max(took, LEAST_CLEAR * all);
       double n = Math.max(1, (double) (tokens - 1));
       double share = costs.promptShare(i, Math.max(1, (double) (prompt - cached)), n, took, now);
@@ -265,5 +279,39 @@ final class Lesson {
       costs.crowded(i, scale, now);
     }
     return new double[] {(waited + first) * scale, tokens < 2 ? 0 : each * scale};
+  }
+
+  /// How long it waited for a place, by the ends of those that were there before it; negative where
+  /// that is not known.
+  ///
+  /// @param expected of one that does not wait
+  private double waitedSeen(double all, double expected) {
+    Ahead a = f.ahead();
+    if (a == null || forecast.others()) {
+      return -1;
+    }
+    Batch batch = costs.seen(i);
+    if (a.inFlightBefore() == 0) {
+      batch.alone(all / expected);
+      return 0;
+    }
+    double usual = expected * batch.usual();
+    if (usual > 0) {
+      double[] off = new double[Ahead.MOST + 1];
+      for (int n = 0; n < off.length; n++) {
+        double held = n == 0 ? 0 : waited(a, n);
+        boolean tells = n == 0 || held > MUCH_HELD * usual;
+        off[n] = tells ? Math.abs(Math.log(Math.max(1, all - held) / usual)) : Double.NaN;
+      }
+      batch.beside(off);
+    }
+    return batch.isKnown() && batch.most() <= Ahead.MOST ? waited(a, batch.most()) : -1;
+  }
+
+  /// Until fewer than so many were left of those that were there before it; all of its time where
+  /// that never was.
+  private double waited(Ahead a, int places) {
+    long until = Math.min(a.fewerLeftSinceNanos(places), f.lastByteNanos());
+    return (double) Math.max(0, until - f.dispatchNanos());
   }
 }

@@ -1,5 +1,6 @@
 package org.infinilm.svc.router;
 
+import java.util.List;
 import org.infinilm.svc.policy.Ahead;
 import org.infinilm.svc.policy.Ask;
 import org.infinilm.svc.policy.Flight;
@@ -44,10 +45,9 @@ final class Sent implements Flight {
     return streamed;
   }
 
-  /// So many prompts waited there when it was sent. Of a stream alone: of others nobody sees when
-  /// they are done with theirs.
-  void behind(int waiting) {
-    ahead = streamed ? new Ahead(waiting, dispatchNanos) : null;
+  /// These were there when it was sent.
+  void behind(List<Sent> others) {
+    ahead = Flight.ahead(others, streamed, dispatchNanos);
   }
 
   @Override

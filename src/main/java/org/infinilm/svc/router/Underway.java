@@ -23,7 +23,7 @@ final class Underway {
   }
 
   void add(Sent s) {
-    s.behind(Flight.waiting(all()));
+    s.behind(all());
     listed.updateAndGet(l -> l.size() >= MOST ? l : with(l, s));
   }
 
@@ -61,10 +61,15 @@ final class Underway {
 
   /// It has ended, one way or the other.
   void ended(Sent s, long nowNanos) {
-    if (s.ahead() != null && s.firstNanos() == 0) {
-      Flight.passed(all(), s, nowNanos, false);
+    List<Sent> before = all();
+    if (s.streamed() && s.firstNanos() == 0) {
+      Flight.passed(before, s, nowNanos, false);
     }
-    listed.updateAndGet(l -> without(l, s));
+    int place = before.indexOf(s);
+    List<Sent> left = listed.updateAndGet(l -> without(l, s));
+    if (place >= 0) {
+      Flight.ended(left, place, nowNanos);
+    }
     lastEndNanos = nowNanos;
   }
 

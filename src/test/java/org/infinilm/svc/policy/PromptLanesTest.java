@@ -158,7 +158,7 @@ class PromptLanesTest {
       long prompt = (long) ((double) prompts[client] * (0.7 + 0.6 * random.nextDouble()));
       Job j = new Job(this, client, prompt, now);
       j.forecast = sent(prompt).forecast();
-      j.ahead = whole ? null : new Ahead(Flight.waiting(flights), nanos(now));
+      j.ahead = Flight.ahead(flights, !whole, nanos(now));
       flights.add(j);
       if (inTurn) {
         Deque<Job> lane = queues.get(turn++ % lanes);
@@ -213,7 +213,9 @@ class PromptLanesTest {
     }
 
     private void ended(Job j) {
+      int place = flights.indexOf(j);
       flights.remove(j);
+      Flight.ended(flights, place, nanos(now));
       lastEnd = nanos(now);
       policy.settled(
           new Facts(
