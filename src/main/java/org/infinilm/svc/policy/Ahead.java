@@ -14,6 +14,7 @@ public final class Ahead {
   private final boolean stream;
   private final int inFlight;
   private final int running;
+  private final boolean mixed;
   private final @Nullable AtomicLongArray since;
   private final @Nullable AtomicLongArray ends;
   private volatile boolean overtaken;
@@ -24,14 +25,16 @@ public final class Ahead {
   ///
   /// @param ahead that waited when it was sent
   public Ahead(int ahead, long nowNanos) {
-    this(true, ahead, 0, 0, nowNanos);
+    this(true, ahead, 0, 0, false, nowNanos);
   }
 
   /// @param stream whether its first token will be seen
   /// @param ahead prompts that waited when it was sent
-  /// @param running streams that had begun, where nothing else was there
+  /// @param running that had begun
   /// @param inFlight that had not ended
-  Ahead(boolean stream, int ahead, int running, int inFlight, long nowNanos) {
+  /// @param mixed whether there were others than streams
+  Ahead(boolean stream, int ahead, int running, int inFlight, boolean mixed, long nowNanos) {
+    this.mixed = mixed;
     this.stream = stream;
     this.inFlight = inFlight;
     this.running = running;
@@ -89,12 +92,17 @@ public final class Ahead {
   /// Streams that had begun when it was sent, where no prompt waited and no answer that comes whole
   /// was there; else 0.
   int runningBefore() {
-    return since == null ? running : 0;
+    return since == null && !mixed ? running : 0;
   }
 
   /// Of [#beside] those whose first token was seen.
   int streamsBeside() {
     return streamsBeside;
+  }
+
+  /// Whether answers that come whole were there when it was sent.
+  boolean isMixed() {
+    return mixed;
   }
 
   /// That had not ended when it was sent.

@@ -82,28 +82,31 @@ final class Costs {
   /// How many times as long those take there that had to wait, as a logarithm, beside those that
   /// had not.
   ///
-  /// @param streams so many whole answers more streams say what there is to say
-  private record Crowd(double log, long atNanos, int streams) {
-    static final Crowd NONE = new Crowd(0, 0, 0);
-    static final int LATELY = 200;
-    static final Crowd STREAMED = new Crowd(0, 0, LATELY);
+  /// @param streams share of streams among the last answers
+  private record Crowd(double log, long atNanos, double streams) {
+    static final Crowd WHOLE = new Crowd(0, 0, 0);
+    static final Crowd STREAMED = new Crowd(0, 0, 1);
+    private static final double STEP_OF_SHARE = 0.02;
+
+    /// Fewer streams do not say what there is to say.
+    private static final double FEW = 0.2;
 
     /// At most twenty times, either way.
     private static final double MOST = 3;
 
-    Crowd streamed() {
-      return streams == LATELY ? this : new Crowd(log, atNanos, LATELY);
+    Crowd with(double streamed) {
+      return new Crowd(log, atNanos, streams + STEP_OF_SHARE * (streamed - streams));
     }
 
-    Crowd whole() {
-      return streams == 0 ? this : new Crowd(log, atNanos, streams - 1);
+    boolean isStreamed() {
+      return streams > FEW;
     }
 
     /// @param off of what was expected, this in it
     Crowd after(double off, long nowNanos) {
       double step = CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP);
       double next = log * fade(atNanos, nowNanos) + step;
-      return streams > 0 ? this : new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, 0);
+      return isStreamed() ? this : new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, streams);
     }
   }
 
@@ -278,7 +281,7 @@ final class Costs {
   /// factor, or the one could grow as the other falls without any end.
   private double usual(String instance, double factor) {
     Crowd c = crowds.get(instance);
-    return Math.pow(factor, c == null || c.streams() > 0 ? ITS_OWN : ITS_OWN_OF_WHOLE);
+    return Math.pow(factor, c == null || c.isStreamed() ? ITS_OWN : ITS_OWN_OF_WHOLE);
   }
 
   /// The logarithm of an instance's own factor, beside an answer that took so many times as long as
@@ -514,7 +517,13 @@ final class Costs {
   /// An answer showed when its first token came.
   void streamed(Instance i) {
     bound(crowds, i.name());
-    crowds.merge(i.name(), Crowd.STREAMED, (c, now) -> c.streamed());
+    crowds.merge(i.name(), Crowd.STREAMED, (c, now) -> c.with(1));
+  }
+
+  /// Whether enough answers are streams there for them to say when prompts are begun.
+  boolean isStreamed(Instance i) {
+    Crowd c = crowds.get(i.name());
+    return c == null || c.isStreamed();
   }
 
   /// A whole answer that had to wait took so many times as long as was expected of this instance.
@@ -529,7 +538,7 @@ final class Costs {
   /// An answer came whole.
   void whole(Instance i) {
     bound(crowds, i.name());
-    crowds.merge(i.name(), Crowd.NONE, (c, now) -> c.whole());
+    crowds.merge(i.name(), Crowd.WHOLE, (c, now) -> c.with(0));
   }
 
   /// A request was given up after it had waited so many times as long as a typical instance would

@@ -109,6 +109,6 @@ public interface Flight {
         waiting++;
       }
     }
-    return new Ahead(stream, waiting, others ? 0 : running, all.size(), nowNanos);
+    return new Ahead(stream, waiting, running, all.size(), others, nowNanos);
   }
 }

@@ -22,6 +22,9 @@ final class Lesson {
   /// Fewer tokens say too little about the time of one.
   private static final int LEAST_TOKENS = 8;
 
+  /// No engine computes a token in less.
+  private static final double LEAST_TOKEN_NANOS = 50_000;
+
   /// Of the time of an answer so much must be left, beside what others' prompts are thought to have
   /// taken of it, to tell what tokens cost; while too little is known of that, so much counts as
   /// left.
@@ -66,8 +69,8 @@ final class Lesson {
     this.i = f.instance();
     this.costs = m.costs(i.cacheType());
     this.forecast = f.forecast();
-    this.streamed = f.sseEvents() > 0;
     Facts.Usage u = f.usage();
+    this.streamed = f.sseEvents() > 0 && !cameAtOnce(f, u);
     this.counted = u != null && u.promptTokens() > 0;
     this.prompt = u != null && u.promptTokens() > 0 ? u.promptTokens() : ask.promptTokens();
     this.tokens =
@@ -76,6 +79,14 @@ final class Lesson {
             : streamed ? Math.max(1, f.sseEvents() - FRAMES) : 0;
     this.cached = u == null ? 0 : u.cachedTokens();
     this.now = f.lastByteNanos();
+  }
+
+  /// Whether a stream held all of its answer in one event, or was held back to its end.
+  private static boolean cameAtOnce(Facts f, Facts.@Nullable Usage u) {
+    long tokens = u == null ? 0 : u.completionTokens();
+    double rest = (double) (f.lastByteNanos() - f.firstByteNanos());
+    return tokens >= LEAST_TOKENS
+        && (f.sseEvents() <= FRAMES + 1 || rest < LEAST_TOKEN_NANOS * (double) (tokens - 1));
   }
 
   void learn() {
@@ -162,7 +173,9 @@ final class Lesson {
       int before = forecast.others() ? 0 : ahead.runningBefore();
       costs.seen(i).stream(before, ahead.streamsBeside());
     }
-    if (forecast.others()) {
+    // of the prompts of answers that come whole nobody sees when they are done
+    boolean unseen = ahead != null && ahead.isMixed() && !costs.isStreamed(i);
+    if (forecast.others() || unseen) {
       return;
     }
     double[] nanos = times();

@@ -240,10 +240,10 @@ final class PromptOrder {
     int is = begin.place;
     int best = best(is);
     begin = ALL[best];
-    serialShare = begin.lanes > 0 ? 1.0 / begin.lanes : share(off[best], off[0]);
     if (best != is) {
       compareAnew();
     }
+    serialShare = begin.lanes > 0 ? 1.0 / begin.lanes : share();
     return best != is;
   }
 
@@ -312,8 +312,12 @@ final class PromptOrder {
     return nanos[ALL.length - 1] >= APART * nanos[0];
   }
 
-  private static double share(double beside, double serial) {
-    double all = beside * beside + serial * serial;
-    return all == 0 ? 0 : beside * beside / all;
+  /// By how far what holds is off, beside one after the other, as logarithms: absolutely that one
+  /// is near wherever first tokens come all the time.
+  private double share() {
+    Pair serial = pairs[0];
+    double beside = serial.offLog + serial.moreLog;
+    double all = beside * beside + serial.offLog * serial.offLog;
+    return serial.seen < ENOUGH || all == 0 ? 0 : beside * beside / all;
   }
 }
