@@ -64,16 +64,17 @@ final class Adaptive implements Policy {
   private final Set<Part> without;
   private final ConcurrentHashMap<String, Model> models = new ConcurrentHashMap<>();
   private final Prefixes.Homes homes = new Prefixes.Homes();
+  private final Kin kin = new Kin();
 
   /// What is known of one model.
   static final class Model {
-    final Costs paged = new Costs();
-    final Costs statics = new Costs();
+    final Costs paged;
+    final Costs statics;
     final Prefixes prefixes;
-    final Shadow shadow = new Shadow();
-    final Crossing crossing = new Crossing();
-    final Trials trials = new Trials();
-    final Cuts cuts = new Cuts();
+    final Shadow shadow;
+    final Crossing crossing;
+    final Trials trials;
+    final Cuts cuts;
     volatile Fits fits = Fits.FIRST;
 
     /// Lengths of prompts, by kind of text; replaced as a whole.
@@ -90,11 +91,54 @@ final class Adaptive implements Policy {
     /// Own lengths with those of others, a few seconds old; null without others.
     private volatile @Nullable AnswerLengths pooled;
 
+    /// While it is not known: with what is known of its kin.
+    private volatile @Nullable Model view;
+
     /// @param homes of all models
     Model(String name, Prefixes.Homes homes) {
+      paged = new Costs();
+      statics = new Costs();
+      shadow = new Shadow();
+      crossing = new Crossing();
+      trials = new Trials();
+      cuts = new Cuts();
       prefixes = new Prefixes(homes, name);
       paged.beside(statics);
       statics.beside(paged);
+    }
+
+    /// What this one is taken for, by what others cost.
+    private Model(Model own, Model kin) {
+      paged = kin.paged;
+      statics = kin.statics;
+      shadow = kin.shadow;
+      crossing = kin.crossing;
+      trials = kin.trials;
+      cuts = own.cuts;
+      prefixes = own.prefixes;
+    }
+
+    /// This one as long as it is not known itself, if its kin are.
+    Model as(@Nullable Model kin) {
+      if (kin == null || known() || !kin.known() || !kin.paged.isAlike() || !kin.statics.isAlike()) {
+        return this;
+      }
+      Model v = view;
+      if (v == null || v.paged != kin.paged) {
+        v = new Model(this, kin);
+        view = v;
+      }
+      v.fits = fits;
+      v.sizes = sizes;
+      v.usualPrompt = kin.usualPrompt;
+      v.lengths = kin.lengths;
+      return v;
+    }
+
+    /// By whose costs it is sent.
+    Model told() {
+      Model v = view;
+      return v == null || known() ? this : v;
     }
 
     AnswerLengths lengths() {
@@ -201,7 +245,7 @@ final class Adaptive implements Policy {
     if (ask.promptTokens() <= 0) {
       return withoutPrompt(ask, candidates, load, random);
     }
-    Model m = model(candidates.model());
+    Model m = model(candidates.model()).as(kin.of(candidates));
     Estimate e = estimate(ask, candidates.model(), m, load);
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
@@ -266,7 +310,8 @@ final class Adaptive implements Policy {
   /// One of which no tokens are known, such as an embedding: where least is in flight for what an
   /// instance takes for a usual prompt. The rule's choice while costs are not what decides.
   private Choice withoutPrompt(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
-    Model m = models.get(candidates.model());
+    Model own = models.get(candidates.model());
+    Model m = own == null ? null : own.as(kin.of(candidates));
     Choice ruled = rule.choose(ask, candidates, load, random);
     if (m == null || mode(m, load.nowNanos()) != Mode.LEARNED || !(ruled instanceof Choice.Send)) {
       return ruled;
@@ -488,7 +533,7 @@ final class Adaptive implements Policy {
     if (ask.promptTokens() <= 0) {
       return Forecast.NONE;
     }
-    Model m = model(model);
+    Model m = model(model).as(kin.of(to));
     return estimate(ask, model, m, load)
         .forecast(to, null, mode(m, load.nowNanos()), null, List.of());
   }
@@ -499,9 +544,19 @@ final class Adaptive implements Policy {
     if (ask == null || ask.promptTokens() <= 0) {
       return;
     }
-    Lesson lesson = new Lesson(model(f.model()), objectives.of(f.model()), f, ask);
+    Model m = model(f.model());
     if (!f.complete()) {
-      model(f.model()).prefixes.left(ask.prefix(), f.instance());
+      m.prefixes.left(ask.prefix(), f.instance());
+    }
+    teach(m, f, ask);
+    if (f.instance().models().size() > 1) {
+      teach(kin.at(f.instance(), f.model()), f, ask.withoutPrefix());
+    }
+  }
+
+  private void teach(Model m, Facts f, Ask ask) {
+    Lesson lesson = new Lesson(m, objectives.of(f.model()), f, ask);
+    if (!f.complete()) {
       lesson.givenUp();
     } else if (f.firstByteNanos() != 0) {
       lesson.learn();
@@ -512,15 +567,16 @@ final class Adaptive implements Policy {
   public List<Insight> insights(long nowNanos) {
     List<Insight> out = new ArrayList<>();
     models.forEach((name, m) -> {
-      long size = m.crossing.size();
+      Model told = m.told();
+      long size = told.crossing.size();
       out.add(
           new Insight(
               name,
-              mode(m, nowNanos),
+              mode(told, nowNanos),
               m.paged.prompts() + m.statics.prompts(),
               m.paged.answers() + m.statics.answers(),
               size < 0 ? null : size,
-              m.shadow.fallbacks(),
+              told.shadow.fallbacks(),
               m.cuts.known(nowNanos)));
     });
     return out;

@@ -89,10 +89,9 @@ public final class Ahead {
     streamsBeside = streams;
   }
 
-  /// Streams that had begun when it was sent, where no prompt waited and no answer that comes whole
-  /// was there; else 0.
+  /// Streams that had begun when it was sent; 0 where answers that come whole were there.
   int runningBefore() {
-    return since == null && !mixed ? running : 0;
+    return mixed ? 0 : running;
   }
 
   /// Of [#beside] those whose first token was seen.

@@ -84,6 +84,21 @@ public record Ask(
         affinity);
   }
 
+  /// The same of which nothing is known to be cached.
+  Ask withoutPrefix() {
+    return new Ask(
+        size,
+        threshold,
+        needTokens,
+        leastTokens,
+        affinity,
+        promptTokens,
+        maxTokens,
+        text,
+        0,
+        waitedNanos);
+  }
+
   /// The same after it has stood in line for so long.
   public Ask waited(long nanos) {
     return nanos == waitedNanos

@@ -4,10 +4,9 @@ package org.infinilm.svc.policy;
 /// least as many as went on together, and no more where one after the other waited for an end while
 /// so many went on. Written by one thread; [#most] and [#isKnown] are for any.
 /*
- * A stream's first token shows that it has a place. One that came while so many went on, with no prompt before
- * it, would have begun beside them if there were more places; when each of them begins after an end alone,
- * there are none. One that says otherwise is no proof: an end may be heard after the first token that followed
- * it.
+ * A stream's first token shows that it has a place. One that came while so many went on would have begun
+ * beside them if there were more places; when each of them begins after an end alone, there are none. One that
+ * says otherwise is no proof: an end may be heard after the first token that followed it.
  *
  * Of an answer that comes whole times decide. With so many places it was begun when fewer of those before it
  * were left, and takes from then on what those take that have nothing before them. The number by which that is
@@ -78,14 +77,16 @@ final class Batch {
 
   /// A stream began.
   ///
-  /// @param before that had begun when it was sent, no prompt waiting; 0 where that is not known
+  /// @param before that had begun when it was sent; 0 where that is not known
   /// @param beside that went on when it began
-  void stream(int before, int beside) {
+  /// @param afterEnd whether another had ended since it was sent, and none had begun after that
+  void stream(int before, int beside, boolean afterEnd) {
     ever = Math.max(ever, beside + 1);
     int supposed = Math.max(1, lately);
+    boolean more = beside + 1 > supposed;
     together(beside + 1);
-    if (before >= supposed) {
-      tells(beside < before);
+    if (before >= supposed && (more || afterEnd)) {
+      tells(!more);
     }
   }
 

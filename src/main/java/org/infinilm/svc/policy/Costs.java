@@ -44,6 +44,9 @@ final class Costs {
   /// takes.
   private static final double ITS_OWN_OF_WHOLE = 0.5;
 
+  /// Of what is one kind of model answers are off by less, as a part of what was expected.
+  private static final double UNLIKE = 0.5;
+
   private static final double CROWD_STEP = 0.09;
   private static final double STALL_STEP = 0.05;
   private static final double MOST_STEP = 0.8;
@@ -207,6 +210,12 @@ final class Costs {
   /// Whether they are known from enough answers.
   boolean isKnown() {
     return prompts() >= ENOUGH && answers() >= ENOUGH;
+  }
+
+  /// Whether all that it was learned from costs alike.
+  boolean isAlike() {
+    return Math.max(known.prompt().deviation(), known.token().deviation()) < UNLIKE
+        || prompts() + answers() == 0;
   }
 
   /// Whether what a token costs is known from enough answers of its own.

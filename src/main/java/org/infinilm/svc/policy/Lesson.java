@@ -171,7 +171,8 @@ final class Lesson {
     Ahead ahead = ofStream();
     if (ahead != null) {
       int before = forecast.others() ? 0 : ahead.runningBefore();
-      costs.seen(i).stream(before, ahead.streamsBeside());
+      boolean afterEnd = f.otherLastNanos() > Math.max(f.otherFirstNanos(), f.dispatchNanos());
+      costs.seen(i).stream(before, ahead.streamsBeside(), afterEnd);
     }
     // of the prompts of answers that come whole nobody sees when they are done
     boolean unseen = ahead != null && ahead.isMixed() && !costs.isStreamed(i);

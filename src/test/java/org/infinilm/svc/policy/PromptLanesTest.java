@@ -123,6 +123,13 @@ class PromptLanesTest {
     /// So many of the prompts are found in a cache, of which nobody tells.
     private double hits;
 
+    /// So many answers at once, from the begin of their prompts on.
+    private int places = Integer.MAX_VALUE;
+
+    /// Between an answer and its client's next prompt, at most, in seconds.
+    private double pause = 0.005;
+
+    private int placed;
     private double now = 1;
     private double stalled;
     private long lastFirst;
@@ -147,11 +154,21 @@ class PromptLanesTest {
         events.add(new Event(now + 0.05 * random.nextDouble(), () -> send(client)));
       }
       for (int left = requests * 3; left > 0; left--) {
-        Event e = events.remove();
-        now = e.at();
-        e.what().run();
+        step();
       }
       return this;
+    }
+
+    private void until(int inFlight) {
+      while (flights.size() != inFlight) {
+        step();
+      }
+    }
+
+    private void step() {
+      Event e = events.remove();
+      now = e.at();
+      e.what().run();
     }
 
     private void send(int client) {
@@ -173,7 +190,7 @@ class PromptLanesTest {
     }
 
     private void begin() {
-      while (busy < lanes && !waiting.isEmpty()) {
+      while (busy < lanes && placed < places && !waiting.isEmpty()) {
         Job j = waiting.peek();
         for (Job k : waiting) {
           j = shortestFirst && k.prompt < j.prompt ? k : j;
@@ -185,6 +202,7 @@ class PromptLanesTest {
 
     private void start(Job j) {
       busy++;
+      placed++;
       double cost = random.nextDouble() < hits ? 0 : TOKEN * (double) j.prompt;
       double takes = (FIXED + cost) * Math.exp(noise * random.nextGaussian());
       events.add(new Event(now + takes, () -> first(j)));
@@ -217,6 +235,10 @@ class PromptLanesTest {
       flights.remove(j);
       Flight.ended(flights, place, nanos(now));
       lastEnd = nanos(now);
+      placed--;
+      if (!inTurn) {
+        begin();
+      }
       policy.settled(
           new Facts(
               PAGED,
@@ -237,7 +259,7 @@ class PromptLanesTest {
               j.otherLast,
               j.ahead,
               false));
-      events.add(new Event(now + 0.005 * random.nextDouble(), () -> send(j.client)));
+      events.add(new Event(now + pause * random.nextDouble(), () -> send(j.client)));
     }
 
     private Choice.Send sent(long prompt) {
@@ -379,6 +401,48 @@ class PromptLanesTest {
       Engine e = new Engine(seed, 1, 0.2, 1, clients(8, 300, 0, 0));
       e.whole = true;
       assertThat(e.run(6_000).expected(300)).as("seed %s", seed).isBetween(0.1, 2.0);
+    }
+  }
+
+  /// It computes so many at once and does not say so: of more one waits for an end, whether
+  /// answers come as streams or whole.
+  @ParameterizedTest
+  @CsvSource({"1, 3, false", "2, 4, false", "4, 7, false", "1, 3, true", "2, 4, true"})
+  void whatWaitsForAPlaceIsForetold(int places, int clients, boolean whole) {
+    for (long seed = 1; seed <= 3; seed++) {
+      Engine e = new Engine(seed, places, 0.1, 100, clients(clients, 300, 0, 0));
+      e.places = places;
+      e.whole = whole;
+      e.pause = 6;
+      e.run(1_500);
+      e.until(0);
+      e.until(places);
+      e.flights.forEach(j -> j.first = e.now - 0.1);
+      double answer = STEP * 99;
+      Forecast f = e.sent(300).forecast();
+      assertThat(f.firstNanos() / 1e9)
+          .as("seed %s", seed)
+          .isBetween(answer / (places + 2), 3 * answer);
+      // answers of one length do not tell what of it is the prompt's
+      double alone = FIXED + 300 * TOKEN + answer;
+      assertThat((f.prefillNanos() + 99 * f.tokenNanos()) / 1e9 / alone)
+          .as("seed %s", seed)
+          .isBetween(0.7, 1.4);
+    }
+  }
+
+  /// Nothing waits where there is room.
+  @Test
+  void nothingWaitsWhereThereIsRoom() {
+    for (boolean whole : new boolean[] {false, true}) {
+      Engine e = new Engine(1, 8, 0.1, 100, clients(6, 300, 0, 0));
+      e.whole = whole;
+      e.pause = 6;
+      e.run(3_000);
+      e.until(0);
+      e.until(3);
+      e.flights.forEach(j -> j.first = e.now - 0.1);
+      assertThat(e.sent(300).forecast().firstNanos()).as("whole %s", whole).isLessThan(0.5e9);
     }
   }
 
